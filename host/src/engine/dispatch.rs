@@ -1,0 +1,126 @@
+//! What this host has claimed and what it may claim: a state machine without time, tasks or input.
+//! The loop in `run` feeds it and does what it says.
+
+use crate::engine::Interrupt;
+use crate::model::RunStatus;
+use crate::state::Claim;
+use crate::state::NodeId;
+use crate::state::Progress;
+use crate::state::Shape;
+use crate::state::Stage;
+use crate::state::Stop;
+use crate::state::Token;
+use crate::state::Want;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What this host holds and has free.
+pub(crate) struct Dispatcher {
+    shape: Arc<Shape>,
+    slots: u32,
+    free: Vec<u32>,
+    held: HashMap<Token, Held>,
+    interrupt: Interrupt,
+    progress: Option<Progress>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    node: NodeId,
+    takes_room: bool,
+}
+
+/// What the loop is to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Wait for a job to end or for the ledger to change.
+    Wait,
+    /// Stop every guest and give its node back.
+    Abort,
+    /// The run has ended.
+    Ended(RunStatus),
+    /// This host has nothing left to do, and was told to start nothing.
+    Interrupted,
+}
+
+impl Dispatcher {
+    /// A host with `slots` places for guests and all of its resources free.
+    pub(crate) fn new(shape: Arc<Shape>, slots: u32) -> Self {
+        let free = shape.resources.iter().map(|resource| resource.amount).collect();
+        Self { shape, slots, free, held: HashMap::new(), interrupt: Interrupt::None, progress: None }
+    }
+
+    /// What to ask the ledger for.
+    pub(crate) fn want(&self) -> Want {
+        if self.interrupt != Interrupt::None {
+            return Want::default();
+        }
+        let running = self.held.values().filter(|held| held.takes_room).count();
+        let running = u32::try_from(running).unwrap_or(u32::MAX);
+        Want { slots: self.slots.saturating_sub(running), free: self.free.clone() }
+    }
+
+    /// A node was handed out to this host.
+    pub(crate) fn claimed(&mut self, claim: &Claim) {
+        let takes_room = claim.stage == Stage::Ready;
+        self.held.insert(claim.token, Held { node: claim.node, takes_room });
+        if takes_room {
+            self.charge(claim.node, u32::saturating_sub);
+        }
+    }
+
+    /// A node is this host's no more.
+    pub(crate) fn released(&mut self, token: Token) {
+        if let Some(held) = self.held.remove(&token)
+            && held.takes_room
+        {
+            self.charge(held.node, u32::saturating_add);
+        }
+    }
+
+    /// The ledger told where the run stands.
+    pub(crate) const fn progressed(&mut self, progress: Progress) {
+        self.progress = Some(progress);
+    }
+
+    /// Somebody told this host to stop.
+    pub(crate) fn interrupted(&mut self, interrupt: Interrupt) {
+        self.interrupt = self.interrupt.max(interrupt);
+    }
+
+    /// What this host holds.
+    pub(crate) fn held(&self) -> Vec<Token> {
+        self.held.keys().copied().collect()
+    }
+
+    /// What the loop is to do next.
+    pub(crate) fn next(&self) -> Next {
+        let progress = self.progress;
+        match progress.map(|progress| progress.status) {
+            Some(RunStatus::Running) | None => {}
+            Some(ended) => return Next::Ended(ended),
+        }
+        let is_idle = self.held.is_empty();
+        let stop = progress.and_then(|progress| progress.stop);
+        match (self.interrupt, stop) {
+            (Interrupt::Abort | Interrupt::Drain, _) if is_idle => Next::Interrupted,
+            (Interrupt::Abort, _) | (_, Some(Stop::FailFast | Stop::Cancelled)) if !is_idle => Next::Abort,
+            _ => Next::Wait, // whatever else holds, a job or the ledger will have news
+        }
+    }
+
+    fn charge(&mut self, node: NodeId, change: fn(u32, u32) -> u32) {
+        let Some(task) = self.shape.tasks.get(node.task.index()) else {
+            return;
+        };
+        if task.is_for_each && node.item.is_none() {
+            return;
+        }
+        let class = self.shape.classes.get(usize::from(task.class));
+        for (resource, amount) in class.into_iter().flatten() {
+            if let Some(free) = self.free.get_mut(*resource) {
+                *free = change(*free, *amount);
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The lists of a `for-each`, split once for all its elements, with what all elements have in common.
+//! Handing out the elements is for the ledger.
+
+use crate::engine::resolve::Scope;
+use crate::engine::resolve::Stuck;
+use crate::model::to_usize;
+use crate::plan::Task;
+use crate::value::Items;
+use crate::value::split;
+use bytes::Bytes;
+
+/// Lists of equal length, split into elements.
+pub(crate) struct Elements {
+    lists: Vec<Items>,
+    len: u32,
+}
+
+impl Elements {
+    /// How many elements there are.
+    pub(crate) const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// The element of each list at a position.
+    pub(crate) fn at(&self, position: u32) -> Vec<Bytes> {
+        self.lists.iter().filter_map(|list| list.get(to_usize(position))).collect()
+    }
+}
+
+/// The elements that a task runs over.
+pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Stuck> {
+    let values = scope.resolve_all(task.for_each.iter().map(|list| &list.list))?;
+    let mut lists = Vec::with_capacity(values.len());
+    for (value, list) in values.iter().zip(&task.for_each) {
+        let items = split(&list.ty, value).map_err(|fault| Stuck::Input(fault.to_string()))?;
+        lists.push(items);
+    }
+    let lens: Vec<usize> = lists.iter().map(Items::len).collect();
+    let first = lens.first().copied().unwrap_or(0);
+    if lens.iter().any(|len| *len != first) {
+        let sizes: Vec<String> = task
+            .for_each
+            .iter()
+            .zip(&lens)
+            .map(|(list, len)| format!("`{}` has {len}", list.item))
+            .collect();
+        return Err(Stuck::Input(format!("the lists of `for-each` differ in length: {}", sizes.join(", "))));
+    }
+    let len = u32::try_from(first).map_err(|_| Stuck::Input("`for-each` has more than 2^32 elements".to_owned()))?;
+    Ok(Elements { lists, len })
+}
+
+/// A task's elements with the arguments that do not differ between them.
+pub(crate) struct Expansion {
+    elements: Elements,
+    shared: Vec<Option<Bytes>>,
+}
+
+impl Expansion {
+    /// Splits the lists and resolves what all elements have in common.
+    pub(crate) fn new(scope: &Scope<'_>, task: &Task) -> Result<Self, Stuck> {
+        let elements = elements(scope, task);
+        let common = task.args.iter().filter(|arg| !arg.uses_items());
+        let shared = scope.resolve_all(common);
+        let (elements, shared) = match (elements, shared) {
+            (Ok(elements), Ok(shared)) => (elements, shared),
+            (Err(some), Err(more)) => return Err(some.and(more)),
+            (Err(stuck), Ok(_)) | (Ok(_), Err(stuck)) => return Err(stuck),
+        };
+        let mut shared = shared.into_iter();
+        let shared = task
+            .args
+            .iter()
+            .map(|arg| if arg.uses_items() { None } else { shared.next() })
+            .collect();
+        Ok(Self { elements, shared })
+    }
+
+    /// How many elements there are.
+    pub(crate) const fn len(&self) -> u32 {
+        self.elements.len()
+    }
+
+    /// The arguments of one element.
+    pub(crate) fn args(&self, scope: &Scope<'_>, task: &Task, item: u32) -> Result<Vec<Bytes>, Stuck> {
+        let items = self.elements.at(item);
+        let scope = Scope { items: &items, ..*scope };
+        let mut own = scope.resolve_all(task.args.iter().filter(|arg| arg.uses_items()))?.into_iter();
+        Ok(self.shared.iter().filter_map(|shared| shared.clone().or_else(|| own.next())).collect())
+    }
+}

@@ -1,0 +1,49 @@
+//! The outputs of a run, from what its ledger holds at the end.
+//! Printing them is for the command line.
+
+use crate::engine::resolve::Known;
+use crate::engine::resolve::Scope;
+use crate::engine::resolve::Stuck;
+use crate::model::SkipReason;
+use crate::plan::Bound;
+use crate::state::Error;
+use crate::state::Ledger;
+use crate::state::NodeId;
+use crate::value::Type;
+use bytes::Bytes;
+use std::collections::HashSet;
+
+/// One output of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputValue {
+    /// Its value, MessagePack of the type.
+    Value(Type, Bytes),
+    /// Its task was skipped, or a task before it.
+    Skipped(SkipReason),
+    /// Its task has not ended, or it cannot be made from what is there.
+    Missing(String),
+}
+
+/// Every output of the run, by name, in the manifest's order.
+pub async fn outputs(bound: &Bound, ledger: &dyn Ledger) -> Result<Vec<(String, OutputValue)>, Error> {
+    let mut tasks = HashSet::new();
+    for output in bound.plan().outputs() {
+        output.binding.each_task(&mut |task| {
+            tasks.insert(task);
+        });
+    }
+    let nodes: Vec<NodeId> = tasks.into_iter().map(|task| NodeId { task, item: None }).collect();
+    let entries = ledger.fetch(&nodes).await?;
+    let known: Known = nodes.iter().map(|node| node.task).zip(entries).collect();
+    let scope = Scope { bound, known: &known, items: &[] };
+    let outputs = bound.plan().outputs().iter().map(|output| {
+        let value = match scope.resolve(&output.binding) {
+            Ok(bytes) => OutputValue::Value(output.ty.clone(), bytes),
+            Err(Stuck::Skip(reason)) => OutputValue::Skipped(reason),
+            Err(Stuck::Needs(_)) => OutputValue::Missing("its task has not finished".to_owned()),
+            Err(Stuck::Input(message)) => OutputValue::Missing(message),
+        };
+        (output.name.clone(), value)
+    });
+    Ok(outputs.collect())
+}

@@ -1,0 +1,324 @@
+//! One claimed node from claim to settlement: decide, look up, call, judge.
+//! Committing the settlement, and telling that it happened, is for the loop in `run`.
+
+use crate::engine::demand::is_needed;
+use crate::engine::expansion::Expansion;
+use crate::engine::keys;
+use crate::engine::listener::AttemptListener;
+use crate::engine::resolve::Known;
+use crate::engine::resolve::Scope;
+use crate::engine::resolve::Stuck;
+use crate::engine::retry::Attempted;
+use crate::engine::retry::next_delay;
+use crate::engine::run::Context;
+use crate::events::Fact;
+use crate::events::FailureFact;
+use crate::events::Subject;
+use crate::cache::Insert;
+use crate::cache::Stored;
+use crate::invoke;
+use crate::model::FailureClass;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::plan::OnError;
+use crate::plan::Task;
+use crate::state::Claim;
+use crate::state::Entry;
+use crate::state::Error;
+use crate::state::FailureRecord;
+use crate::state::NodeId;
+use crate::state::Outcome;
+use crate::state::Stage;
+use crate::value::case_name;
+use crate::value::compose_case;
+use crate::value::compose_list;
+use crate::value::to_json_text;
+use crate::value::Type;
+use bytes::Bytes;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// A claim with how it is to be settled, and what is to be told once it is.
+pub(crate) struct Settled {
+    pub(crate) claim: Claim,
+    pub(crate) outcome: Outcome,
+    pub(crate) facts: Vec<Fact>,
+}
+
+/// How many hosts may lose a task in a row before it is held to be what kills them.
+const MAX_TAKEOVERS: u32 = 3;
+
+/// Brings a claim to its settlement. Fails only where the state backend does.
+pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Error> {
+    let Some(task) = ctx.bound.plan().task(claim.node.task) else {
+        return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new() });
+    };
+    let job = Job { ctx, task, claim: &claim };
+    let (outcome, facts) = if claim.takeovers > MAX_TAKEOVERS {
+        let message = format!("{} hosts in a row lost this task", claim.takeovers);
+        job.failed(FailureClass::Lost, message, None)
+    } else {
+        match claim.stage {
+            Stage::Expanded { items } => job.join(items).await?,
+            Stage::Ready | Stage::Tainted => job.advance().await?,
+        }
+    };
+    Ok(Settled { claim, outcome, facts })
+}
+
+type Verdict = (Outcome, Vec<Fact>);
+
+/// What a node is found to need, once all that it depends on is known.
+enum Decision {
+    Skip(SkipReason),
+    Expand(Arc<Expansion>),
+    Call(Vec<Bytes>),
+}
+
+struct Job<'a> {
+    ctx: &'a Context,
+    task: &'a Task,
+    claim: &'a Claim,
+}
+
+impl Job<'_> {
+    /// Decides, learning of other tasks until that is possible, and acts on it.
+    async fn advance(&self) -> Result<Verdict, Error> {
+        let mut known = Known::new();
+        loop {
+            let needs = match self.decide(&known) {
+                Ok(decision) => return self.act(decision).await,
+                Err(Stuck::Skip(reason)) => return Ok(skip(reason)),
+                Err(Stuck::Input(message)) => return Ok(self.failed(FailureClass::Input, message, None)),
+                Err(Stuck::Needs(needs)) => needs,
+            };
+            let needs: HashSet<TaskIdx> = needs.into_iter().collect();
+            let open: Vec<TaskIdx> = needs.iter().copied().filter(|task| known.contains_key(task)).collect();
+            if !open.is_empty() {
+                return Ok((Outcome::Await(open), Vec::new()));
+            }
+            self.learn(&mut known, needs).await?;
+        }
+    }
+
+    async fn learn(&self, known: &mut Known, tasks: HashSet<TaskIdx>) -> Result<(), Error> {
+        let nodes: Vec<NodeId> = tasks.iter().map(|task| NodeId { task: *task, item: None }).collect();
+        let entries = self.ctx.ledger.fetch(&nodes).await?;
+        known.extend(tasks.into_iter().zip(entries));
+        Ok(())
+    }
+
+    fn decide(&self, known: &Known) -> Result<Decision, Stuck> {
+        let scope = Scope { bound: &self.ctx.bound, known, items: &[] };
+        if let Some(item) = self.claim.node.item {
+            let expansion = self.ctx.expansion(self.claim.node.task, || Expansion::new(&scope, self.task))?;
+            return expansion.args(&scope, self.task, item).map(Decision::Call);
+        }
+        if let Some(demand) = &self.task.demand
+            && !is_needed(&scope, demand)?
+        {
+            return Ok(Decision::Skip(SkipReason::Pruned));
+        }
+        if let Some(reason) = self.after(known)? {
+            return Ok(Decision::Skip(reason));
+        }
+        if let Some(when) = &self.task.when {
+            let is_equal = scope.resolve(&when.subject)? == when.equals;
+            if is_equal == when.is_negated {
+                return Ok(Decision::Skip(SkipReason::ConditionFalse));
+            }
+        }
+        if self.task.is_for_each() {
+            let task = self.claim.node.task;
+            return self.ctx.expansion(task, || Expansion::new(&scope, self.task)).map(Decision::Expand);
+        }
+        scope.resolve_all(self.task.args.iter()).map(Decision::Call)
+    }
+
+    /// A failure before this task stops it; a task before it that was merely not needed does not.
+    fn after(&self, known: &Known) -> Result<Option<SkipReason>, Stuck> {
+        let unknown: Vec<TaskIdx> =
+            self.task.after.iter().copied().filter(|task| !known.contains_key(task)).collect();
+        if !unknown.is_empty() {
+            return Err(Stuck::Needs(unknown));
+        }
+        let has_failed = self.task.after.iter().any(|task| {
+            matches!(known.get(task), Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)))
+        });
+        Ok(has_failed.then_some(SkipReason::UpstreamFailed))
+    }
+
+    async fn act(&self, decision: Decision) -> Result<Verdict, Error> {
+        match decision {
+            Decision::Skip(reason) => Ok(skip(reason)),
+            _ if self.claim.stage == Stage::Tainted || self.ctx.is_stopping() => {
+                Ok((Outcome::Release, Vec::new()))
+            }
+            Decision::Expand(expansion) => {
+                self.ctx.recorder.task(self.subject(None), Fact::TaskReady);
+                let (items, max_parallel) = (expansion.len(), self.task.max_parallel);
+                Ok((Outcome::Expand { items, max_parallel }, Vec::new()))
+            }
+            Decision::Call(args) => self.call(args).await,
+        }
+    }
+
+    async fn call(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
+        if self.claim.attempt == 1 {
+            self.ctx.announce(self.claim.node, self.subject(None));
+        }
+        let shared = self.ctx.cache.as_ref().and_then(|_| keys::shared(&self.ctx.bound, self.task, &args));
+        if let (Some(cache), Some(shared)) = (&self.ctx.cache, &shared)
+            && let Some(stored) = cache.get(&[shared.key]).await?.pop().flatten()
+            && stored.type_fingerprint == shared.type_fingerprint
+        {
+            let fact = Fact::TaskCached { key: shared.key.to_string() };
+            return Ok((Outcome::Done(self.output(stored.value)), vec![fact]));
+        }
+        let subject = self.subject(Some(self.claim.attempt));
+        self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
+        match self.ctx.invoker.invoke(self.invocation(args, subject)).await {
+            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage }) => {
+                if let (Some(cache), Some(shared)) = (&self.ctx.cache, shared) {
+                    let stored = Stored { type_fingerprint: shared.type_fingerprint, value: value.clone() };
+                    cache.put(vec![Insert { key: shared.key, stored, ttl: shared.ttl }]).await?;
+                }
+                Ok(finished(self.output(value), usage))
+            }
+            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => Ok(self.erred(payload, usage)),
+            Err(failure) => Ok(self.judge(failure)),
+        }
+    }
+
+    fn invocation(&self, args: Vec<Bytes>, subject: Subject) -> invoke::Call {
+        let recorder = self.ctx.recorder.clone();
+        invoke::Call {
+            function: invoke::FunctionId(self.task.function),
+            args,
+            limits: self.task.limits,
+            timeout: self.task.timeout,
+            attempt: invoke::Attempt {
+                run: self.ctx.run.clone(),
+                task: self.task.name.clone(),
+                item: self.claim.node.item,
+                number: self.claim.attempt,
+                epoch: self.ctx.epoch,
+            },
+            listener: Arc::new(AttemptListener { recorder, subject }),
+        }
+    }
+
+    /// The output of a call that returned a value: the whole `result` where the manifest asks for it.
+    fn output(&self, value: Bytes) -> Bytes {
+        match self.task.on_error {
+            OnError::Fail => value,
+            OnError::Value => compose_case("ok", &value),
+        }
+    }
+
+    /// The function returned an `err`.
+    fn erred(&self, payload: Bytes, usage: invoke::Usage) -> Verdict {
+        let case = self.task.error.as_ref().and_then(|ty| match ty {
+            Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
+            _ => None, // errors of other types have no cases
+        });
+        let shown = self.task.error.as_ref().and_then(|ty| to_json_text(ty, &payload).ok());
+        let message = match shown {
+            Some(text) => format!("the function returned the error {text}"),
+            None => "the function returned an error".to_owned(),
+        };
+        if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
+            return retry;
+        }
+        match self.task.on_error {
+            OnError::Value => finished(compose_case("err", &payload), usage),
+            OnError::Fail => self.failed(FailureClass::Error, message, Some(payload)),
+        }
+    }
+
+    /// The call ended without a result.
+    fn judge(&self, failure: invoke::Failure) -> Verdict {
+        let message = match failure.backtrace {
+            Some(backtrace) => format!("{}\n{backtrace}", failure.message),
+            None => failure.message,
+        };
+        self.retry(failure.class, None, &message)
+            .unwrap_or_else(|| self.failed(failure.class, message, None))
+    }
+
+    fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
+        let attempted = Attempted { number: self.claim.attempt, class, case };
+        let delay = self.ctx.with_random(|random| next_delay(&self.task.retry, &attempted, random))?;
+        let fact = Fact::TaskRetrying {
+            delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            failure: FailureFact { class, error: message.to_owned() },
+        };
+        Some((Outcome::Retry(delay), vec![fact]))
+    }
+
+    fn failed(&self, class: FailureClass, message: String, error: Option<Bytes>) -> Verdict {
+        let record = FailureRecord {
+            class,
+            message: message.clone(),
+            attempt: self.claim.attempt,
+            item: self.claim.node.item,
+            error: error.map(|error| error.to_vec()),
+        };
+        let fact = Fact::TaskFailed(FailureFact { class, error: message });
+        (Outcome::Failed(record.encode()), vec![fact])
+    }
+
+    /// Makes the list of a `for-each` from its elements.
+    async fn join(&self, items: u32) -> Result<Verdict, Error> {
+        let task = self.claim.node.task;
+        let nodes: Vec<NodeId> = (0..items).map(|item| NodeId { task, item: Some(item) }).collect();
+        let mut parts = Vec::with_capacity(nodes.len());
+        let mut skipped = None;
+        for (node, entry) in nodes.iter().zip(self.ctx.ledger.fetch(&nodes).await?) {
+            match entry {
+                Entry::Done(value) => parts.push(value),
+                Entry::Failed(record) => return Ok(self.element_failed(node.item, &record)),
+                Entry::Skipped(reason) => skipped = skipped.or(Some(reason)),
+                Entry::Open => {}
+            }
+        }
+        self.ctx.forget_expansion(task);
+        if let Some(reason) = skipped {
+            return Ok(skip(reason));
+        }
+        let list = match &self.task.output {
+            Some(Type::List(element)) => compose_list(element, &parts),
+            _ => compose_list(&Type::Tuple(Arc::from([])), &parts), // nils, which nobody reads
+        };
+        match list {
+            Ok(list) => Ok(finished(list, invoke::Usage::default())),
+            Err(fault) => Ok(self.failed(FailureClass::Input, fault.to_string(), None)),
+        }
+    }
+
+    fn element_failed(&self, item: Option<u32>, record: &[u8]) -> Verdict {
+        let item = item.unwrap_or_default();
+        match FailureRecord::decode(record) {
+            Some(record) => self.failed(record.class, format!("element {item} failed: {}", record.message), None),
+            None => self.failed(FailureClass::Error, format!("element {item} failed"), None),
+        }
+    }
+
+    fn subject(&self, attempt: Option<u32>) -> Subject {
+        Subject { task: self.task.name.clone(), item: self.claim.node.item, attempt }
+    }
+}
+
+fn skip(reason: SkipReason) -> Verdict {
+    (Outcome::Skipped(reason), vec![Fact::TaskSkipped { reason }])
+}
+
+fn finished(output: Bytes, usage: invoke::Usage) -> Verdict {
+    let fact = Fact::TaskFinished {
+        duration_ms: usage.duration.as_secs_f64() * 1000.0,
+        output_bytes: u64::try_from(output.len()).unwrap_or(u64::MAX),
+        memory_bytes: usage.memory,
+        fuel: usage.fuel,
+    };
+    (Outcome::Done(output), vec![fact])
+}

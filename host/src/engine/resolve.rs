@@ -1,0 +1,181 @@
+//! Bindings to values, from what is known of other tasks; or what is still needed to tell.
+//! Pure: fetching and waiting is for the job that asks.
+
+use crate::model::Path;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::plan::Binding;
+use crate::plan::Bound;
+use crate::state::Entry;
+use crate::value::Conversion;
+use crate::value::Type;
+use crate::value::ValueFault;
+use crate::value::case_name;
+use crate::value::compose_case;
+use crate::value::compose_list;
+use crate::value::compose_record;
+use crate::value::compose_some;
+use crate::value::compose_tuple;
+use crate::value::pick;
+use bytes::Bytes;
+use std::collections::HashMap;
+
+/// What a job has learned of other tasks so far.
+pub(crate) type Known = HashMap<TaskIdx, Entry>;
+
+/// Why a binding has no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stuck {
+    /// These tasks have to be looked up, or waited for if that was done.
+    Needs(Vec<TaskIdx>),
+    /// A task that it needs was skipped or has failed.
+    Skip(SkipReason),
+    /// It cannot be made from what is there.
+    Input(String),
+}
+
+impl Stuck {
+    /// What two parts of one value are stuck on. Tasks that are not known yet come first, so that the reason does
+    /// not depend on the order in which tasks end; a failure outweighs a skip.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Needs(mut some), Self::Needs(more)) => {
+                some.extend(more);
+                Self::Needs(some)
+            }
+            (needs @ Self::Needs(_), _) | (_, needs @ Self::Needs(_)) => needs,
+            (failed @ Self::Skip(SkipReason::UpstreamFailed), _)
+            | (_, failed @ Self::Skip(SkipReason::UpstreamFailed)) => failed,
+            (skip @ Self::Skip(_), _) | (_, skip @ Self::Skip(_)) => skip,
+            (input @ Self::Input(_), Self::Input(_)) => input,
+        }
+    }
+}
+
+/// Everything that a binding may draw on.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) bound: &'a Bound,
+    pub(crate) known: &'a Known,
+    /// The elements at hand, one per item of the `for-each`; empty outside of one.
+    pub(crate) items: &'a [Bytes],
+}
+
+impl Scope<'_> {
+    /// The value of a binding.
+    pub(crate) fn resolve(&self, binding: &Binding) -> Result<Bytes, Stuck> {
+        match binding {
+            Binding::Constant(bytes) => Ok(bytes.clone()),
+            Binding::Task { task, path, ty, conversion, default } => {
+                match (self.output(*task), default) {
+                    (Ok(output), _) => match (part(&output, ty, path, conversion)?, default) {
+                        (Some(part), _) => Ok(part),
+                        (None, Some(default)) => Ok(default.clone()),
+                        (None, None) => Err(self.missed(path, *task)),
+                    },
+                    (Err(Stuck::Skip(reason)), Some(default)) if reason != SkipReason::UpstreamFailed => {
+                        Ok(default.clone())
+                    }
+                    (Err(stuck), _) => Err(stuck),
+                }
+            }
+            Binding::Input { input, path, conversion } => {
+                let inputs = self.bound.plan().inputs();
+                let (Some(bytes), Some(input)) = (self.bound.inputs().get(*input), inputs.get(*input)) else {
+                    return Err(Stuck::Input("an input has no value".to_owned()));
+                };
+                part(bytes, &input.ty, path, conversion)?.ok_or_else(|| not_there(path, "the param"))
+            }
+            Binding::Item { item, path, ty, conversion } => {
+                let Some(bytes) = self.items.get(*item) else {
+                    return Err(Stuck::Input("an item has no value".to_owned()));
+                };
+                part(bytes, ty, path, conversion)?.ok_or_else(|| not_there(path, "the item"))
+            }
+            Binding::List(element, parts) => {
+                let parts = self.resolve_all(parts.iter())?;
+                compose_list(element, &parts).map_err(|fault| malformed(&fault))
+            }
+            Binding::Tuple(parts) => Ok(compose_tuple(&self.resolve_all(parts.iter())?)),
+            Binding::Record(fields) => {
+                let parts = self.resolve_all(fields.iter().map(|(_, part)| part))?;
+                let names = fields.iter().map(|(name, _)| name.clone());
+                Ok(compose_record(&names.zip(parts).collect::<Vec<_>>()))
+            }
+            Binding::Case(name, part) => Ok(compose_case(name, &self.resolve(part)?)),
+            Binding::Wrapped(part) => Ok(compose_some(&self.resolve(part)?)),
+            Binding::Select { selector, ty, cases, default } => match self.choose(selector, ty)? {
+                Some(name) => match (cases.iter().find(|(case, _)| *case == name), default) {
+                    (Some((_, case)), _) => self.resolve(case),
+                    (None, Some(default)) => Ok(default.clone()),
+                    (None, None) => Err(Stuck::Input(format!("the selector is `{name}`, which names no case"))),
+                },
+                None => match default {
+                    Some(default) => Ok(default.clone()),
+                    None => self.resolve(selector),
+                },
+            },
+        }
+    }
+
+    /// The values of several bindings, or all that they are stuck on together.
+    pub(crate) fn resolve_all<'b>(&self, bindings: impl Iterator<Item = &'b Binding>) -> Result<Vec<Bytes>, Stuck> {
+        let mut values = Vec::new();
+        let mut stuck: Option<Stuck> = None;
+        for binding in bindings {
+            match self.resolve(binding) {
+                Ok(value) => values.push(value),
+                Err(more) => stuck = Some(stuck.map_or(more.clone(), |some| some.and(more))),
+            }
+        }
+        stuck.map_or(Ok(values), Err)
+    }
+
+    /// The name that a selector yields; none if its task was skipped.
+    pub(crate) fn choose(&self, selector: &Binding, ty: &Type) -> Result<Option<String>, Stuck> {
+        match self.resolve(selector) {
+            Ok(bytes) => case_name(ty, &bytes)
+                .map(|name| Some(name.to_owned()))
+                .ok_or_else(|| Stuck::Input("the selector is neither a string nor a case".to_owned())),
+            Err(Stuck::Skip(reason)) if reason != SkipReason::UpstreamFailed => Ok(None),
+            Err(stuck) => Err(stuck),
+        }
+    }
+
+    /// The output of another task.
+    fn output(&self, task: TaskIdx) -> Result<Bytes, Stuck> {
+        match self.known.get(&task) {
+            None | Some(Entry::Open) => Err(Stuck::Needs(vec![task])),
+            Some(Entry::Done(bytes)) => Ok(bytes.clone()),
+            Some(Entry::Failed(_)) => Err(Stuck::Skip(SkipReason::UpstreamFailed)),
+            Some(Entry::Skipped(SkipReason::UpstreamFailed)) => Err(Stuck::Skip(SkipReason::UpstreamFailed)),
+            Some(Entry::Skipped(_)) => Err(Stuck::Skip(SkipReason::UpstreamSkipped)),
+        }
+    }
+
+    fn missed(&self, path: &Path, task: TaskIdx) -> Stuck {
+        let name = self.bound.plan().task(task).map_or("?", |task| task.name.as_str());
+        not_there(path, &format!("the output of task `{name}`"))
+    }
+}
+
+fn not_there(path: &Path, whole: &str) -> Stuck {
+    Stuck::Input(format!("{whole} has nothing at `{path}`"))
+}
+
+fn malformed(fault: &ValueFault) -> Stuck {
+    Stuck::Input(format!("a stored value is malformed: {fault}"))
+}
+
+/// A part of a value, fitted to where it goes; none if the value has no such part.
+fn part(whole: &Bytes, ty: &Type, path: &Path, conversion: &Conversion) -> Result<Option<Bytes>, Stuck> {
+    let picked = if path.steps().is_empty() {
+        Some(whole.clone())
+    } else {
+        pick(ty, whole, path).map_err(|fault| malformed(&fault))?
+    };
+    match picked {
+        None => Ok(None),
+        Some(part) => conversion.apply(&part).map(Some).map_err(|fault| malformed(&fault)),
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether and when a failed attempt is repeated: a pure function of the policy, the failure and chance.
+//! Waiting is for the ledger, which hands the node out again.
+
+use crate::model::FailureClass;
+use crate::model::Random;
+use crate::plan::Backoff;
+use crate::plan::Retry;
+use crate::plan::RetryClass;
+use std::time::Duration;
+
+/// A failed attempt, as far as retries care.
+pub(crate) struct Attempted<'a> {
+    /// Its number, from one.
+    pub(crate) number: u32,
+    /// How it failed.
+    pub(crate) class: FailureClass,
+    /// The case of the error that the function returned, if it has cases.
+    pub(crate) case: Option<&'a str>,
+}
+
+/// The wait before the next attempt; none if there is to be no other.
+pub(crate) fn next_delay(retry: &Retry, attempted: &Attempted<'_>, random: &mut Random) -> Option<Duration> {
+    let class = match attempted.class {
+        FailureClass::Error => RetryClass::Error,
+        FailureClass::Trap => RetryClass::Trap,
+        FailureClass::Timeout => RetryClass::Timeout,
+        FailureClass::Limit | FailureClass::Input | FailureClass::Lost | FailureClass::Cancelled => return None,
+    };
+    let is_permanent = attempted
+        .case
+        .is_some_and(|case| retry.permanent.iter().any(|permanent| permanent.value == case));
+    if is_permanent || !retry.on.contains(&class) || attempted.number >= retry.attempts.get() {
+        return None;
+    }
+    let full = match retry.backoff {
+        Backoff::Fixed => retry.delay,
+        Backoff::Exponential => {
+            let doublings = attempted.number.saturating_sub(1).min(31);
+            retry.delay.saturating_mul(1 << doublings)
+        }
+    };
+    let full = full.min(retry.max_delay);
+    Some(if retry.jitter { jittered(full, random) } else { full })
+}
+
+/// A wait drawn evenly between half of `full` and all of it.
+fn jittered(full: Duration, random: &mut Random) -> Duration {
+    let half = full / 2;
+    let spread = u64::try_from((full - half).as_micros()).unwrap_or(u64::MAX);
+    half + Duration::from_micros(random.below(spread.saturating_add(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Spanned;
+    use std::num::NonZeroU32;
+
+    fn policy() -> Retry {
+        Retry {
+            attempts: NonZeroU32::new(5).unwrap(),
+            delay: Duration::from_millis(100),
+            max_delay: Duration::from_millis(300),
+            jitter: false,
+            permanent: vec![Spanned::new("gone".into(), 0..0)],
+            ..Retry::default()
+        }
+    }
+
+    fn delay(retry: &Retry, number: u32, class: FailureClass, case: Option<&str>) -> Option<u128> {
+        let attempted = Attempted { number, class, case };
+        next_delay(retry, &attempted, &mut Random::seeded(1)).map(|delay| delay.as_millis())
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_end_with_the_attempts() {
+        let waits: Vec<_> = (1..=5).map(|number| delay(&policy(), number, FailureClass::Error, None)).collect();
+        assert_eq!(waits, [Some(100), Some(200), Some(300), Some(300), None]);
+    }
+
+    #[test]
+    fn fixed_waits_stay_the_same() {
+        let retry = Retry { backoff: Backoff::Fixed, ..policy() };
+        assert_eq!(delay(&retry, 4, FailureClass::Trap, None), Some(100));
+    }
+
+    #[test]
+    fn only_listed_classes_and_no_permanent_cases_are_retried() {
+        let retry = Retry { on: vec![RetryClass::Timeout, RetryClass::Error], ..policy() };
+        assert_eq!(delay(&retry, 1, FailureClass::Timeout, None), Some(100));
+        assert_eq!(delay(&retry, 1, FailureClass::Trap, None), None);
+        assert_eq!(delay(&retry, 1, FailureClass::Error, Some("gone")), None);
+        assert_eq!(delay(&retry, 1, FailureClass::Error, Some("busy")), Some(100));
+        assert_eq!(delay(&retry, 1, FailureClass::Limit, None), None);
+    }
+
+    #[test]
+    fn jitter_stays_between_half_and_all() {
+        let retry = Retry { jitter: true, ..policy() };
+        let mut random = Random::seeded(9);
+        let attempted = Attempted { number: 2, class: FailureClass::Error, case: None };
+        for _ in 0..1000 {
+            let wait = next_delay(&retry, &attempted, &mut random).unwrap().as_millis();
+            assert!((100..=200).contains(&wait), "{wait}");
+        }
+    }
+}

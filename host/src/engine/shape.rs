@@ -1,0 +1,104 @@
+//! A bound plan as counts, edges and ranks: what a ledger needs to hand out tasks in order.
+//! What the ledger does with it stands in `state`.
+
+use crate::model::Name;
+use crate::model::Size;
+use crate::model::TaskIdx;
+use crate::plan::Bound;
+use crate::plan::Plan;
+use crate::plan::Task;
+use crate::state::ResourceShape;
+use crate::state::Shape;
+use crate::state::TaskShape;
+use std::collections::HashMap;
+
+/// The shape of `bound`, restricted to the tasks that `is_wanted` has.
+///
+/// The host's memory is the last resource, counted in MiB: a task takes what its `limits.memory` allows it.
+#[must_use]
+pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
+    let plan = bound.plan();
+    let mut classes = Classes::default();
+    let mut tasks: Vec<TaskShape> = plan
+        .tasks()
+        .iter()
+        .zip(bound.fingerprints())
+        .zip(is_wanted)
+        .map(|((task, fingerprint), is_wanted)| TaskShape {
+            name: task.name.clone(),
+            fingerprint: *fingerprint,
+            waits_for: u32::try_from(task.waits_for.len()).unwrap_or(u32::MAX),
+            dependents: Vec::new(),
+            rank: rank(task),
+            class: classes.of(needs(task, plan)),
+            is_for_each: task.is_for_each(),
+            is_wanted: *is_wanted,
+        })
+        .collect();
+    for (at, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {
+        for upstream in &task.waits_for {
+            if let Some(upstream) = tasks.get_mut(upstream.index()) {
+                upstream.dependents.push(at);
+            }
+        }
+    }
+    Shape { tasks, classes: classes.list, resources: resources(plan, memory) }
+}
+
+/// Priority first, then the longest remaining path.
+fn rank(task: &Task) -> i64 {
+    (i64::from(task.priority) << 32) + i64::from(task.height)
+}
+
+/// What one call of a task takes, the host's memory included.
+fn needs(task: &Task, plan: &Plan) -> Vec<(usize, u32)> {
+    let mut needs = task.resources.clone();
+    needs.push((plan.resources().len(), mebibytes(task.limits.memory)));
+    needs
+}
+
+fn mebibytes(size: Size) -> u32 {
+    u32::try_from(size.as_bytes().div_ceil(1 << 20)).unwrap_or(u32::MAX)
+}
+
+fn resources(plan: &Plan, memory: Size) -> Vec<ResourceShape> {
+    let named = plan.resources().iter().map(|resource| ResourceShape {
+        name: resource.name.clone(),
+        amount: resource.amount,
+        is_shared: resource.is_shared,
+    });
+    let memory = Name::new("memory").ok().map(|name| ResourceShape {
+        name,
+        amount: u32::try_from(memory.as_bytes() >> 20).unwrap_or(u32::MAX),
+        is_shared: false,
+    });
+    named.chain(memory).collect()
+}
+
+/// Distinct demands, each numbered once.
+struct Classes {
+    list: Vec<Vec<(usize, u32)>>,
+    known: HashMap<Vec<(usize, u32)>, u16>,
+}
+
+impl Default for Classes {
+    fn default() -> Self {
+        Self { list: vec![Vec::new()], known: HashMap::from([(Vec::new(), 0)]) }
+    }
+}
+
+impl Classes {
+    /// The number of a demand. Past 65,535 distinct ones, which no manifest written by hand has, all further ones
+    /// share the number of the largest demand of each resource seen so far.
+    fn of(&mut self, needs: Vec<(usize, u32)>) -> u16 {
+        if let Some(known) = self.known.get(&needs) {
+            return *known;
+        }
+        let Ok(number) = u16::try_from(self.list.len()) else {
+            return u16::MAX;
+        };
+        self.list.push(needs.clone());
+        self.known.insert(needs, number);
+        number
+    }
+}

@@ -1,0 +1,10 @@
+//! What happened, as one closed enum of facts, and the sinks that record it.
+//! How a fact looks to a person is for the command line; who decides what happens is the engine.
+
+mod event;
+mod jsonl;
+mod recorder;
+
+pub use event::{Event, Fact, FailureFact, Subject};
+pub use jsonl::{JsonLines, to_json_line};
+pub use recorder::{Recorder, Sink};

@@ -1,0 +1,156 @@
+//! The resolved graph as data.
+//! How it is resolved stands beside; what the values' types are is for `plan`.
+
+use crate::manifest::Manifest;
+use crate::model::Datum;
+use crate::model::Path;
+use crate::model::Spanned;
+use crate::model::TaskIdx;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A graph without cycles in which every name means something.
+///
+/// Tasks stand in the manifest's order: `nodes[i]` is `manifest.tasks[i]`.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    pub(crate) manifest: Manifest,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) order: Vec<TaskIdx>,
+    pub(crate) outputs: Vec<(String, Spanned<Expr>)>,
+}
+
+/// One task with its names resolved.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Position of the component in the manifest.
+    pub component: usize,
+    /// Argument name to value, in the manifest's order.
+    pub args: Vec<(Spanned<String>, Spanned<Expr>)>,
+    /// The subject of `when`.
+    pub when: Option<Spanned<Expr>>,
+    /// Items of `for-each` in order: name and list.
+    pub for_each: Vec<(String, Spanned<Expr>)>,
+    /// Resources by position in the manifest, with amounts above zero.
+    pub resources: Vec<(usize, u32)>,
+    /// Tasks of `after`.
+    pub after: Vec<TaskIdx>,
+    /// Tasks whose end this one waits for before it is looked at: those that it reads whatever a `select`
+    /// chooses, selectors included, those of `after`, and the selectors that decide whether it is needed.
+    /// Without repetition, in ascending order.
+    pub waits_for: Vec<TaskIdx>,
+    /// What must hold for the task to be needed; none if it always is.
+    pub demand: Option<Arc<Demand>>,
+    /// Whether some task reads this one's output by `args`, `for-each`, `when` or `select`.
+    pub is_consumed: bool,
+    /// Tasks on the longest path from this one to an end of the graph, itself counted.
+    pub height: u32,
+}
+
+/// When a task that only cases of `select` need is needed: if any clause holds.
+#[derive(Debug, Clone)]
+pub struct Demand {
+    /// The clauses.
+    pub any: Vec<DemandClause>,
+}
+
+/// One way to be needed: every gate chooses its case, and the consumer is itself needed.
+#[derive(Debug, Clone)]
+pub struct DemandClause {
+    /// The selects on the way from the consumer to the reference, outermost first; may be empty.
+    pub gates: Vec<Gate>,
+    /// The consumer's own demand; none if the consumer is always needed.
+    pub consumer: Option<Arc<Demand>>,
+}
+
+/// One select that must choose a certain case.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// The task in which the select stands; its `for-each` items give `{ item = … }` a meaning. None in `[outputs]`.
+    pub within: Option<TaskIdx>,
+    /// The selector.
+    pub selector: Arc<Spanned<Expr>>,
+    /// The case that leads here; none stands for no named case, which the `default` covers.
+    pub case: String,
+}
+
+/// A value with its names resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// A literal.
+    Literal(Datum),
+    /// An array with a reference somewhere inside.
+    Array(Vec<Spanned<Expr>>),
+    /// A table with a reference somewhere inside.
+    Table(Vec<(Spanned<String>, Spanned<Expr>)>),
+    /// A task's output.
+    Task {
+        /// Which task.
+        task: TaskIdx,
+        /// The part of it.
+        path: Path,
+        /// What stands in if the task was skipped or the path misses.
+        default: Option<Spanned<Datum>>,
+    },
+    /// A param.
+    Param {
+        /// Its position in the manifest.
+        param: usize,
+        /// The part of it.
+        path: Path,
+    },
+    /// An element of this task's `for-each`.
+    Item {
+        /// The position of the item among the task's `for-each`.
+        item: usize,
+        /// The part of it.
+        path: Path,
+    },
+    /// A variable of the creating host's environment.
+    Env {
+        /// Its name.
+        name: String,
+        /// What stands in if it is unset.
+        default: Option<Spanned<Datum>>,
+    },
+    /// A file of the creating host.
+    File {
+        /// The file, joined to the manifest's folder.
+        path: PathBuf,
+    },
+    /// A choice.
+    Select {
+        /// What chooses.
+        selector: Arc<Spanned<Expr>>,
+        /// The cases.
+        cases: Vec<(Spanned<String>, Spanned<Expr>)>,
+        /// What stands in if no case is named so.
+        default: Option<Spanned<Datum>>,
+    },
+}
+
+impl Graph {
+    /// The manifest that the graph was made of.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The tasks in the manifest's order.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Every task after those that it waits for or may read.
+    #[must_use]
+    pub fn order(&self) -> &[TaskIdx] {
+        &self.order
+    }
+
+    /// Outputs of the run by name: those of `[outputs]`, or every task that no task consumes.
+    #[must_use]
+    pub fn outputs(&self) -> &[(String, Spanned<Expr>)] {
+        &self.outputs
+    }
+}

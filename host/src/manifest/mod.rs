@@ -1,0 +1,10 @@
+//! TOML text to [`Manifest`]: every key checked, every fault with its place, all of them at once.
+//! Names are not looked up here, and types are not understood: that is for `graph` and `plan`.
+
+mod ast;
+
+pub use ast::{
+    BackendSection, Call, Component, Expr, Grants, HttpPrefix, Manifest, OnError, Param,
+    Policy, Preopen, Reference, Resource, Retry, RetryClass, Backoff, Scope, Task, UriSource, When,
+    CachePolicy,
+};

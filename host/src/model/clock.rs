@@ -1,0 +1,93 @@
+//! The only door to wall time.
+//! Waiting is tokio's; guests have clocks of their own.
+
+#![expect(
+    clippy::disallowed_types,
+    reason = "this file is the door that the ban points to"
+)]
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::SystemTime;
+
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The moment `millis` milliseconds after the epoch.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// `20261124T021500`, which sorts by time.
+    #[must_use]
+    pub fn compact(self) -> String {
+        self.at().strftime("%Y%m%dT%H%M%S").to_string()
+    }
+
+    fn at(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds: `2026-11-24T02:15:00.123Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.at())
+    }
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// The moment now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let millis = since.map_or(0, |elapsed| elapsed.as_millis());
+        Timestamp(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock that stands still until told, for tests.
+#[derive(Debug, Default)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// Sets the moment, in milliseconds since the epoch.
+    pub fn set(&self, millis: i64) {
+        self.0.store(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_utc_with_milliseconds() {
+        let moment = Timestamp::from_millis(1_795_486_500_123);
+        assert_eq!(moment.to_string(), "2026-11-24T02:15:00.123Z");
+        assert_eq!(moment.compact(), "20261124T021500");
+    }
+}

@@ -1,0 +1,30 @@
+//! The small nouns that every other module speaks: names, ids, sizes, durations, digests, time and chance.
+//! Validating constructors only; no parsing of manifests, no types of values, nothing that waits.
+
+mod clock;
+mod datum;
+mod digest;
+mod duration;
+mod fault;
+mod index;
+mod limits;
+mod name;
+mod path;
+mod random;
+mod run_id;
+mod size;
+mod verdict;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use datum::Datum;
+pub use digest::{Digest, Digester, DigestFault};
+pub use duration::{DurationFault, parse_duration, show_duration};
+pub use fault::{Fault, Faults, Place, Source, Span, Spanned};
+pub use index::{TaskIdx, to_usize};
+pub use limits::Limits;
+pub use name::{Name, NameFault};
+pub use path::{Path, PathFault, Step};
+pub use random::Random;
+pub use run_id::{RunId, RunIdFault};
+pub use size::{Size, SizeFault};
+pub use verdict::{FailureClass, FailurePolicy, RunStatus, SkipReason};

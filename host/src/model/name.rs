@@ -1,0 +1,89 @@
+//! The names a manifest gives to tasks, components, params, outputs and resources.
+//! One grammar for all of them; what a name refers to is the graph's business.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest name in bytes.
+const MAX_LEN: usize = 64;
+
+/// A name that matches `[A-Za-z][A-Za-z0-9_-]{0,63}`; cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Arc<str>);
+
+/// Why a text is not a [`Name`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameFault {
+    /// The text is empty.
+    #[error("a name cannot be empty")]
+    Empty,
+    /// The text does not begin with an ASCII letter.
+    #[error("a name begins with a letter, not with `{0}`")]
+    Start(char),
+    /// A character that names do not have.
+    #[error("a name has letters, digits, `_` and `-` only, not `{0}`")]
+    Char(char),
+    /// More than 64 characters.
+    #[error("a name has at most 64 characters, this one has {0}")]
+    Long(usize),
+}
+
+impl Name {
+    /// Checks `text` against the grammar of names.
+    pub fn new(text: &str) -> Result<Self, NameFault> {
+        let first = text.chars().next().ok_or(NameFault::Empty)?;
+        if !first.is_ascii_alphabetic() {
+            return Err(NameFault::Start(first));
+        }
+        if let Some(bad) = text
+            .chars()
+            .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'))
+        {
+            return Err(NameFault::Char(bad));
+        }
+        if text.len() > MAX_LEN {
+            return Err(NameFault::Long(text.len()));
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The text of the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_the_grammar_and_nothing_else() {
+        for good in ["a", "A9", "split-words_2", &"x".repeat(64)] {
+            assert_eq!(Name::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "9a", "-a", "a.b", "a b", "ä", &"x".repeat(65)] {
+            assert!(Name::new(bad).is_err(), "{bad}");
+        }
+    }
+}

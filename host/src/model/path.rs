@@ -1,0 +1,126 @@
+//! A path into a value: `items[0].name`, as references and error messages write it.
+//! Only the steps; whether a value has such a part is for `value` to say.
+
+use std::fmt;
+
+/// Most steps of one path; it bounds recursion over a path that a manifest gives.
+const MAX_STEPS: usize = 64;
+
+/// Steps from a value to a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Path(Vec<Step>);
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A record's field, or `ok`, `err`, `some`, or the case of a variant.
+    Field(String),
+    /// An element of a list or tuple.
+    Index(u32),
+}
+
+/// Why a text is not a [`Path`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathFault {
+    /// The text is empty.
+    #[error("a path cannot be empty")]
+    Empty,
+    /// A step is neither a name nor `[number]`.
+    #[error("expected a field name or `[index]` at `{0}`")]
+    Step(String),
+    /// Too many steps.
+    #[error("a path has at most {MAX_STEPS} steps")]
+    Long,
+}
+
+impl Path {
+    /// The path to the value itself.
+    #[must_use]
+    pub const fn root() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Reads `name`, `.name` and `[i]` steps.
+    pub fn parse(text: &str) -> Result<Self, PathFault> {
+        if text.is_empty() {
+            return Err(PathFault::Empty);
+        }
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (step, after) = next_step(rest, steps.len())
+                .ok_or_else(|| PathFault::Step(rest.to_owned()))?;
+            steps.push(step);
+            rest = after;
+            if steps.len() > MAX_STEPS {
+                return Err(PathFault::Long);
+            }
+        }
+        Ok(Self(steps))
+    }
+
+    /// The steps, outermost first.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// Goes one step further in.
+    pub fn push(&mut self, step: Step) {
+        self.0.push(step);
+    }
+
+    /// Takes the last step back.
+    pub fn pop(&mut self) {
+        self.0.pop();
+    }
+}
+
+fn next_step(rest: &str, position: usize) -> Option<(Step, &str)> {
+    if let Some(inner) = rest.strip_prefix('[') {
+        let (digits, after) = inner.split_once(']')?;
+        if digits.starts_with('+') {
+            return None;
+        }
+        return Some((Step::Index(digits.parse().ok()?), after));
+    }
+    let name = match rest.strip_prefix('.') {
+        Some(name) => name,
+        None if position == 0 => rest,
+        None => return None,
+    };
+    let end = name
+        .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))
+        .unwrap_or(name.len());
+    let (name, after) = name.split_at(end);
+    (!name.is_empty()).then(|| (Step::Field(name.to_owned()), after))
+}
+
+/// `.items[3].name`; nothing for the value itself.
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|step| match step {
+            Step::Field(name) => write!(f, ".{name}"),
+            Step::Index(index) => write!(f, "[{index}]"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_names_and_indexes() {
+        for (text, shown) in [("a", ".a"), (".a.b", ".a.b"), ("items[0].some", ".items[0].some"), ("[2][3]", "[2][3]")] {
+            assert_eq!(Path::parse(text).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_step() {
+        for bad in ["", ".", "a..b", "a[", "a[x]", "a[-1]", "a[+1]", "a]", "[0]b", "a b"] {
+            assert!(Path::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

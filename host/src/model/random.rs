@@ -1,0 +1,54 @@
+//! The only door to chance on the host: run ids, host ids and jitter.
+//! Guests draw from a source of their own, seeded from the call.
+
+
+/// A small generator (SplitMix64, Steele et al. 2014); not for secrets.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// A generator that yields the same numbers for the same seed.
+    #[must_use]
+    pub const fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A generator seeded by the operating system.
+    ///
+    /// Where the system has no entropy, which Linux only reports before it has booted, the seed is a constant.
+    #[must_use]
+    pub fn from_system() -> Self {
+        Self(getrandom::u64().unwrap_or(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// The next 64 bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`; zero where `bound` is zero.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        let wide = u128::from(self.next_u64()) * u128::from(bound);
+        u64::try_from(wide >> 64).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_yields_the_same_numbers_below_the_bound() {
+        let draw = |seed| {
+            let mut random = Random::seeded(seed);
+            (0..100).map(|_| random.below(10)).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        assert!(draw(3).iter().all(|number| *number < 10));
+    }
+}

@@ -1,0 +1,282 @@
+//! An expression and the type of where it goes, to a [`Binding`].
+//! Every misfit is reported with both types and the manifest's line.
+
+use crate::graph::Expr;
+use crate::model::Datum;
+use crate::model::Fault;
+use crate::model::Path;
+use crate::model::Span;
+use crate::model::Spanned;
+use crate::plan::Binding;
+use crate::plan::infer::infer;
+use crate::plan::infer::part_type;
+use crate::plan::scope::Scope;
+use crate::value::Conversion;
+use crate::value::Field;
+use crate::value::Type;
+use crate::value::assign;
+use crate::value::encode;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Where a value goes: the words for messages, and its type.
+pub(crate) struct Target<'a> {
+    /// `parameter `text``, `` `when` ``, ….
+    pub(crate) name: &'a str,
+    /// The type that it must have.
+    pub(crate) ty: &'a Type,
+}
+
+/// Types an expression; none where a fault was reported.
+pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>) -> Option<Binding> {
+    let span = &expr.span;
+    match &expr.value {
+        Expr::Literal(datum) => constant(scope, datum, span, to).map(Binding::Constant),
+        Expr::Array(parts) => array(scope, parts, span, to),
+        Expr::Table(entries) => table(scope, entries, span, to),
+        Expr::Task { task, path, default } => {
+            let ty = scope.output_of(*task, span)?;
+            let from = format!("the output of task `{}`", scope.task_name(*task));
+            let conversion = fit(scope, &Origin { name: &from, ty: &ty, path, span }, to);
+            let default = optional(scope, default.as_ref(), to)?;
+            Some(Binding::Task { task: *task, path: path.clone(), conversion: conversion?, default, ty })
+        }
+        Expr::Param { param, path } => {
+            let ty = scope.inputs.ty(*param)?.clone();
+            let manifest = scope.graph.manifest();
+            let name = manifest.params.get_index(*param).map_or_else(String::new, |(name, _)| name.to_string());
+            let from = format!("param `{name}`");
+            let conversion = fit(scope, &Origin { name: &from, ty: &ty, path, span }, to)?;
+            Some(Binding::Input { input: *param, path: path.clone(), conversion })
+        }
+        Expr::Item { item, path } => {
+            let ty = scope.items.get(*item)?.ty.clone()?;
+            let conversion = fit(scope, &Origin { name: "the item", ty: &ty, path, span }, to)?;
+            Some(Binding::Item { item: *item, path: path.clone(), ty, conversion })
+        }
+        Expr::Env { name, default } => {
+            let origin = Origin { name: "a variable", ty: &Type::String, path: &Path::root(), span };
+            let conversion = fit(scope, &origin, to)?;
+            let string = Target { name: to.name, ty: &Type::String };
+            let default = optional(scope, default.as_ref(), &string)?;
+            let input = scope.inputs.env(name, default, span);
+            Some(Binding::Input { input, path: Path::root(), conversion })
+        }
+        Expr::File { path } => {
+            let ty = file_type(to.ty);
+            let origin = Origin { name: "a file", ty: &ty, path: &Path::root(), span };
+            let conversion = fit(scope, &origin, to)?;
+            let input = scope.inputs.file(path, ty, span);
+            Some(Binding::Input { input, path: Path::root(), conversion })
+        }
+        Expr::Select { selector, cases, default } => {
+            let (selector, ty) = self::selector(scope, selector, cases)?;
+            let cases: Vec<Option<(String, Binding)>> = cases
+                .iter()
+                .map(|(key, case)| bind(scope, case, to).map(|case| (key.value.clone(), case)))
+                .collect();
+            let default = optional(scope, default.as_ref(), to)?;
+            let cases = cases.into_iter().collect::<Option<Vec<_>>>()?;
+            Some(Binding::Select { selector: Box::new(selector), ty, cases, default })
+        }
+    }
+}
+
+/// Types a selector: a string, or an enum that has every case that is named.
+pub(crate) fn selector(
+    scope: &mut Scope<'_>,
+    expr: &Spanned<Expr>,
+    cases: &[(Spanned<String>, Spanned<Expr>)],
+) -> Option<(Binding, Type)> {
+    let ty = infer(scope, expr)?;
+    match &ty {
+        Type::String => {}
+        Type::Enum(names) => {
+            for (key, _) in cases {
+                if !names.iter().any(|name| **name == *key.value) {
+                    scope.fault(
+                        Fault::at(key.span.clone(), format!("`{}` is not a case of the selector", key.value))
+                            .note(format!("the selector has the type `{ty}`"))
+                            .suggest(&key.value, names.iter().map(AsRef::as_ref)),
+                    );
+                }
+            }
+        }
+        other => {
+            scope.fault(
+                Fault::at(expr.span.clone(), "a selector is a string or an enum")
+                    .note(format!("this one has the type `{other}`")),
+            );
+            return None;
+        }
+    }
+    let binding = bind(scope, expr, &Target { name: "the selector", ty: &ty })?;
+    Some((binding, ty))
+}
+
+/// What is to be fitted to a target.
+struct Origin<'a> {
+    name: &'a str,
+    ty: &'a Type,
+    path: &'a Path,
+    span: &'a Span,
+}
+
+fn fit(scope: &mut Scope<'_>, from: &Origin<'_>, to: &Target<'_>) -> Option<Conversion> {
+    let part = part_type(scope, from.ty, from.path, from.span)?;
+    match assign(&part, to.ty) {
+        Ok(conversion) => Some(conversion),
+        Err(mismatch) => {
+            let (name, path) = (from.name, from.path);
+            let source = if path.steps().is_empty() { name.to_owned() } else { format!("`{path}` of {name}") };
+            scope.fault(
+                Fault::at(from.span.clone(), format!("{source} does not fit {}", to.name))
+                    .label(mismatch.to_string())
+                    .note(format!("{source} has the type `{part}`"))
+                    .note(format!("{} has the type `{}`", to.name, to.ty)),
+            );
+            None
+        }
+    }
+}
+
+fn constant(scope: &mut Scope<'_>, datum: &Datum, span: &Span, to: &Target<'_>) -> Option<Bytes> {
+    match encode(to.ty, datum) {
+        Ok(bytes) => Some(bytes),
+        Err(fault) => {
+            scope.misfit(span, to.ty, &fault);
+            None
+        }
+    }
+}
+
+/// A default, if one is written; the outer option is about faults.
+fn optional(scope: &mut Scope<'_>, default: Option<&Spanned<Datum>>, to: &Target<'_>) -> Option<Option<Bytes>> {
+    match default {
+        None => Some(None),
+        Some(datum) => constant(scope, &datum.value, &datum.span, to).map(Some),
+    }
+}
+
+/// A file is bytes where bytes are asked for, and text otherwise.
+fn file_type(to: &Type) -> Type {
+    match to {
+        Type::List(element) if **element == Type::U8 => to.clone(),
+        Type::Option(inner) => file_type(inner),
+        _ => Type::String, // whatever else is asked for: `fit` says that it is not a string
+    }
+}
+
+fn array(scope: &mut Scope<'_>, parts: &[Spanned<Expr>], span: &Span, to: &Target<'_>) -> Option<Binding> {
+    match to.ty {
+        Type::List(element) => {
+            let bound = bind_all(scope, parts.iter().map(|part| (part, &**element)), to.name)?;
+            Some(Binding::List((**element).clone(), bound))
+        }
+        Type::Tuple(types) if types.len() == parts.len() => {
+            bind_all(scope, parts.iter().zip(types.iter()), to.name).map(Binding::Tuple)
+        }
+        Type::Option(inner) if inner.admits_nil() => match parts {
+            [part] => wrapped(scope, part, &Target { name: to.name, ty: inner }),
+            _ => misfit(scope, "an array", span, to),
+        },
+        Type::Option(inner) => array(scope, parts, span, &Target { name: to.name, ty: inner }),
+        _ => misfit(scope, &format!("an array of {}", parts.len()), span, to), // no other type is an array
+    }
+}
+
+fn wrapped(scope: &mut Scope<'_>, part: &Spanned<Expr>, to: &Target<'_>) -> Option<Binding> {
+    bind(scope, part, to).map(|part| Binding::Wrapped(Box::new(part)))
+}
+
+fn bind_all<'e>(
+    scope: &mut Scope<'_>,
+    parts: impl Iterator<Item = (&'e Spanned<Expr>, &'e Type)>,
+    name: &str,
+) -> Option<Vec<Binding>> {
+    let bound: Vec<Option<Binding>> = parts
+        .map(|(part, ty)| bind(scope, part, &Target { name, ty }))
+        .collect();
+    bound.into_iter().collect()
+}
+
+type Entries = [(Spanned<String>, Spanned<Expr>)];
+
+fn table(scope: &mut Scope<'_>, entries: &Entries, span: &Span, to: &Target<'_>) -> Option<Binding> {
+    match to.ty {
+        Type::Record(fields) => record(scope, entries, span, fields),
+        Type::Option(inner) if !inner.admits_nil() => {
+            table(scope, entries, span, &Target { name: to.name, ty: inner })
+        }
+        Type::Variant(cases) => {
+            let payloads = cases.iter().map(|case| (&case.name, case.ty.as_ref()));
+            case(scope, entries, span, payloads.collect(), to)
+        }
+        Type::Result(sides) => {
+            let (ok, err) = (Arc::from("ok"), Arc::from("err"));
+            case(scope, entries, span, vec![(&ok, sides.ok.as_ref()), (&err, sides.err.as_ref())], to)
+        }
+        _ => misfit(scope, "a table", span, to), // no other type is a table
+    }
+}
+
+fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[Field]>) -> Option<Binding> {
+    let names = || fields.iter().map(|field| &*field.name);
+    for (key, _) in entries {
+        if !names().any(|name| name == key.value) {
+            scope.fault(
+                Fault::at(key.span.clone(), format!("the record has no field `{}`", key.value))
+                    .suggest(&key.value, names())
+                    .note(format!("its fields are {}", names().collect::<Vec<_>>().join(", "))),
+            );
+        }
+    }
+    let bound: Vec<Option<(Arc<str>, Binding)>> = fields
+        .iter()
+        .map(|field| {
+            let written = entries.iter().find(|(key, _)| *key.value == *field.name);
+            let label = format!("field `{}`", field.name);
+            let binding = match written {
+                Some((_, part)) => bind(scope, part, &Target { name: &label, ty: &field.ty }),
+                None if matches!(field.ty, Type::Option(_)) => constant(scope, &Datum::Null, span, &Target { name: &label, ty: &field.ty })
+                    .map(Binding::Constant),
+                None => {
+                    scope.fault(Fault::at(span.clone(), format!("field `{}` is missing", field.name)));
+                    None
+                }
+            };
+            binding.map(|binding| (Arc::clone(&field.name), binding))
+        })
+        .collect();
+    bound.into_iter().collect::<Option<Vec<_>>>().map(Binding::Record)
+}
+
+fn case(
+    scope: &mut Scope<'_>,
+    entries: &Entries,
+    span: &Span,
+    cases: Vec<(&Arc<str>, Option<&Type>)>,
+    to: &Target<'_>,
+) -> Option<Binding> {
+    let [(key, part)] = entries else {
+        return misfit(scope, &format!("a table with {} keys", entries.len()), span, to);
+    };
+    let Some((name, Some(ty))) = cases.iter().find(|(name, _)| ***name == *key.value) else {
+        scope.fault(
+            Fault::at(key.span.clone(), format!("no case `{}` with a payload", key.value))
+                .suggest(&key.value, cases.iter().map(|(name, _)| &***name))
+                .note(format!("{} has the type `{}`", to.name, to.ty)),
+        );
+        return None;
+    };
+    let binding = bind(scope, part, &Target { name: to.name, ty })?;
+    Some(Binding::Case(Arc::clone(name), Box::new(binding)))
+}
+
+fn misfit(scope: &mut Scope<'_>, written: &str, span: &Span, to: &Target<'_>) -> Option<Binding> {
+    scope.fault(
+        Fault::at(span.clone(), format!("{written} does not fit {}", to.name))
+            .note(format!("{} has the type `{}`", to.name, to.ty)),
+    );
+    None
+}

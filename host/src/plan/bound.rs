@@ -1,0 +1,352 @@
+//! A plan with its inputs: what one run computes, and the digests that say whether another computes the same.
+//! Inputs are read by the application and only fitted to their types here.
+
+use crate::model::Datum;
+use crate::model::Digest;
+use crate::model::Digester;
+use crate::model::Fault;
+use crate::model::Faults;
+use crate::model::RunId;
+use crate::model::Source;
+use crate::model::TaskIdx;
+use crate::plan::Binding;
+use crate::plan::Demand;
+use crate::plan::Function;
+use crate::plan::Input;
+use crate::plan::InputKind;
+use crate::plan::OnError;
+use crate::plan::Plan;
+use crate::plan::PlanRecord;
+use crate::plan::Task;
+use crate::value::Type;
+use crate::value::encode;
+use crate::value::wire;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// What the creating host found for one input.
+#[derive(Debug, Clone)]
+pub enum Supplied {
+    /// A param's value, or a variable as text.
+    Datum(Datum),
+    /// A file's content.
+    Content(Vec<u8>),
+}
+
+/// All that a run is given besides its plan.
+pub struct Given<'a> {
+    /// By position in [`Plan::inputs`]; none where nothing was given.
+    pub inputs: Vec<Option<Supplied>>,
+    /// Digests of the resolved grants, by position in [`Plan::functions`].
+    pub grants: Vec<Digest>,
+    /// The run; secrets are digested under a key that is made of it.
+    pub run: &'a RunId,
+}
+
+/// A plan with its inputs.
+#[derive(Debug)]
+pub struct Bound {
+    plan: Arc<Plan>,
+    inputs: Vec<Bytes>,
+    grants: Vec<Digest>,
+    digest: Digest,
+    fingerprints: Vec<Digest>,
+    record: PlanRecord,
+}
+
+impl Bound {
+    /// The plan.
+    #[must_use]
+    pub const fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The inputs' values, by position in [`Plan::inputs`], each of the input's type.
+    #[must_use]
+    pub fn inputs(&self) -> &[Bytes] {
+        &self.inputs
+    }
+
+    /// Digests of the resolved grants, by position in [`Plan::functions`].
+    #[must_use]
+    pub fn grants(&self) -> &[Digest] {
+        &self.grants
+    }
+
+    /// What determines the results of the run.
+    #[must_use]
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// What determines the result of each task, by position.
+    #[must_use]
+    pub fn fingerprints(&self) -> &[Digest] {
+        &self.fingerprints
+    }
+
+    /// The plan in digests of its parts, to name a difference later.
+    #[must_use]
+    pub const fn record(&self) -> &PlanRecord {
+        &self.record
+    }
+}
+
+/// Fits what was given to the inputs' types and digests the whole.
+pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound, Faults> {
+    let mut faults = Faults::none(source.clone());
+    let mut supplied = given.inputs.into_iter();
+    let mut inputs = Vec::with_capacity(plan.inputs().len());
+    for input in plan.inputs() {
+        match fit(input, supplied.next().flatten()) {
+            Ok(bytes) => inputs.push(bytes),
+            Err(fault) => faults.push(*fault),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let digests = plan
+        .inputs()
+        .iter()
+        .zip(&inputs)
+        .map(|(input, bytes)| input_digest(input, bytes, given.run))
+        .collect();
+    let parts = Parts { plan, inputs: digests, grants: &given.grants };
+    let keys: Vec<Keys> = plan.tasks().iter().map(|task| parts.keys(task)).collect();
+    let fingerprints = parts.fingerprints(&keys);
+    let digest = run_digest(plan, &keys, &fingerprints);
+    let names = plan.tasks().iter().map(|task| task.name.to_string());
+    let record = PlanRecord::new(names.zip(keys));
+    Ok(Bound { plan: Arc::clone(plan), inputs, grants: given.grants, digest, fingerprints, record })
+}
+
+fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Box<Fault>> {
+    let at = |message: String| Fault::at(input.span.clone(), message);
+    match (&input.kind, supplied) {
+        (_, Some(Supplied::Datum(datum))) => encode(&input.ty, &datum).map_err(|fault| {
+            let name = name_of(&input.kind);
+            let shown = if input.is_secret { "its value does not fit its type".to_owned() } else { fault.to_string() };
+            Box::new(at(format!("{name}: {shown}")).note(format!("its type is `{}`", input.ty)))
+        }),
+        (_, Some(Supplied::Content(content))) => file(&input.ty, &content)
+            .ok_or_else(|| Box::new(at(format!("{} is not UTF-8 text", name_of(&input.kind))))),
+        (InputKind::Param { default: Some(default), .. } | InputKind::Env { default: Some(default), .. }, None) => {
+            Ok(default.clone())
+        }
+        (InputKind::Param { name, .. }, None) => Err(Box::new(
+            at(format!("param `{name}` has no value"))
+                .note(format!("its type is `{}`", input.ty))
+                .help(format!("give one with `-p {name}=…`, or a `default` in the manifest")),
+        )),
+        (InputKind::Env { name, .. }, None) => Err(Box::new(
+            at(format!("the environment variable `{name}` is not set"))
+                .help("set it, or add a `default` beside `env`"),
+        )),
+        (InputKind::File(path), None) => {
+            Err(Box::new(at(format!("the file `{}` was not read", path.display()))))
+        }
+    }
+}
+
+fn name_of(kind: &InputKind) -> String {
+    match kind {
+        InputKind::Param { name, .. } => format!("param `{name}`"),
+        InputKind::Env { name, .. } => format!("the environment variable `{name}`"),
+        InputKind::File(path) => format!("the file `{}`", path.display()),
+    }
+}
+
+fn file(ty: &Type, content: &[u8]) -> Option<Bytes> {
+    let mut out = Vec::with_capacity(content.len() + 5);
+    match ty {
+        Type::String => wire::put_str(&mut out, std::str::from_utf8(content).ok()?),
+        _ => wire::put_bin(&mut out, content), // the only other type that a file input is given
+    }
+    Some(out.into())
+}
+
+fn input_digest(input: &Input, bytes: &Bytes, run: &RunId) -> Digest {
+    let mut digester = Digester::new("cascade input 1");
+    if input.is_secret {
+        digester.field(run.as_str().as_bytes());
+    }
+    digester.field(bytes);
+    digester.finish()
+}
+
+/// What a run computes: the names and fingerprints of its tasks, and the order that `after` adds.
+fn run_digest(plan: &Plan, keys: &[Keys], fingerprints: &[Digest]) -> Digest {
+    let mut digester = Digester::new("cascade run 1");
+    for ((task, keys), fingerprint) in plan.tasks().iter().zip(keys).zip(fingerprints) {
+        digester.field(task.name.as_str().as_bytes()).digest(fingerprint);
+        if let Some((_, after)) = keys.iter().find(|(key, _)| key == AFTER) {
+            digester.digest(after);
+        }
+    }
+    digester.finish()
+}
+
+/// The key that orders tasks without determining what they compute.
+const AFTER: &str = "after";
+
+/// Digests of a task's keys.
+type Keys = Vec<(String, Digest)>;
+
+/// What digests are made of.
+struct Parts<'a> {
+    plan: &'a Plan,
+    inputs: Vec<Digest>,
+    grants: &'a [Digest],
+}
+
+impl Parts<'_> {
+    /// What determines the output of each task: its own keys, and what it reads.
+    fn fingerprints(&self, keys: &[Keys]) -> Vec<Digest> {
+        let tasks = self.plan.tasks();
+        let mut fingerprints = vec![Digest::of(&[]); tasks.len()];
+        for at in self.plan.order() {
+            let (Some(task), Some(keys)) = (tasks.get(at.index()), keys.get(at.index())) else {
+                continue;
+            };
+            let mut digester = Digester::new("cascade task 1");
+            for (key, digest) in keys.iter().filter(|(key, _)| key != AFTER) {
+                digester.field(key.as_bytes()).digest(digest);
+            }
+            each_read(task, &mut |read| {
+                if let Some(fingerprint) = fingerprints.get(read.index()) {
+                    digester.digest(fingerprint);
+                }
+            });
+            if let Some(slot) = fingerprints.get_mut(at.index()) {
+                *slot = digester.finish();
+            }
+        }
+        fingerprints
+    }
+
+    fn keys(&self, task: &Task) -> Keys {
+        let mut keys = Vec::new();
+        if let Some(function) = self.plan.function_of(task) {
+            keys.push(("call".to_owned(), call_digest(function)));
+            let params = function.export.signature.iter().flat_map(|signature| &signature.params);
+            for ((name, _), arg) in params.zip(&task.args) {
+                keys.push((format!("args.{name}"), self.binding_digest(arg)));
+            }
+            if let Some(grants) = self.grants.get(task.function) {
+                keys.push(("grants".to_owned(), *grants));
+            }
+        }
+        for list in &task.for_each {
+            keys.push((format!("for-each.{}", list.item), self.binding_digest(&list.list)));
+        }
+        if let Some(when) = &task.when {
+            let mut digester = Digester::new("cascade when 1");
+            digester.digest(&self.binding_digest(&when.subject)).field(&when.equals).number(u64::from(when.is_negated));
+            keys.push(("when".to_owned(), digester.finish()));
+        }
+        if !task.after.is_empty() {
+            let mut digester = Digester::new("cascade after 1");
+            task.after.iter().for_each(|after| self.name(*after, &mut digester));
+            keys.push((AFTER.to_owned(), digester.finish()));
+        }
+        if task.on_error == OnError::Value {
+            keys.push(("on-error".to_owned(), Digest::of(b"value")));
+        }
+        if let Some(demand) = &task.demand {
+            keys.push(("select".to_owned(), self.demand_digest(demand)));
+        }
+        keys
+    }
+
+    fn binding_digest(&self, binding: &Binding) -> Digest {
+        let mut digester = Digester::new("cascade binding 1");
+        self.binding(binding, &mut digester);
+        digester.finish()
+    }
+
+    fn binding(&self, binding: &Binding, digester: &mut Digester) {
+        match binding {
+            Binding::Constant(bytes) => {
+                digester.field(b"constant").field(bytes);
+            }
+            Binding::Task { task, path, default, .. } => {
+                digester.field(b"task").field(path.to_string().as_bytes());
+                self.name(*task, digester);
+                optional(default.as_ref(), digester);
+            }
+            Binding::Input { input, path, .. } => {
+                digester.field(b"input").field(path.to_string().as_bytes());
+                if let Some(digest) = self.inputs.get(*input) {
+                    digester.digest(digest);
+                }
+            }
+            Binding::Item { item, path, .. } => {
+                let item = u64::try_from(*item).unwrap_or(u64::MAX);
+                digester.field(b"item").number(item).field(path.to_string().as_bytes());
+            }
+            Binding::List(_, parts) => self.parts(b"list", parts.iter(), digester),
+            Binding::Tuple(parts) => self.parts(b"tuple", parts.iter(), digester),
+            Binding::Record(fields) => self.parts(b"record", fields.iter().map(|(_, part)| part), digester),
+            Binding::Case(name, part) => {
+                digester.field(b"case").field(name.as_bytes());
+                self.binding(part, digester);
+            }
+            Binding::Wrapped(part) => self.parts(b"some", std::iter::once(&**part), digester),
+            Binding::Select { selector, cases, default, .. } => {
+                self.parts(b"select", std::iter::once(&**selector), digester);
+                for (name, case) in cases {
+                    digester.field(name.as_bytes());
+                    self.binding(case, digester);
+                }
+                optional(default.as_ref(), digester);
+            }
+        }
+    }
+
+    fn parts<'b>(&self, kind: &[u8], parts: impl Iterator<Item = &'b Binding>, digester: &mut Digester) {
+        digester.field(kind);
+        parts.for_each(|part| self.binding(part, digester));
+        digester.field(b"end");
+    }
+
+    fn name(&self, task: TaskIdx, digester: &mut Digester) {
+        if let Some(task) = self.plan.task(task) {
+            digester.field(task.name.as_str().as_bytes());
+        }
+    }
+
+    fn demand_digest(&self, demand: &Arc<Demand>) -> Digest {
+        let mut digester = Digester::new("cascade demand 1");
+        for gate in demand.any.iter().flat_map(|clause| &clause.gates) {
+            self.binding(&gate.selector, &mut digester);
+            digester.field(gate.case.as_bytes());
+        }
+        digester.finish()
+    }
+}
+
+fn optional(bytes: Option<&Bytes>, digester: &mut Digester) {
+    match bytes {
+        Some(bytes) => digester.field(b"default").field(bytes),
+        None => digester.field(b"none"),
+    };
+}
+
+fn call_digest(function: &Function) -> Digest {
+    let mut digester = Digester::new("cascade call 1");
+    digester
+        .digest(&function.digest)
+        .field(function.export.interface.as_deref().unwrap_or_default().as_bytes())
+        .field(function.export.function.as_bytes());
+    digester.finish()
+}
+
+/// Every task whose output determines that of `task`.
+fn each_read(task: &Task, visit: &mut dyn FnMut(TaskIdx)) {
+    task.args.iter().for_each(|arg| arg.each_task(visit));
+    task.for_each.iter().for_each(|list| list.list.each_task(visit));
+    if let Some(when) = &task.when {
+        when.subject.each_task(visit);
+    }
+}

@@ -1,0 +1,65 @@
+//! From `component.function` in the manifest to one export of a component.
+//! What the function is given is typed in `binding`.
+
+use crate::manifest::Call;
+use crate::model::Fault;
+use crate::model::Span;
+use crate::value::Export;
+use crate::value::Signature;
+
+/// Finds the export that a call names, or says why there is none.
+pub(crate) fn find<'e>(call: &Call, span: &Span, exports: &'e [Export]) -> Result<(usize, &'e Signature), Fault> {
+    let candidates: Vec<(usize, &Export)> = exports
+        .iter()
+        .enumerate()
+        .filter(|(_, export)| *export.function == *call.function)
+        .filter(|(_, export)| call.interface.is_none() || export.interface.as_deref() == call.interface.as_deref())
+        .collect();
+    let at_root = candidates.iter().find(|(_, export)| export.interface.is_none());
+    let (position, export) = match (&*candidates, at_root) {
+        ([], _) => return Err(unknown(call, span, exports)),
+        ([only], _) | (_, Some(only)) => *only,
+        (several, None) => return Err(ambiguous(call, span, several)),
+    };
+    match &export.signature {
+        Ok(signature) => Ok((position, signature)),
+        Err(unsupported) => Err(Fault::at(span.clone(), format!("`{}` cannot be a task", call.function))
+            .note(unsupported.to_string())),
+    }
+}
+
+fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
+    let long: Vec<String> = exports.iter().map(|export| long_form(&call.component, export)).collect();
+    let fault = match &call.interface {
+        Some(interface) => {
+            let message = format!("component `{}` exports no `{interface}` with `{}`", call.component, call.function);
+            let written = format!("{}#{interface}.{}", call.component, call.function);
+            Fault::at(span.clone(), message).suggest(&written, long.iter().map(String::as_str))
+        }
+        None => {
+            let message = format!("component `{}` exports no function `{}`", call.component, call.function);
+            let names = exports.iter().map(|export| &*export.function);
+            Fault::at(span.clone(), message).suggest(&call.function, names)
+        }
+    };
+    if long.is_empty() {
+        fault.note("the component exports no functions")
+    } else {
+        fault.note(format!("it exports {}", long.join(", ")))
+    }
+}
+
+fn ambiguous(call: &Call, span: &Span, several: &[(usize, &Export)]) -> Fault {
+    let message = format!("several interfaces of `{}` export `{}`", call.component, call.function);
+    several.iter().fold(Fault::at(span.clone(), message), |fault, (_, export)| {
+        fault.help(format!("write `{}`", long_form(&call.component, export)))
+    })
+}
+
+/// The form of a call that is never ambiguous.
+fn long_form(component: &str, export: &Export) -> String {
+    match &export.interface {
+        Some(interface) => format!("{component}#{interface}.{}", export.function),
+        None => format!("{component}.{}", export.function),
+    }
+}

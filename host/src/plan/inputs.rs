@@ -1,0 +1,121 @@
+//! The values that are read once when a run is created: params, variables and files, each listed once.
+//! Reading them is for the application, fitting them to their types for `bound`.
+
+use crate::manifest::Param;
+use crate::model::Fault;
+use crate::model::Faults;
+use crate::model::Name;
+use crate::model::Span;
+use crate::plan::Input;
+use crate::plan::InputKind;
+use crate::value::Type;
+use crate::value::encode;
+use bytes::Bytes;
+use indexmap::IndexMap;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// The inputs of a plan while it is compiled. Params come first, in the manifest's order.
+pub(crate) struct Inputs {
+    list: Vec<Option<Input>>,
+    env: HashMap<(String, Option<Bytes>), usize>,
+    files: HashMap<(PathBuf, bool), usize>,
+}
+
+impl Inputs {
+    /// The params of a manifest; one whose type or default is faulty is reported and has no type.
+    pub(crate) fn of_params(params: &IndexMap<Name, Param>, faults: &mut Faults) -> Self {
+        let list = params
+            .iter()
+            .map(|(name, param)| param_input(name, param, faults))
+            .collect();
+        Self {
+            list,
+            env: HashMap::new(),
+            files: HashMap::new(),
+        }
+    }
+
+    /// The type of an input, if it is known.
+    pub(crate) fn ty(&self, input: usize) -> Option<&Type> {
+        self.list.get(input)?.as_ref().map(|input| &input.ty)
+    }
+
+    /// The position of a variable.
+    pub(crate) fn env(&mut self, name: &str, default: Option<Bytes>, span: &Span) -> usize {
+        let list = &mut self.list;
+        *self
+            .env
+            .entry((name.to_owned(), default))
+            .or_insert_with_key(|(name, default)| {
+                let kind = InputKind::Env {
+                    name: name.clone(),
+                    default: default.clone(),
+                };
+                push(list, kind, Type::String, span)
+            })
+    }
+
+    /// The position of a file, read as bytes or as text.
+    pub(crate) fn file(&mut self, path: &PathBuf, ty: Type, span: &Span) -> usize {
+        let list = &mut self.list;
+        let is_text = ty == Type::String;
+        *self
+            .files
+            .entry((path.clone(), is_text))
+            .or_insert_with_key(|(path, _)| push(list, InputKind::File(path.clone()), ty, span))
+    }
+
+    /// The inputs, if none of them was faulty.
+    pub(crate) fn finish(self) -> Vec<Input> {
+        self.list.into_iter().flatten().collect()
+    }
+}
+
+fn push(list: &mut Vec<Option<Input>>, kind: InputKind, ty: Type, span: &Span) -> usize {
+    list.push(Some(Input {
+        kind,
+        ty,
+        is_secret: false,
+        span: span.clone(),
+    }));
+    list.len() - 1
+}
+
+fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input> {
+    let ty = match Type::parse(&param.ty.value) {
+        Ok(ty) => ty,
+        Err(fault) => {
+            faults.push(
+                Fault::at(param.ty.span.clone(), format!("the type of param `{name}` is not a WIT type"))
+                    .label(fault.message.clone()),
+            );
+            return None;
+        }
+    };
+    let default = match &param.default {
+        None => None,
+        Some(datum) => match encode(&ty, &datum.value) {
+            Ok(bytes) => Some(bytes),
+            Err(fault) => {
+                let shown = if param.secret { "the default does not fit".to_owned() } else { fault.to_string() };
+                let mut fault = Fault::at(datum.span.clone(), shown).note(format!("param `{name}` has the type `{ty}`"));
+                if param.secret {
+                    fault = fault.secret();
+                }
+                faults.push(fault);
+                return None;
+            }
+        },
+    };
+    Some(Input {
+        kind: InputKind::Param {
+            name: name.clone(),
+            default,
+            description: param.description.clone(),
+        },
+        ty,
+        is_secret: param.secret,
+        span: param.span.clone(),
+    })
+}

@@ -1,0 +1,133 @@
+//! The stored description of a plan: a digest per key of each task, enough to name a difference and to reveal no value.
+//! Whether a difference is accepted is for the state backend and the user.
+
+use crate::model::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::fmt;
+
+/// The version of the stored form.
+const VERSION: u32 = 1;
+
+/// Digests of the parts of a plan, by task and key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRecord {
+    v: u32,
+    tasks: Vec<(String, BTreeMap<String, u64>)>,
+}
+
+/// One way in which two plans differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// The task is new.
+    Added(String),
+    /// The task is gone.
+    Removed(String),
+    /// A key of the task has changed.
+    Changed {
+        /// The task.
+        task: String,
+        /// The key: `call`, `args.x`, `when`, ….
+        key: String,
+    },
+}
+
+impl PlanRecord {
+    pub(crate) fn new(tasks: impl Iterator<Item = (String, Vec<(String, Digest)>)>) -> Self {
+        let tasks = tasks
+            .map(|(name, keys)| (name, keys.into_iter().map(|(key, digest)| (key, fold(&digest))).collect()))
+            .collect();
+        Self { v: VERSION, tasks }
+    }
+
+    /// The stored form.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        rmp_serde::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads the stored form; none if it is damaged or of a version that this host does not know.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        rmp_serde::from_slice(bytes)
+            .ok()
+            .filter(|record: &Self| record.v == VERSION)
+    }
+
+    /// How this plan differs from the `stored` one, in the order of this one.
+    #[must_use]
+    pub fn differences(&self, stored: &Self) -> Vec<Difference> {
+        let before: HashMap<&str, &BTreeMap<String, u64>> =
+            stored.tasks.iter().map(|(name, keys)| (name.as_str(), keys)).collect();
+        let now: HashMap<&str, &BTreeMap<String, u64>> =
+            self.tasks.iter().map(|(name, keys)| (name.as_str(), keys)).collect();
+        let mut found = Vec::new();
+        for (name, keys) in &self.tasks {
+            match before.get(name.as_str()) {
+                None => found.push(Difference::Added(name.clone())),
+                Some(stored) => found.extend(changed_keys(name, keys, stored)),
+            }
+        }
+        let removed = stored.tasks.iter().filter(|(name, _)| !now.contains_key(name.as_str()));
+        found.extend(removed.map(|(name, _)| Difference::Removed(name.clone())));
+        found
+    }
+}
+
+fn changed_keys<'a>(
+    task: &'a str,
+    now: &'a BTreeMap<String, u64>,
+    stored: &'a BTreeMap<String, u64>,
+) -> impl Iterator<Item = Difference> + 'a {
+    let altered = now.iter().filter(|(key, digest)| stored.get(*key) != Some(digest));
+    let gone = stored.iter().filter(|(key, _)| !now.contains_key(*key));
+    altered.chain(gone).map(|(key, _)| Difference::Changed { task: task.to_owned(), key: key.clone() })
+}
+
+/// Eight bytes of a digest: a difference is to be named, not to be proven.
+fn fold(digest: &Digest) -> u64 {
+    digest.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added(task) => write!(f, "task `{task}` is new"),
+            Self::Removed(task) => write!(f, "task `{task}` is gone"),
+            Self::Changed { task, key } => write!(f, "task `{task}`: `{key}` has changed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(tasks: &[(&str, &[(&str, &str)])]) -> PlanRecord {
+        PlanRecord::new(tasks.iter().map(|(name, keys)| {
+            let keys = keys.iter().map(|(key, value)| ((*key).to_owned(), Digest::of(value.as_bytes())));
+            ((*name).to_owned(), keys.collect())
+        }))
+    }
+
+    #[test]
+    fn names_what_differs() {
+        let stored = record(&[("a", &[("call", "x"), ("when", "w")]), ("b", &[])]);
+        let now = record(&[("a", &[("call", "y")]), ("c", &[])]);
+        let shown: Vec<String> = now.differences(&stored).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            ["task `a`: `call` has changed", "task `a`: `when` has changed", "task `c` is new", "task `b` is gone"]
+        );
+        assert!(now.differences(&now).is_empty());
+    }
+
+    #[test]
+    fn stored_form_round_trips_and_refuses_other_versions() {
+        let now = record(&[("a", &[("call", "y")])]);
+        assert_eq!(PlanRecord::decode(&now.encode()), Some(now.clone()));
+        let later = PlanRecord { v: VERSION + 1, ..now };
+        assert_eq!(PlanRecord::decode(&later.encode()), None);
+    }
+}

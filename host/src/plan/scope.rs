@@ -1,0 +1,74 @@
+//! What a value in the manifest may refer to, and the faults found while typing it.
+//! One scope serves the whole compilation; the items of a `for-each` are set for the task at hand.
+
+use crate::graph::Graph;
+use crate::model::Fault;
+use crate::model::Faults;
+use crate::model::Span;
+use crate::model::TaskIdx;
+use crate::plan::inputs::Inputs;
+use crate::value::Type;
+use crate::value::ValueFault;
+
+/// The type of a task's output as far as it is known.
+#[derive(Debug, Clone)]
+pub(crate) enum OutputType {
+    /// A fault of the task was already reported: say nothing more.
+    Unknown,
+    /// The function returns nothing.
+    Nothing,
+    /// The output has this type.
+    Known(Type),
+}
+
+/// An item of the task at hand.
+pub(crate) struct ItemType {
+    /// The type of an element; none where the list was faulty.
+    pub(crate) ty: Option<Type>,
+}
+
+/// What expressions are typed against.
+pub(crate) struct Scope<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) outputs: Vec<OutputType>,
+    pub(crate) inputs: Inputs,
+    pub(crate) items: Vec<ItemType>,
+    pub(crate) faults: Faults,
+}
+
+impl Scope<'_> {
+    /// Reports a fault at `span`.
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Reports that a literal does not fit its type.
+    pub(crate) fn misfit(&mut self, span: &Span, ty: &Type, fault: &ValueFault) {
+        self.fault(Fault::at(span.clone(), fault.to_string()).note(format!("the type here is `{ty}`")));
+    }
+
+    /// The output type of a task; reports a function that returns nothing.
+    pub(crate) fn output_of(&mut self, task: TaskIdx, span: &Span) -> Option<Type> {
+        match self.outputs.get(task.index())?.clone() {
+            OutputType::Unknown => None,
+            OutputType::Known(ty) => Some(ty),
+            OutputType::Nothing => {
+                let name = self.task_name(task);
+                self.fault(
+                    Fault::at(span.clone(), format!("task `{name}` has no output"))
+                        .note("its function returns nothing, or nothing but an error")
+                        .help(format!("to run after it without its data, write `after = [\"{name}\"]`")),
+                );
+                None
+            }
+        }
+    }
+
+    /// The name of a task.
+    pub(crate) fn task_name(&self, task: TaskIdx) -> String {
+        let tasks = &self.graph.manifest().tasks;
+        tasks
+            .get_index(task.index())
+            .map_or_else(String::new, |(name, _)| name.to_string())
+    }
+}

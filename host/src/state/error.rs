@@ -1,0 +1,80 @@
+//! What a backend reports when it cannot do what it was asked.
+//! How a task failed is no error here: it is a record that is stored.
+
+use bytes::Bytes;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A backend's failure: what was being done, of which kind it is, and what caused it.
+#[derive(Debug)]
+pub struct Error {
+    /// What sort of failure; it decides the exit code.
+    pub kind: ErrorKind,
+    doing: String,
+    hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// Sorts of failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The URI is not one that this host understands.
+    Uri,
+    /// The backend cannot be reached or was lost.
+    Unavailable,
+    /// The backend was reached and refused: rights, a foreign key, another layout version.
+    Refused,
+    /// There is no such run.
+    NoRun,
+    /// The run exists with another digest; here is the plan record that was stored with it.
+    OtherDigest(Bytes),
+    /// The run is held by another live host.
+    Held,
+    /// A request that the contract of the port forbids.
+    Misuse,
+}
+
+impl Error {
+    /// A failure while `doing` something, a lowercase fragment.
+    pub fn new(kind: ErrorKind, doing: impl Into<String>) -> Self {
+        Self {
+            kind,
+            doing: doing.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    /// Adds what would help, a sentence of its own.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What would help.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.doing)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let source: &(dyn StdError + 'static) = self.source.as_deref()?;
+        Some(source)
+    }
+}

@@ -1,0 +1,290 @@
+//! The contract between the engine and whoever keeps a run: claim, commit, read.
+//! Every sentence here is a case of the conformance suite, which each backend runs unchanged.
+
+use crate::model::Digest;
+use crate::model::FailurePolicy;
+use crate::model::RunId;
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::state::Error;
+use crate::state::Shape;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A place where runs live; one per URI and process, shared by all its runs.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Creates the run, joins it or resumes it.
+    ///
+    /// A run that exists with another digest is refused with [`crate::state::ErrorKind::OtherDigest`] unless the
+    /// mode says otherwise. Stored results of wanted tasks are kept; stored skips and failures are forgotten when a
+    /// run that had ended, or that no host works on, is resumed.
+    async fn open(&self, request: OpenRequest) -> Result<Opened, Error>;
+
+    /// The stored results of a run by task name, `task` or `task[i]`, in the order of `names`.
+    ///
+    /// Fails with [`crate::state::ErrorKind::NoRun`] where there is no such run.
+    async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error>;
+
+    /// The plan record of a run, as its creator gave it.
+    async fn record(&self, run: &RunId) -> Result<Bytes, Error>;
+}
+
+/// How a host asks for a run.
+#[derive(Clone)]
+pub struct OpenRequest {
+    /// The run.
+    pub run: RunId,
+    /// What determines its results.
+    pub digest: Digest,
+    /// The plan in words, stored with the run and given back to whoever comes with another digest.
+    pub record: Bytes,
+    /// The plan as counts and edges.
+    pub shape: Arc<Shape>,
+    /// What to do with what is stored.
+    pub mode: Mode,
+    /// What a failure does; hosts that join follow the creator.
+    pub policy: FailurePolicy,
+    /// How long the run is kept after the last write.
+    pub ttl: Duration,
+    /// Who asks.
+    pub host: HostId,
+    /// How long a claim is held without being renewed.
+    pub lease: Duration,
+}
+
+/// What to do with what is stored under a run id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Keep results; refuse another digest.
+    #[default]
+    Resume,
+    /// Accept another digest under a new epoch; keep each result whose task has an unchanged fingerprint.
+    Update,
+    /// Start over under a new epoch.
+    Fresh,
+}
+
+/// One incarnation of a host process; never used twice.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostId(pub Arc<str>);
+
+/// A run that was opened.
+pub struct Opened {
+    /// The door to it.
+    pub ledger: Arc<dyn Ledger>,
+    /// What was found.
+    pub how: OpenHow,
+    /// The run's epoch.
+    pub epoch: u64,
+    /// The policy in force.
+    pub policy: FailurePolicy,
+}
+
+/// What was found under a run id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenHow {
+    /// Nothing; the run is new.
+    Created,
+    /// An earlier run, of which this many task results are kept.
+    Resumed {
+        /// Results kept.
+        kept: u32,
+    },
+    /// A run that another host works on.
+    Joined,
+}
+
+/// A task, or an element of a `for-each` task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId {
+    /// The task.
+    pub task: TaskIdx,
+    /// The element.
+    pub item: Option<u32>,
+}
+
+/// The right to settle a node once. Another claim of the same node has another token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+/// A node that was handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Which node.
+    pub node: NodeId,
+    /// The right to settle it.
+    pub token: Token,
+    /// One plus the retries so far.
+    pub attempt: u32,
+    /// How often the node was taken over from a host that lost its lease since its last settlement.
+    pub takeovers: u32,
+    /// How far the node has come.
+    pub stage: Stage,
+}
+
+/// How far a claimed node has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// All that it waits for has ended.
+    Ready,
+    /// The same, and something that it waits for was skipped or has failed: most likely it will be skipped too. The
+    /// claim takes neither slots nor resources. If the node is to run after all, its holder releases it, and it is
+    /// handed out as [`Stage::Ready`] when there is room.
+    Tainted,
+    /// It was expanded, and its elements have ended; or one has failed and the policy does not keep going.
+    Expanded {
+        /// How many elements it has.
+        items: u32,
+    },
+}
+
+/// How the holder of a token settles its node.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The right to do so.
+    pub token: Token,
+    /// The settlement.
+    pub outcome: Outcome,
+}
+
+/// What becomes of a claimed node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The task is done: put its result.
+    Done(Bytes),
+    /// The task is skipped: mark why.
+    Skipped(SkipReason),
+    /// The task has failed for good: put its error record.
+    Failed(Bytes),
+    /// The attempt failed; the node is handed out again after the delay, with the next attempt number.
+    Retry(Duration),
+    /// The node is handed out again at once, with the same attempt number.
+    Release,
+    /// The node is handed out again once these tasks have ended too.
+    Await(Vec<TaskIdx>),
+    /// The node becomes this many elements, each handed out on its own; the node itself follows once they have ended.
+    /// Elements that are stored already are not handed out again.
+    Expand {
+        /// How many elements.
+        items: u32,
+        /// How many may be claimed at the same time, over all hosts.
+        max_parallel: Option<NonZeroU32>,
+    },
+}
+
+/// What a host asks for along with its settlements.
+#[derive(Debug, Clone, Default)]
+pub struct Want {
+    /// At most this many nodes.
+    pub slots: u32,
+    /// What is free of each resource that hosts count for themselves, by position in the shape; shared ones are ignored.
+    /// Fewer entries stand for nothing free.
+    pub free: Vec<u32>,
+}
+
+/// The answer to a commit.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// What became of each settlement, in order.
+    pub verdicts: Vec<Verdict>,
+    /// Nodes handed out, best first. Nodes that a skip or failure made ready, and expanded ones, come before all
+    /// others and take neither slots nor resources; after a failure that stops the run only they are handed out.
+    pub claims: Vec<Claim>,
+    /// Nodes that would have been handed out, had there been more of a resource; each is named once.
+    pub blocked: Vec<Blocked>,
+    /// Where the run stands.
+    pub progress: Progress,
+    /// For [`Ledger::changed`].
+    pub version: Version,
+}
+
+/// A node that waits for a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocked {
+    /// Which node.
+    pub node: NodeId,
+    /// The first resource that was short.
+    pub resource: usize,
+}
+
+/// What became of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is committed; dependents may start.
+    Committed,
+    /// The same settlement was committed before: the answer was lost, the result was not.
+    Duplicate,
+    /// The token was lost to another claim, or the epoch has ended; nothing was written.
+    Fenced,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Running, or how it ended. It ends when every wanted task has; or, where a failure or a request stops it,
+    /// when nothing more is claimed.
+    pub status: RunStatus,
+    /// Why nothing new is handed out, if so.
+    pub stop: Option<Stop>,
+    /// Wanted tasks that have not ended.
+    pub open: u32,
+    /// Wanted tasks.
+    pub total: u32,
+}
+
+/// Why a run hands out nothing new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// A task failed and the policy lets running tasks finish.
+    Failure,
+    /// A task failed and the policy stops running tasks.
+    FailFast,
+    /// Somebody cancelled the run.
+    Cancelled,
+}
+
+/// A point in the life of a run, for waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Version(pub u64);
+
+/// What is stored of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// Nothing yet.
+    Open,
+    /// Its result.
+    Done(Bytes),
+    /// Why it was skipped.
+    Skipped(SkipReason),
+    /// Its error record.
+    Failed(Bytes),
+}
+
+/// One run as one host sees it.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Settles nodes and claims others, in one step: either all of it happens or none.
+    ///
+    /// Results are stored before any dependent is handed out, to anyone. Repeating a commit whose answer was lost
+    /// is safe: what was committed is answered with [`Verdict::Duplicate`].
+    async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error>;
+
+    /// What is stored of each node, in order.
+    async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error>;
+
+    /// Holds claims for another lease; gives those that were lost.
+    async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error>;
+
+    /// Waits until a node may have become claimable, or the run's progress may have changed, since `seen`.
+    ///
+    /// May wake for nothing. Cancel safe: dropping the future loses no wake-up.
+    async fn changed(&self, seen: Version) -> Result<(), Error>;
+
+    /// Cancels the run for all its hosts.
+    async fn cancel(&self) -> Result<(), Error>;
+}

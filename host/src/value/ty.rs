@@ -1,0 +1,114 @@
+//! WIT types as owned data, and the signatures of functions.
+//! Only what may cross an edge between tasks: resources, streams and futures have no place here.
+
+use std::sync::Arc;
+
+/// A WIT type that a value on an edge can have. Names of types are not kept: structure alone counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// `bool`
+    Bool,
+    /// `s8`
+    S8,
+    /// `u8`
+    U8,
+    /// `s16`
+    S16,
+    /// `u16`
+    U16,
+    /// `s32`
+    S32,
+    /// `u32`
+    U32,
+    /// `s64`
+    S64,
+    /// `u64`
+    U64,
+    /// `f32`
+    F32,
+    /// `f64`
+    F64,
+    /// `char`
+    Char,
+    /// `string`
+    String,
+    /// `list<T>`
+    List(Arc<Type>),
+    /// `tuple<…>`
+    Tuple(Arc<[Type]>),
+    /// `record { … }`
+    Record(Arc<[Field]>),
+    /// `variant { … }`
+    Variant(Arc<[Case]>),
+    /// `enum { … }`
+    Enum(Arc<[Arc<str>]>),
+    /// `flags { … }`
+    Flags(Arc<[Arc<str>]>),
+    /// `option<T>`
+    Option(Arc<Type>),
+    /// `result<T, E>`
+    Result(Arc<ResultType>),
+}
+
+/// A field of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Field {
+    /// Its name, as in WIT.
+    pub name: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// A case of a variant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Case {
+    /// Its name, as in WIT.
+    pub name: Arc<str>,
+    /// Its payload, if it has one.
+    pub ty: Option<Type>,
+}
+
+/// The two sides of a `result`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ResultType {
+    /// The payload of `ok`.
+    pub ok: Option<Type>,
+    /// The payload of `err`.
+    pub err: Option<Type>,
+}
+
+/// What a function takes and gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// Parameters by name, in order.
+    pub params: Vec<(Arc<str>, Type)>,
+    /// The result; none for a function that returns nothing.
+    pub result: Option<Type>,
+}
+
+/// A function that a component exports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// The interface that it stands in, `ns:pkg/iface@1.0.0`; none at the root.
+    pub interface: Option<Arc<str>>,
+    /// Its name.
+    pub function: Arc<str>,
+    /// Its signature, or why no task can call it.
+    pub signature: Result<Signature, Unsupported>,
+}
+
+/// Why a function cannot be a task.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// A type that cannot cross an edge.
+    #[error("`{place}` has the type `{ty}`, which cannot cross an edge")]
+    Type {
+        /// `parameter x` or `the result`.
+        place: String,
+        /// The name of the kind of type: `own`, `stream`, ….
+        ty: String,
+    },
+    /// An async function.
+    #[error("it is an async function, and only WASI 0.2 components are supported")]
+    Async,
+}
