@@ -1,1 +1,13 @@
-//! stub
+//! Runs typed graphs of WebAssembly components, each task in a fresh sandbox.
+//! The binary is a thin shell around [`cli`](self); `ARCHITECTURE.md` says what each module may know of the others.
+
+pub mod model;
+pub mod manifest;
+pub mod graph;
+pub mod value;
+pub mod plan;
+pub mod invoke;
+pub mod state;
+pub mod cache;
+pub mod events;
+pub mod engine;

@@ -3,11 +3,23 @@
 
 use crate::manifest::Manifest;
 use crate::model::Datum;
+use crate::model::Faults;
 use crate::model::Path;
 use crate::model::Spanned;
 use crate::model::TaskIdx;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// What is sound of a manifest's graph, and all that was wrong so far.
+///
+/// Nothing runs unless there are no faults; the sound part is typed all the same, so that a user sees all faults at once.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The graph of the sound tasks: without those that a fault names, and without those that need them.
+    pub graph: Graph,
+    /// The manifest's faults and the graph's, in the order of the text.
+    pub faults: Faults,
+}
 
 /// A graph without cycles in which every name means something.
 ///

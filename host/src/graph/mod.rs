@@ -3,4 +3,4 @@
 
 mod expr;
 
-pub use expr::{Demand, DemandClause, Expr, Gate, Graph, Node};
+pub use expr::{Demand, DemandClause, Expr, Gate, Graph, Node, Resolved};

@@ -3,6 +3,7 @@
 
 use crate::model::Datum;
 use crate::model::Digest;
+use crate::model::Faults;
 use crate::model::Limits;
 use crate::model::Name;
 use crate::model::Path;
@@ -10,6 +11,7 @@ use crate::model::Source;
 use crate::model::Span;
 use crate::model::Spanned;
 use indexmap::IndexMap;
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +41,34 @@ pub struct Manifest {
     pub tasks: IndexMap<Name, Task>,
     /// `[outputs]`; none where the table is not written.
     pub outputs: Option<IndexMap<Name, Spanned<Expr>>>,
+}
+
+/// What could be read of a text, and all that was wrong with it.
+///
+/// Later stages add their faults to these, so that a user sees all of them at once; nothing runs unless there are none.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The sound parts: a definition with a fault is left out, and a faulty key of a sound table has its default.
+    pub manifest: Manifest,
+    /// The names of what was left out: a reference to one of them is no fault of its own.
+    pub left_out: LeftOut,
+    /// What was wrong, in the order of the text.
+    pub faults: Faults,
+}
+
+/// Names that the text defines with a fault.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Of `[params]`.
+    pub params: HashSet<String>,
+    /// Of `[resources]`.
+    pub resources: HashSet<String>,
+    /// Of `[components]`.
+    pub components: HashSet<String>,
+    /// Of `[tasks]`.
+    pub tasks: HashSet<String>,
+    /// Whether a whole section could not be read, so that nothing can be said of names that are not there.
+    pub is_partial: bool,
 }
 
 /// `[state]` or `[cache]`.

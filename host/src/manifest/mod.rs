@@ -4,7 +4,7 @@
 mod ast;
 
 pub use ast::{
-    BackendSection, Call, Component, Expr, Grants, HttpPrefix, Manifest, OnError, Param,
+    BackendSection, Call, Component, Expr, Grants, HttpPrefix, LeftOut, Manifest, Parsed, OnError, Param,
     Policy, Preopen, Reference, Resource, Retry, RetryClass, Backoff, Scope, Task, UriSource, When,
     CachePolicy,
 };

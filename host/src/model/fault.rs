@@ -72,6 +72,8 @@ pub struct Fault {
     pub notes: Vec<String>,
     /// What to do.
     pub helps: Vec<String>,
+    /// Whether the source line must not be shown: it holds a secret.
+    pub is_secret: bool,
 }
 
 impl Fault {
@@ -91,7 +93,15 @@ impl Fault {
             related: Vec::new(),
             notes: Vec::new(),
             helps: Vec::new(),
+            is_secret: false,
         }
+    }
+
+    /// Keeps the source line from being shown: it holds a secret.
+    #[must_use]
+    pub const fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self
     }
 
     /// Puts a few words beside the marker.

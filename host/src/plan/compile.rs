@@ -328,17 +328,20 @@ impl<'a> Compiler<'a> {
         self.scope.items = Vec::new();
         let graph = self.scope.graph;
         let is_explicit = graph.manifest().outputs.is_some();
-        graph
-            .outputs()
-            .iter()
-            .filter(|(_, expr)| is_explicit || self.has_output(&expr.value))
-            .map(|(name, expr)| {
-                let ty = infer(&mut self.scope, expr)?;
-                let label = format!("output `{name}`");
-                let binding = bind(&mut self.scope, expr, &Target { name: &label, ty: &ty })?;
-                Some(Output { name: name.clone(), binding, ty })
-            })
-            .collect::<Vec<_>>()
+        let mut outputs = Vec::with_capacity(graph.outputs().len());
+        for (name, expr) in graph.outputs() {
+            if is_explicit || self.has_output(&expr.value) {
+                outputs.push(self.output(name, expr));
+            }
+        }
+        outputs
+    }
+
+    fn output(&mut self, name: &str, expr: &Spanned<crate::graph::Expr>) -> Option<Output> {
+        let ty = infer(&mut self.scope, expr)?;
+        let label = format!("output `{name}`");
+        let binding = bind(&mut self.scope, expr, &Target { name: &label, ty: &ty })?;
+        Some(Output { name: name.to_owned(), binding, ty })
     }
 
     /// By default every unconsumed task is an output, if it has one.

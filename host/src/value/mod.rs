@@ -2,5 +2,28 @@
 //! Nothing here knows of wasmtime, of manifests, or of where values are stored.
 
 mod ty;
+mod text;
+mod fault;
+pub mod wire;
+mod encode;
+mod check;
+mod json;
+mod pick;
+mod compose;
+mod relation;
+mod assign;
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod laws;
 
+pub use assign::{Conversion, assign};
+pub use check::{canonical, check};
+pub use compose::{compose_case, compose_list, compose_record, compose_some, compose_tuple};
+pub use encode::encode;
+pub use fault::ValueFault;
+pub use json::{Typed, to_json_text};
+pub use pick::{Items, Part, case_name, pick, split, type_at};
+pub use relation::Mismatch;
+pub use text::TypeFault;
 pub use ty::{Case, Export, Field, ResultType, Signature, Type, Unsupported};

@@ -1,0 +1,60 @@
+//! What a guest sees of the world: WASI 0.2 with nothing behind it but what was granted.
+//! Time and chance are this host's own where the real ones are not granted; all else is wasmtime's.
+
+mod clocks;
+mod http;
+mod host;
+mod output;
+mod random;
+
+pub(crate) use clocks::LogicalClock;
+pub(crate) use http::NoHttp;
+pub(crate) use random::Chance;
+
+use crate::invoke::Grants;
+use crate::invoke::Listener;
+use crate::invoke::Stream;
+use crate::sandbox::guard::LogGuard;
+use crate::sandbox::state::State;
+use crate::sandbox::wasi::output::GuestOutput;
+use std::sync::Arc;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::p2::bindings;
+use wasmtime_wasi::{Deterministic, FsPerms, WasiCtx, WasiCtxBuilder};
+
+/// Links everything that a guest may import; what is not granted refuses when it is called.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    bindings::clocks::wall_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    bindings::clocks::monotonic_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    bindings::random::random::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    bindings::random::insecure::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    bindings::random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    linker.allow_shadowing(false);
+    host::link(linker)
+}
+
+/// The WASI context of one call.
+pub(crate) fn context(grants: &Grants, listener: &Arc<dyn Listener>, logs: &LogGuard) -> wasmtime::Result<WasiCtx> {
+    let mut builder = WasiCtxBuilder::new();
+    builder
+        .envs(&grants.env)
+        .args(&grants.args)
+        .stdout(GuestOutput::new(Stream::Stdout, listener, logs))
+        .stderr(GuestOutput::new(Stream::Stderr, listener, logs))
+        .allow_blocking_current_thread(false);
+    if !grants.random {
+        // Never drawn from: the interfaces of chance are shadowed. It only saves asking the system for seeds.
+        builder.secure_random(Deterministic::new(vec![0])).insecure_random(Deterministic::new(vec![0]));
+        builder.insecure_random_seed(0);
+    }
+    for (host, guest) in &grants.read {
+        builder.preopened_dir(host, guest, FsPerms::ReadOnly)?;
+    }
+    for (host, guest) in &grants.write {
+        builder.preopened_dir(host, guest, FsPerms::ReadWrite)?;
+    }
+    Ok(builder.build())
+}

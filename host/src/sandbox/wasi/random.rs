@@ -1,0 +1,126 @@
+//! The chance of a guest: a stream that its call determines, or the real source where granted.
+//! The stream is the same on every host and every attempt, which is what lets results be shared.
+
+use crate::model::Digest;
+use crate::model::Digester;
+use crate::sandbox::load::Prepared;
+use crate::sandbox::state::State;
+use bytes::Bytes;
+use wasmtime_wasi::p2::bindings::random::insecure;
+use wasmtime_wasi::p2::bindings::random::insecure_seed;
+use wasmtime_wasi::p2::bindings::random::random;
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::random::WasiRandomView;
+
+/// The most bytes that one request may ask for.
+const MAX_REQUEST: u64 = 64 << 20;
+
+/// Bytes that follow from a call: SHA-256 in counter mode over a seed of component, function and arguments.
+///
+/// The seed is computed when the first byte is drawn: most guests draw none.
+pub(crate) struct Chance {
+    source: Source,
+    counter: u64,
+    block: [u8; 32],
+    used: usize,
+}
+
+enum Source {
+    Call { component: Digest, interface: String, function: String, args: Vec<Bytes> },
+    Seed(Digest),
+}
+
+impl Chance {
+    /// The chance of one call.
+    pub(crate) fn of_call(prepared: &Prepared, args: &[Bytes]) -> Self {
+        let source = Source::Call {
+            component: prepared.component,
+            interface: prepared.export.interface.as_deref().unwrap_or_default().to_owned(),
+            function: prepared.export.function.to_string(),
+            args: args.to_vec(),
+        };
+        Self { source, counter: 0, block: [0; 32], used: 32 }
+    }
+
+    fn seed(&mut self) -> Digest {
+        let seed = match &self.source {
+            Source::Seed(seed) => return *seed,
+            Source::Call { component, interface, function, args } => {
+                let mut digester = Digester::new("cascade chance 1");
+                digester.digest(component).field(interface.as_bytes()).field(function.as_bytes());
+                args.iter().for_each(|arg| {
+                    digester.field(arg);
+                });
+                digester.finish()
+            }
+        };
+        self.source = Source::Seed(seed);
+        seed
+    }
+
+    fn byte(&mut self) -> u8 {
+        if self.used >= self.block.len() {
+            let seed = self.seed();
+            let mut digester = Digester::new("cascade chance block 1");
+            digester.digest(&seed).number(self.counter);
+            self.block = *digester.finish().as_bytes();
+            self.counter = self.counter.wrapping_add(1);
+            self.used = 0;
+        }
+        let byte = self.block.get(self.used).copied().unwrap_or(0);
+        self.used += 1;
+        byte
+    }
+
+    fn bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        if len > MAX_REQUEST {
+            wasmtime::bail!("{len} random bytes were asked for, at most {MAX_REQUEST} are given at once");
+        }
+        Ok((0..len).map(|_| self.byte()).collect())
+    }
+
+    fn number(&mut self) -> u64 {
+        u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
+    }
+}
+
+impl random::Host for State {
+    fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        match &mut self.chance {
+            Some(chance) => chance.bytes(len),
+            None => self.ctx().random().get_random_bytes(len),
+        }
+    }
+
+    fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
+        match &mut self.chance {
+            Some(chance) => Ok(chance.number()),
+            None => self.ctx().random().get_random_u64(),
+        }
+    }
+}
+
+impl insecure::Host for State {
+    fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        match &mut self.chance {
+            Some(chance) => chance.bytes(len),
+            None => self.ctx().random().get_insecure_random_bytes(len),
+        }
+    }
+
+    fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
+        match &mut self.chance {
+            Some(chance) => Ok(chance.number()),
+            None => self.ctx().random().get_insecure_random_u64(),
+        }
+    }
+}
+
+impl insecure_seed::Host for State {
+    fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
+        match &mut self.chance {
+            Some(chance) => Ok((chance.number(), chance.number())),
+            None => self.ctx().random().insecure_seed(),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! How a task failed, as it is stored under `failed`: MessagePack of a record with a version.
+//! What a failure means for the run is for the ledger and the engine.
+
+use crate::model::FailureClass;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The version of the stored form. Readers accept it and nothing later.
+const VERSION: u32 = 1;
+
+/// The final failure of a task or element.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureRecord {
+    /// Its class.
+    pub class: FailureClass,
+    /// What happened, with the guest's backtrace where there is one.
+    pub message: String,
+    /// The attempt that was the last one.
+    pub attempt: u32,
+    /// The element of a `for-each`.
+    pub item: Option<u32>,
+    /// The payload of the function's `err`, MessagePack of its type.
+    pub error: Option<Vec<u8>>,
+}
+
+/// The stored form: a map, so that other programs can read it.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    v: u32,
+    class: FailureClass,
+    message: String,
+    attempt: u32,
+    item: Option<u32>,
+    #[serde(with = "serde_bytes_option")]
+    error: Option<Vec<u8>>,
+}
+
+impl FailureRecord {
+    /// The stored form.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let Self { class, message, attempt, item, error } = self.clone();
+        let wire = Wire { v: VERSION, class, message, attempt, item, error };
+        rmp_serde::to_vec_named(&wire).unwrap_or_default().into()
+    }
+
+    /// Reads the stored form; none if it is damaged or of a later version.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let Wire { v, class, message, attempt, item, error } = rmp_serde::from_slice(bytes).ok()?;
+        (v <= VERSION).then_some(Self { class, message, attempt, item, error })
+    }
+}
+
+/// Bytes as MessagePack `bin`, not as an array of numbers.
+mod serde_bytes_option {
+    use serde::de::{Deserializer, Error, Visitor};
+    use serde::ser::Serializer;
+    use std::fmt;
+
+    /// The largest payload that is read back; a record of more is taken for damaged.
+    const MAX: usize = 512 << 20;
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        match bytes {
+            Some(bytes) => serializer.serialize_bytes(bytes),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        deserializer.deserialize_any(BytesOrNil)
+    }
+
+    struct BytesOrNil;
+
+    impl Visitor<'_> for BytesOrNil {
+        type Value = Option<Vec<u8>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes or nil")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+            if bytes.len() > MAX {
+                return Err(E::custom("the payload is too large"));
+            }
+            Ok(Some(bytes.to_vec()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(error: Option<Vec<u8>>) -> FailureRecord {
+        FailureRecord { class: FailureClass::Error, message: "no".into(), attempt: 3, item: Some(7), error }
+    }
+
+    #[test]
+    fn stored_form_round_trips() {
+        for error in [None, Some(vec![0xa1, b'x'])] {
+            let record = record(error);
+            assert_eq!(FailureRecord::decode(&record.encode()), Some(record));
+        }
+        assert_eq!(FailureRecord::decode(b"nonsense"), None);
+    }
+}

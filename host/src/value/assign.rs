@@ -1,0 +1,315 @@
+//! Whether a producer's type fits a consumer's, and how its values are rewritten where their forms differ.
+//! Structure counts, names of types do not; fields are dropped, options wrapped and numbers widened, nothing else.
+
+use crate::value::Case;
+use crate::value::Field;
+use crate::value::Mismatch;
+use crate::value::ResultType;
+use crate::value::Type;
+use crate::value::ValueFault;
+use crate::value::check::enter_some;
+use crate::value::check::locate;
+use crate::value::check::one_pair;
+use crate::value::relation::Widening;
+use crate::value::relation::widening;
+use crate::value::wire;
+use crate::value::wire::Kind;
+use crate::value::wire::Reader;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// How values of one type become values of another.
+#[derive(Debug, Clone)]
+pub struct Conversion(Op);
+
+/// Fits a producer's type to a consumer's.
+///
+/// `option<T>` to `option<U>` goes by what is inside first, so that none stays none; only where that does not fit is
+/// the whole wrapped.
+pub fn assign(from: &Type, to: &Type) -> Result<Conversion, Mismatch> {
+    fit(from, to).map(Conversion)
+}
+
+impl Conversion {
+    /// Whether values stay as they are.
+    #[must_use]
+    pub const fn is_identity(&self) -> bool {
+        matches!(self.0, Op::Same)
+    }
+
+    /// Rewrites one value; shares its bytes where nothing changes.
+    pub fn apply(&self, value: &Bytes) -> Result<Bytes, ValueFault> {
+        if self.is_identity() {
+            return Ok(value.clone());
+        }
+        let mut reader = Reader::new(value);
+        let mut out = Vec::with_capacity(value.len());
+        self.0.run(&mut reader, &mut out)?;
+        reader.finish()?;
+        Ok(out.into())
+    }
+}
+
+/// One step of a conversion.
+#[derive(Debug, Clone)]
+enum Op {
+    Same,
+    Number(Widening),
+    /// The value becomes a `some`; wrapped in an array of one if it may be nil itself.
+    Wrap { inner: Box<Op>, in_array: bool },
+    /// Bytes become an array of numbers, each converted further.
+    Bytes(Box<Op>),
+    List(Box<Op>),
+    Tuple(Vec<Op>),
+    Record { from: Arc<[Field]>, to: Vec<FieldOp> },
+    Option { inner: Box<Op>, from: Type, to_in_array: bool },
+    /// Flags in the consumer's order.
+    Flags(Arc<[Arc<str>]>),
+    /// Payloads by case; a case without one has no entry.
+    Variant(Vec<(Arc<str>, Op)>),
+}
+
+/// A field of the consumer: where the producer has it, and how it is converted.
+#[derive(Debug, Clone)]
+struct FieldOp {
+    name: Arc<str>,
+    /// Position among the producer's fields; none for an `option` that the producer lacks.
+    source: Option<(usize, Op)>,
+}
+
+fn fit(from: &Type, to: &Type) -> Result<Op, Mismatch> {
+    let structural = structural(from, to);
+    match (structural, to) {
+        (Ok(op), _) => Ok(op),
+        (Err(mismatch), Type::Option(some)) => match fit(from, some) {
+            Ok(inner) => Ok(Op::Wrap { inner: Box::new(inner), in_array: some.admits_nil() }),
+            // The misfit inside of two options tells more than that of an option and what is no option.
+            Err(_) if matches!(from, Type::Option(_)) => Err(mismatch),
+            Err(inner) => Err(inner),
+        },
+        (Err(mismatch), _) => Err(mismatch),
+    }
+}
+
+fn structural(from: &Type, to: &Type) -> Result<Op, Mismatch> {
+    match (from, to) {
+        (Type::Bool, Type::Bool) | (Type::Char, Type::Char) | (Type::String, Type::String) => Ok(Op::Same),
+        (Type::List(from), Type::List(to)) => {
+            let inner = fit(from, to).map_err(|mismatch| mismatch.within("[]"))?;
+            Ok(match (&**from, &**to, inner) {
+                (Type::U8, Type::U8, _) => Op::Same,
+                (Type::U8, _, inner) => Op::Bytes(Box::new(inner)),
+                (_, _, Op::Same) => Op::Same,
+                (_, _, inner) => Op::List(Box::new(inner)),
+            })
+        }
+        (Type::Tuple(from_types), Type::Tuple(to_types)) if from_types.len() == to_types.len() => {
+            let ops = from_types.iter().zip(to_types.iter()).enumerate().map(|(index, (from, to))| {
+                fit(from, to).map_err(|mismatch| mismatch.within(format!("[{index}]")))
+            });
+            let ops = ops.collect::<Result<Vec<_>, _>>()?;
+            Ok(if ops.iter().all(Op::is_same) { Op::Same } else { Op::Tuple(ops) })
+        }
+        (Type::Record(from), Type::Record(to)) => record(from, to),
+        (Type::Option(from), Type::Option(to)) => {
+            let inner = fit(from, to).map_err(|mismatch| mismatch.within(".some"))?;
+            let is_same = inner.is_same() && from.admits_nil() == to.admits_nil();
+            let (inner, from, to_in_array) = (Box::new(inner), (**from).clone(), to.admits_nil());
+            Ok(if is_same { Op::Same } else { Op::Option { inner, from, to_in_array } })
+        }
+        (Type::Result(from), Type::Result(to)) => result(from, to),
+        (Type::Variant(from), Type::Variant(to)) => variant(from, to),
+        (Type::Enum(from), Type::Enum(to)) => superset("case", from, to).map(|()| Op::Same),
+        (Type::Flags(from), Type::Flags(to)) => {
+            superset("flag", from, to)?;
+            let kept = to.iter().filter(|name| from.contains(name));
+            let in_order = kept.zip(from.iter()).all(|(to, from)| to == from);
+            Ok(if in_order { Op::Same } else { Op::Flags(Arc::clone(to)) })
+        }
+        _ => match widening(from, to) {
+            Some(Widening::Same) => Ok(Op::Same),
+            Some(widening) => Ok(Op::Number(widening)),
+            None => Err(Mismatch::types(from, to)), // no number, or one that does not fit
+        },
+    }
+}
+
+fn record(from: &Arc<[Field]>, to: &Arc<[Field]>) -> Result<Op, Mismatch> {
+    let mut ops = Vec::with_capacity(to.len());
+    for field in to.iter() {
+        let source = from.iter().position(|known| known.name == field.name);
+        let source = match source.and_then(|at| from.get(at).map(|known| (at, known))) {
+            Some((at, known)) => {
+                let op = fit(&known.ty, &field.ty).map_err(|mismatch| mismatch.within(format!(".{}", field.name)))?;
+                Some((at, op))
+            }
+            None if matches!(field.ty, Type::Option(_)) => None,
+            None => return Err(Mismatch::because(format!("field `{}: {}` is missing", field.name, field.ty))),
+        };
+        ops.push(FieldOp { name: Arc::clone(&field.name), source });
+    }
+    let stays = |(at, op): (usize, &FieldOp)| matches!(&op.source, Some((source, Op::Same)) if *source == at);
+    let is_same = from.len() == to.len() && ops.iter().enumerate().all(stays);
+    Ok(if is_same { Op::Same } else { Op::Record { from: Arc::clone(from), to: ops } })
+}
+
+fn result(from: &ResultType, to: &ResultType) -> Result<Op, Mismatch> {
+    let mut payloads = Vec::new();
+    for (name, from, to) in [("ok", &from.ok, &to.ok), ("err", &from.err, &to.err)] {
+        if let Some(op) = payload(name, from.as_ref(), to.as_ref())? {
+            payloads.push((Arc::from(name), op));
+        }
+    }
+    Ok(cases(payloads))
+}
+
+fn variant(from: &[Case], to: &[Case]) -> Result<Op, Mismatch> {
+    let mut payloads = Vec::new();
+    for case in from {
+        let Some(target) = to.iter().find(|known| known.name == case.name) else {
+            return Err(Mismatch::because(format!("case `{}` is not known there", case.name)));
+        };
+        if let Some(op) = payload(&case.name, case.ty.as_ref(), target.ty.as_ref())? {
+            payloads.push((Arc::clone(&case.name), op));
+        }
+    }
+    Ok(cases(payloads))
+}
+
+fn payload(name: &str, from: Option<&Type>, to: Option<&Type>) -> Result<Option<Op>, Mismatch> {
+    match (from, to) {
+        (None, None) => Ok(None),
+        (Some(from), Some(to)) => fit(from, to).map(Some).map_err(|mismatch| mismatch.within(format!(".{name}"))),
+        (Some(_), None) => Err(Mismatch::because(format!("`{name}` has a payload, and none is taken there"))),
+        (None, Some(ty)) => Err(Mismatch::because(format!("`{name}` has no payload, and `{ty}` is asked for"))),
+    }
+}
+
+fn cases(payloads: Vec<(Arc<str>, Op)>) -> Op {
+    if payloads.iter().all(|(_, op)| op.is_same()) { Op::Same } else { Op::Variant(payloads) }
+}
+
+fn superset(kind: &str, from: &[Arc<str>], to: &[Arc<str>]) -> Result<(), Mismatch> {
+    match from.iter().find(|name| !to.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(Mismatch::because(format!("{kind} `{name}` is not known there"))),
+    }
+}
+
+impl Op {
+    const fn is_same(&self) -> bool {
+        matches!(self, Self::Same)
+    }
+
+    fn run(&self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+        match self {
+            Self::Same => {
+                let start = reader.position();
+                reader.skip()?;
+                out.extend_from_slice(reader.between(start, reader.position()));
+            }
+            Self::Number(widening) => number(*widening, reader, out)?,
+            Self::Wrap { inner, in_array } => {
+                if *in_array {
+                    wire::put_array_len(out, 1);
+                }
+                inner.run(reader, out)?;
+            }
+            Self::Bytes(inner) => bytes(inner, reader.bin()?, out)?,
+            Self::List(inner) => {
+                let len = reader.array_len()?;
+                wire::put_array_len(out, len);
+                for index in 0..len {
+                    inner.run(reader, out).map_err(|fault| fault.at_index(index))?;
+                }
+            }
+            Self::Tuple(ops) => {
+                if reader.array_len()? != ops.len() {
+                    return Err(ValueFault::new("a tuple of another length"));
+                }
+                wire::put_array_len(out, ops.len());
+                for (index, op) in ops.iter().enumerate() {
+                    op.run(reader, out).map_err(|fault| fault.at_index(index))?;
+                }
+            }
+            Self::Record { from, to } => fields(from, to, reader, out)?,
+            Self::Option { inner, from, to_in_array } => {
+                if reader.take_nil()? {
+                    wire::put_nil(out);
+                } else {
+                    enter_some(from, reader)?;
+                    if *to_in_array {
+                        wire::put_array_len(out, 1);
+                    }
+                    inner.run(reader, out)?;
+                }
+            }
+            Self::Flags(order) => {
+                let len = reader.array_len()?;
+                let set = (0..len).map(|_| reader.str()).collect::<Result<Vec<_>, _>>()?;
+                wire::put_array_len(out, len);
+                order.iter().filter(|name| set.contains(&&***name)).for_each(|name| wire::put_str(out, name));
+            }
+            Self::Variant(payloads) => variant_payload(payloads, reader, out)?,
+        }
+        Ok(())
+    }
+}
+
+/// A number of at most 32 bits in its new form.
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "the relation admits only integers that the float holds exactly"
+)]
+fn number(widening: Widening, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    match widening {
+        Widening::Same => Op::Same.run(reader, out)?,
+        Widening::IntToF32 => wire::put_f32(out, reader.int()? as f32),
+        Widening::IntToF64 => wire::put_f64(out, reader.int()? as f64),
+        Widening::F32ToF64 => wire::put_f64(out, reader.f32()?.into()),
+    }
+    Ok(())
+}
+
+fn bytes(inner: &Op, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    wire::put_array_len(out, bytes.len());
+    let mut one = Vec::with_capacity(2);
+    for (index, byte) in bytes.iter().enumerate() {
+        one.clear();
+        wire::put_uint(&mut one, (*byte).into());
+        inner.run(&mut Reader::new(&one), out).map_err(|fault| fault.at_index(index))?;
+    }
+    Ok(())
+}
+
+fn fields(from: &[Field], to: &[FieldOp], reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    let found = locate(from, reader)?;
+    let end = reader.position();
+    wire::put_map_len(out, to.len());
+    for field in to {
+        wire::put_str(out, &field.name);
+        let source = field.source.as_ref().and_then(|(at, op)| found.get(*at).copied().flatten().map(|at| (at, op)));
+        match source {
+            None => wire::put_nil(out),
+            Some((position, op)) => {
+                reader.seek(position);
+                op.run(reader, out).map_err(|fault| fault.in_field(&field.name))?;
+            }
+        }
+    }
+    reader.seek(end);
+    Ok(())
+}
+
+fn variant_payload(payloads: &[(Arc<str>, Op)], reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    if reader.peek()? != Kind::Map {
+        return Op::Same.run(reader, out);
+    }
+    one_pair(reader)?;
+    let name = reader.str()?;
+    wire::put_map_len(out, 1);
+    wire::put_str(out, name);
+    let op = payloads.iter().find(|(case, _)| **case == *name).map_or(&Op::Same, |(_, op)| op);
+    op.run(reader, out).map_err(|fault| fault.in_field(name))
+}

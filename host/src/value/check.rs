@@ -1,0 +1,234 @@
+//! Stored values against their type: whether they are whole and in range, and their one canonical form.
+//! Bytes may come from anyone who can write to the backend: nothing here trusts them.
+
+use crate::value::Case;
+use crate::value::Field;
+use crate::value::ResultType;
+use crate::value::Type;
+use crate::value::ValueFault;
+use crate::value::wire;
+use crate::value::wire::Kind;
+use crate::value::wire::Reader;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Fails unless `bytes` is one whole value of type `ty`.
+pub fn check(ty: &Type, bytes: &[u8]) -> Result<(), ValueFault> {
+    canonical(ty, bytes).map(drop)
+}
+
+/// The canonical form of a value: declared order, shortest integers, the canonical NaN, none as nil.
+pub fn canonical(ty: &Type, bytes: &[u8]) -> Result<Bytes, ValueFault> {
+    let mut reader = Reader::new(bytes);
+    let mut out = Vec::with_capacity(bytes.len());
+    copy(ty, &mut reader, &mut out)?;
+    reader.finish()?;
+    Ok(out.into())
+}
+
+/// Reads one value of type `ty` and writes it in canonical form.
+pub(crate) fn copy(ty: &Type, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    match ty {
+        Type::Bool => wire::put_bool(out, reader.bool()?),
+        Type::U8 => unsigned(ty, reader, u8::MAX.into(), out)?,
+        Type::U16 => unsigned(ty, reader, u16::MAX.into(), out)?,
+        Type::U32 => unsigned(ty, reader, u32::MAX.into(), out)?,
+        Type::U64 => unsigned(ty, reader, u64::MAX, out)?,
+        Type::S8 => signed(ty, reader, (i8::MIN.into(), i8::MAX.into()), out)?,
+        Type::S16 => signed(ty, reader, (i16::MIN.into(), i16::MAX.into()), out)?,
+        Type::S32 => signed(ty, reader, (i32::MIN.into(), i32::MAX.into()), out)?,
+        Type::S64 => signed(ty, reader, (i64::MIN, i64::MAX), out)?,
+        Type::F32 => wire::put_f32(out, reader.f32()?),
+        Type::F64 => wire::put_f64(out, reader.f64()?),
+        Type::Char => {
+            let text = reader.str()?;
+            if text.chars().count() != 1 {
+                return Err(ValueFault::new(format!("expected one character, found {}", text.chars().count())));
+            }
+            wire::put_str(out, text);
+        }
+        Type::String => wire::put_str(out, reader.str()?),
+        Type::List(element) if **element == Type::U8 => wire::put_bin(out, reader.bin()?),
+        Type::List(element) => {
+            let len = reader.array_len()?;
+            wire::put_array_len(out, len);
+            for index in 0..len {
+                copy(element, reader, out).map_err(|fault| fault.at_index(index))?;
+            }
+        }
+        Type::Tuple(types) => {
+            let len = reader.array_len()?;
+            if len != types.len() {
+                return Err(ValueFault::new(format!("expected {} elements, found {len}", types.len())));
+            }
+            wire::put_array_len(out, len);
+            for (index, ty) in types.iter().enumerate() {
+                copy(ty, reader, out).map_err(|fault| fault.at_index(index))?;
+            }
+        }
+        Type::Record(fields) => record(fields, reader, out)?,
+        Type::Option(some) => {
+            if reader.take_nil()? {
+                wire::put_nil(out);
+            } else {
+                enter_some(some, reader)?;
+                if some.admits_nil() {
+                    wire::put_array_len(out, 1);
+                }
+                copy(some, reader, out)?;
+            }
+        }
+        Type::Enum(names) => wire::put_str(out, case_of(names, reader.str()?)?),
+        Type::Flags(names) => flags(names, reader, out)?,
+        Type::Variant(cases) => variant(cases, reader, out)?,
+        Type::Result(sides) => result(sides, reader, out)?,
+    }
+    Ok(())
+}
+
+/// Reads the array of one that stands around a `some` whose own value may be nil.
+pub(crate) fn enter_some(some: &Type, reader: &mut Reader<'_>) -> Result<(), ValueFault> {
+    if some.admits_nil() {
+        let len = reader.array_len()?;
+        if len != 1 {
+            return Err(ValueFault::new(format!("expected an array of one, found {len}")));
+        }
+    }
+    Ok(())
+}
+
+/// Where the values of a record's fields stand, by field; none for those that are left out. Ends behind the record.
+///
+/// Keys come in any order; unknown and repeated ones are refused.
+pub(crate) fn locate(fields: &[Field], reader: &mut Reader<'_>) -> Result<Vec<Option<usize>>, ValueFault> {
+    let len = reader.map_len()?;
+    let mut found = vec![None; fields.len()];
+    for nth in 0..len {
+        let key = reader.str()?;
+        // Whoever writes in declared order is found at once.
+        let expected = fields.get(nth).filter(|field| *field.name == *key).map(|_| nth);
+        let position = expected.or_else(|| fields.iter().position(|field| *field.name == *key));
+        let slot = position.and_then(|position| found.get_mut(position));
+        match slot {
+            None => return Err(ValueFault::new(format!("no field `{key}`"))),
+            Some(Some(_)) => return Err(ValueFault::new(format!("field `{key}` stands here twice"))),
+            Some(slot) => *slot = Some(reader.position()),
+        }
+        reader.skip().map_err(|malformed| ValueFault::from(malformed).in_field(key))?;
+    }
+    Ok(found)
+}
+
+fn record(fields: &[Field], reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    let found = locate(fields, reader)?;
+    let end = reader.position();
+    wire::put_map_len(out, fields.len());
+    for (field, position) in fields.iter().zip(found) {
+        wire::put_str(out, &field.name);
+        match (position, &field.ty) {
+            (Some(position), ty) => {
+                reader.seek(position);
+                copy(ty, reader, out).map_err(|fault| fault.in_field(&field.name))?;
+            }
+            (None, Type::Option(_)) => wire::put_nil(out),
+            (None, ty) => return Err(ValueFault::new(format!("field `{}: {ty}` is missing", field.name))),
+        }
+    }
+    reader.seek(end);
+    Ok(())
+}
+
+fn flags(names: &[Arc<str>], reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    let mut set = vec![false; names.len()];
+    for index in 0..reader.array_len()? {
+        let name = reader.str()?;
+        let slot = names.iter().position(|known| **known == *name).and_then(|at| set.get_mut(at));
+        match slot {
+            None => return Err(ValueFault::new(format!("no flag `{name}`")).at_index(index)),
+            Some(slot) => *slot = true,
+        }
+    }
+    wire::put_array_len(out, set.iter().filter(|is_set| **is_set).count());
+    names.iter().zip(set).filter(|(_, is_set)| *is_set).for_each(|(name, _)| wire::put_str(out, name));
+    Ok(())
+}
+
+fn variant(cases: &[Case], reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    let has_payload = reader.peek()? == Kind::Map;
+    if has_payload {
+        one_pair(reader)?;
+    }
+    let name = reader.str()?;
+    let case = cases.iter().find(|case| *case.name == *name);
+    match (case.map(|case| &case.ty), has_payload) {
+        (Some(Some(ty)), true) => {
+            wire::put_map_len(out, 1);
+            wire::put_str(out, name);
+            copy(ty, reader, out).map_err(|fault| fault.in_field(name))
+        }
+        (Some(None), false) => {
+            wire::put_str(out, name);
+            Ok(())
+        }
+        (Some(Some(_)), false) => Err(ValueFault::new(format!("case `{name}` has no payload here"))),
+        (Some(None), true) => Err(ValueFault::new(format!("case `{name}` takes no payload"))),
+        (None, _) => Err(ValueFault::new(format!("no case `{name}`"))),
+    }
+}
+
+fn result(sides: &ResultType, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    one_pair(reader)?;
+    let name = reader.str()?;
+    let side = match name {
+        "ok" => &sides.ok,
+        "err" => &sides.err,
+        other => return Err(ValueFault::new(format!("expected `ok` or `err`, found `{other}`"))),
+    };
+    wire::put_map_len(out, 1);
+    wire::put_str(out, name);
+    match side {
+        Some(ty) => copy(ty, reader, out).map_err(|fault| fault.in_field(name)),
+        None => {
+            reader.nil()?;
+            wire::put_nil(out);
+            Ok(())
+        }
+    }
+}
+
+/// Reads the head of a map of one pair.
+pub(crate) fn one_pair(reader: &mut Reader<'_>) -> Result<(), ValueFault> {
+    match reader.map_len()? {
+        1 => Ok(()),
+        len => Err(ValueFault::new(format!("expected a map of one pair, found {len}"))),
+    }
+}
+
+fn case_of<'a>(names: &[Arc<str>], name: &'a str) -> Result<&'a str, ValueFault> {
+    if names.iter().any(|known| **known == *name) {
+        return Ok(name);
+    }
+    Err(ValueFault::new(format!("no case `{name}`")))
+}
+
+fn unsigned(ty: &Type, reader: &mut Reader<'_>, max: u64, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    let number = reader.int()?;
+    match u64::try_from(number) {
+        Ok(number) if number <= max => {
+            wire::put_uint(out, number);
+            Ok(())
+        }
+        _ => Err(ValueFault::new(format!("expected {ty}, found {number}"))), // out of range
+    }
+}
+
+fn signed(ty: &Type, reader: &mut Reader<'_>, range: (i64, i64), out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    let number = reader.int()?;
+    match i64::try_from(number) {
+        Ok(number) if (range.0..=range.1).contains(&number) => {
+            wire::put_int(out, number);
+            Ok(())
+        }
+        _ => Err(ValueFault::new(format!("expected {ty}, found {number}"))), // out of range
+    }
+}

@@ -1,0 +1,191 @@
+//! MessagePack to JSON, directed by a type, in one pass.
+//! The other direction is `encode`, by way of an untyped literal.
+
+use crate::value::Type;
+use crate::value::ValueFault;
+use crate::value::check::enter_some;
+use crate::value::check::locate;
+use crate::value::check::one_pair;
+use crate::value::wire::Kind;
+use crate::value::wire::Reader;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde::Serializer;
+use serde::ser::Error as _;
+use serde::ser::SerializeMap;
+use serde::ser::SerializeSeq;
+use std::cell::RefCell;
+
+/// A value with its type; serializes by the JSON column of the value table.
+#[derive(Debug, Clone, Copy)]
+pub struct Typed<'a> {
+    ty: &'a Type,
+    bytes: &'a [u8],
+}
+
+impl<'a> Typed<'a> {
+    /// A value with its type.
+    #[must_use]
+    pub const fn new(ty: &'a Type, bytes: &'a [u8]) -> Self {
+        Self { ty, bytes }
+    }
+}
+
+/// A value as JSON on one line.
+pub fn to_json_text(ty: &Type, bytes: &[u8]) -> Result<String, ValueFault> {
+    serde_json::to_string(&Typed::new(ty, bytes)).map_err(|error| ValueFault::new(error.to_string()))
+}
+
+impl Serialize for Typed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let reader = RefCell::new(Reader::new(self.bytes));
+        let done = Part { ty: self.ty, reader: &reader }.serialize(serializer)?;
+        reader.borrow().finish().map_err(S::Error::custom)?;
+        Ok(done)
+    }
+}
+
+/// The value that comes next in a reader; the cell because serializing borrows immutably.
+struct Part<'a, 'b> {
+    ty: &'a Type,
+    reader: &'a RefCell<Reader<'b>>,
+}
+
+impl<'b> Part<'_, 'b> {
+    fn read<T, E: serde::ser::Error, F: std::fmt::Display>(
+        &self,
+        read: impl FnOnce(&mut Reader<'b>) -> Result<T, F>,
+    ) -> Result<T, E> {
+        read(&mut self.reader.borrow_mut()).map_err(E::custom)
+    }
+
+    const fn part<'a>(&'a self, ty: &'a Type) -> Part<'a, 'b> {
+        Part { ty, reader: self.reader }
+    }
+}
+
+impl Serialize for Part<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.ty {
+            Type::Bool => serializer.serialize_bool(self.read(Reader::bool)?),
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::S8 | Type::S16 | Type::S32 | Type::S64 => {
+                serializer.serialize_i128(self.read(Reader::int)?)
+            }
+            Type::F32 => {
+                let number = self.read(Reader::f32)?;
+                match special(number.into()) {
+                    Some(word) => serializer.serialize_str(word),
+                    None => serializer.serialize_f32(number),
+                }
+            }
+            Type::F64 => {
+                let number = self.read(Reader::f64)?;
+                match special(number) {
+                    Some(word) => serializer.serialize_str(word),
+                    None => serializer.serialize_f64(number),
+                }
+            }
+            Type::Char | Type::String | Type::Enum(_) => serializer.serialize_str(self.read(Reader::str)?),
+            Type::List(element) if **element == Type::U8 => {
+                serializer.serialize_str(&STANDARD.encode(self.read(Reader::bin)?))
+            }
+            Type::List(element) => self.sequence(serializer, |_| Some(&**element)),
+            Type::Tuple(types) => self.sequence(serializer, |index| types.get(index)),
+            Type::Flags(_) => self.sequence(serializer, |_| Some(&Type::String)),
+            Type::Record(_) => self.record(serializer),
+            Type::Option(some) => {
+                if self.read(Reader::take_nil)? {
+                    return serializer.serialize_unit();
+                }
+                self.read(|reader| enter_some(some, reader))?;
+                if some.admits_nil() {
+                    serializer.collect_seq(std::iter::once(self.part(some)))
+                } else {
+                    self.part(some).serialize(serializer)
+                }
+            }
+            Type::Variant(cases) => {
+                if self.read(|reader| reader.peek())? != Kind::Map {
+                    return serializer.serialize_str(self.read(Reader::str)?);
+                }
+                self.pair(serializer, |name| {
+                    let case = cases.iter().find(|case| *case.name == *name);
+                    case.map(|case| case.ty.as_ref())
+                })
+            }
+            Type::Result(sides) => self.pair(serializer, |name| match name {
+                "ok" => Some(sides.ok.as_ref()),
+                "err" => Some(sides.err.as_ref()),
+                _ => None, // no other side
+            }),
+        }
+    }
+}
+
+impl Part<'_, '_> {
+    fn sequence<'t, S: Serializer>(
+        &'t self,
+        serializer: S,
+        ty: impl Fn(usize) -> Option<&'t Type>,
+    ) -> Result<S::Ok, S::Error> {
+        let len = self.read(Reader::array_len)?;
+        let mut seq = serializer.serialize_seq(Some(len))?;
+        for index in 0..len {
+            let ty = ty(index).ok_or_else(|| S::Error::custom("a tuple has too many elements"))?;
+            seq.serialize_element(&self.part(ty))?;
+        }
+        seq.end()
+    }
+
+    fn record<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Type::Record(fields) = self.ty else {
+            return Err(S::Error::custom("not a record"));
+        };
+        let found = self.read(|reader| locate(fields, reader))?;
+        let end = self.reader.borrow().position();
+        let mut map = serializer.serialize_map(Some(fields.len()))?;
+        for (field, position) in fields.iter().zip(found) {
+            match position {
+                None => map.serialize_entry(&*field.name, &())?,
+                Some(position) => {
+                    self.reader.borrow_mut().seek(position);
+                    map.serialize_entry(&*field.name, &self.part(&field.ty))?;
+                }
+            }
+        }
+        self.reader.borrow_mut().seek(end);
+        map.end()
+    }
+
+    /// A map of one pair: the outer option of `ty` is whether there is such a name, the inner whether it has a payload.
+    fn pair<'t, S: Serializer>(
+        &'t self,
+        serializer: S,
+        ty: impl Fn(&str) -> Option<Option<&'t Type>>,
+    ) -> Result<S::Ok, S::Error> {
+        self.read(|reader| one_pair(reader))?;
+        let name = self.read(Reader::str)?;
+        let payload = ty(name).ok_or_else(|| S::Error::custom(format!("no case `{name}`")))?;
+        let mut map = serializer.serialize_map(Some(1))?;
+        match payload {
+            Some(ty) => map.serialize_entry(name, &self.part(ty))?,
+            None => {
+                self.read(Reader::nil)?;
+                map.serialize_entry(name, &())?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// The word for a number that JSON has no form for.
+fn special(number: f64) -> Option<&'static str> {
+    match number {
+        _ if number.is_nan() => Some("NaN"),
+        f64::INFINITY => Some("Infinity"),
+        f64::NEG_INFINITY => Some("-Infinity"),
+        _ => None, // every other number has one
+    }
+}
+

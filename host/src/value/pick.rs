@@ -1,0 +1,302 @@
+//! Parts of values: what stands at a path, the elements of a list, the name of a case.
+//! A part is a slice of the whole wherever its bytes stand there.
+
+use crate::model::Path;
+use crate::model::Step;
+use crate::model::to_usize;
+use crate::value::Type;
+use crate::value::ValueFault;
+use crate::value::check::enter_some;
+use crate::value::check::locate;
+use crate::value::check::one_pair;
+use crate::value::wire;
+use crate::value::wire::Kind;
+use crate::value::wire::Reader;
+use bytes::Bytes;
+
+/// The type of what stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its type.
+    pub ty: Type,
+    /// Whether some values of the whole have no such part.
+    pub may_miss: bool,
+}
+
+/// What stands at `path` in every value of type `ty` that has such a part.
+pub fn type_at(ty: &Type, path: &Path) -> Result<Part, ValueFault> {
+    let mut part = Part { ty: ty.clone(), may_miss: false };
+    for step in path.steps() {
+        let (inner, may_miss) = step_type(&part.ty, step)?;
+        part = Part { ty: inner, may_miss: part.may_miss || may_miss };
+    }
+    Ok(part)
+}
+
+fn step_type(ty: &Type, step: &Step) -> Result<(Type, bool), ValueFault> {
+    match (ty, step) {
+        (Type::List(element), Step::Index(_)) => Ok(((**element).clone(), true)),
+        (Type::Tuple(types), Step::Index(index)) => match types.get(to_usize(*index)) {
+            Some(ty) => Ok((ty.clone(), false)),
+            None => Err(ValueFault::new(format!("`{ty}` has {} elements, no [{index}]", types.len()))),
+        },
+        (Type::Record(fields), Step::Field(name)) => match fields.iter().find(|field| *field.name == **name) {
+            Some(field) => Ok((field.ty.clone(), false)),
+            None => {
+                let names: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
+                let nearest = names.iter().find(|known| strsim::jaro_winkler(known, name) > 0.8);
+                let hint = match nearest {
+                    Some(nearest) => format!("did you mean `{nearest}`?"),
+                    None => format!("its fields are {}", names.join(", ")),
+                };
+                Err(ValueFault::new(format!("the record has no field `{name}`; {hint}")))
+            }
+        },
+        (Type::Option(some), Step::Field(name)) if name == "some" => Ok(((**some).clone(), true)),
+        (Type::Option(_), Step::Field(name)) => {
+            Err(ValueFault::new(format!("`{ty}` is an option: step into it with `some` before `{name}`")))
+        }
+        (Type::Result(sides), Step::Field(name)) if name == "ok" => match &sides.ok {
+            Some(ok) => Ok((ok.clone(), true)),
+            None => Err(ValueFault::new(format!("`ok` of `{ty}` has no payload"))),
+        },
+        (_, Step::Index(index)) => Err(ValueFault::new(format!("`{ty}` has no [{index}]"))),
+        (_, Step::Field(name)) => Err(ValueFault::new(format!("`{ty}` has no part `{name}`"))),
+    }
+}
+
+/// The part of a value at a path; none if this value has no such part.
+pub fn pick(ty: &Type, whole: &Bytes, path: &Path) -> Result<Option<Bytes>, ValueFault> {
+    let mut reader = Reader::new(whole);
+    let mut ty = ty;
+    for (nth, step) in path.steps().iter().enumerate() {
+        match enter(ty, step, &mut reader)? {
+            Found::Missing => return Ok(None),
+            Found::Part(inner) => ty = inner,
+            Found::Byte(byte) => {
+                let is_last = nth + 1 == path.steps().len();
+                return if is_last { Ok(Some(small(byte))) } else { Err(ValueFault::new("a byte has no parts")) };
+            }
+        }
+    }
+    let start = reader.position();
+    reader.skip()?;
+    Ok(Some(whole.slice(start..reader.position())))
+}
+
+enum Found<'t> {
+    Missing,
+    Part(&'t Type),
+    Byte(u8),
+}
+
+/// Moves the reader to the beginning of a part.
+fn enter<'t>(ty: &'t Type, step: &Step, reader: &mut Reader<'_>) -> Result<Found<'t>, ValueFault> {
+    match (ty, step) {
+        (Type::List(element), Step::Index(index)) if **element == Type::U8 => {
+            Ok(reader.bin()?.get(to_usize(*index)).map_or(Found::Missing, |byte| Found::Byte(*byte)))
+        }
+        (Type::List(element), Step::Index(index)) => {
+            if reader.array_len()? <= to_usize(*index) {
+                return Ok(Found::Missing);
+            }
+            skip(reader, *index)?;
+            Ok(Found::Part(element))
+        }
+        (Type::Tuple(types), Step::Index(index)) => {
+            reader.array_len()?;
+            skip(reader, *index)?;
+            Ok(types.get(to_usize(*index)).map_or(Found::Missing, Found::Part))
+        }
+        (Type::Record(fields), Step::Field(name)) => {
+            let found = locate(fields, reader)?;
+            let field = fields.iter().zip(found).find(|(field, _)| *field.name == **name);
+            let Some((field, Some(position))) = field else {
+                return Ok(Found::Missing);
+            };
+            reader.seek(position);
+            Ok(Found::Part(&field.ty))
+        }
+        (Type::Option(some), Step::Field(_)) => {
+            if reader.take_nil()? {
+                return Ok(Found::Missing);
+            }
+            enter_some(some, reader)?;
+            Ok(Found::Part(some))
+        }
+        (Type::Result(sides), Step::Field(_)) => {
+            one_pair(reader)?;
+            match (reader.str()?, &sides.ok) {
+                ("ok", Some(ok)) => Ok(Found::Part(ok)),
+                _ => Ok(Found::Missing), // an `err`, or an `ok` without a payload
+            }
+        }
+        _ => Err(ValueFault::new(format!("`{ty}` has no such part"))), // `type_at` refuses such paths
+    }
+}
+
+fn skip(reader: &mut Reader<'_>, values: u32) -> Result<(), ValueFault> {
+    for _ in 0..values {
+        reader.skip()?;
+    }
+    Ok(())
+}
+
+fn small(byte: u8) -> Bytes {
+    let mut out = Vec::with_capacity(2);
+    wire::put_uint(&mut out, byte.into());
+    out.into()
+}
+
+/// The elements of a list, found once and handed out without copies.
+#[derive(Debug, Clone)]
+pub struct Items {
+    whole: Bytes,
+    places: Places,
+}
+
+#[derive(Debug, Clone)]
+enum Places {
+    /// Where each element ends; the first begins at `start`.
+    Ends { start: usize, ends: Vec<usize> },
+    /// Every byte from here on is an element.
+    Bytes(usize),
+}
+
+impl Items {
+    /// How many elements there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.places {
+            Places::Ends { ends, .. } => ends.len(),
+            Places::Bytes(start) => self.whole.len().saturating_sub(*start),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element at a position.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Bytes> {
+        match &self.places {
+            Places::Ends { start, ends } => {
+                let end = *ends.get(index)?;
+                let start = match index.checked_sub(1) {
+                    Some(before) => *ends.get(before)?,
+                    None => *start,
+                };
+                Some(self.whole.slice(start..end))
+            }
+            Places::Bytes(start) => self.whole.get(start.checked_add(index)?).map(|byte| small(*byte)),
+        }
+    }
+}
+
+/// The elements of a value of the list type `ty`.
+pub fn split(ty: &Type, whole: &Bytes) -> Result<Items, ValueFault> {
+    let mut reader = Reader::new(whole);
+    let places = match ty {
+        Type::List(element) if **element == Type::U8 => {
+            let len = reader.bin()?.len();
+            Places::Bytes(whole.len() - len)
+        }
+        Type::List(_) => {
+            let len = reader.array_len()?;
+            let start = reader.position();
+            let mut ends = Vec::with_capacity(len);
+            for _ in 0..len {
+                reader.skip()?;
+                ends.push(reader.position());
+            }
+            Places::Ends { start, ends }
+        }
+        other => return Err(ValueFault::new(format!("`{other}` is not a list"))),
+    };
+    reader.finish()?;
+    Ok(Items { whole: whole.clone(), places })
+}
+
+/// The name of the case of an enum or variant, or the text of a string.
+#[must_use]
+pub fn case_name<'a>(ty: &Type, bytes: &'a [u8]) -> Option<&'a str> {
+    let mut reader = Reader::new(bytes);
+    match ty {
+        Type::String | Type::Enum(_) => reader.str().ok(),
+        Type::Variant(_) => {
+            if reader.peek().ok()? == Kind::Map {
+                one_pair(&mut reader).ok()?;
+            }
+            reader.str().ok()
+        }
+        _ => None, // no other type has cases
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::encode;
+    use crate::model::Datum;
+
+    fn value(ty: &str, json: &str) -> (Type, Bytes) {
+        let ty = Type::parse(ty).unwrap();
+        let datum: Datum = serde_json::from_str(json).unwrap();
+        let bytes = encode(&ty, &datum).unwrap();
+        (ty, bytes)
+    }
+
+    fn picked(ty: &str, json: &str, path: &str) -> Option<String> {
+        let (ty, bytes) = value(ty, json);
+        let path = Path::parse(path).unwrap();
+        let part = type_at(&ty, &path).unwrap();
+        let found = pick(&ty, &bytes, &path).unwrap();
+        assert!(found.is_some() || part.may_miss, "a part that never misses was missed");
+        found.map(|found| crate::value::to_json_text(&part.ty, &found).unwrap())
+    }
+
+    #[test]
+    fn finds_parts_of_every_kind() {
+        let record = "record { items: list<record { name: string }>, pair: tuple<u8, char>, more: option<option<u8>> }";
+        let json = r#"{"items": [{"name": "a"}, {"name": "b"}], "pair": [7, "x"], "more": [5]}"#;
+        for (path, found) in [
+            ("items[1].name", Some("\"b\"")),
+            ("items[2].name", None),
+            ("pair[1]", Some("\"x\"")),
+            ("more.some.some", Some("5")),
+            ("more.some", Some("5")),
+        ] {
+            assert_eq!(picked(record, json, path).as_deref(), found, "{path}");
+        }
+        assert_eq!(picked("result<u8, string>", r#"{"ok": 3}"#, "ok").as_deref(), Some("3"));
+        assert_eq!(picked("result<u8, string>", r#"{"err": "no"}"#, "ok"), None);
+        assert_eq!(picked("option<u8>", "null", "some"), None);
+        assert_eq!(picked("list<u8>", "[1, 200]", "[1]").as_deref(), Some("200"));
+    }
+
+    #[test]
+    fn says_what_a_path_misses() {
+        for (ty, path, message) in [
+            ("record { name: u8 }", "nam", "the record has no field `nam`; did you mean `name`?"),
+            ("option<record { a: u8 }>", "a", "`option<record { a: u8 }>` is an option: step into it with `some` before `a`"),
+            ("tuple<u8>", "[1]", "`tuple<u8>` has 1 elements, no [1]"),
+            ("u8", "x", "`u8` has no part `x`"),
+        ] {
+            let fault = type_at(&Type::parse(ty).unwrap(), &Path::parse(path).unwrap()).unwrap_err();
+            assert_eq!(fault.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn elements_are_slices_of_the_list() {
+        let (ty, bytes) = value("list<string>", r#"["a", "bc", ""]"#);
+        let items = split(&ty, &bytes).unwrap();
+        let shown: Vec<Bytes> = (0..items.len()).filter_map(|at| items.get(at)).collect();
+        assert_eq!(shown, [&b"\xa1a"[..], b"\xa2bc", b"\xa0"]);
+        let (ty, bytes) = value("list<u8>", "[1, 200]");
+        assert_eq!(split(&ty, &bytes).unwrap().get(1).unwrap(), &b"\xcc\xc8"[..]);
+    }
+}

@@ -1,0 +1,389 @@
+//! MessagePack piece by piece: bounded reads that never panic, and writes in canonical form.
+//! Which pieces make a value of some type is for the modules around.
+
+use rmp::Marker;
+use rmp::encode as put;
+use std::fmt;
+
+/// Reads MessagePack from a slice.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// What sort of piece comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// nil
+    Nil,
+    /// bool
+    Bool,
+    /// A signed or unsigned integer.
+    Int,
+    /// float 32
+    F32,
+    /// float 64
+    F64,
+    /// str
+    Str,
+    /// bin
+    Bin,
+    /// array
+    Array,
+    /// map
+    Map,
+    /// ext, which no value here has.
+    Ext,
+}
+
+/// Bytes that are not the MessagePack that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// The bytes end in the middle of a value.
+    #[error("the value ends too early")]
+    Truncated,
+    /// Another kind of value stands here.
+    #[error("expected {expected}, found {found}")]
+    Kind {
+        /// What should stand here.
+        expected: Kind,
+        /// What does.
+        found: Kind,
+    },
+    /// A str that is not UTF-8.
+    #[error("the text is not UTF-8")]
+    Utf8,
+    /// Bytes after the value's end.
+    #[error("{0} bytes follow the value")]
+    Trailing(usize),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nil => "nil",
+            Self::Bool => "a bool",
+            Self::Int => "an integer",
+            Self::F32 => "a float 32",
+            Self::F64 => "a float 64",
+            Self::Str => "a str",
+            Self::Bin => "a bin",
+            Self::Array => "an array",
+            Self::Map => "a map",
+            Self::Ext => "an ext",
+        })
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from the beginning of `bytes`.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// How many bytes were read.
+    #[must_use]
+    pub const fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Goes back, or forth, to a position that this reader was at.
+    pub fn seek(&mut self, position: usize) {
+        self.at = position.min(self.bytes.len());
+    }
+
+    /// How many bytes are left.
+    #[must_use]
+    pub const fn remaining(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
+    }
+
+    /// The bytes between two positions that this reader was at.
+    #[must_use]
+    pub fn between(&self, start: usize, end: usize) -> &'a [u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// Fails unless all bytes were read.
+    pub fn finish(&self) -> Result<(), Malformed> {
+        match self.remaining() {
+            0 => Ok(()),
+            left => Err(Malformed::Trailing(left)),
+        }
+    }
+
+    /// What comes next, without reading it.
+    pub fn peek(&self) -> Result<Kind, Malformed> {
+        self.marker().map(kind_of)
+    }
+
+    /// Reads nil if it comes next; tells whether it did.
+    pub fn take_nil(&mut self) -> Result<bool, Malformed> {
+        let is_nil = self.marker()? == Marker::Null;
+        self.at += usize::from(is_nil);
+        Ok(is_nil)
+    }
+
+    /// Reads nil.
+    pub fn nil(&mut self) -> Result<(), Malformed> {
+        if self.take_nil()? { Ok(()) } else { self.unexpected(Kind::Nil) }
+    }
+
+    /// Reads a bool.
+    pub fn bool(&mut self) -> Result<bool, Malformed> {
+        let value = match self.marker()? {
+            Marker::True => true,
+            Marker::False => false,
+            _ => return self.unexpected(Kind::Bool), // no other marker is a bool
+        };
+        self.at += 1;
+        Ok(value)
+    }
+
+    /// Reads an integer of any width.
+    pub fn int(&mut self) -> Result<i128, Malformed> {
+        let (value, next) = {
+            let mut rest = self.rest();
+            let marker = rest.marker()?;
+            let value = match marker {
+                Marker::FixPos(value) => i128::from(value),
+                Marker::FixNeg(value) => i128::from(value),
+                Marker::U8 => i128::from(u8::from_be_bytes(rest.array()?)),
+                Marker::U16 => i128::from(u16::from_be_bytes(rest.array()?)),
+                Marker::U32 => i128::from(u32::from_be_bytes(rest.array()?)),
+                Marker::U64 => i128::from(u64::from_be_bytes(rest.array()?)),
+                Marker::I8 => i128::from(i8::from_be_bytes(rest.array()?)),
+                Marker::I16 => i128::from(i16::from_be_bytes(rest.array()?)),
+                Marker::I32 => i128::from(i32::from_be_bytes(rest.array()?)),
+                Marker::I64 => i128::from(i64::from_be_bytes(rest.array()?)),
+                _ => return self.unexpected(Kind::Int), // no other marker is an integer
+            };
+            (value, rest.at)
+        };
+        self.at = next;
+        Ok(value)
+    }
+
+    /// Reads a float 32.
+    pub fn f32(&mut self) -> Result<f32, Malformed> {
+        let mut rest = self.rest();
+        if rest.marker()? != Marker::F32 {
+            return self.unexpected(Kind::F32);
+        }
+        let value = f32::from_be_bytes(rest.array()?);
+        self.at = rest.at;
+        Ok(value)
+    }
+
+    /// Reads a float 64.
+    pub fn f64(&mut self) -> Result<f64, Malformed> {
+        let mut rest = self.rest();
+        if rest.marker()? != Marker::F64 {
+            return self.unexpected(Kind::F64);
+        }
+        let value = f64::from_be_bytes(rest.array()?);
+        self.at = rest.at;
+        Ok(value)
+    }
+
+    /// Reads a str.
+    pub fn str(&mut self) -> Result<&'a str, Malformed> {
+        let mut rest = self.rest();
+        let len = match rest.marker()? {
+            Marker::FixStr(len) => usize::from(len),
+            Marker::Str8 => usize::from(u8::from_be_bytes(rest.array()?)),
+            Marker::Str16 => usize::from(u16::from_be_bytes(rest.array()?)),
+            Marker::Str32 => rest.len32()?,
+            _ => return self.unexpected(Kind::Str), // no other marker is a str
+        };
+        let text = std::str::from_utf8(rest.take(len)?).map_err(|_| Malformed::Utf8)?;
+        self.at = rest.at;
+        Ok(text)
+    }
+
+    /// Reads a bin.
+    pub fn bin(&mut self) -> Result<&'a [u8], Malformed> {
+        let mut rest = self.rest();
+        let len = match rest.marker()? {
+            Marker::Bin8 => usize::from(u8::from_be_bytes(rest.array()?)),
+            Marker::Bin16 => usize::from(u16::from_be_bytes(rest.array()?)),
+            Marker::Bin32 => rest.len32()?,
+            _ => return self.unexpected(Kind::Bin), // no other marker is a bin
+        };
+        let bytes = rest.take(len)?;
+        self.at = rest.at;
+        Ok(bytes)
+    }
+
+    /// Reads the head of an array: how many values follow. Never more than there are bytes left.
+    pub fn array_len(&mut self) -> Result<usize, Malformed> {
+        let mut rest = self.rest();
+        let len = match rest.marker()? {
+            Marker::FixArray(len) => usize::from(len),
+            Marker::Array16 => usize::from(u16::from_be_bytes(rest.array()?)),
+            Marker::Array32 => rest.len32()?,
+            _ => return self.unexpected(Kind::Array), // no other marker is an array
+        };
+        self.commit_len(&rest, len, 1)
+    }
+
+    /// Reads the head of a map: how many pairs follow. Never more than there are bytes left.
+    pub fn map_len(&mut self) -> Result<usize, Malformed> {
+        let mut rest = self.rest();
+        let len = match rest.marker()? {
+            Marker::FixMap(len) => usize::from(len),
+            Marker::Map16 => usize::from(u16::from_be_bytes(rest.array()?)),
+            Marker::Map32 => rest.len32()?,
+            _ => return self.unexpected(Kind::Map), // no other marker is a map
+        };
+        self.commit_len(&rest, len, 2)
+    }
+
+    /// Reads past one whole value, however deep, without recursion.
+    pub fn skip(&mut self) -> Result<(), Malformed> {
+        let mut pending: usize = 1;
+        while pending > 0 {
+            pending -= 1;
+            match self.peek()? {
+                Kind::Nil | Kind::Bool => self.at += 1,
+                Kind::Int => drop(self.int()?),
+                Kind::F32 => drop(self.f32()?),
+                Kind::F64 => drop(self.f64()?),
+                Kind::Str => drop(self.str()?),
+                Kind::Bin => drop(self.bin()?),
+                Kind::Array => pending = pending.saturating_add(self.array_len()?),
+                Kind::Map => pending = pending.saturating_add(self.map_len()?.saturating_mul(2)),
+                Kind::Ext => return self.unexpected(Kind::Nil),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails because another kind of value stands here.
+    fn unexpected<T>(&self, expected: Kind) -> Result<T, Malformed> {
+        Err(Malformed::Kind { expected, found: self.peek()? })
+    }
+
+    fn marker(&self) -> Result<Marker, Malformed> {
+        self.bytes.get(self.at).map(|byte| Marker::from_u8(*byte)).ok_or(Malformed::Truncated)
+    }
+
+    /// A reader behind the marker that comes next.
+    const fn rest(&self) -> Body<'a> {
+        Body { bytes: self.bytes, at: self.at + 1 }
+    }
+
+    fn commit_len(&mut self, rest: &Body<'a>, len: usize, bytes_each: usize) -> Result<usize, Malformed> {
+        if len.saturating_mul(bytes_each) > self.bytes.len().saturating_sub(rest.at) {
+            return Err(Malformed::Truncated);
+        }
+        self.at = rest.at;
+        Ok(len)
+    }
+}
+
+/// The bytes behind a marker.
+struct Body<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Body<'a> {
+    /// The marker in front of this body.
+    fn marker(&self) -> Result<Marker, Malformed> {
+        let before = self.at.checked_sub(1).and_then(|at| self.bytes.get(at));
+        before.map(|byte| Marker::from_u8(*byte)).ok_or(Malformed::Truncated)
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+        let end = self.at.checked_add(len).ok_or(Malformed::Truncated)?;
+        let bytes = self.bytes.get(self.at..end).ok_or(Malformed::Truncated)?;
+        self.at = end;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        self.take(N)?.try_into().map_err(|_| Malformed::Truncated)
+    }
+
+    fn len32(&mut self) -> Result<usize, Malformed> {
+        usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| Malformed::Truncated)
+    }
+}
+
+const fn kind_of(marker: Marker) -> Kind {
+    match marker {
+        Marker::Null => Kind::Nil,
+        Marker::True | Marker::False => Kind::Bool,
+        Marker::FixPos(_) | Marker::FixNeg(_) | Marker::U8 | Marker::U16 | Marker::U32 | Marker::U64
+        | Marker::I8 | Marker::I16 | Marker::I32 | Marker::I64 => Kind::Int,
+        Marker::F32 => Kind::F32,
+        Marker::F64 => Kind::F64,
+        Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => Kind::Str,
+        Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => Kind::Bin,
+        Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => Kind::Array,
+        Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => Kind::Map,
+        Marker::FixExt1 | Marker::FixExt2 | Marker::FixExt4 | Marker::FixExt8 | Marker::FixExt16
+        | Marker::Ext8 | Marker::Ext16 | Marker::Ext32 | Marker::Reserved => Kind::Ext,
+    }
+}
+
+/// Writes nil.
+pub fn put_nil(out: &mut Vec<u8>) {
+    out.push(Marker::Null.to_u8());
+}
+
+/// Writes a bool.
+#[expect(clippy::fn_params_excessive_bools, reason = "the bool is the value, not a choice")]
+pub fn put_bool(out: &mut Vec<u8>, value: bool) {
+    out.push(if value { Marker::True } else { Marker::False }.to_u8());
+}
+
+/// Writes an unsigned integer in its shortest form.
+pub fn put_uint(out: &mut Vec<u8>, value: u64) {
+    never_fails(put::write_uint(out, value));
+}
+
+/// Writes an integer in its shortest form; numbers that are not negative are written unsigned.
+pub fn put_int(out: &mut Vec<u8>, value: i64) {
+    never_fails(put::write_sint(out, value));
+}
+
+/// Writes a float 32; every NaN becomes the canonical one.
+pub fn put_f32(out: &mut Vec<u8>, value: f32) {
+    let value = if value.is_nan() { f32::from_bits(0x7fc0_0000) } else { value };
+    never_fails(put::write_f32(out, value));
+}
+
+/// Writes a float 64; every NaN becomes the canonical one.
+pub fn put_f64(out: &mut Vec<u8>, value: f64) {
+    let value = if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { value };
+    never_fails(put::write_f64(out, value));
+}
+
+/// Writes a str. MessagePack counts in 32 bits: longer texts are cut, which limits of output prevent.
+pub fn put_str(out: &mut Vec<u8>, value: &str) {
+    never_fails(put::write_str(out, value));
+}
+
+/// Writes a bin.
+pub fn put_bin(out: &mut Vec<u8>, value: &[u8]) {
+    never_fails(put::write_bin(out, value));
+}
+
+/// Writes the head of an array.
+pub fn put_array_len(out: &mut Vec<u8>, len: usize) {
+    never_fails(put::write_array_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
+}
+
+/// Writes the head of a map.
+pub fn put_map_len(out: &mut Vec<u8>, len: usize) {
+    never_fails(put::write_map_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
+}
+
+/// A vector takes every byte: only its allocation can fail, and that aborts.
+fn never_fails<T, E>(written: Result<T, E>) {
+    drop(written);
+}
