@@ -24,7 +24,12 @@ impl JsonLines {
     pub fn new(run: RunId, host: &str, out: impl Write + Send + 'static) -> Self {
         let (sender, receiver) = channel();
         let writer = std::thread::spawn(move || write_all(&receiver, out));
-        Self { run, host: host.to_owned(), sender: Mutex::new(Some(sender)), writer: Mutex::new(Some(writer)) }
+        Self {
+            run,
+            host: host.to_owned(),
+            sender: Mutex::new(Some(sender)),
+            writer: Mutex::new(Some(writer)),
+        }
     }
 }
 
@@ -103,7 +108,11 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let sink = JsonLines::new(RunId::new("r1").unwrap(), "h1", file.reopen().unwrap());
         for _ in 0..1000 {
-            sink.record(&Event { at: Timestamp::from_millis(0), subject: None, fact: Fact::StateReconnected });
+            sink.record(&Event {
+                at: Timestamp::from_millis(0),
+                subject: None,
+                fact: Fact::StateReconnected,
+            });
         }
         drop(sink);
         assert_eq!(std::fs::read_to_string(file.path()).unwrap().lines().count(), 1000);

@@ -1,10 +1,7 @@
 //! The only door to wall time.
 //! Waiting is tokio's; guests have clocks of their own.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "this file is the door that the ban points to"
-)]
+#![expect(clippy::disallowed_types, reason = "this file is the door that the ban points to")]
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -23,9 +23,7 @@ pub enum DurationFault {
 /// Reads a whole number and a unit, `"30s"`.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationFault> {
     let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     if digits.is_empty() {
         return Err(DurationFault::Number);
@@ -70,7 +68,9 @@ mod tests {
 
     #[test]
     fn reads_every_unit() {
-        for (text, millis) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("24h", 86_400_000), ("7d", 604_800_000)] {
+        for (text, millis) in
+            [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("24h", 86_400_000), ("7d", 604_800_000)]
+        {
             let duration = parse_duration(text).unwrap();
             assert_eq!(duration, Duration::from_millis(millis));
             assert_eq!(show_duration(duration), if text == "24h" { "1d" } else { text });

@@ -79,10 +79,7 @@ pub struct Fault {
 impl Fault {
     /// A fault at `span`.
     pub fn at(span: Span, message: impl Into<String>) -> Self {
-        Self {
-            place: Some(Place { span, label: String::new() }),
-            ..Self::of_file(message)
-        }
+        Self { place: Some(Place { span, label: String::new() }), ..Self::of_file(message) }
     }
 
     /// A fault that has no place of its own.
@@ -184,8 +181,7 @@ impl Faults {
 
     /// Puts the faults in the order of the text; those of the whole file come first.
     pub fn sort(&mut self) {
-        self.list
-            .sort_by_key(|fault| fault.place.as_ref().map(|place| place.span.start));
+        self.list.sort_by_key(|fault| fault.place.as_ref().map(|place| place.span.start));
     }
 }
 

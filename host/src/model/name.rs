@@ -36,10 +36,7 @@ impl Name {
         if !first.is_ascii_alphabetic() {
             return Err(NameFault::Start(first));
         }
-        if let Some(bad) = text
-            .chars()
-            .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'))
-        {
+        if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')) {
             return Err(NameFault::Char(bad));
         }
         if text.len() > MAX_LEN {

@@ -48,8 +48,8 @@ impl Path {
         let mut steps = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
-            let (step, after) = next_step(rest, steps.len())
-                .ok_or_else(|| PathFault::Step(rest.to_owned()))?;
+            let (step, after) =
+                next_step(rest, steps.len()).ok_or_else(|| PathFault::Step(rest.to_owned()))?;
             steps.push(step);
             rest = after;
             if steps.len() > MAX_STEPS {
@@ -89,9 +89,8 @@ fn next_step(rest: &str, position: usize) -> Option<(Step, &str)> {
         None if position == 0 => rest,
         None => return None,
     };
-    let end = name
-        .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))
-        .unwrap_or(name.len());
+    let end =
+        name.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).unwrap_or(name.len());
     let (name, after) = name.split_at(end);
     (!name.is_empty()).then(|| (Step::Field(name.to_owned()), after))
 }
@@ -112,7 +111,9 @@ mod tests {
 
     #[test]
     fn reads_names_and_indexes() {
-        for (text, shown) in [("a", ".a"), (".a.b", ".a.b"), ("items[0].some", ".items[0].some"), ("[2][3]", "[2][3]")] {
+        for (text, shown) in
+            [("a", ".a"), (".a.b", ".a.b"), ("items[0].some", ".items[0].some"), ("[2][3]", "[2][3]")]
+        {
             assert_eq!(Path::parse(text).unwrap().to_string(), shown);
         }
     }

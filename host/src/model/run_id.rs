@@ -15,16 +15,16 @@ pub struct RunId(Arc<str>);
 
 /// Why a text is not a [`RunId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a run id begins with a letter or digit and has up to 128 letters, digits, `.`, `_` and `-`, unlike `{0}`")]
+#[error(
+    "a run id begins with a letter or digit and has up to 128 letters, digits, `.`, `_` and `-`, unlike `{0}`"
+)]
 pub struct RunIdFault(String);
 
 impl RunId {
     /// Checks `text` against the grammar of run ids.
     pub fn new(text: &str) -> Result<Self, RunIdFault> {
         let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let is_clean = text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        let is_clean = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
         if starts_well && is_clean && text.len() <= MAX_LEN {
             Ok(Self(Arc::from(text)))
         } else {
@@ -36,8 +36,8 @@ impl RunId {
     #[must_use]
     pub fn generate(now: Timestamp, random: &mut Random) -> Self {
         const ALPHABET: [char; 32] = [
-            'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't',
-            'u', 'v', 'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7', '8', '9', '1',
+            'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'u', 'v',
+            'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7', '8', '9', '1',
         ];
         let mut id = now.compact();
         id.push('-');

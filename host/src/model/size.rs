@@ -31,9 +31,7 @@ impl Size {
     /// Reads a whole number and a unit, `"64KiB"`.
     pub fn parse(text: &str) -> Result<Self, SizeFault> {
         let text = text.trim();
-        let end = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (digits, unit) = text.split_at(end);
         if digits.is_empty() {
             return Err(SizeFault::Number);
@@ -49,10 +47,7 @@ impl Size {
             "GB" => 1_000_000_000,
             other => return Err(SizeFault::Unit(other.to_owned())),
         };
-        number
-            .checked_mul(factor)
-            .map(Self)
-            .ok_or(SizeFault::Large)
+        number.checked_mul(factor).map(Self).ok_or(SizeFault::Large)
     }
 
     /// The number of bytes.

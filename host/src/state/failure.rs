@@ -31,7 +31,7 @@ struct Wire {
     message: String,
     attempt: u32,
     item: Option<u32>,
-    #[serde(with = "serde_bytes_option")]
+    #[serde(with = "serde_bytes")]
     error: Option<Vec<u8>>,
 }
 
@@ -49,52 +49,6 @@ impl FailureRecord {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let Wire { v, class, message, attempt, item, error } = rmp_serde::from_slice(bytes).ok()?;
         (v <= VERSION).then_some(Self { class, message, attempt, item, error })
-    }
-}
-
-/// Bytes as MessagePack `bin`, not as an array of numbers.
-mod serde_bytes_option {
-    use serde::de::{Deserializer, Error, Visitor};
-    use serde::ser::Serializer;
-    use std::fmt;
-
-    /// The largest payload that is read back; a record of more is taken for damaged.
-    const MAX: usize = 512 << 20;
-
-    pub(super) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-        match bytes {
-            Some(bytes) => serializer.serialize_bytes(bytes),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
-        deserializer.deserialize_any(BytesOrNil)
-    }
-
-    struct BytesOrNil;
-
-    impl Visitor<'_> for BytesOrNil {
-        type Value = Option<Vec<u8>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("bytes or nil")
-        }
-
-        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-            if bytes.len() > MAX {
-                return Err(E::custom("the payload is too large"));
-            }
-            Ok(Some(bytes.to_vec()))
-        }
     }
 }
 

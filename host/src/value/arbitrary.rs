@@ -14,8 +14,19 @@ use std::sync::Arc;
 pub(crate) fn any_type() -> impl Strategy<Value = Type> {
     let leaf = prop_oneof![
         prop::sample::select(vec![
-            Type::Bool, Type::U8, Type::S8, Type::U16, Type::S16, Type::U32, Type::S32, Type::U64, Type::S64,
-            Type::F32, Type::F64, Type::Char, Type::String,
+            Type::Bool,
+            Type::U8,
+            Type::S8,
+            Type::U16,
+            Type::S16,
+            Type::U32,
+            Type::S32,
+            Type::U64,
+            Type::S64,
+            Type::F32,
+            Type::F64,
+            Type::Char,
+            Type::String,
         ]),
         names().prop_map(|names| Type::Enum(names.into())),
         names().prop_map(|names| Type::Flags(names.into())),
@@ -82,19 +93,21 @@ pub(crate) fn any_value(ty: &Type) -> BoxedStrategy<Datum> {
                 })
                 .boxed()
         }
-        Type::Enum(names) => prop::sample::select(names.to_vec()).prop_map(|name| Datum::Text(name.to_string())).boxed(),
+        Type::Enum(names) => {
+            prop::sample::select(names.to_vec()).prop_map(|name| Datum::Text(name.to_string())).boxed()
+        }
         Type::Flags(names) => prop::sample::subsequence(names.to_vec(), 0..=names.len())
             .prop_map(|names| Datum::Array(names.iter().map(|name| Datum::Text(name.to_string())).collect()))
             .boxed(),
         Type::Variant(cases) => {
-            let cases: Vec<_> = cases.iter().map(|case| any_case(&case.name, case.ty.as_ref(), false)).collect();
+            let cases: Vec<_> =
+                cases.iter().map(|case| any_case(&case.name, case.ty.as_ref(), false)).collect();
             prop::strategy::Union::new(cases).boxed()
         }
-        Type::Result(sides) => prop_oneof![
-            any_case("ok", sides.ok.as_ref(), true),
-            any_case("err", sides.err.as_ref(), true)
-        ]
-        .boxed(),
+        Type::Result(sides) => {
+            prop_oneof![any_case("ok", sides.ok.as_ref(), true), any_case("err", sides.err.as_ref(), true)]
+                .boxed()
+        }
     }
 }
 

@@ -56,13 +56,23 @@ enum Op {
     Same,
     Number(Widening),
     /// The value becomes a `some`; wrapped in an array of one if it may be nil itself.
-    Wrap { inner: Box<Op>, in_array: bool },
+    Wrap {
+        inner: Box<Op>,
+        in_array: bool,
+    },
     /// Bytes become an array of numbers, each converted further.
     Bytes(Box<Op>),
     List(Box<Op>),
     Tuple(Vec<Op>),
-    Record { from: Arc<[Field]>, to: Vec<FieldOp> },
-    Option { inner: Box<Op>, from: Type, to_in_array: bool },
+    Record {
+        from: Arc<[Field]>,
+        to: Vec<FieldOp>,
+    },
+    Option {
+        inner: Box<Op>,
+        from: Type,
+        to_in_array: bool,
+    },
     /// Flags in the consumer's order.
     Flags(Arc<[Arc<str>]>),
     /// Payloads by case; a case without one has no entry.
@@ -140,11 +150,14 @@ fn record(from: &Arc<[Field]>, to: &Arc<[Field]>) -> Result<Op, Mismatch> {
         let source = from.iter().position(|known| known.name == field.name);
         let source = match source.and_then(|at| from.get(at).map(|known| (at, known))) {
             Some((at, known)) => {
-                let op = fit(&known.ty, &field.ty).map_err(|mismatch| mismatch.within(format!(".{}", field.name)))?;
+                let op = fit(&known.ty, &field.ty)
+                    .map_err(|mismatch| mismatch.within(format!(".{}", field.name)))?;
                 Some((at, op))
             }
             None if matches!(field.ty, Type::Option(_)) => None,
-            None => return Err(Mismatch::because(format!("field `{}: {}` is missing", field.name, field.ty))),
+            None => {
+                return Err(Mismatch::because(format!("field `{}: {}` is missing", field.name, field.ty)));
+            }
         };
         ops.push(FieldOp { name: Arc::clone(&field.name), source });
     }
@@ -179,9 +192,13 @@ fn variant(from: &[Case], to: &[Case]) -> Result<Op, Mismatch> {
 fn payload(name: &str, from: Option<&Type>, to: Option<&Type>) -> Result<Option<Op>, Mismatch> {
     match (from, to) {
         (None, None) => Ok(None),
-        (Some(from), Some(to)) => fit(from, to).map(Some).map_err(|mismatch| mismatch.within(format!(".{name}"))),
+        (Some(from), Some(to)) => {
+            fit(from, to).map(Some).map_err(|mismatch| mismatch.within(format!(".{name}")))
+        }
         (Some(_), None) => Err(Mismatch::because(format!("`{name}` has a payload, and none is taken there"))),
-        (None, Some(ty)) => Err(Mismatch::because(format!("`{name}` has no payload, and `{ty}` is asked for"))),
+        (None, Some(ty)) => {
+            Err(Mismatch::because(format!("`{name}` has no payload, and `{ty}` is asked for")))
+        }
     }
 }
 
@@ -283,13 +300,19 @@ fn bytes(inner: &Op, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ValueFault> 
     Ok(())
 }
 
-fn fields(from: &[Field], to: &[FieldOp], reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+fn fields(
+    from: &[Field],
+    to: &[FieldOp],
+    reader: &mut Reader<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueFault> {
     let found = locate(from, reader)?;
     let end = reader.position();
     wire::put_map_len(out, to.len());
     for field in to {
         wire::put_str(out, &field.name);
-        let source = field.source.as_ref().and_then(|(at, op)| found.get(*at).copied().flatten().map(|at| (at, op)));
+        let source =
+            field.source.as_ref().and_then(|(at, op)| found.get(*at).copied().flatten().map(|at| (at, op)));
         match source {
             None => wire::put_nil(out),
             Some((position, op)) => {
@@ -302,7 +325,11 @@ fn fields(from: &[Field], to: &[FieldOp], reader: &mut Reader<'_>, out: &mut Vec
     Ok(())
 }
 
-fn variant_payload(payloads: &[(Arc<str>, Op)], reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+fn variant_payload(
+    payloads: &[(Arc<str>, Op)],
+    reader: &mut Reader<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueFault> {
     if reader.peek()? != Kind::Map {
         return Op::Same.run(reader, out);
     }

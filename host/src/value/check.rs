@@ -43,7 +43,10 @@ pub(crate) fn copy(ty: &Type, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Res
         Type::Char => {
             let text = reader.str()?;
             if text.chars().count() != 1 {
-                return Err(ValueFault::new(format!("expected one character, found {}", text.chars().count())));
+                return Err(ValueFault::new(format!(
+                    "expected one character, found {}",
+                    text.chars().count()
+                )));
             }
             wire::put_str(out, text);
         }
@@ -222,7 +225,12 @@ fn unsigned(ty: &Type, reader: &mut Reader<'_>, max: u64, out: &mut Vec<u8>) -> 
     }
 }
 
-fn signed(ty: &Type, reader: &mut Reader<'_>, range: (i64, i64), out: &mut Vec<u8>) -> Result<(), ValueFault> {
+fn signed(
+    ty: &Type,
+    reader: &mut Reader<'_>,
+    range: (i64, i64),
+    out: &mut Vec<u8>,
+) -> Result<(), ValueFault> {
     let number = reader.int()?;
     match i64::try_from(number) {
         Ok(number) if (range.0..=range.1).contains(&number) => {

@@ -15,7 +15,8 @@ pub fn compose_list(element: &Type, parts: &[Bytes]) -> Result<Bytes, ValueFault
     }
     let mut bytes = Vec::with_capacity(parts.len());
     for (index, part) in parts.iter().enumerate() {
-        let number = Reader::new(part).int().map_err(|malformed| ValueFault::from(malformed).at_index(index))?;
+        let number =
+            Reader::new(part).int().map_err(|malformed| ValueFault::from(malformed).at_index(index))?;
         let byte = u8::try_from(number)
             .map_err(|_| ValueFault::new(format!("expected u8, found {number}")).at_index(index))?;
         bytes.push(byte);

@@ -135,9 +135,9 @@ fn one_char(text: &str, out: &mut Vec<u8>) -> Result<(), ValueFault> {
 }
 
 fn base64(text: &str, out: &mut Vec<u8>) -> Result<(), ValueFault> {
-    let bytes = STANDARD
-        .decode(text)
-        .map_err(|_| ValueFault::new("expected base64 (bytes are written as base64 or as an array of integers)"))?;
+    let bytes = STANDARD.decode(text).map_err(|_| {
+        ValueFault::new("expected base64 (bytes are written as base64 or as an array of integers)")
+    })?;
     wire::put_bin(out, &bytes);
     Ok(())
 }
@@ -194,10 +194,18 @@ fn option(some: &Type, datum: &Datum, out: &mut Vec<u8>) -> Result<(), ValueFaul
                 wire::put_array_len(out, 1);
                 write(some, item, out)?;
             }
-            _ => return Err(ValueFault::new(format!("expected an array of one {some}, found {}", items.len()))),
+            _ => {
+                return Err(ValueFault::new(format!(
+                    "expected an array of one {some}, found {}",
+                    items.len()
+                )));
+            }
         },
         _ if some.admits_nil() => {
-            return Err(ValueFault::new(format!("expected null or an array of one {some}, found {}", datum.kind())));
+            return Err(ValueFault::new(format!(
+                "expected null or an array of one {some}, found {}",
+                datum.kind()
+            )));
         }
         _ => write(some, datum, out)?, // none is null; whatever else is written is the value
     }
@@ -228,13 +236,18 @@ fn variant(cases: &[Case], datum: &Datum, out: &mut Vec<u8>) -> Result<(), Value
         Datum::Text(name) => {
             known_case(names(), name)?;
             if let Some(Case { ty: Some(ty), .. }) = find(name) {
-                return Err(ValueFault::new(format!("case `{name}` needs a payload: {{ {name} = … }} of type {ty}")));
+                return Err(ValueFault::new(format!(
+                    "case `{name}` needs a payload: {{ {name} = … }} of type {ty}"
+                )));
             }
             wire::put_str(out, name);
         }
         Datum::Table(entries) => {
             let [(name, payload)] = entries.as_slice() else {
-                return Err(ValueFault::new(format!("expected a table with one case, found {} keys", entries.len())));
+                return Err(ValueFault::new(format!(
+                    "expected a table with one case, found {} keys",
+                    entries.len()
+                )));
             };
             known_case(names(), name)?;
             let Some(Case { ty: Some(ty), .. }) = find(name) else {
@@ -246,7 +259,10 @@ fn variant(cases: &[Case], datum: &Datum, out: &mut Vec<u8>) -> Result<(), Value
         }
         Datum::Null | Datum::Bool(_) | Datum::Int(_) | Datum::Float(_) | Datum::Array(_) => {
             let cases = names().collect::<Vec<_>>().join(", ");
-            return Err(ValueFault::new(format!("expected one of the cases {cases}, found {}", datum.kind())));
+            return Err(ValueFault::new(format!(
+                "expected one of the cases {cases}, found {}",
+                datum.kind()
+            )));
         }
     }
     Ok(())
@@ -264,7 +280,9 @@ fn result(sides: &ResultType, entries: &[(String, Datum)], out: &mut Vec<u8>) ->
         (Some(ty), _) => write(ty, payload, out).map_err(|fault| fault.in_field(name))?,
         (None, Datum::Null) => wire::put_nil(out),
         (None, Datum::Table(entries)) if entries.is_empty() => wire::put_nil(out),
-        (None, _) => return Err(ValueFault::new(format!("`{name}` has no payload: write null, or an empty table"))),
+        (None, _) => {
+            return Err(ValueFault::new(format!("`{name}` has no payload: write null, or an empty table")));
+        }
     }
     Ok(())
 }
@@ -273,7 +291,11 @@ fn known_case<'a>(names: impl Iterator<Item = &'a str> + Clone, name: &str) -> R
     known_name("case", names, name)
 }
 
-fn known_name<'a>(kind: &str, names: impl Iterator<Item = &'a str> + Clone, name: &str) -> Result<(), ValueFault> {
+fn known_name<'a>(
+    kind: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+    name: &str,
+) -> Result<(), ValueFault> {
     if names.clone().any(|known| known == name) {
         return Ok(());
     }

@@ -188,4 +188,3 @@ fn special(number: f64) -> Option<&'static str> {
         _ => None, // every other number has one
     }
 }
-

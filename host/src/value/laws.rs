@@ -159,7 +159,11 @@ fn the_forms_are_those_of_the_contract() {
 #[test]
 fn literals_that_do_not_fit_say_where_and_why() {
     for (ty, json, message) in [
-        ("record { items: list<record { name: u8 }> }", r#"{"items":[{"name":1},{"name":300}]}"#, ".items[1].name: expected u8, found 300"),
+        (
+            "record { items: list<record { name: u8 }> }",
+            r#"{"items":[{"name":1},{"name":300}]}"#,
+            ".items[1].name: expected u8, found 300",
+        ),
         ("u8", "1.0", "expected u8, found 1.0"),
         ("string", "7", "expected string, found 7"),
         ("record { size: u8 }", r#"{"sise":1}"#, "no field `sise`; did you mean `size`?"),
@@ -194,7 +198,11 @@ fn types_that_do_not_fit_say_where() {
         ("u64", "u32", "`u64` does not fit `u32`"),
         ("s64", "f64", "`s64` does not fit `f64`"),
         ("u32", "f32", "`u32` does not fit `f32`"),
-        ("list<record { name: string }>", "list<record { name: u8 }>", "at `[].name`: `string` does not fit `u8`"),
+        (
+            "list<record { name: string }>",
+            "list<record { name: u8 }>",
+            "at `[].name`: `string` does not fit `u8`",
+        ),
         ("record { a: u8 }", "record { a: u8, b: u8 }", "field `b: u8` is missing"),
         ("enum { a, b }", "enum { a }", "case `b` is not known there"),
         ("option<u8>", "u8", "`option<u8>` does not fit `u8`"),
@@ -215,7 +223,12 @@ fn conversions_rewrite_only_what_differs() {
         ("option<u8>", "option<option<u8>>", "null", "null"),
         ("option<u8>", "option<option<u8>>", "5", "[5]"),
         ("list<u8>", "list<f32>", "[1,2]", "[1.0,2.0]"),
-        ("record { a: u8, b: string }", "record { b: string, c: option<u8> }", r#"{"a":1,"b":"x"}"#, r#"{"b":"x","c":null}"#),
+        (
+            "record { a: u8, b: string }",
+            "record { b: string, c: option<u8> }",
+            r#"{"a":1,"b":"x"}"#,
+            r#"{"b":"x","c":null}"#,
+        ),
         ("flags { r, w }", "flags { x, w, r }", r#"["r","w"]"#, r#"["w","r"]"#),
         ("result<u8, string>", "result<u32, string>", r#"{"ok":1}"#, r#"{"ok":1}"#),
         ("variant { a(u8), b }", "variant { b, a(f64) }", r#"{"a":1}"#, r#"{"a":1.0}"#),

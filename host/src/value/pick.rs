@@ -40,18 +40,20 @@ fn step_type(ty: &Type, step: &Step) -> Result<(Type, bool), ValueFault> {
             Some(ty) => Ok((ty.clone(), false)),
             None => Err(ValueFault::new(format!("`{ty}` has {} elements, no [{index}]", types.len()))),
         },
-        (Type::Record(fields), Step::Field(name)) => match fields.iter().find(|field| *field.name == **name) {
-            Some(field) => Ok((field.ty.clone(), false)),
-            None => {
-                let names: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
-                let nearest = names.iter().find(|known| strsim::jaro_winkler(known, name) > 0.8);
-                let hint = match nearest {
-                    Some(nearest) => format!("did you mean `{nearest}`?"),
-                    None => format!("its fields are {}", names.join(", ")),
-                };
-                Err(ValueFault::new(format!("the record has no field `{name}`; {hint}")))
+        (Type::Record(fields), Step::Field(name)) => {
+            match fields.iter().find(|field| *field.name == **name) {
+                Some(field) => Ok((field.ty.clone(), false)),
+                None => {
+                    let names: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
+                    let nearest = names.iter().find(|known| strsim::jaro_winkler(known, name) > 0.8);
+                    let hint = match nearest {
+                        Some(nearest) => format!("did you mean `{nearest}`?"),
+                        None => format!("its fields are {}", names.join(", ")),
+                    };
+                    Err(ValueFault::new(format!("the record has no field `{name}`; {hint}")))
+                }
             }
-        },
+        }
         (Type::Option(some), Step::Field(name)) if name == "some" => Ok(((**some).clone(), true)),
         (Type::Option(_), Step::Field(name)) => {
             Err(ValueFault::new(format!("`{ty}` is an option: step into it with `some` before `{name}`")))
@@ -75,7 +77,11 @@ pub fn pick(ty: &Type, whole: &Bytes, path: &Path) -> Result<Option<Bytes>, Valu
             Found::Part(inner) => ty = inner,
             Found::Byte(byte) => {
                 let is_last = nth + 1 == path.steps().len();
-                return if is_last { Ok(Some(small(byte))) } else { Err(ValueFault::new("a byte has no parts")) };
+                return if is_last {
+                    Ok(Some(small(byte)))
+                } else {
+                    Err(ValueFault::new("a byte has no parts"))
+                };
             }
         }
     }
@@ -239,8 +245,8 @@ pub fn case_name<'a>(ty: &Type, bytes: &'a [u8]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::encode;
     use crate::model::Datum;
+    use crate::value::encode;
 
     fn value(ty: &str, json: &str) -> (Type, Bytes) {
         let ty = Type::parse(ty).unwrap();
@@ -281,7 +287,11 @@ mod tests {
     fn says_what_a_path_misses() {
         for (ty, path, message) in [
             ("record { name: u8 }", "nam", "the record has no field `nam`; did you mean `name`?"),
-            ("option<record { a: u8 }>", "a", "`option<record { a: u8 }>` is an option: step into it with `some` before `a`"),
+            (
+                "option<record { a: u8 }>",
+                "a",
+                "`option<record { a: u8 }>` is an option: step into it with `some` before `a`",
+            ),
             ("tuple<u8>", "[1]", "`tuple<u8>` has 1 elements, no [1]"),
             ("u8", "x", "`u8` has no part `x`"),
         ] {

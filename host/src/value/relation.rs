@@ -66,7 +66,9 @@ pub(crate) fn widening(from: &Type, to: &Type) -> Option<Widening> {
         (Type::F32, Type::F32) | (Type::F64, Type::F64) => Some(Widening::Same),
         (Type::F32, Type::F64) => Some(Widening::F32ToF64),
         (Type::U8 | Type::S8 | Type::U16 | Type::S16, Type::F32) => Some(Widening::IntToF32),
-        (Type::U8 | Type::S8 | Type::U16 | Type::S16 | Type::U32 | Type::S32, Type::F64) => Some(Widening::IntToF64),
+        (Type::U8 | Type::S8 | Type::U16 | Type::S16 | Type::U32 | Type::S32, Type::F64) => {
+            Some(Widening::IntToF64)
+        }
         _ => None, // a float is no integer, and wider integers have values that floats round
     }
 }

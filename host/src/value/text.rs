@@ -280,9 +280,8 @@ impl<'a> Parser<'a> {
     fn word(&mut self) -> &'a str {
         self.space();
         let rest = self.rest();
-        let end = rest
-            .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))
-            .unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).unwrap_or(rest.len());
         let (word, _) = rest.split_at(end);
         self.at += end;
         word
@@ -379,8 +378,8 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 const KNOWN: &[&str] = &[
-    "bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list", "option",
-    "tuple", "result", "record", "variant", "enum", "flags",
+    "bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list",
+    "option", "tuple", "result", "record", "variant", "enum", "flags",
 ];
 
 fn unknown(word: &str, rest: &str) -> String {
@@ -399,7 +398,9 @@ fn unknown(word: &str, rest: &str) -> String {
     let nearest = KNOWN.iter().find(|known| strsim::damerau_levenshtein(known, word) == 1);
     match nearest {
         Some(known) => format!("no WIT type is called `{word}`; did you mean `{known}`?"),
-        None => format!("no WIT type is called `{word}`; a type that has a name is written out, `record {{ x: f64 }}`"),
+        None => format!(
+            "no WIT type is called `{word}`; a type that has a name is written out, `record {{ x: f64 }}`"
+        ),
     }
 }
 
@@ -410,9 +411,23 @@ mod tests {
     #[test]
     fn reads_and_shows_every_kind_of_type() {
         for text in [
-            "bool", "u8", "s64", "f32", "char", "string", "list<u8>", "option<option<string>>", "tuple<s8, char>",
-            "record { x: f64, y-axis: list<u8> }", "enum { a, b }", "variant { a, b(u8) }", "flags { r, w }",
-            "result", "result<u8>", "result<_, string>", "result<u8, string>",
+            "bool",
+            "u8",
+            "s64",
+            "f32",
+            "char",
+            "string",
+            "list<u8>",
+            "option<option<string>>",
+            "tuple<s8, char>",
+            "record { x: f64, y-axis: list<u8> }",
+            "enum { a, b }",
+            "variant { a, b(u8) }",
+            "flags { r, w }",
+            "result",
+            "result<u8>",
+            "result<_, string>",
+            "result<u8, string>",
         ] {
             assert_eq!(Type::parse(text).unwrap().to_string(), text);
         }

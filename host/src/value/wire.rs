@@ -317,16 +317,31 @@ const fn kind_of(marker: Marker) -> Kind {
     match marker {
         Marker::Null => Kind::Nil,
         Marker::True | Marker::False => Kind::Bool,
-        Marker::FixPos(_) | Marker::FixNeg(_) | Marker::U8 | Marker::U16 | Marker::U32 | Marker::U64
-        | Marker::I8 | Marker::I16 | Marker::I32 | Marker::I64 => Kind::Int,
+        Marker::FixPos(_)
+        | Marker::FixNeg(_)
+        | Marker::U8
+        | Marker::U16
+        | Marker::U32
+        | Marker::U64
+        | Marker::I8
+        | Marker::I16
+        | Marker::I32
+        | Marker::I64 => Kind::Int,
         Marker::F32 => Kind::F32,
         Marker::F64 => Kind::F64,
         Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => Kind::Str,
         Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => Kind::Bin,
         Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => Kind::Array,
         Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => Kind::Map,
-        Marker::FixExt1 | Marker::FixExt2 | Marker::FixExt4 | Marker::FixExt8 | Marker::FixExt16
-        | Marker::Ext8 | Marker::Ext16 | Marker::Ext32 | Marker::Reserved => Kind::Ext,
+        Marker::FixExt1
+        | Marker::FixExt2
+        | Marker::FixExt4
+        | Marker::FixExt8
+        | Marker::FixExt16
+        | Marker::Ext8
+        | Marker::Ext16
+        | Marker::Ext32
+        | Marker::Reserved => Kind::Ext,
     }
 }
 
