@@ -1,0 +1,65 @@
+//! Responsible for asking WASI for all that a host may grant.
+//! Leaves the network to the guest `network`.
+
+use std::fs;
+use std::time::Duration;
+
+use wasip2::clocks::monotonic_clock;
+use wasip2::clocks::wall_clock;
+use wasip2::random;
+
+use crate::Basic;
+use crate::exports::test::basic::surroundings::Guest;
+
+impl Guest for Basic {
+    fn now() -> u64 {
+        monotonic_clock::now()
+    }
+
+    fn wall() -> u64 {
+        let time = wall_clock::now();
+        time.seconds * 1_000_000_000 + u64::from(time.nanoseconds)
+    }
+
+    fn random() -> u64 {
+        random::random::get_random_u64()
+    }
+
+    fn sleep_ms(ms: u32) -> u32 {
+        let start = monotonic_clock::now();
+        std::thread::sleep(Duration::from_millis(ms.into()));
+        u32::try_from((monotonic_clock::now() - start) / 1_000_000).unwrap_or(u32::MAX)
+    }
+
+    fn env(name: String) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn args() -> Vec<String> {
+        std::env::args().collect()
+    }
+
+    fn read_file(path: String) -> Result<String, String> {
+        fs::read_to_string(path).map_err(|error| error.to_string())
+    }
+
+    fn write_file(path: String, text: String) -> Result<(), String> {
+        fs::write(path, text).map_err(|error| error.to_string())
+    }
+
+    fn list_folder(path: String) -> Result<Vec<String>, String> {
+        let name =
+            |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        let names: std::io::Result<Vec<String>> =
+            fs::read_dir(path).and_then(|entries| entries.map(name).collect());
+        let mut names = names.map_err(|error| error.to_string())?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn say(text: String) -> String {
+        println!("{text}");
+        eprintln!("{text}");
+        text
+    }
+}
