@@ -1,0 +1,16 @@
+// Responsible for building the component: `node build.mjs [OUTPUT]`, by default `javascript.wasm` in this folder.
+// Leaves the engine to componentize-js; without its features the component imports nothing of WASI.
+
+import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { componentize } from "@bytecodealliance/componentize-js";
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+const { component } = await componentize({
+  sourcePath: here("app.js"),
+  witPath: here("wit"),
+  worldName: "app",
+  disableFeatures: ["stdio", "random", "clocks", "http", "fetch-event"],
+});
+await writeFile(process.argv[2] ?? here("javascript.wasm"), component);
