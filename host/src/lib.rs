@@ -11,3 +11,4 @@ pub mod state;
 pub mod cache;
 pub mod events;
 pub mod engine;
+pub mod cli;

@@ -1,0 +1,67 @@
+//! Text in columns for terminals: padding and wrapping, counted in characters.
+//! What stands in the columns is for the tables.
+
+/// Widest line of a table; terminals of people who compare things side by side are about so wide.
+pub(crate) const WIDTH: usize = 100;
+
+/// Appends `first` padded to `indent`, then `text` wrapped between words, further lines beginning at `indent`.
+pub(crate) fn hang(out: &mut String, first: &str, indent: usize, text: &str) {
+    let mut line = first.to_owned();
+    let mut at = first.chars().count();
+    let mut is_begun = false;
+    for word in text.split_whitespace() {
+        let len = word.chars().count();
+        if is_begun && at + 1 + len > WIDTH {
+            put_line(out, 0, line.trim_end());
+            line.clear();
+            (at, is_begun) = (0, false);
+        }
+        let gap = if is_begun { 1 } else { indent.saturating_sub(at) };
+        line.extend(std::iter::repeat_n(' ', gap));
+        line.push_str(word);
+        at += gap + len;
+        is_begun = true;
+    }
+    put_line(out, 0, line.trim_end());
+}
+
+/// Appends `text` as a line of its own, as it is.
+pub(crate) fn put_line(out: &mut String, indent: usize, text: &str) {
+    out.extend(std::iter::repeat_n(' ', indent));
+    out.push_str(text);
+    out.push('\n');
+}
+
+/// The width of a column that holds all of `texts`, but not more than `most`.
+pub(crate) fn column<'a>(texts: impl Iterator<Item = &'a str>, most: usize) -> usize {
+    texts.map(|text| text.chars().count()).max().unwrap_or_default().min(most)
+}
+
+/// `text` padded to `width` characters; longer texts are kept whole.
+pub(crate) fn pad(text: &str, width: usize) -> String {
+    format!("{text:width$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hung(first: &str, indent: usize, text: &str) -> String {
+        let mut out = String::new();
+        hang(&mut out, first, indent, text);
+        out
+    }
+
+    #[test]
+    fn text_hangs_beside_its_head() {
+        assert_eq!(hung("  a", 6, "b c"), "  a   b c\n");
+        assert_eq!(hung("  a", 6, ""), "  a\n");
+        assert_eq!(hung("", 2, &"word ".repeat(21)), format!("  {}\n  word word\n", ["word"; 19].join(" ")));
+    }
+
+    #[test]
+    fn words_that_are_too_long_stay_whole() {
+        let long = "x".repeat(150);
+        assert_eq!(hung("", 2, &format!("a {long} b")), format!("  a\n  {long}\n  b\n"));
+    }
+}

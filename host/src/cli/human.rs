@@ -1,0 +1,336 @@
+//! The log for people: one line a fact, what happened in front, then to which task, then how.
+//! Which facts are told is said by `level`; where the lines go is for `screen`.
+
+use crate::cli::level::LogLevel;
+use crate::cli::level::level_of;
+use crate::cli::screen::Screen;
+use crate::cli::screen::Weight;
+use crate::cli::style::Ink;
+use crate::cli::style::Style;
+use crate::cli::style::harmless;
+use crate::cli::tally::Tally;
+use crate::events::Event;
+use crate::events::Fact;
+use crate::events::FailureFact;
+use crate::events::Sink;
+use crate::events::Subject;
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::model::show_duration;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// The width of the words in front, `succeeded` being the longest.
+const WORD: usize = 9;
+
+/// Tells people what happens.
+pub(crate) struct Human {
+    level: LogLevel,
+    style: Style,
+    screen: Arc<Screen>,
+    // A mutex because facts come from many threads; the section is one addition.
+    tally: Mutex<Tally>,
+}
+
+impl Human {
+    /// Tells all facts up to `level`.
+    pub(crate) fn new(level: LogLevel, style: Style, screen: Arc<Screen>) -> Self {
+        Self { level, style, screen, tally: Mutex::default() }
+    }
+}
+
+impl Sink for Human {
+    fn record(&self, event: &Event) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.note(event);
+        if level_of(event) > self.level {
+            return;
+        }
+        let text = line(event, &tally, self.style);
+        drop(tally);
+        self.screen.print(text.into_bytes(), Weight::of(event));
+    }
+}
+
+/// One fact as a line with its end; further lines are indented. `tally` has counted it already.
+pub(crate) fn line(event: &Event, tally: &Tally, style: Style) -> String {
+    let subject = event.subject.as_ref().map(show_subject).unwrap_or_default();
+    let told = match &event.fact {
+        Fact::TaskLog { text, .. } => {
+            let prefix = style.paint(Ink::Faint, &format!("{subject} |"));
+            return format!("{prefix} {}\n", harmless(text));
+        }
+        Fact::RunStarted { .. } | Fact::RunResumed { .. } | Fact::RunFinished { .. } => {
+            of_run(&event.fact, tally)
+        }
+        fact => of_task(fact),
+    };
+    let word = style.paint(told.ink, &format!("{:WORD$}", told.word));
+    let parts = [subject, told.text];
+    let shown: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    let indented = harmless(&shown.join("  ")).replace('\n', &format!("\n{:width$}", "", width = WORD + 4));
+    format!("{word}  {}\n", indented.trim_end())
+}
+
+/// What is told of a fact besides its task.
+struct Told {
+    ink: Ink,
+    word: &'static str,
+    text: String,
+}
+
+impl Told {
+    fn new(ink: Ink, word: &'static str, text: impl Into<String>) -> Self {
+        Self { ink, word, text: text.into() }
+    }
+}
+
+fn of_run(fact: &Fact, tally: &Tally) -> Told {
+    match fact {
+        Fact::RunStarted { name, tasks } => {
+            Told::new(Ink::Title, "run", format!("{name}, {}", count(*tasks, "task")))
+        }
+        Fact::RunResumed { name, tasks, kept } => {
+            let text = format!("{name}, {}, {} kept", count(*tasks, "task"), count(*kept, "result"));
+            Told::new(Ink::Title, "resumed", text)
+        }
+        Fact::RunFinished { status, duration_ms } => {
+            let ink = match status {
+                RunStatus::Succeeded => Ink::Good,
+                RunStatus::Failed => Ink::Bad,
+                RunStatus::Cancelled | RunStatus::Running => Ink::Warn,
+            };
+            Told::new(ink, status.as_str(), summary(tally, Duration::from_millis(*duration_ms)))
+        }
+        other => of_task(other), // the caller sends only facts of the run
+    }
+}
+
+fn of_task(fact: &Fact) -> Told {
+    match fact {
+        Fact::TaskReady => Told::new(Ink::Faint, "ready", ""),
+        Fact::TaskStarted => Told::new(Ink::Faint, "started", ""),
+        Fact::TaskBlocked { resource } => Told::new(Ink::Faint, "blocked", format!("waits for `{resource}`")),
+        Fact::TaskFinished { duration_ms, output_bytes, .. } => {
+            let text = format!("{}, {}", took(*duration_ms), show_bytes(*output_bytes));
+            Told::new(Ink::Good, "finished", text)
+        }
+        Fact::TaskCached { .. } => Told::new(Ink::Calm, "cached", ""),
+        Fact::TaskStored => Told::new(Ink::Calm, "stored", ""),
+        Fact::TaskSkipped { reason } => {
+            Told::new(Ink::Faint, "skipped", format!("{reason}: {}", why(*reason)))
+        }
+        Fact::TaskFailed(failure) => Told::new(Ink::Bad, "failed", show_failure(failure)),
+        Fact::TaskRetrying { delay_ms, failure } => {
+            let delay = show_duration(Duration::from_millis(*delay_ms));
+            Told::new(Ink::Warn, "retrying", format!("in {delay}, {}", show_failure(failure)))
+        }
+        Fact::TaskTakenOver { takeovers } => {
+            let text = format!("from a host that lost it, {} so far", count(*takeovers, "time"));
+            Told::new(Ink::Warn, "taken", text)
+        }
+        Fact::TaskLeaseLost => {
+            Told::new(Ink::Warn, "lost", "another host has the task now; this result is discarded")
+        }
+        Fact::TaskProgress { fraction, message } => {
+            Told::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
+        }
+        Fact::StateReconnected => Told::new(Ink::Warn, "warning", "the state backend is connected again"),
+        Fact::Warning { message, .. } => Told::new(Ink::Warn, "warning", message.as_str()),
+        Fact::RunStarted { .. }
+        | Fact::RunResumed { .. }
+        | Fact::RunFinished { .. }
+        | Fact::TaskLog { .. } => {
+            Told::new(Ink::Faint, "", "") // told by the callers
+        }
+    }
+}
+
+/// `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
+fn summary(tally: &Tally, duration: Duration) -> String {
+    let stored = match tally.stored() {
+        0 => String::new(),
+        stored => format!("{stored} stored, "),
+    };
+    let Tally { done, cached, skipped, failed, .. } = tally;
+    let duration = took(duration.as_secs_f64() * 1000.0);
+    format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed in {duration}")
+}
+
+fn show_subject(subject: &Subject) -> String {
+    match subject.item {
+        Some(item) => format!("{}[{item}]", subject.task),
+        None => subject.task.to_string(),
+    }
+}
+
+fn show_failure(failure: &FailureFact) -> String {
+    format!("{}: {}", failure.class, failure.error)
+}
+
+const fn why(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::ConditionFalse => "its `when` is false",
+        SkipReason::UpstreamSkipped => "a task that it needs was skipped",
+        SkipReason::UpstreamFailed => "a task that it needs failed",
+        SkipReason::Pruned => "no case that was chosen needs it",
+    }
+}
+
+fn count(number: u32, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A time with two or three figures: `340µs`, `1.2ms`, `45ms`, `1.2s`, `3m 07s`.
+pub(crate) fn took(millis: f64) -> String {
+    match millis {
+        _ if millis < 1.0 => format!("{:.0}µs", millis * 1000.0),
+        _ if millis < 10.0 => format!("{millis:.1}ms"),
+        _ if millis < 1_000.0 => format!("{millis:.0}ms"),
+        _ if millis < 60_000.0 => format!("{:.1}s", millis / 1000.0),
+        _ => format!("{:.0}m {:02.0}s", (millis / 60_000.0).floor(), (millis % 60_000.0 / 1000.0).floor()),
+    }
+}
+
+/// A size with one figure behind the point: `48 B`, `1.5 KiB`.
+pub(crate) fn show_bytes(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(size, _)| bytes >= *size) {
+        None => format!("{bytes} B"),
+        Some((size, unit)) => {
+            let tenths = bytes % size * 10 / size;
+            format!("{}.{tenths} {unit}", bytes / size)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::progress::Shown;
+    use crate::cli::samples::element;
+    use crate::cli::samples::finished;
+    use crate::cli::samples::run;
+    use crate::cli::samples::task;
+    use crate::cli::screen::tests::Paper;
+    use crate::model::FailureClass;
+
+    fn failure() -> FailureFact {
+        FailureFact { class: FailureClass::Trap, error: "unreachable\n  0: boom\n  1: run\n".into() }
+    }
+
+    fn told(events: &[Event], level: LogLevel) -> String {
+        let mut tally = Tally::default();
+        let mut text = String::new();
+        for event in events {
+            tally.note(event);
+            if level_of(event) <= level {
+                text += &line(event, &tally, Style::Plain);
+            }
+        }
+        text
+    }
+
+    fn a_run() -> Vec<Event> {
+        vec![
+            run(Fact::RunStarted { name: "wordcount".into(), tasks: 6 }),
+            task("split", Fact::TaskReady),
+            task("split", Fact::TaskStarted),
+            task("split", Fact::TaskProgress { fraction: 0.5, message: "halfway".into() }),
+            task("split", Fact::TaskLog { stream: "stdout", text: "hello \u{1b}[2J".into() }),
+            task("split", finished()),
+            element("count", 3, Fact::TaskRetrying { delay_ms: 100, failure: failure() }),
+            element("count", 3, finished()),
+            task("count", finished()),
+            task("merge", Fact::TaskBlocked { resource: "gpu".into() }),
+            task("merge", Fact::TaskCached { key: "abc".into() }),
+            task("old", Fact::TaskStored),
+            task("extra", Fact::TaskSkipped { reason: SkipReason::ConditionFalse }),
+            task("last", Fact::TaskFailed(failure())),
+            run(Fact::Warning { code: "memory", message: "nothing can be resumed".into() }),
+            run(Fact::RunFinished { status: RunStatus::Failed, duration_ms: 1_234 }),
+        ]
+    }
+
+    #[test]
+    fn info_tells_what_was_done() {
+        assert_eq!(
+            told(&a_run(), LogLevel::Info),
+            r"run        wordcount, 6 tasks
+split | hello \u{1b}[2J
+finished   split  1.2ms, 1.5 KiB
+retrying   count[3]  in 100ms, trap: unreachable
+               0: boom
+               1: run
+finished   count  1.2ms, 1.5 KiB
+cached     merge
+stored     old
+skipped    extra  ConditionFalse: its `when` is false
+failed     last  trap: unreachable
+               0: boom
+               1: run
+warning    nothing can be resumed
+failed     2 done, 1 stored, 1 cached, 1 skipped, 1 failed in 1.2s
+"
+        );
+    }
+
+    #[test]
+    fn error_tells_only_what_failed() {
+        let text = told(&a_run(), LogLevel::Error);
+        assert_eq!(text.lines().next(), Some("failed     last  trap: unreachable"));
+        assert_eq!(text.lines().count(), 3);
+    }
+
+    #[test]
+    fn trace_tells_every_step() {
+        let text = told(&a_run(), LogLevel::Trace);
+        for line in [
+            "ready      split",
+            "started    split",
+            "progress   split  50%  halfway",
+            "blocked    merge  waits for `gpu`",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        }
+        assert!(text.contains("finished   count[3]  "));
+    }
+
+    #[test]
+    fn the_sink_keeps_to_its_level() {
+        let page = Paper::default();
+        let screen = Arc::new(Screen::new(Shown::None, page.clone()));
+        let human = Human::new(LogLevel::Warn, Style::Plain, screen);
+        for event in &a_run() {
+            human.record(event);
+        }
+        drop(human);
+        let words: Vec<String> = page
+            .text()
+            .lines()
+            .filter(|line| !line.starts_with(' '))
+            .filter_map(|line| line.split(' ').next().map(str::to_owned))
+            .collect();
+        assert_eq!(words, ["retrying", "failed", "warning"]);
+    }
+
+    #[test]
+    fn times_and_sizes_are_short() {
+        for (millis, shown) in
+            [(0.34, "340µs"), (1.24, "1.2ms"), (45.2, "45ms"), (1_234.0, "1.2s"), (187_900.0, "3m 07s")]
+        {
+            assert_eq!(took(millis), shown);
+        }
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_536, "1.5 KiB"),
+            (64 << 20, "64.0 MiB"),
+            (u64::MAX, "17179869183.9 GiB"),
+        ] {
+            assert_eq!(show_bytes(bytes), shown);
+        }
+    }
+}

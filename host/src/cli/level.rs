@@ -1,0 +1,45 @@
+//! How much of a run is told: `--log-level`, and the level of every fact.
+//! How a fact looks is for the logs.
+
+use crate::events::Event;
+use crate::events::Fact;
+
+/// `--log-level`, from least to most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What failed.
+    Error,
+    /// And what may go wrong: retries, warnings, lost leases.
+    Warn,
+    /// And what was done, and what guests wrote.
+    #[default]
+    Info,
+    /// And each step towards it, and each element of a `for-each`.
+    Debug,
+    /// And how far guests say they are.
+    Trace,
+}
+
+/// From which level on a fact is told. Elements of a `for-each` are told only as the steps of their task,
+/// unless something is wrong with them.
+pub(crate) fn level_of(event: &Event) -> LogLevel {
+    let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
+    let done = if is_element { LogLevel::Debug } else { LogLevel::Info };
+    match &event.fact {
+        Fact::TaskFailed(_) => LogLevel::Error,
+        Fact::TaskRetrying { .. }
+        | Fact::TaskTakenOver { .. }
+        | Fact::TaskLeaseLost
+        | Fact::StateReconnected
+        | Fact::Warning { .. } => LogLevel::Warn,
+        Fact::TaskFinished { .. } | Fact::TaskCached { .. } | Fact::TaskStored | Fact::TaskSkipped { .. } => {
+            done
+        }
+        Fact::RunStarted { .. }
+        | Fact::RunResumed { .. }
+        | Fact::RunFinished { .. }
+        | Fact::TaskLog { .. } => LogLevel::Info,
+        Fact::TaskReady | Fact::TaskStarted | Fact::TaskBlocked { .. } => LogLevel::Debug,
+        Fact::TaskProgress { .. } => LogLevel::Trace,
+    }
+}

@@ -1,0 +1,347 @@
+//! Results on stdout: the outputs of a run, and stored results, as JSON, MessagePack or raw bytes.
+//! Which results there are is for the engine and the ledger to say.
+
+use crate::cli::terminal::Reader;
+use crate::cli::untyped::Untyped;
+use crate::engine::OutputValue;
+use crate::value::Type;
+use crate::value::Typed;
+use crate::value::wire;
+use crate::value::wire::Kind;
+use bytes::Bytes;
+use serde::Serialize;
+use serde::ser::SerializeMap as _;
+
+/// `-o`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON object.
+    #[default]
+    Json,
+    /// One MessagePack map.
+    Msgpack,
+    /// The bytes of one string or list<u8>.
+    Raw,
+}
+
+/// How JSON is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Indented by two spaces.
+    Pretty,
+    /// On one line.
+    Line,
+}
+
+impl From<Reader> for Layout {
+    fn from(reader: Reader) -> Self {
+        match reader {
+            Reader::Person => Self::Pretty,
+            Reader::Program => Self::Line,
+        }
+    }
+}
+
+/// What is printed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rendered {
+    /// For stdout.
+    pub(crate) bytes: Vec<u8>,
+    /// For stderr: a line for each output that is left out, and why.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// Why results cannot be printed as was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum OutputFault {
+    /// `--output` names none.
+    #[error("there is no output `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// `raw` needs exactly one.
+    #[error("`-o raw` prints exactly one output, and there are {}", known.len())]
+    NotOne {
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// `raw` needs bytes.
+    #[error("`-o raw` prints a string or list<u8>, and `{name}` is {ty}")]
+    NotBytes {
+        /// Which.
+        name: String,
+        /// Its type, or what is stored.
+        ty: String,
+    },
+    /// A value that is not of its type.
+    #[error("the stored value of `{name}` cannot be read: {fault}")]
+    Malformed {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+}
+
+impl OutputFault {
+    /// What would help.
+    pub(crate) fn help(&self) -> Option<String> {
+        match self {
+            Self::Unknown { known, .. } | Self::NotOne { known } if known.is_empty() => None,
+            Self::Unknown { known, .. } => Some(format!("the outputs are {}", known.join(", "))),
+            Self::NotOne { known } => Some(format!("choose one with `--output NAME`: {}", known.join(", "))),
+            Self::NotBytes { .. } => Some("use `-o json` or `-o msgpack`".to_owned()),
+            Self::Malformed { .. } => None,
+        }
+    }
+}
+
+/// The output that `--output` names, or all.
+pub(crate) fn choose(
+    outputs: Vec<(String, OutputValue)>,
+    name: Option<&str>,
+) -> Result<Vec<(String, OutputValue)>, OutputFault> {
+    let Some(name) = name else {
+        return Ok(outputs);
+    };
+    let known = outputs.iter().map(|(name, _)| name.clone()).collect();
+    let chosen: Vec<_> = outputs.into_iter().filter(|(output, _)| output == name).collect();
+    if chosen.is_empty() {
+        return Err(OutputFault::Unknown { name: name.to_owned(), known });
+    }
+    Ok(chosen)
+}
+
+/// The outputs of a run: one object or map, or the bytes of the only one.
+pub(crate) fn render(
+    outputs: &[(String, OutputValue)],
+    format: Format,
+    layout: Layout,
+) -> Result<Rendered, OutputFault> {
+    let mut left_out = Vec::new();
+    let mut values = Vec::with_capacity(outputs.len());
+    for (name, output) in outputs {
+        match output {
+            OutputValue::Value(ty, bytes) => values.push((name.as_str(), Value { ty: Some(ty), bytes })),
+            OutputValue::Skipped(reason) => left_out.push(format!("output `{name}` is left out: {reason}")),
+            OutputValue::Missing(why) => left_out.push(format!("output `{name}` is left out: {why}")),
+        }
+    }
+    let bytes = match format {
+        Format::Json => json_object(&values, layout)?,
+        Format::Msgpack => msgpack_map(&values),
+        Format::Raw => match &*values {
+            [(name, value)] => value.raw(name)?,
+            [] if outputs.len() == 1 => Vec::new(), // the only one is left out, which is said on stderr
+            _ => {
+                return Err(OutputFault::NotOne {
+                    known: outputs.iter().map(|(name, _)| name.clone()).collect(),
+                });
+            }
+        },
+    };
+    Ok(Rendered { bytes, left_out })
+}
+
+/// Stored results of a run, whose types are not known: one object or map, by task.
+pub(crate) fn render_stored(
+    results: &[(String, Bytes)],
+    format: Format,
+    layout: Layout,
+) -> Result<Vec<u8>, OutputFault> {
+    let values: Vec<_> =
+        results.iter().map(|(name, bytes)| (name.as_str(), Value { ty: None, bytes })).collect();
+    match format {
+        Format::Json => json_object(&values, layout),
+        Format::Msgpack => Ok(msgpack_map(&values)),
+        Format::Raw => match &*values {
+            [(name, value)] => value.raw(name),
+            _ => Err(OutputFault::NotOne { known: results.iter().map(|(name, _)| name.clone()).collect() }),
+        },
+    }
+}
+
+/// One stored result by itself: what `output RUN TASK` prints.
+pub(crate) fn render_one(
+    name: &str,
+    bytes: &Bytes,
+    format: Format,
+    layout: Layout,
+) -> Result<Vec<u8>, OutputFault> {
+    let value = Value { ty: None, bytes };
+    match format {
+        Format::Json => json(&value, layout).map_err(|error| malformed(name, &error)),
+        Format::Msgpack => Ok(bytes.to_vec()),
+        Format::Raw => value.raw(name),
+    }
+}
+
+/// A value with its type, where that is known.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    ty: Option<&'a Type>,
+    bytes: &'a [u8],
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.ty {
+            Some(ty) => Typed::new(ty, self.bytes).serialize(serializer),
+            None => Untyped::new(self.bytes).serialize(serializer),
+        }
+    }
+}
+
+impl Value<'_> {
+    /// The bytes of a string or list<u8>.
+    fn raw(&self, name: &str) -> Result<Vec<u8>, OutputFault> {
+        let mut reader = wire::Reader::new(self.bytes);
+        let kind = reader.peek().map_err(|fault| malformed(name, &fault))?;
+        let is_bytes = match self.ty {
+            Some(Type::String) => true,
+            Some(Type::List(element)) => **element == Type::U8,
+            Some(_) => false, // no other type is text or bytes
+            None => matches!(kind, Kind::Str | Kind::Bin),
+        };
+        if !is_bytes {
+            let ty = self.ty.map_or_else(|| kind.to_string(), |ty| format!("of type {ty}"));
+            return Err(OutputFault::NotBytes { name: name.to_owned(), ty });
+        }
+        let bytes = match kind {
+            Kind::Str => reader.str().map(str::as_bytes),
+            _ => reader.bin(), // it says itself what else it found
+        };
+        bytes.map(<[u8]>::to_vec).map_err(|fault| malformed(name, &fault))
+    }
+}
+
+fn malformed(name: &str, fault: &dyn std::fmt::Display) -> OutputFault {
+    OutputFault::Malformed { name: name.to_owned(), fault: fault.to_string() }
+}
+
+/// Names and values in their order. The first that cannot be read is named.
+fn json_object(values: &[(&str, Value<'_>)], layout: Layout) -> Result<Vec<u8>, OutputFault> {
+    json(&Object(values), layout).map_err(|error| {
+        let bad = values.iter().find(|(_, value)| serde_json::to_writer(std::io::sink(), value).is_err());
+        malformed(bad.map_or("", |(name, _)| name), &error)
+    })
+}
+
+struct Object<'a>(&'a [(&'a str, Value<'a>)]);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+fn json(value: &impl Serialize, layout: Layout) -> serde_json::Result<Vec<u8>> {
+    let mut text = match layout {
+        Layout::Pretty => serde_json::to_vec_pretty(value)?,
+        Layout::Line => serde_json::to_vec(value)?,
+    };
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn msgpack_map(values: &[(&str, Value<'_>)]) -> Vec<u8> {
+    let mut map = Vec::new();
+    wire::put_map_len(&mut map, values.len());
+    for (name, value) in values {
+        wire::put_str(&mut map, name);
+        map.extend(value.bytes);
+    }
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SkipReason;
+
+    fn value(ty: &str, bytes: &[u8]) -> OutputValue {
+        OutputValue::Value(Type::parse(ty).unwrap(), Bytes::copy_from_slice(bytes))
+    }
+
+    fn outputs() -> Vec<(String, OutputValue)> {
+        vec![
+            ("top".into(), value("list<tuple<string, u32>>", b"\x91\x92\xa3the\x02")),
+            ("blob".into(), value("list<u8>", b"\xc4\x02\xff\x00")),
+            ("gone".into(), OutputValue::Skipped(SkipReason::Pruned)),
+        ]
+    }
+
+    fn only(name: &str) -> Vec<(String, OutputValue)> {
+        choose(outputs(), Some(name)).unwrap()
+    }
+
+    #[test]
+    fn json_is_one_object_in_order() {
+        let rendered = render(&outputs(), Format::Json, Layout::Line).unwrap();
+        assert_eq!(rendered.bytes, b"{\"top\":[[\"the\",2]],\"blob\":\"/wA=\"}\n");
+        assert_eq!(rendered.left_out, ["output `gone` is left out: Pruned"]);
+    }
+
+    #[test]
+    fn json_for_people_is_indented() {
+        let rendered = render(&only("blob"), Format::Json, Layout::Pretty).unwrap();
+        assert_eq!(rendered.bytes, b"{\n  \"blob\": \"/wA=\"\n}\n");
+    }
+
+    #[test]
+    fn msgpack_is_one_map() {
+        let rendered = render(&only("blob"), Format::Msgpack, Layout::Line).unwrap();
+        assert_eq!(rendered.bytes, b"\x81\xa4blob\xc4\x02\xff\x00");
+    }
+
+    #[test]
+    fn raw_is_the_bytes_of_one_output() {
+        assert_eq!(render(&only("blob"), Format::Raw, Layout::Line).unwrap().bytes, [0xff, 0]);
+        let text = [("text".to_owned(), value("string", b"\xa2hi"))];
+        assert_eq!(render(&text, Format::Raw, Layout::Line).unwrap().bytes, b"hi");
+        assert_eq!(render(&only("gone"), Format::Raw, Layout::Line).unwrap().bytes, b"");
+    }
+
+    #[test]
+    fn what_cannot_be_printed_says_why_and_what_helps() {
+        let faults = [
+            render(&outputs(), Format::Raw, Layout::Line).unwrap_err(),
+            render(&only("top"), Format::Raw, Layout::Line).unwrap_err(),
+            choose(outputs(), Some("tip")).unwrap_err(),
+            render(&[("x".into(), value("u8", b"\xa1a"))], Format::Json, Layout::Line).unwrap_err(),
+        ];
+        let shown: Vec<String> =
+            faults.iter().map(|fault| format!("{fault}; {}", fault.help().unwrap_or_default())).collect();
+        assert_eq!(
+            shown,
+            [
+                "`-o raw` prints exactly one output, and there are 3; choose one with `--output NAME`: top, blob, gone",
+                "`-o raw` prints a string or list<u8>, and `top` is of type list<tuple<string, u32>>; \
+                 use `-o json` or `-o msgpack`",
+                "there is no output `tip`; the outputs are top, blob, gone",
+                "the stored value of `x` cannot be read: expected an integer, found a str; ",
+            ]
+        );
+    }
+
+    #[test]
+    fn stored_results_need_no_type() {
+        let results = [
+            ("a".to_owned(), Bytes::from_static(b"\x81\xa1x\x01")),
+            ("b".to_owned(), Bytes::from_static(b"\xc4\x01\xff")),
+        ];
+        let json = render_stored(&results, Format::Json, Layout::Line).unwrap();
+        assert_eq!(json, b"{\"a\":{\"x\":1},\"b\":\"/w==\"}\n");
+        let (name, bytes) = &results[1];
+        assert_eq!(render_one(name, bytes, Format::Json, Layout::Line).unwrap(), b"\"/w==\"\n");
+        assert_eq!(render_one(name, bytes, Format::Raw, Layout::Line).unwrap(), [0xff]);
+        assert_eq!(render_one(name, bytes, Format::Msgpack, Layout::Line).unwrap(), b"\xc4\x01\xff");
+    }
+}

@@ -1,0 +1,155 @@
+//! `inspect`: what a component exports, how a manifest calls it, and what it imports.
+//! Finding that out is for `sandbox`; what the host does with an import is said by who hands it in.
+
+use crate::cli::columns::column;
+use crate::cli::columns::hang;
+use crate::cli::columns::pad;
+use crate::cli::columns::put_line;
+use crate::cli::style::Ink;
+use crate::cli::style::Style;
+use crate::cli::style::harmless;
+use crate::value::Export;
+
+/// A component from outside.
+pub(crate) struct Inspection<'a> {
+    /// What a manifest would call it: the file's name without its end.
+    pub(crate) component: &'a str,
+    /// Its functions.
+    pub(crate) exports: &'a [Export],
+    /// Its imports, each with what the host does with it and which grant it would need.
+    pub(crate) imports: &'a [(String, String)],
+}
+
+/// Widest column of imports: longer names push their text to the right.
+const WIDEST_IMPORT: usize = 44;
+
+/// The functions by interface, then the imports.
+pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
+    let mut out = String::new();
+    heading(&mut out, "exports", style);
+    if inspection.exports.is_empty() {
+        put_line(&mut out, 2, "no function, so no task can call it");
+    }
+    for interface in interfaces(inspection.exports) {
+        if let Some(name) = interface {
+            put_line(&mut out, 2, &style.paint(Ink::Faint, &harmless(name)));
+        }
+        let of_interface =
+            inspection.exports.iter().filter(|export| export.interface.as_deref() == interface);
+        of_interface.for_each(|export| function(&mut out, export, inspection, style));
+    }
+    out.push('\n');
+    heading(&mut out, "imports", style);
+    imports(&mut out, inspection.imports);
+    out
+}
+
+fn heading(out: &mut String, text: &str, style: Style) {
+    put_line(out, 0, &style.paint(Ink::Title, text));
+}
+
+/// The interfaces in the order of their first function; none, which is the root, first.
+fn interfaces(exports: &[Export]) -> Vec<Option<&str>> {
+    let mut seen: Vec<Option<&str>> = Vec::new();
+    if exports.iter().any(|export| export.interface.is_none()) {
+        seen.push(None);
+    }
+    for export in exports {
+        let interface = export.interface.as_deref();
+        if !seen.contains(&interface) {
+            seen.push(interface);
+        }
+    }
+    seen
+}
+
+fn function(out: &mut String, export: &Export, inspection: &Inspection<'_>, style: Style) {
+    let name = harmless(&export.function);
+    match &export.signature {
+        Ok(signature) => {
+            hang(out, "", 4, &format!("{name}: {signature}"));
+            let call = harmless(&call_form(export, inspection)).into_owned();
+            put_line(out, 8, &style.paint(Ink::Calm, &format!("call = \"{call}\"")));
+        }
+        Err(unsupported) => {
+            put_line(out, 4, &name);
+            hang(out, "", 8, &format!("cannot be a task: {}", harmless(&unsupported.to_string())));
+        }
+    }
+}
+
+/// What to write in a manifest: the short form, unless it would mean another function or several.
+fn call_form(export: &Export, inspection: &Inspection<'_>) -> String {
+    let component = inspection.component;
+    let namesakes = inspection.exports.iter().filter(|other| other.function == export.function).count();
+    match &export.interface {
+        Some(interface) if namesakes > 1 => format!("{component}#{interface}.{}", export.function),
+        _ => format!("{component}.{}", export.function), // the root's goes before interfaces'
+    }
+}
+
+fn imports(out: &mut String, imports: &[(String, String)]) {
+    if imports.is_empty() {
+        put_line(out, 2, "nothing");
+    }
+    let width = column(imports.iter().map(|(name, _)| name.as_str()), WIDEST_IMPORT);
+    for (name, what) in imports {
+        let first = format!("  {}  ", pad(&harmless(name), width));
+        hang(out, &first, width + 4, &harmless(what));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Signature;
+    use crate::value::Type;
+    use crate::value::Unsupported;
+
+    fn export(interface: Option<&str>, function: &str, params: &[(&str, &str)], result: &str) -> Export {
+        let params = params.iter().map(|(name, ty)| ((*name).into(), Type::parse(ty).unwrap())).collect();
+        let result = (!result.is_empty()).then(|| Type::parse(result).unwrap());
+        let signature = Ok(Signature { params, result });
+        Export { interface: interface.map(Into::into), function: function.into(), signature }
+    }
+
+    #[test]
+    fn functions_stand_by_interface_with_the_form_of_their_call() {
+        let unsupported = Unsupported::Type { place: "the result".into(), ty: "own".into() };
+        let (a, b) = (Some("acme:text/words@1.0.0"), Some("acme:text/lines@1.0.0"));
+        let exports = [
+            export(a, "count", &[("chunk", "string")], "list<tuple<string, u32>>"),
+            export(b, "count", &[("chunk", "string")], "u32"),
+            export(
+                None,
+                "split",
+                &[("text", "string"), ("size", "option<u32>")],
+                "result<list<string>, string>",
+            ),
+            Export { interface: a.map(Into::into), function: "open".into(), signature: Err(unsupported) },
+            export(b, "log", &[], ""),
+        ];
+        let imports = [
+            ("wasi:cli/environment@0.2.6".to_owned(), "empty, unless `env` or `args` are granted".to_owned()),
+            (
+                "wasi:clocks/wall-clock@0.2.6".to_owned(),
+                "a logical clock, unless `clock` is granted".to_owned(),
+            ),
+            (
+                "acme:gpu/kernels@0.1.0".to_owned(),
+                "not known to this host: a manifest that uses the component is refused by `check`".to_owned(),
+            ),
+        ];
+        let inspection = Inspection { component: "words", exports: &exports, imports: &imports };
+        assert_eq!(render(&inspection, Style::Plain), include_str!("testdata/inspect.txt"));
+    }
+
+    #[test]
+    fn a_component_without_anything_says_so() {
+        let inspection = Inspection { component: "empty", exports: &[], imports: &[] };
+        assert_eq!(
+            render(&inspection, Style::Plain),
+            "exports\n  no function, so no task can call it\n\nimports\n  nothing\n"
+        );
+    }
+}

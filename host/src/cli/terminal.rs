@@ -1,0 +1,60 @@
+//! The two streams that the process writes to: results on stdout, everything else on stderr.
+//! What is written is made elsewhere; lines of a run that goes on are written by `screen`.
+
+use crate::cli::style::Style;
+use std::io;
+use std::io::IsTerminal as _;
+use std::io::Write;
+
+/// Whether a stream is looked at by a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// It is a terminal.
+    Person,
+    /// It is a pipe or a file.
+    Program,
+}
+
+/// Who reads stdout.
+pub(crate) fn stdout_reader() -> Reader {
+    if io::stdout().is_terminal() { Reader::Person } else { Reader::Program }
+}
+
+/// Who reads stderr.
+pub(crate) fn stderr_reader() -> Reader {
+    if io::stderr().is_terminal() { Reader::Person } else { Reader::Program }
+}
+
+/// Whether stderr wants colour: `NO_COLOR` and `CLICOLOR_FORCE` first, else whether it is a terminal.
+pub(crate) fn stderr_style() -> Style {
+    style_for(anstream::AutoStream::choice(&io::stderr()))
+}
+
+/// The same for stdout, for results that people read: tables.
+pub(crate) fn stdout_style() -> Style {
+    style_for(anstream::AutoStream::choice(&io::stdout()))
+}
+
+const fn style_for(choice: anstream::ColorChoice) -> Style {
+    match choice {
+        anstream::ColorChoice::Never => Style::Plain,
+        anstream::ColorChoice::Auto | anstream::ColorChoice::AlwaysAnsi | anstream::ColorChoice::Always => {
+            Style::Coloured
+        }
+    }
+}
+
+/// Writes text to stderr. A stderr that is gone leaves nobody to tell.
+pub(crate) fn say(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()));
+}
+
+/// Writes a result to stdout, byte for byte. A reader that has seen enough is no failure.
+pub(crate) fn give(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
