@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Nothing runs unless there are no faults; the sound part is typed all the same, so that a user sees all faults at once.
 #[derive(Debug)]
 pub struct Resolved {
-    /// The graph of the sound tasks: without those that a fault names, and without those that need them.
+    /// The graph of the sound tasks: without those that name what does not exist, stand on a cycle, or read such a task.
     pub graph: Graph,
     /// The manifest's faults and the graph's, in the order of the text.
     pub faults: Faults,
@@ -48,8 +48,8 @@ pub struct Node {
     /// Tasks of `after`.
     pub after: Vec<TaskIdx>,
     /// Tasks whose end this one waits for before it is looked at: those that it reads whatever a `select`
-    /// chooses, selectors included, those of `after`, and the selectors that decide whether it is needed.
-    /// Without repetition, in ascending order.
+    /// chooses, selectors included, those of `after`, and the selectors that decide whether it is needed, as long as
+    /// they are not far too many. Without repetition, in ascending order.
     pub waits_for: Vec<TaskIdx>,
     /// What must hold for the task to be needed; none if it always is.
     pub demand: Option<Arc<Demand>>,
@@ -82,7 +82,7 @@ pub struct Gate {
     pub within: Option<TaskIdx>,
     /// The selector.
     pub selector: Arc<Spanned<Expr>>,
-    /// The case that leads here; none stands for no named case, which the `default` covers.
+    /// The case that leads here.
     pub case: String,
 }
 
@@ -141,8 +141,26 @@ pub enum Expr {
     },
 }
 
+/// Demands of a chain of consumers are taken apart one by one, however long it is.
+impl Drop for Demand {
+    fn drop(&mut self) {
+        let mut open = self.take_consumers();
+        while let Some(demand) = open.pop() {
+            if let Some(mut last) = Arc::into_inner(demand) {
+                open.append(&mut last.take_consumers());
+            }
+        }
+    }
+}
+
+impl Demand {
+    fn take_consumers(&mut self) -> Vec<Arc<Self>> {
+        self.any.iter_mut().filter_map(|clause| clause.consumer.take()).collect()
+    }
+}
+
 impl Graph {
-    /// The manifest that the graph was made of.
+    /// The sound part of the manifest that the graph was made of.
     #[must_use]
     pub const fn manifest(&self) -> &Manifest {
         &self.manifest

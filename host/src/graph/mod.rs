@@ -2,5 +2,22 @@
 //! Types and components are not looked at here: that is for `plan`.
 
 mod expr;
+mod resolve;
+mod names;
+mod value;
+mod draft;
+mod knot;
+mod cycle;
+mod sound;
+mod uses;
+mod demand;
+mod order;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod laws;
 
 pub use expr::{Demand, DemandClause, Expr, Gate, Graph, Node, Resolved};
+pub use resolve::resolve;

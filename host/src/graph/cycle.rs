@@ -1,0 +1,135 @@
+//! Cycles among tasks, each reported once, with the way around it.
+//! What is left of the graph without them is for `sound`.
+
+use crate::graph::draft::Body;
+use crate::graph::draft::Draft;
+use crate::graph::knot;
+use crate::manifest::Manifest;
+use crate::model::Fault;
+use crate::model::Name;
+use crate::model::Span;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+
+/// Most cycles reported of one group of tasks that all need each other: it may have more than there are tasks.
+const MAX_CYCLES: usize = 8;
+/// Most names shown of one cycle; a generated manifest may have one of 100,000.
+const MAX_NAMES: usize = 12;
+
+/// What was found of cycles.
+pub(crate) struct Cycles {
+    /// Whether a task stands on one, by position.
+    pub(crate) is_member: Vec<bool>,
+    /// One fault a cycle.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Finds the cycles that `args`, `for-each`, `when` and `after` make together.
+pub(crate) fn find(manifest: &Manifest, drafts: &[Draft<Body>]) -> Cycles {
+    let edges: Vec<Vec<usize>> =
+        drafts.iter().map(|draft| references(draft).map(|reference| reference.to).collect()).collect();
+    let groups = knot::groups(&edges);
+    let sizes = knot::sizes(&groups);
+    let size_of = |group: &usize| sizes.get(*group).copied().unwrap_or(0);
+    let is_member: Vec<bool> = groups.iter().map(|group| size_of(group) > 1).collect();
+    let mut around = Around { drafts, groups: &groups, is_shown: vec![false; drafts.len()] };
+    let mut shown_of: HashMap<usize, usize> = HashMap::new();
+    let mut faults = Vec::new();
+    for (task, group) in groups.iter().enumerate().filter(|(_, group)| size_of(group) > 1) {
+        let shown = shown_of.entry(*group).or_default();
+        if *shown < MAX_CYCLES && !around.is_shown.get(task).copied().unwrap_or(true) {
+            *shown += 1;
+            let cycle = around.shortest(task);
+            faults.extend(fault(manifest, &cycle));
+        }
+    }
+    Cycles { is_member, faults }
+}
+
+/// A reference from one task to another.
+struct Reference<'a> {
+    to: usize,
+    span: &'a Span,
+    verb: &'static str,
+}
+
+fn references(draft: &Draft<Body>) -> impl Iterator<Item = Reference<'_>> {
+    let reads = draft.reads.iter().map(|read| (read, "needs"));
+    let after = draft.after.iter().map(|after| (after, "runs after"));
+    reads.chain(after).map(|(task, verb)| Reference { to: task.value.index(), span: &task.span, verb })
+}
+
+/// One step of a cycle: the task, and how it refers to the next one.
+struct Step<'a> {
+    task: usize,
+    reference: Reference<'a>,
+}
+
+struct Around<'a> {
+    drafts: &'a [Draft<Body>],
+    groups: &'a [usize],
+    is_shown: Vec<bool>,
+}
+
+impl<'a> Around<'a> {
+    /// The shortest cycle through a task that is known to be on one.
+    fn shortest(&mut self, start: usize) -> Vec<Step<'a>> {
+        let group = self.groups.get(start);
+        let mut reached_by: HashMap<usize, Step<'a>> = HashMap::new();
+        let mut queue = VecDeque::from([start]);
+        while let Some(task) = queue.pop_front() {
+            for reference in self.drafts.get(task).into_iter().flat_map(references) {
+                let to = reference.to;
+                if self.groups.get(to) == group && !reached_by.contains_key(&to) {
+                    reached_by.insert(to, Step { task, reference });
+                    if to == start {
+                        return self.unwind(reached_by, start);
+                    }
+                    queue.push_back(to);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn unwind(&mut self, mut reached_by: HashMap<usize, Step<'a>>, start: usize) -> Vec<Step<'a>> {
+        let mut steps = Vec::new();
+        let mut at = start;
+        while let Some(step) = reached_by.remove(&at) {
+            at = step.task;
+            if let Some(is_shown) = self.is_shown.get_mut(at) {
+                *is_shown = true;
+            }
+            steps.push(step);
+        }
+        steps.reverse();
+        steps
+    }
+}
+
+fn fault(manifest: &Manifest, cycle: &[Step<'_>]) -> Option<Fault> {
+    let name = |task: usize| manifest.tasks.get_index(task).map_or("", |(name, _)| Name::as_str(name));
+    let label = |step: &Step<'_>| {
+        format!("`{}` {} `{}`", name(step.task), step.reference.verb, name(step.reference.to))
+    };
+    let (first, others) = cycle.split_first()?;
+    let names: Vec<&str> = cycle.iter().map(|step| name(step.task)).collect();
+    let message = format!("tasks wait for each other in a cycle: {}", path(&names));
+    let fault = Fault::at(first.reference.span.clone(), message).label(label(first));
+    let fault = others
+        .iter()
+        .take(MAX_NAMES)
+        .fold(fault, |fault, step| fault.related(step.reference.span.clone(), label(step)));
+    Some(fault.help("take out one of these references"))
+}
+
+/// `a -> b -> a`, with the middle of a long one left out.
+fn path(names: &[&str]) -> String {
+    let around = names.iter().copied().chain(names.first().copied());
+    if names.len() <= MAX_NAMES {
+        return around.collect::<Vec<_>>().join(" -> ");
+    }
+    let left_out = format!("… {} more …", names.len() - MAX_NAMES);
+    let start = around.take(MAX_NAMES - 1).chain([left_out.as_str()]);
+    start.chain(names.last().copied()).chain(names.first().copied()).collect::<Vec<_>>().join(" -> ")
+}

@@ -1,0 +1,137 @@
+//! Groups of nodes that reach each other: what makes a graph cyclic.
+//! Which way around they do, and what is to be said of it, is for `cycle`.
+
+/// A number that no node has.
+const NONE: usize = usize::MAX;
+
+/// Numbers the groups of nodes that reach each other: two nodes have the same number if each reaches the other.
+///
+/// `edges` lists for every node those that it leads to. Tarjan's algorithm, with its stack on the heap: a chain of
+/// 100,000 nodes is no reason to overflow the real one.
+pub(crate) fn groups(edges: &[Vec<usize>]) -> Vec<usize> {
+    let unknown = || vec![NONE; edges.len()];
+    let mut search =
+        Search { edges, seen: unknown(), low: unknown(), group: unknown(), open: Vec::new(), count: 0 };
+    for node in 0..edges.len() {
+        if number(&search.seen, node) == NONE {
+            search.run(node);
+        }
+    }
+    search.group
+}
+
+/// How many nodes each group has, by its number.
+pub(crate) fn sizes(groups: &[usize]) -> Vec<usize> {
+    let mut sizes = vec![0; groups.len()];
+    for size in groups.iter().copied() {
+        if let Some(size) = sizes.get_mut(size) {
+            *size += 1;
+        }
+    }
+    sizes
+}
+
+struct Search<'e> {
+    edges: &'e [Vec<usize>],
+    /// When a node was first seen.
+    seen: Vec<usize>,
+    /// The earliest open node that a node reaches.
+    low: Vec<usize>,
+    group: Vec<usize>,
+    /// Nodes whose group is not known yet, in the order they were seen.
+    open: Vec<usize>,
+    count: usize,
+}
+
+impl Search<'_> {
+    fn run(&mut self, root: usize) {
+        let mut path = vec![self.enter(root)];
+        while let Some((node, next)) = path.last_mut() {
+            let node = *node;
+            match self.edges.get(node).and_then(|edges| edges.get(*next)) {
+                Some(to) if number(&self.seen, *to) == NONE => {
+                    *next += 1;
+                    let entered = self.enter(*to);
+                    path.push(entered);
+                }
+                Some(to) => {
+                    *next += 1;
+                    if number(&self.group, *to) == NONE {
+                        self.lower(node, number(&self.seen, *to));
+                    }
+                }
+                None => {
+                    path.pop();
+                    self.leave(node);
+                    if let Some((parent, _)) = path.last() {
+                        self.lower(*parent, number(&self.low, node));
+                    }
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, node: usize) -> (usize, usize) {
+        set(&mut self.seen, node, self.count);
+        set(&mut self.low, node, self.count);
+        self.count += 1;
+        self.open.push(node);
+        (node, 0)
+    }
+
+    fn lower(&mut self, node: usize, to: usize) {
+        let low = number(&self.low, node).min(to);
+        set(&mut self.low, node, low);
+    }
+
+    /// Closes the group of a node that reaches nothing seen before it.
+    fn leave(&mut self, node: usize) {
+        if number(&self.low, node) != number(&self.seen, node) {
+            return;
+        }
+        while let Some(member) = self.open.pop() {
+            set(&mut self.group, member, node);
+            if member == node {
+                break;
+            }
+        }
+    }
+}
+
+fn number(list: &[usize], at: usize) -> usize {
+    list.get(at).copied().unwrap_or(NONE)
+}
+
+fn set(list: &mut [usize], at: usize, number: usize) {
+    if let Some(slot) = list.get_mut(at) {
+        *slot = number;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_what_reaches_each_other() {
+        let edges = [vec![1], vec![2], vec![0, 3], vec![4], vec![], vec![6], vec![5, 4]];
+        let groups = groups(&edges);
+        assert!(groups[0] == groups[1] && groups[1] == groups[2]);
+        assert_eq!(groups[5], groups[6]);
+        let mut distinct = groups.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), 4);
+        assert_eq!(sizes(&groups)[groups[0]], 3);
+    }
+
+    #[test]
+    fn long_chain_and_long_ring_do_not_overflow_the_stack() {
+        let len = 200_000;
+        let chain: Vec<Vec<usize>> =
+            (0..len).map(|at| if at + 1 < len { vec![at + 1] } else { vec![] }).collect();
+        assert!(sizes(&groups(&chain)).iter().all(|size| *size <= 1));
+        let ring: Vec<Vec<usize>> = (0..len).map(|at| vec![(at + 1) % len]).collect();
+        assert!(sizes(&groups(&ring)).contains(&len));
+    }
+}

@@ -1,0 +1,127 @@
+//! Names in the manifest to the positions of what they name; each that means nothing is reported once.
+//! Where names stand and what depends on them is for the readers of expressions and tasks.
+
+use crate::manifest::Call;
+use crate::manifest::LeftOut;
+use crate::manifest::Manifest;
+use crate::model::Fault;
+use crate::model::Name;
+use crate::model::Span;
+use crate::model::Spanned;
+use crate::model::TaskIdx;
+use indexmap::IndexMap;
+use std::collections::BTreeSet;
+use std::collections::HashSet;
+
+/// Most names that are looked at for suggestions, all faults together: a generated manifest may have 100,000 of both,
+/// and nobody reads that many suggestions.
+const MAX_COMPARED: usize = 300_000;
+
+/// The names of one manifest, and the faults found while looking them up.
+pub(crate) struct Names<'a> {
+    pub(crate) manifest: &'a Manifest,
+    left_out: &'a LeftOut,
+    faults: Vec<Fault>,
+    /// Places of `resources` that were reported: `[defaults]` gives one place to many tasks.
+    reported: HashSet<Span>,
+    /// Names looked at for suggestions so far.
+    compared: usize,
+}
+
+impl<'a> Names<'a> {
+    /// The names of `manifest`.
+    pub(crate) fn new(manifest: &'a Manifest, left_out: &'a LeftOut) -> Self {
+        Self { manifest, left_out, faults: Vec::new(), reported: HashSet::new(), compared: 0 }
+    }
+
+    /// What was wrong.
+    pub(crate) fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
+    /// Reports a fault.
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// The position of a task.
+    pub(crate) fn task(&mut self, name: &Spanned<String>) -> Option<TaskIdx> {
+        let (manifest, left_out) = (self.manifest, self.left_out);
+        let known = Known { noun: "task", names: &manifest.tasks, left_out: &left_out.tasks };
+        self.look_up(&known, &name.value, &name.span).and_then(task_at)
+    }
+
+    /// The position of a param.
+    pub(crate) fn param(&mut self, name: &Spanned<String>) -> Option<usize> {
+        let (manifest, left_out) = (self.manifest, self.left_out);
+        let known = Known { noun: "param", names: &manifest.params, left_out: &left_out.params };
+        self.look_up(&known, &name.value, &name.span)
+    }
+
+    /// The position of the component that a call names.
+    pub(crate) fn component(&mut self, call: &Spanned<Call>) -> Option<usize> {
+        let (manifest, left_out) = (self.manifest, self.left_out);
+        let known = Known { noun: "component", names: &manifest.components, left_out: &left_out.components };
+        self.look_up(&known, &call.value.component, &call.span)
+    }
+
+    /// The position of a resource, with an amount of it that exists and is not zero.
+    pub(crate) fn resource(&mut self, name: &Name, amount: &Spanned<u32>) -> Option<(usize, u32)> {
+        if amount.value == 0 || self.reported.contains(&amount.span) {
+            return None;
+        }
+        let (manifest, left_out) = (self.manifest, self.left_out);
+        let known = Known { noun: "resource", names: &manifest.resources, left_out: &left_out.resources };
+        let Some(position) = self.look_up(&known, name.as_str(), &amount.span) else {
+            self.reported.insert(amount.span.clone());
+            return None;
+        };
+        let (_, resource) = manifest.resources.get_index(position)?;
+        if amount.value <= resource.amount {
+            return Some((position, amount.value));
+        }
+        self.reported.insert(amount.span.clone());
+        self.fault(
+            Fault::at(amount.span.clone(), format!("more of resource `{name}` is asked for than there is"))
+                .label(format!("asks for {}", amount.value))
+                .related(resource.span.clone(), format!("there is {}", resource.amount))
+                .help(format!("such a task could never start: ask for at most {}", resource.amount)),
+        );
+        None
+    }
+
+    fn look_up<T>(&mut self, known: &Known<'_, T>, written: &str, span: &Span) -> Option<usize> {
+        let position = known.names.get_index_of(written);
+        if position.is_none() && !self.left_out.is_partial && !known.left_out.contains(written) {
+            let fault = Fault::at(span.clone(), format!("there is no {} `{written}`", known.noun));
+            let fault = if known.names.is_empty() && known.left_out.is_empty() {
+                fault.note(format!("the manifest has no {}s", known.noun))
+            } else {
+                self.suggest(fault, known, written)
+            };
+            self.fault(fault);
+        }
+        position
+    }
+
+    fn suggest<T>(&mut self, fault: Fault, known: &Known<'_, T>, written: &str) -> Fault {
+        self.compared = self.compared.saturating_add(known.names.len());
+        if self.compared > MAX_COMPARED {
+            return fault;
+        }
+        let left_out: BTreeSet<&str> = known.left_out.iter().map(String::as_str).collect();
+        fault.suggest(written, left_out.into_iter().chain(known.names.keys().map(Name::as_str)))
+    }
+}
+
+/// One kind of names.
+struct Known<'a, T> {
+    noun: &'static str,
+    names: &'a IndexMap<Name, T>,
+    left_out: &'a HashSet<String>,
+}
+
+/// The task at a position; none past 2^32 tasks, which no text that fits a `Span` on a real machine has.
+fn task_at(position: usize) -> Option<TaskIdx> {
+    u32::try_from(position).ok().map(TaskIdx::new)
+}

@@ -1,0 +1,57 @@
+//! The order of tasks: each after those that it needs, and otherwise as in the manifest.
+//! Which tasks a task needs is handed in, without cycles.
+
+use crate::model::TaskIdx;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Every task after those that it `needs`; of those that are free, the first in the manifest goes first.
+pub(crate) fn topological(needs: &[Vec<TaskIdx>]) -> Vec<TaskIdx> {
+    let dependents = dependents(needs);
+    let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut free: BinaryHeap<Reverse<TaskIdx>> = (0..)
+        .map(TaskIdx::new)
+        .zip(&open)
+        .filter(|(_, open)| **open == 0)
+        .map(|(task, _)| Reverse(task))
+        .collect();
+    let mut order = Vec::with_capacity(needs.len());
+    while let Some(Reverse(task)) = free.pop() {
+        order.push(task);
+        for dependent in dependents.get(task.index()).into_iter().flatten() {
+            if let Some(open) = open.get_mut(dependent.index()) {
+                *open -= 1;
+                if *open == 0 {
+                    free.push(Reverse(*dependent));
+                }
+            }
+        }
+    }
+    order
+}
+
+/// Tasks on the longest path from each task to an end of the graph, itself counted.
+pub(crate) fn heights(needs: &[Vec<TaskIdx>], order: &[TaskIdx]) -> Vec<u32> {
+    let mut heights = vec![1_u32; needs.len()];
+    for task in order.iter().rev() {
+        let above = heights.get(task.index()).map_or(1, |height| height.saturating_add(1));
+        for need in needs.get(task.index()).into_iter().flatten() {
+            if let Some(height) = heights.get_mut(need.index()) {
+                *height = above.max(*height);
+            }
+        }
+    }
+    heights
+}
+
+fn dependents(needs: &[Vec<TaskIdx>]) -> Vec<Vec<TaskIdx>> {
+    let mut dependents = vec![Vec::new(); needs.len()];
+    for (task, needs) in (0..).map(TaskIdx::new).zip(needs) {
+        for need in needs {
+            if let Some(dependents) = dependents.get_mut(need.index()) {
+                dependents.push(task);
+            }
+        }
+    }
+    dependents
+}

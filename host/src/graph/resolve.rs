@@ -1,0 +1,146 @@
+//! The way from a parsed manifest to its graph: read, find cycles, keep what is sound, put it in order.
+//! Each step stands in a file of its own.
+
+use crate::graph::Expr;
+use crate::graph::Graph;
+use crate::graph::Node;
+use crate::graph::Resolved;
+use crate::graph::cycle;
+use crate::graph::demand;
+use crate::graph::demand::Demands;
+use crate::graph::draft;
+use crate::graph::draft::Output;
+use crate::graph::names::Names;
+use crate::graph::order;
+use crate::graph::sound;
+use crate::graph::sound::Sound;
+use crate::graph::uses;
+use crate::manifest::Manifest;
+use crate::manifest::Parsed;
+use crate::model::Path;
+use crate::model::Spanned;
+use crate::model::TaskIdx;
+
+/// Resolves the names of a manifest and puts its tasks in order.
+///
+/// Faults of the manifest come first in time, not in place: all are given back together, in the order of the text.
+#[must_use]
+pub fn resolve(parsed: Parsed) -> Resolved {
+    let Parsed { mut manifest, left_out, mut faults } = parsed;
+    let mut names = Names::new(&manifest, &left_out);
+    let tasks = draft::tasks(&mut names);
+    let outputs = draft::outputs(&mut names);
+    faults.list.extend(names.into_faults());
+    let cycles = cycle::find(&manifest, &tasks);
+    faults.list.extend(cycles.faults);
+    faults.sort();
+    let (tasks, outputs) = sound::keep(&mut manifest, tasks, outputs, &cycles.is_member);
+    Resolved { graph: arrange(manifest, tasks, outputs), faults }
+}
+
+/// Puts sound tasks in order.
+fn arrange(manifest: Manifest, tasks: Vec<Sound>, named_outputs: Vec<Output>) -> Graph {
+    let links: Vec<Links> =
+        (0..).map(TaskIdx::new).zip(&tasks).map(|(at, task)| Links::of(at, task)).collect();
+    let mut needs: Vec<Vec<TaskIdx>> = links.iter().map(|links| links.needs.clone()).collect();
+    let order = order::topological(&needs);
+    let demands = Demands::find(&demand::Input {
+        tasks: &tasks,
+        named_outputs: &named_outputs,
+        needs: &needs,
+        order: &order,
+    });
+    for (at, needs) in (0..).map(TaskIdx::new).zip(&mut needs) {
+        needs.extend(demands.waits(at));
+        ascending(needs);
+    }
+    let order = order::topological(&needs);
+    let heights = order::heights(&needs, &order);
+    let is_consumed = consumed(&links);
+    let outputs = match &manifest.outputs {
+        Some(_) => named_outputs,
+        None => unconsumed(&manifest, &is_consumed),
+    };
+    let nodes = (0..)
+        .map(TaskIdx::new)
+        .zip(tasks)
+        .zip(links)
+        .zip(heights)
+        .zip(is_consumed)
+        .map(|((((at, task), links), height), is_consumed)| Node {
+            component: task.body.component,
+            args: task.body.args,
+            when: task.body.when,
+            for_each: task.body.for_each,
+            resources: task.body.resources,
+            waits_for: links.waits_for(&task.after, demands.waits(at)),
+            after: task.after,
+            demand: demands.of(at),
+            is_consumed,
+            height,
+        })
+        .collect();
+    Graph { manifest, nodes, order, outputs }
+}
+
+/// The tasks that one task refers to, each list in ascending order and without repetition.
+struct Links {
+    /// Those whose output it reads whatever a `select` chooses.
+    direct: Vec<TaskIdx>,
+    /// Those whose output it may read.
+    reads: Vec<TaskIdx>,
+    /// Those that it may read or is `after`.
+    needs: Vec<TaskIdx>,
+}
+
+impl Links {
+    fn of(at: TaskIdx, task: &Sound) -> Self {
+        let (mut direct, mut reads) = (Vec::new(), Vec::new());
+        uses::each_use_of(at, &task.body, &mut |read, gates| {
+            reads.push(read);
+            if gates.is_empty() {
+                direct.push(read);
+            }
+        });
+        let mut needs: Vec<TaskIdx> = reads.iter().chain(&task.after).copied().collect();
+        [&mut direct, &mut reads, &mut needs].into_iter().for_each(ascending);
+        Self { direct, reads, needs }
+    }
+
+    fn waits_for(self, after: &[TaskIdx], deciders: &[TaskIdx]) -> Vec<TaskIdx> {
+        let mut waits_for = self.direct;
+        waits_for.extend(after);
+        waits_for.extend(deciders);
+        ascending(&mut waits_for);
+        waits_for
+    }
+}
+
+fn ascending(tasks: &mut Vec<TaskIdx>) {
+    tasks.sort_unstable();
+    tasks.dedup();
+}
+
+fn consumed(links: &[Links]) -> Vec<bool> {
+    let mut is_consumed = vec![false; links.len()];
+    for read in links.iter().flat_map(|links| &links.reads) {
+        if let Some(is_consumed) = is_consumed.get_mut(read.index()) {
+            *is_consumed = true;
+        }
+    }
+    is_consumed
+}
+
+/// The outputs of a manifest that names none: every task that no task consumes.
+fn unconsumed(manifest: &Manifest, is_consumed: &[bool]) -> Vec<Output> {
+    (0..)
+        .map(TaskIdx::new)
+        .zip(&manifest.tasks)
+        .zip(is_consumed)
+        .filter(|(_, is_consumed)| !**is_consumed)
+        .map(|((task, (name, written)), _)| {
+            let expr = Expr::Task { task, path: Path::root(), default: None };
+            (name.to_string(), Spanned::new(expr, written.span.clone()))
+        })
+        .collect()
+}

@@ -1,0 +1,275 @@
+//! Manifests in a few words for tests of the graph and the plan, with real places in their text.
+//! One line a definition; the manifest's own syntax is not looked at here.
+//!
+//! ```text
+//! component c               param p = string          resource gpu = 2          lost task t          partial
+//! a: b x=$p (s ? one=b, two=[c, #i]) >d when=b each.i=$p use.gpu=1 call=c.run
+//! out o = (s ? one=b)
+//! ```
+
+use crate::manifest::BackendSection;
+use crate::manifest::Call;
+use crate::manifest::Component;
+use crate::manifest::Expr;
+use crate::manifest::Grants;
+use crate::manifest::LeftOut;
+use crate::manifest::Manifest;
+use crate::manifest::OnError;
+use crate::manifest::Param;
+use crate::manifest::Parsed;
+use crate::manifest::Policy;
+use crate::manifest::Reference;
+use crate::manifest::Resource;
+use crate::manifest::Scope;
+use crate::manifest::Task;
+use crate::manifest::When;
+use crate::model::Datum;
+use crate::model::Faults;
+use crate::model::Name;
+use crate::model::Path;
+use crate::model::Source;
+use crate::model::Span;
+use crate::model::Spanned;
+use indexmap::IndexMap;
+
+/// Reads a sample. There is always a component `c`, and tasks call `c.run` unless they say otherwise.
+pub(crate) fn sample(text: &str) -> Parsed {
+    let source = Source { name: "sample".into(), text: text.into() };
+    let manifest = Manifest {
+        source: source.clone(),
+        folder: "".into(),
+        name: name("sample"),
+        description: None,
+        state: BackendSection::default(),
+        cache: BackendSection::default(),
+        params: IndexMap::new(),
+        resources: IndexMap::new(),
+        components: IndexMap::from([(name("c"), component(0..0))]),
+        tasks: IndexMap::new(),
+        outputs: None,
+    };
+    let parsed = Parsed { manifest, left_out: LeftOut::default(), faults: Faults::none(source) };
+    let mut cursor = Cursor { text, at: 0 };
+    let mut parsed = parsed;
+    while cursor.at < text.len() {
+        cursor.line(&mut parsed);
+    }
+    parsed
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn component(span: Span) -> Component {
+    Component {
+        span,
+        path: Spanned::new("c.wasm".into(), 0..0),
+        sha256: None,
+        build: None,
+        build_dir: "".into(),
+        grants: Grants::default(),
+    }
+}
+
+struct Cursor<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn blanks(&mut self) {
+        self.at += self.rest().len() - self.rest().trim_start_matches(' ').len();
+    }
+
+    fn eat(&mut self, token: &str) -> bool {
+        self.blanks();
+        let is_next = self.rest().starts_with(token);
+        self.at += if is_next { token.len() } else { 0 };
+        is_next
+    }
+
+    fn expect(&mut self, token: &str) {
+        assert!(self.eat(token), "expected `{token}` at `{}`", self.rest());
+    }
+
+    fn is_at_end_of_line(&mut self) -> bool {
+        self.blanks();
+        self.rest().is_empty() || self.rest().starts_with('\n')
+    }
+
+    fn word(&mut self) -> Spanned<String> {
+        self.blanks();
+        let is_in = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '<' | '>');
+        let len = self.rest().find(|c| !is_in(c)).unwrap_or(self.rest().len());
+        assert!(len > 0, "expected a word at `{}`", self.rest());
+        let span = self.at..self.at + len;
+        self.at = span.end;
+        Spanned::new(self.text[span.clone()].to_owned(), span)
+    }
+
+    fn line(&mut self, parsed: &mut Parsed) {
+        let manifest = &mut parsed.manifest;
+        if !self.is_at_end_of_line() {
+            let word = self.word();
+            match word.value.as_str() {
+                "component" => {
+                    let named = self.word();
+                    manifest.components.insert(name(&named.value), component(named.span));
+                }
+                "param" => {
+                    let named = self.word();
+                    self.expect("=");
+                    let (span, secret) = (named.span, false);
+                    let param = Param { span, ty: self.word(), default: None, description: None, secret };
+                    manifest.params.insert(name(&named.value), param);
+                }
+                "resource" => {
+                    let named = self.word();
+                    self.expect("=");
+                    let amount = self.word().value.parse().unwrap();
+                    let resource = Resource { span: named.span, amount, scope: Scope::Host };
+                    manifest.resources.insert(name(&named.value), resource);
+                }
+                "lost" => {
+                    let (section, lost) = (self.word().value, self.word().value);
+                    let left_out = match section.as_str() {
+                        "task" => &mut parsed.left_out.tasks,
+                        "param" => &mut parsed.left_out.params,
+                        "component" => &mut parsed.left_out.components,
+                        _ => &mut parsed.left_out.resources,
+                    };
+                    left_out.insert(lost);
+                }
+                "partial" => parsed.left_out.is_partial = true,
+                "out" => {
+                    let named = self.word();
+                    self.expect("=");
+                    let expr = self.expr();
+                    manifest.outputs.get_or_insert_default().insert(name(&named.value), expr);
+                }
+                _ => {
+                    self.expect(":");
+                    let task = self.task(word.span);
+                    manifest.tasks.insert(name(&word.value), task);
+                }
+            }
+        }
+        assert!(self.is_at_end_of_line(), "what is `{}`", self.rest());
+        self.at += usize::from(!self.rest().is_empty());
+    }
+
+    fn task(&mut self, span: Span) -> Task {
+        let call = Call { component: "c".into(), interface: None, function: "run".into() };
+        let mut task = Task {
+            call: Spanned::new(call, span.clone()),
+            span,
+            args: IndexMap::new(),
+            after: Vec::new(),
+            when: None,
+            for_each: IndexMap::new(),
+            max_parallel: None,
+            policy: Policy::default(),
+            priority: 0,
+            grants: None,
+            on_error: OnError::Fail,
+        };
+        while !self.is_at_end_of_line() {
+            self.key(&mut task);
+        }
+        task
+    }
+
+    fn key(&mut self, task: &mut Task) {
+        if self.eat(">") {
+            task.after.push(self.word());
+            return;
+        }
+        let start = self.at;
+        let is_key = self.rest().starts_with(|c: char| c.is_ascii_alphabetic()) && {
+            self.word();
+            self.eat("=")
+        };
+        self.at = start;
+        if !is_key {
+            let key = format!("a{}", task.args.len());
+            task.args.insert(key, (start..start, self.expr()));
+            return;
+        }
+        let key = self.word();
+        self.expect("=");
+        match key.value.split_once('.') {
+            Some(("each", item)) => {
+                task.for_each.insert(name(item), self.expr());
+            }
+            Some(("use", resource)) => {
+                let amount = self.word();
+                task.policy.resources.insert(name(resource), amount.map(|amount| amount.parse().unwrap()));
+            }
+            _ if key.value == "when" => {
+                let subject = self.expr();
+                task.when = Some(When { span: key.span, subject, equals: None, is_negated: false });
+            }
+            _ if key.value == "call" => {
+                task.call = self.word().map(|text| {
+                    let (component, function) = text.split_once('.').unwrap();
+                    Call { component: component.into(), interface: None, function: function.into() }
+                });
+            }
+            _ => {
+                let arg = self.expr();
+                task.args.insert(key.value, (key.span, arg));
+            }
+        }
+    }
+
+    fn expr(&mut self) -> Spanned<Expr> {
+        self.blanks();
+        let start = self.at;
+        let expr = if self.eat("(") {
+            let selector = self.expr();
+            self.expect("?");
+            let mut cases = Vec::new();
+            while !self.eat(")") {
+                let case = self.word();
+                self.expect("=");
+                cases.push((case, self.expr()));
+                self.eat(",");
+            }
+            reference(Reference::Select { selector, cases, default: None })
+        } else if self.eat("[") {
+            let mut parts = Vec::new();
+            while !self.eat("]") {
+                parts.push(self.expr());
+                self.eat(",");
+            }
+            Expr::Array(parts)
+        } else if self.eat("$") {
+            reference(Reference::Param { param: self.word(), path: Path::root() })
+        } else if self.eat("#") {
+            reference(Reference::Item { item: self.word(), path: Path::root() })
+        } else if self.rest().starts_with(|c: char| c.is_ascii_digit()) {
+            Expr::Literal(Datum::Int(self.word().value.parse().unwrap()))
+        } else if self.eat("'") {
+            let text = self.word().value;
+            self.expect("'");
+            Expr::Literal(Datum::Text(text))
+        } else {
+            let task = self.word();
+            let (task, path) = match task.value.split_once('.') {
+                Some((name, path)) => (Spanned::new(name.to_owned(), task.span), Path::parse(path).unwrap()),
+                None => (task, Path::root()),
+            };
+            reference(Reference::Task { task, path, default: None })
+        };
+        Spanned::new(expr, start..self.at)
+    }
+}
+
+fn reference(reference: Reference) -> Expr {
+    Expr::Reference(Box::new(reference))
+}

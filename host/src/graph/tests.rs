@@ -1,0 +1,398 @@
+//! The rules of the graph, one by one.
+//! What holds for all graphs stands in `laws`.
+
+use crate::graph::Demand;
+use crate::graph::Graph;
+use crate::graph::Resolved;
+use crate::graph::resolve;
+use crate::graph::sample::sample;
+use crate::model::Fault;
+use crate::model::TaskIdx;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+fn sound(text: &str) -> Graph {
+    let Resolved { graph, faults } = resolve(sample(text));
+    assert!(faults.is_empty(), "{faults}");
+    graph
+}
+
+fn faulty(text: &str) -> (Graph, Vec<String>) {
+    let Resolved { graph, faults } = resolve(sample(text));
+    let shown = faults.list.iter().map(|fault| described(text, fault)).collect();
+    (graph, shown)
+}
+
+/// The fault's message with the text that it points at, and all that helps.
+fn described(text: &str, fault: &Fault) -> String {
+    let at = fault.place.as_ref().map_or("", |place| &text[place.span.clone()]);
+    let more: Vec<String> = fault.helps.iter().chain(&fault.notes).map(|more| format!(" ({more})")).collect();
+    format!("{at}: {}{}", fault.message, more.concat())
+}
+
+fn index(graph: &Graph, name: &str) -> TaskIdx {
+    let position = graph.manifest().tasks.get_index_of(name).unwrap();
+    TaskIdx::new(u32::try_from(position).unwrap())
+}
+
+fn names(graph: &Graph, tasks: &[TaskIdx]) -> String {
+    let names = tasks.iter().map(|task| graph.manifest().tasks.get_index(task.index()).unwrap().0.as_str());
+    names.collect::<Vec<_>>().join(" ")
+}
+
+fn waits(graph: &Graph, name: &str) -> String {
+    names(graph, &graph.nodes()[index(graph, name).index()].waits_for)
+}
+
+fn demand(graph: &Graph, name: &str) -> Option<Arc<Demand>> {
+    graph.nodes()[index(graph, name).index()].demand.clone()
+}
+
+/// `s=one&t=two (…)` for a clause with its consumer's demand, clauses joined by `|`; `always` for none.
+fn shown(graph: &Graph, demand: Option<&Arc<Demand>>) -> String {
+    let Some(demand) = demand else {
+        return "always".to_owned();
+    };
+    let clauses = demand.any.iter().map(|clause| {
+        let gates = clause.gates.iter().map(|gate| {
+            let mut tasks = Vec::new();
+            crate::graph::uses::each_task(&gate.selector.value, &mut |task| tasks.push(task));
+            format!("{}={}", names(graph, &tasks), gate.case)
+        });
+        let gates = gates.collect::<Vec<_>>().join("&");
+        match &clause.consumer {
+            None => gates,
+            Some(consumer) => format!("{gates}({})", shown(graph, Some(consumer))),
+        }
+    });
+    clauses.collect::<Vec<_>>().join("|")
+}
+
+fn demanded(text: &str, name: &str) -> String {
+    let graph = sound(text);
+    shown(&graph, demand(&graph, name).as_ref())
+}
+
+#[test]
+fn keeps_the_order_of_the_manifest_where_it_is_free() {
+    let graph = sound("d: a\na:\nc:\nb: c");
+    assert_eq!(names(&graph, graph.order()), "a d c b");
+}
+
+#[test]
+fn names_of_every_kind_become_positions() {
+    let graph = sound(
+        "component other\nparam p = string\nparam q = string\nresource cpu = 1\nresource gpu = 2\n\
+         a: each.i=$q each.j=$p x=#j call=other.run use.gpu=2 use.cpu=0\nb: a >a",
+    );
+    let [a, b] = graph.nodes() else { panic!("two tasks") };
+    assert_eq!((a.component, b.component), (1, 0));
+    assert_eq!(a.resources, [(1, 2)]);
+    assert_eq!(b.after, [index(&graph, "a")]);
+    assert!(matches!(a.args[0].1.value, crate::graph::Expr::Item { item: 1, .. }));
+    assert!(matches!(a.for_each[0].1.value, crate::graph::Expr::Param { param: 1, .. }));
+}
+
+#[test]
+fn unknown_names_are_reported_where_they_stand_with_a_suggestion() {
+    let (_, faults) = faulty(
+        "param text = string\nsplit: $txt\ncount: splt >coun call=d.run\nresource gpu = 1\nx: use.gpus=1",
+    );
+    assert_eq!(
+        faults,
+        [
+            "txt: there is no param `txt` (did you mean `text`?)",
+            "splt: there is no task `splt` (did you mean `split`?)",
+            "coun: there is no task `coun` (did you mean `count`?)",
+            "d.run: there is no component `d`",
+            "1: there is no resource `gpus` (did you mean `gpu`?)",
+        ]
+    );
+    assert_eq!(faulty("a: $x").1, ["x: there is no param `x` (the manifest has no params)"]);
+}
+
+#[test]
+fn nothing_is_said_of_names_that_were_left_out() {
+    let text = "lost task t\nlost param p\nlost component d\nlost resource r\n\
+                a: t\nb: $p\nc: call=d.run\ne: use.r=1 >t\nf: a\nout o = t";
+    let (graph, faults) = faulty(text);
+    assert_eq!(faults, [""; 0]);
+    assert_eq!(names(&graph, graph.order()), "e");
+    assert_eq!(faulty("partial\na: t $p >x use.r=1\nb: call=d.run").1, [""; 0]);
+}
+
+#[test]
+fn what_needs_a_faulty_task_is_left_out_with_it() {
+    let (graph, faults) = faulty("bad: nothing\na:\nb: bad\nc: b a\nd: a\ne: >bad d\nout x = c\nout y = d");
+    assert_eq!(faults.len(), 1);
+    assert_eq!(names(&graph, graph.order()), "a d e");
+    assert_eq!(waits(&graph, "e"), "d");
+    assert_eq!(waits(&graph, "d"), "a");
+    assert_eq!(graph.outputs().len(), 1);
+    assert_eq!(graph.manifest().outputs.as_ref().unwrap().len(), 1);
+    assert_eq!(graph.manifest().tasks.len(), graph.nodes().len());
+}
+
+#[test]
+fn references_inside_of_selects_move_with_their_tasks() {
+    let (graph, _) = faulty("bad: nothing\ns:\na:\nb: (s ? x=[a, s])");
+    assert_eq!(waits(&graph, "b"), "s");
+    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "s=x");
+}
+
+#[test]
+fn more_of_a_resource_than_there_is_is_a_fault() {
+    let (_, faults) = faulty("resource gpu = 1\na: use.gpu=2\nb: use.gpu=1");
+    assert_eq!(
+        faults,
+        [
+            "2: more of resource `gpu` is asked for than there is (such a task could never start: ask for at most 1)"
+        ]
+    );
+}
+
+#[test]
+fn resources_of_the_defaults_are_reported_once() {
+    let mut parsed = sample("a: use.gpu=1\nb: use.gpu=1");
+    let shared = parsed.manifest.tasks["a"].policy.clone();
+    parsed.manifest.tasks["b"].policy = shared;
+    assert_eq!(resolve(parsed).faults.list.len(), 1);
+}
+
+#[test]
+fn items_mean_something_in_the_arguments_of_their_task_only() {
+    let (_, faults) = faulty(
+        "param p = list\na: each.chunk=$p x=#chunk y=#chnk\nb: #chunk\nc: each.i=$p each.j=#i\nd: each.i=$p when=#i\nout o = #i",
+    );
+    assert_eq!(
+        faults,
+        [
+            "chnk: `for-each` of task `a` has no item `chnk` (did you mean `chunk`?) (its items are chunk)",
+            "chunk: task `b` has no `for-each` (add `for-each.chunk = …`, a list that the task runs over)",
+            "i: a list of `for-each` cannot refer to an item (the lists are made before there are items; use `item` in `args`)",
+            "i: `when` cannot refer to an item (to choose for each element, use `select` in `args`) (it is evaluated once for the whole task)",
+            "i: an output cannot refer to an item (refer to the whole list with `{ task = … }`)",
+        ]
+    );
+}
+
+#[test]
+fn a_cycle_is_reported_once_with_the_way_around() {
+    let text = "a: c\nb: a\nc: >b\nd: c\ne:";
+    let Resolved { graph, faults } = resolve(sample(text));
+    let [fault] = &*faults.list else { panic!("one fault: {faults}") };
+    assert_eq!(fault.message, "tasks wait for each other in a cycle: a -> c -> b -> a");
+    let labels: Vec<&str> = fault.related.iter().map(|place| place.label.as_str()).collect();
+    assert_eq!(fault.place.as_ref().unwrap().label, "`a` needs `c`");
+    assert_eq!(labels, ["`c` runs after `b`", "`b` needs `a`"]);
+    assert_eq!(names(&graph, graph.order()), "e");
+}
+
+#[test]
+fn every_cycle_is_reported() {
+    let (_, faults) = faulty("a: b c\nb: a\nc: a\nd: e\ne: d\nf: f\ng: >g");
+    let messages: Vec<&str> = faults.iter().map(|fault| fault.split(" (").next().unwrap()).collect();
+    assert_eq!(
+        messages,
+        [
+            "b: tasks wait for each other in a cycle: a -> b -> a",
+            "a: tasks wait for each other in a cycle: c -> a -> c",
+            "e: tasks wait for each other in a cycle: d -> e -> d",
+            "f: task `f` needs its own output",
+            "g: task `g` cannot run after itself",
+        ]
+    );
+}
+
+#[test]
+fn cycle_through_a_faulty_task_is_reported_too() {
+    let (_, faults) = faulty("a: b $p\nb: a");
+    assert_eq!(faults.len(), 2);
+}
+
+#[test]
+fn cycle_through_a_case_of_a_select_is_one() {
+    let (_, faults) = faulty("s:\na: (s ? x=b)\nb: a");
+    assert_eq!(faults.len(), 1);
+}
+
+#[test]
+fn long_cycle_is_shown_in_short() {
+    let line = |at: usize| format!("t{at}: t{}", (at + 1) % 100);
+    let text = (0..100).map(line).collect::<Vec<_>>().join("\n");
+    let Resolved { faults, .. } = resolve(sample(&text));
+    let message = &faults.list[0].message;
+    assert!(message.ends_with("t10 -> … 88 more … -> t99 -> t0"), "{message}");
+}
+
+#[test]
+fn cases_are_not_waited_for_and_selectors_are() {
+    let graph = sound("s:\na:\nb:\nc: (s ? x=a, y=b) b");
+    assert_eq!(waits(&graph, "c"), "s b");
+    assert_eq!(waits(&graph, "a"), "s");
+    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "s=x");
+    assert_eq!(shown(&graph, demand(&graph, "b").as_ref()), "always");
+    assert_eq!(names(&graph, graph.order()), "s a b c");
+}
+
+#[test]
+fn task_that_nobody_reads_is_always_needed() {
+    assert_eq!(demanded("a:\nb: >a", "a"), "always");
+}
+
+#[test]
+fn after_does_not_keep_a_task_from_being_lazy() {
+    let graph = sound("s:\na:\nc: (s ? x=a)\nd: >a");
+    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "s=x");
+    assert_eq!(waits(&graph, "d"), "a");
+}
+
+#[test]
+fn laziness_passes_on_to_what_only_lazy_tasks_need() {
+    let text = "s:\na:\nb: a\nc: b\nd: (s ? x=c)";
+    assert_eq!(demanded(text, "a"), "s=x");
+    let graph = sound(text);
+    assert_eq!(waits(&graph, "a"), "s");
+    assert_eq!(waits(&graph, "c"), "s b");
+    assert!(Arc::ptr_eq(&demand(&graph, "a").unwrap(), &demand(&graph, "c").unwrap()));
+}
+
+#[test]
+fn demands_of_consumers_are_passed_on() {
+    let text = "s:\nt:\na:\nb: (t ? y=a)\nc: (s ? x=b)";
+    assert_eq!(demanded(text, "a"), "t=y(s=x)");
+    assert_eq!(demanded(text, "t"), "s=x");
+    let graph = sound(text);
+    assert_eq!(waits(&graph, "a"), "s t");
+}
+
+#[test]
+fn nested_selects_open_their_gates_from_outside_in() {
+    assert_eq!(demanded("s:\nt:\na:\nb: (s ? x=(t ? y=a))", "a"), "s=x&t=y");
+    assert_eq!(demanded("s:\nt:\na:\nb: (s ? x=(t ? y=a))", "t"), "s=x");
+}
+
+#[test]
+fn every_case_is_a_way_to_be_needed() {
+    assert_eq!(demanded("s:\na:\nb: (s ? x=a, y=a)\nc: (s ? z=[a, a])", "a"), "s=z|s=x|s=y");
+}
+
+#[test]
+fn consumer_that_reads_directly_outweighs_its_own_cases() {
+    assert_eq!(demanded("s:\nt:\na:\nb: a (t ? y=a)\nc: (s ? x=b)", "a"), "s=x");
+}
+
+#[test]
+fn named_outputs_need_their_tasks_and_default_ones_do_not() {
+    let graph = "s:\na:\nb: (s ? x=a)\n";
+    assert_eq!(demanded(graph, "a"), "s=x");
+    assert_eq!(demanded(&format!("{graph}out o = a"), "a"), "always");
+    assert_eq!(demanded(&format!("{graph}out o = (s ? z=a)"), "a"), "s=z|s=x");
+    assert_eq!(demanded("s:\na:\nout o = (s ? z=a)", "a"), "s=z");
+}
+
+#[test]
+fn selector_by_item_waits_for_the_lists() {
+    let graph = sound("lists:\na:\nb: each.i=lists (#i ? x=a)");
+    assert_eq!(waits(&graph, "a"), "lists");
+}
+
+#[test]
+fn task_that_its_own_selector_needs_is_needed() {
+    assert_eq!(demanded("a:\ns: a\nb: (s ? x=a)", "a"), "always");
+    assert_eq!(demanded("a:\nm: a\ns: m\nb: (s ? x=a)", "a"), "always");
+    // `b` is lazy, and so is its selector, which needs `a` whatever it yields.
+    assert_eq!(demanded("a:\ns: a\nt:\nb: (s ? x=a)\nc: (t ? y=b)", "a"), "t=y");
+}
+
+#[test]
+fn task_that_its_own_selector_may_need_is_needed() {
+    let graph = sound("a:\nt:\ns: (t ? y=a)\nb: (s ? x=a)");
+    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "always");
+    let graph = sound("a:\nt:\ns: (t ? y=a)\nb: a\nc: (s ? x=b)");
+    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "always");
+    assert_eq!(shown(&graph, demand(&graph, "b").as_ref()), "s=x");
+}
+
+#[test]
+fn outputs_are_those_named_or_what_no_task_consumes() {
+    let graph = sound("a:\nb: a\nc: >b\nd:");
+    let outputs: Vec<&str> = graph.outputs().iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(outputs, ["b", "c", "d"]);
+    let consumed: Vec<bool> = graph.nodes().iter().map(|node| node.is_consumed).collect();
+    assert_eq!(consumed, [true, false, false, false]);
+    let graph = sound("a:\nb: a\nout x = a");
+    assert_eq!(graph.outputs()[0].0, "x");
+    assert!(!graph.nodes()[1].is_consumed);
+}
+
+#[test]
+fn height_is_the_longest_path_to_an_end() {
+    let graph = sound("a:\nb: a\nc: b a\nd: >a");
+    let heights: Vec<u32> = graph.nodes().iter().map(|node| node.height).collect();
+    assert_eq!(heights, [3, 2, 1, 1]);
+}
+
+/// Resolves a sample and says how long it took, reading the sample not counted.
+fn timed(text: &str) -> (Resolved, Duration) {
+    let parsed = sample(text);
+    let start = Instant::now();
+    let resolved = resolve(parsed);
+    (resolved, start.elapsed())
+}
+
+const MANY: usize = 100_000;
+
+/// Far more than is needed under load, far less than anything that grows with the square of the tasks takes.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// One line a number.
+fn lines(line: impl Fn(usize) -> String) -> String {
+    let mut text = String::new();
+    for at in 0..MANY {
+        text.push_str(&line(at));
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn many_tasks_take_linear_time_and_little_stack() {
+    let chain = lines(|at| format!("t{at}: t{}", at + 1)) + &format!("t{MANY}:");
+    let fan = lines(|at| format!("t{at}: root"))
+        + "root:\nend: ["
+        + &lines(|at| format!("t{at},")).replace('\n', "")
+        + "]";
+    for text in [chain, fan] {
+        let (resolved, elapsed) = timed(&text);
+        assert!(resolved.faults.is_empty());
+        assert!(elapsed < LIMIT, "{elapsed:?}");
+    }
+}
+
+#[test]
+fn many_lazy_tasks_take_linear_time_and_little_stack() {
+    let direct = lines(|at| format!("t{at}: t{}", at + 1)) + &format!("t{MANY}:\ns:\nend: (s ? x=t0)");
+    let gated = lines(|at| format!("s{at}:\nt{at}: (s{at} ? x=t{})", at + 1)) + &format!("t{MANY}:");
+    let backwards =
+        lines(|at| format!("t{}: (s ? x=t{})", MANY - at, MANY - at + 1)) + &format!("t{}:\ns:", MANY + 1);
+    for text in [direct, gated, backwards] {
+        let (resolved, elapsed) = timed(&text);
+        assert!(resolved.faults.is_empty());
+        assert!(elapsed < LIMIT, "{elapsed:?}");
+        assert!(resolved.graph.nodes().iter().all(|node| node.waits_for.len() < 40));
+    }
+}
+
+#[test]
+fn many_faults_take_linear_time() {
+    let unknown = lines(|at| format!("t{at}: nothing{at}"));
+    let ring = lines(|at| format!("t{at}: t{}", (at + 1) % MANY));
+    let knot = lines(|at| format!("t{at}: t{}{}", (at + 1) % MANY, if at > 0 { " t0" } else { "" }));
+    for text in [unknown, ring, knot] {
+        let (resolved, elapsed) = timed(&text);
+        assert!(resolved.graph.nodes().is_empty());
+        assert!(elapsed < LIMIT, "{elapsed:?}");
+    }
+}

@@ -1,0 +1,131 @@
+//! Expressions of the manifest to expressions with positions in place of names.
+//! Notes every reference to a task on the way; what follows from the references is found out later.
+
+use crate::graph::Expr;
+use crate::graph::names::Names;
+use crate::manifest;
+use crate::manifest::Reference;
+use crate::manifest::Task;
+use crate::model::Fault;
+use crate::model::Name;
+use crate::model::Path;
+use crate::model::Spanned;
+use crate::model::TaskIdx;
+use std::sync::Arc;
+
+/// Where an expression stands: it decides what `{ item = … }` means there.
+#[derive(Clone, Copy)]
+pub(crate) enum Site<'a> {
+    /// In `args` of a task.
+    Args(&'a Task),
+    /// In a list of `for-each`.
+    List,
+    /// In `when`.
+    When,
+    /// In `[outputs]`.
+    Output,
+}
+
+/// Reads the expressions of one task or output.
+pub(crate) struct Reader<'r, 'a> {
+    pub(crate) names: &'r mut Names<'a>,
+    /// The task that the expressions belong to, with its name; none for an output.
+    pub(crate) owner: Option<(TaskIdx, &'r Name)>,
+    /// Tasks that are read, with the places that say so.
+    pub(crate) reads: Vec<Spanned<TaskIdx>>,
+}
+
+impl Reader<'_, '_> {
+    /// Resolves one expression; none where a name in it means nothing.
+    pub(crate) fn value(&mut self, expr: &Spanned<manifest::Expr>, site: Site<'_>) -> Option<Spanned<Expr>> {
+        let value = match &expr.value {
+            manifest::Expr::Literal(datum) => Some(Expr::Literal(datum.clone())),
+            manifest::Expr::Array(parts) => {
+                let parts: Vec<_> = parts.iter().map(|part| self.value(part, site)).collect();
+                parts.into_iter().collect::<Option<_>>().map(Expr::Array)
+            }
+            manifest::Expr::Table(entries) => self.entries(entries, site).map(Expr::Table),
+            manifest::Expr::Reference(reference) => self.reference(reference, site),
+        };
+        value.map(|value| Spanned::new(value, expr.span.clone()))
+    }
+
+    fn entries(
+        &mut self,
+        entries: &[(Spanned<String>, Spanned<manifest::Expr>)],
+        site: Site<'_>,
+    ) -> Option<Vec<(Spanned<String>, Spanned<Expr>)>> {
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(key, part)| self.value(part, site).map(|part| (key.clone(), part)))
+            .collect();
+        entries.into_iter().collect()
+    }
+
+    fn reference(&mut self, reference: &Reference, site: Site<'_>) -> Option<Expr> {
+        match reference {
+            Reference::Task { task, path, default } => {
+                let task = self.task(task)?;
+                Some(Expr::Task { task, path: path.clone(), default: default.clone() })
+            }
+            Reference::Param { param, path } => {
+                let param = self.names.param(param)?;
+                Some(Expr::Param { param, path: path.clone() })
+            }
+            Reference::Item { item, path } => self.item(item, path, site),
+            Reference::Env { name, default } => {
+                Some(Expr::Env { name: name.value.clone(), default: default.clone() })
+            }
+            Reference::File { path } => Some(Expr::File { path: path.value.clone() }),
+            Reference::Select { selector, cases, default } => {
+                let selector = self.value(selector, site).map(Arc::new);
+                let cases = self.entries(cases, site);
+                Some(Expr::Select { selector: selector?, cases: cases?, default: default.clone() })
+            }
+        }
+    }
+
+    fn task(&mut self, name: &Spanned<String>) -> Option<TaskIdx> {
+        let task = self.names.task(name)?;
+        if self.owner.is_some_and(|(owner, _)| owner == task) {
+            let message = format!("task `{}` needs its own output", name.value);
+            self.names.fault(Fault::at(name.span.clone(), message).label("this is the task itself"));
+            return None;
+        }
+        self.reads.push(Spanned::new(task, name.span.clone()));
+        Some(task)
+    }
+
+    fn item(&mut self, item: &Spanned<String>, path: &Path, site: Site<'_>) -> Option<Expr> {
+        let at = |message: &str| Fault::at(item.span.clone(), message);
+        let fault = match site {
+            Site::Args(task) => match task.for_each.get_index_of(item.value.as_str()) {
+                Some(item) => return Some(Expr::Item { item, path: path.clone() }),
+                None => self.unknown_item(item, task),
+            },
+            Site::List => at("a list of `for-each` cannot refer to an item")
+                .help("the lists are made before there are items; use `item` in `args`"),
+            Site::When => at("`when` cannot refer to an item")
+                .note("it is evaluated once for the whole task")
+                .help("to choose for each element, use `select` in `args`"),
+            Site::Output => {
+                at("an output cannot refer to an item").help("refer to the whole list with `{ task = … }`")
+            }
+        };
+        self.names.fault(fault);
+        None
+    }
+
+    fn unknown_item(&self, item: &Spanned<String>, task: &Task) -> Fault {
+        let owner = self.owner.map_or("", |(_, name)| name.as_str());
+        let written = &item.value;
+        if task.for_each.is_empty() {
+            return Fault::at(item.span.clone(), format!("task `{owner}` has no `for-each`"))
+                .help(format!("add `for-each.{written} = …`, a list that the task runs over"));
+        }
+        let items = || task.for_each.keys().map(Name::as_str);
+        Fault::at(item.span.clone(), format!("`for-each` of task `{owner}` has no item `{written}`"))
+            .suggest(written, items())
+            .note(format!("its items are {}", items().collect::<Vec<_>>().join(", ")))
+    }
+}
