@@ -12,3 +12,4 @@ pub mod cache;
 pub mod events;
 pub mod engine;
 pub mod cli;
+pub mod sandbox;

@@ -24,7 +24,7 @@ pub use index::{TaskIdx, to_usize};
 pub use limits::Limits;
 pub use name::{Name, NameFault};
 pub use path::{Path, PathFault, Step};
-pub use random::Random;
+pub use random::{Random, secret};
 pub use run_id::{RunId, RunIdFault};
 pub use size::{Size, SizeFault};
 pub use verdict::{FailureClass, FailurePolicy, RunStatus, SkipReason};

@@ -1,4 +1,4 @@
-//! The only door to chance on the host: run ids, host ids and jitter.
+//! The only door to chance on the host: run ids, host ids, jitter and secrets.
 //! Guests draw from a source of their own, seeded from the call.
 
 /// A small generator (SplitMix64, Steele et al. 2014); not for secrets.
@@ -34,6 +34,13 @@ impl Random {
         let wide = u128::from(self.next_u64()) * u128::from(bound);
         u64::try_from(wide >> 64).unwrap_or(0)
     }
+}
+
+/// Bytes that nobody can guess, from the operating system; none where it has no entropy.
+#[must_use]
+pub fn secret() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok().map(|()| bytes)
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! Engines: how guests are compiled and where they run, and the ticker that makes them yield.
 //! Limits of single calls are set where they are made.
 
-use crate::sandbox::Metering;
+use crate::sandbox::component::LoadError;
+use crate::sandbox::load::Metering;
+use crate::sandbox::state::State;
+use crate::sandbox::wasi;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 /// How often running guests yield, and thereby the grain of time-outs and cancellation.
@@ -20,25 +25,74 @@ const HOST_STACK: usize = 512 << 10;
 /// The most that one linear memory may ever hold; limits of calls are far below.
 const MAX_MEMORY: usize = 4 << 30;
 
+/// Core instances of one guest in the pool. Interpreters that load libraries at run time have some dozens.
+const INSTANCES: u32 = 64;
+
+/// Linear memories of one guest in the pool.
+const MEMORIES: u32 = 4;
+
+/// Tables of one guest in the pool.
+const TABLES: u32 = 64;
+
+/// Elements of one table in the pool.
+const TABLE_ELEMENTS: usize = 200_000;
+
 /// How guests get their memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Allocation {
     /// From a pool of slots that are reserved once and reused.
     Pooling,
-    /// From the system, each time anew: where the address space is too small for a pool.
+    /// From the system, each time anew: for guests that need more than the pool's share of one guest.
     OnDemand,
 }
 
-/// Makes an engine for `calls` guests at the same time: with a pool, or without where none can be had.
-pub(crate) fn engine(metering: Metering, calls: u32) -> wasmtime::Result<(Engine, Allocation)> {
-    let pooled = Engine::new(config(metering).allocation_strategy(pool(calls)));
-    match pooled {
-        Ok(engine) => Ok((engine, Allocation::Pooling)),
-        Err(_no_pool) => {
-            let engine = Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::OnDemand))?;
-            Ok((engine, Allocation::OnDemand))
-        }
+/// An engine and what its guests may import.
+pub(crate) struct Runtime {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<State>,
+    pub(crate) metering: Metering,
+    pub(crate) allocation: Allocation,
+}
+
+/// The engines of a sandbox, each made when it is first needed.
+pub(crate) struct Engines {
+    calls: u32,
+    // A mutex because components may be loaded on several threads. It is held while an engine is made, which is rare.
+    made: Mutex<HashMap<(Metering, Allocation), Arc<Runtime>>>,
+    ticker: Ticker,
+}
+
+impl Engines {
+    /// No engines yet, for `calls` guests at the same time.
+    pub(crate) fn new(calls: u32) -> Self {
+        Self { calls, made: Mutex::default(), ticker: Ticker::start() }
     }
+
+    /// The engine for such guests. Where the address space is too small for a pool, there is none.
+    pub(crate) fn runtime(&self, metering: Metering, allocation: Allocation) -> Result<Arc<Runtime>, LoadError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = made.get(&(metering, allocation)) {
+            return Ok(Arc::clone(runtime));
+        }
+        let pooled = match allocation {
+            Allocation::Pooling => Engine::new(config(metering).allocation_strategy(pool(self.calls))).ok(),
+            Allocation::OnDemand => None,
+        };
+        let (engine, got) = match pooled {
+            Some(engine) => (engine, Allocation::Pooling),
+            None => (on_demand(metering).map_err(|error| LoadError::Engine(error.into()))?, Allocation::OnDemand),
+        };
+        let mut linker = Linker::new(&engine);
+        wasi::link(&mut linker).map_err(|error| LoadError::Engine(error.into()))?;
+        self.ticker.add(engine.clone());
+        let runtime = Arc::new(Runtime { engine, linker, metering, allocation: got });
+        made.insert((metering, allocation), Arc::clone(&runtime));
+        Ok(runtime)
+    }
+}
+
+fn on_demand(metering: Metering) -> wasmtime::Result<Engine> {
+    Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::OnDemand))
 }
 
 fn config(metering: Metering) -> Config {
@@ -57,21 +111,24 @@ fn config(metering: Metering) -> Config {
 }
 
 /// Slots for every guest that may run, each large enough for interpreters that were compiled to WebAssembly.
+///
+/// The totals are the shares of all guests together: whoever may run finds room. A component that needs more than
+/// one share is refused by the pool when it is compiled.
 fn pool(calls: u32) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls)
-        .total_core_instances(calls.saturating_mul(16))
-        .total_memories(calls.saturating_mul(2))
-        .total_tables(calls.saturating_mul(16))
+        .total_core_instances(calls.saturating_mul(INSTANCES))
+        .total_memories(calls.saturating_mul(MEMORIES))
+        .total_tables(calls.saturating_mul(TABLES))
         .total_stacks(calls)
-        .max_core_instances_per_component(256)
-        .max_memories_per_component(16)
-        .max_tables_per_component(256)
-        .max_memories_per_module(4)
+        .max_core_instances_per_component(INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_memories_per_module(MEMORIES)
         .max_tables_per_module(16)
         .max_component_instance_size(16 << 20)
         .max_core_instance_size(16 << 20)
-        .table_elements(200_000)
+        .table_elements(TABLE_ELEMENTS)
         .max_memory_size(MAX_MEMORY)
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(64 << 10)
@@ -88,30 +145,42 @@ fn may_scan_pagemap() -> bool {
 }
 
 /// Makes guests of all engines yield every few milliseconds, from a thread of its own.
-pub(crate) struct Ticker {
-    stop: Arc<AtomicBool>,
+struct Ticker {
+    shared: Arc<Ticking>,
     thread: Option<JoinHandle<()>>,
 }
 
+#[derive(Default)]
+struct Ticking {
+    stop: AtomicBool,
+    // A mutex because engines are added while the thread ticks; the section is an increment each.
+    engines: Mutex<Vec<Engine>>,
+}
+
 impl Ticker {
-    /// Starts ticking for `engines`.
-    pub(crate) fn start(engines: Vec<Engine>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+    fn start() -> Self {
+        let shared = Arc::<Ticking>::default();
+        let ticking = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                std::thread::sleep(TICK);
+            while !ticking.stop.load(Ordering::Relaxed) {
+                std::thread::park_timeout(TICK);
+                let engines = ticking.engines.lock().unwrap_or_else(PoisonError::into_inner);
                 engines.iter().for_each(Engine::increment_epoch);
             }
         });
-        Self { stop, thread: Some(thread) }
+        Self { shared, thread: Some(thread) }
+    }
+
+    fn add(&self, engine: Engine) {
+        self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             drop(thread.join());
         }
     }

@@ -5,7 +5,6 @@ use crate::sandbox::state::State;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::Resource;
-use wasmtime_wasi::WasiView;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::clocks::WasiClocksView;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
@@ -71,21 +70,21 @@ impl monotonic_clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<u64> {
         match &self.clock {
             Some(clock) => Ok(clock.read()),
-            None => monotonic_clock::Host::now(&mut self.ctx().clocks()),
+            None => monotonic_clock::Host::now(&mut self.clocks()),
         }
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
         match &self.clock {
             Some(_) => Ok(STEP),
-            None => monotonic_clock::Host::resolution(&mut self.ctx().clocks()),
+            None => monotonic_clock::Host::resolution(&mut self.clocks()),
         }
     }
 
     fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
         match self.clock.clone() {
             Some(clock) => self.timer(clock, when),
-            None => self.ctx().clocks().subscribe_instant(when),
+            None => self.clocks().subscribe_instant(when),
         }
     }
 
@@ -95,7 +94,7 @@ impl monotonic_clock::Host for State {
                 let deadline = clock.read().saturating_add(duration);
                 self.timer(clock, deadline)
             }
-            None => self.ctx().clocks().subscribe_duration(duration),
+            None => self.clocks().subscribe_duration(duration),
         }
     }
 }
@@ -110,14 +109,14 @@ impl wall_clock::Host for State {
                     nanoseconds: u32::try_from(now % SECOND).unwrap_or(0),
                 })
             }
-            None => wall_clock::Host::now(&mut self.ctx().clocks()),
+            None => wall_clock::Host::now(&mut self.clocks()),
         }
     }
 
     fn resolution(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
         match &self.clock {
             Some(_) => Ok(wall_clock::Datetime { seconds: 0, nanoseconds: u32::try_from(STEP).unwrap_or(1) }),
-            None => wall_clock::Host::resolution(&mut self.ctx().clocks()),
+            None => wall_clock::Host::resolution(&mut self.clocks()),
         }
     }
 }

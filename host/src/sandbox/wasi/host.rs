@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use wasmtime::component::{HasSelf, Linker};
 
 mod bindings {
-    #![expect(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated from wit/host.wit")]
+    #![expect(clippy::pedantic, reason = "generated from wit/host.wit")]
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "cascade:host/imports",

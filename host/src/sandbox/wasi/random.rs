@@ -9,7 +9,6 @@ use bytes::Bytes;
 use wasmtime_wasi::p2::bindings::random::insecure;
 use wasmtime_wasi::p2::bindings::random::insecure_seed;
 use wasmtime_wasi::p2::bindings::random::random;
-use wasmtime_wasi::WasiView;
 use wasmtime_wasi::random::WasiRandomView;
 
 /// The most bytes that one request may ask for.
@@ -88,14 +87,14 @@ impl random::Host for State {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         match &mut self.chance {
             Some(chance) => chance.bytes(len),
-            None => self.ctx().random().get_random_bytes(len),
+            None => self.random().get_random_bytes(len),
         }
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
         match &mut self.chance {
             Some(chance) => Ok(chance.number()),
-            None => self.ctx().random().get_random_u64(),
+            None => self.random().get_random_u64(),
         }
     }
 }
@@ -104,14 +103,14 @@ impl insecure::Host for State {
     fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         match &mut self.chance {
             Some(chance) => chance.bytes(len),
-            None => self.ctx().random().get_insecure_random_bytes(len),
+            None => self.random().get_insecure_random_bytes(len),
         }
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
         match &mut self.chance {
             Some(chance) => Ok(chance.number()),
-            None => self.ctx().random().get_insecure_random_u64(),
+            None => self.random().get_insecure_random_u64(),
         }
     }
 }
@@ -120,7 +119,7 @@ impl insecure_seed::Host for State {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
         match &mut self.chance {
             Some(chance) => Ok((chance.number(), chance.number())),
-            None => self.ctx().random().insecure_seed(),
+            None => self.random().insecure_seed(),
         }
     }
 }

@@ -1,0 +1,156 @@
+//! A component that was loaded, and why bytes may not be one that this host runs.
+//! How it is compiled and called is for the modules around.
+
+use crate::model::Digest;
+use crate::sandbox::engine::Runtime;
+use crate::sandbox::offer::Import;
+use crate::value::Export;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A component that was compiled, and what it offers and asks for. Cheap to clone.
+#[derive(Clone)]
+pub struct Component {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all clones of a component share.
+pub(crate) struct Shared {
+    pub(crate) digest: Digest,
+    /// Kept because a task with a limit of fuel needs other code.
+    pub(crate) bytes: Bytes,
+    pub(crate) code: Code,
+    pub(crate) exports: Vec<Export>,
+    pub(crate) imports: Vec<Import>,
+}
+
+/// Compiled code and where it runs.
+#[derive(Clone)]
+pub(crate) struct Code {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) component: wasmtime::component::Component,
+}
+
+impl Component {
+    /// The digest of its bytes.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.shared.digest
+    }
+
+    /// The functions that it exports.
+    #[must_use]
+    pub fn exports(&self) -> &[Export] {
+        &self.shared.exports
+    }
+
+    /// What it imports.
+    #[must_use]
+    pub fn imports(&self) -> &[Import] {
+        &self.shared.imports
+    }
+}
+
+impl std::fmt::Debug for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Component").field("digest", &self.shared.digest).finish_non_exhaustive()
+    }
+}
+
+/// The cause of an error, as the library below tells it.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a component cannot be loaded, or a function of it not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No bytes at all.
+    #[error("the component is empty")]
+    Empty,
+    /// WebAssembly as text.
+    #[error("this is the text of a component, not its binary form")]
+    Text,
+    /// A core module.
+    #[error("this is a core WebAssembly module, not a component")]
+    CoreModule,
+    /// Machine code that somebody compiled before.
+    #[error("this is precompiled code, which is never accepted")]
+    Precompiled,
+    /// Something else.
+    #[error("this is not WebAssembly")]
+    Foreign,
+    /// The beginning of a component, or a damaged one.
+    #[error("the component is cut off or damaged")]
+    Damaged(#[source] Cause),
+    /// WASI that came after 0.2.
+    #[error("the component imports `{0}`, and only WASI 0.2 is supported")]
+    LaterWasi(String),
+    /// Async functions or types in the component's own code.
+    #[error("the component uses async functions, and only WASI 0.2 components are supported")]
+    Async(#[source] Cause),
+    /// A component that validates nowhere, or that needs what the engine has not.
+    #[error("the component does not compile")]
+    Compile(#[source] Cause),
+    /// An import that the host does not have.
+    #[error("the component imports {}, which this host does not have", import_text(.interface, .function.as_deref()))]
+    UnknownImport {
+        /// The interface, `ns:pkg/iface@1.0.0`, or the plain name.
+        interface: Arc<str>,
+        /// The first function that is wanted from it.
+        function: Option<Arc<str>>,
+    },
+    /// An import that the host has, with another type.
+    #[error("the component imports `{interface}` with a type that this host does not have")]
+    ImportType {
+        /// The interface.
+        interface: String,
+        /// Where the types differ.
+        source: Cause,
+    },
+    /// The component has no such function.
+    #[error("the component does not export `{0}`")]
+    NoExport(String),
+    /// The function has a type that no task can have.
+    #[error("`{function}` cannot be a task")]
+    Unsupported {
+        /// The function.
+        function: String,
+        /// Why.
+        source: crate::value::Unsupported,
+    },
+    /// The engine itself cannot be made on this machine.
+    #[error("the sandbox cannot be made on this machine")]
+    Engine(#[source] Cause),
+}
+
+fn import_text(interface: &str, function: Option<&str>) -> String {
+    match function {
+        Some(function) => format!("`{interface}` (`{function}`)"),
+        None => format!("`{interface}`"),
+    }
+}
+
+impl LoadError {
+    /// What would help, a sentence; none where nothing is known to.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Empty => "Build the component first: the file has no bytes.",
+            Self::Text => "Turn the text into a binary with `wasm-tools parse`.",
+            Self::CoreModule => {
+                "Build for the target `wasm32-wasip2`, or make a component of the module with `wasm-tools component new`."
+            }
+            Self::Precompiled => "Give the component itself: the host compiles it, and keeps the code in its own cache.",
+            Self::Foreign => "Give a WebAssembly component: a file that a build for `wasm32-wasip2` makes.",
+            Self::Damaged(_) => "Build or copy the component again.",
+            Self::LaterWasi(_) => "Build for WASI 0.2, in Rust for the target `wasm32-wasip2`.",
+            Self::Async(_) => "Build it without async functions, for WASI 0.2.",
+            Self::UnknownImport { .. } => {
+                "Build the component without that import, or compose it with a component that exports the interface."
+            }
+            Self::ImportType { .. } => "Build against the WIT that the host offers, or a WASI 0.2 that is not newer.",
+            Self::NoExport(_) => "List the functions of the component with `inspect`.",
+            Self::Unsupported { .. } => "Give the function parameters and a result that are plain values.",
+            Self::Compile(_) | Self::Engine(_) => return None,
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! What a component offers and asks for, as owned data: functions with their types, and imports.
+//! Whether a type may stand on an edge is said here; what may follow which is for `value`.
+
+use crate::sandbox::offer::Import;
+use crate::sandbox::offer::offer;
+use crate::value::Case;
+use crate::value::Export;
+use crate::value::Field;
+use crate::value::ResultType;
+use crate::value::Signature;
+use crate::value::Type;
+use crate::value::Unsupported;
+use std::sync::Arc;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
+
+/// The functions that a component exports, at its root and in its interfaces, in its order.
+pub(crate) fn exports(engine: &Engine, component: &Component) -> Vec<Export> {
+    let ty = component.component_type();
+    let mut exports = Vec::new();
+    for (name, item) in ty.exports(engine) {
+        match item.ty {
+            ComponentItem::ComponentFunc(function) => exports.push(export(None, name, &function)),
+            ComponentItem::ComponentInstance(instance) => {
+                let interface: Arc<str> = Arc::from(name);
+                for (name, item) in instance.exports(engine) {
+                    if let ComponentItem::ComponentFunc(function) = item.ty {
+                        exports.push(export(Some(&interface), name, &function));
+                    }
+                }
+            }
+            ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_)
+            | ComponentItem::Type(_)
+            | ComponentItem::Resource(_) => {}
+        }
+    }
+    exports
+}
+
+/// What a component imports, in its order.
+pub(crate) fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
+    let ty = component.component_type();
+    ty.imports(engine)
+        .filter(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)))
+        .map(|(name, item)| Import { name: Arc::from(name), functions: functions(engine, &item.ty), offer: offer(name) })
+        .collect()
+}
+
+fn functions(engine: &Engine, item: &ComponentItem) -> Vec<Arc<str>> {
+    let ComponentItem::ComponentInstance(instance) = item else {
+        return Vec::new();
+    };
+    instance
+        .exports(engine)
+        .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+        .map(|(name, _)| Arc::from(name))
+        .collect()
+}
+
+fn export(interface: Option<&Arc<str>>, name: &str, function: &ComponentFunc) -> Export {
+    Export { interface: interface.cloned(), function: Arc::from(name), signature: signature(function) }
+}
+
+fn signature(function: &ComponentFunc) -> Result<Signature, Unsupported> {
+    if function.async_() {
+        return Err(Unsupported::Async);
+    }
+    let params = function.params().map(|(name, ty)| {
+        let ty = owned(&ty).map_err(|ty| unsupported(format!("parameter {name}"), ty))?;
+        Ok((Arc::from(name), ty))
+    });
+    let params = params.collect::<Result<_, _>>()?;
+    let result = function.results().next().map(|ty| owned(&ty).map_err(|ty| unsupported("the result".to_owned(), ty)));
+    Ok(Signature { params, result: result.transpose()? })
+}
+
+fn unsupported(place: String, ty: &str) -> Unsupported {
+    Unsupported::Type { place, ty: ty.to_owned() }
+}
+
+/// The type as owned data, or the name of the kind of type that cannot cross an edge.
+pub(crate) fn owned(ty: &types::Type) -> Result<Type, &'static str> {
+    Ok(match ty {
+        types::Type::Bool => Type::Bool,
+        types::Type::S8 => Type::S8,
+        types::Type::U8 => Type::U8,
+        types::Type::S16 => Type::S16,
+        types::Type::U16 => Type::U16,
+        types::Type::S32 => Type::S32,
+        types::Type::U32 => Type::U32,
+        types::Type::S64 => Type::S64,
+        types::Type::U64 => Type::U64,
+        types::Type::Float32 => Type::F32,
+        types::Type::Float64 => Type::F64,
+        types::Type::Char => Type::Char,
+        types::Type::String => Type::String,
+        types::Type::List(list) => Type::List(Arc::new(owned(&list.ty())?)),
+        types::Type::Tuple(tuple) => Type::Tuple(tuple.types().map(|ty| owned(&ty)).collect::<Result<_, _>>()?),
+        types::Type::Record(record) => Type::Record(record.fields().map(field).collect::<Result<_, _>>()?),
+        types::Type::Variant(variant) => Type::Variant(variant.cases().map(case).collect::<Result<_, _>>()?),
+        types::Type::Enum(names) => Type::Enum(names.names().map(Arc::from).collect()),
+        types::Type::Flags(names) => Type::Flags(names.names().map(Arc::from).collect()),
+        types::Type::Option(option) => Type::Option(Arc::new(owned(&option.ty())?)),
+        types::Type::Result(result) => {
+            Type::Result(Arc::new(ResultType { ok: payload(result.ok())?, err: payload(result.err())? }))
+        }
+        types::Type::Own(_) => return Err("own"),
+        types::Type::Borrow(_) => return Err("borrow"),
+        types::Type::Future(_) => return Err("future"),
+        types::Type::Stream(_) => return Err("stream"),
+        types::Type::ErrorContext => return Err("error-context"),
+        types::Type::Map(_) => return Err("map"),
+        types::Type::FixedLengthList(_) => return Err("list of fixed length"),
+    })
+}
+
+fn field(field: types::Field<'_>) -> Result<Field, &'static str> {
+    Ok(Field { name: Arc::from(field.name), ty: owned(&field.ty)? })
+}
+
+fn case(case: types::Case<'_>) -> Result<Case, &'static str> {
+    Ok(Case { name: Arc::from(case.name), ty: payload(case.ty)? })
+}
+
+fn payload(ty: Option<types::Type>) -> Result<Option<Type>, &'static str> {
+    ty.as_ref().map(owned).transpose()
+}
