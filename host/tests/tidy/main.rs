@@ -1,0 +1,361 @@
+//! Rules of structure that no compiler checks: who may know whom, how long a file is, who prints.
+//! Each rule is a function from text to complaints, tested on text that breaks it; style is for clippy and rustfmt.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot read what it checks shall fail")]
+
+mod broken;
+mod code;
+
+use crate::code::begins_word;
+use crate::code::code_of;
+use crate::code::imports;
+use crate::code::word_at;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Most lines of a file.
+const MAX_LINES: usize = 500;
+
+/// Each module with those that it may import, as ARCHITECTURE.md tells. Tests may import more, see [`STRANGERS`].
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("manifest", &["model"]),
+    ("graph", &["model", "manifest"]),
+    ("value", &["model"]),
+    ("plan", &["model", "manifest", "graph", "value"]),
+    ("invoke", &["model", "value"]),
+    ("state", &["model"]),
+    ("cache", &["model", "state"]),
+    ("events", &["model"]),
+    ("sandbox", &["model", "value", "invoke", "state"]),
+    ("engine", &["model", "plan", "value", "invoke", "state", "cache", "events"]),
+    ("config", &["model", "state", "cache"]),
+    ("app", ALL_BUT_APP_AND_CLI),
+    ("cli", ALL_BUT_CLI),
+];
+
+const ALL_BUT_APP_AND_CLI: &[&str] = &[
+    "model", "manifest", "graph", "value", "plan", "invoke", "state", "cache", "events", "sandbox", "engine",
+    "config",
+];
+
+const ALL_BUT_CLI: &[&str] = &[
+    "model", "manifest", "graph", "value", "plan", "invoke", "state", "cache", "events", "sandbox", "engine",
+    "config", "app",
+];
+
+/// Modules that never see each other, not even in tests: the engine's tests run without wasm.
+const STRANGERS: (&str, &str) = ("engine", "sandbox");
+
+/// A name from outside the crate.
+#[derive(Clone, Copy)]
+enum Name {
+    /// A crate, where a path begins with it.
+    Crate(&'static str),
+    /// A macro, a type or a path, wherever it stands.
+    Words(&'static str),
+}
+
+/// Whether tests may say a name anywhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tests {
+    Free,
+    Bound,
+}
+
+/// Names, and the only places that may say them.
+const DOORS: &[(Name, &[&str], Tests)] = &[
+    (Name::Crate("wasmtime"), &["sandbox"], Tests::Bound),
+    (Name::Crate("wasmtime_wasi"), &["sandbox"], Tests::Bound),
+    (Name::Crate("wasmtime_wasi_http"), &["sandbox"], Tests::Bound),
+    (Name::Crate("redis"), &["state/redis", "cache/redis"], Tests::Bound),
+    (Name::Words("std::env"), &["model", "config"], Tests::Free),
+    (Name::Words("SystemTime"), &["model", "config"], Tests::Free),
+    (Name::Crate("getrandom"), &["model", "config"], Tests::Free),
+    (Name::Crate("anstream"), &["cli"], Tests::Bound),
+    (Name::Words("io::stdout"), &["cli"], Tests::Bound),
+    (Name::Words("io::stderr"), &["cli"], Tests::Bound),
+    (Name::Words("print!"), &["cli"], Tests::Free),
+    (Name::Words("println!"), &["cli"], Tests::Free),
+    (Name::Words("eprint!"), &["cli"], Tests::Free),
+    (Name::Words("eprintln!"), &["cli"], Tests::Free),
+];
+
+/// A source file of the crate.
+struct File {
+    /// Relative to `src`, with `/`.
+    path: String,
+    /// The whole text.
+    text: String,
+    /// Its code outside of tests, without comments and what stands in strings.
+    code: String,
+    /// Likewise its tests.
+    tests: String,
+}
+
+impl File {
+    fn new(path: &str, text: &str) -> Self {
+        let all = code_of(text);
+        let starts = all.match_indices("#[cfg(test)]\n").map(|(at, _)| at);
+        let mut inline =
+            starts.filter(|at| all[*at..].lines().nth(1).is_some_and(|line| line.ends_with('{')));
+        let (code, tests) = all.split_at(inline.next().unwrap_or(all.len()));
+        Self { path: path.to_owned(), text: text.to_owned(), code: code.to_owned(), tests: tests.to_owned() }
+    }
+
+    /// The module that the file belongs to; none for the roots `lib.rs` and `main.rs`.
+    fn module(&self) -> Option<&str> {
+        match self.path.split_once('/') {
+            Some((module, _)) => Some(module),
+            None => self.path.strip_suffix(".rs").filter(|name| !matches!(*name, "lib" | "main")),
+        }
+    }
+
+    fn complain(&self, what: &str) -> String {
+        format!("{}: {what}", self.path)
+    }
+}
+
+#[test]
+fn the_crate_is_tidy() {
+    let files = source_files();
+    let mut complaints: Vec<String> = files.iter().flat_map(check_file).collect();
+    complaints.extend(check_cycles(&files));
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_is_short() {
+    let mut complaints = Vec::new();
+    walk(root(), &mut |path| {
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let file = File::new(&path.display().to_string(), &fs::read_to_string(path).unwrap());
+            complaints.extend(check_head(&file).into_iter().chain(check_length(&file)));
+        }
+    });
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn every_dependency_says_why_it_is_here() {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let silent = unexplained_dependencies(&text);
+    assert!(silent.is_empty(), "no comment above or beside: {}", silent.join(", "));
+}
+
+#[test]
+fn no_file_knows_the_machine_it_was_written_on() {
+    let mut found = Vec::new();
+    walk(root(), &mut |path| {
+        if let Ok(text) = fs::read_to_string(path) {
+            found.extend(machine_paths(&text).map(|line| format!("{}:{line}", path.display())));
+        }
+    });
+    assert!(found.is_empty(), "absolute paths in\n{}\n", found.join("\n"));
+}
+
+/// All rules for one file.
+fn check_file(file: &File) -> Vec<String> {
+    let rules = [check_head, check_length, check_order, check_paths, check_imports, check_doors];
+    rules.iter().flat_map(|rule| rule(file)).collect()
+}
+
+fn check_head(file: &File) -> Vec<String> {
+    if file.text.starts_with("//! ") {
+        return Vec::new();
+    }
+    vec![file.complain("the first line does not say what the file is for")]
+}
+
+fn check_length(file: &File) -> Vec<String> {
+    match file.text.lines().count() {
+        0..=MAX_LINES => Vec::new(),
+        lines => vec![file.complain(&format!("{lines} lines; split it by concept"))],
+    }
+}
+
+/// Behind the tests there is nothing but tests: code there would pass for one.
+fn check_order(file: &File) -> Vec<String> {
+    let mut lines = file.tests.lines().filter(|line| !line.starts_with([' ', '}', '#']) && !line.is_empty());
+    match lines.find(|line| !line.contains("mod ")) {
+        Some(line) if file.tests.starts_with("#[cfg(test)]") => {
+            vec![file.complain(&format!("`{line}` behind the tests"))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Modules of the crate are named one by one and from its root.
+fn check_paths(file: &File) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if file.code.contains("crate::{") || file.tests.contains("crate::{") {
+        complaints.push(file.complain("name modules one by one instead of `crate::{`"));
+    }
+    if file.code.contains("super::") || file.tests.contains("super::super") {
+        complaints.push(file.complain("`super::` is for tests, and once; write the path from `crate`"));
+    }
+    complaints
+}
+
+fn check_imports(file: &File) -> Vec<String> {
+    let Some(module) = file.module() else {
+        return Vec::new();
+    };
+    let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
+        return vec![file.complain(&format!("`{module}` has no row in MAY_IMPORT"))];
+    };
+    let are_strangers = |name: &str| [(module, name), (name, module)].contains(&STRANGERS);
+    let forbidden =
+        imports(&file.code).into_iter().filter(|name| name != module && !allowed.contains(&name.as_str()));
+    let strange = imports(&file.tests).into_iter().filter(|name| are_strangers(name));
+    forbidden
+        .chain(strange)
+        .map(|name| file.complain(&format!("`{module}` must not know `{name}`")))
+        .collect()
+}
+
+fn check_doors(file: &File) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for (name, places, tests) in DOORS {
+        let is_inside = places.iter().any(|place| is_within(&file.path, place));
+        let is_said = name.is_said(&file.code) || (*tests == Tests::Bound && name.is_said(&file.tests));
+        if !is_inside && is_said {
+            complaints.push(file.complain(&format!(
+                "only {} may say `{}`",
+                places.join(" and "),
+                name.text()
+            )));
+        }
+    }
+    complaints
+}
+
+/// Whether a file is a module, named without `.rs`, or belongs to one.
+fn is_within(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+}
+
+/// Modules that import each other, by whatever way round.
+fn check_cycles(files: &[File]) -> Vec<String> {
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files {
+        if let Some(module) = file.module() {
+            let known = edges.entry(module.to_owned()).or_default();
+            known.extend(imports(&file.code).into_iter().filter(|name| name != module));
+        }
+    }
+    // Takes away what imports nothing that is left; what stays hangs in a cycle.
+    while let Some(free) = edges.iter().find(|(_, to)| !to.iter().any(|name| edges.contains_key(name))) {
+        let free = free.0.clone();
+        edges.remove(&free);
+    }
+    if edges.is_empty() {
+        return Vec::new();
+    }
+    let knot: Vec<&str> = edges.keys().map(String::as_str).collect();
+    vec![format!("import cycle among, or above, {}", knot.join(", "))]
+}
+
+impl Name {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Crate(text) | Self::Words(text) => text,
+        }
+    }
+
+    fn is_said(self, code: &str) -> bool {
+        // A module may have a child of the crate's name, and its own file speaks of that one.
+        if matches!(self, Self::Crate(name) if code.contains(&format!("mod {name};"))) {
+            return false;
+        }
+        code.match_indices(self.text()).any(|(at, found)| {
+            let (before, after) = (&code[..at], &code[at + found.len()..]);
+            let is_whole = begins_word(code, at) && word_at(after).is_empty();
+            let is_root =
+                !before.ends_with("::") && ["::", ";", " as "].iter().any(|next| after.starts_with(next));
+            is_whole && (is_root || matches!(self, Self::Words(_)))
+        })
+    }
+}
+
+/// Names under `[workspace.dependencies]` that have no comment above or beside them.
+fn unexplained_dependencies(text: &str) -> Vec<String> {
+    let section = text.split("[workspace.dependencies]\n").nth(1).unwrap_or_default();
+    let section = section.split("\n[").next().unwrap_or_default();
+    let (mut silent, mut above, mut depth) = (Vec::new(), "", 0_usize);
+    for line in section.lines() {
+        let is_entry = depth == 0 && !line.starts_with('#') && line.contains('=');
+        if is_entry && !above.starts_with('#') && !line.contains(" # ") {
+            silent.push(line.split([' ', '=', '.']).next().unwrap_or_default().to_owned());
+        }
+        depth = (depth + line.matches(['{', '[']).count()).saturating_sub(line.matches(['}', ']']).count());
+        above = line;
+    }
+    silent
+}
+
+/// The numbers of lines with a path into somebody's home.
+fn machine_paths(text: &str) -> impl Iterator<Item = usize> {
+    let homes = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
+    let lines = text.lines().enumerate();
+    lines.filter(move |(_, line)| homes.iter().any(|home| line.contains(home))).map(|(nth, _)| nth + 1)
+}
+
+/// The folder of the workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The sources of the crate. Files that exist for tests alone count as tests from their first line.
+fn source_files() -> Vec<File> {
+    let src = root().join("host/src");
+    let mut files = Vec::new();
+    walk(&src, &mut |path| {
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let relative = path.strip_prefix(&src).unwrap().to_str().unwrap().replace('\\', "/");
+            files.push(File::new(&relative, &fs::read_to_string(path).unwrap()));
+        }
+    });
+    let for_tests: Vec<String> = files.iter().flat_map(test_children).collect();
+    for file in files.iter_mut().filter(|file| for_tests.iter().any(|test| is_within(&file.path, test))) {
+        file.tests = std::mem::take(&mut file.code) + &file.tests;
+    }
+    files
+}
+
+/// The modules that a file declares under `#[cfg(test)]`, as paths without `.rs`.
+fn test_children(file: &File) -> Vec<String> {
+    let folder = file.path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+    let inner = match file.path.strip_suffix("mod.rs") {
+        Some(folder) => folder.to_owned(),
+        None => format!("{}/", file.path.trim_end_matches(".rs")),
+    };
+    let declared = file.text.split("#[cfg(test)]\n").skip(1);
+    let paths = declared.filter_map(|rest| {
+        if let Some(path) = rest.strip_prefix("#[path = \"") {
+            return path.split_once('"').map(|(path, _)| format!("{folder}{}", path.trim_end_matches(".rs")));
+        }
+        let name = rest.trim_start_matches("pub(crate) ").strip_prefix("mod ").map(word_at)?;
+        Some(format!("{inner}{name}"))
+    });
+    paths.collect()
+}
+
+/// Every file below a folder, in order, but for what tools put there.
+fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if matches!(&*name, "target" | ".git" | "node_modules" | "__pycache__" | ".venv") {
+            continue;
+        }
+        if path.is_dir() {
+            walk(&path, visit);
+        } else {
+            visit(&path);
+        }
+    }
+}
