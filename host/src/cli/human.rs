@@ -57,20 +57,18 @@ impl Sink for Human {
 /// One fact as a line with its end; further lines are indented. `tally` has counted it already.
 pub(crate) fn line(event: &Event, tally: &Tally, style: Style) -> String {
     let subject = event.subject.as_ref().map(show_subject).unwrap_or_default();
-    let told = match &event.fact {
-        Fact::TaskLog { text, .. } => {
-            let prefix = style.paint(Ink::Faint, &format!("{subject} |"));
-            return format!("{prefix} {}\n", harmless(text));
-        }
-        Fact::RunStarted { .. } | Fact::RunResumed { .. } | Fact::RunFinished { .. } => {
-            of_run(&event.fact, tally)
-        }
-        fact => of_task(fact),
-    };
+    if let Fact::TaskLog { text, .. } = &event.fact {
+        let prefix = style.paint(Ink::Faint, &format!("{subject} |"));
+        return format!("{prefix} {}\n", harmless(text));
+    }
+    let told = told(&event.fact, tally);
     let word = style.paint(told.ink, &format!("{:WORD$}", told.word));
-    let parts = [subject, told.text];
-    let shown: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    let indented = harmless(&shown.join("  ")).replace('\n', &format!("\n{:width$}", "", width = WORD + 4));
+    let text = if subject.is_empty() || told.text.is_empty() {
+        subject + &told.text
+    } else {
+        subject + "  " + &told.text
+    };
+    let indented = harmless(&text).replace('\n', &format!("\n{:width$}", "", width = WORD + 4));
     format!("{word}  {}\n", indented.trim_end())
 }
 
@@ -87,7 +85,7 @@ impl Told {
     }
 }
 
-fn of_run(fact: &Fact, tally: &Tally) -> Told {
+fn told(fact: &Fact, tally: &Tally) -> Told {
     match fact {
         Fact::RunStarted { name, tasks } => {
             Told::new(Ink::Title, "run", format!("{name}, {}", count(*tasks, "task")))
@@ -97,19 +95,9 @@ fn of_run(fact: &Fact, tally: &Tally) -> Told {
             Told::new(Ink::Title, "resumed", text)
         }
         Fact::RunFinished { status, duration_ms } => {
-            let ink = match status {
-                RunStatus::Succeeded => Ink::Good,
-                RunStatus::Failed => Ink::Bad,
-                RunStatus::Cancelled | RunStatus::Running => Ink::Warn,
-            };
-            Told::new(ink, status.as_str(), summary(tally, Duration::from_millis(*duration_ms)))
+            let text = summary(tally, Duration::from_millis(*duration_ms));
+            Told::new(ink_of(*status), status.as_str(), text)
         }
-        other => of_task(other), // the caller sends only facts of the run
-    }
-}
-
-fn of_task(fact: &Fact) -> Told {
-    match fact {
         Fact::TaskReady => Told::new(Ink::Faint, "ready", ""),
         Fact::TaskStarted => Told::new(Ink::Faint, "started", ""),
         Fact::TaskBlocked { resource } => Told::new(Ink::Faint, "blocked", format!("waits for `{resource}`")),
@@ -122,10 +110,11 @@ fn of_task(fact: &Fact) -> Told {
         Fact::TaskSkipped { reason } => {
             Told::new(Ink::Faint, "skipped", format!("{reason}: {}", why(*reason)))
         }
-        Fact::TaskFailed(failure) => Told::new(Ink::Bad, "failed", show_failure(failure)),
+        Fact::TaskFailed(failure) => {
+            Told::new(Ink::Bad, "failed", format!("{}: {}", failure.class, failure.error))
+        }
         Fact::TaskRetrying { delay_ms, failure } => {
-            let delay = show_duration(Duration::from_millis(*delay_ms));
-            Told::new(Ink::Warn, "retrying", format!("in {delay}, {}", show_failure(failure)))
+            Told::new(Ink::Warn, "retrying", retrying(*delay_ms, failure))
         }
         Fact::TaskTakenOver { takeovers } => {
             let text = format!("from a host that lost it, {} so far", count(*takeovers, "time"));
@@ -137,15 +126,25 @@ fn of_task(fact: &Fact) -> Told {
         Fact::TaskProgress { fraction, message } => {
             Told::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
         }
+        Fact::TaskLog { text, .. } => Told::new(Ink::Faint, "wrote", text.as_str()),
         Fact::StateReconnected => Told::new(Ink::Warn, "warning", "the state backend is connected again"),
         Fact::Warning { message, .. } => Told::new(Ink::Warn, "warning", message.as_str()),
-        Fact::RunStarted { .. }
-        | Fact::RunResumed { .. }
-        | Fact::RunFinished { .. }
-        | Fact::TaskLog { .. } => {
-            Told::new(Ink::Faint, "", "") // told by the callers
-        }
     }
+}
+
+const fn ink_of(status: RunStatus) -> Ink {
+    match status {
+        RunStatus::Succeeded => Ink::Good,
+        RunStatus::Failed => Ink::Bad,
+        RunStatus::Cancelled | RunStatus::Running => Ink::Warn,
+    }
+}
+
+/// When and why an attempt is repeated. Its backtrace is told if the task fails for good.
+fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
+    let delay = show_duration(Duration::from_millis(delay_ms));
+    let error = failure.error.lines().next().unwrap_or_default();
+    format!("in {delay}, {}: {error}", failure.class)
 }
 
 /// `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
@@ -164,10 +163,6 @@ fn show_subject(subject: &Subject) -> String {
         Some(item) => format!("{}[{item}]", subject.task),
         None => subject.task.to_string(),
     }
-}
-
-fn show_failure(failure: &FailureFact) -> String {
-    format!("{}: {}", failure.class, failure.error)
 }
 
 const fn why(reason: SkipReason) -> &'static str {
@@ -262,8 +257,6 @@ mod tests {
 split | hello \u{1b}[2J
 finished   split  1.2ms, 1.5 KiB
 retrying   count[3]  in 100ms, trap: unreachable
-               0: boom
-               1: run
 finished   count  1.2ms, 1.5 KiB
 cached     merge
 stored     old

@@ -68,6 +68,12 @@ pub(crate) enum OutputFault {
         /// What there is.
         known: Vec<String>,
     },
+    /// `raw` needs exactly one task.
+    #[error("`-o raw` prints the result of exactly one task, and the run has {tasks}")]
+    NotOneTask {
+        /// How many have a result.
+        tasks: usize,
+    },
     /// `raw` needs bytes.
     #[error("`-o raw` prints a string or list<u8>, and `{name}` is {ty}")]
     NotBytes {
@@ -77,14 +83,19 @@ pub(crate) enum OutputFault {
         ty: String,
     },
     /// A value that is not of its type.
-    #[error("the stored value of `{name}` cannot be read: {fault}")]
+    #[error("the stored value of `{name}` cannot be read")]
     Malformed {
         /// Which.
         name: String,
         /// What is wrong with it.
-        fault: String,
+        source: Unreadable,
     },
 }
+
+/// What is wrong with a stored value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unreadable(String);
 
 impl OutputFault {
     /// What would help.
@@ -93,9 +104,28 @@ impl OutputFault {
             Self::Unknown { known, .. } | Self::NotOne { known } if known.is_empty() => None,
             Self::Unknown { known, .. } => Some(format!("the outputs are {}", known.join(", "))),
             Self::NotOne { known } => Some(format!("choose one with `--output NAME`: {}", known.join(", "))),
+            Self::NotOneTask { .. } => Some("name one: `output RUN TASK`".to_owned()),
             Self::NotBytes { .. } => Some("use `-o json` or `-o msgpack`".to_owned()),
             Self::Malformed { .. } => None,
         }
+    }
+}
+
+/// Refuses, before anything runs, what could not be printed afterwards. `outputs` are those of the plan.
+pub(crate) fn check(
+    outputs: &[(&str, &Type)],
+    name: Option<&str>,
+    format: Format,
+) -> Result<(), OutputFault> {
+    let known = || outputs.iter().map(|(output, _)| (*output).to_owned()).collect();
+    let mut chosen = outputs.iter().filter(|(output, _)| name.is_none_or(|name| name == *output));
+    let (first, second) = (chosen.next(), chosen.next());
+    match (name, first, second, format) {
+        (Some(name), None, _, _) => Err(OutputFault::Unknown { name: name.to_owned(), known: known() }),
+        (_, _, _, Format::Json | Format::Msgpack) => Ok(()),
+        (_, Some((_, ty)), None, Format::Raw) if is_bytes(ty) => Ok(()),
+        (_, Some((output, ty)), None, Format::Raw) => Err(not_bytes(output, &of_type(ty))),
+        (_, _, _, Format::Raw) => Err(OutputFault::NotOne { known: known() }),
     }
 }
 
@@ -133,14 +163,14 @@ pub(crate) fn render(
     let bytes = match format {
         Format::Json => json_object(&values, layout)?,
         Format::Msgpack => msgpack_map(&values),
-        Format::Raw => match &*values {
-            [(name, value)] => value.raw(name)?,
-            [] if outputs.len() == 1 => Vec::new(), // the only one is left out, which is said on stderr
-            _ => {
-                return Err(OutputFault::NotOne {
-                    known: outputs.iter().map(|(name, _)| name.clone()).collect(),
-                });
-            }
+        Format::Raw if outputs.len() != 1 => {
+            return Err(OutputFault::NotOne {
+                known: outputs.iter().map(|(name, _)| name.clone()).collect(),
+            });
+        }
+        Format::Raw => match values.first() {
+            Some((name, value)) => value.raw(name)?,
+            None => Vec::new(), // the only one is left out, which is said on stderr
         },
     };
     Ok(Rendered { bytes, left_out })
@@ -159,7 +189,7 @@ pub(crate) fn render_stored(
         Format::Msgpack => Ok(msgpack_map(&values)),
         Format::Raw => match &*values {
             [(name, value)] => value.raw(name),
-            _ => Err(OutputFault::NotOne { known: results.iter().map(|(name, _)| name.clone()).collect() }),
+            several => Err(OutputFault::NotOneTask { tasks: several.len() }),
         },
     }
 }
@@ -200,15 +230,11 @@ impl Value<'_> {
     fn raw(&self, name: &str) -> Result<Vec<u8>, OutputFault> {
         let mut reader = wire::Reader::new(self.bytes);
         let kind = reader.peek().map_err(|fault| malformed(name, &fault))?;
-        let is_bytes = match self.ty {
-            Some(Type::String) => true,
-            Some(Type::List(element)) => **element == Type::U8,
-            Some(_) => false, // no other type is text or bytes
-            None => matches!(kind, Kind::Str | Kind::Bin),
-        };
-        if !is_bytes {
-            let ty = self.ty.map_or_else(|| kind.to_string(), |ty| format!("of type {ty}"));
-            return Err(OutputFault::NotBytes { name: name.to_owned(), ty });
+        match self.ty {
+            Some(ty) if is_bytes(ty) => {}
+            Some(ty) => return Err(not_bytes(name, &of_type(ty))),
+            None if matches!(kind, Kind::Str | Kind::Bin) => {}
+            None => return Err(not_bytes(name, &kind)),
         }
         let bytes = match kind {
             Kind::Str => reader.str().map(str::as_bytes),
@@ -218,8 +244,24 @@ impl Value<'_> {
     }
 }
 
+fn is_bytes(ty: &Type) -> bool {
+    match ty {
+        Type::String => true,
+        Type::List(element) => **element == Type::U8,
+        _ => false, // no other type is text or bytes
+    }
+}
+
+fn of_type(ty: &Type) -> String {
+    format!("of type {ty}")
+}
+
+fn not_bytes(name: &str, ty: &dyn std::fmt::Display) -> OutputFault {
+    OutputFault::NotBytes { name: name.to_owned(), ty: ty.to_string() }
+}
+
 fn malformed(name: &str, fault: &dyn std::fmt::Display) -> OutputFault {
-    OutputFault::Malformed { name: name.to_owned(), fault: fault.to_string() }
+    OutputFault::Malformed { name: name.to_owned(), source: Unreadable(fault.to_string()) }
 }
 
 /// Names and values in their order. The first that cannot be read is named.
@@ -315,6 +357,7 @@ mod tests {
             render(&outputs(), Format::Raw, Layout::Line).unwrap_err(),
             render(&only("top"), Format::Raw, Layout::Line).unwrap_err(),
             choose(outputs(), Some("tip")).unwrap_err(),
+            render_stored(&[], Format::Raw, Layout::Line).unwrap_err(),
             render(&[("x".into(), value("u8", b"\xa1a"))], Format::Json, Layout::Line).unwrap_err(),
         ];
         let shown: Vec<String> =
@@ -326,9 +369,24 @@ mod tests {
                 "`-o raw` prints a string or list<u8>, and `top` is of type list<tuple<string, u32>>; \
                  use `-o json` or `-o msgpack`",
                 "there is no output `tip`; the outputs are top, blob, gone",
-                "the stored value of `x` cannot be read: expected an integer, found a str; ",
+                "`-o raw` prints the result of exactly one task, and the run has 0; name one: `output RUN TASK`",
+                "the stored value of `x` cannot be read; ",
             ]
         );
+    }
+
+    #[test]
+    fn what_cannot_be_printed_is_refused_beforehand() {
+        let (text, number) = (Type::String, Type::U32);
+        let outputs = [("text", &text), ("number", &number)];
+        assert_eq!(check(&outputs, None, Format::Json), Ok(()));
+        assert_eq!(check(&[], None, Format::Msgpack), Ok(()));
+        assert_eq!(check(&outputs, Some("text"), Format::Raw), Ok(()));
+        for (name, format) in
+            [(None, Format::Raw), (Some("number"), Format::Raw), (Some("tip"), Format::Json)]
+        {
+            assert!(check(&outputs, name, format).is_err(), "{name:?}");
+        }
     }
 
     #[test]

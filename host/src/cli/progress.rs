@@ -191,7 +191,8 @@ fn message(tally: &Tally) -> String {
         .collect();
     let running = tally.running(MOST_NAMES);
     let parts = [counts.join(", "), running];
-    parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<String>>().join("  ")
+    let shown: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    shown.join("  ")
 }
 
 #[cfg(test)]
