@@ -5,30 +5,39 @@ use crate::engine::expansion::elements;
 use crate::engine::resolve::Scope;
 use crate::engine::resolve::Stuck;
 use crate::plan::Demand;
-use crate::plan::DemandClause;
 use crate::plan::Gate;
 use bytes::Bytes;
+use std::collections::HashSet;
+use std::sync::Arc;
 
-/// Whether some clause of the demand holds.
+/// Whether some clause of the demand holds: its gates are open, and its consumer is needed.
+///
+/// So there must be a way of open gates to a consumer that is always needed. Consumers may be a chain of any length
+/// and are shared between clauses: each is looked at once, without recursion.
 pub(crate) fn is_needed(scope: &Scope<'_>, demand: &Demand) -> Result<bool, Stuck> {
     let mut stuck: Option<Stuck> = None;
-    for clause in &demand.any {
-        match holds(scope, clause) {
-            Ok(true) => return Ok(true),
-            Ok(false) => {}
-            Err(more) => stuck = Some(stuck.map_or(more.clone(), |some| some.and(more))),
+    let mut seen: HashSet<*const Demand> = HashSet::new();
+    let mut open = vec![demand];
+    while let Some(demand) = open.pop() {
+        for clause in &demand.any {
+            match (are_open(scope, &clause.gates), &clause.consumer) {
+                (Ok(true), None) => return Ok(true),
+                (Ok(true), Some(consumer)) if seen.insert(Arc::as_ptr(consumer)) => open.push(consumer),
+                (Ok(_), _) => {}
+                (Err(more), _) => stuck = Some(stuck.map_or(more.clone(), |some| some.and(more))),
+            }
         }
     }
     stuck.map_or(Ok(false), Err)
 }
 
-fn holds(scope: &Scope<'_>, clause: &DemandClause) -> Result<bool, Stuck> {
-    for gate in &clause.gates {
+fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Stuck> {
+    for gate in gates {
         if !is_open(scope, gate)? {
             return Ok(false);
         }
     }
-    clause.consumer.as_ref().map_or(Ok(true), |consumer| is_needed(scope, consumer))
+    Ok(true)
 }
 
 /// Whether the selector chooses the gate's case; in a `for-each`, for some element.

@@ -10,6 +10,7 @@ use crate::model::Spanned;
 use crate::plan::Binding;
 use crate::plan::infer::infer;
 use crate::plan::infer::part_type;
+use crate::plan::scope::Reported;
 use crate::plan::scope::Scope;
 use crate::value::Conversion;
 use crate::value::Field;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 /// Where a value goes: the words for messages, and its type.
 pub(crate) struct Target<'a> {
-    /// `parameter `text``, `` `when` ``, ….
+    /// The words for messages: the parameter and its name, the key, ….
     pub(crate) name: &'a str,
     /// The type that it must have.
     pub(crate) ty: &'a Type,
@@ -38,13 +39,14 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let ty = scope.output_of(*task, span)?;
             let from = format!("the output of task `{}`", scope.task_name(*task));
             let conversion = fit(scope, &Origin { name: &from, ty: &ty, path, span }, to);
-            let default = optional(scope, default.as_ref(), to)?;
+            let default = optional(scope, default.as_ref(), to).ok()?;
             Some(Binding::Task { task: *task, path: path.clone(), conversion: conversion?, default, ty })
         }
         Expr::Param { param, path } => {
             let ty = scope.inputs.ty(*param)?.clone();
             let manifest = scope.graph.manifest();
-            let name = manifest.params.get_index(*param).map_or_else(String::new, |(name, _)| name.to_string());
+            let name =
+                manifest.params.get_index(*param).map_or_else(String::new, |(name, _)| name.to_string());
             let from = format!("param `{name}`");
             let conversion = fit(scope, &Origin { name: &from, ty: &ty, path, span }, to)?;
             Some(Binding::Input { input: *param, path: path.clone(), conversion })
@@ -58,7 +60,7 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let origin = Origin { name: "a variable", ty: &Type::String, path: &Path::root(), span };
             let conversion = fit(scope, &origin, to)?;
             let string = Target { name: to.name, ty: &Type::String };
-            let default = optional(scope, default.as_ref(), &string)?;
+            let default = optional(scope, default.as_ref(), &string).ok()?;
             let input = scope.inputs.env(name, default, span);
             Some(Binding::Input { input, path: Path::root(), conversion })
         }
@@ -75,7 +77,7 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
                 .iter()
                 .map(|(key, case)| bind(scope, case, to).map(|case| (key.value.clone(), case)))
                 .collect();
-            let default = optional(scope, default.as_ref(), to)?;
+            let default = optional(scope, default.as_ref(), to).ok()?;
             let cases = cases.into_iter().collect::<Option<Vec<_>>>()?;
             Some(Binding::Select { selector: Box::new(selector), ty, cases, default })
         }
@@ -128,7 +130,8 @@ fn fit(scope: &mut Scope<'_>, from: &Origin<'_>, to: &Target<'_>) -> Option<Conv
         Ok(conversion) => Some(conversion),
         Err(mismatch) => {
             let (name, path) = (from.name, from.path);
-            let source = if path.steps().is_empty() { name.to_owned() } else { format!("`{path}` of {name}") };
+            let source =
+                if path.steps().is_empty() { name.to_owned() } else { format!("`{path}` of {name}") };
             scope.fault(
                 Fault::at(from.span.clone(), format!("{source} does not fit {}", to.name))
                     .label(mismatch.to_string())
@@ -150,11 +153,15 @@ fn constant(scope: &mut Scope<'_>, datum: &Datum, span: &Span, to: &Target<'_>) 
     }
 }
 
-/// A default, if one is written; the outer option is about faults.
-fn optional(scope: &mut Scope<'_>, default: Option<&Spanned<Datum>>, to: &Target<'_>) -> Option<Option<Bytes>> {
+/// A default, if one is written.
+fn optional(
+    scope: &mut Scope<'_>,
+    default: Option<&Spanned<Datum>>,
+    to: &Target<'_>,
+) -> Result<Option<Bytes>, Reported> {
     match default {
-        None => Some(None),
-        Some(datum) => constant(scope, &datum.value, &datum.span, to).map(Some),
+        None => Ok(None),
+        Some(datum) => constant(scope, &datum.value, &datum.span, to).map(Some).ok_or(Reported),
     }
 }
 
@@ -194,9 +201,8 @@ fn bind_all<'e>(
     parts: impl Iterator<Item = (&'e Spanned<Expr>, &'e Type)>,
     name: &str,
 ) -> Option<Vec<Binding>> {
-    let bound: Vec<Option<Binding>> = parts
-        .map(|(part, ty)| bind(scope, part, &Target { name, ty }))
-        .collect();
+    let bound: Vec<Option<Binding>> =
+        parts.map(|(part, ty)| bind(scope, part, &Target { name, ty })).collect();
     bound.into_iter().collect()
 }
 
@@ -209,12 +215,12 @@ fn table(scope: &mut Scope<'_>, entries: &Entries, span: &Span, to: &Target<'_>)
             table(scope, entries, span, &Target { name: to.name, ty: inner })
         }
         Type::Variant(cases) => {
-            let payloads = cases.iter().map(|case| (&case.name, case.ty.as_ref()));
-            case(scope, entries, span, payloads.collect(), to)
+            let payloads: Vec<_> = cases.iter().map(|case| (&case.name, case.ty.as_ref())).collect();
+            case(scope, entries, span, &payloads, to)
         }
         Type::Result(sides) => {
             let (ok, err) = (Arc::from("ok"), Arc::from("err"));
-            case(scope, entries, span, vec![(&ok, sides.ok.as_ref()), (&err, sides.err.as_ref())], to)
+            case(scope, entries, span, &[(&ok, sides.ok.as_ref()), (&err, sides.err.as_ref())], to)
         }
         _ => misfit(scope, "a table", span, to), // no other type is a table
     }
@@ -238,8 +244,10 @@ fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[F
             let label = format!("field `{}`", field.name);
             let binding = match written {
                 Some((_, part)) => bind(scope, part, &Target { name: &label, ty: &field.ty }),
-                None if matches!(field.ty, Type::Option(_)) => constant(scope, &Datum::Null, span, &Target { name: &label, ty: &field.ty })
-                    .map(Binding::Constant),
+                None if matches!(field.ty, Type::Option(_)) => {
+                    constant(scope, &Datum::Null, span, &Target { name: &label, ty: &field.ty })
+                        .map(Binding::Constant)
+                }
                 None => {
                     scope.fault(Fault::at(span.clone(), format!("field `{}` is missing", field.name)));
                     None
@@ -255,7 +263,7 @@ fn case(
     scope: &mut Scope<'_>,
     entries: &Entries,
     span: &Span,
-    cases: Vec<(&Arc<str>, Option<&Type>)>,
+    cases: &[(&Arc<str>, Option<&Type>)],
     to: &Target<'_>,
 ) -> Option<Binding> {
     let [(key, part)] = entries else {

@@ -10,7 +10,6 @@ use crate::model::RunId;
 use crate::model::Source;
 use crate::model::TaskIdx;
 use crate::plan::Binding;
-use crate::plan::Demand;
 use crate::plan::Function;
 use crate::plan::Input;
 use crate::plan::InputKind;
@@ -122,18 +121,26 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
 }
 
 fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Box<Fault>> {
-    let at = |message: String| Fault::at(input.span.clone(), message);
+    let at = |message: String| {
+        let fault = Fault::at(input.span.clone(), message);
+        if input.is_secret { fault.secret() } else { fault } // its default may stand on the same line
+    };
     match (&input.kind, supplied) {
         (_, Some(Supplied::Datum(datum))) => encode(&input.ty, &datum).map_err(|fault| {
             let name = name_of(&input.kind);
-            let shown = if input.is_secret { "its value does not fit its type".to_owned() } else { fault.to_string() };
+            let shown = if input.is_secret {
+                "its value does not fit its type".to_owned()
+            } else {
+                fault.to_string()
+            };
             Box::new(at(format!("{name}: {shown}")).note(format!("its type is `{}`", input.ty)))
         }),
         (_, Some(Supplied::Content(content))) => file(&input.ty, &content)
             .ok_or_else(|| Box::new(at(format!("{} is not UTF-8 text", name_of(&input.kind))))),
-        (InputKind::Param { default: Some(default), .. } | InputKind::Env { default: Some(default), .. }, None) => {
-            Ok(default.clone())
-        }
+        (
+            InputKind::Param { default: Some(default), .. } | InputKind::Env { default: Some(default), .. },
+            None,
+        ) => Ok(default.clone()),
         (InputKind::Param { name, .. }, None) => Err(Box::new(
             at(format!("param `{name}` has no value"))
                 .note(format!("its type is `{}`", input.ty))
@@ -242,7 +249,10 @@ impl Parts<'_> {
         }
         if let Some(when) = &task.when {
             let mut digester = Digester::new("cascade when 1");
-            digester.digest(&self.binding_digest(&when.subject)).field(&when.equals).number(u64::from(when.is_negated));
+            digester
+                .digest(&self.binding_digest(&when.subject))
+                .field(&when.equals)
+                .number(u64::from(when.is_negated));
             keys.push(("when".to_owned(), digester.finish()));
         }
         if !task.after.is_empty() {
@@ -252,9 +262,6 @@ impl Parts<'_> {
         }
         if task.on_error == OnError::Value {
             keys.push(("on-error".to_owned(), Digest::of(b"value")));
-        }
-        if let Some(demand) = &task.demand {
-            keys.push(("select".to_owned(), self.demand_digest(demand)));
         }
         keys
     }
@@ -296,7 +303,7 @@ impl Parts<'_> {
             Binding::Select { selector, cases, default, .. } => {
                 self.parts(b"select", std::iter::once(&**selector), digester);
                 for (name, case) in cases {
-                    digester.field(name.as_bytes());
+                    digester.field(b"case").field(name.as_bytes());
                     self.binding(case, digester);
                 }
                 optional(default.as_ref(), digester);
@@ -314,15 +321,6 @@ impl Parts<'_> {
         if let Some(task) = self.plan.task(task) {
             digester.field(task.name.as_str().as_bytes());
         }
-    }
-
-    fn demand_digest(&self, demand: &Arc<Demand>) -> Digest {
-        let mut digester = Digester::new("cascade demand 1");
-        for gate in demand.any.iter().flat_map(|clause| &clause.gates) {
-            self.binding(&gate.selector, &mut digester);
-            digester.field(gate.case.as_bytes());
-        }
-        digester.finish()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::plan::Demand;
 use crate::plan::DemandClause;
 use crate::plan::Gate;
 use crate::plan::binding::selector;
-use crate::plan::scope::ItemType;
+use crate::plan::lists::Lists;
 use crate::plan::scope::Scope;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,36 +14,58 @@ use std::sync::Arc;
 /// Demands that were typed already, by where the graph keeps them, so that shared ones stay shared.
 #[derive(Default)]
 pub(crate) struct Demands {
-    typed: HashMap<*const graph::Demand, Arc<Demand>>,
+    typed: HashMap<*const graph::Demand, Option<Arc<Demand>>>,
 }
 
 impl Demands {
-    /// Types a demand. `items` gives the item types of a task.
+    /// Types a demand and those of the consumers behind it, which may be a chain of 100,000: no recursion.
+    ///
+    /// Gives none where a selector is faulty. That is reported where the selector stands, not once more here.
     pub(crate) fn compile(
         &mut self,
         scope: &mut Scope<'_>,
         demand: &Arc<graph::Demand>,
-        items: &dyn Fn(usize) -> Vec<ItemType>,
+        lists: &[Lists],
     ) -> Option<Arc<Demand>> {
-        if let Some(known) = self.typed.get(&Arc::as_ptr(demand)) {
-            return Some(Arc::clone(known));
-        }
-        let mut any = Vec::with_capacity(demand.any.len());
-        for clause in &demand.any {
-            let mut gates = Vec::with_capacity(clause.gates.len());
-            for gate in &clause.gates {
-                scope.items = gate.within.map_or_else(Vec::new, |task| items(task.index()));
-                let (binding, ty) = selector(scope, &gate.selector, &[])?;
-                gates.push(Gate { within: gate.within, selector: binding, ty, case: gate.case.clone() });
+        let reported = scope.faults.list.len();
+        let mut path: Vec<&Arc<graph::Demand>> = vec![demand];
+        while let Some(top) = path.last().copied() {
+            let depth = path.len();
+            let consumers = top.any.iter().filter_map(|clause| clause.consumer.as_ref());
+            path.extend(consumers.filter(|consumer| !self.typed.contains_key(&Arc::as_ptr(consumer))));
+            if path.len() == depth {
+                path.pop();
+                let typed = self.all(scope, top, lists);
+                self.typed.insert(Arc::as_ptr(top), typed);
             }
-            let consumer = match &clause.consumer {
-                None => None,
-                Some(consumer) => Some(self.compile(scope, consumer, items)?),
-            };
-            any.push(DemandClause { gates, consumer });
         }
-        let typed = Arc::new(Demand { any });
-        self.typed.insert(Arc::as_ptr(demand), Arc::clone(&typed));
-        Some(typed)
+        scope.faults.list.truncate(reported);
+        self.typed.get(&Arc::as_ptr(demand)).cloned().flatten()
     }
+
+    fn all(&self, scope: &mut Scope<'_>, demand: &graph::Demand, lists: &[Lists]) -> Option<Arc<Demand>> {
+        let any = demand.any.iter().map(|clause| self.clause(scope, clause, lists)).collect::<Option<_>>()?;
+        Some(Arc::new(Demand { any }))
+    }
+
+    fn clause(
+        &self,
+        scope: &mut Scope<'_>,
+        clause: &graph::DemandClause,
+        lists: &[Lists],
+    ) -> Option<DemandClause> {
+        let gates = clause.gates.iter().map(|gate| typed(scope, gate, lists)).collect::<Option<_>>()?;
+        let consumer = match &clause.consumer {
+            None => None,
+            Some(consumer) => Some(self.typed.get(&Arc::as_ptr(consumer))?.clone()?),
+        };
+        Some(DemandClause { gates, consumer })
+    }
+}
+
+fn typed(scope: &mut Scope<'_>, gate: &graph::Gate, lists: &[Lists]) -> Option<Gate> {
+    let around = gate.within.and_then(|task| lists.get(task.index()));
+    scope.items = around.map_or_else(Vec::new, |lists| lists.items.clone());
+    let (binding, ty) = selector(scope, &gate.selector, &[])?;
+    Some(Gate { within: gate.within, selector: binding, ty, case: gate.case.clone() })
 }

@@ -8,39 +8,45 @@ use crate::value::Export;
 use crate::value::Signature;
 
 /// Finds the export that a call names, or says why there is none.
-pub(crate) fn find<'e>(call: &Call, span: &Span, exports: &'e [Export]) -> Result<(usize, &'e Signature), Fault> {
+pub(crate) fn find<'e>(
+    call: &Call,
+    span: &Span,
+    exports: &'e [Export],
+) -> Result<(usize, &'e Signature), Box<Fault>> {
     let candidates: Vec<(usize, &Export)> = exports
         .iter()
         .enumerate()
         .filter(|(_, export)| *export.function == *call.function)
-        .filter(|(_, export)| call.interface.is_none() || export.interface.as_deref() == call.interface.as_deref())
+        .filter(|(_, export)| {
+            call.interface.is_none() || export.interface.as_deref() == call.interface.as_deref()
+        })
         .collect();
     let at_root = candidates.iter().find(|(_, export)| export.interface.is_none());
     let (position, export) = match (&*candidates, at_root) {
-        ([], _) => return Err(unknown(call, span, exports)),
+        ([], _) => return Err(Box::new(unknown(call, span, exports))),
         ([only], _) | (_, Some(only)) => *only,
-        (several, None) => return Err(ambiguous(call, span, several)),
+        (several, None) => return Err(Box::new(ambiguous(call, span, several))),
     };
     match &export.signature {
         Ok(signature) => Ok((position, signature)),
-        Err(unsupported) => Err(Fault::at(span.clone(), format!("`{}` cannot be a task", call.function))
-            .note(unsupported.to_string())),
+        Err(unsupported) => {
+            let fault = Fault::at(span.clone(), format!("`{}` cannot be a task", call.function));
+            Err(Box::new(fault.note(unsupported.to_string())))
+        }
     }
 }
 
 fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
     let long: Vec<String> = exports.iter().map(|export| long_form(&call.component, export)).collect();
-    let fault = match &call.interface {
-        Some(interface) => {
-            let message = format!("component `{}` exports no `{interface}` with `{}`", call.component, call.function);
-            let written = format!("{}#{interface}.{}", call.component, call.function);
-            Fault::at(span.clone(), message).suggest(&written, long.iter().map(String::as_str))
-        }
-        None => {
-            let message = format!("component `{}` exports no function `{}`", call.component, call.function);
-            let names = exports.iter().map(|export| &*export.function);
-            Fault::at(span.clone(), message).suggest(&call.function, names)
-        }
+    let fault = if let Some(interface) = &call.interface {
+        let message =
+            format!("component `{}` exports no `{interface}` with `{}`", call.component, call.function);
+        let written = format!("{}#{interface}.{}", call.component, call.function);
+        Fault::at(span.clone(), message).suggest(&written, long.iter().map(String::as_str))
+    } else {
+        let message = format!("component `{}` exports no function `{}`", call.component, call.function);
+        let names = exports.iter().map(|export| &*export.function);
+        Fault::at(span.clone(), message).suggest(&call.function, names)
     };
     if long.is_empty() {
         fault.note("the component exports no functions")

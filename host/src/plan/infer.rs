@@ -3,49 +3,35 @@
 
 use crate::graph::Expr;
 use crate::model::Datum;
+use crate::model::Fault;
 use crate::model::Path;
 use crate::model::Span;
 use crate::model::Spanned;
 use crate::plan::scope::Scope;
 use crate::value::Field;
 use crate::value::Type;
+use crate::value::assign;
 use crate::value::type_at;
-use crate::model::Fault;
 use std::sync::Arc;
 
-/// The natural type of `expr`; none where it was reported as faulty or cannot be told.
+/// The natural type of `expr`; none where a fault was reported.
 pub(crate) fn infer(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Option<Type> {
-    match &expr.value {
-        Expr::Literal(datum) => literal(datum),
-        Expr::Array(parts) => {
-            let types: Option<Vec<Type>> = parts.iter().map(|part| infer(scope, part)).collect();
-            types.map(|types| Type::Tuple(types.into()))
+    let natural = natural(scope, expr);
+    told(scope, natural, &expr.span)
+}
+
+/// The natural type of the elements of a list that is written out; none where a fault was reported.
+pub(crate) fn infer_element(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Option<Type> {
+    let natural = match &list.value {
+        Expr::Array(parts) => common(scope, parts.iter()),
+        Expr::Literal(Datum::Array(items)) => common_literal(items),
+        _ => {
+            // not written out, or no list
+            scope.fault(Fault::at(list.span.clone(), "`for-each` runs over a list"));
+            return None;
         }
-        Expr::Table(entries) => {
-            let fields: Option<Vec<Field>> = entries
-                .iter()
-                .map(|(key, part)| {
-                    let name: Arc<str> = Arc::from(key.value.as_str());
-                    infer(scope, part).map(|ty| Field { name, ty })
-                })
-                .collect();
-            fields.map(|fields| Type::Record(fields.into()))
-        }
-        Expr::Task { task, path, .. } => {
-            let ty = scope.output_of(*task, &expr.span)?;
-            part_type(scope, &ty, path, &expr.span)
-        }
-        Expr::Param { param, path } => {
-            let ty = scope.inputs.ty(*param)?.clone();
-            part_type(scope, &ty, path, &expr.span)
-        }
-        Expr::Item { item, path } => {
-            let ty = scope.items.get(*item)?.ty.clone()?;
-            part_type(scope, &ty, path, &expr.span)
-        }
-        Expr::Env { .. } | Expr::File { .. } => Some(Type::String),
-        Expr::Select { cases, .. } => cases.iter().find_map(|(_, case)| infer(scope, case)),
-    }
+    };
+    told(scope, natural, &list.span)
 }
 
 /// The type of the part of `ty` at `path`; reports a path that no value of the type has.
@@ -62,19 +48,101 @@ pub(crate) fn part_type(scope: &mut Scope<'_>, ty: &Type, path: &Path, span: &Sp
     }
 }
 
+/// Why an expression has no type.
+enum Unknown {
+    /// A fault that explains it was reported.
+    Reported,
+    /// It is a literal that may have many types.
+    Untold,
+}
+
+fn told(scope: &mut Scope<'_>, natural: Result<Type, Unknown>, span: &Span) -> Option<Type> {
+    match natural {
+        Ok(ty) => Some(ty),
+        Err(Unknown::Reported) => None,
+        Err(Unknown::Untold) => {
+            scope.fault(
+                Fault::at(span.clone(), "cannot tell the type of this value")
+                    .help("make it the `default` of a param, which has a `type`"),
+            );
+            None
+        }
+    }
+}
+
+fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown> {
+    let (ty, path) = match &expr.value {
+        Expr::Literal(datum) => return literal(datum).ok_or(Unknown::Untold),
+        Expr::Array(parts) => {
+            let types = parts.iter().map(|part| natural(scope, part)).collect::<Result<Vec<_>, _>>()?;
+            return Ok(Type::Tuple(types.into()));
+        }
+        Expr::Table(entries) => {
+            let field = |(key, part): &(Spanned<String>, _)| {
+                natural(scope, part).map(|ty| Field { name: key.value.as_str().into(), ty })
+            };
+            let fields = entries.iter().map(field).collect::<Result<Vec<_>, _>>()?;
+            return Ok(Type::Record(fields.into()));
+        }
+        Expr::Env { .. } | Expr::File { .. } => return Ok(Type::String),
+        Expr::Select { cases, .. } => return common(scope, cases.iter().map(|(_, case)| case)),
+        Expr::Task { task, path, .. } => (scope.output_of(*task, &expr.span), path),
+        Expr::Param { param, path } => (scope.inputs.ty(*param).cloned(), path),
+        Expr::Item { item, path } => (scope.items.get(*item).and_then(|item| item.ty.clone()), path),
+    };
+    let ty = ty.ok_or(Unknown::Reported)?;
+    part_type(scope, &ty, path, &expr.span).ok_or(Unknown::Reported)
+}
+
+/// The one of the expressions' types that all others fit, if there is one; else the first, for the others to be
+/// reported against.
+fn common<'e>(
+    scope: &mut Scope<'_>,
+    exprs: impl Iterator<Item = &'e Spanned<Expr>>,
+) -> Result<Type, Unknown> {
+    let mut known = None;
+    let mut is_reported = false;
+    for expr in exprs {
+        match natural(scope, expr) {
+            Ok(ty) => known = Some(known.map_or(ty.clone(), |known| wider(known, ty))),
+            Err(Unknown::Reported) => is_reported = true,
+            Err(Unknown::Untold) => {}
+        }
+    }
+    match known {
+        _ if is_reported => Err(Unknown::Reported),
+        Some(ty) => Ok(ty),
+        None => Err(Unknown::Untold),
+    }
+}
+
+fn common_literal(items: &[Datum]) -> Result<Type, Unknown> {
+    items.iter().filter_map(literal).reduce(wider).ok_or(Unknown::Untold)
+}
+
+fn wider(some: Type, other: Type) -> Type {
+    if assign(&other, &some).is_err() && assign(&some, &other).is_ok() { other } else { some }
+}
+
 fn literal(datum: &Datum) -> Option<Type> {
     match datum {
         Datum::Bool(_) => Some(Type::Bool),
+        Datum::Int(number) if i64::try_from(*number).is_err() => Some(Type::U64),
         Datum::Int(_) => Some(Type::S64),
         Datum::Float(_) => Some(Type::F64),
         Datum::Text(_) => Some(Type::String),
         Datum::Array(items) => {
-            let mut types = items.iter().map(literal);
-            let first = types.next()??;
-            types
-                .all(|ty| ty.as_ref() == Some(&first))
-                .then(|| Type::List(Arc::new(first)))
+            let types = items.iter().map(literal).collect::<Option<Vec<_>>>()?;
+            let (first, others) = types.split_first()?;
+            let is_uniform = others.iter().all(|ty| ty == first);
+            Some(if is_uniform { Type::List(Arc::new(first.clone())) } else { Type::Tuple(types.into()) })
         }
-        Datum::Null | Datum::Table(_) => None,
+        Datum::Table(entries) => {
+            let field = |(key, value): &(String, Datum)| {
+                literal(value).map(|ty| Field { name: key.as_str().into(), ty })
+            };
+            entries.iter().map(field).collect::<Option<Vec<_>>>().map(|fields| Type::Record(fields.into()))
+        }
+        Datum::Null => None,
     }
 }

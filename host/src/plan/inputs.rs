@@ -13,6 +13,7 @@ use crate::value::encode;
 use bytes::Bytes;
 use indexmap::IndexMap;
 use std::collections::HashMap;
+use std::path::Path;
 use std::path::PathBuf;
 
 /// The inputs of a plan while it is compiled. Params come first, in the manifest's order.
@@ -25,15 +26,8 @@ pub(crate) struct Inputs {
 impl Inputs {
     /// The params of a manifest; one whose type or default is faulty is reported and has no type.
     pub(crate) fn of_params(params: &IndexMap<Name, Param>, faults: &mut Faults) -> Self {
-        let list = params
-            .iter()
-            .map(|(name, param)| param_input(name, param, faults))
-            .collect();
-        Self {
-            list,
-            env: HashMap::new(),
-            files: HashMap::new(),
-        }
+        let list = params.iter().map(|(name, param)| param_input(name, param, faults)).collect();
+        Self { list, env: HashMap::new(), files: HashMap::new() }
     }
 
     /// The type of an input, if it is known.
@@ -44,25 +38,19 @@ impl Inputs {
     /// The position of a variable.
     pub(crate) fn env(&mut self, name: &str, default: Option<Bytes>, span: &Span) -> usize {
         let list = &mut self.list;
-        *self
-            .env
-            .entry((name.to_owned(), default))
-            .or_insert_with_key(|(name, default)| {
-                let kind = InputKind::Env {
-                    name: name.clone(),
-                    default: default.clone(),
-                };
-                push(list, kind, Type::String, span)
-            })
+        *self.env.entry((name.to_owned(), default)).or_insert_with_key(|(name, default)| {
+            let kind = InputKind::Env { name: name.clone(), default: default.clone() };
+            push(list, kind, Type::String, span)
+        })
     }
 
     /// The position of a file, read as bytes or as text.
-    pub(crate) fn file(&mut self, path: &PathBuf, ty: Type, span: &Span) -> usize {
+    pub(crate) fn file(&mut self, path: &Path, ty: Type, span: &Span) -> usize {
         let list = &mut self.list;
         let is_text = ty == Type::String;
         *self
             .files
-            .entry((path.clone(), is_text))
+            .entry((path.to_path_buf(), is_text))
             .or_insert_with_key(|(path, _)| push(list, InputKind::File(path.clone()), ty, span))
     }
 
@@ -73,12 +61,7 @@ impl Inputs {
 }
 
 fn push(list: &mut Vec<Option<Input>>, kind: InputKind, ty: Type, span: &Span) -> usize {
-    list.push(Some(Input {
-        kind,
-        ty,
-        is_secret: false,
-        span: span.clone(),
-    }));
+    list.push(Some(Input { kind, ty, is_secret: false, span: span.clone() }));
     list.len() - 1
 }
 
@@ -86,10 +69,9 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
     let ty = match Type::parse(&param.ty.value) {
         Ok(ty) => ty,
         Err(fault) => {
-            faults.push(
-                Fault::at(param.ty.span.clone(), format!("the type of param `{name}` is not a WIT type"))
-                    .label(fault.message.clone()),
-            );
+            let message = format!("the type of param `{name}` is not a WIT type");
+            let fault = Fault::at(param.ty.span.clone(), message).label(fault.message.clone());
+            faults.push(if param.secret { fault.secret() } else { fault }); // its default may stand on the same line
             return None;
         }
     };
@@ -98,8 +80,10 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
         Some(datum) => match encode(&ty, &datum.value) {
             Ok(bytes) => Some(bytes),
             Err(fault) => {
-                let shown = if param.secret { "the default does not fit".to_owned() } else { fault.to_string() };
-                let mut fault = Fault::at(datum.span.clone(), shown).note(format!("param `{name}` has the type `{ty}`"));
+                let shown =
+                    if param.secret { "the default does not fit".to_owned() } else { fault.to_string() };
+                let mut fault =
+                    Fault::at(datum.span.clone(), shown).note(format!("param `{name}` has the type `{ty}`"));
                 if param.secret {
                     fault = fault.secret();
                 }
@@ -109,11 +93,7 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
         },
     };
     Some(Input {
-        kind: InputKind::Param {
-            name: name.clone(),
-            default,
-            description: param.description.clone(),
-        },
+        kind: InputKind::Param { name: name.clone(), default, description: param.description.clone() },
         ty,
         is_secret: param.secret,
         span: param.span.clone(),

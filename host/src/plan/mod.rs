@@ -1,19 +1,23 @@
 //! A graph and its components' signatures to an immutable, typed [`Plan`]; its digest once the inputs are known.
 //! Nothing is executed here, and no file, variable or component is read: callers hand all of it in.
 
-mod binding;
-mod bound;
-mod compile;
-mod function;
-mod demand;
-mod infer;
-mod inputs;
-mod scope;
-mod record;
 mod types;
+mod compile;
+mod callee;
+mod function;
+mod scope;
+mod inputs;
+mod lists;
+mod binding;
+mod infer;
+mod demand;
+mod policy;
+mod bound;
+mod record;
 
 pub use bound::{Bound, Given, Supplied, bind};
-pub use compile::{Interface, compile};
+pub use callee::Interface;
+pub use compile::compile;
 pub use record::{Difference, PlanRecord};
 pub use types::{
     Binding, CacheRule, Condition, Demand, DemandClause, ForEach, Function, Gate, Input, InputKind,

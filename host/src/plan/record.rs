@@ -31,6 +31,8 @@ pub enum Difference {
         /// The key: `call`, `args.x`, `when`, ….
         key: String,
     },
+    /// The tasks are the same and stand in another order, which is what their numbers follow.
+    Reordered,
 }
 
 impl PlanRecord {
@@ -50,9 +52,7 @@ impl PlanRecord {
     /// Reads the stored form; none if it is damaged or of a version that this host does not know.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        rmp_serde::from_slice(bytes)
-            .ok()
-            .filter(|record: &Self| record.v == VERSION)
+        rmp_serde::from_slice(bytes).ok().filter(|record: &Self| record.v == VERSION)
     }
 
     /// How this plan differs from the `stored` one, in the order of this one.
@@ -71,6 +71,11 @@ impl PlanRecord {
         }
         let removed = stored.tasks.iter().filter(|(name, _)| !now.contains_key(name.as_str()));
         found.extend(removed.map(|(name, _)| Difference::Removed(name.clone())));
+        let is_reordered =
+            self.tasks.iter().map(|(name, _)| name).ne(stored.tasks.iter().map(|(name, _)| name));
+        if found.is_empty() && is_reordered {
+            found.push(Difference::Reordered);
+        }
         found
     }
 }
@@ -95,6 +100,7 @@ impl fmt::Display for Difference {
         match self {
             Self::Added(task) => write!(f, "task `{task}` is new"),
             Self::Removed(task) => write!(f, "task `{task}` is gone"),
+            Self::Reordered => f.write_str("the tasks stand in another order"),
             Self::Changed { task, key } => write!(f, "task `{task}`: `{key}` has changed"),
         }
     }
@@ -118,7 +124,12 @@ mod tests {
         let shown: Vec<String> = now.differences(&stored).iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
-            ["task `a`: `call` has changed", "task `a`: `when` has changed", "task `c` is new", "task `b` is gone"]
+            [
+                "task `a`: `call` has changed",
+                "task `a`: `when` has changed",
+                "task `c` is new",
+                "task `b` is gone"
+            ]
         );
         assert!(now.differences(&now).is_empty());
     }

@@ -22,10 +22,14 @@ pub(crate) enum OutputType {
 }
 
 /// An item of the task at hand.
+#[derive(Clone)]
 pub(crate) struct ItemType {
     /// The type of an element; none where the list was faulty.
     pub(crate) ty: Option<Type>,
 }
+
+/// A fault was reported, so that nothing more is to be said.
+pub(crate) struct Reported;
 
 /// What expressions are typed against.
 pub(crate) struct Scope<'a> {
@@ -67,8 +71,6 @@ impl Scope<'_> {
     /// The name of a task.
     pub(crate) fn task_name(&self, task: TaskIdx) -> String {
         let tasks = &self.graph.manifest().tasks;
-        tasks
-            .get_index(task.index())
-            .map_or_else(String::new, |(name, _)| name.to_string())
+        tasks.get_index(task.index()).map_or_else(String::new, |(name, _)| name.to_string())
     }
 }

@@ -202,6 +202,24 @@ pub struct Demand {
     pub any: Vec<DemandClause>,
 }
 
+/// Demands of a chain of consumers are taken apart one by one, however long it is.
+impl Drop for Demand {
+    fn drop(&mut self) {
+        let mut open = self.take_consumers();
+        while let Some(demand) = open.pop() {
+            if let Some(mut last) = Arc::into_inner(demand) {
+                open.append(&mut last.take_consumers());
+            }
+        }
+    }
+}
+
+impl Demand {
+    fn take_consumers(&mut self) -> Vec<Arc<Self>> {
+        self.any.iter_mut().filter_map(|clause| clause.consumer.take()).collect()
+    }
+}
+
 /// One way to be needed.
 #[derive(Debug)]
 pub struct DemandClause {
@@ -345,13 +363,21 @@ impl Binding {
             Self::Constant(_) | Self::Input { .. } | Self::Item { .. } => {}
             Self::Task { task, .. } => visit(*task),
             Self::List(_, parts) | Self::Tuple(parts) => {
-                parts.iter().for_each(|part| part.each_task(visit));
+                for part in parts {
+                    part.each_task(visit);
+                }
             }
-            Self::Record(fields) => fields.iter().for_each(|(_, part)| part.each_task(visit)),
+            Self::Record(fields) => {
+                for (_, part) in fields {
+                    part.each_task(visit);
+                }
+            }
             Self::Case(_, part) | Self::Wrapped(part) => part.each_task(visit),
             Self::Select { selector, cases, .. } => {
                 selector.each_task(visit);
-                cases.iter().for_each(|(_, case)| case.each_task(visit));
+                for (_, case) in cases {
+                    case.each_task(visit);
+                }
             }
         }
     }

@@ -1,0 +1,128 @@
+//! Which function each task calls and what its output is: all that must be known before any edge is typed.
+//! Finding one function among a component's exports stands in `function`.
+
+use crate::graph::Graph;
+use crate::graph::Node;
+use crate::manifest;
+use crate::manifest::Grants;
+use crate::manifest::OnError;
+use crate::model::Digest;
+use crate::model::Fault;
+use crate::model::Faults;
+use crate::plan::Function;
+use crate::plan::function;
+use crate::plan::scope::OutputType;
+use crate::value::Export;
+use crate::value::ResultType;
+use crate::value::Signature;
+use crate::value::Type;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a component exports, and the digest of its bytes.
+#[derive(Debug, Clone)]
+pub struct Interface {
+    /// SHA-256 of the component's bytes.
+    pub digest: Digest,
+    /// Its functions.
+    pub exports: Vec<Export>,
+}
+
+/// The function of a task.
+pub(crate) struct Callee<'a> {
+    /// Its position in the plan.
+    pub(crate) function: usize,
+    pub(crate) signature: &'a Signature,
+}
+
+/// The functions of all tasks.
+#[derive(Default)]
+pub(crate) struct Callees<'a> {
+    /// By task; none where the component could not be loaded or a fault was reported.
+    pub(crate) of_tasks: Vec<Option<Callee<'a>>>,
+    /// Each function that is called, once per set of grants.
+    pub(crate) functions: Vec<Function>,
+    /// Positions by component and export, and by task where that has grants of its own.
+    known: HashMap<(usize, usize, Option<usize>), usize>,
+}
+
+impl<'a> Callees<'a> {
+    /// Finds the function of every task.
+    pub(crate) fn find(graph: &Graph, interfaces: &'a [Option<Interface>], faults: &mut Faults) -> Self {
+        let mut callees = Self::default();
+        for (at, (task, node)) in graph.manifest().tasks.values().zip(graph.nodes()).enumerate() {
+            let interface = interfaces.get(node.component).and_then(Option::as_ref);
+            let callee = interface.map(|interface| callees.callee(graph, at, (task, node), interface));
+            let callee = match callee.transpose() {
+                Ok(callee) => callee,
+                Err(fault) => {
+                    faults.push(*fault);
+                    None
+                }
+            };
+            callees.of_tasks.push(callee);
+        }
+        callees
+    }
+
+    fn callee(
+        &mut self,
+        graph: &Graph,
+        at: usize,
+        (task, node): (&manifest::Task, &Node),
+        interface: &'a Interface,
+    ) -> Result<Callee<'a>, Box<Fault>> {
+        let span = &task.call.span;
+        let (export, signature) = function::find(&task.call.value, span, &interface.exports)?;
+        let key = (node.component, export, task.grants.as_ref().map(|_| at));
+        if let Some(function) = self.known.get(&key) {
+            return Ok(Callee { function: *function, signature });
+        }
+        let component = graph.manifest().components.get_index(node.component);
+        let (Some((name, _)), Some(export)) = (component, interface.exports.get(export)) else {
+            return Err(Box::new(Fault::at(span.clone(), "the component is not known")));
+        };
+        let function = self.functions.len();
+        self.functions.push(Function {
+            component: node.component,
+            component_name: name.clone(),
+            digest: interface.digest,
+            export: export.clone(),
+            grants: grants(graph, node, task).cloned().unwrap_or_default(),
+        });
+        self.known.insert(key, function);
+        Ok(Callee { function, signature })
+    }
+}
+
+/// What a task is granted: its own grants, or those of its component.
+pub(crate) fn grants<'a>(graph: &'a Graph, node: &Node, task: &'a manifest::Task) -> Option<&'a Grants> {
+    let of_component =
+        || graph.manifest().components.get_index(node.component).map(|(_, found)| &found.grants);
+    task.grants.as_ref().or_else(of_component)
+}
+
+/// The payloads of a function's result: the plain value or that of `ok`, and that of `err`.
+pub(crate) fn sides(signature: &Signature) -> (Option<Type>, Option<Type>) {
+    match &signature.result {
+        Some(Type::Result(sides)) => (sides.ok.clone(), sides.err.clone()),
+        other => (other.clone(), None), // whatever is no `result` is a plain value
+    }
+}
+
+/// The type of a task's output.
+pub(crate) fn output_type(callee: Option<&Callee<'_>>, task: &manifest::Task) -> OutputType {
+    let Some(Callee { signature, .. }) = callee else {
+        return OutputType::Unknown;
+    };
+    let (ok, err) = sides(signature);
+    let single = match (task.on_error, &signature.result) {
+        (OnError::Value, Some(Type::Result(_))) => Some(Type::Result(Arc::new(ResultType { ok, err }))),
+        _ => ok, // an `err` fails the task, or there is none
+    };
+    match single {
+        None => OutputType::Nothing,
+        Some(ty) if task.for_each.is_empty() => OutputType::Known(ty),
+        Some(ty) => OutputType::Known(Type::List(Arc::new(ty))),
+    }
+}

@@ -1,0 +1,85 @@
+//! The lists of `for-each`, typed before anything that refers to their items.
+//! What a list is made of is typed as any other value, in `binding`.
+
+use crate::graph::Expr;
+use crate::graph::Node;
+use crate::model::Fault;
+use crate::model::Spanned;
+use crate::plan::ForEach;
+use crate::plan::binding::Target;
+use crate::plan::binding::bind;
+use crate::plan::callee::Callee;
+use crate::plan::infer::infer;
+use crate::plan::infer::infer_element;
+use crate::plan::scope::ItemType;
+use crate::plan::scope::Scope;
+use crate::value::Signature;
+use crate::value::Type;
+use crate::value::assign;
+use std::sync::Arc;
+
+/// What one task runs over.
+#[derive(Default)]
+pub(crate) struct Lists {
+    /// The lists; none where a fault was reported.
+    pub(crate) lists: Option<Vec<ForEach>>,
+    /// The types of their elements.
+    pub(crate) items: Vec<ItemType>,
+}
+
+/// Types the lists of a task.
+pub(crate) fn lists(scope: &mut Scope<'_>, node: &Node, callee: Option<&Callee<'_>>) -> Lists {
+    scope.items = Vec::new();
+    let mut items = Vec::with_capacity(node.for_each.len());
+    let mut lists = Vec::with_capacity(node.for_each.len());
+    for (position, (item, list)) in node.for_each.iter().enumerate() {
+        let ty = match &list.value {
+            Expr::Literal(_) | Expr::Array(_) => {
+                let signature = callee.map(|callee| callee.signature);
+                signature.and_then(|signature| literal(scope, node, (position, list), signature))
+            }
+            _ => reference(scope, list), // has a type of its own
+        };
+        let element = ty.clone();
+        items.push(ItemType { ty: element });
+        lists.push(ty.and_then(|element| {
+            let ty = Type::List(Arc::new(element));
+            let name = format!("`for-each.{item}`");
+            let list = bind(scope, list, &Target { name: &name, ty: &ty })?;
+            Some(ForEach { item: item.clone(), list, ty })
+        }));
+    }
+    Lists { lists: lists.into_iter().collect(), items }
+}
+
+/// The type of an element of what must be a list.
+fn reference(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Option<Type> {
+    match infer(scope, list)? {
+        Type::List(element) => Some((*element).clone()),
+        other => {
+            scope.fault(
+                Fault::at(list.span.clone(), "`for-each` runs over a list")
+                    .note(format!("this has the type `{other}`")),
+            );
+            None
+        }
+    }
+}
+
+/// The type of an element of a list that is written out: that of the parameter which the item goes to as it is, and
+/// of several the narrowest, or else the one that the elements have by themselves.
+fn literal(
+    scope: &mut Scope<'_>,
+    node: &Node,
+    (position, list): (usize, &Spanned<Expr>),
+    signature: &Signature,
+) -> Option<Type> {
+    let uses = node.args.iter().filter_map(|(name, arg)| match &arg.value {
+        Expr::Item { item, path } if *item == position && path.steps().is_empty() => {
+            signature.params.iter().find(|(param, _)| **param == *name.value).map(|(_, ty)| ty.clone())
+        }
+        _ => None, // any other use does not tell the element's type
+    });
+    uses.reduce(|known, ty| if assign(&ty, &known).is_ok() { ty } else { known })
+        .or_else(|| infer_element(scope, list))
+}

@@ -1,0 +1,51 @@
+//! What a task's policy says about its function: errors as values, errors that are never retried, caching.
+//! Policies are followed by the engine; here they are only held against the signature and the grants.
+
+use crate::manifest;
+use crate::manifest::CachePolicy;
+use crate::manifest::Grants;
+use crate::manifest::OnError;
+use crate::model::Fault;
+use crate::plan::CacheRule;
+use crate::plan::scope::Scope;
+use crate::value::Signature;
+use crate::value::Type;
+
+/// Reports what the function cannot give.
+pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, signature: &Signature) {
+    let result = match &signature.result {
+        Some(Type::Result(result)) => Some(result),
+        _ => None, // every other type of result has no `err`
+    };
+    if task.on_error == OnError::Value && result.is_none() {
+        let message = "`on-error = \"value\"` needs a function that returns a `result`";
+        let fault =
+            Fault::at(task.call.span.clone(), message).note(format!("the signature is `{signature}`"));
+        scope.fault(fault);
+    }
+    let cases: Vec<&str> = match result.and_then(|result| result.err.as_ref()) {
+        Some(Type::Variant(cases)) => cases.iter().map(|case| &*case.name).collect(),
+        Some(Type::Enum(names)) => names.iter().map(|name| &**name).collect(),
+        _ => Vec::new(), // errors of other types have no cases
+    };
+    for permanent in &task.policy.retry.permanent {
+        if !cases.contains(&&*permanent.value) {
+            let message = format!("the function's error has no case `{}`", permanent.value);
+            let fault = Fault::at(permanent.span.clone(), message)
+                .suggest(&permanent.value, cases.iter().copied())
+                .note(format!("the signature is `{signature}`"));
+            scope.fault(fault);
+        }
+    }
+}
+
+/// Whether results are shared between runs.
+pub(crate) fn cache_rule(policy: CachePolicy, grants: Option<&Grants>) -> CacheRule {
+    match policy {
+        CachePolicy::Never => CacheRule::Off,
+        CachePolicy::Always => CacheRule::Shared(None),
+        CachePolicy::For(ttl) => CacheRule::Shared(Some(ttl)),
+        CachePolicy::IfPure if grants.is_none_or(Grants::is_pure) => CacheRule::Shared(None),
+        CachePolicy::IfPure => CacheRule::Impure,
+    }
+}
