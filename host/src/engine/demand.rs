@@ -65,3 +65,67 @@ fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Stuck> {
         _ => chooses(&[]), // outside of a `for-each`, or the same for all its elements
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::resolve::Known;
+    use crate::graph::sample::sample;
+    use crate::model::RunId;
+    use crate::model::TaskIdx;
+    use crate::plan::Bound;
+    use crate::plan::Given;
+    use crate::plan::bind;
+    use crate::plan::sample::compiled_with;
+    use crate::state::Entry;
+
+    const FUNCTIONS: &[&str] = &["run() -> string", "echo(t: string) -> string"];
+
+    fn bound(text: &str) -> Bound {
+        let parsed = sample(text);
+        let source = parsed.manifest.source.clone();
+        let plan = compiled_with(FUNCTIONS, parsed).unwrap_or_else(|faults| panic!("{faults:#?}"));
+        let run = RunId::new("r").unwrap();
+        bind(&Arc::new(plan), Given { inputs: Vec::new(), grants: Vec::new(), run: &run }, &source).unwrap()
+    }
+
+    /// Whether `task` is needed once the tasks of `known` have yielded these texts.
+    fn needed(bound: &Bound, task: u32, known: &[(u32, &str)]) -> Result<bool, Stuck> {
+        let entry = |text: &str| {
+            let mut bytes = Vec::new();
+            crate::value::wire::put_str(&mut bytes, text);
+            Entry::Done(bytes.into())
+        };
+        let known: Known = known.iter().map(|(task, text)| (TaskIdx::new(*task), entry(text))).collect();
+        let scope = Scope { bound, known: &known, items: &[] };
+        let task = bound.plan().task(TaskIdx::new(task)).unwrap();
+        is_needed(&scope, task.demand.as_ref().unwrap())
+    }
+
+    #[test]
+    fn needed_if_a_way_of_open_gates_leads_out() {
+        let bound = bound("s:\nt:\na:\nb: call=c.echo t=(t ? y=a | 'x')\nc: call=c.echo t=(s ? x=b | 'x')");
+        assert_eq!(needed(&bound, 2, &[(0, "x"), (1, "y")]), Ok(true));
+        assert_eq!(needed(&bound, 2, &[(0, "z"), (1, "y")]), Ok(false));
+        assert_eq!(needed(&bound, 2, &[(1, "z")]), Ok(false));
+        assert_eq!(needed(&bound, 2, &[(1, "y")]), Err(Stuck::Needs(vec![TaskIdx::new(0)])));
+    }
+
+    #[test]
+    fn one_open_way_is_enough_whatever_the_others_wait_for() {
+        let bound = bound("s:\nt:\na:\nb: call=c.echo t=(t ? y=a | 'x')\nc: call=c.echo t=(s ? x=a | 'x')");
+        assert_eq!(needed(&bound, 2, &[(0, "x")]), Ok(true));
+        assert_eq!(needed(&bound, 2, &[(1, "y")]), Ok(true));
+        assert!(matches!(needed(&bound, 2, &[(1, "z")]), Err(Stuck::Needs(_))));
+    }
+
+    #[test]
+    fn long_chain_of_choices_does_not_overflow_the_stack() {
+        let len = 50_000;
+        let line = |at| format!("t{at}: call=c.echo t=(s ? x=t{}, y=t{} | 'x')", at + 1, at + 1);
+        let chain = (0..len).map(line).collect::<Vec<_>>().join("\n");
+        let bound = bound(&format!("s:\n{chain}\nt{len}:"));
+        assert_eq!(needed(&bound, len + 1, &[(0, "y")]), Ok(true));
+        assert_eq!(needed(&bound, len + 1, &[(0, "z")]), Ok(false));
+    }
+}

@@ -13,7 +13,7 @@ mod uses;
 mod demand;
 mod order;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

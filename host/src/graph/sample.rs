@@ -2,8 +2,10 @@
 //! One line a definition; the manifest's own syntax is not looked at here.
 //!
 //! ```text
-//! component c               param p = string          resource gpu = 2          lost task t          partial
-//! a: b x=$p (s ? one=b, two=[c, #i]) >d when=b each.i=$p use.gpu=1 call=c.run
+//! component c          param p = u8 | 5          secret p = string | 'x'          resource gpu = 2
+//! lost task t          partial
+//! a: b x=$p (s ? one=b, two=[c, #i] | 'none') >d when=b equals='x' each.i=$p use.gpu=1 call=c.run
+//! b: x=a.path|5 y={ k=%ENV|'x', l=@file, m=true } on-error=value permanent=case
 //! out o = (s ? one=b)
 //! ```
 
@@ -87,10 +89,11 @@ impl Cursor<'_> {
     }
 
     fn eat(&mut self, token: &str) -> bool {
-        self.blanks();
-        let is_next = self.rest().starts_with(token);
-        self.at += if is_next { token.len() } else { 0 };
-        is_next
+        let Some(rest) = self.rest().trim_start_matches(' ').strip_prefix(token) else {
+            return false;
+        };
+        self.at = self.text.len() - rest.len();
+        true
     }
 
     fn expect(&mut self, token: &str) {
@@ -121,11 +124,11 @@ impl Cursor<'_> {
                     let named = self.word();
                     manifest.components.insert(name(&named.value), component(named.span));
                 }
-                "param" => {
-                    let named = self.word();
+                "param" | "secret" => {
+                    let (named, secret) = (self.word(), word.value == "secret");
                     self.expect("=");
-                    let (span, secret) = (named.span, false);
-                    let param = Param { span, ty: self.word(), default: None, description: None, secret };
+                    let (ty, default) = (self.word(), self.default());
+                    let param = Param { span: named.span, ty, default, description: None, secret };
                     manifest.params.insert(name(&named.value), param);
                 }
                 "resource" => {
@@ -214,6 +217,15 @@ impl Cursor<'_> {
                 let subject = self.expr();
                 task.when = Some(When { span: key.span, subject, equals: None, is_negated: false });
             }
+            _ if key.value == "equals" => {
+                let equals = self.literal();
+                task.when.iter_mut().for_each(|when| when.equals = equals.clone());
+            }
+            _ if key.value == "on-error" => {
+                assert_eq!(self.word().value, "value");
+                task.on_error = OnError::Value;
+            }
+            _ if key.value == "permanent" => task.policy.retry.permanent.push(self.word()),
             _ if key.value == "call" => {
                 task.call = self.word().map(|text| {
                     let (component, function) = text.split_once('.').unwrap();
@@ -230,43 +242,105 @@ impl Cursor<'_> {
     fn expr(&mut self) -> Spanned<Expr> {
         self.blanks();
         let start = self.at;
+        if let Some(literal) = self.literal() {
+            return literal.map(Expr::Literal);
+        }
         let expr = if self.eat("(") {
             let selector = self.expr();
             self.expect("?");
-            let mut cases = Vec::new();
-            while !self.eat(")") {
-                let case = self.word();
-                self.expect("=");
-                cases.push((case, self.expr()));
-                self.eat(",");
-            }
-            reference(Reference::Select { selector, cases, default: None })
+            let cases = self.entries();
+            let default = self.default();
+            self.expect(")");
+            reference(Reference::Select { selector, cases, default })
+        } else if self.eat("{") {
+            let entries = self.entries();
+            self.expect("}");
+            table(entries)
         } else if self.eat("[") {
             let mut parts = Vec::new();
             while !self.eat("]") {
                 parts.push(self.expr());
                 self.eat(",");
             }
-            Expr::Array(parts)
+            array(parts)
         } else if self.eat("$") {
-            reference(Reference::Param { param: self.word(), path: Path::root() })
+            let (param, path) = self.part();
+            reference(Reference::Param { param, path })
         } else if self.eat("#") {
-            reference(Reference::Item { item: self.word(), path: Path::root() })
-        } else if self.rest().starts_with(|c: char| c.is_ascii_digit()) {
-            Expr::Literal(Datum::Int(self.word().value.parse().unwrap()))
-        } else if self.eat("'") {
-            let text = self.word().value;
-            self.expect("'");
-            Expr::Literal(Datum::Text(text))
+            let (item, path) = self.part();
+            reference(Reference::Item { item, path })
+        } else if self.eat("%") {
+            reference(Reference::Env { name: self.word(), default: self.default() })
+        } else if self.eat("@") {
+            reference(Reference::File { path: self.word().map(Into::into) })
         } else {
-            let task = self.word();
-            let (task, path) = match task.value.split_once('.') {
-                Some((name, path)) => (Spanned::new(name.to_owned(), task.span), Path::parse(path).unwrap()),
-                None => (task, Path::root()),
-            };
-            reference(Reference::Task { task, path, default: None })
+            let (task, path) = self.part();
+            reference(Reference::Task { task, path, default: self.default() })
         };
         Spanned::new(expr, start..self.at)
+    }
+
+    fn entries(&mut self) -> Vec<(Spanned<String>, Spanned<Expr>)> {
+        let mut entries = Vec::new();
+        self.blanks();
+        while self.rest().starts_with(|c: char| c.is_ascii_alphabetic()) {
+            let key = self.word();
+            self.expect("=");
+            entries.push((key, self.expr()));
+            self.eat(",");
+            self.blanks();
+        }
+        entries
+    }
+
+    /// A name and, after a dot, a path.
+    fn part(&mut self) -> (Spanned<String>, Path) {
+        let word = self.word();
+        match word.value.split_once('.') {
+            Some((name, path)) => (Spanned::new(name.to_owned(), word.span), Path::parse(path).unwrap()),
+            None => (word, Path::root()),
+        }
+    }
+
+    fn default(&mut self) -> Option<Spanned<Datum>> {
+        if self.eat("|") { Some(self.literal().unwrap()) } else { None }
+    }
+
+    fn literal(&mut self) -> Option<Spanned<Datum>> {
+        self.blanks();
+        let start = self.at;
+        let datum = if self.eat("'") {
+            let len = self.rest().find('\'').unwrap();
+            let text = self.rest()[..len].to_owned();
+            self.at += len + 1;
+            Datum::Text(text)
+        } else if self.rest().starts_with(|c: char| c.is_ascii_digit() || c == '-') {
+            self.word().value.parse().map(Datum::Int).unwrap()
+        } else if self.eat("true") {
+            Datum::Bool(true)
+        } else {
+            return None;
+        };
+        Some(Spanned::new(datum, start..self.at))
+    }
+}
+
+/// An array or a table without references is a literal, as in a manifest.
+fn array(parts: Vec<Spanned<Expr>>) -> Expr {
+    let items: Option<Vec<Datum>> = parts.iter().map(|part| constant(&part.value)).collect();
+    items.map_or(Expr::Array(parts), |items| Expr::Literal(Datum::Array(items)))
+}
+
+fn table(entries: Vec<(Spanned<String>, Spanned<Expr>)>) -> Expr {
+    let pairs = entries.iter().map(|(key, part)| Some((key.value.clone(), constant(&part.value)?)));
+    let pairs: Option<Vec<(String, Datum)>> = pairs.collect();
+    pairs.map_or(Expr::Table(entries), |pairs| Expr::Literal(Datum::Table(pairs)))
+}
+
+fn constant(expr: &Expr) -> Option<Datum> {
+    match expr {
+        Expr::Literal(datum) => Some(datum.clone()),
+        Expr::Array(_) | Expr::Table(_) | Expr::Reference(_) => None,
     }
 }
 

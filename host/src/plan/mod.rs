@@ -14,6 +14,12 @@ mod demand;
 mod policy;
 mod bound;
 mod record;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod digests;
 
 pub use bound::{Bound, Given, Supplied, bind};
 pub use callee::Interface;

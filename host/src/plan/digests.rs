@@ -1,0 +1,209 @@
+//! What a run's digest depends on and what not, and how a difference is named.
+//! The digests of cached calls are the engine's.
+
+use crate::graph::sample::sample;
+use crate::manifest::OnError;
+use crate::manifest::Parsed;
+use crate::model::Datum;
+use crate::model::Digest;
+use crate::model::RunId;
+use crate::model::Size;
+use crate::plan::Bound;
+use crate::plan::Given;
+use crate::plan::Supplied;
+use crate::plan::bind;
+use crate::plan::sample::compiled_with;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+const FUNCTIONS: &[&str] = &[
+    "make(x: u32; y: option<u32>) -> u32",
+    "other(x: u32; y: option<u32>) -> u32",
+    "name() -> string",
+    "flag(t: string) -> bool",
+    "try(x: u32) -> result<u32, string>",
+    "many(xs: list<u32>) -> u32",
+];
+
+const TEXT: &str = "param p = u32 | 1\nsecret key = string | 'k'\nresource gpu = 2\n\
+    s: call=c.name\nf: call=c.flag t=$key\na: call=c.make x=$p\nb: call=c.make x=a y=2 when=f >s\n\
+    l: call=c.make each.i=[1, 2] x=#i\nc: call=c.many xs=l\nd: call=c.make x=(s ? one=b, two=c | 5)\n\
+    e: call=c.try x=7";
+
+fn parsed(change: impl FnOnce(&mut Parsed)) -> Parsed {
+    let mut parsed = sample(TEXT);
+    change(&mut parsed);
+    parsed
+}
+
+struct Inputs {
+    values: Vec<Option<Datum>>,
+    run: &'static str,
+    grants: &'static str,
+}
+
+const NONE: Inputs = Inputs { values: Vec::new(), run: "r", grants: "none" };
+
+fn bound(parsed: Parsed, inputs: Inputs) -> Bound {
+    let source = parsed.manifest.source.clone();
+    let plan = compiled_with(FUNCTIONS, parsed).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    let grants = plan.functions().iter().map(|_| Digest::of(inputs.grants.as_bytes())).collect();
+    let run = RunId::new(inputs.run).unwrap();
+    let values = inputs.values.into_iter().map(|value| value.map(Supplied::Datum)).collect();
+    bind(&Arc::new(plan), Given { inputs: values, grants, run: &run }, &source).unwrap()
+}
+
+fn of_text(text: &str) -> Bound {
+    bound(sample(text), NONE)
+}
+
+/// The differences to the unchanged plan; the digests differ if and only if there are some.
+fn differences(now: &Bound) -> Vec<String> {
+    let before = bound(parsed(|_| ()), NONE);
+    let shown: Vec<String> =
+        now.record().differences(before.record()).iter().map(ToString::to_string).collect();
+    assert_eq!(before.digest() != now.digest(), !shown.is_empty(), "{shown:?}");
+    shown
+}
+
+#[test]
+fn the_same_plan_has_the_same_digest() {
+    assert_eq!(differences(&bound(parsed(|_| ()), NONE)), [""; 0]);
+}
+
+#[test]
+fn what_determines_results_is_digested_and_its_change_named() {
+    let cases = [
+        ("x=$p", "x=3", "task `a`: `args.x` has changed"),
+        ("y=2", "y=3", "task `b`: `args.y` has changed"),
+        (" y=2", "", "task `b`: `args.y` has changed"),
+        ("a: call=c.make", "a: call=c.other", "task `a`: `call` has changed"),
+        (" >s", "", "task `b`: `after` has changed"),
+        (" when=f", "", "task `b`: `when` has changed"),
+        ("[1, 2]", "[1, 3]", "task `l`: `for-each.i` has changed"),
+        ("two=c", "two=b", "task `d`: `args.x` has changed"),
+        ("| 5)", "| 6)", "task `d`: `args.x` has changed"),
+        ("x=7", "x=7 on-error=value", "task `e`: `on-error` has changed"),
+    ];
+    for (old, new, difference) in cases {
+        assert!(TEXT.contains(old), "{old}");
+        assert_eq!(differences(&of_text(&TEXT.replacen(old, new, 1))), [difference]);
+    }
+    assert_eq!(differences(&of_text(&format!("{TEXT}\ng: call=c.name"))), ["task `g` is new"]);
+    assert_eq!(differences(&of_text(&TEXT.replace("\ne: call=c.try x=7", ""))), ["task `e` is gone"]);
+}
+
+#[test]
+fn other_order_of_tasks_is_named() {
+    let (head, tail) = TEXT.split_once("s: call=c.name\n").unwrap();
+    assert_eq!(
+        differences(&of_text(&format!("{head}{tail}\ns: call=c.name"))),
+        ["the tasks stand in another order"]
+    );
+}
+
+#[test]
+fn what_only_says_how_to_run_is_not_digested() {
+    let unchanged = [
+        parsed(|parsed| parsed.manifest.description = Some("other words".into())),
+        parsed(|parsed| parsed.manifest.state.ttl = Some(Duration::from_secs(1))),
+        parsed(|parsed| parsed.manifest.cache.ttl = Some(Duration::from_secs(1))),
+        parsed(|parsed| {
+            let task = &mut parsed.manifest.tasks["l"];
+            task.max_parallel = NonZeroU32::new(3);
+            task.priority = 7;
+            task.policy.retry.attempts = NonZeroU32::new(4).unwrap();
+            task.policy.timeout = Duration::from_secs(9);
+            task.policy.limits.memory = Size::parse("1GiB").unwrap();
+            task.policy.cache = crate::manifest::CachePolicy::Never;
+        }),
+        sample(&TEXT.replace("x=#i", "x=#i use.gpu=1")),
+        sample(&TEXT.replace("gpu = 2", "gpu = 3")),
+        sample(&format!("{TEXT}\nout o = a")),
+        // Demands follow from outputs, too: what is lazy may change.
+        sample(&format!("{TEXT}\nout o = b\nout q = (s ? z=c)")),
+        sample(&TEXT.replace("| 1", "| 1\nparam unused = string | 'x'")),
+    ];
+    for parsed in unchanged {
+        assert_eq!(differences(&bound(parsed, NONE)), [""; 0]);
+    }
+}
+
+#[test]
+fn values_of_params_are_digested_however_they_came_to_be() {
+    let given = |value| Inputs { values: vec![Some(Datum::Int(value))], ..NONE };
+    assert_eq!(differences(&bound(parsed(|_| ()), given(1))), [""; 0]);
+    assert_eq!(differences(&bound(parsed(|_| ()), given(2))), ["task `a`: `args.x` has changed"]);
+}
+
+#[test]
+fn grants_are_digested_as_they_were_resolved() {
+    let shown = differences(&bound(parsed(|_| ()), Inputs { grants: "HOME=/root", ..NONE }));
+    assert!(shown.contains(&"task `a`: `grants` has changed".to_owned()), "{shown:?}");
+}
+
+#[test]
+fn secrets_are_keyed_by_the_run() {
+    let given = |run, secret: &str| {
+        let values = vec![None, Some(Datum::Text(secret.into()))];
+        bound(parsed(|_| ()), Inputs { values, run, ..NONE })
+    };
+    let digest = |run, secret: &str| *given(run, secret).digest();
+    assert_eq!(digest("one", "x"), digest("one", "x"));
+    assert_ne!(digest("one", "x"), digest("two", "x"));
+    assert_ne!(digest("one", "x"), digest("one", "y"));
+    let text = |run| bound(parsed(|_| ()), Inputs { values: vec![Some(Datum::Int(5))], run, ..NONE });
+    let keys = |bound: &Bound| bound.fingerprints()[2];
+    assert_eq!(keys(&text("one")), keys(&text("two")));
+}
+
+#[test]
+fn task_is_fingerprinted_with_all_that_it_reads_and_nothing_else() {
+    let before = of_text(TEXT);
+    let now = of_text(&TEXT.replace("y=2", "y=3"));
+    let changed: Vec<&str> = before
+        .plan()
+        .tasks()
+        .iter()
+        .zip(before.fingerprints().iter().zip(now.fingerprints()))
+        .filter(|(_, (before, now))| before != now)
+        .map(|(task, _)| task.name.as_str())
+        .collect();
+    assert_eq!(changed, ["b", "d"]);
+}
+
+#[test]
+fn values_that_do_not_fit_are_reported_without_secrets() {
+    let parsed = parsed(|parsed| parsed.manifest.params["p"].default = None);
+    let source = parsed.manifest.source.clone();
+    let plan = Arc::new(compiled_with(FUNCTIONS, parsed).unwrap());
+    let run = RunId::new("r").unwrap();
+    let inputs = vec![None, Some(Supplied::Datum(Datum::Array(vec![Datum::Text("hunter2".into())])))];
+    let faults = bind(&plan, Given { inputs, grants: Vec::new(), run: &run }, &source).unwrap_err();
+    let [missing, secret] = &*faults.list else { panic!("two faults: {faults}") };
+    assert_eq!(missing.message, "param `p` has no value");
+    assert!(
+        secret.is_secret
+            && secret.message.contains("param `key`")
+            && !format!("{secret:?}").contains("hunter2")
+    );
+}
+
+#[test]
+fn unset_variables_and_unreadable_files_are_reported() {
+    let parsed = sample("a: call=c.flag t=%LANG\nb: call=c.flag t=%TERM|'dumb'\nc: call=c.flag t=@f");
+    let source = parsed.manifest.source.clone();
+    let plan = Arc::new(compiled_with(FUNCTIONS, parsed).unwrap());
+    let run = RunId::new("r").unwrap();
+    let inputs = vec![None, None, Some(Supplied::Content(vec![0xff]))];
+    let faults = bind(&plan, Given { inputs, grants: Vec::new(), run: &run }, &source).unwrap_err();
+    let messages: Vec<&str> = faults.list.iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(messages, ["the environment variable `LANG` is not set", "the file `f` is not UTF-8 text"]);
+}
+
+#[test]
+fn on_error_is_part_of_what_determines_a_result() {
+    let changed = parsed(|parsed| parsed.manifest.tasks["e"].on_error = OnError::Value);
+    assert_ne!(bound(changed, NONE).fingerprints().last(), bound(parsed(|_| ()), NONE).fingerprints().last());
+}

@@ -1,0 +1,84 @@
+//! Interfaces and plans in a few words for tests of the plan.
+//! The graphs behind them are written as those of `graph::sample`.
+
+use crate::graph::resolve;
+use crate::graph::sample::sample;
+use crate::manifest::Parsed;
+use crate::model::Digest;
+use crate::model::Fault;
+use crate::plan::Interface;
+use crate::plan::Plan;
+use crate::plan::compile;
+use crate::value::Export;
+use crate::value::Signature;
+use crate::value::Type;
+use crate::value::Unsupported;
+use std::sync::Arc;
+
+/// `run(x: u8; y: string) -> string`, `ns:p/iface#run()`, or `run!` for a function that no task can call.
+pub(crate) fn export(text: &str) -> Export {
+    let (interface, text) = match text.split_once('#') {
+        Some((interface, text)) => (Some(Arc::from(interface)), text),
+        None => (None, text),
+    };
+    let Some((function, rest)) = text.split_once('(') else {
+        return Export {
+            interface,
+            function: text.trim_end_matches('!').into(),
+            signature: Err(Unsupported::Async),
+        };
+    };
+    let (params, result) = match rest.split_once("->") {
+        Some((params, result)) => (params, Some(Type::parse(result.trim()).unwrap())),
+        None => (rest, None),
+    };
+    let params = params.trim().strip_suffix(')').unwrap().split(';').filter(|param| !param.is_empty());
+    let params = params.map(|param| {
+        let (name, ty) = param.split_once(':').unwrap();
+        (Arc::from(name.trim()), Type::parse(ty.trim()).unwrap())
+    });
+    Export {
+        interface,
+        function: function.into(),
+        signature: Ok(Signature { params: params.collect(), result }),
+    }
+}
+
+/// A component with these functions.
+pub(crate) fn interface(functions: &[&str]) -> Interface {
+    Interface { digest: Digest::of(b"c"), exports: functions.iter().map(|text| export(text)).collect() }
+}
+
+/// Compiles a graph whose component `c` has these functions.
+pub(crate) fn compiled(functions: &[&str], text: &str) -> Result<Plan, Vec<Fault>> {
+    compiled_with(functions, sample(text))
+}
+
+/// The same for a manifest that a test has changed.
+pub(crate) fn compiled_with(functions: &[&str], parsed: Parsed) -> Result<Plan, Vec<Fault>> {
+    let resolved = resolve(parsed);
+    let interfaces: Vec<_> =
+        resolved.graph.manifest().components.iter().map(|_| Some(interface(functions))).collect();
+    compile(&resolved.graph, &interfaces, resolved.faults).map_err(|faults| faults.list)
+}
+
+/// The plan of a graph without faults.
+pub(crate) fn plan(functions: &[&str], text: &str) -> Plan {
+    compiled(functions, text).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+/// Each fault with the text that it points at, its label and notes; helps after an arrow.
+pub(crate) fn faults(functions: &[&str], text: &str) -> Vec<String> {
+    let faults = compiled(functions, text).map(|_| ()).unwrap_err();
+    faults.iter().map(|fault| described(text, fault)).collect()
+}
+
+fn described(text: &str, fault: &Fault) -> String {
+    let at = fault.place.as_ref().map_or("", |place| &text[place.span.clone()]);
+    let label = fault.place.as_ref().map_or("", |place| &place.label);
+    let more: Vec<&str> = [label].into_iter().chain(fault.notes.iter().map(String::as_str)).collect();
+    let helps = fault.helps.iter().map(|help| format!(" => {help}")).collect::<Vec<_>>().concat();
+    let more = more.iter().filter(|more| !more.is_empty());
+    let more = more.map(|more| format!("; {more}")).collect::<Vec<_>>().concat();
+    format!("{at}: {}{more}{helps}", fault.message)
+}
