@@ -3,6 +3,15 @@
 
 mod key;
 mod port;
+mod uri;
+mod factory;
+mod ttl;
+mod memory;
+#[cfg(any(test, feature = "test-support"))]
+pub mod conformance;
 
+pub use factory::Factory;
 pub use key::{KeyParts, key};
+pub use memory::MemoryCache;
 pub use port::{Cache, Insert, Stored};
+pub use uri::CacheUri;

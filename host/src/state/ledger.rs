@@ -21,8 +21,12 @@ pub trait Backend: Send + Sync {
     /// Creates the run, joins it or resumes it.
     ///
     /// A run that exists with another digest is refused with [`crate::state::ErrorKind::OtherDigest`] unless the
-    /// mode says otherwise. Stored results of wanted tasks are kept; stored skips and failures are forgotten when a
-    /// run that had ended, or that no host works on, is resumed.
+    /// mode says otherwise. Stored results are kept, those of elements too; stored skips and failures are forgotten
+    /// when a run that had ended, or that no host works on, is resumed. A host works on a run until its
+    /// [`Opened::ledger`] is dropped or, where its process is gone, until its lease has passed.
+    ///
+    /// A host that joins works on what the creator wanted, under the creator's policy. A run that another host works
+    /// on is neither changed nor begun anew under it: that is refused with [`crate::state::ErrorKind::Held`].
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error>;
 
     /// The stored results of a run by task name, `task` or `task[i]`, in the order of `names`.
@@ -83,6 +87,8 @@ pub struct Opened {
     pub epoch: u64,
     /// The policy in force.
     pub policy: FailurePolicy,
+    /// The wanted tasks whose results were there already, in ascending order.
+    pub stored: Vec<TaskIdx>,
 }
 
 /// What was found under a run id.
@@ -123,6 +129,8 @@ pub struct Claim {
     pub attempt: u32,
     /// How often the node was taken over from a host that lost its lease since its last settlement.
     pub takeovers: u32,
+    /// From whom it was taken over now.
+    pub from: Option<HostId>,
     /// How far the node has come.
     pub stage: Stage,
 }
@@ -195,7 +203,8 @@ pub struct Reply {
     /// Nodes handed out, best first. Nodes that a skip or failure made ready, and expanded ones, come before all
     /// others and take neither slots nor resources; after a failure that stops the run only they are handed out.
     pub claims: Vec<Claim>,
-    /// Nodes that would have been handed out, had there been more of a resource; each is named once.
+    /// Nodes that would have been handed out, had there been more of a resource; each is named once, to one host. Of
+    /// the elements of a task only the next one is.
     pub blocked: Vec<Blocked>,
     /// Where the run stands.
     pub progress: Progress,
@@ -226,8 +235,8 @@ pub enum Verdict {
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Running, or how it ended. It ends when every wanted task has; or, where a failure or a request stops it,
-    /// when nothing more is claimed.
+    /// Running, or how it ended. It ends when nothing is claimed any more and every wanted task has ended, or a failure
+    /// or a request has stopped it.
     pub status: RunStatus,
     /// Why nothing new is handed out, if so.
     pub stop: Option<Stop>,
@@ -277,7 +286,8 @@ pub trait Ledger: Send + Sync {
     /// What is stored of each node, in order.
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error>;
 
-    /// Holds claims for another lease; gives those that were lost.
+    /// Holds claims for another lease; gives those that were lost. A claim whose lease has passed is lost once the
+    /// node was handed out to another holder, not before.
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error>;
 
     /// Waits until a node may have become claimable, or the run's progress may have changed, since `seen`.

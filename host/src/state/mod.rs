@@ -5,11 +5,20 @@ mod error;
 mod failure;
 mod ledger;
 mod shape;
+mod uri;
+mod factory;
+mod memory;
+#[cfg(any(test, feature = "test-support"))]
+pub mod conformance;
 
 pub use error::{Error, ErrorKind};
+pub use factory::Factory;
+pub(crate) use factory::not_built_in;
 pub use failure::FailureRecord;
 pub use ledger::{
     Backend, Blocked, Claim, Entry, HostId, Ledger, Mode, NodeId, OpenHow, OpenRequest, Opened, Outcome,
     Progress, Reply, Settlement, Stage, Stop, Token, Verdict, Version, Want,
 };
+pub use memory::MemoryBackend;
 pub use shape::{ResourceShape, Shape, TaskShape};
+pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};

@@ -1,0 +1,112 @@
+//! Every sentence of the cache's contract as a case that each cache runs unchanged.
+//! Making a cache is for its [`Harness`]; `cache_conformance!` turns the cases into tests.
+
+use crate::cache::Cache;
+use crate::cache::Insert;
+use crate::cache::Stored;
+use crate::model::Digest;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Makes caches to be tested.
+#[async_trait]
+pub trait Harness: Send + Sync {
+    /// A cache without entries.
+    async fn cache(&self) -> Arc<dyn Cache>;
+}
+
+/// Makes a test of each case: `cache_conformance!(tokio::test(start_paused = true), harness)`.
+#[macro_export]
+macro_rules! cache_conformance {
+    ($attribute:meta, $harness:expr) => {
+        $crate::cache_conformance!(@ $attribute, $harness,
+            answers_come_in_the_order_of_the_keys
+            a_second_put_replaces_the_first
+            an_entry_past_its_time_is_none
+            a_second_put_begins_the_time_anew
+            an_entry_without_a_time_outlives_others
+            an_entry_keeps_its_type_and_any_bytes
+        );
+    };
+    (@ $attribute:meta, $harness:expr, $($case:ident)*) => {
+        $(
+            #[$attribute]
+            async fn $case() {
+                $crate::cache::conformance::$case(&$harness).await;
+            }
+        )*
+    };
+}
+
+fn stored(value: &[u8]) -> Stored {
+    Stored { type_fingerprint: Digest::of(b"type"), value: value.to_vec().into() }
+}
+
+async fn put(cache: &dyn Cache, key: &str, value: &[u8], ttl: Option<Duration>) {
+    let insert = Insert { key: Digest::of(key.as_bytes()), stored: stored(value), ttl };
+    let put = cache.put(vec![insert]).await;
+    assert!(put.is_ok(), "{put:?}");
+}
+
+async fn get(cache: &dyn Cache, keys: &[&str]) -> Vec<Option<Stored>> {
+    let keys: Vec<Digest> = keys.iter().map(|key| Digest::of(key.as_bytes())).collect();
+    let got = cache.get(&keys).await;
+    assert!(got.is_ok(), "{got:?}");
+    got.unwrap_or_default()
+}
+
+/// Answers come in the order of the keys, and what is not there is none.
+pub async fn answers_come_in_the_order_of_the_keys(harness: &dyn Harness) {
+    let cache = harness.cache().await;
+    put(&*cache, "a", b"1", None).await;
+    put(&*cache, "b", b"2", None).await;
+    let got = get(&*cache, &["b", "none", "a"]).await;
+    assert_eq!(got, [Some(stored(b"2")), None, Some(stored(b"1"))]);
+    assert_eq!(get(&*cache, &[]).await, []);
+}
+
+/// An entry that is there already is replaced.
+pub async fn a_second_put_replaces_the_first(harness: &dyn Harness) {
+    let cache = harness.cache().await;
+    put(&*cache, "a", b"1", None).await;
+    put(&*cache, "a", b"2", None).await;
+    assert_eq!(get(&*cache, &["a"]).await, [Some(stored(b"2"))]);
+}
+
+/// An entry past its time is none.
+pub async fn an_entry_past_its_time_is_none(harness: &dyn Harness) {
+    let cache = harness.cache().await;
+    put(&*cache, "a", b"1", Some(Duration::from_millis(500))).await;
+    assert_eq!(get(&*cache, &["a"]).await, [Some(stored(b"1"))]);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(get(&*cache, &["a"]).await, [None]);
+}
+
+/// Replacing an entry begins its time anew.
+pub async fn a_second_put_begins_the_time_anew(harness: &dyn Harness) {
+    let cache = harness.cache().await;
+    put(&*cache, "a", b"1", Some(Duration::from_millis(500))).await;
+    put(&*cache, "a", b"1", Some(Duration::from_mins(1))).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(get(&*cache, &["a"]).await, [Some(stored(b"1"))]);
+}
+
+/// Times are each entry's own.
+pub async fn an_entry_without_a_time_outlives_others(harness: &dyn Harness) {
+    let cache = harness.cache().await;
+    put(&*cache, "a", b"1", None).await;
+    put(&*cache, "b", b"2", Some(Duration::from_millis(500))).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(get(&*cache, &["a", "b"]).await, [Some(stored(b"1")), None]);
+}
+
+/// Nothing of an entry is lost or added.
+pub async fn an_entry_keeps_its_type_and_any_bytes(harness: &dyn Harness) {
+    let cache = harness.cache().await;
+    let all: Vec<u8> = (0..=255).collect();
+    for (key, value) in [("none", &[][..]), ("all", &all)] {
+        put(&*cache, key, value, None).await;
+        assert_eq!(get(&*cache, &[key]).await, [Some(stored(value))]);
+    }
+}

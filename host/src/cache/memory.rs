@@ -1,0 +1,173 @@
+//! The cache behind `memory:`: shared results of this process, bounded, with a time to live each.
+//! Whether an entry has the type that a task expects is for the engine.
+
+use crate::cache::Cache;
+use crate::cache::Insert;
+use crate::cache::Stored;
+use crate::model::Digest;
+use crate::state::Error;
+use async_trait::async_trait;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+
+/// How many bytes of values are kept, so that a long run cannot fill the machine; the oldest entries go first.
+const MOST_BYTES: usize = 1 << 30;
+
+/// Keeps shared results in memory.
+pub struct MemoryCache {
+    // A mutex because tasks of many threads read and write; each section is a look-up.
+    entries: Mutex<Entries>,
+}
+
+impl MemoryCache {
+    /// A cache without entries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { entries: Mutex::new(Entries::new(MOST_BYTES)) }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryCache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCache").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Cache for MemoryCache {
+    async fn get(&self, keys: &[Digest]) -> Result<Vec<Option<Stored>>, Error> {
+        let now = Instant::now();
+        let entries = self.entries();
+        Ok(keys.iter().map(|key| entries.get(key, now)).collect())
+    }
+
+    async fn put(&self, inserts: Vec<Insert>) -> Result<(), Error> {
+        let now = Instant::now();
+        let mut entries = self.entries();
+        entries.expire(now);
+        inserts.into_iter().for_each(|insert| entries.put(insert, now));
+        Ok(())
+    }
+}
+
+/// Entries in the order of their age and of their ends.
+struct Entries {
+    most: usize,
+    bytes: usize,
+    arrivals: u64,
+    by_key: HashMap<Digest, Entry>,
+    by_age: BTreeMap<u64, Digest>,
+    by_end: BTreeSet<(Instant, Digest)>,
+}
+
+struct Entry {
+    stored: Stored,
+    until: Option<Instant>,
+    arrival: u64,
+}
+
+impl Entries {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            bytes: 0,
+            arrivals: 0,
+            by_key: HashMap::new(),
+            by_age: BTreeMap::new(),
+            by_end: BTreeSet::new(),
+        }
+    }
+
+    fn get(&self, key: &Digest, now: Instant) -> Option<Stored> {
+        let entry = self.by_key.get(key)?;
+        entry.until.is_none_or(|until| now < until).then(|| entry.stored.clone())
+    }
+
+    fn put(&mut self, insert: Insert, now: Instant) {
+        let Insert { key, stored, ttl } = insert;
+        self.remove(&key);
+        self.bytes += stored.value.len();
+        self.arrivals += 1;
+        // A time beyond the clock's reach is as good as for ever.
+        let until = ttl.and_then(|ttl| now.checked_add(ttl));
+        self.by_age.insert(self.arrivals, key);
+        self.by_end.extend(until.map(|until| (until, key)));
+        self.by_key.insert(key, Entry { stored, until, arrival: self.arrivals });
+        while self.bytes > self.most
+            && let Some((_, oldest)) = self.by_age.first_key_value().map(|(age, key)| (*age, *key))
+        {
+            self.remove(&oldest);
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some((_, key)) = self.by_end.first().filter(|(until, _)| *until <= now).copied() {
+            self.remove(&key);
+        }
+    }
+
+    fn remove(&mut self, key: &Digest) {
+        let Some(entry) = self.by_key.remove(key) else {
+            return;
+        };
+        self.bytes -= entry.stored.value.len();
+        self.by_age.remove(&entry.arrival);
+        if let Some(until) = entry.until {
+            self.by_end.remove(&(until, *key));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_entries_make_room_and_replaced_ones_count_once() {
+        let mut entries = Entries::new(10);
+        let now = Instant::now();
+        let insert = |name: &[u8], len: usize| Insert {
+            key: Digest::of(name),
+            stored: Stored { type_fingerprint: Digest::of(b"t"), value: vec![0; len].into() },
+            ttl: None,
+        };
+        for name in [b"a", b"a", b"b"] {
+            entries.put(insert(name, 5), now);
+        }
+        assert_eq!(entries.bytes, 10);
+        entries.put(insert(b"c", 1), now);
+        assert!(entries.get(&Digest::of(b"a"), now).is_none());
+        assert!(entries.get(&Digest::of(b"b"), now).is_some());
+        assert_eq!(entries.bytes, 6);
+    }
+}
+
+#[cfg(test)]
+mod conformance {
+    use super::*;
+    use crate::cache::conformance::Harness;
+    use std::sync::Arc;
+
+    struct Memory;
+
+    #[async_trait]
+    impl Harness for Memory {
+        async fn cache(&self) -> Arc<dyn Cache> {
+            Arc::new(MemoryCache::new())
+        }
+    }
+
+    crate::cache_conformance!(tokio::test(start_paused = true), Memory);
+}

@@ -1,0 +1,31 @@
+//! A cache with a time to live for entries that have none of their own.
+//! Keeping entries is for the cache inside.
+
+use crate::cache::Cache;
+use crate::cache::Insert;
+use crate::cache::Stored;
+use crate::model::Digest;
+use crate::state::Error;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The cache and the time.
+pub(crate) struct WithTtl {
+    pub(crate) cache: Arc<dyn Cache>,
+    pub(crate) ttl: Duration,
+}
+
+#[async_trait]
+impl Cache for WithTtl {
+    async fn get(&self, keys: &[Digest]) -> Result<Vec<Option<Stored>>, Error> {
+        self.cache.get(keys).await
+    }
+
+    async fn put(&self, mut inserts: Vec<Insert>) -> Result<(), Error> {
+        for insert in &mut inserts {
+            insert.ttl.get_or_insert(self.ttl);
+        }
+        self.cache.put(inserts).await
+    }
+}

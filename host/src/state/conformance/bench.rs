@@ -1,0 +1,277 @@
+//! What the cases are written with: a backend, shapes in few words, and hosts that expect what they are told.
+//! Expectations that fail end the test with what was there instead.
+
+use crate::model::Digest;
+use crate::model::FailurePolicy;
+use crate::model::Name;
+use crate::model::RunId;
+use crate::model::TaskIdx;
+use crate::state::Backend;
+use crate::state::Claim;
+use crate::state::Entry;
+use crate::state::Error;
+use crate::state::HostId;
+use crate::state::Ledger;
+use crate::state::Mode;
+use crate::state::NodeId;
+use crate::state::OpenRequest;
+use crate::state::Opened;
+use crate::state::Outcome;
+use crate::state::Reply;
+use crate::state::ResourceShape;
+use crate::state::Settlement;
+use crate::state::Shape;
+use crate::state::Stage;
+use crate::state::TaskShape;
+use crate::state::Token;
+use crate::state::Verdict;
+use crate::state::Want;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Makes backends to be tested.
+#[async_trait]
+pub trait Harness: Send + Sync {
+    /// A backend without runs.
+    async fn backend(&self) -> Arc<dyn Backend>;
+
+    /// A lease that is short enough to be waited for and long enough for a few round trips.
+    fn lease(&self) -> Duration {
+        Duration::from_millis(900)
+    }
+}
+
+/// How long a case waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The success of something that must not fail.
+#[track_caller]
+#[expect(clippy::panic, reason = "a case that fails ends its test")]
+pub(crate) fn must<T, E: Debug>(result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// The failure of something that must fail.
+#[track_caller]
+#[expect(clippy::panic, reason = "a case that fails ends its test")]
+pub(crate) fn must_fail<T>(result: Result<T, Error>) -> Error {
+    match result {
+        Ok(_) => panic!("this was to be refused"),
+        Err(error) => error,
+    }
+}
+
+/// The only one of a list.
+#[track_caller]
+#[expect(clippy::panic, reason = "a case that fails ends its test")]
+pub(crate) fn only<T: Debug>(list: Vec<T>) -> T {
+    match <[T; 1]>::try_from(list) {
+        Ok([one]) => one,
+        Err(list) => panic!("expected one, found {list:?}"),
+    }
+}
+
+/// A run on a fresh backend.
+pub struct Bench {
+    /// The backend.
+    pub backend: Arc<dyn Backend>,
+    /// The shape that hosts ask for.
+    pub shape: Shape,
+    /// What hosts ask for.
+    pub mode: Mode,
+    /// The policy that hosts ask for.
+    pub policy: FailurePolicy,
+    /// The digest that hosts ask for.
+    pub digest: Digest,
+    lease: Duration,
+    hosts: u32,
+}
+
+impl Bench {
+    /// A run of tasks named `t0`, `t1`, …, of which each waits for those that are listed.
+    pub async fn new(harness: &dyn Harness, waits_for: &[&[u32]]) -> Self {
+        Self {
+            backend: harness.backend().await,
+            shape: shape(waits_for),
+            mode: Mode::Resume,
+            policy: FailurePolicy::KeepGoing,
+            digest: Digest::of(b"plan"),
+            lease: harness.lease(),
+            hosts: 0,
+        }
+    }
+
+    /// Changes one task.
+    #[must_use]
+    pub fn with(mut self, task: u32, change: impl FnOnce(&mut TaskShape)) -> Self {
+        self.shape.tasks.get_mut(TaskIdx::new(task).index()).into_iter().for_each(change_once(change));
+        self
+    }
+
+    /// Adds a resource, and a class of each amount of it in order; class 1 is the first.
+    #[must_use]
+    pub fn resource(mut self, name: &str, amount: u32, is_shared: bool) -> Self {
+        let at = self.shape.resources.len();
+        self.shape.resources.push(ResourceShape { name: must(Name::new(name)), amount, is_shared });
+        self.shape.classes.push(vec![(at, 1)]);
+        self
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> RunId {
+        must(RunId::new("run-1"))
+    }
+
+    /// How long a claim is held.
+    pub const fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Asks for the run as a host that nobody has seen.
+    pub async fn ask(&mut self) -> Result<Opened, Error> {
+        self.hosts += 1;
+        let host = HostId(format!("host-{}", self.hosts).into());
+        self.backend.open(self.request(host)).await
+    }
+
+    /// Opens the run as a host that nobody has seen.
+    pub async fn open(&mut self) -> Host {
+        let opened = must(self.ask().await);
+        Host { id: format!("host-{}", self.hosts), ledger: Arc::clone(&opened.ledger), opened, slots: 9, free: vec![] }
+    }
+
+    fn request(&self, host: HostId) -> OpenRequest {
+        OpenRequest {
+            run: self.run(),
+            digest: self.digest,
+            record: Bytes::copy_from_slice(self.digest.as_bytes()),
+            shape: Arc::new(self.shape.clone()),
+            mode: self.mode,
+            policy: self.policy,
+            ttl: Duration::from_hours(1),
+            host,
+            lease: self.lease,
+        }
+    }
+}
+
+fn change_once<T>(change: impl FnOnce(&mut T)) -> impl FnMut(&mut T) {
+    let mut change = Some(change);
+    move |target| {
+        if let Some(change) = change.take() {
+            change(target);
+        }
+    }
+}
+
+fn shape(waits_for: &[&[u32]]) -> Shape {
+    let dependents = |at: u32| {
+        let dependents = (0..).zip(waits_for).filter(move |(_, waits_for)| waits_for.contains(&at));
+        dependents.map(|(dependent, _)| TaskIdx::new(dependent)).collect()
+    };
+    let tasks = (0..).zip(waits_for).map(|(at, waits_for)| TaskShape {
+        name: must(Name::new(&format!("t{at}"))),
+        fingerprint: Digest::of(b"call"),
+        waits_for: u32::try_from(waits_for.len()).unwrap_or(u32::MAX),
+        dependents: dependents(at),
+        rank: 0,
+        class: 0,
+        is_for_each: false,
+        is_wanted: true,
+    });
+    Shape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new() }
+}
+
+/// A host that works on the run.
+pub struct Host {
+    /// Who it is.
+    pub id: String,
+    /// Its door.
+    pub ledger: Arc<dyn Ledger>,
+    /// What it was told when it opened the run.
+    pub opened: Opened,
+    /// How many nodes it asks for.
+    pub slots: u32,
+    /// What it has free.
+    pub free: Vec<u32>,
+}
+
+impl Host {
+    /// Settles nodes and asks for others.
+    pub async fn try_commit(&self, batch: Vec<(Token, Outcome)>) -> Result<Reply, Error> {
+        let batch = batch.into_iter().map(|(token, outcome)| Settlement { token, outcome }).collect();
+        self.ledger.commit(batch, Want { slots: self.slots, free: self.free.clone() }).await
+    }
+
+    /// Settles nodes and asks for others.
+    pub async fn commit(&self, batch: Vec<(Token, Outcome)>) -> Reply {
+        must(self.try_commit(batch).await)
+    }
+
+    /// Asks for nodes.
+    pub async fn ask(&self) -> Reply {
+        self.commit(Vec::new()).await
+    }
+
+    /// Settles one node, which must count, and asks for others.
+    pub async fn settle(&self, claim: &Claim, outcome: Outcome) -> Reply {
+        let reply = self.commit(vec![(claim.token, outcome)]).await;
+        assert_eq!(reply.verdicts, [Verdict::Committed]);
+        reply
+    }
+
+    /// Commits a result and gives what is handed out for it.
+    pub async fn done(&self, claim: &Claim) -> Vec<Claim> {
+        self.settle(claim, Outcome::Done(value(claim.node))).await.claims
+    }
+
+    /// Waits until something is handed out.
+    pub async fn claim(&self) -> Vec<Claim> {
+        let wait = async {
+            loop {
+                let reply = self.ask().await;
+                if !reply.claims.is_empty() {
+                    return reply.claims;
+                }
+                must(self.ledger.changed(reply.version).await);
+            }
+        };
+        must(tokio::time::timeout(PATIENCE, wait).await)
+    }
+
+    /// What is stored of a node.
+    pub async fn entry(&self, node: NodeId) -> Entry {
+        only(must(self.ledger.fetch(&[node]).await))
+    }
+}
+
+/// A task as a node.
+pub(crate) const fn task(at: u32) -> NodeId {
+    NodeId { task: TaskIdx::new(at), item: None }
+}
+
+/// An element as a node.
+pub(crate) const fn element(at: u32, item: u32) -> NodeId {
+    NodeId { task: TaskIdx::new(at), item: Some(item) }
+}
+
+/// The result that cases store for a node.
+pub(crate) fn value(node: NodeId) -> Bytes {
+    format!("result of {node:?}").into()
+}
+
+/// The nodes of claims, in order.
+pub(crate) fn nodes(claims: &[Claim]) -> Vec<NodeId> {
+    claims.iter().map(|claim| claim.node).collect()
+}
+
+/// The stages of claims, in order.
+pub(crate) fn stages(claims: &[Claim]) -> Vec<Stage> {
+    claims.iter().map(|claim| claim.stage).collect()
+}

@@ -1,0 +1,130 @@
+//! How a task becomes elements, and how it follows them.
+//! What an element computes is for nobody here.
+
+use crate::model::FailurePolicy;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::state::Claim;
+use crate::state::Entry;
+use crate::state::Outcome;
+use crate::state::Stage;
+use crate::state::Stop;
+use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::Host;
+use crate::state::conformance::bench::element;
+use crate::state::conformance::bench::nodes;
+use crate::state::conformance::bench::only;
+use crate::state::conformance::bench::task;
+use crate::state::conformance::bench::value;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+async fn list(harness: &dyn Harness) -> Bench {
+    Bench::new(harness, &[&[], &[0]]).await.with(0, |task| task.is_for_each = true)
+}
+
+async fn expand(host: &Host, items: u32, max_parallel: u32) -> Vec<Claim> {
+    let whole = only(host.claim().await);
+    assert_eq!((whole.node, whole.stage), (task(0), Stage::Ready));
+    let outcome = Outcome::Expand { items, max_parallel: NonZeroU32::new(max_parallel) };
+    host.settle(&whole, outcome).await.claims
+}
+
+/// Elements are handed out one by one, in order; the task follows once they have ended.
+pub async fn elements_are_handed_out_in_order_and_the_task_follows(harness: &dyn Harness) {
+    let mut bench = list(harness).await;
+    let mut host = bench.open().await;
+    host.slots = 2;
+    let claims = expand(&host, 3, 0).await;
+    assert_eq!(nodes(&claims), [element(0, 0), element(0, 1)]);
+    let last = host.done(&claims[1]).await;
+    assert_eq!(nodes(&last)[..1], [element(0, 2)]);
+    host.slots = 0;
+    assert_eq!(host.done(&claims[0]).await, []);
+    let whole = only(host.done(&last[0]).await);
+    assert_eq!((whole.node, whole.stage), (task(0), Stage::Expanded { items: 3 }));
+    for item in 0..3 {
+        assert_eq!(host.entry(element(0, item)).await, Entry::Done(value(element(0, item))));
+    }
+    host.slots = 1;
+    assert_eq!(nodes(&host.done(&whole).await), [task(1)]);
+}
+
+/// A task without elements is handed out as expanded at once.
+pub async fn a_list_without_elements_is_expanded_at_once(harness: &dyn Harness) {
+    let mut bench = list(harness).await;
+    let host = bench.open().await;
+    let whole = only(expand(&host, 0, 0).await);
+    assert_eq!((whole.node, whole.stage), (task(0), Stage::Expanded { items: 0 }));
+}
+
+/// No more elements than allowed are claimed at the same time, by all hosts together.
+pub async fn elements_at_the_same_time_are_bounded_over_all_hosts(harness: &dyn Harness) {
+    let mut bench = list(harness).await;
+    let (mut one, other) = (bench.open().await, bench.open().await);
+    let claims = expand(&one, 5, 2).await;
+    assert_eq!(nodes(&claims), [element(0, 0), element(0, 1)]);
+    assert_eq!(other.ask().await.claims, []);
+    one.slots = 0;
+    assert_eq!(one.settle(&claims[1], Outcome::Retry(Duration::ZERO)).await.claims, []);
+    assert_eq!(other.claim().await.len(), 1);
+    assert_eq!(other.ask().await.claims, []);
+    one.done(&claims[0]).await;
+    assert_eq!(other.claim().await.len(), 1);
+}
+
+/// Once an element has failed, the task is handed out at once, unless the policy keeps going.
+pub async fn a_failed_element_hands_out_its_task_unless_the_run_keeps_going(harness: &dyn Harness) {
+    for policy in [FailurePolicy::Finish, FailurePolicy::KeepGoing] {
+        let mut bench = list(harness).await;
+        bench.policy = policy;
+        let mut host = bench.open().await;
+        host.slots = 2;
+        let claims = expand(&host, 3, 0).await;
+        let reply = host.settle(&claims[0], Outcome::Failed(b"no"[..].into())).await;
+        if policy == FailurePolicy::Finish {
+            let whole = only(reply.claims);
+            assert_eq!((whole.node, whole.stage), (task(0), Stage::Expanded { items: 3 }));
+            assert_eq!(reply.progress.stop, Some(Stop::Failure));
+            host.settle(&whole, Outcome::Failed(b"no"[..].into())).await;
+            // A sibling that was running is committed all the same.
+            host.done(&claims[1]).await;
+            assert_eq!(host.entry(element(0, 1)).await, Entry::Done(value(element(0, 1))));
+        } else {
+            assert_eq!(nodes(&reply.claims), [element(0, 2)]);
+            host.done(&claims[1]).await;
+            let whole = only(host.done(&reply.claims[0]).await);
+            assert_eq!(whole.stage, Stage::Expanded { items: 3 });
+        }
+        assert_eq!(host.entry(element(0, 0)).await, Entry::Failed(b"no"[..].into()));
+    }
+}
+
+/// An element is retried without its siblings.
+pub async fn an_element_is_retried_on_its_own(harness: &dyn Harness) {
+    let mut bench = list(harness).await;
+    let host = bench.open().await;
+    let claims = expand(&host, 2, 0).await;
+    let again = only(host.settle(&claims[1], Outcome::Retry(Duration::ZERO)).await.claims);
+    assert_eq!((again.node, again.attempt), (element(0, 1), 2));
+    assert_eq!(host.done(&again).await, []);
+    assert_eq!(only(host.done(&claims[0]).await).stage, Stage::Expanded { items: 2 });
+}
+
+/// An element may await a task too.
+pub async fn an_element_that_awaits_comes_back(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    let elements = host.settle(&claims[0], Outcome::Expand { items: 2, max_parallel: None }).await.claims;
+    for element in &elements {
+        assert_eq!(host.settle(element, Outcome::Await(vec![TaskIdx::new(1)])).await.claims, []);
+    }
+    let skipped = Outcome::Skipped(SkipReason::ConditionFalse);
+    let back = host.settle(&claims[1], skipped.clone()).await.claims;
+    assert_eq!(nodes(&back), [element(0, 0), element(0, 1)]);
+    assert!(back.iter().all(|claim| claim.stage == Stage::Tainted));
+    assert_eq!(nodes(&host.settle(&back[0], Outcome::Release).await.claims), [element(0, 0)]);
+    assert_eq!(host.settle(&back[1], skipped).await.claims, []);
+}

@@ -1,0 +1,100 @@
+//! Who may settle a node: leases that pass, nodes that are taken over, tokens that are fenced.
+//! What settlements mean stands elsewhere.
+
+use crate::state::Entry;
+use crate::state::HostId;
+use crate::state::Outcome;
+use crate::state::Stage;
+use crate::state::Verdict;
+use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::must;
+use crate::state::conformance::bench::only;
+use crate::state::conformance::bench::task;
+use crate::state::conformance::bench::value;
+use std::time::Duration;
+
+/// A node whose holder does not renew its lease is handed to another; the first holder's result is refused.
+pub async fn a_lost_node_is_taken_over_and_its_first_holder_fenced(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let (one, other) = (bench.open().await, bench.open().await);
+    let first = only(one.claim().await);
+    let second = only(other.claim().await);
+    assert_eq!((second.node, second.stage, second.attempt), (task(0), Stage::Ready, 1));
+    assert_eq!((second.takeovers, &second.from), (1, &Some(HostId(one.id.as_str().into()))));
+    let late = one.commit(vec![(first.token, Outcome::Done(b"late"[..].into()))]).await;
+    assert_eq!(late.verdicts, [Verdict::Fenced]);
+    assert_eq!(one.entry(task(0)).await, Entry::Open);
+    assert_eq!(must(one.ledger.renew(&[first.token]).await), [first.token]);
+    assert_eq!(must(other.ledger.renew(&[second.token]).await), []);
+    other.done(&second).await;
+    assert_eq!(one.entry(task(0)).await, Entry::Done(value(task(0))));
+}
+
+/// A lease that is renewed does not pass.
+pub async fn a_renewed_lease_is_held(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let (one, other) = (bench.open().await, bench.open().await);
+    let first = only(one.claim().await);
+    for _ in 0..6 {
+        tokio::time::sleep(bench.lease() / 3).await;
+        assert_eq!(must(one.ledger.renew(&[first.token]).await), []);
+        assert_eq!(other.ask().await.claims, []);
+    }
+    one.done(&first).await;
+}
+
+/// A result that comes after its lease has passed counts while nobody else has the node.
+pub async fn a_late_result_counts_while_nobody_else_has_the_node(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut host = bench.open().await;
+    let claims = host.claim().await;
+    host.slots = 0;
+    tokio::time::sleep(bench.lease() * 2).await;
+    assert_eq!(must(host.ledger.renew(&[claims[1].token]).await), []);
+    host.done(&claims[0]).await;
+    host.done(&claims[1]).await;
+}
+
+/// Any settlement ends the count of takeovers.
+pub async fn a_settlement_resets_the_takeovers(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let (one, other) = (bench.open().await, bench.open().await);
+    only(one.claim().await);
+    assert_eq!(only(other.claim().await).takeovers, 1);
+    let third = only(one.claim().await);
+    assert_eq!(third.takeovers, 2);
+    let fourth = only(one.settle(&third, Outcome::Retry(Duration::ZERO)).await.claims);
+    assert_eq!((fourth.attempt, fourth.takeovers, fourth.from), (2, 0, None));
+}
+
+/// A settlement that is repeated because its answer was lost is a duplicate, and writes nothing.
+pub async fn a_settlement_that_is_repeated_is_a_duplicate(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    let batch = vec![
+        (claims[0].token, Outcome::Done(value(task(0)))),
+        (claims[1].token, Outcome::Retry(Duration::ZERO)),
+    ];
+    let reply = host.commit(batch.clone()).await;
+    assert_eq!(reply.verdicts, [Verdict::Committed, Verdict::Committed]);
+    assert_eq!(host.commit(batch).await.verdicts, [Verdict::Duplicate, Verdict::Duplicate]);
+    let again = only(reply.claims);
+    assert_eq!(again.attempt, 2);
+    assert_eq!(must(host.ledger.renew(&[claims[0].token]).await), [claims[0].token]);
+    host.done(&again).await;
+}
+
+/// A token of an earlier life of the run settles nothing.
+pub async fn a_token_of_an_earlier_life_is_fenced(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let one = bench.open().await;
+    let first = only(one.claim().await);
+    drop(one);
+    tokio::time::sleep(bench.lease() * 2).await;
+    let other = bench.open().await;
+    let late = other.commit(vec![(first.token, Outcome::Done(b"late"[..].into()))]).await;
+    assert_eq!(late.verdicts, [Verdict::Fenced]);
+    assert_ne!(only(late.claims).token, first.token);
+}

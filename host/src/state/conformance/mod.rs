@@ -1,0 +1,86 @@
+//! Every sentence of the state port's contract as a case that each backend runs unchanged.
+//! Making a backend is for its [`Harness`]; `state_conformance!` turns the cases into tests.
+
+mod bench;
+mod elements;
+mod leases;
+mod order;
+mod policies;
+mod resources;
+mod resume;
+mod waking;
+
+pub use bench::{Bench, Harness, Host};
+pub use elements::*;
+pub use leases::*;
+pub use order::*;
+pub use policies::*;
+pub use resources::*;
+pub use resume::*;
+pub use waking::*;
+
+/// Makes a test of each case: `state_conformance!(tokio::test(start_paused = true), harness)`.
+#[macro_export]
+macro_rules! state_conformance {
+    ($attribute:meta, $harness:expr) => {
+        $crate::state_conformance!(@ $attribute, $harness,
+            higher_ranks_go_first_and_equals_in_order
+            a_task_follows_once_all_before_it_have_ended
+            a_result_is_stored_before_a_dependent_is_handed_to_anyone
+            no_more_than_the_slots_are_handed_out
+            a_task_after_a_skip_is_tainted_and_takes_no_slot
+            a_tainted_task_that_is_released_waits_for_a_slot
+            a_retried_task_comes_back_after_its_delay_with_the_next_number
+            a_released_task_comes_back_with_the_same_number
+            a_task_that_awaits_others_comes_back_when_they_have_ended
+            a_task_that_awaits_what_has_ended_comes_back_at_once
+            a_task_that_awaits_a_skipped_one_comes_back_tainted
+            unwanted_tasks_are_as_if_they_did_not_exist
+            a_batch_with_a_misuse_changes_nothing
+            progress_counts_wanted_tasks
+            elements_are_handed_out_in_order_and_the_task_follows
+            a_list_without_elements_is_expanded_at_once
+            elements_at_the_same_time_are_bounded_over_all_hosts
+            a_failed_element_hands_out_its_task_unless_the_run_keeps_going
+            an_element_is_retried_on_its_own
+            an_element_that_awaits_comes_back
+            what_hosts_count_for_themselves_bounds_what_they_get
+            shared_resources_are_counted_over_all_hosts
+            a_blocked_node_is_named_once
+            a_task_to_be_expanded_takes_no_resources
+            a_failure_lets_running_tasks_finish_and_starts_nothing
+            a_failure_may_stop_running_tasks
+            a_run_may_keep_going_after_a_failure
+            a_cancelled_run_ends_once_nothing_is_claimed
+            a_host_that_joins_follows_the_creators_policy
+            a_lost_node_is_taken_over_and_its_first_holder_fenced
+            a_renewed_lease_is_held
+            a_late_result_counts_while_nobody_else_has_the_node
+            a_settlement_resets_the_takeovers
+            a_settlement_that_is_repeated_is_a_duplicate
+            a_token_of_an_earlier_life_is_fenced
+            results_are_read_by_name
+            a_run_that_is_not_there_is_no_run
+            a_resumed_run_keeps_results_and_forgets_skips_and_failures
+            a_resumed_run_keeps_elements
+            a_run_that_succeeded_is_kept_whole
+            another_digest_is_refused_with_the_stored_record
+            an_update_keeps_what_is_unchanged_under_a_new_epoch
+            a_fresh_run_keeps_nothing_under_a_new_epoch
+            a_run_that_another_host_works_on_is_joined_and_not_replaced
+            a_change_wakes_other_hosts
+            a_change_since_the_version_wakes_at_once
+            a_delay_that_is_over_wakes
+            a_lease_that_has_passed_wakes
+            a_cancellation_wakes
+        );
+    };
+    (@ $attribute:meta, $harness:expr, $($case:ident)*) => {
+        $(
+            #[$attribute]
+            async fn $case() {
+                $crate::state::conformance::$case(&$harness).await;
+            }
+        )*
+    };
+}

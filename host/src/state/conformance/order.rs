@@ -1,0 +1,191 @@
+//! Which nodes are handed out, in which order, and what each settlement makes of them.
+//! Elements, resources, failures and leases have files of their own.
+
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::state::Entry;
+use crate::state::ErrorKind;
+use crate::state::Outcome;
+use crate::state::Stage;
+use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::must_fail;
+use crate::state::conformance::bench::nodes;
+use crate::state::conformance::bench::only;
+use crate::state::conformance::bench::stages;
+use crate::state::conformance::bench::task;
+use crate::state::conformance::bench::value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Higher ranks go first; equals come in the order in which they became ready.
+pub async fn higher_ranks_go_first_and_equals_in_order(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[], &[]]).await.with(2, |task| task.rank = 7);
+    let host = bench.open().await;
+    assert_eq!(nodes(&host.claim().await), [task(2), task(0), task(1), task(3)]);
+}
+
+/// A task is handed out when all that it waits for has ended, and no later.
+pub async fn a_task_follows_once_all_before_it_have_ended(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[0], &[0, 1]]).await;
+    let host = bench.open().await;
+    let first = host.claim().await;
+    assert_eq!(nodes(&first), [task(0), task(1)]);
+    let second = only(host.done(&first[0]).await);
+    assert_eq!((second.node, second.stage, second.attempt, second.takeovers), (task(2), Stage::Ready, 1, 0));
+    assert_eq!(nodes(&host.done(&first[1]).await), [task(3)]);
+}
+
+/// Whoever is handed a dependent finds the results that it reads.
+pub async fn a_result_is_stored_before_a_dependent_is_handed_to_anyone(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let (mut one, other) = (bench.open().await, bench.open().await);
+    let root = only(one.claim().await);
+    one.slots = 0;
+    let reads = async {
+        assert_eq!(only(other.claim().await).node, task(1));
+        other.entry(task(0)).await
+    };
+    let (entry, claims) = tokio::join!(reads, one.done(&root));
+    assert_eq!((entry, claims), (Entry::Done(value(task(0))), vec![]));
+}
+
+/// No more nodes are handed out than were asked for, and the others wait.
+pub async fn no_more_than_the_slots_are_handed_out(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[]]).await;
+    let mut host = bench.open().await;
+    host.slots = 0;
+    assert_eq!(host.ask().await.claims, []);
+    host.slots = 2;
+    assert_eq!(nodes(&host.claim().await), [task(0), task(1)]);
+    assert_eq!(nodes(&host.claim().await), [task(2)]);
+}
+
+/// A task after a skipped one is tainted and takes no slot.
+pub async fn a_task_after_a_skip_is_tainted_and_takes_no_slot(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[0], &[1]]).await;
+    let mut host = bench.open().await;
+    let root = only(host.claim().await);
+    host.slots = 0;
+    let reply = host.settle(&root, Outcome::Skipped(SkipReason::ConditionFalse)).await;
+    let second = only(reply.claims);
+    assert_eq!((second.node, second.stage), (task(1), Stage::Tainted));
+    let reply = host.settle(&second, Outcome::Skipped(SkipReason::UpstreamSkipped)).await;
+    let third = only(reply.claims);
+    assert_eq!((third.node, third.stage), (task(2), Stage::Tainted));
+    assert_eq!(host.entry(task(1)).await, Entry::Skipped(SkipReason::UpstreamSkipped));
+    let reply = host.settle(&third, Outcome::Skipped(SkipReason::UpstreamSkipped)).await;
+    assert_eq!((reply.progress.status, reply.progress.open), (RunStatus::Succeeded, 0));
+}
+
+/// A tainted task that is released is handed out as ready, when there is a slot.
+pub async fn a_tainted_task_that_is_released_waits_for_a_slot(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let mut host = bench.open().await;
+    let root = only(host.claim().await);
+    host.slots = 0;
+    let tainted = only(host.settle(&root, Outcome::Skipped(SkipReason::Pruned)).await.claims);
+    assert_eq!(host.settle(&tainted, Outcome::Release).await.claims, []);
+    host.slots = 1;
+    let ready = only(host.claim().await);
+    assert_eq!((ready.node, ready.stage, ready.attempt), (task(1), Stage::Ready, 1));
+}
+
+/// A retried task comes back after its delay, with the next attempt number.
+pub async fn a_retried_task_comes_back_after_its_delay_with_the_next_number(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let host = bench.open().await;
+    let delay = Duration::from_millis(400);
+    let first = only(host.claim().await);
+    let before = Instant::now();
+    assert_eq!(host.settle(&first, Outcome::Retry(delay)).await.claims, []);
+    let second = only(host.claim().await);
+    assert!(before.elapsed() >= delay, "{:?}", before.elapsed());
+    assert_eq!((second.node, second.attempt), (task(0), 2));
+    assert_ne!(first.token, second.token);
+    let third = only(host.settle(&second, Outcome::Retry(Duration::ZERO)).await.claims);
+    assert_eq!(third.attempt, 3);
+}
+
+/// A released task comes back with the same attempt number, to anyone.
+pub async fn a_released_task_comes_back_with_the_same_number(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let (mut one, other) = (bench.open().await, bench.open().await);
+    let first = only(one.claim().await);
+    one.slots = 0;
+    assert_eq!(one.settle(&first, Outcome::Release).await.claims, []);
+    let second = only(other.claim().await);
+    assert_eq!((second.node, second.attempt, second.takeovers), (task(0), 1, 0));
+}
+
+/// A task that awaits others comes back once they all have ended.
+pub async fn a_task_that_awaits_others_comes_back_when_they_have_ended(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    let awaits = Outcome::Await(vec![TaskIdx::new(1), TaskIdx::new(2)]);
+    assert_eq!(host.settle(&claims[0], awaits).await.claims, []);
+    assert_eq!(host.done(&claims[1]).await, []);
+    let back = only(host.done(&claims[2]).await);
+    assert_eq!((back.node, back.stage, back.attempt), (task(0), Stage::Ready, 1));
+}
+
+/// A task that awaits what has ended already comes back at once.
+pub async fn a_task_that_awaits_what_has_ended_comes_back_at_once(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    host.done(&claims[1]).await;
+    let back = host.settle(&claims[0], Outcome::Await(vec![TaskIdx::new(1)])).await.claims;
+    assert_eq!((nodes(&back), stages(&back)), (vec![task(0)], vec![Stage::Ready]));
+}
+
+/// A task that awaits one that is skipped comes back tainted.
+pub async fn a_task_that_awaits_a_skipped_one_comes_back_tainted(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    host.settle(&claims[0], Outcome::Await(vec![TaskIdx::new(1)])).await;
+    let back = host.settle(&claims[1], Outcome::Skipped(SkipReason::Pruned)).await.claims;
+    assert_eq!((nodes(&back), stages(&back)), (vec![task(0)], vec![Stage::Tainted]));
+}
+
+/// Tasks that are not wanted are as if they did not exist.
+pub async fn unwanted_tasks_are_as_if_they_did_not_exist(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[0, 1]]).await.with(0, |task| task.is_wanted = false);
+    let host = bench.open().await;
+    let first = only(host.claim().await);
+    assert_eq!(first.node, task(1));
+    let last = only(host.done(&first).await);
+    assert_eq!(last.node, task(2));
+    let reply = host.settle(&last, Outcome::Done(value(task(2)))).await;
+    assert_eq!((reply.progress.status, reply.progress.total), (RunStatus::Succeeded, 2));
+}
+
+/// Either all of a commit happens or none.
+pub async fn a_batch_with_a_misuse_changes_nothing(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    let done = (claims[0].token, Outcome::Done(value(task(0))));
+    for wrong in [Outcome::Expand { items: 1, max_parallel: None }, Outcome::Await(vec![TaskIdx::new(9)])] {
+        let error = must_fail(host.try_commit(vec![done.clone(), (claims[1].token, wrong)]).await);
+        assert_eq!(error.kind, ErrorKind::Misuse);
+        assert_eq!(host.entry(task(0)).await, Entry::Open);
+    }
+    host.done(&claims[0]).await;
+}
+
+/// Progress counts wanted tasks, and the run ends when all have ended.
+pub async fn progress_counts_wanted_tasks(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let host = bench.open().await;
+    let reply = host.ask().await;
+    assert_eq!((reply.progress.total, reply.progress.open), (2, 2));
+    let reply = host.settle(&only(reply.claims), Outcome::Done(value(task(0)))).await;
+    assert_eq!((reply.progress.open, reply.progress.status), (1, RunStatus::Running));
+    let reply = host.settle(&only(reply.claims), Outcome::Done(value(task(1)))).await;
+    assert_eq!((reply.progress.open, reply.progress.status), (0, RunStatus::Succeeded));
+    assert_eq!((reply.progress.stop, reply.claims), (None, vec![]));
+}

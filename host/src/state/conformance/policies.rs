@@ -1,0 +1,96 @@
+//! What a failure and a cancellation do to a run, and who decides.
+//! What a failed element does stands with the elements.
+
+use crate::model::FailurePolicy;
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::state::Entry;
+use crate::state::Outcome;
+use crate::state::Stage;
+use crate::state::Stop;
+use crate::state::Verdict;
+use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::must;
+use crate::state::conformance::bench::nodes;
+use crate::state::conformance::bench::only;
+use crate::state::conformance::bench::task;
+use crate::state::conformance::bench::value;
+
+fn failed() -> Outcome {
+    Outcome::Failed(b"record"[..].into())
+}
+
+/// By default nothing new starts after a failure, and what runs is finished and committed.
+pub async fn a_failure_lets_running_tasks_finish_and_starts_nothing(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[0], &[1], &[]]).await;
+    bench.policy = FailurePolicy::Finish;
+    let mut host = bench.open().await;
+    host.slots = 2;
+    let claims = host.claim().await;
+    let reply = host.settle(&claims[0], failed()).await;
+    assert_eq!((reply.progress.status, reply.progress.stop), (RunStatus::Running, Some(Stop::Failure)));
+    // Only what the failure made ready is handed out, to be skipped.
+    let tainted = only(reply.claims);
+    assert_eq!((tainted.node, tainted.stage), (task(2), Stage::Tainted));
+    host.settle(&tainted, Outcome::Skipped(SkipReason::UpstreamFailed)).await;
+    let reply = host.settle(&claims[1], Outcome::Done(value(task(1)))).await;
+    assert_eq!((reply.claims, reply.progress.status), (vec![], RunStatus::Failed));
+    assert_eq!(reply.progress.open, 2);
+    assert_eq!(host.entry(task(0)).await, Entry::Failed(b"record"[..].into()));
+}
+
+/// The policy may ask that running tasks are stopped; the run ends when they have been given back.
+pub async fn a_failure_may_stop_running_tasks(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    bench.policy = FailurePolicy::FailFast;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    let reply = host.settle(&claims[0], failed()).await;
+    assert_eq!((reply.progress.status, reply.progress.stop), (RunStatus::Running, Some(Stop::FailFast)));
+    let reply = host.settle(&claims[1], Outcome::Release).await;
+    assert_eq!((reply.claims, reply.progress.status), (vec![], RunStatus::Failed));
+}
+
+/// The policy may keep going: every branch that does not need the failed task is finished.
+pub async fn a_run_may_keep_going_after_a_failure(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[1]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    assert_eq!(host.settle(&claims[0], failed()).await.progress.stop, None);
+    let last = only(host.done(&claims[1]).await);
+    let reply = host.settle(&last, Outcome::Done(value(task(2)))).await;
+    assert_eq!((reply.progress.status, reply.progress.open), (RunStatus::Failed, 0));
+}
+
+/// A cancelled run hands out nothing and ends once nothing is claimed.
+pub async fn a_cancelled_run_ends_once_nothing_is_claimed(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[0]]).await;
+    let (mut one, other) = (bench.open().await, bench.open().await);
+    one.slots = 1;
+    let root = only(one.claim().await);
+    must(other.ledger.cancel().await);
+    let reply = other.ask().await;
+    assert_eq!((reply.claims, reply.progress.stop), (vec![], Some(Stop::Cancelled)));
+    assert_eq!(reply.progress.status, RunStatus::Running);
+    let reply = one.settle(&root, Outcome::Done(value(task(0)))).await;
+    assert_eq!((reply.claims, reply.progress.status), (vec![], RunStatus::Cancelled));
+    assert_eq!(other.ask().await.progress.status, RunStatus::Cancelled);
+    must(other.ledger.cancel().await);
+    let late = other.commit(vec![(root.token, Outcome::Release)]).await;
+    assert_ne!(late.verdicts, [Verdict::Committed]);
+}
+
+/// Hosts that join follow the creator's policy.
+pub async fn a_host_that_joins_follows_the_creators_policy(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    bench.policy = FailurePolicy::FailFast;
+    let one = bench.open().await;
+    bench.policy = FailurePolicy::KeepGoing;
+    let other = bench.open().await;
+    assert_eq!(other.opened.policy, FailurePolicy::FailFast);
+    let claims = other.claim().await;
+    assert_eq!(nodes(&claims), [task(0), task(1)]);
+    other.settle(&claims[0], failed()).await;
+    assert_eq!(one.ask().await.progress.stop, Some(Stop::FailFast));
+}

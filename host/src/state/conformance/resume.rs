@@ -1,0 +1,175 @@
+//! What is kept of a run, by whom it may be opened, and what is read of it.
+//! How nodes are handed out afterwards is as ever.
+
+use crate::model::Digest;
+use crate::model::FailurePolicy;
+use crate::model::RunId;
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::state::Entry;
+use crate::state::ErrorKind;
+use crate::state::Mode;
+use crate::state::OpenHow;
+use crate::state::Outcome;
+use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::element;
+use crate::state::conformance::bench::must;
+use crate::state::conformance::bench::must_fail;
+use crate::state::conformance::bench::nodes;
+use crate::state::conformance::bench::only;
+use crate::state::conformance::bench::task;
+use crate::state::conformance::bench::value;
+
+/// Drops a host and waits until every backend has noticed.
+async fn gone(bench: &Bench, host: crate::state::conformance::Host) {
+    drop(host);
+    tokio::time::sleep(bench.lease() * 2).await;
+}
+
+/// Results are read by name, in the order of the names; so is the plan record.
+pub async fn results_are_read_by_name(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    host.settle(&claims[0], Outcome::Skipped(SkipReason::ConditionFalse)).await;
+    let elements = host.settle(&claims[1], Outcome::Expand { items: 1, max_parallel: None }).await.claims;
+    let whole = only(host.done(&elements[0]).await);
+    host.done(&whole).await;
+    let names = ["t1[0]", "t0", "t1", "t1[1]", "none", "t1[", "t1[x]"].map(str::to_owned);
+    let results = must(bench.backend.results(&bench.run(), &names).await);
+    let (first, list) = (Some(value(element(1, 0))), Some(value(task(1))));
+    assert_eq!(results, [first, None, list, None, None, None, None]);
+    assert_eq!(must(bench.backend.record(&bench.run()).await), bench.digest.as_bytes()[..]);
+}
+
+/// A run that is not there is said to be none.
+pub async fn a_run_that_is_not_there_is_no_run(harness: &dyn Harness) {
+    let bench = Bench::new(harness, &[&[]]).await;
+    let run = must(RunId::new("nobody"));
+    assert_eq!(must_fail(bench.backend.results(&run, &[]).await).kind, ErrorKind::NoRun);
+    assert_eq!(must_fail(bench.backend.record(&run).await).kind, ErrorKind::NoRun);
+}
+
+/// A resumed run keeps its results; failed, skipped and missing tasks are open again.
+pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[], &[0, 1]]).await;
+    bench.policy = FailurePolicy::Finish;
+    let host = bench.open().await;
+    assert_eq!(host.opened.how, OpenHow::Created);
+    let claims = host.claim().await;
+    host.done(&claims[0]).await;
+    host.settle(&claims[2], Outcome::Skipped(SkipReason::ConditionFalse)).await;
+    let tainted = only(host.settle(&claims[1], Outcome::Failed(b"no"[..].into())).await.claims);
+    host.settle(&tainted, Outcome::Skipped(SkipReason::UpstreamFailed)).await;
+    let host = bench.open().await;
+    assert_eq!((host.opened.how, &host.opened.stored), (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(0)]));
+    let reply = host.ask().await;
+    assert_eq!((reply.progress.status, reply.progress.open), (RunStatus::Running, 3));
+    assert_eq!(nodes(&reply.claims), [task(1), task(2)]);
+    for at in 1..4 {
+        assert_eq!(host.entry(task(at)).await, Entry::Open);
+    }
+    assert_eq!(reply.claims[0].attempt, 1);
+    let last = only(host.done(&reply.claims[0]).await);
+    assert_eq!((last.node, host.entry(task(0)).await), (task(3), Entry::Done(value(task(0)))));
+}
+
+/// Elements that are stored are kept too: only the others are handed out again.
+pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await.with(0, |task| task.is_for_each = true);
+    let host = bench.open().await;
+    let expand = Outcome::Expand { items: 5, max_parallel: None };
+    let claims = host.settle(&only(host.claim().await), expand.clone()).await.claims;
+    for at in [1, 2, 4] {
+        host.done(&claims[at]).await;
+    }
+    gone(&bench, host).await;
+    let host = bench.open().await;
+    assert_eq!(host.opened.how, OpenHow::Resumed { kept: 0 });
+    let claims = host.settle(&only(host.claim().await), expand).await.claims;
+    assert_eq!(nodes(&claims), [element(0, 0), element(0, 3)]);
+    assert_eq!(host.entry(element(0, 4)).await, Entry::Done(value(element(0, 4))));
+    host.done(&claims[0]).await;
+    assert_eq!(only(host.done(&claims[1]).await).node, task(0));
+}
+
+/// A run that succeeded has nothing left to do.
+pub async fn a_run_that_succeeded_is_kept_whole(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let host = bench.open().await;
+    host.done(&only(host.claim().await)).await;
+    let host = bench.open().await;
+    assert_eq!(host.opened.how, OpenHow::Resumed { kept: 1 });
+    let reply = host.ask().await;
+    assert_eq!((reply.claims, reply.progress.status), (vec![], RunStatus::Succeeded));
+}
+
+/// A run of another digest is refused, with the record that was stored with it.
+pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let host = bench.open().await;
+    let record = bench.digest.as_bytes().to_vec();
+    bench.digest = Digest::of(b"another plan");
+    let error = must_fail(bench.ask().await);
+    assert_eq!(error.kind, ErrorKind::OtherDigest(record.into()));
+    gone(&bench, host).await;
+    assert!(matches!(must_fail(bench.ask().await).kind, ErrorKind::OtherDigest(_)));
+}
+
+/// An update takes another digest under a new epoch and keeps the results of tasks whose fingerprint is unchanged.
+pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[]]).await;
+    let host = bench.open().await;
+    let epoch = host.opened.epoch;
+    let claims = host.claim().await;
+    host.done(&claims[0]).await;
+    host.done(&claims[1]).await;
+    gone(&bench, host).await;
+    bench.mode = Mode::Update;
+    let host = bench.open().await;
+    assert_eq!(host.opened.epoch, epoch, "nothing was changed");
+    gone(&bench, host).await;
+    bench.digest = Digest::of(b"another plan");
+    let mut bench = bench.with(1, |task| task.fingerprint = Digest::of(b"another call"));
+    bench.shape.tasks.rotate_left(1);
+    let host = bench.open().await;
+    assert!(host.opened.epoch > epoch);
+    assert_eq!((host.opened.how, &host.opened.stored), (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(2)]));
+    assert_eq!(host.entry(task(2)).await, Entry::Done(value(task(0))));
+    assert_eq!(nodes(&host.claim().await), [task(0), task(1)]);
+    assert_eq!(must(bench.backend.record(&bench.run()).await), bench.digest.as_bytes()[..]);
+}
+
+/// A fresh run begins with nothing, under a new epoch.
+pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    bench.mode = Mode::Fresh;
+    let host = bench.open().await;
+    let epoch = host.opened.epoch;
+    host.done(&only(host.claim().await)).await;
+    let host = bench.open().await;
+    assert!(host.opened.epoch > epoch);
+    assert_eq!((host.opened.how, &host.opened.stored), (OpenHow::Created, &vec![]));
+    assert_eq!(host.entry(task(0)).await, Entry::Open);
+    assert_eq!(nodes(&host.claim().await), [task(0)]);
+}
+
+/// A run that another host works on is joined; it is neither updated nor begun anew.
+pub async fn a_run_that_another_host_works_on_is_joined_and_not_replaced(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let one = bench.open().await;
+    let claims = one.claim().await;
+    one.done(&claims[0]).await;
+    let other = bench.open().await;
+    assert_eq!((other.opened.how, &other.opened.stored), (OpenHow::Joined, &vec![TaskIdx::new(0)]));
+    assert_eq!(other.opened.epoch, one.opened.epoch);
+    bench.mode = Mode::Fresh;
+    assert_eq!(must_fail(bench.ask().await).kind, ErrorKind::Held);
+    bench.mode = Mode::Update;
+    assert_eq!(bench.open().await.opened.how, OpenHow::Joined);
+    bench.digest = Digest::of(b"another plan");
+    assert_eq!(must_fail(bench.ask().await).kind, ErrorKind::Held);
+    one.done(&claims[1]).await;
+}

@@ -1,0 +1,97 @@
+//! Waiting for a run to change: whoever waits is woken, whatever came first.
+//! Waking for nothing is allowed and not tested.
+
+use crate::model::RunStatus;
+use crate::state::Outcome;
+use crate::state::Stop;
+use crate::state::Version;
+use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::Host;
+use crate::state::conformance::bench::must;
+use crate::state::conformance::bench::only;
+use crate::state::conformance::bench::task;
+use std::time::Duration;
+
+/// Waits for changes until `is_there`, and never for longer than a change may take.
+async fn until(host: &Host, mut seen: Version, mut is_there: impl AsyncFnMut() -> Option<Version>) {
+    let woken = async {
+        loop {
+            must(host.ledger.changed(seen).await);
+            match is_there().await {
+                None => return,
+                Some(version) => seen = version,
+            }
+        }
+    };
+    must(tokio::time::timeout(Duration::from_secs(10), woken).await);
+}
+
+/// A host that waits is woken when another makes a node ready.
+pub async fn a_change_wakes_other_hosts(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let (mut one, other) = (bench.open().await, bench.open().await);
+    let root = only(one.claim().await);
+    one.slots = 0;
+    let (claims, _) = tokio::join!(other.claim(), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        one.done(&root).await
+    });
+    assert_eq!(only(claims).node, task(1));
+}
+
+/// A change between the answer and the wait is not missed, and neither is one after a wait that was dropped.
+pub async fn a_change_since_the_version_wakes_at_once(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let (mut one, other) = (bench.open().await, bench.open().await);
+    let root = only(one.claim().await);
+    let seen = other.ask().await.version;
+    let dropped = tokio::time::timeout(Duration::from_millis(50), other.ledger.changed(seen)).await;
+    drop(dropped);
+    one.slots = 0;
+    one.done(&root).await;
+    until(&other, seen, async || {
+        let reply = other.ask().await;
+        reply.claims.is_empty().then_some(reply.version)
+    })
+    .await;
+}
+
+/// A delay that is over wakes.
+pub async fn a_delay_that_is_over_wakes(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let (one, other) = (bench.open().await, bench.open().await);
+    let root = only(one.claim().await);
+    one.settle(&root, Outcome::Retry(Duration::from_millis(200))).await;
+    assert_eq!(only(other.claim().await).attempt, 2);
+}
+
+/// A lease that has passed wakes.
+pub async fn a_lease_that_has_passed_wakes(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let (one, other) = (bench.open().await, bench.open().await);
+    only(one.claim().await);
+    assert_eq!(only(other.claim().await).takeovers, 1);
+}
+
+/// A cancellation wakes every host.
+pub async fn a_cancellation_wakes(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let (one, other) = (bench.open().await, bench.open().await);
+    let root = only(one.claim().await);
+    let seen = other.ask().await.version;
+    must(one.ledger.cancel().await);
+    until(&other, seen, async || {
+        let reply = other.ask().await;
+        reply.progress.stop.is_none().then_some(reply.version)
+    })
+    .await;
+    let seen = other.ask().await.version;
+    let reply = one.settle(&root, Outcome::Release).await;
+    assert_eq!((reply.progress.status, reply.progress.stop), (RunStatus::Cancelled, Some(Stop::Cancelled)));
+    until(&other, seen, async || {
+        let reply = other.ask().await;
+        (reply.progress.status == RunStatus::Running).then_some(reply.version)
+    })
+    .await;
+}

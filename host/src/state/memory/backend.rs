@@ -1,0 +1,100 @@
+//! The backend behind `memory:`: the runs of this process by their ids.
+//! What becomes of a run is decided in `life` and `machine`; here are only the locks.
+
+use crate::model::RunId;
+use crate::state::Backend;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use crate::state::OpenHow;
+use crate::state::OpenRequest;
+use crate::state::Opened;
+use crate::state::memory::ledger::MemoryLedger;
+use crate::state::memory::ledger::Run;
+use crate::state::memory::life::Life;
+use crate::state::memory::life::Plan;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Keeps runs in memory.
+#[derive(Default)]
+pub struct MemoryBackend {
+    // A mutex because runs of many threads share the backend; it is held while a run is looked up or begun.
+    runs: Mutex<HashMap<RunId, Arc<Run>>>,
+}
+
+impl MemoryBackend {
+    /// A backend without runs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<Run>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, id: &RunId) -> Result<Arc<Run>, Error> {
+        self.runs().get(id).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::NoRun, format!("looking up run `{id}`"))
+                .hint("Runs in `memory:` are gone once their process has ended.")
+        })
+    }
+}
+
+impl fmt::Debug for MemoryBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBackend").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Backend for MemoryBackend {
+    async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
+        let mut runs = self.runs();
+        let (run, how) = match runs.get(&request.run) {
+            None => (Arc::new(Run::new(Life::first(&request))), OpenHow::Created),
+            Some(run) => match run.plan(&request)? {
+                Plan::Join => (Arc::clone(run), OpenHow::Joined),
+                plan @ (Plan::Resume | Plan::Restart) => {
+                    let life = run.life().next(&request, plan);
+                    let how = life.resumed();
+                    (Arc::new(Run::new(life)), if plan == Plan::Restart { OpenHow::Created } else { how })
+                }
+            },
+        };
+        runs.insert(request.run.clone(), Arc::clone(&run));
+        Ok(MemoryLedger::opened(run, request, how))
+    }
+
+    async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
+        let run = self.run(run)?;
+        let life = run.life();
+        Ok(names.iter().map(|name| life.result(name)).collect())
+    }
+
+    async fn record(&self, run: &RunId) -> Result<Bytes, Error> {
+        let run = self.run(run)?;
+        let record = run.life().record.clone();
+        Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::conformance::Harness;
+
+    struct Memory;
+
+    #[async_trait]
+    impl Harness for Memory {
+        async fn backend(&self) -> Arc<dyn Backend> {
+            Arc::new(MemoryBackend::new())
+        }
+    }
+
+    crate::state_conformance!(tokio::test(start_paused = true), Memory);
+}

@@ -1,0 +1,166 @@
+//! Who is handed what: nodes that take no room first, then the best for which there is room.
+//! What is lined up, and where, is decided when nodes are settled.
+
+use crate::state::Blocked;
+use crate::state::Claim;
+use crate::state::NodeId;
+use crate::state::Stage;
+use crate::state::Stop;
+use crate::state::Want;
+use crate::state::memory::leases::Held;
+use crate::state::memory::machine::Caller;
+use crate::state::memory::machine::Machine;
+use crate::state::memory::queue::Slot;
+use crate::state::memory::task::Node;
+use crate::state::memory::task::Phase;
+use crate::state::memory::task::whole;
+use crate::model::to_usize;
+
+/// How many nodes that take no room one answer holds; a wide graph of skipped tasks must not be one host's alone, nor
+/// its memory's.
+const MOST_WITHOUT_ROOM: usize = 256;
+
+impl Machine {
+    /// Claims for a caller, and nodes that it would have been handed with more of a resource.
+    pub(crate) fn hand_out(&mut self, caller: &Caller<'_>, want: Want) -> (Vec<Claim>, Vec<Blocked>) {
+        let (mut claims, mut blocked) = (Vec::new(), Vec::new());
+        if !self.is_running() || self.stop == Some(Stop::Cancelled) {
+            return (claims, blocked);
+        }
+        while claims.len() < MOST_WITHOUT_ROOM
+            && let Some(node) = self.queue.pop_fast()
+        {
+            claims.extend(self.claim(caller, node));
+        }
+        let Want { mut slots, mut free } = want;
+        free.resize(self.shape.resources.len(), 0);
+        let mut last = None;
+        while self.stop.is_none()
+            && slots > 0
+            && let Some((key, class, slot)) = self.queue.head_after(last)
+        {
+            match self.shortage(class, &free) {
+                Some(resource) => {
+                    // The lane stays blocked in this answer: what is free only shrinks.
+                    last = Some(key);
+                    self.tell_blocked(class, resource, slots, &mut blocked);
+                }
+                None => {
+                    slots -= 1;
+                    self.spend(class, &mut free);
+                    let node = self.pop(slot);
+                    claims.extend(node.and_then(|node| self.claim(caller, node)));
+                }
+            }
+        }
+        (claims, blocked)
+    }
+
+    /// Takes what stands first in a lane out of it.
+    fn pop(&mut self, slot: Slot) -> Option<NodeId> {
+        match slot {
+            Slot::Task(task) => {
+                let node = self.node_mut(whole(task))?;
+                if let Phase::Queued(place) = node.phase {
+                    self.queue.remove(place);
+                }
+                Some(whole(task))
+            }
+            Slot::Elements(at) => {
+                let task = self.task_mut(at)?;
+                let split = task.split.as_mut()?;
+                let item = split.next()?;
+                if !split.again.remove(&item) {
+                    split.live.insert(item, Node::new(Phase::Waiting));
+                    split.cursor += 1;
+                    task.skip_stored();
+                }
+                Some(NodeId { task: at, item: Some(item) })
+            }
+        }
+    }
+
+    fn claim(&mut self, caller: &Caller<'_>, id: NodeId) -> Option<Claim> {
+        let task = self.task_mut(id.task)?;
+        let expanded = task.split.as_ref().map(|split| split.items).filter(|_| id.item.is_none());
+        let node = task.node_mut(id.item)?;
+        let stage = match expanded {
+            Some(items) => Stage::Expanded { items },
+            None if node.is_tainted => Stage::Tainted,
+            None => Stage::Ready,
+        };
+        node.phase = Phase::Claimed;
+        node.is_told = false;
+        let lapsed = node.lapsed.take();
+        if lapsed.is_some() {
+            node.takeovers = node.takeovers.saturating_add(1);
+        }
+        let (attempt, takeovers) = (node.attempt, node.takeovers);
+        self.take_room(id, stage);
+        let from = lapsed.and_then(|token| self.leases.lose(token)).map(|held| held.host);
+        let until = caller.now.saturating_add(caller.lease);
+        let token =
+            self.leases.grant(Held { node: id, host: caller.host.clone(), stage, until, is_lapsed: false });
+        Some(Claim { node: id, token, attempt, takeovers, from, stage })
+    }
+
+    /// The first resource that there is too little of for a class.
+    fn shortage(&self, class: u16, free: &[u32]) -> Option<usize> {
+        let needs = self.shape.classes.get(usize::from(class)).into_iter().flatten();
+        needs.copied().find(|(resource, amount)| !self.has_room(*resource, *amount, free)).map(|(resource, _)| resource)
+    }
+
+    fn has_room(&self, resource: usize, amount: u32, free: &[u32]) -> bool {
+        match self.shape.resources.get(resource) {
+            Some(shape) if shape.is_shared => {
+                let used = self.used.get(resource).copied().unwrap_or(0);
+                used + u64::from(amount) <= u64::from(shape.amount)
+            }
+            _ => free.get(resource).is_some_and(|free| amount <= *free), // a resource that nobody has is never free
+        }
+    }
+
+    fn spend(&self, class: u16, free: &mut [u32]) {
+        for (resource, amount) in self.shape.classes.get(usize::from(class)).into_iter().flatten() {
+            if let Some(free) = free.get_mut(*resource) {
+                *free = free.saturating_sub(*amount);
+            }
+        }
+    }
+
+    /// Names what a blocked lane would have handed out, as far as nobody was told.
+    fn tell_blocked(&mut self, class: u16, resource: usize, slots: u32, blocked: &mut Vec<Blocked>) {
+        let slots: Vec<Slot> = self.queue.lane(class).take(to_usize(slots)).collect();
+        for slot in slots {
+            let node = match slot {
+                Slot::Task(task) => whole(task),
+                Slot::Elements(task) => match self.next_element(task) {
+                    Some(item) => NodeId { task, item: Some(item) },
+                    None => continue,
+                },
+            };
+            if self.mark_told(node) {
+                blocked.push(Blocked { node, resource });
+            }
+        }
+    }
+
+    fn next_element(&self, task: crate::model::TaskIdx) -> Option<u32> {
+        self.tasks.get(task.index())?.split.as_ref()?.next()
+    }
+
+    /// Whether nobody was told yet that a node is blocked; now somebody is.
+    fn mark_told(&mut self, id: NodeId) -> bool {
+        let Some(task) = self.task_mut(id.task) else {
+            return false;
+        };
+        match (id.item, &mut task.split) {
+            (Some(item), Some(split)) => {
+                let is_new = split.told <= item;
+                split.told = split.told.max(item.saturating_add(1));
+                is_new
+            }
+            _ => !std::mem::replace(&mut task.node.is_told, true), // a task itself; elements need a split
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Laws of the machine, whatever the graph, the hosts and the order of things.
+//! Single sentences of the contract are cases of the conformance suite.
+
+use crate::model::Digest;
+use crate::model::FailurePolicy;
+use crate::model::Name;
+use crate::model::Random;
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::state::Claim;
+use crate::state::Entry;
+use crate::state::HostId;
+use crate::state::NodeId;
+use crate::state::Outcome;
+use crate::state::ResourceShape;
+use crate::state::Settlement;
+use crate::state::Shape;
+use crate::state::Stage;
+use crate::state::TaskShape;
+use crate::state::Verdict;
+use crate::state::Want;
+use crate::state::memory::machine::Caller;
+use crate::state::memory::machine::Machine;
+use crate::state::memory::task::Task;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn pick(random: &mut Random, below: u32) -> u32 {
+    u32::try_from(random.below(below.into())).unwrap()
+}
+
+fn graph(random: &mut Random, tasks: u32) -> Shape {
+    let mut shapes: Vec<TaskShape> = (0..tasks)
+        .map(|at| TaskShape {
+            name: Name::new(&format!("t{at}")).unwrap(),
+            fingerprint: Digest::of(b""),
+            waits_for: 0,
+            dependents: Vec::new(),
+            rank: pick(random, 3).into(),
+            class: u16::try_from(pick(random, 3)).unwrap(),
+            is_for_each: pick(random, 3) == 0,
+            is_wanted: true,
+        })
+        .collect();
+    for at in 1..tasks {
+        for upstream in 0..at {
+            if pick(random, 4) == 0 {
+                shapes[upstream as usize].dependents.push(TaskIdx::new(at));
+                shapes[at as usize].waits_for += 1;
+            }
+        }
+    }
+    let resource = |name: &str, is_shared| ResourceShape { name: Name::new(name).unwrap(), amount: 2, is_shared };
+    Shape {
+        tasks: shapes,
+        classes: vec![vec![], vec![(0, 1)], vec![(0, 1), (1, 2)]],
+        resources: vec![resource("shared", true), resource("own", false)],
+    }
+}
+
+fn machine(shape: &Arc<Shape>, policy: FailurePolicy) -> Machine {
+    let tasks = shape.tasks.iter().map(|_| Task::new(Entry::Open, BTreeMap::new())).collect();
+    Machine::new(Arc::clone(shape), policy, tasks, 0)
+}
+
+/// Hosts that claim and settle at random, and a record of what they were told.
+struct World {
+    machine: Machine,
+    shape: Arc<Shape>,
+    random: Random,
+    now: Duration,
+    held: Vec<(Claim, HostId)>,
+    ended: HashMap<NodeId, u32>,
+    calm: bool,
+}
+
+impl World {
+    fn step(&mut self) {
+        self.now += Duration::from_millis(self.random.below(30));
+        let host = HostId(format!("h{}", self.random.below(3)).into());
+        let mut batch = Vec::new();
+        for _ in 0..self.random.below(3) {
+            if !self.held.is_empty() {
+                let at = pick(&mut self.random, u32::try_from(self.held.len()).unwrap()) as usize;
+                batch.push(self.held.swap_remove(at).0);
+            }
+        }
+        if !self.calm && self.random.below(40) == 0 {
+            // A host that is paused: it neither settles nor renews for longer than a lease.
+            self.now += Duration::from_secs(2);
+        }
+        let outcomes: Vec<Outcome> = batch.iter().map(|claim| self.outcome(claim)).collect();
+        let settlements = batch.iter().zip(&outcomes);
+        let settlements =
+            settlements.map(|(claim, outcome)| Settlement { token: claim.token, outcome: outcome.clone() }).collect();
+        let want = Want { slots: pick(&mut self.random, 4), free: vec![0, pick(&mut self.random, 3)] };
+        let caller = Caller { host: &host, lease: Duration::from_secs(1), now: self.now };
+        let done = self.machine.commit(&caller, settlements, want).unwrap();
+        for ((claim, outcome), verdict) in batch.iter().zip(&outcomes).zip(done.verdicts) {
+            let ends = matches!(outcome, Outcome::Done(_) | Outcome::Skipped(_) | Outcome::Failed(_));
+            if ends && verdict == Verdict::Committed {
+                *self.ended.entry(claim.node).or_default() += 1;
+            }
+        }
+        for claim in done.claims {
+            self.check(&claim);
+            self.held.push((claim, host.clone()));
+        }
+    }
+
+    /// No task before all that it waits for, no element twice, no more of what is shared than there is.
+    fn check(&self, claim: &Claim) {
+        let node = claim.node;
+        for (upstream, shape) in (0..).map(TaskIdx::new).zip(&self.shape.tasks) {
+            if shape.dependents.contains(&node.task) {
+                let entry = self.machine.entry(NodeId { task: upstream, item: None });
+                assert_ne!(entry, Entry::Open, "{node:?} before {upstream:?}");
+            }
+        }
+        assert_eq!(self.machine.entry(node), Entry::Open, "{node:?} again");
+        assert!(self.machine.used[0] <= 2, "more than there is");
+    }
+
+    fn outcome(&mut self, claim: &Claim) -> Outcome {
+        let is_for_each = self.shape.tasks[claim.node.task.index()].is_for_each && claim.node.item.is_none();
+        match (claim.stage, self.random.below(12)) {
+            (Stage::Tainted, 0..=5) => Outcome::Release,
+            (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
+            (Stage::Ready, _) if is_for_each => Outcome::Expand {
+                items: pick(&mut self.random, 5),
+                max_parallel: NonZeroU32::new(pick(&mut self.random, 3)),
+            },
+            (_, 0) if !self.calm => Outcome::Failed(b"no"[..].into()),
+            (_, 1) => Outcome::Retry(Duration::from_millis(self.random.below(50))),
+            (_, 2) => Outcome::Release,
+            (_, 3) if claim.node.task.get() > 0 => {
+                Outcome::Await(vec![TaskIdx::new(pick(&mut self.random, claim.node.task.get()))])
+            }
+            (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
+            _ => Outcome::Done(b"yes"[..].into()),
+        }
+    }
+
+    fn finish(&mut self) {
+        for _ in 0..20_000 {
+            if !self.machine.is_running() {
+                return;
+            }
+            self.step();
+        }
+        panic!("the run does not end: {:?}", self.machine);
+    }
+}
+
+fn world(seed: u64, policy: FailurePolicy, calm: bool) -> World {
+    let mut random = Random::seeded(seed);
+    let tasks = 1 + pick(&mut random, 9);
+    let shape = Arc::new(graph(&mut random, tasks));
+    let machine = machine(&shape, policy);
+    World { machine, shape, random, now: Duration::ZERO, held: Vec::new(), ended: HashMap::new(), calm }
+}
+
+proptest! {
+    #[test]
+    fn every_run_ends_and_no_node_ends_twice(seed: u64, policy in 0..3_usize) {
+        let policy = [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast][policy];
+        let mut world = world(seed, policy, false);
+        world.finish();
+        prop_assert!(world.ended.values().all(|times| *times == 1), "{:?}", world.ended);
+    }
+
+    #[test]
+    fn a_run_without_failures_ends_every_task_and_gives_back_all_it_took(seed: u64) {
+        let mut world = world(seed, FailurePolicy::Finish, true);
+        world.finish();
+        let progress = world.machine.progress();
+        prop_assert_eq!((progress.status, progress.open), (RunStatus::Succeeded, 0));
+        for at in 0..world.shape.tasks.len() {
+            let node = NodeId { task: TaskIdx::new(u32::try_from(at).unwrap()), item: None };
+            prop_assert_eq!(world.ended.get(&node), Some(&1));
+        }
+        prop_assert_eq!(&world.machine.used, &vec![0, 0]);
+        prop_assert!(world.machine.delayed.is_empty() && world.machine.waiters.is_empty());
+    }
+
+    #[test]
+    fn a_cancelled_run_ends(seed: u64, after in 0..40_u32) {
+        let mut world = world(seed, FailurePolicy::KeepGoing, false);
+        for _ in 0..after {
+            world.step();
+        }
+        world.machine.cancel();
+        world.finish();
+    }
+}
+
+#[test]
+fn elements_cost_nothing_before_they_are_claimed() {
+    let mut shape = graph(&mut Random::seeded(1), 1);
+    shape.tasks[0].is_for_each = true;
+    shape.tasks[0].class = 0;
+    let mut machine = machine(&Arc::new(shape), FailurePolicy::Finish);
+    let host = HostId("h".into());
+    let mut commit = |batch, slots| {
+        let caller = Caller { host: &host, lease: Duration::from_secs(9), now: Duration::ZERO };
+        let claims = machine.commit(&caller, batch, Want { slots, free: vec![] }).unwrap().claims;
+        (claims, machine.tasks[0].split.as_ref().map_or(0, |split| split.live.len()))
+    };
+    let (claims, _) = commit(vec![], 1);
+    let expand = Outcome::Expand { items: 1_000_000, max_parallel: None };
+    let (claims, live) = commit(vec![Settlement { token: claims[0].token, outcome: expand }], 3);
+    assert_eq!((claims.len(), live), (3, 3));
+    let done = Outcome::Done(b"x"[..].into());
+    let (claims, live) = commit(vec![Settlement { token: claims[1].token, outcome: done }], 0);
+    assert_eq!((claims.len(), live), (0, 2));
+}

@@ -1,0 +1,138 @@
+//! What a request to open a run comes to: a new life of the run, a place in the one that goes on, or a refusal.
+//! Pure, like the machine: who is alive is handed in.
+
+use crate::model::Digest;
+use crate::model::Name;
+use crate::model::TaskIdx;
+use crate::state::Entry;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use crate::state::Mode;
+use crate::state::OpenHow;
+use crate::state::OpenRequest;
+use crate::state::memory::machine::Machine;
+use crate::state::memory::task::Task;
+use bytes::Bytes;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// One life of a run with what it was opened with.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) machine: Machine,
+    pub(crate) epoch: u64,
+    pub(crate) record: Bytes,
+    digest: Digest,
+    names: HashMap<Name, TaskIdx>,
+}
+
+/// What is to be done with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Work on the life that goes on.
+    Join,
+    /// Begin a new one with the results that still hold.
+    Resume,
+    /// Begin a new one with nothing.
+    Restart,
+}
+
+impl Life {
+    /// The first life of a run.
+    pub(crate) fn first(request: &OpenRequest) -> Self {
+        Self::begin(request, 1, 0, |_, _| (Entry::Open, BTreeMap::new()))
+    }
+
+    /// What a request comes to while `is_held` by some host.
+    pub(crate) fn plan(&self, request: &OpenRequest, is_held: bool) -> Result<Plan, Error> {
+        let is_busy = is_held && self.machine.is_running();
+        let is_same = self.digest == request.digest;
+        match (request.mode, is_same, is_busy) {
+            (Mode::Resume, false, _) => {
+                let kind = ErrorKind::OtherDigest(self.record.clone());
+                Err(Error::new(kind, format!("opening run `{}`, which exists with another plan", request.run))
+                    .hint("Pass `--update` to keep what is unchanged, `--fresh` to start over, or another run id."))
+            }
+            (Mode::Resume | Mode::Update, true, true) => Ok(Plan::Join),
+            (Mode::Resume | Mode::Update, true, false) | (Mode::Update, false, false) => Ok(Plan::Resume),
+            (Mode::Fresh, _, false) => Ok(Plan::Restart),
+            (Mode::Update, false, true) | (Mode::Fresh, _, true) => {
+                Err(Error::new(ErrorKind::Held, format!("opening run `{}`, which another host works on", request.run))
+                    .hint("Cancel the run or wait until it has ended, then try again."))
+            }
+        }
+    }
+
+    /// The life after this one.
+    pub(crate) fn next(&self, request: &OpenRequest, plan: Plan) -> Self {
+        let first_token = self.machine.leases.next();
+        match plan {
+            Plan::Restart => {
+                Self::begin(request, self.epoch + 1, first_token, |_, _| (Entry::Open, BTreeMap::new()))
+            }
+            Plan::Join | Plan::Resume => {
+                let epoch = if self.digest == request.digest { self.epoch } else { self.epoch + 1 };
+                Self::begin(request, epoch, first_token, |name, fingerprint| self.kept(name, fingerprint))
+            }
+        }
+    }
+
+    /// What was found, for whoever opened this life after an earlier one.
+    pub(crate) fn resumed(&self) -> OpenHow {
+        OpenHow::Resumed { kept: u32::try_from(self.machine.stored().len()).unwrap_or(u32::MAX) }
+    }
+
+    /// What is stored under `task` or `task[i]`, if it is a result.
+    pub(crate) fn result(&self, name: &str) -> Option<Bytes> {
+        let (task, item) = match name.strip_suffix(']') {
+            None => (name, None),
+            Some(front) => {
+                let (task, item) = front.split_once('[')?;
+                (task, Some(item.parse().ok()?))
+            }
+        };
+        let at = self.names.get(task)?;
+        match self.machine.tasks.get(at.index())?.entry(item) {
+            Entry::Done(bytes) => Some(bytes.clone()),
+            Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => None,
+        }
+    }
+
+    fn begin(
+        request: &OpenRequest,
+        epoch: u64,
+        first_token: u64,
+        kept: impl Fn(&Name, &Digest) -> (Entry, BTreeMap<u32, Entry>),
+    ) -> Self {
+        let shape = &request.shape;
+        let tasks = shape.tasks.iter().map(|task| kept(&task.name, &task.fingerprint));
+        let tasks = tasks.map(|(entry, elements)| Task::new(entry, elements)).collect();
+        let names = shape.tasks.iter().map(|task| task.name.clone()).zip((0..).map(TaskIdx::new)).collect();
+        Self {
+            machine: Machine::new(Arc::clone(shape), request.policy, tasks, first_token),
+            epoch,
+            record: request.record.clone(),
+            digest: request.digest,
+            names,
+        }
+    }
+
+    /// The results of a task and its elements, if they are of the same call.
+    fn kept(&self, name: &Name, fingerprint: &Digest) -> (Entry, BTreeMap<u32, Entry>) {
+        let at = self.names.get(name).map(|at| at.index());
+        let shape = at.and_then(|at| self.machine.shape.tasks.get(at));
+        let task = at.and_then(|at| self.machine.tasks.get(at));
+        let (Some(shape), Some(task)) = (shape, task) else {
+            return (Entry::Open, BTreeMap::new());
+        };
+        if shape.fingerprint != *fingerprint {
+            return (Entry::Open, BTreeMap::new());
+        }
+        let elements = task.elements.iter().filter(|(_, entry)| matches!(entry, Entry::Done(_)));
+        let elements = elements.map(|(item, entry)| (*item, entry.clone())).collect();
+        match &task.entry {
+            Entry::Done(bytes) => (Entry::Done(bytes.clone()), elements),
+            Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => (Entry::Open, elements),
+        }
+    }
+}

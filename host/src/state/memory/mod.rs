@@ -1,0 +1,16 @@
+//! Runs in the memory of this process: the backend that needs nothing, and the model that others are held against.
+//! A run lives as long as the process, whatever its time to live; nothing is written to a disk.
+
+mod backend;
+mod hand_out;
+mod leases;
+mod ledger;
+mod life;
+mod machine;
+mod queue;
+mod settle;
+mod task;
+#[cfg(test)]
+mod laws;
+
+pub use backend::MemoryBackend;

@@ -1,0 +1,431 @@
+//! The URIs that name where runs live, as SPEC lists them: text to [`StateUri`], purely.
+//! Connecting is for backends; a user, a password or a text that is no URI is never shown again.
+
+use crate::model::parse_duration;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long the first connection may take unless the URI says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where runs live.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StateUri {
+    /// `memory:`: this process.
+    Memory,
+    /// Redis or Valkey in one of its forms.
+    Redis(Box<RedisUri>),
+}
+
+/// The backends that URIs name; a factory has a maker for each that is built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BackendKind {
+    /// This process.
+    Memory,
+    /// Redis, Valkey and what speaks like them.
+    Redis,
+}
+
+/// A Redis or Valkey.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RedisUri {
+    /// Where it is.
+    pub place: RedisPlace,
+    /// The user, if not the default one.
+    pub user: Option<Secret>,
+    /// The password.
+    pub password: Option<Secret>,
+    /// The number of the database.
+    pub db: u32,
+    /// Encryption; none for plain connections.
+    pub tls: Option<Tls>,
+    /// How long the first connection may take.
+    pub connect_timeout: Duration,
+    /// How long an answer may take; none for the backend's own bound.
+    pub timeout: Option<Duration>,
+    /// What must have happened to a write before it counts.
+    pub durability: Durability,
+}
+
+/// Where a Redis is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RedisPlace {
+    /// One server.
+    Server(Address),
+    /// A socket of this machine.
+    Socket(PathBuf),
+    /// Whichever server the sentinels call the master of this name.
+    Sentinel {
+        /// The sentinels.
+        sentinels: Vec<Address>,
+        /// The master's name.
+        master: String,
+    },
+    /// A cluster, by some of its nodes.
+    Cluster(Vec<Address>),
+}
+
+/// A host and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// A name or an IP address, IPv6 without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// How connections are encrypted. Without `ca` the usual authorities are trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Tls {
+    /// Authorities that are trusted.
+    pub ca: Option<PathBuf>,
+    /// The host's own certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// What must have happened to a write before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// The server has it.
+    Server,
+    /// This many replicas have it too.
+    Replica(u32),
+    /// It is on the server's disk.
+    Aof,
+}
+
+/// A text that is compared and used, and never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for whoever has to send it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl StateUri {
+    /// Reads a URI. The error never repeats the text, which may hold a password.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let (scheme, rest) = text.split_once(':').ok_or_else(|| unknown_scheme("reading the state URI"))?;
+        let form = match scheme.to_ascii_lowercase().as_str() {
+            "memory" if rest.is_empty() => return Ok(Self::Memory),
+            "memory" => return Err(fault("reading a `memory:` URI", "Nothing follows `memory:`.")),
+            "redis" | "valkey" => Form::Server { is_tls: false },
+            "rediss" | "valkeys" => Form::Server { is_tls: true },
+            "redis+unix" | "valkey+unix" => Form::Socket,
+            "redis+sentinel" | "valkey+sentinel" => Form::Sentinel,
+            "redis+cluster" | "valkey+cluster" => Form::Cluster,
+            _ => return Err(unknown_scheme("reading the scheme of the state URI")), // any other text
+        };
+        let rest = rest.strip_prefix("//").ok_or_else(|| {
+            fault("reading a Redis URI", "After the scheme come `://` and a host: `redis://localhost:6379/0`.")
+        })?;
+        redis(form, rest).map(|redis| Self::Redis(Box::new(redis)))
+    }
+
+    /// Which backend it names.
+    #[must_use]
+    pub const fn kind(&self) -> BackendKind {
+        match self {
+            Self::Memory => BackendKind::Memory,
+            Self::Redis(_) => BackendKind::Redis,
+        }
+    }
+
+    /// The same URI with a password from elsewhere, unless it has one.
+    #[must_use]
+    pub fn or_password(mut self, password: &Secret) -> Self {
+        if let Self::Redis(redis) = &mut self {
+            redis.password.get_or_insert_with(|| password.clone());
+        }
+        self
+    }
+}
+
+/// The URI without user, password and query.
+impl fmt::Display for StateUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Redis(redis) => redis.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for RedisUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let login = if self.user.is_some() || self.password.is_some() { "***@" } else { "" };
+        let db = self.db;
+        match &self.place {
+            RedisPlace::Server(address) => {
+                let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+                write!(f, "{scheme}://{login}{address}/{db}")
+            }
+            RedisPlace::Socket(path) => write!(f, "redis+unix://{login}{}?db={db}", path.display()),
+            RedisPlace::Sentinel { sentinels, master } => {
+                write!(f, "redis+sentinel://{login}{}/{master}/{db}", joined(sentinels))
+            }
+            RedisPlace::Cluster(nodes) => write!(f, "redis+cluster://{login}{}", joined(nodes)),
+        }
+    }
+}
+
+fn joined(addresses: &[Address]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// What a scheme says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Server { is_tls: bool },
+    Socket,
+    Sentinel,
+    Cluster,
+}
+
+const PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26379;
+
+fn fault(doing: &str, hint: &str) -> Error {
+    Error::new(ErrorKind::Uri, doing).hint(hint)
+}
+
+fn unknown_scheme(doing: &str) -> Error {
+    let hint = "It begins with one of memory:, redis://, rediss://, valkey://, valkeys://, redis+unix://, \
+                redis+sentinel:// and redis+cluster://.";
+    fault(doing, hint)
+}
+
+fn redis(form: Form, rest: &str) -> Result<RedisUri, Error> {
+    if rest.contains('#') {
+        let hint = "A URI of a state has no fragment; in a password, `#` is written `%23`.";
+        return Err(fault("reading a Redis URI", hint));
+    }
+    let (front, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = front.find('/').map_or((front, ""), |at| front.split_at(at));
+    let (login, hosts) = match authority.rsplit_once('@') {
+        Some((login, hosts)) => (Some(login), hosts),
+        None => (None, authority),
+    };
+    let (user, password) = login.map_or(Ok((None, None)), read_login)?;
+    let mut query = Query::read(query)?;
+    let (place, db) = place(form, hosts, path, &mut query)?;
+    let tls = tls(form, &mut query)?;
+    let connect_timeout = query.duration("connect-timeout")?.unwrap_or(CONNECT_TIMEOUT);
+    let timeout = query.duration("timeout")?;
+    let durability = durability(query.take("durability"))?;
+    query.finish()?;
+    Ok(RedisUri { place, user, password, db, tls, connect_timeout, timeout, durability })
+}
+
+fn read_login(login: &str) -> Result<(Option<Secret>, Option<Secret>), Error> {
+    let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
+    let secret = |text: &str| decoded(text, "reading the login of a Redis URI").map(Secret::new);
+    let user = if user.is_empty() { None } else { Some(secret(user)?) };
+    let password = password.filter(|password| !password.is_empty()).map(secret).transpose()?;
+    Ok((user, password))
+}
+
+fn place(form: Form, hosts: &str, path: &str, query: &mut Query) -> Result<(RedisPlace, u32), Error> {
+    let steps = path.strip_prefix('/').unwrap_or(path);
+    match form {
+        Form::Server { .. } => Ok((RedisPlace::Server(address(hosts, PORT)?), number(steps)?)),
+        Form::Socket => {
+            if !hosts.is_empty() || steps.is_empty() || path.contains('@') {
+                let hint = "The path is absolute, after three slashes: `redis+unix:///run/redis.sock?db=0`; an `@` in \
+                            it is written `%40`.";
+                return Err(fault("reading the socket of a Redis URI", hint));
+            }
+            let path = decoded(path, "reading the socket of a Redis URI")?;
+            let db = query.take("db").unwrap_or_default();
+            Ok((RedisPlace::Socket(path.into()), number(&db)?))
+        }
+        Form::Sentinel => {
+            let (master, db) = steps.split_once('/').unwrap_or((steps, ""));
+            let is_clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            if master.is_empty() || !master.chars().all(is_clean) {
+                let hint = "After the sentinels comes the master's name: `redis+sentinel://host:26379/mymaster/0`.";
+                return Err(fault("reading the master's name in a Redis URI", hint));
+            }
+            let sentinels = addresses(hosts, SENTINEL_PORT)?;
+            Ok((RedisPlace::Sentinel { sentinels, master: master.to_owned() }, number(db)?))
+        }
+        Form::Cluster => {
+            if !steps.is_empty() {
+                let hint = "A cluster has no numbered databases: nothing follows its nodes.";
+                return Err(fault("reading the path of a Redis cluster's URI", hint));
+            }
+            Ok((RedisPlace::Cluster(addresses(hosts, PORT)?), 0))
+        }
+    }
+}
+
+fn addresses(hosts: &str, port: u16) -> Result<Vec<Address>, Error> {
+    hosts.split(',').map(|host| address(host, port)).collect()
+}
+
+fn address(text: &str, default: u16) -> Result<Address, Error> {
+    let bad = || {
+        let hint = "A host is a name or an address and an optional port, `db.example:6379` or `[::1]:6379`; in a \
+                    password, `/`, `?`, `#`, `@`, `:` and `%` are percent-encoded.";
+        fault("reading a host of a Redis URI", hint)
+    };
+    let (host, port) = match text.strip_prefix('[') {
+        Some(text) => {
+            let (host, after) = text.split_once(']').ok_or_else(bad)?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| bad())?;
+            let port = if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or_else(bad)?) };
+            (host, port)
+        }
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let is_clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    if host.is_empty() || !host.chars().all(is_clean) {
+        return Err(bad());
+    }
+    let port = match port {
+        None => default,
+        Some(port) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().map_err(|_| bad())?,
+        Some(_) => return Err(bad()), // nothing, or no number
+    };
+    if port == 0 { Err(bad()) } else { Ok(Address { host: host.to_owned(), port }) }
+}
+
+/// The number of a database; none is number 0.
+fn number(text: &str) -> Result<u32, Error> {
+    let bad = || fault("reading the database of a Redis URI", "A database is a whole number: `redis://localhost/0`.");
+    match text {
+        "" => Ok(0),
+        _ if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().map_err(|_| bad()),
+        _ => Err(bad()), // signs, spaces and words
+    }
+}
+
+fn tls(form: Form, query: &mut Query) -> Result<Option<Tls>, Error> {
+    let ca = query.take("ca").map(PathBuf::from);
+    let identity = match (query.take("cert"), query.take("key")) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => Some((PathBuf::from(cert), PathBuf::from(key))),
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(fault("reading the certificate of a Redis URI", "`cert` and `key` come together."));
+        }
+    };
+    let is_asked = ca.is_some() || identity.is_some();
+    match form {
+        Form::Server { is_tls: true } => Ok(Some(Tls { ca, identity })),
+        // Their schemes have no form of their own for encryption: naming an authority or an identity asks for it.
+        Form::Sentinel | Form::Cluster => Ok(is_asked.then_some(Tls { ca, identity })),
+        Form::Server { is_tls: false } | Form::Socket if is_asked => {
+            Err(fault("reading the certificates of a Redis URI", "They need an encrypted scheme: `rediss://`."))
+        }
+        Form::Server { is_tls: false } | Form::Socket => Ok(None),
+    }
+}
+
+fn durability(text: Option<String>) -> Result<Durability, Error> {
+    let bad = || fault("reading `durability` of a Redis URI", "It is `replica:N`, with N above zero, or `aof:1`.");
+    match text.as_deref().map(|text| text.split_once(':')) {
+        None => Ok(Durability::Server),
+        Some(Some(("aof", "1"))) => Ok(Durability::Aof),
+        Some(Some(("replica", replicas))) => match number(replicas).map_err(|_| bad())? {
+            0 => Err(bad()),
+            replicas => Ok(Durability::Replica(replicas)),
+        },
+        Some(_) => Err(bad()), // neither of the two
+    }
+}
+
+/// The keys after `?`; each is taken once, and what is left over is an error.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn read(text: &str) -> Result<Self, Error> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').ok_or_else(unknown_key)?;
+            let value = decoded(value, "reading the query of a Redis URI")?;
+            if pairs.iter().any(|(known, _)| known == key) {
+                return Err(fault("reading the query of a Redis URI", "Each key is given once."));
+            }
+            pairs.push((key.to_owned(), value));
+        }
+        Ok(Self(pairs))
+    }
+
+    fn take(&mut self, key: &str) -> Option<String> {
+        let at = self.0.iter().position(|(known, _)| known == key)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    fn duration(&mut self, key: &str) -> Result<Option<Duration>, Error> {
+        let Some(text) = self.take(key) else {
+            return Ok(None);
+        };
+        match parse_duration(&text) {
+            Ok(duration) if !duration.is_zero() => Ok(Some(duration)),
+            Ok(_) | Err(_) => {
+                let doing = format!("reading `{key}` of a Redis URI");
+                Err(fault(&doing, "It is a duration above zero: `500ms`, `10s`."))
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(unknown_key()) }
+    }
+}
+
+fn unknown_key() -> Error {
+    let hint = "Its keys are connect-timeout, timeout, durability, ca, cert and key, and db for a socket; in a \
+                password, `?` is written `%3F`.";
+    fault("reading the query of a Redis URI", hint)
+}
+
+/// A text without its percent-encoding.
+fn decoded(text: &str, doing: &str) -> Result<String, Error> {
+    let bad = || fault(doing, "After `%` come two hexadecimal digits, and the whole is UTF-8; `%` itself is `%25`.");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16)).ok_or_else(bad);
+        let (high, low) = (digit()?, digit()?);
+        bytes.push(u8::try_from(high * 16 + low).map_err(|_| bad())?);
+    }
+    String::from_utf8(bytes).map_err(|_| bad())
+}
+
+#[cfg(test)]
+#[path = "uri_tests.rs"]
+mod tests;

@@ -1,0 +1,132 @@
+//! What URIs mean, and that nothing of a login is ever shown.
+//! Backends are not involved.
+
+use super::*;
+use proptest::prelude::*;
+
+fn redis(text: &str) -> RedisUri {
+    match StateUri::parse(text).unwrap() {
+        StateUri::Redis(redis) => *redis,
+        StateUri::Memory => panic!("{text}"),
+    }
+}
+
+fn at(host: &str, port: u16) -> Address {
+    Address { host: host.into(), port }
+}
+
+#[test]
+fn every_scheme_of_the_table_is_read() {
+    assert_eq!(StateUri::parse("memory:").unwrap(), StateUri::Memory);
+    for (text, shown) in [
+        ("redis://localhost", "redis://localhost:6379/0"),
+        ("valkey://localhost:7000/3", "redis://localhost:7000/3"),
+        ("rediss://user:pw@db.example/1", "rediss://***@db.example:6379/1"),
+        ("valkeys://db.example", "rediss://db.example:6379/0"),
+        ("redis://[::1]:7000", "redis://[::1]:7000/0"),
+        ("redis+unix:///run/redis.sock?db=2", "redis+unix:///run/redis.sock?db=2"),
+        ("redis+sentinel://a,b:1/main/4", "redis+sentinel://a:26379,b:1/main/4"),
+        ("redis+cluster://a,[::1]:2", "redis+cluster://a:6379,[::1]:2"),
+        ("REDIS://localhost/", "redis://localhost:6379/0"),
+    ] {
+        assert_eq!(StateUri::parse(text).unwrap().to_string(), shown);
+    }
+    assert_eq!(redis("redis+cluster://a,b:1").place, RedisPlace::Cluster(vec![at("a", 6379), at("b", 1)]));
+}
+
+#[test]
+fn logins_are_decoded_and_options_read() {
+    let uri = redis(
+        "rediss://us%65r:p%40%2F%3A@h?connect-timeout=3s&timeout=500ms&durability=replica:2&ca=/a%20b&cert=c&key=k",
+    );
+    assert_eq!(uri.user, Some(Secret::new("user")));
+    assert_eq!(uri.password, Some(Secret::new("p@/:")));
+    assert_eq!((uri.connect_timeout, uri.timeout), (Duration::from_secs(3), Some(Duration::from_millis(500))));
+    assert_eq!(uri.durability, Durability::Replica(2));
+    assert_eq!(uri.tls, Some(Tls { ca: Some("/a b".into()), identity: Some(("c".into(), "k".into())) }));
+    assert_eq!(redis("redis://h?durability=aof:1").durability, Durability::Aof);
+    assert_eq!(redis("redis://:p@h").user, None);
+    assert_eq!(redis("redis://h").connect_timeout, Duration::from_secs(10));
+}
+
+#[test]
+fn a_password_from_elsewhere_fills_the_gap_and_replaces_nothing() {
+    let password = Secret::new("other");
+    for (text, expected) in [("redis://h", "other"), ("redis://:own@h", "own")] {
+        let StateUri::Redis(uri) = StateUri::parse(text).unwrap().or_password(&password) else { panic!() };
+        assert_eq!(uri.password.unwrap().expose(), expected);
+    }
+}
+
+#[test]
+fn anything_else_is_refused_with_help() {
+    for (text, help) in [
+        ("", "redis+cluster://"),
+        ("postgres://h", "memory:, redis://"),
+        ("memory:x", "Nothing follows"),
+        ("redis:h", "://"),
+        ("redis://", "A host is"),
+        ("redis://h:0", "A host is"),
+        ("redis://h:", "A host is"),
+        ("redis+sentinel://user:/pass@h/0", "master's name"),
+        ("redis+sentinel://user:/pass", "A host is"),
+        ("redis+unix://:p@/ss@/a", "absolute"),
+        ("redis+sentinel://h/p@ss", "master's name"),
+        ("redis://h:99999", "A host is"),
+        ("redis://h:+1", "A host is"),
+        ("redis://[::1", "A host is"),
+        ("redis://[h]:1", "A host is"),
+        ("redis://h/x", "whole number"),
+        ("redis://h/+1", "whole number"),
+        ("redis://h?db=1", "connect-timeout, timeout"),
+        ("redis://h?protocol=resp3", "connect-timeout, timeout"),
+        ("redis://h?timeout=1s&timeout=2s", "once"),
+        ("redis://h?timeout=0s", "duration above zero"),
+        ("redis://h?durability=replica:0", "replica:N"),
+        ("redis://h?durability=fsync", "replica:N"),
+        ("redis://h?ca=x", "rediss://"),
+        ("rediss://h?cert=x", "come together"),
+        ("redis://h#insecure", "fragment"),
+        ("redis://:%zz@h", "hexadecimal"),
+        ("redis+unix://run/redis.sock", "absolute"),
+        ("redis+sentinel://h:1", "master's name"),
+        ("redis+cluster://h/1", "no numbered databases"),
+    ] {
+        let error = StateUri::parse(text).expect_err(text);
+        assert_eq!(error.kind, ErrorKind::Uri);
+        assert!(error.help().is_some_and(|hint| hint.contains(help)), "{text}: {:?}", error.help());
+    }
+}
+
+/// All that a person could see of a URI or of its refusal.
+fn shown(text: &str) -> String {
+    match StateUri::parse(text) {
+        Ok(uri) => format!("{uri} {uri:?}"),
+        Err(error) => format!("{error} {error:?} {:?}", error.help()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn no_password_and_no_user_is_ever_shown(
+        scheme in "memory|redis|rediss|valkey|redis\\+unix|redis\\+sentinel|redis\\+cluster|http|",
+        secret in "QZ[a-zA-Z0-9]{4}",
+        noise in "[@:/?#%&=,\\[\\] a-z]{0,6}",
+        tail in "[@:/?#%&=,a-z0-9\\[\\]]{0,12}",
+    ) {
+        for text in [
+            format!("{scheme}://user:{secret}@{tail}"),
+            format!("{scheme}://user:{noise}{secret}@host/{tail}"),
+            format!("{scheme}://user:{secret}{noise}@host:1/0"),
+            format!("{scheme}://{secret}@host"),
+            format!("{scheme}:{secret}{tail}"),
+            format!("{secret}{tail}"),
+        ] {
+            // A host, a master or a path is shown: in these forms none of them may hold the secret.
+            let is_place = StateUri::parse(&text).is_ok() && !text.contains(&format!("{secret}@"));
+            prop_assert!(is_place || !shown(&text).contains("QZ"), "{text}: {}", shown(&text));
+        }
+    }
+}
