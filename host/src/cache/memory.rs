@@ -57,7 +57,9 @@ impl Cache for MemoryCache {
         let now = Instant::now();
         let mut entries = self.entries();
         entries.expire(now);
-        inserts.into_iter().for_each(|insert| entries.put(insert, now));
+        for insert in inserts {
+            entries.put(insert, now);
+        }
         Ok(())
     }
 }

@@ -241,7 +241,7 @@ fn redis(form: Form, rest: &str) -> Result<RedisUri, Error> {
     let tls = tls(form, &mut query)?;
     let connect_timeout = query.duration("connect-timeout")?.unwrap_or(CONNECT_TIMEOUT);
     let timeout = query.duration("timeout")?;
-    let durability = durability(query.take("durability"))?;
+    let durability = durability(query.take("durability").as_deref())?;
     query.finish()?;
     Ok(RedisUri { place, user, password, db, tls, connect_timeout, timeout, durability })
 }
@@ -350,9 +350,9 @@ fn tls(form: Form, query: &mut Query) -> Result<Option<Tls>, Error> {
     }
 }
 
-fn durability(text: Option<String>) -> Result<Durability, Error> {
+fn durability(text: Option<&str>) -> Result<Durability, Error> {
     let bad = || fault("reading `durability` of a Redis URI", "It is `replica:N`, with N above zero, or `aof:1`.");
-    match text.as_deref().map(|text| text.split_once(':')) {
+    match text.map(|text| text.split_once(':')) {
         None => Ok(Durability::Server),
         Some(Some(("aof", "1"))) => Ok(Durability::Aof),
         Some(Some(("replica", replicas))) => match number(replicas).map_err(|_| bad())? {

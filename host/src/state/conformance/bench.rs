@@ -114,21 +114,23 @@ impl Bench {
         self
     }
 
-    /// Adds a resource, and a class of each amount of it in order; class 1 is the first.
+    /// Adds a resource, and a class that needs one of it; class 1 needs the first.
     #[must_use]
-    pub fn resource(mut self, name: &str, amount: u32, is_shared: bool) -> Self {
+    pub fn resource(mut self, resource: ResourceShape) -> Self {
         let at = self.shape.resources.len();
-        self.shape.resources.push(ResourceShape { name: must(Name::new(name)), amount, is_shared });
+        self.shape.resources.push(resource);
         self.shape.classes.push(vec![(at, 1)]);
         self
     }
 
     /// The run's id.
+    #[must_use]
     pub fn run(&self) -> RunId {
         must(RunId::new("run-1"))
     }
 
     /// How long a claim is held.
+    #[must_use]
     pub const fn lease(&self) -> Duration {
         self.lease
     }
@@ -269,6 +271,16 @@ pub(crate) fn value(node: NodeId) -> Bytes {
 /// The nodes of claims, in order.
 pub(crate) fn nodes(claims: &[Claim]) -> Vec<NodeId> {
     claims.iter().map(|claim| claim.node).collect()
+}
+
+/// A resource that hosts count for themselves.
+pub(crate) fn own(amount: u32) -> ResourceShape {
+    ResourceShape { name: must(Name::new("gpu")), amount, is_shared: false }
+}
+
+/// A resource that all hosts share.
+pub(crate) fn shared(amount: u32) -> ResourceShape {
+    ResourceShape { is_shared: true, ..own(amount) }
 }
 
 /// The stages of claims, in order.

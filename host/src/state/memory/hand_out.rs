@@ -1,6 +1,8 @@
 //! Who is handed what: nodes that take no room first, then the best for which there is room.
 //! What is lined up, and where, is decided when nodes are settled.
 
+use crate::model::TaskIdx;
+use crate::model::to_usize;
 use crate::state::Blocked;
 use crate::state::Claim;
 use crate::state::NodeId;
@@ -14,7 +16,6 @@ use crate::state::memory::queue::Slot;
 use crate::state::memory::task::Node;
 use crate::state::memory::task::Phase;
 use crate::state::memory::task::whole;
-use crate::model::to_usize;
 
 /// How many nodes that take no room one answer holds; a wide graph of skipped tasks must not be one host's alone, nor
 /// its memory's.
@@ -39,19 +40,16 @@ impl Machine {
             && slots > 0
             && let Some((key, class, slot)) = self.queue.head_after(last)
         {
-            match self.shortage(class, &free) {
-                Some(resource) => {
-                    // The lane stays blocked in this answer: what is free only shrinks.
-                    last = Some(key);
-                    self.tell_blocked(class, resource, slots, &mut blocked);
-                }
-                None => {
-                    slots -= 1;
-                    self.spend(class, &mut free);
-                    let node = self.pop(slot);
-                    claims.extend(node.and_then(|node| self.claim(caller, node)));
-                }
+            if let Some(resource) = self.shortage(class, &free) {
+                // The lane stays blocked in this answer: what is free only shrinks.
+                last = Some(key);
+                self.tell_blocked(class, resource, slots, &mut blocked);
+                continue;
             }
+            slots -= 1;
+            self.spend(class, &mut free);
+            let node = self.pop(slot);
+            claims.extend(node.and_then(|node| self.claim(caller, node)));
         }
         (claims, blocked)
     }
@@ -145,7 +143,7 @@ impl Machine {
         }
     }
 
-    fn next_element(&self, task: crate::model::TaskIdx) -> Option<u32> {
+    fn next_element(&self, task: TaskIdx) -> Option<u32> {
         self.tasks.get(task.index())?.split.as_ref()?.next()
     }
 

@@ -8,6 +8,7 @@ use crate::model::Random;
 use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
+use crate::model::to_usize;
 use crate::state::Claim;
 use crate::state::Entry;
 use crate::state::HostId;
@@ -49,8 +50,8 @@ fn graph(random: &mut Random, tasks: u32) -> Shape {
     for at in 1..tasks {
         for upstream in 0..at {
             if pick(random, 4) == 0 {
-                shapes[upstream as usize].dependents.push(TaskIdx::new(at));
-                shapes[at as usize].waits_for += 1;
+                shapes[to_usize(upstream)].dependents.push(TaskIdx::new(at));
+                shapes[to_usize(at)].waits_for += 1;
             }
         }
     }
@@ -75,7 +76,14 @@ struct World {
     now: Duration,
     held: Vec<(Claim, HostId)>,
     ended: HashMap<NodeId, u32>,
-    calm: bool,
+    mood: Mood,
+}
+
+/// Whether hosts are paused and tasks fail.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mood {
+    Calm,
+    Wild,
 }
 
 impl World {
@@ -85,11 +93,11 @@ impl World {
         let mut batch = Vec::new();
         for _ in 0..self.random.below(3) {
             if !self.held.is_empty() {
-                let at = pick(&mut self.random, u32::try_from(self.held.len()).unwrap()) as usize;
+                let at = to_usize(pick(&mut self.random, u32::try_from(self.held.len()).unwrap()));
                 batch.push(self.held.swap_remove(at).0);
             }
         }
-        if !self.calm && self.random.below(40) == 0 {
+        if self.mood == Mood::Wild && self.random.below(40) == 0 {
             // A host that is paused: it neither settles nor renews for longer than a lease.
             self.now += Duration::from_secs(2);
         }
@@ -134,7 +142,7 @@ impl World {
                 items: pick(&mut self.random, 5),
                 max_parallel: NonZeroU32::new(pick(&mut self.random, 3)),
             },
-            (_, 0) if !self.calm => Outcome::Failed(b"no"[..].into()),
+            (_, 0) if self.mood == Mood::Wild => Outcome::Failed(b"no"[..].into()),
             (_, 1) => Outcome::Retry(Duration::from_millis(self.random.below(50))),
             (_, 2) => Outcome::Release,
             (_, 3) if claim.node.task.get() > 0 => {
@@ -156,26 +164,26 @@ impl World {
     }
 }
 
-fn world(seed: u64, policy: FailurePolicy, calm: bool) -> World {
+fn world(seed: u64, policy: FailurePolicy, mood: Mood) -> World {
     let mut random = Random::seeded(seed);
     let tasks = 1 + pick(&mut random, 9);
     let shape = Arc::new(graph(&mut random, tasks));
     let machine = machine(&shape, policy);
-    World { machine, shape, random, now: Duration::ZERO, held: Vec::new(), ended: HashMap::new(), calm }
+    World { machine, shape, random, now: Duration::ZERO, held: Vec::new(), ended: HashMap::new(), mood }
 }
 
 proptest! {
     #[test]
     fn every_run_ends_and_no_node_ends_twice(seed: u64, policy in 0..3_usize) {
         let policy = [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast][policy];
-        let mut world = world(seed, policy, false);
+        let mut world = world(seed, policy, Mood::Wild);
         world.finish();
         prop_assert!(world.ended.values().all(|times| *times == 1), "{:?}", world.ended);
     }
 
     #[test]
     fn a_run_without_failures_ends_every_task_and_gives_back_all_it_took(seed: u64) {
-        let mut world = world(seed, FailurePolicy::Finish, true);
+        let mut world = world(seed, FailurePolicy::Finish, Mood::Calm);
         world.finish();
         let progress = world.machine.progress();
         prop_assert_eq!((progress.status, progress.open), (RunStatus::Succeeded, 0));
@@ -189,7 +197,7 @@ proptest! {
 
     #[test]
     fn a_cancelled_run_ends(seed: u64, after in 0..40_u32) {
-        let mut world = world(seed, FailurePolicy::KeepGoing, false);
+        let mut world = world(seed, FailurePolicy::KeepGoing, Mood::Wild);
         for _ in 0..after {
             world.step();
         }

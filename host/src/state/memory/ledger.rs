@@ -46,7 +46,7 @@ impl Run {
 
     /// What a request to open this run comes to.
     pub(crate) fn plan(&self, request: &OpenRequest) -> Result<Plan, Error> {
-        self.life().plan(request, self.doors.load(Ordering::SeqCst) > 0)
+        self.life().plan(request, self.doors.load(Ordering::SeqCst))
     }
 
     /// Takes one step of the machine and wakes those who wait for it.

@@ -43,9 +43,9 @@ impl Life {
         Self::begin(request, 1, 0, |_, _| (Entry::Open, BTreeMap::new()))
     }
 
-    /// What a request comes to while `is_held` by some host.
-    pub(crate) fn plan(&self, request: &OpenRequest, is_held: bool) -> Result<Plan, Error> {
-        let is_busy = is_held && self.machine.is_running();
+    /// What a request comes to while hosts hold `doors` open.
+    pub(crate) fn plan(&self, request: &OpenRequest, doors: usize) -> Result<Plan, Error> {
+        let is_busy = doors > 0 && self.machine.is_running();
         let is_same = self.digest == request.digest;
         match (request.mode, is_same, is_busy) {
             (Mode::Resume, false, _) => {

@@ -101,9 +101,9 @@ impl Queue {
         change(lane);
         let after = lane.first_key_value().map(|(key, _)| *key);
         if before != after {
-            before.into_iter().for_each(|key| {
+            if let Some(key) = before {
                 self.heads.remove(&(key, class));
-            });
+            }
             self.heads.extend(after.map(|key| (key, class)));
         }
     }

@@ -272,7 +272,9 @@ impl Machine {
             Phase::Waiting | Phase::Again | Phase::Claimed | Phase::Ended => None,
         });
         let places: Vec<Place> = queued.chain(split.place).collect();
-        places.into_iter().for_each(|place| self.queue.remove(place));
+        for place in places {
+            self.queue.remove(place);
+        }
     }
 
     fn line_up_if_ready(&mut self, node: NodeId) {
