@@ -377,6 +377,26 @@ pub enum Reference {
     },
 }
 
+impl Manifest {
+    /// A manifest that says nothing: what is read of a text is put into it piece by piece.
+    #[must_use]
+    pub(crate) fn empty(source: Source, folder: PathBuf) -> Self {
+        Self {
+            source,
+            folder,
+            name: Name::unnamed(),
+            description: None,
+            state: BackendSection::default(),
+            cache: BackendSection::default(),
+            params: IndexMap::new(),
+            resources: IndexMap::new(),
+            components: IndexMap::new(),
+            tasks: IndexMap::new(),
+            outputs: None,
+        }
+    }
+}
+
 impl Grants {
     /// Whether a task with these grants gives the same output for the same inputs on every host: nothing is granted
     /// but arguments and variables, which are part of what its result is cached under.

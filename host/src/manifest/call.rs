@@ -1,0 +1,86 @@
+//! `call`: `component.function`, or `component#namespace:package/interface@version.function`.
+//! Whether there is such a component and function is looked up later.
+
+use crate::manifest::Call;
+use crate::manifest::reader::Reader;
+use crate::manifest::scalar::filled;
+use crate::manifest::table::Slot;
+use crate::model::Fault;
+use crate::model::Name;
+use crate::model::Spanned;
+
+/// The value of `call`.
+pub(crate) fn call(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Call>> {
+    let text = filled(reader, slot)?;
+    match parse(&text.value) {
+        Ok(call) => Some(Spanned::new(call, text.span)),
+        Err(message) => reader.fault(
+            Fault::at(text.span, message).help(better(&text.value).unwrap_or_else(|| FORMS.to_owned())),
+        ),
+    }
+}
+
+const FORMS: &str = "write `call = \"component.function\"`, or \
+                     `call = \"component#namespace:package/interface@1.0.0.function\"`";
+
+fn parse(text: &str) -> Result<Call, String> {
+    if text.contains(char::is_whitespace) {
+        return Err("a call has no spaces".to_owned());
+    }
+    let (component, interface, function) = match text.split_once('#') {
+        Some((component, rest)) => {
+            let (interface, function) = rest.rsplit_once('.').ok_or("a call names a function after the interface")?;
+            (component, Some(interface), function)
+        }
+        None => {
+            let (component, function) = text.rsplit_once('.').ok_or("a call names a component and a function")?;
+            (component, None, function)
+        }
+    };
+    let component = Name::new(component).map_err(|fault| format!("the component of the call: {fault}"))?;
+    if function.is_empty() || interface.is_some_and(str::is_empty) {
+        return Err("a call names a function after the last dot".to_owned());
+    }
+    if !is_label(function) {
+        return Err(format!("`{function}` cannot be the name of a function"));
+    }
+    Ok(Call {
+        component: component.as_str().to_owned(),
+        interface: interface.map(str::to_owned),
+        function: function.to_owned(),
+    })
+}
+
+/// Names of WIT are words with dashes between; `[method]…` and the like are not functions that a task can call.
+fn is_label(function: &str) -> bool {
+    let is_clean = function.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    is_clean && function.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+/// The call that was probably meant.
+fn better(text: &str) -> Option<String> {
+    let dotted = text.trim().replace("::", ".").replace(['/', ':', ' '], ".").replace("()", "");
+    let dashed = dotted.rsplit_once('.').map(|(component, function)| format!("{component}.{}", function.replace('_', "-")))?;
+    let is_short = !text.contains(['#', '@']);
+    (is_short && dashed != text && parse(&dashed).is_ok()).then(|| format!("write `call = \"{dashed}\"`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn function_follows_the_last_dot() {
+        let long = parse("words#ns:pkg/iface@1.0.0.count-all").unwrap();
+        assert_eq!(long.interface.as_deref(), Some("ns:pkg/iface@1.0.0"));
+        assert_eq!((long.component.as_str(), long.function.as_str()), ("words", "count-all"));
+        assert_eq!(parse("words.count").unwrap().interface, None);
+    }
+
+    #[test]
+    fn what_was_meant_is_offered() {
+        assert_eq!(better("words::count").as_deref(), Some("write `call = \"words.count\"`"));
+        assert_eq!(better("words.count_all()").as_deref(), Some("write `call = \"words.count-all\"`"));
+        assert_eq!(better("words"), None);
+    }
+}

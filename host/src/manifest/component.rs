@@ -1,0 +1,49 @@
+//! `[components.NAME]`: a file, and what its guests may touch.
+//! The file is not opened here, and nothing is built.
+
+use crate::manifest::Component;
+use crate::manifest::grants::grants;
+use crate::manifest::reader::Reader;
+use crate::manifest::scalar::filled;
+use crate::manifest::table::Slot;
+use crate::manifest::table::Table;
+use crate::model::Digest;
+use crate::model::Fault;
+use crate::model::Spanned;
+
+/// The component in `slot`; none where its path is not known.
+pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Component> {
+    let owner = format!("component `{}`", slot.name);
+    let example = format!("`[components.{}]` and below it `path = \"…\"`", slot.name);
+    let mut table = Table::open(reader, slot, &owner, &example)?;
+    let path = table.required(reader, ("path", "path = \"words.wasm\""), filled);
+    let sha256 = table.optional(reader, "sha256", digest);
+    let build = table.optional(reader, "build", filled).map(|command| command.value);
+    let folder = table.optional(reader, "build-dir", filled);
+    let grants = table.optional(reader, "grants", grants).unwrap_or_default();
+    table.close(reader);
+    let path = path?;
+    Some(Component {
+        span: slot.key.clone(),
+        path: Spanned::new(reader.join(&path.value), path.span),
+        sha256,
+        build,
+        build_dir: reader.join(folder.as_ref().map_or(".", |folder| &folder.value)),
+        grants,
+    })
+}
+
+fn digest(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Digest>> {
+    let text = filled(reader, slot)?;
+    match Digest::parse(&text.value) {
+        Ok(digest) => Some(Spanned::new(digest, text.span)),
+        Err(fault) => {
+            let bare = text.value.strip_prefix("sha256:").filter(|digits| Digest::parse(digits).is_ok());
+            let help = match bare {
+                Some(_) => "leave out `sha256:`".to_owned(),
+                None => "`sha256sum FILE` prints it".to_owned(),
+            };
+            reader.fault(Fault::at(text.span, fault.to_string()).help(help))
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The way in: a text to all that can be read of it, and all that is wrong with it.
+//! Each section is read in a file beside.
+
+use crate::manifest::Manifest;
+use crate::manifest::Parsed;
+use crate::manifest::Policy;
+use crate::manifest::bracket;
+use crate::manifest::component::component;
+use crate::manifest::policy::policy;
+use crate::manifest::reader::Completeness;
+use crate::manifest::reader::Reader;
+use crate::manifest::reference::value;
+use crate::manifest::scalar::name;
+use crate::manifest::scalar::text;
+use crate::manifest::section::backend;
+use crate::manifest::section::named;
+use crate::manifest::section::param;
+use crate::manifest::section::resource;
+use crate::manifest::section::version;
+use crate::manifest::syntax::Syntax;
+use crate::manifest::table::Slot;
+use crate::manifest::table::Table;
+use crate::manifest::task::task;
+use crate::model::Faults;
+use crate::model::Name;
+use crate::model::Source;
+use indexmap::IndexMap;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use toml::de::DeTable;
+
+/// Reads a manifest whose relative paths start from `folder`. No file is opened and no name looked up.
+#[must_use]
+pub fn parse(source: Source, folder: &Path) -> Parsed {
+    let text = Arc::clone(&source.text);
+    if let Some(fault) = bracket::long_key(&text) {
+        return read(&DeTable::new(), Syntax::hopeless(fault), source, folder);
+    }
+    let (tree, errors) = DeTable::parse_recoverable(&text);
+    if errors.is_empty() {
+        return read(tree.get_ref(), Syntax::sound(), source, folder);
+    }
+    let (mut syntax, readable) = Syntax::of(&text, errors);
+    if syntax.completeness == Completeness::Whole {
+        return read(tree.get_ref(), syntax, source, folder);
+    }
+    let (tree, errors) = DeTable::parse_recoverable(&readable);
+    syntax.add_later(&text, errors);
+    read(tree.get_ref(), syntax, source, folder)
+}
+
+/// Reads a tree, and tells the faults of its syntax with its own.
+fn read(tree: &DeTable<'_>, mut syntax: Syntax, source: Source, folder: &Path) -> Parsed {
+    let mut reader = Reader::new(folder, std::mem::take(&mut syntax.faults), syntax.completeness);
+    let mut manifest = sections(&mut reader, tree, Manifest::empty(source.clone(), folder.to_owned()));
+    let (list, mut left_out) = reader.finish();
+    leave_out(&mut manifest.params, &mut left_out.params, &syntax.broken.params);
+    leave_out(&mut manifest.resources, &mut left_out.resources, &syntax.broken.resources);
+    leave_out(&mut manifest.components, &mut left_out.components, &syntax.broken.components);
+    leave_out(&mut manifest.tasks, &mut left_out.tasks, &syntax.broken.tasks);
+    let mut faults = Faults { list, source };
+    faults.list.iter_mut().for_each(|fault| syntax.conceal(fault, &faults.source.text));
+    faults.sort();
+    Parsed { manifest, left_out, faults }
+}
+
+/// Leaves out the definitions whose lines are broken.
+fn leave_out<T>(definitions: &mut IndexMap<Name, T>, left_out: &mut HashSet<String>, broken: &HashSet<String>) {
+    definitions.retain(|name, _| !broken.contains(name.as_str()));
+    left_out.extend(broken.iter().cloned());
+}
+
+fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Manifest) -> Manifest {
+    let mut root = Table::root(tree);
+    let mark = reader.mark();
+    root.required(reader, ("cascade", "cascade = 1"), version);
+    if !reader.is_sound_since(mark) {
+        reader.left_out.is_partial = true;
+        return manifest; // other versions have other keys
+    }
+    manifest.name = root.required(reader, ("name", "name = \"wordcount\""), name).unwrap_or_else(Name::unnamed);
+    manifest.description = root.optional(reader, "description", text);
+    manifest.state = root.optional(reader, "state", backend).unwrap_or_default();
+    manifest.cache = root.optional(reader, "cache", backend).unwrap_or_default();
+    if let Some(slot) = root.slot("params") {
+        (manifest.params, reader.left_out.params) = named(reader, &slot, param);
+    }
+    if let Some(slot) = root.slot("resources") {
+        (manifest.resources, reader.left_out.resources) = named(reader, &slot, resource);
+    }
+    let defaults = root.optional(reader, "defaults", defaults).unwrap_or_default();
+    if let Some(slot) = root.slot("components") {
+        (manifest.components, reader.left_out.components) = named(reader, &slot, component);
+    }
+    if let Some(slot) = root.slot("tasks") {
+        (manifest.tasks, reader.left_out.tasks) = named(reader, &slot, |reader, slot| task(reader, slot, &defaults));
+    }
+    if let Some(slot) = root.slot("outputs") {
+        manifest.outputs = Some(named(reader, &slot, value).0);
+    }
+    if !root.close(reader) {
+        reader.left_out.is_partial = true; // an unknown section may define what others refer to
+    }
+    manifest
+}
+
+fn defaults(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Policy> {
+    let mut table = Table::open(reader, slot, "`[defaults]`", "`[defaults]` and below it `timeout = \"5m\"`")?;
+    let policy = policy(reader, &mut table, &Policy::default());
+    table.close(reader);
+    Some(policy)
+}

@@ -1,0 +1,143 @@
+//! The task keys that `[defaults]` may set: `retry`, `timeout`, `limits`, `cache`, `resources`.
+//!
+//! A task's own key stands in place of the default one, but `limits` and `retry` are laid over it field by field: a
+//! task that sets `limits = { fuel = 1 }` keeps the default memory, and `retry = 5` keeps the default delay.
+
+use crate::manifest::Backoff;
+use crate::manifest::CachePolicy;
+use crate::manifest::Retry;
+use crate::manifest::RetryClass;
+use crate::manifest::Policy;
+use crate::manifest::reader::Reader;
+use crate::manifest::scalar::boolean;
+use crate::manifest::scalar::duration;
+use crate::manifest::scalar::duration_or_zero;
+use crate::manifest::scalar::filled;
+use crate::manifest::scalar::key_name;
+use crate::manifest::scalar::list;
+use crate::manifest::scalar::size;
+use crate::manifest::scalar::whole;
+use crate::manifest::scalar::word;
+use crate::manifest::table::Slot;
+use crate::manifest::table::Table;
+use crate::model::Fault;
+use crate::model::Limits;
+use crate::model::Name;
+use crate::model::Spanned;
+use indexmap::IndexMap;
+use std::num::NonZeroU32;
+use toml::de::DeValue;
+
+/// The policy of `table`, laid over `base`; a faulty key is as `base` has it.
+pub(crate) fn policy(reader: &mut Reader<'_>, table: &mut Table<'_>, base: &Policy) -> Policy {
+    Policy {
+        retry: table
+            .optional(reader, "retry", |reader, slot| retry(reader, slot, &base.retry))
+            .unwrap_or_else(|| base.retry.clone()),
+        timeout: table.optional(reader, "timeout", duration).unwrap_or(base.timeout),
+        limits: table
+            .optional(reader, "limits", |reader, slot| limits(reader, slot, base.limits))
+            .unwrap_or(base.limits),
+        resources: table
+            .optional(reader, "resources", resources)
+            .unwrap_or_else(|| base.resources.clone()),
+        cache: table.optional(reader, "cache", cache).unwrap_or(base.cache),
+    }
+}
+
+fn retry(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry> {
+    if let DeValue::Table(_) = slot.value {
+        return retry_table(reader, slot, base);
+    }
+    if !matches!(slot.value, DeValue::Integer(_)) {
+        let fault = slot.mismatch("a number of attempts or a table");
+        return reader.fault(fault.help("write `retry = 3` or `retry = { attempts = 3, delay = \"100ms\" }`"));
+    }
+    Some(Retry { attempts: attempts(reader, slot)?, ..base.clone() })
+}
+
+fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry> {
+    let mut table = Table::open(reader, slot, "`retry`", "`retry = { attempts = 3 }`")?;
+    let mark = reader.mark();
+    let attempts = table.optional(reader, "attempts", attempts);
+    let delay = table.optional(reader, "delay", duration_or_zero);
+    let backoff = table.optional(reader, "backoff", |reader, slot| word(reader, slot, &BACKOFFS));
+    let max_delay = table.optional(reader, "max-delay", duration_or_zero);
+    let jitter = table.optional(reader, "jitter", boolean);
+    let on = table.optional(reader, "on", |reader, slot| {
+        list(reader, slot, |reader, class| word(reader, class, &CLASSES))
+    });
+    let permanent = table.optional(reader, "permanent", |reader, slot| list(reader, slot, filled));
+    table.close(reader);
+    if let (Some(delay), Some(max_delay)) = (delay, max_delay)
+        && max_delay < delay
+    {
+        reader.fault::<()>(Fault::at(slot.span.clone(), "`max-delay` is shorter than `delay`"));
+    }
+    if !reader.is_sound_since(mark) {
+        return None;
+    }
+    let delay = delay.unwrap_or(base.delay);
+    Some(Retry {
+        attempts: attempts.unwrap_or(base.attempts),
+        delay,
+        backoff: backoff.unwrap_or(base.backoff),
+        max_delay: max_delay.unwrap_or_else(|| base.max_delay.max(delay)),
+        jitter: jitter.unwrap_or(base.jitter),
+        on: on.unwrap_or_else(|| base.on.clone()),
+        permanent: permanent.unwrap_or_else(|| base.permanent.clone()),
+    })
+}
+
+const BACKOFFS: [(&str, Backoff); 2] = [("exponential", Backoff::Exponential), ("fixed", Backoff::Fixed)];
+
+const CLASSES: [(&str, RetryClass); 3] =
+    [("error", RetryClass::Error), ("trap", RetryClass::Trap), ("timeout", RetryClass::Timeout)];
+
+/// A number of attempts.
+fn attempts(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<NonZeroU32> {
+    if let DeValue::Integer(number) = slot.value
+        && number.as_str() == "0"
+    {
+        let fault = Fault::at(slot.span.clone(), format!("`{}` counts the first attempt, so it is at least 1", slot.name));
+        return reader.fault(fault.help("write 1 for a task that is never tried again"));
+    }
+    whole(reader, slot, 1..=u32::MAX).and_then(NonZeroU32::new)
+}
+
+fn limits(reader: &mut Reader<'_>, slot: &Slot<'_>, base: Limits) -> Option<Limits> {
+    let mut table = Table::open(reader, slot, "`limits`", "`limits = { memory = \"256MiB\" }`")?;
+    let limits = Limits {
+        memory: table.optional(reader, "memory", size).unwrap_or(base.memory),
+        fuel: table.optional(reader, "fuel", |reader, slot| whole(reader, slot, 1..=u64::MAX)).or(base.fuel),
+        output: table.optional(reader, "output", size).unwrap_or(base.output),
+        logs: table.optional(reader, "logs", size).unwrap_or(base.logs),
+    };
+    table.close(reader);
+    Some(limits)
+}
+
+fn cache(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<CachePolicy> {
+    match slot.value {
+        DeValue::Boolean(true) => Some(CachePolicy::Always),
+        DeValue::Boolean(false) => Some(CachePolicy::Never),
+        DeValue::String(_) => duration(reader, slot).map(CachePolicy::For),
+        _ => reader.fault(
+            slot.mismatch("`true`, `false` or a duration").help("write for example `cache = \"7d\"`"), // no other kind fits
+        ),
+    }
+}
+
+/// Resources of a task by name, each with the place of its whole entry.
+fn resources(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<IndexMap<Name, Spanned<u32>>> {
+    let DeValue::Table(table) = slot.value else {
+        let fault = slot.mismatch("a table of amounts");
+        return reader.fault(fault.help("write for example `resources = { gpu = 1 }`"));
+    };
+    let amounts = Slot::entries(table).filter_map(|entry| {
+        let name = key_name(reader, &entry)?;
+        let amount = whole(reader, &entry, 0..=u32::MAX)?;
+        Some((name, Spanned::new(amount, entry.key.start..entry.span.end)))
+    });
+    Some(amounts.collect())
+}

@@ -1,0 +1,216 @@
+//! What stands wherever a value is expected: a literal, a reference, or arrays and tables of both.
+//! The names in references are kept as texts; whether they mean something is for `graph`.
+
+use crate::manifest::Expr;
+use crate::manifest::Reference;
+use crate::manifest::reader::Reader;
+use crate::manifest::scalar::filled;
+use crate::manifest::table::Slot;
+use crate::manifest::value::MAX_DEPTH;
+use crate::manifest::value::literal;
+use crate::manifest::value::raw;
+use crate::manifest::value::scalar;
+use crate::manifest::value::too_deep;
+use crate::model::Datum;
+use crate::model::Fault;
+use crate::model::Path;
+use crate::model::Spanned;
+use toml::de::DeTable;
+use toml::de::DeValue;
+
+/// The keys that make a table a reference.
+pub(crate) const KINDS: [&str; 7] = ["task", "param", "item", "env", "file", "select", "value"];
+
+/// A value: literal, reference, or a mixture.
+pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Expr>> {
+    nested(reader, slot, 0)
+}
+
+/// A value that stands among other keys, `allowed`, which somebody else reads.
+pub(crate) fn value_beside(reader: &mut Reader<'_>, slot: &Slot<'_>, allowed: &[&str]) -> Option<Spanned<Expr>> {
+    match slot.value {
+        DeValue::Table(table) => {
+            let kind = Slot::entries(table).find(|entry| KINDS.contains(&entry.name))?;
+            reference(reader, &kind, &Form { table, allowed, depth: 0 }).map(|expr| Spanned::new(expr, slot.span.clone()))
+        }
+        _ => value(reader, slot), // has no keys
+    }
+}
+
+/// A reference table while it is read.
+struct Form<'t, 'a> {
+    table: &'t DeTable<'t>,
+    allowed: &'a [&'a str],
+    depth: usize,
+}
+
+fn nested(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Spanned<Expr>> {
+    if depth > MAX_DEPTH {
+        return reader.fault(too_deep(slot));
+    }
+    let expr = match slot.value {
+        DeValue::Array(array) => {
+            let parts: Vec<Option<Spanned<Expr>>> =
+                slot.elements(array).map(|element| nested(reader, &element, depth + 1)).collect();
+            array_of(parts.into_iter().collect::<Option<_>>()?)
+        }
+        DeValue::Table(table) => match Slot::entries(table).find(|entry| KINDS.contains(&entry.name)) {
+            Some(kind) => reference(reader, &kind, &Form { table, allowed: &[], depth })?,
+            None => table_of(parts_of(reader, table, depth)?),
+        },
+        _ => Expr::Literal(scalar(reader, slot)?), // the kinds without parts
+    };
+    Some(Spanned::new(expr, slot.span.clone()))
+}
+
+type Parts = Vec<(Spanned<String>, Spanned<Expr>)>;
+
+fn parts_of(reader: &mut Reader<'_>, table: &DeTable<'_>, depth: usize) -> Option<Parts> {
+    let parts: Vec<Option<(Spanned<String>, Spanned<Expr>)>> = Slot::entries(table)
+        .map(|entry| {
+            let part = nested(reader, &entry, depth + 1)?;
+            Some((Spanned::new(entry.name.to_owned(), entry.key), part))
+        })
+        .collect();
+    parts.into_iter().collect()
+}
+
+/// An array is a literal unless it holds a reference.
+fn array_of(parts: Vec<Spanned<Expr>>) -> Expr {
+    let is_literal = parts.iter().all(|part| matches!(part.value, Expr::Literal(_)));
+    if !is_literal {
+        return Expr::Array(parts);
+    }
+    Expr::Literal(Datum::Array(parts.into_iter().filter_map(|part| datum(part.value)).collect()))
+}
+
+/// A table likewise.
+fn table_of(parts: Parts) -> Expr {
+    let is_literal = parts.iter().all(|(_, part)| matches!(part.value, Expr::Literal(_)));
+    if !is_literal {
+        return Expr::Table(parts);
+    }
+    let entries = parts.into_iter().filter_map(|(key, part)| Some((key.value, datum(part.value)?)));
+    Expr::Literal(Datum::Table(entries.collect()))
+}
+
+fn datum(expr: Expr) -> Option<Datum> {
+    match expr {
+        Expr::Literal(datum) => Some(datum),
+        Expr::Array(_) | Expr::Table(_) | Expr::Reference(_) => None,
+    }
+}
+
+/// The keys that may stand beside each kind.
+fn companions(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "task" => &["path", "default"],
+        "param" | "item" => &["path"],
+        "env" => &["default"],
+        "select" => &["cases", "default"],
+        _ => &[], // `file` and `value` stand alone
+    }
+}
+
+fn reference(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Option<Expr> {
+    let mark = reader.mark();
+    refuse_foreign_keys(reader, kind, form);
+    let expr = match kind.name {
+        "value" => raw(reader, kind, form.depth + 1).map(Expr::Literal),
+        "select" => select(reader, kind, form),
+        _ => simple(reader, kind, form).map(|reference| Expr::Reference(Box::new(reference))),
+    };
+    expr.filter(|_| reader.is_sound_since(mark))
+}
+
+fn refuse_foreign_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) {
+    let companions = companions(kind.name);
+    let is_known = |name: &str| name == kind.name || companions.contains(&name) || form.allowed.contains(&name);
+    for entry in Slot::entries(form.table).filter(|entry| !is_known(entry.name)) {
+        let as_it_is = "for a table with these keys as it is, write `{ value = { … } }`";
+        let fault = if KINDS.contains(&entry.name) {
+            let message = format!("one table refers to both a `{}` and a `{}`", kind.name, entry.name);
+            Fault::at(entry.key, message).related(kind.key.clone(), "the first reference")
+        } else {
+            let known: Vec<&str> = companions.iter().chain(form.allowed).copied().collect();
+            let message = format!("`{}` cannot stand beside `{}` in a reference", entry.name, kind.name);
+            Fault::at(entry.key, message).suggest(entry.name, known)
+        };
+        reader.fault::<()>(fault.help(as_it_is));
+    }
+}
+
+/// The references whose kind says what they refer to in one string.
+fn simple(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Option<Reference> {
+    let name = filled(reader, kind);
+    let path = companion(form, "path").map_or(Some(Path::root()), |slot| path(reader, &slot));
+    let default = companion(form, "default").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
+    let (name, path, default) = (name?, path?, default?);
+    match kind.name {
+        "task" => Some(Reference::Task { task: name, path, default }),
+        "param" => Some(Reference::Param { param: name, path }),
+        "item" => Some(Reference::Item { item: name, path }),
+        "env" => variable(reader, name).map(|name| Reference::Env { name, default }),
+        _ => Some(Reference::File { path: name.map(|path| reader.join(&path)) }), // the only one left
+    }
+}
+
+fn select(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Option<Expr> {
+    let selector = selector(reader, kind, form.depth + 1);
+    let cases = match companion(form, "cases") {
+        Some(slot) => cases(reader, &slot, form.depth + 1),
+        None => {
+            reader.missing(
+                Fault::at(kind.key.clone(), "a `select` has no `cases`")
+                    .help("write `{ select = { task = \"…\" }, cases = { a = …, b = … } }`"),
+            );
+            None
+        }
+    };
+    let default = companion(form, "default").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
+    let (selector, cases, default) = (selector?, cases?, default?);
+    Some(Expr::Reference(Box::new(Reference::Select { selector, cases, default })))
+}
+
+fn selector(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Spanned<Expr>> {
+    if let DeValue::Table(_) = slot.value {
+        return nested(reader, slot, depth);
+    }
+    let fault = slot.mismatch("a reference");
+    reader.fault(match slot.value {
+        DeValue::String(text) => fault.help(format!("write `select = {{ task = \"{}\" }}`", text.escape_debug())),
+        _ => fault.help("write `select = { task = \"…\" }`"),
+    })
+}
+
+fn cases(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Parts> {
+    let DeValue::Table(table) = slot.value else {
+        return reader.fault(slot.mismatch("a table").help("write `cases = { a = …, b = … }`"));
+    };
+    if table.is_empty() {
+        return reader.fault(Fault::at(slot.span.clone(), "`cases` names no case"));
+    }
+    parts_of(reader, table, depth)
+}
+
+fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {
+    let text = filled(reader, slot)?;
+    match Path::parse(&text.value) {
+        Ok(path) => Some(path),
+        Err(fault) => reader.fault(
+            Fault::at(text.span, fault.to_string()).help("write steps as in `path = \"items[0].name\"`"),
+        ),
+    }
+}
+
+fn variable(reader: &mut Reader<'_>, name: Spanned<String>) -> Option<Spanned<String>> {
+    if name.value.contains('=') {
+        return reader.fault(Fault::at(name.span, "the name of a variable has no `=`").help("for a fallback, write `default` beside `env`"));
+    }
+    Some(name)
+}
+
+fn companion<'t>(form: &Form<'t, '_>, key: &str) -> Option<Slot<'t>> {
+    let (written, value) = form.table.get_key_value(key)?;
+    Some(Slot { name: written.get_ref(), key: written.span(), span: value.span(), value: value.get_ref() })
+}

@@ -1,0 +1,189 @@
+//! Values of one piece: texts, numbers, words, durations and sizes, and lists of texts.
+//! Each function reports what is wrong with its value and then yields nothing.
+
+use crate::manifest::reader::Reader;
+use crate::manifest::table::Slot;
+use crate::model::Fault;
+use crate::model::Name;
+use crate::model::Size;
+use crate::model::Spanned;
+use crate::model::parse_duration;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use toml::de::DeInteger;
+use toml::de::DeValue;
+
+/// A string, maybe empty.
+pub(crate) fn text(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
+    match slot.value {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        _ => reader.fault(slot.mismatch("a string")), // every other kind is wrong
+    }
+}
+
+/// A string of at least one character, with its place.
+pub(crate) fn filled(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
+    let text = text(reader, slot)?;
+    if text.is_empty() {
+        return reader.fault(Fault::at(slot.span.clone(), format!("`{}` cannot be empty", slot.name)));
+    }
+    if text.contains('\0') {
+        return reader.fault(Fault::at(slot.span.clone(), format!("`{}` cannot hold a NUL character", slot.name)));
+    }
+    Some(Spanned::new(text, slot.span.clone()))
+}
+
+/// `true` or `false`.
+pub(crate) fn boolean(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<bool> {
+    match slot.value {
+        DeValue::Boolean(value) => Some(*value),
+        DeValue::String(text) if matches!(&**text, "true" | "false") => {
+            reader.fault(slot.mismatch("`true` or `false`").help(format!("write `{} = {text}`, without quotes", slot.name)))
+        }
+        _ => reader.fault(slot.mismatch("`true` or `false`")), // every other kind is wrong
+    }
+}
+
+/// A whole number within `range`.
+pub(crate) fn whole<T>(reader: &mut Reader<'_>, slot: &Slot<'_>, range: RangeInclusive<T>) -> Option<T>
+where
+    T: TryFrom<i128> + PartialOrd + std::fmt::Display,
+{
+    let DeValue::Integer(written) = slot.value else {
+        let fault = slot.mismatch("a whole number");
+        return reader.fault(match slot.value {
+            DeValue::String(text) if is_digits(text) => {
+                fault.help(format!("write `{} = {text}`, without quotes", slot.name))
+            }
+            _ => fault, // nothing better to say of other kinds
+        });
+    };
+    let number = integer(written).and_then(|number| T::try_from(number).ok());
+    match number.filter(|number| range.contains(number)) {
+        Some(number) => Some(number),
+        None => {
+            let (least, most) = range.into_inner();
+            reader.fault(Fault::at(slot.span.clone(), format!("`{}` is from {least} to {most}, not {written}", slot.name)))
+        }
+    }
+}
+
+/// The number that an integer of TOML says, if 128 bits hold it.
+pub(crate) fn integer(written: &DeInteger<'_>) -> Option<i128> {
+    i128::from_str_radix(written.as_str(), written.radix()).ok()
+}
+
+/// One of the `words`, as what it stands for.
+pub(crate) fn word<T: Copy>(reader: &mut Reader<'_>, slot: &Slot<'_>, words: &[(&str, T)]) -> Option<T> {
+    let known = || words.iter().map(|(word, _)| *word);
+    let list: Vec<String> = known().map(|word| format!("`\"{word}\"`")).collect();
+    let list = list.join(", ");
+    let DeValue::String(written) = slot.value else {
+        return reader.fault(slot.mismatch(&format!("one of {list}")));
+    };
+    match words.iter().find(|(word, _)| *word == *written) {
+        Some((_, meaning)) => Some(*meaning),
+        None => {
+            let fault = Fault::at(slot.span.clone(), format!("`{}` is one of {list}, not `{written}`", slot.name));
+            reader.fault(fault.suggest(written, known()))
+        }
+    }
+}
+
+/// A duration above zero.
+pub(crate) fn duration(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Duration> {
+    let duration = duration_or_zero(reader, slot)?;
+    if duration.is_zero() {
+        return reader.fault(Fault::at(slot.span.clone(), format!("`{}` is longer than nothing", slot.name)));
+    }
+    Some(duration)
+}
+
+/// A duration.
+pub(crate) fn duration_or_zero(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Duration> {
+    let text = quantity(reader, slot, &Quantity { noun: "a duration", unit: "s", example: "30s" })?;
+    match parse_duration(text) {
+        Ok(duration) => Some(duration),
+        Err(fault) => {
+            let help = format!("write a whole number with a unit, as `{} = \"30s\"`", slot.name);
+            reader.fault(Fault::at(slot.span.clone(), fault.to_string()).help(help))
+        }
+    }
+}
+
+/// A size of at least one byte.
+pub(crate) fn size(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Size> {
+    let text = quantity(reader, slot, &Quantity { noun: "a size", unit: "MiB", example: "64MiB" })?;
+    match Size::parse(text) {
+        Ok(size) if size.as_bytes() == 0 => {
+            reader.fault(Fault::at(slot.span.clone(), format!("`{}` is more than nothing", slot.name)))
+        }
+        Ok(size) => Some(size),
+        Err(fault) => {
+            let help = format!("write a whole number with a unit, as `{} = \"64MiB\"`", slot.name);
+            reader.fault(Fault::at(slot.span.clone(), fault.to_string()).help(help))
+        }
+    }
+}
+
+/// A name of the text's own choice, by the grammar of names.
+pub(crate) fn name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Name> {
+    let text = text(reader, slot)?;
+    match Name::new(&text) {
+        Ok(name) => Some(name),
+        Err(fault) => reader.fault(Fault::at(slot.span.clone(), fault.to_string())),
+    }
+}
+
+/// The key of `slot` as a name.
+pub(crate) fn key_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Name> {
+    match Name::new(slot.name) {
+        Ok(name) => Some(name),
+        Err(fault) => reader.fault(Fault::at(slot.key.clone(), fault.to_string())),
+    }
+}
+
+/// An array of what `read` makes of each element; faulty elements are reported and left out.
+pub(crate) fn list<'t, 'f, T>(
+    reader: &mut Reader<'f>,
+    slot: &Slot<'t>,
+    read: impl Fn(&mut Reader<'f>, &Slot<'t>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let DeValue::Array(array) = slot.value else {
+        let fault = slot.mismatch("a list");
+        return reader.fault(match slot.value {
+            DeValue::String(text) if !text.contains("://") => {
+                fault.help(format!("write `{} = [\"{}\"]`", slot.name, text.escape_debug()))
+            }
+            _ => fault.help(format!("write `{} = [\"…\"]`", slot.name)),
+        });
+    };
+    Some(slot.elements(array).filter_map(|element| read(reader, &element)).collect())
+}
+
+/// What a number with a unit is called and how it is written.
+struct Quantity {
+    noun: &'static str,
+    unit: &'static str,
+    example: &'static str,
+}
+
+/// The text of a number with a unit; says what a bare number lacks.
+fn quantity<'t>(reader: &mut Reader<'_>, slot: &Slot<'t>, quantity: &Quantity) -> Option<&'t str> {
+    let Quantity { noun, unit, example } = quantity;
+    match slot.value {
+        DeValue::String(text) if is_digits(text) => reader.fault(
+            Fault::at(slot.span.clone(), format!("`{}` is {noun}, and `{text}` has no unit", slot.name))
+                .help(format!("write for example `{} = \"{text}{unit}\"`", slot.name)),
+        ),
+        DeValue::String(text) => Some(text),
+        DeValue::Integer(number) => reader.fault(
+            slot.mismatch(noun).help(format!("write the unit, as `{} = \"{number}{unit}\"`", slot.name)),
+        ),
+        _ => reader.fault(slot.mismatch(noun).help(format!("write for example `{} = \"{example}\"`", slot.name))),
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}

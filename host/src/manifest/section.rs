@@ -1,0 +1,147 @@
+//! The sections that are small: the head of the file, `[state]`, `[cache]`, `[params]`, `[resources]`, `[outputs]`.
+//! A definition with a fault is left out and remembered by name.
+
+use crate::manifest::BackendSection;
+use crate::manifest::Param;
+use crate::manifest::Resource;
+use crate::manifest::Scope;
+use crate::manifest::UriSource;
+use crate::manifest::reader::Reader;
+use crate::manifest::scalar::boolean;
+use crate::manifest::scalar::duration;
+use crate::manifest::scalar::filled;
+use crate::manifest::scalar::key_name;
+use crate::manifest::scalar::text;
+use crate::manifest::scalar::whole;
+use crate::manifest::scalar::word;
+use crate::manifest::table::Slot;
+use crate::manifest::table::Table;
+use crate::manifest::value::literal;
+use crate::model::Fault;
+use crate::model::Name;
+use crate::model::Spanned;
+use indexmap::IndexMap;
+use std::collections::HashSet;
+use toml::de::DeValue;
+
+/// The version of the format that this host reads.
+const VERSION: &str = "1";
+
+/// `cascade`: whether the rest can be understood.
+pub(crate) fn version(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<()> {
+    match slot.value {
+        DeValue::Integer(number) if number.as_str() == VERSION && number.radix() == 10 => Some(()),
+        DeValue::Integer(number) => reader.fault(
+            Fault::at(slot.span.clone(), format!("this host reads manifests of version {VERSION}, not {number}"))
+                .help(format!("write `cascade = {VERSION}`, or take a host that reads version {number}")),
+        ),
+        _ => reader.fault(
+            slot.mismatch("the version of the manifest's format").help(format!("write `cascade = {VERSION}`")),
+        ), // versions are integers
+    }
+}
+
+/// `[state]` or `[cache]`. No fault of them quotes or shows a line: a URI may hold a password.
+pub(crate) fn backend(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<BackendSection> {
+    let mark = reader.mark();
+    let owner = format!("`[{}]`", slot.name);
+    let section = Table::open(reader, slot, &owner, &format!("`[{}]` and below it `uri = \"…\"`", slot.name)).map(|mut table| {
+        let uri = table.optional(reader, "uri", uri);
+        let ttl = table.optional(reader, "ttl", duration);
+        table.close(reader);
+        BackendSection { uri, ttl }
+    });
+    reader.conceal_since(mark);
+    section
+}
+
+fn uri(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UriSource>> {
+    let source = match slot.value {
+        DeValue::String(_) => UriSource::Text(filled(reader, slot)?.value),
+        DeValue::Table(_) => {
+            let mut table = Table::open(reader, slot, "`uri`", "`uri = { env = \"REDIS_URL\" }`")?;
+            let name = table.required(reader, ("env", "uri = { env = \"REDIS_URL\" }"), filled);
+            table.close(reader);
+            UriSource::Env(name?.value)
+        }
+        _ => {
+            let fault = slot.mismatch("a string or `{ env = \"NAME\" }`");
+            return reader.fault(fault.help("write for example `uri = \"redis://host:6379/0\"`"));
+        }
+    };
+    Some(Spanned::new(source, slot.span.clone()))
+}
+
+/// A section whose keys are names of the user's: what `read` makes of each, in order, and the names of the faulty.
+pub(crate) fn named<'t, 'f, T>(
+    reader: &mut Reader<'f>,
+    slot: &Slot<'t>,
+    read: impl Fn(&mut Reader<'f>, &Slot<'t>) -> Option<T>,
+) -> (IndexMap<Name, T>, HashSet<String>) {
+    let (mut sound, mut left_out) = (IndexMap::new(), HashSet::new());
+    let DeValue::Table(table) = slot.value else {
+        reader.left_out.is_partial = true;
+        let help = format!("write `[{}]` as a header, and its names below it", slot.name);
+        reader.fault::<()>(slot.mismatch("a table").help(help));
+        return (sound, left_out);
+    };
+    for entry in Slot::entries(table) {
+        let name = key_name(reader, &entry);
+        match (name, read(reader, &entry)) {
+            (Some(name), Some(definition)) => {
+                sound.insert(name, definition);
+            }
+            (None, _) | (_, None) => {
+                left_out.insert(entry.name.to_owned());
+            }
+        }
+    }
+    (sound, left_out)
+}
+
+/// `[params.NAME]`. No fault of a secret param shows a line: its default may stand there.
+pub(crate) fn param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
+    let mark = reader.mark();
+    let param = plain_param(reader, slot);
+    let is_secret = match slot.value {
+        DeValue::Table(table) => table.get("secret").is_some_and(|secret| !matches!(secret.get_ref(), DeValue::Boolean(false))),
+        _ => false, // a param without keys has no default
+    };
+    if is_secret {
+        reader.conceal_since(mark);
+    }
+    param
+}
+
+fn plain_param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
+    let owner = format!("param `{}`", slot.name);
+    let mut table = Table::open(reader, slot, &owner, &format!("`{} = {{ type = \"string\" }}`", slot.name))?;
+    let ty = table.required(reader, ("type", "type = \"string\""), filled);
+    let default = table.optional(reader, "default", literal);
+    let description = table.optional(reader, "description", text);
+    let secret = table.optional(reader, "secret", boolean);
+    table.close(reader);
+    Some(Param {
+        span: slot.key.clone(),
+        ty: ty?,
+        default,
+        description,
+        secret: secret.unwrap_or_default(),
+    })
+}
+
+/// `[resources] NAME = …`.
+pub(crate) fn resource(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Resource> {
+    let span = slot.key.clone();
+    if !matches!(slot.value, DeValue::Table(_)) {
+        let amount = whole(reader, slot, 0..=u32::MAX)?;
+        return Some(Resource { span, amount, scope: Scope::Host });
+    }
+    let mut table = Table::open(reader, slot, &format!("resource `{}`", slot.name), "`{ amount = 1 }`")?;
+    let amount = table.required(reader, ("amount", "amount = 3"), |reader, slot| whole(reader, slot, 0..=u32::MAX));
+    let scope = table.optional(reader, "scope", |reader, slot| word(reader, slot, &SCOPES));
+    table.close(reader);
+    Some(Resource { span, amount: amount?, scope: scope.unwrap_or_default() })
+}
+
+const SCOPES: [(&str, Scope); 2] = [("host", Scope::Host), ("run", Scope::Run)];

@@ -1,0 +1,236 @@
+//! Errors of TOML's own grammar: toml's message and place, and what would help where that is known.
+//! Keys that are defined twice are explained in `clash`; what the text means is for the files beside.
+
+use crate::manifest::LeftOut;
+use crate::manifest::bracket;
+use crate::manifest::clash;
+use crate::manifest::reader::Completeness;
+use crate::model::Fault;
+use crate::model::Span;
+use std::ops::Range;
+
+/// Most errors of syntax that are told: a text that is no TOML at all has one on every line.
+const MAX_FAULTS: usize = 100;
+
+/// What is wrong with the syntax of a text.
+#[derive(Debug)]
+pub(crate) struct Syntax {
+    /// The faults, in the order of the text.
+    pub(crate) faults: Vec<Fault>,
+    /// The definitions that lost lines, or that say something twice.
+    pub(crate) broken: LeftOut,
+    /// Whether no line was lost.
+    pub(crate) completeness: Completeness,
+}
+
+/// An error as toml tells it.
+struct Error {
+    span: Span,
+    message: String,
+}
+
+impl Syntax {
+    /// The syntax of a text without errors.
+    pub(crate) fn sound() -> Self {
+        Self { faults: Vec::new(), broken: LeftOut::default(), completeness: Completeness::Whole }
+    }
+
+    /// The syntax of a text that cannot be read at all.
+    pub(crate) fn hopeless(fault: Fault) -> Self {
+        Self { faults: vec![fault], completeness: Completeness::Partial, ..Self::sound() }
+    }
+
+    /// Explains toml's `errors`. Also yields the text without the lines that are to blame, so that the rest can be
+    /// read; every byte keeps its place.
+    pub(crate) fn of(text: &str, errors: Vec<toml::de::Error>) -> (Self, String) {
+        let mut syntax = Self::sound();
+        let (clashes, errors): (Vec<Error>, Vec<Error>) = sorted(errors).partition(|error| is_clash(&error.message));
+        syntax.explain_clashes(text, &clashes);
+        let mut readable = text.to_owned();
+        let (errors, open) = bracket::cut_at_unclosed(errors, |error| error.span.start, text, has_unclosed);
+        if let Some(open) = open {
+            syntax.add(text, bracket::fault(&open));
+            blank(&mut readable, open.lost);
+        }
+        let mut last_line = None;
+        for error in errors.iter().take(MAX_FAULTS) {
+            let line = line_of(text, error.span.start);
+            if last_line.as_ref() != Some(&line) {
+                syntax.add(text, explain(text, error));
+                blank(&mut readable, line.clone());
+                last_line = Some(line);
+            }
+        }
+        (syntax, readable)
+    }
+
+    /// Explains what toml still finds once the lines to blame are gone: what it had not come to before.
+    pub(crate) fn add_later(&mut self, text: &str, errors: Vec<toml::de::Error>) {
+        let told: Vec<Range<usize>> =
+            self.faults.iter().filter_map(|fault| Some(line_of(text, fault.place.as_ref()?.span.start))).collect();
+        let is_new = |error: &Error| !told.contains(&line_of(text, error.span.start));
+        let later = sorted(errors).take(MAX_FAULTS).filter(is_new);
+        let (clashes, errors): (Vec<Error>, Vec<Error>) = later.partition(|error| is_clash(&error.message));
+        self.explain_clashes(text, &clashes);
+        errors.iter().for_each(|error| self.add(text, explain(text, error)));
+    }
+
+    fn add(&mut self, text: &str, fault: Fault) {
+        if let Some(place) = &fault.place {
+            self.break_definition(text, place.span.start);
+        }
+        self.completeness = Completeness::Partial;
+        self.faults.push(fault);
+    }
+
+    fn explain_clashes(&mut self, text: &str, clashes: &[Error]) {
+        let places: Vec<usize> = clashes.iter().take(MAX_FAULTS).map(|error| error.span.start).collect();
+        if places.is_empty() {
+            return;
+        }
+        for clash in clash::find(text, &places) {
+            self.break_definition(text, clash.span().start);
+            self.faults.push(clash.fault());
+        }
+    }
+
+    fn break_definition(&mut self, text: &str, at: usize) {
+        let Some((section, name)) = definition_at(text, at) else { return };
+        match section.as_str() {
+            "params" => self.broken.params.insert(name),
+            "resources" => self.broken.resources.insert(name),
+            "components" => self.broken.components.insert(name),
+            "tasks" => self.broken.tasks.insert(name),
+            _ => false, // no other section defines what is referred to
+        };
+    }
+
+    /// Keeps a fault's source line from being shown where it holds a password, or perhaps a secret: of a param with
+    /// broken lines nobody can tell whether it is one.
+    pub(crate) fn conceal(&self, fault: &mut Fault, text: &str) {
+        let places = fault.place.iter().chain(&fault.related);
+        let may_be_secret = !self.broken.params.is_empty() && text.contains("secret");
+        let holds_secret = places.map(|place| place.span.start).any(|at| {
+            let line = text.get(line_of(text, at)).unwrap_or_default();
+            let holds_password = line.contains("://") && line.contains('@');
+            let is_broken_param = || {
+                definition_at(text, at)
+                    .is_some_and(|(section, name)| section == "params" && self.broken.params.contains(&name))
+            };
+            holds_password || (may_be_secret && is_broken_param())
+        });
+        fault.is_secret |= holds_secret;
+    }
+}
+
+fn sorted(errors: Vec<toml::de::Error>) -> impl Iterator<Item = Error> {
+    let mut errors: Vec<Error> = errors
+        .into_iter()
+        .map(|error| Error { span: error.span().unwrap_or_default(), message: error.message().to_owned() })
+        .collect();
+    errors.sort_by_key(|error| error.span.start);
+    errors.into_iter()
+}
+
+fn is_clash(message: &str) -> bool {
+    message == "duplicate key" || message.starts_with("cannot extend value")
+}
+
+fn has_unclosed(error: &Error) -> bool {
+    error.message.starts_with("unclosed array,") || error.message.starts_with("unclosed inline table")
+}
+
+/// toml's error with a hint of ours.
+fn explain(text: &str, error: &Error) -> Fault {
+    let written = text.get(error.span.clone()).unwrap_or_default();
+    let line = text.get(line_of(text, error.span.start)).unwrap_or_default();
+    let (message, help) = match error.message.as_str() {
+        message if is_unquoted(message, written) => unquoted(written, line),
+        message if message.starts_with("invalid unquoted key") && written == ":" => {
+            ("a key is followed by `=`, not by `:`", Some("write `key = value`".to_owned()))
+        }
+        message => (message, hint(message).map(str::to_owned)),
+    };
+    let fault = Fault::at(error.span.clone(), message);
+    match help {
+        Some(help) => fault.help(help),
+        None => fault,
+    }
+}
+
+fn is_unquoted(message: &str, written: &str) -> bool {
+    let is_word = |word: &str| written.eq_ignore_ascii_case(word);
+    message.starts_with("string values must be quoted")
+        || (message.starts_with("invalid boolean") && !is_word("true") && !is_word("false"))
+}
+
+/// What to say of a value without quotes.
+fn unquoted<'m>(written: &str, line: &str) -> (&'m str, Option<String>) {
+    if written.is_empty() {
+        return ("a value is missing after `=`", None);
+    }
+    if written.starts_with(['“', '”', '„', '‘', '’']) {
+        return ("these are not the quotes of TOML", Some("write straight quotes: `\"…\"`".to_owned()));
+    }
+    let shows_password = line.contains("://");
+    let help = if shows_password { "write quotes around it".to_owned() } else { format!("write `\"{written}\"`") };
+    ("a string stands in quotes", Some(help))
+}
+
+/// What helps against an error, by the beginning of toml's message.
+fn hint(message: &str) -> Option<&'static str> {
+    const HINTS: [(&str, &str); 15] = [
+        ("invalid boolean", "booleans are `true` and `false`, in small letters"),
+        ("key with no value", "write `key = value`; a key with spaces or dots in it stands in quotes"),
+        ("missing value for key", "write `key = value`"),
+        ("missing comma between array elements", "write `,` between the elements"),
+        ("missing comma between key-value pairs", "write `,` between the keys of a table in braces"),
+        ("missing assignment", "write `key = value`"),
+        ("unclosed table", "write `]` at the end of the header"),
+        ("unclosed array table", "write `]]` at the end of the header, or single brackets"),
+        ("unexpected key or value", "write one key on a line"),
+        ("unexpected leading zero", "write the number without zeros in front, or a string in quotes"),
+        ("too few unicode value digits", "in `\"…\"` a backslash begins an escape; write `'…'` for the text as it is"),
+        ("missing escaped value", "in `\"…\"` a backslash begins an escape; write `'…'` for the text as it is"),
+        ("invalid basic string", "close the string with `\"` on the same line, or write `\"\"\"` around several lines"),
+        ("invalid literal string", "close the string with `'` on the same line, or write `'''` around several lines"),
+        ("cannot recurse further", "nest arrays and tables less deeply"),
+    ];
+    HINTS.iter().find(|(start, _)| message.starts_with(start)).map(|(_, help)| *help)
+}
+
+/// The bytes of the line around `at`, without its end.
+pub(crate) fn line_of(text: &str, at: usize) -> Range<usize> {
+    let before = text.get(..at).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline);
+    start..end
+}
+
+/// Puts spaces in place of `lost`, so that every other byte keeps its place. Lines stay lines.
+fn blank(text: &mut String, lost: Range<usize>) {
+    let Some(lines) = text.get(lost.clone()) else { return };
+    let spaces: String = lines.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+    text.replace_range(lost, &spaces);
+}
+
+/// Section and name of the definition that the line around `at` belongs to, as far as the lines themselves tell.
+fn definition_at(text: &str, at: usize) -> Option<(String, String)> {
+    let line = line_of(text, at);
+    let above = text.get(..line.end)?;
+    let header = above.lines().rev().map(str::trim_start).find(|line| line.starts_with('['));
+    let key = text.get(line)?.trim_start();
+    let mut parts = Vec::new();
+    if let Some(header) = header {
+        parts.extend(key_parts(header.trim_start_matches('[').split(']').next()?));
+    }
+    if !key.starts_with('[') {
+        parts.extend(key_parts(key.split('=').next()?));
+    }
+    let mut parts = parts.into_iter();
+    Some((parts.next()?, parts.next()?))
+}
+
+fn key_parts(key: &str) -> Vec<String> {
+    key.split('.').map(|part| part.trim().trim_matches(['"', '\'']).to_owned()).filter(|part| !part.is_empty()).collect()
+}

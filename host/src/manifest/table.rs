@@ -1,0 +1,183 @@
+//! A cursor over one table of the text: each key is asked for once, with the function that reads its value.
+//! Keys that nobody asked for are reported when the table is closed, and required ones that are not there.
+
+use crate::manifest::reader::Reader;
+use crate::model::Fault;
+use crate::model::Span;
+use toml::de::DeTable;
+use toml::de::DeValue;
+
+/// A value of the text, the name it is known by and its place.
+#[derive(Clone)]
+pub(crate) struct Slot<'t> {
+    /// The key; elements of an array have the name of the array.
+    pub(crate) name: &'t str,
+    /// Where the key stands.
+    pub(crate) key: Span,
+    /// Where the value stands.
+    pub(crate) span: Span,
+    /// The value.
+    pub(crate) value: &'t DeValue<'t>,
+}
+
+impl<'t> Slot<'t> {
+    /// The entries of a table, in the order of the text.
+    pub(crate) fn entries(table: &'t DeTable<'t>) -> impl Iterator<Item = Self> {
+        table.iter().map(|(key, value)| Self {
+            name: key.get_ref(),
+            key: key.span(),
+            span: value.span(),
+            value: value.get_ref(),
+        })
+    }
+
+    /// The elements of an array.
+    pub(crate) fn elements(&self, array: &'t [toml::Spanned<DeValue<'t>>]) -> impl Iterator<Item = Self> {
+        let name = self.name;
+        array.iter().map(move |element| Self {
+            name,
+            key: element.span(),
+            span: element.span(),
+            value: element.get_ref(),
+        })
+    }
+
+    /// What the value is, for messages: `a string`.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self.value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        }
+    }
+
+    /// The fault of a value that is not of the kind that `expected` says.
+    pub(crate) fn mismatch(&self, expected: &str) -> Fault {
+        Fault::at(self.span.clone(), format!("`{}` is {expected}, not {}", self.name, self.kind()))
+    }
+}
+
+/// A table that is being read.
+pub(crate) struct Table<'t> {
+    owner: String,
+    place: Option<Span>,
+    table: &'t DeTable<'t>,
+    asked: Vec<&'static str>,
+    absent: Vec<(&'static str, &'static str)>,
+}
+
+impl<'t> Table<'t> {
+    /// The whole manifest.
+    pub(crate) const fn root(table: &'t DeTable<'t>) -> Self {
+        Self { owner: String::new(), place: None, table, asked: Vec::new(), absent: Vec::new() }
+    }
+
+    /// The table in `slot`, known to users as `owner`; one that is none is reported with `example`.
+    pub(crate) fn open(reader: &mut Reader<'_>, slot: &Slot<'t>, owner: &str, example: &str) -> Option<Self> {
+        match slot.value {
+            DeValue::Table(table) => Some(Self {
+                owner: owner.to_owned(),
+                place: Some(slot.span.clone()),
+                table,
+                asked: Vec::new(),
+                absent: Vec::new(),
+            }),
+            DeValue::Array(array) if is_array_of_tables(array, &slot.span) => {
+                let fault = Fault::at(slot.span.clone(), format!("{owner} is one table, not an array of tables"))
+                    .help("write its header with single brackets, `[…]`");
+                reader.fault(fault)
+            }
+            _ => reader.fault(
+                Fault::at(slot.span.clone(), format!("{owner} is a table, not {}", slot.kind()))
+                    .help(format!("write {example}")),
+            ),
+        }
+    }
+
+    /// What `read` makes of the value of `key`; nothing where it is not written or faulty.
+    pub(crate) fn optional<'f, T>(
+        &mut self,
+        reader: &mut Reader<'f>,
+        key: &'static str,
+        read: impl FnOnce(&mut Reader<'f>, &Slot<'t>) -> Option<T>,
+    ) -> Option<T> {
+        let slot = self.slot(key)?;
+        read(reader, &slot)
+    }
+
+    /// The same for a key that must be written; where it is not, the fault shows `example`.
+    pub(crate) fn required<'f, T>(
+        &mut self,
+        reader: &mut Reader<'f>,
+        (key, example): (&'static str, &'static str),
+        read: impl FnOnce(&mut Reader<'f>, &Slot<'t>) -> Option<T>,
+    ) -> Option<T> {
+        if let Some(slot) = self.slot(key) {
+            return read(reader, &slot);
+        }
+        self.absent.push((key, example));
+        None
+    }
+
+    /// The value of `key`, which is from now on a known key.
+    pub(crate) fn slot(&mut self, key: &'static str) -> Option<Slot<'t>> {
+        self.asked.push(key);
+        let (written, value) = self.table.get_key_value(key)?;
+        Some(Slot { name: written.get_ref(), key: written.span(), span: value.span(), value: value.get_ref() })
+    }
+
+    /// Reports the keys that nobody asked for and the required ones that are not there; tells whether there are none.
+    pub(crate) fn close(self, reader: &mut Reader<'_>) -> bool {
+        let mark = reader.mark();
+        let mut meant = Vec::new();
+        for slot in Slot::entries(self.table).filter(|slot| !self.asked.contains(&slot.name)) {
+            let fault = self.unknown(&slot);
+            meant.extend(fault.helps.first().cloned());
+            reader.fault::<()>(fault);
+        }
+        for (key, example) in &self.absent {
+            if !meant.contains(&format!("did you mean `{key}`?")) {
+                let message = self.of(&format!("missing key `{key}`"));
+                let fault = self.place.clone().map_or_else(
+                    || Fault::of_file(message.clone()),
+                    |place| Fault::at(place, message.clone()),
+                );
+                reader.missing(fault.help(format!("write for example `{example}`")));
+            }
+        }
+        reader.is_sound_since(mark)
+    }
+
+    fn unknown(&self, slot: &Slot<'t>) -> Fault {
+        let message = self.of(&format!("unknown key `{}`", slot.name));
+        let fault = Fault::at(slot.key.clone(), message).suggest(slot.name, self.asked.iter().copied());
+        if !fault.helps.is_empty() {
+            return fault;
+        }
+        if self.place.is_some() && TOP_KEYS.contains(&slot.name) {
+            let help = format!("`{}` belongs to the top of the file, above the first `[…]`", slot.name);
+            return fault.help(help);
+        }
+        let known: Vec<String> = self.asked.iter().map(|key| format!("`{key}`")).collect();
+        fault.note(format!("known keys are {}", known.join(", ")))
+    }
+
+    fn of(&self, message: &str) -> String {
+        match self.owner.as_str() {
+            "" => message.to_owned(),
+            owner => format!("{message} in {owner}"),
+        }
+    }
+}
+
+/// Keys that stand in no table; TOML gives them to the last header above, which surprises.
+const TOP_KEYS: [&str; 3] = ["cascade", "name", "description"];
+
+/// Arrays of tables take the place of their header, whose width the array's own text never has.
+fn is_array_of_tables(array: &[toml::Spanned<DeValue<'_>>], span: &Span) -> bool {
+    array.first().is_some_and(|first| matches!(first.get_ref(), DeValue::Table(_)) && first.span().start == span.start)
+}

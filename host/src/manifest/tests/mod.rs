@@ -1,0 +1,87 @@
+//! Mistakes and what is said of them, as data: each `*.txt` holds cases of a text and the faults expected of it.
+//! `BLESS=1 cargo test` rewrites the expectations; review them as if they were code.
+
+mod sound;
+
+use crate::manifest::Parsed;
+use crate::manifest::parse;
+use crate::model::Fault;
+use crate::model::Faults;
+use crate::model::Source;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Stands in front of every case that does not bring its own; places count from the line after it.
+const HEAD: &str = "cascade = 1\nname = \"test\"\n";
+
+fn parsed(text: &str) -> Parsed {
+    parse(Source { name: "m.toml".into(), text: text.into() }, Path::new("/m"))
+}
+
+/// `line:column message`, then labels, notes and helps below.
+fn show(faults: &Faults, skipped: usize) -> String {
+    let mut shown = String::new();
+    for fault in &faults.list {
+        let at = |start| {
+            let (line, column) = faults.source.line_column(start);
+            format!("{}:{column}", line - skipped)
+        };
+        let Fault { message, place, related, notes, helps, is_secret } = fault;
+        let place = place.as_ref().map_or("-".to_owned(), |place| at(place.span.start));
+        let secret = if *is_secret { " (line not shown)" } else { "" };
+        writeln!(shown, "{place} {message}{secret}").unwrap();
+        related.iter().for_each(|place| writeln!(shown, "  at {}: {}", at(place.span.start), place.label).unwrap());
+        notes.iter().for_each(|note| writeln!(shown, "  note: {note}").unwrap());
+        helps.iter().for_each(|help| writeln!(shown, "  help: {help}").unwrap());
+    }
+    shown
+}
+
+/// Checks every case of a file: `### title`, a text, `---`, the faults.
+fn check(file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manifest/tests").join(file);
+    let cases = std::fs::read_to_string(&path).unwrap();
+    let mut found = String::new();
+    for case in cases.split("### ").filter(|case| !case.is_empty()) {
+        let (title, rest) = case.split_once('\n').unwrap();
+        let (text, _) = rest.split_once("---\n").unwrap_or((rest, ""));
+        let (head, skipped) = if text.contains("cascade") { ("", 0) } else { (HEAD, 2) };
+        let faults = parsed(&format!("{head}{text}")).faults;
+        assert!(!faults.is_empty(), "{file}: `{title}` is no mistake");
+        write!(found, "### {title}\n{text}---\n{}\n", show(&faults, skipped)).unwrap();
+    }
+    if option_env!("BLESS").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    assert_eq!(found, std::fs::read_to_string(&path).unwrap(), "{file}");
+}
+
+#[test]
+fn mistakes_of_syntax_are_explained() {
+    check("syntax.txt");
+}
+
+#[test]
+fn mistakes_of_sections_are_explained() {
+    check("sections.txt");
+}
+
+#[test]
+fn mistakes_of_tasks_are_explained() {
+    check("tasks.txt");
+}
+
+#[test]
+fn mistakes_of_policies_are_explained() {
+    check("policies.txt");
+}
+
+#[test]
+fn mistakes_of_references_are_explained() {
+    check("references.txt");
+}
+
+#[test]
+fn mistakes_of_grants_are_explained() {
+    check("grants.txt");
+}

@@ -1,0 +1,118 @@
+//! Literals: TOML's values as data that has no type yet.
+//! References inside them are refused here; where they may stand is for `reference`.
+
+use crate::manifest::reader::Reader;
+use crate::manifest::reference::KINDS;
+use crate::manifest::scalar::integer;
+use crate::manifest::table::Slot;
+use crate::model::Datum;
+use crate::model::Fault;
+use crate::model::Spanned;
+use toml::de::DeFloat;
+use toml::de::DeTable;
+use toml::de::DeValue;
+
+/// Deepest nesting of a value. Everything that looks at values later recurses once per level, so this keeps a
+/// manifest that somebody else wrote from exhausting the stack.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// A literal that may not be a reference or hold one, as `default` and `equals`.
+pub(crate) fn literal(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Datum>> {
+    if let DeValue::Table(table) = slot.value
+        && let Some(inner) = only_value(table)
+    {
+        return Some(Spanned::new(raw(reader, &inner, 0)?, slot.span.clone()));
+    }
+    let mark = reader.mark();
+    refuse_references(reader, slot, 0);
+    if !reader.is_sound_since(mark) {
+        return None;
+    }
+    Some(Spanned::new(raw(reader, slot, 0)?, slot.span.clone()))
+}
+
+/// A literal whatever it looks like, `depth` levels inside a value.
+pub(crate) fn raw(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Datum> {
+    if depth > MAX_DEPTH {
+        return reader.fault(too_deep(slot));
+    }
+    match slot.value {
+        DeValue::Array(array) => {
+            let items: Vec<Option<Datum>> =
+                slot.elements(array).map(|element| raw(reader, &element, depth + 1)).collect();
+            items.into_iter().collect::<Option<_>>().map(Datum::Array)
+        }
+        DeValue::Table(table) => {
+            let entries: Vec<Option<(String, Datum)>> = Slot::entries(table)
+                .map(|entry| Some((entry.name.to_owned(), raw(reader, &entry, depth + 1)?)))
+                .collect();
+            entries.into_iter().collect::<Option<_>>().map(Datum::Table)
+        }
+        _ => scalar(reader, slot), // the kinds without parts
+    }
+}
+
+/// A literal without parts.
+pub(crate) fn scalar(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Datum> {
+    match slot.value {
+        DeValue::String(text) => Some(Datum::Text(text.clone().into_owned())),
+        DeValue::Boolean(value) => Some(Datum::Bool(*value)),
+        DeValue::Integer(written) => {
+            let number = integer(written).filter(|number| WIT_INTEGERS.contains(number));
+            number.map(Datum::Int).or_else(|| {
+                reader.fault(Fault::at(slot.span.clone(), "no integer type of WIT holds this number"))
+            })
+        }
+        DeValue::Float(written) => float(written).map(Datum::Float).or_else(|| {
+            reader.fault(Fault::at(slot.span.clone(), "no float type of WIT holds this number"))
+        }),
+        DeValue::Datetime(written) => reader.fault(
+            Fault::at(slot.span.clone(), "WIT has no dates and times")
+                .help(format!("write a string: `\"{written}\"`")),
+        ),
+        DeValue::Array(_) | DeValue::Table(_) => raw(reader, slot, 0),
+    }
+}
+
+/// The fault of a value that is nested too deeply.
+pub(crate) fn too_deep(slot: &Slot<'_>) -> Fault {
+    Fault::at(slot.span.clone(), format!("values are nested at most {MAX_DEPTH} levels deep"))
+}
+
+/// The slot of `value` in `{ value = … }`, if the table is exactly that.
+pub(crate) fn only_value<'t>(table: &'t DeTable<'t>) -> Option<Slot<'t>> {
+    let mut entries = Slot::entries(table);
+    let only = entries.next().filter(|entry| entry.name == "value")?;
+    entries.next().is_none().then_some(only)
+}
+
+/// From the least `s64` to the greatest `u64`.
+const WIT_INTEGERS: std::ops::RangeInclusive<i128> = -(1 << 63)..=(1 << 64) - 1;
+
+fn float(written: &DeFloat<'_>) -> Option<f64> {
+    let text = written.as_str();
+    let number: f64 = text.parse().ok()?;
+    (!number.is_infinite() || text.contains("inf")).then_some(number)
+}
+
+fn refuse_references(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) {
+    if depth > MAX_DEPTH {
+        return; // reported when the value is read
+    }
+    match slot.value {
+        DeValue::Array(array) => {
+            slot.elements(array).for_each(|element| refuse_references(reader, &element, depth + 1));
+        }
+        DeValue::Table(table) => {
+            if let Some(entry) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name)) {
+                let fault = Fault::at(entry.key, format!("this literal looks like a reference to a `{}`", entry.name))
+                    .note("only a literal can stand here")
+                    .help("for the table as it is, write `{ value = … }` around the whole literal");
+                reader.fault::<()>(fault);
+                return;
+            }
+            Slot::entries(table).for_each(|entry| refuse_references(reader, &entry, depth + 1));
+        }
+        _ => {} // has no parts
+    }
+}
