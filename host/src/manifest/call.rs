@@ -8,9 +8,13 @@ use crate::manifest::table::Slot;
 use crate::model::Fault;
 use crate::model::Name;
 use crate::model::Spanned;
+use toml::de::DeValue;
 
 /// The value of `call`.
 pub(crate) fn call(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Call>> {
+    if !matches!(slot.value, DeValue::String(_)) {
+        return reader.fault(slot.mismatch("a string").help(FORMS));
+    }
     let text = filled(reader, slot)?;
     match parse(&text.value) {
         Ok(call) => Some(Spanned::new(call, text.span)),

@@ -6,6 +6,7 @@ use crate::manifest::Parsed;
 use crate::manifest::Policy;
 use crate::manifest::bracket;
 use crate::manifest::component::component;
+use crate::manifest::policy::Site;
 use crate::manifest::policy::policy;
 use crate::manifest::reader::Completeness;
 use crate::manifest::reader::Reader;
@@ -21,6 +22,7 @@ use crate::manifest::syntax::Syntax;
 use crate::manifest::table::Slot;
 use crate::manifest::table::Table;
 use crate::manifest::task::task;
+use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Name;
 use crate::model::Source;
@@ -35,6 +37,10 @@ use toml::de::DeTable;
 pub fn parse(source: Source, folder: &Path) -> Parsed {
     let text = Arc::clone(&source.text);
     if let Some(fault) = bracket::long_key(&text) {
+        return read(&DeTable::new(), Syntax::hopeless(fault), source, folder);
+    }
+    if text.trim_start().starts_with('{') {
+        let fault = Fault::of_file("a manifest is TOML, and this looks like JSON");
         return read(&DeTable::new(), Syntax::hopeless(fault), source, folder);
     }
     let (tree, errors) = DeTable::parse_recoverable(&text);
@@ -107,7 +113,7 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
 
 fn defaults(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Policy> {
     let mut table = Table::open(reader, slot, "`[defaults]`", "`[defaults]` and below it `timeout = \"5m\"`")?;
-    let policy = policy(reader, &mut table, &Policy::default());
+    let policy = policy(reader, &mut table, (Site::Defaults, &Policy::default()));
     table.close(reader);
     Some(policy)
 }

@@ -28,11 +28,23 @@ use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use toml::de::DeValue;
 
+/// Where a policy stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// In `[defaults]`, under what tasks say.
+    Defaults,
+    /// In a task: nothing comes on top of it.
+    Task,
+}
+
 /// The policy of `table`, laid over `base`; a faulty key is as `base` has it.
-pub(crate) fn policy(reader: &mut Reader<'_>, table: &mut Table<'_>, base: &Policy) -> Policy {
+pub(crate) fn policy(reader: &mut Reader<'_>, table: &mut Table<'_>, (site, base): (Site, &Policy)) -> Policy {
     Policy {
         retry: table
-            .optional(reader, "retry", |reader, slot| retry(reader, slot, &base.retry))
+            .optional(reader, "retry", |reader, slot| {
+                let retry = retry(reader, slot, &base.retry)?;
+                if site == Site::Task { refuse_useless(reader, slot, retry) } else { Some(retry) }
+            })
             .unwrap_or_else(|| base.retry.clone()),
         timeout: table.optional(reader, "timeout", duration).unwrap_or(base.timeout),
         limits: table
@@ -54,6 +66,17 @@ fn retry(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry
         return reader.fault(fault.help("write `retry = 3` or `retry = { attempts = 3, delay = \"100ms\" }`"));
     }
     Some(Retry { attempts: attempts(reader, slot)?, ..base.clone() })
+}
+
+/// A task that says how it is retried but not how often would silently never be.
+fn refuse_useless(reader: &mut Reader<'_>, slot: &Slot<'_>, retry: Retry) -> Option<Retry> {
+    match slot.value {
+        DeValue::Table(table) if retry.attempts == NonZeroU32::MIN && table.get("attempts").is_none() => reader.fault(
+            Fault::at(slot.span.clone(), "`retry` does not say how many attempts there are")
+                .help("write for example `attempts = 3`; it counts the first one"),
+        ),
+        _ => Some(retry), // says how often, or need not
+    }
 }
 
 fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry> {
@@ -121,7 +144,13 @@ fn cache(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<CachePolicy> {
     match slot.value {
         DeValue::Boolean(true) => Some(CachePolicy::Always),
         DeValue::Boolean(false) => Some(CachePolicy::Never),
-        DeValue::String(_) => duration(reader, slot).map(CachePolicy::For),
+        DeValue::String(text) if text.starts_with(|c: char| c.is_ascii_digit()) => {
+            duration(reader, slot).map(CachePolicy::For)
+        }
+        DeValue::String(text) => reader.fault(
+            Fault::at(slot.span.clone(), format!("`cache` is `true`, `false` or a duration, not `{text}`"))
+                .help("write `true` and `false` without quotes, and a duration as `cache = \"7d\"`"),
+        ),
         _ => reader.fault(
             slot.mismatch("`true`, `false` or a duration").help("write for example `cache = \"7d\"`"), // no other kind fits
         ),

@@ -129,8 +129,8 @@ fn refuse_foreign_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_,
     for entry in Slot::entries(form.table).filter(|entry| !is_known(entry.name)) {
         let as_it_is = "for a table with these keys as it is, write `{ value = { … } }`";
         let fault = if KINDS.contains(&entry.name) {
-            let message = format!("one table refers to both a `{}` and a `{}`", kind.name, entry.name);
-            Fault::at(entry.key, message).related(kind.key.clone(), "the first reference")
+            let message = format!("`{}` and `{}` cannot stand in one reference", kind.name, entry.name);
+            Fault::at(entry.key, message).related(kind.key.clone(), "the first of them").help("keep one of the two")
         } else {
             let known: Vec<&str> = companions.iter().chain(form.allowed).copied().collect();
             let message = format!("`{}` cannot stand beside `{}` in a reference", entry.name, kind.name);
@@ -212,5 +212,5 @@ fn variable(reader: &mut Reader<'_>, name: Spanned<String>) -> Option<Spanned<St
 
 fn companion<'t>(form: &Form<'t, '_>, key: &str) -> Option<Slot<'t>> {
     let (written, value) = form.table.get_key_value(key)?;
-    Some(Slot { name: written.get_ref(), key: written.span(), span: value.span(), value: value.get_ref() })
+    Some(Slot::new(written, value))
 }

@@ -47,7 +47,7 @@ pub(crate) fn boolean(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<bool> 
 /// A whole number within `range`.
 pub(crate) fn whole<T>(reader: &mut Reader<'_>, slot: &Slot<'_>, range: RangeInclusive<T>) -> Option<T>
 where
-    T: TryFrom<i128> + PartialOrd + std::fmt::Display,
+    T: TryFrom<i128> + Into<i128> + Copy + PartialOrd + std::fmt::Display,
 {
     let DeValue::Integer(written) = slot.value else {
         let fault = slot.mismatch("a whole number");
@@ -59,13 +59,18 @@ where
         });
     };
     let number = integer(written).and_then(|number| T::try_from(number).ok());
-    match number.filter(|number| range.contains(number)) {
-        Some(number) => Some(number),
-        None => {
-            let (least, most) = range.into_inner();
-            reader.fault(Fault::at(slot.span.clone(), format!("`{}` is from {least} to {most}, not {written}", slot.name)))
-        }
+    if let Some(number) = number.filter(|number| range.contains(number)) {
+        return Some(number);
     }
+    let (least, most) = range.into_inner();
+    let is_open = T::try_from(most.into() + 1).is_err();
+    let is_low = number.is_some() || written.as_str().starts_with('-');
+    let bounds = match (is_open, is_low) {
+        (false, _) => format!("from {least} to {most}"),
+        (true, true) => format!("at least {least}"),
+        (true, false) => format!("at most {most}"),
+    };
+    reader.fault(Fault::at(slot.span.clone(), format!("`{}` is {bounds}, not {written}", slot.name)))
 }
 
 /// The number that an integer of TOML says, if 128 bits hold it.
@@ -94,7 +99,7 @@ pub(crate) fn word<T: Copy>(reader: &mut Reader<'_>, slot: &Slot<'_>, words: &[(
 pub(crate) fn duration(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Duration> {
     let duration = duration_or_zero(reader, slot)?;
     if duration.is_zero() {
-        return reader.fault(Fault::at(slot.span.clone(), format!("`{}` is longer than nothing", slot.name)));
+        return reader.fault(Fault::at(slot.span.clone(), format!("`{}` cannot be zero", slot.name)));
     }
     Some(duration)
 }
@@ -116,7 +121,7 @@ pub(crate) fn size(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Size> {
     let text = quantity(reader, slot, &Quantity { noun: "a size", unit: "MiB", example: "64MiB" })?;
     match Size::parse(text) {
         Ok(size) if size.as_bytes() == 0 => {
-            reader.fault(Fault::at(slot.span.clone(), format!("`{}` is more than nothing", slot.name)))
+            reader.fault(Fault::at(slot.span.clone(), format!("`{}` cannot be zero", slot.name)))
         }
         Ok(size) => Some(size),
         Err(fault) => {

@@ -41,18 +41,21 @@ pub(crate) fn version(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<()> {
     }
 }
 
-/// `[state]` or `[cache]`. No fault of them quotes or shows a line: a URI may hold a password.
+/// `[state]` or `[cache]`. No fault quotes or shows what may be a URI, under whatever key: it may hold a password.
 pub(crate) fn backend(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<BackendSection> {
-    let mark = reader.mark();
     let owner = format!("`[{}]`", slot.name);
-    let section = Table::open(reader, slot, &owner, &format!("`[{}]` and below it `uri = \"…\"`", slot.name)).map(|mut table| {
-        let uri = table.optional(reader, "uri", uri);
-        let ttl = table.optional(reader, "ttl", duration);
-        table.close(reader);
-        BackendSection { uri, ttl }
-    });
+    let example = format!("`[{}]` and below it `uri = \"…\"`", slot.name);
+    let mark = reader.mark();
+    let Some(mut table) = Table::open(reader, slot, &owner, &example) else {
+        reader.conceal_since(mark);
+        return None;
+    };
+    let ttl = table.optional(reader, "ttl", duration);
+    let mark = reader.mark();
+    let uri = table.optional(reader, "uri", uri);
+    table.close(reader);
     reader.conceal_since(mark);
-    section
+    Some(BackendSection { uri, ttl })
 }
 
 fn uri(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UriSource>> {

@@ -57,7 +57,7 @@ impl Syntax {
             let line = line_of(text, error.span.start);
             if last_line.as_ref() != Some(&line) {
                 syntax.add(text, explain(text, error));
-                blank(&mut readable, line.clone());
+                blank(&mut readable, lost_with(text, line.clone()));
                 last_line = Some(line);
             }
         }
@@ -143,13 +143,15 @@ fn has_unclosed(error: &Error) -> bool {
 /// toml's error with a hint of ours.
 fn explain(text: &str, error: &Error) -> Fault {
     let written = text.get(error.span.clone()).unwrap_or_default();
-    let line = text.get(line_of(text, error.span.start)).unwrap_or_default();
     let (message, help) = match error.message.as_str() {
-        message if is_unquoted(message, written) => unquoted(written, line),
+        message if is_unquoted(message, written) => unquoted(text, error.span.start),
         message if message.starts_with("invalid unquoted key") && written == ":" => {
             ("a key is followed by `=`, not by `:`", Some("write `key = value`".to_owned()))
         }
-        message => (message, hint(message).map(str::to_owned)),
+        message => match hint(message) {
+            Some((ours, help)) => (ours, Some(help.to_owned())),
+            None => (message, None),
+        },
     };
     let fault = Fault::at(error.span.clone(), message);
     match help {
@@ -164,39 +166,53 @@ fn is_unquoted(message: &str, written: &str) -> bool {
         || (message.starts_with("invalid boolean") && !is_word("true") && !is_word("false"))
 }
 
-/// What to say of a value without quotes.
-fn unquoted<'m>(written: &str, line: &str) -> (&'m str, Option<String>) {
-    if written.is_empty() {
+/// What to say of a value without quotes. One that may be a secret is not quoted.
+fn unquoted<'m>(text: &str, at: usize) -> (&'m str, Option<String>) {
+    let line = line_of(text, at);
+    let rest = text.get(at..line.end).unwrap_or_default();
+    let written = rest.split(" #").next().unwrap_or_default().trim_end();
+    if written.is_empty() || written.starts_with('#') {
         return ("a value is missing after `=`", None);
     }
     if written.starts_with(['“', '”', '„', '‘', '’']) {
         return ("these are not the quotes of TOML", Some("write straight quotes: `\"…\"`".to_owned()));
     }
-    let shows_password = line.contains("://");
-    let help = if shows_password { "write quotes around it".to_owned() } else { format!("write `\"{written}\"`") };
+    let section = definition_at(text, at).map(|(section, _)| section);
+    let may_be_secret = section.is_some_and(|section| matches!(section.as_str(), "params" | "state" | "cache"));
+    let is_part = written.contains([',', ']', '}', '"', '\'']);
+    let help = if may_be_secret || is_part || written.contains("://") {
+        "write quotes around it".to_owned()
+    } else {
+        format!("write `\"{written}\"`")
+    };
     ("a string stands in quotes", Some(help))
 }
 
-/// What helps against an error, by the beginning of toml's message.
-fn hint(message: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 15] = [
-        ("invalid boolean", "booleans are `true` and `false`, in small letters"),
-        ("key with no value", "write `key = value`; a key with spaces or dots in it stands in quotes"),
-        ("missing value for key", "write `key = value`"),
-        ("missing comma between array elements", "write `,` between the elements"),
-        ("missing comma between key-value pairs", "write `,` between the keys of a table in braces"),
-        ("missing assignment", "write `key = value`"),
-        ("unclosed table", "write `]` at the end of the header"),
-        ("unclosed array table", "write `]]` at the end of the header, or single brackets"),
-        ("unexpected key or value", "write one key on a line"),
-        ("unexpected leading zero", "write the number without zeros in front, or a string in quotes"),
-        ("too few unicode value digits", "in `\"…\"` a backslash begins an escape; write `'…'` for the text as it is"),
-        ("missing escaped value", "in `\"…\"` a backslash begins an escape; write `'…'` for the text as it is"),
-        ("invalid basic string", "close the string with `\"` on the same line, or write `\"\"\"` around several lines"),
-        ("invalid literal string", "close the string with `'` on the same line, or write `'''` around several lines"),
-        ("cannot recurse further", "nest arrays and tables less deeply"),
+/// What is wrong and what helps, by the beginning of toml's message.
+fn hint(message: &str) -> Option<(&'static str, &'static str)> {
+    const ESCAPE: &str = "in `\"…\"` a backslash begins an escape; write `'…'` for the text as it is";
+    const HINTS: [(&str, &str, &str); 18] = [
+        ("invalid boolean", "this is no boolean", "write `true` or `false`, in small letters"),
+        ("key with no value", "a key without a value", "write `key = value`; a key with spaces in it stands in quotes"),
+        ("missing value for key", "a key without a value", "write `key = value`"),
+        ("unquoted keys cannot be empty", "a key is missing", "write `key = value`"),
+        ("invalid key-value pair", "a key is missing", "write `key = value`"),
+        ("extra `=`", "more than one `=`", "write `key = value`"),
+        ("missing comma between array", "a comma is missing", "write `,` between the elements"),
+        ("missing comma between key-value", "a comma is missing", "write `,` between the keys of a table in braces"),
+        ("missing assignment", "a key without a value", "write `key = value`"),
+        ("unclosed table", "this header is never closed", "write `]` after its name"),
+        ("unclosed array table", "this header is never closed", "write a header in single brackets: `[tasks.NAME]`"),
+        ("unexpected key or value", "something follows the value", "write one key on a line"),
+        ("unexpected leading zero", "a number with a zero in front", "write it without, or as a string in quotes"),
+        ("too few unicode value digits", "an escape that is none", ESCAPE),
+        ("missing escaped value", "an escape that is none", ESCAPE),
+        ("invalid basic string, expected `\"`", "this string is never closed", "write `\"` at its end; several lines stand in `\"\"\"`"),
+        ("invalid literal string, expected `'`", "this string is never closed", "write `'` at its end; several lines stand in `'''`"),
+        ("cannot recurse further", "values are nested too deeply", "64 levels are the most"),
     ];
-    HINTS.iter().find(|(start, _)| message.starts_with(start)).map(|(_, help)| *help)
+    let (_, ours, help) = HINTS.iter().find(|(start, _, _)| message.starts_with(start))?;
+    Some((ours, help))
 }
 
 /// The bytes of the line around `at`, without its end.
@@ -205,6 +221,22 @@ pub(crate) fn line_of(text: &str, at: usize) -> Range<usize> {
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let end = text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline);
     start..end
+}
+
+/// What nobody can read once `line` is broken: below a broken header, all lines up to the next one.
+fn lost_with(text: &str, line: Range<usize>) -> Range<usize> {
+    let is_header = |line: &str| line.trim_start().starts_with('[');
+    if !text.get(line.clone()).is_some_and(is_header) {
+        return line;
+    }
+    let mut end = line.end;
+    for below in text.get(line.end..).unwrap_or_default().split_inclusive('\n').skip(1) {
+        if is_header(below) {
+            break;
+        }
+        end += below.len();
+    }
+    line.start..end
 }
 
 /// Puts spaces in place of `lost`, so that every other byte keeps its place. Lines stay lines.

@@ -4,6 +4,7 @@
 use crate::manifest::reader::Reader;
 use crate::model::Fault;
 use crate::model::Span;
+use toml::de::DeString;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
@@ -18,17 +19,19 @@ pub(crate) struct Slot<'t> {
     pub(crate) span: Span,
     /// The value.
     pub(crate) value: &'t DeValue<'t>,
+    /// Whether it is one of several values of an array.
+    pub(crate) is_element: bool,
 }
 
 impl<'t> Slot<'t> {
+    /// The value of a key.
+    pub(crate) fn new(key: &'t toml::Spanned<DeString<'t>>, value: &'t toml::Spanned<DeValue<'t>>) -> Self {
+        Self { name: key.get_ref(), key: key.span(), span: value.span(), value: value.get_ref(), is_element: false }
+    }
+
     /// The entries of a table, in the order of the text.
     pub(crate) fn entries(table: &'t DeTable<'t>) -> impl Iterator<Item = Self> {
-        table.iter().map(|(key, value)| Self {
-            name: key.get_ref(),
-            key: key.span(),
-            span: value.span(),
-            value: value.get_ref(),
-        })
+        table.iter().map(|(key, value)| Self::new(key, value))
     }
 
     /// The elements of an array.
@@ -39,6 +42,7 @@ impl<'t> Slot<'t> {
             key: element.span(),
             span: element.span(),
             value: element.get_ref(),
+            is_element: true,
         })
     }
 
@@ -57,7 +61,8 @@ impl<'t> Slot<'t> {
 
     /// The fault of a value that is not of the kind that `expected` says.
     pub(crate) fn mismatch(&self, expected: &str) -> Fault {
-        Fault::at(self.span.clone(), format!("`{}` is {expected}, not {}", self.name, self.kind()))
+        let which = if self.is_element { "an element of " } else { "" };
+        Fault::at(self.span.clone(), format!("{which}`{}` is {expected}, not {}", self.name, self.kind()))
     }
 }
 
@@ -127,7 +132,7 @@ impl<'t> Table<'t> {
     pub(crate) fn slot(&mut self, key: &'static str) -> Option<Slot<'t>> {
         self.asked.push(key);
         let (written, value) = self.table.get_key_value(key)?;
-        Some(Slot { name: written.get_ref(), key: written.span(), span: value.span(), value: value.get_ref() })
+        Some(Slot::new(written, value))
     }
 
     /// Reports the keys that nobody asked for and the required ones that are not there; tells whether there are none.

@@ -8,6 +8,7 @@ use crate::manifest::When;
 use crate::manifest::Policy;
 use crate::manifest::call::call;
 use crate::manifest::grants::grants;
+use crate::manifest::policy::Site;
 use crate::manifest::policy::policy;
 use crate::manifest::reader::Reader;
 use crate::manifest::reference::KINDS;
@@ -44,10 +45,10 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     let for_each = table.optional(reader, "for-each", for_each);
     let on_error = table.optional(reader, "on-error", |reader, slot| word(reader, slot, &ON_ERROR));
     let is_sound = reader.is_sound_since(mark);
-    let after = table.optional(reader, "after", |reader, slot| list(reader, slot, filled));
+    let after = table.optional(reader, "after", |reader, slot| list(reader, slot, task_name));
     let when = table.optional(reader, "when", when);
     let max_parallel = table.optional(reader, "max-parallel", |reader, slot| whole(reader, slot, 1..=u32::MAX));
-    let policy = policy(reader, &mut table, defaults);
+    let policy = policy(reader, &mut table, (Site::Task, defaults));
     let priority = table.optional(reader, "priority", |reader, slot| whole(reader, slot, -100..=100));
     let grants = table.optional(reader, "grants", grants);
     let has_only_known_keys = table.close(reader);
@@ -65,6 +66,14 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
         grants,
         on_error: on_error.unwrap_or_default(),
     })
+}
+
+/// An element of `after`.
+fn task_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
+    if let DeValue::Table(_) = slot.value {
+        return reader.fault(slot.mismatch("a string").help("write the task's name alone, as `after = [\"split\"]`"));
+    }
+    filled(reader, slot)
 }
 
 const ON_ERROR: [(&str, OnError); 2] = [("fail", OnError::Fail), ("value", OnError::Value)];

@@ -66,9 +66,9 @@ pub(crate) fn scalar(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Datum> 
         DeValue::Float(written) => float(written).map(Datum::Float).or_else(|| {
             reader.fault(Fault::at(slot.span.clone(), "no float type of WIT holds this number"))
         }),
-        DeValue::Datetime(written) => reader.fault(
+        DeValue::Datetime(_) => reader.fault(
             Fault::at(slot.span.clone(), "WIT has no dates and times")
-                .help(format!("write a string: `\"{written}\"`")),
+                .help("write it as a string, in quotes"),
         ),
         DeValue::Array(_) | DeValue::Table(_) => raw(reader, slot, 0),
     }
@@ -105,9 +105,8 @@ fn refuse_references(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) {
         }
         DeValue::Table(table) => {
             if let Some(entry) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name)) {
-                let fault = Fault::at(entry.key, format!("this literal looks like a reference to a `{}`", entry.name))
-                    .note("only a literal can stand here")
-                    .help("for the table as it is, write `{ value = … }` around the whole literal");
+                let message = format!("`{}` makes this a reference, and only a literal can stand here", entry.name);
+                let fault = Fault::at(entry.key, message).help("for the table as it is, write `{ value = … }` around the whole literal");
                 reader.fault::<()>(fault);
                 return;
             }

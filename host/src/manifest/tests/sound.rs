@@ -1,2 +1,312 @@
 //! What is right: the contract's own example, defaults, and how `[defaults]` lie under a task's own keys.
 
+use super::HEAD;
+use super::parsed;
+use crate::manifest::Backoff;
+use crate::manifest::CachePolicy;
+use crate::manifest::Expr;
+use crate::manifest::Grants;
+use crate::manifest::Manifest;
+use crate::manifest::OnError;
+use crate::manifest::Policy;
+use crate::manifest::Reference;
+use crate::manifest::Retry;
+use crate::manifest::RetryClass;
+use crate::manifest::Scope;
+use crate::manifest::Task;
+use crate::manifest::UriSource;
+use crate::model::Datum;
+use crate::model::Limits;
+use crate::model::Path;
+use crate::model::Size;
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn sound(text: &str) -> Manifest {
+    let text = if text.contains("cascade =") { text.to_owned() } else { format!("{HEAD}{text}") };
+    let parsed = parsed(&text);
+    assert!(parsed.faults.is_empty(), "{}", parsed.faults);
+    parsed.manifest
+}
+
+fn task(text: &str) -> Task {
+    sound(&format!("[tasks.a]\ncall = \"a.b\"\n{text}")).tasks["a"].clone()
+}
+
+/// The value of one output.
+fn value(text: &str) -> Expr {
+    sound(&format!("[outputs]\nx = {text}")).outputs.unwrap()["x"].value.clone()
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const EXAMPLE: &str = r##"
+cascade = 1                                  # manifest format, required
+name = "wordcount"                           # required
+description = "Counts words, one sandbox per chunk."
+
+[state]                                      # where results go
+uri = "memory:"
+ttl = "24h"
+
+[cache]
+uri = "redis://host:6379/0"
+ttl = "7d"
+
+[params.text]
+type = "string"
+default = "the quick brown fox"
+description = "The text to count."
+secret = false
+
+[resources]
+gpu = 1
+licence = { amount = 3, scope = "run" }
+
+[defaults]
+timeout = "5m"
+
+[components.words]
+path = "words.wasm"
+sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+build = "cargo build --release --target wasm32-wasip2"
+build-dir = "."
+
+[components.words.grants]
+
+[tasks.split]
+call = "words.split"
+args.text = { param = "text" }
+
+[tasks.count]
+call = "words.count"
+for-each.chunk = { task = "split" }
+args.chunk = { item = "chunk" }
+retry = { attempts = 3, delay = "100ms" }
+
+[tasks.merge]
+call = "words.merge"
+args.counts = { task = "count" }
+args.limit = 10
+
+[outputs]
+top = { task = "merge" }
+"##;
+
+#[test]
+fn the_contract_s_example_means_what_it_says() {
+    let manifest = sound(EXAMPLE);
+    assert_eq!(manifest.name.as_str(), "wordcount");
+    assert_eq!(manifest.description.as_deref(), Some("Counts words, one sandbox per chunk."));
+    assert_eq!(manifest.state.uri.unwrap().value, UriSource::Text("memory:".into()));
+    assert_eq!(manifest.cache.ttl, Some(seconds(604_800)));
+    let text = &manifest.params["text"];
+    assert_eq!((text.ty.value.as_str(), text.secret), ("string", false));
+    assert_eq!(text.default.as_ref().unwrap().value, Datum::Text("the quick brown fox".into()));
+    let resources: Vec<_> = manifest.resources.iter().map(|(name, it)| (name.as_str(), it.amount, it.scope)).collect();
+    assert_eq!(resources, [("gpu", 1, Scope::Host), ("licence", 3, Scope::Run)]);
+    let words = &manifest.components["words"];
+    assert_eq!((&words.path.value, &words.build_dir), (&PathBuf::from("/m/words.wasm"), &PathBuf::from("/m")));
+    assert!(words.sha256.is_some() && words.build.is_some() && words.grants.is_pure());
+    let names: Vec<_> = manifest.tasks.keys().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["split", "count", "merge"]);
+    let count = &manifest.tasks["count"];
+    assert_eq!(count.policy.retry.attempts.get(), 3);
+    let Expr::Reference(list) = &count.for_each["chunk"].value else { panic!("a reference") };
+    assert!(matches!(&**list, Reference::Task { task, .. } if task.value == "split"));
+    assert_eq!(manifest.tasks["merge"].args["limit"].1.value, Expr::Literal(Datum::Int(10)));
+    assert_eq!(manifest.outputs.unwrap().len(), 1);
+}
+
+#[test]
+fn places_are_those_of_the_text() {
+    let manifest = sound(EXAMPLE);
+    let at = |span: &crate::model::Span| &EXAMPLE[span.clone()];
+    assert_eq!(at(&manifest.tasks["split"].span), "split");
+    assert_eq!(at(&manifest.tasks["split"].call.span), "\"words.split\"");
+    let (key, value) = &manifest.tasks["split"].args["text"];
+    assert_eq!((at(key), at(&value.span)), ("text", "{ param = \"text\" }"));
+    assert_eq!(at(&manifest.components["words"].grants.span), "[components.words.grants]");
+    assert_eq!(at(&manifest.params["text"].ty.span), "\"string\"");
+}
+
+#[test]
+fn what_is_not_written_has_its_default() {
+    let manifest = sound("[tasks.a]\ncall = \"a.b\"\n[components.a]\npath = \"x/a.wasm\"\n");
+    assert!(manifest.state.uri.is_none() && manifest.cache.uri.is_none() && manifest.outputs.is_none());
+    let task = &manifest.tasks["a"];
+    assert_eq!((task.priority, task.on_error, task.max_parallel), (0, OnError::Fail, None));
+    assert_eq!((task.policy.timeout, task.policy.limits), (seconds(300), Limits::default()));
+    assert_eq!((task.policy.retry.clone(), task.policy.cache), (Retry::default(), CachePolicy::IfPure));
+    assert!(task.when.is_none() && task.grants.is_none() && task.after.is_empty() && task.policy.resources.is_empty());
+    assert_eq!(manifest.components["a"].grants, Grants::default());
+}
+
+#[test]
+fn every_key_of_a_task_is_read() {
+    let task = task(
+        "after = [\"b\", \"c\"]\nmax-parallel = 4\npriority = -100\ncache = \"1h\"\non-error = \"value\"\n\
+         timeout = \"2s\"\nlimits = { memory = \"1GiB\", fuel = 10_000_000, output = \"1KB\", logs = \"0B\" }\n\
+         resources = { gpu = 2 }\ngrants = { clock = true }\n\
+         retry = { attempts = 5, delay = \"2s\", backoff = \"fixed\", max-delay = \"9s\", jitter = false, \
+         on = [\"trap\"], permanent = [\"not-found\"] }"
+            .replace("logs = \"0B\"", "logs = \"2B\"")
+            .as_str(),
+    );
+    assert_eq!(task.after.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+    assert_eq!((task.max_parallel.unwrap().get(), task.priority, task.on_error), (4, -100, OnError::Value));
+    let Policy { retry, timeout, limits, resources, cache } = task.policy;
+    assert_eq!((timeout, cache, resources["gpu"].value), (seconds(2), CachePolicy::For(seconds(3600)), 2));
+    assert_eq!((limits.memory, limits.fuel, limits.output), (Size::bytes(1 << 30), Some(10_000_000), Size::bytes(1000)));
+    assert_eq!((retry.attempts.get(), retry.delay, retry.max_delay), (5, seconds(2), seconds(9)));
+    assert_eq!((retry.backoff, retry.jitter, retry.on), (Backoff::Fixed, false, vec![RetryClass::Trap]));
+    assert_eq!(retry.permanent[0].value, "not-found");
+    assert!(task.grants.unwrap().clock);
+}
+
+#[test]
+fn a_task_s_own_keys_are_laid_over_the_defaults() {
+    let text = "[defaults]\nretry = { attempts = 2, delay = \"3s\" }\ntimeout = \"9s\"\ncache = false\n\
+                limits = { memory = \"1MiB\" }\nresources = { gpu = 1 }\n\
+                [tasks.a]\ncall = \"a.b\"\nretry = 4\nlimits = { fuel = 1 }\nresources = {}\n\
+                [tasks.b]\ncall = \"a.b\"\nretry = { jitter = false }\ncache = true\n";
+    let manifest = sound(text);
+    let (a, b) = (&manifest.tasks["a"].policy, &manifest.tasks["b"].policy);
+    assert_eq!((a.retry.attempts.get(), a.retry.delay, a.timeout), (4, seconds(3), seconds(9)));
+    assert_eq!((a.limits.memory, a.limits.fuel, a.resources.len()), (Size::bytes(1 << 20), Some(1), 0));
+    assert_eq!((b.retry.attempts.get(), b.retry.jitter, b.cache), (2, false, CachePolicy::Always));
+    assert_eq!((b.resources["gpu"].value, a.cache), (1, CachePolicy::Never));
+}
+
+#[test]
+fn a_delay_beyond_the_longest_wait_raises_it() {
+    let retry = task("retry = { attempts = 2, delay = \"2m\" }").policy.retry;
+    assert_eq!((retry.delay, retry.max_delay), (seconds(120), seconds(120)));
+}
+
+#[test]
+fn every_reference_is_read() {
+    let path = |text| Path::parse(text).unwrap();
+    let reference = |text| match value(text) {
+        Expr::Reference(reference) => *reference,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(
+        reference("{ task = \"t\", path = \"items[0].name\", default = [1] }"),
+        Reference::Task { path: at, default: Some(_), .. } if at == path("items[0].name")
+    ));
+    assert!(matches!(reference("{ param = \"p\" }"), Reference::Param { path: at, .. } if at == Path::root()));
+    assert!(matches!(reference("{ item = \"i\", path = \"[1]\" }"), Reference::Item { path: at, .. } if at == path("[1]")));
+    assert!(matches!(reference("{ env = \"E\", default = \"\" }"), Reference::Env { default: Some(_), .. }));
+    assert!(matches!(reference("{ file = \"d/e.csv\" }"), Reference::File { path } if path.value == PathBuf::from("/m/d/e.csv")));
+    let select = "{ select = { task = \"t\" }, cases = { b = { task = \"u\" }, a = 1 }, default = 2 }";
+    let Reference::Select { cases, default, .. } = reference(select) else { panic!("a select") };
+    assert_eq!(cases.iter().map(|(name, _)| name.value.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(default.unwrap().value, Datum::Int(2));
+}
+
+#[test]
+fn references_stand_inside_of_arrays_and_tables() {
+    let Expr::Table(entries) = value("{ xs = [{ task = \"a\" }, 2], y = 1 }") else { panic!("a table") };
+    assert!(matches!(&entries[0].1.value, Expr::Array(parts) if parts.len() == 2));
+    assert_eq!(entries[1].1.value, Expr::Literal(Datum::Int(1)));
+    assert!(matches!(value("[[1], { a = 2 }]"), Expr::Literal(Datum::Array(_))));
+    assert!(matches!(value("{ path = \"x\", cases = 1 }"), Expr::Literal(Datum::Table(_))));
+}
+
+#[test]
+fn value_is_the_literal_inside_whatever_it_looks_like() {
+    let inner = Datum::Table(vec![("task".into(), Datum::Text("a".into())), ("x".into(), Datum::Int(1))]);
+    assert_eq!(value("{ value = { task = \"a\", x = 1 } }"), Expr::Literal(inner.clone()));
+    assert!(matches!(
+        value("{ env = \"E\", default = { value = { task = \"a\", x = 1 } } }"),
+        Expr::Reference(reference) if matches!(&*reference, Reference::Env { default: Some(it), .. } if it.value == inner)
+    ));
+}
+
+#[test]
+fn numbers_are_those_of_the_text() {
+    for (text, datum) in [
+        ("0xff", Datum::Int(255)),
+        ("-9_223_372_036_854_775_808", Datum::Int(i64::MIN.into())),
+        ("18446744073709551615", Datum::Int(u64::MAX.into())),
+        ("+1", Datum::Int(1)),
+        ("-inf", Datum::Float(f64::NEG_INFINITY)),
+        ("6.5e-1", Datum::Float(0.65)),
+        ("false", Datum::Bool(false)),
+    ] {
+        assert_eq!(value(text), Expr::Literal(datum), "{text}");
+    }
+    assert!(matches!(value("nan"), Expr::Literal(Datum::Float(nan)) if nan.is_nan()));
+}
+
+#[test]
+fn every_form_of_when_is_read() {
+    let when = |text: &str| task(&format!("when = {text}")).when.unwrap();
+    assert!(!when("{ task = \"t\" }").is_negated);
+    assert!(when("{ param = \"p\", not = true }").is_negated);
+    let equals = when("{ task = \"t\", path = \"kind\", equals = \"a\", not = false }");
+    assert_eq!(equals.equals.unwrap().value, Datum::Text("a".into()));
+    assert!(matches!(when("{ select = { task = \"t\" }, cases = { a = true } }").subject.value, Expr::Reference(_)));
+    assert_eq!(when("false").subject.value, Expr::Literal(Datum::Bool(false)));
+}
+
+#[test]
+fn every_grant_is_read() {
+    let grants = task(
+        "grants = { env = [\"LANG\", \"MODE=fast\"], args = [\"-v\"], read = [\"data\", \"/srv/m:/m\"], write = [\"data\"], \
+         http = [\"https://api.example.com\"], tcp = [\"[::1]:80\"], dns = true, clock = true, random = true, \
+         context = true, keyvalue = [\"shared-name\"] }",
+    )
+    .grants
+    .unwrap();
+    assert_eq!(grants.env[1].value, "MODE=fast");
+    let folders: Vec<_> = grants.read.iter().map(|it| (it.value.host.to_str().unwrap(), it.value.guest.as_str())).collect();
+    assert_eq!(folders, [("/m/data", "data"), ("/srv/m", "/m")]);
+    assert_eq!(grants.http[0].value.0, "https://api.example.com/");
+    assert!(grants.dns && grants.clock && grants.random && grants.context && !grants.is_pure());
+}
+
+#[test]
+fn an_uri_may_come_from_the_environment_and_is_never_shown() {
+    let manifest = sound("[state]\nuri = { env = \"REDIS_URL\" }\n[cache]\nuri = \"redis://u:hunter2@h/0\"\n");
+    assert_eq!(manifest.state.uri.unwrap().value, UriSource::Env("REDIS_URL".into()));
+    assert!(!format!("{:?}", manifest.cache).contains("hunter2"));
+}
+
+#[test]
+fn sound_parts_stay_and_faulty_ones_are_named() {
+    let text = "[components.c]\nbuild = \"make\"\n[params.p]\ntyp = \"u8\"\n[resources]\nr = -1\n\
+                [tasks.bad]\ncall = \"x\"\n[tasks.odd]\ncall = \"a.b\"\ntimeout = \"1\"\n[tasks.good]\ncall = \"a.b\"\n";
+    let parsed = parsed(&format!("{HEAD}{text}"));
+    let names: Vec<_> = parsed.manifest.tasks.keys().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["odd", "good"]);
+    assert_eq!(parsed.manifest.tasks["odd"].policy.timeout, seconds(300));
+    let left_out = parsed.left_out;
+    assert!(left_out.components.contains("c") && left_out.params.contains("p") && left_out.resources.contains("r"));
+    assert!(left_out.tasks.contains("bad") && left_out.tasks.len() == 1 && !left_out.is_partial);
+}
+
+#[test]
+fn a_text_that_lost_lines_is_partial() {
+    let parsed = parsed("cascade = 1\nname = \"n\"\n[tasks.a]\ncall = a.b\n[tasks.b]\ncall = \"a.b\"\n");
+    assert!(parsed.left_out.is_partial && parsed.left_out.tasks.contains("a"));
+    assert!(parsed.manifest.tasks.contains_key("b"));
+}
+
+#[test]
+fn a_large_manifest_takes_about_the_time_that_toml_needs() {
+    let text: String = (0..20_000)
+        .map(|nth| format!("[tasks.t{nth}]\ncall = \"a.b\"\nargs.x = {{ task = \"t{}\" }}\n", nth / 2))
+        .collect();
+    let text = format!("{HEAD}{text}");
+    let start = std::time::Instant::now();
+    drop(toml::de::DeTable::parse_recoverable(&text));
+    let toml = start.elapsed();
+    let parsed = parsed(&text);
+    assert_eq!(parsed.manifest.tasks.len(), 20_000);
+    let whole = start.elapsed();
+    assert!(whole < toml * 20, "{whole:?} against {toml:?}");
+}
