@@ -53,7 +53,9 @@ fn unclosed(text: &str) -> Option<(Span, bool)> {
         match token.kind() {
             TokenKind::Newline => (starts_line, is_header) = (true, false),
             TokenKind::Whitespace => {}
-            TokenKind::LeftSquareBracket if starts_line && open.is_empty() => (starts_line, is_header) = (false, true),
+            TokenKind::LeftSquareBracket if starts_line && open.is_empty() => {
+                (starts_line, is_header) = (false, true)
+            }
             TokenKind::LeftSquareBracket if !is_header => open.push((span, false)),
             TokenKind::LeftCurlyBracket if !is_header => open.push((span, true)),
             TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket if !is_header => {
@@ -67,7 +69,9 @@ fn unclosed(text: &str) -> Option<(Span, bool)> {
 
 /// The fault of the first key with far too many parts.
 pub(crate) fn long_key(text: &str) -> Option<Fault> {
-    let has_many_dots = |line: &str| line.len() > MAX_KEY_PARTS && line.bytes().filter(|byte| *byte == b'.').count() >= MAX_KEY_PARTS;
+    let has_many_dots = |line: &str| {
+        line.len() > MAX_KEY_PARTS && line.bytes().filter(|byte| *byte == b'.').count() >= MAX_KEY_PARTS
+    };
     if !text.lines().any(has_many_dots) {
         return None;
     }

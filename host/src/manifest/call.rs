@@ -33,17 +33,22 @@ fn parse(text: &str) -> Result<Call, String> {
     }
     let (component, interface, function) = match text.split_once('#') {
         Some((component, rest)) => {
-            let (interface, function) = rest.rsplit_once('.').ok_or("a call names a function after the interface")?;
+            let (interface, function) =
+                rest.rsplit_once('.').ok_or("a call names a function after the interface")?;
             (component, Some(interface), function)
         }
         None => {
-            let (component, function) = text.rsplit_once('.').ok_or("a call names a component and a function")?;
+            let (component, function) =
+                text.rsplit_once('.').ok_or("a call names a component and a function")?;
             (component, None, function)
         }
     };
     let component = Name::new(component).map_err(|fault| format!("the component of the call: {fault}"))?;
     if function.is_empty() || interface.is_some_and(str::is_empty) {
         return Err("a call names a function after the last dot".to_owned());
+    }
+    if interface.is_some() && function.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("a call names a function after the version of the interface".to_owned());
     }
     if !is_label(function) {
         return Err(format!("`{function}` cannot be the name of a function"));
@@ -64,7 +69,9 @@ fn is_label(function: &str) -> bool {
 /// The call that was probably meant.
 fn better(text: &str) -> Option<String> {
     let dotted = text.trim().replace("::", ".").replace(['/', ':', ' '], ".").replace("()", "");
-    let dashed = dotted.rsplit_once('.').map(|(component, function)| format!("{component}.{}", function.replace('_', "-")))?;
+    let dashed = dotted
+        .rsplit_once('.')
+        .map(|(component, function)| format!("{component}.{}", function.replace('_', "-")))?;
     let is_short = !text.contains(['#', '@']);
     (is_short && dashed != text && parse(&dashed).is_ok()).then(|| format!("write `call = \"{dashed}\"`"))
 }

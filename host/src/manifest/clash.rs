@@ -46,11 +46,16 @@ impl Clash {
         let path = &self.path;
         let first = self.first.as_ref().map_or(self.second.form, |first| first.form);
         let (message, help) = match (first, self.second.form) {
-            (Form::Header, Form::Header) => {
-                (format!("table `[{path}]` is written twice"), "move all its keys below one header".to_owned())
+            (Form::Header, Form::Header) => (
+                format!("table `[{path}]` is written twice"),
+                "move all its keys below one header".to_owned(),
+            ),
+            (Form::Whole, Form::Whole) => {
+                (format!("`{path}` is written twice"), "keep one of the two".to_owned())
             }
-            (Form::Whole, Form::Whole) => (format!("`{path}` is written twice"), "keep one of the two".to_owned()),
-            (Form::Dotted, Form::Dotted) => (format!("`{path}` is written twice"), "write its keys in one place".to_owned()),
+            (Form::Dotted, Form::Dotted) => {
+                (format!("`{path}` is written twice"), "write its keys in one place".to_owned())
+            }
             (Form::Header, Form::Dotted) | (Form::Dotted, Form::Header) => (
                 format!("`{path}` is written both with dots and as a table"),
                 format!("write all its keys below `[{path}]`, or all of them with dots"),

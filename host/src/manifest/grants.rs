@@ -32,7 +32,9 @@ pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Grants>
         clock: table.optional(reader, "clock", boolean).unwrap_or_default(),
         random: table.optional(reader, "random", boolean).unwrap_or_default(),
         context: table.optional(reader, "context", boolean).unwrap_or_default(),
-        keyvalue: table.optional(reader, "keyvalue", |reader, slot| list(reader, slot, bucket)).unwrap_or_default(),
+        keyvalue: table
+            .optional(reader, "keyvalue", |reader, slot| list(reader, slot, bucket))
+            .unwrap_or_default(),
     };
     table.close(reader);
     refuse_shadowed(reader, &grants);
@@ -69,7 +71,9 @@ fn preopen(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Preopen>>
     let (host, guest) = text.value.split_once(':').unwrap_or((&text.value, &text.value));
     let forms = "write `\"folder\"` or `\"folder:/path/in/the/sandbox\"`";
     if guest.contains(':') && host != guest {
-        return reader.fault(Fault::at(text.span, "a path has at most one `:`, before its name in the sandbox").help(forms));
+        return reader.fault(
+            Fault::at(text.span, "a path has at most one `:`, before its name in the sandbox").help(forms),
+        );
     }
     if host.is_empty() || guest.is_empty() {
         return reader.fault(Fault::at(text.span, "a path stands on both sides of the `:`").help(forms));
@@ -85,7 +89,8 @@ fn refuse_shadowed(reader: &mut Reader<'_>, grants: &Grants) {
         let earlier = *first.entry(preopen.value.guest.as_str()).or_insert(preopen);
         if earlier.value.host != preopen.value.host {
             let message = format!("two folders are called `{}` in the sandbox", preopen.value.guest);
-            let fault = Fault::at(preopen.span.clone(), message).related(earlier.span.clone(), "the first one");
+            let fault =
+                Fault::at(preopen.span.clone(), message).related(earlier.span.clone(), "the first one");
             reader.fault::<()>(fault.help("give one of them another name, as `\"folder:/other\"`"));
         }
     }
@@ -97,7 +102,8 @@ fn prefix(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<HttpPrefix
     match check_prefix(&text.value) {
         Ok(prefix) => Some(Spanned::new(HttpPrefix(prefix), text.span)),
         Err(message) => {
-            let fault = Fault::at(text.span, message).help("write for example `\"https://api.example.com/v1/\"`");
+            let fault =
+                Fault::at(text.span, message).help("write for example `\"https://api.example.com/v1/\"`");
             reader.fault(if text.value.contains('@') { fault.secret() } else { fault })
         }
     }
@@ -159,7 +165,10 @@ fn bucket(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
     if is_clean && text.value.len() <= MAX_BUCKET {
         return Some(text);
     }
-    reader.fault(Fault::at(text.span, format!("a bucket has up to {MAX_BUCKET} letters, digits, `.`, `_` and `-` in its name")))
+    reader.fault(Fault::at(
+        text.span,
+        format!("a bucket has up to {MAX_BUCKET} letters, digits, `.`, `_` and `-` in its name"),
+    ))
 }
 
 #[cfg(test)]
@@ -175,7 +184,15 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_prefix_is_refused() {
-        for bad in ["example.com", "ftp://a/", "http://", "https://u:p@h/", "https://h/?q", "https://*.h/", "http://h:x/"] {
+        for bad in [
+            "example.com",
+            "ftp://a/",
+            "http://",
+            "https://u:p@h/",
+            "https://h/?q",
+            "https://*.h/",
+            "http://h:x/",
+        ] {
             assert!(check_prefix(bad).is_err(), "{bad}");
         }
     }

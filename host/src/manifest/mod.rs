@@ -2,27 +2,27 @@
 //! Names are not looked up here, and types are not understood: that is for `graph` and `plan`.
 
 mod ast;
-mod parse;
-mod section;
+mod bracket;
+mod call;
+mod clash;
 mod component;
 mod grants;
-mod task;
+mod parse;
 mod policy;
-mod call;
-mod reference;
-mod value;
-mod scalar;
-mod table;
 mod reader;
+mod reference;
+mod scalar;
+mod section;
 mod syntax;
-mod bracket;
-mod clash;
+mod table;
+mod task;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use ast::{
-    BackendSection, Call, Component, Expr, Grants, HttpPrefix, LeftOut, Manifest, Parsed, OnError, Param,
-    Policy, Preopen, Reference, Resource, Retry, RetryClass, Backoff, Scope, Task, UriSource, When,
-    CachePolicy,
+    BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, HttpPrefix, LeftOut, Manifest,
+    OnError, Param, Parsed, Policy, Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, UriSource,
+    When,
 };
 pub use parse::parse;

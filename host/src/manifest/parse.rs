@@ -66,13 +66,17 @@ fn read(tree: &DeTable<'_>, mut syntax: Syntax, source: Source, folder: &Path) -
     leave_out(&mut manifest.components, &mut left_out.components, &syntax.broken.components);
     leave_out(&mut manifest.tasks, &mut left_out.tasks, &syntax.broken.tasks);
     let mut faults = Faults { list, source };
-    faults.list.iter_mut().for_each(|fault| syntax.conceal(fault, &faults.source.text));
+    syntax.conceal(&mut faults.list, &faults.source.text);
     faults.sort();
     Parsed { manifest, left_out, faults }
 }
 
 /// Leaves out the definitions whose lines are broken.
-fn leave_out<T>(definitions: &mut IndexMap<Name, T>, left_out: &mut HashSet<String>, broken: &HashSet<String>) {
+fn leave_out<T>(
+    definitions: &mut IndexMap<Name, T>,
+    left_out: &mut HashSet<String>,
+    broken: &HashSet<String>,
+) {
     definitions.retain(|name, _| !broken.contains(name.as_str()));
     left_out.extend(broken.iter().cloned());
 }
@@ -85,7 +89,8 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
         reader.left_out.is_partial = true;
         return manifest; // other versions have other keys
     }
-    manifest.name = root.required(reader, ("name", "name = \"wordcount\""), name).unwrap_or_else(Name::unnamed);
+    manifest.name =
+        root.required(reader, ("name", "name = \"wordcount\""), name).unwrap_or_else(Name::unnamed);
     manifest.description = root.optional(reader, "description", text);
     manifest.state = root.optional(reader, "state", backend).unwrap_or_default();
     manifest.cache = root.optional(reader, "cache", backend).unwrap_or_default();
@@ -100,7 +105,8 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
         (manifest.components, reader.left_out.components) = named(reader, &slot, component);
     }
     if let Some(slot) = root.slot("tasks") {
-        (manifest.tasks, reader.left_out.tasks) = named(reader, &slot, |reader, slot| task(reader, slot, &defaults));
+        (manifest.tasks, reader.left_out.tasks) =
+            named(reader, &slot, |reader, slot| task(reader, slot, &defaults));
     }
     if let Some(slot) = root.slot("outputs") {
         manifest.outputs = Some(named(reader, &slot, value).0);
@@ -112,7 +118,8 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
 }
 
 fn defaults(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Policy> {
-    let mut table = Table::open(reader, slot, "`[defaults]`", "`[defaults]` and below it `timeout = \"5m\"`")?;
+    let mut table =
+        Table::open(reader, slot, "`[defaults]`", "`[defaults]` and below it `timeout = \"5m\"`")?;
     let policy = policy(reader, &mut table, (Site::Defaults, &Policy::default()));
     table.close(reader);
     Some(policy)

@@ -5,9 +5,9 @@
 
 use crate::manifest::Backoff;
 use crate::manifest::CachePolicy;
+use crate::manifest::Policy;
 use crate::manifest::Retry;
 use crate::manifest::RetryClass;
-use crate::manifest::Policy;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::boolean;
 use crate::manifest::scalar::duration;
@@ -38,7 +38,11 @@ pub(crate) enum Site {
 }
 
 /// The policy of `table`, laid over `base`; a faulty key is as `base` has it.
-pub(crate) fn policy(reader: &mut Reader<'_>, table: &mut Table<'_>, (site, base): (Site, &Policy)) -> Policy {
+pub(crate) fn policy(
+    reader: &mut Reader<'_>,
+    table: &mut Table<'_>,
+    (site, base): (Site, &Policy),
+) -> Policy {
     Policy {
         retry: table
             .optional(reader, "retry", |reader, slot| {
@@ -50,9 +54,7 @@ pub(crate) fn policy(reader: &mut Reader<'_>, table: &mut Table<'_>, (site, base
         limits: table
             .optional(reader, "limits", |reader, slot| limits(reader, slot, base.limits))
             .unwrap_or(base.limits),
-        resources: table
-            .optional(reader, "resources", resources)
-            .unwrap_or_else(|| base.resources.clone()),
+        resources: table.optional(reader, "resources", resources).unwrap_or_else(|| base.resources.clone()),
         cache: table.optional(reader, "cache", cache).unwrap_or(base.cache),
     }
 }
@@ -63,7 +65,8 @@ fn retry(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry
     }
     if !matches!(slot.value, DeValue::Integer(_)) {
         let fault = slot.mismatch("a number of attempts or a table");
-        return reader.fault(fault.help("write `retry = 3` or `retry = { attempts = 3, delay = \"100ms\" }`"));
+        return reader
+            .fault(fault.help("write `retry = 3` or `retry = { attempts = 3, delay = \"100ms\" }`"));
     }
     Some(Retry { attempts: attempts(reader, slot)?, ..base.clone() })
 }
@@ -71,10 +74,12 @@ fn retry(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry
 /// A task that says how it is retried but not how often would silently never be.
 fn refuse_useless(reader: &mut Reader<'_>, slot: &Slot<'_>, retry: Retry) -> Option<Retry> {
     match slot.value {
-        DeValue::Table(table) if retry.attempts == NonZeroU32::MIN && table.get("attempts").is_none() => reader.fault(
-            Fault::at(slot.span.clone(), "`retry` does not say how many attempts there are")
-                .help("write for example `attempts = 3`; it counts the first one"),
-        ),
+        DeValue::Table(table) if retry.attempts == NonZeroU32::MIN && table.get("attempts").is_none() => {
+            reader.fault(
+                Fault::at(slot.span.clone(), "`retry` does not say how many attempts there are")
+                    .help("write for example `attempts = 3`; it counts the first one"),
+            )
+        }
         _ => Some(retry), // says how often, or need not
     }
 }
@@ -122,7 +127,10 @@ fn attempts(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<NonZeroU32> {
     if let DeValue::Integer(number) = slot.value
         && number.as_str() == "0"
     {
-        let fault = Fault::at(slot.span.clone(), format!("`{}` counts the first attempt, so it is at least 1", slot.name));
+        let fault = Fault::at(
+            slot.span.clone(),
+            format!("`{}` counts the first attempt, so it is at least 1", slot.name),
+        );
         return reader.fault(fault.help("write 1 for a task that is never tried again"));
     }
     whole(reader, slot, 1..=u32::MAX).and_then(NonZeroU32::new)

@@ -27,11 +27,16 @@ pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<
 }
 
 /// A value that stands among other keys, `allowed`, which somebody else reads.
-pub(crate) fn value_beside(reader: &mut Reader<'_>, slot: &Slot<'_>, allowed: &[&str]) -> Option<Spanned<Expr>> {
+pub(crate) fn value_beside(
+    reader: &mut Reader<'_>,
+    slot: &Slot<'_>,
+    allowed: &[&str],
+) -> Option<Spanned<Expr>> {
     match slot.value {
         DeValue::Table(table) => {
             let kind = Slot::entries(table).find(|entry| KINDS.contains(&entry.name))?;
-            reference(reader, &kind, &Form { table, allowed, depth: 0 }).map(|expr| Spanned::new(expr, slot.span.clone()))
+            reference(reader, &kind, &Form { table, allowed, depth: 0 })
+                .map(|expr| Spanned::new(expr, slot.span.clone()))
         }
         _ => value(reader, slot), // has no keys
     }
@@ -125,12 +130,15 @@ fn reference(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> O
 
 fn refuse_foreign_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) {
     let companions = companions(kind.name);
-    let is_known = |name: &str| name == kind.name || companions.contains(&name) || form.allowed.contains(&name);
+    let is_known =
+        |name: &str| name == kind.name || companions.contains(&name) || form.allowed.contains(&name);
     for entry in Slot::entries(form.table).filter(|entry| !is_known(entry.name)) {
         let as_it_is = "for a table with these keys as it is, write `{ value = { … } }`";
         let fault = if KINDS.contains(&entry.name) {
             let message = format!("`{}` and `{}` cannot stand in one reference", kind.name, entry.name);
-            Fault::at(entry.key, message).related(kind.key.clone(), "the first of them").help("keep one of the two")
+            Fault::at(entry.key, message)
+                .related(kind.key.clone(), "the first of them")
+                .help("keep one of the two")
         } else {
             let known: Vec<&str> = companions.iter().chain(form.allowed).copied().collect();
             let message = format!("`{}` cannot stand beside `{}` in a reference", entry.name, kind.name);
@@ -178,7 +186,9 @@ fn selector(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Sp
     }
     let fault = slot.mismatch("a reference");
     reader.fault(match slot.value {
-        DeValue::String(text) => fault.help(format!("write `select = {{ task = \"{}\" }}`", text.escape_debug())),
+        DeValue::String(text) => {
+            fault.help(format!("write `select = {{ task = \"{}\" }}`", text.escape_debug()))
+        }
         _ => fault.help("write `select = { task = \"…\" }`"),
     })
 }
@@ -205,7 +215,10 @@ fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {
 
 fn variable(reader: &mut Reader<'_>, name: Spanned<String>) -> Option<Spanned<String>> {
     if name.value.contains('=') {
-        return reader.fault(Fault::at(name.span, "the name of a variable has no `=`").help("for a fallback, write `default` beside `env`"));
+        return reader.fault(
+            Fault::at(name.span, "the name of a variable has no `=`")
+                .help("for a fallback, write `default` beside `env`"),
+        );
     }
     Some(name)
 }

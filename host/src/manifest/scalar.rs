@@ -25,10 +25,10 @@ pub(crate) fn text(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
 pub(crate) fn filled(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
     let text = text(reader, slot)?;
     if text.is_empty() {
-        return reader.fault(Fault::at(slot.span.clone(), format!("`{}` cannot be empty", slot.name)));
+        return reader.fault(slot.fault("cannot be empty"));
     }
     if text.contains('\0') {
-        return reader.fault(Fault::at(slot.span.clone(), format!("`{}` cannot hold a NUL character", slot.name)));
+        return reader.fault(slot.fault("cannot hold a NUL character"));
     }
     Some(Spanned::new(text, slot.span.clone()))
 }
@@ -37,9 +37,10 @@ pub(crate) fn filled(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned
 pub(crate) fn boolean(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<bool> {
     match slot.value {
         DeValue::Boolean(value) => Some(*value),
-        DeValue::String(text) if matches!(&**text, "true" | "false") => {
-            reader.fault(slot.mismatch("`true` or `false`").help(format!("write `{} = {text}`, without quotes", slot.name)))
-        }
+        DeValue::String(text) if matches!(&**text, "true" | "false") => reader.fault(
+            slot.mismatch("`true` or `false`")
+                .help(format!("write `{} = {text}`, without quotes", slot.name)),
+        ),
         _ => reader.fault(slot.mismatch("`true` or `false`")), // every other kind is wrong
     }
 }
@@ -52,7 +53,7 @@ where
     let DeValue::Integer(written) = slot.value else {
         let fault = slot.mismatch("a whole number");
         return reader.fault(match slot.value {
-            DeValue::String(text) if is_digits(text) => {
+            DeValue::String(text) if is_digits(&text.replace('_', "")) => {
                 fault.help(format!("write `{} = {text}`, without quotes", slot.name))
             }
             _ => fault, // nothing better to say of other kinds
@@ -70,7 +71,7 @@ where
         (true, true) => format!("at least {least}"),
         (true, false) => format!("at most {most}"),
     };
-    reader.fault(Fault::at(slot.span.clone(), format!("`{}` is {bounds}, not {written}", slot.name)))
+    reader.fault(slot.fault(&format!("is {bounds}, not {written}")))
 }
 
 /// The number that an integer of TOML says, if 128 bits hold it.
@@ -89,7 +90,7 @@ pub(crate) fn word<T: Copy>(reader: &mut Reader<'_>, slot: &Slot<'_>, words: &[(
     match words.iter().find(|(word, _)| *word == *written) {
         Some((_, meaning)) => Some(*meaning),
         None => {
-            let fault = Fault::at(slot.span.clone(), format!("`{}` is one of {list}, not `{written}`", slot.name));
+            let fault = slot.fault(&format!("is one of {list}, not `{written}`"));
             reader.fault(fault.suggest(written, known()))
         }
     }
@@ -99,7 +100,7 @@ pub(crate) fn word<T: Copy>(reader: &mut Reader<'_>, slot: &Slot<'_>, words: &[(
 pub(crate) fn duration(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Duration> {
     let duration = duration_or_zero(reader, slot)?;
     if duration.is_zero() {
-        return reader.fault(Fault::at(slot.span.clone(), format!("`{}` cannot be zero", slot.name)));
+        return reader.fault(slot.fault("cannot be zero"));
     }
     Some(duration)
 }
@@ -120,9 +121,7 @@ pub(crate) fn duration_or_zero(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Opti
 pub(crate) fn size(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Size> {
     let text = quantity(reader, slot, &Quantity { noun: "a size", unit: "MiB", example: "64MiB" })?;
     match Size::parse(text) {
-        Ok(size) if size.as_bytes() == 0 => {
-            reader.fault(Fault::at(slot.span.clone(), format!("`{}` cannot be zero", slot.name)))
-        }
+        Ok(size) if size.as_bytes() == 0 => reader.fault(slot.fault("cannot be zero")),
         Ok(size) => Some(size),
         Err(fault) => {
             let help = format!("write a whole number with a unit, as `{} = \"64MiB\"`", slot.name);
@@ -178,14 +177,15 @@ fn quantity<'t>(reader: &mut Reader<'_>, slot: &Slot<'t>, quantity: &Quantity) -
     let Quantity { noun, unit, example } = quantity;
     match slot.value {
         DeValue::String(text) if is_digits(text) => reader.fault(
-            Fault::at(slot.span.clone(), format!("`{}` is {noun}, and `{text}` has no unit", slot.name))
+            slot.fault(&format!("is {noun}, and `{text}` has no unit"))
                 .help(format!("write for example `{} = \"{text}{unit}\"`", slot.name)),
         ),
         DeValue::String(text) => Some(text),
         DeValue::Integer(number) => reader.fault(
             slot.mismatch(noun).help(format!("write the unit, as `{} = \"{number}{unit}\"`", slot.name)),
         ),
-        _ => reader.fault(slot.mismatch(noun).help(format!("write for example `{} = \"{example}\"`", slot.name))),
+        _ => reader
+            .fault(slot.mismatch(noun).help(format!("write for example `{} = \"{example}\"`", slot.name))),
     }
 }
 

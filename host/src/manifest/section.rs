@@ -32,11 +32,15 @@ pub(crate) fn version(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<()> {
     match slot.value {
         DeValue::Integer(number) if number.as_str() == VERSION && number.radix() == 10 => Some(()),
         DeValue::Integer(number) => reader.fault(
-            Fault::at(slot.span.clone(), format!("this host reads manifests of version {VERSION}, not {number}"))
-                .help(format!("write `cascade = {VERSION}`, or take a host that reads version {number}")),
+            Fault::at(
+                slot.span.clone(),
+                format!("this host reads manifests of version {VERSION}, not {number}"),
+            )
+            .help(format!("write `cascade = {VERSION}`, or take a host that reads version {number}")),
         ),
         _ => reader.fault(
-            slot.mismatch("the version of the manifest's format").help(format!("write `cascade = {VERSION}`")),
+            slot.mismatch("the version of the manifest's format")
+                .help(format!("write `cascade = {VERSION}`")),
         ), // versions are integers
     }
 }
@@ -107,7 +111,9 @@ pub(crate) fn param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
     let mark = reader.mark();
     let param = plain_param(reader, slot);
     let is_secret = match slot.value {
-        DeValue::Table(table) => table.get("secret").is_some_and(|secret| !matches!(secret.get_ref(), DeValue::Boolean(false))),
+        DeValue::Table(table) => {
+            table.get("secret").is_some_and(|secret| !matches!(secret.get_ref(), DeValue::Boolean(false)))
+        }
         _ => false, // a param without keys has no default
     };
     if is_secret {
@@ -124,13 +130,7 @@ fn plain_param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
     let description = table.optional(reader, "description", text);
     let secret = table.optional(reader, "secret", boolean);
     table.close(reader);
-    Some(Param {
-        span: slot.key.clone(),
-        ty: ty?,
-        default,
-        description,
-        secret: secret.unwrap_or_default(),
-    })
+    Some(Param { span: slot.key.clone(), ty: ty?, default, description, secret: secret.unwrap_or_default() })
 }
 
 /// `[resources] NAME = …`.
@@ -141,7 +141,8 @@ pub(crate) fn resource(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Resou
         return Some(Resource { span, amount, scope: Scope::Host });
     }
     let mut table = Table::open(reader, slot, &format!("resource `{}`", slot.name), "`{ amount = 1 }`")?;
-    let amount = table.required(reader, ("amount", "amount = 3"), |reader, slot| whole(reader, slot, 0..=u32::MAX));
+    let amount =
+        table.required(reader, ("amount", "amount = 3"), |reader, slot| whole(reader, slot, 0..=u32::MAX));
     let scope = table.optional(reader, "scope", |reader, slot| word(reader, slot, &SCOPES));
     table.close(reader);
     Some(Resource { span, amount: amount?, scope: scope.unwrap_or_default() })

@@ -44,7 +44,8 @@ impl Syntax {
     /// read; every byte keeps its place.
     pub(crate) fn of(text: &str, errors: Vec<toml::de::Error>) -> (Self, String) {
         let mut syntax = Self::sound();
-        let (clashes, errors): (Vec<Error>, Vec<Error>) = sorted(errors).partition(|error| is_clash(&error.message));
+        let (clashes, errors): (Vec<Error>, Vec<Error>) =
+            sorted(errors).partition(|error| is_clash(&error.message));
         syntax.explain_clashes(text, &clashes);
         let mut readable = text.to_owned();
         let (errors, open) = bracket::cut_at_unclosed(errors, |error| error.span.start, text, has_unclosed);
@@ -66,8 +67,11 @@ impl Syntax {
 
     /// Explains what toml still finds once the lines to blame are gone: what it had not come to before.
     pub(crate) fn add_later(&mut self, text: &str, errors: Vec<toml::de::Error>) {
-        let told: Vec<Range<usize>> =
-            self.faults.iter().filter_map(|fault| Some(line_of(text, fault.place.as_ref()?.span.start))).collect();
+        let told: Vec<Range<usize>> = self
+            .faults
+            .iter()
+            .filter_map(|fault| Some(line_of(text, fault.place.as_ref()?.span.start)))
+            .collect();
         let is_new = |error: &Error| !told.contains(&line_of(text, error.span.start));
         let later = sorted(errors).take(MAX_FAULTS).filter(is_new);
         let (clashes, errors): (Vec<Error>, Vec<Error>) = later.partition(|error| is_clash(&error.message));
@@ -105,22 +109,32 @@ impl Syntax {
         };
     }
 
-    /// Keeps a fault's source line from being shown where it holds a password, or perhaps a secret: of a param with
-    /// broken lines nobody can tell whether it is one.
-    pub(crate) fn conceal(&self, fault: &mut Fault, text: &str) {
-        let places = fault.place.iter().chain(&fault.related);
+    /// Keeps source lines from being shown that hold a password, or perhaps a secret: of a param with broken lines
+    /// nobody can tell whether it is one.
+    pub(crate) fn conceal(&self, faults: &mut [Fault], text: &str) {
         let may_be_secret = !self.broken.params.is_empty() && text.contains("secret");
-        let holds_secret = places.map(|place| place.span.start).any(|at| {
-            let line = text.get(line_of(text, at)).unwrap_or_default();
-            let holds_password = line.contains("://") && line.contains('@');
-            let is_broken_param = || {
-                definition_at(text, at)
-                    .is_some_and(|(section, name)| section == "params" && self.broken.params.contains(&name))
-            };
-            holds_password || (may_be_secret && is_broken_param())
-        });
-        fault.is_secret |= holds_secret;
+        let mut known = (0..0, false); // the last line, which often is that of the next fault as well
+        for fault in faults {
+            for at in fault.place.iter().chain(&fault.related).map(|place| place.span.start) {
+                if !known.0.contains(&at) {
+                    let line = line_of(text, at);
+                    let is_secret =
+                        holds_password(text, &line) || (may_be_secret && self.is_broken_param(text, at));
+                    known = (line, is_secret);
+                }
+                fault.is_secret |= known.1;
+            }
+        }
     }
+
+    fn is_broken_param(&self, text: &str, at: usize) -> bool {
+        definition_at(text, at)
+            .is_some_and(|(section, name)| section == "params" && self.broken.params.contains(&name))
+    }
+}
+
+fn holds_password(text: &str, line: &Range<usize>) -> bool {
+    text.get(line.clone()).is_some_and(|line| line.contains("://") && line.contains('@'))
 }
 
 fn sorted(errors: Vec<toml::de::Error>) -> impl Iterator<Item = Error> {
@@ -178,7 +192,8 @@ fn unquoted<'m>(text: &str, at: usize) -> (&'m str, Option<String>) {
         return ("these are not the quotes of TOML", Some("write straight quotes: `\"…\"`".to_owned()));
     }
     let section = definition_at(text, at).map(|(section, _)| section);
-    let may_be_secret = section.is_some_and(|section| matches!(section.as_str(), "params" | "state" | "cache"));
+    let may_be_secret =
+        section.is_some_and(|section| matches!(section.as_str(), "params" | "state" | "cache"));
     let is_part = written.contains([',', ']', '}', '"', '\'']);
     let help = if may_be_secret || is_part || written.contains("://") {
         "write quotes around it".to_owned()
@@ -193,22 +208,46 @@ fn hint(message: &str) -> Option<(&'static str, &'static str)> {
     const ESCAPE: &str = "in `\"…\"` a backslash begins an escape; write `'…'` for the text as it is";
     const HINTS: [(&str, &str, &str); 18] = [
         ("invalid boolean", "this is no boolean", "write `true` or `false`, in small letters"),
-        ("key with no value", "a key without a value", "write `key = value`; a key with spaces in it stands in quotes"),
+        (
+            "key with no value",
+            "a key without a value",
+            "write `key = value`; a key with spaces in it stands in quotes",
+        ),
         ("missing value for key", "a key without a value", "write `key = value`"),
         ("unquoted keys cannot be empty", "a key is missing", "write `key = value`"),
         ("invalid key-value pair", "a key is missing", "write `key = value`"),
         ("extra `=`", "more than one `=`", "write `key = value`"),
         ("missing comma between array", "a comma is missing", "write `,` between the elements"),
-        ("missing comma between key-value", "a comma is missing", "write `,` between the keys of a table in braces"),
+        (
+            "missing comma between key-value",
+            "a comma is missing",
+            "write `,` between the keys of a table in braces",
+        ),
         ("missing assignment", "a key without a value", "write `key = value`"),
         ("unclosed table", "this header is never closed", "write `]` after its name"),
-        ("unclosed array table", "this header is never closed", "write a header in single brackets: `[tasks.NAME]`"),
+        (
+            "unclosed array table",
+            "this header is never closed",
+            "write a header in single brackets: `[tasks.NAME]`",
+        ),
         ("unexpected key or value", "something follows the value", "write one key on a line"),
-        ("unexpected leading zero", "a number with a zero in front", "write it without, or as a string in quotes"),
+        (
+            "unexpected leading zero",
+            "a number with a zero in front",
+            "write it without, or as a string in quotes",
+        ),
         ("too few unicode value digits", "an escape that is none", ESCAPE),
         ("missing escaped value", "an escape that is none", ESCAPE),
-        ("invalid basic string, expected `\"`", "this string is never closed", "write `\"` at its end; several lines stand in `\"\"\"`"),
-        ("invalid literal string, expected `'`", "this string is never closed", "write `'` at its end; several lines stand in `'''`"),
+        (
+            "invalid basic string, expected `\"`",
+            "this string is never closed",
+            "write `\"` at its end; several lines stand in `\"\"\"`",
+        ),
+        (
+            "invalid literal string, expected `'`",
+            "this string is never closed",
+            "write `'` at its end; several lines stand in `'''`",
+        ),
         ("cannot recurse further", "values are nested too deeply", "64 levels are the most"),
     ];
     let (_, ours, help) = HINTS.iter().find(|(start, _, _)| message.starts_with(start))?;
@@ -264,5 +303,8 @@ fn definition_at(text: &str, at: usize) -> Option<(String, String)> {
 }
 
 fn key_parts(key: &str) -> Vec<String> {
-    key.split('.').map(|part| part.trim().trim_matches(['"', '\'']).to_owned()).filter(|part| !part.is_empty()).collect()
+    key.split('.')
+        .map(|part| part.trim().trim_matches(['"', '\'']).to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
 }

@@ -26,7 +26,13 @@ pub(crate) struct Slot<'t> {
 impl<'t> Slot<'t> {
     /// The value of a key.
     pub(crate) fn new(key: &'t toml::Spanned<DeString<'t>>, value: &'t toml::Spanned<DeValue<'t>>) -> Self {
-        Self { name: key.get_ref(), key: key.span(), span: value.span(), value: value.get_ref(), is_element: false }
+        Self {
+            name: key.get_ref(),
+            key: key.span(),
+            span: value.span(),
+            value: value.get_ref(),
+            is_element: false,
+        }
     }
 
     /// The entries of a table, in the order of the text.
@@ -61,8 +67,13 @@ impl<'t> Slot<'t> {
 
     /// The fault of a value that is not of the kind that `expected` says.
     pub(crate) fn mismatch(&self, expected: &str) -> Fault {
+        self.fault(&format!("is {expected}, not {}", self.kind()))
+    }
+
+    /// A fault of the value, which `is_wrong` in some way.
+    pub(crate) fn fault(&self, is_wrong: &str) -> Fault {
         let which = if self.is_element { "an element of " } else { "" };
-        Fault::at(self.span.clone(), format!("{which}`{}` is {expected}, not {}", self.name, self.kind()))
+        Fault::at(self.span.clone(), format!("{which}`{}` {is_wrong}", self.name))
     }
 }
 
@@ -92,8 +103,9 @@ impl<'t> Table<'t> {
                 absent: Vec::new(),
             }),
             DeValue::Array(array) if is_array_of_tables(array, &slot.span) => {
-                let fault = Fault::at(slot.span.clone(), format!("{owner} is one table, not an array of tables"))
-                    .help("write its header with single brackets, `[…]`");
+                let fault =
+                    Fault::at(slot.span.clone(), format!("{owner} is one table, not an array of tables"))
+                        .help("write its header with single brackets, `[…]`");
                 reader.fault(fault)
             }
             _ => reader.fault(
@@ -151,7 +163,8 @@ impl<'t> Table<'t> {
                     || Fault::of_file(message.clone()),
                     |place| Fault::at(place, message.clone()),
                 );
-                reader.missing(fault.help(format!("write for example `{example}`")));
+                let above = if self.place.is_none() { " above the first `[…]`" } else { "" };
+                reader.missing(fault.help(format!("write for example `{example}`{above}")));
             }
         }
         reader.is_sound_since(mark)
@@ -184,5 +197,7 @@ const TOP_KEYS: [&str; 3] = ["cascade", "name", "description"];
 
 /// Arrays of tables take the place of their header, whose width the array's own text never has.
 fn is_array_of_tables(array: &[toml::Spanned<DeValue<'_>>], span: &Span) -> bool {
-    array.first().is_some_and(|first| matches!(first.get_ref(), DeValue::Table(_)) && first.span().start == span.start)
+    array
+        .first()
+        .is_some_and(|first| matches!(first.get_ref(), DeValue::Table(_)) && first.span().start == span.start)
 }

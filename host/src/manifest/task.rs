@@ -3,9 +3,9 @@
 
 use crate::manifest::Expr;
 use crate::manifest::OnError;
+use crate::manifest::Policy;
 use crate::manifest::Task;
 use crate::manifest::When;
-use crate::manifest::Policy;
 use crate::manifest::call::call;
 use crate::manifest::grants::grants;
 use crate::manifest::policy::Site;
@@ -47,7 +47,8 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     let is_sound = reader.is_sound_since(mark);
     let after = table.optional(reader, "after", |reader, slot| list(reader, slot, task_name));
     let when = table.optional(reader, "when", when);
-    let max_parallel = table.optional(reader, "max-parallel", |reader, slot| whole(reader, slot, 1..=u32::MAX));
+    let max_parallel =
+        table.optional(reader, "max-parallel", |reader, slot| whole(reader, slot, 1..=u32::MAX));
     let policy = policy(reader, &mut table, (Site::Task, defaults));
     let priority = table.optional(reader, "priority", |reader, slot| whole(reader, slot, -100..=100));
     let grants = table.optional(reader, "grants", grants);
@@ -71,7 +72,8 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
 /// An element of `after`.
 fn task_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
     if let DeValue::Table(_) = slot.value {
-        return reader.fault(slot.mismatch("a string").help("write the task's name alone, as `after = [\"split\"]`"));
+        return reader
+            .fault(slot.mismatch("a string").help("write the task's name alone, as `after = [\"split\"]`"));
     }
     filled(reader, slot)
 }
@@ -108,8 +110,12 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
     if let DeValue::String(written) = slot.value {
         let written = written.escape_debug();
         return reader.fault(if KINDS.contains(&slot.name) {
-            Fault::at(slot.key.clone(), "`for-each` gives the item a name before the reference")
-                .help(format!("write `for-each.x = {{ {} = \"{written}\" }}`, and `{{ item = \"x\" }}` in `args`", slot.name))
+            Fault::at(slot.key.clone(), "`for-each` gives the item a name before the reference").help(
+                format!(
+                    "write `for-each.x = {{ {} = \"{written}\" }}`, and `{{ item = \"x\" }}` in `args`",
+                    slot.name
+                ),
+            )
         } else {
             Fault::at(slot.span.clone(), "`for-each` runs over a list, not over a string")
                 .help(format!("for the output of a task write `{{ task = \"{written}\" }}`"))
@@ -120,7 +126,10 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
     if let Some(Expr::Literal(datum)) = list.as_ref().map(|list| &list.value)
         && !matches!(datum, Datum::Array(_))
     {
-        return reader.fault(Fault::at(slot.span.clone(), format!("`for-each` runs over a list, not over {}", datum.kind())));
+        return reader.fault(Fault::at(
+            slot.span.clone(),
+            format!("`for-each` runs over a list, not over {}", datum.kind()),
+        ));
     }
     Some((name?, list?))
 }

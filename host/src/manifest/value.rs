@@ -63,9 +63,9 @@ pub(crate) fn scalar(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Datum> 
                 reader.fault(Fault::at(slot.span.clone(), "no integer type of WIT holds this number"))
             })
         }
-        DeValue::Float(written) => float(written).map(Datum::Float).or_else(|| {
-            reader.fault(Fault::at(slot.span.clone(), "no float type of WIT holds this number"))
-        }),
+        DeValue::Float(written) => float(written)
+            .map(Datum::Float)
+            .or_else(|| reader.fault(Fault::at(slot.span.clone(), "no float type of WIT holds this number"))),
         DeValue::Datetime(_) => reader.fault(
             Fault::at(slot.span.clone(), "WIT has no dates and times")
                 .help("write it as a string, in quotes"),
@@ -105,8 +105,10 @@ fn refuse_references(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) {
         }
         DeValue::Table(table) => {
             if let Some(entry) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name)) {
-                let message = format!("`{}` makes this a reference, and only a literal can stand here", entry.name);
-                let fault = Fault::at(entry.key, message).help("for the table as it is, write `{ value = … }` around the whole literal");
+                let message =
+                    format!("`{}` makes this a reference, and only a literal can stand here", entry.name);
+                let fault = Fault::at(entry.key, message)
+                    .help("for the table as it is, write `{ value = … }` around the whole literal");
                 reader.fault::<()>(fault);
                 return;
             }

@@ -1,6 +1,7 @@
 //! Mistakes and what is said of them, as data: each `*.txt` holds cases of a text and the faults expected of it.
 //! `BLESS=1 cargo test` rewrites the expectations; review them as if they were code.
 
+mod golden;
 mod sound;
 
 use crate::manifest::Parsed;
@@ -30,7 +31,9 @@ fn show(faults: &Faults, skipped: usize) -> String {
         let place = place.as_ref().map_or("-".to_owned(), |place| at(place.span.start));
         let secret = if *is_secret { " (line not shown)" } else { "" };
         writeln!(shown, "{place} {message}{secret}").unwrap();
-        related.iter().for_each(|place| writeln!(shown, "  at {}: {}", at(place.span.start), place.label).unwrap());
+        related
+            .iter()
+            .for_each(|place| writeln!(shown, "  at {}: {}", at(place.span.start), place.label).unwrap());
         notes.iter().for_each(|note| writeln!(shown, "  note: {note}").unwrap());
         helps.iter().for_each(|help| writeln!(shown, "  help: {help}").unwrap());
     }

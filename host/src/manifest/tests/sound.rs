@@ -105,10 +105,14 @@ fn the_contract_s_example_means_what_it_says() {
     let text = &manifest.params["text"];
     assert_eq!((text.ty.value.as_str(), text.secret), ("string", false));
     assert_eq!(text.default.as_ref().unwrap().value, Datum::Text("the quick brown fox".into()));
-    let resources: Vec<_> = manifest.resources.iter().map(|(name, it)| (name.as_str(), it.amount, it.scope)).collect();
+    let resources: Vec<_> =
+        manifest.resources.iter().map(|(name, it)| (name.as_str(), it.amount, it.scope)).collect();
     assert_eq!(resources, [("gpu", 1, Scope::Host), ("licence", 3, Scope::Run)]);
     let words = &manifest.components["words"];
-    assert_eq!((&words.path.value, &words.build_dir), (&PathBuf::from("/m/words.wasm"), &PathBuf::from("/m")));
+    assert_eq!(
+        (&words.path.value, &words.build_dir),
+        (&PathBuf::from("/m/words.wasm"), &PathBuf::from("/m"))
+    );
     assert!(words.sha256.is_some() && words.build.is_some() && words.grants.is_pure());
     let names: Vec<_> = manifest.tasks.keys().map(|name| name.as_str()).collect();
     assert_eq!(names, ["split", "count", "merge"]);
@@ -140,7 +144,12 @@ fn what_is_not_written_has_its_default() {
     assert_eq!((task.priority, task.on_error, task.max_parallel), (0, OnError::Fail, None));
     assert_eq!((task.policy.timeout, task.policy.limits), (seconds(300), Limits::default()));
     assert_eq!((task.policy.retry.clone(), task.policy.cache), (Retry::default(), CachePolicy::IfPure));
-    assert!(task.when.is_none() && task.grants.is_none() && task.after.is_empty() && task.policy.resources.is_empty());
+    assert!(
+        task.when.is_none()
+            && task.grants.is_none()
+            && task.after.is_empty()
+            && task.policy.resources.is_empty()
+    );
     assert_eq!(manifest.components["a"].grants, Grants::default());
 }
 
@@ -159,7 +168,10 @@ fn every_key_of_a_task_is_read() {
     assert_eq!((task.max_parallel.unwrap().get(), task.priority, task.on_error), (4, -100, OnError::Value));
     let Policy { retry, timeout, limits, resources, cache } = task.policy;
     assert_eq!((timeout, cache, resources["gpu"].value), (seconds(2), CachePolicy::For(seconds(3600)), 2));
-    assert_eq!((limits.memory, limits.fuel, limits.output), (Size::bytes(1 << 30), Some(10_000_000), Size::bytes(1000)));
+    assert_eq!(
+        (limits.memory, limits.fuel, limits.output),
+        (Size::bytes(1 << 30), Some(10_000_000), Size::bytes(1000))
+    );
     assert_eq!((retry.attempts.get(), retry.delay, retry.max_delay), (5, seconds(2), seconds(9)));
     assert_eq!((retry.backoff, retry.jitter, retry.on), (Backoff::Fixed, false, vec![RetryClass::Trap]));
     assert_eq!(retry.permanent[0].value, "not-found");
@@ -197,10 +209,16 @@ fn every_reference_is_read() {
         reference("{ task = \"t\", path = \"items[0].name\", default = [1] }"),
         Reference::Task { path: at, default: Some(_), .. } if at == path("items[0].name")
     ));
-    assert!(matches!(reference("{ param = \"p\" }"), Reference::Param { path: at, .. } if at == Path::root()));
-    assert!(matches!(reference("{ item = \"i\", path = \"[1]\" }"), Reference::Item { path: at, .. } if at == path("[1]")));
+    assert!(
+        matches!(reference("{ param = \"p\" }"), Reference::Param { path: at, .. } if at == Path::root())
+    );
+    assert!(
+        matches!(reference("{ item = \"i\", path = \"[1]\" }"), Reference::Item { path: at, .. } if at == path("[1]"))
+    );
     assert!(matches!(reference("{ env = \"E\", default = \"\" }"), Reference::Env { default: Some(_), .. }));
-    assert!(matches!(reference("{ file = \"d/e.csv\" }"), Reference::File { path } if path.value == PathBuf::from("/m/d/e.csv")));
+    assert!(
+        matches!(reference("{ file = \"d/e.csv\" }"), Reference::File { path } if path.value == PathBuf::from("/m/d/e.csv"))
+    );
     let select = "{ select = { task = \"t\" }, cases = { b = { task = \"u\" }, a = 1 }, default = 2 }";
     let Reference::Select { cases, default, .. } = reference(select) else { panic!("a select") };
     assert_eq!(cases.iter().map(|(name, _)| name.value.as_str()).collect::<Vec<_>>(), ["b", "a"]);
@@ -249,7 +267,10 @@ fn every_form_of_when_is_read() {
     assert!(when("{ param = \"p\", not = true }").is_negated);
     let equals = when("{ task = \"t\", path = \"kind\", equals = \"a\", not = false }");
     assert_eq!(equals.equals.unwrap().value, Datum::Text("a".into()));
-    assert!(matches!(when("{ select = { task = \"t\" }, cases = { a = true } }").subject.value, Expr::Reference(_)));
+    assert!(matches!(
+        when("{ select = { task = \"t\" }, cases = { a = true } }").subject.value,
+        Expr::Reference(_)
+    ));
     assert_eq!(when("false").subject.value, Expr::Literal(Datum::Bool(false)));
 }
 
@@ -263,7 +284,8 @@ fn every_grant_is_read() {
     .grants
     .unwrap();
     assert_eq!(grants.env[1].value, "MODE=fast");
-    let folders: Vec<_> = grants.read.iter().map(|it| (it.value.host.to_str().unwrap(), it.value.guest.as_str())).collect();
+    let folders: Vec<_> =
+        grants.read.iter().map(|it| (it.value.host.to_str().unwrap(), it.value.guest.as_str())).collect();
     assert_eq!(folders, [("/m/data", "data"), ("/srv/m", "/m")]);
     assert_eq!(grants.http[0].value.0, "https://api.example.com/");
     assert!(grants.dns && grants.clock && grants.random && grants.context && !grants.is_pure());
@@ -271,7 +293,8 @@ fn every_grant_is_read() {
 
 #[test]
 fn an_uri_may_come_from_the_environment_and_is_never_shown() {
-    let manifest = sound("[state]\nuri = { env = \"REDIS_URL\" }\n[cache]\nuri = \"redis://u:hunter2@h/0\"\n");
+    let manifest =
+        sound("[state]\nuri = { env = \"REDIS_URL\" }\n[cache]\nuri = \"redis://u:hunter2@h/0\"\n");
     assert_eq!(manifest.state.uri.unwrap().value, UriSource::Env("REDIS_URL".into()));
     assert!(!format!("{:?}", manifest.cache).contains("hunter2"));
 }
@@ -285,7 +308,11 @@ fn sound_parts_stay_and_faulty_ones_are_named() {
     assert_eq!(names, ["odd", "good"]);
     assert_eq!(parsed.manifest.tasks["odd"].policy.timeout, seconds(300));
     let left_out = parsed.left_out;
-    assert!(left_out.components.contains("c") && left_out.params.contains("p") && left_out.resources.contains("r"));
+    assert!(
+        left_out.components.contains("c")
+            && left_out.params.contains("p")
+            && left_out.resources.contains("r")
+    );
     assert!(left_out.tasks.contains("bad") && left_out.tasks.len() == 1 && !left_out.is_partial);
 }
 
@@ -294,6 +321,14 @@ fn a_text_that_lost_lines_is_partial() {
     let parsed = parsed("cascade = 1\nname = \"n\"\n[tasks.a]\ncall = a.b\n[tasks.b]\ncall = \"a.b\"\n");
     assert!(parsed.left_out.is_partial && parsed.left_out.tasks.contains("a"));
     assert!(parsed.manifest.tasks.contains_key("b"));
+}
+
+#[test]
+fn a_deep_text_does_not_overflow_the_stack() {
+    let long = "a.".repeat(31) + "a";
+    let deep = (0..200).fold("1".to_owned(), |inner, _| format!("{{ {long} = {inner} }}"));
+    let faults = parsed(&format!("{HEAD}{long} = {deep}\n")).faults;
+    assert!(!faults.is_empty());
 }
 
 #[test]

@@ -1,0 +1,35 @@
+//! What the manifests of the black-box suite have in common.
+//! What the binary says of each of them is compared there.
+
+use super::parsed;
+use std::path::Path;
+
+fn tests() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests")
+}
+
+#[test]
+fn the_fixture_is_its_text() {
+    let text = std::fs::read(tests().join("fixtures/words.wat")).unwrap();
+    let translated = wat::parse_bytes(&text).unwrap();
+    let path = tests().join("fixtures/words.wasm");
+    if option_env!("BLESS").is_some() {
+        std::fs::write(&path, &translated).unwrap();
+    }
+    assert_eq!(std::fs::read(path).unwrap(), *translated);
+}
+
+#[test]
+fn no_mistake_shows_a_password() {
+    for folder in std::fs::read_dir(tests().join("cases/manifest")).unwrap() {
+        let text = std::fs::read_to_string(folder.unwrap().path().join("manifest.toml")).unwrap();
+        for fault in parsed(&text).faults.list {
+            let place = fault
+                .place
+                .clone()
+                .map_or("", |place| text.get(place.span.start..).unwrap().lines().next().unwrap_or(""));
+            assert!(fault.is_secret || !place.contains("hunter2"), "{}", fault.message);
+            assert!(!format!("{fault:?}").contains("hunter2"), "{}", fault.message);
+        }
+    }
+}
