@@ -19,8 +19,9 @@ use wasmtime::component::Component;
 /// The file of the folder's secret. Whoever reads it may forge code, so nobody else may.
 const SECRET: &str = "secret";
 
-/// Rights of everybody but the owner.
+/// Rights of everybody but the owner: any, and to write.
 const OTHERS: u32 = 0o077;
+const OTHERS_WRITE: u32 = 0o022;
 
 /// A folder of compiled code.
 pub(crate) struct CodeCache {
@@ -33,7 +34,7 @@ pub(crate) struct CodeCache {
 pub(crate) enum Refusal {
     #[error("it is not a folder")]
     NotFolder,
-    #[error("others may use it (mode {0:o}); give it the mode 700")]
+    #[error("others may write to it (mode {0:o}); give it the mode 700")]
     Rights(u32),
     #[error("it belongs to another user; name a folder of your own")]
     Owner,
@@ -44,14 +45,14 @@ pub(crate) enum Refusal {
 }
 
 impl CodeCache {
-    /// Opens the folder, which is made where it is missing. Only its owner may have any right to it.
+    /// Opens the folder, which is made where it is missing. Only its owner may write to it.
     pub(crate) fn open(folder: &Path) -> Result<Self, Refusal> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let of_folder = fs::symlink_metadata(folder)?;
         if !of_folder.is_dir() {
             return Err(Refusal::NotFolder);
         }
-        if of_folder.mode() & OTHERS != 0 {
+        if of_folder.mode() & OTHERS_WRITE != 0 {
             return Err(Refusal::Rights(of_folder.mode() & 0o777));
         }
         let probe = tempfile::NamedTempFile::new_in(folder)?;

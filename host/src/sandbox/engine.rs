@@ -35,7 +35,7 @@ const MEMORIES: u32 = 4;
 const TABLES: u32 = 64;
 
 /// Elements of one table in the pool.
-const TABLE_ELEMENTS: usize = 200_000;
+pub(crate) const TABLE_ELEMENTS: usize = 200_000;
 
 /// How guests get their memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

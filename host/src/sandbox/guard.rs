@@ -3,6 +3,7 @@
 
 use crate::model::Limits;
 use crate::model::Size;
+use crate::sandbox::engine::TABLE_ELEMENTS;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::ResourceLimiter;
@@ -60,12 +61,28 @@ impl ResourceLimiter for MemoryGuard {
         self.grow(current, desired, "the guest's linear memories need more")
     }
 
+    /// Growth that was allowed and is not possible: the guest must not go on in a way that depends on the machine.
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(LimitHit::of("memory", self.limit, "a linear memory of the guest cannot grow that far").into())
+    }
+
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        let is_refused = maximum.is_some_and(|maximum| desired > maximum);
+        // A bound of the pool's looks like one that the guest declared. Those are smaller.
+        if is_refused && maximum.is_some_and(|maximum| maximum < TABLE_ELEMENTS) {
             return Ok(false);
         }
-        let (current, desired) = (current.saturating_mul(TABLE_ELEMENT), desired.saturating_mul(TABLE_ELEMENT));
-        self.grow(current, desired, "the guest's tables need more")
+        let bytes = |elements: usize| elements.saturating_mul(TABLE_ELEMENT);
+        self.grow(bytes(current), bytes(desired), "the guest's tables need more")?;
+        if is_refused {
+            return Err(LimitHit(format!("a table of the guest has more than {TABLE_ELEMENTS} elements")).into());
+        }
+        Ok(true)
+    }
+
+    /// Growth that no table has room for.
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(LimitHit::of("memory", self.limit, "a table of the guest cannot grow that far").into())
     }
 }
 

@@ -17,6 +17,14 @@ mod failure;
 mod state;
 mod guard;
 mod wasi;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod hermetic;
+#[cfg(test)]
+mod loading;
 
 pub use component::{Component, LoadError};
 pub use load::{Metering, Sandbox, Settings};

@@ -17,7 +17,9 @@ use crate::invoke::Stream;
 use crate::sandbox::guard::LogGuard;
 use crate::sandbox::state::State;
 use crate::sandbox::wasi::output::GuestOutput;
+use std::path::Path;
 use std::sync::Arc;
+use wasmtime::error::Context as _;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::p2::bindings;
 use wasmtime_wasi::{Deterministic, FsPerms, WasiCtx, WasiCtxBuilder};
@@ -51,10 +53,14 @@ pub(crate) fn context(grants: &Grants, listener: &Arc<dyn Listener>, logs: &LogG
         builder.insecure_random_seed(0);
     }
     for (host, guest) in &grants.read {
-        builder.preopened_dir(host, guest, FsPerms::ReadOnly)?;
+        builder.preopened_dir(host, guest, FsPerms::ReadOnly).with_context(|| not_opened(host))?;
     }
     for (host, guest) in &grants.write {
-        builder.preopened_dir(host, guest, FsPerms::ReadWrite)?;
+        builder.preopened_dir(host, guest, FsPerms::ReadWrite).with_context(|| not_opened(host))?;
     }
     Ok(builder.build())
+}
+
+fn not_opened(folder: &Path) -> String {
+    format!("the folder `{}` cannot be opened", folder.display())
 }

@@ -1,0 +1,224 @@
+//! What guests see of the world without grants and with them, and what is heard of them.
+//! Limits and traps are tried in `hostile`.
+
+use crate::invoke::Call;
+use crate::invoke::Failure;
+use crate::invoke::Grants;
+use crate::invoke::Returned;
+use crate::model::FailureClass;
+use crate::model::Size;
+use crate::sandbox::testing::Ear;
+use crate::sandbox::testing::granted;
+use crate::sandbox::testing::returned;
+use crate::sandbox::testing::run;
+use crate::sandbox::testing::value;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A component that imports one function of one interface, and returns or does what it does.
+fn forward(interface: &str, function: &str, ty: &str, core_type: &str, body: &str, run_type: &str) -> String {
+    format!(
+        r#"(component
+            (import "{interface}" (instance $host (export "{function}" (func {ty}))))
+            (core module $libc
+                (memory (export "memory") 1)
+                (data (i32.const 0) "hello\nworld")
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+            (core instance $libc (instantiate $libc))
+            (core func $f (canon lower (func $host "{function}")
+                (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+            (core module $m
+                (import "" "memory" (memory 1))
+                (import "" "f" (func $f {core_type}))
+                (func (export "run") {body}))
+            (core instance $i (instantiate $m
+                (with "" (instance (export "memory" (memory $libc "memory")) (export "f" (func $f))))))
+            (func (export "run") {run_type} (canon lift (core func $i "run")
+                (memory (core memory $libc "memory")) (realloc (core func $libc "realloc")))))"#
+    )
+}
+
+fn clock(body: &str) -> String {
+    forward("wasi:clocks/monotonic-clock@0.2.0", "now", "(result u64)", "(result i64)", body, "(result u64)")
+}
+
+fn chance() -> String {
+    // The argument is not used: it only makes another call of it.
+    forward("wasi:random/random@0.2.0", "get-random-u64", "(result u64)", "(result i64)", "(param i32) (result i64) (call $f)", r#"(param "x" u32) (result u64)"#)
+}
+
+async fn drawn(grants: Grants, argument: &str) -> Bytes {
+    returned(granted(&chance(), grants, vec![value("u32", argument)], |_| ()).await)
+}
+
+#[tokio::test]
+async fn the_logical_clock_starts_at_a_constant_and_moves_by_its_readings() {
+    let first = clock("(result i64) (call $f)");
+    let third = clock("(result i64) (drop (call $f)) (drop (call $f)) (call $f)");
+    assert_eq!(returned(run(&first, Vec::new(), |_| ()).await), value("u64", "1000000000"));
+    assert_eq!(returned(run(&third, Vec::new(), |_| ()).await), value("u64", "1000002000"));
+    let real = granted(&first, Grants { clock: true, ..Grants::default() }, Vec::new(), |_| ()).await;
+    assert_ne!(returned(real), value("u64", "1000000000"));
+}
+
+#[tokio::test]
+async fn chance_follows_from_the_call_unless_the_real_one_is_granted() {
+    let real = Grants { random: true, ..Grants::default() };
+    assert_eq!(drawn(Grants::default(), "1").await, drawn(Grants::default(), "1").await);
+    assert_ne!(drawn(Grants::default(), "1").await, drawn(Grants::default(), "2").await);
+    assert_ne!(drawn(real.clone(), "1").await, drawn(real, "1").await);
+}
+
+#[tokio::test]
+async fn an_exit_is_a_trap_that_says_so() {
+    for (status, message) in [("0", "the guest called exit(0)"), ("1", "the guest called exit(1)")] {
+        let body = format!("(call $f (i32.const {status}))");
+        let text = forward("wasi:cli/exit@0.2.0", "exit", r#"(param "status" (result))"#, "(param i32)", &body, "");
+        let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
+        assert_eq!((failure.class, &*failure.message), (FailureClass::Trap, message));
+    }
+}
+
+fn progress(body: &str) -> String {
+    let ty = r#"(param "fraction" f64) (param "message" string)"#;
+    forward("cascade:task/progress@0.1.0", "report", ty, "(param f64 i32 i32)", body, "")
+}
+
+#[tokio::test]
+async fn progress_is_heard_within_its_bounds() {
+    let ear = Arc::new(Ear::default());
+    let listener = Arc::clone(&ear);
+    let body = "(call $f (f64.const 0.5) (i32.const 0) (i32.const 5)) (call $f (f64.const nan) (i32.const 0) (i32.const 1))
+        (call $f (f64.const 7) (i32.const 0) (i32.const 1))";
+    run(&progress(body), Vec::new(), |call| call.listener = listener).await.unwrap();
+    assert_eq!(ear.heard(), ["0.5 hello", "0 h", "1 h"]);
+}
+
+#[tokio::test]
+async fn endless_progress_passes_the_limit_of_logs() {
+    let text = progress("(loop (call $f (f64.const 0.5) (i32.const 0) (i32.const 5)) (br 0))");
+    let failure = run(&text, Vec::new(), |call| call.limits.logs = Size::bytes(1000)).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Limit);
+    assert_eq!(failure.message, "`limits.logs` = 1000B reached: the guest writes more to its outputs");
+}
+
+/// Writes `hello\nworld` to a standard output, in two pieces.
+fn writer(stream: &str, repeat: bool) -> String {
+    let again = if repeat { "(br 0)" } else { "" };
+    format!(
+        r#"(component
+            (import "wasi:io/error@0.2.0" (instance $errors (export "error" (type (sub resource)))))
+            (alias export $errors "error" (type $error))
+            (import "wasi:io/streams@0.2.0" (instance $streams
+                (export "output-stream" (type $stream (sub resource)))
+                (alias outer 1 $error (type $error'))
+                (export "error" (type $error'' (eq $error')))
+                (type $failure' (variant (case "last-operation-failed" (own $error'')) (case "closed")))
+                (export "stream-error" (type $failure (eq $failure')))
+                (export "[method]output-stream.blocking-write-and-flush" (func
+                    (param "self" (borrow $stream)) (param "contents" (list u8)) (result (result (error $failure)))))))
+            (alias export $streams "output-stream" (type $stream))
+            (import "wasi:cli/{stream}@0.2.0" (instance $out
+                (alias outer 1 $stream (type $s'))
+                (export "output-stream" (type $s (eq $s')))
+                (export "get-{stream}" (func (result (own $s))))))
+            (core module $libc
+                (memory (export "memory") 1)
+                (data (i32.const 0) "hello\nworld")
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+            (core instance $libc (instantiate $libc))
+            (core func $get (canon lower (func $out "get-{stream}")))
+            (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush")
+                (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+            (core module $m
+                (import "" "get" (func $get (result i32)))
+                (import "" "write" (func $write (param i32 i32 i32 i32)))
+                (func (export "run")
+                    (local $out i32)
+                    (local.set $out (call $get))
+                    (loop
+                        (call $write (local.get $out) (i32.const 0) (i32.const 3) (i32.const 64))
+                        (call $write (local.get $out) (i32.const 3) (i32.const 8) (i32.const 64))
+                        {again})))
+            (core instance $i (instantiate $m
+                (with "" (instance (export "get" (func $get)) (export "write" (func $write))))))
+            (func (export "run") (canon lift (core func $i "run"))))"#
+    )
+}
+
+async fn written(stream: &str, repeat: bool, change: impl FnOnce(&mut Call)) -> (Result<Returned, Failure>, Vec<String>) {
+    let ear = Arc::new(Ear::default());
+    let listener = Arc::clone(&ear);
+    let text = writer(stream, repeat);
+    let returned = run(&text, Vec::new(), |call| {
+        call.listener = listener;
+        change(call);
+    });
+    let returned = returned.await;
+    (returned, ear.heard())
+}
+
+#[tokio::test]
+async fn outputs_are_heard_by_lines_and_the_last_one_before_the_call_ends() {
+    for (stream, heard) in [("stdout", ["Stdout hello\n", "Stdout world"]), ("stderr", ["Stderr hello\n", "Stderr world"])] {
+        let (returned, lines) = written(stream, false, |_| ()).await;
+        assert!(returned.is_ok());
+        assert_eq!(lines, heard);
+    }
+}
+
+#[tokio::test]
+async fn endless_output_passes_the_limit_of_logs() {
+    let (returned, lines) = written("stdout", true, |call| call.limits.logs = Size::bytes(100)).await;
+    let failure = returned.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Limit, "{}", failure.message);
+    assert_eq!(failure.message, "`limits.logs` = 100B reached: the guest writes more to its outputs");
+    assert_eq!(lines.concat().replace("Stdout ", "").len(), 99, "all that was within the limit");
+}
+
+/// Logs `hello` as a warning in the context `w`.
+fn logger(interface: &str) -> String {
+    format!(
+        r#"(component
+            (import "{interface}" (instance $host
+                (type $level' (enum "trace" "debug" "info" "warn" "error" "critical"))
+                (export "level" (type $level (eq $level')))
+                (export "log" (func (param "level" $level) (param "context" string) (param "message" string)))))
+            (core module $libc (memory (export "memory") 1) (data (i32.const 0) "hellow"))
+            (core instance $libc (instantiate $libc))
+            (core func $f (canon lower (func $host "log") (memory (core memory $libc "memory"))))
+            (core module $m
+                (import "" "f" (func $f (param i32 i32 i32 i32 i32)))
+                (func (export "run") (call $f (i32.const 3) (i32.const 5) (i32.const 1) (i32.const 0) (i32.const 5))))
+            (core instance $i (instantiate $m (with "" (instance (export "f" (func $f))))))
+            (func (export "run") (canon lift (core func $i "run"))))"#
+    )
+}
+
+#[tokio::test]
+async fn logging_is_heard_with_and_without_a_version() {
+    for interface in ["wasi:logging/logging", "wasi:logging/logging@0.1.0-draft"] {
+        let ear = Arc::new(Ear::default());
+        let listener = Arc::clone(&ear);
+        run(&logger(interface), Vec::new(), |call| call.listener = listener).await.unwrap();
+        assert_eq!(ear.heard(), ["Log warn w: hello"]);
+    }
+}
+
+#[tokio::test]
+async fn the_context_without_its_grant_says_how_to_get_it() {
+    let text = forward("cascade:task/context@0.1.0", "cancelled", "(result bool)", "(result i32)", "(result i32) (call $f)", "(result bool)");
+    let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Trap);
+    assert_eq!(failure.message, "`cascade:task/context` is not granted to this task; grant it with `context = true`");
+    let context = Grants { context: true, ..Grants::default() };
+    assert_eq!(returned(granted(&text, context, Vec::new(), |_| ()).await), value("bool", "false"));
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_cannot_be_granted() {
+    let read = Grants { read: vec![("/no/such/folder".into(), "/data".into())], ..Grants::default() };
+    let failure = granted(&clock("(result i64) (call $f)"), read, Vec::new(), |_| ()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Input);
+    assert!(failure.message.contains("/no/such/folder"), "{}", failure.message);
+}

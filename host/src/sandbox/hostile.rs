@@ -1,0 +1,245 @@
+//! Guests that mean harm, or are merely broken: each ends with the limit or trap that it ran into, and nothing else.
+
+use crate::invoke::FunctionId;
+use crate::invoke::Grants;
+use crate::invoke::Invoker;
+use crate::model::FailureClass;
+use crate::model::Size;
+use crate::sandbox::Metering;
+use crate::sandbox::Sandbox;
+use crate::sandbox::Settings;
+use crate::sandbox::testing::binary;
+use crate::sandbox::testing::call;
+use crate::sandbox::testing::component;
+use crate::sandbox::testing::fails;
+use crate::sandbox::testing::mebibytes;
+use crate::sandbox::testing::prepare;
+use crate::sandbox::testing::returned;
+use crate::sandbox::testing::run;
+use crate::sandbox::testing::value;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+fn simple(definitions: &str, body: &str) -> String {
+    component(definitions, "", body, "")
+}
+
+fn soon(call: &mut crate::invoke::Call) {
+    call.timeout = Duration::from_millis(50);
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_with_its_timeout() {
+    let (class, message) = fails(&simple("", "(loop (br 0))"), soon).await;
+    assert_eq!((class, &*message), (FailureClass::Timeout, "`timeout` = 50ms reached: the guest did not return"));
+}
+
+#[tokio::test]
+async fn an_endless_start_ends_with_its_timeout() {
+    let text = simple("(func $forever (loop (br 0))) (start $forever)", "");
+    assert_eq!(fails(&text, soon).await.0, FailureClass::Timeout);
+}
+
+#[tokio::test]
+async fn an_endless_allocator_ends_with_its_timeout() {
+    let text = r#"(component
+        (core module $m
+            (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) (loop (br 0)) unreachable)
+            (func (export "run") (param i32 i32)))
+        (core instance $i (instantiate $m))
+        (func (export "run") (param "x" string)
+            (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#;
+    let failure = run(text, vec![value("string", "\"a\"")], soon).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Timeout);
+}
+
+#[tokio::test]
+async fn memory_past_its_limit_ends_the_call() {
+    let text = simple("", "(drop (memory.grow (i32.const 1000)))");
+    let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(16)).await;
+    assert_eq!(class, FailureClass::Limit);
+    assert_eq!(message, "`limits.memory` = 16MiB reached: the guest's linear memories need more");
+    assert!(run(&text, Vec::new(), |call| call.limits.memory = mebibytes(64)).await.unwrap().usage.memory > 62 << 20);
+}
+
+#[tokio::test]
+async fn memory_is_summed_over_all_memories() {
+    let text = simple("(memory 200) (memory 200)", "");
+    let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(16)).await;
+    assert_eq!(class, FailureClass::Limit, "{message}");
+    assert!(run(&text, Vec::new(), |call| call.limits.memory = mebibytes(32)).await.is_ok());
+}
+
+#[tokio::test]
+async fn more_memories_than_the_pool_has_for_one_guest_run_without_it() {
+    let text = simple(&"(memory 1)".repeat(40), "");
+    assert_eq!(run(&text, Vec::new(), |_| ()).await.unwrap().usage.memory, 41 << 16);
+}
+
+#[tokio::test]
+async fn tables_count_as_memory() {
+    let text = simple("(table 0 funcref)", "(drop (table.grow (ref.null func) (i32.const 10000000)))");
+    let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(16)).await;
+    assert_eq!(class, FailureClass::Limit);
+    assert_eq!(message, "`limits.memory` = 16MiB reached: the guest's tables need more");
+}
+
+#[tokio::test]
+async fn a_table_that_the_pool_cannot_grow_ends_the_call() {
+    let text = simple("(table 0 funcref)", "(drop (table.grow (ref.null func) (i32.const 1000000)))");
+    let (class, message) = fails(&text, |_| ()).await;
+    assert_eq!(class, FailureClass::Limit, "{message}");
+}
+
+#[tokio::test]
+async fn growth_past_a_declared_maximum_is_refused_as_the_guest_asked() {
+    let text = component("(memory 1 2)", "(result i32)", "(memory.grow 1 (i32.const 5))", "(result s32)");
+    assert_eq!(&*returned(run(&text, Vec::new(), |_| ()).await), b"\xff");
+}
+
+#[tokio::test]
+async fn deep_recursion_overflows_the_guests_stack_only() {
+    let (class, message) = fails(&simple("", "(call $run)"), |_| ()).await;
+    assert_eq!((class, &*message), (FailureClass::Limit, "the guest's stack (512KiB) overflowed"));
+}
+
+#[tokio::test]
+async fn fuel_ends_the_call_and_is_counted() {
+    let endless = simple("", "(loop (br 0))");
+    let (class, message) = fails(&endless, |call| call.limits.fuel = Some(10_000)).await;
+    assert_eq!(class, FailureClass::Limit);
+    assert_eq!(message, "`limits.fuel` = 10000 reached: the guest computes for longer");
+    let used = run(&simple("", "(drop (i32.const 1))"), Vec::new(), |call| call.limits.fuel = Some(10_000)).await;
+    assert!((1..100).contains(&used.unwrap().usage.fuel.unwrap()));
+    assert_eq!(run(&simple("", ""), Vec::new(), |_| ()).await.unwrap().usage.fuel, None);
+}
+
+#[tokio::test]
+async fn a_trap_tells_where() {
+    let text = simple("(func $deep unreachable) (func $middle (call $deep))", "(call $middle)");
+    let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Trap);
+    assert_eq!(failure.message, "wasm trap: wasm `unreachable` instruction executed");
+    let backtrace = failure.backtrace.unwrap();
+    let frames: Vec<_> = backtrace.lines().map(|line| line.rsplit('!').next().unwrap()).collect();
+    assert_eq!(frames, ["deep", "middle", "run"], "{backtrace}");
+}
+
+#[tokio::test]
+async fn a_result_past_its_limit_ends_the_call() {
+    // The length at 8 says how much of memory is the result.
+    let bytes = |len: u32| component("", "(result i32)", &format!("(i32.store (i32.const 12) (i32.const {len})) (i32.const 8)"), "(result (list u8))");
+    let limit = |call: &mut crate::invoke::Call| call.limits.output = Size::bytes(1000);
+    let failure = run(&bytes(1000), Vec::new(), limit).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Limit);
+    assert_eq!(failure.message, "`limits.output` = 1000B reached: the result is larger");
+    assert!(run(&bytes(997), Vec::new(), limit).await.is_ok());
+}
+
+#[tokio::test]
+async fn one_string_a_thousand_times_is_bounded_too() {
+    // A list of 8000 strings, all of which are the same 60000 bytes: 480 MB from one page of memory.
+    let fill = "(local $i i32)
+        (loop $next
+            (i32.store (i32.add (i32.const 16) (i32.mul (local.get $i) (i32.const 8))) (i32.const 16))
+            (i32.store (i32.add (i32.const 20) (i32.mul (local.get $i) (i32.const 8))) (i32.const 60000))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $i) (i32.const 8000))))
+        (i32.store (i32.const 0) (i32.const 16))
+        (i32.store (i32.const 4) (i32.const 8000))
+        (i32.const 0)";
+    let text = component("", "(result i32)", fill, "(result (list (list u8)))");
+    let begin = Instant::now();
+    let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
+    assert_eq!(failure.message, "`limits.output` = 64MiB reached: the result is larger");
+    assert!(begin.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn malformed_results_are_traps() {
+    for (ty, body, expected) in [
+        ("char", "(i32.const 0xd800)", "a char that is none"),
+        ("(list u8)", "(i32.store (i32.const 4) (i32.const 100000)) (i32.const 0)", "an address outside of its memory"),
+        ("(list u8)", "(i32.store (i32.const 4) (i32.const -1)) (i32.const 0)", "an address outside of its memory"),
+        ("(list u32)", "(i32.store (i32.const 0) (i32.const 2)) (i32.const 0)", "an address that is not aligned"),
+        ("(list u32)", "(i32.store (i32.const 4) (i32.const 0x40000000)) (i32.const 0)", "an address outside of its memory"),
+        ("string", "(i32.store (i32.const 4) (i32.const 1)) (i32.store8 (i32.const 8) (i32.const 255)) (i32.store (i32.const 0) (i32.const 8)) (i32.const 0)", "a text that is not UTF-8"),
+        ("string", "(i32.const 2)", "an address that is not aligned"),
+        ("string", "(i32.const -4)", "an address outside of its memory"),
+        ("(result)", "(i32.const 256)", "a result that is neither ok nor err"),
+        ("(option u8)", "(i32.store8 (i32.const 0) (i32.const 2)) (i32.const 0)", "an option that is neither none nor some"),
+    ] {
+        let text = component("", "(result i32)", body, &format!("(result {ty})"));
+        let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Trap, "{ty} {body}");
+        assert_eq!(failure.message, format!("the guest returned a malformed value: {expected}"), "{ty} {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_allocator_that_lies_harms_itself() {
+    for answer in ["-4", "65536", "3"] {
+        let text = format!(
+            r#"(component
+                (core module $m
+                    (memory (export "memory") 1)
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const {answer}))
+                    (func (export "run") (param i32 i32)))
+                (core instance $i (instantiate $m))
+                (func (export "run") (param "x" (list u32))
+                    (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
+        );
+        let failure = run(&text, vec![value("list<u32>", "[1]")], |_| ()).await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Trap);
+        assert!(failure.message.starts_with("realloc return"), "{}", failure.message);
+    }
+}
+
+#[tokio::test]
+async fn malformed_arguments_are_refused_with_their_path() {
+    let text = component("", "(param i32 i32)", "", r#"(param "xs" (list u8))"#);
+    let failure = run(&text, vec![b"\x92\x01\x02"[..].into()], |_| ()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Input);
+    assert_eq!(failure.message, "the argument `xs` is malformed: expected a bin, found an array");
+    let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
+    assert_eq!(failure.message, "the function has 1 parameters, 0 arguments were given");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_calls_run_beside_an_endless_loop() {
+    let sandbox = std::sync::Arc::new(Sandbox::new(Settings { calls: 16, code_cache: None }).unwrap());
+    for text in [simple("", "(loop (br 0))"), simple("", "")] {
+        let component = sandbox.load(binary(&text)).unwrap();
+        prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
+    }
+    let mut calls = JoinSet::new();
+    for nth in 0..101 {
+        let sandbox = std::sync::Arc::clone(&sandbox);
+        calls.spawn(async move {
+            let mut call = call(FunctionId(usize::from(nth > 0)), Vec::new());
+            call.timeout = Duration::from_secs(1);
+            sandbox.invoke(call).await.map_err(|failure| failure.class)
+        });
+    }
+    let mut ended = Vec::new();
+    while let Some(result) = calls.join_next().await {
+        ended.push(result.unwrap().map(drop));
+    }
+    assert_eq!(ended.pop(), Some(Err(FailureClass::Timeout)), "the endless loop ends last");
+    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_dropped_call_frees_its_slot() {
+    let sandbox = Sandbox::new(Settings { calls: 1, code_cache: None }).unwrap();
+    let component = sandbox.load(binary(&simple("", "(loop (br 0))"))).unwrap();
+    prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
+    for _ in 0..3 {
+        let given_up = tokio::time::timeout(Duration::from_millis(30), sandbox.invoke(call(FunctionId(0), Vec::new())));
+        assert!(given_up.await.is_err());
+    }
+    let quick = sandbox.load(binary(&simple("", ""))).unwrap();
+    let id = prepare(&sandbox, &quick, Grants::default(), Metering::Time).unwrap();
+    assert!(sandbox.invoke(call(id, Vec::new())).await.is_ok());
+}

@@ -1,0 +1,238 @@
+//! What happens before the first call: bytes that are no component, imports, types, and the cache of code.
+//! Calls are tried in `hermetic` and `hostile`.
+
+use crate::invoke::Grants;
+use crate::invoke::Invoker;
+use crate::sandbox::Component;
+use crate::sandbox::LoadError;
+use crate::sandbox::Metering;
+use crate::sandbox::Offer;
+use crate::sandbox::Sandbox;
+use crate::sandbox::Settings;
+use crate::sandbox::testing::binary;
+use crate::sandbox::testing::call;
+use crate::sandbox::testing::component;
+use crate::sandbox::testing::prepare;
+use crate::sandbox::testing::sandbox;
+use bytes::Bytes;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+fn refused(bytes: impl Into<Bytes>) -> LoadError {
+    sandbox().load(bytes.into()).unwrap_err()
+}
+
+fn small() -> String {
+    component("", "(result i32)", "(i32.const 7)", "(result u32)")
+}
+
+#[test]
+fn what_is_not_a_component_is_named() {
+    assert_eq!(refused("").to_string(), "the component is empty");
+    assert_eq!(refused("(component)").to_string(), "this is the text of a component, not its binary form");
+    assert_eq!(refused("\u{7f}ELF and more").to_string(), "this is not WebAssembly");
+    let module = refused(wat::parse_str("(module)").unwrap());
+    assert_eq!(module.to_string(), "this is a core WebAssembly module, not a component");
+    assert!(module.help().unwrap().contains("wasm-tools component new"));
+    let whole = binary(&small());
+    for len in [8, 9, whole.len() / 2, whole.len() - 1] {
+        let error = sandbox().load(whole.slice(..len));
+        assert!(len == 8 || matches!(error, Err(LoadError::Damaged(_))), "{len} {error:?}");
+    }
+    assert!(matches!(refused(&b"\0asm\x0d\0\x01\0garbage and more"[..]), LoadError::Damaged(_)));
+}
+
+#[test]
+fn no_damaged_byte_causes_a_panic() {
+    let sandbox = sandbox();
+    let whole = binary(&small());
+    for at in 0..whole.len() {
+        let mut bytes = whole.to_vec();
+        bytes[at] ^= 0x55;
+        drop(sandbox.load(bytes.into()));
+    }
+}
+
+#[test]
+fn precompiled_code_is_never_accepted() {
+    let engine = wasmtime::Engine::default();
+    let code = engine.precompile_component(&binary(&small())).unwrap();
+    assert!(matches!(refused(code), LoadError::Precompiled));
+}
+
+#[test]
+fn an_invalid_component_says_why_it_does_not_compile() {
+    let text = "(component (core module $m (func (export \"run\") (result i32) (i64.const 1))))";
+    let error = refused(binary(text));
+    assert!(matches!(error, LoadError::Compile(_)), "{error:?}");
+    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap();
+    assert!(!cause.is_empty());
+}
+
+#[test]
+fn later_wasi_and_async_functions_are_refused_by_name() {
+    let later = refused(binary(r#"(component (import "wasi:cli/stdout@0.3.0" (instance)))"#));
+    assert_eq!(later.to_string(), "the component imports `wasi:cli/stdout@0.3.0`, and only WASI 0.2 is supported");
+    let text = r#"(component
+        (core module $m (func (export "run") (result i32) (i32.const 0)) (func (export "cb") (param i32 i32 i32) (result i32) (i32.const 0)))
+        (core instance $i (instantiate $m))
+        (func (export "run") async (canon lift (core func $i "run") async (callback (core func $i "cb")))))"#;
+    let error = refused(binary(text));
+    assert!(matches!(error, LoadError::Async(_)), "{error:?}");
+    assert!(error.to_string().contains("async"), "{error}");
+}
+
+#[test]
+fn imports_are_data_and_unknown_ones_refuse_the_call() {
+    let text = format!(
+        r#"(component
+            (import "acme:tools/hammer@1.2.0" (instance (export "hit" (func)) (export "miss" (func))))
+            (import "wasi:clocks/monotonic-clock@0.2.3" (instance (export "now" (func (result u64)))))
+            (component $c {})
+            (instance $c (instantiate $c))
+            (export "run" (func $c "run")))"#,
+        small().trim_start_matches("(component").strip_suffix(')').unwrap()
+    );
+    let sandbox = sandbox();
+    let component = sandbox.load(binary(&text)).unwrap();
+    let imports: Vec<_> = component.imports().iter().map(|import| (&*import.name, import.offer)).collect();
+    assert_eq!(
+        imports,
+        [
+            ("acme:tools/hammer@1.2.0", Offer::Unknown),
+            ("wasi:clocks/monotonic-clock@0.2.3", Offer::Granted(&["clock"])),
+        ]
+    );
+    let error = prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap_err();
+    assert_eq!(error.to_string(), "the component imports `acme:tools/hammer@1.2.0` (`hit`), which this host does not have");
+}
+
+#[test]
+fn an_import_of_another_type_is_named() {
+    let text = format!(
+        r#"(component
+            (import "wasi:clocks/monotonic-clock@0.2.0" (instance (export "now" (func (result string)))))
+            (component $c {})
+            (instance $c (instantiate $c))
+            (export "run" (func $c "run")))"#,
+        small().trim_start_matches("(component").strip_suffix(')').unwrap()
+    );
+    let sandbox = sandbox();
+    let component = sandbox.load(binary(&text)).unwrap();
+    let error = prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap_err();
+    let LoadError::ImportType { interface, source } = error else { panic!("{error:?}") };
+    assert_eq!(interface, "wasi:clocks/monotonic-clock@0.2.0");
+    assert!(source.to_string().contains("`now` has the wrong type"), "{source}");
+}
+
+#[test]
+fn functions_are_listed_with_their_types_or_with_what_forbids_them() {
+    let text = r#"(component
+        (type $thing' (resource (rep i32)))
+        (export $thing "thing" (type $thing'))
+        (core module $m
+            (memory (export "memory") 1)
+            (func (export "one") (param i32 i32) (result i32) (i32.const 0))
+            (func (export "two") (result i32) (i32.const 0)))
+        (core instance $i (instantiate $m))
+        (func $two (result (own $thing)) (canon lift (core func $i "two")))
+        (export "two" (func $two))
+        (component $inner
+            (import "one" (func $one (param "n" u32) (param "x" (option char)) (result (list (tuple u8 string)))))
+            (export "one" (func $one)))
+        (core module $n
+            (memory (export "memory") 1)
+            (func (export "one") (param i32 i32 i32) (result i32) (i32.const 0)))
+        (core instance $n (instantiate $n))
+        (func $one (param "n" u32) (param "x" (option char)) (result (list (tuple u8 string)))
+            (canon lift (core func $n "one") (memory (core memory $n "memory"))))
+        (instance $inner (instantiate $inner (with "one" (func $one))))
+        (export "acme:math/ops@1.0.0" (instance $inner)))"#;
+    let component = sandbox().load(binary(text)).unwrap();
+    let listed: Vec<_> = component.exports().iter().map(|export| {
+        let signature = match &export.signature {
+            Ok(signature) => format!("{signature}"),
+            Err(unsupported) => unsupported.to_string(),
+        };
+        (export.interface.as_deref().unwrap_or_default().to_owned(), export.function.to_string(), signature)
+    }).collect();
+    let expected = [
+        ("", "two", "`the result` has the type `own`, which cannot cross an edge"),
+        ("acme:math/ops@1.0.0", "one", "func(n: u32, x: option<char>) -> list<tuple<u8, string>>"),
+    ];
+    assert_eq!(listed, expected.map(|(interface, function, ty)| (interface.to_owned(), function.to_owned(), ty.to_owned())));
+}
+
+fn keeping(folder: &Path) -> Sandbox {
+    Sandbox::new(Settings { calls: 1, code_cache: Some(folder.to_owned()) }).unwrap()
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
+}
+
+async fn answer(sandbox: &Sandbox, component: &Component) -> Bytes {
+    let id = prepare(sandbox, component, Grants::default(), Metering::Time).unwrap();
+    crate::sandbox::testing::returned(sandbox.invoke(call(id, Vec::new())).await)
+}
+
+#[tokio::test]
+async fn code_is_kept_and_taken_again() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("code");
+    for _ in 0..2 {
+        let sandbox = keeping(&folder);
+        assert!(sandbox.warnings().is_empty(), "{:?}", sandbox.warnings());
+        let component = sandbox.load(binary(&small())).unwrap();
+        assert_eq!(&*answer(&sandbox, &component).await, b"\x07");
+        assert_eq!(files(&folder, "code").len(), 1);
+    }
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(folder.join("secret")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn damaged_or_forged_code_is_compiled_again() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("code");
+    keeping(&folder).load(binary(&small())).unwrap();
+    let [code] = &*files(&folder, "code") else { panic!("one file of code") };
+    let [seal] = &*files(&folder, "seal") else { panic!("one seal") };
+    let (whole, right) = (fs::read(code).unwrap(), fs::read(seal).unwrap());
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for (bytes, sealed) in [(&flipped[..], &right[..]), (&whole[..100], &right), (b"", &right), (&whole, b"forged"), (&whole, b"")] {
+        fs::write(code, bytes).unwrap();
+        fs::write(seal, sealed).unwrap();
+        let sandbox = keeping(&folder);
+        let component = sandbox.load(binary(&small())).unwrap();
+        assert_eq!(&*answer(&sandbox, &component).await, b"\x07");
+        assert_eq!(fs::read(code).unwrap().len(), whole.len(), "what was damaged was replaced");
+    }
+}
+
+#[test]
+fn a_folder_that_others_may_write_to_is_not_used_and_said_so() {
+    let scratch = tempfile::tempdir().unwrap();
+    for mode in [0o770, 0o707, 0o777] {
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let sandbox = keeping(scratch.path());
+        let [warning] = sandbox.warnings() else { panic!("one warning") };
+        assert!(warning.contains(&format!("others may write to it (mode {mode:o}); give it the mode 700")), "{warning}");
+        sandbox.load(binary(&small())).unwrap();
+        assert!(files(scratch.path(), "code").is_empty());
+    }
+}
+
+#[test]
+fn a_secret_that_others_may_read_is_not_trusted() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("code");
+    drop(keeping(&folder));
+    fs::set_permissions(folder.join("secret"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(keeping(&folder).warnings()[0].contains("may be read by others"));
+    fs::write(scratch.path().join("file"), "").unwrap();
+    assert!(!keeping(&scratch.path().join("file")).warnings().is_empty());
+}

@@ -1,0 +1,149 @@
+//! What tests of this room share: a sandbox, components as text, calls, and an ear for what guests say.
+//! Only tests use it.
+
+use crate::invoke::Attempt;
+use crate::invoke::Call;
+use crate::invoke::Failure;
+use crate::invoke::FunctionId;
+use crate::invoke::Grants;
+use crate::invoke::Invoker;
+use crate::invoke::Listener;
+use crate::invoke::Outcome;
+use crate::invoke::Returned;
+use crate::invoke::Stream;
+use crate::model::Datum;
+use crate::model::FailureClass;
+use crate::model::Limits;
+use crate::model::Name;
+use crate::model::RunId;
+use crate::model::Size;
+use crate::sandbox::Component;
+use crate::sandbox::LoadError;
+use crate::sandbox::Metering;
+use crate::sandbox::Sandbox;
+use crate::sandbox::Settings;
+use crate::value::Type;
+use crate::value::encode;
+use bytes::Bytes;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Hears everything.
+#[derive(Default)]
+pub(crate) struct Ear(Mutex<Vec<String>>);
+
+impl Ear {
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Listener for Ear {
+    fn wrote(&self, stream: Stream, text: &str) {
+        self.0.lock().unwrap().push(format!("{stream:?} {text}"));
+    }
+
+    fn progressed(&self, fraction: f64, message: &str) {
+        self.0.lock().unwrap().push(format!("{fraction} {message}"));
+    }
+}
+
+/// A sandbox for a few guests, without a code cache.
+pub(crate) fn sandbox() -> Sandbox {
+    Sandbox::new(Settings { calls: 4, code_cache: None }).unwrap()
+}
+
+pub(crate) fn binary(text: &str) -> Bytes {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}")).into()
+}
+
+/// Prepares the first export of a component.
+pub(crate) fn prepare(sandbox: &Sandbox, component: &Component, grants: Grants, metering: Metering) -> Result<FunctionId, LoadError> {
+    sandbox.prepare(component, component.exports().first().unwrap(), grants, metering)
+}
+
+/// A call with the default limits and a timeout that a test never reaches unless it means to.
+pub(crate) fn call(function: FunctionId, args: Vec<Bytes>) -> Call {
+    Call {
+        function,
+        args,
+        limits: Limits::default(),
+        timeout: Duration::from_secs(60),
+        attempt: Attempt {
+            run: RunId::new("run").unwrap(),
+            task: Name::new("task").unwrap(),
+            item: None,
+            number: 1,
+            epoch: 1,
+        },
+        listener: Arc::new(Ear::default()),
+    }
+}
+
+/// Runs the first export of a component once, as `change` wants it.
+pub(crate) async fn run(text: &str, args: Vec<Bytes>, change: impl FnOnce(&mut Call)) -> Result<Returned, Failure> {
+    granted(text, Grants::default(), args, change).await
+}
+
+/// The same with grants.
+pub(crate) async fn granted(
+    text: &str,
+    grants: Grants,
+    args: Vec<Bytes>,
+    change: impl FnOnce(&mut Call),
+) -> Result<Returned, Failure> {
+    let sandbox = sandbox();
+    let component = sandbox.load(binary(text)).unwrap();
+    let mut call = call(FunctionId(0), args);
+    change(&mut call);
+    let metering = if call.limits.fuel.is_some() { Metering::Fuel } else { Metering::Time };
+    prepare(&sandbox, &component, grants, metering).unwrap();
+    sandbox.invoke(call).await
+}
+
+/// Runs what must fail.
+pub(crate) async fn fails(text: &str, change: impl FnOnce(&mut Call)) -> (FailureClass, String) {
+    let failure = run(text, Vec::new(), change).await.unwrap_err();
+    (failure.class, failure.message)
+}
+
+pub(crate) fn value(ty: &str, json: &str) -> Bytes {
+    let datum: Datum = serde_json::from_str(json).unwrap();
+    encode(&Type::parse(ty).unwrap(), &datum).unwrap()
+}
+
+pub(crate) fn returned(returned: Result<Returned, Failure>) -> Bytes {
+    match returned.unwrap().outcome {
+        Outcome::Value(bytes) => bytes,
+        Outcome::Error(bytes) => panic!("an err: {bytes:?}"),
+    }
+}
+
+pub(crate) fn mebibytes(number: u64) -> Size {
+    Size::bytes(number << 20)
+}
+
+/// A component of one module with a memory, whose function `run` has that type and that body.
+pub(crate) fn component(definitions: &str, core_type: &str, body: &str, ty: &str) -> String {
+    format!(
+        r#"(component
+            (core module $m
+                (memory (export "memory") 1)
+                (global $top (mut i32) (i32.const 1024))
+                {definitions}
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+                    (local $at i32)
+                    (local.set $at (i32.and
+                        (i32.add (global.get $top) (i32.sub (local.get 2) (i32.const 1)))
+                        (i32.sub (i32.const 0) (local.get 2))))
+                    (global.set $top (i32.add (local.get $at) (local.get 3)))
+                    (block $fits
+                        (br_if $fits (i32.le_u (global.get $top) (i32.mul (memory.size) (i32.const 65536))))
+                        (drop (memory.grow (i32.add (i32.div_u (local.get 3) (i32.const 65536)) (i32.const 1)))))
+                    (local.get $at))
+                (func $run (export "run") {core_type} {body}))
+            (core instance $i (instantiate $m))
+            (func (export "run") {ty}
+                (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
+    )
+}
