@@ -1,1 +1,10 @@
-//! Black-box tests of the binary.
+//! What the black-box tests stand on: the real binary, real components built from source, folders that go away.
+//! What the host must do is said by the tests themselves.
+
+mod guests;
+mod host;
+mod project;
+
+pub use guests::{Toolchain, build_javascript, build_plugins, build_python, build_rust_guests, repository};
+pub use host::{Finished, Host, Running};
+pub use project::{Events, Project};

@@ -1,7 +1,7 @@
 //! The log for people: one line a fact, what happened in front, then to which task, then how.
 //! Which facts are told is said by `level`; where the lines go is for `screen`.
 
-use crate::cli::level::LogLevel;
+use crate::config::LogLevel;
 use crate::cli::level::level_of;
 use crate::cli::screen::Screen;
 use crate::cli::screen::Weight;

@@ -1,7 +1,7 @@
 //! `--log-format json`: the log as the JSON lines that `--events` writes.
 //! `--log-level` chooses among them as it does for people; a line names no level, for its `event` implies one.
 
-use crate::cli::level::LogLevel;
+use crate::config::LogLevel;
 use crate::cli::level::level_of;
 use crate::cli::screen::Screen;
 use crate::cli::screen::Weight;

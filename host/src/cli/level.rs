@@ -1,24 +1,9 @@
-//! How much of a run is told: `--log-level`, and the level of every fact.
+//! How much of a run is told: the level of every fact, for `--log-level`.
 //! How a fact looks is for the logs.
 
+use crate::config::LogLevel;
 use crate::events::Event;
 use crate::events::Fact;
-
-/// `--log-level`, from least to most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
-pub(crate) enum LogLevel {
-    /// What failed.
-    Error,
-    /// And what may go wrong: retries, warnings, lost leases.
-    Warn,
-    /// And what was done, and what guests wrote.
-    #[default]
-    Info,
-    /// And each step towards it, and each element of a `for-each`.
-    Debug,
-    /// And how far guests say they are.
-    Trace,
-}
 
 /// From which level on a fact is told. Elements of a `for-each` are told only as the steps of their task,
 /// unless something is wrong with them.

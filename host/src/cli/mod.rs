@@ -1,10 +1,14 @@
 //! What people and scripts meet: arguments, the text that is printed, and exit codes.
 //! What a command does is in `app`; nothing is decided here but how it looks.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the commands that print come with the other half of this module"))]
-
+mod start;
+mod args;
+mod commands;
+mod exit;
+mod listeners;
+mod signals;
+mod resume;
 mod style;
-#[expect(dead_code, reason = "likewise, and tests have no terminal")]
 mod terminal;
 mod diagnostic;
 mod chain;
@@ -21,3 +25,5 @@ mod columns;
 mod plan_table;
 #[cfg(test)]
 mod samples;
+
+pub use start::start;

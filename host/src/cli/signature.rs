@@ -8,7 +8,11 @@ use crate::cli::columns::put_line;
 use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
+use crate::model::Digest;
 use crate::value::Export;
+
+/// The version of the JSON form.
+const VERSION: u32 = 1;
 
 /// A component from outside.
 pub(crate) struct Inspection<'a> {
@@ -42,6 +46,30 @@ pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     heading(&mut out, "imports", style);
     imports(&mut out, inspection.imports);
     out
+}
+
+/// The same as JSON, with its end.
+pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
+    let exports: Vec<serde_json::Value> = inspection
+        .exports
+        .iter()
+        .map(|export| {
+            let call = call_form(export, inspection);
+            match &export.signature {
+                Ok(signature) => serde_json::json!({ "call": call, "signature": signature.to_string() }),
+                Err(why) => serde_json::json!({ "call": call, "unsupported": why.to_string() }),
+            }
+        })
+        .collect();
+    let imports: Vec<serde_json::Value> =
+        inspection.imports.iter().map(|(name, what)| serde_json::json!({ "name": name, "what": what })).collect();
+    let whole = serde_json::json!({
+        "v": VERSION,
+        "sha256": digest.to_string(),
+        "exports": exports,
+        "imports": imports,
+    });
+    format!("{whole:#}\n")
 }
 
 fn heading(out: &mut String, text: &str, style: Style) {

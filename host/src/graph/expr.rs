@@ -166,6 +166,12 @@ impl Graph {
         &self.manifest
     }
 
+    /// The manifest alone.
+    #[must_use]
+    pub fn into_manifest(self) -> Manifest {
+        self.manifest
+    }
+
     /// The tasks in the manifest's order.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {

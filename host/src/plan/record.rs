@@ -55,6 +55,11 @@ impl PlanRecord {
         rmp_serde::from_slice(bytes).ok().filter(|record: &Self| record.v == VERSION)
     }
 
+    /// The names of the tasks, in the plan's order.
+    pub fn task_names(&self) -> impl Iterator<Item = &str> {
+        self.tasks.iter().map(|(name, _)| name.as_str())
+    }
+
     /// How this plan differs from the `stored` one, in the order of this one.
     #[must_use]
     pub fn differences(&self, stored: &Self) -> Vec<Difference> {

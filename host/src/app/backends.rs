@@ -1,0 +1,91 @@
+//! The state and cache backends of this process: made by their factories once per URI, shared by all runs.
+//! Which URI is used is for the settings and the manifest to say.
+
+use crate::app::Error;
+use crate::app::Refusal;
+use crate::cache;
+use crate::cache::Cache;
+use crate::cache::CacheUri;
+use crate::config::Environment;
+use crate::config::Settings;
+use crate::manifest::BackendSection;
+use crate::manifest::UriSource;
+use crate::state;
+use crate::state::Backend;
+use crate::state::Secret;
+use crate::state::StateUri;
+use std::sync::Arc;
+
+/// The factories of this process.
+#[derive(Debug)]
+pub struct Backends {
+    state: state::Factory,
+    cache: cache::Factory,
+}
+
+/// A backend and the URI that named it.
+#[derive(Clone)]
+pub struct StateBackend {
+    /// The backend.
+    pub backend: Arc<dyn Backend>,
+    /// Its URI, which shows no password.
+    pub uri: StateUri,
+}
+
+impl Backends {
+    /// The factories of this build.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { state: state::Factory::new(), cache: cache::Factory::new() }
+    }
+
+    /// Where runs are kept: by flag, variable, manifest or file.
+    pub fn state(
+        &self,
+        settings: &Settings,
+        section: &BackendSection,
+        environment: &Environment,
+    ) -> Result<StateBackend, Error> {
+        let uri = settings.state(written(section, "state", environment)?.as_deref())?;
+        let uri = with_password(uri, environment);
+        Ok(StateBackend { backend: self.state.backend(&uri)?, uri })
+    }
+
+    /// Where results are shared between runs; none where that is off.
+    pub fn cache(
+        &self,
+        settings: &Settings,
+        section: &BackendSection,
+        environment: &Environment,
+    ) -> Result<Option<Arc<dyn Cache>>, Error> {
+        let uri = settings.cache(written(section, "cache", environment)?.as_deref())?;
+        let uri = match uri {
+            CacheUri::Off => CacheUri::Off,
+            CacheUri::At(uri) => CacheUri::At(with_password(uri, environment)),
+        };
+        Ok(self.cache.cache(&uri, section.ttl)?)
+    }
+}
+
+/// The URI with the password that the environment holds for it, where it has none of its own.
+fn with_password(uri: StateUri, environment: &Environment) -> StateUri {
+    match environment.setting("CASCADE_REDIS_PASSWORD") {
+        Some(password) => uri.or_password(&Secret::new(password)),
+        None => uri,
+    }
+}
+
+/// The manifest's URI, with its variable read.
+fn written(section: &BackendSection, name: &str, environment: &Environment) -> Result<Option<String>, Refusal> {
+    match section.uri.as_ref().map(|uri| &uri.value) {
+        None => Ok(None),
+        Some(UriSource::Text(text)) => Ok(Some(text.clone())),
+        Some(UriSource::Env(variable)) => match environment.setting(variable) {
+            Some(text) => Ok(Some(text.to_owned())),
+            None => Err(Refusal::new(format!(
+                "the manifest takes the URI of its {name} from `{variable}`, which is not set"
+            ))
+            .help(format!("set `{variable}`, or give the URI by `--{name}`"))),
+        },
+    }
+}

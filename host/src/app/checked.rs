@@ -1,0 +1,100 @@
+//! A manifest with its components: everything that can be checked without running.
+//! What the run is given besides, params, variables and files, comes later.
+
+use crate::app::Error;
+use crate::config::Settings;
+use crate::graph::Graph;
+use crate::graph::Resolved;
+use crate::manifest;
+use crate::manifest::Manifest;
+use crate::model::Digest;
+use crate::model::Fault;
+use crate::model::Faults;
+use crate::model::Name;
+use crate::plan;
+use crate::plan::Interface;
+use crate::plan::Plan;
+use crate::sandbox;
+use crate::sandbox::Component;
+use crate::sandbox::Sandbox;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A manifest whose every edge is typed, with its components loaded.
+pub struct Checked {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The components, in the manifest's order.
+    pub components: Vec<Component>,
+}
+
+/// The sandbox of this host.
+pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
+    let settings = sandbox::Settings { calls: settings.jobs, code_cache: settings.code_cache.clone() };
+    Ok(Sandbox::new(settings)?)
+}
+
+/// Loads the components and types every edge; gives all faults back together, those of the text included.
+pub fn check(resolved: Resolved, sandbox: &Sandbox) -> Result<Checked, Error> {
+    let Resolved { graph, mut faults } = resolved;
+    let components: Vec<Option<Component>> =
+        graph.manifest().components.iter().map(|(name, component)| load(name, component, sandbox, &mut faults)).collect();
+    let interfaces: Vec<Option<Interface>> = components.iter().map(|component| component.as_ref().map(interface)).collect();
+    let plan = plan::compile(&graph, &interfaces, faults)?;
+    // Without faults every component is there.
+    let components = components.into_iter().flatten().collect();
+    Ok(Checked { manifest: manifest_of(graph), plan: Arc::new(plan), components })
+}
+
+fn manifest_of(graph: Graph) -> Manifest {
+    graph.into_manifest()
+}
+
+fn interface(component: &Component) -> Interface {
+    Interface { digest: *component.digest(), exports: component.exports().to_vec() }
+}
+
+fn load(name: &Name, component: &manifest::Component, sandbox: &Sandbox, faults: &mut Faults) -> Option<Component> {
+    read(name, component).and_then(|bytes| compile(name, component, bytes, sandbox)).map_err(|fault| faults.push(*fault)).ok()
+}
+
+fn read(name: &Name, component: &manifest::Component) -> Result<Bytes, Box<Fault>> {
+    let path = &component.path;
+    let bytes = std::fs::read(&path.value).map_err(|error| {
+        let fault = Fault::at(path.span.clone(), format!("cannot read the component `{name}`"))
+            .note(format!("`{}`: {error}", path.value.display()));
+        Box::new(match &component.build {
+            Some(_) => fault.help("run with `--build`, or `cascade-host build`, to run its build command first"),
+            None => fault.help("paths are relative to the manifest's folder"),
+        })
+    })?;
+    let found = Digest::of(&bytes);
+    match &component.sha256 {
+        Some(pinned) if pinned.value != found => Err(Box::new(
+            Fault::at(pinned.span.clone(), format!("the component `{name}` is not the one that is pinned here"))
+                .note(format!("`{}` has the SHA-256 {found}", path.value.display()))
+                .help(format!("if that is the component that you want, write `sha256 = \"{found}\"`")),
+        )),
+        _ => Ok(bytes.into()), // the pinned component, or none is pinned
+    }
+}
+
+fn compile(
+    name: &Name,
+    component: &manifest::Component,
+    bytes: Bytes,
+    sandbox: &Sandbox,
+) -> Result<Component, Box<Fault>> {
+    sandbox.load(bytes).map_err(|error| {
+        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+        let fault = Fault::at(component.path.span.clone(), format!("cannot load the component `{name}`"))
+            .note(error.to_string());
+        let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
+        Box::new(match error.help() {
+            Some(help) => fault.help(help),
+            None => fault,
+        })
+    })
+}

@@ -1,0 +1,138 @@
+//! What the manifest grants, resolved on this host: variables read, folders found.
+//! What a grant means inside of the sandbox is for the sandbox.
+
+use crate::config::Environment;
+use crate::invoke;
+use crate::manifest::Grants;
+use crate::manifest::Preopen;
+use crate::model::Digest;
+use crate::model::Digester;
+use crate::model::Fault;
+use crate::model::Faults;
+use crate::model::Spanned;
+use std::path::{Path, PathBuf};
+
+/// Grants with their values, and the digest of what determines a result.
+pub(crate) struct Resolved {
+    pub(crate) grants: invoke::Grants,
+    pub(crate) digest: Digest,
+}
+
+/// Resolves grants on this host. `folder` is the manifest's: paths below it count without it, so that the same
+/// checkout elsewhere gives the same digest.
+pub(crate) fn resolve(written: &Grants, folder: &Path, environment: &Environment, faults: &mut Faults) -> Resolved {
+    refuse_what_is_not_there(written, faults);
+    let env = variables(written, environment);
+    let digest = digest(written, &env, folder);
+    let grants = invoke::Grants {
+        env,
+        args: written.args.clone(),
+        read: folders(&written.read, faults),
+        write: folders(&written.write, faults),
+        clock: written.clock,
+        random: written.random,
+        context: written.context,
+    };
+    Resolved { grants, digest }
+}
+
+/// Grants that this host cannot give: a guest must not believe that it has them.
+fn refuse_what_is_not_there(written: &Grants, faults: &mut Faults) {
+    let mut refuse = |key: &str, is_written: bool, span: Option<&std::ops::Range<usize>>| {
+        if is_written {
+            let span = span.unwrap_or(&written.span).clone();
+            faults.push(Fault::at(span, format!("this version of the host cannot grant `{key}`")));
+        }
+    };
+    refuse("http", !written.http.is_empty(), written.http.first().map(|first| &first.span));
+    refuse("tcp", !written.tcp.is_empty(), written.tcp.first().map(|first| &first.span));
+    refuse("dns", written.dns, None);
+    refuse("keyvalue", !written.keyvalue.is_empty(), written.keyvalue.first().map(|first| &first.span));
+}
+
+/// `NAME=value` sets a variable, `NAME` passes one on; one that this host does not have stays unset.
+fn variables(written: &Grants, environment: &Environment) -> Vec<(String, String)> {
+    let variable = |entry: &Spanned<String>| match entry.value.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => environment.get(&entry.value).map(|value| (entry.value.clone(), value.to_owned())),
+    };
+    written.env.iter().filter_map(variable).collect()
+}
+
+fn folders(written: &[Spanned<Preopen>], faults: &mut Faults) -> Vec<(PathBuf, String)> {
+    for folder in written {
+        let host = &folder.value.host;
+        if !host.is_dir() {
+            faults.push(
+                Fault::at(folder.span.clone(), format!("`{}` is not a folder on this host", host.display()))
+                    .help("create it, or grant one that exists; single files cannot be granted"),
+            );
+        }
+    }
+    written.iter().map(|folder| (folder.value.host.clone(), folder.value.guest.clone())).collect()
+}
+
+fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
+    let mut digester = Digester::new("cascade grants 1");
+    let mut list = |key: &str, values: &[String]| {
+        digester.field(key.as_bytes()).number(u64::try_from(values.len()).unwrap_or(u64::MAX));
+        values.iter().for_each(|value| {
+            digester.field(value.as_bytes());
+        });
+    };
+    let paths = |folders: &[Spanned<Preopen>]| -> Vec<String> {
+        let shown = |host: &Path| host.strip_prefix(folder).unwrap_or(host).display().to_string();
+        folders.iter().flat_map(|granted| [shown(&granted.value.host), granted.value.guest.clone()]).collect()
+    };
+    list("env", &env.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect::<Vec<_>>());
+    list("args", &written.args);
+    list("read", &paths(&written.read));
+    list("write", &paths(&written.write));
+    let switches = [("clock", written.clock), ("random", written.random), ("context", written.context)];
+    list("switches", &switches.iter().filter(|(_, on)| *on).map(|(key, _)| (*key).to_owned()).collect::<Vec<_>>());
+    digester.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Source;
+
+    fn env(entries: &[&str]) -> Grants {
+        let env = entries.iter().map(|entry| Spanned::new((*entry).to_owned(), 0..0)).collect();
+        Grants { env, ..Grants::default() }
+    }
+
+    fn resolved(written: &Grants, environment: &Environment) -> (Resolved, Faults) {
+        let mut faults = Faults::none(Source { name: "m.toml".into(), text: "".into() });
+        (resolve(written, Path::new("/m"), environment, &mut faults), faults)
+    }
+
+    #[test]
+    fn variables_are_passed_on_or_set_and_their_values_count() {
+        let german = Environment::from([("LANG", "de"), ("SECRET", "x")]);
+        let (granted, faults) = resolved(&env(&["LANG", "MODE=fast", "UNSET"]), &german);
+        assert!(faults.is_empty());
+        assert_eq!(granted.grants.env, [("LANG".into(), "de".into()), ("MODE".into(), "fast".into())]);
+        let english = Environment::from([("LANG", "en")]);
+        assert_ne!(granted.digest, resolved(&env(&["LANG", "MODE=fast", "UNSET"]), &english).0.digest);
+    }
+
+    #[test]
+    fn folders_below_the_manifest_count_without_it() {
+        let read = |host: &str| Grants {
+            read: vec![Spanned::new(Preopen { host: host.into(), guest: "/data".into() }, 0..0)],
+            ..Grants::default()
+        };
+        let digest = |host, folder| digest(&read(host), &[], Path::new(folder));
+        assert_eq!(digest("/m/data", "/m"), digest("/n/data", "/n"));
+        assert_ne!(digest("/m/data", "/m"), digest("/m/other", "/m"));
+    }
+
+    #[test]
+    fn what_cannot_be_granted_is_a_fault() {
+        let written = Grants { dns: true, ..Grants::default() };
+        let (_, faults) = resolved(&written, &Environment::default());
+        assert_eq!(faults.to_string(), "m.toml:1:1: this version of the host cannot grant `dns`");
+    }
+}

@@ -1,0 +1,111 @@
+//! What a run is given: params by the user, variables and files by this host, each read once.
+//! Fitting them to their types is for `plan`.
+
+use crate::app::params;
+use crate::app::params::ParamTexts;
+use crate::app::params::TextFault;
+use crate::config::Environment;
+use crate::model::Datum;
+use crate::model::Fault;
+use crate::model::Faults;
+use crate::plan::Input;
+use crate::plan::InputKind;
+use crate::plan::Plan;
+use crate::plan::Supplied;
+use std::collections::HashMap;
+
+/// What was found for each input, by position in the plan; what is wrong goes to `faults`.
+pub(crate) fn gather(
+    plan: &Plan,
+    texts: &ParamTexts,
+    environment: &Environment,
+    faults: &mut Faults,
+) -> Vec<Option<Supplied>> {
+    let mut given = given(plan, texts, faults);
+    let found = plan.inputs().iter().map(|input| match &input.kind {
+        InputKind::Param { name, .. } => given.remove(name.as_str()),
+        InputKind::Env { name, .. } => environment.get(name).map(|value| Supplied::Datum(Datum::Text(value.to_owned()))),
+        InputKind::File(path) => match std::fs::read(path) {
+            Ok(bytes) => Some(Supplied::Content(bytes)),
+            Err(error) => {
+                let fault = Fault::at(input.span.clone(), format!("cannot read the file `{}`", path.display()))
+                    .note(error.to_string())
+                    .help("paths are relative to the manifest's folder");
+                faults.push(fault);
+                Some(Supplied::Content(Vec::new()))
+            }
+        },
+    });
+    found.collect()
+}
+
+/// Values of params by name: those of the file, replaced by those of `-p`.
+fn given(plan: &Plan, texts: &ParamTexts, faults: &mut Faults) -> HashMap<String, Supplied> {
+    let known: HashMap<&str, &Input> = plan.inputs().iter().filter_map(|input| Some((param_name(input)?, input))).collect();
+    let mut values = HashMap::new();
+    if let Some(path) = &texts.file {
+        match params::read_file(path) {
+            Ok(entries) => {
+                for (name, datum) in entries {
+                    if known.contains_key(name.as_str()) {
+                        values.insert(name, Supplied::Datum(datum));
+                    } else {
+                        faults.push(unknown(&name, &format!("`{}`", path.display()), &known));
+                    }
+                }
+            }
+            Err(fault) => faults.push(of_text(Fault::of_file(fault.message.clone()), fault)),
+        }
+    }
+    let mut seen: HashMap<&str, ()> = HashMap::new();
+    for pair in &texts.pairs {
+        let (name, text) = match params::split(pair) {
+            Ok(pair) => pair,
+            Err(fault) => {
+                faults.push(of_text(Fault::of_file(fault.message.clone()), fault));
+                continue;
+            }
+        };
+        let Some(input) = known.get(name) else {
+            faults.push(unknown(name, "`-p`", &known));
+            continue;
+        };
+        if seen.insert(name, ()).is_some() {
+            faults.push(Fault::of_file(format!("param `{name}` is given twice by `-p`")));
+        }
+        match params::value(&input.ty, text) {
+            Ok(supplied) => drop(values.insert(name.to_owned(), supplied)),
+            Err(fault) => {
+                let at = Fault::at(input.span.clone(), format!("param `{name}`: {}", fault.message));
+                faults.push(of_text(at, fault));
+            }
+        }
+    }
+    values
+}
+
+fn param_name(input: &Input) -> Option<&str> {
+    match &input.kind {
+        InputKind::Param { name, .. } => Some(name.as_str()),
+        InputKind::Env { .. } | InputKind::File(_) => None,
+    }
+}
+
+fn of_text(fault: Fault, text: TextFault) -> Fault {
+    match text.help {
+        Some(help) => fault.help(help),
+        None => fault,
+    }
+}
+
+fn unknown(name: &str, by: &str, known: &HashMap<&str, &Input>) -> Fault {
+    let mut names: Vec<&str> = known.keys().copied().collect();
+    names.sort_unstable();
+    let fault = Fault::of_file(format!("{by} gives a value to `{name}`, which is not a param of this manifest"))
+        .suggest(name, names.iter().copied());
+    if names.is_empty() {
+        fault.note("the manifest has no params")
+    } else {
+        fault.note(format!("its params are {}", names.join(", ")))
+    }
+}

@@ -1,0 +1,25 @@
+//! The only place that wires parts together: from a manifest's path to a run that has ended.
+//! Arguments and printing are for `cli`; what each part does is for the part.
+
+mod error;
+mod source;
+mod checked;
+mod grants;
+mod inputs;
+mod params;
+mod targets;
+mod backends;
+mod build;
+mod session;
+mod run;
+mod stored;
+
+pub use backends::{Backends, StateBackend};
+pub use build::{BuildStep, build, build_steps};
+pub use checked::{Checked, check, open_sandbox};
+pub use error::{Error, Refusal};
+pub use params::ParamTexts;
+pub use run::{Report, RunRequest, run};
+pub use session::{Session, SessionRequest};
+pub use source::read;
+pub use stored::{StoredResult, stored_results};

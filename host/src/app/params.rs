@@ -1,0 +1,183 @@
+//! Values of params as a user gives them: `-p NAME=VALUE`, and a file of many.
+//! Texts become literals here, typed as far as the param's type says how to read the text; fitting is for `plan`.
+
+use crate::model::Datum;
+use crate::plan::Supplied;
+use crate::value::Type;
+use std::path::{Path, PathBuf};
+
+/// What the user gives for params.
+#[derive(Debug, Clone, Default)]
+pub struct ParamTexts {
+    /// `NAME=VALUE`, in order.
+    pub pairs: Vec<String>,
+    /// A file of many.
+    pub file: Option<PathBuf>,
+}
+
+/// Why a text is no value. The text itself may be a secret, and is not quoted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct TextFault {
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl TextFault {
+    fn new(message: String) -> Self {
+        Self { message, help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// `NAME=VALUE` in two.
+pub(crate) fn split(pair: &str) -> Result<(&str, &str), TextFault> {
+    pair.split_once('=').ok_or_else(|| {
+        let fault = TextFault::new("`-p` takes `NAME=VALUE`, and this one has no `=`".to_owned());
+        fault.help("write `-p name=value`; quote it if the value has spaces")
+    })
+}
+
+/// The value that a text gives to a param of type `ty`.
+pub(crate) fn value(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
+    match text.strip_prefix('@') {
+        Some(escaped) if escaped.starts_with('@') => literal(ty, escaped),
+        Some(path) => content(ty, Path::new(path)),
+        None => literal(ty, text),
+    }
+}
+
+/// For strings, chars and enums the text as it is, otherwise JSON.
+fn literal(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
+    if is_text(ty) {
+        return Ok(Supplied::Datum(Datum::Text(text.to_owned())));
+    }
+    let datum = serde_json::from_str(text).map_err(|error| {
+        let fault = TextFault::new(format!("the value is not JSON, which the type `{ty}` asks for: {}", place(&error)));
+        fault.help(example(ty))
+    })?;
+    Ok(Supplied::Datum(datum))
+}
+
+/// The content of a file: bytes and text as they are, otherwise JSON.
+fn content(ty: &Type, path: &Path) -> Result<Supplied, TextFault> {
+    let unreadable = |error: std::io::Error| {
+        let fault = TextFault::new(format!("cannot read `{}`: {error}", path.display()));
+        fault.help("a value that begins with `@` names a file; write `@@` for an `@` itself")
+    };
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    if is_text(ty) || is_bytes(ty) {
+        if !matches!(ty, Type::Char | Type::Enum(_)) {
+            return Ok(Supplied::Content(bytes));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| TextFault::new(format!("`{}` is not UTF-8", path.display())))?;
+        return Ok(Supplied::Datum(Datum::Text(text.trim_end_matches(['\r', '\n']).to_owned())));
+    }
+    let datum = serde_json::from_slice(&bytes)
+        .map_err(|error| TextFault::new(format!("`{}` is not JSON: {}", path.display(), place(&error))))?;
+    Ok(Supplied::Datum(datum))
+}
+
+const fn is_text(ty: &Type) -> bool {
+    matches!(ty, Type::String | Type::Char | Type::Enum(_))
+}
+
+fn is_bytes(ty: &Type) -> bool {
+    matches!(ty, Type::List(element) if **element == Type::U8)
+}
+
+/// Where the JSON breaks off, without quoting it.
+fn place(error: &serde_json::Error) -> String {
+    format!("line {} column {}", error.line(), error.column())
+}
+
+fn example(ty: &Type) -> String {
+    let example = match ty {
+        Type::Bool => "true",
+        Type::List(_) | Type::Tuple(_) | Type::Flags(_) => "'[1, 2]', in quotes for the shell",
+        Type::Record(_) | Type::Result(_) => "'{\"key\": 1}', in quotes for the shell",
+        Type::Option(_) => "null, or a value; a string in both kinds of quotes: '\"text\"'",
+        Type::Variant(_) => "'\"case\"' or '{\"case\": 1}', in quotes for the shell",
+        _ => "12", // what is left are numbers, and the types whose text is taken as it is
+    };
+    format!("for example {example}")
+}
+
+/// Reads a file of values: a TOML table, or a JSON object if the name ends in `.json`.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<(String, Datum)>, TextFault> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| TextFault::new(format!("cannot read `{shown}`: {error}")))?;
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let datum: Datum = if is_json {
+        serde_json::from_str(&text).map_err(|error| TextFault::new(format!("`{shown}` is not JSON: {}", place(&error))))?
+    } else {
+        toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.lines().count().max(1)));
+            TextFault::new(format!("`{shown}` is not TOML: line {line}: {}", error.message()))
+        })?
+    };
+    match datum {
+        Datum::Table(entries) => Ok(entries),
+        other => Err(TextFault::new(format!("`{shown}` holds {}, not an object of params by name", other.kind()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn supplied(ty: &str, text: &str) -> Result<Supplied, String> {
+        value(&Type::parse(ty).unwrap(), text).map_err(|fault| fault.message)
+    }
+
+    fn datum(ty: &str, text: &str) -> Datum {
+        match supplied(ty, text).unwrap() {
+            Supplied::Datum(datum) => datum,
+            Supplied::Content(_) => panic!("content"),
+        }
+    }
+
+    #[test]
+    fn text_is_text_and_all_else_is_json() {
+        assert_eq!(datum("string", "12"), Datum::Text("12".into()));
+        assert_eq!(datum("enum { a, b }", "a"), Datum::Text("a".into()));
+        assert_eq!(datum("string", "@@home"), Datum::Text("@home".into()));
+        assert_eq!(datum("u32", "12"), Datum::Int(12));
+        assert_eq!(datum("list<u8>", "[1]"), Datum::Array(vec![Datum::Int(1)]));
+        assert_eq!(datum("option<string>", "null"), Datum::Null);
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_without_quoting_it() {
+        let message = supplied("u32", "hunter2").unwrap_err();
+        assert!(message.contains("u32") && !message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn files_are_content_for_text_and_bytes_and_json_for_all_else() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"[1, 2]\n").unwrap();
+        let at = format!("@{}", file.path().display());
+        assert!(matches!(supplied("string", &at).unwrap(), Supplied::Content(bytes) if bytes == b"[1, 2]\n"));
+        assert!(matches!(supplied("list<u8>", &at).unwrap(), Supplied::Content(_)));
+        assert_eq!(datum("list<u32>", &at), Datum::Array(vec![Datum::Int(1), Datum::Int(2)]));
+        assert!(supplied("string", "@/nonexistent").unwrap_err().contains("cannot read"));
+    }
+
+    #[test]
+    fn params_files_are_toml_or_json() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("p.toml", "a = 1\nb = [true]\n"), ("p.json", r#"{"a": 1, "b": [true]}"#)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let entries = read_file(&path).unwrap();
+            assert_eq!(entries[0], ("a".into(), Datum::Int(1)), "{name}");
+            assert_eq!(entries[1], ("b".into(), Datum::Array(vec![Datum::Bool(true)])), "{name}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One run from its backend to its outputs: open, work, read what came out.
+//! Who is told of it, and when it is to stop, is handed in.
+
+use crate::app::Error;
+use crate::app::Refusal;
+use crate::app::Session;
+use crate::cache::Cache;
+use crate::engine;
+use crate::engine::Ended;
+use crate::engine::Engine;
+use crate::engine::Interrupt;
+use crate::engine::OutputValue;
+use crate::events::Fact;
+use crate::events::Recorder;
+use crate::model::FailurePolicy;
+use crate::model::RunStatus;
+use crate::plan::PlanRecord;
+use crate::sandbox::Sandbox;
+use crate::state;
+use crate::state::Backend;
+use crate::state::Entry;
+use crate::state::ErrorKind;
+use crate::state::HostId;
+use crate::state::Ledger;
+use crate::state::Mode;
+use crate::state::NodeId;
+use crate::state::OpenHow;
+use crate::state::OpenRequest;
+use crate::state::Opened;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How long a claim is held without being renewed.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// How long a run is kept after its last write, unless the manifest says otherwise.
+const TTL: Duration = Duration::from_hours(24);
+
+/// Most differences that are named when a run id has another plan.
+const MAX_DIFFERENCES: usize = 10;
+
+/// How a session is run.
+pub struct RunRequest {
+    /// Where it is kept.
+    pub backend: Arc<dyn Backend>,
+    /// Where results are shared between runs; none where that is off.
+    pub cache: Option<Arc<dyn Cache>>,
+    /// What to do with what is stored under its id.
+    pub mode: Mode,
+    /// What a failure does.
+    pub policy: FailurePolicy,
+    /// How many guests run at the same time.
+    pub slots: u32,
+    /// This host.
+    pub host: HostId,
+    /// Is told what happens.
+    pub recorder: Recorder,
+    /// Tells when to stop.
+    pub interrupt: watch::Receiver<Interrupt>,
+    /// Seeds the jitter of retries.
+    pub seed: u64,
+}
+
+/// How a run ended on this host.
+#[derive(Debug)]
+pub struct Report {
+    /// How; `Cancelled` where this host was told to stop.
+    pub status: RunStatus,
+    /// What came out, by name.
+    pub outputs: Vec<(String, OutputValue)>,
+}
+
+/// Works on a run until it has ended, or this host is told to stop.
+pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) -> Result<Report, Error> {
+    session.prepare(&sandbox)?;
+    let opened = open(session, &request).await?;
+    let began = Instant::now();
+    let RunRequest { cache, slots, recorder, interrupt, seed, .. } = request;
+    tell_of_begin(session, &opened, &recorder);
+    let engine = Engine { invoker: sandbox, cache, recorder: recorder.clone(), interrupt };
+    let settings = engine::Settings {
+        run: session.run.clone(),
+        bound: Arc::clone(&session.bound),
+        ledger: Arc::clone(&opened.ledger),
+        shape: Arc::clone(&session.shape),
+        epoch: opened.epoch,
+        slots,
+        lease: LEASE,
+        seed,
+    };
+    let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
+    let status = match engine::run(engine, settings).await.map_err(lost)? {
+        Ended::Run(status) => status,
+        Ended::Interrupted => RunStatus::Cancelled,
+    };
+    let outputs = outputs(session, opened.ledger.as_ref()).await.map_err(lost)?;
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    recorder.run(Fact::RunFinished { status, duration_ms });
+    Ok(Report { status, outputs })
+}
+
+async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> {
+    let open = OpenRequest {
+        run: session.run.clone(),
+        digest: *session.bound.digest(),
+        record: session.bound.record().encode().into(),
+        shape: Arc::clone(&session.shape),
+        mode: request.mode,
+        policy: request.policy,
+        ttl: session.manifest.state.ttl.unwrap_or(TTL),
+        host: request.host.clone(),
+        lease: LEASE,
+    };
+    request.backend.open(open).await.map_err(|error| match &error.kind {
+        ErrorKind::OtherDigest(stored) => other_plan(session, stored).into(),
+        _ => Error::Backend(error), // whatever else went wrong is the backend's
+    })
+}
+
+/// The run id belongs to another plan: here is how it differs.
+fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
+    let refusal = Refusal::new(format!("run `{}` exists with another plan", session.run));
+    let refusal = match PlanRecord::decode(stored) {
+        None => refusal.note("its stored plan is damaged or of another version, so the difference cannot be named"),
+        Some(stored) => {
+            let differences = session.bound.record().differences(&stored);
+            let more = differences.len().saturating_sub(MAX_DIFFERENCES);
+            let shown = differences.iter().take(MAX_DIFFERENCES);
+            let refusal = shown.fold(refusal, |refusal, difference| refusal.note(difference.to_string()));
+            if more > 0 { refusal.note(format!("and {more} more")) } else { refusal }
+        }
+    };
+    refusal.help(
+        "`--update` accepts the changed plan and keeps every result whose own call is unchanged, `--fresh` starts \
+         over, another `--run-id` leaves the stored run as it is",
+    )
+}
+
+fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
+    let name = session.manifest.name.to_string();
+    let wanted = session.targets.is_wanted.iter().filter(|wanted| **wanted).count();
+    let tasks = u32::try_from(wanted).unwrap_or(u32::MAX);
+    recorder.run(match opened.how {
+        OpenHow::Created | OpenHow::Joined => Fact::RunStarted { name, tasks },
+        OpenHow::Resumed { kept } => Fact::RunResumed { name, tasks, kept },
+    });
+}
+
+/// The outputs that belong to the run, and each target that none of them shows.
+async fn outputs(session: &Session, ledger: &dyn Ledger) -> Result<Vec<(String, OutputValue)>, state::Error> {
+    let declared = engine::outputs(&session.bound, ledger).await?.into_iter().zip(&session.targets.is_shown);
+    let mut outputs: Vec<_> = declared.filter(|(_, is_shown)| **is_shown).map(|(output, _)| output).collect();
+    let nodes: Vec<NodeId> = session.targets.extra.iter().map(|task| NodeId { task: *task, item: None }).collect();
+    for (node, entry) in nodes.iter().zip(ledger.fetch(&nodes).await?) {
+        let Some((task, ty)) = session.bound.plan().task(node.task).and_then(|task| Some((task, task.output.clone()?)))
+        else {
+            continue;
+        };
+        let value = match entry {
+            Entry::Done(bytes) => OutputValue::Value(ty, bytes),
+            Entry::Skipped(reason) => OutputValue::Skipped(reason),
+            Entry::Open | Entry::Failed(_) => OutputValue::Missing("its task has not finished".to_owned()),
+        };
+        outputs.push((task.name.to_string(), value));
+    }
+    Ok(outputs)
+}

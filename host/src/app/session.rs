@@ -1,0 +1,137 @@
+//! A checked manifest with all that one run of it is given: inputs, grants, targets, an id.
+//! Nothing of it has been started; opening the run at its backend is for `run`.
+
+use crate::app::Checked;
+use crate::app::Error;
+use crate::app::ParamTexts;
+use crate::app::grants;
+use crate::app::inputs;
+use crate::app::targets::Targets;
+use crate::app::targets::targets;
+use crate::config::Environment;
+use crate::engine;
+use crate::invoke;
+use crate::manifest::Manifest;
+use crate::model::Digest;
+use crate::model::Faults;
+use crate::model::RunId;
+use crate::model::Size;
+use crate::plan;
+use crate::plan::Bound;
+use crate::plan::Given;
+use crate::plan::Plan;
+use crate::sandbox::Component;
+use crate::sandbox::Metering;
+use crate::sandbox::Sandbox;
+use crate::state::Shape;
+use crate::value::Type;
+use std::sync::Arc;
+
+/// What a run is given besides its manifest.
+pub struct SessionRequest<'a> {
+    /// Values of params.
+    pub params: &'a ParamTexts,
+    /// Tasks to restrict the run to; empty for all.
+    pub targets: &'a [String],
+    /// The run.
+    pub run: RunId,
+    /// The variables of this host.
+    pub environment: &'a Environment,
+    /// What guests may be promised together.
+    pub memory: Size,
+}
+
+/// One run of a manifest, not yet begun.
+pub struct Session {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The run.
+    pub run: RunId,
+    /// What it computes.
+    pub bound: Arc<Bound>,
+    /// The same as a ledger sees it.
+    pub shape: Arc<Shape>,
+    pub(crate) targets: Targets,
+    components: Vec<Component>,
+    grants: Vec<invoke::Grants>,
+}
+
+impl Session {
+    /// Reads what the run is given and fits it to the plan; gives back all that is wrong with it.
+    pub fn new(checked: Checked, request: &SessionRequest<'_>) -> Result<Self, Error> {
+        let Checked { manifest, plan, components } = checked;
+        let targets = targets(&plan, request.targets)?;
+        let mut faults = Faults::none(manifest.source.clone());
+        let inputs = inputs::gather(&plan, request.params, request.environment, &mut faults);
+        let (grants, digests) = granted(&plan, &manifest, request.environment, &mut faults);
+        let given = Given { inputs, grants: digests, run: &request.run };
+        let bound = match plan::bind(&plan, given, &manifest.source) {
+            Ok(bound) if faults.is_empty() => bound,
+            Ok(_) => return Err(faults.into()),
+            Err(more) => {
+                faults.list.extend(more.list);
+                faults.sort();
+                return Err(faults.into());
+            }
+        };
+        let shape = engine::shape(&bound, &targets.is_wanted, request.memory);
+        Ok(Self {
+            manifest,
+            run: request.run.clone(),
+            bound: Arc::new(bound),
+            shape: Arc::new(shape),
+            targets,
+            components,
+            grants,
+        })
+    }
+
+    /// The outputs that the run may have, with their types.
+    pub fn outputs(&self) -> Vec<(&str, &Type)> {
+        let plan = self.bound.plan();
+        let declared = plan.outputs().iter().zip(&self.targets.is_shown).filter(|(_, is_shown)| **is_shown);
+        let declared = declared.map(|(output, _)| (output.name.as_str(), &output.ty));
+        let extra = self.targets.extra.iter().filter_map(|task| plan.task(*task));
+        declared.chain(extra.filter_map(|task| Some((task.name.as_str(), task.output.as_ref()?)))).collect()
+    }
+
+    /// Makes every function of the plan ready to be called, in the plan's order.
+    pub(crate) fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
+        let plan = self.bound.plan();
+        let is_metered = metered(plan);
+        for ((function, grants), is_metered) in plan.functions().iter().zip(&self.grants).zip(is_metered) {
+            let metering = if is_metered { Metering::Fuel } else { Metering::Time };
+            if let Some(component) = self.components.get(function.component) {
+                sandbox.prepare(component, &function.export, grants.clone(), metering)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn granted(
+    plan: &Plan,
+    manifest: &Manifest,
+    environment: &Environment,
+    faults: &mut Faults,
+) -> (Vec<invoke::Grants>, Vec<Digest>) {
+    let resolve = |function: &plan::Function| {
+        let resolved = grants::resolve(&function.grants, &manifest.folder, environment, faults);
+        (resolved.grants, resolved.digest)
+    };
+    let resolved = plan.functions().iter().map(resolve).unzip();
+    // Functions of one component share its grants, and its faults with them.
+    faults.list.dedup();
+    resolved
+}
+
+/// By function: whether some task that calls it counts fuel.
+fn metered(plan: &Plan) -> Vec<bool> {
+    let mut is_metered = vec![false; plan.functions().len()];
+    for task in plan.tasks().iter().filter(|task| task.limits.fuel.is_some()) {
+        if let Some(function) = is_metered.get_mut(task.function) {
+            *function = true;
+        }
+    }
+    is_metered
+}

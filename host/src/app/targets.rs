@@ -1,0 +1,96 @@
+//! Which tasks a run is about: all of them, or those that `--target` names and what they need.
+//! What a task needs is known from the plan.
+
+use crate::app::Refusal;
+use crate::model::TaskIdx;
+use crate::plan::Demand;
+use crate::plan::Plan;
+use crate::plan::Task;
+use std::collections::HashMap;
+
+/// The tasks of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Targets {
+    /// By position: whether the task belongs to the run.
+    pub(crate) is_wanted: Vec<bool>,
+    /// By position in the plan's outputs: whether all that the output needs belongs to the run.
+    pub(crate) is_shown: Vec<bool>,
+    /// Tasks that were named and that no shown output reads: they are outputs by themselves.
+    pub(crate) extra: Vec<TaskIdx>,
+}
+
+/// The tasks that `names` name, and all that they need; every task where there are no names.
+pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal> {
+    if names.is_empty() {
+        let (is_wanted, is_shown) = (vec![true; plan.tasks().len()], vec![true; plan.outputs().len()]);
+        return Ok(Targets { is_wanted, is_shown, extra: Vec::new() });
+    }
+    let positions: HashMap<&str, TaskIdx> =
+        (0..).map(TaskIdx::new).zip(plan.tasks()).map(|(at, task)| (task.name.as_str(), at)).collect();
+    let mut named = Vec::with_capacity(names.len());
+    for name in names {
+        let at = positions.get(name.as_str()).copied();
+        named.push(at.ok_or_else(|| unknown(name, plan))?);
+    }
+    Ok(restricted(plan, named))
+}
+
+fn restricted(plan: &Plan, mut extra: Vec<TaskIdx>) -> Targets {
+    let is_wanted = closure(plan, &extra);
+    let mut is_shown = Vec::with_capacity(plan.outputs().len());
+    for output in plan.outputs() {
+        let mut reads = Vec::new();
+        output.binding.each_task(&mut |task| reads.push(task));
+        let is_whole = reads.iter().all(|task| is_wanted.get(task.index()).copied().unwrap_or(false));
+        if is_whole {
+            extra.retain(|task| !reads.contains(task));
+        }
+        is_shown.push(is_whole);
+    }
+    Targets { is_wanted, is_shown, extra }
+}
+
+fn unknown(name: &str, plan: &Plan) -> Refusal {
+    let names = || plan.tasks().iter().map(|task| task.name.as_str());
+    let refusal = Refusal::new(format!("`--target {name}` names no task of this manifest"));
+    match names().find(|known| known.eq_ignore_ascii_case(name)) {
+        Some(known) => refusal.help(format!("did you mean `{known}`?")),
+        None => refusal.help(format!("its tasks are {}", names().take(20).collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn closure(plan: &Plan, named: &[TaskIdx]) -> Vec<bool> {
+    let mut is_wanted = vec![false; plan.tasks().len()];
+    let mut open = named.to_vec();
+    while let Some(at) = open.pop() {
+        let (Some(task), Some(wanted)) = (plan.task(at), is_wanted.get_mut(at.index())) else {
+            continue;
+        };
+        if !std::mem::replace(wanted, true) {
+            each_needed(task, &mut |needed| open.push(needed));
+        }
+    }
+    is_wanted
+}
+
+/// Every task that may be looked at to run `task`.
+fn each_needed(task: &Task, visit: &mut dyn FnMut(TaskIdx)) {
+    task.waits_for.iter().copied().for_each(&mut *visit);
+    task.args.iter().for_each(|arg| arg.each_task(visit));
+    task.for_each.iter().for_each(|list| list.list.each_task(visit));
+    if let Some(when) = &task.when {
+        when.subject.each_task(visit);
+    }
+    if let Some(demand) = &task.demand {
+        each_selector(demand, visit);
+    }
+}
+
+fn each_selector(demand: &Demand, visit: &mut dyn FnMut(TaskIdx)) {
+    for clause in &demand.any {
+        clause.gates.iter().for_each(|gate| gate.selector.each_task(visit));
+        if let Some(consumer) = &clause.consumer {
+            each_selector(consumer, visit);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The command line as types: every flag with its help, nothing decided.
+//! What a command does stands in `commands`; which setting wins is for `config`.
+
+use crate::app::ParamTexts;
+use crate::cli::outputs::Format;
+use crate::cli::progress::Progress;
+use crate::config::LogFormat;
+use crate::config::LogLevel;
+use crate::config::Overrides;
+use crate::model::RunId;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Runs typed graphs of WebAssembly components, each task in a fresh sandbox.
+#[derive(Debug, Parser)]
+#[command(name = "cascade-host", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// Settings file of this host; by default `cascade-host/config.toml` in the configuration folder
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What is told on stderr.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct LogArguments {
+    /// How much is told: error, warn, info, debug or trace [default: info]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = LogLevel::parse)]
+    pub(crate) log_level: Option<LogLevel>,
+
+    /// In which form: human or json [default: human]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = LogFormat::parse)]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a manifest, or resume a run of it, and print its outputs as one JSON object
+    Run(Box<RunArguments>),
+    /// Check everything that can be checked without running
+    Check(CheckArguments),
+    /// Show what a run would do with each task, and why
+    Plan(Box<PlanArguments>),
+    /// Show what a component exports, and what it asks of its host
+    Inspect(InspectArguments),
+    /// Run the build commands of a manifest's components
+    Build(BuildArguments),
+    /// Print stored results of a run
+    Output(OutputArguments),
+}
+
+/// Where results are.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackendArguments {
+    /// Where results are kept [default: $CASCADE_STATE, then the manifest's, then memory:]
+    #[arg(long, value_name = "URI")]
+    pub(crate) state: Option<String>,
+}
+
+/// Where results are shared between runs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CacheArguments {
+    /// Where pure results are shared between runs, or `off` [default: $CASCADE_CACHE, then the manifest's, then off]
+    #[arg(long, value_name = "URI|off")]
+    pub(crate) cache: Option<String>,
+}
+
+/// Values of the run's params.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ParamArguments {
+    /// Value of a param: text as it is for string, char and enum, JSON for all else; `@file` reads a file, `@@` is a `@`
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+
+    /// File with values of params: a TOML table, or a JSON object if its name ends in .json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) params_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The manifest
+    pub(crate) manifest: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) params: ParamArguments,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
+
+    /// Id of the run; the same id again resumes it [default: generated]
+    #[arg(long, value_name = "ID", value_parser = RunId::new)]
+    pub(crate) run_id: Option<RunId>,
+
+    /// Start over: forget what is stored under the run's id
+    #[arg(long, conflicts_with = "update")]
+    pub(crate) fresh: bool,
+
+    /// Accept a changed plan: keep every stored result whose own call is unchanged
+    #[arg(long)]
+    pub(crate) update: bool,
+
+    /// How many tasks run at the same time [default: one a core]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: Option<u32>,
+
+    /// Memory that running tasks may be promised together, by their limits [default: three quarters of the machine's]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+
+    /// Run only these tasks and what they need
+    #[arg(long, value_name = "TASK", num_args = 1.., value_delimiter = ',')]
+    pub(crate) target: Vec<String>,
+
+    /// When a task fails, finish every branch that does not need it
+    #[arg(long, conflicts_with = "fail_fast")]
+    pub(crate) keep_going: bool,
+
+    /// When a task fails, stop running tasks too
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+
+    /// Run the components' build commands first
+    #[arg(long)]
+    pub(crate) build: bool,
+
+    /// Write what happens as JSON lines to a file, which is replaced; `-` is stderr, in place of the log
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) events: Option<PathBuf>,
+
+    /// How progress is shown on stderr: auto, bar, plain or none
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub(crate) progress: Progress,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArguments,
+
+    /// Print only this output
+    #[arg(long, value_name = "NAME")]
+    pub(crate) output: Option<String>,
+}
+
+/// The form of what is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct FormatArguments {
+    /// Form of the results; raw is the bytes of one string or list<u8>
+    #[arg(short = 'o', long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The manifest
+    pub(crate) manifest: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// The manifest
+    pub(crate) manifest: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) params: ParamArguments,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
+
+    /// The run whose stored results count [default: a new run]
+    #[arg(long, value_name = "ID", value_parser = RunId::new)]
+    pub(crate) run_id: Option<RunId>,
+
+    /// Plan only these tasks and what they need
+    #[arg(long, value_name = "TASK", num_args = 1.., value_delimiter = ',')]
+    pub(crate) target: Vec<String>,
+
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The component
+    pub(crate) component: PathBuf,
+
+    /// Print the same as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArguments {
+    /// The manifest
+    pub(crate) manifest: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// The run
+    #[arg(value_parser = RunId::new)]
+    pub(crate) run: RunId,
+
+    /// The task, or `task[i]` for an element of a for-each; without one, every stored result
+    pub(crate) task: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArguments,
+}
+
+impl ParamArguments {
+    /// What is given, for the application.
+    pub(crate) fn texts(&self) -> ParamTexts {
+        ParamTexts { pairs: self.params.clone(), file: self.params_file.clone() }
+    }
+}
+
+impl Arguments {
+    /// What the flags say of the host's settings.
+    pub(crate) fn overrides(&self) -> Overrides {
+        let LogArguments { log_level, log_format } = self.log;
+        let log = Overrides { log_level, log_format, ..Overrides::default() };
+        match &self.command {
+            Command::Run(run) => Overrides {
+                state: run.backend.state.clone(),
+                cache: run.cache.cache.clone(),
+                memory: run.memory.clone(),
+                jobs: run.jobs,
+                ..log
+            },
+            Command::Plan(plan) => {
+                Overrides { state: plan.backend.state.clone(), cache: plan.cache.cache.clone(), ..log }
+            }
+            Command::Output(output) => Overrides { state: output.backend.state.clone(), ..log },
+            Command::Check(_) | Command::Inspect(_) | Command::Build(_) => log,
+        }
+    }
+}

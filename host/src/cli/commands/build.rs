@@ -1,0 +1,33 @@
+//! `build`: runs the build commands of a manifest's components.
+//! What the commands print goes to stderr.
+
+use crate::app;
+use crate::app::Error;
+use crate::cli::args::BuildArguments;
+use crate::cli::exit::Exit;
+use crate::cli::terminal::say;
+use crate::graph::Resolved;
+use crate::manifest::Manifest;
+
+/// Builds what a manifest says how to build.
+pub(crate) fn build(arguments: &BuildArguments) -> Result<Exit, Error> {
+    let resolved = app::read(&arguments.manifest)?;
+    if build_all(&resolved)? == 0 {
+        say(&format!("{}: no component has a `build` command\n", arguments.manifest.display()));
+    }
+    Ok(Exit::Success)
+}
+
+/// Runs the build commands of a sound manifest and counts them.
+pub(crate) fn build_all(resolved: &Resolved) -> Result<usize, Error> {
+    if !resolved.faults.is_empty() {
+        return Err(resolved.faults.clone().into());
+    }
+    let manifest: &Manifest = resolved.graph.manifest();
+    let steps = app::build_steps(manifest);
+    for step in &steps {
+        say(&format!("building {}: {}\n", step.components.join(", "), step.command));
+        app::build(step)?;
+    }
+    Ok(steps.len())
+}

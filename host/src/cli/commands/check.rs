@@ -1,0 +1,24 @@
+//! `check`: everything that can be checked without running.
+//! Says on stderr that all is well; stdout carries results only, and there are none.
+
+use crate::app;
+use crate::app::Error;
+use crate::cli::args::CheckArguments;
+use crate::cli::exit::Exit;
+use crate::cli::start::Host;
+use crate::cli::terminal::say;
+
+/// Checks a manifest and its components.
+pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Error> {
+    let resolved = app::read(&arguments.manifest)?;
+    let sandbox = app::open_sandbox(&host.settings)?;
+    let checked = app::check(resolved, &sandbox)?;
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    say(&format!(
+        "{}: {} and {} are sound\n",
+        arguments.manifest.display(),
+        count(checked.plan.tasks().len(), "task"),
+        count(checked.components.len(), "component"),
+    ));
+    Ok(Exit::Success)
+}

@@ -1,0 +1,8 @@
+//! The commands, one file each: from arguments to the application and back to what is printed.
+//! How things look stands beside; what they do is for `app`.
+
+pub(crate) mod run;
+pub(crate) mod check;
+pub(crate) mod inspect;
+pub(crate) mod build;
+pub(crate) mod output;

@@ -1,0 +1,51 @@
+//! `output`: prints stored results of a run.
+//! Their types are not stored: values are shown by what their bytes say.
+
+use crate::app;
+use crate::app::Backends;
+use crate::app::Error;
+use crate::app::Refusal;
+use crate::app::StoredResult;
+use crate::cli::args::OutputArguments;
+use crate::cli::exit::Exit;
+use crate::cli::outputs;
+use crate::cli::outputs::OutputFault;
+use crate::cli::start::Host;
+use crate::cli::terminal::give;
+use crate::cli::terminal::stdout_reader;
+use crate::manifest::BackendSection;
+
+/// Prints one stored result, or all of a run by task.
+pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, Error> {
+    let state = Backends::new().state(&host.settings, &BackendSection::default(), &host.environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::new("cannot start the runtime").caused_by(error))?;
+    let task = arguments.task.as_deref();
+    let results = runtime.block_on(app::stored_results(state.backend.as_ref(), &arguments.run, task))?;
+    let (format, layout) = (arguments.format.format, stdout_reader().into());
+    let bytes = match (task, &*results) {
+        (Some(_), [StoredResult { name, value }]) => outputs::render_one(name, value, format, layout),
+        (Some(_), _) | (None, _) => {
+            let results: Vec<_> = results.into_iter().map(|result| (result.name, result.value)).collect();
+            outputs::render_stored(&results, format, layout)
+        }
+    };
+    print(&bytes.map_err(refusal)?)
+}
+
+/// Writes results to stdout.
+pub(crate) fn print(bytes: &[u8]) -> Result<Exit, Error> {
+    give(bytes).map_err(|error| Refusal::new("cannot write to stdout").caused_by(error))?;
+    Ok(Exit::Success)
+}
+
+/// Results that cannot be printed in the form that was asked for.
+pub(crate) fn refusal(fault: OutputFault) -> Refusal {
+    let refusal = Refusal::new(fault.to_string());
+    match fault.help() {
+        Some(help) => refusal.help(help),
+        None => refusal,
+    }
+}

@@ -1,0 +1,139 @@
+//! `run`: runs a manifest, or resumes a run of it, and prints its outputs.
+//! Listens for signals and owns what is shown meanwhile; the run itself is for `app`.
+
+use crate::app;
+use crate::app::Backends;
+use crate::app::Error;
+use crate::app::Refusal;
+use crate::app::Report;
+use crate::app::RunRequest;
+use crate::app::Session;
+use crate::app::SessionRequest;
+use crate::app::StateBackend;
+use crate::cli::args::RunArguments;
+use crate::cli::commands::build::build_all;
+use crate::cli::commands::output;
+use crate::cli::exit::Exit;
+use crate::cli::listeners::Listeners;
+use crate::cli::outputs;
+use crate::cli::resume::how_to_resume;
+use crate::cli::signals;
+use crate::cli::start::Host;
+use crate::cli::terminal::say;
+use crate::cli::terminal::stdout_reader;
+use crate::config::host_name;
+use crate::engine::Interrupt;
+use crate::events::Recorder;
+use crate::model::Clock as _;
+use crate::model::FailurePolicy;
+use crate::model::Random;
+use crate::model::RunId;
+use crate::model::RunStatus;
+use crate::model::SystemClock;
+use crate::state::HostId;
+use crate::state::Mode;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Threads beside those that run guests: one for the engine's own loop.
+const SPARE_THREADS: usize = 1;
+
+/// Runs a manifest.
+pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> {
+    let resolved = app::read(&arguments.manifest)?;
+    if arguments.build {
+        build_all(&resolved)?;
+    }
+    let sandbox = app::open_sandbox(&host.settings)?;
+    let checked = app::check(resolved, &sandbox)?;
+    let mut random = Random::from_system();
+    let run = match &arguments.run_id {
+        Some(run) => run.clone(),
+        None => RunId::generate(SystemClock.now(), &mut random),
+    };
+    let request = SessionRequest {
+        params: &arguments.params.texts(),
+        targets: &arguments.target,
+        run,
+        environment: &host.environment,
+        memory: host.settings.memory,
+    };
+    let session = Session::new(checked, &request)?;
+    let choice = arguments.output.as_deref();
+    outputs::check(&session.outputs(), choice, arguments.format.format).map_err(output::refusal)?;
+    let backends = Backends::new();
+    let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
+    let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
+
+    let name = format!("{}-{}-{:08x}", host_name(), std::process::id(), random.below(1 << 32));
+    let listeners = Listeners::open(host, arguments, &session.run, &name)?;
+    let (stop, interrupt) = watch::channel(Interrupt::None);
+    let request = RunRequest {
+        backend: Arc::clone(&state.backend),
+        cache,
+        mode: mode(arguments),
+        policy: policy(arguments),
+        slots: host.settings.jobs,
+        host: HostId(name.into()),
+        recorder: Recorder::new(Arc::new(SystemClock), listeners.sinks()),
+        interrupt,
+        seed: random.next_u64(),
+    };
+    let threads = usize::try_from(host.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::new("cannot start the runtime").caused_by(error))?;
+    let report = runtime.block_on(async {
+        let run = app::run(&session, Arc::new(sandbox), request);
+        signals::until_done(run, stop).await
+    });
+    listeners.close();
+    finish(report?, &Finished { arguments, session: &session, state: &state })
+}
+
+fn mode(arguments: &RunArguments) -> Mode {
+    match (arguments.fresh, arguments.update) {
+        (true, _) => Mode::Fresh,
+        (false, true) => Mode::Update,
+        (false, false) => Mode::Resume,
+    }
+}
+
+fn policy(arguments: &RunArguments) -> FailurePolicy {
+    match (arguments.keep_going, arguments.fail_fast) {
+        (true, _) => FailurePolicy::KeepGoing,
+        (false, true) => FailurePolicy::FailFast,
+        (false, false) => FailurePolicy::Finish,
+    }
+}
+
+/// A run that has ended, and where it came from.
+struct Finished<'a> {
+    arguments: &'a RunArguments,
+    session: &'a Session,
+    state: &'a StateBackend,
+}
+
+/// Prints the outputs if there are to be any, and how to go on if the run has not succeeded.
+fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
+    let Finished { arguments, session, state } = finished;
+    let exit = match report.status {
+        RunStatus::Succeeded => Exit::Success,
+        RunStatus::Failed => Exit::TaskFailed,
+        RunStatus::Cancelled | RunStatus::Running => Exit::Interrupted,
+    };
+    let has_outputs = exit == Exit::Success || (exit == Exit::TaskFailed && arguments.keep_going);
+    if has_outputs {
+        let chosen = outputs::choose(report.outputs, arguments.output.as_deref()).map_err(output::refusal)?;
+        let rendered = outputs::render(&chosen, arguments.format.format, stdout_reader().into());
+        let rendered = rendered.map_err(output::refusal)?;
+        rendered.left_out.iter().for_each(|line| say(&format!("{line}\n")));
+        output::print(&rendered.bytes)?;
+    }
+    if exit != Exit::Success {
+        say(&how_to_resume(exit, arguments, &session.run, &state.uri));
+    }
+    Ok(exit)
+}

@@ -1,0 +1,118 @@
+//! Exit codes, and the one place that shows why a command could not do what it was asked.
+//! The classes of errors are for `app` to tell.
+
+use crate::app::Error;
+use crate::app::Refusal;
+use crate::cli::chain;
+use crate::cli::diagnostic;
+use crate::cli::style::Ink;
+use crate::cli::style::Style;
+use crate::cli::style::harmless;
+use crate::cli::terminal::say;
+use crate::cli::terminal::stderr_style;
+use crate::state::ErrorKind;
+use std::process::ExitCode;
+
+/// How the process ends. A bug in the host ends it with 101, which is what a panic does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It did what it was asked.
+    Success,
+    /// A task failed.
+    TaskFailed,
+    /// Wrong usage or manifest, or a run id of another plan; nothing was run.
+    Usage,
+    /// The state or the cache refused or was lost.
+    Backend,
+    /// No such run or task.
+    Missing,
+    /// Interrupted or cancelled; the run can be resumed.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::TaskFailed => 1,
+            Exit::Usage => 2,
+            Exit::Backend => 3,
+            Exit::Missing => 4,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Shows an error on stderr and tells how the process is to end.
+pub(crate) fn report(error: &Error) -> Exit {
+    say(&shown(error, stderr_style()));
+    exit_of(error)
+}
+
+fn exit_of(error: &Error) -> Exit {
+    match error {
+        Error::Faults(_) | Error::Refused(_) | Error::Settings(_) | Error::SettingsFile(_) | Error::Component(_) => {
+            Exit::Usage
+        }
+        Error::Backend(error) => match error.kind {
+            ErrorKind::Uri | ErrorKind::OtherDigest(_) => Exit::Usage,
+            ErrorKind::NoRun => Exit::Missing,
+            ErrorKind::Unavailable | ErrorKind::Refused | ErrorKind::Held | ErrorKind::Misuse => Exit::Backend,
+        },
+        Error::Lost { .. } => Exit::Backend,
+        Error::Missing { .. } => Exit::Missing,
+    }
+}
+
+fn shown(error: &Error, style: Style) -> String {
+    match error {
+        Error::Faults(faults) => diagnostic::render(faults, style),
+        Error::Refused(refusal) => refused(refusal, style),
+        Error::Component(error) => chain::render(error, error.help(), style),
+        Error::Backend(error) => chain::render(error, error.help(), style),
+        Error::Lost { source, .. } => chain::render(error, source.help(), style),
+        Error::Missing { help, .. } => chain::render(error, Some(help), style),
+        Error::Settings(fault) => chain::render(fault, fault.help(), style),
+        Error::SettingsFile(fault) => chain::render(fault, None, style),
+    }
+}
+
+fn refused(refusal: &Refusal, style: Style) -> String {
+    let mut text = chain::render(refusal, None, style);
+    for note in &refusal.notes {
+        text.push_str(&format!("{}: {}\n", style.paint(Ink::Title, "note"), harmless(note)));
+    }
+    if let Some(help) = &refusal.help {
+        text.push_str(&format!("{}: {}\n", style.paint(Ink::Calm, "help"), harmless(help)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state;
+
+    #[test]
+    fn classes_of_errors_have_the_codes_of_the_contract() {
+        let backend = |kind| Error::Backend(state::Error::new(kind, "cannot open the run"));
+        for (error, exit) in [
+            (Error::Refused(Refusal::new("no")), Exit::Usage),
+            (backend(ErrorKind::Unavailable), Exit::Backend),
+            (backend(ErrorKind::NoRun), Exit::Missing),
+            (backend(ErrorKind::Uri), Exit::Usage),
+            (Error::Missing { message: "no".into(), help: "yes".into() }, Exit::Missing),
+        ] {
+            assert_eq!(exit_of(&error), exit, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_shows_its_facts_and_what_would_help() {
+        let refusal = Refusal::new("run `a` exists with another plan").note("task `b` is new").help("use `--update`");
+        assert_eq!(
+            shown(&Error::Refused(refusal), Style::Plain),
+            "error: run `a` exists with another plan\nnote: task `b` is new\nhelp: use `--update`\n"
+        );
+    }
+}

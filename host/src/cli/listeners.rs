@@ -1,0 +1,81 @@
+//! Everybody who is told what happens in a run: the log, the progress, the file of events.
+//! How each shows it stands beside.
+
+use crate::app::Error;
+use crate::app::Refusal;
+use crate::cli::args::RunArguments;
+use crate::cli::human::Human;
+use crate::cli::jsonlog::JsonLog;
+use crate::cli::progress::Follower;
+use crate::cli::progress::Progress;
+use crate::cli::progress::Shown;
+use crate::cli::screen::Screen;
+use crate::cli::start::Host;
+use crate::cli::terminal::stderr_reader;
+use crate::cli::terminal::stderr_style;
+use crate::config::LogFormat;
+use crate::events::JsonLines;
+use crate::events::Sink;
+use crate::model::RunId;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The sinks of one run.
+pub(crate) struct Listeners {
+    sinks: Vec<Arc<dyn Sink>>,
+}
+
+impl Listeners {
+    /// Opens what the arguments ask for.
+    pub(crate) fn open(host: &Host, arguments: &RunArguments, run: &RunId, name: &str) -> Result<Self, Error> {
+        let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
+        match arguments.events.as_deref() {
+            // stdout carries results only: events that go to a stream go to stderr, in place of the log.
+            Some(path) if path == Path::new("-") => {
+                sinks.push(Arc::new(JsonLines::new(run.clone(), name, io::stderr())));
+                return Ok(Self { sinks });
+            }
+            Some(path) => sinks.push(Arc::new(JsonLines::new(run.clone(), name, events_file(path)?))),
+            None => {}
+        }
+        let shown = shown(host.settings.log_format, arguments.progress);
+        let screen = Arc::new(Screen::new(shown, anstream::stderr()));
+        if shown != Shown::None {
+            sinks.push(Arc::new(Follower(Arc::clone(&screen))));
+        }
+        let level = host.settings.log_level;
+        sinks.push(match host.settings.log_format {
+            LogFormat::Human => Arc::new(Human::new(level, stderr_style(), screen)),
+            LogFormat::Json => Arc::new(JsonLog::new(run.clone(), name, level, screen)),
+        });
+        Ok(Self { sinks })
+    }
+
+    /// Handles to all of them.
+    pub(crate) fn sinks(&self) -> Vec<Arc<dyn Sink>> {
+        self.sinks.clone()
+    }
+
+    /// Waits for the last line of each; everybody else has let go of them by now.
+    pub(crate) fn close(self) {
+        drop(self.sinks);
+    }
+}
+
+/// A log for programs has no progress for people in between.
+fn shown(format: LogFormat, progress: Progress) -> Shown {
+    match format {
+        LogFormat::Human => progress.shown(stderr_reader()),
+        LogFormat::Json => Shown::None,
+    }
+}
+
+fn events_file(path: &Path) -> Result<File, Refusal> {
+    File::create(path).map_err(|error| {
+        Refusal::new(format!("cannot write the events to `{}`", path.display()))
+            .help("give a file in a folder that exists, or `-` for stderr")
+            .caused_by(error)
+    })
+}

@@ -1,0 +1,45 @@
+//! The process from its arguments to its exit code.
+//! What each command does stands in `commands`.
+
+use crate::app::Error;
+use crate::cli::args::Arguments;
+use crate::cli::args::Command;
+use crate::cli::commands;
+use crate::cli::exit::Exit;
+use crate::cli::exit::report;
+use crate::config::Environment;
+use crate::config::Settings;
+use crate::config::SettingsFile;
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// What every command may ask for.
+pub(crate) struct Host {
+    /// The variables of this process.
+    pub(crate) environment: Environment,
+    /// The settings, as far as no manifest has a say.
+    pub(crate) settings: Settings,
+}
+
+/// Runs the command that this process was started with.
+#[must_use]
+pub fn start() -> ExitCode {
+    let arguments = Arguments::parse();
+    let exit = command(&arguments).unwrap_or_else(|error| report(&error));
+    exit.into()
+}
+
+fn command(arguments: &Arguments) -> Result<Exit, Error> {
+    let environment = Environment::of_process();
+    let file = SettingsFile::read(arguments.config.as_deref(), &environment)?;
+    let settings = Settings::new(&arguments.overrides(), &environment, &file)?;
+    let host = Host { environment, settings };
+    match &arguments.command {
+        Command::Run(run) => commands::run::run(&host, run),
+        Command::Check(check) => commands::check::check(&host, check),
+        Command::Plan(_) => Ok(Exit::Success),
+        Command::Inspect(inspect) => commands::inspect::inspect(&host, inspect),
+        Command::Build(build) => commands::build::build(build),
+        Command::Output(output) => commands::output::output(&host, output),
+    }
+}

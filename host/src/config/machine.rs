@@ -1,0 +1,61 @@
+//! What this machine has: cores, memory, a name.
+//! How much of it a run may use is for the settings.
+
+use crate::model::Size;
+use std::fs;
+use std::num::NonZeroUsize;
+
+/// What is left to the host itself and to others: guests together get three quarters of the machine.
+const SHARE: (u64, u64) = (3, 4);
+
+/// The budget where the machine does not tell its memory.
+const FALLBACK: u64 = 1 << 30;
+
+/// How many guests run at the same time unless the user says otherwise.
+#[must_use]
+pub fn cores() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    u32::try_from(cores).unwrap_or(u32::MAX)
+}
+
+/// How much memory guests may be promised together: three quarters of the machine's, or of its control group's.
+#[must_use]
+pub fn memory_budget() -> Size {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    let bound = [machine, group].into_iter().flatten().min().unwrap_or(FALLBACK);
+    Size::bytes(bound / SHARE.1 * SHARE.0)
+}
+
+/// `MemTotal` of `/proc/meminfo`, in bytes.
+fn total(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// What this machine calls itself, in letters that a host id may have.
+#[must_use]
+pub fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let clean: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).collect();
+    if clean.is_empty() { "host".to_owned() } else { clean }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_total_of_meminfo() {
+        assert_eq!(total("MemTotal:       24540108 kB\nMemFree: 1 kB\n"), Some(24_540_108 * 1024));
+        assert_eq!(total("nothing"), None);
+    }
+
+    #[test]
+    fn this_machine_has_some_of_everything() {
+        assert!(cores() > 0);
+        assert!(memory_budget() > Size::bytes(0));
+        assert!(!host_name().is_empty());
+    }
+}
