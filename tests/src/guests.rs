@@ -1,0 +1,131 @@
+//! Builds components from source, each toolchain once per test process; cargo, pip and npm keep what they made.
+//! Which guest a test calls is for the test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A toolchain that a machine may not have, with the variable by which a user says that it cannot be installed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Toolchain {
+    /// Python 3.10 or later, with `venv` and PyPI.
+    Python,
+    /// Node 20 or later, with npm.
+    JavaScript,
+}
+
+impl Toolchain {
+    /// Whether the user said, by `CASCADE_TEST_WITHOUT`, that this machine cannot have it.
+    pub fn is_declined(self) -> bool {
+        let name = match self {
+            Self::Python => "python",
+            Self::JavaScript => "javascript",
+        };
+        let declined = std::env::var("CASCADE_TEST_WITHOUT").unwrap_or_default();
+        declined.split(',').any(|word| word.trim() == name)
+    }
+}
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in a folder of the repository")
+}
+
+fn guests() -> PathBuf {
+    repository().join("tests/guests")
+}
+
+/// Builds the guests in Rust and gives the folder of their components.
+pub fn build_rust_guests() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        cargo_wasm(&guests());
+        guests().join("target/wasm32-wasip2/release")
+    })
+}
+
+/// Builds the plugins and gives the folder of their components.
+pub fn build_plugins() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let plugins = repository().join("plugins");
+        cargo_wasm(&plugins);
+        plugins.join("target/wasm32-wasip2/release")
+    })
+}
+
+/// Builds the guest in Python and gives its component.
+pub fn build_python() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let (folder, venv) = (guests(), guests().join("target/venv"));
+        let tool = venv.join("bin/componentize-py");
+        if !tool.exists() {
+            run(Command::new("python3").args(["-m", "venv"]).arg(&venv), "apt-get install python3-venv");
+            let pip = venv.join("bin/pip");
+            let requirements = folder.join("python/requirements.txt");
+            run(Command::new(pip).args(["install", "-q", "-r"]).arg(requirements), "give this machine access to PyPI");
+        }
+        let built = folder.join("target/python.wasm");
+        let sources = ["python/app.py", "python/wit", "python/requirements.txt"].map(|source| folder.join(source));
+        if is_older(&built, &sources) {
+            let mut command = Command::new(tool);
+            command.current_dir(&folder).args(["-d", "python/wit", "-w", "app", "componentize", "--stub-wasi"]);
+            run(command.args(["-p", "python", "app", "-o", "target/python.wasm"]), "see tests/guests/README.md");
+        }
+        built
+    })
+}
+
+/// Builds the guest in JavaScript and gives its component.
+pub fn build_javascript() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = guests().join("javascript");
+        if !folder.join("node_modules").exists() {
+            let mut command = Command::new("npm");
+            command.current_dir(&folder).args(["install", "--silent", "--no-package-lock", "--no-fund", "--no-audit"]);
+            run(&mut command, "apt-get install nodejs npm (Node 20 or later), with access to the npm registry");
+        }
+        let built = guests().join("target/javascript.wasm");
+        let sources = ["app.js", "build.mjs", "wit", "package.json"].map(|source| folder.join(source));
+        if is_older(&built, &sources) {
+            std::fs::create_dir_all(guests().join("target")).expect("the target folder can be made");
+            run(Command::new("node").arg(folder.join("build.mjs")).arg(&built), "see tests/guests/README.md");
+        }
+        built
+    })
+}
+
+fn cargo_wasm(folder: &Path) {
+    let mut command = Command::new("cargo");
+    command.current_dir(folder).args(["build", "--release", "--quiet", "--locked", "--target", "wasm32-wasip2"]);
+    // The variables of the outer cargo are about the host's build, not about this one.
+    command.args(["--target-dir", "target"]).env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS");
+    run(&mut command, "rustup target add wasm32-wasip2");
+}
+
+fn run(command: &mut Command, remedy: &str) {
+    let shown = format!("{command:?}");
+    match command.output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            panic!("{shown} failed; if something is not installed: {remedy}\n{said}");
+        }
+        Err(error) => panic!("{shown} cannot be started: {error}; install it: {remedy}"),
+    }
+}
+
+/// Whether a file is missing, or older than one of its sources.
+fn is_older(built: &Path, sources: &[PathBuf]) -> bool {
+    let time = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+    let Some(built) = time(built) else { return true };
+    sources.iter().filter_map(|source| newest(source)).any(|source| source > built)
+}
+
+fn newest(path: &Path) -> Option<std::time::SystemTime> {
+    let own = std::fs::metadata(path).and_then(|data| data.modified()).ok()?;
+    let Ok(entries) = std::fs::read_dir(path) else { return Some(own) };
+    entries.flatten().filter_map(|entry| newest(&entry.path())).chain([own]).max()
+}

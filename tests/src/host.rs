@@ -1,0 +1,196 @@
+//! Starts the binary as a user would, and keeps what it said.
+//! The binary is built first if it is not there or older than its sources.
+
+use crate::guests::repository;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// No test waits longer than this for the host: one that hangs fails.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// One start of the binary.
+pub struct Host {
+    command: Command,
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code; none if a signal killed it.
+    pub code: Option<i32>,
+    /// Its stdout.
+    pub stdout: Vec<u8>,
+    /// Its stderr.
+    pub stderr: String,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+/// A process that runs.
+pub struct Running {
+    child: Child,
+    since: Instant,
+}
+
+/// The binary under test, built by the same cargo in the same profile as the tests themselves.
+fn binary() -> &'static PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let own = std::env::current_exe().expect("a test knows its own path");
+        let profile = own.parent().and_then(|deps| deps.parent()).expect("tests stand in target/PROFILE/deps");
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(repository()).args(["build", "--quiet", "--package", "cascade-host", "--bin", "cascade-host"]);
+        let built = command.status().expect("cargo can be started");
+        assert!(built.success(), "the binary does not build");
+        profile.join("cascade-host")
+    })
+}
+
+impl Host {
+    /// The binary with arguments; no variable of this process that the host would read reaches it.
+    pub fn new<const N: usize>(arguments: [&str; N]) -> Self {
+        let mut command = Command::new(binary());
+        for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+            if name.starts_with("CASCADE_") || ["NO_COLOR", "CLICOLOR_FORCE", "XDG_CONFIG_HOME"].contains(&name.as_str()) {
+                command.env_remove(name);
+            }
+        }
+        // Compiled code is shared by all tests: compiling is not what they are about.
+        let code = repository().join("target/test-code");
+        command.env("CASCADE_CODE_CACHE", code).env("CASCADE_CONFIG", "/dev/null");
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<const N: usize>(mut self, arguments: [&str; N]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts in a folder.
+    #[must_use]
+    pub fn within(mut self, folder: &std::path::Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Starts it and lets it run.
+    pub fn start(mut self) -> Running {
+        let since = Instant::now();
+        Running { child: self.command.spawn().expect("the binary can be started"), since }
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> Finished {
+        self.start().wait()
+    }
+}
+
+impl Running {
+    /// Sends a signal by its name: `INT`, `TERM`, `KILL`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill can be started").success(), "the process is gone already");
+    }
+
+    /// Reads stderr until a line holds `text`, and gives all lines so far.
+    pub fn until(&mut self, text: &str) -> String {
+        let mut seen = String::new();
+        let stderr = self.child.stderr.as_mut().expect("stderr is piped");
+        // Byte by byte, so that nothing that belongs to `wait` is taken away.
+        let mut line = Vec::new();
+        loop {
+            let mut byte = [0];
+            assert!(stderr.read(&mut byte).expect("stderr can be read") > 0, "ended without {text:?}:\n{seen}");
+            line.push(byte[0]);
+            if byte[0] == b'\n' {
+                seen.push_str(&String::from_utf8_lossy(&line));
+                if seen.contains(text) {
+                    return seen;
+                }
+                line.clear();
+            }
+        }
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Finished {
+        let stdout = self.child.stdout.take().map(read_all);
+        let stderr = self.child.stderr.take().map(read_all);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                break status;
+            }
+            if self.since.elapsed() > PATIENCE {
+                self.child.kill().expect("a child can be killed");
+                panic!("the host did not end within {PATIENCE:?}");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let took = self.since.elapsed();
+        let read = |reader: Option<std::thread::JoinHandle<Vec<u8>>>| {
+            reader.map(|reader| reader.join().expect("the reader ends with the stream")).unwrap_or_default()
+        };
+        let stderr = String::from_utf8_lossy(&read(stderr)).into_owned();
+        Finished { code: status.code(), stdout: read(stdout), stderr, took }
+    }
+}
+
+fn read_all(stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let mut stream = BufReader::new(stream);
+        while let Ok(read) = stream.fill_buf() {
+            if read.is_empty() {
+                break;
+            }
+            bytes.extend_from_slice(read);
+            let len = read.len();
+            stream.consume(len);
+        }
+        bytes
+    })
+}
+
+impl Finished {
+    /// Fails unless the process ended with `code`.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        let stdout = String::from_utf8_lossy(&self.stdout).into_owned();
+        assert_eq!(self.code, Some(code), "stderr:\n{}\nstdout:\n{stdout}", self.stderr);
+        self
+    }
+
+    /// Its stdout as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).expect("stdout is text")
+    }
+
+    /// Its stdout as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {:?}\nstderr:\n{}", self.text(), self.stderr))
+    }
+
+    /// Fails unless stderr has all of these.
+    #[track_caller]
+    pub fn says<const N: usize>(self, texts: [&str; N]) -> Self {
+        for text in texts {
+            assert!(self.stderr.contains(text), "stderr does not say {text:?}:\n{}", self.stderr);
+        }
+        self
+    }
+}

@@ -1,0 +1,94 @@
+//! `when`, and the reasons for which a task is skipped.
+//! Pruning by `select` is in `references`.
+
+use crate::component;
+use crate::guests::Guest;
+use cascade_host_tests::{Events, Project};
+use serde_json::json;
+
+fn basic(body: &str) -> Project {
+    Project::new(&format!("{}\n{body}", component(Guest::Basic)))
+}
+
+fn reason<'a>(events: &'a Events, task: &str) -> &'a str {
+    let skipped = events.of("task.skipped").find(|event| event["task"] == task);
+    skipped.and_then(|event| event["reason"].as_str()).unwrap_or("not skipped")
+}
+
+#[test]
+fn a_false_condition_skips_the_task_and_what_needs_it() {
+    let project = basic(
+        r#"
+        [params.go]
+        type = "bool"
+        [tasks.maybe]
+        call = "g.double"
+        args.x = 1
+        when = { param = "go" }
+        [tasks.needs]
+        call = "g.double"
+        args.x = { task = "maybe" }
+        [tasks.copes]
+        call = "g.double"
+        args.x = { task = "maybe", default = 100 }
+        "#,
+    );
+    let yes = project.host().args(["-p", "go=true"]).run().expect(0);
+    assert_eq!(yes.json(), json!({ "needs": 4, "copes": 4 }));
+    let no = project.host().args(["-p", "go=false"]).run().expect(0).says(["needs"]);
+    assert_eq!(no.json(), json!({ "copes": 200 }));
+    let events = project.events();
+    assert_eq!(reason(&events, "maybe"), "ConditionFalse");
+    assert_eq!(reason(&events, "needs"), "UpstreamSkipped");
+    assert_eq!(reason(&events, "copes"), "not skipped");
+}
+
+#[test]
+fn equals_and_not_compare_values_of_any_type() {
+    let project = basic(
+        r#"
+        [tasks.colour]
+        call = "g.pick-colour"
+        args.n = 2
+        [tasks.is-blue]
+        call = "g.double"
+        args.x = 1
+        when = { task = "colour", equals = "blue" }
+        [tasks.is-not-blue]
+        call = "g.double"
+        args.x = 1
+        when = { task = "colour", equals = "blue", not = true }
+        [tasks.even]
+        call = "g.is-even"
+        args.x = 3
+        [tasks.odd]
+        call = "g.double"
+        args.x = 2
+        when = { task = "even", not = true }
+        "#,
+    );
+    assert_eq!(project.run().expect(0).json(), json!({ "is-blue": 2, "odd": 4 }));
+    assert_eq!(reason(&project.events(), "is-not-blue"), "ConditionFalse");
+}
+
+#[test]
+fn what_needs_a_failed_task_is_skipped_for_that_reason() {
+    let project = basic(
+        r#"
+        [tasks.bad]
+        call = "g.fails"
+        args.kind = "gone"
+        [tasks.needs]
+        call = "g.echo-string"
+        args.value = { task = "bad" }
+        [tasks.after-it]
+        call = "g.double"
+        args.x = 1
+        after = ["bad"]
+        "#,
+    );
+    project.host().args(["--keep-going"]).run().expect(1);
+    let events = project.events();
+    assert_eq!(reason(&events, "needs"), "UpstreamFailed");
+    assert_eq!(reason(&events, "after-it"), "UpstreamFailed");
+}

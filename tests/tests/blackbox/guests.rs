@@ -1,0 +1,54 @@
+//! The guests in Rust that tests call, checked against the folders that there are.
+//! What each exports stands in its own `wit/`.
+
+use cascade_host_tests::repository;
+use std::collections::BTreeSet;
+
+/// A guest. One that no test uses is dead code, and dead code does not compile here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Guest {
+    Basic,
+    HostCalls,
+    Network,
+    TwoFaces,
+    Unsupported,
+    UnknownImport,
+}
+
+impl Guest {
+    const ALL: [(&str, Option<Self>); 8] = [
+        ("basic", Some(Self::Basic)),
+        ("host-calls", Some(Self::HostCalls)),
+        ("network", Some(Self::Network)),
+        ("two-faces", Some(Self::TwoFaces)),
+        ("unsupported", Some(Self::Unsupported)),
+        ("unknown-import", Some(Self::UnknownImport)),
+        // Built by toolchains of their own, and called in `languages`.
+        ("python", None),
+        ("javascript", None),
+    ];
+
+    /// Its folder in `tests/guests`.
+    pub(crate) const fn folder(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::HostCalls => "host-calls",
+            Self::Network => "network",
+            Self::TwoFaces => "two-faces",
+            Self::Unsupported => "unsupported",
+            Self::UnknownImport => "unknown-import",
+        }
+    }
+}
+
+#[test]
+fn every_guest_has_a_folder_and_every_folder_a_guest() {
+    let listed: BTreeSet<String> = Guest::ALL.iter().map(|(folder, _)| (*folder).to_owned()).collect();
+    let entries = std::fs::read_dir(repository().join("tests/guests")).expect("the guests are there");
+    let folders = entries.flatten().filter(|entry| entry.path().join("wit").is_dir());
+    let found: BTreeSet<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(listed, found);
+    for (folder, guest) in Guest::ALL {
+        assert!(guest.is_none_or(|guest| guest.folder() == folder));
+    }
+}

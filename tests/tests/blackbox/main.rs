@@ -1,0 +1,32 @@
+//! Black-box tests: the real binary on real manifests with real components.
+//! One module a topic; a guest that no test uses does not compile.
+
+#![deny(dead_code)]
+
+mod conditions;
+mod examples;
+mod for_each;
+mod golden;
+mod guests;
+mod languages;
+mod mistakes;
+mod policies;
+mod printing;
+mod purity;
+mod references;
+mod retries;
+mod signals;
+mod surroundings;
+mod values;
+
+use guests::Guest;
+
+/// A component table for a guest, under the name `g` unless the test says otherwise.
+fn component(guest: Guest) -> String {
+    named("g", guest)
+}
+
+/// A component table for a guest under a name.
+fn named(name: &str, guest: Guest) -> String {
+    format!("[components.{name}]\npath = \"{{guest:{}}}\"\n", guest.folder())
+}
