@@ -1,0 +1,32 @@
+//! The manifests of `plugins`, which are the README's examples, on their real input.
+//! Their logic has tests of its own beside it.
+
+use cascade_host_tests::{Host, build_plugins, repository};
+
+#[test]
+fn the_text_pipeline_reports_on_a_document_of_this_repository() {
+    build_plugins();
+    let finished = Host::new(["run", "plugins/text/pipeline.toml", "-o", "raw"]).within(repository()).run().expect(0);
+    let report = finished.text();
+    for text in ["Architecture", "words", "engine"] {
+        assert!(report.contains(text), "{text} is not in:\n{report}");
+    }
+}
+
+#[test]
+fn the_picture_is_a_png_of_the_size_that_was_asked_for() {
+    build_plugins();
+    let arguments = ["run", "plugins/picture/picture.toml", "-o", "raw", "-p", "width=200", "-p", "height=150"];
+    let finished = Host::new(arguments).within(repository()).run().expect(0);
+    let png = &finished.stdout;
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().expect("four bytes"));
+    assert_eq!((number(16), number(20)), (200, 150));
+}
+
+#[test]
+fn the_build_command_builds_what_a_manifest_says_how_to_build() {
+    let finished = Host::new(["build", "plugins/text/pipeline.toml"]).within(repository()).run().expect(0);
+    assert!(finished.stdout.is_empty());
+    finished.says(["cargo build"]);
+}

@@ -1,0 +1,42 @@
+//! Manifests with a mistake each, and what the host says of them, word for word.
+//! `BLESS=1 cargo test -p cascade-host-tests golden` writes what it says now; read it before you commit it.
+
+use cascade_host_tests::{Host, repository};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The issue that began this suite asked for forty.
+const FEWEST: usize = 100;
+
+#[test]
+fn every_mistake_is_refused_with_what_to_do() {
+    let folders = cases("manifest");
+    assert!(folders.len() >= FEWEST, "only {} cases", folders.len());
+    let faults: Vec<String> = folders.iter().filter_map(|folder| fault(folder)).collect();
+    assert!(faults.is_empty(), "{}\n{} of {} cases differ", faults.join("\n"), faults.len(), folders.len());
+}
+
+/// The folders of a kind of cases, by name.
+fn cases(kind: &str) -> Vec<PathBuf> {
+    let folder = repository().join("tests/cases").join(kind);
+    let entries = fs::read_dir(&folder).expect("the cases are there").flatten().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("manifest.toml").is_file()).collect();
+    folders.sort();
+    folders
+}
+
+/// How a case differs from what was expected of it, if it does.
+fn fault(folder: &Path) -> Option<String> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let finished = Host::new(["check", "manifest.toml"]).within(folder).run();
+    if finished.code != Some(2) || !finished.stdout.is_empty() {
+        return Some(format!("== {name}: exit code {:?} in place of 2\n{}", finished.code, finished.stderr));
+    }
+    let expected = folder.join("expected.err");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&expected, &finished.stderr).expect("the case can be written");
+        return None;
+    }
+    let expected = fs::read_to_string(&expected).unwrap_or_default();
+    (expected != finished.stderr).then(|| format!("== {name}: expected\n{expected}== found\n{}", finished.stderr))
+}

@@ -1,0 +1,124 @@
+//! What a guest sees of the world with and without grants, and the limits that end it.
+//! Proof against guests that attack is a matter of its own.
+
+use crate::guests::Guest;
+use crate::{component, named};
+use cascade_host_tests::Project;
+use serde_json::json;
+use std::time::Duration;
+
+fn basic(grants: &str, body: &str) -> Project {
+    Project::new(&format!("{}{grants}\n{body}", component(Guest::Basic)))
+}
+
+fn failure(project: &Project) -> (String, String) {
+    let events = project.events();
+    let failed = events.of("task.failed").next().expect("a task failed").clone();
+    let text = |key: &str| failed[key].as_str().unwrap_or_default().to_owned();
+    (text("class"), text("error"))
+}
+
+#[test]
+fn without_grants_there_is_no_environment_no_argument_and_no_file() {
+    let body = "[tasks.env]\ncall = \"g.env\"\nargs.name = \"HOME\"\n[tasks.args]\ncall = \"g.args\"\n\
+                [tasks.file]\ncall = \"g.read-file\"\nargs.path = \"/etc/passwd\"\non-error = \"value\"\n";
+    let shown = basic("", body).run().expect(0).json();
+    assert_eq!((&shown["env"], &shown["args"]), (&json!(null), &json!([])));
+    assert!(shown["file"]["err"].is_string(), "{shown}");
+}
+
+#[test]
+fn grants_give_what_they_say_and_no_more() {
+    let grants = "grants = { env = [\"COLOUR\", \"MODE=fast\"], args = [\"-v\"], read = [\"data:/in\"], write = [\"out\"] }";
+    let body = "[tasks.colour]\ncall = \"g.env\"\nargs.name = \"COLOUR\"\n[tasks.mode]\ncall = \"g.env\"\nargs.name = \"MODE\"\n\
+                [tasks.home]\ncall = \"g.env\"\nargs.name = \"HOME\"\n[tasks.args]\ncall = \"g.args\"\n\
+                [tasks.read]\ncall = \"g.read-file\"\nargs.path = \"/in/a.txt\"\n\
+                [tasks.write]\ncall = \"g.write-file\"\nargs = { path = \"out/b.txt\", text = \"written\" }\n\
+                [tasks.denied]\ncall = \"g.write-file\"\nargs = { path = \"/in/c.txt\", text = \"x\" }\non-error = \"value\"\n\
+                [tasks.escape]\ncall = \"g.read-file\"\nargs.path = \"/in/../manifest.toml\"\non-error = \"value\"\n";
+    let project = basic(grants, body);
+    for folder in ["data", "out"] {
+        std::fs::create_dir(project.folder().join(folder)).expect("a folder can be made");
+    }
+    project.file("data/a.txt", b"content");
+    let shown = project.host().env("COLOUR", "green").run().expect(0).json();
+    assert_eq!((&shown["colour"], &shown["mode"], &shown["home"]), (&json!("green"), &json!("fast"), &json!(null)));
+    assert_eq!((&shown["args"], &shown["read"]), (&json!(["-v"]), &json!("content")));
+    assert!(shown["denied"]["err"].is_string() && shown["escape"]["err"].is_string(), "{shown}");
+    assert_eq!(std::fs::read(project.folder().join("out/b.txt")).expect("the guest wrote it"), b"written");
+    let missing = basic("grants.read = [\"nowhere\"]", "[tasks.t]\ncall = \"g.args\"\n");
+    missing.run().expect(2).says(["nowhere", "not a folder"]);
+}
+
+#[test]
+fn what_a_guest_writes_is_told_and_bounded() {
+    let project = basic("", "[tasks.t]\ncall = \"g.say\"\nargs.text = \"hello there\"\n");
+    project.run().expect(0).says(["hello there"]);
+    let events = project.events();
+    let logs: Vec<_> = events.of("task.log").map(|event| event["stream"].as_str().unwrap_or("?")).collect();
+    assert_eq!(logs, ["stdout", "stderr"]);
+    let flood = basic("", "[tasks.t]\ncall = \"g.flood\"\nargs.bytes = 100_000_000\nlimits.logs = \"64KiB\"\n");
+    flood.run().expect(1).says(["limits.logs"]);
+    assert_eq!(failure(&flood).0, "limit");
+}
+
+#[test]
+fn logging_progress_and_context_reach_the_host() {
+    let project = Project::new(&format!(
+        "{}grants.context = true\n{}",
+        named("h", Guest::HostCalls),
+        "[tasks.log]\ncall = \"h.log-it\"\nargs.text = \"a message\"\n[tasks.steps]\ncall = \"h.progress-steps\"\nargs.n = 4\n\
+         [tasks.who]\ncall = \"h.attempt-info\"\n[tasks.cancelled]\ncall = \"h.is-cancelled\"\n"
+    ));
+    let shown = project.host().args(["--run-id", "my-run"]).run().expect(0).says(["a message"]).json();
+    assert_eq!((&shown["who"]["run"], &shown["who"]["task"]), (&json!("my-run"), &json!("who")));
+    assert_eq!((&shown["who"]["attempt"], &shown["cancelled"]), (&json!(1), &json!(false)));
+    let events = project.events();
+    let last = events.of("task.progress").last().expect("progress was told");
+    assert_eq!(last["fraction"], 1.0);
+    let denied = Project::new(&format!("{}[tasks.t]\ncall = \"h.attempt-info\"\n", named("h", Guest::HostCalls)));
+    denied.run().expect(1).says(["context = true"]);
+}
+
+#[test]
+fn every_limit_names_itself() {
+    for (call, keys, named, class) in [
+        ("g.grow\"\nargs.mib = 200", "limits.memory = \"64MiB\"", "limits.memory", "limit"),
+        ("g.spin\"", "timeout = \"100ms\"", "timeout", "timeout"),
+        ("g.spin\"", "limits.fuel = 1_000_000", "limits.fuel", "limit"),
+        ("g.big\"\nargs.bytes = 1_000_000", "limits.output = \"100KiB\"", "limits.output", "limit"),
+        ("g.recurse\"\nargs.n = 100_000_000", "", "stack", "limit"),
+    ] {
+        let project = basic("", &format!("[tasks.t]\ncall = \"{call}\n{keys}\n"));
+        let finished = project.run().expect(1).says([named]);
+        let (found, error) = failure(&project);
+        assert_eq!(found, class, "{error}");
+        assert!(finished.took < Duration::from_secs(30), "{named}: {:?}", finished.took);
+    }
+}
+
+#[test]
+fn a_trap_shows_where_the_guest_was() {
+    let project = basic("", "[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"so it is\"\n");
+    project.run().expect(1).says(["so it is", "panic"]);
+    let (class, error) = failure(&project);
+    assert_eq!(class, "trap");
+    assert!(error.lines().count() > 3, "there is no backtrace: {error}");
+    let exit = basic("", "[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
+    exit.run().expect(1).says(["exit"]);
+}
+
+#[test]
+fn the_network_is_not_there() {
+    let project = Project::new(&format!(
+        "{}{}",
+        named("n", Guest::Network),
+        "[tasks.tcp]\ncall = \"n.exchange\"\nargs = { address = \"127.0.0.1:9\", text = \"x\" }\non-error = \"value\"\n\
+         [tasks.dns]\ncall = \"n.resolve\"\nargs.name = \"localhost\"\non-error = \"value\"\n\
+         [tasks.http]\ncall = \"n.fetch\"\nargs.url = \"http://127.0.0.1:9/\"\non-error = \"value\"\n"
+    ));
+    let shown = project.run().expect(0).json();
+    for task in ["tcp", "dns", "http"] {
+        assert!(shown[task]["err"].is_string(), "{shown}");
+    }
+}
