@@ -54,7 +54,7 @@ fn unclosed(text: &str) -> Option<(Span, bool)> {
             TokenKind::Newline => (starts_line, is_header) = (true, false),
             TokenKind::Whitespace => {}
             TokenKind::LeftSquareBracket if starts_line && open.is_empty() => {
-                (starts_line, is_header) = (false, true)
+                (starts_line, is_header) = (false, true);
             }
             TokenKind::LeftSquareBracket if !is_header => open.push((span, false)),
             TokenKind::LeftCurlyBracket if !is_header => open.push((span, true)),

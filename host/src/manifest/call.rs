@@ -31,18 +31,7 @@ fn parse(text: &str) -> Result<Call, String> {
     if text.contains(char::is_whitespace) {
         return Err("a call has no spaces".to_owned());
     }
-    let (component, interface, function) = match text.split_once('#') {
-        Some((component, rest)) => {
-            let (interface, function) =
-                rest.rsplit_once('.').ok_or("a call names a function after the interface")?;
-            (component, Some(interface), function)
-        }
-        None => {
-            let (component, function) =
-                text.rsplit_once('.').ok_or("a call names a component and a function")?;
-            (component, None, function)
-        }
-    };
+    let (component, interface, function) = parts(text)?;
     let component = Name::new(component).map_err(|fault| format!("the component of the call: {fault}"))?;
     if function.is_empty() || interface.is_some_and(str::is_empty) {
         return Err("a call names a function after the last dot".to_owned());
@@ -58,6 +47,17 @@ fn parse(text: &str) -> Result<Call, String> {
         interface: interface.map(str::to_owned),
         function: function.to_owned(),
     })
+}
+
+/// Component, interface and function, as far as they are written.
+fn parts(text: &str) -> Result<(&str, Option<&str>, &str), &'static str> {
+    if let Some((component, rest)) = text.split_once('#') {
+        let (interface, function) =
+            rest.rsplit_once('.').ok_or("a call names a function after the interface")?;
+        return Ok((component, Some(interface), function));
+    }
+    let (component, function) = text.rsplit_once('.').ok_or("a call names a component and a function")?;
+    Ok((component, None, function))
 }
 
 /// Names of WIT are words with dashes between; `[method]…` and the like are not functions that a task can call.

@@ -81,7 +81,9 @@ pub(crate) fn find(text: &str, places: &[usize]) -> Vec<Clash> {
     let mut events: Vec<Event> = Vec::with_capacity(tokens.len());
     toml_parser::parser::parse_document(&tokens, &mut events, &mut ());
     let mut walk = Walk::new(source, places);
-    events.iter().for_each(|event| walk.event(event));
+    for event in &events {
+        walk.event(event);
+    }
     walk.clashes
 }
 

@@ -65,7 +65,7 @@ fn read(tree: &DeTable<'_>, mut syntax: Syntax, source: Source, folder: &Path) -
     leave_out(&mut manifest.resources, &mut left_out.resources, &syntax.broken.resources);
     leave_out(&mut manifest.components, &mut left_out.components, &syntax.broken.components);
     leave_out(&mut manifest.tasks, &mut left_out.tasks, &syntax.broken.tasks);
-    let mut faults = Faults { list, source };
+    let mut faults = Faults { source, list };
     syntax.conceal(&mut faults.list, &faults.source.text);
     faults.sort();
     Parsed { manifest, left_out, faults }

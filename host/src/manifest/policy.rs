@@ -159,9 +159,9 @@ fn cache(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<CachePolicy> {
             Fault::at(slot.span.clone(), format!("`cache` is `true`, `false` or a duration, not `{text}`"))
                 .help("write `true` and `false` without quotes, and a duration as `cache = \"7d\"`"),
         ),
-        _ => reader.fault(
-            slot.mismatch("`true`, `false` or a duration").help("write for example `cache = \"7d\"`"), // no other kind fits
-        ),
+        // No other kind fits.
+        _ => reader
+            .fault(slot.mismatch("`true`, `false` or a duration").help("write for example `cache = \"7d\"`")),
     }
 }
 

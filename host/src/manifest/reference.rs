@@ -123,6 +123,7 @@ fn reference(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> O
     let expr = match kind.name {
         "value" => raw(reader, kind, form.depth + 1).map(Expr::Literal),
         "select" => select(reader, kind, form),
+        // The other five of `KINDS` say all in one string.
         _ => simple(reader, kind, form).map(|reference| Expr::Reference(Box::new(reference))),
     };
     expr.filter(|_| reader.is_sound_since(mark))
@@ -165,16 +166,12 @@ fn simple(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Opti
 
 fn select(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Option<Expr> {
     let selector = selector(reader, kind, form.depth + 1);
-    let cases = match companion(form, "cases") {
-        Some(slot) => cases(reader, &slot, form.depth + 1),
-        None => {
-            reader.missing(
-                Fault::at(kind.key.clone(), "a `select` has no `cases`")
-                    .help("write `{ select = { task = \"…\" }, cases = { a = …, b = … } }`"),
-            );
-            None
-        }
-    };
+    let cases = companion(form, "cases");
+    if cases.is_none() {
+        let fault = Fault::at(kind.key.clone(), "a `select` has no `cases`");
+        reader.missing(fault.help("write `{ select = { task = \"…\" }, cases = { a = …, b = … } }`"));
+    }
+    let cases = cases.and_then(|slot| cases_of(reader, &slot, form.depth + 1));
     let default = companion(form, "default").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
     let (selector, cases, default) = (selector?, cases?, default?);
     Some(Expr::Reference(Box::new(Reference::Select { selector, cases, default })))
@@ -189,11 +186,12 @@ fn selector(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Sp
         DeValue::String(text) => {
             fault.help(format!("write `select = {{ task = \"{}\" }}`", text.escape_debug()))
         }
+        // Nothing that is known would be meant by another kind.
         _ => fault.help("write `select = { task = \"…\" }`"),
     })
 }
 
-fn cases(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Parts> {
+fn cases_of(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Parts> {
     let DeValue::Table(table) = slot.value else {
         return reader.fault(slot.mismatch("a table").help("write `cases = { a = …, b = … }`"));
     };

@@ -87,13 +87,10 @@ pub(crate) fn word<T: Copy>(reader: &mut Reader<'_>, slot: &Slot<'_>, words: &[(
     let DeValue::String(written) = slot.value else {
         return reader.fault(slot.mismatch(&format!("one of {list}")));
     };
-    match words.iter().find(|(word, _)| *word == *written) {
-        Some((_, meaning)) => Some(*meaning),
-        None => {
-            let fault = slot.fault(&format!("is one of {list}, not `{written}`"));
-            reader.fault(fault.suggest(written, known()))
-        }
+    if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == *written) {
+        return Some(*meaning);
     }
+    reader.fault(slot.fault(&format!("is one of {list}, not `{written}`")).suggest(written, known()))
 }
 
 /// A duration above zero.
@@ -159,6 +156,7 @@ pub(crate) fn list<'t, 'f, T>(
             DeValue::String(text) if !text.contains("://") => {
                 fault.help(format!("write `{} = [\"{}\"]`", slot.name, text.escape_debug()))
             }
+            // What else was meant is not known.
             _ => fault.help(format!("write `{} = [\"…\"]`", slot.name)),
         });
     };
@@ -184,6 +182,7 @@ fn quantity<'t>(reader: &mut Reader<'_>, slot: &Slot<'t>, quantity: &Quantity) -
         DeValue::Integer(number) => reader.fault(
             slot.mismatch(noun).help(format!("write the unit, as `{} = \"{number}{unit}\"`", slot.name)),
         ),
+        // No other kind fits.
         _ => reader
             .fault(slot.mismatch(noun).help(format!("write for example `{} = \"{example}\"`", slot.name))),
     }

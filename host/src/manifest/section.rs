@@ -38,10 +38,11 @@ pub(crate) fn version(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<()> {
             )
             .help(format!("write `cascade = {VERSION}`, or take a host that reads version {number}")),
         ),
+        // No other kind is a version.
         _ => reader.fault(
             slot.mismatch("the version of the manifest's format")
                 .help(format!("write `cascade = {VERSION}`")),
-        ), // versions are integers
+        ),
     }
 }
 
@@ -71,6 +72,7 @@ fn uri(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UriSource>> {
             table.close(reader);
             UriSource::Env(name?.value)
         }
+        // No other kind names a backend.
         _ => {
             let fault = slot.mismatch("a string or `{ env = \"NAME\" }`");
             return reader.fault(fault.help("write for example `uri = \"redis://host:6379/0\"`"));

@@ -76,7 +76,9 @@ impl Syntax {
         let later = sorted(errors).take(MAX_FAULTS).filter(is_new);
         let (clashes, errors): (Vec<Error>, Vec<Error>) = later.partition(|error| is_clash(&error.message));
         self.explain_clashes(text, &clashes);
-        errors.iter().for_each(|error| self.add(text, explain(text, error)));
+        for error in &errors {
+            self.add(text, explain(text, error));
+        }
     }
 
     fn add(&mut self, text: &str, fault: Fault) {

@@ -81,7 +81,7 @@ impl<'t> Slot<'t> {
 pub(crate) struct Table<'t> {
     owner: String,
     place: Option<Span>,
-    table: &'t DeTable<'t>,
+    content: &'t DeTable<'t>,
     asked: Vec<&'static str>,
     absent: Vec<(&'static str, &'static str)>,
 }
@@ -89,7 +89,7 @@ pub(crate) struct Table<'t> {
 impl<'t> Table<'t> {
     /// The whole manifest.
     pub(crate) const fn root(table: &'t DeTable<'t>) -> Self {
-        Self { owner: String::new(), place: None, table, asked: Vec::new(), absent: Vec::new() }
+        Self { owner: String::new(), place: None, content: table, asked: Vec::new(), absent: Vec::new() }
     }
 
     /// The table in `slot`, known to users as `owner`; one that is none is reported with `example`.
@@ -98,7 +98,7 @@ impl<'t> Table<'t> {
             DeValue::Table(table) => Some(Self {
                 owner: owner.to_owned(),
                 place: Some(slot.span.clone()),
-                table,
+                content: table,
                 asked: Vec::new(),
                 absent: Vec::new(),
             }),
@@ -108,6 +108,7 @@ impl<'t> Table<'t> {
                         .help("write its header with single brackets, `[…]`");
                 reader.fault(fault)
             }
+            // Every other kind is no table.
             _ => reader.fault(
                 Fault::at(slot.span.clone(), format!("{owner} is a table, not {}", slot.kind()))
                     .help(format!("write {example}")),
@@ -143,7 +144,7 @@ impl<'t> Table<'t> {
     /// The value of `key`, which is from now on a known key.
     pub(crate) fn slot(&mut self, key: &'static str) -> Option<Slot<'t>> {
         self.asked.push(key);
-        let (written, value) = self.table.get_key_value(key)?;
+        let (written, value) = self.content.get_key_value(key)?;
         Some(Slot::new(written, value))
     }
 
@@ -151,7 +152,7 @@ impl<'t> Table<'t> {
     pub(crate) fn close(self, reader: &mut Reader<'_>) -> bool {
         let mark = reader.mark();
         let mut meant = Vec::new();
-        for slot in Slot::entries(self.table).filter(|slot| !self.asked.contains(&slot.name)) {
+        for slot in Slot::entries(self.content).filter(|slot| !self.asked.contains(&slot.name)) {
             let fault = self.unknown(&slot);
             meant.extend(fault.helps.first().cloned());
             reader.fault::<()>(fault);

@@ -31,11 +31,15 @@ fn show(faults: &Faults, skipped: usize) -> String {
         let place = place.as_ref().map_or("-".to_owned(), |place| at(place.span.start));
         let secret = if *is_secret { " (line not shown)" } else { "" };
         writeln!(shown, "{place} {message}{secret}").unwrap();
-        related
-            .iter()
-            .for_each(|place| writeln!(shown, "  at {}: {}", at(place.span.start), place.label).unwrap());
-        notes.iter().for_each(|note| writeln!(shown, "  note: {note}").unwrap());
-        helps.iter().for_each(|help| writeln!(shown, "  help: {help}").unwrap());
+        for place in related {
+            writeln!(shown, "  at {}: {}", at(place.span.start), place.label).unwrap();
+        }
+        for note in notes {
+            writeln!(shown, "  note: {note}").unwrap();
+        }
+        for help in helps {
+            writeln!(shown, "  help: {help}").unwrap();
+        }
     }
     shown
 }

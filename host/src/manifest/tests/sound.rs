@@ -17,8 +17,11 @@ use crate::manifest::Task;
 use crate::manifest::UriSource;
 use crate::model::Datum;
 use crate::model::Limits;
+use crate::model::Name;
 use crate::model::Path;
+use crate::model::Random;
 use crate::model::Size;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,58 +45,8 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-const EXAMPLE: &str = r##"
-cascade = 1                                  # manifest format, required
-name = "wordcount"                           # required
-description = "Counts words, one sandbox per chunk."
-
-[state]                                      # where results go
-uri = "memory:"
-ttl = "24h"
-
-[cache]
-uri = "redis://host:6379/0"
-ttl = "7d"
-
-[params.text]
-type = "string"
-default = "the quick brown fox"
-description = "The text to count."
-secret = false
-
-[resources]
-gpu = 1
-licence = { amount = 3, scope = "run" }
-
-[defaults]
-timeout = "5m"
-
-[components.words]
-path = "words.wasm"
-sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-build = "cargo build --release --target wasm32-wasip2"
-build-dir = "."
-
-[components.words.grants]
-
-[tasks.split]
-call = "words.split"
-args.text = { param = "text" }
-
-[tasks.count]
-call = "words.count"
-for-each.chunk = { task = "split" }
-args.chunk = { item = "chunk" }
-retry = { attempts = 3, delay = "100ms" }
-
-[tasks.merge]
-call = "words.merge"
-args.counts = { task = "count" }
-args.limit = 10
-
-[outputs]
-top = { task = "merge" }
-"##;
+/// The example of the contract.
+const EXAMPLE: &str = include_str!("example.toml");
 
 #[test]
 fn the_contract_s_example_means_what_it_says() {
@@ -114,7 +67,7 @@ fn the_contract_s_example_means_what_it_says() {
         (&PathBuf::from("/m/words.wasm"), &PathBuf::from("/m"))
     );
     assert!(words.sha256.is_some() && words.build.is_some() && words.grants.is_pure());
-    let names: Vec<_> = manifest.tasks.keys().map(|name| name.as_str()).collect();
+    let names: Vec<_> = manifest.tasks.keys().map(Name::as_str).collect();
     assert_eq!(names, ["split", "count", "merge"]);
     let count = &manifest.tasks["count"];
     assert_eq!(count.policy.retry.attempts.get(), 3);
@@ -217,7 +170,7 @@ fn every_reference_is_read() {
     );
     assert!(matches!(reference("{ env = \"E\", default = \"\" }"), Reference::Env { default: Some(_), .. }));
     assert!(
-        matches!(reference("{ file = \"d/e.csv\" }"), Reference::File { path } if path.value == PathBuf::from("/m/d/e.csv"))
+        matches!(reference("{ file = \"d/e.csv\" }"), Reference::File { path } if path.value == *"/m/d/e.csv")
     );
     let select = "{ select = { task = \"t\" }, cases = { b = { task = \"u\" }, a = 1 }, default = 2 }";
     let Reference::Select { cases, default, .. } = reference(select) else { panic!("a select") };
@@ -304,7 +257,7 @@ fn sound_parts_stay_and_faulty_ones_are_named() {
     let text = "[components.c]\nbuild = \"make\"\n[params.p]\ntyp = \"u8\"\n[resources]\nr = -1\n\
                 [tasks.bad]\ncall = \"x\"\n[tasks.odd]\ncall = \"a.b\"\ntimeout = \"1\"\n[tasks.good]\ncall = \"a.b\"\n";
     let parsed = parsed(&format!("{HEAD}{text}"));
-    let names: Vec<_> = parsed.manifest.tasks.keys().map(|name| name.as_str()).collect();
+    let names: Vec<_> = parsed.manifest.tasks.keys().map(Name::as_str).collect();
     assert_eq!(names, ["odd", "good"]);
     assert_eq!(parsed.manifest.tasks["odd"].policy.timeout, seconds(300));
     let left_out = parsed.left_out;
@@ -323,6 +276,43 @@ fn a_text_that_lost_lines_is_partial() {
     assert!(parsed.manifest.tasks.contains_key("b"));
 }
 
+/// Every fault of a damaged text has a place that the text has.
+#[test]
+fn a_damaged_text_is_read_without_panic() {
+    const PIECES: [&str; 14] = [
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        ".",
+        "\"",
+        "'",
+        "\n",
+        "#",
+        ",",
+        " = { task = \"ä\" }\n",
+        "\n[tasks.split]\n",
+        "args",
+    ];
+    let mut random = Random::seeded(4);
+    let mut below = |bound: usize| usize::try_from(random.below(bound.try_into().unwrap())).unwrap();
+    for _ in 0..2_000 {
+        let mut text = EXAMPLE.to_owned();
+        for _ in 0..=below(3) {
+            let at = below(text.len());
+            let end = (at + below(12)).min(text.len());
+            text.replace_range(at..end, PIECES[below(PIECES.len())]);
+            text = text.replace('ä', "a");
+        }
+        let text = text.replacen("quick", "quick ä", 1);
+        for fault in parsed(&text).faults.list {
+            let places = fault.place.into_iter().chain(fault.related);
+            places.for_each(|place| assert!(text.get(place.span).is_some(), "{}\n{text}", fault.message));
+        }
+    }
+}
+
 #[test]
 fn a_deep_text_does_not_overflow_the_stack() {
     let long = "a.".repeat(31) + "a";
@@ -333,10 +323,11 @@ fn a_deep_text_does_not_overflow_the_stack() {
 
 #[test]
 fn a_large_manifest_takes_about_the_time_that_toml_needs() {
-    let text: String = (0..20_000)
-        .map(|nth| format!("[tasks.t{nth}]\ncall = \"a.b\"\nargs.x = {{ task = \"t{}\" }}\n", nth / 2))
-        .collect();
-    let text = format!("{HEAD}{text}");
+    let mut text = HEAD.to_owned();
+    for nth in 0..20_000 {
+        let source = nth / 2;
+        writeln!(text, "[tasks.t{nth}]\ncall = \"a.b\"\nargs.x = {{ task = \"t{source}\" }}").unwrap();
+    }
     let start = std::time::Instant::now();
     drop(toml::de::DeTable::parse_recoverable(&text));
     let toml = start.elapsed();
