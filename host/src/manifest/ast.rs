@@ -89,8 +89,8 @@ pub enum UriSource {
     Env(String),
 }
 
-/// `[params.NAME]`.
-#[derive(Debug, Clone)]
+/// `[params.NAME]`. `Debug` does not show the default of a secret one.
+#[derive(Clone)]
 pub struct Param {
     /// Where the param is named.
     pub span: Span,
@@ -432,6 +432,17 @@ impl Default for Retry {
             on: vec![RetryClass::Error, RetryClass::Trap, RetryClass::Timeout],
             permanent: Vec::new(),
         }
+    }
+}
+
+impl std::fmt::Debug for Param {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Param");
+        shown.field("ty", &self.ty.value).field("secret", &self.secret);
+        if !self.secret {
+            shown.field("default", &self.default);
+        }
+        shown.finish_non_exhaustive()
     }
 }
 

@@ -111,9 +111,8 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
     if let Some(slot) = root.slot("outputs") {
         manifest.outputs = Some(named(reader, &slot, value).0);
     }
-    if !root.close(reader) {
-        reader.left_out.is_partial = true; // an unknown section may define what others refer to
-    }
+    // An unknown section may define what others refer to.
+    reader.left_out.is_partial |= root.close(reader).iter().any(Slot::has_parts);
     manifest
 }
 

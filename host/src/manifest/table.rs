@@ -52,6 +52,11 @@ impl<'t> Slot<'t> {
         })
     }
 
+    /// Whether the value is a table or an array.
+    pub(crate) const fn has_parts(&self) -> bool {
+        matches!(self.value, DeValue::Table(_) | DeValue::Array(_))
+    }
+
     /// What the value is, for messages: `a string`.
     pub(crate) const fn kind(&self) -> &'static str {
         match self.value {
@@ -148,12 +153,13 @@ impl<'t> Table<'t> {
         Some(Slot::new(written, value))
     }
 
-    /// Reports the keys that nobody asked for and the required ones that are not there; tells whether there are none.
-    pub(crate) fn close(self, reader: &mut Reader<'_>) -> bool {
-        let mark = reader.mark();
+    /// Reports the keys that nobody asked for and the required ones that are not there; yields the former.
+    pub(crate) fn close(self, reader: &mut Reader<'_>) -> Vec<Slot<'t>> {
+        let is_unknown = |slot: &Slot<'t>| !self.asked.contains(&slot.name);
+        let unknown: Vec<Slot<'t>> = Slot::entries(self.content).filter(is_unknown).collect();
         let mut meant = Vec::new();
-        for slot in Slot::entries(self.content).filter(|slot| !self.asked.contains(&slot.name)) {
-            let fault = self.unknown(&slot);
+        for slot in &unknown {
+            let fault = self.unknown(slot);
             meant.extend(fault.helps.first().cloned());
             reader.fault::<()>(fault);
         }
@@ -168,7 +174,7 @@ impl<'t> Table<'t> {
                 reader.missing(fault.help(format!("write for example `{example}`{above}")));
             }
         }
-        reader.is_sound_since(mark)
+        unknown
     }
 
     fn unknown(&self, slot: &Slot<'t>) -> Fault {

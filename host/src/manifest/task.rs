@@ -52,8 +52,8 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     let policy = policy(reader, &mut table, (Site::Task, defaults));
     let priority = table.optional(reader, "priority", |reader, slot| whole(reader, slot, -100..=100));
     let grants = table.optional(reader, "grants", grants);
-    let has_only_known_keys = table.close(reader);
-    let call = call.filter(|_| is_sound && has_only_known_keys)?;
+    let unknown = table.close(reader);
+    let call = call.filter(|_| is_sound && unknown.is_empty())?;
     Some(Task {
         span: slot.key.clone(),
         call,

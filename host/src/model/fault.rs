@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// A range of bytes in a source text.
 pub type Span = Range<usize>;
 
-/// A text with the name that people know it by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A text with the name that people know it by. The text may hold secrets: `Debug` shows the name only.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     /// The path as the user gave it.
     pub name: String,
@@ -26,6 +26,12 @@ impl Source {
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before.get(start..).map_or(0, |text| text.chars().count()) + 1;
         (line, column)
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -253,6 +253,13 @@ fn an_uri_may_come_from_the_environment_and_is_never_shown() {
 }
 
 #[test]
+fn a_manifest_is_shown_without_its_secrets() {
+    let text = "[state]\nuri = \"redis://u:hunter2@h/0\"\n\
+                [params.token]\ntype = \"string\"\ndefault = \"hunter2\"\nsecret = true\n";
+    assert!(!format!("{:?}", parsed(&format!("{HEAD}{text}"))).contains("hunter2"));
+}
+
+#[test]
 fn sound_parts_stay_and_faulty_ones_are_named() {
     let text = "[components.c]\nbuild = \"make\"\n[params.p]\ntyp = \"u8\"\n[resources]\nr = -1\n\
                 [tasks.bad]\ncall = \"x\"\n[tasks.odd]\ncall = \"a.b\"\ntimeout = \"1\"\n[tasks.good]\ncall = \"a.b\"\n";
@@ -311,6 +318,13 @@ fn a_damaged_text_is_read_without_panic() {
             places.for_each(|place| assert!(text.get(place.span).is_some(), "{}\n{text}", fault.message));
         }
     }
+}
+
+#[test]
+fn what_lacks_only_its_name_is_read_whole() {
+    let whole = |text: &str| !parsed(&format!("cascade = 1\n{text}")).left_out.is_partial;
+    assert!(whole("[tasks.a]\ncall = \"a.b\"\n") && whole("author = \"me\"\n"));
+    assert!(!whole("[task.a]\ncall = \"a.b\"\n"));
 }
 
 #[test]
