@@ -64,14 +64,28 @@ pub fn build_python() -> &'static Path {
             run(Command::new("python3").args(["-m", "venv"]).arg(&venv), "apt-get install python3-venv");
             let pip = venv.join("bin/pip");
             let requirements = folder.join("python/requirements.txt");
-            run(Command::new(pip).args(["install", "-q", "-r"]).arg(requirements), "give this machine access to PyPI");
+            run(
+                Command::new(pip).args(["install", "-q", "-r"]).arg(requirements),
+                "give this machine access to PyPI",
+            );
         }
         let built = folder.join("target/python.wasm");
-        let sources = ["python/app.py", "python/wit", "python/requirements.txt"].map(|source| folder.join(source));
+        let sources =
+            ["python/app.py", "python/wit", "python/requirements.txt"].map(|source| folder.join(source));
         if is_older(&built, &sources) {
             let mut command = Command::new(tool);
-            command.current_dir(&folder).args(["-d", "python/wit", "-w", "app", "componentize", "--stub-wasi"]);
-            run(command.args(["-p", "python", "app", "-o", "target/python.wasm"]), "see tests/guests/README.md");
+            command.current_dir(&folder).args([
+                "-d",
+                "python/wit",
+                "-w",
+                "app",
+                "componentize",
+                "--stub-wasi",
+            ]);
+            run(
+                command.args(["-p", "python", "app", "-o", "target/python.wasm"]),
+                "see tests/guests/README.md",
+            );
         }
         built
     })
@@ -84,8 +98,17 @@ pub fn build_javascript() -> &'static Path {
         let folder = guests().join("javascript");
         if !folder.join("node_modules").exists() {
             let mut command = Command::new("npm");
-            command.current_dir(&folder).args(["install", "--silent", "--no-package-lock", "--no-fund", "--no-audit"]);
-            run(&mut command, "apt-get install nodejs npm (Node 20 or later), with access to the npm registry");
+            command.current_dir(&folder).args([
+                "install",
+                "--silent",
+                "--no-package-lock",
+                "--no-fund",
+                "--no-audit",
+            ]);
+            run(
+                &mut command,
+                "apt-get install nodejs npm (Node 20 or later), with access to the npm registry",
+            );
         }
         let built = guests().join("target/javascript.wasm");
         let sources = ["app.js", "build.mjs", "wit", "package.json"].map(|source| folder.join(source));
@@ -99,7 +122,14 @@ pub fn build_javascript() -> &'static Path {
 
 fn cargo_wasm(folder: &Path) {
     let mut command = Command::new("cargo");
-    command.current_dir(folder).args(["build", "--release", "--quiet", "--locked", "--target", "wasm32-wasip2"]);
+    command.current_dir(folder).args([
+        "build",
+        "--release",
+        "--quiet",
+        "--locked",
+        "--target",
+        "wasm32-wasip2",
+    ]);
     // The variables of the outer cargo are about the host's build, not about this one.
     command.args(["--target-dir", "target"]).env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS");
     run(&mut command, "rustup target add wasm32-wasip2");

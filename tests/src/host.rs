@@ -40,9 +40,17 @@ fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let own = std::env::current_exe().expect("a test knows its own path");
-        let profile = own.parent().and_then(|deps| deps.parent()).expect("tests stand in target/PROFILE/deps");
+        let profile =
+            own.parent().and_then(|deps| deps.parent()).expect("tests stand in target/PROFILE/deps");
         let mut command = Command::new(env!("CARGO"));
-        command.current_dir(repository()).args(["build", "--quiet", "--package", "cascade-host", "--bin", "cascade-host"]);
+        command.current_dir(repository()).args([
+            "build",
+            "--quiet",
+            "--package",
+            "cascade-host",
+            "--bin",
+            "cascade-host",
+        ]);
         let built = command.status().expect("cargo can be started");
         assert!(built.success(), "the binary does not build");
         profile.join("cascade-host")
@@ -54,7 +62,9 @@ impl Host {
     pub fn new<const N: usize>(arguments: [&str; N]) -> Self {
         let mut command = Command::new(binary());
         for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
-            if name.starts_with("CASCADE_") || ["NO_COLOR", "CLICOLOR_FORCE", "XDG_CONFIG_HOME"].contains(&name.as_str()) {
+            if name.starts_with("CASCADE_")
+                || ["NO_COLOR", "CLICOLOR_FORCE", "XDG_CONFIG_HOME"].contains(&name.as_str())
+            {
                 command.env_remove(name);
             }
         }
@@ -113,7 +123,10 @@ impl Running {
         let mut line = Vec::new();
         loop {
             let mut byte = [0];
-            assert!(stderr.read(&mut byte).expect("stderr can be read") > 0, "ended without {text:?}:\n{seen}");
+            assert!(
+                stderr.read(&mut byte).expect("stderr can be read") > 0,
+                "ended without {text:?}:\n{seen}"
+            );
             line.push(byte[0]);
             if byte[0] == b'\n' {
                 seen.push_str(&String::from_utf8_lossy(&line));

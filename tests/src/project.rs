@@ -70,7 +70,8 @@ impl Project {
     /// What the last run told.
     #[track_caller]
     pub fn events(&self) -> Events {
-        let text = std::fs::read_to_string(self.folder.path().join("events.jsonl")).expect("the run wrote events");
+        let text =
+            std::fs::read_to_string(self.folder.path().join("events.jsonl")).expect("the run wrote events");
         Events(text.lines().map(|line| serde_json::from_str(line).expect("an event is JSON")).collect())
     }
 }

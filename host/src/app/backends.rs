@@ -76,7 +76,11 @@ fn with_password(uri: StateUri, environment: &Environment) -> StateUri {
 }
 
 /// The manifest's URI, with its variable read.
-fn written(section: &BackendSection, name: &str, environment: &Environment) -> Result<Option<String>, Refusal> {
+fn written(
+    section: &BackendSection,
+    name: &str,
+    environment: &Environment,
+) -> Result<Option<String>, Refusal> {
     match section.uri.as_ref().map(|uri| &uri.value) {
         None => Ok(None),
         Some(UriSource::Text(text)) => Ok(Some(text.clone())),

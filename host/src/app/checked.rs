@@ -3,7 +3,6 @@
 
 use crate::app::Error;
 use crate::config::Settings;
-use crate::graph::Graph;
 use crate::graph::Resolved;
 use crate::manifest;
 use crate::manifest::Manifest;
@@ -16,6 +15,8 @@ use crate::plan::Interface;
 use crate::plan::Plan;
 use crate::sandbox;
 use crate::sandbox::Component;
+use crate::sandbox::Import;
+use crate::sandbox::Offer;
 use crate::sandbox::Sandbox;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -39,25 +40,48 @@ pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
 /// Loads the components and types every edge; gives all faults back together, those of the text included.
 pub fn check(resolved: Resolved, sandbox: &Sandbox) -> Result<Checked, Error> {
     let Resolved { graph, mut faults } = resolved;
-    let components: Vec<Option<Component>> =
-        graph.manifest().components.iter().map(|(name, component)| load(name, component, sandbox, &mut faults)).collect();
-    let interfaces: Vec<Option<Interface>> = components.iter().map(|component| component.as_ref().map(interface)).collect();
+    let components: Vec<Option<Component>> = graph
+        .manifest()
+        .components
+        .iter()
+        .map(|(name, component)| load(name, component, sandbox, &mut faults))
+        .collect();
+    let interfaces: Vec<Option<Interface>> =
+        components.iter().map(|component| component.as_ref().map(interface)).collect();
     let plan = plan::compile(&graph, &interfaces, faults)?;
     // Without faults every component is there.
     let components = components.into_iter().flatten().collect();
-    Ok(Checked { manifest: manifest_of(graph), plan: Arc::new(plan), components })
-}
-
-fn manifest_of(graph: Graph) -> Manifest {
-    graph.into_manifest()
+    Ok(Checked { manifest: graph.into_manifest(), plan: Arc::new(plan), components })
 }
 
 fn interface(component: &Component) -> Interface {
     Interface { digest: *component.digest(), exports: component.exports().to_vec() }
 }
 
-fn load(name: &Name, component: &manifest::Component, sandbox: &Sandbox, faults: &mut Faults) -> Option<Component> {
-    read(name, component).and_then(|bytes| compile(name, component, bytes, sandbox)).map_err(|fault| faults.push(*fault)).ok()
+fn load(
+    name: &Name,
+    component: &manifest::Component,
+    sandbox: &Sandbox,
+    faults: &mut Faults,
+) -> Option<Component> {
+    let loaded = read(name, component).and_then(|bytes| compile(name, component, bytes, sandbox));
+    let loaded = loaded.map_err(|fault| faults.push(*fault)).ok()?;
+    for import in loaded.imports().iter().filter(|import| import.offer == Offer::Unknown) {
+        faults.push(unknown_import(name, component, import));
+    }
+    Some(loaded)
+}
+
+fn unknown_import(name: &Name, component: &manifest::Component, import: &Import) -> Fault {
+    let message = format!("the component `{name}` imports `{}`, which this host does not know", import.name);
+    let fault = Fault::at(component.path.span.clone(), message);
+    let fault = match &*import.functions {
+        [] => fault,
+        functions => fault.note(format!("it asks for {}", functions.join(", "))),
+    };
+    fault.help(
+        "build it against WASI 0.2 and the interfaces in `wit/`, or link what it needs into the component",
+    )
 }
 
 fn read(name: &Name, component: &manifest::Component) -> Result<Bytes, Box<Fault>> {
@@ -66,16 +90,21 @@ fn read(name: &Name, component: &manifest::Component) -> Result<Bytes, Box<Fault
         let fault = Fault::at(path.span.clone(), format!("cannot read the component `{name}`"))
             .note(format!("`{}`: {error}", path.value.display()));
         Box::new(match &component.build {
-            Some(_) => fault.help("run with `--build`, or `cascade-host build`, to run its build command first"),
+            Some(_) => {
+                fault.help("run with `--build`, or `cascade-host build`, to run its build command first")
+            }
             None => fault.help("paths are relative to the manifest's folder"),
         })
     })?;
     let found = Digest::of(&bytes);
     match &component.sha256 {
         Some(pinned) if pinned.value != found => Err(Box::new(
-            Fault::at(pinned.span.clone(), format!("the component `{name}` is not the one that is pinned here"))
-                .note(format!("`{}` has the SHA-256 {found}", path.value.display()))
-                .help(format!("if that is the component that you want, write `sha256 = \"{found}\"`")),
+            Fault::at(
+                pinned.span.clone(),
+                format!("the component `{name}` is not the one that is pinned here"),
+            )
+            .note(format!("`{}` has the SHA-256 {found}", path.value.display()))
+            .help(format!("if that is the component that you want, write `sha256 = \"{found}\"`")),
         )),
         _ => Ok(bytes.into()), // the pinned component, or none is pinned
     }

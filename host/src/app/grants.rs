@@ -20,7 +20,12 @@ pub(crate) struct Resolved {
 
 /// Resolves grants on this host. `folder` is the manifest's: paths below it count without it, so that the same
 /// checkout elsewhere gives the same digest.
-pub(crate) fn resolve(written: &Grants, folder: &Path, environment: &Environment, faults: &mut Faults) -> Resolved {
+pub(crate) fn resolve(
+    written: &Grants,
+    folder: &Path,
+    environment: &Environment,
+    faults: &mut Faults,
+) -> Resolved {
     refuse_what_is_not_there(written, faults);
     let env = variables(written, environment);
     let digest = digest(written, &env, folder);
@@ -89,7 +94,10 @@ fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
     list("read", &paths(&written.read));
     list("write", &paths(&written.write));
     let switches = [("clock", written.clock), ("random", written.random), ("context", written.context)];
-    list("switches", &switches.iter().filter(|(_, on)| *on).map(|(key, _)| (*key).to_owned()).collect::<Vec<_>>());
+    list(
+        "switches",
+        &switches.iter().filter(|(_, on)| *on).map(|(key, _)| (*key).to_owned()).collect::<Vec<_>>(),
+    );
     digester.finish()
 }
 

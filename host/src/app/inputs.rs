@@ -24,13 +24,16 @@ pub(crate) fn gather(
     let mut given = given(plan, texts, faults);
     let found = plan.inputs().iter().map(|input| match &input.kind {
         InputKind::Param { name, .. } => given.remove(name.as_str()),
-        InputKind::Env { name, .. } => environment.get(name).map(|value| Supplied::Datum(Datum::Text(value.to_owned()))),
+        InputKind::Env { name, .. } => {
+            environment.get(name).map(|value| Supplied::Datum(Datum::Text(value.to_owned())))
+        }
         InputKind::File(path) => match std::fs::read(path) {
             Ok(bytes) => Some(Supplied::Content(bytes)),
             Err(error) => {
-                let fault = Fault::at(input.span.clone(), format!("cannot read the file `{}`", path.display()))
-                    .note(error.to_string())
-                    .help("paths are relative to the manifest's folder");
+                let fault =
+                    Fault::at(input.span.clone(), format!("cannot read the file `{}`", path.display()))
+                        .note(error.to_string())
+                        .help("paths are relative to the manifest's folder");
                 faults.push(fault);
                 Some(Supplied::Content(Vec::new()))
             }
@@ -41,7 +44,8 @@ pub(crate) fn gather(
 
 /// Values of params by name: those of the file, replaced by those of `-p`.
 fn given(plan: &Plan, texts: &ParamTexts, faults: &mut Faults) -> HashMap<String, Supplied> {
-    let known: HashMap<&str, &Input> = plan.inputs().iter().filter_map(|input| Some((param_name(input)?, input))).collect();
+    let known: HashMap<&str, &Input> =
+        plan.inputs().iter().filter_map(|input| Some((param_name(input)?, input))).collect();
     let mut values = HashMap::new();
     if let Some(path) = &texts.file {
         match params::read_file(path) {
@@ -101,8 +105,9 @@ fn of_text(fault: Fault, text: TextFault) -> Fault {
 fn unknown(name: &str, by: &str, known: &HashMap<&str, &Input>) -> Fault {
     let mut names: Vec<&str> = known.keys().copied().collect();
     names.sort_unstable();
-    let fault = Fault::of_file(format!("{by} gives a value to `{name}`, which is not a param of this manifest"))
-        .suggest(name, names.iter().copied());
+    let fault =
+        Fault::of_file(format!("{by} gives a value to `{name}`, which is not a param of this manifest"))
+            .suggest(name, names.iter().copied());
     if names.is_empty() {
         fault.note("the manifest has no params")
     } else {

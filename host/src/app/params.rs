@@ -57,7 +57,10 @@ fn literal(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
         return Ok(Supplied::Datum(Datum::Text(text.to_owned())));
     }
     let datum = serde_json::from_str(text).map_err(|error| {
-        let fault = TextFault::new(format!("the value is not JSON, which the type `{ty}` asks for: {}", place(&error)));
+        let fault = TextFault::new(format!(
+            "the value is not JSON, which the type `{ty}` asks for: {}",
+            place(&error)
+        ));
         fault.help(example(ty))
     })?;
     Ok(Supplied::Datum(datum))
@@ -74,7 +77,8 @@ fn content(ty: &Type, path: &Path) -> Result<Supplied, TextFault> {
         if !matches!(ty, Type::Char | Type::Enum(_)) {
             return Ok(Supplied::Content(bytes));
         }
-        let text = String::from_utf8(bytes).map_err(|_| TextFault::new(format!("`{}` is not UTF-8", path.display())))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| TextFault::new(format!("`{}` is not UTF-8", path.display())))?;
         return Ok(Supplied::Datum(Datum::Text(text.trim_end_matches(['\r', '\n']).to_owned())));
     }
     let datum = serde_json::from_slice(&bytes)
@@ -110,19 +114,25 @@ fn example(ty: &Type) -> String {
 /// Reads a file of values: a TOML table, or a JSON object if the name ends in `.json`.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<(String, Datum)>, TextFault> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| TextFault::new(format!("cannot read `{shown}`: {error}")))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| TextFault::new(format!("cannot read `{shown}`: {error}")))?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let datum: Datum = if is_json {
-        serde_json::from_str(&text).map_err(|error| TextFault::new(format!("`{shown}` is not JSON: {}", place(&error))))?
+        serde_json::from_str(&text)
+            .map_err(|error| TextFault::new(format!("`{shown}` is not JSON: {}", place(&error))))?
     } else {
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.lines().count().max(1)));
+            let line = error
+                .span()
+                .map_or(1, |span| text.get(..span.start).map_or(1, |before| before.lines().count().max(1)));
             TextFault::new(format!("`{shown}` is not TOML: line {line}: {}", error.message()))
         })?
     };
     match datum {
         Datum::Table(entries) => Ok(entries),
-        other => Err(TextFault::new(format!("`{shown}` holds {}, not an object of params by name", other.kind()))),
+        other => {
+            Err(TextFault::new(format!("`{shown}` holds {}, not an object of params by name", other.kind())))
+        }
     }
 }
 

@@ -123,7 +123,8 @@ async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> 
 fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
     let refusal = Refusal::new(format!("run `{}` exists with another plan", session.run));
     let refusal = match PlanRecord::decode(stored) {
-        None => refusal.note("its stored plan is damaged or of another version, so the difference cannot be named"),
+        None => refusal
+            .note("its stored plan is damaged or of another version, so the difference cannot be named"),
         Some(stored) => {
             let differences = session.bound.record().differences(&stored);
             let more = differences.len().saturating_sub(MAX_DIFFERENCES);
@@ -152,9 +153,11 @@ fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
 async fn outputs(session: &Session, ledger: &dyn Ledger) -> Result<Vec<(String, OutputValue)>, state::Error> {
     let declared = engine::outputs(&session.bound, ledger).await?.into_iter().zip(&session.targets.is_shown);
     let mut outputs: Vec<_> = declared.filter(|(_, is_shown)| **is_shown).map(|(output, _)| output).collect();
-    let nodes: Vec<NodeId> = session.targets.extra.iter().map(|task| NodeId { task: *task, item: None }).collect();
+    let nodes: Vec<NodeId> =
+        session.targets.extra.iter().map(|task| NodeId { task: *task, item: None }).collect();
     for (node, entry) in nodes.iter().zip(ledger.fetch(&nodes).await?) {
-        let Some((task, ty)) = session.bound.plan().task(node.task).and_then(|task| Some((task, task.output.clone()?)))
+        let Some((task, ty)) =
+            session.bound.plan().task(node.task).and_then(|task| Some((task, task.output.clone()?)))
         else {
             continue;
         };

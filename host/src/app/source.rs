@@ -28,7 +28,10 @@ fn text(path: &Path) -> Result<String, Refusal> {
     };
     let size = std::fs::metadata(path).map_err(refuse)?.len();
     if size > MAX_BYTES {
-        return Err(Refusal::new(format!("`{}` has {size} bytes, more than a manifest may have", path.display())));
+        return Err(Refusal::new(format!(
+            "`{}` has {size} bytes, more than a manifest may have",
+            path.display()
+        )));
     }
     let bytes = std::fs::read(path).map_err(refuse)?;
     String::from_utf8(bytes).map_err(|_| {

@@ -18,7 +18,11 @@ pub struct StoredResult {
 }
 
 /// The stored results of a run: of one task or element, or of every task that has one.
-pub async fn stored_results(backend: &dyn Backend, run: &RunId, task: Option<&str>) -> Result<Vec<StoredResult>, Error> {
+pub async fn stored_results(
+    backend: &dyn Backend,
+    run: &RunId,
+    task: Option<&str>,
+) -> Result<Vec<StoredResult>, Error> {
     let names = match task {
         Some(task) => vec![task.to_owned()],
         None => {
@@ -31,8 +35,11 @@ pub async fn stored_results(backend: &dyn Backend, run: &RunId, task: Option<&st
         }
     };
     let values = backend.results(run, &names).await.map_err(|error| no_run(run, error))?;
-    let found: Vec<StoredResult> =
-        names.into_iter().zip(values).filter_map(|(name, value)| Some(StoredResult { name, value: value? })).collect();
+    let found: Vec<StoredResult> = names
+        .into_iter()
+        .zip(values)
+        .filter_map(|(name, value)| Some(StoredResult { name, value: value? }))
+        .collect();
     match (task, found.is_empty()) {
         (Some(task), true) => Err(Error::Missing {
             message: format!("run `{run}` has no result of `{task}`"),

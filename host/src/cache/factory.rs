@@ -95,7 +95,10 @@ mod tests {
         assert!(factory.cache(&CacheUri::parse("off").unwrap(), None).unwrap().is_none());
         let uri = CacheUri::parse("redis://user:hunter2@h").unwrap();
         let error = factory.cache(&uri, None).err().unwrap();
-        assert_eq!(error.to_string(), "opening the cache `redis://***@h:6379/0`: this build has no Redis backend");
+        assert_eq!(
+            error.to_string(),
+            "opening the cache `redis://***@h:6379/0`: this build has no Redis backend"
+        );
     }
 
     #[tokio::test]

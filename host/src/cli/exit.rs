@@ -51,13 +51,17 @@ pub(crate) fn report(error: &Error) -> Exit {
 
 fn exit_of(error: &Error) -> Exit {
     match error {
-        Error::Faults(_) | Error::Refused(_) | Error::Settings(_) | Error::SettingsFile(_) | Error::Component(_) => {
-            Exit::Usage
-        }
+        Error::Faults(_)
+        | Error::Refused(_)
+        | Error::Settings(_)
+        | Error::SettingsFile(_)
+        | Error::Component(_) => Exit::Usage,
         Error::Backend(error) => match error.kind {
             ErrorKind::Uri | ErrorKind::OtherDigest(_) => Exit::Usage,
             ErrorKind::NoRun => Exit::Missing,
-            ErrorKind::Unavailable | ErrorKind::Refused | ErrorKind::Held | ErrorKind::Misuse => Exit::Backend,
+            ErrorKind::Unavailable | ErrorKind::Refused | ErrorKind::Held | ErrorKind::Misuse => {
+                Exit::Backend
+            }
         },
         Error::Lost { .. } => Exit::Backend,
         Error::Missing { .. } => Exit::Missing,
@@ -109,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_refusal_shows_its_facts_and_what_would_help() {
-        let refusal = Refusal::new("run `a` exists with another plan").note("task `b` is new").help("use `--update`");
+        let refusal =
+            Refusal::new("run `a` exists with another plan").note("task `b` is new").help("use `--update`");
         assert_eq!(
             shown(&Error::Refused(refusal), Style::Plain),
             "error: run `a` exists with another plan\nnote: task `b` is new\nhelp: use `--update`\n"

@@ -1,7 +1,6 @@
 //! The log for people: one line a fact, what happened in front, then to which task, then how.
 //! Which facts are told is said by `level`; where the lines go is for `screen`.
 
-use crate::config::LogLevel;
 use crate::cli::level::level_of;
 use crate::cli::screen::Screen;
 use crate::cli::screen::Weight;
@@ -9,6 +8,7 @@ use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
 use crate::cli::tally::Tally;
+use crate::config::LogLevel;
 use crate::events::Event;
 use crate::events::Fact;
 use crate::events::FailureFact;

@@ -1,10 +1,10 @@
 //! `--log-format json`: the log as the JSON lines that `--events` writes.
 //! `--log-level` chooses among them as it does for people; a line names no level, for its `event` implies one.
 
-use crate::config::LogLevel;
 use crate::cli::level::level_of;
 use crate::cli::screen::Screen;
 use crate::cli::screen::Weight;
+use crate::config::LogLevel;
 use crate::events::Event;
 use crate::events::Sink;
 use crate::events::to_json_line;

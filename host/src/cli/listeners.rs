@@ -29,7 +29,12 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     /// Opens what the arguments ask for.
-    pub(crate) fn open(host: &Host, arguments: &RunArguments, run: &RunId, name: &str) -> Result<Self, Error> {
+    pub(crate) fn open(
+        host: &Host,
+        arguments: &RunArguments,
+        run: &RunId,
+        name: &str,
+    ) -> Result<Self, Error> {
         let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
         match arguments.events.as_deref() {
             // stdout carries results only: events that go to a stream go to stderr, in place of the log.

@@ -15,7 +15,8 @@ pub(crate) fn how_to_resume(exit: Exit, arguments: &RunArguments, run: &RunId, s
              Redis: --state redis://HOST:6379, or CASCADE_STATE\n"
         );
     }
-    let mut command = format!("cascade-host run {} --run-id {run}", quoted(&arguments.manifest.display().to_string()));
+    let mut command =
+        format!("cascade-host run {} --run-id {run}", quoted(&arguments.manifest.display().to_string()));
     if arguments.backend.state.is_some() {
         command.push_str(&format!(" --state {}", quoted(&state.to_string())));
     }
@@ -36,7 +37,11 @@ pub(crate) fn how_to_resume(exit: Exit, arguments: &RunArguments, run: &RunId, s
 /// A word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +61,10 @@ mod tests {
     fn the_command_has_what_was_given_but_no_secrets() {
         let text = shown("cascade-host run m.toml -p token=hunter2 --state redis://:pw@h", "redis://:pw@h");
         assert!(text.contains("cascade-host run m.toml --run-id r1 --state"), "{text}");
-        assert!(text.contains("-p 'token=…'") && !text.contains("hunter2") && !text.contains(":pw@"), "{text}");
+        assert!(
+            text.contains("-p 'token=…'") && !text.contains("hunter2") && !text.contains(":pw@"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub(crate) async fn until_done<T>(work: impl Future<Output = T>, stop: watch::Se
 
 /// Hands signals on for as long as the process lives; ends only where it cannot listen.
 async fn listen(stop: watch::Sender<Interrupt>) {
-    let (Ok(mut interrupts), Ok(mut terminations)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupts), Ok(mut terminations)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };

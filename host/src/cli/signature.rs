@@ -61,8 +61,11 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
             }
         })
         .collect();
-    let imports: Vec<serde_json::Value> =
-        inspection.imports.iter().map(|(name, what)| serde_json::json!({ "name": name, "what": what })).collect();
+    let imports: Vec<serde_json::Value> = inspection
+        .imports
+        .iter()
+        .map(|(name, what)| serde_json::json!({ "name": name, "what": what }))
+        .collect();
     let whole = serde_json::json!({
         "v": VERSION,
         "sha256": digest.to_string(),

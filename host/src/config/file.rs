@@ -55,9 +55,11 @@ pub enum FileFault {
 impl SettingsFile {
     /// Reads the file at `path`; or, if none is given, the one in the user's configuration folder where there is one.
     pub fn read(path: Option<&Path>, environment: &Environment) -> Result<Self, FileFault> {
-        let named = path.map(Path::to_path_buf).or_else(|| environment.setting("CASCADE_CONFIG").map(PathBuf::from));
+        let named =
+            path.map(Path::to_path_buf).or_else(|| environment.setting("CASCADE_CONFIG").map(PathBuf::from));
         let is_named = named.is_some();
-        let usual = || environment.folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("config.toml"));
+        let usual =
+            || environment.folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("config.toml"));
         let Some(path) = named.or_else(usual) else {
             return Ok(Self::default());
         };
@@ -89,7 +91,8 @@ mod tests {
     fn reads_what_stands_there_and_refuses_what_it_does_not_know() {
         let file = SettingsFile::parse(Path::new("c.toml"), "state = \"memory:\"\njobs = 3\n").unwrap();
         assert_eq!((file.state.as_deref(), file.jobs), (Some("memory:"), Some(3)));
-        let fault = SettingsFile::parse(Path::new("c.toml"), "jobs = 1\nstat = \"redis://:hunter2@h\"\n").unwrap_err();
+        let fault = SettingsFile::parse(Path::new("c.toml"), "jobs = 1\nstat = \"redis://:hunter2@h\"\n")
+            .unwrap_err();
         let shown = fault.to_string();
         assert!(shown.contains("line 2") && shown.contains("unknown field"), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");

@@ -22,7 +22,8 @@ pub fn cores() -> u32 {
 #[must_use]
 pub fn memory_budget() -> Size {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
-    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    let group =
+        fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
     let bound = [machine, group].into_iter().flatten().min().unwrap_or(FALLBACK);
     Size::bytes(bound / SHARE.1 * SHARE.0)
 }
@@ -38,7 +39,8 @@ fn total(meminfo: &str) -> Option<u64> {
 #[must_use]
 pub fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let clean: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).collect();
+    let clean: String =
+        name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).collect();
     if clean.is_empty() { "host".to_owned() } else { clean }
 }
 

@@ -113,7 +113,11 @@ struct Ranked {
 
 impl Settings {
     /// The settings, as far as no manifest has a say.
-    pub fn new(flags: &Overrides, environment: &Environment, file: &SettingsFile) -> Result<Self, SettingsFault> {
+    pub fn new(
+        flags: &Overrides,
+        environment: &Environment,
+        file: &SettingsFile,
+    ) -> Result<Self, SettingsFault> {
         let text = |flag: &Option<String>, variable: &str, file: &Option<String>| {
             flag.clone().or_else(|| environment.setting(variable).map(str::to_owned)).or_else(|| file.clone())
         };
@@ -135,14 +139,27 @@ impl Settings {
             log_format,
             log_level,
             code_cache: code_cache(environment, file),
-            state: Ranked::new("--state", flags.state.as_ref(), "CASCADE_STATE", environment, file.state.as_ref()),
-            cache: Ranked::new("--cache", flags.cache.as_ref(), "CASCADE_CACHE", environment, file.cache.as_ref()),
+            state: Ranked::new(
+                "--state",
+                flags.state.as_ref(),
+                "CASCADE_STATE",
+                environment,
+                file.state.as_ref(),
+            ),
+            cache: Ranked::new(
+                "--cache",
+                flags.cache.as_ref(),
+                "CASCADE_CACHE",
+                environment,
+                file.cache.as_ref(),
+            ),
         })
     }
 
     /// Where runs are kept: `memory:` where nobody says anything.
     pub fn state(&self, manifest: Option<&str>) -> Result<StateUri, SettingsFault> {
-        let (by, text) = self.state.choose(manifest).unwrap_or_else(|| ("default".to_owned(), "memory:".to_owned()));
+        let (by, text) =
+            self.state.choose(manifest).unwrap_or_else(|| ("default".to_owned(), "memory:".to_owned()));
         StateUri::parse(&text).map_err(|source| SettingsFault::Uri { what: "state", by, source })
     }
 
@@ -177,7 +194,8 @@ impl Ranked {
         file: Option<&String>,
     ) -> Self {
         let flag = given.map(|text| (format!("`{flag}`"), text.clone()));
-        let variable = || environment.setting(variable).map(|text| (format!("`{variable}`"), text.to_owned()));
+        let variable =
+            || environment.setting(variable).map(|text| (format!("`{variable}`"), text.to_owned()));
         Self { above: flag.or_else(variable), below: file.cloned() }
     }
 
@@ -216,7 +234,9 @@ impl LogFormat {
         match word {
             "human" => Ok(Self::Human),
             "json" => Ok(Self::Json),
-            other => Err(SettingsFault::Word { what: "log format", given: other.to_owned(), known: "human, json" }),
+            other => {
+                Err(SettingsFault::Word { what: "log format", given: other.to_owned(), known: "human, json" })
+            }
         }
     }
 }
@@ -245,7 +265,8 @@ mod tests {
 
     fn settings(flag: Option<&str>, variable: Option<&str>, file: Option<&str>) -> Settings {
         let flags = Overrides { state: flag.map(str::to_owned), ..Overrides::default() };
-        let environment = variable.map_or_else(Environment::default, |value| [("CASCADE_STATE", value)].into());
+        let environment =
+            variable.map_or_else(Environment::default, |value| [("CASCADE_STATE", value)].into());
         let file = SettingsFile { state: file.map(str::to_owned), ..SettingsFile::default() };
         Settings::new(&flags, &environment, &file).unwrap()
     }

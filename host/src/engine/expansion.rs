@@ -38,15 +38,12 @@ pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Stuck
     let lens: Vec<usize> = lists.iter().map(Items::len).collect();
     let first = lens.first().copied().unwrap_or(0);
     if lens.iter().any(|len| *len != first) {
-        let sizes: Vec<String> = task
-            .for_each
-            .iter()
-            .zip(&lens)
-            .map(|(list, len)| format!("`{}` has {len}", list.item))
-            .collect();
+        let sizes: Vec<String> =
+            task.for_each.iter().zip(&lens).map(|(list, len)| format!("`{}` has {len}", list.item)).collect();
         return Err(Stuck::Input(format!("the lists of `for-each` differ in length: {}", sizes.join(", "))));
     }
-    let len = u32::try_from(first).map_err(|_| Stuck::Input("`for-each` has more than 2^32 elements".to_owned()))?;
+    let len = u32::try_from(first)
+        .map_err(|_| Stuck::Input("`for-each` has more than 2^32 elements".to_owned()))?;
     Ok(Elements { lists, len })
 }
 
@@ -68,11 +65,8 @@ impl Expansion {
             (Err(stuck), Ok(_)) | (Ok(_), Err(stuck)) => return Err(stuck),
         };
         let mut shared = shared.into_iter();
-        let shared = task
-            .args
-            .iter()
-            .map(|arg| if arg.uses_items() { None } else { shared.next() })
-            .collect();
+        let shared =
+            task.args.iter().map(|arg| if arg.uses_items() { None } else { shared.next() }).collect();
         Ok(Self { elements, shared })
     }
 

@@ -1,6 +1,8 @@
 //! One claimed node from claim to settlement: decide, look up, call, judge.
 //! Committing the settlement, and telling that it happened, is for the loop in `run`.
 
+use crate::cache::Insert;
+use crate::cache::Stored;
 use crate::engine::demand::is_needed;
 use crate::engine::expansion::Expansion;
 use crate::engine::keys;
@@ -14,8 +16,6 @@ use crate::engine::run::Context;
 use crate::events::Fact;
 use crate::events::FailureFact;
 use crate::events::Subject;
-use crate::cache::Insert;
-use crate::cache::Stored;
 use crate::invoke;
 use crate::model::FailureClass;
 use crate::model::SkipReason;
@@ -29,11 +29,11 @@ use crate::state::FailureRecord;
 use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::Stage;
+use crate::value::Type;
 use crate::value::case_name;
 use crate::value::compose_case;
 use crate::value::compose_list;
 use crate::value::to_json_text;
-use crate::value::Type;
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -185,7 +185,9 @@ impl Job<'_> {
                 }
                 Ok(finished(self.output(value), usage))
             }
-            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => Ok(self.erred(payload, usage)),
+            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => {
+                Ok(self.erred(payload, usage))
+            }
             Err(failure) => Ok(self.judge(failure)),
         }
     }
@@ -242,8 +244,7 @@ impl Job<'_> {
             Some(backtrace) => format!("{}\n{backtrace}", failure.message),
             None => failure.message,
         };
-        self.retry(failure.class, None, &message)
-            .unwrap_or_else(|| self.failed(failure.class, message, None))
+        self.retry(failure.class, None, &message).unwrap_or_else(|| self.failed(failure.class, message, None))
     }
 
     fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
@@ -299,7 +300,9 @@ impl Job<'_> {
     fn element_failed(&self, item: Option<u32>, record: &[u8]) -> Verdict {
         let item = item.unwrap_or_default();
         match FailureRecord::decode(record) {
-            Some(record) => self.failed(record.class, format!("element {item} failed: {}", record.message), None),
+            Some(record) => {
+                self.failed(record.class, format!("element {item} failed: {}", record.message), None)
+            }
             None => self.failed(FailureClass::Error, format!("element {item} failed"), None),
         }
     }

@@ -1,8 +1,8 @@
 //! Cache keys of calls: which results may stand for which calls, in any run and on any host.
 //! Where cached results are kept is for `cache`.
 
-use crate::cache::key;
 use crate::cache::KeyParts;
+use crate::cache::key;
 use crate::model::Digest;
 use crate::plan::Bound;
 use crate::plan::CacheRule;

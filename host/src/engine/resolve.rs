@@ -66,19 +66,17 @@ impl Scope<'_> {
     pub(crate) fn resolve(&self, binding: &Binding) -> Result<Bytes, Stuck> {
         match binding {
             Binding::Constant(bytes) => Ok(bytes.clone()),
-            Binding::Task { task, path, ty, conversion, default } => {
-                match (self.output(*task), default) {
-                    (Ok(output), _) => match (part(&output, ty, path, conversion)?, default) {
-                        (Some(part), _) => Ok(part),
-                        (None, Some(default)) => Ok(default.clone()),
-                        (None, None) => Err(self.missed(path, *task)),
-                    },
-                    (Err(Stuck::Skip(reason)), Some(default)) if reason != SkipReason::UpstreamFailed => {
-                        Ok(default.clone())
-                    }
-                    (Err(stuck), _) => Err(stuck),
+            Binding::Task { task, path, ty, conversion, default } => match (self.output(*task), default) {
+                (Ok(output), _) => match (part(&output, ty, path, conversion)?, default) {
+                    (Some(part), _) => Ok(part),
+                    (None, Some(default)) => Ok(default.clone()),
+                    (None, None) => Err(self.missed(path, *task)),
+                },
+                (Err(Stuck::Skip(reason)), Some(default)) if reason != SkipReason::UpstreamFailed => {
+                    Ok(default.clone())
                 }
-            }
+                (Err(stuck), _) => Err(stuck),
+            },
             Binding::Input { input, path, conversion } => {
                 let inputs = self.bound.plan().inputs();
                 let (Some(bytes), Some(input)) = (self.bound.inputs().get(*input), inputs.get(*input)) else {
@@ -108,7 +106,9 @@ impl Scope<'_> {
                 Some(name) => match (cases.iter().find(|(case, _)| *case == name), default) {
                     (Some((_, case)), _) => self.resolve(case),
                     (None, Some(default)) => Ok(default.clone()),
-                    (None, None) => Err(Stuck::Input(format!("the selector is `{name}`, which names no case"))),
+                    (None, None) => {
+                        Err(Stuck::Input(format!("the selector is `{name}`, which names no case")))
+                    }
                 },
                 None => match default {
                     Some(default) => Ok(default.clone()),
@@ -119,7 +119,10 @@ impl Scope<'_> {
     }
 
     /// The values of several bindings, or all that they are stuck on together.
-    pub(crate) fn resolve_all<'b>(&self, bindings: impl Iterator<Item = &'b Binding>) -> Result<Vec<Bytes>, Stuck> {
+    pub(crate) fn resolve_all<'b>(
+        &self,
+        bindings: impl Iterator<Item = &'b Binding>,
+    ) -> Result<Vec<Bytes>, Stuck> {
         let mut values = Vec::new();
         let mut stuck: Option<Stuck> = None;
         for binding in bindings {

@@ -24,11 +24,12 @@ pub(crate) fn next_delay(retry: &Retry, attempted: &Attempted<'_>, random: &mut 
         FailureClass::Error => RetryClass::Error,
         FailureClass::Trap => RetryClass::Trap,
         FailureClass::Timeout => RetryClass::Timeout,
-        FailureClass::Limit | FailureClass::Input | FailureClass::Lost | FailureClass::Cancelled => return None,
+        FailureClass::Limit | FailureClass::Input | FailureClass::Lost | FailureClass::Cancelled => {
+            return None;
+        }
     };
-    let is_permanent = attempted
-        .case
-        .is_some_and(|case| retry.permanent.iter().any(|permanent| permanent.value == case));
+    let is_permanent =
+        attempted.case.is_some_and(|case| retry.permanent.iter().any(|permanent| permanent.value == case));
     if is_permanent || !retry.on.contains(&class) || attempted.number >= retry.attempts.get() {
         return None;
     }
@@ -74,7 +75,8 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest_and_end_with_the_attempts() {
-        let waits: Vec<_> = (1..=5).map(|number| delay(&policy(), number, FailureClass::Error, None)).collect();
+        let waits: Vec<_> =
+            (1..=5).map(|number| delay(&policy(), number, FailureClass::Error, None)).collect();
         assert_eq!(waits, [Some(100), Some(200), Some(300), Some(300), None]);
     }
 

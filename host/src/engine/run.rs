@@ -110,7 +110,8 @@ pub async fn run(engine: Engine, settings: Settings) -> Result<Ended, Error> {
         announced: Mutex::default(),
         random: Mutex::new(Random::seeded(settings.seed)),
     });
-    let mut host = Host { ctx, dispatcher, shape: settings.shape, jobs: JoinSet::new(), running: HashMap::new() };
+    let mut host =
+        Host { ctx, dispatcher, shape: settings.shape, jobs: JoinSet::new(), running: HashMap::new() };
     let mut renewal = tokio::time::interval(lease / 3);
     renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut batch = Vec::new();

@@ -26,8 +26,8 @@ pub use callee::Interface;
 pub use compile::compile;
 pub use record::{Difference, PlanRecord};
 pub use types::{
-    Binding, CacheRule, Condition, Demand, DemandClause, ForEach, Function, Gate, Input, InputKind,
-    Output, Plan, Resource, Task,
+    Binding, CacheRule, Condition, Demand, DemandClause, ForEach, Function, Gate, Input, InputKind, Output,
+    Plan, Resource, Task,
 };
 
 pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};

@@ -60,7 +60,11 @@ fn check_args(prepared: &Prepared, args: &[Bytes]) -> Result<Vec<Bytes>, Failure
     let refuse = |message| failure::plain(FailureClass::Input, message, Usage::default());
     let params = &prepared.signature.params;
     if params.len() != args.len() {
-        return Err(refuse(format!("the function has {} parameters, {} arguments were given", params.len(), args.len())));
+        return Err(refuse(format!(
+            "the function has {} parameters, {} arguments were given",
+            params.len(),
+            args.len()
+        )));
     }
     let checked = params.iter().zip(args).map(|((name, ty), arg)| {
         canonical(ty, arg).map_err(|fault| refuse(format!("the argument `{name}` is malformed: {fault}")))

@@ -139,7 +139,9 @@ impl LoadError {
             Self::CoreModule => {
                 "Build for the target `wasm32-wasip2`, or make a component of the module with `wasm-tools component new`."
             }
-            Self::Precompiled => "Give the component itself: the host compiles it, and keeps the code in its own cache.",
+            Self::Precompiled => {
+                "Give the component itself: the host compiles it, and keeps the code in its own cache."
+            }
             Self::Foreign => "Give a WebAssembly component: a file that a build for `wasm32-wasip2` makes.",
             Self::Damaged(_) => "Build or copy the component again.",
             Self::LaterWasi(_) => "Build for WASI 0.2, in Rust for the target `wasm32-wasip2`.",
@@ -147,7 +149,9 @@ impl LoadError {
             Self::UnknownImport { .. } => {
                 "Build the component without that import, or compose it with a component that exports the interface."
             }
-            Self::ImportType { .. } => "Build against the WIT that the host offers, or a WASI 0.2 that is not newer.",
+            Self::ImportType { .. } => {
+                "Build against the WIT that the host offers, or a WASI 0.2 that is not newer."
+            }
             Self::NoExport(_) => "List the functions of the component with `inspect`.",
             Self::Unsupported { .. } => "Give the function parameters and a result that are plain values.",
             Self::Compile(_) | Self::Engine(_) => return None,

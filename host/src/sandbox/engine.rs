@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use wasmtime::component::Linker;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 /// How often running guests yield, and thereby the grain of time-outs and cancellation.
 const TICK: Duration = Duration::from_millis(10);
@@ -69,7 +71,11 @@ impl Engines {
     }
 
     /// The engine for such guests. Where the address space is too small for a pool, there is none.
-    pub(crate) fn runtime(&self, metering: Metering, allocation: Allocation) -> Result<Arc<Runtime>, LoadError> {
+    pub(crate) fn runtime(
+        &self,
+        metering: Metering,
+        allocation: Allocation,
+    ) -> Result<Arc<Runtime>, LoadError> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = made.get(&(metering, allocation)) {
             return Ok(Arc::clone(runtime));
@@ -80,7 +86,9 @@ impl Engines {
         };
         let (engine, got) = match pooled {
             Some(engine) => (engine, Allocation::Pooling),
-            None => (on_demand(metering).map_err(|error| LoadError::Engine(error.into()))?, Allocation::OnDemand),
+            None => {
+                (on_demand(metering).map_err(|error| LoadError::Engine(error.into()))?, Allocation::OnDemand)
+            }
         };
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker).map_err(|error| LoadError::Engine(error.into()))?;

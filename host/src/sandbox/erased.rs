@@ -11,7 +11,9 @@ use crate::sandbox::lift;
 use crate::sandbox::lower;
 use bytes::Bytes;
 use std::mem::MaybeUninit;
-use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext};
+use wasmtime::component::__internal::{
+    CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext,
+};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::{Result, ValRaw, bail};
 
@@ -49,7 +51,12 @@ unsafe impl Lower for Params<'_> {
         Ok(())
     }
 
-    fn linear_lower_to_memory<T>(&self, _cx: &mut LowerContext<'_, T>, _ty: InterfaceType, _at: usize) -> Result<()> {
+    fn linear_lower_to_memory<T>(
+        &self,
+        _cx: &mut LowerContext<'_, T>,
+        _ty: InterfaceType,
+        _at: usize,
+    ) -> Result<()> {
         bail!("parameters are always lowered flat")
     }
 }

@@ -54,7 +54,12 @@ impl MemoryGuard {
 }
 
 impl ResourceLimiter for MemoryGuard {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
@@ -66,7 +71,12 @@ impl ResourceLimiter for MemoryGuard {
         Err(LimitHit::of("memory", self.limit, "a linear memory of the guest cannot grow that far").into())
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let is_refused = maximum.is_some_and(|maximum| desired > maximum);
         // A bound of the pool's looks like one that the guest declared. Those are smaller.
         if is_refused && maximum.is_some_and(|maximum| maximum < TABLE_ELEMENTS) {
@@ -75,7 +85,9 @@ impl ResourceLimiter for MemoryGuard {
         let bytes = |elements: usize| elements.saturating_mul(TABLE_ELEMENT);
         self.grow(bytes(current), bytes(desired), "the guest's tables need more")?;
         if is_refused {
-            return Err(LimitHit(format!("a table of the guest has more than {TABLE_ELEMENTS} elements")).into());
+            return Err(
+                LimitHit(format!("a table of the guest has more than {TABLE_ELEMENTS} elements")).into()
+            );
         }
         Ok(true)
     }

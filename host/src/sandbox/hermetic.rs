@@ -44,7 +44,14 @@ fn clock(body: &str) -> String {
 
 fn chance() -> String {
     // The argument is not used: it only makes another call of it.
-    forward("wasi:random/random@0.2.0", "get-random-u64", "(result u64)", "(result i64)", "(param i32) (result i64) (call $f)", r#"(param "x" u32) (result u64)"#)
+    forward(
+        "wasi:random/random@0.2.0",
+        "get-random-u64",
+        "(result u64)",
+        "(result i64)",
+        "(param i32) (result i64) (call $f)",
+        r#"(param "x" u32) (result u64)"#,
+    )
 }
 
 async fn drawn(grants: Grants, argument: &str) -> Bytes {
@@ -73,7 +80,8 @@ async fn chance_follows_from_the_call_unless_the_real_one_is_granted() {
 async fn an_exit_is_a_trap_that_says_so() {
     for (status, message) in [("0", "the guest called exit(0)"), ("1", "the guest called exit(1)")] {
         let body = format!("(call $f (i32.const {status}))");
-        let text = forward("wasi:cli/exit@0.2.0", "exit", r#"(param "status" (result))"#, "(param i32)", &body, "");
+        let text =
+            forward("wasi:cli/exit@0.2.0", "exit", r#"(param "status" (result))"#, "(param i32)", &body, "");
         let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
         assert_eq!((failure.class, &*failure.message), (FailureClass::Trap, message));
     }
@@ -146,7 +154,11 @@ fn writer(stream: &str, repeat: bool) -> String {
     )
 }
 
-async fn written(stream: &str, repeat: bool, change: impl FnOnce(&mut Call)) -> (Result<Returned, Failure>, Vec<String>) {
+async fn written(
+    stream: &str,
+    repeat: bool,
+    change: impl FnOnce(&mut Call),
+) -> (Result<Returned, Failure>, Vec<String>) {
     let ear = Arc::new(Ear::default());
     let listener = Arc::clone(&ear);
     let text = writer(stream, repeat);
@@ -160,7 +172,9 @@ async fn written(stream: &str, repeat: bool, change: impl FnOnce(&mut Call)) -> 
 
 #[tokio::test]
 async fn outputs_are_heard_by_lines_and_the_last_one_before_the_call_ends() {
-    for (stream, heard) in [("stdout", ["Stdout hello\n", "Stdout world"]), ("stderr", ["Stderr hello\n", "Stderr world"])] {
+    for (stream, heard) in
+        [("stdout", ["Stdout hello\n", "Stdout world"]), ("stderr", ["Stderr hello\n", "Stderr world"])]
+    {
         let (returned, lines) = written(stream, false, |_| ()).await;
         assert!(returned.is_ok());
         assert_eq!(lines, heard);
@@ -207,10 +221,20 @@ async fn logging_is_heard_with_and_without_a_version() {
 
 #[tokio::test]
 async fn the_context_without_its_grant_says_how_to_get_it() {
-    let text = forward("cascade:task/context@0.1.0", "cancelled", "(result bool)", "(result i32)", "(result i32) (call $f)", "(result bool)");
+    let text = forward(
+        "cascade:task/context@0.1.0",
+        "cancelled",
+        "(result bool)",
+        "(result i32)",
+        "(result i32) (call $f)",
+        "(result bool)",
+    );
     let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Trap);
-    assert_eq!(failure.message, "`cascade:task/context` is not granted to this task; grant it with `context = true`");
+    assert_eq!(
+        failure.message,
+        "`cascade:task/context` is not granted to this task; grant it with `context = true`"
+    );
     let context = Grants { context: true, ..Grants::default() };
     assert_eq!(returned(granted(&text, context, Vec::new(), |_| ()).await), value("bool", "false"));
 }

@@ -31,7 +31,10 @@ fn soon(call: &mut crate::invoke::Call) {
 #[tokio::test]
 async fn an_endless_loop_ends_with_its_timeout() {
     let (class, message) = fails(&simple("", "(loop (br 0))"), soon).await;
-    assert_eq!((class, &*message), (FailureClass::Timeout, "`timeout` = 50ms reached: the guest did not return"));
+    assert_eq!(
+        (class, &*message),
+        (FailureClass::Timeout, "`timeout` = 50ms reached: the guest did not return")
+    );
 }
 
 #[tokio::test]
@@ -60,7 +63,10 @@ async fn memory_past_its_limit_ends_the_call() {
     let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(16)).await;
     assert_eq!(class, FailureClass::Limit);
     assert_eq!(message, "`limits.memory` = 16MiB reached: the guest's linear memories need more");
-    assert!(run(&text, Vec::new(), |call| call.limits.memory = mebibytes(64)).await.unwrap().usage.memory > 62 << 20);
+    assert!(
+        run(&text, Vec::new(), |call| call.limits.memory = mebibytes(64)).await.unwrap().usage.memory
+            > 62 << 20
+    );
 }
 
 #[tokio::test]
@@ -110,7 +116,8 @@ async fn fuel_ends_the_call_and_is_counted() {
     let (class, message) = fails(&endless, |call| call.limits.fuel = Some(10_000)).await;
     assert_eq!(class, FailureClass::Limit);
     assert_eq!(message, "`limits.fuel` = 10000 reached: the guest computes for longer");
-    let used = run(&simple("", "(drop (i32.const 1))"), Vec::new(), |call| call.limits.fuel = Some(10_000)).await;
+    let used =
+        run(&simple("", "(drop (i32.const 1))"), Vec::new(), |call| call.limits.fuel = Some(10_000)).await;
     assert!((1..100).contains(&used.unwrap().usage.fuel.unwrap()));
     assert_eq!(run(&simple("", ""), Vec::new(), |_| ()).await.unwrap().usage.fuel, None);
 }
@@ -129,7 +136,14 @@ async fn a_trap_tells_where() {
 #[tokio::test]
 async fn a_result_past_its_limit_ends_the_call() {
     // The length at 8 says how much of memory is the result.
-    let bytes = |len: u32| component("", "(result i32)", &format!("(i32.store (i32.const 12) (i32.const {len})) (i32.const 8)"), "(result (list u8))");
+    let bytes = |len: u32| {
+        component(
+            "",
+            "(result i32)",
+            &format!("(i32.store (i32.const 12) (i32.const {len})) (i32.const 8)"),
+            "(result (list u8))",
+        )
+    };
     let limit = |call: &mut crate::invoke::Call| call.limits.output = Size::bytes(1000);
     let failure = run(&bytes(1000), Vec::new(), limit).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Limit);
@@ -160,20 +174,48 @@ async fn one_string_a_thousand_times_is_bounded_too() {
 async fn malformed_results_are_traps() {
     for (ty, body, expected) in [
         ("char", "(i32.const 0xd800)", "a char that is none"),
-        ("(list u8)", "(i32.store (i32.const 4) (i32.const 100000)) (i32.const 0)", "an address outside of its memory"),
-        ("(list u8)", "(i32.store (i32.const 4) (i32.const -1)) (i32.const 0)", "an address outside of its memory"),
-        ("(list u32)", "(i32.store (i32.const 0) (i32.const 2)) (i32.const 0)", "an address that is not aligned"),
-        ("(list u32)", "(i32.store (i32.const 4) (i32.const 0x40000000)) (i32.const 0)", "an address outside of its memory"),
-        ("string", "(i32.store (i32.const 4) (i32.const 1)) (i32.store8 (i32.const 8) (i32.const 255)) (i32.store (i32.const 0) (i32.const 8)) (i32.const 0)", "a text that is not UTF-8"),
+        (
+            "(list u8)",
+            "(i32.store (i32.const 4) (i32.const 100000)) (i32.const 0)",
+            "an address outside of its memory",
+        ),
+        (
+            "(list u8)",
+            "(i32.store (i32.const 4) (i32.const -1)) (i32.const 0)",
+            "an address outside of its memory",
+        ),
+        (
+            "(list u32)",
+            "(i32.store (i32.const 0) (i32.const 2)) (i32.const 0)",
+            "an address that is not aligned",
+        ),
+        (
+            "(list u32)",
+            "(i32.store (i32.const 4) (i32.const 0x40000000)) (i32.const 0)",
+            "an address outside of its memory",
+        ),
+        (
+            "string",
+            "(i32.store (i32.const 4) (i32.const 1)) (i32.store8 (i32.const 8) (i32.const 255)) (i32.store (i32.const 0) (i32.const 8)) (i32.const 0)",
+            "a text that is not UTF-8",
+        ),
         ("string", "(i32.const 2)", "an address that is not aligned"),
         ("string", "(i32.const -4)", "an address outside of its memory"),
         ("(result)", "(i32.const 256)", "a result that is neither ok nor err"),
-        ("(option u8)", "(i32.store8 (i32.const 0) (i32.const 2)) (i32.const 0)", "an option that is neither none nor some"),
+        (
+            "(option u8)",
+            "(i32.store8 (i32.const 0) (i32.const 2)) (i32.const 0)",
+            "an option that is neither none nor some",
+        ),
     ] {
         let text = component("", "(result i32)", body, &format!("(result {ty})"));
         let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
         assert_eq!(failure.class, FailureClass::Trap, "{ty} {body}");
-        assert_eq!(failure.message, format!("the guest returned a malformed value: {expected}"), "{ty} {body}");
+        assert_eq!(
+            failure.message,
+            format!("the guest returned a malformed value: {expected}"),
+            "{ty} {body}"
+        );
     }
 }
 
@@ -236,7 +278,8 @@ async fn a_dropped_call_frees_its_slot() {
     let component = sandbox.load(binary(&simple("", "(loop (br 0))"))).unwrap();
     prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
     for _ in 0..3 {
-        let given_up = tokio::time::timeout(Duration::from_millis(30), sandbox.invoke(call(FunctionId(0), Vec::new())));
+        let given_up =
+            tokio::time::timeout(Duration::from_millis(30), sandbox.invoke(call(FunctionId(0), Vec::new())));
         assert!(given_up.await.is_err());
     }
     let quick = sandbox.load(binary(&simple("", ""))).unwrap();

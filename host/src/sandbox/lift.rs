@@ -5,7 +5,9 @@ use crate::invoke::Outcome;
 use crate::model::to_usize;
 use crate::value::wire;
 use bytes::Bytes;
-use wasmtime::component::__internal::wasmtime_environ::component::{StringEncoding, TypeFlags, TypeResult, VariantInfo};
+use wasmtime::component::__internal::wasmtime_environ::component::{
+    StringEncoding, TypeFlags, TypeResult, VariantInfo,
+};
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LiftContext};
 use wasmtime::component::Lift;
 use wasmtime::{Result, ValRaw};
@@ -23,7 +25,9 @@ pub(crate) struct Malformed(&'static str);
 /// Lifts the result; `ty` is the tuple of the function's results, `raw` the flat one or its address.
 pub(crate) fn result(cx: &mut LiftContext<'_>, ty: InterfaceType, raw: ValRaw) -> Result<Outcome> {
     let types = cx.types.as_ref();
-    let InterfaceType::Tuple(results) = ty else { return Err(Malformed("the results are not a tuple").into()) };
+    let InterfaceType::Tuple(results) = ty else {
+        return Err(Malformed("the results are not a tuple").into());
+    };
     let results = &types[results];
     let mut encoder = Encoder { types, memory: cx.memory(), cx, out: Vec::new() };
     let Some(ty) = results.types.first() else {
@@ -257,7 +261,11 @@ impl<'a> Encoder<'_, 'a> {
 
     fn enum_case(&mut self, ty: InterfaceType, case: u32) -> Result<()> {
         let InterfaceType::Enum(names) = ty else { return Err(Malformed("not an enum").into()) };
-        let name = self.types[names].names.iter().nth(to_usize(case)).ok_or(Malformed("an enum without such a case"))?;
+        let name = self.types[names]
+            .names
+            .iter()
+            .nth(to_usize(case))
+            .ok_or(Malformed("an enum without such a case"))?;
         self.name(name)
     }
 

@@ -111,7 +111,10 @@ impl Sandbox {
         let signature = match &export.signature {
             Ok(signature) => signature.clone(),
             Err(unsupported) => {
-                return Err(LoadError::Unsupported { function: export_text(export), source: unsupported.clone() });
+                return Err(LoadError::Unsupported {
+                    function: export_text(export),
+                    source: unsupported.clone(),
+                });
             }
         };
         require_known_imports(component)?;
@@ -123,8 +126,15 @@ impl Sandbox {
         let linked = code.runtime.linker.instantiate_pre(&code.component);
         let instance = linked.map_err(|error| import_type(&error))?;
         let index = find(&code.component, export).ok_or_else(|| LoadError::NoExport(export_text(export)))?;
-        let prepared =
-            Prepared { component: shared.digest, export: export.clone(), signature, grants, metering, instance, index };
+        let prepared = Prepared {
+            component: shared.digest,
+            export: export.clone(),
+            signature,
+            grants,
+            metering,
+            instance,
+            index,
+        };
         let mut all = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
         all.push(Arc::new(prepared));
         Ok(FunctionId(all.len() - 1))
@@ -150,7 +160,12 @@ impl Sandbox {
         Ok(Code { runtime, component })
     }
 
-    fn compile(&self, runtime: &Runtime, digest: &Digest, bytes: &Bytes) -> wasmtime::Result<wasmtime::component::Component> {
+    fn compile(
+        &self,
+        runtime: &Runtime,
+        digest: &Digest,
+        bytes: &Bytes,
+    ) -> wasmtime::Result<wasmtime::component::Component> {
         if let Some(kept) = self.code_cache.as_ref().and_then(|cache| cache.get(runtime, digest)) {
             return Ok(kept);
         }

@@ -73,7 +73,10 @@ fn an_invalid_component_says_why_it_does_not_compile() {
 #[test]
 fn later_wasi_and_async_functions_are_refused_by_name() {
     let later = refused(binary(r#"(component (import "wasi:cli/stdout@0.3.0" (instance)))"#));
-    assert_eq!(later.to_string(), "the component imports `wasi:cli/stdout@0.3.0`, and only WASI 0.2 is supported");
+    assert_eq!(
+        later.to_string(),
+        "the component imports `wasi:cli/stdout@0.3.0`, and only WASI 0.2 is supported"
+    );
     let text = r#"(component
         (core module $m (func (export "run") (result i32) (i32.const 0)) (func (export "cb") (param i32 i32 i32) (result i32) (i32.const 0)))
         (core instance $i (instantiate $m))
@@ -105,7 +108,10 @@ fn imports_are_data_and_unknown_ones_refuse_the_call() {
         ]
     );
     let error = prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap_err();
-    assert_eq!(error.to_string(), "the component imports `acme:tools/hammer@1.2.0` (`hit`), which this host does not have");
+    assert_eq!(
+        error.to_string(),
+        "the component imports `acme:tools/hammer@1.2.0` (`hit`), which this host does not have"
+    );
 }
 
 #[test]
@@ -150,18 +156,29 @@ fn functions_are_listed_with_their_types_or_with_what_forbids_them() {
         (instance $inner (instantiate $inner (with "one" (func $one))))
         (export "acme:math/ops@1.0.0" (instance $inner)))"#;
     let component = sandbox().load(binary(text)).unwrap();
-    let listed: Vec<_> = component.exports().iter().map(|export| {
-        let signature = match &export.signature {
-            Ok(signature) => format!("{signature}"),
-            Err(unsupported) => unsupported.to_string(),
-        };
-        (export.interface.as_deref().unwrap_or_default().to_owned(), export.function.to_string(), signature)
-    }).collect();
+    let listed: Vec<_> = component
+        .exports()
+        .iter()
+        .map(|export| {
+            let signature = match &export.signature {
+                Ok(signature) => format!("{signature}"),
+                Err(unsupported) => unsupported.to_string(),
+            };
+            (
+                export.interface.as_deref().unwrap_or_default().to_owned(),
+                export.function.to_string(),
+                signature,
+            )
+        })
+        .collect();
     let expected = [
         ("", "two", "`the result` has the type `own`, which cannot cross an edge"),
         ("acme:math/ops@1.0.0", "one", "func(n: u32, x: option<char>) -> list<tuple<u8, string>>"),
     ];
-    assert_eq!(listed, expected.map(|(interface, function, ty)| (interface.to_owned(), function.to_owned(), ty.to_owned())));
+    assert_eq!(
+        listed,
+        expected.map(|(interface, function, ty)| (interface.to_owned(), function.to_owned(), ty.to_owned()))
+    );
 }
 
 fn keeping(folder: &Path) -> Sandbox {
@@ -203,7 +220,13 @@ async fn damaged_or_forged_code_is_compiled_again() {
     let (whole, right) = (fs::read(code).unwrap(), fs::read(seal).unwrap());
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;
-    for (bytes, sealed) in [(&flipped[..], &right[..]), (&whole[..100], &right), (b"", &right), (&whole, b"forged"), (&whole, b"")] {
+    for (bytes, sealed) in [
+        (&flipped[..], &right[..]),
+        (&whole[..100], &right),
+        (b"", &right),
+        (&whole, b"forged"),
+        (&whole, b""),
+    ] {
         fs::write(code, bytes).unwrap();
         fs::write(seal, sealed).unwrap();
         let sandbox = keeping(&folder);
@@ -220,7 +243,10 @@ fn a_folder_that_others_may_write_to_is_not_used_and_said_so() {
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(mode)).unwrap();
         let sandbox = keeping(scratch.path());
         let [warning] = sandbox.warnings() else { panic!("one warning") };
-        assert!(warning.contains(&format!("others may write to it (mode {mode:o}); give it the mode 700")), "{warning}");
+        assert!(
+            warning.contains(&format!("others may write to it (mode {mode:o}); give it the mode 700")),
+            "{warning}"
+        );
         sandbox.load(binary(&small())).unwrap();
         assert!(files(scratch.path(), "code").is_empty());
     }

@@ -32,7 +32,11 @@ impl Flat {
 }
 
 /// Lowers one argument a parameter; `ty` is the tuple of the parameters' types.
-pub(crate) fn params<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, args: &[Bytes]) -> Result<[ValRaw; MAX_FLAT]> {
+pub(crate) fn params<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    args: &[Bytes],
+) -> Result<[ValRaw; MAX_FLAT]> {
     let InterfaceType::Tuple(params) = ty else { bail!("the parameters are not a tuple") };
     let params = &cx.types[params];
     if params.types.len() != args.len() {
@@ -73,7 +77,12 @@ impl Layout<'_> {
 }
 
 /// Writes one value as flat values.
-fn lower<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, reader: &mut Reader<'_>, flat: &mut Flat) -> Result<()> {
+fn lower<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    reader: &mut Reader<'_>,
+    flat: &mut Flat,
+) -> Result<()> {
     let types = cx.types;
     match ty {
         InterfaceType::Bool => flat.push(ValRaw::u32(reader.bool()?.into())),
@@ -137,7 +146,12 @@ fn lower<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, reader: &mut Reader
 }
 
 /// Writes one value into linear memory, at `at`.
-fn store<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, reader: &mut Reader<'_>, at: usize) -> Result<()> {
+fn store<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    reader: &mut Reader<'_>,
+    at: usize,
+) -> Result<()> {
     let types = cx.types;
     match ty {
         InterfaceType::Bool => write(cx, at, &[reader.bool()?.into()]),
@@ -196,7 +210,11 @@ fn store<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, reader: &mut Reader
 }
 
 /// Writes the elements of a list where the guest wants them; where they begin, and how many they are.
-fn list_of<T>(cx: &mut LowerContext<'_, T>, element: InterfaceType, reader: &mut Reader<'_>) -> Result<(usize, usize)> {
+fn list_of<T>(
+    cx: &mut LowerContext<'_, T>,
+    element: InterfaceType,
+    reader: &mut Reader<'_>,
+) -> Result<(usize, usize)> {
     if let InterfaceType::U8 = element {
         let bytes = reader.bin()?;
         let start = cx.realloc(0, 0, 1, bytes.len())?;
@@ -231,7 +249,11 @@ enum Payload {
 }
 
 impl Chosen<'_> {
-    fn payload(&self, reader: &mut Reader<'_>, put: impl FnOnce(InterfaceType, &mut Reader<'_>) -> Result<()>) -> Result<()> {
+    fn payload(
+        &self,
+        reader: &mut Reader<'_>,
+        put: impl FnOnce(InterfaceType, &mut Reader<'_>) -> Result<()>,
+    ) -> Result<()> {
         match self.payload {
             Payload::None => Ok(()),
             Payload::Nil => Ok(reader.nil()?),
@@ -276,7 +298,11 @@ fn variant_case<'a>(variant: &'a TypeVariant, reader: &mut Reader<'_>) -> Result
     }
     let name = reader.str()?;
     let (case, _, ty) = variant.cases.get_full(name).ok_or_else(|| format_err!("no case `{name}`"))?;
-    Ok(Chosen { info: &variant.info, case: u32::try_from(case)?, payload: ty.map_or(Payload::None, Payload::Value) })
+    Ok(Chosen {
+        info: &variant.info,
+        case: u32::try_from(case)?,
+        payload: ty.map_or(Payload::None, Payload::Value),
+    })
 }
 
 fn enum_case(names: &TypeEnum, reader: &mut Reader<'_>) -> Result<u32> {
@@ -291,7 +317,8 @@ fn flag_bits(flags: &TypeFlags, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
     for _ in 0..reader.array_len()? {
         let name = reader.str()?;
         let bit = flags.names.get_index_of(name).ok_or_else(|| format_err!("no flag `{name}`"))?;
-        let byte = bits.get_mut(bit / 8).ok_or_else(|| format_err!("more flags than the type has room for"))?;
+        let byte =
+            bits.get_mut(bit / 8).ok_or_else(|| format_err!("more flags than the type has room for"))?;
         *byte |= 1 << (bit % 8);
     }
     Ok(bits)

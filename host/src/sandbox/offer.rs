@@ -53,7 +53,8 @@ pub(crate) fn offer(import: &str) -> Offer {
 
 /// Whether it is an interface of a WASI that this host does not speak: one that came after 0.2.
 pub(crate) fn is_later_wasi(import: &str) -> bool {
-    let version = import.strip_prefix("wasi:").and_then(|import| import.split_once('@')).map(|(_, version)| version);
+    let version =
+        import.strip_prefix("wasi:").and_then(|import| import.split_once('@')).map(|(_, version)| version);
     version.is_some_and(|version| version.starts_with("0.3."))
 }
 

@@ -45,7 +45,11 @@ pub(crate) fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
     let ty = component.component_type();
     ty.imports(engine)
         .filter(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)))
-        .map(|(name, item)| Import { name: Arc::from(name), functions: functions(engine, &item.ty), offer: offer(name) })
+        .map(|(name, item)| Import {
+            name: Arc::from(name),
+            functions: functions(engine, &item.ty),
+            offer: offer(name),
+        })
         .collect()
 }
 
@@ -73,7 +77,8 @@ fn signature(function: &ComponentFunc) -> Result<Signature, Unsupported> {
         Ok((Arc::from(name), ty))
     });
     let params = params.collect::<Result<_, _>>()?;
-    let result = function.results().next().map(|ty| owned(&ty).map_err(|ty| unsupported("the result".to_owned(), ty)));
+    let result =
+        function.results().next().map(|ty| owned(&ty).map_err(|ty| unsupported("the result".to_owned(), ty)));
     Ok(Signature { params, result: result.transpose()? })
 }
 
@@ -98,7 +103,9 @@ pub(crate) fn owned(ty: &types::Type) -> Result<Type, &'static str> {
         types::Type::Char => Type::Char,
         types::Type::String => Type::String,
         types::Type::List(list) => Type::List(Arc::new(owned(&list.ty())?)),
-        types::Type::Tuple(tuple) => Type::Tuple(tuple.types().map(|ty| owned(&ty)).collect::<Result<_, _>>()?),
+        types::Type::Tuple(tuple) => {
+            Type::Tuple(tuple.types().map(|ty| owned(&ty)).collect::<Result<_, _>>()?)
+        }
         types::Type::Record(record) => Type::Record(record.fields().map(field).collect::<Result<_, _>>()?),
         types::Type::Variant(variant) => Type::Variant(variant.cases().map(case).collect::<Result<_, _>>()?),
         types::Type::Enum(names) => Type::Enum(names.names().map(Arc::from).collect()),

@@ -3,9 +3,9 @@
 
 use crate::sandbox::component::LoadError;
 use crate::sandbox::offer::is_later_wasi;
+use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
-use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
 
 /// The error of a component that is not valid, wherever it would run.
 pub(crate) use wasmparser::BinaryReaderError as Invalid;
@@ -22,7 +22,8 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), LoadError> {
         return Err(LoadError::Precompiled);
     }
     if !bytes.starts_with(MAGIC) {
-        let is_text = bytes.trim_ascii_start().starts_with(b"(") || bytes.trim_ascii_start().starts_with(b";;");
+        let is_text =
+            bytes.trim_ascii_start().starts_with(b"(") || bytes.trim_ascii_start().starts_with(b";;");
         return Err(if is_text { LoadError::Text } else { LoadError::Foreign });
     }
     outline(bytes)
@@ -33,7 +34,9 @@ fn outline(bytes: &[u8]) -> Result<(), LoadError> {
     let mut depth: usize = 0;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(damaged)? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(LoadError::CoreModule),
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(LoadError::CoreModule);
+            }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 0 => {
@@ -59,5 +62,9 @@ pub(crate) fn compile_error(error: wasmtime::Error) -> LoadError {
     let text = format!("{error:#}");
     // The validator has one kind of error: only its text tells a feature that is off from a mistake.
     let is_async = ["async", "stream", "future", "error-context"].iter().any(|word| text.contains(word));
-    if is_async && text.contains("feature") { LoadError::Async(error.into()) } else { LoadError::Compile(error.into()) }
+    if is_async && text.contains("feature") {
+        LoadError::Async(error.into())
+    } else {
+        LoadError::Compile(error.into())
+    }
 }

@@ -1,7 +1,9 @@
 //! What the host keeps for one running guest: its WASI context, its clocks and chance, its bounds and its listener.
 //! Everything dies with the call.
 
+use crate::invoke::Attempt;
 use crate::invoke::Call;
+use crate::invoke::Listener;
 use crate::model::Limits;
 use crate::sandbox::guard::LogGuard;
 use crate::sandbox::guard::MemoryGuard;
@@ -10,8 +12,6 @@ use crate::sandbox::wasi::Chance;
 use crate::sandbox::wasi::LogicalClock;
 use crate::sandbox::wasi::NoHttp;
 use crate::sandbox::wasi::context;
-use crate::invoke::Attempt;
-use crate::invoke::Listener;
 use std::sync::Arc;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;

@@ -58,7 +58,12 @@ pub(crate) fn binary(text: &str) -> Bytes {
 }
 
 /// Prepares the first export of a component.
-pub(crate) fn prepare(sandbox: &Sandbox, component: &Component, grants: Grants, metering: Metering) -> Result<FunctionId, LoadError> {
+pub(crate) fn prepare(
+    sandbox: &Sandbox,
+    component: &Component,
+    grants: Grants,
+    metering: Metering,
+) -> Result<FunctionId, LoadError> {
     sandbox.prepare(component, component.exports().first().unwrap(), grants, metering)
 }
 
@@ -81,7 +86,11 @@ pub(crate) fn call(function: FunctionId, args: Vec<Bytes>) -> Call {
 }
 
 /// Runs the first export of a component once, as `change` wants it.
-pub(crate) async fn run(text: &str, args: Vec<Bytes>, change: impl FnOnce(&mut Call)) -> Result<Returned, Failure> {
+pub(crate) async fn run(
+    text: &str,
+    args: Vec<Bytes>,
+    change: impl FnOnce(&mut Call),
+) -> Result<Returned, Failure> {
     granted(text, Grants::default(), args, change).await
 }
 

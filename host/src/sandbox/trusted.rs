@@ -17,7 +17,10 @@ impl<'a> Verified<'a> {
 }
 
 /// Maps the code into memory. Code of another version or configuration of the engine is an error.
-#[expect(unsafe_code, reason = "wasmtime cannot know that a file is what it once wrote; the argument stands below")]
+#[expect(
+    unsafe_code,
+    reason = "wasmtime cannot know that a file is what it once wrote; the argument stands below"
+)]
 pub(crate) fn deserialize(engine: &Engine, file: &Verified<'_>) -> wasmtime::Result<Component> {
     // SAFETY: wasmtime asks for two things. The file must be what `Component::serialize` returned: its seal, which
     // only holders of the folder's secret can make, was computed over those bytes and verified by the caller. And it

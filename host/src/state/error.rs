@@ -37,12 +37,7 @@ pub enum ErrorKind {
 impl Error {
     /// A failure while `doing` something, a lowercase fragment.
     pub fn new(kind: ErrorKind, doing: impl Into<String>) -> Self {
-        Self {
-            kind,
-            doing: doing.into(),
-            hint: None,
-            source: None,
-        }
+        Self { kind, doing: doing.into(), hint: None, source: None }
     }
 
     /// Adds what would help, a sentence of its own.

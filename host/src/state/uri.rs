@@ -136,7 +136,10 @@ impl StateUri {
             _ => return Err(unknown_scheme("reading the scheme of the state URI")), // any other text
         };
         let rest = rest.strip_prefix("//").ok_or_else(|| {
-            fault("reading a Redis URI", "After the scheme come `://` and a host: `redis://localhost:6379/0`.")
+            fault(
+                "reading a Redis URI",
+                "After the scheme come `://` and a host: `redis://localhost:6379/0`.",
+            )
         })?;
         redis(form, rest).map(|redis| Self::Redis(Box::new(redis)))
     }
@@ -247,7 +250,8 @@ fn redis(form: Form, rest: &str) -> Result<RedisUri, Error> {
 }
 
 fn read_login(login: &str) -> Result<(Option<Secret>, Option<Secret>), Error> {
-    let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
+    let (user, password) =
+        login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
     let secret = |text: &str| decoded(text, "reading the login of a Redis URI").map(Secret::new);
     let user = if user.is_empty() { None } else { Some(secret(user)?) };
     let password = password.filter(|password| !password.is_empty()).map(secret).transpose()?;
@@ -272,7 +276,8 @@ fn place(form: Form, hosts: &str, path: &str, query: &mut Query) -> Result<(Redi
             let (master, db) = steps.split_once('/').unwrap_or((steps, ""));
             let is_clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
             if master.is_empty() || !master.chars().all(is_clean) {
-                let hint = "After the sentinels comes the master's name: `redis+sentinel://host:26379/mymaster/0`.";
+                let hint =
+                    "After the sentinels comes the master's name: `redis+sentinel://host:26379/mymaster/0`.";
                 return Err(fault("reading the master's name in a Redis URI", hint));
             }
             let sentinels = addresses(hosts, SENTINEL_PORT)?;
@@ -313,7 +318,9 @@ fn address(text: &str, default: u16) -> Result<Address, Error> {
     }
     let port = match port {
         None => default,
-        Some(port) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().map_err(|_| bad())?,
+        Some(port) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            port.parse().map_err(|_| bad())?
+        }
         Some(_) => return Err(bad()), // nothing, or no number
     };
     if port == 0 { Err(bad()) } else { Ok(Address { host: host.to_owned(), port }) }
@@ -321,7 +328,9 @@ fn address(text: &str, default: u16) -> Result<Address, Error> {
 
 /// The number of a database; none is number 0.
 fn number(text: &str) -> Result<u32, Error> {
-    let bad = || fault("reading the database of a Redis URI", "A database is a whole number: `redis://localhost/0`.");
+    let bad = || {
+        fault("reading the database of a Redis URI", "A database is a whole number: `redis://localhost/0`.")
+    };
     match text {
         "" => Ok(0),
         _ if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().map_err(|_| bad()),
@@ -343,15 +352,17 @@ fn tls(form: Form, query: &mut Query) -> Result<Option<Tls>, Error> {
         Form::Server { is_tls: true } => Ok(Some(Tls { ca, identity })),
         // Their schemes have no form of their own for encryption: naming an authority or an identity asks for it.
         Form::Sentinel | Form::Cluster => Ok(is_asked.then_some(Tls { ca, identity })),
-        Form::Server { is_tls: false } | Form::Socket if is_asked => {
-            Err(fault("reading the certificates of a Redis URI", "They need an encrypted scheme: `rediss://`."))
-        }
+        Form::Server { is_tls: false } | Form::Socket if is_asked => Err(fault(
+            "reading the certificates of a Redis URI",
+            "They need an encrypted scheme: `rediss://`.",
+        )),
         Form::Server { is_tls: false } | Form::Socket => Ok(None),
     }
 }
 
 fn durability(text: Option<&str>) -> Result<Durability, Error> {
-    let bad = || fault("reading `durability` of a Redis URI", "It is `replica:N`, with N above zero, or `aof:1`.");
+    let bad =
+        || fault("reading `durability` of a Redis URI", "It is `replica:N`, with N above zero, or `aof:1`.");
     match text.map(|text| text.split_once(':')) {
         None => Ok(Durability::Server),
         Some(Some(("aof", "1"))) => Ok(Durability::Aof),
@@ -411,7 +422,9 @@ fn unknown_key() -> Error {
 
 /// A text without its percent-encoding.
 fn decoded(text: &str, doing: &str) -> Result<String, Error> {
-    let bad = || fault(doing, "After `%` come two hexadecimal digits, and the whole is UTF-8; `%` itself is `%25`.");
+    let bad = || {
+        fault(doing, "After `%` come two hexadecimal digits, and the whole is UTF-8; `%` itself is `%25`.")
+    };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

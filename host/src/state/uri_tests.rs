@@ -41,7 +41,10 @@ fn logins_are_decoded_and_options_read() {
     );
     assert_eq!(uri.user, Some(Secret::new("user")));
     assert_eq!(uri.password, Some(Secret::new("p@/:")));
-    assert_eq!((uri.connect_timeout, uri.timeout), (Duration::from_secs(3), Some(Duration::from_millis(500))));
+    assert_eq!(
+        (uri.connect_timeout, uri.timeout),
+        (Duration::from_secs(3), Some(Duration::from_millis(500)))
+    );
     assert_eq!(uri.durability, Durability::Replica(2));
     assert_eq!(uri.tls, Some(Tls { ca: Some("/a b".into()), identity: Some(("c".into(), "k".into())) }));
     assert_eq!(redis("redis://h?durability=aof:1").durability, Durability::Aof);

@@ -6,7 +6,8 @@ use cascade_host_tests::{Host, build_plugins, repository};
 #[test]
 fn the_text_pipeline_reports_on_a_document_of_this_repository() {
     build_plugins();
-    let finished = Host::new(["run", "plugins/text/pipeline.toml", "-o", "raw"]).within(repository()).run().expect(0);
+    let finished =
+        Host::new(["run", "plugins/text/pipeline.toml", "-o", "raw"]).within(repository()).run().expect(0);
     let report = finished.text();
     for text in ["Architecture", "words", "engine"] {
         assert!(report.contains(text), "{text} is not in:\n{report}");
@@ -16,7 +17,8 @@ fn the_text_pipeline_reports_on_a_document_of_this_repository() {
 #[test]
 fn the_picture_is_a_png_of_the_size_that_was_asked_for() {
     build_plugins();
-    let arguments = ["run", "plugins/picture/picture.toml", "-o", "raw", "-p", "width=200", "-p", "height=150"];
+    let arguments =
+        ["run", "plugins/picture/picture.toml", "-o", "raw", "-p", "width=200", "-p", "height=150"];
     let finished = Host::new(arguments).within(repository()).run().expect(0);
     let png = &finished.stdout;
     assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");

@@ -38,5 +38,6 @@ fn fault(folder: &Path) -> Option<String> {
         return None;
     }
     let expected = fs::read_to_string(&expected).unwrap_or_default();
-    (expected != finished.stderr).then(|| format!("== {name}: expected\n{expected}== found\n{}", finished.stderr))
+    (expected != finished.stderr)
+        .then(|| format!("== {name}: expected\n{expected}== found\n{}", finished.stderr))
 }

@@ -46,7 +46,8 @@ fn every_guest_has_a_folder_and_every_folder_a_guest() {
     let listed: BTreeSet<String> = Guest::ALL.iter().map(|(folder, _)| (*folder).to_owned()).collect();
     let entries = std::fs::read_dir(repository().join("tests/guests")).expect("the guests are there");
     let folders = entries.flatten().filter(|entry| entry.path().join("wit").is_dir());
-    let found: BTreeSet<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let found: BTreeSet<String> =
+        folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     assert_eq!(listed, found);
     for (folder, guest) in Guest::ALL {
         assert!(guest.is_none_or(|guest| guest.folder() == folder));

@@ -24,7 +24,7 @@ fn a_mistyped_edge_names_both_types_and_where_they_differ() {
         "[tasks.people]\ncall = \"g.echo-people\"\nargs.value = []\n\
          [tasks.shapes]\ncall = \"g.echo-shapes\"\nargs.value = { task = \"people\" }\n",
     );
-    refused(&project).says(["list<record", "list<variant", "manifest.toml:9:14", "does not fit"]);
+    refused(&project).says(["list<record", "list<variant", "manifest.toml:10:14", "does not fit"]);
 }
 
 #[test]
@@ -37,7 +37,9 @@ fn a_cycle_is_shown_whole() {
 
 #[test]
 fn a_missing_file_says_what_to_do() {
-    let project = Project::new("[components.g]\npath = \"nowhere.wasm\"\nbuild = \"make\"\n[tasks.t]\ncall = \"g.f\"\n");
+    let project = Project::new(
+        "[components.g]\npath = \"nowhere.wasm\"\nbuild = \"make\"\n[tasks.t]\ncall = \"g.f\"\n",
+    );
     refused(&project).says(["nowhere.wasm", "--build"]);
     let input = basic("[tasks.t]\ncall = \"g.echo-string\"\nargs.value = { file = \"nowhere.txt\" }\n");
     input.run().expect(2).says(["nowhere.txt", "manifest.toml:7"]);
@@ -47,11 +49,14 @@ fn a_missing_file_says_what_to_do() {
 fn a_wrong_hash_shows_the_right_one() {
     let path = component(Guest::Basic).replace("[components.g]\n", "");
     let pin = "0".repeat(64);
-    let project = Project::new(&format!("[components.g]\n{path}sha256 = \"{pin}\"\n[tasks.t]\ncall = \"g.args\"\n"));
+    let project =
+        Project::new(&format!("[components.g]\n{path}sha256 = \"{pin}\"\n[tasks.t]\ncall = \"g.args\"\n"));
     let refused = refused(&project).says(["pinned"]);
-    let found = refused.stderr.split("sha256 = \"").filter_map(|rest| rest.get(..64)).find(|hash| *hash != pin);
+    let is_hash = |text: &&str| text.bytes().all(|byte| byte.is_ascii_hexdigit()) && *text != pin;
+    let found = refused.stderr.split("sha256 = \"").filter_map(|rest| rest.get(..64)).find(is_hash);
     let found = found.expect("the right hash is shown").to_owned();
-    let right = Project::new(&format!("[components.g]\n{path}sha256 = \"{found}\"\n[tasks.t]\ncall = \"g.args\"\n"));
+    let right =
+        Project::new(&format!("[components.g]\n{path}sha256 = \"{found}\"\n[tasks.t]\ncall = \"g.args\"\n"));
     right.run().expect(0);
 }
 
@@ -59,7 +64,7 @@ fn a_wrong_hash_shows_the_right_one() {
 fn what_is_no_component_is_told_apart() {
     for (content, says) in [
         (&b"hello"[..], "WebAssembly"),
-        (b"\0asm\x01\0\0\0", "core module"),
+        (b"\0asm\x01\0\0\0", "core WebAssembly module"),
         (b"", "empty"),
         (b"\0asm\x0d\0\x01\0\x07", "component"),
     ] {
@@ -79,7 +84,10 @@ fn imports_that_no_host_knows_are_named() {
 fn calls_that_could_mean_several_functions_list_them() {
     let ambiguous = Project::new(&format!("{}[tasks.t]\ncall = \"g.run\"\n", component(Guest::TwoFaces)));
     refused(&ambiguous).says(["g#test:faces/a@1.0.0.run", "g#test:faces/b@1.0.0.run"]);
-    let long = Project::new(&format!("{}[tasks.t]\ncall = \"g#test:faces/b@1.0.0.run\"\n", component(Guest::TwoFaces)));
+    let long = Project::new(&format!(
+        "{}[tasks.t]\ncall = \"g#test:faces/b@1.0.0.run\"\n",
+        component(Guest::TwoFaces)
+    ));
     long.run().expect(0);
     let only = Project::new(&format!("{}[tasks.t]\ncall = \"g.only\"\n", component(Guest::TwoFaces)));
     only.run().expect(0);
@@ -87,9 +95,15 @@ fn calls_that_could_mean_several_functions_list_them() {
 
 #[test]
 fn functions_with_handles_cannot_be_tasks_and_others_beside_them_can() {
-    let handles = Project::new(&format!("{}[tasks.t]\ncall = \"g.consume\"\nargs.thing = 1\n", component(Guest::Unsupported)));
+    let handles = Project::new(&format!(
+        "{}[tasks.t]\ncall = \"g.consume\"\nargs.thing = 1\n",
+        component(Guest::Unsupported)
+    ));
     refused(&handles).says(["cannot be a task", "own"]);
-    let plain = Project::new(&format!("{}[tasks.t]\ncall = \"g.plain\"\nargs.x = 1\n", component(Guest::Unsupported)));
+    let plain = Project::new(&format!(
+        "{}[tasks.t]\ncall = \"g.plain\"\nargs.x = 1\n",
+        component(Guest::Unsupported)
+    ));
     plain.run().expect(0);
 }
 

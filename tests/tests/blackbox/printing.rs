@@ -138,7 +138,8 @@ fn the_log_for_programs_is_json_lines() {
 #[test]
 fn events_of_a_stream_replace_the_log_and_leave_stdout_alone() {
     let project = two_outputs();
-    let finished = Host::new(["run", "manifest.toml", "--events", "-"]).within(project.folder()).run().expect(0);
+    let finished =
+        Host::new(["run", "manifest.toml", "--events", "-"]).within(project.folder()).run().expect(0);
     assert_eq!(finished.json(), json!({ "text": "hello", "number": 8 }));
     assert!(finished.stderr.lines().all(|line| line.starts_with('{')), "{}", finished.stderr);
 }
@@ -146,7 +147,8 @@ fn events_of_a_stream_replace_the_log_and_leave_stdout_alone() {
 #[test]
 fn settings_stand_in_a_file_below_variables_and_flags() {
     let project = two_outputs();
-    let file = project.file("host.toml", b"log-format = \"json\"\nlog-level = \"error\"\nstate = \"memory:\"\n");
+    let file =
+        project.file("host.toml", b"log-format = \"json\"\nlog-level = \"error\"\nstate = \"memory:\"\n");
     let file = file.display().to_string();
     let quiet = project.host().env("CASCADE_CONFIG", &file).run().expect(0);
     assert!(quiet.stderr.is_empty(), "{}", quiet.stderr);
@@ -159,7 +161,8 @@ fn settings_stand_in_a_file_below_variables_and_flags() {
 #[test]
 fn inspect_shows_functions_and_how_to_call_them() {
     let project = Project::new(&component(Guest::TwoFaces));
-    let path = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("the manifest was written");
+    let path =
+        std::fs::read_to_string(project.folder().join("manifest.toml")).expect("the manifest was written");
     let path = path.split('"').nth(3).expect("the path stands in quotes").to_owned();
     let shown = Host::new(["inspect", &path]).run().expect(0).text();
     for text in ["two_faces.only", "two_faces#test:faces/a@1.0.0.run", "func() -> string"] {

@@ -7,7 +7,8 @@ use cascade_host_tests::Project;
 use serde_json::json;
 use std::time::Duration;
 
-const WORLD: &str = "[tasks.now]\ncall = \"g.now\"\n[tasks.wall]\ncall = \"g.wall\"\n[tasks.random]\ncall = \"g.random\"\n";
+const WORLD: &str =
+    "[tasks.now]\ncall = \"g.now\"\n[tasks.wall]\ncall = \"g.wall\"\n[tasks.random]\ncall = \"g.random\"\n";
 
 fn basic(body: &str) -> Project {
     Project::new(&format!("{}{body}", component(Guest::Basic)))
@@ -22,7 +23,10 @@ fn without_grants_clocks_and_chance_are_the_same_in_every_run() {
 
 #[test]
 fn with_grants_they_are_real() {
-    let project = Project::new(&format!("{}grants = {{ clock = true, random = true }}\n{WORLD}", component(Guest::Basic)));
+    let project = Project::new(&format!(
+        "{}grants = {{ clock = true, random = true }}\n{WORLD}",
+        component(Guest::Basic)
+    ));
     let (first, second) = (project.run().expect(0).json(), project.run().expect(0).json());
     assert_ne!(first["random"], second["random"]);
     assert!(first["wall"].as_u64() > Some(1_700_000_000_000_000_000), "{first}");
@@ -48,7 +52,12 @@ fn the_same_pure_call_is_computed_once_where_there_is_a_cache() {
     assert_eq!(finished.json(), json!({ "a": 8, "b": 8, "c": 8 }));
     let events = project.events();
     assert_eq!(events.tasks("task.cached"), ["b"]);
-    assert!(events.of("task.cached").next().is_some_and(|event| event["key"].as_str().is_some_and(|key| key.len() == 64)));
+    assert!(
+        events
+            .of("task.cached")
+            .next()
+            .is_some_and(|event| event["key"].as_str().is_some_and(|key| key.len() == 64))
+    );
     let off = project.host().args(["--cache", "off"]).run().expect(0);
     assert_eq!(off.json(), finished.json());
     assert!(project.events().tasks("task.cached").is_empty());

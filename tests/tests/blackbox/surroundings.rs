@@ -42,7 +42,10 @@ fn grants_give_what_they_say_and_no_more() {
     }
     project.file("data/a.txt", b"content");
     let shown = project.host().env("COLOUR", "green").run().expect(0).json();
-    assert_eq!((&shown["colour"], &shown["mode"], &shown["home"]), (&json!("green"), &json!("fast"), &json!(null)));
+    assert_eq!(
+        (&shown["colour"], &shown["mode"], &shown["home"]),
+        (&json!("green"), &json!("fast"), &json!(null))
+    );
     assert_eq!((&shown["args"], &shown["read"]), (&json!(["-v"]), &json!("content")));
     assert!(shown["denied"]["err"].is_string() && shown["escape"]["err"].is_string(), "{shown}");
     assert_eq!(std::fs::read(project.folder().join("out/b.txt")).expect("the guest wrote it"), b"written");
@@ -57,7 +60,8 @@ fn what_a_guest_writes_is_told_and_bounded() {
     let events = project.events();
     let logs: Vec<_> = events.of("task.log").map(|event| event["stream"].as_str().unwrap_or("?")).collect();
     assert_eq!(logs, ["stdout", "stderr"]);
-    let flood = basic("", "[tasks.t]\ncall = \"g.flood\"\nargs.bytes = 100_000_000\nlimits.logs = \"64KiB\"\n");
+    let flood =
+        basic("", "[tasks.t]\ncall = \"g.flood\"\nargs.bytes = 100_000_000\nlimits.logs = \"64KiB\"\n");
     flood.run().expect(1).says(["limits.logs"]);
     assert_eq!(failure(&flood).0, "limit");
 }
@@ -76,7 +80,8 @@ fn logging_progress_and_context_reach_the_host() {
     let events = project.events();
     let last = events.of("task.progress").last().expect("progress was told");
     assert_eq!(last["fraction"], 1.0);
-    let denied = Project::new(&format!("{}[tasks.t]\ncall = \"h.attempt-info\"\n", named("h", Guest::HostCalls)));
+    let denied =
+        Project::new(&format!("{}[tasks.t]\ncall = \"h.attempt-info\"\n", named("h", Guest::HostCalls)));
     denied.run().expect(1).says(["context = true"]);
 }
 

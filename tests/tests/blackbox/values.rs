@@ -37,7 +37,11 @@ fn every_type_comes_back_as_it_went_in() {
         ("options", "{ value = [1, 2] }", json!([1, 2])),
         ("tuple", "[7, \"x\", true]", json!([7, "x", true])),
         ("point", "{ y = 2, x = 1.5 }", json!({ "x": 1.5, "y": 2.0 })),
-        ("person", "{ name = \"A\", tags = [] }", json!({ "name": "A", "age": null, "home": null, "tags": [] })),
+        (
+            "person",
+            "{ name = \"A\", tags = [] }",
+            json!({ "name": "A", "age": null, "home": null, "tags": [] }),
+        ),
         ("shape", "\"empty\"", json!("empty")),
         ("shape", "{ circle = 2 }", json!({ "circle": 2.0 })),
         ("shape", "{ polygon = [{ x = 0, y = 1 }] }", json!({ "polygon": [{ "x": 0.0, "y": 1.0 }] })),
@@ -45,13 +49,8 @@ fn every_type_comes_back_as_it_went_in() {
         ("colour", "\"green\"", json!("green")),
         ("rights", "[\"execute\", \"read\"]", json!(["read", "execute"])),
         ("option", "5", json!(5)),
-        (
-            "outcome",
-            "{ both = { err = \"no\" }, only-ok = { ok = 1 }, only-err = { err = \"e\" }, neither = { value = { ok = [] } } }",
-            Value::Null,
-        ),
     ];
-    for (function, literal, expected) in cases.into_iter().filter(|(_, _, expected)| !expected.is_null()) {
+    for (function, literal, expected) in cases {
         assert_eq!(echo(function, literal), expected, "echo-{function} of {literal}");
     }
 }
@@ -82,11 +81,13 @@ fn results_that_are_data_have_their_two_sides() {
 fn more_parameters_than_registers_arrive_in_order() {
     let args = "{ a = 1, b = 2, c = 3, d = 4, e = -5, f = -6, g = -7, h = -8, i = 1.5, j = 2.5, k = true, l = \"l\", \
                 m = \"m\", n = [1], o = 9, p = \"blue\", q = [\"write\"] }";
-    let project =
-        Project::new(&format!("{}[tasks.t]\ncall = \"g.echo-many\"\nargs = {args}\n", component(Guest::Basic)));
+    let project = Project::new(&format!(
+        "{}[tasks.t]\ncall = \"g.echo-many\"\nargs = {args}\n",
+        component(Guest::Basic)
+    ));
     let shown = project.run().expect(0).json()["t"].clone();
-    assert_eq!(shown.as_array().map(Vec::len), Some(17), "{shown}");
-    assert_eq!((&shown[0], &shown[7], &shown[12]), (&json!("1"), &json!("-8"), &json!("m")), "{shown}");
+    let expected = ["1 2 3 4 -5 -6 -7 -8", "1.5 2.5 true l m [1] Some(9)", "Colour::Blue Rights(WRITE)"];
+    assert_eq!(shown, json!(expected));
 }
 
 #[test]
@@ -122,7 +123,10 @@ fn edges_drop_fields_wrap_options_and_widen_numbers() {
         "#
     ));
     let shown = project.run().expect(0).json();
-    assert_eq!((&shown["name"], &shown["height"], &shown["wide"]), (&json!("Ada"), &Value::Null, &json!(200)));
+    assert_eq!(
+        (&shown["name"], &shown["height"], &shown["wide"]),
+        (&json!("Ada"), &Value::Null, &json!(200))
+    );
     assert!(shown["paint"].as_str().is_some_and(|paint| paint.contains("green")), "{shown}");
 }
 

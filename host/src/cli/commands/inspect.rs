@@ -24,7 +24,8 @@ pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit,
     let component = sandbox.load(bytes.into())?;
     let imports: Vec<(String, String)> =
         component.imports().iter().map(|import| (import.name.to_string(), what(import))).collect();
-    let name = path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let name =
+        path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let inspection = Inspection { component: &name, exports: component.exports(), imports: &imports };
     let text = if arguments.json {
         signature::to_json(&inspection, component.digest())

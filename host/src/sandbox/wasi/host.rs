@@ -52,7 +52,11 @@ impl logging::Host for State {
             logging::Level::Error => "error",
             logging::Level::Critical => "critical",
         };
-        let text = if context.is_empty() { format!("{level}: {message}") } else { format!("{level} {context}: {message}") };
+        let text = if context.is_empty() {
+            format!("{level}: {message}")
+        } else {
+            format!("{level} {context}: {message}")
+        };
         self.listener.wrote(Stream::Log, &text);
         Ok(())
     }

@@ -19,8 +19,8 @@ use crate::sandbox::state::State;
 use crate::sandbox::wasi::output::GuestOutput;
 use std::path::Path;
 use std::sync::Arc;
-use wasmtime::error::Context as _;
 use wasmtime::component::{HasSelf, Linker};
+use wasmtime::error::Context as _;
 use wasmtime_wasi::p2::bindings;
 use wasmtime_wasi::{Deterministic, FsPerms, WasiCtx, WasiCtxBuilder};
 
@@ -39,7 +39,11 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 /// The WASI context of one call.
-pub(crate) fn context(grants: &Grants, listener: &Arc<dyn Listener>, logs: &LogGuard) -> wasmtime::Result<WasiCtx> {
+pub(crate) fn context(
+    grants: &Grants,
+    listener: &Arc<dyn Listener>,
+    logs: &LogGuard,
+) -> wasmtime::Result<WasiCtx> {
     let mut builder = WasiCtxBuilder::new();
     builder
         .envs(&grants.env)

@@ -145,7 +145,13 @@ impl Bench {
     /// Opens the run as a host that nobody has seen.
     pub async fn open(&mut self) -> Host {
         let opened = must(self.ask().await);
-        Host { id: format!("host-{}", self.hosts), ledger: Arc::clone(&opened.ledger), opened, slots: 9, free: vec![] }
+        Host {
+            id: format!("host-{}", self.hosts),
+            ledger: Arc::clone(&opened.ledger),
+            opened,
+            slots: 9,
+            free: vec![],
+        }
     }
 
     fn request(&self, host: HostId) -> OpenRequest {

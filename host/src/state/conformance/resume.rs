@@ -64,7 +64,10 @@ pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness:
     let tainted = only(host.settle(&claims[1], Outcome::Failed(b"no"[..].into())).await.claims);
     host.settle(&tainted, Outcome::Skipped(SkipReason::UpstreamFailed)).await;
     let host = bench.open().await;
-    assert_eq!((host.opened.how, &host.opened.stored), (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(0)]));
+    assert_eq!(
+        (host.opened.how, &host.opened.stored),
+        (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(0)])
+    );
     let reply = host.ask().await;
     assert_eq!((reply.progress.status, reply.progress.open), (RunStatus::Running, 3));
     assert_eq!(nodes(&reply.claims), [task(1), task(2)]);
@@ -136,7 +139,10 @@ pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn H
     bench.shape.tasks.rotate_left(1);
     let host = bench.open().await;
     assert!(host.opened.epoch > epoch);
-    assert_eq!((host.opened.how, &host.opened.stored), (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(2)]));
+    assert_eq!(
+        (host.opened.how, &host.opened.stored),
+        (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(2)])
+    );
     assert_eq!(host.entry(task(2)).await, Entry::Done(value(task(0))));
     assert_eq!(nodes(&host.claim().await), [task(0), task(1)]);
     assert_eq!(must(bench.backend.record(&bench.run()).await), bench.digest.as_bytes()[..]);

@@ -105,7 +105,10 @@ impl Machine {
     /// The first resource that there is too little of for a class.
     fn shortage(&self, class: u16, free: &[u32]) -> Option<usize> {
         let needs = self.shape.classes.get(usize::from(class)).into_iter().flatten();
-        needs.copied().find(|(resource, amount)| !self.has_room(*resource, *amount, free)).map(|(resource, _)| resource)
+        needs
+            .copied()
+            .find(|(resource, amount)| !self.has_room(*resource, *amount, free))
+            .map(|(resource, _)| resource)
     }
 
     fn has_room(&self, resource: usize, amount: u32, free: &[u32]) -> bool {

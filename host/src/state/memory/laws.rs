@@ -55,7 +55,8 @@ fn graph(random: &mut Random, tasks: u32) -> Shape {
             }
         }
     }
-    let resource = |name: &str, is_shared| ResourceShape { name: Name::new(name).unwrap(), amount: 2, is_shared };
+    let resource =
+        |name: &str, is_shared| ResourceShape { name: Name::new(name).unwrap(), amount: 2, is_shared };
     Shape {
         tasks: shapes,
         classes: vec![vec![], vec![(0, 1)], vec![(0, 1), (1, 2)]],
@@ -103,8 +104,9 @@ impl World {
         }
         let outcomes: Vec<Outcome> = batch.iter().map(|claim| self.outcome(claim)).collect();
         let settlements = batch.iter().zip(&outcomes);
-        let settlements =
-            settlements.map(|(claim, outcome)| Settlement { token: claim.token, outcome: outcome.clone() }).collect();
+        let settlements = settlements
+            .map(|(claim, outcome)| Settlement { token: claim.token, outcome: outcome.clone() })
+            .collect();
         let want = Want { slots: pick(&mut self.random, 4), free: vec![0, pick(&mut self.random, 3)] };
         let caller = Caller { host: &host, lease: Duration::from_secs(1), now: self.now };
         let done = self.machine.commit(&caller, settlements, want).unwrap();

@@ -50,16 +50,22 @@ impl Life {
         match (request.mode, is_same, is_busy) {
             (Mode::Resume, false, _) => {
                 let kind = ErrorKind::OtherDigest(self.record.clone());
-                Err(Error::new(kind, format!("opening run `{}`, which exists with another plan", request.run))
-                    .hint("Pass `--update` to keep what is unchanged, `--fresh` to start over, or another run id."))
+                Err(Error::new(
+                    kind,
+                    format!("opening run `{}`, which exists with another plan", request.run),
+                )
+                .hint(
+                    "Pass `--update` to keep what is unchanged, `--fresh` to start over, or another run id.",
+                ))
             }
             (Mode::Resume | Mode::Update, true, true) => Ok(Plan::Join),
             (Mode::Resume | Mode::Update, true, false) | (Mode::Update, false, false) => Ok(Plan::Resume),
             (Mode::Fresh, _, false) => Ok(Plan::Restart),
-            (Mode::Update, false, true) | (Mode::Fresh, _, true) => {
-                Err(Error::new(ErrorKind::Held, format!("opening run `{}`, which another host works on", request.run))
-                    .hint("Cancel the run or wait until it has ended, then try again."))
-            }
+            (Mode::Update, false, true) | (Mode::Fresh, _, true) => Err(Error::new(
+                ErrorKind::Held,
+                format!("opening run `{}`, which another host works on", request.run),
+            )
+            .hint("Cancel the run or wait until it has ended, then try again.")),
         }
     }
 

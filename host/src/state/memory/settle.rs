@@ -101,7 +101,8 @@ impl Machine {
             return;
         };
         let (rank, class) = (shape.rank, if shape.is_for_each { 0 } else { shape.class });
-        let Some(task) = self.tasks.get_mut(node.task.index()).filter(|task| task.node.phase != Phase::Ended) else {
+        let Some(task) = self.tasks.get_mut(node.task.index()).filter(|task| task.node.phase != Phase::Ended)
+        else {
             return;
         };
         let is_expanded = node.item.is_none() && task.split.is_some();
@@ -283,7 +284,8 @@ impl Machine {
             return;
         };
         let left = if node.item.is_none() { task.left } else { 0 };
-        let is_ready = task.node_mut(node.item).is_some_and(|at| at.phase == Phase::Waiting && at.awaits == 0);
+        let is_ready =
+            task.node_mut(node.item).is_some_and(|at| at.phase == Phase::Waiting && at.awaits == 0);
         if is_wanted && left == 0 && is_ready {
             self.line_up(node);
         }
