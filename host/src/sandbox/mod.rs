@@ -25,6 +25,8 @@ mod hostile;
 mod hermetic;
 #[cfg(test)]
 mod loading;
+#[cfg(test)]
+mod oracle;
 
 pub use component::{Component, LoadError};
 pub use load::{Metering, Sandbox, Settings};

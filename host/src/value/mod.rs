@@ -1,21 +1,21 @@
 //! WIT types as owned data, assignability, and values as MessagePack and JSON directed by a type.
 //! Nothing here knows of wasmtime, of manifests, or of where values are stored.
 
-#[cfg(test)]
-mod arbitrary;
-mod assign;
-mod check;
-mod compose;
-mod encode;
+mod ty;
+mod text;
 mod fault;
+pub mod wire;
+mod encode;
+mod check;
 mod json;
+mod pick;
+mod compose;
+mod relation;
+mod assign;
+#[cfg(test)]
+pub(crate) mod arbitrary;
 #[cfg(test)]
 mod laws;
-mod pick;
-mod relation;
-mod text;
-mod ty;
-pub mod wire;
 
 pub use assign::{Conversion, assign};
 pub use check::{canonical, check};

@@ -1,0 +1,426 @@
+//! The codec against wasmtime's own: for any type and value, both hand a guest the same bytes and read the same back.
+//! wasmtime's way goes through `Val`, a tree of values, which is too slow for data and right for a judge.
+
+use crate::model::Datum;
+use crate::sandbox::erased;
+use crate::sandbox::testing::binary;
+use crate::value::ResultType;
+use crate::value::Type;
+use crate::value::arbitrary::any_type;
+use crate::value::arbitrary::any_value;
+use crate::value::encode;
+use crate::value::wire;
+use crate::value::wire::Kind;
+use crate::value::wire::Reader;
+use bytes::Bytes;
+use proptest::prelude::*;
+use std::fmt::Write;
+use std::sync::LazyLock;
+use wasmtime::component::{Component, Func, Linker, Val};
+use wasmtime::{Config, Engine, Store};
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    let mut config = Config::new();
+    config.concurrency_support(false);
+    Engine::new(&config).unwrap()
+});
+
+/// Most values that the canonical ABI passes outside of memory.
+const MAX_FLAT: usize = 16;
+
+fn typed_value() -> impl Strategy<Value = (Type, Datum)> {
+    any_type().prop_flat_map(|ty| {
+        let value = any_value(&ty);
+        (Just(ty), value)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn arguments_are_lowered_as_wasmtime_does((ty, datum) in typed_value()) {
+        let value = encode(&ty, &datum).unwrap();
+        let val = to_val(&ty, &mut Reader::new(&value));
+        for text in [dump_flat(&ty), Some(dump_memory(&ty))].into_iter().flatten() {
+            let (mut store, function) = instantiate(&text);
+            let count = function.ty(&store).params().len();
+            let mut args = vec![value.clone()];
+            args.resize(count, Bytes::from_static(b"\x01"));
+            let mut vals = vec![val.clone()];
+            vals.resize(count, Val::U8(1));
+            let ours = call(&mut store, &function, &args);
+            let (mut store, function) = instantiate(&text);
+            let mut theirs = [Val::Bool(false)];
+            function.call(&mut store, &vals, &mut theirs).unwrap();
+            let mut expected = Vec::new();
+            from_val(&Type::List(std::sync::Arc::new(Type::U8)), &theirs[0], &mut expected);
+            prop_assert_eq!(ours, expected, "{}", ty);
+        }
+    }
+
+    #[test]
+    fn results_are_lifted_as_wasmtime_does((ty, datum) in typed_value()) {
+        let value = encode(&ty, &datum).unwrap();
+        let pair = Type::Tuple([ty.clone(), Type::U8].into());
+        let whole = encode(&pair, &Datum::Array(vec![datum, Datum::Int(9)])).unwrap();
+        let (mut store, function) = instantiate(&echo(&pair));
+        let mut args = vec![whole.clone()];
+        args.resize(1 + MAX_FLAT, Bytes::from_static(b"\x01"));
+        prop_assert_eq!(&call(&mut store, &function, &args)[..], &whole[..], "{}", &ty);
+        let (mut store, function) = instantiate(&echo(&pair));
+        let mut vals = vec![to_val(&pair, &mut Reader::new(&whole))];
+        vals.resize(1 + MAX_FLAT, Val::U8(1));
+        let mut theirs = [Val::Bool(false)];
+        function.call(&mut store, &vals, &mut theirs).unwrap();
+        let mut expected = Vec::new();
+        from_val(&pair, &theirs[0], &mut expected);
+        prop_assert_eq!(&expected[..], &whole[..], "{}", &ty);
+        if let [core] = *flat(&ty) {
+            let (mut store, function) = instantiate(&echo_flat(&ty, core));
+            prop_assert_eq!(&call(&mut store, &function, std::slice::from_ref(&value))[..], &unwrapped(&ty, &value)[..], "{}", &ty);
+        }
+    }
+
+    #[test]
+    fn any_flat_result_is_lifted_as_wasmtime_does(ty in any_type(), bits in any::<u64>()) {
+        if let [core] = *flat(&ty) {
+            let literal = match core {
+                "f32" => format!("(f32.reinterpret_i32 (i32.wrap_i64 (i64.const {bits})))"),
+                "f64" => format!("(f64.reinterpret_i64 (i64.const {bits}))"),
+                "i32" => format!("(i32.wrap_i64 (i64.const {bits}))"),
+                _ => format!("(i64.const {bits})"),
+            };
+            agree(&component(&ty, "", &format!("(result {core})"), &literal, true), &ty)?;
+        }
+    }
+
+    #[test]
+    fn any_memory_is_lifted_as_wasmtime_does_or_refused(ty in any_type(), bytes in prop::collection::vec(0_u8..8, 600)) {
+        if flat(&ty).len() > 1 {
+            let escaped: String = bytes.iter().fold(String::new(), |mut text, byte| { write!(text, "\\{byte:02x}").unwrap(); text });
+            let text = component(&ty, &format!("(data (i32.const 0) \"{escaped}\")"), "(result i32)", "(i32.const 0)", true);
+            agree(&text, &ty)?;
+        }
+    }
+}
+
+/// Both read the same from what a function returns, or neither accepts it.
+fn agree(text: &str, ty: &Type) -> Result<(), TestCaseError> {
+    let (mut store, function) = instantiate(text);
+    let ours = function.typed::<erased::Params<'_>, erased::Returned>(&store).unwrap().call(&mut store, erased::Params(&[]));
+    let (mut store, function) = instantiate(text);
+    let mut theirs = [Val::Bool(false)];
+    let called = function.call(&mut store, &[], &mut theirs);
+    prop_assert_eq!(ours.is_ok(), called.is_ok(), "{} {:?}", ty, called);
+    if let Ok(ours) = ours {
+        let mut expected = Vec::new();
+        from_val(ty, &theirs[0], &mut expected);
+        prop_assert_eq!(&payload(ours)[..], &unwrapped(ty, &expected)[..], "{}", ty);
+    }
+    Ok(())
+}
+
+fn payload(returned: erased::Returned) -> Bytes {
+    match returned.0 {
+        crate::invoke::Outcome::Value(bytes) | crate::invoke::Outcome::Error(bytes) => bytes,
+    }
+}
+
+/// A function that returns a `result` yields its payload: what stands behind the head of the map and its key.
+fn unwrapped(ty: &Type, value: &[u8]) -> Vec<u8> {
+    let mut reader = Reader::new(value);
+    if let Type::Result(_) = ty {
+        reader.map_len().unwrap();
+        reader.str().unwrap();
+    }
+    value[reader.position()..].to_vec()
+}
+
+fn instantiate(text: &str) -> (Store<()>, Func) {
+    let component = Component::new(&ENGINE, binary(text)).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+    let mut store = Store::new(&ENGINE, ());
+    let instance = Linker::new(&ENGINE).instantiate(&mut store, &component).unwrap();
+    let function = instance.get_func(&mut store, "run").unwrap();
+    (store, function)
+}
+
+fn call(store: &mut Store<()>, function: &Func, args: &[Bytes]) -> Bytes {
+    let function = function.typed::<erased::Params<'_>, erased::Returned>(&*store).unwrap();
+    payload(function.call(store, erased::Params(args)).unwrap())
+}
+
+/// A function of one parameter or none, and a result, both of type `ty` unless said otherwise.
+fn component(ty: &Type, definitions: &str, core: &str, body: &str, returns_it: bool) -> String {
+    let (types, name) = declared(ty);
+    let signature = if returns_it { format!("(result {name})") } else { format!("(param \"x\" {name}) (result (list u8))") };
+    wrap(&types, definitions, core, body, &signature)
+}
+
+fn wrap(types: &str, definitions: &str, core: &str, body: &str, signature: &str) -> String {
+    format!(
+        r#"(component
+            {types}
+            (core module $m
+                (memory (export "memory") 4)
+                (global $top (mut i32) (i32.const 1024))
+                {definitions}
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+                    (local $at i32)
+                    (local.set $at (i32.and
+                        (i32.add (global.get $top) (i32.sub (local.get 2) (i32.const 1)))
+                        (i32.sub (i32.const 0) (local.get 2))))
+                    (global.set $top (i32.add (local.get $at) (local.get 3)))
+                    (local.get $at))
+                (func (export "run") {core} {body}))
+            (core instance $i (instantiate $m))
+            (func (export "run") {signature} (canon lift (core func $i "run")
+                (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
+    )
+}
+
+/// Returns all that was allocated, behind the flat parameters.
+const RETURN_ALL: &str = "(i32.store (i32.const 0) (i32.const 256))
+    (i32.store (i32.const 4) (i32.sub (global.get $top) (i32.const 256)))
+    (i32.const 0)";
+
+/// A function that returns its flat parameters and the memory that was allocated for them.
+fn dump_flat(ty: &Type) -> Option<String> {
+    let flat = flat(ty);
+    let slot = |(index, core): (usize, &&str)| {
+        let at = 256 + 8 * index;
+        format!("({core}.store (i32.const {at}) (local.get {index}))")
+    };
+    let stores: String = flat.iter().enumerate().map(slot).collect();
+    let core = format!("(param {}) (result i32)", flat.join(" "));
+    (flat.len() <= MAX_FLAT).then(|| component(ty, "", &core, &format!("{stores} {RETURN_ALL}"), false))
+}
+
+/// The same for parameters that are too many to be flat.
+fn dump_memory(ty: &Type) -> String {
+    let (types, name) = declared(ty);
+    let signature = format!("(param \"x\" {name}) {} (result (list u8))", more_params());
+    wrap(&types, "", "(param i32) (result i32)", &format!("(i32.store (i32.const 256) (local.get 0)) {RETURN_ALL}"), &signature)
+}
+
+/// A function that returns its first parameter, which stands in memory because more follow.
+fn echo(ty: &Type) -> String {
+    let (types, name) = declared(ty);
+    let signature = format!("(param \"x\" {name}) {} (result {name})", more_params());
+    wrap(&types, "", "(param i32) (result i32)", "(local.get 0)", &signature)
+}
+
+/// The same for a parameter that is one flat value.
+fn echo_flat(ty: &Type, core: &str) -> String {
+    let (types, name) = declared(ty);
+    let signature = format!("(param \"x\" {name}) (result {name})");
+    wrap(&types, "", &format!("(param {core}) (result {core})"), "(local.get 0)", &signature)
+}
+
+fn more_params() -> String {
+    (0..MAX_FLAT).map(|index| format!("(param \"p{index}\" u8) ")).collect()
+}
+
+/// The text of a type, and the declarations that it needs.
+fn declared(ty: &Type) -> (String, String) {
+    let mut declarations = String::new();
+    let mut count = 0;
+    let name = declare(ty, &mut declarations, &mut count);
+    (declarations, name)
+}
+
+fn declare(ty: &Type, declarations: &mut String, count: &mut usize) -> String {
+    let mut inner = |ty: &Type| declare(ty, declarations, count);
+    let quoted = |names: &[std::sync::Arc<str>]| names.iter().map(|name| format!(" \"{name}\"")).collect::<String>();
+    let body = match ty {
+        Type::List(element) => return format!("(list {})", inner(element)),
+        Type::Option(some) => return format!("(option {})", inner(some)),
+        Type::Tuple(types) => {
+            let types: Vec<_> = types.iter().map(inner).collect();
+            return format!("(tuple {})", types.join(" "));
+        }
+        Type::Result(sides) => {
+            let ok = sides.ok.as_ref().map(&mut inner).unwrap_or_default();
+            let err = sides.err.as_ref().map(|ty| format!("(error {})", inner(ty))).unwrap_or_default();
+            return format!("(result {ok} {err})");
+        }
+        Type::Record(fields) => {
+            let fields: String = fields.iter().map(|field| format!(" (field \"{}\" {})", field.name, inner(&field.ty))).collect();
+            format!("(record {fields})")
+        }
+        Type::Variant(cases) => {
+            let mut text = String::new();
+            for case in cases.iter() {
+                let payload = case.ty.as_ref().map(&mut inner).unwrap_or_default();
+                write!(text, " (case \"{}\" {payload})", case.name).unwrap();
+            }
+            format!("(variant {text})")
+        }
+        Type::Enum(names) => format!("(enum {})", quoted(names)),
+        Type::Flags(names) => format!("(flags {})", quoted(names)),
+        plain => return plain.to_string(),
+    };
+    *count += 1;
+    write!(declarations, "(type $d{count} {body}) (export $t{count} \"t{count}\" (type $d{count})) ").unwrap();
+    format!("$t{count}")
+}
+
+/// The flat form of a type, as the canonical ABI defines it.
+fn flat(ty: &Type) -> Vec<&'static str> {
+    match ty {
+        Type::S64 | Type::U64 => vec!["i64"],
+        Type::F32 => vec!["f32"],
+        Type::F64 => vec!["f64"],
+        Type::String | Type::List(_) => vec!["i32", "i32"],
+        Type::Tuple(types) => types.iter().flat_map(flat).collect(),
+        Type::Record(fields) => fields.iter().flat_map(|field| flat(&field.ty)).collect(),
+        Type::Flags(names) => vec!["i32"; names.len().div_ceil(32)],
+        Type::Option(some) => joined([None, Some(&**some)]),
+        Type::Result(sides) => joined([sides.ok.as_ref(), sides.err.as_ref()]),
+        Type::Variant(cases) => joined(cases.iter().map(|case| case.ty.as_ref())),
+        _ => vec!["i32"], // small integers, chars, enums
+    }
+}
+
+fn joined<'a>(cases: impl IntoIterator<Item = Option<&'a Type>>) -> Vec<&'static str> {
+    let mut all: Vec<&str> = Vec::new();
+    for case in cases.into_iter().flatten() {
+        for (index, core) in flat(case).into_iter().enumerate() {
+            match all.get_mut(index) {
+                None => all.push(core),
+                Some(slot) if *slot == core => {}
+                Some(slot) if matches!((*slot, core), ("i32", "f32") | ("f32", "i32")) => *slot = "i32",
+                Some(slot) => *slot = "i64",
+            }
+        }
+    }
+    all.insert(0, "i32");
+    all
+}
+
+fn to_val(ty: &Type, reader: &mut Reader<'_>) -> Val {
+    let int = |reader: &mut Reader<'_>| reader.int().unwrap();
+    match ty {
+        Type::Bool => Val::Bool(reader.bool().unwrap()),
+        Type::S8 => Val::S8(int(reader).try_into().unwrap()),
+        Type::U8 => Val::U8(int(reader).try_into().unwrap()),
+        Type::S16 => Val::S16(int(reader).try_into().unwrap()),
+        Type::U16 => Val::U16(int(reader).try_into().unwrap()),
+        Type::S32 => Val::S32(int(reader).try_into().unwrap()),
+        Type::U32 => Val::U32(int(reader).try_into().unwrap()),
+        Type::S64 => Val::S64(int(reader).try_into().unwrap()),
+        Type::U64 => Val::U64(int(reader).try_into().unwrap()),
+        Type::F32 => Val::Float32(reader.f32().unwrap()),
+        Type::F64 => Val::Float64(reader.f64().unwrap()),
+        Type::Char => Val::Char(reader.str().unwrap().chars().next().unwrap()),
+        Type::String => Val::String(reader.str().unwrap().to_owned()),
+        Type::List(element) if **element == Type::U8 => {
+            Val::List(reader.bin().unwrap().iter().map(|byte| Val::U8(*byte)).collect())
+        }
+        Type::List(element) => Val::List((0..reader.array_len().unwrap()).map(|_| to_val(element, reader)).collect()),
+        Type::Tuple(types) => {
+            reader.array_len().unwrap();
+            Val::Tuple(types.iter().map(|ty| to_val(ty, reader)).collect())
+        }
+        Type::Record(fields) => {
+            reader.map_len().unwrap();
+            Val::Record(fields.iter().map(|field| (reader.str().unwrap().to_owned(), to_val(&field.ty, reader))).collect())
+        }
+        Type::Option(some) => Val::Option((!reader.take_nil().unwrap()).then(|| {
+            if some.admits_nil() {
+                reader.array_len().unwrap();
+            }
+            Box::new(to_val(some, reader))
+        })),
+        Type::Enum(_) => Val::Enum(reader.str().unwrap().to_owned()),
+        Type::Flags(_) => Val::Flags((0..reader.array_len().unwrap()).map(|_| reader.str().unwrap().to_owned()).collect()),
+        Type::Variant(cases) => {
+            if reader.peek().unwrap() == Kind::Map {
+                reader.map_len().unwrap();
+            }
+            let name = reader.str().unwrap();
+            let case = cases.iter().find(|case| *case.name == *name).unwrap();
+            Val::Variant(name.to_owned(), case.ty.as_ref().map(|ty| Box::new(to_val(ty, reader))))
+        }
+        Type::Result(sides) => {
+            reader.map_len().unwrap();
+            let is_ok = reader.str().unwrap() == "ok";
+            let ty = if is_ok { &sides.ok } else { &sides.err };
+            let payload = ty.as_ref().map(|ty| Box::new(to_val(ty, reader)));
+            if payload.is_none() {
+                reader.nil().unwrap();
+            }
+            Val::Result(if is_ok { Ok(payload) } else { Err(payload) })
+        }
+    }
+}
+
+fn from_val(ty: &Type, val: &Val, out: &mut Vec<u8>) {
+    match (ty, val) {
+        (_, Val::Bool(value)) => wire::put_bool(out, *value),
+        (_, Val::S8(number)) => wire::put_int(out, (*number).into()),
+        (_, Val::U8(number)) => wire::put_uint(out, (*number).into()),
+        (_, Val::S16(number)) => wire::put_int(out, (*number).into()),
+        (_, Val::U16(number)) => wire::put_uint(out, (*number).into()),
+        (_, Val::S32(number)) => wire::put_int(out, (*number).into()),
+        (_, Val::U32(number)) => wire::put_uint(out, (*number).into()),
+        (_, Val::S64(number)) => wire::put_int(out, *number),
+        (_, Val::U64(number)) => wire::put_uint(out, *number),
+        (_, Val::Float32(number)) => wire::put_f32(out, *number),
+        (_, Val::Float64(number)) => wire::put_f64(out, *number),
+        (_, Val::Char(char)) => wire::put_str(out, &char.to_string()),
+        (_, Val::String(text) | Val::Enum(text)) => wire::put_str(out, text),
+        (Type::List(element), Val::List(vals)) if **element == Type::U8 => {
+            let byte = |val: &Val| if let Val::U8(byte) = val { *byte } else { panic!("{val:?}") };
+            wire::put_bin(out, &vals.iter().map(byte).collect::<Vec<_>>());
+        }
+        (Type::List(element), Val::List(vals)) => {
+            wire::put_array_len(out, vals.len());
+            vals.iter().for_each(|val| from_val(element, val, out));
+        }
+        (Type::Tuple(types), Val::Tuple(vals)) => {
+            wire::put_array_len(out, vals.len());
+            types.iter().zip(vals).for_each(|(ty, val)| from_val(ty, val, out));
+        }
+        (Type::Record(fields), Val::Record(vals)) => {
+            wire::put_map_len(out, vals.len());
+            for (field, (name, val)) in fields.iter().zip(vals) {
+                wire::put_str(out, name);
+                from_val(&field.ty, val, out);
+            }
+        }
+        (Type::Option(_), Val::Option(None)) => wire::put_nil(out),
+        (Type::Option(some), Val::Option(Some(val))) => {
+            if some.admits_nil() {
+                wire::put_array_len(out, 1);
+            }
+            from_val(some, val, out);
+        }
+        (_, Val::Flags(names)) => {
+            wire::put_array_len(out, names.len());
+            names.iter().for_each(|name| wire::put_str(out, name));
+        }
+        (_, Val::Variant(name, None)) => wire::put_str(out, name),
+        (Type::Variant(cases), Val::Variant(name, Some(val))) => {
+            let case = cases.iter().find(|case| *case.name == **name).unwrap();
+            wire::put_map_len(out, 1);
+            wire::put_str(out, name);
+            from_val(case.ty.as_ref().unwrap(), val, out);
+        }
+        (Type::Result(sides), Val::Result(result)) => side_from_val(sides, result, out),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn side_from_val(sides: &ResultType, result: &Result<Option<Box<Val>>, Option<Box<Val>>>, out: &mut Vec<u8>) {
+    let (name, ty, val) = match result {
+        Ok(val) => ("ok", &sides.ok, val),
+        Err(val) => ("err", &sides.err, val),
+    };
+    wire::put_map_len(out, 1);
+    wire::put_str(out, name);
+    match (ty, val) {
+        (Some(ty), Some(val)) => from_val(ty, val, out),
+        _ => wire::put_nil(out),
+    }
+}
