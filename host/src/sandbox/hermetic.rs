@@ -15,8 +15,17 @@ use crate::sandbox::testing::value;
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// A function that a component imports.
+struct Import<'a> {
+    interface: &'a str,
+    function: &'a str,
+    ty: &'a str,
+    core_type: &'a str,
+}
+
 /// A component that imports one function of one interface, and returns or does what it does.
-fn forward(interface: &str, function: &str, ty: &str, core_type: &str, body: &str, run_type: &str) -> String {
+fn forward(import: &Import<'_>, body: &str, run_type: &str) -> String {
+    let Import { interface, function, ty, core_type } = import;
     format!(
         r#"(component
             (import "{interface}" (instance $host (export "{function}" (func {ty}))))
@@ -39,19 +48,23 @@ fn forward(interface: &str, function: &str, ty: &str, core_type: &str, body: &st
 }
 
 fn clock(body: &str) -> String {
-    forward("wasi:clocks/monotonic-clock@0.2.0", "now", "(result u64)", "(result i64)", body, "(result u64)")
+    let interface = "wasi:clocks/monotonic-clock@0.2.0";
+    forward(
+        &Import { interface, function: "now", ty: "(result u64)", core_type: "(result i64)" },
+        body,
+        "(result u64)",
+    )
 }
 
 fn chance() -> String {
     // The argument is not used: it only makes another call of it.
-    forward(
-        "wasi:random/random@0.2.0",
-        "get-random-u64",
-        "(result u64)",
-        "(result i64)",
-        "(param i32) (result i64) (call $f)",
-        r#"(param "x" u32) (result u64)"#,
-    )
+    let import = Import {
+        interface: "wasi:random/random@0.2.0",
+        function: "get-random-u64",
+        ty: "(result u64)",
+        core_type: "(result i64)",
+    };
+    forward(&import, "(param i32) (result i64) (call $f)", r#"(param "x" u32) (result u64)"#)
 }
 
 async fn drawn(grants: Grants, argument: &str) -> Bytes {
@@ -80,8 +93,13 @@ async fn chance_follows_from_the_call_unless_the_real_one_is_granted() {
 async fn an_exit_is_a_trap_that_says_so() {
     for (status, message) in [("0", "the guest called exit(0)"), ("1", "the guest called exit(1)")] {
         let body = format!("(call $f (i32.const {status}))");
-        let text =
-            forward("wasi:cli/exit@0.2.0", "exit", r#"(param "status" (result))"#, "(param i32)", &body, "");
+        let import = Import {
+            interface: "wasi:cli/exit@0.2.0",
+            function: "exit",
+            ty: r#"(param "status" (result))"#,
+            core_type: "(param i32)",
+        };
+        let text = forward(&import, &body, "");
         let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
         assert_eq!((failure.class, &*failure.message), (FailureClass::Trap, message));
     }
@@ -89,7 +107,8 @@ async fn an_exit_is_a_trap_that_says_so() {
 
 fn progress(body: &str) -> String {
     let ty = r#"(param "fraction" f64) (param "message" string)"#;
-    forward("cascade:task/progress@0.1.0", "report", ty, "(param f64 i32 i32)", body, "")
+    let interface = "cascade:task/progress@0.1.0";
+    forward(&Import { interface, function: "report", ty, core_type: "(param f64 i32 i32)" }, body, "")
 }
 
 #[tokio::test]
@@ -110,9 +129,8 @@ async fn endless_progress_passes_the_limit_of_logs() {
     assert_eq!(failure.message, "`limits.logs` = 1000B reached: the guest writes more to its outputs");
 }
 
-/// Writes `hello\nworld` to a standard output, in two pieces.
-fn writer(stream: &str, repeat: bool) -> String {
-    let again = if repeat { "(br 0)" } else { "" };
+/// Writes `hello\nworld` to a standard output, in two pieces, and then does what `again` says.
+fn writer(stream: &str, again: &str) -> String {
     format!(
         r#"(component
             (import "wasi:io/error@0.2.0" (instance $errors (export "error" (type (sub resource)))))
@@ -156,12 +174,12 @@ fn writer(stream: &str, repeat: bool) -> String {
 
 async fn written(
     stream: &str,
-    repeat: bool,
+    again: &str,
     change: impl FnOnce(&mut Call),
 ) -> (Result<Returned, Failure>, Vec<String>) {
     let ear = Arc::new(Ear::default());
     let listener = Arc::clone(&ear);
-    let text = writer(stream, repeat);
+    let text = writer(stream, again);
     let returned = run(&text, Vec::new(), |call| {
         call.listener = listener;
         change(call);
@@ -175,7 +193,7 @@ async fn outputs_are_heard_by_lines_and_the_last_one_before_the_call_ends() {
     for (stream, heard) in
         [("stdout", ["Stdout hello\n", "Stdout world"]), ("stderr", ["Stderr hello\n", "Stderr world"])]
     {
-        let (returned, lines) = written(stream, false, |_| ()).await;
+        let (returned, lines) = written(stream, "", |_| ()).await;
         assert!(returned.is_ok());
         assert_eq!(lines, heard);
     }
@@ -183,7 +201,7 @@ async fn outputs_are_heard_by_lines_and_the_last_one_before_the_call_ends() {
 
 #[tokio::test]
 async fn endless_output_passes_the_limit_of_logs() {
-    let (returned, lines) = written("stdout", true, |call| call.limits.logs = Size::bytes(100)).await;
+    let (returned, lines) = written("stdout", "(br 0)", |call| call.limits.logs = Size::bytes(100)).await;
     let failure = returned.unwrap_err();
     assert_eq!(failure.class, FailureClass::Limit, "{}", failure.message);
     assert_eq!(failure.message, "`limits.logs` = 100B reached: the guest writes more to its outputs");
@@ -221,14 +239,13 @@ async fn logging_is_heard_with_and_without_a_version() {
 
 #[tokio::test]
 async fn the_context_without_its_grant_says_how_to_get_it() {
-    let text = forward(
-        "cascade:task/context@0.1.0",
-        "cancelled",
-        "(result bool)",
-        "(result i32)",
-        "(result i32) (call $f)",
-        "(result bool)",
-    );
+    let import = Import {
+        interface: "cascade:task/context@0.1.0",
+        function: "cancelled",
+        ty: "(result bool)",
+        core_type: "(result i32)",
+    };
+    let text = forward(&import, "(result i32) (call $f)", "(result bool)");
     let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Trap);
     assert_eq!(

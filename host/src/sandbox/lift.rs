@@ -99,14 +99,14 @@ impl<'a> Encoder<'_, 'a> {
                 let mut rest = Fields { bytes, used: 0 };
                 fields.iter().try_for_each(|field| {
                     self.name(&field.name)?;
-                    self.load(field.ty, rest.next(self.types, &field.ty)?)
+                    self.load(field.ty, rest.next(self.types, field.ty)?)
                 })
             }
             InterfaceType::Tuple(tuple) => {
                 let members = &self.types[tuple].types;
                 self.put(|out| wire::put_array_len(out, members.len()))?;
                 let mut rest = Fields { bytes, used: 0 };
-                members.iter().try_for_each(|ty| self.load(*ty, rest.next(self.types, ty)?))
+                members.iter().try_for_each(|ty| self.load(*ty, rest.next(self.types, *ty)?))
             }
             InterfaceType::Enum(names) => self.enum_case(ty, discriminant(&self.types[names].info, bytes)?),
             InterfaceType::Flags(names) => self.flags(&self.types[names], bytes),
@@ -197,6 +197,7 @@ impl<'a> Encoder<'_, 'a> {
         }
     }
 
+    #[expect(clippy::fn_params_excessive_bools, reason = "the bool is the value, not a choice")]
     fn bool(&mut self, value: bool) -> Result<()> {
         self.put(|out| wire::put_bool(out, value))
     }
@@ -365,8 +366,8 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn next(&mut self, types: &ComponentTypes, ty: &InterfaceType) -> Result<&'a [u8]> {
-        let abi = types.canonical_abi(ty);
+    fn next(&mut self, types: &ComponentTypes, ty: InterfaceType) -> Result<&'a [u8]> {
+        let abi = types.canonical_abi(&ty);
         let start = self.used.next_multiple_of(to_usize(abi.align32).max(1));
         self.used = start.saturating_add(to_usize(abi.size32));
         Ok(self.bytes.get(start..self.used).ok_or(Malformed("a record that is cut off"))?)

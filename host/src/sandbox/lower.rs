@@ -52,7 +52,7 @@ pub(crate) fn params<T>(
         let start = cx.realloc(0, 0, params.abi.align32, size(params.abi.size32))?;
         let mut layout = Layout { types: cx.types, start, used: 0 };
         for (ty, arg) in pairs {
-            store(cx, *ty, &mut Reader::new(arg), layout.place(ty))?;
+            store(cx, *ty, &mut Reader::new(arg), layout.place(*ty))?;
         }
         flat.push(pointer(start))?;
     }
@@ -68,8 +68,8 @@ struct Layout<'a> {
 
 impl Layout<'_> {
     /// The address of the next field, which has that type.
-    fn place(&mut self, ty: &InterfaceType) -> usize {
-        let abi = self.types.canonical_abi(ty);
+    fn place(&mut self, ty: InterfaceType) -> usize {
+        let abi = self.types.canonical_abi(&ty);
         let offset = self.used.next_multiple_of(size(abi.align32).max(1));
         self.used = offset.saturating_add(size(abi.size32));
         self.start.saturating_add(offset)
@@ -178,14 +178,14 @@ fn store<T>(
             let mut layout = Layout { types, start: at, used: 0 };
             fields.iter().try_for_each(|field| {
                 expect_name(reader.str()?, &field.name)?;
-                store(cx, field.ty, reader, layout.place(&field.ty))
+                store(cx, field.ty, reader, layout.place(field.ty))
             })
         }
         InterfaceType::Tuple(tuple) => {
             let members = &types[tuple].types;
             expect_len(reader.array_len()?, members.len())?;
             let mut layout = Layout { types, start: at, used: 0 };
-            members.iter().try_for_each(|ty| store(cx, *ty, reader, layout.place(ty)))
+            members.iter().try_for_each(|ty| store(cx, *ty, reader, layout.place(*ty)))
         }
         InterfaceType::Enum(names) => {
             let names = &types[names];

@@ -20,11 +20,11 @@ mod wasi;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
+mod loading;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hermetic;
-#[cfg(test)]
-mod loading;
 #[cfg(test)]
 mod oracle;
 

@@ -40,46 +40,12 @@ proptest! {
 
     #[test]
     fn arguments_are_lowered_as_wasmtime_does((ty, datum) in typed_value()) {
-        let value = encode(&ty, &datum).unwrap();
-        let val = to_val(&ty, &mut Reader::new(&value));
-        for text in [dump_flat(&ty), Some(dump_memory(&ty))].into_iter().flatten() {
-            let (mut store, function) = instantiate(&text);
-            let count = function.ty(&store).params().len();
-            let mut args = vec![value.clone()];
-            args.resize(count, Bytes::from_static(b"\x01"));
-            let mut vals = vec![val.clone()];
-            vals.resize(count, Val::U8(1));
-            let ours = call(&mut store, &function, &args);
-            let (mut store, function) = instantiate(&text);
-            let mut theirs = [Val::Bool(false)];
-            function.call(&mut store, &vals, &mut theirs).unwrap();
-            let mut expected = Vec::new();
-            from_val(&Type::List(std::sync::Arc::new(Type::U8)), &theirs[0], &mut expected);
-            prop_assert_eq!(ours, expected, "{}", ty);
-        }
+        lowers_alike(&ty, &datum)?;
     }
 
     #[test]
     fn results_are_lifted_as_wasmtime_does((ty, datum) in typed_value()) {
-        let value = encode(&ty, &datum).unwrap();
-        let pair = Type::Tuple([ty.clone(), Type::U8].into());
-        let whole = encode(&pair, &Datum::Array(vec![datum, Datum::Int(9)])).unwrap();
-        let (mut store, function) = instantiate(&echo(&pair));
-        let mut args = vec![whole.clone()];
-        args.resize(1 + MAX_FLAT, Bytes::from_static(b"\x01"));
-        prop_assert_eq!(&call(&mut store, &function, &args)[..], &whole[..], "{}", &ty);
-        let (mut store, function) = instantiate(&echo(&pair));
-        let mut vals = vec![to_val(&pair, &mut Reader::new(&whole))];
-        vals.resize(1 + MAX_FLAT, Val::U8(1));
-        let mut theirs = [Val::Bool(false)];
-        function.call(&mut store, &vals, &mut theirs).unwrap();
-        let mut expected = Vec::new();
-        from_val(&pair, &theirs[0], &mut expected);
-        prop_assert_eq!(&expected[..], &whole[..], "{}", &ty);
-        if let [core] = *flat(&ty) {
-            let (mut store, function) = instantiate(&echo_flat(&ty, core));
-            prop_assert_eq!(&call(&mut store, &function, std::slice::from_ref(&value))[..], &unwrapped(&ty, &value)[..], "{}", &ty);
-        }
+        lifts_alike(&ty, &datum)?;
     }
 
     #[test]
@@ -91,7 +57,7 @@ proptest! {
                 "i32" => format!("(i32.wrap_i64 (i64.const {bits}))"),
                 _ => format!("(i64.const {bits})"),
             };
-            agree(&component(&ty, "", &format!("(result {core})"), &literal, true), &ty)?;
+            agree(&returning(&ty, "", &format!("(result {core})"), &literal), &ty)?;
         }
     }
 
@@ -99,16 +65,94 @@ proptest! {
     fn any_memory_is_lifted_as_wasmtime_does_or_refused(ty in any_type(), bytes in prop::collection::vec(0_u8..8, 600)) {
         if flat(&ty).len() > 1 {
             let escaped: String = bytes.iter().fold(String::new(), |mut text, byte| { write!(text, "\\{byte:02x}").unwrap(); text });
-            let text = component(&ty, &format!("(data (i32.const 0) \"{escaped}\")"), "(result i32)", "(i32.const 0)", true);
+            let text = returning(&ty, &format!("(data (i32.const 0) \"{escaped}\")"), "(result i32)", "(i32.const 0)");
             agree(&text, &ty)?;
         }
     }
 }
 
+/// Both hand the guest the same bytes, flat and in memory.
+fn lowers_alike(ty: &Type, datum: &Datum) -> Result<(), TestCaseError> {
+    let value = encode(ty, datum).unwrap();
+    let val = to_val(ty, &mut Reader::new(&value));
+    for text in [dump_flat(ty), Some(dump_memory(ty))].into_iter().flatten() {
+        let (mut store, function) = instantiate(&text);
+        let count = function.ty(&store).params().len();
+        let mut args = vec![value.clone()];
+        args.resize(count, Bytes::from_static(b"\x01"));
+        let mut vals = vec![val.clone()];
+        vals.resize(count, Val::U8(1));
+        let ours = call(&mut store, &function, &args);
+        let (mut store, function) = instantiate(&text);
+        let mut theirs = [Val::Bool(false)];
+        function.call(&mut store, &vals, &mut theirs).unwrap();
+        let mut expected = Vec::new();
+        from_val(&Type::List(std::sync::Arc::new(Type::U8)), &theirs[0], &mut expected);
+        prop_assert_eq!(ours, expected, "{}", ty);
+    }
+    Ok(())
+}
+
+/// Both read back what they wrote, flat and from memory.
+fn lifts_alike(ty: &Type, datum: &Datum) -> Result<(), TestCaseError> {
+    let value = encode(ty, datum).unwrap();
+    let pair = Type::Tuple([ty.clone(), Type::U8].into());
+    let whole = encode(&pair, &Datum::Array(vec![datum.clone(), Datum::Int(9)])).unwrap();
+    let (mut store, function) = instantiate(&echo(&pair));
+    let mut args = vec![whole.clone()];
+    args.resize(1 + MAX_FLAT, Bytes::from_static(b"\x01"));
+    prop_assert_eq!(&call(&mut store, &function, &args)[..], &whole[..], "{}", ty);
+    let (mut store, function) = instantiate(&echo(&pair));
+    let mut vals = vec![to_val(&pair, &mut Reader::new(&whole))];
+    vals.resize(1 + MAX_FLAT, Val::U8(1));
+    let mut theirs = [Val::Bool(false)];
+    function.call(&mut store, &vals, &mut theirs).unwrap();
+    let mut expected = Vec::new();
+    from_val(&pair, &theirs[0], &mut expected);
+    prop_assert_eq!(&expected[..], &whole[..], "{}", ty);
+    if let [core] = *flat(ty) {
+        let (mut store, function) = instantiate(&echo_flat(ty, core));
+        prop_assert_eq!(
+            &call(&mut store, &function, std::slice::from_ref(&value))[..],
+            &unwrapped(ty, &value)[..],
+            "{}",
+            ty
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn types_with_many_members_are_carried_as_wasmtime_does() {
+    let names = |count: usize| (0..count).map(|nth| format!("n{nth}")).collect::<Vec<_>>().join(", ");
+    for (ty, json) in [
+        (format!("flags {{ {} }}", names(9)), r#"["n0", "n8"]"#),
+        (format!("flags {{ {} }}", names(17)), r#"["n3", "n16"]"#),
+        (format!("flags {{ {} }}", names(32)), r#"["n0", "n31"]"#),
+        (format!("enum {{ {} }}", names(300)), r#""n299""#),
+        (format!("variant {{ {}, x(u64) }}", names(300)), r#"{"x": 7}"#),
+        (format!("variant {{ {}, x(u64) }}", names(300)), r#""n257""#),
+        (format!("record {{ {} }}", names(20).replace(',', ": u8,") + ": u8"), &*record_json(20)),
+    ] {
+        let ty = Type::parse(&ty).unwrap();
+        let datum: Datum = serde_json::from_str(json).unwrap();
+        lowers_alike(&ty, &datum).unwrap();
+        lifts_alike(&ty, &datum).unwrap();
+    }
+}
+
+fn record_json(count: usize) -> String {
+    let fields: Vec<_> = (0..count).map(|nth| format!("\"n{nth}\": {nth}")).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
 /// Both read the same from what a function returns, or neither accepts it.
 fn agree(text: &str, ty: &Type) -> Result<(), TestCaseError> {
     let (mut store, function) = instantiate(text);
-    let ours = function.typed::<erased::Params<'_>, erased::Returned>(&store).unwrap().call(&mut store, erased::Params(&[]));
+    let ours = function
+        .typed::<erased::Params<'_>, erased::Returned>(&store)
+        .unwrap()
+        .call(&mut store, erased::Params(&[]));
     let (mut store, function) = instantiate(text);
     let mut theirs = [Val::Bool(false)];
     let called = function.call(&mut store, &[], &mut theirs);
@@ -150,11 +194,10 @@ fn call(store: &mut Store<()>, function: &Func, args: &[Bytes]) -> Bytes {
     payload(function.call(store, erased::Params(args)).unwrap())
 }
 
-/// A function of one parameter or none, and a result, both of type `ty` unless said otherwise.
-fn component(ty: &Type, definitions: &str, core: &str, body: &str, returns_it: bool) -> String {
+/// A function without parameters whose result has the type `ty`.
+fn returning(ty: &Type, definitions: &str, core: &str, body: &str) -> String {
     let (types, name) = declared(ty);
-    let signature = if returns_it { format!("(result {name})") } else { format!("(param \"x\" {name}) (result (list u8))") };
-    wrap(&types, definitions, core, body, &signature)
+    wrap(&types, definitions, core, body, &format!("(result {name})"))
 }
 
 fn wrap(types: &str, definitions: &str, core: &str, body: &str, signature: &str) -> String {
@@ -191,16 +234,24 @@ fn dump_flat(ty: &Type) -> Option<String> {
         let at = 256 + 8 * index;
         format!("({core}.store (i32.const {at}) (local.get {index}))")
     };
-    let stores: String = flat.iter().enumerate().map(slot).collect();
+    let stores = flat.iter().enumerate().map(slot).collect::<Vec<_>>().join(" ");
     let core = format!("(param {}) (result i32)", flat.join(" "));
-    (flat.len() <= MAX_FLAT).then(|| component(ty, "", &core, &format!("{stores} {RETURN_ALL}"), false))
+    let (types, name) = declared(ty);
+    let signature = format!("(param \"x\" {name}) (result (list u8))");
+    (flat.len() <= MAX_FLAT).then(|| wrap(&types, "", &core, &format!("{stores} {RETURN_ALL}"), &signature))
 }
 
 /// The same for parameters that are too many to be flat.
 fn dump_memory(ty: &Type) -> String {
     let (types, name) = declared(ty);
     let signature = format!("(param \"x\" {name}) {} (result (list u8))", more_params());
-    wrap(&types, "", "(param i32) (result i32)", &format!("(i32.store (i32.const 256) (local.get 0)) {RETURN_ALL}"), &signature)
+    wrap(
+        &types,
+        "",
+        "(param i32) (result i32)",
+        &format!("(i32.store (i32.const 256) (local.get 0)) {RETURN_ALL}"),
+        &signature,
+    )
 }
 
 /// A function that returns its first parameter, which stands in memory because more follow.
@@ -218,7 +269,7 @@ fn echo_flat(ty: &Type, core: &str) -> String {
 }
 
 fn more_params() -> String {
-    (0..MAX_FLAT).map(|index| format!("(param \"p{index}\" u8) ")).collect()
+    (0..MAX_FLAT).map(|index| format!("(param \"p{index}\" u8)")).collect::<Vec<_>>().join(" ")
 }
 
 /// The text of a type, and the declarations that it needs.
@@ -231,7 +282,9 @@ fn declared(ty: &Type) -> (String, String) {
 
 fn declare(ty: &Type, declarations: &mut String, count: &mut usize) -> String {
     let mut inner = |ty: &Type| declare(ty, declarations, count);
-    let quoted = |names: &[std::sync::Arc<str>]| names.iter().map(|name| format!(" \"{name}\"")).collect::<String>();
+    let quoted = |names: &[std::sync::Arc<str>]| {
+        names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" ")
+    };
     let body = match ty {
         Type::List(element) => return format!("(list {})", inner(element)),
         Type::Option(some) => return format!("(option {})", inner(some)),
@@ -245,8 +298,11 @@ fn declare(ty: &Type, declarations: &mut String, count: &mut usize) -> String {
             return format!("(result {ok} {err})");
         }
         Type::Record(fields) => {
-            let fields: String = fields.iter().map(|field| format!(" (field \"{}\" {})", field.name, inner(&field.ty))).collect();
-            format!("(record {fields})")
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|field| format!("(field \"{}\" {})", field.name, inner(&field.ty)))
+                .collect();
+            format!("(record {})", fields.join(" "))
         }
         Type::Variant(cases) => {
             let mut text = String::new();
@@ -261,7 +317,8 @@ fn declare(ty: &Type, declarations: &mut String, count: &mut usize) -> String {
         plain => return plain.to_string(),
     };
     *count += 1;
-    write!(declarations, "(type $d{count} {body}) (export $t{count} \"t{count}\" (type $d{count})) ").unwrap();
+    write!(declarations, "(type $d{count} {body}) (export $t{count} \"t{count}\" (type $d{count})) ")
+        .unwrap();
     format!("$t{count}")
 }
 
@@ -317,14 +374,21 @@ fn to_val(ty: &Type, reader: &mut Reader<'_>) -> Val {
         Type::List(element) if **element == Type::U8 => {
             Val::List(reader.bin().unwrap().iter().map(|byte| Val::U8(*byte)).collect())
         }
-        Type::List(element) => Val::List((0..reader.array_len().unwrap()).map(|_| to_val(element, reader)).collect()),
+        Type::List(element) => {
+            Val::List((0..reader.array_len().unwrap()).map(|_| to_val(element, reader)).collect())
+        }
         Type::Tuple(types) => {
             reader.array_len().unwrap();
             Val::Tuple(types.iter().map(|ty| to_val(ty, reader)).collect())
         }
         Type::Record(fields) => {
             reader.map_len().unwrap();
-            Val::Record(fields.iter().map(|field| (reader.str().unwrap().to_owned(), to_val(&field.ty, reader))).collect())
+            Val::Record(
+                fields
+                    .iter()
+                    .map(|field| (reader.str().unwrap().to_owned(), to_val(&field.ty, reader)))
+                    .collect(),
+            )
         }
         Type::Option(some) => Val::Option((!reader.take_nil().unwrap()).then(|| {
             if some.admits_nil() {
@@ -333,7 +397,9 @@ fn to_val(ty: &Type, reader: &mut Reader<'_>) -> Val {
             Box::new(to_val(some, reader))
         })),
         Type::Enum(_) => Val::Enum(reader.str().unwrap().to_owned()),
-        Type::Flags(_) => Val::Flags((0..reader.array_len().unwrap()).map(|_| reader.str().unwrap().to_owned()).collect()),
+        Type::Flags(_) => {
+            Val::Flags((0..reader.array_len().unwrap()).map(|_| reader.str().unwrap().to_owned()).collect())
+        }
         Type::Variant(cases) => {
             if reader.peek().unwrap() == Kind::Map {
                 reader.map_len().unwrap();
@@ -376,11 +442,15 @@ fn from_val(ty: &Type, val: &Val, out: &mut Vec<u8>) {
         }
         (Type::List(element), Val::List(vals)) => {
             wire::put_array_len(out, vals.len());
-            vals.iter().for_each(|val| from_val(element, val, out));
+            for val in vals {
+                from_val(element, val, out);
+            }
         }
         (Type::Tuple(types), Val::Tuple(vals)) => {
             wire::put_array_len(out, vals.len());
-            types.iter().zip(vals).for_each(|(ty, val)| from_val(ty, val, out));
+            for (ty, val) in types.iter().zip(vals) {
+                from_val(ty, val, out);
+            }
         }
         (Type::Record(fields), Val::Record(vals)) => {
             wire::put_map_len(out, vals.len());
@@ -398,7 +468,9 @@ fn from_val(ty: &Type, val: &Val, out: &mut Vec<u8>) {
         }
         (_, Val::Flags(names)) => {
             wire::put_array_len(out, names.len());
-            names.iter().for_each(|name| wire::put_str(out, name));
+            for name in names {
+                wire::put_str(out, name);
+            }
         }
         (_, Val::Variant(name, None)) => wire::put_str(out, name),
         (Type::Variant(cases), Val::Variant(name, Some(val))) => {

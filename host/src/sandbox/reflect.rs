@@ -106,14 +106,19 @@ pub(crate) fn owned(ty: &types::Type) -> Result<Type, &'static str> {
         types::Type::Tuple(tuple) => {
             Type::Tuple(tuple.types().map(|ty| owned(&ty)).collect::<Result<_, _>>()?)
         }
-        types::Type::Record(record) => Type::Record(record.fields().map(field).collect::<Result<_, _>>()?),
-        types::Type::Variant(variant) => Type::Variant(variant.cases().map(case).collect::<Result<_, _>>()?),
+        types::Type::Record(record) => {
+            Type::Record(record.fields().map(|of| field(&of)).collect::<Result<_, _>>()?)
+        }
+        types::Type::Variant(variant) => {
+            Type::Variant(variant.cases().map(|of| case(&of)).collect::<Result<_, _>>()?)
+        }
         types::Type::Enum(names) => Type::Enum(names.names().map(Arc::from).collect()),
         types::Type::Flags(names) => Type::Flags(names.names().map(Arc::from).collect()),
         types::Type::Option(option) => Type::Option(Arc::new(owned(&option.ty())?)),
-        types::Type::Result(result) => {
-            Type::Result(Arc::new(ResultType { ok: payload(result.ok())?, err: payload(result.err())? }))
-        }
+        types::Type::Result(result) => Type::Result(Arc::new(ResultType {
+            ok: payload(result.ok().as_ref())?,
+            err: payload(result.err().as_ref())?,
+        })),
         types::Type::Own(_) => return Err("own"),
         types::Type::Borrow(_) => return Err("borrow"),
         types::Type::Future(_) => return Err("future"),
@@ -124,14 +129,14 @@ pub(crate) fn owned(ty: &types::Type) -> Result<Type, &'static str> {
     })
 }
 
-fn field(field: types::Field<'_>) -> Result<Field, &'static str> {
+fn field(field: &types::Field<'_>) -> Result<Field, &'static str> {
     Ok(Field { name: Arc::from(field.name), ty: owned(&field.ty)? })
 }
 
-fn case(case: types::Case<'_>) -> Result<Case, &'static str> {
-    Ok(Case { name: Arc::from(case.name), ty: payload(case.ty)? })
+fn case(case: &types::Case<'_>) -> Result<Case, &'static str> {
+    Ok(Case { name: Arc::from(case.name), ty: payload(case.ty.as_ref())? })
 }
 
-fn payload(ty: Option<types::Type>) -> Result<Option<Type>, &'static str> {
-    ty.as_ref().map(owned).transpose()
+fn payload(ty: Option<&types::Type>) -> Result<Option<Type>, &'static str> {
+    ty.map(owned).transpose()
 }

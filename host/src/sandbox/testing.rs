@@ -73,7 +73,7 @@ pub(crate) fn call(function: FunctionId, args: Vec<Bytes>) -> Call {
         function,
         args,
         limits: Limits::default(),
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         attempt: Attempt {
             run: RunId::new("run").unwrap(),
             task: Name::new("task").unwrap(),

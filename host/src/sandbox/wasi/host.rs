@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use wasmtime::component::{HasSelf, Linker};
 
 mod bindings {
-    #![expect(clippy::pedantic, reason = "generated from wit/host.wit")]
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "cascade:host/imports",

@@ -2,8 +2,8 @@
 //! Time and chance are this host's own where the real ones are not granted; all else is wasmtime's.
 
 mod clocks;
-mod http;
 mod host;
+mod http;
 mod output;
 mod random;
 

@@ -11,8 +11,8 @@ use wasmtime_wasi::p2::bindings::random::insecure_seed;
 use wasmtime_wasi::p2::bindings::random::random;
 use wasmtime_wasi::random::WasiRandomView;
 
-/// The most bytes that one request may ask for.
-const MAX_REQUEST: u64 = 64 << 20;
+/// The most bytes that one request may ask for: while they are made, the guest cannot be stopped.
+const MAX_REQUEST: u64 = 16 << 20;
 
 /// Bytes that follow from a call: SHA-256 in counter mode over a seed of component, function and arguments.
 ///
@@ -47,9 +47,9 @@ impl Chance {
             Source::Call { component, interface, function, args } => {
                 let mut digester = Digester::new("cascade chance 1");
                 digester.digest(component).field(interface.as_bytes()).field(function.as_bytes());
-                args.iter().for_each(|arg| {
+                for arg in args {
                     digester.field(arg);
-                });
+                }
                 digester.finish()
             }
         };
