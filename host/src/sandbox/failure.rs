@@ -15,10 +15,13 @@ use wasmtime_wasi::I32Exit;
 /// What wasmtime says where a guest hands too much to a host function. Its error is of a private type.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 
+/// The most characters of a line of a failure: names of functions and files are the guest's, of any length.
+const MAX_LINE: usize = 400;
+
 /// The failure that an error of the engine stands for.
 pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, usage: Usage) -> Failure {
     let (class, message) = classify(error, limits);
-    Failure { class, message, backtrace: error.downcast_ref().and_then(backtrace), usage }
+    Failure { class, message: cut(&message), backtrace: error.downcast_ref().and_then(backtrace), usage }
 }
 
 /// A failure that is no trap, before the guest ran or around it.
@@ -77,5 +80,13 @@ fn backtrace(trace: &WasmBacktrace) -> Option<String> {
             _ => lines.push(line.to_owned()), // a frame of its own, or a function that was inlined into it
         }
     }
+    let lines: Vec<_> = lines.iter().map(|line| cut(line)).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(MAX_LINE) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line.to_owned(),
+    }
 }

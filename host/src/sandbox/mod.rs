@@ -27,6 +27,8 @@ mod hostile;
 mod hermetic;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod tree;
 
 pub use component::{Component, LoadError};
 pub use load::{Metering, Sandbox, Settings};
