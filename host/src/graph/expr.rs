@@ -48,8 +48,9 @@ pub struct Node {
     /// Tasks of `after`.
     pub after: Vec<TaskIdx>,
     /// Tasks whose end this one waits for before it is looked at: those that it reads whatever a `select`
-    /// chooses, selectors included, those of `after`, and the selectors that decide whether it is needed, as long as
-    /// they are not far too many. Without repetition, in ascending order.
+    /// chooses, selectors included, those of `after`, and the nearest of the selectors that decide whether it is
+    /// needed: what lies further behind a long chain of choices is asked for when those are known. Without
+    /// repetition, in ascending order.
     pub waits_for: Vec<TaskIdx>,
     /// What must hold for the task to be needed; none if it always is.
     pub demand: Option<Arc<Demand>>,

@@ -2,6 +2,7 @@
 //! Single rules stand in `tests`.
 
 use crate::graph::Demand;
+use crate::graph::Gate;
 use crate::graph::Graph;
 use crate::graph::Resolved;
 use crate::graph::resolve;
@@ -9,9 +10,9 @@ use crate::graph::sample::sample;
 use crate::graph::uses;
 use crate::model::TaskIdx;
 use proptest::prelude::*;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// How one task refers to another.
 #[derive(Debug, Clone, Copy)]
@@ -91,15 +92,84 @@ fn deciders(demand: &Demand, into: &mut HashSet<TaskIdx>) {
     }
 }
 
-/// Whether a task is run if every selector chooses as `chosen` says of its task.
-fn is_needed(demand: &Demand, chosen: &dyn Fn(TaskIdx) -> bool) -> bool {
-    demand.any.iter().any(|clause| {
-        clause.gates.iter().all(|gate| {
-            let mut is_open = true;
-            uses::each_task(&gate.selector.value, &mut |task| is_open &= chosen(task));
-            is_open
-        }) && clause.consumer.as_ref().is_none_or(|consumer| is_needed(consumer, chosen))
-    })
+/// What is known of a run: which tasks have ended, and whether they were run.
+type Ended = HashMap<TaskIdx, bool>;
+
+/// Whether a gate is open, or the tasks that must end before that can be told. A selector yields the case that leads
+/// on if `chosen` has its task's bit; one that was pruned yields none.
+fn is_open(gate: &Gate, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
+    let mut tasks = Vec::new();
+    uses::each_task(&gate.selector.value, &mut |task| tasks.push(task));
+    let missing: Vec<TaskIdx> = tasks.iter().copied().filter(|task| !ended.contains_key(task)).collect();
+    if !missing.is_empty() {
+        return Err(missing);
+    }
+    Ok(tasks.iter().all(|task| ended[task] && chosen >> task.index() & 1 == 1))
+}
+
+fn are_open(gates: &[Gate], ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
+    for gate in gates {
+        if !is_open(gate, ended, chosen)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_needed(demand: &Demand, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
+    let mut missing = Vec::new();
+    for clause in &demand.any {
+        let rest = |is_open| match &clause.consumer {
+            Some(consumer) if is_open => is_needed(consumer, ended, chosen),
+            _ => Ok(is_open),
+        };
+        match are_open(&clause.gates, ended, chosen).and_then(rest) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(more) => missing.extend(more),
+        }
+    }
+    if missing.is_empty() { Ok(false) } else { Err(missing) }
+}
+
+/// Whether a task is run, or the tasks that it has to wait for, as the engine finds out: all of them, at one look.
+fn look(graph: &Graph, at: TaskIdx, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
+    let node = &graph.nodes()[at.index()];
+    if let Some(demand) = &node.demand
+        && !is_needed(demand, ended, chosen)?
+    {
+        return Ok(false);
+    }
+    let mut missing = Vec::new();
+    for (_, arg) in &node.args {
+        uses::each_use(&arg.value, Some(at), &mut |task, gates| match are_open(gates, ended, chosen) {
+            Ok(true) if !ended.contains_key(&task) => missing.push(task),
+            Ok(_) => {}
+            Err(more) => missing.extend(more),
+        });
+    }
+    if missing.is_empty() { Ok(true) } else { Err(missing) }
+}
+
+/// Runs the graph in one order of many; the tasks that ended, which are all unless some wait forever.
+fn run(graph: &Graph, chosen: u16) -> Ended {
+    let mut ended = Ended::new();
+    let mut awaited: Vec<Vec<TaskIdx>> = graph.nodes().iter().map(|node| node.waits_for.clone()).collect();
+    loop {
+        let before = ended.len();
+        for at in (0..).map(TaskIdx::new).take(awaited.len()) {
+            let is_due = awaited[at.index()].iter().all(|task| ended.contains_key(task));
+            if is_due && !ended.contains_key(&at) {
+                match look(graph, at, &ended, chosen) {
+                    Ok(is_run) => drop(ended.insert(at, is_run)),
+                    Err(missing) => awaited[at.index()] = missing,
+                }
+            }
+        }
+        if ended.len() == before {
+            return ended;
+        }
+    }
 }
 
 proptest! {
@@ -131,21 +201,36 @@ proptest! {
     }
 
     #[test]
-    fn what_a_needed_task_reads_is_needed(edges in edges(), order in shuffled(), chosen in any::<u16>()) {
+    fn no_task_waits_forever_and_what_is_read_is_run(edges in edges(), order in shuffled(), chosen in any::<u16>()) {
         let Resolved { graph, .. } = resolve(sample(&text(&edges, &order, acyclic)));
-        let chosen = |task: TaskIdx| chosen >> task.index() & 1 == 1;
-        let needed = |demand: &Option<Arc<Demand>>| demand.as_ref().is_none_or(|demand| is_needed(demand, &chosen));
-        for (at, node) in (0..).map(TaskIdx::new).zip(graph.nodes()).filter(|(_, node)| needed(&node.demand)) {
+        let ended = run(&graph, chosen);
+        prop_assert_eq!(ended.len(), graph.nodes().len());
+        for (at, node) in (0..).map(TaskIdx::new).zip(graph.nodes()).filter(|(at, _)| ended[at]) {
             for (_, arg) in &node.args {
                 uses::each_use(&arg.value, Some(at), &mut |task, gates| {
-                    let is_read = gates.iter().all(|gate| {
-                        let mut is_open = true;
-                        uses::each_task(&gate.selector.value, &mut |task| is_open &= chosen(task));
-                        is_open
-                    });
-                    assert!(!is_read || needed(&graph.nodes()[task.index()].demand), "{at} reads {task}");
+                    assert!(are_open(gates, &ended, chosen) != Ok(true) || ended[&task], "{at} reads {task}");
                 });
             }
+        }
+    }
+
+    #[test]
+    fn what_nobody_needs_is_not_run(edges in edges(), order in shuffled(), chosen in any::<u16>()) {
+        let Resolved { graph, .. } = resolve(sample(&text(&edges, &order, acyclic)));
+        let ended = run(&graph, chosen);
+        let mut is_read = HashSet::new();
+        for (at, node) in (0..).map(TaskIdx::new).zip(graph.nodes()).filter(|(at, _)| ended[at]) {
+            for (_, arg) in &node.args {
+                uses::each_use(&arg.value, Some(at), &mut |task, gates| {
+                    if are_open(gates, &ended, chosen) == Ok(true) {
+                        is_read.insert(task);
+                    }
+                });
+            }
+        }
+        for (task, is_run) in ended {
+            let is_lazy = graph.nodes()[task.index()].demand.is_some();
+            prop_assert!(!is_lazy || is_run == is_read.contains(&task), "{}", task);
         }
     }
 

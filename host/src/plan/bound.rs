@@ -220,7 +220,7 @@ impl Parts<'_> {
             for (key, digest) in keys.iter().filter(|(key, _)| key != AFTER) {
                 digester.field(key.as_bytes()).digest(digest);
             }
-            each_read(task, &mut |read| {
+            task.each_read(&mut |read| {
                 if let Some(fingerprint) = fingerprints.get(read.index()) {
                     digester.digest(fingerprint);
                 }
@@ -338,13 +338,4 @@ fn call_digest(function: &Function) -> Digest {
         .field(function.export.interface.as_deref().unwrap_or_default().as_bytes())
         .field(function.export.function.as_bytes());
     digester.finish()
-}
-
-/// Every task whose output determines that of `task`.
-fn each_read(task: &Task, visit: &mut dyn FnMut(TaskIdx)) {
-    task.args.iter().for_each(|arg| arg.each_task(visit));
-    task.for_each.iter().for_each(|list| list.list.each_task(visit));
-    if let Some(when) = &task.when {
-        when.subject.each_task(visit);
-    }
 }

@@ -12,6 +12,7 @@ mod binding;
 mod infer;
 mod demand;
 mod policy;
+mod needs;
 mod bound;
 mod record;
 #[cfg(test)]

@@ -1,0 +1,123 @@
+//! What some tasks of a plan need: all that may be looked at before they end.
+//! Which tasks a run is about is for the application.
+
+use crate::model::TaskIdx;
+use crate::plan::Demand;
+use crate::plan::Gate;
+use crate::plan::Plan;
+use crate::plan::Task;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+impl Plan {
+    /// Whether each task is one of `named` or needed by one of them, by position.
+    ///
+    /// Needed is what a task waits for, what it may read whatever a `select` chooses, and what decides whether it is
+    /// needed itself: without any of these it could wait forever for a task that is no part of the run.
+    #[must_use]
+    pub fn with_needs(&self, named: &[TaskIdx]) -> Vec<bool> {
+        let is_found = vec![false; self.tasks().len()];
+        let mut search = Search { plan: self, is_found, open: named.to_vec(), seen: HashSet::new() };
+        while let Some(at) = search.open.pop() {
+            search.enter(at);
+        }
+        search.is_found
+    }
+}
+
+impl Task {
+    /// Calls `visit` with every task that the arguments, the lists and the condition may read.
+    pub fn each_read(&self, visit: &mut dyn FnMut(TaskIdx)) {
+        let lists = self.for_each.iter().map(|list| &list.list);
+        let condition = self.when.iter().map(|when| &when.subject);
+        for binding in self.args.iter().chain(lists).chain(condition) {
+            binding.each_task(visit);
+        }
+    }
+}
+
+struct Search<'p> {
+    plan: &'p Plan,
+    is_found: Vec<bool>,
+    open: Vec<TaskIdx>,
+    /// Demands that were looked at: consumers share them, and a chain of them may be as long as the plan.
+    seen: HashSet<*const Demand>,
+}
+
+impl<'p> Search<'p> {
+    fn enter(&mut self, at: TaskIdx) {
+        let plan = self.plan;
+        let (Some(task), Some(is_found)) = (plan.task(at), self.is_found.get_mut(at.index())) else {
+            return;
+        };
+        if !std::mem::replace(is_found, true) {
+            self.open.extend(&task.waits_for);
+            task.each_read(&mut |read| self.open.push(read));
+            self.demands(task.demand.as_ref());
+        }
+    }
+
+    fn demands(&mut self, first: Option<&'p Arc<Demand>>) {
+        let mut open: Vec<&'p Arc<Demand>> = first.into_iter().collect();
+        while let Some(demand) = open.pop() {
+            if self.seen.insert(Arc::as_ptr(demand)) {
+                demand.any.iter().flat_map(|clause| &clause.gates).for_each(|gate| self.gate(gate));
+                open.extend(demand.any.iter().filter_map(|clause| clause.consumer.as_ref()));
+            }
+        }
+    }
+
+    /// What the selector reads, and the lists around it where it differs from element to element.
+    fn gate(&mut self, gate: &Gate) {
+        gate.selector.each_task(&mut |task| self.open.push(task));
+        let around = gate.within.filter(|_| gate.selector.uses_items());
+        for list in around.and_then(|task| self.plan.task(task)).into_iter().flat_map(|task| &task.for_each) {
+            list.list.each_task(&mut |task| self.open.push(task));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::sample::plan;
+
+    const FUNCTIONS: &[&str] = &["run() -> string", "echo(t: string) -> string", "many() -> list<string>"];
+
+    fn needs(text: &str, target: &str) -> String {
+        let plan = plan(FUNCTIONS, text);
+        let at = plan.tasks().iter().position(|task| task.name.as_str() == target).unwrap();
+        let found = plan.with_needs(&[TaskIdx::new(u32::try_from(at).unwrap())]);
+        let names = plan.tasks().iter().zip(found).filter(|(_, found)| *found);
+        names.map(|(task, _)| task.name.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_is_read_or_waited_for_is_needed_and_nothing_else() {
+        let text = "a:\nb: call=c.echo t=a\nc: >b\nd: call=c.echo t=a\ne:";
+        assert_eq!(needs(text, "c"), "a b c");
+        assert_eq!(needs(text, "d"), "a d");
+    }
+
+    #[test]
+    fn every_case_may_be_needed() {
+        assert_eq!(needs("s:\na:\nb:\nc: call=c.echo t=(s ? x=a, y=b | 'z')", "c"), "s a b c");
+    }
+
+    #[test]
+    fn what_decides_about_a_lazy_task_is_needed() {
+        let text = "s:\nt:\nl: call=c.many\na:\nb: call=c.echo each.i=l t=(#i ? y=a | 'x')\n\
+                    c: call=c.echo t=(s ? x=d | 'x')\nd: call=c.echo t=(t ? z=a | 'x')";
+        assert_eq!(needs(text, "a"), "s t l a");
+    }
+
+    #[test]
+    fn long_chain_of_choices_does_not_overflow_the_stack() {
+        let line = |at| format!("t{at}: call=c.echo t=(s{at} ? x=t{}, y=t{} | 'x')\ns{at}:", at + 1, at + 1);
+        let text = (0..20_000).map(line).collect::<Vec<_>>().join("\n") + "\nt20000:";
+        let plan = plan(FUNCTIONS, &text);
+        let last = u32::try_from(plan.tasks().len() - 1).unwrap();
+        let found = plan.with_needs(&[TaskIdx::new(last)]);
+        assert_eq!(found.iter().filter(|found| **found).count(), 20_001);
+    }
+}
