@@ -3,9 +3,7 @@
 
 use crate::app::Refusal;
 use crate::model::TaskIdx;
-use crate::plan::Demand;
 use crate::plan::Plan;
-use crate::plan::Task;
 use std::collections::HashMap;
 
 /// The tasks of a run.
@@ -36,7 +34,7 @@ pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal>
 }
 
 fn restricted(plan: &Plan, mut extra: Vec<TaskIdx>) -> Targets {
-    let is_wanted = closure(plan, &extra);
+    let is_wanted = plan.with_needs(&extra);
     let mut is_shown = Vec::with_capacity(plan.outputs().len());
     for output in plan.outputs() {
         let mut reads = Vec::new();
@@ -56,41 +54,5 @@ fn unknown(name: &str, plan: &Plan) -> Refusal {
     match names().find(|known| known.eq_ignore_ascii_case(name)) {
         Some(known) => refusal.help(format!("did you mean `{known}`?")),
         None => refusal.help(format!("its tasks are {}", names().take(20).collect::<Vec<_>>().join(", "))),
-    }
-}
-
-fn closure(plan: &Plan, named: &[TaskIdx]) -> Vec<bool> {
-    let mut is_wanted = vec![false; plan.tasks().len()];
-    let mut open = named.to_vec();
-    while let Some(at) = open.pop() {
-        let (Some(task), Some(wanted)) = (plan.task(at), is_wanted.get_mut(at.index())) else {
-            continue;
-        };
-        if !std::mem::replace(wanted, true) {
-            each_needed(task, &mut |needed| open.push(needed));
-        }
-    }
-    is_wanted
-}
-
-/// Every task that may be looked at to run `task`.
-fn each_needed(task: &Task, visit: &mut dyn FnMut(TaskIdx)) {
-    task.waits_for.iter().copied().for_each(&mut *visit);
-    task.args.iter().for_each(|arg| arg.each_task(visit));
-    task.for_each.iter().for_each(|list| list.list.each_task(visit));
-    if let Some(when) = &task.when {
-        when.subject.each_task(visit);
-    }
-    if let Some(demand) = &task.demand {
-        each_selector(demand, visit);
-    }
-}
-
-fn each_selector(demand: &Demand, visit: &mut dyn FnMut(TaskIdx)) {
-    for clause in &demand.any {
-        clause.gates.iter().for_each(|gate| gate.selector.each_task(visit));
-        if let Some(consumer) = &clause.consumer {
-            each_selector(consumer, visit);
-        }
     }
 }
