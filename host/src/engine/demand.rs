@@ -70,23 +70,14 @@ fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Stuck> {
 mod tests {
     use super::*;
     use crate::engine::resolve::Known;
-    use crate::graph::sample::sample;
-    use crate::model::RunId;
     use crate::model::TaskIdx;
     use crate::plan::Bound;
-    use crate::plan::Given;
-    use crate::plan::bind;
-    use crate::plan::sample::compiled_with;
     use crate::state::Entry;
 
     const FUNCTIONS: &[&str] = &["run() -> string", "echo(t: string) -> string"];
 
     fn bound(text: &str) -> Bound {
-        let parsed = sample(text);
-        let source = parsed.manifest.source.clone();
-        let plan = compiled_with(FUNCTIONS, parsed).unwrap_or_else(|faults| panic!("{faults:#?}"));
-        let run = RunId::new("r").unwrap();
-        bind(&Arc::new(plan), Given { inputs: Vec::new(), grants: Vec::new(), run: &run }, &source).unwrap()
+        crate::plan::sample::bound(FUNCTIONS, text)
     }
 
     /// Whether `task` is needed once the tasks of `known` have yielded these texts.

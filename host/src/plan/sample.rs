@@ -6,8 +6,12 @@ use crate::graph::sample::sample;
 use crate::manifest::Parsed;
 use crate::model::Digest;
 use crate::model::Fault;
+use crate::model::RunId;
+use crate::plan::Bound;
+use crate::plan::Given;
 use crate::plan::Interface;
 use crate::plan::Plan;
+use crate::plan::bind;
 use crate::plan::compile;
 use crate::value::Export;
 use crate::value::Signature;
@@ -65,6 +69,14 @@ pub(crate) fn compiled_with(functions: &[&str], parsed: Parsed) -> Result<Plan, 
 /// The plan of a graph without faults.
 pub(crate) fn plan(functions: &[&str], text: &str) -> Plan {
     compiled(functions, text).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+/// The same, bound to a run that is given nothing.
+pub(crate) fn bound(functions: &[&str], text: &str) -> Bound {
+    let plan = Arc::new(plan(functions, text));
+    let run = RunId::new("r").unwrap();
+    bind(&plan, Given { inputs: Vec::new(), grants: Vec::new(), run: &run }, &sample(text).manifest.source)
+        .unwrap()
 }
 
 /// Each fault with the text that it points at, its label and notes; helps after an arrow.
