@@ -20,6 +20,7 @@ pub(crate) struct Dispatcher {
     slots: u32,
     free: Vec<u32>,
     held: HashMap<Token, Held>,
+    running: u32,
     interrupt: Interrupt,
     progress: Option<Progress>,
 }
@@ -35,8 +36,6 @@ struct Held {
 pub(crate) enum Next {
     /// Wait for a job to end or for the ledger to change.
     Wait,
-    /// Stop every guest and give its node back.
-    Abort,
     /// The run has ended.
     Ended(RunStatus),
     /// This host has nothing left to do, and was told to start nothing.
@@ -47,7 +46,7 @@ impl Dispatcher {
     /// A host with `slots` places for guests and all of its resources free.
     pub(crate) fn new(shape: Arc<Shape>, slots: u32) -> Self {
         let free = shape.resources.iter().map(|resource| resource.amount).collect();
-        Self { shape, slots, free, held: HashMap::new(), interrupt: Interrupt::None, progress: None }
+        Self { shape, slots, free, held: HashMap::new(), running: 0, interrupt: Interrupt::None, progress: None }
     }
 
     /// What to ask the ledger for.
@@ -55,9 +54,7 @@ impl Dispatcher {
         if self.interrupt != Interrupt::None {
             return Want::default();
         }
-        let running = self.held.values().filter(|held| held.takes_room).count();
-        let running = u32::try_from(running).unwrap_or(u32::MAX);
-        Want { slots: self.slots.saturating_sub(running), free: self.free.clone() }
+        Want { slots: self.slots.saturating_sub(self.running), free: self.free.clone() }
     }
 
     /// A node was handed out to this host.
@@ -65,6 +62,7 @@ impl Dispatcher {
         let takes_room = claim.stage == Stage::Ready;
         self.held.insert(claim.token, Held { node: claim.node, takes_room });
         if takes_room {
+            self.running += 1;
             self.charge(claim.node, u32::saturating_sub);
         }
     }
@@ -74,6 +72,7 @@ impl Dispatcher {
         if let Some(held) = self.held.remove(&token)
             && held.takes_room
         {
+            self.running = self.running.saturating_sub(1);
             self.charge(held.node, u32::saturating_add);
         }
     }
@@ -100,13 +99,16 @@ impl Dispatcher {
             Some(RunStatus::Running) | None => {}
             Some(ended) => return Next::Ended(ended),
         }
-        let is_idle = self.held.is_empty();
-        let stop = progress.and_then(|progress| progress.stop);
-        match (self.interrupt, stop) {
-            (Interrupt::Abort | Interrupt::Drain, _) if is_idle => Next::Interrupted,
-            (Interrupt::Abort, _) | (_, Some(Stop::FailFast | Stop::Cancelled)) if !is_idle => Next::Abort,
-            _ => Next::Wait, // whatever else holds, a job or the ledger will have news
+        match self.interrupt {
+            Interrupt::Abort | Interrupt::Drain if self.held.is_empty() => Next::Interrupted,
+            Interrupt::Abort | Interrupt::Drain | Interrupt::None => Next::Wait,
         }
+    }
+
+    /// Whether guests are to be stopped and their nodes given back.
+    pub(crate) fn must_abort(&self) -> bool {
+        let stop = self.progress.and_then(|progress| progress.stop);
+        self.interrupt == Interrupt::Abort || matches!(stop, Some(Stop::FailFast | Stop::Cancelled))
     }
 
     fn charge(&mut self, node: NodeId, change: fn(u32, u32) -> u32) {

@@ -5,7 +5,9 @@ use crate::engine::resolve::Known;
 use crate::engine::resolve::Scope;
 use crate::engine::resolve::Stuck;
 use crate::model::SkipReason;
+use crate::plan::Binding;
 use crate::plan::Bound;
+use crate::state::Entry;
 use crate::state::Error;
 use crate::state::Ledger;
 use crate::state::NodeId;
@@ -39,11 +41,23 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger) -> Result<Vec<(String, 
     let outputs = bound.plan().outputs().iter().map(|output| {
         let value = match scope.resolve(&output.binding) {
             Ok(bytes) => OutputValue::Value(output.ty.clone(), bytes),
-            Err(Stuck::Skip(reason)) => OutputValue::Skipped(reason),
+            Err(Stuck::Skip(reason)) => skipped(&output.binding, &known, reason),
             Err(Stuck::Needs(_)) => OutputValue::Missing("its task has not finished".to_owned()),
             Err(Stuck::Input(message)) => OutputValue::Missing(message),
         };
         (output.name.clone(), value)
     });
     Ok(outputs.collect())
+}
+
+/// An output without a value: the task that it names was skipped itself, has failed itself, or needs one that was.
+fn skipped(binding: &Binding, known: &Known, reason: SkipReason) -> OutputValue {
+    let Binding::Task { task, .. } = binding else {
+        return OutputValue::Skipped(reason);
+    };
+    match known.get(task) {
+        Some(Entry::Skipped(own)) => OutputValue::Skipped(*own),
+        Some(Entry::Failed(_)) => OutputValue::Missing("its task has failed".to_owned()),
+        Some(Entry::Open | Entry::Done(_)) | None => OutputValue::Skipped(reason),
+    }
 }

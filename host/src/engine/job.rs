@@ -3,6 +3,7 @@
 
 use crate::cache::Insert;
 use crate::cache::Stored;
+use crate::engine::context::Context;
 use crate::engine::demand::is_needed;
 use crate::engine::expansion::Expansion;
 use crate::engine::keys;
@@ -12,7 +13,6 @@ use crate::engine::resolve::Scope;
 use crate::engine::resolve::Stuck;
 use crate::engine::retry::Attempted;
 use crate::engine::retry::next_delay;
-use crate::engine::run::Context;
 use crate::events::Fact;
 use crate::events::FailureFact;
 use crate::events::Subject;
@@ -29,14 +29,16 @@ use crate::state::FailureRecord;
 use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::Stage;
-use crate::value::Type;
 use crate::value::case_name;
 use crate::value::compose_case;
 use crate::value::compose_list;
+use crate::value::compose_tuple;
 use crate::value::to_json_text;
+use crate::value::Type;
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A claim with how it is to be settled, and what is to be told once it is.
 pub(crate) struct Settled {
@@ -94,11 +96,19 @@ impl Job<'_> {
             };
             let needs: HashSet<TaskIdx> = needs.into_iter().collect();
             let open: Vec<TaskIdx> = needs.iter().copied().filter(|task| known.contains_key(task)).collect();
+            if let Some(unwanted) = open.iter().find(|task| !self.ctx.is_wanted(**task)) {
+                return Ok(self.failed(FailureClass::Input, self.unwanted(*unwanted), None));
+            }
             if !open.is_empty() {
                 return Ok((Outcome::Await(open), Vec::new()));
             }
             self.learn(&mut known, needs).await?;
         }
+    }
+
+    fn unwanted(&self, task: TaskIdx) -> String {
+        let name = self.ctx.bound.plan().task(task).map_or("?", |task| task.name.as_str());
+        format!("it needs task `{name}`, which is not a target of this run")
     }
 
     async fn learn(&self, known: &mut Known, tasks: HashSet<TaskIdx>) -> Result<(), Error> {
@@ -167,7 +177,7 @@ impl Job<'_> {
         if self.claim.attempt == 1 {
             self.ctx.announce(self.claim.node, self.subject(None));
         }
-        let shared = self.ctx.cache.as_ref().and_then(|_| keys::shared(&self.ctx.bound, self.task, &args));
+        let shared = self.ctx.cache.as_ref().and_then(|_| keys::shared(&self.ctx.bound, self.task, &args, &self.ctx.digests));
         if let (Some(cache), Some(shared)) = (&self.ctx.cache, &shared)
             && let Some(stored) = cache.get(&[shared.key]).await?.pop().flatten()
             && stored.type_fingerprint == shared.type_fingerprint
@@ -185,9 +195,7 @@ impl Job<'_> {
                 }
                 Ok(finished(self.output(value), usage))
             }
-            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => {
-                Ok(self.erred(payload, usage))
-            }
+            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => Ok(self.erred(payload, usage)),
             Err(failure) => Ok(self.judge(failure)),
         }
     }
@@ -244,7 +252,8 @@ impl Job<'_> {
             Some(backtrace) => format!("{}\n{backtrace}", failure.message),
             None => failure.message,
         };
-        self.retry(failure.class, None, &message).unwrap_or_else(|| self.failed(failure.class, message, None))
+        self.retry(failure.class, None, &message)
+            .unwrap_or_else(|| self.failed(failure.class, message, None))
     }
 
     fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
@@ -272,37 +281,52 @@ impl Job<'_> {
     /// Makes the list of a `for-each` from its elements.
     async fn join(&self, items: u32) -> Result<Verdict, Error> {
         let task = self.claim.node.task;
+        let duration = self.ctx.forget_expansion(task);
         let nodes: Vec<NodeId> = (0..items).map(|item| NodeId { task, item: Some(item) }).collect();
-        let mut parts = Vec::with_capacity(nodes.len());
-        let mut skipped = None;
-        for (node, entry) in nodes.iter().zip(self.ctx.ledger.fetch(&nodes).await?) {
+        let entries = self.ctx.ledger.fetch(&nodes).await?;
+        let failed = nodes.iter().zip(&entries).find_map(|(node, entry)| match entry {
+            Entry::Failed(record) => Some((node.item, record)),
+            Entry::Open | Entry::Done(_) | Entry::Skipped(_) => None,
+        });
+        if let Some((item, record)) = failed {
+            return Ok(self.element_failed(item, record));
+        }
+        let mut parts = Vec::with_capacity(entries.len());
+        let mut skipped: Option<SkipReason> = None;
+        for (node, entry) in nodes.iter().zip(entries) {
             match entry {
                 Entry::Done(value) => parts.push(value),
-                Entry::Failed(record) => return Ok(self.element_failed(node.item, &record)),
+                // A failure outweighs a skip, as it does within one element.
+                Entry::Skipped(SkipReason::UpstreamFailed) => skipped = Some(SkipReason::UpstreamFailed),
                 Entry::Skipped(reason) => skipped = skipped.or(Some(reason)),
-                Entry::Open => {}
+                Entry::Open | Entry::Failed(_) => {
+                    let item = node.item.unwrap_or_default();
+                    let message = format!("the state has lost the result of element {item}");
+                    return Ok(self.failed(FailureClass::Lost, message, None));
+                }
             }
         }
-        self.ctx.forget_expansion(task);
-        if let Some(reason) = skipped {
-            return Ok(skip(reason));
+        match skipped {
+            Some(reason) => Ok(skip(reason)),
+            None => Ok(self.joined(&parts, duration)),
         }
+    }
+
+    fn joined(&self, parts: &[Bytes], duration: Duration) -> Verdict {
         let list = match &self.task.output {
-            Some(Type::List(element)) => compose_list(element, &parts),
-            _ => compose_list(&Type::Tuple(Arc::from([])), &parts), // nils, which nobody reads
+            Some(Type::List(element)) => compose_list(element, parts),
+            _ => Ok(compose_tuple(parts)), // nils, which nobody reads
         };
         match list {
-            Ok(list) => Ok(finished(list, invoke::Usage::default())),
-            Err(fault) => Ok(self.failed(FailureClass::Input, fault.to_string(), None)),
+            Ok(list) => finished(list, invoke::Usage { duration, ..invoke::Usage::default() }),
+            Err(fault) => self.failed(FailureClass::Input, fault.to_string(), None),
         }
     }
 
     fn element_failed(&self, item: Option<u32>, record: &[u8]) -> Verdict {
         let item = item.unwrap_or_default();
         match FailureRecord::decode(record) {
-            Some(record) => {
-                self.failed(record.class, format!("element {item} failed: {}", record.message), None)
-            }
+            Some(record) => self.failed(record.class, format!("element {item} failed: {}", record.message), None),
             None => self.failed(FailureClass::Error, format!("element {item} failed"), None),
         }
     }

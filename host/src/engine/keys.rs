@@ -3,10 +3,12 @@
 
 use crate::cache::KeyParts;
 use crate::cache::key;
+use crate::engine::digests::Digests;
 use crate::model::Digest;
 use crate::plan::Bound;
 use crate::plan::CacheRule;
 use crate::plan::Task;
+use crate::value::Type;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -21,12 +23,12 @@ pub(crate) struct Shared {
 }
 
 /// The cache key of one call of `task` with `args`.
-pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes]) -> Option<Shared> {
+pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Digests) -> Option<Shared> {
     let CacheRule::Shared(ttl) = task.cache else {
         return None;
     };
     let function = bound.plan().function_of(task)?;
-    let digests: Vec<Digest> = args.iter().map(|arg| Digest::of(arg)).collect();
+    let digests: Vec<Digest> = args.iter().map(|arg| digests.of(arg)).collect();
     let key = key(&KeyParts {
         component: &function.digest,
         interface: function.export.interface.as_deref(),
@@ -34,6 +36,6 @@ pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes]) -> Option<Share
         args: &digests,
         grants: bound.grants().get(task.function)?,
     });
-    let type_fingerprint = task.value.as_ref().map_or_else(|| Digest::of(b"nothing"), |ty| ty.fingerprint());
+    let type_fingerprint = task.value.as_ref().map_or_else(|| Digest::of(b"nothing"), Type::fingerprint);
     Some(Shared { key, type_fingerprint, ttl })
 }

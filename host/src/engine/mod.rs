@@ -1,17 +1,22 @@
 //! Runs a bound plan: claims nodes from a ledger, decides, executes, retries, commits.
 //! Knows neither wasmtime nor Redis: calls go through `invoke`, results through `state` and `cache`.
 
-mod demand;
-mod dispatch;
-mod expansion;
-mod finish;
-mod job;
-mod keys;
-mod listener;
-mod resolve;
-mod retry;
 mod run;
+mod host;
+mod dispatch;
+mod context;
+mod job;
+mod resolve;
+mod demand;
+mod expansion;
+mod retry;
+mod keys;
+mod digests;
+mod listener;
+mod finish;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use finish::{OutputValue, outputs};
 pub use run::{Ended, Engine, Interrupt, Settings, run};

@@ -19,6 +19,7 @@ use crate::value::compose_tuple;
 use crate::value::pick;
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What a job has learned of other tasks so far.
 pub(crate) type Known = HashMap<TaskIdx, Entry>;
@@ -28,7 +29,8 @@ pub(crate) type Known = HashMap<TaskIdx, Entry>;
 pub(crate) enum Stuck {
     /// These tasks have to be looked up, or waited for if that was done.
     Needs(Vec<TaskIdx>),
-    /// A task that it needs was skipped or has failed.
+    /// A task that it needs was skipped or has failed. A default stands in for the former, never for a failure: what
+    /// was made with it would be kept when the run is resumed, and differ from what a run without the failure makes.
     Skip(SkipReason),
     /// It cannot be made from what is there.
     Input(String),
@@ -97,7 +99,7 @@ impl Scope<'_> {
             Binding::Tuple(parts) => Ok(compose_tuple(&self.resolve_all(parts.iter())?)),
             Binding::Record(fields) => {
                 let parts = self.resolve_all(fields.iter().map(|(_, part)| part))?;
-                let names = fields.iter().map(|(name, _)| name.clone());
+                let names = fields.iter().map(|(name, _)| Arc::clone(name));
                 Ok(compose_record(&names.zip(parts).collect::<Vec<_>>()))
             }
             Binding::Case(name, part) => Ok(compose_case(name, &self.resolve(part)?)),
@@ -150,8 +152,9 @@ impl Scope<'_> {
         match self.known.get(&task) {
             None | Some(Entry::Open) => Err(Stuck::Needs(vec![task])),
             Some(Entry::Done(bytes)) => Ok(bytes.clone()),
-            Some(Entry::Failed(_)) => Err(Stuck::Skip(SkipReason::UpstreamFailed)),
-            Some(Entry::Skipped(SkipReason::UpstreamFailed)) => Err(Stuck::Skip(SkipReason::UpstreamFailed)),
+            Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)) => {
+                Err(Stuck::Skip(SkipReason::UpstreamFailed))
+            }
             Some(Entry::Skipped(_)) => Err(Stuck::Skip(SkipReason::UpstreamSkipped)),
         }
     }

@@ -47,7 +47,7 @@ pub(crate) fn next_delay(retry: &Retry, attempted: &Attempted<'_>, random: &mut 
 /// A wait drawn evenly between half of `full` and all of it.
 fn jittered(full: Duration, random: &mut Random) -> Duration {
     let half = full / 2;
-    let spread = u64::try_from((full - half).as_micros()).unwrap_or(u64::MAX);
+    let spread = u64::try_from(full.saturating_sub(half).as_micros()).unwrap_or(u64::MAX);
     half + Duration::from_micros(random.below(spread.saturating_add(1)))
 }
 

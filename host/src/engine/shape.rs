@@ -14,7 +14,8 @@ use std::collections::HashMap;
 
 /// The shape of `bound`, restricted to the tasks that `is_wanted` has.
 ///
-/// The host's memory is the last resource, counted in MiB: a task takes what its `limits.memory` allows it.
+/// The host's memory is the last resource, counted in MiB: a task takes what its `limits.memory` allows it. One that
+/// may use more than the host has takes all of it, and so runs while no other task does.
 #[must_use]
 pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
     let plan = bound.plan();
@@ -30,7 +31,7 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
             waits_for: u32::try_from(task.waits_for.len()).unwrap_or(u32::MAX),
             dependents: Vec::new(),
             rank: rank(task),
-            class: classes.of(needs(task, plan)),
+            class: classes.of(needs(task, plan, mebibytes(memory))),
             is_for_each: task.is_for_each(),
             is_wanted: *is_wanted,
         })
@@ -51,9 +52,9 @@ fn rank(task: &Task) -> i64 {
 }
 
 /// What one call of a task takes, the host's memory included.
-fn needs(task: &Task, plan: &Plan) -> Vec<(usize, u32)> {
+fn needs(task: &Task, plan: &Plan, memory: u32) -> Vec<(usize, u32)> {
     let mut needs = task.resources.clone();
-    needs.push((plan.resources().len(), mebibytes(task.limits.memory)));
+    needs.push((plan.resources().len(), mebibytes(task.limits.memory).min(memory)));
     needs
 }
 
@@ -69,7 +70,7 @@ fn resources(plan: &Plan, memory: Size) -> Vec<ResourceShape> {
     });
     let memory = Name::new("memory").ok().map(|name| ResourceShape {
         name,
-        amount: u32::try_from(memory.as_bytes() >> 20).unwrap_or(u32::MAX),
+        amount: mebibytes(memory),
         is_shared: false,
     });
     named.chain(memory).collect()
@@ -88,17 +89,30 @@ impl Default for Classes {
 }
 
 impl Classes {
-    /// The number of a demand. Past 65,535 distinct ones, which no manifest written by hand has, all further ones
-    /// share the number of the largest demand of each resource seen so far.
+    /// The number of a demand. Past 65,536 distinct ones, which no manifest written by hand has, all further ones
+    /// share the last number, which then stands for the most of each resource that any of them asks for.
     fn of(&mut self, needs: Vec<(usize, u32)>) -> u16 {
         if let Some(known) = self.known.get(&needs) {
             return *known;
         }
         let Ok(number) = u16::try_from(self.list.len()) else {
+            if let Some(last) = self.list.last_mut() {
+                widen(last, &needs);
+            }
             return u16::MAX;
         };
         self.list.push(needs.clone());
         self.known.insert(needs, number);
         number
+    }
+}
+
+/// Makes a demand at least as large as another.
+fn widen(demand: &mut Vec<(usize, u32)>, other: &[(usize, u32)]) {
+    for (resource, amount) in other {
+        match demand.iter_mut().find(|(known, _)| known == resource) {
+            Some((_, most)) => *most = (*most).max(*amount),
+            None => demand.push((*resource, *amount)),
+        }
     }
 }

@@ -119,6 +119,8 @@ pub enum Fact {
     /// The task was taken over from a host that lost it.
     #[serde(rename = "task.taken_over")]
     TaskTakenOver {
+        /// The host that had it.
+        from: String,
         /// How many times in a row now.
         takeovers: u32,
     },

@@ -1,0 +1,132 @@
+//! What all jobs of a run on this host share: the doors to other modules, and what is made once for many jobs.
+//! What each job does with it stands in `job`.
+
+use crate::cache::Cache;
+use crate::engine::Interrupt;
+use crate::engine::digests::Digests;
+use crate::engine::expansion::Expansion;
+use crate::engine::resolve::Stuck;
+use crate::events::Fact;
+use crate::events::Recorder;
+use crate::events::Subject;
+use crate::invoke::Invoker;
+use crate::model::Random;
+use crate::model::RunId;
+use crate::model::TaskIdx;
+use crate::plan::Bound;
+use crate::state::Ledger;
+use crate::state::NodeId;
+use crate::state::Shape;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What all jobs of a run share.
+pub(crate) struct Context {
+    pub(crate) run: RunId,
+    pub(crate) bound: Arc<Bound>,
+    pub(crate) shape: Arc<Shape>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) invoker: Arc<dyn Invoker>,
+    pub(crate) cache: Option<Arc<dyn Cache>>,
+    pub(crate) recorder: Recorder,
+    pub(crate) interrupt: watch::Receiver<Interrupt>,
+    pub(crate) epoch: u64,
+    pub(crate) digests: Digests,
+    pub(crate) shared: Shared,
+}
+
+/// What is made once for many jobs. Mutexes because jobs run on many threads.
+pub(crate) struct Shared {
+    /// Each section is a look-up.
+    expansions: Mutex<HashMap<TaskIdx, Arc<Slot>>>,
+    /// Nodes of which it was told that they are ready when they were blocked; each section is a look-up.
+    announced: Mutex<HashSet<NodeId>>,
+    /// Each section is a draw.
+    random: Mutex<Random>,
+}
+
+/// The expansion of one task. Whoever comes first makes it; its siblings wait rather than make it again.
+type Slot = Mutex<Option<Made>>;
+
+/// An expansion, and when it was made.
+type Made = (Instant, Arc<Expansion>);
+
+impl Shared {
+    /// Nothing yet; chance is seeded.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            expansions: Mutex::default(),
+            announced: Mutex::default(),
+            random: Mutex::new(Random::seeded(seed)),
+        }
+    }
+}
+
+impl Context {
+    /// Whether nothing new is to be started.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.interrupt.borrow() != Interrupt::None
+    }
+
+    /// Whether a task belongs to this run.
+    pub(crate) fn is_wanted(&self, task: TaskIdx) -> bool {
+        self.shape.tasks.get(task.index()).is_some_and(|task| task.is_wanted)
+    }
+
+    /// The expansion of a task, made once for all its elements.
+    pub(crate) fn expansion(
+        &self,
+        task: TaskIdx,
+        make: impl FnOnce() -> Result<Expansion, Stuck>,
+    ) -> Result<Arc<Expansion>, Stuck> {
+        let mut expansions = self.shared.expansions.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = Arc::clone(expansions.entry(task).or_default());
+        drop(expansions);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, expansion)) = &*slot {
+            return Ok(Arc::clone(expansion));
+        }
+        let expansion = Arc::new(make()?);
+        *slot = Some((Instant::now(), Arc::clone(&expansion)));
+        Ok(expansion)
+    }
+
+    /// Drops the expansion of a task whose elements have ended; gives how long ago it was made, zero where another
+    /// host has made it.
+    pub(crate) fn forget_expansion(&self, task: TaskIdx) -> Duration {
+        let mut expansions = self.shared.expansions.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(slot) = expansions.remove(&task) else {
+            return Duration::ZERO;
+        };
+        drop(expansions);
+        let made = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        made.as_ref().map_or(Duration::ZERO, |(began, _)| began.elapsed())
+    }
+
+    /// Tells that a node is ready, unless that was told when it was blocked.
+    pub(crate) fn announce(&self, node: NodeId, subject: Subject) {
+        if !self.announced().remove(&node) {
+            self.recorder.task(subject, Fact::TaskReady);
+        }
+    }
+
+    /// Tells that a node is ready and lacks a resource.
+    pub(crate) fn announce_blocked(&self, node: NodeId, subject: Subject, resource: String) {
+        if self.announced().insert(node) {
+            self.recorder.task(subject.clone(), Fact::TaskReady);
+        }
+        self.recorder.task(subject, Fact::TaskBlocked { resource });
+    }
+
+    fn announced(&self) -> MutexGuard<'_, HashSet<NodeId>> {
+        self.shared.announced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Draws from the run's source of chance.
+    pub(crate) fn with_random<T>(&self, draw: impl FnOnce(&mut Random) -> T) -> T {
+        draw(&mut self.shared.random.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

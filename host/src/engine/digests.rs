@@ -1,0 +1,88 @@
+//! Digests of values that several tasks or elements read, each made once.
+//! What is digested for which purpose is for `keys`.
+
+use crate::model::Digest;
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Smaller values are digested faster than they are looked up.
+const LEAST: usize = 1 << 10;
+
+/// How many bytes of values are kept alive, at most, so that their place in memory still stands for them.
+const MOST: usize = 256 << 20;
+
+/// What has been digested lately, by where it stands in memory. All readers of a stored value share its bytes.
+#[derive(Default)]
+pub(crate) struct Digests {
+    // A mutex because jobs run on many threads; digesting happens outside of it.
+    recent: Mutex<Recent>,
+}
+
+#[derive(Default)]
+struct Recent {
+    known: HashMap<(usize, usize), Arc<Digested>>,
+    order: VecDeque<(usize, usize)>,
+    bytes: usize,
+}
+
+/// A value with its digest, once somebody has made it. The value is held, so that nothing else stands in its place.
+struct Digested {
+    value: Bytes,
+    digest: OnceLock<Digest>,
+}
+
+impl Digests {
+    /// The digest of a value.
+    pub(crate) fn of(&self, value: &Bytes) -> Digest {
+        if !(LEAST..=MOST).contains(&value.len()) {
+            return Digest::of(value);
+        }
+        let digested = self.recent.lock().unwrap_or_else(PoisonError::into_inner).entry(value);
+        *digested.digest.get_or_init(|| Digest::of(&digested.value))
+    }
+}
+
+impl Recent {
+    fn entry(&mut self, value: &Bytes) -> Arc<Digested> {
+        let place = (value.as_ptr().addr(), value.len());
+        if let Some(known) = self.known.get(&place) {
+            return Arc::clone(known);
+        }
+        let digested = Arc::new(Digested { value: value.clone(), digest: OnceLock::new() });
+        self.known.insert(place, Arc::clone(&digested));
+        self.order.push_back(place);
+        self.bytes += value.len();
+        while self.bytes > MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+            self.bytes -= oldest.1;
+        }
+        digested
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_of_one_value_share_its_digest() {
+        let digests = Digests::default();
+        let value = Bytes::from(vec![7; 1 << 20]);
+        let (one, part) = (digests.of(&value), digests.of(&value.slice(1..)));
+        assert_eq!((one, part), (Digest::of(&value), Digest::of(&value[1..])));
+        assert_eq!(digests.of(&value.clone()), one);
+        assert_eq!(digests.recent.lock().unwrap().known.len(), 2);
+    }
+
+    #[test]
+    fn what_is_kept_alive_is_bounded() {
+        let digests = Digests::default();
+        for _ in 0..5 {
+            digests.of(&Bytes::from(vec![0; 100 << 20]));
+        }
+        assert!(digests.recent.lock().unwrap().bytes <= MOST);
+    }
+}

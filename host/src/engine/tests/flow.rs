@@ -1,0 +1,104 @@
+//! When tasks start, in which order, and what they are given.
+
+use crate::engine::Ended;
+use crate::engine::tests::bench::*;
+use crate::model::RunStatus;
+use crate::value::Type;
+
+#[tokio::test(start_paused = true)]
+async fn a_task_starts_when_its_own_inputs_are_there() {
+    let mut draft = Draft::new();
+    draft.task("slow", vec![]);
+    draft.task("fast", vec![]);
+    draft.task("next", vec![from(1)]);
+    draft.task("all", vec![from(0), from(2)]);
+    let report = Bench::new().run(&draft.bound(), |call| match call.attempt.task.as_str() {
+        "slow" => returns(500, "s"),
+        _ => echo(call),
+    })
+    .await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+    assert_eq!((report.call("next").began, report.call("all").began), (10, 500));
+    assert_eq!(report.output("all"), "\"all(s,next(fast()))\"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_committed_before_its_dependents_start() {
+    let mut draft = Draft::new();
+    draft.task("a", vec![]);
+    draft.task("b", vec![from(0)]);
+    let report = Bench::new().run(&draft.bound(), echo).await;
+    let at = |task: &str, event: &str| {
+        report.lines.iter().position(|line| line["task"] == task && line["event"] == event).unwrap()
+    };
+    assert!(at("a", "task.finished") < at("b", "task.started"));
+    assert_eq!(report.events("a"), ["ready", "started", "finished"]);
+    let finished = report.event("a", "finished");
+    assert_eq!((&finished["attempt"], &finished["duration_ms"]), (&1.into(), &10.0.into()));
+    assert_eq!((&finished["output_bytes"], &finished["memory_bytes"]), (&4.into(), &1.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn higher_priorities_go_first_and_longer_paths_before_shorter_ones() {
+    let mut draft = Draft::new();
+    draft.task("short", vec![]);
+    draft.task("long", vec![]);
+    draft.task("urgent", vec![]).priority = 5;
+    draft.task("late", vec![]).priority = -5;
+    draft.task("end", vec![from(1)]).priority = -9;
+    let mut bench = Bench::new();
+    bench.slots = 1;
+    let report = bench.run(&draft.bound(), echo).await;
+    assert_eq!(report.calls(), ["urgent", "long", "short", "late", "end"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_guests_than_slots_run_at_the_same_time() {
+    let mut draft = Draft::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        draft.task(name, vec![]);
+    }
+    let mut bench = Bench::new();
+    bench.slots = 2;
+    let report = bench.run(&draft.bound(), echo).await;
+    let began: Vec<u64> = report.made.iter().map(|made| made.began).collect();
+    assert_eq!(began, [0, 0, 10, 10, 20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_orders_without_data_and_survives_a_skip() {
+    let mut draft = Draft::new();
+    draft.task("first", vec![]).when = Some(never());
+    draft.task("second", vec![]).after = vec![idx(0)];
+    draft.task("third", vec![]).after = vec![idx(1)];
+    let report = Bench::new().run(&draft.bound(), echo).await;
+    assert_eq!(report.output("first"), "ConditionFalse");
+    assert_eq!((report.call("second").began, report.call("third").began), (0, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_picks_a_part_and_a_miss_fails_with_class_input() {
+    let mut draft = Draft::new();
+    let task = draft.task("list", vec![]);
+    (task.output, task.value) = (Some(strings()), Some(strings()));
+    draft.task("hit", vec![part_of(0, &strings(), "[1]", &Type::String)]);
+    draft.task("miss", vec![part_of(0, &strings(), "[7]", &Type::String)]);
+    let mut bench = Bench::new();
+    bench.policy = crate::model::FailurePolicy::KeepGoing;
+    let report = bench.run(&draft.bound(), |call| match call.attempt.task.as_str() {
+        "list" => gives(1, crate::value::compose_tuple(&[string("x"), string("y")])),
+        _ => echo(call),
+    })
+    .await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
+    assert_eq!(report.output("hit"), "\"hit(y)\"");
+    let failed = report.event("miss", "failed");
+    assert_eq!(failed["class"], "input");
+    assert_eq!(failed["error"], "the output of task `list` has nothing at `[7]`");
+    assert_eq!(report.calls(), ["list", "hit"]);
+}
+
+/// A condition that does not hold.
+pub(crate) fn never() -> crate::plan::Condition {
+    crate::plan::Condition { subject: literal("yes"), equals: string("no"), is_negated: false }
+}

@@ -1,0 +1,159 @@
+//! Tasks that run once per element: order, zip, bounds, failures.
+
+use crate::engine::Ended;
+use crate::engine::tests::bench::*;
+use crate::invoke::Call;
+use crate::model::FailureClass;
+use crate::model::FailurePolicy;
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::plan::Binding;
+use crate::plan::ForEach;
+use crate::plan::OnError;
+use crate::value::ResultType;
+use crate::value::Type;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+fn each(items: &[&str]) -> Draft {
+    let mut draft = Draft::new();
+    let task = draft.task("each", vec![item()]);
+    (task.for_each, task.output) = (vec![over(items)], Some(strings()));
+    draft
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_come_in_the_order_of_the_list_whatever_ends_first() {
+    let report = Bench::new()
+        .run(&each(&["a", "b", "c"]).bound(), |call| {
+            let item = u64::from(call.attempt.item.unwrap());
+            returns(100 - 10 * item, &texts(&call.args)[0])
+        })
+        .await;
+    assert_eq!(report.output("each"), r#"["a","b","c"]"#);
+    assert_eq!(report.made.iter().map(|made| made.began).max(), Some(0));
+    assert_eq!(report.events("each"), ["ready", "finished"]);
+    assert_eq!(report.events("each[1]"), ["ready", "started", "finished"]);
+    let finished = report.event("each", "finished");
+    assert_eq!((finished.get("attempt"), &finished["duration_ms"]), (None, &100.0.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_gives_an_empty_list() {
+    let report = Bench::new().run(&each(&[]).bound(), echo).await;
+    assert_eq!((report.output("each"), report.made.len()), ("[]", 0));
+    assert_eq!(report.events("each"), ["ready", "finished"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_are_zipped_and_must_be_equally_long() {
+    for (second, output) in [(&["1", "2"][..], Some(r#"["each(a,1)","each(b,2)"]"#)), (&["1"], None)] {
+        let mut draft = each(&["a", "b"]);
+        draft.tasks[0].for_each.push(ForEach { item: "y".into(), ..over(second) });
+        let mut other = item();
+        if let Binding::Item { item, .. } = &mut other {
+            *item = 1;
+        }
+        draft.tasks[0].args.push(other);
+        let report = Bench::new().run(&draft.bound(), echo).await;
+        match output {
+            Some(output) => assert_eq!(report.output("each"), output),
+            None => {
+                let failed = report.event("each", "failed");
+                assert_eq!(failed["class"], "input");
+                let message = "the lists of `for-each` differ in length: `x` has 2, `y` has 1";
+                assert_eq!((&failed["error"], report.made.len()), (&message.into(), 0));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn max_parallel_bounds_the_elements_at_the_same_time() {
+    let mut draft = each(&["a", "b", "c", "d", "e"]);
+    draft.tasks[0].max_parallel = NonZeroU32::new(2);
+    draft.task("other", vec![]);
+    let report = Bench::new().run(&draft.bound(), echo).await;
+    let began = report.made.iter().filter(|made| made.node != "other").map(|made| made.began);
+    assert_eq!(began.collect::<Vec<_>>(), [0, 0, 10, 10, 20]);
+    assert_eq!(report.call("other").began, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_may_come_from_a_task_and_arguments_may_be_shared() {
+    let mut draft = Draft::new();
+    let task = draft.task("list", vec![]);
+    (task.output, task.value) = (Some(strings()), Some(strings()));
+    draft.task("shared", vec![]);
+    let list = part_of(0, &strings(), "", &strings());
+    let task = draft.task("each", vec![from(1), item()]);
+    task.for_each = vec![ForEach { item: "x".into(), list, ty: strings() }];
+    task.output = Some(strings());
+    let report = Bench::new()
+        .run(&draft.bound(), |call| match call.attempt.task.as_str() {
+            "list" => gives(1, crate::value::compose_tuple(&[string("x"), string("y")])),
+            "shared" => returns(1, "s"),
+            _ => echo(call),
+        })
+        .await;
+    assert_eq!(report.output("each"), r#"["each(s,x)","each(s,y)"]"#);
+}
+
+fn second_fails(call: &Call) -> Act {
+    match call.attempt.item {
+        Some(1) => fails(5, FailureClass::Trap),
+        _ => echo(call),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_element_fails_the_task_and_its_siblings_are_kept() {
+    let draft = each(&["a", "b", "c"]).bound();
+    let bench = Bench::new();
+    let report = bench.run(&draft, second_fails).await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
+    assert_eq!(report.events("each"), ["ready", "failed"]);
+    assert_eq!(report.event("each", "failed")["error"], "element 1 failed: scripted");
+    assert_eq!(report.events("each[1]"), ["ready", "started", "failed"]);
+    assert_eq!(report.events("each[2]"), ["ready", "started", "finished"]);
+    // Resumed, only what failed runs again.
+    let report = bench.run(&draft, echo).await;
+    assert_eq!(report.calls(), ["each[1]"]);
+    assert_eq!(report.output("each"), r#"["each(a)","each(b)","each(c)"]"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keep_going_finishes_the_other_elements() {
+    let mut bench = Bench::new();
+    (bench.policy, bench.slots) = (FailurePolicy::KeepGoing, 1);
+    let report = bench.run(&each(&["a", "b", "c"]).bound(), second_fails).await;
+    assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 3));
+    bench = Bench { slots: 1, ..Bench::new() };
+    let report = bench.run(&each(&["a", "b", "c"]).bound(), second_fails).await;
+    assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_as_values_make_a_list_of_results() {
+    let mut draft = each(&["a", "b"]);
+    let result = ResultType { ok: Some(Type::String), err: Some(Type::String) };
+    draft.tasks[0].on_error = OnError::Value;
+    draft.tasks[0].output = Some(Type::List(Arc::new(Type::Result(Arc::new(result)))));
+    let report = Bench::new()
+        .run(&draft.bound(), |call| if call.attempt.item == Some(0) { errs(1, "no") } else { returns(1, "yes") })
+        .await;
+    assert_eq!(report.output("each"), r#"[{"err":"no"},{"ok":"yes"}]"#);
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_element_that_needs_a_skipped_task_skips_the_whole() {
+    let mut draft = Draft::new();
+    draft.task("off", vec![]).when = Some(crate::engine::tests::flow::never());
+    let task = draft.task("each", vec![select(item(), &[("a", item()), ("b", from(0))])]);
+    (task.for_each, task.output) = (vec![over(&["a", "b"])], Some(strings()));
+    let report = Bench::new().run(&draft.bound(), echo).await;
+    assert_eq!(report.calls(), ["each[0]"]);
+    assert_eq!(report.output("each"), SkipReason::UpstreamSkipped.as_str());
+    assert_eq!(report.events("each"), ["ready", "skipped"]);
+}

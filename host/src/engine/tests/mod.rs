@@ -1,0 +1,13 @@
+//! The engine from outside: plans made by hand, a scripted invoker, the memory ledger, paused time.
+//! Parsing, typing and sandboxes are tested where they stand.
+
+mod bench;
+mod flow;
+mod skipping;
+mod for_each;
+mod retries;
+mod resources;
+mod caching;
+mod stopping;
+mod sharing;
+mod laws;

@@ -1,0 +1,127 @@
+//! Several hosts on one run: leases, takeovers, poison, and the same end for all.
+
+use crate::engine::Ended;
+use crate::engine::tests::bench::*;
+use crate::invoke::Call;
+use crate::model::RunStatus;
+use crate::plan::Bound;
+use crate::state::Outcome;
+use crate::state::Settlement;
+use crate::state::Want;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn want(slots: u32) -> Want {
+    Want { slots, free: vec![1 << 10] }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_share_the_work_and_end_alike() {
+    let mut draft = Draft::new();
+    for name in ["a", "b", "c", "d"] {
+        draft.task(name, vec![]);
+    }
+    draft.task("all", vec![from(0), from(1), from(2), from(3)]);
+    let bound = draft.bound();
+    let bench = Bench { slots: 2, ..Bench::new() };
+    let (one, other) = tokio::join!(bench.run(&bound, echo), bench.run(&bound, echo));
+    assert_eq!((one.ended, other.ended), (Ended::Run(RunStatus::Succeeded), Ended::Run(RunStatus::Succeeded)));
+    assert_eq!(one.made.len() + other.made.len(), 5);
+    assert_eq!(one.outputs(), other.outputs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_calls_hold_their_lease() {
+    let mut draft = Draft::new();
+    draft.task("long", vec![]);
+    let bound = draft.bound();
+    let bench = Bench::new();
+    let long = |_: &Call| returns(60_000, "done");
+    let (one, other) = tokio::join!(bench.run(&bound, long), bench.run(&bound, long));
+    assert_eq!(one.made.len() + other.made.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_task_is_taken_over_and_told() {
+    let mut draft = Draft::new();
+    draft.task("task", vec![]);
+    let bound = draft.bound();
+    let bench = Bench::new();
+    let (dead, _) = bench.open(&bound).await;
+    dead.ledger.commit(vec![], want(1)).await.unwrap();
+    let report = bench.run(&bound, echo).await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+    assert_eq!(report.call("task").began, 10_000);
+    assert_eq!(report.events("task"), ["taken_over", "ready", "started", "finished"]);
+    assert_eq!(report.event("task", "taken_over")["from"], "host-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_every_host_loses_is_failed_as_lost() {
+    let mut draft = Draft::new();
+    draft.task("poison", vec![]);
+    let bound = draft.bound();
+    let bench = Bench::new();
+    let mut dead = Vec::new();
+    for _ in 0..4 {
+        let (host, _) = bench.open(&bound).await;
+        assert_eq!(host.ledger.commit(vec![], want(1)).await.unwrap().claims.len(), 1);
+        tokio::time::sleep(LEASE).await;
+        dead.push(host);
+    }
+    let report = bench.run(&bound, echo).await;
+    assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 0));
+    let failed = report.event("poison", "failed");
+    assert_eq!((&failed["class"], &failed["error"]), (&"lost".into(), &"4 hosts in a row lost this task".into()));
+}
+
+/// Takes the only task over as soon as its lease has passed, and settles it at once.
+async fn takes_over(bench: &Bench, bound: &Arc<Bound>) {
+    let (other, _) = bench.open(bound).await;
+    tokio::time::sleep(LEASE + Duration::from_secs(1)).await;
+    let claim = other.ledger.commit(vec![], want(1)).await.unwrap().claims.pop().unwrap();
+    let settlement = Settlement { token: claim.token, outcome: Outcome::Retry(LEASE) };
+    other.ledger.commit(vec![settlement], want(0)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_lost_its_lease_stops_the_guest_and_says_so() {
+    let mut draft = Draft::new();
+    draft.task("task", vec![]);
+    let bound = draft.bound();
+    let bench = Bench { lease: LEASE * 6, slots: 1, ..Bench::new() };
+    let first_hangs = |call: &Call| returns(if call.attempt.number == 1 { 40_000 } else { 1 }, "second");
+    let (report, ()) = tokio::join!(bench.run(&bound, first_hangs), takes_over(&bench, &bound));
+    let told = ["ready", "started", "lease_lost", "started", "finished"];
+    assert_eq!(report.events("task")[..3], told[..3]);
+    assert_eq!((report.call("task").ended, report.output("task")), (None, "\"second\""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_comes_too_late_is_discarded_and_told_once() {
+    let mut draft = Draft::new();
+    draft.task("task", vec![]);
+    let bound = draft.bound();
+    let bench = Bench { lease: LEASE * 6, slots: 1, ..Bench::new() };
+    let late = |call: &Call| match call.attempt.number {
+        1 => returns(15_000, "first"),
+        _ => returns(1, "second"),
+    };
+    let (report, ()) = tokio::join!(bench.run(&bound, late), takes_over(&bench, &bound));
+    assert_eq!(report.events("task"), ["ready", "started", "lease_lost", "started", "finished"]);
+    assert_eq!(report.output("task"), "\"second\"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_targets_run() {
+    let mut draft = Draft::new();
+    draft.task("a", vec![]);
+    draft.task("b", vec![from(0)]);
+    draft.task("c", vec![from(1)]);
+    let bound = draft.bound();
+    let bench = Bench { targets: Some(vec![0, 1]), ..Bench::new() };
+    let report = bench.run(&bound, echo).await;
+    assert_eq!((report.ended, report.calls()), (Ended::Run(RunStatus::Succeeded), vec!["a", "b"]));
+    let bench = Bench { targets: None, ..bench };
+    assert_eq!(bench.run(&bound, echo).await.calls(), ["c"]);
+}

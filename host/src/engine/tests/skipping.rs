@@ -1,0 +1,121 @@
+//! Which tasks are skipped, and why: conditions, selects, failures and defaults.
+
+use crate::engine::Ended;
+use crate::engine::tests::bench::*;
+use crate::engine::tests::flow::never;
+use crate::model::FailureClass;
+use crate::model::FailurePolicy;
+use crate::model::RunStatus;
+use crate::plan::Binding;
+use crate::plan::Condition;
+
+#[tokio::test(start_paused = true)]
+async fn a_false_condition_skips_the_task_and_those_that_need_it() {
+    let mut draft = Draft::new();
+    draft.task("off", vec![]).when = Some(never());
+    draft.task("on", vec![]).when = Some(Condition { is_negated: true, ..never() });
+    draft.task("needs", vec![from(0)]);
+    draft.task("default", vec![from_or(0, "d")]);
+    draft.task("deeper", vec![from(2)]);
+    let report = Bench::new().run(&draft.bound(), echo).await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+    let shown: Vec<&str> = report.outputs().iter().map(|(_, value)| value.as_str()).collect();
+    let upstream = "UpstreamSkipped";
+    assert_eq!(shown, ["ConditionFalse", "\"on()\"", upstream, "\"default(d)\"", upstream]);
+    assert_eq!(report.events("off"), ["skipped"]);
+    assert_eq!(report.event("needs", "skipped")["reason"], upstream);
+    assert!(report.event("needs", "skipped").get("attempt").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_may_read_a_task() {
+    let mut draft = Draft::new();
+    draft.task("a", vec![]);
+    let when = |text: &str| Some(Condition { subject: from(0), equals: string(text), is_negated: false });
+    draft.task("yes", vec![]).when = when("a()");
+    draft.task("no", vec![]).when = when("b()");
+    let report = Bench::new().run(&draft.bound(), echo).await;
+    assert_eq!((report.output("yes"), report.output("no")), ("\"yes()\"", "ConditionFalse"));
+}
+
+fn choice(selector: &str) -> Draft {
+    let mut draft = Draft::new();
+    draft.task("selector", vec![literal(selector)]);
+    draft.task("left", vec![]).demand = demand(from(0), "l");
+    draft.task("right", vec![]).demand = demand(from(0), "r");
+    draft.task("end", vec![select(from(0), &[("l", from(1)), ("r", from(2))])]);
+    draft
+}
+
+fn chooses(call: &crate::invoke::Call) -> Act {
+    match call.attempt.task.as_str() {
+        "selector" => returns(5, &texts(&call.args)[0]),
+        _ => echo(call),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_chosen_case_runs_and_the_others_are_pruned() {
+    let report = Bench::new().run(&choice("r").bound(), chooses).await;
+    assert_eq!(report.calls(), ["selector", "right", "end"]);
+    assert_eq!((report.output("left"), report.output("end")), ("Pruned", "\"end(right())\""));
+    assert_eq!(report.events("end"), ["ready", "started", "finished"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_that_names_no_case_fails_or_yields_the_default() {
+    let report = Bench::new().run(&choice("x").bound(), chooses).await;
+    let failed = report.event("end", "failed");
+    assert_eq!((&failed["class"], report.ended), (&"input".into(), Ended::Run(RunStatus::Failed)));
+    let mut draft = choice("x");
+    if let Binding::Select { default, .. } = &mut draft.tasks[3].args[0] {
+        *default = Some(string("d"));
+    }
+    let report = Bench::new().run(&draft.bound(), chooses).await;
+    assert_eq!((report.ended, report.output("end")), (Ended::Run(RunStatus::Succeeded), "\"end(d)\""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_skips_what_needs_it_and_nothing_new_starts() {
+    let mut draft = Draft::new();
+    draft.task("bad", vec![]);
+    draft.task("running", vec![]);
+    draft.task("needs", vec![from(0)]);
+    draft.task("ordered", vec![]).after = vec![idx(0)];
+    draft.task("later", vec![from(1)]);
+    let report = Bench::new().run(&draft.bound(), |call| match call.attempt.task.as_str() {
+        "bad" => fails(5, FailureClass::Trap),
+        _ => echo(call),
+    })
+    .await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
+    assert_eq!(report.calls(), ["bad", "running"]);
+    assert_eq!((report.output("needs"), report.output("ordered")), ("UpstreamFailed", "UpstreamFailed"));
+    assert_eq!((report.output("running"), report.output("later")), ("\"running()\"", "missing: its task has not finished"));
+    assert_eq!(report.events("bad"), ["ready", "started", "failed"]);
+    assert_eq!(report.event("bad", "failed")["class"], "trap");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keep_going_finishes_every_branch_that_does_not_need_the_failed_task() {
+    let mut draft = Draft::new();
+    draft.task("bad", vec![]);
+    draft.task("good", vec![]);
+    draft.task("needs", vec![from(0)]);
+    draft.task("branch", vec![from(1)]);
+    draft.task("default", vec![from_or(2, "d")]);
+    draft.task("direct", vec![from_or(0, "d")]);
+    let mut bench = Bench::new();
+    bench.policy = FailurePolicy::KeepGoing;
+    let report = bench.run(&draft.bound(), |call| match call.attempt.task.as_str() {
+        "bad" => errs(5, "no"),
+        _ => echo(call),
+    })
+    .await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
+    assert_eq!((report.output("needs"), report.output("branch")), ("UpstreamFailed", "\"branch(good())\""));
+    // A default never stands in for a failure: a result made with it would be kept when the run is resumed.
+    assert_eq!((report.output("default"), report.output("direct")), ("UpstreamFailed", "UpstreamFailed"));
+    assert_eq!(report.output("bad"), "missing: its task has failed");
+    assert_eq!(report.event("bad", "failed")["error"], "the function returned the error \"no\"");
+}

@@ -1,0 +1,83 @@
+//! Interrupts, fail-fast, cancellation, and what a later session does with what is left.
+
+use crate::engine::Ended;
+use crate::engine::Interrupt;
+use crate::engine::tests::bench::*;
+use crate::model::FailureClass;
+use crate::model::FailurePolicy;
+use crate::model::RunStatus;
+use std::time::Duration;
+
+fn two_steps() -> Draft {
+    let mut draft = Draft::new();
+    draft.task("a", vec![]);
+    draft.task("b", vec![]);
+    draft.task("c", vec![from(0)]);
+    draft
+}
+
+fn slow(call: &crate::invoke::Call) -> Act {
+    let name = call.attempt.task.as_str();
+    returns(if name == "b" { 500 } else { 10 }, name)
+}
+
+async fn interrupts(bench: &Bench, at: u64, how: Interrupt) {
+    tokio::time::sleep(Duration::from_millis(at)).await;
+    bench.interrupt.send_replace(how);
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_starts_nothing_and_commits_what_runs() {
+    let bench = Bench::new();
+    let bound = two_steps().bound();
+    let (report, ()) = tokio::join!(bench.run(&bound, slow), interrupts(&bench, 5, Interrupt::Drain));
+    assert_eq!((report.ended, report.calls()), (Ended::Interrupted, vec!["a", "b"]));
+    assert_eq!(report.events("b"), ["ready", "started", "finished"]);
+    bench.interrupt.send_replace(Interrupt::None);
+    let report = bench.run(&bound, slow).await;
+    assert_eq!((report.ended, report.calls()), (Ended::Run(RunStatus::Succeeded), vec!["c"]));
+    assert_eq!((report.events("a"), report.events("b")), (vec!["stored".to_owned()], vec!["stored".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn aborting_stops_guests_and_their_tasks_run_again_later() {
+    let bench = Bench::new();
+    let bound = two_steps().bound();
+    let stop = interrupts(&bench, 200, Interrupt::Abort);
+    let (report, ()) = tokio::join!(bench.run(&bound, slow), stop);
+    assert_eq!((report.ended, report.call("b").ended), (Ended::Interrupted, None));
+    assert_eq!(report.events("b"), ["ready", "started", "failed"]);
+    assert_eq!(report.event("b", "failed")["class"], "cancelled");
+    bench.interrupt.send_replace(Interrupt::None);
+    assert_eq!(bench.run(&bound, slow).await.calls(), ["b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fail_fast_stops_running_guests() {
+    let bench = Bench { policy: FailurePolicy::FailFast, ..Bench::new() };
+    let bound = two_steps().bound();
+    let report = bench.run(&bound, |call| match call.attempt.task.as_str() {
+        "a" => fails(10, FailureClass::Trap),
+        _ => slow(call),
+    })
+    .await;
+    assert_eq!((report.ended, report.call("b").ended), (Ended::Run(RunStatus::Failed), None));
+    assert_eq!(report.event("b", "failed")["class"], "cancelled");
+    assert_eq!(report.output("c"), "UpstreamFailed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_run_stops_on_every_host_and_can_be_resumed() {
+    let bench = Bench::new();
+    let bound = two_steps().bound();
+    let (watcher, _) = bench.open(&bound).await;
+    let cancel = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        watcher.ledger.cancel().await.unwrap();
+    };
+    let (one, other, ()) = tokio::join!(bench.run(&bound, slow), bench.run(&bound, slow), cancel);
+    assert_eq!((one.ended, other.ended), (Ended::Run(RunStatus::Cancelled), Ended::Run(RunStatus::Cancelled)));
+    drop(watcher);
+    let report = bench.run(&bound, slow).await;
+    assert_eq!((report.ended, report.calls()), (Ended::Run(RunStatus::Succeeded), vec!["b"]));
+}
