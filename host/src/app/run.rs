@@ -86,6 +86,7 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
         ledger: Arc::clone(&opened.ledger),
         shape: Arc::clone(&session.shape),
         epoch: opened.epoch,
+        stored: opened.stored.clone(),
         slots,
         lease: LEASE,
         seed,

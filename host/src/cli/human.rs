@@ -116,8 +116,8 @@ fn told(fact: &Fact, tally: &Tally) -> Told {
         Fact::TaskRetrying { delay_ms, failure } => {
             Told::new(Ink::Warn, "retrying", retrying(*delay_ms, failure))
         }
-        Fact::TaskTakenOver { takeovers } => {
-            let text = format!("from a host that lost it, {} so far", count(*takeovers, "time"));
+        Fact::TaskTakenOver { takeovers, from } => {
+            let text = format!("from {from}, which lost it; {} so far", count(*takeovers, "time"));
             Told::new(Ink::Warn, "taken", text)
         }
         Fact::TaskLeaseLost => {
