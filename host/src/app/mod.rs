@@ -12,12 +12,14 @@ mod backends;
 mod build;
 mod session;
 mod run;
+mod forecast;
 mod stored;
 
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildStep, build, build_steps};
 pub use checked::{Checked, check, open_sandbox};
 pub use error::{Error, Refusal};
+pub use forecast::{Forecast, Planned, forecast};
 pub use params::ParamTexts;
 pub use run::{Report, RunRequest, run};
 pub use session::{Session, SessionRequest};

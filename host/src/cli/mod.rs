@@ -22,6 +22,7 @@ mod outputs;
 mod untyped;
 mod signature;
 mod columns;
+mod plan_row;
 mod plan_table;
 #[cfg(test)]
 mod samples;

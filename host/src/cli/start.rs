@@ -37,7 +37,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Error> {
     match &arguments.command {
         Command::Run(run) => commands::run::run(&host, run),
         Command::Check(check) => commands::check::check(&host, check),
-        Command::Plan(_) => Ok(Exit::Success),
+        Command::Plan(plan) => commands::plan::plan(&host, plan),
         Command::Inspect(inspect) => commands::inspect::inspect(&host, inspect),
         Command::Build(build) => commands::build::build(build),
         Command::Output(output) => commands::output::output(&host, output),

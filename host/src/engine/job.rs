@@ -4,8 +4,8 @@
 use crate::cache::Insert;
 use crate::cache::Stored;
 use crate::engine::context::Context;
-use crate::engine::demand::is_needed;
 use crate::engine::expansion::Expansion;
+use crate::engine::forecast::output;
 use crate::engine::keys;
 use crate::engine::listener::AttemptListener;
 use crate::engine::resolve::Known;
@@ -13,6 +13,7 @@ use crate::engine::resolve::Scope;
 use crate::engine::resolve::Stuck;
 use crate::engine::retry::Attempted;
 use crate::engine::retry::next_delay;
+use crate::engine::skipping::skip_reason;
 use crate::events::Fact;
 use crate::events::FailureFact;
 use crate::events::Subject;
@@ -124,38 +125,14 @@ impl Job<'_> {
             let expansion = self.ctx.expansion(self.claim.node.task, || Expansion::new(&scope, self.task))?;
             return expansion.args(&scope, self.task, item).map(Decision::Call);
         }
-        if let Some(demand) = &self.task.demand
-            && !is_needed(&scope, demand)?
-        {
-            return Ok(Decision::Skip(SkipReason::Pruned));
-        }
-        if let Some(reason) = self.after(known)? {
+        if let Some(reason) = skip_reason(&scope, self.task)? {
             return Ok(Decision::Skip(reason));
-        }
-        if let Some(when) = &self.task.when {
-            let is_equal = scope.resolve(&when.subject)? == when.equals;
-            if is_equal == when.is_negated {
-                return Ok(Decision::Skip(SkipReason::ConditionFalse));
-            }
         }
         if self.task.is_for_each() {
             let task = self.claim.node.task;
             return self.ctx.expansion(task, || Expansion::new(&scope, self.task)).map(Decision::Expand);
         }
         scope.resolve_all(self.task.args.iter()).map(Decision::Call)
-    }
-
-    /// A failure before this task stops it; a task before it that was merely not needed does not.
-    fn after(&self, known: &Known) -> Result<Option<SkipReason>, Stuck> {
-        let unknown: Vec<TaskIdx> =
-            self.task.after.iter().copied().filter(|task| !known.contains_key(task)).collect();
-        if !unknown.is_empty() {
-            return Err(Stuck::Needs(unknown));
-        }
-        let has_failed = self.task.after.iter().any(|task| {
-            matches!(known.get(task), Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)))
-        });
-        Ok(has_failed.then_some(SkipReason::UpstreamFailed))
     }
 
     async fn act(&self, decision: Decision) -> Result<Verdict, Error> {
@@ -183,7 +160,7 @@ impl Job<'_> {
             && stored.type_fingerprint == shared.type_fingerprint
         {
             let fact = Fact::TaskCached { key: shared.key.to_string() };
-            return Ok((Outcome::Done(self.output(stored.value)), vec![fact]));
+            return Ok((Outcome::Done(output(self.task, stored.value)), vec![fact]));
         }
         let subject = self.subject(Some(self.claim.attempt));
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
@@ -193,7 +170,7 @@ impl Job<'_> {
                     let stored = Stored { type_fingerprint: shared.type_fingerprint, value: value.clone() };
                     cache.put(vec![Insert { key: shared.key, stored, ttl: shared.ttl }]).await?;
                 }
-                Ok(finished(self.output(value), usage))
+                Ok(finished(output(self.task, value), usage))
             }
             Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => Ok(self.erred(payload, usage)),
             Err(failure) => Ok(self.judge(failure)),
@@ -215,14 +192,6 @@ impl Job<'_> {
                 epoch: self.ctx.epoch,
             },
             listener: Arc::new(AttemptListener { recorder, subject }),
-        }
-    }
-
-    /// The output of a call that returned a value: the whole `result` where the manifest asks for it.
-    fn output(&self, value: Bytes) -> Bytes {
-        match self.task.on_error {
-            OnError::Fail => value,
-            OnError::Value => compose_case("ok", &value),
         }
     }
 

@@ -7,6 +7,7 @@ mod dispatch;
 mod context;
 mod job;
 mod resolve;
+mod skipping;
 mod demand;
 mod expansion;
 mod retry;
@@ -14,10 +15,12 @@ mod keys;
 mod digests;
 mod listener;
 mod finish;
+mod forecast;
 mod shape;
 #[cfg(test)]
 mod tests;
 
 pub use finish::{OutputValue, outputs};
+pub use forecast::{Fate, Reason, forecast};
 pub use run::{Ended, Engine, Interrupt, Settings, run};
 pub use shape::shape;

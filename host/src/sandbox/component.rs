@@ -6,7 +6,7 @@ use crate::sandbox::engine::Runtime;
 use crate::sandbox::offer::Import;
 use crate::value::Export;
 use bytes::Bytes;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A component that was compiled, and what it offers and asks for. Cheap to clone.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     /// Kept because a task with a limit of fuel needs other code.
     pub(crate) bytes: Bytes,
     pub(crate) code: Code,
+    /// The code that counts fuel, once a task needed it.
+    pub(crate) fueled: OnceLock<Code>,
     pub(crate) exports: Vec<Export>,
     pub(crate) imports: Vec<Import>,
 }

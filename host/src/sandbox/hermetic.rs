@@ -4,11 +4,19 @@
 use crate::invoke::Call;
 use crate::invoke::Failure;
 use crate::invoke::Grants;
+use crate::invoke::Invoker;
 use crate::invoke::Returned;
 use crate::model::FailureClass;
 use crate::model::Size;
+use crate::sandbox::Metering;
+use crate::sandbox::Sandbox;
+use crate::sandbox::Settings;
 use crate::sandbox::testing::Ear;
+use crate::sandbox::testing::binary;
+use crate::sandbox::testing::call;
+use crate::sandbox::testing::component;
 use crate::sandbox::testing::granted;
+use crate::sandbox::testing::prepare;
 use crate::sandbox::testing::returned;
 use crate::sandbox::testing::run;
 use crate::sandbox::testing::value;
@@ -262,4 +270,26 @@ async fn a_folder_that_is_not_there_cannot_be_granted() {
     let failure = granted(&clock("(result i64) (call $f)"), read, Vec::new(), |_| ()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Input);
     assert!(failure.message.contains("/no/such/folder"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn no_call_sees_what_another_left_behind() {
+    // Reads and then marks memory near, behind what stays resident, and in pages that were grown, and a table.
+    let body = "(local $seen i32)
+        (drop (memory.grow (i32.const 100)))
+        (local.set $seen (i32.or (i32.or (i32.load (i32.const 512)) (i32.load (i32.const 200000))) (i32.load (i32.const 6000000))))
+        (i32.store (i32.const 512) (i32.const 7))
+        (i32.store (i32.const 200000) (i32.const 7))
+        (i32.store (i32.const 6000000) (i32.const 7))
+        (local.set $seen (i32.or (local.get $seen) (i32.eqz (ref.is_null (table.get 0 (i32.const 9000))))))
+        (table.set 0 (i32.const 9000) (ref.func $run))
+        (local.get $seen)";
+    let definitions = "(table 10000 funcref) (elem declare func $run)";
+    let text = component(definitions, "(result i32)", body, "(result u32)");
+    let sandbox = Sandbox::new(Settings { calls: 1, code_cache: None }).unwrap();
+    let component = sandbox.load(binary(&text)).unwrap();
+    let function = prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
+    for _ in 0..20 {
+        assert_eq!(returned(sandbox.invoke(call(function, Vec::new())).await), value("u32", "0"));
+    }
 }

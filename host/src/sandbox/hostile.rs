@@ -17,7 +17,7 @@ use crate::sandbox::testing::prepare;
 use crate::sandbox::testing::returned;
 use crate::sandbox::testing::run;
 use crate::sandbox::testing::value;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 fn simple(definitions: &str, body: &str) -> String {
@@ -164,10 +164,8 @@ async fn one_string_a_thousand_times_is_bounded_too() {
         (i32.store (i32.const 4) (i32.const 8000))
         (i32.const 0)";
     let text = component("", "(result i32)", fill, "(result (list (list u8)))");
-    let begin = Instant::now();
     let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
     assert_eq!(failure.message, "`limits.output` = 64MiB reached: the result is larger");
-    assert!(begin.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -260,7 +258,7 @@ async fn a_hundred_calls_run_beside_an_endless_loop() {
         let sandbox = std::sync::Arc::clone(&sandbox);
         calls.spawn(async move {
             let mut call = call(FunctionId(usize::from(nth > 0)), Vec::new());
-            call.timeout = Duration::from_secs(1);
+            call.timeout = if nth == 0 { Duration::from_secs(2) } else { call.timeout };
             sandbox.invoke(call).await.map_err(|failure| failure.class)
         });
     }

@@ -21,7 +21,7 @@ use crate::value::Export;
 use crate::value::Signature;
 use bytes::Bytes;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
@@ -97,7 +97,9 @@ impl Sandbox {
         let code = self.code(Metering::Time, &digest, &bytes)?;
         let exports = reflect::exports(&code.runtime.engine, &code.component);
         let imports = reflect::imports(&code.runtime.engine, &code.component);
-        Ok(Component { shared: Arc::new(Shared { digest, bytes, code, exports, imports }) })
+        Ok(Component {
+            shared: Arc::new(Shared { digest, bytes, code, fueled: OnceLock::new(), exports, imports }),
+        })
     }
 
     /// Makes an exported function ready to be called with some grants. Ids count from zero in the order of preparation.
@@ -121,7 +123,7 @@ impl Sandbox {
         let shared = &component.shared;
         let code = match metering {
             Metering::Time => shared.code.clone(),
-            Metering::Fuel => self.code(metering, &shared.digest, &shared.bytes)?,
+            Metering::Fuel => self.fueled(shared)?,
         };
         let linked = code.runtime.linker.instantiate_pre(&code.component);
         let instance = linked.map_err(|error| import_type(&error))?;
@@ -143,6 +145,15 @@ impl Sandbox {
     /// The function that was prepared under that id.
     pub(crate) fn prepared(&self, id: FunctionId) -> Option<Arc<Prepared>> {
         self.prepared.read().unwrap_or_else(PoisonError::into_inner).get(id.0).map(Arc::clone)
+    }
+
+    /// The code of a component that counts fuel, compiled for the first task that needs it.
+    fn fueled(&self, shared: &Shared) -> Result<Code, LoadError> {
+        if let Some(code) = shared.fueled.get() {
+            return Ok(code.clone());
+        }
+        let code = self.code(Metering::Fuel, &shared.digest, &shared.bytes)?;
+        Ok(shared.fueled.get_or_init(|| code).clone())
     }
 
     /// Code for the pool, or, for a component that needs more than the pool's share of one guest, without it.

@@ -55,7 +55,7 @@ pub(crate) fn offer(import: &str) -> Offer {
 pub(crate) fn is_later_wasi(import: &str) -> bool {
     let version =
         import.strip_prefix("wasi:").and_then(|import| import.split_once('@')).map(|(_, version)| version);
-    version.is_some_and(|version| version.starts_with("0.3."))
+    version.is_some_and(|version| version.starts_with("0.3"))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_reader;
 use crate::config::host_name;
 use crate::engine::Interrupt;
+use crate::events::Fact;
 use crate::events::Recorder;
 use crate::model::Clock as _;
 use crate::model::FailurePolicy;
@@ -33,10 +34,14 @@ use crate::model::SystemClock;
 use crate::state::HostId;
 use crate::state::Mode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Threads beside those that run guests: one for the engine's own loop.
 const SPARE_THREADS: usize = 1;
+
+/// How long threads that hang in system calls of guests are waited for.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Runs a manifest.
 pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> {
@@ -67,6 +72,10 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
 
     let name = format!("{}-{}-{:08x}", host_name(), std::process::id(), random.below(1 << 32));
     let listeners = Listeners::open(host, arguments, &session.run, &name)?;
+    let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks());
+    for message in sandbox.warnings() {
+        recorder.run(Fact::Warning { code: "code-cache", message: message.clone() });
+    }
     let (stop, interrupt) = watch::channel(Interrupt::None);
     let request = RunRequest {
         backend: Arc::clone(&state.backend),
@@ -75,7 +84,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         policy: policy(arguments),
         slots: host.settings.jobs,
         host: HostId(name.into()),
-        recorder: Recorder::new(Arc::new(SystemClock), listeners.sinks()),
+        recorder,
         interrupt,
         seed: random.next_u64(),
     };
@@ -89,6 +98,8 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         let run = app::run(&session, Arc::new(sandbox), request);
         signals::until_done(run, stop).await
     });
+    // A guest may hang in a system call that nobody can end, such as opening a pipe: it must not keep this process.
+    runtime.shutdown_timeout(GRACE);
     listeners.close();
     finish(report?, &Finished { arguments, session: &session, state: &state })
 }

@@ -1,0 +1,64 @@
+//! What a run of a session would do with each task: stored results of its run id, and the cache, looked at only.
+//! How that is decided is for the engine, how it is shown for the command line.
+
+use crate::app::Error;
+use crate::app::Session;
+use crate::cache::Cache;
+use crate::engine;
+use crate::engine::Fate;
+use crate::model::TaskIdx;
+use crate::plan::PlanRecord;
+use crate::state;
+use crate::state::Backend;
+use crate::state::ErrorKind;
+use bytes::Bytes;
+use std::collections::HashMap;
+
+/// What a run would do with one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The task.
+    pub task: TaskIdx,
+    /// What would happen to it.
+    pub fate: Fate,
+}
+
+/// A look ahead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecast {
+    /// The tasks of the run, in the plan's order.
+    pub tasks: Vec<Planned>,
+    /// How the stored plan of the run differs, where it does: such a run is refused without `--update` or `--fresh`.
+    pub differences: Vec<String>,
+}
+
+/// Looks ahead.
+pub async fn forecast(session: &Session, backend: &dyn Backend, cache: Option<&dyn Cache>) -> Result<Forecast, Error> {
+    let (stored, differences) = stored(session, backend).await?;
+    let fates = engine::forecast(&session.bound, &session.targets.is_wanted, stored, cache).await?;
+    let tasks = fates.into_iter().map(|(task, fate)| Planned { task, fate }).collect();
+    Ok(Forecast { tasks, differences })
+}
+
+type Stored = (HashMap<TaskIdx, Bytes>, Vec<String>);
+
+/// The results that a resumed run would keep, or how its plan differs.
+async fn stored(session: &Session, backend: &dyn Backend) -> Result<Stored, state::Error> {
+    let record = match backend.record(&session.run).await {
+        Ok(record) => PlanRecord::decode(&record),
+        Err(error) if error.kind == ErrorKind::NoRun => return Ok(Stored::default()),
+        Err(error) => return Err(error),
+    };
+    let Some(record) = record else {
+        return Ok((HashMap::new(), vec!["its stored plan is damaged or of another version".to_owned()]));
+    };
+    let differences: Vec<String> =
+        session.bound.record().differences(&record).iter().map(ToString::to_string).collect();
+    if !differences.is_empty() {
+        return Ok((HashMap::new(), differences));
+    }
+    let names: Vec<String> = session.bound.plan().tasks().iter().map(|task| task.name.to_string()).collect();
+    let results = backend.results(&session.run, &names).await?;
+    let stored = (0..).map(TaskIdx::new).zip(results).filter_map(|(at, result)| Some((at, result?)));
+    Ok((stored.collect(), Vec::new()))
+}

@@ -1,0 +1,72 @@
+//! `plan`: what a run would do with each task, and why.
+//! Finding that out is for `app`; how the table looks stands in `plan_table`.
+
+use crate::app;
+use crate::app::Backends;
+use crate::app::Error;
+use crate::app::Forecast;
+use crate::app::Planned;
+use crate::app::Refusal;
+use crate::app::Session;
+use crate::app::SessionRequest;
+use crate::cli::args::PlanArguments;
+use crate::cli::commands::output::print;
+use crate::cli::exit::Exit;
+use crate::cli::plan_row;
+use crate::cli::plan_table::PlanTable;
+use crate::cli::start::Host;
+use crate::cli::terminal::say;
+use crate::cli::terminal::stdout_style;
+use crate::model::Clock as _;
+use crate::model::Random;
+use crate::model::RunId;
+use crate::model::SystemClock;
+
+/// Shows what a run would do.
+pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error> {
+    let resolved = app::read(&arguments.manifest)?;
+    let sandbox = app::open_sandbox(&host.settings)?;
+    let checked = app::check(resolved, &sandbox)?;
+    let run = match &arguments.run_id {
+        Some(run) => run.clone(),
+        None => RunId::generate(SystemClock.now(), &mut Random::from_system()),
+    };
+    let request = SessionRequest {
+        params: &arguments.params.texts(),
+        targets: &arguments.target,
+        run,
+        environment: &host.environment,
+        memory: host.settings.memory,
+    };
+    let session = Session::new(checked, &request)?;
+    let Forecast { tasks, differences } = look_ahead(host, &session)?;
+    if !differences.is_empty() {
+        say(&format!(
+            "run `{}` exists with another plan: it would be refused without `--update` or `--fresh`\n",
+            session.run
+        ));
+        differences.iter().for_each(|difference| say(&format!("  {difference}\n")));
+    }
+    let rows = (1..).zip(&tasks).filter_map(|(order, Planned { task, fate })| {
+        let task = session.bound.plan().task(*task)?;
+        Some(plan_row::row(order, task, fate, &session))
+    });
+    let table = PlanTable::new(session.manifest.name.as_str(), rows.collect());
+    let text = if arguments.json {
+        table.to_json().map_err(|error| Refusal::new("cannot write the plan as JSON").caused_by(error))?
+    } else {
+        table.render(stdout_style())
+    };
+    print(text.as_bytes())
+}
+
+fn look_ahead(host: &Host, session: &Session) -> Result<Forecast, Error> {
+    let backends = Backends::new();
+    let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
+    let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::new("cannot start the runtime").caused_by(error))?;
+    runtime.block_on(app::forecast(session, state.backend.as_ref(), cache.as_deref()))
+}

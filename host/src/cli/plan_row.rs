@@ -1,0 +1,172 @@
+//! A task of a plan and what would happen to it, in the words of the table.
+//! How the table looks stands in `plan_table`.
+
+use crate::app::Session;
+use crate::cli::plan_table::Fate as Shown;
+use crate::cli::plan_table::ForEachRow;
+use crate::cli::plan_table::PlanRow;
+use crate::cli::plan_table::Purity;
+use crate::engine::Fate;
+use crate::engine::Reason;
+use crate::manifest::Grants;
+use crate::manifest::Preopen;
+use crate::model::Limits;
+use crate::model::SkipReason;
+use crate::model::Spanned;
+use crate::model::TaskIdx;
+use crate::model::show_duration;
+use crate::plan::Function;
+use crate::plan::Task;
+use crate::value::Export;
+use std::time::Duration;
+
+/// The timeout of a task that says nothing of it.
+const TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Most tasks that a reason names.
+const MOST_NAMED: usize = 4;
+
+/// One row of the table.
+pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> PlanRow {
+    let plan = session.bound.plan();
+    let name = |at: &TaskIdx| plan.task(*at).map_or_else(|| at.to_string(), |task| task.name.to_string());
+    let function = plan.function_of(task);
+    let (fate, why) = words(fate, &|tasks| list(tasks, &name));
+    PlanRow {
+        order,
+        name: task.name.to_string(),
+        call: function.map_or_else(String::new, call),
+        fate,
+        why,
+        needs: task.waits_for.iter().map(name).collect(),
+        for_each: task.for_each.iter().map(|list| for_each(list, &name)).collect(),
+        purity: function.map_or(Purity::Pure, |function| purity(&function.grants)),
+        grants: function.map_or_else(Vec::new, |function| grants(&function.grants, session)),
+        limits: limits(task),
+    }
+}
+
+fn words(fate: &Fate, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
+    match fate {
+        Fate::Stored => (Shown::Stored, "its result is stored by an earlier session of this run".to_owned()),
+        Fate::Cached => (Shown::Cached, "the cache has the result of this call".to_owned()),
+        Fate::Skipped(reason) => (Shown::Skip, skipped(*reason)),
+        Fate::Runs(reason) => runs(reason, names),
+        Fate::Fails(message) => (Shown::Run, format!("and fails: {message}")),
+        Fate::DependsOn(tasks) => {
+            (Shown::Unknown, format!("whether it runs depends on what {} yields", names(tasks)))
+        }
+    }
+}
+
+fn skipped(reason: SkipReason) -> String {
+    let why = match reason {
+        SkipReason::ConditionFalse => "its `when` is false",
+        SkipReason::UpstreamSkipped => "a task that it needs is skipped",
+        SkipReason::UpstreamFailed => "a task that it needs has failed",
+        SkipReason::Pruned => "no chosen case of a `select` needs it",
+    };
+    format!("{reason}: {why}")
+}
+
+fn runs(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
+    match reason {
+        Reason::NoCache => (Shown::Run, "there is no cache".to_owned()),
+        Reason::CacheOff => (Shown::Run, "the manifest says `cache = false`".to_owned()),
+        Reason::Impure => (Shown::Run, "it is impure, and nobody vouches for it by `cache = true`".to_owned()),
+        Reason::NotCached => (Shown::Run, "the cache has no result of this call".to_owned()),
+        Reason::Elements { cached, total } => (Shown::Run, format!("the cache has {cached} of its {total} elements")),
+        Reason::InputsRun(tasks) => {
+            (Shown::Unknown, format!("its inputs are not known before {} has run", names(tasks)))
+        }
+    }
+}
+
+fn list(tasks: &[TaskIdx], name: &dyn Fn(&TaskIdx) -> String) -> String {
+    let mut names: Vec<String> = tasks.iter().take(MOST_NAMED).map(|task| format!("`{}`", name(task))).collect();
+    if tasks.len() > MOST_NAMED {
+        names.push(format!("{} more", tasks.len() - MOST_NAMED));
+    }
+    names.join(", ")
+}
+
+/// The call as a manifest writes it.
+fn call(function: &Function) -> String {
+    let Export { interface, function: name, .. } = &function.export;
+    match interface {
+        Some(interface) => format!("{}#{interface}.{name}", function.component_name),
+        None => format!("{}.{name}", function.component_name),
+    }
+}
+
+fn for_each(list: &crate::plan::ForEach, name: &dyn Fn(&TaskIdx) -> String) -> ForEachRow {
+    let mut tasks = Vec::new();
+    list.list.each_task(&mut |task| tasks.push(format!("task {}", name(&task))));
+    let over = if tasks.is_empty() { "a list of the manifest or its params".to_owned() } else { tasks.join(", ") };
+    ForEachRow { item: list.item.clone(), over }
+}
+
+/// Grants that make a task impure, by their keys.
+fn purity(grants: &Grants) -> Purity {
+    let keys = [
+        ("read", !grants.read.is_empty()),
+        ("write", !grants.write.is_empty()),
+        ("http", !grants.http.is_empty()),
+        ("tcp", !grants.tcp.is_empty()),
+        ("dns", grants.dns),
+        ("clock", grants.clock),
+        ("random", grants.random),
+        ("context", grants.context),
+        ("keyvalue", !grants.keyvalue.is_empty()),
+    ];
+    let because: Vec<String> = keys.iter().filter(|(_, given)| *given).map(|(key, _)| (*key).to_owned()).collect();
+    if because.is_empty() { Purity::Pure } else { Purity::Impure(because) }
+}
+
+/// What is granted, without the values of variables. Folders outside of the manifest's are marked.
+fn grants(grants: &Grants, session: &Session) -> Vec<String> {
+    let variables = grants.env.iter().map(|entry| format!("env {}", entry.value.split('=').next().unwrap_or_default()));
+    let mut shown: Vec<String> = variables.collect();
+    if !grants.args.is_empty() {
+        shown.push(format!("args {}", grants.args.join(" ")));
+    }
+    let folder = |key: &str, folder: &Spanned<Preopen>| {
+        let Preopen { host, guest } = &folder.value;
+        let is_outside = host.strip_prefix(&session.manifest.folder).map_or(true, |below| {
+            below.components().any(|part| matches!(part, std::path::Component::ParentDir))
+        });
+        let mark = if is_outside { " (outside of the manifest's folder)" } else { "" };
+        format!("{key} {} as {guest}{mark}", host.display())
+    };
+    shown.extend(grants.read.iter().map(|granted| folder("read", granted)));
+    shown.extend(grants.write.iter().map(|granted| folder("write", granted)));
+    shown.extend(grants.http.iter().map(|prefix| format!("http {}", prefix.value.0)));
+    shown.extend(grants.tcp.iter().map(|address| format!("tcp {}", address.value)));
+    let switches =
+        [("dns", grants.dns), ("clock", grants.clock), ("random", grants.random), ("context", grants.context)];
+    shown.extend(switches.iter().filter(|(_, given)| *given).map(|(key, _)| (*key).to_owned()));
+    shown.extend(grants.keyvalue.iter().map(|bucket| format!("keyvalue {}", bucket.value)));
+    shown
+}
+
+/// Limits, timeout and attempts that are not what a task has that says nothing of them.
+fn limits(task: &Task) -> Vec<String> {
+    let usual = Limits::default();
+    let Limits { memory, fuel, output, logs } = task.limits;
+    let mut shown = Vec::new();
+    if task.timeout != TIMEOUT {
+        shown.push(format!("timeout {}", show_duration(task.timeout)));
+    }
+    if task.retry.attempts.get() > 1 {
+        shown.push(format!("{} attempts", task.retry.attempts));
+    }
+    for (name, size, usual) in [("memory", memory, usual.memory), ("output", output, usual.output), ("logs", logs, usual.logs)] {
+        if size != usual {
+            shown.push(format!("{name} {size}"));
+        }
+    }
+    if let Some(fuel) = fuel {
+        shown.push(format!("fuel {fuel}"));
+    }
+    shown
+}

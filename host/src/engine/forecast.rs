@@ -1,0 +1,206 @@
+//! What a run would do with each task, as far as that can be told without running: from stored results and the cache.
+//! Decides by the same rules as a run does; nothing is claimed, called or written.
+
+use crate::cache::Cache;
+use crate::engine::digests::Digests;
+use crate::engine::expansion::Expansion;
+use crate::engine::keys;
+use crate::engine::keys::Shared;
+use crate::engine::resolve::Known;
+use crate::engine::resolve::Scope;
+use crate::engine::resolve::Stuck;
+use crate::engine::skipping::skip_reason;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::plan::Bound;
+use crate::plan::CacheRule;
+use crate::plan::OnError;
+use crate::plan::Task;
+use crate::state::Entry;
+use crate::state::Error;
+use crate::value::Type;
+use crate::value::compose_case;
+use crate::value::compose_list;
+use bytes::Bytes;
+use std::collections::HashMap;
+
+/// How many keys are looked up at once.
+const BATCH: usize = 1024;
+
+/// What would happen to a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Its result is stored by an earlier session of the run.
+    Stored,
+    /// Its result comes from the cache.
+    Cached,
+    /// It is skipped.
+    Skipped(SkipReason),
+    /// It runs.
+    Runs(Reason),
+    /// Its arguments cannot be made, and it fails.
+    Fails(String),
+    /// Whether it is skipped depends on what these tasks yield.
+    DependsOn(Vec<TaskIdx>),
+}
+
+/// Why a task runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// There is no cache.
+    NoCache,
+    /// The manifest keeps its results from being shared.
+    CacheOff,
+    /// It is impure, and nobody vouches for it.
+    Impure,
+    /// The cache has no result for its arguments.
+    NotCached,
+    /// The cache has results for this many of its elements only.
+    Elements {
+        /// With a cached result.
+        cached: u32,
+        /// All of them.
+        total: u32,
+    },
+    /// Its arguments come from these tasks, which run: only then is it known whether the cache has its result.
+    InputsRun(Vec<TaskIdx>),
+}
+
+/// What a run would do with the wanted tasks, in the plan's order.
+pub async fn forecast(
+    bound: &Bound,
+    is_wanted: &[bool],
+    stored: HashMap<TaskIdx, Bytes>,
+    cache: Option<&dyn Cache>,
+) -> Result<Vec<(TaskIdx, Fate)>, Error> {
+    let known = stored.into_iter().map(|(task, value)| (task, Entry::Done(value))).collect();
+    let mut forecaster = Forecaster { bound, cache, known, digests: Digests::default() };
+    let mut fates = Vec::new();
+    for at in bound.plan().order() {
+        let is_wanted = is_wanted.get(at.index()).copied().unwrap_or(false);
+        if let (true, Some(task)) = (is_wanted, bound.plan().task(*at)) {
+            fates.push((*at, forecaster.task(*at, task).await?));
+        }
+    }
+    Ok(fates)
+}
+
+struct Forecaster<'a> {
+    bound: &'a Bound,
+    cache: Option<&'a dyn Cache>,
+    known: Known,
+    digests: Digests,
+}
+
+/// The arguments of a task's calls.
+enum Calls {
+    One(Vec<Bytes>),
+    Each(Vec<Vec<Bytes>>),
+}
+
+impl Forecaster<'_> {
+    async fn task(&mut self, at: TaskIdx, task: &Task) -> Result<Fate, Error> {
+        if self.known.contains_key(&at) {
+            return Ok(Fate::Stored);
+        }
+        match skip_reason(&self.scope(), task) {
+            Ok(Some(reason)) | Err(Stuck::Skip(reason)) => return Ok(self.skipped(at, reason)),
+            Ok(None) => {}
+            Err(Stuck::Needs(tasks)) => return Ok(Fate::DependsOn(sorted(tasks))),
+            Err(Stuck::Input(message)) => return Ok(Fate::Fails(message)),
+        }
+        let calls = self.calls(task);
+        let reason = match (self.cache, task.cache) {
+            (None, _) => Some(Reason::NoCache),
+            (Some(_), CacheRule::Off) => Some(Reason::CacheOff),
+            (Some(_), CacheRule::Impure) => Some(Reason::Impure),
+            (Some(_), CacheRule::Shared(_)) => None,
+        };
+        match (calls, reason) {
+            (Err(Stuck::Skip(reason)), _) => Ok(self.skipped(at, reason)),
+            (Err(Stuck::Input(message)), _) => Ok(Fate::Fails(message)),
+            (Ok(_) | Err(Stuck::Needs(_)), Some(reason)) => Ok(Fate::Runs(reason)),
+            (Err(Stuck::Needs(tasks)), None) => Ok(Fate::Runs(Reason::InputsRun(sorted(tasks)))),
+            (Ok(Calls::One(args)), None) => self.one(at, task, args).await,
+            (Ok(Calls::Each(args)), None) => self.each(at, task, args).await,
+        }
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope { bound: self.bound, known: &self.known, items: &[] }
+    }
+
+    fn skipped(&mut self, at: TaskIdx, reason: SkipReason) -> Fate {
+        self.known.insert(at, Entry::Skipped(reason));
+        Fate::Skipped(reason)
+    }
+
+    fn calls(&self, task: &Task) -> Result<Calls, Stuck> {
+        let scope = self.scope();
+        if !task.is_for_each() {
+            return scope.resolve_all(task.args.iter()).map(Calls::One);
+        }
+        let expansion = Expansion::new(&scope, task)?;
+        let each = (0..expansion.len()).map(|item| expansion.args(&scope, task, item));
+        each.collect::<Result<Vec<_>, _>>().map(Calls::Each)
+    }
+
+    async fn one(&mut self, at: TaskIdx, task: &Task, args: Vec<Bytes>) -> Result<Fate, Error> {
+        match self.look_up(task, &[args]).await?.pop().flatten() {
+            Some(value) => {
+                self.known.insert(at, Entry::Done(value));
+                Ok(Fate::Cached)
+            }
+            None => Ok(Fate::Runs(Reason::NotCached)),
+        }
+    }
+
+    async fn each(&mut self, at: TaskIdx, task: &Task, args: Vec<Vec<Bytes>>) -> Result<Fate, Error> {
+        let found = self.look_up(task, &args).await?;
+        let total = u32::try_from(found.len()).unwrap_or(u32::MAX);
+        let values: Vec<Bytes> = found.into_iter().flatten().collect();
+        let cached = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        if cached < total {
+            return Ok(Fate::Runs(Reason::Elements { cached, total }));
+        }
+        if let Some(Type::List(element)) = &task.output
+            && let Ok(list) = compose_list(element, &values)
+        {
+            self.known.insert(at, Entry::Done(list));
+        }
+        Ok(Fate::Cached)
+    }
+
+    /// The cached output of each call, if there is one.
+    async fn look_up(&self, task: &Task, calls: &[Vec<Bytes>]) -> Result<Vec<Option<Bytes>>, Error> {
+        let shared: Vec<Option<Shared>> =
+            calls.iter().map(|args| keys::shared(self.bound, task, args, &self.digests)).collect();
+        let keys: Vec<_> = shared.iter().flatten().map(|shared| shared.key).collect();
+        let mut stored = Vec::with_capacity(keys.len());
+        if let Some(cache) = self.cache {
+            for batch in keys.chunks(BATCH) {
+                stored.extend(cache.get(batch).await?);
+            }
+        }
+        let mut stored = stored.into_iter();
+        let outputs = shared.into_iter().map(|shared| {
+            let found = stored.next().flatten()?;
+            (found.type_fingerprint == shared?.type_fingerprint).then(|| output(task, found.value))
+        });
+        Ok(outputs.collect())
+    }
+}
+
+/// The output of a call that returned a value: the whole `result` where the manifest asks for it.
+pub(crate) fn output(task: &Task, value: Bytes) -> Bytes {
+    match task.on_error {
+        OnError::Fail => value,
+        OnError::Value => compose_case("ok", &value),
+    }
+}
+
+fn sorted(mut tasks: Vec<TaskIdx>) -> Vec<TaskIdx> {
+    tasks.sort_unstable();
+    tasks.dedup();
+    tasks
+}

@@ -1,0 +1,42 @@
+//! Whether a task is skipped, and why, from what is known of the tasks that decide it.
+//! Pure: looking those tasks up is for whoever asks.
+
+use crate::engine::demand::is_needed;
+use crate::engine::resolve::Scope;
+use crate::engine::resolve::Stuck;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::plan::Task;
+use crate::state::Entry;
+
+/// Why a task is skipped; none if it is to run once its arguments are there.
+pub(crate) fn skip_reason(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Stuck> {
+    if let Some(demand) = &task.demand
+        && !is_needed(scope, demand)?
+    {
+        return Ok(Some(SkipReason::Pruned));
+    }
+    if let Some(reason) = after(scope, task)? {
+        return Ok(Some(reason));
+    }
+    if let Some(when) = &task.when {
+        let is_equal = scope.resolve(&when.subject)? == when.equals;
+        if is_equal == when.is_negated {
+            return Ok(Some(SkipReason::ConditionFalse));
+        }
+    }
+    Ok(None)
+}
+
+/// A failure before this task stops it; a task before it that was merely not needed does not.
+fn after(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Stuck> {
+    let unknown: Vec<TaskIdx> =
+        task.after.iter().copied().filter(|task| !scope.known.contains_key(task)).collect();
+    if !unknown.is_empty() {
+        return Err(Stuck::Needs(unknown));
+    }
+    let has_failed = task.after.iter().any(|task| {
+        matches!(scope.known.get(task), Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)))
+    });
+    Ok(has_failed.then_some(SkipReason::UpstreamFailed))
+}
