@@ -42,7 +42,8 @@ fn binary() -> &'static PathBuf {
         let own = std::env::current_exe().expect("a test knows its own path");
         let profile =
             own.parent().and_then(|deps| deps.parent()).expect("tests stand in target/PROFILE/deps");
-        let mut command = Command::new(env!("CARGO"));
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
         command.current_dir(repository()).args([
             "build",
             "--quiet",

@@ -1,5 +1,5 @@
 //! Runs the build commands of a manifest's components, each distinct one once, in the manifest's order.
-//! What they print goes to stderr as it is: stdout carries results only.
+//! Where what they print goes is handed in.
 
 use crate::app::Refusal;
 use crate::manifest::Manifest;
@@ -38,15 +38,15 @@ pub fn build_steps(manifest: &Manifest) -> Vec<BuildStep> {
     steps
 }
 
-/// Runs one command to its end.
-pub fn build(step: &BuildStep) -> Result<(), Refusal> {
+/// Runs one command to its end; what it prints goes to `out`.
+pub fn build(step: &BuildStep, out: Stdio) -> Result<(), Refusal> {
     let what = format!("the build command of {}", step.components.join(", "));
     let status = Command::new("sh")
         .arg("-c")
         .arg(&step.command)
         .current_dir(&step.folder)
         .stdin(Stdio::null())
-        .stdout(std::io::stderr())
+        .stdout(out)
         .status()
         .map_err(|error| {
             Refusal::new(format!("cannot start {what} in `{}`", step.folder.display()))

@@ -33,7 +33,11 @@ pub struct Forecast {
 }
 
 /// Looks ahead.
-pub async fn forecast(session: &Session, backend: &dyn Backend, cache: Option<&dyn Cache>) -> Result<Forecast, Error> {
+pub async fn forecast(
+    session: &Session,
+    backend: &dyn Backend,
+    cache: Option<&dyn Cache>,
+) -> Result<Forecast, Error> {
     let (stored, differences) = stored(session, backend).await?;
     let fates = engine::forecast(&session.bound, &session.targets.is_wanted, stored, cache).await?;
     let tasks = fates.into_iter().map(|(task, fate)| Planned { task, fate }).collect();

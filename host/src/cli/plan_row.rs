@@ -73,9 +73,13 @@ fn runs(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String
     match reason {
         Reason::NoCache => (Shown::Run, "there is no cache".to_owned()),
         Reason::CacheOff => (Shown::Run, "the manifest says `cache = false`".to_owned()),
-        Reason::Impure => (Shown::Run, "it is impure, and nobody vouches for it by `cache = true`".to_owned()),
+        Reason::Impure => {
+            (Shown::Run, "it is impure, and nobody vouches for it by `cache = true`".to_owned())
+        }
         Reason::NotCached => (Shown::Run, "the cache has no result of this call".to_owned()),
-        Reason::Elements { cached, total } => (Shown::Run, format!("the cache has {cached} of its {total} elements")),
+        Reason::Elements { cached, total } => {
+            (Shown::Run, format!("the cache has {cached} of its {total} elements"))
+        }
         Reason::InputsRun(tasks) => {
             (Shown::Unknown, format!("its inputs are not known before {} has run", names(tasks)))
         }
@@ -83,7 +87,8 @@ fn runs(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String
 }
 
 fn list(tasks: &[TaskIdx], name: &dyn Fn(&TaskIdx) -> String) -> String {
-    let mut names: Vec<String> = tasks.iter().take(MOST_NAMED).map(|task| format!("`{}`", name(task))).collect();
+    let mut names: Vec<String> =
+        tasks.iter().take(MOST_NAMED).map(|task| format!("`{}`", name(task))).collect();
     if tasks.len() > MOST_NAMED {
         names.push(format!("{} more", tasks.len() - MOST_NAMED));
     }
@@ -102,7 +107,8 @@ fn call(function: &Function) -> String {
 fn for_each(list: &crate::plan::ForEach, name: &dyn Fn(&TaskIdx) -> String) -> ForEachRow {
     let mut tasks = Vec::new();
     list.list.each_task(&mut |task| tasks.push(format!("task {}", name(&task))));
-    let over = if tasks.is_empty() { "a list of the manifest or its params".to_owned() } else { tasks.join(", ") };
+    let over =
+        if tasks.is_empty() { "a list of the manifest or its params".to_owned() } else { tasks.join(", ") };
     ForEachRow { item: list.item.clone(), over }
 }
 
@@ -119,13 +125,15 @@ fn purity(grants: &Grants) -> Purity {
         ("context", grants.context),
         ("keyvalue", !grants.keyvalue.is_empty()),
     ];
-    let because: Vec<String> = keys.iter().filter(|(_, given)| *given).map(|(key, _)| (*key).to_owned()).collect();
+    let because: Vec<String> =
+        keys.iter().filter(|(_, given)| *given).map(|(key, _)| (*key).to_owned()).collect();
     if because.is_empty() { Purity::Pure } else { Purity::Impure(because) }
 }
 
 /// What is granted, without the values of variables. Folders outside of the manifest's are marked.
 fn grants(grants: &Grants, session: &Session) -> Vec<String> {
-    let variables = grants.env.iter().map(|entry| format!("env {}", entry.value.split('=').next().unwrap_or_default()));
+    let variables =
+        grants.env.iter().map(|entry| format!("env {}", entry.value.split('=').next().unwrap_or_default()));
     let mut shown: Vec<String> = variables.collect();
     if !grants.args.is_empty() {
         shown.push(format!("args {}", grants.args.join(" ")));
@@ -142,8 +150,12 @@ fn grants(grants: &Grants, session: &Session) -> Vec<String> {
     shown.extend(grants.write.iter().map(|granted| folder("write", granted)));
     shown.extend(grants.http.iter().map(|prefix| format!("http {}", prefix.value.0)));
     shown.extend(grants.tcp.iter().map(|address| format!("tcp {}", address.value)));
-    let switches =
-        [("dns", grants.dns), ("clock", grants.clock), ("random", grants.random), ("context", grants.context)];
+    let switches = [
+        ("dns", grants.dns),
+        ("clock", grants.clock),
+        ("random", grants.random),
+        ("context", grants.context),
+    ];
     shown.extend(switches.iter().filter(|(_, given)| *given).map(|(key, _)| (*key).to_owned()));
     shown.extend(grants.keyvalue.iter().map(|bucket| format!("keyvalue {}", bucket.value)));
     shown
@@ -160,7 +172,9 @@ fn limits(task: &Task) -> Vec<String> {
     if task.retry.attempts.get() > 1 {
         shown.push(format!("{} attempts", task.retry.attempts));
     }
-    for (name, size, usual) in [("memory", memory, usual.memory), ("output", output, usual.output), ("logs", logs, usual.logs)] {
+    for (name, size, usual) in
+        [("memory", memory, usual.memory), ("output", output, usual.output), ("logs", logs, usual.logs)]
+    {
         if size != usual {
             shown.push(format!("{name} {size}"));
         }

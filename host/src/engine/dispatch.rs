@@ -46,7 +46,15 @@ impl Dispatcher {
     /// A host with `slots` places for guests and all of its resources free.
     pub(crate) fn new(shape: Arc<Shape>, slots: u32) -> Self {
         let free = shape.resources.iter().map(|resource| resource.amount).collect();
-        Self { shape, slots, free, held: HashMap::new(), running: 0, interrupt: Interrupt::None, progress: None }
+        Self {
+            shape,
+            slots,
+            free,
+            held: HashMap::new(),
+            running: 0,
+            interrupt: Interrupt::None,
+            progress: None,
+        }
     }
 
     /// What to ask the ledger for.

@@ -47,11 +47,14 @@ pub(crate) struct Host {
     pub(crate) jobs: JoinSet<Result<Settled, Error>>,
     /// The last that the ledger told.
     pub(crate) version: Version,
-    ctx: Arc<Context>,
+    /// What its jobs share.
+    pub(crate) ctx: Arc<Context>,
     dispatcher: Dispatcher,
     running: HashMap<Token, Running>,
     tokens: HashMap<Id, Token>,
     batch: Vec<Settled>,
+    /// What the commit under way settles; held until its answer is there, however long that takes.
+    under_way: Vec<Token>,
     has_heard: bool,
 }
 
@@ -73,6 +76,7 @@ impl Host {
             running: HashMap::new(),
             tokens: HashMap::new(),
             batch: Vec::new(),
+            under_way: Vec::new(),
             has_heard: true,
         }
     }
@@ -110,8 +114,9 @@ impl Host {
     pub(crate) fn commit(&mut self) -> Commit {
         self.has_heard = false;
         let batch = std::mem::take(&mut self.batch);
-        for settled in &batch {
-            self.dispatcher.released(settled.claim.token);
+        self.under_way = batch.iter().map(|settled| settled.claim.token).collect();
+        for token in &self.under_way {
+            self.dispatcher.released(*token);
         }
         let settlements = batch
             .iter()
@@ -127,6 +132,7 @@ impl Host {
     /// Tells what was committed and starts what was handed out.
     pub(crate) fn answered(&mut self, answer: Answer) -> Result<(), Error> {
         let Reply { verdicts, claims, blocked, progress, version } = answer.reply?;
+        self.under_way.clear();
         for (settled, verdict) in answer.batch.into_iter().zip(verdicts) {
             self.tell(settled, verdict);
         }
@@ -198,19 +204,29 @@ impl Host {
 
     /// Holds what this host has for another lease, and stops what it has lost.
     pub(crate) async fn renew(&mut self) -> Result<(), Error> {
-        let held = self.dispatcher.held();
+        let mut held = self.dispatcher.held();
+        held.extend(&self.under_way);
         if held.is_empty() {
             return Ok(());
         }
         for lost in self.ctx.ledger.renew(&held).await? {
-            self.hears_news();
             self.dispatcher.released(lost);
+            // What is not running any more was settled meanwhile, or its commit will tell that it was lost.
             if let Some(running) = self.running.remove(&lost) {
+                self.hears_news();
                 running.handle.abort();
                 self.record(&running.claim, Fact::TaskLeaseLost);
             }
         }
         Ok(())
+    }
+
+    /// Stops what still runs, now that nobody waits for it: the run has ended without it, or its backend is lost.
+    pub(crate) async fn close(&mut self) {
+        self.jobs.shutdown().await;
+        for (_, running) in std::mem::take(&mut self.running) {
+            self.record(&running.claim, Fact::TaskLeaseLost);
+        }
     }
 
     fn tell(&self, settled: Settled, verdict: Verdict) {

@@ -30,12 +30,12 @@ use crate::state::FailureRecord;
 use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::Stage;
+use crate::value::Type;
 use crate::value::case_name;
 use crate::value::compose_case;
 use crate::value::compose_list;
 use crate::value::compose_tuple;
 use crate::value::to_json_text;
-use crate::value::Type;
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -154,7 +154,11 @@ impl Job<'_> {
         if self.claim.attempt == 1 {
             self.ctx.announce(self.claim.node, self.subject(None));
         }
-        let shared = self.ctx.cache.as_ref().and_then(|_| keys::shared(&self.ctx.bound, self.task, &args, &self.ctx.digests));
+        let shared = self
+            .ctx
+            .cache
+            .as_ref()
+            .and_then(|_| keys::shared(&self.ctx.bound, self.task, &args, &self.ctx.digests));
         if let (Some(cache), Some(shared)) = (&self.ctx.cache, &shared)
             && let Some(stored) = cache.get(&[shared.key]).await?.pop().flatten()
             && stored.type_fingerprint == shared.type_fingerprint
@@ -172,7 +176,9 @@ impl Job<'_> {
                 }
                 Ok(finished(output(self.task, value), usage))
             }
-            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => Ok(self.erred(payload, usage)),
+            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => {
+                Ok(self.erred(payload, usage))
+            }
             Err(failure) => Ok(self.judge(failure)),
         }
     }
@@ -221,8 +227,7 @@ impl Job<'_> {
             Some(backtrace) => format!("{}\n{backtrace}", failure.message),
             None => failure.message,
         };
-        self.retry(failure.class, None, &message)
-            .unwrap_or_else(|| self.failed(failure.class, message, None))
+        self.retry(failure.class, None, &message).unwrap_or_else(|| self.failed(failure.class, message, None))
     }
 
     fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
@@ -295,7 +300,9 @@ impl Job<'_> {
     fn element_failed(&self, item: Option<u32>, record: &[u8]) -> Verdict {
         let item = item.unwrap_or_default();
         match FailureRecord::decode(record) {
-            Some(record) => self.failed(record.class, format!("element {item} failed: {}", record.message), None),
+            Some(record) => {
+                self.failed(record.class, format!("element {item} failed: {}", record.message), None)
+            }
             None => self.failed(FailureClass::Error, format!("element {item} failed"), None),
         }
     }

@@ -84,14 +84,19 @@ pub enum Ended {
 /// While an answer of the ledger is under way, what ends is collected for the next commit, leases are renewed, and
 /// guests are stopped if that is asked.
 pub async fn run(engine: Engine, settings: Settings) -> Result<Ended, Error> {
-    let mut interrupt = engine.interrupt.clone();
-    let mut renewal = tokio::time::interval((settings.lease / 3).max(Duration::from_millis(1)));
-    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let ledger = Arc::clone(&settings.ledger);
-    let slots = settings.slots;
-    let stored = settings.stored.clone();
+    let (slots, lease, stored) = (settings.slots, settings.lease, settings.stored.clone());
     let mut host = Host::new(context(engine, settings), slots);
     host.tell_stored(&stored);
+    let ended = work(&mut host, lease).await;
+    host.close().await;
+    ended
+}
+
+async fn work(host: &mut Host, lease: Duration) -> Result<Ended, Error> {
+    let mut renewal = tokio::time::interval((lease / 3).max(Duration::from_millis(1)));
+    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut interrupt = host.ctx.interrupt.clone();
+    let ledger = Arc::clone(&host.ctx.ledger);
     let mut commit = None;
     let mut is_interruptible = true;
     loop {

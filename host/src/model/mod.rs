@@ -17,7 +17,7 @@ mod verdict;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use datum::Datum;
-pub use digest::{Digest, Digester, DigestFault};
+pub use digest::{Digest, DigestFault, Digester};
 pub use duration::{DurationFault, parse_duration, show_duration};
 pub use fault::{Fault, Faults, Place, Source, Span, Spanned};
 pub use index::{TaskIdx, to_usize};

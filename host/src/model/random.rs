@@ -1,7 +1,6 @@
 //! The only door to chance on the host: run ids, host ids, jitter and secrets.
 //! Guests draw from a source of their own, seeded from the call.
 
-
 /// A small generator (SplitMix64, Steele et al. 2014); not for secrets.
 #[derive(Debug, Clone)]
 pub struct Random(u64);

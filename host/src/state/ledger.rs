@@ -23,7 +23,7 @@ pub trait Backend: Send + Sync {
     /// A run that exists with another digest is refused with [`crate::state::ErrorKind::OtherDigest`] unless the
     /// mode says otherwise. Stored results are kept, those of elements too; stored skips and failures are forgotten
     /// when a run that had ended, or that no host works on, is resumed. A host works on a run until its
-    /// [`Opened::ledger`] is dropped or, where its process is gone, until its lease has passed.
+    /// [`Opened::ledger`] is dropped; others may learn of that as late as its leases pass.
     ///
     /// A host that joins works on what the creator wanted, under the creator's policy. A run that another host works
     /// on is neither changed nor begun anew under it: that is refused with [`crate::state::ErrorKind::Held`].

@@ -1,10 +1,10 @@
 //! The port to where runs live: a process-level [`Backend`] named by a URI, and a run-level [`Ledger`].
 //! Stores bytes and decides what is ready; what the bytes mean and how tasks execute is for others.
 
-mod error;
-mod failure;
 mod ledger;
 mod shape;
+mod error;
+mod failure;
 mod uri;
 mod factory;
 mod memory;

@@ -27,7 +27,7 @@ pub(crate) fn build_all(resolved: &Resolved) -> Result<usize, Error> {
     let steps = app::build_steps(manifest);
     for step in &steps {
         say(&format!("building {}: {}\n", step.components.join(", "), step.command));
-        app::build(step)?;
+        app::build(step, std::io::stderr().into())?;
     }
     Ok(steps.len())
 }

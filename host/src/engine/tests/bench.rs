@@ -1,4 +1,4 @@
-//! What the tests are written with: plans in few words, an invoker that follows a script, and a report of a run.
+//! What the tests are written with: an invoker that follows a script, and a report of a run.
 //! Nothing is judged here.
 
 use crate::cache::Cache;
@@ -10,6 +10,8 @@ use crate::engine::Settings;
 use crate::engine::outputs;
 use crate::engine::run;
 use crate::engine::shape;
+use crate::engine::tests::draft::run_id;
+use crate::engine::tests::draft::string;
 use crate::events::Event;
 use crate::events::Recorder;
 use crate::events::Sink;
@@ -20,43 +22,20 @@ use crate::invoke::Invoker;
 use crate::invoke::Outcome;
 use crate::invoke::Returned;
 use crate::invoke::Usage;
-use crate::manifest::Grants;
-use crate::model::Digest;
 use crate::model::FailureClass;
 use crate::model::FailurePolicy;
-use crate::model::Limits;
 use crate::model::ManualClock;
-use crate::model::Name;
-use crate::model::Path;
-use crate::model::RunId;
 use crate::model::Size;
-use crate::model::Source;
-use crate::model::TaskIdx;
-use crate::plan::Binding;
 use crate::plan::Bound;
-use crate::plan::CacheRule;
-use crate::plan::Demand;
-use crate::plan::DemandClause;
-use crate::plan::ForEach;
-use crate::plan::Function;
-use crate::plan::Gate;
-use crate::plan::Given;
-use crate::plan::OnError;
-use crate::plan::Output;
-use crate::plan::Plan;
-use crate::plan::Retry;
-use crate::plan::Task;
-use crate::plan::bind;
 use crate::state::Backend;
+use crate::state::Error;
 use crate::state::HostId;
+use crate::state::Ledger;
 use crate::state::MemoryBackend;
 use crate::state::Mode;
 use crate::state::OpenRequest;
 use crate::state::Opened;
-use crate::value::Export;
-use crate::value::Signature;
-use crate::value::Type;
-use crate::value::assign;
+use crate::state::Shape;
 use crate::value::to_json_text;
 use crate::value::wire;
 use async_trait::async_trait;
@@ -65,192 +44,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-
-/// A plan that is being written. Every parameter and result is a string unless said otherwise.
-pub(crate) struct Draft {
-    pub(crate) tasks: Vec<Task>,
-    pub(crate) resources: Vec<crate::plan::Resource>,
-}
-
-impl Draft {
-    pub(crate) fn new() -> Self {
-        Self { tasks: Vec::new(), resources: Vec::new() }
-    }
-
-    /// Adds a task with arguments.
-    pub(crate) fn task(&mut self, name: &str, args: Vec<Binding>) -> &mut Task {
-        self.tasks.push(Task {
-            name: Name::new(name).unwrap(),
-            function: self.tasks.len(),
-            args,
-            when: None,
-            for_each: Vec::new(),
-            max_parallel: None,
-            waits_for: Vec::new(),
-            after: Vec::new(),
-            demand: None,
-            output: Some(Type::String),
-            value: Some(Type::String),
-            error: Some(Type::String),
-            retry: Retry::default(),
-            timeout: Duration::from_mins(5),
-            limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
-            resources: Vec::new(),
-            priority: 0,
-            height: 1,
-            cache: CacheRule::Off,
-            on_error: OnError::Fail,
-            is_consumed: false,
-        });
-        self.tasks.last_mut().unwrap()
-    }
-
-    /// The plan with its inputs; each task is an output of the run.
-    pub(crate) fn bound(mut self) -> Arc<Bound> {
-        for task in &mut self.tasks {
-            task.waits_for = waits_for(task);
-        }
-        for at in (0..self.tasks.len()).rev() {
-            for upstream in self.tasks[at].waits_for.clone() {
-                let height = self.tasks[at].height + 1;
-                let upstream = &mut self.tasks[upstream.index()];
-                upstream.height = upstream.height.max(height);
-            }
-        }
-        let plan = Plan {
-            name: Name::new("test").unwrap(),
-            order: (0..self.tasks.len()).map(idx).collect(),
-            functions: self.tasks.iter().map(function).collect(),
-            inputs: Vec::new(),
-            outputs: (0..).zip(&self.tasks).map(|(at, task)| output(idx(at), task)).collect(),
-            resources: self.resources,
-            tasks: self.tasks,
-        };
-        let grants = plan.functions.iter().map(|_| Digest::of(b"no grants")).collect();
-        let source = Source { name: "cascade.toml".into(), text: "".into() };
-        let given = Given { inputs: Vec::new(), grants, run: &run_id() };
-        Arc::new(bind(&Arc::new(plan), given, &source).unwrap())
-    }
-}
-
-fn waits_for(task: &Task) -> Vec<TaskIdx> {
-    let mut all = task.after.clone();
-    let lists = task.for_each.iter().map(|list| &list.list);
-    let conditions = task.when.iter().map(|when| &when.subject);
-    task.args.iter().chain(lists).chain(conditions).for_each(|binding| strict(binding, &mut all));
-    for gate in task.demand.iter().flat_map(|demand| &demand.any).flat_map(|clause| &clause.gates) {
-        strict(&gate.selector, &mut all);
-    }
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-/// Tasks that are read whatever a select chooses.
-fn strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
-    match binding {
-        Binding::Select { selector, .. } => strict(selector, all),
-        other => other.each_task(&mut |task| all.push(task)),
-    }
-}
-
-fn function(task: &Task) -> Function {
-    let params = (0..).zip(&task.args).map(|(at, _): (u32, _)| (format!("p{at}").into(), Type::String));
-    Function {
-        component: 0,
-        component_name: Name::new("component").unwrap(),
-        digest: Digest::of(b"component"),
-        export: Export {
-            interface: None,
-            function: task.name.as_str().into(),
-            signature: Ok(Signature { params: params.collect(), result: Some(Type::String) }),
-        },
-        grants: Grants::default(),
-    }
-}
-
-fn output(task: TaskIdx, shape: &Task) -> Output {
-    let ty = shape.output.clone().unwrap_or(Type::Bool);
-    let binding = Binding::Task {
-        task,
-        path: Path::root(),
-        conversion: assign(&ty, &ty).unwrap(),
-        ty: ty.clone(),
-        default: None,
-    };
-    Output { name: shape.name.to_string(), binding, ty }
-}
-
-pub(crate) fn idx(at: usize) -> TaskIdx {
-    TaskIdx::new(u32::try_from(at).unwrap())
-}
-
-pub(crate) fn run_id() -> RunId {
-    RunId::new("run-1").unwrap()
-}
-
-/// A literal.
-pub(crate) fn literal(text: &str) -> Binding {
-    Binding::Constant(string(text))
-}
-
-/// The whole output of a task.
-pub(crate) fn from(task: usize) -> Binding {
-    part_of(task, &Type::String, "", &Type::String)
-}
-
-/// The whole output of a task, or a literal if it was skipped.
-pub(crate) fn from_or(task: usize, default: &str) -> Binding {
-    match from(task) {
-        Binding::Task { task, path, ty, conversion, .. } => {
-            Binding::Task { task, path, ty, conversion, default: Some(string(default)) }
-        }
-        other => other,
-    }
-}
-
-/// A part of a task's output, as it is.
-pub(crate) fn part_of(task: usize, whole: &Type, path: &str, part: &Type) -> Binding {
-    let path = if path.is_empty() { Path::root() } else { Path::parse(path).unwrap() };
-    let conversion = assign(part, part).unwrap();
-    Binding::Task { task: idx(task), path, ty: whole.clone(), conversion, default: None }
-}
-
-/// The element of the first list.
-pub(crate) fn item() -> Binding {
-    let conversion = assign(&Type::String, &Type::String).unwrap();
-    Binding::Item { item: 0, path: Path::root(), ty: Type::String, conversion }
-}
-
-/// A choice between two tasks.
-pub(crate) fn select(selector: Binding, cases: &[(&str, Binding)]) -> Binding {
-    let cases = cases.iter().map(|(name, case)| ((*name).to_owned(), case.clone())).collect();
-    Binding::Select { selector: Box::new(selector), ty: Type::String, cases, default: None }
-}
-
-/// Needed if a selector outside of any `for-each` chooses a case.
-pub(crate) fn demand(selector: Binding, case: &str) -> Option<Arc<Demand>> {
-    let gate = Gate { within: None, selector, ty: Type::String, case: case.into() };
-    Some(Arc::new(Demand { any: vec![DemandClause { gates: vec![gate], consumer: None }] }))
-}
-
-/// A literal list to run over.
-pub(crate) fn over(items: &[&str]) -> ForEach {
-    let parts = items.iter().map(|item| literal(item)).collect();
-    ForEach { item: "x".into(), list: Binding::List(Type::String, parts), ty: strings() }
-}
-
-/// `list<string>`
-pub(crate) fn strings() -> Type {
-    Type::List(Arc::new(Type::String))
-}
-
-/// The stored form of a string.
-pub(crate) fn string(text: &str) -> Bytes {
-    let mut out = Vec::new();
-    wire::put_str(&mut out, text);
-    out.into()
-}
 
 /// What a call does.
 pub(crate) struct Act {
@@ -362,6 +155,8 @@ pub(crate) struct Bench {
     /// The lease that the engine believes in; a longer one than the ledger's stands for a host that is paused.
     pub(crate) lease: Duration,
     pub(crate) interrupt: watch::Sender<Interrupt>,
+    /// What stands between the engine and its ledger.
+    pub(crate) between: fn(Arc<dyn Ledger>) -> Arc<dyn Ledger>,
     pub(crate) hosts: Mutex<u32>,
 }
 
@@ -377,12 +172,13 @@ impl Bench {
             targets: None,
             lease: LEASE,
             interrupt: watch::Sender::new(Interrupt::None),
+            between: |ledger| ledger,
             hosts: Mutex::new(0),
         }
     }
 
     /// Opens the run as another host.
-    pub(crate) async fn open(&self, bound: &Arc<Bound>) -> (Opened, Arc<crate::state::Shape>) {
+    pub(crate) async fn open(&self, bound: &Arc<Bound>) -> (Opened, Arc<Shape>) {
         let count = bound.plan().tasks().len();
         let is_wanted: Vec<bool> = match &self.targets {
             None => vec![true; count],
@@ -414,13 +210,22 @@ impl Bench {
         bound: &Arc<Bound>,
         script: impl Fn(&Call) -> Act + Send + Sync + 'static,
     ) -> Report {
+        self.try_run(bound, script).await.unwrap()
+    }
+
+    /// The same, where the backend may fail.
+    pub(crate) async fn try_run(
+        &self,
+        bound: &Arc<Bound>,
+        script: impl Fn(&Call) -> Act + Send + Sync + 'static,
+    ) -> Result<Report, Error> {
         let (opened, shape) = self.open(bound).await;
         let script: Script = Box::new(script);
         let invoker = Arc::new(Scripted { script, began: Instant::now(), made: Mutex::default() });
         let lines = Arc::new(Lines::default());
-        let recorder = Recorder::new(Arc::new(ManualClock::default()), vec![Arc::clone(&lines) as Arc<dyn Sink>]);
+        let recorder = Recorder::new(Arc::new(ManualClock::default()), vec![Arc::<Lines>::clone(&lines)]);
         let engine = Engine {
-            invoker: Arc::clone(&invoker) as Arc<dyn Invoker>,
+            invoker: Arc::<Scripted>::clone(&invoker),
             cache: self.cache.clone(),
             recorder,
             interrupt: self.interrupt.subscribe(),
@@ -428,7 +233,7 @@ impl Bench {
         let settings = Settings {
             run: run_id(),
             bound: Arc::clone(bound),
-            ledger: Arc::clone(&opened.ledger),
+            ledger: (self.between)(Arc::clone(&opened.ledger)),
             shape,
             epoch: opened.epoch,
             stored: opened.stored.clone(),
@@ -437,12 +242,12 @@ impl Bench {
             seed: 1,
         };
         let ended = tokio::time::timeout(Duration::from_hours(1), run(engine, settings)).await;
-        let ended = ended.expect("the run hangs").unwrap();
+        let ended = ended.expect("the run hangs")?;
         let outputs = outputs(bound, &*opened.ledger).await.unwrap();
         let outputs = outputs.into_iter().map(|(name, value)| (name, show(value))).collect();
         let made = invoker.made.lock().unwrap().clone();
         let lines = lines.0.lock().unwrap().clone();
-        Report { ended, made, lines, outputs }
+        Ok(Report { ended, made, lines, outputs })
     }
 }
 
@@ -486,13 +291,17 @@ impl Report {
     /// The first event of a node with this name.
     pub(crate) fn event(&self, of: &str, event: &str) -> &serde_json::Value {
         let name = format!("task.{event}");
-        let found = self.lines.iter().find(|line| line_node(line).as_deref() == Some(of) && line["event"] == name);
+        let found =
+            self.lines.iter().find(|line| line_node(line).as_deref() == Some(of) && line["event"] == name);
         found.unwrap_or_else(|| panic!("no {event} of {of}: {:#?}", self.lines))
     }
 
     /// The first call of a node.
     pub(crate) fn call(&self, of: &str) -> &Made {
-        self.made.iter().find(|made| made.node == of).unwrap_or_else(|| panic!("{of} was not called: {:?}", self.made))
+        self.made
+            .iter()
+            .find(|made| made.node == of)
+            .unwrap_or_else(|| panic!("{of} was not called: {:?}", self.made))
     }
 
     /// The calls, in order.

@@ -4,6 +4,7 @@ use crate::cache::Cache;
 use crate::cache::MemoryCache;
 use crate::engine::Ended;
 use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
 use crate::model::RunStatus;
 use crate::plan::CacheRule;
 use crate::plan::OnError;
@@ -57,7 +58,8 @@ async fn an_entry_of_another_type_is_no_hit() {
     let cache = cache();
     with(&cache).run(&cached(|_| {}), echo).await;
     let option = Type::Option(Arc::new(Type::String));
-    let bound = cached(|draft| (draft.tasks[1].value, draft.tasks[1].output) = (Some(option.clone()), Some(option)));
+    let bound =
+        cached(|draft| (draft.tasks[1].value, draft.tasks[1].output) = (Some(option.clone()), Some(option)));
     assert_eq!(with(&cache).run(&bound, echo).await.calls(), ["b"]);
 }
 

@@ -2,6 +2,7 @@
 
 use crate::engine::Ended;
 use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
 use crate::model::RunStatus;
 use crate::value::Type;
 
@@ -12,11 +13,12 @@ async fn a_task_starts_when_its_own_inputs_are_there() {
     draft.task("fast", vec![]);
     draft.task("next", vec![from(1)]);
     draft.task("all", vec![from(0), from(2)]);
-    let report = Bench::new().run(&draft.bound(), |call| match call.attempt.task.as_str() {
-        "slow" => returns(500, "s"),
-        _ => echo(call),
-    })
-    .await;
+    let report = Bench::new()
+        .run(&draft.bound(), |call| match call.attempt.task.as_str() {
+            "slow" => returns(500, "s"),
+            _ => echo(call),
+        })
+        .await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
     assert_eq!((report.call("next").began, report.call("all").began), (10, 500));
     assert_eq!(report.output("all"), "\"all(s,next(fast()))\"");
@@ -85,11 +87,12 @@ async fn a_path_picks_a_part_and_a_miss_fails_with_class_input() {
     draft.task("miss", vec![part_of(0, &strings(), "[7]", &Type::String)]);
     let mut bench = Bench::new();
     bench.policy = crate::model::FailurePolicy::KeepGoing;
-    let report = bench.run(&draft.bound(), |call| match call.attempt.task.as_str() {
-        "list" => gives(1, crate::value::compose_tuple(&[string("x"), string("y")])),
-        _ => echo(call),
-    })
-    .await;
+    let report = bench
+        .run(&draft.bound(), |call| match call.attempt.task.as_str() {
+            "list" => gives(1, crate::value::compose_tuple(&[string("x"), string("y")])),
+            _ => echo(call),
+        })
+        .await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
     assert_eq!(report.output("hit"), "\"hit(y)\"");
     let failed = report.event("miss", "failed");

@@ -2,6 +2,7 @@
 
 use crate::engine::Ended;
 use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
 use crate::invoke::Call;
 use crate::model::FailureClass;
 use crate::model::FailurePolicy;
@@ -56,15 +57,14 @@ async fn lists_are_zipped_and_must_be_equally_long() {
         }
         draft.tasks[0].args.push(other);
         let report = Bench::new().run(&draft.bound(), echo).await;
-        match output {
-            Some(output) => assert_eq!(report.output("each"), output),
-            None => {
-                let failed = report.event("each", "failed");
-                assert_eq!(failed["class"], "input");
-                let message = "the lists of `for-each` differ in length: `x` has 2, `y` has 1";
-                assert_eq!((&failed["error"], report.made.len()), (&message.into(), 0));
-            }
+        if let Some(output) = output {
+            assert_eq!(report.output("each"), output);
+            continue;
         }
+        let failed = report.event("each", "failed");
+        assert_eq!(failed["class"], "input");
+        let message = "the lists of `for-each` differ in length: `x` has 2, `y` has 1";
+        assert_eq!((&failed["error"], report.made.len()), (&message.into(), 0));
     }
 }
 
@@ -140,7 +140,10 @@ async fn errors_as_values_make_a_list_of_results() {
     draft.tasks[0].on_error = OnError::Value;
     draft.tasks[0].output = Some(Type::List(Arc::new(Type::Result(Arc::new(result)))));
     let report = Bench::new()
-        .run(&draft.bound(), |call| if call.attempt.item == Some(0) { errs(1, "no") } else { returns(1, "yes") })
+        .run(
+            &draft.bound(),
+            |call| if call.attempt.item == Some(0) { errs(1, "no") } else { returns(1, "yes") },
+        )
         .await;
     assert_eq!(report.output("each"), r#"[{"err":"no"},{"ok":"yes"}]"#);
     assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));

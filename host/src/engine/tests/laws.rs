@@ -4,11 +4,13 @@
 use crate::engine::Ended;
 use crate::engine::Interrupt;
 use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
 use crate::invoke::Call;
 use crate::model::FailureClass;
 use crate::model::FailurePolicy;
 use crate::model::Random;
 use crate::model::RunStatus;
+use crate::model::to_usize;
 use crate::plan::Bound;
 use crate::plan::Condition;
 use proptest::prelude::*;
@@ -34,7 +36,8 @@ fn plan(seed: u64) -> Arc<Bound> {
         };
         let (first, second) = (read(&mut random), read(&mut random));
         let when = read(&mut random);
-        let selected = select(literal(["l", "r"][pick(&mut random, 2)]), &[("l", first.clone()), ("r", second.clone())]);
+        let selected =
+            select(literal(["l", "r"][pick(&mut random, 2)]), &[("l", first.clone()), ("r", second.clone())]);
         let task = draft.task(&format!("t{at}"), vec![first, second]);
         task.priority = i8::try_from(pick(&mut random, 3)).unwrap();
         match pick(&mut random, 6) {
@@ -92,14 +95,18 @@ fn check(bound: &Bound, report: &Report) {
         }
     }
     assert!(ends.values().all(|times| *times == 1), "{ends:?}");
-    assert_eq!(started.values().sum::<u32>() as usize, report.made.len());
+    assert_eq!(to_usize(started.values().sum()), report.made.len());
     for (at, task) in bound.plan().tasks().iter().enumerate() {
-        let begins = report.made.iter().filter(|made| made.node.split('[').next() == Some(task.name.as_str()));
+        let begins =
+            report.made.iter().filter(|made| made.node.split('[').next() == Some(task.name.as_str()));
         for made in begins {
             for upstream in &bound.plan().tasks()[at].waits_for {
                 let name = bound.plan().tasks()[upstream.index()].name.as_str();
                 let late = report.made.iter().filter(|other| other.node.split('[').next() == Some(name));
-                assert!(late.clone().all(|other| other.ended.is_some_and(|ended| ended <= made.began)), "{made:?}");
+                assert!(
+                    late.clone().all(|other| other.ended.is_some_and(|ended| ended <= made.began)),
+                    "{made:?}"
+                );
             }
         }
     }
@@ -175,4 +182,25 @@ proptest! {
         prop_assert_eq!(one.outputs(), whole.outputs());
         prop_assert_eq!(one.made.len() + other.made.len(), whole.made.len());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hosts_on_many_threads_miss_no_wake_up() {
+    let runs = async {
+        for seed in 0..150 {
+            let bound = plan(seed);
+            let bench = Bench { slots: 2, policy: FailurePolicy::KeepGoing, ..Bench::new() };
+            let at_once = |call: &Call| returns(0, call.attempt.task.as_str());
+            let reports = tokio::join!(
+                bench.run(&bound, at_once),
+                bench.run(&bound, at_once),
+                bench.run(&bound, at_once)
+            );
+            assert_eq!(reports.0.outputs(), reports.1.outputs());
+            assert_eq!(reports.0.outputs(), reports.2.outputs());
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), runs)
+        .await
+        .expect("a host waits for what has happened already");
 }

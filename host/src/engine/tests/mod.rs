@@ -1,6 +1,7 @@
 //! The engine from outside: plans made by hand, a scripted invoker, the memory ledger, paused time.
 //! Parsing, typing and sandboxes are tested where they stand.
 
+mod draft;
 mod bench;
 mod flow;
 mod skipping;
@@ -10,4 +11,5 @@ mod resources;
 mod caching;
 mod stopping;
 mod sharing;
+mod backends;
 mod laws;

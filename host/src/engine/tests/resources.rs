@@ -1,13 +1,18 @@
 //! Resources of the manifest and the host's memory bound which guests run together.
 
 use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
 use crate::model::Name;
 use crate::model::Size;
 use crate::plan::Resource;
 
-fn pool(amount: u32, is_shared: bool) -> Draft {
+fn gpu() -> Resource {
+    Resource { name: Name::new("gpu").unwrap(), amount: 1, is_shared: false }
+}
+
+fn pool(resource: Resource) -> Draft {
     let mut draft = Draft::new();
-    draft.resources.push(Resource { name: Name::new("gpu").unwrap(), amount, is_shared });
+    draft.resources.push(resource);
     for name in ["a", "b", "c"] {
         draft.task(name, vec![]).resources = vec![(0, 1)];
     }
@@ -18,7 +23,7 @@ fn pool(amount: u32, is_shared: bool) -> Draft {
 #[tokio::test(start_paused = true)]
 async fn a_resource_is_taken_while_a_guest_runs() {
     for is_shared in [true, false] {
-        let report = Bench::new().run(&pool(1, is_shared).bound(), echo).await;
+        let report = Bench::new().run(&pool(Resource { is_shared, ..gpu() }).bound(), echo).await;
         let began = |task: &str| report.call(task).began;
         assert_eq!((began("a"), began("b"), began("c"), began("free")), (0, 10, 20, 0));
         assert_eq!(report.events("b"), ["ready", "blocked", "started", "finished"]);
@@ -30,7 +35,7 @@ async fn a_resource_is_taken_while_a_guest_runs() {
 async fn hosts_count_their_own_resources_and_share_the_runs() {
     for (is_shared, together) in [(false, 2), (true, 1)] {
         let bench = Bench::new();
-        let bound = pool(1, is_shared).bound();
+        let bound = pool(Resource { is_shared, ..gpu() }).bound();
         let (one, other) = tokio::join!(bench.run(&bound, echo), bench.run(&bound, echo));
         let began = one.made.iter().chain(&other.made).filter(|made| made.node != "free" && made.began == 0);
         assert_eq!(began.count(), together);

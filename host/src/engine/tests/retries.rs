@@ -2,6 +2,7 @@
 
 use crate::engine::Ended;
 use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
 use crate::invoke::Call;
 use crate::model::FailureClass;
 use crate::model::RunStatus;
@@ -45,7 +46,10 @@ async fn attempts_follow_each_other_with_growing_waits() {
     let told = ["ready", "started", "retrying", "started", "retrying", "started", "finished"];
     assert_eq!(report.events("task"), told);
     let retrying = report.event("task", "retrying");
-    assert_eq!((&retrying["delay_ms"], &retrying["class"], &retrying["attempt"]), (&100.into(), &"trap".into(), &1.into()));
+    assert_eq!(
+        (&retrying["delay_ms"], &retrying["class"], &retrying["attempt"]),
+        (&100.into(), &"trap".into(), &1.into())
+    );
     assert_eq!(report.event("task", "finished")["attempt"], 3);
 }
 

@@ -2,6 +2,7 @@
 
 use crate::engine::Ended;
 use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
 use crate::invoke::Call;
 use crate::model::RunStatus;
 use crate::plan::Bound;
@@ -25,7 +26,10 @@ async fn hosts_share_the_work_and_end_alike() {
     let bound = draft.bound();
     let bench = Bench { slots: 2, ..Bench::new() };
     let (one, other) = tokio::join!(bench.run(&bound, echo), bench.run(&bound, echo));
-    assert_eq!((one.ended, other.ended), (Ended::Run(RunStatus::Succeeded), Ended::Run(RunStatus::Succeeded)));
+    assert_eq!(
+        (one.ended, other.ended),
+        (Ended::Run(RunStatus::Succeeded), Ended::Run(RunStatus::Succeeded))
+    );
     assert_eq!(one.made.len() + other.made.len(), 5);
     assert_eq!(one.outputs(), other.outputs());
 }
@@ -72,7 +76,10 @@ async fn a_task_that_every_host_loses_is_failed_as_lost() {
     let report = bench.run(&bound, echo).await;
     assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 0));
     let failed = report.event("poison", "failed");
-    assert_eq!((&failed["class"], &failed["error"]), (&"lost".into(), &"4 hosts in a row lost this task".into()));
+    assert_eq!(
+        (&failed["class"], &failed["error"]),
+        (&"lost".into(), &"4 hosts in a row lost this task".into())
+    );
 }
 
 /// Takes the only task over as soon as its lease has passed, and settles it at once.
@@ -124,4 +131,38 @@ async fn only_targets_run() {
     assert_eq!((report.ended, report.calls()), (Ended::Run(RunStatus::Succeeded), vec!["a", "b"]));
     let bench = Bench { targets: None, ..bench };
     assert_eq!(bench.run(&bound, echo).await.calls(), ["c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_case_that_is_no_target_fails_with_class_input() {
+    let mut draft = Draft::new();
+    draft.task("selector", vec![literal("l")]);
+    draft.task("left", vec![]);
+    draft.task("end", vec![select(from(0), &[("l", from(1))])]);
+    let bench = Bench { targets: Some(vec![0, 2]), ..Bench::new() };
+    let report = bench
+        .run(&draft.bound(), |call| returns(1, texts(&call.args).first().map_or("", String::as_str)))
+        .await;
+    assert_eq!(
+        report.event("end", "failed")["error"],
+        "it needs task `left`, which is not a target of this run"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_without_a_run_left_stops_its_guests() {
+    let mut draft = Draft::new();
+    draft.task("task", vec![]);
+    let bound = draft.bound();
+    let bench = Bench { lease: LEASE * 6, slots: 1, ..Bench::new() };
+    let ends = async {
+        let (other, _) = bench.open(&bound).await;
+        tokio::time::sleep(LEASE + Duration::from_secs(1)).await;
+        let claim = other.ledger.commit(vec![], want(1)).await.unwrap().claims.pop().unwrap();
+        let settlement = Settlement { token: claim.token, outcome: Outcome::Done(string("theirs")) };
+        other.ledger.commit(vec![settlement], want(0)).await.unwrap();
+    };
+    let (report, ()) = tokio::join!(bench.run(&bound, |_| returns(60_000, "mine")), ends);
+    assert_eq!((report.ended, report.output("task")), (Ended::Run(RunStatus::Succeeded), "\"theirs\""));
+    assert_eq!(report.events("task"), ["ready", "started", "lease_lost"]);
 }

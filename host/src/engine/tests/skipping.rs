@@ -2,6 +2,7 @@
 
 use crate::engine::Ended;
 use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
 use crate::engine::tests::flow::never;
 use crate::model::FailureClass;
 use crate::model::FailurePolicy;
@@ -41,8 +42,8 @@ async fn a_condition_may_read_a_task() {
 fn choice(selector: &str) -> Draft {
     let mut draft = Draft::new();
     draft.task("selector", vec![literal(selector)]);
-    draft.task("left", vec![]).demand = demand(from(0), "l");
-    draft.task("right", vec![]).demand = demand(from(0), "r");
+    draft.task("left", vec![]).demand = Some(demand(from(0), "l"));
+    draft.task("right", vec![]).demand = Some(demand(from(0), "r"));
     draft.task("end", vec![select(from(0), &[("l", from(1)), ("r", from(2))])]);
     draft
 }
@@ -83,15 +84,19 @@ async fn a_failure_skips_what_needs_it_and_nothing_new_starts() {
     draft.task("needs", vec![from(0)]);
     draft.task("ordered", vec![]).after = vec![idx(0)];
     draft.task("later", vec![from(1)]);
-    let report = Bench::new().run(&draft.bound(), |call| match call.attempt.task.as_str() {
-        "bad" => fails(5, FailureClass::Trap),
-        _ => echo(call),
-    })
-    .await;
+    let report = Bench::new()
+        .run(&draft.bound(), |call| match call.attempt.task.as_str() {
+            "bad" => fails(5, FailureClass::Trap),
+            _ => echo(call),
+        })
+        .await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
     assert_eq!(report.calls(), ["bad", "running"]);
     assert_eq!((report.output("needs"), report.output("ordered")), ("UpstreamFailed", "UpstreamFailed"));
-    assert_eq!((report.output("running"), report.output("later")), ("\"running()\"", "missing: its task has not finished"));
+    assert_eq!(
+        (report.output("running"), report.output("later")),
+        ("\"running()\"", "missing: its task has not finished")
+    );
     assert_eq!(report.events("bad"), ["ready", "started", "failed"]);
     assert_eq!(report.event("bad", "failed")["class"], "trap");
 }
@@ -107,11 +112,12 @@ async fn keep_going_finishes_every_branch_that_does_not_need_the_failed_task() {
     draft.task("direct", vec![from_or(0, "d")]);
     let mut bench = Bench::new();
     bench.policy = FailurePolicy::KeepGoing;
-    let report = bench.run(&draft.bound(), |call| match call.attempt.task.as_str() {
-        "bad" => errs(5, "no"),
-        _ => echo(call),
-    })
-    .await;
+    let report = bench
+        .run(&draft.bound(), |call| match call.attempt.task.as_str() {
+            "bad" => errs(5, "no"),
+            _ => echo(call),
+        })
+        .await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
     assert_eq!((report.output("needs"), report.output("branch")), ("UpstreamFailed", "\"branch(good())\""));
     // A default never stands in for a failure: a result made with it would be kept when the run is resumed.

@@ -3,6 +3,7 @@
 use crate::engine::Ended;
 use crate::engine::Interrupt;
 use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
 use crate::model::FailureClass;
 use crate::model::FailurePolicy;
 use crate::model::RunStatus;
@@ -36,7 +37,10 @@ async fn draining_starts_nothing_and_commits_what_runs() {
     bench.interrupt.send_replace(Interrupt::None);
     let report = bench.run(&bound, slow).await;
     assert_eq!((report.ended, report.calls()), (Ended::Run(RunStatus::Succeeded), vec!["c"]));
-    assert_eq!((report.events("a"), report.events("b")), (vec!["stored".to_owned()], vec!["stored".to_owned()]));
+    assert_eq!(
+        (report.events("a"), report.events("b")),
+        (vec!["stored".to_owned()], vec!["stored".to_owned()])
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,11 +60,12 @@ async fn aborting_stops_guests_and_their_tasks_run_again_later() {
 async fn fail_fast_stops_running_guests() {
     let bench = Bench { policy: FailurePolicy::FailFast, ..Bench::new() };
     let bound = two_steps().bound();
-    let report = bench.run(&bound, |call| match call.attempt.task.as_str() {
-        "a" => fails(10, FailureClass::Trap),
-        _ => slow(call),
-    })
-    .await;
+    let report = bench
+        .run(&bound, |call| match call.attempt.task.as_str() {
+            "a" => fails(10, FailureClass::Trap),
+            _ => slow(call),
+        })
+        .await;
     assert_eq!((report.ended, report.call("b").ended), (Ended::Run(RunStatus::Failed), None));
     assert_eq!(report.event("b", "failed")["class"], "cancelled");
     assert_eq!(report.output("c"), "UpstreamFailed");
@@ -76,7 +81,10 @@ async fn a_cancelled_run_stops_on_every_host_and_can_be_resumed() {
         watcher.ledger.cancel().await.unwrap();
     };
     let (one, other, ()) = tokio::join!(bench.run(&bound, slow), bench.run(&bound, slow), cancel);
-    assert_eq!((one.ended, other.ended), (Ended::Run(RunStatus::Cancelled), Ended::Run(RunStatus::Cancelled)));
+    assert_eq!(
+        (one.ended, other.ended),
+        (Ended::Run(RunStatus::Cancelled), Ended::Run(RunStatus::Cancelled))
+    );
     drop(watcher);
     let report = bench.run(&bound, slow).await;
     assert_eq!((report.ended, report.calls()), (Ended::Run(RunStatus::Succeeded), vec!["b"]));

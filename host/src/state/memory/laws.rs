@@ -228,3 +228,26 @@ fn elements_cost_nothing_before_they_are_claimed() {
     let (claims, live) = commit(vec![Settlement { token: claims[1].token, outcome: done }], 0);
     assert_eq!((claims.len(), live), (0, 2));
 }
+
+#[test]
+fn what_is_overdue_after_a_failure_may_still_be_settled_or_renewed() {
+    let mut shape = graph(&mut Random::seeded(1), 3);
+    for task in &mut shape.tasks {
+        (task.class, task.is_for_each) = (0, false);
+        task.dependents.clear();
+    }
+    let mut machine = machine(&Arc::new(shape), FailurePolicy::Finish);
+    let host = HostId("h".into());
+    let at = |secs| Caller { host: &host, lease: Duration::from_secs(1), now: Duration::from_secs(secs) };
+    let claims = machine.commit(&at(0), vec![], Want { slots: 3, free: vec![] }).unwrap().claims;
+    let settle = |claim: &Claim, outcome| vec![Settlement { token: claim.token, outcome }];
+    machine.commit(&at(0), settle(&claims[0], Outcome::Failed(b"no"[..].into())), Want::default()).unwrap();
+    // The only host was paused for longer than its leases.
+    assert_eq!(machine.renew(&at(9), &[claims[1].token]), []);
+    let done =
+        machine.commit(&at(9), settle(&claims[2], Outcome::Done(b"x"[..].into())), Want::default()).unwrap();
+    assert_eq!((done.verdicts, machine.is_running()), (vec![Verdict::Committed], true));
+    let last =
+        machine.commit(&at(9), settle(&claims[1], Outcome::Done(b"x"[..].into())), Want::default()).unwrap();
+    assert_eq!((last.verdicts, machine.progress().status), (vec![Verdict::Committed], RunStatus::Failed));
+}

@@ -173,6 +173,7 @@ impl Machine {
                 }
             }
         }
+        self.conclude();
         lost
     }
 
@@ -194,7 +195,8 @@ impl Machine {
         self.conclude();
     }
 
-    /// Does what is due: leases that have passed, delays that are over.
+    /// Does what is due: leases that have passed, delays that are over. Does not end the run: whoever calls may still
+    /// settle or renew what is overdue.
     pub(crate) fn advance(&mut self, now: Duration) {
         if self.status != RunStatus::Running {
             return;
@@ -209,7 +211,6 @@ impl Machine {
             self.delayed.pop_first();
             self.line_up(node);
         }
-        self.conclude();
     }
 
     /// When [`Self::advance`] will next have something to do.

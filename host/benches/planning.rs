@@ -1,0 +1,96 @@
+//! How long it takes from a manifest's text to a plan, for 10,000 and for 100,000 tasks: linear means ten times as long.
+//! `cargo bench -p cascade-host --bench planning` prints the ratio.
+
+use cascade_host::graph;
+use cascade_host::manifest;
+use cascade_host::model::{Digest, Source};
+use cascade_host::plan::{self, Interface, Plan};
+use cascade_host::value::{Export, Signature, Type};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Tasks of the small manifest and of the large one.
+const SIZES: [usize; 2] = [10_000, 100_000];
+
+/// Runs of each size; the median counts.
+const RUNS: usize = 5;
+
+/// Layers of tasks that read one task of the layer before, one param and one literal.
+fn text(tasks: usize) -> String {
+    let mut text = String::from(
+        "cascade = 1\nname = \"large\"\n[params.start]\ntype = \"u32\"\ndefault = 1\n\
+         [components.math]\npath = \"math.wasm\"\n",
+    );
+    for task in 0..tasks {
+        let _ = writeln!(text, "[tasks.t{task}]\ncall = \"math.add\"");
+        let _ = match task.checked_sub(100) {
+            None => writeln!(text, "args = {{ a = {{ param = \"start\" }}, b = {task} }}"),
+            Some(before) => {
+                writeln!(text, "args = {{ a = {{ task = \"t{before}\" }}, b = {task} }}\nretry = 2")
+            }
+        };
+    }
+    text
+}
+
+/// The interface of a component that adds numbers.
+fn interface() -> Interface {
+    let params = ["a", "b"].map(|name| (name.into(), Type::U32)).to_vec();
+    let signature = Ok(Signature { params, result: Some(Type::U32) });
+    let export = Export { interface: None, function: "add".into(), signature };
+    Interface { digest: Digest::of(b"math"), exports: vec![export] }
+}
+
+/// Parses, resolves and types a manifest.
+fn planned(text: &str) -> Plan {
+    let source = Source { name: "large.toml".into(), text: text.into() };
+    let resolved = graph::resolve(manifest::parse(source, Path::new(".")));
+    let plan = plan::compile(&resolved.graph, &[Some(interface())], resolved.faults);
+    plan.expect("the manifest is sound")
+}
+
+/// The parser of TOML alone, for comparison.
+fn parsed(text: &str) -> usize {
+    toml::de::DeTable::parse(text).expect("the manifest is TOML").get_ref().len()
+}
+
+fn median(mut run: impl FnMut()) -> Duration {
+    let mut times: Vec<Duration> = (0..RUNS)
+        .map(|_| {
+            let since = Instant::now();
+            run();
+            since.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[RUNS / 2]
+}
+
+fn main() {
+    let texts = SIZES.map(text);
+    let mut criterion = Criterion::default().sample_size(10).configure_from_args();
+    let mut group = criterion.benchmark_group("planning");
+    for (size, text) in SIZES.into_iter().zip(&texts) {
+        group.throughput(Throughput::Elements(u64::try_from(size).expect("a small number")));
+        group.bench_with_input(BenchmarkId::from_parameter(size), text, |bencher, text| {
+            bencher.iter(|| black_box(planned(text)));
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+
+    let [small, large] = texts.each_ref().map(|text| median(|| drop(black_box(planned(text)))));
+    let toml = median(|| {
+        black_box(parsed(&texts[1]));
+    });
+    let ratio = large.as_secs_f64() / small.as_secs_f64();
+    println!(
+        "{} tasks against {}: {ratio:.1} × the time for 10 × the tasks ({small:.0?}, {large:.0?})",
+        SIZES[1], SIZES[0]
+    );
+    let ratio = large.as_secs_f64() / toml.as_secs_f64();
+    println!("{} tasks against parsing the same TOML alone: {ratio:.1} × ({toml:.0?})", SIZES[1]);
+}

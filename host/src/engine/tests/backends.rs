@@ -1,0 +1,137 @@
+//! Ledgers that are slow or fail, as those of a network are.
+
+use crate::engine::Ended;
+use crate::engine::Interrupt;
+use crate::engine::tests::bench::*;
+use crate::engine::tests::draft::*;
+use crate::invoke::Call;
+use crate::model::RunStatus;
+use crate::state::Entry;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use crate::state::Ledger;
+use crate::state::Mode;
+use crate::state::NodeId;
+use crate::state::Reply;
+use crate::state::Settlement;
+use crate::state::Token;
+use crate::state::Version;
+use crate::state::Want;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// A ledger whose commits take a while, and of which only so many succeed.
+struct Slow {
+    ledger: Arc<dyn Ledger>,
+    takes: Duration,
+    left: AtomicU32,
+}
+
+impl Slow {
+    fn over(ledger: Arc<dyn Ledger>, millis: u64, commits: u32) -> Arc<dyn Ledger> {
+        Arc::new(Self { ledger, takes: Duration::from_millis(millis), left: AtomicU32::new(commits) })
+    }
+}
+
+#[async_trait]
+impl Ledger for Slow {
+    async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
+        tokio::time::sleep(self.takes).await;
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map_err(|_| Error::new(ErrorKind::Unavailable, "committing"))?;
+        self.ledger.commit(batch, want).await
+    }
+
+    async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
+        self.ledger.fetch(nodes).await
+    }
+
+    async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
+        self.ledger.renew(held).await
+    }
+
+    async fn changed(&self, seen: Version) -> Result<(), Error> {
+        self.ledger.changed(seen).await
+    }
+
+    async fn cancel(&self) -> Result<(), Error> {
+        self.ledger.cancel().await
+    }
+}
+
+fn staggered(tasks: u64) -> Draft {
+    let mut draft = Draft::new();
+    for at in 0..tasks {
+        draft.task(&format!("t{at}"), vec![]);
+    }
+    draft
+}
+
+fn by_name(call: &Call) -> Act {
+    let number: u64 = call.attempt.task.as_str()[1..].parse().unwrap();
+    returns(1 + number, "x")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_while_a_commit_is_under_way_goes_into_the_next_one() {
+    // One commit claims, one takes the first end, one all others; the last answer ends the run.
+    let bench = Bench { between: |ledger| Slow::over(ledger, 100, 3), ..Bench::new() };
+    let report = bench.run(&staggered(8).bound(), by_name).await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn guests_are_stopped_while_a_commit_is_under_way() {
+    let bench = Bench { between: |ledger| Slow::over(ledger, 1000, 99), ..Bench::new() };
+    let bound = staggered(2).bound();
+    let abort = async {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        bench.interrupt.send_replace(Interrupt::Abort);
+    };
+    let script = |call: &Call| returns(if call.attempt.task.as_str() == "t0" { 1 } else { 600 }, "x");
+    let (report, ()) = tokio::join!(bench.run(&bound, script), abort);
+    assert_eq!((report.ended, report.call("t1").ended), (Ended::Interrupted, None));
+    assert_eq!(
+        (report.events("t0").pop(), report.events("t1").pop()),
+        (Some("finished".into()), Some("failed".into()))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_backend_ends_the_run_with_its_error_and_loses_nothing_committed() {
+    let mut bench = Bench { between: |ledger| Slow::over(ledger, 1, 2), ..Bench::new() };
+    let bound = staggered(3).bound();
+    let error = bench.try_run(&bound, by_name).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    bench.between = |ledger| ledger;
+    let report = bench.run(&bound, by_name).await;
+    assert_eq!(
+        (report.ended, report.events("t0")),
+        (Ended::Run(RunStatus::Succeeded), vec!["stored".to_owned()])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_are_renewed_while_a_commit_is_under_way() {
+    let mut bench = Bench { between: |ledger| Slow::over(ledger, 30_000, 99), ..Bench::new() };
+    let bound = staggered(2).bound();
+    let script = |call: &Call| returns(if call.attempt.task.as_str() == "t0" { 1 } else { 25_000 }, "x");
+    let slow = bench.run(&bound, script).await;
+    assert_eq!(slow.events("t1"), ["ready", "started", "finished"]);
+    // Another host would take over what is not held: neither what runs nor what is being settled is.
+    bench = Bench { mode: Mode::Fresh, ..bench };
+    let slow = bench.run(&bound, script);
+    let other = async {
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        let (other, _) = Bench { backend: Arc::clone(&bench.backend), ..Bench::new() }.open(&bound).await;
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let reply = other.ledger.commit(vec![], Want { slots: 9, free: vec![1 << 10] }).await.unwrap();
+            assert_eq!(reply.claims, []);
+        }
+    };
+    let (slow, ()) = tokio::join!(slow, other);
+    assert_eq!(slow.events("t0"), ["ready", "started", "finished"]);
+}

@@ -1,0 +1,222 @@
+//! Plans for the tests, in few words: tasks, bindings and literals made by hand.
+//! Everything is a string unless a test says otherwise; nothing is run here.
+
+use crate::manifest::Grants;
+use crate::model::Digest;
+use crate::model::Limits;
+use crate::model::Name;
+use crate::model::Path;
+use crate::model::RunId;
+use crate::model::Size;
+use crate::model::Source;
+use crate::model::TaskIdx;
+use crate::plan::Binding;
+use crate::plan::Bound;
+use crate::plan::CacheRule;
+use crate::plan::Demand;
+use crate::plan::DemandClause;
+use crate::plan::ForEach;
+use crate::plan::Function;
+use crate::plan::Gate;
+use crate::plan::Given;
+use crate::plan::OnError;
+use crate::plan::Output;
+use crate::plan::Plan;
+use crate::plan::Resource;
+use crate::plan::Retry;
+use crate::plan::Task;
+use crate::plan::bind;
+use crate::value::Export;
+use crate::value::Signature;
+use crate::value::Type;
+use crate::value::assign;
+use crate::value::wire;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A plan that is being written. Every parameter and result is a string unless said otherwise.
+pub(crate) struct Draft {
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) resources: Vec<Resource>,
+}
+
+impl Draft {
+    pub(crate) fn new() -> Self {
+        Self { tasks: Vec::new(), resources: Vec::new() }
+    }
+
+    /// Adds a task with arguments.
+    pub(crate) fn task(&mut self, name: &str, args: Vec<Binding>) -> &mut Task {
+        self.tasks.push(Task {
+            name: Name::new(name).unwrap(),
+            function: self.tasks.len(),
+            args,
+            when: None,
+            for_each: Vec::new(),
+            max_parallel: None,
+            waits_for: Vec::new(),
+            after: Vec::new(),
+            demand: None,
+            output: Some(Type::String),
+            value: Some(Type::String),
+            error: Some(Type::String),
+            retry: Retry::default(),
+            timeout: Duration::from_mins(5),
+            limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
+            resources: Vec::new(),
+            priority: 0,
+            height: 1,
+            cache: CacheRule::Off,
+            on_error: OnError::Fail,
+            is_consumed: false,
+        });
+        self.tasks.last_mut().unwrap()
+    }
+
+    /// The plan with its inputs; each task is an output of the run.
+    pub(crate) fn bound(mut self) -> Arc<Bound> {
+        for task in &mut self.tasks {
+            task.waits_for = waits_for(task);
+        }
+        for at in (0..self.tasks.len()).rev() {
+            for upstream in self.tasks[at].waits_for.clone() {
+                let height = self.tasks[at].height + 1;
+                let upstream = &mut self.tasks[upstream.index()];
+                upstream.height = upstream.height.max(height);
+            }
+        }
+        let plan = Plan {
+            name: Name::new("test").unwrap(),
+            order: (0..self.tasks.len()).map(idx).collect(),
+            functions: self.tasks.iter().map(function).collect(),
+            inputs: Vec::new(),
+            outputs: (0..).zip(&self.tasks).map(|(at, task)| output(idx(at), task)).collect(),
+            resources: self.resources,
+            tasks: self.tasks,
+        };
+        let grants = plan.functions.iter().map(|_| Digest::of(b"no grants")).collect();
+        let source = Source { name: "cascade.toml".into(), text: "".into() };
+        let given = Given { inputs: Vec::new(), grants, run: &run_id() };
+        Arc::new(bind(&Arc::new(plan), given, &source).unwrap())
+    }
+}
+
+fn waits_for(task: &Task) -> Vec<TaskIdx> {
+    let mut all = task.after.clone();
+    let lists = task.for_each.iter().map(|list| &list.list);
+    let conditions = task.when.iter().map(|when| &when.subject);
+    task.args.iter().chain(lists).chain(conditions).for_each(|binding| strict(binding, &mut all));
+    for gate in task.demand.iter().flat_map(|demand| &demand.any).flat_map(|clause| &clause.gates) {
+        strict(&gate.selector, &mut all);
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Tasks that are read whatever a select chooses.
+fn strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
+    match binding {
+        Binding::Select { selector, .. } => strict(selector, all),
+        other => other.each_task(&mut |task| all.push(task)),
+    }
+}
+
+fn function(task: &Task) -> Function {
+    let params = (0..).zip(&task.args).map(|(at, _): (u32, _)| (format!("p{at}").into(), Type::String));
+    Function {
+        component: 0,
+        component_name: Name::new("component").unwrap(),
+        digest: Digest::of(b"component"),
+        export: Export {
+            interface: None,
+            function: task.name.as_str().into(),
+            signature: Ok(Signature { params: params.collect(), result: Some(Type::String) }),
+        },
+        grants: Grants::default(),
+    }
+}
+
+fn output(task: TaskIdx, shape: &Task) -> Output {
+    let ty = shape.output.clone().unwrap_or(Type::Bool);
+    let binding = Binding::Task {
+        task,
+        path: Path::root(),
+        conversion: assign(&ty, &ty).unwrap(),
+        ty: ty.clone(),
+        default: None,
+    };
+    Output { name: shape.name.to_string(), binding, ty }
+}
+
+pub(crate) fn idx(at: usize) -> TaskIdx {
+    TaskIdx::new(u32::try_from(at).unwrap())
+}
+
+pub(crate) fn run_id() -> RunId {
+    RunId::new("run-1").unwrap()
+}
+
+/// A literal.
+pub(crate) fn literal(text: &str) -> Binding {
+    Binding::Constant(string(text))
+}
+
+/// The whole output of a task.
+pub(crate) fn from(task: usize) -> Binding {
+    part_of(task, &Type::String, "", &Type::String)
+}
+
+/// The whole output of a task, or a literal if it was skipped.
+pub(crate) fn from_or(task: usize, default: &str) -> Binding {
+    match from(task) {
+        Binding::Task { task, path, ty, conversion, .. } => {
+            Binding::Task { task, path, ty, conversion, default: Some(string(default)) }
+        }
+        other => other,
+    }
+}
+
+/// A part of a task's output, as it is.
+pub(crate) fn part_of(task: usize, whole: &Type, path: &str, part: &Type) -> Binding {
+    let path = if path.is_empty() { Path::root() } else { Path::parse(path).unwrap() };
+    let conversion = assign(part, part).unwrap();
+    Binding::Task { task: idx(task), path, ty: whole.clone(), conversion, default: None }
+}
+
+/// The element of the first list.
+pub(crate) fn item() -> Binding {
+    let conversion = assign(&Type::String, &Type::String).unwrap();
+    Binding::Item { item: 0, path: Path::root(), ty: Type::String, conversion }
+}
+
+/// A choice between two tasks.
+pub(crate) fn select(selector: Binding, cases: &[(&str, Binding)]) -> Binding {
+    let cases = cases.iter().map(|(name, case)| ((*name).to_owned(), case.clone())).collect();
+    Binding::Select { selector: Box::new(selector), ty: Type::String, cases, default: None }
+}
+
+/// Needed if a selector outside of any `for-each` chooses a case.
+pub(crate) fn demand(selector: Binding, case: &str) -> Arc<Demand> {
+    let gate = Gate { within: None, selector, ty: Type::String, case: case.into() };
+    Arc::new(Demand { any: vec![DemandClause { gates: vec![gate], consumer: None }] })
+}
+
+/// A literal list to run over.
+pub(crate) fn over(items: &[&str]) -> ForEach {
+    let parts = items.iter().map(|item| literal(item)).collect();
+    ForEach { item: "x".into(), list: Binding::List(Type::String, parts), ty: strings() }
+}
+
+/// `list<string>`
+pub(crate) fn strings() -> Type {
+    Type::List(Arc::new(Type::String))
+}
+
+/// The stored form of a string.
+pub(crate) fn string(text: &str) -> Bytes {
+    let mut out = Vec::new();
+    wire::put_str(&mut out, text);
+    out.into()
+}
