@@ -2,6 +2,7 @@
 //! The binary is built first if it is not there or older than its sources.
 
 use crate::guests::repository;
+use crate::guests::variable;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +10,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// No test waits longer than this for the host: one that hangs fails.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One start of the binary.
 pub struct Host {
@@ -42,8 +43,8 @@ fn binary() -> &'static PathBuf {
         let own = std::env::current_exe().expect("a test knows its own path");
         let profile =
             own.parent().and_then(|deps| deps.parent()).expect("tests stand in target/PROFILE/deps");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+        let cargo = variable("CARGO");
+        let mut command = Command::new(if cargo.is_empty() { "cargo" } else { &cargo });
         command.current_dir(repository()).args([
             "build",
             "--quiet",
@@ -60,6 +61,10 @@ fn binary() -> &'static PathBuf {
 
 impl Host {
     /// The binary with arguments; no variable of this process that the host would read reaches it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the ban is for the host; here its variables are taken away"
+    )]
     pub fn new<const N: usize>(arguments: [&str; N]) -> Self {
         let mut command = Command::new(binary());
         for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
@@ -181,6 +186,7 @@ fn read_all(stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u
 impl Finished {
     /// Fails unless the process ended with `code`.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "often the check is all that is wanted")]
     pub fn expect(self, code: i32) -> Self {
         let stdout = String::from_utf8_lossy(&self.stdout).into_owned();
         assert_eq!(self.code, Some(code), "stderr:\n{}\nstdout:\n{stdout}", self.stderr);
@@ -201,6 +207,7 @@ impl Finished {
 
     /// Fails unless stderr has all of these.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "often the check is all that is wanted")]
     pub fn says<const N: usize>(self, texts: [&str; N]) -> Self {
         for text in texts {
             assert!(self.stderr.contains(text), "stderr does not say {text:?}:\n{}", self.stderr);

@@ -32,13 +32,14 @@ pub struct StateBackend {
     pub uri: StateUri,
 }
 
-impl Backends {
-    /// The factories of this build.
-    #[must_use]
-    pub fn new() -> Self {
+/// The factories of this build.
+impl Default for Backends {
+    fn default() -> Self {
         Self { state: state::Factory::new(), cache: cache::Factory::new() }
     }
+}
 
+impl Backends {
     /// Where runs are kept: by flag, variable, manifest or file.
     pub fn state(
         &self,

@@ -12,7 +12,7 @@ use crate::plan::Input;
 use crate::plan::InputKind;
 use crate::plan::Plan;
 use crate::plan::Supplied;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What was found for each input, by position in the plan; what is wrong goes to `faults`.
 pub(crate) fn gather(
@@ -61,7 +61,7 @@ fn given(plan: &Plan, texts: &ParamTexts, faults: &mut Faults) -> HashMap<String
             Err(fault) => faults.push(of_text(Fault::of_file(fault.message.clone()), fault)),
         }
     }
-    let mut seen: HashMap<&str, ()> = HashMap::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for pair in &texts.pairs {
         let (name, text) = match params::split(pair) {
             Ok(pair) => pair,
@@ -74,7 +74,7 @@ fn given(plan: &Plan, texts: &ParamTexts, faults: &mut Faults) -> HashMap<String
             faults.push(unknown(name, "`-p`", &known));
             continue;
         };
-        if seen.insert(name, ()).is_some() {
+        if !seen.insert(name) {
             faults.push(Fault::of_file(format!("param `{name}` is given twice by `-p`")));
         }
         match params::value(&input.ty, text) {

@@ -87,6 +87,7 @@ impl Session {
     }
 
     /// The outputs that the run may have, with their types.
+    #[must_use]
     pub fn outputs(&self) -> Vec<(&str, &Type)> {
         let plan = self.bound.plan();
         let declared = plan.outputs().iter().zip(&self.targets.is_shown).filter(|(_, is_shown)| **is_shown);

@@ -25,12 +25,12 @@ pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal>
     }
     let positions: HashMap<&str, TaskIdx> =
         (0..).map(TaskIdx::new).zip(plan.tasks()).map(|(at, task)| (task.name.as_str(), at)).collect();
-    let mut named = Vec::with_capacity(names.len());
+    let mut found = Vec::with_capacity(names.len());
     for name in names {
         let at = positions.get(name.as_str()).copied();
-        named.push(at.ok_or_else(|| unknown(name, plan))?);
+        found.push(at.ok_or_else(|| unknown(name, plan))?);
     }
-    Ok(restricted(plan, named))
+    Ok(restricted(plan, found))
 }
 
 fn restricted(plan: &Plan, mut extra: Vec<TaskIdx>) -> Targets {

@@ -57,7 +57,7 @@ pub(crate) enum Command {
 /// Where results are.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BackendArguments {
-    /// Where results are kept [default: $CASCADE_STATE, then the manifest's, then memory:]
+    /// Where results are kept [default: `CASCADE_STATE`, then the manifest's, then memory:]
     #[arg(long, value_name = "URI")]
     pub(crate) state: Option<String>,
 }
@@ -65,7 +65,7 @@ pub(crate) struct BackendArguments {
 /// Where results are shared between runs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CacheArguments {
-    /// Where pure results are shared between runs, or `off` [default: $CASCADE_CACHE, then the manifest's, then off]
+    /// Where pure results are shared between runs, or `off` [default: `CASCADE_CACHE`, then the manifest's, then off]
     #[arg(long, value_name = "URI|off")]
     pub(crate) cache: Option<String>,
 }
@@ -83,6 +83,7 @@ pub(crate) struct ParamArguments {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct RunArguments {
     /// The manifest
     pub(crate) manifest: PathBuf,
@@ -232,7 +233,7 @@ impl Arguments {
     /// What the flags say of the host's settings.
     pub(crate) fn overrides(&self) -> Overrides {
         let LogArguments { log_level, log_format } = self.log;
-        let log = Overrides { log_level, log_format, ..Overrides::default() };
+        let log = Overrides { log_format, log_level, ..Overrides::default() };
         match &self.command {
             Command::Run(run) => Overrides {
                 state: run.backend.state.clone(),

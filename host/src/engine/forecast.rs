@@ -22,7 +22,6 @@ use crate::value::Type;
 use crate::value::compose_case;
 use crate::value::compose_list;
 use bytes::Bytes;
-use std::collections::HashMap;
 
 /// How many keys are looked up at once.
 const BATCH: usize = 1024;
@@ -70,7 +69,7 @@ pub enum Reason {
 pub async fn forecast(
     bound: &Bound,
     is_wanted: &[bool],
-    stored: HashMap<TaskIdx, Bytes>,
+    stored: impl IntoIterator<Item = (TaskIdx, Bytes)>,
     cache: Option<&dyn Cache>,
 ) -> Result<Vec<(TaskIdx, Fate)>, Error> {
     let known = stored.into_iter().map(|(task, value)| (task, Entry::Done(value))).collect();

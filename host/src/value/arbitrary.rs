@@ -100,13 +100,17 @@ pub(crate) fn any_value(ty: &Type) -> BoxedStrategy<Datum> {
             .prop_map(|names| Datum::Array(names.iter().map(|name| Datum::Text(name.to_string())).collect()))
             .boxed(),
         Type::Variant(cases) => {
-            let cases: Vec<_> =
-                cases.iter().map(|case| any_case(&case.name, case.ty.as_ref(), false)).collect();
+            let cases: Vec<_> = cases
+                .iter()
+                .map(|case| any_case(&case.name, case.ty.as_ref(), Datum::Text(case.name.to_string())))
+                .collect();
             prop::strategy::Union::new(cases).boxed()
         }
         Type::Result(sides) => {
-            prop_oneof![any_case("ok", sides.ok.as_ref(), true), any_case("err", sides.err.as_ref(), true)]
-                .boxed()
+            let empty = |name: &str| Datum::Table(vec![(name.to_owned(), Datum::Null)]);
+            let ok = any_case("ok", sides.ok.as_ref(), empty("ok"));
+            let err = any_case("err", sides.err.as_ref(), empty("err"));
+            prop_oneof![ok, err].boxed()
         }
     }
 }
@@ -115,12 +119,12 @@ fn all<'a>(types: impl Iterator<Item = &'a Type>) -> BoxedStrategy<Vec<Datum>> {
     types.map(any_value).collect::<Vec<_>>().boxed()
 }
 
-fn any_case(name: &str, payload: Option<&Type>, is_side: bool) -> BoxedStrategy<Datum> {
+/// A case with any payload, or the form that stands for it `without` one.
+fn any_case(name: &str, payload: Option<&Type>, without: Datum) -> BoxedStrategy<Datum> {
     let name = name.to_owned();
     match payload {
         Some(ty) => any_value(ty).prop_map(move |value| Datum::Table(vec![(name.clone(), value)])).boxed(),
-        None if is_side => Just(Datum::Table(vec![(name, Datum::Null)])).boxed(),
-        None => Just(Datum::Text(name)).boxed(),
+        None => Just(without).boxed(),
     }
 }
 
@@ -134,9 +138,8 @@ pub(crate) fn widened(ty: &Type, choices: &mut dyn Iterator<Item = u8>) -> Type 
         Type::U8 if choice.is_multiple_of(2) => Type::U16,
         Type::U8 if choice % 3 == 1 => Type::F32,
         Type::S16 if choice.is_multiple_of(2) => Type::F32,
-        Type::U32 if choice.is_multiple_of(2) => Type::F64,
         Type::S32 if choice.is_multiple_of(2) => Type::S64,
-        Type::F32 if choice.is_multiple_of(2) => Type::F64,
+        Type::U32 | Type::F32 if choice.is_multiple_of(2) => Type::F64,
         Type::List(element) => Type::List(Arc::new(widened(element, choices))),
         Type::Option(some) => Type::Option(Arc::new(widened(some, choices))),
         Type::Tuple(types) => Type::Tuple(types.iter().map(|ty| widened(ty, choices)).collect()),

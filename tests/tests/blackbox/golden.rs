@@ -25,6 +25,12 @@ fn cases(kind: &str) -> Vec<PathBuf> {
     folders
 }
 
+/// Whether expectations are to be written in place of compared.
+#[expect(clippy::disallowed_methods, reason = "the ban is for the host")]
+fn is_blessing() -> bool {
+    std::env::var_os("BLESS").is_some()
+}
+
 /// How a case differs from what was expected of it, if it does.
 fn fault(folder: &Path) -> Option<String> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -33,7 +39,7 @@ fn fault(folder: &Path) -> Option<String> {
         return Some(format!("== {name}: exit code {:?} in place of 2\n{}", finished.code, finished.stderr));
     }
     let expected = folder.join("expected.err");
-    if std::env::var_os("BLESS").is_some() {
+    if is_blessing() {
         fs::write(&expected, &finished.stderr).expect("the case can be written");
         return None;
     }

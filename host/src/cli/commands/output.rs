@@ -17,7 +17,7 @@ use crate::manifest::BackendSection;
 
 /// Prints one stored result, or all of a run by task.
 pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, Error> {
-    let state = Backends::new().state(&host.settings, &BackendSection::default(), &host.environment)?;
+    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -27,12 +27,12 @@ pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, E
     let (format, layout) = (arguments.format.format, stdout_reader().into());
     let bytes = match (task, &*results) {
         (Some(_), [StoredResult { name, value }]) => outputs::render_one(name, value, format, layout),
-        (Some(_), _) | (None, _) => {
+        (Some(_) | None, _) => {
             let results: Vec<_> = results.into_iter().map(|result| (result.name, result.value)).collect();
             outputs::render_stored(&results, format, layout)
         }
     };
-    print(&bytes.map_err(refusal)?)
+    print(&bytes.map_err(|fault| refusal(&fault))?)
 }
 
 /// Writes results to stdout.
@@ -42,7 +42,7 @@ pub(crate) fn print(bytes: &[u8]) -> Result<Exit, Error> {
 }
 
 /// Results that cannot be printed in the form that was asked for.
-pub(crate) fn refusal(fault: OutputFault) -> Refusal {
+pub(crate) fn refusal(fault: &OutputFault) -> Refusal {
     let refusal = Refusal::new(fault.to_string());
     match fault.help() {
         Some(help) => refusal.help(help),

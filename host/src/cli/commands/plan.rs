@@ -61,7 +61,7 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
 }
 
 fn look_ahead(host: &Host, session: &Session) -> Result<Forecast, Error> {
-    let backends = Backends::new();
+    let backends = Backends::default();
     let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -65,8 +65,9 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     };
     let session = Session::new(checked, &request)?;
     let choice = arguments.output.as_deref();
-    outputs::check(&session.outputs(), choice, arguments.format.format).map_err(output::refusal)?;
-    let backends = Backends::new();
+    outputs::check(&session.outputs(), choice, arguments.format.format)
+        .map_err(|fault| output::refusal(&fault))?;
+    let backends = Backends::default();
     let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
 
@@ -137,9 +138,10 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     };
     let has_outputs = exit == Exit::Success || (exit == Exit::TaskFailed && arguments.keep_going);
     if has_outputs {
-        let chosen = outputs::choose(report.outputs, arguments.output.as_deref()).map_err(output::refusal)?;
+        let chosen = outputs::choose(report.outputs, arguments.output.as_deref())
+            .map_err(|fault| output::refusal(&fault))?;
         let rendered = outputs::render(&chosen, arguments.format.format, stdout_reader().into());
-        let rendered = rendered.map_err(output::refusal)?;
+        let rendered = rendered.map_err(|fault| output::refusal(&fault))?;
         rendered.left_out.iter().for_each(|line| say(&format!("{line}\n")));
         output::print(&rendered.bytes)?;
     }
