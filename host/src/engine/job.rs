@@ -300,8 +300,10 @@ impl Job<'_> {
     fn element_failed(&self, item: Option<u32>, record: &[u8]) -> Verdict {
         let item = item.unwrap_or_default();
         match FailureRecord::decode(record) {
+            // The backtrace was told with the element: here its first line is enough.
             Some(record) => {
-                self.failed(record.class, format!("element {item} failed: {}", record.message), None)
+                let message = record.message.lines().next().unwrap_or_default();
+                self.failed(record.class, format!("element {item} failed: {message}"), None)
             }
             None => self.failed(FailureClass::Error, format!("element {item} failed"), None),
         }

@@ -68,7 +68,7 @@ fn resources(plan: &Plan, memory: Size) -> Vec<ResourceShape> {
         amount: resource.amount,
         is_shared: resource.is_shared,
     });
-    let memory = Name::new("memory").ok().map(|name| ResourceShape {
+    let memory = Name::new("host-memory").ok().map(|name| ResourceShape {
         name,
         amount: mebibytes(memory),
         is_shared: false,

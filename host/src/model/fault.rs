@@ -148,11 +148,14 @@ impl Fault {
     }
 }
 
-/// The known word that resembles `written` most, if any resembles it.
+/// The known word that resembles `written` most, if any resembles it: most letters in the same order, or one slip of
+/// the fingers in a short word.
 fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let is_slip =
+        |name: &str| written.len() > 2 && name.len() > 2 && strsim::osa_distance(written, name) == 1;
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(written, name), name))
+        .map(|name| (strsim::jaro_winkler(written, name).max(if is_slip(name) { 0.9 } else { 0.0 }), name))
         .filter(|(score, _)| *score > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
@@ -233,5 +236,6 @@ mod tests {
         let helps = |written| Fault::of_file("x").suggest(written, ["split", "count"]).helps;
         assert_eq!(helps("splt"), ["did you mean `split`?"]);
         assert!(helps("zebra").is_empty());
+        assert_eq!(Fault::of_file("x").suggest("gup", ["gpu", "cpu"]).helps, ["did you mean `gpu`?"]);
     }
 }

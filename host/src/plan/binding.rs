@@ -147,7 +147,7 @@ fn constant(scope: &mut Scope<'_>, datum: &Datum, span: &Span, to: &Target<'_>) 
     match encode(to.ty, datum) {
         Ok(bytes) => Some(bytes),
         Err(fault) => {
-            scope.misfit(span, to.ty, &fault);
+            scope.misfit(span, to.name, to.ty, &fault);
             None
         }
     }

@@ -135,7 +135,7 @@ impl<'a> Compiler<'a> {
             }
             (None, Ok(_)) => Err(Reported),
             (_, Err((span, fault))) => {
-                self.scope.misfit(span, &ty, &fault);
+                self.scope.misfit(span, "`equals`", &ty, &fault);
                 Err(Reported)
             }
         }

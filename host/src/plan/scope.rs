@@ -46,9 +46,11 @@ impl Scope<'_> {
         self.faults.push(fault);
     }
 
-    /// Reports that a literal does not fit its type.
-    pub(crate) fn misfit(&mut self, span: &Span, ty: &Type, fault: &ValueFault) {
-        self.fault(Fault::at(span.clone(), fault.to_string()).note(format!("the type here is `{ty}`")));
+    /// Reports that a literal does not fit the type of what it goes to.
+    pub(crate) fn misfit(&mut self, span: &Span, name: &str, ty: &Type, fault: &ValueFault) {
+        self.fault(
+            Fault::at(span.clone(), format!("{name}: {fault}")).note(format!("the type here is `{ty}`")),
+        );
     }
 
     /// The output type of a task; reports a function that returns nothing.

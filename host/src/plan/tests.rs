@@ -84,7 +84,7 @@ fn missing_unknown_and_mistyped_arguments_are_reported_together() {
         [
             "c.takes-number: parameter `n` gets no value; the signature is `func(n: u32)` => add `args.n = …` of type `u32`",
             "m: `m` is not a parameter of `takes-number`; its signature is `func(n: u32)`",
-            "-1: expected u32, found -1; the type here is `u32`",
+            "-1: parameter `n`: expected u32, found -1; the type here is `u32`",
         ]
     );
     assert!(bad("a: call=c.takes-optional optn='x' n=1")[0].contains("`optn` is not a parameter"));
@@ -208,8 +208,8 @@ fn defaults_are_typed_by_where_they_go() {
     assert_eq!(
         bad("a: call=c.number\nb: call=c.takes-number n=a|'x'\nc: call=c.takes-text t=%HOME|5"),
         [
-            "'x': expected u32, found a string; the type here is `u32`",
-            "5: expected string, found 5; the type here is `string`"
+            "'x': parameter `n`: expected u32, found a string; the type here is `u32`",
+            "5: parameter `t`: expected string, found 5; the type here is `string`"
         ]
     );
     assert_eq!(
@@ -343,7 +343,7 @@ fn nothing_is_said_of_tasks_whose_component_could_not_be_loaded() {
     let interfaces = [Some(crate::plan::sample::interface(FUNCTIONS)), None];
     let found = compile(&resolved.graph, &interfaces, earlier).unwrap_err();
     let messages: Vec<&str> = found.list.iter().map(|fault| fault.message.as_str()).collect();
-    assert_eq!(messages, ["component `d` could not be loaded", "expected u32, found a string"]);
+    assert_eq!(messages, ["component `d` could not be loaded", "parameter `n`: expected u32, found a string"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub struct Mismatch {
 impl Mismatch {
     /// One type where another is asked for.
     pub(crate) fn types(from: &Type, to: &Type) -> Self {
-        Self { steps: Vec::new(), why: format!("`{from}` does not fit `{to}`") }
+        Self { steps: Vec::new(), why: format!("{} does not fit {}", named(from), named(to)) }
     }
 
     /// Something that one of the types has and the other has not.
@@ -29,6 +29,19 @@ impl Mismatch {
         self.steps.push(step.into());
         self
     }
+}
+
+/// The longest text of a type that is told whole, in characters; of a longer one its kind is told.
+const LONGEST: usize = 60;
+
+/// A type in a few words.
+fn named(ty: &Type) -> String {
+    let whole = ty.to_string();
+    if whole.chars().count() <= LONGEST {
+        return format!("`{whole}`");
+    }
+    let kind: String = whole.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+    format!("that `{kind}`")
 }
 
 impl fmt::Display for Mismatch {

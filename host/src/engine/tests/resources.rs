@@ -53,5 +53,5 @@ async fn memory_admits_what_fits_and_a_task_beyond_it_runs_alone() {
     let report = bench.run(&draft.bound(), echo).await;
     let began = |task: &str| report.call(task).began;
     assert_eq!((began("a"), began("small"), began("b"), began("huge")), (0, 0, 10, 20));
-    assert_eq!(report.event("b", "blocked")["resource"], "memory");
+    assert_eq!(report.event("b", "blocked")["resource"], "host-memory");
 }
