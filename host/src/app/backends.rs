@@ -47,7 +47,7 @@ impl Backends {
         section: &BackendSection,
         environment: &Environment,
     ) -> Result<StateBackend, Error> {
-        let uri = settings.state(written(section, "state", environment)?.as_deref())?;
+        let uri = settings.state(|| written(section, "state", environment).map_err(Error::from))?;
         let uri = with_password(uri, environment);
         Ok(StateBackend { backend: self.state.backend(&uri)?, uri })
     }
@@ -59,7 +59,7 @@ impl Backends {
         section: &BackendSection,
         environment: &Environment,
     ) -> Result<Option<Arc<dyn Cache>>, Error> {
-        let uri = settings.cache(written(section, "cache", environment)?.as_deref())?;
+        let uri = settings.cache(|| written(section, "cache", environment).map_err(Error::from))?;
         let uri = match uri {
             CacheUri::Off => CacheUri::Off,
             CacheUri::At(uri) => CacheUri::At(with_password(uri, environment)),

@@ -2,6 +2,8 @@
 //! What the run is given besides, params, variables and files, comes later.
 
 use crate::app::Error;
+use crate::app::grants;
+use crate::config::Environment;
 use crate::config::Settings;
 use crate::graph::Resolved;
 use crate::manifest;
@@ -37,14 +39,30 @@ pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
     Ok(Sandbox::new(settings)?)
 }
 
-/// Loads the components and types every edge; gives all faults back together, those of the text included.
-pub fn check(resolved: Resolved, sandbox: &Sandbox) -> Result<Checked, Error> {
+/// Whether the components' build commands were run just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Builds {
+    /// They were.
+    Run,
+    /// They were not.
+    NotRun,
+}
+
+/// Loads the components, looks at what is granted and types every edge; gives all faults back together, those of the
+/// text included.
+pub fn check(
+    resolved: Resolved,
+    sandbox: &Sandbox,
+    environment: &Environment,
+    builds: Builds,
+) -> Result<Checked, Error> {
     let Resolved { graph, mut faults } = resolved;
+    grants::check(graph.manifest(), environment, &mut faults);
     let components: Vec<Option<Component>> = graph
         .manifest()
         .components
         .iter()
-        .map(|(name, component)| load(name, component, sandbox, &mut faults))
+        .map(|(name, component)| load((name, component), builds, sandbox, &mut faults))
         .collect();
     let interfaces: Vec<Option<Interface>> =
         components.iter().map(|component| component.as_ref().map(interface)).collect();
@@ -59,12 +77,12 @@ fn interface(component: &Component) -> Interface {
 }
 
 fn load(
-    name: &Name,
-    component: &manifest::Component,
+    (name, component): (&Name, &manifest::Component),
+    builds: Builds,
     sandbox: &Sandbox,
     faults: &mut Faults,
 ) -> Option<Component> {
-    let loaded = read(name, component).and_then(|bytes| compile(name, component, bytes, sandbox));
+    let loaded = read(name, component, builds).and_then(|bytes| compile(name, component, bytes, sandbox));
     let loaded = loaded.map_err(|fault| faults.push(*fault)).ok()?;
     for import in loaded.imports().iter().filter(|import| import.offer == Offer::Unknown) {
         faults.push(unknown_import(name, component, import));
@@ -84,16 +102,21 @@ fn unknown_import(name: &Name, component: &manifest::Component, import: &Import)
     )
 }
 
-fn read(name: &Name, component: &manifest::Component) -> Result<Bytes, Box<Fault>> {
+fn read(name: &Name, component: &manifest::Component, builds: Builds) -> Result<Bytes, Box<Fault>> {
     let path = &component.path;
     let bytes = std::fs::read(&path.value).map_err(|error| {
         let fault = Fault::at(path.span.clone(), format!("cannot read the component `{name}`"))
             .note(format!("`{}`: {error}", path.value.display()));
-        Box::new(match &component.build {
-            Some(_) => {
+        Box::new(match (&component.build, builds) {
+            (Some(_), Builds::NotRun) => {
                 fault.help("run with `--build`, or `cascade-host build`, to run its build command first")
             }
-            None => fault.help("paths are relative to the manifest's folder"),
+            (Some(_), Builds::Run) => {
+                fault.help("its build command has run and has not made this file: correct one of the two")
+            }
+            (None, _) => fault.help("paths are relative to the manifest's folder").help(
+                "if it has to be built first, do that; a `build` key beside `path` lets `--build` do it",
+            ),
         })
     })?;
     let found = Digest::of(&bytes);

@@ -40,7 +40,12 @@ pub async fn forecast(
 ) -> Result<Forecast, Error> {
     let (stored, differences) = stored(session, backend).await?;
     let fates = engine::forecast(&session.bound, &session.targets.is_wanted, stored, cache).await?;
-    let tasks = fates.into_iter().map(|(task, fate)| Planned { task, fate }).collect();
+    let secrets = session.secrets();
+    let tasks = fates.into_iter().map(|(task, fate)| match fate {
+        Fate::Fails(message) => Planned { task, fate: Fate::Fails(secrets.hide(&message).into_owned()) },
+        fate => Planned { task, fate }, // no other fate quotes a value
+    });
+    let tasks = tasks.collect();
     Ok(Forecast { tasks, differences })
 }
 

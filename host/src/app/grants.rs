@@ -4,6 +4,7 @@
 use crate::config::Environment;
 use crate::invoke;
 use crate::manifest::Grants;
+use crate::manifest::Manifest;
 use crate::manifest::Preopen;
 use crate::model::Digest;
 use crate::model::Digester;
@@ -16,6 +17,15 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Resolved {
     pub(crate) grants: invoke::Grants,
     pub(crate) digest: Digest,
+}
+
+/// Checks every grant of a manifest once, whatever uses it.
+pub(crate) fn check(manifest: &Manifest, environment: &Environment, faults: &mut Faults) {
+    let of_components = manifest.components.values().map(|component| &component.grants);
+    let of_tasks = manifest.tasks.values().filter_map(|task| task.grants.as_ref());
+    for written in of_components.chain(of_tasks) {
+        resolve(written, &manifest.folder, environment, faults);
+    }
 }
 
 /// Resolves grants on this host. `folder` is the manifest's: paths below it count without it, so that the same

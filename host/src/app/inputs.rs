@@ -1,6 +1,8 @@
 //! What a run is given: params by the user, variables and files by this host, each read once.
 //! Fitting them to their types is for `plan`.
 
+use crate::app::Checked;
+use crate::app::Error;
 use crate::app::params;
 use crate::app::params::ParamTexts;
 use crate::app::params::TextFault;
@@ -8,6 +10,7 @@ use crate::config::Environment;
 use crate::model::Datum;
 use crate::model::Fault;
 use crate::model::Faults;
+use crate::plan;
 use crate::plan::Input;
 use crate::plan::InputKind;
 use crate::plan::Plan;
@@ -40,6 +43,22 @@ pub(crate) fn gather(
         },
     });
     found.collect()
+}
+
+/// Checks what can be checked of inputs before a run gives its params: that files can be read as what they are asked
+/// for, and that variables without a default are set.
+pub fn check_inputs(checked: &Checked, environment: &Environment) -> Result<(), Error> {
+    let mut faults = Faults::none(checked.manifest.source.clone());
+    let inputs = gather(&checked.plan, &ParamTexts::default(), environment, &mut faults);
+    for (input, found) in checked.plan.inputs().iter().zip(inputs) {
+        if !matches!(input.kind, InputKind::Param { .. })
+            && let Err(fault) = plan::fit(input, found)
+            && !faults.list.iter().any(|told| told.place == fault.place)
+        {
+            faults.push(*fault);
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
 
 /// Values of params by name: those of the file, replaced by those of `-p`.

@@ -17,9 +17,10 @@ mod stored;
 
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildStep, build, build_steps};
-pub use checked::{Checked, check, open_sandbox};
+pub use checked::{Builds, Checked, check, open_sandbox};
 pub use error::{Error, Refusal};
 pub use forecast::{Forecast, Planned, forecast};
+pub use inputs::check_inputs;
 pub use params::ParamTexts;
 pub use run::{Report, RunRequest, run};
 pub use session::{Session, SessionRequest};

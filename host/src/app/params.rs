@@ -99,16 +99,43 @@ fn place(error: &serde_json::Error) -> String {
     format!("line {} column {}", error.line(), error.column())
 }
 
+/// What a value of the type may look like on a command line.
 fn example(ty: &Type) -> String {
-    let example = match ty {
-        Type::Bool => "true",
-        Type::List(_) | Type::Tuple(_) | Type::Flags(_) => "'[1, 2]', in quotes for the shell",
-        Type::Record(_) | Type::Result(_) => "'{\"key\": 1}', in quotes for the shell",
-        Type::Option(_) => "null, or a value; a string in both kinds of quotes: '\"text\"'",
-        Type::Variant(_) => "'\"case\"' or '{\"case\": 1}', in quotes for the shell",
-        _ => "12", // what is left are numbers, and the types whose text is taken as it is
-    };
-    format!("for example {example}")
+    let json = sample(ty);
+    if json.contains(['"', '[', '{']) {
+        format!("for example '{json}', in quotes for the shell")
+    } else {
+        format!("for example {json}")
+    }
+}
+
+/// Some value of the type, as JSON.
+fn sample(ty: &Type) -> String {
+    match ty {
+        Type::Bool => "true".to_owned(),
+        Type::Char | Type::String => "\"a\"".to_owned(),
+        Type::List(element) if **element == Type::U8 => "\"AQI=\"".to_owned(),
+        Type::List(element) => format!("[{}]", sample(element)),
+        Type::Tuple(types) => format!("[{}]", types.iter().map(sample).collect::<Vec<_>>().join(", ")),
+        Type::Record(fields) => {
+            let fields = fields.iter().map(|field| format!("\"{}\": {}", field.name, sample(&field.ty)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+        }
+        Type::Option(some) => sample(some),
+        Type::Enum(names) => format!("\"{}\"", names.first().map_or("", |name| name)),
+        Type::Flags(names) => format!("[\"{}\"]", names.first().map_or("", |name| name)),
+        Type::Variant(cases) => cases.first().map_or_else(String::new, |case| match &case.ty {
+            Some(ty) => format!("{{\"{}\": {}}}", case.name, sample(ty)),
+            None => format!("\"{}\"", case.name),
+        }),
+        Type::Result(sides) => {
+            format!("{{\"ok\": {}}}", sides.ok.as_ref().map_or_else(|| "null".to_owned(), sample))
+        }
+        Type::F32 | Type::F64 => "1.5".to_owned(),
+        Type::S8 | Type::U8 | Type::S16 | Type::U16 | Type::S32 | Type::U32 | Type::S64 | Type::U64 => {
+            "12".to_owned()
+        }
+    }
 }
 
 /// Reads a file of values: a TOML table, or a JSON object if the name ends in `.json`.
@@ -160,6 +187,20 @@ mod tests {
         assert_eq!(datum("u32", "12"), Datum::Int(12));
         assert_eq!(datum("list<u8>", "[1]"), Datum::Array(vec![Datum::Int(1)]));
         assert_eq!(datum("option<string>", "null"), Datum::Null);
+    }
+
+    #[test]
+    fn examples_are_of_the_type() {
+        for ty in [
+            "list<string>",
+            "record { a: option<u8>, b: tuple<f64, char> }",
+            "variant { x(s8), y }",
+            "result<_, u8>",
+        ] {
+            let ty = Type::parse(ty).unwrap();
+            let datum: Datum = serde_json::from_str(&sample(&ty)).unwrap();
+            assert!(crate::value::encode(&ty, &datum).is_ok(), "{ty}: {}", sample(&ty));
+        }
     }
 
     #[test]

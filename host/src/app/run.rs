@@ -97,7 +97,12 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
         Ended::Interrupted => RunStatus::Cancelled,
     };
     let outputs = outputs(session, opened.ledger.as_ref()).await.map_err(lost)?;
-    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let outputs = outputs.into_iter().map(|(name, value)| match value {
+        OutputValue::Faulty(message) => (name, OutputValue::Faulty(recorder.hide(&message))),
+        value => (name, value), // no other value has a text of the host's making
+    });
+    let outputs = outputs.collect();
+    let duration_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     recorder.run(Fact::RunFinished { status, duration_ms });
     Ok(Report { status, outputs })
 }
@@ -141,7 +146,7 @@ fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
 }
 
 fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
-    let name = session.manifest.name.to_string();
+    let name = session.manifest.name.clone();
     let wanted = session.targets.is_wanted.iter().filter(|wanted| **wanted).count();
     let tasks = u32::try_from(wanted).unwrap_or(u32::MAX);
     recorder.run(match opened.how {

@@ -13,8 +13,10 @@ use crate::engine;
 use crate::invoke;
 use crate::manifest::Manifest;
 use crate::model::Digest;
+use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::RunId;
+use crate::model::Secrets;
 use crate::model::Size;
 use crate::plan;
 use crate::plan::Bound;
@@ -25,6 +27,7 @@ use crate::sandbox::Metering;
 use crate::sandbox::Sandbox;
 use crate::state::Shape;
 use crate::value::Type;
+use crate::value::to_json_text;
 use std::sync::Arc;
 
 /// What a run is given besides its manifest.
@@ -68,7 +71,10 @@ impl Session {
         let bound = match plan::bind(&plan, given, &manifest.source) {
             Ok(bound) if faults.is_empty() => bound,
             Ok(_) => return Err(faults.into()),
-            Err(more) => {
+            Err(mut more) => {
+                // An input that was given badly is not missing besides.
+                let is_told = |fault: &Fault| faults.list.iter().any(|told| told.place == fault.place);
+                more.list.retain(|fault| !is_told(fault));
                 faults.list.extend(more.list);
                 faults.sort();
                 return Err(faults.into());
@@ -84,6 +90,14 @@ impl Session {
             components,
             grants,
         })
+    }
+
+    /// What must not be shown: every text and number in secret params.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        let inputs = self.bound.plan().inputs().iter().zip(self.bound.inputs());
+        let secret = inputs.filter(|(input, _)| input.is_secret);
+        Secrets::new(secret.flat_map(|(input, bytes)| texts(&input.ty, bytes)))
     }
 
     /// The outputs that the run may have, with their types.
@@ -110,6 +124,23 @@ impl Session {
     }
 }
 
+/// The texts and numbers in a value.
+fn texts(ty: &Type, bytes: &[u8]) -> Vec<String> {
+    let json = to_json_text(ty, bytes).ok().and_then(|text| serde_json::from_str(&text).ok());
+    let mut found = Vec::new();
+    let mut open: Vec<serde_json::Value> = json.into_iter().collect();
+    while let Some(value) = open.pop() {
+        match value {
+            serde_json::Value::String(text) => found.push(text),
+            serde_json::Value::Number(number) => found.push(number.to_string()),
+            serde_json::Value::Array(items) => open.extend(items),
+            serde_json::Value::Object(entries) => open.extend(entries.into_values()),
+            serde_json::Value::Null | serde_json::Value::Bool(_) => {}
+        }
+    }
+    found
+}
+
 fn granted(
     plan: &Plan,
     manifest: &Manifest,
@@ -122,6 +153,7 @@ fn granted(
     };
     let resolved = plan.functions().iter().map(resolve).unzip();
     // Functions of one component share its grants, and its faults with them.
+    faults.sort();
     faults.list.dedup();
     resolved
 }

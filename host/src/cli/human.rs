@@ -95,7 +95,7 @@ fn told(fact: &Fact, tally: &Tally) -> Told {
             Told::new(Ink::Title, "resumed", text)
         }
         Fact::RunFinished { status, duration_ms } => {
-            let text = summary(tally, Duration::from_millis(*duration_ms));
+            let text = summary(tally, *duration_ms);
             Told::new(ink_of(*status), status.as_str(), text)
         }
         Fact::TaskReady => Told::new(Ink::Faint, "ready", ""),
@@ -148,14 +148,18 @@ fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
 }
 
 /// `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
-fn summary(tally: &Tally, duration: Duration) -> String {
+fn summary(tally: &Tally, millis: f64) -> String {
     let stored = match tally.stored() {
         0 => String::new(),
         stored => format!("{stored} stored, "),
     };
     let Tally { done, cached, skipped, failed, .. } = tally;
-    let duration = took(duration.as_secs_f64() * 1000.0);
-    format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed in {duration}")
+    let open = match tally.total.saturating_sub(tally.ended()) {
+        0 => String::new(),
+        open => format!(", {open} not run"),
+    };
+    let duration = took(millis);
+    format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed{open} in {duration}")
 }
 
 fn show_subject(subject: &Subject) -> String {
@@ -245,7 +249,7 @@ mod tests {
             task("extra", Fact::TaskSkipped { reason: SkipReason::ConditionFalse }),
             task("last", Fact::TaskFailed(failure())),
             run(Fact::Warning { code: "memory", message: "nothing can be resumed".into() }),
-            run(Fact::RunFinished { status: RunStatus::Failed, duration_ms: 1_234 }),
+            run(Fact::RunFinished { status: RunStatus::Failed, duration_ms: 1_234.0 }),
         ]
     }
 

@@ -11,6 +11,7 @@ use crate::cli::progress::Progress;
 use crate::cli::progress::Shown;
 use crate::cli::screen::Screen;
 use crate::cli::start::Host;
+use crate::cli::terminal::say;
 use crate::cli::terminal::stderr_reader;
 use crate::cli::terminal::stderr_style;
 use crate::config::LogFormat;
@@ -39,10 +40,20 @@ impl Listeners {
         match arguments.events.as_deref() {
             // stdout carries results only: events that go to a stream go to stderr, in place of the log.
             Some(path) if path == Path::new("-") => {
-                sinks.push(Arc::new(JsonLines::new(run.clone(), name, io::stderr())));
+                sinks.push(Arc::new(JsonLines::new(run.clone(), name, io::stderr(), drop)));
                 return Ok(Self { sinks });
             }
-            Some(path) => sinks.push(Arc::new(JsonLines::new(run.clone(), name, events_file(path)?))),
+            Some(path) => {
+                let file = events_file(path, &arguments.manifest)?;
+                let shown = path.display().to_string();
+                let failed = move |error: io::Error| {
+                    say(&format!(
+                        "warning: no more events are written to `{shown}`: {error}
+"
+                    ));
+                };
+                sinks.push(Arc::new(JsonLines::new(run.clone(), name, file, failed)));
+            }
             None => {}
         }
         let shown = shown(host.settings.log_format, arguments.progress);
@@ -77,7 +88,12 @@ fn shown(format: LogFormat, progress: Progress) -> Shown {
     }
 }
 
-fn events_file(path: &Path) -> Result<File, Refusal> {
+fn events_file(path: &Path, manifest: &Path) -> Result<File, Refusal> {
+    if let (Ok(path), Ok(manifest)) = (path.canonicalize(), manifest.canonicalize())
+        && path == manifest
+    {
+        return Err(Refusal::new("`--events` would replace the manifest").help("give another file"));
+    }
     File::create(path).map_err(|error| {
         Refusal::new(format!("cannot write the events to `{}`", path.display()))
             .help("give a file in a folder that exists, or `-` for stderr")

@@ -49,6 +49,8 @@ pub(crate) struct Rendered {
     pub(crate) bytes: Vec<u8>,
     /// For stderr: a line for each output that is left out, and why.
     pub(crate) left_out: Vec<String>,
+    /// Whether an output is left out though its tasks have run: it cannot be made of what they yielded.
+    pub(crate) is_incomplete: bool,
 }
 
 /// Why results cannot be printed as was asked.
@@ -158,8 +160,10 @@ pub(crate) fn render(
             OutputValue::Value(ty, bytes) => values.push((name.as_str(), Value { ty: Some(ty), bytes })),
             OutputValue::Skipped(reason) => left_out.push(format!("output `{name}` is left out: {reason}")),
             OutputValue::Missing(why) => left_out.push(format!("output `{name}` is left out: {why}")),
+            OutputValue::Faulty(why) => left_out.push(format!("output `{name}` cannot be made: {why}")),
         }
     }
+    let is_incomplete = outputs.iter().any(|(_, output)| matches!(output, OutputValue::Faulty(_)));
     let bytes = match format {
         Format::Json => json_object(&values, layout)?,
         Format::Msgpack => msgpack_map(&values),
@@ -173,7 +177,7 @@ pub(crate) fn render(
             None => Vec::new(), // the only one is left out, which is said on stderr
         },
     };
-    Ok(Rendered { bytes, left_out })
+    Ok(Rendered { bytes, left_out, is_incomplete })
 }
 
 /// Stored results of a run, whose types are not known: one object or map, by task.

@@ -38,6 +38,8 @@ pub(crate) struct PlanRow {
     pub(crate) why: String,
     /// The tasks that it waits for.
     pub(crate) needs: Vec<String>,
+    /// The tasks that end before it, without data.
+    pub(crate) after: Vec<String>,
     /// The lists that it runs over.
     pub(crate) for_each: Vec<ForEachRow>,
     /// Whether its result may be shared.
@@ -179,7 +181,12 @@ impl PlanRow {
                 self.for_each.iter().map(|list| format!("{} of {}", list.item, list.over)).collect();
             lines.push(format!("for each {}", lists.join(", ")));
         }
-        for (word, list) in [("needs", &self.needs), ("grants", &self.grants), ("limits", &self.limits)] {
+        for (word, list) in [
+            ("needs", &self.needs),
+            ("after", &self.after),
+            ("grants", &self.grants),
+            ("limits", &self.limits),
+        ] {
             if !list.is_empty() {
                 lines.push(format!("{word} {}", list.join(", ")));
             }
@@ -210,6 +217,7 @@ mod tests {
             fate,
             why: why.into(),
             needs: Vec::new(),
+            after: Vec::new(),
             for_each: Vec::new(),
             purity: Purity::Pure,
             grants: Vec::new(),

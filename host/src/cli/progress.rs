@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(tell(1, task("a", finished())), None);
         assert_eq!(tell(6, task("b", finished())).as_deref(), Some("2/3 done\n"));
         assert_eq!(tell(7, task("c", finished())), None);
-        let end = Fact::RunFinished { status: RunStatus::Succeeded, duration_ms: 8_000 };
+        let end = Fact::RunFinished { status: RunStatus::Succeeded, duration_ms: 8_000.0 };
         assert_eq!(tell(8, run(end)).as_deref(), Some("3/3 done\n"));
         assert_eq!(meter.idle(), None);
     }

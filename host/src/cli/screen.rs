@@ -208,7 +208,7 @@ pub(crate) mod tests {
         follower.record(&run(Fact::RunStarted { name: "w".into(), tasks: 1 }));
         follower.0.print(b"stored  a\n".to_vec(), Weight::Fact);
         follower.record(&task("a", Fact::TaskStored));
-        follower.record(&run(Fact::RunFinished { status: RunStatus::Succeeded, duration_ms: 1 }));
+        follower.record(&run(Fact::RunFinished { status: RunStatus::Succeeded, duration_ms: 1.0 }));
         drop(follower);
         assert_eq!(page.text(), "0/1 done\nstored  a\n1/1 done\n");
     }

@@ -157,19 +157,29 @@ impl Settings {
     }
 
     /// Where runs are kept: `memory:` where nobody says anything.
-    pub fn state(&self, manifest: Option<&str>) -> Result<StateUri, SettingsFault> {
+    ///
+    /// `manifest` gives the manifest's URI and is asked only if nobody outranks it.
+    pub fn state<E: From<SettingsFault>>(
+        &self,
+        manifest: impl FnOnce() -> Result<Option<String>, E>,
+    ) -> Result<StateUri, E> {
         let (by, text) =
-            self.state.choose(manifest).unwrap_or_else(|| ("default".to_owned(), "memory:".to_owned()));
-        StateUri::parse(&text).map_err(|source| SettingsFault::Uri { what: "state", by, source })
+            self.state.choose(manifest)?.unwrap_or_else(|| ("default".to_owned(), "memory:".to_owned()));
+        Ok(StateUri::parse(&text).map_err(|source| SettingsFault::Uri { what: "state", by, source })?)
     }
 
     /// Where results are shared: nowhere, where nobody says anything.
-    pub fn cache(&self, manifest: Option<&str>) -> Result<CacheUri, SettingsFault> {
-        match self.cache.choose(manifest) {
+    pub fn cache<E: From<SettingsFault>>(
+        &self,
+        manifest: impl FnOnce() -> Result<Option<String>, E>,
+    ) -> Result<CacheUri, E> {
+        match self.cache.choose(manifest)? {
             None => Ok(CacheUri::Off),
-            Some((by, text)) => {
-                CacheUri::parse(&text).map_err(|source| SettingsFault::Uri { what: "cache", by, source })
-            }
+            Some((by, text)) => Ok(CacheUri::parse(&text).map_err(|source| SettingsFault::Uri {
+                what: "cache",
+                by,
+                source,
+            })?),
         }
     }
 }
@@ -200,10 +210,15 @@ impl Ranked {
     }
 
     /// The URI that wins, and who gave it.
-    fn choose(&self, manifest: Option<&str>) -> Option<(String, String)> {
-        let manifest = || manifest.map(|text| ("the manifest".to_owned(), text.to_owned()));
-        let file = || self.below.clone().map(|text| ("the settings file".to_owned(), text));
-        self.above.clone().or_else(manifest).or_else(file)
+    fn choose<E>(
+        &self,
+        manifest: impl FnOnce() -> Result<Option<String>, E>,
+    ) -> Result<Option<(String, String)>, E> {
+        if let Some(above) = &self.above {
+            return Ok(Some(above.clone()));
+        }
+        let manifest = manifest()?.map(|text| ("the manifest".to_owned(), text));
+        Ok(manifest.or_else(|| self.below.clone().map(|text| ("the settings file".to_owned(), text))))
     }
 }
 
@@ -271,9 +286,19 @@ mod tests {
         Settings::new(&flags, &environment, &file).unwrap()
     }
 
+    fn given(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<String>, SettingsFault> {
+        move || Ok(manifest.map(str::to_owned))
+    }
+
+    #[test]
+    fn a_manifest_that_is_outranked_is_not_asked() {
+        let fails = || Err(SettingsFault::Jobs("not asked".into()));
+        assert_eq!(settings(Some("memory:"), None, None).state(fails).unwrap(), StateUri::Memory);
+    }
+
     #[test]
     fn flags_win_over_variables_over_the_manifest_over_the_file() {
-        let chosen = |settings: Settings, manifest| settings.state(manifest).unwrap().to_string();
+        let chosen = |settings: Settings, manifest| settings.state(given(manifest)).unwrap().to_string();
         let (a, b, c, d) = ("redis://a:6379/0", "redis://b:6379/0", "redis://c:6379/0", "redis://d:6379/0");
         assert_eq!(chosen(settings(Some(a), Some(b), Some(d)), Some(c)), a);
         assert_eq!(chosen(settings(None, Some(b), Some(d)), Some(c)), b);
@@ -284,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_faulty_setting_names_who_gave_it_and_no_password() {
-        let fault = settings(None, Some("http://:hunter2@h"), None).state(None).unwrap_err();
+        let fault = settings(None, Some("http://:hunter2@h"), None).state(given(None)).unwrap_err();
         let shown = format!("{fault} {fault:?} {}", std::error::Error::source(&fault).unwrap());
         assert!(shown.contains("CASCADE_STATE") && !shown.contains("hunter2"), "{shown}");
         let flags = Overrides { memory: Some("lots".into()), ..Overrides::default() };
@@ -294,8 +319,8 @@ mod tests {
     #[test]
     fn the_cache_is_off_unless_somebody_says_otherwise() {
         let settings = settings(None, None, None);
-        assert_eq!(settings.cache(None).unwrap(), CacheUri::Off);
-        assert_eq!(settings.cache(Some("off")).unwrap(), CacheUri::Off);
-        assert!(matches!(settings.cache(Some("memory:")).unwrap(), CacheUri::At(_)));
+        assert_eq!(settings.cache(given(None)).unwrap(), CacheUri::Off);
+        assert_eq!(settings.cache(given(Some("off"))).unwrap(), CacheUri::Off);
+        assert!(matches!(settings.cache(given(Some("memory:"))).unwrap(), CacheUri::At(_)));
     }
 }

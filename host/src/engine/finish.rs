@@ -22,8 +22,10 @@ pub enum OutputValue {
     Value(Type, Bytes),
     /// Its task was skipped, or a task before it.
     Skipped(SkipReason),
-    /// Its task has not ended, or it cannot be made from what is there.
+    /// Its task has not ended, or has failed.
     Missing(String),
+    /// It cannot be made of what its tasks have yielded: a path misses, a selector names no case.
+    Faulty(String),
 }
 
 /// Every output of the run, by name, in the manifest's order.
@@ -43,7 +45,7 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger) -> Result<Vec<(String, 
             Ok(bytes) => OutputValue::Value(output.ty.clone(), bytes),
             Err(Stuck::Skip(reason)) => skipped(&output.binding, &known, reason),
             Err(Stuck::Needs(_)) => OutputValue::Missing("its task has not finished".to_owned()),
-            Err(Stuck::Input(message)) => OutputValue::Missing(message),
+            Err(Stuck::Input(message)) => OutputValue::Faulty(message),
         };
         (output.name.clone(), value)
     });

@@ -9,12 +9,15 @@ use crate::engine::keys::Shared;
 use crate::engine::resolve::Known;
 use crate::engine::resolve::Scope;
 use crate::engine::resolve::Stuck;
-use crate::engine::skipping::skip_reason;
+use crate::engine::shape::rank;
+use crate::engine::skipping::condition;
+use crate::engine::skipping::pruned;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
 use crate::plan::Bound;
 use crate::plan::CacheRule;
 use crate::plan::OnError;
+use crate::plan::Plan;
 use crate::plan::Task;
 use crate::state::Entry;
 use crate::state::Error;
@@ -22,6 +25,8 @@ use crate::value::Type;
 use crate::value::compose_case;
 use crate::value::compose_list;
 use bytes::Bytes;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 /// How many keys are looked up at once.
 const BATCH: usize = 1024;
@@ -65,7 +70,7 @@ pub enum Reason {
     InputsRun(Vec<TaskIdx>),
 }
 
-/// What a run would do with the wanted tasks, in the plan's order.
+/// What a run would do with the wanted tasks, in the order in which one host would start them one by one.
 pub async fn forecast(
     bound: &Bound,
     is_wanted: &[bool],
@@ -73,21 +78,28 @@ pub async fn forecast(
     cache: Option<&dyn Cache>,
 ) -> Result<Vec<(TaskIdx, Fate)>, Error> {
     let known = stored.into_iter().map(|(task, value)| (task, Entry::Done(value))).collect();
-    let mut forecaster = Forecaster { bound, cache, known, digests: Digests::default() };
-    let mut fates = Vec::new();
+    let mut forecaster =
+        Forecaster { bound, cache, known, undecided: HashSet::new(), digests: Digests::default() };
+    let mut fates = HashMap::new();
     for at in bound.plan().order() {
         let is_wanted = is_wanted.get(at.index()).copied().unwrap_or(false);
         if let (true, Some(task)) = (is_wanted, bound.plan().task(*at)) {
-            fates.push((*at, forecaster.task(*at, task).await?));
+            let fate = forecaster.task(*at, task).await?;
+            if let Fate::DependsOn(_) = fate {
+                forecaster.undecided.insert(*at);
+            }
+            fates.insert(*at, fate);
         }
     }
-    Ok(fates)
+    Ok(by_rank(bound.plan()).into_iter().filter_map(|at| Some((at, fates.remove(&at)?))).collect())
 }
 
 struct Forecaster<'a> {
     bound: &'a Bound,
     cache: Option<&'a dyn Cache>,
     known: Known,
+    /// Tasks of which it cannot be told whether they are skipped.
+    undecided: HashSet<TaskIdx>,
     digests: Digests,
 }
 
@@ -102,13 +114,23 @@ impl Forecaster<'_> {
         if self.known.contains_key(&at) {
             return Ok(Fate::Stored);
         }
-        match skip_reason(&self.scope(), task) {
-            Ok(Some(reason)) | Err(Stuck::Skip(reason)) => return Ok(self.skipped(at, reason)),
-            Ok(None) => {}
-            Err(Stuck::Needs(tasks)) => return Ok(Fate::DependsOn(sorted(tasks))),
-            Err(Stuck::Input(message)) => return Ok(Fate::Fails(message)),
+        // What `after` names is taken to succeed: nothing else of it matters.
+        for decided in [pruned(&self.scope(), task), condition(&self.scope(), task)] {
+            match decided {
+                Ok(Some(reason)) | Err(Stuck::Skip(reason)) => return Ok(self.skipped(at, reason)),
+                Ok(None) => {}
+                Err(Stuck::Needs(tasks)) => return Ok(Fate::DependsOn(sorted(tasks))),
+                Err(Stuck::Input(message)) => return Ok(Fate::Fails(message)),
+            }
         }
         let calls = self.calls(task);
+        if let Err(Stuck::Needs(tasks)) = &calls {
+            let undecided: Vec<TaskIdx> =
+                tasks.iter().copied().filter(|task| self.undecided.contains(task)).collect();
+            if !undecided.is_empty() {
+                return Ok(Fate::DependsOn(sorted(undecided)));
+            }
+        }
         let reason = match (self.cache, task.cache) {
             (None, _) => Some(Reason::NoCache),
             (Some(_), CacheRule::Off) => Some(Reason::CacheOff),
@@ -196,6 +218,38 @@ pub(crate) fn output(task: &Task, value: Bytes) -> Bytes {
         OnError::Fail => value,
         OnError::Value => compose_case("ok", &value),
     }
+}
+
+/// Every task after those that it waits for; of those that could start, the one of the highest rank first.
+fn by_rank(plan: &Plan) -> Vec<TaskIdx> {
+    let tasks = plan.tasks();
+    let mut open: Vec<usize> = tasks.iter().map(|task| task.waits_for.len()).collect();
+    let mut dependents: Vec<Vec<TaskIdx>> = vec![Vec::new(); tasks.len()];
+    let mut ready = BinaryHeap::new();
+    for (at, task) in (0..).map(TaskIdx::new).zip(tasks) {
+        if task.waits_for.is_empty() {
+            ready.push((rank(task), Reverse(at)));
+        }
+        for upstream in &task.waits_for {
+            if let Some(dependents) = dependents.get_mut(upstream.index()) {
+                dependents.push(at);
+            }
+        }
+    }
+    let mut order = Vec::with_capacity(tasks.len());
+    while let Some((_, Reverse(at))) = ready.pop() {
+        order.push(at);
+        for dependent in dependents.get(at.index()).into_iter().flatten() {
+            let (Some(open), Some(task)) = (open.get_mut(dependent.index()), plan.task(*dependent)) else {
+                continue;
+            };
+            *open -= 1;
+            if *open == 0 {
+                ready.push((rank(task), Reverse(*dependent)));
+            }
+        }
+    }
+    order
 }
 
 fn sorted(mut tasks: Vec<TaskIdx>) -> Vec<TaskIdx> {

@@ -241,6 +241,7 @@ impl Job<'_> {
     }
 
     fn failed(&self, class: FailureClass, message: String, error: Option<Bytes>) -> Verdict {
+        let message = self.ctx.recorder.hide(&message);
         let record = FailureRecord {
             class,
             message: message.clone(),
@@ -320,10 +321,15 @@ fn skip(reason: SkipReason) -> Verdict {
 
 fn finished(output: Bytes, usage: invoke::Usage) -> Verdict {
     let fact = Fact::TaskFinished {
-        duration_ms: usage.duration.as_secs_f64() * 1000.0,
+        duration_ms: millis(usage.duration),
         output_bytes: u64::try_from(output.len()).unwrap_or(u64::MAX),
         memory_bytes: usage.memory,
         fuel: usage.fuel,
     };
     (Outcome::Done(output), vec![fact])
+}
+
+/// Milliseconds, to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }

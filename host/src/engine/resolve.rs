@@ -108,9 +108,7 @@ impl Scope<'_> {
                 Some(name) => match (cases.iter().find(|(case, _)| *case == name), default) {
                     (Some((_, case)), _) => self.resolve(case),
                     (None, Some(default)) => Ok(default.clone()),
-                    (None, None) => {
-                        Err(Stuck::Input(format!("the selector is `{name}`, which names no case")))
-                    }
+                    (None, None) => Err(Stuck::Input(self.no_case(selector, &name))),
                 },
                 None => match default {
                     Some(default) => Ok(default.clone()),
@@ -144,6 +142,17 @@ impl Scope<'_> {
                 .ok_or_else(|| Stuck::Input("the selector is neither a string nor a case".to_owned())),
             Err(Stuck::Skip(reason)) if reason != SkipReason::UpstreamFailed => Ok(None),
             Err(stuck) => Err(stuck),
+        }
+    }
+
+    /// What a selector yielded, unless that may be a secret: guests and errors are no place for it.
+    fn no_case(&self, selector: &Binding, name: &str) -> String {
+        let has_secrets = self.bound.plan().inputs().iter().any(|input| input.is_secret);
+        match selector {
+            Binding::Input { .. } | Binding::Item { .. } if has_secrets => {
+                "the selector names no case, and there is no `default`".to_owned()
+            }
+            _ => format!("the selector is `{name}`, which names no case"), // no secret, or one that is hidden later
         }
     }
 

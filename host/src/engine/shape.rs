@@ -47,7 +47,7 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
 }
 
 /// Priority first, then the longest remaining path.
-fn rank(task: &Task) -> i64 {
+pub(crate) fn rank(task: &Task) -> i64 {
     (i64::from(task.priority) << 32) + i64::from(task.height)
 }
 

@@ -11,21 +11,30 @@ use crate::state::Entry;
 
 /// Why a task is skipped; none if it is to run once its arguments are there.
 pub(crate) fn skip_reason(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Stuck> {
-    if let Some(demand) = &task.demand
-        && !is_needed(scope, demand)?
-    {
-        return Ok(Some(SkipReason::Pruned));
+    if let Some(pruned) = pruned(scope, task)? {
+        return Ok(Some(pruned));
     }
     if let Some(reason) = after(scope, task)? {
         return Ok(Some(reason));
     }
-    if let Some(when) = &task.when {
-        let is_equal = scope.resolve(&when.subject)? == when.equals;
-        if is_equal == when.is_negated {
-            return Ok(Some(SkipReason::ConditionFalse));
-        }
+    condition(scope, task)
+}
+
+/// A task that only cases of a `select` need is pruned where none of them is chosen.
+pub(crate) fn pruned(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Stuck> {
+    match &task.demand {
+        Some(demand) if !is_needed(scope, demand)? => Ok(Some(SkipReason::Pruned)),
+        _ => Ok(None), // it is needed, in any case or in one that was chosen
     }
-    Ok(None)
+}
+
+/// `when`.
+pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Stuck> {
+    let Some(when) = &task.when else {
+        return Ok(None);
+    };
+    let is_equal = scope.resolve(&when.subject)? == when.equals;
+    Ok((is_equal == when.is_negated).then_some(SkipReason::ConditionFalse))
 }
 
 /// A failure before this task stops it; a task before it that was merely not needed does not.

@@ -62,7 +62,7 @@ pub enum Fact {
         /// How.
         status: RunStatus,
         /// How long this host worked on it, in milliseconds.
-        duration_ms: u64,
+        duration_ms: f64,
     },
     /// All that the task waits for has ended.
     #[serde(rename = "task.ready")]

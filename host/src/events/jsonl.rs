@@ -5,6 +5,7 @@ use crate::events::Event;
 use crate::events::Sink;
 use crate::events::event::Line;
 use crate::model::RunId;
+use std::io;
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -20,10 +21,20 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    /// Writes to `out` until dropped; dropping waits for the last line.
-    pub fn new(run: RunId, host: &str, out: impl Write + Send + 'static) -> Self {
+    /// Writes to `out` until dropped; dropping waits for the last line. `failed` hears of it if `out` cannot be
+    /// written, once; nothing more is written then.
+    pub fn new(
+        run: RunId,
+        host: &str,
+        out: impl Write + Send + 'static,
+        failed: impl FnOnce(io::Error) + Send + 'static,
+    ) -> Self {
         let (sender, receiver) = channel();
-        let writer = std::thread::spawn(move || write_all(&receiver, out));
+        let writer = std::thread::spawn(move || {
+            if let Err(error) = write_all(&receiver, out) {
+                failed(error);
+            }
+        });
         Self {
             run,
             host: host.to_owned(),
@@ -65,14 +76,14 @@ pub fn to_json_line(run: &RunId, host: &str, event: &Event) -> Vec<u8> {
     line
 }
 
-fn write_all(lines: &Receiver<Vec<u8>>, mut out: impl Write) {
+fn write_all(lines: &Receiver<Vec<u8>>, mut out: impl Write) -> io::Result<()> {
     while let Ok(first) = lines.recv() {
         let mut batch = first;
         lines.try_iter().take(1024).for_each(|line| batch.extend(line));
-        if out.write_all(&batch).and_then(|()| out.flush()).is_err() {
-            return;
-        }
+        out.write_all(&batch)?;
+        out.flush()?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -106,7 +117,9 @@ mod tests {
     #[test]
     fn dropping_waits_for_the_last_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let sink = JsonLines::new(RunId::new("r1").unwrap(), "h1", file.reopen().unwrap());
+        let sink = JsonLines::new(RunId::new("r1").unwrap(), "h1", file.reopen().unwrap(), |error| {
+            panic!("{error}")
+        });
         for _ in 0..1000 {
             sink.record(&Event {
                 at: Timestamp::from_millis(0),
@@ -116,5 +129,22 @@ mod tests {
         }
         drop(sink);
         assert_eq!(std::fs::read_to_string(file.path()).unwrap().lines().count(), 1000);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_once() {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let (told, hear) = std::sync::mpsc::channel();
+        let failed = move |error: io::Error| told.send(error.kind()).unwrap();
+        let sink = JsonLines::new(RunId::new("r1").unwrap(), "h1", full, failed);
+        for _ in 0..3 {
+            sink.record(&Event {
+                at: Timestamp::from_millis(0),
+                subject: None,
+                fact: Fact::StateReconnected,
+            });
+        }
+        drop(sink);
+        assert_eq!(hear.iter().collect::<Vec<_>>(), [io::ErrorKind::StorageFull]);
     }
 }

@@ -3,8 +3,10 @@
 
 use crate::events::Event;
 use crate::events::Fact;
+use crate::events::FailureFact;
 use crate::events::Subject;
 use crate::model::Clock;
+use crate::model::Secrets;
 use std::sync::Arc;
 
 /// Takes events as they happen. Called from many threads.
@@ -18,13 +20,27 @@ pub trait Sink: Send + Sync {
 pub struct Recorder {
     clock: Arc<dyn Clock>,
     sinks: Arc<[Arc<dyn Sink>]>,
+    secrets: Secrets,
 }
 
 impl Recorder {
     /// A recorder that hands every event to all of `sinks`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, sinks: Vec<Arc<dyn Sink>>) -> Self {
-        Self { clock, sinks: sinks.into() }
+        Self { clock, sinks: sinks.into(), secrets: Secrets::default() }
+    }
+
+    /// The same recorder, which takes these texts out of everything that it hands on.
+    #[must_use]
+    pub fn hiding(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// A text without secrets, for what is kept beside events.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        self.secrets.hide(text).into_owned()
     }
 
     /// Whether nobody listens, so that facts need not be made.
@@ -47,9 +63,27 @@ impl Recorder {
         if self.is_idle() {
             return;
         }
-        let event = Event { at: self.clock.now(), subject, fact };
+        let event = Event { at: self.clock.now(), subject, fact: self.without_secrets(fact) };
         for sink in &*self.sinks {
             sink.record(&event);
+        }
+    }
+
+    /// Guests and users write texts; all else in a fact is the host's own.
+    fn without_secrets(&self, fact: Fact) -> Fact {
+        let hide = |text: &str| self.secrets.hide(text).into_owned();
+        let failure = |failure: FailureFact| FailureFact { error: hide(&failure.error), ..failure };
+        match fact {
+            Fact::TaskLog { stream, text } => Fact::TaskLog { stream, text: hide(&text) },
+            Fact::TaskProgress { fraction, message } => {
+                Fact::TaskProgress { fraction, message: hide(&message) }
+            }
+            Fact::TaskFailed(failed) => Fact::TaskFailed(failure(failed)),
+            Fact::TaskRetrying { delay_ms, failure: failed } => {
+                Fact::TaskRetrying { delay_ms, failure: failure(failed) }
+            }
+            Fact::Warning { code, message } => Fact::Warning { code, message: hide(&message) },
+            other => other, // no other fact has a text that the host did not write
         }
     }
 }

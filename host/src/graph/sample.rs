@@ -40,7 +40,7 @@ pub(crate) fn sample(text: &str) -> Parsed {
     let manifest = Manifest {
         source: source.clone(),
         folder: "".into(),
-        name: name("sample"),
+        name: "sample".to_owned(),
         description: None,
         state: BackendSection::default(),
         cache: BackendSection::default(),

@@ -23,8 +23,8 @@ pub struct Manifest {
     pub source: Source,
     /// The folder that relative paths start from.
     pub folder: PathBuf,
-    /// `name`.
-    pub name: Name,
+    /// `name`: any text on one line.
+    pub name: String,
     /// `description`.
     pub description: Option<String>,
     /// `[state]`.
@@ -278,6 +278,8 @@ pub struct Retry {
     pub on: Vec<RetryClass>,
     /// Error cases that are never retried; each must be a case of the function's error type.
     pub permanent: Vec<Spanned<String>>,
+    /// Whether `[defaults]` names them: then they hold for those tasks whose errors have the cases.
+    pub inherits_permanent: bool,
 }
 
 /// How a wait grows from attempt to attempt.
@@ -384,7 +386,7 @@ impl Manifest {
         Self {
             source,
             folder,
-            name: Name::unnamed(),
+            name: String::new(),
             description: None,
             state: BackendSection::default(),
             cache: BackendSection::default(),
@@ -431,6 +433,7 @@ impl Default for Retry {
             jitter: true,
             on: vec![RetryClass::Error, RetryClass::Trap, RetryClass::Timeout],
             permanent: Vec::new(),
+            inherits_permanent: false,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use toml_parser::Source;
 use toml_parser::parser::Event;
 use toml_parser::parser::EventKind;
+use toml_parser::parser::RecursionGuard;
 
 /// A key that is defined twice.
 pub(crate) struct Clash {
@@ -73,13 +74,18 @@ impl Clash {
     }
 }
 
+/// The deepest brackets that are looked into; far beyond what a manifest may nest.
+const MAX_NESTING: u32 = 256;
+
 /// The clashes at `places`, where the second definitions begin. Those that only follow from a repeated header are
 /// left out.
 pub(crate) fn find(text: &str, places: &[usize]) -> Vec<Clash> {
     let source = Source::new(text);
     let tokens = source.lex().into_vec();
     let mut events: Vec<Event> = Vec::with_capacity(tokens.len());
-    toml_parser::parser::parse_document(&tokens, &mut events, &mut ());
+    // The parser recurses into brackets: a text of nothing but brackets must not use up the stack.
+    let mut guarded = RecursionGuard::new(&mut events, MAX_NESTING);
+    toml_parser::parser::parse_document(&tokens, &mut guarded, &mut ());
     let mut walk = Walk::new(source, places);
     for event in &events {
         walk.event(event);

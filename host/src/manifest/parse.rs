@@ -11,8 +11,8 @@ use crate::manifest::policy::policy;
 use crate::manifest::reader::Completeness;
 use crate::manifest::reader::Reader;
 use crate::manifest::reference::value;
-use crate::manifest::scalar::name;
 use crate::manifest::scalar::text;
+use crate::manifest::scalar::title;
 use crate::manifest::section::backend;
 use crate::manifest::section::named;
 use crate::manifest::section::param;
@@ -89,8 +89,7 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
         reader.left_out.is_partial = true;
         return manifest; // other versions have other keys
     }
-    manifest.name =
-        root.required(reader, ("name", "name = \"wordcount\""), name).unwrap_or_else(Name::unnamed);
+    manifest.name = root.required(reader, ("name", "name = \"wordcount\""), title).unwrap_or_default();
     manifest.description = root.optional(reader, "description", text);
     manifest.state = root.optional(reader, "state", backend).unwrap_or_default();
     manifest.cache = root.optional(reader, "cache", backend).unwrap_or_default();
@@ -119,7 +118,8 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
 fn defaults(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Policy> {
     let mut table =
         Table::open(reader, slot, "`[defaults]`", "`[defaults]` and below it `timeout = \"5m\"`")?;
-    let policy = policy(reader, &mut table, (Site::Defaults, &Policy::default()));
+    let mut policy = policy(reader, &mut table, (Site::Defaults, &Policy::default()));
+    policy.retry.inherits_permanent = true;
     table.close(reader);
     Some(policy)
 }

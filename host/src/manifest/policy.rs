@@ -113,6 +113,7 @@ fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option
         max_delay: max_delay.unwrap_or_else(|| base.max_delay.max(delay)),
         jitter: jitter.unwrap_or(base.jitter),
         on: on.unwrap_or_else(|| base.on.clone()),
+        inherits_permanent: permanent.is_none(),
         permanent: permanent.unwrap_or_else(|| base.permanent.clone()),
     })
 }

@@ -127,13 +127,16 @@ pub(crate) fn size(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Size> {
     }
 }
 
-/// A name of the text's own choice, by the grammar of names.
-pub(crate) fn name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Name> {
-    let text = text(reader, slot)?;
-    match Name::new(&text) {
-        Ok(name) => Some(name),
-        Err(fault) => reader.fault(Fault::at(slot.span.clone(), fault.to_string())),
+/// The longest title, in characters: it stands in every line of `runs`.
+const MAX_TITLE: usize = 200;
+
+/// A title: text on one line.
+pub(crate) fn title(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
+    let Spanned { value, .. } = filled(reader, slot)?;
+    if value.chars().any(char::is_control) || value.chars().count() > MAX_TITLE {
+        return reader.fault(slot.fault(&format!("is one line of at most {MAX_TITLE} characters")));
     }
+    Some(value)
 }
 
 /// The key of `slot` as a name.

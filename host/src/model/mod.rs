@@ -12,6 +12,7 @@ mod name;
 mod path;
 mod random;
 mod run_id;
+mod secrets;
 mod size;
 mod verdict;
 
@@ -26,5 +27,6 @@ pub use name::{Name, NameFault};
 pub use path::{Path, PathFault, Step};
 pub use random::{Random, secret};
 pub use run_id::{RunId, RunIdFault};
+pub use secrets::Secrets;
 pub use size::{Size, SizeFault};
 pub use verdict::{FailureClass, FailurePolicy, RunStatus, SkipReason};

@@ -45,12 +45,6 @@ impl Name {
         Ok(Self(Arc::from(text)))
     }
 
-    /// What stands where a faulty text gives no name; nothing runs under it.
-    #[must_use]
-    pub fn unnamed() -> Self {
-        Self(Arc::from("unnamed"))
-    }
-
     /// The text of the name.
     #[must_use]
     pub fn as_str(&self) -> &str {

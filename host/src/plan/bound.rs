@@ -120,7 +120,8 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
     Ok(Bound { plan: Arc::clone(plan), inputs, grants: given.grants, digest, fingerprints, record })
 }
 
-fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Box<Fault>> {
+/// Fits what was found for an input to its type.
+pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Box<Fault>> {
     let at = |message: String| {
         let fault = Fault::at(input.span.clone(), message);
         if input.is_secret { fault.secret() } else { fault } // its default may stand on the same line

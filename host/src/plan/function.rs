@@ -36,6 +36,9 @@ pub(crate) fn find<'e>(
     }
 }
 
+/// Most exports that a fault lists.
+const MOST_LISTED: usize = 8;
+
 fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
     let long: Vec<String> = exports.iter().map(|export| long_form(&call.component, export)).collect();
     let fault = if let Some(interface) = &call.interface {
@@ -48,10 +51,14 @@ fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
         let names = exports.iter().map(|export| &*export.function);
         Fault::at(span.clone(), message).suggest(&call.function, names)
     };
-    if long.is_empty() {
-        fault.note("the component exports no functions")
-    } else {
-        fault.note(format!("it exports {}", long.join(", ")))
+    match long.len().saturating_sub(MOST_LISTED) {
+        _ if long.is_empty() => fault.note("the component exports no functions"),
+        0 => fault.note(format!("it exports {}", long.join(", "))),
+        more => {
+            let listed: Vec<&str> = long.iter().take(MOST_LISTED).map(String::as_str).collect();
+            let inspect = "`cascade-host inspect` shows all";
+            fault.note(format!("it exports {} and {more} more; {inspect}", listed.join(", ")))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! Reading them is for the application, fitting them to their types for `bound`.
 
 use crate::manifest::Param;
+use crate::model::Datum;
 use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Name;
@@ -76,6 +77,7 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
         }
     };
     let default = match &param.default {
+        None if matches!(ty, Type::Option(_)) => encode(&ty, &Datum::Null).ok(),
         None => None,
         Some(datum) => match encode(&ty, &datum.value) {
             Ok(bytes) => Some(bytes),

@@ -34,7 +34,7 @@ pub(crate) fn lists(scope: &mut Scope<'_>, node: &Node, callee: Option<&Callee<'
     let mut lists = Vec::with_capacity(node.for_each.len());
     for (position, (item, list)) in node.for_each.iter().enumerate() {
         let ty = match &list.value {
-            Expr::Literal(_) | Expr::Array(_) => {
+            Expr::Literal(_) | Expr::Array(_) | Expr::Select { .. } if is_written(&list.value) => {
                 let signature = callee.map(|callee| callee.signature);
                 signature.and_then(|signature| literal(scope, node, (position, list), signature))
             }
@@ -50,6 +50,20 @@ pub(crate) fn lists(scope: &mut Scope<'_>, node: &Node, callee: Option<&Callee<'
         }));
     }
     Lists { lists: lists.into_iter().collect(), items }
+}
+
+/// Whether a list is written out, in each case of a choice: then its elements have no type of their own.
+fn is_written(list: &Expr) -> bool {
+    match list {
+        Expr::Literal(_) | Expr::Array(_) => true,
+        Expr::Select { cases, .. } => cases.iter().all(|(_, case)| is_written(&case.value)),
+        Expr::Table(_)
+        | Expr::Task { .. }
+        | Expr::Param { .. }
+        | Expr::Item { .. }
+        | Expr::Env { .. }
+        | Expr::File { .. } => false,
+    }
 }
 
 /// The type of an element of what must be a list.
@@ -74,12 +88,38 @@ fn literal(
     (position, list): (usize, &Spanned<Expr>),
     signature: &Signature,
 ) -> Option<Type> {
-    let uses = node.args.iter().filter_map(|(name, arg)| match &arg.value {
-        Expr::Item { item, path } if *item == position && path.steps().is_empty() => {
-            signature.params.iter().find(|(param, _)| **param == *name.value).map(|(_, ty)| ty.clone())
+    let mut uses = Vec::new();
+    for (name, arg) in &node.args {
+        if let Some((_, ty)) = signature.params.iter().find(|(param, _)| **param == *name.value) {
+            each_use(&arg.value, ty, position, &mut |ty| uses.push(ty.clone()));
         }
-        _ => None, // any other use does not tell the element's type
-    });
-    uses.reduce(|known, ty| if assign(&ty, &known).is_ok() { ty } else { known })
+    }
+    uses.into_iter()
+        .reduce(|known, ty| if assign(&ty, &known).is_ok() { ty } else { known })
         .or_else(|| infer_element(scope, list))
+}
+
+/// Calls `visit` with the type of every place to which the item at `position` goes as it is, inside of literals too.
+fn each_use(expr: &Expr, ty: &Type, position: usize, visit: &mut dyn FnMut(&Type)) {
+    match (expr, ty) {
+        (Expr::Item { item, path }, _) if *item == position && path.steps().is_empty() => visit(ty),
+        (Expr::Select { cases, .. }, _) => {
+            cases.iter().for_each(|(_, case)| each_use(&case.value, ty, position, visit));
+        }
+        (Expr::Array(_) | Expr::Table(_), Type::Option(some)) => each_use(expr, some, position, visit),
+        (Expr::Array(parts), Type::List(element)) => {
+            parts.iter().for_each(|part| each_use(&part.value, element, position, visit));
+        }
+        (Expr::Array(parts), Type::Tuple(types)) => {
+            parts.iter().zip(types.iter()).for_each(|(part, ty)| each_use(&part.value, ty, position, visit));
+        }
+        (Expr::Table(entries), Type::Record(fields)) => {
+            for (key, part) in entries {
+                if let Some(field) = fields.iter().find(|field| *field.name == *key.value) {
+                    each_use(&part.value, &field.ty, position, visit);
+                }
+            }
+        }
+        _ => {} // a literal, another reference, or a misfit that is reported where it is bound
+    }
 }

@@ -22,7 +22,7 @@ mod tests;
 #[cfg(test)]
 mod digests;
 
-pub use bound::{Bound, Given, Supplied, bind};
+pub use bound::{Bound, Given, Supplied, bind, fit};
 pub use callee::Interface;
 pub use compile::compile;
 pub use record::{Difference, PlanRecord};

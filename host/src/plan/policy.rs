@@ -28,7 +28,8 @@ pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, signature: &Si
         Some(Type::Enum(names)) => names.iter().map(|name| &**name).collect(),
         _ => Vec::new(), // errors of other types have no cases
     };
-    for permanent in &task.policy.retry.permanent {
+    let retry = &task.policy.retry;
+    for permanent in retry.permanent.iter().filter(|_| !retry.inherits_permanent) {
         if !cases.contains(&&*permanent.value) {
             let message = format!("the function's error has no case `{}`", permanent.value);
             let fault = Fault::at(permanent.span.clone(), message)

@@ -343,7 +343,10 @@ fn nothing_is_said_of_tasks_whose_component_could_not_be_loaded() {
     let interfaces = [Some(crate::plan::sample::interface(FUNCTIONS)), None];
     let found = compile(&resolved.graph, &interfaces, earlier).unwrap_err();
     let messages: Vec<&str> = found.list.iter().map(|fault| fault.message.as_str()).collect();
-    assert_eq!(messages, ["component `d` could not be loaded", "parameter `n`: expected u32, found a string"]);
+    assert_eq!(
+        messages,
+        ["component `d` could not be loaded", "parameter `n`: expected u32, found a string"]
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::time::Duration;
 /// A graph whose every edge is typed. Only [`crate::plan::compile`] makes one.
 #[derive(Debug)]
 pub struct Plan {
-    pub(crate) name: Name,
+    pub(crate) name: String,
     pub(crate) tasks: Vec<Task>,
     pub(crate) order: Vec<TaskIdx>,
     pub(crate) functions: Vec<Function>,
@@ -303,7 +303,7 @@ pub struct Resource {
 impl Plan {
     /// The manifest's name.
     #[must_use]
-    pub const fn name(&self) -> &Name {
+    pub fn name(&self) -> &str {
         &self.name
     }
 

@@ -59,7 +59,11 @@ fn of_trap(trap: Trap, limits: &Limits) -> (FailureClass, String) {
             let stack = Size::bytes(u64::try_from(STACK).unwrap_or(u64::MAX));
             (FailureClass::Limit, format!("the guest's stack ({stack}) overflowed"))
         }
-        other => (FailureClass::Trap, other.to_string()), // all others are the guest's own doing
+        other => {
+            // All others are the guest's own doing.
+            let words = other.to_string();
+            (FailureClass::Trap, words.strip_prefix("wasm trap: ").unwrap_or(&words).to_owned())
+        }
     }
 }
 
@@ -80,13 +84,53 @@ fn backtrace(trace: &WasmBacktrace) -> Option<String> {
             _ => lines.push(line.to_owned()), // a frame of its own, or a function that was inlined into it
         }
     }
-    let lines: Vec<_> = lines.iter().map(|line| cut(line)).collect();
+    let lines: Vec<_> = folded(&lines).iter().map(|line| cut(line)).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// Frames without the repetitions of a recursion.
+fn folded(frames: &[String]) -> Vec<String> {
+    // `12: 0x3f8 - basic.wasm!recurse at src/lib.rs:7`: what follows the address is the place.
+    let place = |frame: &str| frame.split_once(" - ").map_or(frame, |(_, place)| place).to_owned();
+    let mut shown: Vec<String> = Vec::new();
+    let mut repeated = 0;
+    for (at, frame) in frames.iter().enumerate() {
+        let is_again = at
+            .checked_sub(1)
+            .and_then(|before| frames.get(before))
+            .is_some_and(|before| place(before) == place(frame));
+        if is_again {
+            repeated += 1;
+            continue;
+        }
+        if repeated > 0 {
+            shown.push(format!("… and {repeated} more of it"));
+            repeated = 0;
+        }
+        shown.push(frame.clone());
+    }
+    if repeated > 0 {
+        shown.push(format!("… and {repeated} more of it"));
+    }
+    shown
 }
 
 fn cut(line: &str) -> String {
     match line.char_indices().nth(MAX_LINE) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recursion_is_told_once() {
+        let frames =
+            ["0: 0x1 - a!f at f.rs:1", "1: 0x9 - a!f at f.rs:1", "2: 0x9 - a!f at f.rs:1", "3: 0x2 - a!main"];
+        let shown = folded(&frames.map(str::to_owned));
+        assert_eq!(shown, ["0: 0x1 - a!f at f.rs:1", "… and 2 more of it", "3: 0x2 - a!main"]);
     }
 }

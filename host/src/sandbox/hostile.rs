@@ -127,7 +127,7 @@ async fn a_trap_tells_where() {
     let text = simple("(func $deep unreachable) (func $middle (call $deep))", "(call $middle)");
     let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Trap);
-    assert_eq!(failure.message, "wasm trap: wasm `unreachable` instruction executed");
+    assert_eq!(failure.message, "wasm `unreachable` instruction executed");
     let backtrace = failure.backtrace.unwrap();
     let frames: Vec<_> = backtrace.lines().map(|line| line.rsplit('!').next().unwrap()).collect();
     assert_eq!(frames, ["deep", "middle", "run"], "{backtrace}");

@@ -2,6 +2,7 @@
 //! Says on stderr that all is well; stdout carries results only, and there are none.
 
 use crate::app;
+use crate::app::Builds;
 use crate::app::Error;
 use crate::cli::args::CheckArguments;
 use crate::cli::exit::Exit;
@@ -12,7 +13,8 @@ use crate::cli::terminal::say;
 pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
     let sandbox = app::open_sandbox(&host.settings)?;
-    let checked = app::check(resolved, &sandbox)?;
+    let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun)?;
+    app::check_inputs(&checked, &host.environment)?;
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     say(&format!(
         "{}: {} and {} are sound\n",

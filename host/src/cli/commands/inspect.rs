@@ -42,8 +42,15 @@ fn what(import: &Import) -> String {
         Offer::Unknown => format!("not known to this host, with {}", import.functions.join(", ")),
         Offer::Always => "always there".to_owned(),
         Offer::Granted(grants) => {
+            let without = match *grants {
+                ["clock"] => "logical",
+                ["random"] => "seeded by the call",
+                ["env", ..] => "empty",
+                ["read", ..] => "no folders",
+                _ => "refuses", // sockets, names, requests, and who is calling
+            };
             let grants: Vec<String> = grants.iter().map(|grant| format!("`{grant}`")).collect();
-            format!("refuses unless {} is granted", grants.join(" or "))
+            format!("{without} unless {} is granted", grants.join(" or "))
         }
     }
 }

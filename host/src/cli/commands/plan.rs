@@ -3,6 +3,7 @@
 
 use crate::app;
 use crate::app::Backends;
+use crate::app::Builds;
 use crate::app::Error;
 use crate::app::Forecast;
 use crate::app::Planned;
@@ -26,7 +27,7 @@ use crate::model::SystemClock;
 pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
     let sandbox = app::open_sandbox(&host.settings)?;
-    let checked = app::check(resolved, &sandbox)?;
+    let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun)?;
     let run = match &arguments.run_id {
         Some(run) => run.clone(),
         None => RunId::generate(SystemClock.now(), &mut Random::from_system()),

@@ -3,6 +3,7 @@
 
 use crate::app;
 use crate::app::Backends;
+use crate::app::Builds;
 use crate::app::Error;
 use crate::app::Refusal;
 use crate::app::Report;
@@ -14,6 +15,7 @@ use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
 use crate::cli::commands::output;
 use crate::cli::exit::Exit;
+use crate::cli::exit::report as report_error;
 use crate::cli::listeners::Listeners;
 use crate::cli::outputs;
 use crate::cli::resume::how_to_resume;
@@ -46,11 +48,14 @@ const GRACE: Duration = Duration::from_millis(100);
 /// Runs a manifest.
 pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
-    if arguments.build {
+    let builds = if arguments.build {
         build_all(&resolved)?;
-    }
+        Builds::Run
+    } else {
+        Builds::NotRun
+    };
     let sandbox = app::open_sandbox(&host.settings)?;
-    let checked = app::check(resolved, &sandbox)?;
+    let checked = app::check(resolved, &sandbox, &host.environment, builds)?;
     let mut random = Random::from_system();
     let run = match &arguments.run_id {
         Some(run) => run.clone(),
@@ -73,7 +78,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
 
     let name = format!("{}-{}-{:08x}", host_name(), std::process::id(), random.below(1 << 32));
     let listeners = Listeners::open(host, arguments, &session.run, &name)?;
-    let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks());
+    let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
     for message in sandbox.warnings() {
         recorder.run(Fact::Warning { code: "code-cache", message: message.clone() });
     }
@@ -143,7 +148,14 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         let rendered = outputs::render(&chosen, arguments.format.format, stdout_reader().into());
         let rendered = rendered.map_err(|fault| output::refusal(&fault))?;
         rendered.left_out.iter().for_each(|line| say(&format!("{line}\n")));
-        output::print(&rendered.bytes)?;
+        if let Err(error) = output::print(&rendered.bytes) {
+            // Everything was run: this is no wrong usage.
+            report_error(&error);
+            return Ok(Exit::TaskFailed);
+        }
+        if rendered.is_incomplete && exit == Exit::Success {
+            return Ok(Exit::TaskFailed);
+        }
     }
     if exit != Exit::Success {
         say(&how_to_resume(exit, arguments, &session.run, &state.uri));

@@ -258,7 +258,7 @@ fn show(value: OutputValue) -> String {
     match value {
         OutputValue::Value(ty, bytes) => to_json_text(&ty, &bytes).unwrap(),
         OutputValue::Skipped(reason) => reason.to_string(),
-        OutputValue::Missing(why) => format!("missing: {why}"),
+        OutputValue::Missing(why) | OutputValue::Faulty(why) => format!("missing: {why}"),
     }
 }
 

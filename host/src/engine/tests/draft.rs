@@ -87,7 +87,7 @@ impl Draft {
             }
         }
         let plan = Plan {
-            name: Name::new("test").unwrap(),
+            name: "test".to_owned(),
             order: (0..self.tasks.len()).map(idx).collect(),
             functions: self.tasks.iter().map(function).collect(),
             inputs: Vec::new(),
