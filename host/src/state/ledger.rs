@@ -8,9 +8,9 @@ use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
 use crate::state::Archive;
-use crate::state::Concern;
 use crate::state::Error;
 use crate::state::Journal;
+use crate::state::Notice;
 use crate::state::Shape;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -43,7 +43,7 @@ pub trait Backend: Archive + Journal {
     /// What users are to know of the backend before they trust it with a run; asked once per run.
     ///
     /// Fails with [`crate::state::ErrorKind::Refused`] where it cannot be used, with a hint that says what to change.
-    async fn preflight(&self) -> Result<Vec<Concern>, Error>;
+    async fn preflight(&self) -> Result<Vec<Notice>, Error>;
 }
 
 /// How a host asks for a run.

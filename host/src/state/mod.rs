@@ -9,7 +9,7 @@ mod archive;
 mod journal;
 mod note;
 mod log;
-mod concern;
+mod notice;
 mod uri;
 mod factory;
 mod memory;
@@ -18,7 +18,6 @@ mod memory;
 pub mod conformance;
 
 pub use archive::{Archive, Counts, End, NodeView, Removal, RunSummary};
-pub use concern::Concern;
 pub use error::{Error, ErrorKind};
 pub use factory::Factory;
 pub(crate) use factory::not_built_in;
@@ -31,5 +30,6 @@ pub use ledger::{
 pub use log::{LogLine, LogPart, Piece, append_log, end_log, read_log};
 pub use memory::MemoryBackend;
 pub use note::{Note, Phase, Usage};
+pub use notice::Notice;
 pub use shape::{ResourceShape, Shape, TaskShape};
 pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};

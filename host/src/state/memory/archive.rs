@@ -70,7 +70,7 @@ impl Archive for MemoryBackend {
         let is_busy = found.life().machine.is_running() && !found.hosts().is_empty();
         if is_busy && removal == Removal::Idle {
             return Err(Error::new(ErrorKind::Held, format!("removing run `{run}`, which a host works on"))
-                .hint("Wait until it has ended, or stop its hosts first."));
+                .hint("Wait until it has ended, or remove it anyway with `rm --force`."));
         }
         runs.remove(run);
         Ok(())

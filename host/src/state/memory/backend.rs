@@ -5,9 +5,9 @@ use crate::model::Clock;
 use crate::model::RunId;
 use crate::model::SystemClock;
 use crate::state::Backend;
-use crate::state::Concern;
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::Notice;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
 use crate::state::Opened;
@@ -96,7 +96,7 @@ impl Backend for MemoryBackend {
         Ok(record)
     }
 
-    async fn preflight(&self) -> Result<Vec<Concern>, Error> {
+    async fn preflight(&self) -> Result<Vec<Notice>, Error> {
         Ok(Vec::new())
     }
 }
