@@ -8,6 +8,7 @@ use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
 use crate::state::Error;
+use crate::state::Notice;
 use crate::state::Shape;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -297,4 +298,9 @@ pub trait Ledger: Send + Sync {
 
     /// Cancels the run for all its hosts.
     async fn cancel(&self) -> Result<(), Error>;
+
+    /// What happened to the backend since the last time somebody asked; each notice is given once.
+    fn notices(&self) -> Vec<Notice> {
+        Vec::new()
+    }
 }

@@ -5,9 +5,12 @@ mod ledger;
 mod shape;
 mod error;
 mod failure;
+mod notice;
 mod uri;
 mod factory;
 mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 #[cfg(any(test, feature = "test-support"))]
 #[expect(clippy::indexing_slicing, clippy::missing_panics_doc, reason = "a case that fails ends its test")]
 pub mod conformance;
@@ -21,5 +24,6 @@ pub use ledger::{
     Progress, Reply, Settlement, Stage, Stop, Token, Verdict, Version, Want,
 };
 pub use memory::MemoryBackend;
+pub use notice::Notice;
 pub use shape::{ResourceShape, Shape, TaskShape};
 pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};
