@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_backend_that_is_not_built_in_is_named_without_its_password() {
         let uri = StateUri::parse("redis://user:hunter2@h").unwrap();
-        let error = Factory::new().backend(&uri).err().unwrap();
+        let error = Factory::empty().backend(&uri).err().unwrap();
         assert_eq!(
             error.to_string(),
             "opening the state `redis://***@h:6379/0`: this build has no Redis backend"

@@ -305,4 +305,9 @@ pub trait Ledger: Send + Sync {
 
     /// Cancels the run for all its hosts.
     async fn cancel(&self) -> Result<(), Error>;
+
+    /// What happened to the backend since the last time somebody asked; each notice is given once.
+    fn notices(&self) -> Vec<Notice> {
+        Vec::new()
+    }
 }

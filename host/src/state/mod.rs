@@ -13,6 +13,8 @@ mod notice;
 mod uri;
 mod factory;
 mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 #[cfg(any(test, feature = "test-support"))]
 #[expect(clippy::indexing_slicing, clippy::missing_panics_doc, reason = "a case that fails ends its test")]
 pub mod conformance;
