@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `runs` | `ZREVRANGE cascade:runs 0 n`, then per id what `run` asks; ids without `meta` have expired and are left out |
 //! | `run` | `HMGET …:meta`, and the hosts that are alive |
-//! | `nodes` | per name `HSTRLEN …:results`; `HMGET …:skipped`, `HMGET …:failed`, `HMGET …:tasks`: no value is sent |
+//! | `nodes` | per name `HSTRLEN …:results`; `HMGET …:skipped`, `HMGET …:failed`, `HMGET …:notes`: no value is sent |
 //! | `failed_elements` | `HSCAN …:failed`, bounded |
 //! | `log` | `HGET …:logs` |
 //! | `remove` | one script: refuse while a host is alive, then `UNLINK` all keys of the run and `ZREM cascade:runs` |

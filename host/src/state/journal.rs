@@ -4,13 +4,13 @@
 //! # What Redis keeps
 //!
 //! One script appends a batch. It writes nothing where `…:meta` does not exist, or where the field `#<host>` of
-//! `…:tasks` is not below the batch's number; it re-arms the TTL of the keys that it writes to.
+//! `…:notes` is not below the batch's number; it re-arms the TTL of the keys that it writes to.
 //!
 //! | key | type | content |
 //! |---|---|---|
 //! | `cascade:run:<id>:meta` | hash | field `name`: the manifest's name |
 //! | `cascade:run:<id>:events` | stream | an entry per event: field `json`, a line of `--events` without its end; `MAXLEN ~` [`MAX_EVENTS`] |
-//! | `cascade:run:<id>:tasks` | hash | node → [`Note`], MessagePack; `#<host>` → the number of its last batch |
+//! | `cascade:run:<id>:notes` | hash | node → [`Note`], MessagePack; `#<host>` → the number of its last batch |
 //! | `cascade:run:<id>:logs` | hash | node → pieces of its log, see [`crate::state::Piece`]; `#bytes` → their size together |
 //!
 //! A node's log keeps its newest [`MAX_LOG`] bytes: whole pieces are dropped at its beginning, and a nil (`c0`) stands

@@ -3,6 +3,11 @@
 
 pub(crate) mod link;
 pub(crate) mod notices;
+mod keys;
+mod journal;
+mod archive;
+mod facts;
+mod preflight;
 #[cfg(any(test, feature = "test-support"))]
 pub mod server;
 
