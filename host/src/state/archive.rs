@@ -46,7 +46,7 @@ pub trait Archive: Send + Sync {
     /// Removes a run with all that was stored for it.
     ///
     /// Fails with [`crate::state::ErrorKind::Held`] while a host works on it, unless that is to be done anyway. The
-    /// host then finds it gone.
+    /// host then finds it gone, and may begin it again with what it has.
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error>;
 }
 

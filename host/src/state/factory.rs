@@ -34,6 +34,8 @@ impl Factory {
     pub fn new() -> Self {
         let mut factory = Self::empty();
         factory.register(BackendKind::Memory, |_| Ok(Arc::new(MemoryBackend::new())));
+        #[cfg(feature = "redis")]
+        factory.register(BackendKind::Redis, crate::state::redis::open);
         factory
     }
 

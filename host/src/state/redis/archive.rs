@@ -60,7 +60,8 @@ pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<V
         found.extend(ids.iter().zip(looks).filter_map(|(id, answer)| summary(id, answer)));
         from = last + 1;
     }
-    found.truncate(most);
+    // The list hears of activity now and then only; the runs themselves know better.
+    found.sort_by(|one: &RunSummary, other| other.active.cmp(&one.active));
     Ok(found)
 }
 

@@ -1,15 +1,28 @@
 //! The backend behind `redis://` and its like.
 //! What a run's bytes mean is for others.
 
+mod backend;
+mod opening;
+mod ledger;
+mod claims;
+mod attendant;
+mod news;
+mod wire;
+mod layout;
+mod scripts;
+mod keys;
 pub(crate) mod link;
 pub(crate) mod notices;
-mod keys;
 mod journal;
 mod archive;
 mod facts;
 mod preflight;
 #[cfg(any(test, feature = "test-support"))]
 pub mod server;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use backend::open;
 
 use crate::model::Random;
 use crate::state::Error;

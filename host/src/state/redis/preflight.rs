@@ -5,7 +5,6 @@ use crate::model::Random;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::Notice;
-use crate::state::RedisUri;
 use crate::state::redis::facts::ServerFacts;
 use crate::state::redis::facts::granting;
 use crate::state::redis::link::Answer;
@@ -28,60 +27,51 @@ const PROBES: &[&str] = &[
     "hget @1 a",
     "hmget @1 a b",
     "hlen @1",
+    "hkeys @1",
     "hexists @1 a",
-    "hincrby @1 a 1",
     "hstrlen @1 a",
     "hscan @1 0",
     "hdel @1 b",
     "xadd @2 1-1 a 1",
-    "xgroup create @2 g 0",
-    "xreadgroup group g c count 1 streams @2 >",
-    "xpending @2 g - + 1",
-    "xclaim @2 g c 0 1-1",
-    "xautoclaim @2 g c 0 0-0",
-    "xack @2 g 1-1",
-    "xrange @2 - +",
-    "xlen @2",
-    "xdel @2 1-1",
+    "xread count 1 streams @2 0",
     "zadd @3 1 a",
+    "zcount @3 0 1",
+    "zrange @3 0 0",
     "zrangebyscore @3 0 2",
     "zrevrange @3 0 1",
     "zrangebylex @3 - +",
     "zremrangebylex @3 [x [y",
-    "zrange @3 0 0",
-    "zcount @3 0 1",
     "zrem @3 a",
     "set @4 a",
     "get @4",
-    "bitfield @4 set u8 0 1",
-    "getrange @4 0 1",
     "setrange @4 0 a",
+    "getrange @4 0 1",
     "exists @4",
     "type @4",
     "pttl @4",
     "pexpire @4 1000",
-    "expire @4 1",
     "time",
     "unlink @1 @2 @3 @4",
 ];
 
-/// Commands that are needed and cannot be tried within a script, or were needed to try the others.
-const UNTRIED: &[&str] = &["eval", "evalsha", "script|load", "ping", "hello", "info", "wait", "xread"];
+/// Commands that are needed and cannot be tried within a script, or do no harm where they are missing.
+const UNTRIED: &[&str] = &["evalsha", "script|load", "select", "info", "wait", "client|setname"];
 
 /// What users are to know of a server; fails where it cannot be used.
-pub(crate) async fn preflight(link: &Link, uri: &RedisUri) -> Result<Vec<Notice>, Error> {
+pub(crate) async fn preflight(link: &Link) -> Result<Vec<Notice>, Error> {
     let info = text(link, Command::new("INFO")).await?.unwrap_or_default();
     let save = text(link, Command::new("CONFIG").arg("GET").arg("save")).await?;
     let facts = ServerFacts::read(&info, save.as_deref());
     let needed: Vec<&str> = PROBES.iter().filter_map(|probe| probe.split(' ').next()).collect();
     let needed = [UNTRIED, &needed].concat();
     // A server that is too old lacks commands: its age is the better reason.
-    facts.judge(&uri.to_string(), &needed)?;
+    let place = link.uri().to_string();
+    facts.judge(&place, &needed)?;
     let missing = missing(link).await.map_err(|error| match error.kind {
         ErrorKind::Refused => error.hint(granting(&needed)),
         _ => error, // it was lost, which no right would change
     })?;
-    ServerFacts { missing, ..facts }.judge(&uri.to_string(), &needed)
+    ServerFacts { missing, ..facts }.judge(&place, &needed)
 }
 
 /// What a server answers, in words; none where it does not let this user ask.
@@ -122,7 +112,7 @@ mod tests {
 
     async fn asked(uri: &str) -> Result<Vec<Notice>, Error> {
         let StateUri::Redis(uri) = StateUri::parse(uri).unwrap() else { panic!("not Redis") };
-        preflight(&link_to(&uri, "test").unwrap(), &uri).await
+        preflight(&link_to(&uri, "test").unwrap()).await
     }
 
     fn codes(notices: &[Notice]) -> Vec<&'static str> {
@@ -151,11 +141,11 @@ mod tests {
     async fn missing_rights_are_named_and_the_line_that_is_given_grants_them() {
         let server = Server::durable();
         let user =
-            ["ACL", "SETUSER", "cascade", "on", ">hunter2", "~cascade:*", "+@all", "-xautoclaim", "-info"];
+            ["ACL", "SETUSER", "cascade", "on", ">hunter2", "~cascade:*", "+@all", "-zrangebylex", "-info"];
         server.cli(&user);
         let uri = server.uri().replace("redis://", "redis://cascade:hunter2@");
         let error = asked(&uri).await.unwrap_err();
-        assert!(error.to_string().ends_with("this user may not run XAUTOCLAIM"), "{error}");
+        assert!(error.to_string().ends_with("this user may not run ZRANGEBYLEX"), "{error}");
         assert!(!format!("{error:?}").contains("hunter2"));
         let line = error
             .help()
@@ -177,5 +167,27 @@ mod tests {
         let error = asked(&uri).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Refused);
         assert!(error.help().unwrap().contains("ACL SETUSER cascade on"), "{:?}", error.help());
+    }
+
+    #[test]
+    fn all_that_is_sent_is_tried() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/state/redis");
+        let mut text = String::new();
+        for folder in [folder.clone(), folder.join("scripts")] {
+            for file in std::fs::read_dir(folder).unwrap() {
+                let file = std::fs::read_to_string(file.unwrap().path()).unwrap_or_default();
+                text += file.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            }
+        }
+        let known: Vec<&str> =
+            PROBES.iter().chain(UNTRIED).filter_map(|probe| probe.split([' ', '|']).next()).collect();
+        for (begin, end) in [("call('", '\''), ("all('", '\''), ("Command::new(\"", '"')] {
+            for found in text.split(begin).skip(1) {
+                let command = found.split(end).next().unwrap().to_lowercase();
+                // These are asked for if they may be.
+                let is_spare = ["config", "waitaof"].contains(&command.as_str());
+                assert!(is_spare || known.contains(&command.as_str()), "{command}");
+            }
+        }
     }
 }

@@ -104,6 +104,11 @@ impl Link {
         }))
     }
 
+    /// Where it leads.
+    pub(crate) const fn uri(&self) -> &RedisUri {
+        &self.uri
+    }
+
     /// How often the connection that all share was made anew.
     pub(crate) fn reconnects(&self) -> u64 {
         self.shared.made().saturating_sub(1)
@@ -111,33 +116,22 @@ impl Link {
 
     /// Sends commands until each has an answer that is no passing trouble; the answers come in order.
     pub(crate) async fn ask(&self, doing: &str, request: Request) -> Result<Vec<Answer>, Error> {
-        self.ask_on(&self.shared, doing, request, Duration::ZERO).await
-    }
-
-    /// The same on a line of one's own, for commands that block for up to `block`.
-    pub(crate) async fn ask_on(
-        &self,
-        line: &Line,
-        doing: &str,
-        request: Request,
-        block: Duration,
-    ) -> Result<Vec<Answer>, Error> {
         if request.largest > LONGEST {
             let size = request.largest;
             return Err(Error::new(ErrorKind::Refused, format!("{doing}: a value has {size} bytes"))
                 .hint("Redis stores no value of 512 MiB or more."));
         }
         let request = self.durable(request);
-        let deadline = self.deadline(&request) + block;
+        let deadline = self.deadline(&request);
         let mut trials = Trials::new();
         loop {
-            let trouble = match self.attempt(line, &request, deadline).await {
+            let trouble = match self.attempt(&self.shared, &request, deadline).await {
                 Ok(answers) => return Ok(answers),
                 Err(trouble) => trouble,
             };
             let limit = match trouble.remedy {
                 Remedy::Refuse => return Err(trouble.into_error(self.about(doing))),
-                Remedy::Reconnect if line.made() == 0 && self.shared.made() == 0 => self.patience.at_start,
+                Remedy::Reconnect if self.shared.made() == 0 => self.patience.at_start,
                 Remedy::Reconnect | Remedy::Wait | Remedy::Load => self.patience.later,
             };
             if !trials.next(limit).await {
@@ -145,6 +139,17 @@ impl Link {
                 return Err(trouble.into_error(format!("{} for {seconds} s", self.about(doing))));
             }
         }
+    }
+
+    /// Sends commands once, on a line of one's own; says no more of a failure than that there was one.
+    pub(crate) async fn ask_once(
+        &self,
+        line: &Line,
+        request: Request,
+        block: Duration,
+    ) -> Result<Vec<Answer>, ()> {
+        let deadline = self.deadline(&request) + block;
+        self.attempt(line, &request, deadline).await.map_err(drop)
     }
 
     fn about(&self, doing: &str) -> String {

@@ -10,6 +10,6 @@ mod connection;
 
 pub(crate) use command::{Answer, Command, Request};
 pub(crate) use connection::{Line, Link};
-pub(crate) use patience::Patience;
+pub(crate) use patience::{Patience, Trials};
 pub(crate) use script::Script;
 pub(crate) use script::digest;
