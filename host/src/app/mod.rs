@@ -11,10 +11,14 @@ mod targets;
 mod backends;
 mod build;
 mod session;
+mod pending;
+mod journal;
 mod run;
 mod forecast;
 mod stored;
+mod archive;
 
+pub use archive::{Story, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run};
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildStep, build, build_steps};
 pub use checked::{Builds, Checked, check, open_sandbox};

@@ -4,6 +4,7 @@
 use crate::app::Error;
 use crate::app::Refusal;
 use crate::app::Session;
+use crate::app::journal::JournalWriter;
 use crate::cache::Cache;
 use crate::engine;
 use crate::engine::Ended;
@@ -24,6 +25,7 @@ use crate::state::HostId;
 use crate::state::Ledger;
 use crate::state::Mode;
 use crate::state::NodeId;
+use crate::state::Notice;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
 use crate::state::Opened;
@@ -75,10 +77,34 @@ pub struct Report {
 /// Works on a run until it has ended, or this host is told to stop.
 pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) -> Result<Report, Error> {
     session.prepare(&sandbox)?;
+    let notices = request.backend.preflight().await?;
     let opened = open(session, &request).await?;
+    let RunRequest { recorder, backend, host, .. } = &request;
+    let (journal, recorder) = if backend.outlives_process() {
+        let (journal, recorder) = JournalWriter::begin(backend, &session.run, host, recorder);
+        (Some(journal), recorder)
+    } else {
+        (None, recorder.clone())
+    };
+    tell_of_begin(session, &opened, &recorder);
+    for notice in notices {
+        recorder.run(fact_of(notice));
+    }
+    let report = work(session, sandbox, &opened, RunRequest { recorder, ..request }).await;
+    if let Some(journal) = journal {
+        journal.close().await;
+    }
+    report
+}
+
+async fn work(
+    session: &Session,
+    sandbox: Arc<Sandbox>,
+    opened: &Opened,
+    request: RunRequest,
+) -> Result<Report, Error> {
     let began = Instant::now();
     let RunRequest { cache, slots, recorder, interrupt, seed, .. } = request;
-    tell_of_begin(session, &opened, &recorder);
     let engine = Engine { invoker: sandbox, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
         run: session.run.clone(),
@@ -153,6 +179,13 @@ fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
         OpenHow::Created | OpenHow::Joined => Fact::RunStarted { name, tasks },
         OpenHow::Resumed { kept } => Fact::RunResumed { name, tasks, kept },
     });
+}
+
+fn fact_of(notice: Notice) -> Fact {
+    match notice {
+        Notice::Reconnected => Fact::StateReconnected,
+        Notice::Warning { code, message } => Fact::Warning { code, message },
+    }
 }
 
 /// The outputs that belong to the run, and each target that none of them shows.

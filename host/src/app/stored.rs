@@ -49,7 +49,7 @@ pub async fn stored_results(
     }
 }
 
-fn no_run(run: &RunId, error: crate::state::Error) -> Error {
+pub(crate) fn no_run(run: &RunId, error: crate::state::Error) -> Error {
     match error.kind {
         ErrorKind::NoRun => Error::Missing {
             message: format!("there is no run `{run}` in this state backend"),

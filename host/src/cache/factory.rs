@@ -37,6 +37,8 @@ impl Factory {
     pub fn new() -> Self {
         let mut factory = Self::empty();
         factory.register(BackendKind::Memory, |_| Ok(Arc::new(MemoryCache::new())));
+        #[cfg(feature = "redis")]
+        factory.register(BackendKind::Redis, crate::cache::redis::open);
         factory
     }
 
@@ -90,8 +92,8 @@ mod tests {
     use crate::model::Digest;
 
     #[test]
-    fn off_is_no_cache_and_redis_is_not_built_in() {
-        let factory = Factory::new();
+    fn off_is_no_cache_and_what_is_not_built_in_is_said_to_be_so() {
+        let factory = Factory::empty();
         assert!(factory.cache(&CacheUri::parse("off").unwrap(), None).unwrap().is_none());
         let uri = CacheUri::parse("redis://user:hunter2@h").unwrap();
         let error = factory.cache(&uri, None).err().unwrap();

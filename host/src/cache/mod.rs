@@ -7,6 +7,8 @@ mod uri;
 mod factory;
 mod ttl;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(test, feature = "test-support"))]
 #[expect(clippy::missing_panics_doc, reason = "a case that fails ends its test")]
 pub mod conformance;

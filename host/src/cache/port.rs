@@ -3,6 +3,7 @@
 
 use crate::model::Digest;
 use crate::state::Error;
+use crate::state::Notice;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
@@ -35,4 +36,9 @@ pub trait Cache: Send + Sync {
 
     /// Stores results. One that is there already is replaced, and its time begins anew.
     async fn put(&self, inserts: Vec<Insert>) -> Result<(), Error>;
+
+    /// What happened to the cache since the last time somebody asked; each notice is given once.
+    fn notices(&self) -> Vec<Notice> {
+        Vec::new()
+    }
 }

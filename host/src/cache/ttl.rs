@@ -6,6 +6,7 @@ use crate::cache::Insert;
 use crate::cache::Stored;
 use crate::model::Digest;
 use crate::state::Error;
+use crate::state::Notice;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,5 +28,9 @@ impl Cache for WithTtl {
             insert.ttl.get_or_insert(self.ttl);
         }
         self.cache.put(inserts).await
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        self.cache.notices()
     }
 }

@@ -52,6 +52,14 @@ pub(crate) enum Command {
     Build(BuildArguments),
     /// Print stored results of a run
     Output(OutputArguments),
+    /// List stored runs, the latest first
+    Runs(RunsArguments),
+    /// Show a stored run: every task with its state, attempts, host, time and memory
+    Show(ShowArguments),
+    /// Print what the guest of a task wrote
+    Logs(LogsArguments),
+    /// Remove stored runs with their results
+    Rm(RmArguments),
 }
 
 /// Where results are.
@@ -222,6 +230,68 @@ pub(crate) struct OutputArguments {
     pub(crate) format: FormatArguments,
 }
 
+/// Most runs that are listed unless more are asked for.
+const RUNS: usize = 100;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArguments {
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    /// List at most this many
+    #[arg(short = 'n', long, value_name = "N", default_value_t = RUNS)]
+    pub(crate) most: usize,
+
+    /// Print the same as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// The run
+    #[arg(value_parser = RunId::new)]
+    pub(crate) run: RunId,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    /// Print the same as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// The run
+    #[arg(value_parser = RunId::new)]
+    pub(crate) run: RunId,
+
+    /// The task, or `task[i]` for an element of a for-each
+    pub(crate) task: String,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    /// Print lines of JSON, with the time, the attempt and the stream of each
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RmArguments {
+    /// The runs
+    #[arg(value_name = "RUN", value_parser = RunId::new, required = true)]
+    pub(crate) runs: Vec<RunId>,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    /// Remove even a run that a host works on
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
 impl ParamArguments {
     /// What is given, for the application.
     pub(crate) fn texts(&self) -> ParamTexts {
@@ -245,7 +315,11 @@ impl Arguments {
             Command::Plan(plan) => {
                 Overrides { state: plan.backend.state.clone(), cache: plan.cache.cache.clone(), ..log }
             }
-            Command::Output(output) => Overrides { state: output.backend.state.clone(), ..log },
+            Command::Output(OutputArguments { backend, .. })
+            | Command::Runs(RunsArguments { backend, .. })
+            | Command::Show(ShowArguments { backend, .. })
+            | Command::Logs(LogsArguments { backend, .. })
+            | Command::Rm(RmArguments { backend, .. }) => Overrides { state: backend.state.clone(), ..log },
             Command::Check(_) | Command::Inspect(_) | Command::Build(_) => log,
         }
     }

@@ -4,6 +4,7 @@
 mod start;
 mod args;
 mod commands;
+mod waiting;
 mod exit;
 mod listeners;
 mod signals;
@@ -24,6 +25,8 @@ mod signature;
 mod columns;
 mod plan_row;
 mod plan_table;
+mod runs_table;
+mod show_table;
 #[cfg(test)]
 mod samples;
 

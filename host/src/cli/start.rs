@@ -41,5 +41,9 @@ fn command(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Inspect(inspect) => commands::inspect::inspect(&host, inspect),
         Command::Build(build) => commands::build::build(build),
         Command::Output(output) => commands::output::output(&host, output),
+        Command::Runs(runs) => commands::runs::runs(&host, runs),
+        Command::Show(show) => commands::show::show(&host, show),
+        Command::Logs(logs) => commands::logs::logs(&host, logs),
+        Command::Rm(rm) => commands::rm::rm(&host, rm),
     }
 }

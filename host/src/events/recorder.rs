@@ -43,6 +43,13 @@ impl Recorder {
         self.secrets.hide(text).into_owned()
     }
 
+    /// A recorder that hands every event to one more sink.
+    #[must_use]
+    pub fn with(&self, sink: Arc<dyn Sink>) -> Self {
+        let sinks = self.sinks.iter().cloned().chain([sink]).collect();
+        Self { clock: Arc::clone(&self.clock), sinks, secrets: self.secrets.clone() }
+    }
+
     /// Whether nobody listens, so that facts need not be made.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -34,6 +34,8 @@ impl Factory {
     pub fn new() -> Self {
         let mut factory = Self::empty();
         factory.register(BackendKind::Memory, |_| Ok(Arc::new(MemoryBackend::new())));
+        #[cfg(feature = "redis")]
+        factory.register(BackendKind::Redis, crate::state::redis::open);
         factory
     }
 
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn a_backend_that_is_not_built_in_is_named_without_its_password() {
         let uri = StateUri::parse("redis://user:hunter2@h").unwrap();
-        let error = Factory::new().backend(&uri).err().unwrap();
+        let error = Factory::empty().backend(&uri).err().unwrap();
         assert_eq!(
             error.to_string(),
             "opening the state `redis://***@h:6379/0`: this build has no Redis backend"

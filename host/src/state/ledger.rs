@@ -7,7 +7,10 @@ use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
+use crate::state::Archive;
 use crate::state::Error;
+use crate::state::Journal;
+use crate::state::Notice;
 use crate::state::Shape;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,7 +20,7 @@ use std::time::Duration;
 
 /// A place where runs live; one per URI and process, shared by all its runs.
 #[async_trait]
-pub trait Backend: Send + Sync {
+pub trait Backend: Archive + Journal {
     /// Creates the run, joins it or resumes it.
     ///
     /// A run that exists with another digest is refused with [`crate::state::ErrorKind::OtherDigest`] unless the
@@ -36,6 +39,11 @@ pub trait Backend: Send + Sync {
 
     /// The plan record of a run, as its creator gave it.
     async fn record(&self, run: &RunId) -> Result<Bytes, Error>;
+
+    /// What users are to know of the backend before they trust it with a run; asked once per run.
+    ///
+    /// Fails with [`crate::state::ErrorKind::Refused`] where it cannot be used, with a hint that says what to change.
+    async fn preflight(&self) -> Result<Vec<Notice>, Error>;
 }
 
 /// How a host asks for a run.
@@ -297,4 +305,9 @@ pub trait Ledger: Send + Sync {
 
     /// Cancels the run for all its hosts.
     async fn cancel(&self) -> Result<(), Error>;
+
+    /// What happened to the backend since the last time somebody asked; each notice is given once.
+    fn notices(&self) -> Vec<Notice> {
+        Vec::new()
+    }
 }

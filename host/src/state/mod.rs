@@ -5,21 +5,33 @@ mod ledger;
 mod shape;
 mod error;
 mod failure;
+mod archive;
+mod journal;
+mod note;
+mod log;
+mod notice;
 mod uri;
 mod factory;
 mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 #[cfg(any(test, feature = "test-support"))]
 #[expect(clippy::indexing_slicing, clippy::missing_panics_doc, reason = "a case that fails ends its test")]
 pub mod conformance;
 
+pub use archive::{Archive, Counts, End, NodeView, Removal, RunSummary};
 pub use error::{Error, ErrorKind};
 pub use factory::Factory;
 pub(crate) use factory::not_built_in;
 pub use failure::FailureRecord;
+pub use journal::{Batch, Journal, MAX_EVENTS, MAX_LOG, MAX_LOGS};
 pub use ledger::{
     Backend, Blocked, Claim, Entry, HostId, Ledger, Mode, NodeId, OpenHow, OpenRequest, Opened, Outcome,
     Progress, Reply, Settlement, Stage, Stop, Token, Verdict, Version, Want,
 };
+pub use log::{LogLine, LogPart, Piece, append_log, end_log, read_log};
 pub use memory::MemoryBackend;
+pub use note::{Note, Phase, Usage};
+pub use notice::Notice;
 pub use shape::{ResourceShape, Shape, TaskShape};
 pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};

@@ -13,17 +13,14 @@ use crate::cli::outputs::OutputFault;
 use crate::cli::start::Host;
 use crate::cli::terminal::give;
 use crate::cli::terminal::stdout_reader;
+use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
 
 /// Prints one stored result, or all of a run by task.
 pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal::new("cannot start the runtime").caused_by(error))?;
     let task = arguments.task.as_deref();
-    let results = runtime.block_on(app::stored_results(state.backend.as_ref(), &arguments.run, task))?;
+    let results = wait_for(app::stored_results(state.backend.as_ref(), &arguments.run, task))?;
     let (format, layout) = (arguments.format.format, stdout_reader().into());
     let bytes = match (task, &*results) {
         (Some(_), [StoredResult { name, value }]) => outputs::render_one(name, value, format, layout),

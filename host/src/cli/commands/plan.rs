@@ -18,6 +18,7 @@ use crate::cli::plan_table::PlanTable;
 use crate::cli::start::Host;
 use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_style;
+use crate::cli::waiting::wait_for;
 use crate::model::Clock as _;
 use crate::model::Random;
 use crate::model::RunId;
@@ -65,9 +66,5 @@ fn look_ahead(host: &Host, session: &Session) -> Result<Forecast, Error> {
     let backends = Backends::default();
     let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal::new("cannot start the runtime").caused_by(error))?;
-    runtime.block_on(app::forecast(session, state.backend.as_ref(), cache.as_deref()))
+    wait_for(app::forecast(session, state.backend.as_ref(), cache.as_deref()))
 }

@@ -89,6 +89,8 @@ pub struct Bench {
     pub policy: FailurePolicy,
     /// The digest that hosts ask for.
     pub digest: Digest,
+    /// The run that hosts ask for.
+    pub id: &'static str,
     lease: Duration,
     hosts: u32,
 }
@@ -102,6 +104,7 @@ impl Bench {
             mode: Mode::Resume,
             policy: FailurePolicy::KeepGoing,
             digest: Digest::of(b"plan"),
+            id: "run-1",
             lease: harness.lease(),
             hosts: 0,
         }
@@ -126,7 +129,7 @@ impl Bench {
     /// The run's id.
     #[must_use]
     pub fn run(&self) -> RunId {
-        must(RunId::new("run-1"))
+        must(RunId::new(self.id))
     }
 
     /// How long a claim is held.
@@ -257,6 +260,12 @@ impl Host {
     pub async fn entry(&self, node: NodeId) -> Entry {
         only(must(self.ledger.fetch(&[node]).await))
     }
+}
+
+/// Drops a host and waits until every backend has noticed.
+pub(crate) async fn gone(bench: &Bench, host: Host) {
+    drop(host);
+    tokio::time::sleep(bench.lease() * 2).await;
 }
 
 /// A task as a node.

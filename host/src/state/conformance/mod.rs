@@ -1,8 +1,10 @@
 //! Every sentence of the state port's contract as a case that each backend runs unchanged.
 //! Making a backend is for its [`Harness`]; `state_conformance!` turns the cases into tests.
 
+mod archive;
 mod bench;
 mod elements;
+mod journal;
 mod leases;
 mod order;
 mod policies;
@@ -10,8 +12,10 @@ mod resources;
 mod resume;
 mod waking;
 
+pub use archive::*;
 pub use bench::{Bench, Harness, Host};
 pub use elements::*;
+pub use journal::*;
 pub use leases::*;
 pub use order::*;
 pub use policies::*;
@@ -73,6 +77,20 @@ macro_rules! state_conformance {
             a_delay_that_is_over_wakes
             a_lease_that_has_passed_wakes
             a_cancellation_wakes
+            a_run_is_told_with_its_counts_and_hosts
+            runs_are_listed_by_their_last_activity
+            nodes_are_told_without_their_results
+            failed_elements_are_named
+            a_removed_run_is_gone
+            a_run_that_a_host_works_on_is_removed_only_if_it_must
+            a_run_that_is_not_there_is_not_told_of
+            the_latest_note_of_a_node_is_kept
+            logs_are_kept_by_node
+            a_repeated_batch_is_appended_once
+            a_log_keeps_its_newest_part
+            the_logs_of_a_run_are_bounded
+            a_journal_lasts_until_a_run_begins_afresh
+            a_journal_makes_no_run
         );
     };
     (@ $attribute:meta, $harness:expr, $($case:ident)*) => {

@@ -15,18 +15,13 @@ use crate::state::Outcome;
 use crate::state::conformance::bench::Bench;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::element;
+use crate::state::conformance::bench::gone;
 use crate::state::conformance::bench::must;
 use crate::state::conformance::bench::must_fail;
 use crate::state::conformance::bench::nodes;
 use crate::state::conformance::bench::only;
 use crate::state::conformance::bench::task;
 use crate::state::conformance::bench::value;
-
-/// Drops a host and waits until every backend has noticed.
-async fn gone(bench: &Bench, host: crate::state::conformance::Host) {
-    drop(host);
-    tokio::time::sleep(bench.lease() * 2).await;
-}
 
 /// Results are read by name, in the order of the names; so is the plan record.
 pub async fn results_are_read_by_name(harness: &dyn Harness) {

@@ -1,10 +1,13 @@
 //! The backend behind `memory:`: the runs of this process by their ids.
 //! What becomes of a run is decided in `life` and `machine`; here are only the locks.
 
+use crate::model::Clock;
 use crate::model::RunId;
+use crate::model::SystemClock;
 use crate::state::Backend;
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::Notice;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
 use crate::state::Opened;
@@ -19,8 +22,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Keeps runs in memory.
-#[derive(Default)]
 pub struct MemoryBackend {
+    clock: Arc<dyn Clock>,
     // A mutex because runs of many threads share the backend; it is held while a run is looked up or begun.
     runs: Mutex<HashMap<RunId, Arc<Run>>>,
 }
@@ -29,18 +32,26 @@ impl MemoryBackend {
     /// A backend without runs.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { clock: Arc::new(SystemClock), runs: Mutex::default() }
     }
 
-    fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<Run>>> {
+    pub(crate) fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<Run>>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, id: &RunId) -> Result<Arc<Run>, Error> {
-        self.runs().get(id).cloned().ok_or_else(|| {
-            Error::new(ErrorKind::NoRun, format!("looking up run `{id}`"))
-                .hint("Runs in `memory:` are gone once their process has ended.")
-        })
+    pub(crate) fn find(&self, id: &RunId) -> Result<Arc<Run>, Error> {
+        self.runs().get(id).cloned().ok_or_else(|| Self::no_run(id))
+    }
+
+    pub(crate) fn no_run(id: &RunId) -> Error {
+        Error::new(ErrorKind::NoRun, format!("looking up run `{id}`"))
+            .hint("Runs in `memory:` are gone once their process has ended.")
+    }
+}
+
+impl Default for MemoryBackend {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -55,13 +66,17 @@ impl Backend for MemoryBackend {
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
         let mut runs = self.runs();
         let (run, how) = match runs.get(&request.run) {
-            None => (Arc::new(Run::new(Life::first(&request))), OpenHow::Created),
+            None => (Arc::new(Run::new(Life::first(&request), &self.clock)), OpenHow::Created),
             Some(run) => match run.plan(&request)? {
                 Plan::Join => (Arc::clone(run), OpenHow::Joined),
-                plan @ (Plan::Resume | Plan::Restart) => {
-                    let life = run.life().next(&request, plan);
+                Plan::Restart => {
+                    let life = run.life().next(&request, Plan::Restart);
+                    (Arc::new(Run::new(life, &self.clock)), OpenHow::Created)
+                }
+                Plan::Resume => {
+                    let life = run.life().next(&request, Plan::Resume);
                     let how = life.resumed();
-                    (Arc::new(Run::new(life)), if plan == Plan::Restart { OpenHow::Created } else { how })
+                    (Arc::new(run.next(life)), how)
                 }
             },
         };
@@ -70,15 +85,19 @@ impl Backend for MemoryBackend {
     }
 
     async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
-        let run = self.run(run)?;
+        let run = self.find(run)?;
         let life = run.life();
         Ok(names.iter().map(|name| life.result(name)).collect())
     }
 
     async fn record(&self, run: &RunId) -> Result<Bytes, Error> {
-        let run = self.run(run)?;
+        let run = self.find(run)?;
         let record = run.life().record.clone();
         Ok(record)
+    }
+
+    async fn preflight(&self) -> Result<Vec<Notice>, Error> {
+        Ok(Vec::new())
     }
 }
 

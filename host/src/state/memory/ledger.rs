@@ -1,6 +1,7 @@
 //! One host's door to a run in memory: the lock, the clock and the wake-ups around the machine.
 //! Decides nothing itself.
 
+use crate::model::Clock;
 use crate::state::Entry;
 use crate::state::Error;
 use crate::state::HostId;
@@ -14,12 +15,13 @@ use crate::state::Settlement;
 use crate::state::Token;
 use crate::state::Version;
 use crate::state::Want;
+use crate::state::memory::journal::Pages;
 use crate::state::memory::life::Life;
 use crate::state::memory::life::Plan;
 use crate::state::memory::machine::Caller;
 use crate::state::memory::machine::Machine;
 use async_trait::async_trait;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -31,13 +33,36 @@ pub(crate) struct Run {
     life: Mutex<Life>,
     began: Instant,
     version: watch::Sender<u64>,
-    doors: AtomicUsize,
+    // A mutex because hosts come and go on many threads; the section is a push or a removal.
+    doors: Mutex<Vec<HostId>>,
+    // A mutex because hosts tell what happens from many threads; it is kept by the lives of a run in turn.
+    pages: Arc<Mutex<Pages>>,
+    clock: Arc<dyn Clock>,
+    active: AtomicI64,
 }
 
 impl Run {
-    pub(crate) fn new(life: Life) -> Self {
+    /// A life of a run that was created now.
+    pub(crate) fn new(life: Life, clock: &Arc<dyn Clock>) -> Self {
+        Self::with(life, clock, Arc::new(Mutex::new(Pages::new(clock.now()))))
+    }
+
+    /// The next life of this run.
+    pub(crate) fn next(&self, life: Life) -> Self {
+        Self::with(life, &self.clock, Arc::clone(&self.pages))
+    }
+
+    fn with(life: Life, clock: &Arc<dyn Clock>, pages: Arc<Mutex<Pages>>) -> Self {
         let version = watch::Sender::new(life.machine.version);
-        Self { life: Mutex::new(life), began: Instant::now(), version, doors: AtomicUsize::new(0) }
+        Self {
+            life: Mutex::new(life),
+            began: Instant::now(),
+            version,
+            doors: Mutex::default(),
+            pages,
+            active: AtomicI64::new(clock.now().as_millis()),
+            clock: Arc::clone(clock),
+        }
     }
 
     pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
@@ -46,7 +71,27 @@ impl Run {
 
     /// What a request to open this run comes to.
     pub(crate) fn plan(&self, request: &OpenRequest) -> Result<Plan, Error> {
-        self.life().plan(request, self.doors.load(Ordering::SeqCst))
+        let doors = self.doors().len();
+        self.life().plan(request, doors)
+    }
+
+    /// Who works on it.
+    pub(crate) fn hosts(&self) -> Vec<HostId> {
+        self.doors().clone()
+    }
+
+    /// What hosts have told of it.
+    pub(crate) fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When something was last written to it, in milliseconds.
+    pub(crate) fn active(&self) -> i64 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    fn doors(&self) -> MutexGuard<'_, Vec<HostId>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one step of the machine and wakes those who wait for it.
@@ -74,7 +119,7 @@ pub(crate) struct MemoryLedger {
 impl MemoryLedger {
     /// Opens a door to a run.
     pub(crate) fn opened(run: Arc<Run>, request: OpenRequest, how: OpenHow) -> Opened {
-        run.doors.fetch_add(1, Ordering::SeqCst);
+        run.doors().push(request.host.clone());
         let life = run.life();
         let (epoch, policy, stored) = (life.epoch, life.machine.policy, life.machine.stored());
         drop(life);
@@ -91,13 +136,19 @@ impl MemoryLedger {
 impl Drop for MemoryLedger {
     fn drop(&mut self) {
         self.run.step(|machine, _| machine.leave(&self.host));
-        self.run.doors.fetch_sub(1, Ordering::SeqCst);
+        let mut doors = self.run.doors();
+        if let Some(at) = doors.iter().position(|host| *host == self.host) {
+            doors.swap_remove(at);
+        }
     }
 }
 
 #[async_trait]
 impl Ledger for MemoryLedger {
     async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
+        if !batch.is_empty() {
+            self.run.active.store(self.run.clock.now().as_millis(), Ordering::Relaxed);
+        }
         self.run.step(|machine, now| {
             let done = machine.commit(&self.caller(now), batch, want)?;
             Ok(Reply {

@@ -90,6 +90,14 @@ impl Life {
 
     /// What is stored under `task` or `task[i]`, if it is a result.
     pub(crate) fn result(&self, name: &str) -> Option<Bytes> {
+        match self.entry(name)? {
+            Entry::Done(bytes) => Some(bytes.clone()),
+            Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => None,
+        }
+    }
+
+    /// What is stored under `task` or `task[i]`, if there is such a task.
+    pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
         let (task, item) = match name.strip_suffix(']') {
             None => (name, None),
             Some(front) => {
@@ -98,10 +106,7 @@ impl Life {
             }
         };
         let at = self.names.get(task)?;
-        match self.machine.tasks.get(at.index())?.entry(item) {
-            Entry::Done(bytes) => Some(bytes.clone()),
-            Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => None,
-        }
+        Some(self.machine.tasks.get(at.index())?.entry(item))
     }
 
     fn begin(

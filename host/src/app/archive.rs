@@ -1,0 +1,210 @@
+//! Stored runs for whoever looks at them: all of them, one in detail, what a guest wrote; and removing one.
+//! How that is shown is for the command line.
+
+use crate::app::Error;
+use crate::app::stored::no_run;
+use crate::model::FailureClass;
+use crate::model::RunId;
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::plan::PlanRecord;
+use crate::state::Backend;
+use crate::state::End;
+use crate::state::FailureRecord;
+use crate::state::LogPart;
+use crate::state::NodeView;
+use crate::state::Note;
+use crate::state::Phase;
+use crate::state::Removal;
+use crate::state::RunSummary;
+
+/// Most failed elements that are told of; the task around them tells of the first in any case.
+const MOST_ELEMENTS: usize = 100;
+
+/// A run in detail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Story {
+    /// The run.
+    pub run: RunSummary,
+    /// Its tasks in the plan's order, each followed by those of its elements that have failed.
+    pub nodes: Vec<TaskStory>,
+    /// Whether more elements have failed than are told of.
+    pub has_more: bool,
+}
+
+/// A task, or an element that has failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskStory {
+    /// `task` or `task[i]`.
+    pub name: String,
+    /// How far it has come.
+    pub state: TaskState,
+    /// What its host noted.
+    pub note: Option<Note>,
+}
+
+/// How far a task has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskState {
+    /// It has a result of this size in bytes.
+    Done(u64),
+    /// Likewise, and the result came from the cache.
+    Cached(u64),
+    /// It is skipped.
+    Skipped(SkipReason),
+    /// It has failed; none where the record cannot be read.
+    Failed(Option<FailureRecord>),
+    /// A host works on it.
+    Running,
+    /// An attempt has failed, and another will follow.
+    Retrying,
+    /// It was begun, and nobody works on it any more.
+    Stopped,
+    /// Nothing has happened to it, as far as is known.
+    Open,
+}
+
+/// The runs of a backend, the latest first.
+pub async fn list_runs(backend: &dyn Backend, most: usize) -> Result<Vec<RunSummary>, Error> {
+    Ok(backend.runs(most).await?)
+}
+
+/// A run in detail.
+pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error> {
+    let gone = |error| no_run(run, error);
+    let summary = backend.run(run).await.map_err(gone)?;
+    let tasks = task_names(backend, run).await?;
+    let mut elements = backend.failed_elements(run, MOST_ELEMENTS + 1).await.map_err(gone)?;
+    let has_more = elements.len() > MOST_ELEMENTS;
+    elements.sort_by_cached_key(|name| item_of(name));
+    elements.truncate(MOST_ELEMENTS);
+    let of_task = |task: &String| {
+        let elements = elements.iter().filter(|name| task_of(name) == task).cloned();
+        std::iter::once(task.clone()).chain(elements).collect::<Vec<_>>()
+    };
+    let names: Vec<String> = tasks.iter().flat_map(of_task).collect();
+    let views = backend.nodes(run, &names).await.map_err(gone)?;
+    let nodes = names.into_iter().zip(views).map(|(name, view)| story(name, view, &summary)).collect();
+    Ok(Story { run: summary, nodes, has_more })
+}
+
+/// What the guest of a task or element wrote. Where there is no such task, that is the error.
+pub async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
+    let log = backend.log(run, name).await.map_err(|error| no_run(run, error))?;
+    if !log.is_empty() {
+        return Ok(log);
+    }
+    let tasks = task_names(backend, run).await?;
+    if tasks.iter().any(|task| task == task_of(name)) {
+        return Ok(log);
+    }
+    Err(Error::Missing {
+        message: format!("run `{run}` has no task `{name}`"),
+        help: format!("its tasks are {}; an element of a for-each is `task[i]`", tasks.join(", ")),
+    })
+}
+
+/// Removes a run.
+pub async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Removal) -> Result<(), Error> {
+    backend.remove(run, removal).await.map_err(|error| no_run(run, error))
+}
+
+async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, Error> {
+    let record = backend.record(run).await.map_err(|error| no_run(run, error))?;
+    let record = PlanRecord::decode(&record).ok_or_else(|| Error::Missing {
+        message: format!("the stored plan of run `{run}` is damaged or of a later version"),
+        help: "look at it with the version of cascade-host that made it".to_owned(),
+    })?;
+    Ok(record.task_names().map(str::to_owned).collect())
+}
+
+fn task_of(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(task, _)| task)
+}
+
+fn item_of(name: &str) -> Option<u32> {
+    name.split_once('[')?.1.strip_suffix(']')?.parse().ok()
+}
+
+fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory {
+    let NodeView { end, note } = view;
+    let state = match end {
+        End::Done { bytes } if note.as_ref().is_some_and(|note| note.phase == Phase::Cached) => {
+            TaskState::Cached(bytes)
+        }
+        End::Done { bytes } => TaskState::Done(bytes),
+        End::Skipped(reason) => TaskState::Skipped(reason),
+        End::Failed(record) => TaskState::Failed(FailureRecord::decode(&record)),
+        End::Open => note.as_ref().map_or(TaskState::Open, |note| open(note, run)),
+    };
+    TaskStory { name, state, note }
+}
+
+/// What a note says of a node that has not ended.
+fn open(note: &Note, run: &RunSummary) -> TaskState {
+    let is_alive = run.status == RunStatus::Running && run.hosts.contains(&note.host);
+    match note.phase {
+        Phase::Ready | Phase::Running if is_alive => TaskState::Running,
+        Phase::Retrying if run.status == RunStatus::Running && !run.hosts.is_empty() => TaskState::Retrying,
+        // The end will be there in a moment: notes and results take different ways.
+        Phase::Done | Phase::Cached if is_alive => TaskState::Running,
+        Phase::Failed if note.failure.as_ref().is_none_or(|(class, _)| *class != FailureClass::Cancelled) => {
+            TaskState::Open // an earlier session failed at it, and it is to run again
+        }
+        Phase::Ready | Phase::Running | Phase::Retrying | Phase::Done | Phase::Cached | Phase::Failed => {
+            TaskState::Stopped
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::state::Counts;
+    use crate::state::HostId;
+
+    fn run(status: RunStatus, hosts: &[&str]) -> RunSummary {
+        RunSummary {
+            run: RunId::new("r1").unwrap(),
+            name: None,
+            status,
+            epoch: 1,
+            counts: Counts::default(),
+            created: Timestamp::from_millis(0),
+            active: Timestamp::from_millis(0),
+            hosts: hosts.iter().map(|host| HostId((*host).into())).collect(),
+        }
+    }
+
+    fn state(end: End, phase: Phase, run: &RunSummary) -> TaskState {
+        let note = Some(Note::new(HostId("h1".into()), phase));
+        story("t".into(), NodeView { end, note }, run).state
+    }
+
+    #[test]
+    fn the_end_outweighs_the_note() {
+        let run = run(RunStatus::Running, &["h1"]);
+        assert_eq!(state(End::Done { bytes: 3 }, Phase::Running, &run), TaskState::Done(3));
+        assert_eq!(state(End::Done { bytes: 3 }, Phase::Cached, &run), TaskState::Cached(3));
+        assert_eq!(state(End::Failed(b"?"[..].into()), Phase::Running, &run), TaskState::Failed(None));
+        let skipped = End::Skipped(SkipReason::Pruned);
+        assert_eq!(state(skipped, Phase::Ready, &run), TaskState::Skipped(SkipReason::Pruned));
+    }
+
+    #[test]
+    fn a_note_counts_as_long_as_its_host_lives() {
+        let (alive, dead) = (run(RunStatus::Running, &["h1"]), run(RunStatus::Running, &["h2"]));
+        assert_eq!(state(End::Open, Phase::Running, &alive), TaskState::Running);
+        assert_eq!(state(End::Open, Phase::Running, &dead), TaskState::Stopped);
+        assert_eq!(state(End::Open, Phase::Retrying, &dead), TaskState::Retrying);
+        assert_eq!(state(End::Open, Phase::Retrying, &run(RunStatus::Running, &[])), TaskState::Stopped);
+        assert_eq!(state(End::Open, Phase::Failed, &alive), TaskState::Open);
+    }
+
+    #[test]
+    fn names_of_elements_have_a_task_and_an_item() {
+        assert_eq!((task_of("count[10]"), item_of("count[10]")), ("count", Some(10)));
+        assert_eq!((task_of("count"), item_of("count")), ("count", None));
+    }
+}

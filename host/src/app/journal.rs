@@ -1,0 +1,234 @@
+//! Gathers what is told of a run and appends it to the run's journal, in the background and in batches.
+//! Nobody waits for it: what the backend cannot take in time is left out, and that is told.
+
+use crate::app::pending::Pending;
+use crate::events::Event;
+use crate::events::Fact;
+use crate::events::Recorder;
+use crate::events::Sink;
+use crate::model::RunId;
+use crate::state::Backend;
+use crate::state::Batch;
+use crate::state::ErrorKind;
+use crate::state::HostId;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How long facts are gathered before they are appended.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// How long a backend that failed is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the end of a run waits for the last batch: a journal that is slow must not hold up a run that has ended.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Appends what is told of one run until it is closed.
+pub(crate) struct JournalWriter {
+    shared: Arc<Shared>,
+    // One task, which is awaited when the writer is closed and stopped when it is dropped.
+    tasks: JoinSet<()>,
+}
+
+/// What the sink fills and the writer empties.
+struct Shared {
+    // A mutex because facts come from many threads; each section is an insertion.
+    pending: Mutex<Pending>,
+    news: Notify,
+}
+
+impl Shared {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes facts for the writer.
+struct JournalSink(Arc<Shared>);
+
+impl Sink for JournalSink {
+    fn record(&self, event: &Event) {
+        if self.0.pending().note(event) {
+            self.0.news.notify_one();
+        }
+    }
+}
+
+impl JournalWriter {
+    /// Begins to append; gives the recorder that tells the journal too. What goes wrong is told to `recorder`.
+    pub(crate) fn begin(
+        backend: &Arc<dyn Backend>,
+        run: &RunId,
+        host: &HostId,
+        recorder: &Recorder,
+    ) -> (Self, Recorder) {
+        let pending = Mutex::new(Pending::new(run.clone(), host.clone()));
+        let shared = Arc::new(Shared { pending, news: Notify::new() });
+        let writing = Writing {
+            backend: Arc::clone(backend),
+            run: run.clone(),
+            shared: Arc::clone(&shared),
+            recorder: recorder.clone(),
+            has_warned: false,
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(writing.write());
+        let both = recorder.with(Arc::new(JournalSink(Arc::clone(&shared))));
+        (Self { shared, tasks }, both)
+    }
+
+    /// Appends what is left, for a limited time; what is told from now on is lost.
+    pub(crate) async fn close(mut self) {
+        self.shared.pending().close();
+        self.shared.news.notify_one();
+        let rest = async { while self.tasks.join_next().await.is_some() {} };
+        // The set stops the writer when it is dropped; a journal that ends early is no failure.
+        drop(tokio::time::timeout(FLUSH, rest).await);
+    }
+}
+
+/// The writer's side.
+struct Writing {
+    backend: Arc<dyn Backend>,
+    run: RunId,
+    shared: Arc<Shared>,
+    recorder: Recorder,
+    has_warned: bool,
+}
+
+/// What came of a batch.
+enum Appended {
+    Done,
+    Again,
+    RunIsGone,
+}
+
+impl Writing {
+    async fn write(mut self) {
+        loop {
+            self.gather().await;
+            let batch = self.shared.pending().take();
+            let Some(batch) = batch else {
+                if self.shared.pending().is_closed() {
+                    return;
+                }
+                continue;
+            };
+            loop {
+                match self.append(&batch).await {
+                    Appended::Done => break,
+                    Appended::Again => tokio::time::sleep(PAUSE).await,
+                    Appended::RunIsGone => return self.shared.pending().close(),
+                }
+            }
+        }
+    }
+
+    /// Waits until there is something, and a little longer for more, unless nothing more will come.
+    async fn gather(&self) {
+        if !self.shared.pending().is_closed() {
+            self.shared.news.notified().await;
+        }
+        let until = Instant::now() + GATHER;
+        while !self.shared.pending().is_closed() {
+            if tokio::time::timeout_at(until, self.shared.news.notified()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn append(&mut self, batch: &Batch) -> Appended {
+        let error = match self.backend.append(&self.run, batch).await {
+            Ok(()) => return Appended::Done,
+            Err(error) => error,
+        };
+        if error.kind == ErrorKind::NoRun {
+            return Appended::RunIsGone;
+        }
+        if !std::mem::replace(&mut self.has_warned, true) {
+            let message = format!("what happens is not being stored with the run: {error}");
+            self.recorder.run(Fact::Warning { code: "journal", message });
+        }
+        Appended::Again
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::Subject;
+    use crate::model::Clock;
+    use crate::model::FailurePolicy;
+    use crate::model::ManualClock;
+    use crate::model::Name;
+    use crate::state::LogPart;
+    use crate::state::MemoryBackend;
+    use crate::state::Mode;
+    use crate::state::OpenRequest;
+    use crate::state::Opened;
+    use crate::state::Phase;
+    use crate::state::Shape;
+
+    fn run_id() -> RunId {
+        RunId::new("r1").unwrap()
+    }
+
+    fn host() -> HostId {
+        HostId("h1".into())
+    }
+
+    async fn opened(backend: &dyn Backend) -> Opened {
+        let request = OpenRequest {
+            run: run_id(),
+            digest: crate::model::Digest::of(b"plan"),
+            record: bytes::Bytes::new(),
+            shape: Arc::new(Shape { tasks: vec![], classes: vec![vec![]], resources: vec![] }),
+            mode: Mode::Resume,
+            policy: FailurePolicy::Finish,
+            ttl: Duration::from_secs(60),
+            host: host(),
+            lease: Duration::from_secs(1),
+        };
+        backend.open(request).await.unwrap()
+    }
+
+    fn subject() -> Subject {
+        Subject { task: Name::new("split").unwrap(), item: Some(2), attempt: Some(1) }
+    }
+
+    fn recorder() -> Recorder {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
+        Recorder::new(clock, vec![])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_told_is_in_the_journal_once_it_is_closed() {
+        let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let _opened = opened(backend.as_ref()).await;
+        let (writer, recorder) = JournalWriter::begin(&backend, &run_id(), &host(), &recorder());
+        recorder.run(Fact::RunStarted { name: "words".into(), tasks: 1 });
+        recorder.task(subject(), Fact::TaskStarted);
+        recorder.task(subject(), Fact::TaskLog { stream: "stdout", text: "hello".into() });
+        tokio::time::sleep(GATHER * 2).await;
+        recorder.task(subject(), Fact::TaskCached { key: "k".into() });
+        writer.close().await;
+        let node = backend.nodes(&run_id(), &["split[2]".to_owned()]).await.unwrap().remove(0);
+        assert_eq!(node.note.map(|note| note.phase), Some(Phase::Cached));
+        let log = backend.log(&run_id(), "split[2]").await.unwrap();
+        assert!(matches!(&*log, [LogPart::Line(line)] if line.text == "hello"), "{log:?}");
+        assert_eq!(backend.run(&run_id()).await.unwrap().name.as_deref(), Some("words"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_is_gone_ends_its_journal() {
+        let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let (writer, recorder) = JournalWriter::begin(&backend, &run_id(), &host(), &recorder());
+        recorder.task(subject(), Fact::TaskStarted);
+        let began = Instant::now();
+        writer.close().await;
+        assert!(began.elapsed() < FLUSH);
+    }
+}

@@ -1,0 +1,78 @@
+//! The stored form of a shared result: a version, a check of the whole, the fingerprint of its type, the value.
+//! Where entries are kept is for the cache.
+
+use crate::cache::Stored;
+use crate::model::Digest;
+use crate::model::Digester;
+use bytes::Bytes;
+
+/// The version of the stored form. Entries of another are as if they were not there.
+const VERSION: u8 = 1;
+
+/// How many bytes of the digest of an entry stand in it. They show damage, not ill will: whoever may write to the
+/// Redis may forge results.
+const CHECK: usize = 8;
+
+/// How many bytes a fingerprint has.
+const FINGERPRINT: usize = 32;
+
+/// What is found under a key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing.
+    None,
+    /// A shared result.
+    Stored(Stored),
+    /// Something that this host did not write, or not so.
+    Stranger,
+}
+
+/// The stored form.
+pub(super) fn written(stored: &Stored) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + CHECK + FINGERPRINT + stored.value.len());
+    bytes.push(VERSION);
+    bytes.extend(check(stored.type_fingerprint.as_bytes(), &stored.value));
+    bytes.extend(stored.type_fingerprint.as_bytes());
+    bytes.extend(&stored.value);
+    bytes
+}
+
+/// Reads the stored form.
+pub(super) fn read(bytes: Bytes) -> Found {
+    parsed(bytes).map_or(Found::Stranger, Found::Stored)
+}
+
+fn parsed(mut bytes: Bytes) -> Option<Stored> {
+    if bytes.len() < 1 + CHECK + FINGERPRINT {
+        return None;
+    }
+    let head = bytes.split_to(1 + CHECK);
+    let fingerprint: [u8; FINGERPRINT] = bytes.split_to(FINGERPRINT).as_ref().try_into().ok()?;
+    let (version, sum) = head.split_first()?;
+    let is_ours = *version == VERSION && *sum == check(&fingerprint, &bytes);
+    is_ours.then(|| Stored { type_fingerprint: Digest::from_bytes(fingerprint), value: bytes })
+}
+
+fn check(fingerprint: &[u8], value: &[u8]) -> [u8; CHECK] {
+    let mut digester = Digester::new("cascade cache entry 1");
+    digester.field(fingerprint).field(value);
+    digester.finish().as_bytes().first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_else() {
+        let stored = Stored { type_fingerprint: Digest::of(b"type"), value: b"value"[..].into() };
+        let bytes = written(&stored);
+        assert_eq!(read(bytes.clone().into()), Found::Stored(stored));
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert_eq!(read(damaged.into()), Found::Stranger, "byte {at}");
+            assert_eq!(read(bytes[..at].to_vec().into()), Found::Stranger, "cut at {at}");
+        }
+    }
+}

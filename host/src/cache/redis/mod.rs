@@ -1,0 +1,113 @@
+//! The cache behind Redis URIs: shared results under `cascade:cache:<key>`, each with the type that it has.
+//! Whether an entry has the type that a task expects is for the engine; how Redis is reached is for `state`.
+
+mod entry;
+
+use crate::cache::Cache;
+use crate::cache::Insert;
+use crate::cache::Stored;
+use crate::cache::redis::entry::Found;
+use crate::model::Digest;
+use crate::state::Error;
+use crate::state::Notice;
+use crate::state::RedisUri;
+use crate::state::StateUri;
+use crate::state::not_built_in;
+use crate::state::redis::link::Answer;
+use crate::state::redis::link::Command;
+use crate::state::redis::link::Link;
+use crate::state::redis::link::Request;
+use crate::state::redis::notices::Notices;
+use async_trait::async_trait;
+use std::fmt;
+use std::sync::Arc;
+
+/// The cache behind a URI; connects to nothing yet.
+pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Cache>, Error> {
+    match uri {
+        StateUri::Redis(uri) => Ok(Arc::new(RedisCache::new(uri)?)),
+        StateUri::Memory => Err(not_built_in(uri, "cache")),
+    }
+}
+
+/// Keeps shared results in Redis.
+pub(crate) struct RedisCache {
+    link: Arc<Link>,
+    notices: Notices,
+}
+
+impl RedisCache {
+    /// A cache at a server; connects to nothing yet.
+    pub(crate) fn new(uri: &RedisUri) -> Result<Self, Error> {
+        Ok(Self { link: crate::state::redis::link_to(uri, "cache")?, notices: Notices::default() })
+    }
+}
+
+impl fmt::Debug for RedisCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisCache").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Cache for RedisCache {
+    async fn get(&self, keys: &[Digest]) -> Result<Vec<Option<Stored>>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        // One command per key and not one for all, which a cluster would refuse; a key that holds something else than
+        // a text then is an error of its own.
+        let commands = keys.iter().map(|key| Command::new("GET").arg(name(key)));
+        let request = Request::read(commands).past_strangers();
+        let found =
+            self.link.ask("reading the cache", request).await?.into_iter().map(|answer| match answer {
+                Answer::Bytes(bytes) => entry::read(bytes),
+                Answer::Nil => Found::None,
+                Answer::Number(_) | Answer::List(_) | Answer::Stranger => Found::Stranger,
+            });
+        Ok(found.map(|found| self.told(found)).collect())
+    }
+
+    async fn put(&self, inserts: Vec<Insert>) -> Result<(), Error> {
+        if inserts.is_empty() {
+            return Ok(());
+        }
+        let commands = inserts.iter().map(|insert| {
+            let command = Command::new("SET").arg(name(&insert.key)).arg(entry::written(&insert.stored));
+            match insert.ttl {
+                Some(ttl) => command.arg("PX").arg(ttl.as_millis().max(1).to_string()),
+                None => command,
+            }
+        });
+        self.link.ask("writing to the cache", Request::write(commands)).await.map(drop)
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        self.notices.take()
+    }
+}
+
+impl RedisCache {
+    fn told(&self, found: Found) -> Option<Stored> {
+        match found {
+            Found::Stored(stored) => Some(stored),
+            Found::None => None,
+            Found::Stranger => {
+                self.notices.tell_once(Notice::Warning {
+                    code: "cache-entry",
+                    message: "an entry of the cache is damaged, or was written by something else; it is ignored, and \
+                              so will others be"
+                        .to_owned(),
+                });
+                None
+            }
+        }
+    }
+}
+
+fn name(key: &Digest) -> String {
+    format!("cascade:cache:{key}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! `logs`: what the guest of a task wrote.
+//! What is kept of it is for the state backend.
+
+use crate::app;
+use crate::app::Backends;
+use crate::app::Error;
+use crate::app::Refusal;
+use crate::cli::args::LogsArguments;
+use crate::cli::commands::output::print;
+use crate::cli::exit::Exit;
+use crate::cli::start::Host;
+use crate::cli::style::harmless;
+use crate::cli::terminal::Reader;
+use crate::cli::terminal::say;
+use crate::cli::terminal::stdout_reader;
+use crate::cli::waiting::wait_for;
+use crate::manifest::BackendSection;
+use crate::state::LogPart;
+use serde::Serialize;
+
+/// Prints what a guest wrote.
+pub(crate) fn logs(host: &Host, arguments: &LogsArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+    let parts = wait_for(app::read_log(state.backend.as_ref(), &arguments.run, &arguments.task))?;
+    if arguments.json {
+        let text =
+            json(&parts).map_err(|error| Refusal::new("cannot write the log as JSON").caused_by(error))?;
+        return print(&text);
+    }
+    if parts.contains(&LogPart::Gap) {
+        say("not all that it wrote was kept: `--json` shows where something is missing\n");
+    }
+    print(text(&parts, stdout_reader()).as_bytes())
+}
+
+/// The lines as they were written; a person's terminal is not steered by them.
+fn text(parts: &[LogPart], reader: Reader) -> String {
+    let mut text = String::new();
+    for part in parts {
+        if let LogPart::Line(line) = part {
+            match reader {
+                Reader::Person => text.push_str(&harmless(&line.text)),
+                Reader::Program => text.push_str(&line.text),
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// A part as a line of JSON.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    Line { ts: String, attempt: u32, stream: &'a str, text: &'a str },
+    Gap { gap: bool },
+}
+
+fn json(parts: &[LogPart]) -> serde_json::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for part in parts {
+        let line = match part {
+            LogPart::Line(line) => Line::Line {
+                ts: line.at.to_string(),
+                attempt: line.attempt,
+                stream: &line.stream,
+                text: &line.text,
+            },
+            LogPart::Gap => Line::Gap { gap: true },
+        };
+        serde_json::to_writer(&mut text, &line)?;
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::state::LogLine;
+
+    fn parts() -> Vec<LogPart> {
+        let at = Timestamp::from_millis(0);
+        let line = |text: &str| LogLine { at, attempt: 2, stream: "stderr".into(), text: text.into() };
+        vec![LogPart::Line(line("a\u{1b}[2J")), LogPart::Gap, LogPart::Line(line("b"))]
+    }
+
+    #[test]
+    fn programs_get_the_text_as_it_is_and_people_a_harmless_one() {
+        assert_eq!(text(&parts(), Reader::Program), "a\u{1b}[2J\nb\n");
+        assert_eq!(text(&parts(), Reader::Person), "a\\u{1b}[2J\nb\n");
+    }
+
+    #[test]
+    fn lines_of_json_show_where_something_is_missing() {
+        let shown = String::from_utf8(json(&parts()).unwrap()).unwrap();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(
+            lines[0],
+            r#"{"ts":"1970-01-01T00:00:00.000Z","attempt":2,"stream":"stderr","text":"a\u001b[2J"}"#
+        );
+        assert_eq!(lines[1], r#"{"gap":true}"#);
+        assert_eq!(lines.len(), 3);
+    }
+}

@@ -1,0 +1,30 @@
+//! `rm`: removes stored runs.
+//! Which may be removed is for the state backend to say.
+
+use crate::app;
+use crate::app::Backends;
+use crate::app::Error;
+use crate::cli::args::RmArguments;
+use crate::cli::exit::Exit;
+use crate::cli::exit::report;
+use crate::cli::start::Host;
+use crate::cli::terminal::say;
+use crate::cli::waiting::wait_for;
+use crate::manifest::BackendSection;
+use crate::state::Removal;
+
+/// Removes runs, as many as can be; ends as the last that could not be removed says.
+pub(crate) fn rm(host: &Host, arguments: &RmArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+    let removal = if arguments.force { Removal::Any } else { Removal::Idle };
+    wait_for(async {
+        let mut exit = Exit::Success;
+        for run in &arguments.runs {
+            match app::remove_run(state.backend.as_ref(), run, removal).await {
+                Ok(()) => say(&format!("removed run {run}\n")),
+                Err(error) => exit = report(&error),
+            }
+        }
+        Ok(exit)
+    })
+}

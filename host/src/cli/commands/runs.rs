@@ -1,0 +1,38 @@
+//! `runs`: lists the stored runs of a state backend.
+//! How the list looks stands in `runs_table`.
+
+use crate::app;
+use crate::app::Backends;
+use crate::app::Error;
+use crate::app::Refusal;
+use crate::cli::args::RunsArguments;
+use crate::cli::commands::output::print;
+use crate::cli::exit::Exit;
+use crate::cli::runs_table::RunsTable;
+use crate::cli::start::Host;
+use crate::cli::terminal::say;
+use crate::cli::terminal::stdout_style;
+use crate::cli::waiting::wait_for;
+use crate::manifest::BackendSection;
+use crate::model::Clock as _;
+use crate::model::SystemClock;
+use crate::state::StateUri;
+
+/// Prints the runs, the latest first.
+pub(crate) fn runs(host: &Host, arguments: &RunsArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+    if state.uri == StateUri::Memory {
+        say(
+            "`memory:` keeps runs only as long as their process. To see runs of others, name the backend that keeps \
+             them: --state redis://HOST:6379, or CASCADE_STATE\n",
+        );
+    }
+    let runs = wait_for(app::list_runs(state.backend.as_ref(), arguments.most))?;
+    let table = RunsTable::new(&runs);
+    let text = if arguments.json {
+        table.to_json().map_err(|error| Refusal::new("cannot write the runs as JSON").caused_by(error))?
+    } else {
+        table.render(SystemClock.now(), stdout_style())
+    };
+    print(text.as_bytes())
+}

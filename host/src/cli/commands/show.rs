@@ -1,0 +1,30 @@
+//! `show`: one stored run with every task of it.
+//! How it looks stands in `show_table`.
+
+use crate::app;
+use crate::app::Backends;
+use crate::app::Error;
+use crate::app::Refusal;
+use crate::cli::args::ShowArguments;
+use crate::cli::commands::output::print;
+use crate::cli::exit::Exit;
+use crate::cli::show_table::ShowTable;
+use crate::cli::start::Host;
+use crate::cli::terminal::stdout_style;
+use crate::cli::waiting::wait_for;
+use crate::manifest::BackendSection;
+use crate::model::Clock as _;
+use crate::model::SystemClock;
+
+/// Prints a run.
+pub(crate) fn show(host: &Host, arguments: &ShowArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+    let story = wait_for(app::tell_run(state.backend.as_ref(), &arguments.run))?;
+    let table = ShowTable::new(&story);
+    let text = if arguments.json {
+        table.to_json().map_err(|error| Refusal::new("cannot write the run as JSON").caused_by(error))?
+    } else {
+        table.render(SystemClock.now(), stdout_style())
+    };
+    print(text.as_bytes())
+}

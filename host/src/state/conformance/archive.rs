@@ -1,0 +1,132 @@
+//! What those see of a run who do not work on it, and how it is removed.
+//! What its hosts tell beside its results stands in `journal`.
+
+use crate::model::RunId;
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::state::Counts;
+use crate::state::End;
+use crate::state::ErrorKind;
+use crate::state::HostId;
+use crate::state::OpenHow;
+use crate::state::Outcome;
+use crate::state::Removal;
+use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::gone;
+use crate::state::conformance::bench::must;
+use crate::state::conformance::bench::must_fail;
+use crate::state::conformance::bench::only;
+use crate::state::conformance::bench::task;
+use crate::state::conformance::bench::value;
+
+/// A run is told with what has become of its wanted tasks, its times, and who works on it.
+pub async fn a_run_is_told_with_its_counts_and_hosts(harness: &dyn Harness) {
+    let mut bench =
+        Bench::new(harness, &[&[], &[], &[], &[], &[]]).await.with(4, |task| task.is_wanted = false);
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    host.settle(&claims[0], Outcome::Done(value(task(0)))).await;
+    host.settle(&claims[1], Outcome::Skipped(SkipReason::Pruned)).await;
+    host.settle(&claims[2], Outcome::Failed(b"why"[..].into())).await;
+    let told = must(bench.backend.run(&bench.run()).await);
+    assert_eq!((&told.run, told.status), (&bench.run(), RunStatus::Running));
+    assert_eq!((told.epoch, told.name), (host.opened.epoch, None));
+    assert_eq!(told.counts, Counts { done: 1, failed: 1, skipped: 1, open: 1 });
+    assert_eq!(told.hosts, [HostId(host.id.as_str().into())]);
+    assert!(told.created <= told.active);
+    host.settle(&claims[3], Outcome::Done(value(task(3)))).await;
+    gone(&bench, host).await;
+    let told = must(bench.backend.run(&bench.run()).await);
+    assert_eq!((told.status, told.counts.total(), told.hosts), (RunStatus::Failed, 4, vec![]));
+}
+
+/// Runs are listed by their last activity, and no more than were asked for.
+pub async fn runs_are_listed_by_their_last_activity(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    assert_eq!(must(bench.backend.runs(9).await), []);
+    let ids = ["run-b", "run-a", "run-c"];
+    for id in ids {
+        bench.id = id;
+        let host = bench.open().await;
+        host.done(&only(host.claim().await)).await;
+    }
+    let told = must(bench.backend.runs(9).await);
+    assert!(told.is_sorted_by(|one, other| one.active >= other.active), "{told:?}");
+    let mut told: Vec<&str> = told.iter().map(|run| run.run.as_str()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["run-a", "run-b", "run-c"]);
+    assert_eq!(must(bench.backend.runs(2).await).len(), 2);
+}
+
+/// Nodes are told by name, in the order of the names, without their results; those of which nothing is stored are open.
+pub async fn nodes_are_told_without_their_results(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[], &[]]).await.with(2, |task| task.is_for_each = true);
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    host.settle(&claims[0], Outcome::Skipped(SkipReason::ConditionFalse)).await;
+    host.settle(&claims[1], Outcome::Failed(b"why"[..].into())).await;
+    let elements = host.settle(&claims[2], Outcome::Expand { items: 2, max_parallel: None }).await.claims;
+    host.settle(&elements[0], Outcome::Done(b"12345"[..].into())).await;
+    let names = ["t2[0]", "t1", "t0", "t2[1]", "t2", "none", "t2[x"].map(str::to_owned);
+    let told = must(bench.backend.nodes(&bench.run(), &names).await);
+    assert!(told.iter().all(|node| node.note.is_none()));
+    let ends: Vec<End> = told.into_iter().map(|node| node.end).collect();
+    let (failed, skipped) = (End::Failed(b"why"[..].into()), End::Skipped(SkipReason::ConditionFalse));
+    assert_eq!(ends, [End::Done { bytes: 5 }, failed, skipped, End::Open, End::Open, End::Open, End::Open]);
+}
+
+/// Elements that have failed are named, and no more than were asked for.
+pub async fn failed_elements_are_named(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    host.settle(&claims[1], Outcome::Failed(b"a task is none"[..].into())).await;
+    let elements = host.settle(&claims[0], Outcome::Expand { items: 4, max_parallel: None }).await.claims;
+    host.settle(&elements[0], Outcome::Done(b"x"[..].into())).await;
+    for element in &elements[1..] {
+        host.settle(element, Outcome::Failed(b"why"[..].into())).await;
+    }
+    let mut names = must(bench.backend.failed_elements(&bench.run(), 9).await);
+    names.sort_unstable();
+    assert_eq!(names, ["t0[1]", "t0[2]", "t0[3]"]);
+    assert_eq!(must(bench.backend.failed_elements(&bench.run(), 2).await).len(), 2);
+}
+
+/// A run that is removed is gone, and its id is free again.
+pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let host = bench.open().await;
+    host.done(&only(host.claim().await)).await;
+    gone(&bench, host).await;
+    must(bench.backend.remove(&bench.run(), Removal::Idle).await);
+    assert_eq!(must(bench.backend.runs(9).await), []);
+    assert_eq!(must_fail(bench.backend.record(&bench.run()).await).kind, ErrorKind::NoRun);
+    let host = bench.open().await;
+    assert_eq!((host.opened.how, host.opened.stored.len()), (OpenHow::Created, 0));
+}
+
+/// A run that a host works on is not removed, unless that is to be done anyway.
+pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let host = bench.open().await;
+    assert_eq!(host.claim().await.len(), 1);
+    assert_eq!(must_fail(bench.backend.remove(&bench.run(), Removal::Idle).await).kind, ErrorKind::Held);
+    assert_eq!(must(bench.backend.run(&bench.run()).await).counts.open, 1);
+    must(bench.backend.remove(&bench.run(), Removal::Any).await);
+    assert_eq!(must_fail(bench.backend.run(&bench.run()).await).kind, ErrorKind::NoRun);
+}
+
+/// Whoever asks for a run that is not there is told so.
+pub async fn a_run_that_is_not_there_is_not_told_of(harness: &dyn Harness) {
+    let bench = Bench::new(harness, &[&[]]).await;
+    let run = must(RunId::new("nobody"));
+    let errors = [
+        must_fail(bench.backend.run(&run).await),
+        must_fail(bench.backend.nodes(&run, &["t0".to_owned()]).await),
+        must_fail(bench.backend.failed_elements(&run, 9).await),
+        must_fail(bench.backend.log(&run, "t0").await),
+        must_fail(bench.backend.remove(&run, Removal::Any).await),
+    ];
+    assert!(errors.iter().all(|error| error.kind == ErrorKind::NoRun), "{errors:?}");
+}

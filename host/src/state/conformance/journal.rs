@@ -1,0 +1,148 @@
+//! What hosts tell of a run beside its results: kept as long as the run, bounded, appended once.
+//! How runs are looked at otherwise stands in `archive`.
+
+use crate::model::RunId;
+use crate::model::Timestamp;
+use crate::state::Batch;
+use crate::state::ErrorKind;
+use crate::state::HostId;
+use crate::state::LogLine;
+use crate::state::LogPart;
+use crate::state::MAX_LOG;
+use crate::state::MAX_LOGS;
+use crate::state::Mode;
+use crate::state::Note;
+use crate::state::Phase;
+use crate::state::Piece;
+use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::gone;
+use crate::state::conformance::bench::must;
+use crate::state::conformance::bench::must_fail;
+use crate::state::conformance::bench::only;
+
+/// What a host tells under a number: an event, to begin with.
+fn batch(number: u64) -> Batch {
+    let events = vec![b"{\"event\":\"task.ready\"}"[..].into()];
+    Batch { host: HostId("host-1".into()), number, name: None, events, notes: vec![], logs: vec![] }
+}
+
+fn note(phase: Phase) -> Note {
+    Note::new(HostId("host-1".into()), phase)
+}
+
+fn line(text: &str) -> LogPart {
+    let at = Timestamp::from_millis(7);
+    LogPart::Line(LogLine { at, attempt: 1, stream: "stdout".into(), text: text.into() })
+}
+
+fn logs(name: &str, text: &str) -> (String, Piece) {
+    (name.to_owned(), Piece::new(&[line(text)]))
+}
+
+async fn append(bench: &Bench, batch: Batch) {
+    must(bench.backend.append(&bench.run(), &batch).await);
+}
+
+async fn log(bench: &Bench, name: &str) -> Vec<LogPart> {
+    must(bench.backend.log(&bench.run(), name).await)
+}
+
+async fn noted(bench: &Bench, name: &str) -> Option<Note> {
+    only(must(bench.backend.nodes(&bench.run(), &[name.to_owned()]).await)).note
+}
+
+/// The latest note of a node is kept, and the name of the run.
+pub async fn the_latest_note_of_a_node_is_kept(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let _host = bench.open().await;
+    let notes = vec![("t0".to_owned(), note(Phase::Running)), ("t1[3]".to_owned(), note(Phase::Cached))];
+    append(&bench, Batch { notes, name: Some("words".into()), ..batch(1) }).await;
+    append(&bench, Batch { notes: vec![("t0".to_owned(), note(Phase::Done))], ..batch(2) }).await;
+    assert_eq!(noted(&bench, "t0").await, Some(note(Phase::Done)));
+    assert_eq!(noted(&bench, "t1[3]").await, Some(note(Phase::Cached)));
+    assert_eq!(noted(&bench, "t1").await, None);
+    assert_eq!(must(bench.backend.run(&bench.run()).await).name.as_deref(), Some("words"));
+}
+
+/// What guests wrote is kept by node, in order.
+pub async fn logs_are_kept_by_node(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let _host = bench.open().await;
+    append(&bench, Batch { logs: vec![logs("t0", "one"), logs("t0[1]", "x")], ..batch(1) }).await;
+    append(&bench, Batch { logs: vec![logs("t0", "two")], ..batch(2) }).await;
+    assert_eq!(log(&bench, "t0").await, [line("one"), line("two")]);
+    assert_eq!(log(&bench, "t0[1]").await, [line("x")]);
+    assert_eq!(log(&bench, "t0[2]").await, []);
+}
+
+/// A batch that is repeated is appended once; so is one that comes late.
+pub async fn a_repeated_batch_is_appended_once(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let _host = bench.open().await;
+    for number in [1, 1, 2, 1] {
+        let text = number.to_string();
+        append(&bench, Batch { logs: vec![logs("t0", &text)], ..batch(number) }).await;
+    }
+    assert_eq!(log(&bench, "t0").await, [line("1"), line("2")]);
+    let other = Batch { host: HostId("host-2".into()), logs: vec![logs("t0", "3")], ..batch(1) };
+    append(&bench, other).await;
+    assert_eq!(log(&bench, "t0").await, [line("1"), line("2"), line("3")]);
+}
+
+/// Of a log the newest part is kept, and a mark that something is missing.
+pub async fn a_log_keeps_its_newest_part(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let _host = bench.open().await;
+    let long = "x".repeat(MAX_LOG / 2 - 99);
+    for (number, begin) in (1..).zip(["a", "b", "c"]) {
+        append(&bench, Batch { logs: vec![logs("t0", &format!("{begin}{long}"))], ..batch(number) }).await;
+    }
+    let kept = log(&bench, "t0").await;
+    assert_eq!(kept, [LogPart::Gap, line(&format!("b{long}")), line(&format!("c{long}"))]);
+}
+
+/// What a run logs is bounded: what does not fit is left out, and marked.
+pub async fn the_logs_of_a_run_are_bounded(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let _host = bench.open().await;
+    let long = "x".repeat(MAX_LOG - 99);
+    let full = u64::try_from(MAX_LOGS / long.len()).unwrap_or(u64::MAX);
+    for number in 1..=full + 2 {
+        let name = format!("t0[{number}]");
+        append(&bench, Batch { logs: vec![logs(&name, &long)], ..batch(number) }).await;
+    }
+    append(&bench, Batch { logs: vec![logs("t0[1]", "more"), logs("t0[2]", "more")], ..batch(full + 3) })
+        .await;
+    append(&bench, Batch { logs: vec![logs("t0[1]", &long)], ..batch(full + 4) }).await;
+    append(&bench, Batch { logs: vec![logs("t0[1]", &long)], ..batch(full + 5) }).await;
+    assert_eq!(log(&bench, &format!("t0[{}]", full + 2)).await, [LogPart::Gap]);
+    assert_eq!(log(&bench, "t0[1]").await.last(), Some(&LogPart::Gap));
+    assert_eq!(log(&bench, "t0[3]").await, [line(&long)]);
+}
+
+/// What was told is kept when a run is resumed, and gone when it begins afresh.
+pub async fn a_journal_lasts_until_a_run_begins_afresh(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let host = bench.open().await;
+    let notes = vec![("t0".to_owned(), note(Phase::Running))];
+    append(&bench, Batch { notes, logs: vec![logs("t0", "one")], ..batch(1) }).await;
+    gone(&bench, host).await;
+    let host = bench.open().await;
+    assert_eq!(noted(&bench, "t0").await, Some(note(Phase::Running)));
+    assert_eq!(log(&bench, "t0").await, [line("one")]);
+    gone(&bench, host).await;
+    bench.mode = Mode::Fresh;
+    let _host = bench.open().await;
+    assert_eq!(noted(&bench, "t0").await, None);
+    assert_eq!(log(&bench, "t0").await, []);
+}
+
+/// A journal does not make a run.
+pub async fn a_journal_makes_no_run(harness: &dyn Harness) {
+    let bench = Bench::new(harness, &[&[]]).await;
+    let run = must(RunId::new("nobody"));
+    assert_eq!(must_fail(bench.backend.append(&run, &batch(1)).await).kind, ErrorKind::NoRun);
+    assert_eq!(must_fail(bench.backend.run(&run).await).kind, ErrorKind::NoRun);
+    assert_eq!(must(bench.backend.runs(9).await), []);
+}

@@ -1,0 +1,220 @@
+//! What guests wrote, as it is stored: pieces of lines, each a MessagePack value, and marks where something is missing.
+//! How much is kept is said by the journal, how it is shown by the command line.
+
+use crate::model::Timestamp;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The version of the stored form. Readers take later ones for gaps.
+const VERSION: u32 = 1;
+
+/// What precedes a piece: MessagePack's mark of binary data with a length of four bytes.
+const BIN: u8 = 0xc6;
+
+/// What stands where something is missing: MessagePack's nil.
+const NIL: u8 = 0xc0;
+
+/// A line that a guest wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// Which attempt wrote it.
+    pub attempt: u32,
+    /// `stdout`, `stderr` or `log`.
+    pub stream: String,
+    /// The line without its end.
+    pub text: String,
+}
+
+/// What was kept of a log, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPart {
+    /// A line.
+    Line(LogLine),
+    /// Something is missing here: it was too much, or it cannot be read.
+    Gap,
+}
+
+/// Some lines of a log in their stored form: an array of the version and the lines, each `[ms, attempt, stream, text]`,
+/// wrapped as binary data so that a script can skip it without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece(Bytes);
+
+type Wire = (u32, Vec<WireLine>);
+type WireLine = (i64, u32, String, String);
+
+/// The same, borrowed.
+#[derive(Serialize)]
+struct Line<'a>(i64, u32, &'a str, &'a str);
+
+/// The version alone, whatever follows it.
+#[derive(Deserialize)]
+struct Head(u32, serde::de::IgnoredAny);
+
+impl Piece {
+    /// The stored form of `parts`.
+    #[must_use]
+    pub fn new(parts: &[LogPart]) -> Self {
+        let mut bytes = Vec::new();
+        let mut lines = Vec::new();
+        for part in parts {
+            match part {
+                LogPart::Line(line) => {
+                    lines.push(Line(line.at.as_millis(), line.attempt, &line.stream, &line.text));
+                }
+                LogPart::Gap => {
+                    put(&mut bytes, &std::mem::take(&mut lines));
+                    bytes.push(NIL);
+                }
+            }
+        }
+        put(&mut bytes, &lines);
+        Self(bytes.into())
+    }
+
+    /// The bytes to append to what is stored.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, lines: &[Line<'_>]) {
+    if lines.is_empty() {
+        return;
+    }
+    let content = rmp_serde::to_vec(&(VERSION, lines)).unwrap_or_default();
+    bytes.push(BIN);
+    bytes.extend(u32::try_from(content.len()).unwrap_or(u32::MAX).to_be_bytes());
+    bytes.extend(content);
+}
+
+/// Reads what is stored of a log. What is damaged or of a later version is a gap.
+#[must_use]
+pub fn read_log(mut bytes: &[u8]) -> Vec<LogPart> {
+    let mut parts = Vec::new();
+    while let Some((mark, rest)) = bytes.split_first() {
+        match (*mark, piece_len(bytes)) {
+            (NIL, _) => {
+                put_gap(&mut parts);
+                bytes = rest;
+            }
+            (_, Some(len)) => {
+                let (piece, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+                match piece.get(5..).and_then(lines) {
+                    Some(lines) => parts.extend(lines),
+                    None => put_gap(&mut parts),
+                }
+                bytes = rest;
+            }
+            (_, None) => {
+                put_gap(&mut parts);
+                return parts;
+            }
+        }
+    }
+    parts
+}
+
+fn put_gap(parts: &mut Vec<LogPart>) {
+    if parts.last() != Some(&LogPart::Gap) {
+        parts.push(LogPart::Gap);
+    }
+}
+
+fn lines(content: &[u8]) -> Option<impl Iterator<Item = LogPart>> {
+    let Head(version, _) = rmp_serde::from_slice(content).ok()?;
+    if version > VERSION {
+        return None;
+    }
+    let (_, lines): Wire = rmp_serde::from_slice(content).ok()?;
+    Some(lines.into_iter().map(|(at, attempt, stream, text)| {
+        LogPart::Line(LogLine { at: Timestamp::from_millis(at), attempt, stream, text })
+    }))
+}
+
+/// The length of the piece that `bytes` begin with, its wrapping included.
+fn piece_len(bytes: &[u8]) -> Option<usize> {
+    match *bytes {
+        [BIN, a, b, c, d, ..] => usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?.checked_add(5),
+        _ => None, // nothing that was written here
+    }
+}
+
+/// A node's log with `piece` behind it, cut at the front to `most` bytes.
+#[must_use]
+pub fn append_log(log: &[u8], piece: &Piece, most: usize) -> Vec<u8> {
+    let mut log = [log, &piece.0].concat();
+    let mut front = 0;
+    while log.len() - front > most {
+        let rest = log.get(front..).unwrap_or_default();
+        match rest.first() {
+            Some(&NIL) => front += 1,
+            _ => front += piece_len(rest).unwrap_or(rest.len()).min(rest.len()), // a piece, or nothing of ours
+        }
+    }
+    if front > 0 {
+        log.splice(..front, [NIL]);
+    }
+    log
+}
+
+/// A node's log with a mark at its end that something is missing there.
+#[must_use]
+pub fn end_log(log: &[u8]) -> Vec<u8> {
+    let is_marked = matches!(read_log(log).last(), Some(LogPart::Gap));
+    if is_marked { log.to_vec() } else { [log, &[NIL]].concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> LogPart {
+        let at = Timestamp::from_millis(7);
+        LogPart::Line(LogLine { at, attempt: 1, stream: "stdout".into(), text: text.into() })
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let parts = [line("a"), LogPart::Gap, line("b"), line("ß\n")];
+        let log = append_log(&[], &Piece::new(&parts), 999);
+        assert_eq!(read_log(&log), parts);
+        assert_eq!(read_log(&[]), []);
+    }
+
+    #[test]
+    fn the_oldest_pieces_are_dropped_and_marked() {
+        let piece = |text| Piece::new(&[line(text)]);
+        let size = piece("a").as_bytes().len();
+        let mut log = Vec::new();
+        for text in ["a", "b", "c", "d"] {
+            log = append_log(&log, &piece(text), 2 * size + 1);
+        }
+        assert_eq!(read_log(&log), [LogPart::Gap, line("c"), line("d")]);
+        assert!(log.len() <= 2 * size + 1);
+        assert_eq!(read_log(&append_log(&[], &piece("a"), 3)), [LogPart::Gap]);
+    }
+
+    #[test]
+    fn an_end_is_marked_once() {
+        let log = end_log(&end_log(&append_log(&[], &Piece::new(&[line("a")]), 999)));
+        assert_eq!(read_log(&log), [line("a"), LogPart::Gap]);
+        assert_eq!(log.iter().filter(|byte| **byte == NIL).count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_gap() {
+        let mut log = append_log(&[], &Piece::new(&[line("a")]), 999);
+        let later = rmp_serde::to_vec(&(VERSION + 1, "anything")).unwrap();
+        log.push(BIN);
+        log.extend(u32::try_from(later.len()).unwrap().to_be_bytes());
+        log.extend(later);
+        assert_eq!(read_log(&log), [line("a"), LogPart::Gap]);
+        for cut in 1..log.len() {
+            assert!(!read_log(&log[..cut]).is_empty(), "{cut}");
+        }
+        assert_eq!(read_log(b"nonsense"), [LogPart::Gap]);
+    }
+}

@@ -1,0 +1,130 @@
+//! Runs in memory as those see them who do not work on them.
+//! What their hosts tell is kept in `journal`.
+
+use crate::model::RunId;
+use crate::model::Timestamp;
+use crate::state::Archive;
+use crate::state::Batch;
+use crate::state::Counts;
+use crate::state::End;
+use crate::state::Entry;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use crate::state::Journal;
+use crate::state::LogPart;
+use crate::state::MemoryBackend;
+use crate::state::NodeView;
+use crate::state::Removal;
+use crate::state::RunSummary;
+use crate::state::memory::ledger::Run;
+use crate::state::memory::machine::Machine;
+use crate::state::read_log;
+use async_trait::async_trait;
+use std::sync::Arc;
+
+#[async_trait]
+impl Archive for MemoryBackend {
+    async fn runs(&self, most: usize) -> Result<Vec<RunSummary>, Error> {
+        let runs: Vec<(RunId, Arc<Run>)> =
+            self.runs().iter().map(|(id, run)| (id.clone(), Arc::clone(run))).collect();
+        let mut summaries: Vec<RunSummary> = runs.iter().map(|(id, run)| summary(id, run)).collect();
+        summaries.sort_by(|one, other| other.active.cmp(&one.active).then_with(|| other.run.cmp(&one.run)));
+        summaries.truncate(most);
+        Ok(summaries)
+    }
+
+    async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
+        Ok(summary(run, &*self.find(run)?))
+    }
+
+    async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error> {
+        let run = self.find(run)?;
+        let (life, pages) = (run.life(), run.pages());
+        let view = |name: &String| NodeView {
+            end: life.entry(name).map_or(End::Open, end_of),
+            note: pages.notes.get(name).cloned(),
+        };
+        Ok(names.iter().map(view).collect())
+    }
+
+    async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, Error> {
+        let run = self.find(run)?;
+        let life = run.life();
+        let tasks = life.machine.shape.tasks.iter().zip(&life.machine.tasks);
+        let failed = tasks.flat_map(|(shape, task)| {
+            let failed = task.elements.iter().filter(|(_, entry)| matches!(entry, Entry::Failed(_)));
+            failed.map(|(item, _)| format!("{}[{item}]", shape.name))
+        });
+        Ok(failed.take(most).collect())
+    }
+
+    async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
+        let run = self.find(run)?;
+        let pages = run.pages();
+        Ok(pages.logs.get(name).map(|log| read_log(log)).unwrap_or_default())
+    }
+
+    async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error> {
+        let mut runs = self.runs();
+        let found = runs.get(run).cloned().ok_or_else(|| Self::no_run(run))?;
+        let is_busy = found.life().machine.is_running() && !found.hosts().is_empty();
+        if is_busy && removal == Removal::Idle {
+            return Err(Error::new(ErrorKind::Held, format!("removing run `{run}`, which a host works on"))
+                .hint("Wait until it has ended, or remove it anyway with `rm --force`."));
+        }
+        runs.remove(run);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryBackend {
+    fn outlives_process(&self) -> bool {
+        false
+    }
+
+    async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error> {
+        self.find(run)?.pages().append(batch);
+        Ok(())
+    }
+}
+
+fn summary(id: &RunId, run: &Run) -> RunSummary {
+    let life = run.life();
+    let (status, epoch, counts) = (life.machine.progress().status, life.epoch, counts(&life.machine));
+    drop(life);
+    let pages = run.pages();
+    RunSummary {
+        run: id.clone(),
+        name: pages.name.clone(),
+        status,
+        epoch,
+        counts,
+        created: pages.created,
+        active: Timestamp::from_millis(run.active()),
+        hosts: run.hosts(),
+    }
+}
+
+fn counts(machine: &Machine) -> Counts {
+    let mut counts = Counts::default();
+    for (_, task) in machine.shape.tasks.iter().zip(&machine.tasks).filter(|(shape, _)| shape.is_wanted) {
+        let count = match task.entry {
+            Entry::Open => &mut counts.open,
+            Entry::Done(_) => &mut counts.done,
+            Entry::Skipped(_) => &mut counts.skipped,
+            Entry::Failed(_) => &mut counts.failed,
+        };
+        *count += 1;
+    }
+    counts
+}
+
+fn end_of(entry: &Entry) -> End {
+    match entry {
+        Entry::Open => End::Open,
+        Entry::Done(result) => End::Done { bytes: u64::try_from(result.len()).unwrap_or(u64::MAX) },
+        Entry::Skipped(reason) => End::Skipped(*reason),
+        Entry::Failed(record) => End::Failed(record.clone()),
+    }
+}

@@ -1,0 +1,88 @@
+//! What hosts have told of a run in memory: bounded, and kept over all lives of the run until one begins afresh.
+//! Who may tell something is for the backend.
+
+use crate::model::Timestamp;
+use crate::state::Batch;
+use crate::state::HostId;
+use crate::state::MAX_EVENTS;
+use crate::state::MAX_LOG;
+use crate::state::MAX_LOGS;
+use crate::state::Note;
+use crate::state::append_log;
+use crate::state::end_log;
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+
+/// The journal of a run.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    /// When the run was created.
+    pub(crate) created: Timestamp,
+    /// The manifest's name.
+    pub(crate) name: Option<String>,
+    /// By node.
+    pub(crate) notes: HashMap<String, Note>,
+    /// By node, in the stored form.
+    pub(crate) logs: HashMap<String, Vec<u8>>,
+    events: VecDeque<Bytes>,
+    log_bytes: usize,
+    last: HashMap<HostId, u64>,
+}
+
+impl Pages {
+    /// The empty journal of a run that is created now.
+    pub(crate) fn new(created: Timestamp) -> Self {
+        Self {
+            created,
+            name: None,
+            notes: HashMap::new(),
+            logs: HashMap::new(),
+            events: VecDeque::new(),
+            log_bytes: 0,
+            last: HashMap::new(),
+        }
+    }
+
+    /// Takes a batch down, unless it was before.
+    pub(crate) fn append(&mut self, batch: &Batch) {
+        let last = self.last.entry(batch.host.clone()).or_default();
+        if *last >= batch.number {
+            return;
+        }
+        *last = batch.number;
+        if let Some(name) = &batch.name {
+            self.name = Some(name.clone());
+        }
+        self.events.extend(batch.events.iter().cloned());
+        let surplus = self.events.len().saturating_sub(MAX_EVENTS);
+        self.events.drain(..surplus);
+        self.notes.extend(batch.notes.iter().cloned());
+        for (name, piece) in &batch.logs {
+            let log = self.logs.entry(name.clone()).or_default();
+            let before = log.len();
+            *log = if self.log_bytes + piece.as_bytes().len() > MAX_LOGS {
+                end_log(log)
+            } else {
+                append_log(log, piece, MAX_LOG)
+            };
+            self.log_bytes = self.log_bytes + log.len() - before;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_events_are_kept() {
+        let mut pages = Pages::new(Timestamp::from_millis(0));
+        for number in 1..=3 {
+            let events = (0..MAX_EVENTS / 2).map(|_| Bytes::from(number.to_string())).collect();
+            let host = HostId("h".into());
+            pages.append(&Batch { host, number, name: None, events, notes: vec![], logs: vec![] });
+        }
+        assert_eq!(pages.events.len(), MAX_EVENTS);
+        assert_eq!(pages.events[0], "2");
+    }
+}

@@ -1,0 +1,145 @@
+//! What a host notes of a node beside its result: who ran it, when, how often and with how much memory.
+//! Whether the node has ended is the ledger's to say; a note only tells how.
+
+use crate::model::FailureClass;
+use crate::model::Timestamp;
+use crate::state::HostId;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The version of the stored form. Readers accept it and nothing later.
+const VERSION: u32 = 1;
+
+/// A host's note of a node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    /// Who wrote it.
+    pub host: HostId,
+    /// How far the node had come.
+    pub phase: Phase,
+    /// Attempts so far; none for a task around elements, and for one whose result was cached.
+    pub attempts: u32,
+    /// When the last attempt began, or the task around elements.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// What the last attempt used, where it had a result.
+    pub usage: Option<Usage>,
+    /// Why the last attempt failed, if it did: the first line of the message.
+    pub failure: Option<(FailureClass, String)>,
+}
+
+/// How far a node had come when a note was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// All that it waits for had ended.
+    Ready,
+    /// An attempt had begun.
+    Running,
+    /// An attempt had failed, and another was to follow.
+    Retrying,
+    /// Its result was committed.
+    Done,
+    /// Its result was taken from the cache and committed.
+    Cached,
+    /// It had failed, or its guest was stopped.
+    Failed,
+}
+
+/// What an attempt used.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Wall time in milliseconds.
+    pub duration_ms: f64,
+    /// The most memory that the guest held, in bytes.
+    pub memory_bytes: u64,
+    /// Fuel, where it was counted.
+    pub fuel: Option<u64>,
+}
+
+/// The stored form: a map, so that other programs can read it.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    v: u32,
+    host: String,
+    phase: Phase,
+    attempts: u32,
+    started: Option<i64>,
+    ended: Option<i64>,
+    usage: Option<Usage>,
+    failure: Option<(FailureClass, String)>,
+}
+
+impl Note {
+    /// A note that nothing has happened to.
+    #[must_use]
+    pub const fn new(host: HostId, phase: Phase) -> Self {
+        Self { host, phase, attempts: 0, started: None, ended: None, usage: None, failure: None }
+    }
+
+    /// The stored form.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let wire = Wire {
+            v: VERSION,
+            host: self.host.0.to_string(),
+            phase: self.phase,
+            attempts: self.attempts,
+            started: self.started.map(Timestamp::as_millis),
+            ended: self.ended.map(Timestamp::as_millis),
+            usage: self.usage,
+            failure: self.failure.clone(),
+        };
+        rmp_serde::to_vec_named(&wire).unwrap_or_default().into()
+    }
+
+    /// Reads the stored form; none if it is damaged or of a later version.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let wire: Wire = rmp_serde::from_slice(bytes).ok()?;
+        (wire.v <= VERSION).then(|| Self {
+            host: HostId(wire.host.into()),
+            phase: wire.phase,
+            attempts: wire.attempts,
+            started: wire.started.map(Timestamp::from_millis),
+            ended: wire.ended.map(Timestamp::from_millis),
+            usage: wire.usage,
+            failure: wire.failure,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_form_round_trips_and_refuses_later_versions() {
+        let empty = Note::new(HostId("h1".into()), Phase::Ready);
+        let full = Note {
+            phase: Phase::Failed,
+            attempts: 3,
+            started: Some(Timestamp::from_millis(1)),
+            ended: Some(Timestamp::from_millis(-2)),
+            usage: Some(Usage { duration_ms: 0.5, memory_bytes: 1 << 20, fuel: Some(9) }),
+            failure: Some((FailureClass::Trap, "unreachable".into())),
+            ..empty.clone()
+        };
+        for note in [empty, full] {
+            assert_eq!(Note::decode(&note.encode()), Some(note));
+        }
+        let later = Wire {
+            v: VERSION + 1,
+            host: String::new(),
+            phase: Phase::Ready,
+            attempts: 0,
+            started: None,
+            ended: None,
+            usage: None,
+            failure: None,
+        };
+        assert_eq!(Note::decode(&rmp_serde::to_vec_named(&later).unwrap()), None);
+        assert_eq!(Note::decode(b"nonsense"), None);
+    }
+}

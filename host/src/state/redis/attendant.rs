@@ -1,0 +1,131 @@
+//! What goes on beside the work on a run: saying that the host lives, doing what is due, hearing of news.
+//! Two small loops per open door, which end when it closes.
+
+use crate::state::Version;
+use crate::state::redis::keys::RUNS;
+use crate::state::redis::ledger::Run;
+use crate::state::redis::link::Answer;
+use crate::state::redis::link::Command;
+use crate::state::redis::link::Line;
+use crate::state::redis::link::Request;
+use crate::state::redis::link::Trials;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How long the server holds an answer back while there is no news. Whether the connection still stands is seen as often.
+const BLOCK: Duration = Duration::from_secs(5);
+
+/// How often the list of runs hears of one that is worked on.
+const LISTING: Duration = Duration::from_mins(1);
+
+/// The most time between two signs of life, however long the lease: the run's time to live is begun anew by them.
+const LONGEST_BEAT: Duration = Duration::from_secs(20);
+
+/// How long leaving may take; a server that cannot be reached learns of it by the lease.
+const LEAVING: Duration = Duration::from_secs(1);
+
+/// Says that the host lives, at least three times in a lease, and does what is due, until the door closes.
+pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {
+    let every = (run.request.lease / 3).clamp(Duration::from_millis(1), LONGEST_BEAT);
+    let mut listed = None;
+    loop {
+        let beat = async {
+            beat(&run, &mut listed).await;
+            let until = Instant::now() + every;
+            loop {
+                let next = run.news.next_due().map_or(until, |due| due.min(until));
+                tokio::select! {
+                    () = tokio::time::sleep_until(next) => return,
+                    () = run.news.sooner() => {}
+                }
+            }
+        };
+        tokio::select! {
+            _ = closed.changed() => break,
+            () = beat => {}
+        }
+    }
+    let leave = async {
+        // Whoever cannot be told learns of it by the lease.
+        if run.leave().await.is_ok() && listed.is_some() {
+            list(&run, listed.map_or(0, |(_, now)| now)).await;
+        }
+    };
+    drop(tokio::time::timeout(LEAVING, leave).await);
+}
+
+async fn beat(run: &Run, listed: &mut Option<(Instant, u64)>) {
+    run.news.attended();
+    // A server that is away is waited for by those who work; here the next sign is soon enough.
+    let Ok((now, due)) = run.beat().await else {
+        return;
+    };
+    run.news.due(due.map(|due| Instant::now() + due + Duration::from_millis(1)));
+    if now > 0 && listed.is_none_or(|(at, _)| at.elapsed() >= LISTING) {
+        list(run, now).await;
+        *listed = Some((Instant::now(), now));
+    }
+}
+
+/// Tells the list of runs of this one, which was just entered.
+pub(crate) async fn enlist(run: &Run) {
+    let time = run.link.ask("asking for the time", Request::read([Command::new("TIME")])).await;
+    let seconds = time.ok().and_then(|answers| answers.into_iter().flat_map(Answer::list).next()?.number());
+    let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    list(run, seconds.saturating_mul(1000)).await;
+}
+
+/// Tells the list of runs of this one.
+async fn list(run: &Run, now: u64) {
+    let command = Command::new("ZADD").arg(RUNS).arg(now.to_string()).arg(run.request.run.as_str());
+    // The list is for people; a run that it misses for a minute is a run all the same.
+    drop(run.link.ask("listing the run", Request::write([command])).await);
+}
+
+/// Hears of news on a connection of its own, until the door closes.
+pub(crate) async fn listen(run: Arc<Run>, mut closed: watch::Receiver<()>) {
+    tokio::select! {
+        _ = closed.changed() => {}
+        () = hear(&run) => {}
+    }
+}
+
+async fn hear(run: &Run) {
+    let line = Line::new("wait");
+    let mut last = "0-0".to_owned();
+    let mut trials = Trials::new();
+    loop {
+        let command = Command::new("XREAD")
+            .arg("BLOCK")
+            .arg(BLOCK.as_millis().to_string())
+            .arg("STREAMS")
+            .arg(run.keys.key("wake"))
+            .arg(&last);
+        match run.link.ask_once(&line, Request::read([command]), BLOCK).await {
+            Ok(answers) => {
+                trials = Trials::new();
+                if let Some(id) = newest(answers) {
+                    let version = id.split_once('-').and_then(|(version, _)| version.parse().ok());
+                    run.news.hear(Version(version.unwrap_or(0)));
+                    last = id;
+                }
+            }
+            Err(()) => {
+                // What happened meanwhile is not known, and the server may have come back with less: all is read anew.
+                "0-0".clone_into(&mut last);
+                run.news.nudge();
+                trials.next(Duration::MAX).await;
+            }
+        }
+    }
+}
+
+/// The id of the newest entry in an answer: streams, each with its name and its entries.
+fn newest(answers: Vec<Answer>) -> Option<String> {
+    let stream = answers.into_iter().next()?.list().into_iter().next()?;
+    let entry = stream.list().into_iter().nth(1)?.list().pop()?;
+    let id = entry.list().into_iter().next()?.bytes()?;
+    String::from_utf8(id.to_vec()).ok()
+}

@@ -1,0 +1,172 @@
+//! The backend behind Redis URIs: one link for all runs of the process, and those who attend to open doors.
+//! What becomes of a run is decided by the scripts.
+
+use crate::model::RunId;
+use crate::state::Archive;
+use crate::state::Backend;
+use crate::state::Batch;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use crate::state::Journal;
+use crate::state::LogPart;
+use crate::state::NodeView;
+use crate::state::Notice;
+use crate::state::OpenRequest;
+use crate::state::Opened;
+use crate::state::RedisUri;
+use crate::state::Removal;
+use crate::state::RunSummary;
+use crate::state::StateUri;
+use crate::state::not_built_in;
+use crate::state::redis::archive;
+use crate::state::redis::attendant::attend;
+use crate::state::redis::attendant::enlist;
+use crate::state::redis::attendant::listen;
+use crate::state::redis::journal;
+use crate::state::redis::keys::Placing;
+use crate::state::redis::keys::RunKeys;
+use crate::state::redis::ledger::RedisLedger;
+use crate::state::redis::ledger::Run;
+use crate::state::redis::link::Answer;
+use crate::state::redis::link::Command;
+use crate::state::redis::link::Link;
+use crate::state::redis::link::Request;
+use crate::state::redis::link_to;
+use crate::state::redis::opening::Opening;
+use crate::state::redis::opening::Why;
+use crate::state::redis::preflight::preflight;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinSet;
+
+/// How many results are read with one command.
+const PORTION: usize = 500;
+
+/// The backend behind a URI; connects to nothing yet.
+pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Backend>, Error> {
+    match uri {
+        StateUri::Redis(redis) => Ok(Arc::new(RedisBackend::new(redis)?)),
+        StateUri::Memory => Err(not_built_in(uri, "state")),
+    }
+}
+
+/// Keeps runs in Redis.
+pub(crate) struct RedisBackend {
+    link: Arc<Link>,
+    // A mutex because runs are opened on many threads; each section starts tasks or forgets those that have ended.
+    attendants: Mutex<JoinSet<()>>,
+}
+
+impl RedisBackend {
+    /// A backend at a server; connects to nothing yet.
+    pub(crate) fn new(uri: &RedisUri) -> Result<Self, Error> {
+        Ok(Self::over(link_to(uri, "state")?))
+    }
+
+    /// A backend over a link.
+    pub(crate) fn over(link: Arc<Link>) -> Self {
+        Self { link, attendants: Mutex::new(JoinSet::new()) }
+    }
+
+    /// Reads of a run that must be there.
+    async fn read(&self, run: &RunId, commands: Vec<Command>) -> Result<Vec<Answer>, Error> {
+        let doing = format!("reading run `{run}`");
+        let there = Command::new("EXISTS").arg(RunKeys::new(run, Placing::Single).key("meta"));
+        let request = Request::read(std::iter::once(there).chain(commands));
+        let mut answers = self.link.ask(&doing, request).await?.into_iter();
+        if answers.next().and_then(|there| there.number()) == Some(1) {
+            Ok(answers.collect())
+        } else {
+            let hint = "It was never begun here, it was removed, or its time to live has passed.";
+            Err(Error::new(ErrorKind::NoRun, format!("looking up run `{run}`")).hint(hint))
+        }
+    }
+}
+
+impl fmt::Debug for RedisBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBackend").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Backend for RedisBackend {
+    async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
+        let keys = RunKeys::new(&request.run, Placing::Single);
+        let opening = Opening { link: &self.link, keys: &keys, request: &request, why: Why::Asked };
+        let entered = opening.enter().await?;
+        let run = Arc::new(Run::new(Arc::clone(&self.link), keys, request, &entered));
+        enlist(&run).await;
+        let (ledger, closed) = RedisLedger::new(Arc::clone(&run));
+        let mut attendants = self.attendants.lock().unwrap_or_else(PoisonError::into_inner);
+        while attendants.try_join_next().is_some() {}
+        attendants.spawn(attend(Arc::clone(&run), closed.clone()));
+        attendants.spawn(listen(run, closed));
+        drop(attendants);
+        Ok(Opened {
+            ledger: Arc::new(ledger),
+            how: entered.how,
+            epoch: entered.epoch,
+            policy: entered.policy,
+            stored: entered.stored,
+        })
+    }
+
+    async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
+        let key = RunKeys::new(run, Placing::Single).key("results");
+        let portions = names.chunks(PORTION).map(|names| Command::new("HMGET").arg(&key).args(names));
+        let answers = self.read(run, portions.collect()).await?;
+        Ok(answers.into_iter().flat_map(Answer::list).map(Answer::bytes).collect())
+    }
+
+    async fn preflight(&self) -> Result<Vec<Notice>, Error> {
+        preflight(&self.link).await
+    }
+
+    async fn record(&self, run: &RunId) -> Result<Bytes, Error> {
+        let key = RunKeys::new(run, Placing::Single).key("meta");
+        let answers = self.read(run, vec![Command::new("HGET").arg(key).arg("record")]).await?;
+        let record = answers.into_iter().next().and_then(Answer::bytes);
+        record.ok_or_else(|| Error::new(ErrorKind::NoRun, format!("looking up the plan of run `{run}`")))
+    }
+}
+
+#[async_trait]
+impl Archive for RedisBackend {
+    async fn runs(&self, most: usize) -> Result<Vec<RunSummary>, Error> {
+        archive::runs(&self.link, Placing::Single, most).await
+    }
+
+    async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
+        archive::run(&self.link, run, &RunKeys::new(run, Placing::Single)).await
+    }
+
+    async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error> {
+        archive::nodes(&self.link, run, &RunKeys::new(run, Placing::Single), names).await
+    }
+
+    async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, Error> {
+        archive::failed_elements(&self.link, run, &RunKeys::new(run, Placing::Single), most).await
+    }
+
+    async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
+        archive::log(&self.link, run, &RunKeys::new(run, Placing::Single), name).await
+    }
+
+    async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error> {
+        archive::remove(&self.link, run, &RunKeys::new(run, Placing::Single), removal).await
+    }
+}
+
+#[async_trait]
+impl Journal for RedisBackend {
+    fn outlives_process(&self) -> bool {
+        true
+    }
+
+    async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error> {
+        journal::append(&self.link, run, &RunKeys::new(run, Placing::Single), batch).await
+    }
+}

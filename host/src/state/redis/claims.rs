@@ -1,0 +1,121 @@
+//! What one host knows of its own claims: which it holds, which it lost, and the numbers that it draws tokens from.
+//! Who may have which node is for the scripts.
+
+use crate::model::Random;
+use crate::state::Claim;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use crate::state::NodeId;
+use crate::state::Outcome;
+use crate::state::Settlement;
+use crate::state::Shape;
+use crate::state::Stage;
+use crate::state::Token;
+use crate::state::Verdict;
+use std::collections::{HashMap, HashSet};
+
+/// The claims of one host in one life of a run.
+///
+/// Tokens are drawn by the host and not by the server, so that a server that came back with less than it had cannot
+/// give one out twice.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    prefix: u32,
+    first: u32,
+    next: u32,
+    held: HashMap<Token, (NodeId, Stage)>,
+    // Every token from `first` to `next` that is neither held nor in here was settled.
+    lost: HashSet<Token>,
+}
+
+impl Claims {
+    /// No claims.
+    pub(crate) fn new() -> Self {
+        Self { prefix: prefix(), first: 0, next: 0, held: HashMap::new(), lost: HashSet::new() }
+    }
+
+    /// Forgets all claims: the life that they are of is over.
+    pub(crate) fn end_life(&mut self) {
+        self.held.clear();
+        self.lost.clear();
+        self.first = self.next;
+    }
+
+    /// Draws numbers for as many tokens: the part that all of them begin with, and the first of the other.
+    pub(crate) fn draw(&mut self, count: u32) -> (u32, u32) {
+        if self.next.checked_add(count).is_none() {
+            (self.prefix, self.first, self.next) = (prefix(), 0, 0);
+        }
+        let first = self.next;
+        self.next = self.next.saturating_add(count);
+        (self.prefix, first)
+    }
+
+    /// The node that a token holds.
+    pub(crate) fn node(&self, token: Token) -> Option<NodeId> {
+        self.held.get(&token).map(|(node, _)| *node)
+    }
+
+    /// All tokens that are held.
+    pub(crate) fn tokens(&self) -> Vec<Token> {
+        self.held.keys().copied().collect()
+    }
+
+    /// Refuses settlements that the contract forbids, before anything is sent.
+    pub(crate) fn check(&self, shape: &Shape, settlement: &Settlement) -> Result<(), Error> {
+        let Some((node, stage)) = self.held.get(&settlement.token) else {
+            return Ok(());
+        };
+        let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
+        match &settlement.outcome {
+            Outcome::Expand { .. } => {
+                let can = shape.tasks.get(node.task.index()).is_some_and(|task| task.is_for_each)
+                    && node.item.is_none()
+                    && !matches!(stage, Stage::Expanded { .. });
+                if can { Ok(()) } else { misuse("expanding a node that has no elements") }
+            }
+            Outcome::Await(tasks) if tasks.iter().any(|task| shape.tasks.get(task.index()).is_none()) => {
+                misuse("waiting for a task that the run does not have")
+            }
+            Outcome::Await(_)
+            | Outcome::Done(_)
+            | Outcome::Skipped(_)
+            | Outcome::Failed(_)
+            | Outcome::Retry(_)
+            | Outcome::Release => Ok(()),
+        }
+    }
+
+    /// A settlement was answered.
+    pub(crate) fn settled(&mut self, token: Token, is_settled: bool) -> Verdict {
+        let was_held = self.held.remove(&token).is_some();
+        if is_settled {
+            return Verdict::Committed;
+        }
+        if was_held {
+            self.lost.insert(token);
+        }
+        if self.is_drawn(token) && !self.lost.contains(&token) { Verdict::Duplicate } else { Verdict::Fenced }
+    }
+
+    /// A node was handed out.
+    pub(crate) fn claimed(&mut self, claim: &Claim) {
+        self.held.insert(claim.token, (claim.node, claim.stage));
+    }
+
+    /// A claim was lost.
+    pub(crate) fn lost(&mut self, token: Token) {
+        if self.held.remove(&token).is_some() {
+            self.lost.insert(token);
+        }
+    }
+
+    fn is_drawn(&self, token: Token) -> bool {
+        let number = u32::try_from(token.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        token.0 >> 32 == u64::from(self.prefix) && (self.first..self.next).contains(&number)
+    }
+}
+
+fn prefix() -> u32 {
+    u32::try_from(Random::from_system().below(1 << 32)).unwrap_or(0)
+}

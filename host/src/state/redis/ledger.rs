@@ -1,0 +1,380 @@
+//! One host's door to a run in Redis: each request is one call of a script, repeated until its answer is known.
+//! What the scripts do stands in `scripts`; who is woken when stands in `attendant`.
+
+use crate::state::Entry;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use crate::state::Ledger;
+use crate::state::NodeId;
+use crate::state::Notice;
+use crate::state::OpenRequest;
+use crate::state::Outcome;
+use crate::state::Reply;
+use crate::state::Settlement;
+use crate::state::Token;
+use crate::state::Verdict;
+use crate::state::Version;
+use crate::state::Want;
+use crate::state::redis::claims::Claims;
+use crate::state::redis::keys::RunKeys;
+use crate::state::redis::link::Answer;
+use crate::state::redis::link::Command;
+use crate::state::redis::link::Link;
+use crate::state::redis::link::Request;
+use crate::state::redis::news::News;
+use crate::state::redis::notices::Notices;
+use crate::state::redis::opening::Entered;
+use crate::state::redis::opening::Opening;
+use crate::state::redis::opening::Why;
+use crate::state::redis::scripts::STEP;
+use crate::state::redis::wire::Committed;
+use crate::state::redis::wire::Step;
+use crate::state::redis::wire::field;
+use crate::state::redis::wire::outcome;
+use crate::state::redis::wire::read_reason;
+use crate::state::redis::wire::read_reply;
+use crate::state::redis::wire::read_token;
+use crate::state::redis::wire::token_text;
+use async_trait::async_trait;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How many claims that take no room one step may hand out, as `hand_out.lua` has it.
+const MOST_WITHOUT_ROOM: u32 = 256;
+
+/// How often a commit finds the run lost before the host gives it up.
+const MOST_LIVES: u32 = 10;
+
+/// How many nodes are read with one command.
+const PORTION: usize = 500;
+
+/// A run as one host works on it; shared with those who attend to it.
+pub(crate) struct Run {
+    pub(crate) link: Arc<Link>,
+    pub(crate) keys: RunKeys,
+    pub(crate) request: OpenRequest,
+    pub(crate) news: News,
+    notices: Notices,
+    told_reconnects: AtomicU64,
+    // A mutex because renewals and commits go on at the same time; sections are look-ups.
+    state: Mutex<State>,
+    // One commit at a time: the server knows the last one by its number.
+    committing: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    life: String,
+    epoch: u64,
+    results: u64,
+    number: u64,
+    claims: Claims,
+}
+
+impl Run {
+    /// A run that was entered.
+    pub(crate) fn new(link: Arc<Link>, keys: RunKeys, request: OpenRequest, entered: &Entered) -> Self {
+        let told_reconnects = AtomicU64::new(link.reconnects());
+        let state = State {
+            life: entered.life.clone(),
+            epoch: entered.epoch,
+            results: entered.results,
+            number: 0,
+            claims: Claims::new(),
+        };
+        Self {
+            link,
+            keys,
+            request,
+            news: News::new(entered.version),
+            notices: Notices::default(),
+            told_reconnects,
+            state: Mutex::new(state),
+            committing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn doing(&self, what: &str) -> String {
+        format!("{what} run `{}`", self.request.run)
+    }
+
+    /// A step that is called by its name.
+    fn step(&self, verb: &str) -> Command {
+        let life = self.state().life.clone();
+        Command::script(&STEP, self.keys.all())
+            .arg(verb)
+            .arg(self.request.host.0.as_bytes())
+            .arg(life)
+            .arg(self.request.lease.as_millis().max(1).to_string())
+    }
+
+    async fn take(&self, doing: &str, command: Command) -> Result<Step<Vec<Answer>>, Error> {
+        let answers = self.link.ask(&self.doing(doing), Request::write([command])).await?;
+        let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+        let word = parts.next().and_then(Answer::bytes).unwrap_or_default();
+        Ok(match &*word {
+            b"OK" => Step::Taken(parts.collect()),
+            b"LAYOUT" => Step::Layout,
+            b"LOST" => Step::Lost(parts.next().and_then(|found| u64::try_from(found.number()?).ok())),
+            _ => Step::Lost(None), // the run is not there, or has begun another life
+        })
+    }
+
+    /// Works on the run again after its life was found to be over; all claims are lost by then.
+    async fn come_back(&self, found: Option<u64>) -> Result<(), Error> {
+        let (life, epoch, results) = {
+            let state = self.state();
+            (state.life.clone(), state.epoch, state.results)
+        };
+        let why = Why::Lost { life: &life, epoch, version: self.news.version() };
+        let opening = Opening { link: &self.link, keys: &self.keys, request: &self.request, why };
+        let entered = opening.enter().await?;
+        let lost = found.unwrap_or(results).max(results).saturating_sub(entered.results);
+        if entered.epoch != epoch {
+            let epoch = entered.epoch;
+            self.notices.tell(Notice::Warning {
+                code: "state-lost",
+                message: format!(
+                    "the state backend lost {lost} results of run `{}`; what is missing runs again, under epoch {epoch}",
+                    self.request.run
+                ),
+            });
+        }
+        let mut state = self.state();
+        state.life = entered.life;
+        state.epoch = entered.epoch;
+        state.results = entered.results;
+        state.claims.end_life();
+        drop(state);
+        self.news.begin(entered.version);
+        Ok(())
+    }
+
+    async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
+        let _committing = self.committing.lock().await;
+        {
+            let state = self.state();
+            batch.iter().try_for_each(|settlement| state.claims.check(&self.request.shape, settlement))?;
+        }
+        let mut batch = batch;
+        let mut fenced = 0;
+        for _ in 0..MOST_LIVES {
+            let tokens: Vec<Token> = batch.iter().map(|settlement| settlement.token).collect();
+            let delay = shortest_delay(&batch);
+            let command = self.commit_command(std::mem::take(&mut batch), &want);
+            match self.take("working on", command).await? {
+                Step::Taken(parts) => {
+                    let bytes = parts.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
+                    let done = read_reply(&bytes).ok_or_else(|| self.senseless())?;
+                    self.news.due(delay);
+                    let mut reply = self.committed(&tokens, done);
+                    reply.verdicts.extend(std::iter::repeat_n(Verdict::Fenced, fenced));
+                    return Ok(reply);
+                }
+                Step::Layout => return Err(self.other_layout()),
+                Step::Lost(found) => {
+                    fenced += tokens.len();
+                    self.come_back(found).await?;
+                }
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, self.doing("working on"))
+            .hint("Redis loses the run as often as it is begun; look at its `maxmemory-policy`."))
+    }
+
+    fn senseless(&self) -> Error {
+        Error::new(ErrorKind::Refused, format!("{}: an answer makes no sense", self.doing("working on")))
+    }
+
+    fn other_layout(&self) -> Error {
+        let opening = Opening { link: &self.link, keys: &self.keys, request: &self.request, why: Why::Asked };
+        opening.other_layout()
+    }
+
+    fn commit_command(&self, batch: Vec<Settlement>, want: &Want) -> Command {
+        let command = self.step("commit");
+        let mut state = self.state();
+        state.number += 1;
+        let (prefix, first) = state.claims.draw(want.slots.saturating_add(MOST_WITHOUT_ROOM));
+        let free: Vec<String> = want.free.iter().map(ToString::to_string).collect();
+        let mut command = command
+            .arg(state.number.to_string())
+            .arg(format!("{prefix:08x}"))
+            .arg(first.to_string())
+            .arg(want.slots.to_string())
+            .arg(free.join(" "));
+        for Settlement { token, outcome: what } in batch {
+            let node = state.claims.node(token);
+            let is_expansion = matches!(what, Outcome::Expand { .. });
+            let name = node.and_then(|node| field(&self.request.shape, node)).unwrap_or_default();
+            debug_assert!(!is_expansion || !name.contains('['), "checked before");
+            let (kind, payload) = outcome(what);
+            command = command.arg(token_text(token)).arg(kind).arg(name).arg(payload);
+        }
+        command
+    }
+
+    fn committed(&self, tokens: &[Token], done: Committed) -> Reply {
+        let Committed { is_settled, claims, blocked, progress, version, results } = done;
+        let mut state = self.state();
+        state.results = results;
+        let verdicts = tokens.iter().zip(is_settled);
+        let verdicts = verdicts.map(|(token, is_settled)| state.claims.settled(*token, is_settled)).collect();
+        claims.iter().for_each(|claim| state.claims.claimed(claim));
+        Reply { verdicts, claims, blocked, progress, version }
+    }
+
+    async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
+        let command = self.step("renew").args(held.iter().map(|token| token_text(*token)));
+        let lost = match self.take("holding tasks of", command).await? {
+            Step::Taken(parts) => {
+                let lost = parts.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+                let lost = lost.filter_map(Answer::bytes);
+                lost.filter_map(|token| read_token(std::str::from_utf8(&token).ok()?)).collect()
+            }
+            Step::Layout => return Err(self.other_layout()),
+            // The next commit works on the run again; until then nothing is held.
+            Step::Lost(_) => {
+                self.news.nudge();
+                held.to_vec()
+            }
+        };
+        let mut state = self.state();
+        lost.iter().for_each(|token| state.claims.lost(*token));
+        Ok(lost)
+    }
+
+    /// Says that the host lives; gives the server's time, and when something is due.
+    pub(crate) async fn beat(&self) -> Result<(u64, Option<Duration>), Error> {
+        match self.take("attending to", self.step("beat")).await? {
+            Step::Taken(parts) => {
+                let numbers: Vec<i64> = parts.iter().filter_map(Answer::number).collect();
+                let now = numbers.first().and_then(|now| u64::try_from(*now).ok()).unwrap_or(0);
+                let due = numbers.get(1).and_then(|due| u64::try_from(*due).ok());
+                Ok((now, due.map(Duration::from_millis)))
+            }
+            Step::Layout => Err(self.other_layout()),
+            Step::Lost(_) => {
+                self.news.nudge();
+                Ok((0, None))
+            }
+        }
+    }
+
+    /// Says that the host works on the run no more.
+    pub(crate) async fn leave(&self) -> Result<(), Error> {
+        let held = self.state().claims.tokens();
+        let command = self.step("leave").args(held.into_iter().map(token_text));
+        self.take("leaving", command).await.map(drop)
+    }
+
+    async fn cancel(&self) -> Result<(), Error> {
+        for _ in 0..MOST_LIVES {
+            match self.take("cancelling", self.step("cancel")).await? {
+                Step::Taken(_) => return Ok(()),
+                Step::Layout => return Err(self.other_layout()),
+                Step::Lost(found) => {
+                    let _committing = self.committing.lock().await;
+                    self.come_back(found).await?;
+                }
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, self.doing("cancelling")))
+    }
+
+    async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
+        let fields: Vec<String> =
+            nodes.iter().map(|node| field(&self.request.shape, *node).unwrap_or_default()).collect();
+        let mut entries = Vec::with_capacity(nodes.len());
+        for portion in fields.chunks(PORTION) {
+            let read = |key: &str| Command::new("HMGET").arg(self.keys.key(key)).args(portion);
+            let request = Request::read(["results", "skipped", "failed"].map(read));
+            let mut answers =
+                self.link.ask(&self.doing("reading"), request).await?.into_iter().map(Answer::list);
+            let mut column = || answers.next().unwrap_or_default().into_iter().map(Answer::bytes);
+            let columns = column().zip(column()).zip(column());
+            entries.extend(columns.map(|((result, skipped), failed)| match (result, skipped, failed) {
+                (Some(bytes), _, _) => Entry::Done(bytes),
+                (None, Some(reason), _) => read_reason(&reason).map_or(Entry::Open, Entry::Skipped),
+                (None, None, Some(record)) => Entry::Failed(record),
+                (None, None, None) => Entry::Open,
+            }));
+        }
+        Ok(entries)
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        let reconnects = self.link.reconnects();
+        let mut notices = self.notices.take();
+        if self.told_reconnects.swap(reconnects, Ordering::SeqCst) < reconnects {
+            notices.insert(0, Notice::Reconnected);
+        }
+        notices
+    }
+}
+
+/// When the first of the retries is due.
+fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
+    let delays = batch.iter().filter_map(|settlement| match settlement.outcome {
+        Outcome::Retry(delay) => Some(delay),
+        Outcome::Done(_)
+        | Outcome::Skipped(_)
+        | Outcome::Failed(_)
+        | Outcome::Release
+        | Outcome::Await(_)
+        | Outcome::Expand { .. } => None,
+    });
+    delays.min().map(|delay| Instant::now() + delay)
+}
+
+/// The door. Whoever drops it works on the run no more.
+pub(crate) struct RedisLedger {
+    run: Arc<Run>,
+    // Dropped with the door: whoever attends to the run then leaves it.
+    _closing: watch::Sender<()>,
+}
+
+impl RedisLedger {
+    /// A door to a run, and what is to be attended to while it is open.
+    pub(crate) fn new(run: Arc<Run>) -> (Self, watch::Receiver<()>) {
+        let (closing, closed) = watch::channel(());
+        (Self { run, _closing: closing }, closed)
+    }
+}
+
+#[async_trait]
+impl Ledger for RedisLedger {
+    async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
+        self.run.commit(batch, want).await
+    }
+
+    async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
+        self.run.fetch(nodes).await
+    }
+
+    async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
+        self.run.renew(held).await
+    }
+
+    async fn changed(&self, seen: Version) -> Result<(), Error> {
+        self.run.news.after(seen).await;
+        Ok(())
+    }
+
+    async fn cancel(&self) -> Result<(), Error> {
+        self.run.cancel().await
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        self.run.notices()
+    }
+}

@@ -1,0 +1,284 @@
+//! The connections to one server: one that all runs of the process share, and lines of their own for those who block.
+//! Each request is tried until there is a definite answer; so all that is sent must be safe to run twice.
+
+use crate::state::Durability;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use crate::state::RedisUri;
+use crate::state::redis::link::command::Answer;
+use crate::state::redis::link::command::Command;
+use crate::state::redis::link::command::Request;
+use crate::state::redis::link::door::client;
+use crate::state::redis::link::patience::Patience;
+use crate::state::redis::link::patience::Trials;
+use crate::state::redis::link::trouble::Remedy;
+use crate::state::redis::link::trouble::Trouble;
+use redis::AsyncConnectionConfig;
+use redis::Client;
+use redis::aio::MultiplexedConnection;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long an answer may take, whatever its size, unless the URI says otherwise.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What the network and the server are trusted to move at least.
+const BYTES_PER_MILLISECOND: usize = 10_000;
+
+/// The longest that one attempt to connect may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long replicas or the disk may take to acknowledge one write, before it is tried again.
+const ACKNOWLEDGE: &str = "1000";
+
+/// The longest argument. A server closes the connection at 512 MiB, and all that is under way on it is lost.
+const LONGEST: usize = (512 << 20) - 1024;
+
+/// The client's queue: as many requests may wait to be written.
+const QUEUE: usize = 1024;
+
+/// One server.
+pub(crate) struct Link {
+    uri: RedisUri,
+    client: Client,
+    name: String,
+    patience: Patience,
+    shared: Line,
+}
+
+/// One connection to a server, made anew when it breaks.
+pub(crate) struct Line {
+    role: &'static str,
+    // A mutex because all threads share the connection; it is held to copy a handle.
+    live: Mutex<Option<Live>>,
+    // Held while a connection is made, so that one is made and not one per request that waits.
+    making: tokio::sync::Mutex<()>,
+    made: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Live {
+    number: u64,
+    connection: MultiplexedConnection,
+}
+
+impl Line {
+    /// A line that nobody has connected yet; `role` is a word in its name at the server.
+    pub(crate) fn new(role: &'static str) -> Self {
+        Self { role, live: Mutex::new(None), making: tokio::sync::Mutex::new(()), made: AtomicU64::new(0) }
+    }
+
+    /// How often it was connected.
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Ordering::SeqCst)
+    }
+
+    fn live(&self) -> Option<Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, live: Option<Live>) {
+        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = live;
+    }
+
+    /// Gives up a connection, unless another has taken its place.
+    fn give_up(&self, number: u64) {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if live.as_ref().is_some_and(|live| live.number == number) {
+            *live = None;
+        }
+    }
+}
+
+impl Link {
+    /// A link to a server; connects to nothing yet. `name` is what the server shows for its connections.
+    pub(crate) fn new(uri: &RedisUri, name: &str, patience: Patience) -> Result<Arc<Self>, Error> {
+        Ok(Arc::new(Self {
+            client: client(uri)?,
+            uri: uri.clone(),
+            name: name.to_owned(),
+            patience,
+            shared: Line::new("main"),
+        }))
+    }
+
+    /// Where it leads.
+    pub(crate) const fn uri(&self) -> &RedisUri {
+        &self.uri
+    }
+
+    /// How often the connection that all share was made anew.
+    pub(crate) fn reconnects(&self) -> u64 {
+        self.shared.made().saturating_sub(1)
+    }
+
+    /// Sends commands until each has an answer that is no passing trouble; the answers come in order.
+    pub(crate) async fn ask(&self, doing: &str, request: Request) -> Result<Vec<Answer>, Error> {
+        if request.largest > LONGEST {
+            let size = request.largest;
+            return Err(Error::new(ErrorKind::Refused, format!("{doing}: a value has {size} bytes"))
+                .hint("Redis stores no value of 512 MiB or more."));
+        }
+        let request = self.durable(request);
+        let deadline = self.deadline(&request);
+        let mut trials = Trials::new();
+        loop {
+            let trouble = match self.attempt(&self.shared, &request, deadline).await {
+                Ok(answers) => return Ok(answers),
+                Err(trouble) => trouble,
+            };
+            let limit = match trouble.remedy {
+                Remedy::Refuse => return Err(trouble.into_error(self.about(doing))),
+                Remedy::Reconnect if self.shared.made() == 0 => self.patience.at_start,
+                Remedy::Reconnect | Remedy::Wait | Remedy::Load => self.patience.later,
+            };
+            if !trials.next(limit).await {
+                let seconds = trials.elapsed().as_secs();
+                return Err(trouble.into_error(format!("{} for {seconds} s", self.about(doing))));
+            }
+        }
+    }
+
+    /// Sends commands once, on a line of one's own; says no more of a failure than that there was one.
+    pub(crate) async fn ask_once(
+        &self,
+        line: &Line,
+        request: Request,
+        block: Duration,
+    ) -> Result<Vec<Answer>, ()> {
+        let deadline = self.deadline(&request) + block;
+        self.attempt(line, &request, deadline).await.map_err(drop)
+    }
+
+    fn about(&self, doing: &str) -> String {
+        format!("{doing} at `{}`", self.uri)
+    }
+
+    fn durable(&self, request: Request) -> Request {
+        match self.uri.durability {
+            _ if !request.is_write => request,
+            Durability::Server => request,
+            Durability::Replica(count) => {
+                request.and(Command::new("WAIT").arg(count.to_string()).arg(ACKNOWLEDGE))
+            }
+            Durability::Aof => request.and(Command::new("WAITAOF").arg("1").arg("0").arg(ACKNOWLEDGE)),
+        }
+    }
+
+    fn deadline(&self, request: &Request) -> Duration {
+        let moving = u64::try_from(request.bytes / BYTES_PER_MILLISECOND).unwrap_or(u64::MAX);
+        self.uri.timeout.unwrap_or(ANSWER).saturating_add(Duration::from_millis(moving))
+    }
+
+    async fn attempt(
+        &self,
+        line: &Line,
+        request: &Request,
+        deadline: Duration,
+    ) -> Result<Vec<Answer>, Trouble> {
+        let live = self.connected(line).await?;
+        let sent = self.send(live.connection, request, deadline).await;
+        if sent.as_ref().is_err_and(|trouble| trouble.remedy == Remedy::Reconnect) {
+            line.give_up(live.number);
+        }
+        sent
+    }
+
+    async fn send(
+        &self,
+        mut connection: MultiplexedConnection,
+        request: &Request,
+        deadline: Duration,
+    ) -> Result<Vec<Answer>, Trouble> {
+        let answers = match exchange(&mut connection, request, deadline).await {
+            Err(trouble) if trouble.remedy == Remedy::Load => {
+                let load = |script: &&crate::state::redis::link::script::Script| {
+                    Command::new("SCRIPT").arg("LOAD").arg(script.text())
+                };
+                let load = Request::read(request.scripts.iter().map(load));
+                exchange(&mut connection, &load, deadline).await?;
+                exchange(&mut connection, request, deadline).await?
+            }
+            done => done?,
+        };
+        self.acknowledged(request, answers)
+    }
+
+    /// Takes the answer about durability off and judges it.
+    fn acknowledged(&self, request: &Request, mut answers: Vec<Answer>) -> Result<Vec<Answer>, Trouble> {
+        let wanted = match self.uri.durability {
+            Durability::Replica(count) if request.is_write => count,
+            Durability::Aof if request.is_write => 1,
+            Durability::Server | Durability::Replica(_) | Durability::Aof => return Ok(answers),
+        };
+        let had = match answers.pop() {
+            Some(Answer::List(parts)) => parts.first().and_then(Answer::number),
+            Some(answer) => answer.number(),
+            None => None,
+        };
+        let had = had.unwrap_or(0);
+        if had >= i64::from(wanted) { Ok(answers) } else { Err(Trouble::not_durable(had, wanted)) }
+    }
+
+    async fn connected(&self, line: &Line) -> Result<Live, Trouble> {
+        if let Some(live) = line.live() {
+            return Ok(live);
+        }
+        let _making = line.making.lock().await;
+        if let Some(live) = line.live() {
+            return Ok(live);
+        }
+        let connection = self.connect(line.role).await?;
+        let live = Live { number: line.made.fetch_add(1, Ordering::SeqCst), connection };
+        line.set(Some(live.clone()));
+        Ok(live)
+    }
+
+    async fn connect(&self, role: &str) -> Result<MultiplexedConnection, Trouble> {
+        // Deadlines are our own: the client's would end a request and keep a connection that may be dead.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(QUEUE)
+            .set_write_backpressure_boundary(1 << 20);
+        let bound = self.patience.at_start.min(CONNECT);
+        let connect = self.client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = within(bound, connect).await?;
+        let name = format!("cascade-host:{}:{role}", self.name);
+        let name = Request::read([Command::new("CLIENT").arg("SETNAME").arg(name)]);
+        match exchange(&mut connection, &name, bound).await {
+            // A server that does not let itself be told the name, or is not up yet, works all the same.
+            Err(trouble) if trouble.remedy == Remedy::Reconnect => Err(trouble),
+            Ok(_) | Err(_) => Ok(connection),
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("uri", &self.uri.to_string()).finish_non_exhaustive()
+    }
+}
+
+async fn exchange(
+    connection: &mut MultiplexedConnection,
+    request: &Request,
+    deadline: Duration,
+) -> Result<Vec<Answer>, Trouble> {
+    let sent = connection.send_packed_commands(&request.commands, 0, request.count);
+    let values = within(deadline, sent).await?;
+    let read = |value| Answer::read(value, request.strangers);
+    values.into_iter().map(read).collect::<Result<_, _>>().map_err(Trouble::of)
+}
+
+async fn within<T>(
+    bound: Duration,
+    future: impl Future<Output = Result<T, redis::RedisError>>,
+) -> Result<T, Trouble> {
+    match tokio::time::timeout(bound, future).await {
+        Ok(done) => done.map_err(Trouble::of),
+        Err(_) => Err(Trouble::no_answer(bound.as_secs_f64())),
+    }
+}

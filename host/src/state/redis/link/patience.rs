@@ -1,0 +1,87 @@
+//! For how long a request is tried, and how long to wait between trials.
+//! What is worth another trial is for `trouble`.
+
+use crate::model::Random;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For how long to try.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Until the first connection stands.
+    pub(crate) at_start: Duration,
+    /// From then on, and for a server that is there and says that it cannot serve yet.
+    pub(crate) later: Duration,
+}
+
+/// How long a lost server is tried for.
+const GIVE_UP: Duration = Duration::from_secs(60);
+
+/// The first wait between two trials.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+/// The longest.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+impl Patience {
+    /// The usual patience, with what the URI says of the first connection.
+    pub(crate) const fn new(at_start: Duration) -> Self {
+        Self { at_start, later: GIVE_UP }
+    }
+}
+
+/// The trials of one request.
+pub(crate) struct Trials {
+    began: Option<Instant>,
+    wait: Duration,
+    random: Random,
+}
+
+impl Trials {
+    /// No trial has failed yet.
+    pub(crate) fn new() -> Self {
+        Self { began: None, wait: FIRST_WAIT, random: Random::from_system() }
+    }
+
+    /// Waits before the next trial; false where `limit` has passed since the first one failed.
+    pub(crate) async fn next(&mut self, limit: Duration) -> bool {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        let left = limit.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return false;
+        }
+        let wait = jittered(self.wait, &mut self.random).min(left);
+        self.wait = (self.wait * 2).min(LONGEST_WAIT);
+        tokio::time::sleep(wait).await;
+        true
+    }
+
+    /// For how long trials have failed.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.map_or(Duration::ZERO, |began| began.elapsed())
+    }
+}
+
+/// A wait between half of `full` and all of it, so that hosts that lost one server do not come back at once.
+fn jittered(full: Duration, random: &mut Random) -> Duration {
+    let half = full / 2;
+    let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
+    half + Duration::from_micros(random.below(spread.saturating_add(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_grow_to_the_longest_and_end_with_the_limit() {
+        let mut trials = Trials::new();
+        let limit = Duration::from_secs(10);
+        let mut count = 0;
+        while trials.next(limit).await {
+            count += 1;
+        }
+        assert!((8..=18).contains(&count), "{count}");
+        assert_eq!(trials.elapsed(), limit);
+    }
+}

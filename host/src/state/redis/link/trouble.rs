@@ -1,0 +1,181 @@
+//! What an error of the client or the server asks for: wait, reconnect, load a script, or give up at once.
+//! By codes and kinds, never by the words of a message; for how long to try is for `patience`.
+
+use crate::state::Error;
+use crate::state::ErrorKind;
+use redis::RedisError;
+use std::error::Error as StdError;
+use std::io;
+
+/// What is to be done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// The server is there and cannot serve now.
+    Wait,
+    /// The connection, or the server behind it, is the wrong one by now.
+    Reconnect,
+    /// The server does not know a script.
+    Load,
+    /// Trying again would not help.
+    Refuse,
+}
+
+/// An error with what is to be done about it.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) remedy: Remedy,
+    hint: Option<&'static str>,
+    cause: Box<dyn StdError + Send + Sync>,
+}
+
+/// Codes of the server, what is to be done, and what would help.
+const CODES: &[(&str, Remedy, Option<&str>)] = &[
+    ("LOADING", Remedy::Wait, Some("Redis is loading its data; try again once it has finished.")),
+    ("BUSY", Remedy::Wait, Some("A script of somebody else keeps Redis busy; `SCRIPT KILL` ends it.")),
+    ("MASTERDOWN", Remedy::Wait, Some("This server is a replica that has lost its master; name the master.")),
+    (
+        "CLUSTERDOWN",
+        Remedy::Wait,
+        Some("The cluster does not serve all of its slots; look at `CLUSTER INFO`."),
+    ),
+    ("TRYAGAIN", Remedy::Wait, None),
+    (
+        "OOM",
+        Remedy::Wait,
+        Some("Redis has reached its `maxmemory`; raise it, or remove runs that are not needed any more."),
+    ),
+    ("MISCONF", Remedy::Wait, Some("Redis cannot save to its disk and takes no writes; its log says why.")),
+    ("NOREPLICAS", Remedy::Wait, Some("Fewer replicas are connected than `min-replicas-to-write` asks for.")),
+    ("READONLY", Remedy::Reconnect, Some("This server is a read-only replica; name the master.")),
+    ("UNBLOCKED", Remedy::Reconnect, None),
+    ("NOSCRIPT", Remedy::Load, None),
+    ("NOAUTH", Remedy::Refuse, Some(PASSWORD)),
+    ("WRONGPASS", Remedy::Refuse, Some(PASSWORD)),
+    ("NOPERM", Remedy::Refuse, Some("Grant the user what is missing with `ACL SETUSER`.")),
+    (
+        "WRONGTYPE",
+        Remedy::Refuse,
+        Some("A key that belongs to the run holds something else; choose another run id."),
+    ),
+    ("MOVED", Remedy::Refuse, Some(CLUSTER)),
+    ("ASK", Remedy::Refuse, Some(CLUSTER)),
+    ("CROSSSLOT", Remedy::Refuse, Some(CLUSTER)),
+];
+
+const PASSWORD: &str =
+    "Give the user and the password in the URI, or the password in CASCADE_REDIS_PASSWORD.";
+const CLUSTER: &str = "This server belongs to a cluster; use `redis+cluster://`.";
+const PLAIN: &str = "Nothing speaks TLS there; use `redis://`, or the port that does.";
+const AUTHORITY: &str = "Name the authority that signed the server's certificate with `?ca=FILE`.";
+
+impl Trouble {
+    /// Judges an error of the client.
+    pub(crate) fn of(error: RedisError) -> Self {
+        let (remedy, hint) = judged(&error);
+        Self { remedy, hint, cause: Box::new(error) }
+    }
+
+    /// No answer within the time that one may take.
+    pub(crate) fn no_answer(seconds: f64) -> Self {
+        let cause = format!("no answer within {seconds:.1} s");
+        Self { remedy: Remedy::Reconnect, hint: None, cause: cause.into() }
+    }
+
+    /// A write that too few replicas, or no disk, have acknowledged.
+    pub(crate) fn not_durable(had: i64, wanted: u32) -> Self {
+        let cause =
+            format!("a write was acknowledged by {had} of the {wanted} that the URI's `durability` asks for");
+        Self { remedy: Remedy::Wait, hint: None, cause: cause.into() }
+    }
+
+    /// The port's error.
+    pub(crate) fn into_error(self, doing: String) -> Error {
+        let kind = match self.remedy {
+            Remedy::Refuse => ErrorKind::Refused,
+            Remedy::Wait | Remedy::Reconnect | Remedy::Load => ErrorKind::Unavailable,
+        };
+        let error = Error::new(kind, doing).caused_by(self.cause);
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+fn judged(error: &RedisError) -> (Remedy, Option<&'static str>) {
+    if let Some(code) = error.code() {
+        return coded(code, error.detail().unwrap_or_default());
+    }
+    if let Some(tls) = tls(error) {
+        return match tls {
+            rustls::Error::InvalidMessage(_) => (Remedy::Refuse, Some(PLAIN)),
+            rustls::Error::InvalidCertificate(_) => (Remedy::Refuse, Some(AUTHORITY)),
+            _ => (Remedy::Reconnect, None), // whatever else goes wrong in a handshake may be the network's
+        };
+    }
+    match error.kind() {
+        redis::ErrorKind::AuthenticationFailed => (Remedy::Refuse, Some(PASSWORD)),
+        redis::ErrorKind::InvalidClientConfig => (Remedy::Refuse, None),
+        _ => (Remedy::Reconnect, None), // the network, or an answer that nobody understands
+    }
+}
+
+fn coded(code: &str, detail: &str) -> (Remedy, Option<&'static str>) {
+    // The one refusal that passes and has no code of its own.
+    if code == "ERR" && detail.starts_with("max number of clients") {
+        return (
+            Remedy::Reconnect,
+            Some("Redis has as many connections as its `maxclients` allows; raise it."),
+        );
+    }
+    let known = CODES.iter().find(|(known, _, _)| *known == code);
+    known.map_or((Remedy::Refuse, None), |(_, remedy, hint)| (*remedy, *hint))
+}
+
+/// The cause in the encryption, if there is one.
+fn tls(error: &RedisError) -> Option<&rustls::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        let io = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = io.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_is_waited_for_reconnected_after_or_refused() {
+        for (code, remedy) in [
+            ("LOADING", Remedy::Wait),
+            ("BUSY", Remedy::Wait),
+            ("MASTERDOWN", Remedy::Wait),
+            ("OOM", Remedy::Wait),
+            ("MISCONF", Remedy::Wait),
+            ("NOREPLICAS", Remedy::Wait),
+            ("READONLY", Remedy::Reconnect),
+            ("NOSCRIPT", Remedy::Load),
+            ("WRONGPASS", Remedy::Refuse),
+            ("NOPERM", Remedy::Refuse),
+            ("CROSSSLOT", Remedy::Refuse),
+            ("SOMETHINGNEW", Remedy::Refuse),
+        ] {
+            assert_eq!(coded(code, "").0, remedy, "{code}");
+        }
+        assert_eq!(coded("ERR", "max number of clients reached").0, Remedy::Reconnect);
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_reconnected() {
+        let error = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert_eq!(Trouble::of(error).remedy, Remedy::Reconnect);
+    }
+}

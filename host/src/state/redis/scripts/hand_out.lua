@@ -1,0 +1,124 @@
+-- Who is handed what: nodes that take no room first, then the best for which there is room.
+local claims, blocked = {}, {}
+
+local function claim(prefix, first, at, item)
+  local t = task(at)
+  local n = t.phase < DONE and node(at, item)
+  if not n then return false end
+  local stage = IS_READY
+  if item == 0 and t.split then stage = IS_EXPANDED elseif n.tainted then stage = IS_TAINTED end
+  local from = ''
+  if n.lapsed then
+    local field = 'x:' .. key_of(at, item)
+    local old = (out.keep[field] or call('HGET', COORD, field) or ''):sub(1, 16)
+    out.keep[field] = nil
+    out.forget[#out.forget + 1] = field
+    local h = claim_of(old)
+    if h then
+      from, h.gone = h.host, true
+      n.takeovers = n.takeovers + 1
+    end
+  end
+  n.phase, n.told, n.lapsed, n.dirty = CLAIMED, false, false, true
+  local token = prefix .. string.format('%08x', first + #claims)
+  local h = {at = at, item = item, stage = stage, host = me, dirty = true}
+  claims_held[token] = h
+  change_room(h, 1)
+  run.live = run.live + 1
+  out.due['l' .. token] = now + lease
+  local items = stage == IS_EXPANDED and split_of(at).items or 0
+  claims[#claims + 1] = {token, at, item, n.attempt, n.takeovers, from, stage, items}
+  return true
+end
+
+-- The first resource that there is too little of for a class.
+local function shortage(class, free)
+  for _, d in ipairs(demand(class)) do
+    local resource, amount, is_shared, total = d[1], d[2], d[3], d[4]
+    if is_shared == 1 then
+      if (taken()['r' .. resource] or 0) + amount > total then return resource end
+    elseif (free[resource + 1] or 0) < amount then
+      return resource
+    end
+  end
+end
+
+-- Names what a blocked lane would have handed out, as far as nobody was told.
+local function tell_blocked(list, first, resource, slots)
+  for i = first, math.min(#list, first + slots - 1) do
+    local e = list[i]
+    local t = task(e.at)
+    if e.out then
+      -- It was handed out before its lane was found to be blocked.
+    elseif e.item == ELEMENTS then
+      local s = split_of(e.at)
+      local item = first_again(e.at, s) or s.cursor + 1
+      if s.told < item then
+        s.told = item
+        blocked[#blocked + 1] = {e.at, item, resource}
+      end
+    elseif not t.told then
+      t.told, t.dirty = true, true
+      blocked[#blocked + 1] = {e.at, 0, resource}
+    end
+  end
+end
+
+-- Takes the next element of a task.
+local function take_element(at)
+  local s = split_of(at)
+  local item = first_again(at, s)
+  if item then
+    remove_again(at, item)
+    return item
+  end
+  s.cursor = s.cursor + 1
+  item = s.cursor
+  nodes[key_of(at, item)] = pristine()
+  skip_stored(at)
+  line_up_elements(at)
+  return item
+end
+
+local function hand_out(prefix, first, slots, free)
+  if run.state ~= 'running' or run.stop == 'cancelled' then return end
+  if run.fast > 0 then
+    for i, e in ipairs(lane('F', 'G', 256, fresh.fast)) do
+      if i > 256 then break end
+      leave(e.member)
+      claim(prefix, first, e.at, e.item)
+    end
+  end
+  if run.stop or slots == 0 then return end
+  local lanes = {}
+  for class, count in pairs(run.lanes) do
+    if count > 0 then
+      local low = 'L' .. pack('>H', class)
+      local high = class == 65535 and 'M' or 'L' .. pack('>H', class + 1)
+      lanes[class] = {list = lane(low, high, slots, fresh[class]), at = 1}
+    end
+  end
+  while slots > 0 do
+    local best, best_lane
+    for _, l in pairs(lanes) do
+      while l.list[l.at] and l.list[l.at].out do l.at = l.at + 1 end
+      local e = l.list[l.at]
+      if e and (not best or is_before(e, best)) then best, best_lane = e, l end
+    end
+    if not best then return end
+    local resource = shortage(best.class, free)
+    if resource then
+      tell_blocked(best_lane.list, best_lane.at, resource, slots)
+      lanes[best.class] = nil
+    else
+      local item = best.item
+      if item == ELEMENTS then item = take_element(best.at) else leave(best.member) end
+      if claim(prefix, first, best.at, item) then
+        slots = slots - 1
+        for _, d in ipairs(demand(best.class)) do
+          if d[3] ~= 1 then free[d[1] + 1] = (free[d[1] + 1] or 0) - d[2] end
+        end
+      end
+    end
+  end
+end

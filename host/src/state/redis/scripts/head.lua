@@ -1,0 +1,42 @@
+-- One step of a run: everything is read and decided first and written last, so that a step that fails has done
+-- nothing. The first write takes memory: where there is none, Redis refuses it, and with it the step.
+local call, pack, unpack_bytes = redis.call, struct.pack, struct.unpack
+local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS = unpack(KEYS)
+local verb, me, life, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+-- Phases of a node; the three last are ends.
+local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
+-- Stages of a claim.
+local IS_READY, IS_TAINTED, IS_EXPANDED = 0, 1, 2
+-- What stands for all elements of a task in a lane.
+local ELEMENTS = 4294967295
+-- How many edges, stored elements and overdue leases one step may look at; the next step goes on.
+local budget = 1000
+
+local fields = {'v', 'life', 'state', 'stop', 'failed', 'policy', 'total', 'open', 'ok', 'live', 'fast', 'lanes',
+  'seq', 'version', 'props', 'armed', 'ttl', 'failures', 'skips'}
+local found = call('HMGET', META, unpack(fields))
+local run = {}
+for i, field in ipairs(fields) do run[field] = found[i] end
+if not run.v then return {'NORUN'} end
+if run.v ~= '1' then return {'LAYOUT', run.v} end
+if run.life ~= life then return {'LIFE'} end
+-- What is gone was evicted, or a server came back with less: then nothing here can be trusted to fit together.
+if call('HLEN', RESULTS) ~= tonumber(run.ok) or call('EXISTS', TASKS, EDGES, COORD, READY, TIMES, HOSTS) ~= 6 then
+  return {'LOST', run.ok}
+end
+for _, field in ipairs({'total', 'open', 'ok', 'live', 'fast', 'seq', 'version', 'armed', 'ttl', 'failures',
+  'skips'}) do
+  run[field] = tonumber(run[field])
+end
+run.lanes = cmsgpack.unpack(run.lanes)
+if run.stop == '' then run.stop = nil end
+local clock = call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- Whether those who wait must hear of this step.
+local is_news = false
+-- What is to be written.
+local out = {
+  results = {}, skipped = {}, failed = {}, forget = {}, keep = {},
+  enter = {}, leave = {}, due = {}, undue = {}, clear = {},
+}

@@ -1,0 +1,36 @@
+-- What a host that asks for a run finds. Writes nothing but that the host works on it, where it joins.
+-- ARGV: what to do with what is stored (resume, update, fresh, or rebuild), digest, host, lease, the life that is to
+-- be rebuilt.
+local call = redis.call
+local META, RESULTS, HOSTS = KEYS[1], KEYS[2], KEYS[11]
+local mode, digest, me, lease, lost = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local kinds = {'hash', 'hash', 'hash', 'hash', 'stream', 'string', 'string', 'hash', 'zset', 'zset', 'zset', 'stream',
+  'string', 'hash', 'hash'}
+for i, key in ipairs(KEYS) do
+  local kind = call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= kinds[i] then return {'FOREIGN', key, kind} end
+end
+local m = call('HMGET', META, 'v', 'life', 'digest', 'epoch', 'state', 'policy', 'version')
+local kept = call('HLEN', RESULTS)
+if not m[1] then
+  if call('EXISTS', META) == 1 then return {'FOREIGN', META, 'hash of something else'} end
+  if kept > 0 and mode ~= 'fresh' and mode ~= 'rebuild' then return {'STRAY', kept} end
+  return {'BEGIN', '', 0, 0, kept, 0, 0}
+end
+if m[1] ~= '1' then return {'LAYOUT', m[1]} end
+local clock = call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local is_busy = m[5] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0
+local is_same = m[3] == digest
+if mode == 'rebuild' then
+  if not is_same then return {'OTHER', call('HGET', META, 'record')} end
+  -- Somebody has begun another life already: that is the one to work on.
+  is_busy = m[2] ~= lost
+end
+if mode == 'resume' and not is_same then return {'OTHER', call('HGET', META, 'record')} end
+if is_busy and (mode == 'fresh' or not is_same) then return {'HELD'} end
+if is_busy then
+  call('ZADD', HOSTS, now + lease, me)
+  return {'JOIN', m[2], m[4], m[6], m[7]}
+end
+return {'BEGIN', m[2], m[4], is_same and 1 or 0, kept, m[7], m[5] == 'running' and 1 or 0}

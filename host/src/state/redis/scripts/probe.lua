@@ -1,0 +1,16 @@
+-- Runs each command that hosts need, on keys of its own, and gives the names of those that are refused.
+-- KEYS  what the commands work on
+-- ARGV  per command: the count of its words, the words; `@n` stands for the n-th key
+local missing = {}
+local at = 1
+while at <= #ARGV do
+  local words = {}
+  for i = at + 1, at + tonumber(ARGV[at]) do
+    local key = string.match(ARGV[i], '^@(%d)$')
+    words[#words + 1] = key and KEYS[tonumber(key)] or ARGV[i]
+  end
+  local answer = redis.pcall(unpack(words))
+  if type(answer) == 'table' and answer.err then missing[#missing + 1] = words[1] end
+  at = at + tonumber(ARGV[at]) + 1
+end
+return missing

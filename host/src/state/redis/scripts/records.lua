@@ -1,0 +1,89 @@
+-- Records of tasks, elements and claims: read once in a step, changed in place, written at its end.
+local tasks, nodes, splits, claims_held = {}, {}, {}, {}
+
+-- A task and an element as eight bytes; element 0 is the task itself, element n + 1 the n-th.
+local function key_of(at, item) return pack('>I4I4', at, item) end
+
+local function has(flags, flag) return bit.band(flags, flag) ~= 0 end
+
+local function task(at)
+  local t = tasks[at]
+  if t then return t end
+  local raw = call('GETRANGE', TASKS, at * 32, at * 32 + 31)
+  if #raw < 32 then return nil end
+  local phase, flags, takeovers, left, attempt, kind, _, class, order, edge, edges =
+    unpack_bytes('>BBHI4I4BBHI8I4I4', raw)
+  t = {phase = phase, takeovers = takeovers, left = left, attempt = attempt, class = class, order = order,
+    edge = edge, edges = edges, tainted = has(flags, 1), told = has(flags, 2), lapsed = has(flags, 4),
+    waited = has(flags, 8), split = has(flags, 16), wanted = has(kind, 1), each = has(kind, 2), kept = has(kind, 4),
+    shares = has(kind, 8)}
+  tasks[at] = t
+  return t
+end
+
+local function front(n)
+  local flags = (n.tainted and 1 or 0) + (n.told and 2 or 0) + (n.lapsed and 4 or 0) + (n.waited and 8 or 0)
+    + (n.split and 16 or 0)
+  return pack('>BBHI4I4', n.phase, flags, n.takeovers, n.left, n.attempt)
+end
+
+-- An element that was never handed out before has no record, and needs none while it is held for the first time.
+local function pristine() return {phase = CLAIMED, takeovers = 0, left = 0, attempt = 1} end
+
+local function is_pristine(n)
+  return n.phase == CLAIMED and n.attempt == 1 and n.takeovers == 0 and n.left == 0
+    and not (n.tainted or n.told or n.lapsed)
+end
+
+-- A task or an element; nil for an element whose task is not split any more.
+local function node(at, item, is_new)
+  if item == 0 then return task(at) end
+  local t = task(at)
+  if not t.split then return nil end
+  local key = key_of(at, item)
+  local n = nodes[key]
+  if n == nil then
+    local raw = not is_new and call('HGET', COORD, 'n:' .. key)
+    if raw then
+      local phase, flags, takeovers, left, attempt = unpack_bytes('>BBHI4I4', raw)
+      n = {phase = phase, takeovers = takeovers, left = left, attempt = attempt, tainted = has(flags, 1),
+        told = has(flags, 2), lapsed = has(flags, 4), stored = true}
+    else
+      n = pristine()
+    end
+    nodes[key] = n
+  end
+  return n
+end
+
+-- The elements of a task while they are under way.
+local function split_of(at)
+  local s = splits[at]
+  if s or not task(at).split then return s end
+  local raw = call('HGET', COORD, 's:' .. pack('>I4', at))
+  local items, most, cursor, ended, running, again, told, is_scanning, placed, last =
+    unpack_bytes('>I4I4I4I4I4I4I4BB', raw)
+  s = {items = items, most = most, cursor = cursor, ended = ended, running = running, again = again, told = told,
+    scanning = is_scanning == 1, place = placed > 0 and raw:sub(31, 30 + placed) or nil, name = raw:sub(31 + placed),
+    added = {}, removed = {}, removals = 0}
+  splits[at] = s
+  return s
+end
+
+-- What a token holds.
+local function claim_of(token)
+  local h = claims_held[token]
+  if h == nil then
+    local raw = call('HGET', COORD, 'h:' .. token)
+    if raw then
+      local at, item, stage, recorded, lapsed = unpack_bytes('>I4I4BBB', raw)
+      h = {at = at, item = item, stage = stage, recorded = recorded == 1, lapsed = lapsed == 1, host = raw:sub(12)}
+    else
+      h = false
+    end
+    claims_held[token] = h
+  end
+  return h
+end
+
+local function node_of(h) return node(h.at, h.item, not h.recorded) end

@@ -1,0 +1,90 @@
+-- What a host may ask of a run.
+local verbs = {}
+
+-- number, first part of tokens, their first number, slots, free of each resource, then per settlement: token, kind,
+-- name, payload.
+function verbs.commit()
+  local number = tonumber(ARGV[5])
+  -- A commit that was executed is answered again with what it came to, whenever it arrives once more.
+  local last = call('HGET', COORD, 'r:' .. me)
+  if last then
+    local done, reply = last:match('^(%d+):(.*)$')
+    if tonumber(done) >= number then return {'OK', reply} end
+  end
+  local free = {}
+  for amount in ARGV[9]:gmatch('%d+') do free[#free + 1] = tonumber(amount) end
+  advance()
+  go_on()
+  local verdicts = {}
+  for i = 10, #ARGV, 4 do verdicts[#verdicts + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+  conclude()
+  hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), free)
+  weigh_news()
+  local reply = cmsgpack.pack({table.concat(verdicts), claims, blocked, run.state, run.stop or '', run.open, run.total,
+    run.version, run.ok})
+  write({['r:' .. me] = number .. ':' .. reply})
+  return {'OK', reply}
+end
+
+-- Tokens to be held for another lease; gives those that were lost.
+function verbs.renew()
+  -- Taking no memory, this may come first even where there is none left, and lets what follows through.
+  call('PEXPIRE', META, run.ttl)
+  advance()
+  local lost = {}
+  for i = 5, #ARGV do
+    local h = claim_of(ARGV[i])
+    if not h or h.gone or h.host ~= me or run.state ~= 'running' then
+      lost[#lost + 1] = ARGV[i]
+    else
+      if h.lapsed then take_back(h, ARGV[i]) end
+      out.undue['l' .. ARGV[i]] = nil
+      out.due['l' .. ARGV[i]] = now + lease
+    end
+  end
+  conclude()
+  weigh_news()
+  write({})
+  return {'OK', lost}
+end
+
+-- Says that the host lives; gives the time, and how long until something is due.
+function verbs.beat()
+  call('PEXPIRE', META, run.ttl)
+  call('ZADD', HOSTS, now + lease, me)
+  advance()
+  go_on()
+  weigh_news()
+  run.armed = 0
+  write({})
+  local due = call('ZRANGE', TIMES, 0, 0, 'WITHSCORES')[2]
+  return {'OK', now, due == 'inf' and -1 or math.max(tonumber(due) - now, 0)}
+end
+
+-- The host works on the run no more; what it holds may be taken over at once.
+function verbs.leave()
+  call('ZREM', HOSTS, me)
+  for i = 5, #ARGV do
+    local h = claim_of(ARGV[i])
+    if h and h.host == me then lapse(ARGV[i]) end
+  end
+  is_news = true
+  conclude()
+  weigh_news()
+  out.forget[#out.forget + 1] = 'r:' .. me
+  write({})
+  return {'OK', now}
+end
+
+function verbs.cancel()
+  call('PEXPIRE', META, run.ttl)
+  if run.state == 'running' then
+    run.stop, is_news = 'cancelled', true
+    conclude()
+    weigh_news()
+    write({})
+  end
+  return {'OK'}
+end
+
+return verbs[verb]()

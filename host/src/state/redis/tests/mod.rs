@@ -1,0 +1,109 @@
+//! The backend against real servers.
+//! What a backend promises is in the conformance suite; here are its servers and what may happen to them.
+
+use super::backend::RedisBackend;
+use super::server::Server;
+use crate::model::RunId;
+use crate::state::Archive;
+use crate::state::Backend;
+use crate::state::Batch;
+use crate::state::Error;
+use crate::state::Journal;
+use crate::state::LogPart;
+use crate::state::NodeView;
+use crate::state::Notice;
+use crate::state::OpenRequest;
+use crate::state::Opened;
+use crate::state::Removal;
+use crate::state::RunSummary;
+use crate::state::StateUri;
+use crate::state::conformance::Harness;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A backend with its server.
+pub(crate) struct Owned {
+    pub(crate) backend: RedisBackend,
+    pub(crate) server: Server,
+}
+
+#[async_trait]
+impl Backend for Owned {
+    async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
+        self.backend.open(request).await
+    }
+
+    async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
+        self.backend.results(run, names).await
+    }
+
+    async fn record(&self, run: &RunId) -> Result<Bytes, Error> {
+        self.backend.record(run).await
+    }
+
+    async fn preflight(&self) -> Result<Vec<Notice>, Error> {
+        self.backend.preflight().await
+    }
+}
+
+#[async_trait]
+impl Archive for Owned {
+    async fn runs(&self, most: usize) -> Result<Vec<RunSummary>, Error> {
+        self.backend.runs(most).await
+    }
+
+    async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
+        self.backend.run(run).await
+    }
+
+    async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error> {
+        self.backend.nodes(run, names).await
+    }
+
+    async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, Error> {
+        self.backend.failed_elements(run, most).await
+    }
+
+    async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
+        self.backend.log(run, name).await
+    }
+
+    async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error> {
+        self.backend.remove(run, removal).await
+    }
+}
+
+#[async_trait]
+impl Journal for Owned {
+    fn outlives_process(&self) -> bool {
+        self.backend.outlives_process()
+    }
+
+    async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error> {
+        self.backend.append(run, batch).await
+    }
+}
+
+pub(crate) fn at(text: &str) -> RedisBackend {
+    match StateUri::parse(text).unwrap() {
+        StateUri::Redis(uri) => RedisBackend::new(&uri).unwrap(),
+        StateUri::Memory => panic!("not a Redis"),
+    }
+}
+
+struct Plain;
+
+#[async_trait]
+impl Harness for Plain {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        let server = Server::start();
+        Arc::new(Owned { backend: at(&server.uri()), server })
+    }
+}
+
+mod plain {
+    use super::*;
+
+    crate::state_conformance!(tokio::test, Plain);
+}

@@ -1,0 +1,156 @@
+//! What steps are called with and what they answer, between the port's types and the scripts'.
+//! Sending is for the ledger.
+
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::state::Blocked;
+use crate::state::Claim;
+use crate::state::HostId;
+use crate::state::NodeId;
+use crate::state::Outcome;
+use crate::state::Progress;
+use crate::state::Shape;
+use crate::state::Stage;
+use crate::state::Stop;
+use crate::state::Token;
+use crate::state::Version;
+use bytes::Bytes;
+use serde::Deserialize;
+
+/// What a step says of itself before anything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step<T> {
+    /// It was taken.
+    Taken(T),
+    /// The life of the run that the host knows is over, or not to be trusted: this many results were in it, where
+    /// that can still be said.
+    Lost(Option<u64>),
+    /// Another version wrote the run.
+    Layout,
+}
+
+/// What a commit came to.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    /// One per settlement: whether the token held something.
+    pub(crate) is_settled: Vec<bool>,
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) blocked: Vec<Blocked>,
+    pub(crate) progress: Progress,
+    pub(crate) version: Version,
+    /// Results stored so far.
+    pub(crate) results: u64,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    verdicts: String,
+    claims: Vec<(String, u32, u32, u32, u32, String, u8, u32)>,
+    blocked: Vec<(u32, u32, usize)>,
+    state: String,
+    stop: String,
+    open: u32,
+    total: u32,
+    version: u64,
+    results: u64,
+}
+
+/// Reads what a commit answers; none if it is damaged.
+pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
+    let reply: Reply = rmp_serde::from_slice(bytes).ok()?;
+    let claims = reply.claims.into_iter().map(|(token, at, item, attempt, takeovers, from, stage, items)| {
+        Some(Claim {
+            node: node(at, item),
+            token: read_token(&token)?,
+            attempt,
+            takeovers,
+            from: (!from.is_empty()).then(|| HostId(from.into())),
+            stage: match stage {
+                0 => Stage::Ready,
+                1 => Stage::Tainted,
+                2 => Stage::Expanded { items },
+                _ => return None, // no script says so
+            },
+        })
+    });
+    let blocked = reply.blocked.into_iter();
+    Some(Committed {
+        is_settled: reply.verdicts.bytes().map(|verdict| verdict == b'C').collect(),
+        claims: claims.collect::<Option<_>>()?,
+        blocked: blocked.map(|(at, item, resource)| Blocked { node: node(at, item), resource }).collect(),
+        progress: Progress {
+            status: status(&reply.state)?,
+            stop: stop(&reply.stop)?,
+            open: reply.open,
+            total: reply.total,
+        },
+        version: Version(reply.version),
+        results: reply.results,
+    })
+}
+
+fn node(at: u32, item: u32) -> NodeId {
+    NodeId { task: TaskIdx::new(at), item: item.checked_sub(1) }
+}
+
+fn status(text: &str) -> Option<RunStatus> {
+    [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled]
+        .into_iter()
+        .find(|status| status.as_str() == text)
+}
+
+fn stop(text: &str) -> Option<Option<Stop>> {
+    match text {
+        "" => Some(None),
+        "failure" => Some(Some(Stop::Failure)),
+        "fail-fast" => Some(Some(Stop::FailFast)),
+        "cancelled" => Some(Some(Stop::Cancelled)),
+        _ => None, // no script says so
+    }
+}
+
+/// A token as scripts write it.
+pub(crate) fn token_text(token: Token) -> String {
+    format!("{:016x}", token.0)
+}
+
+/// Reads a token.
+pub(crate) fn read_token(text: &str) -> Option<Token> {
+    u64::from_str_radix(text, 16).ok().map(Token)
+}
+
+/// The reason of a skip as it is stored.
+pub(crate) fn read_reason(bytes: &[u8]) -> Option<SkipReason> {
+    [SkipReason::ConditionFalse, SkipReason::UpstreamSkipped, SkipReason::UpstreamFailed, SkipReason::Pruned]
+        .into_iter()
+        .find(|reason| reason.as_str().as_bytes() == bytes)
+}
+
+/// The kind of an outcome, one letter, and what comes with it.
+pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
+    match outcome {
+        Outcome::Done(bytes) => ("D", bytes),
+        Outcome::Skipped(reason) => ("S", Bytes::from_static(reason.as_str().as_bytes())),
+        Outcome::Failed(record) => ("F", record),
+        Outcome::Retry(delay) => ("R", delay.as_millis().to_string().into()),
+        Outcome::Release => ("B", Bytes::new()),
+        Outcome::Await(tasks) => {
+            let tasks: Vec<String> = tasks.iter().map(|task| task.get().to_string()).collect();
+            ("A", tasks.join(" ").into())
+        }
+        Outcome::Expand { items, max_parallel } => {
+            let most = max_parallel.map_or(u32::MAX, std::num::NonZeroU32::get);
+            ("E", format!("{items} {most}").into())
+        }
+    }
+}
+
+/// The field under which a node is stored; none for a task that the shape does not have.
+pub(crate) fn field(shape: &Shape, node: NodeId) -> Option<String> {
+    let name = shape.tasks.get(node.task.index())?.name.as_str();
+    Some(match node.item {
+        None => name.to_owned(),
+        Some(item) => format!("{name}[{item}]"),
+    })
+}
