@@ -4,7 +4,11 @@
 mod guests;
 mod host;
 mod project;
+mod proxy;
+mod server;
 
 pub use guests::{Toolchain, build_javascript, build_plugins, build_python, build_rust_guests, repository};
 pub use host::{Finished, Host, Running};
 pub use project::{Events, Project};
+pub use proxy::Proxy;
+pub use server::{Redis, free_port};

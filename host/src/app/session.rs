@@ -26,6 +26,7 @@ use crate::sandbox::Component;
 use crate::sandbox::Metering;
 use crate::sandbox::Sandbox;
 use crate::state::Shape;
+use crate::state::StateUri;
 use crate::value::Type;
 use crate::value::to_json_text;
 use std::sync::Arc;
@@ -43,6 +44,9 @@ pub struct SessionRequest<'a> {
     /// What guests may be promised together.
     pub memory: Size,
 }
+
+/// The largest value of Redis (`proto-max-bulk-len`).
+const MOST_IN_REDIS: Size = Size::bytes(512 << 20);
 
 /// One run of a manifest, not yet begun.
 pub struct Session {
@@ -108,6 +112,25 @@ impl Session {
         let declared = declared.map(|(output, _)| (output.name.as_str(), &output.ty));
         let extra = self.targets.extra.iter().filter_map(|task| plan.task(*task));
         declared.chain(extra.filter_map(|task| Some((task.name.as_str(), task.output.as_ref()?)))).collect()
+    }
+
+    /// Refuses limits that the state backend cannot keep: a result that Redis does not take is lost with its work.
+    pub fn check_limits(&self, uri: &StateUri) -> Result<(), Error> {
+        let most = match uri {
+            StateUri::Memory => return Ok(()),
+            StateUri::Redis(_) => MOST_IN_REDIS,
+        };
+        let mut faults = Faults::none(self.manifest.source.clone());
+        for (task, written) in self.bound.plan().tasks().iter().zip(self.manifest.tasks.values()) {
+            let output = task.limits.output;
+            if output > most {
+                let message =
+                    format!("task `{}`: `limits.output` = {output} is more than Redis keeps in one value", task.name);
+                let help = format!("at most {most}, or keep the run in `memory:`");
+                faults.push(Fault::at(written.span.clone(), message).help(help));
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
     }
 
     /// Makes every function of the plan ready to be called, in the plan's order.

@@ -8,5 +8,5 @@ mod settings;
 
 pub use environment::Environment;
 pub use file::{FileFault, SettingsFile};
-pub use machine::{cores, host_name, memory_budget};
+pub use machine::{cores, host_id, host_name, is_gone, memory_budget};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};

@@ -5,6 +5,7 @@
 
 mod conditions;
 mod examples;
+mod faults;
 mod for_each;
 mod golden;
 mod guests;
@@ -16,6 +17,7 @@ mod purity;
 mod references;
 mod retries;
 mod signals;
+mod stored;
 mod surroundings;
 mod values;
 

@@ -65,6 +65,7 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
 fn look_ahead(host: &Host, session: &Session) -> Result<Forecast, Error> {
     let backends = Backends::default();
     let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
+    session.check_limits(&state.uri)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
     wait_for(app::forecast(session, state.backend.as_ref(), cache.as_deref()))
 }

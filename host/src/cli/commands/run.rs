@@ -23,7 +23,7 @@ use crate::cli::signals;
 use crate::cli::start::Host;
 use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_reader;
-use crate::config::host_name;
+use crate::config::host_id;
 use crate::engine::Interrupt;
 use crate::events::Fact;
 use crate::events::Recorder;
@@ -74,9 +74,10 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         .map_err(|fault| output::refusal(&fault))?;
     let backends = Backends::default();
     let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
+    session.check_limits(&state.uri)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
 
-    let name = format!("{}-{}-{:08x}", host_name(), std::process::id(), random.below(1 << 32));
+    let name = host_id(random.next_u64());
     let listeners = Listeners::open(host, arguments, &session.run, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
     for message in sandbox.warnings() {

@@ -1,0 +1,109 @@
+//! A TCP proxy between the host and a server, that cuts connections in the middle of what the server says.
+//! Where it cuts is decided by bytes and not by time, so that a test that fails once fails again.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A proxy that lives as long as the test.
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Each connection is cut after this many bytes from the server; counted over all of them.
+    cut_every: u64,
+    seen: AtomicU64,
+    cuts: AtomicU64,
+    /// How many cuts there are at most.
+    most: u64,
+    is_deaf: AtomicBool,
+}
+
+impl Proxy {
+    /// A proxy to a port of this machine, that cuts a connection each time the server has said `cut_every` bytes, at
+    /// most `most` times.
+    pub fn start(to: u16, cut_every: u64, most: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
+        let port = listener.local_addr().expect("a listener has an address").port();
+        let shared = Arc::new(Shared {
+            cut_every,
+            seen: AtomicU64::new(0),
+            cuts: AtomicU64::new(0),
+            most,
+            is_deaf: AtomicBool::new(false),
+        });
+        let of_thread = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+                of_thread.carry(client, server);
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// The port to connect to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How many connections were cut.
+    pub fn cuts(&self) -> u64 {
+        self.shared.cuts.load(Ordering::SeqCst)
+    }
+
+    /// From now on nothing that the server says arrives, and no connection ends: a partition.
+    pub fn deafen(&self) {
+        self.shared.is_deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// The partition ends for connections that are made from now on.
+    pub fn listen(&self) {
+        self.shared.is_deaf.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn carry(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
+        let clones = (client.try_clone(), server.try_clone());
+        let (Ok(mut to_client), Ok(mut from_server)) = clones else { return };
+        let (mut from_client, mut to_server) = (client, server);
+        std::thread::spawn(move || {
+            // Either side may go at any time: then so does the other.
+            drop(std::io::copy(&mut from_client, &mut to_server));
+            drop(to_server.shutdown(Shutdown::Both));
+        });
+        let shared = Arc::clone(self);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = from_server.read(&mut buffer) {
+                while shared.is_deaf.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                let keep = shared.keep(read);
+                let written = to_client.write_all(&buffer[..keep]);
+                if keep < read || written.is_err() {
+                    break;
+                }
+            }
+            drop(to_client.shutdown(Shutdown::Both));
+            drop(from_server.shutdown(Shutdown::Both));
+        });
+    }
+
+    /// How many of the next `read` bytes may pass before the connection is cut.
+    fn keep(&self, read: usize) -> usize {
+        let read_bytes = u64::try_from(read).expect("a buffer is small");
+        let before = self.seen.fetch_add(read_bytes, Ordering::SeqCst);
+        let to_cut = self.cut_every - before % self.cut_every;
+        if read_bytes < to_cut || self.cuts.load(Ordering::SeqCst) >= self.most {
+            return read;
+        }
+        self.cuts.fetch_add(1, Ordering::SeqCst);
+        usize::try_from(to_cut - 1).expect("a buffer is small")
+    }
+}

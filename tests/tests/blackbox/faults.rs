@@ -1,0 +1,191 @@
+//! What a run survives of its server, and what the host says where it cannot: nothing lost, nothing twice.
+//! Faults of guests are in `policies` and `surroundings`.
+
+use crate::component;
+use crate::guests::Guest;
+use cascade_host_tests::{Events, Host, Project, Proxy, Redis, Running};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Twelve slow elements and their text: long enough to be hit in the middle.
+const SLOW: &str = r#"
+[tasks.texts]
+call = "g.slow-echo"
+for-each.text = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]
+args = { text = { item = "text" }, ms = 100 }
+[tasks.all]
+call = "g.concat"
+args.parts = { task = "texts" }
+"#;
+
+fn slow() -> Project {
+    Project::new(&format!("{}{SLOW}", component(Guest::Basic)))
+}
+
+fn start(project: &Project, uri: &str) -> Running {
+    project.host().args(["--state", uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start()
+}
+
+fn whole() -> serde_json::Value {
+    json!({ "all": "abcdefghijkl" })
+}
+
+/// How often each task or element was started.
+fn starts(events: &Events) -> BTreeMap<String, usize> {
+    let mut starts = BTreeMap::new();
+    for task in events.tasks("task.started") {
+        *starts.entry(task).or_insert(0) += 1;
+    }
+    starts
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_with_its_file_loses_nothing() {
+    let mut server = Redis::start("appendonly yes\nappendfsync always");
+    let project = slow();
+    let mut running = start(&project, &server.uri());
+    running.until("finished   texts[2]");
+    server.kill();
+    server.run();
+    assert_eq!(running.wait().expect(0).json(), whole());
+    let events = project.events();
+    assert!(starts(&events).values().all(|starts| *starts <= 2), "{:?}", starts(&events));
+    assert_eq!(starts(&events)["texts[0]"], 1, "what was committed does not run again");
+    assert!(events.of("state.reconnected").next().is_some());
+}
+
+#[test]
+fn a_server_that_comes_back_empty_is_filled_again_and_the_loss_is_told() {
+    let mut server = Redis::start("");
+    let project = slow();
+    let mut running = start(&project, &server.uri());
+    running.until("finished   texts[2]");
+    server.kill();
+    server.run();
+    let finished = running.wait().expect(0);
+    assert_eq!(finished.json(), whole());
+    let warned = project.events().of("warning").any(|warning| warning["message"].to_string().contains("lost"));
+    assert!(warned, "{}", finished.stderr);
+}
+
+#[test]
+fn scripts_that_are_flushed_are_loaded_again() {
+    let server = Redis::start("");
+    let project = slow();
+    let mut running = start(&project, &server.uri());
+    for element in [1, 3, 5] {
+        running.until(&format!("finished   texts[{element}]"));
+        server.command(&["SCRIPT", "FLUSH"]);
+    }
+    assert_eq!(running.wait().expect(0).json(), whole());
+    assert!(starts(&project.events()).values().all(|starts| *starts == 1));
+}
+
+#[test]
+fn connections_that_are_cut_in_the_middle_of_a_reply_cost_nothing() {
+    let server = Redis::start("");
+    for cut_every in [211, 977, 4001] {
+        let proxy = Proxy::start(server.port(), cut_every, 8);
+        let project = slow();
+        let uri = format!("redis://127.0.0.1:{}", proxy.port());
+        let run = format!("cut-{cut_every}");
+        let finished = project.host().args(["--state", &uri, "--run-id", &run]).run().expect(0);
+        assert_eq!(finished.json(), whole());
+        assert!(proxy.cuts() > 0, "nothing was cut");
+        let events = project.events();
+        assert!(starts(&events).values().all(|starts| *starts == 1), "{cut_every}: {:?}", starts(&events));
+        assert_eq!(server.command(&["HLEN", &format!("cascade:run:{run}:results")]), "14");
+    }
+}
+
+#[test]
+fn a_server_without_memory_is_waited_for() {
+    let server = Redis::start("maxmemory-policy noeviction");
+    let project = slow();
+    let mut running = start(&project, &server.uri());
+    running.until("finished   texts[1]");
+    server.command(&["CONFIG", "SET", "maxmemory", "1mb"]);
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(running.wait().expect(0).json(), whole());
+    assert!(starts(&project.events()).values().all(|starts| *starts == 1));
+}
+
+#[test]
+fn a_server_that_is_busy_with_a_script_is_waited_for() {
+    let server = Redis::start("busy-reply-threshold 50");
+    let project = slow();
+    let mut running = start(&project, &server.uri());
+    running.until("finished   texts[1]");
+    // A script of somebody else's that computes for about a second.
+    server.command(&["EVAL", "local t = redis.call('TIME')[1] + 1; while tonumber(redis.call('TIME')[1]) < t + 1 do end", "0"]);
+    assert_eq!(running.wait().expect(0).json(), whole());
+}
+
+#[test]
+fn a_server_that_only_reads_is_named() {
+    let server = Redis::start("");
+    let project = slow();
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    let uri = format!("{}?connect-timeout=1s", server.uri());
+    project.host().args(["--state", &uri]).run().expect(3).says(["read"]);
+}
+
+#[test]
+fn keys_of_somebody_else_are_left_alone() {
+    let server = Redis::start("");
+    server.command(&["SET", "cascade:run:r1:meta", "mine"]);
+    let project = slow();
+    let refused = project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(3);
+    refused.says(["cascade:run:r1:meta"]);
+    assert_eq!(server.command(&["GET", "cascade:run:r1:meta"]), "mine");
+    assert_eq!(server.command(&["DBSIZE"]), "1");
+}
+
+#[test]
+fn rights_that_are_missing_are_listed_with_the_line_that_grants_them() {
+    let acl = "user default on >admin ~* &* +@all\nuser worker on >hunter2 ~cascade:* +@all -hset";
+    let server = Redis::start_with_login(acl, "default", "admin");
+    let project = slow();
+    let uri = format!("redis://worker:hunter2@127.0.0.1:{}", server.port());
+    let refused = project.host().args(["--state", &uri]).run().expect(3).says(["hset", "ACL SETUSER"]);
+    assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+    assert_eq!(server.command(&["DBSIZE"]), "0", "nothing was left behind");
+}
+
+#[test]
+fn servers_that_may_lose_results_are_warned_of() {
+    let server = Redis::start("maxmemory 100mb\nmaxmemory-policy allkeys-lru");
+    let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
+    project.host().args(["--state", &server.uri()]).run().expect(0).says(["noeviction"]);
+}
+
+#[test]
+fn values_go_up_to_their_limit_and_no_further() {
+    let server = Redis::start("");
+    let task = |bytes: u32, limit: &str| {
+        let body = format!("[tasks.t]\ncall = \"g.big\"\nargs.bytes = {bytes}\nlimits = {{ output = \"{limit}\" }}\n");
+        Project::new(&format!("{}{body}", component(Guest::Basic)))
+    };
+    let large = task(40 << 20, "41MiB");
+    let finished = large.host().args(["--state", &server.uri(), "-o", "raw"]).run().expect(0);
+    assert_eq!(finished.stdout.len(), 40 << 20);
+    let over = task(2 << 20, "1MiB");
+    over.host().args(["--state", &server.uri()]).run().expect(1).says(["limits.output"]);
+    let impossible = task(1, "600MiB");
+    impossible.host().args(["--state", &server.uri()]).run().expect(2).says(["512MiB"]);
+}
+
+#[test]
+fn a_server_that_stays_away_ends_the_run_with_the_reason() {
+    let mut server = Redis::start("");
+    let project = slow();
+    let uri = format!("{}?timeout=2s", server.uri());
+    let mut running = start(&project, &uri);
+    running.until("finished   texts[1]");
+    server.kill();
+    running.wait().expect(3).says(["127.0.0.1"]);
+    server.run();
+    let finished = Host::new(["run", "manifest.toml", "--run-id", "r1", "--state", &uri]).within(project.folder()).run();
+    assert_eq!(finished.expect(0).json(), whole());
+}

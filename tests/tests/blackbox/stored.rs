@@ -1,0 +1,261 @@
+//! Results that live in Redis: what other programs see of them, and what a run with the same id makes of them.
+//! What the host does when the server fails is in `faults`.
+
+use crate::component;
+use crate::guests::Guest;
+use cascade_host_tests::{Events, Finished, Host, Project, Redis};
+use serde_json::json;
+use std::time::Duration;
+
+/// A chain of two, a `for-each` over eight slow elements, and their sum.
+const PIPELINE: &str = r#"
+[params.base]
+type = "u32"
+default = 1
+[tasks.first]
+call = "g.double"
+args.x = { param = "base" }
+[tasks.second]
+call = "g.double"
+args.x = { task = "first" }
+[tasks.texts]
+call = "g.slow-echo"
+for-each.text = ["a", "b", "c", "d", "e", "f", "g", "h"]
+args = { text = { item = "text" }, ms = 150 }
+[tasks.all]
+call = "g.concat"
+args.parts = { task = "texts" }
+[outputs]
+second = { task = "second" }
+all = { task = "all" }
+"#;
+
+fn basic(body: &str) -> Project {
+    Project::new(&format!("{}{body}", component(Guest::Basic)))
+}
+
+fn run(project: &Project, server: &Redis, arguments: &[&str]) -> Finished {
+    let host = arguments.iter().fold(project.host(), |host, argument| host.args([*argument]));
+    host.args(["--state", &server.uri()]).run()
+}
+
+/// Every task or element that has a result, by the events of one process.
+fn ended(events: &Events) -> Vec<String> {
+    events.tasks("task.finished")
+}
+
+#[test]
+fn results_are_messagepack_in_the_hash_that_other_programs_read() {
+    let server = Redis::start("");
+    let project = basic(
+        "[tasks.person]\ncall = \"g.echo-person\"\nargs.value = { name = \"Ada\", age = 36, tags = [\"x\"] }\n\
+         [tasks.each]\ncall = \"g.double\"\nfor-each.x = [1, 2]\nargs.x = { item = \"x\" }\n\
+         [tasks.never]\ncall = \"g.double\"\nargs.x = 1\nwhen = { value = false }\n",
+    );
+    run(&project, &server, &["--run-id", "r1"]).expect(0);
+    let fields = server.command(&["HKEYS", "cascade:run:r1:results"]);
+    let mut fields: Vec<&str> = fields.lines().collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["each", "each[0]", "each[1]", "person"]);
+    assert_eq!(server.command(&["HGET", "cascade:run:r1:skipped", "never"]), "ConditionFalse");
+    let get = |name: &str| {
+        let finished = Host::new(["output", "r1", name, "-o", "msgpack", "--state", &server.uri()]).run().expect(0);
+        finished.stdout
+    };
+    let each: Vec<u32> = rmp_serde::from_slice(&get("each")).expect("a list of numbers");
+    assert_eq!(each, [2, 4]);
+    let person: serde_json::Value = rmp_serde::from_slice(&get("person")).expect("a map");
+    assert_eq!(person["name"], "Ada");
+    for key in server.command(&["KEYS", "cascade:run:r1:*"]).lines() {
+        let ttl: i64 = server.command(&["TTL", key]).parse().expect("a number");
+        assert!((86_000..=86_400).contains(&ttl), "{key} lives {ttl} s");
+    }
+    assert_eq!(server.command(&["ZRANGE", "cascade:runs", "0", "-1"]), "r1");
+}
+
+#[test]
+fn a_killed_run_goes_on_without_running_a_finished_task_again() {
+    let server = Redis::start("");
+    let project = basic(PIPELINE);
+    let uri = server.uri();
+    let mut running = project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
+    running.until("finished   texts[2]");
+    running.signal("KILL");
+    assert_eq!(running.wait().code, None);
+    let before = ended(&project.events());
+    assert!(before.len() >= 3, "{before:?}");
+
+    let resumed = run(&project, &server, &["--run-id", "r1"]).expect(0);
+    assert_eq!(resumed.json(), json!({ "second": 4, "all": "abcdefgh" }));
+    let events = project.events();
+    let started = events.tasks("task.started");
+    for finished in &before {
+        assert!(!started.contains(finished), "{finished} ran again: {started:?}");
+    }
+    assert!(events.of("run.resumed").next().is_some());
+
+    let again = run(&project, &server, &["--run-id", "r1"]).expect(0);
+    assert_eq!(again.json(), resumed.json());
+    let events = project.events();
+    assert!(events.tasks("task.started").is_empty());
+    assert_eq!(events.tasks("task.stored").len(), 4, "{:?}", events.tasks("task.stored"));
+}
+
+#[test]
+fn an_interrupted_run_names_the_command_that_resumes_it() {
+    let server = Redis::start("");
+    let project = basic(PIPELINE);
+    let uri = server.uri();
+    let mut running = project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
+    running.until("finished   texts[0]");
+    running.signal("INT");
+    running.wait().expect(130).says(["cascade-host run manifest.toml --run-id r1 --state"]);
+    run(&project, &server, &["--run-id", "r1"]).expect(0);
+}
+
+#[test]
+fn failed_tasks_run_again_and_skips_are_derived_anew() {
+    let server = Redis::start("");
+    let body = |kind: &str| {
+        format!(
+            "[tasks.good]\ncall = \"g.double\"\nargs.x = 1\n\
+             [tasks.bad]\ncall = \"g.maybe-fail\"\nargs.x = {kind}\n\
+             [tasks.next]\ncall = \"g.double\"\nargs.x = {{ task = \"bad\" }}\n"
+        )
+    };
+    let project = basic(&body("3"));
+    run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
+    assert_eq!(server.command(&["HGET", "cascade:run:r1:skipped", "next"]), "UpstreamFailed");
+    run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
+    assert_eq!(project.events().tasks("task.started"), ["bad"]);
+
+    // Another plan is refused, and the difference named; `--update` keeps what is unchanged.
+    let changed = basic(&body("4"));
+    let refused = run(&changed, &server, &["--run-id", "r1"]).expect(2);
+    refused.says(["another plan", "task `bad`", "args.x", "--update"]);
+    let updated = run(&changed, &server, &["--run-id", "r1", "--update"]).expect(0);
+    assert_eq!(updated.json()["next"], 8);
+    let events = changed.events();
+    assert_eq!(events.tasks("task.stored"), ["good"]);
+    assert_eq!(server.command(&["HLEN", "cascade:run:r1:skipped"]), "0");
+    assert_eq!(server.command(&["HLEN", "cascade:run:r1:failed"]), "0");
+
+    run(&changed, &server, &["--run-id", "r1", "--fresh"]).expect(0);
+    assert_eq!(changed.events().tasks("task.started").len(), 3);
+}
+
+#[test]
+fn a_second_run_takes_every_pure_result_from_the_cache() {
+    let server = Redis::start("");
+    let body = |texts: &str| PIPELINE.replace(r#"["a", "b", "c", "d", "e", "f", "g", "h"]"#, texts).replace("150", "1");
+    let project = basic(&body(r#"["a", "b", "c"]"#));
+    let cache = ["--cache", &server.uri()];
+    let first = project.host().args(cache).run().expect(0);
+    let second = project.host().args(cache).run().expect(0);
+    assert_eq!(second.json(), first.json());
+    let events = project.events();
+    assert!(events.tasks("task.started").is_empty(), "{:?}", events.tasks("task.started"));
+    assert_eq!(events.tasks("task.cached").len(), 6);
+
+    // Another param runs only what depends on it.
+    project.host().args(cache).args(["-p", "base=7"]).run().expect(0);
+    let mut started = project.events().tasks("task.started");
+    started.sort();
+    assert_eq!(started, ["first", "second"]);
+
+    // One more element runs one element, and what reads the list.
+    let more = basic(&body(r#"["a", "b", "c", "d"]"#));
+    more.host().args(cache).run().expect(0);
+    assert_eq!(more.events().tasks("task.started"), ["texts[3]", "all"]);
+}
+
+#[test]
+fn a_damaged_cache_entry_is_no_hit() {
+    let server = Redis::start("");
+    let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
+    let cache = ["--cache", &server.uri()];
+    project.host().args(cache).run().expect(0);
+    let key = server.command(&["KEYS", "cascade:cache:*"]);
+    server.command(&["SET", &key, "nonsense"]);
+    let finished = project.host().args(cache).run().expect(0);
+    assert_eq!(finished.json(), json!({ "t": 8 }));
+    assert_eq!(project.events().tasks("task.started"), ["t"]);
+    project.host().args(cache).run().expect(0);
+    assert_eq!(project.events().tasks("task.cached"), ["t"], "the damaged entry was replaced");
+}
+
+#[test]
+fn plan_tells_what_is_stored_and_what_is_cached() {
+    let server = Redis::start("");
+    let project = basic("[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"a\" }\n");
+    let uri = server.uri();
+    project.host().args(["--state", &uri, "--cache", &uri, "--run-id", "r1"]).run().expect(0);
+    let plan = |arguments: &[&str]| {
+        let host = arguments.iter().fold(project.command("plan"), |host, argument| host.args([*argument]));
+        let json = host.args(["--json", "--state", &uri, "--cache", &uri]).run().expect(0).json();
+        let fates = json["tasks"].as_array().expect("tasks").iter().map(|task| task["fate"].to_string());
+        fates.collect::<Vec<_>>()
+    };
+    assert_eq!(plan(&["--run-id", "r1"]), ["\"stored\"", "\"stored\""]);
+    assert_eq!(plan(&[]), ["\"cached\"", "\"cached\""]);
+}
+
+#[test]
+fn sockets_passwords_users_and_tls_are_ways_in() {
+    let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
+    let plain = Redis::start("");
+    let socket = format!("redis+unix://{}?db=1", plain.socket().display());
+    project.host().args(["--state", &socket]).run().expect(0);
+    project.host().args(["--state", &plain.uri().replace("redis:", "valkey:")]).run().expect(0);
+
+    let guarded = Redis::start_with_login("requirepass hunter2", "default", "hunter2");
+    let uri = format!("redis://:hunter2@127.0.0.1:{}", guarded.port());
+    project.host().args(["--state", &uri]).run().expect(0);
+    project.host().args(["--state", &guarded.uri()]).env("CASCADE_REDIS_PASSWORD", "hunter2").run().expect(0);
+    let wrong = format!("redis://:wrong2@127.0.0.1:{}", guarded.port());
+    let refused = project.host().args(["--state", &wrong]).run().expect(3);
+    assert!(!refused.stderr.contains("wrong2"), "{}", refused.stderr);
+    assert!(refused.took < Duration::from_secs(9), "a wrong password is not tried again: {:?}", refused.took);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
+    let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
+    let port = cascade_host_tests::free_port();
+    let uri = format!("redis://user:hunter2@127.0.0.1:{port}?connect-timeout=1s");
+    let finished = project.host().args(["--state", &uri]).run().expect(3).says(["127.0.0.1", "***"]);
+    assert!(finished.took > Duration::from_millis(900) && finished.took < Duration::from_secs(8), "{:?}", finished.took);
+    assert!(!finished.stderr.contains("hunter2") && finished.stdout.is_empty());
+}
+
+#[test]
+fn no_password_appears_anywhere() {
+    let server = Redis::start_with_login("requirepass hunter2", "default", "hunter2");
+    let uri = format!("redis://:hunter2@127.0.0.1:{}", server.port());
+    let project = Project::new(&format!(
+        "[state]\nuri = \"{uri}\"\n[cache]\nuri = {{ env = \"CACHE\" }}\n{}{}",
+        component(Guest::Basic),
+        "[params.token]\ntype = \"string\"\nsecret = true\n[tasks.t]\ncall = \"g.name-of\"\n\
+         args.who = { name = { param = \"token\" } }\n[tasks.bad]\ncall = \"g.trap\"\n"
+    ));
+    let mut said = String::new();
+    for command in [&["run", "--run-id", "r1", "--keep-going"][..], &["plan", "--json"], &["check"]] {
+        let host = command[1..].iter().fold(project.command(command[0]), |host, argument| host.args([*argument]));
+        let host = host.env("CACHE", &uri).args(["--log-level", "trace"]);
+        let host = if command[0] == "check" { host } else { host.args(["-p", "token=s3cr3t"]) };
+        let finished = host.run();
+        said.push_str(&finished.stderr);
+        // The task's own result is what its author made of the secret; nothing else of stdout may have it.
+        if command[0] != "run" {
+            said.push_str(&finished.text());
+        }
+    }
+    for arguments in [&["output", "r2"][..], &["runs"], &["show", "r1"], &["logs", "r1", "bad"]] {
+        let host = arguments.iter().skip(1).fold(Host::new([arguments[0]]), |host, argument| host.args([*argument]));
+        let finished = host.args(["--state", &uri]).run();
+        said.push_str(&format!("{}{}", finished.stderr, finished.text()));
+    }
+    for secret in ["hunter2", "s3cr3t"] {
+        assert!(!said.contains(secret), "{secret} was said:\n{said}");
+    }
+}
