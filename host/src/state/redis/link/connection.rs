@@ -225,7 +225,9 @@ impl Link {
         if let Some(live) = line.live() {
             return Ok(live);
         }
-        let connection = self.connect(line.role).await?;
+        let is_encrypted = self.uri.tls.is_some();
+        let connected = self.connect(line.role).await;
+        let connection = connected.map_err(|trouble| trouble.while_connecting(is_encrypted))?;
         let live = Live { number: line.made.fetch_add(1, Ordering::SeqCst), connection };
         line.set(Some(live.clone()));
         Ok(live)
@@ -244,8 +246,9 @@ impl Link {
         let name = format!("cascade-host:{}:{role}", self.name);
         let name = Request::read([Command::new("CLIENT").arg("SETNAME").arg(name)]);
         match exchange(&mut connection, &name, bound).await {
-            // A server that does not let itself be told the name, or is not up yet, works all the same.
-            Err(trouble) if trouble.remedy == Remedy::Reconnect => Err(trouble),
+            // A server that does not let itself be told the name, or is not up yet, works all the same. One that wants
+            // a password would take what follows for a flood, and not say so.
+            Err(trouble) if trouble.remedy == Remedy::Reconnect || trouble.is_login() => Err(trouble),
             Ok(_) | Err(_) => Ok(connection),
         }
     }

@@ -1,7 +1,7 @@
 -- Writes what the step has come to. Until here nothing was written.
 
 -- Calls a command with arguments of any number, in portions that fit Lua's stack and keep pairs together.
-local function all(command, key, args)
+function step.all(command, key, args)
   local added = 0
   for i = 1, #args, 1000 do
     local got = call(command, key, unpack(args, i, math.min(i + 999, #args)))
@@ -10,23 +10,38 @@ local function all(command, key, args)
   return added
 end
 
-local function write_records(set)
-  for at, t in pairs(tasks) do
-    if t.dirty then call('SETRANGE', TASKS, at * 32, front(t)) end
+function step.write_page(number, page)
+  local parts, last = {}, 0
+  for i = 0, 31 do
+    local t = page.tasks[i]
+    if t and t.dirty then
+      parts[#parts + 1] = page.raw:sub(last + 1, i * 32)
+      parts[#parts + 1] = step.front(t)
+      last = i * 32 + 12
+    end
   end
+  if last == 0 then return end
+  -- From the first record that has changed to the last one.
+  local start = #parts[1]
+  parts[1] = ''
+  call('SETRANGE', TASKS, number * 1024 + start, table.concat(parts))
+end
+
+function step.write_records(set)
+  for number, page in pairs(pages) do step.write_page(number, page) end
   for key, n in pairs(nodes) do
-    if n.gone or not n.dirty or is_pristine(n) then
+    if n.gone or not n.dirty or step.is_pristine(n) then
       if n.stored and (n.gone or n.dirty) then out.forget[#out.forget + 1] = 'n:' .. key end
     else
-      set['n:' .. key] = front(n)
+      set['n:' .. key] = step.front(n)
     end
   end
   for token, h in pairs(claims_held) do
     if h and h.gone then
       out.forget[#out.forget + 1] = 'h:' .. token
     elseif h and h.dirty then
-      local n = h.item > 0 and nodes[key_of(h.at, h.item)]
-      local recorded = h.recorded or (n and not is_pristine(n))
+      local n = h.item > 0 and nodes[step.key_of(h.at, h.item)]
+      local recorded = h.recorded or (n and not step.is_pristine(n))
       set['h:' .. token] = pack('>I4I4BBB', h.at, h.item, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0) .. h.host
     end
   end
@@ -34,17 +49,17 @@ local function write_records(set)
     local place = s.place or ''
     set['s:' .. pack('>I4', at)] = pack('>I4I4I4I4I4I4I4BB', s.items, s.most, s.cursor, s.ended, s.running, s.again,
       s.told, s.scanning and 1 or 0, #place) .. place .. s.name
-    for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. key_of(at, item) end
-    for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. key_of(at, item) end
+    for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. step.key_of(at, item) end
+    for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. step.key_of(at, item) end
   end
 end
 
-local function write_queue()
+function step.write_queue()
   for _, at in ipairs(out.clear) do
     call('HDEL', COORD, 's:' .. pack('>I4', at))
-    call('ZREMRANGEBYLEX', READY, '[A' .. key_of(at, 0), '[A' .. key_of(at, ELEMENTS))
+    call('ZREMRANGEBYLEX', READY, '[A' .. step.key_of(at, 0), '[A' .. step.key_of(at, ELEMENTS))
   end
-  all('ZREM', READY, out.leave)
+  step.all('ZREM', READY, out.leave)
   local list = {}
   for _, e in pairs(entries) do
     if e.new and not e.out then
@@ -57,32 +72,32 @@ local function write_queue()
     list[#list + 1] = 0
     list[#list + 1] = member
   end
-  all('ZADD', READY, list)
+  step.all('ZADD', READY, list)
   list = {}
   for member in pairs(out.undue) do list[#list + 1] = member end
-  all('ZREM', TIMES, list)
+  step.all('ZREM', TIMES, list)
   list = {}
   for member, due in pairs(out.due) do
     list[#list + 1] = due
     list[#list + 1] = member
   end
-  all('ZADD', TIMES, list)
+  step.all('ZADD', TIMES, list)
 end
 
-local function write_lives()
+function step.write_lives()
   if now - run.armed >= 1000 then
     run.armed = now
     for _, key in ipairs(KEYS) do call('PEXPIRE', key, run.ttl) end
   else
     -- The others are never empty, so that they have kept what was set before.
-    if #out.results > 0 then call('PEXPIRE', RESULTS, run.ttl) end
+    if out.is_first then call('PEXPIRE', RESULTS, run.ttl) end
     if #out.skipped > 0 then call('PEXPIRE', SKIPPED, run.ttl) end
     if #out.failed > 0 then call('PEXPIRE', FAILED, run.ttl) end
   end
 end
 
 -- Whether those who wait are to be woken; known before anything is written, so that answers can say it.
-local function weigh_news()
+function step.weigh_news()
   for _, e in pairs(entries) do
     if e.new and not e.out then is_news = true end
   end
@@ -90,28 +105,37 @@ local function weigh_news()
   if is_news then run.version = run.version + 1 end
 end
 
-local function write(set)
-  if #out.results > 0 then run.ok = run.ok + all('HSET', RESULTS, out.results) end
-  if #out.failed > 0 then all('HSET', FAILED, out.failed) end
-  if #out.skipped > 0 then all('HSET', SKIPPED, out.skipped) end
-  write_records(set)
+function step.write(set)
+  out.is_first = run.ok == 0 and #out.results > 0
+  if #out.results > 0 then run.ok = run.ok + step.all('HSET', RESULTS, out.results) end
+  if #out.failed > 0 then step.all('HSET', FAILED, out.failed) end
+  if #out.skipped > 0 then step.all('HSET', SKIPPED, out.skipped) end
+  step.write_records(set)
   for field, value in pairs(out.keep) do set[field] = value end
   for at, list in pairs(out.waiters or {}) do set['w:' .. at] = list end
   if out.used then set['u'] = cmsgpack.pack(used) end
-  all('HDEL', COORD, out.forget)
+  step.all('HDEL', COORD, out.forget)
   local list = {}
   for field, value in pairs(set) do
     list[#list + 1] = field
     list[#list + 1] = value
   end
-  all('HSET', COORD, list)
-  write_queue()
+  step.all('HSET', COORD, list)
+  step.write_queue()
   for class, count in pairs(run.lanes) do
     if count == 0 then run.lanes[class] = nil end
   end
-  write_lives()
+  step.write_lives()
   if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
-  call('HSET', META, 'state', run.state, 'stop', run.stop or '', 'failed', run.failed, 'open', run.open, 'ok', run.ok,
-    'live', run.live, 'fast', run.fast, 'lanes', cmsgpack.pack(run.lanes), 'seq', run.seq, 'version', run.version,
-    'props', #props > 0 and cmsgpack.pack(props) or '', 'armed', run.armed, 'touched', now)
+  run.props = #props > 0 and cmsgpack.pack(props) or ''
+  run.lanes = cmsgpack.pack(run.lanes)
+  local changed = {}
+  for i, field in ipairs(fields) do
+    local value = run[field] or ''
+    if tostring(value) ~= found[i] then
+      changed[#changed + 1] = field
+      changed[#changed + 1] = value
+    end
+  end
+  if #changed > 0 then call('HSET', META, unpack(changed)) end
 end
