@@ -97,6 +97,7 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
         Ended::Interrupted => RunStatus::Cancelled,
     };
     let outputs = outputs(session, opened.ledger.as_ref()).await.map_err(lost)?;
+    opened.ledger.leave().await;
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     recorder.run(Fact::RunFinished { status, duration_ms });
     Ok(Report { status, outputs })

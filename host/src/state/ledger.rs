@@ -299,6 +299,10 @@ pub trait Ledger: Send + Sync {
     /// Cancels the run for all its hosts.
     async fn cancel(&self) -> Result<(), Error>;
 
+    /// Works on the run no more, as dropping the door does, and waits until the backend has been told, if that takes
+    /// no longer than a second or so.
+    async fn leave(&self) {}
+
     /// What happened to the backend since the last time somebody asked; each notice is given once.
     fn notices(&self) -> Vec<Notice> {
         Vec::new()

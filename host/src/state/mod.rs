@@ -25,5 +25,7 @@ pub use ledger::{
 };
 pub use memory::MemoryBackend;
 pub use notice::Notice;
+#[cfg(all(feature = "redis", any(test, feature = "test-support")))]
+pub use redis::server::Server as RedisServer;
 pub use shape::{ResourceShape, Shape, TaskShape};
 pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};

@@ -58,7 +58,7 @@ mod keys;
 pub(crate) mod link;
 pub(crate) mod notices;
 #[cfg(any(test, feature = "test-support"))]
-pub mod server;
+pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,5 @@
 //! Real servers for tests: each on a free port in a folder of its own, gone when it is dropped.
-//! What is tested with them stands in the tests.
+//! What is tested with them stands in the tests, those of other crates too.
 
 use std::fs;
 use std::io::Read as _;

@@ -4,9 +4,11 @@
 use crate::state::Durability;
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::RedisPlace;
 use crate::state::RedisUri;
 use crate::state::redis::link::command::Answer;
 use crate::state::redis::link::command::Command;
+use crate::state::redis::link::command::Effect;
 use crate::state::redis::link::command::Request;
 use crate::state::redis::link::door::client;
 use crate::state::redis::link::patience::Patience;
@@ -104,6 +106,11 @@ impl Link {
         }))
     }
 
+    /// Where the server is.
+    pub(crate) const fn place(&self) -> &RedisPlace {
+        &self.uri.place
+    }
+
     /// How often the connection that all share was made anew.
     pub(crate) fn reconnects(&self) -> u64 {
         self.shared.made().saturating_sub(1)
@@ -153,7 +160,7 @@ impl Link {
 
     fn durable(&self, request: Request) -> Request {
         match self.uri.durability {
-            _ if !request.is_write => request,
+            _ if request.effect == Effect::None => request,
             Durability::Server => request,
             Durability::Replica(count) => {
                 request.and(Command::new("WAIT").arg(count.to_string()).arg(ACKNOWLEDGE))
@@ -173,10 +180,10 @@ impl Link {
         request: &Request,
         deadline: Duration,
     ) -> Result<Vec<Answer>, Trouble> {
-        let live = self.connected(line).await?;
-        let sent = self.send(live.connection, request, deadline).await;
+        let current = self.connected(line).await?;
+        let sent = self.send(current.connection, request, deadline).await;
         if sent.as_ref().is_err_and(|trouble| trouble.remedy == Remedy::Reconnect) {
-            line.give_up(live.number);
+            line.give_up(current.number);
         }
         sent
     }
@@ -204,8 +211,8 @@ impl Link {
     /// Takes the answer about durability off and judges it.
     fn acknowledged(&self, request: &Request, mut answers: Vec<Answer>) -> Result<Vec<Answer>, Trouble> {
         let wanted = match self.uri.durability {
-            Durability::Replica(count) if request.is_write => count,
-            Durability::Aof if request.is_write => 1,
+            Durability::Replica(count) if request.effect == Effect::Writes => count,
+            Durability::Aof if request.effect == Effect::Writes => 1,
             Durability::Server | Durability::Replica(_) | Durability::Aof => return Ok(answers),
         };
         let had = match answers.pop() {
@@ -225,12 +232,11 @@ impl Link {
         if let Some(live) = line.live() {
             return Ok(live);
         }
-        let is_encrypted = self.uri.tls.is_some();
         let connected = self.connect(line.role).await;
-        let connection = connected.map_err(|trouble| trouble.while_connecting(is_encrypted))?;
-        let live = Live { number: line.made.fetch_add(1, Ordering::SeqCst), connection };
-        line.set(Some(live.clone()));
-        Ok(live)
+        let connection = connected.map_err(|trouble| trouble.while_connecting(self.uri.tls.as_ref()))?;
+        let made = Live { number: line.made.fetch_add(1, Ordering::SeqCst), connection };
+        line.set(Some(made.clone()));
+        Ok(made)
     }
 
     async fn connect(&self, role: &str) -> Result<MultiplexedConnection, Trouble> {

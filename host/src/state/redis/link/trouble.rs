@@ -3,6 +3,7 @@
 
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::Tls;
 use redis::RedisError;
 use std::error::Error as StdError;
 use std::io;
@@ -107,9 +108,9 @@ impl Trouble {
     }
 
     /// The same, where it came up while a connection was made and may be about whether it is encrypted.
-    pub(crate) fn while_connecting(self, is_encrypted: bool) -> Self {
+    pub(crate) fn while_connecting(self, tls: Option<&Tls>) -> Self {
         let is_talk = self.remedy == Remedy::Reconnect && self.hint.is_none() && !self.is_refusal;
-        let hint = if is_encrypted { MAYBE_PLAIN } else { MAYBE_ENCRYPTED };
+        let hint = if tls.is_some() { MAYBE_PLAIN } else { MAYBE_ENCRYPTED };
         Self { hint: if is_talk { Some(hint) } else { self.hint }, ..self }
     }
 

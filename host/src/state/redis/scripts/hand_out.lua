@@ -1,19 +1,19 @@
 -- Who is handed what: nodes that take no room first, then the best for which there is room.
 local claims, blocked = {}, {}
 
-function step.claim(prefix, first, at, item)
-  local t = step.task(at)
-  local n = t.phase < DONE and step.node(at, item)
+local function claim(prefix, first, at, item)
+  local t = task(at)
+  local n = t.phase < DONE and node(at, item)
   if not n then return false end
   local stage = IS_READY
   if item == 0 and t.split then stage = IS_EXPANDED elseif n.tainted then stage = IS_TAINTED end
   local from = ''
   if n.lapsed then
-    local field = 'x:' .. step.key_of(at, item)
+    local field = 'x:' .. key_of(at, item)
     local old = (out.keep[field] or call('HGET', COORD, field) or ''):sub(1, 16)
     out.keep[field] = nil
     out.forget[#out.forget + 1] = field
-    local h = step.claim_of(old)
+    local h = claim_of(old)
     if h then
       from, h.gone = h.host, true
       n.takeovers = n.takeovers + 1
@@ -23,20 +23,20 @@ function step.claim(prefix, first, at, item)
   local token = prefix .. string.format('%08x', first + #claims)
   local h = {at = at, item = item, stage = stage, host = me, dirty = true}
   claims_held[token] = h
-  step.change_room(h, 1)
+  change_room(h, 1)
   run.live = run.live + 1
   out.due['l' .. token] = now + lease
-  local items = stage == IS_EXPANDED and step.split_of(at).items or 0
+  local items = stage == IS_EXPANDED and split_of(at).items or 0
   claims[#claims + 1] = {token, at, item, n.attempt, n.takeovers, from, stage, items}
   return true
 end
 
 -- The first resource that there is too little of for a class.
-function step.shortage(class, free)
-  for _, d in ipairs(step.demand(class)) do
+local function shortage(class, free)
+  for _, d in ipairs(demand(class)) do
     local resource, amount, is_shared, total = d[1], d[2], d[3], d[4]
     if is_shared == 1 then
-      if (step.taken()['r' .. resource] or 0) + amount > total then return resource end
+      if (taken()['r' .. resource] or 0) + amount > total then return resource end
     elseif (free[resource + 1] or 0) < amount then
       return resource
     end
@@ -44,15 +44,15 @@ function step.shortage(class, free)
 end
 
 -- Names what a blocked lane would have handed out, as far as nobody was told.
-function step.tell_blocked(list, first, resource, slots)
+local function tell_blocked(list, first, resource, slots)
   for i = first, math.min(#list, first + slots - 1) do
     local e = list[i]
-    local t = step.task(e.at)
+    local t = task(e.at)
     if e.out then
       -- It was handed out before its lane was found to be blocked.
     elseif e.item == ELEMENTS then
-      local s = step.split_of(e.at)
-      local item = step.first_again(e.at, s) or s.cursor + 1
+      local s = split_of(e.at)
+      local item = first_again(e.at, s) or s.cursor + 1
       if s.told < item then
         s.told = item
         blocked[#blocked + 1] = {e.at, item, resource}
@@ -65,28 +65,28 @@ function step.tell_blocked(list, first, resource, slots)
 end
 
 -- Takes the next element of a task.
-function step.take_element(at)
-  local s = step.split_of(at)
-  local item = step.first_again(at, s)
+local function take_element(at)
+  local s = split_of(at)
+  local item = first_again(at, s)
   if item then
-    step.remove_again(at, item)
+    remove_again(at, item)
     return item
   end
   s.cursor = s.cursor + 1
   item = s.cursor
-  nodes[step.key_of(at, item)] = step.pristine()
-  step.skip_stored(at)
-  step.line_up_elements(at)
+  nodes[key_of(at, item)] = pristine()
+  skip_stored(at)
+  line_up_elements(at)
   return item
 end
 
-function step.hand_out(prefix, first, slots, free)
+local function hand_out(prefix, first, slots, free)
   if run.state ~= 'running' or run.stop == 'cancelled' then return end
   if run.fast > 0 then
-    for i, e in ipairs(step.lane('F', 'G', 256, run.fast, fresh.fast)) do
+    for i, e in ipairs(lane('F', 'G', 256, run.fast, fresh.fast)) do
       if i > 256 then break end
-      step.leave(e.member)
-      step.claim(prefix, first, e.at, e.item)
+      leave(e.member)
+      claim(prefix, first, e.at, e.item)
     end
   end
   if run.stop or slots == 0 then return end
@@ -95,7 +95,7 @@ function step.hand_out(prefix, first, slots, free)
     if count > 0 then
       local low = 'L' .. pack('>H', class)
       local high = class == 65535 and 'M' or 'L' .. pack('>H', class + 1)
-      lanes[class] = {list = step.lane(low, high, slots, count, fresh[class]), at = 1}
+      lanes[class] = {list = lane(low, high, slots, count, fresh[class]), at = 1}
     end
   end
   while slots > 0 do
@@ -103,19 +103,19 @@ function step.hand_out(prefix, first, slots, free)
     for _, l in pairs(lanes) do
       while l.list[l.at] and l.list[l.at].out do l.at = l.at + 1 end
       local e = l.list[l.at]
-      if e and (not best or step.is_before(e, best)) then best, best_lane = e, l end
+      if e and (not best or is_before(e, best)) then best, best_lane = e, l end
     end
     if not best then return end
-    local resource = step.shortage(best.class, free)
+    local resource = shortage(best.class, free)
     if resource then
-      step.tell_blocked(best_lane.list, best_lane.at, resource, slots)
+      tell_blocked(best_lane.list, best_lane.at, resource, slots)
       lanes[best.class] = nil
     else
       local item = best.item
-      if item == ELEMENTS then item = step.take_element(best.at) else step.leave(best.member) end
-      if step.claim(prefix, first, best.at, item) then
+      if item == ELEMENTS then item = take_element(best.at) else leave(best.member) end
+      if claim(prefix, first, best.at, item) then
         slots = slots - 1
-        for _, d in ipairs(step.demand(best.class)) do
+        for _, d in ipairs(demand(best.class)) do
           if d[3] ~= 1 then free[d[1] + 1] = (free[d[1] + 1] or 0) - d[2] end
         end
       end

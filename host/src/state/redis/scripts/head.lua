@@ -4,10 +4,6 @@ local call, pack, unpack_bytes = redis.call, struct.pack, struct.unpack
 local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS = unpack(KEYS)
 local verb, me, life, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
--- All functions stand in one table: each that were a local of its own would be looked for, whenever another one that
--- uses it is made, among all of them; and they are made anew in every step.
-local step = {}
-
 -- Phases of a node; the three last are ends.
 local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
 -- Stages of a claim.

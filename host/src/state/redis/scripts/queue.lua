@@ -4,7 +4,7 @@ local entries, fresh = {}, {fast = {}}
 -- Demands of classes, and what is taken of resources that hosts share.
 local demands, used = {}, nil
 
-function step.enter(class, order, at, item)
+local function enter(class, order, at, item)
   run.seq = run.seq + 1
   local member
   if class then
@@ -22,7 +22,7 @@ function step.enter(class, order, at, item)
   return member
 end
 
-function step.entry(member)
+local function entry(member)
   local e = entries[member]
   if e then return e end
   if member:sub(1, 1) == 'F' then
@@ -36,32 +36,32 @@ function step.entry(member)
   return e
 end
 
-function step.leave(member)
-  local e = step.entry(member)
+local function leave(member)
+  local e = entry(member)
   if e.out then return end
   e.out = true
   if not e.new then out.leave[#out.leave + 1] = member end
   if e.class then run.lanes[e.class] = run.lanes[e.class] - 1 else run.fast = run.fast - 1 end
 end
 
-function step.is_before(one, other)
+local function is_before(one, other)
   if one.order ~= other.order then return one.order < other.order end
   return one.seq < other.seq
 end
 
 -- At least the first `count` of a lane of which `length` stand in all.
-function step.lane(prefix, after, count, length, new)
+local function lane(prefix, after, count, length, new)
   local arrived = {}
   for _, e in ipairs(new or {}) do
     if not e.out then arrived[#arrived + 1] = e end
   end
-  if #arrived > 1 then table.sort(arrived, step.is_before) end
+  if #arrived > 1 then table.sort(arrived, is_before) end
   if length == #arrived then return arrived end
   local list, i = {}, 1
   for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. after, 'LIMIT', 0, count + #out.leave)) do
-    local e = step.entry(member)
+    local e = entry(member)
     if not e.out then
-      while arrived[i] and step.is_before(arrived[i], e) do
+      while arrived[i] and is_before(arrived[i], e) do
         list[#list + 1] = arrived[i]
         i = i + 1
       end
@@ -73,36 +73,36 @@ function step.lane(prefix, after, count, length, new)
 end
 
 -- Lines the elements of a task up while one of them may be handed out, and only then.
-function step.line_up_elements(at)
-  local t, s = step.task(at), step.split_of(at)
+local function line_up_elements(at)
+  local t, s = task(at), split_of(at)
   if not s then return end
   local is_open = not s.scanning and s.running < s.most and (s.again > 0 or s.cursor < s.items)
   if is_open and not s.place then
-    s.place = step.enter(t.class, t.order, at, ELEMENTS)
+    s.place = enter(t.class, t.order, at, ELEMENTS)
   elseif not is_open and s.place then
-    step.leave(s.place)
+    leave(s.place)
     s.place = nil
   end
 end
 
-function step.add_again(at, item)
-  local s = step.split_of(at)
+local function add_again(at, item)
+  local s = split_of(at)
   s.again = s.again + 1
   if s.removed[item] then s.removed[item] = nil; s.removals = s.removals - 1 else s.added[item] = true end
 end
 
-function step.remove_again(at, item)
-  local s = step.split_of(at)
+local function remove_again(at, item)
+  local s = split_of(at)
   s.again = s.again - 1
   if s.added[item] then s.added[item] = nil else s.removed[item] = true; s.removals = s.removals + 1 end
 end
 
 -- The first element that is to be handed out again.
-function step.first_again(at, s)
+local function first_again(at, s)
   if s.again == 0 then return nil end
   local first = next(s.added)
   for item in pairs(s.added) do if item < first then first = item end end
-  local low, high = 'A' .. step.key_of(at, 0), 'A' .. step.key_of(at, ELEMENTS)
+  local low, high = 'A' .. key_of(at, 0), 'A' .. key_of(at, ELEMENTS)
   for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, s.removals + 1)) do
     local item = unpack_bytes('>I4', member, 6)
     if not s.removed[item] and (not first or item < first) then first = item end
@@ -111,19 +111,19 @@ function step.first_again(at, s)
 end
 
 -- Lines up a node for whoever asks next; gives where it stands.
-function step.line_up(at, item)
-  local t = step.task(at)
-  local n = t.phase < DONE and step.node(at, item)
+local function line_up(at, item)
+  local t = task(at)
+  local n = t.phase < DONE and node(at, item)
   if not n then return nil end
   n.dirty, n.phase = true, QUEUED
-  if n.tainted or (item == 0 and t.split) then return step.enter(nil, t.order, at, item) end
-  if item == 0 then return step.enter(t.each and 0 or t.class, t.order, at, item) end
-  step.add_again(at, item)
-  step.line_up_elements(at)
+  if n.tainted or (item == 0 and t.split) then return enter(nil, t.order, at, item) end
+  if item == 0 then return enter(t.each and 0 or t.class, t.order, at, item) end
+  add_again(at, item)
+  line_up_elements(at)
   return 'A'
 end
 
-function step.demand(class)
+local function demand(class)
   if not demands[class] then
     local raw = call('HGET', COORD, 'c:' .. class)
     demands[class] = raw and cmsgpack.unpack(raw) or {}
@@ -131,7 +131,7 @@ function step.demand(class)
   return demands[class]
 end
 
-function step.taken()
+local function taken()
   if not used then
     local raw = call('HGET', COORD, 'u')
     used = raw and cmsgpack.unpack(raw) or {}
@@ -140,21 +140,21 @@ function step.taken()
 end
 
 -- Takes what a claim needs of what all hosts share, or gives it back.
-function step.change_room(h, by)
-  local t = step.task(h.at)
+local function change_room(h, by)
+  local t = task(h.at)
   if h.stage ~= IS_READY then return end
   if t.shares and not (t.each and h.item == 0) then
-    for _, d in ipairs(step.demand(t.class)) do
+    for _, d in ipairs(demand(t.class)) do
       if d[3] == 1 then
-        step.taken()['r' .. d[1]] = (step.taken()['r' .. d[1]] or 0) + by * d[2]
+        taken()['r' .. d[1]] = (taken()['r' .. d[1]] or 0) + by * d[2]
         out.used = true
         if by < 0 then is_news = true end
       end
     end
   end
   if h.item > 0 and t.split then
-    local s = step.split_of(h.at)
+    local s = split_of(h.at)
     s.running = s.running + by
-    step.line_up_elements(h.at)
+    line_up_elements(h.at)
   end
 end

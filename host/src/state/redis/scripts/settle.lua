@@ -1,7 +1,7 @@
 -- What a settlement does: results are stored, dependents counted down, nodes lined up again.
 local props = {}
 
-function step.fail()
+local function fail()
   run.failed = '1'
   if not run.stop and run.policy ~= 'keep-going' then
     run.stop = run.policy == 'fail-fast' and 'fail-fast' or 'failure'
@@ -10,30 +10,30 @@ function step.fail()
 end
 
 -- Lets tasks know that something that they wait for has ended.
-function step.count_down(at, item, is_done)
-  local t = step.task(at)
-  local n = t and t.wanted and t.phase < DONE and step.node(at, item)
+local function count_down(at, item, is_done)
+  local t = task(at)
+  local n = t and t.wanted and t.phase < DONE and node(at, item)
   if not n then return end
   n.left = math.max(n.left - 1, 0)
   n.tainted = n.tainted or not is_done
   n.dirty = true
-  if n.left == 0 and n.phase == WAITING then step.line_up(at, item) end
+  if n.left == 0 and n.phase == WAITING then line_up(at, item) end
 end
 
 -- Follows edges from a task that has ended, as many as the step may; the others wait in `props` for the next step.
-function step.follow(edge, edges, is_done)
+local function follow(edge, edges, is_done)
   local count = math.min(edges, budget)
   budget = budget - count
   if count > 0 then
     local raw = call('GETRANGE', EDGES, edge * 4, (edge + count) * 4 - 1)
-    for i = 0, count - 1 do step.count_down(unpack_bytes('>I4', raw, i * 4 + 1), 0, is_done) end
+    for i = 0, count - 1 do count_down(unpack_bytes('>I4', raw, i * 4 + 1), 0, is_done) end
   end
   if count < edges then props[#props + 1] = {0, edge + count, edges - count, is_done and 1 or 0} end
 end
 
 -- Moves the cursor past elements whose results are stored already.
-function step.skip_stored(at)
-  local t, s = step.task(at), step.split_of(at)
+local function skip_stored(at)
+  local t, s = task(at), split_of(at)
   s.scanning = false
   while t.kept and s.cursor < s.items do
     if budget == 0 then
@@ -47,35 +47,35 @@ function step.skip_stored(at)
 end
 
 -- After elements have ended or were found to be stored.
-function step.follow_elements(at)
-  local t, s = step.task(at), step.split_of(at)
-  if s.ended == s.items and t.phase == WAITING then step.line_up(at, 0) else step.line_up_elements(at) end
+local function follow_elements(at)
+  local t, s = task(at), split_of(at)
+  if s.ended == s.items and t.phase == WAITING then line_up(at, 0) else line_up_elements(at) end
 end
 
 -- Goes on with what earlier steps have left.
-function step.go_on()
+local function go_on()
   local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)
   for _, p in ipairs(waiting) do
     if p[1] == 0 then
-      step.follow(p[2], p[3], p[4] == 1)
-    elseif step.task(p[2]).split then
-      step.skip_stored(p[2])
-      step.follow_elements(p[2])
+      follow(p[2], p[3], p[4] == 1)
+    elseif task(p[2]).split then
+      skip_stored(p[2])
+      follow_elements(p[2])
     end
   end
 end
 
-function step.end_task(at, phase)
-  local t = step.task(at)
-  local s = step.split_of(at)
+local function end_task(at, phase)
+  local t = task(at)
+  local s = split_of(at)
   if s then
-    if s.place then step.leave(s.place) end
+    if s.place then leave(s.place) end
     out.clear[#out.clear + 1] = at
     splits[at], t.split = nil, false
   end
   t.phase, t.dirty = phase, true
   run.open = run.open - 1
-  if t.edges > 0 then step.follow(t.edge, t.edges, phase == DONE) end
+  if t.edges > 0 then follow(t.edge, t.edges, phase == DONE) end
   if t.waited then
     t.waited = false
     local waiters = call('HGET', COORD, 'w:' .. at) or ''
@@ -84,114 +84,114 @@ function step.end_task(at, phase)
     if out.waiters then out.waiters[at] = nil end
     for i = 1, #waiters, 8 do
       local waiter, item = unpack_bytes('>I4I4', waiters, i)
-      step.count_down(waiter, item, phase == DONE)
+      count_down(waiter, item, phase == DONE)
     end
   end
 end
 
-function step.end_element(at, item, phase)
-  local s = step.split_of(at)
+local function end_element(at, item, phase)
+  local s = split_of(at)
   if not s then return end
-  step.node(at, item).gone = true
+  node(at, item).gone = true
   s.ended = s.ended + 1
   local stops = phase == BROKEN and run.policy ~= 'keep-going'
-  if (s.ended == s.items or stops) and step.task(at).phase == WAITING then step.line_up(at, 0) end
+  if (s.ended == s.items or stops) and task(at).phase == WAITING then line_up(at, 0) end
 end
 
-function step.finish(h, phase)
-  if phase == BROKEN then step.fail() end
-  if h.item == 0 then step.end_task(h.at, phase) else step.end_element(h.at, h.item, phase) end
+local function finish(h, phase)
+  if phase == BROKEN then fail() end
+  if h.item == 0 then end_task(h.at, phase) else end_element(h.at, h.item, phase) end
 end
 
-function step.await(h, n, list)
+local function await(h, n, list)
   local seen = {}
   for other in list:gmatch('%d+') do
     other = tonumber(other)
-    local t = step.task(other)
+    local t = task(other)
     if t and not seen[other] then
       seen[other] = true
       if t.wanted and t.phase < DONE then
         n.left = n.left + 1
         out.waiters = out.waiters or {}
-        out.waiters[other] = (out.waiters[other] or call('HGET', COORD, 'w:' .. other) or '') .. step.key_of(h.at, h.item)
+        out.waiters[other] = (out.waiters[other] or call('HGET', COORD, 'w:' .. other) or '') .. key_of(h.at, h.item)
         t.waited, t.dirty = true, true
       elseif t.phase ~= DONE then
         n.tainted = true
       end
     end
   end
-  if n.left == 0 then step.line_up(h.at, h.item) end
+  if n.left == 0 then line_up(h.at, h.item) end
 end
 
-function step.expand(h, name, numbers)
+local function expand(h, name, numbers)
   local items, most = numbers:match('^(%d+) (%d+)$')
-  local t = step.task(h.at)
+  local t = task(h.at)
   t.split = true
   splits[h.at] = {items = tonumber(items), most = tonumber(most), cursor = 0, ended = 0, running = 0, again = 0,
     told = 0, name = name, added = {}, removed = {}, removals = 0}
-  step.skip_stored(h.at)
-  step.follow_elements(h.at)
+  skip_stored(h.at)
+  follow_elements(h.at)
 end
 
 -- Takes the node of a lapsed claim out of where it is lined up.
-function step.withdraw(h, token)
-  local field = 'x:' .. step.key_of(h.at, h.item)
+local function withdraw(h, token)
+  local field = 'x:' .. key_of(h.at, h.item)
   local place = out.keep[field] or call('HGET', COORD, field)
   out.keep[field] = nil
   out.forget[#out.forget + 1] = field
   place = place and place:sub(#token + 1)
   if place == 'A' then
-    if step.task(h.at).split then
-      step.remove_again(h.at, h.item)
-      step.line_up_elements(h.at)
+    if task(h.at).split then
+      remove_again(h.at, h.item)
+      line_up_elements(h.at)
     end
   elseif place and place ~= '' then
-    step.leave(place)
+    leave(place)
   end
 end
 
 -- Settles one node, if the token still holds it: `C` for committed, `N` for not held.
-function step.settle(token, kind, name, payload)
-  local h = step.claim_of(token)
+local function settle(token, kind, name, payload)
+  local h = claim_of(token)
   if not h or h.gone or h.host ~= me or run.state ~= 'running' then return 'N' end
-  local n = step.node_of(h)
+  local n = node_of(h)
   if h.lapsed then
-    step.withdraw(h, token)
+    withdraw(h, token)
   else
     run.live = run.live - 1
     out.undue['l' .. token] = true
-    step.change_room(h, -1)
+    change_room(h, -1)
   end
   h.gone = true
   if n then n.takeovers, n.lapsed, n.phase, n.dirty = 0, false, WAITING, true end
   if kind == 'D' then
     out.results[#out.results + 1] = name
     out.results[#out.results + 1] = payload
-    step.finish(h, DONE)
+    finish(h, DONE)
   elseif kind == 'S' then
     out.skipped[#out.skipped + 1] = name
     out.skipped[#out.skipped + 1] = payload
-    step.finish(h, DROPPED)
+    finish(h, DROPPED)
   elseif kind == 'F' then
     out.failed[#out.failed + 1] = name
     out.failed[#out.failed + 1] = payload
-    step.finish(h, BROKEN)
+    finish(h, BROKEN)
   elseif not n then
     -- An element whose task has ended meanwhile: there is nothing to come back to.
   elseif kind == 'R' then
     n.attempt = n.attempt + 1
     if tonumber(payload) > 0 then
-      out.due['d' .. step.key_of(h.at, h.item)] = now + tonumber(payload)
+      out.due['d' .. key_of(h.at, h.item)] = now + tonumber(payload)
     elseif not run.stop then
-      step.line_up(h.at, h.item)
+      line_up(h.at, h.item)
     end
   elseif kind == 'B' then
     n.tainted = false
-    step.line_up(h.at, h.item)
+    line_up(h.at, h.item)
   elseif kind == 'A' then
-    step.await(h, n, payload)
+    await(h, n, payload)
   elseif kind == 'E' then
-    step.expand(h, name, payload)
+    expand(h, name, payload)
   end
   return 'C'
 end

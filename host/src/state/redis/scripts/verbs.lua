@@ -13,17 +13,17 @@ function verbs.commit()
   end
   local free = {}
   for amount in ARGV[9]:gmatch('%d+') do free[#free + 1] = tonumber(amount) end
-  step.read_claims(10, 4)
-  step.advance()
-  step.go_on()
+  read_claims(10, 4)
+  advance()
+  go_on()
   local verdicts = {}
-  for i = 10, #ARGV, 4 do verdicts[#verdicts + 1] = step.settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
-  step.conclude()
-  step.hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), free)
-  step.weigh_news()
+  for i = 10, #ARGV, 4 do verdicts[#verdicts + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+  conclude()
+  hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), free)
+  weigh_news()
   local reply = cmsgpack.pack({table.concat(verdicts), claims, blocked, run.state, run.stop or '', run.open, run.total,
     run.version, run.ok + #out.results / 2})
-  step.write({['r:' .. me] = number .. ':' .. reply})
+  write({['r:' .. me] = number .. ':' .. reply})
   return {'OK', reply}
 end
 
@@ -31,22 +31,22 @@ end
 function verbs.renew()
   -- Taking no memory, this may come first even where there is none left, and lets what follows through.
   call('PEXPIRE', META, run.ttl)
-  step.read_claims(5, 1)
-  step.advance()
+  read_claims(5, 1)
+  advance()
   local lost = {}
   for i = 5, #ARGV do
-    local h = step.claim_of(ARGV[i])
+    local h = claim_of(ARGV[i])
     if not h or h.gone or h.host ~= me or run.state ~= 'running' then
       lost[#lost + 1] = ARGV[i]
     else
-      if h.lapsed then step.take_back(h, ARGV[i]) end
+      if h.lapsed then take_back(h, ARGV[i]) end
       out.undue['l' .. ARGV[i]] = nil
       out.due['l' .. ARGV[i]] = now + lease
     end
   end
-  step.conclude()
-  step.weigh_news()
-  step.write({})
+  conclude()
+  weigh_news()
+  write({})
   return {'OK', lost}
 end
 
@@ -54,11 +54,11 @@ end
 function verbs.beat()
   call('PEXPIRE', META, run.ttl)
   call('ZADD', HOSTS, now + lease, me)
-  step.advance()
-  step.go_on()
-  step.weigh_news()
+  advance()
+  go_on()
+  weigh_news()
   run.armed = 0
-  step.write({})
+  write({})
   local due = call('ZRANGE', TIMES, 0, 0, 'WITHSCORES')[2]
   return {'OK', now, due == 'inf' and -1 or math.max(tonumber(due) - now, 0)}
 end
@@ -66,16 +66,16 @@ end
 -- The host works on the run no more; what it holds may be taken over at once.
 function verbs.leave()
   call('ZREM', HOSTS, me)
-  step.read_claims(5, 1)
+  read_claims(5, 1)
   for i = 5, #ARGV do
-    local h = step.claim_of(ARGV[i])
-    if h and h.host == me then step.lapse(ARGV[i]) end
+    local h = claim_of(ARGV[i])
+    if h and h.host == me then lapse(ARGV[i]) end
   end
   is_news = true
-  step.conclude()
-  step.weigh_news()
+  conclude()
+  weigh_news()
   out.forget[#out.forget + 1] = 'r:' .. me
-  step.write({})
+  write({})
   return {'OK', now}
 end
 
@@ -83,9 +83,9 @@ function verbs.cancel()
   call('PEXPIRE', META, run.ttl)
   if run.state == 'running' then
     run.stop, is_news = 'cancelled', true
-    step.conclude()
-    step.weigh_news()
-    step.write({})
+    conclude()
+    weigh_news()
+    write({})
   end
   return {'OK'}
 end

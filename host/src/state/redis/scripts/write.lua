@@ -1,7 +1,7 @@
 -- Writes what the step has come to. Until here nothing was written.
 
 -- Calls a command with arguments of any number, in portions that fit Lua's stack and keep pairs together.
-function step.all(command, key, args)
+local function all(command, key, args)
   local added = 0
   for i = 1, #args, 1000 do
     local got = call(command, key, unpack(args, i, math.min(i + 999, #args)))
@@ -10,13 +10,13 @@ function step.all(command, key, args)
   return added
 end
 
-function step.write_page(number, page)
+local function write_page(number, page)
   local parts, last = {}, 0
   for i = 0, 31 do
     local t = page.tasks[i]
     if t and t.dirty then
       parts[#parts + 1] = page.raw:sub(last + 1, i * 32)
-      parts[#parts + 1] = step.front(t)
+      parts[#parts + 1] = front(t)
       last = i * 32 + 12
     end
   end
@@ -27,21 +27,21 @@ function step.write_page(number, page)
   call('SETRANGE', TASKS, number * 1024 + start, table.concat(parts))
 end
 
-function step.write_records(set)
-  for number, page in pairs(pages) do step.write_page(number, page) end
+local function write_records(set)
+  for number, page in pairs(pages) do write_page(number, page) end
   for key, n in pairs(nodes) do
-    if n.gone or not n.dirty or step.is_pristine(n) then
+    if n.gone or not n.dirty or is_pristine(n) then
       if n.stored and (n.gone or n.dirty) then out.forget[#out.forget + 1] = 'n:' .. key end
     else
-      set['n:' .. key] = step.front(n)
+      set['n:' .. key] = front(n)
     end
   end
   for token, h in pairs(claims_held) do
     if h and h.gone then
       out.forget[#out.forget + 1] = 'h:' .. token
     elseif h and h.dirty then
-      local n = h.item > 0 and nodes[step.key_of(h.at, h.item)]
-      local recorded = h.recorded or (n and not step.is_pristine(n))
+      local n = h.item > 0 and nodes[key_of(h.at, h.item)]
+      local recorded = h.recorded or (n and not is_pristine(n))
       set['h:' .. token] = pack('>I4I4BBB', h.at, h.item, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0) .. h.host
     end
   end
@@ -49,17 +49,17 @@ function step.write_records(set)
     local place = s.place or ''
     set['s:' .. pack('>I4', at)] = pack('>I4I4I4I4I4I4I4BB', s.items, s.most, s.cursor, s.ended, s.running, s.again,
       s.told, s.scanning and 1 or 0, #place) .. place .. s.name
-    for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. step.key_of(at, item) end
-    for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. step.key_of(at, item) end
+    for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. key_of(at, item) end
+    for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. key_of(at, item) end
   end
 end
 
-function step.write_queue()
+local function write_queue()
   for _, at in ipairs(out.clear) do
     call('HDEL', COORD, 's:' .. pack('>I4', at))
-    call('ZREMRANGEBYLEX', READY, '[A' .. step.key_of(at, 0), '[A' .. step.key_of(at, ELEMENTS))
+    call('ZREMRANGEBYLEX', READY, '[A' .. key_of(at, 0), '[A' .. key_of(at, ELEMENTS))
   end
-  step.all('ZREM', READY, out.leave)
+  all('ZREM', READY, out.leave)
   local list = {}
   for _, e in pairs(entries) do
     if e.new and not e.out then
@@ -72,19 +72,19 @@ function step.write_queue()
     list[#list + 1] = 0
     list[#list + 1] = member
   end
-  step.all('ZADD', READY, list)
+  all('ZADD', READY, list)
   list = {}
   for member in pairs(out.undue) do list[#list + 1] = member end
-  step.all('ZREM', TIMES, list)
+  all('ZREM', TIMES, list)
   list = {}
   for member, due in pairs(out.due) do
     list[#list + 1] = due
     list[#list + 1] = member
   end
-  step.all('ZADD', TIMES, list)
+  all('ZADD', TIMES, list)
 end
 
-function step.write_lives()
+local function write_lives()
   if now - run.armed >= 1000 then
     run.armed = now
     for _, key in ipairs(KEYS) do call('PEXPIRE', key, run.ttl) end
@@ -97,7 +97,7 @@ function step.write_lives()
 end
 
 -- Whether those who wait are to be woken; known before anything is written, so that answers can say it.
-function step.weigh_news()
+local function weigh_news()
   for _, e in pairs(entries) do
     if e.new and not e.out then is_news = true end
   end
@@ -105,27 +105,27 @@ function step.weigh_news()
   if is_news then run.version = run.version + 1 end
 end
 
-function step.write(set)
+local function write(set)
   out.is_first = run.ok == 0 and #out.results > 0
-  if #out.results > 0 then run.ok = run.ok + step.all('HSET', RESULTS, out.results) end
-  if #out.failed > 0 then step.all('HSET', FAILED, out.failed) end
-  if #out.skipped > 0 then step.all('HSET', SKIPPED, out.skipped) end
-  step.write_records(set)
+  if #out.results > 0 then run.ok = run.ok + all('HSET', RESULTS, out.results) end
+  if #out.failed > 0 then all('HSET', FAILED, out.failed) end
+  if #out.skipped > 0 then all('HSET', SKIPPED, out.skipped) end
+  write_records(set)
   for field, value in pairs(out.keep) do set[field] = value end
   for at, list in pairs(out.waiters or {}) do set['w:' .. at] = list end
   if out.used then set['u'] = cmsgpack.pack(used) end
-  step.all('HDEL', COORD, out.forget)
+  all('HDEL', COORD, out.forget)
   local list = {}
   for field, value in pairs(set) do
     list[#list + 1] = field
     list[#list + 1] = value
   end
-  step.all('HSET', COORD, list)
-  step.write_queue()
+  all('HSET', COORD, list)
+  write_queue()
   for class, count in pairs(run.lanes) do
     if count == 0 then run.lanes[class] = nil end
   end
-  step.write_lives()
+  write_lives()
   if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
   run.props = #props > 0 and cmsgpack.pack(props) or ''
   run.lanes = cmsgpack.pack(run.lanes)

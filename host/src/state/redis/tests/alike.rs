@@ -41,7 +41,8 @@ struct Shared(Arc<Owned>);
 impl Harness for Shared {
     async fn backend(&self) -> Arc<dyn Backend> {
         self.0.server.cli(&["FLUSHALL"]);
-        Arc::clone(&self.0) as Arc<dyn Backend>
+        let backend: Arc<dyn Backend> = Arc::<Owned>::clone(&self.0);
+        backend
     }
 
     fn lease(&self) -> Duration {

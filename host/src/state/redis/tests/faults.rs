@@ -151,7 +151,7 @@ async fn keys_that_are_evicted_are_noticed_and_what_is_missing_runs_again() {
         server.cli(&["DEL", &format!("cascade:run:run-1:{lost}")]);
         let reply = host.commit(done(&next)).await;
         assert_eq!(reply.verdicts, [Verdict::Fenced], "{lost}");
-        let first = if lost == "results" { 0 } else { 1 };
+        let first = u32::from(lost != "results");
         assert_eq!(reply.claims[0].node, node(first), "{lost}");
         assert!(matches!(host.ledger.notices()[..], [Notice::Warning { code: "state-lost", .. }]), "{lost}");
     }
