@@ -36,7 +36,8 @@ impl Redis {
     pub fn start_with_login(lines: &str, user: &str, password: &str) -> Self {
         let folder = TempDir::new().expect("a scratch folder can be made");
         let port = free_port();
-        let config = format!("bind 127.0.0.1\nport {port}\nsave \"\"\ndir {}\n{lines}\n", folder.path().display());
+        let config =
+            format!("bind 127.0.0.1\nport {port}\nsave \"\"\ndir {}\n{lines}\n", folder.path().display());
         let login = Some(format!("{user} {password}"));
         let mut server = Self { folder, port, config, login, child: None };
         server.run();
@@ -47,8 +48,10 @@ impl Redis {
     pub fn run(&mut self) {
         let config = self.folder.path().join("redis.conf");
         std::fs::write(&config, &self.config).expect("the configuration can be written");
-        let started = Command::new("redis-server").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child = started.expect("redis-server cannot be started; install it: apt-get install redis-server");
+        let started =
+            Command::new("redis-server").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child =
+            started.expect("redis-server cannot be started; install it: apt-get install redis-server");
         self.child = Some(child);
         let since = Instant::now();
         while !self.try_command(&["PING"]).contains("PONG") {

@@ -191,6 +191,7 @@ mod tests {
             ttl: Duration::from_secs(60),
             host: host(),
             lease: Duration::from_secs(1),
+            is_gone: |_| false,
         };
         backend.open(request).await.unwrap()
     }

@@ -6,6 +6,7 @@ use crate::app::Refusal;
 use crate::app::Session;
 use crate::app::journal::JournalWriter;
 use crate::cache::Cache;
+use crate::config::is_gone;
 use crate::engine;
 use crate::engine::Ended;
 use crate::engine::Engine;
@@ -128,6 +129,7 @@ async fn work(
         value => (name, value), // no other value has a text of the host's making
     });
     let outputs = outputs.collect();
+    opened.ledger.leave().await;
     let duration_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     recorder.run(Fact::RunFinished { status, duration_ms });
     Ok(Report { status, outputs })
@@ -144,6 +146,7 @@ async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> 
         ttl: session.manifest.state.ttl.unwrap_or(TTL),
         host: request.host.clone(),
         lease: LEASE,
+        is_gone: |host| is_gone(&host.0),
     };
     request.backend.open(open).await.map_err(|error| match &error.kind {
         ErrorKind::OtherDigest(stored) => other_plan(session, stored).into(),

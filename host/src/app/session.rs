@@ -124,8 +124,10 @@ impl Session {
         for (task, written) in self.bound.plan().tasks().iter().zip(self.manifest.tasks.values()) {
             let output = task.limits.output;
             if output > most {
-                let message =
-                    format!("task `{}`: `limits.output` = {output} is more than Redis keeps in one value", task.name);
+                let message = format!(
+                    "task `{}`: `limits.output` = {output} is more than Redis keeps in one value",
+                    task.name
+                );
                 let help = format!("at most {most}, or keep the run in `memory:`");
                 faults.push(Fault::at(written.span.clone(), message).help(help));
             }

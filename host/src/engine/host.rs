@@ -17,6 +17,7 @@ use crate::state::Blocked;
 use crate::state::Claim;
 use crate::state::Error;
 use crate::state::NodeId;
+use crate::state::Notice;
 use crate::state::Outcome;
 use crate::state::Reply;
 use crate::state::Settlement;
@@ -131,6 +132,7 @@ impl Host {
 
     /// Tells what was committed and starts what was handed out.
     pub(crate) fn answered(&mut self, answer: Answer) -> Result<(), Error> {
+        self.tell_notices();
         let Reply { verdicts, claims, blocked, progress, version } = answer.reply?;
         self.under_way.clear();
         for (settled, verdict) in answer.batch.into_iter().zip(verdicts) {
@@ -237,6 +239,17 @@ impl Host {
                 }
             }
             Verdict::Fenced => self.record(&settled.claim, Fact::TaskLeaseLost),
+        }
+    }
+
+    /// Tells what the backends have to say beside their answers.
+    fn tell_notices(&self) {
+        let cache = self.ctx.cache.iter().flat_map(|cache| cache.notices());
+        for notice in self.ctx.ledger.notices().into_iter().chain(cache) {
+            self.ctx.recorder.run(match notice {
+                Notice::Reconnected => Fact::StateReconnected,
+                Notice::Warning { code, message } => Fact::Warning { code, message },
+            });
         }
     }
 

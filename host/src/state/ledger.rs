@@ -67,6 +67,9 @@ pub struct OpenRequest {
     pub host: HostId,
     /// How long a claim is held without being renewed.
     pub lease: Duration,
+    /// Tells whether a host is a process of this machine that has ended: its lease is not waited for. Of hosts that
+    /// nothing is known of it says no.
+    pub is_gone: fn(&HostId) -> bool,
 }
 
 /// What to do with what is stored under a run id.
@@ -305,6 +308,10 @@ pub trait Ledger: Send + Sync {
 
     /// Cancels the run for all its hosts.
     async fn cancel(&self) -> Result<(), Error>;
+
+    /// Works on the run no more, as dropping the door does, and waits until the backend has been told, if that takes
+    /// no longer than a second or so.
+    async fn leave(&self) {}
 
     /// What happened to the backend since the last time somebody asked; each notice is given once.
     fn notices(&self) -> Vec<Notice> {

@@ -63,7 +63,7 @@ fn code_that_breaks_none_is_left_alone() {
         ),
         ("model/clock.rs", "use std::time::SystemTime;"),
         ("sandbox/a.rs", "use wasmtime::Engine;"),
-        ("state/redis/script.rs", "use redis::Script;"),
+        ("state/redis/link/script.rs", "use redis::Script;"),
         ("state/mod.rs", "mod redis;\npub use redis::RedisBackend;"),
         ("app/a.rs", "use crate::state::redis::RedisBackend;"),
         ("cli/a.rs", "anstream::eprintln!(\"x\");"),

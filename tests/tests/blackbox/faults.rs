@@ -64,7 +64,8 @@ fn a_server_that_comes_back_empty_is_filled_again_and_the_loss_is_told() {
     server.run();
     let finished = running.wait().expect(0);
     assert_eq!(finished.json(), whole());
-    let warned = project.events().of("warning").any(|warning| warning["message"].to_string().contains("lost"));
+    let warned =
+        project.events().of("warning").any(|warning| warning["message"].to_string().contains("lost"));
     assert!(warned, "{}", finished.stderr);
 }
 
@@ -118,7 +119,11 @@ fn a_server_that_is_busy_with_a_script_is_waited_for() {
     let mut running = start(&project, &server.uri());
     running.until("finished   texts[1]");
     // A script of somebody else's that computes for about a second.
-    server.command(&["EVAL", "local t = redis.call('TIME')[1] + 1; while tonumber(redis.call('TIME')[1]) < t + 1 do end", "0"]);
+    server.command(&[
+        "EVAL",
+        "local t = redis.call('TIME')[1] + 1; while tonumber(redis.call('TIME')[1]) < t + 1 do end",
+        "0",
+    ]);
     assert_eq!(running.wait().expect(0).json(), whole());
 }
 
@@ -156,7 +161,8 @@ fn rights_that_are_missing_are_listed_with_the_line_that_grants_them() {
 #[test]
 fn servers_that_may_lose_results_are_warned_of() {
     let server = Redis::start("maxmemory 100mb\nmaxmemory-policy allkeys-lru");
-    let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
+    let project =
+        Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
     project.host().args(["--state", &server.uri()]).run().expect(0).says(["noeviction"]);
 }
 
@@ -164,7 +170,9 @@ fn servers_that_may_lose_results_are_warned_of() {
 fn values_go_up_to_their_limit_and_no_further() {
     let server = Redis::start("");
     let task = |bytes: u32, limit: &str| {
-        let body = format!("[tasks.t]\ncall = \"g.big\"\nargs.bytes = {bytes}\nlimits = {{ output = \"{limit}\" }}\n");
+        let body = format!(
+            "[tasks.t]\ncall = \"g.big\"\nargs.bytes = {bytes}\nlimits = {{ output = \"{limit}\" }}\n"
+        );
         Project::new(&format!("{}{body}", component(Guest::Basic)))
     };
     let large = task(40 << 20, "41MiB");
@@ -186,6 +194,7 @@ fn a_server_that_stays_away_ends_the_run_with_the_reason() {
     server.kill();
     running.wait().expect(3).says(["127.0.0.1"]);
     server.run();
-    let finished = Host::new(["run", "manifest.toml", "--run-id", "r1", "--state", &uri]).within(project.folder()).run();
+    let finished =
+        Host::new(["run", "manifest.toml", "--run-id", "r1", "--state", &uri]).within(project.folder()).run();
     assert_eq!(finished.expect(0).json(), whole());
 }

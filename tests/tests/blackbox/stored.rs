@@ -59,7 +59,8 @@ fn results_are_messagepack_in_the_hash_that_other_programs_read() {
     assert_eq!(fields, ["each", "each[0]", "each[1]", "person"]);
     assert_eq!(server.command(&["HGET", "cascade:run:r1:skipped", "never"]), "ConditionFalse");
     let get = |name: &str| {
-        let finished = Host::new(["output", "r1", name, "-o", "msgpack", "--state", &server.uri()]).run().expect(0);
+        let finished =
+            Host::new(["output", "r1", name, "-o", "msgpack", "--state", &server.uri()]).run().expect(0);
         finished.stdout
     };
     let each: Vec<u32> = rmp_serde::from_slice(&get("each")).expect("a list of numbers");
@@ -78,7 +79,8 @@ fn a_killed_run_goes_on_without_running_a_finished_task_again() {
     let server = Redis::start("");
     let project = basic(PIPELINE);
     let uri = server.uri();
-    let mut running = project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
+    let mut running =
+        project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
     running.until("finished   texts[2]");
     running.signal("KILL");
     assert_eq!(running.wait().code, None);
@@ -106,7 +108,8 @@ fn an_interrupted_run_names_the_command_that_resumes_it() {
     let server = Redis::start("");
     let project = basic(PIPELINE);
     let uri = server.uri();
-    let mut running = project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
+    let mut running =
+        project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
     running.until("finished   texts[0]");
     running.signal("INT");
     running.wait().expect(130).says(["cascade-host run manifest.toml --run-id r1 --state"]);
@@ -147,7 +150,9 @@ fn failed_tasks_run_again_and_skips_are_derived_anew() {
 #[test]
 fn a_second_run_takes_every_pure_result_from_the_cache() {
     let server = Redis::start("");
-    let body = |texts: &str| PIPELINE.replace(r#"["a", "b", "c", "d", "e", "f", "g", "h"]"#, texts).replace("150", "1");
+    let body = |texts: &str| {
+        PIPELINE.replace(r#"["a", "b", "c", "d", "e", "f", "g", "h"]"#, texts).replace("150", "1")
+    };
     let project = basic(&body(r#"["a", "b", "c"]"#));
     let cache = ["--cache", &server.uri()];
     let first = project.host().args(cache).run().expect(0);
@@ -187,7 +192,9 @@ fn a_damaged_cache_entry_is_no_hit() {
 #[test]
 fn plan_tells_what_is_stored_and_what_is_cached() {
     let server = Redis::start("");
-    let project = basic("[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"a\" }\n");
+    let project = basic(
+        "[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"a\" }\n",
+    );
     let uri = server.uri();
     project.host().args(["--state", &uri, "--cache", &uri, "--run-id", "r1"]).run().expect(0);
     let plan = |arguments: &[&str]| {
@@ -224,7 +231,11 @@ fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
     let port = cascade_host_tests::free_port();
     let uri = format!("redis://user:hunter2@127.0.0.1:{port}?connect-timeout=1s");
     let finished = project.host().args(["--state", &uri]).run().expect(3).says(["127.0.0.1", "***"]);
-    assert!(finished.took > Duration::from_millis(900) && finished.took < Duration::from_secs(8), "{:?}", finished.took);
+    assert!(
+        finished.took > Duration::from_millis(900) && finished.took < Duration::from_secs(8),
+        "{:?}",
+        finished.took
+    );
     assert!(!finished.stderr.contains("hunter2") && finished.stdout.is_empty());
 }
 
@@ -240,7 +251,8 @@ fn no_password_appears_anywhere() {
     ));
     let mut said = String::new();
     for command in [&["run", "--run-id", "r1", "--keep-going"][..], &["plan", "--json"], &["check"]] {
-        let host = command[1..].iter().fold(project.command(command[0]), |host, argument| host.args([*argument]));
+        let host =
+            command[1..].iter().fold(project.command(command[0]), |host, argument| host.args([*argument]));
         let host = host.env("CACHE", &uri).args(["--log-level", "trace"]);
         let host = if command[0] == "check" { host } else { host.args(["-p", "token=s3cr3t"]) };
         let finished = host.run();
@@ -251,7 +263,8 @@ fn no_password_appears_anywhere() {
         }
     }
     for arguments in [&["output", "r2"][..], &["runs"], &["show", "r1"], &["logs", "r1", "bad"]] {
-        let host = arguments.iter().skip(1).fold(Host::new([arguments[0]]), |host, argument| host.args([*argument]));
+        let host =
+            arguments.iter().skip(1).fold(Host::new([arguments[0]]), |host, argument| host.args([*argument]));
         let finished = host.args(["--state", &uri]).run();
         said.push_str(&format!("{}{}", finished.stderr, finished.text()));
     }

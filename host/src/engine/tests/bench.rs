@@ -200,6 +200,7 @@ impl Bench {
             ttl: Duration::from_hours(1),
             host: HostId(format!("host-{number}").into()),
             lease: LEASE,
+            is_gone: |_| false,
         });
         (opened.await.unwrap(), shape)
     }

@@ -168,6 +168,7 @@ impl Bench {
             ttl: Duration::from_hours(1),
             host,
             lease: self.lease,
+            is_gone: |_| false,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::state::Version;
 use crate::state::redis::keys::RUNS;
+use crate::state::redis::ledger::LEAVING;
 use crate::state::redis::ledger::Run;
 use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
@@ -22,9 +23,6 @@ const LISTING: Duration = Duration::from_mins(1);
 
 /// The most time between two signs of life, however long the lease: the run's time to live is begun anew by them.
 const LONGEST_BEAT: Duration = Duration::from_secs(20);
-
-/// How long leaving may take; a server that cannot be reached learns of it by the lease.
-const LEAVING: Duration = Duration::from_secs(1);
 
 /// Says that the host lives, at least three times in a lease, and does what is due, until the door closes.
 pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {

@@ -70,10 +70,14 @@ impl RedisBackend {
         Self { link, attendants: Mutex::new(JoinSet::new()) }
     }
 
+    fn keys(&self, run: &RunId) -> RunKeys {
+        RunKeys::new(run, Placing::of(self.link.place()))
+    }
+
     /// Reads of a run that must be there.
     async fn read(&self, run: &RunId, commands: Vec<Command>) -> Result<Vec<Answer>, Error> {
         let doing = format!("reading run `{run}`");
-        let there = Command::new("EXISTS").arg(RunKeys::new(run, Placing::Single).key("meta"));
+        let there = Command::new("EXISTS").arg(self.keys(run).key("meta"));
         let request = Request::read(std::iter::once(there).chain(commands));
         let mut answers = self.link.ask(&doing, request).await?.into_iter();
         if answers.next().and_then(|there| there.number()) == Some(1) {
@@ -94,7 +98,7 @@ impl fmt::Debug for RedisBackend {
 #[async_trait]
 impl Backend for RedisBackend {
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
-        let keys = RunKeys::new(&request.run, Placing::Single);
+        let keys = self.keys(&request.run);
         let opening = Opening { link: &self.link, keys: &keys, request: &request, why: Why::Asked };
         let entered = opening.enter().await?;
         let run = Arc::new(Run::new(Arc::clone(&self.link), keys, request, &entered));
@@ -115,7 +119,7 @@ impl Backend for RedisBackend {
     }
 
     async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
-        let key = RunKeys::new(run, Placing::Single).key("results");
+        let key = self.keys(run).key("results");
         let portions = names.chunks(PORTION).map(|names| Command::new("HMGET").arg(&key).args(names));
         let answers = self.read(run, portions.collect()).await?;
         Ok(answers.into_iter().flat_map(Answer::list).map(Answer::bytes).collect())
@@ -126,7 +130,7 @@ impl Backend for RedisBackend {
     }
 
     async fn record(&self, run: &RunId) -> Result<Bytes, Error> {
-        let key = RunKeys::new(run, Placing::Single).key("meta");
+        let key = self.keys(run).key("meta");
         let answers = self.read(run, vec![Command::new("HGET").arg(key).arg("record")]).await?;
         let record = answers.into_iter().next().and_then(Answer::bytes);
         record.ok_or_else(|| Error::new(ErrorKind::NoRun, format!("looking up the plan of run `{run}`")))

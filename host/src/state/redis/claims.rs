@@ -87,9 +87,9 @@ impl Claims {
     }
 
     /// A settlement was answered.
-    pub(crate) fn settled(&mut self, token: Token, is_settled: bool) -> Verdict {
+    pub(crate) fn settled(&mut self, token: Token, answer: Settled) -> Verdict {
         let was_held = self.held.remove(&token).is_some();
-        if is_settled {
+        if answer == Settled::Committed {
             return Verdict::Committed;
         }
         if was_held {
@@ -114,6 +114,15 @@ impl Claims {
         let number = u32::try_from(token.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX);
         token.0 >> 32 == u64::from(self.prefix) && (self.first..self.next).contains(&number)
     }
+}
+
+/// What a step answers to a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It was committed.
+    Committed,
+    /// The token holds nothing.
+    NotHeld,
 }
 
 fn prefix() -> u32 {

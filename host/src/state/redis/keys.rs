@@ -2,6 +2,7 @@
 //! What stands under them is for the scripts.
 
 use crate::model::RunId;
+use crate::state::RedisPlace;
 
 /// All runs by their last activity.
 pub(crate) const RUNS: &str = "cascade:runs";
@@ -13,6 +14,16 @@ pub(crate) enum Placing {
     Single,
     /// Keys with the same text in braces lie together.
     Cluster,
+}
+
+impl Placing {
+    /// How the servers at a place do it.
+    pub(crate) const fn of(place: &RedisPlace) -> Self {
+        match place {
+            RedisPlace::Server(_) | RedisPlace::Socket(_) | RedisPlace::Sentinel { .. } => Self::Single,
+            RedisPlace::Cluster(_) => Self::Cluster,
+        }
+    }
 }
 
 /// The keys of one run; in a cluster they lie in one slot.

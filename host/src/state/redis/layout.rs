@@ -9,6 +9,9 @@ use std::collections::{HashMap, HashSet};
 /// The width of a record, as `records.lua` has it.
 pub(crate) const RECORD: usize = 32;
 
+/// The phase of a task that nobody has touched, as `head.lua` has it.
+const WAITING: u8 = 0;
+
 /// The phase of a task that has a result, as `head.lua` has it.
 const DONE: u8 = 3;
 
@@ -76,31 +79,25 @@ impl Layout {
             stored: Vec::new(),
         };
         for ((at, task), left) in indexed().zip(&left) {
-            layout.push(shape, at, task, *left, kept);
+            let kind = kind(shape, task) | u8::from(kept.elements.contains(&at)) << 2;
+            let phase = if kept.tasks.contains(&at) { DONE } else { WAITING };
+            if task.is_wanted && phase == DONE {
+                layout.stored.push(at);
+            }
+            layout.push(task, phase, kind, *left);
         }
         layout.begin(&roots);
         layout
     }
 
-    fn push(&mut self, shape: &Shape, at: TaskIdx, task: &TaskShape, left: u32, kept: &Kept) {
-        let is_done = kept.tasks.contains(&at);
+    fn push(&mut self, task: &TaskShape, phase: u8, kind: u8, left: u32) {
         self.total += u32::from(task.is_wanted);
-        self.open += u32::from(task.is_wanted && !is_done);
-        if task.is_wanted && is_done {
-            self.stored.push(at);
-        }
-        let demand = shape.classes.get(usize::from(task.class)).into_iter().flatten();
-        let shares =
-            demand.filter_map(|(resource, _)| shape.resources.get(*resource)).any(|shape| shape.is_shared);
-        let kind = u8::from(task.is_wanted)
-            | u8::from(task.is_for_each) << 1
-            | u8::from(kept.elements.contains(&at)) << 2
-            | u8::from(shares) << 3;
+        self.open += u32::from(task.is_wanted && phase == WAITING);
         let edge = self.edge();
         self.edges.extend(task.dependents.iter().flat_map(|dependent| dependent.get().to_be_bytes()));
         let count = self.edge() - edge;
         let record = &mut self.tasks;
-        record.extend([if is_done { DONE } else { 0 }, 0]);
+        record.extend([phase, 0]);
         record.extend(0_u16.to_be_bytes());
         record.extend(left.to_be_bytes());
         record.extend(1_u32.to_be_bytes());
@@ -124,6 +121,14 @@ impl Layout {
     fn edge(&self) -> u32 {
         u32::try_from(self.edges.len() / 4).unwrap_or(u32::MAX)
     }
+}
+
+/// What is always so of a task, as `records.lua` has it.
+fn kind(shape: &Shape, task: &TaskShape) -> u8 {
+    let demand = shape.classes.get(usize::from(task.class)).into_iter().flatten();
+    let resources = demand.filter_map(|(resource, _)| shape.resources.get(*resource));
+    let shares = resources.into_iter().any(|resource| resource.is_shared);
+    u8::from(task.is_wanted) | u8::from(task.is_for_each) << 1 | u8::from(shares) << 3
 }
 
 /// Higher ranks come first, as smaller numbers.

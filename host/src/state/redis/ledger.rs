@@ -48,6 +48,9 @@ const MOST_WITHOUT_ROOM: u32 = 256;
 /// How often a commit finds the run lost before the host gives it up.
 const MOST_LIVES: u32 = 10;
 
+/// How long leaving may take; a server that cannot be reached learns of it by the lease.
+pub(crate) const LEAVING: Duration = Duration::from_secs(1);
+
 /// How many nodes are read with one command.
 const PORTION: usize = 500;
 
@@ -211,9 +214,7 @@ impl Run {
             .arg(free.join(" "));
         for Settlement { token, outcome: what } in batch {
             let node = state.claims.node(token);
-            let is_expansion = matches!(what, Outcome::Expand { .. });
             let name = node.and_then(|node| field(&self.request.shape, node)).unwrap_or_default();
-            debug_assert!(!is_expansion || !name.contains('['), "checked before");
             let (kind, payload) = outcome(what);
             command = command.arg(token_text(token)).arg(kind).arg(name).arg(payload);
         }
@@ -221,11 +222,11 @@ impl Run {
     }
 
     fn committed(&self, tokens: &[Token], done: Committed) -> Reply {
-        let Committed { is_settled, claims, blocked, progress, version, results } = done;
+        let Committed { settled, claims, blocked, progress, version, results } = done;
         let mut state = self.state();
         state.results = results;
-        let verdicts = tokens.iter().zip(is_settled);
-        let verdicts = verdicts.map(|(token, is_settled)| state.claims.settled(*token, is_settled)).collect();
+        let verdicts = tokens.iter().zip(settled);
+        let verdicts = verdicts.map(|(token, answer)| state.claims.settled(*token, answer)).collect();
         claims.iter().for_each(|claim| state.claims.claimed(claim));
         Reply { verdicts, claims, blocked, progress, version }
     }
@@ -372,6 +373,11 @@ impl Ledger for RedisLedger {
 
     async fn cancel(&self) -> Result<(), Error> {
         self.run.cancel().await
+    }
+
+    async fn leave(&self) {
+        // Whoever cannot be told learns of it by the lease.
+        drop(tokio::time::timeout(LEAVING, self.run.leave()).await);
     }
 
     fn notices(&self) -> Vec<Notice> {

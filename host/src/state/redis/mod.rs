@@ -1,5 +1,49 @@
-//! The backend behind `redis://` and its like.
-//! What a run's bytes mean is for others.
+//! The backend behind Redis URIs: runs that outlive their process and are shared by hosts.
+//! What a run's bytes mean is for others; the client crate is known to `link` alone, and what happens inside of Redis
+//! stands in `scripts`.
+//!
+//! # Keys
+//!
+//! All keys of a run begin with `cascade:run:<id>:` and have one time to live, begun anew by writes and signs of life.
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `results`, `skipped`, `failed` | hashes | `task` or `task[i]` → value, reason, error record |
+//! | `meta` | hash | layout version, life, digest, plan record, state, counts |
+//! | `events` | stream | left to those who tell of the run |
+//! | `tasks` | string | 32 bytes per task: phase, flags, how many it waits for, rank, class, its edges |
+//! | `edges` | string | four bytes per edge |
+//! | `coord` | hash | `h:` what a token holds, `n:` elements not at rest, `s:` tasks that are split, `x:` where lapsed nodes stand, `w:` who awaits a task, `c:` demands of classes, `u` what is taken of shared resources, `r:` each host's last commit with its answer |
+//! | `ready` | sorted set, by bytes | `F` nodes that take no room, `L` lanes of classes, `A` elements that are handed out again; within each by rank and arrival |
+//! | `times` | sorted set | `l` leases, `d` delays, by when they are due |
+//! | `hosts` | sorted set | hosts by when they are held to be gone |
+//! | `wake` | stream | one entry: the version that those who wait compare with |
+//! | `prints` | string | fingerprints by task, for updates |
+//!
+//! # Steps
+//!
+//! A host commits, renews, beats, leaves or cancels by one call of one script. A step reads and decides first and
+//! writes last; its first write is one that a server without memory refuses, so that it happens whole or not at all.
+//! What enters and leaves within one step is never written: a chain of tasks touches no queue.
+//!
+//! - **Fence.** A token holds a node in a life of the run for a host. Tokens are drawn by hosts and never twice; a life
+//!   has a name of its own. Whatever a server that lost data, another host or a late packet brings, a settlement counts
+//!   only while its token is held.
+//! - **Lost answers.** Commits of a host are numbered, and the last one is stored with its answer. One that comes again
+//!   is answered again; so are claims that were handed out in an answer that nobody heard.
+//! - **Time** is the server's. Leases that have passed and delays that are over are attended to by whichever step comes
+//!   next; each host beats at least three times in a lease, and when something of its own is due.
+//! - **News.** A step after which others may find something to do adds to `wake`, where a connection per open door is
+//!   blocked; hosts do not poll.
+//! - **Width.** A step follows at most 1,000 edges and looks at as many stored elements; what is left stands in `props`
+//!   and the next step of anybody goes on. Elements cost nothing before they are handed out.
+//!
+//! # Lives and epochs
+//!
+//! A life of a run begins when a host opens a run that nobody works on, with what is stored and still holds; an epoch,
+//! when the plan has changed, all was thrown away, or the server has lost something. Loss is found by each step: the
+//! number of results is not the one that was counted, or a key is gone. Whoever finds it begins another life from the
+//! results that are left; others find the life they know to be over, and join.
 
 mod backend;
 mod opening;
@@ -18,7 +62,7 @@ mod archive;
 mod facts;
 mod preflight;
 #[cfg(any(test, feature = "test-support"))]
-pub mod server;
+pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,7 @@ use crate::model::Random;
 use crate::model::TaskIdx;
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::HostId;
 use crate::state::Mode;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
@@ -82,6 +83,7 @@ struct Room {
 impl Opening<'_> {
     /// Joins a life of the run, or begins one.
     pub(crate) async fn enter(&self) -> Result<Entered, Error> {
+        self.bury().await?;
         for round in 0..ROUNDS {
             let entered = match self.look().await? {
                 Found::Life { life, epoch, policy, version } => {
@@ -96,6 +98,26 @@ impl Opening<'_> {
         }
         Err(Error::new(ErrorKind::Unavailable, self.doing("opening"))
             .hint("Other hosts begin it again and again."))
+    }
+
+    /// Takes out hosts that this machine knows to be gone: a run that only they work on is begun anew at once. What
+    /// they hold in a run that others work on passes with its lease.
+    async fn bury(&self) -> Result<(), Error> {
+        let hosts = Command::new("ZRANGE").arg(self.keys.key("hosts")).arg("0").arg("-1");
+        let doing = self.doing("opening");
+        let Ok(answers) = self.link.ask(&doing, Request::read([hosts])).await else {
+            return Ok(()); // whatever is wrong with the key is told by what looks at all of them
+        };
+        let hosts = answers.into_iter().flat_map(Answer::list).map(|host| HostId(text(Some(host)).into()));
+        let gone: Vec<HostId> =
+            hosts.filter(|host| !host.0.is_empty() && (self.request.is_gone)(host)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let bury = gone.iter().fold(Command::new("ZREM").arg(self.keys.key("hosts")), |command, host| {
+            command.arg(host.0.as_bytes())
+        });
+        self.link.ask(&doing, Request::write([bury])).await.map(drop)
     }
 
     fn doing(&self, what: &str) -> String {

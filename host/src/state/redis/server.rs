@@ -1,9 +1,9 @@
 //! Real servers for tests: each on a free port in a folder of its own, gone when it is dropped.
-//! What is tested with them stands in the tests.
+//! What is tested with them stands in the tests, those of other crates too.
 
 use std::fs;
 use std::io::Read as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -87,8 +87,8 @@ impl Server {
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             // One that has ended by itself cannot be killed, and is as gone.
-            let _ = child.kill();
-            let _ = child.wait();
+            drop(child.kill());
+            drop(child.wait());
         }
     }
 
@@ -109,8 +109,8 @@ impl Server {
                 }
                 thread::sleep(Duration::from_millis(5));
             }
-            let _ = child.kill();
-            let _ = child.wait();
+            drop(child.kill());
+            drop(child.wait());
         }
         let log = fs::read_to_string(self.folder().join("log")).unwrap_or_default();
         panic!("redis-server does not start; it says:\n{log}");
@@ -164,15 +164,9 @@ impl Drop for Server {
 }
 
 /// A port that nobody listens at.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = must(TcpListener::bind(("127.0.0.1", 0)));
     must(listener.local_addr()).port()
-}
-
-/// Whether somebody listens at a port of this machine.
-#[must_use]
-pub fn is_open(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
 #[track_caller]

@@ -15,6 +15,7 @@ use crate::state::Stage;
 use crate::state::Stop;
 use crate::state::Token;
 use crate::state::Version;
+use crate::state::redis::claims::Settled;
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -34,7 +35,7 @@ pub(crate) enum Step<T> {
 #[derive(Debug)]
 pub(crate) struct Committed {
     /// One per settlement: whether the token held something.
-    pub(crate) is_settled: Vec<bool>,
+    pub(crate) settled: Vec<Settled>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) blocked: Vec<Blocked>,
     pub(crate) progress: Progress,
@@ -46,7 +47,7 @@ pub(crate) struct Committed {
 #[derive(Deserialize)]
 struct Reply {
     verdicts: String,
-    claims: Vec<(String, u32, u32, u32, u32, String, u8, u32)>,
+    claims: Vec<ClaimReply>,
     blocked: Vec<(u32, u32, usize)>,
     state: String,
     stop: String,
@@ -56,37 +57,55 @@ struct Reply {
     results: u64,
 }
 
+#[derive(Deserialize)]
+struct ClaimReply {
+    token: String,
+    at: u32,
+    item: u32,
+    attempt: u32,
+    takeovers: u32,
+    from: String,
+    stage: u8,
+    items: u32,
+}
+
 /// Reads what a commit answers; none if it is damaged.
 pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
     let reply: Reply = rmp_serde::from_slice(bytes).ok()?;
-    let claims = reply.claims.into_iter().map(|(token, at, item, attempt, takeovers, from, stage, items)| {
-        Some(Claim {
-            node: node(at, item),
-            token: read_token(&token)?,
-            attempt,
-            takeovers,
-            from: (!from.is_empty()).then(|| HostId(from.into())),
-            stage: match stage {
-                0 => Stage::Ready,
-                1 => Stage::Tainted,
-                2 => Stage::Expanded { items },
-                _ => return None, // no script says so
-            },
-        })
-    });
+    let claims = reply.claims.into_iter().map(claim);
     let blocked = reply.blocked.into_iter();
     Some(Committed {
-        is_settled: reply.verdicts.bytes().map(|verdict| verdict == b'C').collect(),
+        settled: reply.verdicts.bytes().map(settled).collect(),
         claims: claims.collect::<Option<_>>()?,
         blocked: blocked.map(|(at, item, resource)| Blocked { node: node(at, item), resource }).collect(),
         progress: Progress {
             status: status(&reply.state)?,
-            stop: stop(&reply.stop)?,
+            stop: stop(&reply.stop),
             open: reply.open,
             total: reply.total,
         },
         version: Version(reply.version),
         results: reply.results,
+    })
+}
+
+const fn settled(verdict: u8) -> Settled {
+    if verdict == b'C' { Settled::Committed } else { Settled::NotHeld }
+}
+
+fn claim(reply: ClaimReply) -> Option<Claim> {
+    Some(Claim {
+        node: node(reply.at, reply.item),
+        token: read_token(&reply.token)?,
+        attempt: reply.attempt,
+        takeovers: reply.takeovers,
+        from: (!reply.from.is_empty()).then(|| HostId(reply.from.into())),
+        stage: match reply.stage {
+            0 => Stage::Ready,
+            1 => Stage::Tainted,
+            2 => Stage::Expanded { items: reply.items },
+            _ => return None, // no script says so
+        },
     })
 }
 
@@ -100,13 +119,12 @@ fn status(text: &str) -> Option<RunStatus> {
         .find(|status| status.as_str() == text)
 }
 
-fn stop(text: &str) -> Option<Option<Stop>> {
+fn stop(text: &str) -> Option<Stop> {
     match text {
-        "" => Some(None),
-        "failure" => Some(Some(Stop::Failure)),
-        "fail-fast" => Some(Some(Stop::FailFast)),
-        "cancelled" => Some(Some(Stop::Cancelled)),
-        _ => None, // no script says so
+        "failure" => Some(Stop::Failure),
+        "fail-fast" => Some(Stop::FailFast),
+        "cancelled" => Some(Stop::Cancelled),
+        _ => None, // nothing stops the run
     }
 }
 

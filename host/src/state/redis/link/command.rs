@@ -51,8 +51,17 @@ pub(crate) struct Request {
     pub(super) bytes: usize,
     pub(super) largest: usize,
     pub(super) scripts: Vec<&'static Script>,
-    pub(super) is_write: bool,
+    pub(super) effect: Effect,
     pub(super) strangers: Strangers,
+}
+
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It changes nothing.
+    None,
+    /// It changes something.
+    Writes,
 }
 
 /// What a key of another type than expected is.
@@ -67,12 +76,12 @@ pub(super) enum Strangers {
 impl Request {
     /// Commands that change nothing.
     pub(crate) fn read(commands: impl IntoIterator<Item = Command>) -> Self {
-        Self::new(commands, false)
+        Self::new(commands, Effect::None)
     }
 
     /// Commands that change something: they count once that is as durable as the URI asks.
     pub(crate) fn write(commands: impl IntoIterator<Item = Command>) -> Self {
-        Self::new(commands, true)
+        Self::new(commands, Effect::Writes)
     }
 
     /// The same request; a key that holds something of another type is answered with [`Answer::Stranger`].
@@ -80,14 +89,14 @@ impl Request {
         Self { strangers: Strangers::Answered, ..self }
     }
 
-    fn new(commands: impl IntoIterator<Item = Command>, is_write: bool) -> Self {
+    fn new(commands: impl IntoIterator<Item = Command>, effect: Effect) -> Self {
         let mut request = Self {
             commands: redis::Pipeline::new(),
             count: 0,
             bytes: 0,
             largest: 0,
             scripts: Vec::new(),
-            is_write,
+            effect,
             strangers: Strangers::Refused,
         };
         for command in commands {
@@ -130,7 +139,6 @@ impl Answer {
             values.into_iter().map(|value| Self::read(value, strangers)).collect::<Result<_, _>>()
         };
         match value {
-            Value::Nil => Ok(Self::Nil),
             Value::Int(number) => Ok(Self::Number(number)),
             Value::BulkString(bytes) => Ok(Self::Bytes(bytes.into())),
             Value::SimpleString(text) => Ok(Self::Bytes(text.into_bytes().into())),
@@ -140,7 +148,7 @@ impl Answer {
                 Ok(Self::Stranger)
             }
             Value::ServerError(error) => Err(error.into()),
-            // Only the newer protocol has other forms, and it is never asked for.
+            // Nothing; only the newer protocol has other forms, and it is never asked for.
             _ => Ok(Self::Nil),
         }
     }

@@ -4,9 +4,11 @@
 use crate::state::Durability;
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::RedisPlace;
 use crate::state::RedisUri;
 use crate::state::redis::link::command::Answer;
 use crate::state::redis::link::command::Command;
+use crate::state::redis::link::command::Effect;
 use crate::state::redis::link::command::Request;
 use crate::state::redis::link::door::client;
 use crate::state::redis::link::patience::Patience;
@@ -109,6 +111,11 @@ impl Link {
         &self.uri
     }
 
+    /// Where the server is.
+    pub(crate) const fn place(&self) -> &RedisPlace {
+        &self.uri.place
+    }
+
     /// How often the connection that all share was made anew.
     pub(crate) fn reconnects(&self) -> u64 {
         self.shared.made().saturating_sub(1)
@@ -158,7 +165,7 @@ impl Link {
 
     fn durable(&self, request: Request) -> Request {
         match self.uri.durability {
-            _ if !request.is_write => request,
+            _ if request.effect == Effect::None => request,
             Durability::Server => request,
             Durability::Replica(count) => {
                 request.and(Command::new("WAIT").arg(count.to_string()).arg(ACKNOWLEDGE))
@@ -178,10 +185,10 @@ impl Link {
         request: &Request,
         deadline: Duration,
     ) -> Result<Vec<Answer>, Trouble> {
-        let live = self.connected(line).await?;
-        let sent = self.send(live.connection, request, deadline).await;
+        let current = self.connected(line).await?;
+        let sent = self.send(current.connection, request, deadline).await;
         if sent.as_ref().is_err_and(|trouble| trouble.remedy == Remedy::Reconnect) {
-            line.give_up(live.number);
+            line.give_up(current.number);
         }
         sent
     }
@@ -209,8 +216,8 @@ impl Link {
     /// Takes the answer about durability off and judges it.
     fn acknowledged(&self, request: &Request, mut answers: Vec<Answer>) -> Result<Vec<Answer>, Trouble> {
         let wanted = match self.uri.durability {
-            Durability::Replica(count) if request.is_write => count,
-            Durability::Aof if request.is_write => 1,
+            Durability::Replica(count) if request.effect == Effect::Writes => count,
+            Durability::Aof if request.effect == Effect::Writes => 1,
             Durability::Server | Durability::Replica(_) | Durability::Aof => return Ok(answers),
         };
         let had = match answers.pop() {
@@ -230,10 +237,11 @@ impl Link {
         if let Some(live) = line.live() {
             return Ok(live);
         }
-        let connection = self.connect(line.role).await?;
-        let live = Live { number: line.made.fetch_add(1, Ordering::SeqCst), connection };
-        line.set(Some(live.clone()));
-        Ok(live)
+        let connected = self.connect(line.role).await;
+        let connection = connected.map_err(|trouble| trouble.while_connecting(self.uri.tls.as_ref()))?;
+        let made = Live { number: line.made.fetch_add(1, Ordering::SeqCst), connection };
+        line.set(Some(made.clone()));
+        Ok(made)
     }
 
     async fn connect(&self, role: &str) -> Result<MultiplexedConnection, Trouble> {
@@ -249,8 +257,9 @@ impl Link {
         let name = format!("cascade-host:{}:{role}", self.name);
         let name = Request::read([Command::new("CLIENT").arg("SETNAME").arg(name)]);
         match exchange(&mut connection, &name, bound).await {
-            // A server that does not let itself be told the name, or is not up yet, works all the same.
-            Err(trouble) if trouble.remedy == Remedy::Reconnect => Err(trouble),
+            // A server that does not let itself be told the name, or is not up yet, works all the same. One that wants
+            // a password would take what follows for a flood, and not say so.
+            Err(trouble) if trouble.remedy == Remedy::Reconnect || trouble.is_login() => Err(trouble),
             Ok(_) | Err(_) => Ok(connection),
         }
     }

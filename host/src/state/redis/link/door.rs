@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Reads a URI; reads certificates, connects to nothing.
 pub(crate) fn client(uri: &RedisUri) -> Result<Client, Error> {
     // Whoever installed a provider before us has chosen as well as we would.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    drop(rustls::crypto::ring::default_provider().install_default());
     let doing = || format!("preparing the connection to `{uri}`");
     let refused = |error| Error::new(ErrorKind::Refused, doing()).caused_by(error);
     let address = match &uri.place {

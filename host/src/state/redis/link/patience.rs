@@ -15,7 +15,7 @@ pub(crate) struct Patience {
 }
 
 /// How long a lost server is tried for.
-const GIVE_UP: Duration = Duration::from_secs(60);
+const GIVE_UP: Duration = Duration::from_mins(1);
 
 /// The first wait between two trials.
 const FIRST_WAIT: Duration = Duration::from_millis(50);

@@ -3,9 +3,11 @@
 
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::Tls;
 use redis::RedisError;
 use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 
 /// What is to be done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(crate) enum Remedy {
 #[derive(Debug)]
 pub(crate) struct Trouble {
     pub(crate) remedy: Remedy,
+    is_login: bool,
+    is_refusal: bool,
     hint: Option<&'static str>,
     cause: Box<dyn StdError + Send + Sync>,
 }
@@ -66,26 +70,48 @@ const PASSWORD: &str =
     "Give the user and the password in the URI, or the password in CASCADE_REDIS_PASSWORD.";
 const CLUSTER: &str = "This server belongs to a cluster; use `redis+cluster://`.";
 const PLAIN: &str = "Nothing speaks TLS there; use `redis://`, or the port that does.";
+const MAYBE_PLAIN: &str = "If that port does not speak TLS, use `redis://`.";
+const MAYBE_ENCRYPTED: &str = "If that port speaks TLS, use `rediss://`.";
 const AUTHORITY: &str = "Name the authority that signed the server's certificate with `?ca=FILE`.";
 
 impl Trouble {
     /// Judges an error of the client.
     pub(crate) fn of(error: RedisError) -> Self {
         let (remedy, hint) = judged(&error);
-        Self { remedy, hint, cause: Box::new(error) }
+        let is_login = error.code() == Some("NOAUTH");
+        let is_refusal = error.is_connection_refusal();
+        Self { remedy, is_login, is_refusal, hint, cause: Box::new(error) }
     }
 
     /// No answer within the time that one may take.
     pub(crate) fn no_answer(seconds: f64) -> Self {
         let cause = format!("no answer within {seconds:.1} s");
-        Self { remedy: Remedy::Reconnect, hint: None, cause: cause.into() }
+        Self {
+            remedy: Remedy::Reconnect,
+            is_login: false,
+            is_refusal: false,
+            hint: None,
+            cause: cause.into(),
+        }
     }
 
     /// A write that too few replicas, or no disk, have acknowledged.
     pub(crate) fn not_durable(had: i64, wanted: u32) -> Self {
         let cause =
             format!("a write was acknowledged by {had} of the {wanted} that the URI's `durability` asks for");
-        Self { remedy: Remedy::Wait, hint: None, cause: cause.into() }
+        Self { remedy: Remedy::Wait, is_login: false, is_refusal: false, hint: None, cause: cause.into() }
+    }
+
+    /// Whether the server wants to know first who asks.
+    pub(crate) const fn is_login(&self) -> bool {
+        self.is_login
+    }
+
+    /// The same, where it came up while a connection was made and may be about whether it is encrypted.
+    pub(crate) fn while_connecting(self, tls: Option<&Tls>) -> Self {
+        let is_talk = self.remedy == Remedy::Reconnect && self.hint.is_none() && !self.is_refusal;
+        let hint = if tls.is_some() { MAYBE_PLAIN } else { MAYBE_ENCRYPTED };
+        Self { hint: if is_talk { Some(hint) } else { self.hint }, ..self }
     }
 
     /// The port's error.
@@ -135,7 +161,11 @@ fn coded(code: &str, detail: &str) -> (Remedy, Option<&'static str>) {
 /// The cause in the encryption, if there is one.
 fn tls(error: &RedisError) -> Option<&rustls::Error> {
     let mut cause = error.source();
-    while let Some(error) = cause {
+    while let Some(mut error) = cause {
+        // The client hands out what it shares with others.
+        if let Some(shared) = error.downcast_ref::<Arc<dyn StdError + Send + Sync>>() {
+            error = shared.as_ref();
+        }
         if let Some(found) = error.downcast_ref::<rustls::Error>() {
             return Some(found);
         }

@@ -37,6 +37,6 @@ local state = open == '0' and 'succeeded' or 'running'
 call('HSET', META, 'v', 1, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,
   'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', 0, 'skips', 0, 'ok', ok, 'live', 0, 'fast', 0,
   'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version, 'props', props, 'armed', now, 'ttl', ttl,
-  'created', m[3] or now, 'begun', now, 'touched', now, 'by', me)
+  'created', m[3] or now, 'begun', now, 'by', me)
 for _, key in ipairs(KEYS) do call('PEXPIRE', key, ttl) end
 return {'OK', version, ok, now}

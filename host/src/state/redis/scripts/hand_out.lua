@@ -83,7 +83,7 @@ end
 local function hand_out(prefix, first, slots, free)
   if run.state ~= 'running' or run.stop == 'cancelled' then return end
   if run.fast > 0 then
-    for i, e in ipairs(lane('F', 'G', 256, fresh.fast)) do
+    for i, e in ipairs(lane('F', 'G', 256, run.fast, fresh.fast)) do
       if i > 256 then break end
       leave(e.member)
       claim(prefix, first, e.at, e.item)
@@ -95,7 +95,7 @@ local function hand_out(prefix, first, slots, free)
     if count > 0 then
       local low = 'L' .. pack('>H', class)
       local high = class == 65535 and 'M' or 'L' .. pack('>H', class + 1)
-      lanes[class] = {list = lane(low, high, slots, fresh[class]), at = 1}
+      lanes[class] = {list = lane(low, high, slots, count, fresh[class]), at = 1}
     end
   end
   while slots > 0 do

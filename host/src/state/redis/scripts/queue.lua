@@ -49,17 +49,26 @@ local function is_before(one, other)
   return one.seq < other.seq
 end
 
--- At least the first `count` of a lane.
-local function lane(prefix, after, count, new)
-  local list = {}
+-- At least the first `count` of a lane of which `length` stand in all.
+local function lane(prefix, after, count, length, new)
+  local arrived = {}
+  for _, e in ipairs(new or {}) do
+    if not e.out then arrived[#arrived + 1] = e end
+  end
+  if #arrived > 1 then table.sort(arrived, is_before) end
+  if length == #arrived then return arrived end
+  local list, i = {}, 1
   for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. after, 'LIMIT', 0, count + #out.leave)) do
     local e = entry(member)
-    if not e.out then list[#list + 1] = e end
+    if not e.out then
+      while arrived[i] and is_before(arrived[i], e) do
+        list[#list + 1] = arrived[i]
+        i = i + 1
+      end
+      list[#list + 1] = e
+    end
   end
-  for _, e in ipairs(new or {}) do
-    if not e.out then list[#list + 1] = e end
-  end
-  table.sort(list, is_before)
+  for j = i, #arrived do list[#list + 1] = arrived[j] end
   return list
 end
 

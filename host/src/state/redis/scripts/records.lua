@@ -6,10 +6,24 @@ local function key_of(at, item) return pack('>I4I4', at, item) end
 
 local function has(flags, flag) return bit.band(flags, flag) ~= 0 end
 
+-- Records are read and written by the page, of 32 records with 32 bytes: tasks that are at work together lie together.
+local pages = {}
+
+local function page_of(at)
+  local number = math.floor(at / 32)
+  local page = pages[number]
+  if not page then
+    page = {raw = call('GETRANGE', TASKS, number * 1024, number * 1024 + 1023), tasks = {}}
+    pages[number] = page
+  end
+  return page
+end
+
 local function task(at)
   local t = tasks[at]
   if t then return t end
-  local raw = call('GETRANGE', TASKS, at * 32, at * 32 + 31)
+  local page = page_of(at)
+  local raw = page.raw:sub(at % 32 * 32 + 1, at % 32 * 32 + 32)
   if #raw < 32 then return nil end
   local phase, flags, takeovers, left, attempt, kind, _, class, order, edge, edges =
     unpack_bytes('>BBHI4I4BBHI8I4I4', raw)
@@ -17,7 +31,7 @@ local function task(at)
     edge = edge, edges = edges, tainted = has(flags, 1), told = has(flags, 2), lapsed = has(flags, 4),
     waited = has(flags, 8), split = has(flags, 16), wanted = has(kind, 1), each = has(kind, 2), kept = has(kind, 4),
     shares = has(kind, 8)}
-  tasks[at] = t
+  tasks[at], page.tasks[at % 32] = t, t
   return t
 end
 
@@ -70,20 +84,30 @@ local function split_of(at)
   return s
 end
 
+local function read_claim(token, raw)
+  local h = false
+  if raw then
+    local at, item, stage, recorded, lapsed = unpack_bytes('>I4I4BBB', raw)
+    h = {at = at, item = item, stage = stage, recorded = recorded == 1, lapsed = lapsed == 1, host = raw:sub(12)}
+  end
+  claims_held[token] = h
+  return h
+end
+
 -- What a token holds.
 local function claim_of(token)
   local h = claims_held[token]
-  if h == nil then
-    local raw = call('HGET', COORD, 'h:' .. token)
-    if raw then
-      local at, item, stage, recorded, lapsed = unpack_bytes('>I4I4BBB', raw)
-      h = {at = at, item = item, stage = stage, recorded = recorded == 1, lapsed = lapsed == 1, host = raw:sub(12)}
-    else
-      h = false
-    end
-    claims_held[token] = h
+  if h ~= nil then return h end
+  return read_claim(token, call('HGET', COORD, 'h:' .. token))
+end
+
+-- Reads what tokens hold all at once: those from `first`, every `stride` arguments.
+local function read_claims(first, stride)
+  for start = first, #ARGV, 1000 * stride do
+    local names = {}
+    for i = start, math.min(#ARGV, start + 999 * stride), stride do names[#names + 1] = 'h:' .. ARGV[i] end
+    for i, raw in ipairs(call('HMGET', COORD, unpack(names))) do read_claim(names[i]:sub(3), raw) end
   end
-  return h
 end
 
 local function node_of(h) return node(h.at, h.item, not h.recorded) end

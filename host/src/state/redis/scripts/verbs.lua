@@ -13,6 +13,7 @@ function verbs.commit()
   end
   local free = {}
   for amount in ARGV[9]:gmatch('%d+') do free[#free + 1] = tonumber(amount) end
+  read_claims(10, 4)
   advance()
   go_on()
   local verdicts = {}
@@ -21,7 +22,7 @@ function verbs.commit()
   hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), free)
   weigh_news()
   local reply = cmsgpack.pack({table.concat(verdicts), claims, blocked, run.state, run.stop or '', run.open, run.total,
-    run.version, run.ok})
+    run.version, run.ok + #out.results / 2})
   write({['r:' .. me] = number .. ':' .. reply})
   return {'OK', reply}
 end
@@ -30,6 +31,7 @@ end
 function verbs.renew()
   -- Taking no memory, this may come first even where there is none left, and lets what follows through.
   call('PEXPIRE', META, run.ttl)
+  read_claims(5, 1)
   advance()
   local lost = {}
   for i = 5, #ARGV do
@@ -64,6 +66,7 @@ end
 -- The host works on the run no more; what it holds may be taken over at once.
 function verbs.leave()
   call('ZREM', HOSTS, me)
+  read_claims(5, 1)
   for i = 5, #ARGV do
     local h = claim_of(ARGV[i])
     if h and h.host == me then lapse(ARGV[i]) end

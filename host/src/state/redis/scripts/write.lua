@@ -10,10 +10,25 @@ local function all(command, key, args)
   return added
 end
 
-local function write_records(set)
-  for at, t in pairs(tasks) do
-    if t.dirty then call('SETRANGE', TASKS, at * 32, front(t)) end
+local function write_page(number, page)
+  local parts, last = {}, 0
+  for i = 0, 31 do
+    local t = page.tasks[i]
+    if t and t.dirty then
+      parts[#parts + 1] = page.raw:sub(last + 1, i * 32)
+      parts[#parts + 1] = front(t)
+      last = i * 32 + 12
+    end
   end
+  if last == 0 then return end
+  -- From the first record that has changed to the last one.
+  local start = #parts[1]
+  parts[1] = ''
+  call('SETRANGE', TASKS, number * 1024 + start, table.concat(parts))
+end
+
+local function write_records(set)
+  for number, page in pairs(pages) do write_page(number, page) end
   for key, n in pairs(nodes) do
     if n.gone or not n.dirty or is_pristine(n) then
       if n.stored and (n.gone or n.dirty) then out.forget[#out.forget + 1] = 'n:' .. key end
@@ -75,7 +90,7 @@ local function write_lives()
     for _, key in ipairs(KEYS) do call('PEXPIRE', key, run.ttl) end
   else
     -- The others are never empty, so that they have kept what was set before.
-    if #out.results > 0 then call('PEXPIRE', RESULTS, run.ttl) end
+    if out.is_first then call('PEXPIRE', RESULTS, run.ttl) end
     if #out.skipped > 0 then call('PEXPIRE', SKIPPED, run.ttl) end
     if #out.failed > 0 then call('PEXPIRE', FAILED, run.ttl) end
   end
@@ -91,6 +106,7 @@ local function weigh_news()
 end
 
 local function write(set)
+  out.is_first = run.ok == 0 and #out.results > 0
   if #out.results > 0 then run.ok = run.ok + all('HSET', RESULTS, out.results) end
   if #out.failed > 0 then all('HSET', FAILED, out.failed) end
   if #out.skipped > 0 then all('HSET', SKIPPED, out.skipped) end
@@ -111,8 +127,15 @@ local function write(set)
   end
   write_lives()
   if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
-  call('HSET', META, 'state', run.state, 'stop', run.stop or '', 'failed', run.failed, 'open', run.open,
-    'failures', run.failures, 'skips', run.skips, 'ok', run.ok,
-    'live', run.live, 'fast', run.fast, 'lanes', cmsgpack.pack(run.lanes), 'seq', run.seq, 'version', run.version,
-    'props', #props > 0 and cmsgpack.pack(props) or '', 'armed', run.armed, 'touched', now)
+  run.props = #props > 0 and cmsgpack.pack(props) or ''
+  run.lanes = cmsgpack.pack(run.lanes)
+  local changed = {}
+  for i, field in ipairs(fields) do
+    local value = run[field] or ''
+    if tostring(value) ~= found[i] then
+      changed[#changed + 1] = field
+      changed[#changed + 1] = value
+    end
+  end
+  call('HSET', META, 'touched', now, unpack(changed))
 end

@@ -1,6 +1,11 @@
 //! The backend against real servers.
 //! What a backend promises is in the conformance suite; here are its servers and what may happen to them.
 
+mod alike;
+mod faults;
+mod places;
+mod proxy;
+
 use super::backend::RedisBackend;
 use super::server::Server;
 use crate::model::RunId;

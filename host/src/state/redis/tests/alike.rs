@@ -1,0 +1,159 @@
+//! The scripts against the state machine in memory: the same requests are answered alike, whatever the graph.
+//! That the machine itself keeps its laws is tested where it stands.
+
+use super::*;
+use crate::model::FailurePolicy;
+use crate::model::Name;
+use crate::model::Random;
+use crate::model::RunStatus;
+use crate::model::SkipReason;
+use crate::model::TaskIdx;
+use crate::state::Claim;
+use crate::state::MemoryBackend;
+use crate::state::Outcome;
+use crate::state::Reply;
+use crate::state::ResourceShape;
+use crate::state::Stage;
+use crate::state::conformance::Bench;
+use crate::state::conformance::Host;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Graphs that are tried.
+const SEEDS: u64 = 60;
+
+struct Memory;
+
+#[async_trait]
+impl Harness for Memory {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        Arc::new(MemoryBackend::new())
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_mins(1)
+    }
+}
+
+struct Shared(Arc<Owned>);
+
+#[async_trait]
+impl Harness for Shared {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        self.0.server.cli(&["FLUSHALL"]);
+        let backend: Arc<dyn Backend> = Arc::<Owned>::clone(&self.0);
+        backend
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_mins(1)
+    }
+}
+
+fn pick(random: &mut Random, below: u32) -> u32 {
+    u32::try_from(random.below(below.into())).unwrap()
+}
+
+/// Changes a bench's tasks, the same way for the same seed.
+fn graph(bench: Bench, seed: u64) -> Bench {
+    let mut random = Random::seeded(seed);
+    let resource =
+        |name: &str, is_shared| ResourceShape { name: Name::new(name).unwrap(), amount: 2, is_shared };
+    let mut bench = bench.resource(resource("shared", true)).resource(resource("own", false));
+    bench.shape.classes[2] = vec![(0, 1), (1, 2)];
+    bench.policy = [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast]
+        [usize::try_from(random.below(3)).unwrap()];
+    for task in &mut bench.shape.tasks {
+        task.rank = i64::from(pick(&mut random, 3)) - 1;
+        task.class = u16::try_from(pick(&mut random, 3)).unwrap();
+        task.is_for_each = random.below(3) == 0;
+        task.is_wanted = random.below(12) > 0;
+    }
+    let count = bench.shape.tasks.len();
+    for at in 1..count {
+        for upstream in 0..at {
+            if random.below(4) == 0 {
+                bench.shape.tasks[upstream].dependents.push(TaskIdx::new(u32::try_from(at).unwrap()));
+                bench.shape.tasks[at].waits_for += 1;
+            }
+        }
+    }
+    bench
+}
+
+fn outcome(random: &mut Random, bench: &Bench, claim: &Claim) -> Outcome {
+    let is_for_each = bench.shape.tasks[claim.node.task.index()].is_for_each && claim.node.item.is_none();
+    match (claim.stage, random.below(12)) {
+        (Stage::Tainted, 0..=5) => Outcome::Release,
+        (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
+        (Stage::Ready, _) if is_for_each => {
+            Outcome::Expand { items: pick(random, 6), max_parallel: NonZeroU32::new(pick(random, 3)) }
+        }
+        (_, 0) if random.below(3) == 0 => Outcome::Failed(b"no"[..].into()),
+        (_, 1) => Outcome::Retry(Duration::ZERO),
+        (_, 2) => Outcome::Release,
+        (_, 3) if claim.node.task.get() > 0 => {
+            Outcome::Await(vec![TaskIdx::new(pick(random, claim.node.task.get()))])
+        }
+        (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
+        _ => Outcome::Done(b"yes"[..].into()),
+    }
+}
+
+/// What must be the same of two answers: all but tokens and versions, whatever the order of lanes.
+fn told(reply: &Reply) -> impl PartialEq + std::fmt::Debug + use<> {
+    let claims: Vec<_> = reply
+        .claims
+        .iter()
+        .map(|claim| (claim.node, claim.attempt, claim.takeovers, claim.from.clone(), claim.stage))
+        .collect();
+    let mut blocked: Vec<_> = reply.blocked.iter().map(|blocked| (blocked.node, blocked.resource)).collect();
+    blocked.sort_unstable();
+    (claims, blocked, reply.verdicts.clone(), reply.progress)
+}
+
+async fn compare(seed: u64, redis: &Shared) {
+    let tasks: Vec<&[u32]> = (0..2 + seed % 9).map(|_| &[][..]).collect();
+    let mut memory = graph(Bench::new(&Memory, &tasks).await, seed);
+    let mut other = graph(Bench::new(redis, &tasks).await, seed);
+    let mut pairs: Vec<(Host, Host)> = Vec::new();
+    for _ in 0..3 {
+        pairs.push((memory.open().await, other.open().await));
+    }
+    let mut random = Random::seeded(seed ^ 0xa11c_e000);
+    let mut held: Vec<Vec<(Claim, Claim)>> = vec![Vec::new(); pairs.len()];
+    for step in 0..2000 {
+        let who = usize::try_from(random.below(3)).unwrap();
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..random.below(4) {
+            if !held[who].is_empty() {
+                let at = usize::try_from(random.below(u64::try_from(held[who].len()).unwrap())).unwrap();
+                let (one, two) = held[who].swap_remove(at);
+                let outcome = outcome(&mut random, &memory, &one);
+                ours.push((one.token, outcome.clone()));
+                theirs.push((two.token, outcome));
+            }
+        }
+        let (one, two) = &mut pairs[who];
+        one.slots = pick(&mut random, 4);
+        one.free = vec![0, pick(&mut random, 3)];
+        (two.slots, two.free) = (one.slots, one.free.clone());
+        let (a, b) = (one.commit(ours).await, two.commit(theirs).await);
+        assert_eq!(told(&a), told(&b), "seed {seed}, step {step}");
+        let is_over = a.progress.status != RunStatus::Running;
+        held[who].extend(a.claims.into_iter().zip(b.claims));
+        if is_over {
+            return;
+        }
+    }
+    panic!("the run of seed {seed} does not end");
+}
+
+#[tokio::test]
+async fn scripts_answer_as_the_machine_in_memory_does() {
+    let server = Server::start();
+    let shared = Shared(Arc::new(Owned { backend: at(&server.socket_uri()), server }));
+    for seed in 0..SEEDS {
+        compare(seed, &shared).await;
+    }
+}

@@ -1,0 +1,291 @@
+//! What may happen to a server and to the way to it: nothing is lost, nothing is done twice, and the cause is named.
+//! How errors are judged is tested where that stands.
+
+use super::proxy::Cut;
+use super::proxy::Proxy;
+use super::*;
+use crate::state::Claim;
+use crate::state::Entry;
+use crate::state::ErrorKind;
+use crate::state::NodeId;
+use crate::state::Notice;
+use crate::state::Outcome;
+use crate::state::RedisUri;
+use crate::state::Verdict;
+use crate::state::conformance::Bench;
+use crate::state::conformance::Host;
+use crate::state::redis::link::Link;
+use crate::state::redis::link::Patience;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A backend that is already there, with a lease that no test waits for.
+struct There(Arc<dyn Backend>);
+
+#[async_trait]
+impl Harness for There {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.0)
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+}
+
+pub(super) async fn bench(uri: &str, waits_for: &[&[u32]]) -> Bench {
+    Bench::new(&There(Arc::new(at(uri))), waits_for).await
+}
+
+fn node(at: u32) -> NodeId {
+    NodeId { task: crate::model::TaskIdx::new(at), item: None }
+}
+
+pub(super) fn done(claims: &[Claim]) -> Vec<(crate::state::Token, Outcome)> {
+    claims
+        .iter()
+        .map(|claim| (claim.token, Outcome::Done(claim.node.task.get().to_string().into())))
+        .collect()
+}
+
+/// Works a run off; gives which nodes were handed out.
+async fn work(host: &Host) -> Vec<NodeId> {
+    let mut seen = Vec::new();
+    let mut batch = Vec::new();
+    loop {
+        let reply = host.commit(batch).await;
+        assert!(reply.verdicts.iter().all(|verdict| *verdict == Verdict::Committed), "{reply:?}");
+        if reply.progress.open == 0 {
+            return seen;
+        }
+        assert!(!reply.claims.is_empty(), "nothing is left to do, and the run has not ended: {reply:?}");
+        seen.extend(reply.claims.iter().map(|claim| claim.node));
+        batch = done(&reply.claims);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_loses_no_claim_and_commits_nothing_twice() {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port()).await;
+    let mut runs = 0;
+    for commits in 0..4 {
+        for bytes in [0, 3, 30] {
+            server.cli(&["FLUSHALL"]);
+            let mut bench = bench(&proxy.uri(), &[&[], &[], &[0], &[1], &[2, 3]]).await;
+            let host = bench.open().await;
+            proxy.cut(Cut { commits, bytes });
+            let mut seen = work(&host).await;
+            assert!(!proxy.is_armed(), "commit {commits} was not cut");
+            seen.sort_unstable();
+            assert_eq!(seen, (0..5).map(node).collect::<Vec<_>>(), "commit {commits}, byte {bytes}");
+            assert_eq!(host.ledger.notices(), [Notice::Reconnected]);
+            assert_eq!(host.ledger.notices(), []);
+            runs += 1;
+        }
+    }
+    assert_eq!(runs, 12);
+}
+
+#[tokio::test]
+async fn scripts_that_are_flushed_are_loaded_again() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[0]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    server.cli(&["SCRIPT", "FLUSH"]);
+    assert_eq!(host.commit(done(&claims)).await.verdicts, [Verdict::Committed]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_and_comes_back_with_its_file_has_lost_nothing() {
+    let mut server = Server::durable();
+    let mut bench = bench(&server.uri(), &[&[], &[], &[0, 1]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    host.commit(done(&claims[..1])).await;
+    server.kill();
+    let back = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        server.restart();
+        server
+    });
+    let reply = host.commit(done(&claims[1..])).await;
+    assert_eq!(reply.verdicts, [Verdict::Committed]);
+    assert_eq!(reply.claims[0].node, node(2));
+    assert_eq!(host.opened.epoch, 1);
+    assert_eq!(host.ledger.notices(), [Notice::Reconnected]);
+    drop(back.join());
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_empty_is_told_and_the_run_begins_again() {
+    let mut server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[], &[0, 1]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    host.commit(done(&claims[..1])).await;
+    server.restart();
+    let reply = host.commit(done(&claims[1..])).await;
+    assert_eq!(reply.verdicts, [Verdict::Fenced]);
+    assert_eq!(reply.claims.iter().map(|claim| claim.node).collect::<Vec<_>>(), [node(0), node(1)]);
+    let notices = host.ledger.notices();
+    assert!(
+        matches!(&notices[..], [Notice::Reconnected, Notice::Warning { code: "state-lost", message }]
+            if message.contains("lost 1 results")),
+        "{notices:?}"
+    );
+    host.commit(done(&reply.claims)).await;
+    assert_eq!(host.entry(node(0)).await, Entry::Done("0".into()));
+    assert_eq!(server.cli(&["HGET", "cascade:run:run-1:meta", "epoch"]), "2");
+}
+
+#[tokio::test]
+async fn keys_that_are_evicted_are_noticed_and_what_is_missing_runs_again() {
+    for lost in ["results", "coord", "meta", "tasks", "times"] {
+        let server = Server::start();
+        let mut bench = bench(&server.uri(), &[&[], &[0], &[1]]).await;
+        let host = bench.open().await;
+        let claims = host.claim().await;
+        let next = host.commit(done(&claims)).await.claims;
+        server.cli(&["DEL", &format!("cascade:run:run-1:{lost}")]);
+        let reply = host.commit(done(&next)).await;
+        assert_eq!(reply.verdicts, [Verdict::Fenced], "{lost}");
+        let first = u32::from(lost != "results");
+        assert_eq!(reply.claims[0].node, node(first), "{lost}");
+        assert!(matches!(host.ledger.notices()[..], [Notice::Warning { code: "state-lost", .. }]), "{lost}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_memory_is_waited_for_and_leases_are_held_meanwhile() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[0]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert_eq!(host.ledger.renew(&[claims[0].token]).await.unwrap(), []);
+    let began = Instant::now();
+    let (reply, server) = tokio::join!(host.commit(done(&claims)), async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert_eq!(server.cli(&["HLEN", "cascade:run:run-1:results"]), "0");
+        server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+        server
+    });
+    assert!(began.elapsed() >= Duration::from_millis(400));
+    assert_eq!((reply.verdicts, reply.claims.len()), (vec![Verdict::Committed], 1));
+    drop(server);
+}
+
+#[tokio::test]
+async fn a_server_that_is_read_only_or_busy_is_waited_for() {
+    let server = Server::with(&["--save", "", "--busy-reply-threshold", "50"]);
+    let mut bench = bench(&server.uri(), &[&[], &[0], &[1]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let (reply, ()) = tokio::join!(host.commit(done(&claims)), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.cli(&["REPLICAOF", "NO", "ONE"]);
+    });
+    assert_eq!((reply.verdicts, reply.claims.len()), (vec![Verdict::Committed], 1));
+    let busy = "local t = redis.call('TIME') repeat local n = redis.call('TIME') until n[1] - t[1] >= 2";
+    let socket = server.socket();
+    let script = thread::spawn(move || {
+        std::process::Command::new("redis-cli").arg("-s").arg(socket).args(["EVAL", busy, "0"]).output()
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let reply = host.commit(done(&reply.claims)).await;
+    assert_eq!((reply.verdicts, reply.claims.len()), (vec![Verdict::Committed], 1));
+    script.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_loading_is_waited_for() {
+    let mut server = Server::with(&["--save", "", "--appendonly", "yes", "--key-load-delay", "500"]);
+    server.cli(&["EVAL", "for i = 1, 3000 do redis.call('SET', 'k' .. i, i) end", "0"]);
+    server.restart();
+    assert!(server.cli(&["GET", "k1"]).starts_with("LOADING"));
+    let mut bench = bench(&format!("{}?connect-timeout=5s", server.uri()), &[&[]]).await;
+    assert_eq!(bench.open().await.claim().await.len(), 1);
+}
+
+#[tokio::test]
+async fn keys_of_others_and_of_other_versions_are_refused_and_left_alone() {
+    for (command, hint) in [
+        ("SET cascade:run:run-1:results x", "another run id"),
+        ("SET cascade:run:run-1:hosts x", "another run id"),
+        ("HSET cascade:run:run-1:meta a b", "another run id"),
+        ("HSET cascade:run:run-1:meta v 2", "version"),
+        ("HSET cascade:run:run-1:results t0 x", "--fresh"),
+    ] {
+        let server = Server::start();
+        server.cli(&command.split(' ').collect::<Vec<_>>());
+        let error = bench(&server.uri(), &[&[]]).await.ask().await.err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Refused, "{command}");
+        assert!(error.help().unwrap().contains(hint), "{command}: {:?}", error.help());
+        assert_eq!(server.cli(&["DBSIZE"]), "1", "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stays_away_is_given_up_with_the_cause() {
+    let mut server = Server::start();
+    let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
+    let uri: RedisUri = *uri;
+    let patience = Patience { at_start: Duration::from_secs(5), later: Duration::from_millis(600) };
+    let backend = RedisBackend::over(Link::new(&uri, "test", patience).unwrap());
+    let mut bench = Bench::new(&There(Arc::new(backend)), &[&[]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    server.kill();
+    let began = Instant::now();
+    let error = host.try_commit(done(&claims)).await.err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert!(error.to_string().contains(&server.uri()), "{error}");
+    assert!(std::error::Error::source(&error).is_some());
+    assert!(began.elapsed() >= Duration::from_millis(600) && began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn every_key_of_a_run_has_a_time_to_live_and_the_run_is_listed() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[], &[0], &[2]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    let reply = host.commit(done(&claims[..1])).await;
+    host.commit(vec![(reply.claims[0].token, Outcome::Failed(b"no"[..].into()))]).await;
+    host.commit(vec![(claims[1].token, Outcome::Retry(Duration::from_secs(9)))]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let keys = server.cli(&["KEYS", "cascade:run:*"]);
+    assert!(keys.lines().count() >= 10, "{keys}");
+    for key in keys.lines() {
+        let left: u64 = server.cli(&["TTL", key]).parse().unwrap_or(0);
+        assert!((3500..=3600).contains(&left), "{key}: {left}");
+    }
+    assert_eq!(server.cli(&["ZRANGE", "cascade:runs", "0", "-1"]), "run-1");
+}
+
+#[tokio::test]
+async fn a_wide_graph_is_lined_up_in_portions_and_worked_off() {
+    let server = Server::start();
+    let waits_for: Vec<&[u32]> =
+        std::iter::once(&[][..]).chain(std::iter::repeat_n(&[0_u32][..], 3500)).collect();
+    let mut bench = bench(&server.socket_uri(), &waits_for).await;
+    let mut host = bench.open().await;
+    host.slots = 500;
+    let mut seen = 0;
+    let mut batch = Vec::new();
+    loop {
+        let reply = host.commit(batch).await;
+        seen += reply.claims.len();
+        if reply.progress.open == 0 {
+            break;
+        }
+        batch = done(&reply.claims);
+        if batch.is_empty() {
+            host.ledger.changed(reply.version).await.unwrap();
+        }
+    }
+    assert_eq!(seen, 3501);
+}

@@ -1,0 +1,159 @@
+//! Where a server may be, and who may come in: sockets, users, encryption, and what is said of mistakes.
+//! That runs go on there as anywhere is in the conformance suite.
+
+use super::*;
+use crate::state::ErrorKind;
+use crate::state::conformance::Bench;
+use std::error::Error as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+mod socket {
+    use super::*;
+
+    struct Socket;
+
+    #[async_trait]
+    impl Harness for Socket {
+        async fn backend(&self) -> Arc<dyn Backend> {
+            let server = Server::start();
+            Arc::new(Owned { backend: at(&server.socket_uri()), server })
+        }
+    }
+
+    crate::state_conformance!(tokio::test, Socket);
+}
+
+/// A backend that is already there.
+struct There(std::sync::Mutex<Option<RedisBackend>>);
+
+impl There {
+    fn at(uri: &str) -> Self {
+        Self(std::sync::Mutex::new(Some(at(uri))))
+    }
+}
+
+#[async_trait]
+impl Harness for There {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        Arc::new(self.0.lock().unwrap().take().unwrap())
+    }
+}
+
+/// All that an error says.
+fn said(error: &Error) -> String {
+    let mut text = format!("{error} | {:?} | {}", error.help(), error.kind == ErrorKind::Refused);
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text} | {error} | {error:?}");
+        cause = error.source();
+    }
+    text
+}
+
+async fn works(uri: &str) {
+    let mut bench = Bench::new(&There::at(uri), &[&[], &[0]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    let next = host.done(&claims[0]).await;
+    assert_eq!(next.len(), 1);
+}
+
+async fn refused(uri: &str) -> (Error, Duration) {
+    let began = Instant::now();
+    let mut bench = Bench::new(&There::at(uri), &[&[]]).await;
+    let error = bench.ask().await.err().expect("this was to be refused");
+    (error, began.elapsed())
+}
+
+#[tokio::test]
+async fn a_user_with_its_password_works_and_others_are_refused_at_once() {
+    let server = Server::start();
+    server.cli(&[
+        "ACL",
+        "SETUSER",
+        "cascade",
+        "on",
+        ">s3cret",
+        "~cascade:*",
+        "+@all",
+        "-@dangerous",
+        "+info",
+    ]);
+    server.cli(&["ACL", "SETUSER", "narrow", "on", ">s3cret", "~cascade:*", "-@all", "+ping"]);
+    server.cli(&["ACL", "SETUSER", "default", "off"]);
+    let port = server.port();
+    works(&format!("redis://cascade:s3cret@127.0.0.1:{port}")).await;
+    for login in ["cascade:wr0ng@", "nobody:wr0ng@", "", "narrow:s3cret@"] {
+        let (error, took) = refused(&format!("redis://{login}127.0.0.1:{port}")).await;
+        assert_eq!(error.kind, ErrorKind::Refused, "{login}: {}", said(&error));
+        assert!(error.help().is_some(), "{login}: {}", said(&error));
+        assert!(took < Duration::from_secs(3), "{login}: {took:?}");
+        assert!(!said(&error).contains("wr0ng") && !said(&error).contains("s3cret"), "{}", said(&error));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_given_up_after_the_stated_time() {
+    let (error, took) = refused("redis://u:hunter2@127.0.0.1:1?connect-timeout=400ms").await;
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(3), "{took:?}");
+    assert!(said(&error).contains("refused") && !said(&error).contains("hunter2"), "{}", said(&error));
+}
+
+fn openssl(folder: &std::path::Path, args: &str) {
+    let output = Command::new("openssl").args(args.split(' ')).current_dir(folder).output();
+    let output = output.expect("install openssl: apt-get install openssl");
+    assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A folder with an authority, and a server's certificate by it.
+fn certificates() -> tempfile::TempDir {
+    let folder = tempfile::Builder::new().prefix("cascade-redis-").tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
+    openssl(path, "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt");
+    openssl(
+        path,
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=stranger -keyout x.key -out stranger.crt",
+    );
+    openssl(path, "req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr");
+    openssl(
+        path,
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt",
+    );
+    folder
+}
+
+#[tokio::test]
+async fn encrypted_connections_work_and_mistakes_are_named() {
+    let tls = super::super::server::free_port().to_string();
+    let server = Server::within(
+        certificates(),
+        &[
+            "--save",
+            "",
+            "--tls-port",
+            &tls,
+            "--tls-cert-file",
+            "{folder}/server.crt",
+            "--tls-key-file",
+            "{folder}/server.key",
+            "--tls-ca-cert-file",
+            "{folder}/ca.crt",
+            "--tls-auth-clients",
+            "no",
+        ],
+    );
+    let ca = server.folder().join("ca.crt").display().to_string();
+    let stranger = server.folder().join("stranger.crt").display().to_string();
+    works(&format!("rediss://127.0.0.1:{tls}?ca={ca}")).await;
+    for (uri, hint) in [
+        (format!("rediss://127.0.0.1:{tls}?ca={stranger}"), "authority"),
+        (format!("rediss://127.0.0.1:{tls}"), "authority"),
+        (format!("rediss://127.0.0.1:{}?ca={ca}&connect-timeout=1s", server.port()), "TLS"),
+    ] {
+        let (error, _) = refused(&uri).await;
+        assert!(error.help().is_some_and(|help| help.contains(hint)), "{uri}: {}", said(&error));
+    }
+}

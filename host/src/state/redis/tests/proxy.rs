@@ -1,0 +1,100 @@
+//! A connection that is cut when a commit is answered, at a byte of the test's choice.
+//! Everything else passes as it is.
+
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// Stands between a host and a server.
+pub(crate) struct Proxy {
+    port: u16,
+    cut: Arc<Mutex<Option<Cut>>>,
+    // Dropped with the proxy, and with it all connections.
+    _tasks: JoinSet<()>,
+}
+
+/// When to cut: before the answer of a commit has passed by more than some bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    pub(crate) commits: u32,
+    pub(crate) bytes: usize,
+}
+
+impl Proxy {
+    /// Listens before a server at a port.
+    pub(crate) async fn before(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let cut = Arc::new(Mutex::new(None));
+        let mut tasks = JoinSet::new();
+        let shared = Arc::clone(&cut);
+        tasks.spawn(async move {
+            let mut pairs = JoinSet::new();
+            loop {
+                let (host, _) = listener.accept().await.unwrap();
+                pairs.spawn(pass(host, port, Arc::clone(&shared)));
+            }
+        });
+        Self { port: own, cut, _tasks: tasks }
+    }
+
+    /// The URI that leads through here.
+    pub(crate) fn uri(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Cuts the answer of the first commit after as many others.
+    pub(crate) fn cut(&self, cut: Cut) {
+        *self.cut.lock().unwrap() = Some(cut);
+    }
+
+    /// Whether a cut is still to come.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.cut.lock().unwrap().is_some()
+    }
+}
+
+async fn pass(mut host: TcpStream, port: u16, cut: Arc<Mutex<Option<Cut>>>) {
+    let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else {
+        return;
+    };
+    let (mut up, mut down) = (vec![0; 65536], vec![0; 65536]);
+    let mut left = None;
+    loop {
+        tokio::select! {
+            read = host.read(&mut up) => {
+                let Ok(count @ 1..) = read else { return };
+                if is_commit(&up[..count]) {
+                    left = due(&cut);
+                }
+                if server.write_all(&up[..count]).await.is_err() { return }
+            }
+            read = server.read(&mut down) => {
+                let Ok(count @ 1..) = read else { return };
+                let passes = left.map_or(count, |left: usize| left.min(count));
+                if host.write_all(&down[..passes]).await.is_err() || left.is_some() { return }
+            }
+        }
+    }
+}
+
+fn is_commit(bytes: &[u8]) -> bool {
+    bytes.windows(8).any(|window| window == b"\r\ncommit")
+}
+
+fn due(cut: &Mutex<Option<Cut>>) -> Option<usize> {
+    let mut cut = cut.lock().unwrap();
+    match cut.as_mut() {
+        Some(Cut { commits: 0, bytes }) => {
+            let bytes = *bytes;
+            *cut = None;
+            Some(bytes)
+        }
+        Some(Cut { commits, .. }) => {
+            *commits -= 1;
+            None
+        }
+        None => None,
+    }
+}
