@@ -93,6 +93,10 @@ impl Server {
     }
 
     /// Starts the server again, with what its files hold.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not start, or is not installed; the message says what to install.
     #[expect(clippy::panic, reason = "a test without its server fails")]
     pub fn restart(&mut self) {
         self.kill();
@@ -117,6 +121,7 @@ impl Server {
     }
 
     /// Runs a command by the server's own client and gives what it prints.
+    #[expect(clippy::must_use_candidate, reason = "many commands are for what they do")]
     pub fn cli(&self, args: &[&str]) -> String {
         let socket = self.socket().display().to_string();
         let output = must(Command::new("redis-cli").args(["-s", &socket]).args(args).output());

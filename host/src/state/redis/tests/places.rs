@@ -127,7 +127,7 @@ fn certificates() -> tempfile::TempDir {
 
 #[tokio::test]
 async fn encrypted_connections_work_and_mistakes_are_named() {
-    let tls = super::super::server::free_port().to_string();
+    let tls = crate::state::redis::server::free_port().to_string();
     let server = Server::within(
         certificates(),
         &[
