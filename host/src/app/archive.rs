@@ -144,10 +144,9 @@ fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory {
 fn open(note: &Note, run: &RunSummary) -> TaskState {
     let is_alive = run.status == RunStatus::Running && run.hosts.contains(&note.host);
     match note.phase {
-        Phase::Ready | Phase::Running if is_alive => TaskState::Running,
         Phase::Retrying if run.status == RunStatus::Running && !run.hosts.is_empty() => TaskState::Retrying,
-        // The end will be there in a moment: notes and results take different ways.
-        Phase::Done | Phase::Cached if is_alive => TaskState::Running,
+        // An end that is told will be there in a moment: notes and results take different ways.
+        Phase::Ready | Phase::Running | Phase::Done | Phase::Cached if is_alive => TaskState::Running,
         Phase::Failed if note.failure.as_ref().is_none_or(|(class, _)| *class != FailureClass::Cancelled) => {
             TaskState::Open // an earlier session failed at it, and it is to run again
         }

@@ -188,7 +188,7 @@ mod tests {
             shape: Arc::new(Shape { tasks: vec![], classes: vec![vec![]], resources: vec![] }),
             mode: Mode::Resume,
             policy: FailurePolicy::Finish,
-            ttl: Duration::from_secs(60),
+            ttl: Duration::from_mins(1),
             host: host(),
             lease: Duration::from_secs(1),
             is_gone: |_| false,

@@ -89,17 +89,16 @@ impl RunsTable {
             let mut line = String::new();
             let first = format!("{head}{}  ", pad(run.word(), STATUS));
             hang(&mut line, &first, id + STATUS + 4, &harmless(&run.text(now)));
-            put_painted(&mut out, &line, head.len(), run.word(), run.ink(), style);
+            out.push_str(&painted((&line, head.len()), run.word(), run.ink(), style));
         }
         out
     }
 }
 
-/// Appends a laid out line whose `word` is marked where it begins: escape sequences have no width.
-pub(crate) fn put_painted(out: &mut String, line: &str, at: usize, word: &str, ink: Ink, style: Style) {
+/// A laid out line whose `word` is marked where it begins: escape sequences have no width.
+pub(crate) fn painted((line, at): (&str, usize), word: &str, ink: Ink, style: Style) -> String {
     let (before, after) = line.split_at_checked(at).unwrap_or((line, ""));
-    out.push_str(before);
-    out.push_str(&after.replacen(word, &style.paint(ink, word), 1));
+    format!("{before}{}", after.replacen(word, &style.paint(ink, word), 1))
 }
 
 impl RunRow {

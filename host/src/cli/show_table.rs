@@ -10,7 +10,7 @@ use crate::cli::columns::pad;
 use crate::cli::human::show_bytes;
 use crate::cli::human::took;
 use crate::cli::runs_table::RunRow;
-use crate::cli::runs_table::put_painted;
+use crate::cli::runs_table::painted;
 use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
@@ -88,7 +88,7 @@ impl ShowTable {
         let mut line = String::new();
         let head = format!("{}  ", self.run.id());
         hang(&mut line, &format!("{head}{}  ", self.run.word()), 2, &harmless(&self.run.text(now)));
-        put_painted(&mut out, &line, head.len(), self.run.word(), self.run.ink(), style);
+        out.push_str(&painted((&line, head.len()), self.run.word(), self.run.ink(), style));
         hang(&mut out, "", 2, &self.run.times());
         out.push('\n');
         let name = column(self.tasks.iter().map(|row| row.name.as_str()), WIDEST_NAME);
@@ -175,7 +175,7 @@ impl TaskRow {
         let head = format!("{}  ", pad(&self.name, name));
         let mut line = String::new();
         hang(&mut line, &format!("{head}{}  ", pad(self.state, STATE)), indent, &harmless(&self.details()));
-        put_painted(out, &line, head.len(), self.state, self.ink(), style);
+        out.push_str(&painted((&line, head.len()), self.state, self.ink(), style));
         let Some(failure) = &self.failure else {
             return;
         };

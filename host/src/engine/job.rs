@@ -59,7 +59,7 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
     let job = Job { ctx, task, claim: &claim };
     let (outcome, facts) = if claim.takeovers > MAX_TAKEOVERS {
         let message = format!("{} hosts in a row lost this task", claim.takeovers);
-        job.failed(FailureClass::Lost, message, None)
+        job.failed(FailureClass::Lost, &message, None)
     } else {
         match claim.stage {
             Stage::Expanded { items } => job.join(items).await?,
@@ -92,13 +92,13 @@ impl Job<'_> {
             let needs = match self.decide(&known) {
                 Ok(decision) => return self.act(decision).await,
                 Err(Stuck::Skip(reason)) => return Ok(skip(reason)),
-                Err(Stuck::Input(message)) => return Ok(self.failed(FailureClass::Input, message, None)),
+                Err(Stuck::Input(message)) => return Ok(self.failed(FailureClass::Input, &message, None)),
                 Err(Stuck::Needs(needs)) => needs,
             };
             let needs: HashSet<TaskIdx> = needs.into_iter().collect();
             let open: Vec<TaskIdx> = needs.iter().copied().filter(|task| known.contains_key(task)).collect();
             if let Some(unwanted) = open.iter().find(|task| !self.ctx.is_wanted(**task)) {
-                return Ok(self.failed(FailureClass::Input, self.unwanted(*unwanted), None));
+                return Ok(self.failed(FailureClass::Input, &self.unwanted(*unwanted), None));
             }
             if !open.is_empty() {
                 return Ok((Outcome::Await(open), Vec::new()));
@@ -217,7 +217,7 @@ impl Job<'_> {
         }
         match self.task.on_error {
             OnError::Value => finished(compose_case("err", &payload), usage),
-            OnError::Fail => self.failed(FailureClass::Error, message, Some(payload)),
+            OnError::Fail => self.failed(FailureClass::Error, &message, Some(payload)),
         }
     }
 
@@ -227,7 +227,8 @@ impl Job<'_> {
             Some(backtrace) => format!("{}\n{backtrace}", failure.message),
             None => failure.message,
         };
-        self.retry(failure.class, None, &message).unwrap_or_else(|| self.failed(failure.class, message, None))
+        self.retry(failure.class, None, &message)
+            .unwrap_or_else(|| self.failed(failure.class, &message, None))
     }
 
     fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
@@ -240,8 +241,8 @@ impl Job<'_> {
         Some((Outcome::Retry(delay), vec![fact]))
     }
 
-    fn failed(&self, class: FailureClass, message: String, error: Option<Bytes>) -> Verdict {
-        let message = self.ctx.recorder.hide(&message);
+    fn failed(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> Verdict {
+        let message = self.ctx.recorder.hide(message);
         let record = FailureRecord {
             class,
             message: message.clone(),
@@ -277,7 +278,7 @@ impl Job<'_> {
                 Entry::Open | Entry::Failed(_) => {
                     let item = node.item.unwrap_or_default();
                     let message = format!("the state has lost the result of element {item}");
-                    return Ok(self.failed(FailureClass::Lost, message, None));
+                    return Ok(self.failed(FailureClass::Lost, &message, None));
                 }
             }
         }
@@ -294,7 +295,7 @@ impl Job<'_> {
         };
         match list {
             Ok(list) => finished(list, invoke::Usage { duration, ..invoke::Usage::default() }),
-            Err(fault) => self.failed(FailureClass::Input, fault.to_string(), None),
+            Err(fault) => self.failed(FailureClass::Input, &fault.to_string(), None),
         }
     }
 
@@ -304,9 +305,9 @@ impl Job<'_> {
             // The backtrace was told with the element: here its first line is enough.
             Some(record) => {
                 let message = record.message.lines().next().unwrap_or_default();
-                self.failed(record.class, format!("element {item} failed: {message}"), None)
+                self.failed(record.class, &format!("element {item} failed: {message}"), None)
             }
-            None => self.failed(FailureClass::Error, format!("element {item} failed"), None),
+            None => self.failed(FailureClass::Error, &format!("element {item} failed"), None),
         }
     }
 

@@ -40,7 +40,7 @@ fn named(ty: &Type) -> String {
     if whole.chars().count() <= LONGEST {
         return format!("`{whole}`");
     }
-    let kind: String = whole.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+    let kind: String = whole.chars().take_while(char::is_ascii_alphanumeric).collect();
     format!("that `{kind}`")
 }
 

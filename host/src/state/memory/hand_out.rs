@@ -73,19 +73,9 @@ impl Machine {
                     split.cursor += 1;
                     task.skip_stored();
                 }
-                self.let_others_pass(at);
                 Some(NodeId { task: at, item: Some(item) })
             }
         }
-    }
-
-    /// Puts the elements of a task behind what else has their rank: a long list does not keep others waiting.
-    fn let_others_pass(&mut self, at: TaskIdx) {
-        let place = self.task_mut(at).and_then(|task| task.split.as_mut()?.place.take());
-        if let Some(place) = place {
-            self.queue.remove(place);
-        }
-        self.line_up_elements(at);
     }
 
     fn claim(&mut self, caller: &Caller<'_>, id: NodeId) -> Option<Claim> {

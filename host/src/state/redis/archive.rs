@@ -61,7 +61,7 @@ pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<V
         from = last + 1;
     }
     // The list hears of activity now and then only; the runs themselves know better.
-    found.sort_by(|one: &RunSummary, other| other.active.cmp(&one.active));
+    found.sort_by_key(|run: &RunSummary| std::cmp::Reverse(run.active));
     Ok(found)
 }
 

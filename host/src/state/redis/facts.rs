@@ -109,8 +109,7 @@ impl ServerFacts {
 
     fn forgets(&self, place: &str) -> Option<Notice> {
         match self.persistence {
-            Some(Persistence::AppendOnly) | None => None,
-            Some(Persistence::Snapshots) => None,
+            Some(Persistence::AppendOnly | Persistence::Snapshots) | None => None,
             Some(Persistence::None) => {
                 let message = format!(
                     "`{place}` keeps nothing on disk: a restart loses its runs. Set `appendonly yes` to keep them"

@@ -24,6 +24,73 @@ mod socket {
     crate::state_conformance!(tokio::test, Socket);
 }
 
+mod user {
+    use super::*;
+
+    struct User;
+
+    #[async_trait]
+    impl Harness for User {
+        async fn backend(&self) -> Arc<dyn Backend> {
+            let server = guarded();
+            let uri = format!("redis://cascade:s3cret@127.0.0.1:{}", server.port());
+            Arc::new(Owned { backend: at(&uri), server })
+        }
+    }
+
+    crate::state_conformance!(tokio::test, User);
+}
+
+mod encrypted {
+    use super::*;
+
+    struct Encrypted;
+
+    #[async_trait]
+    impl Harness for Encrypted {
+        async fn backend(&self) -> Arc<dyn Backend> {
+            let (server, tls) = encrypted();
+            let ca = server.folder().join("ca.crt").display().to_string();
+            Arc::new(Owned { backend: at(&format!("rediss://127.0.0.1:{tls}?ca={ca}")), server })
+        }
+    }
+
+    crate::state_conformance!(tokio::test, Encrypted);
+}
+
+/// A server that lets in a user who may do what a host does, and nobody who has not said who he is.
+fn guarded() -> Server {
+    let server = Server::start();
+    let rights = ["~cascade:*", "+@all", "-@dangerous", "+info"];
+    server.cli(&[&["ACL", "SETUSER", "cascade", "on", ">s3cret"][..], &rights].concat());
+    server.cli(&["ACL", "SETUSER", "narrow", "on", ">s3cret", "~cascade:*", "-@all", "+ping"]);
+    server.cli(&["ACL", "SETUSER", "default", "off"]);
+    server
+}
+
+/// A server with a port for encrypted connections, and that port.
+fn encrypted() -> (Server, String) {
+    let tls = crate::state::redis::server::free_port().to_string();
+    let server = Server::within(
+        certificates(),
+        &[
+            "--save",
+            "",
+            "--tls-port",
+            &tls,
+            "--tls-cert-file",
+            "{folder}/server.crt",
+            "--tls-key-file",
+            "{folder}/server.key",
+            "--tls-ca-cert-file",
+            "{folder}/ca.crt",
+            "--tls-auth-clients",
+            "no",
+        ],
+    );
+    (server, tls)
+}
+
 /// A backend that is already there.
 struct There(std::sync::Mutex<Option<RedisBackend>>);
 
@@ -68,20 +135,7 @@ async fn refused(uri: &str) -> (Error, Duration) {
 
 #[tokio::test]
 async fn a_user_with_its_password_works_and_others_are_refused_at_once() {
-    let server = Server::start();
-    server.cli(&[
-        "ACL",
-        "SETUSER",
-        "cascade",
-        "on",
-        ">s3cret",
-        "~cascade:*",
-        "+@all",
-        "-@dangerous",
-        "+info",
-    ]);
-    server.cli(&["ACL", "SETUSER", "narrow", "on", ">s3cret", "~cascade:*", "-@all", "+ping"]);
-    server.cli(&["ACL", "SETUSER", "default", "off"]);
+    let server = guarded();
     let port = server.port();
     works(&format!("redis://cascade:s3cret@127.0.0.1:{port}")).await;
     for login in ["cascade:wr0ng@", "nobody:wr0ng@", "", "narrow:s3cret@"] {
@@ -112,12 +166,18 @@ fn certificates() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("cascade-redis-").tempdir().unwrap();
     let path = folder.path();
     std::fs::write(path.join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
-    openssl(path, "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt");
     openssl(
         path,
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=stranger -keyout x.key -out stranger.crt",
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt",
     );
-    openssl(path, "req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr");
+    openssl(
+        path,
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=stranger -keyout x.key -out stranger.crt",
+    );
+    openssl(
+        path,
+        "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout server.key -out server.csr",
+    );
     openssl(
         path,
         "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt",
@@ -127,24 +187,7 @@ fn certificates() -> tempfile::TempDir {
 
 #[tokio::test]
 async fn encrypted_connections_work_and_mistakes_are_named() {
-    let tls = crate::state::redis::server::free_port().to_string();
-    let server = Server::within(
-        certificates(),
-        &[
-            "--save",
-            "",
-            "--tls-port",
-            &tls,
-            "--tls-cert-file",
-            "{folder}/server.crt",
-            "--tls-key-file",
-            "{folder}/server.key",
-            "--tls-ca-cert-file",
-            "{folder}/ca.crt",
-            "--tls-auth-clients",
-            "no",
-        ],
-    );
+    let (server, tls) = encrypted();
     let ca = server.folder().join("ca.crt").display().to_string();
     let stranger = server.folder().join("stranger.crt").display().to_string();
     works(&format!("rediss://127.0.0.1:{tls}?ca={ca}")).await;
