@@ -100,6 +100,23 @@ pub fn build_python() -> &'static Path {
     })
 }
 
+/// A Python with plain MessagePack and a Redis client, as any other program would have them.
+pub fn python_client() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let venv = guests().join("target/client");
+        let python = venv.join("bin/python");
+        if !venv.join("made").exists() {
+            run(Command::new("python3").args(["-m", "venv"]).arg(&venv), "apt-get install python3-venv");
+            let pip = venv.join("bin/pip");
+            let packages = ["install", "-q", "msgpack==1.2.4", "redis==8.1.0"];
+            run(Command::new(pip).args(packages), "give this machine access to PyPI");
+            std::fs::write(venv.join("made"), "").expect("the folder can be written");
+        }
+        python
+    })
+}
+
 /// Builds the guest in JavaScript and gives its component.
 pub fn build_javascript() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

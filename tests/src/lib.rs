@@ -7,7 +7,9 @@ mod project;
 mod proxy;
 mod server;
 
-pub use guests::{Toolchain, build_javascript, build_plugins, build_python, build_rust_guests, repository};
+pub use guests::{
+    Toolchain, build_javascript, build_plugins, build_python, build_rust_guests, python_client, repository,
+};
 pub use host::{Finished, Host, Running};
 pub use project::{Events, Project};
 pub use proxy::Proxy;

@@ -3,8 +3,9 @@
 
 use crate::component;
 use crate::guests::Guest;
-use cascade_host_tests::{Events, Finished, Host, Project, Redis};
+use cascade_host_tests::{Events, Finished, Host, Project, Redis, Toolchain, python_client};
 use serde_json::json;
+use std::process::Command;
 use std::time::Duration;
 
 /// A chain of two, a `for-each` over eight slow elements, and their sum.
@@ -72,6 +73,107 @@ fn results_are_messagepack_in_the_hash_that_other_programs_read() {
         assert!((86_000..=86_400).contains(&ttl), "{key} lives {ttl} s");
     }
     assert_eq!(server.command(&["ZRANGE", "cascade:runs", "0", "-1"]), "r1");
+}
+
+/// Prints every result of a run as JSON, with nothing but a Redis client and plain MessagePack.
+const READER: &str = r#"
+import json, sys, msgpack, redis
+server = redis.Redis(port=int(sys.argv[1]))
+results = server.hgetall("cascade:run:r1:results")
+plain = lambda value: list(value) if isinstance(value, bytes) else value
+print(json.dumps({name.decode(): msgpack.unpackb(value) for name, value in results.items()}, default=plain))
+"#;
+
+#[test]
+fn a_python_client_decodes_every_result_with_plain_messagepack() {
+    if Toolchain::Python.is_declined() {
+        return;
+    }
+    let server = Redis::start("");
+    let project = basic(
+        r#"
+        [tasks.person]
+        call = "g.echo-person"
+        args.value = { name = "Ada", age = 36, home = { x = 1, y = 2.5 }, tags = ["x"] }
+        [tasks.bytes]
+        call = "g.echo-bytes"
+        args.value = [0, 255]
+        [tasks.shapes]
+        call = "g.echo-shapes"
+        args.value = ["empty", { circle = 2 }]
+        [tasks.rights]
+        call = "g.echo-rights"
+        args.value = ["read"]
+        [tasks.each]
+        call = "g.double"
+        for-each.x = [1, 300]
+        args.x = { item = "x" }
+        [tasks.nothing]
+        call = "g.nothing"
+        "#,
+    );
+    run(&project, &server, &["--run-id", "r1"]).expect(0);
+    let python = Command::new(python_client()).args(["-c", READER, &server.port().to_string()]).output();
+    let python = python.expect("Python can be started");
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+    let shown: serde_json::Value = serde_json::from_slice(&python.stdout).expect("the script prints JSON");
+    let person = json!({ "name": "Ada", "age": 36, "home": { "x": 1.0, "y": 2.5 }, "tags": ["x"] });
+    let expected = json!({
+        "person": person, "bytes": [0, 255], "shapes": ["empty", { "circle": 2.0 }], "rights": ["read"],
+        "each": [2, 600], "each[0]": 2, "each[1]": 600, "nothing": null,
+    });
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn stored_runs_are_listed_shown_read_and_removed() {
+    let server = Redis::start("");
+    let project = basic(
+        "[tasks.say]\ncall = \"g.say\"\nargs.text = \"hello there\"\n[tasks.bad]\ncall = \"g.fails\"\nargs.kind = \"gone\"\n\
+         [tasks.next]\ncall = \"g.echo-string\"\nargs.value = { task = \"bad\" }\n",
+    );
+    run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
+    run(&project, &server, &["--run-id", "r2", "--target", "say"]).expect(0);
+    let uri = server.uri();
+    let ask = |words: &[&str]| {
+        let host = words[1..].iter().fold(Host::new([words[0]]), |host, word| host.args([*word]));
+        host.args(["--state", &uri]).run()
+    };
+    let runs = ask(&["runs", "--json"]).expect(0).json();
+    let ids: Vec<_> = runs["runs"].as_array().expect("runs").iter().map(|run| run["run"].clone()).collect();
+    assert_eq!(ids, ["r2", "r1"], "the newest first");
+
+    let shown = ask(&["show", "r1", "--json"]).expect(0).json();
+    assert_eq!(
+        (&shown["status"], &shown["done"], &shown["failed"], &shown["skipped"]),
+        (&json!("failed"), &json!(1), &json!(1), &json!(1))
+    );
+    let task = |name: &str| {
+        let tasks = shown["tasks"].as_array().expect("tasks");
+        tasks.iter().find(|task| task["name"] == name).cloned().unwrap_or_default()
+    };
+    assert_eq!((&task("say")["state"], &task("say")["attempts"]), (&json!("done"), &json!(1)));
+    assert!(task("say")["memory_bytes"].as_u64() > Some(0) && task("say")["host"].is_string());
+    assert!(task("bad").to_string().contains("gone"), "{shown}");
+    ask(&["show", "r1"]).expect(0);
+
+    let logs = ask(&["logs", "r1", "say"]).expect(0);
+    assert_eq!(logs.text(), "hello there\nhello there\n");
+    assert_eq!(ask(&["output", "r1", "say"]).expect(0).json(), json!("hello there"));
+    assert_eq!(ask(&["output", "r1"]).expect(0).json(), json!({ "say": "hello there" }));
+
+    ask(&["rm", "r1"]).expect(0);
+    for words in [
+        &["show", "r1"][..],
+        &["logs", "r1", "say"],
+        &["output", "r1"],
+        &["rm", "r1"],
+        &["logs", "r2", "nobody"],
+    ] {
+        ask(words).expect(4);
+    }
+    let left = server.command(&["KEYS", "cascade:run:r1:*"]);
+    assert!(left.is_empty(), "{left}");
 }
 
 #[test]
@@ -219,6 +321,34 @@ fn sockets_passwords_users_and_tls_are_ways_in() {
     let uri = format!("redis://:hunter2@127.0.0.1:{}", guarded.port());
     project.host().args(["--state", &uri]).run().expect(0);
     project.host().args(["--state", &guarded.uri()]).env("CASCADE_REDIS_PASSWORD", "hunter2").run().expect(0);
+    let folder = tempfile::tempdir().expect("a scratch folder can be made");
+    let certificate = ["-nodes", "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"];
+    let key = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-keyout",
+        "key",
+        "-out",
+        "crt",
+    ];
+    let made = Command::new("openssl").args(key).args(certificate).current_dir(folder.path()).output();
+    assert!(made.expect("install openssl: apt-get install openssl").status.success());
+    let (port, path) = (cascade_host_tests::free_port(), folder.path().display());
+    let _encrypted = Redis::start(&format!(
+        "tls-port {port}\ntls-cert-file {path}/crt\ntls-key-file {path}/key\ntls-ca-cert-file {path}/crt\ntls-auth-clients no"
+    ));
+    let uri = format!("rediss://127.0.0.1:{port}?ca={path}/crt");
+    project.host().args(["--state", &uri]).run().expect(0);
+    project
+        .host()
+        .args(["--state", &format!("rediss://127.0.0.1:{port}?connect-timeout=1s")])
+        .run()
+        .expect(3);
+
     let wrong = format!("redis://:wrong2@127.0.0.1:{}", guarded.port());
     let refused = project.host().args(["--state", &wrong]).run().expect(3);
     assert!(!refused.stderr.contains("wrong2"), "{}", refused.stderr);
