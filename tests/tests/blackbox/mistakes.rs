@@ -126,5 +126,6 @@ fn no_manifest_is_no_panic() {
     binary.run().expect(2).says(["UTF-8"]);
     let project = basic("[tasks.t]\ncall = \"g.args\"\n");
     project.host().args(["--run-id", "a:b"]).run().expect(2).says(["run id"]);
-    project.host().args(["--state", "redis://localhost"]).run().expect(2).says(["no Redis backend"]);
+    let cluster = ["--state", "redis+cluster://localhost"];
+    project.host().args(cluster).run().expect(2).says(["cluster"]);
 }

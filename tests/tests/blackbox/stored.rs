@@ -322,26 +322,21 @@ fn sockets_passwords_users_and_tls_are_ways_in() {
     project.host().args(["--state", &uri]).run().expect(0);
     project.host().args(["--state", &guarded.uri()]).env("CASCADE_REDIS_PASSWORD", "hunter2").run().expect(0);
     let folder = tempfile::tempdir().expect("a scratch folder can be made");
-    let certificate = ["-nodes", "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"];
-    let key = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-keyout",
-        "key",
-        "-out",
-        "crt",
-    ];
-    let made = Command::new("openssl").args(key).args(certificate).current_dir(folder.path()).output();
-    assert!(made.expect("install openssl: apt-get install openssl").status.success());
+    std::fs::write(folder.path().join("names"), "subjectAltName=IP:127.0.0.1")
+        .expect("a file can be written");
+    for words in [
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca",
+        "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout key -out csr",
+        "x509 -req -in csr -CA ca -CAkey ca.key -CAcreateserial -days 2 -extfile names -out crt",
+    ] {
+        let made = Command::new("openssl").args(words.split(' ')).current_dir(folder.path()).output();
+        assert!(made.expect("install openssl: apt-get install openssl").status.success(), "{words}");
+    }
     let (port, path) = (cascade_host_tests::free_port(), folder.path().display());
     let _encrypted = Redis::start(&format!(
-        "tls-port {port}\ntls-cert-file {path}/crt\ntls-key-file {path}/key\ntls-ca-cert-file {path}/crt\ntls-auth-clients no"
+        "tls-port {port}\ntls-cert-file {path}/crt\ntls-key-file {path}/key\ntls-ca-cert-file {path}/ca\ntls-auth-clients no"
     ));
-    let uri = format!("rediss://127.0.0.1:{port}?ca={path}/crt");
+    let uri = format!("rediss://127.0.0.1:{port}?ca={path}/ca");
     project.host().args(["--state", &uri]).run().expect(0);
     project
         .host()

@@ -10,6 +10,7 @@ use crate::state::redis::facts::granting;
 use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
 use crate::state::redis::link::Link;
+use crate::state::redis::link::NOT_ALLOWED;
 use crate::state::redis::link::Request;
 use crate::state::redis::link::Script;
 use crate::state::redis::link::digest;
@@ -68,7 +69,8 @@ pub(crate) async fn preflight(link: &Link) -> Result<Vec<Notice>, Error> {
     let place = link.uri().to_string();
     facts.judge(&place, &needed)?;
     let missing = missing(link).await.map_err(|error| match error.kind {
-        ErrorKind::Refused => error.hint(granting(&needed)),
+        // All else that is refused, as by certificates, has a help of its own.
+        ErrorKind::Refused if error.help() == Some(NOT_ALLOWED) => error.hint(granting(&needed)),
         _ => error, // it was lost, which no right would change
     })?;
     ServerFacts { missing, ..facts }.judge(&place, &needed)

@@ -13,3 +13,4 @@ pub(crate) use connection::{Line, Link};
 pub(crate) use patience::{Patience, Trials};
 pub(crate) use script::Script;
 pub(crate) use script::digest;
+pub(crate) use trouble::NOT_ALLOWED;

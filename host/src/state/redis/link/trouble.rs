@@ -32,6 +32,9 @@ pub(crate) struct Trouble {
     cause: Box<dyn StdError + Send + Sync>,
 }
 
+/// What helps a user who lacks rights; `preflight` knows the whole line and says it instead.
+pub(crate) const NOT_ALLOWED: &str = "Grant the user what is missing with `ACL SETUSER`.";
+
 /// Codes of the server, what is to be done, and what would help.
 const CODES: &[(&str, Remedy, Option<&str>)] = &[
     ("LOADING", Remedy::Wait, Some("Redis is loading its data; try again once it has finished.")),
@@ -55,7 +58,7 @@ const CODES: &[(&str, Remedy, Option<&str>)] = &[
     ("NOSCRIPT", Remedy::Load, None),
     ("NOAUTH", Remedy::Refuse, Some(PASSWORD)),
     ("WRONGPASS", Remedy::Refuse, Some(PASSWORD)),
-    ("NOPERM", Remedy::Refuse, Some("Grant the user what is missing with `ACL SETUSER`.")),
+    ("NOPERM", Remedy::Refuse, Some(NOT_ALLOWED)),
     (
         "WRONGTYPE",
         Remedy::Refuse,
