@@ -35,6 +35,20 @@ impl Raw {
         (store, function)
     }
 
+    /// Calls `noop` that many times, each time in a guest of its own.
+    pub(crate) fn noops(&self, count: u32) {
+        (0..count).for_each(|_| self.call::<(), ()>("noop", ()));
+    }
+
+    /// The same, shared out among threads.
+    pub(crate) fn noops_on(&self, threads: u32, count: u32) {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| self.noops(count / threads));
+            }
+        });
+    }
+
     /// Calls a function once, in a guest of its own.
     pub(crate) fn call<P, R>(&self, name: &str, params: P) -> R
     where

@@ -20,6 +20,7 @@ use crate::value::ValueFault;
 use crate::value::canonical;
 use crate::value::wire::Reader;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use wasmtime::Store;
@@ -41,7 +42,7 @@ impl Invoker for Sandbox {
         // Nobody closes the semaphore: without a permit, there is no pool to be in front of.
         let _permit = self.permits.acquire().await.ok();
         let begin = Instant::now();
-        let mut store = open(&prepared, &call)?;
+        let mut store = open(&prepared, &call, &args)?;
         let ended = timeout(call.timeout, run(&mut store, &prepared, &args)).await;
         let usage = Usage {
             duration: begin.elapsed(),
@@ -88,11 +89,11 @@ fn check_arg(ty: &Type, arg: &Bytes) -> Result<Bytes, ValueFault> {
 }
 
 /// A store with every bound of the call set.
-fn open(prepared: &Prepared, call: &Call) -> Result<Store<State>, Failure> {
+fn open(prepared: &Arc<Prepared>, call: &Call, args: &[Bytes]) -> Result<Store<State>, Failure> {
     let refuse = |error: wasmtime::Error| {
         failure::plain(FailureClass::Input, format!("a grant cannot be given: {error:#}"), Usage::default())
     };
-    let state = State::new(prepared, call).map_err(refuse)?;
+    let state = State::new(prepared, call, args).map_err(refuse)?;
     let mut store = Store::new(prepared.instance.engine(), state);
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_async_yield_and_update(1);
