@@ -14,8 +14,10 @@ use crate::model::FailureClass;
 use crate::model::TaskIdx;
 use crate::plan::Plan;
 use crate::state::Blocked;
+use crate::state::Certainty;
 use crate::state::Claim;
 use crate::state::Error;
+use crate::state::Loss;
 use crate::state::NodeId;
 use crate::state::Notice;
 use crate::state::Outcome;
@@ -25,7 +27,7 @@ use crate::state::Stage;
 use crate::state::Token;
 use crate::state::Verdict;
 use crate::state::Version;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -54,8 +56,8 @@ pub(crate) struct Host {
     running: HashMap<Token, Running>,
     tokens: HashMap<Id, Token>,
     batch: Vec<Settled>,
-    /// What the commit under way settles; held until its answer is there, however long that takes.
-    under_way: Vec<Token>,
+    /// Claims that were told to be lost and are given back, in case that nobody else has them.
+    given_up: HashSet<Token>,
     has_heard: bool,
 }
 
@@ -77,7 +79,7 @@ impl Host {
             running: HashMap::new(),
             tokens: HashMap::new(),
             batch: Vec::new(),
-            under_way: Vec::new(),
+            given_up: HashSet::new(),
             has_heard: true,
         }
     }
@@ -115,9 +117,8 @@ impl Host {
     pub(crate) fn commit(&mut self) -> Commit {
         self.has_heard = false;
         let batch = std::mem::take(&mut self.batch);
-        self.under_way = batch.iter().map(|settled| settled.claim.token).collect();
-        for token in &self.under_way {
-            self.dispatcher.released(*token);
+        for settled in &batch {
+            self.dispatcher.released(settled.claim.token);
         }
         let settlements = batch
             .iter()
@@ -134,7 +135,6 @@ impl Host {
     pub(crate) fn answered(&mut self, answer: Answer) -> Result<(), Error> {
         self.tell_notices();
         let Reply { verdicts, claims, blocked, progress, version } = answer.reply?;
-        self.under_way.clear();
         for (settled, verdict) in answer.batch.into_iter().zip(verdicts) {
             self.tell(settled, verdict);
         }
@@ -204,23 +204,24 @@ impl Host {
         }
     }
 
-    /// Holds what this host has for another lease, and stops what it has lost.
-    pub(crate) async fn renew(&mut self) -> Result<(), Error> {
-        let mut held = self.dispatcher.held();
-        held.extend(&self.under_way);
-        if held.is_empty() {
-            return Ok(());
-        }
-        for lost in self.ctx.ledger.renew(&held).await? {
-            self.dispatcher.released(lost);
-            // What is not running any more was settled meanwhile, or its commit will tell that it was lost.
-            if let Some(running) = self.running.remove(&lost) {
-                self.hears_news();
-                running.handle.abort();
-                self.record(&running.claim, Fact::TaskLeaseLost);
+    /// Stops the guest of a claim that is lost. One that may be lost is given back, for whoever is there to have it.
+    pub(crate) fn lost(&mut self, loss: Loss) {
+        // What is not running any more was settled meanwhile, or its commit will tell that it was lost.
+        let running = self.running.remove(&loss.token);
+        if let Some(Running { claim, handle, .. }) = running {
+            handle.abort();
+            self.record(&claim, Fact::TaskLeaseLost);
+            match loss.certainty {
+                Certainty::Taken => self.hears_news(),
+                Certainty::Unconfirmed => {
+                    self.given_up.insert(loss.token);
+                    self.batch.push(Settled { claim, outcome: Outcome::Release, facts: Vec::new() });
+                }
             }
         }
-        Ok(())
+        if loss.certainty == Certainty::Taken {
+            self.dispatcher.released(loss.token);
+        }
     }
 
     /// Stops what still runs, now that nobody waits for it: the run has ended without it, or its backend is lost.
@@ -231,7 +232,10 @@ impl Host {
         }
     }
 
-    fn tell(&self, settled: Settled, verdict: Verdict) {
+    fn tell(&mut self, settled: Settled, verdict: Verdict) {
+        if self.given_up.remove(&settled.claim.token) {
+            return; // that it was lost was told when its guest was stopped
+        }
         match verdict {
             Verdict::Committed | Verdict::Duplicate => {
                 for fact in settled.facts {

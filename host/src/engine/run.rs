@@ -19,9 +19,7 @@ use crate::state::Error;
 use crate::state::Ledger;
 use crate::state::Shape;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 /// How urgently this host was told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -63,8 +61,6 @@ pub struct Settings {
     pub stored: Vec<TaskIdx>,
     /// How many guests run at the same time.
     pub slots: u32,
-    /// How long a claim is held without being renewed.
-    pub lease: Duration,
     /// Seeds the jitter of retries.
     pub seed: u64,
 }
@@ -81,22 +77,21 @@ pub enum Ended {
 /// Works on a run until it has ended, or until this host is told to stop.
 ///
 /// Fails only if the state backend or the cache does; guests are stopped then, and nothing is lost that was committed.
-/// While an answer of the ledger is under way, what ends is collected for the next commit, leases are renewed, and
-/// guests are stopped if that is asked.
+/// While an answer of the ledger is under way, what ends is collected for the next commit, and guests are stopped if
+/// that is asked or if their claims are lost. The ledger keeps the claims.
 pub async fn run(engine: Engine, settings: Settings) -> Result<Ended, Error> {
-    let (slots, lease, stored) = (settings.slots, settings.lease, settings.stored.clone());
+    let (slots, stored) = (settings.slots, settings.stored.clone());
     let mut host = Host::new(context(engine, settings), slots);
     host.tell_stored(&stored);
-    let ended = work(&mut host, lease).await;
+    let ended = work(&mut host).await;
     host.close().await;
     ended
 }
 
-async fn work(host: &mut Host, lease: Duration) -> Result<Ended, Error> {
-    let mut renewal = tokio::time::interval((lease / 3).max(Duration::from_millis(1)));
-    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn work(host: &mut Host) -> Result<Ended, Error> {
     let mut interrupt = host.ctx.interrupt.clone();
     let ledger = Arc::clone(&host.ctx.ledger);
+    let mut losses = ledger.keep()?;
     let mut commit = None;
     let mut is_interruptible = true;
     loop {
@@ -113,9 +108,9 @@ async fn work(host: &mut Host, lease: Duration) -> Result<Ended, Error> {
             }
         }
         tokio::select! {
-            // After a pause of this process, leases are renewed before anything is claimed anew.
+            // What is lost is stopped before anything else is done.
             biased;
-            _ = renewal.tick() => host.renew().await?,
+            Some(loss) = losses.recv() => host.lost(loss),
             answer = answered(&mut commit) => {
                 commit = None;
                 host.answered(answer)?;

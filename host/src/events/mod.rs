@@ -3,8 +3,10 @@
 
 mod event;
 mod jsonl;
+mod reading;
 mod recorder;
 
 pub use event::{Event, Fact, FailureFact, Subject};
 pub use jsonl::{JsonLines, to_json_line};
+pub use reading::{Heard, from_json_line};
 pub use recorder::{Recorder, Sink};
