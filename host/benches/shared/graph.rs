@@ -34,7 +34,8 @@ pub(crate) struct Begun<'a> {
 impl Graph {
     /// The plan of a manifest whose only component is `guest`, with these exports.
     pub(crate) fn new(tasks: &str, interface: Interface) -> Self {
-        let text = format!("cascade = 1\nname = \"bench\"\n[components.guest]\npath = \"guest.wasm\"\n{tasks}");
+        let text =
+            format!("cascade = 1\nname = \"bench\"\n[components.guest]\npath = \"guest.wasm\"\n{tasks}");
         let source = Source { name: "bench.toml".into(), text: text.as_str().into() };
         let resolved = graph::resolve(manifest::parse(source.clone(), Path::new(".")));
         let plan = plan::compile(&resolved.graph, &[Some(interface)], resolved.faults);
@@ -50,7 +51,8 @@ impl Graph {
 
     /// `count` tasks that wait for nothing.
     pub(crate) fn independent(count: u32, interface: Interface) -> Self {
-        let tasks: String = (0..count).map(|task| format!("[tasks.t{task}]\ncall = \"guest.noop\"\n")).collect();
+        let tasks: String =
+            (0..count).map(|task| format!("[tasks.t{task}]\ncall = \"guest.noop\"\n")).collect();
         Self::new(&tasks, interface)
     }
 
@@ -89,7 +91,6 @@ impl Begun<'_> {
             epoch: self.opened.epoch,
             stored: self.opened.stored.clone(),
             slots,
-            lease: LEASE,
             seed: 1,
         };
         let since = Instant::now();

@@ -69,7 +69,8 @@ impl Desk {
     fn write_all(&self, (run, host): (&RunId, &str), mut out: impl Write) -> io::Result<()> {
         let (mut events, mut lines) = (Vec::new(), Vec::new());
         loop {
-            let waiting = self.has_news.wait_while(self.pile(), |pile| pile.events.is_empty() && !pile.is_closed);
+            let waiting =
+                self.has_news.wait_while(self.pile(), |pile| pile.events.is_empty() && !pile.is_closed);
             drop(waiting.unwrap_or_else(PoisonError::into_inner));
             let gathering = self.has_news.wait_timeout_while(self.pile(), GATHER, |pile| !pile.is_closed);
             let (mut pile, _) = gathering.unwrap_or_else(PoisonError::into_inner);
