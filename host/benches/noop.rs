@@ -14,7 +14,7 @@ use cascade_host::invoke::{Grants, Invoker};
 use cascade_host::plan::Interface;
 use cascade_host::sandbox::{Metering, Sandbox, Settings};
 use cascade_host::state::MemoryBackend;
-use shared::{Graph, Medians, Raw, compare_timed, component, run_chosen, timed};
+use shared::{Graph, Raw, RawWasi, compare_timed, component, run_chosen, timed};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -62,16 +62,21 @@ impl Host {
     }
 }
 
-fn report(case: &str, medians: Medians) {
-    println!("{case}, against the bare engine: {}", medians.each(TASKS));
+/// Prints how long `ours` takes against both bare engines: one with WASI, one with nothing.
+fn report(case: &str, threads: u32, calls: u32, mut ours: impl FnMut() -> Duration) {
+    let wasi = RawWasi::new(&component(), calls);
+    let medians = compare_timed(RUNS, &mut ours, || timed(|| wasi.noops_on(threads, TASKS)));
+    println!("{case}, against the bare engine with WASI: {}", medians.each(TASKS));
+    drop(wasi);
+    let bare = Raw::new(&component(), calls);
+    let medians = compare_timed(RUNS, &mut ours, || timed(|| bare.noops_on(threads, TASKS)));
+    println!("{case}, against the bare engine with nothing linked: {}", medians.each(TASKS));
 }
 
 fn on_one_thread() {
     let host = Host::new(Builder::new_current_thread().enable_all().build().expect("a runtime"), SLOTS);
-    let raw = Raw::new(&component(), SLOTS);
     for slots in [1, SLOTS] {
-        let medians = compare_timed(RUNS, || host.run(slots), || timed(|| raw.noops(TASKS)));
-        report(&format!("no-op task, one thread, {slots} at a time"), medians);
+        report(&format!("no-op task, one thread, {slots} at a time"), 1, SLOTS, || host.run(slots));
     }
 }
 
@@ -80,16 +85,12 @@ fn on_all_cores() {
     let threads = u32::try_from(cores).expect("a machine has fewer cores");
     let runtime = Builder::new_multi_thread().worker_threads(cores).enable_all().build().expect("a runtime");
     let host = Host::new(runtime, threads);
-    let raw = Raw::new(&component(), threads);
-    let medians = compare_timed(RUNS, || host.run(threads), || timed(|| raw.noops_on(threads, TASKS)));
-    report(&format!("no-op task, {cores} threads"), medians);
+    report(&format!("no-op task, {cores} threads"), threads, threads, || host.run(threads));
 }
 
 fn in_the_sandbox_alone() {
     let sandbox = shared::Host::new(component(), SLOTS);
-    let raw = Raw::new(&component(), SLOTS);
-    let medians = compare_timed(RUNS, || timed(|| calls(&sandbox, TASKS)), || timed(|| raw.noops(TASKS)));
-    report("no-op call, the sandbox alone", medians);
+    report("no-op call, the sandbox alone", 1, SLOTS, || timed(|| calls(&sandbox, TASKS)));
 }
 
 fn main() {

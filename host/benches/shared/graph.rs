@@ -79,7 +79,7 @@ impl Begun<'_> {
     /// acknowledgement. Events are written to a file, as `--events` does.
     pub(crate) async fn run(self, invoker: Arc<dyn Invoker>, slots: u32) -> Duration {
         let events = tempfile::tempfile().expect("a file can be made");
-        let sink = JsonLines::new(self.graph.run.clone(), "bench-1", events, |error| panic!("{error}"));
+        let sink = JsonLines::new(&self.graph.run, "bench-1", events, |error| panic!("{error}"));
         let recorder = Recorder::new(Arc::new(SystemClock), vec![Arc::new(sink)]);
         let (_stop, interrupt) = watch::channel(Interrupt::None);
         let engine = Engine { invoker, cache: None, recorder, interrupt };

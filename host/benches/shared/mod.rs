@@ -15,4 +15,4 @@ pub(crate) use graph::{Begun, Graph};
 pub(crate) use guest::component;
 pub(crate) use host::Host;
 pub(crate) use ratio::{Medians, compare, compare_timed, timed};
-pub(crate) use raw::Raw;
+pub(crate) use raw::{Raw, RawWasi};

@@ -3,7 +3,7 @@
 
 use crate::events::Event;
 use crate::events::Sink;
-use crate::events::event::Line;
+use crate::events::line::Lines;
 use crate::model::RunId;
 use std::io;
 use std::io::Write;
@@ -38,15 +38,15 @@ impl JsonLines {
     /// Writes to `out` until dropped; dropping waits for the last line. `failed` hears of it if `out` cannot be
     /// written, once; nothing more is written then.
     pub fn new(
-        run: RunId,
+        run: &RunId,
         host: &str,
         out: impl Write + Send + 'static,
         failed: impl FnOnce(io::Error) + Send + 'static,
     ) -> Self {
         let desk = Arc::<Desk>::default();
-        let (read, host) = (Arc::clone(&desk), host.to_owned());
+        let (read, form) = (Arc::clone(&desk), Lines::new(run, host));
         let writer = std::thread::spawn(move || {
-            if let Err(error) = read.write_all((&run, &host), out) {
+            if let Err(error) = read.write_all(form, out) {
                 read.close();
                 failed(error);
             }
@@ -66,7 +66,7 @@ impl Desk {
     }
 
     /// Writes what comes until the desk is closed and empty.
-    fn write_all(&self, (run, host): (&RunId, &str), mut out: impl Write) -> io::Result<()> {
+    fn write_all(&self, mut form: Lines, mut out: impl Write) -> io::Result<()> {
         let (mut events, mut lines) = (Vec::new(), Vec::new());
         loop {
             let waiting =
@@ -80,7 +80,7 @@ impl Desk {
             std::mem::swap(&mut pile.events, &mut events);
             drop(pile);
             for event in events.drain(..) {
-                put_json_line(&mut lines, (run, host), &event);
+                form.put(&mut lines, &event);
             }
             out.write_all(&lines)?;
             out.flush()?;
@@ -116,14 +116,8 @@ impl Drop for JsonLines {
 #[must_use]
 pub fn to_json_line(run: &RunId, host: &str, event: &Event) -> Vec<u8> {
     let mut line = Vec::new();
-    put_json_line(&mut line, (run, host), event);
+    Lines::new(run, host).put(&mut line, event);
     line
-}
-
-fn put_json_line(lines: &mut Vec<u8>, (run, host): (&RunId, &str), event: &Event) {
-    // No fact has what JSON cannot say, and a vector takes everything.
-    drop(serde_json::to_writer(&mut *lines, &Line::new(run, host, event)));
-    lines.push(b'\n');
 }
 
 #[cfg(test)]
@@ -157,7 +151,7 @@ mod tests {
     #[test]
     fn dropping_waits_for_the_last_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let sink = JsonLines::new(RunId::new("r1").unwrap(), "h1", file.reopen().unwrap(), |error| {
+        let sink = JsonLines::new(&RunId::new("r1").unwrap(), "h1", file.reopen().unwrap(), |error| {
             panic!("{error}")
         });
         for _ in 0..1000 {
@@ -176,7 +170,7 @@ mod tests {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let (told, hear) = std::sync::mpsc::channel();
         let failed = move |error: io::Error| told.send(error.kind()).unwrap();
-        let sink = JsonLines::new(RunId::new("r1").unwrap(), "h1", full, failed);
+        let sink = JsonLines::new(&RunId::new("r1").unwrap(), "h1", full, failed);
         for _ in 0..3 {
             sink.record(&Event {
                 at: Timestamp::from_millis(0),

@@ -2,6 +2,7 @@
 //! How a fact looks to a person is for the command line; who decides what happens is the engine.
 
 mod event;
+mod line;
 mod jsonl;
 mod reading;
 mod recorder;
