@@ -1,10 +1,10 @@
 //! The guest in the bare engine: wasmtime's typed calls, with the engine's settings of the sandbox and nothing else.
 //! The sandbox is in `host`.
 
-use cascade_host::sandbox::engine_config;
-use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower, TypedFunc};
 use crate::shared::Host;
+use cascade_host::sandbox::engine_config;
 use wasmtime::component::ResourceTable;
+use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower, TypedFunc};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 

@@ -5,14 +5,12 @@ use crate::cli::progress::Meter;
 use crate::cli::progress::Shown;
 use crate::events::Event;
 use crate::events::Fact;
+use crate::events::Taken;
+use crate::events::Tray;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
-use std::sync::mpsc::RecvTimeoutError;
-use std::sync::mpsc::Sender;
-use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 /// Most bytes of guests' output that wait for a slow terminal: a guest that writes without end shall not fill memory.
@@ -23,7 +21,7 @@ const BATCH: usize = 1024;
 
 /// Takes lines and facts from many threads and never lets them wait.
 pub(crate) struct Screen {
-    sender: Option<Sender<Message>>,
+    tray: Arc<Tray<Message>>,
     waiting: Arc<Waiting>,
     writer: Option<JoinHandle<()>>,
 }
@@ -62,11 +60,12 @@ enum Message {
 impl Screen {
     /// Writes to `out` until dropped; dropping waits for the last line.
     pub(crate) fn new(shown: Shown, out: impl Write + Send + 'static) -> Self {
-        let (sender, receiver) = channel();
+        let tray = Arc::<Tray<Message>>::default();
+        let messages = Arc::clone(&tray);
         let waiting = Arc::new(Waiting::default());
         let page = Page { meter: Meter::new(shown), waiting: Arc::clone(&waiting), out };
-        let writer = std::thread::spawn(move || page.write_all(&receiver));
-        Self { sender: Some(sender), waiting, writer: Some(writer) }
+        let writer = std::thread::spawn(move || page.write_all(&messages));
+        Self { tray, waiting, writer: Some(writer) }
     }
 
     /// Writes whole lines.
@@ -77,27 +76,20 @@ impl Screen {
             self.waiting.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        self.send(Message::Text(text));
+        self.tray.put(Message::Text(text));
     }
 
     /// Tells the progress what happened.
     pub(crate) fn follow(&self, event: &Event) {
         if Weight::of(event) == Weight::Fact {
-            self.send(Message::Follow(Box::new(event.clone())));
-        }
-    }
-
-    fn send(&self, message: Message) {
-        if let Some(sender) = &self.sender {
-            // The writer outlives every sender: it goes only when there is none.
-            drop(sender.send(message));
+            self.tray.put(Message::Follow(Box::new(event.clone())));
         }
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        drop(self.sender.take());
+        self.tray.close();
         if let Some(writer) = self.writer.take() {
             drop(writer.join());
         }
@@ -112,18 +104,24 @@ struct Page<W> {
 }
 
 impl<W: Write> Page<W> {
-    fn write_all(mut self, messages: &Receiver<Message>) {
+    fn write_all(mut self, tray: &Tray<Message>) {
+        let mut messages = Vec::new();
         loop {
-            let mut text = Vec::new();
-            match messages.recv_timeout(self.meter.pace()) {
-                Ok(first) => {
-                    self.take(first, &mut text);
-                    messages.try_iter().take(BATCH).for_each(|message| self.take(message, &mut text));
+            match tray.take(&mut messages, self.meter.pace()) {
+                Taken::Things => {
+                    let mut messages = messages.drain(..);
+                    while !messages.as_slice().is_empty() {
+                        let mut text = Vec::new();
+                        messages.by_ref().take(BATCH).for_each(|message| self.take(message, &mut text));
+                        self.write(&text);
+                    }
                 }
-                Err(RecvTimeoutError::Timeout) => text.extend(self.meter.idle().unwrap_or_default().bytes()),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Taken::Nothing => {
+                    let text = self.meter.idle().unwrap_or_default();
+                    self.write(text.as_bytes());
+                }
+                Taken::Closed => return,
             }
-            self.write(&text);
         }
     }
 
@@ -166,6 +164,7 @@ pub(crate) mod tests {
     use crate::model::RunStatus;
     use std::io;
     use std::sync::Mutex;
+    use std::sync::mpsc::Receiver;
     use std::sync::mpsc::SyncSender;
     use std::sync::mpsc::sync_channel;
 

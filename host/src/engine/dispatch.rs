@@ -11,7 +11,7 @@ use crate::state::Stage;
 use crate::state::Stop;
 use crate::state::Token;
 use crate::state::Want;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// What this host holds and has free.
@@ -19,7 +19,7 @@ pub(crate) struct Dispatcher {
     shape: Arc<Shape>,
     slots: u32,
     free: Vec<u32>,
-    held: HashMap<Token, Held>,
+    held: FxHashMap<Token, Held>,
     running: u32,
     interrupt: Interrupt,
     progress: Option<Progress>,
@@ -50,7 +50,7 @@ impl Dispatcher {
             shape,
             slots,
             free,
-            held: HashMap::new(),
+            held: FxHashMap::default(),
             running: 0,
             interrupt: Interrupt::None,
             progress: None,

@@ -20,7 +20,8 @@ use crate::state::Stage;
 use crate::state::Token;
 use crate::state::Verdict;
 use crate::state::Version;
-use std::collections::{HashMap, HashSet, VecDeque};
+use rustc_hash::FxHashMap;
+use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::task::{AbortHandle, Id};
@@ -39,7 +40,7 @@ pub(crate) struct Host {
     ctx: Arc<Context>,
     dispatcher: Dispatcher,
     /// What was claimed and is neither settled nor lost.
-    running: HashMap<Token, Running>,
+    running: FxHashMap<Token, Running>,
     /// Those of them that no job has begun with.
     waiting: VecDeque<Token>,
     batch: Vec<Settled>,
@@ -65,7 +66,7 @@ impl Host {
         Self {
             dispatcher: Dispatcher::new(Arc::clone(&ctx.shape), slots),
             ctx,
-            running: HashMap::new(),
+            running: FxHashMap::default(),
             waiting: VecDeque::new(),
             batch: Vec::new(),
             given_up: HashSet::new(),

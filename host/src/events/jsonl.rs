@@ -4,34 +4,25 @@
 use crate::events::Event;
 use crate::events::Sink;
 use crate::events::line::Lines;
+use crate::events::tray::Taken;
+use crate::events::tray::Tray;
 use crate::model::RunId;
 use std::io;
 use std::io::Write;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long the writer lets events gather before it writes them: waking it costs whoever records one more than all else.
-const GATHER: Duration = Duration::from_millis(2);
+/// How long the writer sleeps when nothing comes; what comes wakes it.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+/// Most events that are written at once: whole lines, as many as do not take much memory.
+const BATCH: usize = 1024;
 
 /// Writes events to a file from a thread of its own, so that nobody waits for a disk.
 pub struct JsonLines {
-    desk: Arc<Desk>,
+    tray: Arc<Tray<Event>>,
     writer: Option<JoinHandle<()>>,
-}
-
-/// Where events lie until they are written.
-#[derive(Default)]
-struct Desk {
-    // A mutex because events come from many threads; each section is a push or an exchange of vectors.
-    pile: Mutex<Pile>,
-    has_news: Condvar,
-}
-
-#[derive(Default)]
-struct Pile {
-    events: Vec<Event>,
-    is_closed: bool,
 }
 
 impl JsonLines {
@@ -43,72 +34,49 @@ impl JsonLines {
         out: impl Write + Send + 'static,
         failed: impl FnOnce(io::Error) + Send + 'static,
     ) -> Self {
-        let desk = Arc::<Desk>::default();
-        let (read, form) = (Arc::clone(&desk), Lines::new(run, host));
+        let tray = Arc::<Tray<Event>>::default();
+        let (events, form) = (Arc::clone(&tray), Lines::new(run, host));
         let writer = std::thread::spawn(move || {
-            if let Err(error) = read.write_all(form, out) {
-                read.close();
+            if let Err(error) = write_all(&events, form, out) {
+                events.close();
                 failed(error);
             }
         });
-        Self { desk, writer: Some(writer) }
-    }
-}
-
-impl Desk {
-    fn pile(&self) -> MutexGuard<'_, Pile> {
-        self.pile.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self) {
-        self.pile().is_closed = true;
-        self.has_news.notify_one();
-    }
-
-    /// Writes what comes until the desk is closed and empty.
-    fn write_all(&self, mut form: Lines, mut out: impl Write) -> io::Result<()> {
-        let (mut events, mut lines) = (Vec::new(), Vec::new());
-        loop {
-            let waiting =
-                self.has_news.wait_while(self.pile(), |pile| pile.events.is_empty() && !pile.is_closed);
-            drop(waiting.unwrap_or_else(PoisonError::into_inner));
-            let gathering = self.has_news.wait_timeout_while(self.pile(), GATHER, |pile| !pile.is_closed);
-            let (mut pile, _) = gathering.unwrap_or_else(PoisonError::into_inner);
-            if pile.events.is_empty() {
-                return Ok(());
-            }
-            std::mem::swap(&mut pile.events, &mut events);
-            drop(pile);
-            for event in events.drain(..) {
-                form.put(&mut lines, &event);
-            }
-            out.write_all(&lines)?;
-            out.flush()?;
-            lines.clear();
-        }
+        Self { tray, writer: Some(writer) }
     }
 }
 
 impl Sink for JsonLines {
     fn record(&self, event: &Event) {
-        let mut pile = self.desk.pile();
-        if pile.is_closed {
-            return; // the file is broken, which was told
-        }
-        pile.events.push(event.clone());
-        if pile.events.len() == 1 {
-            drop(pile);
-            self.desk.has_news.notify_one();
-        }
+        self.tray.put(event.clone());
     }
 }
 
 impl Drop for JsonLines {
     fn drop(&mut self) {
-        self.desk.close();
+        self.tray.close();
         if let Some(writer) = self.writer.take() {
             drop(writer.join());
         }
+    }
+}
+
+/// Writes what comes until nothing more will.
+fn write_all(tray: &Tray<Event>, mut form: Lines, mut out: impl Write) -> io::Result<()> {
+    let (mut events, mut lines) = (Vec::new(), Vec::new());
+    loop {
+        match tray.take(&mut events, PATIENCE) {
+            Taken::Things => {}
+            Taken::Nothing => continue,
+            Taken::Closed => return Ok(()),
+        }
+        for batch in events.chunks(BATCH) {
+            batch.iter().for_each(|event| form.put(&mut lines, event));
+            out.write_all(&lines)?;
+            lines.clear();
+        }
+        events.clear();
+        out.flush()?;
     }
 }
 

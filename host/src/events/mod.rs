@@ -3,6 +3,7 @@
 
 mod event;
 mod line;
+mod tray;
 mod jsonl;
 mod reading;
 mod recorder;
@@ -11,3 +12,4 @@ pub use event::{Event, Fact, FailureFact, Subject};
 pub use jsonl::{JsonLines, to_json_line};
 pub use reading::{Heard, from_json_line};
 pub use recorder::{Recorder, Sink};
+pub use tray::{Taken, Tray};

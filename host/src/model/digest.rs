@@ -3,6 +3,11 @@
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use std::io;
+use std::io::Read;
+
+/// How much is read at once of what is not held in memory.
+const BUFFER: usize = 64 << 10;
 
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +23,20 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that a reader has, which is not held in memory.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
+        let mut sha = Sha256::new();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(Self(sha.finalize().into())),
+                Ok(len) => sha.update(buffer.get(..len).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Reads 64 hexadecimal digits, in either case.

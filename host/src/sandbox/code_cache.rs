@@ -71,11 +71,10 @@ impl CodeCache {
         let (code, seal) = self.paths(runtime, digest);
         let kept = fs::read(&seal).ok()?;
         // Every byte is read before any is executed: a damaged file is compiled again.
-        let bytes = fs::read(&code).ok()?;
-        if *self.seal(&code, &bytes).as_bytes() != *kept {
+        let digest = Digest::of_reader(fs::File::open(&code).ok()?).ok()?;
+        if *self.seal(&code, &digest).as_bytes() != *kept {
             return None;
         }
-        drop(bytes);
         trusted::deserialize(&runtime.engine, &trusted::Verified::vouch(&code)).ok()
     }
 
@@ -83,7 +82,7 @@ impl CodeCache {
     pub(crate) fn put(&self, runtime: &Runtime, digest: &Digest, component: &Component) {
         let (code, seal) = self.paths(runtime, digest);
         if let Ok(bytes) = component.serialize() {
-            let sealed = self.seal(&code, &bytes);
+            let sealed = self.seal(&code, &Digest::of(&bytes));
             drop(self.replace(&code, &bytes).and_then(|()| self.replace(&seal, sealed.as_bytes())));
         }
     }
@@ -97,10 +96,10 @@ impl CodeCache {
     }
 
     /// Only who knows the secret can make it. The name is in it, so that no code passes for that of another component.
-    fn seal(&self, code: &Path, bytes: &[u8]) -> Digest {
+    fn seal(&self, code: &Path, digest: &Digest) -> Digest {
         let name = code.file_name().unwrap_or_default();
         let mut seal = Digester::new("cascade code 1");
-        seal.field(&self.secret).field(name.as_encoded_bytes()).digest(&Digest::of(bytes));
+        seal.field(&self.secret).field(name.as_encoded_bytes()).digest(digest);
         seal.finish()
     }
 

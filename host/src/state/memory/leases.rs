@@ -6,7 +6,8 @@ use crate::state::NodeId;
 use crate::state::Stage;
 use crate::state::Token;
 use crate::state::Verdict;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 /// A claim that is neither settled nor lost.
@@ -27,7 +28,7 @@ pub(crate) struct Held {
 /// All claims of a run. Tokens are numbers that are handed out one after the other.
 #[derive(Debug)]
 pub(crate) struct Leases {
-    held: HashMap<Token, Held>,
+    held: FxHashMap<Token, Held>,
     ends: BTreeSet<(Duration, Token)>,
     first: u64,
     next: u64,
@@ -41,7 +42,7 @@ impl Leases {
     /// No claims; tokens begin at `first`, and smaller ones are of an earlier life of the run.
     pub(crate) fn new(first: u64) -> Self {
         Self {
-            held: HashMap::new(),
+            held: FxHashMap::default(),
             ends: BTreeSet::new(),
             first,
             next: first,
