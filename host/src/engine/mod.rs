@@ -6,6 +6,7 @@ mod host;
 mod dispatch;
 mod context;
 mod job;
+mod flight;
 mod resolve;
 mod skipping;
 mod demand;

@@ -6,11 +6,13 @@ use crate::engine::context::Context;
 use crate::engine::context::Shared;
 use crate::engine::digests::Digests;
 use crate::engine::dispatch::Next;
+use crate::engine::flight::Flights;
 use crate::engine::host::Answer;
 use crate::engine::host::Commit;
 use crate::engine::host::Host;
 use crate::events::Recorder;
 use crate::invoke::Invoker;
+use crate::model::Random;
 use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::model::TaskIdx;
@@ -18,7 +20,9 @@ use crate::plan::Bound;
 use crate::state::Error;
 use crate::state::Ledger;
 use crate::state::Shape;
+use crate::state::Token;
 use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 /// How urgently this host was told to stop.
@@ -81,14 +85,15 @@ pub enum Ended {
 /// that is asked or if their claims are lost. The ledger keeps the claims.
 pub async fn run(engine: Engine, settings: Settings) -> Result<Ended, Error> {
     let (slots, stored) = (settings.slots, settings.stored.clone());
-    let mut host = Host::new(context(engine, settings), slots);
+    let (park, mut parked) = unbounded_channel();
+    let mut host = Host::new(context(engine, settings, park), slots);
     host.tell_stored(&stored);
-    let ended = work(&mut host).await;
+    let ended = work(&mut host, &mut parked).await;
     host.close().await;
     ended
 }
 
-async fn work(host: &mut Host) -> Result<Ended, Error> {
+async fn work(host: &mut Host, parked: &mut UnboundedReceiver<Token>) -> Result<Ended, Error> {
     let mut interrupt = host.ctx.interrupt.clone();
     let ledger = Arc::clone(&host.ctx.ledger);
     let mut losses = ledger.keep()?;
@@ -111,6 +116,7 @@ async fn work(host: &mut Host) -> Result<Ended, Error> {
             // What is lost is stopped before anything else is done.
             biased;
             Some(loss) = losses.recv() => host.lost(loss),
+            Some(token) = parked.recv() => host.parked(token),
             answer = answered(&mut commit) => {
                 commit = None;
                 host.answered(answer)?;
@@ -142,7 +148,7 @@ async fn answered(commit: &mut Option<Commit>) -> Answer {
     }
 }
 
-fn context(engine: Engine, settings: Settings) -> Context {
+fn context(engine: Engine, settings: Settings, parked: UnboundedSender<Token>) -> Context {
     Context {
         run: settings.run,
         bound: settings.bound,
@@ -154,6 +160,8 @@ fn context(engine: Engine, settings: Settings) -> Context {
         interrupt: engine.interrupt,
         epoch: settings.epoch,
         digests: Digests::default(),
+        flights: Flights::new(Random::from_system().next_u64()),
+        parked,
         shared: Shared::new(settings.seed),
     }
 }
