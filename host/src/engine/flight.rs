@@ -147,7 +147,7 @@ impl Flight<'_> {
         match &returned {
             Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), .. }) => flight.land(value).await?,
             Ok(invoke::Returned { outcome: invoke::Outcome::Error(_), .. }) | Err(_) => {
-                flight.give_up().await?
+                flight.give_up().await?;
             }
         }
         Ok(returned)
