@@ -57,6 +57,11 @@ impl Project {
         Host::new(["run", "manifest.toml", "--events", "events.jsonl"]).within(self.folder.path())
     }
 
+    /// Another host on this manifest, with its events written to another file.
+    pub fn other_host(&self, events: &str) -> Host {
+        Host::new(["run", "manifest.toml", "--events", events]).within(self.folder.path())
+    }
+
     /// Another command on this manifest.
     pub fn command(&self, command: &str) -> Host {
         Host::new([command, "manifest.toml"]).within(self.folder.path())
@@ -70,13 +75,24 @@ impl Project {
     /// What the last run told.
     #[track_caller]
     pub fn events(&self) -> Events {
-        let text =
-            std::fs::read_to_string(self.folder.path().join("events.jsonl")).expect("the run wrote events");
-        Events(text.lines().map(|line| serde_json::from_str(line).expect("an event is JSON")).collect())
+        self.events_in("events.jsonl")
+    }
+
+    /// What a host told in another file.
+    #[track_caller]
+    pub fn events_in(&self, name: &str) -> Events {
+        let text = std::fs::read_to_string(self.folder.path().join(name)).expect("the run wrote events");
+        Events::read(&text)
     }
 }
 
 impl Events {
+    /// Reads lines of events.
+    #[track_caller]
+    pub fn read(text: &str) -> Self {
+        Self(text.lines().map(|line| serde_json::from_str(line).expect("an event is JSON")).collect())
+    }
+
     /// The events of a kind, in order.
     pub fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.0.iter().filter(move |event| event["event"] == kind)

@@ -124,18 +124,15 @@ pub enum Cancelled {
 /// Cancels a run. One that has ended otherwise is refused.
 pub async fn cancel_run(backend: &dyn Backend, run: &RunId) -> Result<Cancelled, Error> {
     let gone = |error| no_run(run, error);
+    // Hosts stop faster than they can be asked for afterwards.
+    let hosts = backend.run(run).await.map_err(gone)?.hosts;
     match backend.cancel(run).await.map_err(gone)? {
-        RunStatus::Running => {}
-        RunStatus::Cancelled => return Ok(Cancelled::Before),
+        RunStatus::Running if hosts.is_empty() => Ok(Cancelled::Ended),
+        RunStatus::Running => Ok(Cancelled::Stopping(hosts)),
+        RunStatus::Cancelled => Ok(Cancelled::Before),
         status @ (RunStatus::Succeeded | RunStatus::Failed) => {
             let refusal = Refusal::new(format!("run `{run}` has ended already: it has {status}"));
-            return Err(refusal.help("there is nothing to cancel; `rm` removes it").into());
+            Err(refusal.help("there is nothing to cancel; `rm` removes it").into())
         }
-    }
-    let summary = backend.run(run).await.map_err(gone)?;
-    if summary.status == RunStatus::Running {
-        Ok(Cancelled::Stopping(summary.hosts))
-    } else {
-        Ok(Cancelled::Ended)
     }
 }

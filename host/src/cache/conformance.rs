@@ -2,7 +2,9 @@
 //! Making a cache is for its [`Harness`]; `cache_conformance!` turns the cases into tests.
 
 use crate::cache::Cache;
+use crate::cache::Found;
 use crate::cache::Insert;
+use crate::cache::Making;
 use crate::cache::Stored;
 use crate::model::Digest;
 use async_trait::async_trait;
@@ -27,6 +29,9 @@ macro_rules! cache_conformance {
             a_second_put_begins_the_time_anew
             an_entry_without_a_time_outlives_others
             an_entry_keeps_its_type_and_any_bytes
+            what_is_missing_is_made_by_one
+            what_is_given_up_is_made_by_another
+            a_maker_that_says_nothing_is_not_waited_for_beyond_its_hold
         );
     };
     (@ $attribute:meta, $harness:expr, $($case:ident)*) => {
@@ -109,4 +114,57 @@ pub async fn an_entry_keeps_its_type_and_any_bytes(harness: &dyn Harness) {
         put(&*cache, key, value, None).await;
         assert_eq!(get(&*cache, &[key]).await, [Some(stored(value))]);
     }
+}
+
+fn making(maker: u64) -> Making {
+    Making { key: Digest::of(b"made"), maker, hold: Duration::from_millis(600) }
+}
+
+async fn find(cache: &dyn Cache, making: &Making) -> Option<Found> {
+    let found = cache.find(making).await;
+    assert!(found.is_ok(), "{found:?}");
+    found.ok()
+}
+
+/// What is missing is made by whoever comes first; the others wait, and find it once it is there.
+pub async fn what_is_missing_is_made_by_one(harness: &dyn Harness) {
+    let cache = harness.cache().await;
+    let (one, other) = (making(1), making(2));
+    assert_eq!(find(&*cache, &one).await, Some(Found::Mine));
+    assert_eq!(find(&*cache, &other).await, Some(Found::Theirs));
+    assert_eq!(find(&*cache, &one).await, Some(Found::Mine), "a maker that asks again");
+    let insert = || Insert { key: one.key, stored: stored(b"1"), ttl: Some(Duration::from_millis(500)) };
+    let put =
+        tokio::join!(cache.made(&one.key, Duration::from_millis(100)), cache.put_made(&one, insert())).1;
+    assert!(put.is_ok(), "{put:?}");
+    assert_eq!(find(&*cache, &other).await, Some(Found::Stored(stored(b"1"))));
+    assert_eq!(get(&*cache, &["made"]).await, [Some(stored(b"1"))]);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(find(&*cache, &other).await, Some(Found::Mine), "its time has passed");
+}
+
+/// What a maker gives up is made by another; one that has lost it to another ends nothing.
+pub async fn what_is_given_up_is_made_by_another(harness: &dyn Harness) {
+    let cache = harness.cache().await;
+    let (one, other, third) = (making(1), making(2), making(3));
+    assert_eq!(find(&*cache, &one).await, Some(Found::Mine));
+    assert!(cache.give_up(&other).await.is_ok());
+    assert_eq!(find(&*cache, &other).await, Some(Found::Theirs));
+    assert!(cache.give_up(&one).await.is_ok());
+    assert_eq!(find(&*cache, &other).await, Some(Found::Mine));
+    assert!(cache.give_up(&one).await.is_ok());
+    assert_eq!(find(&*cache, &third).await, Some(Found::Theirs));
+}
+
+/// A maker that says nothing is not waited for longer than its hold; one that asks again holds on.
+pub async fn a_maker_that_says_nothing_is_not_waited_for_beyond_its_hold(harness: &dyn Harness) {
+    let cache = harness.cache().await;
+    let (one, other) = (making(1), making(2));
+    assert_eq!(find(&*cache, &one).await, Some(Found::Mine));
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert_eq!(find(&*cache, &one).await, Some(Found::Mine));
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert_eq!(find(&*cache, &other).await, Some(Found::Theirs));
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert_eq!(find(&*cache, &other).await, Some(Found::Mine));
 }

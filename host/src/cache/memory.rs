@@ -2,7 +2,9 @@
 //! Whether an entry has the type that a task expects is for the engine.
 
 use crate::cache::Cache;
+use crate::cache::Found;
 use crate::cache::Insert;
+use crate::cache::Making;
 use crate::cache::Stored;
 use crate::model::Digest;
 use crate::state::Error;
@@ -10,6 +12,8 @@ use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How many bytes of values are kept, so that a long run cannot fill the machine; the oldest entries go first.
@@ -19,13 +23,39 @@ const MOST_BYTES: usize = 1 << 30;
 pub struct MemoryCache {
     // A mutex because tasks of many threads read and write; each section is a look-up.
     entries: Mutex<Entries>,
+    // A mutex because tasks of many threads ask who makes what; each section is a look-up.
+    makings: Mutex<HashMap<Digest, Made>>,
+    // Counts whatever was made or given up.
+    ended: watch::Sender<u64>,
+}
+
+/// Who makes something, and until when others wait for it.
+struct Made {
+    maker: u64,
+    until: Instant,
 }
 
 impl MemoryCache {
     /// A cache without entries.
     #[must_use]
     pub fn new() -> Self {
-        Self { entries: Mutex::new(Entries::new(MOST_BYTES)) }
+        Self {
+            entries: Mutex::new(Entries::new(MOST_BYTES)),
+            makings: Mutex::default(),
+            ended: watch::Sender::new(0),
+        }
+    }
+
+    fn makings(&self) -> MutexGuard<'_, HashMap<Digest, Made>> {
+        self.makings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, making: &Making) {
+        let mut makings = self.makings();
+        if makings.get(&making.key).is_some_and(|made| made.maker == making.maker) {
+            makings.remove(&making.key);
+            self.ended.send_modify(|ended| *ended += 1);
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -61,6 +91,43 @@ impl Cache for MemoryCache {
             entries.put(insert, now);
         }
         Ok(())
+    }
+
+    async fn find(&self, making: &Making) -> Result<Found, Error> {
+        let now = Instant::now();
+        let mut makings = self.makings();
+        // Looked up while nobody can end a making: a result is put before its making ends.
+        if let Some(stored) = self.entries().get(&making.key, now) {
+            return Ok(Found::Stored(stored));
+        }
+        let is_theirs = |made: &Made| made.maker != making.maker && now < made.until;
+        if makings.get(&making.key).is_some_and(is_theirs) {
+            return Ok(Found::Theirs);
+        }
+        makings.insert(making.key, Made { maker: making.maker, until: now + making.hold });
+        Ok(Found::Mine)
+    }
+
+    async fn put_made(&self, making: &Making, insert: Insert) -> Result<(), Error> {
+        self.put(vec![insert]).await?;
+        self.end(making);
+        Ok(())
+    }
+
+    async fn give_up(&self, making: &Making) -> Result<(), Error> {
+        self.end(making);
+        Ok(())
+    }
+
+    async fn made(&self, key: &Digest, most: Duration) {
+        // Subscribed first, looked second: an end in between is seen by one or the other.
+        let mut ended = self.ended.subscribe();
+        let until = self.makings().get(key).map(|made| made.until);
+        if let Some(until) = until {
+            let until = until.min(Instant::now() + most);
+            // Whether it was this one that ended is for the next look to see.
+            drop(tokio::time::timeout_at(until, ended.changed()).await);
+        }
     }
 }
 

@@ -28,6 +28,28 @@ pub struct Insert {
     pub ttl: Option<Duration>,
 }
 
+/// Somebody who is about to make what a cache does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Making {
+    /// Under which key.
+    pub key: Digest,
+    /// A number that no other maker has.
+    pub maker: u64,
+    /// For how long others wait for a maker that says nothing.
+    pub hold: Duration,
+}
+
+/// What a maker finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It is there already.
+    Stored(Stored),
+    /// It is not, and it is this maker's to make.
+    Mine,
+    /// Another makes it.
+    Theirs,
+}
+
 /// Where results are shared between runs; one per URI and process.
 #[async_trait]
 pub trait Cache: Send + Sync {
@@ -36,6 +58,22 @@ pub trait Cache: Send + Sync {
 
     /// Stores results. One that is there already is replaced, and its time begins anew.
     async fn put(&self, inserts: Vec<Insert>) -> Result<(), Error>;
+
+    /// Looks a key up, and where nothing is stored leaves it to one maker to make it: whoever comes first, until the
+    /// result is put, given up, or the maker has said nothing for its hold. A maker that asks again holds on.
+    async fn find(&self, making: &Making) -> Result<Found, Error>;
+
+    /// Stores what was made, as [`Self::put`] does, and ends the making.
+    async fn put_made(&self, making: &Making, insert: Insert) -> Result<(), Error>;
+
+    /// Makes it no more, so that another may.
+    async fn give_up(&self, making: &Making) -> Result<(), Error>;
+
+    /// Waits until what another makes may be there or given up, for a time at most. Cancel safe.
+    async fn made(&self, key: &Digest, most: Duration) {
+        let _ = key;
+        tokio::time::sleep(most).await;
+    }
 
     /// What happened to the cache since the last time somebody asked; each notice is given once.
     fn notices(&self) -> Vec<Notice> {

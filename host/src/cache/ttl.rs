@@ -2,7 +2,9 @@
 //! Keeping entries is for the cache inside.
 
 use crate::cache::Cache;
+use crate::cache::Found;
 use crate::cache::Insert;
+use crate::cache::Making;
 use crate::cache::Stored;
 use crate::model::Digest;
 use crate::state::Error;
@@ -28,6 +30,23 @@ impl Cache for WithTtl {
             insert.ttl.get_or_insert(self.ttl);
         }
         self.cache.put(inserts).await
+    }
+
+    async fn find(&self, making: &Making) -> Result<Found, Error> {
+        self.cache.find(making).await
+    }
+
+    async fn put_made(&self, making: &Making, mut insert: Insert) -> Result<(), Error> {
+        insert.ttl.get_or_insert(self.ttl);
+        self.cache.put_made(making, insert).await
+    }
+
+    async fn give_up(&self, making: &Making) -> Result<(), Error> {
+        self.cache.give_up(making).await
+    }
+
+    async fn made(&self, key: &Digest, most: Duration) {
+        self.cache.made(key, most).await;
     }
 
     fn notices(&self) -> Vec<Notice> {

@@ -56,14 +56,13 @@ fn exit_of(error: &Error) -> Exit {
         | Error::Settings(_)
         | Error::SettingsFile(_)
         | Error::Component(_) => Exit::Usage,
-        Error::Backend(error) => match error.kind {
+        Error::Backend(error) | Error::Lost { source: error, .. } => match error.kind {
             ErrorKind::Uri | ErrorKind::OtherDigest(_) => Exit::Usage,
             ErrorKind::NoRun => Exit::Missing,
             ErrorKind::Unavailable | ErrorKind::Refused | ErrorKind::Held | ErrorKind::Misuse => {
                 Exit::Backend
             }
         },
-        Error::Lost { .. } => Exit::Backend,
         Error::Missing { .. } => Exit::Missing,
     }
 }
@@ -100,11 +99,17 @@ mod tests {
     #[test]
     fn classes_of_errors_have_the_codes_of_the_contract() {
         let backend = |kind| Error::Backend(state::Error::new(kind, "cannot open the run"));
+        let lost = |kind| Error::Lost {
+            run: crate::model::RunId::new("r1").unwrap(),
+            source: state::Error::new(kind, "working on it"),
+        };
         for (error, exit) in [
             (Error::Refused(Refusal::new("no")), Exit::Usage),
             (backend(ErrorKind::Unavailable), Exit::Backend),
             (backend(ErrorKind::NoRun), Exit::Missing),
             (backend(ErrorKind::Uri), Exit::Usage),
+            (lost(ErrorKind::Unavailable), Exit::Backend),
+            (lost(ErrorKind::NoRun), Exit::Missing),
             (Error::Missing { message: "no".into(), help: "yes".into() }, Exit::Missing),
         ] {
             assert_eq!(exit_of(&error), exit, "{error}");

@@ -120,11 +120,9 @@ fn told(fact: &Fact, tally: &Tally) -> Told {
             let text = format!("from {from}, which lost it; {} so far", count(*takeovers, "time"));
             Told::new(Ink::Warn, "taken", text)
         }
-        Fact::TaskLeaseLost => Told::new(
-            Ink::Warn,
-            "lost",
-            "its lease has passed: another host has the task, or may have it; what this one made of it is discarded",
-        ),
+        Fact::TaskLeaseLost => {
+            Told::new(Ink::Warn, "lost", "this host's no more; what it made of it is discarded")
+        }
         Fact::TaskProgress { fraction, message } => {
             Told::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
         }

@@ -5,6 +5,7 @@ use crate::cache::Cache;
 use crate::engine::Interrupt;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
+use crate::engine::flight::Flights;
 use crate::engine::resolve::Stuck;
 use crate::events::Fact;
 use crate::events::Recorder;
@@ -17,9 +18,11 @@ use crate::plan::Bound;
 use crate::state::Ledger;
 use crate::state::NodeId;
 use crate::state::Shape;
+use crate::state::Token;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -35,6 +38,9 @@ pub(crate) struct Context {
     pub(crate) interrupt: watch::Receiver<Interrupt>,
     pub(crate) epoch: u64,
     pub(crate) digests: Digests,
+    pub(crate) flights: Flights,
+    /// Where jobs tell that they wait for others and need no room.
+    pub(crate) parked: UnboundedSender<Token>,
     pub(crate) shared: Shared,
 }
 
@@ -104,6 +110,17 @@ impl Context {
         drop(expansions);
         let made = slot.lock().unwrap_or_else(PoisonError::into_inner);
         made.as_ref().map_or(Duration::ZERO, |(began, _)| began.elapsed())
+    }
+
+    /// Tells that a job waits for what another makes, so that its room may be given away until it ends.
+    pub(crate) fn park(&self, token: Token) {
+        // A loop that has ended has no room to give.
+        let _is_heard = self.parked.send(token).is_ok();
+    }
+
+    /// A node of which it was told that it is ready will be handed out again: that need not be told twice.
+    pub(crate) fn keep_announced(&self, node: NodeId) {
+        self.announced().insert(node);
     }
 
     /// Tells that a node is ready, unless that was told when it was blocked.

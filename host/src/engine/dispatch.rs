@@ -14,6 +14,9 @@ use crate::state::Want;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+/// How many nodes may wait for what others make, per place for a guest.
+const MOST_PARKED: u32 = 8;
+
 /// What this host holds and has free.
 pub(crate) struct Dispatcher {
     shape: Arc<Shape>,
@@ -73,6 +76,23 @@ impl Dispatcher {
             self.running += 1;
             self.charge(claim.node, u32::saturating_sub);
         }
+    }
+
+    /// A node waits for what another makes, and needs no room until it ends; whether that makes room. So many may wait
+    /// besides those that run: whoever claimed all that wait would keep them from other hosts.
+    pub(crate) fn parked(&mut self, token: Token) -> bool {
+        let most = self.slots.saturating_mul(MOST_PARKED);
+        if u32::try_from(self.held.len()).unwrap_or(u32::MAX) >= self.slots.saturating_add(most) {
+            return false;
+        }
+        let Some(held) = self.held.get_mut(&token).filter(|held| held.takes_room) else {
+            return false;
+        };
+        held.takes_room = false;
+        let node = held.node;
+        self.running = self.running.saturating_sub(1);
+        self.charge(node, u32::saturating_add);
+        true
     }
 
     /// A node is this host's no more.

@@ -206,6 +206,13 @@ impl Host {
         }
     }
 
+    /// A job waits for what another makes: others may have its room.
+    pub(crate) fn parked(&mut self, token: Token) {
+        if self.dispatcher.parked(token) {
+            self.hears_news();
+        }
+    }
+
     /// Stops the guest of a claim that is lost. One that may be lost is given back, for whoever is there to have it.
     pub(crate) fn lost(&mut self, loss: Loss) {
         // What is not running any more was settled meanwhile, or its commit will tell that it was lost.

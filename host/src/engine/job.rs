@@ -1,10 +1,10 @@
 //! One claimed node from claim to settlement: decide, look up, call, judge.
 //! Committing the settlement, and telling that it happened, is for the loop in `run`.
 
-use crate::cache::Insert;
-use crate::cache::Stored;
 use crate::engine::context::Context;
 use crate::engine::expansion::Expansion;
+use crate::engine::flight::Boarding;
+use crate::engine::flight::board;
 use crate::engine::forecast::output;
 use crate::engine::keys;
 use crate::engine::listener::AttemptListener;
@@ -159,21 +159,18 @@ impl Job<'_> {
             .cache
             .as_ref()
             .and_then(|_| keys::shared(&self.ctx.bound, self.task, &args, &self.ctx.digests));
-        if let (Some(cache), Some(shared)) = (&self.ctx.cache, &shared)
-            && let Some(stored) = cache.get(&[shared.key]).await?.pop().flatten()
-            && stored.type_fingerprint == shared.type_fingerprint
-        {
-            let fact = Fact::TaskCached { key: shared.key.to_string() };
-            return Ok((Outcome::Done(output(self.task, stored.value)), vec![fact]));
-        }
+        let flight = match board(self.ctx, self.claim, shared).await? {
+            Boarding::Stored(key, stored) => {
+                let fact = Fact::TaskCached { key: key.to_string() };
+                return Ok((Outcome::Done(output(self.task, stored.value)), vec![fact]));
+            }
+            Boarding::Again => return Ok((Outcome::Release, Vec::new())),
+            Boarding::Call(flight) => flight,
+        };
         let subject = self.subject(Some(self.claim.attempt));
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
-        match self.ctx.invoker.invoke(self.invocation(args, subject)).await {
+        match flight.carry(self.ctx.invoker.invoke(self.invocation(args, subject))).await? {
             Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage }) => {
-                if let (Some(cache), Some(shared)) = (&self.ctx.cache, shared) {
-                    let stored = Stored { type_fingerprint: shared.type_fingerprint, value: value.clone() };
-                    cache.put(vec![Insert { key: shared.key, stored, ttl: shared.ttl }]).await?;
-                }
                 Ok(finished(output(self.task, value), usage))
             }
             Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => {

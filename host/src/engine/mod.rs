@@ -8,6 +8,7 @@ mod dispatch;
 mod context;
 mod telling;
 mod job;
+mod flight;
 mod resolve;
 mod skipping;
 mod demand;

@@ -6,6 +6,7 @@ use crate::engine::context::Context;
 use crate::engine::context::Shared;
 use crate::engine::digests::Digests;
 use crate::engine::dispatch::Next;
+use crate::engine::flight::Flights;
 use crate::engine::floor::Floor;
 use crate::engine::floor::work;
 use crate::engine::host::Answer;
@@ -13,6 +14,7 @@ use crate::engine::host::Commit;
 use crate::engine::host::Host;
 use crate::events::Recorder;
 use crate::invoke::Invoker;
+use crate::model::Random;
 use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::model::TaskIdx;
@@ -21,9 +23,11 @@ use crate::state::Claim;
 use crate::state::Error;
 use crate::state::Ledger;
 use crate::state::Shape;
+use crate::state::Token;
 use crate::state::Version;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -91,10 +95,11 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// that is asked or if their claims are lost. The ledger keeps the claims.
 pub async fn run(engine: Engine, settings: Settings) -> Result<Ended, Error> {
     let (slots, stored) = (settings.slots, settings.stored.clone());
-    let ctx = Arc::new(context(engine, settings));
+    let (park, parked) = unbounded_channel();
+    let ctx = Arc::new(context(engine, settings, park));
     ctx.tell_stored(&stored);
-    let mut shift =
-        Shift { floor: Arc::new(Floor::new(Host::new(Arc::clone(&ctx), slots))), ctx, jobs: JoinSet::new() };
+    let floor = Arc::new(Floor::new(Host::new(Arc::clone(&ctx), slots)));
+    let mut shift = Shift { floor, ctx, jobs: JoinSet::new(), parked };
     let ended = shift.work().await;
     shift.jobs.shutdown().await;
     shift.floor.host().close();
@@ -106,6 +111,8 @@ struct Shift {
     floor: Arc<Floor>,
     ctx: Arc<Context>,
     jobs: JoinSet<Result<(), Error>>,
+    /// Claims whose jobs wait for what others make.
+    parked: UnboundedReceiver<Token>,
 }
 
 impl Shift {
@@ -128,6 +135,7 @@ impl Shift {
                 // What is lost is stopped before anything else is done.
                 biased;
                 Some(loss) = losses.recv() => floor.host().lost(loss),
+                Some(token) = self.parked.recv() => floor.host().parked(token),
                 answer = answered(&mut commit) => {
                     commit = None;
                     floor.host().answered(answer)?;
@@ -205,7 +213,7 @@ async fn changed(ledger: &dyn Ledger, seen: Version, is_busy: bool) -> Result<()
     ledger.changed(seen).await
 }
 
-fn context(engine: Engine, settings: Settings) -> Context {
+fn context(engine: Engine, settings: Settings, parked: UnboundedSender<Token>) -> Context {
     Context {
         run: settings.run,
         bound: settings.bound,
@@ -217,6 +225,8 @@ fn context(engine: Engine, settings: Settings) -> Context {
         interrupt: engine.interrupt,
         epoch: settings.epoch,
         digests: Digests::default(),
+        flights: Flights::new(Random::from_system().next_u64()),
+        parked,
         shared: Shared::new(settings.seed),
     }
 }

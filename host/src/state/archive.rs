@@ -5,13 +5,13 @@
 //!
 //! | question | commands, pipelined |
 //! |---|---|
-//! | `runs` | `ZREVRANGE cascade:runs 0 n`, then per id what `run` asks; ids without `meta` have expired and are left out |
+//! | `runs` | `ZREVRANGE cascade:runs 0 n`, then per id what `run` asks; ids without `meta` have expired and are taken out of the list |
 //! | `run` | `HMGET …:meta`, and the hosts that are alive |
 //! | `nodes` | per name `HSTRLEN …:results`; `HMGET …:skipped`, `HMGET …:failed`, `HMGET …:notes`: no value is sent |
 //! | `failed_elements` | `HSCAN …:failed`, bounded |
 //! | `log` | `HGET …:logs` |
 //! | `cancel`, `claims` | one step of the run, by the script of its hosts |
-//! | `remove` | one script: refuse while a host is alive, then `UNLINK` all keys of the run and `ZREM cascade:runs` |
+//! | `remove` | one script: refuse while a host is alive, then `UNLINK` all keys of the run and `ZREM cascade:runs`; where hosts work on it, `wake` tells them for an hour |
 
 use crate::model::RunId;
 use crate::model::RunStatus;
@@ -56,8 +56,8 @@ pub trait Archive: Send + Sync {
 
     /// Removes a run with all that was stored for it.
     ///
-    /// Fails with [`crate::state::ErrorKind::Held`] while a host works on it, unless that is to be done anyway. The
-    /// host then finds it gone, and may begin it again with what it has.
+    /// Fails with [`crate::state::ErrorKind::Held`] while a host works on it, unless that is to be done anyway. Hosts
+    /// that work on it are woken then, and what they commit fails with [`crate::state::ErrorKind::NoRun`].
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error>;
 }
 

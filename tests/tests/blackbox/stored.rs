@@ -355,7 +355,8 @@ fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
     let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let port = cascade_host_tests::free_port();
     let uri = format!("redis://user:hunter2@127.0.0.1:{port}?connect-timeout=1s");
-    let finished = project.host().args(["--state", &uri]).run().expect(3).says(["127.0.0.1", "***"]);
+    let finished =
+        project.host().args(["--state", &uri]).run().expect(3).says(["127.0.0.1", "***", "start Redis"]);
     assert!(
         finished.took > Duration::from_millis(900) && finished.took < Duration::from_secs(8),
         "{:?}",

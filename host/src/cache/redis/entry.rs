@@ -18,7 +18,7 @@ const FINGERPRINT: usize = 32;
 
 /// What is found under a key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Entry {
     /// Nothing.
     None,
     /// A shared result.
@@ -38,8 +38,8 @@ pub(super) fn written(stored: &Stored) -> Vec<u8> {
 }
 
 /// Reads the stored form.
-pub(super) fn read(bytes: Bytes) -> Found {
-    parsed(bytes).map_or(Found::Stranger, Found::Stored)
+pub(super) fn read(bytes: Bytes) -> Entry {
+    parsed(bytes).map_or(Entry::Stranger, Entry::Stored)
 }
 
 fn parsed(mut bytes: Bytes) -> Option<Stored> {
@@ -67,12 +67,12 @@ mod tests {
     fn what_was_written_is_read_and_nothing_else() {
         let stored = Stored { type_fingerprint: Digest::of(b"type"), value: b"value"[..].into() };
         let bytes = written(&stored);
-        assert_eq!(read(bytes.clone().into()), Found::Stored(stored));
+        assert_eq!(read(bytes.clone().into()), Entry::Stored(stored));
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
-            assert_eq!(read(damaged.into()), Found::Stranger, "byte {at}");
-            assert_eq!(read(bytes[..at].to_vec().into()), Found::Stranger, "cut at {at}");
+            assert_eq!(read(damaged.into()), Entry::Stranger, "byte {at}");
+            assert_eq!(read(bytes[..at].to_vec().into()), Entry::Stranger, "cut at {at}");
         }
     }
 }

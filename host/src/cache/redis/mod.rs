@@ -4,9 +4,11 @@
 mod entry;
 
 use crate::cache::Cache;
+use crate::cache::Found;
 use crate::cache::Insert;
+use crate::cache::Making;
 use crate::cache::Stored;
-use crate::cache::redis::entry::Found;
+use crate::cache::redis::entry::Entry;
 use crate::model::Digest;
 use crate::state::Error;
 use crate::state::Notice;
@@ -17,10 +19,15 @@ use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
 use crate::state::redis::link::Link;
 use crate::state::redis::link::Request;
+use crate::state::redis::link::Script;
+use crate::state::redis::link::digest;
 use crate::state::redis::notices::Notices;
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
+
+static FIND: Script = Script::new(include_str!("find.lua"), || digest(include_str!("find.lua")));
+static MADE: Script = Script::new(include_str!("made.lua"), || digest(include_str!("made.lua")));
 
 /// The cache behind a URI; connects to nothing yet.
 pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Cache>, Error> {
@@ -62,8 +69,8 @@ impl Cache for RedisCache {
         let found =
             self.link.ask("reading the cache", request).await?.into_iter().map(|answer| match answer {
                 Answer::Bytes(bytes) => entry::read(bytes),
-                Answer::Nil => Found::None,
-                Answer::Number(_) | Answer::List(_) | Answer::Stranger => Found::Stranger,
+                Answer::Nil => Entry::None,
+                Answer::Number(_) | Answer::List(_) | Answer::Stranger => Entry::Stranger,
             });
         Ok(found.map(|found| self.told(found)).collect())
     }
@@ -82,17 +89,47 @@ impl Cache for RedisCache {
         self.link.ask("writing to the cache", Request::write(commands)).await.map(drop)
     }
 
+    async fn find(&self, making: &Making) -> Result<Found, Error> {
+        let command = Command::script(&FIND, &names(&making.key))
+            .arg(making.maker.to_string())
+            .arg(making.hold.as_millis().max(1).to_string());
+        // What is lost of it costs a call that is made twice, so that it need not be durable.
+        let answers = self.link.ask("looking into the cache", Request::read([command])).await?;
+        let entry = match answers.into_iter().next() {
+            Some(Answer::Number(0)) => return Ok(Found::Theirs),
+            Some(Answer::Number(_)) => Entry::None,
+            Some(Answer::Bytes(bytes)) => entry::read(bytes),
+            Some(Answer::Nil | Answer::List(_) | Answer::Stranger) | None => Entry::Stranger,
+        };
+        // In place of what is no result another may be put, by whoever comes.
+        Ok(self.told(entry).map_or(Found::Mine, Found::Stored))
+    }
+
+    async fn put_made(&self, making: &Making, insert: Insert) -> Result<(), Error> {
+        let ttl = insert.ttl.map(|ttl| ttl.as_millis().max(1).to_string());
+        let command = Command::script(&MADE, &names(&making.key))
+            .arg(making.maker.to_string())
+            .arg(ttl.unwrap_or_default())
+            .arg(entry::written(&insert.stored));
+        self.link.ask("writing to the cache", Request::write([command])).await.map(drop)
+    }
+
+    async fn give_up(&self, making: &Making) -> Result<(), Error> {
+        let command = Command::script(&MADE, &names(&making.key)).arg(making.maker.to_string()).arg("");
+        self.link.ask("leaving a result to others", Request::read([command])).await.map(drop)
+    }
+
     fn notices(&self) -> Vec<Notice> {
         self.notices.take()
     }
 }
 
 impl RedisCache {
-    fn told(&self, found: Found) -> Option<Stored> {
-        match found {
-            Found::Stored(stored) => Some(stored),
-            Found::None => None,
-            Found::Stranger => {
+    fn told(&self, entry: Entry) -> Option<Stored> {
+        match entry {
+            Entry::Stored(stored) => Some(stored),
+            Entry::None => None,
+            Entry::Stranger => {
                 self.notices.tell_once(Notice::Warning {
                     code: "cache-entry",
                     message: "an entry of the cache is damaged, or was written by something else; it is ignored, and \
@@ -107,6 +144,13 @@ impl RedisCache {
 
 fn name(key: &Digest) -> String {
     format!("cascade:cache:{key}")
+}
+
+/// The keys of a value and of who makes it. In a cluster both lie where the value's whole name does.
+fn names(key: &Digest) -> [String; 2] {
+    let name = name(key);
+    let maker = format!("cascade:making:{{{name}}}");
+    [name, maker]
 }
 
 #[cfg(test)]

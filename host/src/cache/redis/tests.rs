@@ -20,6 +20,18 @@ impl Cache for Owned {
     async fn put(&self, inserts: Vec<Insert>) -> Result<(), Error> {
         self.cache.put(inserts).await
     }
+
+    async fn find(&self, making: &Making) -> Result<Found, Error> {
+        self.cache.find(making).await
+    }
+
+    async fn put_made(&self, making: &Making, insert: Insert) -> Result<(), Error> {
+        self.cache.put_made(making, insert).await
+    }
+
+    async fn give_up(&self, making: &Making) -> Result<(), Error> {
+        self.cache.give_up(making).await
+    }
 }
 
 fn at(text: &str) -> RedisCache {
@@ -50,8 +62,15 @@ async fn damaged_and_foreign_entries_are_no_hits_and_told_once() {
     owned.server.cli(&["HSET", &name(&keys[1]), "a", "hash"]);
     let stored = Stored { type_fingerprint: Digest::of(b"t"), value: b"v"[..].into() };
     owned.put(vec![Insert { key: keys[2], stored: stored.clone(), ttl: None }]).await.unwrap();
-    assert_eq!(owned.get(&keys).await.unwrap(), [None, None, Some(stored)]);
+    assert_eq!(owned.get(&keys).await.unwrap(), [None, None, Some(stored.clone())]);
     assert_eq!(owned.cache.notices().len(), 1);
     owned.get(&keys).await.unwrap();
     assert_eq!(owned.cache.notices(), []);
+    for key in &keys[..2] {
+        let making = Making { key: *key, maker: 1, hold: std::time::Duration::from_secs(9) };
+        assert_eq!(owned.find(&making).await.unwrap(), Found::Mine);
+        let insert = Insert { key: *key, stored: stored.clone(), ttl: None };
+        owned.put_made(&making, insert).await.unwrap();
+        assert!(matches!(owned.find(&making).await.unwrap(), Found::Stored(_)));
+    }
 }

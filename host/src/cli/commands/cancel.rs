@@ -22,8 +22,7 @@ pub(crate) fn cancel(host: &Host, arguments: &CancelArguments) -> Result<Exit, E
         Cancelled::Before => format!("run {run} was cancelled before\n"),
         Cancelled::Stopping(hosts) => {
             let hosts: Vec<&str> = hosts.iter().map(|host| &*host.0).collect();
-            let hosts = if hosts.is_empty() { "its hosts".to_owned() } else { hosts.join(", ") };
-            format!("cancelled run {run}; {hosts} will stop and start nothing more\n")
+            format!("cancelled run {run}; {} will stop and start nothing more\n", hosts.join(", "))
         }
     });
     Ok(Exit::Success)

@@ -162,15 +162,22 @@ pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
     assert_eq!((host.opened.how, host.opened.stored.len()), (OpenHow::Created, 0));
 }
 
-/// A run that a host works on is not removed, unless that is to be done anyway.
+/// A run that a host works on is not removed, unless that is to be done anyway: then the host finds out, and does not
+/// begin it again.
 pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn Harness) {
     let mut bench = Bench::new(harness, &[&[]]).await;
     let host = bench.open().await;
     assert_eq!(host.claim().await.len(), 1);
     assert_eq!(must_fail(bench.backend.remove(&bench.run(), Removal::Idle).await).kind, ErrorKind::Held);
     assert_eq!(must(bench.backend.run(&bench.run()).await).counts.open, 1);
+    let seen = host.ask().await.version;
     must(bench.backend.remove(&bench.run(), Removal::Any).await);
+    must(must(tokio::time::timeout(bench.lease(), host.ledger.changed(seen)).await));
+    assert_eq!(must_fail(host.try_commit(vec![]).await).kind, ErrorKind::NoRun);
     assert_eq!(must_fail(bench.backend.run(&bench.run()).await).kind, ErrorKind::NoRun);
+    drop(host);
+    let host = bench.open().await;
+    assert_eq!((host.opened.how, host.claim().await.len()), (OpenHow::Created, 1));
 }
 
 /// Whoever asks for a run that is not there is told so.

@@ -47,6 +47,26 @@ pub async fn a_renewed_lease_is_held(harness: &dyn Harness) {
     one.done(&first).await;
 }
 
+/// Steps that settle nothing, such as renewals, lose nothing of what is still to be followed after a wide task.
+pub async fn renewing_loses_nothing_that_is_to_be_followed(harness: &dyn Harness) {
+    let wide: Vec<&[u32]> = [&[][..], &[]].into_iter().chain(std::iter::repeat_n(&[0][..], 2500)).collect();
+    let mut bench = Bench::new(harness, &wide).await;
+    let mut host = bench.open().await;
+    let mut roots = host.claim().await;
+    let held = must(roots.pop().ok_or("two roots"));
+    let _losses = must(host.ledger.keep());
+    host.slots = 0;
+    host.done(&only(roots)).await;
+    assert_eq!(must(host.ledger.renew(&[held.token]).await), []);
+    host.slots = 3000;
+    let mut seen = 0;
+    for _ in 0..10 {
+        assert_eq!(must(host.ledger.renew(&[held.token]).await), []);
+        seen += host.ask().await.claims.len();
+    }
+    assert_eq!(seen, 2500);
+}
+
 /// A host that keeps its claims holds them without renewing, those that it has and those that come.
 pub async fn kept_claims_are_held_without_renewing(harness: &dyn Harness) {
     let mut bench = Bench::new(harness, &[&[], &[0]]).await;

@@ -59,6 +59,7 @@ macro_rules! state_conformance {
             a_host_that_joins_follows_the_creators_policy
             a_lost_node_is_taken_over_and_its_first_holder_fenced
             a_renewed_lease_is_held
+            renewing_loses_nothing_that_is_to_be_followed
             kept_claims_are_held_without_renewing
             what_a_keeping_host_has_lost_is_told
             what_hosts_held_that_are_gone_is_handed_out_at_once

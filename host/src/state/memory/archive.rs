@@ -85,6 +85,7 @@ impl Archive for MemoryBackend {
                 .hint("Wait until it has ended, or remove it anyway with `rm --force`."));
         }
         runs.remove(run);
+        found.remove();
         Ok(())
     }
 }

@@ -49,6 +49,7 @@ pub(crate) struct Run {
     pages: Arc<Mutex<Pages>>,
     clock: Arc<dyn Clock>,
     active: AtomicI64,
+    is_removed: AtomicBool,
 }
 
 impl Run {
@@ -73,6 +74,7 @@ impl Run {
             pages,
             active: AtomicI64::new(clock.now().as_millis()),
             clock: Arc::clone(clock),
+            is_removed: AtomicBool::new(false),
         }
     }
 
@@ -117,6 +119,12 @@ impl Run {
             Some(ClaimView { node: held.node, host: held.host, attempt, takeovers, lease })
         };
         held.into_iter().filter_map(view).collect()
+    }
+
+    /// Somebody has removed it: whoever works on it finds that out.
+    pub(crate) fn remove(&self) {
+        self.is_removed.store(true, Ordering::SeqCst);
+        self.step(|machine, _| machine.version += 1);
     }
 
     /// Cancels it; gives where it stood.
@@ -226,6 +234,9 @@ impl Drop for MemoryLedger {
 #[async_trait]
 impl Ledger for MemoryLedger {
     async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
+        if self.run.is_removed.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::NoRun, "working on a run that was removed"));
+        }
         if !batch.is_empty() {
             self.run.active.store(self.run.clock.now().as_millis(), Ordering::Relaxed);
         }

@@ -22,12 +22,14 @@ use crate::state::redis::keys::RUNS;
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
+use crate::state::redis::link::Line;
 use crate::state::redis::link::Link;
 use crate::state::redis::link::Request;
 use crate::state::redis::link::Script;
 use crate::state::redis::link::digest;
 use bytes::Bytes;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 static TELL: Script =
     Script::new(include_str!("scripts/tell.lua"), || digest(include_str!("scripts/tell.lua")));
@@ -38,12 +40,18 @@ static REMOVE: Script =
 const FIELDS: [&str; 9] =
     ["name", "state", "epoch", "total", "open", "failures", "skips", "created", "touched"];
 
+/// How long hosts that work on a run can find that it was removed, in milliseconds: longer than any of them is away.
+const REMEMBERED: &str = "3600000";
+
+/// How long the list of runs may take to be rid of those that have expired; it does not matter much.
+const PRUNING: Duration = Duration::from_secs(1);
+
 /// How many runs or nodes are asked for at once.
 const PAGE: usize = 500;
 
-/// The runs with the latest activity. Ids of runs that have expired are passed over.
+/// The runs with the latest activity. Ids of runs that have expired are passed over, and taken out of the list.
 pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<Vec<RunSummary>, Error> {
-    let mut found = Vec::new();
+    let (mut found, mut expired) = (Vec::new(), Vec::new());
     let mut from = 0;
     while found.len() < most {
         let last = from + PAGE.min(most - found.len()) - 1;
@@ -57,8 +65,19 @@ pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<V
         let looks = link
             .ask("listing runs", Request::read(ids.iter().map(|id| tell(&RunKeys::new(id, placing)))))
             .await?;
-        found.extend(ids.iter().zip(looks).filter_map(|(id, answer)| summary(id, answer)));
+        for (id, answer) in ids.into_iter().zip(looks) {
+            match summary(&id, answer) {
+                Some(run) => found.push(run),
+                None => expired.push(id),
+            }
+        }
         from = last + 1;
+    }
+    if !expired.is_empty() {
+        let ids = expired.iter().map(RunId::as_str);
+        let prune = Command::new("ZREM").arg(RUNS).args(ids);
+        // A run that begins at this moment is listed again by its host; a server that only reads keeps its list.
+        drop(link.ask_within(&Line::new("prune"), Request::write([prune]), PRUNING).await);
     }
     // The list hears of activity now and then only; the runs themselves know better.
     found.sort_by_key(|run: &RunSummary| std::cmp::Reverse(run.active));
@@ -209,13 +228,14 @@ pub(crate) async fn log(link: &Link, run: &RunId, keys: &RunKeys, name: &str) ->
 /// Removes a run.
 pub(crate) async fn remove(link: &Link, run: &RunId, keys: &RunKeys, removal: Removal) -> Result<(), Error> {
     let doing = format!("removing run `{run}`");
-    let own = [keys.key("meta"), keys.key("hosts")];
+    let own = [keys.key("meta"), keys.key("hosts"), keys.key("wake")];
     let keys = [&own, keys.all()].concat();
     let how = match removal {
         Removal::Idle => "idle",
         Removal::Any => "any",
     };
-    let removed = link.ask(&doing, Request::write([Command::script(&REMOVE, &keys).arg(how)])).await?;
+    let removed =
+        link.ask(&doing, Request::write([Command::script(&REMOVE, &keys).arg(how).arg(REMEMBERED)])).await?;
     let removed = removed.first().and_then(Answer::number);
     if removed == Some(0) {
         return Err(Error::new(ErrorKind::Held, format!("{doing}, which a host works on"))

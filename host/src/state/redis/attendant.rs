@@ -44,7 +44,7 @@ pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {
     }
     let leave = async {
         // Whoever cannot be told learns of it by the lease.
-        if run.leave().await.is_ok() && listed.is_some() {
+        if run.leave().await.is_ok_and(|is_there| is_there) && listed.is_some() {
             list(&run, listed.map_or(0, |(_, now)| now)).await;
         }
     };

@@ -1,6 +1,7 @@
 //! What a server says of itself, and what users are to know or to change before they trust it with a run.
 //! Asking it is for `preflight`.
 
+use crate::state::Durability;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::Notice;
@@ -10,6 +11,9 @@ const REDIS: (u32, u32) = (6, 2);
 
 /// The oldest Valkey.
 const VALKEY: (u32, u32) = (7, 2);
+
+/// The first version of both that tells when a write is on its disk.
+const FSYNC: (u32, u32) = (7, 2);
 
 /// The line that grants what is needed; the name and the password are examples.
 const ACL: &str =
@@ -98,6 +102,20 @@ impl ServerFacts {
         Ok([self.evicts(place), self.forgets(place)].into_iter().flatten().collect())
     }
 
+    /// Fails where the server is known to be too old for the durability that is asked for.
+    pub(crate) fn can_keep(&self, place: &str, durability: Durability) -> Result<(), Error> {
+        match (durability, &self.version) {
+            (Durability::Aof, Some(version)) if version.is_before(FSYNC) => {
+                let doing =
+                    format!("checking `{place}`: {} does not tell when its disk has a write", version.show());
+                let hint = "`durability=aof:1` needs WAITAOF, which Redis and Valkey have since 7.2; leave it out, or use \
+                            `durability=replica:N`.";
+                Err(Error::new(ErrorKind::Refused, doing).hint(hint))
+            }
+            (Durability::Server | Durability::Replica(_) | Durability::Aof, _) => Ok(()),
+        }
+    }
+
     fn evicts(&self, place: &str) -> Option<Notice> {
         let policy = self.eviction.as_deref().filter(|policy| *policy != "noeviction")?;
         let message = format!(
@@ -132,9 +150,13 @@ impl Version {
             Product::Redis => REDIS,
             Product::Valkey => VALKEY,
         };
+        self.is_before(oldest)
+    }
+
+    fn is_before(&self, other: (u32, u32)) -> bool {
         let mut numbers = self.text.split('.').map(str::parse::<u32>);
         match (numbers.next(), numbers.next()) {
-            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < oldest,
+            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < other,
             _ => false, // a version that cannot be read may be any
         }
     }
@@ -193,6 +215,15 @@ mod tests {
         }
         let error = judged("redis_version:5.0.7", None).unwrap_err();
         assert_eq!(error.to_string(), "checking `redis://***@h:6379/0`: Redis 5.0.7 is too old");
+    }
+
+    #[test]
+    fn a_promise_that_the_server_cannot_keep_is_refused() {
+        let can = |version: &str, durability| {
+            ServerFacts::read(version, None).can_keep("redis://h", durability).is_ok()
+        };
+        assert!(!can("redis_version:7.0.15", Durability::Aof) && can("redis_version:7.2.0", Durability::Aof));
+        assert!(can("redis_version:7.0.15", Durability::Replica(1)) && can("", Durability::Aof));
     }
 
     #[test]

@@ -152,6 +152,11 @@ mod tests {
         append(&link, &run, &keys(&run), &batch(1, "x")).await.unwrap();
         let told = archive::runs(&link, Placing::Single, 9).await.unwrap();
         assert_eq!(told.len(), 1);
+        assert_eq!(
+            server.cli(&["ZRANGE", "cascade:runs", "0", "-1"]),
+            "r1",
+            "what has expired is not listed"
+        );
         assert_eq!(told[0], archive::run(&link, &run, &keys(&run)).await.unwrap());
         assert_eq!((told[0].name.as_deref(), told[0].counts.total()), (Some("words"), 4));
         assert_eq!(told[0].hosts, [HostId("h1".into())]);
@@ -159,7 +164,8 @@ mod tests {
         let idle = archive::remove(&link, &run, &keys(&run), crate::state::Removal::Idle).await;
         assert_eq!(idle.unwrap_err().kind, ErrorKind::Held);
         archive::remove(&link, &run, &keys(&run), crate::state::Removal::Any).await.unwrap();
-        assert_eq!(server.cli(&["KEYS", "cascade:run:*"]), "");
+        // What is left tells the host that works on it that it was removed.
+        assert_eq!(server.cli(&["KEYS", "cascade:run:*"]), keys(&run).key("wake"));
         assert_eq!(archive::runs(&link, Placing::Single, 9).await.unwrap(), []);
     }
 }

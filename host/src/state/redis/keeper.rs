@@ -14,6 +14,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+/// The least time that a trial is given.
+const LEAST: Duration = Duration::from_millis(10);
+
 /// Begins to keep the claims of a run until the door closes.
 pub(crate) fn keep(
     run: Arc<Run>,
@@ -36,29 +39,36 @@ async fn until_closed(run: &Run, mut closed: watch::Receiver<()>, tell: &Unbound
 }
 
 /// Renews three times in a lease, and more often while that fails. Each trial ends in time for another one, so that a
-/// connection that is dead is not waited for until the leases have passed.
+/// connection that is dead is not waited for until the leases have passed. Claims are doubted only after a trial that has
+/// failed: a process that was paused asks first.
 async fn hold(run: &Run, tell: &UnboundedSender<Loss>) {
     let line = Line::new("leases");
     let third = (run.request.lease / 3).max(Duration::from_millis(1));
     let mut random = Random::from_system();
+    let mut is_heard = true;
     loop {
         let began = Instant::now();
-        let answer = run.hold(&line, third).await;
-        let next = match &answer {
-            Some(_) => began + run.pace(),
-            None => Instant::now() + pause(third, &mut random),
+        let within = match run.next_end() {
+            Some(end) if !is_heard => end.saturating_duration_since(began).clamp(LEAST, third.max(LEAST)),
+            Some(_) | None => third,
         };
+        let answer = run.hold(&line, within).await;
+        is_heard = answer.is_some();
+        let is_late = is_heard && began.elapsed() > third;
+        let doubted = if is_heard { Vec::new() } else { run.doubtful() };
         let told = |certainty| move |token| Loss { token, certainty };
         let taken = answer.into_iter().flatten().map(told(Certainty::Taken));
-        for loss in taken.chain(run.doubtful().into_iter().map(told(Certainty::Unconfirmed))) {
+        for loss in taken.chain(doubted.into_iter().map(told(Certainty::Unconfirmed))) {
             if tell.send(loss).is_err() {
                 return; // whoever listened works on the run no more
             }
         }
-        // A lease may pass before the next trial: then that is told first.
-        let until = run.next_end().map_or(next, |end| end.min(next));
+        if is_late {
+            continue; // the process was paused in between: what was confirmed may have passed again
+        }
+        let next = if is_heard { began + run.pace() } else { Instant::now() + pause(third, &mut random) };
         tokio::select! {
-            () = tokio::time::sleep_until(until) => {}
+            () = tokio::time::sleep_until(next) => {}
             () = run.late() => {}
         }
     }

@@ -328,11 +328,11 @@ impl Run {
         }
     }
 
-    /// Says that the host works on the run no more.
-    pub(crate) async fn leave(&self) -> Result<(), Error> {
+    /// Says that the host works on the run no more; whether the run is there to hear it.
+    pub(crate) async fn leave(&self) -> Result<bool, Error> {
         let held = self.state().claims.tokens();
         let command = self.step("leave").args(held.into_iter().map(token_text));
-        self.take("leaving", command).await.map(drop)
+        self.take("leaving", command).await.map(|step| matches!(step, Step::Taken(_)))
     }
 
     async fn cancel(&self) -> Result<(), Error> {

@@ -22,7 +22,7 @@
 //!
 //! # Steps
 //!
-//! A host commits, renews, beats, leaves or cancels by one call of one script. A step reads and decides first and
+//! A host commits, renews, beats or leaves by one call of one script; others cancel, and ask who holds what, likewise. A step reads and decides first and
 //! writes last; its first write is one that a server without memory refuses, so that it happens whole or not at all.
 //! What enters and leaves within one step is never written: a chain of tasks touches no queue.
 //!
@@ -45,7 +45,8 @@
 //! A life of a run begins when a host opens a run that nobody works on, with what is stored and still holds; an epoch,
 //! when the plan has changed, all was thrown away, or the server has lost something. Loss is found by each step: the
 //! number of results is not the one that was counted, or a key is gone. Whoever finds it begins another life from the
-//! results that are left; others find the life they know to be over, and join.
+//! results that are left; others find the life they know to be over, and join. A run that was removed is not lost: its last
+//! entry in `wake` says so to hosts that worked on it.
 
 mod backend;
 mod opening;

@@ -174,6 +174,10 @@ impl Opening<'_> {
                 format!("{}, which another host works on", self.doing("opening")),
             )
             .hint("Cancel the run or wait until it has ended, then try again.")),
+            "REMOVED" => {
+                Err(Error::new(ErrorKind::NoRun, format!("{}, which was removed", self.doing("working on")))
+                    .hint("Somebody removed it while this host worked on it; nothing of it is kept."))
+            }
             "STRAY" => Err(Error::new(
                 ErrorKind::Refused,
                 format!("{}, whose results are there and whose plan is not", self.doing("opening")),

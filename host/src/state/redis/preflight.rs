@@ -68,6 +68,7 @@ pub(crate) async fn preflight(link: &Link) -> Result<Vec<Notice>, Error> {
     // A server that is too old lacks commands: its age is the better reason.
     let place = link.uri().to_string();
     facts.judge(&place, &needed)?;
+    facts.can_keep(&place, link.uri().durability)?;
     let missing = missing(link).await.map_err(|error| match error.kind {
         // All else that is refused, as by certificates, has a help of its own.
         ErrorKind::Refused if error.help() == Some(NOT_ALLOWED) => error.hint(granting(&needed)),

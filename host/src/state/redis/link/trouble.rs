@@ -72,6 +72,7 @@ const CODES: &[(&str, Remedy, Option<&str>)] = &[
 const PASSWORD: &str =
     "Give the user and the password in the URI, or the password in CASCADE_REDIS_PASSWORD.";
 const CLUSTER: &str = "This server belongs to a cluster; use `redis+cluster://`.";
+const NOBODY: &str = "Nobody listens there: start Redis, or correct the host and the port in the URI.";
 const PLAIN: &str = "Nothing speaks TLS there; use `redis://`, or the port that does.";
 const MAYBE_PLAIN: &str = "If that port does not speak TLS, use `redis://`.";
 const MAYBE_ENCRYPTED: &str = "If that port speaks TLS, use `rediss://`.";
@@ -113,8 +114,13 @@ impl Trouble {
     /// The same, where it came up while a connection was made and may be about whether it is encrypted.
     pub(crate) fn while_connecting(self, tls: Option<&Tls>) -> Self {
         let is_talk = self.remedy == Remedy::Reconnect && self.hint.is_none() && !self.is_refusal;
-        let hint = if tls.is_some() { MAYBE_PLAIN } else { MAYBE_ENCRYPTED };
-        Self { hint: if is_talk { Some(hint) } else { self.hint }, ..self }
+        let talk = if tls.is_some() { MAYBE_PLAIN } else { MAYBE_ENCRYPTED };
+        let hint = match self.hint {
+            None if self.is_refusal => Some(NOBODY),
+            None if is_talk => Some(talk),
+            hint => hint,
+        };
+        Self { hint, ..self }
     }
 
     /// The port's error.

@@ -45,7 +45,7 @@ end
 -- Ends the run if nothing is held and nothing more will be.
 local function conclude()
   if run.state ~= 'running' or run.live > 0 then return end
-  local is_settled = run.stop == 'cancelled' or (run.fast == 0 and #props == 0)
+  local is_settled = run.stop == 'cancelled' or (run.fast == 0 and #props == 0 and run.props == '')
   if not run.stop then
     if run.open > 0 then return end
   elseif not is_settled then

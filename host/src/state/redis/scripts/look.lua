@@ -2,7 +2,7 @@
 -- ARGV: what to do with what is stored (resume, update, fresh, or rebuild), digest, host, lease, the life that is to
 -- be rebuilt.
 local call = redis.call
-local META, RESULTS, HOSTS = KEYS[1], KEYS[2], KEYS[11]
+local META, RESULTS, HOSTS, WAKE = KEYS[1], KEYS[2], KEYS[11], KEYS[12]
 local mode, digest, me, lease, lost = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local kinds = {'hash', 'hash', 'hash', 'hash', 'stream', 'string', 'string', 'hash', 'zset', 'zset', 'zset', 'stream',
   'string', 'hash', 'hash'}
@@ -14,6 +14,11 @@ local m = call('HMGET', META, 'v', 'life', 'digest', 'epoch', 'state', 'policy',
 local kept = call('HLEN', RESULTS)
 if not m[1] then
   if call('EXISTS', META) == 1 then return {'FOREIGN', META, 'hash of something else'} end
+  if mode == 'rebuild' then
+    local news = call('XREAD', 'COUNT', 1, 'STREAMS', WAKE, '0')
+    local fields = news and news[1][2][1][2]
+    if fields and fields[1] == 'removed' and fields[2] == lost then return {'REMOVED'} end
+  end
   if kept > 0 and mode ~= 'fresh' and mode ~= 'rebuild' then return {'STRAY', kept} end
   return {'BEGIN', '', 0, 0, kept, 0, 0}
 end

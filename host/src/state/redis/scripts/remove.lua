@@ -1,13 +1,21 @@
 -- Removes all keys of a run.
--- KEYS  1 meta  2 hosts  and all
--- ARGV  1 'idle' to refuse while a host works on it
+-- KEYS  1 meta  2 hosts  3 wake  and all
+-- ARGV  1 'idle' to refuse while a host works on it  2 how long it is remembered, in milliseconds
 -- Gives 1 if it is removed, 0 if a host works on it, -1 if there is no such run.
 local call = redis.call
 if call('EXISTS', KEYS[1]) == 0 then return -1 end
-if ARGV[1] == 'idle' and call('HGET', KEYS[1], 'state') == 'running' then
+local m = call('HMGET', KEYS[1], 'state', 'life', 'version')
+local is_busy = false
+if m[1] == 'running' then
   local now = call('TIME')
   local millis = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
-  if call('ZCOUNT', KEYS[2], '(' .. millis, '(inf') > 0 then return 0 end
+  is_busy = call('ZCOUNT', KEYS[2], '(' .. millis, '(inf') > 0
 end
+if ARGV[1] == 'idle' and is_busy then return 0 end
 call('UNLINK', unpack(KEYS))
+if is_busy then
+  -- Hosts that wait are woken, and find the run to be removed and not lost: they do not begin it again.
+  call('XADD', KEYS[3], 'MAXLEN', 1, (tonumber(m[3] or nil) or 0) + 1 .. '-1', 'removed', m[2] or '')
+  call('PEXPIRE', KEYS[3], ARGV[2])
+end
 return 1

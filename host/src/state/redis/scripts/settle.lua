@@ -55,6 +55,7 @@ end
 -- Goes on with what earlier steps have left.
 local function go_on()
   local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)
+  run.props = ''
   for _, p in ipairs(waiting) do
     if p[1] == 0 then
       follow(p[2], p[3], p[4] == 1)

@@ -127,7 +127,12 @@ local function write(set)
   end
   write_lives()
   if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
-  run.props = #props > 0 and cmsgpack.pack(props) or ''
+  if #props > 0 then
+    -- What a step has not gone on with stands there still.
+    local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)
+    for _, p in ipairs(props) do waiting[#waiting + 1] = p end
+    run.props = cmsgpack.pack(waiting)
+  end
   run.lanes = cmsgpack.pack(run.lanes)
   local changed = {}
   for i, field in ipairs(fields) do

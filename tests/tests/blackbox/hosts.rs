@@ -1,0 +1,303 @@
+//! Several hosts on one run, and those who look at it from outside: leases, takeovers, `cancel`, `watch`, `show`, `rm`.
+//! What a host survives of its server is in `faults`.
+
+use crate::component;
+use crate::guests::Guest;
+use cascade_host_tests::{Events, Host, Project, Proxy, Redis, Running};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Elements that take `ms` each, and their text.
+fn elements(count: u8, ms: u32) -> Project {
+    let texts: Vec<String> = (b'a'..b'a' + count).map(|text| format!("\"{}\"", char::from(text))).collect();
+    Project::new(&format!(
+        "{}[tasks.texts]\ncall = \"g.slow-echo\"\nfor-each.text = [{}]\nargs = {{ text = {{ item = \"text\" }}, ms = {ms} }}\n\
+         [tasks.all]\ncall = \"g.concat\"\nargs.parts = {{ task = \"texts\" }}\n",
+        component(Guest::Basic),
+        texts.join(", ")
+    ))
+}
+
+fn endless() -> Project {
+    Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)))
+}
+
+fn start(host: Host, uri: &str, run: &str, jobs: &str) -> Running {
+    host.args(["--state", uri, "--run-id", run, "-j", jobs, "--log-level", "debug"]).start()
+}
+
+/// A command on a stored run.
+fn on(command: &str, run: &str, uri: &str) -> Host {
+    Host::new([command, run, "--state", uri])
+}
+
+#[test]
+fn a_cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
+    let server = Redis::start("");
+    let project = elements(6, 300);
+    let mut one = start(project.host(), &server.uri(), "r1", "1");
+    one.until("finished   texts[0]");
+    let mut other = start(project.other_host("other.jsonl"), &server.uri(), "r1", "1");
+    other.until("started    texts");
+    on("cancel", "r1", &server.uri()).run().expect(0).says(["cancelled run r1", "will stop"]);
+    for finished in [one.wait(), other.wait()] {
+        let finished = finished.expect(130).says(["--run-id r1"]);
+        assert!(finished.stdout.is_empty());
+    }
+    on("cancel", "r1", &server.uri()).run().expect(0).says(["before"]);
+    assert_eq!(server.command(&["HGET", "cascade:run:r1:meta", "state"]), "cancelled");
+    on("watch", "r1", &server.uri()).run().expect(130);
+    let resumed = start(project.host(), &server.uri(), "r1", "2").wait().expect(0);
+    assert_eq!(resumed.json(), json!({ "all": "abcdef" }));
+    assert!(!project.events().tasks("task.started").contains(&"texts[0]".to_owned()), "what is done is kept");
+}
+
+#[test]
+fn cancelling_stops_guests_that_would_not_end() {
+    let server = Redis::start("");
+    let project = endless();
+    let mut running = start(project.host(), &server.uri(), "r1", "1");
+    running.until("started");
+    let began = Instant::now();
+    on("cancel", "r1", &server.uri()).run().expect(0);
+    running.wait().expect(130);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(project.events().of("task.failed").next().expect("it was stopped")["class"], "cancelled");
+}
+
+#[test]
+fn cancelling_says_what_there_is_to_cancel() {
+    let server = Redis::start("");
+    on("cancel", "nobody", &server.uri()).run().expect(4).says(["nobody"]);
+    let project = endless();
+    let mut running = start(project.host(), &server.uri(), "dead", "1");
+    running.until("started");
+    running.signal("KILL");
+    running.wait();
+    std::thread::sleep(Duration::from_millis(100));
+    on("cancel", "dead", &server.uri()).run().expect(0);
+    let ended = elements(1, 1);
+    ended.host().args(["--state", &server.uri(), "--run-id", "ended"]).run().expect(0);
+    on("cancel", "ended", &server.uri()).run().expect(2).says(["ended already", "succeeded"]);
+}
+
+#[test]
+fn a_run_is_watched_from_its_beginning_to_its_end() {
+    let server = Redis::start("");
+    let project = elements(4, 200);
+    let mut one = start(project.host(), &server.uri(), "r1", "1");
+    one.until("finished   texts[0]");
+    let other = start(project.other_host("other.jsonl"), &server.uri(), "r1", "1");
+    let events = on("watch", "r1", &server.uri()).args(["--json"]).start();
+    let people = on("watch", "r1", &server.uri()).start();
+    one.wait().expect(0);
+    other.wait().expect(0);
+    let events = Events::read(&events.wait().expect(0).text());
+    let told: BTreeSet<String> = events.tasks("task.finished").into_iter().collect();
+    let expected = ["all", "texts", "texts[0]", "texts[1]", "texts[2]", "texts[3]"].map(str::to_owned);
+    assert_eq!(told, BTreeSet::from(expected));
+    assert_eq!((events.of("run.started").count(), events.of("run.finished").count()), (2, 2));
+    let text = people.wait().expect(0).text();
+    assert_eq!(
+        (text.matches("run        test").count(), text.matches("succeeded  2 done").count()),
+        (1, 1),
+        "{text}"
+    );
+    // Afterwards it is told at once.
+    let later = on("watch", "r1", &server.uri()).run().expect(0);
+    assert_eq!(later.text(), text);
+    assert!(later.took < Duration::from_secs(5), "{:?}", later.took);
+    on("watch", "nobody", &server.uri()).run().expect(4);
+}
+
+#[test]
+fn watching_ends_as_a_failed_run_does() {
+    let server = Redis::start("");
+    let project = Project::new(&format!("{}[tasks.bad]\ncall = \"g.trap\"\n", component(Guest::Basic)));
+    project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(1);
+    let watched = on("watch", "r1", &server.uri()).run().expect(1);
+    assert!(watched.text().contains("failed     bad  trap"), "{}", watched.text());
+}
+
+#[test]
+fn watching_survives_connections_that_are_cut() {
+    let server = Redis::start("");
+    let project = elements(6, 150);
+    let mut running = start(project.host(), &server.uri(), "r1", "1");
+    running.until("started");
+    let proxy = Proxy::start(server.port(), 1500, 6);
+    let uri = format!("redis://127.0.0.1:{}", proxy.port());
+    let events = on("watch", "r1", &uri).args(["--json"]).run().expect(0);
+    running.wait().expect(0);
+    assert!(proxy.cuts() > 0, "nothing was cut");
+    let mut told = Events::read(&events.text()).tasks("task.finished");
+    told.sort_unstable();
+    assert_eq!(told.len(), 8, "each once: {told:?}");
+}
+
+#[test]
+fn show_names_hosts_leases_and_attempts() {
+    let server = Redis::start("");
+    let project = endless();
+    let mut running = start(project.host(), &server.uri(), "r1", "1");
+    running.until("started");
+    let shown = on("show", "r1", &server.uri()).args(["--json"]).run().expect(0).json();
+    let task = &shown["tasks"][0];
+    assert_eq!((&task["state"], &task["attempts"]), (&json!("running"), &json!(1)));
+    assert_eq!(task["host"], shown["hosts"][0]);
+    assert!((1..=10_000).contains(&task["lease_ms"].as_u64().expect("a lease")), "{task}");
+    let text = on("show", "r1", &server.uri()).run().expect(0).text();
+    assert!(text.contains("attempt 1, on ") && text.contains(", lease "), "{text}");
+    running.signal("KILL");
+    running.wait();
+}
+
+#[test]
+fn a_host_that_starts_again_does_not_wait_for_the_lease_of_the_one_that_was_killed() {
+    let server = Redis::start("");
+    let uri = format!("{}?lease=10m", server.uri());
+    let project = elements(8, 300);
+    let mut living = start(project.host(), &uri, "r1", "1");
+    living.until("started");
+    let mut killed = start(project.other_host("killed.jsonl"), &uri, "r1", "1");
+    killed.until("started    texts");
+    killed.signal("KILL");
+    killed.wait();
+    let again = start(project.other_host("again.jsonl"), &uri, "r1", "1").wait().expect(0);
+    assert_eq!(again.json(), json!({ "all": "abcdefgh" }));
+    assert_eq!(living.wait().expect(0).json(), json!({ "all": "abcdefgh" }));
+    let taken = project.events().of("task.taken_over").count()
+        + project.events_in("again.jsonl").of("task.taken_over").count();
+    assert_eq!(taken, 1);
+}
+
+#[test]
+fn guests_on_every_core_cost_no_lease() {
+    let server = Redis::start("");
+    let uri = format!("{}?lease=1s", server.uri());
+    let project = elements(16, 400);
+    let mut busy = start(project.host(), &uri, "r1", "16");
+    busy.until("started");
+    let idle = start(project.other_host("idle.jsonl"), &uri, "r1", "1");
+    busy.wait().expect(0);
+    idle.wait().expect(0);
+    for events in [project.events(), project.events_in("idle.jsonl")] {
+        assert_eq!(events.of("task.lease_lost").count() + events.of("task.taken_over").count(), 0);
+    }
+}
+
+#[test]
+fn a_host_that_is_cut_off_stops_its_guests_and_another_goes_on() {
+    let server = Redis::start("");
+    let proxy = Proxy::start(server.port(), u64::MAX, 0);
+    let uri = |port: u16| format!("redis://127.0.0.1:{port}?lease=1s");
+    let project = elements(1, 1500);
+    let mut cut_off = start(project.host(), &uri(proxy.port()), "r1", "1");
+    cut_off.until("started    texts[0]");
+    proxy.deafen();
+    let began = Instant::now();
+    cut_off.until("lost       texts[0]");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let other = start(project.other_host("other.jsonl"), &uri(server.port()), "r1", "1").wait().expect(0);
+    assert_eq!(other.json(), json!({ "all": "a" }));
+    assert!(project.events_in("other.jsonl").tasks("task.started").contains(&"texts[0]".to_owned()));
+    cut_off.signal("KILL");
+    cut_off.wait();
+}
+
+#[test]
+fn a_host_that_was_paused_beyond_its_lease_goes_on_with_what_nobody_has_taken() {
+    let server = Redis::start("");
+    let uri = format!("{}?lease=1s", server.uri());
+    let project = elements(3, 300);
+    let mut paused = start(project.host(), &uri, "r1", "1");
+    paused.until("started    texts[0]");
+    paused.signal("STOP");
+    std::thread::sleep(Duration::from_millis(1500));
+    paused.signal("CONT");
+    assert_eq!(paused.wait().expect(0).json(), json!({ "all": "abc" }));
+    assert_eq!(project.events().of("task.lease_lost").count(), 0);
+}
+
+#[test]
+fn a_run_that_is_removed_under_its_host_ends_and_is_not_begun_again() {
+    let server = Redis::start("");
+    let project = elements(8, 300);
+    let mut running = start(project.host(), &server.uri(), "r1", "1");
+    running.until("finished   texts[0]");
+    on("rm", "r1", &server.uri()).run().expect(3).says(["which a host works on"]);
+    on("rm", "r1", &server.uri()).args(["--force"]).run().expect(0);
+    let finished = running.wait().expect(4).says(["was removed"]);
+    assert!(finished.stdout.is_empty());
+    assert_eq!(server.command(&["KEYS", "cascade:run:r1:*"]), "cascade:run:r1:wake");
+    assert_eq!(server.command(&["ZCARD", "cascade:runs"]), "0");
+    on("watch", "r1", &server.uri()).run().expect(4);
+}
+
+#[test]
+fn what_two_hosts_need_at_the_same_time_is_computed_once() {
+    let server = Redis::start("");
+    let uri = server.uri();
+    let project = elements(4, 400);
+    let cached = |host: Host| host.args(["--cache", &uri]);
+    let one = start(cached(project.host()), &uri, "r1", "2");
+    let other = start(cached(project.other_host("other.jsonl")), &uri, "r2", "2");
+    assert_eq!(one.wait().expect(0).json(), other.wait().expect(0).json());
+    let (one, other) = (project.events(), project.events_in("other.jsonl"));
+    let is_element = |task: &String| task.contains('[');
+    let of = |kind: &str| {
+        let all = one.tasks(kind).into_iter().chain(other.tasks(kind));
+        all.filter(is_element).count()
+    };
+    assert_eq!((of("task.started"), of("task.cached")), (4, 4));
+    assert_eq!(server.command(&["KEYS", "cascade:making:*"]), "", "nobody makes anything any more");
+}
+
+#[test]
+fn a_lease_has_bounds() {
+    let project = elements(1, 1);
+    for lease in ["10ms", "2h"] {
+        let uri = format!("redis://127.0.0.1:1?lease={lease}");
+        project.host().args(["--state", &uri]).run().expect(2).says(["lease", "`1s` to `1h`"]);
+    }
+}
+
+#[test]
+fn a_write_counts_once_a_replica_has_it() {
+    let server = Redis::start("");
+    let replica = Redis::start(&format!("replicaof 127.0.0.1 {}", server.port()));
+    let since = Instant::now();
+    while !server.command(&["INFO", "replication"]).contains("state=online") {
+        assert!(since.elapsed() < Duration::from_secs(30), "the replica does not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let project = elements(6, 100);
+    let uri = format!("{}?durability=replica:1", server.uri());
+    let mut running = start(project.host(), &uri, "r1", "1");
+    running.until("finished   texts[1]");
+    // What is told to be finished is on the replica, whatever becomes of the server.
+    assert_eq!(replica.command(&["HEXISTS", "cascade:run:r1:results", "texts[1]"]), "1");
+    replica.signal("STOP");
+    let paused = Instant::now();
+    std::thread::sleep(Duration::from_millis(1500));
+    replica.signal("CONT");
+    assert_eq!(running.wait().expect(0).json(), json!({ "all": "abcdef" }));
+    assert!(paused.elapsed() > Duration::from_millis(1500), "it waits for the replica");
+    assert_eq!(replica.command(&["HLEN", "cascade:run:r1:results"]), "8");
+}
+
+#[test]
+fn a_server_that_cannot_promise_its_disk_is_refused() {
+    let server = Redis::start("appendonly yes");
+    let version = server.command(&["INFO", "server"]);
+    let can = !["redis_version:6.", "redis_version:7.0"].iter().any(|old| version.contains(old));
+    let project = elements(2, 1);
+    let uri = format!("{}?durability=aof:1", server.uri());
+    let finished = project.host().args(["--state", &uri, "--run-id", "r1"]).run();
+    if can {
+        finished.expect(0);
+    } else {
+        finished.expect(3).says(["WAITAOF"]);
+    }
+}
