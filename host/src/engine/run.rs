@@ -21,6 +21,7 @@ use crate::state::Shape;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 /// How urgently this host was told to stop.
@@ -83,7 +84,23 @@ pub enum Ended {
 /// Fails only if the state backend or the cache does; guests are stopped then, and nothing is lost that was committed.
 /// While an answer of the ledger is under way, what ends is collected for the next commit, leases are renewed, and
 /// guests are stopped if that is asked.
+///
+/// The loop is a task of its own: on a thread of the runtime's it starts jobs and speaks with the ledger without waking
+/// other threads, which costs more than the rest of a task that does little.
 pub async fn run(engine: Engine, settings: Settings) -> Result<Ended, Error> {
+    let mut loops = JoinSet::new();
+    loops.spawn(live(engine, settings));
+    match loops.join_next().await {
+        Some(Ok(ended)) => ended,
+        Some(Err(stopped)) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Ok(Ended::Interrupted), // the runtime is shutting down
+        },
+        None => Ok(Ended::Interrupted), // one was spawned
+    }
+}
+
+async fn live(engine: Engine, settings: Settings) -> Result<Ended, Error> {
     let (slots, lease, stored) = (settings.slots, settings.lease, settings.stored.clone());
     let mut host = Host::new(context(engine, settings), slots);
     host.tell_stored(&stored);

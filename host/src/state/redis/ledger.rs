@@ -26,6 +26,7 @@ use crate::state::redis::notices::Notices;
 use crate::state::redis::opening::Entered;
 use crate::state::redis::opening::Opening;
 use crate::state::redis::opening::Why;
+use crate::state::redis::recent::Recent;
 use crate::state::redis::scripts::STEP;
 use crate::state::redis::wire::Committed;
 use crate::state::redis::wire::Step;
@@ -36,6 +37,7 @@ use crate::state::redis::wire::read_reply;
 use crate::state::redis::wire::read_token;
 use crate::state::redis::wire::token_text;
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -74,6 +76,7 @@ struct State {
     results: u64,
     number: u64,
     claims: Claims,
+    recent: Recent,
 }
 
 impl Run {
@@ -86,6 +89,7 @@ impl Run {
             results: entered.results,
             number: 0,
             claims: Claims::new(),
+            recent: Recent::default(),
         };
         Self {
             link,
@@ -154,6 +158,7 @@ impl Run {
         state.epoch = entered.epoch;
         state.results = entered.results;
         state.claims.end_life();
+        state.recent.end_life();
         drop(state);
         self.news.begin(entered.version);
         Ok(())
@@ -168,7 +173,7 @@ impl Run {
         let mut batch = batch;
         let mut fenced = 0;
         for _ in 0..MOST_LIVES {
-            let tokens: Vec<Token> = batch.iter().map(|settlement| settlement.token).collect();
+            let tokens: Vec<(Token, Option<Bytes>)> = batch.iter().map(with_result).collect();
             let delay = shortest_delay(&batch);
             let command = self.commit_command(std::mem::take(&mut batch), &want);
             match self.take("working on", command).await? {
@@ -176,7 +181,7 @@ impl Run {
                     let bytes = parts.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
                     let done = read_reply(&bytes).ok_or_else(|| self.senseless())?;
                     self.news.due(delay);
-                    let mut reply = self.committed(&tokens, done);
+                    let mut reply = self.committed(tokens, done);
                     reply.verdicts.extend(std::iter::repeat_n(Verdict::Fenced, fenced));
                     return Ok(reply);
                 }
@@ -221,12 +226,19 @@ impl Run {
         command
     }
 
-    fn committed(&self, tokens: &[Token], done: Committed) -> Reply {
+    fn committed(&self, tokens: Vec<(Token, Option<Bytes>)>, done: Committed) -> Reply {
         let Committed { settled, claims, blocked, progress, version, results } = done;
         let mut state = self.state();
         state.results = results;
-        let verdicts = tokens.iter().zip(settled);
-        let verdicts = verdicts.map(|(token, answer)| state.claims.settled(*token, answer)).collect();
+        let mut verdicts = Vec::with_capacity(tokens.len());
+        for ((token, result), answer) in tokens.into_iter().zip(settled) {
+            let node = state.claims.node(token);
+            let verdict = state.claims.settled(token, answer);
+            if let (Verdict::Committed, Some(node), Some(result)) = (verdict, node, result) {
+                state.recent.keep(node, result);
+            }
+            verdicts.push(verdict);
+        }
         claims.iter().for_each(|claim| state.claims.claimed(claim));
         Reply { verdicts, claims, blocked, progress, version }
     }
@@ -293,6 +305,19 @@ impl Run {
     }
 
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
+        let mut entries: Vec<Option<Entry>> = {
+            let state = self.state();
+            nodes.iter().map(|node| state.recent.get(*node).map(Entry::Done)).collect()
+        };
+        let absent = nodes.iter().zip(&entries).filter(|(_, entry)| entry.is_none());
+        let absent: Vec<NodeId> = absent.map(|(node, _)| *node).collect();
+        let mut read = self.read(&absent).await?.into_iter();
+        entries.iter_mut().filter(|entry| entry.is_none()).for_each(|entry| *entry = read.next());
+        Ok(entries.into_iter().map(|entry| entry.unwrap_or(Entry::Open)).collect())
+    }
+
+    /// What the server has of each node, in order.
+    async fn read(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let fields: Vec<String> =
             nodes.iter().map(|node| field(&self.request.shape, *node).unwrap_or_default()).collect();
         let mut entries = Vec::with_capacity(nodes.len());
@@ -321,6 +346,20 @@ impl Run {
         }
         notices
     }
+}
+
+/// What a settlement settles, with the result if it has one.
+fn with_result(settlement: &Settlement) -> (Token, Option<Bytes>) {
+    let result = match &settlement.outcome {
+        Outcome::Done(result) => Some(result.clone()),
+        Outcome::Skipped(_)
+        | Outcome::Failed(_)
+        | Outcome::Retry(_)
+        | Outcome::Release
+        | Outcome::Await(_)
+        | Outcome::Expand { .. } => None,
+    };
+    (settlement.token, result)
 }
 
 /// When the first of the retries is due.
