@@ -45,12 +45,13 @@ pub(crate) struct Committed {
 }
 
 #[derive(Deserialize)]
-struct Reply {
-    verdicts: String,
-    claims: Vec<ClaimReply>,
+struct Reply<'a> {
+    verdicts: &'a str,
+    #[serde(borrow)]
+    claims: Vec<ClaimReply<'a>>,
     blocked: Vec<(u32, u32, usize)>,
-    state: String,
-    stop: String,
+    state: &'a str,
+    stop: &'a str,
     open: u32,
     total: u32,
     version: u64,
@@ -58,20 +59,20 @@ struct Reply {
 }
 
 #[derive(Deserialize)]
-struct ClaimReply {
-    token: String,
+struct ClaimReply<'a> {
+    token: &'a str,
     at: u32,
     item: u32,
     attempt: u32,
     takeovers: u32,
-    from: String,
+    from: &'a str,
     stage: u8,
     items: u32,
 }
 
 /// Reads what a commit answers; none if it is damaged.
 pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
-    let reply: Reply = rmp_serde::from_slice(bytes).ok()?;
+    let reply: Reply<'_> = rmp_serde::from_slice(bytes).ok()?;
     let claims = reply.claims.into_iter().map(claim);
     let blocked = reply.blocked.into_iter();
     Some(Committed {
@@ -79,8 +80,8 @@ pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
         claims: claims.collect::<Option<_>>()?,
         blocked: blocked.map(|(at, item, resource)| Blocked { node: node(at, item), resource }).collect(),
         progress: Progress {
-            status: status(&reply.state)?,
-            stop: stop(&reply.stop),
+            status: status(reply.state)?,
+            stop: stop(reply.stop),
             open: reply.open,
             total: reply.total,
         },
@@ -93,10 +94,10 @@ const fn settled(verdict: u8) -> Settled {
     if verdict == b'C' { Settled::Committed } else { Settled::NotHeld }
 }
 
-fn claim(reply: ClaimReply) -> Option<Claim> {
+fn claim(reply: ClaimReply<'_>) -> Option<Claim> {
     Some(Claim {
         node: node(reply.at, reply.item),
-        token: read_token(&reply.token)?,
+        token: read_token(reply.token)?,
         attempt: reply.attempt,
         takeovers: reply.takeovers,
         from: (!reply.from.is_empty()).then(|| HostId(reply.from.into())),
