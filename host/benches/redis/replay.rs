@@ -186,7 +186,7 @@ impl Recording {
 }
 
 /// Says one command again and again, each time once the answer is there; gives the time of all.
-pub(crate) fn repeat(server: u16, command: &[u8], times: usize) -> Duration {
+pub(crate) fn repeat(server: u16, command: &[u8], times: u32) -> Duration {
     let mut line = Line::new(server);
     let since = Instant::now();
     for _ in 0..times {

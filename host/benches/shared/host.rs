@@ -28,11 +28,16 @@ impl Listener for Deaf {
 impl Host {
     /// Loads the component into a sandbox for that many calls at once.
     pub(crate) fn new(component: Bytes, calls: u32) -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        let runtime = Self::runtime();
         let sandbox =
             Sandbox::new(Settings { calls, code_cache: None }).expect("the engine's settings are sound");
         let component = sandbox.load(component).expect("the guest is a component");
         Self { runtime, sandbox, component }
+    }
+
+    /// A runtime of one thread.
+    pub(crate) fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().build().expect("a runtime can be made")
     }
 
     /// Makes one of its functions ready.

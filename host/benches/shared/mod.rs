@@ -6,9 +6,13 @@
 mod guest;
 mod raw;
 mod host;
+mod graph;
 mod ratio;
+mod cases;
 
+pub(crate) use cases::run_chosen;
+pub(crate) use graph::{Begun, Graph};
 pub(crate) use guest::component;
 pub(crate) use host::Host;
-pub(crate) use ratio::{Medians, compare};
-pub(crate) use raw::Raw;
+pub(crate) use ratio::{Medians, compare, compare_timed, timed};
+pub(crate) use raw::{Raw, RawWasi};

@@ -14,6 +14,11 @@ pub(crate) struct Medians {
 }
 
 impl Medians {
+    /// The share of one of `count` equal parts.
+    pub(crate) fn each(self, count: u32) -> Self {
+        Self { ours: self.ours / count, theirs: self.theirs / count }
+    }
+
     /// How many times as long ours takes.
     pub(crate) fn ratio(&self) -> f64 {
         self.ours.as_secs_f64() / self.theirs.as_secs_f64()
@@ -28,16 +33,24 @@ impl fmt::Display for Medians {
 
 /// Runs both by turns, that many times each, after a few runs that do not count.
 pub(crate) fn compare(runs: usize, mut ours: impl FnMut(), mut theirs: impl FnMut()) -> Medians {
+    compare_timed(runs, || timed(&mut ours), || timed(&mut theirs))
+}
+
+/// The same, where both say themselves how long it took, because not all that they do is to count.
+pub(crate) fn compare_timed(
+    runs: usize,
+    mut ours: impl FnMut() -> Duration,
+    mut theirs: impl FnMut() -> Duration,
+) -> Medians {
     for _ in 0..runs.div_ceil(10) {
         ours();
         theirs();
     }
-    let times = (0..runs).map(|_| (timed(&mut ours), timed(&mut theirs)));
-    let (ours, theirs): (Vec<_>, Vec<_>) = times.unzip();
+    let (ours, theirs): (Vec<_>, Vec<_>) = (0..runs).map(|_| (ours(), theirs())).unzip();
     Medians { ours: median(ours), theirs: median(theirs) }
 }
 
-fn timed(run: &mut impl FnMut()) -> Duration {
+pub(crate) fn timed(mut run: impl FnMut()) -> Duration {
     let since = Instant::now();
     run();
     since.elapsed()

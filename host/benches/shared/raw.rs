@@ -1,9 +1,12 @@
 //! The guest in the bare engine: wasmtime's typed calls, with the engine's settings of the sandbox and nothing else.
 //! The sandbox is in `host`.
 
+use crate::shared::Host;
 use cascade_host::sandbox::engine_config;
+use wasmtime::component::ResourceTable;
 use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower, TypedFunc};
 use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// The guest, ready to be instantiated: what it imports of WASI traps, and it calls none of it.
 pub(crate) struct Raw {
@@ -35,6 +38,20 @@ impl Raw {
         (store, function)
     }
 
+    /// Calls `noop` that many times, each time in a guest of its own.
+    pub(crate) fn noops(&self, count: u32) {
+        (0..count).for_each(|_| self.call::<(), ()>("noop", ()));
+    }
+
+    /// The same, shared out among threads.
+    pub(crate) fn noops_on(&self, threads: u32, count: u32) {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| self.noops(count / threads));
+            }
+        });
+    }
+
     /// Calls a function once, in a guest of its own.
     pub(crate) fn call<P, R>(&self, name: &str, params: P) -> R
     where
@@ -43,5 +60,56 @@ impl Raw {
     {
         let (mut store, function) = self.guest::<P, R>(name);
         function.call(&mut store, params).expect("the guest returns")
+    }
+}
+
+/// The guest in the bare engine as any host of WASI guests has it: WASI is linked, each store has a context of its own,
+/// and calls are async, so that a guest that waits holds no thread.
+pub(crate) struct RawWasi {
+    engine: Engine,
+    instance: InstancePre<WasiState>,
+}
+
+struct WasiState {
+    ctx: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for WasiState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.ctx, table: &mut self.table }
+    }
+}
+
+impl RawWasi {
+    /// Compiles the component for an engine that has slots for that many guests.
+    pub(crate) fn new(component: &[u8], calls: u32) -> Self {
+        let engine = Engine::new(&engine_config(calls)).expect("the settings are sound");
+        let component = Component::from_binary(&engine, component).expect("the guest is a component");
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("WASI can be linked");
+        let instance = linker.instantiate_pre(&component).expect("all imports are there");
+        Self { engine, instance }
+    }
+
+    /// Calls `noop` that many times, each time in a guest of its own.
+    pub(crate) async fn noops(&self, count: u32) {
+        for _ in 0..count {
+            let state = WasiState { ctx: WasiCtx::builder().build(), table: ResourceTable::new() };
+            let mut store = Store::new(&self.engine, state);
+            store.set_epoch_deadline(u64::MAX / 2);
+            let instance = self.instance.instantiate_async(&mut store).await.expect("it can be instantiated");
+            let noop = instance.get_typed_func::<(), ()>(&mut store, "noop").expect("it has such a function");
+            noop.call_async(&mut store, ()).await.expect("the guest returns");
+        }
+    }
+
+    /// The same, shared out among threads.
+    pub(crate) fn noops_on(&self, threads: u32, count: u32) {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| Host::runtime().block_on(self.noops(count / threads)));
+            }
+        });
     }
 }

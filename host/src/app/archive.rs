@@ -9,6 +9,7 @@ use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::plan::PlanRecord;
 use crate::state::Backend;
+use crate::state::ClaimView;
 use crate::state::End;
 use crate::state::FailureRecord;
 use crate::state::LogPart;
@@ -17,22 +18,26 @@ use crate::state::Note;
 use crate::state::Phase;
 use crate::state::Removal;
 use crate::state::RunSummary;
+use std::collections::HashMap;
 
 /// Most failed elements that are told of; the task around them tells of the first in any case.
 const MOST_ELEMENTS: usize = 100;
+
+/// Most claims that are told of.
+const MOST_CLAIMS: usize = 1000;
 
 /// A run in detail.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Story {
     /// The run.
     pub run: RunSummary,
-    /// Its tasks in the plan's order, each followed by those of its elements that have failed.
+    /// Its tasks in the plan's order, each followed by those of its elements that have failed or that hosts hold.
     pub nodes: Vec<TaskStory>,
     /// Whether more elements have failed than are told of.
     pub has_more: bool,
 }
 
-/// A task, or an element that has failed.
+/// A task, or an element that has failed or that a host holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskStory {
     /// `task` or `task[i]`.
@@ -41,6 +46,8 @@ pub struct TaskStory {
     pub state: TaskState,
     /// What its host noted.
     pub note: Option<Note>,
+    /// Who holds it now, and for how long.
+    pub claim: Option<ClaimView>,
 }
 
 /// How far a task has come.
@@ -76,16 +83,38 @@ pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error
     let tasks = task_names(backend, run).await?;
     let mut elements = backend.failed_elements(run, MOST_ELEMENTS + 1).await.map_err(gone)?;
     let has_more = elements.len() > MOST_ELEMENTS;
-    elements.sort_by_cached_key(|name| item_of(name));
     elements.truncate(MOST_ELEMENTS);
+    let mut claims = claims(backend, run, &tasks).await?;
+    elements.extend(claims.keys().filter(|name| item_of(name).is_some()).cloned());
+    elements.sort_by_cached_key(|name| item_of(name));
+    elements.dedup();
     let of_task = |task: &String| {
         let elements = elements.iter().filter(|name| task_of(name) == task).cloned();
         std::iter::once(task.clone()).chain(elements).collect::<Vec<_>>()
     };
     let names: Vec<String> = tasks.iter().flat_map(of_task).collect();
     let views = backend.nodes(run, &names).await.map_err(gone)?;
-    let nodes = names.into_iter().zip(views).map(|(name, view)| story(name, view, &summary)).collect();
+    let nodes = names.into_iter().zip(views).map(|(name, view)| {
+        let claim = claims.remove(&name);
+        story(name, view, &summary).held(claim)
+    });
+    let nodes = nodes.collect();
     Ok(Story { run: summary, nodes, has_more })
+}
+
+/// Who holds what, by name.
+async fn claims(
+    backend: &dyn Backend,
+    run: &RunId,
+    tasks: &[String],
+) -> Result<HashMap<String, ClaimView>, Error> {
+    let claims = backend.claims(run, MOST_CLAIMS).await.map_err(|error| no_run(run, error))?;
+    let named = claims.into_iter().filter_map(|claim| {
+        let task = tasks.get(claim.node.task.index())?;
+        let name = claim.node.item.map_or_else(|| task.clone(), |item| format!("{task}[{item}]"));
+        Some((name, claim))
+    });
+    Ok(named.collect())
 }
 
 /// What the guest of a task or element wrote. Where there is no such task, that is the error.
@@ -118,6 +147,24 @@ async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, E
     Ok(record.task_names().map(str::to_owned).collect())
 }
 
+impl TaskStory {
+    /// The same with who holds it. A note may be late; the ledger knows who works on what.
+    fn held(mut self, claim: Option<ClaimView>) -> Self {
+        if claim.is_some() {
+            self.state = match self.state {
+                TaskState::Running | TaskState::Retrying | TaskState::Stopped | TaskState::Open => {
+                    TaskState::Running
+                }
+                ended @ (TaskState::Done(_)
+                | TaskState::Cached(_)
+                | TaskState::Skipped(_)
+                | TaskState::Failed(_)) => ended,
+            };
+        }
+        Self { claim, ..self }
+    }
+}
+
 fn task_of(name: &str) -> &str {
     name.split_once('[').map_or(name, |(task, _)| task)
 }
@@ -137,7 +184,7 @@ fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory {
         End::Failed(record) => TaskState::Failed(FailureRecord::decode(&record)),
         End::Open => note.as_ref().map_or(TaskState::Open, |note| open(note, run)),
     };
-    TaskStory { name, state, note }
+    TaskStory { name, state, note, claim: None }
 }
 
 /// What a note says of a node that has not ended.

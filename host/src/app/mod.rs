@@ -17,6 +17,7 @@ mod run;
 mod forecast;
 mod stored;
 mod archive;
+mod steering;
 
 pub use archive::{Story, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run};
 pub use backends::{Backends, StateBackend};
@@ -29,4 +30,5 @@ pub use params::ParamTexts;
 pub use run::{Report, RunRequest, run};
 pub use session::{Session, SessionRequest};
 pub use source::read;
+pub use steering::{Cancelled, Company, Watcher, cancel_run, watch_run};
 pub use stored::{StoredResult, stored_results};

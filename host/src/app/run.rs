@@ -35,9 +35,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How long a claim is held without being renewed.
-const LEASE: Duration = Duration::from_secs(10);
-
 /// How long a run is kept after its last write, unless the manifest says otherwise.
 const TTL: Duration = Duration::from_hours(24);
 
@@ -62,6 +59,8 @@ pub struct RunRequest {
     pub recorder: Recorder,
     /// Tells when to stop.
     pub interrupt: watch::Receiver<Interrupt>,
+    /// How long a claim is held that is not renewed.
+    pub lease: Duration,
     /// Seeds the jitter of retries.
     pub seed: u64,
 }
@@ -115,7 +114,6 @@ async fn work(
         epoch: opened.epoch,
         stored: opened.stored.clone(),
         slots,
-        lease: LEASE,
         seed,
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
@@ -145,7 +143,7 @@ async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> 
         policy: request.policy,
         ttl: session.manifest.state.ttl.unwrap_or(TTL),
         host: request.host.clone(),
-        lease: LEASE,
+        lease: request.lease,
         is_gone: |host| is_gone(&host.0),
     };
     request.backend.open(open).await.map_err(|error| match &error.kind {

@@ -58,6 +58,10 @@ pub(crate) enum Command {
     Show(ShowArguments),
     /// Print what the guest of a task wrote
     Logs(LogsArguments),
+    /// Follow a run of any host until it has ended, and end as it does
+    Watch(WatchArguments),
+    /// Cancel a run for all its hosts; it can be resumed
+    Cancel(CancelArguments),
     /// Remove stored runs with their results
     Rm(RmArguments),
 }
@@ -279,6 +283,30 @@ pub(crate) struct LogsArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    /// The run
+    #[arg(value_parser = RunId::new)]
+    pub(crate) run: RunId,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    /// Print the events as lines of JSON, as `run --events` writes them
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArguments {
+    /// The run
+    #[arg(value_parser = RunId::new)]
+    pub(crate) run: RunId,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RmArguments {
     /// The runs
     #[arg(value_name = "RUN", value_parser = RunId::new, required = true)]
@@ -319,6 +347,8 @@ impl Arguments {
             | Command::Runs(RunsArguments { backend, .. })
             | Command::Show(ShowArguments { backend, .. })
             | Command::Logs(LogsArguments { backend, .. })
+            | Command::Watch(WatchArguments { backend, .. })
+            | Command::Cancel(CancelArguments { backend, .. })
             | Command::Rm(RmArguments { backend, .. }) => Overrides { state: backend.state.clone(), ..log },
             Command::Check(_) | Command::Inspect(_) | Command::Build(_) => log,
         }

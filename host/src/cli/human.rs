@@ -120,9 +120,11 @@ fn told(fact: &Fact, tally: &Tally) -> Told {
             let text = format!("from {from}, which lost it; {} so far", count(*takeovers, "time"));
             Told::new(Ink::Warn, "taken", text)
         }
-        Fact::TaskLeaseLost => {
-            Told::new(Ink::Warn, "lost", "another host has the task now; this result is discarded")
-        }
+        Fact::TaskLeaseLost => Told::new(
+            Ink::Warn,
+            "lost",
+            "its lease has passed: another host has the task, or may have it; what this one made of it is discarded",
+        ),
         Fact::TaskProgress { fraction, message } => {
             Told::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
         }

@@ -40,7 +40,7 @@ impl Listeners {
         match arguments.events.as_deref() {
             // stdout carries results only: events that go to a stream go to stderr, in place of the log.
             Some(path) if path == Path::new("-") => {
-                sinks.push(Arc::new(JsonLines::new(run.clone(), name, io::stderr(), drop)));
+                sinks.push(Arc::new(JsonLines::new(run, name, io::stderr(), drop)));
                 return Ok(Self { sinks });
             }
             Some(path) => {
@@ -52,7 +52,7 @@ impl Listeners {
 "
                     ));
                 };
-                sinks.push(Arc::new(JsonLines::new(run.clone(), name, file, failed)));
+                sinks.push(Arc::new(JsonLines::new(run, name, file, failed)));
             }
             None => {}
         }

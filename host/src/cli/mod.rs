@@ -17,6 +17,7 @@ mod level;
 mod tally;
 mod human;
 mod jsonlog;
+mod watching;
 mod progress;
 mod screen;
 mod outputs;

@@ -17,7 +17,9 @@ use crate::cli::style::harmless;
 use crate::model::FailureClass;
 use crate::model::SkipReason;
 use crate::model::Timestamp;
+use crate::model::show_duration;
 use serde::Serialize;
+use std::time::Duration;
 
 /// The version of the JSON form.
 const VERSION: u32 = 1;
@@ -50,6 +52,9 @@ struct TaskRow {
     reason: Option<SkipReason>,
     attempts: u32,
     host: Option<String>,
+    /// How long the host's lease lasts if it is not renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_ms: Option<u64>,
     started: Option<String>,
     ended: Option<String>,
     duration_ms: Option<f64>,
@@ -104,7 +109,7 @@ impl ShowTable {
 
 impl From<&TaskStory> for TaskRow {
     fn from(story: &TaskStory) -> Self {
-        let note = story.note.as_ref();
+        let (note, claim) = (story.note.as_ref(), story.claim.as_ref());
         let usage = note.and_then(|note| note.usage);
         let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
         Self {
@@ -115,7 +120,11 @@ impl From<&TaskStory> for TaskRow {
                 _ => None, // only skips have one
             },
             attempts: attempts(story),
-            host: note.map(|note| note.host.0.to_string()),
+            host: claim
+                .map(|claim| &claim.host)
+                .or(note.map(|note| &note.host))
+                .map(|host| host.0.to_string()),
+            lease_ms: claim.map(|claim| u64::try_from(claim.lease.as_millis()).unwrap_or(u64::MAX)),
             started: time(note.and_then(|note| note.started)),
             ended: time(note.and_then(|note| note.ended)),
             duration_ms: usage.map(|usage| usage.duration_ms),
@@ -144,6 +153,9 @@ const fn word(state: &TaskState) -> &'static str {
 }
 
 fn attempts(story: &TaskStory) -> u32 {
+    if let Some(claim) = &story.claim {
+        return claim.attempt;
+    }
     match (&story.state, &story.note) {
         (_, Some(note)) => note.attempts,
         (TaskState::Failed(Some(record)), None) => record.attempt,
@@ -196,10 +208,11 @@ impl TaskRow {
         }
     }
 
-    /// `2 attempts, 1.2ms, 1.0 MiB of memory, 48 B stored, on box-1`.
+    /// `2 attempts, 1.2ms, 1.0 MiB of memory, 48 B stored, on box-1`, or `attempt 2, on box-1, lease 8.2s`.
     fn details(&self) -> String {
         let attempts = match self.attempts {
             0 => None,
+            number if self.lease_ms.is_some() => Some(format!("attempt {number}")),
             1 => Some("1 attempt".to_owned()),
             attempts => Some(format!("{attempts} attempts")),
         };
@@ -212,6 +225,7 @@ impl TaskRow {
             self.fuel.map(|fuel| format!("{fuel} fuel")),
             self.output_bytes.map(|bytes| format!("{} stored", show_bytes(bytes))),
             self.host.as_ref().map(|host| format!("on {host}")),
+            self.lease_ms.map(|lease| format!("lease {}", show_duration(Duration::from_millis(lease)))),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
@@ -223,9 +237,12 @@ mod tests {
     use crate::cli::columns::WIDTH;
     use crate::model::RunId;
     use crate::model::RunStatus;
+    use crate::model::TaskIdx;
+    use crate::state::ClaimView;
     use crate::state::Counts;
     use crate::state::FailureRecord;
     use crate::state::HostId;
+    use crate::state::NodeId;
     use crate::state::Note;
     use crate::state::Phase;
     use crate::state::RunSummary;
@@ -234,12 +251,18 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_486_500_123);
 
     fn node(name: &str, state: TaskState, note: Option<Note>) -> TaskStory {
-        TaskStory { name: name.into(), state, note }
+        TaskStory { name: name.into(), state, note, claim: None }
     }
 
     fn note(phase: Phase) -> Note {
         let host = HostId("box-1-17-00c0ffee".into());
         Note { attempts: 1, started: Some(NOW), ended: Some(NOW), ..Note::new(host, phase) }
+    }
+
+    fn claim() -> ClaimView {
+        let node = NodeId { task: TaskIdx::new(6), item: None };
+        let (host, lease) = (HostId("box-2-18-0badc0de".into()), Duration::from_millis(8_200));
+        ClaimView { node, host, attempt: 2, takeovers: 0, lease }
     }
 
     fn record(message: &str) -> TaskState {
@@ -276,6 +299,10 @@ mod tests {
                 node("count[3]", record(trap), Some(failed)),
                 node("extra", TaskState::Skipped(SkipReason::ConditionFalse), None),
                 node("merge", TaskState::Running, Some(note(Phase::Running))),
+                TaskStory {
+                    claim: Some(claim()),
+                    ..node("held", TaskState::Running, Some(note(Phase::Running)))
+                },
                 node("again", TaskState::Retrying, Some(retrying)),
                 node("last", TaskState::Open, None),
             ],

@@ -44,6 +44,8 @@ fn command(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Runs(runs) => commands::runs::runs(&host, runs),
         Command::Show(show) => commands::show::show(&host, show),
         Command::Logs(logs) => commands::logs::logs(&host, logs),
+        Command::Watch(watch) => commands::watch::watch(&host, watch),
+        Command::Cancel(cancel) => commands::cancel::cancel(&host, cancel),
         Command::Rm(rm) => commands::rm::rm(&host, rm),
     }
 }

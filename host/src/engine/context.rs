@@ -108,7 +108,10 @@ impl Context {
 
     /// Tells that a node is ready, unless that was told when it was blocked.
     pub(crate) fn announce(&self, node: NodeId, subject: Subject) {
-        if !self.announced().remove(&node) {
+        let mut announced = self.announced();
+        let is_told = !announced.is_empty() && announced.remove(&node);
+        drop(announced);
+        if !is_told {
             self.recorder.task(subject, Fact::TaskReady);
         }
     }

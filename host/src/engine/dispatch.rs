@@ -95,11 +95,6 @@ impl Dispatcher {
         self.interrupt = self.interrupt.max(interrupt);
     }
 
-    /// What this host holds.
-    pub(crate) fn held(&self) -> Vec<Token> {
-        self.held.keys().copied().collect()
-    }
-
     /// What the loop is to do next.
     pub(crate) fn next(&self) -> Next {
         let progress = self.progress;

@@ -1,23 +1,18 @@
-//! This host's part of a run between two waits: jobs are started, stopped and settled, and what happened is told.
-//! When to do what is said by the loop in `run` and the counts in `dispatch`.
+//! This host's part of a run: what it holds, what has ended, what is to be committed; and how each of these changes.
+//! Jobs are started and awaited by the loop in `run`; how they come by this state is for `floor`.
 
 use crate::engine::Interrupt;
 use crate::engine::context::Context;
 use crate::engine::dispatch::Dispatcher;
 use crate::engine::dispatch::Next;
 use crate::engine::job::Settled;
-use crate::engine::job::process;
 use crate::events::Fact;
 use crate::events::FailureFact;
-use crate::events::Subject;
 use crate::model::FailureClass;
-use crate::model::TaskIdx;
-use crate::plan::Plan;
-use crate::state::Blocked;
+use crate::state::Certainty;
 use crate::state::Claim;
 use crate::state::Error;
-use crate::state::NodeId;
-use crate::state::Notice;
+use crate::state::Loss;
 use crate::state::Outcome;
 use crate::state::Reply;
 use crate::state::Settlement;
@@ -25,10 +20,10 @@ use crate::state::Stage;
 use crate::state::Token;
 use crate::state::Verdict;
 use crate::state::Version;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id};
 
 /// A commit under way.
 pub(crate) type Commit = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -39,55 +34,44 @@ pub(crate) struct Answer {
     reply: Result<Reply, Error>,
 }
 
-/// How a job ended, as its set tells it.
-type Done = Result<(Id, Result<Settled, Error>), JoinError>;
-
 /// This host's part of a run.
 pub(crate) struct Host {
-    /// What was started and has not ended.
-    pub(crate) jobs: JoinSet<Result<Settled, Error>>,
-    /// The last that the ledger told.
-    pub(crate) version: Version,
-    /// What its jobs share.
-    pub(crate) ctx: Arc<Context>,
+    ctx: Arc<Context>,
     dispatcher: Dispatcher,
+    /// What was claimed and is neither settled nor lost.
     running: HashMap<Token, Running>,
-    tokens: HashMap<Id, Token>,
+    /// Those of them that no job has begun with.
+    waiting: VecDeque<Token>,
     batch: Vec<Settled>,
-    /// What the commit under way settles; held until its answer is there, however long that takes.
-    under_way: Vec<Token>,
+    /// Claims that were told to be lost and are given back, in case that nobody else has them.
+    given_up: HashSet<Token>,
+    /// The last that the ledger told.
+    version: Version,
     has_heard: bool,
+    is_committing: bool,
 }
 
-/// A job that was started.
+/// A claim that this host works on.
 struct Running {
     claim: Claim,
-    handle: AbortHandle,
+    /// The job that has it; none before one has begun with it.
+    job: Option<AbortHandle>,
     is_stopped: bool,
 }
 
 impl Host {
     /// A host that holds nothing and asks for `slots` guests at the same time.
-    pub(crate) fn new(ctx: Context, slots: u32) -> Self {
+    pub(crate) fn new(ctx: Arc<Context>, slots: u32) -> Self {
         Self {
-            jobs: JoinSet::new(),
-            version: Version::default(),
             dispatcher: Dispatcher::new(Arc::clone(&ctx.shape), slots),
-            ctx: Arc::new(ctx),
+            ctx,
             running: HashMap::new(),
-            tokens: HashMap::new(),
+            waiting: VecDeque::new(),
             batch: Vec::new(),
-            under_way: Vec::new(),
+            given_up: HashSet::new(),
+            version: Version::default(),
             has_heard: true,
-        }
-    }
-
-    /// Tells which results were there before.
-    pub(crate) fn tell_stored(&self, stored: &[TaskIdx]) {
-        for task in stored {
-            if let Some(subject) = self.subject(NodeId { task: *task, item: None }, None) {
-                self.ctx.recorder.task(subject, Fact::TaskStored);
-            }
+            is_committing: false,
         }
     }
 
@@ -101,9 +85,14 @@ impl Host {
         self.has_heard = true;
     }
 
-    /// Whether there is something to commit or to ask for.
-    pub(crate) fn has_news(&self) -> bool {
-        self.has_heard || !self.batch.is_empty()
+    /// The last that the ledger told.
+    pub(crate) const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Whether something is claimed and neither settled nor lost.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.running.is_empty()
     }
 
     /// What the loop is to do next.
@@ -111,173 +100,150 @@ impl Host {
         self.dispatcher.next()
     }
 
-    /// Begins to commit what has ended and to ask for more.
-    pub(crate) fn commit(&mut self) -> Commit {
+    /// Begins to commit what has ended and to ask for more; nothing if there is neither, or a commit is under way.
+    pub(crate) fn commit(&mut self) -> Option<Commit> {
+        if self.is_committing || !(self.has_heard || !self.batch.is_empty()) {
+            return None;
+        }
         self.has_heard = false;
+        self.is_committing = true;
         let batch = std::mem::take(&mut self.batch);
-        self.under_way = batch.iter().map(|settled| settled.claim.token).collect();
-        for token in &self.under_way {
-            self.dispatcher.released(*token);
+        for settled in &batch {
+            self.dispatcher.released(settled.claim.token);
         }
         let settlements = batch
             .iter()
             .map(|settled| Settlement { token: settled.claim.token, outcome: settled.outcome.clone() })
             .collect();
         let (ledger, want) = (Arc::clone(&self.ctx.ledger), self.dispatcher.want());
-        Box::pin(async move {
+        Some(Box::pin(async move {
             let reply = ledger.commit(settlements, want).await;
             Answer { batch, reply }
-        })
+        }))
     }
 
-    /// Tells what was committed and starts what was handed out.
+    /// Tells what was committed, and holds what was handed out until jobs begin with it.
     pub(crate) fn answered(&mut self, answer: Answer) -> Result<(), Error> {
-        self.tell_notices();
+        self.is_committing = false;
+        self.ctx.tell_notices();
         let Reply { verdicts, claims, blocked, progress, version } = answer.reply?;
-        self.under_way.clear();
         for (settled, verdict) in answer.batch.into_iter().zip(verdicts) {
             self.tell(settled, verdict);
         }
         for blocked in blocked {
-            self.tell_blocked(blocked);
+            self.ctx.tell_blocked(blocked);
         }
         self.dispatcher.progressed(progress);
         self.version = version;
         for claim in claims {
-            self.start(claim);
+            self.claimed(claim);
         }
         Ok(())
     }
 
-    fn start(&mut self, claim: Claim) {
+    fn claimed(&mut self, claim: Claim) {
         self.dispatcher.claimed(&claim);
         if let Some(from) = &claim.from {
             let fact = Fact::TaskTakenOver { from: from.0.to_string(), takeovers: claim.takeovers };
-            self.record(&claim, fact);
+            self.ctx.tell(&claim, fact);
         }
-        let (token, held) = (claim.token, claim.clone());
-        let ctx = Arc::clone(&self.ctx);
-        let handle = self.jobs.spawn(async move { process(&ctx, claim).await });
-        self.tokens.insert(handle.id(), token);
-        self.running.insert(token, Running { claim: held, handle, is_stopped: false });
+        self.waiting.push_back(claim.token);
+        self.running.insert(claim.token, Running { claim, job: None, is_stopped: false });
     }
 
-    /// A job has ended: with a settlement, with the backend's failure, or because it was stopped.
-    pub(crate) fn ended(&mut self, done: Done) -> Result<(), Error> {
-        match done {
-            Ok((id, settled)) => {
-                let settled = settled?;
-                // A job whose lease was lost has been told of, and has nothing to settle.
-                if self.forget(id).is_some() {
-                    self.batch.push(settled);
-                }
-                Ok(())
-            }
-            Err(stopped) => {
-                let id = stopped.id();
-                if let Ok(panic) = stopped.try_into_panic() {
-                    std::panic::resume_unwind(panic);
-                }
-                let stopped = self.forget(id).map(|running| given_back(running.claim));
-                self.batch.extend(stopped);
-                Ok(())
+    /// Whether there are claims that no job has begun with.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The next claim to begin with, for the job that `begin` starts or is.
+    pub(crate) fn begin(&mut self, begin: impl FnOnce(&Claim) -> AbortHandle) -> Option<Claim> {
+        while let Some(token) = self.waiting.pop_front() {
+            // What was lost meanwhile is not begun with.
+            if let Some(running) = self.running.get_mut(&token) {
+                running.job = Some(begin(&running.claim));
+                return Some(running.claim.clone());
             }
         }
+        None
     }
 
-    fn forget(&mut self, id: Id) -> Option<Running> {
-        let token = self.tokens.remove(&id)?;
-        self.running.remove(&token)
+    /// A job has settled its claim: it is to be committed. Gives the job back if it may begin with another.
+    pub(crate) fn settled(&mut self, settled: Settled) -> Option<AbortHandle> {
+        // A job whose claim was lost has been told of, and has nothing to settle.
+        let Running { job, is_stopped, .. } = self.running.remove(&settled.claim.token)?;
+        self.batch.push(settled);
+        job.filter(|_| !is_stopped)
     }
 
-    /// Stops guests if their results are not to be waited for. Jobs without a guest end by themselves.
+    /// A job was stopped before it had settled its claim.
+    pub(crate) fn stopped(&mut self, job: Id) {
+        let has_job = |running: &Running| running.job.as_ref().is_some_and(|handle| handle.id() == job);
+        let token = self.running.iter().find(|(_, running)| has_job(running)).map(|(token, _)| *token);
+        let running = token.and_then(|token| self.running.remove(&token));
+        self.batch.extend(running.map(|running| given_back(running.claim)));
+    }
+
+    /// Whether guests are to be stopped, their results not being waited for.
+    pub(crate) fn must_abort(&self) -> bool {
+        self.dispatcher.must_abort()
+    }
+
+    /// Stops guests if that was told. Jobs without a guest end by themselves.
     pub(crate) fn abort_if_told(&mut self) {
-        if !self.dispatcher.must_abort() {
+        if !self.must_abort() {
             return;
         }
-        let plan = self.ctx.bound.plan();
         for running in self.running.values_mut().filter(|running| !running.is_stopped) {
-            if running.claim.stage == Stage::Ready && is_call(plan, running.claim.node) {
+            if let Some(job) = &running.job
+                && running.claim.stage == Stage::Ready
+                && self.ctx.is_call(running.claim.node)
+            {
                 running.is_stopped = true;
-                running.handle.abort();
+                job.abort();
             }
         }
     }
 
-    /// Holds what this host has for another lease, and stops what it has lost.
-    pub(crate) async fn renew(&mut self) -> Result<(), Error> {
-        let mut held = self.dispatcher.held();
-        held.extend(&self.under_way);
-        if held.is_empty() {
-            return Ok(());
-        }
-        for lost in self.ctx.ledger.renew(&held).await? {
-            self.dispatcher.released(lost);
-            // What is not running any more was settled meanwhile, or its commit will tell that it was lost.
-            if let Some(running) = self.running.remove(&lost) {
-                self.hears_news();
-                running.handle.abort();
-                self.record(&running.claim, Fact::TaskLeaseLost);
+    /// Stops the guest of a claim that is lost. One that may be lost is given back, for whoever is there to have it.
+    pub(crate) fn lost(&mut self, loss: Loss) {
+        // What is not running any more was settled meanwhile, or its commit will tell that it was lost.
+        if let Some(Running { claim, job, .. }) = self.running.remove(&loss.token) {
+            job.inspect(AbortHandle::abort);
+            self.ctx.tell(&claim, Fact::TaskLeaseLost);
+            match loss.certainty {
+                Certainty::Taken => self.hears_news(),
+                Certainty::Unconfirmed => {
+                    self.given_up.insert(loss.token);
+                    self.batch.push(Settled { claim, outcome: Outcome::Release, facts: Vec::new() });
+                }
             }
         }
-        Ok(())
+        if loss.certainty == Certainty::Taken {
+            self.dispatcher.released(loss.token);
+        }
     }
 
-    /// Stops what still runs, now that nobody waits for it: the run has ended without it, or its backend is lost.
-    pub(crate) async fn close(&mut self) {
-        self.jobs.shutdown().await;
+    /// Tells what nobody waits for any more: the run has ended without it, or its backend is lost.
+    pub(crate) fn close(&mut self) {
         for (_, running) in std::mem::take(&mut self.running) {
-            self.record(&running.claim, Fact::TaskLeaseLost);
+            self.ctx.tell(&running.claim, Fact::TaskLeaseLost);
         }
     }
 
-    fn tell(&self, settled: Settled, verdict: Verdict) {
+    fn tell(&mut self, settled: Settled, verdict: Verdict) {
+        if self.given_up.remove(&settled.claim.token) {
+            return; // that it was lost was told when its guest was stopped
+        }
         match verdict {
             Verdict::Committed | Verdict::Duplicate => {
                 for fact in settled.facts {
-                    self.record(&settled.claim, fact);
+                    self.ctx.tell(&settled.claim, fact);
                 }
             }
-            Verdict::Fenced => self.record(&settled.claim, Fact::TaskLeaseLost),
+            Verdict::Fenced => self.ctx.tell(&settled.claim, Fact::TaskLeaseLost),
         }
     }
-
-    /// Tells what the backends have to say beside their answers.
-    fn tell_notices(&self) {
-        let cache = self.ctx.cache.iter().flat_map(|cache| cache.notices());
-        for notice in self.ctx.ledger.notices().into_iter().chain(cache) {
-            self.ctx.recorder.run(match notice {
-                Notice::Reconnected => Fact::StateReconnected,
-                Notice::Warning { code, message } => Fact::Warning { code, message },
-            });
-        }
-    }
-
-    fn tell_blocked(&self, blocked: Blocked) {
-        if let Some(subject) = self.subject(blocked.node, None) {
-            let resource = self.ctx.shape.resources.get(blocked.resource);
-            let resource = resource.map(|resource| resource.name.to_string()).unwrap_or_default();
-            self.ctx.announce_blocked(blocked.node, subject, resource);
-        }
-    }
-
-    fn record(&self, claim: &Claim, fact: Fact) {
-        let is_attempt = has_attempt(&fact) && is_call(self.ctx.bound.plan(), claim.node);
-        let attempt = is_attempt.then_some(claim.attempt);
-        if let Some(subject) = self.subject(claim.node, attempt) {
-            self.ctx.recorder.task(subject, fact);
-        }
-    }
-
-    fn subject(&self, node: NodeId, attempt: Option<u32>) -> Option<Subject> {
-        let task = self.ctx.bound.plan().task(node.task)?;
-        Some(Subject { task: task.name.clone(), item: node.item, attempt })
-    }
-}
-
-/// Whether a node is a call, rather than the task around its elements.
-fn is_call(plan: &Plan, node: NodeId) -> bool {
-    node.item.is_some() || plan.task(node.task).is_some_and(|task| !task.is_for_each())
 }
 
 /// What becomes of a node whose guest was stopped.
@@ -287,28 +253,4 @@ fn given_back(claim: Claim) -> Settled {
         error: "stopped before it had finished; it will run again when the run is resumed".to_owned(),
     };
     Settled { claim, outcome: Outcome::Release, facts: vec![Fact::TaskFailed(failure)] }
-}
-
-/// Whether a fact is about an attempt, rather than about a node of which none was made.
-const fn has_attempt(fact: &Fact) -> bool {
-    match fact {
-        Fact::TaskStarted
-        | Fact::TaskFinished { .. }
-        | Fact::TaskFailed(_)
-        | Fact::TaskRetrying { .. }
-        | Fact::TaskTakenOver { .. }
-        | Fact::TaskLeaseLost
-        | Fact::TaskProgress { .. }
-        | Fact::TaskLog { .. } => true,
-        Fact::RunStarted { .. }
-        | Fact::RunResumed { .. }
-        | Fact::RunFinished { .. }
-        | Fact::TaskReady
-        | Fact::TaskCached { .. }
-        | Fact::TaskStored
-        | Fact::TaskSkipped { .. }
-        | Fact::TaskBlocked { .. }
-        | Fact::StateReconnected
-        | Fact::Warning { .. } => false,
-    }
 }

@@ -2,9 +2,11 @@
 //! Knows neither wasmtime nor Redis: calls go through `invoke`, results through `state` and `cache`.
 
 mod run;
+mod floor;
 mod host;
 mod dispatch;
 mod context;
+mod telling;
 mod job;
 mod resolve;
 mod skipping;

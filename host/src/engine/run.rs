@@ -6,6 +6,8 @@ use crate::engine::context::Context;
 use crate::engine::context::Shared;
 use crate::engine::digests::Digests;
 use crate::engine::dispatch::Next;
+use crate::engine::floor::Floor;
+use crate::engine::floor::work;
 use crate::engine::host::Answer;
 use crate::engine::host::Commit;
 use crate::engine::host::Host;
@@ -15,14 +17,15 @@ use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::model::TaskIdx;
 use crate::plan::Bound;
+use crate::state::Claim;
 use crate::state::Error;
 use crate::state::Ledger;
 use crate::state::Shape;
+use crate::state::Version;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::task::{Id, JoinError, JoinSet};
 
 /// How urgently this host was told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -64,8 +67,6 @@ pub struct Settings {
     pub stored: Vec<TaskIdx>,
     /// How many guests run at the same time.
     pub slots: u32,
-    /// How long a claim is held without being renewed.
-    pub lease: Duration,
     /// Seeds the jitter of retries.
     pub seed: u64,
 }
@@ -79,82 +80,130 @@ pub enum Ended {
     Interrupted,
 }
 
+/// How long this host, while it is at work, does not listen for what others have done, after it has listened: a host
+/// without work hears of it at once.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Works on a run until it has ended, or until this host is told to stop.
 ///
 /// Fails only if the state backend or the cache does; guests are stopped then, and nothing is lost that was committed.
-/// While an answer of the ledger is under way, what ends is collected for the next commit, leases are renewed, and
-/// guests are stopped if that is asked.
+/// While an answer of the ledger is under way, what ends is collected for the next commit, and guests are stopped if
+/// that is asked or if their claims are lost. The ledger keeps the claims.
 ///
 /// The loop is a task of its own: on a thread of the runtime's it starts jobs and speaks with the ledger without waking
 /// other threads, which costs more than the rest of a task that does little.
 pub async fn run(engine: Engine, settings: Settings) -> Result<Ended, Error> {
     let mut loops = JoinSet::new();
-    loops.spawn(live(engine, settings));
+    loops.spawn(take_part(engine, settings));
     match loops.join_next().await {
         Some(Ok(ended)) => ended,
         Some(Err(stopped)) => match stopped.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Ok(Ended::Interrupted), // the runtime is shutting down
         },
-        None => Ok(Ended::Interrupted), // one was spawned
+        None => Ok(Ended::Interrupted), // there is the one that was spawned
     }
 }
 
-async fn live(engine: Engine, settings: Settings) -> Result<Ended, Error> {
-    let (slots, lease, stored) = (settings.slots, settings.lease, settings.stored.clone());
-    let mut host = Host::new(context(engine, settings), slots);
-    host.tell_stored(&stored);
-    let ended = work(&mut host, lease).await;
-    host.close().await;
+async fn take_part(engine: Engine, settings: Settings) -> Result<Ended, Error> {
+    let (slots, stored) = (settings.slots, settings.stored.clone());
+    let ctx = Arc::new(context(engine, settings));
+    ctx.tell_stored(&stored);
+    let mut shift =
+        Shift { floor: Arc::new(Floor::new(Host::new(Arc::clone(&ctx), slots))), ctx, jobs: JoinSet::new() };
+    let ended = shift.work().await;
+    shift.jobs.shutdown().await;
+    shift.floor.host().close();
     ended
 }
 
-async fn work(host: &mut Host, lease: Duration) -> Result<Ended, Error> {
-    let mut renewal = tokio::time::interval((lease / 3).max(Duration::from_millis(1)));
-    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut interrupt = host.ctx.interrupt.clone();
-    let ledger = Arc::clone(&host.ctx.ledger);
-    let mut commit = None;
-    let mut is_interruptible = true;
-    loop {
-        host.interrupted(*interrupt.borrow_and_update());
-        host.abort_if_told();
-        if commit.is_none() && host.has_news() {
-            commit = Some(host.commit());
-        }
-        if commit.is_none() {
-            match host.next() {
-                Next::Ended(status) => return Ok(Ended::Run(status)),
-                Next::Interrupted => return Ok(Ended::Interrupted),
-                Next::Wait => {}
-            }
-        }
-        tokio::select! {
-            // After a pause of this process, leases are renewed before anything is claimed anew.
-            biased;
-            _ = renewal.tick() => host.renew().await?,
-            answer = answered(&mut commit) => {
-                commit = None;
-                host.answered(answer)?;
-            }
-            Some(done) = host.jobs.join_next_with_id() => {
-                host.ended(done)?;
-                while let Some(done) = host.jobs.try_join_next_with_id() {
-                    host.ended(done)?;
+/// The loop's part: the jobs, and who is told what.
+struct Shift {
+    floor: Arc<Floor>,
+    ctx: Arc<Context>,
+    jobs: JoinSet<Result<(), Error>>,
+}
+
+impl Shift {
+    async fn work(&mut self) -> Result<Ended, Error> {
+        let mut interrupt = self.ctx.interrupt.clone();
+        let (ledger, floor) = (Arc::clone(&self.ctx.ledger), Arc::clone(&self.floor));
+        let mut losses = ledger.keep()?;
+        let mut commit = None;
+        let mut is_interruptible = true;
+        loop {
+            let (next, version, is_busy) = self.look(*interrupt.borrow_and_update(), &mut commit);
+            if commit.is_none() {
+                match next {
+                    Next::Ended(status) => return Ok(Ended::Run(status)),
+                    Next::Interrupted => return Ok(Ended::Interrupted),
+                    Next::Wait => {}
                 }
             }
-            changed = ledger.changed(host.version), if commit.is_none() => {
-                changed?;
-                host.hears_news();
+            tokio::select! {
+                // What is lost is stopped before anything else is done.
+                biased;
+                Some(loss) = losses.recv() => floor.host().lost(loss),
+                answer = answered(&mut commit) => {
+                    commit = None;
+                    floor.host().answered(answer)?;
+                }
+                Some(done) = self.jobs.join_next_with_id() => {
+                    self.ended(done)?;
+                    while let Some(done) = self.jobs.try_join_next_with_id() {
+                        self.ended(done)?;
+                    }
+                }
+                () = floor.has_news() => {}
+                changed = changed(ledger.as_ref(), version, is_busy), if commit.is_none() => {
+                    changed?;
+                    let mut host = floor.host();
+                    // What this host's own jobs have changed meanwhile is no news to it.
+                    if host.version() == version {
+                        host.hears_news();
+                    }
+                }
+                changed = interrupt.changed(), if is_interruptible => {
+                    // Once whoever could interrupt is gone, nobody will.
+                    is_interruptible = changed.is_ok();
+                    floor.host().hears_news();
+                }
             }
-            changed = interrupt.changed(), if is_interruptible => {
-                // Once whoever could interrupt is gone, nobody will.
-                is_interruptible = changed.is_ok();
-                host.hears_news();
+        }
+    }
+
+    /// Does what can be done at once: begins with what was handed out, stops what is to be stopped, commits.
+    fn look(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> (Next, Version, bool) {
+        let (floor, ctx, jobs) = (&self.floor, &self.ctx, &mut self.jobs);
+        let mut host = floor.host();
+        host.interrupted(interrupt);
+        let mut start = |claim: &Claim| jobs.spawn(work(Arc::clone(floor), Arc::clone(ctx), claim.clone()));
+        while host.begin(&mut start).is_some() {}
+        host.abort_if_told();
+        if commit.is_none() {
+            *commit = floor.take_commit().or_else(|| host.commit());
+        }
+        (host.next(), host.version(), host.is_busy())
+    }
+
+    /// A job has ended: there was nothing more for it, the backend has failed, or it was stopped.
+    fn ended(&self, done: Done) -> Result<(), Error> {
+        match done {
+            Ok((_, ended)) => ended,
+            Err(stopped) => {
+                let id = stopped.id();
+                if let Ok(panic) = stopped.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+                self.floor.host().stopped(id);
+                Ok(())
             }
         }
     }
 }
+
+/// How a job ended, as its set tells it.
+type Done = Result<(Id, Result<(), Error>), JoinError>;
 
 /// The answer to a commit, if one is under way. Cancel safe: the commit itself goes on with the next call.
 async fn answered(commit: &mut Option<Commit>) -> Answer {
@@ -162,6 +211,14 @@ async fn answered(commit: &mut Option<Commit>) -> Answer {
         Some(commit) => commit.await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits until others have changed the run since `seen`. Cancel safe, as [`Ledger::changed`] is.
+async fn changed(ledger: &dyn Ledger, seen: Version, is_busy: bool) -> Result<(), Error> {
+    if is_busy {
+        tokio::time::sleep(PAUSE).await;
+    }
+    ledger.changed(seen).await
 }
 
 fn context(engine: Engine, settings: Settings) -> Context {

@@ -3,7 +3,6 @@
 
 use crate::model::FailureClass;
 use crate::model::Name;
-use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::model::Timestamp;
@@ -30,9 +29,6 @@ pub struct Subject {
     /// The attempt, where one was made.
     pub attempt: Option<u32>,
 }
-
-/// The version of the line format.
-const VERSION: u32 = 1;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -163,37 +159,4 @@ pub struct FailureFact {
     pub class: FailureClass,
     /// What happened, with the guest's backtrace where there is one.
     pub error: String,
-}
-
-/// A line of the format.
-#[derive(Serialize)]
-pub(crate) struct Line<'a> {
-    v: u32,
-    ts: String,
-    run: &'a str,
-    host: &'a str,
-    #[serde(flatten)]
-    fact: &'a Fact,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    task: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<u32>,
-}
-
-impl<'a> Line<'a> {
-    pub(crate) fn new(run: &'a RunId, host: &'a str, event: &'a Event) -> Self {
-        let subject = event.subject.as_ref();
-        Self {
-            v: VERSION,
-            ts: event.at.to_string(),
-            run: run.as_str(),
-            host,
-            fact: &event.fact,
-            task: subject.map(|subject| subject.task.as_str()),
-            item: subject.and_then(|subject| subject.item),
-            attempt: subject.and_then(|subject| subject.attempt),
-        }
-    }
 }

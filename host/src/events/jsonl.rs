@@ -3,66 +3,110 @@
 
 use crate::events::Event;
 use crate::events::Sink;
-use crate::events::event::Line;
+use crate::events::line::Lines;
 use crate::model::RunId;
 use std::io;
 use std::io::Write;
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the writer lets events gather before it writes them: waking it costs whoever records one more than all else.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// Writes events to a file from a thread of its own, so that nobody waits for a disk.
 pub struct JsonLines {
-    run: RunId,
-    host: String,
-    // A mutex because senders are not shared between threads by reference; the section is one send.
-    sender: Mutex<Option<Sender<Vec<u8>>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    desk: Arc<Desk>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Where events lie until they are written.
+#[derive(Default)]
+struct Desk {
+    // A mutex because events come from many threads; each section is a push or an exchange of vectors.
+    pile: Mutex<Pile>,
+    has_news: Condvar,
+}
+
+#[derive(Default)]
+struct Pile {
+    events: Vec<Event>,
+    is_closed: bool,
 }
 
 impl JsonLines {
     /// Writes to `out` until dropped; dropping waits for the last line. `failed` hears of it if `out` cannot be
     /// written, once; nothing more is written then.
     pub fn new(
-        run: RunId,
+        run: &RunId,
         host: &str,
         out: impl Write + Send + 'static,
         failed: impl FnOnce(io::Error) + Send + 'static,
     ) -> Self {
-        let (sender, receiver) = channel();
+        let desk = Arc::<Desk>::default();
+        let (read, form) = (Arc::clone(&desk), Lines::new(run, host));
         let writer = std::thread::spawn(move || {
-            if let Err(error) = write_all(&receiver, out) {
+            if let Err(error) = read.write_all(form, out) {
+                read.close();
                 failed(error);
             }
         });
-        Self {
-            run,
-            host: host.to_owned(),
-            sender: Mutex::new(Some(sender)),
-            writer: Mutex::new(Some(writer)),
+        Self { desk, writer: Some(writer) }
+    }
+}
+
+impl Desk {
+    fn pile(&self) -> MutexGuard<'_, Pile> {
+        self.pile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.pile().is_closed = true;
+        self.has_news.notify_one();
+    }
+
+    /// Writes what comes until the desk is closed and empty.
+    fn write_all(&self, mut form: Lines, mut out: impl Write) -> io::Result<()> {
+        let (mut events, mut lines) = (Vec::new(), Vec::new());
+        loop {
+            let waiting =
+                self.has_news.wait_while(self.pile(), |pile| pile.events.is_empty() && !pile.is_closed);
+            drop(waiting.unwrap_or_else(PoisonError::into_inner));
+            let gathering = self.has_news.wait_timeout_while(self.pile(), GATHER, |pile| !pile.is_closed);
+            let (mut pile, _) = gathering.unwrap_or_else(PoisonError::into_inner);
+            if pile.events.is_empty() {
+                return Ok(());
+            }
+            std::mem::swap(&mut pile.events, &mut events);
+            drop(pile);
+            for event in events.drain(..) {
+                form.put(&mut lines, &event);
+            }
+            out.write_all(&lines)?;
+            out.flush()?;
+            lines.clear();
         }
     }
 }
 
 impl Sink for JsonLines {
     fn record(&self, event: &Event) {
-        let line = to_json_line(&self.run, &self.host, event);
-        if let Ok(sender) = self.sender.lock()
-            && let Some(sender) = &*sender
-        {
-            // The writer only goes away with a broken file, of which it has told.
-            drop(sender.send(line));
+        let mut pile = self.desk.pile();
+        if pile.is_closed {
+            return; // the file is broken, which was told
+        }
+        pile.events.push(event.clone());
+        if pile.events.len() == 1 {
+            drop(pile);
+            self.desk.has_news.notify_one();
         }
     }
 }
 
 impl Drop for JsonLines {
     fn drop(&mut self) {
-        if let Ok(mut sender) = self.sender.lock() {
-            drop(sender.take());
-        }
-        let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
-        if let Some(writer) = writer {
+        self.desk.close();
+        if let Some(writer) = self.writer.take() {
             drop(writer.join());
         }
     }
@@ -71,19 +115,9 @@ impl Drop for JsonLines {
 /// One event as a line of JSON, with its end.
 #[must_use]
 pub fn to_json_line(run: &RunId, host: &str, event: &Event) -> Vec<u8> {
-    let mut line = serde_json::to_vec(&Line::new(run, host, event)).unwrap_or_default();
-    line.push(b'\n');
+    let mut line = Vec::new();
+    Lines::new(run, host).put(&mut line, event);
     line
-}
-
-fn write_all(lines: &Receiver<Vec<u8>>, mut out: impl Write) -> io::Result<()> {
-    while let Ok(first) = lines.recv() {
-        let mut batch = first;
-        lines.try_iter().take(1024).for_each(|line| batch.extend(line));
-        out.write_all(&batch)?;
-        out.flush()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -117,7 +151,7 @@ mod tests {
     #[test]
     fn dropping_waits_for_the_last_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let sink = JsonLines::new(RunId::new("r1").unwrap(), "h1", file.reopen().unwrap(), |error| {
+        let sink = JsonLines::new(&RunId::new("r1").unwrap(), "h1", file.reopen().unwrap(), |error| {
             panic!("{error}")
         });
         for _ in 0..1000 {
@@ -136,7 +170,7 @@ mod tests {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let (told, hear) = std::sync::mpsc::channel();
         let failed = move |error: io::Error| told.send(error.kind()).unwrap();
-        let sink = JsonLines::new(RunId::new("r1").unwrap(), "h1", full, failed);
+        let sink = JsonLines::new(&RunId::new("r1").unwrap(), "h1", full, failed);
         for _ in 0..3 {
             sink.record(&Event {
                 at: Timestamp::from_millis(0),

@@ -2,9 +2,12 @@
 //! How a fact looks to a person is for the command line; who decides what happens is the engine.
 
 mod event;
+mod line;
 mod jsonl;
+mod reading;
 mod recorder;
 
 pub use event::{Event, Fact, FailureFact, Subject};
 pub use jsonl::{JsonLines, to_json_line};
+pub use reading::{Heard, from_json_line};
 pub use recorder::{Recorder, Sink};

@@ -30,6 +30,12 @@ impl Timestamp {
         self.at().strftime("%Y%m%dT%H%M%S").to_string()
     }
 
+    /// Reads the form that is shown.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
+    }
+
     fn at(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
@@ -86,5 +92,7 @@ mod tests {
         let moment = Timestamp::from_millis(1_795_486_500_123);
         assert_eq!(moment.to_string(), "2026-11-24T02:15:00.123Z");
         assert_eq!(moment.compact(), "20261124T021500");
+        assert_eq!(Timestamp::parse(&moment.to_string()), Some(moment));
+        assert_eq!(Timestamp::parse("yesterday"), None);
     }
 }

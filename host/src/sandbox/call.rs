@@ -14,14 +14,16 @@ use crate::sandbox::failure;
 use crate::sandbox::load::Metering;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::load::Sandbox;
+use crate::sandbox::state::Given;
 use crate::sandbox::state::State;
 use crate::value::Type;
 use crate::value::ValueFault;
 use crate::value::canonical;
 use crate::value::wire::Reader;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 
 /// What a guest may hand to one call of the host in any case, in bytes: the writes of files and streams are below.
@@ -41,8 +43,9 @@ impl Invoker for Sandbox {
         // Nobody closes the semaphore: without a permit, there is no pool to be in front of.
         let _permit = self.permits.acquire().await.ok();
         let begin = Instant::now();
-        let mut store = open(&prepared, &call)?;
-        let ended = timeout(call.timeout, run(&mut store, &prepared, &args)).await;
+        let deadline = begin + call.timeout;
+        let mut store = open(&prepared, &call, Given { args: &args, deadline })?;
+        let ended = timeout_at(deadline, run(&mut store, &prepared, &args)).await;
         let usage = Usage {
             duration: begin.elapsed(),
             memory: store.data().memory.peak(),
@@ -88,11 +91,11 @@ fn check_arg(ty: &Type, arg: &Bytes) -> Result<Bytes, ValueFault> {
 }
 
 /// A store with every bound of the call set.
-fn open(prepared: &Prepared, call: &Call) -> Result<Store<State>, Failure> {
+fn open(prepared: &Arc<Prepared>, call: &Call, given: Given<'_>) -> Result<Store<State>, Failure> {
     let refuse = |error: wasmtime::Error| {
         failure::plain(FailureClass::Input, format!("a grant cannot be given: {error:#}"), Usage::default())
     };
-    let state = State::new(prepared, call).map_err(refuse)?;
+    let state = State::new(prepared, call, given).map_err(refuse)?;
     let mut store = Store::new(prepared.instance.engine(), state);
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_async_yield_and_update(1);

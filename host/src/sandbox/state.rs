@@ -1,10 +1,9 @@
-//! What the host keeps for one running guest: its WASI context, its clocks and chance, its bounds and its listener.
-//! Everything dies with the call.
+//! What the host keeps for one running guest: its bounds and its listener, and what it sees of the world.
+//! Everything dies with the call. What a guest may never ask for is made when it first does.
 
 use crate::invoke::Attempt;
 use crate::invoke::Call;
 use crate::invoke::Listener;
-use crate::model::Limits;
 use crate::sandbox::guard::LogGuard;
 use crate::sandbox::guard::MemoryGuard;
 use crate::sandbox::load::Prepared;
@@ -12,6 +11,8 @@ use crate::sandbox::wasi::Chance;
 use crate::sandbox::wasi::LogicalClock;
 use crate::sandbox::wasi::NoHttp;
 use crate::sandbox::wasi::context;
+use crate::sandbox::wasi::context_with_folders;
+use bytes::Bytes;
 use std::sync::Arc;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
@@ -20,58 +21,87 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// The data of a guest's store.
 pub(crate) struct State {
-    pub(crate) wasi: WasiCtx,
-    pub(crate) table: ResourceTable,
     pub(crate) memory: MemoryGuard,
     pub(crate) logs: LogGuard,
+    pub(crate) table: ResourceTable,
     pub(crate) listener: Arc<dyn Listener>,
     pub(crate) attempt: Attempt,
     pub(crate) deadline: Instant,
-    /// The clock that stands in for the real ones; none where those are granted.
-    pub(crate) clock: Option<LogicalClock>,
-    /// The source that stands in for the real one; none where that is granted.
-    pub(crate) chance: Option<Chance>,
-    pub(crate) has_context: bool,
-    http: WasiHttpCtx,
+    prepared: Arc<Prepared>,
+    args: Vec<Bytes>,
+    wasi: Option<Box<WasiCtx>>,
+    clock: Option<LogicalClock>,
+    chance: Option<Box<Chance>>,
+    http: Option<Box<WasiHttpCtx>>,
     no_http: NoHttp,
+}
+
+/// What a call is given, besides what it asks for.
+pub(crate) struct Given<'a> {
+    /// The arguments in canonical form.
+    pub(crate) args: &'a [Bytes],
+    /// When it must have ended.
+    pub(crate) deadline: Instant,
 }
 
 /// Most entries of a guest's resource table: streams, pollables, descriptors.
 const MAX_HANDLES: usize = 10_000;
 
 impl State {
-    /// A guest's data at the beginning of a call.
-    pub(crate) fn new(prepared: &Prepared, call: &Call) -> wasmtime::Result<Self> {
-        let limits: &Limits = &call.limits;
-        let logs = LogGuard::new(limits);
-        let grants = &prepared.grants;
+    /// A guest's data at the beginning of a call. Fails where a granted folder cannot be opened.
+    pub(crate) fn new(prepared: &Arc<Prepared>, call: &Call, given: Given<'_>) -> wasmtime::Result<Self> {
+        let logs = LogGuard::new(&call.limits);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
+        let grants = &prepared.grants;
+        let has_folders = !grants.read.is_empty() || !grants.write.is_empty();
+        let wasi = has_folders.then(|| context_with_folders(grants, &call.listener, &logs)).transpose()?;
         Ok(Self {
-            wasi: context(grants, &call.listener, &logs)?,
-            table,
-            memory: MemoryGuard::new(limits),
+            memory: MemoryGuard::new(&call.limits),
             logs,
+            table,
             listener: Arc::clone(&call.listener),
             attempt: call.attempt.clone(),
-            deadline: Instant::now() + call.timeout,
-            clock: (!grants.clock).then(LogicalClock::default),
-            chance: (!grants.random).then(|| Chance::of_call(prepared, &call.args)),
-            has_context: grants.context,
-            http: WasiHttpCtx::new(),
+            deadline: given.deadline,
+            prepared: Arc::clone(prepared),
+            args: given.args.to_vec(),
+            wasi: wasi.map(Box::new),
+            clock: None,
+            chance: None,
+            http: None,
             no_http: NoHttp,
         })
+    }
+
+    /// The clock that stands in for the real ones; none where those are granted.
+    pub(crate) fn clock(&mut self) -> Option<&LogicalClock> {
+        (!self.prepared.grants.clock).then(|| &*self.clock.get_or_insert_default())
+    }
+
+    /// The source that stands in for the real one; none where that is granted.
+    pub(crate) fn chance(&mut self) -> Option<&mut Chance> {
+        let Self { prepared, args, chance, .. } = self;
+        let make = || Box::new(Chance::of_call(prepared, args));
+        (!prepared.grants.random).then(|| &mut **chance.get_or_insert_with(make))
+    }
+
+    /// Whether the guest may know of its attempt.
+    pub(crate) fn has_context(&self) -> bool {
+        self.prepared.grants.context
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let Self { prepared, listener, logs, wasi, table, .. } = self;
+        let ctx = wasi.get_or_insert_with(|| Box::new(context(&prepared.grants, listener, logs)));
+        WasiCtxView { ctx, table }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.no_http, table: &mut self.table, ctx: &mut self.http }
+        let ctx = self.http.get_or_insert_with(|| Box::new(WasiHttpCtx::new()));
+        WasiHttpCtxView { hooks: &mut self.no_http, table: &mut self.table, ctx }
     }
 }

@@ -10,6 +10,7 @@
 //! | `nodes` | per name `HSTRLEN …:results`; `HMGET …:skipped`, `HMGET …:failed`, `HMGET …:notes`: no value is sent |
 //! | `failed_elements` | `HSCAN …:failed`, bounded |
 //! | `log` | `HGET …:logs` |
+//! | `cancel`, `claims` | one step of the run, by the script of its hosts |
 //! | `remove` | one script: refuse while a host is alive, then `UNLINK` all keys of the run and `ZREM cascade:runs` |
 
 use crate::model::RunId;
@@ -19,9 +20,11 @@ use crate::model::Timestamp;
 use crate::state::Error;
 use crate::state::HostId;
 use crate::state::LogPart;
+use crate::state::NodeId;
 use crate::state::Note;
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::time::Duration;
 
 /// Stored runs, to be looked at and removed. Names of nodes are `task` or `task[i]`, as for results.
 ///
@@ -42,6 +45,14 @@ pub trait Archive: Send + Sync {
 
     /// What the guest of a node wrote, oldest first. Nothing where it wrote nothing.
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error>;
+
+    /// Who holds which node at this moment, at most `most` of them. Leases that have passed are not told.
+    async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error>;
+
+    /// Cancels a run for all its hosts: from now on nothing is handed out, and each host stops what it has as soon as it
+    /// hears of it; where no host works on it, the run has ended. Gives where the run stood; one that had ended is left
+    /// as it was.
+    async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error>;
 
     /// Removes a run with all that was stored for it.
     ///
@@ -99,6 +110,21 @@ pub struct NodeView {
     pub end: End,
     /// What its host noted. A note may be older than the end, and is missing where nothing ran.
     pub note: Option<Note>,
+}
+
+/// A claim as those see it who do not work on the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimView {
+    /// The node.
+    pub node: NodeId,
+    /// Who holds it.
+    pub host: HostId,
+    /// One plus the retries so far.
+    pub attempt: u32,
+    /// How often it was taken over since its last settlement.
+    pub takeovers: u32,
+    /// How long the lease lasts if it is not renewed.
+    pub lease: Duration,
 }
 
 /// How a node has ended, without its result.

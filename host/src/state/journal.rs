@@ -18,6 +18,7 @@
 //! does not fit.
 
 use crate::model::RunId;
+use crate::model::RunStatus;
 use crate::state::Error;
 use crate::state::HostId;
 use crate::state::Note;
@@ -44,6 +45,30 @@ pub trait Journal: Send + Sync {
     ///
     /// Fails with [`crate::state::ErrorKind::NoRun`] where there is no such run; the run does not come to be by it.
     async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error>;
+
+    /// Follows what is told of a run, from the oldest event that is kept.
+    fn follow(&self, run: &RunId) -> Box<dyn Follow>;
+}
+
+/// A reader of one run's events.
+#[async_trait]
+pub trait Follow: Send {
+    /// Waits for what is told after the last answer, or until the run may have changed, for some seconds at most.
+    ///
+    /// A connection that is lost is made anew, and nothing is told twice. Fails with
+    /// [`crate::state::ErrorKind::NoRun`] where there is no such run, or none any more.
+    async fn next(&mut self) -> Result<Told, Error>;
+}
+
+/// What a reader was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Events in order: lines of `--events` without their ends. There may be more at once.
+    pub events: Vec<Bytes>,
+    /// Where the run stood then, or later.
+    pub status: RunStatus,
+    /// Who worked on it.
+    pub hosts: Vec<HostId>,
 }
 
 /// What a host tells of a run at once.

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// A place where runs live; one per URI and process, shared by all its runs.
 #[async_trait]
@@ -285,6 +286,25 @@ pub enum Entry {
     Failed(Bytes),
 }
 
+/// A claim that a door which keeps its claims has lost all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// What held it.
+    pub token: Token,
+    /// How certain that is.
+    pub certainty: Certainty,
+}
+
+/// How certain it is that a claim was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// Another has the node, or the life of the run is over: a settlement will be fenced.
+    Taken,
+    /// The lease has passed by this host's own clock, and the backend has confirmed no other: somebody may have the
+    /// node by now. While nobody has, a settlement counts.
+    Unconfirmed,
+}
+
 /// One run as one host sees it.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -296,6 +316,14 @@ pub trait Ledger: Send + Sync {
 
     /// What is stored of each node, in order.
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error>;
+
+    /// Keeps all that this host has claimed and will claim, from now on until it is settled, lost or left with the door:
+    /// the ledger renews leases by itself, however busy or blocked the threads of this process are, and counts as the
+    /// host's sign of life.
+    ///
+    /// What is lost all the same is told here, once and as soon as it is known; its guest is to be stopped. Called once
+    /// for a door; fails only where this process cannot do it. A host that does not keep its claims renews them.
+    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error>;
 
     /// Holds claims for another lease; gives those that were lost. A claim whose lease has passed is lost once the
     /// node was handed out to another holder, not before.

@@ -19,15 +19,15 @@ pub(crate) mod redis;
 #[expect(clippy::indexing_slicing, clippy::missing_panics_doc, reason = "a case that fails ends its test")]
 pub mod conformance;
 
-pub use archive::{Archive, Counts, End, NodeView, Removal, RunSummary};
+pub use archive::{Archive, ClaimView, Counts, End, NodeView, Removal, RunSummary};
 pub use error::{Error, ErrorKind};
 pub use factory::Factory;
 pub(crate) use factory::not_built_in;
 pub use failure::FailureRecord;
-pub use journal::{Batch, Journal, MAX_EVENTS, MAX_LOG, MAX_LOGS};
+pub use journal::{Batch, Follow, Journal, MAX_EVENTS, MAX_LOG, MAX_LOGS, Told};
 pub use ledger::{
-    Backend, Blocked, Claim, Entry, HostId, Ledger, Mode, NodeId, OpenHow, OpenRequest, Opened, Outcome,
-    Progress, Reply, Settlement, Stage, Stop, Token, Verdict, Version, Want,
+    Backend, Blocked, Certainty, Claim, Entry, HostId, Ledger, Loss, Mode, NodeId, OpenHow, OpenRequest,
+    Opened, Outcome, Progress, Reply, Settlement, Stage, Stop, Token, Verdict, Version, Want,
 };
 pub use log::{LogLine, LogPart, Piece, append_log, end_log, read_log};
 pub use memory::MemoryBackend;

@@ -5,11 +5,18 @@ use crate::model::parse_duration;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the first connection may take unless the URI says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a host that says nothing holds what it has claimed, unless the URI says otherwise.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// Leases that make sense: below, an ordinary pause of a machine would cost one; above, nobody would wait for it.
+const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
 /// Where runs live.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,6 +53,8 @@ pub struct RedisUri {
     pub connect_timeout: Duration,
     /// How long an answer may take; none for the backend's own bound.
     pub timeout: Option<Duration>,
+    /// How long a host that says nothing holds what it has claimed.
+    pub lease: Duration,
     /// What must have happened to a write before it counts.
     pub durability: Durability,
 }
@@ -153,6 +162,15 @@ impl StateUri {
         }
     }
 
+    /// How long a host that says nothing holds what it has claimed.
+    #[must_use]
+    pub const fn lease(&self) -> Duration {
+        match self {
+            Self::Memory => LEASE,
+            Self::Redis(redis) => redis.lease,
+        }
+    }
+
     /// The same URI with a password from elsewhere, unless it has one.
     #[must_use]
     pub fn or_password(mut self, password: &Secret) -> Self {
@@ -244,9 +262,10 @@ fn redis(form: Form, rest: &str) -> Result<RedisUri, Error> {
     let tls = tls(form, &mut query)?;
     let connect_timeout = query.duration("connect-timeout")?.unwrap_or(CONNECT_TIMEOUT);
     let timeout = query.duration("timeout")?;
+    let lease = lease(&mut query)?;
     let durability = durability(query.take("durability").as_deref())?;
     query.finish()?;
-    Ok(RedisUri { place, user, password, db, tls, connect_timeout, timeout, durability })
+    Ok(RedisUri { place, user, password, db, tls, connect_timeout, timeout, lease, durability })
 }
 
 fn read_login(login: &str) -> Result<(Option<Secret>, Option<Secret>), Error> {
@@ -360,6 +379,14 @@ fn tls(form: Form, query: &mut Query) -> Result<Option<Tls>, Error> {
     }
 }
 
+fn lease(query: &mut Query) -> Result<Duration, Error> {
+    match query.duration("lease")? {
+        None => Ok(LEASE),
+        Some(lease) if LEASES.contains(&lease) => Ok(lease),
+        Some(_) => Err(fault("reading `lease` of a Redis URI", "A lease is from `1s` to `1h` long.")),
+    }
+}
+
 fn durability(text: Option<&str>) -> Result<Durability, Error> {
     let bad =
         || fault("reading `durability` of a Redis URI", "It is `replica:N`, with N above zero, or `aof:1`.");
@@ -415,7 +442,7 @@ impl Query {
 }
 
 fn unknown_key() -> Error {
-    let hint = "Its keys are connect-timeout, timeout, durability, ca, cert and key, and db for a socket; in a \
+    let hint = "Its keys are connect-timeout, timeout, lease, durability, ca, cert and key, and db for a socket; in a \
                 password, `?` is written `%3F`.";
     fault("reading the query of a Redis URI", hint)
 }

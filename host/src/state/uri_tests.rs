@@ -53,6 +53,13 @@ fn logins_are_decoded_and_options_read() {
 }
 
 #[test]
+fn a_lease_is_ten_seconds_or_what_the_uri_says() {
+    let seconds = |text: &str| StateUri::parse(text).unwrap().lease().as_secs_f64();
+    assert_eq!((seconds("memory:"), seconds("redis://h")), (10.0, 10.0));
+    assert_eq!((seconds("redis://h?lease=1s"), seconds("redis://h?lease=90s")), (1.0, 90.0));
+}
+
+#[test]
 fn a_password_from_elsewhere_fills_the_gap_and_replaces_nothing() {
     let password = Secret::new("other");
     for (text, expected) in [("redis://h", "other"), ("redis://:own@h", "own")] {
@@ -85,6 +92,9 @@ fn anything_else_is_refused_with_help() {
         ("redis://h?protocol=resp3", "connect-timeout, timeout"),
         ("redis://h?timeout=1s&timeout=2s", "once"),
         ("redis://h?timeout=0s", "duration above zero"),
+        ("redis://h?lease=0s", "duration above zero"),
+        ("redis://h?lease=999ms", "from `1s` to `1h`"),
+        ("redis://h?lease=61m", "from `1s` to `1h`"),
         ("redis://h?durability=replica:0", "replica:N"),
         ("redis://h?durability=fsync", "replica:N"),
         ("redis://h?ca=x", "rediss://"),

@@ -10,4 +10,6 @@ pub(crate) mod output;
 pub(crate) mod runs;
 pub(crate) mod show;
 pub(crate) mod logs;
+pub(crate) mod watch;
+pub(crate) mod cancel;
 pub(crate) mod rm;

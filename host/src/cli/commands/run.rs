@@ -93,6 +93,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         host: HostId(name.into()),
         recorder,
         interrupt,
+        lease: state.uri.lease(),
         seed: random.next_u64(),
     };
     let threads = usize::try_from(host.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);

@@ -10,6 +10,7 @@ use crate::state::Entry;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::Ledger;
+use crate::state::Loss;
 use crate::state::Mode;
 use crate::state::NodeId;
 use crate::state::Reply;
@@ -21,6 +22,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// A ledger whose commits take a while, and of which only so many succeed.
 struct Slow {
@@ -46,6 +48,10 @@ impl Ledger for Slow {
 
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         self.ledger.fetch(nodes).await
+    }
+
+    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error> {
+        self.ledger.keep()
     }
 
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {

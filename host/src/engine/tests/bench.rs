@@ -152,8 +152,6 @@ pub(crate) struct Bench {
     pub(crate) slots: u32,
     pub(crate) memory: Size,
     pub(crate) targets: Option<Vec<usize>>,
-    /// The lease that the engine believes in; a longer one than the ledger's stands for a host that is paused.
-    pub(crate) lease: Duration,
     pub(crate) interrupt: watch::Sender<Interrupt>,
     /// What stands between the engine and its ledger.
     pub(crate) between: fn(Arc<dyn Ledger>) -> Arc<dyn Ledger>,
@@ -170,7 +168,6 @@ impl Bench {
             slots: 8,
             memory: Size::bytes(1 << 30),
             targets: None,
-            lease: LEASE,
             interrupt: watch::Sender::new(Interrupt::None),
             between: |ledger| ledger,
             hosts: Mutex::new(0),
@@ -239,7 +236,6 @@ impl Bench {
             epoch: opened.epoch,
             stored: opened.stored.clone(),
             slots: self.slots,
-            lease: self.lease,
             seed: 1,
         };
         let ended = tokio::time::timeout(Duration::from_hours(1), run(engine, settings)).await;

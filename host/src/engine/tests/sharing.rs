@@ -6,11 +6,92 @@ use crate::engine::tests::draft::*;
 use crate::invoke::Call;
 use crate::model::RunStatus;
 use crate::plan::Bound;
+use crate::state::Certainty;
+use crate::state::Entry;
+use crate::state::Error;
+use crate::state::Ledger;
+use crate::state::Loss;
+use crate::state::NodeId;
 use crate::state::Outcome;
+use crate::state::Reply;
 use crate::state::Settlement;
+use crate::state::Token;
+use crate::state::Version;
 use crate::state::Want;
-use std::sync::Arc;
+use async_trait::async_trait;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+
+/// A ledger of a host that is paused: leases are renewed far too late, and so is what was lost told.
+struct Paused {
+    ledger: Arc<dyn Ledger>,
+    claims: Arc<Mutex<Vec<Token>>>,
+    keeping: Mutex<JoinSet<()>>,
+    certainty: Certainty,
+}
+
+impl Paused {
+    fn over(ledger: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
+        Arc::new(Self {
+            ledger,
+            claims: Arc::default(),
+            keeping: Mutex::default(),
+            certainty: Certainty::Taken,
+        })
+    }
+
+    /// The same; it loses sight of the backend and doubts all that it holds.
+    fn blind(ledger: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
+        let certainty = Certainty::Unconfirmed;
+        Arc::new(Self { ledger, claims: Arc::default(), keeping: Mutex::default(), certainty })
+    }
+}
+
+#[async_trait]
+impl Ledger for Paused {
+    async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
+        let reply = self.ledger.commit(batch, want).await?;
+        self.claims.lock().unwrap().extend(reply.claims.iter().map(|claim| claim.token));
+        Ok(reply)
+    }
+
+    async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
+        self.ledger.fetch(nodes).await
+    }
+
+    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error> {
+        let (tell, told) = unbounded_channel();
+        let (ledger, claims, certainty) =
+            (Arc::clone(&self.ledger), Arc::clone(&self.claims), self.certainty);
+        self.keeping.lock().unwrap().spawn(async move {
+            tokio::time::sleep(LEASE * 2).await;
+            let held = claims.lock().unwrap().clone();
+            let lost = match certainty {
+                Certainty::Taken => ledger.renew(&held).await.unwrap(),
+                Certainty::Unconfirmed => held,
+            };
+            for token in lost {
+                tell.send(Loss { token, certainty }).unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        Ok(told)
+    }
+
+    async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
+        self.ledger.renew(held).await
+    }
+
+    async fn changed(&self, seen: Version) -> Result<(), Error> {
+        self.ledger.changed(seen).await
+    }
+
+    async fn cancel(&self) -> Result<(), Error> {
+        self.ledger.cancel().await
+    }
+}
 
 fn want(slots: u32) -> Want {
     Want { slots, free: vec![1 << 10] }
@@ -96,7 +177,7 @@ async fn a_host_that_lost_its_lease_stops_the_guest_and_says_so() {
     let mut draft = Draft::new();
     draft.task("task", vec![]);
     let bound = draft.bound();
-    let bench = Bench { lease: LEASE * 6, slots: 1, ..Bench::new() };
+    let bench = Bench { between: Paused::over, slots: 1, ..Bench::new() };
     let first_hangs = |call: &Call| returns(if call.attempt.number == 1 { 40_000 } else { 1 }, "second");
     let (report, ()) = tokio::join!(bench.run(&bound, first_hangs), takes_over(&bench, &bound));
     let told = ["ready", "started", "lease_lost", "started", "finished"];
@@ -105,11 +186,28 @@ async fn a_host_that_lost_its_lease_stops_the_guest_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_claim_that_may_be_lost_is_stopped_told_once_and_given_back() {
+    let mut draft = Draft::new();
+    draft.task("task", vec![]);
+    let bound = draft.bound();
+    let bench = Bench { between: Paused::blind, slots: 1, ..Bench::new() };
+    let first_hangs = std::sync::atomic::AtomicBool::new(true);
+    let script = move |_: &Call| {
+        let hangs = first_hangs.swap(false, std::sync::atomic::Ordering::SeqCst);
+        returns(if hangs { 40_000 } else { 1 }, "done")
+    };
+    let report = bench.run(&bound, script).await;
+    assert_eq!(report.events("task"), ["ready", "started", "lease_lost", "ready", "started", "finished"]);
+    assert_eq!((report.call("task").ended, report.made.len()), (None, 2));
+    assert_eq!(report.made[1].began, 20_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_result_that_comes_too_late_is_discarded_and_told_once() {
     let mut draft = Draft::new();
     draft.task("task", vec![]);
     let bound = draft.bound();
-    let bench = Bench { lease: LEASE * 6, slots: 1, ..Bench::new() };
+    let bench = Bench { between: Paused::over, slots: 1, ..Bench::new() };
     let late = |call: &Call| match call.attempt.number {
         1 => returns(15_000, "first"),
         _ => returns(1, "second"),
@@ -154,7 +252,7 @@ async fn a_host_without_a_run_left_stops_its_guests() {
     let mut draft = Draft::new();
     draft.task("task", vec![]);
     let bound = draft.bound();
-    let bench = Bench { lease: LEASE * 6, slots: 1, ..Bench::new() };
+    let bench = Bench { between: Paused::over, slots: 1, ..Bench::new() };
     let ends = async {
         let (other, _) = bench.open(&bound).await;
         tokio::time::sleep(LEASE + Duration::from_secs(1)).await;

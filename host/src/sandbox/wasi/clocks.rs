@@ -68,28 +68,28 @@ impl State {
 
 impl monotonic_clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        match &self.clock {
+        match self.clock() {
             Some(clock) => Ok(clock.read()),
             None => monotonic_clock::Host::now(&mut self.clocks()),
         }
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
-        match &self.clock {
+        match self.clock() {
             Some(_) => Ok(STEP),
             None => monotonic_clock::Host::resolution(&mut self.clocks()),
         }
     }
 
     fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        match self.clock.clone() {
+        match self.clock().cloned() {
             Some(clock) => self.timer(clock, when),
             None => self.clocks().subscribe_instant(when),
         }
     }
 
     fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        match self.clock.clone() {
+        match self.clock().cloned() {
             Some(clock) => {
                 let deadline = clock.read().saturating_add(duration);
                 self.timer(clock, deadline)
@@ -101,7 +101,7 @@ impl monotonic_clock::Host for State {
 
 impl wall_clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        match &self.clock {
+        match self.clock() {
             Some(clock) => {
                 let now = clock.read();
                 Ok(wall_clock::Datetime {
@@ -114,7 +114,7 @@ impl wall_clock::Host for State {
     }
 
     fn resolution(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        match &self.clock {
+        match self.clock() {
             Some(_) => Ok(wall_clock::Datetime { seconds: 0, nanoseconds: u32::try_from(STEP).unwrap_or(1) }),
             None => wall_clock::Host::resolution(&mut self.clocks()),
         }

@@ -90,7 +90,7 @@ impl context::Host for State {
 
 impl State {
     fn require_context(&self) -> wasmtime::Result<()> {
-        if self.has_context {
+        if self.has_context() {
             return Ok(());
         }
         wasmtime::bail!("`cascade:task/context` is not granted to this task; grant it with `context = true`")

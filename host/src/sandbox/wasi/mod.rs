@@ -38,12 +38,28 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     host::link(linker)
 }
 
-/// The WASI context of one call.
-pub(crate) fn context(
+/// The WASI context of a call that was granted no folders.
+pub(crate) fn context(grants: &Grants, listener: &Arc<dyn Listener>, logs: &LogGuard) -> WasiCtx {
+    builder(grants, listener, logs).build()
+}
+
+/// The WASI context of a call with the folders that it was granted.
+pub(crate) fn context_with_folders(
     grants: &Grants,
     listener: &Arc<dyn Listener>,
     logs: &LogGuard,
 ) -> wasmtime::Result<WasiCtx> {
+    let mut builder = builder(grants, listener, logs);
+    for (host, guest) in &grants.read {
+        builder.preopened_dir(host, guest, FsPerms::ReadOnly).with_context(|| not_opened(host))?;
+    }
+    for (host, guest) in &grants.write {
+        builder.preopened_dir(host, guest, FsPerms::ReadWrite).with_context(|| not_opened(host))?;
+    }
+    Ok(builder.build())
+}
+
+fn builder(grants: &Grants, listener: &Arc<dyn Listener>, logs: &LogGuard) -> WasiCtxBuilder {
     let mut builder = WasiCtxBuilder::new();
     builder
         .envs(&grants.env)
@@ -56,13 +72,7 @@ pub(crate) fn context(
         builder.secure_random(Deterministic::new(vec![0])).insecure_random(Deterministic::new(vec![0]));
         builder.insecure_random_seed(0);
     }
-    for (host, guest) in &grants.read {
-        builder.preopened_dir(host, guest, FsPerms::ReadOnly).with_context(|| not_opened(host))?;
-    }
-    for (host, guest) in &grants.write {
-        builder.preopened_dir(host, guest, FsPerms::ReadWrite).with_context(|| not_opened(host))?;
-    }
-    Ok(builder.build())
+    builder
 }
 
 fn not_opened(folder: &Path) -> String {

@@ -6,6 +6,7 @@ use crate::model::Digester;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::state::State;
 use bytes::Bytes;
+use std::sync::Arc;
 use wasmtime_wasi::p2::bindings::random::insecure;
 use wasmtime_wasi::p2::bindings::random::insecure_seed;
 use wasmtime_wasi::p2::bindings::random::random;
@@ -25,28 +26,25 @@ pub(crate) struct Chance {
 }
 
 enum Source {
-    Call { component: Digest, interface: String, function: String, args: Vec<Bytes> },
+    Call { prepared: Arc<Prepared>, args: Vec<Bytes> },
     Seed(Digest),
 }
 
 impl Chance {
     /// The chance of one call.
-    pub(crate) fn of_call(prepared: &Prepared, args: &[Bytes]) -> Self {
-        let source = Source::Call {
-            component: prepared.component,
-            interface: prepared.export.interface.as_deref().unwrap_or_default().to_owned(),
-            function: prepared.export.function.to_string(),
-            args: args.to_vec(),
-        };
+    pub(crate) fn of_call(prepared: &Arc<Prepared>, args: &[Bytes]) -> Self {
+        let source = Source::Call { prepared: Arc::clone(prepared), args: args.to_vec() };
         Self { source, counter: 0, block: [0; 32], used: 32 }
     }
 
     fn seed(&mut self) -> Digest {
         let seed = match &self.source {
             Source::Seed(seed) => return *seed,
-            Source::Call { component, interface, function, args } => {
+            Source::Call { prepared, args } => {
                 let mut digester = Digester::new("cascade chance 1");
-                digester.digest(component).field(interface.as_bytes()).field(function.as_bytes());
+                let interface = prepared.export.interface.as_deref().unwrap_or_default();
+                let function = &prepared.export.function;
+                digester.digest(&prepared.component).field(interface.as_bytes()).field(function.as_bytes());
                 for arg in args {
                     digester.field(arg);
                 }
@@ -85,14 +83,14 @@ impl Chance {
 
 impl random::Host for State {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
-        match &mut self.chance {
+        match self.chance() {
             Some(chance) => chance.bytes(len),
             None => self.random().get_random_bytes(len),
         }
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
-        match &mut self.chance {
+        match self.chance() {
             Some(chance) => Ok(chance.number()),
             None => self.random().get_random_u64(),
         }
@@ -101,14 +99,14 @@ impl random::Host for State {
 
 impl insecure::Host for State {
     fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
-        match &mut self.chance {
+        match self.chance() {
             Some(chance) => chance.bytes(len),
             None => self.random().get_insecure_random_bytes(len),
         }
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
-        match &mut self.chance {
+        match self.chance() {
             Some(chance) => Ok(chance.number()),
             None => self.random().get_insecure_random_u64(),
         }
@@ -117,7 +115,7 @@ impl insecure::Host for State {
 
 impl insecure_seed::Host for State {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
-        match &mut self.chance {
+        match self.chance() {
             Some(chance) => Ok((chance.number(), chance.number())),
             None => self.random().insecure_seed(),
         }

@@ -11,14 +11,17 @@ use crate::state::HostId;
 use crate::state::OpenHow;
 use crate::state::Outcome;
 use crate::state::Removal;
+use crate::state::Stop;
 use crate::state::conformance::bench::Bench;
 use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::element;
 use crate::state::conformance::bench::gone;
 use crate::state::conformance::bench::must;
 use crate::state::conformance::bench::must_fail;
 use crate::state::conformance::bench::only;
 use crate::state::conformance::bench::task;
 use crate::state::conformance::bench::value;
+use std::time::Duration;
 
 /// A run is told with what has become of its wanted tasks, its times, and who works on it.
 pub async fn a_run_is_told_with_its_counts_and_hosts(harness: &dyn Harness) {
@@ -93,6 +96,59 @@ pub async fn failed_elements_are_named(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.failed_elements(&bench.run(), 2).await).len(), 2);
 }
 
+/// Who holds what is told, with its attempt and for how long; what is settled is held by nobody.
+pub async fn claims_are_told_with_their_holders(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    host.settle(&claims[1], Outcome::Expand { items: 1, max_parallel: None }).await;
+    host.settle(&claims[0], Outcome::Retry(Duration::ZERO)).await;
+    let mut told = must(bench.backend.claims(&bench.run(), 9).await);
+    told.sort_by_key(|claim| claim.node);
+    let nodes: Vec<_> = told.iter().map(|claim| (claim.node, claim.attempt, claim.takeovers)).collect();
+    assert_eq!(nodes, [(task(0), 2, 0), (element(1, 0), 1, 0)]);
+    assert!(told.iter().all(|claim| *claim.host.0 == *host.id && claim.lease <= bench.lease()), "{told:?}");
+    assert_eq!(must(bench.backend.claims(&bench.run(), 1).await).len(), 1);
+    tokio::time::sleep(bench.lease() * 2).await;
+    host.ask().await;
+    assert_eq!(must(bench.backend.claims(&bench.run(), 9).await).len(), 2, "they were taken over");
+}
+
+/// Whoever does not work on a run may cancel it: hosts are told to stop, and it has ended once they have.
+pub async fn a_run_is_cancelled_from_outside(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let host = bench.open().await;
+    let root = only(host.claim().await);
+    let seen = host.ask().await.version;
+    assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Running);
+    must(must(tokio::time::timeout(bench.lease(), host.ledger.changed(seen)).await));
+    let reply = host.ask().await;
+    assert_eq!((reply.progress.status, reply.progress.stop), (RunStatus::Running, Some(Stop::Cancelled)));
+    let reply = host.settle(&root, Outcome::Release).await;
+    assert_eq!((reply.progress.status, reply.claims), (RunStatus::Cancelled, vec![]));
+    assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Cancelled);
+    gone(&bench, host).await;
+    let host = bench.open().await;
+    assert_eq!(host.opened.how, OpenHow::Resumed { kept: 0 });
+    host.done(&only(host.claim().await)).await;
+}
+
+/// A run that no host works on has ended once it is cancelled; one that has ended is left as it was.
+pub async fn a_run_without_hosts_has_ended_once_it_is_cancelled(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let host = bench.open().await;
+    assert_eq!(host.claim().await.len(), 2);
+    gone(&bench, host).await;
+    assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Running);
+    assert_eq!(must(bench.backend.run(&bench.run()).await).status, RunStatus::Cancelled);
+    let host = bench.open().await;
+    for claim in host.claim().await {
+        host.done(&claim).await;
+    }
+    assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Succeeded);
+    assert_eq!(must(bench.backend.run(&bench.run()).await).status, RunStatus::Succeeded);
+}
+
 /// A run that is removed is gone, and its id is free again.
 pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
     let mut bench = Bench::new(harness, &[&[]]).await;
@@ -126,6 +182,9 @@ pub async fn a_run_that_is_not_there_is_not_told_of(harness: &dyn Harness) {
         must_fail(bench.backend.nodes(&run, &["t0".to_owned()]).await),
         must_fail(bench.backend.failed_elements(&run, 9).await),
         must_fail(bench.backend.log(&run, "t0").await),
+        must_fail(bench.backend.claims(&run, 9).await),
+        must_fail(bench.backend.cancel(&run).await),
+        must_fail(bench.backend.follow(&run).next().await),
         must_fail(bench.backend.remove(&run, Removal::Any).await),
     ];
     assert!(errors.iter().all(|error| error.kind == ErrorKind::NoRun), "{errors:?}");

@@ -91,6 +91,8 @@ pub struct Bench {
     pub digest: Digest,
     /// The run that hosts ask for.
     pub id: &'static str,
+    /// Which hosts those that open the run know to be gone.
+    pub is_gone: fn(&HostId) -> bool,
     lease: Duration,
     hosts: u32,
 }
@@ -105,6 +107,7 @@ impl Bench {
             policy: FailurePolicy::KeepGoing,
             digest: Digest::of(b"plan"),
             id: "run-1",
+            is_gone: |_| false,
             lease: harness.lease(),
             hosts: 0,
         }
@@ -168,7 +171,7 @@ impl Bench {
             ttl: Duration::from_hours(1),
             host,
             lease: self.lease,
-            is_gone: |_| false,
+            is_gone: self.is_gone,
         }
     }
 }

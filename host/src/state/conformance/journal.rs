@@ -2,9 +2,11 @@
 //! How runs are looked at otherwise stands in `archive`.
 
 use crate::model::RunId;
+use crate::model::RunStatus;
 use crate::model::Timestamp;
 use crate::state::Batch;
 use crate::state::ErrorKind;
+use crate::state::Follow;
 use crate::state::HostId;
 use crate::state::LogLine;
 use crate::state::LogPart;
@@ -14,12 +16,16 @@ use crate::state::Mode;
 use crate::state::Note;
 use crate::state::Phase;
 use crate::state::Piece;
+use crate::state::Removal;
+use crate::state::Told;
 use crate::state::conformance::bench::Bench;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::gone;
 use crate::state::conformance::bench::must;
 use crate::state::conformance::bench::must_fail;
 use crate::state::conformance::bench::only;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What a host tells under a number: an event, to begin with.
 fn batch(number: u64) -> Batch {
@@ -145,4 +151,45 @@ pub async fn a_journal_makes_no_run(harness: &dyn Harness) {
     assert_eq!(must_fail(bench.backend.append(&run, &batch(1)).await).kind, ErrorKind::NoRun);
     assert_eq!(must_fail(bench.backend.run(&run).await).kind, ErrorKind::NoRun);
     assert_eq!(must(bench.backend.runs(9).await), []);
+}
+
+/// Whoever follows a run is told its events from the oldest that is kept, each once, as soon as they are there.
+pub async fn events_are_followed_from_the_oldest(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let host = bench.open().await;
+    append(&bench, batch(1)).await;
+    let mut follower = bench.backend.follow(&bench.run());
+    let told = must(follower.next().await);
+    assert_eq!((told.events.len(), told.status), (1, RunStatus::Running));
+    assert_eq!(told.hosts, [HostId("host-1".into())]);
+    let began = Instant::now();
+    let (told, ()) = tokio::join!(until(&mut *follower, |told| !told.events.is_empty()), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        append(&bench, Batch { events: vec![b"{}"[..].into(), b"[]"[..].into()], ..batch(2) }).await;
+    });
+    assert_eq!(told.events, [&b"{}"[..], b"[]"]);
+    let (told, _) = tokio::join!(until(&mut *follower, |told| told.status != RunStatus::Running), async {
+        host.done(&only(host.claim().await)).await
+    });
+    assert_eq!((told.status, told.events.len()), (RunStatus::Succeeded, 0));
+    assert!(began.elapsed() < Duration::from_secs(4), "it was told when it happened");
+    must(bench.backend.remove(&bench.run(), Removal::Any).await);
+    let gone = async {
+        loop {
+            if let Err(error) = follower.next().await {
+                return error;
+            }
+        }
+    };
+    assert_eq!(must(tokio::time::timeout(Duration::from_secs(20), gone).await).kind, ErrorKind::NoRun);
+}
+
+/// Follows until something is told.
+async fn until(follower: &mut dyn Follow, is_it: fn(&Told) -> bool) -> Told {
+    loop {
+        let told = must(follower.next().await);
+        if is_it(&told) {
+            return told;
+        }
+    }
 }

@@ -1,8 +1,11 @@
 //! Who may settle a node: leases that pass, nodes that are taken over, tokens that are fenced.
 //! What settlements mean stands elsewhere.
 
+use crate::state::Certainty;
 use crate::state::Entry;
 use crate::state::HostId;
+use crate::state::Loss;
+use crate::state::OpenHow;
 use crate::state::Outcome;
 use crate::state::Stage;
 use crate::state::Verdict;
@@ -42,6 +45,50 @@ pub async fn a_renewed_lease_is_held(harness: &dyn Harness) {
         assert_eq!(other.ask().await.claims, []);
     }
     one.done(&first).await;
+}
+
+/// A host that keeps its claims holds them without renewing, those that it has and those that come.
+pub async fn kept_claims_are_held_without_renewing(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let (one, other) = (bench.open().await, bench.open().await);
+    let first = only(one.claim().await);
+    let mut losses = must(one.ledger.keep());
+    tokio::time::sleep(bench.lease() * 2).await;
+    assert_eq!(other.ask().await.claims, []);
+    let second = only(one.done(&first).await);
+    tokio::time::sleep(bench.lease() * 2).await;
+    assert_eq!(other.ask().await.claims, []);
+    one.done(&second).await;
+    assert!(losses.try_recv().is_err(), "nothing was lost");
+}
+
+/// A host that keeps its claims is told what it has lost.
+pub async fn what_a_keeping_host_has_lost_is_told(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[]]).await;
+    let (one, other) = (bench.open().await, bench.open().await);
+    let first = only(one.claim().await);
+    let second = only(other.claim().await);
+    assert_eq!(second.takeovers, 1);
+    let mut losses = must(one.ledger.keep());
+    let loss = must(tokio::time::timeout(bench.lease(), losses.recv()).await);
+    assert_eq!(loss, Some(Loss { token: first.token, certainty: Certainty::Taken }));
+    other.done(&second).await;
+}
+
+/// What a host held that is known to be gone is handed out as soon as somebody who knows it opens the run, though
+/// others work on it; those keep what they have.
+pub async fn what_hosts_held_that_are_gone_is_handed_out_at_once(harness: &dyn Harness) {
+    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let (mut one, mut other) = (bench.open().await, bench.open().await);
+    (one.slots, other.slots) = (1, 1);
+    let first = only(one.claim().await);
+    let second = only(other.claim().await);
+    bench.is_gone = |host| *host.0 == *"host-1";
+    let third = bench.open().await;
+    assert_eq!(third.opened.how, OpenHow::Joined);
+    let taken = only(third.ask().await.claims);
+    assert_eq!((taken.node, taken.from), (first.node, Some(HostId("host-1".into()))));
+    other.done(&second).await;
 }
 
 /// A result that comes after its lease has passed counts while nobody else has the node.

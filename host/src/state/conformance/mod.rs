@@ -59,6 +59,9 @@ macro_rules! state_conformance {
             a_host_that_joins_follows_the_creators_policy
             a_lost_node_is_taken_over_and_its_first_holder_fenced
             a_renewed_lease_is_held
+            kept_claims_are_held_without_renewing
+            what_a_keeping_host_has_lost_is_told
+            what_hosts_held_that_are_gone_is_handed_out_at_once
             a_late_result_counts_while_nobody_else_has_the_node
             a_settlement_resets_the_takeovers
             a_settlement_that_is_repeated_is_a_duplicate
@@ -81,6 +84,9 @@ macro_rules! state_conformance {
             runs_are_listed_by_their_last_activity
             nodes_are_told_without_their_results
             failed_elements_are_named
+            claims_are_told_with_their_holders
+            a_run_is_cancelled_from_outside
+            a_run_without_hosts_has_ended_once_it_is_cancelled
             a_removed_run_is_gone
             a_run_that_a_host_works_on_is_removed_only_if_it_must
             a_run_that_is_not_there_is_not_told_of
@@ -91,6 +97,7 @@ macro_rules! state_conformance {
             the_logs_of_a_run_are_bounded
             a_journal_lasts_until_a_run_begins_afresh
             a_journal_makes_no_run
+            events_are_followed_from_the_oldest
         );
     };
     (@ $attribute:meta, $harness:expr, $($case:ident)*) => {

@@ -2,20 +2,24 @@
 //! What their hosts tell is kept in `journal`.
 
 use crate::model::RunId;
+use crate::model::RunStatus;
 use crate::model::Timestamp;
 use crate::state::Archive;
 use crate::state::Batch;
+use crate::state::ClaimView;
 use crate::state::Counts;
 use crate::state::End;
 use crate::state::Entry;
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::Follow;
 use crate::state::Journal;
 use crate::state::LogPart;
 use crate::state::MemoryBackend;
 use crate::state::NodeView;
 use crate::state::Removal;
 use crate::state::RunSummary;
+use crate::state::memory::following::Following;
 use crate::state::memory::ledger::Run;
 use crate::state::memory::machine::Machine;
 use crate::state::read_log;
@@ -64,6 +68,14 @@ impl Archive for MemoryBackend {
         Ok(pages.logs.get(name).map(|log| read_log(log)).unwrap_or_default())
     }
 
+    async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error> {
+        Ok(self.find(run)?.claims(most))
+    }
+
+    async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error> {
+        Ok(self.find(run)?.cancel())
+    }
+
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error> {
         let mut runs = self.runs();
         let found = runs.get(run).cloned().ok_or_else(|| Self::no_run(run))?;
@@ -86,6 +98,10 @@ impl Journal for MemoryBackend {
     async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error> {
         self.find(run)?.pages().append(batch);
         Ok(())
+    }
+
+    fn follow(&self, run: &RunId) -> Box<dyn Follow> {
+        Box::new(Following::new(self.shared(), run))
     }
 }
 

@@ -24,23 +24,41 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Keeps runs in memory.
 pub struct MemoryBackend {
     clock: Arc<dyn Clock>,
+    shared: Arc<Runs>,
+}
+
+/// The runs of this process.
+#[derive(Default)]
+pub(crate) struct Runs {
     // A mutex because runs of many threads share the backend; it is held while a run is looked up or begun.
     runs: Mutex<HashMap<RunId, Arc<Run>>>,
+}
+
+impl Runs {
+    /// A run that must be there.
+    pub(crate) fn find(&self, id: &RunId) -> Result<Arc<Run>, Error> {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.get(id).cloned().ok_or_else(|| MemoryBackend::no_run(id))
+    }
 }
 
 impl MemoryBackend {
     /// A backend without runs.
     #[must_use]
     pub fn new() -> Self {
-        Self { clock: Arc::new(SystemClock), runs: Mutex::default() }
+        Self { clock: Arc::new(SystemClock), shared: Arc::default() }
     }
 
     pub(crate) fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<Run>>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Runs> {
+        Arc::clone(&self.shared)
     }
 
     pub(crate) fn find(&self, id: &RunId) -> Result<Arc<Run>, Error> {
-        self.runs().get(id).cloned().ok_or_else(|| Self::no_run(id))
+        self.shared.find(id)
     }
 
     pub(crate) fn no_run(id: &RunId) -> Error {

@@ -12,6 +12,7 @@ use crate::state::append_log;
 use crate::state::end_log;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
+use tokio::sync::watch;
 
 /// The journal of a run.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Pages {
     /// By node, in the stored form.
     pub(crate) logs: HashMap<String, Vec<u8>>,
     events: VecDeque<Bytes>,
+    /// How many events were told in all.
+    pub(crate) told: watch::Sender<u64>,
     log_bytes: usize,
     last: HashMap<HostId, u64>,
 }
@@ -38,9 +41,18 @@ impl Pages {
             notes: HashMap::new(),
             logs: HashMap::new(),
             events: VecDeque::new(),
+            told: watch::Sender::new(0),
             log_bytes: 0,
             last: HashMap::new(),
         }
+    }
+
+    /// The events after the first `seen`, as far as they are kept, and how many were told in all.
+    pub(crate) fn after(&self, seen: u64) -> (Vec<Bytes>, u64) {
+        let told = *self.told.borrow();
+        let new = usize::try_from(told.saturating_sub(seen)).unwrap_or(usize::MAX);
+        let old = self.events.len().saturating_sub(new);
+        (self.events.iter().skip(old).cloned().collect(), told)
     }
 
     /// Takes a batch down, unless it was before.
@@ -56,6 +68,11 @@ impl Pages {
         self.events.extend(batch.events.iter().cloned());
         let surplus = self.events.len().saturating_sub(MAX_EVENTS);
         self.events.drain(..surplus);
+        let count = u64::try_from(batch.events.len()).unwrap_or(0);
+        self.told.send_if_modified(|told| {
+            *told += count;
+            count > 0
+        });
         self.notes.extend(batch.notes.iter().cloned());
         for (name, piece) in &batch.logs {
             let log = self.logs.entry(name.clone()).or_default();

@@ -33,12 +33,21 @@ pub(crate) struct Leases {
     next: u64,
     // Every token from `first` to `next` that is neither held nor in here was settled.
     lost: HashSet<Token>,
+    // Whom to tell: claims that were lost, with who had them.
+    losses: Vec<(HostId, Token)>,
 }
 
 impl Leases {
     /// No claims; tokens begin at `first`, and smaller ones are of an earlier life of the run.
     pub(crate) fn new(first: u64) -> Self {
-        Self { held: HashMap::new(), ends: BTreeSet::new(), first, next: first, lost: HashSet::new() }
+        Self {
+            held: HashMap::new(),
+            ends: BTreeSet::new(),
+            first,
+            next: first,
+            lost: HashSet::new(),
+            losses: Vec::new(),
+        }
     }
 
     /// The first token that was never handed out.
@@ -49,6 +58,11 @@ impl Leases {
     /// How many claims are held under a lease that has not passed.
     pub(crate) fn live(&self) -> usize {
         self.ends.len()
+    }
+
+    /// The claims under a lease that has not passed.
+    pub(crate) fn live_claims(&self) -> impl Iterator<Item = &Held> {
+        self.ends.iter().filter_map(|(_, token)| self.held.get(token))
     }
 
     /// Hands out a token.
@@ -76,13 +90,22 @@ impl Leases {
     pub(crate) fn lose(&mut self, token: Token) -> Option<Held> {
         let held = self.settle(token)?;
         self.lost.insert(token);
+        self.losses.push((held.host.clone(), token));
         Some(held)
     }
 
     /// Ends all claims.
     pub(crate) fn lose_all(&mut self) {
         self.ends.clear();
-        self.lost.extend(self.held.drain().map(|(token, _)| token));
+        for (token, held) in self.held.drain() {
+            self.lost.insert(token);
+            self.losses.push((held.host, token));
+        }
+    }
+
+    /// Claims that were lost since the last time somebody asked, with who had them.
+    pub(crate) fn take_losses(&mut self) -> Vec<(HostId, Token)> {
+        std::mem::take(&mut self.losses)
     }
 
     /// Holds a claim until then, whether its lease had passed or not.

@@ -2,10 +2,15 @@
 //! Decides nothing itself.
 
 use crate::model::Clock;
+use crate::model::RunStatus;
+use crate::state::Certainty;
+use crate::state::ClaimView;
 use crate::state::Entry;
 use crate::state::Error;
+use crate::state::ErrorKind;
 use crate::state::HostId;
 use crate::state::Ledger;
+use crate::state::Loss;
 use crate::state::NodeId;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
@@ -16,14 +21,17 @@ use crate::state::Token;
 use crate::state::Version;
 use crate::state::Want;
 use crate::state::memory::journal::Pages;
+use crate::state::memory::leases::Held;
 use crate::state::memory::life::Life;
 use crate::state::memory::life::Plan;
 use crate::state::memory::machine::Caller;
 use crate::state::memory::machine::Machine;
 use async_trait::async_trait;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -35,6 +43,8 @@ pub(crate) struct Run {
     version: watch::Sender<u64>,
     // A mutex because hosts come and go on many threads; the section is a push or a removal.
     doors: Mutex<Vec<HostId>>,
+    // A mutex because hosts work on many threads; each section is a look-up.
+    keepers: Mutex<HashMap<HostId, UnboundedSender<Loss>>>,
     // A mutex because hosts tell what happens from many threads; it is kept by the lives of a run in turn.
     pages: Arc<Mutex<Pages>>,
     clock: Arc<dyn Clock>,
@@ -59,6 +69,7 @@ impl Run {
             began: Instant::now(),
             version,
             doors: Mutex::default(),
+            keepers: Mutex::default(),
             pages,
             active: AtomicI64::new(clock.now().as_millis()),
             clock: Arc::clone(clock),
@@ -71,13 +82,50 @@ impl Run {
 
     /// What a request to open this run comes to.
     pub(crate) fn plan(&self, request: &OpenRequest) -> Result<Plan, Error> {
+        self.bury(request.is_gone);
         let doors = self.doors().len();
         self.life().plan(request, doors)
+    }
+
+    /// Takes out hosts that are known to be gone: what they hold may be taken over at once.
+    fn bury(&self, is_gone: fn(&HostId) -> bool) {
+        let gone: Vec<HostId> = self.doors().extract_if(.., |host| is_gone(host)).collect();
+        for host in gone {
+            self.step(|machine, _| machine.leave(&host));
+        }
     }
 
     /// Who works on it.
     pub(crate) fn hosts(&self) -> Vec<HostId> {
         self.doors().clone()
+    }
+
+    /// Follows its version.
+    pub(crate) fn versions(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// Who holds what, at most `most`.
+    pub(crate) fn claims(&self, most: usize) -> Vec<ClaimView> {
+        let mut life = self.life();
+        let now = self.began.elapsed();
+        let held: Vec<Held> = life.machine.leases.live_claims().take(most).cloned().collect();
+        let view = |held: Held| {
+            let node = life.machine.node_mut(held.node)?;
+            let (attempt, takeovers) = (node.attempt, node.takeovers);
+            let lease = held.until.saturating_sub(now);
+            Some(ClaimView { node: held.node, host: held.host, attempt, takeovers, lease })
+        };
+        held.into_iter().filter_map(view).collect()
+    }
+
+    /// Cancels it; gives where it stood.
+    pub(crate) fn cancel(&self) -> RunStatus {
+        self.step(|machine, _| {
+            let status = machine.progress().status;
+            machine.cancel();
+            status
+        })
     }
 
     /// What hosts have told of it.
@@ -99,7 +147,11 @@ impl Run {
         let mut life = self.life();
         let taken = step(&mut life.machine, self.began.elapsed());
         let version = life.machine.version;
+        let losses = life.machine.leases.take_losses();
         drop(life);
+        if !losses.is_empty() {
+            self.tell(losses);
+        }
         self.version.send_if_modified(|seen| {
             let is_later = *seen < version;
             *seen = (*seen).max(version);
@@ -109,11 +161,34 @@ impl Run {
     }
 }
 
+impl Run {
+    fn keepers(&self) -> MutexGuard<'_, HashMap<HostId, UnboundedSender<Loss>>> {
+        self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells hosts what they have lost. One that listens no more has left.
+    fn tell(&self, losses: Vec<(HostId, Token)>) {
+        let mut keepers = self.keepers();
+        for (host, token) in losses {
+            let loss = Loss { token, certainty: Certainty::Taken };
+            if keepers.get(&host).is_some_and(|keeper| keeper.send(loss).is_err()) {
+                keepers.remove(&host);
+            }
+        }
+    }
+}
+
+/// How long a claim is held whose host keeps it: nothing can part the host from its own memory.
+const KEPT: Duration = Duration::from_hours(24 * 365);
+
 /// The door.
 pub(crate) struct MemoryLedger {
     run: Arc<Run>,
     host: HostId,
     lease: Duration,
+    keeps: AtomicBool,
+    // A mutex because the door is shared; the section is one removal.
+    losses: Mutex<Option<UnboundedReceiver<Loss>>>,
 }
 
 impl MemoryLedger {
@@ -123,12 +198,16 @@ impl MemoryLedger {
         let life = run.life();
         let (epoch, policy, stored) = (life.epoch, life.machine.policy, life.machine.stored());
         drop(life);
-        let ledger = Self { run, host: request.host, lease: request.lease };
+        let (tell, told) = unbounded_channel();
+        run.keepers().insert(request.host.clone(), tell);
+        let (keeps, losses) = (AtomicBool::new(false), Mutex::new(Some(told)));
+        let ledger = Self { run, host: request.host, lease: request.lease, keeps, losses };
         Opened { ledger: Arc::new(ledger), how, epoch, policy, stored }
     }
 
     fn caller(&self, now: Duration) -> Caller<'_> {
-        Caller { host: &self.host, lease: self.lease, now }
+        let lease = if self.keeps.load(Ordering::SeqCst) { KEPT } else { self.lease };
+        Caller { host: &self.host, lease, now }
     }
 }
 
@@ -136,6 +215,7 @@ impl MemoryLedger {
 impl Drop for MemoryLedger {
     fn drop(&mut self) {
         self.run.step(|machine, _| machine.leave(&self.host));
+        self.run.keepers().remove(&self.host);
         let mut doors = self.run.doors();
         if let Some(at) = doors.iter().position(|host| *host == self.host) {
             doors.swap_remove(at);
@@ -164,6 +244,18 @@ impl Ledger for MemoryLedger {
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let life = self.run.life();
         Ok(nodes.iter().map(|node| life.machine.entry(*node)).collect())
+    }
+
+    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error> {
+        let told = self.losses.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let told =
+            told.ok_or_else(|| Error::new(ErrorKind::Misuse, "keeping claims that are kept already"))?;
+        self.keeps.store(true, Ordering::SeqCst);
+        self.run.step(|machine, now| {
+            let held = machine.leases.of(&self.host);
+            machine.renew(&self.caller(now), &held)
+        });
+        Ok(told)
     }
 
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {

@@ -3,6 +3,7 @@
 
 mod archive;
 mod backend;
+mod following;
 mod hand_out;
 mod journal;
 mod leases;

@@ -21,12 +21,9 @@ const BLOCK: Duration = Duration::from_secs(5);
 /// How often the list of runs hears of one that is worked on.
 const LISTING: Duration = Duration::from_mins(1);
 
-/// The most time between two signs of life, however long the lease: the run's time to live is begun anew by them.
-const LONGEST_BEAT: Duration = Duration::from_secs(20);
-
 /// Says that the host lives, at least three times in a lease, and does what is due, until the door closes.
 pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {
-    let every = (run.request.lease / 3).clamp(Duration::from_millis(1), LONGEST_BEAT);
+    let every = run.pace();
     let mut listed = None;
     loop {
         let beat = async {

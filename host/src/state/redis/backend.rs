@@ -2,11 +2,14 @@
 //! What becomes of a run is decided by the scripts.
 
 use crate::model::RunId;
+use crate::model::RunStatus;
 use crate::state::Archive;
 use crate::state::Backend;
 use crate::state::Batch;
+use crate::state::ClaimView;
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::Follow;
 use crate::state::Journal;
 use crate::state::LogPart;
 use crate::state::NodeView;
@@ -22,6 +25,7 @@ use crate::state::redis::archive;
 use crate::state::redis::attendant::attend;
 use crate::state::redis::attendant::enlist;
 use crate::state::redis::attendant::listen;
+use crate::state::redis::following::Following;
 use crate::state::redis::journal;
 use crate::state::redis::keys::Placing;
 use crate::state::redis::keys::RunKeys;
@@ -35,6 +39,7 @@ use crate::state::redis::link_to;
 use crate::state::redis::opening::Opening;
 use crate::state::redis::opening::Why;
 use crate::state::redis::preflight::preflight;
+use crate::state::redis::steering;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt;
@@ -159,6 +164,14 @@ impl Archive for RedisBackend {
         archive::log(&self.link, run, &RunKeys::new(run, Placing::Single), name).await
     }
 
+    async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error> {
+        steering::claims(&self.link, run, &self.keys(run), most).await
+    }
+
+    async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error> {
+        steering::cancel(&self.link, run, &self.keys(run)).await
+    }
+
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error> {
         archive::remove(&self.link, run, &RunKeys::new(run, Placing::Single), removal).await
     }
@@ -172,5 +185,9 @@ impl Journal for RedisBackend {
 
     async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error> {
         journal::append(&self.link, run, &RunKeys::new(run, Placing::Single), batch).await
+    }
+
+    fn follow(&self, run: &RunId) -> Box<dyn Follow> {
+        Box::new(Following::new(Arc::clone(&self.link), run, self.keys(run)))
     }
 }

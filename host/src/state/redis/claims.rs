@@ -13,6 +13,7 @@ use crate::state::Stage;
 use crate::state::Token;
 use crate::state::Verdict;
 use std::collections::{HashMap, HashSet};
+use tokio::time::Instant;
 
 /// The claims of one host in one life of a run.
 ///
@@ -23,9 +24,20 @@ pub(crate) struct Claims {
     prefix: u32,
     first: u32,
     next: u32,
-    held: HashMap<Token, (NodeId, Stage)>,
+    held: HashMap<Token, Held>,
     // Every token from `first` to `next` that is neither held nor in here was settled.
     lost: HashSet<Token>,
+}
+
+/// A claim that is held, as far as this host knows.
+#[derive(Debug)]
+struct Held {
+    node: NodeId,
+    stage: Stage,
+    /// Until when, by this host's own clock.
+    until: Instant,
+    /// Whether that has passed and was told; whoever was told has given the node up.
+    is_doubtful: bool,
 }
 
 impl Claims {
@@ -53,7 +65,7 @@ impl Claims {
 
     /// The node that a token holds.
     pub(crate) fn node(&self, token: Token) -> Option<NodeId> {
-        self.held.get(&token).map(|(node, _)| *node)
+        self.held.get(&token).map(|held| held.node)
     }
 
     /// All tokens that are held.
@@ -63,7 +75,7 @@ impl Claims {
 
     /// Refuses settlements that the contract forbids, before anything is sent.
     pub(crate) fn check(&self, shape: &Shape, settlement: &Settlement) -> Result<(), Error> {
-        let Some((node, stage)) = self.held.get(&settlement.token) else {
+        let Some(Held { node, stage, .. }) = self.held.get(&settlement.token) else {
             return Ok(());
         };
         let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
@@ -98,9 +110,35 @@ impl Claims {
         if self.is_drawn(token) && !self.lost.contains(&token) { Verdict::Duplicate } else { Verdict::Fenced }
     }
 
-    /// A node was handed out.
-    pub(crate) fn claimed(&mut self, claim: &Claim) {
-        self.held.insert(claim.token, (claim.node, claim.stage));
+    /// A node was handed out, and is held until then.
+    pub(crate) fn claimed(&mut self, claim: &Claim, until: Instant) {
+        let held = Held { node: claim.node, stage: claim.stage, until, is_doubtful: false };
+        self.held.insert(claim.token, held);
+    }
+
+    /// Claims are held until then.
+    pub(crate) fn kept(&mut self, tokens: &[Token], until: Instant) {
+        for token in tokens {
+            if let Some(held) = self.held.get_mut(token) {
+                held.until = until;
+            }
+        }
+    }
+
+    /// Claims whose time has passed at `now`; each is given once.
+    pub(crate) fn doubtful(&mut self, now: Instant) -> Vec<Token> {
+        let overdue = self.held.iter_mut().filter(|(_, held)| !held.is_doubtful && held.until <= now);
+        overdue
+            .map(|(token, held)| {
+                held.is_doubtful = true;
+                *token
+            })
+            .collect()
+    }
+
+    /// When the time of the next claim passes.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        self.held.values().filter(|held| !held.is_doubtful).map(|held| held.until).min()
     }
 
     /// A claim was lost.

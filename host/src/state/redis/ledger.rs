@@ -5,10 +5,10 @@ use crate::state::Entry;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::Ledger;
+use crate::state::Loss;
 use crate::state::NodeId;
 use crate::state::Notice;
 use crate::state::OpenRequest;
-use crate::state::Outcome;
 use crate::state::Reply;
 use crate::state::Settlement;
 use crate::state::Token;
@@ -16,9 +16,11 @@ use crate::state::Verdict;
 use crate::state::Version;
 use crate::state::Want;
 use crate::state::redis::claims::Claims;
+use crate::state::redis::keeper;
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
+use crate::state::redis::link::Line;
 use crate::state::redis::link::Link;
 use crate::state::redis::link::Request;
 use crate::state::redis::news::News;
@@ -35,13 +37,16 @@ use crate::state::redis::wire::outcome;
 use crate::state::redis::wire::read_reason;
 use crate::state::redis::wire::read_reply;
 use crate::state::redis::wire::read_token;
+use crate::state::redis::wire::shortest_delay;
 use crate::state::redis::wire::token_text;
+use crate::state::redis::wire::with_result;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// How many claims that take no room one step may hand out, as `hand_out.lua` has it.
@@ -52,6 +57,9 @@ const MOST_LIVES: u32 = 10;
 
 /// How long leaving may take; a server that cannot be reached learns of it by the lease.
 pub(crate) const LEAVING: Duration = Duration::from_secs(1);
+
+/// The longest time between two signs of life, however long the lease.
+const LONGEST_PACE: Duration = Duration::from_secs(20);
 
 /// How many nodes are read with one command.
 const PORTION: usize = 500;
@@ -68,6 +76,8 @@ pub(crate) struct Run {
     state: Mutex<State>,
     // One commit at a time: the server knows the last one by its number.
     committing: tokio::sync::Mutex<()>,
+    // One permit: claims have come whose leases have run for a good while already.
+    late: Notify,
 }
 
 struct State {
@@ -100,6 +110,7 @@ impl Run {
             told_reconnects,
             state: Mutex::new(state),
             committing: tokio::sync::Mutex::new(()),
+            late: Notify::new(),
         }
     }
 
@@ -122,15 +133,7 @@ impl Run {
     }
 
     async fn take(&self, doing: &str, command: Command) -> Result<Step<Vec<Answer>>, Error> {
-        let answers = self.link.ask(&self.doing(doing), Request::write([command])).await?;
-        let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
-        let word = parts.next().and_then(Answer::bytes).unwrap_or_default();
-        Ok(match &*word {
-            b"OK" => Step::Taken(parts.collect()),
-            b"LAYOUT" => Step::Layout,
-            b"LOST" => Step::Lost(parts.next().and_then(|found| u64::try_from(found.number()?).ok())),
-            _ => Step::Lost(None), // the run is not there, or has begun another life
-        })
+        Ok(step(self.link.ask(&self.doing(doing), Request::write([command])).await?))
     }
 
     /// Works on the run again after its life was found to be over; all claims are lost by then.
@@ -176,12 +179,13 @@ impl Run {
             let tokens: Vec<(Token, Option<Bytes>)> = batch.iter().map(with_result).collect();
             let delay = shortest_delay(&batch);
             let command = self.commit_command(std::mem::take(&mut batch), &want);
+            let sent = Instant::now();
             match self.take("working on", command).await? {
                 Step::Taken(parts) => {
                     let bytes = parts.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
                     let done = read_reply(&bytes).ok_or_else(|| self.senseless())?;
                     self.news.due(delay);
-                    let mut reply = self.committed(tokens, done);
+                    let mut reply = self.committed(tokens, done, sent);
                     reply.verdicts.extend(std::iter::repeat_n(Verdict::Fenced, fenced));
                     return Ok(reply);
                 }
@@ -226,8 +230,9 @@ impl Run {
         command
     }
 
-    fn committed(&self, tokens: Vec<(Token, Option<Bytes>)>, done: Committed) -> Reply {
+    fn committed(&self, tokens: Vec<(Token, Option<Bytes>)>, done: Committed, sent: Instant) -> Reply {
         let Committed { settled, claims, blocked, progress, version, results } = done;
+        let until = self.held_until(sent);
         let mut state = self.state();
         state.results = results;
         let mut verdicts = Vec::with_capacity(tokens.len());
@@ -239,16 +244,69 @@ impl Run {
             }
             verdicts.push(verdict);
         }
-        claims.iter().for_each(|claim| state.claims.claimed(claim));
+        claims.iter().for_each(|claim| state.claims.claimed(claim, until));
         Reply { verdicts, claims, blocked, progress, version }
+    }
+
+    /// Until when what was asked for then is held. Where the answer took long, the keeper is told to make sure of it at
+    /// once, and has a moment for that.
+    fn held_until(&self, sent: Instant) -> Instant {
+        let (lease, now) = (self.request.lease, Instant::now());
+        let (until, sure) = (sent + lease, now + lease * 2 / 3);
+        if until < sure {
+            self.late.notify_one();
+        }
+        until.max(now + lease / 3)
+    }
+
+    /// The time between two signs of life: three in a lease, and in the run's time to live, which they begin anew.
+    pub(crate) fn pace(&self) -> Duration {
+        let shorter = self.request.lease.min(self.request.ttl);
+        (shorter / 3).clamp(Duration::from_millis(1), LONGEST_PACE)
+    }
+
+    /// Waits until claims have come late. Cancel safe.
+    pub(crate) async fn late(&self) {
+        self.late.notified().await;
+    }
+
+    /// When the first claim passes that nobody confirms.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        self.state().claims.next_end()
+    }
+
+    /// Claims whose leases have passed by the host's clock; each is given once.
+    pub(crate) fn doubtful(&self) -> Vec<Token> {
+        self.state().claims.doubtful(Instant::now())
+    }
+
+    /// Holds all claims for another lease and says that the host lives, once, on a line of its own and within a time;
+    /// gives the claims that were lost, and nothing if there was no answer.
+    pub(crate) async fn hold(&self, line: &Line, within: Duration) -> Option<Vec<Token>> {
+        let held = self.state().claims.tokens();
+        let sent = Instant::now();
+        let request = Request::write([self.renewal(&held)]);
+        let answers = self.link.ask_within(line, request, within).await.ok()?;
+        let lost = self.renewed(&held, step(answers)).ok()?;
+        self.state().claims.kept(&held, sent + self.request.lease);
+        Some(lost)
+    }
+
+    fn renewal(&self, held: &[Token]) -> Command {
+        self.step("renew").args(held.iter().map(|token| token_text(*token)))
     }
 
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
         if held.is_empty() {
             return Ok(Vec::new());
         }
-        let command = self.step("renew").args(held.iter().map(|token| token_text(*token)));
-        let lost = match self.take("holding tasks of", command).await? {
+        let step = self.take("holding tasks of", self.renewal(held)).await?;
+        self.renewed(held, step)
+    }
+
+    /// What became of claims that were to be held: gives those that were lost.
+    fn renewed(&self, held: &[Token], step: Step<Vec<Answer>>) -> Result<Vec<Token>, Error> {
+        let lost = match step {
             Step::Taken(parts) => {
                 let lost = parts.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
                 let lost = lost.filter_map(Answer::bytes);
@@ -348,46 +406,30 @@ impl Run {
     }
 }
 
-/// What a settlement settles, with the result if it has one.
-fn with_result(settlement: &Settlement) -> (Token, Option<Bytes>) {
-    let result = match &settlement.outcome {
-        Outcome::Done(result) => Some(result.clone()),
-        Outcome::Skipped(_)
-        | Outcome::Failed(_)
-        | Outcome::Retry(_)
-        | Outcome::Release
-        | Outcome::Await(_)
-        | Outcome::Expand { .. } => None,
-    };
-    (settlement.token, result)
-}
-
-/// When the first of the retries is due.
-fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
-    let delays = batch.iter().filter_map(|settlement| match settlement.outcome {
-        Outcome::Retry(delay) => Some(delay),
-        Outcome::Done(_)
-        | Outcome::Skipped(_)
-        | Outcome::Failed(_)
-        | Outcome::Release
-        | Outcome::Await(_)
-        | Outcome::Expand { .. } => None,
-    });
-    delays.min().map(|delay| Instant::now() + delay)
+/// Reads what a step answers.
+fn step(answers: Vec<Answer>) -> Step<Vec<Answer>> {
+    let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+    let word = parts.next().and_then(Answer::bytes).unwrap_or_default();
+    match &*word {
+        b"OK" => Step::Taken(parts.collect()),
+        b"LAYOUT" => Step::Layout,
+        b"LOST" => Step::Lost(parts.next().and_then(|found| u64::try_from(found.number()?).ok())),
+        _ => Step::Lost(None), // the run is not there, or has begun another life
+    }
 }
 
 /// The door. Whoever drops it works on the run no more.
 pub(crate) struct RedisLedger {
     run: Arc<Run>,
     // Dropped with the door: whoever attends to the run then leaves it.
-    _closing: watch::Sender<()>,
+    closing: watch::Sender<()>,
 }
 
 impl RedisLedger {
     /// A door to a run, and what is to be attended to while it is open.
     pub(crate) fn new(run: Arc<Run>) -> (Self, watch::Receiver<()>) {
         let (closing, closed) = watch::channel(());
-        (Self { run, _closing: closing }, closed)
+        (Self { run, closing }, closed)
     }
 }
 
@@ -399,6 +441,12 @@ impl Ledger for RedisLedger {
 
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         self.run.fetch(nodes).await
+    }
+
+    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error> {
+        let (tell, told) = unbounded_channel();
+        keeper::keep(Arc::clone(&self.run), self.closing.subscribe(), tell)?;
+        Ok(told)
     }
 
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {

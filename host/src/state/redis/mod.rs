@@ -40,6 +40,8 @@
 //!   what the one before it on the same host gave asks the server for nothing.
 //! - **Time** is the server's. Leases that have passed and delays that are over are attended to by whichever step comes
 //!   next; each host beats at least three times in a lease, and when something of its own is due.
+//! - **Keeping.** A host that works renews its claims from a thread of its own, over a connection of its own. By its own
+//!   clock it only doubts: claims that nobody has confirmed for a lease are told, and their guests stopped.
 //! - **News.** A step after which others may find something to do adds to `wake`, where a connection per open door is
 //!   blocked; hosts do not poll.
 //! - **Width.** A step follows at most 1,000 edges and looks at as many stored elements; what is left stands in `props`
@@ -58,6 +60,7 @@ mod ledger;
 mod claims;
 mod recent;
 mod attendant;
+mod keeper;
 mod news;
 mod wire;
 mod layout;
@@ -66,7 +69,9 @@ mod keys;
 pub(crate) mod link;
 pub(crate) mod notices;
 mod journal;
+mod following;
 mod archive;
+mod steering;
 mod facts;
 mod preflight;
 #[cfg(any(test, feature = "test-support"))]

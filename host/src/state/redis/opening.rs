@@ -24,6 +24,7 @@ use crate::state::redis::link::Link;
 use crate::state::redis::link::Request;
 use crate::state::redis::scripts::BEGIN;
 use crate::state::redis::scripts::LOOK;
+use crate::state::redis::scripts::STEP;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -100,24 +101,33 @@ impl Opening<'_> {
             .hint("Other hosts begin it again and again."))
     }
 
-    /// Takes out hosts that this machine knows to be gone: a run that only they work on is begun anew at once. What
-    /// they hold in a run that others work on passes with its lease.
+    /// Takes out hosts that this machine knows to be gone, and breaks their claims: what they held is handed out again
+    /// at once, whether others work on the run or nobody does.
     async fn bury(&self) -> Result<(), Error> {
         let hosts = Command::new("ZRANGE").arg(self.keys.key("hosts")).arg("0").arg("-1");
+        let life = Command::new("HGET").arg(self.keys.key("meta")).arg("life");
         let doing = self.doing("opening");
-        let Ok(answers) = self.link.ask(&doing, Request::read([hosts])).await else {
-            return Ok(()); // whatever is wrong with the key is told by what looks at all of them
+        let Ok(answers) = self.link.ask(&doing, Request::read([hosts, life])).await else {
+            return Ok(()); // whatever is wrong with a key is told by what looks at all of them
         };
-        let hosts = answers.into_iter().flat_map(Answer::list).map(|host| HostId(text(Some(host)).into()));
+        let mut answers = answers.into_iter();
+        let hosts = answers.next().map(Answer::list).unwrap_or_default().into_iter();
+        let hosts = hosts.map(|host| HostId(text(Some(host)).into()));
         let gone: Vec<HostId> =
             hosts.filter(|host| !host.0.is_empty() && (self.request.is_gone)(host)).collect();
         if gone.is_empty() {
             return Ok(());
         }
-        let bury = gone.iter().fold(Command::new("ZREM").arg(self.keys.key("hosts")), |command, host| {
-            command.arg(host.0.as_bytes())
-        });
-        self.link.ask(&doing, Request::write([bury])).await.map(drop)
+        let names = || gone.iter().map(|host| host.0.as_bytes());
+        let bury = Command::script(&STEP, self.keys.all())
+            .arg("bury")
+            .arg(self.request.host.0.as_bytes())
+            .arg(text(answers.next()))
+            .arg(millis(self.request.lease))
+            .args(names());
+        // A run that has lost something is not stepped through: then at least nobody waits for these hosts.
+        let remove = Command::new("ZREM").arg(self.keys.key("hosts")).args(names());
+        self.link.ask(&doing, Request::write([bury, remove])).await.map(drop)
     }
 
     fn doing(&self, what: &str) -> String {

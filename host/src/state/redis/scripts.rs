@@ -13,6 +13,7 @@ const STEP_TEXT: &str = concat!(
     include_str!("scripts/leases.lua"),
     include_str!("scripts/hand_out.lua"),
     include_str!("scripts/write.lua"),
+    include_str!("scripts/steer.lua"),
     include_str!("scripts/verbs.lua"),
 );
 const LOOK_TEXT: &str = include_str!("scripts/look.lua");

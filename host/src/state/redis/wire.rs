@@ -10,6 +10,7 @@ use crate::state::HostId;
 use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::Progress;
+use crate::state::Settlement;
 use crate::state::Shape;
 use crate::state::Stage;
 use crate::state::Stop;
@@ -18,6 +19,7 @@ use crate::state::Version;
 use crate::state::redis::claims::Settled;
 use bytes::Bytes;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 /// What a step says of itself before anything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +165,34 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
             ("E", format!("{items} {most}").into())
         }
     }
+}
+
+/// What a settlement settles, with the result if it has one.
+pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Bytes>) {
+    let result = match &settlement.outcome {
+        Outcome::Done(result) => Some(result.clone()),
+        Outcome::Skipped(_)
+        | Outcome::Failed(_)
+        | Outcome::Retry(_)
+        | Outcome::Release
+        | Outcome::Await(_)
+        | Outcome::Expand { .. } => None,
+    };
+    (settlement.token, result)
+}
+
+/// When the first of the retries is due.
+pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
+    let delays = batch.iter().filter_map(|settlement| match settlement.outcome {
+        Outcome::Retry(delay) => Some(delay),
+        Outcome::Done(_)
+        | Outcome::Skipped(_)
+        | Outcome::Failed(_)
+        | Outcome::Release
+        | Outcome::Await(_)
+        | Outcome::Expand { .. } => None,
+    });
+    delays.min().map(|delay| Instant::now() + delay)
 }
 
 /// The field under which a node is stored; none for a task that the shape does not have.

@@ -159,6 +159,18 @@ impl Link {
         self.attempt(line, &request, deadline).await.map_err(drop)
     }
 
+    /// Sends commands once, on a line of one's own, all within a time; says no more of a failure than that there was one.
+    pub(crate) async fn ask_within(
+        &self,
+        line: &Line,
+        request: Request,
+        within: Duration,
+    ) -> Result<Vec<Answer>, ()> {
+        // The inner bound gives a silent connection up; the outer one holds for making another.
+        let attempt = self.attempt(line, &request, within);
+        tokio::time::timeout(within * 2, attempt).await.map_err(drop)?.map_err(drop)
+    }
+
     fn about(&self, doing: &str) -> String {
         format!("{doing} at `{}`", self.uri)
     }

@@ -31,6 +31,8 @@ end
 function verbs.renew()
   -- Taking no memory, this may come first even where there is none left, and lets what follows through.
   call('PEXPIRE', META, run.ttl)
+  -- A sign of life too, but of nobody who has left.
+  call('ZADD', HOSTS, 'XX', now + lease, me)
   read_claims(5, 1)
   advance()
   local lost = {}
@@ -79,15 +81,28 @@ function verbs.leave()
   return {'OK', now}
 end
 
+-- Gives where the run stood.
 function verbs.cancel()
+  local state, stop = run.state, run.stop or ''
   call('PEXPIRE', META, run.ttl)
-  if run.state == 'running' then
-    run.stop, is_news = 'cancelled', true
-    conclude()
+  if state == 'running' then
+    cancel()
     weigh_news()
     write({})
   end
+  return {'OK', state, stop}
+end
+
+-- Hosts that are gone.
+function verbs.bury()
+  call('PEXPIRE', META, run.ttl)
+  bury(5)
+  weigh_news()
+  write({})
   return {'OK'}
 end
+
+-- How many claims are to be told at most.
+function verbs.claims() return {'OK', tell_claims(tonumber(ARGV[5]))} end
 
 return verbs[verb]()

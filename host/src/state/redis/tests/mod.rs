@@ -9,10 +9,13 @@ mod proxy;
 use super::backend::RedisBackend;
 use super::server::Server;
 use crate::model::RunId;
+use crate::model::RunStatus;
 use crate::state::Archive;
 use crate::state::Backend;
 use crate::state::Batch;
+use crate::state::ClaimView;
 use crate::state::Error;
+use crate::state::Follow;
 use crate::state::Journal;
 use crate::state::LogPart;
 use crate::state::NodeView;
@@ -74,6 +77,14 @@ impl Archive for Owned {
         self.backend.log(run, name).await
     }
 
+    async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error> {
+        self.backend.claims(run, most).await
+    }
+
+    async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error> {
+        self.backend.cancel(run).await
+    }
+
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error> {
         self.backend.remove(run, removal).await
     }
@@ -87,6 +98,10 @@ impl Journal for Owned {
 
     async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error> {
         self.backend.append(run, batch).await
+    }
+
+    fn follow(&self, run: &RunId) -> Box<dyn Follow> {
+        self.backend.follow(run)
     }
 }
 

@@ -1,0 +1,98 @@
+//! What a task costs above the bare engine: no-op tasks through the whole host against a loop that instantiates the
+//! same component and calls the same function. `cargo bench -p cascade-host --bench noop` prints the ratios.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark may stop at what it does not expect, and prints its ratios"
+)]
+
+mod shared;
+
+use cascade_host::invoke::{Grants, Invoker};
+use cascade_host::plan::Interface;
+use cascade_host::sandbox::{Metering, Sandbox, Settings};
+use cascade_host::state::MemoryBackend;
+use shared::{Graph, Raw, RawWasi, compare_timed, component, run_chosen, timed};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// Tasks of a run.
+const TASKS: u32 = 20_000;
+
+/// Runs of each side.
+const RUNS: usize = 11;
+
+/// How many guests the host on one thread may have at a time, the second time.
+const SLOTS: u32 = 4;
+
+/// A host that has only its sandbox: what each call costs there.
+fn calls(sandbox: &shared::Host, count: u32) {
+    let noop = sandbox.function("noop");
+    (0..count).for_each(|_| drop(sandbox.call(noop, &[])));
+}
+
+/// A host with a graph of calls of `noop`.
+struct Host {
+    runtime: Runtime,
+    sandbox: Arc<dyn Invoker>,
+    graph: Graph,
+}
+
+impl Host {
+    fn new(runtime: Runtime, calls: u32) -> Self {
+        let settings = Settings { calls, code_cache: None };
+        let sandbox = Sandbox::new(settings).expect("the engine's settings are sound");
+        let component = sandbox.load(component()).expect("the guest is a component");
+        let export = component.exports().iter().find(|export| &*export.function == "noop");
+        let export = export.expect("the guest has a function `noop`");
+        sandbox.prepare(&component, export, Grants::default(), Metering::Time).expect("it can be a task");
+        let interface = Interface { digest: *component.digest(), exports: component.exports().to_vec() };
+        Self { runtime, sandbox: Arc::new(sandbox), graph: Graph::independent(TASKS, interface) }
+    }
+
+    /// How long one run takes, with that many guests at a time.
+    fn run(&self, slots: u32) -> Duration {
+        self.runtime.block_on(async {
+            let backend = MemoryBackend::new();
+            self.graph.begin(&backend).await.run(Arc::clone(&self.sandbox), slots).await
+        })
+    }
+}
+
+/// Prints how long `ours` takes against both bare engines: one with WASI, one with nothing.
+fn report(case: &str, threads: u32, calls: u32, mut ours: impl FnMut() -> Duration) {
+    let wasi = RawWasi::new(&component(), calls);
+    let medians = compare_timed(RUNS, &mut ours, || timed(|| wasi.noops_on(threads, TASKS)));
+    println!("{case}, against the bare engine with WASI: {}", medians.each(TASKS));
+    drop(wasi);
+    let bare = Raw::new(&component(), calls);
+    let medians = compare_timed(RUNS, &mut ours, || timed(|| bare.noops_on(threads, TASKS)));
+    println!("{case}, against the bare engine with nothing linked: {}", medians.each(TASKS));
+}
+
+fn on_one_thread() {
+    let host = Host::new(Builder::new_current_thread().enable_all().build().expect("a runtime"), SLOTS);
+    for slots in [1, SLOTS] {
+        report(&format!("no-op task, one thread, {slots} at a time"), 1, SLOTS, || host.run(slots));
+    }
+}
+
+fn on_all_cores() {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = u32::try_from(cores).expect("a machine has fewer cores");
+    let runtime = Builder::new_multi_thread().worker_threads(cores).enable_all().build().expect("a runtime");
+    let host = Host::new(runtime, threads);
+    report(&format!("no-op task, {cores} threads"), threads, threads, || host.run(threads));
+}
+
+fn in_the_sandbox_alone() {
+    let sandbox = shared::Host::new(component(), SLOTS);
+    report("no-op call, the sandbox alone", 1, SLOTS, || timed(|| calls(&sandbox, TASKS)));
+}
+
+fn main() {
+    run_chosen(&[("one", on_one_thread), ("all", on_all_cores), ("sandbox", in_the_sandbox_alone)]);
+}

@@ -1,0 +1,102 @@
+//! Graphs of calls of one component, run by the engine as the host runs them: ledger, events, sandbox.
+//! What is measured about them is for each benchmark.
+
+use bytes::Bytes;
+use cascade_host::engine::{self, Ended, Engine, Interrupt};
+use cascade_host::events::{JsonLines, Recorder};
+use cascade_host::graph;
+use cascade_host::invoke::Invoker;
+use cascade_host::manifest;
+use cascade_host::model::{Digest, FailurePolicy, RunId, RunStatus, Size, Source, SystemClock};
+use cascade_host::plan::{self, Bound, Given, Interface};
+use cascade_host::state::{Backend, HostId, Mode, OpenRequest, Opened, Shape};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How long a claim is held without being renewed.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// A plan that is ready to be run again and again.
+pub(crate) struct Graph {
+    bound: Arc<Bound>,
+    shape: Arc<Shape>,
+    run: RunId,
+}
+
+/// A run that was opened and not yet begun.
+pub(crate) struct Begun<'a> {
+    graph: &'a Graph,
+    opened: Opened,
+}
+
+impl Graph {
+    /// The plan of a manifest whose only component is `guest`, with these exports.
+    pub(crate) fn new(tasks: &str, interface: Interface) -> Self {
+        let text =
+            format!("cascade = 1\nname = \"bench\"\n[components.guest]\npath = \"guest.wasm\"\n{tasks}");
+        let source = Source { name: "bench.toml".into(), text: text.as_str().into() };
+        let resolved = graph::resolve(manifest::parse(source.clone(), Path::new(".")));
+        let plan = plan::compile(&resolved.graph, &[Some(interface)], resolved.faults);
+        let plan = Arc::new(plan.unwrap_or_else(|faults| panic!("the manifest is sound: {faults:?}")));
+        let run = RunId::new("bench").expect("a run id");
+        let grants = plan.functions().iter().map(|_| Digest::of(b"none")).collect();
+        let bound = plan::bind(&plan, Given { inputs: Vec::new(), grants, run: &run }, &source);
+        let bound = Arc::new(bound.expect("the plan has no inputs"));
+        let is_wanted = vec![true; plan.tasks().len()];
+        let shape = Arc::new(engine::shape(&bound, &is_wanted, Size::bytes(16 << 30)));
+        Self { bound, shape, run }
+    }
+
+    /// `count` tasks that wait for nothing.
+    pub(crate) fn independent(count: u32, interface: Interface) -> Self {
+        let tasks: String =
+            (0..count).map(|task| format!("[tasks.t{task}]\ncall = \"guest.noop\"\n")).collect();
+        Self::new(&tasks, interface)
+    }
+
+    /// Opens the run at a backend that has nothing of it.
+    pub(crate) async fn begin(&self, backend: &dyn Backend) -> Begun<'_> {
+        let opened = backend.open(OpenRequest {
+            run: self.run.clone(),
+            digest: *self.bound.digest(),
+            record: Bytes::new(),
+            shape: Arc::clone(&self.shape),
+            mode: Mode::Fresh,
+            policy: FailurePolicy::Finish,
+            ttl: Duration::from_hours(1),
+            host: HostId("bench-1".into()),
+            lease: LEASE,
+            is_gone: |_| false,
+        });
+        Begun { graph: self, opened: opened.await.expect("the backend is there") }
+    }
+}
+
+impl Begun<'_> {
+    /// Runs it to its end, with `slots` guests at a time, and gives the time from the first claim to the last
+    /// acknowledgement. Events are written to a file, as `--events` does.
+    pub(crate) async fn run(self, invoker: Arc<dyn Invoker>, slots: u32) -> Duration {
+        let events = tempfile::tempfile().expect("a file can be made");
+        let sink = JsonLines::new(&self.graph.run, "bench-1", events, |error| panic!("{error}"));
+        let recorder = Recorder::new(Arc::new(SystemClock), vec![Arc::new(sink)]);
+        let (_stop, interrupt) = watch::channel(Interrupt::None);
+        let engine = Engine { invoker, cache: None, recorder, interrupt };
+        let settings = engine::Settings {
+            run: self.graph.run.clone(),
+            bound: Arc::clone(&self.graph.bound),
+            ledger: Arc::clone(&self.opened.ledger),
+            shape: Arc::clone(&self.graph.shape),
+            epoch: self.opened.epoch,
+            stored: self.opened.stored.clone(),
+            slots,
+            seed: 1,
+        };
+        let since = Instant::now();
+        let ended = engine::run(engine, settings).await.expect("the backend is there");
+        let elapsed = since.elapsed();
+        assert_eq!(ended, Ended::Run(RunStatus::Succeeded));
+        elapsed
+    }
+}

@@ -1,0 +1,64 @@
+//! `watch`: follows a run of any host, in the lines that `run` would have told, or as the events themselves.
+//! When the run has ended is for `app` to say.
+
+use crate::app;
+use crate::app::Backends;
+use crate::app::Company;
+use crate::app::Error;
+use crate::app::Watcher;
+use crate::cli::args::WatchArguments;
+use crate::cli::commands::output::print;
+use crate::cli::exit::Exit;
+use crate::cli::start::Host;
+use crate::cli::terminal::say;
+use crate::cli::terminal::stdout_style;
+use crate::cli::waiting::wait_for;
+use crate::cli::watching::Chronicle;
+use crate::manifest::BackendSection;
+use crate::model::RunStatus;
+use bytes::Bytes;
+
+/// Follows a run until it has ended; ends as it has.
+pub(crate) fn watch(host: &Host, arguments: &WatchArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+    let mut watcher = Printing {
+        run: arguments.run.to_string(),
+        chronicle: (!arguments.json).then(|| Chronicle::new(host.settings.log_level, stdout_style())),
+    };
+    let status = wait_for(app::watch_run(state.backend.as_ref(), &arguments.run, &mut watcher))?;
+    if let Some(chronicle) = &mut watcher.chronicle {
+        print(chronicle.end().as_bytes())?;
+    }
+    Ok(match status {
+        RunStatus::Succeeded => Exit::Success,
+        RunStatus::Failed => Exit::TaskFailed,
+        RunStatus::Cancelled | RunStatus::Running => Exit::Interrupted,
+    })
+}
+
+/// Prints what is told.
+struct Printing {
+    run: String,
+    /// For people; none for programs, which get the events as they are.
+    chronicle: Option<Chronicle>,
+}
+
+impl Watcher for Printing {
+    fn tell(&mut self, events: &[Bytes]) -> Result<(), Error> {
+        let text = match &mut self.chronicle {
+            Some(chronicle) => {
+                events.iter().map(|event| chronicle.tell(event)).collect::<String>().into_bytes()
+            }
+            None => events.iter().flat_map(|event| event.iter().copied().chain([b'\n'])).collect(),
+        };
+        if text.is_empty() { Ok(()) } else { print(&text).map(drop) }
+    }
+
+    fn company(&mut self, company: Company) {
+        let run = &self.run;
+        say(&match company {
+            Company::Nobody => format!("no host works on run {run}; waiting for one\n"),
+            Company::Hosts => format!("run {run} is worked on again\n"),
+        });
+    }
+}

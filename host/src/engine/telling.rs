@@ -1,0 +1,85 @@
+//! What is told of nodes and of the backends: facts with their subjects, to the recorder.
+//! When it is told is for `host` and `job`.
+
+use crate::engine::context::Context;
+use crate::events::Fact;
+use crate::events::Subject;
+use crate::model::TaskIdx;
+use crate::state::Blocked;
+use crate::state::Claim;
+use crate::state::NodeId;
+use crate::state::Notice;
+
+impl Context {
+    /// Tells which results were there before.
+    pub(crate) fn tell_stored(&self, stored: &[TaskIdx]) {
+        for task in stored {
+            if let Some(subject) = self.subject(NodeId { task: *task, item: None }, None) {
+                self.recorder.task(subject, Fact::TaskStored);
+            }
+        }
+    }
+
+    /// Tells what the backends have to say beside their answers.
+    pub(crate) fn tell_notices(&self) {
+        let cache = self.cache.iter().flat_map(|cache| cache.notices());
+        for notice in self.ledger.notices().into_iter().chain(cache) {
+            self.recorder.run(match notice {
+                Notice::Reconnected => Fact::StateReconnected,
+                Notice::Warning { code, message } => Fact::Warning { code, message },
+            });
+        }
+    }
+
+    /// Tells that a node waits for a resource.
+    pub(crate) fn tell_blocked(&self, blocked: Blocked) {
+        if let Some(subject) = self.subject(blocked.node, None) {
+            let resource = self.shape.resources.get(blocked.resource);
+            let resource = resource.map(|resource| resource.name.to_string()).unwrap_or_default();
+            self.announce_blocked(blocked.node, subject, resource);
+        }
+    }
+
+    /// Tells a fact of a claimed node.
+    pub(crate) fn tell(&self, claim: &Claim, fact: Fact) {
+        let is_attempt = has_attempt(&fact) && self.is_call(claim.node);
+        let attempt = is_attempt.then_some(claim.attempt);
+        if let Some(subject) = self.subject(claim.node, attempt) {
+            self.recorder.task(subject, fact);
+        }
+    }
+
+    /// Whether a node is a call, rather than the task around its elements.
+    pub(crate) fn is_call(&self, node: NodeId) -> bool {
+        node.item.is_some() || self.bound.plan().task(node.task).is_some_and(|task| !task.is_for_each())
+    }
+
+    fn subject(&self, node: NodeId, attempt: Option<u32>) -> Option<Subject> {
+        let task = self.bound.plan().task(node.task)?;
+        Some(Subject { task: task.name.clone(), item: node.item, attempt })
+    }
+}
+
+/// Whether a fact is about an attempt, rather than about a node of which none was made.
+const fn has_attempt(fact: &Fact) -> bool {
+    match fact {
+        Fact::TaskStarted
+        | Fact::TaskFinished { .. }
+        | Fact::TaskFailed(_)
+        | Fact::TaskRetrying { .. }
+        | Fact::TaskTakenOver { .. }
+        | Fact::TaskLeaseLost
+        | Fact::TaskProgress { .. }
+        | Fact::TaskLog { .. } => true,
+        Fact::RunStarted { .. }
+        | Fact::RunResumed { .. }
+        | Fact::RunFinished { .. }
+        | Fact::TaskReady
+        | Fact::TaskCached { .. }
+        | Fact::TaskStored
+        | Fact::TaskSkipped { .. }
+        | Fact::TaskBlocked { .. }
+        | Fact::StateReconnected
+        | Fact::Warning { .. } => false,
+    }
+}

@@ -1,0 +1,53 @@
+//! Follows the events of a run in memory.
+//! Keeping them is for the journal.
+
+use crate::model::RunId;
+use crate::state::Error;
+use crate::state::Follow;
+use crate::state::Told;
+use crate::state::memory::backend::Runs;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an answer is held back; the run may have begun another life meanwhile.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// A reader of one run's events.
+pub(crate) struct Following {
+    runs: Arc<Runs>,
+    run: RunId,
+    seen: u64,
+    version: Option<u64>,
+}
+
+impl Following {
+    /// A reader that has read nothing.
+    pub(crate) fn new(runs: Arc<Runs>, run: &RunId) -> Self {
+        Self { runs, run: run.clone(), seen: 0, version: None }
+    }
+}
+
+#[async_trait]
+impl Follow for Following {
+    async fn next(&mut self) -> Result<Told, Error> {
+        let run = self.runs.find(&self.run)?;
+        let (mut told, mut versions) = (run.pages().told.subscribe(), run.versions());
+        let is_new = async {
+            tokio::select! {
+                new = told.wait_for(|told| *told != self.seen) => drop(new),
+                new = versions.wait_for(|version| Some(*version) != self.version) => drop(new),
+            }
+        };
+        // What is new is read below; waiting too long is no failure.
+        drop(tokio::time::timeout(WAIT, is_new).await);
+        let run = self.runs.find(&self.run)?;
+        let (events, seen) = run.pages().after(self.seen);
+        let (status, version) = {
+            let life = run.life();
+            (life.machine.progress().status, life.machine.version)
+        };
+        (self.seen, self.version) = (seen, Some(version));
+        Ok(Told { events, status, hosts: run.hosts() })
+    }
+}

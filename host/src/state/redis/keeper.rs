@@ -1,0 +1,72 @@
+//! Keeps the claims of an open door, from a thread of its own with a connection of its own, so that neither guests that
+//! fill every core nor an answer that is waited for can cost a lease. Whose guest is to be stopped is only told here.
+
+use crate::model::Random;
+use crate::state::Certainty;
+use crate::state::Error;
+use crate::state::ErrorKind;
+use crate::state::Loss;
+use crate::state::redis::ledger::Run;
+use crate::state::redis::link::Line;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Begins to keep the claims of a run until the door closes.
+pub(crate) fn keep(
+    run: Arc<Run>,
+    closed: watch::Receiver<()>,
+    tell: UnboundedSender<Loss>,
+) -> Result<(), Error> {
+    let failed =
+        |error| Error::new(ErrorKind::Unavailable, "starting the thread that holds leases").caused_by(error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let keeping = move || runtime.block_on(until_closed(&run, closed, &tell));
+    // It ends with the door, and nobody waits for it: at most one request is under way.
+    std::thread::Builder::new().name("leases".to_owned()).spawn(keeping).map(drop).map_err(failed)
+}
+
+async fn until_closed(run: &Run, mut closed: watch::Receiver<()>, tell: &UnboundedSender<Loss>) {
+    tokio::select! {
+        _ = closed.changed() => {}
+        () = hold(run, tell) => {}
+    }
+}
+
+/// Renews three times in a lease, and more often while that fails. Each trial ends in time for another one, so that a
+/// connection that is dead is not waited for until the leases have passed.
+async fn hold(run: &Run, tell: &UnboundedSender<Loss>) {
+    let line = Line::new("leases");
+    let third = (run.request.lease / 3).max(Duration::from_millis(1));
+    let mut random = Random::from_system();
+    loop {
+        let began = Instant::now();
+        let answer = run.hold(&line, third).await;
+        let next = match &answer {
+            Some(_) => began + run.pace(),
+            None => Instant::now() + pause(third, &mut random),
+        };
+        let told = |certainty| move |token| Loss { token, certainty };
+        let taken = answer.into_iter().flatten().map(told(Certainty::Taken));
+        for loss in taken.chain(run.doubtful().into_iter().map(told(Certainty::Unconfirmed))) {
+            if tell.send(loss).is_err() {
+                return; // whoever listened works on the run no more
+            }
+        }
+        // A lease may pass before the next trial: then that is told first.
+        let until = run.next_end().map_or(next, |end| end.min(next));
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = run.late() => {}
+        }
+    }
+}
+
+/// How long to wait after a trial that failed: short against the lease, and not the same for all hosts.
+fn pause(third: Duration, random: &mut Random) -> Duration {
+    let longest = (third / 10).clamp(Duration::from_millis(5), Duration::from_millis(500));
+    let spread = u64::try_from(longest.as_micros() / 2).unwrap_or(u64::MAX);
+    longest / 2 + Duration::from_micros(random.below(spread.saturating_add(1)))
+}
