@@ -93,7 +93,23 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Fails only if the state backend or the cache does; guests are stopped then, and nothing is lost that was committed.
 /// While an answer of the ledger is under way, what ends is collected for the next commit, and guests are stopped if
 /// that is asked or if their claims are lost. The ledger keeps the claims.
+///
+/// The loop is a task of its own: on a thread of the runtime's it starts jobs and speaks with the ledger without waking
+/// other threads, which costs more than the rest of a task that does little.
 pub async fn run(engine: Engine, settings: Settings) -> Result<Ended, Error> {
+    let mut loops = JoinSet::new();
+    loops.spawn(take_part(engine, settings));
+    match loops.join_next().await {
+        Some(Ok(ended)) => ended,
+        Some(Err(stopped)) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Ok(Ended::Interrupted), // the runtime is shutting down
+        },
+        None => Ok(Ended::Interrupted), // there is the one that was spawned
+    }
+}
+
+async fn take_part(engine: Engine, settings: Settings) -> Result<Ended, Error> {
     let (slots, stored) = (settings.slots, settings.stored.clone());
     let (park, parked) = unbounded_channel();
     let ctx = Arc::new(context(engine, settings, park));

@@ -9,7 +9,6 @@ use crate::state::Loss;
 use crate::state::NodeId;
 use crate::state::Notice;
 use crate::state::OpenRequest;
-use crate::state::Outcome;
 use crate::state::Reply;
 use crate::state::Settlement;
 use crate::state::Token;
@@ -29,6 +28,7 @@ use crate::state::redis::notices::Notices;
 use crate::state::redis::opening::Entered;
 use crate::state::redis::opening::Opening;
 use crate::state::redis::opening::Why;
+use crate::state::redis::recent::Recent;
 use crate::state::redis::scripts::STEP;
 use crate::state::redis::wire::Committed;
 use crate::state::redis::wire::Step;
@@ -37,8 +37,11 @@ use crate::state::redis::wire::outcome;
 use crate::state::redis::wire::read_reason;
 use crate::state::redis::wire::read_reply;
 use crate::state::redis::wire::read_token;
+use crate::state::redis::wire::shortest_delay;
 use crate::state::redis::wire::token_text;
+use crate::state::redis::wire::with_result;
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -83,6 +86,7 @@ struct State {
     results: u64,
     number: u64,
     claims: Claims,
+    recent: Recent,
 }
 
 impl Run {
@@ -95,6 +99,7 @@ impl Run {
             results: entered.results,
             number: 0,
             claims: Claims::new(),
+            recent: Recent::default(),
         };
         Self {
             link,
@@ -156,6 +161,7 @@ impl Run {
         state.epoch = entered.epoch;
         state.results = entered.results;
         state.claims.end_life();
+        state.recent.end_life();
         drop(state);
         self.news.begin(entered.version);
         Ok(())
@@ -170,7 +176,7 @@ impl Run {
         let mut batch = batch;
         let mut fenced = 0;
         for _ in 0..MOST_LIVES {
-            let tokens: Vec<Token> = batch.iter().map(|settlement| settlement.token).collect();
+            let tokens: Vec<(Token, Option<Bytes>)> = batch.iter().map(with_result).collect();
             let delay = shortest_delay(&batch);
             let command = self.commit_command(std::mem::take(&mut batch), &want);
             let sent = Instant::now();
@@ -179,7 +185,7 @@ impl Run {
                     let bytes = parts.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
                     let done = read_reply(&bytes).ok_or_else(|| self.senseless())?;
                     self.news.due(delay);
-                    let mut reply = self.committed(&tokens, done, sent);
+                    let mut reply = self.committed(tokens, done, sent);
                     reply.verdicts.extend(std::iter::repeat_n(Verdict::Fenced, fenced));
                     return Ok(reply);
                 }
@@ -224,13 +230,20 @@ impl Run {
         command
     }
 
-    fn committed(&self, tokens: &[Token], done: Committed, sent: Instant) -> Reply {
+    fn committed(&self, tokens: Vec<(Token, Option<Bytes>)>, done: Committed, sent: Instant) -> Reply {
         let Committed { settled, claims, blocked, progress, version, results } = done;
         let until = self.held_until(sent);
         let mut state = self.state();
         state.results = results;
-        let verdicts = tokens.iter().zip(settled);
-        let verdicts = verdicts.map(|(token, answer)| state.claims.settled(*token, answer)).collect();
+        let mut verdicts = Vec::with_capacity(tokens.len());
+        for ((token, result), answer) in tokens.into_iter().zip(settled) {
+            let node = state.claims.node(token);
+            let verdict = state.claims.settled(token, answer);
+            if let (Verdict::Committed, Some(node), Some(result)) = (verdict, node, result) {
+                state.recent.keep(node, result);
+            }
+            verdicts.push(verdict);
+        }
         claims.iter().for_each(|claim| state.claims.claimed(claim, until));
         Reply { verdicts, claims, blocked, progress, version }
     }
@@ -350,6 +363,19 @@ impl Run {
     }
 
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
+        let mut entries: Vec<Option<Entry>> = {
+            let state = self.state();
+            nodes.iter().map(|node| state.recent.get(*node).map(Entry::Done)).collect()
+        };
+        let absent = nodes.iter().zip(&entries).filter(|(_, entry)| entry.is_none());
+        let absent: Vec<NodeId> = absent.map(|(node, _)| *node).collect();
+        let mut read = self.read(&absent).await?.into_iter();
+        entries.iter_mut().filter(|entry| entry.is_none()).for_each(|entry| *entry = read.next());
+        Ok(entries.into_iter().map(|entry| entry.unwrap_or(Entry::Open)).collect())
+    }
+
+    /// What the server has of each node, in order.
+    async fn read(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let fields: Vec<String> =
             nodes.iter().map(|node| field(&self.request.shape, *node).unwrap_or_default()).collect();
         let mut entries = Vec::with_capacity(nodes.len());
@@ -390,20 +416,6 @@ fn step(answers: Vec<Answer>) -> Step<Vec<Answer>> {
         b"LOST" => Step::Lost(parts.next().and_then(|found| u64::try_from(found.number()?).ok())),
         _ => Step::Lost(None), // the run is not there, or has begun another life
     }
-}
-
-/// When the first of the retries is due.
-fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
-    let delays = batch.iter().filter_map(|settlement| match settlement.outcome {
-        Outcome::Retry(delay) => Some(delay),
-        Outcome::Done(_)
-        | Outcome::Skipped(_)
-        | Outcome::Failed(_)
-        | Outcome::Release
-        | Outcome::Await(_)
-        | Outcome::Expand { .. } => None,
-    });
-    delays.min().map(|delay| Instant::now() + delay)
 }
 
 /// The door. Whoever drops it works on the run no more.

@@ -26,11 +26,18 @@
 //! writes last; its first write is one that a server without memory refuses, so that it happens whole or not at all.
 //! What enters and leaves within one step is never written: a chain of tasks touches no queue.
 //!
+//! Most steps are plain: results of tasks that run once, and other tasks of one class for them. `plain.lua` takes these
+//! with a fraction of the work and leaves all others, before it has written anything, to the parts after it. On a small
+//! virtual machine a plain step takes 50 µs of the server for a lone task of a chain and 8 µs a task in batches of 64;
+//! without it that is 98 and 17 µs. Lining up a task that waits for nothing takes another 7 µs.
+//!
 //! - **Fence.** A token holds a node in a life of the run for a host. Tokens are drawn by hosts and never twice; a life
 //!   has a name of its own. Whatever a server that lost data, another host or a late packet brings, a settlement counts
 //!   only while its token is held.
 //! - **Lost answers.** Commits of a host are numbered, and the last one is stored with its answer. One that comes again
 //!   is answered again; so are claims that were handed out in an answer that nobody heard.
+//! - **Reading.** What a host has committed of late it knows (`recent`), as long as the life of the run: a task that takes
+//!   what the one before it on the same host gave asks the server for nothing.
 //! - **Time** is the server's. Leases that have passed and delays that are over are attended to by whichever step comes
 //!   next; each host beats at least three times in a lease, and when something of its own is due.
 //! - **Keeping.** A host that works renews its claims from a thread of its own, over a connection of its own. By its own
@@ -52,6 +59,7 @@ mod backend;
 mod opening;
 mod ledger;
 mod claims;
+mod recent;
 mod attendant;
 mod keeper;
 mod news;

@@ -6,6 +6,7 @@ use crate::state::redis::link::digest;
 
 const STEP_TEXT: &str = concat!(
     include_str!("scripts/head.lua"),
+    include_str!("scripts/plain.lua"),
     include_str!("scripts/records.lua"),
     include_str!("scripts/queue.lua"),
     include_str!("scripts/settle.lua"),

@@ -10,6 +10,7 @@ use crate::state::HostId;
 use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::Progress;
+use crate::state::Settlement;
 use crate::state::Shape;
 use crate::state::Stage;
 use crate::state::Stop;
@@ -18,6 +19,7 @@ use crate::state::Version;
 use crate::state::redis::claims::Settled;
 use bytes::Bytes;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 /// What a step says of itself before anything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +47,13 @@ pub(crate) struct Committed {
 }
 
 #[derive(Deserialize)]
-struct Reply {
-    verdicts: String,
-    claims: Vec<ClaimReply>,
+struct Reply<'a> {
+    verdicts: &'a str,
+    #[serde(borrow)]
+    claims: Vec<ClaimReply<'a>>,
     blocked: Vec<(u32, u32, usize)>,
-    state: String,
-    stop: String,
+    state: &'a str,
+    stop: &'a str,
     open: u32,
     total: u32,
     version: u64,
@@ -58,20 +61,20 @@ struct Reply {
 }
 
 #[derive(Deserialize)]
-struct ClaimReply {
-    token: String,
+struct ClaimReply<'a> {
+    token: &'a str,
     at: u32,
     item: u32,
     attempt: u32,
     takeovers: u32,
-    from: String,
+    from: &'a str,
     stage: u8,
     items: u32,
 }
 
 /// Reads what a commit answers; none if it is damaged.
 pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
-    let reply: Reply = rmp_serde::from_slice(bytes).ok()?;
+    let reply: Reply<'_> = rmp_serde::from_slice(bytes).ok()?;
     let claims = reply.claims.into_iter().map(claim);
     let blocked = reply.blocked.into_iter();
     Some(Committed {
@@ -79,8 +82,8 @@ pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
         claims: claims.collect::<Option<_>>()?,
         blocked: blocked.map(|(at, item, resource)| Blocked { node: node(at, item), resource }).collect(),
         progress: Progress {
-            status: status(&reply.state)?,
-            stop: stop(&reply.stop),
+            status: status(reply.state)?,
+            stop: stop(reply.stop),
             open: reply.open,
             total: reply.total,
         },
@@ -93,10 +96,10 @@ const fn settled(verdict: u8) -> Settled {
     if verdict == b'C' { Settled::Committed } else { Settled::NotHeld }
 }
 
-fn claim(reply: ClaimReply) -> Option<Claim> {
+fn claim(reply: ClaimReply<'_>) -> Option<Claim> {
     Some(Claim {
         node: node(reply.at, reply.item),
-        token: read_token(&reply.token)?,
+        token: read_token(reply.token)?,
         attempt: reply.attempt,
         takeovers: reply.takeovers,
         from: (!reply.from.is_empty()).then(|| HostId(reply.from.into())),
@@ -162,6 +165,34 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
             ("E", format!("{items} {most}").into())
         }
     }
+}
+
+/// What a settlement settles, with the result if it has one.
+pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Bytes>) {
+    let result = match &settlement.outcome {
+        Outcome::Done(result) => Some(result.clone()),
+        Outcome::Skipped(_)
+        | Outcome::Failed(_)
+        | Outcome::Retry(_)
+        | Outcome::Release
+        | Outcome::Await(_)
+        | Outcome::Expand { .. } => None,
+    };
+    (settlement.token, result)
+}
+
+/// When the first of the retries is due.
+pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
+    let delays = batch.iter().filter_map(|settlement| match settlement.outcome {
+        Outcome::Retry(delay) => Some(delay),
+        Outcome::Done(_)
+        | Outcome::Skipped(_)
+        | Outcome::Failed(_)
+        | Outcome::Release
+        | Outcome::Await(_)
+        | Outcome::Expand { .. } => None,
+    });
+    delays.min().map(|delay| Instant::now() + delay)
 }
 
 /// The field under which a node is stored; none for a task that the shape does not have.

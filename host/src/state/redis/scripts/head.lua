@@ -16,18 +16,19 @@ local budget = 1000
 local fields = {'v', 'life', 'state', 'stop', 'failed', 'policy', 'total', 'open', 'ok', 'live', 'fast', 'lanes',
   'seq', 'version', 'props', 'armed', 'ttl', 'failures', 'skips'}
 local found = call('HMGET', META, unpack(fields))
-local run = {}
-for i, field in ipairs(fields) do run[field] = found[i] end
+local run = {
+  v = found[1], life = found[2], state = found[3], stop = found[4], failed = found[5], policy = found[6],
+  total = tonumber(found[7]), open = tonumber(found[8]), ok = tonumber(found[9]), live = tonumber(found[10]),
+  fast = tonumber(found[11]), lanes = found[12], seq = tonumber(found[13]), version = tonumber(found[14]),
+  props = found[15], armed = tonumber(found[16]), ttl = tonumber(found[17]), failures = tonumber(found[18]),
+  skips = tonumber(found[19]),
+}
 if not run.v then return {'NORUN'} end
 if run.v ~= '1' then return {'LAYOUT', run.v} end
 if run.life ~= life then return {'LIFE'} end
 -- What is gone was evicted, or a server came back with less: then nothing here can be trusted to fit together.
-if call('HLEN', RESULTS) ~= tonumber(run.ok) or call('EXISTS', TASKS, EDGES, COORD, READY, TIMES, HOSTS) ~= 6 then
+if call('HLEN', RESULTS) ~= run.ok or call('EXISTS', TASKS, EDGES, COORD, READY, TIMES, HOSTS) ~= 6 then
   return {'LOST', run.ok}
-end
-for _, field in ipairs({'total', 'open', 'ok', 'live', 'fast', 'seq', 'version', 'armed', 'ttl', 'failures',
-  'skips'}) do
-  run[field] = tonumber(run[field])
 end
 run.lanes = cmsgpack.unpack(run.lanes)
 if run.stop == '' then run.stop = nil end
@@ -35,8 +36,3 @@ local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- Whether those who wait must hear of this step.
 local is_news = false
--- What is to be written.
-local out = {
-  results = {}, skipped = {}, failed = {}, forget = {}, keep = {},
-  enter = {}, leave = {}, due = {}, undue = {}, clear = {},
-}

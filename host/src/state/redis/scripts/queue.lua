@@ -51,11 +51,16 @@ end
 
 -- At least the first `count` of a lane of which `length` stand in all.
 local function lane(prefix, after, count, length, new)
-  local arrived = {}
+  local arrived, is_sorted = {}, true
   for _, e in ipairs(new or {}) do
-    if not e.out then arrived[#arrived + 1] = e end
+    if not e.out then
+      local last = arrived[#arrived]
+      is_sorted = is_sorted and not (last and is_before(e, last))
+      arrived[#arrived + 1] = e
+    end
   end
-  if #arrived > 1 then table.sort(arrived, is_before) end
+  -- Most arrive in order: those that wait for nothing do.
+  if not is_sorted then table.sort(arrived, is_before) end
   if length == #arrived then return arrived end
   local list, i = {}, 1
   for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. after, 'LIMIT', 0, count + #out.leave)) do

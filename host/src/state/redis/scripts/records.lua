@@ -1,3 +1,9 @@
+-- What is to be written.
+local out = {
+  results = {}, skipped = {}, failed = {}, forget = {}, keep = {},
+  enter = {}, leave = {}, due = {}, undue = {}, clear = {},
+}
+
 -- Records of tasks, elements and claims: read once in a step, changed in place, written at its end.
 local tasks, nodes, splits, claims_held = {}, {}, {}, {}
 

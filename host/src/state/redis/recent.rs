@@ -1,0 +1,72 @@
+//! Results that this host has committed of late, so that whoever needs one here does not ask the server for it.
+//! Whether a result is still the one that is stored is for the life of the run to say: with it all of them go.
+
+use crate::state::NodeId;
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+
+/// The most bytes that are kept, so that a run of large results does not fill the host's memory.
+const MOST_BYTES: usize = 16 << 20;
+
+/// What an entry takes beside its result, about.
+const ENTRY: usize = 100;
+
+/// The newest results, up to a number of bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    results: HashMap<NodeId, Bytes>,
+    // Oldest first; each node is committed once in a life.
+    order: VecDeque<NodeId>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// Keeps a result; older ones make room for it, unless it alone is too large.
+    pub(crate) fn keep(&mut self, node: NodeId, result: Bytes) {
+        let size = result.len() + ENTRY;
+        if size > MOST_BYTES || self.results.contains_key(&node) {
+            return;
+        }
+        self.bytes += size;
+        self.results.insert(node, result);
+        self.order.push_back(node);
+        while self.bytes > MOST_BYTES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            let result = self.results.remove(&oldest);
+            self.bytes -= result.map_or(0, |result| result.len() + ENTRY);
+        }
+    }
+
+    /// A result, if it is still here.
+    pub(crate) fn get(&self, node: NodeId) -> Option<Bytes> {
+        self.results.get(&node).cloned()
+    }
+
+    /// Forgets all: the life that they are of is over.
+    pub(crate) fn end_life(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TaskIdx;
+
+    fn node(at: u32) -> NodeId {
+        NodeId { task: TaskIdx::new(at), item: None }
+    }
+
+    #[test]
+    fn the_newest_results_are_kept() {
+        let mut recent = Recent::default();
+        let large = Bytes::from(vec![7; MOST_BYTES / 2 - ENTRY]);
+        (0..3).for_each(|at| recent.keep(node(at), large.clone()));
+        assert_eq!([0, 1, 2].map(|at| recent.get(node(at)).is_some()), [false, true, true]);
+        recent.keep(node(3), Bytes::from(vec![7; MOST_BYTES]));
+        assert_eq!([1, 2, 3].map(|at| recent.get(node(at)).is_some()), [true, true, false]);
+        recent.end_life();
+        assert_eq!(recent.get(node(2)), None);
+    }
+}

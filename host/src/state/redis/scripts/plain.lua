@@ -1,0 +1,193 @@
+-- The step that most are: results of plain tasks, and other plain tasks of one class for them. It does what the parts
+-- below would do, and nothing that they would not, with a fraction of the work: it makes no functions and no records for
+-- what does not occur. What is not plain in every respect is left to them, before anything is written.
+if verb == 'commit' then
+  local count = (#ARGV - 9) / 4
+  local pages, tasks = {}, {}
+  -- The one lane that may be at work, and how many stand in it.
+  local class, stored = nil, 0
+  local arrived, seq, edges_left = {}, run.seq, budget
+  local results, unheld, undue = {}, {}, {}
+  local claims, holds, dues, left, entering = {}, {}, {}, {}, {}
+
+  -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 left, 5 attempt, 6 kind, 8 class, 9 order, 10 edge,
+  -- 11 edges, 12 whether it has changed.
+  local function task(at)
+    local t = tasks[at]
+    if t then return t end
+    local page = (at - at % 32) / 32
+    local raw = pages[page]
+    if not raw then
+      raw = call('GETRANGE', TASKS, page * 1024, page * 1024 + 1023)
+      pages[page] = raw
+    end
+    local start = at % 32 * 32 + 1
+    if #raw < start + 31 then return nil end
+    t = {unpack_bytes('>BBHI4I4BBHI8I4I4', raw, start)}
+    t[12] = false
+    tasks[at] = t
+    return t
+  end
+
+  -- Whether a task runs once, shares nothing, and is neither split nor awaited nor taken over.
+  local function is_plain(t) return t and t[2] <= 3 and (t[6] == 1 or t[6] == 5) end
+
+  -- What can be told before anything is looked up.
+  local function may_be_plain()
+    if run.state ~= 'running' or run.stop or run.props ~= '' or run.fast > 0 then return false end
+    -- The end of a run is weighed below.
+    if run.open <= count or count > 1000 then return false end
+    for of, length in pairs(run.lanes) do
+      if length > 0 then
+        if class then return false end
+        class, stored = of, length
+      end
+    end
+    for i = 11, #ARGV, 4 do
+      if ARGV[i] ~= 'D' then return false end
+    end
+    return #call('ZRANGEBYSCORE', TIMES, '-inf', now, 'LIMIT', 0, 1) == 0
+  end
+
+  -- Settles what is held, and counts down those that waited for it.
+  local function settle(held)
+    for i = 1, count do
+      local arg, claim = i * 4 + 6, held[i + 1]
+      if not claim then return false end
+      local at, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
+      if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(12) ~= me then return false end
+      local t = task(at)
+      if not is_plain(t) or t[1] ~= CLAIMED then return false end
+      t[1], t[3], t[12] = DONE, 0, true
+      results[i * 2 - 1], results[i * 2] = ARGV[arg + 2], ARGV[arg + 3]
+      unheld[i], undue[i] = 'h:' .. ARGV[arg], 'l' .. ARGV[arg]
+      local edge, edges = t[10], t[11]
+      edges_left = edges_left - edges
+      if edges_left < 0 then return false end
+      local raw = edges > 0 and call('GETRANGE', EDGES, edge * 4, (edge + edges) * 4 - 1)
+      for k = 1, edges * 4, 4 do
+        local next_at = unpack_bytes('>I4', raw, k)
+        local other = task(next_at)
+        if other and other[6] % 2 == 1 and other[1] < DONE then
+          if other[4] > 0 then other[4] = other[4] - 1 end
+          other[12] = true
+          if other[4] == 0 and other[1] == WAITING then
+            if other[2] ~= 0 or not is_plain(other) or class and other[8] ~= class then return false end
+            class, other[1] = other[8], QUEUED
+            seq = seq + 1
+            arrived[#arrived + 1] = {other[9], seq, next_at}
+          end
+        end
+      end
+    end
+    return true
+  end
+
+  local function is_sooner(one, other)
+    if one[1] ~= other[1] then return one[1] < other[1] end
+    return one[2] < other[2]
+  end
+
+  -- Hands out the best of those that have arrived and those that stand in the lane.
+  local function hand_out()
+    local slots = math.min(tonumber(ARGV[8]), stored + #arrived)
+    if slots > 1000 then return false end
+    local free = {}
+    for amount in ARGV[9]:gmatch('%d+') do free[#free + 1] = tonumber(amount) end
+    local raw = slots > 0 and call('HGET', COORD, 'c:' .. class)
+    for _, d in ipairs(raw and cmsgpack.unpack(raw) or {}) do
+      if d[3] == 1 or (free[d[1] + 1] or 0) < d[2] * slots then return false end
+    end
+    if #arrived > 1 then table.sort(arrived, is_sooner) end
+    local prefix, lined = class and 'L' .. pack('>H', class), {}
+    if slots > 0 and stored > 0 then
+      lined = call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, slots)
+      if #lined < math.min(slots, stored) then return false end
+    end
+    local due, next_arrived = string.format('%.0f', now + lease), 1
+    for i = 1, slots do
+      local e, member = arrived[next_arrived], lined[#left + 1]
+      if e and member then
+        local order, seq_of = unpack_bytes('>I8I8', member, 4)
+        if is_sooner({order, seq_of}, e) then e = nil end
+      end
+      local at, item = nil, 0
+      if e then
+        at, next_arrived = e[3], next_arrived + 1
+      else
+        at, item = unpack_bytes('>I4I4', member, 20)
+        left[#left + 1] = member
+      end
+      local t = task(at)
+      if item ~= 0 or not is_plain(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
+      t[1], t[2], t[12] = CLAIMED, 0, true
+      local token = ARGV[6] .. string.format('%08x', ARGV[7] + i - 1)
+      claims[i] = {token, at, 0, t[5], t[3], '', IS_READY, 0}
+      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack('>I4I4BBB', at, 0, IS_READY, 0, 0) .. me
+      dues[i * 2 - 1], dues[i * 2] = due, 'l' .. token
+    end
+    for i = next_arrived, #arrived do
+      local e = arrived[i]
+      entering[#entering + 1] = 0
+      entering[#entering + 1] = prefix .. pack('>I8I8I4I4', e[1], e[2], e[3], 0)
+    end
+    return true
+  end
+
+  local function write_page(number, raw)
+    local parts, first, last = {}, nil, nil
+    for i = 0, 31 do
+      local t = tasks[number * 32 + i]
+      if t and t[12] then
+        if last then parts[#parts + 1] = raw:sub(last + 1, i * 32) else first = i * 32 end
+        parts[#parts + 1] = pack('>BBHI4I4', t[1], t[2], t[3], t[4], t[5])
+        last = i * 32 + 12
+      end
+    end
+    if first then call('SETRANGE', TASKS, number * 1024 + first, table.concat(parts)) end
+  end
+
+  local function write(reply)
+    local is_first = run.ok == 0 and count > 0
+    if count > 0 then run.ok = run.ok + call('HSET', RESULTS, unpack(results)) end
+    for number, raw in pairs(pages) do write_page(number, raw) end
+    if count > 0 then
+      call('HDEL', COORD, unpack(unheld))
+      call('ZREM', TIMES, unpack(undue))
+    end
+    call('HSET', COORD, 'r:' .. me, ARGV[5] .. ':' .. reply, unpack(holds))
+    if #dues > 0 then call('ZADD', TIMES, unpack(dues)) end
+    if #left > 0 then call('ZREM', READY, unpack(left)) end
+    if #entering > 0 then call('ZADD', READY, unpack(entering)) end
+    if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
+    if now - run.armed >= 1000 then
+      call('HSET', META, 'armed', now)
+      for _, key in ipairs(KEYS) do call('PEXPIRE', key, run.ttl) end
+    elseif is_first then
+      call('PEXPIRE', RESULTS, run.ttl)
+    end
+    local length = stored - #left + #entering / 2
+    local lanes = length ~= stored and {'lanes', cmsgpack.pack(length > 0 and {[class] = length} or {})} or {}
+    call('HSET', META, 'touched', now, 'open', run.open, 'ok', run.ok, 'live', run.live, 'seq', seq,
+      'version', run.version, unpack(lanes))
+  end
+
+  local function step()
+    if not may_be_plain() then return nil end
+    local names = {'r:' .. me}
+    for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 6] end
+    local held = call('HMGET', COORD, unpack(names))
+    local done = held[1] and held[1]:match('^%d+')
+    if done and tonumber(done) >= tonumber(ARGV[5]) then return held[1]:sub(#done + 2) end
+    if not settle(held) or not hand_out() then return nil end
+    if #entering > 0 then run.version, is_news = run.version + 1, true end
+    run.open, run.live = run.open - count, run.live - count + #claims
+    local reply = cmsgpack.pack({string.rep('C', count), claims, {}, run.state, '', run.open, run.total, run.version,
+      run.ok + count})
+    write(reply)
+    return reply
+  end
+
+  local reply = step()
+  if reply then return {'OK', reply} end
+end
