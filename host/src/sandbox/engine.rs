@@ -99,6 +99,15 @@ impl Engines {
     }
 }
 
+/// The engine's settings, for whoever compares the sandbox with the bare engine: as for tasks without a limit of fuel,
+/// with slots for `calls` guests.
+#[must_use]
+pub fn engine_config(calls: u32) -> Config {
+    let mut config = config(Metering::Time);
+    config.allocation_strategy(pool(calls));
+    config
+}
+
 fn on_demand(metering: Metering) -> wasmtime::Result<Engine> {
     Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::OnDemand))
 }

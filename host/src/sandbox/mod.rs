@@ -31,5 +31,6 @@ mod oracle;
 mod tree;
 
 pub use component::{Component, LoadError};
+pub use engine::engine_config;
 pub use load::{Metering, Sandbox, Settings};
 pub use offer::{Import, Offer};

@@ -1,0 +1,67 @@
+//! The guest in the sandbox: each call is what a task's call is, but for the engine around it.
+//! The bare way is in `raw`.
+
+use bytes::Bytes;
+use cascade_host::invoke::{Attempt, Call, FunctionId, Grants, Invoker, Listener, Outcome, Stream};
+use cascade_host::model::{Limits, Name, RunId};
+use cascade_host::sandbox::{Component, Metering, Sandbox, Settings};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// A sandbox with the guest, and the runtime that drives it.
+pub(crate) struct Host {
+    runtime: Runtime,
+    sandbox: Sandbox,
+    component: Component,
+}
+
+/// Hears nothing.
+struct Deaf;
+
+impl Listener for Deaf {
+    fn wrote(&self, _stream: Stream, _text: &str) {}
+
+    fn progressed(&self, _fraction: f64, _message: &str) {}
+}
+
+impl Host {
+    /// Loads the component into a sandbox for that many calls at once.
+    pub(crate) fn new(component: Bytes, calls: u32) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        let sandbox =
+            Sandbox::new(Settings { calls, code_cache: None }).expect("the engine's settings are sound");
+        let component = sandbox.load(component).expect("the guest is a component");
+        Self { runtime, sandbox, component }
+    }
+
+    /// Makes one of its functions ready.
+    pub(crate) fn function(&self, name: &str) -> FunctionId {
+        let export = self.component.exports().iter().find(|export| &*export.function == name);
+        let export = export.expect("the guest has that function");
+        let prepared = self.sandbox.prepare(&self.component, export, Grants::default(), Metering::Time);
+        prepared.expect("the function can be a task")
+    }
+
+    /// Calls a function once, in a guest of its own.
+    pub(crate) fn call(&self, function: FunctionId, args: &[Bytes]) -> Bytes {
+        let attempt = Attempt {
+            run: RunId::new("bench").expect("a valid id"),
+            task: Name::new("bench").expect("a valid name"),
+            item: None,
+            number: 1,
+            epoch: 1,
+        };
+        let call = Call {
+            function,
+            args: args.to_vec(),
+            limits: Limits::default(),
+            timeout: Duration::from_mins(1),
+            attempt,
+            listener: Arc::new(Deaf),
+        };
+        let returned = self.runtime.block_on(self.sandbox.invoke(call)).expect("the guest returns");
+        let (Outcome::Value(bytes) | Outcome::Error(bytes)) = returned.outcome;
+        bytes
+    }
+}
