@@ -6,7 +6,7 @@ mod text;
 mod fault;
 pub mod wire;
 mod encode;
-mod check;
+pub(crate) mod check;
 mod json;
 mod pick;
 mod compose;

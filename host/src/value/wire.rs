@@ -142,8 +142,29 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Reads these very bytes if they come next; tells whether they did.
+    #[inline]
+    pub fn take(&mut self, bytes: &[u8]) -> bool {
+        let is_next = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        if is_next {
+            self.at += bytes.len();
+        }
+        is_next
+    }
+
     /// Reads an integer of any width.
+    #[inline]
     pub fn int(&mut self) -> Result<i128, Malformed> {
+        match self.bytes.get(self.at) {
+            Some(small @ 0..=0x7f) => {
+                self.at += 1;
+                Ok(i128::from(*small))
+            }
+            _ => self.wide_int(), // longer than a byte, or negative, or no integer
+        }
+    }
+
+    fn wide_int(&mut self) -> Result<i128, Malformed> {
         let (value, next) = {
             let mut rest = self.rest();
             let marker = rest.marker()?;
@@ -177,6 +198,19 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Reads a float 32; every NaN becomes the canonical one.
+    #[inline]
+    pub fn canonical_f32(&mut self) -> Result<f32, Malformed> {
+        self.f32().map(canonical_f32)
+    }
+
+    /// Reads floats 32 as long as they come and there is room for them, each 4 bytes, the least first, and
+    /// every NaN the canonical one; tells how many.
+    pub fn run_of_f32(&mut self, room: &mut [u8]) -> usize {
+        let native = |bytes| canonical_f32(f32::from_be_bytes(bytes)).to_le_bytes();
+        self.run::<5, 4>(Marker::F32, room, native)
+    }
+
     /// Reads a float 64.
     pub fn f64(&mut self) -> Result<f64, Malformed> {
         let mut rest = self.rest();
@@ -186,6 +220,19 @@ impl<'a> Reader<'a> {
         let value = f64::from_be_bytes(rest.array()?);
         self.at = rest.at;
         Ok(value)
+    }
+
+    /// Reads a float 64; every NaN becomes the canonical one.
+    #[inline]
+    pub fn canonical_f64(&mut self) -> Result<f64, Malformed> {
+        self.f64().map(canonical_f64)
+    }
+
+    /// Reads floats 64 as long as they come and there is room for them, each 8 bytes, the least first, and
+    /// every NaN the canonical one; tells how many.
+    pub fn run_of_f64(&mut self, room: &mut [u8]) -> usize {
+        let native = |bytes| canonical_f64(f64::from_be_bytes(bytes)).to_le_bytes();
+        self.run::<9, 8>(Marker::F64, room, native)
     }
 
     /// Reads a str.
@@ -259,6 +306,27 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Reads pieces of a marker and `LEN` bytes, which are `PIECE` bytes together, as long as they come.
+    fn run<const PIECE: usize, const LEN: usize>(
+        &mut self,
+        marker: Marker,
+        room: &mut [u8],
+        native: impl Fn([u8; LEN]) -> [u8; LEN],
+    ) -> usize {
+        let pieces = self.bytes.get(self.at..).unwrap_or_default().as_chunks::<PIECE>().0;
+        let marker = marker.to_u8();
+        let mut read = 0;
+        for (piece, slot) in pieces.iter().zip(room.as_chunks_mut::<LEN>().0) {
+            match piece.split_last_chunk::<LEN>() {
+                Some(([found], body)) if *found == marker => *slot = native(*body),
+                _ => break, // another value, which is for the caller
+            }
+            read += 1;
+        }
+        self.at += read * PIECE;
+        read
     }
 
     /// Fails because another kind of value stands here.
@@ -357,8 +425,12 @@ pub fn put_bool(out: &mut Vec<u8>, value: bool) {
 }
 
 /// Writes an unsigned integer in its shortest form.
+#[inline]
 pub fn put_uint(out: &mut Vec<u8>, value: u64) {
-    never_fails(put::write_uint(out, value));
+    match u8::try_from(value) {
+        Ok(small @ 0..=0x7f) => out.push(small),
+        _ => never_fails(put::write_uint(out, value)), // longer than a byte
+    }
 }
 
 /// Writes an integer in its shortest form; numbers that are not negative are written unsigned.
@@ -368,14 +440,54 @@ pub fn put_int(out: &mut Vec<u8>, value: i64) {
 
 /// Writes a float 32; every NaN becomes the canonical one.
 pub fn put_f32(out: &mut Vec<u8>, value: f32) {
-    let value = if value.is_nan() { f32::from_bits(0x7fc0_0000) } else { value };
-    never_fails(put::write_f32(out, value));
+    out.extend_from_slice(&f32_piece(value));
 }
 
 /// Writes a float 64; every NaN becomes the canonical one.
 pub fn put_f64(out: &mut Vec<u8>, value: f64) {
-    let value = if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { value };
-    never_fails(put::write_f64(out, value));
+    out.extend_from_slice(&f64_piece(value));
+}
+
+/// Writes floats 32, which stand in `bytes` one after the other, the least byte first.
+pub fn put_run_of_f32(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_run(out, bytes, |bytes| f32_piece(f32::from_le_bytes(bytes)));
+}
+
+/// Writes floats 64, which stand in `bytes` one after the other, the least byte first.
+pub fn put_run_of_f64(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_run(out, bytes, |bytes| f64_piece(f64::from_le_bytes(bytes)));
+}
+
+/// Writes pieces block by block, so that the vector is asked for room once a block.
+fn put_run<const LEN: usize, const PIECE: usize>(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    piece: impl Fn([u8; LEN]) -> [u8; PIECE],
+) {
+    const BLOCK: usize = 64;
+    let mut block = [[0; PIECE]; BLOCK];
+    for values in bytes.as_chunks::<LEN>().0.chunks(BLOCK) {
+        block.iter_mut().zip(values).for_each(|(slot, value)| *slot = piece(*value));
+        out.extend_from_slice(block.as_flattened().get(..values.len() * PIECE).unwrap_or_default());
+    }
+}
+
+fn f32_piece(value: f32) -> [u8; 5] {
+    let [a, b, c, d] = canonical_f32(value).to_be_bytes();
+    [Marker::F32.to_u8(), a, b, c, d]
+}
+
+fn f64_piece(value: f64) -> [u8; 9] {
+    let [a, b, c, d, e, f, g, h] = canonical_f64(value).to_be_bytes();
+    [Marker::F64.to_u8(), a, b, c, d, e, f, g, h]
+}
+
+fn canonical_f32(value: f32) -> f32 {
+    if value.is_nan() { f32::from_bits(0x7fc0_0000) } else { value }
+}
+
+fn canonical_f64(value: f64) -> f64 {
+    if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { value }
 }
 
 /// Writes a str. MessagePack counts in 32 bits: longer texts are cut, which limits of output prevent.
