@@ -16,15 +16,16 @@ use std::sync::Arc;
 /// - `bytes` returns a value whose memory its parameter is, where it is more than one flat value.
 pub(crate) fn component(ty: &Type, encoding: &str) -> String {
     let (types, name) = declared(ty);
-    let more: String = (0..MAX_FLAT).map(|index| format!(" (param \"p{index}\" u8)")).collect();
+    let more: Vec<_> = (0..MAX_FLAT).map(|index| format!("(param \"p{index}\" u8)")).collect();
+    let more = more.join(" ");
     let flat = flat(ty);
-    let mut cores = format!(
+    let mut cores = String::from(
         "(func (export \"dump-memory\") (param i32) (result i32) (i32.store (i32.const 256) (local.get 0)) (call $give))
          (func (export \"echo\") (param i32) (result i32) (local.get 0))"
     );
-    let mut lifted = lift("dump-memory", &format!("(param \"x\" {name}){more} (result (list u8))"), "");
+    let mut lifted = lift("dump-memory", &format!("(param \"x\" {name}) {more} (result (list u8))"), "");
     lifted +=
-        &lift("echo", &format!("(param \"x\" (tuple {name} u8)){more} (result (tuple {name} u8))"), CLEAR);
+        &lift("echo", &format!("(param \"x\" (tuple {name} u8)) {more} (result (tuple {name} u8))"), CLEAR);
     if flat.len() <= MAX_FLAT {
         let slot = |(index, core): (usize, &&str)| {
             format!("({core}.store (i32.const {}) (local.get {index}))", 256 + 8 * index)

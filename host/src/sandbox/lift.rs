@@ -74,7 +74,7 @@ impl<'a> Encoder<'a> {
             return self.end(Outcome::Value);
         };
         let case = case(sides.width, bytes)?;
-        let side = sides.cases.get(case).ok_or(Malformed(shape.kind.stray()))?;
+        let side = sides.all.get(case).ok_or(Malformed(shape.kind.stray()))?;
         match &side.shape {
             Some(payload) => self.load(payload, part(bytes, sides.payload, payload.size)?)?,
             None => wire::put_nil(&mut self.out),
@@ -145,7 +145,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn chosen(&mut self, kind: &Kind, cases: &Cases, bytes: &[u8]) -> Result<()> {
-        let chosen = cases.cases.get(case(cases.width, bytes)?).ok_or(Malformed(kind.stray()))?;
+        let chosen = cases.all.get(case(cases.width, bytes)?).ok_or(Malformed(kind.stray()))?;
         self.out.extend_from_slice(&chosen.head);
         match &chosen.shape {
             Some(payload) => self.load(payload, part(bytes, cases.payload, payload.size)?),

@@ -306,7 +306,7 @@ fn option<G: Guest>(
 fn result<G: Guest>(guest: &mut G, sides: &Cases, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
     one_pair(reader)?;
     let name = reader.str()?;
-    let Some((case, side)) = sides.cases.iter().enumerate().find(|(_, side)| *side.name == *name) else {
+    let Some((case, side)) = sides.all.iter().enumerate().find(|(_, side)| *side.name == *name) else {
         return Err(Stop::fault(format!("expected `ok` or `err`, found `{name}`")));
     };
     set_case(room, sides.width, case)?;
@@ -323,7 +323,7 @@ fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, room
         one_pair(reader)?;
     }
     let name = reader.str()?;
-    let Some((nth, case)) = cases.cases.iter().enumerate().find(|(_, case)| *case.name == *name) else {
+    let Some((nth, case)) = cases.all.iter().enumerate().find(|(_, case)| *case.name == *name) else {
         return Err(Stop::fault(format!("no case `{name}`")));
     };
     set_case(room, cases.width, nth)?;

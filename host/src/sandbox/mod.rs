@@ -16,6 +16,8 @@ mod lower;
 mod lift;
 mod spread;
 mod text;
+#[cfg(any(test, feature = "test-support"))]
+pub mod probe;
 mod failure;
 mod state;
 mod guard;

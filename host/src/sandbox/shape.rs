@@ -105,7 +105,7 @@ pub(crate) struct Cases {
     pub(crate) width: usize,
     /// Where the value begins.
     pub(crate) payload: usize,
-    pub(crate) cases: Box<[Chosen]>,
+    pub(crate) all: Box<[Chosen]>,
 }
 
 /// One of them.
@@ -264,7 +264,7 @@ fn chosen(kind: fn(Cases) -> Kind, cases: &[Case], head: fn(&Case) -> Box<[u8]>)
         flat: most(|shape| shape.flat).saturating_add(1),
         least: cases.iter().map(least).min().unwrap_or(1),
         is_plain: shapes().all(|shape| shape.is_plain),
-        kind: kind(Cases { width, payload, cases }),
+        kind: kind(Cases { width, payload, all: cases }),
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn spread(shape: &Shape, bytes: &[u8], flat: &mut Flat) -> Result<()>
         }
         Kind::Result(cases) | Kind::Variant(cases) => {
             let case = little(part(own, 0, cases.width)?);
-            let chosen = usize::try_from(case).ok().and_then(|case| cases.cases.get(case));
+            let chosen = usize::try_from(case).ok().and_then(|case| cases.all.get(case));
             let payload = chosen.and_then(|chosen| chosen.shape.as_ref());
             spread_case(shape, case, payload, own.get(cases.payload..).unwrap_or_default(), flat)
         }
@@ -94,7 +94,7 @@ pub(crate) fn gathered(shape: &Shape, raw: ValRaw) -> std::result::Result<[u8; 8
         }
         Kind::Bool => Ok(u64::from(small != 0).to_le_bytes()),
         Kind::Enum(names) if !fits(names.keys.len()) => Err(shape.kind.stray()),
-        Kind::Result(cases) | Kind::Variant(cases) if !fits(cases.cases.len()) => Err(shape.kind.stray()),
+        Kind::Result(cases) | Kind::Variant(cases) if !fits(cases.all.len()) => Err(shape.kind.stray()),
         // What is above their size is cut, as the canonical ABI says.
         _ => Ok(raw.get_u64().to_le_bytes()),
     }

@@ -4,6 +4,7 @@
 mod ty;
 mod text;
 mod fault;
+mod put;
 pub mod wire;
 mod encode;
 pub(crate) mod check;
