@@ -9,26 +9,109 @@
 use crate::invoke::Outcome;
 use crate::sandbox::lift;
 use crate::sandbox::lower;
+use crate::sandbox::shape::Codec;
+use crate::sandbox::shape::MAX_FLAT;
+use crate::sandbox::text::Encoding;
 use bytes::Bytes;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use wasmtime::component::__internal::{
-    CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext,
+    CanonicalAbiInfo, ComponentTypes, InstanceType, InterfaceType, LiftContext, LowerContext,
 };
-use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
-use wasmtime::{Result, ValRaw, bail};
+use wasmtime::component::{ComponentNamedList, ComponentType, Func, Lift, Lower};
+use wasmtime::{Result, Store, ValRaw, bail, format_err};
+
+tokio::task_local! {
+    /// What the call that is being polled shall return: wasmtime lifts a result knowing its Rust type alone.
+    static EXPECTED: Expected;
+}
+
+struct Expected {
+    codec: Arc<Codec>,
+    limit: usize,
+}
+
+/// Calls a function whose types `codec` was made of, and bounds its encoded result.
+pub(crate) async fn call<T: Send + 'static>(
+    store: &mut Store<T>,
+    function: Func,
+    codec: &Arc<Codec>,
+    args: &[Bytes],
+    limit: usize,
+) -> Result<Outcome> {
+    let function = function.typed::<Params<'_>, Returned>(&*store)?;
+    let params = Params { codec, args };
+    let expected = Expected { codec: Arc::clone(codec), limit };
+    Ok(EXPECTED.scope(expected, function.call_async(store, params)).await?.0)
+}
+
+/// The same where nothing waits.
+#[cfg(test)]
+pub(crate) fn call_now(
+    store: &mut Store<()>,
+    function: Func,
+    codec: &Arc<Codec>,
+    args: &[Bytes],
+    limit: usize,
+) -> Result<Outcome> {
+    let function = function.typed::<Params<'_>, Returned>(&*store)?;
+    let expected = Expected { codec: Arc::clone(codec), limit };
+    EXPECTED.sync_scope(expected, || Ok(function.call(store, Params { codec, args })?.0))
+}
 
 /// The arguments of any function: MessagePack, one a parameter.
-pub(crate) struct Params<'a>(pub(crate) &'a [Bytes]);
+struct Params<'a> {
+    codec: &'a Codec,
+    args: &'a [Bytes],
+}
 
 /// The result of any function, as MessagePack.
-pub(crate) struct Returned(pub(crate) Outcome);
+struct Returned(Outcome);
+
+impl<T> lower::Guest for LowerContext<'_, T> {
+    fn allocate(&mut self, align: usize, size: usize) -> Result<usize> {
+        self.realloc(0, 0, u32::try_from(align)?, size)
+    }
+
+    fn memory(&mut self) -> &mut [u8] {
+        self.as_slice_mut()
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.options().string_encoding.into()
+    }
+}
+
+fn returned(cx: &LiftContext<'_>, ty: InterfaceType, raw: ValRaw, expected: &Expected) -> Result<Returned> {
+    let shape = expected.codec.result.as_ref();
+    let (size, align, flat) = shape.map_or((0, 1, 0), |shape| (shape.size, shape.align, shape.flat));
+    if !is_alike(cx.types, ty, size, align, flat) {
+        return Err(format_err!("the function has another result than it was prepared with"));
+    }
+    let encoding = cx.options().string_encoding.into();
+    let source = lift::Source { memory: cx.memory(), encoding, limit: expected.limit };
+    match lift::result(source, shape, raw) {
+        Ok(outcome) => Ok(Returned(outcome)),
+        Err(lift::Rejected::TooLarge(error)) => Err(error.into()),
+        Err(lift::Rejected::Malformed(error)) => Err(error.into()),
+    }
+}
+
+/// Whether wasmtime places the members of a tuple as the codec does.
+fn is_alike(types: &ComponentTypes, ty: InterfaceType, size: usize, align: usize, flat: usize) -> bool {
+    let abi = types.canonical_abi(&ty);
+    let same = |ours: usize, theirs: u32| u32::try_from(ours).is_ok_and(|ours| ours == theirs);
+    same(size, abi.size32)
+        && same(align, abi.align32)
+        && abi.flat_count(MAX_FLAT) == (flat <= MAX_FLAT).then_some(flat)
+}
 
 // SAFETY: `Lower` is a sequence of `ValRaw`, at most as many as the canonical ABI passes flat, so that wasmtime always
 // asks for the flat form of the whole list of parameters and never reads `ABI`, which describes the form in memory.
 // `typecheck` accepts every type because the walk itself is directed by the types that wasmtime hands it.
 #[expect(unsafe_code, reason = "the argument stands above")]
 unsafe impl ComponentType for Params<'_> {
-    type Lower = [ValRaw; lower::MAX_FLAT];
+    type Lower = [ValRaw; MAX_FLAT];
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::SCALAR4;
 
     fn typecheck(_ty: &InterfaceType, _types: &InstanceType<'_>) -> Result<()> {
@@ -37,7 +120,7 @@ unsafe impl ComponentType for Params<'_> {
 }
 
 // SAFETY: all sixteen values are written before success is told; those that the function's own type has are of that
-// type's form, as `lower::params` follows the types of the callee, and pointers among them are what the guest's own
+// type's form, as the codec was made of the types of the callee, and pointers among them are what the guest's own
 // allocator returned. A wrong pointer could harm the guest alone: its accesses are checked against its memory.
 #[expect(unsafe_code, reason = "the argument stands above")]
 unsafe impl Lower for Params<'_> {
@@ -47,7 +130,11 @@ unsafe impl Lower for Params<'_> {
         ty: InterfaceType,
         dst: &mut MaybeUninit<Self::Lower>,
     ) -> Result<()> {
-        dst.write(lower::params(cx, ty, self.0)?);
+        let whole = &self.codec.params;
+        if !is_alike(cx.types, ty, whole.size, whole.align, whole.flat) {
+            bail!("the function has other parameters than it was prepared with");
+        }
+        dst.write(lower::params(cx, self.codec, self.args)?);
         Ok(())
     }
 
@@ -82,7 +169,7 @@ unsafe impl ComponentType for Returned {
 unsafe impl Lift for Returned {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
         let [raw] = src;
-        lift::result(cx, ty, *raw).map(Self)
+        EXPECTED.try_with(|expected| returned(cx, ty, *raw, expected))?
     }
 
     fn linear_lift_from_memory(_cx: &mut LiftContext<'_>, _ty: InterfaceType, _bytes: &[u8]) -> Result<Self> {
@@ -93,10 +180,3 @@ unsafe impl Lift for Returned {
 // SAFETY: the list has no names, and its type is that of the callee.
 #[expect(unsafe_code, reason = "the argument stands above")]
 unsafe impl ComponentNamedList for Returned {}
-
-/// The two values of a string that was lowered into a pair which was written before.
-#[expect(unsafe_code, reason = "the argument stands below")]
-pub(crate) fn written(pair: MaybeUninit<[ValRaw; 2]>) -> [ValRaw; 2] {
-    // SAFETY: `lower` makes the pair with `MaybeUninit::new`: it has a value, whether or not it was overwritten.
-    unsafe { pair.assume_init() }
-}

@@ -9,6 +9,7 @@ use crate::model::Size;
 use crate::sandbox::engine::STACK;
 use crate::sandbox::guard::LimitHit;
 use crate::sandbox::lift::TooLarge;
+use crate::sandbox::lower::Refused;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -35,6 +36,9 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     }
     if error.is::<TooLarge>() {
         return (FailureClass::Limit, output(limits));
+    }
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return (FailureClass::Input, refused.to_string());
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return (FailureClass::Trap, format!("the guest called exit({})", exit.0));

@@ -3,16 +3,17 @@
 
 use crate::invoke::Outcome;
 use crate::model::to_usize;
+use crate::sandbox::shape::Cases;
+use crate::sandbox::shape::Kind;
+use crate::sandbox::shape::Members;
+use crate::sandbox::shape::Names;
+use crate::sandbox::shape::Shape;
+use crate::sandbox::spread::gathered;
+use crate::sandbox::text::Encoding;
 use crate::value::wire;
-use bytes::Bytes;
-use wasmtime::component::__internal::wasmtime_environ::component::{
-    StringEncoding, TypeFlags, TypeResult, VariantInfo,
-};
-use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LiftContext};
-use wasmtime::component::Lift;
-use wasmtime::{Result, ValRaw};
+use wasmtime::ValRaw;
 
-/// The encoded result passed the fuel that bounds it: it is larger than `limits.output`.
+/// The encoded result is larger than `limits.output`.
 #[derive(Debug, thiserror::Error)]
 #[error("the result is larger than `limits.output`")]
 pub(crate) struct TooLarge;
@@ -22,373 +23,233 @@ pub(crate) struct TooLarge;
 #[error("the guest returned a malformed value: {0}")]
 pub(crate) struct Malformed(&'static str);
 
-/// Lifts the result; `ty` is the tuple of the function's results, `raw` the flat one or its address.
-pub(crate) fn result(cx: &mut LiftContext<'_>, ty: InterfaceType, raw: ValRaw) -> Result<Outcome> {
-    let types = cx.types.as_ref();
-    let InterfaceType::Tuple(results) = ty else {
-        return Err(Malformed("the results are not a tuple").into());
-    };
-    let results = &types[results];
-    let mut encoder = Encoder { types, memory: cx.memory(), cx, out: Vec::new() };
-    let Some(ty) = results.types.first() else {
+/// Why a result is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Rejected {
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+type Result<T> = std::result::Result<T, Rejected>;
+
+/// What is known of the guest when it has returned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// All of its linear memory.
+    pub(crate) memory: &'a [u8],
+    /// How it writes texts.
+    pub(crate) encoding: Encoding,
+    /// The most bytes that its result may have as MessagePack.
+    pub(crate) limit: usize,
+}
+
+/// Lifts the result; `raw` is the flat one or its address.
+pub(crate) fn result(source: Source<'_>, shape: Option<&Shape>, raw: ValRaw) -> Result<Outcome> {
+    let mut encoder = Encoder { source, out: Vec::new() };
+    let Some(shape) = shape else {
         wire::put_nil(&mut encoder.out);
-        return Ok(Outcome::Value(encoder.out.into()));
+        return encoder.end(Outcome::Value);
     };
-    if results.abi.flat_count(1).is_some() {
-        return encoder.whole_flat(*ty, raw);
+    if shape.flat == 1 {
+        let bytes = gathered(shape, raw).map_err(Malformed)?;
+        return encoder.whole(shape, &bytes);
     }
-    let at = to_usize(raw.get_u32());
-    let bytes = encoder.slice(at, 1, to_usize(results.abi.size32), results.abi.align32)?;
-    encoder.whole(*ty, bytes)
+    let bytes = encoder.slice(to_usize(raw.get_u32()), shape.size, shape.align)?;
+    encoder.whole(shape, bytes)
 }
 
 /// Writes values as they are read.
-struct Encoder<'c, 'a> {
-    types: &'a ComponentTypes,
-    memory: &'a [u8],
-    cx: &'c mut LiftContext<'a>,
+struct Encoder<'a> {
+    source: Source<'a>,
     out: Vec<u8>,
 }
 
-impl<'a> Encoder<'_, 'a> {
-    /// The outcome of a function, from the memory that holds its result.
-    fn whole(mut self, ty: InterfaceType, bytes: &'a [u8]) -> Result<Outcome> {
-        let InterfaceType::Result(result) = ty else {
-            self.load(ty, bytes)?;
-            return Ok(Outcome::Value(self.out.into()));
+impl<'a> Encoder<'a> {
+    /// The outcome of a function: a result that is one of two sides is told by which side it is.
+    fn whole(mut self, shape: &Shape, bytes: &[u8]) -> Result<Outcome> {
+        let Kind::Result(sides) = &shape.kind else {
+            self.load(shape, bytes)?;
+            return self.end(Outcome::Value);
         };
-        let result = &self.types[result];
-        let case = discriminant(&result.info, bytes)?;
-        let side = side(result, case)?;
-        self.side(side.ty, payload(&result.info, bytes))?;
-        Ok(side.outcome(self.out.into()))
+        let case = case(sides.width, bytes)?;
+        let side = sides.all.get(case).ok_or(Malformed(shape.kind.stray()))?;
+        match &side.shape {
+            Some(payload) => self.load(payload, part(bytes, sides.payload, payload.size)?)?,
+            None => wire::put_nil(&mut self.out),
+        }
+        self.end(if case == 0 { Outcome::Value } else { Outcome::Error })
     }
 
-    /// The outcome of a function whose result is one flat value.
-    fn whole_flat(mut self, ty: InterfaceType, raw: ValRaw) -> Result<Outcome> {
-        let InterfaceType::Result(result) = ty else {
-            self.lift(ty, raw)?;
-            return Ok(Outcome::Value(self.out.into()));
-        };
-        // A result of one flat value carries nothing on either side.
-        let side = side(&self.types[result], raw.get_u32())?;
-        self.put(wire::put_nil)?;
-        Ok(side.outcome(self.out.into()))
+    fn end(self, outcome: fn(bytes::Bytes) -> Outcome) -> Result<Outcome> {
+        self.bounded()?;
+        Ok(outcome(self.out.into()))
     }
 
-    /// Writes one value that stands in linear memory, in exactly `bytes`.
-    fn load(&mut self, ty: InterfaceType, bytes: &'a [u8]) -> Result<()> {
-        match ty {
-            InterfaceType::Bool => self.bool(u8::from_le_bytes(array(bytes)?) != 0),
-            InterfaceType::S8 => self.signed(i8::from_le_bytes(array(bytes)?)),
-            InterfaceType::U8 => self.unsigned(u8::from_le_bytes(array(bytes)?)),
-            InterfaceType::S16 => self.signed(i16::from_le_bytes(array(bytes)?)),
-            InterfaceType::U16 => self.unsigned(u16::from_le_bytes(array(bytes)?)),
-            InterfaceType::S32 => self.signed(i32::from_le_bytes(array(bytes)?)),
-            InterfaceType::U32 => self.unsigned(u32::from_le_bytes(array(bytes)?)),
-            InterfaceType::S64 => self.signed(i64::from_le_bytes(array(bytes)?)),
-            InterfaceType::U64 => self.unsigned(u64::from_le_bytes(array(bytes)?)),
-            InterfaceType::Float32 => self.float32(f32::from_le_bytes(array(bytes)?)),
-            InterfaceType::Float64 => self.float64(f64::from_le_bytes(array(bytes)?)),
-            InterfaceType::Char => self.char(u32::from_le_bytes(array(bytes)?)),
-            InterfaceType::String => self.string(ty, bytes),
-            InterfaceType::List(list) => self.list(self.types[list].element, bytes),
-            InterfaceType::Record(record) => {
-                let fields = &self.types[record].fields;
-                self.put(|out| wire::put_map_len(out, fields.len()))?;
-                let mut rest = Fields { bytes, used: 0 };
-                fields.iter().try_for_each(|field| {
-                    self.name(&field.name)?;
-                    self.load(field.ty, rest.next(self.types, field.ty)?)
-                })
+    /// Writes one value that stands in exactly `bytes`.
+    fn load(&mut self, shape: &Shape, bytes: &[u8]) -> Result<()> {
+        match &shape.kind {
+            Kind::Bool => wire::put_bool(&mut self.out, u8::from_le_bytes(array(bytes)?) != 0),
+            Kind::S8 => wire::put_int(&mut self.out, i8::from_le_bytes(array(bytes)?).into()),
+            Kind::U8 => wire::put_uint(&mut self.out, u8::from_le_bytes(array(bytes)?).into()),
+            Kind::S16 => wire::put_int(&mut self.out, i16::from_le_bytes(array(bytes)?).into()),
+            Kind::U16 => wire::put_uint(&mut self.out, u16::from_le_bytes(array(bytes)?).into()),
+            Kind::S32 => wire::put_int(&mut self.out, i32::from_le_bytes(array(bytes)?).into()),
+            Kind::U32 => wire::put_uint(&mut self.out, u32::from_le_bytes(array(bytes)?).into()),
+            Kind::S64 => wire::put_int(&mut self.out, i64::from_le_bytes(array(bytes)?)),
+            Kind::U64 => wire::put_uint(&mut self.out, u64::from_le_bytes(array(bytes)?)),
+            Kind::F32 => wire::put_f32(&mut self.out, f32::from_le_bytes(array(bytes)?)),
+            Kind::F64 => wire::put_f64(&mut self.out, f64::from_le_bytes(array(bytes)?)),
+            Kind::Char => {
+                let char = char::from_u32(u32::from_le_bytes(array(bytes)?));
+                let char = char.ok_or(Malformed("a char that is none"))?;
+                wire::put_str(&mut self.out, char.encode_utf8(&mut [0; 4]));
             }
-            InterfaceType::Tuple(tuple) => {
-                let members = &self.types[tuple].types;
-                self.put(|out| wire::put_array_len(out, members.len()))?;
-                let mut rest = Fields { bytes, used: 0 };
-                members.iter().try_for_each(|ty| self.load(*ty, rest.next(self.types, *ty)?))
+            Kind::String => self.text(bytes)?,
+            Kind::Bytes => {
+                let bytes = self.elements(bytes, 1, 1)?;
+                self.room(bytes.len())?;
+                wire::put_bin(&mut self.out, bytes);
             }
-            InterfaceType::Enum(names) => self.enum_case(ty, discriminant(&self.types[names].info, bytes)?),
-            InterfaceType::Flags(names) => self.flags(&self.types[names], bytes),
-            InterfaceType::Option(option) => {
-                let option = &self.types[option];
-                match discriminant(&option.info, bytes)? {
-                    0 => self.put(wire::put_nil),
-                    1 => {
-                        if let InterfaceType::Option(_) = option.ty {
-                            self.put(|out| wire::put_array_len(out, 1))?;
-                        }
-                        self.payload(option.ty, payload(&option.info, bytes))
+            Kind::List(element) => self.list(element, bytes)?,
+            Kind::Tuple(inner) => self.members(inner, bytes)?,
+            Kind::Record(record) => self.members(&record.inner, bytes)?,
+            Kind::Enum(names) => {
+                let key = names.keys.get(case(shape.size, bytes)?);
+                self.out.extend_from_slice(key.ok_or(Malformed(shape.kind.stray()))?);
+            }
+            Kind::Flags(names) => self.flags(names, bytes),
+            Kind::Option(option) => match case(1, bytes)? {
+                0 => wire::put_nil(&mut self.out),
+                1 => {
+                    if option.wraps {
+                        wire::put_array_len(&mut self.out, 1);
                     }
-                    _ => Err(Malformed("an option that is neither none nor some").into()), // no other case
+                    self.load(&option.some, part(bytes, option.payload, option.some.size)?)?;
                 }
-            }
-            InterfaceType::Result(result) => {
-                let result = &self.types[result];
-                let side = side(result, discriminant(&result.info, bytes)?)?;
-                self.put(|out| wire::put_map_len(out, 1))?;
-                self.name(side.name)?;
-                self.side(side.ty, payload(&result.info, bytes))
-            }
-            InterfaceType::Variant(variant) => {
-                let info = &self.types[variant].info;
-                match self.variant_case(ty, discriminant(info, bytes)?)? {
-                    Some(ty) => self.payload(ty, payload(info, bytes)),
-                    None => Ok(()),
-                }
-            }
-            InterfaceType::Own(_)
-            | InterfaceType::Borrow(_)
-            | InterfaceType::Future(_)
-            | InterfaceType::Stream(_)
-            | InterfaceType::ErrorContext(_)
-            | InterfaceType::Map(_)
-            | InterfaceType::FixedLengthList(_) => Err(Malformed("a type that cannot cross an edge").into()),
+                _ => return Err(Malformed(shape.kind.stray()).into()), // no other case
+            },
+            Kind::Result(cases) | Kind::Variant(cases) => self.chosen(&shape.kind, cases, bytes)?,
         }
+        self.bounded()
     }
 
-    /// Writes one value that is one flat value: a scalar, or what carries nothing else.
-    fn lift(&mut self, ty: InterfaceType, raw: ValRaw) -> Result<()> {
-        match ty {
-            InterfaceType::Bool => self.bool(raw.get_u32() != 0),
-            InterfaceType::S8 => self.signed(i8::from_le_bytes(low(raw))),
-            InterfaceType::U8 => self.unsigned(u8::from_le_bytes(low(raw))),
-            InterfaceType::S16 => self.signed(i16::from_le_bytes(low(raw))),
-            InterfaceType::U16 => self.unsigned(u16::from_le_bytes(low(raw))),
-            InterfaceType::S32 => self.signed(raw.get_i32()),
-            InterfaceType::U32 => self.unsigned(raw.get_u32()),
-            InterfaceType::S64 => self.signed(raw.get_i64()),
-            InterfaceType::U64 => self.unsigned(raw.get_u64()),
-            InterfaceType::Float32 => self.float32(f32::from_bits(raw.get_f32())),
-            InterfaceType::Float64 => self.float64(f64::from_bits(raw.get_f64())),
-            InterfaceType::Char => self.char(raw.get_u32()),
-            InterfaceType::Record(record) => {
-                let fields = &self.types[record].fields;
-                self.put(|out| wire::put_map_len(out, fields.len()))?;
-                fields.iter().try_for_each(|field| {
-                    self.name(&field.name)?;
-                    self.lift(field.ty, raw)
-                })
-            }
-            InterfaceType::Tuple(tuple) => {
-                let members = &self.types[tuple].types;
-                self.put(|out| wire::put_array_len(out, members.len()))?;
-                members.iter().try_for_each(|ty| self.lift(*ty, raw))
-            }
-            InterfaceType::Enum(_) => self.enum_case(ty, raw.get_u32()),
-            InterfaceType::Flags(names) => self.flags(&self.types[names], &raw.get_u32().to_le_bytes()),
-            InterfaceType::Variant(_) => self.variant_case(ty, raw.get_u32()).map(drop),
-            InterfaceType::Result(result) => {
-                let side = side(&self.types[result], raw.get_u32())?;
-                self.put(|out| wire::put_map_len(out, 1))?;
-                self.name(side.name)?;
-                self.put(wire::put_nil)
-            }
-            InterfaceType::String
-            | InterfaceType::List(_)
-            | InterfaceType::Option(_)
-            | InterfaceType::Own(_)
-            | InterfaceType::Borrow(_)
-            | InterfaceType::Future(_)
-            | InterfaceType::Stream(_)
-            | InterfaceType::ErrorContext(_)
-            | InterfaceType::Map(_)
-            | InterfaceType::FixedLengthList(_) => Err(Malformed("a type that is not one flat value").into()),
-        }
-    }
-
-    #[expect(clippy::fn_params_excessive_bools, reason = "the bool is the value, not a choice")]
-    fn bool(&mut self, value: bool) -> Result<()> {
-        self.put(|out| wire::put_bool(out, value))
-    }
-
-    fn signed(&mut self, number: impl Into<i64>) -> Result<()> {
-        self.put(|out| wire::put_int(out, number.into()))
-    }
-
-    fn unsigned(&mut self, number: impl Into<u64>) -> Result<()> {
-        self.put(|out| wire::put_uint(out, number.into()))
-    }
-
-    fn float32(&mut self, number: f32) -> Result<()> {
-        self.put(|out| wire::put_f32(out, number))
-    }
-
-    fn float64(&mut self, number: f64) -> Result<()> {
-        self.put(|out| wire::put_f64(out, number))
-    }
-
-    fn char(&mut self, bits: u32) -> Result<()> {
-        let char = char::from_u32(bits).ok_or(Malformed("a char that is none"))?;
-        self.name(char.encode_utf8(&mut [0; 4]))
-    }
-
-    /// A short text that the host knows.
-    fn name(&mut self, name: &str) -> Result<()> {
-        self.put(|out| wire::put_str(out, name))
-    }
-
-    fn string(&mut self, ty: InterfaceType, bytes: &'a [u8]) -> Result<()> {
-        match self.cx.options().string_encoding {
-            StringEncoding::Utf8 => {
-                let text = self.pointed(bytes, 1, 1)?;
-                let text = std::str::from_utf8(text).map_err(|_| Malformed("a text that is not UTF-8"))?;
-                self.room(text.len())?;
-                self.put_charged(text.len(), |out| wire::put_str(out, text))
-            }
-            StringEncoding::Utf16 | StringEncoding::CompactUtf16 => {
-                // wasmtime's own decoder, which checks the same, and charges before it allocates.
-                let text = String::linear_lift_from_memory(self.cx, ty, bytes)?;
-                self.put_charged(text.len(), |out| wire::put_str(out, &text))
-            }
-        }
-    }
-
-    fn list(&mut self, element: InterfaceType, bytes: &'a [u8]) -> Result<()> {
-        let abi = self.types.canonical_abi(&element);
-        let each = to_usize(abi.size32);
-        let elements = self.pointed(bytes, each, abi.align32)?;
-        if let InterfaceType::U8 = element {
-            self.room(elements.len())?;
-            return self.put_charged(elements.len(), |out| wire::put_bin(out, elements));
-        }
-        let elements = elements.chunks_exact(each.max(1));
-        self.put(|out| wire::put_array_len(out, elements.len()))?;
-        for bytes in elements {
-            self.load(element, bytes)?;
+    fn members(&mut self, inner: &Members, bytes: &[u8]) -> Result<()> {
+        self.out.extend_from_slice(&inner.head);
+        for member in &inner.members {
+            self.out.extend_from_slice(&member.key);
+            self.load(&member.shape, part(bytes, member.offset, member.shape.size)?)?;
         }
         Ok(())
     }
 
-    fn enum_case(&mut self, ty: InterfaceType, case: u32) -> Result<()> {
-        let InterfaceType::Enum(names) = ty else { return Err(Malformed("not an enum").into()) };
-        let name = self.types[names]
-            .names
-            .iter()
-            .nth(to_usize(case))
-            .ok_or(Malformed("an enum without such a case"))?;
-        self.name(name)
-    }
-
-    /// Writes the name of a case; a value of the type that is returned must follow.
-    fn variant_case(&mut self, ty: InterfaceType, case: u32) -> Result<Option<InterfaceType>> {
-        let InterfaceType::Variant(variant) = ty else { return Err(Malformed("not a variant").into()) };
-        let cases = &self.types[variant].cases;
-        let (name, ty) = cases.get_index(to_usize(case)).ok_or(Malformed("a variant without such a case"))?;
-        if ty.is_some() {
-            self.put(|out| wire::put_map_len(out, 1))?;
+    fn chosen(&mut self, kind: &Kind, cases: &Cases, bytes: &[u8]) -> Result<()> {
+        let chosen = cases.all.get(case(cases.width, bytes)?).ok_or(Malformed(kind.stray()))?;
+        self.out.extend_from_slice(&chosen.head);
+        match &chosen.shape {
+            Some(payload) => self.load(payload, part(bytes, cases.payload, payload.size)?),
+            None => Ok(()),
         }
-        self.name(name)?;
-        Ok(*ty)
     }
 
     /// Writes the names of the bits that are set; bits without a name are ignored, as the canonical ABI says.
-    fn flags(&mut self, flags: &'a TypeFlags, bits: &[u8]) -> Result<()> {
+    fn flags(&mut self, names: &Names, bits: &[u8]) {
         let is_set = |bit: usize| bits.get(bit / 8).is_some_and(|byte| byte & (1 << (bit % 8)) != 0);
-        let set: Vec<_> = flags.names.iter().enumerate().filter(|(bit, _)| is_set(*bit)).collect();
-        self.put(|out| wire::put_array_len(out, set.len()))?;
-        set.into_iter().try_for_each(|(_, name)| self.name(name))
+        let set = || names.keys.iter().enumerate().filter(|(bit, _)| is_set(*bit));
+        wire::put_array_len(&mut self.out, set().count());
+        set().for_each(|(_, key)| self.out.extend_from_slice(key));
     }
 
-    /// Writes a side of a result.
-    fn side(&mut self, ty: Option<InterfaceType>, bytes: &'a [u8]) -> Result<()> {
-        match ty {
-            Some(ty) => self.payload(ty, bytes),
-            None => self.put(wire::put_nil),
+    fn text(&mut self, pair: &[u8]) -> Result<()> {
+        let no_text = Malformed("a text that is not UTF-8");
+        let (at, len) = pointer(pair)?;
+        let (align, size) = self.source.encoding.layout(len);
+        let bytes = self.slice(at, size, align)?;
+        if self.source.encoding == Encoding::Utf8 {
+            let text = std::str::from_utf8(bytes).map_err(|_| no_text)?;
+            self.room(text.len())?;
+            wire::put_str(&mut self.out, text);
+            return Ok(());
         }
+        // As UTF-8, no text of another encoding has fewer bytes than half of what it has there.
+        self.room(size / 2)?;
+        let text = self.source.encoding.decode(len, bytes).ok_or(Malformed("a text that is not Unicode"))?;
+        self.room(text.len())?;
+        wire::put_str(&mut self.out, &text);
+        Ok(())
     }
 
-    /// Writes what a case carries, at the beginning of `bytes`.
-    fn payload(&mut self, ty: InterfaceType, bytes: &'a [u8]) -> Result<()> {
-        let size = to_usize(self.types.canonical_abi(&ty).size32);
-        self.load(ty, bytes.get(..size).ok_or(Malformed("a case that is cut off"))?)
+    fn list(&mut self, element: &Shape, pair: &[u8]) -> Result<()> {
+        let bytes = self.elements(pair, element.size, element.align)?;
+        let elements = bytes.chunks_exact(element.size.max(1));
+        self.room(elements.len().saturating_mul(element.least))?;
+        wire::put_array_len(&mut self.out, elements.len());
+        match element.kind {
+            Kind::F32 => wire::put_run_of_f32(&mut self.out, bytes),
+            Kind::F64 => wire::put_run_of_f64(&mut self.out, bytes),
+            _ => {
+                // Their sizes in MessagePack differ.
+                for bytes in elements {
+                    self.load(element, bytes)?;
+                }
+            }
+        }
+        Ok(())
     }
 
-    /// The elements that an address and a length point at.
-    fn pointed(&self, pair: &[u8], each: usize, align: u32) -> Result<&'a [u8]> {
-        let (at, len) = pair.split_at_checked(4).ok_or(Malformed("a pointer that is cut off"))?;
-        let (at, len) = (u32::from_le_bytes(array(at)?), u32::from_le_bytes(array(len)?));
-        self.slice(to_usize(at), to_usize(len), each, align)
+    /// The elements that an address and a number point at.
+    fn elements(&self, pair: &[u8], each: usize, align: usize) -> Result<&'a [u8]> {
+        let (at, len) = pointer(pair)?;
+        self.slice(at, len.checked_mul(each).ok_or(OUTSIDE)?, align)
     }
 
-    fn slice(&self, at: usize, len: usize, each: usize, align: u32) -> Result<&'a [u8]> {
-        let end = len.checked_mul(each).and_then(|size| at.checked_add(size));
-        let slice = end.and_then(|end| self.memory.get(at..end));
-        let slice = slice.ok_or(Malformed("an address outside of its memory"))?;
-        if !at.is_multiple_of(to_usize(align).max(1)) {
+    fn slice(&self, at: usize, len: usize, align: usize) -> Result<&'a [u8]> {
+        let slice = self.source.memory.get(at..).and_then(|rest| rest.get(..len)).ok_or(OUTSIDE)?;
+        if !at.is_multiple_of(align.max(1)) {
             return Err(Malformed("an address that is not aligned").into());
         }
         Ok(slice)
     }
 
-    /// Charges for what is about to be written, before it is.
+    /// Makes room for at least that many bytes, if there may be as many.
     fn room(&mut self, len: usize) -> Result<()> {
-        self.cx.consume_fuel(len).map_err(|_| TooLarge.into())
+        if len > self.source.limit.saturating_sub(self.out.len()) {
+            return Err(TooLarge.into());
+        }
+        self.out.reserve(len.saturating_add(HEAD));
+        Ok(())
     }
 
-    /// Writes a few bytes and charges for them.
-    fn put(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
-        self.put_charged(0, write)
-    }
-
-    /// Writes bytes of which `charged` were charged for before.
-    fn put_charged(&mut self, charged: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
-        let before = self.out.len();
-        write(&mut self.out);
-        self.room(self.out.len().saturating_sub(before).saturating_sub(charged))
+    /// Fails once too much was written. Large pieces are refused by [`Self::room`] before they are.
+    fn bounded(&self) -> Result<()> {
+        if self.out.len() > self.source.limit { Err(TooLarge.into()) } else { Ok(()) }
     }
 }
 
-/// A side of a result.
-struct Side {
-    name: &'static str,
-    ty: Option<InterfaceType>,
+/// What may stand in front of a piece: its length.
+const HEAD: usize = 5;
+
+const OUTSIDE: Malformed = Malformed("an address outside of its memory");
+
+const CUT_OFF: Malformed = Malformed("a value that is cut off");
+
+fn pointer(pair: &[u8]) -> Result<(usize, usize)> {
+    let (at, len) = pair.split_at_checked(4).ok_or(CUT_OFF)?;
+    Ok((to_usize(u32::from_le_bytes(array(at)?)), to_usize(u32::from_le_bytes(array(len)?))))
 }
 
-impl Side {
-    fn outcome(&self, bytes: Bytes) -> Outcome {
-        if self.name == "ok" { Outcome::Value(bytes) } else { Outcome::Error(bytes) }
-    }
+/// Which case it is, from the first `width` bytes.
+fn case(width: usize, bytes: &[u8]) -> Result<usize> {
+    let bytes = part(bytes, 0, width)?;
+    Ok(bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
 }
 
-fn side(result: &TypeResult, case: u32) -> Result<Side> {
-    match case {
-        0 => Ok(Side { name: "ok", ty: result.ok }),
-        1 => Ok(Side { name: "err", ty: result.err }),
-        _ => Err(Malformed("a result that is neither ok nor err").into()), // no other case
-    }
+fn part(bytes: &[u8], at: usize, len: usize) -> Result<&[u8]> {
+    Ok(bytes.get(at..).and_then(|rest| rest.get(..len)).ok_or(CUT_OFF)?)
 }
 
-/// The fields of a record, one after the other.
-struct Fields<'a> {
-    bytes: &'a [u8],
-    used: usize,
-}
-
-impl<'a> Fields<'a> {
-    fn next(&mut self, types: &ComponentTypes, ty: InterfaceType) -> Result<&'a [u8]> {
-        let abi = types.canonical_abi(&ty);
-        let start = self.used.next_multiple_of(to_usize(abi.align32).max(1));
-        self.used = start.saturating_add(to_usize(abi.size32));
-        Ok(self.bytes.get(start..self.used).ok_or(Malformed("a record that is cut off"))?)
-    }
-}
-
-fn discriminant(info: &VariantInfo, bytes: &[u8]) -> Result<u32> {
-    let bytes = bytes.get(..to_usize(info.size.into())).ok_or(Malformed("a case that is cut off"))?;
-    Ok(bytes.iter().rev().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
-}
-
-fn payload<'a>(info: &VariantInfo, bytes: &'a [u8]) -> &'a [u8] {
-    bytes.get(to_usize(info.payload_offset32)..).unwrap_or_default()
-}
-
+/// The value at the beginning of `bytes`.
 fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
-    Ok(bytes.try_into().map_err(|_| Malformed("a value of the wrong size"))?)
-}
-
-/// The lowest bytes of a flat value of 32 bits: the canonical ABI cuts what is above.
-fn low<const N: usize>(raw: ValRaw) -> [u8; N] {
-    let bytes = raw.get_u32().to_le_bytes();
-    std::array::from_fn(|index| bytes.get(index).copied().unwrap_or(0))
+    Ok(*bytes.first_chunk().ok_or(CUT_OFF)?)
 }

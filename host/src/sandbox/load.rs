@@ -15,10 +15,10 @@ use crate::sandbox::engine::Engines;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::offer::Offer;
 use crate::sandbox::reflect;
+use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
 use crate::sandbox::state::State;
 use crate::value::Export;
-use crate::value::Signature;
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -57,7 +57,7 @@ pub struct Sandbox {
 pub(crate) struct Prepared {
     pub(crate) component: Digest,
     pub(crate) export: Export,
-    pub(crate) signature: Signature,
+    pub(crate) codec: Arc<Codec>,
     pub(crate) grants: Grants,
     pub(crate) metering: Metering,
     pub(crate) instance: InstancePre<State>,
@@ -111,7 +111,7 @@ impl Sandbox {
         metering: Metering,
     ) -> Result<FunctionId, LoadError> {
         let signature = match &export.signature {
-            Ok(signature) => signature.clone(),
+            Ok(signature) => signature,
             Err(unsupported) => {
                 return Err(LoadError::Unsupported {
                     function: export_text(export),
@@ -131,7 +131,7 @@ impl Sandbox {
         let prepared = Prepared {
             component: shared.digest,
             export: export.clone(),
-            signature,
+            codec: Arc::new(Codec::of(signature)),
             grants,
             metering,
             instance,

@@ -1,380 +1,389 @@
-//! Arguments on their way into a guest: MessagePack to the canonical ABI, without a tree of values in between.
-//! The bytes were checked against the function's own types before; what does not fit here is an error all the same.
+//! Arguments on their way into a guest: MessagePack to the canonical ABI, read and checked in one pass, with no tree
+//! of values in between. Where things stand is for `shape`, texts are for `text`, how wasmtime is met is for `erased`.
 
+use crate::sandbox::shape::Cases;
+use crate::sandbox::shape::Codec;
+use crate::sandbox::shape::Kind;
+use crate::sandbox::shape::MAX_FLAT;
+use crate::sandbox::shape::Member;
+use crate::sandbox::shape::Names;
+use crate::sandbox::shape::Optional;
+use crate::sandbox::shape::Record;
+use crate::sandbox::shape::Shape;
+use crate::sandbox::spread::Flat;
+use crate::sandbox::spread::spread;
+use crate::sandbox::text;
+use crate::sandbox::text::Encoding;
+use crate::value::Type;
+use crate::value::ValueFault;
+use crate::value::check::locate_rest;
+use crate::value::check::one_pair;
+use crate::value::wire::Kind as Piece;
+use crate::value::wire::Malformed;
 use crate::value::wire::Reader;
 use bytes::Bytes;
-use std::mem::MaybeUninit;
-use wasmtime::component::__internal::wasmtime_environ::component::{
-    TypeEnum, TypeFlags, TypeOption, TypeResult, TypeVariant, VariantInfo,
-};
-use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LowerContext};
-use wasmtime::component::Lower;
-use wasmtime::{Result, ValRaw, bail, format_err};
+use wasmtime::{ValRaw, bail, format_err};
 
-/// How many values the canonical ABI passes outside of linear memory.
-pub(crate) const MAX_FLAT: usize = 16;
+/// How many bytes of a list are put together before they go to the guest: its elements point at what is allocated
+/// in between.
+const BATCH: usize = 16 << 10;
 
-/// Values outside of linear memory. All are zero from the start: none is ever read that was not written.
-struct Flat {
-    slots: [ValRaw; MAX_FLAT],
-    next: usize,
+/// The memory that arguments are written to.
+pub(crate) trait Guest {
+    /// Room of that size, where the guest wants it.
+    fn allocate(&mut self, align: usize, size: usize) -> wasmtime::Result<usize>;
+
+    /// All of its memory.
+    fn memory(&mut self) -> &mut [u8];
+
+    /// How it reads texts.
+    fn encoding(&self) -> Encoding;
 }
 
-impl Flat {
-    fn push(&mut self, raw: ValRaw) -> Result<()> {
-        match self.slots.get_mut(self.next) {
-            Some(slot) => *slot = raw,
-            None => bail!("more flat values than the canonical ABI has"),
-        }
-        self.next += 1;
-        Ok(())
+/// An argument is not of its parameter's type.
+#[derive(Debug, thiserror::Error)]
+#[error("the argument `{name}` is malformed: {fault}")]
+pub(crate) struct Refused {
+    name: String,
+    fault: ValueFault,
+}
+
+/// Why lowering ended early.
+enum Stop {
+    /// The value is not of its type.
+    Fault(ValueFault),
+    /// The guest, or its memory, does not take it.
+    Guest(wasmtime::Error),
+}
+
+type Result<T> = std::result::Result<T, Stop>;
+
+impl From<ValueFault> for Stop {
+    fn from(fault: ValueFault) -> Self {
+        Self::Fault(fault)
     }
 }
 
-/// Lowers one argument a parameter; `ty` is the tuple of the parameters' types.
-pub(crate) fn params<T>(
-    cx: &mut LowerContext<'_, T>,
-    ty: InterfaceType,
+impl From<Malformed> for Stop {
+    #[cold]
+    fn from(malformed: Malformed) -> Self {
+        Self::Fault(malformed.into())
+    }
+}
+
+impl From<wasmtime::Error> for Stop {
+    #[cold]
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Guest(error)
+    }
+}
+
+impl Stop {
+    #[cold]
+    fn fault(message: String) -> Self {
+        Self::Fault(ValueFault::new(message))
+    }
+
+    #[cold]
+    fn in_field(self, name: &str) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Fault(fault.in_field(name)),
+            Self::Guest(error) => Self::Guest(error),
+        }
+    }
+
+    #[cold]
+    fn at_index(self, index: usize) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Fault(fault.at_index(index)),
+            Self::Guest(error) => Self::Guest(error),
+        }
+    }
+}
+
+/// Lowers one argument a parameter.
+pub(crate) fn params(
+    guest: &mut impl Guest,
+    codec: &Codec,
     args: &[Bytes],
-) -> Result<[ValRaw; MAX_FLAT]> {
-    let InterfaceType::Tuple(params) = ty else { bail!("the parameters are not a tuple") };
-    let params = &cx.types[params];
-    if params.types.len() != args.len() {
-        bail!("the function has {} parameters, {} arguments were given", params.types.len(), args.len());
+) -> wasmtime::Result<[ValRaw; MAX_FLAT]> {
+    let Kind::Tuple(params) = &codec.params.kind else { bail!("the parameters are not a tuple") };
+    let is_flat = codec.params.flat <= MAX_FLAT;
+    let start = if is_flat { 0 } else { guest.allocate(codec.params.align, codec.params.size)? };
+    let mut room = vec![0; codec.params.size];
+    for ((param, name), arg) in params.members.iter().zip(&codec.names).zip(args) {
+        argument(guest, param, arg, &mut room).map_err(|stop| match stop {
+            Stop::Fault(fault) => Refused { name: name.to_string(), fault }.into(),
+            Stop::Guest(error) => error,
+        })?;
     }
-    let mut flat = Flat { slots: [ValRaw::u64(0); MAX_FLAT], next: 0 };
-    let pairs = params.types.iter().zip(args);
-    if params.abi.flat_count(MAX_FLAT).is_some() {
-        for (ty, arg) in pairs {
-            lower(cx, *ty, &mut Reader::new(arg), &mut flat)?;
-        }
+    let mut flat = Flat::default();
+    if is_flat {
+        spread(&codec.params, &room, &mut flat)?;
     } else {
-        let start = cx.realloc(0, 0, params.abi.align32, size(params.abi.size32))?;
-        let mut layout = Layout { types: cx.types, start, used: 0 };
-        for (ty, arg) in pairs {
-            store(cx, *ty, &mut Reader::new(arg), layout.place(*ty))?;
-        }
-        flat.push(pointer(start))?;
+        slice(guest.memory(), start, room.len())?.copy_from_slice(&room);
+        flat.push(ValRaw::u64(u64::try_from(start)?))?;
     }
-    Ok(flat.slots)
+    Ok(flat.slots())
 }
 
-/// Where the fields of a record stand.
-struct Layout<'a> {
-    types: &'a ComponentTypes,
-    start: usize,
-    used: usize,
+fn argument(guest: &mut impl Guest, param: &Member, arg: &Bytes, room: &mut [u8]) -> Result<()> {
+    let mut reader = Reader::new(arg);
+    put(guest, &param.shape, &mut reader, param.slot(room)?)?;
+    Ok(reader.finish()?)
 }
 
-impl Layout<'_> {
-    /// The address of the next field, which has that type.
-    fn place(&mut self, ty: InterfaceType) -> usize {
-        let abi = self.types.canonical_abi(&ty);
-        let offset = self.used.next_multiple_of(size(abi.align32).max(1));
-        self.used = offset.saturating_add(size(abi.size32));
-        self.start.saturating_add(offset)
-    }
-}
-
-/// Writes one value as flat values.
-fn lower<T>(
-    cx: &mut LowerContext<'_, T>,
-    ty: InterfaceType,
-    reader: &mut Reader<'_>,
-    flat: &mut Flat,
-) -> Result<()> {
-    let types = cx.types;
-    match ty {
-        InterfaceType::Bool => flat.push(ValRaw::u32(reader.bool()?.into())),
-        InterfaceType::S8 => flat.push(ValRaw::i32(int::<i8>(reader)?.into())),
-        InterfaceType::U8 => flat.push(ValRaw::u32(int::<u8>(reader)?.into())),
-        InterfaceType::S16 => flat.push(ValRaw::i32(int::<i16>(reader)?.into())),
-        InterfaceType::U16 => flat.push(ValRaw::u32(int::<u16>(reader)?.into())),
-        InterfaceType::S32 => flat.push(ValRaw::i32(int(reader)?)),
-        InterfaceType::U32 => flat.push(ValRaw::u32(int(reader)?)),
-        InterfaceType::S64 => flat.push(ValRaw::i64(int(reader)?)),
-        InterfaceType::U64 => flat.push(ValRaw::u64(int(reader)?)),
-        InterfaceType::Float32 => flat.push(ValRaw::f32(reader.f32()?.to_bits())),
-        InterfaceType::Float64 => flat.push(ValRaw::f64(reader.f64()?.to_bits())),
-        InterfaceType::Char => flat.push(ValRaw::u32(char(reader)?.into())),
-        InterfaceType::String => {
-            // Written before it is read: `MaybeUninit` only because the trait wants it.
-            let mut pair = MaybeUninit::new([ValRaw::u64(0); 2]);
-            reader.str()?.linear_lower_to_flat(cx, ty, &mut pair)?;
-            crate::sandbox::erased::written(pair).into_iter().try_for_each(|raw| flat.push(raw))
+/// Reads one value and writes it to `room`, which is of its size; what it points at goes to the guest.
+fn put<G: Guest>(guest: &mut G, shape: &Shape, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    match &shape.kind {
+        Kind::Bool => set(room, [u8::from(reader.bool()?)]),
+        Kind::S8 => set(room, int::<i8>(reader, &Type::S8)?.to_le_bytes()),
+        Kind::U8 => set(room, int::<u8>(reader, &Type::U8)?.to_le_bytes()),
+        Kind::S16 => set(room, int::<i16>(reader, &Type::S16)?.to_le_bytes()),
+        Kind::U16 => set(room, int::<u16>(reader, &Type::U16)?.to_le_bytes()),
+        Kind::S32 => set(room, int::<i32>(reader, &Type::S32)?.to_le_bytes()),
+        Kind::U32 => set(room, int::<u32>(reader, &Type::U32)?.to_le_bytes()),
+        Kind::S64 => set(room, int::<i64>(reader, &Type::S64)?.to_le_bytes()),
+        Kind::U64 => set(room, int::<u64>(reader, &Type::U64)?.to_le_bytes()),
+        Kind::F32 => set(room, reader.canonical_f32()?.to_le_bytes()),
+        Kind::F64 => set(room, reader.canonical_f64()?.to_le_bytes()),
+        Kind::Char => set(room, u32::from(char(reader)?).to_le_bytes()),
+        Kind::String => {
+            let (start, len) = text::store(guest, reader.str()?)?;
+            set_pair(room, start, len)
         }
-        InterfaceType::List(list) => {
-            let (start, len) = list_of(cx, types[list].element, reader)?;
-            flat.push(pointer(start))?;
-            flat.push(pointer(len))
+        Kind::Bytes => {
+            let bytes = reader.bin()?;
+            let start = guest.allocate(1, bytes.len())?;
+            slice(guest.memory(), start, bytes.len())?.copy_from_slice(bytes);
+            set_pair(room, start, bytes.len())
         }
-        InterfaceType::Record(record) => {
-            let fields = &types[record].fields;
-            expect_len(reader.map_len()?, fields.len())?;
-            fields.iter().try_for_each(|field| {
-                expect_name(reader.str()?, &field.name)?;
-                lower(cx, field.ty, reader, flat)
-            })
-        }
-        InterfaceType::Tuple(tuple) => {
-            let members = &types[tuple].types;
-            expect_len(reader.array_len()?, members.len())?;
-            members.iter().try_for_each(|ty| lower(cx, *ty, reader, flat))
-        }
-        InterfaceType::Enum(names) => flat.push(ValRaw::u32(enum_case(&types[names], reader)?)),
-        InterfaceType::Flags(names) => {
-            let bits = flag_bits(&types[names], reader)?;
-            bits.chunks(4).try_for_each(|word| flat.push(ValRaw::u32(little(word))))
-        }
-        InterfaceType::Option(_) | InterfaceType::Result(_) | InterfaceType::Variant(_) => {
-            let chosen = choose(types, ty, reader)?;
-            let count = types.canonical_abi(&ty).flat_count(MAX_FLAT).unwrap_or(MAX_FLAT);
-            let end = flat.next.saturating_add(count);
-            flat.push(ValRaw::u32(chosen.case))?;
-            chosen.payload(reader, |ty, reader| lower(cx, ty, reader, flat))?;
-            flat.next = end;
+        Kind::List(element) => list(guest, element, reader, room),
+        Kind::Tuple(tuple) => {
+            let len = reader.array_len()?;
+            if len != tuple.members.len() {
+                return Err(Stop::fault(format!("expected {} elements, found {len}", tuple.members.len())));
+            }
+            for (index, member) in tuple.members.iter().enumerate() {
+                let put = put(guest, &member.shape, reader, member.slot(room)?);
+                put.map_err(|stop| stop.at_index(index))?;
+            }
             Ok(())
         }
-        InterfaceType::Own(_)
-        | InterfaceType::Borrow(_)
-        | InterfaceType::Future(_)
-        | InterfaceType::Stream(_)
-        | InterfaceType::ErrorContext(_)
-        | InterfaceType::Map(_)
-        | InterfaceType::FixedLengthList(_) => bail!("a type that cannot cross an edge"),
+        Kind::Record(of) => record(guest, of, reader, room),
+        Kind::Enum(names) => set_case(room, shape.size, position(names, reader.str()?, "case")?),
+        Kind::Flags(names) => flags(names, reader, room),
+        Kind::Option(of) => option(guest, of, reader, room),
+        Kind::Result(sides) => result(guest, sides, reader, room),
+        Kind::Variant(cases) => variant(guest, cases, reader, room),
     }
 }
 
-/// Writes one value into linear memory, at `at`.
-fn store<T>(
-    cx: &mut LowerContext<'_, T>,
-    ty: InterfaceType,
-    reader: &mut Reader<'_>,
-    at: usize,
-) -> Result<()> {
-    let types = cx.types;
-    match ty {
-        InterfaceType::Bool => write(cx, at, &[reader.bool()?.into()]),
-        InterfaceType::S8 => write(cx, at, &int::<i8>(reader)?.to_le_bytes()),
-        InterfaceType::U8 => write(cx, at, &int::<u8>(reader)?.to_le_bytes()),
-        InterfaceType::S16 => write(cx, at, &int::<i16>(reader)?.to_le_bytes()),
-        InterfaceType::U16 => write(cx, at, &int::<u16>(reader)?.to_le_bytes()),
-        InterfaceType::S32 => write(cx, at, &int::<i32>(reader)?.to_le_bytes()),
-        InterfaceType::U32 => write(cx, at, &int::<u32>(reader)?.to_le_bytes()),
-        InterfaceType::S64 => write(cx, at, &int::<i64>(reader)?.to_le_bytes()),
-        InterfaceType::U64 => write(cx, at, &int::<u64>(reader)?.to_le_bytes()),
-        InterfaceType::Float32 => write(cx, at, &reader.f32()?.to_le_bytes()),
-        InterfaceType::Float64 => write(cx, at, &reader.f64()?.to_le_bytes()),
-        InterfaceType::Char => write(cx, at, &u32::from(char(reader)?).to_le_bytes()),
-        InterfaceType::String => reader.str()?.linear_lower_to_memory(cx, ty, at),
-        InterfaceType::List(list) => {
-            let (start, len) = list_of(cx, types[list].element, reader)?;
-            write(cx, at, &u32::try_from(start)?.to_le_bytes())?;
-            write(cx, at.saturating_add(4), &u32::try_from(len)?.to_le_bytes())
-        }
-        InterfaceType::Record(record) => {
-            let fields = &types[record].fields;
-            expect_len(reader.map_len()?, fields.len())?;
-            let mut layout = Layout { types, start: at, used: 0 };
-            fields.iter().try_for_each(|field| {
-                expect_name(reader.str()?, &field.name)?;
-                store(cx, field.ty, reader, layout.place(field.ty))
-            })
-        }
-        InterfaceType::Tuple(tuple) => {
-            let members = &types[tuple].types;
-            expect_len(reader.array_len()?, members.len())?;
-            let mut layout = Layout { types, start: at, used: 0 };
-            members.iter().try_for_each(|ty| store(cx, *ty, reader, layout.place(*ty)))
-        }
-        InterfaceType::Enum(names) => {
-            let names = &types[names];
-            let case = enum_case(names, reader)?;
-            discriminant(cx, &names.info, case, at)
-        }
-        InterfaceType::Flags(names) => write(cx, at, &flag_bits(&types[names], reader)?),
-        InterfaceType::Option(_) | InterfaceType::Result(_) | InterfaceType::Variant(_) => {
-            let chosen = choose(types, ty, reader)?;
-            discriminant(cx, chosen.info, chosen.case, at)?;
-            let payload = at.saturating_add(size(chosen.info.payload_offset32));
-            chosen.payload(reader, |ty, reader| store(cx, ty, reader, payload))
-        }
-        InterfaceType::Own(_)
-        | InterfaceType::Borrow(_)
-        | InterfaceType::Future(_)
-        | InterfaceType::Stream(_)
-        | InterfaceType::ErrorContext(_)
-        | InterfaceType::Map(_)
-        | InterfaceType::FixedLengthList(_) => bail!("a type that cannot cross an edge"),
-    }
-}
-
-/// Writes the elements of a list where the guest wants them; where they begin, and how many they are.
-fn list_of<T>(
-    cx: &mut LowerContext<'_, T>,
-    element: InterfaceType,
-    reader: &mut Reader<'_>,
-) -> Result<(usize, usize)> {
-    if let InterfaceType::U8 = element {
-        let bytes = reader.bin()?;
-        let start = cx.realloc(0, 0, 1, bytes.len())?;
-        write(cx, start, bytes)?;
-        return Ok((start, bytes.len()));
-    }
+/// Writes the elements of a list where the guest wants them, and their address and number to `room`.
+fn list<G: Guest>(guest: &mut G, element: &Shape, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
     let len = reader.array_len()?;
-    let abi = cx.types.canonical_abi(&element);
-    let each = size(abi.size32);
-    let whole = len.checked_mul(each).ok_or_else(|| format_err!("the list is larger than any memory"))?;
-    let start = cx.realloc(0, 0, abi.align32, whole)?;
-    for index in 0..len {
-        store(cx, element, reader, start.saturating_add(index.saturating_mul(each)))?;
+    let whole = len.checked_mul(element.size);
+    let whole = whole.ok_or_else(|| format_err!("the list is larger than any memory"))?;
+    let start = guest.allocate(element.align, whole)?;
+    if element.is_plain {
+        elements(&mut Closed, element, reader, slice(guest.memory(), start, whole)?, 0)?;
+        return set_pair(room, start, len);
     }
-    Ok((start, len))
-}
-
-/// A case that a value chose, and what it carries.
-struct Chosen<'a> {
-    info: &'a VariantInfo,
-    case: u32,
-    payload: Payload,
-}
-
-enum Payload {
-    /// Nothing is written, nothing stands in the value.
-    None,
-    /// Nothing is written, nil stands in the value.
-    Nil,
-    /// A value of that type.
-    Value(InterfaceType),
-}
-
-impl Chosen<'_> {
-    fn payload(
-        &self,
-        reader: &mut Reader<'_>,
-        put: impl FnOnce(InterfaceType, &mut Reader<'_>) -> Result<()>,
-    ) -> Result<()> {
-        match self.payload {
-            Payload::None => Ok(()),
-            Payload::Nil => Ok(reader.nil()?),
-            Payload::Value(ty) => put(ty, reader),
-        }
+    let each_time = (BATCH / element.size.max(1)).clamp(1, len.max(1));
+    let mut batch = vec![0; each_time.saturating_mul(element.size)];
+    for first in (0..len).step_by(each_time) {
+        let size = each_time.min(len - first).saturating_mul(element.size);
+        let part = slice(&mut batch, 0, size)?;
+        part.fill(0);
+        elements(guest, element, reader, part, first)?;
+        let at = start.saturating_add(first.saturating_mul(element.size));
+        slice(guest.memory(), at, size)?.copy_from_slice(part);
     }
+    set_pair(room, start, len)
 }
 
-/// Reads up to the payload of an option, result or variant.
-fn choose<'a>(types: &'a ComponentTypes, ty: InterfaceType, reader: &mut Reader<'_>) -> Result<Chosen<'a>> {
-    match ty {
-        InterfaceType::Option(option) => option_case(&types[option], reader),
-        InterfaceType::Result(result) => result_case(&types[result], reader),
-        InterfaceType::Variant(variant) => variant_case(&types[variant], reader),
-        _ => bail!("a type without cases"), // the callers have matched
-    }
-}
-
-fn option_case<'a>(option: &'a TypeOption, reader: &mut Reader<'_>) -> Result<Chosen<'a>> {
-    if reader.take_nil()? {
-        return Ok(Chosen { info: &option.info, case: 0, payload: Payload::None });
-    }
-    if let InterfaceType::Option(_) = option.ty {
-        expect_len(reader.array_len()?, 1)?;
-    }
-    Ok(Chosen { info: &option.info, case: 1, payload: Payload::Value(option.ty) })
-}
-
-fn result_case<'a>(result: &'a TypeResult, reader: &mut Reader<'_>) -> Result<Chosen<'a>> {
-    expect_len(reader.map_len()?, 1)?;
-    let (case, side) = match reader.str()? {
-        "ok" => (0, result.ok),
-        "err" => (1, result.err),
-        _ => bail!("a result is `ok` or `err`"), // no other side
+/// Reads elements until `room` is full; `first` is the index of the first of them.
+fn elements<G: Guest>(
+    guest: &mut G,
+    element: &Shape,
+    reader: &mut Reader<'_>,
+    room: &mut [u8],
+    first: usize,
+) -> Result<()> {
+    let read = match element.kind {
+        Kind::F32 => reader.run_of_f32(room),
+        Kind::F64 => reader.run_of_f64(room),
+        _ => 0, // their sizes in MessagePack differ
     };
-    Ok(Chosen { info: &result.info, case, payload: side.map_or(Payload::Nil, Payload::Value) })
-}
-
-fn variant_case<'a>(variant: &'a TypeVariant, reader: &mut Reader<'_>) -> Result<Chosen<'a>> {
-    if reader.peek()? == crate::value::wire::Kind::Map {
-        expect_len(reader.map_len()?, 1)?;
-    }
-    let name = reader.str()?;
-    let (case, _, ty) = variant.cases.get_full(name).ok_or_else(|| format_err!("no case `{name}`"))?;
-    Ok(Chosen {
-        info: &variant.info,
-        case: u32::try_from(case)?,
-        payload: ty.map_or(Payload::None, Payload::Value),
-    })
-}
-
-fn enum_case(names: &TypeEnum, reader: &mut Reader<'_>) -> Result<u32> {
-    let name = reader.str()?;
-    let case = names.names.get_index_of(name).ok_or_else(|| format_err!("no case `{name}`"))?;
-    Ok(u32::try_from(case)?)
-}
-
-/// The set flags as the bytes that linear memory has for them.
-fn flag_bits(flags: &TypeFlags, reader: &mut Reader<'_>) -> Result<Vec<u8>> {
-    let mut bits = vec![0_u8; size(flags.abi.size32)];
-    for _ in 0..reader.array_len()? {
-        let name = reader.str()?;
-        let bit = flags.names.get_index_of(name).ok_or_else(|| format_err!("no flag `{name}`"))?;
-        let byte =
-            bits.get_mut(bit / 8).ok_or_else(|| format_err!("more flags than the type has room for"))?;
-        *byte |= 1 << (bit % 8);
-    }
-    Ok(bits)
-}
-
-/// Up to four bytes as a number, the least first.
-fn little(bytes: &[u8]) -> u32 {
-    bytes.iter().rev().fold(0, |number, byte| (number << 8) | u32::from(*byte))
-}
-
-fn discriminant<T>(cx: &mut LowerContext<'_, T>, info: &VariantInfo, case: u32, at: usize) -> Result<()> {
-    let bytes = case.to_le_bytes();
-    write(cx, at, bytes.get(..size(info.size.into())).unwrap_or(&bytes))
-}
-
-fn write<T>(cx: &mut LowerContext<'_, T>, at: usize, bytes: &[u8]) -> Result<()> {
-    let room = cx.as_slice_mut().get_mut(at..).and_then(|memory| memory.get_mut(..bytes.len()));
-    match room {
-        Some(room) => room.copy_from_slice(bytes),
-        None => bail!("an address outside of the guest's memory"),
+    for (nth, slot) in room.chunks_exact_mut(element.size.max(1)).enumerate().skip(read) {
+        put(guest, element, reader, slot).map_err(|stop| stop.at_index(first.saturating_add(nth)))?;
     }
     Ok(())
 }
 
-fn int<N: TryFrom<i128>>(reader: &mut Reader<'_>) -> Result<N> {
+/// Where plain elements stand, nothing more is allocated.
+struct Closed;
+
+impl Guest for Closed {
+    fn allocate(&mut self, _align: usize, _size: usize) -> wasmtime::Result<usize> {
+        bail!("a plain value points at nothing")
+    }
+
+    fn memory(&mut self) -> &mut [u8] {
+        &mut []
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Utf8
+    }
+}
+
+/// Fields are read as they come as long as they come in declared order, and looked for from there on.
+fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    let len = reader.map_len()?;
+    let members = &record.inner.members;
+    let mut read = 0;
+    for (member, field) in members.iter().zip(record.fields.iter()).take(len) {
+        if !reader.take(&member.key) {
+            break;
+        }
+        let put = put(guest, &member.shape, reader, member.slot(room)?);
+        put.map_err(|stop| stop.in_field(&field.name))?;
+        read += 1;
+    }
+    if read == len && read == members.len() {
+        return Ok(());
+    }
+    let found = locate_rest(&record.fields, read, len.saturating_sub(read), reader)?;
+    let end = reader.position();
+    let rest = members.iter().zip(record.fields.iter()).zip(found).skip(read);
+    for ((member, field), position) in rest {
+        let slot = member.slot(room)?;
+        match (position, &field.ty) {
+            (Some(position), _) => {
+                reader.seek(position);
+                put(guest, &member.shape, reader, slot).map_err(|stop| stop.in_field(&field.name))?;
+            }
+            (None, Type::Option(_)) => set(slot, [0])?,
+            (None, ty) => return Err(Stop::fault(format!("field `{}: {ty}` is missing", field.name))),
+        }
+    }
+    reader.seek(end);
+    Ok(())
+}
+
+fn flags(names: &Names, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    room.fill(0);
+    for index in 0..reader.array_len()? {
+        let bit = position(names, reader.str()?, "flag").map_err(|stop| stop.at_index(index))?;
+        match room.get_mut(bit / 8) {
+            Some(byte) => *byte |= 1 << (bit % 8),
+            None => return Err(outside()),
+        }
+    }
+    Ok(())
+}
+
+fn option<G: Guest>(
+    guest: &mut G,
+    option: &Optional,
+    reader: &mut Reader<'_>,
+    room: &mut [u8],
+) -> Result<()> {
+    if reader.take_nil()? {
+        return set(room, [0]);
+    }
+    if option.wraps {
+        let len = reader.array_len()?;
+        if len != 1 {
+            return Err(Stop::fault(format!("expected an array of one, found {len}")));
+        }
+    }
+    set(room, [1])?;
+    put(guest, &option.some, reader, slice(room, option.payload, option.some.size)?)
+}
+
+fn result<G: Guest>(guest: &mut G, sides: &Cases, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    one_pair(reader)?;
+    let name = reader.str()?;
+    let Some((case, side)) = sides.all.iter().enumerate().find(|(_, side)| *side.name == *name) else {
+        return Err(Stop::fault(format!("expected `ok` or `err`, found `{name}`")));
+    };
+    set_case(room, sides.width, case)?;
+    match &side.shape {
+        Some(shape) => put(guest, shape, reader, slice(room, sides.payload, shape.size)?)
+            .map_err(|stop| stop.in_field(name)),
+        None => Ok(reader.nil()?),
+    }
+}
+
+fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    let has_payload = reader.peek()? == Piece::Map;
+    if has_payload {
+        one_pair(reader)?;
+    }
+    let name = reader.str()?;
+    let Some((nth, case)) = cases.all.iter().enumerate().find(|(_, case)| *case.name == *name) else {
+        return Err(Stop::fault(format!("no case `{name}`")));
+    };
+    set_case(room, cases.width, nth)?;
+    match (&case.shape, has_payload) {
+        (Some(shape), true) => put(guest, shape, reader, slice(room, cases.payload, shape.size)?)
+            .map_err(|stop| stop.in_field(name)),
+        (None, false) => Ok(()),
+        (Some(_), false) => Err(Stop::fault(format!("case `{name}` has no payload here"))),
+        (None, true) => Err(Stop::fault(format!("case `{name}` takes no payload"))),
+    }
+}
+
+fn position(names: &Names, name: &str, kind: &str) -> Result<usize> {
+    let position = names.names.iter().position(|known| **known == *name);
+    position.ok_or_else(|| Stop::fault(format!("no {kind} `{name}`")))
+}
+
+fn int<N: TryFrom<i128>>(reader: &mut Reader<'_>, ty: &Type) -> Result<N> {
     let number = reader.int()?;
-    N::try_from(number).map_err(|_| format_err!("the number {number} is out of range"))
+    N::try_from(number).map_err(|_| Stop::fault(format!("expected {ty}, found {number}")))
 }
 
 fn char(reader: &mut Reader<'_>) -> Result<char> {
-    let mut chars = reader.str()?.chars();
+    let text = reader.str()?;
+    let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (Some(char), None) => Ok(char),
-        _ => bail!("expected one character"), // none, or more
+        _ => Err(Stop::fault(format!("expected one character, found {}", text.chars().count()))), // none, or more
     }
 }
 
-fn expect_len(found: usize, expected: usize) -> Result<()> {
-    if found != expected {
-        bail!("expected {expected} members, found {found}");
+impl Member {
+    /// Its place in a value that stands in `whole`.
+    fn slot<'a>(&self, whole: &'a mut [u8]) -> Result<&'a mut [u8]> {
+        Ok(slice(whole, self.offset, self.shape.size)?)
     }
+}
+
+fn set<const N: usize>(room: &mut [u8], bytes: [u8; N]) -> Result<()> {
+    *room.first_chunk_mut().ok_or_else(outside)? = bytes;
     Ok(())
 }
 
-fn expect_name(found: &str, expected: &str) -> Result<()> {
-    if found != expected {
-        bail!("expected the field `{expected}`, found `{found}`");
-    }
+fn set_case(room: &mut [u8], width: usize, case: usize) -> Result<()> {
+    let bytes = case.to_le_bytes();
+    slice(room, 0, width)?.copy_from_slice(bytes.get(..width).ok_or_else(outside)?);
     Ok(())
 }
 
-/// An address or a length, which fits 32 bits and is passed in a slot of 64.
-fn pointer(number: usize) -> ValRaw {
-    ValRaw::u64(u64::try_from(number).unwrap_or(u64::MAX))
+fn set_pair(room: &mut [u8], start: usize, len: usize) -> Result<()> {
+    let number = |number: usize| u32::try_from(number).map_err(|_| outside());
+    set(room, (u64::from(number(start)?) | u64::from(number(len)?) << 32).to_le_bytes())
 }
 
-fn size(bytes: u32) -> usize {
-    crate::model::to_usize(bytes)
+pub(crate) fn slice(memory: &mut [u8], at: usize, len: usize) -> wasmtime::Result<&mut [u8]> {
+    let room = memory.get_mut(at..).and_then(|memory| memory.get_mut(..len));
+    room.ok_or_else(|| format_err!("an address outside of the guest's memory"))
+}
+
+#[cold]
+fn outside() -> Stop {
+    Stop::Guest(format_err!("a value outside of its place"))
 }

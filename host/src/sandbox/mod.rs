@@ -11,8 +11,13 @@ mod code_cache;
 mod trusted;
 mod call;
 mod erased;
+mod shape;
 mod lower;
 mod lift;
+mod spread;
+mod text;
+#[cfg(any(test, feature = "test-support"))]
+pub mod probe;
 mod failure;
 mod state;
 mod guard;
@@ -25,6 +30,8 @@ mod loading;
 mod hostile;
 #[cfg(test)]
 mod hermetic;
+#[cfg(test)]
+mod echoes;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

@@ -36,20 +36,12 @@ pub(crate) struct State {
     no_http: NoHttp,
 }
 
-/// What a call is given, besides what it asks for.
-pub(crate) struct Given<'a> {
-    /// The arguments in canonical form.
-    pub(crate) args: &'a [Bytes],
-    /// When it must have ended.
-    pub(crate) deadline: Instant,
-}
-
 /// Most entries of a guest's resource table: streams, pollables, descriptors.
 const MAX_HANDLES: usize = 10_000;
 
 impl State {
     /// A guest's data at the beginning of a call. Fails where a granted folder cannot be opened.
-    pub(crate) fn new(prepared: &Arc<Prepared>, call: &Call, given: Given<'_>) -> wasmtime::Result<Self> {
+    pub(crate) fn new(prepared: &Arc<Prepared>, call: &Call, deadline: Instant) -> wasmtime::Result<Self> {
         let logs = LogGuard::new(&call.limits);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
@@ -62,9 +54,9 @@ impl State {
             table,
             listener: Arc::clone(&call.listener),
             attempt: call.attempt.clone(),
-            deadline: given.deadline,
+            deadline,
             prepared: Arc::clone(prepared),
-            args: given.args.to_vec(),
+            args: call.args.clone(),
             wasi: wasi.map(Box::new),
             clock: None,
             chance: None,

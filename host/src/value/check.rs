@@ -105,8 +105,19 @@ pub(crate) fn enter_some(some: &Type, reader: &mut Reader<'_>) -> Result<(), Val
 /// Keys come in any order; unknown and repeated ones are refused.
 pub(crate) fn locate(fields: &[Field], reader: &mut Reader<'_>) -> Result<Vec<Option<usize>>, ValueFault> {
     let len = reader.map_len()?;
+    locate_rest(fields, 0, len, reader)
+}
+
+/// The same within a record, of which `left` pairs are left and the first `read` fields were read, in declared order.
+pub(crate) fn locate_rest(
+    fields: &[Field],
+    read: usize,
+    left: usize,
+    reader: &mut Reader<'_>,
+) -> Result<Vec<Option<usize>>, ValueFault> {
     let mut found = vec![None; fields.len()];
-    for nth in 0..len {
+    found.iter_mut().take(read).for_each(|slot| *slot = Some(reader.position()));
+    for nth in read..read.saturating_add(left) {
         let key = reader.str()?;
         // Whoever writes in declared order is found at once.
         let expected = fields.get(nth).filter(|field| *field.name == *key).map(|_| nth);

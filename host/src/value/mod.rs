@@ -4,9 +4,10 @@
 mod ty;
 mod text;
 mod fault;
+mod put;
 pub mod wire;
 mod encode;
-mod check;
+pub(crate) mod check;
 mod json;
 mod pick;
 mod compose;

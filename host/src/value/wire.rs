@@ -1,9 +1,15 @@
-//! MessagePack piece by piece: bounded reads that never panic, and writes in canonical form.
+//! MessagePack piece by piece: bounded reads that never panic, and with them the writes, which stand in `put`.
 //! Which pieces make a value of some type is for the modules around.
 
+use crate::value::put::canonical_f32;
+use crate::value::put::canonical_f64;
 use rmp::Marker;
-use rmp::encode as put;
 use std::fmt;
+
+pub use crate::value::put::{
+    put_array_len, put_bin, put_bool, put_f32, put_f64, put_int, put_map_len, put_nil, put_run_of_f32,
+    put_run_of_f64, put_str, put_uint,
+};
 
 /// Reads MessagePack from a slice.
 #[derive(Debug, Clone)]
@@ -142,8 +148,29 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Reads these very bytes if they come next; tells whether they did.
+    #[inline]
+    pub fn take(&mut self, bytes: &[u8]) -> bool {
+        let is_next = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        if is_next {
+            self.at += bytes.len();
+        }
+        is_next
+    }
+
     /// Reads an integer of any width.
+    #[inline]
     pub fn int(&mut self) -> Result<i128, Malformed> {
+        match self.bytes.get(self.at) {
+            Some(small @ 0..=0x7f) => {
+                self.at += 1;
+                Ok(i128::from(*small))
+            }
+            _ => self.wide_int(), // longer than a byte, or negative, or no integer
+        }
+    }
+
+    fn wide_int(&mut self) -> Result<i128, Malformed> {
         let (value, next) = {
             let mut rest = self.rest();
             let marker = rest.marker()?;
@@ -177,6 +204,19 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Reads a float 32; every NaN becomes the canonical one.
+    #[inline]
+    pub fn canonical_f32(&mut self) -> Result<f32, Malformed> {
+        self.f32().map(canonical_f32)
+    }
+
+    /// Reads floats 32 as long as they come and there is room for them, each 4 bytes, the least first, and
+    /// every NaN the canonical one; tells how many.
+    pub fn run_of_f32(&mut self, room: &mut [u8]) -> usize {
+        let native = |bytes| canonical_f32(f32::from_be_bytes(bytes)).to_le_bytes();
+        self.run::<5, 4>(Marker::F32, room, native)
+    }
+
     /// Reads a float 64.
     pub fn f64(&mut self) -> Result<f64, Malformed> {
         let mut rest = self.rest();
@@ -186,6 +226,19 @@ impl<'a> Reader<'a> {
         let value = f64::from_be_bytes(rest.array()?);
         self.at = rest.at;
         Ok(value)
+    }
+
+    /// Reads a float 64; every NaN becomes the canonical one.
+    #[inline]
+    pub fn canonical_f64(&mut self) -> Result<f64, Malformed> {
+        self.f64().map(canonical_f64)
+    }
+
+    /// Reads floats 64 as long as they come and there is room for them, each 8 bytes, the least first, and
+    /// every NaN the canonical one; tells how many.
+    pub fn run_of_f64(&mut self, room: &mut [u8]) -> usize {
+        let native = |bytes| canonical_f64(f64::from_be_bytes(bytes)).to_le_bytes();
+        self.run::<9, 8>(Marker::F64, room, native)
     }
 
     /// Reads a str.
@@ -259,6 +312,27 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Reads pieces of a marker and `LEN` bytes, which are `PIECE` bytes together, as long as they come.
+    fn run<const PIECE: usize, const LEN: usize>(
+        &mut self,
+        marker: Marker,
+        room: &mut [u8],
+        native: impl Fn([u8; LEN]) -> [u8; LEN],
+    ) -> usize {
+        let pieces = self.bytes.get(self.at..).unwrap_or_default().as_chunks::<PIECE>().0;
+        let marker = marker.to_u8();
+        let mut read = 0;
+        for (piece, slot) in pieces.iter().zip(room.as_chunks_mut::<LEN>().0) {
+            match piece.split_last_chunk::<LEN>() {
+                Some(([found], body)) if *found == marker => *slot = native(*body),
+                _ => break, // another value, which is for the caller
+            }
+            read += 1;
+        }
+        self.at += read * PIECE;
+        read
     }
 
     /// Fails because another kind of value stands here.
@@ -343,62 +417,4 @@ const fn kind_of(marker: Marker) -> Kind {
         | Marker::Ext32
         | Marker::Reserved => Kind::Ext,
     }
-}
-
-/// Writes nil.
-pub fn put_nil(out: &mut Vec<u8>) {
-    out.push(Marker::Null.to_u8());
-}
-
-/// Writes a bool.
-#[expect(clippy::fn_params_excessive_bools, reason = "the bool is the value, not a choice")]
-pub fn put_bool(out: &mut Vec<u8>, value: bool) {
-    out.push(if value { Marker::True } else { Marker::False }.to_u8());
-}
-
-/// Writes an unsigned integer in its shortest form.
-pub fn put_uint(out: &mut Vec<u8>, value: u64) {
-    never_fails(put::write_uint(out, value));
-}
-
-/// Writes an integer in its shortest form; numbers that are not negative are written unsigned.
-pub fn put_int(out: &mut Vec<u8>, value: i64) {
-    never_fails(put::write_sint(out, value));
-}
-
-/// Writes a float 32; every NaN becomes the canonical one.
-pub fn put_f32(out: &mut Vec<u8>, value: f32) {
-    let value = if value.is_nan() { f32::from_bits(0x7fc0_0000) } else { value };
-    never_fails(put::write_f32(out, value));
-}
-
-/// Writes a float 64; every NaN becomes the canonical one.
-pub fn put_f64(out: &mut Vec<u8>, value: f64) {
-    let value = if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { value };
-    never_fails(put::write_f64(out, value));
-}
-
-/// Writes a str. MessagePack counts in 32 bits: longer texts are cut, which limits of output prevent.
-pub fn put_str(out: &mut Vec<u8>, value: &str) {
-    never_fails(put::write_str(out, value));
-}
-
-/// Writes a bin.
-pub fn put_bin(out: &mut Vec<u8>, value: &[u8]) {
-    never_fails(put::write_bin(out, value));
-}
-
-/// Writes the head of an array.
-pub fn put_array_len(out: &mut Vec<u8>, len: usize) {
-    never_fails(put::write_array_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
-}
-
-/// Writes the head of a map.
-pub fn put_map_len(out: &mut Vec<u8>, len: usize) {
-    never_fails(put::write_map_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
-}
-
-/// A vector takes every byte: only its allocation can fail, and that aborts.
-fn never_fails<T, E>(written: Result<T, E>) {
-    drop(written);
 }

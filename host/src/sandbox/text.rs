@@ -1,0 +1,103 @@
+//! Texts in the encodings that a guest may have chosen for them: UTF-8 in the host, and there whatever it reads.
+//! Everything else about a value is for `lower` and `lift`.
+
+use crate::sandbox::lower::Guest;
+use crate::sandbox::lower::slice;
+use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
+use wasmtime::{Result, bail};
+
+/// The most bytes of one text that the canonical ABI allows.
+const MAX_BYTES: usize = (1 << 31) - 1;
+
+/// Marks the length of a text of [`Encoding::Latin1`] that is UTF-16 all the same.
+const UTF16_TAG: usize = 1 << 31;
+
+/// How a guest's texts are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Utf8,
+    Utf16,
+    /// Latin-1 where a text has no other characters; else UTF-16, which its length tells.
+    Latin1,
+}
+
+impl From<StringEncoding> for Encoding {
+    fn from(encoding: StringEncoding) -> Self {
+        match encoding {
+            StringEncoding::Utf8 => Self::Utf8,
+            StringEncoding::Utf16 => Self::Utf16,
+            StringEncoding::CompactUtf16 => Self::Latin1,
+        }
+    }
+}
+
+/// How a text stands in memory.
+struct Form {
+    align: usize,
+    bytes: usize,
+    is_wide: bool,
+}
+
+impl Encoding {
+    /// What the length of a text in memory says.
+    fn form(self, len: usize) -> Form {
+        let wide = |units: usize| Form { align: 2, bytes: units.saturating_mul(2), is_wide: true };
+        match self {
+            Self::Utf8 => Form { align: 1, bytes: len, is_wide: false },
+            Self::Utf16 => wide(len),
+            Self::Latin1 if len & UTF16_TAG != 0 => wide(len ^ UTF16_TAG),
+            Self::Latin1 => Form { align: 2, bytes: len, is_wide: false },
+        }
+    }
+
+    /// The alignment and the size of a text of that length.
+    pub(crate) fn layout(self, len: usize) -> (usize, usize) {
+        let form = self.form(len);
+        (form.align, form.bytes)
+    }
+
+    /// The text that bytes of that layout are; none if they are none.
+    ///
+    /// Other encodings than UTF-8 are rare: their text is allocated, at most three times as large as `bytes`.
+    pub(crate) fn decode(self, len: usize, bytes: &[u8]) -> Option<String> {
+        if self.form(len).is_wide {
+            let units = bytes.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit));
+            return char::decode_utf16(units).collect::<Result<_, _>>().ok();
+        }
+        match self {
+            Self::Utf8 | Self::Utf16 => std::str::from_utf8(bytes).ok().map(str::to_owned),
+            Self::Latin1 => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
+        }
+    }
+}
+
+/// Writes a text where the guest wants it; its address, and its length as the guest counts it.
+pub(crate) fn store(guest: &mut impl Guest, text: &str) -> Result<(usize, usize)> {
+    match guest.encoding() {
+        Encoding::Utf8 => bytes(guest, 1, text.as_bytes()),
+        Encoding::Utf16 => wide(guest, text),
+        Encoding::Latin1 => match latin1(text) {
+            Some(narrow) => bytes(guest, 2, &narrow),
+            None => wide(guest, text).map(|(start, len)| (start, len | UTF16_TAG)),
+        },
+    }
+}
+
+fn wide(guest: &mut impl Guest, text: &str) -> Result<(usize, usize)> {
+    let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (start, len) = bytes(guest, 2, &units)?;
+    Ok((start, len / 2))
+}
+
+fn latin1(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|char| u8::try_from(u32::from(char)).ok()).collect()
+}
+
+fn bytes(guest: &mut impl Guest, align: usize, bytes: &[u8]) -> Result<(usize, usize)> {
+    if bytes.len() > MAX_BYTES {
+        bail!("a text of {} bytes is longer than the canonical ABI allows", bytes.len());
+    }
+    let start = guest.allocate(align, bytes.len())?;
+    slice(guest.memory(), start, bytes.len())?.copy_from_slice(bytes);
+    Ok((start, bytes.len()))
+}
