@@ -23,6 +23,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -40,8 +41,16 @@ pub(crate) struct Context {
     pub(crate) digests: Digests,
     pub(crate) flights: Flights,
     /// Where jobs tell that they wait for others and need no room.
-    pub(crate) parked: UnboundedSender<Token>,
+    pub(crate) parked: UnboundedSender<Parking>,
     pub(crate) shared: Shared,
+}
+
+/// What jobs that wait for others tell the loop.
+pub(crate) enum Parking {
+    /// The job needs no room while it waits.
+    Gives(Token),
+    /// It needs room again: is there some?
+    Asks(Token, oneshot::Sender<bool>),
 }
 
 /// What is made once for many jobs. Mutexes because jobs run on many threads.
@@ -115,7 +124,13 @@ impl Context {
     /// Tells that a job waits for what another makes, so that its room may be given away until it ends.
     pub(crate) fn park(&self, token: Token) {
         // A loop that has ended has no room to give.
-        let _is_heard = self.parked.send(token).is_ok();
+        let _is_heard = self.parked.send(Parking::Gives(token)).is_ok();
+    }
+
+    /// Asks for room for a job that has given its own away; whether there is some, which it has then.
+    pub(crate) async fn unpark(&self, token: Token) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.parked.send(Parking::Asks(token, answer)).is_ok() && answered.await.unwrap_or(false)
     }
 
     /// A node of which it was told that it is ready will be handed out again: that need not be told twice.

@@ -95,6 +95,26 @@ impl Dispatcher {
         true
     }
 
+    /// A node that waited is to run after all; whether there is room for it, which it has then.
+    pub(crate) fn unparked(&mut self, token: Token) -> bool {
+        let Some(held) = self.held.get(&token) else {
+            return false;
+        };
+        if held.takes_room {
+            return true; // it was never given away
+        }
+        let node = held.node;
+        if self.running >= self.slots || !self.has_room(node) {
+            return false;
+        }
+        if let Some(held) = self.held.get_mut(&token) {
+            held.takes_room = true;
+        }
+        self.running += 1;
+        self.charge(node, u32::saturating_sub);
+        true
+    }
+
     /// A node is this host's no more.
     pub(crate) fn released(&mut self, token: Token) {
         if let Some(held) = self.held.remove(&token)
@@ -134,18 +154,80 @@ impl Dispatcher {
         self.interrupt == Interrupt::Abort || matches!(stop, Some(Stop::FailFast | Stop::Cancelled))
     }
 
+    fn has_room(&self, node: NodeId) -> bool {
+        needs(&self.shape, node).all(|(resource, amount)| {
+            // What hosts share is the ledger's to count, and was not given back.
+            let is_shared = self.shape.resources.get(resource).is_none_or(|resource| resource.is_shared);
+            is_shared || self.free.get(resource).is_some_and(|free| amount <= *free)
+        })
+    }
+
     fn charge(&mut self, node: NodeId, change: fn(u32, u32) -> u32) {
-        let Some(task) = self.shape.tasks.get(node.task.index()) else {
-            return;
-        };
-        if task.is_for_each && node.item.is_none() {
-            return;
-        }
-        let class = self.shape.classes.get(usize::from(task.class));
-        for (resource, amount) in class.into_iter().flatten() {
-            if let Some(free) = self.free.get_mut(*resource) {
-                *free = change(*free, *amount);
+        let Self { shape, free, .. } = self;
+        for (resource, amount) in needs(shape, node) {
+            if let Some(free) = free.get_mut(resource) {
+                *free = change(*free, amount);
             }
         }
+    }
+}
+
+/// What a node takes of each resource while it runs.
+fn needs(shape: &Shape, node: NodeId) -> impl Iterator<Item = (usize, u32)> {
+    let task = shape.tasks.get(node.task.index()).filter(|task| !task.is_for_each || node.item.is_some());
+    let class = task.and_then(|task| shape.classes.get(usize::from(task.class)));
+    class.into_iter().flatten().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+    use crate::model::Name;
+    use crate::model::TaskIdx;
+    use crate::state::ResourceShape;
+    use crate::state::TaskShape;
+
+    /// Two tasks that take one of one permit each.
+    fn shape() -> Arc<Shape> {
+        let task = |name: &str| TaskShape {
+            name: Name::new(name).unwrap(),
+            fingerprint: Digest::of(b""),
+            waits_for: 0,
+            dependents: Vec::new(),
+            rank: 0,
+            class: 0,
+            is_for_each: false,
+            is_wanted: true,
+        };
+        let permit = ResourceShape { name: Name::new("permit").unwrap(), amount: 1, is_shared: false };
+        Arc::new(Shape {
+            tasks: vec![task("a"), task("b")],
+            classes: vec![vec![(0, 1)]],
+            resources: vec![permit],
+        })
+    }
+
+    fn claim(task: u32) -> Claim {
+        let node = NodeId { task: TaskIdx::new(task), item: None };
+        let token = Token(task.into());
+        Claim { node, token, attempt: 1, takeovers: 0, from: None, stage: Stage::Ready }
+    }
+
+    #[test]
+    fn who_waits_gives_its_room_and_has_it_again_only_while_nobody_else_has() {
+        let mut dispatcher = Dispatcher::new(shape(), 2);
+        dispatcher.claimed(&claim(0));
+        assert_eq!(dispatcher.want().free, [0]);
+        assert!(dispatcher.parked(Token(0)));
+        assert_eq!((dispatcher.want().slots, dispatcher.want().free), (2, vec![1]));
+        assert!(dispatcher.unparked(Token(0)));
+        assert_eq!((dispatcher.want().slots, dispatcher.want().free), (1, vec![0]));
+        assert!(dispatcher.parked(Token(0)));
+        dispatcher.claimed(&claim(1));
+        assert!(!dispatcher.unparked(Token(0)), "the permit is taken");
+        dispatcher.released(Token(1));
+        assert!(dispatcher.unparked(Token(0)));
+        assert!(!dispatcher.unparked(Token(7)), "nobody holds that");
     }
 }

@@ -100,7 +100,7 @@ pub(crate) async fn board<'a>(
             Found::Stored(stored) if stored.type_fingerprint == flight.shared.type_fingerprint => {
                 return Ok(Boarding::Stored(flight.shared.key, stored));
             }
-            Found::Stored(_) | Found::Mine if is_parked => {
+            Found::Stored(_) | Found::Mine if is_parked && !ctx.unpark(claim.token).await => {
                 flight.give_up().await?;
                 ctx.keep_announced(claim.node);
                 return Ok(Boarding::Again);

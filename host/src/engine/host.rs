@@ -3,6 +3,7 @@
 
 use crate::engine::Interrupt;
 use crate::engine::context::Context;
+use crate::engine::context::Parking;
 use crate::engine::dispatch::Dispatcher;
 use crate::engine::dispatch::Next;
 use crate::engine::job::Settled;
@@ -206,10 +207,19 @@ impl Host {
         }
     }
 
-    /// A job waits for what another makes: others may have its room.
-    pub(crate) fn parked(&mut self, token: Token) {
-        if self.dispatcher.parked(token) {
-            self.hears_news();
+    /// A job waits for what another makes, and others may have its room; or it is to run after all.
+    pub(crate) fn parked(&mut self, parking: Parking) {
+        match parking {
+            Parking::Gives(token) => {
+                if self.dispatcher.parked(token) {
+                    self.hears_news();
+                }
+            }
+            Parking::Asks(token, answer) => {
+                // A commit under way may have asked for a node that is to have the same room.
+                let has_room = !self.is_committing && self.dispatcher.unparked(token);
+                let _is_heard = answer.send(has_room).is_ok();
+            }
         }
     }
 

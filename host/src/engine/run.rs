@@ -3,6 +3,7 @@
 
 use crate::cache::Cache;
 use crate::engine::context::Context;
+use crate::engine::context::Parking;
 use crate::engine::context::Shared;
 use crate::engine::digests::Digests;
 use crate::engine::dispatch::Next;
@@ -23,7 +24,6 @@ use crate::state::Claim;
 use crate::state::Error;
 use crate::state::Ledger;
 use crate::state::Shape;
-use crate::state::Token;
 use crate::state::Version;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,8 +127,8 @@ struct Shift {
     floor: Arc<Floor>,
     ctx: Arc<Context>,
     jobs: JoinSet<Result<(), Error>>,
-    /// Claims whose jobs wait for what others make.
-    parked: UnboundedReceiver<Token>,
+    /// What jobs that wait for others tell.
+    parked: UnboundedReceiver<Parking>,
 }
 
 impl Shift {
@@ -151,7 +151,7 @@ impl Shift {
                 // What is lost is stopped before anything else is done.
                 biased;
                 Some(loss) = losses.recv() => floor.host().lost(loss),
-                Some(token) = self.parked.recv() => floor.host().parked(token),
+                Some(parking) = self.parked.recv() => floor.host().parked(parking),
                 answer = answered(&mut commit) => {
                     commit = None;
                     floor.host().answered(answer)?;
@@ -229,7 +229,7 @@ async fn changed(ledger: &dyn Ledger, seen: Version, is_busy: bool) -> Result<()
     ledger.changed(seen).await
 }
 
-fn context(engine: Engine, settings: Settings, parked: UnboundedSender<Token>) -> Context {
+fn context(engine: Engine, settings: Settings, parked: UnboundedSender<Parking>) -> Context {
     Context {
         run: settings.run,
         bound: settings.bound,
