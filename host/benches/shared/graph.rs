@@ -45,8 +45,13 @@ impl Graph {
         let bound = plan::bind(&plan, Given { inputs: Vec::new(), grants, run: &run }, &source);
         let bound = Arc::new(bound.expect("the plan has no inputs"));
         let is_wanted = vec![true; plan.tasks().len()];
-        let shape = Arc::new(engine::shape(&bound, &is_wanted, Size::bytes(16 << 30)));
-        Self { bound, shape, run }
+        let shape = engine::shape(&bound, &is_wanted, Size::bytes(16 << 30));
+        Self::of(bound, shape, run)
+    }
+
+    /// A plan that was made elsewhere.
+    pub(crate) fn of(bound: Arc<Bound>, shape: Shape, run: RunId) -> Self {
+        Self { bound, shape: Arc::new(shape), run }
     }
 
     /// `count` tasks that wait for nothing.

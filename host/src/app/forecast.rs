@@ -62,7 +62,7 @@ async fn stored(session: &Session, backend: &dyn Backend) -> Result<Stored, stat
         return Ok((HashMap::new(), vec!["its stored plan is damaged or of another version".to_owned()]));
     };
     let differences: Vec<String> =
-        session.bound.record().differences(&record).iter().map(ToString::to_string).collect();
+        session.bound.differences(&record).iter().map(ToString::to_string).collect();
     if !differences.is_empty() {
         return Ok((HashMap::new(), differences));
     }

@@ -137,7 +137,7 @@ async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> 
     let open = OpenRequest {
         run: session.run.clone(),
         digest: *session.bound.digest(),
-        record: session.bound.record().encode().into(),
+        record: session.bound.record().clone(),
         shape: Arc::clone(&session.shape),
         mode: request.mode,
         policy: request.policy,
@@ -159,7 +159,7 @@ fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
         None => refusal
             .note("its stored plan is damaged or of another version, so the difference cannot be named"),
         Some(stored) => {
-            let differences = session.bound.record().differences(&stored);
+            let differences = session.bound.differences(&stored);
             let more = differences.len().saturating_sub(MAX_DIFFERENCES);
             let shown = differences.iter().take(MAX_DIFFERENCES);
             let refusal = shown.fold(refusal, |refusal, difference| refusal.note(difference.to_string()));

@@ -32,8 +32,14 @@ pub(crate) type Commit = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// What was to be committed, and what the ledger said.
 pub(crate) struct Answer {
-    batch: Vec<Settled>,
+    batch: Vec<Told>,
     reply: Result<Reply, Error>,
+}
+
+/// A claim that is being settled, and what is to be told once it is.
+struct Told {
+    claim: Claim,
+    facts: Vec<Fact>,
 }
 
 /// This host's part of a run.
@@ -113,10 +119,7 @@ impl Host {
         for settled in &batch {
             self.dispatcher.released(settled.claim.token);
         }
-        let settlements = batch
-            .iter()
-            .map(|settled| Settlement { token: settled.claim.token, outcome: settled.outcome.clone() })
-            .collect();
+        let (settlements, batch) = batch.into_iter().map(apart).unzip();
         let (ledger, want) = (Arc::clone(&self.ctx.ledger), self.dispatcher.want());
         Some(Box::pin(async move {
             let reply = ledger.commit(settlements, want).await;
@@ -249,7 +252,7 @@ impl Host {
         }
     }
 
-    fn tell(&mut self, settled: Settled, verdict: Verdict) {
+    fn tell(&mut self, settled: Told, verdict: Verdict) {
         if self.given_up.remove(&settled.claim.token) {
             return; // that it was lost was told when its guest was stopped
         }
@@ -262,6 +265,12 @@ impl Host {
             Verdict::Fenced => self.ctx.tell(&settled.claim, Fact::TaskLeaseLost),
         }
     }
+}
+
+/// What the ledger is to know, and what this host keeps until it knows.
+fn apart(settled: Settled) -> (Settlement, Told) {
+    let Settled { claim, outcome, facts } = settled;
+    (Settlement { token: claim.token, outcome }, Told { claim, facts })
 }
 
 /// What becomes of a node whose guest was stopped.

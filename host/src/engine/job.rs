@@ -21,6 +21,7 @@ use crate::invoke;
 use crate::model::FailureClass;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
+use crate::model::to_usize;
 use crate::plan::OnError;
 use crate::plan::Task;
 use crate::state::Claim;
@@ -30,11 +31,10 @@ use crate::state::FailureRecord;
 use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::Stage;
+use crate::value::ListBuilder;
 use crate::value::Type;
 use crate::value::case_name;
 use crate::value::compose_case;
-use crate::value::compose_list;
-use crate::value::compose_tuple;
 use crate::value::to_json_text;
 use bytes::Bytes;
 use std::collections::HashSet;
@@ -50,6 +50,9 @@ pub(crate) struct Settled {
 
 /// How many hosts may lose a task in a row before it is held to be what kills them.
 const MAX_TAKEOVERS: u32 = 3;
+
+/// Elements whose results are looked up together when their list is made: all of them would be held twice.
+const JOINED_AT_ONCE: u32 = 10_000;
 
 /// Brings a claim to its settlement. Fails only where the state backend does.
 pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Error> {
@@ -255,49 +258,43 @@ impl Job<'_> {
     async fn join(&self, items: u32) -> Result<Verdict, Error> {
         let task = self.claim.node.task;
         let duration = self.ctx.forget_expansion(task);
-        let nodes: Vec<NodeId> = (0..items).map(|item| NodeId { task, item: Some(item) }).collect();
-        let entries = self.ctx.ledger.fetch(&nodes).await?;
-        let failed = nodes.iter().zip(&entries).find_map(|(node, entry)| match entry {
-            Entry::Failed(record) => Some((node.item, record)),
-            Entry::Open | Entry::Done(_) | Entry::Skipped(_) => None,
-        });
-        if let Some((item, record)) = failed {
-            return Ok(self.element_failed(item, record));
-        }
-        let mut parts = Vec::with_capacity(entries.len());
-        let mut skipped: Option<SkipReason> = None;
-        for (node, entry) in nodes.iter().zip(entries) {
-            match entry {
-                Entry::Done(value) => parts.push(value),
-                // A failure outweighs a skip, as it does within one element.
-                Entry::Skipped(SkipReason::UpstreamFailed) => skipped = Some(SkipReason::UpstreamFailed),
-                Entry::Skipped(reason) => skipped = skipped.or(Some(reason)),
-                Entry::Open | Entry::Failed(_) => {
-                    let item = node.item.unwrap_or_default();
-                    let message = format!("the state has lost the result of element {item}");
-                    return Ok(self.failed(FailureClass::Lost, &message, None));
+        let element = match &self.task.output {
+            Some(Type::List(element)) => element,
+            _ => &Type::Bool, // nils, which nobody reads, and which are put together as they are
+        };
+        let mut list = ListBuilder::new(element, to_usize(items));
+        let (mut skipped, mut missing): (Option<SkipReason>, Option<u32>) = (None, None);
+        let mut first = 0;
+        while first < items {
+            let end = items.min(first.saturating_add(JOINED_AT_ONCE));
+            let nodes: Vec<NodeId> = (first..end).map(|item| NodeId { task, item: Some(item) }).collect();
+            for (item, entry) in (first..end).zip(self.ctx.ledger.fetch(&nodes).await?) {
+                match entry {
+                    Entry::Done(value) => {
+                        if let Err(fault) = list.push(&value) {
+                            return Ok(self.failed(FailureClass::Input, &fault.to_string(), None));
+                        }
+                    }
+                    // A failure outweighs a skip, as it does within one element.
+                    Entry::Skipped(SkipReason::UpstreamFailed) => skipped = Some(SkipReason::UpstreamFailed),
+                    Entry::Skipped(reason) => skipped = skipped.or(Some(reason)),
+                    Entry::Failed(record) => return Ok(self.element_failed(item, &record)),
+                    Entry::Open => missing = missing.or(Some(item)),
                 }
             }
+            first = end;
         }
-        match skipped {
-            Some(reason) => Ok(skip(reason)),
-            None => Ok(self.joined(&parts, duration)),
-        }
+        Ok(match (missing, skipped) {
+            (Some(item), _) => {
+                let message = format!("the state has lost the result of element {item}");
+                self.failed(FailureClass::Lost, &message, None)
+            }
+            (None, Some(reason)) => skip(reason),
+            (None, None) => finished(list.finish(), invoke::Usage { duration, ..invoke::Usage::default() }),
+        })
     }
 
-    fn joined(&self, parts: &[Bytes], duration: Duration) -> Verdict {
-        let list = match &self.task.output {
-            Some(Type::List(element)) => compose_list(element, parts),
-            _ => Ok(compose_tuple(parts)), // nils, which nobody reads
-        };
-        match list {
-            Ok(list) => finished(list, invoke::Usage { duration, ..invoke::Usage::default() }),
-            Err(fault) => self.failed(FailureClass::Input, &fault.to_string(), None),
-        }
-    }
-
-    fn element_failed(&self, item: Option<u32>, record: &[u8]) -> Verdict {
-        let item = item.unwrap_or_default();
+    fn element_failed(&self, item: u32, record: &[u8]) -> Verdict {
         match FailureRecord::decode(record) {
             // The backtrace was told with the element: here its first line is enough.
             Some(record) => {

@@ -10,6 +10,7 @@ use crate::model::RunId;
 use crate::model::Source;
 use crate::model::TaskIdx;
 use crate::plan::Binding;
+use crate::plan::Difference;
 use crate::plan::Function;
 use crate::plan::Input;
 use crate::plan::InputKind;
@@ -50,7 +51,7 @@ pub struct Bound {
     grants: Vec<Digest>,
     digest: Digest,
     fingerprints: Vec<Digest>,
-    record: PlanRecord,
+    record: Bytes,
 }
 
 impl Bound {
@@ -84,10 +85,17 @@ impl Bound {
         &self.fingerprints
     }
 
-    /// The plan in digests of its parts, to name a difference later.
+    /// The plan in digests of its parts, to name a difference later: a [`PlanRecord`] in its stored form.
     #[must_use]
-    pub const fn record(&self) -> &PlanRecord {
+    pub const fn record(&self) -> &Bytes {
         &self.record
+    }
+
+    /// How this plan differs from a stored one, in the order of this one.
+    #[must_use]
+    pub fn differences(&self, stored: &PlanRecord) -> Vec<Difference> {
+        // What was encoded here is not damaged.
+        PlanRecord::decode(&self.record).map_or_else(Vec::new, |record| record.differences(stored))
     }
 }
 
@@ -116,7 +124,7 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
     let fingerprints = parts.fingerprints(&keys);
     let digest = run_digest(plan, &keys, &fingerprints);
     let names = plan.tasks().iter().map(|task| task.name.to_string());
-    let record = PlanRecord::new(names.zip(keys));
+    let record = PlanRecord::new(names.zip(keys)).encode().into();
     Ok(Bound { plan: Arc::clone(plan), inputs, grants: given.grants, digest, fingerprints, record })
 }
 

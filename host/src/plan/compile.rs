@@ -91,7 +91,7 @@ impl<'a> Compiler<'a> {
             name: name.clone(),
             function,
             args: args?,
-            when: when.ok()?,
+            when: when.ok()?.map(Box::new),
             for_each: for_each?,
             max_parallel: written.max_parallel,
             waits_for: node.waits_for.clone(),

@@ -56,7 +56,7 @@ pub struct Task {
     /// What each parameter gets, in the order of the parameters.
     pub args: Vec<Binding>,
     /// Its condition.
-    pub when: Option<Condition>,
+    pub when: Option<Box<Condition>>,
     /// The lists that it runs over; empty for a task that runs once.
     pub for_each: Vec<ForEach>,
     /// Elements at the same time.

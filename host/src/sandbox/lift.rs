@@ -11,7 +11,11 @@ use crate::sandbox::shape::Shape;
 use crate::sandbox::spread::gathered;
 use crate::sandbox::text::Encoding;
 use crate::value::wire;
+use bytes::Bytes;
 use wasmtime::ValRaw;
+
+/// Results below this many bytes are copied to a buffer of their own size.
+const SMALL: usize = 256;
 
 /// The encoded result is larger than `limits.output`.
 #[derive(Debug, thiserror::Error)]
@@ -82,9 +86,9 @@ impl<'a> Encoder<'a> {
         self.end(if case == 0 { Outcome::Value } else { Outcome::Error })
     }
 
-    fn end(self, outcome: fn(bytes::Bytes) -> Outcome) -> Result<Outcome> {
+    fn end(self, outcome: fn(Bytes) -> Outcome) -> Result<Outcome> {
         self.bounded()?;
-        Ok(outcome(self.out.into()))
+        Ok(outcome(exact(self.out)))
     }
 
     /// Writes one value that stands in exactly `bytes`.
@@ -250,6 +254,11 @@ fn part(bytes: &[u8], at: usize, len: usize) -> Result<&[u8]> {
 }
 
 /// The value at the beginning of `bytes`.
+/// A result without what its buffer has beyond it, where that may be most of it: a run may hold a million of them.
+fn exact(out: Vec<u8>) -> Bytes {
+    if out.len() < SMALL { Bytes::copy_from_slice(&out) } else { out.into() }
+}
+
 fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
     Ok(*bytes.first_chunk().ok_or(CUT_OFF)?)
 }

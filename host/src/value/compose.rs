@@ -8,22 +8,57 @@ use crate::value::wire::Reader;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// A list of parts; bytes where the element is `u8`.
-pub fn compose_list(element: &Type, parts: &[Bytes]) -> Result<Bytes, ValueFault> {
-    if *element != Type::U8 {
-        return Ok(compose_tuple(parts));
+/// A list that is put together part by part; bytes where the element is `u8`.
+pub struct ListBuilder {
+    out: Vec<u8>,
+    // Where parts are single bytes, how many there are.
+    bytes: Option<usize>,
+}
+
+impl ListBuilder {
+    /// A list of `len` parts, all of which are still to come.
+    #[must_use]
+    pub fn new(element: &Type, len: usize) -> Self {
+        let mut out = Vec::new();
+        if *element == Type::U8 {
+            return Self { out, bytes: Some(0) };
+        }
+        wire::put_array_len(&mut out, len);
+        Self { out, bytes: None }
     }
-    let mut bytes = Vec::with_capacity(parts.len());
-    for (index, part) in parts.iter().enumerate() {
+
+    /// Appends a part.
+    pub fn push(&mut self, part: &[u8]) -> Result<(), ValueFault> {
+        let Some(index) = self.bytes else {
+            self.out.extend_from_slice(part);
+            return Ok(());
+        };
         let number =
             Reader::new(part).int().map_err(|malformed| ValueFault::from(malformed).at_index(index))?;
         let byte = u8::try_from(number)
             .map_err(|_| ValueFault::new(format!("expected u8, found {number}")).at_index(index))?;
-        bytes.push(byte);
+        self.out.push(byte);
+        self.bytes = Some(index + 1);
+        Ok(())
     }
-    let mut out = Vec::with_capacity(bytes.len() + 5);
-    wire::put_bin(&mut out, &bytes);
-    Ok(out.into())
+
+    /// The list.
+    #[must_use]
+    pub fn finish(self) -> Bytes {
+        if self.bytes.is_none() {
+            return self.out.into();
+        }
+        let mut out = Vec::with_capacity(self.out.len() + 5);
+        wire::put_bin(&mut out, &self.out);
+        out.into()
+    }
+}
+
+/// A list of parts; bytes where the element is `u8`.
+pub fn compose_list(element: &Type, parts: &[Bytes]) -> Result<Bytes, ValueFault> {
+    let mut list = ListBuilder::new(element, parts.len());
+    parts.iter().try_for_each(|part| list.push(part))?;
+    Ok(list.finish())
 }
 
 /// A tuple of parts.

@@ -20,7 +20,7 @@ mod laws;
 
 pub use assign::{Conversion, assign};
 pub use check::{canonical, check};
-pub use compose::{compose_case, compose_list, compose_record, compose_some, compose_tuple};
+pub use compose::{ListBuilder, compose_case, compose_list, compose_record, compose_some, compose_tuple};
 pub use encode::encode;
 pub use fault::ValueFault;
 pub use json::{Typed, to_json_text};

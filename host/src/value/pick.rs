@@ -154,6 +154,9 @@ fn small(byte: u8) -> Bytes {
     out.into()
 }
 
+/// How many elements are skipped at most to find one: a place for each would take more than many of them do.
+const STRIDE: usize = 8;
+
 /// The elements of a list, found once and handed out without copies.
 #[derive(Debug, Clone)]
 pub struct Items {
@@ -163,8 +166,8 @@ pub struct Items {
 
 #[derive(Debug, Clone)]
 enum Places {
-    /// Where each element ends; the first begins at `start`.
-    Ends { start: usize, ends: Vec<usize> },
+    /// Where every [`STRIDE`]th element begins.
+    Marks { len: usize, marks: Vec<usize> },
     /// Every byte from here on is an element.
     Bytes(usize),
 }
@@ -174,7 +177,7 @@ impl Items {
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.places {
-            Places::Ends { ends, .. } => ends.len(),
+            Places::Marks { len, .. } => *len,
             Places::Bytes(start) => self.whole.len().saturating_sub(*start),
         }
     }
@@ -189,14 +192,15 @@ impl Items {
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Bytes> {
         match &self.places {
-            Places::Ends { start, ends } => {
-                let end = *ends.get(index)?;
-                let start = match index.checked_sub(1) {
-                    Some(before) => *ends.get(before)?,
-                    None => *start,
-                };
-                Some(self.whole.slice(start..end))
+            Places::Marks { len, marks } if index < *len => {
+                let mark = *marks.get(index / STRIDE)?;
+                let mut reader = Reader::new(self.whole.get(mark..)?);
+                (0..index % STRIDE).try_for_each(|_| reader.skip()).ok()?;
+                let start = mark.checked_add(reader.position())?;
+                reader.skip().ok()?;
+                Some(self.whole.slice(start..mark.checked_add(reader.position())?))
             }
+            Places::Marks { .. } => None,
             Places::Bytes(start) => self.whole.get(start.checked_add(index)?).map(|byte| small(*byte)),
         }
     }
@@ -212,13 +216,14 @@ pub fn split(ty: &Type, whole: &Bytes) -> Result<Items, ValueFault> {
         }
         Type::List(_) => {
             let len = reader.array_len()?;
-            let start = reader.position();
-            let mut ends = Vec::with_capacity(len);
-            for _ in 0..len {
+            let mut marks = Vec::with_capacity(len.div_ceil(STRIDE));
+            for index in 0..len {
+                if index % STRIDE == 0 {
+                    marks.push(reader.position());
+                }
                 reader.skip()?;
-                ends.push(reader.position());
             }
-            Places::Ends { start, ends }
+            Places::Marks { len, marks }
         }
         other => return Err(ValueFault::new(format!("`{other}` is not a list"))),
     };

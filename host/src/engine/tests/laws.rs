@@ -47,7 +47,10 @@ fn plan(seed: u64) -> Arc<Bound> {
                 task.max_parallel = NonZeroU32::new(u32::try_from(pick(&mut random, 3)).unwrap());
                 task.output = Some(strings());
             }
-            1 => task.when = Some(Condition { subject: when, equals: string("l"), is_negated: true }),
+            1 => {
+                let condition = Condition { subject: when, equals: string("l"), is_negated: true };
+                task.when = Some(Box::new(condition));
+            }
             2 => task.args = vec![selected],
             _ => {}
         }

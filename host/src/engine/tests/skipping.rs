@@ -14,7 +14,7 @@ use crate::plan::Condition;
 async fn a_false_condition_skips_the_task_and_those_that_need_it() {
     let mut draft = Draft::new();
     draft.task("off", vec![]).when = Some(never());
-    draft.task("on", vec![]).when = Some(Condition { is_negated: true, ..never() });
+    draft.task("on", vec![]).when = Some(Box::new(Condition { is_negated: true, ..*never() }));
     draft.task("needs", vec![from(0)]);
     draft.task("default", vec![from_or(0, "d")]);
     draft.task("deeper", vec![from(2)]);
@@ -32,7 +32,8 @@ async fn a_false_condition_skips_the_task_and_those_that_need_it() {
 async fn a_condition_may_read_a_task() {
     let mut draft = Draft::new();
     draft.task("a", vec![]);
-    let when = |text: &str| Some(Condition { subject: from(0), equals: string(text), is_negated: false });
+    let when =
+        |text: &str| Some(Box::new(Condition { subject: from(0), equals: string(text), is_negated: false }));
     draft.task("yes", vec![]).when = when("a()");
     draft.task("no", vec![]).when = when("b()");
     let report = Bench::new().run(&draft.bound(), echo).await;

@@ -21,11 +21,12 @@ use crate::state::Stage;
 use crate::state::TaskShape;
 use crate::state::Verdict;
 use crate::state::Want;
+use crate::state::memory::elements::Elements;
 use crate::state::memory::machine::Caller;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::Task;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,7 @@ fn graph(random: &mut Random, tasks: u32) -> Shape {
 }
 
 fn machine(shape: &Arc<Shape>, policy: FailurePolicy) -> Machine {
-    let tasks = shape.tasks.iter().map(|_| Task::new(Entry::Open, BTreeMap::new())).collect();
+    let tasks = shape.tasks.iter().map(|_| Task::new(Entry::Open, Elements::default())).collect();
     Machine::new(Arc::clone(shape), policy, tasks, 0)
 }
 

@@ -10,10 +10,11 @@ use crate::state::ErrorKind;
 use crate::state::Mode;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
+use crate::state::memory::elements::Elements;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::Task;
 use bytes::Bytes;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One life of a run with what it was opened with.
@@ -40,7 +41,7 @@ pub(crate) enum Plan {
 impl Life {
     /// The first life of a run.
     pub(crate) fn first(request: &OpenRequest) -> Self {
-        Self::begin(request, 1, 0, |_, _| (Entry::Open, BTreeMap::new()))
+        Self::begin(request, 1, 0, |_, _| (Entry::Open, Elements::default()))
     }
 
     /// What a request comes to while hosts hold `doors` open.
@@ -74,7 +75,7 @@ impl Life {
         let first_token = self.machine.leases.next();
         match plan {
             Plan::Restart => {
-                Self::begin(request, self.epoch + 1, first_token, |_, _| (Entry::Open, BTreeMap::new()))
+                Self::begin(request, self.epoch + 1, first_token, |_, _| (Entry::Open, Elements::default()))
             }
             Plan::Join | Plan::Resume => {
                 let epoch = if self.digest == request.digest { self.epoch } else { self.epoch + 1 };
@@ -113,7 +114,7 @@ impl Life {
         request: &OpenRequest,
         epoch: u64,
         first_token: u64,
-        kept: impl Fn(&Name, &Digest) -> (Entry, BTreeMap<u32, Entry>),
+        kept: impl Fn(&Name, &Digest) -> (Entry, Elements),
     ) -> Self {
         let shape = &request.shape;
         let tasks = shape.tasks.iter().map(|task| kept(&task.name, &task.fingerprint));
@@ -129,18 +130,18 @@ impl Life {
     }
 
     /// The results of a task and its elements, if they are of the same call.
-    fn kept(&self, name: &Name, fingerprint: &Digest) -> (Entry, BTreeMap<u32, Entry>) {
+    fn kept(&self, name: &Name, fingerprint: &Digest) -> (Entry, Elements) {
         let at = self.names.get(name).map(|at| at.index());
         let shape = at.and_then(|at| self.machine.shape.tasks.get(at));
         let task = at.and_then(|at| self.machine.tasks.get(at));
         let (Some(shape), Some(task)) = (shape, task) else {
-            return (Entry::Open, BTreeMap::new());
+            return (Entry::Open, Elements::default());
         };
         if shape.fingerprint != *fingerprint {
-            return (Entry::Open, BTreeMap::new());
+            return (Entry::Open, Elements::default());
         }
         let elements = task.elements.iter().filter(|(_, entry)| matches!(entry, Entry::Done(_)));
-        let elements = elements.map(|(item, entry)| (*item, entry.clone())).collect();
+        let elements = elements.map(|(item, entry)| (item, entry.clone())).collect();
         match &task.entry {
             Entry::Done(bytes) => (Entry::Done(bytes.clone()), elements),
             Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => (Entry::Open, elements),

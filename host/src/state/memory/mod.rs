@@ -13,6 +13,7 @@ mod machine;
 mod queue;
 mod settle;
 mod task;
+mod elements;
 #[cfg(test)]
 mod laws;
 

@@ -182,8 +182,10 @@ impl Machine {
         let Some(task) = self.task_mut(at) else {
             return;
         };
-        let ended = u32::try_from(task.elements.range(..items).count()).unwrap_or(u32::MAX);
-        task.split = Some(Split {
+        task.elements.expect(items);
+        let stored = task.elements.iter().take_while(|(item, _)| *item < items);
+        let ended = u32::try_from(stored.count()).unwrap_or(u32::MAX);
+        task.split = Some(Box::new(Split {
             items,
             max_parallel: max_parallel.map_or(u32::MAX, NonZeroU32::get),
             cursor: 0,
@@ -193,7 +195,7 @@ impl Machine {
             running: 0,
             place: None,
             told: 0,
-        });
+        }));
         task.skip_stored();
         if ended == items {
             self.line_up(whole(at));
@@ -247,7 +249,7 @@ impl Machine {
         task.entry = entry;
         task.node.phase = Phase::Ended;
         if let Some(split) = task.split.take() {
-            self.clear(split);
+            self.clear(*split);
         }
         self.open = self.open.saturating_sub(1);
         for dependent in &shape.dependents {

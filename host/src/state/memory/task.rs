@@ -5,8 +5,9 @@ use crate::model::TaskIdx;
 use crate::state::Entry;
 use crate::state::NodeId;
 use crate::state::Token;
+use crate::state::memory::elements::Elements;
 use crate::state::memory::queue::Place;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// A node that is not at rest.
 #[derive(Debug, Clone)]
@@ -59,14 +60,14 @@ pub(crate) struct Task {
     /// What is stored of it.
     pub(crate) entry: Entry,
     /// What is stored of its elements, from this life of the run and from earlier ones.
-    pub(crate) elements: BTreeMap<u32, Entry>,
+    pub(crate) elements: Elements,
     /// Its elements while they are under way.
-    pub(crate) split: Option<Split>,
+    pub(crate) split: Option<Box<Split>>,
 }
 
 impl Task {
     /// A task with what an earlier life of the run has left.
-    pub(crate) const fn new(entry: Entry, elements: BTreeMap<u32, Entry>) -> Self {
+    pub(crate) const fn new(entry: Entry, elements: Elements) -> Self {
         let phase = if matches!(entry, Entry::Open) { Phase::Waiting } else { Phase::Ended };
         Self { node: Node::new(phase), left: 0, entry, elements, split: None }
     }
@@ -83,14 +84,14 @@ impl Task {
     pub(crate) fn entry(&self, item: Option<u32>) -> &Entry {
         match item {
             None => &self.entry,
-            Some(item) => self.elements.get(&item).unwrap_or(&Entry::Open),
+            Some(item) => self.elements.get(item),
         }
     }
 
     /// Moves the cursor past elements that are stored.
     pub(crate) fn skip_stored(&mut self) {
         if let Some(split) = &mut self.split {
-            while split.cursor < split.items && self.elements.contains_key(&split.cursor) {
+            while split.cursor < split.items && !matches!(self.elements.get(split.cursor), Entry::Open) {
                 split.cursor += 1;
             }
         }

@@ -1,0 +1,138 @@
+//! How much memory tasks take while they wait: by stage from the manifest's text on, and per element of a `for-each`.
+//! `cargo bench -p cascade-host --bench memory` prints bytes; it counts what is allocated, not what the system gives.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark may stop at what it does not expect, and prints its figures"
+)]
+
+mod shared;
+
+use bytes::Bytes;
+use cascade_host::engine;
+use cascade_host::graph;
+use cascade_host::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
+use cascade_host::manifest;
+use cascade_host::model::{Digest, RunId, Size, Source};
+use cascade_host::plan::{self, Given, Interface};
+use cascade_host::state::MemoryBackend;
+use cascade_host::value::{Export, Signature, Type, wire};
+use peak_alloc::PeakAlloc;
+use shared::{Graph, Host, run_chosen};
+use std::path::Path;
+use std::sync::Arc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Tasks of the static graph.
+const TASKS: u32 = 100_000;
+
+/// Elements of the `for-each`.
+const ELEMENTS: u32 = 1_000_000;
+
+/// Guests at the same time.
+const SLOTS: u32 = 4;
+
+/// Counts, and gives a list of numbers.
+struct Numbers;
+
+#[async_trait::async_trait]
+impl Invoker for Numbers {
+    async fn invoke(&self, call: Call) -> Result<Returned, Failure> {
+        let mut value = Vec::new();
+        if call.args.is_empty() {
+            wire::put_array_len(&mut value, ELEMENTS.try_into().expect("there is room for them"));
+            (0..ELEMENTS).for_each(|number| wire::put_uint(&mut value, number.into()));
+        } else {
+            wire::put_uint(&mut value, 1);
+        }
+        Ok(Returned { outcome: Outcome::Value(Bytes::copy_from_slice(&value)), usage: Usage::default() })
+    }
+}
+
+/// `next: func(n: u32) -> u32` and `list: func() -> list<u32>`.
+fn interface() -> Interface {
+    let export = |name: &str, params, result| {
+        let signature = Ok(Signature { params, result: Some(result) });
+        Export { interface: None, function: name.into(), signature }
+    };
+    let next = export("next", vec![("n".into(), Type::U32)], Type::U32);
+    let list = export("list", Vec::new(), Type::List(Arc::new(Type::U32)));
+    Interface { digest: Digest::of(b"numbers"), exports: vec![next, list] }
+}
+
+/// A binary tree: each task reads one before it.
+fn tree() -> String {
+    let mut text = String::from(
+        "cascade = 1\nname = \"tree\"\n[components.guest]\npath = \"guest.wasm\"\n[outputs]\nlast = { task = \"t9\" }\n",
+    );
+    for task in 0..TASKS {
+        let n = if task == 0 { "1".to_owned() } else { format!("{{ task = \"t{}\" }}", task / 2) };
+        text.push_str(&format!("[tasks.t{task}]\ncall = \"guest.next\"\nargs = {{ n = {n} }}\n"));
+    }
+    text
+}
+
+/// What is allocated now, per task.
+fn each(before: usize) -> usize {
+    MEMORY.current_usage().saturating_sub(before) / usize::try_from(TASKS).expect("a small number")
+}
+
+fn peak_each(before: usize) -> usize {
+    MEMORY.peak_usage().saturating_sub(before) / usize::try_from(TASKS).expect("a small number")
+}
+
+fn static_tasks() {
+    let text = tree();
+    let per_text = text.len() / usize::try_from(TASKS).expect("a small number");
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let source = Source { name: "tree.toml".into(), text: text.as_str().into() };
+    let manifest = manifest::parse(source.clone(), Path::new("."));
+    println!("a task's text: {per_text} B; parsed: {} B (peak {} B)", each(before), peak_each(before));
+    let resolved = graph::resolve(manifest);
+    println!("resolved: {} B (peak {} B)", each(before), peak_each(before));
+    let plan = plan::compile(&resolved.graph, &[Some(interface())], resolved.faults);
+    let plan = Arc::new(plan.unwrap_or_else(|faults| panic!("the manifest is sound: {faults:?}")));
+    println!("planned: {} B (peak {} B)", each(before), peak_each(before));
+    let manifest = resolved.graph.into_manifest();
+    let run = RunId::new("bench").expect("a run id");
+    let given = Given { inputs: Vec::new(), grants: vec![Digest::of(b"none")], run: &run };
+    let bound = Arc::new(plan::bind(&plan, given, &source).expect("the plan has no inputs"));
+    let shape = engine::shape(&bound, &vec![true; plan.tasks().len()], Size::bytes(16 << 30));
+    println!("bound: {} B (peak {} B)", each(before), peak_each(before));
+    drop(manifest);
+    let graph = Graph::of(bound, shape, run);
+    let ready = each(before);
+    Host::runtime().block_on(async {
+        let backend = MemoryBackend::new();
+        let begun = graph.begin(&backend).await;
+        println!("a waiting task: {} B, of which {ready} B are the plan", each(before));
+        begun.run(Arc::new(Numbers), SLOTS).await;
+        println!("the run has ended: {} B (peak {} B)", each(before), peak_each(before));
+    });
+}
+
+fn elements() {
+    let tasks = "[tasks.list]\ncall = \"guest.list\"\n[tasks.each]\ncall = \"guest.next\"\n\
+                 for-each.n = { task = \"list\" }\nargs = { n = { item = \"n\" } }\n";
+    let graph = Graph::new(tasks, interface());
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    Host::runtime().block_on(async {
+        let backend = MemoryBackend::new();
+        graph.begin(&backend).await.run(Arc::new(Numbers), SLOTS).await;
+    });
+    let peak = MEMORY.peak_usage().saturating_sub(before);
+    println!(
+        "an element: {} B at the peak, its number and its result included",
+        peak / usize::try_from(ELEMENTS).expect("a small number")
+    );
+}
+
+fn main() {
+    run_chosen(&[("static", static_tasks), ("elements", elements)]);
+}

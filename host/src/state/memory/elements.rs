@@ -1,0 +1,48 @@
+//! What is stored of the elements of one task: a place each, so that a million of them take little more than their values.
+//! Which elements there are is for the machine.
+
+use crate::model::to_usize;
+use crate::state::Entry;
+
+/// Stored elements by their number.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Elements {
+    // Open where nothing is stored.
+    entries: Vec<Entry>,
+}
+
+impl Elements {
+    /// Makes room for that many, at once rather than by doubling.
+    pub(crate) fn expect(&mut self, items: u32) {
+        self.entries.reserve_exact(to_usize(items).saturating_sub(self.entries.len()));
+    }
+
+    /// Stores one.
+    pub(crate) fn insert(&mut self, item: u32, entry: Entry) {
+        let at = to_usize(item);
+        if at >= self.entries.len() {
+            self.entries.resize(at.saturating_add(1), Entry::Open);
+        }
+        if let Some(place) = self.entries.get_mut(at) {
+            *place = entry;
+        }
+    }
+
+    /// What is stored of one.
+    pub(crate) fn get(&self, item: u32) -> &Entry {
+        self.entries.get(to_usize(item)).unwrap_or(&Entry::Open)
+    }
+
+    /// Those of which something is stored, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        (0..).zip(&self.entries).filter(|(_, entry)| !matches!(entry, Entry::Open))
+    }
+}
+
+impl FromIterator<(u32, Entry)> for Elements {
+    fn from_iter<T: IntoIterator<Item = (u32, Entry)>>(stored: T) -> Self {
+        let mut elements = Self::default();
+        stored.into_iter().for_each(|(item, entry)| elements.insert(item, entry));
+        elements
+    }
+}
