@@ -5,7 +5,7 @@ use crate::shared::Host;
 use cascade_host::sandbox::engine_config;
 use wasmtime::component::ResourceTable;
 use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower, TypedFunc};
-use wasmtime::{Engine, Store};
+use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// The guest, ready to be instantiated: what it imports of WASI traps, and it calls none of it.
@@ -84,7 +84,12 @@ impl WasiView for WasiState {
 impl RawWasi {
     /// Compiles the component for an engine that has slots for that many guests.
     pub(crate) fn new(component: &[u8], calls: u32) -> Self {
-        let engine = Engine::new(&engine_config(calls)).expect("the settings are sound");
+        Self::with(component, &engine_config(calls))
+    }
+
+    /// The same under other settings.
+    pub(crate) fn with(component: &[u8], config: &Config) -> Self {
+        let engine = Engine::new(config).expect("the settings are sound");
         let component = Component::from_binary(&engine, component).expect("the guest is a component");
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("WASI can be linked");

@@ -11,6 +11,7 @@ mod golden;
 mod guests;
 mod hosts;
 mod languages;
+mod large;
 mod mistakes;
 mod policies;
 mod printing;

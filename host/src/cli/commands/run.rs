@@ -109,7 +109,10 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     // A guest may hang in a system call that nobody can end, such as opening a pipe: it must not keep this process.
     runtime.shutdown_timeout(GRACE);
     listeners.close();
-    finish(report?, &Finished { arguments, session: &session, state: &state })
+    let exit = finish(report?, &Finished { arguments, session: &session, state: &state });
+    // The process ends: unmapping code and freeing a plan piece by piece would only keep its caller waiting.
+    std::mem::forget(session);
+    exit
 }
 
 fn mode(arguments: &RunArguments) -> Mode {
