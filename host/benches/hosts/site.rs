@@ -49,9 +49,8 @@ impl Site {
 
     /// `count` tasks that wait for nothing.
     pub(crate) fn independent(count: u32) -> Self {
-        Self::new(
-            &(0..count).map(|task| format!("[tasks.t{task}]\ncall = \"guest.noop\"\n")).collect::<String>(),
-        )
+        let task = |task: u32| format!("[tasks.t{task}]\ncall = \"guest.noop\"\n");
+        Self::new(&(0..count).map(task).collect::<String>())
     }
 
     /// `count` tasks of which each takes what the one before it gives.
