@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "a benchmark may stop at what it does not expect, and prints its figures"
 )]
@@ -96,7 +95,7 @@ fn static_tasks() {
     let resolved = graph::resolve(manifest);
     println!("resolved: {} B (peak {} B)", each(before), peak_each(before));
     let plan = plan::compile(&resolved.graph, &[Some(interface())], resolved.faults);
-    let plan = Arc::new(plan.unwrap_or_else(|faults| panic!("the manifest is sound: {faults:?}")));
+    let plan = Arc::new(plan.expect("the manifest is sound"));
     println!("planned: {} B (peak {} B)", each(before), peak_each(before));
     let manifest = resolved.graph.into_manifest();
     let run = RunId::new("bench").expect("a run id");

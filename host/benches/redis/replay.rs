@@ -41,7 +41,7 @@ impl Tap {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let commands = said.iter().map(|bytes| commands(bytes));
         let of_run = commands.max_by_key(Vec::len).expect("the host has connected");
-        Recording::new(of_run)
+        Recording::new(&of_run)
     }
 }
 
@@ -64,7 +64,7 @@ fn carry(client: TcpStream, server: TcpStream, said: &Said) {
         pass(from, to, |bytes| {
             let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
             said[at].extend_from_slice(bytes);
-        })
+        });
     });
     thread::spawn(move || pass(server, client, |_| {}));
 }
@@ -143,7 +143,7 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    fn new(all: Vec<Command>) -> Self {
+    fn new(all: &[Command]) -> Self {
         let is_load = |said: &&Command| said.word(0) == b"SCRIPT";
         let first = all.iter().position(Command::is_commit).expect("the host has committed");
         let loads = all.iter().filter(is_load);

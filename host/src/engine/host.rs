@@ -110,7 +110,8 @@ impl Host {
 
     /// Begins to commit what has ended and to ask for more; nothing if there is neither, or a commit is under way.
     pub(crate) fn commit(&mut self) -> Option<Commit> {
-        if self.is_committing || !(self.has_heard || !self.batch.is_empty()) {
+        let has_news = self.has_heard || !self.batch.is_empty();
+        if self.is_committing || !has_news {
             return None;
         }
         self.has_heard = false;

@@ -139,7 +139,7 @@ impl Shift {
         let mut commit = None;
         let mut is_interruptible = true;
         loop {
-            let (next, version, is_busy) = self.look(*interrupt.borrow_and_update(), &mut commit);
+            let (next, version, pause) = self.look(*interrupt.borrow_and_update(), &mut commit);
             if commit.is_none() {
                 match next {
                     Next::Ended(status) => return Ok(Ended::Run(status)),
@@ -163,7 +163,7 @@ impl Shift {
                     }
                 }
                 () = floor.has_news() => {}
-                changed = changed(ledger.as_ref(), version, is_busy), if commit.is_none() => {
+                changed = changed(ledger.as_ref(), version, pause), if commit.is_none() => {
                     changed?;
                     let mut host = floor.host();
                     // What this host's own jobs have changed meanwhile is no news to it.
@@ -181,7 +181,7 @@ impl Shift {
     }
 
     /// Does what can be done at once: begins with what was handed out, stops what is to be stopped, commits.
-    fn look(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> (Next, Version, bool) {
+    fn look(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> (Next, Version, Duration) {
         let (floor, ctx, jobs) = (&self.floor, &self.ctx, &mut self.jobs);
         let mut host = floor.host();
         host.interrupted(interrupt);
@@ -191,7 +191,8 @@ impl Shift {
         if commit.is_none() {
             *commit = floor.take_commit().or_else(|| host.commit());
         }
-        (host.next(), host.version(), host.is_busy())
+        let pause = if host.is_busy() { PAUSE } else { Duration::ZERO };
+        (host.next(), host.version(), pause)
     }
 
     /// A job has ended: there was nothing more for it, the backend has failed, or it was stopped.
@@ -222,9 +223,9 @@ async fn answered(commit: &mut Option<Commit>) -> Answer {
 }
 
 /// Waits until others have changed the run since `seen`. Cancel safe, as [`Ledger::changed`] is.
-async fn changed(ledger: &dyn Ledger, seen: Version, is_busy: bool) -> Result<(), Error> {
-    if is_busy {
-        tokio::time::sleep(PAUSE).await;
+async fn changed(ledger: &dyn Ledger, seen: Version, pause: Duration) -> Result<(), Error> {
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
     }
     ledger.changed(seen).await
 }

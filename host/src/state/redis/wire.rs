@@ -75,7 +75,7 @@ struct ClaimReply<'a> {
 /// Reads what a commit answers; none if it is damaged.
 pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
     let reply: Reply<'_> = rmp_serde::from_slice(bytes).ok()?;
-    let claims = reply.claims.into_iter().map(claim);
+    let claims = reply.claims.iter().map(claim);
     let blocked = reply.blocked.into_iter();
     Some(Committed {
         settled: reply.verdicts.bytes().map(settled).collect(),
@@ -96,7 +96,7 @@ const fn settled(verdict: u8) -> Settled {
     if verdict == b'C' { Settled::Committed } else { Settled::NotHeld }
 }
 
-fn claim(reply: ClaimReply<'_>) -> Option<Claim> {
+fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
     Some(Claim {
         node: node(reply.at, reply.item),
         token: read_token(reply.token)?,
