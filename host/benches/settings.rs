@@ -30,7 +30,7 @@ fn pool(keep: usize, scan: Enabled) -> Config {
     config
 }
 
-fn others() -> Vec<(String, Config)> {
+fn others(threads: u32) -> Vec<(String, Config)> {
     let mut others = Vec::new();
     for keep in [0, 64 << 10, 1 << 20] {
         for (scan, word) in [(Enabled::No, "without"), (Enabled::Auto, "with")] {
@@ -38,13 +38,13 @@ fn others() -> Vec<(String, Config)> {
             others.push((name, pool(keep, scan)));
         }
     }
-    let mut on_demand = engine_config(1);
+    let mut on_demand = engine_config(threads);
     on_demand.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     others.push(("on demand".to_owned(), on_demand));
-    let mut no_epochs = engine_config(1);
+    let mut no_epochs = engine_config(threads);
     no_epochs.epoch_interruption(false);
     others.push(("as chosen, without epochs".to_owned(), no_epochs));
-    let mut concurrent = engine_config(1);
+    let mut concurrent = engine_config(threads);
     concurrent.concurrency_support(true);
     others.push(("as chosen, with concurrency support".to_owned(), concurrent));
     others
@@ -54,7 +54,7 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = u32::try_from(cores).expect("a machine has fewer cores");
     let chosen = RawWasi::new(&component(), threads);
-    for (name, config) in others() {
+    for (name, config) in others(threads) {
         let other = RawWasi::with(&component(), &config);
         for on in [1, threads] {
             let medians = compare_timed(
