@@ -57,7 +57,7 @@ async fn hold(run: &Run, tell: &UnboundedSender<Loss>) {
         let is_late = is_heard && began.elapsed() > third;
         let doubted = if is_heard { Vec::new() } else { run.doubtful() };
         let told = |certainty| move |token| Loss { token, certainty };
-        let taken = answer.into_iter().flatten().map(told(Certainty::Taken));
+        let taken = answer.into_iter().flatten().chain(run.ended()).map(told(Certainty::Taken));
         for loss in taken.chain(doubted.into_iter().map(told(Certainty::Unconfirmed))) {
             if tell.send(loss).is_err() {
                 return; // whoever listened works on the run no more

@@ -163,6 +163,8 @@ impl Run {
         state.claims.end_life();
         state.recent.end_life();
         drop(state);
+        // What was held is lost, and its guests are to be stopped: the keeper tells it.
+        self.late.notify_one();
         self.news.begin(entered.version);
         Ok(())
     }
@@ -273,6 +275,11 @@ impl Run {
     /// When the first claim passes that nobody confirms.
     pub(crate) fn next_end(&self) -> Option<Instant> {
         self.state().claims.next_end()
+    }
+
+    /// Claims that were lost with their life; each is given once.
+    pub(crate) fn ended(&self) -> Vec<Token> {
+        self.state().claims.ended()
     }
 
     /// Claims whose leases have passed by the host's clock; each is given once.

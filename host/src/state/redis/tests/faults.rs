@@ -4,6 +4,7 @@
 use super::proxy::Cut;
 use super::proxy::Proxy;
 use super::*;
+use crate::state::Certainty;
 use crate::state::Claim;
 use crate::state::Entry;
 use crate::state::ErrorKind;
@@ -155,6 +156,19 @@ async fn keys_that_are_evicted_are_noticed_and_what_is_missing_runs_again() {
         assert_eq!(reply.claims[0].node, node(first), "{lost}");
         assert!(matches!(host.ledger.notices()[..], [Notice::Warning { code: "state-lost", .. }]), "{lost}");
     }
+}
+
+#[tokio::test]
+async fn claims_of_a_life_that_was_lost_are_told_at_once() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[0]]).await;
+    let host = bench.open().await;
+    let mut losses = host.ledger.keep().unwrap();
+    let claims = host.claim().await;
+    server.cli(&["DEL", "cascade:run:run-1:coord"]);
+    host.ask().await;
+    let loss = tokio::time::timeout(Duration::from_secs(5), losses.recv()).await.expect("it is told");
+    assert_eq!(loss.map(|loss| (loss.token, loss.certainty)), Some((claims[0].token, Certainty::Taken)));
 }
 
 #[tokio::test]
