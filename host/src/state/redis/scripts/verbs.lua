@@ -21,8 +21,10 @@ function verbs.commit()
   conclude()
   hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), free)
   weigh_news()
+  -- What is left to be followed is news to this host too: it may have been handed nothing to come back with.
+  local known = run.version - (#props > 0 and 1 or 0)
   local reply = cmsgpack.pack({table.concat(verdicts), claims, blocked, run.state, run.stop or '', run.open, run.total,
-    run.version, run.ok + #out.results / 2})
+    known, run.ok + #out.results / 2})
   write({['r:' .. me] = number .. ':' .. reply})
   return {'OK', reply}
 end

@@ -172,6 +172,30 @@ async fn claims_of_a_life_that_was_lost_are_told_at_once() {
 }
 
 #[tokio::test]
+async fn elements_that_are_stored_are_passed_over_without_waiting() {
+    let server = Server::start();
+    let list = bench(&server.uri(), &[&[]]).await.with(0, |task| task.is_for_each = true);
+    let mut list = list;
+    let mut host = list.open().await;
+    host.slots = 5000;
+    let expand = || Outcome::Expand { items: 5000, max_parallel: None };
+    let whole = host.claim().await;
+    let elements = host.commit(vec![(whole[0].token, expand())]).await.claims;
+    host.slots = 0;
+    host.commit(done(&elements)).await;
+    host.ledger.leave().await;
+    drop(host);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let again = list.open().await;
+    let whole = again.claim().await;
+    again.commit(vec![(whole[0].token, expand())]).await;
+    let began = Instant::now();
+    let whole = again.claim().await;
+    assert_eq!(whole[0].stage, crate::state::Stage::Expanded { items: 5000 });
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_server_without_memory_is_waited_for_and_leases_are_held_meanwhile() {
     let server = Server::start();
     let mut bench = bench(&server.uri(), &[&[], &[0]]).await;
