@@ -51,8 +51,13 @@ pub(super) fn done(claims: &[Claim]) -> Vec<(crate::state::Token, Outcome)> {
 
 /// Works a run off; gives which nodes were handed out.
 async fn work(host: &Host) -> Vec<NodeId> {
+    work_on(host, Vec::new()).await
+}
+
+/// Works a run off from what was handed out already; gives which nodes were handed out besides.
+async fn work_on(host: &Host, claims: Vec<Claim>) -> Vec<NodeId> {
     let mut seen = Vec::new();
-    let mut batch = Vec::new();
+    let mut batch = done(&claims);
     loop {
         let reply = host.commit(batch).await;
         assert!(reply.verdicts.iter().all(|verdict| *verdict == Verdict::Committed), "{reply:?}");
@@ -156,6 +161,57 @@ async fn keys_that_are_evicted_are_noticed_and_what_is_missing_runs_again() {
         assert_eq!(reply.claims[0].node, node(first), "{lost}");
         assert!(matches!(host.ledger.notices()[..], [Notice::Warning { code: "state-lost", .. }]), "{lost}");
     }
+}
+
+/// Keeps what the server has now under other names.
+fn remember(server: &Server) {
+    for key in server.cli(&["KEYS", "cascade:run:*"]).lines() {
+        server.cli(&["COPY", key, &format!("kept:{key}"), "REPLACE"]);
+    }
+}
+
+/// Lets the server have what it had then: what a replica has that had missed the last writes.
+fn fall_back(server: &Server) {
+    for key in server.cli(&["KEYS", "cascade:run:*"]).lines() {
+        server.cli(&["DEL", key]);
+    }
+    for kept in server.cli(&["KEYS", "kept:*"]).lines() {
+        server.cli(&["COPY", kept, kept.trim_start_matches("kept:")]);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_has_missed_the_last_writes_is_noticed_and_told() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[], &[0, 1]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    remember(&server);
+    host.commit(done(&claims[..1])).await;
+    fall_back(&server);
+    let reply = host.commit(done(&claims[1..])).await;
+    assert_eq!(reply.verdicts, [Verdict::Fenced]);
+    assert_eq!(reply.claims.iter().map(|claim| claim.node).collect::<Vec<_>>(), [node(0), node(1)]);
+    assert!(matches!(&host.ledger.notices()[..], [Notice::Warning { code: "state-lost", message }]
+            if message.contains("lost 1 results")),);
+    assert_eq!(server.cli(&["HGET", "cascade:run:run-1:meta", "epoch"]), "2");
+    assert_eq!(work_on(&host, reply.claims).await, [node(2)]);
+}
+
+#[tokio::test]
+async fn results_that_a_host_has_seen_and_that_are_missed_are_noticed_and_told() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[]]).await;
+    let one = bench.open().await;
+    let claims = one.claim().await;
+    remember(&server);
+    one.commit(done(&claims)).await;
+    drop(one);
+    let other = bench.open().await;
+    assert_eq!(other.opened.stored.len(), 2);
+    fall_back(&server);
+    assert_eq!(other.claim().await.len(), 2);
+    assert!(matches!(other.ledger.notices()[..], [Notice::Warning { code: "state-lost", .. }]));
 }
 
 #[tokio::test]
