@@ -12,6 +12,7 @@ mod guests;
 mod hosts;
 mod languages;
 mod mistakes;
+mod outages;
 mod policies;
 mod printing;
 mod purity;
