@@ -172,6 +172,25 @@ fn a_task_that_host_after_host_dies_of_fails_and_the_others_go_on() {
 }
 
 #[test]
+fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
+    let server = Redis::start("");
+    let body = "[tasks.deadly]\ncall = \"g.spin\"\n[tasks.other]\ncall = \"g.double\"\nargs.x = 4\n";
+    let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
+    let host = || {
+        let host = project.host().args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
+        host.args(["--keep-going", "--log-level", "debug"])
+    };
+    for _ in 0..4 {
+        let mut dying = host().start();
+        dying.until("started    deadly");
+        dying.signal("KILL");
+        dying.wait();
+    }
+    let finished = host().run().expect(1).says(["4 hosts in a row lost this task"]);
+    assert_eq!(finished.json(), json!({ "other": 8 }));
+}
+
+#[test]
 fn a_run_begun_afresh_begins_whichever_answer_is_lost() {
     let server = Redis::start("");
     let body = format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic));

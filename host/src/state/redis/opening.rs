@@ -18,6 +18,7 @@ use crate::state::redis::layout::Stored;
 use crate::state::redis::layout::done;
 use crate::state::redis::layout::kept;
 use crate::state::redis::layout::prints;
+use crate::state::redis::layout::takeovers;
 use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
 use crate::state::redis::link::Link;
@@ -26,6 +27,7 @@ use crate::state::redis::scripts::BEGIN;
 use crate::state::redis::scripts::LOOK;
 use crate::state::redis::scripts::STEP;
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How often a host looks again because another was quicker.
@@ -238,7 +240,10 @@ impl Opening<'_> {
     /// Begins a life; none if somebody was quicker.
     async fn begin(&self, room: &Room, life: &str) -> Result<Option<Entered>, Error> {
         let is_fresh = matches!((&self.why, self.request.mode), (Why::Asked, Mode::Fresh));
-        let kept = if is_fresh || room.results == 0 { Kept::default() } else { self.kept(room).await? };
+        let mut kept = if is_fresh || room.results == 0 { Kept::default() } else { self.kept(room).await? };
+        if !is_fresh && room.is_same && matches!(self.why, Why::Asked) {
+            kept.takeovers = self.takeovers().await?;
+        }
         let layout = Layout::new(&self.request.shape, &kept);
         let is_first = room.life.is_empty();
         let (epoch, floor) = match &self.why {
@@ -293,6 +298,14 @@ impl Opening<'_> {
             stored: layout.stored,
             results,
         }))
+    }
+
+    /// How many hosts in a row have lost each task: a task that hosts die of does so however they are started again.
+    async fn takeovers(&self) -> Result<HashMap<TaskIdx, u16>, Error> {
+        let command = Command::new("GET").arg(self.keys.key("tasks"));
+        let answers = self.link.ask(&self.doing("reading"), Request::read([command])).await?;
+        let records = answers.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
+        Ok(takeovers(&records))
     }
 
     /// What of the stored results holds.

@@ -228,6 +228,25 @@ async fn claims_of_a_life_that_was_lost_are_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_task_that_host_after_host_loses_is_told_so_though_none_of_them_met() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[]]).await;
+    for lost in 0..3 {
+        let mut host = bench.open().await;
+        host.slots = 1;
+        let claims = host.claim().await;
+        assert_eq!((claims[0].node, claims[0].takeovers), (node(0), lost));
+        drop(host);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let mut host = bench.open().await;
+    host.slots = 1;
+    let claims = host.claim().await;
+    let next = host.commit(done(&claims)).await.claims;
+    assert_eq!((next[0].node, next[0].takeovers), (node(1), 0));
+}
+
+#[tokio::test]
 async fn elements_that_are_stored_are_passed_over_without_waiting() {
     let server = Server::start();
     let list = bench(&server.uri(), &[&[]]).await.with(0, |task| task.is_for_each = true);
