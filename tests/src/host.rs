@@ -108,6 +108,11 @@ impl Host {
         Running { child: self.command.spawn().expect("the binary can be started"), since }
     }
 
+    /// The command itself, for tests that see to the process and to what it says.
+    pub fn command(self) -> Command {
+        self.command
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Finished {
         self.start().wait()

@@ -52,6 +52,11 @@ impl Project {
         self.folder.path()
     }
 
+    /// Leaves the folder where it is, for whoever has to look into it.
+    pub fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+
     /// The host on this manifest, with events written to a file.
     pub fn host(&self) -> Host {
         Host::new(["run", "manifest.toml", "--events", "events.jsonl"]).within(self.folder.path())

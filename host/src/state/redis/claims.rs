@@ -27,6 +27,8 @@ pub(crate) struct Claims {
     held: HashMap<Token, Held>,
     // Every token from `first` to `next` that is neither held nor in here was settled.
     lost: HashSet<Token>,
+    // Held when their life ended, and not told yet.
+    ended: Vec<Token>,
 }
 
 /// A claim that is held, as far as this host knows.
@@ -43,14 +45,26 @@ struct Held {
 impl Claims {
     /// No claims.
     pub(crate) fn new() -> Self {
-        Self { prefix: prefix(), first: 0, next: 0, held: HashMap::new(), lost: HashSet::new() }
+        Self {
+            prefix: prefix(),
+            first: 0,
+            next: 0,
+            held: HashMap::new(),
+            lost: HashSet::new(),
+            ended: Vec::new(),
+        }
     }
 
-    /// Forgets all claims: the life that they are of is over.
+    /// Holds nothing any more: the life that the claims are of is over.
     pub(crate) fn end_life(&mut self) {
-        self.held.clear();
+        self.ended.extend(self.held.drain().map(|(token, _)| token));
         self.lost.clear();
         self.first = self.next;
+    }
+
+    /// Claims whose life has ended; each is given once.
+    pub(crate) fn ended(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Draws numbers for as many tokens: the part that all of them begin with, and the first of the other.

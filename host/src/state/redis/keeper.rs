@@ -53,11 +53,13 @@ async fn hold(run: &Run, tell: &UnboundedSender<Loss>) {
             Some(_) | None => third,
         };
         let answer = run.hold(&line, within).await;
-        is_heard = answer.is_some();
+        // A trial ends in twice its time: one that took much longer was interrupted by a pause, and says nothing.
+        let was_paused = began.elapsed() > (within * 3).max(third);
+        is_heard = answer.is_some() || was_paused;
         let is_late = is_heard && began.elapsed() > third;
         let doubted = if is_heard { Vec::new() } else { run.doubtful() };
         let told = |certainty| move |token| Loss { token, certainty };
-        let taken = answer.into_iter().flatten().map(told(Certainty::Taken));
+        let taken = answer.into_iter().flatten().chain(run.ended()).map(told(Certainty::Taken));
         for loss in taken.chain(doubted.into_iter().map(told(Certainty::Unconfirmed))) {
             if tell.send(loss).is_err() {
                 return; // whoever listened works on the run no more

@@ -15,6 +15,11 @@ const WAITING: u8 = 0;
 /// The phase of a task that has a result, as `head.lua` has it.
 const DONE: u8 = 3;
 
+/// The phase of a task that a host holds, and the flag of one whose lease has passed, as `head.lua` and `records.lua` have
+/// them.
+const CLAIMED: u8 = 2;
+const LAPSED: u8 = 4;
+
 /// Half of the numbers that a script computes with exactly; ranks beyond it are as good as equal.
 const RANKS: i64 = 1 << 51;
 
@@ -30,6 +35,15 @@ pub(crate) struct Kept {
     pub(crate) elements: HashSet<TaskIdx>,
     /// Fields whose results hold no more.
     pub(crate) stale: Vec<String>,
+    /// How many hosts in a row have lost a task.
+    pub(crate) takeovers: HashMap<TaskIdx, u16>,
+}
+
+/// What changes in a record while a life lasts.
+struct Front {
+    phase: u8,
+    takeovers: u16,
+    left: u32,
 }
 
 /// What a life of a run begins with.
@@ -84,13 +98,15 @@ impl Layout {
             if task.is_wanted && phase == DONE {
                 layout.stored.push(at);
             }
-            layout.push(task, phase, kind, *left);
+            let takeovers = kept.takeovers.get(&at).copied().unwrap_or(0);
+            layout.push(task, kind, &Front { phase, takeovers, left: *left });
         }
         layout.begin(&roots);
         layout
     }
 
-    fn push(&mut self, task: &TaskShape, phase: u8, kind: u8, left: u32) {
+    fn push(&mut self, task: &TaskShape, kind: u8, front: &Front) {
+        let Front { phase, takeovers, left } = *front;
         self.total += u32::from(task.is_wanted);
         self.open += u32::from(task.is_wanted && phase == WAITING);
         let edge = self.edge();
@@ -98,7 +114,7 @@ impl Layout {
         let count = self.edge() - edge;
         let record = &mut self.tasks;
         record.extend([phase, 0]);
-        record.extend(0_u16.to_be_bytes());
+        record.extend(takeovers.to_be_bytes());
         record.extend(left.to_be_bytes());
         record.extend(1_u32.to_be_bytes());
         record.extend([kind, 0]);
@@ -121,6 +137,19 @@ impl Layout {
     fn edge(&self) -> u32 {
         u32::try_from(self.edges.len() / 4).unwrap_or(u32::MAX)
     }
+}
+
+/// How many hosts in a row have lost each task, from the records of a life that nobody works on any more: whoever holds a
+/// task then has lost it too.
+pub(crate) fn takeovers(records: &[u8]) -> HashMap<TaskIdx, u16> {
+    let records = (0..).map(TaskIdx::new).zip(records.chunks_exact(RECORD));
+    let lost = records.filter_map(|(at, record)| {
+        let [phase, flags, high, low, ..] = record else { return None };
+        let is_lost = *phase == CLAIMED || flags & LAPSED != 0;
+        let takeovers = u16::from_be_bytes([*high, *low]).saturating_add(u16::from(is_lost));
+        (takeovers > 0).then_some((at, takeovers))
+    });
+    lost.collect()
 }
 
 /// What is always so of a task, as `records.lua` has it.

@@ -84,7 +84,10 @@ struct State {
     life: String,
     epoch: u64,
     results: u64,
+    /// The number of the last commit.
     number: u64,
+    /// The number of the last one that was answered in this life; 0 if none was.
+    answered: u64,
     claims: Claims,
     recent: Recent,
 }
@@ -98,6 +101,7 @@ impl Run {
             epoch: entered.epoch,
             results: entered.results,
             number: 0,
+            answered: 0,
             claims: Claims::new(),
             recent: Recent::default(),
         };
@@ -160,9 +164,12 @@ impl Run {
         state.life = entered.life;
         state.epoch = entered.epoch;
         state.results = entered.results;
+        state.answered = 0;
         state.claims.end_life();
         state.recent.end_life();
         drop(state);
+        // What was held is lost, and its guests are to be stopped: the keeper tells it.
+        self.late.notify_one();
         self.news.begin(entered.version);
         Ok(())
     }
@@ -220,7 +227,9 @@ impl Run {
             .arg(format!("{prefix:08x}"))
             .arg(first.to_string())
             .arg(want.slots.to_string())
-            .arg(free.join(" "));
+            .arg(free.join(" "))
+            .arg(state.answered.to_string())
+            .arg(state.results.to_string());
         for Settlement { token, outcome: what } in batch {
             let node = state.claims.node(token);
             let name = node.and_then(|node| field(&self.request.shape, node)).unwrap_or_default();
@@ -234,7 +243,7 @@ impl Run {
         let Committed { settled, claims, blocked, progress, version, results } = done;
         let until = self.held_until(sent);
         let mut state = self.state();
-        state.results = results;
+        (state.answered, state.results) = (state.number, results);
         let mut verdicts = Vec::with_capacity(tokens.len());
         for ((token, result), answer) in tokens.into_iter().zip(settled) {
             let node = state.claims.node(token);
@@ -273,6 +282,11 @@ impl Run {
     /// When the first claim passes that nobody confirms.
     pub(crate) fn next_end(&self) -> Option<Instant> {
         self.state().claims.next_end()
+    }
+
+    /// Claims that were lost with their life; each is given once.
+    pub(crate) fn ended(&self) -> Vec<Token> {
+        self.state().claims.ended()
     }
 
     /// Claims whose leases have passed by the host's clock; each is given once.

@@ -51,9 +51,11 @@
 //!
 //! A life of a run begins when a host opens a run that nobody works on, with what is stored and still holds; an epoch,
 //! when the plan has changed, all was thrown away, or the server has lost something. Loss is found by each step: the
-//! number of results is not the one that was counted, or a key is gone. Whoever finds it begins another life from the
-//! results that are left; others find the life they know to be over, and join. A run that was removed is not lost: its last
-//! entry in `wake` says so to hosts that worked on it.
+//! number of results is not the one that was counted, or a key is gone. What a server has that took another's place and
+//! had missed its last writes fits together; a host finds that its own last commit is missing, or that there are fewer
+//! results than it has seen. Whoever finds a loss begins another life from the results that are left; others find the
+//! life they know to be over, and join. A run that was removed is not lost: its last entry in `wake` says so to hosts
+//! that worked on it.
 
 mod backend;
 mod opening;

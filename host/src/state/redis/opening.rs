@@ -18,6 +18,7 @@ use crate::state::redis::layout::Stored;
 use crate::state::redis::layout::done;
 use crate::state::redis::layout::kept;
 use crate::state::redis::layout::prints;
+use crate::state::redis::layout::takeovers;
 use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
 use crate::state::redis::link::Link;
@@ -26,6 +27,7 @@ use crate::state::redis::scripts::BEGIN;
 use crate::state::redis::scripts::LOOK;
 use crate::state::redis::scripts::STEP;
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How often a host looks again because another was quicker.
@@ -85,12 +87,13 @@ impl Opening<'_> {
     /// Joins a life of the run, or begins one.
     pub(crate) async fn enter(&self) -> Result<Entered, Error> {
         self.bury().await?;
+        let own = format!("{}:{:016x}", self.request.host.0, Random::from_system().next_u64());
         for round in 0..ROUNDS {
-            let entered = match self.look().await? {
+            let entered = match self.look(&own).await? {
                 Found::Life { life, epoch, policy, version } => {
                     Some(self.join(life, epoch, policy, version).await?)
                 }
-                Found::Room(room) => self.begin(&room).await?,
+                Found::Room(room) => self.begin(&room, &own).await?,
             };
             match entered {
                 Some(entered) => return Ok(entered),
@@ -134,19 +137,22 @@ impl Opening<'_> {
         format!("{what} run `{}`", self.request.run)
     }
 
-    async fn look(&self) -> Result<Found, Error> {
-        let (mode, lost) = match (&self.why, self.request.mode) {
-            (Why::Lost { life, .. }, _) => ("rebuild", *life),
-            (Why::Asked, Mode::Resume) => ("resume", ""),
-            (Why::Asked, Mode::Update) => ("update", ""),
-            (Why::Asked, Mode::Fresh) => ("fresh", ""),
+    /// Looks what is there; `own` is the life that this host begins, and may have begun with an answer that was lost.
+    async fn look(&self, own: &str) -> Result<Found, Error> {
+        let (mode, lost, seen) = match (&self.why, self.request.mode) {
+            (Why::Lost { life, version, .. }, _) => ("rebuild", *life, version.0),
+            (Why::Asked, Mode::Resume) => ("resume", "", 0),
+            (Why::Asked, Mode::Update) => ("update", "", 0),
+            (Why::Asked, Mode::Fresh) => ("fresh", "", 0),
         };
         let command = Command::script(&LOOK, self.keys.all())
             .arg(mode)
             .arg(self.request.digest.to_string())
             .arg(self.request.host.0.as_bytes())
             .arg(millis(self.request.lease))
-            .arg(lost);
+            .arg(lost)
+            .arg(own)
+            .arg(seen.to_string());
         let answers = self.link.ask(&self.doing("opening"), Request::write([command])).await?;
         self.found(answers)
     }
@@ -232,12 +238,13 @@ impl Opening<'_> {
     }
 
     /// Begins a life; none if somebody was quicker.
-    async fn begin(&self, room: &Room) -> Result<Option<Entered>, Error> {
+    async fn begin(&self, room: &Room, life: &str) -> Result<Option<Entered>, Error> {
         let is_fresh = matches!((&self.why, self.request.mode), (Why::Asked, Mode::Fresh));
-        let kept = if is_fresh || room.results == 0 { Kept::default() } else { self.kept(room).await? };
+        let mut kept = if is_fresh || room.results == 0 { Kept::default() } else { self.kept(room).await? };
+        if !is_fresh && room.is_same && matches!(self.why, Why::Asked) {
+            kept.takeovers = self.takeovers().await?;
+        }
         let layout = Layout::new(&self.request.shape, &kept);
-        let chance = Random::from_system().next_u64();
-        let life = format!("{}:{chance:016x}", self.request.host.0);
         let is_first = room.life.is_empty();
         let (epoch, floor) = match &self.why {
             Why::Lost { epoch, version, .. } => (room.epoch.max(*epoch) + 1, version.0.max(room.version)),
@@ -253,7 +260,7 @@ impl Opening<'_> {
             .arg(room.results.to_string())
             .arg(flag(!is_fresh))
             .arg(flag(matches!(self.why, Why::Asked)))
-            .arg(&life)
+            .arg(life)
             .arg(epoch.to_string())
             .arg(floor.to_string())
             .arg(request.host.0.as_bytes())
@@ -283,7 +290,7 @@ impl Opening<'_> {
             OpenHow::Resumed { kept: u32::try_from(layout.stored.len()).unwrap_or(u32::MAX) }
         };
         Ok(Some(Entered {
-            life,
+            life: life.to_owned(),
             epoch,
             policy: request.policy,
             version,
@@ -291,6 +298,14 @@ impl Opening<'_> {
             stored: layout.stored,
             results,
         }))
+    }
+
+    /// How many hosts in a row have lost each task: a task that hosts die of does so however they are started again.
+    async fn takeovers(&self) -> Result<HashMap<TaskIdx, u16>, Error> {
+        let command = Command::new("GET").arg(self.keys.key("tasks"));
+        let answers = self.link.ask(&self.doing("reading"), Request::read([command])).await?;
+        let records = answers.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
+        Ok(takeovers(&records))
     }
 
     /// What of the stored results holds.

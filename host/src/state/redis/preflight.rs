@@ -101,7 +101,7 @@ async fn missing(link: &Link) -> Result<Vec<String>, Error> {
     let command = PROBES.iter().fold(Command::script(&PROBE, &keys), |command, probe| {
         command.arg(probe.split(' ').count().to_string()).args(probe.split(' '))
     });
-    let answers = link.ask("checking what this user may do", Request::read([command])).await?;
+    let answers = link.ask_at_start("checking what this user may do", Request::read([command])).await?;
     let names = answers.into_iter().flat_map(Answer::list).filter_map(last);
     Ok(names.collect())
 }

@@ -123,6 +123,15 @@ impl Link {
 
     /// Sends commands until each has an answer that is no passing trouble; the answers come in order.
     pub(crate) async fn ask(&self, doing: &str, request: Request) -> Result<Vec<Answer>, Error> {
+        self.ask_for(doing, request, self.patience.later).await
+    }
+
+    /// The same, with no more patience than at the start: nothing is lost yet.
+    pub(crate) async fn ask_at_start(&self, doing: &str, request: Request) -> Result<Vec<Answer>, Error> {
+        self.ask_for(doing, request, self.patience.at_start).await
+    }
+
+    async fn ask_for(&self, doing: &str, request: Request, patience: Duration) -> Result<Vec<Answer>, Error> {
         if request.largest > LONGEST {
             let size = request.largest;
             return Err(Error::new(ErrorKind::Refused, format!("{doing}: a value has {size} bytes"))
@@ -139,7 +148,7 @@ impl Link {
             let limit = match trouble.remedy {
                 Remedy::Refuse => return Err(trouble.into_error(self.about(doing))),
                 Remedy::Reconnect if self.shared.made() == 0 => self.patience.at_start,
-                Remedy::Reconnect | Remedy::Wait | Remedy::Load => self.patience.later,
+                Remedy::Reconnect | Remedy::Wait | Remedy::Load => patience,
             };
             if !trials.next(limit).await {
                 let seconds = trials.elapsed().as_secs();

@@ -36,3 +36,8 @@ local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- Whether those who wait must hear of this step.
 local is_news = false
+
+-- Whether the server has less than this host was told: one that takes another's place may have missed what was written
+-- last. The last commit that the host had an answer to is the last of its that is there, and results only grow in number
+-- while a life lasts.
+local function has_lost(last) return last ~= tonumber(ARGV[10]) or run.ok < tonumber(ARGV[11]) end

@@ -1,6 +1,6 @@
 -- What a host that asks for a run finds. Writes nothing but that the host works on it, where it joins.
 -- ARGV: what to do with what is stored (resume, update, fresh, or rebuild), digest, host, lease, the life that is to
--- be rebuilt.
+-- be rebuilt, the life that the host begins if it may, the newest version that it has seen.
 local call = redis.call
 local META, RESULTS, HOSTS, WAKE = KEYS[1], KEYS[2], KEYS[11], KEYS[12]
 local mode, digest, me, lease, lost = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
@@ -27,10 +27,13 @@ local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local is_busy = m[5] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0
 local is_same = m[3] == digest
+-- The host has begun it already, and has not heard so.
+if m[2] == ARGV[6] then return {'JOIN', m[2], m[4], m[6], m[7]} end
 if mode == 'rebuild' then
   if not is_same then return {'OTHER', call('HGET', META, 'record')} end
-  -- Somebody has begun another life already: that is the one to work on.
-  is_busy = m[2] ~= lost
+  -- Somebody has begun another life already: that is the one to work on. An earlier one is what a server has that had
+  -- missed the last writes.
+  is_busy = m[2] ~= lost and tonumber(m[7]) >= tonumber(ARGV[7])
 end
 if mode == 'resume' and not is_same then return {'OTHER', call('HGET', META, 'record')} end
 if is_busy and (mode == 'fresh' or not is_same) then return {'HELD'} end

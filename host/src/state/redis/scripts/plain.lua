@@ -2,7 +2,7 @@
 -- below would do, and nothing that they would not, with a fraction of the work: it makes no functions and no records for
 -- what does not occur. What is not plain in every respect is left to them, before anything is written.
 if verb == 'commit' then
-  local count = (#ARGV - 9) / 4
+  local count = (#ARGV - 11) / 4
   local pages, tasks = {}, {}
   -- The one lane that may be at work, and how many stand in it.
   local class, stored = nil, 0
@@ -43,7 +43,7 @@ if verb == 'commit' then
         class, stored = of, length
       end
     end
-    for i = 11, #ARGV, 4 do
+    for i = 13, #ARGV, 4 do
       if ARGV[i] ~= 'D' then return false end
     end
     return #call('ZRANGEBYSCORE', TIMES, '-inf', now, 'LIMIT', 0, 1) == 0
@@ -52,7 +52,7 @@ if verb == 'commit' then
   -- Settles what is held, and counts down those that waited for it.
   local function settle(held)
     for i = 1, count do
-      local arg, claim = i * 4 + 6, held[i + 1]
+      local arg, claim = i * 4 + 8, held[i + 1]
       if not claim then return false end
       local at, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
       if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(12) ~= me then return false end
@@ -175,10 +175,11 @@ if verb == 'commit' then
   local function step()
     if not may_be_plain() then return nil end
     local names = {'r:' .. me}
-    for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 6] end
+    for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 8] end
     local held = call('HMGET', COORD, unpack(names))
     local done = held[1] and held[1]:match('^%d+')
     if done and tonumber(done) >= tonumber(ARGV[5]) then return held[1]:sub(#done + 2) end
+    if has_lost(tonumber(done or 0)) then return nil end
     if not settle(held) or not hand_out() then return nil end
     if #entering > 0 then run.version, is_news = run.version + 1, true end
     run.open, run.live = run.open - count, run.live - count + #claims

@@ -1,6 +1,8 @@
--- Runs each command that hosts need, on keys of its own, and gives the names of those that are refused.
+-- Runs each command that hosts need, on keys of its own, and gives the names of those that are refused. Where the server
+-- takes no writes from anybody, gives that error.
 -- KEYS  what the commands work on
 -- ARGV  per command: the count of its words, the words; `@n` stands for the n-th key
+local ANYBODY = {'READONLY', 'OOM', 'MISCONF', 'NOREPLICAS'}
 local missing = {}
 local at = 1
 while at <= #ARGV do
@@ -10,7 +12,13 @@ while at <= #ARGV do
     words[#words + 1] = key and KEYS[tonumber(key)] or ARGV[i]
   end
   local answer = redis.pcall(unpack(words))
-  if type(answer) == 'table' and answer.err then missing[#missing + 1] = words[1] end
+  if type(answer) == 'table' and answer.err then
+    for _, code in ipairs(ANYBODY) do
+      local from = string.find(answer.err, code, 1, true)
+      if from then return redis.error_reply(string.sub(answer.err, from)) end
+    end
+    missing[#missing + 1] = words[1]
+  end
   at = at + tonumber(ARGV[at]) + 1
 end
 return missing

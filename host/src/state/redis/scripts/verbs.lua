@@ -1,28 +1,29 @@
 -- What a host may ask of a run.
 local verbs = {}
 
--- number, first part of tokens, their first number, slots, free of each resource, then per settlement: token, kind,
--- name, payload.
+-- number, first part of tokens, their first number, slots, free of each resource, number of the last one that was
+-- answered in this life, how many results the host has seen, then per settlement: token, kind, name, payload.
 function verbs.commit()
   local number = tonumber(ARGV[5])
   -- A commit that was executed is answered again with what it came to, whenever it arrives once more.
   local last = call('HGET', COORD, 'r:' .. me)
-  if last then
-    local done, reply = last:match('^(%d+):(.*)$')
-    if tonumber(done) >= number then return {'OK', reply} end
-  end
+  local done, reply = (last or '0:'):match('^(%d+):(.*)$')
+  if tonumber(done) >= number then return {'OK', reply} end
+  if has_lost(tonumber(done)) then return {'LOST', run.ok} end
   local free = {}
   for amount in ARGV[9]:gmatch('%d+') do free[#free + 1] = tonumber(amount) end
-  read_claims(10, 4)
+  read_claims(12, 4)
   advance()
   go_on()
   local verdicts = {}
-  for i = 10, #ARGV, 4 do verdicts[#verdicts + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+  for i = 12, #ARGV, 4 do verdicts[#verdicts + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
   conclude()
   hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), free)
   weigh_news()
-  local reply = cmsgpack.pack({table.concat(verdicts), claims, blocked, run.state, run.stop or '', run.open, run.total,
-    run.version, run.ok + #out.results / 2})
+  -- What is left to be followed is news to this host too: it may have been handed nothing to come back with.
+  local known = run.version - (#props > 0 and 1 or 0)
+  reply = cmsgpack.pack({table.concat(verdicts), claims, blocked, run.state, run.stop or '', run.open, run.total,
+    known, run.ok + #out.results / 2})
   write({['r:' .. me] = number .. ':' .. reply})
   return {'OK', reply}
 end

@@ -4,6 +4,7 @@
 use super::proxy::Cut;
 use super::proxy::Proxy;
 use super::*;
+use crate::state::Certainty;
 use crate::state::Claim;
 use crate::state::Entry;
 use crate::state::ErrorKind;
@@ -50,8 +51,13 @@ pub(super) fn done(claims: &[Claim]) -> Vec<(crate::state::Token, Outcome)> {
 
 /// Works a run off; gives which nodes were handed out.
 async fn work(host: &Host) -> Vec<NodeId> {
+    work_on(host, Vec::new()).await
+}
+
+/// Works a run off from what was handed out already; gives which nodes were handed out besides.
+async fn work_on(host: &Host, claims: Vec<Claim>) -> Vec<NodeId> {
     let mut seen = Vec::new();
-    let mut batch = Vec::new();
+    let mut batch = done(&claims);
     loop {
         let reply = host.commit(batch).await;
         assert!(reply.verdicts.iter().all(|verdict| *verdict == Verdict::Committed), "{reply:?}");
@@ -155,6 +161,113 @@ async fn keys_that_are_evicted_are_noticed_and_what_is_missing_runs_again() {
         assert_eq!(reply.claims[0].node, node(first), "{lost}");
         assert!(matches!(host.ledger.notices()[..], [Notice::Warning { code: "state-lost", .. }]), "{lost}");
     }
+}
+
+/// Keeps what the server has now under other names.
+fn remember(server: &Server) {
+    for key in server.cli(&["KEYS", "cascade:run:*"]).lines() {
+        server.cli(&["COPY", key, &format!("kept:{key}"), "REPLACE"]);
+    }
+}
+
+/// Lets the server have what it had then: what a replica has that had missed the last writes.
+fn fall_back(server: &Server) {
+    for key in server.cli(&["KEYS", "cascade:run:*"]).lines() {
+        server.cli(&["DEL", key]);
+    }
+    for kept in server.cli(&["KEYS", "kept:*"]).lines() {
+        server.cli(&["COPY", kept, kept.trim_start_matches("kept:")]);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_has_missed_the_last_writes_is_noticed_and_told() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[], &[0, 1]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    remember(&server);
+    host.commit(done(&claims[..1])).await;
+    fall_back(&server);
+    let reply = host.commit(done(&claims[1..])).await;
+    assert_eq!(reply.verdicts, [Verdict::Fenced]);
+    assert_eq!(reply.claims.iter().map(|claim| claim.node).collect::<Vec<_>>(), [node(0), node(1)]);
+    assert!(matches!(&host.ledger.notices()[..], [Notice::Warning { code: "state-lost", message }]
+            if message.contains("lost 1 results")),);
+    assert_eq!(server.cli(&["HGET", "cascade:run:run-1:meta", "epoch"]), "2");
+    assert_eq!(work_on(&host, reply.claims).await, [node(2)]);
+}
+
+#[tokio::test]
+async fn results_that_a_host_has_seen_and_that_are_missed_are_noticed_and_told() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[]]).await;
+    let one = bench.open().await;
+    let claims = one.claim().await;
+    remember(&server);
+    one.commit(done(&claims)).await;
+    drop(one);
+    let other = bench.open().await;
+    assert_eq!(other.opened.stored.len(), 2);
+    fall_back(&server);
+    assert_eq!(other.claim().await.len(), 2);
+    assert!(matches!(other.ledger.notices()[..], [Notice::Warning { code: "state-lost", .. }]));
+}
+
+#[tokio::test]
+async fn claims_of_a_life_that_was_lost_are_told_at_once() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[0]]).await;
+    let host = bench.open().await;
+    let mut losses = host.ledger.keep().unwrap();
+    let claims = host.claim().await;
+    server.cli(&["DEL", "cascade:run:run-1:coord"]);
+    host.ask().await;
+    let loss = tokio::time::timeout(Duration::from_secs(5), losses.recv()).await.expect("it is told");
+    assert_eq!(loss.map(|loss| (loss.token, loss.certainty)), Some((claims[0].token, Certainty::Taken)));
+}
+
+#[tokio::test]
+async fn a_task_that_host_after_host_loses_is_told_so_though_none_of_them_met() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[]]).await;
+    for lost in 0..3 {
+        let mut host = bench.open().await;
+        host.slots = 1;
+        let claims = host.claim().await;
+        assert_eq!((claims[0].node, claims[0].takeovers), (node(0), lost));
+        drop(host);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let mut host = bench.open().await;
+    host.slots = 1;
+    let claims = host.claim().await;
+    let next = host.commit(done(&claims)).await.claims;
+    assert_eq!((next[0].node, next[0].takeovers), (node(1), 0));
+}
+
+#[tokio::test]
+async fn elements_that_are_stored_are_passed_over_without_waiting() {
+    let server = Server::start();
+    let list = bench(&server.uri(), &[&[]]).await.with(0, |task| task.is_for_each = true);
+    let mut list = list;
+    let mut host = list.open().await;
+    host.slots = 5000;
+    let expand = || Outcome::Expand { items: 5000, max_parallel: None };
+    let whole = host.claim().await;
+    let elements = host.commit(vec![(whole[0].token, expand())]).await.claims;
+    host.slots = 0;
+    host.commit(done(&elements)).await;
+    host.ledger.leave().await;
+    drop(host);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let again = list.open().await;
+    let whole = again.claim().await;
+    again.commit(vec![(whole[0].token, expand())]).await;
+    let began = Instant::now();
+    let whole = again.claim().await;
+    assert_eq!(whole[0].stage, crate::state::Stage::Expanded { items: 5000 });
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -1,0 +1,204 @@
+//! Servers and networks that are away for a while, or come back with less: what a run that is under way makes of it.
+//! Mistakes at the start, and faults that cost one request, are in `faults`.
+
+use crate::component;
+use crate::faults::{slow, start, starts, whole};
+use crate::guests::Guest;
+use cascade_host_tests::{Project, Proxy, Redis};
+use serde_json::json;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// Lets a server be away in one way, in the middle of a run; nothing may run twice.
+fn survives(config: &str, options: &str, away: impl FnOnce(&mut Redis)) {
+    let mut server = Redis::start(config);
+    let project = slow();
+    let mut running = start(&project, &format!("{}{options}", server.uri()));
+    running.until("finished   texts[1]");
+    away(&mut server);
+    assert_eq!(running.wait().expect(0).json(), whole());
+    let starts = starts(&project.events());
+    assert!(starts.values().all(|starts| *starts == 1), "{starts:?}");
+}
+
+fn wait(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+#[test]
+fn connections_that_the_server_closes_are_made_again() {
+    survives("", "", |server| {
+        for _ in 0..5 {
+            server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+            wait(120);
+        }
+    });
+    survives("timeout 1", "", |_| {});
+}
+
+#[test]
+fn a_server_with_too_many_clients_is_waited_for() {
+    survives("", "", |server| {
+        server.command(&["CONFIG", "SET", "maxclients", "10"]);
+        server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        let others: Vec<_> =
+            (0..20).map(|_| TcpStream::connect(("127.0.0.1", server.port())).expect("it listens")).collect();
+        wait(800);
+        let project = slow();
+        let uri = format!("{}?connect-timeout=1s", server.uri());
+        // It closes at once, so that the reason that it gives may not arrive.
+        project.host().args(["--state", &uri]).run().expect(3);
+        drop(others);
+    });
+}
+
+#[test]
+fn a_server_that_is_slow_costs_time_and_no_lease() {
+    survives("", "?lease=1s", |server| {
+        for _ in 0..5 {
+            server.signal("STOP");
+            wait(250);
+            server.signal("CONT");
+            wait(150);
+        }
+    });
+}
+
+#[test]
+fn a_server_that_loads_its_data_is_waited_for() {
+    survives("appendonly yes\nappendfsync always\nkey-load-delay 300", "", |server| {
+        server.command(&["EVAL", "for i = 1, 3000 do redis.call('SET', 'k' .. i, i) end", "0"]);
+        server.kill();
+        server.run();
+    });
+}
+
+#[test]
+fn a_server_that_becomes_a_replica_for_a_while_is_waited_for() {
+    survives("", "", |server| {
+        server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+        wait(800);
+        server.command(&["REPLICAOF", "NO", "ONE"]);
+    });
+}
+
+#[test]
+fn a_host_that_was_cut_off_goes_on_once_it_hears_the_server_again() {
+    let server = Redis::start("");
+    let proxy = Proxy::start(server.port(), u64::MAX, 0);
+    let project = slow();
+    let uri = format!("redis://127.0.0.1:{}?lease=1s&timeout=1s", proxy.port());
+    let mut running = start(&project, &uri);
+    running.until("finished   texts[1]");
+    proxy.deafen();
+    wait(3000);
+    proxy.listen();
+    assert_eq!(running.wait().expect(0).json(), whole());
+    let events = project.events();
+    assert!(events.of("state.reconnected").next().is_some());
+    let twice = starts(&events).values().filter(|starts| **starts > 1).count();
+    assert!(twice <= 1, "what was under way, and nothing that was done: {twice}");
+}
+
+#[test]
+fn keys_that_are_evicted_in_the_middle_are_made_again_and_the_loss_is_told() {
+    for key in ["results", "meta", "coord", "tasks", "times"] {
+        let server = Redis::start("");
+        let project = slow();
+        let mut running = start(&project, &server.uri());
+        running.until("finished   texts[2]");
+        server.command(&["UNLINK", &format!("cascade:run:r1:{key}")]);
+        assert_eq!(running.wait().expect(0).json(), whole(), "{key}");
+        let events = project.events();
+        let codes: Vec<&str> = events.of("warning").filter_map(|event| event["code"].as_str()).collect();
+        assert!(codes.contains(&"state-lost"), "{key}: {codes:?}");
+        assert_eq!(server.command(&["HGET", "cascade:run:r1:meta", "epoch"]), "2", "{key}");
+    }
+}
+
+#[test]
+fn a_replica_that_has_missed_results_takes_the_place_and_the_loss_is_told() {
+    let mut master = Redis::start("");
+    let replica = Redis::start(&format!("replicaof 127.0.0.1 {}", master.port()));
+    let since = Instant::now();
+    while !replica.command(&["INFO", "replication"]).contains("master_link_status:up") {
+        assert!(since.elapsed() < Duration::from_secs(30), "the replica does not come");
+        wait(20);
+    }
+    let project = slow();
+    let mut running = start(&project, &master.uri());
+    running.until("finished   texts[2]");
+    replica.command(&["REPLICAOF", "NO", "ONE"]);
+    running.until("finished   texts[5]");
+    master.kill();
+    replica.command(&["CONFIG", "SET", "port", &master.port().to_string()]);
+    assert_eq!(running.wait().expect(0).json(), whole());
+    let events = project.events();
+    let lost = events.of("warning").find(|event| event["code"] == "state-lost").expect("the loss is told");
+    assert!(lost["message"].to_string().contains("under epoch 2"), "{lost}");
+    let starts = starts(&events);
+    assert_eq!(
+        (starts["texts[0]"], starts["texts[5]"]),
+        (1, 2),
+        "what is there is kept, what is not runs again"
+    );
+    assert_eq!(master.command(&["HLEN", "cascade:run:r1:results"]), "14");
+}
+
+#[test]
+fn a_task_that_host_after_host_dies_of_fails_and_the_others_go_on() {
+    let server = Redis::start("");
+    let body = "[tasks.other]\ncall = \"g.spin\"\npriority = 10\n[tasks.deadly]\ncall = \"g.spin\"\n";
+    let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
+    let host = |events: &str| {
+        let host = project.other_host(events).args(["--state", &server.uri(), "--run-id", "r1", "-j", "1"]);
+        host.args(["--keep-going", "--log-level", "debug"]).start()
+    };
+    let mut survivor = host("survivor.jsonl");
+    survivor.until("started    other");
+    for _ in 0..4 {
+        let mut dying = host("dying.jsonl");
+        dying.until("started    deadly");
+        dying.signal("KILL");
+        dying.wait();
+    }
+    let mut last = host("last.jsonl");
+    let said = last.until("failed     deadly");
+    assert!(said.contains("4 hosts in a row lost this task"), "{said}");
+    for running in [survivor, last] {
+        running.signal("KILL");
+        running.wait();
+    }
+}
+
+#[test]
+fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
+    let server = Redis::start("");
+    let body = "[tasks.deadly]\ncall = \"g.spin\"\n[tasks.other]\ncall = \"g.double\"\nargs.x = 4\n";
+    let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
+    let host = || {
+        let host = project.host().args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
+        host.args(["--keep-going", "--log-level", "debug"])
+    };
+    for _ in 0..4 {
+        let mut dying = host().start();
+        dying.until("started    deadly");
+        dying.signal("KILL");
+        dying.wait();
+    }
+    let finished = host().run().expect(1).says(["4 hosts in a row lost this task"]);
+    assert_eq!(finished.json(), json!({ "other": 8 }));
+}
+
+#[test]
+fn a_run_begun_afresh_begins_whichever_answer_is_lost() {
+    let server = Redis::start("");
+    let body = format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic));
+    let project = Project::new(&body);
+    for bytes in (30..900).step_by(30) {
+        let proxy = Proxy::start(server.port(), bytes, 1);
+        let uri = format!("redis://127.0.0.1:{}", proxy.port());
+        let host = project.host().args(["--state", &uri, "--run-id", "r1", "--fresh"]);
+        assert_eq!(host.run().expect(0).json(), json!({ "t": 2 }), "cut at byte {bytes}");
+    }
+}

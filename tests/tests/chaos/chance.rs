@@ -1,0 +1,42 @@
+//! Numbers that a seed determines, the same on every machine.
+//! What is decided by them is for others.
+
+/// A sequence of numbers.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    /// The sequence of a seed, for one purpose: sequences of two purposes have nothing to do with each other.
+    pub(crate) fn new(seed: u64, purpose: &str) -> Self {
+        let mut chance = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        for byte in purpose.bytes() {
+            chance.0 ^= u64::from(byte);
+            chance.next();
+        }
+        chance
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from `low` to `high`, with both.
+    pub(crate) fn within(&mut self, low: u32, high: u32) -> u32 {
+        let spread = u64::from(high - low) + 1;
+        low + u32::try_from(self.next() % spread).expect("it is below a u32")
+    }
+
+    /// True so many times in a hundred.
+    pub(crate) fn is(&mut self, percent: u32) -> bool {
+        self.within(0, 99) < percent
+    }
+
+    /// One of several.
+    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        let last = u32::try_from(all.len()).expect("a list is short") - 1;
+        &all[self.within(0, last) as usize]
+    }
+}

@@ -1,0 +1,346 @@
+//! What must be true of a run whatever befell it, from what stands in Redis and what its hosts have told.
+//! Pure: it is handed everything, and tested with runs that are made up.
+
+use crate::graph::Task;
+use crate::records::{Ledger, Log, Stored, Told};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The most that two keys of a run may differ in how long they are kept.
+const APART: i64 = 60_000;
+
+/// No more complaints of one kind are made than this: the first ones tell enough.
+const MOST: usize = 5;
+
+/// All that there is to know of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) tasks: Vec<Task>,
+    /// What a single host stored that nothing befell.
+    pub(crate) expected: Stored,
+    pub(crate) found: Stored,
+    pub(crate) ledger: Ledger,
+    pub(crate) logs: Vec<Log>,
+    /// Whether the server has lost data.
+    pub(crate) is_lossy: bool,
+    /// How many hosts were ended early, each with at most so many tasks at work.
+    pub(crate) ended_early: usize,
+    pub(crate) jobs: usize,
+}
+
+impl Account {
+    /// What is not as it must be; empty if all is.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let checks: [(&str, Vec<String>); 6] = [
+            ("other than of an undisturbed run", self.differences()),
+            ("committed more than once", self.repeated()),
+            ("started before what it needs", self.early()),
+            ("left over", self.left_over()),
+            ("executed too often", self.executed_too_often()),
+            ("kept too long or too short", self.kept_apart()),
+        ];
+        let mut complaints = Vec::new();
+        for (what, list) in checks {
+            complaints.extend(list.iter().take(MOST).map(|complaint| format!("{what}: {complaint}")));
+            if list.len() > MOST {
+                complaints.push(format!("{what}: and {} more", list.len() - MOST));
+            }
+        }
+        complaints
+    }
+
+    fn differences(&self) -> Vec<String> {
+        let (expected, found) = (&self.expected, &self.found);
+        let mut differences = Vec::new();
+        for (kind, expected, found) in [
+            ("result", &expected.results, &found.results),
+            ("skip", &expected.skipped, &found.skipped),
+            ("failure", &expected.failed, &found.failed),
+        ] {
+            let names: BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
+            for name in names {
+                let shown = |value: Option<&Vec<u8>>| {
+                    value.map_or("nothing".to_owned(), |value| value.escape_ascii().to_string())
+                };
+                let (expected, found) = (expected.get(name), found.get(name));
+                if expected != found {
+                    differences.push(format!("{kind} of {name}: {} is {}", shown(expected), shown(found)));
+                }
+            }
+        }
+        differences
+    }
+
+    /// Each node is committed once in an epoch.
+    fn repeated(&self) -> Vec<String> {
+        let epochs = if self.is_lossy { self.ledger.count("epoch").unwrap_or(1) } else { 1 };
+        let mut complaints = Vec::new();
+        let mut total: BTreeMap<&str, usize> = BTreeMap::new();
+        for log in &self.logs {
+            for part in parts(log) {
+                let mut once = BTreeSet::new();
+                for told in part.iter().filter(|told| is_commit(told)) {
+                    *total.entry(&told.node).or_default() += 1;
+                    if !once.insert(&told.node) {
+                        complaints.push(format!("{} twice by {} in one epoch", told.node, log.host));
+                    }
+                }
+            }
+        }
+        let often = total.into_iter().filter(|(_, count)| *count > epochs);
+        complaints.extend(often.map(|(node, count)| format!("{node} {count} times in {epochs} epochs")));
+        complaints
+    }
+
+    /// No task starts before those that it needs: on one host in the order of what it tells, on several by the clock.
+    fn early(&self) -> Vec<String> {
+        let needs: HashMap<&str, &[String]> =
+            self.tasks.iter().map(|task| (task.name.as_str(), task.needs.as_slice())).collect();
+        let mut first: HashMap<&str, &str> = HashMap::new();
+        for told in self.logs.iter().flat_map(|log| &log.told).filter(|told| told.kind == "task.started") {
+            let at = first.entry(task_of(&told.node)).or_insert(&told.at);
+            *at = (*at).min(&told.at);
+        }
+        let mut complaints = Vec::new();
+        for log in &self.logs {
+            for part in parts(log) {
+                let ends = part.iter().enumerate().filter(|(_, told)| is_commit(told));
+                let ends: HashMap<&str, usize> = ends.map(|(at, told)| (told.node.as_str(), at)).collect();
+                for (at, told) in part.iter().enumerate().filter(|(_, told)| told.kind == "task.started") {
+                    let task = task_of(&told.node);
+                    for need in needs.get(task).copied().unwrap_or_default() {
+                        let is_before = ends.get(need.as_str()).is_some_and(|end| *end > at);
+                        let is_early =
+                            first.get(need.as_str()).is_some_and(|first| told.at.as_str() < *first);
+                        if is_before || is_early {
+                            complaints.push(format!("{} before {need} on {}", told.node, log.host));
+                        }
+                    }
+                }
+            }
+        }
+        complaints
+    }
+
+    /// The counts fit what is stored, and nothing is pending.
+    fn left_over(&self) -> Vec<String> {
+        let (found, ledger) = (&self.found, &self.ledger);
+        let mut complaints = Vec::new();
+        let is_task = |name: &&String| !name.contains('[');
+        let ended = |hash: &BTreeMap<String, Vec<u8>>| hash.keys().filter(is_task).count();
+        let counts = [ended(&found.results), ended(&found.skipped), ended(&found.failed)];
+        let state = if counts[2] > 0 { "failed" } else { "succeeded" };
+        if ledger.meta.get("state").map(String::as_str) != Some(state) {
+            complaints.push(format!("the run is {:?} and should have {state}", ledger.meta.get("state")));
+        }
+        for (name, count) in [
+            ("open", 0),
+            ("live", 0),
+            ("fast", 0),
+            ("total", self.tasks.len()),
+            ("ok", found.results.len()),
+            ("skips", counts[1]),
+            ("failures", counts[2]),
+        ] {
+            if ledger.count(name) != Some(count) {
+                complaints.push(format!("`{name}` is {:?} and should be {count}", ledger.meta.get(name)));
+            }
+        }
+        for task in &self.tasks {
+            let name = &task.name;
+            let ends = [&found.results, &found.skipped, &found.failed];
+            let ends = ends.iter().filter(|hash| hash.contains_key(name)).count();
+            if ends != 1 {
+                complaints.push(format!("{name} has {ends} ends"));
+            }
+        }
+        complaints.extend(ledger.under_way.iter().cloned());
+        if ledger.waiting != 0 {
+            complaints.push(format!("{} entries of queues", ledger.waiting));
+        }
+        complaints
+    }
+
+    /// Nothing is executed again without a reason that is told, or a host that could not tell it.
+    fn executed_too_often(&self) -> Vec<String> {
+        if self.is_lossy {
+            return Vec::new(); // what was lost is executed again, whatever it was
+        }
+        let of = |kind: &'static str| {
+            self.logs.iter().flat_map(|log| &log.told).filter(move |told| told.kind == kind)
+        };
+        let attempts: HashMap<&str, u32> =
+            self.tasks.iter().map(|task| (task.name.as_str(), task.attempts)).collect();
+        let mut over: HashMap<&str, i64> = HashMap::new();
+        for told in of("task.started") {
+            let attempts = attempts.get(task_of(&told.node)).map_or(1, |attempts| i64::from(*attempts));
+            *over.entry(&told.node).or_insert(-attempts) += 1;
+        }
+        let again: i64 = over.values().filter(|over| **over > 0).sum();
+        let told = of("task.taken_over").count() + of("task.lease_lost").count();
+        // Whoever comes when no host is left begins anew what has failed, and counts attempts from the first.
+        let failed = self.found.failed.len() * 2 * (self.logs.len() + 1);
+        let retries: u32 = self.tasks.iter().map(|task| task.attempts - 1).sum();
+        let retries = if self.ended_early > 0 { retries as usize } else { 0 };
+        let most = told + (self.ended_early * self.jobs) + failed + retries;
+        if again > i64::try_from(most).expect("a count is small") {
+            return vec![format!("{again} executions more than one each; reasons were told for {most}")];
+        }
+        Vec::new()
+    }
+
+    fn kept_apart(&self) -> Vec<String> {
+        let kept = &self.ledger.kept;
+        let longest = kept.values().max().copied().unwrap_or(-1);
+        let is_off = |(_, left): &(&String, &i64)| **left <= 0 || longest - **left > APART;
+        kept.iter().filter(is_off).map(|(key, left)| format!("{key}: {left} of {longest} ms")).collect()
+    }
+}
+
+/// What was told in each epoch that the host knew of.
+fn parts(log: &Log) -> impl Iterator<Item = &[Told]> {
+    log.told.split(|told| told.code == "state-lost")
+}
+
+fn is_commit(told: &Told) -> bool {
+    told.kind == "task.finished" || told.kind == "task.cached"
+}
+
+/// The task of `task` or `task[i]`.
+fn task_of(node: &str) -> &str {
+    node.split('[').next().unwrap_or(node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(at: u32, kind: &str, node: &str) -> Told {
+        let at = format!("2026-01-01T00:00:{at:02}.000Z");
+        Told { at, kind: kind.to_owned(), node: node.to_owned(), code: String::new() }
+    }
+
+    fn log(host: &str, told: Vec<Told>) -> Log {
+        Log { host: host.to_owned(), told }
+    }
+
+    fn task(name: &str, needs: &[&str]) -> Task {
+        let needs = needs.iter().map(|need| (*need).to_owned()).collect();
+        Task { name: name.to_owned(), needs, attempts: 1 }
+    }
+
+    /// A run of two tasks on two hosts to which nothing is to be said.
+    fn sound() -> Account {
+        let results = [("a", b"1"), ("b", b"2")].map(|(name, value)| (name.to_owned(), value.to_vec()));
+        let stored = Stored { results: results.into(), ..Stored::default() };
+        let counts = [
+            ("state", "succeeded"),
+            ("open", "0"),
+            ("live", "0"),
+            ("fast", "0"),
+            ("total", "2"),
+            ("ok", "2"),
+        ];
+        let more = [("skips", "0"), ("failures", "0"), ("epoch", "1")];
+        let meta = counts.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let kept = [("results".to_owned(), 86_000_000), ("meta".to_owned(), 86_000_500)];
+        let one = vec![told(1, "task.started", "a"), told(2, "task.finished", "a")];
+        let other = vec![told(3, "task.started", "b"), told(4, "task.finished", "b")];
+        Account {
+            tasks: vec![task("a", &[]), task("b", &["a"])],
+            expected: stored.clone(),
+            found: stored,
+            ledger: Ledger { meta: meta.collect(), kept: kept.into(), ..Ledger::default() },
+            logs: vec![log("one", one), log("other", other)],
+            is_lossy: false,
+            ended_early: 0,
+            jobs: 4,
+        }
+    }
+
+    /// The complaints about a sound run after something was done to it.
+    fn after(spoil: impl FnOnce(&mut Account)) -> String {
+        let mut account = sound();
+        spoil(&mut account);
+        account.complaints().join("\n")
+    }
+
+    #[test]
+    fn a_sound_run_is_not_complained_about() {
+        assert_eq!(sound().complaints(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_result_that_is_missing_or_other_is_noticed() {
+        let missing = after(|run| drop(run.found.results.remove("b")));
+        assert!(missing.contains("result of b: 2 is nothing"), "{missing}");
+        assert!(missing.contains("b has 0 ends"), "{missing}");
+        let other = after(|run| drop(run.found.results.insert("b".into(), b"3".to_vec())));
+        assert!(other.contains("result of b: 2 is 3"), "{other}");
+        let both = after(|run| drop(run.found.skipped.insert("b".into(), b"Pruned".to_vec())));
+        assert!(both.contains("b has 2 ends"), "{both}");
+    }
+
+    #[test]
+    fn a_second_commit_is_noticed_on_one_host_and_on_two() {
+        let one = after(|run| run.logs[1].told.push(told(5, "task.finished", "b")));
+        assert!(one.contains("b twice by other in one epoch"), "{one}");
+        let two = after(|run| run.logs[0].told.push(told(5, "task.cached", "b")));
+        assert!(two.contains("b 2 times in 1 epochs"), "{two}");
+    }
+
+    #[test]
+    fn a_commit_in_each_epoch_is_none_too_many() {
+        let again = |run: &mut Account| {
+            let lost = Told { code: "state-lost".to_owned(), ..told(5, "warning", "") };
+            run.logs[1].told.extend([lost, told(6, "task.started", "b"), told(7, "task.finished", "b")]);
+            run.is_lossy = true;
+            run.ledger.meta.insert("epoch".to_owned(), "2".to_owned());
+        };
+        assert_eq!(after(again), "");
+        let complaints = after(|run| {
+            again(run);
+            run.logs[0].told.push(told(8, "task.finished", "b"));
+        });
+        assert!(complaints.contains("b 3 times in 2 epochs"), "{complaints}");
+    }
+
+    #[test]
+    fn a_start_before_what_is_needed_is_noticed() {
+        let by_clock = after(|run| run.logs[1].told.insert(0, told(0, "task.started", "b")));
+        assert!(by_clock.contains("b before a on other"), "{by_clock}");
+        let by_order = after(|run| run.logs[0].told.insert(1, told(1, "task.started", "b")));
+        assert!(by_order.contains("b before a on one"), "{by_order}");
+    }
+
+    #[test]
+    fn what_is_pending_or_miscounted_is_noticed() {
+        let held = after(|run| run.ledger.under_way.push("h:1".to_owned()));
+        assert!(held.contains("left over: h:1"), "{held}");
+        let queued = after(|run| run.ledger.waiting = 1);
+        assert!(queued.contains("left over: 1 entries"), "{queued}");
+        let running = after(|run| drop(run.ledger.meta.insert("state".into(), "running".into())));
+        assert!(running.contains("should have succeeded"), "{running}");
+        let counted = after(|run| drop(run.ledger.meta.insert("ok".into(), "3".into())));
+        assert!(counted.contains("`ok` is Some(\"3\") and should be 2"), "{counted}");
+    }
+
+    #[test]
+    fn an_execution_without_a_reason_is_noticed() {
+        let again = |run: &mut Account| run.logs[1].told.push(told(5, "task.started", "b"));
+        let noticed = after(again);
+        assert!(noticed.contains("1 executions more"), "{noticed}");
+        let reasoned = after(|run| {
+            again(run);
+            run.logs[1].told.push(told(5, "task.taken_over", "b"));
+        });
+        assert_eq!(reasoned, "");
+    }
+
+    #[test]
+    fn a_key_that_is_kept_otherwise_is_noticed() {
+        for left in [-1, 1000] {
+            let off = after(|run| run.ledger.kept.extend([("tasks".to_owned(), left)]));
+            assert!(off.contains(&format!("tasks: {left} of")), "{off}");
+        }
+    }
+}

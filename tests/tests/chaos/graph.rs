@@ -1,0 +1,334 @@
+//! Graphs that a seed determines: deep and wide ones, with elements, conditions, choices, retries, failures, resources.
+//! Each task gives the same whenever and wherever it runs.
+
+use crate::chance::Chance;
+use std::fmt::Write as _;
+
+/// A task is fed by those before it, at most so far back; a few times it is any.
+const WINDOW: usize = 60;
+
+/// A graph as a manifest, and what the checker is to know of it.
+pub(crate) struct Graph {
+    pub(crate) manifest: String,
+    pub(crate) tasks: Vec<Task>,
+    /// Whether tasks of it fail.
+    pub(crate) fails: bool,
+}
+
+/// A task.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub(crate) name: String,
+    /// Tasks that must have ended before it starts.
+    pub(crate) needs: Vec<String>,
+    /// How often it is started, if nothing is lost.
+    pub(crate) attempts: u32,
+}
+
+struct Draft {
+    chance: Chance,
+    text: String,
+    tasks: Vec<Task>,
+    numbers: Vec<String>,
+    flags: Vec<String>,
+    sides: Vec<String>,
+    lists: Vec<String>,
+    texts: Vec<String>,
+    fails: bool,
+}
+
+impl Graph {
+    /// The graph of a seed, with about so many tasks.
+    pub(crate) fn new(seed: u64, tasks: usize) -> Self {
+        let mut chance = Chance::new(seed, "graph");
+        let fails = chance.is(40);
+        let mut draft = Draft {
+            chance,
+            text: String::new(),
+            tasks: Vec::new(),
+            numbers: Vec::new(),
+            flags: Vec::new(),
+            sides: Vec::new(),
+            lists: Vec::new(),
+            texts: Vec::new(),
+            fails,
+        };
+        draft.root();
+        draft.wide();
+        while draft.tasks.len() < tasks {
+            draft.any();
+        }
+        let head = "cascade = 1\nname = \"chaos\"\n\
+             [components.g]\npath = \"{guest:basic}\"\n\
+             [components.h]\npath = \"{guest:host-calls}\"\ngrants.context = true\n\
+             [resources]\nlicence = { amount = 2, scope = \"run\" }\ndesk = 1\n";
+        Self { manifest: format!("{head}{}", draft.text), tasks: draft.tasks, fails }
+    }
+}
+
+/// A task that is being written.
+struct Next {
+    lines: String,
+    needs: Vec<String>,
+    attempts: u32,
+}
+
+impl Next {
+    fn call(function: &str) -> Self {
+        Self { lines: format!("call = \"{function}\"\n"), needs: Vec::new(), attempts: 1 }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.lines.push_str(line);
+        self.lines.push('\n');
+    }
+}
+
+impl Draft {
+    fn any(&mut self) {
+        match self.chance.within(0, 99) {
+            0..=7 => self.root(),
+            8..=32 => self.add(),
+            33..=47 => self.sum(),
+            48..=56 => self.double(),
+            57..=62 => self.is_even(),
+            63..=66 => self.choose(),
+            67..=71 => self.select(),
+            72..=75 => self.list(),
+            76..=81 => self.each(),
+            82..=86 => self.flaky(),
+            87..=95 => self.slow(),
+            96..=97 => self.concat(),
+            _ => self.fragile(),
+        }
+    }
+
+    fn root(&mut self) {
+        let mut next = Next::call("g.double");
+        next.line(&format!("args.x = {}", self.chance.within(0, 1000)));
+        let name = self.put(next);
+        self.numbers.push(name);
+    }
+
+    fn add(&mut self) {
+        let mut next = Next::call("g.add");
+        let (a, b) = (self.number(&mut next), self.number(&mut next));
+        next.line(&format!("args = {{ a = {a}, b = {b} }}"));
+        self.put_number(next);
+    }
+
+    fn sum(&mut self) {
+        let mut next = Next::call("g.sum");
+        let count = self.chance.within(2, 8);
+        let parts: Vec<String> = (0..count).map(|_| self.number(&mut next)).collect();
+        next.line(&format!("args.xs = [{}]", parts.join(", ")));
+        self.put_number(next);
+    }
+
+    fn double(&mut self) {
+        let mut next = Next::call("g.double");
+        let x = self.number(&mut next);
+        next.line(&format!("args.x = {x}"));
+        self.put_number(next);
+    }
+
+    fn is_even(&mut self) {
+        let mut next = Next::call("g.is-even");
+        let x = self.number(&mut next);
+        next.line(&format!("args.x = {x}"));
+        let name = self.put(next);
+        self.flags.push(name);
+    }
+
+    fn choose(&mut self) {
+        let mut next = Next::call("g.choose");
+        next.line(&format!("args.n = {}", self.chance.within(0, 2)));
+        self.after(&mut next);
+        let name = self.put(next);
+        self.sides.push(name);
+    }
+
+    /// Two tasks that nobody else needs, of which one at most is run.
+    fn select(&mut self) {
+        let Some(side) = self.recent(Which::Sides) else { return self.choose() };
+        let cases: Vec<String> = (0..2)
+            .map(|_| {
+                let mut next = Next::call("g.double");
+                let x = self.number(&mut next);
+                next.line(&format!("args.x = {x}"));
+                self.put(next)
+            })
+            .collect();
+        let mut next = Next::call("g.double");
+        next.needs.push(side.clone());
+        next.line(&format!(
+            "args.x = {{ select = {{ task = \"{side}\", default = \"left\" }}, default = 9, \
+             cases = {{ left = {{ task = \"{}\", default = 5 }}, right = {{ task = \"{}\", default = 6 }} }} }}",
+            cases[0], cases[1]
+        ));
+        let name = self.put(next);
+        self.numbers.push(name);
+    }
+
+    fn list(&mut self) {
+        let count = self.chance.within(0, 12);
+        self.list_of(count);
+    }
+
+    fn list_of(&mut self, count: u32) {
+        let mut next = Next::call("g.numbers");
+        next.line(&format!("args.n = {count}"));
+        self.after(&mut next);
+        let name = self.put(next);
+        self.lists.push(name);
+    }
+
+    fn each(&mut self) {
+        let Some(list) = self.recent(Which::Lists) else { return self.list() };
+        let mut next = Next::call("g.double");
+        next.needs.push(list.clone());
+        next.line(&format!("for-each.x = {{ task = \"{list}\", default = [1, 2] }}"));
+        next.line("args.x = { item = \"x\" }");
+        if self.chance.is(30) {
+            next.line(&format!("max-parallel = {}", self.chance.within(1, 3)));
+        }
+        self.ask_for_room(&mut next, 10);
+        let name = self.put(next);
+        self.lists.push(name.clone());
+        let mut sum = Next::call("g.sum");
+        sum.needs.push(name.clone());
+        sum.line(&format!("args.xs = {{ task = \"{name}\", default = [] }}"));
+        let name = self.put(sum);
+        self.numbers.push(name);
+    }
+
+    /// One list of many elements in each graph.
+    fn wide(&mut self) {
+        let count = self.chance.within(100, 400);
+        self.list_of(count);
+        self.each();
+        // Others are fed by short lists.
+        self.lists.clear();
+    }
+
+    fn flaky(&mut self) {
+        let mut next = Next::call("h.flaky");
+        let until = self.chance.within(1, 3);
+        next.line(&format!("args.until = {until}"));
+        let delay = self.chance.pick(&["1ms", "20ms", "200ms"]);
+        next.line(&format!("retry = {{ attempts = 4, delay = \"{delay}\", jitter = false }}"));
+        next.attempts = until;
+        self.after(&mut next);
+        self.put_number(next);
+    }
+
+    fn slow(&mut self) {
+        let mut next = Next::call("g.slow-echo");
+        let milliseconds = self.chance.within(1, 30);
+        next.line(&format!("args = {{ text = \"x\", ms = {milliseconds} }}"));
+        self.after(&mut next);
+        self.ask_for_room(&mut next, 40);
+        let name = self.put(next);
+        self.texts.push(name);
+    }
+
+    fn concat(&mut self) {
+        let mut next = Next::call("g.concat");
+        let mut parts = Vec::new();
+        for _ in 0..self.chance.within(1, 5) {
+            if let Some(text) = self.recent(Which::Texts) {
+                parts.push(format!("{{ task = \"{text}\", default = \"y\" }}"));
+                next.needs.push(text);
+            }
+        }
+        next.line(&format!("args.parts = [{}]", parts.join(", ")));
+        let name = self.put(next);
+        self.texts.push(name);
+    }
+
+    /// Fails on odd numbers, in graphs that fail.
+    fn fragile(&mut self) {
+        if !self.fails {
+            return self.double();
+        }
+        let mut next = Next::call("g.maybe-fail");
+        let x = self.number(&mut next);
+        next.line(&format!("args.x = {x}"));
+        if self.chance.is(30) {
+            next.line("retry = { attempts = 2, delay = \"10ms\" }");
+            next.attempts = 2;
+        }
+        self.put_number(next);
+    }
+
+    /// A reference to a number.
+    fn number(&mut self, next: &mut Next) -> String {
+        let task = self.recent(Which::Numbers).expect("there is one from the beginning");
+        next.needs.push(task.clone());
+        if self.chance.is(60) {
+            format!("{{ task = \"{task}\", default = {} }}", self.chance.within(0, 9))
+        } else {
+            format!("{{ task = \"{task}\" }}")
+        }
+    }
+
+    fn recent(&mut self, which: Which) -> Option<String> {
+        let all = match which {
+            Which::Numbers => &self.numbers,
+            Which::Flags => &self.flags,
+            Which::Sides => &self.sides,
+            Which::Lists => &self.lists,
+            Which::Texts => &self.texts,
+        };
+        let first = if self.chance.is(10) { 0 } else { all.len().saturating_sub(WINDOW) };
+        let recent = &all[first..];
+        if recent.is_empty() { None } else { Some(self.chance.pick(recent).clone()) }
+    }
+
+    fn after(&mut self, next: &mut Next) {
+        if self.chance.is(60) {
+            let task = self.recent(Which::Numbers).expect("there is one from the beginning");
+            next.line(&format!("after = [\"{task}\"]"));
+            next.needs.push(task);
+        }
+    }
+
+    fn ask_for_room(&mut self, next: &mut Next, percent: u32) {
+        if self.chance.is(percent) {
+            let resource = self.chance.pick(&["licence", "desk"]);
+            next.line(&format!("resources = {{ {resource} = 1 }}"));
+        }
+    }
+
+    /// Writes a number's task, with a condition now and then.
+    fn put_number(&mut self, mut next: Next) {
+        if self.chance.is(10)
+            && let Some(flag) = self.recent(Which::Flags)
+        {
+            let not = if self.chance.is(50) { ", not = true" } else { "" };
+            next.line(&format!("when = {{ task = \"{flag}\"{not} }}"));
+            next.needs.push(flag);
+        }
+        if self.chance.is(5) {
+            next.line(&format!("priority = {}", self.chance.within(1, 100)));
+        }
+        let name = self.put(next);
+        self.numbers.push(name);
+    }
+
+    fn put(&mut self, next: Next) -> String {
+        let name = format!("t{}", self.tasks.len());
+        let _ = write!(self.text, "[tasks.{name}]\n{}", next.lines);
+        self.tasks.push(Task { name: name.clone(), needs: next.needs, attempts: next.attempts });
+        name
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Numbers,
+    Flags,
+    Sides,
+    Lists,
+    Texts,
+}

@@ -1,0 +1,176 @@
+//! Chaos: random graphs on several hosts over the real binary, while hosts, wires and servers fail as a seed says.
+//! Faults one by one, and what is told of each, are in `blackbox`.
+//!
+//! A seed determines the graph, how many hosts there are, what befalls them and at which progress. `tests/chaos 17`
+//! runs seed 17, `tests/chaos 100..200` a hundred of them; without more a short set is run, as in CI.
+
+mod chance;
+mod graph;
+mod schedule;
+mod client;
+mod wire;
+mod fleet;
+mod nemesis;
+mod records;
+mod checker;
+
+use crate::checker::Account;
+use crate::client::Client;
+use crate::fleet::{Fleet, JOBS, RUN};
+use crate::graph::Graph;
+use crate::nemesis::{Nemesis, Servers};
+use crate::records::{Ledger, Log, Stored};
+use crate::schedule::Schedule;
+use cascade_host_tests::{Project, Redis};
+use std::path::Path;
+use std::time::Instant;
+
+/// The seeds of the short set: two of each emphasis.
+const SHORT: std::ops::Range<u64> = 0..8;
+
+/// Tasks of a graph in the short set, and in the long one.
+const TASKS: (usize, usize) = (500, 2500);
+
+/// Stands in every URI, and must stand nowhere else.
+const PASSWORD: &str = "hunter2-of-chaos";
+
+#[test]
+fn whatever_befalls_a_run_every_task_ends_once_and_as_it_would_have() {
+    let (asked, tasks) = (variable("CASCADE_CHAOS_SEEDS"), variable("CASCADE_CHAOS_TASKS"));
+    let usual = if asked.is_empty() { TASKS.0 } else { TASKS.1 };
+    let tasks =
+        if tasks.is_empty() { usual } else { tasks.parse().expect("CASCADE_CHAOS_TASKS is a number") };
+    let seeds = if asked.is_empty() { SHORT.collect() } else { seeds(&asked) };
+    let failed: Vec<u64> = seeds.into_iter().filter(|seed| !passes(*seed, tasks)).collect();
+    let repeat = failed.iter().map(|seed| format!("\n    tests/chaos {seed} {tasks}"));
+    assert!(failed.is_empty(), "seeds failed; repeat them with{}", repeat.collect::<String>());
+}
+
+/// Runs one seed and says what is wrong.
+fn passes(seed: u64, tasks: usize) -> bool {
+    let began = Instant::now();
+    let (graph, schedule) = (Graph::new(seed, tasks), Schedule::new(seed));
+    let project = Project::raw(&graph.manifest);
+    let mut story = Vec::new();
+    match befall(&graph, &schedule, &project, &mut story) {
+        Ok(results) => {
+            eprintln!(
+                "seed {seed}: {results} results, {} blows, {:.1?}",
+                schedule.blows.len(),
+                began.elapsed()
+            );
+            if !variable("CASCADE_CHAOS_STORY").is_empty() {
+                eprintln!("{}", story.join("\n"));
+            }
+            true
+        }
+        Err(complaint) => {
+            let kept = project.keep();
+            eprintln!(
+                "seed {seed} failed; what hosts have said is in {}\n{}\n{complaint}",
+                kept.display(),
+                story.join("\n")
+            );
+            false
+        }
+    }
+}
+
+/// Runs a graph undisturbed, then under a schedule; gives how many results there are, or what is not as it must be.
+fn befall(
+    graph: &Graph,
+    schedule: &Schedule,
+    project: &Project,
+    story: &mut Vec<String>,
+) -> Result<usize, String> {
+    let code = i32::from(graph.fails);
+    let began = Instant::now();
+    let (expected, printed) = undisturbed(project)?;
+    story.push(format!("{:?} undisturbed", began.elapsed()));
+    let code = if expected.failed.is_empty() { 0 } else { code };
+    let mut servers = Servers::start(PASSWORD);
+    if schedule.is_lossy {
+        servers.add_replica();
+    }
+    let port = std::sync::Arc::clone(servers.port());
+    let mut fleet = Fleet::new(project, schedule.hosts, &port, PASSWORD, code);
+    let total = u32::try_from(expected.results.len()).expect("there are some thousands");
+    let mut nemesis = Nemesis::new(&mut servers, &mut fleet);
+    let raged = nemesis.rage(schedule, total);
+    story.append(&mut nemesis.story);
+    raged.map_err(|complaint| format!("{complaint}\n{}", nemesis.state()))?;
+    let mut complaints = account(graph, schedule, expected, &mut nemesis)?.complaints();
+    if nemesis.fleet.printed().iter().any(|one| *one != printed) {
+        complaints.push("a host has printed other outputs".to_owned());
+    }
+    for ending in ["out", "err", "jsonl"] {
+        let tells = |file: &&std::path::PathBuf| holds(file, PASSWORD);
+        complaints.extend(
+            nemesis
+                .fleet
+                .files(ending)
+                .iter()
+                .filter(tells)
+                .map(|file| format!("the password is in {}", file.display())),
+        );
+    }
+    if complaints.is_empty() {
+        return Ok(total as usize);
+    }
+    Err(format!("{}\n{}", complaints.join("\n"), nemesis.state()))
+}
+
+/// What a single host stores and prints that nothing befalls.
+fn undisturbed(project: &Project) -> Result<(Stored, Vec<u8>), String> {
+    let server = Redis::start_with_login(&format!("requirepass {PASSWORD}"), "default", PASSWORD);
+    let uri = format!("redis://:{PASSWORD}@127.0.0.1:{}", server.port());
+    let host = project.other_host("undisturbed.events").args(["--state", &uri, "--run-id", RUN, "-j", "2"]);
+    let finished = host.args(["--keep-going"]).run();
+    let mut client = Client::connect(server.port(), PASSWORD).ok_or("the server does not answer")?;
+    let stored = Stored::read(&mut client, RUN);
+    let code = i32::from(!stored.failed.is_empty());
+    if finished.code != Some(code) {
+        return Err(format!("undisturbed, the run ended with {:?}:\n{}", finished.code, finished.stderr));
+    }
+    Ok((stored, finished.stdout))
+}
+
+fn account(
+    graph: &Graph,
+    schedule: &Schedule,
+    expected: Stored,
+    nemesis: &mut Nemesis<'_, '_>,
+) -> Result<Account, String> {
+    let logs = nemesis.fleet.files("jsonl").iter().map(|file| Log::read(file)).collect();
+    let ended_early = nemesis.fleet.ended_early;
+    let client = nemesis.servers.client().ok_or("the server does not answer")?;
+    Ok(Account {
+        tasks: graph.tasks.clone(),
+        expected,
+        found: Stored::read(client, RUN),
+        ledger: Ledger::read(client, RUN),
+        logs,
+        is_lossy: schedule.is_lossy,
+        ended_early,
+        jobs: JOBS.parse().expect("it is a number"),
+    })
+}
+
+fn holds(file: &Path, text: &str) -> bool {
+    let bytes = std::fs::read(file).unwrap_or_default();
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// Seeds such as `17`, `1,2,3` or `100..200`.
+fn seeds(asked: &str) -> Vec<u64> {
+    let number = |text: &str| text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is no seed"));
+    match asked.split_once("..") {
+        None => asked.split(',').map(number).collect(),
+        Some((first, end)) => (number(first)..number(end)).collect(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the ban is for the host; here the command says what to run")]
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}

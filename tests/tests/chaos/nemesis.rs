@@ -1,0 +1,253 @@
+//! Lets a schedule come over the hosts and the server of one run, until the run has ended.
+//! What must be true afterwards is for `checker`.
+
+use crate::client::{Answer, Client, command};
+use crate::fleet::{Fleet, RUN};
+use crate::records::Ledger;
+use crate::schedule::{Blow, Fault, Schedule};
+use cascade_host_tests::Redis;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+/// A run that has not ended by then never will.
+const BOUND: Duration = Duration::from_mins(2);
+
+/// How long between two looks at the progress.
+const LOOK: Duration = Duration::from_millis(3);
+
+/// What a server needs to lose nothing.
+const DURABLE: &str =
+    "appendonly yes\nappendfsync always\nbusy-reply-threshold 50\nrepl-diskless-sync-delay 0\n";
+
+/// The servers of a run: the master, and the one that takes its place.
+pub(crate) struct Servers {
+    password: String,
+    master: Redis,
+    replica: Option<Redis>,
+    port: Arc<AtomicU16>,
+    client: Option<Client>,
+}
+
+impl Servers {
+    /// A master.
+    pub(crate) fn start(password: &str) -> Self {
+        let master = Redis::start_with_login(&lines(password), "default", password);
+        let port = Arc::new(AtomicU16::new(master.port()));
+        Self { password: password.to_owned(), master, replica: None, port, client: None }
+    }
+
+    /// A replica of the master that may take its place.
+    pub(crate) fn add_replica(&mut self) {
+        let replica = Redis::start_with_login(&lines(&self.password), "default", &self.password);
+        // Told and not configured, so that it is a master whenever it is started again.
+        replica.command(&["REPLICAOF", "127.0.0.1", &self.master.port().to_string()]);
+        wait_for_link(&replica);
+        self.replica = Some(replica);
+    }
+
+    /// Where the master listens, now and later.
+    pub(crate) fn port(&self) -> &Arc<AtomicU16> {
+        &self.port
+    }
+
+    /// A connection to the master.
+    pub(crate) fn client(&mut self) -> Option<&mut Client> {
+        if self.client.is_none() {
+            self.client = Client::connect(self.master.port(), &self.password);
+        }
+        self.client.as_mut()
+    }
+
+    /// How many results there are; nothing if the server does not say.
+    fn results(&mut self) -> Option<u32> {
+        let key = format!("cascade:run:{RUN}:results");
+        let results = self.client().and_then(|client| client.number(&["HLEN", &key]));
+        if results.is_none() {
+            self.client = None;
+        }
+        results.and_then(|results| u32::try_from(results).ok())
+    }
+
+    /// Tells the master something; whether it has listened.
+    fn tell(&mut self, words: &[&str]) -> bool {
+        let answer = self.client().and_then(|client| client.ask(words));
+        if answer.is_none() {
+            self.client = None;
+        }
+        !matches!(answer, None | Some(Answer::Error(_)))
+    }
+
+    /// Says something and does not wait for the answer.
+    fn shout(&self, words: &[&str]) {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.master.port())) else { return };
+        let said = [command(&["AUTH", &self.password]), command(words)].concat();
+        drop(stream.write_all(&said));
+        // The server ends a script of a connection that is gone no sooner.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    fn fail_over(&mut self, missed: Duration) {
+        let Some(replica) = self.replica.take() else { return };
+        wait_for_link(&replica);
+        replica.command(&["REPLICAOF", "NO", "ONE"]);
+        std::thread::sleep(missed);
+        self.master = replica;
+        self.client = None;
+        self.port.store(self.master.port(), Ordering::SeqCst);
+    }
+}
+
+fn lines(password: &str) -> String {
+    format!("requirepass {password}\nmasterauth {password}\n{DURABLE}")
+}
+
+/// Waits until a replica has what its master has. A master that was away, or a replica itself, needs a while.
+fn wait_for_link(replica: &Redis) {
+    let since = Instant::now();
+    let is_up = || replica.command(&["INFO", "replication"]).contains("master_link_status:up");
+    while !is_up() && since.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What is to be undone, and when.
+struct Undo {
+    at: Instant,
+    words: &'static [&'static str],
+}
+
+/// One run under a schedule.
+pub(crate) struct Nemesis<'a, 'p> {
+    pub(crate) servers: &'a mut Servers,
+    pub(crate) fleet: &'a mut Fleet<'p>,
+    undo: Vec<Undo>,
+    /// What was done, for whoever has to understand it.
+    pub(crate) story: Vec<String>,
+    began: Instant,
+}
+
+impl<'a, 'p> Nemesis<'a, 'p> {
+    /// Over these servers and hosts.
+    pub(crate) fn new(servers: &'a mut Servers, fleet: &'a mut Fleet<'p>) -> Self {
+        Self { servers, fleet, undo: Vec::new(), story: Vec::new(), began: Instant::now() }
+    }
+
+    /// Does all that stands in a schedule, at its time, until all hosts have ended; `total` is how many results there
+    /// will be. Fails if they do not end, or not as they should.
+    pub(crate) fn rage(&mut self, schedule: &Schedule, total: u32) -> Result<(), String> {
+        let mut blows = schedule.blows.iter().peekable();
+        while !self.fleet.is_done() {
+            self.fleet.tend()?;
+            self.make_good();
+            if let Some(results) = self.servers.results() {
+                let reached = results * 1000 / total.max(1);
+                if let Some(blow) = blows.next_if(|blow| blow.at <= reached) {
+                    self.strike(blow, reached);
+                }
+            }
+            if self.began.elapsed() > BOUND {
+                return Err(format!("the run has not ended within {BOUND:?}"));
+            }
+            std::thread::sleep(LOOK);
+        }
+        let left = blows.count();
+        self.story.push(format!("{:?} all have ended; {left} blows were left", self.began.elapsed()));
+        Ok(())
+    }
+
+    fn strike(&mut self, blow: &Blow, reached: u32) {
+        self.story.push(format!("{:?} at {reached} of 1000: {:?}", self.began.elapsed(), blow.fault));
+        match &blow.fault {
+            Fault::Kill { host, back } => self.fleet.kill(*host, *back),
+            Fault::KillAll { back } => self.fleet.kill_all(*back),
+            Fault::Pause { host, time } => self.fleet.pause(*host, *time),
+            Fault::Interrupt { host } => self.fleet.interrupt(*host),
+            Fault::Cut { host, way, bytes } => self.fleet.wire(*host).cut_after(*way, *bytes),
+            Fault::Hold { host, time } => self.fleet.wire(*host).hold(*time),
+            Fault::Part { host, time } => self.fleet.wire(*host).part(*time),
+            Fault::Twice { host, pieces, later } => self.fleet.wire(*host).say_twice(*pieces, *later),
+            Fault::ClientKill => {
+                self.servers.tell(&["CLIENT", "KILL", "TYPE", "normal"]);
+            }
+            Fault::Restart { back } => {
+                self.servers.master.kill();
+                std::thread::sleep(*back);
+                self.servers.master.run();
+                self.servers.client = None;
+            }
+            Fault::Flush => {
+                self.servers.tell(&["SCRIPT", "FLUSH"]);
+            }
+            Fault::Full { time } => {
+                self.servers.tell(&["CONFIG", "SET", "maxmemory", "1"]);
+                self.later(*time, &["CONFIG", "SET", "maxmemory", "0"]);
+            }
+            Fault::Busy { time } => {
+                let until = time.as_micros().to_string();
+                self.servers.shout(&["EVAL", BUSY, "0", &until]);
+            }
+            Fault::ReadOnly { time } => {
+                self.servers.tell(&["REPLICAOF", "127.0.0.1", "1"]);
+                self.later(*time, &["REPLICAOF", "NO", "ONE"]);
+            }
+            Fault::FailOver { missed } => {
+                self.servers.fail_over(*missed);
+                self.fleet.cut_all();
+            }
+            Fault::Evict { key } => {
+                self.servers.tell(&["UNLINK", &format!("cascade:run:{RUN}:{key}")]);
+            }
+        }
+    }
+
+    fn later(&mut self, time: Duration, words: &'static [&'static str]) {
+        self.undo.push(Undo { at: Instant::now() + time, words });
+    }
+
+    /// Undoes what lasts a while.
+    fn make_good(&mut self) {
+        let now = Instant::now();
+        // A server that is away or computes is told again.
+        let servers = &mut *self.servers;
+        self.undo.retain(|undo| undo.at > now || !servers.tell(undo.words));
+    }
+
+    /// What stands in the server, for whoever has to understand it.
+    pub(crate) fn state(&mut self) -> String {
+        let mut state = String::new();
+        let key = |name: &str| format!("cascade:run:{RUN}:{name}");
+        let Some(client) = self.servers.client() else { return "the server does not answer".to_owned() };
+        for (name, value) in Ledger::read(client, RUN).meta {
+            if name != "record" {
+                state.push_str(&format!("{name} {value}, "));
+            }
+        }
+        state.push_str(&format!("\ncoord: {}\n", shown(client.ask(&["HKEYS", &key("coord")]))));
+        for name in ["ready", "times", "hosts"] {
+            let answer = client.ask(&["ZRANGE", &key(name), "0", "9", "WITHSCORES"]);
+            state.push_str(&format!("{name}: {}\n", shown(answer)));
+        }
+        state
+    }
+}
+
+/// A script of somebody else's.
+const BUSY: &str = "local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end \
+    local till = now() + tonumber(ARGV[1]) while now() < till do end";
+
+fn shown(answer: Option<Answer>) -> String {
+    match answer {
+        None => "no answer".to_owned(),
+        Some(Answer::Nothing) => "nothing".to_owned(),
+        Some(Answer::Bytes(bytes)) => bytes.escape_ascii().to_string(),
+        Some(Answer::Number(number)) => number.to_string(),
+        Some(Answer::Error(error)) => error,
+        Some(Answer::List(parts)) => {
+            let parts: Vec<String> = parts.into_iter().take(40).map(|part| shown(Some(part))).collect();
+            parts.join(" ")
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a run has left behind: what stands in Redis, and what its hosts have told.
+//! Whether that is as it must be is for `checker`.
+
+use crate::client::{Answer, Client};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What is stored of tasks and elements, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) results: BTreeMap<String, Vec<u8>>,
+    pub(crate) skipped: BTreeMap<String, Vec<u8>>,
+    pub(crate) failed: BTreeMap<String, Vec<u8>>,
+}
+
+/// What else is stored.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ledger {
+    pub(crate) meta: BTreeMap<String, String>,
+    /// What tokens hold, elements under way, and whatever else is to be gone in the end.
+    pub(crate) under_way: Vec<String>,
+    /// Who stands in the queue, or waits for a time.
+    pub(crate) waiting: i64,
+    /// How long each key is kept, in milliseconds.
+    pub(crate) kept: BTreeMap<String, i64>,
+}
+
+/// What one host has told, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Log {
+    pub(crate) host: String,
+    pub(crate) told: Vec<Told>,
+}
+
+/// One event.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) at: String,
+    pub(crate) kind: String,
+    /// `task` or `task[i]`; empty for one of the run.
+    pub(crate) node: String,
+    /// The word of a warning.
+    pub(crate) code: String,
+}
+
+impl Stored {
+    /// Reads a run.
+    pub(crate) fn read(client: &mut Client, run: &str) -> Self {
+        let mut all = |name| read_hash(client, &format!("cascade:run:{run}:{name}"));
+        Self { results: all("results"), skipped: all("skipped"), failed: all("failed") }
+    }
+}
+
+impl Ledger {
+    /// Reads a run.
+    pub(crate) fn read(client: &mut Client, run: &str) -> Self {
+        let key = |name: &str| format!("cascade:run:{run}:{name}");
+        let meta = read_hash(client, &key("meta")).into_iter();
+        let meta = meta.map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect();
+        let fields = client.list(&["HKEYS", &key("coord")]);
+        // Answers of hosts, demands of classes and shared amounts stay; all else is about what is under way.
+        let stays = |field: &Vec<u8>| [&b"r:"[..], b"c:"].iter().any(|start| field.starts_with(start));
+        let fields = fields.into_iter().filter(|field| !stays(field) && field != b"u");
+        let under_way = fields.map(|field| field.escape_ascii().to_string()).collect();
+        // Both have one entry that never goes.
+        let waiting = ["ready", "times"].iter().filter_map(|name| client.number(&["ZCARD", &key(name)]));
+        let waiting = waiting.sum::<i64>() - 2;
+        let keys = client.list(&["KEYS", &key("*")]);
+        let keys = keys.into_iter().map(|key| String::from_utf8_lossy(&key).into_owned());
+        let kept = keys.map(|key| (key.clone(), client.number(&["PTTL", &key]).unwrap_or(-2))).collect();
+        Self { meta, under_way, waiting, kept }
+    }
+
+    /// A number of the run's.
+    pub(crate) fn count(&self, name: &str) -> Option<usize> {
+        self.meta.get(name).and_then(|value| value.parse().ok())
+    }
+}
+
+impl Log {
+    /// Reads a file of events. Of a host that was killed the last line may have no end.
+    pub(crate) fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let told =
+            lines.map(|line| Told::of(&serde_json::from_str(line).expect("an event is JSON"))).collect();
+        let host = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Self { host, told }
+    }
+}
+
+impl Told {
+    fn of(event: &Value) -> Self {
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let node = match event["item"].as_u64() {
+            Some(item) => format!("{}[{item}]", text("task")),
+            None => text("task"),
+        };
+        Self { at: text("ts"), kind: text("event"), node, code: text("code") }
+    }
+}
+
+fn read_hash(client: &mut Client, key: &str) -> BTreeMap<String, Vec<u8>> {
+    let Some(Answer::List(parts)) = client.ask(&["HGETALL", key]) else { return BTreeMap::new() };
+    let mut parts =
+        parts.into_iter().map(|part| if let Answer::Bytes(bytes) = part { bytes } else { Vec::new() });
+    let mut hash = BTreeMap::new();
+    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+        hash.insert(String::from_utf8_lossy(&name).into_owned(), value);
+    }
+    hash
+}

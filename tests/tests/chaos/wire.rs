@@ -1,0 +1,191 @@
+//! The wire between one host and whichever server is the master: it cuts at byte positions, delays, falls silent, and
+//! says again what the host has said. A connection keeps the order of its bytes, so that what comes twice comes on a
+//! connection of its own, as what a network has held back would.
+
+use crate::client::command;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A wire; its connections end with the processes that hold them.
+pub(crate) struct Wire {
+    port: u16,
+    state: Arc<State>,
+}
+
+struct State {
+    master: Arc<AtomicU16>,
+    password: String,
+    /// How many bytes may pass until all is cut, by direction; negative if nothing is to be cut.
+    left: [AtomicI64; 2],
+    /// Nothing passes before then.
+    held_until: Mutex<Option<Instant>>,
+    /// How many pieces are to be said twice, and how much later.
+    twice: AtomicI64,
+    later: Mutex<Duration>,
+    open: Mutex<Vec<TcpStream>>,
+    is_closed: AtomicBool,
+}
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    ToServer,
+    ToHost,
+}
+
+impl Wire {
+    /// A wire to the port that stands in `master`, now and later.
+    pub(crate) fn new(master: &Arc<AtomicU16>, password: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
+        let port = listener.local_addr().expect("a listener has an address").port();
+        let state = Arc::new(State {
+            master: Arc::clone(master),
+            password: password.to_owned(),
+            left: [AtomicI64::new(-1), AtomicI64::new(-1)],
+            held_until: Mutex::new(None),
+            twice: AtomicI64::new(0),
+            later: Mutex::new(Duration::ZERO),
+            open: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+        });
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if shared.is_closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                shared.carry(client);
+            }
+        });
+        Self { port, state }
+    }
+
+    /// The port to connect to.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Cuts every connection once so many bytes more have passed one way.
+    pub(crate) fn cut_after(&self, way: Way, bytes: u32) {
+        self.state.left[way as usize].store(i64::from(bytes), Ordering::SeqCst);
+    }
+
+    /// Cuts every connection now.
+    pub(crate) fn cut(&self) {
+        self.state.cut();
+    }
+
+    /// Lets nothing pass for a while; nothing is lost.
+    pub(crate) fn hold(&self, time: Duration) {
+        *self.state.held_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
+    }
+
+    /// Lets nothing pass for a while, and cuts every connection then.
+    pub(crate) fn part(&self, time: Duration) {
+        self.hold(time);
+        let state = Arc::clone(&self.state);
+        std::thread::spawn(move || {
+            std::thread::sleep(time);
+            state.cut();
+        });
+    }
+
+    /// Says the next pieces of the host's twice, so much later.
+    pub(crate) fn say_twice(&self, pieces: u32, later: Duration) {
+        *self.state.later.lock().unwrap_or_else(PoisonError::into_inner) = later;
+        self.state.twice.store(i64::from(pieces), Ordering::SeqCst);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.state.is_closed.store(true, Ordering::SeqCst);
+        self.cut();
+        // The listener looks up once more.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
+}
+
+impl State {
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+
+    fn carry(self: &Arc<Self>, client: TcpStream) {
+        let master = self.master.load(Ordering::SeqCst);
+        let Ok(server) = TcpStream::connect(("127.0.0.1", master)) else { return };
+        for stream in [&client, &server] {
+            drop(stream.set_nodelay(true));
+        }
+        let clones = (client.try_clone(), server.try_clone(), client.try_clone(), server.try_clone());
+        let (Ok(to_client), Ok(to_server), Ok(one), Ok(other)) = clones else { return };
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).extend([one, other]);
+        for (from, to, way) in [(client, to_server, Way::ToServer), (server, to_client, Way::ToHost)] {
+            let state = Arc::clone(self);
+            std::thread::spawn(move || state.pump(from, to, way));
+        }
+    }
+
+    fn pump(self: Arc<Self>, mut from: TcpStream, mut to: TcpStream, way: Way) {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            self.wait();
+            if way == Way::ToServer && self.twice.fetch_sub(1, Ordering::SeqCst) > 0 {
+                self.say_again(buffer[..read].to_vec());
+            }
+            let passes = self.passes(way, read);
+            if to.write_all(&buffer[..passes]).is_err() || passes < read {
+                break;
+            }
+        }
+        drop(to.shutdown(Shutdown::Both));
+        drop(from.shutdown(Shutdown::Both));
+    }
+
+    fn wait(&self) {
+        loop {
+            let until = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+            match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None | Some(Duration::ZERO) => return,
+                Some(left) => std::thread::sleep(left.min(Duration::from_millis(5))),
+            }
+        }
+    }
+
+    /// How many of `read` bytes may pass.
+    fn passes(&self, way: Way, read: usize) -> usize {
+        let left = &self.left[way as usize];
+        let bytes = i64::try_from(read).expect("a buffer is small");
+        let before = left.load(Ordering::SeqCst);
+        if before < 0 {
+            return read;
+        }
+        if before >= bytes {
+            left.store(before - bytes, Ordering::SeqCst);
+            return read;
+        }
+        left.store(-1, Ordering::SeqCst);
+        usize::try_from(before).expect("a buffer is small")
+    }
+
+    fn say_again(&self, piece: Vec<u8>) {
+        let master = self.master.load(Ordering::SeqCst);
+        let later = *self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        let login = command(&["AUTH", &self.password]);
+        std::thread::spawn(move || {
+            std::thread::sleep(later);
+            let Ok(mut server) = TcpStream::connect(("127.0.0.1", master)) else { return };
+            drop(server.set_read_timeout(Some(Duration::from_millis(500))));
+            if server.write_all(&login).and_then(|()| server.write_all(&piece)).is_ok() {
+                // Nobody hears the answer; it is waited for, so that what was said is done.
+                let mut answer = [0; 1 << 12];
+                while let Ok(1..) = server.read(&mut answer) {}
+            }
+        });
+    }
+}
