@@ -94,6 +94,12 @@ impl<'a> Fleet<'a> {
         self.slots.iter().all(|slot| slot.is_done)
     }
 
+    /// Starts one anew that has ended as it should.
+    pub(crate) fn again(&mut self, at: usize) {
+        self.slots[at].is_done = false;
+        self.start(at);
+    }
+
     /// Kills a host; another takes its place later.
     pub(crate) fn kill(&mut self, at: usize, back: Duration) {
         let slot = &mut self.slots[at];

@@ -71,6 +71,13 @@ impl Servers {
         results.and_then(|results| u32::try_from(results).ok())
     }
 
+    /// Whether the run goes on, as far as the server knows.
+    fn is_unfinished(&mut self) -> bool {
+        let key = format!("cascade:run:{RUN}:meta");
+        let state = self.client().and_then(|client| client.ask(&["HGET", &key, "state"]));
+        matches!(state, Some(Answer::Bytes(state)) if state == b"running")
+    }
+
     /// Tells the master something; whether it has listened.
     fn tell(&mut self, words: &[&str]) -> bool {
         let answer = self.client().and_then(|client| client.ask(words));
@@ -139,7 +146,15 @@ impl<'a, 'p> Nemesis<'a, 'p> {
     /// will be. Fails if they do not end, or not as they should.
     pub(crate) fn rage(&mut self, schedule: &Schedule, total: u32) -> Result<(), String> {
         let mut blows = schedule.blows.iter().peekable();
-        while !self.fleet.is_done() {
+        loop {
+            if self.fleet.is_done() {
+                if !schedule.is_lossy || !self.servers.is_unfinished() {
+                    break;
+                }
+                // All have ended by what the server has lost since: whoever comes next finds that, and mends it.
+                self.story.push(format!("{:?} all have ended, and one comes again", self.began.elapsed()));
+                self.fleet.again(0);
+            }
             self.fleet.tend()?;
             self.make_good();
             if let Some(results) = self.servers.results() {
