@@ -17,13 +17,19 @@ use std::sync::Arc;
 /// How many nodes may wait for what others make, per place for a guest.
 const MOST_PARKED: u32 = 8;
 
-/// What this host holds and has free.
+/// What this host holds, and what of it is at work.
 pub(crate) struct Dispatcher {
     shape: Arc<Shape>,
+    /// Of each resource, whether every call takes some: it bounds how many run, not which.
+    is_for_all: Vec<bool>,
     slots: u32,
-    free: Vec<u32>,
     held: FxHashMap<Token, Held>,
-    running: u32,
+    /// Those of them that take room, and so are limited.
+    running: Load,
+    /// Those of these that have a place: a job has begun with them and has not ended.
+    working: Load,
+    /// How many of those that are held were taken over from a host that was lost.
+    taken_over: usize,
     interrupt: Interrupt,
     progress: Option<Progress>,
 }
@@ -32,6 +38,14 @@ pub(crate) struct Dispatcher {
 struct Held {
     node: NodeId,
     takes_room: bool,
+    has_place: bool,
+    is_taken_over: bool,
+}
+
+/// A number of nodes, and what they take of each resource.
+struct Load {
+    nodes: u32,
+    taken: Vec<u64>,
 }
 
 /// What the loop is to do next.
@@ -48,80 +62,143 @@ pub(crate) enum Next {
 impl Dispatcher {
     /// A host with `slots` places for guests and all of its resources free.
     pub(crate) fn new(shape: Arc<Shape>, slots: u32) -> Self {
-        let free = shape.resources.iter().map(|resource| resource.amount).collect();
+        let takes =
+            |resource: usize, class: &[(usize, u32)]| class.iter().any(|(taken, _)| *taken == resource);
+        let is_for_all =
+            |resource| shape.classes.iter().all(|class| class.is_empty() || takes(resource, class));
+        let nothing = || Load { nodes: 0, taken: vec![0; shape.resources.len()] };
         Self {
-            shape,
+            is_for_all: (0..shape.resources.len()).map(is_for_all).collect(),
             slots,
-            free,
             held: FxHashMap::default(),
-            running: 0,
+            running: nothing(),
+            working: nothing(),
+            shape,
+            taken_over: 0,
             interrupt: Interrupt::None,
             progress: None,
         }
     }
 
-    /// What to ask the ledger for.
-    pub(crate) fn want(&self) -> Want {
+    /// What to ask the ledger for, so many ahead of the places there are.
+    ///
+    /// Nothing is claimed ahead beside what was taken over from another host: that may be what killed it, and whatever is
+    /// held together with it is held to be suspect too.
+    pub(crate) fn want(&self, ahead: u32) -> Want {
         if self.interrupt != Interrupt::None {
             return Want::default();
         }
-        Want { slots: self.slots.saturating_sub(self.running), free: self.free.clone() }
+        let ahead = if self.taken_over > 0 { 0 } else { ahead };
+        let room = self.slots.saturating_add(ahead);
+        let amounts = self.shape.resources.iter().zip(&self.is_for_all).map(|(resource, is_for_all)| {
+            let amount = u64::from(resource.amount);
+            // What is claimed ahead has its part of what all take, as if there were so much more of it.
+            if *is_for_all { amount * u64::from(room) / u64::from(self.slots.max(1)) } else { amount }
+        });
+        let free = amounts.zip(&self.running.taken).map(|(amount, taken)| amount.saturating_sub(*taken));
+        Want {
+            slots: room.saturating_sub(self.running.nodes),
+            free: free.map(|free| u32::try_from(free).unwrap_or(u32::MAX)).collect(),
+        }
+    }
+
+    /// Whether all places are taken.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.working.nodes >= self.slots
+    }
+
+    /// How many places for guests there are.
+    pub(crate) const fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// How many more are held than there are places for.
+    pub(crate) const fn ahead(&self) -> u32 {
+        self.running.nodes.saturating_sub(self.slots)
+    }
+
+    /// Whether something is held that was taken over from a host that was lost.
+    pub(crate) const fn has_taken_over(&self) -> bool {
+        self.taken_over > 0
     }
 
     /// A node was handed out to this host.
     pub(crate) fn claimed(&mut self, claim: &Claim) {
-        let takes_room = claim.stage == Stage::Ready;
-        self.held.insert(claim.token, Held { node: claim.node, takes_room });
+        let (takes_room, is_taken_over) = (claim.stage == Stage::Ready, claim.takeovers > 0);
+        let held = Held { node: claim.node, takes_room, has_place: false, is_taken_over };
+        self.held.insert(claim.token, held);
+        self.taken_over += usize::from(is_taken_over);
         if takes_room {
-            self.running += 1;
-            self.charge(claim.node, u32::saturating_sub);
+            self.running.add(needs(&self.shape, claim.node));
+        }
+    }
+
+    /// Whether there is a place for a claim. One that is no more held needs none.
+    pub(crate) fn has_place_for(&self, token: Token) -> bool {
+        self.held.get(&token).is_none_or(|held| self.has_place(held.node))
+    }
+
+    /// A job has begun with a claim.
+    pub(crate) fn begun(&mut self, token: Token) {
+        if let Some(held) = self.held.get_mut(&token).filter(|held| held.takes_room && !held.has_place) {
+            held.has_place = true;
+            self.working.add(needs(&self.shape, held.node));
+        }
+    }
+
+    /// A claim needs its place no more, if it has one; it is held until it is released.
+    pub(crate) fn ended(&mut self, token: Token) {
+        if let Some(held) = self.held.get_mut(&token).filter(|held| held.has_place) {
+            held.has_place = false;
+            self.working.remove(needs(&self.shape, held.node));
         }
     }
 
     /// A node waits for what another makes, and needs no room until it ends; whether that makes room. So many may wait
     /// besides those that run: whoever claimed all that wait would keep them from other hosts.
     pub(crate) fn parked(&mut self, token: Token) -> bool {
-        let most = self.slots.saturating_mul(MOST_PARKED);
+        let most = self.slots.saturating_mul(MOST_PARKED).saturating_add(self.ahead());
         if u32::try_from(self.held.len()).unwrap_or(u32::MAX) >= self.slots.saturating_add(most) {
             return false;
         }
-        let Some(held) = self.held.get_mut(&token).filter(|held| held.takes_room) else {
+        let Some(held) = self.held.get_mut(&token).filter(|held| held.has_place) else {
             return false;
         };
         held.takes_room = false;
         let node = held.node;
-        self.running = self.running.saturating_sub(1);
-        self.charge(node, u32::saturating_add);
+        self.ended(token);
+        self.running.remove(needs(&self.shape, node));
         true
     }
 
-    /// A node that waited is to run after all; whether there is room for it, which it has then.
+    /// A node that waited is to run after all; whether there is a place for it, which it has then.
     pub(crate) fn unparked(&mut self, token: Token) -> bool {
         let Some(held) = self.held.get(&token) else {
             return false;
         };
-        if held.takes_room {
+        if held.has_place {
             return true; // it was never given away
         }
         let node = held.node;
-        if self.running >= self.slots || !self.has_room(node) {
+        if !self.has_place(node) {
             return false;
         }
         if let Some(held) = self.held.get_mut(&token) {
-            held.takes_room = true;
+            (held.takes_room, held.has_place) = (true, true);
         }
-        self.running += 1;
-        self.charge(node, u32::saturating_sub);
+        self.running.add(needs(&self.shape, node));
+        self.working.add(needs(&self.shape, node));
         true
     }
 
     /// A node is this host's no more.
     pub(crate) fn released(&mut self, token: Token) {
-        if let Some(held) = self.held.remove(&token)
-            && held.takes_room
-        {
-            self.running = self.running.saturating_sub(1);
-            self.charge(held.node, u32::saturating_add);
+        self.ended(token);
+        if let Some(held) = self.held.remove(&token) {
+            self.taken_over -= usize::from(held.is_taken_over);
+            if held.takes_room {
+                self.running.remove(needs(&self.shape, held.node));
+            }
         }
     }
 
@@ -148,35 +225,54 @@ impl Dispatcher {
         }
     }
 
+    /// Whether nothing new is to be begun.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.interrupt != Interrupt::None || self.progress.is_some_and(|progress| progress.stop.is_some())
+    }
+
     /// Whether guests are to be stopped and their nodes given back.
     pub(crate) fn must_abort(&self) -> bool {
         let stop = self.progress.and_then(|progress| progress.stop);
         self.interrupt == Interrupt::Abort || matches!(stop, Some(Stop::FailFast | Stop::Cancelled))
     }
 
-    fn has_room(&self, node: NodeId) -> bool {
-        needs(&self.shape, node).all(|(resource, amount)| {
-            // What hosts share is the ledger's to count, and was not given back.
-            let is_shared = self.shape.resources.get(resource).is_none_or(|resource| resource.is_shared);
-            is_shared || self.free.get(resource).is_some_and(|free| amount <= *free)
-        })
+    /// Whether one of the places is free, and what the node takes.
+    fn has_place(&self, node: NodeId) -> bool {
+        let is_free = |(resource, amount): &(usize, u32)| {
+            let taken = self.working.taken.get(*resource).copied().unwrap_or_default();
+            // What hosts share is the ledger's to count.
+            self.shape.resources.get(*resource).is_none_or(|resource| {
+                resource.is_shared || taken + u64::from(*amount) <= u64::from(resource.amount)
+            })
+        };
+        !self.is_full() && needs(&self.shape, node).iter().all(is_free)
+    }
+}
+
+impl Load {
+    fn add(&mut self, needs: &[(usize, u32)]) {
+        self.nodes += 1;
+        for (resource, amount) in needs {
+            if let Some(taken) = self.taken.get_mut(*resource) {
+                *taken += u64::from(*amount);
+            }
+        }
     }
 
-    fn charge(&mut self, node: NodeId, change: fn(u32, u32) -> u32) {
-        let Self { shape, free, .. } = self;
-        for (resource, amount) in needs(shape, node) {
-            if let Some(free) = free.get_mut(resource) {
-                *free = change(*free, amount);
+    fn remove(&mut self, needs: &[(usize, u32)]) {
+        self.nodes = self.nodes.saturating_sub(1);
+        for (resource, amount) in needs {
+            if let Some(taken) = self.taken.get_mut(*resource) {
+                *taken = taken.saturating_sub(u64::from(*amount));
             }
         }
     }
 }
 
-/// What a node takes of each resource while it runs.
-fn needs(shape: &Shape, node: NodeId) -> impl Iterator<Item = (usize, u32)> {
+/// What a node takes of resources while it runs, each by its position.
+fn needs(shape: &Shape, node: NodeId) -> &[(usize, u32)] {
     let task = shape.tasks.get(node.task.index()).filter(|task| !task.is_for_each || node.item.is_some());
-    let class = task.and_then(|task| shape.classes.get(usize::from(task.class)));
-    class.into_iter().flatten().copied()
+    task.and_then(|task| shape.classes.get(usize::from(task.class))).map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
@@ -214,20 +310,54 @@ mod tests {
         Claim { node, token, attempt: 1, takeovers: 0, from: None, stage: Stage::Ready }
     }
 
+    fn wanted(dispatcher: &Dispatcher, ahead: u32) -> (u32, Vec<u32>) {
+        let Want { slots, free } = dispatcher.want(ahead);
+        (slots, free)
+    }
+
+    fn begin(dispatcher: &mut Dispatcher, claim: &Claim) {
+        dispatcher.claimed(claim);
+        assert!(dispatcher.has_place_for(claim.token));
+        dispatcher.begun(claim.token);
+    }
+
     #[test]
     fn who_waits_gives_its_room_and_has_it_again_only_while_nobody_else_has() {
         let mut dispatcher = Dispatcher::new(shape(), 2);
-        dispatcher.claimed(&claim(0));
-        assert_eq!(dispatcher.want().free, [0]);
+        begin(&mut dispatcher, &claim(0));
+        assert_eq!(wanted(&dispatcher, 0), (1, vec![0]));
         assert!(dispatcher.parked(Token(0)));
-        assert_eq!((dispatcher.want().slots, dispatcher.want().free), (2, vec![1]));
+        assert_eq!(wanted(&dispatcher, 0), (2, vec![1]));
         assert!(dispatcher.unparked(Token(0)));
-        assert_eq!((dispatcher.want().slots, dispatcher.want().free), (1, vec![0]));
+        assert_eq!(wanted(&dispatcher, 0), (1, vec![0]));
         assert!(dispatcher.parked(Token(0)));
-        dispatcher.claimed(&claim(1));
+        begin(&mut dispatcher, &claim(1));
         assert!(!dispatcher.unparked(Token(0)), "the permit is taken");
         dispatcher.released(Token(1));
         assert!(dispatcher.unparked(Token(0)));
         assert!(!dispatcher.unparked(Token(7)), "nobody holds that");
+    }
+
+    #[test]
+    fn what_is_claimed_ahead_has_no_place_before_another_has_ended() {
+        let mut dispatcher = Dispatcher::new(shape(), 1);
+        assert_eq!(wanted(&dispatcher, 2), (3, vec![3]));
+        begin(&mut dispatcher, &claim(0));
+        dispatcher.claimed(&claim(1));
+        assert_eq!((wanted(&dispatcher, 2), dispatcher.ahead()), ((1, vec![1]), 1));
+        assert!(dispatcher.is_full() && !dispatcher.has_place_for(Token(1)));
+        dispatcher.ended(Token(0));
+        assert!(dispatcher.has_place_for(Token(1)));
+        dispatcher.released(Token(0));
+        assert_eq!((wanted(&dispatcher, 0), dispatcher.ahead()), ((0, vec![0]), 0));
+    }
+
+    #[test]
+    fn nothing_is_claimed_ahead_beside_what_was_taken_over() {
+        let mut dispatcher = Dispatcher::new(shape(), 1);
+        dispatcher.claimed(&Claim { takeovers: 1, ..claim(0) });
+        assert_eq!(wanted(&dispatcher, 2), (0, vec![0]));
+        dispatcher.released(Token(0));
+        assert_eq!(wanted(&dispatcher, 2), (3, vec![3]));
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! A job that has settled its task commits it there and then, if no commit is under way and the ledger answers at once,
 //! as one in memory does; and it goes on with what it was handed. So a thread stays with its work, and nobody is woken.
-//! Otherwise the settlement waits for the next commit, which the loop in `run` makes, and the job ends.
+//! Otherwise the settlement waits for the next commit, which the loop in `run` makes; the job goes on with what was claimed
+//! ahead, or ends.
 
 use crate::engine::Interrupt;
 use crate::engine::context::Context;
@@ -52,16 +53,21 @@ impl Floor {
         let mut host = self.host();
         host.interrupted(interrupt);
         let job = host.settled(settled);
-        let Some(mut commit) = host.commit() else {
-            return Ok(None);
-        };
-        // Nobody is to be woken: what does not answer at once is polled by the loop.
-        let Poll::Ready(answer) = commit.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()))
-        else {
-            self.under_way.lock().unwrap_or_else(PoisonError::into_inner).replace(commit);
-            return Ok(None);
-        };
-        host.answered(answer)?;
+        // Without anything ahead, what comes next comes with an answer, which the loop hears.
+        let job = job.filter(|_| !host.is_committing() || host.claims_ahead());
+        if let Some(mut commit) = host.commit() {
+            // What does not answer at once is polled by the loop.
+            match commit.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())) {
+                Poll::Ready(answer) => host.answered(answer)?,
+                Poll::Pending => {
+                    self.under_way.lock().unwrap_or_else(PoisonError::into_inner).replace(commit);
+                    if !host.claims_ahead() {
+                        return Ok(None);
+                    }
+                    self.news.notify_one();
+                }
+            }
+        }
         let next = job.and_then(|job| host.begin(|_| job));
         if host.has_waiting() || host.must_abort() {
             self.news.notify_one();

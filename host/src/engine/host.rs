@@ -7,9 +7,11 @@ use crate::engine::context::Parking;
 use crate::engine::dispatch::Dispatcher;
 use crate::engine::dispatch::Next;
 use crate::engine::job::Settled;
+use crate::engine::pace::Pace;
 use crate::events::Fact;
 use crate::events::FailureFact;
 use crate::model::FailureClass;
+use crate::model::to_usize;
 use crate::state::Certainty;
 use crate::state::Claim;
 use crate::state::Error;
@@ -26,6 +28,7 @@ use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::task::{AbortHandle, Id};
+use tokio::time::Instant;
 
 /// A commit under way.
 pub(crate) type Commit = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -34,6 +37,7 @@ pub(crate) type Commit = Pin<Box<dyn Future<Output = Answer> + Send>>;
 pub(crate) struct Answer {
     batch: Vec<Told>,
     reply: Result<Reply, Error>,
+    sent: Instant,
 }
 
 /// A claim that is being settled, and what is to be told once it is.
@@ -48,8 +52,11 @@ pub(crate) struct Host {
     dispatcher: Dispatcher,
     /// What was claimed and is neither settled nor lost.
     running: FxHashMap<Token, Running>,
-    /// Those of them that no job has begun with.
+    /// Those of them that no job has begun with, and that take a place.
     waiting: VecDeque<Token>,
+    /// The same, of those that take none.
+    light: VecDeque<Token>,
+    pace: Pace,
     batch: Vec<Settled>,
     /// Claims that were told to be lost and are given back, in case that nobody else has them.
     given_up: HashSet<Token>,
@@ -64,6 +71,8 @@ struct Running {
     claim: Claim,
     /// The job that has it; none before one has begun with it.
     job: Option<AbortHandle>,
+    /// When the job began, or when the claim began to wait for one.
+    since: Instant,
     is_stopped: bool,
 }
 
@@ -75,6 +84,8 @@ impl Host {
             ctx,
             running: FxHashMap::default(),
             waiting: VecDeque::new(),
+            light: VecDeque::new(),
+            pace: Pace::default(),
             batch: Vec::new(),
             given_up: HashSet::new(),
             version: Version::default(),
@@ -121,16 +132,19 @@ impl Host {
             self.dispatcher.released(settled.claim.token);
         }
         let (settlements, batch) = batch.into_iter().map(apart).unzip();
-        let (ledger, want) = (Arc::clone(&self.ctx.ledger), self.dispatcher.want());
+        let ahead = self.pace.ahead(self.dispatcher.slots());
+        let (ledger, want) = (Arc::clone(&self.ctx.ledger), self.dispatcher.want(ahead));
         Some(Box::pin(async move {
+            let sent = Instant::now();
             let reply = ledger.commit(settlements, want).await;
-            Answer { batch, reply }
+            Answer { batch, reply, sent }
         }))
     }
 
     /// Tells what was committed, and holds what was handed out until jobs begin with it.
     pub(crate) fn answered(&mut self, answer: Answer) -> Result<(), Error> {
         self.is_committing = false;
+        self.pace.answered(answer.sent.elapsed());
         self.ctx.tell_notices();
         let Reply { verdicts, claims, blocked, progress, version } = answer.reply?;
         for (settled, verdict) in answer.batch.into_iter().zip(verdicts) {
@@ -153,20 +167,89 @@ impl Host {
             let fact = Fact::TaskTakenOver { from: from.0.to_string(), takeovers: claim.takeovers };
             self.ctx.tell(&claim, fact);
         }
-        self.waiting.push_back(claim.token);
-        self.running.insert(claim.token, Running { claim, job: None, is_stopped: false });
+        let since = Instant::now();
+        if claim.stage == Stage::Ready {
+            self.waiting.push_back(claim.token);
+        } else {
+            self.light.push_back(claim.token);
+        }
+        self.running.insert(claim.token, Running { claim, job: None, since, is_stopped: false });
     }
 
-    /// Whether there are claims that no job has begun with.
+    /// Whether there are claims that the loop is to begin with or to give back.
     pub(crate) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.light.is_empty() || self.surplus() > 0 || self.first_with_place().is_some()
+    }
+
+    fn next_waiting(&mut self) -> Option<Token> {
+        if let Some(token) = self.light.pop_front() {
+            return Some(token);
+        }
+        self.first_with_place().and_then(|at| self.waiting.remove(at))
+    }
+
+    fn first_with_place(&self) -> Option<usize> {
+        if self.dispatcher.is_full() || self.dispatcher.is_stopping() {
+            return None;
+        }
+        let may_begin = |token: &Token| self.dispatcher.has_place_for(*token) && !self.is_held_back(*token);
+        self.waiting.iter().position(may_begin)
+    }
+
+    /// What was taken over may be what killed the host that had it. It is begun with only when the ledger knows that this
+    /// host holds nothing but what runs: what is held together with a task that kills hosts is held to kill them too.
+    fn is_held_back(&self, token: Token) -> bool {
+        let is_taken_over = || self.running.get(&token).is_some_and(|running| running.claim.takeovers > 0);
+        (self.is_committing || self.dispatcher.ahead() > 0) && is_taken_over()
+    }
+
+    /// Whether claims are asked for ahead of the places.
+    pub(crate) fn claims_ahead(&self) -> bool {
+        self.pace.ahead(self.dispatcher.slots()) > 0
+    }
+
+    /// Whether a commit is under way.
+    pub(crate) const fn is_committing(&self) -> bool {
+        self.is_committing
+    }
+
+    /// When claims that wait for a place are to be left to others, unless the first of them is begun with before.
+    pub(crate) fn patience_ends(&self) -> Option<Instant> {
+        let oldest = self.waiting.front().and_then(|token| self.running.get(token));
+        oldest.map(|running| running.since + self.pace.patience())
+    }
+
+    /// Gives back claims that wait for a place and are not to have one.
+    pub(crate) fn give_back_waiting(&mut self) {
+        let mut surplus = self.surplus();
+        if self.patience_ends().is_some_and(|end| end <= Instant::now()) {
+            self.pace.stalled();
+            surplus = self.waiting.len();
+        }
+        for token in self.waiting.split_off(self.waiting.len() - surplus) {
+            let running = self.running.remove(&token);
+            self.batch.extend(running.map(|running| released(running.claim)));
+        }
+    }
+
+    /// How many of those that wait are not to have a place: all if nothing new is to be begun; those without one, if
+    /// something was taken over.
+    fn surplus(&self) -> usize {
+        if self.dispatcher.is_stopping() {
+            return self.waiting.len();
+        }
+        // What is being given back is counted as held until the commit is made.
+        let is_surplus = self.dispatcher.has_taken_over() && !self.is_committing;
+        if is_surplus { to_usize(self.dispatcher.ahead()).min(self.waiting.len()) } else { 0 }
     }
 
     /// The next claim to begin with, for the job that `begin` starts or is.
     pub(crate) fn begin(&mut self, begin: impl FnOnce(&Claim) -> AbortHandle) -> Option<Claim> {
-        while let Some(token) = self.waiting.pop_front() {
+        while let Some(token) = self.next_waiting() {
             // What was lost meanwhile is not begun with.
             if let Some(running) = self.running.get_mut(&token) {
+                self.dispatcher.begun(token);
+                running.since = Instant::now();
                 running.job = Some(begin(&running.claim));
                 return Some(running.claim.clone());
             }
@@ -177,7 +260,9 @@ impl Host {
     /// A job has settled its claim: it is to be committed. Gives the job back if it may begin with another.
     pub(crate) fn settled(&mut self, settled: Settled) -> Option<AbortHandle> {
         // A job whose claim was lost has been told of, and has nothing to settle.
-        let Running { job, is_stopped, .. } = self.running.remove(&settled.claim.token)?;
+        let Running { job, since, is_stopped, .. } = self.running.remove(&settled.claim.token)?;
+        self.dispatcher.ended(settled.claim.token);
+        self.pace.ended(since.elapsed());
         self.batch.push(settled);
         job.filter(|_| !is_stopped)
     }
@@ -187,6 +272,7 @@ impl Host {
         let has_job = |running: &Running| running.job.as_ref().is_some_and(|handle| handle.id() == job);
         let token = self.running.iter().find(|(_, running)| has_job(running)).map(|(token, _)| *token);
         let running = token.and_then(|token| self.running.remove(&token));
+        token.inspect(|token| self.dispatcher.ended(*token));
         self.batch.extend(running.map(|running| given_back(running.claim)));
     }
 
@@ -232,12 +318,13 @@ impl Host {
         // What is not running any more was settled meanwhile, or its commit will tell that it was lost.
         if let Some(Running { claim, job, .. }) = self.running.remove(&loss.token) {
             job.inspect(AbortHandle::abort);
+            self.dispatcher.ended(loss.token);
             self.ctx.tell(&claim, Fact::TaskLeaseLost);
             match loss.certainty {
                 Certainty::Taken => self.hears_news(),
                 Certainty::Unconfirmed => {
                     self.given_up.insert(loss.token);
-                    self.batch.push(Settled { claim, outcome: Outcome::Release, facts: Vec::new() });
+                    self.batch.push(released(claim));
                 }
             }
         }
@@ -272,6 +359,11 @@ impl Host {
 fn apart(settled: Settled) -> (Settlement, Told) {
     let Settled { claim, outcome, facts } = settled;
     (Settlement { token: claim.token, outcome }, Told { claim, facts })
+}
+
+/// A node that is left to whoever wants it.
+const fn released(claim: Claim) -> Settled {
+    Settled { claim, outcome: Outcome::Release, facts: Vec::new() }
 }
 
 /// What becomes of a node whose guest was stopped.

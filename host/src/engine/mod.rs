@@ -5,6 +5,7 @@ mod run;
 mod floor;
 mod host;
 mod dispatch;
+mod pace;
 mod context;
 mod telling;
 mod job;

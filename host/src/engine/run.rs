@@ -30,6 +30,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 
 /// How urgently this host was told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -131,6 +132,16 @@ struct Shift {
     parked: UnboundedReceiver<Parking>,
 }
 
+/// What the loop goes by.
+struct Seen {
+    next: Next,
+    version: Version,
+    /// How long not to listen for what others have done.
+    pause: Duration,
+    /// When claims that wait for a place are to be given back.
+    patience_ends: Option<Instant>,
+}
+
 impl Shift {
     async fn work(&mut self) -> Result<Ended, Error> {
         let mut interrupt = self.ctx.interrupt.clone();
@@ -139,7 +150,8 @@ impl Shift {
         let mut commit = None;
         let mut is_interruptible = true;
         loop {
-            let (next, version, pause) = self.look(*interrupt.borrow_and_update(), &mut commit);
+            let Seen { next, version, pause, patience_ends } =
+                self.look(*interrupt.borrow_and_update(), &mut commit);
             if commit.is_none() {
                 match next {
                     Next::Ended(status) => return Ok(Ended::Run(status)),
@@ -163,6 +175,8 @@ impl Shift {
                     }
                 }
                 () = floor.has_news() => {}
+                // It is given back by the next look, unless it was begun with meanwhile.
+                () = reached(patience_ends) => {}
                 changed = changed(ledger.as_ref(), version, pause), if commit.is_none() => {
                     changed?;
                     let mut host = floor.host();
@@ -181,18 +195,19 @@ impl Shift {
     }
 
     /// Does what can be done at once: begins with what was handed out, stops what is to be stopped, commits.
-    fn look(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> (Next, Version, Duration) {
+    fn look(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> Seen {
         let (floor, ctx, jobs) = (&self.floor, &self.ctx, &mut self.jobs);
         let mut host = floor.host();
         host.interrupted(interrupt);
         let mut start = |claim: &Claim| jobs.spawn(work(Arc::clone(floor), Arc::clone(ctx), claim.clone()));
         while host.begin(&mut start).is_some() {}
+        host.give_back_waiting();
         host.abort_if_told();
         if commit.is_none() {
             *commit = floor.take_commit().or_else(|| host.commit());
         }
         let pause = if host.is_busy() { PAUSE } else { Duration::ZERO };
-        (host.next(), host.version(), pause)
+        Seen { next: host.next(), version: host.version(), pause, patience_ends: host.patience_ends() }
     }
 
     /// A job has ended: there was nothing more for it, the backend has failed, or it was stopped.
@@ -218,6 +233,14 @@ type Done = Result<(Id, Result<(), Error>), JoinError>;
 async fn answered(commit: &mut Option<Commit>) -> Answer {
     match commit {
         Some(commit) => commit.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until then, or for ever. Cancel safe.
+async fn reached(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
         None => std::future::pending().await,
     }
 }

@@ -89,6 +89,50 @@ async fn what_ends_while_a_commit_is_under_way_goes_into_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn short_tasks_do_not_wait_for_a_ledger_that_is_far() {
+    // Two at a time, of one millisecond each: 200 take 100 ms, and with a round trip for each pair 500.
+    let bench = Bench { between: |ledger| Slow::over(ledger, 2, 999), slots: 2, ..Bench::new() };
+    let bound = staggered(200).bound();
+    let report = bench.run(&bound, |_| returns(1, "x")).await;
+    let last = report.made.iter().filter_map(|made| made.ended).max().unwrap();
+    assert!(last < 200, "{last}");
+    for made in &report.made {
+        let together = report
+            .made
+            .iter()
+            .filter(|other| other.began <= made.began && other.ended.is_some_and(|ended| ended > made.began));
+        assert!(together.count() <= 2, "{made:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_claimed_ahead_is_left_to_others_once_tasks_are_long() {
+    let bench = Bench { between: |ledger| Slow::over(ledger, 2, 999), slots: 1, ..Bench::new() };
+    let bound = staggered(60).bound();
+    let script = |call: &Call| {
+        let number: u32 = call.attempt.task.as_str()[1..].parse().unwrap();
+        returns(if number < 50 { 1 } else { 5_000 }, "x")
+    };
+    let (one, other) = tokio::join!(bench.run(&bound, script), bench.run(&bound, script));
+    let long = |made: &&Made| made.ended.is_some_and(|ended| ended >= made.began + 5_000);
+    let (one, other) = (one.made.iter().filter(long).count(), other.made.iter().filter(long).count());
+    assert_eq!((one, other), (5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_claimed_ahead_is_not_begun_once_the_host_is_told_to_stop() {
+    let bench = Bench { between: |ledger| Slow::over(ledger, 2, 999), slots: 1, ..Bench::new() };
+    let bound = staggered(100).bound();
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        bench.interrupt.send_replace(Interrupt::Drain);
+    };
+    let (report, ()) = tokio::join!(bench.run(&bound, |_| returns(1, "x")), stop);
+    assert_eq!(report.ended, Ended::Interrupted);
+    assert!(report.made.iter().all(|made| made.began <= 40 && made.ended.is_some()), "{:?}", report.made);
+}
+
+#[tokio::test(start_paused = true)]
 async fn guests_are_stopped_while_a_commit_is_under_way() {
     let bench = Bench { between: |ledger| Slow::over(ledger, 1000, 99), ..Bench::new() };
     let bound = staggered(2).bound();

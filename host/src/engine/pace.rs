@@ -1,0 +1,103 @@
+//! How far ahead of its guests a host claims: so far that none of its places waits for an answer, and no further.
+//! What is claimed ahead is begun, and given back, by `host`.
+//!
+//! What a host has claimed and not begun with, others cannot have. So only tasks that take not much longer than an answer
+//! of the ledger are claimed ahead, about as many as end until the answer is there, and none where the ledger is at hand.
+
+use std::time::Duration;
+
+/// Answers that come sooner are not worth it.
+const LEAST_TRIP: Duration = Duration::from_micros(50);
+
+/// How many times as long as an answer tasks may take: beyond, a place that waits for one loses less than a tenth.
+const LONGEST_IN_TRIPS: u32 = 10;
+
+/// The most claims ahead: with the places they stay within what one plain step of the Redis scripts takes.
+const MOST: u32 = 512;
+
+/// How many trips a claim may wait, and how long at least, before it is left to others.
+const PATIENCE_IN_TRIPS: u32 = 20;
+const LEAST_PATIENCE: Duration = Duration::from_millis(20);
+
+/// What answers and tasks took of late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Pace {
+    trip: Option<Duration>,
+    task: Option<Duration>,
+}
+
+impl Pace {
+    /// An answer of the ledger took so long.
+    pub(crate) fn answered(&mut self, took: Duration) {
+        self.trip = Some(smoothed(self.trip, took));
+    }
+
+    /// A task kept its place for so long.
+    pub(crate) fn ended(&mut self, took: Duration) {
+        self.task = Some(smoothed(self.task, took));
+    }
+
+    /// What was claimed ahead has waited for too long and is given back: the tasks that are there are longer.
+    pub(crate) fn stalled(&mut self) {
+        self.task = Some(self.patience().saturating_mul(LONGEST_IN_TRIPS));
+    }
+
+    /// How many to claim besides those that have a place.
+    pub(crate) fn ahead(&self, places: u32) -> u32 {
+        let (Some(trip), Some(task)) = (self.trip, self.task) else {
+            return 0;
+        };
+        if trip < LEAST_TRIP || task > trip * LONGEST_IN_TRIPS {
+            return 0;
+        }
+        let ending = (trip.as_nanos() * u128::from(places)).div_ceil(task.as_nanos().max(1));
+        u32::try_from(ending).unwrap_or(MOST).min(MOST)
+    }
+
+    /// How long a claim may wait for a place.
+    pub(crate) fn patience(&self) -> Duration {
+        self.trip.map_or(LEAST_PATIENCE, |trip| (trip * PATIENCE_IN_TRIPS).max(LEAST_PATIENCE))
+    }
+}
+
+/// An average in which the newest counts an eighth.
+fn smoothed(before: Option<Duration>, newest: Duration) -> Duration {
+    before.map_or(newest, |before| before - before / 8 + newest / 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(trip: Duration, task: Duration) -> Pace {
+        let mut pace = Pace::default();
+        pace.answered(trip);
+        pace.ended(task);
+        pace
+    }
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn as_many_are_claimed_ahead_as_end_within_an_answer() {
+        assert_eq!(pace(MILLISECOND * 2, MILLISECOND).ahead(4), 8);
+        assert_eq!(pace(MILLISECOND, MILLISECOND * 10).ahead(1), 1);
+        assert_eq!(pace(MILLISECOND * 10, Duration::ZERO).ahead(4), MOST);
+    }
+
+    #[test]
+    fn none_is_claimed_ahead_where_that_brings_little_or_nothing_is_known() {
+        assert_eq!(pace(MILLISECOND, MILLISECOND * 11).ahead(64), 0);
+        assert_eq!(pace(Duration::from_micros(10), Duration::from_micros(10)).ahead(64), 0);
+        assert_eq!(Pace::default().ahead(64), 0);
+    }
+
+    #[test]
+    fn none_is_claimed_ahead_after_a_stall_until_tasks_are_short_again() {
+        let mut pace = pace(MILLISECOND, MILLISECOND);
+        pace.stalled();
+        assert_eq!(pace.ahead(4), 0);
+        (0..30).for_each(|_| pace.ended(MILLISECOND));
+        assert!(pace.ahead(4) > 0);
+    }
+}
