@@ -62,7 +62,7 @@ impl Pace {
 
 /// An average in which the newest counts an eighth.
 fn smoothed(before: Option<Duration>, newest: Duration) -> Duration {
-    before.map_or(newest, |before| before - before / 8 + newest / 8)
+    before.map_or(newest, |before| (before.saturating_mul(7).saturating_add(newest)) / 8)
 }
 
 #[cfg(test)]

@@ -139,7 +139,8 @@ pub struct Claim {
     pub token: Token,
     /// One plus the retries so far.
     pub attempt: u32,
-    /// How often the node was taken over from a host that lost its lease since its last settlement.
+    /// How often the node was taken over from a host that lost its lease, since it was last settled otherwise than by a
+    /// release.
     pub takeovers: u32,
     /// From whom it was taken over now.
     pub from: Option<HostId>,

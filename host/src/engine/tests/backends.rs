@@ -5,7 +5,9 @@ use crate::engine::Interrupt;
 use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
 use crate::invoke::Call;
+use crate::model::FailurePolicy;
 use crate::model::RunStatus;
+use crate::plan::Bound;
 use crate::state::Entry;
 use crate::state::Error;
 use crate::state::ErrorKind;
@@ -19,21 +21,33 @@ use crate::state::Token;
 use crate::state::Version;
 use crate::state::Want;
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// A ledger whose commits take a while, and of which only so many succeed.
 struct Slow {
     ledger: Arc<dyn Ledger>,
     takes: Duration,
     left: AtomicU32,
+    /// Whether claims hold on by themselves, as they do where a host and its memory end together.
+    keeps: bool,
 }
 
 impl Slow {
     fn over(ledger: Arc<dyn Ledger>, millis: u64, commits: u32) -> Arc<dyn Ledger> {
-        Arc::new(Self { ledger, takes: Duration::from_millis(millis), left: AtomicU32::new(commits) })
+        let takes = Duration::from_millis(millis);
+        Arc::new(Self { ledger, takes, left: AtomicU32::new(commits), keeps: true })
+    }
+
+    /// One of a host that is killed: nobody leaves the run in its name.
+    fn of_killed(ledger: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
+        std::mem::forget(Arc::clone(&ledger));
+        let takes = Duration::from_millis(2);
+        Arc::new(Self { ledger, takes, left: AtomicU32::new(999), keeps: false })
     }
 }
 
@@ -51,7 +65,7 @@ impl Ledger for Slow {
     }
 
     fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error> {
-        self.ledger.keep()
+        if self.keeps { self.ledger.keep() } else { Ok(unbounded_channel().1) }
     }
 
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
@@ -130,6 +144,37 @@ async fn what_was_claimed_ahead_is_not_begun_once_the_host_is_told_to_stop() {
     let (report, ()) = tokio::join!(bench.run(&bound, |_| returns(1, "x")), stop);
     assert_eq!(report.ended, Ended::Interrupted);
     assert!(report.made.iter().all(|made| made.began <= 40 && made.ended.is_some()), "{:?}", report.made);
+}
+
+/// Runs a plan of short tasks as a host that is killed when it begins with one of them; none if it is.
+async fn killed_by(bench: &Bench, bound: &Arc<Bound>, task: &'static str) -> Option<Report> {
+    let kill = Arc::new(Notify::new());
+    let killing = Arc::clone(&kill);
+    let script = move |call: &Call| {
+        if call.attempt.task.as_str() == task {
+            killing.notify_one();
+        }
+        returns(1, "x")
+    };
+    tokio::select! {
+        report = bench.run(bound, script) => Some(report),
+        () = kill.notified() => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_beside_a_task_that_kills_hosts_is_not_lost_with_it() {
+    let policy = FailurePolicy::KeepGoing;
+    let bench = Bench { between: Slow::of_killed, slots: 1, policy, ..Bench::new() };
+    // All hosts have come to know that tasks are short when one of them comes to the one that kills.
+    let bound = staggered(200).bound();
+    let hosts = (0..5).map(|_| killed_by(&bench, &bound, "t190"));
+    let reports: Vec<Report> = join_all(hosts).await.into_iter().flatten().collect();
+    assert_eq!(reports.len(), 1, "four hosts are killed");
+    let failed = reports[0].lines.iter().filter(|line| line["event"] == "task.failed");
+    let failed: Vec<_> = failed.filter_map(|line| line["task"].as_str()).collect();
+    assert_eq!(failed, ["t190"]);
+    assert_eq!(bench.run(&bound, |_| returns(1, "x")).await.calls(), ["t190"], "all others had ended");
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,16 +123,18 @@ pub async fn a_late_result_counts_while_nobody_else_has_the_node(harness: &dyn H
     host.done(&claims[1]).await;
 }
 
-/// Any settlement ends the count of takeovers.
-pub async fn a_settlement_resets_the_takeovers(harness: &dyn Harness) {
+/// A release does not end the count of takeovers: nothing is known by it of what the node does. Any other settlement does.
+pub async fn a_settlement_other_than_a_release_resets_the_takeovers(harness: &dyn Harness) {
     let mut bench = Bench::new(harness, &[&[]]).await;
     let (one, other) = (bench.open().await, bench.open().await);
     only(one.claim().await);
     assert_eq!(only(other.claim().await).takeovers, 1);
     let third = only(one.claim().await);
     assert_eq!(third.takeovers, 2);
-    let fourth = only(one.settle(&third, Outcome::Retry(Duration::ZERO)).await.claims);
-    assert_eq!((fourth.attempt, fourth.takeovers, fourth.from), (2, 0, None));
+    let fourth = only(one.settle(&third, Outcome::Release).await.claims);
+    assert_eq!((fourth.attempt, fourth.takeovers, &fourth.from), (1, 2, &None));
+    let fifth = only(one.settle(&fourth, Outcome::Retry(Duration::ZERO)).await.claims);
+    assert_eq!((fifth.attempt, fifth.takeovers, fifth.from), (2, 0, None));
 }
 
 /// A settlement that is repeated because its answer was lost is a duplicate, and writes nothing.

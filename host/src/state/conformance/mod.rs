@@ -64,7 +64,7 @@ macro_rules! state_conformance {
             what_a_keeping_host_has_lost_is_told
             what_hosts_held_that_are_gone_is_handed_out_at_once
             a_late_result_counts_while_nobody_else_has_the_node
-            a_settlement_resets_the_takeovers
+            a_settlement_other_than_a_release_resets_the_takeovers
             a_settlement_that_is_repeated_is_a_duplicate
             a_token_of_an_earlier_life_is_fenced
             results_are_read_by_name

@@ -38,7 +38,9 @@ impl Machine {
         self.version += 1;
         let node = held.node;
         if let Some(node) = self.node_mut(node) {
-            node.takeovers = 0;
+            if !matches!(outcome, Outcome::Release) {
+                node.takeovers = 0;
+            }
             node.lapsed = None;
             node.phase = Phase::Waiting;
         }

@@ -166,7 +166,10 @@ local function settle(token, kind, name, payload)
     change_room(h, -1)
   end
   h.gone = true
-  if n then n.takeovers, n.lapsed, n.phase, n.dirty = 0, false, WAITING, true end
+  if n then
+    if kind ~= 'B' then n.takeovers = 0 end
+    n.lapsed, n.phase, n.dirty = false, WAITING, true
+  end
   if kind == 'D' then
     out.results[#out.results + 1] = name
     out.results[#out.results + 1] = payload
