@@ -9,7 +9,7 @@ use crate::cache::Stored;
 use crate::model::Digest;
 use async_trait::async_trait;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Makes caches to be tested.
 #[async_trait]
@@ -134,9 +134,14 @@ pub async fn what_is_missing_is_made_by_one(harness: &dyn Harness) {
     assert_eq!(find(&*cache, &other).await, Some(Found::Theirs));
     assert_eq!(find(&*cache, &one).await, Some(Found::Mine), "a maker that asks again");
     let insert = || Insert { key: one.key, stored: stored(b"1"), ttl: Some(Duration::from_millis(500)) };
-    let put =
-        tokio::join!(cache.made(&one.key, Duration::from_millis(100)), cache.put_made(&one, insert())).1;
+    let waits = async {
+        let began = Instant::now();
+        cache.made(&one.key, Duration::from_mins(1)).await;
+        began.elapsed()
+    };
+    let (waited, put) = tokio::join!(waits, cache.put_made(&one, insert()));
     assert!(put.is_ok(), "{put:?}");
+    assert!(waited < Duration::from_secs(2), "who waits hears of it: {waited:?}");
     assert_eq!(find(&*cache, &other).await, Some(Found::Stored(stored(b"1"))));
     assert_eq!(get(&*cache, &["made"]).await, [Some(stored(b"1"))]);
     tokio::time::sleep(Duration::from_millis(700)).await;

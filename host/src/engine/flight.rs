@@ -25,8 +25,9 @@ use tokio::sync::OwnedMutexGuard;
 /// How long others wait for a host that makes a result and says nothing any more.
 const HOLD: Duration = Duration::from_secs(10);
 
-/// The first and the longest wait between two looks at what another host makes.
-const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
+/// The first and the longest wait between two looks at what another host makes, unless the cache tells that it is there:
+/// a host that dies at it tells nothing.
+const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// The results that this host's jobs make or wait for; of each, one job is in front.
 pub(crate) struct Flights {

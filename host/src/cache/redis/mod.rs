@@ -2,12 +2,14 @@
 //! Whether an entry has the type that a task expects is for the engine; how Redis is reached is for `state`.
 
 mod entry;
+mod awaited;
 
 use crate::cache::Cache;
 use crate::cache::Found;
 use crate::cache::Insert;
 use crate::cache::Making;
 use crate::cache::Stored;
+use crate::cache::redis::awaited::Awaited;
 use crate::cache::redis::entry::Entry;
 use crate::model::Digest;
 use crate::state::Error;
@@ -25,9 +27,13 @@ use crate::state::redis::notices::Notices;
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 static FIND: Script = Script::new(include_str!("find.lua"), || digest(include_str!("find.lua")));
 static MADE: Script = Script::new(include_str!("made.lua"), || digest(include_str!("made.lua")));
+
+/// What the script says of the end of a making that somebody waits for.
+const AWAITED: i64 = 2;
 
 /// The cache behind a URI; connects to nothing yet.
 pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Cache>, Error> {
@@ -40,13 +46,15 @@ pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Cache>, Error> {
 /// Keeps shared results in Redis.
 pub(crate) struct RedisCache {
     link: Arc<Link>,
+    awaited: Awaited,
     notices: Notices,
 }
 
 impl RedisCache {
     /// A cache at a server; connects to nothing yet.
     pub(crate) fn new(uri: &RedisUri) -> Result<Self, Error> {
-        Ok(Self { link: crate::state::redis::link_to(uri, "cache")?, notices: Notices::default() })
+        let link = crate::state::redis::link_to(uri, "cache")?;
+        Ok(Self { awaited: Awaited::new(Arc::clone(&link)), link, notices: Notices::default() })
     }
 }
 
@@ -111,12 +119,20 @@ impl Cache for RedisCache {
             .arg(making.maker.to_string())
             .arg(ttl.unwrap_or_default())
             .arg(entry::written(&insert.stored));
-        self.link.ask("writing to the cache", Request::write([command])).await.map(drop)
+        let ended = self.link.ask("writing to the cache", Request::write([command])).await?;
+        self.tell(making, &ended).await;
+        Ok(())
     }
 
     async fn give_up(&self, making: &Making) -> Result<(), Error> {
         let command = Command::script(&MADE, &names(&making.key)).arg(making.maker.to_string()).arg("");
-        self.link.ask("leaving a result to others", Request::read([command])).await.map(drop)
+        let ended = self.link.ask("leaving a result to others", Request::read([command])).await?;
+        self.tell(making, &ended).await;
+        Ok(())
+    }
+
+    async fn made(&self, key: &Digest, most: Duration) {
+        self.awaited.wait(key, most).await;
     }
 
     fn notices(&self) -> Vec<Notice> {
@@ -125,6 +141,13 @@ impl Cache for RedisCache {
 }
 
 impl RedisCache {
+    /// Tells of an end that somebody waits for.
+    async fn tell(&self, making: &Making, ended: &[Answer]) {
+        if let [Answer::Number(AWAITED)] = ended {
+            self.awaited.tell(making).await;
+        }
+    }
+
     fn told(&self, entry: Entry) -> Option<Stored> {
         match entry {
             Entry::Stored(stored) => Some(stored),

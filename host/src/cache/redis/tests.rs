@@ -32,6 +32,10 @@ impl Cache for Owned {
     async fn give_up(&self, making: &Making) -> Result<(), Error> {
         self.cache.give_up(making).await
     }
+
+    async fn made(&self, key: &Digest, most: Duration) {
+        self.cache.made(key, most).await;
+    }
 }
 
 fn at(text: &str) -> RedisCache {
@@ -73,4 +77,46 @@ async fn damaged_and_foreign_entries_are_no_hits_and_told_once() {
         owned.put_made(&making, insert).await.unwrap();
         assert!(matches!(owned.find(&making).await.unwrap(), Found::Stored(_)));
     }
+}
+
+/// Waits on one host for what another makes, and gives how long that took; the wait begins while it is being made.
+async fn waits(
+    host: &RedisCache,
+    maker: &RedisCache,
+    ends: impl AsyncFnOnce(&RedisCache, &Making),
+) -> Duration {
+    let hold = Duration::from_secs(9);
+    let (one, other) =
+        (Making { key: Digest::of(b"k"), maker: 1, hold }, Making { key: Digest::of(b"k"), maker: 2, hold });
+    assert_eq!(maker.find(&one).await.unwrap(), Found::Mine);
+    assert_eq!(host.find(&other).await.unwrap(), Found::Theirs);
+    assert_eq!(maker.find(&one).await.unwrap(), Found::Mine, "it holds on, and is waited for");
+    let began = std::time::Instant::now();
+    let all = host.made(&one.key, Duration::from_mins(1));
+    tokio::join!(all, ends(maker, &one));
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn who_waits_on_another_host_hears_of_it_at_once_and_again() {
+    let server = Server::start();
+    let (one, other) = (at(&server.uri()), at(&server.socket_uri()));
+    for _ in 0..2 {
+        let took = waits(&other, &one, async |maker, making| maker.give_up(making).await.unwrap()).await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+    // Many wait on one host, and whoever reads for the others may leave in the middle.
+    let key = Digest::of(b"k");
+    let brief = async {
+        other.made(&key, Duration::from_millis(50)).await;
+        let stored = Stored { type_fingerprint: Digest::of(b"t"), value: b"v"[..].into() };
+        let making = Making { key, maker: 3, hold: Duration::from_secs(9) };
+        assert_eq!(one.find(&making).await.unwrap(), Found::Mine);
+        assert_eq!(other.find(&Making { maker: 4, ..making }).await.unwrap(), Found::Theirs);
+        one.put_made(&making, Insert { key, stored, ttl: None }).await.unwrap();
+    };
+    let began = std::time::Instant::now();
+    let most = Duration::from_mins(1);
+    tokio::join!(brief, other.made(&key, most), other.made(&key, most));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
