@@ -36,7 +36,8 @@ pub(crate) struct Dispatcher {
 
 #[derive(Debug, Clone, Copy)]
 struct Held {
-    node: NodeId,
+    /// What it takes of resources while it runs; none where it takes none.
+    class: Option<u16>,
     takes_room: bool,
     has_place: bool,
     is_taken_over: bool,
@@ -125,24 +126,24 @@ impl Dispatcher {
     /// A node was handed out to this host.
     pub(crate) fn claimed(&mut self, claim: &Claim) {
         let (takes_room, is_taken_over) = (claim.stage == Stage::Ready, claim.takeovers > 0);
-        let held = Held { node: claim.node, takes_room, has_place: false, is_taken_over };
-        self.held.insert(claim.token, held);
+        let class = class(&self.shape, claim.node);
+        self.held.insert(claim.token, Held { class, takes_room, has_place: false, is_taken_over });
         self.taken_over += usize::from(is_taken_over);
         if takes_room {
-            self.running.add(needs(&self.shape, claim.node));
+            self.running.add(needs(&self.shape, class));
         }
     }
 
     /// Whether there is a place for a claim. One that is no more held needs none.
     pub(crate) fn has_place_for(&self, token: Token) -> bool {
-        self.held.get(&token).is_none_or(|held| self.has_place(held.node))
+        self.held.get(&token).is_none_or(|held| self.has_place(held.class))
     }
 
     /// A job has begun with a claim.
     pub(crate) fn begun(&mut self, token: Token) {
         if let Some(held) = self.held.get_mut(&token).filter(|held| held.takes_room && !held.has_place) {
             held.has_place = true;
-            self.working.add(needs(&self.shape, held.node));
+            self.working.add(needs(&self.shape, held.class));
         }
     }
 
@@ -150,7 +151,7 @@ impl Dispatcher {
     pub(crate) fn ended(&mut self, token: Token) {
         if let Some(held) = self.held.get_mut(&token).filter(|held| held.has_place) {
             held.has_place = false;
-            self.working.remove(needs(&self.shape, held.node));
+            self.working.remove(needs(&self.shape, held.class));
         }
     }
 
@@ -164,41 +165,42 @@ impl Dispatcher {
         let Some(held) = self.held.get_mut(&token).filter(|held| held.has_place) else {
             return false;
         };
-        held.takes_room = false;
-        let node = held.node;
-        self.ended(token);
-        self.running.remove(needs(&self.shape, node));
+        (held.takes_room, held.has_place) = (false, false);
+        let needs = needs(&self.shape, held.class);
+        self.working.remove(needs);
+        self.running.remove(needs);
         true
     }
 
     /// A node that waited is to run after all; whether there is a place for it, which it has then.
     pub(crate) fn unparked(&mut self, token: Token) -> bool {
-        let Some(held) = self.held.get(&token) else {
+        let Some(held) = self.held.get(&token).copied() else {
             return false;
         };
         if held.has_place {
             return true; // it was never given away
         }
-        let node = held.node;
-        if !self.has_place(node) {
+        if !self.has_place(held.class) {
             return false;
         }
-        if let Some(held) = self.held.get_mut(&token) {
-            (held.takes_room, held.has_place) = (true, true);
-        }
-        self.running.add(needs(&self.shape, node));
-        self.working.add(needs(&self.shape, node));
+        self.held.insert(token, Held { takes_room: true, has_place: true, ..held });
+        self.running.add(needs(&self.shape, held.class));
+        self.working.add(needs(&self.shape, held.class));
         true
     }
 
     /// A node is this host's no more.
     pub(crate) fn released(&mut self, token: Token) {
-        self.ended(token);
-        if let Some(held) = self.held.remove(&token) {
-            self.taken_over -= usize::from(held.is_taken_over);
-            if held.takes_room {
-                self.running.remove(needs(&self.shape, held.node));
-            }
+        let Some(held) = self.held.remove(&token) else {
+            return;
+        };
+        self.taken_over -= usize::from(held.is_taken_over);
+        let needs = needs(&self.shape, held.class);
+        if held.has_place {
+            self.working.remove(needs);
+        }
+        if held.takes_room {
+            self.running.remove(needs);
         }
     }
 
@@ -236,8 +238,8 @@ impl Dispatcher {
         self.interrupt == Interrupt::Abort || matches!(stop, Some(Stop::FailFast | Stop::Cancelled))
     }
 
-    /// Whether one of the places is free, and what the node takes.
-    fn has_place(&self, node: NodeId) -> bool {
+    /// Whether one of the places is free, and what such a node takes.
+    fn has_place(&self, class: Option<u16>) -> bool {
         let is_free = |(resource, amount): &(usize, u32)| {
             let taken = self.working.taken.get(*resource).copied().unwrap_or_default();
             // What hosts share is the ledger's to count.
@@ -245,7 +247,7 @@ impl Dispatcher {
                 resource.is_shared || taken + u64::from(*amount) <= u64::from(resource.amount)
             })
         };
-        !self.is_full() && needs(&self.shape, node).iter().all(is_free)
+        !self.is_full() && needs(&self.shape, class).iter().all(is_free)
     }
 }
 
@@ -269,10 +271,15 @@ impl Load {
     }
 }
 
-/// What a node takes of resources while it runs, each by its position.
-fn needs(shape: &Shape, node: NodeId) -> &[(usize, u32)] {
-    let task = shape.tasks.get(node.task.index()).filter(|task| !task.is_for_each || node.item.is_some());
-    task.and_then(|task| shape.classes.get(usize::from(task.class))).map_or(&[], Vec::as_slice)
+/// The class of what a node takes; none of a task that is split into elements, which takes nothing itself.
+fn class(shape: &Shape, node: NodeId) -> Option<u16> {
+    let task = shape.tasks.get(node.task.index())?;
+    (!task.is_for_each || node.item.is_some()).then_some(task.class)
+}
+
+/// What a node of a class takes of resources while it runs, each by its position.
+fn needs(shape: &Shape, class: Option<u16>) -> &[(usize, u32)] {
+    class.and_then(|class| shape.classes.get(usize::from(class))).map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ impl Floor {
             match commit.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())) {
                 Poll::Ready(answer) => host.answered(answer)?,
                 Poll::Pending => {
+                    host.waits_for_answer();
                     self.under_way.lock().unwrap_or_else(PoisonError::into_inner).replace(commit);
                     if !host.claims_ahead() {
                         return Ok(None);

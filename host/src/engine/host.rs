@@ -37,7 +37,6 @@ pub(crate) type Commit = Pin<Box<dyn Future<Output = Answer> + Send>>;
 pub(crate) struct Answer {
     batch: Vec<Told>,
     reply: Result<Reply, Error>,
-    sent: Instant,
 }
 
 /// A claim that is being settled, and what is to be told once it is.
@@ -64,6 +63,8 @@ pub(crate) struct Host {
     version: Version,
     has_heard: bool,
     is_committing: bool,
+    /// Since when an answer is waited for; none where it came at once.
+    sent: Option<Instant>,
 }
 
 /// A claim that this host works on.
@@ -71,8 +72,8 @@ struct Running {
     claim: Claim,
     /// The job that has it; none before one has begun with it.
     job: Option<AbortHandle>,
-    /// When the job began, or when the claim began to wait for one.
-    since: Instant,
+    /// When the job began, or when the claim began to wait for one; none while the pace does not ask for it.
+    since: Option<Instant>,
     is_stopped: bool,
 }
 
@@ -91,6 +92,7 @@ impl Host {
             version: Version::default(),
             has_heard: true,
             is_committing: false,
+            sent: None,
         }
     }
 
@@ -135,16 +137,20 @@ impl Host {
         let ahead = self.pace.ahead(self.dispatcher.slots());
         let (ledger, want) = (Arc::clone(&self.ctx.ledger), self.dispatcher.want(ahead));
         Some(Box::pin(async move {
-            let sent = Instant::now();
             let reply = ledger.commit(settlements, want).await;
-            Answer { batch, reply, sent }
+            Answer { batch, reply }
         }))
+    }
+
+    /// The answer to a commit is not there at once.
+    pub(crate) fn waits_for_answer(&mut self) {
+        self.sent = Some(Instant::now());
     }
 
     /// Tells what was committed, and holds what was handed out until jobs begin with it.
     pub(crate) fn answered(&mut self, answer: Answer) -> Result<(), Error> {
         self.is_committing = false;
-        self.pace.answered(answer.sent.elapsed());
+        self.pace.answered(self.sent.take().map(|sent| sent.elapsed()));
         self.ctx.tell_notices();
         let Reply { verdicts, claims, blocked, progress, version } = answer.reply?;
         for (settled, verdict) in answer.batch.into_iter().zip(verdicts) {
@@ -167,7 +173,7 @@ impl Host {
             let fact = Fact::TaskTakenOver { from: from.0.to_string(), takeovers: claim.takeovers };
             self.ctx.tell(&claim, fact);
         }
-        let since = Instant::now();
+        let since = self.pace.asks().then(Instant::now);
         if claim.stage == Stage::Ready {
             self.waiting.push_back(claim.token);
         } else {
@@ -216,7 +222,7 @@ impl Host {
     /// When claims that wait for a place are to be left to others, unless the first of them is begun with before.
     pub(crate) fn patience_ends(&self) -> Option<Instant> {
         let oldest = self.waiting.front().and_then(|token| self.running.get(token));
-        oldest.map(|running| running.since + self.pace.patience())
+        Some(oldest?.since? + self.pace.patience())
     }
 
     /// Gives back claims that wait for a place and are not to have one.
@@ -249,7 +255,7 @@ impl Host {
             // What was lost meanwhile is not begun with.
             if let Some(running) = self.running.get_mut(&token) {
                 self.dispatcher.begun(token);
-                running.since = Instant::now();
+                running.since = self.pace.asks().then(Instant::now);
                 running.job = Some(begin(&running.claim));
                 return Some(running.claim.clone());
             }
@@ -262,7 +268,7 @@ impl Host {
         // A job whose claim was lost has been told of, and has nothing to settle.
         let Running { job, since, is_stopped, .. } = self.running.remove(&settled.claim.token)?;
         self.dispatcher.ended(settled.claim.token);
-        self.pace.ended(since.elapsed());
+        since.inspect(|since| self.pace.ended(since.elapsed()));
         self.batch.push(settled);
         job.filter(|_| !is_stopped)
     }

@@ -27,9 +27,14 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// An answer of the ledger took so long.
-    pub(crate) fn answered(&mut self, took: Duration) {
-        self.trip = Some(smoothed(self.trip, took));
+    /// An answer of the ledger took so long; none where it came at once.
+    pub(crate) fn answered(&mut self, took: Option<Duration>) {
+        self.trip = took.map(|took| smoothed(self.trip, took));
+    }
+
+    /// Whether it is worth while to know what tasks take.
+    pub(crate) fn asks(&self) -> bool {
+        self.trip.is_some_and(|trip| trip >= LEAST_TRIP)
     }
 
     /// A task kept its place for so long.
@@ -47,7 +52,7 @@ impl Pace {
         let (Some(trip), Some(task)) = (self.trip, self.task) else {
             return 0;
         };
-        if trip < LEAST_TRIP || task > trip * LONGEST_IN_TRIPS {
+        if !self.asks() || task > trip * LONGEST_IN_TRIPS {
             return 0;
         }
         let ending = (trip.as_nanos() * u128::from(places)).div_ceil(task.as_nanos().max(1));
@@ -71,7 +76,7 @@ mod tests {
 
     fn pace(trip: Duration, task: Duration) -> Pace {
         let mut pace = Pace::default();
-        pace.answered(trip);
+        pace.answered(Some(trip));
         pace.ended(task);
         pace
     }

@@ -204,7 +204,7 @@ impl Shift {
         host.give_back_waiting();
         host.abort_if_told();
         if commit.is_none() {
-            *commit = floor.take_commit().or_else(|| host.commit());
+            *commit = floor.take_commit().or_else(|| host.commit().inspect(|_| host.waits_for_answer()));
         }
         let pause = if host.is_busy() { PAUSE } else { Duration::ZERO };
         Seen { next: host.next(), version: host.version(), pause, patience_ends: host.patience_ends() }

@@ -111,10 +111,10 @@ impl Reader {
     }
 }
 
-async fn reading(link: Arc<Link>, line: Arc<Line>, last: String) -> Result<Vec<Answer>, ()> {
+async fn reading(to: Arc<Link>, line: Arc<Line>, last: String) -> Result<Vec<Answer>, ()> {
     let command = Command::new("XREAD").args(["COUNT", KEPT, "BLOCK"]).arg(BLOCK.as_millis().to_string());
     let command = command.args(["STREAMS", MADE]).arg(last);
-    link.ask_once(&line, Request::read([command]), BLOCK).await
+    to.ask_once(&line, Request::read([command]), BLOCK).await
 }
 
 /// The ids of a stream's entries and the keys that they name.
