@@ -2,7 +2,7 @@
 //! How many tasks a server on the same machine allows is for `throughput`.
 
 use crate::median;
-use crate::server::{measuring, together};
+use crate::server::{commits, measuring, together};
 use crate::site::{Site, span};
 use crate::wire::Wire;
 use cascade_host_tests::Redis;
@@ -32,12 +32,15 @@ pub(crate) fn chain() {
     let wire = Wire::to(server.port(), WAY);
     let trip = wire.round_trip();
     let (far, requests) = far(&server, &site, &wire, 1);
+    let each = |count: u32| f64::from(count) / f64::from(CHAIN);
     println!(
         "chain of {CHAIN} at {trip:.2?} there and back: {:.3} × one round trip a task, {:.3} × with what it takes \
-         without a distance; {:.3} requests a task; {far:.0?} against {near:.0?} without a distance",
+         without a distance; {:.3} commits a task, {:.3} requests with all that goes on beside; {far:.0?} against \
+         {near:.0?} without a distance",
         far.as_secs_f64() / (trip * CHAIN).as_secs_f64(),
         far.as_secs_f64() / (trip * CHAIN + near).as_secs_f64(),
-        f64::from(requests) / f64::from(CHAIN),
+        each(commits(&server).calls),
+        each(requests),
     );
 }
 

@@ -2,7 +2,8 @@
 //! What is claimed ahead is begun, and given back, by `host`.
 //!
 //! What a host has claimed and not begun with, others cannot have. So only tasks that take not much longer than an answer
-//! of the ledger are claimed ahead, about as many as end until the answer is there, and none where the ledger is at hand.
+//! of the ledger are claimed ahead, and none where the ledger is at hand. While an answer is under way its places are to
+//! have work, and what the answer brings is as much again: so it claims about twice as many as end in the meantime.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ const LEAST_TRIP: Duration = Duration::from_micros(50);
 const LONGEST_IN_TRIPS: u32 = 10;
 
 /// The most claims ahead: with the places they stay within what one plain step of the Redis scripts takes.
-const MOST: u32 = 512;
+const MOST: u32 = 896;
 
 /// How many trips a claim may wait, and how long at least, before it is left to others.
 const PATIENCE_IN_TRIPS: u32 = 20;
@@ -55,7 +56,7 @@ impl Pace {
         if !self.asks() || task > trip * LONGEST_IN_TRIPS {
             return 0;
         }
-        let ending = (trip.as_nanos() * u128::from(places)).div_ceil(task.as_nanos().max(1));
+        let ending = (2 * trip.as_nanos() * u128::from(places)).div_ceil(task.as_nanos().max(1));
         u32::try_from(ending).unwrap_or(MOST).min(MOST)
     }
 
@@ -84,8 +85,8 @@ mod tests {
     const MILLISECOND: Duration = Duration::from_millis(1);
 
     #[test]
-    fn as_many_are_claimed_ahead_as_end_within_an_answer() {
-        assert_eq!(pace(MILLISECOND * 2, MILLISECOND).ahead(4), 8);
+    fn twice_as_many_are_claimed_ahead_as_end_within_an_answer() {
+        assert_eq!(pace(MILLISECOND * 2, MILLISECOND).ahead(4), 16);
         assert_eq!(pace(MILLISECOND, MILLISECOND * 10).ahead(1), 1);
         assert_eq!(pace(MILLISECOND * 10, Duration::ZERO).ahead(4), MOST);
     }
