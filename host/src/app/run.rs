@@ -68,8 +68,8 @@ pub struct RunRequest {
 /// How a run ended on this host.
 #[derive(Debug)]
 pub struct Report {
-    /// How; `Cancelled` where this host was told to stop.
-    pub status: RunStatus,
+    /// How.
+    pub ended: Ended,
     /// What came out, by name.
     pub outputs: Vec<(String, OutputValue)>,
 }
@@ -117,7 +117,8 @@ async fn work(
         seed,
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
-    let status = match engine::run(engine, settings).await.map_err(lost)? {
+    let ended = engine::run(engine, settings).await.map_err(lost)?;
+    let status = match ended {
         Ended::Run(status) => status,
         Ended::Interrupted => RunStatus::Cancelled,
     };
@@ -130,7 +131,7 @@ async fn work(
     opened.ledger.leave().await;
     let duration_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     recorder.run(Fact::RunFinished { status, duration_ms });
-    Ok(Report { status, outputs })
+    Ok(Report { ended, outputs })
 }
 
 async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> {

@@ -2,13 +2,18 @@
 //! Shown on stderr, after everything else.
 
 use crate::cli::args::RunArguments;
-use crate::cli::exit::Exit;
+use crate::engine::Ended;
 use crate::model::RunId;
+use crate::model::RunStatus;
 use crate::state::StateUri;
 
 /// A sentence with the command that resumes, or with what to set so that there is one.
-pub(crate) fn how_to_resume(exit: Exit, arguments: &RunArguments, run: &RunId, state: &StateUri) -> String {
-    let what = if exit == Exit::Interrupted { "interrupted" } else { "failed" };
+pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId, state: &StateUri) -> String {
+    let what = match ended {
+        Ended::Interrupted => "interrupted",
+        Ended::Run(RunStatus::Cancelled) => "was cancelled",
+        Ended::Run(RunStatus::Failed | RunStatus::Succeeded | RunStatus::Running) => "failed",
+    };
     if *state == StateUri::Memory {
         return format!(
             "run {run} {what}; its results were kept in memory and are gone. To be able to resume, keep them in \
@@ -17,8 +22,8 @@ pub(crate) fn how_to_resume(exit: Exit, arguments: &RunArguments, run: &RunId, s
     }
     let mut command =
         format!("cascade-host run {} --run-id {run}", quoted(&arguments.manifest.display().to_string()));
-    if arguments.backend.state.is_some() {
-        command.push_str(&format!(" --state {}", quoted(&state.to_string())));
+    if let Some(typed) = &arguments.backend.state {
+        command.push_str(&format!(" --state {}", quoted(&without_login(state, typed))));
     }
     for target in &arguments.target {
         command.push_str(&format!(" --target {}", quoted(target)));
@@ -32,6 +37,15 @@ pub(crate) fn how_to_resume(exit: Exit, arguments: &RunArguments, run: &RunId, s
         command.push_str(&format!(" -p {}", quoted(&format!("{name}=…"))));
     }
     format!("run {run} {what}; what has finished is kept. To resume: {command}\n")
+}
+
+/// The URI without its user and password, but with the options that were typed.
+fn without_login(state: &StateUri, typed: &str) -> String {
+    let shown = state.to_string();
+    match typed.split_once('?') {
+        Some((_, options)) => format!("{}?{options}", shown.split('?').next().unwrap_or_default()),
+        None => shown,
+    }
 }
 
 /// A word for a shell.
@@ -54,13 +68,16 @@ mod tests {
     fn shown(line: &str, state: &str) -> String {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         let Command::Run(run) = arguments.command else { panic!("not a run") };
-        how_to_resume(Exit::Interrupted, &run, &RunId::new("r1").unwrap(), &StateUri::parse(state).unwrap())
+        how_to_resume(Ended::Interrupted, &run, &RunId::new("r1").unwrap(), &StateUri::parse(state).unwrap())
     }
 
     #[test]
     fn the_command_has_what_was_given_but_no_secrets() {
-        let text = shown("cascade-host run m.toml -p token=hunter2 --state redis://:pw@h", "redis://:pw@h");
-        assert!(text.contains("cascade-host run m.toml --run-id r1 --state"), "{text}");
+        let uri = "redis://:pw@h?lease=3s&timeout=2s";
+        let text = shown(&format!("cascade-host run m.toml -p token=hunter2 --state {uri}"), uri);
+        let command =
+            "cascade-host run m.toml --run-id r1 --state 'redis://***@h:6379/0?lease=3s&timeout=2s'";
+        assert!(text.contains(command), "{text}");
         assert!(
             text.contains("-p 'token=…'") && !text.contains("hunter2") && !text.contains(":pw@"),
             "{text}"

@@ -42,7 +42,7 @@ fn a_cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
     other.until("started    texts");
     on("cancel", "r1", &server.uri()).run().expect(0).says(["cancelled run r1", "will stop"]);
     for finished in [one.wait(), other.wait()] {
-        let finished = finished.expect(130).says(["--run-id r1"]);
+        let finished = finished.expect(130).says(["run r1 was cancelled", "--run-id r1"]);
         assert!(finished.stdout.is_empty());
     }
     on("cancel", "r1", &server.uri()).run().expect(0).says(["before"]);

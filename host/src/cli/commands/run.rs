@@ -24,6 +24,7 @@ use crate::cli::start::Host;
 use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_reader;
 use crate::config::host_id;
+use crate::engine::Ended;
 use crate::engine::Interrupt;
 use crate::events::Fact;
 use crate::events::Recorder;
@@ -141,10 +142,10 @@ struct Finished<'a> {
 /// Prints the outputs if there are to be any, and how to go on if the run has not succeeded.
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     let Finished { arguments, session, state } = finished;
-    let exit = match report.status {
-        RunStatus::Succeeded => Exit::Success,
-        RunStatus::Failed => Exit::TaskFailed,
-        RunStatus::Cancelled | RunStatus::Running => Exit::Interrupted,
+    let exit = match report.ended {
+        Ended::Run(RunStatus::Succeeded) => Exit::Success,
+        Ended::Run(RunStatus::Failed) => Exit::TaskFailed,
+        Ended::Run(RunStatus::Cancelled | RunStatus::Running) | Ended::Interrupted => Exit::Interrupted,
     };
     let has_outputs = exit == Exit::Success || (exit == Exit::TaskFailed && arguments.keep_going);
     if has_outputs {
@@ -163,7 +164,7 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         }
     }
     if exit != Exit::Success {
-        say(&how_to_resume(exit, arguments, &session.run, &state.uri));
+        say(&how_to_resume(report.ended, arguments, &session.run, &state.uri));
     }
     Ok(exit)
 }

@@ -75,7 +75,7 @@ const CLUSTER: &str = "This server belongs to a cluster; use `redis+cluster://`.
 const NOBODY: &str = "Nobody listens there: start Redis, or correct the host and the port in the URI.";
 const PLAIN: &str = "Nothing speaks TLS there; use `redis://`, or the port that does.";
 const MAYBE_PLAIN: &str = "If that port does not speak TLS, use `redis://`.";
-const MAYBE_ENCRYPTED: &str = "If that port speaks TLS, use `rediss://`.";
+const MAYBE_ENCRYPTED: &str = "If that port speaks TLS, use `rediss://`. A server that has as many clients as its `maxclients` allows hangs up, too.";
 const AUTHORITY: &str = "Name the authority that signed the server's certificate with `?ca=FILE`.";
 
 impl Trouble {
