@@ -53,6 +53,12 @@ pub fn build_rust_guests() -> &'static Path {
     })
 }
 
+/// Assembles a guest that is text, `tests/guests/hostile/NAME.wat`.
+pub fn assemble(name: &str) -> Vec<u8> {
+    let path = guests().join("hostile").join(format!("{name}.wat"));
+    wat::parse_file(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Builds the plugins and gives the folder of their components.
 pub fn build_plugins() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

@@ -28,6 +28,8 @@ pub struct Finished {
     pub stderr: String,
     /// How long it ran.
     pub took: Duration,
+    /// The most bytes that it had in memory, asked for every few milliseconds until its end.
+    pub peak: u64,
 }
 
 /// A process that runs.
@@ -153,7 +155,9 @@ impl Running {
     pub fn wait(mut self) -> Finished {
         let stdout = self.child.stdout.take().map(read_all);
         let stderr = self.child.stderr.take().map(read_all);
+        let mut peak = 0;
         let status = loop {
+            peak = peak.max(resident(self.child.id()).unwrap_or(0));
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 break status;
             }
@@ -168,8 +172,16 @@ impl Running {
             reader.map(|reader| reader.join().expect("the reader ends with the stream")).unwrap_or_default()
         };
         let stderr = String::from_utf8_lossy(&read(stderr)).into_owned();
-        Finished { code: status.code(), stdout: read(stdout), stderr, took }
+        Finished { code: status.code(), stdout: read(stdout), stderr, took, peak }
     }
+}
+
+/// The most that a process has had in memory so far, as the kernel counts it; nothing once it has ended.
+fn resident(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 fn read_all(stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {

@@ -8,7 +8,8 @@ mod proxy;
 mod server;
 
 pub use guests::{
-    Toolchain, build_javascript, build_plugins, build_python, build_rust_guests, python_client, repository,
+    Toolchain, assemble, build_javascript, build_plugins, build_python, build_rust_guests, python_client,
+    repository,
 };
 pub use host::{Finished, Host, Running};
 pub use project::{Events, Project};

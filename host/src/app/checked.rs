@@ -12,6 +12,7 @@ use crate::model::Digest;
 use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Name;
+use crate::model::Size;
 use crate::plan;
 use crate::plan::Interface;
 use crate::plan::Plan;
@@ -21,6 +22,8 @@ use crate::sandbox::Import;
 use crate::sandbox::Offer;
 use crate::sandbox::Sandbox;
 use bytes::Bytes;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A manifest whose every edge is typed, with its components loaded.
@@ -35,8 +38,9 @@ pub struct Checked {
 
 /// The sandbox of this host.
 pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
+    let budget = settings.memory;
     let settings = sandbox::Settings { calls: settings.jobs, code_cache: settings.code_cache.clone() };
-    Ok(Sandbox::new(settings)?)
+    Ok(Sandbox::new(settings)?.with_budget(budget))
 }
 
 /// Whether the components' build commands were run just now.
@@ -102,9 +106,24 @@ fn unknown_import(name: &Name, component: &manifest::Component, import: &Import)
     )
 }
 
+/// The largest component that is read: it bounds what a path to something else can cost.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// The content of a file; nothing where that is too large.
+fn content(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    let file = std::fs::File::open(path)?;
+    if file.metadata()?.len() > MAX_BYTES {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    // What is no plain file, a device or a pipe, does not tell its length.
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(u64::try_from(bytes.len()).is_ok_and(|len| len <= MAX_BYTES).then_some(bytes))
+}
+
 fn read(name: &Name, component: &manifest::Component, builds: Builds) -> Result<Bytes, Box<Fault>> {
     let path = &component.path;
-    let bytes = std::fs::read(&path.value).map_err(|error| {
+    let read = content(&path.value).map_err(|error| {
         let fault = Fault::at(path.span.clone(), format!("cannot read the component `{name}`"))
             .note(format!("`{}`: {error}", path.value.display()));
         Box::new(match (&component.build, builds) {
@@ -119,6 +138,11 @@ fn read(name: &Name, component: &manifest::Component, builds: Builds) -> Result<
             ),
         })
     })?;
+    let Some(bytes) = read else {
+        let most = Size::bytes(MAX_BYTES);
+        let message = format!("the component `{name}` has more than {most}, which is the most that is read");
+        return Err(Box::new(Fault::at(path.span.clone(), message)));
+    };
     let found = Digest::of(&bytes);
     match &component.sha256 {
         Some(pinned) if pinned.value != found => Err(Box::new(

@@ -1,8 +1,10 @@
 //! What this machine has: cores, memory, a name.
 //! How much of it a run may use is for the settings.
 
+use crate::config::cgroup;
 use crate::model::Digester;
 use crate::model::Size;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -20,14 +22,22 @@ pub fn cores() -> u32 {
     u32::try_from(cores).unwrap_or(u32::MAX)
 }
 
-/// How much memory guests may be promised together: three quarters of the machine's, or of its control group's.
+/// How much memory guests may be promised together: three quarters of the machine's, or of what the control groups
+/// around this process leave it.
 #[must_use]
 pub fn memory_budget() -> Size {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
-    let group =
-        fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
-    let bound = [machine, group].into_iter().flatten().min().unwrap_or(FALLBACK);
+    let bound = [machine, cgroup::memory()].into_iter().flatten().min().unwrap_or(FALLBACK);
     Size::bytes(bound / SHARE.1 * SHARE.0)
+}
+
+/// Lets this process have as many files open as the system allows: a guest may hold hundreds, and what is offered first
+/// is often no more than one guest may have. Where that is refused, it stays as it is.
+pub fn raise_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap_or_default();
+    }
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.

@@ -15,11 +15,13 @@ use std::collections::HashMap;
 /// The shape of `bound`, restricted to the tasks that `is_wanted` has.
 ///
 /// The host's memory is the last resource, counted in MiB: a task takes what its `limits.memory` allows it. One that
-/// may use more than the host has takes all of it, and so runs while no other task does.
+/// may use more than the host has takes all of it, and so runs while no other task does; its sandbox sees to it that
+/// it uses no more than that.
 #[must_use]
 pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
     let plan = bound.plan();
     let mut classes = Classes::default();
+    let memory = budget(memory);
     let mut tasks: Vec<TaskShape> = plan
         .tasks()
         .iter()
@@ -31,7 +33,7 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
             waits_for: u32::try_from(task.waits_for.len()).unwrap_or(u32::MAX),
             dependents: Vec::new(),
             rank: rank(task),
-            class: classes.of(needs(task, plan, mebibytes(memory))),
+            class: classes.of(needs(task, plan, memory)),
             is_for_each: task.is_for_each(),
             is_wanted: *is_wanted,
         })
@@ -58,21 +60,23 @@ fn needs(task: &Task, plan: &Plan, memory: u32) -> Vec<(usize, u32)> {
     needs
 }
 
+/// Whole MiB of what the host has, at least one: what it has beyond them is promised to nobody.
+fn budget(memory: Size) -> u32 {
+    u32::try_from(memory.as_bytes() >> 20).unwrap_or(u32::MAX).max(1)
+}
+
 fn mebibytes(size: Size) -> u32 {
     u32::try_from(size.as_bytes().div_ceil(1 << 20)).unwrap_or(u32::MAX)
 }
 
-fn resources(plan: &Plan, memory: Size) -> Vec<ResourceShape> {
+fn resources(plan: &Plan, memory: u32) -> Vec<ResourceShape> {
     let named = plan.resources().iter().map(|resource| ResourceShape {
         name: resource.name.clone(),
         amount: resource.amount,
         is_shared: resource.is_shared,
     });
-    let memory = Name::new("host-memory").ok().map(|name| ResourceShape {
-        name,
-        amount: mebibytes(memory),
-        is_shared: false,
-    });
+    let memory =
+        Name::new("host-memory").ok().map(|name| ResourceShape { name, amount: memory, is_shared: false });
     named.chain(memory).collect()
 }
 

@@ -8,24 +8,21 @@ use crate::invoke::Outcome;
 use crate::invoke::Returned;
 use crate::invoke::Usage;
 use crate::model::FailureClass;
-use crate::model::show_duration;
+use crate::sandbox::engine::Bounded;
 use crate::sandbox::erased;
+use crate::sandbox::erased::Bounds;
 use crate::sandbox::failure;
+use crate::sandbox::guard::Deadline;
+use crate::sandbox::guard::HANDED_AT_LEAST;
+use crate::sandbox::guard::MOST_HANDLES;
+use crate::sandbox::guard::TimedOut;
 use crate::sandbox::load::Metering;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::load::Sandbox;
 use crate::sandbox::state::State;
 use bytes::Bytes;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::Store;
-
-/// What a guest may hand to one call of the host in any case, in bytes: the writes of files and streams are below.
-const HOSTCALL_FLOOR: usize = 16 << 20;
-
-/// Handles that one guest may hold.
-const MAX_HANDLES: usize = 10_000;
+use wasmtime::{Store, UpdateDeadline};
 
 #[async_trait::async_trait]
 impl Invoker for Sandbox {
@@ -38,9 +35,19 @@ impl Invoker for Sandbox {
         // Nobody closes the semaphore: without a permit, there is no pool to be in front of.
         let _permit = self.permits.acquire().await.ok();
         let begin = Instant::now();
-        let deadline = begin + call.timeout;
-        let mut store = open(&prepared, &call, deadline)?;
-        let ended = timeout_at(deadline, run(&mut store, &prepared, &call)).await;
+        let deadline = Deadline(begin + call.timeout);
+        let state = State::new(&prepared, &call, (deadline, self.budget)).map_err(|error| refused(&error))?;
+        let mut store = Store::new(prepared.instance.engine(), state);
+        let ended = match self.bounded {
+            Bounded::Yes => {
+                bound(&mut store, &prepared, &call)?;
+                // A guest that computes is stopped by the ticks of the epoch, one that waits by this timer.
+                let ended = timeout_at(deadline.0, run(&mut store, &prepared, &call)).await;
+                ended.unwrap_or_else(|_elapsed| Err(TimedOut.into()))
+            }
+            #[cfg(any(test, feature = "test-support"))]
+            Bounded::No => run(&mut store, &prepared, &call).await,
+        };
         let usage = Usage {
             duration: begin.elapsed(),
             memory: store.data().memory.peak(),
@@ -49,9 +56,8 @@ impl Invoker for Sandbox {
         // The guest goes before its outcome is told: what it wrote last is heard now.
         drop(store);
         match ended {
-            Err(_elapsed) => Err(failure::plain(FailureClass::Timeout, timed_out(call.timeout), usage)),
-            Ok(Err(error)) => Err(failure::of_error(&error, &call.limits, usage)),
-            Ok(Ok(outcome)) => Ok(Returned { outcome, usage }),
+            Ok(outcome) => Ok(Returned { outcome, usage }),
+            Err(error) => Err(failure::of_error(&error, &call, usage)),
         }
     }
 }
@@ -66,22 +72,24 @@ fn check_count(prepared: &Prepared, args: &[Bytes]) -> Result<(), Failure> {
     Err(failure::plain(FailureClass::Input, message, Usage::default()))
 }
 
-/// A store with every bound of the call set.
-fn open(prepared: &Arc<Prepared>, call: &Call, deadline: Instant) -> Result<Store<State>, Failure> {
-    let refuse = |error: wasmtime::Error| {
-        failure::plain(FailureClass::Input, format!("a grant cannot be given: {error:#}"), Usage::default())
-    };
-    let state = State::new(prepared, call, deadline).map_err(refuse)?;
-    let mut store = Store::new(prepared.instance.engine(), state);
+fn refused(error: &wasmtime::Error) -> Failure {
+    failure::plain(FailureClass::Input, format!("a grant cannot be given: {error:#}"), Usage::default())
+}
+
+/// Sets every bound of the call.
+fn bound(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(), Failure> {
     store.limiter(|state| &mut state.memory);
-    store.epoch_deadline_async_yield_and_update(1);
+    store.epoch_deadline_callback(|store| {
+        store.data().deadline.check()?;
+        Ok(UpdateDeadline::Yield(1))
+    });
     store.set_epoch_deadline(1);
-    store.set_hostcall_fuel(call.limits.output.as_usize().max(HOSTCALL_FLOOR));
-    store.set_max_component_handles(MAX_HANDLES);
+    store.set_hostcall_fuel(call.limits.output.as_usize().max(HANDED_AT_LEAST));
+    store.set_max_component_handles(MOST_HANDLES);
     if prepared.metering == Metering::Fuel {
-        store.set_fuel(call.limits.fuel.unwrap_or(u64::MAX)).map_err(refuse)?;
+        store.set_fuel(call.limits.fuel.unwrap_or(u64::MAX)).map_err(|error| refused(&error))?;
     }
-    Ok(store)
+    Ok(())
 }
 
 /// Everything that the guest does, from its initialisation on.
@@ -89,7 +97,8 @@ async fn run(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> wasm
     let instance = prepared.instance.instantiate_async(&mut *store).await?;
     let function = instance.get_func(&mut *store, prepared.index);
     let function = function.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
-    erased::call(store, function, &prepared.codec, &call.args, call.limits.output.as_usize()).await
+    let bounds = Bounds { output: call.limits.output.as_usize(), deadline: store.data().deadline };
+    erased::call(store, function, &prepared.codec, &call.args, bounds).await
 }
 
 fn fuel_used(store: &Store<State>, prepared: &Prepared, call: &Call) -> Option<u64> {
@@ -100,8 +109,4 @@ fn fuel_used(store: &Store<State>, prepared: &Prepared, call: &Call) -> Option<u
             Some(call.limits.fuel.unwrap_or(u64::MAX).saturating_sub(left))
         }
     }
-}
-
-fn timed_out(timeout: Duration) -> String {
-    format!("`timeout` = {} reached: the guest did not return", show_duration(timeout))
 }

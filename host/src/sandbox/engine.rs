@@ -39,6 +39,16 @@ const TABLES: u32 = 64;
 /// Elements of one table in the pool.
 pub(crate) const TABLE_ELEMENTS: usize = 200_000;
 
+/// Whether guests are bounded. They always are, but for what being bounded is measured against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bounded {
+    /// By all that there is.
+    Yes,
+    /// By nothing that can be left out: no epochs, timer, fuel, counting of memory and handles, canonical NaNs.
+    #[cfg(any(test, feature = "test-support"))]
+    No,
+}
+
 /// How guests get their memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Allocation {
@@ -59,6 +69,7 @@ pub(crate) struct Runtime {
 /// The engines of a sandbox, each made when it is first needed.
 pub(crate) struct Engines {
     calls: u32,
+    bounded: Bounded,
     // A mutex because components may be loaded on several threads. It is held while an engine is made, which is rare.
     made: Mutex<HashMap<(Metering, Allocation), Arc<Runtime>>>,
     ticker: Ticker,
@@ -66,8 +77,8 @@ pub(crate) struct Engines {
 
 impl Engines {
     /// No engines yet, for `calls` guests at the same time.
-    pub(crate) fn new(calls: u32) -> Self {
-        Self { calls, made: Mutex::default(), ticker: Ticker::start() }
+    pub(crate) fn new(calls: u32, bounded: Bounded) -> Self {
+        Self { calls, bounded, made: Mutex::default(), ticker: Ticker::start() }
     }
 
     /// The engine for such guests. Where the address space is too small for a pool, there is none.
@@ -81,13 +92,18 @@ impl Engines {
             return Ok(Arc::clone(runtime));
         }
         let pooled = match allocation {
-            Allocation::Pooling => Engine::new(config(metering).allocation_strategy(pool(self.calls))).ok(),
+            Allocation::Pooling => {
+                let mut config = config(metering, self.bounded);
+                Engine::new(config.allocation_strategy(pool(self.calls))).ok()
+            }
             Allocation::OnDemand => None,
         };
         let (engine, got) = match pooled {
             Some(engine) => (engine, Allocation::Pooling),
             None => {
-                (on_demand(metering).map_err(|error| LoadError::Engine(error.into()))?, Allocation::OnDemand)
+                let mut config = config(metering, self.bounded);
+                let engine = Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand));
+                (engine.map_err(|error| LoadError::Engine(error.into()))?, Allocation::OnDemand)
             }
         };
         let mut linker = Linker::new(&engine);
@@ -103,27 +119,24 @@ impl Engines {
 /// with slots for `calls` guests.
 #[must_use]
 pub fn engine_config(calls: u32) -> Config {
-    let mut config = config(Metering::Time);
+    let mut config = config(Metering::Time, Bounded::Yes);
     config.allocation_strategy(pool(calls));
     config
 }
 
-fn on_demand(metering: Metering) -> wasmtime::Result<Engine> {
-    Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::OnDemand))
-}
-
-fn config(metering: Metering) -> Config {
+fn config(metering: Metering, bounded: Bounded) -> Config {
+    let is_bounded = bounded == Bounded::Yes;
     let mut config = Config::new();
     config
         .concurrency_support(false)
-        .epoch_interruption(true)
+        .epoch_interruption(is_bounded)
         .consume_fuel(metering == Metering::Fuel)
         .max_wasm_stack(STACK)
         .async_stack_size(STACK + HOST_STACK)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
         .wasm_relaxed_simd(true)
         .relaxed_simd_deterministic(true)
-        .cranelift_nan_canonicalization(true);
+        .cranelift_nan_canonicalization(is_bounded);
     config
 }
 

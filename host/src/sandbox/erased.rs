@@ -7,6 +7,7 @@
 //! with fewer ignores the rest, which is zero. wasmtime itself calls untyped functions the same way.
 
 use crate::invoke::Outcome;
+use crate::sandbox::guard::Deadline;
 use crate::sandbox::lift;
 use crate::sandbox::lower;
 use crate::sandbox::shape::Codec;
@@ -28,20 +29,29 @@ tokio::task_local! {
 
 struct Expected {
     codec: Arc<Codec>,
-    limit: usize,
+    bounds: Bounds,
 }
 
-/// Calls a function whose types `codec` was made of, and bounds its encoded result.
+/// What bounds a call where no guest runs: while its arguments and its result are carried over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// The most bytes that the encoded result may have.
+    pub(crate) output: usize,
+    /// When it must have ended.
+    pub(crate) deadline: Deadline,
+}
+
+/// Calls a function whose types `codec` was made of, within bounds.
 pub(crate) async fn call<T: Send + 'static>(
     store: &mut Store<T>,
     function: Func,
     codec: &Arc<Codec>,
     args: &[Bytes],
-    limit: usize,
+    bounds: Bounds,
 ) -> Result<Outcome> {
     let function = function.typed::<Params<'_>, Returned>(&*store)?;
     let params = Params { codec, args };
-    let expected = Expected { codec: Arc::clone(codec), limit };
+    let expected = Expected { codec: Arc::clone(codec), bounds };
     Ok(EXPECTED.scope(expected, function.call_async(store, params)).await?.0)
 }
 
@@ -52,10 +62,10 @@ pub(crate) fn call_now(
     function: Func,
     codec: &Arc<Codec>,
     args: &[Bytes],
-    limit: usize,
+    bounds: Bounds,
 ) -> Result<Outcome> {
     let function = function.typed::<Params<'_>, Returned>(&*store)?;
-    let expected = Expected { codec: Arc::clone(codec), limit };
+    let expected = Expected { codec: Arc::clone(codec), bounds };
     EXPECTED.sync_scope(expected, || Ok(function.call(store, Params { codec, args })?.0))
 }
 
@@ -80,6 +90,10 @@ impl<T> lower::Guest for LowerContext<'_, T> {
     fn encoding(&self) -> Encoding {
         self.options().string_encoding.into()
     }
+
+    fn check(&self) -> Result<()> {
+        Ok(EXPECTED.try_with(|expected| expected.bounds.deadline.check())??)
+    }
 }
 
 fn returned(cx: &LiftContext<'_>, ty: InterfaceType, raw: ValRaw, expected: &Expected) -> Result<Returned> {
@@ -89,11 +103,13 @@ fn returned(cx: &LiftContext<'_>, ty: InterfaceType, raw: ValRaw, expected: &Exp
         return Err(format_err!("the function has another result than it was prepared with"));
     }
     let encoding = cx.options().string_encoding.into();
-    let source = lift::Source { memory: cx.memory(), encoding, limit: expected.limit };
+    let Bounds { output, deadline } = expected.bounds;
+    let source = lift::Source { memory: cx.memory(), encoding, limit: output, deadline };
     match lift::result(source, shape, raw) {
         Ok(outcome) => Ok(Returned(outcome)),
         Err(lift::Rejected::TooLarge(error)) => Err(error.into()),
         Err(lift::Rejected::Malformed(error)) => Err(error.into()),
+        Err(lift::Rejected::TimedOut(error)) => Err(error.into()),
     }
 }
 

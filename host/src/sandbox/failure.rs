@@ -1,27 +1,48 @@
 //! What ended a guest, in the words of the port: which limit, which trap, and where in the guest.
 //! Whether the call is repeated is for the engine.
 
+use crate::invoke::Call;
 use crate::invoke::Failure;
 use crate::invoke::Usage;
 use crate::model::FailureClass;
 use crate::model::Limits;
 use crate::model::Size;
+use crate::model::show_duration;
 use crate::sandbox::engine::STACK;
+use crate::sandbox::guard::HANDED_AT_LEAST;
 use crate::sandbox::guard::LimitHit;
+use crate::sandbox::guard::MOST_HANDLES;
+use crate::sandbox::guard::MOST_INSTANCES;
+use crate::sandbox::guard::MOST_MEMORIES;
+use crate::sandbox::guard::MOST_TABLES;
+use crate::sandbox::guard::TimedOut;
+use crate::sandbox::guard::doubled;
 use crate::sandbox::lift::TooLarge;
 use crate::sandbox::lower::Refused;
+use std::time::Duration;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-/// What wasmtime says where a guest hands too much to a host function. Its error is of a private type.
+/// What wasmtime says where a guest hands too much to a host function. Its errors of limits are of private types.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// What it says where a guest holds or lends too many handles.
+const HANDLES: &str = "store handle limit exceeded";
+
+/// What it says where a guest has too many of something, before the word for it.
+const COUNT: &str = "resource limit exceeded: ";
 
 /// The most characters of a line of a failure: names of functions and files are the guest's, of any length.
 const MAX_LINE: usize = 400;
 
 /// The failure that an error of the engine stands for.
-pub(crate) fn of_error(error: &wasmtime::Error, limits: &Limits, usage: Usage) -> Failure {
-    let (class, message) = classify(error, limits);
+pub(crate) fn of_error(error: &wasmtime::Error, call: &Call, usage: Usage) -> Failure {
+    let (class, message) = if error.is::<TimedOut>() {
+        (FailureClass::Timeout, timed_out(call.timeout))
+    } else {
+        classify(error, &call.limits)
+    };
     Failure { class, message: cut(&message), backtrace: error.downcast_ref().and_then(backtrace), usage }
 }
 
@@ -46,18 +67,63 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return of_trap(*trap, limits);
     }
-    let cause = error.root_cause().to_string();
-    if cause.contains(HOSTCALL_FUEL) {
-        return (FailureClass::Limit, "the guest handed too much to one call of the host".to_owned());
+    if let Some(ResourceTableError::Full) = error.root_cause().downcast_ref() {
+        return (FailureClass::Limit, handles());
     }
-    (FailureClass::Trap, cause)
+    let cause = error.root_cause().to_string();
+    match named(&cause, limits) {
+        Some(limit) => (FailureClass::Limit, limit),
+        None => (FailureClass::Trap, cause),
+    }
+}
+
+/// The limit that wasmtime speaks of, in our words.
+fn named(cause: &str, limits: &Limits) -> Option<String> {
+    if cause.contains(HOSTCALL_FUEL) {
+        return Some(handed(limits));
+    }
+    if cause.contains(HANDLES) {
+        return Some(handles());
+    }
+    let counted = cause.strip_prefix(COUNT)?;
+    let (most, what) = match counted.split(' ').next()? {
+        "instance" => (MOST_INSTANCES, "core instances"),
+        "memory" => (MOST_MEMORIES, "linear memories"),
+        "table" => (MOST_TABLES, "tables"),
+        _ => return None, // it counts nothing else
+    };
+    Some(format!("the guest has more than {most} {what}"))
+}
+
+fn handles() -> String {
+    format!("the guest holds more than {MOST_HANDLES} handles")
+}
+
+/// What is said of a guest that hands too much to the host at once: as much as its result may have is always allowed.
+fn handed(limits: &Limits) -> String {
+    let what = "the guest hands more to one call of the host";
+    if limits.output.as_usize() >= HANDED_AT_LEAST {
+        return LimitHit::of("output", limits.output, 0, what).0;
+    }
+    let floor = Size::bytes(u64::try_from(HANDED_AT_LEAST).unwrap_or(u64::MAX));
+    let enough = Size::bytes(floor.as_bytes().saturating_mul(2));
+    format!(
+        "the least that may be handed over, {floor}, reached: {what}; raise it with `limits.output = \"{enough}\"`"
+    )
+}
+
+fn timed_out(timeout: Duration) -> String {
+    let shown = show_duration(timeout);
+    format!("`timeout` = {shown} reached: the guest did not return")
 }
 
 fn of_trap(trap: Trap, limits: &Limits) -> (FailureClass, String) {
     match trap {
         Trap::OutOfFuel => {
             let fuel = limits.fuel.unwrap_or_default();
-            (FailureClass::Limit, format!("`limits.fuel` = {fuel} reached: the guest computes for longer"))
+            let enough = doubled(fuel, 0);
+            let what = "the guest computes for longer; raise it with";
+            (FailureClass::Limit, format!("`limits.fuel` = {fuel} reached: {what} `limits.fuel = {enough}`"))
         }
         Trap::StackOverflow => {
             let stack = Size::bytes(u64::try_from(STACK).unwrap_or(u64::MAX));
@@ -73,7 +139,7 @@ fn of_trap(trap: Trap, limits: &Limits) -> (FailureClass, String) {
 
 /// What is said of a result that is too large.
 pub(crate) fn output(limits: &Limits) -> String {
-    LimitHit::of("output", limits.output, "the result is larger").0
+    LimitHit::of("output", limits.output, 0, "the result is larger").0
 }
 
 /// The guest's frames, a line each, innermost first.

@@ -1,12 +1,28 @@
-//! The bounds of one call while it runs: memory over all memories and tables, and what it may write.
-//! Time is bounded by the caller, fuel and stack by the engine.
+//! The bounds of one call while it runs: memory over all memories and tables, how many there are, what it may write,
+//! when it ends. Fuel and stack are bounded by the engine.
 
 use crate::model::Limits;
 use crate::model::Size;
 use crate::sandbox::engine::TABLE_ELEMENTS;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::time::Instant;
 use wasmtime::ResourceLimiter;
+
+/// Core instances of one guest: each costs the host memory that no linear memory counts.
+pub(crate) const MOST_INSTANCES: usize = 1_000;
+
+/// Linear memories of one guest: each reserves gigabytes of address space, which all guests share.
+pub(crate) const MOST_MEMORIES: usize = 100;
+
+/// Tables of one guest.
+pub(crate) const MOST_TABLES: usize = 1_000;
+
+/// Handles that one guest may hold: as many as a process usually may have open, and each may be an open file.
+pub(crate) const MOST_HANDLES: usize = 1_000;
+
+/// What a guest may hand to one call of the host in any case, in bytes: the writes of files and streams are below.
+pub(crate) const HANDED_AT_LEAST: usize = 16 << 20;
 
 /// What one element of a table costs the host, in bytes.
 const TABLE_ELEMENT: usize = 16;
@@ -17,23 +33,61 @@ const TABLE_ELEMENT: usize = 16;
 pub(crate) struct LimitHit(pub(crate) String);
 
 impl LimitHit {
-    /// The limit of that name and size.
-    pub(crate) fn of(name: &str, limit: Size, what: &str) -> Self {
-        Self(format!("`limits.{name}` = {limit} reached: {what}"))
+    /// The limit of that name and size, when `wanted` bytes would be needed.
+    pub(crate) fn of(name: &str, limit: Size, wanted: u64, what: &str) -> Self {
+        let enough = doubled(limit.as_bytes(), wanted);
+        Self(format!(
+            "`limits.{name}` = {limit} reached: {what}; raise it with `limits.{name} = \"{}\"`",
+            Size::bytes(enough)
+        ))
+    }
+}
+
+/// A limit that was raised by doubling until it is at least `wanted`, and once at the least.
+pub(crate) fn doubled(limit: u64, wanted: u64) -> u64 {
+    let mut enough = limit.max(1).saturating_mul(2);
+    while enough < wanted && enough < u64::MAX {
+        enough = enough.saturating_mul(2);
+    }
+    enough
+}
+
+/// The guest runs for longer than its task may.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the guest did not return in time")]
+pub(crate) struct TimedOut;
+
+/// When a call must have ended. Work that a guest causes and that nothing else ends asks from time to time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(pub(crate) Instant);
+
+impl Deadline {
+    /// One that nobody waits for.
+    #[cfg(any(test, feature = "test-support"))]
+    pub(crate) fn far() -> Self {
+        Self(Instant::now() + std::time::Duration::from_hours(24))
+    }
+
+    /// Fails once there is no time left.
+    pub(crate) fn check(self) -> Result<(), TimedOut> {
+        if Instant::now() >= self.0 { Err(TimedOut) } else { Ok(()) }
     }
 }
 
 /// Sums what a call allocates, over any number of memories and tables.
 pub(crate) struct MemoryGuard {
     limit: Size,
+    /// What the host has for all guests together, if that is less than the limit.
+    budget: Option<Size>,
     used: u64,
     peak: u64,
 }
 
 impl MemoryGuard {
-    /// Nothing allocated yet.
-    pub(crate) const fn new(limits: &Limits) -> Self {
-        Self { limit: limits.memory, used: 0, peak: 0 }
+    /// Nothing allocated yet, on a host that has `budget` for its guests.
+    pub(crate) fn new(limits: &Limits, budget: Size) -> Self {
+        let budget = (budget < limits.memory).then_some(budget);
+        Self { limit: limits.memory, budget, used: 0, peak: 0 }
     }
 
     /// The most that was allocated at one time, in bytes.
@@ -45,7 +99,10 @@ impl MemoryGuard {
         let more = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
         let wanted = self.used.saturating_add(more);
         if wanted > self.limit.as_bytes() {
-            return Err(LimitHit::of("memory", self.limit, what).into());
+            return Err(LimitHit::of("memory", self.limit, wanted, what).into());
+        }
+        if let Some(budget) = self.budget.filter(|budget| wanted > budget.as_bytes()) {
+            return Err(over_budget(budget, self.limit, wanted, what).into());
         }
         self.used = wanted;
         self.peak = self.peak.max(wanted);
@@ -67,8 +124,8 @@ impl ResourceLimiter for MemoryGuard {
     }
 
     /// Growth that was allowed and is not possible: the guest must not go on in a way that depends on the machine.
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(LimitHit::of("memory", self.limit, "a linear memory of the guest cannot grow that far").into())
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(LimitHit(format!("a linear memory of the guest cannot grow that far: {error}")).into())
     }
 
     fn table_growing(
@@ -77,25 +134,43 @@ impl ResourceLimiter for MemoryGuard {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let is_refused = maximum.is_some_and(|maximum| desired > maximum);
         // A bound of the pool's looks like one that the guest declared. Those are smaller.
-        if is_refused && maximum.is_some_and(|maximum| maximum < TABLE_ELEMENTS) {
+        if maximum.is_some_and(|maximum| desired > maximum && maximum < TABLE_ELEMENTS) {
             return Ok(false);
         }
-        let bytes = |elements: usize| elements.saturating_mul(TABLE_ELEMENT);
-        self.grow(bytes(current), bytes(desired), "the guest's tables need more")?;
-        if is_refused {
-            return Err(
-                LimitHit(format!("a table of the guest has more than {TABLE_ELEMENTS} elements")).into()
-            );
+        if desired > TABLE_ELEMENTS {
+            let message = format!("a table of the guest would have more than {TABLE_ELEMENTS} elements");
+            return Err(LimitHit(message).into());
         }
-        Ok(true)
+        let bytes = |elements: usize| elements.saturating_mul(TABLE_ELEMENT);
+        self.grow(bytes(current), bytes(desired), "the guest's tables need more")
     }
 
     /// Growth that no table has room for.
-    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(LimitHit::of("memory", self.limit, "a table of the guest cannot grow that far").into())
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(LimitHit(format!("a table of the guest cannot grow that far: {error}")).into())
     }
+
+    fn instances(&self) -> usize {
+        MOST_INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        MOST_MEMORIES
+    }
+
+    fn tables(&self) -> usize {
+        MOST_TABLES
+    }
+}
+
+/// What is said of a guest that stays within its own limit and not within what this host has.
+fn over_budget(budget: Size, limit: Size, wanted: u64, what: &str) -> LimitHit {
+    let enough = Size::bytes(doubled(budget.as_bytes(), wanted).min(limit.as_bytes()));
+    LimitHit(format!(
+        "the memory that this host has for its tasks, {budget}, reached: {what}, within `limits.memory` = {limit}; \
+         raise it with `--memory {enough}`"
+    ))
 }
 
 /// Counts what a call writes, over all of its outputs.
@@ -115,8 +190,9 @@ impl LogGuard {
     pub(crate) fn charge(&self, len: usize) -> Result<(), LimitHit> {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
         let before = self.used.fetch_add(len, Ordering::Relaxed);
-        if before.saturating_add(len) > self.limit.as_bytes() {
-            return Err(LimitHit::of("logs", self.limit, "the guest writes more to its outputs"));
+        let wanted = before.saturating_add(len);
+        if wanted > self.limit.as_bytes() {
+            return Err(LimitHit::of("logs", self.limit, wanted, "the guest writes more to its outputs"));
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::sandbox::testing::mebibytes;
 use crate::sandbox::testing::prepare;
 use crate::sandbox::testing::returned;
 use crate::sandbox::testing::run;
+use crate::sandbox::testing::sandbox;
 use crate::sandbox::testing::value;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -62,7 +63,10 @@ async fn memory_past_its_limit_ends_the_call() {
     let text = simple("", "(drop (memory.grow (i32.const 1000)))");
     let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(16)).await;
     assert_eq!(class, FailureClass::Limit);
-    assert_eq!(message, "`limits.memory` = 16MiB reached: the guest's linear memories need more");
+    assert_eq!(
+        message,
+        "`limits.memory` = 16MiB reached: the guest's linear memories need more; raise it with `limits.memory = \"64MiB\"`"
+    );
     assert!(
         run(&text, Vec::new(), |call| call.limits.memory = mebibytes(64)).await.unwrap().usage.memory
             > 62 << 20
@@ -85,17 +89,35 @@ async fn more_memories_than_the_pool_has_for_one_guest_run_without_it() {
 
 #[tokio::test]
 async fn tables_count_as_memory() {
-    let text = simple("(table 0 funcref)", "(drop (table.grow (ref.null func) (i32.const 10000000)))");
-    let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(16)).await;
+    let text = simple("(table 0 funcref)", "(drop (table.grow (ref.null func) (i32.const 150000)))");
+    let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(1)).await;
     assert_eq!(class, FailureClass::Limit);
-    assert_eq!(message, "`limits.memory` = 16MiB reached: the guest's tables need more");
+    assert_eq!(
+        message,
+        "`limits.memory` = 1MiB reached: the guest's tables need more; raise it with `limits.memory = \"4MiB\"`"
+    );
 }
 
 #[tokio::test]
 async fn a_table_that_the_pool_cannot_grow_ends_the_call() {
     let text = simple("(table 0 funcref)", "(drop (table.grow (ref.null func) (i32.const 1000000)))");
     let (class, message) = fails(&text, |_| ()).await;
-    assert_eq!(class, FailureClass::Limit, "{message}");
+    assert_eq!(class, FailureClass::Limit);
+    assert_eq!(message, "a table of the guest would have more than 200000 elements");
+}
+
+#[tokio::test]
+async fn a_guest_on_a_host_with_less_than_its_limit_has_what_the_host_has() {
+    let sandbox = sandbox().with_budget(mebibytes(8));
+    let component = sandbox.load(binary(&simple("", "(drop (memory.grow (i32.const 160)))"))).unwrap();
+    prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
+    let failure = sandbox.invoke(call(FunctionId(0), Vec::new())).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Limit);
+    assert_eq!(
+        failure.message,
+        "the memory that this host has for its tasks, 8MiB, reached: the guest's linear memories need more, within \
+         `limits.memory` = 256MiB; raise it with `--memory 16MiB`"
+    );
 }
 
 #[tokio::test]
@@ -115,7 +137,10 @@ async fn fuel_ends_the_call_and_is_counted() {
     let endless = simple("", "(loop (br 0))");
     let (class, message) = fails(&endless, |call| call.limits.fuel = Some(10_000)).await;
     assert_eq!(class, FailureClass::Limit);
-    assert_eq!(message, "`limits.fuel` = 10000 reached: the guest computes for longer");
+    assert_eq!(
+        message,
+        "`limits.fuel` = 10000 reached: the guest computes for longer; raise it with `limits.fuel = 20000`"
+    );
     let used =
         run(&simple("", "(drop (i32.const 1))"), Vec::new(), |call| call.limits.fuel = Some(10_000)).await;
     assert!((1..100).contains(&used.unwrap().usage.fuel.unwrap()));
@@ -147,7 +172,10 @@ async fn a_result_past_its_limit_ends_the_call() {
     let limit = |call: &mut crate::invoke::Call| call.limits.output = Size::bytes(1000);
     let failure = run(&bytes(1000), Vec::new(), limit).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Limit);
-    assert_eq!(failure.message, "`limits.output` = 1000B reached: the result is larger");
+    assert_eq!(
+        failure.message,
+        "`limits.output` = 1000B reached: the result is larger; raise it with `limits.output = \"2000B\"`"
+    );
     assert!(run(&bytes(997), Vec::new(), limit).await.is_ok());
 }
 
@@ -165,7 +193,10 @@ async fn one_string_a_thousand_times_is_bounded_too() {
         (i32.const 0)";
     let text = component("", "(result i32)", fill, "(result (list (list u8)))");
     let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
-    assert_eq!(failure.message, "`limits.output` = 64MiB reached: the result is larger");
+    assert_eq!(
+        failure.message,
+        "`limits.output` = 64MiB reached: the result is larger; raise it with `limits.output = \"128MiB\"`"
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 
 use crate::invoke::Outcome;
 use crate::model::to_usize;
+use crate::sandbox::guard::Deadline;
+use crate::sandbox::guard::TimedOut;
 use crate::sandbox::shape::Cases;
 use crate::sandbox::shape::Kind;
 use crate::sandbox::shape::Members;
@@ -13,6 +15,9 @@ use crate::sandbox::text::Encoding;
 use crate::value::wire;
 use bytes::Bytes;
 use wasmtime::ValRaw;
+
+/// After how many elements it is asked whether there is time left: some tenths of a millisecond.
+const PATIENCE: usize = 16 << 10;
 
 /// Results below this many bytes are copied to a buffer of their own size.
 const SMALL: usize = 256;
@@ -34,6 +39,8 @@ pub(crate) enum Rejected {
     TooLarge(#[from] TooLarge),
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
 }
 
 type Result<T> = std::result::Result<T, Rejected>;
@@ -47,11 +54,13 @@ pub(crate) struct Source<'a> {
     pub(crate) encoding: Encoding,
     /// The most bytes that its result may have as MessagePack.
     pub(crate) limit: usize,
+    /// When the call must have ended.
+    pub(crate) deadline: Deadline,
 }
 
 /// Lifts the result; `raw` is the flat one or its address.
 pub(crate) fn result(source: Source<'_>, shape: Option<&Shape>, raw: ValRaw) -> Result<Outcome> {
-    let mut encoder = Encoder { source, out: Vec::new() };
+    let mut encoder = Encoder { source, out: Vec::new(), patience: PATIENCE };
     let Some(shape) = shape else {
         wire::put_nil(&mut encoder.out);
         return encoder.end(Outcome::Value);
@@ -68,6 +77,8 @@ pub(crate) fn result(source: Source<'_>, shape: Option<&Shape>, raw: ValRaw) -> 
 struct Encoder<'a> {
     source: Source<'a>,
     out: Vec<u8>,
+    /// How many more elements before it is asked for the time.
+    patience: usize,
 }
 
 impl<'a> Encoder<'a> {
@@ -195,9 +206,20 @@ impl<'a> Encoder<'a> {
             _ => {
                 // Their sizes in MessagePack differ.
                 for bytes in elements {
+                    self.ask_time()?;
                     self.load(element, bytes)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Fails once the call is out of time; asks now and then.
+    fn ask_time(&mut self) -> Result<()> {
+        self.patience = self.patience.saturating_sub(1);
+        if self.patience == 0 {
+            self.patience = PATIENCE;
+            self.source.deadline.check()?;
         }
         Ok(())
     }
@@ -253,12 +275,12 @@ fn part(bytes: &[u8], at: usize, len: usize) -> Result<&[u8]> {
     Ok(bytes.get(at..).and_then(|rest| rest.get(..len)).ok_or(CUT_OFF)?)
 }
 
-/// The value at the beginning of `bytes`.
 /// A result without what its buffer has beyond it, where that may be most of it: a run may hold a million of them.
 fn exact(out: Vec<u8>) -> Bytes {
     if out.len() < SMALL { Bytes::copy_from_slice(&out) } else { out.into() }
 }
 
+/// The value at the beginning of `bytes`.
 fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
     Ok(*bytes.first_chunk().ok_or(CUT_OFF)?)
 }

@@ -4,6 +4,7 @@
 use crate::invoke::FunctionId;
 use crate::invoke::Grants;
 use crate::model::Digest;
+use crate::model::Size;
 use crate::model::to_usize;
 use crate::sandbox::code_cache::CodeCache;
 use crate::sandbox::component::Code;
@@ -11,6 +12,7 @@ use crate::sandbox::component::Component;
 use crate::sandbox::component::LoadError;
 use crate::sandbox::component::Shared;
 use crate::sandbox::engine::Allocation;
+use crate::sandbox::engine::Bounded;
 use crate::sandbox::engine::Engines;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::offer::Offer;
@@ -51,6 +53,8 @@ pub struct Sandbox {
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
     pub(crate) permits: Semaphore,
+    pub(crate) budget: Size,
+    pub(crate) bounded: Bounded,
 }
 
 /// A function that is ready to be called.
@@ -67,8 +71,18 @@ pub(crate) struct Prepared {
 impl Sandbox {
     /// Makes the engine. A folder for code that cannot be trusted is not used, and [`Self::warnings`] says why.
     pub fn new(settings: Settings) -> Result<Self, LoadError> {
+        Self::make(settings, Bounded::Yes)
+    }
+
+    /// One whose guests are bounded by nothing that can be left out: what being bounded costs is measured against it.
+    #[cfg(any(test, feature = "test-support"))]
+    pub fn without_bounds(settings: Settings) -> Result<Self, LoadError> {
+        Self::make(settings, Bounded::No)
+    }
+
+    fn make(settings: Settings, bounded: Bounded) -> Result<Self, LoadError> {
         let calls = settings.calls.max(1);
-        let engines = Engines::new(calls);
+        let engines = Engines::new(calls, bounded);
         engines.runtime(Metering::Time, Allocation::Pooling)?;
         let mut warnings = Vec::new();
         let code_cache = settings.code_cache.and_then(|folder| match CodeCache::open(&folder) {
@@ -79,7 +93,15 @@ impl Sandbox {
             }
         });
         let permits = Semaphore::new(to_usize(calls));
-        Ok(Self { engines, code_cache, warnings, prepared: RwLock::default(), permits })
+        let budget = Size::bytes(u64::MAX);
+        Ok(Self { engines, code_cache, warnings, prepared: RwLock::default(), permits, budget, bounded })
+    }
+
+    /// Bounds the memory of each guest by what the host has for all of them: one that may have more runs alone.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Size) -> Self {
+        self.budget = budget;
+        self
     }
 
     /// What an operator should know about how the sandbox was made.

@@ -28,6 +28,9 @@ use wasmtime::{ValRaw, bail, format_err};
 /// in between.
 const BATCH: usize = 16 << 10;
 
+/// How many bytes of plain elements are written before it is asked whether there is time left.
+const PLAIN_BATCH: usize = 64 << 10;
+
 /// The memory that arguments are written to.
 pub(crate) trait Guest {
     /// Room of that size, where the guest wants it.
@@ -38,6 +41,9 @@ pub(crate) trait Guest {
 
     /// How it reads texts.
     fn encoding(&self) -> Encoding;
+
+    /// Fails once the call is out of time.
+    fn check(&self) -> wasmtime::Result<()>;
 }
 
 /// An argument is not of its parameter's type.
@@ -186,12 +192,13 @@ fn list<G: Guest>(guest: &mut G, element: &Shape, reader: &mut Reader<'_>, room:
     let whole = whole.ok_or_else(|| format_err!("the list is larger than any memory"))?;
     let start = guest.allocate(element.align, whole)?;
     if element.is_plain {
-        elements(&mut Closed, element, reader, slice(guest.memory(), start, whole)?, 0)?;
+        plain_elements(guest, element, reader, (start, len))?;
         return set_pair(room, start, len);
     }
     let each_time = (BATCH / element.size.max(1)).clamp(1, len.max(1));
     let mut batch = vec![0; each_time.saturating_mul(element.size)];
     for first in (0..len).step_by(each_time) {
+        guest.check()?;
         let size = each_time.min(len - first).saturating_mul(element.size);
         let part = slice(&mut batch, 0, size)?;
         part.fill(0);
@@ -200,6 +207,25 @@ fn list<G: Guest>(guest: &mut G, element: &Shape, reader: &mut Reader<'_>, room:
         slice(guest.memory(), at, size)?.copy_from_slice(part);
     }
     set_pair(room, start, len)
+}
+
+/// Writes `len` elements that point at nothing to where the guest wants them.
+fn plain_elements<G: Guest>(
+    guest: &mut G,
+    element: &Shape,
+    reader: &mut Reader<'_>,
+    (start, len): (usize, usize),
+) -> Result<()> {
+    let each_time = (PLAIN_BATCH / element.size.max(1)).clamp(1, len.max(1));
+    for first in (0..len).step_by(each_time) {
+        if first > 0 {
+            guest.check()?;
+        }
+        let at = start.saturating_add(first.saturating_mul(element.size));
+        let size = each_time.min(len - first).saturating_mul(element.size);
+        elements(&mut Closed, element, reader, slice(guest.memory(), at, size)?, first)?;
+    }
+    Ok(())
 }
 
 /// Reads elements until `room` is full; `first` is the index of the first of them.
@@ -235,6 +261,10 @@ impl Guest for Closed {
 
     fn encoding(&self) -> Encoding {
         Encoding::Utf8
+    }
+
+    fn check(&self) -> wasmtime::Result<()> {
+        Ok(())
     }
 }
 

@@ -5,6 +5,8 @@ use crate::invoke::Outcome;
 use crate::model::Datum;
 use crate::sandbox::echoes;
 use crate::sandbox::erased;
+use crate::sandbox::erased::Bounds;
+use crate::sandbox::guard::Deadline;
 use crate::sandbox::shape::Codec;
 use crate::sandbox::shape::MAX_FLAT;
 use crate::sandbox::testing::binary;
@@ -191,7 +193,8 @@ impl Guest {
         let params = args.iter().map(|(ty, _)| (Arc::from("x"), (*ty).clone())).collect();
         let codec = Arc::new(Codec::of(&Signature { params, result: Some(result.clone()) }));
         let args: Vec<_> = args.iter().map(|(_, arg)| arg.clone()).collect();
-        match erased::call_now(&mut self.store, function, &codec, &args, LIMIT)? {
+        let bounds = Bounds { output: LIMIT, deadline: Deadline::far() };
+        match erased::call_now(&mut self.store, function, &codec, &args, bounds)? {
             Outcome::Value(bytes) | Outcome::Error(bytes) => Ok(bytes.to_vec()),
         }
     }

@@ -2,6 +2,7 @@
 //! Real guests are for `oracle` and `hostile`; how inputs are made is for `host/fuzz`.
 
 use crate::invoke::Outcome;
+use crate::sandbox::guard::Deadline;
 use crate::sandbox::lift;
 use crate::sandbox::lower;
 use crate::sandbox::shape::Codec;
@@ -96,7 +97,8 @@ pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
     }
     let (Ok(expected), Ok([at, len, ..])) = (expected, lowered) else { return Ok(()) };
     let pair = arena.put([at.get_u32(), len.get_u32()]).map_err(|error| error.to_string())?;
-    let source = lift::Source { memory: &arena.memory, encoding, limit: usize::MAX };
+    let source =
+        lift::Source { memory: &arena.memory, encoding, limit: usize::MAX, deadline: Deadline::far() };
     let lifted = lift::result(source, probed.listed.result.as_ref(), pair);
     match lifted {
         Ok(Outcome::Value(bytes)) if bytes.get(1..) == Some(&expected) => Ok(()),
@@ -110,7 +112,7 @@ pub fn memory(input: &[u8]) -> std::result::Result<(), String> {
     let Some((probed, encoding, rest)) = chosen(input) else { return Ok(()) };
     let Some((raw, memory)) = rest.split_first_chunk() else { return Ok(()) };
     let raw = ValRaw::u64(u64::from_le_bytes(*raw));
-    let source = lift::Source { memory, encoding, limit: MAX_BYTES };
+    let source = lift::Source { memory, encoding, limit: MAX_BYTES, deadline: Deadline::far() };
     let Ok(outcome) = lift::result(source, probed.alone.result.as_ref(), raw) else { return Ok(()) };
     let (bytes, side) = match (&outcome, &probed.ty) {
         (Outcome::Value(bytes), Type::Result(sides)) => (bytes, sides.ok.clone()),
@@ -167,6 +169,10 @@ impl lower::Guest for Arena {
 
     fn encoding(&self) -> Encoding {
         self.encoding
+    }
+
+    fn check(&self) -> Result<()> {
+        Ok(())
     }
 }
 

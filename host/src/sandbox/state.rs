@@ -4,7 +4,10 @@
 use crate::invoke::Attempt;
 use crate::invoke::Call;
 use crate::invoke::Listener;
+use crate::model::Size;
+use crate::sandbox::guard::Deadline;
 use crate::sandbox::guard::LogGuard;
+use crate::sandbox::guard::MOST_HANDLES;
 use crate::sandbox::guard::MemoryGuard;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::wasi::Chance;
@@ -14,7 +17,6 @@ use crate::sandbox::wasi::context;
 use crate::sandbox::wasi::context_with_folders;
 use bytes::Bytes;
 use std::sync::Arc;
-use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -26,7 +28,7 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) listener: Arc<dyn Listener>,
     pub(crate) attempt: Attempt,
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Deadline,
     prepared: Arc<Prepared>,
     args: Vec<Bytes>,
     wasi: Option<Box<WasiCtx>>,
@@ -36,20 +38,22 @@ pub(crate) struct State {
     no_http: NoHttp,
 }
 
-/// Most entries of a guest's resource table: streams, pollables, descriptors.
-const MAX_HANDLES: usize = 10_000;
-
 impl State {
-    /// A guest's data at the beginning of a call. Fails where a granted folder cannot be opened.
-    pub(crate) fn new(prepared: &Arc<Prepared>, call: &Call, deadline: Instant) -> wasmtime::Result<Self> {
+    /// A guest's data at the beginning of a call that must end by then, on a host that has so much memory for its guests.
+    /// Fails where a granted folder cannot be opened.
+    pub(crate) fn new(
+        prepared: &Arc<Prepared>,
+        call: &Call,
+        (deadline, budget): (Deadline, Size),
+    ) -> wasmtime::Result<Self> {
         let logs = LogGuard::new(&call.limits);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(MAX_HANDLES);
+        table.set_max_capacity(MOST_HANDLES);
         let grants = &prepared.grants;
         let has_folders = !grants.read.is_empty() || !grants.write.is_empty();
         let wasi = has_folders.then(|| context_with_folders(grants, &call.listener, &logs)).transpose()?;
         Ok(Self {
-            memory: MemoryGuard::new(&call.limits),
+            memory: MemoryGuard::new(&call.limits, budget),
             logs,
             table,
             listener: Arc::clone(&call.listener),

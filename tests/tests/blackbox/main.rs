@@ -9,6 +9,7 @@ mod faults;
 mod for_each;
 mod golden;
 mod guests;
+mod hostile;
 mod hosts;
 mod languages;
 mod large;

@@ -23,6 +23,7 @@ use crate::cli::signals;
 use crate::cli::start::Host;
 use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_reader;
+use crate::config;
 use crate::config::host_id;
 use crate::engine::Ended;
 use crate::engine::Interrupt;
@@ -55,6 +56,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     } else {
         Builds::NotRun
     };
+    config::raise_open_files();
     let sandbox = app::open_sandbox(&host.settings)?;
     let checked = app::check(resolved, &sandbox, &host.environment, builds)?;
     let mut random = Random::from_system();

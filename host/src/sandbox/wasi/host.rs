@@ -65,7 +65,7 @@ impl context::Host for State {
     fn current(&mut self) -> wasmtime::Result<context::Attempt> {
         self.require_context()?;
         let attempt = &self.attempt;
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.deadline.0.saturating_duration_since(Instant::now());
         let mut key = Digester::new("cascade idempotency 1");
         key.field(attempt.run.as_str().as_bytes())
             .field(attempt.task.as_str().as_bytes())

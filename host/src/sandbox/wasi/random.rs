@@ -3,6 +3,9 @@
 
 use crate::model::Digest;
 use crate::model::Digester;
+use crate::model::Size;
+use crate::sandbox::guard::Deadline;
+use crate::sandbox::guard::LimitHit;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::state::State;
 use bytes::Bytes;
@@ -12,8 +15,11 @@ use wasmtime_wasi::p2::bindings::random::insecure_seed;
 use wasmtime_wasi::p2::bindings::random::random;
 use wasmtime_wasi::random::WasiRandomView;
 
-/// The most bytes that one request may ask for: while they are made, the guest cannot be stopped.
+/// The most bytes that one request may ask for: the host holds them all before the guest has any.
 const MAX_REQUEST: u64 = 16 << 20;
+
+/// How many bytes are drawn before it is asked whether there is time left.
+const PATIENCE: usize = 64 << 10;
 
 /// Bytes that follow from a call: SHA-256 in counter mode over a seed of component, function and arguments.
 ///
@@ -69,11 +75,14 @@ impl Chance {
         byte
     }
 
-    fn bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
-        if len > MAX_REQUEST {
-            wasmtime::bail!("{len} random bytes were asked for, at most {MAX_REQUEST} are given at once");
+    fn bytes(&mut self, len: u64, deadline: Deadline) -> wasmtime::Result<Vec<u8>> {
+        let len = usize::try_from(len)?;
+        let mut bytes = vec![0; len];
+        for part in bytes.chunks_mut(PATIENCE) {
+            deadline.check()?;
+            part.fill_with(|| self.byte());
         }
-        Ok((0..len).map(|_| self.byte()).collect())
+        Ok(bytes)
     }
 
     fn number(&mut self) -> u64 {
@@ -81,10 +90,22 @@ impl Chance {
     }
 }
 
+/// Fails if a guest asks for more than the host holds for it.
+fn check_len(len: u64) -> wasmtime::Result<()> {
+    if len <= MAX_REQUEST {
+        return Ok(());
+    }
+    let most = Size::bytes(MAX_REQUEST);
+    Err(LimitHit(format!("the guest asks for {len} random bytes at once, and at most {most} are given"))
+        .into())
+}
+
 impl random::Host for State {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        check_len(len)?;
+        let deadline = self.deadline;
         match self.chance() {
-            Some(chance) => chance.bytes(len),
+            Some(chance) => chance.bytes(len, deadline),
             None => self.random().get_random_bytes(len),
         }
     }
@@ -99,8 +120,10 @@ impl random::Host for State {
 
 impl insecure::Host for State {
     fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        check_len(len)?;
+        let deadline = self.deadline;
         match self.chance() {
-            Some(chance) => chance.bytes(len),
+            Some(chance) => chance.bytes(len, deadline),
             None => self.random().get_insecure_random_bytes(len),
         }
     }

@@ -1,0 +1,57 @@
+//! Files that are no component that this host runs: each is named before anything runs.
+//! What a sound component then does is in the modules beside.
+
+use crate::guests::Guest;
+use crate::named;
+use cascade_host_tests::{Project, assemble};
+
+/// A sound component, to be spoilt.
+fn sound() -> Vec<u8> {
+    assemble("phases")
+}
+
+#[test]
+fn what_is_no_component_is_named_before_anything_runs() {
+    let whole = sound();
+    let damaged = "the component is cut off or damaged";
+    let mut spoilt = whole.clone();
+    let middle = whole.len() / 2;
+    spoilt[middle..middle + 40].fill(0xff);
+    let module = wat::parse_str("(module (func (export \"run\")))").expect("the text is sound");
+    for (bytes, said) in [
+        (whole[..whole.len() - 1].to_vec(), damaged),
+        (whole[..whole.len() / 2].to_vec(), damaged),
+        (whole[..9].to_vec(), damaged),
+        (spoilt, "the component"),
+        (Vec::new(), "the component is empty"),
+        (b"garbage, and not WebAssembly at all".to_vec(), "this is not WebAssembly"),
+        (vec![0xa5; 1 << 20], "this is not WebAssembly"),
+        (module, "this is a core WebAssembly module, not a component"),
+        (b"(component)".to_vec(), "this is the text of a component, not its binary form"),
+    ] {
+        let project = Project::new("[components.h]\npath = \"h.wasm\"\n[tasks.t]\ncall = \"h.run\"\n");
+        project.file("h.wasm", &bytes);
+        let finished = project.run().expect(2).says(["cannot load the component `h`", said]);
+        assert!(finished.peak < 128 << 20, "{said}: {} bytes", finished.peak);
+    }
+}
+
+#[test]
+fn an_oversized_file_is_not_even_read() {
+    let project = Project::new("[components.h]\npath = \"h.wasm\"\n[tasks.t]\ncall = \"h.run\"\n");
+    let file = std::fs::File::create(project.folder().join("h.wasm")).expect("it can be made");
+    // Sparse: it takes no room on the disk.
+    file.set_len(3 << 30).expect("it can be made longer");
+    let finished = project
+        .run()
+        .expect(2)
+        .says(["the component `h` has more than 256MiB, which is the most that is read"]);
+    assert!(finished.peak < 64 << 20, "{} bytes", finished.peak);
+}
+
+#[test]
+fn an_import_that_no_host_has_is_named_before_anything_runs() {
+    let guest = named("h", Guest::UnknownImport);
+    let project = Project::new(&format!("{guest}[tasks.t]\ncall = \"h.run\"\n"));
+    project.run().expect(2).says(["imports `", "which this host does not know"]);
+}

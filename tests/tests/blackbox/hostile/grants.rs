@@ -1,0 +1,34 @@
+//! Guests that want what they were not granted: it is not there, and the guest is told as a process without rights is.
+//! What a grant gives is in `surroundings` and beside.
+
+use super::{Ends, Source, check, row};
+use crate::guests::Guest;
+
+/// Ends with an error of the guest's own, which has what it was told.
+const fn told(said: &'static str) -> Ends {
+    Ends::Failed("error", said)
+}
+
+#[test]
+fn without_a_grant_there_is_nothing() {
+    let (basic, network) = (Source::Rust(Guest::Basic), Source::Rust(Guest::Network));
+    let context = "`cascade:task/context` is not granted to this task; grant it with `context = true`";
+    let no_folder = told("the function returned the error \"No such file or directory (os error 44)\"");
+    let no_address = told("the function returned the error \"Permission denied (os error 2)\"");
+    let no_name = told(
+        "the function returned the error \"failed to lookup address information: Non-recoverable error\"",
+    );
+    let no_request = told("the function returned the error \"ErrorCode::HttpRequestDenied\"");
+    check(&[
+        row(basic, "read-file", "args.path = \"/etc/passwd\"\n", no_folder),
+        row(basic, "read-file", "args.path = \"manifest.toml\"\n", no_folder),
+        row(basic, "write-file", "args = { path = \"out\", text = \"x\" }\n", no_folder),
+        row(basic, "list-folder", "args.path = \"/\"\n", no_folder),
+        row(basic, "env", "args.name = \"PATH\"\n", Ends::Returned("null")),
+        row(basic, "args", "", Ends::Returned("[]")),
+        row(network, "exchange", "args = { address = \"127.0.0.1:9\", text = \"x\" }\n", no_address),
+        row(network, "resolve", "args.name = \"localhost\"\n", no_name),
+        row(network, "fetch", "args.url = \"http://127.0.0.1:9/\"\n", no_request),
+        row(Source::Rust(Guest::HostCalls), "attempt-info", "", Ends::Failed("trap", context)),
+    ]);
+}

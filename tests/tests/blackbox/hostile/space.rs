@@ -1,0 +1,113 @@
+//! Guests that take memory, tables, instances, handles and stack without end.
+//! What they return or write is in the modules beside.
+
+use super::{Ends, Row, Source, check, row};
+use crate::guests::Guest;
+
+const SPACE: Source = Source::Text("space");
+const PHASES: Source = Source::Text("phases");
+const CALLS: Source = Source::Text("host-calls");
+
+const MORE: Ends = Ends::Failed(
+    "limit",
+    "`limits.memory` = 32MiB reached: the guest's linear memories need more; raise it with `limits.memory = \"64MiB\"`",
+);
+const STACK: Ends = Ends::Failed("limit", "the guest's stack (512KiB) overflowed");
+const HANDLES: Ends = Ends::Failed("limit", "the guest holds more than 1000 handles");
+
+#[test]
+fn memory_is_bounded_over_all_memories_and_tables() {
+    let at_once = "`limits.memory` = 32MiB reached: the guest's linear memories need more; raise it with `limits.memory = \"4GiB\"`";
+    let tables = "`limits.memory` = 4MiB reached: the guest's tables need more; raise it with `limits.memory = \"8MiB\"`";
+    let large = "a table of the guest would have more than 200000 elements";
+    let small = "timeout = \"10s\"\nlimits.memory = \"4MiB\"\n";
+    check(&[
+        row(SPACE, "at-once", "", Ends::Failed("limit", at_once)),
+        row(SPACE, "slowly", "", MORE),
+        row(SPACE, "touched", "", MORE),
+        row(SPACE, "by-turns", "", MORE),
+        row(PHASES, "realloc-grows", "args.xs = [1]\n", MORE),
+        row(Source::Rust(Guest::Basic), "grow", "args.mib = 64\n", MORE),
+        Row { keys: small, ..row(SPACE, "tables", "", Ends::Failed("limit", tables)) },
+        row(SPACE, "tables", "", Ends::Failed("limit", large)),
+        row(SPACE, "one-table", "", Ends::Failed("limit", large)),
+    ]);
+}
+
+#[test]
+fn what_a_guest_declares_is_bounded_too() {
+    let ends = |said| Ends::Failed("limit", said);
+    check(&[
+        row(
+            Source::Made(|| modules(3, &"(memory 0)".repeat(50), 1)),
+            "run",
+            "",
+            ends("the guest has more than 100 linear memories"),
+        ),
+        row(
+            Source::Made(|| modules(11, &"(table 0 funcref)".repeat(95), 1)),
+            "run",
+            "",
+            ends("the guest has more than 1000 tables"),
+        ),
+        row(
+            Source::Made(|| modules(1, "", 600)),
+            "run",
+            "",
+            ends("the guest has more than 1000 core instances"),
+        ),
+        row(Source::Made(|| modules(2, &"(memory 100)".repeat(40), 1)), "run", "", MORE),
+        row(Source::Made(|| modules(1, "(memory 600)", 1)), "run", "", MORE),
+        row(
+            Source::Made(|| modules(1, "(table 300000 funcref)", 1)),
+            "run",
+            "",
+            ends("a table of the guest would have more than 200000 elements"),
+        ),
+    ]);
+}
+
+#[test]
+fn deep_recursion_overflows_the_guests_stack_alone() {
+    check(&[
+        row(SPACE, "stack", "", STACK),
+        row(SPACE, "stack-by-table", "", STACK),
+        row(CALLS, "recurses", "", STACK),
+        row(PHASES, "realloc-recurses", "args.xs = [1]\n", STACK),
+        row(Source::Rust(Guest::Basic), "recurse", "args.n = 100_000_000\n", STACK),
+        row(CALLS, "allocator-asks", "", Ends::Failed("trap", "cannot leave component instance")),
+    ]);
+}
+
+#[test]
+fn handles_are_bounded() {
+    check(&[
+        row(CALLS, "hoards", "", HANDLES),
+        row(CALLS, "hoards", "grants = { clock = true }\n", HANDLES),
+        row(CALLS, "polls-many", "", HANDLES),
+        row(Source::Text("resources"), "hoards", "", HANDLES),
+        row(CALLS, "uses-what-it-has-not", "", Ends::Failed("trap", "unknown handle index 77")),
+        row(CALLS, "drops-twice", "", Ends::Failed("trap", "unknown handle index 1")),
+    ]);
+}
+
+/// A component of so many modules with those definitions; with `times` above one, two components have as many instances
+/// of them each.
+fn modules(count: usize, definitions: &str, times: usize) -> String {
+    let mut body = String::new();
+    for module in 0..count {
+        body.push_str(&format!("(core module $m{module} {definitions} (func (export \"run\")))"));
+        for instance in 0..times {
+            body.push_str(&format!("(core instance $i{module}-{instance} (instantiate $m{module}))"));
+        }
+    }
+    let run = "(func (export \"run\") (canon lift (core func $i0-0 \"run\")))";
+    if times == 1 {
+        return format!("(component {body}{run})");
+    }
+    format!(
+        "(component (component $half {body}{run})
+            (instance $a (instantiate $half)) (instance $b (instantiate $half))
+            (func (export \"run\") (alias export $a \"run\")))"
+    )
+}
