@@ -18,6 +18,7 @@ use crate::sandbox::reflect;
 use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
 use crate::sandbox::state::State;
+use crate::state::Buckets;
 use crate::value::Export;
 use bytes::Bytes;
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ pub struct Sandbox {
     warnings: Vec<String>,
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
+    // A lock because a sandbox is shared by the time that its backend is known; it is held to copy a handle.
+    buckets: RwLock<Option<Arc<dyn Buckets>>>,
     pub(crate) permits: Semaphore,
 }
 
@@ -59,6 +62,7 @@ pub(crate) struct Prepared {
     pub(crate) export: Export,
     pub(crate) codec: Arc<Codec>,
     pub(crate) grants: Grants,
+    pub(crate) buckets: Option<Arc<dyn Buckets>>,
     pub(crate) metering: Metering,
     pub(crate) instance: InstancePre<State>,
     pub(crate) index: ComponentExportIndex,
@@ -79,13 +83,25 @@ impl Sandbox {
             }
         });
         let permits = Semaphore::new(to_usize(calls));
-        Ok(Self { engines, code_cache, warnings, prepared: RwLock::default(), permits })
+        Ok(Self {
+            engines,
+            code_cache,
+            warnings,
+            prepared: RwLock::default(),
+            buckets: RwLock::default(),
+            permits,
+        })
     }
 
     /// What an operator should know about how the sandbox was made.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Says where those functions keep their buckets that are prepared from now on.
+    pub fn keep_buckets(&self, buckets: Arc<dyn Buckets>) {
+        *self.buckets.write().unwrap_or_else(PoisonError::into_inner) = Some(buckets);
     }
 
     /// Compiles a component, or takes its code from the cache, and looks at its types.
@@ -133,6 +149,7 @@ impl Sandbox {
             export: export.clone(),
             codec: Arc::new(Codec::of(signature)),
             grants,
+            buckets: self.buckets.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(Arc::clone),
             metering,
             instance,
             index,

@@ -2,6 +2,7 @@
 //! Stores bytes and decides what is ready; what the bytes mean and how tasks execute is for others.
 
 mod ledger;
+mod buckets;
 mod shape;
 mod error;
 mod failure;
@@ -20,6 +21,10 @@ pub(crate) mod redis;
 pub mod conformance;
 
 pub use archive::{Archive, ClaimView, Counts, End, NodeView, Removal, RunSummary};
+pub use buckets::{
+    BucketName, Buckets, Key, Keys, MAX_BYTES, MAX_KEY, MAX_KEYS, MAX_VALUE, OutOfBounds, Page, Swap,
+    Swapped, Value, Writes,
+};
 pub use error::{Error, ErrorKind};
 pub use factory::Factory;
 pub(crate) use factory::not_built_in;

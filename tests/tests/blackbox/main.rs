@@ -10,6 +10,7 @@ mod for_each;
 mod golden;
 mod guests;
 mod hosts;
+mod keyvalue;
 mod languages;
 mod large;
 mod mistakes;
