@@ -1,4 +1,4 @@
-//! The port to where runs live: a process-level [`Backend`] named by a URI, and a run-level [`Ledger`].
+//! The ports to where runs live: a process-level [`Backend`] named by a URI, a run-level [`Ledger`], and [`Buckets`] of tasks.
 //! Stores bytes and decides what is ready; what the bytes mean and how tasks execute is for others.
 
 mod ledger;

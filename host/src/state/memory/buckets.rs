@@ -175,6 +175,7 @@ mod tests {
         buckets.write(&bucket, &writes("a", Some(vec![1]))).await.unwrap();
         assert_eq!(buckets.all().bytes, 2 + ENTRY_COST);
         buckets.write(&bucket, &writes("a", None)).await.unwrap();
-        assert_eq!((buckets.all().bytes, buckets.all().buckets.len()), (0, 0));
+        let all = buckets.all();
+        assert_eq!((all.bytes, all.buckets.len()), (0, 0));
     }
 }
