@@ -61,8 +61,8 @@ fn key(name: &str) -> Key {
     must(Key::new(name))
 }
 
-fn some(text: &str) -> Option<Bytes> {
-    Some(text.to_owned().into())
+fn bytes(text: &str) -> Bytes {
+    text.to_owned().into()
 }
 
 /// A value is there from when it was set until it is taken away.
@@ -71,9 +71,9 @@ pub async fn a_value_is_there_until_it_is_taken_away(harness: &impl Harness) {
     let exists = async |name| must(bench.buckets.exists(&bench.bucket, &key(name)).await);
     assert_eq!((bench.get("k").await, exists("k").await), (None, false));
     bench.write(&[("k", Some("a"))]).await;
-    assert_eq!((bench.get("k").await, exists("k").await), (some("a"), true));
+    assert_eq!((bench.get("k").await, exists("k").await), (Some(bytes("a")), true));
     bench.write(&[("k", Some(""))]).await;
-    assert_eq!((bench.get("k").await, exists("k").await), (some(""), true));
+    assert_eq!((bench.get("k").await, exists("k").await), (Some(bytes("")), true));
     bench.write(&[("k", None), ("never", None)]).await;
     assert_eq!((bench.get("k").await, exists("k").await), (None, false));
 }
@@ -85,7 +85,7 @@ pub async fn many_keys_are_written_and_read_at_once(harness: &impl Harness) {
     bench.write(&[("a", Some("1")), ("b", None), ("c", Some("2")), ("c", Some("3"))]).await;
     let keys = must(Keys::new(vec![key("c"), key("b"), key("a"), key("c")]));
     let values = must(bench.buckets.get(&bench.bucket, &keys).await);
-    assert_eq!(values, [some("3"), None, some("1"), some("3")]);
+    assert_eq!(values, [Some(bytes("3")), None, Some(bytes("1")), Some(bytes("3"))]);
     let none = must(Keys::new(Vec::new()));
     assert_eq!(must(bench.buckets.get(&bench.bucket, &none).await), []);
     bench.write(&[]).await;
@@ -97,7 +97,7 @@ pub async fn buckets_of_one_name_are_one(harness: &impl Harness) {
     let same = Bench { buckets: backend.buckets(), ..bench.clone() };
     let other = Bench { bucket: must(BucketName::new("other")), ..bench.clone() };
     bench.write(&[("k", Some("a"))]).await;
-    assert_eq!((same.get("k").await, other.get("k").await), (some("a"), None));
+    assert_eq!((same.get("k").await, other.get("k").await), (Some(bytes("a")), None));
 }
 
 /// Keys are listed in order and by pages, and those that are there all the time are told once.
@@ -138,7 +138,7 @@ pub async fn a_number_is_added_to(harness: &impl Harness) {
     assert_eq!(bench.increment("n", 5).await, 5);
     assert_eq!(bench.increment("n", -7).await, -2);
     assert_eq!(bench.increment("n", 0).await, -2);
-    assert_eq!(bench.get("n").await, some("-2"));
+    assert_eq!(bench.get("n").await, Some(bytes("-2")));
     bench.write(&[("n", Some("9223372036854775000"))]).await;
     assert_eq!(bench.increment("n", 807).await, i64::MAX, "with every digit");
     assert_eq!(bench.increment("low", i64::MIN).await, i64::MIN);
@@ -151,7 +151,7 @@ pub async fn what_is_no_number_is_not_added_to(harness: &impl Harness) {
         bench.write(&[("k", Some(text))]).await;
         let error = must_fail(bench.buckets.increment(&bench.bucket, &key("k"), 1).await);
         assert_eq!(error.kind, ErrorKind::Declined, "{text:?}: {error}");
-        assert_eq!(bench.get("k").await, some(text));
+        assert_eq!(bench.get("k").await, Some(bytes(text)));
     }
 }
 
@@ -160,10 +160,10 @@ pub async fn a_value_is_swapped_where_it_is_the_expected_one(harness: &impl Harn
     let (_backend, bench) = Bench::new(harness).await;
     assert_eq!(bench.swap("k", Some("a"), "b").await, Swapped::Other(None));
     assert_eq!(bench.swap("k", None, "a").await, Swapped::Done);
-    assert_eq!(bench.swap("k", None, "b").await, Swapped::Other(some("a")));
-    assert_eq!(bench.swap("k", Some("b"), "c").await, Swapped::Other(some("a")));
+    assert_eq!(bench.swap("k", None, "b").await, Swapped::Other(Some(bytes("a"))));
+    assert_eq!(bench.swap("k", Some("b"), "c").await, Swapped::Other(Some(bytes("a"))));
     assert_eq!(bench.swap("k", Some("a"), "b").await, Swapped::Done);
-    assert_eq!(bench.get("k").await, some("b"));
+    assert_eq!(bench.get("k").await, Some(bytes("b")));
 }
 
 /// What many add and swap at the same time is all there.

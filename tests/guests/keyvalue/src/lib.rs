@@ -126,9 +126,7 @@ impl Guest for Keyvalue {
 
     fn add_earlier(bucket: String, key: String, times: u32) -> Result<u64, String> {
         let bucket = earlier::store::open(&bucket).map_err(said_earlier)?;
-        (0..times).try_fold(0, |_, _| {
-            earlier::atomics::increment(&bucket, &key, 1).map_err(said_earlier)
-        })
+        (0..times).try_fold(0, |_, _| earlier::atomics::increment(&bucket, &key, 1).map_err(said_earlier))
     }
 
     fn add_once(bucket: String, until: u32) -> Result<u32, String> {
