@@ -11,6 +11,7 @@ use crate::model::Digester;
 use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Spanned;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Grants with their values, and the digest of what determines a result.
@@ -47,6 +48,7 @@ pub(crate) fn resolve(
         clock: written.clock,
         random: written.random,
         context: written.context,
+        keyvalue: buckets(written).into_iter().collect(),
     };
     Resolved { grants, digest }
 }
@@ -62,7 +64,6 @@ fn refuse_what_is_not_there(written: &Grants, faults: &mut Faults) {
     refuse("http", !written.http.is_empty(), written.http.first().map(|first| &first.span));
     refuse("tcp", !written.tcp.is_empty(), written.tcp.first().map(|first| &first.span));
     refuse("dns", written.dns, None);
-    refuse("keyvalue", !written.keyvalue.is_empty(), written.keyvalue.first().map(|first| &first.span));
 }
 
 /// `NAME=value` sets a variable, `NAME` passes one on; one that this host does not have stays unset.
@@ -72,6 +73,11 @@ fn variables(written: &Grants, environment: &Environment) -> Vec<(String, String
         None => environment.get(&entry.value).map(|value| (entry.value.clone(), value.to_owned())),
     };
     written.env.iter().filter_map(variable).collect()
+}
+
+/// The names of buckets, each once.
+fn buckets(written: &Grants) -> BTreeSet<String> {
+    written.keyvalue.iter().map(|bucket| bucket.value.clone()).collect()
 }
 
 fn folders(written: &[Spanned<Preopen>], faults: &mut Faults) -> Vec<(PathBuf, String)> {
@@ -108,6 +114,10 @@ fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
         "switches",
         &switches.iter().filter(|(_, on)| *on).map(|(key, _)| (*key).to_owned()).collect::<Vec<_>>(),
     );
+    // Left out where there are none: digests of tasks without buckets are what they were before there were any.
+    if !written.keyvalue.is_empty() {
+        list("keyvalue", &buckets(written).into_iter().collect::<Vec<_>>());
+    }
     digester.finish()
 }
 
@@ -145,6 +155,21 @@ mod tests {
         let digest = |host, folder| digest(&read(host), &[], Path::new(folder));
         assert_eq!(digest("/m/data", "/m"), digest("/n/data", "/n"));
         assert_ne!(digest("/m/data", "/m"), digest("/m/other", "/m"));
+    }
+
+    #[test]
+    fn buckets_count_by_their_names() {
+        let keyvalue = |names: &[&str]| {
+            let keyvalue = names.iter().map(|name| Spanned::new((*name).to_owned(), 0..0)).collect();
+            Grants { keyvalue, ..Grants::default() }
+        };
+        let digest = |names| digest(&keyvalue(names), &[], Path::new("/m"));
+        assert_ne!(digest(&["a"]), digest(&[]));
+        assert_ne!(digest(&["a"]), digest(&["b"]));
+        assert_eq!(digest(&["a", "b"]), digest(&["b", "a", "b"]));
+        let (granted, faults) = resolved(&keyvalue(&["b", "a", "b"]), &Environment::default());
+        assert!(faults.is_empty());
+        assert_eq!(granted.grants.keyvalue, ["a", "b"]);
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub struct Report {
 
 /// Works on a run until it has ended, or this host is told to stop.
 pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) -> Result<Report, Error> {
+    sandbox.keep_buckets(request.backend.buckets());
     session.prepare(&sandbox)?;
     let notices = request.backend.preflight().await?;
     let opened = open(session, &request).await?;

@@ -59,9 +59,11 @@ fn exit_of(error: &Error) -> Exit {
         Error::Backend(error) | Error::Lost { source: error, .. } => match error.kind {
             ErrorKind::Uri | ErrorKind::OtherDigest(_) => Exit::Usage,
             ErrorKind::NoRun => Exit::Missing,
-            ErrorKind::Unavailable | ErrorKind::Refused | ErrorKind::Held | ErrorKind::Misuse => {
-                Exit::Backend
-            }
+            ErrorKind::Unavailable
+            | ErrorKind::Refused
+            | ErrorKind::Held
+            | ErrorKind::Misuse
+            | ErrorKind::Declined => Exit::Backend,
         },
         Error::Missing { .. } => Exit::Missing,
     }

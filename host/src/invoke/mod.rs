@@ -64,6 +64,8 @@ pub struct Grants {
     pub random: bool,
     /// `cascade:task/context`.
     pub context: bool,
+    /// Names of buckets.
+    pub keyvalue: Vec<String>,
 }
 
 /// Values of variables may be secrets: only their names are shown.
@@ -78,6 +80,7 @@ impl fmt::Debug for Grants {
             .field("clock", &self.clock)
             .field("random", &self.random)
             .field("context", &self.context)
+            .field("keyvalue", &self.keyvalue)
             .finish()
     }
 }

@@ -20,6 +20,7 @@ use crate::sandbox::reflect;
 use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
 use crate::sandbox::state::State;
+use crate::state::Buckets;
 use crate::value::Export;
 use bytes::Bytes;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ pub struct Sandbox {
     warnings: Vec<String>,
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
+    // A lock because a sandbox is shared by the time that its backend is known; it is held to copy a handle.
+    buckets: RwLock<Option<Arc<dyn Buckets>>>,
     pub(crate) permits: Semaphore,
     pub(crate) budget: Size,
     pub(crate) bounded: Bounded,
@@ -63,6 +66,7 @@ pub(crate) struct Prepared {
     pub(crate) export: Export,
     pub(crate) codec: Arc<Codec>,
     pub(crate) grants: Grants,
+    pub(crate) buckets: Option<Arc<dyn Buckets>>,
     pub(crate) metering: Metering,
     pub(crate) instance: InstancePre<State>,
     pub(crate) index: ComponentExportIndex,
@@ -93,8 +97,16 @@ impl Sandbox {
             }
         });
         let permits = Semaphore::new(to_usize(calls));
-        let budget = Size::bytes(u64::MAX);
-        Ok(Self { engines, code_cache, warnings, prepared: RwLock::default(), permits, budget, bounded })
+        Ok(Self {
+            engines,
+            code_cache,
+            warnings,
+            prepared: RwLock::default(),
+            buckets: RwLock::default(),
+            permits,
+            budget: Size::bytes(u64::MAX),
+            bounded,
+        })
     }
 
     /// Bounds the memory of each guest by what the host has for all of them: one that may have more runs alone.
@@ -108,6 +120,11 @@ impl Sandbox {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Says where those functions keep their buckets that are prepared from now on.
+    pub fn keep_buckets(&self, buckets: Arc<dyn Buckets>) {
+        *self.buckets.write().unwrap_or_else(PoisonError::into_inner) = Some(buckets);
     }
 
     /// Compiles a component, or takes its code from the cache, and looks at its types.
@@ -155,6 +172,7 @@ impl Sandbox {
             export: export.clone(),
             codec: Arc::new(Codec::of(signature)),
             grants,
+            buckets: self.buckets.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(Arc::clone),
             metering,
             instance,
             index,

@@ -26,7 +26,7 @@ pub enum Offer {
 }
 
 /// Interfaces by name and version, each without what varies; the first that fits counts. What none fits is unknown.
-const OFFERS: [(&str, &str, Offer); 13] = [
+const OFFERS: [(&str, &str, Offer); 16] = [
     ("wasi:cli/environment", "0.2.", Offer::Granted(&["env", "args"])),
     ("wasi:cli/", "0.2.", Offer::Always),
     ("wasi:clocks/", "0.2.", Offer::Granted(&["clock"])),
@@ -37,6 +37,9 @@ const OFFERS: [(&str, &str, Offer); 13] = [
     ("wasi:random/", "0.2.", Offer::Granted(&["random"])),
     ("wasi:sockets/ip-name-lookup", "0.2.", Offer::Granted(&["dns"])),
     ("wasi:sockets/", "0.2.", Offer::Granted(&["tcp"])),
+    ("wasi:keyvalue/store", "0.2.0-draft", Offer::Granted(&["keyvalue"])),
+    ("wasi:keyvalue/atomics", "0.2.0-draft", Offer::Granted(&["keyvalue"])),
+    ("wasi:keyvalue/batch", "0.2.0-draft", Offer::Granted(&["keyvalue"])),
     ("wasi:logging/logging", "", Offer::Always),
     ("cascade:task/context", "0.1.", Offer::Granted(&["context"])),
     ("cascade:task/progress", "0.1.", Offer::Always),
@@ -70,6 +73,10 @@ mod tests {
             ("wasi:logging/logging", Offer::Always),
             ("wasi:logging/logging@0.1.0-draft", Offer::Always),
             ("cascade:task/context@0.1.0", Offer::Granted(&["context"])),
+            ("wasi:keyvalue/store@0.2.0-draft", Offer::Granted(&["keyvalue"])),
+            ("wasi:keyvalue/atomics@0.2.0-draft2", Offer::Granted(&["keyvalue"])),
+            ("wasi:keyvalue/watcher@0.2.0-draft2", Offer::Unknown),
+            ("wasi:keyvalue/store@0.1.0", Offer::Unknown),
             ("wasi:cli/stdout@0.3.0", Offer::Unknown),
             ("wasi:http/incoming-handler@0.2.0", Offer::Unknown),
             ("acme:tools/hammer@1.0.0", Offer::Unknown),

@@ -13,8 +13,11 @@ use crate::sandbox::load::Prepared;
 use crate::sandbox::wasi::Chance;
 use crate::sandbox::wasi::LogicalClock;
 use crate::sandbox::wasi::NoHttp;
+use crate::sandbox::wasi::Shelf;
 use crate::sandbox::wasi::context;
 use crate::sandbox::wasi::context_with_folders;
+use crate::state::BucketName;
+use crate::state::Buckets;
 use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
@@ -29,6 +32,7 @@ pub(crate) struct State {
     pub(crate) listener: Arc<dyn Listener>,
     pub(crate) attempt: Attempt,
     pub(crate) deadline: Deadline,
+    pub(crate) shelf: Shelf,
     prepared: Arc<Prepared>,
     args: Vec<Bytes>,
     wasi: Option<Box<WasiCtx>>,
@@ -59,6 +63,7 @@ impl State {
             listener: Arc::clone(&call.listener),
             attempt: call.attempt.clone(),
             deadline,
+            shelf: Shelf::default(),
             prepared: Arc::clone(prepared),
             args: call.args.clone(),
             wasi: wasi.map(Box::new),
@@ -84,6 +89,16 @@ impl State {
     /// Whether the guest may know of its attempt.
     pub(crate) fn has_context(&self) -> bool {
         self.prepared.grants.context
+    }
+
+    /// Whether the guest may open a bucket.
+    pub(crate) fn has_bucket(&self, name: &BucketName) -> bool {
+        self.prepared.grants.keyvalue.iter().any(|granted| granted == name.as_str())
+    }
+
+    /// Where buckets are kept, if this host has such a place.
+    pub(crate) fn buckets(&self) -> Option<Arc<dyn Buckets>> {
+        self.prepared.buckets.as_ref().map(Arc::clone)
     }
 }
 

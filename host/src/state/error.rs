@@ -32,6 +32,9 @@ pub enum ErrorKind {
     Held,
     /// A request that the contract of the port forbids.
     Misuse,
+    /// A request of a guest that was not done because of a bound or of what is stored. The message says why, and says
+    /// nothing that a guest must not know.
+    Declined,
 }
 
 impl Error {

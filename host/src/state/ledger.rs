@@ -8,6 +8,7 @@ use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
 use crate::state::Archive;
+use crate::state::Buckets;
 use crate::state::Error;
 use crate::state::Journal;
 use crate::state::Notice;
@@ -45,6 +46,9 @@ pub trait Backend: Archive + Journal {
     ///
     /// Fails with [`crate::state::ErrorKind::Refused`] where it cannot be used, with a hint that says what to change.
     async fn preflight(&self) -> Result<Vec<Notice>, Error>;
+
+    /// The buckets of tasks, the same for all runs.
+    fn buckets(&self) -> Arc<dyn Buckets>;
 }
 
 /// How a host asks for a run.

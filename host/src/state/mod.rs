@@ -1,7 +1,8 @@
-//! The port to where runs live: a process-level [`Backend`] named by a URI, and a run-level [`Ledger`].
+//! The ports to where runs live: a process-level [`Backend`] named by a URI, a run-level [`Ledger`], and [`Buckets`] of tasks.
 //! Stores bytes and decides what is ready; what the bytes mean and how tasks execute is for others.
 
 mod ledger;
+mod buckets;
 mod shape;
 mod error;
 mod failure;
@@ -20,6 +21,10 @@ pub(crate) mod redis;
 pub mod conformance;
 
 pub use archive::{Archive, ClaimView, Counts, End, NodeView, Removal, RunSummary};
+pub use buckets::{
+    BucketName, Buckets, Key, Keys, MAX_BYTES, MAX_KEY, MAX_KEYS, MAX_VALUE, OutOfBounds, Page, Swap,
+    Swapped, Value, Writes,
+};
 pub use error::{Error, ErrorKind};
 pub use factory::Factory;
 pub(crate) use factory::not_built_in;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 pub(crate) enum Guest {
     Basic,
     HostCalls,
+    Keyvalue,
     Network,
     TwoFaces,
     Unsupported,
@@ -16,9 +17,10 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 8] = [
+    const ALL: [(&str, Option<Self>); 9] = [
         ("basic", Some(Self::Basic)),
         ("host-calls", Some(Self::HostCalls)),
+        ("keyvalue", Some(Self::Keyvalue)),
         ("network", Some(Self::Network)),
         ("two-faces", Some(Self::TwoFaces)),
         ("unsupported", Some(Self::Unsupported)),
@@ -33,6 +35,7 @@ impl Guest {
         match self {
             Self::Basic => "basic",
             Self::HostCalls => "host-calls",
+            Self::Keyvalue => "keyvalue",
             Self::Network => "network",
             Self::TwoFaces => "two-faces",
             Self::Unsupported => "unsupported",

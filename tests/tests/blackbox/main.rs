@@ -11,6 +11,7 @@ mod golden;
 mod guests;
 mod hostile;
 mod hosts;
+mod keyvalue;
 mod languages;
 mod large;
 mod mistakes;

@@ -4,11 +4,13 @@
 mod clocks;
 mod host;
 mod http;
+mod keyvalue;
 mod output;
 mod random;
 
 pub(crate) use clocks::LogicalClock;
 pub(crate) use http::NoHttp;
+pub(crate) use keyvalue::Shelf;
 pub(crate) use random::Chance;
 
 use crate::invoke::Grants;
@@ -35,6 +37,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::random::insecure::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     bindings::random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     linker.allow_shadowing(false);
+    keyvalue::link(linker)?;
     host::link(linker)
 }
 

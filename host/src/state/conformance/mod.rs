@@ -3,6 +3,7 @@
 
 mod archive;
 mod bench;
+mod buckets;
 mod elements;
 mod journal;
 mod leases;
@@ -14,6 +15,7 @@ mod waking;
 
 pub use archive::*;
 pub use bench::{Bench, Harness, Host};
+pub use buckets::*;
 pub use elements::*;
 pub use journal::*;
 pub use leases::*;
@@ -99,6 +101,15 @@ macro_rules! state_conformance {
             a_journal_lasts_until_a_run_begins_afresh
             a_journal_makes_no_run
             events_are_followed_from_the_oldest
+            a_value_is_there_until_it_is_taken_away
+            many_keys_are_written_and_read_at_once
+            buckets_of_one_name_are_one
+            keys_are_listed_in_order_by_pages
+            a_number_is_added_to
+            what_is_no_number_is_not_added_to
+            a_value_is_swapped_where_it_is_the_expected_one
+            what_many_write_at_the_same_time_is_all_there
+            values_that_are_too_many_at_once_are_declined
         );
     };
     (@ $attribute:meta, $harness:expr, $($case:ident)*) => {

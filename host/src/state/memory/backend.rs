@@ -5,12 +5,14 @@ use crate::model::Clock;
 use crate::model::RunId;
 use crate::model::SystemClock;
 use crate::state::Backend;
+use crate::state::Buckets;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::Notice;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
 use crate::state::Opened;
+use crate::state::memory::buckets::MemoryBuckets;
 use crate::state::memory::ledger::MemoryLedger;
 use crate::state::memory::ledger::Run;
 use crate::state::memory::life::Life;
@@ -25,6 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct MemoryBackend {
     clock: Arc<dyn Clock>,
     shared: Arc<Runs>,
+    buckets: Arc<MemoryBuckets>,
 }
 
 /// The runs of this process.
@@ -46,7 +49,7 @@ impl MemoryBackend {
     /// A backend without runs.
     #[must_use]
     pub fn new() -> Self {
-        Self { clock: Arc::new(SystemClock), shared: Arc::default() }
+        Self { clock: Arc::new(SystemClock), shared: Arc::default(), buckets: Arc::default() }
     }
 
     pub(crate) fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<Run>>> {
@@ -116,6 +119,10 @@ impl Backend for MemoryBackend {
 
     async fn preflight(&self) -> Result<Vec<Notice>, Error> {
         Ok(Vec::new())
+    }
+
+    fn buckets(&self) -> Arc<dyn Buckets> {
+        Arc::<MemoryBuckets>::clone(&self.buckets)
     }
 }
 

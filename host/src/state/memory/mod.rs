@@ -3,6 +3,7 @@
 
 mod archive;
 mod backend;
+mod buckets;
 mod following;
 mod hand_out;
 mod journal;

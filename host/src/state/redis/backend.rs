@@ -6,6 +6,7 @@ use crate::model::RunStatus;
 use crate::state::Archive;
 use crate::state::Backend;
 use crate::state::Batch;
+use crate::state::Buckets;
 use crate::state::ClaimView;
 use crate::state::Error;
 use crate::state::ErrorKind;
@@ -25,6 +26,7 @@ use crate::state::redis::archive;
 use crate::state::redis::attendant::attend;
 use crate::state::redis::attendant::enlist;
 use crate::state::redis::attendant::listen;
+use crate::state::redis::buckets::RedisBuckets;
 use crate::state::redis::following::Following;
 use crate::state::redis::journal;
 use crate::state::redis::keys::Placing;
@@ -60,6 +62,7 @@ pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Backend>, Error> {
 /// Keeps runs in Redis.
 pub(crate) struct RedisBackend {
     link: Arc<Link>,
+    buckets: Arc<RedisBuckets>,
     // A mutex because runs are opened on many threads; each section starts tasks or forgets those that have ended.
     attendants: Mutex<JoinSet<()>>,
 }
@@ -67,12 +70,13 @@ pub(crate) struct RedisBackend {
 impl RedisBackend {
     /// A backend at a server; connects to nothing yet.
     pub(crate) fn new(uri: &RedisUri) -> Result<Self, Error> {
-        Ok(Self::over(link_to(uri, "state")?))
+        Ok(Self::over(link_to(uri, "state")?, link_to(uri, "buckets")?))
     }
 
-    /// A backend over a link.
-    pub(crate) fn over(link: Arc<Link>) -> Self {
-        Self { link, attendants: Mutex::new(JoinSet::new()) }
+    /// A backend over a link for runs and one for buckets.
+    pub(crate) fn over(link: Arc<Link>, buckets: Arc<Link>) -> Self {
+        let buckets = Arc::new(RedisBuckets::over(buckets));
+        Self { link, buckets, attendants: Mutex::new(JoinSet::new()) }
     }
 
     fn keys(&self, run: &RunId) -> RunKeys {
@@ -132,6 +136,10 @@ impl Backend for RedisBackend {
 
     async fn preflight(&self) -> Result<Vec<Notice>, Error> {
         preflight(&self.link).await
+    }
+
+    fn buckets(&self) -> Arc<dyn Buckets> {
+        Arc::<RedisBuckets>::clone(&self.buckets)
     }
 
     async fn record(&self, run: &RunId) -> Result<Bytes, Error> {

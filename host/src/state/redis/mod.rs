@@ -20,6 +20,8 @@
 //! | `wake` | stream | one entry: the version that those who wait compare with |
 //! | `prints` | string | fingerprints by task, for updates |
 //!
+//! Buckets of tasks belong to no run; their keys stand at the top of `buckets`.
+//!
 //! # Steps
 //!
 //! A host commits, renews, beats or leaves by one call of one script; others cancel, and ask who holds what, likewise. A step reads and decides first and
@@ -58,6 +60,7 @@
 //! that worked on it.
 
 mod backend;
+mod buckets;
 mod opening;
 mod ledger;
 mod claims;

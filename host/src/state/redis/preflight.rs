@@ -33,6 +33,7 @@ const PROBES: &[&str] = &[
     "hstrlen @1 a",
     "hscan @1 0",
     "hdel @1 b",
+    "hincrby @1 n 1",
     "xadd @2 1-1 a 1",
     "xread count 1 streams @2 0",
     "zadd @3 1 a",

@@ -18,6 +18,8 @@ const STEP_TEXT: &str = concat!(
 );
 const LOOK_TEXT: &str = include_str!("scripts/look.lua");
 const BEGIN_TEXT: &str = include_str!("scripts/begin.lua");
+const BUCKET_GET_TEXT: &str = include_str!("scripts/bucket_get.lua");
+const BUCKET_WRITE_TEXT: &str = include_str!("scripts/bucket_write.lua");
 
 /// One step of a run, by a host that works on it.
 pub(crate) static STEP: Script = Script::new(STEP_TEXT, || digest(STEP_TEXT));
@@ -27,3 +29,9 @@ pub(crate) static LOOK: Script = Script::new(LOOK_TEXT, || digest(LOOK_TEXT));
 
 /// The beginning of a life of a run.
 pub(crate) static BEGIN: Script = Script::new(BEGIN_TEXT, || digest(BEGIN_TEXT));
+
+/// The values of a bucket.
+pub(crate) static BUCKET_GET: Script = Script::new(BUCKET_GET_TEXT, || digest(BUCKET_GET_TEXT));
+
+/// A write to a bucket.
+pub(crate) static BUCKET_WRITE: Script = Script::new(BUCKET_WRITE_TEXT, || digest(BUCKET_WRITE_TEXT));

@@ -347,7 +347,10 @@ async fn a_server_that_stays_away_is_given_up_with_the_cause() {
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
     let uri: RedisUri = *uri;
     let patience = Patience { at_start: Duration::from_secs(5), later: Duration::from_millis(600) };
-    let backend = RedisBackend::over(Link::new(&uri, "test", patience).unwrap());
+    let backend = RedisBackend::over(
+        Link::new(&uri, "test", patience).unwrap(),
+        Link::new(&uri, "test", patience).unwrap(),
+    );
     let mut bench = Bench::new(&There(Arc::new(backend)), &[&[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;

@@ -2,6 +2,7 @@
 //! What a backend promises is in the conformance suite; here are its servers and what may happen to them.
 
 mod alike;
+mod buckets;
 mod faults;
 mod places;
 mod proxy;
@@ -13,6 +14,7 @@ use crate::model::RunStatus;
 use crate::state::Archive;
 use crate::state::Backend;
 use crate::state::Batch;
+use crate::state::Buckets;
 use crate::state::ClaimView;
 use crate::state::Error;
 use crate::state::Follow;
@@ -52,6 +54,10 @@ impl Backend for Owned {
 
     async fn preflight(&self) -> Result<Vec<Notice>, Error> {
         self.backend.preflight().await
+    }
+
+    fn buckets(&self) -> Arc<dyn Buckets> {
+        self.backend.buckets()
     }
 }
 

@@ -1,15 +1,17 @@
-//! A connection that is cut when a commit is answered, at a byte of the test's choice.
+//! A connection that is cut when a commit, or another request, is answered, at a byte of the test's choice.
 //! Everything else passes as it is.
 
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Stands between a host and a server.
 pub(crate) struct Proxy {
     port: u16,
     cut: Arc<Mutex<Option<Cut>>>,
+    held: Arc<watch::Sender<bool>>,
     // Dropped with the proxy, and with it all connections.
     _tasks: JoinSet<()>,
 }
@@ -24,19 +26,30 @@ pub(crate) struct Cut {
 impl Proxy {
     /// Listens before a server at a port.
     pub(crate) async fn before(port: u16) -> Self {
+        Self::before_word(port, "commit").await
+    }
+
+    /// The same; what is cut are answers of requests with an argument that begins so.
+    pub(crate) async fn before_word(port: u16, word: &'static str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let cut = Arc::new(Mutex::new(None));
         let mut tasks = JoinSet::new();
         let shared = Arc::clone(&cut);
+        let held = Arc::new(watch::Sender::new(false));
+        let of_task = Arc::clone(&held);
         tasks.spawn(async move {
             let mut pairs = JoinSet::new();
             loop {
                 let (host, _) = listener.accept().await.unwrap();
-                pairs.spawn(pass(host, port, Arc::clone(&shared)));
+                if shared.lock().unwrap().is_none() {
+                    // The connection after a cut waits as long as the test wants it to.
+                    of_task.subscribe().wait_for(|is_held| !is_held).await.unwrap();
+                }
+                pairs.spawn(pass(host, (port, word), Arc::clone(&shared)));
             }
         });
-        Self { port: own, cut, _tasks: tasks }
+        Self { port: own, cut, held, _tasks: tasks }
     }
 
     /// The URI that leads through here.
@@ -49,13 +62,23 @@ impl Proxy {
         *self.cut.lock().unwrap() = Some(cut);
     }
 
+    /// Makes who connects after a cut wait.
+    pub(crate) fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Lets those pass.
+    pub(crate) fn release(&self) {
+        self.held.send_replace(false);
+    }
+
     /// Whether a cut is still to come.
     pub(crate) fn is_armed(&self) -> bool {
         self.cut.lock().unwrap().is_some()
     }
 }
 
-async fn pass(mut host: TcpStream, port: u16, cut: Arc<Mutex<Option<Cut>>>) {
+async fn pass(mut host: TcpStream, (port, word): (u16, &'static str), cut: Arc<Mutex<Option<Cut>>>) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else {
         return;
     };
@@ -65,7 +88,7 @@ async fn pass(mut host: TcpStream, port: u16, cut: Arc<Mutex<Option<Cut>>>) {
         tokio::select! {
             read = host.read(&mut up) => {
                 let Ok(count @ 1..) = read else { return };
-                if is_commit(&up[..count]) {
+                if has(&up[..count], word) {
                     left = due(&cut);
                 }
                 if server.write_all(&up[..count]).await.is_err() { return }
@@ -79,8 +102,10 @@ async fn pass(mut host: TcpStream, port: u16, cut: Arc<Mutex<Option<Cut>>>) {
     }
 }
 
-fn is_commit(bytes: &[u8]) -> bool {
-    bytes.windows(8).any(|window| window == b"\r\ncommit")
+/// Whether an argument begins with a word.
+fn has(bytes: &[u8], word: &str) -> bool {
+    let argument = format!("\r\n{word}");
+    bytes.windows(argument.len()).any(|window| window == argument.as_bytes())
 }
 
 fn due(cut: &Mutex<Option<Cut>>) -> Option<usize> {

@@ -1,0 +1,302 @@
+//! The contract between tasks and whoever keeps their buckets: bytes by key, shared by all hosts of a backend.
+//! Who may open which bucket is for the sandbox; a bucket belongs to no run, and neither a time to live nor the removal
+//! of a run touches it.
+
+use crate::state::Error;
+use crate::state::ErrorKind;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest name of a bucket in bytes; it becomes part of a key of the backend.
+const MAX_NAME: usize = 64;
+
+/// Longest key in bytes: guests choose them, and listings carry a thousand of them.
+pub const MAX_KEY: usize = 1024;
+
+/// Largest value in bytes. A host holds a few for each guest; what is larger is a result, or a file.
+pub const MAX_VALUE: usize = 1 << 20;
+
+/// Most keys of one operation, and of one page of a listing: an operation keeps others of the server waiting.
+pub const MAX_KEYS: usize = 1000;
+
+/// Most bytes of keys and values that one operation takes, and of values that it gives.
+pub const MAX_BYTES: usize = 8 << 20;
+
+/// Buckets by their names. A bucket that nobody has written to is empty.
+///
+/// Every operation is done at one moment, as a whole or not at all, and once: one that is repeated because its answer
+/// was lost is not done again, and one that failed with [`crate::state::ErrorKind::Unavailable`] was done at most once.
+#[async_trait]
+pub trait Buckets: Send + Sync {
+    /// The values of keys, in their order; none for each that is not there.
+    ///
+    /// Values of more than [`MAX_BYTES`] together are refused with [`crate::state::ErrorKind::Declined`].
+    async fn get(&self, bucket: &BucketName, keys: &Keys) -> Result<Vec<Option<Bytes>>, Error>;
+
+    /// Whether a key is there.
+    async fn exists(&self, bucket: &BucketName, key: &Key) -> Result<bool, Error>;
+
+    /// The keys that come after one, in the order of their bytes; from the first one where none is given.
+    ///
+    /// A key that is there from the first page of a listing to the last is told once, whatever else is written
+    /// meanwhile.
+    async fn list(&self, bucket: &BucketName, after: Option<&Key>) -> Result<Page, Error>;
+
+    /// Gives keys values, and takes keys away. Taking one away that is not there does nothing.
+    async fn write(&self, bucket: &BucketName, writes: &Writes) -> Result<(), Error>;
+
+    /// Adds to a number and gives the sum. A key that is not there counts as zero. The value is the number in decimal
+    /// digits, as text.
+    ///
+    /// What is no such number, and a sum that 64 bits do not hold, is refused with
+    /// [`crate::state::ErrorKind::Declined`], and stays as it is.
+    async fn increment(&self, bucket: &BucketName, key: &Key, delta: i64) -> Result<i64, Error>;
+
+    /// Gives a key a value if it has the expected one.
+    async fn swap(&self, bucket: &BucketName, key: &Key, swap: &Swap) -> Result<Swapped, Error>;
+}
+
+/// The name of a bucket: up to 64 letters, digits, `.`, `_` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BucketName(Arc<str>);
+
+/// A key: 1 to [`MAX_KEY`] bytes of text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(Arc<str>);
+
+/// A value of at most [`MAX_VALUE`] bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value(Bytes);
+
+/// At most [`MAX_KEYS`] keys to be read.
+#[derive(Debug, Clone)]
+pub struct Keys(Vec<Key>);
+
+/// At most [`MAX_KEYS`] keys of at most [`MAX_BYTES`] with what becomes of each: a value, or nothing.
+#[derive(Debug, Clone)]
+pub struct Writes(BTreeMap<Key, Option<Value>>);
+
+/// A page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The keys, at most [`MAX_KEYS`].
+    pub keys: Vec<Key>,
+    /// Where the next page begins; none where this is the last one.
+    pub next: Option<Key>,
+}
+
+/// What is to be swapped.
+#[derive(Debug, Clone)]
+pub struct Swap {
+    /// What the key is expected to have; none where it is expected not to be there.
+    pub expected: Option<Bytes>,
+    /// What it is to have.
+    pub value: Value,
+}
+
+/// What became of a swap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Swapped {
+    /// It was done.
+    Done,
+    /// Nothing was done; here is what the key has.
+    Other(Option<Bytes>),
+}
+
+/// What is out of bounds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutOfBounds {
+    /// A name that no bucket has.
+    #[error("a bucket has up to {MAX_NAME} letters, digits, `.`, `_` and `-` in its name")]
+    Name,
+    /// A key without a byte.
+    #[error("a key cannot be empty")]
+    NoKey,
+    /// A key of that many bytes.
+    #[error("a key has {0} bytes, at most {MAX_KEY} are possible")]
+    Key(usize),
+    /// A value of that many bytes.
+    #[error("a value has {0} bytes, at most {MAX_VALUE} (1 MiB) are possible")]
+    Value(usize),
+    /// That many keys.
+    #[error("one operation has {0} keys, at most {MAX_KEYS} are possible")]
+    Keys(usize),
+    /// That many bytes.
+    #[error("one operation moves {0} bytes of keys and values, at most {MAX_BYTES} (8 MiB) are possible")]
+    Bytes(usize),
+}
+
+impl BucketName {
+    /// Checks a text against the grammar of names.
+    pub fn new(text: &str) -> Result<Self, OutOfBounds> {
+        let is_clean = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        if is_clean && !text.is_empty() && text.len() <= MAX_NAME {
+            Ok(Self(Arc::from(text)))
+        } else {
+            Err(OutOfBounds::Name)
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Key {
+    /// Checks the length of a key.
+    pub fn new(text: &str) -> Result<Self, OutOfBounds> {
+        match text.len() {
+            0 => Err(OutOfBounds::NoKey),
+            1..=MAX_KEY => Ok(Self(Arc::from(text))),
+            len => Err(OutOfBounds::Key(len)),
+        }
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Key {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Value {
+    /// Checks the size of a value.
+    pub fn new(bytes: impl Into<Bytes>) -> Result<Self, OutOfBounds> {
+        let bytes = bytes.into();
+        if bytes.len() <= MAX_VALUE { Ok(Self(bytes)) } else { Err(OutOfBounds::Value(bytes.len())) }
+    }
+
+    /// The value.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl Keys {
+    /// Checks how many there are.
+    pub fn new(keys: Vec<Key>) -> Result<Self, OutOfBounds> {
+        if keys.len() <= MAX_KEYS { Ok(Self(keys)) } else { Err(OutOfBounds::Keys(keys.len())) }
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Key] {
+        &self.0
+    }
+}
+
+/// One key.
+impl From<Key> for Keys {
+    fn from(key: Key) -> Self {
+        Self(vec![key])
+    }
+}
+
+impl Page {
+    /// A page of the first of these keys; one more than a page has tells that there are more.
+    pub(crate) fn of(mut keys: Vec<Key>) -> Self {
+        let is_more = keys.len() > MAX_KEYS;
+        keys.truncate(MAX_KEYS);
+        let next = keys.last().filter(|_| is_more).cloned();
+        Self { keys, next }
+    }
+}
+
+impl Writes {
+    /// Checks how many there are, and their size. What comes last for a key counts.
+    pub fn new(writes: Vec<(Key, Option<Value>)>) -> Result<Self, OutOfBounds> {
+        if writes.len() > MAX_KEYS {
+            return Err(OutOfBounds::Keys(writes.len()));
+        }
+        let size =
+            |(key, value): &(Key, Option<Value>)| key.0.len() + value.as_ref().map_or(0, |v| v.0.len());
+        let bytes = writes.iter().map(size).sum();
+        if bytes > MAX_BYTES {
+            Err(OutOfBounds::Bytes(bytes))
+        } else {
+            Ok(Self(writes.into_iter().collect()))
+        }
+    }
+
+    /// The keys, each once, with what becomes of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, Option<&Value>)> {
+        self.0.iter().map(|(key, value)| (key, value.as_ref()))
+    }
+}
+
+impl Error {
+    /// Values of more bytes than one operation gives.
+    pub(crate) fn too_much(bytes: usize) -> Self {
+        Self::new(ErrorKind::Declined, OutOfBounds::Bytes(bytes).to_string()).hint("Ask for fewer keys.")
+    }
+
+    /// A value that cannot be added to.
+    pub(crate) fn no_number() -> Self {
+        Self::new(
+            ErrorKind::Declined,
+            "the value is not a whole number in decimal digits, or the sum does not fit 64 bits",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_a_manifest_may_grant() {
+        for good in ["a", "shared-name", "v1.2_x", &"a".repeat(64)] {
+            assert!(BucketName::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a:b", "a b", "{a}", "ä", &"a".repeat(65)] {
+            assert_eq!(BucketName::new(bad), Err(OutOfBounds::Name), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_names_the_bound() {
+        assert_eq!(Key::new("").unwrap_err(), OutOfBounds::NoKey);
+        assert!(Key::new(&"k".repeat(MAX_KEY)).is_ok());
+        let long = Key::new(&"k".repeat(MAX_KEY + 1)).unwrap_err();
+        assert_eq!(long.to_string(), "a key has 1025 bytes, at most 1024 are possible");
+        let large = Value::new(vec![0; MAX_VALUE + 1]).unwrap_err();
+        assert_eq!(large.to_string(), "a value has 1048577 bytes, at most 1048576 (1 MiB) are possible");
+        let key = Key::new("k").unwrap();
+        let many = Keys::new(vec![key.clone(); MAX_KEYS + 1]).unwrap_err();
+        assert_eq!(many.to_string(), "one operation has 1001 keys, at most 1000 are possible");
+        let value = Value::new(vec![0; MAX_VALUE]).unwrap();
+        assert!(Writes::new(vec![(key.clone(), Some(value.clone())); 7]).is_ok());
+        let bytes = Writes::new(vec![(key, Some(value)); 8]).unwrap_err();
+        assert_eq!(
+            bytes.to_string(),
+            "one operation moves 8388616 bytes of keys and values, at most 8388608 (8 MiB) are possible"
+        );
+    }
+
+    #[test]
+    fn what_comes_last_for_a_key_counts() {
+        let key = Key::new("k").unwrap();
+        let value = |text: &'static str| Some(Value::new(text).unwrap());
+        let writes = Writes::new(vec![(key.clone(), value("a")), (key.clone(), value("b"))]).unwrap();
+        let written: Vec<_> = writes.iter().map(|(key, value)| (key.clone(), value.cloned())).collect();
+        assert_eq!(written, [(key, value("b"))]);
+    }
+}

@@ -1,0 +1,7 @@
+-- The values of keys of a bucket, all of one moment; only how many bytes they have where that is too many.
+-- KEYS  1 values
+-- ARGV  1 most bytes, then the keys
+local bytes = 0
+for i = 2, #ARGV do bytes = bytes + redis.call('HSTRLEN', KEYS[1], ARGV[i]) end
+if bytes > tonumber(ARGV[1]) then return bytes end
+return redis.call('HMGET', KEYS[1], unpack(ARGV, 2))

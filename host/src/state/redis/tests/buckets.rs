@@ -1,0 +1,174 @@
+//! Buckets whose answers are lost, whose server is lost, and whose keys something else has.
+//! What a bucket promises otherwise is in the conformance suite.
+
+use super::proxy::Cut;
+use super::proxy::Proxy;
+use super::*;
+use crate::state::BucketName;
+use crate::state::ErrorKind;
+use crate::state::Key;
+use crate::state::Swap;
+use crate::state::Swapped;
+use crate::state::Value;
+use crate::state::Writes;
+use crate::state::redis::buckets::RedisBuckets;
+use crate::state::redis::link::Link;
+use crate::state::redis::link::Patience;
+use std::time::{Duration, Instant};
+
+fn bucket() -> BucketName {
+    BucketName::new("b").unwrap()
+}
+
+fn key(name: &str) -> Key {
+    Key::new(name).unwrap()
+}
+
+fn value(text: &'static str) -> Value {
+    Value::new(text).unwrap()
+}
+
+fn writes(name: &str, text: &'static str) -> Writes {
+    Writes::new(vec![(key(name), Some(value(text)))]).unwrap()
+}
+
+/// A server that knows the scripts, so that the first request is one that does something.
+async fn server() -> Server {
+    let server = Server::start();
+    at(&server.uri()).buckets().write(&bucket(), &writes("warm", "")).await.unwrap();
+    server
+}
+
+#[tokio::test]
+async fn an_increment_whose_answer_is_lost_counts_once() {
+    let server = server().await;
+    let proxy = Proxy::before_word(server.port(), "increment").await;
+    let backend = at(&proxy.uri());
+    let mut sum = 0;
+    for commits in 0..3 {
+        for bytes in [0, 1, 4, 9, 14, 20] {
+            proxy.cut(Cut { commits, bytes });
+            for _ in 0..=commits {
+                sum += 1;
+                let told = backend.buckets().increment(&bucket(), &key("n"), 1).await.unwrap();
+                assert_eq!(told, sum, "increment {commits}, byte {bytes}");
+            }
+            assert!(!proxy.is_armed(), "nothing was cut");
+        }
+    }
+    assert_eq!(server.cli(&["HGET", "cascade:bucket:b", "n"]), sum.to_string());
+}
+
+#[tokio::test]
+async fn a_swap_whose_answer_is_lost_is_told_to_be_done() {
+    let server = server().await;
+    let proxy = Proxy::before_word(server.port(), "swap").await;
+    let buckets = at(&proxy.uri()).buckets();
+    for bytes in [0, 5, 12] {
+        server.cli(&["FLUSHALL"]);
+        proxy.cut(Cut { commits: 0, bytes });
+        let swap = Swap { expected: None, value: value("a") };
+        assert_eq!(buckets.swap(&bucket(), &key("k"), &swap).await.unwrap(), Swapped::Done, "byte {bytes}");
+        assert!(!proxy.is_armed());
+        let again = buckets.swap(&bucket(), &key("k"), &swap).await.unwrap();
+        assert_eq!(again, Swapped::Other(Some("a".into())));
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_written_again_undoes_nothing() {
+    let server = server().await;
+    let proxy = Proxy::before_word(server.port(), "write").await;
+    let (buckets, other) = (at(&proxy.uri()).buckets(), at(&server.uri()).buckets());
+    proxy.hold();
+    proxy.cut(Cut { commits: 0, bytes: 0 });
+    let (name, mine) = (bucket(), writes("k", "mine"));
+    let late = buckets.write(&name, &mine);
+    let theirs = async {
+        while server.cli(&["HGET", "cascade:bucket:b", "k"]) != "mine" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        other.write(&bucket(), &writes("k", "theirs")).await.unwrap();
+        proxy.release();
+    };
+    let (late, ()) = tokio::join!(late, theirs);
+    late.unwrap();
+    assert_eq!(server.cli(&["HGET", "cascade:bucket:b", "k"]), "theirs");
+}
+
+#[tokio::test]
+async fn what_was_written_last_is_remembered_for_a_while_and_buckets_for_ever() {
+    let server = Server::start();
+    let buckets = at(&server.uri()).buckets();
+    for _ in 0..20 {
+        buckets.write(&bucket(), &writes("k", "v")).await.unwrap();
+    }
+    for key in ["cascade:bucket:b", "cascade:bucket:b:keys"] {
+        assert_eq!(server.cli(&["TTL", key]), "-1", "{key}");
+    }
+    let turns = server.cli(&["KEYS", "cascade:bucket:b:by:*"]);
+    let left: u64 = server.cli(&["TTL", &turns]).parse().unwrap();
+    assert!((590..=600).contains(&left), "{left}");
+    assert_eq!(server.cli(&["HLEN", &turns]), "1", "writes one after the other take one turn");
+    buckets.write(&bucket(), &Writes::new(vec![(key("k"), None)]).unwrap()).await.unwrap();
+    assert_eq!(server.cli(&["EXISTS", "cascade:bucket:b", "cascade:bucket:b:keys"]), "0");
+}
+
+#[tokio::test]
+async fn a_key_that_something_else_has_is_refused() {
+    let server = Server::start();
+    server.cli(&["SET", "cascade:bucket:b", "x"]);
+    let buckets = at(&server.uri()).buckets();
+    let read = buckets.get(&bucket(), &key("k").into()).await.unwrap_err();
+    let written = buckets.write(&bucket(), &writes("k", "v")).await.unwrap_err();
+    let added = buckets.increment(&bucket(), &key("k"), 1).await.unwrap_err();
+    for error in [read, written, added] {
+        assert_eq!(error.kind, ErrorKind::Refused, "{error}");
+        assert!(error.help().unwrap().contains("cascade:bucket:b"), "{:?}", error.help());
+    }
+    assert_eq!(server.cli(&["GET", "cascade:bucket:b"]), "x");
+}
+
+#[tokio::test]
+async fn a_lost_server_is_waited_for_and_given_up_with_the_cause() {
+    let mut server = Server::durable();
+    let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
+    let patience = Patience { at_start: Duration::from_secs(5), later: Duration::from_millis(1500) };
+    let buckets = RedisBuckets::over(Link::new(&uri, "test", patience).unwrap());
+    assert_eq!(buckets.increment(&bucket(), &key("n"), 1).await.unwrap(), 1);
+    server.kill();
+    let back = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        server.restart();
+        server
+    });
+    assert_eq!(buckets.increment(&bucket(), &key("n"), 1).await.unwrap(), 2);
+    let mut server = back.join().unwrap();
+    server.kill();
+    let began = Instant::now();
+    let error = buckets.increment(&bucket(), &key("n"), 1).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_without_memory_writes_nothing_of_an_operation() {
+    let server = Server::start();
+    let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
+    let patience = Patience { at_start: Duration::from_secs(5), later: Duration::from_millis(200) };
+    let buckets = RedisBuckets::over(Link::new(&uri, "test", patience).unwrap());
+    buckets.write(&bucket(), &writes("k", "v")).await.unwrap();
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let removal = Writes::new(vec![(key("k"), None)]).unwrap();
+    for refused in [
+        buckets.write(&bucket(), &writes("l", "v")).await.unwrap_err(),
+        buckets.write(&bucket(), &removal).await.unwrap_err(),
+        buckets.increment(&bucket(), &key("n"), 1).await.unwrap_err(),
+    ] {
+        assert_eq!(refused.kind, ErrorKind::Unavailable, "{refused}");
+        assert!(refused.help().unwrap().contains("maxmemory"), "{:?}", refused.help());
+    }
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(server.cli(&["HGETALL", "cascade:bucket:b"]), "k\nv");
+    assert_eq!(server.cli(&["ZRANGE", "cascade:bucket:b:keys", "0", "-1"]), "k");
+}

@@ -1,0 +1,213 @@
+//! The grant `keyvalue`: buckets that tasks, runs and hosts share, what is refused, and what becomes of them when the
+//! server or the way to it fails.
+//! Each operation on both backends is a matter of the host's conformance suite.
+
+use crate::guests::Guest;
+use crate::named;
+use cascade_host_tests::{Host, Project, Proxy, Redis};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// A manifest whose component `k` has the bucket `shared`.
+fn granted(body: &str) -> Project {
+    Project::new(&format!("{}grants.keyvalue = [\"shared\"]\n{body}", named("k", Guest::Keyvalue)))
+}
+
+/// A task that calls a function on the bucket `shared`.
+fn task(name: &str, function: &str, args: &str, keys: &str) -> String {
+    let args = if args.is_empty() { String::new() } else { format!(", {args}") };
+    format!("[tasks.{name}]\ncall = \"k.{function}\"\nargs = {{ bucket = \"shared\"{args} }}\n{keys}\n")
+}
+
+/// Tasks that add one, each so many times.
+fn adders(tasks: u32, times: u32) -> String {
+    let items: Vec<String> = (0..tasks).map(|_| "\"n\"".to_owned()).collect();
+    format!(
+        "[tasks.add]\ncall = \"k.add\"\nfor-each.key = [{}]\n\
+         args = {{ bucket = \"shared\", key = {{ item = \"key\" }}, times = {times} }}\n",
+        items.join(", ")
+    )
+}
+
+fn on(project: &Project, uri: &str, run: &str) -> Host {
+    project.host().args(["--state", uri, "--run-id", run])
+}
+
+#[test]
+fn a_bucket_is_shared_by_the_tasks_of_a_run_in_memory() {
+    let body = [
+        task("put", "put", "key = \"k\", text = \"hello\"", ""),
+        task("read", "read", "key = \"k\"", "after = [\"put\"]"),
+        task("gone", "remove", "key = \"k\"", "after = [\"read\"]"),
+        task("none", "read", "key = \"k\"", "after = [\"gone\"]"),
+        task("many", "many", "keys = [\"a\", \"b\"]", "after = [\"none\"]"),
+        task("fill", "fill", "prefix = \"f\", count = 2500", "after = [\"many\"]"),
+        task("count", "count", "", "after = [\"fill\"]"),
+        task("earlier", "count-earlier", "", "after = [\"fill\"]"),
+        task("sum", "add", "key = \"n\", times = 5", "after = [\"count\", \"earlier\"]"),
+        task("sum2", "add-earlier", "key = \"n\", times = 5", "after = [\"sum\"]"),
+        task("appended", "append", "key = \"s\", text = \"x\"", "after = [\"sum2\"]"),
+        "[outputs]\n".to_owned(),
+    ];
+    let shown = ["read", "gone", "none", "many", "count", "earlier", "sum", "sum2", "appended"];
+    let outputs: Vec<String> =
+        shown.iter().map(|name| format!("{name} = {{ task = \"{name}\" }}\n")).collect();
+    let shown = granted(&(body.concat() + &outputs.concat())).run().expect(0).json();
+    let expected = json!({
+        "read": "hello", "gone": [true, false], "none": null, "many": ["a=A", "b=B", null],
+        "count": [2500, 3], "earlier": [2500, 3], "sum": 5, "sum2": 10, "appended": 1,
+    });
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn what_two_hosts_add_at_the_same_time_is_all_there() {
+    let server = Redis::start("");
+    let project = granted(&adders(40, 25));
+    let one = on(&project, &server.uri(), "r1").args(["-j", "4"]).start();
+    let other =
+        project.other_host("other.jsonl").args(["--state", &server.uri(), "--run-id", "r2", "-j", "4"]);
+    let third =
+        project.other_host("third.jsonl").args(["--state", &server.uri(), "--run-id", "r1", "-j", "4"]);
+    for running in [one, other.start(), third.start()] {
+        running.wait().expect(0);
+    }
+    assert_eq!(server.command(&["HGET", "cascade:bucket:shared", "n"]), "2000", "1,000 a run");
+    assert_eq!(server.command(&["TTL", "cascade:bucket:shared"]), "-1");
+    Host::new(["rm", "r1", "--state", &server.uri()]).run().expect(0);
+    assert_eq!(server.command(&["HGET", "cascade:bucket:shared", "n"]), "2000", "it is no part of a run");
+}
+
+#[test]
+fn two_hosts_of_one_run_add_each_once() {
+    let server = Redis::start("");
+    let project = granted(&adders(100, 10));
+    let one = on(&project, &server.uri(), "r1").args(["-j", "2"]).start();
+    let other =
+        project.other_host("other.jsonl").args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
+    let other = other.start();
+    let (one, other) = (one.wait().expect(0).json(), other.wait().expect(0).json());
+    assert_eq!(one, other);
+    assert_eq!(server.command(&["HGET", "cascade:bucket:shared", "n"]), "1000");
+}
+
+#[test]
+fn what_is_added_while_answers_are_lost_counts_once() {
+    let server = Redis::start("");
+    // Longer than what a server says of itself at the start, which would be cut for ever.
+    for (run, cut_every) in [9_001, 9_973, 11_113].into_iter().enumerate() {
+        let proxy = Proxy::start(server.port(), cut_every, 40);
+        let uri = format!("redis://127.0.0.1:{}", proxy.port());
+        on(&granted(&adders(20, 200)), &uri, &format!("r{run}")).args(["-j", "2"]).run().expect(0);
+        assert!(proxy.cuts() > 5, "{} cuts", proxy.cuts());
+        let sum = server.command(&["HGET", "cascade:bucket:shared", "n"]);
+        assert_eq!(sum, "4000", "cut every {cut_every} bytes");
+        server.command(&["DEL", "cascade:bucket:shared"]);
+    }
+}
+
+#[test]
+fn a_bucket_that_another_run_filled_is_there_and_readable_by_any_client() {
+    let server = Redis::start("");
+    let put = granted(&task("t", "put", "key = \"k\", text = \"from before\"", ""));
+    on(&put, &server.uri(), "r1").run().expect(0);
+    let read = granted(&task("t", "read", "key = \"k\"", ""));
+    assert_eq!(on(&read, &server.uri(), "r2").run().expect(0).json(), json!({ "t": "from before" }));
+    assert_eq!(server.command(&["HGET", "cascade:bucket:shared", "k"]), "from before");
+}
+
+#[test]
+fn a_bucket_that_is_not_granted_is_denied_and_the_line_that_grants_it_is_told() {
+    let body = "[tasks.t]\ncall = \"k.read\"\nargs = { bucket = \"mine\", key = \"k\" }\non-error = \"value\"\n\
+                [tasks.bad]\ncall = \"k.read\"\nargs = { bucket = \"a b\", key = \"k\" }\non-error = \"value\"\n";
+    for project in [granted(body), Project::new(&format!("{}{body}", named("k", Guest::Keyvalue)))] {
+        let finished =
+            project.run().expect(0).says(["the bucket `mine` is not granted", "keyvalue = [\"mine\"]"]);
+        let expected = json!({ "t": { "err": "access denied" }, "bad": { "err": "no such store" } });
+        assert_eq!(finished.json(), expected);
+    }
+    let endless =
+        granted("[tasks.t]\ncall = \"k.open-for-ever\"\nargs.bucket = \"mine\"\nlimits.logs = \"64KiB\"\n");
+    endless.run().expect(1).says(["limits.logs"]);
+}
+
+#[test]
+fn a_task_with_buckets_is_not_cached_and_its_buckets_are_part_of_it() {
+    let project = granted(&task("t", "add", "key = \"n\", times = 1", ""));
+    let planned = project.command("plan").run().expect(0).text();
+    assert!(planned.contains("keyvalue"), "{planned}");
+    let server = Redis::start("");
+    for sum in 1..=2 {
+        let host = on(&project, &server.uri(), &format!("r{sum}")).args(["--cache", &server.uri()]);
+        assert_eq!(host.run().expect(0).json(), json!({ "t": sum }));
+    }
+}
+
+#[test]
+fn bounds_name_themselves() {
+    let body = [
+        task("value", "put-bytes", "key = \"k\", bytes = 1_048_577", "on-error = \"value\""),
+        task("fits", "put-bytes", "key = \"v\", bytes = 1_048_576", "on-error = \"value\""),
+        task("empty", "put", "key = \"\", text = \"x\"", "on-error = \"value\""),
+        task("key", "put", &format!("key = \"{}\", text = \"x\"", "k".repeat(1025)), "on-error = \"value\""),
+        task("number", "add", "key = \"v\", times = 1", "on-error = \"value\"\nafter = [\"fits\"]"),
+        task("held", "hold", "key = \"v\"", "after = [\"fits\"]"),
+    ];
+    let shown = granted(&body.concat()).run().expect(0).json();
+    let says = |task: &str, text: &str| {
+        let error: &Value = &shown[task]["err"];
+        assert!(error.as_str().is_some_and(|error| error.contains(text)), "{task}: {shown}");
+    };
+    says("value", "at most 1048576 (1 MiB)");
+    says("empty", "cannot be empty");
+    says("key", "at most 1024");
+    says("number", "not a whole number");
+    assert_eq!(shown["fits"], json!({ "ok": null }));
+    assert_eq!(shown["held"][0], json!(7));
+    assert!(shown["held"][1].as_str().is_some_and(|text| text.contains("8 MiB")), "{shown}");
+}
+
+#[test]
+fn a_call_that_is_tried_again_counts_once_under_its_idempotency_key() {
+    let server = Redis::start("");
+    let body = task("t", "add-once", "until = 3", "retry = { attempts = 3, delay = \"10ms\" }");
+    let project = Project::new(&format!(
+        "{}grants = {{ keyvalue = [\"shared\"], context = true }}\n{body}",
+        named("k", Guest::Keyvalue)
+    ));
+    for calls in 1..=2 {
+        let run = format!("r{calls}");
+        assert_eq!(on(&project, &server.uri(), &run).run().expect(0).json(), json!({ "t": calls }));
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_is_waited_for() {
+    let mut server = Redis::start("appendonly yes\nappendfsync always");
+    let project = granted(&adders(4, 1000));
+    let mut running = on(&project, &server.uri(), "r1").args(["-j", "2", "--log-level", "debug"]).start();
+    running.until("started    add[");
+    std::thread::sleep(Duration::from_millis(300));
+    server.kill();
+    std::thread::sleep(Duration::from_millis(500));
+    server.run();
+    running.wait().expect(0);
+    assert_eq!(server.command(&["HGET", "cascade:bucket:shared", "n"]), "4000");
+}
+
+#[test]
+fn a_guest_that_waits_for_a_lost_server_ends_with_its_timeout() {
+    let server = Redis::start("");
+    let proxy = Proxy::start(server.port(), u64::MAX, 0);
+    let uri = format!("redis://127.0.0.1:{}", proxy.port());
+    let body = task("t", "add", "key = \"n\", times = 1_000_000", "timeout = \"3s\"");
+    let project = granted(&body);
+    let mut running = on(&project, &uri, "r1").args(["--log-level", "debug"]).start();
+    running.until("started    t");
+    proxy.deafen();
+    let began = Instant::now();
+    std::thread::sleep(Duration::from_secs(4));
+    proxy.listen();
+    running.wait().expect(1).says(["`timeout` = 3s reached"]);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+}
