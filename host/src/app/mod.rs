@@ -3,6 +3,8 @@
 
 mod error;
 mod source;
+mod component_file;
+mod side_by_side;
 mod checked;
 mod grants;
 mod inputs;
@@ -23,6 +25,7 @@ pub use archive::{Story, TaskState, TaskStory, list_runs, read_log, remove_run, 
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildStep, build, build_steps};
 pub use checked::{Builds, Checked, check, open_sandbox};
+pub use component_file::read_component;
 pub use error::{Error, Refusal};
 pub use forecast::{Forecast, Planned, forecast};
 pub use inputs::check_inputs;

@@ -1,12 +1,14 @@
 //! The only reader of the environment and of the host's settings file, and the order in which settings win.
 //! What the settings are for is known where they are used; flags are read by the command line and handed in.
 
+mod compile;
 mod environment;
 mod file;
 mod machine;
 mod settings;
 
-pub use environment::Environment;
+pub use compile::CompileSettings;
+pub use environment::{Environment, arguments};
 pub use file::{FileFault, SettingsFile};
-pub use machine::{cores, host_id, host_name, is_gone, memory_budget};
+pub use machine::{cores, host_id, host_name, is_gone, memory_budget, program};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};

@@ -3,6 +3,7 @@
 
 #![deny(dead_code)]
 
+mod compiling;
 mod conditions;
 mod examples;
 mod faults;
