@@ -54,5 +54,6 @@ fn command(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Watch(watch) => commands::watch::watch(&host, watch),
         Command::Cancel(cancel) => commands::cancel::cancel(&host, cancel),
         Command::Rm(rm) => commands::rm::rm(&host, rm),
+        Command::Doctor(doctor) => commands::doctor::doctor(&host, doctor),
     }
 }

@@ -5,10 +5,12 @@ mod compile;
 mod environment;
 mod file;
 mod machine;
+mod process;
 mod settings;
 
 pub use compile::CompileSettings;
 pub use environment::{Environment, arguments};
 pub use file::{FileFault, SettingsFile};
 pub use machine::{cores, host_id, host_name, is_gone, memory_budget, program};
+pub use process::{forget_peak, peak, resident};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};

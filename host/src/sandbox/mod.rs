@@ -13,6 +13,7 @@ mod child;
 mod compiling;
 mod code_cache;
 mod prune;
+mod checkup;
 mod trusted;
 mod call;
 mod erased;

@@ -45,6 +45,11 @@ pub trait Backend: Archive + Journal {
     ///
     /// Fails with [`crate::state::ErrorKind::Refused`] where it cannot be used, with a hint that says what to change.
     async fn preflight(&self) -> Result<Vec<Notice>, Error>;
+
+    /// What the backend says of itself: names and values, for people. Nothing, where there is nothing to say.
+    async fn describe(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        Ok(Vec::new())
+    }
 }
 
 /// How a host asks for a run.

@@ -5,6 +5,7 @@
 
 mod compiling;
 mod conditions;
+mod doctor;
 mod examples;
 mod faults;
 mod for_each;

@@ -38,6 +38,7 @@ use crate::state::redis::link::Request;
 use crate::state::redis::link_to;
 use crate::state::redis::opening::Opening;
 use crate::state::redis::opening::Why;
+use crate::state::redis::preflight::describe;
 use crate::state::redis::preflight::preflight;
 use crate::state::redis::steering;
 use async_trait::async_trait;
@@ -132,6 +133,10 @@ impl Backend for RedisBackend {
 
     async fn preflight(&self) -> Result<Vec<Notice>, Error> {
         preflight(&self.link).await
+    }
+
+    async fn describe(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        describe(&self.link).await
     }
 
     async fn record(&self, run: &RunId) -> Result<Bytes, Error> {
