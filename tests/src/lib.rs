@@ -1,6 +1,7 @@
 //! What the black-box tests stand on: the real binary, real components built from source, folders that go away.
 //! What the host must do is said by the tests themselves.
 
+pub mod bombs;
 mod guests;
 mod host;
 mod project;

@@ -2,9 +2,15 @@
 //! What the run is given besides, params, variables and files, comes later.
 
 use crate::app::Error;
+use crate::app::Refusal;
+use crate::app::component_file::read_component;
 use crate::app::grants;
+use crate::app::side_by_side::side_by_side;
 use crate::config::Environment;
 use crate::config::Settings;
+use crate::config::cores;
+use crate::config::memory_budget;
+use crate::config::program;
 use crate::graph::Resolved;
 use crate::manifest;
 use crate::manifest::Manifest;
@@ -17,13 +23,14 @@ use crate::plan;
 use crate::plan::Interface;
 use crate::plan::Plan;
 use crate::sandbox;
+use crate::sandbox::Bounds;
 use crate::sandbox::Component;
+use crate::sandbox::Exceeded;
 use crate::sandbox::Import;
 use crate::sandbox::Offer;
 use crate::sandbox::Sandbox;
+use crate::sandbox::Workshop;
 use bytes::Bytes;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A manifest whose every edge is typed, with its components loaded.
@@ -39,8 +46,25 @@ pub struct Checked {
 /// The sandbox of this host.
 pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
     let budget = settings.memory;
+    let workshop = workshop(settings)?;
     let settings = sandbox::Settings { calls: settings.jobs, code_cache: settings.code_cache.clone() };
-    Ok(Sandbox::new(settings)?.with_budget(budget))
+    Ok(Sandbox::new(settings)?.with_workshop(workshop).with_budget(budget))
+}
+
+/// Where components are compiled: by this program, as many at once as there are cores, and memory for each.
+pub(crate) fn workshop(settings: &Settings) -> Result<Workshop, Error> {
+    let usual = Bounds::default();
+    let bounds = Bounds {
+        component: settings.compile.component.unwrap_or(usual.component),
+        memory: settings.compile.memory(usual.memory),
+        time: settings.compile.timeout.unwrap_or(usual.time),
+    };
+    let have_memory = memory_budget().as_bytes() / bounds.memory.as_bytes().max(1);
+    let at_once = usize::try_from(have_memory.clamp(1, u64::from(cores()))).unwrap_or(1);
+    let program = program().map_err(|error| {
+        Refusal::new("this host cannot find its own program, which compiles components").caused_by(error)
+    })?;
+    Ok(Workshop { program, bounds, at_once, cores: cores() })
 }
 
 /// Whether the components' build commands were run just now.
@@ -62,12 +86,10 @@ pub fn check(
 ) -> Result<Checked, Error> {
     let Resolved { graph, mut faults } = resolved;
     grants::check(graph.manifest(), environment, &mut faults);
-    let components: Vec<Option<Component>> = graph
-        .manifest()
-        .components
-        .iter()
-        .map(|(name, component)| load((name, component), builds, sandbox, &mut faults))
-        .collect();
+    let named: Vec<_> = graph.manifest().components.iter().collect();
+    let loaded = side_by_side(sandbox.at_once(), &named, |one| load(*one, builds, sandbox));
+    let components = named.iter().zip(loaded).map(|(one, loaded)| accept(*one, loaded, &mut faults));
+    let components: Vec<Option<Component>> = components.collect();
     let interfaces: Vec<Option<Interface>> =
         components.iter().map(|component| component.as_ref().map(interface)).collect();
     let plan = plan::compile(&graph, &interfaces, faults)?;
@@ -84,9 +106,17 @@ fn load(
     (name, component): (&Name, &manifest::Component),
     builds: Builds,
     sandbox: &Sandbox,
+) -> Result<Component, Box<Fault>> {
+    let bytes = read(name, component, builds, sandbox.largest())?;
+    compile(name, component, bytes, sandbox)
+}
+
+/// A component that was loaded, unless it was not; faults are told in the manifest's order.
+fn accept(
+    (name, component): (&Name, &manifest::Component),
+    loaded: Result<Component, Box<Fault>>,
     faults: &mut Faults,
 ) -> Option<Component> {
-    let loaded = read(name, component, builds).and_then(|bytes| compile(name, component, bytes, sandbox));
     let loaded = loaded.map_err(|fault| faults.push(*fault)).ok()?;
     for import in loaded.imports().iter().filter(|import| import.offer == Offer::Unknown) {
         faults.push(unknown_import(name, component, import));
@@ -106,26 +136,19 @@ fn unknown_import(name: &Name, component: &manifest::Component, import: &Import)
     )
 }
 
-/// The largest component that is read: it bounds what a path to something else can cost.
-const MAX_BYTES: u64 = 256 << 20;
-
-/// The content of a file; nothing where that is too large.
-fn content(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
-    let file = std::fs::File::open(path)?;
-    if file.metadata()?.len() > MAX_BYTES {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    // What is no plain file, a device or a pipe, does not tell its length.
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(u64::try_from(bytes.len()).is_ok_and(|len| len <= MAX_BYTES).then_some(bytes))
-}
-
-fn read(name: &Name, component: &manifest::Component, builds: Builds) -> Result<Bytes, Box<Fault>> {
+fn read(
+    name: &Name,
+    component: &manifest::Component,
+    builds: Builds,
+    most: Size,
+) -> Result<Bytes, Box<Fault>> {
     let path = &component.path;
-    let read = content(&path.value).map_err(|error| {
+    let bytes = read_component(&path.value, most).map_err(|error| {
         let fault = Fault::at(path.span.clone(), format!("cannot read the component `{name}`"))
             .note(format!("`{}`: {error}", path.value.display()));
+        if error.kind() == std::io::ErrorKind::FileTooLarge {
+            return Box::new(fault.help(Exceeded::Component(most).help()));
+        }
         Box::new(match (&component.build, builds) {
             (Some(_), Builds::NotRun) => {
                 fault.help("run with `--build`, or `cascade-host build`, to run its build command first")
@@ -138,11 +161,6 @@ fn read(name: &Name, component: &manifest::Component, builds: Builds) -> Result<
             ),
         })
     })?;
-    let Some(bytes) = read else {
-        let most = Size::bytes(MAX_BYTES);
-        let message = format!("the component `{name}` has more than {most}, which is the most that is read");
-        return Err(Box::new(Fault::at(path.span.clone(), message)));
-    };
     let found = Digest::of(&bytes);
     match &component.sha256 {
         Some(pinned) if pinned.value != found => Err(Box::new(
@@ -153,7 +171,7 @@ fn read(name: &Name, component: &manifest::Component, builds: Builds) -> Result<
             .note(format!("`{}` has the SHA-256 {found}", path.value.display()))
             .help(format!("if that is the component that you want, write `sha256 = \"{found}\"`")),
         )),
-        _ => Ok(bytes.into()), // the pinned component, or none is pinned
+        _ => Ok(bytes), // the pinned component, or none is pinned
     }
 }
 

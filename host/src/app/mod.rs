@@ -3,6 +3,8 @@
 
 mod error;
 mod source;
+mod component_file;
+mod side_by_side;
 mod checked;
 mod grants;
 mod inputs;
@@ -18,11 +20,14 @@ mod forecast;
 mod stored;
 mod archive;
 mod steering;
+mod doctor;
 
 pub use archive::{Story, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run};
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildStep, build, build_steps};
 pub use checked::{Builds, Checked, check, open_sandbox};
+pub use component_file::read_component;
+pub use doctor::{About, Examination, Finding, Verdict, examine};
 pub use error::{Error, Refusal};
 pub use forecast::{Forecast, Planned, forecast};
 pub use inputs::check_inputs;

@@ -74,10 +74,9 @@ pub struct Report {
     pub outputs: Vec<(String, OutputValue)>,
 }
 
-/// Works on a run until it has ended, or this host is told to stop.
+/// Works on a run, whose session was prepared, until it has ended, or this host is told to stop.
 pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) -> Result<Report, Error> {
     sandbox.keep_buckets(request.backend.buckets());
-    session.prepare(&sandbox)?;
     let notices = request.backend.preflight().await?;
     let opened = open(session, &request).await?;
     let RunRequest { recorder, backend, host, .. } = &request;

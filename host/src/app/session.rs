@@ -135,8 +135,9 @@ impl Session {
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
     }
 
-    /// Makes every function of the plan ready to be called, in the plan's order.
-    pub(crate) fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
+    /// Makes every function of the plan ready to be called, in the plan's order; before the run begins, since code that
+    /// counts fuel may have to be compiled first.
+    pub fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
         let plan = self.bound.plan();
         let is_metered = metered(plan);
         for ((function, grants), is_metered) in plan.functions().iter().zip(&self.grants).zip(is_metered) {

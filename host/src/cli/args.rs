@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Cancel(CancelArguments),
     /// Remove stored runs with their results
     Rm(RmArguments),
+    /// Try every limit on this machine with hostile guests, and the state backend
+    Doctor(DoctorArguments),
 }
 
 /// Where results are.
@@ -320,6 +322,16 @@ pub(crate) struct RmArguments {
     pub(crate) force: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    /// Print the same as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 impl ParamArguments {
     /// What is given, for the application.
     pub(crate) fn texts(&self) -> ParamTexts {
@@ -349,7 +361,10 @@ impl Arguments {
             | Command::Logs(LogsArguments { backend, .. })
             | Command::Watch(WatchArguments { backend, .. })
             | Command::Cancel(CancelArguments { backend, .. })
-            | Command::Rm(RmArguments { backend, .. }) => Overrides { state: backend.state.clone(), ..log },
+            | Command::Rm(RmArguments { backend, .. })
+            | Command::Doctor(DoctorArguments { backend, .. }) => {
+                Overrides { state: backend.state.clone(), ..log }
+            }
             Command::Check(_) | Command::Inspect(_) | Command::Build(_) => log,
         }
     }

@@ -10,7 +10,10 @@ use crate::cli::exit::report;
 use crate::config::Environment;
 use crate::config::Settings;
 use crate::config::SettingsFile;
+use crate::config::arguments;
+use crate::sandbox::CompileOrder;
 use clap::Parser as _;
+use std::io;
 use std::process::ExitCode;
 
 /// What every command may ask for.
@@ -24,6 +27,10 @@ pub(crate) struct Host {
 /// Runs the command that this process was started with.
 #[must_use]
 pub fn start() -> ExitCode {
+    // A host starts itself again for each component that it compiles; users never see it.
+    if let Some(order) = CompileOrder::of_arguments(arguments()) {
+        return ExitCode::from(order.fill(io::stdin(), io::stdout(), io::stderr()));
+    }
     let arguments = Arguments::parse();
     let exit = command(&arguments).unwrap_or_else(|error| report(&error));
     exit.into()
@@ -47,5 +54,6 @@ fn command(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Watch(watch) => commands::watch::watch(&host, watch),
         Command::Cancel(cancel) => commands::cancel::cancel(&host, cancel),
         Command::Rm(rm) => commands::rm::rm(&host, rm),
+        Command::Doctor(doctor) => commands::doctor::doctor(&host, doctor),
     }
 }

@@ -4,7 +4,13 @@
 #![expect(clippy::disallowed_methods, reason = "this file is the door that the ban points to")]
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
+
+/// The words that this process was started with, its own name first.
+pub fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
 
 /// The variables of a process. Values may be secrets: only names are shown.
 #[derive(Clone, Default)]
@@ -14,9 +20,8 @@ impl Environment {
     /// The variables of this process. What is not UTF-8 is left out: no manifest could use it.
     #[must_use]
     pub fn of_process() -> Self {
-        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
+        let utf8 =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         Self(std::env::vars_os().filter_map(utf8).collect())
     }
 

@@ -24,6 +24,12 @@ pub struct SettingsFile {
     pub log_level: Option<String>,
     /// Folder for compiled code; an empty text keeps none.
     pub code_cache: Option<PathBuf>,
+    /// The largest component that is taken, `"256MiB"`.
+    pub component_size: Option<String>,
+    /// Memory that compiling one component may take, `"2GiB"`.
+    pub compile_memory: Option<String>,
+    /// How long compiling one component may take, `"5m"`.
+    pub compile_timeout: Option<String>,
 }
 
 /// URIs may hold passwords: nothing is shown.

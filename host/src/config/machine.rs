@@ -6,8 +6,12 @@ use crate::model::Digester;
 use crate::model::Size;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
+use std::io;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The program that this process runs, on Linux: also when its file was replaced by a newer one meanwhile.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// What is left to the host itself and to others: guests together get three quarters of the machine.
 const SHARE: (u64, u64) = (3, 4);
@@ -20,6 +24,14 @@ const FALLBACK: u64 = 1 << 30;
 pub fn cores() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     u32::try_from(cores).unwrap_or(u32::MAX)
+}
+
+/// A path by which this process can start its own program again.
+pub fn program() -> io::Result<PathBuf> {
+    if fs::symlink_metadata(OWN_PROGRAM).is_ok() {
+        return Ok(PathBuf::from(OWN_PROGRAM));
+    }
+    std::env::current_exe()
 }
 
 /// How much memory guests may be promised together: three quarters of the machine's, or of what the control groups

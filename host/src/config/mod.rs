@@ -2,12 +2,16 @@
 //! What the settings are for is known where they are used; flags are read by the command line and handed in.
 
 mod cgroup;
+mod compile;
 mod environment;
 mod file;
 mod machine;
+mod process;
 mod settings;
 
-pub use environment::Environment;
+pub use compile::CompileSettings;
+pub use environment::{Environment, arguments};
 pub use file::{FileFault, SettingsFile};
-pub use machine::{cores, host_id, host_name, is_gone, memory_budget, raise_open_files};
+pub use machine::{cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files};
+pub use process::{forget_peak, peak, resident};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};

@@ -2,10 +2,12 @@
 //! What a URI means is for `state`; here is only whose URI it is.
 
 use crate::cache::CacheUri;
+use crate::config::CompileSettings;
 use crate::config::Environment;
 use crate::config::SettingsFile;
 use crate::config::cores;
 use crate::config::memory_budget;
+use crate::model::DurationFault;
 use crate::model::Size;
 use crate::model::SizeFault;
 use crate::state;
@@ -72,6 +74,26 @@ pub enum SettingsFault {
     /// A size.
     #[error("the memory budget `{0}` is not a size")]
     Memory(String, #[source] SizeFault),
+    /// A size that only variables and the file can set.
+    #[error("`{given}` is not a size for `{what}`")]
+    Size {
+        /// The setting.
+        what: &'static str,
+        /// The text.
+        given: String,
+        /// What is wrong with it.
+        source: SizeFault,
+    },
+    /// A length of time.
+    #[error("`{given}` is not a length of time for `{what}`")]
+    Time {
+        /// The setting.
+        what: &'static str,
+        /// The text.
+        given: String,
+        /// What is wrong with it.
+        source: DurationFault,
+    },
     /// A number.
     #[error("`{0}` is not a number of jobs; it is at least 1")]
     Jobs(String),
@@ -100,6 +122,8 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// The folder for compiled code; none where none is kept.
     pub code_cache: Option<PathBuf>,
+    /// What one component may cost before it runs.
+    pub compile: CompileSettings,
     state: Ranked,
     cache: Ranked,
 }
@@ -139,6 +163,7 @@ impl Settings {
             log_format,
             log_level,
             code_cache: code_cache(environment, file),
+            compile: CompileSettings::new(environment, file)?,
             state: Ranked::new(
                 "--state",
                 flags.state.as_ref(),
@@ -190,6 +215,8 @@ impl SettingsFault {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Uri { source, .. } => source.help(),
+            Self::Size { .. } => Some("Write a whole number and a unit, such as `512MiB`."),
+            Self::Time { .. } => Some("Write a whole number and a unit, such as `90s`."),
             Self::Memory(..) | Self::Jobs(_) | Self::Word { .. } => None,
         }
     }

@@ -3,18 +3,20 @@
 
 use crate::model::Digest;
 use crate::model::Digester;
+use crate::model::SystemClock;
 use crate::model::secret;
-use crate::sandbox::engine::Allocation;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::load::Metering;
+use crate::sandbox::prune;
 use crate::sandbox::trusted;
+use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use wasmtime::component::Component;
+use tempfile::NamedTempFile;
 
 /// The file of the folder's secret. Whoever reads it may forge code, so nobody else may.
 const SECRET: &str = "secret";
@@ -23,11 +25,23 @@ const SECRET: &str = "secret";
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
+/// The most bytes that are read of a seal or a secret, which have 32.
+const MOST_SEAL: u64 = 64;
+
+/// The time of a file that is used now, as the kernel is told it.
+const NOW: Timestamps = Timestamps {
+    last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+    last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+};
+
 /// A folder of compiled code.
 pub(crate) struct CodeCache {
     folder: PathBuf,
     secret: [u8; 32],
 }
+
+/// A file of code whose seal was right.
+pub(crate) struct Kept(PathBuf);
 
 /// Why a folder is not used.
 #[derive(Debug, thiserror::Error)]
@@ -55,44 +69,53 @@ impl CodeCache {
         if of_folder.mode() & OTHERS_WRITE != 0 {
             return Err(Refusal::Rights(of_folder.mode() & 0o777));
         }
-        let probe = tempfile::NamedTempFile::new_in(folder)?;
+        let probe = NamedTempFile::new_in(folder)?;
         if probe.as_file().metadata()?.uid() != of_folder.uid() {
             return Err(Refusal::Owner);
         }
         let path = folder.join(SECRET);
-        if !path.try_exists()? {
+        // A link that leads nowhere is there too.
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             make_secret(folder, &path)?;
         }
         Ok(Self { folder: folder.to_owned(), secret: read_secret(&path)? })
     }
 
     /// The code of a component for an engine, if it is kept and unharmed.
-    pub(crate) fn get(&self, runtime: &Runtime, digest: &Digest) -> Option<Component> {
-        let (code, seal) = self.paths(runtime, digest);
-        let kept = fs::read(&seal).ok()?;
+    pub(crate) fn get(&self, runtime: &Runtime, digest: &Digest) -> Option<Kept> {
+        let code = self.path(runtime, digest);
+        let mut kept = Vec::new();
+        open(&seal_of(&code)).ok()?.take(MOST_SEAL).read_to_end(&mut kept).ok()?;
         // Every byte is read before any is executed: a damaged file is compiled again.
-        let digest = Digest::of_reader(fs::File::open(&code).ok()?).ok()?;
+        let mut file = open(&code).ok()?;
+        let digest = Digest::of_reader(&mut file).ok()?;
         if *self.seal(&code, &digest).as_bytes() != *kept {
             return None;
         }
-        trusted::deserialize(&runtime.engine, &trusted::Verified::vouch(&code)).ok()
+        // What was used last goes last; a time that cannot be set makes no difference today.
+        rustix::fs::futimens(&file, &NOW).ok();
+        Some(Kept(code))
     }
 
-    /// Keeps code. A folder that is full or gone costs the next process its time, and nothing else.
-    pub(crate) fn put(&self, runtime: &Runtime, digest: &Digest, component: &Component) {
-        let (code, seal) = self.paths(runtime, digest);
-        if let Ok(bytes) = component.serialize() {
-            let sealed = self.seal(&code, &Digest::of(&bytes));
-            drop(self.replace(&code, &bytes).and_then(|()| self.replace(&seal, sealed.as_bytes())));
-        }
+    /// A file in the folder for code that is made now. It is gone when it is dropped.
+    pub(crate) fn draft(&self) -> io::Result<NamedTempFile> {
+        NamedTempFile::new_in(&self.folder)
     }
 
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+    /// Keeps the code in a draft. A folder that is full or gone costs the next process its time, and nothing else.
+    pub(crate) fn keep(&self, runtime: &Runtime, digest: &Digest, draft: NamedTempFile) -> io::Result<Kept> {
+        let code = self.path(runtime, digest);
+        let mut file = draft.as_file();
+        file.rewind()?;
+        let sealed = self.seal(&code, &Digest::of_reader(file)?);
+        file.sync_all()?;
+        draft.persist(&code)?;
+        let mut seal = self.draft()?;
+        seal.write_all(sealed.as_bytes())?;
+        seal.as_file().sync_all()?;
+        seal.persist(seal_of(&code))?;
+        drop(prune::prune(&self.folder, &SystemClock)); // what cannot be taken away today stays a day longer
+        Ok(Kept(code))
     }
 
     /// Only who knows the secret can make it. The name is in it, so that no code passes for that of another component.
@@ -103,26 +126,51 @@ impl CodeCache {
         seal.finish()
     }
 
-    fn paths(&self, runtime: &Runtime, digest: &Digest) -> (PathBuf, PathBuf) {
+    /// Engines that differ in how they allocate memory run the same code.
+    fn path(&self, runtime: &Runtime, digest: &Digest) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         runtime.engine.precompile_compatibility_hash().hash(&mut hasher);
         let metering = match runtime.metering {
             Metering::Time => "time",
             Metering::Fuel => "fuel",
         };
-        let allocation = match runtime.allocation {
-            Allocation::Pooling => "pool",
-            Allocation::OnDemand => "demand",
-        };
-        let name = format!("{digest}-{:016x}-{metering}-{allocation}", hasher.finish());
-        (self.folder.join(format!("{name}.code")), self.folder.join(format!("{name}.seal")))
+        self.folder.join(format!("{digest}-{:016x}-{metering}.code", hasher.finish()))
     }
+}
+
+impl Kept {
+    /// The code, to be mapped into memory.
+    pub(crate) fn verified(&self) -> trusted::Verified<'_> {
+        trusted::Verified::vouch(&self.0)
+    }
+
+    /// Where it stands.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Takes it away again.
+    pub(crate) fn remove(self) {
+        drop(fs::remove_file(seal_of(&self.0)));
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+fn seal_of(code: &Path) -> PathBuf {
+    code.with_extension("seal")
+}
+
+/// Opens a file of the folder to read it: no link, and nothing that makes whoever opens it wait.
+fn open(path: &Path) -> io::Result<fs::File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 /// Of processes that begin at the same time, one makes the secret.
 fn make_secret(folder: &Path, path: &Path) -> Result<(), Refusal> {
     let bytes = secret().ok_or_else(|| io::Error::other("the system has no entropy"))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(&bytes)?;
     file.as_file().sync_all()?;
     match file.persist_noclobber(path) {
@@ -133,9 +181,11 @@ fn make_secret(folder: &Path, path: &Path) -> Result<(), Refusal> {
 }
 
 fn read_secret(path: &Path) -> Result<[u8; 32], Refusal> {
-    let file = fs::File::open(path)?;
+    let file = open(path).map_err(|_| Refusal::Secret)?;
     if file.metadata()?.mode() & OTHERS != 0 {
         return Err(Refusal::Secret);
     }
-    fs::read(path)?.try_into().map_err(|_| Refusal::Secret)
+    let mut secret = Vec::new();
+    file.take(MOST_SEAL).read_to_end(&mut secret)?;
+    secret.try_into().map_err(|_| Refusal::Secret)
 }

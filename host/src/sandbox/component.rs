@@ -2,6 +2,7 @@
 //! How it is compiled and called is for the modules around.
 
 use crate::model::Digest;
+use crate::sandbox::bounds::Exceeded;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::offer::Import;
 use crate::value::Export;
@@ -92,6 +93,12 @@ pub enum LoadError {
     /// A component that validates nowhere, or that needs what the engine has not.
     #[error("the component does not compile")]
     Compile(#[source] Cause),
+    /// More than this host takes upon itself for one component.
+    #[error(transparent)]
+    Beyond(#[from] Exceeded),
+    /// The compiler itself failed, or was ended by somebody.
+    #[error("the component could not be compiled here")]
+    Compiler(#[source] Cause),
     /// An import that the host does not have.
     #[error("the component imports {}, which this host does not have", import_text(.interface, .function.as_deref()))]
     UnknownImport {
@@ -156,6 +163,10 @@ impl LoadError {
             }
             Self::NoExport(_) => "List the functions of the component with `inspect`.",
             Self::Unsupported { .. } => "Give the function parameters and a result that are plain values.",
+            Self::Beyond(exceeded) => exceeded.help(),
+            Self::Compiler(_) => {
+                "Try again; if that does not help, see whether this machine has memory and room for files left."
+            }
             Self::Compile(_) | Self::Engine(_) => return None,
         })
     }

@@ -68,7 +68,7 @@ pub(crate) struct Runtime {
 
 /// The engines of a sandbox, each made when it is first needed.
 pub(crate) struct Engines {
-    calls: u32,
+    pub(crate) calls: u32,
     bounded: Bounded,
     // A mutex because components may be loaded on several threads. It is held while an engine is made, which is rare.
     made: Mutex<HashMap<(Metering, Allocation), Arc<Runtime>>>,
@@ -115,6 +115,12 @@ impl Engines {
     }
 }
 
+/// Why this machine has no pool for `calls` guests; none where it has one.
+pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
+    let refused = Engine::new(config(Metering::Time, Bounded::Yes).allocation_strategy(pool(calls))).err();
+    refused.map(|error| format!("{error:#}"))
+}
+
 /// The engine's settings, for whoever compares the sandbox with the bare engine: as for tasks without a limit of fuel,
 /// with slots for `calls` guests.
 #[must_use]
@@ -122,6 +128,12 @@ pub fn engine_config(calls: u32) -> Config {
     let mut config = config(Metering::Time, Bounded::Yes);
     config.allocation_strategy(pool(calls));
     config
+}
+
+/// An engine that only compiles. Its code runs on every engine of this metering: how memory is allocated is no part of it.
+pub(crate) fn for_compiling(metering: Metering) -> wasmtime::Result<Engine> {
+    let on_demand = InstanceAllocationStrategy::OnDemand;
+    Engine::new(config(metering, Bounded::Yes).allocation_strategy(on_demand))
 }
 
 fn config(metering: Metering, bounded: Bounded) -> Config {
@@ -169,7 +181,7 @@ fn pool(calls: u32) -> InstanceAllocationStrategy {
 
 /// Whether pages can be reset by asking the kernel which ones are dirty: not where pages may be swapped out, because
 /// such pages are not reported (wasmtime pull request 14357).
-fn may_scan_pagemap() -> bool {
+pub(crate) fn may_scan_pagemap() -> bool {
     // The file has one line of headings, then one for each area of swap.
     std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() <= 1)
 }

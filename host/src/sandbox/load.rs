@@ -6,7 +6,12 @@ use crate::invoke::Grants;
 use crate::model::Digest;
 use crate::model::Size;
 use crate::model::to_usize;
+use crate::sandbox::bounds::Bounds;
 use crate::sandbox::code_cache::CodeCache;
+use crate::sandbox::code_cache::Kept;
+use crate::sandbox::compiler::Compiler;
+use crate::sandbox::compiler::Workshop;
+use crate::sandbox::compiler::no_room;
 use crate::sandbox::component::Code;
 use crate::sandbox::component::Component;
 use crate::sandbox::component::LoadError;
@@ -20,9 +25,11 @@ use crate::sandbox::reflect;
 use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
 use crate::sandbox::state::State;
+use crate::sandbox::trusted;
 use crate::state::Buckets;
 use crate::value::Export;
 use bytes::Bytes;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;
@@ -48,8 +55,9 @@ pub enum Metering {
 
 /// Loads components, and calls their functions, each call in a sandbox of its own.
 pub struct Sandbox {
-    engines: Engines,
-    code_cache: Option<CodeCache>,
+    pub(crate) engines: Engines,
+    compiler: Compiler,
+    pub(crate) code_cache: Option<CodeCache>,
     warnings: Vec<String>,
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
@@ -73,7 +81,7 @@ pub(crate) struct Prepared {
 }
 
 impl Sandbox {
-    /// Makes the engine. A folder for code that cannot be trusted is not used, and [`Self::warnings`] says why.
+    /// Makes the engine. Components are compiled in this process until a workshop is given. A folder for code that cannot be trusted is not used, and [`Self::warnings`] says why.
     pub fn new(settings: Settings) -> Result<Self, LoadError> {
         Self::make(settings, Bounded::Yes)
     }
@@ -99,6 +107,7 @@ impl Sandbox {
         let permits = Semaphore::new(to_usize(calls));
         Ok(Self {
             engines,
+            compiler: Compiler::InProcess,
             code_cache,
             warnings,
             prepared: RwLock::default(),
@@ -114,6 +123,30 @@ impl Sandbox {
     pub fn with_budget(mut self, budget: Size) -> Self {
         self.budget = budget;
         self
+    }
+
+    /// Has components compiled in processes of their own, each within its bounds.
+    #[must_use]
+    pub fn with_workshop(self, workshop: Workshop) -> Self {
+        Self { compiler: Compiler::Child(workshop), ..self }
+    }
+
+    /// The most bytes that a component may have.
+    #[must_use]
+    pub fn largest(&self) -> Size {
+        match &self.compiler {
+            Compiler::InProcess => Bounds::default().component,
+            Compiler::Child(workshop) => workshop.bounds.component,
+        }
+    }
+
+    /// How many components may be loaded at the same time.
+    #[must_use]
+    pub fn at_once(&self) -> usize {
+        match &self.compiler {
+            Compiler::InProcess => 1,
+            Compiler::Child(workshop) => workshop.at_once.max(1),
+        }
     }
 
     /// What an operator should know about how the sandbox was made.
@@ -134,7 +167,7 @@ impl Sandbox {
         sniff::check(&bytes)?;
         let digest = Digest::of(&bytes);
         let code = self.code(Metering::Time, &digest, &bytes)?;
-        let exports = reflect::exports(&code.runtime.engine, &code.component);
+        let exports = reflect::exports(&code.runtime.engine, &code.component)?;
         let imports = reflect::imports(&code.runtime.engine, &code.component);
         Ok(Component {
             shared: Arc::new(Shared { digest, bytes, code, fueled: OnceLock::new(), exports, imports }),
@@ -196,41 +229,51 @@ impl Sandbox {
         Ok(shared.fueled.get_or_init(|| code).clone())
     }
 
-    /// Code for the pool, or, for a component that needs more than the pool's share of one guest, without it.
+    /// Code from the cache, or compiled now.
     fn code(&self, metering: Metering, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
         let runtime = self.engines.runtime(metering, Allocation::Pooling)?;
-        let pooled = match self.compile(&runtime, digest, bytes) {
-            Ok(component) => return Ok(Code { runtime, component }),
-            Err(error) => error,
+        let kept = self.code_cache.as_ref().and_then(|cache| cache.get(&runtime, digest));
+        if let Some(code) = kept.and_then(|kept| self.mapped(metering, &kept)) {
+            return Ok(code);
+        }
+        let draft = self.code_cache.as_ref().and_then(|cache| Some((cache, cache.draft().ok()?)));
+        let file = match &draft {
+            Some((_, draft)) => draft.as_file().try_clone(),
+            None => tempfile::tempfile(),
         };
-        if runtime.allocation == Allocation::OnDemand || !refused_by_pool(&pooled) {
-            return Err(sniff::compile_error(pooled));
+        let file = file.map_err(no_room)?;
+        self.compiler.compile(&runtime, bytes, &file)?;
+        let kept = draft.and_then(|(cache, draft)| cache.keep(&runtime, digest, draft).ok());
+        match kept.and_then(|kept| self.mapped(metering, &kept)) {
+            Some(code) => Ok(code),
+            // It could not be kept, or not be mapped: some systems map no code from some folders.
+            None => self.copied(metering, &file),
+        }
+    }
+
+    fn mapped(&self, metering: Metering, kept: &Kept) -> Option<Code> {
+        self.placed(metering, |runtime| trusted::deserialize(&runtime.engine, &kept.verified())).ok()
+    }
+
+    fn copied(&self, metering: Metering, file: &File) -> Result<Code, LoadError> {
+        let made = trusted::Made::vouch(file).map_err(no_room)?;
+        self.placed(metering, |runtime| trusted::deserialize_made(&runtime.engine, &made))
+    }
+
+    /// Code for the pool, or, for a component that needs more than the pool's share of one guest, without it.
+    fn placed(
+        &self,
+        metering: Metering,
+        deserialize: impl Fn(&Runtime) -> wasmtime::Result<wasmtime::component::Component>,
+    ) -> Result<Code, LoadError> {
+        let runtime = self.engines.runtime(metering, Allocation::Pooling)?;
+        if let Ok(component) = deserialize(&runtime) {
+            return Ok(Code { runtime, component });
         }
         let runtime = self.engines.runtime(metering, Allocation::OnDemand)?;
-        let component = self.compile(&runtime, digest, bytes).map_err(sniff::compile_error)?;
+        let component = deserialize(&runtime).map_err(|error| sniff::compile_error(format!("{error:#}")))?;
         Ok(Code { runtime, component })
     }
-
-    fn compile(
-        &self,
-        runtime: &Runtime,
-        digest: &Digest,
-        bytes: &Bytes,
-    ) -> wasmtime::Result<wasmtime::component::Component> {
-        if let Some(kept) = self.code_cache.as_ref().and_then(|cache| cache.get(runtime, digest)) {
-            return Ok(kept);
-        }
-        let component = wasmtime::component::Component::from_binary(&runtime.engine, bytes)?;
-        if let Some(cache) = &self.code_cache {
-            cache.put(runtime, digest, &component);
-        }
-        Ok(component)
-    }
-}
-
-/// Whether the component is sound, and only larger than what the pool has for one guest.
-fn refused_by_pool(error: &wasmtime::Error) -> bool {
-    !error.is::<sniff::Invalid>()
 }
 
 fn require_known_imports(component: &Component) -> Result<(), LoadError> {

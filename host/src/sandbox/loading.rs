@@ -262,3 +262,84 @@ fn a_secret_that_others_may_read_is_not_trusted() {
     fs::write(scratch.path().join("file"), "").unwrap();
     assert!(!keeping(&scratch.path().join("file")).warnings().is_empty());
 }
+
+#[test]
+fn a_secret_that_is_a_pipe_or_a_link_is_not_trusted_and_nobody_waits() {
+    let scratch = tempfile::tempdir().unwrap();
+    let kept = scratch.path().join("kept");
+    drop(keeping(&kept));
+    for kind in ["pipe", "link", "dangling", "folder"] {
+        let folder = scratch.path().join(kind);
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+        let secret = folder.join("secret");
+        match kind {
+            "pipe" => {
+                let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&secret).status();
+                assert!(made.unwrap().success());
+            }
+            "link" => std::os::unix::fs::symlink(kept.join("secret"), &secret).unwrap(),
+            "dangling" => std::os::unix::fs::symlink(kept.join("nothing"), &secret).unwrap(),
+            _ => fs::create_dir(&secret).unwrap(),
+        }
+        let sandbox = keeping(&folder);
+        assert!(sandbox.warnings()[0].contains("remove the folder"), "{kind}: {:?}", sandbox.warnings());
+    }
+    assert!(!kept.join("nothing").exists());
+}
+
+#[tokio::test]
+async fn links_and_pipes_in_the_place_of_code_are_not_followed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("code");
+    keeping(&folder).load(binary(&small())).unwrap();
+    let [code] = &*files(&folder, "code") else { panic!("one file of code") };
+    let elsewhere = scratch.path().join("elsewhere");
+    fs::rename(code, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, code).unwrap();
+    let component = keeping(&folder).load(binary(&small())).unwrap();
+    assert_eq!(&*answer(&keeping(&folder), &component).await, b"\x07");
+    assert!(fs::symlink_metadata(code).unwrap().is_file(), "the link was replaced by code");
+    fs::remove_file(code).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(code).status().unwrap().success());
+    keeping(&folder).load(binary(&small())).unwrap();
+    assert!(fs::symlink_metadata(code).unwrap().is_file());
+}
+
+#[test]
+fn too_many_of_something_is_refused_before_it_is_compiled() {
+    let deep = |depth: usize| format!("{}{}", "(component ".repeat(depth), ")".repeat(depth));
+    let error = refused(binary(&deep(70)));
+    assert_eq!(
+        error.to_string(),
+        "the component has more than 64 components inside of each other, and no host takes more"
+    );
+    assert!(error.help().is_some());
+    assert!(sandbox().load(binary(&deep(60))).is_ok());
+    let wide = format!("(component {})", "(core module)".repeat(2001));
+    assert!(refused(binary(&wide)).to_string().contains("more than 2000 modules and components"));
+}
+
+#[test]
+fn types_that_double_at_each_level_are_refused_before_they_fill_the_memory() {
+    let levels = |levels: u32| {
+        let tuples: String =
+            (0..levels).map(|level| format!("(type $t{} (tuple $t{level} $t{level}))", level + 1)).collect();
+        let text = format!(
+            r#"(component
+                (type $t0 u8) {tuples}
+                (core module $m (memory (export "memory") 1)
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+                    (func (export "run") (param i32)))
+                (core instance $i (instantiate $m))
+                (func (export "run") (param "x" $t{levels}) (canon lift (core func $i "run")
+                    (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
+        );
+        sandbox().load(binary(&text))
+    };
+    assert!(levels(10).is_ok());
+    for count in [18, 19, 40, 90] {
+        let error = levels(count).unwrap_err().to_string();
+        assert!(error.contains("more than 200000 types") || error.contains("does not compile"), "{error}");
+    }
+}

@@ -6,8 +6,14 @@ mod component;
 mod offer;
 mod sniff;
 mod reflect;
+mod bounds;
 mod engine;
+mod compiler;
+mod child;
+mod compiling;
 mod code_cache;
+mod prune;
+mod checkup;
 mod trusted;
 mod call;
 mod erased;
@@ -37,6 +43,9 @@ mod oracle;
 #[cfg(test)]
 mod tree;
 
+pub use bounds::{Bounds, Exceeded};
+pub use compiler::Workshop;
+pub use compiling::CompileOrder;
 pub use component::{Component, LoadError};
 pub use engine::engine_config;
 pub use load::{Metering, Sandbox, Settings};

@@ -1,6 +1,8 @@
 //! What a component offers and asks for, as owned data: functions with their types, and imports.
 //! Whether a type may stand on an edge is said here; what may follow which is for `value`.
 
+use crate::sandbox::bounds::Exceeded;
+use crate::sandbox::bounds::MOST_TYPES;
 use crate::sandbox::offer::Import;
 use crate::sandbox::offer::offer;
 use crate::value::Case;
@@ -15,18 +17,20 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
 
-/// The functions that a component exports, at its root and in its interfaces, in its order.
-pub(crate) fn exports(engine: &Engine, component: &Component) -> Vec<Export> {
+/// The functions that a component exports, at its root and in its interfaces, in its order; unless their types, written
+/// out, are more than a host can hold.
+pub(crate) fn exports(engine: &Engine, component: &Component) -> Result<Vec<Export>, Exceeded> {
+    let mut room = Room(MOST_TYPES);
     let ty = component.component_type();
     let mut exports = Vec::new();
     for (name, item) in ty.exports(engine) {
         match item.ty {
-            ComponentItem::ComponentFunc(function) => exports.push(export(None, name, &function)),
+            ComponentItem::ComponentFunc(function) => exports.push(export(None, name, &function, &mut room)),
             ComponentItem::ComponentInstance(instance) => {
                 let interface: Arc<str> = Arc::from(name);
                 for (name, item) in instance.exports(engine) {
                     if let ComponentItem::ComponentFunc(function) = item.ty {
-                        exports.push(export(Some(&interface), name, &function));
+                        exports.push(export(Some(&interface), name, &function, &mut room));
                     }
                 }
             }
@@ -37,7 +41,21 @@ pub(crate) fn exports(engine: &Engine, component: &Component) -> Vec<Export> {
             | ComponentItem::Resource(_) => {}
         }
     }
-    exports
+    match room.0 {
+        0 => Err(Exceeded::Count { what: "types in its functions", most: u64::from(MOST_TYPES) }),
+        _ => Ok(exports), // some room is left
+    }
+}
+
+/// How many types may still be written out. Types are shared in a component, and are not in what is made of them here.
+struct Room(u32);
+
+impl Room {
+    /// Takes the place of one type.
+    fn take(&mut self) -> Result<(), &'static str> {
+        self.0 = self.0.saturating_sub(1);
+        if self.0 == 0 { Err("more types than there may be") } else { Ok(()) }
+    }
 }
 
 /// What a component imports, in its order.
@@ -64,21 +82,21 @@ fn functions(engine: &Engine, item: &ComponentItem) -> Vec<Arc<str>> {
         .collect()
 }
 
-fn export(interface: Option<&Arc<str>>, name: &str, function: &ComponentFunc) -> Export {
-    Export { interface: interface.cloned(), function: Arc::from(name), signature: signature(function) }
+fn export(interface: Option<&Arc<str>>, name: &str, function: &ComponentFunc, room: &mut Room) -> Export {
+    Export { interface: interface.cloned(), function: Arc::from(name), signature: signature(function, room) }
 }
 
-fn signature(function: &ComponentFunc) -> Result<Signature, Unsupported> {
+fn signature(function: &ComponentFunc, room: &mut Room) -> Result<Signature, Unsupported> {
     if function.async_() {
         return Err(Unsupported::Async);
     }
     let params = function.params().map(|(name, ty)| {
-        let ty = owned(&ty).map_err(|ty| unsupported(format!("parameter {name}"), ty))?;
+        let ty = owned(&ty, room).map_err(|ty| unsupported(format!("parameter {name}"), ty))?;
         Ok((Arc::from(name), ty))
     });
     let params = params.collect::<Result<_, _>>()?;
-    let result =
-        function.results().next().map(|ty| owned(&ty).map_err(|ty| unsupported("the result".to_owned(), ty)));
+    let result = function.results().next();
+    let result = result.map(|ty| owned(&ty, room).map_err(|ty| unsupported("the result".to_owned(), ty)));
     Ok(Signature { params, result: result.transpose()? })
 }
 
@@ -87,7 +105,8 @@ fn unsupported(place: String, ty: &str) -> Unsupported {
 }
 
 /// The type as owned data, or the name of the kind of type that cannot cross an edge.
-pub(crate) fn owned(ty: &types::Type) -> Result<Type, &'static str> {
+fn owned(ty: &types::Type, room: &mut Room) -> Result<Type, &'static str> {
+    room.take()?;
     Ok(match ty {
         types::Type::Bool => Type::Bool,
         types::Type::S8 => Type::S8,
@@ -102,22 +121,22 @@ pub(crate) fn owned(ty: &types::Type) -> Result<Type, &'static str> {
         types::Type::Float64 => Type::F64,
         types::Type::Char => Type::Char,
         types::Type::String => Type::String,
-        types::Type::List(list) => Type::List(Arc::new(owned(&list.ty())?)),
+        types::Type::List(list) => Type::List(Arc::new(owned(&list.ty(), room)?)),
         types::Type::Tuple(tuple) => {
-            Type::Tuple(tuple.types().map(|ty| owned(&ty)).collect::<Result<_, _>>()?)
+            Type::Tuple(tuple.types().map(|ty| owned(&ty, room)).collect::<Result<_, _>>()?)
         }
         types::Type::Record(record) => {
-            Type::Record(record.fields().map(|of| field(&of)).collect::<Result<_, _>>()?)
+            Type::Record(record.fields().map(|of| field(&of, room)).collect::<Result<_, _>>()?)
         }
         types::Type::Variant(variant) => {
-            Type::Variant(variant.cases().map(|of| case(&of)).collect::<Result<_, _>>()?)
+            Type::Variant(variant.cases().map(|of| case(&of, room)).collect::<Result<_, _>>()?)
         }
         types::Type::Enum(names) => Type::Enum(names.names().map(Arc::from).collect()),
         types::Type::Flags(names) => Type::Flags(names.names().map(Arc::from).collect()),
-        types::Type::Option(option) => Type::Option(Arc::new(owned(&option.ty())?)),
+        types::Type::Option(option) => Type::Option(Arc::new(owned(&option.ty(), room)?)),
         types::Type::Result(result) => Type::Result(Arc::new(ResultType {
-            ok: payload(result.ok().as_ref())?,
-            err: payload(result.err().as_ref())?,
+            ok: payload(result.ok().as_ref(), room)?,
+            err: payload(result.err().as_ref(), room)?,
         })),
         types::Type::Own(_) => return Err("own"),
         types::Type::Borrow(_) => return Err("borrow"),
@@ -129,14 +148,14 @@ pub(crate) fn owned(ty: &types::Type) -> Result<Type, &'static str> {
     })
 }
 
-fn field(field: &types::Field<'_>) -> Result<Field, &'static str> {
-    Ok(Field { name: Arc::from(field.name), ty: owned(&field.ty)? })
+fn field(field: &types::Field<'_>, room: &mut Room) -> Result<Field, &'static str> {
+    Ok(Field { name: Arc::from(field.name), ty: owned(&field.ty, room)? })
 }
 
-fn case(case: &types::Case<'_>) -> Result<Case, &'static str> {
-    Ok(Case { name: Arc::from(case.name), ty: payload(case.ty.as_ref())? })
+fn case(case: &types::Case<'_>, room: &mut Room) -> Result<Case, &'static str> {
+    Ok(Case { name: Arc::from(case.name), ty: payload(case.ty.as_ref(), room)? })
 }
 
-fn payload(ty: Option<&types::Type>) -> Result<Option<Type>, &'static str> {
-    ty.map(owned).transpose()
+fn payload(ty: Option<&types::Type>, room: &mut Room) -> Result<Option<Type>, &'static str> {
+    ty.map(|ty| owned(ty, room)).transpose()
 }

@@ -1,14 +1,16 @@
 //! What some bytes are before anything is compiled, so that the error names what was given.
 //! Whether a component is valid through and through is for the compiler.
 
+use crate::sandbox::bounds::Exceeded;
+use crate::sandbox::bounds::MOST_DEFINITIONS;
+use crate::sandbox::bounds::MOST_DEPTH;
+use crate::sandbox::bounds::MOST_FUNCTIONS;
+use crate::sandbox::bounds::MOST_PARTS;
 use crate::sandbox::component::LoadError;
 use crate::sandbox::offer::is_later_wasi;
 use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
-
-/// The error of a component that is not valid, wherever it would run.
-pub(crate) use wasmparser::BinaryReaderError as Invalid;
 
 /// How every WebAssembly binary begins.
 const MAGIC: &[u8] = b"\0asm";
@@ -29,11 +31,14 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), LoadError> {
     outline(bytes)
 }
 
-/// Walks over the sections of the component and of all that is inside it.
+/// Walks over the sections of the component and of all that is inside it, and counts.
 fn outline(bytes: &[u8]) -> Result<(), LoadError> {
     let mut depth: usize = 0;
+    let mut counts = Counts::default();
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(damaged)? {
+        let payload = payload.map_err(damaged)?;
+        counts.add(&payload, depth)?;
+        match payload {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(LoadError::CoreModule);
             }
@@ -53,18 +58,69 @@ fn outline(bytes: &[u8]) -> Result<(), LoadError> {
     Ok(())
 }
 
+/// What a component says that it has. It may lie: the compiler finds that out.
+#[derive(Default)]
+struct Counts {
+    parts: u64,
+    functions: u64,
+    definitions: u64,
+}
+
+impl Counts {
+    /// Counts what a section has, and refuses what is more than anybody has a use for.
+    fn add(&mut self, payload: &Payload<'_>, depth: usize) -> Result<(), Exceeded> {
+        let definitions = match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                if depth >= MOST_DEPTH {
+                    let most = u64::try_from(MOST_DEPTH).unwrap_or(u64::MAX);
+                    return Err(Exceeded::Count { what: "components inside of each other", most });
+                }
+                self.parts += 1;
+                return within(self.parts, "modules and components", MOST_PARTS);
+            }
+            Payload::FunctionSection(section) => {
+                self.functions += u64::from(section.count());
+                return within(self.functions, "functions", MOST_FUNCTIONS);
+            }
+            Payload::TypeSection(section) => section.count(),
+            Payload::ImportSection(section) => section.count(),
+            Payload::TableSection(section) => section.count(),
+            Payload::MemorySection(section) => section.count(),
+            Payload::TagSection(section) => section.count(),
+            Payload::GlobalSection(section) => section.count(),
+            Payload::ExportSection(section) => section.count(),
+            Payload::ElementSection(section) => section.count(),
+            Payload::DataSection(section) => section.count(),
+            Payload::InstanceSection(section) => section.count(),
+            Payload::CoreTypeSection(section) => section.count(),
+            Payload::ComponentInstanceSection(section) => section.count(),
+            Payload::ComponentAliasSection(section) => section.count(),
+            Payload::ComponentTypeSection(section) => section.count(),
+            Payload::ComponentCanonicalSection(section) => section.count(),
+            Payload::ComponentImportSection(section) => section.count(),
+            Payload::ComponentExportSection(section) => section.count(),
+            _ => 0, // what is left has nothing to count
+        };
+        self.definitions += u64::from(definitions);
+        within(self.definitions, "definitions", MOST_DEFINITIONS)
+    }
+}
+
+fn within(count: u64, what: &'static str, most: u64) -> Result<(), Exceeded> {
+    if count > most { Err(Exceeded::Count { what, most }) } else { Ok(()) }
+}
+
 fn damaged(error: BinaryReaderError) -> LoadError {
     LoadError::Damaged(error.into())
 }
 
-/// Why a component that looked whole does not compile.
-pub(crate) fn compile_error(error: wasmtime::Error) -> LoadError {
-    let text = format!("{error:#}");
+/// Why a component that looked whole does not compile, in the compiler's words.
+pub(crate) fn compile_error(text: String) -> LoadError {
     // The validator has one kind of error: only its text tells a feature that is off from a mistake.
     let is_async = ["async", "stream", "future", "error-context"].iter().any(|word| text.contains(word));
     if is_async && text.contains("feature") {
-        LoadError::Async(error.into())
+        LoadError::Async(text.into())
     } else {
-        LoadError::Compile(error.into())
+        LoadError::Compile(text.into())
     }
 }

@@ -49,6 +49,11 @@ pub trait Backend: Archive + Journal {
 
     /// The buckets of tasks, the same for all runs.
     fn buckets(&self) -> Arc<dyn Buckets>;
+
+    /// What the backend says of itself: names and values, for people. Nothing, where there is nothing to say.
+    async fn describe(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        Ok(Vec::new())
+    }
 }
 
 /// How a host asks for a run.

@@ -3,7 +3,9 @@
 
 #![deny(dead_code)]
 
+mod compiling;
 mod conditions;
+mod doctor;
 mod examples;
 mod faults;
 mod for_each;

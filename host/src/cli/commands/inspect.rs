@@ -17,11 +17,11 @@ use crate::sandbox::Offer;
 /// Shows a component from outside.
 pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit, Error> {
     let path = &arguments.component;
-    let bytes = std::fs::read(path).map_err(|error| {
+    let sandbox = app::open_sandbox(&host.settings)?;
+    let bytes = app::read_component(path, sandbox.largest()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;
-    let sandbox = app::open_sandbox(&host.settings)?;
-    let component = sandbox.load(bytes.into())?;
+    let component = sandbox.load(bytes)?;
     let imports: Vec<(String, String)> =
         component.imports().iter().map(|import| (import.name.to_string(), what(import))).collect();
     let name =

@@ -13,3 +13,4 @@ pub(crate) mod logs;
 pub(crate) mod watch;
 pub(crate) mod cancel;
 pub(crate) mod rm;
+pub(crate) mod doctor;

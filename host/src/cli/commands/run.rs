@@ -80,6 +80,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
 
+    session.prepare(&sandbox)?;
     let name = host_id(random.next_u64());
     let listeners = Listeners::open(host, arguments, &session.run, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());

@@ -40,6 +40,7 @@ use crate::state::redis::link::Request;
 use crate::state::redis::link_to;
 use crate::state::redis::opening::Opening;
 use crate::state::redis::opening::Why;
+use crate::state::redis::preflight::describe;
 use crate::state::redis::preflight::preflight;
 use crate::state::redis::steering;
 use async_trait::async_trait;
@@ -140,6 +141,10 @@ impl Backend for RedisBackend {
 
     fn buckets(&self) -> Arc<dyn Buckets> {
         Arc::<RedisBuckets>::clone(&self.buckets)
+    }
+
+    async fn describe(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        describe(&self.link).await
     }
 
     async fn record(&self, run: &RunId) -> Result<Bytes, Error> {

@@ -161,7 +161,8 @@ impl Version {
         }
     }
 
-    fn show(&self) -> String {
+    /// As it is shown: `Redis 7.2.4`.
+    pub(crate) fn show(&self) -> String {
         let product = match self.product {
             Product::Redis => "Redis",
             Product::Valkey => "Valkey",

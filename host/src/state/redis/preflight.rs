@@ -5,7 +5,9 @@ use crate::model::Random;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::Notice;
+use crate::state::redis::facts::Persistence;
 use crate::state::redis::facts::ServerFacts;
+use crate::state::redis::facts::Version;
 use crate::state::redis::facts::granting;
 use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
@@ -14,12 +16,17 @@ use crate::state::redis::link::NOT_ALLOWED;
 use crate::state::redis::link::Request;
 use crate::state::redis::link::Script;
 use crate::state::redis::link::digest;
+use std::time::Duration;
+use tokio::time::Instant;
 
 static PROBE: Script =
     Script::new(include_str!("scripts/probe.lua"), || digest(include_str!("scripts/probe.lua")));
 
 /// How many keys the probes work on.
 const KEYS: usize = 4;
+
+/// How often a server is asked to see how quickly it can answer.
+const ROUND_TRIPS: usize = 10;
 
 /// Each command that scripts and requests use, in an order in which all succeed. `@1` is a hash, `@2` a stream, `@3`
 /// a sorted set, `@4` a string.
@@ -61,9 +68,7 @@ const UNTRIED: &[&str] = &["evalsha", "script|load", "select", "info", "wait", "
 
 /// What users are to know of a server; fails where it cannot be used.
 pub(crate) async fn preflight(link: &Link) -> Result<Vec<Notice>, Error> {
-    let info = text(link, Command::new("INFO")).await?.unwrap_or_default();
-    let save = text(link, Command::new("CONFIG").arg("GET").arg("save")).await?;
-    let facts = ServerFacts::read(&info, save.as_deref());
+    let facts = ask_facts(link).await?;
     let needed: Vec<&str> = PROBES.iter().filter_map(|probe| probe.split(' ').next()).collect();
     let needed = [UNTRIED, &needed].concat();
     // A server that is too old lacks commands: its age is the better reason.
@@ -76,6 +81,38 @@ pub(crate) async fn preflight(link: &Link) -> Result<Vec<Notice>, Error> {
         _ => error, // it was lost, which no right would change
     })?;
     ServerFacts { missing, ..facts }.judge(&place, &needed)
+}
+
+/// What the server is and how quickly it answers, for people.
+pub(crate) async fn describe(link: &Link) -> Result<Vec<(&'static str, String)>, Error> {
+    let facts = ask_facts(link).await?;
+    let unknown = || "it does not say".to_owned();
+    let persistence = match facts.persistence {
+        Some(Persistence::AppendOnly) => "each change is written to a file".to_owned(),
+        Some(Persistence::Snapshots) => {
+            "snapshots now and then: a crash loses what came after the last".to_owned()
+        }
+        Some(Persistence::None) => "none: a restart loses its runs".to_owned(),
+        None => unknown(),
+    };
+    let mut quickest = Duration::MAX;
+    for _ in 0..ROUND_TRIPS {
+        let begin = Instant::now();
+        link.ask("asking how late it is", Request::read([Command::new("TIME")])).await?;
+        quickest = quickest.min(begin.elapsed());
+    }
+    Ok(vec![
+        ("version", facts.version.as_ref().map_or_else(unknown, Version::show)),
+        ("persistence", persistence),
+        ("eviction", facts.eviction.clone().unwrap_or_else(unknown)),
+        ("round trip", format!("{:.2} ms", quickest.as_secs_f64() * 1e3)),
+    ])
+}
+
+async fn ask_facts(link: &Link) -> Result<ServerFacts, Error> {
+    let info = text(link, Command::new("INFO")).await?.unwrap_or_default();
+    let save = text(link, Command::new("CONFIG").arg("GET").arg("save")).await?;
+    Ok(ServerFacts::read(&info, save.as_deref()))
 }
 
 /// What a server answers, in words; none where it does not let this user ask.

@@ -1,0 +1,32 @@
+//! Whether the state backend can be trusted with runs: its rights, its durability, what it is.
+//! What it refuses is an error, for the exit code to tell.
+
+use crate::app::doctor::finding::About;
+use crate::app::doctor::finding::Finding;
+use crate::app::doctor::finding::Verdict;
+use crate::state::Backend;
+use crate::state::Error;
+use crate::state::Notice;
+use std::time::Instant;
+
+/// Asks the backend what it is, and tries whether this user may do all that a run needs.
+pub(crate) async fn backend(place: &str, backend: &dyn Backend) -> Result<Vec<Finding>, Error> {
+    let begin = Instant::now();
+    let notices = backend.preflight().await?;
+    let said = format!("`{place}` answers and allows all that a run needs");
+    let mut findings =
+        vec![Finding::new(About::State, "rights", Verdict::Proven, said).within(begin.elapsed())];
+    for (name, value) in backend.describe().await? {
+        findings.push(Finding::new(About::State, name, Verdict::Proven, value));
+    }
+    for notice in notices {
+        if let Notice::Warning { code, message } = notice {
+            findings.push(Finding::new(About::State, code, Verdict::Noted, message));
+        }
+    }
+    if !backend.outlives_process() {
+        let said = "runs are kept in this process, and are gone with it";
+        findings.push(Finding::new(About::State, "durability", Verdict::Noted, said));
+    }
+    Ok(findings)
+}

@@ -1,0 +1,129 @@
+//! Guests that mean harm, as text: no file of a component has to be carried along.
+//! What has to become of each stands in `probe`.
+
+/// A component whose function `run` has such a body; `definitions` stand beside it in its module.
+pub(crate) fn doing(definitions: &str, body: &str) -> String {
+    plain(definitions, "", body, "")
+}
+
+/// A component whose function `run` returns a list of bytes: its address and length stand where the body points.
+pub(crate) fn answering(body: &str) -> String {
+    plain("", "(result i32)", body, "(result (list u8))")
+}
+
+fn plain(definitions: &str, core_type: &str, body: &str, ty: &str) -> String {
+    format!(
+        r#"(component
+            (core module $m
+                (memory (export "memory") 1) {definitions}
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+                (func $run (export "run") {core_type} {body}))
+            (core instance $i (instantiate $m))
+            (func (export "run") {ty} (canon lift (core func $i "run")
+                (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
+    )
+}
+
+/// Says how far it is for ever, with a text each time.
+pub(crate) fn writing() -> String {
+    r#"(component
+        (import "cascade:task/progress@0.1.0" (instance $host
+            (export "report" (func (param "fraction" f64) (param "message" string)))))
+        (core module $libc (memory (export "memory") 1))
+        (core instance $libc (instantiate $libc))
+        (core func $report (canon lower (func $host "report") (memory (core memory $libc "memory"))))
+        (core module $m
+            (import "" "report" (func $report (param f64 i32 i32)))
+            (func (export "run") (loop (call $report (f64.const 0.5) (i32.const 0) (i32.const 100)) (br 0))))
+        (core instance $i (instantiate $m (with "" (instance (export "report" (func $report))))))
+        (func (export "run") (canon lift (core func $i "run"))))"#
+        .to_owned()
+}
+
+/// Does what the body says with `$timer`, which makes a timer of an hour, and `$block`, which waits for one.
+pub(crate) fn sleeping(body: &str) -> String {
+    format!(
+        r#"(component
+            (import "wasi:io/poll@0.2.0" (instance $poll
+                (export "pollable" (type $p (sub resource)))
+                (export "[method]pollable.block" (func (param "self" (borrow $p))))))
+            (alias export $poll "pollable" (type $pollable))
+            (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+                (alias outer 1 $pollable (type $p'))
+                (export "pollable" (type $p (eq $p')))
+                (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+            (core func $block (canon lower (func $poll "[method]pollable.block")))
+            (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+            (core module $m
+                (import "" "block" (func $block (param i32)))
+                (import "" "subscribe" (func $subscribe (param i64) (result i32)))
+                (func $timer (result i32) (call $subscribe (i64.const 3600000000000)))
+                (func (export "run") {body}))
+            (core instance $i (instantiate $m
+                (with "" (instance (export "block" (func $block)) (export "subscribe" (func $subscribe))))))
+            (func (export "run") (canon lift (core func $i "run"))))"#
+    )
+}
+
+/// Traps if it finds a variable.
+pub(crate) const ENVIRONMENT: &str = r#"(component
+    (import "wasi:cli/environment@0.2.0" (instance $host
+        (export "get-environment" (func (result (list (tuple string string)))))))
+    (core module $libc
+        (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+    (core instance $libc (instantiate $libc))
+    (core func $get (canon lower (func $host "get-environment")
+        (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core module $m
+        (import "" "memory" (memory 1))
+        (import "" "get" (func $get (param i32)))
+        (func (export "run")
+            (call $get (i32.const 64))
+            (if (i32.load (i32.const 68)) (then unreachable))))
+    (core instance $i (instantiate $m
+        (with "" (instance (export "memory" (memory $libc "memory")) (export "get" (func $get))))))
+    (func (export "run") (canon lift (core func $i "run"))))"#;
+
+/// Traps if it finds a folder.
+pub(crate) const FOLDERS: &str = r#"(component
+    (import "wasi:filesystem/types@0.2.0" (instance $types (export "descriptor" (type (sub resource)))))
+    (alias export $types "descriptor" (type $descriptor))
+    (import "wasi:filesystem/preopens@0.2.0" (instance $host
+        (alias outer 1 $descriptor (type $d'))
+        (export "descriptor" (type $d (eq $d')))
+        (export "get-directories" (func (result (list (tuple (own $d) string)))))))
+    (core module $libc
+        (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+    (core instance $libc (instantiate $libc))
+    (core func $get (canon lower (func $host "get-directories")
+        (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core module $m
+        (import "" "memory" (memory 1))
+        (import "" "get" (func $get (param i32)))
+        (func (export "run")
+            (call $get (i32.const 64))
+            (if (i32.load (i32.const 68)) (then unreachable))))
+    (core instance $i (instantiate $m
+        (with "" (instance (export "memory" (memory $libc "memory")) (export "get" (func $get))))))
+    (func (export "run") (canon lift (core func $i "run"))))"#;
+
+/// A function of so many additions: nobody compiles some hundred thousand of them at once.
+pub(crate) fn long(additions: usize) -> String {
+    doing(
+        "(global $g (mut i32) (i32.const 0))",
+        &"(global.set 0 (i32.add (global.get 0) (i32.const 1)))".repeat(additions),
+    )
+}
+
+/// Memory that begins with so many bytes.
+pub(crate) fn filled(bytes: usize) -> String {
+    let data = "x".repeat(bytes);
+    format!("(component (core module (memory {}) (data (i32.const 0) \"{data}\")))", bytes / 65_536 + 1)
+}
+
+/// Components inside of each other.
+pub(crate) fn nested(depth: usize) -> String {
+    format!("{}{}", "(component ".repeat(depth), ")".repeat(depth))
+}

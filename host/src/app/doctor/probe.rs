@@ -1,0 +1,130 @@
+//! What is tried with guests, as data: a guest, what it is given, and how its call has to end.
+//! The guests' texts stand in `guests`; calling them is for `trial`.
+
+use crate::app::doctor::guests::ENVIRONMENT;
+use crate::app::doctor::guests::FOLDERS;
+use crate::app::doctor::guests::answering;
+use crate::app::doctor::guests::doing;
+use crate::app::doctor::guests::sleeping;
+use crate::app::doctor::guests::writing;
+use crate::invoke::Grants;
+use crate::model::FailureClass;
+use crate::model::Limits;
+use crate::model::Size;
+use std::time::Duration;
+
+/// The timeout of guests that never end.
+const SOON: Duration = Duration::from_millis(200);
+
+/// The timeout of guests that another limit ends, long before it.
+const LATE: Duration = Duration::from_secs(20);
+
+/// The memory of guests that want all of it.
+const MEMORY: Size = Size::bytes(32 << 20);
+
+/// A guest and what has to become of it.
+pub(crate) struct Probe {
+    /// What it does.
+    pub(crate) name: &'static str,
+    /// The text of its component.
+    pub(crate) guest: String,
+    /// What it is granted.
+    pub(crate) grants: Grants,
+    /// What it may use.
+    pub(crate) limits: Limits,
+    /// How long it may run.
+    pub(crate) timeout: Duration,
+    /// How its call has to end.
+    pub(crate) ending: Ending,
+}
+
+/// How a call has to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ending {
+    /// It returns.
+    Returns,
+    /// It is ended, and the message says this.
+    Ends(FailureClass, &'static str),
+    /// It is ended long before its timeout, whatever is said of it.
+    Stops,
+}
+
+/// All of them.
+pub(crate) fn probes() -> Vec<Probe> {
+    let timeout = Ending::Ends(FailureClass::Timeout, "`timeout`");
+    let memory = Ending::Ends(FailureClass::Limit, "`limits.memory`");
+    let logs = Ending::Ends(FailureClass::Limit, "`limits.logs`");
+    let output = Ending::Ends(FailureClass::Limit, "`limits.output`");
+    let stack = Ending::Ends(FailureClass::Limit, "stack");
+    let trap = Ending::Ends(FailureClass::Trap, "malformed value");
+    let clock = Grants { clock: true, ..Grants::default() };
+    let fuel = Ending::Ends(FailureClass::Limit, "`limits.fuel`");
+    let tables = "(loop (br_if 0 (i32.ne (table.grow (ref.null func) (i32.const 10000)) (i32.const -1))))";
+    let filling = "(loop
+        (memory.fill (i32.const 0) (i32.const 1) (i32.mul (memory.size) (i32.const 65536)))
+        (drop (memory.grow (i32.const 16))) (br 0))";
+    let memories = "(loop
+        (drop (memory.grow 0 (i32.const 16))) (drop (memory.grow 1 (i32.const 16)))
+        (drop (memory.grow 2 (i32.const 16))) (br 0))";
+    vec![
+        soon("endless loop", doing("", "(loop (br 0))"), timeout),
+        soon("endless loop in start", doing("(func $forever (loop (br 0))) (start $forever)", ""), timeout),
+        small("memory growth", doing("", filling), memory),
+        small("growth of many memories", doing("(memory 1) (memory 1)", memories), memory),
+        Probe {
+            limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
+            ..late("table growth", doing("(table 0 funcref)", tables), memory)
+        },
+        late("deep recursion", doing("", "(call $run)"), stack),
+        Probe {
+            limits: Limits { fuel: Some(1_000_000), ..Limits::default() },
+            ..late("endless loop with fuel", doing("", "(loop (br 0))"), fuel)
+        },
+        small(
+            "result too large",
+            answering("(i32.store (i32.const 4) (i32.const 60000)) (i32.const 0)"),
+            output,
+        ),
+        late(
+            "lying length of a list",
+            answering("(i32.store (i32.const 4) (i32.const -1)) (i32.const 0)"),
+            trap,
+        ),
+        small("endless output", writing(), logs),
+        late("sleep for an hour, logical clock", sleeping("(call $block (call $timer))"), Ending::Returns),
+        Probe {
+            grants: clock,
+            ..soon("sleep for an hour, real clock", sleeping("(call $block (call $timer))"), timeout)
+        },
+        late("endless handles", sleeping("(loop (drop (call $timer)) (br 0))"), Ending::Stops),
+        late("environment without a grant", ENVIRONMENT.to_owned(), Ending::Returns),
+        late("folders without a grant", FOLDERS.to_owned(), Ending::Returns),
+    ]
+}
+
+fn late(name: &'static str, guest: String, ending: Ending) -> Probe {
+    Probe { name, guest, grants: Grants::default(), limits: Limits::default(), timeout: LATE, ending }
+}
+
+fn soon(name: &'static str, guest: String, ending: Ending) -> Probe {
+    Probe { timeout: SOON, ..late(name, guest, ending) }
+}
+
+fn small(name: &'static str, guest: String, ending: Ending) -> Probe {
+    let few = Size::bytes(10_000);
+    let limits = Limits { memory: MEMORY, output: few, logs: few, ..Limits::default() };
+    Probe { limits, ..late(name, guest, ending) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_guest_is_a_component() {
+        for probe in probes() {
+            let binary = wat::parse_str(&probe.guest);
+            assert!(binary.is_ok(), "{}: {}", probe.name, binary.unwrap_err());
+        }
+    }
+}

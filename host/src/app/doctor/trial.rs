@@ -1,0 +1,113 @@
+//! Calls a guest of a probe, and judges how its call ended, when, and at what memory.
+//! What is tried stands in `probe`.
+
+use crate::app::doctor::finding::About;
+use crate::app::doctor::finding::Finding;
+use crate::app::doctor::finding::Verdict;
+use crate::app::doctor::probe::Ending;
+use crate::app::doctor::probe::Probe;
+use crate::config::forget_peak;
+use crate::config::peak;
+use crate::config::resident;
+use crate::invoke::Attempt;
+use crate::invoke::Call;
+use crate::invoke::Failure;
+use crate::invoke::FunctionId;
+use crate::invoke::Invoker as _;
+use crate::invoke::Listener;
+use crate::invoke::Returned;
+use crate::invoke::Stream;
+use crate::model::FailureClass;
+use crate::model::Name;
+use crate::model::RunId;
+use crate::model::Size;
+use crate::sandbox::Metering;
+use crate::sandbox::Sandbox;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The latest that a guest may be stopped after its deadline.
+const MOST_LATE: Duration = Duration::from_millis(50);
+
+/// How often a guest is tried that was stopped too late: a machine that does much else is late by itself.
+const TRIALS: u32 = 5;
+
+/// What the host itself may need around a guest: the guest's stack and code, and what the system's allocator keeps.
+const SLACK: u64 = 48 << 20;
+
+/// Nobody hears what these guests say.
+struct Deaf;
+
+impl Listener for Deaf {
+    fn wrote(&self, _stream: Stream, _text: &str) {}
+
+    fn progressed(&self, _fraction: f64, _message: &str) {}
+}
+
+/// Tries what the probe says.
+pub(crate) async fn try_out(sandbox: &Sandbox, probe: &Probe) -> Finding {
+    let function = match prepare(sandbox, probe) {
+        Ok(function) => function,
+        Err(error) => return Finding::new(About::Guest, probe.name, Verdict::Failed, error.to_string()),
+    };
+    let mut finding = try_once(sandbox, probe, function).await;
+    for _ in 1..TRIALS {
+        if finding.late.is_none_or(|late| late <= MOST_LATE) {
+            break;
+        }
+        finding = try_once(sandbox, probe, function).await;
+    }
+    finding
+}
+
+fn prepare(sandbox: &Sandbox, probe: &Probe) -> Result<FunctionId, Box<dyn Error>> {
+    let component = sandbox.load(wat::parse_str(&probe.guest)?.into())?;
+    let export = component.exports().first().ok_or("the guest has no function")?;
+    let metering = if probe.limits.fuel.is_some() { Metering::Fuel } else { Metering::Time };
+    Ok(sandbox.prepare(&component, export, probe.grants.clone(), metering)?)
+}
+
+async fn try_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Finding {
+    let call = match call(probe, function) {
+        Ok(call) => call,
+        Err(error) => return Finding::new(About::Guest, probe.name, Verdict::Failed, error.to_string()),
+    };
+    forget_peak();
+    let before = resident();
+    let begin = Instant::now();
+    let ended = sandbox.invoke(call).await;
+    let took = begin.elapsed();
+    let memory = before
+        .zip(peak())
+        .map(|(before, peak)| Size::bytes(peak.as_bytes().saturating_sub(before.as_bytes())));
+    judge(probe, &ended, took, memory)
+}
+
+fn call(probe: &Probe, function: FunctionId) -> Result<Call, Box<dyn Error>> {
+    let attempt =
+        Attempt { run: RunId::new("doctor")?, task: Name::new("probe")?, item: None, number: 1, epoch: 1 };
+    let (limits, timeout) = (probe.limits, probe.timeout);
+    Ok(Call { function, args: Vec::new(), limits, timeout, attempt, listener: Arc::new(Deaf) })
+}
+
+fn judge(probe: &Probe, ended: &Result<Returned, Failure>, took: Duration, memory: Option<Size>) -> Finding {
+    let (is_as_said, said) = match (probe.ending, ended) {
+        (Ending::Returns, Ok(_)) => (true, "returned, and had nothing".to_owned()),
+        (Ending::Ends(class, says), Err(failure)) => {
+            (failure.class == class && failure.message.contains(says), failure.message.clone())
+        }
+        (Ending::Stops, Err(failure)) => (failure.class != FailureClass::Timeout, failure.message.clone()),
+        (Ending::Returns, Err(failure)) => (false, failure.message.clone()),
+        (Ending::Ends(_, says), Ok(_)) => (false, format!("it returned, and {says} was not hit")),
+        (Ending::Stops, Ok(_)) => (false, "it returned, and no limit was hit".to_owned()),
+    };
+    let is_deadline = matches!(probe.ending, Ending::Ends(FailureClass::Timeout, _));
+    let late = is_deadline.then(|| took.saturating_sub(probe.timeout));
+    let most = probe.limits.memory.as_bytes().saturating_add(SLACK);
+    let is_small = memory.is_none_or(|memory| memory.as_bytes() <= most);
+    let is_prompt = late.is_none_or(|late| late <= MOST_LATE);
+    let verdict = if is_as_said && is_small && is_prompt { Verdict::Proven } else { Verdict::Failed };
+    Finding { about: About::Guest, name: probe.name, verdict, said, took: Some(took), late, memory }
+}

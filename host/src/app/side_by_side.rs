@@ -1,0 +1,46 @@
+//! Work on a list by a few threads, with what comes out in the list's order.
+//! How many threads is for the caller to say.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Does the same with each item, on this thread and on as many more as make `threads`; a panic goes on here.
+pub(crate) fn side_by_side<T: Sync, R: Send>(
+    threads: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let place = next.fetch_add(1, Ordering::Relaxed);
+        items.get(place).map(|item| (place, work(item)))
+    };
+    let mut done = thread::scope(|scope| {
+        let more = 1..threads.min(items.len());
+        let helpers: Vec<_> =
+            more.map(|_| scope.spawn(|| std::iter::from_fn(take).collect::<Vec<_>>())).collect();
+        let mut done: Vec<_> = std::iter::from_fn(take).collect();
+        for helper in helpers {
+            done.extend(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_in_the_order_of_the_items() {
+        let items: Vec<u32> = (0..100).collect();
+        let doubled: Vec<u32> = items.iter().map(|item| item * 2).collect();
+        for threads in [0, 1, 2, 7, 1000] {
+            assert_eq!(side_by_side(threads, &items, |item| item * 2), doubled);
+        }
+        assert!(side_by_side(3, &[] as &[u32], |item| *item).is_empty());
+    }
+}

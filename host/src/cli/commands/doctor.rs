@@ -1,0 +1,91 @@
+//! `doctor`: tries every limit on this machine and the state backend, and prints what came of it.
+//! What is tried is for `app`.
+
+use crate::app;
+use crate::app::Backends;
+use crate::app::Error;
+use crate::app::Finding;
+use crate::app::Refusal;
+use crate::app::Verdict;
+use crate::cli::args::DoctorArguments;
+use crate::cli::commands::output::print;
+use crate::cli::exit::Exit;
+use crate::cli::exit::report;
+use crate::cli::start::Host;
+use crate::cli::style::Ink;
+use crate::cli::style::Style;
+use crate::cli::style::harmless;
+use crate::cli::terminal::stdout_style;
+use crate::manifest::BackendSection;
+use serde_json::json;
+use std::time::Duration;
+
+/// Threads of the examination: a guest that never ends shall not keep the clock of its own deadline.
+const THREADS: usize = 2;
+
+/// Examines this machine and the backend.
+pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+    let style = stdout_style();
+    let mut gone = None;
+    let tell = |finding: &Finding| {
+        if !arguments.json {
+            gone = print(line(finding, style).as_bytes()).err();
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::new("cannot start the runtime").caused_by(error))?;
+    let examination = runtime.block_on(app::examine(&host.settings, &state, tell))?;
+    if let Some(gone) = gone {
+        return Err(gone);
+    }
+    if arguments.json {
+        let findings: Vec<_> = examination.findings.iter().map(as_json).collect();
+        let whole = json!({ "proven": examination.is_proven(), "findings": findings });
+        print(format!("{whole:#}\n").as_bytes())?;
+    }
+    // A limit that does not hold is worse than a backend that is away; both are told.
+    let refused = examination.refused.as_ref().map(report);
+    if examination.is_proven() { Ok(refused.unwrap_or(Exit::Success)) } else { Ok(Exit::TaskFailed) }
+}
+
+/// A finding as a line: what came of it, what was tried, what was hit, and the figures.
+fn line(finding: &Finding, style: Style) -> String {
+    let ink = match finding.verdict {
+        Verdict::Proven => Ink::Good,
+        Verdict::Noted => Ink::Warn,
+        Verdict::Failed => Ink::Bad,
+    };
+    let verdict = style.paint(ink, &format!("{:<6}", finding.verdict.word()));
+    let name = format!("{:<10} {:<32}", finding.about.word(), finding.name);
+    let figures = figures(finding);
+    let figures = if figures.is_empty() { figures } else { format!(" ({figures})") };
+    format!("{verdict} {name} {}{}\n", harmless(&finding.said), style.paint(Ink::Faint, &figures))
+}
+
+fn figures(finding: &Finding) -> String {
+    let took = finding.took.map(|took| format!("after {}", millis(took)));
+    let late = finding.late.map(|late| format!("{} late", millis(late)));
+    let memory = finding.memory.map(|memory| format!("+{} MiB", memory.as_bytes() >> 20));
+    [took, late, memory].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+}
+
+fn as_json(finding: &Finding) -> serde_json::Value {
+    let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64() * 1e3);
+    json!({
+        "about": finding.about.word(),
+        "name": finding.name,
+        "verdict": finding.verdict.word().to_lowercase(),
+        "said": finding.said,
+        "took_ms": millis(finding.took),
+        "late_ms": millis(finding.late),
+        "memory_bytes": finding.memory.map(crate::model::Size::as_bytes),
+    })
+}

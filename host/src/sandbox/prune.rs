@@ -1,0 +1,118 @@
+//! Bounds the folder of compiled code: what was used last stays.
+//! Nobody is waited for or told: who finds a file gone compiles again, and who has mapped one keeps it.
+
+use crate::model::Clock;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The most bytes of code that are kept: of a hundred interpreters, or of thousands of small components.
+const MOST_BYTES: u64 = 4 << 30;
+
+/// Seconds after which a file that was never finished is somebody's who was killed.
+const ABANDONED: i64 = 24 * 60 * 60;
+
+/// A file of the folder, by what decides whether it stays.
+struct Found {
+    used: i64,
+    bytes: u64,
+    path: PathBuf,
+}
+
+/// Takes away drafts that nobody finishes, and the code that was not used for longest, until the rest has room.
+pub(crate) fn prune(folder: &Path, clock: &dyn Clock) -> io::Result<()> {
+    prune_to(folder, clock, MOST_BYTES)
+}
+
+fn prune_to(folder: &Path, clock: &dyn Clock, most: u64) -> io::Result<()> {
+    let now = clock.now().as_millis() / 1000;
+    let mut codes = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        // Another process may prune as well.
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        let found = Found { used: metadata.mtime(), bytes: metadata.len(), path };
+        if is_draft(&found.path) {
+            if found.used.saturating_add(ABANDONED) < now {
+                remove(&found.path)?;
+            }
+        } else if found.path.extension().is_some_and(|extension| extension == "code") {
+            codes.push(found);
+        }
+    }
+    let mut bytes: u64 = codes.iter().map(|found| found.bytes).sum();
+    codes.sort_by_key(|found| found.used);
+    for found in codes {
+        if bytes <= most {
+            break;
+        }
+        // Without its seal, code is never used.
+        remove(&found.path.with_extension("seal"))?;
+        remove(&found.path)?;
+        bytes = bytes.saturating_sub(found.bytes);
+    }
+    Ok(())
+}
+
+/// Whether `tempfile` has named it.
+fn is_draft(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".tmp"))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()), // it is gone, whoever took it away
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ManualClock;
+    use rustix::fs::{Timespec, Timestamps};
+
+    fn file(folder: &Path, name: &str, used: i64) {
+        fs::write(folder.join(name), [0; 100]).unwrap();
+        let at = Timespec { tv_sec: used, tv_nsec: 0 };
+        let times = Timestamps { last_access: at, last_modification: at };
+        rustix::fs::futimens(fs::File::open(folder.join(name)).unwrap(), &times).unwrap();
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_was_used_last_stays_and_drafts_go_after_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::default();
+        clock.set(1_000_000_000);
+        for (name, used) in [
+            ("a.code", 30),
+            ("a.seal", 30),
+            ("b.code", 10),
+            ("b.seal", 10),
+            ("c.code", 20),
+            ("secret", 0),
+            (".tmpOld", 900_000),
+            (".tmpNew", 999_999),
+        ] {
+            file(folder.path(), name, used);
+        }
+        prune_to(folder.path(), &clock, 300).unwrap();
+        assert_eq!(
+            names(folder.path()),
+            [".tmpNew", "a.code", "a.seal", "b.code", "b.seal", "c.code", "secret"]
+        );
+        prune_to(folder.path(), &clock, 200).unwrap();
+        assert_eq!(names(folder.path()), [".tmpNew", "a.code", "a.seal", "c.code", "secret"]);
+        prune_to(folder.path(), &clock, 0).unwrap();
+        assert_eq!(names(folder.path()), [".tmpNew", "secret"]);
+    }
+}

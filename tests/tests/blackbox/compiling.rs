@@ -1,0 +1,223 @@
+//! Components that are hostile to the compiler end in an error that names a limit, and leave the host as it was.
+//! Limits of guests that run are the matter of other modules.
+
+use crate::guests::Guest;
+use crate::named;
+use cascade_host_tests::{Finished, Host, Project, bombs};
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// The most memory that a host may have taken, in KiB: nothing of a bomb but its bytes.
+const MOST_MEMORY: u64 = 400 << 10;
+
+/// Longer than any of these takes, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A slow component: none of these machines compiles it within the time that tests take.
+fn slow() -> Vec<u8> {
+    bombs::long_function(900_000)
+}
+
+/// The host on a component of its own folder, whose code is in no cache.
+fn inspecting(project: &Project, component: &[u8]) -> Host {
+    project.file("bomb.wasm", component);
+    Host::new(["inspect", "bomb.wasm"])
+        .within(project.folder())
+        .env("CASCADE_CODE_CACHE", &project.folder().join("code").display().to_string())
+}
+
+/// Runs a host to its end and measures the most memory that it took, in KiB.
+fn measured(host: Host) -> (Finished, u64) {
+    let since = Instant::now();
+    let mut child = host.command().spawn().expect("the binary can be started");
+    let mut most = 0;
+    while child.try_wait().expect("a child can be waited for").is_none() {
+        most = most.max(peak(child.id()));
+        assert!(since.elapsed() < PATIENCE, "it does not end");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let output = child.wait_with_output().expect("it has ended");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let took = since.elapsed();
+    (Finished { code: output.status.code(), stdout: output.stdout, stderr, took }, most)
+}
+
+/// The most memory that a process has had, in KiB; nothing once it has ended.
+fn peak(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+}
+
+/// Waits for the compiler that a process has started.
+fn compiler_of(parent: u32) -> u32 {
+    let since = Instant::now();
+    loop {
+        assert!(since.elapsed() < PATIENCE, "no compiler was started");
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+        if let Some(child) = children.unwrap_or_default().split_whitespace().next() {
+            // Until it has become the other program, it is a copy of the first.
+            let words = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&words).contains("--compile") {
+                return child.parse().expect("a number");
+            }
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn is_alive(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    !status.is_empty() && !status.contains("State:\tZ")
+}
+
+fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status();
+    assert!(sent.expect("kill can be started").success());
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn refused(component: &[u8], variables: &[(&str, &str)], says: &str) -> Duration {
+    let project = Project::new("");
+    let host = inspecting(&project, component);
+    let host = variables.iter().fold(host, |host, (name, value)| host.env(name, value));
+    let (finished, memory) = measured(host);
+    let took = finished.took;
+    let finished = finished.expect(2).says([says]);
+    eprintln!("{says}: {took:?}, {} MiB", memory >> 10);
+    assert!(finished.stderr.contains("help: "), "{}", finished.stderr);
+    assert!(memory < MOST_MEMORY, "{memory} KiB");
+    let left = fs::read_dir(project.folder().join("code")).map_or(0, Iterator::count);
+    assert!(left <= 1, "only the secret is in the cache");
+    took
+}
+
+#[test]
+fn a_file_that_is_too_large_is_not_read() {
+    let project = Project::new("");
+    let host = inspecting(&project, b"");
+    let file = fs::OpenOptions::new().write(true).open(project.folder().join("bomb.wasm"));
+    file.and_then(|file| file.set_len(300 << 20)).expect("a file without content can be made");
+    let (finished, memory) = measured(host);
+    assert!(memory < 150 << 10, "{memory} KiB");
+    finished.expect(2).says(["`component-size` = 256MiB"]);
+    let small = inspecting(&project, &[0; 2000]).env("CASCADE_COMPONENT_SIZE", "1KiB");
+    small.run().expect(2).says(["`component-size` = 1KiB"]);
+}
+
+#[test]
+fn too_many_of_something_is_refused_without_compiling() {
+    refused(&bombs::many_functions(1_000_000), &[], "more than 500000 functions");
+    refused(&bombs::deep_components(1000), &[], "more than 64 components inside of each other");
+}
+
+#[test]
+fn compiling_ends_with_its_time() {
+    let took = refused(&slow(), &[("CASCADE_COMPILE_TIMEOUT", "1s")], "`compile-timeout` = 1s");
+    assert!(took >= Duration::from_secs(1));
+}
+
+#[test]
+fn compiling_ends_with_its_memory() {
+    let bound = [("CASCADE_COMPILE_MEMORY", "128MiB")];
+    refused(&bombs::large_data(100 << 20), &bound, "`compile-memory` = 128MiB");
+    refused(&bombs::many_functions(400_000), &bound, "`compile-memory` = 128MiB");
+}
+
+#[test]
+fn blocks_inside_of_each_other_end_with_a_limit_or_compile() {
+    let project = Project::new("");
+    let host = inspecting(&project, &bombs::deep_blocks(2_000_000)).env("CASCADE_COMPILE_TIMEOUT", "3s");
+    let (finished, memory) = measured(host);
+    assert!([Some(0), Some(2)].contains(&finished.code), "{}", finished.stderr);
+    assert!(memory < MOST_MEMORY, "{memory} KiB");
+}
+
+#[test]
+fn other_components_of_the_manifest_are_compiled_all_the_same() {
+    let project = Project::new(&format!(
+        "[components.bomb]\npath = \"bomb.wasm\"\n{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
+        named("g", Guest::Basic)
+    ));
+    project.file("bomb.wasm", &bombs::large_data(200 << 20));
+    let code = project.folder().join("code");
+    let host = project.host().env("CASCADE_CODE_CACHE", &code.display().to_string());
+    let finished = host.env("CASCADE_COMPILE_MEMORY", "512MiB").run().expect(2);
+    let finished = finished.says(["cannot load the component `bomb`", "`compile-memory` = 512MiB"]);
+    assert!(!finished.stderr.contains("`g`"), "{}", finished.stderr);
+    let kept = fs::read_dir(code).expect("it is there").flatten();
+    let kept = kept.filter(|entry| entry.path().extension().is_some_and(|found| found == "code"));
+    assert_eq!(kept.count(), 1, "the code of the other component is kept");
+}
+
+/// A host that compiles, and its compiler.
+fn compiling(project: &Project) -> (Child, u32) {
+    let host = inspecting(project, &slow()).command().spawn().expect("the binary can be started");
+    let compiler = compiler_of(host.id());
+    (host, compiler)
+}
+
+#[test]
+fn no_compiler_stays_when_its_host_is_interrupted_or_killed() {
+    for name in ["INT", "TERM", "KILL"] {
+        let project = Project::new("");
+        let (mut host, compiler) = compiling(&project);
+        signal(host.id(), name);
+        assert!(!host.wait().expect("it ends").success());
+        wait_until("the compiler stays", || !is_alive(compiler));
+    }
+}
+
+#[test]
+fn a_compiler_that_is_killed_is_an_error_and_no_hang() {
+    let project = Project::new("");
+    let (host, compiler) = compiling(&project);
+    signal(compiler, "KILL");
+    let output = host.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr.contains("could not be compiled here") && stderr.contains("signal: 9"), "{stderr}");
+}
+
+#[test]
+fn a_compiler_has_nothing_of_its_host_and_no_more_than_its_bounds() {
+    let project = Project::new("");
+    let host = inspecting(&project, &slow()).env("CASCADE_COMPILE_MEMORY", "1500MiB");
+    let mut host = host.command().spawn().expect("the binary can be started");
+    let compiler = compiler_of(host.id());
+    let of = |name: &str| fs::read_to_string(format!("/proc/{compiler}/{name}")).unwrap_or_default();
+    assert_eq!(of("environ"), "");
+    wait_until("it sets no bounds", || of("limits").contains("1572864000"));
+    let group = of("stat").rsplit(") ").next().and_then(|rest| Some(rest.split(' ').nth(2)?.to_owned()));
+    assert_eq!(group, Some(compiler.to_string()), "it has a group of its own");
+    let names = fs::read_dir(format!("/proc/{compiler}/fd")).expect("it is alive");
+    let targets = names.flatten().filter_map(|name| fs::read_link(name.path()).ok());
+    let files: Vec<_> = targets.filter(|target| target.is_absolute() && target.exists()).collect();
+    let code = project.folder().join("code");
+    let is_expected = |path: &Path| path.starts_with(&code) || path.starts_with("/dev");
+    assert!(files.iter().all(|path| is_expected(path)), "{files:?}");
+    host.kill().expect("it is alive");
+    host.wait().expect("it ends");
+}
+
+#[test]
+fn code_that_is_kept_is_taken_without_a_compiler() {
+    let project =
+        Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", named("g", Guest::Basic)));
+    let code = project.folder().join("code").display().to_string();
+    project.host().env("CASCADE_CODE_CACHE", &code).run().expect(0);
+    // No compiler could do anything with that: who asks for one fails.
+    let bounds = [("CASCADE_COMPILE_MEMORY", "1MiB"), ("CASCADE_COMPILE_TIMEOUT", "1ms")];
+    let bounded = |host: Host| bounds.iter().fold(host, |host, (name, value)| host.env(name, value));
+    bounded(project.host()).env("CASCADE_CODE_CACHE", &code).run().expect(0);
+    bounded(project.host()).env("CASCADE_CODE_CACHE", "").run().expect(2);
+}

@@ -1,0 +1,62 @@
+//! `doctor`: what it prints, and what its exit code tells.
+//! That the limits hold is what it finds out itself.
+
+use cascade_host_tests::{Host, Redis};
+use serde_json::Value;
+
+/// What each finding is about, and what came of it.
+fn findings(shown: &Value) -> Vec<(&str, &str)> {
+    let list = shown["findings"].as_array().expect("findings are a list");
+    let text = |finding: &Value, of: &str| finding[of].as_str().is_some_and(|text| !text.is_empty());
+    assert!(list.iter().all(|finding| text(finding, "said") && text(finding, "name")), "{shown}");
+    list.iter()
+        .filter_map(|finding| Some((finding["about"].as_str()?, finding["verdict"].as_str()?)))
+        .collect()
+}
+
+#[test]
+fn every_limit_is_proven_here() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let code = folder.path().join("code").display().to_string();
+    let finished = Host::new(["doctor", "--json"]).env("CASCADE_CODE_CACHE", &code).run();
+    let shown = finished.json();
+    for finding in shown["findings"].as_array().expect("a list") {
+        eprintln!("{finding}");
+    }
+    let finished = finished.expect(0);
+    assert_eq!(finished.stderr, "");
+    assert_eq!(shown["proven"], true);
+    let found = findings(&shown);
+    for about in ["guest", "compiler", "machine", "code-cache", "state"] {
+        assert!(found.iter().any(|(found, _)| *found == about), "nothing about {about}");
+    }
+    let guests: Vec<_> = found.iter().filter(|(about, _)| *about == "guest").collect();
+    assert!(guests.len() >= 15 && guests.iter().all(|(_, verdict)| *verdict == "proven"));
+    for finding in shown["findings"].as_array().into_iter().flatten() {
+        assert!(finding["late_ms"].as_f64().is_none_or(|late| late < 50.0), "{finding}");
+    }
+}
+
+#[test]
+fn a_server_is_described_and_one_that_is_away_ends_with_its_code() {
+    let server = Redis::start("");
+    let shown = Host::new(["doctor", "--state", &server.uri()]).run().expect(0);
+    let text = shown.text();
+    for expected in ["rights", "version", "persistence", "eviction", "round trip", "proven"] {
+        assert!(text.contains(expected), "{expected}:\n{text}");
+    }
+    assert_eq!(server.command(&["DBSIZE"]), "0", "nothing was left behind");
+    let away = Host::new(["doctor", "--state", "redis://127.0.0.1:1?connect-timeout=1s"]).run().expect(3);
+    assert!(away.text().contains("endless loop"), "the limits are shown all the same");
+    Host::new(["doctor", "--state", "ftp://x"]).run().expect(2);
+}
+
+#[test]
+fn a_folder_of_code_that_others_may_write_to_is_found() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(folder.path(), open).expect("it is ours");
+    let code = folder.path().display().to_string();
+    let shown = Host::new(["doctor"]).env("CASCADE_CODE_CACHE", &code).run().expect(1);
+    assert!(shown.text().contains("FAILED code-cache"), "{}", shown.text());
+}
