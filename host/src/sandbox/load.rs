@@ -18,6 +18,7 @@ use crate::sandbox::reflect;
 use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
 use crate::sandbox::state::State;
+use crate::sandbox::wasi::Network;
 use crate::value::Export;
 use bytes::Bytes;
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub enum Metering {
 pub struct Sandbox {
     engines: Engines,
     code_cache: Option<CodeCache>,
+    network: Arc<Network>,
     warnings: Vec<String>,
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
@@ -59,6 +61,7 @@ pub(crate) struct Prepared {
     pub(crate) export: Export,
     pub(crate) codec: Arc<Codec>,
     pub(crate) grants: Grants,
+    pub(crate) network: Arc<Network>,
     pub(crate) metering: Metering,
     pub(crate) instance: InstancePre<State>,
     pub(crate) index: ComponentExportIndex,
@@ -67,6 +70,11 @@ pub(crate) struct Prepared {
 impl Sandbox {
     /// Makes the engine. A folder for code that cannot be trusted is not used, and [`Self::warnings`] says why.
     pub fn new(settings: Settings) -> Result<Self, LoadError> {
+        Self::within(settings, Network::of_system())
+    }
+
+    /// The same within some network.
+    pub(crate) fn within(settings: Settings, network: Network) -> Result<Self, LoadError> {
         let calls = settings.calls.max(1);
         let engines = Engines::new(calls);
         engines.runtime(Metering::Time, Allocation::Pooling)?;
@@ -79,7 +87,14 @@ impl Sandbox {
             }
         });
         let permits = Semaphore::new(to_usize(calls));
-        Ok(Self { engines, code_cache, warnings, prepared: RwLock::default(), permits })
+        Ok(Self {
+            engines,
+            code_cache,
+            network: Arc::new(network),
+            warnings,
+            prepared: RwLock::default(),
+            permits,
+        })
     }
 
     /// What an operator should know about how the sandbox was made.
@@ -133,6 +148,7 @@ impl Sandbox {
             export: export.clone(),
             codec: Arc::new(Codec::of(signature)),
             grants,
+            network: Arc::clone(&self.network),
             metering,
             instance,
             index,

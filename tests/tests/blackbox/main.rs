@@ -13,6 +13,7 @@ mod hosts;
 mod languages;
 mod large;
 mod mistakes;
+mod network;
 mod outages;
 mod policies;
 mod printing;
