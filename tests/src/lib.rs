@@ -7,6 +7,7 @@ mod host;
 mod project;
 mod proxy;
 mod server;
+mod web;
 
 pub use guests::{
     Toolchain, assemble, build_javascript, build_plugins, build_python, build_rust_guests, python_client,
@@ -16,3 +17,4 @@ pub use host::{Finished, Host, Running};
 pub use project::{Events, Project};
 pub use proxy::Proxy;
 pub use server::{Redis, free_port};
+pub use web::Web;

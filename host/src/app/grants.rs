@@ -37,7 +37,6 @@ pub(crate) fn resolve(
     environment: &Environment,
     faults: &mut Faults,
 ) -> Resolved {
-    refuse_what_is_not_there(written, faults);
     let env = variables(written, environment);
     let digest = digest(written, &env, folder);
     let grants = invoke::Grants {
@@ -45,25 +44,15 @@ pub(crate) fn resolve(
         args: written.args.clone(),
         read: folders(&written.read, faults),
         write: folders(&written.write, faults),
+        http: values(&written.http),
+        tcp: values(&written.tcp),
+        dns: written.dns,
         clock: written.clock,
         random: written.random,
         context: written.context,
         keyvalue: buckets(written).into_iter().collect(),
     };
     Resolved { grants, digest }
-}
-
-/// Grants that this host cannot give: a guest must not believe that it has them.
-fn refuse_what_is_not_there(written: &Grants, faults: &mut Faults) {
-    let mut refuse = |key: &str, is_written: bool, span: Option<&std::ops::Range<usize>>| {
-        if is_written {
-            let span = span.unwrap_or(&written.span).clone();
-            faults.push(Fault::at(span, format!("this version of the host cannot grant `{key}`")));
-        }
-    };
-    refuse("http", !written.http.is_empty(), written.http.first().map(|first| &first.span));
-    refuse("tcp", !written.tcp.is_empty(), written.tcp.first().map(|first| &first.span));
-    refuse("dns", written.dns, None);
 }
 
 /// `NAME=value` sets a variable, `NAME` passes one on; one that this host does not have stays unset.
@@ -93,6 +82,14 @@ fn folders(written: &[Spanned<Preopen>], faults: &mut Faults) -> Vec<(PathBuf, S
     written.iter().map(|folder| (folder.value.host.clone(), folder.value.guest.clone())).collect()
 }
 
+fn values<T: Clone>(granted: &[Spanned<T>]) -> Vec<T> {
+    granted.iter().map(|granted| granted.value.clone()).collect()
+}
+
+fn texts<T: ToString>(granted: &[Spanned<T>]) -> Vec<String> {
+    granted.iter().map(|granted| granted.value.to_string()).collect()
+}
+
 fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
     let mut digester = Digester::new("cascade grants 1");
     let mut list = |key: &str, values: &[String]| {
@@ -109,7 +106,15 @@ fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
     list("args", &written.args);
     list("read", &paths(&written.read));
     list("write", &paths(&written.write));
-    let switches = [("clock", written.clock), ("random", written.random), ("context", written.context)];
+    let network = [("http", texts(&written.http)), ("tcp", texts(&written.tcp))];
+    // Grants without a network have the digest that they had before there was one.
+    network.iter().filter(|(_, granted)| !granted.is_empty()).for_each(|(key, granted)| list(key, granted));
+    let switches = [
+        ("clock", written.clock),
+        ("random", written.random),
+        ("context", written.context),
+        ("dns", written.dns),
+    ];
     list(
         "switches",
         &switches.iter().filter(|(_, on)| *on).map(|(key, _)| (*key).to_owned()).collect::<Vec<_>>(),
@@ -124,7 +129,10 @@ fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Endpoint;
     use crate::model::Source;
+    use crate::model::UrlPrefix;
+    use std::collections::HashSet;
 
     fn env(entries: &[&str]) -> Grants {
         let env = entries.iter().map(|entry| Spanned::new((*entry).to_owned(), 0..0)).collect();
@@ -173,9 +181,22 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_granted_is_a_fault() {
-        let written = Grants { dns: true, ..Grants::default() };
-        let (_, faults) = resolved(&written, &Environment::default());
-        assert_eq!(faults.to_string(), "m.toml:1:1: this version of the host cannot grant `dns`");
+    fn every_grant_of_the_network_counts() {
+        let prefix = |text| Spanned::new(UrlPrefix::parse(text).unwrap(), 0..0);
+        let endpoint = |text| Spanned::new(Endpoint::parse(text).unwrap(), 0..0);
+        let all = [
+            Grants::default(),
+            Grants { dns: true, ..Grants::default() },
+            Grants { http: vec![prefix("http://h/")], ..Grants::default() },
+            Grants { http: vec![prefix("http://h/a")], ..Grants::default() },
+            Grants { http: vec![prefix("http://h/"), prefix("http://h/a")], ..Grants::default() },
+            Grants { tcp: vec![endpoint("h:80")], ..Grants::default() },
+            Grants { tcp: vec![endpoint("h:81")], ..Grants::default() },
+        ];
+        let digests: HashSet<Digest> =
+            all.iter().map(|written| digest(written, &[], Path::new("/m"))).collect();
+        assert_eq!(digests.len(), all.len());
+        let (granted, faults) = resolved(&all[4], &Environment::default());
+        assert!(faults.is_empty() && granted.grants.http.len() == 2);
     }
 }

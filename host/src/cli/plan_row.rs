@@ -149,7 +149,7 @@ fn grants(grants: &Grants, session: &Session) -> Vec<String> {
     };
     shown.extend(grants.read.iter().map(|granted| folder("read", granted)));
     shown.extend(grants.write.iter().map(|granted| folder("write", granted)));
-    shown.extend(grants.http.iter().map(|prefix| format!("http {}", prefix.value.0)));
+    shown.extend(grants.http.iter().map(|prefix| format!("http {}", prefix.value)));
     shown.extend(grants.tcp.iter().map(|address| format!("tcp {}", address.value)));
     let switches = [
         ("dns", grants.dns),

@@ -1,10 +1,12 @@
 //! The port between engine and sandbox: one call of one task, and how it may end.
 //! Whether a failed call is repeated is for the engine; how a guest is contained is for the sandbox.
 
+use crate::model::Endpoint;
 use crate::model::FailureClass;
 use crate::model::Limits;
 use crate::model::Name;
 use crate::model::RunId;
+use crate::model::UrlPrefix;
 use bytes::Bytes;
 use std::fmt;
 use std::path::PathBuf;
@@ -48,6 +50,7 @@ pub struct Attempt {
 }
 
 /// What a guest was granted, with every value resolved.
+#[expect(clippy::struct_excessive_bools, reason = "each is granted on its own")]
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Grants {
     /// Variables and their values.
@@ -58,6 +61,12 @@ pub struct Grants {
     pub read: Vec<(PathBuf, String)>,
     /// Folders that may be read and written: host path, guest path.
     pub write: Vec<(PathBuf, String)>,
+    /// Which URLs may be requested.
+    pub http: Vec<UrlPrefix>,
+    /// What may be connected to.
+    pub tcp: Vec<Endpoint>,
+    /// Addresses of names.
+    pub dns: bool,
     /// The real clocks.
     pub clock: bool,
     /// Real randomness.
@@ -77,6 +86,9 @@ impl fmt::Debug for Grants {
             .field("args", &self.args)
             .field("read", &self.read)
             .field("write", &self.write)
+            .field("http", &self.http)
+            .field("tcp", &self.tcp)
+            .field("dns", &self.dns)
             .field("clock", &self.clock)
             .field("random", &self.random)
             .field("context", &self.context)

@@ -3,6 +3,7 @@
 
 use crate::model::Datum;
 use crate::model::Digest;
+use crate::model::Endpoint;
 use crate::model::Faults;
 use crate::model::Limits;
 use crate::model::Name;
@@ -10,6 +11,7 @@ use crate::model::Path;
 use crate::model::Source;
 use crate::model::Span;
 use crate::model::Spanned;
+use crate::model::UrlPrefix;
 use indexmap::IndexMap;
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -157,9 +159,9 @@ pub struct Grants {
     /// `write`.
     pub write: Vec<Spanned<Preopen>>,
     /// `http`, by URL prefix.
-    pub http: Vec<Spanned<HttpPrefix>>,
+    pub http: Vec<Spanned<UrlPrefix>>,
     /// `tcp`, `host:port`.
-    pub tcp: Vec<Spanned<String>>,
+    pub tcp: Vec<Spanned<Endpoint>>,
     /// `dns`.
     pub dns: bool,
     /// `clock`: the real clocks.
@@ -180,10 +182,6 @@ pub struct Preopen {
     /// The path inside the sandbox.
     pub guest: String,
 }
-
-/// An `http://` or `https://` URL whose extensions may be requested.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpPrefix(pub String);
 
 /// `[tasks.NAME]`.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 //! The forms only; whether a folder exists or a variable is set is seen when a task runs.
 
 use crate::manifest::Grants;
-use crate::manifest::HttpPrefix;
 use crate::manifest::Preopen;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::boolean;
@@ -11,9 +10,13 @@ use crate::manifest::scalar::list;
 use crate::manifest::scalar::text;
 use crate::manifest::table::Slot;
 use crate::manifest::table::Table;
+use crate::model::Endpoint;
+use crate::model::EndpointFault;
 use crate::model::Fault;
 use crate::model::Span;
 use crate::model::Spanned;
+use crate::model::UrlPrefix;
+use crate::model::UrlPrefixFault;
 use std::collections::HashMap;
 use toml::de::DeValue;
 
@@ -97,62 +100,32 @@ fn refuse_shadowed(reader: &mut Reader<'_>, grants: &Grants) {
 }
 
 /// An `http://` or `https://` URL without user, query or fragment.
-fn prefix(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<HttpPrefix>> {
+fn prefix(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UrlPrefix>> {
     let text = filled(reader, slot)?;
-    match check_prefix(&text.value) {
-        Ok(prefix) => Some(Spanned::new(HttpPrefix(prefix), text.span)),
-        Err(message) => {
-            let fault =
-                Fault::at(text.span, message).help("write for example `\"https://api.example.com/v1/\"`");
-            reader.fault(if text.value.contains('@') { fault.secret() } else { fault })
-        }
-    }
-}
-
-/// The prefix as it is kept: a bare host ends in `/`, so that no longer host begins with it.
-fn check_prefix(text: &str) -> Result<String, &'static str> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let rest = rest.ok_or("an `http` grant begins with `http://` or `https://`")?;
-    let authority = rest.split('/').next().unwrap_or_default();
-    if authority.contains('@') {
-        return Err("an `http` grant names no user and no password");
-    }
-    if text.contains(['?', '#']) {
-        return Err("an `http` grant has no query and no fragment");
-    }
-    if text.contains(|c: char| c.is_whitespace() || c == '*') {
-        return Err("an `http` grant is a plain prefix, without spaces and wildcards");
-    }
-    if authority.is_empty() || !has_sound_port(authority) {
-        return Err("an `http` grant names a host, and after a `:` a port");
-    }
-    Ok(if rest.contains('/') { text.to_owned() } else { format!("{text}/") })
-}
-
-fn has_sound_port(authority: &str) -> bool {
-    let after_host = authority.rsplit_once(']').map_or(authority, |(_, after)| after);
-    match after_host.split_once(':') {
-        None => true,
-        Some((host, port)) => port.parse::<u16>().is_ok() && (after_host != authority || !host.is_empty()),
-    }
+    let fault = match UrlPrefix::parse(&text.value) {
+        Ok(prefix) => return Some(Spanned::new(prefix, text.span)),
+        Err(fault) => fault,
+    };
+    let help = match &fault {
+        UrlPrefixFault::NotNormal { normal } => format!("write `\"{normal}\"`"),
+        _ => "write for example `\"https://api.example.com/v1/\"`".to_owned(), // the message says the rest
+    };
+    let fault = Fault::at(text.span, fault.to_string()).help(help);
+    reader.fault(if text.value.contains('@') { fault.secret() } else { fault })
 }
 
 /// `host:port`.
-fn address(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
+fn address(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Endpoint>> {
     let text = filled(reader, slot)?;
-    let forms = "write for example `\"127.0.0.1:5432\"` or `\"[::1]:5432\"`";
-    let message = match text.value.rsplit_once(':') {
-        _ if text.value.contains("://") => "a `tcp` grant is a host and a port, not a URL",
-        Some((host, port)) if !port.parse::<u16>().is_ok_and(|port| port > 0) || host.is_empty() => {
-            "a `tcp` grant ends in a port from 1 to 65535"
-        }
-        Some((host, _)) if host.contains(':') && !host.starts_with('[') => {
-            "an IPv6 address stands in brackets before its port"
-        }
-        Some(_) => return Some(text),
-        None => "a `tcp` grant ends in a port from 1 to 65535",
+    let fault = match Endpoint::parse(&text.value) {
+        Ok(endpoint) => return Some(Spanned::new(endpoint, text.span)),
+        Err(fault) => fault,
     };
-    reader.fault(Fault::at(text.span, message).help(forms))
+    let help = match &fault {
+        EndpointFault::NotNormal { normal } => format!("write `\"{normal}\"`"),
+        _ => "write for example `\"127.0.0.1:5432\"` or `\"[::1]:5432\"`".to_owned(), // likewise
+    };
+    reader.fault(Fault::at(text.span, fault.to_string()).help(help))
 }
 
 /// Longest name of a bucket; it becomes part of a key in the state backend.
@@ -169,31 +142,4 @@ fn bucket(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
         text.span,
         format!("a bucket has up to {MAX_BUCKET} letters, digits, `.`, `_` and `-` in its name"),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bare_host_cannot_be_extended() {
-        assert_eq!(check_prefix("https://example.com").unwrap(), "https://example.com/");
-        assert_eq!(check_prefix("http://127.0.0.1:80/a").unwrap(), "http://127.0.0.1:80/a");
-        assert_eq!(check_prefix("http://[::1]:80/").unwrap(), "http://[::1]:80/");
-    }
-
-    #[test]
-    fn what_is_no_plain_prefix_is_refused() {
-        for bad in [
-            "example.com",
-            "ftp://a/",
-            "http://",
-            "https://u:p@h/",
-            "https://h/?q",
-            "https://*.h/",
-            "http://h:x/",
-        ] {
-            assert!(check_prefix(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -21,8 +21,7 @@ mod tests;
 mod value;
 
 pub use ast::{
-    BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, HttpPrefix, LeftOut, Manifest,
-    OnError, Param, Parsed, Policy, Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, UriSource,
-    When,
+    BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, LeftOut, Manifest, OnError, Param,
+    Parsed, Policy, Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, UriSource, When,
 };
 pub use parse::parse;

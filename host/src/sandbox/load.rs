@@ -26,6 +26,7 @@ use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
 use crate::sandbox::state::State;
 use crate::sandbox::trusted;
+use crate::sandbox::wasi::Network;
 use crate::state::Buckets;
 use crate::value::Export;
 use bytes::Bytes;
@@ -58,6 +59,7 @@ pub struct Sandbox {
     pub(crate) engines: Engines,
     compiler: Compiler,
     pub(crate) code_cache: Option<CodeCache>,
+    network: Arc<Network>,
     warnings: Vec<String>,
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
@@ -75,6 +77,7 @@ pub(crate) struct Prepared {
     pub(crate) codec: Arc<Codec>,
     pub(crate) grants: Grants,
     pub(crate) buckets: Option<Arc<dyn Buckets>>,
+    pub(crate) network: Arc<Network>,
     pub(crate) metering: Metering,
     pub(crate) instance: InstancePre<State>,
     pub(crate) index: ComponentExportIndex,
@@ -83,16 +86,22 @@ pub(crate) struct Prepared {
 impl Sandbox {
     /// Makes the engine. Components are compiled in this process until a workshop is given. A folder for code that cannot be trusted is not used, and [`Self::warnings`] says why.
     pub fn new(settings: Settings) -> Result<Self, LoadError> {
-        Self::make(settings, Bounded::Yes)
+        Self::make(settings, Network::of_system(), Bounded::Yes)
+    }
+
+    /// The same within some network.
+    #[cfg(test)]
+    pub(crate) fn within(settings: Settings, network: Network) -> Result<Self, LoadError> {
+        Self::make(settings, network, Bounded::Yes)
     }
 
     /// One whose guests are bounded by nothing that can be left out: what being bounded costs is measured against it.
     #[cfg(any(test, feature = "test-support"))]
     pub fn without_bounds(settings: Settings) -> Result<Self, LoadError> {
-        Self::make(settings, Bounded::No)
+        Self::make(settings, Network::of_system(), Bounded::No)
     }
 
-    fn make(settings: Settings, bounded: Bounded) -> Result<Self, LoadError> {
+    fn make(settings: Settings, network: Network, bounded: Bounded) -> Result<Self, LoadError> {
         let calls = settings.calls.max(1);
         let engines = Engines::new(calls, bounded);
         engines.runtime(Metering::Time, Allocation::Pooling)?;
@@ -109,6 +118,7 @@ impl Sandbox {
             engines,
             compiler: Compiler::InProcess,
             code_cache,
+            network: Arc::new(network),
             warnings,
             prepared: RwLock::default(),
             buckets: RwLock::default(),
@@ -206,6 +216,7 @@ impl Sandbox {
             codec: Arc::new(Codec::of(signature)),
             grants,
             buckets: self.buckets.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(Arc::clone),
+            network: Arc::clone(&self.network),
             metering,
             instance,
             index,

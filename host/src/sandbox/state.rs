@@ -11,9 +11,12 @@ use crate::sandbox::guard::MOST_HANDLES;
 use crate::sandbox::guard::MemoryGuard;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::wasi::Chance;
+use crate::sandbox::wasi::GuestNames;
+use crate::sandbox::wasi::Http;
 use crate::sandbox::wasi::LogicalClock;
-use crate::sandbox::wasi::NoHttp;
+use crate::sandbox::wasi::Refusals;
 use crate::sandbox::wasi::Shelf;
+use crate::sandbox::wasi::Sockets;
 use crate::sandbox::wasi::context;
 use crate::sandbox::wasi::context_with_folders;
 use crate::state::BucketName;
@@ -22,7 +25,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 /// The data of a guest's store.
 pub(crate) struct State {
@@ -38,8 +41,10 @@ pub(crate) struct State {
     wasi: Option<Box<WasiCtx>>,
     clock: Option<LogicalClock>,
     chance: Option<Box<Chance>>,
-    http: Option<Box<WasiHttpCtx>>,
-    no_http: NoHttp,
+    http: Option<Box<Http>>,
+    names: Option<GuestNames>,
+    pub(crate) sockets: Sockets,
+    refusals: Option<Refusals>,
 }
 
 impl State {
@@ -55,7 +60,7 @@ impl State {
         table.set_max_capacity(MOST_HANDLES);
         let grants = &prepared.grants;
         let has_folders = !grants.read.is_empty() || !grants.write.is_empty();
-        let wasi = has_folders.then(|| context_with_folders(grants, &call.listener, &logs)).transpose()?;
+        let wasi = has_folders.then(|| context_with_folders(prepared, &call.listener, &logs)).transpose()?;
         Ok(Self {
             memory: MemoryGuard::new(&call.limits, budget),
             logs,
@@ -70,7 +75,9 @@ impl State {
             clock: None,
             chance: None,
             http: None,
-            no_http: NoHttp,
+            names: None,
+            sockets: Sockets::default(),
+            refusals: None,
         })
     }
 
@@ -84,6 +91,18 @@ impl State {
         let Self { prepared, args, chance, .. } = self;
         let make = || Box::new(Chance::of_call(prepared, args));
         (!prepared.grants.random).then(|| &mut **chance.get_or_insert_with(make))
+    }
+
+    /// The names that the guest may ask for; none where those are not granted.
+    pub(crate) fn names(&mut self) -> Option<GuestNames> {
+        let Self { prepared, names, .. } = self;
+        let make = || GuestNames::new(prepared.network.names());
+        prepared.grants.dns.then(|| names.get_or_insert_with(make).clone())
+    }
+
+    /// Who is told what was refused to the guest.
+    pub(crate) fn refusals(&mut self) -> &Refusals {
+        self.refusals.get_or_insert_with(|| Refusals::new(&self.listener))
     }
 
     /// Whether the guest may know of its attempt.
@@ -105,14 +124,18 @@ impl State {
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let Self { prepared, listener, logs, wasi, table, .. } = self;
-        let ctx = wasi.get_or_insert_with(|| Box::new(context(&prepared.grants, listener, logs)));
+        let ctx = wasi.get_or_insert_with(|| Box::new(context(prepared, listener, logs)));
         WasiCtxView { ctx, table }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let ctx = self.http.get_or_insert_with(|| Box::new(WasiHttpCtx::new()));
-        WasiHttpCtxView { hooks: &mut self.no_http, table: &mut self.table, ctx }
+        let Self { prepared, listener, refusals, http, table, .. } = self;
+        let http = http.get_or_insert_with(|| {
+            let refusals = refusals.get_or_insert_with(|| Refusals::new(listener));
+            Box::new(Http::new(prepared, refusals.clone()))
+        });
+        WasiHttpCtxView { hooks: &mut http.gate, table, ctx: &mut http.ctx }
     }
 }

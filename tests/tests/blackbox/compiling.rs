@@ -28,27 +28,11 @@ fn inspecting(project: &Project, component: &[u8]) -> Host {
         .env("CASCADE_CODE_CACHE", &project.folder().join("code").display().to_string())
 }
 
-/// Runs a host to its end and measures the most memory that it took, in KiB.
+/// Runs a host to its end; gives the most memory that it took, in KiB.
 fn measured(host: Host) -> (Finished, u64) {
-    let since = Instant::now();
-    let mut child = host.command().spawn().expect("the binary can be started");
-    let mut most = 0;
-    while child.try_wait().expect("a child can be waited for").is_none() {
-        most = most.max(peak(child.id()));
-        assert!(since.elapsed() < PATIENCE, "it does not end");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let output = child.wait_with_output().expect("it has ended");
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    let took = since.elapsed();
-    (Finished { code: output.status.code(), stdout: output.stdout, stderr, took }, most)
-}
-
-/// The most memory that a process has had, in KiB; nothing once it has ended.
-fn peak(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+    let finished = host.run();
+    let peak = finished.peak >> 10;
+    (finished, peak)
 }
 
 /// Waits for the compiler that a process has started.

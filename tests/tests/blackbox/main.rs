@@ -17,6 +17,7 @@ mod keyvalue;
 mod languages;
 mod large;
 mod mistakes;
+mod network;
 mod outages;
 mod policies;
 mod printing;

@@ -240,7 +240,7 @@ fn every_grant_is_read() {
     let folders: Vec<_> =
         grants.read.iter().map(|it| (it.value.host.to_str().unwrap(), it.value.guest.as_str())).collect();
     assert_eq!(folders, [("/m/data", "data"), ("/srv/m", "/m")]);
-    assert_eq!(grants.http[0].value.0, "https://api.example.com/");
+    assert_eq!(grants.http[0].value.to_string(), "https://api.example.com/");
     assert!(grants.dns && grants.clock && grants.random && grants.context && !grants.is_pure());
 }
 

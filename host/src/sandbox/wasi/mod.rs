@@ -5,19 +5,26 @@ mod clocks;
 mod host;
 mod http;
 mod keyvalue;
+mod lookup;
+mod network;
 mod output;
 mod random;
+mod tcp;
 
 pub(crate) use clocks::LogicalClock;
-pub(crate) use http::NoHttp;
+pub(crate) use http::Http;
 pub(crate) use keyvalue::Shelf;
+pub(crate) use network::{GuestNames, Refusals};
 pub(crate) use random::Chance;
+pub(crate) use tcp::Sockets;
 
-use crate::invoke::Grants;
 use crate::invoke::Listener;
 use crate::invoke::Stream;
 use crate::sandbox::guard::LogGuard;
+use crate::sandbox::load::Prepared;
 use crate::sandbox::state::State;
+use crate::sandbox::wasi::http::Secure;
+use crate::sandbox::wasi::network::Names;
 use crate::sandbox::wasi::output::GuestOutput;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,33 +43,60 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::random::random::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     bindings::random::insecure::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     bindings::random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    lookup::link(linker)?;
+    tcp::link(linker)?;
     linker.allow_shadowing(false);
     keyvalue::link(linker)?;
     host::link(linker)
 }
 
+/// The network of this host, as all guests share it.
+pub(crate) struct Network {
+    names: Arc<Names>,
+    secure: Secure,
+}
+
+impl Network {
+    /// Names as the operating system knows them, and the usual authorities.
+    pub(crate) fn of_system() -> Self {
+        Self { names: Names::of_system(), secure: Secure::usual() }
+    }
+
+    /// Names as somebody else knows them, and other authorities.
+    #[cfg(test)]
+    pub(crate) const fn of(names: Arc<Names>, secure: Secure) -> Self {
+        Self { names, secure }
+    }
+
+    /// Who knows the addresses of names.
+    pub(crate) const fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+}
+
 /// The WASI context of a call that was granted no folders.
-pub(crate) fn context(grants: &Grants, listener: &Arc<dyn Listener>, logs: &LogGuard) -> WasiCtx {
-    builder(grants, listener, logs).build()
+pub(crate) fn context(prepared: &Arc<Prepared>, listener: &Arc<dyn Listener>, logs: &LogGuard) -> WasiCtx {
+    builder(prepared, listener, logs).build()
 }
 
 /// The WASI context of a call with the folders that it was granted.
 pub(crate) fn context_with_folders(
-    grants: &Grants,
+    prepared: &Arc<Prepared>,
     listener: &Arc<dyn Listener>,
     logs: &LogGuard,
 ) -> wasmtime::Result<WasiCtx> {
-    let mut builder = builder(grants, listener, logs);
-    for (host, guest) in &grants.read {
+    let mut builder = builder(prepared, listener, logs);
+    for (host, guest) in &prepared.grants.read {
         builder.preopened_dir(host, guest, FsPerms::ReadOnly).with_context(|| not_opened(host))?;
     }
-    for (host, guest) in &grants.write {
+    for (host, guest) in &prepared.grants.write {
         builder.preopened_dir(host, guest, FsPerms::ReadWrite).with_context(|| not_opened(host))?;
     }
     Ok(builder.build())
 }
 
-fn builder(grants: &Grants, listener: &Arc<dyn Listener>, logs: &LogGuard) -> WasiCtxBuilder {
+fn builder(prepared: &Arc<Prepared>, listener: &Arc<dyn Listener>, logs: &LogGuard) -> WasiCtxBuilder {
+    let grants = &prepared.grants;
     let mut builder = WasiCtxBuilder::new();
     builder
         .envs(&grants.env)
@@ -75,6 +109,7 @@ fn builder(grants: &Grants, listener: &Arc<dyn Listener>, logs: &LogGuard) -> Wa
         builder.secure_random(Deterministic::new(vec![0])).insecure_random(Deterministic::new(vec![0]));
         builder.insecure_random_seed(0);
     }
+    tcp::allow(&mut builder, prepared, listener);
     builder
 }
 

@@ -1,0 +1,144 @@
+//! A host and a port that may be connected to, as `tcp` grants write them.
+//! Where a host's name leads is for the sandbox.
+
+use std::fmt;
+use std::net::IpAddr;
+use url::Host;
+
+/// `host:port`; the host in its normal form, an address of IPv6 in brackets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    host: Host,
+    port: u16,
+}
+
+/// Why a text is not an [`Endpoint`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointFault {
+    /// A scheme before it.
+    #[error("a `tcp` grant is a host and a port, not a URL")]
+    Url,
+    /// No port, or none that anybody listens on.
+    #[error("a `tcp` grant ends in a port from 1 to 65535")]
+    Port,
+    /// Where does the address end?
+    #[error("an IPv6 address stands in brackets before its port")]
+    Brackets,
+    /// Neither a name nor an address.
+    #[error("a `tcp` grant begins with the name or the address of a host")]
+    Host,
+    /// Another way to write an address.
+    #[error("a `tcp` grant is written in its normal form")]
+    NotNormal {
+        /// What is meant.
+        normal: String,
+    },
+}
+
+impl Endpoint {
+    /// Reads `host:port`.
+    pub fn parse(text: &str) -> Result<Self, EndpointFault> {
+        if text.contains("://") {
+            return Err(EndpointFault::Url);
+        }
+        let (name, port) = text.rsplit_once(':').ok_or(EndpointFault::Port)?;
+        let port = port.parse().ok().filter(|port| *port > 0).ok_or(EndpointFault::Port)?;
+        if name.is_empty() {
+            return Err(EndpointFault::Port);
+        }
+        if name.contains(':') && !name.starts_with('[') {
+            return Err(EndpointFault::Brackets);
+        }
+        if name.contains('*') {
+            return Err(EndpointFault::Host);
+        }
+        let host = Host::parse(name).map_err(|_| EndpointFault::Host)?;
+        let host = match host {
+            Host::Domain(name) => Host::Domain(name.strip_suffix('.').map(str::to_owned).unwrap_or(name)),
+            address @ (Host::Ipv4(_) | Host::Ipv6(_)) => address,
+        };
+        let endpoint = Self { host, port };
+        if name.is_ascii() && name.to_ascii_lowercase() != endpoint.host.to_string() {
+            return Err(EndpointFault::NotNormal { normal: endpoint.to_string() });
+        }
+        Ok(endpoint)
+    }
+
+    /// The name, or the address.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The address that it is written as; none for a name.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        match &self.host {
+            Host::Domain(_) => None,
+            Host::Ipv4(address) => Some(IpAddr::V4(*address)),
+            Host::Ipv6(address) => Some(IpAddr::V6(*address)),
+        }
+    }
+
+    /// The port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl From<(IpAddr, u16)> for Endpoint {
+    fn from((address, port): (IpAddr, u16)) -> Self {
+        let host = match address {
+            IpAddr::V4(address) => Host::Ipv4(address),
+            IpAddr::V6(address) => Host::Ipv6(address),
+        };
+        Self { host, port }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_ports_are_read() {
+        for (text, shown) in [
+            ("127.0.0.1:5432", "127.0.0.1:5432"),
+            ("[::1]:80", "[::1]:80"),
+            ("DB.example.com:5432", "db.example.com:5432"),
+            ("bücher.example:80", "xn--bcher-kva.example:80"),
+            ("localhost:1", "localhost:1"),
+        ] {
+            assert_eq!(Endpoint::parse(text).map(|it| it.to_string()), Ok(shown.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused() {
+        let not_normal = |normal: &str| EndpointFault::NotNormal { normal: normal.to_owned() };
+        for (text, fault) in [
+            ("http://h:80", EndpointFault::Url),
+            ("127.0.0.1", EndpointFault::Port),
+            ("h:0", EndpointFault::Port),
+            ("h:65536", EndpointFault::Port),
+            (":80", EndpointFault::Port),
+            ("::1:80", EndpointFault::Brackets),
+            ("[::1:80", EndpointFault::Host),
+            ("a b:80", EndpointFault::Host),
+            ("*.h:80", EndpointFault::Host),
+            ("u@h:80", EndpointFault::Host),
+            ("2130706433:80", not_normal("127.0.0.1:80")),
+            ("h.:80", not_normal("h:80")),
+            ("[0::1]:80", not_normal("[::1]:80")),
+        ] {
+            assert_eq!(Endpoint::parse(text), Err(fault), "{text}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! URL prefixes, as `http` grants write them, and the URLs that they allow.
+//! Where an allowed host's name leads is for the sandbox.
+
+use crate::model::web::reading::lenient;
+use crate::model::web::reading::segments;
+use crate::model::web::target::Url;
+use crate::model::web::target::UrlFault;
+use std::fmt;
+
+/// A URL that stands for all that begin with it, by whole segments of the path: `http://h/v1` allows `http://h/v1` and
+/// `http://h/v1/a`, and not `http://h/v10`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UrlPrefix {
+    // Without a query, and with a path of which there is a lenient reading.
+    url: Url,
+}
+
+/// Why a text is not a [`UrlPrefix`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlPrefixFault {
+    /// Another scheme, or none.
+    #[error("an `http` grant begins with `http://` or `https://`")]
+    Scheme,
+    /// User or password.
+    #[error("an `http` grant names no user and no password")]
+    User,
+    /// Query or fragment.
+    #[error("an `http` grant has no query and no fragment")]
+    Query,
+    /// Wildcards.
+    #[error("an `http` grant is a plain prefix, without spaces and wildcards")]
+    Wildcard,
+    /// No host, or no port after a `:`.
+    #[error("an `http` grant names a host, and after a `:` a port")]
+    Host,
+    /// A path that no server reads in one way.
+    #[error("an `http` grant has a path that is encoded once, if at all, and without control characters")]
+    Path,
+    /// Requests are compared in their normal form, which this is not.
+    #[error("no URL of a request begins like this: an `http` grant is written in its normal form")]
+    NotNormal {
+        /// What would match.
+        normal: String,
+    },
+}
+
+impl UrlPrefix {
+    /// Reads a prefix. It is written in normal form, apart from capitals in the host, a default port, and letters of a
+    /// name that stand for `xn--`.
+    pub fn parse(text: &str) -> Result<Self, UrlPrefixFault> {
+        let is_web = ["http://", "https://"]
+            .iter()
+            .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+        let (_, rest) = text.split_once("://").filter(|_| is_web).ok_or(UrlPrefixFault::Scheme)?;
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if host.contains('@') {
+            return Err(UrlPrefixFault::User);
+        }
+        if text.contains(['?', '#']) {
+            return Err(UrlPrefixFault::Query);
+        }
+        if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '*') {
+            return Err(UrlPrefixFault::Wildcard);
+        }
+        let url = Url::parse(text).map_err(|fault| match fault {
+            UrlFault::Scheme => UrlPrefixFault::Scheme,
+            UrlFault::User => UrlPrefixFault::User,
+            UrlFault::Malformed | UrlFault::Port => UrlPrefixFault::Host,
+        })?;
+        let path = if path.is_empty() { "/" } else { path };
+        if path != url.path() || !is_normal_host(host, &url) {
+            return Err(UrlPrefixFault::NotNormal { normal: url.as_str().to_owned() });
+        }
+        match lenient(url.path()) {
+            Some(_) => Ok(Self { url }),
+            None => Err(UrlPrefixFault::Path),
+        }
+    }
+
+    /// Whether requests of that URL are allowed: the same scheme, host and port, and a path below this one, however
+    /// leniently a server reads it.
+    #[must_use]
+    pub fn allows(&self, url: &Url) -> bool {
+        let is_same_origin = self.url.is_secure() == url.is_secure()
+            && self.url.host() == url.host()
+            && self.url.port() == url.port();
+        is_same_origin && self.allows_path(url.path())
+    }
+
+    fn allows_path(&self, path: &str) -> bool {
+        if self.url.path() == "/" {
+            return true;
+        }
+        let own = self.url.path();
+        let own = own.strip_suffix('/').unwrap_or(own);
+        let is_below = segments(path).take(segments(own).count()).eq(segments(own));
+        // `/v1/` wants the slash as well.
+        let is_deep_enough = segments(path).count() >= segments(self.url.path()).count();
+        let is_lenient_below = match (lenient(self.url.path()), lenient(path)) {
+            (Some(own), Some(read)) => read.starts_with(&own),
+            (None, _) | (_, None) => false,
+        };
+        is_below && is_deep_enough && is_lenient_below
+    }
+}
+
+impl fmt::Display for UrlPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.url.as_str())
+    }
+}
+
+/// Whether a host, perhaps with a port, is written as requests are compared.
+fn is_normal_host(written: &str, url: &Url) -> bool {
+    let after_address = written.rfind(']').map_or(0, |at| at + 1);
+    let name = match written.get(after_address..).and_then(|rest| rest.find(':')) {
+        Some(colon) => written.get(..after_address + colon).unwrap_or(written),
+        None => written,
+    };
+    !name.is_ascii() || name.to_ascii_lowercase() == url.host().to_string()
+}
+
+#[cfg(test)]
+mod tests;

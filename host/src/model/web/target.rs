@@ -1,0 +1,192 @@
+//! The URL of a request in its normal form: what is compared is what is sent.
+//! Comparing is for `prefix`.
+
+use crate::model::web::reading::plain;
+use url::Host;
+
+/// An absolute `http` or `https` URL without user and fragment, in its normal form: scheme and host in lower case,
+/// international names as `xn--`, addresses of IPv4 in four numbers, no default port, no `.` and `..` segments, and
+/// nothing percent-encoded that need not be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Url(url::Url);
+
+/// Why a text is not a [`Url`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UrlFault {
+    /// No URL at all, or one without a host.
+    #[error("the URL is malformed")]
+    Malformed,
+    /// Not `http` and not `https`.
+    #[error("the URL is neither `http` nor `https`")]
+    Scheme,
+    /// A user or a password.
+    #[error("the URL names a user or a password")]
+    User,
+    /// A port that nobody can listen on.
+    #[error("the URL has the port 0")]
+    Port,
+}
+
+impl Url {
+    /// Reads a URL and brings it into its normal form.
+    pub fn parse(text: &str) -> Result<Self, UrlFault> {
+        let mut url = url::Url::parse(text).map_err(|_| UrlFault::Malformed)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(UrlFault::Scheme);
+        }
+        let (_, rest) = text.split_once("://").ok_or(UrlFault::Malformed)?;
+        let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+        // The parser would look for a host in the path.
+        if authority.is_empty() {
+            return Err(UrlFault::Malformed);
+        }
+        // An empty user is dropped by the parser; here nobody hides behind an `@`.
+        if authority.contains('@') {
+            return Err(UrlFault::User);
+        }
+        if url.port() == Some(0) {
+            return Err(UrlFault::Port);
+        }
+        url.set_fragment(None);
+        let path = plain(url.path());
+        url.set_path(&path);
+        // A name that ends in a dot is the same name.
+        let bare = url.domain().and_then(|domain| domain.strip_suffix('.')).map(str::to_owned);
+        if let Some(bare) = bare {
+            url.set_host(Some(&bare)).map_err(|_| UrlFault::Malformed)?;
+        }
+        Ok(Self(url))
+    }
+
+    /// Whether it begins with `https`.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// The host: a name or an address.
+    #[must_use]
+    pub fn host(&self) -> Host<&str> {
+        // Every URL of these schemes has a host; an empty name leads nowhere.
+        self.0.host().unwrap_or(Host::Domain(""))
+    }
+
+    /// The port, also where it is the scheme's own.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or_default()
+    }
+
+    /// What stands in the header `host`: the host, and the port unless it is the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.0.authority()
+    }
+
+    /// Scheme, host and port: nothing that a log must not show.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.0.scheme(), self.authority())
+    }
+
+    /// The path, which begins with `/`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// Path and query, as the first line of a request has them.
+    #[must_use]
+    pub fn path_and_query(&self) -> &str {
+        self.0.as_str().get(self.origin().len()..).unwrap_or("/")
+    }
+
+    /// The whole URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn urls_have_one_normal_form() {
+        for (text, normal) in [
+            ("HTTP://API.Example.COM:80/V1", "http://api.example.com/V1"),
+            ("https://api.example.com:443", "https://api.example.com/"),
+            ("https://api.example.com:80/", "https://api.example.com:80/"),
+            ("http://0x7f.1/", "http://127.0.0.1/"),
+            ("http://2130706433/", "http://127.0.0.1/"),
+            ("http://0177.0.0.1/", "http://127.0.0.1/"),
+            ("http://127.1/", "http://127.0.0.1/"),
+            ("http://127.0.0.1./", "http://127.0.0.1/"),
+            ("http://[0:0::1]/", "http://[::1]/"),
+            ("http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/"),
+            ("http://bücher.example/", "http://xn--bcher-kva.example/"),
+            ("http://ｅｘａｍｐｌｅ.com/", "http://example.com/"),
+            ("http://127。0。0。1/", "http://127.0.0.1/"),
+            ("http://ex%61mple.com/", "http://example.com/"),
+            ("http://example.com./", "http://example.com/"),
+            ("http://h/a/../b/./c", "http://h/b/c"),
+            ("http://h/a/%2e%2E/b", "http://h/b"),
+            ("http://h/%76%31/%7euser", "http://h/v1/~user"),
+            ("http://h/a%2fb%c3%a9", "http://h/a%2Fb%C3%A9"),
+            ("http://h\\a\\b", "http://h/a/b"),
+            ("http://h/a#part", "http://h/a"),
+            ("http://h/a?b=%2e%2e#c", "http://h/a?b=%2e%2e"),
+            ("http://h\\@evil.com/", "http://h/@evil.com/"),
+        ] {
+            assert_eq!(Url::parse(text).map(|url| url.as_str().to_owned()), Ok(normal.to_owned()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_normal_form_is_its_own(path in "[%/\\\\.;?#@:a-f0-9A-F \t]{0,24}") {
+            if let Ok(url) = Url::parse(&format!("http://h/{path}")) {
+                prop_assert_eq!(Url::parse(url.as_str()).map(|again| again.0), Ok(url.0));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_request_is_refused() {
+        for (text, fault) in [
+            ("", UrlFault::Malformed),
+            ("example.com/", UrlFault::Malformed),
+            ("http://", UrlFault::Malformed),
+            ("http:h/a", UrlFault::Malformed),
+            ("http:/h/a", UrlFault::Malformed),
+            ("http:///h/a", UrlFault::Malformed),
+            ("http://\\h/a", UrlFault::Malformed),
+            ("http://[::1", UrlFault::Malformed),
+            ("http://[fe80::1%25eth0]/", UrlFault::Malformed),
+            ("http://256.1.1.1/", UrlFault::Malformed),
+            ("http://a b/", UrlFault::Malformed),
+            ("http://h:65536/", UrlFault::Malformed),
+            ("http://h%00/", UrlFault::Malformed),
+            ("ftp://h/", UrlFault::Scheme),
+            ("file:///etc/passwd", UrlFault::Scheme),
+            ("http://user@h/", UrlFault::User),
+            ("http://@h/", UrlFault::User),
+            ("http://u:p@h/", UrlFault::User),
+            ("http://h:0/", UrlFault::Port),
+        ] {
+            let parsed = Url::parse(text).map(|url| url.as_str().to_owned());
+            assert_eq!(parsed, Err(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_sent_by_the_parts_of_its_url() {
+        let url = Url::parse("HTTPS://Example.com:8443/a/./b?q=/../#f").unwrap();
+        assert!(url.is_secure());
+        assert_eq!((url.authority(), url.port()), ("example.com:8443", 8443));
+        assert_eq!((url.path(), url.path_and_query()), ("/a/b", "/a/b?q=/../"));
+        assert_eq!(url.origin(), "https://example.com:8443");
+    }
+}

@@ -1,0 +1,179 @@
+//! The addresses of names, asked of the operating system: a bounded number at a time, and kept for a few seconds.
+//! Whether an address may be connected to is for `reach`.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// Names that are asked for at the same time by all guests. Each takes a thread, for as long as the system's resolver
+/// waits, and no thread can be stopped.
+const MAX_LOOKUPS: usize = 64;
+
+/// The same by one guest: one that asks for names that nobody answers leaves the others their share.
+const MAX_LOOKUPS_OF_GUEST: usize = 4;
+
+/// How long an answer is kept, so that a guest that asks for a name and then connects meets the same addresses,
+/// whatever order and choice of them a server gives out.
+const KEPT: Duration = Duration::from_secs(5);
+
+/// Answers that are kept at most.
+const MAX_KEPT: usize = 256;
+
+/// Addresses of a name that are looked at.
+const MAX_ADDRESSES: usize = 16;
+
+/// Who knows the addresses of names.
+pub(crate) trait Resolve: Send + Sync {
+    /// The addresses of a name. May block.
+    fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The operating system.
+struct System;
+
+impl Resolve for System {
+    fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+    }
+}
+
+/// What a process knows of names.
+pub(crate) struct Names {
+    resolver: Arc<dyn Resolve>,
+    lookups: Arc<Semaphore>,
+    // A lock because guests run at the same time. Its sections are an access to the map.
+    kept: Mutex<HashMap<String, Kept>>,
+}
+
+struct Kept {
+    until: Instant,
+    addresses: Vec<IpAddr>,
+}
+
+impl Names {
+    /// Names as the operating system knows them.
+    pub(crate) fn of_system() -> Arc<Self> {
+        Self::of(Arc::new(System))
+    }
+
+    /// Names as somebody knows them.
+    pub(crate) fn of(resolver: Arc<dyn Resolve>) -> Arc<Self> {
+        Arc::new(Self { resolver, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)), kept: Mutex::default() })
+    }
+
+    fn recall(&self, name: &str) -> Option<Vec<IpAddr>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.get(name).filter(|kept| kept.until > Instant::now())?;
+        Some(found.addresses.clone())
+    }
+
+    fn keep(&self, name: String, addresses: Vec<IpAddr>) {
+        let now = Instant::now();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_KEPT {
+            kept.retain(|_, kept| kept.until > now);
+        }
+        if kept.len() < MAX_KEPT {
+            kept.insert(name, Kept { until: now + KEPT, addresses });
+        }
+    }
+}
+
+/// What one guest may ask of names.
+#[derive(Clone)]
+pub(crate) struct GuestNames {
+    names: Arc<Names>,
+    lookups: Arc<Semaphore>,
+}
+
+impl GuestNames {
+    /// A guest that has asked for nothing yet.
+    pub(crate) fn new(names: &Arc<Names>) -> Self {
+        Self { names: Arc::clone(names), lookups: Arc::new(Semaphore::new(MAX_LOOKUPS_OF_GUEST)) }
+    }
+
+    /// The addresses of a name, at least one. Waits for as long as the resolver does; who gives up before leaves
+    /// the question to end by itself.
+    pub(crate) async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        if let Some(addresses) = self.names.recall(name) {
+            return Ok(addresses);
+        }
+        // Nobody closes the semaphores.
+        let own = Arc::clone(&self.lookups).acquire_owned().await.ok();
+        let shared = Arc::clone(&self.names.lookups).acquire_owned().await.ok();
+        let resolver = Arc::clone(&self.names.resolver);
+        let asked = name.to_owned();
+        let answer = tokio::task::spawn_blocking(move || {
+            let answer = resolver.addresses(&asked);
+            // Here, so that a question counts until it has ended, though nobody may wait for it any more.
+            drop((own, shared));
+            answer
+        });
+        let mut addresses = answer.await.map_err(io::Error::other)??;
+        addresses.truncate(MAX_ADDRESSES);
+        if addresses.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
+        }
+        self.names.keep(name.to_owned(), addresses.clone());
+        Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Gives another address for each question, and counts how many are asked at the same time.
+    #[derive(Default)]
+    struct Busy {
+        asked: AtomicUsize,
+        running: AtomicUsize,
+        most: AtomicUsize,
+        pause: Duration,
+    }
+
+    impl Resolve for Busy {
+        fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+            let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(running, Ordering::SeqCst);
+            std::thread::sleep(self.pause);
+            self.running.fetch_sub(1, Ordering::SeqCst);
+            let asked = u8::try_from(self.asked.fetch_add(1, Ordering::SeqCst)).unwrap();
+            if name == "nobody" { Ok(Vec::new()) } else { Ok(vec![[1, 1, 1, asked].into(); 100]) }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_kept_for_a_while() {
+        let names = GuestNames::new(&Names::of(Arc::new(Busy::default())));
+        let first = names.addresses("a").await.unwrap();
+        assert_eq!(first.len(), MAX_ADDRESSES);
+        assert_eq!(names.addresses("a").await.unwrap(), first);
+        assert_ne!(names.addresses("b").await.unwrap(), first);
+        tokio::time::pause();
+        tokio::time::advance(KEPT).await;
+        assert!(names.names.recall("a").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_name_without_addresses_is_an_error() {
+        let names = GuestNames::new(&Names::of(Arc::new(Busy::default())));
+        assert_eq!(names.addresses("nobody").await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_guest_asks_for_few_names_at_a_time() {
+        let busy = Arc::new(Busy { pause: Duration::from_millis(5), ..Busy::default() });
+        let resolver: Arc<dyn Resolve> = Arc::<Busy>::clone(&busy);
+        let names = GuestNames::new(&Names::of(resolver));
+        let texts: Vec<_> = (0..40).map(|number| number.to_string()).collect();
+        let answers = futures_util::future::join_all(texts.iter().map(|name| names.addresses(name))).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(busy.most.load(Ordering::SeqCst), MAX_LOOKUPS_OF_GUEST);
+    }
+}

@@ -1,0 +1,107 @@
+//! The outgoing sockets of a guest: connections to what was granted, and nothing else.
+//! The sockets themselves are wasmtime's; where a grant leads is for `network`.
+
+use crate::invoke::Listener;
+use crate::model::Endpoint;
+use crate::sandbox::load::Prepared;
+use crate::sandbox::state::State;
+use crate::sandbox::wasi::network::GuestNames;
+use crate::sandbox::wasi::network::Refusals;
+use crate::sandbox::wasi::network::may_connect;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::SocketResult;
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
+use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
+use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
+use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsView as _};
+
+/// The interface that makes sockets, in wasmtime's version of WASI 0.2: it is shadowed.
+const INTERFACE: &str = "wasi:sockets/tcp-create-socket@0.2.12";
+
+/// Sockets that a guest may have at the same time: each is a file of this process, which has few.
+const MAX_SOCKETS: usize = 64;
+
+/// The sockets of one guest, by their places in its table. Those that are gone are found when there are many.
+#[derive(Default)]
+pub(crate) struct Sockets(Vec<u32>);
+
+/// Links the making of sockets over wasmtime's, which counts none.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.instance(INTERFACE)?.func_wrap("create-tcp-socket", |mut store, (family,): (IpAddressFamily,)| {
+        let made = match store.data_mut().make_socket(family) {
+            Ok(socket) => Ok(socket),
+            Err(error) => Err(error.downcast()?),
+        };
+        Ok((made,))
+    })
+}
+
+impl State {
+    fn make_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
+        if self.sockets.0.len() >= MAX_SOCKETS {
+            let is_there = |place: &u32| self.table.get(&Resource::<TcpSocket>::new_borrow(*place)).is_ok();
+            self.sockets.0.retain(is_there);
+            self.sockets.0.sort_unstable();
+            // A place is taken again by the next socket.
+            self.sockets.0.dedup();
+        }
+        if self.sockets.0.len() >= MAX_SOCKETS {
+            return Err(ErrorCode::NewSocketLimit.into());
+        }
+        let socket = self.sockets().create_tcp_socket(family)?;
+        self.sockets.0.push(socket.rep());
+        Ok(socket)
+    }
+}
+
+/// Opens what was granted. Without a grant there are no sockets at all.
+pub(crate) fn allow(builder: &mut WasiCtxBuilder, prepared: &Arc<Prepared>, listener: &Arc<dyn Listener>) {
+    if prepared.grants.tcp.is_empty() {
+        return;
+    }
+    let door = Door {
+        prepared: Arc::clone(prepared),
+        names: GuestNames::new(&prepared.network.names()),
+        refusals: Refusals::new(listener),
+    };
+    builder.allow_tcp(true).socket_addr_check(move |address, reason| {
+        let door = door.clone();
+        Box::pin(async move { door.lets_through(address, reason).await })
+    });
+}
+
+#[derive(Clone)]
+struct Door {
+    prepared: Arc<Prepared>,
+    names: GuestNames,
+    refusals: Refusals,
+}
+
+impl Door {
+    async fn lets_through(&self, address: SocketAddr, reason: SocketAddrUse) -> bool {
+        match reason {
+            // Each connection has an end here, on a port that the system chooses.
+            SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
+            SocketAddrUse::TcpConnect => self.is_granted(address).await,
+            SocketAddrUse::TcpListen
+            | SocketAddrUse::TcpAccept
+            | SocketAddrUse::UdpBind
+            | SocketAddrUse::UdpSend
+            | SocketAddrUse::UdpReceive => false,
+        }
+    }
+
+    async fn is_granted(&self, address: SocketAddr) -> bool {
+        let is_granted = may_connect(&self.prepared.grants.tcp, &self.names, address).await;
+        if !is_granted {
+            let endpoint = Endpoint::from((address.ip().to_canonical(), address.port()));
+            self.refusals.tell(&format!(
+                "a connection to `{endpoint}` was refused; `tcp = [\"{endpoint}\"]` would allow it"
+            ));
+        }
+        is_granted
+    }
+}

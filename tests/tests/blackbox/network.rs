@@ -1,0 +1,255 @@
+//! Outgoing HTTP, sockets and names: what is granted is reached, and nothing beside it, whatever guests and servers do.
+//! The hostile URLs themselves stand in a table beside the matcher, names that lead inside beside the client.
+
+use crate::guests::Guest;
+use crate::named;
+use cascade_host_tests::{Project, Web, free_port};
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener};
+use std::time::Duration;
+
+/// A project with one task a call, in the order of `calls`, each `function`, arguments, and further lines.
+fn project(grants: &str, calls: &[(&str, Value, &str)]) -> Project {
+    let mut body = format!("{}grants = {{ {grants} }}\n", named("n", Guest::Network));
+    for (at, (function, args, more)) in calls.iter().enumerate() {
+        body.push_str(&format!("[tasks.t{at}]\ncall = \"n.{function}\"\non-error = \"value\"\n{more}\n"));
+        for (name, value) in args.as_object().expect("arguments have names") {
+            body.push_str(&format!("args.{name} = {value}\n"));
+        }
+    }
+    Project::new(&body)
+}
+
+fn fetches(grants: &str, urls: &[String]) -> Project {
+    let calls: Vec<_> = urls.iter().map(|url| ("fetch", json!({ "url": url }), "")).collect();
+    project(grants, &calls)
+}
+
+/// The body of a response, or the error.
+fn told(shown: &Value, at: usize) -> String {
+    let result = &shown[format!("t{at}")];
+    let body =
+        result["ok"]["body"].as_str().or_else(|| result["ok"].as_str()).or_else(|| result["err"].as_str());
+    body.map_or_else(|| result.to_string(), str::to_owned)
+}
+
+/// Answers in capitals what a client has sent, on a port of its own.
+fn shouting_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
+    let port = listener.local_addr().expect("a listener has an address").port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut text = String::new();
+            if client.read_to_string(&mut text).is_ok() {
+                drop(client.write_all(text.to_uppercase().as_bytes()));
+                drop(client.shutdown(Shutdown::Both));
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn requests_below_a_granted_prefix_are_sent_in_their_normal_form() {
+    let web = Web::start();
+    let port = web.port();
+    let urls = ["/echo/a", "/echo/%61?b=%2e%2e", "/x/../echo/./c"].map(|path| web.url(path));
+    let odd = format!("http://0x7f.1:{port}/echo/odd");
+    let grants = format!("http = [\"{}\"]", web.url("/echo/"));
+    let shown = fetches(&grants, &[urls.as_slice(), &[odd]].concat()).run().expect(0).json();
+    for (at, path) in ["/echo/a", "/echo/a?b=%2e%2e", "/echo/c", "/echo/odd"].iter().enumerate() {
+        assert_eq!(told(&shown, at), format!("GET {path} 127.0.0.1:{port}"));
+    }
+}
+
+#[test]
+fn requests_beside_the_granted_prefix_are_refused_and_the_grant_is_named() {
+    let (web, other) = (Web::start(), Web::start());
+    let port = web.port();
+    let urls = [
+        web.url("/echo"),
+        web.url("/echoes/"),
+        web.url("/echo/../silent"),
+        web.url("/echo/%2e%2e/silent"),
+        web.url("/echo/..%2fsilent"),
+        web.url("/echo/%252e%252e%252fsilent"),
+        other.url("/echo/?token=hunter2"),
+        format!("https://127.0.0.1:{port}/echo/"),
+        format!("http://localhost:{port}/echo/"),
+        format!("http://user:hunter2@127.0.0.1:{port}/echo/"),
+        format!("http://[::ffff:127.0.0.1]:{port}/echo/"),
+        format!("http://127.0.0.1.:{port}/echo"),
+    ];
+    let grants = format!("http = [\"{}\"]", web.url("/echo/"));
+    let project = fetches(&grants, &urls);
+    let finished = project.run().expect(0);
+    let shown = finished.json();
+    for (at, url) in urls.iter().enumerate() {
+        assert!(told(&shown, at).contains("HttpRequestDenied"), "{url}: {}", told(&shown, at));
+    }
+    assert!(web.heads().is_empty() && other.heads().is_empty());
+    let needed = format!("`http = [\"http://127.0.0.1:{}/\"]`", other.port());
+    let finished = finished.says([needed.as_str(), "names a user or a password"]);
+    let events = project.events();
+    let logged: Vec<_> = events.of("task.log").map(ToString::to_string).collect();
+    assert!(!finished.stderr.contains("hunter2") && !logged.concat().contains("hunter2"), "{logged:#?}");
+}
+
+#[test]
+fn each_hop_of_a_redirect_is_held_against_the_grant() {
+    let (web, other) = (Web::start(), Web::start());
+    let within = web.url(&format!("/redirect?{}", web.url(&format!("/redirect?{}", web.url("/echo/end")))));
+    let out = web.url(&format!("/redirect?{}", other.url("/echo/")));
+    let calls = [("fetch", &within), ("follow", &within), ("follow", &out)];
+    let calls = calls.map(|(function, url)| (function, json!({ "url": url }), ""));
+    let shown = project(&format!("http = [\"{}\"]", web.url("/")), &calls).run().expect(0).json();
+    assert_eq!(shown["t0"]["ok"]["status"], 302, "the host follows nothing by itself");
+    assert_eq!(told(&shown, 1), format!("GET /echo/end 127.0.0.1:{}", web.port()));
+    assert!(told(&shown, 2).contains("HttpRequestDenied"), "{shown}");
+    assert!(other.heads().is_empty());
+}
+
+#[test]
+fn the_host_header_is_the_hosts_and_there_are_no_tunnels() {
+    let web = Web::start();
+    let url = web.url("/echo/");
+    let as_method =
+        |method: &str, name: &str| json!({ "url": url, "method": method, "header": [name, "evil.example"] });
+    let calls = [
+        ("fetch-as", as_method("POST", "x-own"), ""),
+        ("fetch-as", as_method("POST", "host"), ""),
+        ("fetch-as", as_method("POST", "transfer-encoding"), ""),
+        ("fetch-as", as_method("CONNECT", "x-own"), ""),
+    ];
+    let shown = project(&format!("http = [\"{url}\"]"), &calls).run().expect(0).json();
+    assert_eq!(told(&shown, 0), format!("POST /echo/ 127.0.0.1:{}", web.port()));
+    assert!(told(&shown, 1).contains("Forbidden") && told(&shown, 2).contains("Forbidden"), "{shown}");
+    assert!(told(&shown, 3).contains("HttpRequestDenied"), "{shown}");
+    assert_eq!(web.heads().len(), 1);
+}
+
+#[test]
+fn bodies_are_streamed_both_ways_and_nothing_runs_on() {
+    let web = Web::start();
+    let calls = [
+        ("upload", json!({ "url": web.url("/count"), "bytes": 20_000_000 }), ""),
+        ("drain", json!({ "url": web.url("/endless"), "bytes": 3_000_000 }), ""),
+    ];
+    let shown = project(&format!("http = [\"{}\"]", web.url("/")), &calls).run().expect(0).json();
+    assert_eq!((told(&shown, 0), &shown["t1"]["ok"]), ("20000000".to_owned(), &json!(3_000_000)));
+    web.wait_until_left();
+    // What the kernel's buffers hold is beyond anybody's reach.
+    assert!(web.sent() < 64 << 20, "{} bytes were taken", web.sent());
+}
+
+#[test]
+fn a_guest_that_waits_for_a_server_is_stopped_by_its_timeout() {
+    for (function, path) in [("fetch", "/silent"), ("fetch", "/slow"), ("cling", "/endless")] {
+        let web = Web::start();
+        let call = (function, json!({ "url": web.url(path) }), "timeout = \"400ms\"");
+        let project = project(&format!("http = [\"{}\"]", web.url("/")), &[call]);
+        let finished = project.run().expect(1).says(["`timeout` = 400ms reached"]);
+        assert!(finished.took < Duration::from_secs(20), "{path}: {:?}", finished.took);
+        web.wait_until_left();
+    }
+}
+
+#[test]
+fn hostile_answers_are_errors_of_the_guest() {
+    let web = Web::start();
+    let paths = ["/cut", "/long-header", "/many-headers", "/garbage"];
+    let mut calls = paths.map(|path| ("fetch", json!({ "url": web.url(path) }), "")).to_vec();
+    calls.push(("fetch-within", json!({ "url": web.url("/silent"), "milliseconds": 50 }), ""));
+    calls.push(("hoard", json!({ "url": web.url("/endless"), "requests": 100 }), ""));
+    let shown = project(&format!("http = [\"{}\"]", web.url("/")), &calls).run().expect(0).json();
+    let errors =
+        ["HttpResponseIncomplete", "HeaderSectionSize", "HeaderSectionSize", "HttpProtocolError", "Timeout"];
+    for (at, error) in errors.iter().enumerate() {
+        assert!(told(&shown, at).contains(error), "{at}: {}", told(&shown, at));
+    }
+    let hoarded = &shown["t5"]["ok"];
+    assert_eq!(hoarded[0], 32, "{hoarded}");
+    assert!(hoarded[1].as_str().is_some_and(|error| error.contains("ConnectionLimitReached")), "{hoarded}");
+    web.wait_until_left();
+}
+
+fn exchange(address: &str) -> (&'static str, Value, &'static str) {
+    ("exchange", json!({ "address": address, "text": "hello" }), "")
+}
+
+#[test]
+fn sockets_lead_to_what_is_granted_and_to_nothing_else() {
+    let (port, other) = (shouting_server(), shouting_server());
+    let calls = [
+        exchange(&format!("127.0.0.1:{port}")),
+        exchange(&format!("127.0.0.1:{other}")),
+        exchange(&format!("localhost:{port}")),
+        ("listen", json!({ "address": format!("127.0.0.1:{}", free_port()) }), ""),
+        ("listen", json!({ "address": "0.0.0.0:0" }), ""),
+        ("shout", json!({ "address": format!("127.0.0.1:{port}"), "text": "hello" }), ""),
+    ];
+    let finished = project(&format!("tcp = [\"127.0.0.1:{port}\"]"), &calls).run().expect(0);
+    let shown = finished.json();
+    assert_eq!(told(&shown, 0), "HELLO", "{shown}");
+    for at in 1..calls.len() {
+        assert!(shown[format!("t{at}")]["err"].is_string(), "{at}: {shown}");
+    }
+    finished
+        .says([&*format!("`tcp = [\"127.0.0.1:{other}\"]` would allow it"), "`dns = true` would allow it"]);
+}
+
+#[test]
+fn a_guest_has_few_sockets_at_a_time() {
+    let port = shouting_server();
+    let dial = ("dial", json!({ "address": format!("127.0.0.1:{port}"), "connections": 1000 }), "");
+    let shown = project(&format!("tcp = [\"127.0.0.1:{port}\"]"), &[dial]).run().expect(0).json();
+    let dialled = &shown["t0"]["ok"];
+    assert_eq!(dialled[0], 64, "{shown}");
+    assert!(dialled[1].as_str().is_some_and(|error| !error.is_empty()), "{shown}");
+}
+
+#[test]
+fn names_need_a_grant_of_their_own_and_lead_where_sockets_are_granted() {
+    let (port, other) = (shouting_server(), shouting_server());
+    let resolve = ("resolve", json!({ "name": "localhost" }), "");
+    let unknown = ("resolve", json!({ "name": "nobody.invalid" }), "");
+    let calls = [resolve.clone(), unknown, exchange(&format!("localhost:{port}"))];
+    let shown = project("dns = true", &calls).run().expect(0).json();
+    let addresses = shown["t0"]["ok"].as_array().expect("the name has addresses").clone();
+    assert!(addresses.contains(&json!("127.0.0.1")), "{shown}");
+    assert!(shown["t1"]["err"].is_string() && shown["t2"]["err"].is_string(), "{shown}");
+    let calls = [
+        exchange(&format!("localhost:{port}")),
+        exchange(&format!("127.0.0.1:{port}")),
+        exchange(&format!("localhost:{other}")),
+    ];
+    let shown = project(&format!("tcp = [\"localhost:{port}\"], dns = true"), &calls).run().expect(0).json();
+    assert_eq!((told(&shown, 0), told(&shown, 1)), ("HELLO".to_owned(), "HELLO".to_owned()));
+    assert!(shown["t2"]["err"].is_string(), "{shown}");
+}
+
+#[test]
+fn a_grant_that_no_request_matches_is_a_fault_with_its_normal_form() {
+    for (grants, normal) in [
+        ("http = [\"https://h/a/%2e%2e/b/\"]", "https://h/b/"),
+        ("http = [\"http://2130706433/\"]", "http://127.0.0.1/"),
+        ("http = [\"https://h.example./\"]", "https://h.example/"),
+        ("tcp = [\"0x7f.1:80\"]", "127.0.0.1:80"),
+    ] {
+        project(grants, &[exchange("127.0.0.1:1")]).run().expect(2).says([&*format!("write `\"{normal}\"`")]);
+    }
+}
+
+#[test]
+fn results_that_the_network_may_change_are_not_shared() {
+    let web = Web::start();
+    let urls = [web.url("/echo/"), web.url("/echo/")];
+    let project = fetches(&format!("http = [\"{}\"]", web.url("/")), &urls);
+    let manifest = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
+    project.write(&format!("{manifest}\n[cache]\nuri = \"memory:\"\n"));
+    project.run().expect(0);
+    assert_eq!(web.heads().len(), 2);
+    let planned = project.command("plan").run().expect(0).text();
+    assert!(planned.contains(&format!("http {}", web.url("/"))), "{planned}");
+}
