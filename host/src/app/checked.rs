@@ -3,6 +3,7 @@
 
 use crate::app::Error;
 use crate::app::grants;
+use crate::app::needs;
 use crate::config::Environment;
 use crate::config::Settings;
 use crate::graph::Resolved;
@@ -64,6 +65,7 @@ pub fn check(
         .iter()
         .map(|(name, component)| load((name, component), builds, sandbox, &mut faults))
         .collect();
+    needs::check(&graph, &components, &mut faults);
     let interfaces: Vec<Option<Interface>> =
         components.iter().map(|component| component.as_ref().map(interface)).collect();
     let plan = plan::compile(&graph, &interfaces, faults)?;

@@ -6,6 +6,8 @@ use crate::app::Error;
 use crate::app::ParamTexts;
 use crate::app::grants;
 use crate::app::inputs;
+use crate::app::needs;
+use crate::app::needs::Needs;
 use crate::app::targets::Targets;
 use crate::app::targets::targets;
 use crate::config::Environment;
@@ -112,6 +114,15 @@ impl Session {
         let declared = declared.map(|(output, _)| (output.name.as_str(), &output.ty));
         let extra = self.targets.extra.iter().filter_map(|task| plan.task(*task));
         declared.chain(extra.filter_map(|task| Some((task.name.as_str(), task.output.as_ref()?)))).collect()
+    }
+
+    /// How the grants of a task fit what its component imports.
+    #[must_use]
+    pub fn needs(&self, task: &plan::Task) -> Needs {
+        let component = self.bound.plan().function_of(task).map(|function| function.component);
+        let found = component.and_then(|at| Some((at, self.components.get(at)?)));
+        let fit = |(at, component)| needs::needs(&self.manifest, &task.name, at, component);
+        found.map(fit).unwrap_or_default()
     }
 
     /// Refuses limits that the state backend cannot keep: a result that Redis does not take is lost with its work.

@@ -4,6 +4,7 @@
 mod load;
 mod component;
 mod offer;
+mod need;
 mod sniff;
 mod reflect;
 mod engine;
@@ -40,4 +41,5 @@ mod tree;
 pub use component::{Component, LoadError};
 pub use engine::engine_config;
 pub use load::{Metering, Sandbox, Settings};
+pub use need::{Grant, Lack};
 pub use offer::{Import, Offer};
