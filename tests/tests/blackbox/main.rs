@@ -8,12 +8,14 @@ mod examples;
 mod faults;
 mod for_each;
 mod golden;
+mod grants;
 mod guests;
 mod hosts;
 mod languages;
 mod large;
 mod mistakes;
 mod outages;
+mod paths;
 mod policies;
 mod printing;
 mod purity;
@@ -23,6 +25,7 @@ mod signals;
 mod stored;
 mod surroundings;
 mod values;
+mod verifying;
 
 use guests::Guest;
 
