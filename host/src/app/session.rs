@@ -13,6 +13,7 @@ use crate::app::targets::targets;
 use crate::config::Environment;
 use crate::engine;
 use crate::invoke;
+use crate::manifest::Grants;
 use crate::manifest::Manifest;
 use crate::model::Digest;
 use crate::model::Fault;
@@ -98,12 +99,16 @@ impl Session {
         })
     }
 
-    /// What must not be shown: every text and number in secret params.
+    /// What must not be shown: every text and number in secret params, and the values of granted variables.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let inputs = self.bound.plan().inputs().iter().zip(self.bound.inputs());
         let secret = inputs.filter(|(input, _)| input.is_secret);
-        Secrets::new(secret.flat_map(|(input, bytes)| texts(&input.ty, bytes)))
+        let texts = secret.flat_map(|(input, bytes)| texts(&input.ty, bytes));
+        let functions = self.bound.plan().functions().iter().zip(&self.grants);
+        Secrets::new(
+            texts.chain(functions.flat_map(|(function, granted)| variables(&function.grants, granted))),
+        )
     }
 
     /// The outputs that the run may have, with their types.
@@ -158,6 +163,21 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Shorter values that a manifest gives to variables itself are not hidden: `MODE=fast` is no secret, and `fast` may
+/// be part of any word.
+const LEAST_OF_WRITTEN: usize = 8;
+
+/// The values of granted variables.
+fn variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
+    let is_written = |name: &str| {
+        let mut entries = written.env.iter().filter_map(|entry| entry.value.split_once('='));
+        entries.any(|(written, _)| written == name)
+    };
+    let is_hidden =
+        |(name, value): &&(String, String)| !is_written(name) || value.chars().count() >= LEAST_OF_WRITTEN;
+    granted.env.iter().filter(is_hidden).map(|(_, value)| value.clone()).collect()
 }
 
 /// The texts and numbers in a value.

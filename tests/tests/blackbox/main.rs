@@ -21,6 +21,7 @@ mod printing;
 mod purity;
 mod references;
 mod retries;
+mod secrets;
 mod signals;
 mod stored;
 mod surroundings;
