@@ -89,14 +89,7 @@ pub fn build_python() -> &'static Path {
             ["python/app.py", "python/wit", "python/requirements.txt"].map(|source| folder.join(source));
         if is_older(&built, &sources) {
             let mut command = Command::new(tool);
-            command.current_dir(&folder).args([
-                "-d",
-                "python/wit",
-                "-w",
-                "app",
-                "componentize",
-                "--stub-wasi",
-            ]);
+            command.current_dir(&folder).args(["-d", "python/wit", "-w", "app", "componentize"]);
             run(
                 command.args(["-p", "python", "app", "-o", "target/python.wasm"]),
                 "see tests/guests/README.md",

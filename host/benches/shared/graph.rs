@@ -99,6 +99,7 @@ impl Begun<'_> {
             stored: self.opened.stored.clone(),
             slots,
             seed: 1,
+            verification: engine::Verification::None,
         };
         let since = Instant::now();
         let ended = engine::run(engine, settings).await.expect("the backend is there");

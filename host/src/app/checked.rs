@@ -5,6 +5,7 @@ use crate::app::Error;
 use crate::app::Refusal;
 use crate::app::component_file::read_component;
 use crate::app::grants;
+use crate::app::needs;
 use crate::app::side_by_side::side_by_side;
 use crate::config::Environment;
 use crate::config::Settings;
@@ -90,6 +91,7 @@ pub fn check(
     let loaded = side_by_side(sandbox.at_once(), &named, |one| load(*one, builds, sandbox));
     let components = named.iter().zip(loaded).map(|(one, loaded)| accept(*one, loaded, &mut faults));
     let components: Vec<Option<Component>> = components.collect();
+    needs::check(&graph, &components, &mut faults);
     let interfaces: Vec<Option<Interface>> =
         components.iter().map(|component| component.as_ref().map(interface)).collect();
     let plan = plan::compile(&graph, &interfaces, faults)?;

@@ -12,6 +12,7 @@ use crate::engine::Ended;
 use crate::engine::Engine;
 use crate::engine::Interrupt;
 use crate::engine::OutputValue;
+use crate::engine::Verification;
 use crate::events::Fact;
 use crate::events::Recorder;
 use crate::model::FailurePolicy;
@@ -63,6 +64,8 @@ pub struct RunRequest {
     pub lease: Duration,
     /// Seeds the jitter of retries.
     pub seed: u64,
+    /// Whether calls whose results may be shared are executed once more.
+    pub verification: Verification,
 }
 
 /// How a run ended on this host.
@@ -104,7 +107,7 @@ async fn work(
     request: RunRequest,
 ) -> Result<Report, Error> {
     let began = Instant::now();
-    let RunRequest { cache, slots, recorder, interrupt, seed, .. } = request;
+    let RunRequest { cache, slots, recorder, interrupt, seed, verification, .. } = request;
     let engine = Engine { invoker: sandbox, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
         run: session.run.clone(),
@@ -115,6 +118,7 @@ async fn work(
         stored: opened.stored.clone(),
         slots,
         seed,
+        verification,
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
     let ended = engine::run(engine, settings).await.map_err(lost)?;

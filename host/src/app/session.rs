@@ -6,11 +6,14 @@ use crate::app::Error;
 use crate::app::ParamTexts;
 use crate::app::grants;
 use crate::app::inputs;
+use crate::app::needs;
+use crate::app::needs::Needs;
 use crate::app::targets::Targets;
 use crate::app::targets::targets;
 use crate::config::Environment;
 use crate::engine;
 use crate::invoke;
+use crate::manifest::Grants;
 use crate::manifest::Manifest;
 use crate::model::Digest;
 use crate::model::Fault;
@@ -96,12 +99,16 @@ impl Session {
         })
     }
 
-    /// What must not be shown: every text and number in secret params.
+    /// What must not be shown: every text and number in secret params, and the values of granted variables.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let inputs = self.bound.plan().inputs().iter().zip(self.bound.inputs());
         let secret = inputs.filter(|(input, _)| input.is_secret);
-        Secrets::new(secret.flat_map(|(input, bytes)| texts(&input.ty, bytes)))
+        let texts = secret.flat_map(|(input, bytes)| texts(&input.ty, bytes));
+        let functions = self.bound.plan().functions().iter().zip(&self.grants);
+        Secrets::new(
+            texts.chain(functions.flat_map(|(function, granted)| variables(&function.grants, granted))),
+        )
     }
 
     /// The outputs that the run may have, with their types.
@@ -112,6 +119,15 @@ impl Session {
         let declared = declared.map(|(output, _)| (output.name.as_str(), &output.ty));
         let extra = self.targets.extra.iter().filter_map(|task| plan.task(*task));
         declared.chain(extra.filter_map(|task| Some((task.name.as_str(), task.output.as_ref()?)))).collect()
+    }
+
+    /// How the grants of a task fit what its component imports.
+    #[must_use]
+    pub fn needs(&self, task: &plan::Task) -> Needs {
+        let component = self.bound.plan().function_of(task).map(|function| function.component);
+        let found = component.and_then(|at| Some((at, self.components.get(at)?)));
+        let fit = |(at, component)| needs::needs(&self.manifest, &task.name, at, component);
+        found.map(fit).unwrap_or_default()
     }
 
     /// Refuses limits that the state backend cannot keep: a result that Redis does not take is lost with its work.
@@ -148,6 +164,21 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Shorter values that a manifest gives to variables itself are not hidden: `MODE=fast` is no secret, and `fast` may
+/// be part of any word.
+const LEAST_OF_WRITTEN: usize = 8;
+
+/// The values of granted variables.
+fn variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
+    let is_written = |name: &str| {
+        let mut entries = written.env.iter().filter_map(|entry| entry.value.split_once('='));
+        entries.any(|(written, _)| written == name)
+    };
+    let is_hidden =
+        |(name, value): &&(String, String)| !is_written(name) || value.chars().count() >= LEAST_OF_WRITTEN;
+    granted.env.iter().filter(is_hidden).map(|(_, value)| value.clone()).collect()
 }
 
 /// The texts and numbers in a value.

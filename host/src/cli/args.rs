@@ -143,6 +143,10 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) fail_fast: bool,
 
+    /// Execute pure tasks twice, and those with a cached result once, and fail those whose results differ
+    #[arg(long)]
+    pub(crate) verify: bool,
+
     /// Run the components' build commands first
     #[arg(long)]
     pub(crate) build: bool,

@@ -46,10 +46,12 @@ pub(crate) fn render(faults: &Faults, style: Style) -> String {
 fn group<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Group<'a> {
     let mut group = Group::with_title(Level::ERROR.primary_title(fault.message.as_str()));
     let marks = marks(fault, lines);
-    if fault.is_secret || marks.iter().any(|mark| mark.is_long(lines)) {
+    let is_unseen = fault.is_secret || marks.iter().any(|mark| mark.is_long(lines));
+    let pieces = pieces(marks.clone());
+    if is_unseen || pieces.iter().any(|piece| may_hold_secret(lines.slice(&extent(piece, lines)))) {
         group = unseen(group, &marks, lines);
     } else {
-        for piece in pieces(marks) {
+        for piece in pieces {
             group = group.element(snippet(&piece, lines));
         }
     }
@@ -120,11 +122,30 @@ fn pieces(marks: Vec<Mark<'_>>) -> Vec<Vec<Mark<'_>>> {
     pieces
 }
 
+/// Whether a text gives a variable its value, as `env` grants do (`"TOKEN=…"`), has a password in a URI, or a secret
+/// param: what a fault is about may stand beside such.
+fn may_hold_secret(text: &str) -> bool {
+    let has_password = text.lines().any(|line| line.contains("://") && line.contains('@'));
+    let has_param = text.contains("secret = true") || text.contains("secret=true");
+    let has_variable = text.split(['"', '\'']).skip(1).any(|quoted| {
+        let is_name =
+            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        quoted.split_once('=').is_some_and(|(name, value)| is_name(name) && !value.is_empty())
+    });
+    has_password || has_param || has_variable
+}
+
+/// The lines from the first mark to the last.
+fn extent(piece: &[Mark<'_>], lines: &Lines<'_>) -> Span {
+    let first = piece.iter().map(|mark| mark.line).min().unwrap_or_default();
+    let last = piece.iter().map(|mark| mark.line).max().unwrap_or_default();
+    lines.range(first, last)
+}
+
 /// The lines from the first mark to the last, with the marks.
 fn snippet<'a>(piece: &[Mark<'a>], lines: &Lines<'a>) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let first = piece.iter().map(|mark| mark.line).min().unwrap_or_default();
-    let last = piece.iter().map(|mark| mark.line).max().unwrap_or_default();
-    let range = lines.range(first, last);
+    let range = extent(piece, lines);
     let annotations = piece.iter().map(|mark| {
         let kind = match mark.kind {
             Kind::Primary => AnnotationKind::Primary,

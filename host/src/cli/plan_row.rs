@@ -1,11 +1,15 @@
 //! A task of a plan and what would happen to it, in the words of the table.
 //! How the table looks stands in `plan_table`.
 
+use crate::app::Missing;
+use crate::app::Needs;
 use crate::app::Session;
 use crate::cli::plan_table::Fate as Shown;
 use crate::cli::plan_table::ForEachRow;
+use crate::cli::plan_table::MissingRow;
 use crate::cli::plan_table::PlanRow;
 use crate::cli::plan_table::Purity;
+use crate::cli::plan_table::Weight;
 use crate::engine::Fate;
 use crate::engine::Reason;
 use crate::manifest::Grants;
@@ -17,7 +21,9 @@ use crate::model::TaskIdx;
 use crate::model::show_duration;
 use crate::plan::Function;
 use crate::plan::Task;
+use crate::sandbox::Lack;
 use crate::value::Export;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The timeout of a task that says nothing of it.
@@ -32,6 +38,7 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
     let name = |at: &TaskIdx| plan.task(*at).map_or_else(|| at.to_string(), |task| task.name.to_string());
     let function = plan.function_of(task);
     let (fate, why) = words(fate, &|tasks| list(tasks, &name));
+    let Needs { unused, missing } = session.needs(task);
     PlanRow {
         order,
         name: task.name.to_string(),
@@ -44,7 +51,20 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
         purity: function.map_or(Purity::Pure, |function| purity(&function.grants)),
         grants: function.map_or_else(Vec::new, |function| grants(&function.grants, session)),
         limits: limits(task),
+        outside: function.map_or_else(Vec::new, |function| outside(&function.grants, session)),
+        unused_grants: unused.iter().map(|grant| grant.key().to_owned()).collect(),
+        missing_grants: missing.into_iter().map(missing_row).collect(),
     }
+}
+
+fn missing_row(missing: Missing) -> MissingRow {
+    let Missing { grant, imports, toml } = missing;
+    let weight = match grant.lack() {
+        Lack::Modest(_) => Weight::Optional,
+        Lack::Refusal | Lack::Trap => Weight::Needed,
+    };
+    let toml = toml.lines();
+    MissingRow { grant: grant.key(), without: grant.lack().text(), weight, imports, toml }
 }
 
 fn words(fate: &Fate, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
@@ -141,9 +161,7 @@ fn grants(grants: &Grants, session: &Session) -> Vec<String> {
     }
     let folder = |key: &str, folder: &Spanned<Preopen>| {
         let Preopen { host, guest } = &folder.value;
-        let is_outside = host.strip_prefix(&session.manifest.folder).map_or(true, |below| {
-            below.components().any(|part| matches!(part, std::path::Component::ParentDir))
-        });
+        let is_outside = is_outside(host, &session.manifest.folder);
         let mark = if is_outside { " (outside of the manifest's folder)" } else { "" };
         format!("{key} {} as {guest}{mark}", host.display())
     };
@@ -160,6 +178,22 @@ fn grants(grants: &Grants, session: &Session) -> Vec<String> {
     shown.extend(switches.iter().filter(|(_, given)| *given).map(|(key, _)| (*key).to_owned()));
     shown.extend(grants.keyvalue.iter().map(|bucket| format!("keyvalue {}", bucket.value)));
     shown
+}
+
+/// The folders outside of the manifest's.
+fn outside(grants: &Grants, session: &Session) -> Vec<String> {
+    let hosts = grants.read.iter().chain(&grants.write).map(|granted| &granted.value.host);
+    let outside = hosts.filter(|host| is_outside(host, &session.manifest.folder));
+    outside.map(|host| host.display().to_string()).collect()
+}
+
+/// Whether a folder lies outside of the manifest's, wherever links lead.
+fn is_outside(host: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| -> std::io::Result<PathBuf> {
+        std::fs::canonicalize(if path.as_os_str().is_empty() { Path::new(".") } else { path })
+    };
+    // Folders that cannot be found are not granted: `check` has refused them.
+    real(host).is_ok_and(|host| real(folder).is_ok_and(|folder| !host.starts_with(folder)))
 }
 
 /// Limits, timeout and attempts that are not what a task has that says nothing of them.

@@ -4,6 +4,7 @@
 use crate::cli::columns::column;
 use crate::cli::columns::hang;
 use crate::cli::columns::pad;
+use crate::cli::columns::put_line;
 use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
@@ -48,6 +49,37 @@ pub(crate) struct PlanRow {
     pub(crate) grants: Vec<String>,
     /// Limits, timeout and retry that are not the defaults: `memory 512MiB`.
     pub(crate) limits: Vec<String>,
+    /// Folders of the host that it is given and that lie outside of the manifest's.
+    pub(crate) outside: Vec<String>,
+    /// Keys of grants that nothing which it imports has a use for.
+    pub(crate) unused_grants: Vec<String>,
+    /// Grants that its imports would need and that it has not.
+    pub(crate) missing_grants: Vec<MissingRow>,
+}
+
+/// A grant that a task has not and its imports would need.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct MissingRow {
+    /// Its key.
+    pub(crate) grant: &'static str,
+    /// What the guest finds instead.
+    pub(crate) without: &'static str,
+    /// How much that says.
+    pub(crate) weight: Weight,
+    /// The functions that it is for.
+    pub(crate) imports: Vec<String>,
+    /// The lines of the manifest that give it.
+    pub(crate) toml: Vec<String>,
+}
+
+/// What an import says of its grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Weight {
+    /// Libraries of languages import it whether it is used or not: the program works with what it finds.
+    Optional,
+    /// Whoever imports it means to use it.
+    Needed,
 }
 
 /// What would happen to a task.
@@ -171,6 +203,10 @@ impl PlanRow {
         for line in self.details() {
             hang(out, "", indent + 2, &harmless(&line));
         }
+        for missing in self.missing_grants.iter().filter(|missing| missing.weight == Weight::Needed) {
+            hang(out, "", indent + 2, &harmless(&missing.text()));
+            missing.toml.iter().for_each(|line| put_line(out, indent + 6, &harmless(line)));
+        }
     }
 
     /// The lines below the first one.
@@ -186,12 +222,20 @@ impl PlanRow {
             ("after", &self.after),
             ("grants", &self.grants),
             ("limits", &self.limits),
+            ("given and not needed:", &self.unused_grants),
         ] {
             if !list.is_empty() {
                 lines.push(format!("{word} {}", list.join(", ")));
             }
         }
         lines
+    }
+}
+
+impl MissingRow {
+    fn text(&self) -> String {
+        let Self { grant, without, imports, .. } = self;
+        format!("needed and not given: {grant}, for {}; without it {without}", imports.join(", "))
     }
 }
 
@@ -222,6 +266,9 @@ mod tests {
             purity: Purity::Pure,
             grants: Vec::new(),
             limits: Vec::new(),
+            outside: Vec::new(),
+            unused_grants: Vec::new(),
+            missing_grants: Vec::new(),
         }
     }
 
@@ -243,6 +290,24 @@ mod tests {
             grants: vec![
                 "http https://api.example.com/v1/".into(),
                 "read /srv/models:/models, outside the manifest's folder".into(),
+            ],
+            outside: vec!["/srv/models".into()],
+            unused_grants: vec!["read".into()],
+            missing_grants: vec![
+                MissingRow {
+                    grant: "context",
+                    without: "a call traps",
+                    weight: Weight::Needed,
+                    imports: vec!["cascade:task/context@0.1.0 (current)".into()],
+                    toml: vec!["context = true  # in `components.words.grants`".into()],
+                },
+                MissingRow {
+                    grant: "clock",
+                    without: "logical clocks",
+                    weight: Weight::Optional,
+                    imports: vec!["wasi:clocks/wall-clock@0.2.6 (now)".into()],
+                    toml: vec!["clock = true  # in `components.words.grants`".into()],
+                },
             ],
             ..row(3, "fetch-the-rest", Fate::Unknown, "its `when` depends on count")
         };

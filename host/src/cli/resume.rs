@@ -28,6 +28,9 @@ pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId,
     for target in &arguments.target {
         command.push_str(&format!(" --target {}", quoted(target)));
     }
+    if arguments.verify {
+        command.push_str(" --verify");
+    }
     if let Some(file) = &arguments.params.params_file {
         command.push_str(&format!(" --params-file {}", quoted(&file.display().to_string())));
     }

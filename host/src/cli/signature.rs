@@ -9,7 +9,10 @@ use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
 use crate::model::Digest;
+use crate::sandbox::Grant;
+use crate::sandbox::Lack;
 use crate::value::Export;
+use std::sync::Arc;
 
 /// The version of the JSON form.
 const VERSION: u32 = 1;
@@ -20,8 +23,20 @@ pub(crate) struct Inspection<'a> {
     pub(crate) component: &'a str,
     /// Its functions.
     pub(crate) exports: &'a [Export],
-    /// Its imports, each with what the host does with it and which grant it would need.
-    pub(crate) imports: &'a [(String, String)],
+    /// Its imports.
+    pub(crate) imports: &'a [ImportRow],
+    /// The grants that they would need, each with the functions that it is for.
+    pub(crate) grants: &'a [(Grant, Vec<String>)],
+}
+
+/// An import.
+pub(crate) struct ImportRow {
+    /// Its name.
+    pub(crate) name: String,
+    /// What the host does with it, and which grant it would need.
+    pub(crate) what: String,
+    /// The functions that are imported from it.
+    pub(crate) functions: Vec<Arc<str>>,
 }
 
 /// Widest column of imports: longer names push their text to the right.
@@ -45,6 +60,9 @@ pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     out.push('\n');
     heading(&mut out, "imports", style);
     imports(&mut out, inspection.imports);
+    out.push('\n');
+    heading(&mut out, "grants", style);
+    grants(&mut out, inspection);
     out
 }
 
@@ -64,13 +82,30 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
     let imports: Vec<serde_json::Value> = inspection
         .imports
         .iter()
-        .map(|(name, what)| serde_json::json!({ "name": name, "what": what }))
+        .map(|ImportRow { name, what, functions }| {
+            serde_json::json!({ "name": name, "what": what, "functions": functions })
+        })
+        .collect();
+    let grants: Vec<serde_json::Value> = inspection
+        .grants
+        .iter()
+        .map(|(grant, imports)| {
+            let (is_needed, without) = (!is_modest(*grant), grant.lack().text());
+            serde_json::json!({
+                "grant": grant.key(),
+                "weight": if is_needed { "needed" } else { "optional" },
+                "without": without,
+                "imports": imports,
+                "toml": [header(inspection), grant.line().to_owned()],
+            })
+        })
         .collect();
     let whole = serde_json::json!({
         "v": VERSION,
         "sha256": digest.to_string(),
         "exports": exports,
         "imports": imports,
+        "grants": grants,
     });
     format!("{whole:#}\n")
 }
@@ -119,14 +154,47 @@ fn call_form(export: &Export, inspection: &Inspection<'_>) -> String {
     }
 }
 
-fn imports(out: &mut String, imports: &[(String, String)]) {
+fn imports(out: &mut String, imports: &[ImportRow]) {
     if imports.is_empty() {
         put_line(out, 2, "nothing");
     }
-    let width = column(imports.iter().map(|(name, _)| name.as_str()), WIDEST_IMPORT);
-    for (name, what) in imports {
-        let first = format!("  {}  ", pad(&harmless(name), width));
-        hang(out, &first, width + 4, &harmless(what));
+    let width = column(imports.iter().map(|row| row.name.as_str()), WIDEST_IMPORT);
+    for row in imports {
+        let first = format!("  {}  ", pad(&harmless(&row.name), width));
+        hang(out, &first, width + 4, &harmless(&row.what));
+        if !row.functions.is_empty() {
+            hang(out, "", 6, &harmless(&row.functions.join(", ")));
+        }
+    }
+}
+
+/// The lines of a manifest that give what the imports would need. What libraries import whether it is used or not is
+/// there as a comment.
+fn grants(out: &mut String, inspection: &Inspection<'_>) {
+    if inspection.grants.is_empty() {
+        return put_line(out, 2, "none: nothing that it imports needs one");
+    }
+    put_line(out, 2, &harmless(&header(inspection)));
+    let width = column(inspection.grants.iter().map(|(grant, _)| grant.line()), WIDEST_IMPORT);
+    let line = |grant: Grant| format!("{}  # without it: {}", pad(grant.line(), width), grant.lack().text());
+    let (optional, needed): (Vec<Grant>, Vec<Grant>) =
+        inspection.grants.iter().map(|(grant, _)| *grant).partition(|grant| is_modest(*grant));
+    needed.iter().for_each(|grant| put_line(out, 2, &line(*grant)));
+    if !optional.is_empty() {
+        put_line(out, 2, "# imported by most languages' libraries, whether the program uses them or not:");
+        optional.iter().for_each(|grant| put_line(out, 2, &format!("# {}", line(*grant))));
+    }
+}
+
+fn header(inspection: &Inspection<'_>) -> String {
+    format!("[components.{}.grants]", inspection.component)
+}
+
+/// Whether a guest can do without.
+fn is_modest(grant: Grant) -> bool {
+    match grant.lack() {
+        Lack::Modest(_) => true,
+        Lack::Refusal | Lack::Trap => false,
     }
 }
 
@@ -160,27 +228,37 @@ mod tests {
             Export { interface: a.map(Into::into), function: "open".into(), signature: Err(unsupported) },
             export(b, "log", &[], ""),
         ];
+        let import = |name: &str, what: &str, functions: &[&str]| ImportRow {
+            name: name.to_owned(),
+            what: what.to_owned(),
+            functions: functions.iter().map(|function| (*function).into()).collect(),
+        };
         let imports = [
-            ("wasi:cli/environment@0.2.6".to_owned(), "empty, unless `env` or `args` are granted".to_owned()),
-            (
-                "wasi:clocks/wall-clock@0.2.6".to_owned(),
-                "a logical clock, unless `clock` is granted".to_owned(),
+            import("cascade:task/context@0.1.0", "a call traps unless `context` is granted", &["current"]),
+            import(
+                "wasi:clocks/wall-clock@0.2.6",
+                "logical clocks unless `clock` is granted",
+                &["now", "resolution"],
             ),
-            (
-                "acme:gpu/kernels@0.1.0".to_owned(),
-                "not known to this host: a manifest that uses the component is refused by `check`".to_owned(),
+            import(
+                "acme:gpu/kernels@0.1.0",
+                "not known to this host: a manifest that uses the component is refused by `check`",
+                &[],
             ),
         ];
-        let inspection = Inspection { component: "words", exports: &exports, imports: &imports };
+        let grants = [(Grant::Clock, Vec::new()), (Grant::Random, Vec::new()), (Grant::Context, Vec::new())];
+        let inspection =
+            Inspection { component: "words", exports: &exports, imports: &imports, grants: &grants };
         assert_eq!(render(&inspection, Style::Plain), include_str!("testdata/inspect.txt"));
     }
 
     #[test]
     fn a_component_without_anything_says_so() {
-        let inspection = Inspection { component: "empty", exports: &[], imports: &[] };
+        let inspection = Inspection { component: "empty", exports: &[], imports: &[], grants: &[] };
         assert_eq!(
             render(&inspection, Style::Plain),
-            "exports\n  no function, so no task can call it\n\nimports\n  nothing\n"
+            "exports\n  no function, so no task can call it\n\nimports\n  nothing\n\n\
+             grants\n  none: nothing that it imports needs one\n"
         );
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::flight::Flights;
 use crate::engine::resolve::Stuck;
+use crate::engine::verify::Verification;
 use crate::events::Fact;
 use crate::events::Recorder;
 use crate::events::Subject;
@@ -40,6 +41,7 @@ pub(crate) struct Context {
     pub(crate) epoch: u64,
     pub(crate) digests: Digests,
     pub(crate) flights: Flights,
+    pub(crate) verification: Verification,
     /// Where jobs tell that they wait for others and need no room.
     pub(crate) parked: UnboundedSender<Parking>,
     pub(crate) shared: Shared,

@@ -8,6 +8,7 @@ use crate::cache::Making;
 use crate::cache::Stored;
 use crate::engine::context::Context;
 use crate::engine::keys::Shared;
+use crate::engine::verify::Verification;
 use crate::invoke;
 use crate::model::Digest;
 use crate::model::Random;
@@ -99,6 +100,12 @@ pub(crate) async fn board<'a>(
     loop {
         match cache.find(&making).await? {
             Found::Stored(stored) if stored.type_fingerprint == flight.shared.type_fingerprint => {
+                // Where the result is to be verified, the job calls a guest yet, and needs room for it.
+                let needs_room = is_parked && ctx.verification == Verification::Twice;
+                if needs_room && !ctx.unpark(claim.token).await {
+                    ctx.keep_announced(claim.node);
+                    return Ok(Boarding::Again);
+                }
                 return Ok(Boarding::Stored(flight.shared.key, stored));
             }
             Found::Stored(_) | Found::Mine if is_parked && !ctx.unpark(claim.token).await => {

@@ -1,6 +1,7 @@
 //! One claimed node from claim to settlement: decide, look up, call, judge.
 //! Committing the settlement, and telling that it happened, is for the loop in `run`.
 
+use crate::cache::Stored;
 use crate::engine::context::Context;
 use crate::engine::expansion::Expansion;
 use crate::engine::flight::Boarding;
@@ -14,10 +15,16 @@ use crate::engine::resolve::Stuck;
 use crate::engine::retry::Attempted;
 use crate::engine::retry::next_delay;
 use crate::engine::skipping::skip_reason;
+use crate::engine::verify::Deaf;
+use crate::engine::verify::Verification;
+use crate::engine::verify::Verified;
+use crate::engine::verify::compare;
+use crate::engine::verify::is_shareable;
 use crate::events::Fact;
 use crate::events::FailureFact;
 use crate::events::Subject;
 use crate::invoke;
+use crate::model::Digest;
 use crate::model::FailureClass;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
@@ -163,6 +170,9 @@ impl Job<'_> {
             .as_ref()
             .and_then(|_| keys::shared(&self.ctx.bound, self.task, &args, &self.ctx.digests));
         let flight = match board(self.ctx, self.claim, shared).await? {
+            Boarding::Stored(key, stored) if self.is_verified() => {
+                return Ok(self.verify_stored(key, stored, args).await);
+            }
             Boarding::Stored(key, stored) => {
                 let fact = Fact::TaskCached { key: key.to_string() };
                 return Ok((Outcome::Done(output(self.task, stored.value)), vec![fact]));
@@ -172,19 +182,80 @@ impl Job<'_> {
         };
         let subject = self.subject(Some(self.claim.attempt));
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
-        match flight.carry(self.ctx.invoker.invoke(self.invocation(args, subject))).await? {
+        let heard = self.invocation(args, self.listener(subject));
+        if !self.is_verified() {
+            return Ok(self.returned(flight.carry(self.ctx.invoker.invoke(heard)).await?));
+        }
+        let mut differs = None;
+        let returned = flight.carry(self.twice(heard, &mut differs)).await?;
+        Ok(match differs {
+            Some(how) => self.impure(&format!("the same call was made twice, and the second time {how}")),
+            None => self.returned(returned),
+        })
+    }
+
+    fn returned(&self, returned: Result<invoke::Returned, invoke::Failure>) -> Verdict {
+        match returned {
             Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage }) => {
-                Ok(finished(output(self.task, value), usage))
+                finished(output(self.task, value), usage)
             }
             Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => {
-                Ok(self.erred(payload, usage))
+                self.erred(payload, usage)
             }
-            Err(failure) => Ok(self.judge(failure)),
+            Err(failure) => self.judge(failure),
         }
     }
 
-    fn invocation(&self, args: Vec<Bytes>, subject: Subject) -> invoke::Call {
-        let recorder = self.ctx.recorder.clone();
+    fn is_verified(&self) -> bool {
+        self.ctx.verification == Verification::Twice && is_shareable(&self.ctx.bound, self.task)
+    }
+
+    /// Makes a call twice. Where what it returns differs, says how, and the result, which nobody may have, is a failure.
+    async fn twice(
+        &self,
+        call: invoke::Call,
+        differs: &mut Option<String>,
+    ) -> Result<invoke::Returned, invoke::Failure> {
+        let again = invoke::Call { listener: Arc::new(Deaf), ..call.clone() };
+        let first = self.ctx.invoker.invoke(call).await?;
+        let usage = first.usage;
+        match compare(first, self.ctx.invoker.invoke(again).await) {
+            Verified::Same(returned) => Ok(returned),
+            Verified::Unknown(failure) => Err(failure),
+            Verified::Differs(how) => {
+                let message = how.clone();
+                *differs = Some(how);
+                Err(invoke::Failure { class: FailureClass::Error, message, backtrace: None, usage })
+            }
+        }
+    }
+
+    /// Makes a call whose result is in the cache, and holds it against that.
+    async fn verify_stored(&self, key: Digest, stored: Stored, args: Vec<Bytes>) -> Verdict {
+        let subject = self.subject(Some(self.claim.attempt));
+        self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
+        let call = self.invocation(args, self.listener(subject));
+        let usage = invoke::Usage::default();
+        let expected = invoke::Returned { outcome: invoke::Outcome::Value(stored.value), usage };
+        match compare(expected, self.ctx.invoker.invoke(call).await) {
+            Verified::Same(returned) => self.returned(Ok(returned)),
+            Verified::Unknown(failure) => self.judge(failure),
+            Verified::Differs(how) => {
+                self.impure(&format!("the cache has its result under the key {key}, and called again {how}"))
+            }
+        }
+    }
+
+    /// A result that is not always the same: repeating the task would only hide that.
+    fn impure(&self, found: &str) -> Verdict {
+        self.failed(FailureClass::Error, &format!("not verified: {found}"), None)
+    }
+
+    fn listener(&self, subject: Subject) -> Arc<dyn invoke::Listener> {
+        Arc::new(AttemptListener { recorder: self.ctx.recorder.clone(), subject })
+    }
+
+    fn invocation(&self, args: Vec<Bytes>, listener: Arc<dyn invoke::Listener>) -> invoke::Call {
         invoke::Call {
             function: invoke::FunctionId(self.task.function),
             args,
@@ -197,7 +268,7 @@ impl Job<'_> {
                 number: self.claim.attempt,
                 epoch: self.ctx.epoch,
             },
-            listener: Arc::new(AttemptListener { recorder, subject }),
+            listener,
         }
     }
 

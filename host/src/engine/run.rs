@@ -13,6 +13,7 @@ use crate::engine::floor::work;
 use crate::engine::host::Answer;
 use crate::engine::host::Commit;
 use crate::engine::host::Host;
+use crate::engine::verify::Verification;
 use crate::events::Recorder;
 use crate::invoke::Invoker;
 use crate::model::Random;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub slots: u32,
     /// Seeds the jitter of retries.
     pub seed: u64,
+    /// Whether calls whose results may be shared are executed once more.
+    pub verification: Verification,
 }
 
 /// How this host's part of a run ended.
@@ -266,6 +269,7 @@ fn context(engine: Engine, settings: Settings, parked: UnboundedSender<Parking>)
         epoch: settings.epoch,
         digests: Digests::default(),
         flights: Flights::new(Random::from_system().next_u64()),
+        verification: settings.verification,
         parked,
         shared: Shared::new(settings.seed),
     }

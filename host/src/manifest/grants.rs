@@ -46,7 +46,8 @@ pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Grants>
 
 /// `NAME` or `NAME=value`, each name once.
 fn variables(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<Spanned<String>>> {
-    if let DeValue::Table(_) = slot.value {
+    // What was written may be a secret, and is not repeated.
+    if !matches!(slot.value, DeValue::Array(_)) {
         return reader.fault(slot.mismatch("a list").help("write `env = [\"NAME\", \"OTHER=value\"]`"));
     }
     let variables = list(reader, slot, filled)?;

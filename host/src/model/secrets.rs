@@ -14,9 +14,11 @@ const LEAST: usize = 4;
 pub struct Secrets(Arc<[String]>);
 
 impl Secrets {
-    /// Hides these texts.
+    /// Hides these texts, wherever they stand as they are, or as JSON writes them; of those of several lines each long one,
+    /// since what guests write is told by lines.
     pub fn new(texts: impl IntoIterator<Item = String>) -> Self {
-        let mut texts: Vec<String> = texts.into_iter().filter(|text| text.chars().count() >= LEAST).collect();
+        let texts = texts.into_iter().flat_map(|text| forms(&text));
+        let mut texts: Vec<String> = texts.filter(|text| text.chars().count() >= LEAST).collect();
         // Longer ones first: one that is part of another must not leave the rest of it.
         texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
         texts.dedup();
@@ -36,6 +38,22 @@ impl Secrets {
     }
 }
 
+/// Shorter lines of a text of several lines are not looked for: they may be a bracket, or an empty comment.
+const LEAST_OF_LINE: usize = 8;
+
+/// The forms in which a text may be shown.
+fn forms(text: &str) -> Vec<String> {
+    let mut forms = vec![text.to_owned()];
+    if text.contains('\n') {
+        let lines = text.lines().map(str::trim).filter(|line| line.chars().count() >= LEAST_OF_LINE);
+        forms.extend(lines.map(str::to_owned));
+    }
+    let escaped = forms.iter().filter_map(|form| serde_json::to_string(form).ok());
+    let escaped: Vec<String> = escaped.map(|form| form.trim_matches('"').to_owned()).collect();
+    forms.extend(escaped);
+    forms
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secrets({})", self.0.len())
@@ -52,5 +70,12 @@ mod tests {
         assert_eq!(secrets.hide("hunter2hunter, hunter2; no"), "***, ***; no");
         assert!(matches!(secrets.hide("nothing"), Cow::Borrowed("nothing")));
         assert_eq!(format!("{secrets:?}"), "Secrets(2)");
+    }
+
+    #[test]
+    fn forms_of_a_secret_are_replaced_too() {
+        let secrets = Secrets::new(["pass\"word", "-----BEGIN-----\nMIIEvQIBADAN\n}\n"].map(str::to_owned));
+        assert_eq!(secrets.hide(r#"{"err":"pass\"word"}, pass"word"#), r#"{"err":"***"}, ***"#);
+        assert_eq!(secrets.hide("read MIIEvQIBADAN and }"), "read *** and }");
     }
 }

@@ -4,6 +4,7 @@
 mod load;
 mod component;
 mod offer;
+mod need;
 mod sniff;
 mod reflect;
 mod bounds;
@@ -49,4 +50,5 @@ pub use compiling::CompileOrder;
 pub use component::{Component, LoadError};
 pub use engine::engine_config;
 pub use load::{Metering, Sandbox, Settings};
+pub use need::{Grant, Lack};
 pub use offer::{Import, Offer};

@@ -13,6 +13,7 @@ mod pick;
 mod compose;
 mod relation;
 mod assign;
+mod differ;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod laws;
 pub use assign::{Conversion, assign};
 pub use check::{canonical, check};
 pub use compose::{ListBuilder, compose_case, compose_list, compose_record, compose_some, compose_tuple};
+pub use differ::difference;
 pub use encode::encode;
 pub use fault::ValueFault;
 pub use json::{Typed, to_json_text};

@@ -14,3 +14,20 @@ export function tally(words) {
     .map(([word, times]) => ({ word, times }))
     .sort((a, b) => b.times - a.times || (a.word < b.word ? -1 : 1));
 }
+
+// Whatever might tell one call from another, as text; the argument only makes it another call.
+export function look(x) {
+  const seen = {
+    chance: [Math.random(), Math.random()],
+    bytes: [...crypto.getRandomValues(new Uint8Array(8))],
+    identifier: crypto.randomUUID(),
+    time: Date.now(),
+    day: new Date().toString(),
+    zone: new Date(0).getTimezoneOffset(),
+    clock: performance.now(),
+    trace: new Error("here").stack,
+    words: ["b", "ä", "a"].toSorted((a, b) => a.localeCompare(b)),
+    number: (1234.5).toLocaleString(),
+  };
+  return Object.entries(seen).map(([tried, what]) => `${tried}: ${JSON.stringify(what)}`);
+}

@@ -1,5 +1,5 @@
 // Responsible for building the component: `node build.mjs [OUTPUT]`, by default `javascript.wasm` in this folder.
-// Leaves the engine to componentize-js; without its features the component imports nothing of WASI.
+// Leaves the engine to componentize-js; of WASI the component imports what the engine itself wants.
 
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,6 @@ const { component } = await componentize({
   sourcePath: here("app.js"),
   witPath: here("wit"),
   worldName: "app",
-  disableFeatures: ["stdio", "random", "clocks", "http", "fetch-event"],
+  disableFeatures: ["http", "fetch-event"],
 });
 await writeFile(process.argv[2] ?? here("javascript.wasm"), component);

@@ -3,6 +3,10 @@
 Leaves the conversion of types to componentize-py.
 """
 
+import os
+import random
+import time
+
 import wit_world
 from componentize_py_types import Err
 
@@ -23,3 +27,23 @@ class WitWorld(wit_world.WitWorld):
             least=min(xs, default=None),
             greatest=max(xs, default=None),
         )
+
+    def look(self, x: int) -> list[str]:
+        """Whatever might tell one call from another, as text."""
+        some = {f"word {number}" for number in range(40)}
+        begun = time.monotonic()
+        time.sleep(2.5)
+        seen = [
+            ("random", [random.random() for _ in range(5)]),
+            ("bytes of the system", os.urandom(8).hex()),
+            ("time", time.time()),
+            ("slept", time.monotonic() - begun),
+            ("order of a set", list(some)),
+            ("hash", hash("word")),
+            ("id of an object", id(object())),
+            ("an object in words", repr(object())),
+            ("variables", dict(os.environ)),
+            ("current folder", os.getcwd()),
+            ("process", os.getpid()),
+        ]
+        return [f"{tried}: {what}" for tried, what in seen]

@@ -7,21 +7,27 @@ use std::collections::BTreeSet;
 /// A guest. One that no test uses is dead code, and dead code does not compile here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Guest {
+    Attempt,
     Basic,
     HostCalls,
     Keyvalue,
     Network,
+    Paths,
+    Purity,
     TwoFaces,
     Unsupported,
     UnknownImport,
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 9] = [
+    const ALL: [(&str, Option<Self>); 12] = [
+        ("attempt", Some(Self::Attempt)),
         ("basic", Some(Self::Basic)),
         ("host-calls", Some(Self::HostCalls)),
         ("keyvalue", Some(Self::Keyvalue)),
         ("network", Some(Self::Network)),
+        ("paths", Some(Self::Paths)),
+        ("purity", Some(Self::Purity)),
         ("two-faces", Some(Self::TwoFaces)),
         ("unsupported", Some(Self::Unsupported)),
         ("unknown-import", Some(Self::UnknownImport)),
@@ -33,10 +39,13 @@ impl Guest {
     /// Its folder in `tests/guests`.
     pub(crate) const fn folder(self) -> &'static str {
         match self {
+            Self::Attempt => "attempt",
             Self::Basic => "basic",
             Self::HostCalls => "host-calls",
             Self::Keyvalue => "keyvalue",
             Self::Network => "network",
+            Self::Paths => "paths",
+            Self::Purity => "purity",
             Self::TwoFaces => "two-faces",
             Self::Unsupported => "unsupported",
             Self::UnknownImport => "unknown-import",

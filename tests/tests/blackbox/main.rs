@@ -10,6 +10,7 @@ mod examples;
 mod faults;
 mod for_each;
 mod golden;
+mod grants;
 mod guests;
 mod hostile;
 mod hosts;
@@ -19,15 +20,18 @@ mod large;
 mod mistakes;
 mod network;
 mod outages;
+mod paths;
 mod policies;
 mod printing;
 mod purity;
 mod references;
 mod retries;
+mod secrets;
 mod signals;
 mod stored;
 mod surroundings;
 mod values;
+mod verifying;
 
 use guests::Guest;
 

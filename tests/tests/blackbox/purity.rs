@@ -1,10 +1,10 @@
 //! Hermetic tasks: the same call gives the same result, which is what lets results be shared.
-//! Caches that outlive a process come with their backends.
+//! What a guest sees that looks for anything else stands in the guest `purity`.
 
 use crate::component;
 use crate::guests::Guest;
-use cascade_host_tests::Project;
-use serde_json::json;
+use cascade_host_tests::{Host, Project, Toolchain, build_javascript, build_python};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const WORLD: &str =
@@ -76,4 +76,111 @@ fn impure_results_are_shared_only_where_the_author_vouches() {
     assert_ne!(shown["a"], shown["b"]);
     assert_eq!(shown["c"], shown["d"]);
     assert_eq!(project.events().tasks("task.cached"), ["d"]);
+}
+
+/// One call alone, and the same call for each of some elements.
+const LOOKS: &str = "[tasks.look]\ncall = \"g.look\"\nargs.x = 7\n\
+     [tasks.each]\ncall = \"g.look\"\nfor-each.x = [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]\nargs.x = { item = \"x\" }\n\
+     [tasks.other]\ncall = \"g.look\"\nargs.x = 8\n";
+
+/// The same run in surroundings that have as little as possible in common.
+fn surroundings(project: &Project) -> Vec<Host> {
+    let elsewhere = Host::new(["run"]).args([&*project.folder().join("manifest.toml").display().to_string()]);
+    vec![
+        project.command("run").args(["-j", "1"]),
+        project.command("run").args(["-j", "8"]).env("LANG", "de_DE.UTF-8").env("TZ", "Asia/Tokyo"),
+        elsewhere.within(std::path::Path::new("/")).args(["-j", "3"]).env("HOME", "/nonexistent"),
+        project.command("run").args(["--state", "memory:", "--memory", "300MiB"]).env("RUST_LOG", "trace"),
+    ]
+}
+
+/// Runs all of them at the same time, so that each is under the load of the others, and fails where one differs.
+#[track_caller]
+fn everybody_sees_the_same(project: &Project) -> Value {
+    let alone = project.run().expect(0).json();
+    let running: Vec<_> = surroundings(project).into_iter().map(Host::start).collect();
+    for process in running {
+        let seen = process.wait().expect(0).json();
+        for task in ["look", "other"] {
+            same(&alone[task], &seen[task]);
+        }
+        let elements = seen["each"].as_array().expect("a list");
+        for element in elements {
+            same(&alone["look"], element);
+        }
+    }
+    alone
+}
+
+/// Names what differs, rather than showing all that was seen.
+#[track_caller]
+fn same(one: &Value, other: &Value) {
+    let (one, other) = (one.as_array().expect("a list"), other.as_array().expect("a list"));
+    let differing = one.iter().zip(other).find(|(one, other)| one != other);
+    assert!(one.len() == other.len() && !one.is_empty() && differing.is_none(), "{differing:#?}");
+}
+
+#[test]
+fn a_guest_that_looks_for_differences_finds_none() {
+    let project = Project::new(&format!("{}{LOOKS}", component(Guest::Purity)));
+    let seen = everybody_sees_the_same(&project);
+    let sight = |task: &str, tried: &str| {
+        let all = seen[task].as_array().expect("a list").iter();
+        all.clone().find(|sight| sight["tried"] == tried).map(|sight| sight["seen"].clone()).expect(tried)
+    };
+    // Another call sees another chance, so that samples of it are not all the same.
+    for tried in ["random u64", "random bytes", "insecure u64", "order of a map"] {
+        assert_ne!(sight("look", tried), sight("other", tried), "{tried}");
+    }
+    for (tried, nothing) in [
+        ("fresh pages", "0"),
+        ("growth by too much", "18446744073709551615"),
+        ("variables", "[]"),
+        ("arguments", "[]"),
+        ("another thread", "false"),
+        ("terminal", "(false, false)"),
+        ("input text", "\"\""),
+    ] {
+        let seen = sight("look", tried);
+        let as_pages = nothing.replace("18446744073709551615", "4294967295");
+        assert!(seen == nothing || seen == as_pages.as_str(), "{tried}: {seen}");
+    }
+    for tried in ["root", "processes", "executable", "cores"] {
+        let seen = sight("look", tried);
+        assert!(seen.as_str().is_some_and(|seen| seen.starts_with("Err(")), "{tried}: {seen}");
+    }
+}
+
+#[test]
+fn every_nan_that_a_guest_makes_is_the_canonical_one() {
+    let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.nans\"\n", component(Guest::Purity)));
+    let seen = project.run().expect(0).json();
+    let odd: Vec<&Value> = seen["t"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|sight| sight["seen"] != "7fc00000" && sight["seen"] != "7ff8000000000000")
+        .collect();
+    assert!(odd.is_empty(), "{odd:#?}");
+}
+
+#[test]
+fn a_guest_in_python_that_looks_for_differences_finds_none() {
+    if Toolchain::Python.is_declined() {
+        return;
+    }
+    let path = build_python().display();
+    let project = Project::new(&format!("[components.g]\npath = \"{path}\"\n{LOOKS}"));
+    let seen = everybody_sees_the_same(&project);
+    assert!(seen["look"].to_string().contains("variables: {}"), "{seen}");
+}
+
+#[test]
+fn a_guest_in_javascript_that_looks_for_differences_finds_none() {
+    if Toolchain::JavaScript.is_declined() {
+        return;
+    }
+    let path = build_javascript().display();
+    let project = Project::new(&format!("[components.g]\npath = \"{path}\"\n{LOOKS}"));
+    everybody_sees_the_same(&project);
 }

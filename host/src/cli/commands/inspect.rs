@@ -8,9 +8,11 @@ use crate::cli::args::InspectArguments;
 use crate::cli::commands::output::print;
 use crate::cli::exit::Exit;
 use crate::cli::signature;
+use crate::cli::signature::ImportRow;
 use crate::cli::signature::Inspection;
 use crate::cli::start::Host;
 use crate::cli::terminal::stdout_style;
+use crate::sandbox::Grant;
 use crate::sandbox::Import;
 use crate::sandbox::Offer;
 
@@ -22,11 +24,15 @@ pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit,
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;
     let component = sandbox.load(bytes)?;
-    let imports: Vec<(String, String)> =
-        component.imports().iter().map(|import| (import.name.to_string(), what(import))).collect();
+    let imports: Vec<ImportRow> = component.imports().iter().map(import).collect();
     let name =
         path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let inspection = Inspection { component: &name, exports: component.exports(), imports: &imports };
+    let inspection = Inspection {
+        component: &name,
+        exports: component.exports(),
+        imports: &imports,
+        grants: &app::asked(&component),
+    };
     let text = if arguments.json {
         signature::to_json(&inspection, component.digest())
     } else {
@@ -35,22 +41,24 @@ pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit,
     print(text.as_bytes())
 }
 
-/// What the host does with an import, and which grant it would need to have something behind it.
+fn import(import: &Import) -> ImportRow {
+    ImportRow { name: import.name.to_string(), what: what(import), functions: import.functions.clone() }
+}
+
+/// What the host does with an import, and which grant would put something behind it.
 fn what(import: &Import) -> String {
     match import.offer {
-        Offer::Unknown if import.functions.is_empty() => "not known to this host".to_owned(),
-        Offer::Unknown => format!("not known to this host, with {}", import.functions.join(", ")),
+        Offer::Unknown => "not known to this host".to_owned(),
         Offer::Always => "always there".to_owned(),
-        Offer::Granted(grants) => {
-            let without = match *grants {
-                ["clock"] => "logical",
-                ["random"] => "seeded by the call",
-                ["env", ..] => "empty",
-                ["read", ..] => "no folders",
-                _ => "refuses", // sockets, names, requests, and who is calling
+        Offer::Granted(_) => {
+            let grants: Vec<Grant> =
+                Grant::ALL.into_iter().filter(|grant| !grant.serves(import).is_empty()).collect();
+            let Some(first) = grants.first() else {
+                // Types alone, or what is of use only beside another import.
+                return "always there".to_owned();
             };
-            let grants: Vec<String> = grants.iter().map(|grant| format!("`{grant}`")).collect();
-            format!("{without} unless {} is granted", grants.join(" or "))
+            let keys: Vec<String> = grants.iter().map(|grant| format!("`{}`", grant.key())).collect();
+            format!("{} unless {} is granted", first.lack().text(), keys.join(" or "))
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::config;
 use crate::config::host_id;
 use crate::engine::Ended;
 use crate::engine::Interrupt;
+use crate::engine::Verification;
 use crate::events::Fact;
 use crate::events::Recorder;
 use crate::model::Clock as _;
@@ -99,6 +100,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         interrupt,
         lease: state.uri.lease(),
         seed: random.next_u64(),
+        verification: if arguments.verify { Verification::Twice } else { Verification::None },
     };
     let threads = usize::try_from(host.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
     let runtime = tokio::runtime::Builder::new_multi_thread()

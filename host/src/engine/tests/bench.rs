@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::engine::Interrupt;
 use crate::engine::OutputValue;
 use crate::engine::Settings;
+use crate::engine::Verification;
 use crate::engine::outputs;
 use crate::engine::run;
 use crate::engine::shape;
@@ -156,6 +157,7 @@ pub(crate) struct Bench {
     /// What stands between the engine and its ledger.
     pub(crate) between: fn(Arc<dyn Ledger>) -> Arc<dyn Ledger>,
     pub(crate) hosts: Mutex<u32>,
+    pub(crate) verification: Verification,
 }
 
 impl Bench {
@@ -171,6 +173,7 @@ impl Bench {
             interrupt: watch::Sender::new(Interrupt::None),
             between: |ledger| ledger,
             hosts: Mutex::new(0),
+            verification: Verification::None,
         }
     }
 
@@ -237,6 +240,7 @@ impl Bench {
             stored: opened.stored.clone(),
             slots: self.slots,
             seed: 1,
+            verification: self.verification,
         };
         let ended = tokio::time::timeout(Duration::from_hours(1), run(engine, settings)).await;
         let ended = ended.expect("the run hangs")?;

@@ -1,0 +1,115 @@
+//! What components import against what a manifest grants: `inspect` says what would be needed, `plan` what is too much
+//! and what is missing, `check` what cannot work.
+
+use crate::component;
+use crate::guests::Guest;
+use cascade_host_tests::{Host, Project, build_rust_guests};
+use serde_json::json;
+
+/// A component with a single function, which asks who is calling.
+fn attempt(grants: &str) -> Project {
+    Project::new(&format!(
+        "{}{grants}[tasks.t]\ncall = \"g.number\"\n[tasks.u]\ncall = \"g.number\"\n",
+        component(Guest::Attempt)
+    ))
+}
+
+fn inspect(file: &str) -> (String, serde_json::Value) {
+    let path = build_rust_guests().join(file).display().to_string();
+    let shown = Host::new(["inspect", &path]).run().expect(0).text();
+    (shown, Host::new(["inspect", &path, "--json"]).run().expect(0).json())
+}
+
+#[test]
+fn inspect_prints_the_grants_that_imports_need_as_lines_of_a_manifest() {
+    let (shown, json) = inspect("attempt.wasm");
+    for text in [
+        "a call traps unless `context` is granted",
+        "[components.attempt.grants]\n  context = true",
+        "current",
+    ] {
+        assert!(shown.contains(text), "{text} is not in:\n{shown}");
+    }
+    let grant = json["grants"].as_array().expect("grants").iter().find(|grant| grant["grant"] == "context");
+    let expected = json!({
+        "grant": "context", "weight": "needed", "without": "a call traps",
+        "imports": ["cascade:task/context@0.1.0 (current)"],
+        "toml": ["[components.attempt.grants]", "context = true"],
+    });
+    assert_eq!(grant, Some(&expected));
+    // What the standard library imports is there as a comment: the guest can do without.
+    let (shown, json) = inspect("basic.wasm");
+    assert!(shown.contains("\n  # clock = true") && !shown.contains("\n  clock = true"), "{shown}");
+    let weights = json["grants"].as_array().expect("grants").iter().map(|grant| &grant["weight"]);
+    assert!(weights.clone().count() > 3 && weights.clone().all(|weight| weight == "optional"), "{json}");
+}
+
+#[test]
+fn check_refuses_a_run_that_could_only_trap_and_says_what_to_paste() {
+    let finished = attempt("").command("check").run().expect(2);
+    let finished = finished.says([
+        "task `t` cannot run without the grant `context`",
+        "cascade:task/context@0.1.0 (current)",
+        "call = \"g.number\"",
+        "[components.g.grants]",
+        "context = true",
+    ]);
+    assert!(!finished.stderr.contains("task `u`"), "once is enough:\n{}", finished.stderr);
+    let with_others = attempt("[components.g.grants]\nclock = true\n").command("check").run().expect(2);
+    with_others.says(["context = true  # in `components.g.grants`", "what it is granted"]);
+    attempt("").run().expect(2).says(["cannot run without"]);
+    attempt("[components.g.grants]\ncontext = true\n").run().expect(0);
+}
+
+#[test]
+fn plan_shows_what_is_given_and_not_needed_and_what_is_needed_and_not_given() {
+    // One component with many functions: its tasks may be those that do not ask.
+    let project = Project::new(&format!(
+        "{}grants = {{ dns = false, args = [] }}\n{}[tasks.t]\ncall = \"g.progress-steps\"\nargs.n = 1\n\
+         [tasks.own]\ncall = \"b.double\"\nargs.x = 1\n",
+        component(Guest::HostCalls),
+        component(Guest::Basic).replace("components.g", "components.b")
+            + "grants.context = true\ngrants.clock = true\n",
+    ));
+    project.command("check").run().expect(0);
+    let shown = project.command("plan").run().expect(0).text();
+    for text in [
+        "needed and not given: context, for cascade:task/context@0.1.0",
+        "context = true  # in `components.g.grants`",
+        "given and not needed: context",
+    ] {
+        assert!(shown.contains(text), "{text} is not in:\n{shown}");
+    }
+    let json = project.command("plan").args(["--json"]).run().expect(0).json();
+    let task = |name: &str| {
+        let tasks = json["tasks"].as_array().expect("tasks");
+        tasks.iter().find(|task| task["name"] == name).cloned().expect("the task is there")
+    };
+    assert_eq!(task("own")["unused_grants"], json!(["context"]));
+    let missing = task("t")["missing_grants"].clone();
+    let of = |grant: &str| {
+        let missing = missing.as_array().expect("a list").iter();
+        missing.clone().find(|row| row["grant"] == grant).map(|row| row["weight"].clone())
+    };
+    assert_eq!(of("context"), Some(json!("needed")));
+    assert_eq!(of("clock"), Some(json!("optional")), "{missing}");
+    assert_eq!(task("t")["unused_grants"], json!([]));
+}
+
+#[test]
+fn plan_shows_folders_outside_of_the_manifests_wherever_links_lead() {
+    let project = Project::new(&format!(
+        "{}grants = {{ read = [\"inside\", \"way-out:/out\", \"/usr:/usr\"] }}\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
+        component(Guest::Basic)
+    ));
+    std::fs::create_dir(project.folder().join("inside")).expect("a folder can be made");
+    std::os::unix::fs::symlink("/tmp", project.folder().join("way-out")).expect("a link can be made");
+    let json = project.command("plan").args(["--json"]).run().expect(0).json();
+    let outside = json["tasks"][0]["outside"].as_array().expect("a list").clone();
+    assert!(
+        outside.len() == 2 && outside[1] == "/usr" && outside[0].to_string().contains("way-out"),
+        "{json}"
+    );
+    let shown = project.command("plan").run().expect(0).text();
+    assert_eq!(shown.matches("(outside of").count(), 2, "{shown}");
+}

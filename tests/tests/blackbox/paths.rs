@@ -1,0 +1,312 @@
+//! Granted folders, and guests that try to leave them or to do more in them than was granted.
+//! The guest calls WASI itself, so that no library cleans a path up before the host sees it.
+
+use crate::component;
+use crate::guests::Guest;
+use cascade_host_tests::Project;
+use serde_json::{Value, json};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// What stands in files that nobody may read.
+const SECRET: &str = "not for the guest";
+/// What stands in the file that the guest may read and not change.
+const OWN: &str = "for the guest to read";
+
+/// A folder to read, a folder to write, and beside them a file and a folder that are none of the guest's business, with
+/// links of every sort that lead there.
+fn playground() -> Project {
+    let project = Project::new(&format!(
+        "{}[components.g.grants]\nread = [\"in:/in\"]\nwrite = [\"out:/out\"]\n",
+        component(Guest::Paths)
+    ));
+    let root = project.folder();
+    for folder in ["in", "in/below", "out", "elsewhere"] {
+        std::fs::create_dir(root.join(folder)).expect("a folder can be made");
+    }
+    for (file, text) in [
+        ("secret", SECRET),
+        ("elsewhere/secret", SECRET),
+        ("in/own", OWN),
+        ("in/below/own", OWN),
+        ("out/mine", "mine"),
+    ] {
+        std::fs::write(root.join(file), text).expect("a file can be written");
+    }
+    for granted in ["in", "out"] {
+        let link =
+            |to: &str, name: &str| symlink(to, root.join(granted).join(name)).expect("a link can be made");
+        link("../secret", "relative");
+        link(&root.join("secret").display().to_string(), "absolute");
+        link("relative", "chain");
+        link("chain", "longer-chain");
+        link("../elsewhere", "folder");
+        link("..", "up");
+        link("../made-by-the-guest", "dangling");
+        link("/proc/self", "proc");
+        link("/", "root");
+        link("below/../../secret", "winding");
+        link("loop", "loop");
+    }
+    project
+}
+
+fn place(folder: &str, path: &str) -> Value {
+    json!({ "folder": folder, "path": path })
+}
+
+fn action(what: &str, at: (&str, &str), to: Option<(&str, &str)>) -> Value {
+    json!({ "what": what, "at": place(at.0, at.1), "to": to.map(|to| place(to.0, to.1)) })
+}
+
+/// Has the guest do all of it, and gives what came of each.
+fn act(project: &Project, actions: &[Value]) -> Vec<Value> {
+    project.file("actions.json", json!({ "actions": actions }).to_string().as_bytes());
+    let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
+    let head = text.split("[params").next().unwrap_or_default().to_owned();
+    let body = "[params.actions]\n\
+        type = \"list<record { what: string, at: record { folder: string, path: string }, to: option<record { folder: string, path: string }> }>\"\n\
+        [tasks.t]\ncall = \"g.act\"\nfor-each.action = { param = \"actions\" }\n\
+        args.action = { item = \"action\" }\non-error = \"value\"\n";
+    project.write(&format!("{head}{body}"));
+    let finished = project.host().args(["--params-file", "actions.json", "-j", "1"]).run().expect(0);
+    finished.json()["t"].as_array().expect("a list").clone()
+}
+
+#[track_caller]
+fn is_untouched(project: &Project) {
+    let read = |file: &str| std::fs::read_to_string(project.folder().join(file)).expect("the file is there");
+    assert_eq!((read("secret"), read("elsewhere/secret")), (SECRET.to_owned(), SECRET.to_owned()));
+    assert_eq!((read("in/own"), read("in/below/own")), (OWN.to_owned(), OWN.to_owned()));
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(project.folder().join(folder)).expect("the folder is there");
+        let mut names: Vec<String> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("elsewhere"), ["secret"]);
+    assert!(!names(".").contains(&"made-by-the-guest".to_owned()), "{:?}", names("."));
+    assert!(!Path::new("/made-by-the-guest").exists());
+    for file in ["secret", "in/own"] {
+        let changed = std::fs::metadata(project.folder().join(file)).and_then(|data| data.modified());
+        let age = changed.expect("it has a time").elapsed().expect("it is in the past");
+        assert!(age.as_secs() < 3_600, "the time of {file} was set");
+    }
+}
+
+/// Every way out that a path can be written as.
+fn ways_out(project: &Project) -> Vec<String> {
+    let root = project.folder().display();
+    let mut ways: Vec<String> = [
+        "../secret",
+        "./../secret",
+        "below/../../secret",
+        "../in/../secret",
+        "//../secret",
+        "below/../../../../etc/passwd",
+        "relative",
+        "absolute",
+        "chain",
+        "longer-chain",
+        "winding",
+        "folder/secret",
+        "folder/",
+        "folder/.",
+        "up/secret",
+        "up/elsewhere/secret",
+        "up/up/secret",
+        "proc",
+        "proc/root",
+        "proc/cwd/secret",
+        "proc/environ",
+        "proc/fd/0",
+        "root/etc/passwd",
+        "root",
+        "..",
+        "../",
+        "../..",
+        "/",
+        "/etc/passwd",
+        "loop",
+        "relative/",
+        "own/../../secret",
+        "../secret/",
+        "up/",
+        "",
+        ".. /secret",
+        "below/..//../secret",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    ways.extend([format!("{root}/secret"), format!("/{root}/secret"), format!("{root}/in/../secret")]);
+    ways
+}
+
+#[test]
+fn no_path_leads_out_of_a_granted_folder() {
+    let project = playground();
+    let mut actions = Vec::new();
+    for way in ways_out(&project) {
+        for folder in ["/in", "/out"] {
+            for what in
+                ["read", "write", "truncate", "set-size", "touch", "times", "list", "stat", "hash", "make"]
+            {
+                actions.push(action(what, (folder, &way), None));
+            }
+        }
+        // Only where it leads out: the link itself is the guest's own, and it may remove it.
+        if way.contains("..") || way.starts_with('/') {
+            actions.extend(["remove", "unlink", "read-link"].map(|what| action(what, ("/out", &way), None)));
+        }
+    }
+    for (action, result) in actions.iter().zip(act(&project, &actions)) {
+        // The empty path may be the folder itself, which is granted.
+        assert!(result["err"].is_string() || action["at"]["path"] == "", "{action}: {result}");
+    }
+    is_untouched(&project);
+}
+
+#[test]
+fn what_is_granted_works_as_long_as_it_stays_inside() {
+    let project = playground();
+    symlink("own", project.folder().join("in/link")).expect("a link can be made");
+    let results = act(
+        &project,
+        &[
+            action("read", ("/in", "own"), None),
+            action("read", ("/in", "link"), None),
+            action("read", ("/in", "below/../own"), None),
+            action("list", ("/in", "below"), None),
+            action("write", ("/out", "new"), None),
+            action("read", ("/out", "new"), None),
+            action("rename", ("/out", "new"), Some(("/out", "newer"))),
+            action("symlink", ("/out", "newer"), Some(("/out", "pointer"))),
+            action("read", ("/out", "pointer"), None),
+            action("unlink", ("/out", "relative"), None),
+        ],
+    );
+    let expected = [
+        json!({ "ok": OWN }),
+        json!({ "ok": OWN }),
+        json!({ "ok": OWN }),
+        json!({ "ok": "own" }),
+        json!({ "ok": "done" }),
+        json!({ "ok": "written by the guest" }),
+        json!({ "ok": "done" }),
+        json!({ "ok": "done" }),
+        json!({ "ok": "written by the guest" }),
+        json!({ "ok": "done" }),
+    ];
+    assert_eq!(results, expected);
+    is_untouched(&project);
+}
+
+#[test]
+fn a_folder_to_read_is_changed_by_nothing() {
+    let project = playground();
+    let own = ("/in", "own");
+    let mut actions: Vec<Value> = ["write", "truncate", "set-size", "touch", "times", "unlink"]
+        .map(|what| action(what, own, None))
+        .to_vec();
+    actions.extend([
+        action("write", ("/in", "new"), None),
+        action("make", ("/in", "new-folder"), None),
+        action("remove", ("/in", "below"), None),
+        action("symlink", ("/in", "own"), Some(("/in", "new-link"))),
+        action("rename", own, Some(("/in", "renamed"))),
+        action("rename", own, Some(("/out", "moved"))),
+        action("rename", ("/out", "mine"), Some(("/in", "moved"))),
+        action("rename", ("/out", "mine"), Some(own)),
+        action("link", own, Some(("/in", "linked"))),
+        // A second name in the folder that may be written would be a way to change the file.
+        action("link", own, Some(("/out", "linked"))),
+        action("link", ("/out", "mine"), Some(("/in", "linked"))),
+        action("write", ("/in", "own/"), None),
+        action("unlink", ("/in", "own/"), None),
+    ]);
+    for (action, result) in actions.iter().zip(act(&project, &actions)) {
+        assert!(result["err"].is_string(), "{action}: {result}");
+    }
+    is_untouched(&project);
+    let entries = std::fs::read_dir(project.folder().join("in")).expect("the folder is there").count();
+    assert_eq!(entries, 13, "nothing new and nothing gone");
+}
+
+#[test]
+fn links_that_the_guest_makes_lead_nowhere() {
+    let project = playground();
+    let secret = project.folder().join("secret").display().to_string();
+    let actions = [
+        action("symlink", ("/out", "../secret"), Some(("/out", "made-relative"))),
+        action("symlink", ("/out", &secret), Some(("/out", "made-absolute"))),
+        action("symlink", ("/out", ".."), Some(("/out", "made-up"))),
+        action("read", ("/out", "made-relative"), None),
+        action("read", ("/out", "made-absolute"), None),
+        action("read", ("/out", "made-up/secret"), None),
+        action("write", ("/out", "made-relative"), None),
+        action("write", ("/out", "made-up/made-by-the-guest"), None),
+        action("write", ("/out", "dangling"), None),
+        action("link", ("/out", "../secret"), Some(("/out", "hard"))),
+        action("link", ("/out", "relative"), Some(("/out", "hard"))),
+        action("link", ("/out", "mine"), Some(("/out", "../made-by-the-guest"))),
+        action("rename", ("/out", "mine"), Some(("/out", "../made-by-the-guest"))),
+        action("rename", ("/out", "mine"), Some(("/out", "up/made-by-the-guest"))),
+        action("rename", ("/out", "../secret"), Some(("/out", "stolen"))),
+        action("rename", ("/out", "folder/secret"), Some(("/out", "stolen"))),
+        action("symlink", ("/out", "x"), Some(("/out", "../made-by-the-guest"))),
+        action("symlink", ("/out", "x"), Some(("/out", "folder/made-by-the-guest"))),
+        action("make", ("/out", "folder/made-by-the-guest"), None),
+        action("unlink", ("/out", "folder/secret"), None),
+        action("remove", ("/out", "../elsewhere"), None),
+    ];
+    let results = act(&project, &actions);
+    for (action, result) in actions.iter().zip(&results).skip(3) {
+        assert!(result["err"].is_string(), "{action}: {result}");
+    }
+    assert!(!json!(results).to_string().contains(SECRET));
+    is_untouched(&project);
+}
+
+#[test]
+fn a_folder_that_becomes_a_link_while_the_guest_opens_it_leads_nowhere() {
+    let project = playground();
+    for granted in ["in", "out"] {
+        std::fs::create_dir(project.folder().join(granted).join("door")).expect("a folder can be made");
+        let inside = project.folder().join(granted).join("door/secret");
+        std::fs::write(inside, "the guest's own").expect("a file can be written");
+    }
+    let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
+    project.write(&format!(
+        "{text}[tasks.t]\ncall = \"g.storm\"\nfor-each.n = [20_000, 20_001]\nargs.times = {{ item = \"n\" }}\n\
+         args.read = {{ folder = \"/in\", path = \"door/secret\" }}\n\
+         args.write = {{ folder = \"/out\", path = \"door/made-by-the-guest\" }}\n"
+    ));
+    let (is_over, swaps) = (AtomicBool::new(false), AtomicU32::new(0));
+    let seen = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                for granted in ["in", "out"] {
+                    swap(&project.folder().join(granted));
+                }
+                swaps.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let finished = project.run();
+        is_over.store(true, Ordering::SeqCst);
+        finished.expect(0).json()["t"].clone()
+    });
+    assert!(swaps.load(Ordering::SeqCst) > 1_000, "{swaps:?} swaps are no race");
+    assert_eq!(seen, json!([["the guest's own"], ["the guest's own"]]));
+    is_untouched(&project);
+}
+
+/// Puts a link that leads out in place of a folder, and the folder back.
+fn swap(granted: &Path) {
+    let (door, aside) = (granted.join("door"), granted.join("aside"));
+    std::fs::rename(&door, &aside).expect("a folder can be moved");
+    symlink("../elsewhere", &door).expect("a link can be made");
+    std::fs::remove_file(&door).expect("a link can be removed");
+    std::fs::rename(&aside, &door).expect("a folder can be moved");
+}

@@ -1,0 +1,70 @@
+//! `run --verify`: calls whose results may be shared, executed once more and compared.
+
+use crate::component;
+use crate::guests::Guest;
+use cascade_host_tests::{Project, Redis};
+use serde_json::json;
+
+fn basic(head: &str, body: &str) -> Project {
+    Project::new(&format!("{}{head}{body}", component(Guest::Basic)))
+}
+
+#[test]
+fn pure_tasks_are_executed_twice_and_told_once() {
+    let project = basic(
+        "",
+        "[tasks.say]\ncall = \"g.say\"\nargs.text = \"hello\"\n\
+         [tasks.each]\ncall = \"g.double\"\nfor-each.x = [1, 2]\nargs.x = { item = \"x\" }\n\
+         [tasks.wild]\ncall = \"g.random\"\ngrants.random = true\n",
+    );
+    let finished = project.host().args(["--verify"]).run().expect(0);
+    assert_eq!(finished.json()["each"], json!([2, 4]));
+    let events = project.events();
+    let mut started = events.tasks("task.started");
+    started.sort();
+    assert_eq!(started, ["each[0]", "each[1]", "say", "wild"], "one start an attempt");
+    assert_eq!(events.tasks("task.finished").len(), 5);
+    let lines = events.tasks("task.log").iter().filter(|task| *task == "say").count();
+    assert_eq!(lines, 2, "what a guest writes, to stdout and stderr, is told once");
+}
+
+#[test]
+fn a_task_that_somebody_vouches_for_wrongly_fails_and_is_not_repeated() {
+    let project = basic(
+        "grants.random = true\n",
+        "[tasks.t]\ncall = \"g.random\"\ncache = true\nretry = 3\n[tasks.free]\ncall = \"g.random\"\n",
+    );
+    project.run().expect(0);
+    let finished = project.host().args(["--verify", "--keep-going"]).run().expect(1);
+    finished.says(["not verified", "it returned another value, which differs"]);
+    let events = project.events();
+    let failed: Vec<_> = events.of("task.failed").collect();
+    assert_eq!((failed.len(), &failed[0]["class"]), (1, &json!("error")));
+    assert_eq!(events.tasks("task.started").len(), 2);
+}
+
+#[test]
+fn what_the_cache_has_is_computed_and_compared() {
+    let server = Redis::start("");
+    let project = basic(
+        "",
+        "[tasks.a]\ncall = \"g.echo-person\"\nargs.value = { name = \"Ada\", age = 36, tags = [\"x\", \"y\"] }\n\
+         [tasks.b]\ncall = \"g.echo-person\"\nargs.value = { name = \"Ada\", age = 36, tags = [\"x\", \"z\"] }\n",
+    );
+    let run = |arguments: &[&str]| {
+        let host = arguments.iter().fold(project.host(), |host, argument| host.args([*argument]));
+        host.args(["--cache", &server.uri()]).run()
+    };
+    run(&[]).expect(0);
+    run(&["--verify"]).expect(0);
+    let events = project.events();
+    assert_eq!((events.tasks("task.started").len(), events.tasks("task.cached").len()), (2, 0));
+    // Somebody swaps two results.
+    let keys = server.command(&["KEYS", "cascade:cache:*"]);
+    let keys: Vec<&str> = keys.lines().collect();
+    server.command(&["COPY", keys[0], keys[1], "REPLACE"]);
+    run(&[]).expect(0);
+    let finished = run(&["--verify", "--keep-going"]).expect(1);
+    finished.says(["not verified", "the cache has its result under the key", "differs at `.tags[1]`"]);
+    assert_eq!(project.events().tasks("task.failed").len(), 1);
+}
