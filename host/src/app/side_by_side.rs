@@ -41,6 +41,6 @@ mod tests {
         for threads in [0, 1, 2, 7, 1000] {
             assert_eq!(side_by_side(threads, &items, |item| item * 2), doubled);
         }
-        assert!(side_by_side(3, &[] as &[u32], |item| *item).is_empty());
+        assert!(side_by_side::<u32, u32>(3, &[], |item| *item).is_empty());
     }
 }

@@ -134,7 +134,7 @@ mod tests {
             .spawn()
             .unwrap();
         let bounds = Bounds { time, ..Bounds::default() };
-        judge(watch(child, &[0; 1 << 20], time).unwrap(), &bounds)
+        judge(watch(child, &vec![0; 1 << 20], time).unwrap(), &bounds)
     }
 
     fn said(script: &str) -> String {

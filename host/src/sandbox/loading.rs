@@ -323,8 +323,9 @@ fn too_many_of_something_is_refused_before_it_is_compiled() {
 #[test]
 fn types_that_double_at_each_level_are_refused_before_they_fill_the_memory() {
     let levels = |levels: u32| {
-        let tuples: String =
-            (0..levels).map(|level| format!("(type $t{} (tuple $t{level} $t{level}))", level + 1)).collect();
+        let tuple = |level: u32| format!("(type $t{} (tuple $t{level} $t{level}))", level + 1);
+        let tuples: Vec<_> = (0..levels).map(tuple).collect();
+        let tuples = tuples.concat();
         let text = format!(
             r#"(component
                 (type $t0 u8) {tuples}

@@ -29,11 +29,13 @@ pub(crate) fn pool(sandbox: &Sandbox) -> Vec<Finding> {
             Finding::new(About::Machine, "pool of memory", Verdict::Noted, said)
         }
     };
-    let scan = match sandbox.may_scan_pagemap() {
-        true => (Verdict::Proven, "there is no swap: the kernel may tell which pages are dirty"),
-        false => {
-            (Verdict::Noted, "there is swap, or the kernel does not tell: memory is cleaned without its help")
-        }
+    let scan = if sandbox.may_scan_pagemap() {
+        (Verdict::Proven, "there is no swap: the kernel may tell which pages are dirty")
+    } else {
+        (
+            Verdict::Noted,
+            "there is swap, so that memory is cleaned without asking the kernel which pages are dirty",
+        )
     };
     vec![pool, Finding::new(About::Machine, "cleaning of memory", scan.0, scan.1)]
 }
