@@ -209,5 +209,5 @@ fn a_guest_that_waits_for_a_lost_server_ends_with_its_timeout() {
     std::thread::sleep(Duration::from_secs(4));
     proxy.listen();
     running.wait().expect(1).says(["`timeout` = 3s reached"]);
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
 }
