@@ -15,6 +15,10 @@
         (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
     (import "cascade:task/progress@0.1.0" (instance $progress
         (export "report" (func (param "fraction" f64) (param "message" string)))))
+    (import "wasi:logging/logging@0.1.0-draft" (instance $logging
+        (type $words (enum "trace" "debug" "info" "warn" "error" "critical"))
+        (export "level" (type $level (eq $words)))
+        (export "log" (func (param "level" $level) (param "context" string) (param "message" string)))))
 
     ;; Memory and allocator come first, because what is imported needs them; the allocator calls what stands in the
     ;; table, once something does.
@@ -45,6 +49,7 @@
         (realloc (core func $libc "realloc"))))
     (core func $bytes-asking (canon lower (func $random "get-random-bytes") (memory $memory)
         (realloc (core func $libc "realloc-asks"))))
+    (core func $log (canon lower (func $logging "log") (memory $memory) (realloc (core func $libc "realloc"))))
     (core func $report (canon lower (func $progress "report") (memory $memory)
         (realloc (core func $libc "realloc"))))
 
@@ -60,6 +65,7 @@
         (import "host" "bytes" (func $bytes (param i64 i32)))
         (import "host" "bytes-asking" (func $bytes-asking (param i64 i32)))
         (import "host" "report" (func $report (param f64 i32 i32)))
+        (import "host" "log" (func $log (param i32 i32 i32 i32 i32)))
         (elem declare func $bytes)
         (func (export "sleeps") (call $block (call $subscribe (i64.const -1))))
         (func (export "sleeps-again") (loop (call $block (call $subscribe (i64.const -1))) (br 0)))
@@ -106,6 +112,10 @@
             (call $report (f64.const 0.5) (i32.const 0) (i32.const -1)))
         (func (export "reports-for-ever")
             (loop (call $report (f64.const 0.5) (i32.const 0) (i32.const 1000)) (br 0)))
+        (func (export "logs-for-ever")
+            (loop (call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1000)) (br 0)))
+        (func (export "logs-at-no-level")
+            (call $log (i32.const 6) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1000)))
         (func (export "uses-what-it-has-not") (call $block (i32.const 77)))
         (func (export "drops-twice") (local $timer i32)
             (local.set $timer (call $subscribe (i64.const 0)))
@@ -122,6 +132,7 @@
             (export "number" (func $number))
             (export "bytes" (func $bytes))
             (export "bytes-asking" (func $bytes-asking))
+            (export "log" (func $log))
             (export "report" (func $report))))))
 
     (func (export "sleeps") (canon lift (core func $i "sleeps")))
@@ -139,6 +150,8 @@
     (func (export "hands-over-much") (canon lift (core func $i "hands-over-much")))
     (func (export "hands-over-what-is-not-there") (canon lift (core func $i "hands-over-what-is-not-there")))
     (func (export "reports-for-ever") (canon lift (core func $i "reports-for-ever")))
+    (func (export "logs-for-ever") (canon lift (core func $i "logs-for-ever")))
+    (func (export "logs-at-no-level") (canon lift (core func $i "logs-at-no-level")))
     (func (export "uses-what-it-has-not") (canon lift (core func $i "uses-what-it-has-not")))
     (func (export "drops-twice") (canon lift (core func $i "drops-twice")))
 )

@@ -1,6 +1,7 @@
 //! Responsible for taking more than is fair: time, memory, stack, output.
 //! Leaves stopping it to the host.
 
+use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
 
@@ -48,6 +49,11 @@ impl Guest for Basic {
             }
         }
         taken
+    }
+
+    fn hold_open(path: String, n: u32) -> u32 {
+        let held: Vec<File> = (0..n).map_while(|_| File::open(&path).ok()).collect();
+        u32::try_from(held.len()).unwrap_or(u32::MAX)
     }
 }
 

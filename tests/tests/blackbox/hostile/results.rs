@@ -92,6 +92,7 @@ fn what_is_written_and_handed_over_is_bounded() {
     check(&[
         row(BASIC, "flood", "args.bytes = 10_000_000_000\n", LOGS),
         row(CALLS, "reports-for-ever", "", LOGS),
+        row(CALLS, "logs-for-ever", "", LOGS),
         row(Source::Rust(Guest::HostCalls), "progress-steps", "args.n = 4_000_000_000\n", LOGS),
         Row {
             keys: wide,
@@ -118,6 +119,7 @@ fn a_trap_ends_the_call_in_every_phase() {
         row(Source::Text("start-traps"), "run", "", UNREACHABLE),
         row(Source::Text("initialisation-traps"), "run", "", trap("out of bounds memory access")),
         row(CALLS, "hands-over-what-is-not-there", "", trap("string pointer/length out of bounds of memory")),
+        row(CALLS, "logs-at-no-level", "", trap("unexpected discriminant: 6")),
         row(BASIC, "exit-with", "args.code = 3\n", trap("the guest called exit(1)")),
     ]);
 }

@@ -86,6 +86,15 @@ fn handles_are_bounded() {
         row(CALLS, "hoards", "grants = { clock = true }\n", HANDLES),
         row(CALLS, "polls-many", "", HANDLES),
         row(Source::Text("resources"), "hoards", "", HANDLES),
+        Row {
+            keys: "timeout = \"10s\"\n",
+            ..row(
+                Source::Rust(Guest::Basic),
+                "hold-open",
+                "args = { path = \"manifest.toml\", n = 5000 }\ngrants = { read = [\".\"] }\n",
+                HANDLES,
+            )
+        },
         row(CALLS, "uses-what-it-has-not", "", Ends::Failed("trap", "unknown handle index 77")),
         row(CALLS, "drops-twice", "", Ends::Failed("trap", "unknown handle index 1")),
     ]);
