@@ -119,7 +119,7 @@ impl Shared {
                 Ok(())
             }
             "slow" => self.without_end(&mut client, b".", Duration::from_millis(20)),
-            "endless" => self.without_end(&mut client, &[b'.'; 64 << 10], Duration::ZERO),
+            "endless" => self.without_end(&mut client, &vec![b'.'; 64 << 10], Duration::ZERO),
             "cut" => write!(client, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n0123456789"),
             "long-header" => {
                 write!(
@@ -129,7 +129,8 @@ impl Shared {
                 )
             }
             "many-headers" => {
-                let fields: String = (0..50_000).map(|number| format!("x-{number}: {number}\r\n")).collect();
+                let fields: Vec<_> = (0..50_000).map(|number| format!("x-{number}: {number}\r\n")).collect();
+                let fields = fields.concat();
                 write!(client, "HTTP/1.1 200 OK\r\n{fields}content-length: 0\r\n\r\n")
             }
             "garbage" => client.write_all(b"SSH-2.0-nonsense\r\n\r\n\r\n"),

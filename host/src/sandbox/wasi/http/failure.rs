@@ -38,6 +38,9 @@ pub(crate) fn of_exchange(error: &hyper::Error) -> Error {
     if error.is_canceled() || error.is_closed() {
         return Error::ConnectionTerminated;
     }
-    let is_broken = error.source().is_some_and(|cause| cause.is::<io::Error>());
-    if is_broken { Error::ConnectionTerminated } else { Error::HttpProtocolError }
+    match error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind) {
+        Some(io::ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
+        Some(_) => Error::ConnectionTerminated, // whatever broke it
+        None => Error::HttpProtocolError,
+    }
 }
