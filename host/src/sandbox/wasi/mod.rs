@@ -59,11 +59,10 @@ pub(crate) struct Network {
 impl Network {
     /// Names as the operating system knows them, and the usual authorities.
     pub(crate) fn of_system() -> Self {
-        Self { names: Names::of_system(), secure: Secure::usual() }
+        Self::of(Names::of_system(), Secure::usual())
     }
 
-    /// Names as somebody else knows them, and other authorities.
-    #[cfg(test)]
+    /// Names as somebody knows them, and authorities that guests trust.
     pub(crate) const fn of(names: Arc<Names>, secure: Secure) -> Self {
         Self { names, secure }
     }

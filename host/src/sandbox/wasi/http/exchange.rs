@@ -63,8 +63,8 @@ impl Exchange {
             .map_err(|error| failure::of_exchange(&error))?;
         let pace = options.between_bytes_timeout;
         let body = |incoming: Incoming| Paced::new(incoming, pace).boxed_unsync();
-        let driven: Sent<()> = Box::new(drive(driver, self.permit));
-        Ok((response.map(body), driven))
+        let rest: Sent<()> = Box::new(drive(driver, self.permit));
+        Ok((response.map(body), rest))
     }
 
     /// What was compared with the grants is what is sent, and to whom: path, query and the header `host`.

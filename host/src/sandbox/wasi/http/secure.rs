@@ -22,13 +22,12 @@ pub(crate) struct Secure {
 impl Secure {
     /// The usual authorities, the same on every machine.
     pub(crate) const fn usual() -> Self {
-        Self { authorities: None, connector: OnceLock::new() }
+        Self::by(None)
     }
 
-    /// Other authorities.
-    #[cfg(test)]
-    pub(crate) const fn by(authorities: RootCertStore) -> Self {
-        Self { authorities: Some(authorities), connector: OnceLock::new() }
+    /// These authorities, or else the usual ones.
+    pub(crate) const fn by(authorities: Option<RootCertStore>) -> Self {
+        Self { authorities, connector: OnceLock::new() }
     }
 
     /// Encrypts a connection to whoever proves to be that host.

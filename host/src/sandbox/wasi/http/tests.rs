@@ -205,7 +205,7 @@ async fn an_encrypted_connection_leads_to_who_proves_the_name() {
     let (port, _server) = encrypted().await;
     let mut authorities = RootCertStore::empty();
     authorities.add(certificate("ca.crt")).unwrap();
-    let sender = Sender::new(Secure::by(authorities));
+    let sender = Sender::new(Secure::by(Some(authorities)));
     assert_eq!(sender.get(&format!("https://localhost:{port}/")).await.unwrap(), "sure");
     let other_name = sender.get(&format!("https://127.0.0.1:{port}/")).await;
     assert!(matches!(other_name, Err(Error::TlsCertificateError)), "{:?}", other_name.err());
