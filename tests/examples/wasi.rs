@@ -123,7 +123,14 @@ const PROGRAMS: [(&str, Expected); 80] = [
 ];
 
 /// Programs that pass without any grant too, by the logical clocks and seeded chance that stand in for real ones.
-const PURE_TOO: [&str; 4] = ["p2_cli_default_clocks", "p2_cli_sleep", "p2_pollable_correct", "p2_sleep"];
+const PURE_TOO: [&str; 6] = [
+    "p2_cli_default_clocks",
+    "p2_cli_sleep",
+    "p2_clocks_zero_wait",
+    "p2_pollable_correct",
+    "p2_random",
+    "p2_sleep",
+];
 
 fn main() -> ExitCode {
     let Some(folder) = std::env::args_os().nth(1) else {
