@@ -61,6 +61,17 @@ impl Chance {
         seed
     }
 
+    /// The seed of a guest's hash tables: of one call the same each time, as WASI wants it.
+    fn for_tables(&mut self) -> (u64, u64) {
+        let seed = self.seed();
+        let mut digester = Digester::new("cascade chance of tables 1");
+        digester.digest(&seed);
+        let digest = digester.finish();
+        let mut bytes = digest.as_bytes().iter().copied();
+        let mut number = || u64::from_le_bytes(std::array::from_fn(|_| bytes.next().unwrap_or(0)));
+        (number(), number())
+    }
+
     fn byte(&mut self) -> u8 {
         if self.used >= self.block.len() {
             let seed = self.seed();
@@ -139,7 +150,7 @@ impl insecure::Host for State {
 impl insecure_seed::Host for State {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
         match self.chance() {
-            Some(chance) => Ok((chance.number(), chance.number())),
+            Some(chance) => Ok(chance.for_tables()),
             None => self.random().insecure_seed(),
         }
     }

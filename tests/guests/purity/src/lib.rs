@@ -52,6 +52,7 @@ fn chance(sights: &mut Vec<Sight>) {
     see(sights, "insecure u64", insecure::get_insecure_random_u64());
     see(sights, "insecure bytes", insecure::get_insecure_random_bytes(7));
     see(sights, "insecure seed", insecure_seed::insecure_seed());
+    see(sights, "the same seed again", insecure_seed::insecure_seed() == insecure_seed::insecure_seed());
     let map: HashMap<u32, u32> = (0..100).map(|key| (key, key)).collect();
     see(sights, "order of a map", map.keys().collect::<Vec<_>>());
     let set: HashSet<String> = (0..50).map(|key| format!("word {key}")).collect();
@@ -73,6 +74,8 @@ fn time(sights: &mut Vec<Sight>) {
     ]);
     see(sights, "which timer is first", ready);
     see(sights, "after the timers", begun.elapsed());
+    let timer = monotonic_clock::subscribe_duration(1_000_000_000);
+    see(sights, "a timer that is asked", [timer.ready(), timer.ready(), timer.ready()]);
     let mut turns = 0_u64;
     while begun.elapsed() < Duration::from_secs(4) {
         turns += 1;
