@@ -84,24 +84,19 @@ pub(crate) struct Prepared {
 }
 
 impl Sandbox {
-    /// Makes the engine. Components are compiled in this process until a workshop is given. A folder for code that cannot be trusted is not used, and [`Self::warnings`] says why.
+    /// Makes the engine. Components are compiled in this process until a workshop is given. A folder for code that cannot
+    /// be trusted is not used, and [`Self::warnings`] says why.
     pub fn new(settings: Settings) -> Result<Self, LoadError> {
-        Self::make(settings, Network::of_system(), Bounded::Yes)
-    }
-
-    /// The same within some network.
-    #[cfg(test)]
-    pub(crate) fn within(settings: Settings, network: Network) -> Result<Self, LoadError> {
-        Self::make(settings, network, Bounded::Yes)
+        Self::make(settings, Bounded::Yes)
     }
 
     /// One whose guests are bounded by nothing that can be left out: what being bounded costs is measured against it.
     #[cfg(any(test, feature = "test-support"))]
     pub fn without_bounds(settings: Settings) -> Result<Self, LoadError> {
-        Self::make(settings, Network::of_system(), Bounded::No)
+        Self::make(settings, Bounded::No)
     }
 
-    fn make(settings: Settings, network: Network, bounded: Bounded) -> Result<Self, LoadError> {
+    fn make(settings: Settings, bounded: Bounded) -> Result<Self, LoadError> {
         let calls = settings.calls.max(1);
         let engines = Engines::new(calls, bounded);
         engines.runtime(Metering::Time, Allocation::Pooling)?;
@@ -118,7 +113,7 @@ impl Sandbox {
             engines,
             compiler: Compiler::InProcess,
             code_cache,
-            network: Arc::new(network),
+            network: Arc::new(Network::of_system()),
             warnings,
             prepared: RwLock::default(),
             buckets: RwLock::default(),
