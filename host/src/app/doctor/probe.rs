@@ -45,8 +45,6 @@ pub(crate) enum Ending {
     Returns,
     /// It is ended, and the message says this.
     Ends(FailureClass, &'static str),
-    /// It is ended long before its timeout, whatever is said of it.
-    Stops,
 }
 
 /// All of them.
@@ -55,6 +53,7 @@ pub(crate) fn probes() -> Vec<Probe> {
     let memory = Ending::Ends(FailureClass::Limit, "`limits.memory`");
     let logs = Ending::Ends(FailureClass::Limit, "`limits.logs`");
     let output = Ending::Ends(FailureClass::Limit, "`limits.output`");
+    let handles = Ending::Ends(FailureClass::Limit, "handles");
     let stack = Ending::Ends(FailureClass::Limit, "stack");
     let trap = Ending::Ends(FailureClass::Trap, "malformed value");
     let clock = Grants { clock: true, ..Grants::default() };
@@ -96,7 +95,7 @@ pub(crate) fn probes() -> Vec<Probe> {
             grants: clock,
             ..soon("sleep for an hour, real clock", sleeping("(call $block (call $timer))"), timeout)
         },
-        late("endless handles", sleeping("(loop (drop (call $timer)) (br 0))"), Ending::Stops),
+        late("endless handles", sleeping("(loop (drop (call $timer)) (br 0))"), handles),
         late("environment without a grant", ENVIRONMENT.to_owned(), Ending::Returns),
         late("folders without a grant", FOLDERS.to_owned(), Ending::Returns),
     ]

@@ -98,10 +98,8 @@ fn judge(probe: &Probe, ended: &Result<Returned, Failure>, took: Duration, memor
         (Ending::Ends(class, says), Err(failure)) => {
             (failure.class == class && failure.message.contains(says), failure.message.clone())
         }
-        (Ending::Stops, Err(failure)) => (failure.class != FailureClass::Timeout, failure.message.clone()),
         (Ending::Returns, Err(failure)) => (false, failure.message.clone()),
         (Ending::Ends(_, says), Ok(_)) => (false, format!("it returned, and {says} was not hit")),
-        (Ending::Stops, Ok(_)) => (false, "it returned, and no limit was hit".to_owned()),
     };
     let is_deadline = matches!(probe.ending, Ending::Ends(FailureClass::Timeout, _));
     let late = is_deadline.then(|| took.saturating_sub(probe.timeout));
