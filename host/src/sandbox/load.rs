@@ -63,8 +63,8 @@ pub struct Sandbox {
     warnings: Vec<String>,
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
-    // A lock because a sandbox is shared by the time that its backend is known; it is held to copy a handle.
-    buckets: RwLock<Option<Arc<dyn Buckets>>>,
+    // Known after functions were prepared: a backend is opened once all else is sound.
+    buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
     pub(crate) permits: Semaphore,
     pub(crate) budget: Size,
     pub(crate) bounded: Bounded,
@@ -76,7 +76,7 @@ pub(crate) struct Prepared {
     pub(crate) export: Export,
     pub(crate) codec: Arc<Codec>,
     pub(crate) grants: Grants,
-    pub(crate) buckets: Option<Arc<dyn Buckets>>,
+    pub(crate) buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
     pub(crate) network: Arc<Network>,
     pub(crate) metering: Metering,
     pub(crate) instance: InstancePre<State>,
@@ -116,7 +116,7 @@ impl Sandbox {
             network: Arc::new(Network::of_system()),
             warnings,
             prepared: RwLock::default(),
-            buckets: RwLock::default(),
+            buckets: Arc::default(),
             permits,
             budget: Size::bytes(u64::MAX),
             bounded,
@@ -160,9 +160,9 @@ impl Sandbox {
         &self.warnings
     }
 
-    /// Says where those functions keep their buckets that are prepared from now on.
+    /// Says where guests keep their buckets; the first to say it has its way.
     pub fn keep_buckets(&self, buckets: Arc<dyn Buckets>) {
-        *self.buckets.write().unwrap_or_else(PoisonError::into_inner) = Some(buckets);
+        self.buckets.get_or_init(|| buckets);
     }
 
     /// Compiles a component, or takes its code from the cache, and looks at its types.
@@ -210,7 +210,7 @@ impl Sandbox {
             export: export.clone(),
             codec: Arc::new(Codec::of(signature)),
             grants,
-            buckets: self.buckets.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(Arc::clone),
+            buckets: Arc::clone(&self.buckets),
             network: Arc::clone(&self.network),
             metering,
             instance,

@@ -117,7 +117,7 @@ impl State {
 
     /// Where buckets are kept, if this host has such a place.
     pub(crate) fn buckets(&self) -> Option<Arc<dyn Buckets>> {
-        self.prepared.buckets.as_ref().map(Arc::clone)
+        self.prepared.buckets.get().map(Arc::clone)
     }
 }
 

@@ -216,7 +216,8 @@ fn an_error_beside_a_secret_does_not_quote_it() {
     ] {
         let project = Project::new(&format!("{manifest}{task}"));
         for command in ["check", "plan", "run"] {
-            let finished = project.command(command).run().expect(2);
+            let finished = project.command(command).run();
+            assert_eq!(finished.code, Some(2), "{command} with {at}: {}", finished.stderr);
             has_no_secret(&format!("{command} with {at}"), &said(&finished));
         }
     }

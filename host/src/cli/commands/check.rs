@@ -2,6 +2,7 @@
 //! Says on stderr that all is well; stdout carries results only, and there are none.
 
 use crate::app;
+use crate::app::Backends;
 use crate::app::Builds;
 use crate::app::Error;
 use crate::cli::args::CheckArguments;
@@ -15,6 +16,10 @@ pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Err
     let sandbox = app::open_sandbox(&host.settings)?;
     let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun)?;
     app::check_inputs(&checked, &host.environment)?;
+    // Nothing is connected to: whether a server is there is no matter of the manifest.
+    let backends = Backends::default();
+    backends.state(&host.settings, &checked.manifest.state, &host.environment)?;
+    backends.cache(&host.settings, &checked.manifest.cache, &host.environment)?;
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     say(&format!(
         "{}: {} and {} are sound\n",

@@ -45,7 +45,7 @@ fn an_oversized_file_is_not_even_read() {
     let finished = project
         .run()
         .expect(2)
-        .says(["the component `h` has more than 256MiB, which is the most that is read"]);
+        .says(["the component is larger than `component-size` = 256MiB"]);
     assert!(finished.peak < 64 << 20, "{} bytes", finished.peak);
 }
 
