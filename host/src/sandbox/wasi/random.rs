@@ -4,6 +4,7 @@
 use crate::model::Digest;
 use crate::model::Digester;
 use crate::model::Size;
+use crate::model::to_usize;
 use crate::sandbox::guard::Deadline;
 use crate::sandbox::guard::LimitHit;
 use crate::sandbox::load::Prepared;
@@ -19,7 +20,7 @@ use wasmtime_wasi::random::WasiRandomView;
 const MAX_REQUEST: u64 = 16 << 20;
 
 /// How many bytes are drawn before it is asked whether there is time left.
-const PATIENCE: usize = 64 << 10;
+const PATIENCE: u32 = 64 << 10;
 
 /// Bytes that follow from a call: SHA-256 in counter mode over a seed of component, function and arguments.
 ///
@@ -89,7 +90,7 @@ impl Chance {
     fn bytes(&mut self, len: u64, deadline: Deadline) -> wasmtime::Result<Vec<u8>> {
         let len = usize::try_from(len)?;
         let mut bytes = vec![0; len];
-        for part in bytes.chunks_mut(PATIENCE) {
+        for part in bytes.chunks_mut(to_usize(PATIENCE)) {
             deadline.check()?;
             part.fill_with(|| self.byte());
         }
@@ -111,13 +112,29 @@ fn check_len(len: u64) -> wasmtime::Result<()> {
         .into())
 }
 
+/// Draws from a real source piece by piece, as long as there is time.
+fn drawn(
+    len: u64,
+    deadline: Deadline,
+    mut draw: impl FnMut(u64) -> wasmtime::Result<Vec<u8>>,
+) -> wasmtime::Result<Vec<u8>> {
+    let (mut bytes, mut left) = (Vec::new(), len);
+    while left > 0 {
+        deadline.check()?;
+        let piece = left.min(PATIENCE.into());
+        bytes.extend(draw(piece)?);
+        left -= piece;
+    }
+    Ok(bytes)
+}
+
 impl random::Host for State {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         check_len(len)?;
         let deadline = self.deadline;
         match self.chance() {
             Some(chance) => chance.bytes(len, deadline),
-            None => self.random().get_random_bytes(len),
+            None => drawn(len, deadline, |len| self.random().get_random_bytes(len)),
         }
     }
 
@@ -135,7 +152,7 @@ impl insecure::Host for State {
         let deadline = self.deadline;
         match self.chance() {
             Some(chance) => chance.bytes(len, deadline),
-            None => self.random().get_insecure_random_bytes(len),
+            None => drawn(len, deadline, |len| self.random().get_insecure_random_bytes(len)),
         }
     }
 
