@@ -42,10 +42,7 @@ fn an_oversized_file_is_not_even_read() {
     let file = std::fs::File::create(project.folder().join("h.wasm")).expect("it can be made");
     // Sparse: it takes no room on the disk.
     file.set_len(3 << 30).expect("it can be made longer");
-    let finished = project
-        .run()
-        .expect(2)
-        .says(["the component is larger than `component-size` = 256MiB"]);
+    let finished = project.run().expect(2).says(["the component is larger than `component-size` = 256MiB"]);
     assert!(finished.peak < 64 << 20, "{} bytes", finished.peak);
 }
 
