@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The program that this process runs, on Linux: also when its file was replaced by a newer one meanwhile.
 const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -35,12 +36,15 @@ pub fn program() -> io::Result<PathBuf> {
 }
 
 /// How much memory guests may be promised together: three quarters of the machine's, or of what the control groups
-/// around this process leave it.
+/// around this process leave it. It is looked up once.
 #[must_use]
 pub fn memory_budget() -> Size {
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
-    let bound = [machine, cgroup::memory()].into_iter().flatten().min().unwrap_or(FALLBACK);
-    Size::bytes(bound / SHARE.1 * SHARE.0)
+    static BUDGET: OnceLock<Size> = OnceLock::new();
+    *BUDGET.get_or_init(|| {
+        let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+        let bound = [machine, cgroup::memory()].into_iter().flatten().min().unwrap_or(FALLBACK);
+        Size::bytes(bound / SHARE.1 * SHARE.0)
+    })
 }
 
 /// Lets this process have as many files open as the system allows: a guest may hold hundreds, and what is offered first
