@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) fueled: OnceLock<Code>,
     pub(crate) exports: Vec<Export>,
     pub(crate) imports: Vec<Import>,
+    /// How many core instances a guest of it may have.
+    pub(crate) instances: usize,
 }
 
 /// Compiled code and where it runs.

@@ -87,12 +87,22 @@ fn named(cause: &str, limits: &Limits) -> Option<String> {
     }
     let counted = cause.strip_prefix(COUNT)?;
     let (most, what) = match counted.split(' ').next()? {
-        "instance" => (MOST_INSTANCES, "core instances"),
+        "instance" => return Some(instances(counted)),
         "memory" => (MOST_MEMORIES, "linear memories"),
         "table" => (MOST_TABLES, "tables"),
         _ => return None, // it counts nothing else
     };
     Some(format!("the guest has more than {most} {what}"))
+}
+
+/// What is said of too many core instances; `counted` ends with how many there would be.
+fn instances(counted: &str) -> String {
+    match counted.rsplit(' ').next().and_then(|count| count.parse::<usize>().ok()) {
+        Some(count) if count <= MOST_INSTANCES => {
+            format!("the guest would have {count} core instances of modules so large that it may have fewer")
+        }
+        Some(_) | None => format!("the guest has more than {MOST_INSTANCES} core instances"),
+    }
 }
 
 fn handles() -> String {

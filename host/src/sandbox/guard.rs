@@ -4,6 +4,7 @@
 use crate::model::Limits;
 use crate::model::Size;
 use crate::sandbox::engine::TABLE_ELEMENTS;
+use crate::sandbox::sniff::Outline;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
@@ -11,6 +12,16 @@ use wasmtime::ResourceLimiter;
 
 /// Core instances of one guest: each costs the host memory that no linear memory counts.
 pub(crate) const MOST_INSTANCES: usize = 1_000;
+
+/// The most that the core instances of one guest may cost the host, in bytes: globals and functions, which a module may
+/// have by the million, are part of each of its instances.
+const ALL_INSTANCES: u64 = 256 << 20;
+
+/// How many core instances a guest may have, by the largest of its modules.
+pub(crate) fn most_instances(outline: Outline) -> usize {
+    let most = ALL_INSTANCES / outline.instance.max(1);
+    usize::try_from(most).unwrap_or(usize::MAX).min(MOST_INSTANCES)
+}
 
 /// Linear memories of one guest: each reserves gigabytes of address space, which all guests share.
 pub(crate) const MOST_MEMORIES: usize = 100;
@@ -79,15 +90,16 @@ pub(crate) struct MemoryGuard {
     limit: Size,
     /// What the host has for all guests together, if that is less than the limit.
     budget: Option<Size>,
+    instances: usize,
     used: u64,
     peak: u64,
 }
 
 impl MemoryGuard {
     /// Nothing allocated yet, on a host that has `budget` for its guests.
-    pub(crate) fn new(limits: &Limits, budget: Size) -> Self {
+    pub(crate) fn new(limits: &Limits, budget: Size, instances: usize) -> Self {
         let budget = (budget < limits.memory).then_some(budget);
-        Self { limit: limits.memory, budget, used: 0, peak: 0 }
+        Self { limit: limits.memory, budget, instances, used: 0, peak: 0 }
     }
 
     /// The most that was allocated at one time, in bytes.
@@ -152,7 +164,7 @@ impl ResourceLimiter for MemoryGuard {
     }
 
     fn instances(&self) -> usize {
-        MOST_INSTANCES
+        self.instances
     }
 
     fn memories(&self) -> usize {

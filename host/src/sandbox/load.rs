@@ -20,6 +20,7 @@ use crate::sandbox::engine::Allocation;
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::engine::Engines;
 use crate::sandbox::engine::Runtime;
+use crate::sandbox::guard::most_instances;
 use crate::sandbox::offer::Offer;
 use crate::sandbox::reflect;
 use crate::sandbox::shape::Codec;
@@ -79,6 +80,7 @@ pub(crate) struct Prepared {
     pub(crate) buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
     pub(crate) network: Arc<Network>,
     pub(crate) metering: Metering,
+    pub(crate) instances: usize,
     pub(crate) instance: InstancePre<State>,
     pub(crate) index: ComponentExportIndex,
 }
@@ -169,13 +171,21 @@ impl Sandbox {
     ///
     /// Compiling takes its time: on an async runtime, call it where blocking is allowed.
     pub fn load(&self, bytes: Bytes) -> Result<Component, LoadError> {
-        sniff::check(&bytes)?;
+        let instances = most_instances(sniff::check(&bytes)?);
         let digest = Digest::of(&bytes);
         let code = self.code(Metering::Time, &digest, &bytes)?;
         let exports = reflect::exports(&code.runtime.engine, &code.component)?;
         let imports = reflect::imports(&code.runtime.engine, &code.component);
         Ok(Component {
-            shared: Arc::new(Shared { digest, bytes, code, fueled: OnceLock::new(), exports, imports }),
+            shared: Arc::new(Shared {
+                digest,
+                bytes,
+                code,
+                fueled: OnceLock::new(),
+                exports,
+                imports,
+                instances,
+            }),
         })
     }
 
@@ -213,6 +223,7 @@ impl Sandbox {
             buckets: Arc::clone(&self.buckets),
             network: Arc::clone(&self.network),
             metering,
+            instances: component.shared.instances,
             instance,
             index,
         };

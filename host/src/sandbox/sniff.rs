@@ -15,8 +15,20 @@ use wasmtime::component::__internal::wasmtime_environ::wasmparser;
 /// How every WebAssembly binary begins.
 const MAGIC: &[u8] = b"\0asm";
 
+/// What a global, a function and an import of a module may cost each of its instances, in bytes.
+const GLOBAL: u64 = 16;
+const FUNCTION: u64 = 32;
+const IMPORT: u64 = 48;
+
+/// What the outline of a component shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// What an instance of the largest module may cost the host beside memories and tables, in bytes.
+    pub(crate) instance: u64,
+}
+
 /// Fails unless `bytes` are a whole component for WASI 0.2, as far as its outline shows.
-pub(crate) fn check(bytes: &[u8]) -> Result<(), LoadError> {
+pub(crate) fn check(bytes: &[u8]) -> Result<Outline, LoadError> {
     if bytes.is_empty() {
         return Err(LoadError::Empty);
     }
@@ -32,18 +44,26 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), LoadError> {
 }
 
 /// Walks over the sections of the component and of all that is inside it, and counts.
-fn outline(bytes: &[u8]) -> Result<(), LoadError> {
+fn outline(bytes: &[u8]) -> Result<Outline, LoadError> {
+    let (mut instance, mut largest) = (0, 0);
     let mut depth: usize = 0;
     let mut counts = Counts::default();
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(damaged)?;
         counts.add(&payload, depth)?;
+        instance += cost(&payload);
         match payload {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(LoadError::CoreModule);
             }
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                depth += 1;
+                instance = 0;
+            }
+            Payload::End(_) => {
+                depth = depth.saturating_sub(1);
+                largest = largest.max(std::mem::take(&mut instance));
+            }
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports {
                     let name = import.map_err(damaged)?.name.name;
@@ -55,7 +75,17 @@ fn outline(bytes: &[u8]) -> Result<(), LoadError> {
             _ => {} // all else is for the compiler
         }
     }
-    Ok(())
+    Ok(Outline { instance: largest })
+}
+
+/// What a section of a module adds to each of its instances. Modules have no other modules inside of them.
+fn cost(payload: &Payload<'_>) -> u64 {
+    match payload {
+        Payload::GlobalSection(section) => u64::from(section.count()) * GLOBAL,
+        Payload::FunctionSection(section) => u64::from(section.count()) * FUNCTION,
+        Payload::ImportSection(section) => u64::from(section.count()) * IMPORT,
+        _ => 0, // memories and tables are counted where they grow; all else is the code's, which instances share
+    }
 }
 
 /// What a component says that it has. It may lie: the compiler finds that out.

@@ -13,6 +13,7 @@ use crate::sandbox::load::Prepared;
 use crate::sandbox::wasi::Chance;
 use crate::sandbox::wasi::GuestNames;
 use crate::sandbox::wasi::Http;
+use crate::sandbox::wasi::Listings;
 use crate::sandbox::wasi::LogicalClock;
 use crate::sandbox::wasi::Refusals;
 use crate::sandbox::wasi::Shelf;
@@ -44,6 +45,7 @@ pub(crate) struct State {
     http: Option<Box<Http>>,
     names: Option<GuestNames>,
     pub(crate) sockets: Sockets,
+    pub(crate) listings: Listings,
     refusals: Option<Refusals>,
 }
 
@@ -62,7 +64,7 @@ impl State {
         let has_folders = !grants.read.is_empty() || !grants.write.is_empty();
         let wasi = has_folders.then(|| context_with_folders(prepared, &call.listener, &logs)).transpose()?;
         Ok(Self {
-            memory: MemoryGuard::new(&call.limits, budget),
+            memory: MemoryGuard::new(&call.limits, budget, prepared.instances),
             logs,
             table,
             listener: Arc::clone(&call.listener),
@@ -77,6 +79,7 @@ impl State {
             http: None,
             names: None,
             sockets: Sockets::default(),
+            listings: Listings::default(),
             refusals: None,
         })
     }

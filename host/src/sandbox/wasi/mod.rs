@@ -5,6 +5,7 @@ mod clocks;
 mod host;
 mod http;
 mod keyvalue;
+mod listings;
 mod lookup;
 mod network;
 mod output;
@@ -14,6 +15,7 @@ mod tcp;
 pub(crate) use clocks::LogicalClock;
 pub(crate) use http::Http;
 pub(crate) use keyvalue::Shelf;
+pub(crate) use listings::Listings;
 pub(crate) use network::{GuestNames, Refusals};
 pub(crate) use random::Chance;
 pub(crate) use tcp::Sockets;
@@ -45,6 +47,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     lookup::link(linker)?;
     tcp::link(linker)?;
+    http::link(linker)?;
+    listings::link(linker)?;
     linker.allow_shadowing(false);
     keyvalue::link(linker)?;
     host::link(linker)

@@ -6,10 +6,12 @@ mod exchange;
 mod failure;
 mod paced;
 mod secure;
+mod texts;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use secure::Secure;
+pub(crate) use texts::link;
 
 use crate::model::Url;
 use crate::sandbox::load::Prepared;

@@ -1,0 +1,67 @@
+//! The method, scheme, authority and path of a request, bounded: a guest may hold many requests that it never sends.
+//! Whether they are well-formed is for wasmtime; what is granted, for the gate.
+
+use crate::sandbox::state::State;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::p2::bindings::http::types::HostOutgoingRequest as _;
+use wasmtime_wasi_http::p2::bindings::http::types::{Method, OutgoingRequest, Scheme};
+
+/// The interface in wasmtime's version of WASI 0.2: these functions of it are shadowed.
+const INTERFACE: &str = "wasi:http/types@0.2.12";
+
+/// The longest text, in bytes: most servers take no longer ones.
+const MAX_TEXT: usize = 8 << 10;
+
+type Request = Resource<OutgoingRequest>;
+type Set = Result<(), ()>;
+
+/// Links the setters over wasmtime's, which take texts of any length.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance(INTERFACE)?;
+    interface.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store, (request, method): (Request, Method)| {
+            let is_long = matches!(&method, Method::Other(text) if text.len() > MAX_TEXT);
+            if is_long { Ok(REFUSED) } else { set(store.data_mut().http().set_method(request, method)) }
+        },
+    )?;
+    interface.func_wrap(
+        "[method]outgoing-request.set-scheme",
+        |mut store, (request, scheme): (Request, Option<Scheme>)| {
+            let is_long = matches!(&scheme, Some(Scheme::Other(text)) if text.len() > MAX_TEXT);
+            if is_long { Ok(REFUSED) } else { set(store.data_mut().http().set_scheme(request, scheme)) }
+        },
+    )?;
+    interface.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store, (request, text): (Request, Option<String>)| {
+            if is_long(text.as_ref()) {
+                Ok(REFUSED)
+            } else {
+                set(store.data_mut().http().set_authority(request, text))
+            }
+        },
+    )?;
+    interface.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store, (request, text): (Request, Option<String>)| {
+            if is_long(text.as_ref()) {
+                Ok(REFUSED)
+            } else {
+                set(store.data_mut().http().set_path_with_query(request, text))
+            }
+        },
+    )
+}
+
+fn is_long(text: Option<&String>) -> bool {
+    text.is_some_and(|text| text.len() > MAX_TEXT)
+}
+
+/// The setter says no, as it does to what is malformed.
+const REFUSED: (Set,) = (Err(()),);
+
+fn set(done: wasmtime::Result<Set>) -> wasmtime::Result<(Set,)> {
+    done.map(|set| (set,))
+}
