@@ -315,3 +315,17 @@ async fn a_dropped_call_frees_its_slot() {
     let id = prepare(&sandbox, &quick, Grants::default(), Metering::Time).unwrap();
     assert!(sandbox.invoke(call(id, Vec::new())).await.is_ok());
 }
+
+#[tokio::test]
+async fn modules_that_are_huge_have_few_instances() {
+    let globals = "(global (mut i64) (i64.const 0))".repeat(400_000);
+    let instances: String =
+        (0..50).map(|at| format!("(core instance $i{at} (instantiate $m))")).collect::<Vec<_>>().concat();
+    let text = format!(
+        "(component (core module $m {globals} (func (export \"run\"))) {instances}
+            (func (export \"run\") (canon lift (core func $i0 \"run\"))))"
+    );
+    let (class, message) = fails(&text, |_| ()).await;
+    let few = "the guest would have 42 core instances of modules so large that it may have fewer";
+    assert_eq!((class, &*message), (FailureClass::Limit, few));
+}
