@@ -46,8 +46,10 @@ fn a_server_is_described_and_one_that_is_away_ends_with_its_code() {
         assert!(text.contains(expected), "{expected}:\n{text}");
     }
     assert_eq!(server.command(&["DBSIZE"]), "0", "nothing was left behind");
-    let away = Host::new(["doctor", "--state", "redis://127.0.0.1:1?connect-timeout=1s"]).run().expect(3);
+    let away =
+        Host::new(["doctor", "--json", "--state", "redis://127.0.0.1:1?connect-timeout=1s"]).run().expect(3);
     assert!(away.text().contains("endless loop"), "the limits are shown all the same");
+    assert!(away.text().contains("\"proven\": false"), "a backend that is away is no proof: {}", away.text());
     Host::new(["doctor", "--state", "ftp://x"]).run().expect(2);
 }
 

@@ -6,6 +6,7 @@ use crate::app::StateBackend;
 use crate::app::checked::open_sandbox;
 use crate::app::checked::workshop;
 use crate::app::doctor::backend::backend;
+use crate::app::doctor::finding::About;
 use crate::app::doctor::finding::Finding;
 use crate::app::doctor::finding::Verdict;
 use crate::app::doctor::probe::probes;
@@ -22,10 +23,17 @@ pub struct Examination {
 }
 
 impl Examination {
-    /// Whether every limit held.
+    /// Whether every limit held, and the backend can be used.
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.findings.iter().all(|finding| finding.verdict != Verdict::Failed)
+    }
+
+    /// Whether every limit held, whatever the backend says.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let is_backend = |finding: &Finding| finding.about == About::State;
+        self.findings.iter().all(|finding| is_backend(finding) || finding.verdict != Verdict::Failed)
     }
 }
 
@@ -52,7 +60,10 @@ pub async fn examine(
             add(found);
             None
         }
-        Err(error) => Some(Error::Backend(error)),
+        Err(error) => {
+            add(vec![Finding::new(About::State, "use", Verdict::Failed, error.to_string())]);
+            Some(Error::Backend(error))
+        }
     };
     Ok(Examination { findings, refused })
 }

@@ -49,7 +49,7 @@ pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, E
     }
     // A limit that does not hold is worse than a backend that is away; both are told.
     let refused = examination.refused.as_ref().map(report);
-    if examination.is_proven() { Ok(refused.unwrap_or(Exit::Success)) } else { Ok(Exit::TaskFailed) }
+    if examination.holds() { Ok(refused.unwrap_or(Exit::Success)) } else { Ok(Exit::TaskFailed) }
 }
 
 /// A finding as a line: what came of it, what was tried, what was hit, and the figures.

@@ -40,7 +40,7 @@ pub trait Harness: Send + Sync {
 
     /// A lease that is short enough to be waited for and long enough for a few round trips.
     fn lease(&self) -> Duration {
-        Duration::from_millis(900)
+        Duration::from_millis(1500)
     }
 }
 
