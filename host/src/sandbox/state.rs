@@ -13,11 +13,10 @@ use crate::sandbox::load::Prepared;
 use crate::sandbox::wasi::Chance;
 use crate::sandbox::wasi::GuestNames;
 use crate::sandbox::wasi::Http;
-use crate::sandbox::wasi::Listings;
 use crate::sandbox::wasi::LogicalClock;
+use crate::sandbox::wasi::Places;
 use crate::sandbox::wasi::Refusals;
 use crate::sandbox::wasi::Shelf;
-use crate::sandbox::wasi::Sockets;
 use crate::sandbox::wasi::context;
 use crate::sandbox::wasi::context_with_folders;
 use crate::state::BucketName;
@@ -25,6 +24,8 @@ use crate::state::Buckets;
 use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntryStream;
+use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
@@ -44,8 +45,8 @@ pub(crate) struct State {
     chance: Option<Box<Chance>>,
     http: Option<Box<Http>>,
     names: Option<GuestNames>,
-    pub(crate) sockets: Sockets,
-    pub(crate) listings: Listings,
+    pub(crate) sockets: Places<TcpSocket>,
+    pub(crate) listings: Places<DirectoryEntryStream>,
     refusals: Option<Refusals>,
 }
 
@@ -78,8 +79,8 @@ impl State {
             chance: None,
             http: None,
             names: None,
-            sockets: Sockets::default(),
-            listings: Listings::default(),
+            sockets: Places::default(),
+            listings: Places::default(),
             refusals: None,
         })
     }

@@ -6,7 +6,7 @@ use crate::named;
 use cascade_host_tests::{Finished, Host, Project, bombs};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The most memory that a host may have taken, in KiB: nothing of a bomb but its bytes.
@@ -143,9 +143,24 @@ fn other_components_of_the_manifest_are_compiled_all_the_same() {
     assert_eq!(kept.count(), 1, "the code of the other component is kept");
 }
 
+/// The same, where whoever runs these tests ignores interrupts, as shells do in the background: children inherit that.
+fn heeding(command: &Command) -> Command {
+    let mut heeding = Command::new("env");
+    heeding.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => heeding.env(name, value),
+            None => heeding.env_remove(name),
+        };
+    }
+    command.get_current_dir().map(|folder| heeding.current_dir(folder));
+    heeding.stdout(Stdio::piped()).stderr(Stdio::piped());
+    heeding
+}
+
 /// A host that compiles, and its compiler.
 fn compiling(project: &Project) -> (Child, u32) {
-    let host = inspecting(project, &slow()).command().spawn().expect("the binary can be started");
+    let host = heeding(&inspecting(project, &slow()).command()).spawn().expect("the binary can be started");
     let compiler = compiler_of(host.id());
     (host, compiler)
 }

@@ -226,6 +226,18 @@ fn a_guest_has_few_sockets_at_a_time() {
 }
 
 #[test]
+fn requests_that_are_never_sent_hold_little() {
+    // Methods, authorities and paths may be that long; schemes are shorter in any case.
+    let compose = |bytes: u32| ("compose", json!({ "requests": 200, "bytes": bytes }), "");
+    for grants in ["", "http = [\"http://127.0.0.1:1/\"]"] {
+        let finished = project(grants, &[compose(4_000), compose(4_000_000)]).run().expect(0);
+        let shown = finished.json();
+        assert_eq!((&shown["t0"]["ok"], &shown["t1"]["ok"]), (&json!(600), &json!(0)), "{shown}");
+        assert!(finished.peak < 150 << 20, "{} MiB", finished.peak >> 20);
+    }
+}
+
+#[test]
 fn names_need_a_grant_of_their_own_and_lead_where_sockets_are_granted() {
     let (port, other) = (shouting_server(), shouting_server());
     let resolve = ("resolve", json!({ "name": "localhost" }), "");

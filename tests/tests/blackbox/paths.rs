@@ -310,3 +310,14 @@ fn swap(granted: &Path) {
     std::fs::remove_file(&door).expect("a link can be removed");
     std::fs::rename(&aside, &door).expect("a folder can be moved");
 }
+
+#[test]
+fn a_guest_has_few_listings_at_a_time() {
+    let project = playground();
+    let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
+    let task = "[tasks.t]\ncall = \"g.hoard\"\nargs = { folder = \"/in\", listings = 1000 }\n";
+    project.write(&format!("{text}{task}"));
+    let shown = project.run().expect(0).json();
+    assert_eq!(shown["t"][0], 16, "{shown}");
+    assert!(shown["t"][1].as_str().is_some_and(|code| code.contains("insufficient-memory")), "{shown}");
+}

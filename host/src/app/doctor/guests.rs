@@ -66,48 +66,49 @@ pub(crate) fn sleeping(body: &str) -> String {
 }
 
 /// Traps if it finds a variable.
-pub(crate) const ENVIRONMENT: &str = r#"(component
-    (import "wasi:cli/environment@0.2.0" (instance $host
-        (export "get-environment" (func (result (list (tuple string string)))))))
-    (core module $libc
-        (memory (export "memory") 1)
-        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
-    (core instance $libc (instantiate $libc))
-    (core func $get (canon lower (func $host "get-environment")
-        (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
-    (core module $m
-        (import "" "memory" (memory 1))
-        (import "" "get" (func $get (param i32)))
-        (func (export "run")
-            (call $get (i32.const 64))
-            (if (i32.load (i32.const 68)) (then unreachable))))
-    (core instance $i (instantiate $m
-        (with "" (instance (export "memory" (memory $libc "memory")) (export "get" (func $get))))))
-    (func (export "run") (canon lift (core func $i "run"))))"#;
+pub(crate) fn environment() -> String {
+    finding(
+        "get-environment",
+        r#"(import "wasi:cli/environment@0.2.0" (instance $host
+            (export "get-environment" (func (result (list (tuple string string)))))))"#,
+    )
+}
 
 /// Traps if it finds a folder.
-pub(crate) const FOLDERS: &str = r#"(component
-    (import "wasi:filesystem/types@0.2.0" (instance $types (export "descriptor" (type (sub resource)))))
-    (alias export $types "descriptor" (type $descriptor))
-    (import "wasi:filesystem/preopens@0.2.0" (instance $host
-        (alias outer 1 $descriptor (type $d'))
-        (export "descriptor" (type $d (eq $d')))
-        (export "get-directories" (func (result (list (tuple (own $d) string)))))))
-    (core module $libc
-        (memory (export "memory") 1)
-        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
-    (core instance $libc (instantiate $libc))
-    (core func $get (canon lower (func $host "get-directories")
-        (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
-    (core module $m
-        (import "" "memory" (memory 1))
-        (import "" "get" (func $get (param i32)))
-        (func (export "run")
-            (call $get (i32.const 64))
-            (if (i32.load (i32.const 68)) (then unreachable))))
-    (core instance $i (instantiate $m
-        (with "" (instance (export "memory" (memory $libc "memory")) (export "get" (func $get))))))
-    (func (export "run") (canon lift (core func $i "run"))))"#;
+pub(crate) fn folders() -> String {
+    finding(
+        "get-directories",
+        r#"(import "wasi:filesystem/types@0.2.0" (instance $types (export "descriptor" (type (sub resource)))))
+        (alias export $types "descriptor" (type $descriptor))
+        (import "wasi:filesystem/preopens@0.2.0" (instance $host
+            (alias outer 1 $descriptor (type $d'))
+            (export "descriptor" (type $d (eq $d')))
+            (export "get-directories" (func (result (list (tuple (own $d) string)))))))"#,
+    )
+}
+
+/// Traps if a function of the imported instance `$host` gives a list that is not empty.
+fn finding(function: &str, imports: &str) -> String {
+    format!(
+        r#"(component
+            {imports}
+            (core module $libc
+                (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+            (core instance $libc (instantiate $libc))
+            (core func $get (canon lower (func $host "{function}")
+                (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+            (core module $m
+                (import "" "memory" (memory 1))
+                (import "" "get" (func $get (param i32)))
+                (func (export "run")
+                    (call $get (i32.const 64))
+                    (if (i32.load (i32.const 68)) (then unreachable))))
+            (core instance $i (instantiate $m
+                (with "" (instance (export "memory" (memory $libc "memory")) (export "get" (func $get))))))
+            (func (export "run") (canon lift (core func $i "run"))))"#
+    )
+}
 
 /// A function of so many additions: nobody compiles some hundred thousand of them at once.
 pub(crate) fn long(additions: usize) -> String {

@@ -1,10 +1,10 @@
 //! What is tried with guests, as data: a guest, what it is given, and how its call has to end.
 //! The guests' texts stand in `guests`; calling them is for `trial`.
 
-use crate::app::doctor::guests::ENVIRONMENT;
-use crate::app::doctor::guests::FOLDERS;
 use crate::app::doctor::guests::answering;
 use crate::app::doctor::guests::doing;
+use crate::app::doctor::guests::environment;
+use crate::app::doctor::guests::folders;
 use crate::app::doctor::guests::sleeping;
 use crate::app::doctor::guests::writing;
 use crate::invoke::Grants;
@@ -96,8 +96,8 @@ pub(crate) fn probes() -> Vec<Probe> {
             ..soon("sleep for an hour, real clock", sleeping("(call $block (call $timer))"), timeout)
         },
         late("endless handles", sleeping("(loop (drop (call $timer)) (br 0))"), handles),
-        late("environment without a grant", ENVIRONMENT.to_owned(), Ending::Returns),
-        late("folders without a grant", FOLDERS.to_owned(), Ending::Returns),
+        late("environment without a grant", environment(), Ending::Returns),
+        late("folders without a grant", folders(), Ending::Returns),
     ]
 }
 

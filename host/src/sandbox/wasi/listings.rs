@@ -14,10 +14,6 @@ const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 /// Listings that a guest may have open at the same time.
 const MAX_LISTINGS: usize = 16;
 
-/// The listings of one guest, by their places in its table. Those that are gone are found when there are many.
-#[derive(Default)]
-pub(crate) struct Listings(Vec<u32>);
-
 type Listed = Result<Resource<DirectoryEntryStream>, ErrorCode>;
 
 /// Links the opening of listings over wasmtime's, which counts none.
@@ -41,19 +37,11 @@ impl State {
         &mut self,
         folder: Resource<Descriptor>,
     ) -> FsResult<Resource<DirectoryEntryStream>> {
-        if self.listings.0.len() >= MAX_LISTINGS {
-            let is_there =
-                |place: &u32| self.table.get(&Resource::<DirectoryEntryStream>::new_borrow(*place)).is_ok();
-            self.listings.0.retain(is_there);
-            self.listings.0.sort_unstable();
-            // A place is taken again by the next listing.
-            self.listings.0.dedup();
-        }
-        if self.listings.0.len() >= MAX_LISTINGS {
+        if !self.listings.are_below(MAX_LISTINGS, &self.table) {
             return Err(ErrorCode::InsufficientMemory.into());
         }
         let listing = self.filesystem().read_directory(folder).await?;
-        self.listings.0.push(listing.rep());
+        self.listings.take(&listing);
         Ok(listing)
     }
 }

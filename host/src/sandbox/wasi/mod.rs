@@ -9,16 +9,16 @@ mod listings;
 mod lookup;
 mod network;
 mod output;
+mod places;
 mod random;
 mod tcp;
 
 pub(crate) use clocks::LogicalClock;
 pub(crate) use http::Http;
 pub(crate) use keyvalue::Shelf;
-pub(crate) use listings::Listings;
 pub(crate) use network::{GuestNames, Refusals};
+pub(crate) use places::Places;
 pub(crate) use random::Chance;
-pub(crate) use tcp::Sockets;
 
 use crate::invoke::Listener;
 use crate::invoke::Stream;

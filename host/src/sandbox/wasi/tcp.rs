@@ -24,10 +24,6 @@ const INTERFACE: &str = "wasi:sockets/tcp-create-socket@0.2.12";
 /// Sockets that a guest may have at the same time: each is a file of this process, which has few.
 const MAX_SOCKETS: usize = 64;
 
-/// The sockets of one guest, by their places in its table. Those that are gone are found when there are many.
-#[derive(Default)]
-pub(crate) struct Sockets(Vec<u32>);
-
 /// Links the making of sockets over wasmtime's, which counts none.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance(INTERFACE)?.func_wrap("create-tcp-socket", |mut store, (family,): (IpAddressFamily,)| {
@@ -41,18 +37,11 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 impl State {
     fn make_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        if self.sockets.0.len() >= MAX_SOCKETS {
-            let is_there = |place: &u32| self.table.get(&Resource::<TcpSocket>::new_borrow(*place)).is_ok();
-            self.sockets.0.retain(is_there);
-            self.sockets.0.sort_unstable();
-            // A place is taken again by the next socket.
-            self.sockets.0.dedup();
-        }
-        if self.sockets.0.len() >= MAX_SOCKETS {
+        if !self.sockets.are_below(MAX_SOCKETS, &self.table) {
             return Err(ErrorCode::NewSocketLimit.into());
         }
         let socket = self.sockets().create_tcp_socket(family)?;
-        self.sockets.0.push(socket.rep());
+        self.sockets.take(&socket);
         Ok(socket)
     }
 }

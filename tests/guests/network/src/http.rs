@@ -49,6 +49,25 @@ pub fn fetch_as(url: &str, method: &str, (name, value): (&str, &str)) -> Result<
     whole(&sent(request, None)?)
 }
 
+/// Makes requests of long texts and sends none; gives how many texts were taken.
+pub fn compose(requests: u32, bytes: u32) -> u32 {
+    let text = "a".repeat(bytes as usize);
+    let mut kept = Vec::new();
+    let mut taken = 0;
+    for _ in 0..requests {
+        let request = OutgoingRequest::new(Fields::new());
+        let set = [
+            request.set_method(&Method::Other(text.clone())),
+            request.set_scheme(Some(&Scheme::Other(text.clone()))),
+            request.set_authority(Some(&text)),
+            request.set_path_with_query(Some(&format!("/{text}"))),
+        ];
+        taken += set.iter().map(|set| u32::from(set.is_ok())).sum::<u32>();
+        kept.push(request);
+    }
+    taken
+}
+
 /// Sends a GET request, with some patience.
 pub fn fetch_within(url: &str, milliseconds: u32) -> Result<Response, String> {
     let options = RequestOptions::new();

@@ -78,6 +78,10 @@ impl Guest for Network {
         Ok(http::hoard(&url, requests))
     }
 
+    fn compose(requests: u32, bytes: u32) -> Result<u32, String> {
+        Ok(http::compose(requests, bytes))
+    }
+
     fn cling(url: String) -> Result<u32, String> {
         http::cling(&url)
     }

@@ -20,6 +20,22 @@ impl Guest for Paths {
         act(&what, &at, &to).map_err(|code| format!("{code:?}"))
     }
 
+    fn hoard(name: String, listings: u32) -> Result<(u32, String), String> {
+        let folder = folder(&name).map_err(|code| format!("{code:?}"))?;
+        let mut kept = Vec::new();
+        let mut ended = String::new();
+        while ended.is_empty() && u32::try_from(kept.len()).is_ok_and(|count| count < listings) {
+            match folder.read_directory() {
+                Ok(listing) => kept.push(listing),
+                Err(code) => ended = format!("{code:?}"),
+            }
+        }
+        let count = u32::try_from(kept.len()).unwrap_or(u32::MAX);
+        drop(kept);
+        folder.read_directory().map_err(|code| format!("{code:?}"))?;
+        Ok((count, ended))
+    }
+
     fn storm(read: Place, write: Place, times: u32) -> Vec<String> {
         let mut seen = BTreeSet::new();
         for _ in 0..times {

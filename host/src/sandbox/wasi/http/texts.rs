@@ -22,46 +22,34 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     interface.func_wrap(
         "[method]outgoing-request.set-method",
         |mut store, (request, method): (Request, Method)| {
-            let is_long = matches!(&method, Method::Other(text) if text.len() > MAX_TEXT);
-            if is_long { Ok(REFUSED) } else { set(store.data_mut().http().set_method(request, method)) }
+            let text = if let Method::Other(text) = &method { text } else { "" };
+            bounded(text.len(), || store.data_mut().http().set_method(request, method))
         },
     )?;
     interface.func_wrap(
         "[method]outgoing-request.set-scheme",
         |mut store, (request, scheme): (Request, Option<Scheme>)| {
-            let is_long = matches!(&scheme, Some(Scheme::Other(text)) if text.len() > MAX_TEXT);
-            if is_long { Ok(REFUSED) } else { set(store.data_mut().http().set_scheme(request, scheme)) }
+            let text = if let Some(Scheme::Other(text)) = &scheme { text } else { "" };
+            bounded(text.len(), || store.data_mut().http().set_scheme(request, scheme))
         },
     )?;
     interface.func_wrap(
         "[method]outgoing-request.set-authority",
         |mut store, (request, text): (Request, Option<String>)| {
-            if is_long(text.as_ref()) {
-                Ok(REFUSED)
-            } else {
-                set(store.data_mut().http().set_authority(request, text))
-            }
+            let len = text.as_ref().map_or(0, String::len);
+            bounded(len, || store.data_mut().http().set_authority(request, text))
         },
     )?;
     interface.func_wrap(
         "[method]outgoing-request.set-path-with-query",
         |mut store, (request, text): (Request, Option<String>)| {
-            if is_long(text.as_ref()) {
-                Ok(REFUSED)
-            } else {
-                set(store.data_mut().http().set_path_with_query(request, text))
-            }
+            let len = text.as_ref().map_or(0, String::len);
+            bounded(len, || store.data_mut().http().set_path_with_query(request, text))
         },
     )
 }
 
-fn is_long(text: Option<&String>) -> bool {
-    text.is_some_and(|text| text.len() > MAX_TEXT)
-}
-
-/// The setter says no, as it does to what is malformed.
-const REFUSED: (Set,) = (Err(()),);
-
-fn set(done: wasmtime::Result<Set>) -> wasmtime::Result<(Set,)> {
-    done.map(|set| (set,))
+/// Sets a text of that length, or says no, as to what is malformed.
+fn bounded(len: usize, set: impl FnOnce() -> wasmtime::Result<Set>) -> wasmtime::Result<(Set,)> {
+    if len > MAX_TEXT { Ok((Err(()),)) } else { set().map(|set| (set,)) }
 }

@@ -1,0 +1,57 @@
+//! How many things of one kind a guest holds, where each costs the host more than a place in the guest's table.
+//! How many places there are in all is bounded by the table.
+
+use std::marker::PhantomData;
+use wasmtime::component::{Resource, ResourceTable};
+
+/// The places of one kind of things. Those that are gone are found when there are many.
+pub(crate) struct Places<T> {
+    taken: Vec<u32>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self { taken: Vec::new(), kind: PhantomData }
+    }
+}
+
+impl<T: 'static> Places<T> {
+    /// Whether the guest holds fewer of them than that.
+    pub(crate) fn are_below(&mut self, most: usize, table: &ResourceTable) -> bool {
+        if self.taken.len() >= most {
+            self.taken.retain(|place| table.get(&Resource::<T>::new_borrow(*place)).is_ok());
+            // A place that was left is taken again by the next of them.
+            self.taken.sort_unstable();
+            self.taken.dedup();
+        }
+        self.taken.len() < most
+    }
+
+    /// The guest has got one more.
+    pub(crate) fn take(&mut self, made: &Resource<T>) {
+        self.taken.push(made.rep());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_are_gone_make_room_and_others_do_not() {
+        let (mut table, mut places) = (ResourceTable::new(), Places::<u8>::default());
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            assert!(places.are_below(3, &table));
+            let made = table.push(7_u8).unwrap();
+            places.take(&made);
+            held.push(made);
+        }
+        assert!(!places.are_below(3, &table));
+        table.delete(held.pop().unwrap()).unwrap();
+        // Something else may come to the place that was left.
+        table.push("other").unwrap();
+        assert!(places.are_below(3, &table));
+    }
+}
