@@ -40,7 +40,7 @@ struct Numbers;
 
 #[async_trait::async_trait]
 impl Invoker for Numbers {
-    async fn invoke(&self, call: Call) -> Result<Returned, Failure> {
+    async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
         let mut value = Vec::new();
         if call.args.is_empty() {
             wire::put_array_len(&mut value, ELEMENTS.try_into().expect("there is room for them"));

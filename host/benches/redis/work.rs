@@ -30,8 +30,8 @@ struct Immediate;
 
 #[async_trait]
 impl Invoker for Immediate {
-    async fn invoke(&self, call: Call) -> Result<Returned, Failure> {
-        let value = call.args.into_iter().next().unwrap_or(Bytes::from_static(&[0xc0]));
+    async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
+        let value = call.args.first().cloned().unwrap_or(Bytes::from_static(&[0xc0]));
         Ok(Returned { outcome: Outcome::Value(value), usage: Usage::default() })
     }
 }

@@ -65,7 +65,7 @@ impl Host {
             attempt,
             listener: Arc::new(Deaf),
         };
-        let returned = self.runtime.block_on(self.sandbox.invoke(call)).expect("the guest returns");
+        let returned = self.runtime.block_on(self.sandbox.invoke(Arc::new(call))).expect("the guest returns");
         let (Outcome::Value(bytes) | Outcome::Error(bytes)) = returned.outcome;
         bytes
     }

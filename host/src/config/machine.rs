@@ -20,11 +20,15 @@ const SHARE: (u64, u64) = (3, 4);
 /// The budget where the machine does not tell its memory.
 const FALLBACK: u64 = 1 << 30;
 
-/// How many guests run at the same time unless the user says otherwise.
+/// How many guests run at the same time unless the user says otherwise. It is looked up once: it takes reading what the
+/// control groups say.
 #[must_use]
 pub fn cores() -> u32 {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    u32::try_from(cores).unwrap_or(u32::MAX)
+    static CORES: OnceLock<u32> = OnceLock::new();
+    *CORES.get_or_init(|| {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        u32::try_from(cores).unwrap_or(u32::MAX)
+    })
 }
 
 /// A path by which this process can start its own program again.

@@ -67,16 +67,14 @@ impl Flights {
 pub(crate) enum Boarding<'a> {
     /// The result is there.
     Stored(Digest, Stored),
-    /// It is to be made.
-    Call(Flight<'a>),
+    /// It is to be made, and where it is shared, others may wait for it.
+    Call(Option<Flight<'a>>),
     /// It is to be made, and the job has given its room to others: the node is to be handed out again.
     Again,
 }
 
-/// A call under way whose result others may wait for; none where it is not shared.
-pub(crate) struct Flight<'a>(Option<Shareable<'a>>);
-
-struct Shareable<'a> {
+/// A call under way whose result others may wait for.
+pub(crate) struct Flight<'a> {
     ctx: &'a Context,
     cache: &'a dyn Cache,
     shared: Shared,
@@ -91,11 +89,11 @@ pub(crate) async fn board<'a>(
     shared: Option<Shared>,
 ) -> Result<Boarding<'a>, Error> {
     let (Some(cache), Some(shared)) = (ctx.cache.as_deref(), shared) else {
-        return Ok(Boarding::Call(Flight(None)));
+        return Ok(Boarding::Call(None));
     };
     let (lane, mut is_parked) = enter(ctx, shared.key, claim.token).await;
     let making = Making { key: shared.key, maker: ctx.flights.maker(), hold: HOLD };
-    let flight = Shareable { ctx, cache, shared, making, lane: Some(lane) };
+    let flight = Flight { ctx, cache, shared, making, lane: Some(lane) };
     let mut wait = WAITS.0;
     loop {
         match cache.find(&making).await? {
@@ -113,7 +111,7 @@ pub(crate) async fn board<'a>(
                 ctx.keep_announced(claim.node);
                 return Ok(Boarding::Again);
             }
-            Found::Stored(_) | Found::Mine => return Ok(Boarding::Call(Flight(Some(flight)))),
+            Found::Stored(_) | Found::Mine => return Ok(Boarding::Call(Some(flight))),
             Found::Theirs => {
                 if !is_parked {
                     ctx.park(claim.token);
@@ -145,24 +143,19 @@ impl Flight<'_> {
         self,
         call: impl Future<Output = Result<invoke::Returned, invoke::Failure>>,
     ) -> Result<Result<invoke::Returned, invoke::Failure>, Error> {
-        let Some(flight) = self.0 else {
-            return Ok(call.await);
-        };
         let returned = tokio::select! {
             returned = call => returned,
-            never = flight.hold() => match never {},
+            never = self.hold() => match never {},
         };
         match &returned {
-            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), .. }) => flight.land(value).await?,
+            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), .. }) => self.land(value).await?,
             Ok(invoke::Returned { outcome: invoke::Outcome::Error(_), .. }) | Err(_) => {
-                flight.give_up().await?;
+                self.give_up().await?;
             }
         }
         Ok(returned)
     }
-}
 
-impl Shareable<'_> {
     /// Says that this host is at it, for as long as the call takes.
     async fn hold(&self) -> Infallible {
         loop {
@@ -184,7 +177,7 @@ impl Shareable<'_> {
 }
 
 /// Whoever waits on this host is next, however the flight has ended.
-impl Drop for Shareable<'_> {
+impl Drop for Flight<'_> {
     fn drop(&mut self) {
         self.ctx.flights.leave(&self.shared.key);
         drop(self.lane.take());

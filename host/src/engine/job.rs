@@ -5,6 +5,7 @@ use crate::cache::Stored;
 use crate::engine::context::Context;
 use crate::engine::expansion::Expansion;
 use crate::engine::flight::Boarding;
+use crate::engine::flight::Flight;
 use crate::engine::flight::board;
 use crate::engine::forecast::output;
 use crate::engine::keys;
@@ -182,12 +183,22 @@ impl Job<'_> {
         };
         let subject = self.subject(Some(self.claim.attempt));
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
-        let heard = self.invocation(args, self.listener(subject));
-        if !self.is_verified() {
-            return Ok(self.returned(flight.carry(self.ctx.invoker.invoke(heard)).await?));
+        let call = self.invocation(args, self.listener(subject));
+        match (flight, self.is_verified()) {
+            (None, false) => Ok(self.returned(self.ctx.invoker.invoke(call).await)),
+            (Some(flight), false) => Ok(self.returned(flight.carry(self.ctx.invoker.invoke(call)).await?)),
+            (flight, true) => self.verify(flight, call).await,
         }
+    }
+
+    /// Makes a call twice, and has its result only if both times it was the same.
+    async fn verify(&self, flight: Option<Flight<'_>>, call: Arc<invoke::Call>) -> Result<Verdict, Error> {
         let mut differs = None;
-        let returned = flight.carry(self.twice(heard, &mut differs)).await?;
+        let twice = self.twice(call, &mut differs);
+        let returned = match flight {
+            Some(flight) => flight.carry(twice).await?,
+            None => twice.await,
+        };
         Ok(match differs {
             Some(how) => self.impure(&format!("the same call was made twice, and the second time {how}")),
             None => self.returned(returned),
@@ -213,10 +224,10 @@ impl Job<'_> {
     /// Makes a call twice. Where what it returns differs, says how, and the result, which nobody may have, is a failure.
     async fn twice(
         &self,
-        call: invoke::Call,
+        call: Arc<invoke::Call>,
         differs: &mut Option<String>,
     ) -> Result<invoke::Returned, invoke::Failure> {
-        let again = invoke::Call { listener: Arc::new(Deaf), ..call.clone() };
+        let again = Arc::new(invoke::Call { listener: Arc::new(Deaf), ..(*call).clone() });
         let first = self.ctx.invoker.invoke(call).await?;
         let usage = first.usage;
         match compare(first, self.ctx.invoker.invoke(again).await) {
@@ -255,8 +266,8 @@ impl Job<'_> {
         Arc::new(AttemptListener { recorder: self.ctx.recorder.clone(), subject })
     }
 
-    fn invocation(&self, args: Vec<Bytes>, listener: Arc<dyn invoke::Listener>) -> invoke::Call {
-        invoke::Call {
+    fn invocation(&self, args: Vec<Bytes>, listener: Arc<dyn invoke::Listener>) -> Arc<invoke::Call> {
+        Arc::new(invoke::Call {
             function: invoke::FunctionId(self.task.function),
             args,
             limits: self.task.limits,
@@ -269,7 +280,7 @@ impl Job<'_> {
                 epoch: self.ctx.epoch,
             },
             listener,
-        }
+        })
     }
 
     /// The function returned an `err`.

@@ -167,5 +167,5 @@ pub trait Invoker: Send + Sync {
     ///
     /// Ends within the call's timeout plus the time that the invoker needs to stop a guest. Dropping the future
     /// stops the guest and frees all that it held.
-    async fn invoke(&self, call: Call) -> Result<Returned, Failure>;
+    async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure>;
 }

@@ -21,12 +21,13 @@ use crate::sandbox::load::Prepared;
 use crate::sandbox::load::Sandbox;
 use crate::sandbox::state::State;
 use bytes::Bytes;
+use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Store, UpdateDeadline};
 
 #[async_trait::async_trait]
 impl Invoker for Sandbox {
-    async fn invoke(&self, call: Call) -> Result<Returned, Failure> {
+    async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
         let Some(prepared) = self.prepared(call.function) else {
             let message = format!("no function was prepared under the number {}", call.function.0);
             return Err(failure::plain(FailureClass::Input, message, Usage::default()));

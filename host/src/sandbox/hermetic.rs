@@ -294,6 +294,6 @@ async fn no_call_sees_what_another_left_behind() {
     let component = sandbox.load(binary(&text)).unwrap();
     let function = prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
     for _ in 0..20 {
-        assert_eq!(returned(sandbox.invoke(call(function, Vec::new())).await), value("u32", "0"));
+        assert_eq!(returned(sandbox.invoke(Arc::new(call(function, Vec::new()))).await), value("u32", "0"));
     }
 }

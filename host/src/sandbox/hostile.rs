@@ -18,6 +18,7 @@ use crate::sandbox::testing::returned;
 use crate::sandbox::testing::run;
 use crate::sandbox::testing::sandbox;
 use crate::sandbox::testing::value;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -111,7 +112,7 @@ async fn a_guest_on_a_host_with_less_than_its_limit_has_what_the_host_has() {
     let sandbox = sandbox().with_budget(mebibytes(8));
     let component = sandbox.load(binary(&simple("", "(drop (memory.grow (i32.const 160)))"))).unwrap();
     prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
-    let failure = sandbox.invoke(call(FunctionId(0), Vec::new())).await.unwrap_err();
+    let failure = sandbox.invoke(Arc::new(call(FunctionId(0), Vec::new()))).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Limit);
     assert_eq!(
         failure.message,
@@ -279,18 +280,18 @@ async fn malformed_arguments_are_refused_with_their_path() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_calls_run_beside_an_endless_loop() {
-    let sandbox = std::sync::Arc::new(Sandbox::new(Settings { calls: 16, code_cache: None }).unwrap());
+    let sandbox = Arc::new(Sandbox::new(Settings { calls: 16, code_cache: None }).unwrap());
     for text in [simple("", "(loop (br 0))"), simple("", "")] {
         let component = sandbox.load(binary(&text)).unwrap();
         prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
     }
     let mut calls = JoinSet::new();
     for nth in 0..101 {
-        let sandbox = std::sync::Arc::clone(&sandbox);
+        let sandbox = Arc::clone(&sandbox);
         calls.spawn(async move {
             let mut call = call(FunctionId(usize::from(nth > 0)), Vec::new());
             call.timeout = if nth == 0 { Duration::from_secs(2) } else { call.timeout };
-            sandbox.invoke(call).await.map_err(|failure| failure.class)
+            sandbox.invoke(Arc::new(call)).await.map_err(|failure| failure.class)
         });
     }
     let mut ended = Vec::new();
@@ -307,13 +308,15 @@ async fn a_dropped_call_frees_its_slot() {
     let component = sandbox.load(binary(&simple("", "(loop (br 0))"))).unwrap();
     prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
     for _ in 0..3 {
-        let given_up =
-            tokio::time::timeout(Duration::from_millis(30), sandbox.invoke(call(FunctionId(0), Vec::new())));
+        let given_up = tokio::time::timeout(
+            Duration::from_millis(30),
+            sandbox.invoke(Arc::new(call(FunctionId(0), Vec::new()))),
+        );
         assert!(given_up.await.is_err());
     }
     let quick = sandbox.load(binary(&simple("", ""))).unwrap();
     let id = prepare(&sandbox, &quick, Grants::default(), Metering::Time).unwrap();
-    assert!(sandbox.invoke(call(id, Vec::new())).await.is_ok());
+    assert!(sandbox.invoke(Arc::new(call(id, Vec::new()))).await.is_ok());
 }
 
 #[tokio::test]

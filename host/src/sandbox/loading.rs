@@ -18,6 +18,7 @@ use bytes::Bytes;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn refused(bytes: impl Into<Bytes>) -> LoadError {
     sandbox().load(bytes.into()).unwrap_err()
@@ -192,7 +193,7 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 async fn answer(sandbox: &Sandbox, component: &Component) -> Bytes {
     let id = prepare(sandbox, component, Grants::default(), Metering::Time).unwrap();
-    crate::sandbox::testing::returned(sandbox.invoke(call(id, Vec::new())).await)
+    crate::sandbox::testing::returned(sandbox.invoke(Arc::new(call(id, Vec::new()))).await)
 }
 
 #[tokio::test]

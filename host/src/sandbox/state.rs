@@ -1,9 +1,7 @@
 //! What the host keeps for one running guest: its bounds and its listener, and what it sees of the world.
 //! Everything dies with the call. What a guest may never ask for is made when it first does.
 
-use crate::invoke::Attempt;
 use crate::invoke::Call;
-use crate::invoke::Listener;
 use crate::model::Size;
 use crate::sandbox::guard::Deadline;
 use crate::sandbox::guard::LogGuard;
@@ -21,7 +19,6 @@ use crate::sandbox::wasi::context;
 use crate::sandbox::wasi::context_with_folders;
 use crate::state::BucketName;
 use crate::state::Buckets;
-use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntryStream;
@@ -34,12 +31,10 @@ pub(crate) struct State {
     pub(crate) memory: MemoryGuard,
     pub(crate) logs: LogGuard,
     pub(crate) table: ResourceTable,
-    pub(crate) listener: Arc<dyn Listener>,
-    pub(crate) attempt: Attempt,
+    pub(crate) call: Arc<Call>,
     pub(crate) deadline: Deadline,
     pub(crate) shelf: Shelf,
     prepared: Arc<Prepared>,
-    args: Vec<Bytes>,
     wasi: Option<Box<WasiCtx>>,
     clock: Option<LogicalClock>,
     chance: Option<Box<Chance>>,
@@ -55,7 +50,7 @@ impl State {
     /// Fails where a granted folder cannot be opened.
     pub(crate) fn new(
         prepared: &Arc<Prepared>,
-        call: &Call,
+        call: &Arc<Call>,
         (deadline, budget): (Deadline, Size),
     ) -> wasmtime::Result<Self> {
         let logs = LogGuard::new(&call.limits);
@@ -68,12 +63,10 @@ impl State {
             memory: MemoryGuard::new(&call.limits, budget, prepared.instances),
             logs,
             table,
-            listener: Arc::clone(&call.listener),
-            attempt: call.attempt.clone(),
+            call: Arc::clone(call),
             deadline,
             shelf: Shelf::default(),
             prepared: Arc::clone(prepared),
-            args: call.args.clone(),
             wasi: wasi.map(Box::new),
             clock: None,
             chance: None,
@@ -92,8 +85,8 @@ impl State {
 
     /// The source that stands in for the real one; none where that is granted.
     pub(crate) fn chance(&mut self) -> Option<&mut Chance> {
-        let Self { prepared, args, chance, .. } = self;
-        let make = || Box::new(Chance::of_call(prepared, args));
+        let Self { prepared, call, chance, .. } = self;
+        let make = || Box::new(Chance::of_call(prepared, call));
         (!prepared.grants.random).then(|| &mut **chance.get_or_insert_with(make))
     }
 
@@ -106,7 +99,7 @@ impl State {
 
     /// Who is told what was refused to the guest.
     pub(crate) fn refusals(&mut self) -> &Refusals {
-        self.refusals.get_or_insert_with(|| Refusals::new(&self.listener))
+        self.refusals.get_or_insert_with(|| Refusals::new(&self.call.listener))
     }
 
     /// Whether the guest may know of its attempt.
@@ -127,17 +120,17 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Self { prepared, listener, logs, wasi, table, .. } = self;
-        let ctx = wasi.get_or_insert_with(|| Box::new(context(prepared, listener, logs)));
+        let Self { prepared, call, logs, wasi, table, .. } = self;
+        let ctx = wasi.get_or_insert_with(|| Box::new(context(prepared, &call.listener, logs)));
         WasiCtxView { ctx, table }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let Self { prepared, listener, refusals, http, table, .. } = self;
+        let Self { prepared, call, refusals, http, table, .. } = self;
         let http = http.get_or_insert_with(|| {
-            let refusals = refusals.get_or_insert_with(|| Refusals::new(listener));
+            let refusals = refusals.get_or_insert_with(|| Refusals::new(&call.listener));
             Box::new(Http::new(prepared, refusals.clone()))
         });
         WasiHttpCtxView { hooks: &mut http.gate, table, ctx: &mut http.ctx }

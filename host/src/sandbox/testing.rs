@@ -107,7 +107,7 @@ pub(crate) async fn granted(
     change(&mut call);
     let metering = if call.limits.fuel.is_some() { Metering::Fuel } else { Metering::Time };
     prepare(&sandbox, &component, grants, metering).unwrap();
-    sandbox.invoke(call).await
+    sandbox.invoke(Arc::new(call)).await
 }
 
 /// Runs what must fail.

@@ -77,7 +77,7 @@ async fn try_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Fin
     forget_peak();
     let before = resident();
     let begin = Instant::now();
-    let ended = sandbox.invoke(call).await;
+    let ended = sandbox.invoke(Arc::new(call)).await;
     let took = begin.elapsed();
     let memory = before
         .zip(peak())

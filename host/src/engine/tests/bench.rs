@@ -109,7 +109,7 @@ impl Scripted {
 
 #[async_trait]
 impl Invoker for Scripted {
-    async fn invoke(&self, call: Call) -> Result<Returned, Failure> {
+    async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
         let node = node(call.attempt.task.as_str(), call.attempt.item);
         let args = texts(&call.args);
         let made = Made { node, attempt: call.attempt.number, args, began: self.millis(), ended: None };

@@ -35,7 +35,7 @@ impl progress::Host for State {
     fn report(&mut self, fraction: f64, message: String) -> wasmtime::Result<()> {
         self.logs.charge(message.len() + 8)?;
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
-        self.listener.progressed(fraction, &message);
+        self.call.listener.progressed(fraction, &message);
         Ok(())
     }
 }
@@ -56,7 +56,7 @@ impl logging::Host for State {
         } else {
             format!("{level} {context}: {message}")
         };
-        self.listener.wrote(Stream::Log, &text);
+        self.call.listener.wrote(Stream::Log, &text);
         Ok(())
     }
 }
@@ -64,7 +64,7 @@ impl logging::Host for State {
 impl context::Host for State {
     fn current(&mut self) -> wasmtime::Result<context::Attempt> {
         self.require_context()?;
-        let attempt = &self.attempt;
+        let attempt = &self.call.attempt;
         let left = self.deadline.0.saturating_duration_since(Instant::now());
         let mut key = Digester::new("cascade idempotency 1");
         key.field(attempt.run.as_str().as_bytes())

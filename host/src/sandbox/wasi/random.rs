@@ -1,6 +1,7 @@
 //! The chance of a guest: a stream that its call determines, or the real source where granted.
 //! The stream is the same on every host and every attempt, which is what lets results be shared.
 
+use crate::invoke::Call;
 use crate::model::Digest;
 use crate::model::Digester;
 use crate::model::Size;
@@ -9,7 +10,6 @@ use crate::sandbox::guard::Deadline;
 use crate::sandbox::guard::LimitHit;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::state::State;
-use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime_wasi::p2::bindings::random::insecure;
 use wasmtime_wasi::p2::bindings::random::insecure_seed;
@@ -33,26 +33,26 @@ pub(crate) struct Chance {
 }
 
 enum Source {
-    Call { prepared: Arc<Prepared>, args: Vec<Bytes> },
+    Call { prepared: Arc<Prepared>, call: Arc<Call> },
     Seed(Digest),
 }
 
 impl Chance {
     /// The chance of one call.
-    pub(crate) fn of_call(prepared: &Arc<Prepared>, args: &[Bytes]) -> Self {
-        let source = Source::Call { prepared: Arc::clone(prepared), args: args.to_vec() };
+    pub(crate) fn of_call(prepared: &Arc<Prepared>, call: &Arc<Call>) -> Self {
+        let source = Source::Call { prepared: Arc::clone(prepared), call: Arc::clone(call) };
         Self { source, counter: 0, block: [0; 32], used: 32 }
     }
 
     fn seed(&mut self) -> Digest {
         let seed = match &self.source {
             Source::Seed(seed) => return *seed,
-            Source::Call { prepared, args } => {
+            Source::Call { prepared, call } => {
                 let mut digester = Digester::new("cascade chance 1");
                 let interface = prepared.export.interface.as_deref().unwrap_or_default();
                 let function = &prepared.export.function;
                 digester.digest(&prepared.component).field(interface.as_bytes()).field(function.as_bytes());
-                for arg in args {
+                for arg in &call.args {
                     digester.field(arg);
                 }
                 digester.finish()

@@ -205,7 +205,7 @@ impl State {
     fn tell_of_buckets(&mut self, level: &str, text: &str) -> Result<(), LimitHit> {
         let text = format!("{level} wasi:keyvalue: {text}");
         self.logs.charge(text.len())?;
-        self.listener.wrote(Stream::Log, &text);
+        self.call.listener.wrote(Stream::Log, &text);
         Ok(())
     }
 }
