@@ -131,7 +131,7 @@ fn may_hold_secret(text: &str) -> bool {
         // A name that is faulty may have a secret behind it as well.
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || "_.-${}".contains(c);
         let is_name = |name: &str| {
-            let name = name.trim_matches(' ');
+            let name = name.trim_end_matches(' ');
             !name.is_empty() && name.chars().all(is_of_name)
         };
         quoted.split_once('=').is_some_and(|(name, value)| is_name(name) && !value.is_empty())
