@@ -63,7 +63,8 @@ fn read(text: &str) -> Result<(&str, &str), (String, String)> {
 
 /// A path without segments that lead nowhere; `..` stays, since links may lie before it.
 fn without_dots(path: &str) -> String {
-    written(path, path.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect())
+    let segments: Vec<&str> = path.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+    written(path, &segments)
 }
 
 /// A name in the sandbox as guests compare it: nothing lies behind it before the guest runs, so that `..` goes too, as
@@ -80,10 +81,10 @@ fn normal(path: &str) -> String {
             _ => segments.push(segment), // a name, or a `..` at the beginning of a relative path
         }
     }
-    written(path, segments)
+    written(path, &segments)
 }
 
-fn written(path: &str, segments: Vec<&str>) -> String {
+fn written(path: &str, segments: &[&str]) -> String {
     let root = if path.starts_with('/') { "/" } else { "" };
     let path = format!("{root}{}", segments.join("/"));
     if path.is_empty() { ".".to_owned() } else { path }
