@@ -12,6 +12,7 @@ use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Spanned;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Grants with their values, and the digest of what determines a result.
@@ -72,11 +73,18 @@ fn buckets(written: &Grants) -> BTreeSet<String> {
 fn folders(written: &[Spanned<Preopen>], faults: &mut Faults) -> Vec<(PathBuf, String)> {
     for folder in written {
         let host = &folder.value.host;
-        if !host.is_dir() {
-            faults.push(
-                Fault::at(folder.span.clone(), format!("`{}` is not a folder on this host", host.display()))
-                    .help("create it, or grant one that exists; single files cannot be granted"),
-            );
+        let fault = |is_wrong| Fault::at(folder.span.clone(), format!("`{}` {is_wrong}", host.display()));
+        match std::fs::read_dir(host) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => faults.push(
+                fault("is not a folder on this host: there is nothing of that name")
+                    .help("create it, or grant one that exists"),
+            ),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => faults.push(
+                fault("is not a folder on this host, but a file")
+                    .help("grant the folder that it is in; single files cannot be granted"),
+            ),
+            Err(error) => faults.push(fault("is a folder that cannot be opened").note(error.to_string())),
         }
     }
     written.iter().map(|folder| (folder.value.host.clone(), folder.value.guest.clone())).collect()

@@ -4,8 +4,6 @@
 use crate::app::ParamTexts;
 use crate::cli::outputs::Format;
 use crate::cli::progress::Progress;
-use crate::config::LogFormat;
-use crate::config::LogLevel;
 use crate::config::Overrides;
 use crate::model::RunId;
 use clap::{Args, Parser, Subcommand};
@@ -27,15 +25,15 @@ pub(crate) struct Arguments {
 }
 
 /// What is told on stderr.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LogArguments {
     /// How much is told: error, warn, info, debug or trace [default: info]
-    #[arg(long, global = true, value_name = "LEVEL", value_parser = LogLevel::parse)]
-    pub(crate) log_level: Option<LogLevel>,
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
 
     /// In which form: human or json [default: human]
-    #[arg(long, global = true, value_name = "FORMAT", value_parser = LogFormat::parse)]
-    pub(crate) log_format: Option<LogFormat>,
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -124,8 +122,8 @@ pub(crate) struct RunArguments {
     pub(crate) update: bool,
 
     /// How many tasks run at the same time [default: one a core]
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) jobs: Option<u32>,
+    #[arg(short = 'j', long, value_name = "N")]
+    pub(crate) jobs: Option<String>,
 
     /// Memory that running tasks may be promised together, by their limits [default: three quarters of the machine's]
     #[arg(long, value_name = "SIZE")]
@@ -346,14 +344,14 @@ impl ParamArguments {
 impl Arguments {
     /// What the flags say of the host's settings.
     pub(crate) fn overrides(&self) -> Overrides {
-        let LogArguments { log_level, log_format } = self.log;
+        let LogArguments { log_level, log_format } = self.log.clone();
         let log = Overrides { log_format, log_level, ..Overrides::default() };
         match &self.command {
             Command::Run(run) => Overrides {
                 state: run.backend.state.clone(),
                 cache: run.cache.cache.clone(),
                 memory: run.memory.clone(),
-                jobs: run.jobs,
+                jobs: run.jobs.clone(),
                 ..log
             },
             Command::Plan(plan) => {

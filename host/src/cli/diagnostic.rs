@@ -128,8 +128,12 @@ fn may_hold_secret(text: &str) -> bool {
     let has_password = text.lines().any(|line| line.contains("://") && line.contains('@'));
     let has_param = text.contains("secret = true") || text.contains("secret=true");
     let has_variable = text.split(['"', '\'']).skip(1).any(|quoted| {
-        let is_name =
-            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        // A name that is faulty may have a secret behind it as well.
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || "_.-${}".contains(c);
+        let is_name = |name: &str| {
+            let name = name.trim_end_matches(' ');
+            !name.is_empty() && name.chars().all(is_of_name)
+        };
         quoted.split_once('=').is_some_and(|(name, value)| is_name(name) && !value.is_empty())
     });
     has_password || has_param || has_variable

@@ -1,13 +1,21 @@
 //! What this host takes upon itself for one component, by variables, the settings file, or as it is by default.
 //! How the bounds hold is for the sandbox.
 
-use crate::config::Environment;
 use crate::config::SettingsFault;
-use crate::config::SettingsFile;
+use crate::config::given::Sources;
 use crate::config::memory_budget;
 use crate::model::Size;
-use crate::model::parse_duration;
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// A component is read into memory and counted: more than this is none.
+const COMPONENT: RangeInclusive<Size> = Size::bytes(1 << 10)..=Size::bytes(4 << 30);
+
+/// From what shows that the bound holds to what no machine has.
+const MEMORY: RangeInclusive<Size> = Size::bytes(1 << 20)..=Size::bytes(1 << 46);
+
+/// Likewise; a compiler that takes a day is not going to end.
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 
 /// The bounds that a user has set; none where nobody has said anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,27 +29,11 @@ pub struct CompileSettings {
 }
 
 impl CompileSettings {
-    pub(crate) fn new(environment: &Environment, file: &SettingsFile) -> Result<Self, SettingsFault> {
-        let text = |variable: &str, file: &Option<String>| {
-            environment.setting(variable).map(str::to_owned).or_else(|| file.clone())
-        };
-        let size = |what, text: Option<String>| {
-            let size = |text: String| {
-                Size::parse(&text).map_err(|source| SettingsFault::Size { what, given: text, source })
-            };
-            text.map(size).transpose()
-        };
-        let timeout = text("CASCADE_COMPILE_TIMEOUT", &file.compile_timeout).map(|text| {
-            parse_duration(&text).map_err(|source| SettingsFault::Time {
-                what: "compile-timeout",
-                given: text,
-                source,
-            })
-        });
+    pub(crate) fn new(sources: &Sources<'_>) -> Result<Self, SettingsFault> {
         Ok(Self {
-            component: size("component-size", text("CASCADE_COMPONENT_SIZE", &file.component_size))?,
-            memory: size("compile-memory", text("CASCADE_COMPILE_MEMORY", &file.compile_memory))?,
-            timeout: timeout.transpose()?,
+            component: sources.size("component-size", None, COMPONENT)?,
+            memory: sources.size("compile-memory", None, MEMORY)?,
+            timeout: sources.duration("compile-timeout", TIMEOUT)?,
         })
     }
 
@@ -49,32 +41,5 @@ impl CompileSettings {
     #[must_use]
     pub fn memory(&self, usual: Size) -> Size {
         self.memory.unwrap_or_else(|| usual.min(memory_budget()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_win_over_the_file_and_mistakes_are_named() {
-        let file = SettingsFile {
-            compile_memory: Some("1GiB".into()),
-            compile_timeout: Some("2m".into()),
-            ..SettingsFile::default()
-        };
-        let both = Environment::from([("CASCADE_COMPILE_MEMORY", "3GiB")]);
-        let settings = CompileSettings::new(&both, &file).unwrap();
-        assert_eq!(settings.memory, Some(Size::bytes(3 << 30)));
-        assert_eq!((settings.timeout, settings.component), (Some(Duration::from_mins(2)), None));
-        for (variable, value) in [
-            ("CASCADE_COMPILE_MEMORY", "lots"),
-            ("CASCADE_COMPILE_TIMEOUT", "5"),
-            ("CASCADE_COMPONENT_SIZE", "-1"),
-        ] {
-            let environment = Environment::from([(variable, value)]);
-            let fault = CompileSettings::new(&environment, &SettingsFile::default()).unwrap_err();
-            assert!(fault.to_string().contains(value), "{fault}");
-        }
     }
 }

@@ -2,34 +2,31 @@
 //! It ranks below flags, variables and the manifest.
 
 use crate::config::Environment;
-use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use toml::de::DeTable;
+use toml::de::DeValue;
 
-/// The settings that a file may hold; all of them optional.
-#[derive(Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+/// The settings that a file may hold, each with a value as it is written there; all of them optional.
+const KEYS: [(&str, &str); 10] = [
+    ("state", "\"redis://host:6379\""),
+    ("cache", "\"off\""),
+    ("memory", "\"8GiB\""),
+    ("jobs", "4"),
+    ("log-format", "\"json\""),
+    ("log-level", "\"warn\""),
+    ("code-cache", "\"/var/cache/code\""),
+    ("component-size", "\"256MiB\""),
+    ("compile-memory", "\"2GiB\""),
+    ("compile-timeout", "\"5m\""),
+];
+
+/// What a file says of settings, by their keys; numbers as texts. Whether a value fits is for `settings`.
+#[derive(Clone, Default)]
 pub struct SettingsFile {
-    /// URI of the state backend.
-    pub state: Option<String>,
-    /// URI of the cache, or `off`.
-    pub cache: Option<String>,
-    /// Memory that guests may be promised together, `"8GiB"`.
-    pub memory: Option<String>,
-    /// How many guests run at the same time.
-    pub jobs: Option<u32>,
-    /// `human` or `json`.
-    pub log_format: Option<String>,
-    /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub log_level: Option<String>,
-    /// Folder for compiled code; an empty text keeps none.
-    pub code_cache: Option<PathBuf>,
-    /// The largest component that is taken, `"256MiB"`.
-    pub component_size: Option<String>,
-    /// Memory that compiling one component may take, `"2GiB"`.
-    pub compile_memory: Option<String>,
-    /// How long compiling one component may take, `"5m"`.
-    pub compile_timeout: Option<String>,
+    path: PathBuf,
+    values: BTreeMap<String, String>,
 }
 
 /// URIs may hold passwords: nothing is shown.
@@ -76,16 +73,49 @@ impl SettingsFile {
         }
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, FileFault> {
-        toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
+    /// What it says of a setting.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+
+    /// The file itself, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the text of the file at `path`.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, FileFault> {
+        let fault = |at: usize, message: String| {
             let before = text.get(..at).unwrap_or_default();
-            FileFault::Parse {
-                path: path.to_path_buf(),
-                line: before.matches('\n').count() + 1,
-                message: error.message().to_owned(),
-            }
-        })
+            let line = before.matches('\n').count() + 1;
+            FileFault::Parse { path: path.to_path_buf(), line, message }
+        };
+        let tree = DeTable::parse(text)
+            .map_err(|error| fault(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let mut values = BTreeMap::new();
+        for (key, value) in tree.get_ref() {
+            let read = read(key.get_ref(), value.get_ref());
+            let read = read.map_err(|message| fault(key.span().start, message))?;
+            values.insert(key.get_ref().clone().into_owned(), read);
+        }
+        Ok(Self { path: path.to_path_buf(), values })
+    }
+}
+
+/// The text of a value, or what is wrong with its key or its kind.
+fn read(key: &str, value: &DeValue<'_>) -> Result<String, String> {
+    let Some((_, example)) = KEYS.iter().find(|(known, _)| *known == key) else {
+        let known: Vec<String> = KEYS.iter().map(|(known, _)| format!("`{known}`")).collect();
+        return Err(format!("unknown key `{key}`; known keys are {}", known.join(", ")));
+    };
+    let expected = if example.starts_with('"') { "a string" } else { "a whole number" };
+    match (value, expected) {
+        (DeValue::String(text), "a string") => Ok(text.clone().into_owned()),
+        (DeValue::Integer(number), "a whole number") if number.radix() == 10 => {
+            Ok(number.as_str().to_owned())
+        }
+        // Any other kind.
+        _ => Err(format!("`{key}` is {expected}; write for example `{key} = {example}`")),
     }
 }
 
@@ -96,12 +126,30 @@ mod tests {
     #[test]
     fn reads_what_stands_there_and_refuses_what_it_does_not_know() {
         let file = SettingsFile::parse(Path::new("c.toml"), "state = \"memory:\"\njobs = 3\n").unwrap();
-        assert_eq!((file.state.as_deref(), file.jobs), (Some("memory:"), Some(3)));
+        assert_eq!((file.get("state"), file.get("jobs")), (Some("memory:"), Some("3")));
         let fault = SettingsFile::parse(Path::new("c.toml"), "jobs = 1\nstat = \"redis://:hunter2@h\"\n")
             .unwrap_err();
         let shown = fault.to_string();
-        assert!(shown.contains("line 2") && shown.contains("unknown field"), "{shown}");
+        assert!(shown.contains("line 2") && shown.contains("unknown key `stat`"), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_refused_by_its_key() {
+        for (key, example) in KEYS {
+            let right = SettingsFile::parse(Path::new("c.toml"), &format!("{key} = {example}\n")).unwrap();
+            assert_eq!(right.get(key), Some(example.trim_matches('"')));
+            let other = if example.starts_with('"') { "4" } else { "\"4\"" };
+            for wrong in [other, "true", "1.5", "[]", "{}"] {
+                let text = format!("\n{key} = {wrong}\n");
+                let fault = SettingsFile::parse(Path::new("c.toml"), &text).unwrap_err().to_string();
+                let example = format!("write for example `{key} = {example}`");
+                assert!(
+                    fault.contains("`c.toml` is not valid at line 2") && fault.contains(&example),
+                    "{fault}"
+                );
+            }
+        }
     }
 
     #[test]

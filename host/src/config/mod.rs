@@ -5,6 +5,7 @@ mod cgroup;
 mod compile;
 mod environment;
 mod file;
+mod given;
 mod machine;
 mod process;
 mod settings;

@@ -6,12 +6,14 @@ use crate::config::CompileSettings;
 use crate::config::Environment;
 use crate::config::SettingsFile;
 use crate::config::cores;
+use crate::config::given::Flag;
+use crate::config::given::Given;
+use crate::config::given::Sources;
 use crate::config::memory_budget;
-use crate::model::DurationFault;
 use crate::model::Size;
-use crate::model::SizeFault;
 use crate::state;
 use crate::state::StateUri;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// What the flags of the command line say.
@@ -24,11 +26,11 @@ pub struct Overrides {
     /// `--memory`.
     pub memory: Option<String>,
     /// `-j`.
-    pub jobs: Option<u32>,
+    pub jobs: Option<String>,
     /// `--log-format`.
-    pub log_format: Option<LogFormat>,
+    pub log_format: Option<String>,
     /// `--log-level`.
-    pub log_level: Option<LogLevel>,
+    pub log_level: Option<String>,
 }
 
 /// The form of what is told on stderr.
@@ -71,43 +73,33 @@ pub enum SettingsFault {
         #[source]
         source: state::Error,
     },
-    /// A size.
-    #[error("the memory budget `{0}` is not a size")]
-    Memory(String, #[source] SizeFault),
-    /// A size that only variables and the file can set.
-    #[error("`{given}` is not a size for `{what}`")]
-    Size {
-        /// The setting.
-        what: &'static str,
-        /// The text.
+    /// Anything else.
+    #[error("{by} is {expected}, not `{given}`")]
+    Value {
+        /// Who gave it.
+        by: String,
+        /// What was given.
         given: String,
-        /// What is wrong with it.
-        source: SizeFault,
-    },
-    /// A length of time.
-    #[error("`{given}` is not a length of time for `{what}`")]
-    Time {
-        /// The setting.
-        what: &'static str,
-        /// The text.
-        given: String,
-        /// What is wrong with it.
-        source: DurationFault,
-    },
-    /// A number.
-    #[error("`{0}` is not a number of jobs; it is at least 1")]
-    Jobs(String),
-    /// One of a few words.
-    #[error("`{given}` is not a {what}; it is one of {known}")]
-    Word {
-        /// Of what.
-        what: &'static str,
-        /// The word.
-        given: String,
-        /// The words that are known.
-        known: &'static str,
+        /// What it may be.
+        expected: String,
     },
 }
+
+/// From the least memory that any guest starts with to what no machine has.
+const MEMORY: RangeInclusive<Size> = Size::bytes(1 << 20)..=Size::bytes(1 << 46);
+
+/// More guests at the same time than any machine has use for.
+const JOBS: RangeInclusive<u32> = 1..=10_000;
+
+const LOG_FORMATS: [(&str, LogFormat); 2] = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+
+const LOG_LEVELS: [(&str, LogLevel); 5] = [
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
 
 /// The settings of this host. The URIs may hold passwords: no `Debug`.
 #[derive(Clone)]
@@ -131,8 +123,8 @@ pub struct Settings {
 /// A URI that outranks the manifest's, and one that it outranks.
 #[derive(Clone)]
 struct Ranked {
-    above: Option<(String, String)>,
-    below: Option<String>,
+    above: Option<Given>,
+    below: Option<Given>,
 }
 
 impl Settings {
@@ -142,42 +134,20 @@ impl Settings {
         environment: &Environment,
         file: &SettingsFile,
     ) -> Result<Self, SettingsFault> {
-        let text = |flag: &Option<String>, variable: &str, file: &Option<String>| {
-            flag.clone().or_else(|| environment.setting(variable).map(str::to_owned)).or_else(|| file.clone())
-        };
-        let memory = match text(&flags.memory, "CASCADE_MEMORY", &file.memory) {
-            None => memory_budget(),
-            Some(text) => Size::parse(&text).map_err(|fault| SettingsFault::Memory(text, fault))?,
-        };
-        let log_format = match text(&None, "CASCADE_LOG_FORMAT", &file.log_format) {
-            Some(word) if flags.log_format.is_none() => LogFormat::parse(&word)?,
-            _ => flags.log_format.unwrap_or_default(), // the flag, or nobody has said anything
-        };
-        let log_level = match text(&None, "CASCADE_LOG_LEVEL", &file.log_level) {
-            Some(word) if flags.log_level.is_none() => LogLevel::parse(&word)?,
-            _ => flags.log_level.unwrap_or_default(), // the flag, or nobody has said anything
-        };
+        let sources = Sources { environment, file };
+        let memory = sources.size("memory", Some(("--memory", flags.memory.as_ref())), MEMORY)?;
+        let log_format =
+            sources.word("log-format", ("--log-format", flags.log_format.as_ref()), &LOG_FORMATS)?;
+        let log_level = sources.word("log-level", ("--log-level", flags.log_level.as_ref()), &LOG_LEVELS)?;
         Ok(Self {
-            memory,
-            jobs: jobs(flags, environment, file)?,
-            log_format,
-            log_level,
+            memory: memory.unwrap_or_else(memory_budget),
+            jobs: sources.number("jobs", ("-j", flags.jobs.as_ref()), JOBS)?.unwrap_or_else(cores),
+            log_format: log_format.unwrap_or_default(),
+            log_level: log_level.unwrap_or_default(),
             code_cache: code_cache(environment, file),
-            compile: CompileSettings::new(environment, file)?,
-            state: Ranked::new(
-                "--state",
-                flags.state.as_ref(),
-                "CASCADE_STATE",
-                environment,
-                file.state.as_ref(),
-            ),
-            cache: Ranked::new(
-                "--cache",
-                flags.cache.as_ref(),
-                "CASCADE_CACHE",
-                environment,
-                file.cache.as_ref(),
-            ),
+            compile: CompileSettings::new(&sources)?,
+            state: Ranked::new(&sources, "state", ("--state", flags.state.as_ref())),
+            cache: Ranked::new(&sources, "cache", ("--cache", flags.cache.as_ref())),
         })
     }
 
@@ -188,8 +158,8 @@ impl Settings {
         &self,
         manifest: impl FnOnce() -> Result<Option<String>, E>,
     ) -> Result<StateUri, E> {
-        let (by, text) =
-            self.state.choose(manifest)?.unwrap_or_else(|| ("default".to_owned(), "memory:".to_owned()));
+        let usual = || Given { by: "default".to_owned(), text: "memory:".to_owned() };
+        let Given { by, text } = self.state.choose(manifest)?.unwrap_or_else(usual);
         Ok(StateUri::parse(&text).map_err(|source| SettingsFault::Uri { what: "state", by, source })?)
     }
 
@@ -200,7 +170,7 @@ impl Settings {
     ) -> Result<CacheUri, E> {
         match self.cache.choose(manifest)? {
             None => Ok(CacheUri::Off),
-            Some((by, text)) => Ok(CacheUri::parse(&text).map_err(|source| SettingsFault::Uri {
+            Some(Given { by, text }) => Ok(CacheUri::parse(&text).map_err(|source| SettingsFault::Uri {
                 what: "cache",
                 by,
                 source,
@@ -215,102 +185,50 @@ impl SettingsFault {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Uri { source, .. } => source.help(),
-            Self::Size { .. } => Some("Write a whole number and a unit, such as `512MiB`."),
-            Self::Time { .. } => Some("Write a whole number and a unit, such as `90s`."),
-            Self::Memory(..) | Self::Jobs(_) | Self::Word { .. } => None,
+            Self::Value { .. } => None,
         }
     }
 }
 
 impl Ranked {
-    fn new(
-        flag: &str,
-        given: Option<&String>,
-        variable: &str,
-        environment: &Environment,
-        file: Option<&String>,
-    ) -> Self {
-        let flag = given.map(|text| (format!("`{flag}`"), text.clone()));
-        let variable =
-            || environment.setting(variable).map(|text| (format!("`{variable}`"), text.to_owned()));
-        Self { above: flag.or_else(variable), below: file.cloned() }
+    fn new(sources: &Sources<'_>, key: &str, flag: Flag<'_>) -> Self {
+        Self { above: sources.above(key, Some(flag)), below: sources.below(key) }
     }
 
     /// The URI that wins, and who gave it.
-    fn choose<E>(
-        &self,
-        manifest: impl FnOnce() -> Result<Option<String>, E>,
-    ) -> Result<Option<(String, String)>, E> {
+    fn choose<E>(&self, manifest: impl FnOnce() -> Result<Option<String>, E>) -> Result<Option<Given>, E> {
         if let Some(above) = &self.above {
             return Ok(Some(above.clone()));
         }
-        let manifest = manifest()?.map(|text| ("the manifest".to_owned(), text));
-        Ok(manifest.or_else(|| self.below.clone().map(|text| ("the settings file".to_owned(), text))))
-    }
-}
-
-fn jobs(flags: &Overrides, environment: &Environment, file: &SettingsFile) -> Result<u32, SettingsFault> {
-    let of_environment = match environment.setting("CASCADE_JOBS") {
-        None => None,
-        Some(text) => Some(text.parse().map_err(|_| SettingsFault::Jobs(text.to_owned()))?),
-    };
-    match flags.jobs.or(of_environment).or(file.jobs) {
-        Some(0) => Err(SettingsFault::Jobs("0".to_owned())),
-        Some(jobs) => Ok(jobs),
-        None => Ok(cores()),
+        let manifest = manifest()?.map(|text| Given { by: "the manifest".to_owned(), text });
+        Ok(manifest.or_else(|| self.below.clone()))
     }
 }
 
 fn code_cache(environment: &Environment, file: &SettingsFile) -> Option<PathBuf> {
-    let given = environment.get("CASCADE_CODE_CACHE").map(PathBuf::from).or_else(|| file.code_cache.clone());
+    let given = environment.get("CASCADE_CODE_CACHE").or_else(|| file.get("code-cache"));
     match given {
-        Some(folder) if folder.as_os_str().is_empty() => None,
-        Some(folder) => Some(folder),
+        Some("") => None,
+        Some(folder) => Some(PathBuf::from(folder)),
         None => environment.folder("XDG_CACHE_HOME", ".cache").map(|folder| folder.join("code")),
-    }
-}
-
-impl LogFormat {
-    /// Reads `human` or `json`.
-    pub fn parse(word: &str) -> Result<Self, SettingsFault> {
-        match word {
-            "human" => Ok(Self::Human),
-            "json" => Ok(Self::Json),
-            other => {
-                Err(SettingsFault::Word { what: "log format", given: other.to_owned(), known: "human, json" })
-            }
-        }
-    }
-}
-
-impl LogLevel {
-    /// Reads one of the five words.
-    pub fn parse(word: &str) -> Result<Self, SettingsFault> {
-        match word {
-            "error" => Ok(Self::Error),
-            "warn" => Ok(Self::Warn),
-            "info" => Ok(Self::Info),
-            "debug" => Ok(Self::Debug),
-            "trace" => Ok(Self::Trace),
-            other => Err(SettingsFault::Word {
-                what: "log level",
-                given: other.to_owned(),
-                known: "error, warn, info, debug, trace",
-            }),
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
-    fn settings(flag: Option<&str>, variable: Option<&str>, file: Option<&str>) -> Settings {
+    fn file(key: &str, value: Option<&str>) -> SettingsFile {
+        let text = value.map(|value| format!("{key} = \"{value}\"\n"));
+        SettingsFile::parse(Path::new("c.toml"), &text.unwrap_or_default()).unwrap()
+    }
+
+    fn settings(flag: Option<&str>, variable: Option<&str>, written: Option<&str>) -> Settings {
         let flags = Overrides { state: flag.map(str::to_owned), ..Overrides::default() };
         let environment =
             variable.map_or_else(Environment::default, |value| [("CASCADE_STATE", value)].into());
-        let file = SettingsFile { state: file.map(str::to_owned), ..SettingsFile::default() };
-        Settings::new(&flags, &environment, &file).unwrap()
+        Settings::new(&flags, &environment, &file("state", written)).unwrap()
     }
 
     fn given(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<String>, SettingsFault> {
@@ -319,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_manifest_that_is_outranked_is_not_asked() {
-        let fails = || Err(SettingsFault::Jobs("not asked".into()));
+        let fails = || Err(SettingsFault::Value { by: "x".into(), given: "x".into(), expected: "x".into() });
         assert_eq!(settings(Some("memory:"), None, None).state(fails).unwrap(), StateUri::Memory);
     }
 
@@ -339,8 +257,6 @@ mod tests {
         let fault = settings(None, Some("http://:hunter2@h"), None).state(given(None)).unwrap_err();
         let shown = format!("{fault} {fault:?} {}", std::error::Error::source(&fault).unwrap());
         assert!(shown.contains("CASCADE_STATE") && !shown.contains("hunter2"), "{shown}");
-        let flags = Overrides { memory: Some("lots".into()), ..Overrides::default() };
-        assert!(Settings::new(&flags, &Environment::default(), &SettingsFile::default()).is_err());
     }
 
     #[test]
@@ -349,5 +265,88 @@ mod tests {
         assert_eq!(settings.cache(given(None)).unwrap(), CacheUri::Off);
         assert_eq!(settings.cache(given(Some("off"))).unwrap(), CacheUri::Off);
         assert!(matches!(settings.cache(given(Some("memory:"))).unwrap(), CacheUri::At(_)));
+    }
+
+    /// Every setting that is no URI and no path: the least and the most that is taken, what is not, and what is said.
+    const TABLE: [(&str, [&str; 2], &[&str], &str); 7] = [
+        (
+            "memory",
+            ["1MiB", "65536GiB"],
+            &["1B", "0MiB", "65537GiB", "lots", "8"],
+            "a size from 1MiB to 65536GiB",
+        ),
+        (
+            "jobs",
+            ["1", "10000"],
+            &["0", "10001", "-1", "99999999999", "1.5", "many"],
+            "a whole number from 1 to 10000",
+        ),
+        ("log-format", ["human", "json"], &["JSON", "text"], "one of `human`, `json`"),
+        ("log-level", ["error", "trace"], &["warning", "Info", "2"], "one of `error`, `warn`"),
+        ("component-size", ["1KiB", "4GiB"], &["0B", "1B", "5GiB", "-1"], "a size from 1KiB to 4GiB"),
+        ("compile-memory", ["1MiB", "65536GiB"], &["1KiB", "99999999999GiB"], "a size from 1MiB to 65536GiB"),
+        ("compile-timeout", ["1ms", "1d"], &["0s", "5", "25h", "never"], "a length of time from 1ms to 1d"),
+    ];
+
+    fn flags(key: &str, value: &str) -> Option<(&'static str, Overrides)> {
+        let (value, none) = (Some(value.to_owned()), Overrides::default());
+        match key {
+            "memory" => Some(("`--memory`", Overrides { memory: value, ..none })),
+            "jobs" => Some(("`-j`", Overrides { jobs: value, ..none })),
+            "log-format" => Some(("`--log-format`", Overrides { log_format: value, ..none })),
+            "log-level" => Some(("`--log-level`", Overrides { log_level: value, ..none })),
+            _ => None, // the others have no flag
+        }
+    }
+
+    /// What is said of a setting, whoever gives it.
+    fn said(key: &str, value: &str) -> Vec<(String, Option<String>)> {
+        let (no_flags, nowhere) = (Overrides::default(), Environment::default());
+        let fault = |flags: &Overrides, environment: &Environment, file: &SettingsFile| {
+            Settings::new(flags, environment, file).err().map(|fault| fault.to_string())
+        };
+        let variable = format!("CASCADE_{}", key.to_uppercase().replace('-', "_"));
+        let written = if key == "jobs" { value.to_owned() } else { format!("\"{value}\"") };
+        let mut said = vec![(
+            format!("`{variable}`"),
+            fault(&no_flags, &[(variable.as_str(), value)].into(), &SettingsFile::default()),
+        )];
+        // A file has numbers without quotes: another word is of another kind there.
+        if let Ok(file) = SettingsFile::parse(Path::new("c.toml"), &format!("{key} = {written}\n")) {
+            let by = format!("`{key}` in the settings file `c.toml`");
+            said.push((by, fault(&no_flags, &nowhere, &file)));
+        }
+        if let Some((flag, flags)) = flags(key, value) {
+            said.push((flag.to_owned(), fault(&flags, &nowhere, &SettingsFile::default())));
+        }
+        said
+    }
+
+    #[test]
+    fn every_setting_has_a_range_and_whoever_leaves_it_is_named() {
+        for (key, sound, faulty, expected) in TABLE {
+            for value in sound {
+                assert!(said(key, value).iter().all(|(_, fault)| fault.is_none()), "{key} = {value}");
+            }
+            for value in faulty {
+                for (by, fault) in said(key, value) {
+                    let fault = fault.unwrap_or_default();
+                    let start = format!("{by} is {expected}");
+                    assert!(
+                        fault.starts_with(&start) && fault.ends_with(&format!(", not `{value}`")),
+                        "{fault}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn variables_win_over_the_file() {
+        let both: Environment = [("CASCADE_COMPILE_MEMORY", "3GiB")].into();
+        let settings =
+            Settings::new(&Overrides::default(), &both, &file("compile-memory", Some("1GiB"))).unwrap();
+        assert_eq!(settings.compile.memory, Some(Size::bytes(3 << 30)));
+        assert_eq!(settings.compile.timeout, None);
     }
 }

@@ -17,6 +17,7 @@ use crate::graph::sound::Sound;
 use crate::graph::uses;
 use crate::manifest::Manifest;
 use crate::manifest::Parsed;
+use crate::model::Fault;
 use crate::model::Path;
 use crate::model::Spanned;
 use crate::model::TaskIdx;
@@ -27,6 +28,10 @@ use crate::model::TaskIdx;
 #[must_use]
 pub fn resolve(parsed: Parsed) -> Resolved {
     let Parsed { mut manifest, left_out, mut faults } = parsed;
+    if manifest.tasks.is_empty() && left_out.tasks.is_empty() && !left_out.is_partial {
+        let fault = Fault::of_file("a manifest has at least one task");
+        faults.push(fault.help("write a header `[tasks.NAME]` and below it `call = \"component.function\"`"));
+    }
     let mut names = Names::new(&manifest, &left_out);
     let tasks = draft::tasks(&mut names);
     let outputs = draft::outputs(&mut names);

@@ -2,7 +2,8 @@
 //! The forms only; whether a folder exists or a variable is set is seen when a task runs.
 
 use crate::manifest::Grants;
-use crate::manifest::Preopen;
+use crate::manifest::folder::preopens;
+use crate::manifest::folder::refuse_shadowed;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::boolean;
 use crate::manifest::scalar::filled;
@@ -23,24 +24,28 @@ use toml::de::DeValue;
 /// The value of `grants`.
 pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Grants> {
     let mut table = Table::open(reader, slot, "`grants`", "`grants = { env = [\"LANG\"] }`")?;
-    let grants = Grants {
+    let mut grants = Grants {
         span: slot.span.clone(),
         env: table.optional(reader, "env", variables).unwrap_or_default(),
-        args: table.optional(reader, "args", |reader, slot| list(reader, slot, text)).unwrap_or_default(),
+        args: table.optional(reader, "args", |reader, slot| list(reader, slot, argument)).unwrap_or_default(),
         read: table.optional(reader, "read", preopens).unwrap_or_default(),
         write: table.optional(reader, "write", preopens).unwrap_or_default(),
-        http: table.optional(reader, "http", |reader, slot| list(reader, slot, prefix)).unwrap_or_default(),
-        tcp: table.optional(reader, "tcp", |reader, slot| list(reader, slot, address)).unwrap_or_default(),
+        http: table
+            .optional(reader, "http", |reader, slot| once_each(reader, slot, prefix))
+            .unwrap_or_default(),
+        tcp: table
+            .optional(reader, "tcp", |reader, slot| once_each(reader, slot, address))
+            .unwrap_or_default(),
         dns: table.optional(reader, "dns", boolean).unwrap_or_default(),
         clock: table.optional(reader, "clock", boolean).unwrap_or_default(),
         random: table.optional(reader, "random", boolean).unwrap_or_default(),
         context: table.optional(reader, "context", boolean).unwrap_or_default(),
         keyvalue: table
-            .optional(reader, "keyvalue", |reader, slot| list(reader, slot, bucket))
+            .optional(reader, "keyvalue", |reader, slot| once_each(reader, slot, bucket))
             .unwrap_or_default(),
     };
     table.close(reader);
-    refuse_shadowed(reader, &grants);
+    refuse_shadowed(reader, &mut grants.read, &grants.write);
     Some(grants)
 }
 
@@ -54,9 +59,9 @@ fn variables(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<Spanned<Str
     let mut first: HashMap<&str, &Span> = HashMap::new();
     for variable in &variables {
         let name = variable.value.split('=').next().unwrap_or_default();
-        if name.is_empty() {
-            let fault = Fault::at(variable.span.clone(), "a variable has a name before its `=`");
-            reader.fault::<()>(fault.help("write `\"NAME\"` to pass one on, or `\"NAME=value\"` to set one"));
+        if !is_variable(name) {
+            let fault = odd_variable(variable, name);
+            reader.fault::<()>(if variable.value.contains('=') { fault.secret() } else { fault });
         } else if let Some(earlier) = first.insert(name, &variable.span) {
             let fault = Fault::at(variable.span.clone(), format!("variable `{name}` is granted twice"));
             reader.fault::<()>(fault.related(earlier.clone(), "first here"));
@@ -65,39 +70,59 @@ fn variables(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<Spanned<Str
     Some(variables)
 }
 
-fn preopens(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<Spanned<Preopen>>> {
-    list(reader, slot, preopen)
+/// Whether a variable can have that name: what shells, and the services that start programs, agree on.
+fn is_variable(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-/// `host` or `host:guest`.
-fn preopen(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Preopen>> {
-    let text = filled(reader, slot)?;
-    let (host, guest) = text.value.split_once(':').unwrap_or((&text.value, &text.value));
-    let forms = "write `\"folder\"` or `\"folder:/path/in/the/sandbox\"`";
-    if guest.contains(':') && host != guest {
-        return reader.fault(
-            Fault::at(text.span, "a path has at most one `:`, before its name in the sandbox").help(forms),
-        );
+/// The fault of a variable whose name is none.
+fn odd_variable(variable: &Spanned<String>, name: &str) -> Fault {
+    let fault = |message: &str| Fault::at(variable.span.clone(), message);
+    if name.is_empty() {
+        return fault("a variable has a name before its `=`")
+            .help("write `\"NAME\"` to pass one on, or `\"NAME=value\"` to set one");
     }
-    if host.is_empty() || guest.is_empty() {
-        return reader.fault(Fault::at(text.span, "a path stands on both sides of the `:`").help(forms));
+    if name.contains('*') {
+        return fault("a variable is granted by its own name, not by `*`")
+            .help("write each of them, as `env = [\"LANG\", \"TZ\"]`");
     }
-    let preopen = Preopen { host: reader.join(host), guest: guest.to_owned() };
-    Some(Spanned::new(preopen, text.span))
+    let fault = fault("the name of a variable has letters, digits, `_`, `.` and `-`, and no digit in front");
+    let bare = name.trim();
+    let bare = bare.strip_prefix('$').unwrap_or(bare);
+    let bare = bare.strip_prefix('{').and_then(|bare| bare.strip_suffix('}')).unwrap_or(bare);
+    match (is_variable(bare), variable.value.len() == name.len()) {
+        (true, true) => fault.help(format!("write `\"{bare}\"`")),
+        (true, false) => fault.help(format!("write `\"{bare}=…\"`, with nothing else before the `=`")),
+        (false, _) => fault.help("write `\"NAME\"` to pass one on, or `\"NAME=value\"` to set one"),
+    }
 }
 
-/// Two folders cannot have one name in the sandbox; the same folder may be granted for reading and for writing.
-fn refuse_shadowed(reader: &mut Reader<'_>, grants: &Grants) {
-    let mut first: HashMap<&str, &Spanned<Preopen>> = HashMap::new();
-    for preopen in grants.read.iter().chain(&grants.write) {
-        let earlier = *first.entry(preopen.value.guest.as_str()).or_insert(preopen);
-        if earlier.value.host != preopen.value.host {
-            let message = format!("two folders are called `{}` in the sandbox", preopen.value.guest);
+/// An argument: any text, maybe empty.
+fn argument(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
+    let text = text(reader, slot)?;
+    if text.contains('\0') {
+        return reader.fault(slot.fault("cannot hold a NUL character"));
+    }
+    Some(text)
+}
+
+/// A list that says nothing twice.
+fn once_each<'t, 'f, T: PartialEq>(
+    reader: &mut Reader<'f>,
+    slot: &Slot<'t>,
+    read: impl Fn(&mut Reader<'f>, &Slot<'t>) -> Option<Spanned<T>>,
+) -> Option<Vec<Spanned<T>>> {
+    let granted = list(reader, slot, read)?;
+    for (at, again) in granted.iter().enumerate() {
+        if let Some(first) = granted.iter().take(at).find(|first| first.value == again.value) {
             let fault =
-                Fault::at(preopen.span.clone(), message).related(earlier.span.clone(), "the first one");
-            reader.fault::<()>(fault.help("give one of them another name, as `\"folder:/other\"`"));
+                Fault::at(again.span.clone(), format!("an element of `{}` is granted twice", slot.name));
+            reader.fault::<()>(fault.related(first.span.clone(), "first here").help("keep one of the two"));
         }
     }
+    Some(granted)
 }
 
 /// An `http://` or `https://` URL without user, query or fragment.
@@ -139,8 +164,6 @@ fn bucket(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
     if is_clean && text.value.len() <= MAX_BUCKET {
         return Some(text);
     }
-    reader.fault(Fault::at(
-        text.span,
-        format!("a bucket has up to {MAX_BUCKET} letters, digits, `.`, `_` and `-` in its name"),
-    ))
+    let message = format!("a bucket has up to {MAX_BUCKET} letters, digits, `.`, `_` and `-` in its name");
+    reader.fault(Fault::at(text.span, message).help("write for example `keyvalue = [\"shared-name\"]`"))
 }

@@ -6,6 +6,7 @@ mod bracket;
 mod call;
 mod clash;
 mod component;
+mod folder;
 mod grants;
 mod parse;
 mod policy;

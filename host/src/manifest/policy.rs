@@ -92,9 +92,7 @@ fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option
     let backoff = table.optional(reader, "backoff", |reader, slot| word(reader, slot, &BACKOFFS));
     let max_delay = table.optional(reader, "max-delay", duration_or_zero);
     let jitter = table.optional(reader, "jitter", boolean);
-    let on = table.optional(reader, "on", |reader, slot| {
-        list(reader, slot, |reader, class| word(reader, class, &CLASSES))
-    });
+    let on = table.optional(reader, "on", classes);
     let permanent = table.optional(reader, "permanent", |reader, slot| list(reader, slot, filled));
     table.close(reader);
     if let (Some(delay), Some(max_delay)) = (delay, max_delay)
@@ -122,6 +120,16 @@ const BACKOFFS: [(&str, Backoff); 2] = [("exponential", Backoff::Exponential), (
 
 const CLASSES: [(&str, RetryClass); 3] =
     [("error", RetryClass::Error), ("trap", RetryClass::Trap), ("timeout", RetryClass::Timeout)];
+
+/// What is tried again: at least one class.
+fn classes(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<RetryClass>> {
+    if matches!(slot.value, DeValue::Array(classes) if classes.is_empty()) {
+        return reader.fault(slot.fault("names nothing that is tried again").help(
+            "write `attempts = 1` for a task that is never tried again, or leave `on` out for all that may pass",
+        ));
+    }
+    list(reader, slot, |reader, class| word(reader, class, &CLASSES))
+}
 
 /// A number of attempts.
 fn attempts(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<NonZeroU32> {

@@ -42,13 +42,19 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     let mark = reader.mark();
     let call = table.required(reader, ("call", "call = \"component.function\""), call);
     let args = table.optional(reader, "args", args);
-    let for_each = table.optional(reader, "for-each", for_each);
+    let over = table.slot("for-each");
+    let for_each = over.as_ref().and_then(|slot| for_each(reader, slot));
     let on_error = table.optional(reader, "on-error", |reader, slot| word(reader, slot, &ON_ERROR));
     let is_sound = reader.is_sound_since(mark);
     let after = table.optional(reader, "after", |reader, slot| list(reader, slot, task_name));
     let when = table.optional(reader, "when", when);
-    let max_parallel =
-        table.optional(reader, "max-parallel", |reader, slot| whole(reader, slot, 1..=u32::MAX));
+    let max_parallel = table.optional(reader, "max-parallel", |reader, slot| match over {
+        Some(_) => whole(reader, slot, 1..=u32::MAX),
+        None => reader.fault(
+            Fault::at(slot.key.clone(), "`max-parallel` bounds the elements of a `for-each`, and there is none")
+                .help("leave it out; `-j` bounds the tasks at the same time, and `resources` those that share something"),
+        ),
+    });
     let policy = policy(reader, &mut table, (Site::Task, defaults));
     let priority = table.optional(reader, "priority", |reader, slot| whole(reader, slot, -100..=100));
     let grants = table.optional(reader, "grants", grants);

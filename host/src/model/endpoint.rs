@@ -1,6 +1,7 @@
 //! A host and a port that may be connected to, as `tcp` grants write them.
 //! Where a host's name leads is for the sandbox.
 
+use crate::model::domain::is_domain;
 use std::fmt;
 use std::net::IpAddr;
 use url::Host;
@@ -41,10 +42,10 @@ impl Endpoint {
         if text.contains("://") {
             return Err(EndpointFault::Url);
         }
-        let (name, port) = text.rsplit_once(':').ok_or(EndpointFault::Port)?;
-        let port = port.parse().ok().filter(|port| *port > 0).ok_or(EndpointFault::Port)?;
+        let (name, written) = text.rsplit_once(':').ok_or(EndpointFault::Port)?;
+        let port: u16 = written.parse().ok().filter(|port| *port > 0).ok_or(EndpointFault::Port)?;
         if name.is_empty() {
-            return Err(EndpointFault::Port);
+            return Err(EndpointFault::Host);
         }
         if name.contains(':') && !name.starts_with('[') {
             return Err(EndpointFault::Brackets);
@@ -54,11 +55,16 @@ impl Endpoint {
         }
         let host = Host::parse(name).map_err(|_| EndpointFault::Host)?;
         let host = match host {
-            Host::Domain(name) => Host::Domain(name.strip_suffix('.').map(str::to_owned).unwrap_or(name)),
+            Host::Domain(name) => {
+                let bare = name.strip_suffix('.').unwrap_or(&name);
+                Host::Domain(Some(bare).filter(|bare| is_domain(bare)).ok_or(EndpointFault::Host)?.to_owned())
+            }
             address @ (Host::Ipv4(_) | Host::Ipv6(_)) => address,
         };
         let endpoint = Self { host, port };
-        if name.is_ascii() && name.to_ascii_lowercase() != endpoint.host.to_string() {
+        let is_other_host = name.is_ascii() && name.to_ascii_lowercase() != endpoint.host.to_string();
+        // Zeros or a sign before it.
+        if is_other_host || written != port.to_string() {
             return Err(EndpointFault::NotNormal { normal: endpoint.to_string() });
         }
         Ok(endpoint)
@@ -128,7 +134,17 @@ mod tests {
             ("127.0.0.1", EndpointFault::Port),
             ("h:0", EndpointFault::Port),
             ("h:65536", EndpointFault::Port),
-            (":80", EndpointFault::Port),
+            ("h:", EndpointFault::Port),
+            ("h:http", EndpointFault::Port),
+            ("h:-1", EndpointFault::Port),
+            ("h:+80", not_normal("h:80")),
+            ("h:080", not_normal("h:80")),
+            ("[::1]", EndpointFault::Port),
+            (":80", EndpointFault::Host),
+            ("::1", EndpointFault::Brackets),
+            ("h..h:80", EndpointFault::Host),
+            ("h$:80", EndpointFault::Host),
+            ("[fe80::1%eth0]:80", EndpointFault::Host),
             ("::1:80", EndpointFault::Brackets),
             ("[::1:80", EndpointFault::Host),
             ("a b:80", EndpointFault::Host),

@@ -5,6 +5,7 @@ mod clock;
 mod datum;
 mod digest;
 mod duration;
+mod domain;
 mod endpoint;
 mod fault;
 mod index;

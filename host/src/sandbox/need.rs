@@ -156,6 +156,7 @@ impl Lack {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::offer::OFFERS;
     use crate::sandbox::offer::Offer;
     use crate::sandbox::offer::offer;
 
@@ -183,13 +184,13 @@ mod tests {
 
     #[test]
     fn what_a_grant_serves_is_offered_with_that_grant() {
-        for (grant, interface, _) in SERVICES.iter().filter(|(grant, ..)| *grant != Grant::Keyvalue) {
-            let name =
-                if interface.ends_with('/') { format!("{interface}x") } else { (*interface).to_owned() };
-            let version = if name.starts_with("cascade:") { "@0.1.0" } else { "@0.2.0" };
-            match offer(&(name + version)) {
-                Offer::Granted(keys) => assert!(keys.contains(&grant.key()), "{interface}"),
-                other @ (Offer::Always | Offer::Unknown) => panic!("{interface} is {other:?}"),
+        for (grant, interface, _) in SERVICES {
+            let offered = OFFERS.iter().filter(|(name, ..)| name.starts_with(interface));
+            let mut offered = offered.map(|(name, _, offer)| (name, *offer)).peekable();
+            assert!(offered.peek().is_some(), "{interface}");
+            for (name, offer) in offered {
+                let is_granted = matches!(offer, Offer::Granted(keys) if keys.contains(&grant.key()));
+                assert!(is_granted, "{name} is {offer:?}");
             }
         }
     }

@@ -21,22 +21,43 @@ pub enum Offer {
     Unknown,
     /// All of it, granted or not.
     Always,
+    /// It can be called, and refuses: no grant puts anything behind it.
+    Refused,
     /// It can be called, and has something behind it once one of these grants is given.
     Granted(&'static [&'static str]),
 }
 
-/// Interfaces by name and version, each without what varies; the first that fits counts. What none fits is unknown.
-const OFFERS: [(&str, &str, Offer); 16] = [
+/// Interfaces by name and the beginning of their version; what is not here is unknown.
+pub(crate) const OFFERS: [(&str, &str, Offer); 35] = [
     ("wasi:cli/environment", "0.2.", Offer::Granted(&["env", "args"])),
-    ("wasi:cli/", "0.2.", Offer::Always),
-    ("wasi:clocks/", "0.2.", Offer::Granted(&["clock"])),
-    ("wasi:filesystem/", "0.2.", Offer::Granted(&["read", "write"])),
+    ("wasi:cli/exit", "0.2.", Offer::Always),
+    ("wasi:cli/stdin", "0.2.", Offer::Always),
+    ("wasi:cli/stdout", "0.2.", Offer::Always),
+    ("wasi:cli/stderr", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-input", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-output", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-stdin", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-stdout", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-stderr", "0.2.", Offer::Always),
+    ("wasi:clocks/wall-clock", "0.2.", Offer::Granted(&["clock"])),
+    ("wasi:clocks/monotonic-clock", "0.2.", Offer::Granted(&["clock"])),
+    ("wasi:filesystem/types", "0.2.", Offer::Granted(&["read", "write"])),
+    ("wasi:filesystem/preopens", "0.2.", Offer::Granted(&["read", "write"])),
     ("wasi:http/types", "0.2.", Offer::Granted(&["http"])),
     ("wasi:http/outgoing-handler", "0.2.", Offer::Granted(&["http"])),
-    ("wasi:io/", "0.2.", Offer::Always),
-    ("wasi:random/", "0.2.", Offer::Granted(&["random"])),
+    ("wasi:io/error", "0.2.", Offer::Always),
+    ("wasi:io/poll", "0.2.", Offer::Always),
+    ("wasi:io/streams", "0.2.", Offer::Always),
+    ("wasi:random/random", "0.2.", Offer::Granted(&["random"])),
+    ("wasi:random/insecure", "0.2.", Offer::Granted(&["random"])),
+    ("wasi:random/insecure-seed", "0.2.", Offer::Granted(&["random"])),
+    ("wasi:sockets/network", "0.2.", Offer::Granted(&["tcp"])),
+    ("wasi:sockets/instance-network", "0.2.", Offer::Granted(&["tcp"])),
+    ("wasi:sockets/tcp", "0.2.", Offer::Granted(&["tcp"])),
+    ("wasi:sockets/tcp-create-socket", "0.2.", Offer::Granted(&["tcp"])),
+    ("wasi:sockets/udp", "0.2.", Offer::Refused),
+    ("wasi:sockets/udp-create-socket", "0.2.", Offer::Refused),
     ("wasi:sockets/ip-name-lookup", "0.2.", Offer::Granted(&["dns"])),
-    ("wasi:sockets/", "0.2.", Offer::Granted(&["tcp"])),
     ("wasi:keyvalue/store", "0.2.0-draft", Offer::Granted(&["keyvalue"])),
     ("wasi:keyvalue/atomics", "0.2.0-draft", Offer::Granted(&["keyvalue"])),
     ("wasi:keyvalue/batch", "0.2.0-draft", Offer::Granted(&["keyvalue"])),
@@ -50,7 +71,7 @@ pub(crate) fn offer(import: &str) -> Offer {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
     OFFERS
         .iter()
-        .find(|(prefix, of_version, _)| name.starts_with(prefix) && version.starts_with(of_version))
+        .find(|(known, of_version, _)| name == *known && version.starts_with(of_version))
         .map_or(Offer::Unknown, |(_, _, offer)| *offer)
 }
 
@@ -70,6 +91,9 @@ mod tests {
         for (import, known) in [
             ("wasi:cli/stdout@0.2.6", Offer::Always),
             ("wasi:clocks/wall-clock@0.2.0", Offer::Granted(&["clock"])),
+            ("wasi:sockets/udp-create-socket@0.2.0", Offer::Refused),
+            ("wasi:clocks/timezone@0.2.0", Offer::Unknown),
+            ("wasi:cli/run@0.2.0", Offer::Unknown),
             ("wasi:logging/logging", Offer::Always),
             ("wasi:logging/logging@0.1.0-draft", Offer::Always),
             ("cascade:task/context@0.1.0", Offer::Granted(&["context"])),

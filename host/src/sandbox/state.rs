@@ -102,6 +102,11 @@ impl State {
         self.refusals.get_or_insert_with(|| Refusals::new(&self.call.listener))
     }
 
+    /// Whether the guest may have sockets.
+    pub(crate) fn has_sockets(&self) -> bool {
+        !self.prepared.grants.tcp.is_empty()
+    }
+
     /// Whether the guest may know of its attempt.
     pub(crate) fn has_context(&self) -> bool {
         self.prepared.grants.context

@@ -199,8 +199,23 @@ fn sockets_lead_to_what_is_granted_and_to_nothing_else() {
     for at in 1..calls.len() {
         assert!(shown[format!("t{at}")]["err"].is_string(), "{at}: {shown}");
     }
-    finished
-        .says([&*format!("`tcp = [\"127.0.0.1:{other}\"]` would allow it"), "`dns = true` would allow it"]);
+    finished.says([
+        &*format!("`tcp = [\"127.0.0.1:{other}\"]` would allow it"),
+        "`dns = true` would allow it",
+        "for a socket was refused; nothing allows it",
+        "a socket of UDP was refused; nothing allows it",
+    ]);
+}
+
+#[test]
+fn a_guest_without_sockets_is_told_of_once_each() {
+    let shout = ("shout", json!({ "address": "127.0.0.1:9", "text": "hello" }), "");
+    let listen = ("listen", json!({ "address": "0.0.0.0:0" }), "");
+    let dial = ("dial", json!({ "address": "127.0.0.1:9", "connections": 3 }), "");
+    let finished = project("clock = true", &[dial, listen, shout]).run().expect(0);
+    let count = |text: &str| finished.stderr.matches(text).count();
+    assert_eq!(count("a socket was refused; `tcp = [\"HOST:PORT\"]`"), 2, "{}", finished.stderr);
+    assert_eq!(count("a socket of UDP was refused; nothing allows it"), 1, "{}", finished.stderr);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::component;
 use crate::guests::Guest;
-use cascade_host_tests::Project;
+use cascade_host_tests::{Finished, Project};
 use serde_json::{Value, json};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -62,6 +62,10 @@ fn action(what: &str, at: (&str, &str), to: Option<(&str, &str)>) -> Value {
 
 /// Has the guest do all of it, and gives what came of each.
 fn act(project: &Project, actions: &[Value]) -> Vec<Value> {
+    acted(project, actions).json()["t"].as_array().expect("a list").clone()
+}
+
+fn acted(project: &Project, actions: &[Value]) -> Finished {
     project.file("actions.json", json!({ "actions": actions }).to_string().as_bytes());
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     let head = text.split("[params").next().unwrap_or_default().to_owned();
@@ -70,8 +74,7 @@ fn act(project: &Project, actions: &[Value]) -> Vec<Value> {
         [tasks.t]\ncall = \"g.act\"\nfor-each.action = { param = \"actions\" }\n\
         args.action = { item = \"action\" }\non-error = \"value\"\n";
     project.write(&format!("{head}{body}"));
-    let finished = project.host().args(["--params-file", "actions.json", "-j", "1"]).run().expect(0);
-    finished.json()["t"].as_array().expect("a list").clone()
+    project.host().args(["--params-file", "actions.json", "-j", "1"]).run().expect(0)
 }
 
 #[track_caller]
@@ -232,6 +235,24 @@ fn a_folder_to_read_is_changed_by_nothing() {
     is_untouched(&project);
     let entries = std::fs::read_dir(project.folder().join("in")).expect("the folder is there").count();
     assert_eq!(entries, 13, "nothing new and nothing gone");
+}
+
+#[test]
+fn what_is_not_opened_is_told_with_what_would_allow_it() {
+    let project = playground();
+    let actions = [
+        action("read", ("/in", "../secret"), None),
+        action("read", ("/out", "relative"), None),
+        action("write", ("/in", "new"), None),
+        action("read", ("/in", "nowhere"), None),
+    ];
+    let finished = acted(&project, &actions);
+    assert_eq!(finished.stderr.matches("was refused").count(), 3, "{}", finished.stderr);
+    finished.says([
+        "opening `../secret` outside of its folder was refused; `read = [\"FOLDER\"]`",
+        "opening `relative` outside of its folder was refused",
+        "opening `new` for writing was refused; `write = [\"FOLDER\"]`",
+    ]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn grants_give_what_they_say_and_no_more() {
     assert!(shown["denied"]["err"].is_string() && shown["escape"]["err"].is_string(), "{shown}");
     assert_eq!(std::fs::read(project.folder().join("out/b.txt")).expect("the guest wrote it"), b"written");
     let missing = basic("grants.read = [\"nowhere\"]", "[tasks.t]\ncall = \"g.args\"\n");
-    missing.run().expect(2).says(["nowhere", "not a folder"]);
+    missing.run().expect(2).says(["nowhere", "not a folder", "create it"]);
 }
 
 #[test]

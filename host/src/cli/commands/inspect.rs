@@ -50,15 +50,27 @@ fn what(import: &Import) -> String {
     match import.offer {
         Offer::Unknown => "not known to this host".to_owned(),
         Offer::Always => "always there".to_owned(),
-        Offer::Granted(_) => {
-            let grants: Vec<Grant> =
-                Grant::ALL.into_iter().filter(|grant| !grant.serves(import).is_empty()).collect();
-            let Some(first) = grants.first() else {
-                // Types alone, or what is of use only beside another import.
-                return "always there".to_owned();
-            };
-            let keys: Vec<String> = grants.iter().map(|grant| format!("`{}`", grant.key())).collect();
-            format!("{} unless {} is granted", first.lack().text(), keys.join(" or "))
+        Offer::Refused => "calls are refused, whatever is granted".to_owned(),
+        Offer::Granted(_) if import.functions.is_empty() => "types alone".to_owned(),
+        Offer::Granted(_) => granted(import),
+    }
+}
+
+/// What a call finds without the grants that count for it, lack by lack.
+fn granted(import: &Import) -> String {
+    let grants = Grant::ALL.into_iter().filter(|grant| !grant.serves(import).is_empty());
+    let mut lacks: Vec<(&str, String)> = Vec::new();
+    for grant in grants {
+        let (lack, key) = (grant.lack().text(), format!("`{}`", grant.key()));
+        match lacks.iter_mut().find(|(known, _)| *known == lack) {
+            Some((_, keys)) => *keys += &format!(" or {key}"),
+            None => lacks.push((lack, key)),
         }
     }
+    if lacks.is_empty() {
+        return "always there".to_owned(); // of use only beside another import
+    }
+    let lacks: Vec<String> =
+        lacks.into_iter().map(|(lack, keys)| format!("{lack} unless {keys} is granted")).collect();
+    lacks.join(", ")
 }

@@ -1,11 +1,13 @@
 //! URL prefixes, as `http` grants write them, and the URLs that they allow.
 //! Where an allowed host's name leads is for the sandbox.
 
+use crate::model::domain::is_domain;
 use crate::model::web::reading::lenient;
 use crate::model::web::reading::segments;
 use crate::model::web::target::Url;
 use crate::model::web::target::UrlFault;
 use std::fmt;
+use url::Host;
 
 /// A URL that stands for all that begin with it, by whole segments of the path: `http://h/v1` allows `http://h/v1` and
 /// `http://h/v1/a`, and not `http://h/v10`.
@@ -67,6 +69,9 @@ impl UrlPrefix {
             UrlFault::User => UrlPrefixFault::User,
             UrlFault::Malformed | UrlFault::Port => UrlPrefixFault::Host,
         })?;
+        if matches!(url.host(), Host::Domain(name) if !is_domain(name)) {
+            return Err(UrlPrefixFault::Host);
+        }
         let path = if path.is_empty() { "/" } else { path };
         if path != url.path() || !is_normal_host(host, &url) {
             return Err(UrlPrefixFault::NotNormal { normal: url.as_str().to_owned() });

@@ -8,10 +8,12 @@ mod keyvalue;
 mod listings;
 mod lookup;
 mod network;
+mod opening;
 mod output;
 mod places;
 mod random;
 mod tcp;
+mod udp;
 
 pub(crate) use clocks::LogicalClock;
 pub(crate) use http::Http;
@@ -47,8 +49,10 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     lookup::link(linker)?;
     tcp::link(linker)?;
+    udp::link(linker)?;
     http::link(linker)?;
     listings::link(linker)?;
+    opening::link(linker)?;
     linker.allow_shadowing(false);
     keyvalue::link(linker)?;
     host::link(linker)

@@ -37,6 +37,12 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 impl State {
     fn make_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
+        if !self.has_sockets() {
+            self.refusals().tell(
+                "a socket was refused; `tcp = [\"HOST:PORT\"]`, with what it is to be connected to, would allow it",
+            );
+            return Err(ErrorCode::AccessDenied.into());
+        }
         if !self.sockets.are_below(MAX_SOCKETS, &self.table) {
             return Err(ErrorCode::NewSocketLimit.into());
         }
@@ -73,14 +79,28 @@ impl Door {
     async fn lets_through(&self, address: SocketAddr, reason: SocketAddrUse) -> bool {
         match reason {
             // Each connection has an end here, on a port that the system chooses.
-            SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
+            SocketAddrUse::TcpBind => {
+                let is_free = address.ip().is_unspecified() && address.port() == 0;
+                if !is_free {
+                    self.refuse(&format!("taking the address `{address}` for a socket"));
+                }
+                is_free
+            }
             SocketAddrUse::TcpConnect => self.is_granted(address).await,
-            SocketAddrUse::TcpListen
-            | SocketAddrUse::TcpAccept
+            SocketAddrUse::TcpListen => {
+                self.refuse("listening for connections");
+                false
+            }
+            SocketAddrUse::TcpAccept
             | SocketAddrUse::UdpBind
             | SocketAddrUse::UdpSend
             | SocketAddrUse::UdpReceive => false,
         }
+    }
+
+    fn refuse(&self, what: &str) {
+        self.refusals
+            .tell(&format!("{what} was refused; nothing allows it: `tcp` grants connections out alone"));
     }
 
     async fn is_granted(&self, address: SocketAddr) -> bool {

@@ -1,0 +1,34 @@
+//! Names of hosts, as the network can have them.
+//! What a name leads to is for the sandbox.
+
+/// The longest name, and the longest part of one between its dots (RFC 1035, 2.3.4).
+const MAX_NAME: usize = 253;
+const MAX_LABEL: usize = 63;
+
+/// Whether a name in its normal form, without a dot at its end, can be that of a host: parts of letters, digits, `-` and
+/// `_`, none of them empty.
+pub(crate) fn is_domain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=MAX_LABEL).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    name.len() <= MAX_NAME && name.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_parts_of_which_none_is_empty_or_odd() {
+        let long = "a".repeat(MAX_LABEL);
+        for name in ["h", "db.example.com", "my_db", "xn--bcher-kva.example", "1.h", &long] {
+            assert!(is_domain(name), "{name}");
+        }
+        let too_long = [format!("{long}a"), [long.as_str(); 4].join(".")];
+        for name in ["", ".", "h..h", ".h", "h.", "h$", "a,b", "a b", "(h)"] {
+            assert!(!is_domain(name), "{name}");
+        }
+        assert!(!too_long.iter().any(|name| is_domain(name)));
+    }
+}
