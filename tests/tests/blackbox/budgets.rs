@@ -73,7 +73,7 @@ fn what_is_left_to_a_larger_host_is_not_left_to_a_dead_one() {
     let uri = format!("{}?lease=2s", server.uri());
     let project = project(MODEST);
     let mut small = start(&project, &uri, "64MiB");
-    let mut large = start(&project, &uri, "256MiB");
+    let large = start(&project, &uri, "256MiB");
     // It holds nothing, so that no lease tells of its end but its own.
     large.signal("STOP");
     small.until("finished   gate");
