@@ -107,8 +107,8 @@ fn told(fact: &Fact, tally: &Tally) -> Told {
         }
         Fact::TaskCached { .. } => Told::new(Ink::Calm, "cached", ""),
         Fact::TaskStored => Told::new(Ink::Calm, "stored", ""),
-        Fact::TaskSkipped { reason } => {
-            Told::new(Ink::Faint, "skipped", format!("{reason}: {}", why(*reason)))
+        Fact::TaskSkipped { reason, cause } => {
+            Told::new(Ink::Faint, "skipped", format!("{reason}: {}", why(*reason, cause.as_deref())))
         }
         Fact::TaskFailed(failure) => {
             Told::new(Ink::Bad, "failed", format!("{}: {}", failure.class, failure.error))
@@ -169,12 +169,13 @@ fn show_subject(subject: &Subject) -> String {
     }
 }
 
-const fn why(reason: SkipReason) -> &'static str {
+fn why(reason: SkipReason, cause: Option<&str>) -> String {
+    let cause = cause.map_or_else(|| "a task that it needs".to_owned(), |cause| format!("`{cause}`"));
     match reason {
-        SkipReason::ConditionFalse => "its `when` is false",
-        SkipReason::UpstreamSkipped => "a task that it needs was skipped",
-        SkipReason::UpstreamFailed => "a task that it needs failed",
-        SkipReason::Pruned => "no case that was chosen needs it",
+        SkipReason::ConditionFalse => "its `when` is false".to_owned(),
+        SkipReason::UpstreamSkipped => format!("{cause} was skipped"),
+        SkipReason::UpstreamFailed => format!("{cause} failed"),
+        SkipReason::Pruned => "no case that was chosen needs it".to_owned(),
     }
 }
 
@@ -246,7 +247,10 @@ mod tests {
             task("merge", Fact::TaskBlocked { resource: "gpu".into() }),
             task("merge", Fact::TaskCached { key: "abc".into() }),
             task("old", Fact::TaskStored),
-            task("extra", Fact::TaskSkipped { reason: SkipReason::ConditionFalse }),
+            task(
+                "extra",
+                Fact::TaskSkipped { reason: SkipReason::UpstreamSkipped, cause: Some("rare".into()) },
+            ),
             task("last", Fact::TaskFailed(failure())),
             run(Fact::Warning { code: "memory", message: "nothing can be resumed".into() }),
             run(Fact::RunFinished { status: RunStatus::Failed, duration_ms: 1_234.0 }),
@@ -264,7 +268,7 @@ retrying   count[3]  in 100ms, trap: unreachable
 finished   count  1.2ms, 1.5 KiB
 cached     merge
 stored     old
-skipped    extra  ConditionFalse: its `when` is false
+skipped    extra  UpstreamSkipped: `rare` was skipped
 failed     last  trap: unreachable
                0: boom
                1: run

@@ -18,7 +18,7 @@ use crate::config::LogFormat;
 use crate::events::JsonLines;
 use crate::events::Sink;
 use crate::model::RunId;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,9 +94,27 @@ fn events_file(path: &Path, manifest: &Path) -> Result<File, Refusal> {
     {
         return Err(Refusal::new("`--events` would replace the manifest").help("give another file"));
     }
-    File::create(path).map_err(|error| {
+    let refused = |error| {
         Refusal::new(format!("cannot write the events to `{}`", path.display()))
             .help("give a file in a folder that exists, or `-` for stderr")
             .caused_by(error)
-    })
+    };
+    // It is emptied only once it is this host's: another's lines are not lost to a mistake.
+    let file = File::options().write(true).create(true).truncate(false).open(path).map_err(refused)?;
+    if file.metadata().is_ok_and(|found| found.is_file()) {
+        take(&file, path)?;
+        file.set_len(0).map_err(refused)?;
+    }
+    Ok(file)
+}
+
+/// Takes a file for this process, for as long as the file is open: lines of two hosts would tear each other.
+fn take(file: &File, path: &Path) -> Result<(), Refusal> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("another host is writing its events to `{}`", path.display());
+            Err(Refusal::new(message).help("give each host an `--events` file of its own"))
+        }
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()), // some network file systems have no locks
+    }
 }

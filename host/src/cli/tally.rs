@@ -129,7 +129,7 @@ mod tests {
             element("count", 2, finished()),
             task("merge", Fact::TaskStarted),
             task("seen", Fact::TaskCached { key: "k".into() }),
-            task("left", Fact::TaskSkipped { reason: SkipReason::Pruned }),
+            task("left", Fact::TaskSkipped { reason: SkipReason::Pruned, cause: None }),
         ];
         for event in &events {
             tally.note(event);

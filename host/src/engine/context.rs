@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     expansions: Mutex<HashMap<TaskIdx, Arc<Slot>>>,
     /// Nodes of which it was told that they are ready when they were blocked; each section is a look-up.
     announced: Mutex<HashSet<NodeId>>,
+    /// Tasks that were skipped, with those that their skips began with; each section is a look-up.
+    culprits: Mutex<HashMap<TaskIdx, TaskIdx>>,
     /// Each section is a draw.
     random: Mutex<Random>,
 }
@@ -77,6 +79,7 @@ impl Shared {
         Self {
             expansions: Mutex::default(),
             announced: Mutex::default(),
+            culprits: Mutex::default(),
             random: Mutex::new(Random::seeded(seed)),
         }
     }
@@ -160,6 +163,20 @@ impl Context {
 
     fn announced(&self) -> MutexGuard<'_, HashSet<NodeId>> {
         self.shared.announced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The task with which the skip of another began, if this host has found that out.
+    pub(crate) fn culprit_of(&self, skipped: TaskIdx) -> Option<TaskIdx> {
+        self.culprits().get(&skipped).copied()
+    }
+
+    /// Keeps with which task the skip of another began, for those that are skipped after it.
+    pub(crate) fn keep_culprit(&self, skipped: TaskIdx, culprit: TaskIdx) {
+        self.culprits().insert(skipped, culprit);
+    }
+
+    fn culprits(&self) -> MutexGuard<'_, HashMap<TaskIdx, TaskIdx>> {
+        self.shared.culprits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Draws from the run's source of chance.

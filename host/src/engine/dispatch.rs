@@ -6,6 +6,8 @@ use crate::model::RunStatus;
 use crate::state::Claim;
 use crate::state::NodeId;
 use crate::state::Progress;
+use crate::state::ResourceShape;
+use crate::state::Scope;
 use crate::state::Shape;
 use crate::state::Stage;
 use crate::state::Stop;
@@ -22,6 +24,9 @@ pub(crate) struct Dispatcher {
     shape: Arc<Shape>,
     /// Of each resource, whether every call takes some: it bounds how many run, not which.
     is_for_all: Vec<bool>,
+    /// By class: what a node takes of this host's resources while it runs, each by its position. What all hosts share is
+    /// the ledger's to count.
+    charges: Vec<Vec<(usize, u32)>>,
     slots: u32,
     held: FxHashMap<Token, Held>,
     /// Those of them that take room, and so are limited.
@@ -70,6 +75,7 @@ impl Dispatcher {
         let nothing = || Load { nodes: 0, taken: vec![0; shape.resources.len()] };
         Self {
             is_for_all: (0..shape.resources.len()).map(is_for_all).collect(),
+            charges: shape.classes.iter().map(|class| charges(&shape, class)).collect(),
             slots,
             held: FxHashMap::default(),
             running: nothing(),
@@ -130,7 +136,7 @@ impl Dispatcher {
         self.held.insert(claim.token, Held { class, takes_room, has_place: false, is_taken_over });
         self.taken_over += usize::from(is_taken_over);
         if takes_room {
-            self.running.add(needs(&self.shape, class));
+            self.running.add(charge(&self.charges, class));
         }
     }
 
@@ -143,7 +149,7 @@ impl Dispatcher {
     pub(crate) fn begun(&mut self, token: Token) {
         if let Some(held) = self.held.get_mut(&token).filter(|held| held.takes_room && !held.has_place) {
             held.has_place = true;
-            self.working.add(needs(&self.shape, held.class));
+            self.working.add(charge(&self.charges, held.class));
         }
     }
 
@@ -151,7 +157,7 @@ impl Dispatcher {
     pub(crate) fn ended(&mut self, token: Token) {
         if let Some(held) = self.held.get_mut(&token).filter(|held| held.has_place) {
             held.has_place = false;
-            self.working.remove(needs(&self.shape, held.class));
+            self.working.remove(charge(&self.charges, held.class));
         }
     }
 
@@ -166,9 +172,9 @@ impl Dispatcher {
             return false;
         };
         (held.takes_room, held.has_place) = (false, false);
-        let needs = needs(&self.shape, held.class);
-        self.working.remove(needs);
-        self.running.remove(needs);
+        let charge = charge(&self.charges, held.class);
+        self.working.remove(charge);
+        self.running.remove(charge);
         true
     }
 
@@ -184,8 +190,8 @@ impl Dispatcher {
             return false;
         }
         self.held.insert(token, Held { takes_room: true, has_place: true, ..held });
-        self.running.add(needs(&self.shape, held.class));
-        self.working.add(needs(&self.shape, held.class));
+        self.running.add(charge(&self.charges, held.class));
+        self.working.add(charge(&self.charges, held.class));
         true
     }
 
@@ -195,12 +201,12 @@ impl Dispatcher {
             return;
         };
         self.taken_over -= usize::from(held.is_taken_over);
-        let needs = needs(&self.shape, held.class);
+        let charge = charge(&self.charges, held.class);
         if held.has_place {
-            self.working.remove(needs);
+            self.working.remove(charge);
         }
         if held.takes_room {
-            self.running.remove(needs);
+            self.running.remove(charge);
         }
     }
 
@@ -242,12 +248,10 @@ impl Dispatcher {
     fn has_place(&self, class: Option<u16>) -> bool {
         let is_free = |(resource, amount): &(usize, u32)| {
             let taken = self.working.taken.get(*resource).copied().unwrap_or_default();
-            // What hosts share is the ledger's to count.
-            self.shape.resources.get(*resource).is_none_or(|resource| {
-                resource.is_shared || taken + u64::from(*amount) <= u64::from(resource.amount)
-            })
+            let resource = self.shape.resources.get(*resource);
+            resource.is_none_or(|resource| taken + u64::from(*amount) <= u64::from(resource.amount))
         };
-        !self.is_full() && needs(&self.shape, class).iter().all(is_free)
+        !self.is_full() && charge(&self.charges, class).iter().all(is_free)
     }
 }
 
@@ -277,9 +281,17 @@ fn class(shape: &Shape, node: NodeId) -> Option<u16> {
     (!task.is_for_each || node.item.is_some()).then_some(task.class)
 }
 
-/// What a node of a class takes of resources while it runs, each by its position.
-fn needs(shape: &Shape, class: Option<u16>) -> &[(usize, u32)] {
-    class.and_then(|class| shape.classes.get(usize::from(class))).map_or(&[], Vec::as_slice)
+/// What a demand takes of this host.
+fn charges(shape: &Shape, class: &[(usize, u32)]) -> Vec<(usize, u32)> {
+    let own = |(at, amount): &(usize, u32)| match shape.resources.get(*at)? {
+        ResourceShape { scope: Scope::Shared, .. } => None,
+        ResourceShape { scope, amount: have, .. } => Some((*at, scope.charge(*amount, *have))),
+    };
+    class.iter().filter_map(own).collect()
+}
+
+fn charge(charges: &[Vec<(usize, u32)>], class: Option<u16>) -> &[(usize, u32)] {
+    class.and_then(|class| charges.get(usize::from(class))).map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
@@ -288,7 +300,6 @@ mod tests {
     use crate::model::Digest;
     use crate::model::Name;
     use crate::model::TaskIdx;
-    use crate::state::ResourceShape;
     use crate::state::TaskShape;
 
     /// Two tasks that take one of one permit each.
@@ -303,7 +314,7 @@ mod tests {
             is_for_each: false,
             is_wanted: true,
         };
-        let permit = ResourceShape { name: Name::new("permit").unwrap(), amount: 1, is_shared: false };
+        let permit = ResourceShape { name: Name::new("permit").unwrap(), amount: 1, scope: Scope::Own };
         Arc::new(Shape {
             tasks: vec![task("a"), task("b")],
             classes: vec![vec![(0, 1)]],

@@ -2,6 +2,8 @@
 //! Committing the settlement, and telling that it happened, is for the loop in `run`.
 
 use crate::cache::Stored;
+use crate::engine::blame::causes;
+use crate::engine::blame::find_culprit;
 use crate::engine::context::Context;
 use crate::engine::expansion::Expansion;
 use crate::engine::flight::Boarding;
@@ -101,8 +103,13 @@ impl Job<'_> {
         let mut known = Known::new();
         loop {
             let needs = match self.decide(&known) {
-                Ok(decision) => return self.act(decision).await,
-                Err(Stuck::Skip(reason)) => return Ok(skip(reason)),
+                Ok(Decision::Skip(reason)) | Err(Stuck::Skip(reason)) => {
+                    // Boxed, so that those that are called are not as large as this.
+                    return Box::pin(self.skip(reason, known)).await;
+                }
+                Ok(_) if self.is_to_be_released() => return Ok((Outcome::Release, Vec::new())),
+                Ok(Decision::Expand(expansion)) => return Ok(self.expand(&expansion)),
+                Ok(Decision::Call(args)) => return self.call(args).await,
                 Err(Stuck::Input(message)) => return Ok(self.failed(FailureClass::Input, &message, None)),
                 Err(Stuck::Needs(needs)) => needs,
             };
@@ -146,19 +153,39 @@ impl Job<'_> {
         scope.resolve_all(self.task.args.iter()).map(Decision::Call)
     }
 
-    async fn act(&self, decision: Decision) -> Result<Verdict, Error> {
-        match decision {
-            Decision::Skip(reason) => Ok(skip(reason)),
-            _ if self.claim.stage == Stage::Tainted || self.ctx.is_stopping() => {
-                Ok((Outcome::Release, Vec::new()))
-            }
-            Decision::Expand(expansion) => {
-                self.ctx.recorder.task(self.subject(None), Fact::TaskReady);
-                let (items, max_parallel) = (expansion.len(), self.task.max_parallel);
-                Ok((Outcome::Expand { items, max_parallel }, Vec::new()))
-            }
-            Decision::Call(args) => self.call(args).await,
+    /// It is not to be run; `known` is what that was decided by.
+    async fn skip(&self, reason: SkipReason, known: Known) -> Result<Verdict, Error> {
+        let mut before = causes(self.task, reason);
+        before.retain(|task| known.contains_key(task));
+        self.skipped(reason, before, known).await
+    }
+
+    async fn skipped(
+        &self,
+        reason: SkipReason,
+        before: Vec<TaskIdx>,
+        known: Known,
+    ) -> Result<Verdict, Error> {
+        let ctx = self.ctx;
+        let plan = ctx.bound.plan();
+        let found = |task| ctx.culprit_of(task);
+        let culprit = find_culprit((plan, ctx.ledger.as_ref()), reason, before, known, found).await?;
+        if let (Some(culprit), None) = (culprit, self.claim.node.item) {
+            ctx.keep_culprit(self.claim.node.task, culprit);
         }
+        let cause = culprit.and_then(|task| plan.task(task)).map(|task| task.name.to_string());
+        Ok((Outcome::Skipped(reason), vec![Fact::TaskSkipped { reason, cause }]))
+    }
+
+    /// Whether nothing may be begun with this claim: it takes no room yet, or this host is told to stop.
+    fn is_to_be_released(&self) -> bool {
+        self.claim.stage == Stage::Tainted || self.ctx.is_stopping()
+    }
+
+    fn expand(&self, expansion: &Expansion) -> Verdict {
+        self.ctx.recorder.task(self.subject(None), Fact::TaskReady);
+        let (items, max_parallel) = (expansion.len(), self.task.max_parallel);
+        (Outcome::Expand { items, max_parallel }, Vec::new())
     }
 
     async fn call(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
@@ -371,7 +398,10 @@ impl Job<'_> {
                 let message = format!("the state has lost the result of element {item}");
                 self.failed(FailureClass::Lost, &message, None)
             }
-            (None, Some(reason)) => skip(reason),
+            (None, Some(reason)) => {
+                let skipped = self.skipped(reason, causes(self.task, reason), Known::new());
+                return Box::pin(skipped).await;
+            }
             (None, None) => finished(list.finish(), invoke::Usage { duration, ..invoke::Usage::default() }),
         })
     }
@@ -390,10 +420,6 @@ impl Job<'_> {
     fn subject(&self, attempt: Option<u32>) -> Subject {
         Subject { task: self.task.name.clone(), item: self.claim.node.item, attempt }
     }
-}
-
-fn skip(reason: SkipReason) -> Verdict {
-    (Outcome::Skipped(reason), vec![Fact::TaskSkipped { reason }])
 }
 
 fn finished(output: Bytes, usage: invoke::Usage) -> Verdict {

@@ -12,6 +12,7 @@ mod job;
 mod flight;
 mod resolve;
 mod skipping;
+mod blame;
 mod demand;
 mod expansion;
 mod retry;

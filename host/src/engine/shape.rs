@@ -8,15 +8,16 @@ use crate::plan::Bound;
 use crate::plan::Plan;
 use crate::plan::Task;
 use crate::state::ResourceShape;
+use crate::state::Scope;
 use crate::state::Shape;
 use crate::state::TaskShape;
 use std::collections::HashMap;
 
 /// The shape of `bound`, restricted to the tasks that `is_wanted` has.
 ///
-/// The host's memory is the last resource, counted in MiB: a task takes what its `limits.memory` allows it. One that
-/// may use more than the host has takes all of it, and so runs while no other task does; its sandbox sees to it that
-/// it uses no more than that.
+/// The host's memory is the last resource, counted in MiB: a task asks for what its `limits.memory` allows it. One that
+/// may use more than the host has takes all of it, and so runs while no other task does, if it is not left to a host that
+/// has more; its sandbox sees to it that it uses no more than that.
 #[must_use]
 pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
     let plan = bound.plan();
@@ -33,7 +34,7 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
             waits_for: u32::try_from(task.waits_for.len()).unwrap_or(u32::MAX),
             dependents: Vec::new(),
             rank: rank(task),
-            class: classes.of(needs(task, plan, memory)),
+            class: classes.of(needs(task, plan)),
             is_for_each: task.is_for_each(),
             is_wanted: *is_wanted,
         })
@@ -53,10 +54,10 @@ pub(crate) fn rank(task: &Task) -> i64 {
     (i64::from(task.priority) << 32) + i64::from(task.height)
 }
 
-/// What one call of a task takes, the host's memory included.
-fn needs(task: &Task, plan: &Plan, memory: u32) -> Vec<(usize, u32)> {
+/// What one call of a task asks for, memory included; the same on every host.
+fn needs(task: &Task, plan: &Plan) -> Vec<(usize, u32)> {
     let mut needs = task.resources.clone();
-    needs.push((plan.resources().len(), mebibytes(task.limits.memory).min(memory)));
+    needs.push((plan.resources().len(), mebibytes(task.limits.memory)));
     needs
 }
 
@@ -73,10 +74,13 @@ fn resources(plan: &Plan, memory: u32) -> Vec<ResourceShape> {
     let named = plan.resources().iter().map(|resource| ResourceShape {
         name: resource.name.clone(),
         amount: resource.amount,
-        is_shared: resource.is_shared,
+        scope: if resource.is_shared { Scope::Shared } else { Scope::Own },
     });
-    let memory =
-        Name::new("host-memory").ok().map(|name| ResourceShape { name, amount: memory, is_shared: false });
+    let memory = Name::new("host-memory").ok().map(|name| ResourceShape {
+        name,
+        amount: memory,
+        scope: Scope::Elastic,
+    });
     named.chain(memory).collect()
 }
 

@@ -93,6 +93,9 @@ pub enum Fact {
     TaskSkipped {
         /// Why.
         reason: SkipReason,
+        /// The task that it began with, where it began with another.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
     },
     /// The task has failed for good.
     #[serde(rename = "task.failed")]

@@ -64,7 +64,7 @@ impl Line {
             },
             "task.cached" => Fact::TaskCached { key: self.get("key")? },
             "task.stored" => Fact::TaskStored,
-            "task.skipped" => Fact::TaskSkipped { reason: self.get("reason")? },
+            "task.skipped" => Fact::TaskSkipped { reason: self.get("reason")?, cause: self.get("cause") },
             "task.failed" => Fact::TaskFailed(self.failure()?),
             "task.retrying" => {
                 Fact::TaskRetrying { delay_ms: self.get("delay_ms")?, failure: self.failure()? }
@@ -116,7 +116,8 @@ mod tests {
             Fact::TaskFinished { duration_ms: 0.5, output_bytes: 1, memory_bytes: 2, fuel: None },
             Fact::TaskCached { key: "k".into() },
             Fact::TaskStored,
-            Fact::TaskSkipped { reason: SkipReason::Pruned },
+            Fact::TaskSkipped { reason: SkipReason::Pruned, cause: None },
+            Fact::TaskSkipped { reason: SkipReason::UpstreamFailed, cause: Some("a".into()) },
             Fact::TaskFailed(failure()),
             Fact::TaskRetrying { delay_ms: 7, failure: failure() },
             Fact::TaskBlocked { resource: "gpu".into() },

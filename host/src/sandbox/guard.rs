@@ -181,7 +181,7 @@ fn over_budget(budget: Size, limit: Size, wanted: u64, what: &str) -> LimitHit {
     let enough = Size::bytes(doubled(budget.as_bytes(), wanted).min(limit.as_bytes()));
     LimitHit(format!(
         "the memory that this host has for its tasks, {budget}, reached: {what}, within `limits.memory` = {limit}; \
-         raise it with `--memory {enough}`"
+         raise it with `--memory {enough}`, or let a host that has as much take part"
     ))
 }
 

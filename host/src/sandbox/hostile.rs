@@ -117,7 +117,7 @@ async fn a_guest_on_a_host_with_less_than_its_limit_has_what_the_host_has() {
     assert_eq!(
         failure.message,
         "the memory that this host has for its tasks, 8MiB, reached: the guest's linear memories need more, within \
-         `limits.memory` = 256MiB; raise it with `--memory 16MiB`"
+         `limits.memory` = 256MiB; raise it with `--memory 16MiB`, or let a host that has as much take part"
     );
 }
 

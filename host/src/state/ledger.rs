@@ -65,7 +65,7 @@ pub struct OpenRequest {
     pub digest: Digest,
     /// The plan in words, stored with the run and given back to whoever comes with another digest.
     pub record: Bytes,
-    /// The plan as counts and edges.
+    /// The plan as counts and edges, and what of its resources the host that asks has.
     pub shape: Arc<Shape>,
     /// What to do with what is stored.
     pub mode: Mode,
@@ -212,8 +212,9 @@ pub enum Outcome {
 pub struct Want {
     /// At most this many nodes.
     pub slots: u32,
-    /// What is free of each resource that hosts count for themselves, by position in the shape; shared ones are ignored.
-    /// Fewer entries stand for nothing free.
+    /// What is free of each resource that hosts have themselves, by position in the shape; shared ones are ignored.
+    /// Fewer entries stand for nothing free. A host that asks for more nodes than it can begin with may tell more than
+    /// it has; it is handed no node for which all that it has is too little, but as [`crate::state::Scope`] says.
     pub free: Vec<u32>,
 }
 

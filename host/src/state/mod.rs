@@ -40,5 +40,5 @@ pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
 #[cfg(all(feature = "redis", any(test, feature = "test-support")))]
 pub use redis::server::Server as RedisServer;
-pub use shape::{ResourceShape, Shape, TaskShape};
+pub use shape::{ResourceShape, Scope, Shape, TaskShape};
 pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};

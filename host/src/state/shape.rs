@@ -10,9 +10,9 @@ use crate::model::TaskIdx;
 pub struct Shape {
     /// The tasks; positions agree on all hosts of a run.
     pub tasks: Vec<TaskShape>,
-    /// Distinct demands for resources; class 0 demands nothing.
+    /// Distinct demands for resources, the same on all hosts of a run; class 0 demands nothing.
     pub classes: Vec<Vec<(usize, u32)>>,
-    /// The resources that the classes' first numbers point at.
+    /// The resources that the classes' first numbers point at; what a host has itself, hosts may have differently.
     pub resources: Vec<ResourceShape>,
 }
 
@@ -42,8 +42,39 @@ pub struct TaskShape {
 pub struct ResourceShape {
     /// Its name, for messages.
     pub name: Name,
-    /// How much there is.
+    /// How much there is: over all hosts of the run, or on this host.
     pub amount: u32,
-    /// Whether all hosts of the run share the amount; otherwise each host counts for itself.
-    pub is_shared: bool,
+    /// Whose it is.
+    pub scope: Scope,
+}
+
+/// Whose a resource is, and what becomes of a node that asks for more of it than there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All hosts of the run share it. The amount is that of whoever began the run.
+    Shared,
+    /// Each host has its own. A node that asks for more than a host has is never handed to that host.
+    Own,
+    /// Each host has its own, and a node can do with what there is: one that asks for more than a host has takes all of it,
+    /// and is left to a host that has more as long as one takes part in the run.
+    Elastic,
+}
+
+impl Scope {
+    /// What a node that asks for `amount` takes of a host that has `have`.
+    #[must_use]
+    pub fn charge(self, amount: u32, have: u32) -> u32 {
+        match self {
+            Self::Shared | Self::Own => amount,
+            Self::Elastic => amount.min(have),
+        }
+    }
+}
+
+impl Shape {
+    /// How much there is of each resource, as far as this host knows.
+    #[must_use]
+    pub fn amounts(&self) -> Vec<u32> {
+        self.resources.iter().map(|resource| resource.amount).collect()
+    }
 }

@@ -41,6 +41,11 @@ fn a_false_condition_skips_the_task_and_what_needs_it() {
     assert_eq!(reason(&events, "maybe"), "ConditionFalse");
     assert_eq!(reason(&events, "needs"), "UpstreamSkipped");
     assert_eq!(reason(&events, "copes"), "not skipped");
+    let skipped =
+        |task| events.of("task.skipped").find(move |event| event["task"] == task).expect("it was skipped");
+    assert_eq!(skipped("needs")["cause"], "maybe");
+    assert!(skipped("maybe").get("cause").is_none());
+    no.says(["UpstreamSkipped: `maybe` was skipped"]);
 }
 
 #[test]

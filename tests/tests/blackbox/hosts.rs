@@ -137,6 +137,32 @@ fn watching_survives_connections_that_are_cut() {
 }
 
 #[test]
+fn a_file_of_events_is_one_hosts_until_that_ends() {
+    let server = Redis::start("");
+    let project = endless();
+    let mut one = start(project.host(), &server.uri(), "r1", "1");
+    one.until("started");
+    let other = start(project.host(), &server.uri(), "r1", "1").wait().expect(2);
+    other.says(["another host is writing its events to `events.jsonl`", "`--events` file of its own"]);
+    let told = project.events().tasks("task.started");
+    assert_eq!(told, ["endless"], "nothing of the first host's is lost");
+    one.signal("KILL");
+    one.wait();
+    let mut again = start(project.host(), &server.uri(), "r1", "1");
+    again.until("started");
+    let nowhere =
+        ["--events", "/dev/null", "--run-id", "r2", "--state", &server.uri(), "--log-level", "debug"];
+    let devices = [0, 1].map(|_| project.command("run").args(nowhere).start());
+    for mut host in devices {
+        host.until("run        test");
+        host.signal("KILL");
+        host.wait();
+    }
+    again.signal("KILL");
+    again.wait();
+}
+
+#[test]
 fn show_names_hosts_leases_and_attempts() {
     let server = Redis::start("");
     let project = endless();

@@ -3,6 +3,7 @@
 
 #![deny(dead_code)]
 
+mod budgets;
 mod compiling;
 mod conditions;
 mod doctor;

@@ -40,6 +40,51 @@ async fn a_condition_may_read_a_task() {
     assert_eq!((report.output("yes"), report.output("no")), ("\"yes()\"", "ConditionFalse"));
 }
 
+/// The task with which the skip of another began, as it was told.
+fn cause(report: &Report, task: &str) -> String {
+    report.event(task, "skipped")["cause"].as_str().unwrap_or("none").to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_skip_names_the_task_that_it_began_with() {
+    let mut draft = Draft::new();
+    draft.task("off", vec![]).when = Some(never());
+    draft.task("bad", vec![]);
+    draft.task("worse", vec![]);
+    draft.task("both", vec![from(2), from(1), from(0)]);
+    draft.task("deep", vec![from(3)]);
+    draft.task("mild", vec![from(0)]);
+    draft.task("milder", vec![from_or(0, "d"), from(5)]);
+    draft.task("ordered", vec![]).after = vec![idx(6), idx(2)];
+    draft.task("chosen", vec![select(literal("b"), &[("a", from(1)), ("b", from(2))])]);
+    let mut bench = Bench::new();
+    bench.policy = FailurePolicy::KeepGoing;
+    let act = |call: &crate::invoke::Call| match call.attempt.task.as_str() {
+        "bad" | "worse" => fails(5, FailureClass::Trap),
+        _ => echo(call),
+    };
+    let report = bench.run(&draft.bound(), act).await;
+    let told =
+        ["off", "both", "deep", "mild", "milder", "ordered", "chosen"].map(|task| cause(&report, task));
+    assert_eq!(told, ["none", "bad", "bad", "off", "off", "worse", "worse"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_skip_names_its_cause_whichever_hosts_skipped_what_is_between() {
+    let mut draft = Draft::new();
+    draft.task("bad", vec![]);
+    for before in 0..40 {
+        draft.task(&format!("t{before}"), vec![from(before)]);
+    }
+    let (bench, bound) = (Bench::new(), draft.bound());
+    let act = |_: &crate::invoke::Call| fails(5, FailureClass::Trap);
+    let (one, other) = tokio::join!(bench.run(&bound, act), bench.run(&bound, act));
+    let skips: Vec<&serde_json::Value> =
+        one.lines.iter().chain(&other.lines).filter(|line| line["event"] == "task.skipped").collect();
+    assert_eq!(skips.len(), 40);
+    assert!(skips.iter().all(|skip| skip["cause"] == "bad"), "{skips:?}");
+}
+
 fn choice(selector: &str) -> Draft {
     let mut draft = Draft::new();
     draft.task("selector", vec![literal(selector)]);

@@ -19,6 +19,7 @@ use crate::state::Opened;
 use crate::state::Outcome;
 use crate::state::Reply;
 use crate::state::ResourceShape;
+use crate::state::Scope;
 use crate::state::Settlement;
 use crate::state::Shape;
 use crate::state::Stage;
@@ -127,6 +128,12 @@ impl Bench {
         self.shape.resources.push(resource);
         self.shape.classes.push(vec![(at, 1)]);
         self
+    }
+
+    /// Opens the run as a host that nobody has seen, and that has so much of the first resource, all of it free.
+    pub async fn open_with(&mut self, amount: u32) -> Host {
+        self.shape.resources.first_mut().into_iter().for_each(|resource| resource.amount = amount);
+        Host { free: vec![amount], ..self.open().await }
     }
 
     /// The run's id.
@@ -294,12 +301,17 @@ pub(crate) fn nodes(claims: &[Claim]) -> Vec<NodeId> {
 
 /// A resource that hosts count for themselves.
 pub(crate) fn own(amount: u32) -> ResourceShape {
-    ResourceShape { name: must(Name::new("gpu")), amount, is_shared: false }
+    ResourceShape { name: must(Name::new("gpu")), amount, scope: Scope::Own }
 }
 
 /// A resource that all hosts share.
 pub(crate) fn shared(amount: u32) -> ResourceShape {
-    ResourceShape { is_shared: true, ..own(amount) }
+    ResourceShape { scope: Scope::Shared, ..own(amount) }
+}
+
+/// A resource that hosts count for themselves, and of which nodes can do with less.
+pub(crate) fn elastic(amount: u32) -> ResourceShape {
+    ResourceShape { scope: Scope::Elastic, ..own(amount) }
 }
 
 /// The stages of claims, in order.

@@ -54,6 +54,12 @@ macro_rules! state_conformance {
             shared_resources_are_counted_over_all_hosts
             a_blocked_node_is_named_once
             a_task_to_be_expanded_takes_no_resources
+            a_node_waits_for_a_host_that_has_what_it_asks_for
+            hosts_may_have_different_amounts
+            a_node_that_asks_for_too_much_takes_all_there_is
+            a_node_is_left_to_a_host_that_has_more
+            what_was_left_to_a_larger_host_is_taken_once_that_is_gone
+            a_larger_host_that_lacks_another_resource_is_not_waited_for
             a_failure_lets_running_tasks_finish_and_starts_nothing
             a_failure_may_stop_running_tasks
             a_run_may_keep_going_after_a_failure

@@ -6,6 +6,7 @@ use crate::state::Outcome;
 use crate::state::ResourceShape;
 use crate::state::conformance::bench::Bench;
 use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::elastic;
 use crate::state::conformance::bench::nodes;
 use crate::state::conformance::bench::only;
 use crate::state::conformance::bench::own;
@@ -65,4 +66,94 @@ pub async fn a_task_to_be_expanded_takes_no_resources(harness: &dyn Harness) {
     host.slots = 1;
     let second = only(host.done(&first).await);
     assert_eq!(second.node.item, Some(1));
+}
+
+/// Tasks that ask for as much of a resource as is listed, each in a class of its own.
+async fn asking(harness: &dyn Harness, resource: ResourceShape, amounts: &[u32]) -> Bench {
+    let waits_for = vec![&[][..]; amounts.len()];
+    let mut bench = Bench::new(harness, &waits_for).await;
+    bench.shape.resources.push(resource);
+    for ((class, amount), task) in (1..).zip(amounts).zip(&mut bench.shape.tasks) {
+        task.class = class;
+        bench.shape.classes.push(vec![(0, *amount)]);
+    }
+    bench
+}
+
+/// A host is never handed a node that asks for more than the host has, whatever it says is free; another one is.
+pub async fn a_node_waits_for_a_host_that_has_what_it_asks_for(harness: &dyn Harness) {
+    let mut bench = asking(harness, own(1), &[2, 1]).await;
+    let mut small = bench.open_with(1).await;
+    small.free = vec![9];
+    assert_eq!(nodes(&small.ask().await.claims), [task(1)]);
+    let large = bench.open_with(2).await;
+    assert_eq!(nodes(&large.claim().await), [task(0)]);
+}
+
+/// Each host is held to what it has itself, not to what the creator of the run has.
+pub async fn hosts_may_have_different_amounts(harness: &dyn Harness) {
+    let mut bench = asking(harness, elastic(2), &[3, 3, 3]).await;
+    let small = bench.open_with(2).await;
+    let mut large = bench.open_with(7).await;
+    let claims = large.claim().await;
+    assert_eq!(nodes(&claims), [task(0), task(1)]);
+    large.free = vec![1];
+    assert_eq!(nodes(&large.ask().await.claims), []);
+    drop(small);
+}
+
+/// Where it is elastic, a node that asks for more than any host has takes all of one, and only where all is free.
+pub async fn a_node_that_asks_for_too_much_takes_all_there_is(harness: &dyn Harness) {
+    let mut bench = asking(harness, elastic(4), &[9, 1]).await;
+    let mut host = bench.open_with(4).await;
+    host.free = vec![3];
+    host.slots = 1;
+    let claims = host.ask().await.claims;
+    assert_eq!(nodes(&claims), [task(1)]);
+    (host.free, host.slots) = (vec![4], 9);
+    host.settle(&claims[0], Outcome::Release).await;
+    let mut bench = asking(harness, elastic(4), &[9, 1]).await;
+    let host = bench.open_with(4).await;
+    let reply = host.ask().await;
+    assert_eq!(nodes(&reply.claims), [task(0)]);
+    assert_eq!(reply.blocked, [Blocked { node: task(1), resource: 0 }]);
+}
+
+/// A node that asks for more than a host has is left to one that has more, and is its holder's alone; also where that
+/// has too little as well, and whatever else is said to be free.
+pub async fn a_node_is_left_to_a_host_that_has_more(harness: &dyn Harness) {
+    let mut bench = asking(harness, elastic(4), &[9, 99]).await;
+    let mut small = bench.open_with(4).await;
+    let large = bench.open_with(16).await;
+    small.free = vec![999];
+    assert_eq!(small.ask().await.claims, []);
+    let first = only(large.claim().await);
+    assert_eq!(first.node, task(0));
+    assert_eq!(nodes(&large.done(&first).await), [task(1)]);
+    assert_eq!(small.ask().await.claims, []);
+}
+
+/// Once no host takes part any more that has more, a host that waits is woken and handed what was left.
+pub async fn what_was_left_to_a_larger_host_is_taken_once_that_is_gone(harness: &dyn Harness) {
+    let mut bench = asking(harness, elastic(4), &[9, 9]).await;
+    let small = bench.open_with(4).await;
+    let mut large = bench.open_with(8).await;
+    large.slots = 1;
+    assert_eq!(nodes(&large.claim().await), [task(0)]);
+    assert_eq!(small.ask().await.claims, []);
+    let (claims, ()) = tokio::join!(small.claim(), async { drop(large) });
+    assert_eq!(claims.len(), 1);
+    assert_eq!(nodes(&small.done(&claims[0]).await).len(), 1);
+}
+
+/// A host that has more is waited for only where it could run the node.
+pub async fn a_larger_host_that_lacks_another_resource_is_not_waited_for(harness: &dyn Harness) {
+    let mut bench = asking(harness, elastic(4), &[9]).await.resource(own(1));
+    bench.shape.classes[1] = vec![(0, 9), (1, 1)];
+    let mut small = bench.open_with(4).await;
+    small.free = vec![4, 1];
+    bench.shape.resources[1] = own(0);
+    let large = bench.open_with(16).await;
+    assert_eq!(large.ask().await.claims, []);
+    assert_eq!(nodes(&small.claim().await), [task(0)]);
 }

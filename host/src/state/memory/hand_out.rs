@@ -6,6 +6,8 @@ use crate::model::to_usize;
 use crate::state::Blocked;
 use crate::state::Claim;
 use crate::state::NodeId;
+use crate::state::ResourceShape;
+use crate::state::Scope;
 use crate::state::Stage;
 use crate::state::Stop;
 use crate::state::Want;
@@ -40,14 +42,14 @@ impl Machine {
             && slots > 0
             && let Some((key, class, slot)) = self.queue.head_after(last)
         {
-            if let Some(resource) = self.shortage(class, &free) {
+            if let Some(resource) = self.shortage(caller, class, &free) {
                 // The lane stays blocked in this answer: what is free only shrinks.
                 last = Some(key);
                 self.tell_blocked(class, resource, slots, &mut blocked);
                 continue;
             }
             slots -= 1;
-            self.spend(class, &mut free);
+            self.spend(caller, class, &mut free);
             let node = self.pop(slot);
             claims.extend(node.and_then(|node| self.claim(caller, node)));
         }
@@ -103,30 +105,48 @@ impl Machine {
     }
 
     /// The first resource that there is too little of for a class.
-    fn shortage(&self, class: u16, free: &[u32]) -> Option<usize> {
-        let needs = self.shape.classes.get(usize::from(class)).into_iter().flatten();
-        needs
-            .copied()
-            .find(|(resource, amount)| !self.has_room(*resource, *amount, free))
+    fn shortage(&self, caller: &Caller<'_>, class: u16, free: &[u32]) -> Option<usize> {
+        let has_room = |resource, amount| {
+            let Some(shape) = self.shape.resources.get(resource) else {
+                return false; // a resource that nobody has is never free
+            };
+            let (have, free) = (amount_of(caller.have, resource), amount_of(free, resource));
+            match shape.scope {
+                Scope::Shared => {
+                    let used = self.used.get(resource).copied().unwrap_or(0);
+                    used + u64::from(amount) <= u64::from(shape.amount)
+                }
+                Scope::Own => amount <= have.min(free),
+                Scope::Elastic if amount <= have => amount <= free,
+                Scope::Elastic => have <= free && !self.is_outdone(class, resource, have),
+            }
+        };
+        self.demand(class)
+            .find(|(resource, amount)| !has_room(*resource, *amount))
             .map(|(resource, _)| resource)
     }
 
-    fn has_room(&self, resource: usize, amount: u32, free: &[u32]) -> bool {
-        match self.shape.resources.get(resource) {
-            Some(shape) if shape.is_shared => {
-                let used = self.used.get(resource).copied().unwrap_or(0);
-                used + u64::from(amount) <= u64::from(shape.amount)
+    /// Whether a host that could run a class takes part, and has more of a resource than this.
+    fn is_outdone(&self, class: u16, resource: usize, have: u32) -> bool {
+        let can_run = |other: &[u32]| {
+            self.demand(class).all(|(resource, amount)| match self.shape.resources.get(resource) {
+                Some(ResourceShape { scope: Scope::Own, .. }) => amount <= amount_of(other, resource),
+                Some(ResourceShape { scope: Scope::Shared | Scope::Elastic, .. }) | None => true,
+            })
+        };
+        self.hosts.iter().any(|(_, other)| amount_of(other, resource) > have && can_run(other))
+    }
+
+    fn spend(&self, caller: &Caller<'_>, class: u16, free: &mut [u32]) {
+        for (resource, amount) in self.demand(class) {
+            if let (Some(free), Some(shape)) = (free.get_mut(resource), self.shape.resources.get(resource)) {
+                *free = free.saturating_sub(shape.scope.charge(amount, amount_of(caller.have, resource)));
             }
-            _ => free.get(resource).is_some_and(|free| amount <= *free), // a resource that nobody has is never free
         }
     }
 
-    fn spend(&self, class: u16, free: &mut [u32]) {
-        for (resource, amount) in self.shape.classes.get(usize::from(class)).into_iter().flatten() {
-            if let Some(free) = free.get_mut(*resource) {
-                *free = free.saturating_sub(*amount);
-            }
-        }
+    fn demand(&self, class: u16) -> impl Iterator<Item = (usize, u32)> {
+        self.shape.classes.get(usize::from(class)).into_iter().flatten().copied()
     }
 
     /// Names what a blocked lane would have handed out, as far as nobody was told.
@@ -164,4 +184,8 @@ impl Machine {
             _ => !std::mem::replace(&mut task.node.is_told, true), // a task itself; elements need a split
         }
     }
+}
+
+fn amount_of(amounts: &[u32], resource: usize) -> u32 {
+    amounts.get(resource).copied().unwrap_or(0)
 }

@@ -15,6 +15,7 @@ use crate::state::HostId;
 use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::ResourceShape;
+use crate::state::Scope;
 use crate::state::Settlement;
 use crate::state::Shape;
 use crate::state::Stage;
@@ -56,12 +57,11 @@ fn graph(random: &mut Random, tasks: u32) -> Shape {
             }
         }
     }
-    let resource =
-        |name: &str, is_shared| ResourceShape { name: Name::new(name).unwrap(), amount: 2, is_shared };
+    let resource = |name: &str, scope| ResourceShape { name: Name::new(name).unwrap(), amount: 2, scope };
     Shape {
         tasks: shapes,
         classes: vec![vec![], vec![(0, 1)], vec![(0, 1), (1, 2)]],
-        resources: vec![resource("shared", true), resource("own", false)],
+        resources: vec![resource("shared", Scope::Shared), resource("own", Scope::Own)],
     }
 }
 
@@ -109,7 +109,7 @@ impl World {
             .map(|(claim, outcome)| Settlement { token: claim.token, outcome: outcome.clone() })
             .collect();
         let want = Want { slots: pick(&mut self.random, 4), free: vec![0, pick(&mut self.random, 3)] };
-        let caller = Caller { host: &host, lease: Duration::from_secs(1), now: self.now };
+        let caller = Caller { host: &host, have: &[2, 2], lease: Duration::from_secs(1), now: self.now };
         let done = self.machine.commit(&caller, settlements, want).unwrap();
         for ((claim, outcome), verdict) in batch.iter().zip(&outcomes).zip(done.verdicts) {
             let ends = matches!(outcome, Outcome::Done(_) | Outcome::Skipped(_) | Outcome::Failed(_));
@@ -217,7 +217,7 @@ fn elements_cost_nothing_before_they_are_claimed() {
     let mut machine = machine(&Arc::new(shape), FailurePolicy::Finish);
     let host = HostId("h".into());
     let mut commit = |batch, slots| {
-        let caller = Caller { host: &host, lease: Duration::from_secs(9), now: Duration::ZERO };
+        let caller = Caller { host: &host, have: &[], lease: Duration::from_secs(9), now: Duration::ZERO };
         let claims = machine.commit(&caller, batch, Want { slots, free: vec![] }).unwrap().claims;
         (claims, machine.tasks[0].split.as_ref().map_or(0, |split| split.live.len()))
     };
@@ -239,7 +239,12 @@ fn what_is_overdue_after_a_failure_may_still_be_settled_or_renewed() {
     }
     let mut machine = machine(&Arc::new(shape), FailurePolicy::Finish);
     let host = HostId("h".into());
-    let at = |secs| Caller { host: &host, lease: Duration::from_secs(1), now: Duration::from_secs(secs) };
+    let at = |secs| Caller {
+        host: &host,
+        have: &[],
+        lease: Duration::from_secs(1),
+        now: Duration::from_secs(secs),
+    };
     let claims = machine.commit(&at(0), vec![], Want { slots: 3, free: vec![] }).unwrap().claims;
     let settle = |claim: &Claim, outcome| vec![Settlement { token: claim.token, outcome }];
     machine.commit(&at(0), settle(&claims[0], Outcome::Failed(b"no"[..].into())), Want::default()).unwrap();

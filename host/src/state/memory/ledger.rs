@@ -193,6 +193,7 @@ const KEPT: Duration = Duration::from_hours(24 * 365);
 pub(crate) struct MemoryLedger {
     run: Arc<Run>,
     host: HostId,
+    have: Vec<u32>,
     lease: Duration,
     keeps: AtomicBool,
     // A mutex because the door is shared; the section is one removal.
@@ -203,19 +204,21 @@ impl MemoryLedger {
     /// Opens a door to a run.
     pub(crate) fn opened(run: Arc<Run>, request: OpenRequest, how: OpenHow) -> Opened {
         run.doors().push(request.host.clone());
-        let life = run.life();
+        let have = request.shape.amounts();
+        let mut life = run.life();
+        life.machine.join(&request.host, have.clone());
         let (epoch, policy, stored) = (life.epoch, life.machine.policy, life.machine.stored());
         drop(life);
         let (tell, told) = unbounded_channel();
         run.keepers().insert(request.host.clone(), tell);
         let (keeps, losses) = (AtomicBool::new(false), Mutex::new(Some(told)));
-        let ledger = Self { run, host: request.host, lease: request.lease, keeps, losses };
+        let ledger = Self { run, host: request.host, have, lease: request.lease, keeps, losses };
         Opened { ledger: Arc::new(ledger), how, epoch, policy, stored }
     }
 
     fn caller(&self, now: Duration) -> Caller<'_> {
         let lease = if self.keeps.load(Ordering::SeqCst) { KEPT } else { self.lease };
-        Caller { host: &self.host, lease, now }
+        Caller { host: &self.host, have: &self.have, lease, now }
     }
 }
 

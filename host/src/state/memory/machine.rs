@@ -43,6 +43,8 @@ pub(crate) struct Machine {
     pub(crate) delayed: BTreeSet<(Duration, NodeId)>,
     /// Nodes by what they wait for besides the shape's edges.
     pub(crate) waiters: HashMap<TaskIdx, Vec<NodeId>>,
+    /// Hosts that take part, with what each has of every resource.
+    pub(crate) hosts: Vec<(HostId, Vec<u32>)>,
     /// What is taken of each resource that hosts share.
     pub(crate) used: Vec<u64>,
     pub(crate) stop: Option<Stop>,
@@ -57,6 +59,8 @@ pub(crate) struct Machine {
 pub(crate) struct Caller<'a> {
     /// The host.
     pub(crate) host: &'a HostId,
+    /// What it has of each resource.
+    pub(crate) have: &'a [u32],
     /// How long it holds what it is handed.
     pub(crate) lease: Duration,
     /// The time.
@@ -82,6 +86,7 @@ impl Machine {
             leases: Leases::new(first_token),
             delayed: BTreeSet::new(),
             waiters: HashMap::new(),
+            hosts: Vec::new(),
             stop: None,
             has_failed: false,
             open: 0,
@@ -186,8 +191,16 @@ impl Machine {
         }
     }
 
+    /// A host takes part that has so much of each resource.
+    pub(crate) fn join(&mut self, host: &HostId, have: Vec<u32>) {
+        self.hosts.push((host.clone(), have));
+    }
+
     /// Lets all leases of a host pass: it is gone.
     pub(crate) fn leave(&mut self, host: &HostId) {
+        if let Some(at) = self.hosts.iter().position(|(other, _)| other == host) {
+            self.hosts.swap_remove(at);
+        }
         for token in self.leases.of(host) {
             self.lapse(token);
         }

@@ -2,6 +2,8 @@
 //! What is stored of a run before is handed in.
 
 use crate::model::TaskIdx;
+use crate::state::ResourceShape;
+use crate::state::Scope;
 use crate::state::Shape;
 use crate::state::TaskShape;
 use std::collections::{HashMap, HashSet};
@@ -19,6 +21,11 @@ const DONE: u8 = 3;
 /// them.
 const CLAIMED: u8 = 2;
 const LAPSED: u8 = 4;
+
+/// Scopes of resources, as `head.lua` has them.
+const OWN: u8 = 0;
+const SHARED: u8 = 1;
+const ELASTIC: u8 = 2;
 
 /// Half of the numbers that a script computes with exactly; ranks beyond it are as good as equal.
 const RANKS: i64 = 1 << 51;
@@ -156,7 +163,7 @@ pub(crate) fn takeovers(records: &[u8]) -> HashMap<TaskIdx, u16> {
 fn kind(shape: &Shape, task: &TaskShape) -> u8 {
     let demand = shape.classes.get(usize::from(task.class)).into_iter().flatten();
     let resources = demand.filter_map(|(resource, _)| shape.resources.get(*resource));
-    let shares = resources.into_iter().any(|resource| resource.is_shared);
+    let shares = resources.into_iter().any(|resource| resource.scope == Scope::Shared);
     u8::from(task.is_wanted) | u8::from(task.is_for_each) << 1 | u8::from(shares) << 3
 }
 
@@ -167,10 +174,10 @@ fn order(rank: i64) -> u64 {
 
 fn classes(shape: &Shape) -> Vec<Vec<u8>> {
     let demand = |class: &Vec<(usize, u32)>| {
-        let demand = class.iter().map(|(at, amount)| {
-            let resource = shape.resources.get(*at);
-            let is_shared = resource.is_some_and(|resource| resource.is_shared);
-            (*at, *amount, u8::from(is_shared), resource.map_or(0, |resource| resource.amount))
+        let demand = class.iter().map(|(at, amount)| match shape.resources.get(*at) {
+            Some(ResourceShape { scope: Scope::Shared, amount: total, .. }) => (*at, *amount, SHARED, *total),
+            Some(ResourceShape { scope: Scope::Elastic, .. }) => (*at, *amount, ELASTIC, 0),
+            Some(ResourceShape { scope: Scope::Own, .. }) | None => (*at, *amount, OWN, 0),
         });
         packed(&demand.collect::<Vec<_>>())
     };

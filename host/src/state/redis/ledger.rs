@@ -32,6 +32,7 @@ use crate::state::redis::recent::Recent;
 use crate::state::redis::scripts::STEP;
 use crate::state::redis::wire::Committed;
 use crate::state::redis::wire::Step;
+use crate::state::redis::wire::amounts_text;
 use crate::state::redis::wire::field;
 use crate::state::redis::wire::outcome;
 use crate::state::redis::wire::read_reason;
@@ -221,13 +222,13 @@ impl Run {
         let mut state = self.state();
         state.number += 1;
         let (prefix, first) = state.claims.draw(want.slots.saturating_add(MOST_WITHOUT_ROOM));
-        let free: Vec<String> = want.free.iter().map(ToString::to_string).collect();
         let mut command = command
             .arg(state.number.to_string())
             .arg(format!("{prefix:08x}"))
             .arg(first.to_string())
             .arg(want.slots.to_string())
-            .arg(free.join(" "))
+            .arg(amounts_text(&want.free))
+            .arg(amounts_text(&self.request.shape.amounts()))
             .arg(state.answered.to_string())
             .arg(state.results.to_string());
         for Settlement { token, outcome: what } in batch {
@@ -340,7 +341,8 @@ impl Run {
 
     /// Says that the host lives; gives the server's time, and when something is due.
     pub(crate) async fn beat(&self) -> Result<(u64, Option<Duration>), Error> {
-        match self.take("attending to", self.step("beat")).await? {
+        let beat = self.step("beat").arg(amounts_text(&self.request.shape.amounts()));
+        match self.take("attending to", beat).await? {
             Step::Taken(parts) => {
                 let numbers: Vec<i64> = parts.iter().filter_map(Answer::number).collect();
                 let now = numbers.first().and_then(|now| u64::try_from(*now).ok()).unwrap_or(0);

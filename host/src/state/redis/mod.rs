@@ -13,7 +13,7 @@
 //! | `events` | stream | left to those who tell of the run |
 //! | `tasks` | string | 32 bytes per task: phase, flags, how many it waits for, rank, class, its edges |
 //! | `edges` | string | four bytes per edge |
-//! | `coord` | hash | `h:` what a token holds, `n:` elements not at rest, `s:` tasks that are split, `x:` where lapsed nodes stand, `w:` who awaits a task, `c:` demands of classes, `u` what is taken of shared resources, `r:` each host's last commit with its answer |
+//! | `coord` | hash | `h:` what a token holds, `n:` elements not at rest, `s:` tasks that are split, `x:` where lapsed nodes stand, `w:` who awaits a task, `c:` demands of classes, `u` what is taken of shared resources, `o:` what a host that takes part has itself, `r:` each host's last commit with its answer |
 //! | `ready` | sorted set, by bytes | `F` nodes that take no room, `L` lanes of classes, `A` elements that are handed out again; within each by rank and arrival |
 //! | `times` | sorted set | `l` leases, `d` delays, by when they are due |
 //! | `hosts` | sorted set | hosts by when they are held to be gone |

@@ -26,6 +26,7 @@ use crate::state::redis::link::Request;
 use crate::state::redis::scripts::BEGIN;
 use crate::state::redis::scripts::LOOK;
 use crate::state::redis::scripts::STEP;
+use crate::state::redis::wire::amounts_text;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -152,7 +153,8 @@ impl Opening<'_> {
             .arg(millis(self.request.lease))
             .arg(lost)
             .arg(own)
-            .arg(seen.to_string());
+            .arg(seen.to_string())
+            .arg(amounts_text(&self.request.shape.amounts()));
         let answers = self.link.ask(&self.doing("opening"), Request::write([command])).await?;
         self.found(answers)
     }
@@ -275,6 +277,7 @@ impl Opening<'_> {
             .arg(&layout.edges)
             .arg(&layout.props)
             .arg(prints(&request.shape))
+            .arg(amounts_text(&request.shape.amounts()))
             .arg(layout.classes.len().to_string())
             .args(&layout.classes)
             .args(&kept.stale);

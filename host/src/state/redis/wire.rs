@@ -141,6 +141,12 @@ pub(crate) fn read_token(text: &str) -> Option<Token> {
     u64::from_str_radix(text, 16).ok().map(Token)
 }
 
+/// Amounts of resources as scripts read them.
+pub(crate) fn amounts_text(amounts: &[u32]) -> String {
+    let amounts: Vec<String> = amounts.iter().map(ToString::to_string).collect();
+    amounts.join(" ")
+}
+
 /// The reason of a skip as it is stored.
 pub(crate) fn read_reason(bytes: &[u8]) -> Option<SkipReason> {
     [SkipReason::ConditionFalse, SkipReason::UpstreamSkipped, SkipReason::UpstreamFailed, SkipReason::Pruned]

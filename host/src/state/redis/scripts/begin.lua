@@ -6,7 +6,7 @@ local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES,
 local was, kept, keeps, minds = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local life, epoch, version, me, lease, ttl = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10]
 local digest, record, policy, total, open = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
-local tasks, edges, props, prints, classes = ARGV[16], ARGV[17], ARGV[18], ARGV[19], tonumber(ARGV[20])
+local tasks, edges, props, prints, have, classes = ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20], tonumber(ARGV[21])
 local m = call('HMGET', META, 'life', 'state', 'created')
 if (m[1] or '') ~= was or call('HLEN', RESULTS) ~= kept then return {'AGAIN'} end
 local clock = call('TIME')
@@ -19,13 +19,13 @@ call('SET', PRINTS, prints)
 call('UNLINK', SKIPPED, FAILED, COORD, READY, TIMES, HOSTS)
 if keeps == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS) end
 for i = 1, classes do
-  call('HSET', COORD, 'c:' .. (i - 1), ARGV[20 + i])
+  call('HSET', COORD, 'c:' .. (i - 1), ARGV[21 + i])
 end
-for i = 21 + classes, #ARGV, 1000 do
+for i = 22 + classes, #ARGV, 1000 do
   call('HDEL', RESULTS, unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
 -- None of these is ever empty, so that none of them vanishes, and its time to live with it.
-call('HSET', COORD, 'u', cmsgpack.pack({}))
+call('HSET', COORD, 'u', cmsgpack.pack({}), 'o:' .. me, have)
 call('ZADD', READY, 0, '\255')
 call('ZADD', TIMES, '+inf', '')
 call('ZADD', HOSTS, '+inf', '', now + lease, me)

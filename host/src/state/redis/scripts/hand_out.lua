@@ -31,13 +31,42 @@ local function claim(prefix, first, at, item)
   return true
 end
 
+-- What each host has that takes part, as far as its lease has not passed.
+local hosts_have
+local function each_have()
+  if not hosts_have then
+    local names, list = {}, {}
+    for _, host in ipairs(call('ZRANGEBYSCORE', HOSTS, '(' .. now, '(inf')) do names[#names + 1] = 'o:' .. host end
+    for _, text in ipairs(#names > 0 and call('HMGET', COORD, unpack(names)) or {}) do
+      if text then list[#list + 1] = amounts(text) end
+    end
+    hosts_have = list
+  end
+  return hosts_have
+end
+
+-- Whether a host that could run a class takes part, and has more of a resource than this.
+local function is_outdone(class, resource, amount)
+  for _, have in ipairs(each_have()) do
+    local is_better = (have[resource + 1] or 0) > amount
+    for _, d in ipairs(demand(class)) do
+      is_better = is_better and (d[3] ~= OWN or d[2] <= (have[d[1] + 1] or 0))
+    end
+    if is_better then return true end
+  end
+  return false
+end
+
 -- The first resource that there is too little of for a class.
-local function shortage(class, free)
+local function shortage(class, free, have)
   for _, d in ipairs(demand(class)) do
-    local resource, amount, is_shared, total = d[1], d[2], d[3], d[4]
-    if is_shared == 1 then
+    local resource, amount, scope, total = d[1], d[2], d[3], d[4]
+    local is_free, has = free[resource + 1] or 0, have[resource + 1] or 0
+    if scope == SHARED then
       if (taken()['r' .. resource] or 0) + amount > total then return resource end
-    elseif (free[resource + 1] or 0) < amount then
+    elseif amount <= has then
+      if amount > is_free then return resource end
+    elseif scope == OWN or has > is_free or is_outdone(class, resource, has) then
       return resource
     end
   end
@@ -80,7 +109,7 @@ local function take_element(at)
   return item
 end
 
-local function hand_out(prefix, first, slots, free)
+local function hand_out(prefix, first, slots, free, have)
   if run.state ~= 'running' or run.stop == 'cancelled' then return end
   if run.fast > 0 then
     for i, e in ipairs(lane('F', 'G', 256, run.fast, fresh.fast)) do
@@ -106,7 +135,7 @@ local function hand_out(prefix, first, slots, free)
       if e and (not best or is_before(e, best)) then best, best_lane = e, l end
     end
     if not best then return end
-    local resource = shortage(best.class, free)
+    local resource = shortage(best.class, free, have)
     if resource then
       tell_blocked(best_lane.list, best_lane.at, resource, slots)
       lanes[best.class] = nil
@@ -116,7 +145,9 @@ local function hand_out(prefix, first, slots, free)
       if claim(prefix, first, best.at, item) then
         slots = slots - 1
         for _, d in ipairs(demand(best.class)) do
-          if d[3] ~= 1 then free[d[1] + 1] = (free[d[1] + 1] or 0) - d[2] end
+          local at = d[1] + 1
+          local charge = d[3] == ELASTIC and math.min(d[2], have[at] or 0) or d[2]
+          if d[3] ~= SHARED then free[at] = (free[at] or 0) - charge end
         end
       end
     end

@@ -8,6 +8,8 @@ local verb, me, life, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
 -- Stages of a claim.
 local IS_READY, IS_TAINTED, IS_EXPANDED = 0, 1, 2
+-- Scopes of resources.
+local OWN, SHARED, ELASTIC = 0, 1, 2
 -- What stands for all elements of a task in a lane.
 local ELEMENTS = 4294967295
 -- How many edges, stored elements and overdue leases one step may look at; the next step goes on.
@@ -40,4 +42,11 @@ local is_news = false
 -- Whether the server has less than this host was told: one that takes another's place may have missed what was written
 -- last. The last commit that the host had an answer to is the last of its that is there, and results only grow in number
 -- while a life lasts.
-local function has_lost(last) return last ~= tonumber(ARGV[10]) or run.ok < tonumber(ARGV[11]) end
+local function has_lost(last) return last ~= tonumber(ARGV[11]) or run.ok < tonumber(ARGV[12]) end
+
+-- Amounts of resources, as hosts write them.
+local function amounts(text)
+  local list = {}
+  for amount in text:gmatch('%d+') do list[#list + 1] = tonumber(amount) end
+  return list
+end

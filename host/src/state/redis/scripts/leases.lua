@@ -28,6 +28,13 @@ local function take_back(h, token)
   change_room(h, 1)
 end
 
+-- Hosts whose lease has passed are counted on no more: what was left to them others may have.
+local function forget_dead()
+  for _, host in ipairs(call('ZRANGEBYSCORE', HOSTS, '-inf', now)) do
+    if call('HDEL', COORD, 'o:' .. host) == 1 then is_news = true end
+  end
+end
+
 -- Does what is due by the server's clock.
 local function advance()
   if run.state ~= 'running' then return end

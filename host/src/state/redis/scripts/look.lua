@@ -1,8 +1,9 @@
 -- What a host that asks for a run finds. Writes nothing but that the host works on it, where it joins.
 -- ARGV: what to do with what is stored (resume, update, fresh, or rebuild), digest, host, lease, the life that is to
--- be rebuilt, the life that the host begins if it may, the newest version that it has seen.
+-- be rebuilt, the life that the host begins if it may, the newest version that it has seen, what the host has of each
+-- resource.
 local call = redis.call
-local META, RESULTS, HOSTS, WAKE = KEYS[1], KEYS[2], KEYS[11], KEYS[12]
+local META, RESULTS, COORD, HOSTS, WAKE = KEYS[1], KEYS[2], KEYS[8], KEYS[11], KEYS[12]
 local mode, digest, me, lease, lost = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local kinds = {'hash', 'hash', 'hash', 'hash', 'stream', 'string', 'string', 'hash', 'zset', 'zset', 'zset', 'stream',
   'string', 'hash', 'hash'}
@@ -39,6 +40,8 @@ if mode == 'resume' and not is_same then return {'OTHER', call('HGET', META, 're
 if is_busy and (mode == 'fresh' or not is_same) then return {'HELD'} end
 if is_busy then
   call('ZADD', HOSTS, now + lease, me)
+  -- What is gone is not to look as if it were there.
+  if call('EXISTS', COORD) == 1 then call('HSET', COORD, 'o:' .. me, ARGV[8]) end
   return {'JOIN', m[2], m[4], m[6], m[7]}
 end
 return {'BEGIN', m[2], m[4], is_same and 1 or 0, kept, m[7], m[5] == 'running' and 1 or 0}

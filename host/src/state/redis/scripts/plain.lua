@@ -2,7 +2,7 @@
 -- below would do, and nothing that they would not, with a fraction of the work: it makes no functions and no records for
 -- what does not occur. What is not plain in every respect is left to them, before anything is written.
 if verb == 'commit' then
-  local count = (#ARGV - 11) / 4
+  local count = (#ARGV - 12) / 4
   local pages, tasks = {}, {}
   -- The one lane that may be at work, and how many stand in it.
   local class, stored = nil, 0
@@ -43,7 +43,7 @@ if verb == 'commit' then
         class, stored = of, length
       end
     end
-    for i = 13, #ARGV, 4 do
+    for i = 14, #ARGV, 4 do
       if ARGV[i] ~= 'D' then return false end
     end
     return #call('ZRANGEBYSCORE', TIMES, '-inf', now, 'LIMIT', 0, 1) == 0
@@ -52,7 +52,7 @@ if verb == 'commit' then
   -- Settles what is held, and counts down those that waited for it.
   local function settle(held)
     for i = 1, count do
-      local arg, claim = i * 4 + 8, held[i + 1]
+      local arg, claim = i * 4 + 9, held[i + 1]
       if not claim then return false end
       local at, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
       if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(12) ~= me then return false end
@@ -92,11 +92,14 @@ if verb == 'commit' then
   local function hand_out()
     local slots = math.min(tonumber(ARGV[8]), stored + #arrived)
     if slots > 1000 then return false end
-    local free = {}
-    for amount in ARGV[9]:gmatch('%d+') do free[#free + 1] = tonumber(amount) end
     local raw = slots > 0 and call('HGET', COORD, 'c:' .. class)
-    for _, d in ipairs(raw and cmsgpack.unpack(raw) or {}) do
-      if d[3] == 1 or (free[d[1] + 1] or 0) < d[2] * slots then return false end
+    local demand = raw and cmsgpack.unpack(raw) or {}
+    if #demand > 0 then
+      local free, have = amounts(ARGV[9]), amounts(ARGV[10])
+      for _, d in ipairs(demand) do
+        local at = d[1] + 1
+        if d[3] == SHARED or (free[at] or 0) < d[2] * slots or (have[at] or 0) < d[2] then return false end
+      end
     end
     if #arrived > 1 then table.sort(arrived, is_sooner) end
     local prefix, lined = class and 'L' .. pack('>H', class), {}
@@ -175,7 +178,7 @@ if verb == 'commit' then
   local function step()
     if not may_be_plain() then return nil end
     local names = {'r:' .. me}
-    for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 8] end
+    for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 9] end
     local held = call('HMGET', COORD, unpack(names))
     local done = held[1] and held[1]:match('^%d+')
     if done and tonumber(done) >= tonumber(ARGV[5]) then return held[1]:sub(#done + 2) end

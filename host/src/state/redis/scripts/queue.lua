@@ -150,7 +150,7 @@ local function change_room(h, by)
   if h.stage ~= IS_READY then return end
   if t.shares and not (t.each and h.item == 0) then
     for _, d in ipairs(demand(t.class)) do
-      if d[3] == 1 then
+      if d[3] == SHARED then
         taken()['r' .. d[1]] = (taken()['r' .. d[1]] or 0) + by * d[2]
         out.used = true
         if by < 0 then is_news = true end

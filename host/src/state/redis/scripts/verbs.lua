@@ -1,8 +1,9 @@
 -- What a host may ask of a run.
 local verbs = {}
 
--- number, first part of tokens, their first number, slots, free of each resource, number of the last one that was
--- answered in this life, how many results the host has seen, then per settlement: token, kind, name, payload.
+-- number, first part of tokens, their first number, slots, free of each resource, what the host has of each, number of
+-- the last one that was answered in this life, how many results the host has seen, then per settlement: token, kind, name,
+-- payload.
 function verbs.commit()
   local number = tonumber(ARGV[5])
   -- A commit that was executed is answered again with what it came to, whenever it arrives once more.
@@ -10,15 +11,13 @@ function verbs.commit()
   local done, reply = (last or '0:'):match('^(%d+):(.*)$')
   if tonumber(done) >= number then return {'OK', reply} end
   if has_lost(tonumber(done)) then return {'LOST', run.ok} end
-  local free = {}
-  for amount in ARGV[9]:gmatch('%d+') do free[#free + 1] = tonumber(amount) end
-  read_claims(12, 4)
+  read_claims(13, 4)
   advance()
   go_on()
   local verdicts = {}
-  for i = 12, #ARGV, 4 do verdicts[#verdicts + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+  for i = 13, #ARGV, 4 do verdicts[#verdicts + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
   conclude()
-  hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), free)
+  hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), amounts(ARGV[9]), amounts(ARGV[10]))
   weigh_news()
   -- What is left to be followed is news to this host too: it may have been handed nothing to come back with.
   local known = run.version - (#props > 0 and 1 or 0)
@@ -53,10 +52,12 @@ function verbs.renew()
   return {'OK', lost}
 end
 
--- Says that the host lives; gives the time, and how long until something is due.
+-- Says that the host lives, and what it has of each resource; gives the time, and how long until something is due.
 function verbs.beat()
   call('PEXPIRE', META, run.ttl)
   call('ZADD', HOSTS, now + lease, me)
+  call('HSET', COORD, 'o:' .. me, ARGV[5])
+  forget_dead()
   advance()
   go_on()
   weigh_news()
@@ -78,6 +79,7 @@ function verbs.leave()
   conclude()
   weigh_news()
   out.forget[#out.forget + 1] = 'r:' .. me
+  out.forget[#out.forget + 1] = 'o:' .. me
   write({})
   return {'OK', now}
 end

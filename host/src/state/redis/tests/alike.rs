@@ -13,6 +13,7 @@ use crate::state::MemoryBackend;
 use crate::state::Outcome;
 use crate::state::Reply;
 use crate::state::ResourceShape;
+use crate::state::Scope;
 use crate::state::Stage;
 use crate::state::conformance::Bench;
 use crate::state::conformance::Host;
@@ -62,16 +63,17 @@ fn pick(random: &mut Random, below: u32) -> u32 {
 /// Changes a bench's tasks, the same way for the same seed.
 fn graph(bench: Bench, seed: u64) -> Bench {
     let mut random = Random::seeded(seed);
-    let resource =
-        |name: &str, is_shared| ResourceShape { name: Name::new(name).unwrap(), amount: 2, is_shared };
-    let mut bench = bench.resource(resource("shared", true)).resource(resource("own", false));
-    bench.shape.classes.push(vec![(1, 1)]);
+    let resource = |name: &str, scope| ResourceShape { name: Name::new(name).unwrap(), amount: 2, scope };
+    let bench = bench.resource(resource("shared", Scope::Shared)).resource(resource("own", Scope::Own));
+    let mut bench = bench.resource(resource("elastic", Scope::Elastic));
     bench.shape.classes[2] = vec![(0, 1), (1, 2)];
+    bench.shape.classes[3] = vec![(1, 1), (2, 2)];
+    bench.shape.classes.push(vec![(2, 4), (1, 1)]);
     bench.policy = [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast]
         [usize::try_from(random.below(3)).unwrap()];
     for task in &mut bench.shape.tasks {
         task.rank = i64::from(pick(&mut random, 3)) - 1;
-        task.class = u16::try_from(pick(&mut random, 3)).unwrap();
+        task.class = [0, 1, 2, 3, 4][usize::try_from(random.below(5)).unwrap()];
         task.is_for_each = random.below(3) == 0;
         task.is_wanted = random.below(12) > 0;
         if is_plain(seed) {
@@ -131,7 +133,10 @@ async fn compare(seed: u64, redis: &Shared) {
     let mut memory = graph(Bench::new(&Memory, &tasks).await, seed);
     let mut other = graph(Bench::new(redis, &tasks).await, seed);
     let mut pairs: Vec<(Host, Host)> = Vec::new();
-    for _ in 0..3 {
+    for (own, elastic) in [(2, 1), (2, 3), (1, 5)] {
+        for bench in [&mut memory, &mut other] {
+            (bench.shape.resources[1].amount, bench.shape.resources[2].amount) = (own, elastic);
+        }
         pairs.push((memory.open().await, other.open().await));
     }
     let mut random = Random::seeded(seed ^ 0xa11c_e000);
@@ -150,7 +155,7 @@ async fn compare(seed: u64, redis: &Shared) {
         }
         let (one, two) = &mut pairs[who];
         one.slots = pick(&mut random, 4);
-        one.free = vec![0, pick(&mut random, 3)];
+        one.free = vec![0, pick(&mut random, 3), pick(&mut random, 8)];
         (two.slots, two.free) = (one.slots, one.free.clone());
         let (a, b) = (one.commit(ours).await, two.commit(theirs).await);
         assert_eq!(told(&a), told(&b), "seed {seed}, step {step}");

@@ -1,0 +1,84 @@
+//! Hosts with different `--memory` on one run: who takes what, and what becomes of it when the larger one dies.
+//! What one host admits is in `hostile/admission`.
+
+use crate::component;
+use crate::guests::Guest;
+use cascade_host_tests::{Project, Redis, Running};
+use serde_json::json;
+use std::time::Duration;
+
+/// A task that all others wait for, so that hosts have time to come, and others that ask for 128 MiB each.
+fn project(others: &str) -> Project {
+    Project::new(&format!(
+        "{}[tasks.gate]\ncall = \"g.slow-echo\"\nargs = {{ text = \"\", ms = 700 }}\nlimits.memory = \"16MiB\"\n\
+         [defaults.limits]\nmemory = \"128MiB\"\n{others}",
+        component(Guest::Basic)
+    ))
+}
+
+/// A host with so much memory, which works on the run once this returns.
+fn start(project: &Project, uri: &str, memory: &str) -> Running {
+    let host = project.other_host(&format!("{memory}.jsonl"));
+    let arguments = ["--state", uri, "--run-id", "r1", "-j", "4", "--memory", memory, "--log-level", "debug"];
+    let mut running = host.args(arguments).start();
+    running.until("run        test");
+    running
+}
+
+#[test]
+fn a_task_beyond_the_creators_budget_runs_on_a_host_that_has_it() {
+    let server = Redis::start("");
+    let project = project(
+        "[tasks.large]\ncall = \"g.grow\"\nafter = [\"gate\"]\nfor-each.mib = [90, 91, 92]\n\
+         args.mib = { item = \"mib\" }\n",
+    );
+    let small = start(&project, &server.uri(), "64MiB");
+    let large = start(&project, &server.uri(), "300MiB");
+    let (small, large) = (small.wait().expect(0), large.wait().expect(0));
+    assert_eq!(small.json(), large.json());
+    let events = project.events_in("300MiB.jsonl");
+    let (mut now, mut done) = (0, 0);
+    for event in events.0.iter().filter(|event| event["item"].is_number()) {
+        match event["event"].as_str() {
+            Some("task.started") => now += 1,
+            Some("task.finished") => (now, done) = (now - 1, done + 1),
+            _ => {}
+        }
+        assert!(now <= 2, "two of 128 MiB at a time, as this host's budget has it: {events:#?}");
+    }
+    assert_eq!(done, 3, "all on the host that has the memory: {events:#?}");
+}
+
+/// What a task does that asks for more than the small host has, and needs less.
+const MODEST: &str =
+    "[tasks.modest]\ncall = \"g.slow-echo\"\nafter = [\"gate\"]\nargs = { text = \"x\", ms = 1000 }\n";
+
+#[test]
+fn a_smaller_host_takes_over_what_a_larger_one_had_that_was_killed() {
+    let server = Redis::start("");
+    let uri = format!("{}?lease=1s", server.uri());
+    let project = project(MODEST);
+    let small = start(&project, &uri, "64MiB");
+    let mut large = start(&project, &uri, "256MiB");
+    large.until("started    modest");
+    large.signal("KILL");
+    large.wait();
+    assert_eq!(small.wait().expect(0).json(), json!({ "gate": "", "modest": "x" }));
+    assert_eq!(project.events_in("64MiB.jsonl").tasks("task.taken_over"), ["modest"]);
+}
+
+#[test]
+fn what_is_left_to_a_larger_host_is_not_left_to_a_dead_one() {
+    let server = Redis::start("");
+    let uri = format!("{}?lease=2s", server.uri());
+    let project = project(MODEST);
+    let mut small = start(&project, &uri, "64MiB");
+    let large = start(&project, &uri, "256MiB");
+    // It holds nothing, so that no lease tells of its end but its own.
+    large.signal("STOP");
+    small.until("finished   gate");
+    std::thread::sleep(Duration::from_millis(50));
+    large.signal("KILL");
+    large.wait();
+    assert_eq!(small.wait().expect(0).json(), json!({ "gate": "", "modest": "x" }));
+}
