@@ -13,6 +13,7 @@ use crate::sandbox::load::Prepared;
 use crate::sandbox::wasi::Chance;
 use crate::sandbox::wasi::GuestNames;
 use crate::sandbox::wasi::Http;
+use crate::sandbox::wasi::Listing;
 use crate::sandbox::wasi::LogicalClock;
 use crate::sandbox::wasi::Places;
 use crate::sandbox::wasi::Refusals;
@@ -24,7 +25,6 @@ use crate::state::Buckets;
 use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntryStream;
 use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
@@ -46,7 +46,7 @@ pub(crate) struct State {
     http: Option<Box<Http>>,
     names: Option<GuestNames>,
     pub(crate) sockets: Places<TcpSocket>,
-    pub(crate) listings: Places<DirectoryEntryStream>,
+    pub(crate) listings: Places<Listing>,
     refusals: Option<Refusals>,
 }
 

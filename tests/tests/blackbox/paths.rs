@@ -321,3 +321,31 @@ fn a_guest_has_few_listings_at_a_time() {
     assert_eq!(shown["t"][0], 16, "{shown}");
     assert!(shown["t"][1].as_str().is_some_and(|code| code.contains("insufficient-memory")), "{shown}");
 }
+
+/// The names of this folder alone have 25 MB.
+#[test]
+fn a_huge_folder_is_listed_whole_in_little_memory() {
+    const LINKS: u64 = 50_000;
+    let project = playground();
+    let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
+    for folder in ["small", "huge"] {
+        std::fs::create_dir(project.folder().join(folder)).expect("a folder can be made");
+    }
+    for (file, from) in [("first", 0), ("second", LINKS)] {
+        std::fs::write(project.folder().join(file), "").expect("a file can be written");
+        for nth in from..from + LINKS {
+            let name = project.folder().join("huge").join(format!("{nth:0>250}"));
+            std::fs::hard_link(project.folder().join(file), name).expect("a link can be made");
+        }
+    }
+    let census = |folder: &str| {
+        let granted = text.replace("\"in:/in\"", &format!("\"{folder}:/in\""));
+        project.write(&format!("{granted}[tasks.t]\ncall = \"g.census\"\nargs.folder = \"/in\"\n"));
+        let finished = project.run().expect(0);
+        (finished.json()["t"].clone(), finished.peak)
+    };
+    let (nothing, idle) = census("small");
+    let (all, busy) = census("huge");
+    assert_eq!((nothing, all), (json!([0, 0]), json!([2 * LINKS, 2 * LINKS * 250])));
+    assert!(busy < idle + (8 << 20), "{busy} bytes instead of {idle}");
+}

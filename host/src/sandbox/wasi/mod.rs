@@ -16,6 +16,7 @@ mod tcp;
 pub(crate) use clocks::LogicalClock;
 pub(crate) use http::Http;
 pub(crate) use keyvalue::Shelf;
+pub(crate) use listings::Listing;
 pub(crate) use network::{GuestNames, Refusals};
 pub(crate) use places::Places;
 pub(crate) use random::Chance;
