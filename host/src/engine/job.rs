@@ -103,6 +103,7 @@ impl Job<'_> {
                 Ok(decision) => return self.act(decision).await,
                 Err(Stuck::Skip(reason)) => return Ok(skip(reason)),
                 Err(Stuck::Input(message)) => return Ok(self.failed(FailureClass::Input, &message, None)),
+                Err(Stuck::Limit(message)) => return Ok(self.failed(FailureClass::Limit, &message, None)),
                 Err(Stuck::Needs(needs)) => needs,
             };
             let needs: HashSet<TaskIdx> = needs.into_iter().collect();
