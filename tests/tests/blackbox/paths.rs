@@ -322,6 +322,35 @@ fn a_guest_has_few_listings_at_a_time() {
     assert!(shown["t"][1].as_str().is_some_and(|code| code.contains("insufficient-memory")), "{shown}");
 }
 
+/// Two guests at a time: one has what it needs, whatever the other one wants.
+#[test]
+fn a_guest_has_its_share_of_open_files_and_no_more() {
+    let project = playground();
+    let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
+    let text = text.replace("[components.g.grants]\n", "[components.g.grants]\nclock = true\n");
+    project.write(&format!(
+        "{text}[tasks.t]\ncall = \"g.collect\"\nfor-each.n = [900, 40, 900, 40]\nargs.files = {{ item = \"n\" }}\n\
+         args.file = {{ folder = \"/in\", path = \"own\" }}\nargs.wait = 500\n"
+    ));
+    let run = |files: u32| {
+        let host = project.host().with_files(files);
+        host.args(["-j", "2", "--keep-going", "--events", "events.jsonl"]).run()
+    };
+    run(300).expect(1).says([
+        "the open files that this host has for each guest, ",
+        "reached",
+        "`ulimit -n`",
+        "`-j`",
+    ]);
+    let events = project.events();
+    let ended: Vec<&Value> = events.of("task.finished").map(|event| &event["item"]).collect();
+    assert!(ended.len() == 2 && ended.iter().all(|item| **item == 1 || **item == 3), "{ended:?}");
+    let failed = events.of("task.failed").filter(|event| event["item"].is_u64());
+    assert!(failed.clone().all(|event| event["class"] == "limit") && failed.count() == 2);
+    run(4096).expect(0);
+    run(170).expect(1).says(["warning", "so few files open that 2 tasks at the same time get"]);
+}
+
 /// The names of this folder alone have 25 MB.
 #[test]
 fn a_huge_folder_is_listed_whole_in_little_memory() {

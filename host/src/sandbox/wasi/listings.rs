@@ -54,14 +54,15 @@ impl State {
             Descriptor::Dir(folder) => Arc::clone(&folder.dir),
             Descriptor::File(_) => return Ok(Err(ErrorCode::NotDirectory)),
         };
-        if !self.listings.are_below(MAX_LISTINGS, &self.table) {
+        if !self.files.listings.are_below(MAX_LISTINGS, &self.table) {
             return Ok(Err(ErrorCode::InsufficientMemory));
         }
+        self.make_room()?;
         let listing = match spawn_blocking(move || Listing::open(&folder)).await {
             Ok(listing) => self.table.push(listing)?,
             Err(refused) => return Ok(Err(code(refused))),
         };
-        self.listings.take(&listing);
+        self.files.listings.take(&listing);
         Ok(Ok(listing))
     }
 }
@@ -207,7 +208,7 @@ mod tests {
         }
         told.sort();
         let [illegal, file, folder, link, socket] = &*told else { panic!("{told:?}") };
-        assert!(illegal.contains("IllegalByteSequence"), "{illegal}");
+        assert!(illegal.contains("illegal-byte-sequence"), "{illegal}");
         assert_eq!(file, "file DescriptorType::RegularFile");
         assert_eq!(folder, "folder DescriptorType::Directory");
         assert_eq!(link, "link DescriptorType::SymbolicLink");
