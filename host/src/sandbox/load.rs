@@ -172,8 +172,8 @@ impl Sandbox {
     /// Divides the files that this process may open beside its own among the guests that may run at the same time; how many
     /// each has. The first to say it has its way.
     pub fn share_files(&self, spare: usize) -> usize {
-        let share = (spare / to_usize(self.engines.calls)).saturating_sub(PASSING_FILES);
-        *self.files.get_or_init(|| share.clamp(1, MOST_HANDLES))
+        let each = (spare / to_usize(self.engines.calls)).saturating_sub(PASSING_FILES);
+        *self.files.get_or_init(|| each.clamp(1, MOST_HANDLES))
     }
 
     /// How many files one guest may have open.

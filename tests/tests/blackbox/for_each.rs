@@ -115,7 +115,7 @@ fn a_list_of_too_many_elements_is_a_limit_and_takes_no_memory() {
     );
     // 10,000,002 bytes, as base64.
     project.file("many.json", format!("{{\"many\":\"{}\"}}", "A".repeat(3_333_334 * 4)).as_bytes());
-    let finished = project.host().args(["--params-file", "many.json", "--events", "events.jsonl"]).run();
+    let finished = project.host().args(["--params-file", "many.json"]).run();
     let finished =
         finished.expect(1).says(["the most elements of a `for-each`, 10000000, reached", "10000002"]);
     assert!(finished.peak < 200 << 20, "{} bytes", finished.peak);
