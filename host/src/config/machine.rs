@@ -20,6 +20,10 @@ const SHARE: (u64, u64) = (3, 4);
 /// The budget where the machine does not tell its memory.
 const FALLBACK: u64 = 1 << 30;
 
+/// Files that this process opens beside what it has open when guests are about to run: connections to backends, logs, names
+/// that are looked up, 64 at a time, components that a resumed run compiles.
+const OWN_FILES: usize = 128;
+
 /// How many guests run at the same time unless the user says otherwise. It is looked up once: it takes reading what the
 /// control groups say.
 #[must_use]
@@ -58,6 +62,15 @@ pub fn raise_open_files() {
     if current != maximum {
         setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap_or_default();
     }
+}
+
+/// How many files guests may have open together: as many as this process may, without those that it has open and may come
+/// to need itself.
+#[must_use]
+pub fn spare_files() -> usize {
+    let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
+    let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    most.unwrap_or(usize::MAX).saturating_sub(open).saturating_sub(OWN_FILES)
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.

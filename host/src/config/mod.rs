@@ -13,6 +13,8 @@ mod settings;
 pub use compile::CompileSettings;
 pub use environment::{Environment, arguments};
 pub use file::{FileFault, SettingsFile};
-pub use machine::{cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files};
+pub use machine::{
+    cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files, spare_files,
+};
 pub use process::{forget_peak, peak, resident};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};

@@ -44,7 +44,7 @@ fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Stuck> {
 fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Stuck> {
     let chooses = |items: &[Bytes]| match (Scope { items, ..*scope }).choose(&gate.selector, &gate.ty) {
         Ok(name) => Ok(name.as_deref() == Some(gate.case.as_str())),
-        Err(Stuck::Skip(_) | Stuck::Input(_)) => Ok(false),
+        Err(Stuck::Skip(_) | Stuck::Input(_) | Stuck::Limit(_)) => Ok(false),
         Err(needs @ Stuck::Needs(_)) => Err(needs),
     };
     let within = gate.within.and_then(|task| scope.bound.plan().task(task));
@@ -52,7 +52,7 @@ fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Stuck> {
         Some(task) if gate.selector.uses_items() => {
             let lists = match elements(scope, task) {
                 Ok(lists) => lists,
-                Err(Stuck::Skip(_) | Stuck::Input(_)) => return Ok(false),
+                Err(Stuck::Skip(_) | Stuck::Input(_) | Stuck::Limit(_)) => return Ok(false),
                 Err(needs @ Stuck::Needs(_)) => return Err(needs),
             };
             for at in 0..lists.len() {

@@ -9,6 +9,10 @@ use crate::value::Items;
 use crate::value::split;
 use bytes::Bytes;
 
+/// The most elements of a `for-each`: each costs its host, or the backend, some 70 bytes beside its result, and a list of
+/// bytes within `limits.output` may have a hundred million.
+const MOST_ELEMENTS: u32 = 10_000_000;
+
 /// Lists of equal length, split into elements.
 pub(crate) struct Elements {
     lists: Vec<Items>,
@@ -42,9 +46,13 @@ pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Stuck
             task.for_each.iter().zip(&lens).map(|(list, len)| format!("`{}` has {len}", list.item)).collect();
         return Err(Stuck::Input(format!("the lists of `for-each` differ in length: {}", sizes.join(", "))));
     }
-    let len = u32::try_from(first)
-        .map_err(|_| Stuck::Input("`for-each` has more than 2^32 elements".to_owned()))?;
-    Ok(Elements { lists, len })
+    match u32::try_from(first) {
+        Ok(len) if len <= MOST_ELEMENTS => Ok(Elements { lists, len }),
+        Ok(_) | Err(_) => Err(Stuck::Limit(format!(
+            "the most elements of a `for-each`, {MOST_ELEMENTS}, reached: the list has {first}; hand out several at a time, as \
+             lists in a list"
+        ))),
+    }
 }
 
 /// A task's elements with the arguments that do not differ between them.

@@ -45,7 +45,7 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger) -> Result<Vec<(String, 
             Ok(bytes) => OutputValue::Value(output.ty.clone(), bytes),
             Err(Stuck::Skip(reason)) => skipped(&output.binding, &known, reason),
             Err(Stuck::Needs(_)) => OutputValue::Missing("its task has not finished".to_owned()),
-            Err(Stuck::Input(message)) => OutputValue::Faulty(message),
+            Err(Stuck::Input(message) | Stuck::Limit(message)) => OutputValue::Faulty(message),
         };
         (output.name.clone(), value)
     });

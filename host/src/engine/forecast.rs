@@ -120,7 +120,7 @@ impl Forecaster<'_> {
                 Ok(Some(reason)) | Err(Stuck::Skip(reason)) => return Ok(self.skipped(at, reason)),
                 Ok(None) => {}
                 Err(Stuck::Needs(tasks)) => return Ok(Fate::DependsOn(sorted(tasks))),
-                Err(Stuck::Input(message)) => return Ok(Fate::Fails(message)),
+                Err(Stuck::Input(message) | Stuck::Limit(message)) => return Ok(Fate::Fails(message)),
             }
         }
         let calls = self.calls(task);
@@ -139,7 +139,7 @@ impl Forecaster<'_> {
         };
         match (calls, reason) {
             (Err(Stuck::Skip(reason)), _) => Ok(self.skipped(at, reason)),
-            (Err(Stuck::Input(message)), _) => Ok(Fate::Fails(message)),
+            (Err(Stuck::Input(message) | Stuck::Limit(message)), _) => Ok(Fate::Fails(message)),
             (Ok(_) | Err(Stuck::Needs(_)), Some(reason)) => Ok(Fate::Runs(reason)),
             (Err(Stuck::Needs(tasks)), None) => Ok(Fate::Runs(Reason::InputsRun(sorted(tasks)))),
             (Ok(Calls::One(args)), None) => self.one(at, task, args).await,

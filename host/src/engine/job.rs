@@ -111,6 +111,7 @@ impl Job<'_> {
                 Ok(Decision::Expand(expansion)) => return Ok(self.expand(&expansion)),
                 Ok(Decision::Call(args)) => return self.call(args).await,
                 Err(Stuck::Input(message)) => return Ok(self.failed(FailureClass::Input, &message, None)),
+                Err(Stuck::Limit(message)) => return Ok(self.failed(FailureClass::Limit, &message, None)),
                 Err(Stuck::Needs(needs)) => needs,
             };
             let needs: HashSet<TaskIdx> = needs.into_iter().collect();

@@ -34,6 +34,8 @@ pub(crate) enum Stuck {
     Skip(SkipReason),
     /// It cannot be made from what is there.
     Input(String),
+    /// It is more than this host makes of anything.
+    Limit(String),
 }
 
 impl Stuck {
@@ -49,7 +51,7 @@ impl Stuck {
             (failed @ Self::Skip(SkipReason::UpstreamFailed), _)
             | (_, failed @ Self::Skip(SkipReason::UpstreamFailed)) => failed,
             (skip @ Self::Skip(_), _) | (_, skip @ Self::Skip(_)) => skip,
-            (input @ Self::Input(_), Self::Input(_)) => input,
+            (own @ (Self::Input(_) | Self::Limit(_)), Self::Input(_) | Self::Limit(_)) => own,
         }
     }
 }

@@ -14,11 +14,13 @@ use crate::sandbox::erased::Bounds;
 use crate::sandbox::failure;
 use crate::sandbox::guard::Deadline;
 use crate::sandbox::guard::HANDED_AT_LEAST;
+use crate::sandbox::guard::LimitHit;
 use crate::sandbox::guard::MOST_HANDLES;
 use crate::sandbox::guard::TimedOut;
 use crate::sandbox::load::Metering;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::load::Sandbox;
+use crate::sandbox::state::Share;
 use crate::sandbox::state::State;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -37,7 +39,8 @@ impl Invoker for Sandbox {
         let _permit = self.permits.acquire().await.ok();
         let begin = Instant::now();
         let deadline = Deadline(begin + call.timeout);
-        let state = State::new(&prepared, &call, (deadline, self.budget)).map_err(|error| refused(&error))?;
+        let share = Share { deadline, memory: self.budget, files: self.files_of_guest() };
+        let state = State::new(&prepared, &call, share).map_err(|error| refused(&error))?;
         let mut store = Store::new(prepared.instance.engine(), state);
         let ended = match self.bounded {
             Bounded::Yes => {
@@ -74,6 +77,9 @@ fn check_count(prepared: &Prepared, args: &[Bytes]) -> Result<(), Failure> {
 }
 
 fn refused(error: &wasmtime::Error) -> Failure {
+    if let Some(hit) = error.downcast_ref::<LimitHit>() {
+        return failure::plain(FailureClass::Limit, hit.to_string(), Usage::default());
+    }
     failure::plain(FailureClass::Input, format!("a grant cannot be given: {error:#}"), Usage::default())
 }
 

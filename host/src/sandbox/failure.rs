@@ -8,6 +8,8 @@ use crate::model::FailureClass;
 use crate::model::Limits;
 use crate::model::Size;
 use crate::model::show_duration;
+use crate::sandbox::backtrace::backtrace;
+use crate::sandbox::backtrace::one_line;
 use crate::sandbox::engine::STACK;
 use crate::sandbox::guard::HANDED_AT_LEAST;
 use crate::sandbox::guard::LimitHit;
@@ -20,8 +22,8 @@ use crate::sandbox::guard::doubled;
 use crate::sandbox::lift::TooLarge;
 use crate::sandbox::lower::Refused;
 use std::time::Duration;
+use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 /// What wasmtime says where a guest hands too much to a host function. Its errors of limits are of private types.
@@ -33,9 +35,6 @@ const HANDLES: &str = "store handle limit exceeded";
 /// What it says where a guest has too many of something, before the word for it.
 const COUNT: &str = "resource limit exceeded: ";
 
-/// The most characters of a line of a failure: names of functions and files are the guest's, of any length.
-const MAX_LINE: usize = 400;
-
 /// The failure that an error of the engine stands for.
 pub(crate) fn of_error(error: &wasmtime::Error, call: &Call, usage: Usage) -> Failure {
     let (class, message) = if error.is::<TimedOut>() {
@@ -43,7 +42,7 @@ pub(crate) fn of_error(error: &wasmtime::Error, call: &Call, usage: Usage) -> Fa
     } else {
         classify(error, &call.limits)
     };
-    Failure { class, message: cut(&message), backtrace: error.downcast_ref().and_then(backtrace), usage }
+    Failure { class, message: one_line(&message), backtrace: error.downcast_ref().and_then(backtrace), usage }
 }
 
 /// A failure that is no trap, before the guest ran or around it.
@@ -150,67 +149,4 @@ fn of_trap(trap: Trap, limits: &Limits) -> (FailureClass, String) {
 /// What is said of a result that is too large.
 pub(crate) fn output(limits: &Limits) -> String {
     LimitHit::of("output", limits.output, 0, "the result is larger").0
-}
-
-/// The guest's frames, a line each, innermost first.
-fn backtrace(trace: &WasmBacktrace) -> Option<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for line in trace.to_string().lines().skip(1).map(str::trim) {
-        match lines.last_mut() {
-            Some(frame) if line.starts_with("at ") => {
-                frame.push(' ');
-                frame.push_str(line);
-            }
-            _ => lines.push(line.to_owned()), // a frame of its own, or a function that was inlined into it
-        }
-    }
-    let lines: Vec<_> = folded(&lines).iter().map(|line| cut(line)).collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
-}
-
-/// Frames without the repetitions of a recursion.
-fn folded(frames: &[String]) -> Vec<String> {
-    // `12: 0x3f8 - basic.wasm!recurse at src/lib.rs:7`: what follows the address is the place.
-    let place = |frame: &str| frame.split_once(" - ").map_or(frame, |(_, place)| place).to_owned();
-    let mut shown: Vec<String> = Vec::new();
-    let mut repeated = 0;
-    for (at, frame) in frames.iter().enumerate() {
-        let is_again = at
-            .checked_sub(1)
-            .and_then(|before| frames.get(before))
-            .is_some_and(|before| place(before) == place(frame));
-        if is_again {
-            repeated += 1;
-            continue;
-        }
-        if repeated > 0 {
-            shown.push(format!("… and {repeated} more of it"));
-            repeated = 0;
-        }
-        shown.push(frame.clone());
-    }
-    if repeated > 0 {
-        shown.push(format!("… and {repeated} more of it"));
-    }
-    shown
-}
-
-fn cut(line: &str) -> String {
-    match line.char_indices().nth(MAX_LINE) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_recursion_is_told_once() {
-        let frames =
-            ["0: 0x1 - a!f at f.rs:1", "1: 0x9 - a!f at f.rs:1", "2: 0x9 - a!f at f.rs:1", "3: 0x2 - a!main"];
-        let shown = folded(&frames.map(str::to_owned));
-        assert_eq!(shown, ["0: 0x1 - a!f at f.rs:1", "… and 2 more of it", "3: 0x2 - a!main"]);
-    }
 }

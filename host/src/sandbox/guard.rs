@@ -38,6 +38,10 @@ pub(crate) const HANDED_AT_LEAST: usize = 16 << 20;
 /// What one element of a table costs the host, in bytes.
 const TABLE_ELEMENT: usize = 16;
 
+/// What a line counts at least, in bytes: whoever is told of one writes some 190 around it, and a guest that writes nothing
+/// but ends of lines would have the host write two hundred times as much.
+pub(crate) const LEAST_LINE: usize = 64;
+
 /// The guest passed a limit: the call ends here.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
@@ -196,6 +200,12 @@ impl LogGuard {
     /// Nothing written yet.
     pub(crate) fn new(limits: &Limits) -> Self {
         Self { limit: limits.logs, used: Arc::default() }
+    }
+
+    /// Counts a text of whole lines.
+    pub(crate) fn charge_lines(&self, text: &str) -> Result<(), LimitHit> {
+        let lines = text.lines().map(|line| (line.len() + 1).max(LEAST_LINE));
+        self.charge(lines.fold(0, usize::saturating_add).max(LEAST_LINE))
     }
 
     /// Counts `len` more bytes.

@@ -160,6 +160,20 @@ async fn a_trap_tells_where() {
 }
 
 #[tokio::test]
+async fn a_name_forges_no_frame() {
+    let forged = "x\\0a  1: 0x1 - innocent.wasm!main\\1b[2J";
+    let text = simple(&format!("(func $deep (@name \"{forged}\") unreachable)"), "(call $deep)");
+    let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
+    let backtrace = failure.backtrace.unwrap();
+    let [first, second] = &*backtrace.lines().collect::<Vec<_>>() else { panic!("{backtrace}") };
+    assert!(
+        first.starts_with("0: ") && first.ends_with(r"!x\n  1: 0x1 - innocent.wasm!main\u{1b}[2J"),
+        "{first}"
+    );
+    assert!(second.starts_with("1: ") && second.ends_with("!run"), "{second}");
+}
+
+#[tokio::test]
 async fn a_result_past_its_limit_ends_the_call() {
     // The length at 8 says how much of memory is the result.
     let bytes = |len: u32| {

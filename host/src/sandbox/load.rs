@@ -20,6 +20,7 @@ use crate::sandbox::engine::Allocation;
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::engine::Engines;
 use crate::sandbox::engine::Runtime;
+use crate::sandbox::guard::MOST_HANDLES;
 use crate::sandbox::guard::most_instances;
 use crate::sandbox::offer::Offer;
 use crate::sandbox::reflect;
@@ -36,6 +37,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
+
+/// Files that an operation of a guest has open for a moment, on the way along a path or to a name's address.
+const PASSING_FILES: usize = 4;
 
 /// What a sandbox is made of.
 #[derive(Debug, Clone)]
@@ -68,6 +72,8 @@ pub struct Sandbox {
     buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
     pub(crate) permits: Semaphore,
     pub(crate) budget: Size,
+    // Known once components are loaded, which have files of their own.
+    files: OnceLock<usize>,
     pub(crate) bounded: Bounded,
 }
 
@@ -121,6 +127,7 @@ impl Sandbox {
             buckets: Arc::default(),
             permits,
             budget: Size::bytes(u64::MAX),
+            files: OnceLock::new(),
             bounded,
         })
     }
@@ -160,6 +167,18 @@ impl Sandbox {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Divides the files that this process may open beside its own among the guests that may run at the same time; how many
+    /// each has. The first to say it has its way.
+    pub fn share_files(&self, spare: usize) -> usize {
+        let each = (spare / to_usize(self.engines.calls)).saturating_sub(PASSING_FILES);
+        *self.files.get_or_init(|| each.clamp(1, MOST_HANDLES))
+    }
+
+    /// How many files one guest may have open.
+    pub(crate) fn files_of_guest(&self) -> usize {
+        self.files.get().copied().unwrap_or(MOST_HANDLES)
     }
 
     /// Says where guests keep their buckets; the first to say it has its way.

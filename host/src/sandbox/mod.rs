@@ -26,6 +26,7 @@ mod text;
 #[cfg(any(test, feature = "test-support"))]
 pub mod probe;
 mod failure;
+mod backtrace;
 mod state;
 mod guard;
 mod wasi;

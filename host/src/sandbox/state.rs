@@ -9,10 +9,10 @@ use crate::sandbox::guard::MOST_HANDLES;
 use crate::sandbox::guard::MemoryGuard;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::wasi::Chance;
+use crate::sandbox::wasi::Files;
 use crate::sandbox::wasi::GuestNames;
 use crate::sandbox::wasi::Http;
 use crate::sandbox::wasi::LogicalClock;
-use crate::sandbox::wasi::Places;
 use crate::sandbox::wasi::Refusals;
 use crate::sandbox::wasi::Shelf;
 use crate::sandbox::wasi::context;
@@ -21,8 +21,6 @@ use crate::state::BucketName;
 use crate::state::Buckets;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntryStream;
-use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
@@ -40,31 +38,38 @@ pub(crate) struct State {
     chance: Option<Box<Chance>>,
     http: Option<Box<Http>>,
     names: Option<GuestNames>,
-    pub(crate) sockets: Places<TcpSocket>,
-    pub(crate) listings: Places<DirectoryEntryStream>,
+    pub(crate) files: Files,
     refusals: Option<Refusals>,
 }
 
+/// What one call may have of what the host has for all of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    /// When it must have ended.
+    pub(crate) deadline: Deadline,
+    /// Memory, if that is less than its limit.
+    pub(crate) memory: Size,
+    /// Open files.
+    pub(crate) files: usize,
+}
+
 impl State {
-    /// A guest's data at the beginning of a call that must end by then, on a host that has so much memory for its guests.
-    /// Fails where a granted folder cannot be opened.
-    pub(crate) fn new(
-        prepared: &Arc<Prepared>,
-        call: &Arc<Call>,
-        (deadline, budget): (Deadline, Size),
-    ) -> wasmtime::Result<Self> {
+    /// A guest's data at the beginning of a call. Fails where a granted folder cannot be opened.
+    pub(crate) fn new(prepared: &Arc<Prepared>, call: &Arc<Call>, share: Share) -> wasmtime::Result<Self> {
         let logs = LogGuard::new(&call.limits);
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_HANDLES);
         let grants = &prepared.grants;
-        let has_folders = !grants.read.is_empty() || !grants.write.is_empty();
-        let wasi = has_folders.then(|| context_with_folders(prepared, &call.listener, &logs)).transpose()?;
+        let folders = grants.read.len() + grants.write.len();
+        let files = Files::new(share.files, folders)?;
+        let wasi =
+            (folders > 0).then(|| context_with_folders(prepared, &call.listener, &logs)).transpose()?;
         Ok(Self {
-            memory: MemoryGuard::new(&call.limits, budget, prepared.instances),
+            memory: MemoryGuard::new(&call.limits, share.memory, prepared.instances),
             logs,
             table,
             call: Arc::clone(call),
-            deadline,
+            deadline: share.deadline,
             shelf: Shelf::default(),
             prepared: Arc::clone(prepared),
             wasi: wasi.map(Box::new),
@@ -72,8 +77,7 @@ impl State {
             chance: None,
             http: None,
             names: None,
-            sockets: Places::default(),
-            listings: Places::default(),
+            files,
             refusals: None,
         })
     }
@@ -105,6 +109,11 @@ impl State {
     /// Whether the guest may have sockets.
     pub(crate) fn has_sockets(&self) -> bool {
         !self.prepared.grants.tcp.is_empty()
+    }
+
+    /// How many connections the guest has over HTTP.
+    pub(crate) fn connections(&self) -> usize {
+        self.http.as_ref().map_or(0, |http| http.gate.connections())
     }
 
     /// Whether the guest may know of its attempt.

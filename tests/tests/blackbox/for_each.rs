@@ -107,3 +107,17 @@ fn arguments_without_an_item_are_shared_by_all_elements() {
     );
     assert_eq!(project.run().expect(0).json(), json!({ "sums": [101, 102] }));
 }
+
+#[test]
+fn a_list_of_too_many_elements_is_a_limit_and_takes_no_memory() {
+    let project = basic(
+        "[params.many]\ntype = \"list<u8>\"\n[tasks.t]\ncall = \"g.double\"\nfor-each.x = { param = \"many\" }\nargs.x = { item = \"x\" }\n",
+    );
+    // 10,000,002 bytes, as base64.
+    project.file("many.json", format!("{{\"many\":\"{}\"}}", "A".repeat(3_333_334 * 4)).as_bytes());
+    let finished = project.host().args(["--params-file", "many.json"]).run();
+    let finished =
+        finished.expect(1).says(["the most elements of a `for-each`, 10000000, reached", "10000002"]);
+    assert!(finished.peak < 200 << 20, "{} bytes", finished.peak);
+    assert_eq!(project.events().of("task.failed").next().expect("a failure")["class"], "limit");
+}

@@ -342,3 +342,61 @@ fn a_guest_has_few_listings_at_a_time() {
     assert_eq!(shown["t"][0], 16, "{shown}");
     assert!(shown["t"][1].as_str().is_some_and(|code| code.contains("insufficient-memory")), "{shown}");
 }
+
+/// Two guests at a time: one has what it needs, whatever the other one wants.
+#[test]
+fn a_guest_has_its_share_of_open_files_and_no_more() {
+    let project = playground();
+    let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
+    let text = text.replace("[components.g.grants]\n", "[components.g.grants]\nclock = true\n");
+    project.write(&format!(
+        "{text}[tasks.t]\ncall = \"g.collect\"\nfor-each.n = [900, 40, 900, 40]\nargs.files = {{ item = \"n\" }}\n\
+         args.file = {{ folder = \"/in\", path = \"own\" }}\nargs.wait = 500\n"
+    ));
+    let run = |files: u32| {
+        let host = project.host().with_files(files);
+        host.args(["-j", "2", "--keep-going"]).run()
+    };
+    run(300).expect(1).says([
+        "the open files that this host has for each guest, ",
+        "reached",
+        "`ulimit -n`",
+        "`-j`",
+    ]);
+    let events = project.events();
+    let ended: Vec<&Value> = events.of("task.finished").map(|event| &event["item"]).collect();
+    assert!(ended.len() == 2 && ended.iter().all(|item| **item == 1 || **item == 3), "{ended:?}");
+    let failed = events.of("task.failed").filter(|event| event["item"].is_u64());
+    let classes: Vec<&Value> = failed.map(|event| &event["class"]).collect();
+    assert_eq!(classes, ["limit", "limit"]);
+    run(4096).expect(0);
+    run(170).expect(1).says(["warning", "so few files open that 2 tasks at the same time get"]);
+}
+
+/// The names of this folder alone have 25 MB.
+#[test]
+fn a_huge_folder_is_listed_whole_in_little_memory() {
+    const LINKS: u64 = 50_000;
+    let project = playground();
+    let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
+    for folder in ["small", "huge"] {
+        std::fs::create_dir(project.folder().join(folder)).expect("a folder can be made");
+    }
+    for (file, from) in [("first", 0), ("second", LINKS)] {
+        std::fs::write(project.folder().join(file), "").expect("a file can be written");
+        for nth in from..from + LINKS {
+            let name = project.folder().join("huge").join(format!("{nth:0>250}"));
+            std::fs::hard_link(project.folder().join(file), name).expect("a link can be made");
+        }
+    }
+    let census = |folder: &str| {
+        let granted = text.replace("\"in:/in\"", &format!("\"{folder}:/in\""));
+        project.write(&format!("{granted}[tasks.t]\ncall = \"g.census\"\nargs.folder = \"/in\"\n"));
+        let finished = project.run().expect(0);
+        (finished.json()["t"].clone(), finished.peak)
+    };
+    let (nothing, idle) = census("small");
+    let (all, busy) = census("huge");
+    assert_eq!((nothing, all), (json!([0, 0]), json!([2 * LINKS, 2 * LINKS * 250])));
+    assert!(busy < idle + (8 << 20), "{busy} bytes instead of {idle}");
+}

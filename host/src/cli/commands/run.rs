@@ -48,6 +48,9 @@ const SPARE_THREADS: usize = 1;
 /// How long threads that hang in system calls of guests are waited for.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// Open files for each guest that few programs do without.
+const FEW_FILES: usize = 16;
+
 /// Runs a manifest.
 pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
@@ -88,6 +91,10 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     for message in sandbox.warnings() {
         recorder.run(Fact::Warning { code: "code-cache", message: message.clone() });
     }
+    let files = sandbox.share_files(config::spare_files());
+    if files < FEW_FILES {
+        recorder.run(Fact::Warning { code: "open-files", message: few_files(files, host.settings.jobs) });
+    }
     let (stop, interrupt) = watch::channel(Interrupt::None);
     let request = RunRequest {
         backend: Arc::clone(&state.backend),
@@ -119,6 +126,13 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     // The process ends: unmapping code and freeing a plan piece by piece would only keep its caller waiting.
     std::mem::forget(session);
     exit
+}
+
+fn few_files(files: usize, jobs: u32) -> String {
+    format!(
+        "this process may have so few files open that {jobs} tasks at the same time get {files} each; raise the hard limit of \
+         `ulimit -n`, or give a smaller `-j`"
+    )
 }
 
 fn mode(arguments: &RunArguments) -> Mode {

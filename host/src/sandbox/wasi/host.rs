@@ -3,6 +3,7 @@
 
 use crate::invoke::Stream;
 use crate::model::Digester;
+use crate::sandbox::guard::LEAST_LINE;
 use crate::sandbox::state::State;
 use tokio::time::Instant;
 use wasmtime::component::{HasSelf, Linker};
@@ -33,7 +34,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 impl progress::Host for State {
     fn report(&mut self, fraction: f64, message: String) -> wasmtime::Result<()> {
-        self.logs.charge(message.len() + 8)?;
+        // One event, however many lines it has.
+        self.logs.charge((message.len() + 8).max(LEAST_LINE))?;
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
         self.call.listener.progressed(fraction, &message);
         Ok(())
@@ -42,7 +44,6 @@ impl progress::Host for State {
 
 impl logging::Host for State {
     fn log(&mut self, level: logging::Level, context: String, message: String) -> wasmtime::Result<()> {
-        self.logs.charge(context.len() + message.len() + 8)?;
         let level = match level {
             logging::Level::Trace => "trace",
             logging::Level::Debug => "debug",
@@ -56,6 +57,7 @@ impl logging::Host for State {
         } else {
             format!("{level} {context}: {message}")
         };
+        self.logs.charge_lines(&text)?;
         self.call.listener.wrote(Stream::Log, &text);
         Ok(())
     }

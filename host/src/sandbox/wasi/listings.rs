@@ -1,47 +1,217 @@
-//! Listings of folders, few at a time: wasmtime holds all names of a folder for each that is open.
-//! What a folder has in it is for wasmtime to read.
+//! Listings of folders, read as the guest asks for them: a batch is all that the host holds of a folder, whatever its size.
+//! How many listings a guest may have is bounded here, how many files together in `files`.
+//!
+//! There is no snapshot: as for every process, an entry that comes or goes while the folder is read may be seen or not, and
+//! each that stays is seen once.
 
 use crate::sandbox::state::State;
-use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi::filesystem::WasiFilesystemView as _;
-use wasmtime_wasi::p2::FsResult;
-use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor as _;
-use wasmtime_wasi::p2::bindings::filesystem::types::{Descriptor, DirectoryEntryStream, ErrorCode};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::sync::Arc;
+use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorType, DirectoryEntry, ErrorCode};
+use wasmtime_wasi::runtime::spawn_blocking;
 
-/// The interface in wasmtime's version of WASI 0.2: this function of it is shadowed.
+/// The interface in wasmtime's version of WASI 0.2: listings in it are shadowed, since wasmtime's hold all names of a folder.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
 /// Listings that a guest may have open at the same time.
 const MAX_LISTINGS: usize = 16;
 
-type Listed = Result<Resource<DirectoryEntryStream>, ErrorCode>;
+/// Entries that are read at once, which is what a thread does at most after the guest was stopped.
+const BATCH: usize = 128;
 
-/// Links the opening of listings over wasmtime's, which counts none.
+/// Links listings over wasmtime's.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    linker.instance(INTERFACE)?.func_wrap_async(
+    let mut types = linker.instance(INTERFACE)?;
+    types.resource("directory-entry-stream", ResourceType::host::<Listing>(), |mut store, rep| {
+        store.data_mut().table.delete(Resource::<Listing>::new_own(rep))?;
+        Ok(())
+    })?;
+    types.func_wrap_async(
         "[method]descriptor.read-directory",
         |mut store, (folder,): (Resource<Descriptor>,)| {
-            Box::new(async move {
-                let listed: Listed = match store.data_mut().list_folder(folder).await {
-                    Ok(listing) => Ok(listing),
-                    Err(error) => Err(error.downcast()?),
-                };
-                Ok((listed,))
-            })
+            Box::new(async move { Ok((store.data_mut().list_folder(folder).await?,)) })
+        },
+    )?;
+    types.func_wrap_async(
+        "[method]directory-entry-stream.read-directory-entry",
+        |mut store, (listing,): (Resource<Listing>,)| {
+            Box::new(async move { Ok((store.data_mut().table.get_mut(&listing)?.next().await,)) })
         },
     )
 }
 
 impl State {
+    /// Opens a listing of a folder.
     async fn list_folder(
         &mut self,
         folder: Resource<Descriptor>,
-    ) -> FsResult<Resource<DirectoryEntryStream>> {
-        if !self.listings.are_below(MAX_LISTINGS, &self.table) {
-            return Err(ErrorCode::InsufficientMemory.into());
+    ) -> wasmtime::Result<Result<Resource<Listing>, ErrorCode>> {
+        let folder = match self.table.get(&folder)? {
+            Descriptor::Dir(folder) => Arc::clone(&folder.dir),
+            Descriptor::File(_) => return Ok(Err(ErrorCode::NotDirectory)),
+        };
+        if !self.files.listings.are_below(MAX_LISTINGS, &self.table) {
+            return Ok(Err(ErrorCode::InsufficientMemory));
         }
-        let listing = self.filesystem().read_directory(folder).await?;
-        self.listings.take(&listing);
-        Ok(listing)
+        self.make_room()?;
+        let listing = match spawn_blocking(move || Listing::open(&folder)).await {
+            Ok(listing) => self.table.push(listing)?,
+            Err(refused) => return Ok(Err(code(refused))),
+        };
+        self.files.listings.take(&listing);
+        Ok(Ok(listing))
+    }
+}
+
+type Entry = Result<DirectoryEntry, ErrorCode>;
+
+/// The entries of a folder that are yet to be told.
+pub(crate) struct Listing {
+    read: std::vec::IntoIter<Entry>,
+    /// Where the rest of them is; none once all were read.
+    folder: Option<Dir>,
+}
+
+impl Listing {
+    /// Begins to read an open folder. May block.
+    fn open(folder: &File) -> Result<Self, Errno> {
+        // Its own description of the same folder, whatever its path means by now: the place in it is no one else's.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = Dir::new(openat(folder, c".", flags, Mode::empty())?)?;
+        Ok(Self::batch(folder))
+    }
+
+    /// Reads the next entries. May block.
+    fn batch(mut folder: Dir) -> Self {
+        let mut read = Vec::new();
+        for _ in 0..BATCH {
+            let Some(entry) = folder.read() else {
+                return Self { read: read.into_iter(), folder: None };
+            };
+            read.extend(match entry {
+                Ok(entry) => look(&folder, entry.file_name()),
+                Err(error) => Some(Err(code(error))),
+            });
+        }
+        Self { read: read.into_iter(), folder: Some(folder) }
+    }
+
+    async fn next(&mut self) -> Result<Option<DirectoryEntry>, ErrorCode> {
+        loop {
+            if let Some(entry) = self.read.next() {
+                return entry.map(Some);
+            }
+            let Some(folder) = self.folder.take() else {
+                return Ok(None);
+            };
+            *self = spawn_blocking(move || Self::batch(folder)).await;
+        }
+    }
+}
+
+/// What a guest is told of an entry; nothing of the folder itself and the one above, and of what is gone again.
+fn look(folder: &Dir, name: &std::ffi::CStr) -> Option<Entry> {
+    if matches!(name.to_bytes(), b"." | b"..") {
+        return None;
+    }
+    let seen = folder.fd().and_then(|folder| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW));
+    let type_ = match seen {
+        Ok(seen) => kind(FileType::from_raw_mode(seen.st_mode)),
+        Err(Errno::NOENT) => return None,
+        Err(error) => return Some(Err(code(error))),
+    };
+    Some(match name.to_str() {
+        Ok(name) => Ok(DirectoryEntry { type_, name: name.to_owned() }),
+        Err(_) => Err(ErrorCode::IllegalByteSequence),
+    })
+}
+
+/// The types that wasmtime tells of descriptors.
+const fn kind(kind: FileType) -> DescriptorType {
+    match kind {
+        FileType::RegularFile => DescriptorType::RegularFile,
+        FileType::Directory => DescriptorType::Directory,
+        FileType::Symlink => DescriptorType::SymbolicLink,
+        FileType::CharacterDevice => DescriptorType::CharacterDevice,
+        FileType::BlockDevice => DescriptorType::BlockDevice,
+        FileType::Fifo | FileType::Socket | FileType::Unknown => DescriptorType::Unknown,
+    }
+}
+
+fn code(error: Errno) -> ErrorCode {
+    ErrorCode::from(std::io::Error::from(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn names(listing: &mut Listing) -> Vec<String> {
+        let mut names = Vec::new();
+        while let Some(entry) = listing.next().await.unwrap() {
+            names.push(entry.name);
+            assert!(listing.read.len() < BATCH, "no more than a batch is held");
+        }
+        names.sort();
+        names
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_many_batches_is_told_whole_and_once() {
+        let scratch = tempfile::tempdir().unwrap();
+        let made: Vec<String> = (0..1_000).map(|nth| format!("{nth:0>250}")).collect();
+        made.iter().for_each(|name| drop(File::create(scratch.path().join(name)).unwrap()));
+        let mut listing = Listing::open(&File::open(scratch.path()).unwrap()).unwrap();
+        assert_eq!(names(&mut listing).await, made);
+        assert_eq!(listing.next().await.unwrap().map(|entry| entry.name), None, "the end stays the end");
+    }
+
+    #[tokio::test]
+    async fn what_goes_meanwhile_is_no_failure_and_a_folder_that_moves_is_read_on() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (folder, moved) = (scratch.path().join("folder"), scratch.path().join("moved"));
+        std::fs::create_dir(&folder).unwrap();
+        (0..1_000).for_each(|nth| drop(File::create(folder.join(format!("{nth:0>250}"))).unwrap()));
+        let mut listing = Listing::open(&File::open(&folder).unwrap()).unwrap();
+        std::fs::rename(&folder, &moved).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        File::create(folder.join("other")).unwrap();
+        for entry in std::fs::read_dir(&moved).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        let seen = names(&mut listing).await;
+        assert!(seen.len() < 1_000 && !seen.contains(&"other".to_owned()), "{}", seen.len());
+    }
+
+    #[tokio::test]
+    async fn every_sort_of_entry_has_its_type_and_a_name_that_is_no_text_is_refused() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        File::create(at("file")).unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(at("socket")).unwrap());
+        File::create(scratch.path().join(std::ffi::OsStr::from_bytes(b"\xff"))).unwrap();
+        let mut listing = Listing::open(&File::open(scratch.path()).unwrap()).unwrap();
+        let mut told = Vec::new();
+        loop {
+            match listing.next().await {
+                Ok(Some(entry)) => told.push(format!("{} {:?}", entry.name, entry.type_)),
+                Ok(None) => break,
+                Err(code) => told.push(format!("{code:?}")),
+            }
+        }
+        told.sort();
+        let [illegal, file, folder, link, socket] = &*told else { panic!("{told:?}") };
+        assert!(illegal.contains("illegal-byte-sequence"), "{illegal}");
+        assert_eq!(file, "file DescriptorType::RegularFile");
+        assert_eq!(folder, "folder DescriptorType::Directory");
+        assert_eq!(link, "link DescriptorType::SymbolicLink");
+        assert_eq!(socket, "socket DescriptorType::Unknown");
     }
 }

@@ -2,6 +2,7 @@
 //! Time and chance are this host's own where the real ones are not granted; all else is wasmtime's.
 
 mod clocks;
+mod files;
 mod host;
 mod http;
 mod keyvalue;
@@ -16,10 +17,10 @@ mod tcp;
 mod udp;
 
 pub(crate) use clocks::LogicalClock;
+pub(crate) use files::Files;
 pub(crate) use http::Http;
 pub(crate) use keyvalue::Shelf;
 pub(crate) use network::{GuestNames, Refusals};
-pub(crate) use places::Places;
 pub(crate) use random::Chance;
 
 use crate::invoke::Listener;
@@ -51,6 +52,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     tcp::link(linker)?;
     udp::link(linker)?;
     http::link(linker)?;
+    files::link(linker)?;
     listings::link(linker)?;
     opening::link(linker)?;
     linker.allow_shadowing(false);

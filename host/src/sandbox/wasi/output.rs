@@ -3,6 +3,7 @@
 
 use crate::invoke::Listener;
 use crate::invoke::Stream;
+use crate::sandbox::guard::LEAST_LINE;
 use crate::sandbox::guard::LogGuard;
 use bytes::Bytes;
 use std::pin::Pin;
@@ -33,8 +34,9 @@ impl GuestOutput {
     }
 
     fn accept(&self, bytes: &[u8]) -> Result<(), StreamError> {
-        self.logs.charge(bytes.len()).map_err(|limit| StreamError::Trap(limit.into()))?;
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let cost = bytes.len().saturating_add(around(line.len(), bytes));
+        self.logs.charge(cost).map_err(|limit| StreamError::Trap(limit.into()))?;
         line.extend_from_slice(bytes);
         if let Some(end) = line.iter().rposition(|byte| *byte == b'\n') {
             let rest = line.split_off(end + 1);
@@ -44,6 +46,16 @@ impl GuestOutput {
         }
         Ok(())
     }
+}
+
+/// What the lines that these bytes end count beside themselves; so much of the first was there before.
+fn around(mut before: usize, bytes: &[u8]) -> usize {
+    let mut sum = 0_usize;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+        sum = sum.saturating_add(LEAST_LINE.saturating_sub(before.saturating_add(line.len())));
+        before = 0;
+    }
+    sum
 }
 
 /// What stands behind the last line's end is told when the guest is gone.
@@ -112,5 +124,30 @@ impl AsyncWrite for GuestOutput {
 
     fn poll_shutdown(self: Pin<&mut Self>, _ctx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Limits;
+    use crate::model::Size;
+    use crate::sandbox::testing::Ear;
+
+    /// Writes so many times, with a limit of 64 KiB; how often that was allowed.
+    fn written(text: &[u8], times: usize) -> usize {
+        let limits = Limits { logs: Size::bytes(64 << 10), ..Limits::default() };
+        let listener: Arc<dyn Listener> = Arc::new(Ear::default());
+        let output = GuestOutput::new(Stream::Stdout, &listener, &LogGuard::new(&limits));
+        (0..times).take_while(|_| output.accept(text).is_ok()).count()
+    }
+
+    #[test]
+    fn short_lines_count_for_what_they_cost_and_long_ones_for_their_length() {
+        assert_eq!(written(b"\n", 10_000), 1024);
+        assert_eq!(written(b"\n\n\n\n", 10_000), 256);
+        assert_eq!(written(&[b"x".repeat(127), b"\n".to_vec()].concat(), 10_000), 512);
+        assert_eq!(written(b"x", 100_000), 64 << 10, "no line at all");
+        assert_eq!(around(60, b"abcd\nx\nrest"), 62);
     }
 }

@@ -19,13 +19,23 @@ impl<T> Default for Places<T> {
 impl<T: 'static> Places<T> {
     /// Whether the guest holds fewer of them than that.
     pub(crate) fn are_below(&mut self, most: usize, table: &ResourceTable) -> bool {
-        if self.taken.len() >= most {
-            self.taken.retain(|place| table.get(&Resource::<T>::new_borrow(*place)).is_ok());
-            // A place that was left is taken again by the next of them.
-            self.taken.sort_unstable();
-            self.taken.dedup();
+        if self.count() >= most {
+            self.sweep(table);
         }
-        self.taken.len() < most
+        self.count() < most
+    }
+
+    /// How many of them the guest holds, those included that have gone since the last sweep.
+    pub(crate) const fn count(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// Finds those that are gone.
+    pub(crate) fn sweep(&mut self, table: &ResourceTable) {
+        self.taken.retain(|place| table.get(&Resource::<T>::new_borrow(*place)).is_ok());
+        // A place that was left is taken again by the next of them.
+        self.taken.sort_unstable();
+        self.taken.dedup();
     }
 
     /// The guest has got one more.

@@ -12,10 +12,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi::p2::SocketResult;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
 use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
+use wasmtime_wasi::p2::{SocketError, SocketResult};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsView as _};
 
 /// The interface that makes sockets, in wasmtime's version of WASI 0.2: it is shadowed.
@@ -43,11 +43,12 @@ impl State {
             );
             return Err(ErrorCode::AccessDenied.into());
         }
-        if !self.sockets.are_below(MAX_SOCKETS, &self.table) {
+        if !self.files.sockets.are_below(MAX_SOCKETS, &self.table) {
             return Err(ErrorCode::NewSocketLimit.into());
         }
+        self.make_room().map_err(SocketError::trap)?;
         let socket = self.sockets().create_tcp_socket(family)?;
-        self.sockets.take(&socket);
+        self.files.sockets.take(&socket);
         Ok(socket)
     }
 }

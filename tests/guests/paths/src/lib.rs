@@ -5,6 +5,7 @@ wit_bindgen::generate!({ path: "wit" });
 
 use std::collections::BTreeSet;
 
+use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, NewTimestamp, OpenFlags, PathFlags};
 
@@ -34,6 +35,14 @@ impl Guest for Paths {
         drop(kept);
         folder.read_directory().map_err(|code| format!("{code:?}"))?;
         Ok((count, ended))
+    }
+
+    fn census(name: String) -> Result<(u32, u64), String> {
+        census(&name).map_err(|code| format!("{code:?}"))
+    }
+
+    fn collect(file: Place, files: u32, wait: u32) -> Result<u32, String> {
+        collect(&file, files, wait).map_err(|code| format!("{code:?}"))
     }
 
     fn storm(read: Place, write: Place, times: u32) -> Vec<String> {
@@ -89,6 +98,32 @@ fn act(what: &str, at: &Place, to: &Place) -> Result<String, ErrorCode> {
         _ => return Err(ErrorCode::Unsupported),
     }
     Ok("done".to_owned())
+}
+
+fn census(name: &str) -> Result<(u32, u64), ErrorCode> {
+    let listing = folder(name)?.read_directory()?;
+    let (mut entries, mut bytes) = (0, 0);
+    while let Some(entry) = listing.read_directory_entry()? {
+        entries += 1;
+        bytes += u64::try_from(entry.name.len()).unwrap_or(u64::MAX);
+    }
+    Ok((entries, bytes))
+}
+
+fn collect(file: &Place, files: u32, wait: u32) -> Result<u32, ErrorCode> {
+    let here = folder(&file.folder)?;
+    let (mut descriptors, mut streams) = (Vec::new(), Vec::new());
+    for nth in 0..files {
+        let opened =
+            here.open_at(PathFlags::empty(), &file.path, OpenFlags::empty(), DescriptorFlags::READ)?;
+        if nth % 2 == 0 {
+            descriptors.push(opened);
+        } else {
+            streams.push(opened.read_via_stream(0)?);
+        }
+    }
+    subscribe_duration(u64::from(wait) * 1_000_000).block();
+    Ok(files)
 }
 
 fn folder(name: &str) -> Result<Descriptor, ErrorCode> {

@@ -11,17 +11,25 @@ mod texts;
 mod tests;
 
 pub(crate) use secure::Secure;
-pub(crate) use texts::link;
 
 use crate::model::Url;
 use crate::sandbox::load::Prepared;
+use crate::sandbox::state::State;
 use crate::sandbox::wasi::http::exchange::Exchange;
 use crate::sandbox::wasi::network::GuestNames;
 use crate::sandbox::wasi::network::Refusals;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::p2::bindings::http::outgoing_handler::Host as _;
+use wasmtime_wasi_http::p2::bindings::http::types;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, OutgoingRequest};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
+
+/// The interface in wasmtime's version of WASI 0.2: its one function is shadowed.
+const INTERFACE: &str = "wasi:http/outgoing-handler@0.2.12";
 
 /// Connections that a guest may have at the same time: each holds buffers of the host's.
 const MAX_CONNECTIONS: usize = 32;
@@ -62,6 +70,21 @@ impl Http {
     }
 }
 
+/// Links the sending of requests over wasmtime's, which counts no connections, and what texts they may have.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    type Request = (Resource<OutgoingRequest>, Option<Resource<types::RequestOptions>>);
+    linker.instance(INTERFACE)?.func_wrap("handle", |mut store, (request, options): Request| {
+        let state = store.data_mut();
+        state.make_room()?;
+        let sent: Result<_, ErrorCode> = match state.http().handle(request, options) {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(error.downcast()?),
+        };
+        Ok((sent,))
+    })?;
+    texts::link(linker)
+}
+
 /// Holds requests against the grants.
 pub(crate) struct Gate {
     prepared: Arc<Prepared>,
@@ -71,6 +94,11 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    /// How many connections the guest has.
+    pub(crate) fn connections(&self) -> usize {
+        MAX_CONNECTIONS.saturating_sub(self.connections.available_permits())
+    }
+
     fn may_send(&self) -> bool {
         !self.prepared.grants.http.is_empty()
     }

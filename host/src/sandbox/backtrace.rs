@@ -1,0 +1,187 @@
+//! Where in the guest a call ended: its frames, one line each, whatever its functions and files are called.
+//! Why it ended is for `failure`.
+
+use cpp_demangle::DemangleOptions;
+use std::fmt;
+use std::fmt::Write as _;
+use wasmtime::{FrameInfo, FrameSymbol, WasmBacktrace};
+
+/// The most characters of a line of a failure: names of functions and files are the guest's, of any length.
+const MAX_LINE: usize = 400;
+
+/// The most lines of a backtrace: functions that were inlined into a frame have lines of their own, any number of them.
+const MAX_LINES: usize = 64;
+
+/// The longest name, in bytes, that is told as the language has it and not as the linker does.
+const MAX_MANGLED: usize = 4 << 10;
+
+/// The guest's frames, a line each, innermost first.
+pub(crate) fn backtrace(trace: &WasmBacktrace) -> Option<String> {
+    let frames = trace.frames().iter().enumerate();
+    let mut lines: Vec<String> =
+        frames.flat_map(|(nth, frame)| lines(nth, frame)).take(MAX_LINES + 1).collect();
+    let has_more = lines.len() > MAX_LINES;
+    lines.truncate(MAX_LINES);
+    let mut shown = folded(&lines);
+    if has_more {
+        shown.push("… and more".to_owned());
+    }
+    (!shown.is_empty()).then(|| shown.join("\n"))
+}
+
+/// A text of the guest's as one line of bounded length: it cannot pass for other lines, nor steer a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    let mut chars = text.chars();
+    for c in chars.by_ref().take(MAX_LINE) {
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            line.extend(c.escape_debug());
+        } else {
+            line.push(c);
+        }
+    }
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// A frame, and below it the functions that it was inlined into.
+fn lines(nth: usize, frame: &FrameInfo) -> impl Iterator<Item = String> {
+    let offset = frame.module_offset().map(|offset| format!("{offset:#8x} - ")).unwrap_or_default();
+    let function = match frame.func_name() {
+        Some(name) => demangled(name),
+        None => format!("<wasm function {}>", frame.func_index()),
+    };
+    let place = match frame.symbols().split_first() {
+        None => format!("{}!{function}", short(frame.module().name().unwrap_or("<unknown>"))),
+        Some((symbol, _)) => symbol.name().map_or(function, demangled) + &source(symbol),
+    };
+    let inlined = frame.symbols().iter().skip(1).map(|symbol| {
+        let name = symbol.name().map_or_else(|| "<inlined function>".to_owned(), demangled);
+        one_line(&format!("- {name}{}", source(symbol)))
+    });
+    std::iter::once(one_line(&format!("{nth}: {offset}{place}"))).chain(inlined)
+}
+
+/// ` at src/lib.rs:7:3`.
+fn source(symbol: &FrameSymbol) -> String {
+    let Some(file) = symbol.file() else {
+        return String::new();
+    };
+    let number = |number: Option<u32>| number.map(|number| format!(":{number}")).unwrap_or_default();
+    format!(" at {}{}{}", short(file), number(symbol.line()), number(symbol.column()))
+}
+
+/// A name as its language has it. What it stands for may be longer than any memory: a few bytes can double the rest.
+fn demangled(name: &str) -> String {
+    if name.len() > MAX_MANGLED {
+        return short(name);
+    }
+    let mut text = Short(String::new());
+    let done = match (rustc_demangle::try_demangle(name), cpp_demangle::Symbol::new(name)) {
+        (Ok(symbol), _) => write!(text, "{symbol}"),
+        (Err(_), Ok(symbol)) => symbol.structured_demangle(&mut text, &DemangleOptions::new()),
+        (Err(_), Err(_)) => return short(name),
+    };
+    if done.is_ok() || text.is_full() { text.0 } else { short(name) }
+}
+
+/// As much of it as a line shows, and one more.
+fn short(text: &str) -> String {
+    text.chars().take(MAX_LINE + 1).collect()
+}
+
+/// Takes no more than a line shows.
+struct Short(String);
+
+impl Short {
+    fn is_full(&self) -> bool {
+        self.0.len() > MAX_LINE
+    }
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.push_str(&short(text));
+        if self.is_full() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// Frames without the repetitions of a recursion.
+fn folded(frames: &[String]) -> Vec<String> {
+    // `12: 0x3f8 - basic.wasm!recurse at src/lib.rs:7`: what follows the address is the place.
+    let place = |frame: &str| frame.split_once(" - ").map_or(frame, |(_, place)| place).to_owned();
+    let mut shown: Vec<String> = Vec::new();
+    let mut repeated = 0;
+    for (at, frame) in frames.iter().enumerate() {
+        let is_again = at
+            .checked_sub(1)
+            .and_then(|before| frames.get(before))
+            .is_some_and(|before| place(before) == place(frame));
+        if is_again {
+            repeated += 1;
+            continue;
+        }
+        if repeated > 0 {
+            shown.push(format!("… and {repeated} more of it"));
+            repeated = 0;
+        }
+        shown.push(frame.clone());
+    }
+    if repeated > 0 {
+        shown.push(format!("… and {repeated} more of it"));
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recursion_is_told_once() {
+        let frames =
+            ["0: 0x1 - a!f at f.rs:1", "1: 0x9 - a!f at f.rs:1", "2: 0x9 - a!f at f.rs:1", "3: 0x2 - a!main"];
+        let shown = folded(&frames.map(str::to_owned));
+        assert_eq!(shown, ["0: 0x1 - a!f at f.rs:1", "… and 2 more of it", "3: 0x2 - a!main"]);
+    }
+
+    #[test]
+    fn names_are_told_as_their_language_has_them() {
+        for (name, told) in [
+            ("_ZN4core6option6expect17h0123456789abcdefE", "core::option::expect::h0123456789abcdef"),
+            ("_ZN5space3fooEibc", "space::foo(int, bool, char)"),
+            ("run", "run"),
+            ("_Znonsense", "_Znonsense"),
+        ] {
+            assert_eq!(demangled(name), told);
+        }
+    }
+
+    #[test]
+    fn a_name_that_stands_for_gigabytes_is_cut() {
+        // A function of sixty parameters, each a pair of the one before it, twice. Forty would be some terabytes.
+        let mut name = "_Z1f4pairI1aS0_E".to_owned();
+        let digit = |nth: u32| char::from_digit(nth % 36, 36).unwrap().to_ascii_uppercase();
+        for nth in 1..60 {
+            let last = if nth < 36 { digit(nth).to_string() } else { format!("1{}", digit(nth - 36)) };
+            name += &format!("S_IS{last}_S{last}_E");
+        }
+        let begin = std::time::Instant::now();
+        let shown = demangled(&name);
+        assert!(
+            shown.starts_with("f(pair<a, a>, pair<pair<a, a>, ") && shown.len() < 3 * MAX_LINE,
+            "{shown}"
+        );
+        assert!(demangled(&"_Z1f".repeat(1 << 20)).len() < 3 * MAX_LINE);
+        assert!(begin.elapsed() < std::time::Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_line_stays_one_line() {
+        assert_eq!(one_line("a\n  1: 0x2 - forged\r\u{1b}[2J"), "a\\n  1: 0x2 - forged\\r\\u{1b}[2J");
+        assert_eq!(one_line(&"x".repeat(MAX_LINE)).len(), MAX_LINE);
+        assert!(one_line(&"x".repeat(MAX_LINE + 1)).ends_with("x…"));
+    }
+}
