@@ -104,6 +104,28 @@ impl Host {
         self
     }
 
+    /// Lets it have less of the system, by words for `ulimit`.
+    #[must_use]
+    pub fn under(self, limits: &str) -> Self {
+        self.behind("sh", &["-c", &format!("ulimit {limits}; exec \"$0\" \"$@\"")])
+    }
+
+    /// Has another program start it, which is given these arguments before the binary's.
+    #[must_use]
+    pub fn behind(self, program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command.get_current_dir().map(|folder| command.current_dir(folder));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command }
+    }
+
     /// Starts it and lets it run.
     pub fn start(mut self) -> Running {
         let since = Instant::now();
@@ -122,6 +144,11 @@ impl Host {
 }
 
 impl Running {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name: `INT`, `TERM`, `KILL`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();

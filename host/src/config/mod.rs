@@ -7,6 +7,7 @@ mod environment;
 mod file;
 mod machine;
 mod process;
+mod reading;
 mod settings;
 
 pub use compile::CompileSettings;
@@ -14,4 +15,5 @@ pub use environment::{Environment, arguments};
 pub use file::{FileFault, SettingsFile};
 pub use machine::{cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files};
 pub use process::{forget_peak, peak, resident};
+pub use reading::{read_at_most, read_input, read_text};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};

@@ -23,6 +23,7 @@ use crate::sandbox::engine::Runtime;
 use crate::sandbox::guard::most_instances;
 use crate::sandbox::offer::Offer;
 use crate::sandbox::reflect;
+use crate::sandbox::room;
 use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
 use crate::sandbox::state::State;
@@ -100,7 +101,7 @@ impl Sandbox {
 
     fn make(settings: Settings, bounded: Bounded) -> Result<Self, LoadError> {
         let calls = settings.calls.max(1);
-        let engines = Engines::new(calls, bounded);
+        let engines = Engines::new(calls, bounded)?;
         engines.runtime(Metering::Time, Allocation::Pooling)?;
         let mut warnings = Vec::new();
         let code_cache = settings.code_cache.and_then(|folder| match CodeCache::open(&folder) {
@@ -160,6 +161,14 @@ impl Sandbox {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Refuses to call guests where the system leaves no room for as many as may run at the same time.
+    pub fn require_room(&self) -> Result<(), LoadError> {
+        match self.engines.runtime(Metering::Time, Allocation::Pooling)?.allocation {
+            Allocation::Pooling => Ok(()),
+            Allocation::OnDemand => room::require(self.engines.calls),
+        }
     }
 
     /// Says where guests keep their buckets; the first to say it has its way.
