@@ -64,7 +64,8 @@ fn line(finding: &Finding, style: Style) -> String {
 
 fn figures(finding: &Finding) -> String {
     let took = finding.took.map(|took| format!("after {}", millis(took)));
-    let late = finding.late.map(|late| format!("{} late", millis(late)));
+    let late =
+        finding.late.map(|late| format!("{} late, the machine {}", millis(late.by), millis(late.machine)));
     let memory = finding.memory.map(|memory| format!("+{} MiB", memory.as_bytes() >> 20));
     [took, late, memory].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -81,7 +82,8 @@ fn as_json(finding: &Finding) -> serde_json::Value {
         "verdict": finding.verdict.word().to_lowercase(),
         "said": finding.said,
         "took_ms": millis(finding.took),
-        "late_ms": millis(finding.late),
+        "late_ms": millis(finding.late.map(|late| late.by)),
+        "machine_late_ms": millis(finding.late.map(|late| late.machine)),
         "memory_bytes": finding.memory.map(crate::model::Size::as_bytes),
     })
 }
