@@ -3,6 +3,7 @@
 
 use crate::app::Error;
 use crate::app::Refusal;
+use crate::config::threads_are_few;
 use crate::model::try_threads;
 use tokio::runtime::{Builder, Runtime};
 
@@ -18,7 +19,9 @@ pub(crate) fn wait_for<T>(answer: impl Future<Output = Result<T, Error>>) -> Res
 /// A runtime for guests. It is refused where the system does not give its threads, and a few for what is written and
 /// for what only blocks.
 pub(crate) fn runtime_for_guests(threads: usize) -> Result<Runtime, Refusal> {
-    try_threads(threads.saturating_add(SPARE_THREADS)).map_err(cannot)?;
+    if threads_are_few() {
+        try_threads(threads.saturating_add(SPARE_THREADS)).map_err(cannot)?;
+    }
     Builder::new_multi_thread().worker_threads(threads).enable_all().build().map_err(cannot)
 }
 

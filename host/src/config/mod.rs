@@ -13,7 +13,9 @@ mod settings;
 pub use compile::CompileSettings;
 pub use environment::{Environment, arguments};
 pub use file::{FileFault, SettingsFile};
-pub use machine::{cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files};
+pub use machine::{
+    cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files, threads_are_few,
+};
 pub use process::{forget_peak, peak, resident};
 pub use reading::{read_at_most, read_input, read_text};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};

@@ -5,8 +5,9 @@ use rustix::io::Errno;
 use std::error::Error;
 use std::fs::File;
 use std::io;
-use std::sync::{Arc, Mutex, mpsc};
-use std::thread::{Builder, JoinHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle, park};
 
 /// Something that the system did not give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,16 +81,22 @@ impl Shortage {
 /// Tries whether the system gives this process so many threads more: libraries that start their own give up where it
 /// does not.
 pub fn try_threads(count: usize) -> io::Result<()> {
-    let (alive, wait) = mpsc::channel::<()>();
-    let wait = Arc::new(Mutex::new(wait));
+    // All of them are there at the same time, until they are told that they may end.
+    let may_end = Arc::new(AtomicBool::new(false));
     let start = |_| {
-        let wait = Arc::clone(&wait);
-        // All of them are there at the same time: each ends when nobody holds the other side any more.
-        Builder::new().spawn(move || wait.lock().map(|wait| wait.recv()).is_ok())
+        let may_end = Arc::clone(&may_end);
+        Builder::new().spawn(move || {
+            while !may_end.load(Ordering::Acquire) {
+                park();
+            }
+        })
     };
-    let threads: io::Result<Vec<JoinHandle<bool>>> = (0..count).map(start).collect();
-    drop(alive);
-    threads.map(|threads| threads.into_iter().for_each(|thread| drop(thread.join())))
+    let mut threads: Vec<JoinHandle<()>> = Vec::with_capacity(count);
+    let started = (0..count).map(start).try_for_each(|thread| thread.map(|thread| threads.push(thread)));
+    may_end.store(true, Ordering::Release);
+    threads.iter().for_each(|thread| thread.thread().unpark());
+    threads.into_iter().for_each(|thread| drop(thread.join()));
+    started
 }
 
 /// The same for files that it may have open.
