@@ -104,21 +104,24 @@ impl Host {
         self
     }
 
-    /// Lets it have no more than so many files open.
+    /// Lets it have less of the system, by words for `ulimit`.
     #[must_use]
-    pub fn with_files(self, most: u32) -> Self {
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(format!("ulimit -n {most}; exec \"$0\" \"$@\""));
-        command.arg(self.command.get_program()).args(self.command.get_args());
+    pub fn under(self, limits: &str) -> Self {
+        self.behind("sh", &["-c", &format!("ulimit {limits}; exec \"$0\" \"$@\"")])
+    }
+
+    /// Has another program start it, which is given these arguments before the binary's.
+    #[must_use]
+    pub fn behind(self, program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
         for (name, value) in self.command.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
             };
         }
-        if let Some(folder) = self.command.get_current_dir() {
-            command.current_dir(folder);
-        }
+        self.command.get_current_dir().map(|folder| command.current_dir(folder));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { command }
     }
@@ -141,6 +144,11 @@ impl Host {
 }
 
 impl Running {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name: `INT`, `TERM`, `KILL`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();

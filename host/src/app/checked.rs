@@ -19,6 +19,7 @@ use crate::model::Digest;
 use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Name;
+use crate::model::Shortage;
 use crate::model::Size;
 use crate::plan;
 use crate::plan::Interface;
@@ -150,6 +151,9 @@ fn read(
             .note(format!("`{}`: {error}", path.value.display()));
         if error.kind() == std::io::ErrorKind::FileTooLarge {
             return Box::new(fault.help(Exceeded::Component(most).help()));
+        }
+        if let Some(shortage) = Shortage::of(&error) {
+            return Box::new(fault.help(shortage.help()));
         }
         Box::new(match (&component.build, builds) {
             (Some(_), Builds::NotRun) => {

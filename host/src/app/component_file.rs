@@ -1,26 +1,19 @@
 //! Reads the file of a component, and no more of it than a component may have.
 //! What its bytes are is for the sandbox.
 
+use crate::config::read_at_most;
 use crate::model::Size;
 use crate::sandbox::Exceeded;
 use bytes::Bytes;
-use std::fs::File;
 use std::io;
-use std::io::Read;
 use std::path::Path;
 
 /// Reads a component of at most `most` bytes. A larger one is an error of the kind [`io::ErrorKind::FileTooLarge`].
 pub fn read_component(path: &Path, most: Size) -> io::Result<Bytes> {
-    let file = File::open(path)?;
-    let len = file.metadata()?.len();
-    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, Exceeded::Component(most));
-    if len > most.as_bytes() {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::with_capacity(Size::bytes(len).as_usize());
-    // A pipe has no length, and a file may grow.
-    file.take(most.as_bytes().saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() > most.as_usize() { Err(too_large()) } else { Ok(bytes.into()) }
+    read_at_most(path, most).map(Bytes::from).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => io::Error::new(io::ErrorKind::FileTooLarge, Exceeded::Component(most)),
+        _ => error, // whatever else is wrong is said already
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::config::FileFault;
 use crate::config::SettingsFault;
 use crate::model::Faults;
 use crate::model::RunId;
+use crate::model::Shortage;
 use crate::sandbox::LoadError;
 use crate::state;
 use std::error::Error as StdError;
@@ -38,6 +39,9 @@ pub enum Error {
         /// What would help.
         help: String,
     },
+    /// What came out cannot be written to where it was asked for.
+    #[error("cannot write to stdout")]
+    Unprinted(#[source] std::io::Error),
     /// The run was lost by the backend while this host worked on it.
     #[error("the run `{run}` cannot go on")]
     Lost {
@@ -84,10 +88,12 @@ impl Refusal {
         self
     }
 
-    /// Adds the cause.
+    /// Adds the cause; where that is a shortage, nothing helps but what helps against it.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        let source = source.into();
+        self.help = Shortage::of(source.as_ref()).map(|shortage| shortage.help().to_owned()).or(self.help);
+        self.source = Some(source);
         self
     }
 }

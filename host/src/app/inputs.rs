@@ -7,9 +7,11 @@ use crate::app::params;
 use crate::app::params::ParamTexts;
 use crate::app::params::TextFault;
 use crate::config::Environment;
+use crate::config::read_input;
 use crate::model::Datum;
 use crate::model::Fault;
 use crate::model::Faults;
+use crate::model::Shortage;
 use crate::plan;
 use crate::plan::Input;
 use crate::plan::InputKind;
@@ -30,13 +32,16 @@ pub(crate) fn gather(
         InputKind::Env { name, .. } => {
             environment.get(name).map(|value| Supplied::Datum(Datum::Text(value.to_owned())))
         }
-        InputKind::File(path) => match std::fs::read(path) {
+        InputKind::File(path) => match read_input(path) {
             Ok(bytes) => Some(Supplied::Content(bytes)),
             Err(error) => {
                 let fault =
                     Fault::at(input.span.clone(), format!("cannot read the file `{}`", path.display()))
                         .note(error.to_string())
-                        .help("paths are relative to the manifest's folder");
+                        .help(
+                            Shortage::of(&error)
+                                .map_or("paths are relative to the manifest's folder", Shortage::help),
+                        );
                 faults.push(fault);
                 Some(Supplied::Content(Vec::new()))
             }

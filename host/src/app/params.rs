@@ -1,6 +1,8 @@
 //! Values of params as a user gives them: `-p NAME=VALUE`, and a file of many.
 //! Texts become literals here, typed as far as the param's type says how to read the text; fitting is for `plan`.
 
+use crate::config::read_input;
+use crate::config::read_text;
 use crate::model::Datum;
 use crate::plan::Supplied;
 use crate::value::Type;
@@ -72,7 +74,7 @@ fn content(ty: &Type, path: &Path) -> Result<Supplied, TextFault> {
         let fault = TextFault::new(format!("cannot read `{}`: {error}", path.display()));
         fault.help("a value that begins with `@` names a file; write `@@` for an `@` itself")
     };
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let bytes = read_input(path).map_err(unreadable)?;
     if is_text(ty) || is_bytes(ty) {
         if !matches!(ty, Type::Char | Type::Enum(_)) {
             return Ok(Supplied::Content(bytes));
@@ -141,8 +143,7 @@ fn sample(ty: &Type) -> String {
 /// Reads a file of values: a TOML table, or a JSON object if the name ends in `.json`.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<(String, Datum)>, TextFault> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| TextFault::new(format!("cannot read `{shown}`: {error}")))?;
+    let text = read_text(path).map_err(|error| TextFault::new(format!("cannot read `{shown}`: {error}")))?;
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let datum: Datum = if is_json {
         serde_json::from_str(&text)

@@ -80,8 +80,16 @@ pub struct Report {
 /// Works on a run, whose session was prepared, until it has ended, or this host is told to stop.
 pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) -> Result<Report, Error> {
     sandbox.keep_buckets(request.backend.buckets());
-    let notices = request.backend.preflight().await?;
-    let opened = open(session, &request).await?;
+    let mut interrupt = request.interrupt.clone();
+    let opening = async {
+        let notices = request.backend.preflight().await?;
+        Ok::<_, Error>((notices, open(session, &request).await?))
+    };
+    let (notices, opened) = tokio::select! {
+        opened = opening => opened?,
+        // Whatever has been opened by then looks as if this host had died, which others are prepared for.
+        Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new() }),
+    };
     let RunRequest { recorder, backend, host, .. } = &request;
     let (journal, recorder) = if backend.outlives_process() {
         let (journal, recorder) = JournalWriter::begin(backend, &session.run, host, recorder);

@@ -154,6 +154,7 @@ impl Session {
     /// Makes every function of the plan ready to be called, in the plan's order; before the run begins, since code that
     /// counts fuel may have to be compiled first.
     pub fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
+        sandbox.require_room()?;
         let plan = self.bound.plan();
         let is_metered = metered(plan);
         for ((function, grants), is_metered) in plan.functions().iter().zip(&self.grants).zip(is_metered) {

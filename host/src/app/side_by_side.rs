@@ -1,9 +1,11 @@
 //! Work on a list by a few threads, with what comes out in the list's order.
 //! How many threads is for the caller to say.
 
+use std::iter::from_fn;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::thread::Builder;
 
 /// Does the same with each item, on this thread and on as many more as make `threads`; a panic goes on here.
 pub(crate) fn side_by_side<T: Sync, R: Send>(
@@ -19,8 +21,10 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(
     let mut done = thread::scope(|scope| {
         let more = 1..threads.min(items.len());
         let helpers: Vec<_> =
-            more.map(|_| scope.spawn(|| std::iter::from_fn(take).collect::<Vec<_>>())).collect();
-        let mut done: Vec<_> = std::iter::from_fn(take).collect();
+            // With fewer threads than were asked for it takes longer, and is done all the same.
+            more.filter_map(|_| Builder::new().spawn_scoped(scope, || from_fn(take).collect::<Vec<_>>()).ok())
+                .collect();
+        let mut done: Vec<_> = from_fn(take).collect();
         for helper in helpers {
             done.extend(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }

@@ -3,14 +3,12 @@
 
 use crate::app::Error;
 use crate::app::Refusal;
+use crate::config::read_input;
 use crate::graph;
 use crate::graph::Resolved;
 use crate::manifest;
 use crate::model::Source;
 use std::path::Path;
-
-/// The largest manifest that is read; it bounds what a path to something else can cost.
-const MAX_BYTES: u64 = 1 << 30;
 
 /// Reads and resolves a manifest. Fails only if there is no text to speak of; faults in it come with the graph.
 pub fn read(path: &Path) -> Result<Resolved, Error> {
@@ -26,14 +24,7 @@ fn text(path: &Path) -> Result<String, Refusal> {
             .help("give the path of a TOML file, for example `cascade-host run manifest.toml`")
             .caused_by(error)
     };
-    let size = std::fs::metadata(path).map_err(refuse)?.len();
-    if size > MAX_BYTES {
-        return Err(Refusal::new(format!(
-            "`{}` has {size} bytes, more than a manifest may have",
-            path.display()
-        )));
-    }
-    let bytes = std::fs::read(path).map_err(refuse)?;
+    let bytes = read_input(path).map_err(refuse)?;
     String::from_utf8(bytes).map_err(|_| {
         Refusal::new(format!("`{}` is not UTF-8 text", path.display()))
             .help("a manifest is a TOML file; components are named in it, not given in its place")

@@ -10,6 +10,7 @@ use crate::cli::style::Style;
 use crate::cli::style::harmless;
 use crate::cli::terminal::say;
 use crate::cli::terminal::stderr_style;
+use crate::model::Shortage;
 use crate::state::ErrorKind;
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ pub(crate) enum Exit {
     TaskFailed,
     /// Wrong usage or manifest, or a run id of another plan; nothing was run.
     Usage,
-    /// The state or the cache refused or was lost.
+    /// The state or the cache refused or was lost, or what came out cannot be written.
     Backend,
     /// No such run or task.
     Missing,
@@ -30,16 +31,23 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
+impl Exit {
+    /// Its number.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::TaskFailed => 1,
+            Self::Usage => 2,
+            Self::Backend => 3,
+            Self::Missing => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::TaskFailed => 1,
-            Exit::Usage => 2,
-            Exit::Backend => 3,
-            Exit::Missing => 4,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.code())
     }
 }
 
@@ -66,6 +74,7 @@ fn exit_of(error: &Error) -> Exit {
             | ErrorKind::Declined => Exit::Backend,
         },
         Error::Missing { .. } => Exit::Missing,
+        Error::Unprinted(_) => Exit::Backend,
     }
 }
 
@@ -77,8 +86,9 @@ fn shown(error: &Error, style: Style) -> String {
         Error::Backend(error) => chain::render(error, error.help(), style),
         Error::Lost { source, .. } => chain::render(error, source.help(), style),
         Error::Missing { help, .. } => chain::render(error, Some(help), style),
+        Error::Unprinted(cause) => chain::render(error, Shortage::of(cause).map(Shortage::help), style),
         Error::Settings(fault) => chain::render(fault, fault.help(), style),
-        Error::SettingsFile(fault) => chain::render(fault, None, style),
+        Error::SettingsFile(fault) => chain::render(fault, Shortage::of(fault).map(Shortage::help), style),
     }
 }
 

@@ -8,6 +8,7 @@ mod waiting;
 mod exit;
 mod listeners;
 mod signals;
+mod farewell;
 mod resume;
 mod style;
 mod terminal;

@@ -1,43 +1,223 @@
-//! Ctrl-C and SIGTERM: the first lets running tasks finish, the second stops them.
-//! What stopping means is for the engine.
+//! Ctrl-C and SIGTERM, heard from the first moment of a command to its last, by a thread of their own.
+//! What stopping a run means is for the engine; what a command says when it is left is in `farewell`.
 
+use crate::app::BuildGroup;
+use crate::app::Building;
+use crate::app::Refusal;
+use crate::cli::exit::Exit;
 use crate::cli::terminal::say;
 use crate::engine::Interrupt;
-use std::future::Future;
-use tokio::signal::unix::Signal;
+use crate::model::try_files;
+use rustix::process::Signal;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::signal::unix::Signal as Heard;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::watch;
 
-/// Drives `work` to its end, and hands each signal on to it.
-pub(crate) async fn until_done<T>(work: impl Future<Output = T>, stop: watch::Sender<Interrupt>) -> T {
-    let listening = listen(stop);
-    tokio::pin!(work);
-    tokio::select! {
-        done = &mut work => done,
-        () = listening => work.await,
+/// How long somebody is waited for who does not read what is said: whoever ends a process wants it to end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Files that listening takes: the library below takes them for granted.
+const FILES: usize = 6;
+
+/// What a signal does, by what the process is at. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Signals {
+    // A mutex because the thread that hears meets the one that works; it is held for a decision, or until a
+    // build command has begun, never while waiting.
+    now: Arc<Mutex<Now>>,
+}
+
+/// What the process is at.
+struct Now {
+    work: Work,
+    /// What is said when it is left.
+    farewell: String,
+}
+
+/// What has to come to an end before the process does.
+enum Work {
+    /// Nothing: it may be left at any moment. Compilers end with the pipe from their host.
+    Leavable,
+    /// A build command, and whether it was told to stop.
+    Building(BuildGroup, bool),
+    /// A run, which is told to stop.
+    Running(watch::Sender<Interrupt>),
+}
+
+/// What a signal comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    /// The work has been told; this is for the user.
+    Say(&'static str),
+    /// The process ends with these words.
+    End(String),
+}
+
+impl Signals {
+    /// Begins to listen. Until something else is begun, the first signal ends the process with this farewell.
+    pub(crate) fn listen(farewell: String) -> Result<Self, Refusal> {
+        let cannot = |error: std::io::Error| Refusal::new("cannot listen for signals").caused_by(error);
+        try_files(FILES).map_err(cannot)?;
+        let signals = Self::new(farewell);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(cannot)?;
+        let listening = runtime.enter();
+        // What is heard does not end the process by itself: who writes too large a file is told so by the write.
+        signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop).map_err(cannot)?;
+        let both = signal(SignalKind::interrupt()).map_err(cannot)?;
+        let both = (both, signal(SignalKind::terminate()).map_err(cannot)?);
+        drop(listening);
+        let hearing = signals.clone();
+        let hear = move || runtime.block_on(hearing.hear(both));
+        // It ends with the process.
+        std::thread::Builder::new().name("signals".to_owned()).spawn(hear).map_err(cannot)?;
+        Ok(signals)
+    }
+
+    fn new(farewell: String) -> Self {
+        Self { now: Arc::new(Mutex::new(Now { work: Work::Leavable, farewell })) }
+    }
+
+    /// Works on a run, which hears of signals by `stop`; whoever ends the process afterwards is told `after`.
+    pub(crate) fn while_running<T>(
+        &self,
+        stop: watch::Sender<Interrupt>,
+        after: String,
+        run: impl FnOnce() -> T,
+    ) -> T {
+        self.now().work = Work::Running(stop);
+        let done = run();
+        *self.now() = Now { work: Work::Leavable, farewell: after };
+        done
+    }
+
+    /// Starts a build command and waits for it; where it was stopped by a signal, the process ends here.
+    pub(crate) fn while_building(
+        &self,
+        start: impl FnOnce() -> Result<Building, Refusal>,
+    ) -> Result<(), Refusal> {
+        let building = {
+            // A signal that comes meanwhile waits until it is known whom to stop.
+            let mut now = self.now();
+            let building = start()?;
+            now.work = Work::Building(building.group(), false);
+            building
+        };
+        building.wait();
+        // Its number is nobody else's yet: it stays known until its end is asked for.
+        let was = std::mem::replace(&mut self.now().work, Work::Leavable);
+        match was {
+            Work::Building(group, true) => {
+                group.kill();
+                let farewell = self.now().farewell.clone();
+                end(&farewell)
+            }
+            Work::Building(_, false) | Work::Running(_) | Work::Leavable => building.finish(),
+        }
+    }
+
+    async fn hear(self, (mut interrupts, mut terminations): (Heard, Heard)) {
+        loop {
+            next(&mut interrupts, &mut terminations).await;
+            let answer = self.now().answer();
+            match answer {
+                Answer::Say(text) => say_soon(text.to_owned()),
+                Answer::End(text) => end(&text),
+            }
+        }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Hands signals on for as long as the process lives; ends only where it cannot listen.
-async fn listen(stop: watch::Sender<Interrupt>) {
-    let (Ok(mut interrupts), Ok(mut terminations)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    next(&mut interrupts, &mut terminations).await;
-    say("stopping: running tasks are finished and committed; again to stop them now\n");
-    stop.send_replace(Interrupt::Drain);
-    next(&mut interrupts, &mut terminations).await;
-    say("stopping running tasks\n");
-    stop.send_replace(Interrupt::Abort);
-    std::future::pending::<()>().await;
+impl Now {
+    /// Tells the work, and whoever is to be told.
+    fn answer(&mut self) -> Answer {
+        match &mut self.work {
+            Work::Leavable => Answer::End(self.farewell.clone()),
+            Work::Building(group, is_stopped @ false) => {
+                *is_stopped = true;
+                group.stop();
+                Answer::Say("stopping the build command; again to kill it\n")
+            }
+            Work::Building(group, true) => {
+                group.kill();
+                Answer::End(self.farewell.clone())
+            }
+            Work::Running(stop) => {
+                let before = *stop.borrow();
+                match before {
+                    Interrupt::None => {
+                        stop.send_replace(Interrupt::Drain);
+                        Answer::Say(
+                            "stopping: running tasks are finished and committed; again to stop them now\n",
+                        )
+                    }
+                    Interrupt::Drain => {
+                        stop.send_replace(Interrupt::Abort);
+                        Answer::Say("stopping running tasks\n")
+                    }
+                    Interrupt::Abort => Answer::End(
+                        "interrupted before the run could be left in order; what is committed is kept where \
+                         runs are kept\n"
+                            .to_owned(),
+                    ),
+                }
+            }
+        }
+    }
 }
 
-async fn next(interrupts: &mut Signal, terminations: &mut Signal) {
+async fn next(interrupts: &mut Heard, terminations: &mut Heard) {
     tokio::select! {
         _ = interrupts.recv() => {}
         _ = terminations.recv() => {}
+    }
+}
+
+/// Ends the process as one that was interrupted.
+fn end(farewell: &str) -> ! {
+    say_soon(farewell.to_owned());
+    std::process::exit(i32::from(Exit::Interrupted.code()))
+}
+
+/// Says something to whoever reads it. A stderr that nobody empties keeps neither the next signal waiting nor the end.
+fn say_soon(text: String) {
+    let (tell, told) = mpsc::channel();
+    let saying = std::thread::Builder::new().spawn(move || {
+        say(&text);
+        tell.send(()).ok(); // who has waited long enough is gone
+    });
+    if saying.is_ok() {
+        told.recv_timeout(PATIENCE).ok(); // said or not, it goes on
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_left_is_left_at_the_first_signal() {
+        let signals = Signals::new("left".to_owned());
+        assert_eq!(signals.now().answer(), Answer::End("left".to_owned()));
+    }
+
+    #[test]
+    fn a_run_drains_then_aborts_then_is_left() {
+        let signals = Signals::new("before".to_owned());
+        let (stop, interrupt) = watch::channel(Interrupt::None);
+        let levels = signals.while_running(stop, "after".to_owned(), || {
+            [(); 3].map(|()| (signals.now().answer(), *interrupt.borrow()))
+        });
+        assert!(matches!(levels[0], (Answer::Say(_), Interrupt::Drain)));
+        assert!(matches!(levels[1], (Answer::Say(_), Interrupt::Abort)));
+        assert!(matches!(levels[2], (Answer::End(_), Interrupt::Abort)));
+        assert_eq!(signals.now().answer(), Answer::End("after".to_owned()));
     }
 }

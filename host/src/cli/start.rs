@@ -1,17 +1,23 @@
 //! The process from its arguments to its exit code.
 //! What each command does stands in `commands`.
 
+use crate::app;
 use crate::app::Error;
 use crate::cli::args::Arguments;
 use crate::cli::args::Command;
 use crate::cli::commands;
 use crate::cli::exit::Exit;
 use crate::cli::exit::report;
+use crate::cli::farewell::farewell;
+use crate::cli::signals::Signals;
+use crate::cli::style::harmless;
+use crate::cli::terminal::say;
 use crate::config::Environment;
 use crate::config::Settings;
 use crate::config::SettingsFile;
 use crate::config::arguments;
 use crate::sandbox::CompileOrder;
+use crate::sandbox::Sandbox;
 use clap::Parser as _;
 use std::io;
 use std::process::ExitCode;
@@ -22,6 +28,17 @@ pub(crate) struct Host {
     pub(crate) environment: Environment,
     /// The settings, as far as no manifest has a say.
     pub(crate) settings: Settings,
+    /// What signals do meanwhile.
+    pub(crate) signals: Signals,
+}
+
+impl Host {
+    /// The sandbox of commands that have no log of their own; what an operator should know of it is said at once.
+    pub(crate) fn open_sandbox(&self) -> Result<Sandbox, Error> {
+        let sandbox = app::open_sandbox(&self.settings)?;
+        sandbox.warnings().iter().for_each(|warning| say(&format!("warning: {}\n", harmless(warning))));
+        Ok(sandbox)
+    }
 }
 
 /// Runs the command that this process was started with.
@@ -37,16 +54,17 @@ pub fn start() -> ExitCode {
 }
 
 fn command(arguments: &Arguments) -> Result<Exit, Error> {
+    let signals = Signals::listen(farewell(&arguments.command))?;
     let environment = Environment::of_process();
     let file = SettingsFile::read(arguments.config.as_deref(), &environment)?;
     let settings = Settings::new(&arguments.overrides(), &environment, &file)?;
-    let host = Host { environment, settings };
+    let host = Host { environment, settings, signals };
     match &arguments.command {
         Command::Run(run) => commands::run::run(&host, run),
         Command::Check(check) => commands::check::check(&host, check),
         Command::Plan(plan) => commands::plan::plan(&host, plan),
         Command::Inspect(inspect) => commands::inspect::inspect(&host, inspect),
-        Command::Build(build) => commands::build::build(build),
+        Command::Build(build) => commands::build::build(&host, build),
         Command::Output(output) => commands::output::output(&host, output),
         Command::Runs(runs) => commands::runs::runs(&host, runs),
         Command::Show(show) => commands::show::show(&host, show),

@@ -2,6 +2,7 @@
 //! It ranks below flags, variables and the manifest.
 
 use crate::config::Environment;
+use crate::config::read_text;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ impl SettingsFile {
         let Some(path) = named.or_else(usual) else {
             return Ok(Self::default());
         };
-        match std::fs::read_to_string(&path) {
+        match read_text(&path) {
             Ok(text) => Self::parse(&path, &text),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => Ok(Self::default()),
             Err(error) => Err(FileFault::Read(path, error)),

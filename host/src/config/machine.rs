@@ -17,6 +17,9 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 /// What is left to the host itself and to others: guests together get three quarters of the machine.
 const SHARE: (u64, u64) = (3, 4);
 
+/// More threads and processes than all programs of a user have on most machines.
+const MANY_THREADS: u64 = 4096;
+
 /// The budget where the machine does not tell its memory.
 const FALLBACK: u64 = 1 << 30;
 
@@ -71,6 +74,12 @@ pub fn spare_files() -> usize {
     let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
     let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     most.unwrap_or(usize::MAX).saturating_sub(open).saturating_sub(OWN_FILES)
+}
+
+/// Whether the threads that this process may start have to be counted: a limit of thousands is none for it.
+#[must_use]
+pub fn threads_are_few() -> bool {
+    getrlimit(Resource::Nproc).current.is_some_and(|most| most < MANY_THREADS)
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.

@@ -8,6 +8,7 @@ mod file;
 mod given;
 mod machine;
 mod process;
+mod reading;
 mod settings;
 
 pub use compile::CompileSettings;
@@ -15,6 +16,8 @@ pub use environment::{Environment, arguments};
 pub use file::{FileFault, SettingsFile};
 pub use machine::{
     cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files, spare_files,
+    threads_are_few,
 };
 pub use process::{forget_peak, peak, resident};
+pub use reading::{read_at_most, read_input, read_text};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};

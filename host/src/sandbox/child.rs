@@ -1,6 +1,7 @@
 //! A process that compiles one component, seen by its host: started with nothing, watched, ended at its bounds.
 //! What it does stands in `compiling`.
 
+use crate::model::Size;
 use crate::sandbox::bounds::Bounds;
 use crate::sandbox::bounds::Exceeded;
 use crate::sandbox::bounds::MOST_CODE;
@@ -13,7 +14,8 @@ use crate::sandbox::compiling::REFUSED;
 use crate::sandbox::component::LoadError;
 use crate::sandbox::load::Metering;
 use crate::sandbox::sniff;
-use rustix::process::Signal;
+use rustix::io::Errno;
+use rustix::process::{Resource, Signal, getrlimit};
 use std::fs::File;
 use std::io;
 use std::io::{Read, Write};
@@ -21,10 +23,14 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::sync::mpsc::RecvTimeoutError;
+use std::thread::Builder;
 use std::time::Duration;
 
 /// The most that is read of what a compiler complains of.
 const MOST_TEXT: u64 = 64 << 10;
+
+/// The memory that a compiler takes for a component of nothing, on most machines.
+const LEAST_MEMORY: Size = Size::bytes(16 << 20);
 
 /// How a compiler ended.
 enum End {
@@ -67,17 +73,23 @@ fn watch(mut child: Child, bytes: &[u8], time: Duration) -> io::Result<End> {
     };
     std::thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
-        let sender = scope.spawn(move || {
+        let sender = Builder::new().spawn_scoped(scope, move || {
             let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             // A compiler that ends early does not read to the end; why it ended is what matters.
             drop(stdin.write_all(&length.to_le_bytes()).and_then(|()| stdin.write_all(bytes)));
             stdin // open until the compiler has ended: it takes the end of its input for ours
         });
-        scope.spawn(move || {
+        let reader = Builder::new().spawn_scoped(scope, move || {
             let mut text = Vec::new();
             drop(stderr.take(MOST_TEXT).read_to_end(&mut text));
             drop(tell.send(text));
         });
+        // Without one of the two there is nothing to wait for.
+        let (Ok(sender), Ok(_)) = (sender, reader) else {
+            child.kill()?;
+            child.wait()?;
+            return Err(Errno::AGAIN.into());
+        };
         // Stderr ends with the process. One that does not, or does not within its time, is ended.
         let text = told.recv_timeout(time);
         let is_whole = text.as_ref().is_ok_and(|text| text.len().try_into() != Ok(MOST_TEXT));
@@ -103,16 +115,38 @@ fn judge(end: End, bounds: &Bounds) -> Result<(), LoadError> {
     match (code, status.signal().and_then(Signal::from_named_raw)) {
         (Some(0), _) => Ok(()),
         (Some(REFUSED), _) => Err(sniff::compile_error(text.trim_end().to_owned())),
-        (Some(NO_MEMORY), _) => Err(Exceeded::Memory(bounds.memory).into()),
+        (Some(NO_MEMORY), _) => Err(no_memory(bounds)),
+        // With so little of it, what fails first is chance: a thread, a library, a file that is mapped.
+        (Some(_), _) if bounds.memory < LEAST_MEMORY => Err(no_memory(bounds)),
         (Some(FAILED), _) => Err(LoadError::Compiler(text.into())),
         (_, Some(Signal::XCPU)) => Err(Exceeded::Time(bounds.time).into()),
-        (_, Some(Signal::XFSZ)) => Err(Exceeded::Code(MOST_CODE).into()),
+        (_, Some(Signal::XFSZ)) => Err(too_large()),
         // The standard library has no other way to say which of its ends this was.
-        (_, Some(Signal::ABORT)) if text.contains("memory allocation of ") => {
-            Err(Exceeded::Memory(bounds.memory).into())
-        }
+        (_, Some(Signal::ABORT)) if text.contains("memory allocation of ") => Err(no_memory(bounds)),
         // It ended as no compiler should: by a signal, or by a panic.
         _ => Err(LoadError::Compiler(died(status, &text).into())),
+    }
+}
+
+/// Whose bound it was: ours, or one that the system sets and that is below it.
+fn no_memory(bounds: &Bounds) -> LoadError {
+    let allowed =
+        [getrlimit(Resource::As).current, getrlimit(Resource::Data).maximum].into_iter().flatten().min();
+    match allowed {
+        Some(allowed) if allowed < bounds.memory.as_bytes() => {
+            LoadError::Compiler(io::Error::from(Errno::NOMEM).into())
+        }
+        Some(_) | None => Exceeded::Memory(bounds.memory).into(),
+    }
+}
+
+/// The same for the code.
+fn too_large() -> LoadError {
+    match getrlimit(Resource::Fsize).maximum {
+        Some(allowed) if allowed < MOST_CODE.as_bytes() => {
+            LoadError::Compiler(io::Error::from(Errno::FBIG).into())
+        }
+        Some(_) | None => Exceeded::Code(MOST_CODE).into(),
     }
 }
 

@@ -46,13 +46,22 @@ pub(crate) struct Kept(PathBuf);
 /// Why a folder is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("it is not a folder")]
+    #[error("it is no folder; name a folder of your own by `CASCADE_CODE_CACHE`")]
     NotFolder,
-    #[error("others may write to it (mode {0:o}); give it the mode 700")]
+    #[error(
+        "it is a symbolic link, which may be turned elsewhere; name the folder itself by `CASCADE_CODE_CACHE`"
+    )]
+    Link,
+    #[error(
+        "others may write to it (mode {0:o}); give it the mode 700, or name another by `CASCADE_CODE_CACHE`"
+    )]
     Rights(u32),
-    #[error("it belongs to another user; name a folder of your own")]
+    #[error("it belongs to another user; name a folder of your own by `CASCADE_CODE_CACHE`")]
     Owner,
-    #[error("its file `{SECRET}` may be read by others, or is damaged; remove the folder")]
+    #[error(
+        "its file `{SECRET}` may be read by others, or is damaged; remove the folder, or name another by \
+             `CASCADE_CODE_CACHE`"
+    )]
     Secret,
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -61,6 +70,9 @@ pub(crate) enum Refusal {
 impl CodeCache {
     /// Opens the folder, which is made where it is missing. Only its owner may write to it.
     pub(crate) fn open(folder: &Path) -> Result<Self, Refusal> {
+        if fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()) {
+            return Err(Refusal::Link);
+        }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let of_folder = fs::symlink_metadata(folder)?;
         if !of_folder.is_dir() {

@@ -2,14 +2,17 @@
 //! Whoever started it watches it from `child`; it is this host's own binary, and trusts its orders.
 
 use crate::model::Size;
+use crate::model::try_threads;
 use crate::sandbox::bounds::MOST_CODE;
 use crate::sandbox::engine;
+use crate::sandbox::engine::Threads;
 use crate::sandbox::load::Metering;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
 use std::ffi::OsString;
 use std::io;
 use std::io::{Read, Write};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// The first argument of such a process. No user has a reason to give it.
@@ -92,7 +95,7 @@ impl CompileOrder {
         self.bound()?;
         let component = read(&mut input)?;
         std::thread::Builder::new().spawn(move || end_with(input))?;
-        let engine = engine::for_compiling(self.metering).map_err(|error| of_engine(&error))?;
+        let engine = engine::for_compiling(self.metering, threads()).map_err(|error| of_engine(&error))?;
         let code = engine.precompile_component(&component).map_err(|error| of_engine(&error))?;
         output.write_all(&code)?;
         Ok(output.flush()?)
@@ -115,6 +118,12 @@ impl CompileOrder {
         }
         Ok(())
     }
+}
+
+/// Whether the system gives a compiler its threads. One that gets none in the middle of its work cannot go on.
+fn threads() -> Threads {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    if try_threads(cores).is_ok() { Threads::Many } else { Threads::One }
 }
 
 /// Why there is no code.

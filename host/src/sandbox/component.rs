@@ -2,6 +2,8 @@
 //! How it is compiled and called is for the modules around.
 
 use crate::model::Digest;
+use crate::model::Shortage;
+use crate::model::Size;
 use crate::sandbox::bounds::Exceeded;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::offer::Import;
@@ -128,6 +130,21 @@ pub enum LoadError {
         /// Why.
         source: crate::value::Unsupported,
     },
+    /// The system allows less address space than guests reserve.
+    #[error(
+        "the system allows this process {allowed} of address space (`ulimit -v`), and {calls} guest{} at the same time \
+         need {needed}; there is room for {fitting}", if *.calls == 1 { "" } else { "s" }
+    )]
+    AddressSpace {
+        /// What it allows.
+        allowed: Size,
+        /// What would be enough.
+        needed: Size,
+        /// How many guests may run at the same time.
+        calls: u32,
+        /// How many find room.
+        fitting: u64,
+    },
     /// The engine itself cannot be made on this machine.
     #[error("the sandbox cannot be made on this machine")]
     Engine(#[source] Cause),
@@ -166,6 +183,11 @@ impl LoadError {
             Self::NoExport(_) => "List the functions of the component with `inspect`.",
             Self::Unsupported { .. } => "Give the function parameters and a result that are plain values.",
             Self::Beyond(exceeded) => exceeded.help(),
+            Self::AddressSpace { fitting: 0, .. } => "Raise `ulimit -v`.",
+            Self::AddressSpace { .. } => "Raise `ulimit -v`, or use a smaller `-j`.",
+            Self::Compiler(cause) | Self::Engine(cause) if Shortage::of(cause.as_ref()).is_some() => {
+                return Shortage::of(cause.as_ref()).map(Shortage::help);
+            }
             Self::Compiler(_) => {
                 "Try again; if that does not help, see whether this machine has memory and room for files left."
             }

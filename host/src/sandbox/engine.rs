@@ -3,9 +3,11 @@
 
 use crate::sandbox::component::LoadError;
 use crate::sandbox::load::Metering;
+use crate::sandbox::room;
 use crate::sandbox::state::State;
 use crate::sandbox::wasi;
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -58,6 +60,15 @@ pub(crate) enum Allocation {
     OnDemand,
 }
 
+/// How many threads compile a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// The one that is there.
+    One,
+    /// As many as there are cores.
+    Many,
+}
+
 /// An engine and what its guests may import.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
@@ -77,8 +88,9 @@ pub(crate) struct Engines {
 
 impl Engines {
     /// No engines yet, for `calls` guests at the same time.
-    pub(crate) fn new(calls: u32, bounded: Bounded) -> Self {
-        Self { calls, bounded, made: Mutex::default(), ticker: Ticker::start() }
+    pub(crate) fn new(calls: u32, bounded: Bounded) -> Result<Self, LoadError> {
+        let ticker = Ticker::start().map_err(|error| LoadError::Engine(error.into()))?;
+        Ok(Self { calls, bounded, made: Mutex::default(), ticker })
     }
 
     /// The engine for such guests. Where the address space is too small for a pool, there is none.
@@ -94,7 +106,9 @@ impl Engines {
         let pooled = match allocation {
             Allocation::Pooling => {
                 let mut config = config(metering, self.bounded);
-                Engine::new(config.allocation_strategy(pool(self.calls))).ok()
+                let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
+                // One that takes all the address space leaves the host none to work in.
+                pooled.ok().filter(|_| room::has_room())
             }
             Allocation::OnDemand => None,
         };
@@ -117,8 +131,11 @@ impl Engines {
 
 /// Why this machine has no pool for `calls` guests; none where it has one.
 pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
-    let refused = Engine::new(config(Metering::Time, Bounded::Yes).allocation_strategy(pool(calls))).err();
-    refused.map(|error| format!("{error:#}"))
+    match Engine::new(config(Metering::Time, Bounded::Yes).allocation_strategy(pool(calls))) {
+        Ok(_) if room::has_room() => None,
+        Ok(_) => Some("it would leave the host no address space (`ulimit -v`)".to_owned()),
+        Err(error) => Some(format!("{error:#}")),
+    }
 }
 
 /// The engine's settings, for whoever compares the sandbox with the bare engine: as for tasks without a limit of fuel,
@@ -131,9 +148,10 @@ pub fn engine_config(calls: u32) -> Config {
 }
 
 /// An engine that only compiles. Its code runs on every engine of this metering: how memory is allocated is no part of it.
-pub(crate) fn for_compiling(metering: Metering) -> wasmtime::Result<Engine> {
+pub(crate) fn for_compiling(metering: Metering, threads: Threads) -> wasmtime::Result<Engine> {
     let on_demand = InstanceAllocationStrategy::OnDemand;
-    Engine::new(config(metering, Bounded::Yes).allocation_strategy(on_demand))
+    let mut config = config(metering, Bounded::Yes);
+    Engine::new(config.allocation_strategy(on_demand).parallel_compilation(threads == Threads::Many))
 }
 
 fn config(metering: Metering, bounded: Bounded) -> Config {
@@ -200,17 +218,17 @@ struct Ticking {
 }
 
 impl Ticker {
-    fn start() -> Self {
+    fn start() -> io::Result<Self> {
         let shared = Arc::<Ticking>::default();
         let ticking = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().name("ticker".to_owned()).spawn(move || {
             while !ticking.stop.load(Ordering::Relaxed) {
                 std::thread::park_timeout(TICK);
                 let engines = ticking.engines.lock().unwrap_or_else(PoisonError::into_inner);
                 engines.iter().for_each(Engine::increment_epoch);
             }
-        });
-        Self { shared, thread: Some(thread) }
+        })?;
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     fn add(&self, engine: Engine) {

@@ -6,6 +6,7 @@ use crate::invoke::Failure;
 use crate::invoke::Usage;
 use crate::model::FailureClass;
 use crate::model::Limits;
+use crate::model::Shortage;
 use crate::model::Size;
 use crate::model::show_duration;
 use crate::sandbox::backtrace::backtrace;
@@ -69,11 +70,19 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     if let Some(ResourceTableError::Full) = error.root_cause().downcast_ref() {
         return (FailureClass::Limit, handles());
     }
+    if let Some(shortage) = error.chain().find_map(Shortage::of) {
+        return (FailureClass::Limit, short(error, shortage));
+    }
     let cause = error.root_cause().to_string();
     match named(&cause, limits) {
         Some(limit) => (FailureClass::Limit, limit),
         None => (FailureClass::Trap, cause),
     }
+}
+
+/// What is said of a host that the system does not give what a guest needs.
+fn short(error: &wasmtime::Error, shortage: Shortage) -> String {
+    format!("this host cannot give the guest what it needs: {}. {}", error.root_cause(), shortage.help())
 }
 
 /// The limit that wasmtime speaks of, in our words.
@@ -149,4 +158,18 @@ fn of_trap(trap: Trap, limits: &Limits) -> (FailureClass, String) {
 /// What is said of a result that is too large.
 pub(crate) fn output(limits: &Limits) -> String {
     LimitHit::of("output", limits.output, 0, "the result is larger").0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_does_not_give_is_a_limit_and_no_trap_of_the_guest() {
+        for (number, says) in [(12, "`ulimit -v`"), (24, "`ulimit -n`")] {
+            let error = wasmtime::Error::from(std::io::Error::from_raw_os_error(number));
+            let (class, message) = classify(&error.context("around it"), &Limits::default());
+            assert!(class == FailureClass::Limit && message.contains(says), "{message}");
+        }
+    }
 }

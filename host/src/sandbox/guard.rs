@@ -2,6 +2,7 @@
 //! when it ends. Fuel and stack are bounded by the engine.
 
 use crate::model::Limits;
+use crate::model::Shortage;
 use crate::model::Size;
 use crate::sandbox::engine::TABLE_ELEMENTS;
 use crate::sandbox::sniff::Outline;
@@ -141,7 +142,7 @@ impl ResourceLimiter for MemoryGuard {
 
     /// Growth that was allowed and is not possible: the guest must not go on in a way that depends on the machine.
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(LimitHit(format!("a linear memory of the guest cannot grow that far: {error}")).into())
+        Err(cannot_grow("a linear memory", &error).into())
     }
 
     fn table_growing(
@@ -164,7 +165,7 @@ impl ResourceLimiter for MemoryGuard {
 
     /// Growth that no table has room for.
     fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(LimitHit(format!("a table of the guest cannot grow that far: {error}")).into())
+        Err(cannot_grow("a table", &error).into())
     }
 
     fn instances(&self) -> usize {
@@ -178,6 +179,16 @@ impl ResourceLimiter for MemoryGuard {
     fn tables(&self) -> usize {
         MOST_TABLES
     }
+}
+
+/// What is said of growth that every limit allows and the system or the pool does not.
+fn cannot_grow(what: &str, error: &wasmtime::Error) -> LimitHit {
+    let help = error.chain().find_map(Shortage::of).map_or("", Shortage::help);
+    LimitHit(
+        format!("{what} of the guest cannot grow that far: {error:#}. {help}")
+            .trim_end_matches([' ', '.'])
+            .to_owned(),
+    )
 }
 
 /// What is said of a guest that stays within its own limit and not within what this host has.

@@ -24,6 +24,7 @@ use crate::sandbox::guard::MOST_HANDLES;
 use crate::sandbox::guard::most_instances;
 use crate::sandbox::offer::Offer;
 use crate::sandbox::reflect;
+use crate::sandbox::room;
 use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
 use crate::sandbox::state::State;
@@ -106,7 +107,7 @@ impl Sandbox {
 
     fn make(settings: Settings, bounded: Bounded) -> Result<Self, LoadError> {
         let calls = settings.calls.max(1);
-        let engines = Engines::new(calls, bounded);
+        let engines = Engines::new(calls, bounded)?;
         engines.runtime(Metering::Time, Allocation::Pooling)?;
         let mut warnings = Vec::new();
         let code_cache = settings.code_cache.and_then(|folder| match CodeCache::open(&folder) {
@@ -179,6 +180,14 @@ impl Sandbox {
     /// How many files one guest may have open.
     pub(crate) fn files_of_guest(&self) -> usize {
         self.files.get().copied().unwrap_or(MOST_HANDLES)
+    }
+
+    /// Refuses to call guests where the system leaves no room for as many as may run at the same time.
+    pub fn require_room(&self) -> Result<(), LoadError> {
+        match self.engines.runtime(Metering::Time, Allocation::Pooling)?.allocation {
+            Allocation::Pooling => Ok(()),
+            Allocation::OnDemand => room::require(self.engines.calls),
+        }
     }
 
     /// Says where guests keep their buckets; the first to say it has its way.

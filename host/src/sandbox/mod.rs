@@ -8,6 +8,7 @@ mod need;
 mod sniff;
 mod reflect;
 mod bounds;
+mod room;
 mod engine;
 mod compiler;
 mod child;

@@ -3,10 +3,10 @@
 
 use crate::guests::Guest;
 use crate::named;
-use cascade_host_tests::{Finished, Host, Project, bombs};
+use cascade_host_tests::{Finished, Host, Project, Running, bombs};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The most memory that a host may have taken, in KiB: nothing of a bomb but its bytes.
@@ -16,7 +16,7 @@ const MOST_MEMORY: u64 = 400 << 10;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A slow component: none of these machines compiles it within the time that tests take.
-fn slow() -> Vec<u8> {
+pub(crate) fn slow() -> Vec<u8> {
     bombs::long_function(900_000)
 }
 
@@ -36,7 +36,7 @@ fn measured(host: Host) -> (Finished, u64) {
 }
 
 /// Waits for the compiler that a process has started.
-fn compiler_of(parent: u32) -> u32 {
+pub(crate) fn compiler_of(parent: u32) -> u32 {
     let since = Instant::now();
     loop {
         assert!(since.elapsed() < PATIENCE, "no compiler was started");
@@ -52,7 +52,7 @@ fn compiler_of(parent: u32) -> u32 {
     }
 }
 
-fn is_alive(process: u32) -> bool {
+pub(crate) fn is_alive(process: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     !status.is_empty() && !status.contains("State:\tZ")
 }
@@ -62,7 +62,7 @@ fn signal(process: u32, name: &str) {
     assert!(sent.expect("kill can be started").success());
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let since = Instant::now();
     while !is_so() {
         assert!(since.elapsed() < PATIENCE, "{what}");
@@ -143,35 +143,22 @@ fn other_components_of_the_manifest_are_compiled_all_the_same() {
     assert_eq!(kept.count(), 1, "the code of the other component is kept");
 }
 
-/// The same, where whoever runs these tests ignores interrupts, as shells do in the background: children inherit that.
-fn heeding(command: &Command) -> Command {
-    let mut heeding = Command::new("env");
-    heeding.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => heeding.env(name, value),
-            None => heeding.env_remove(name),
-        };
-    }
-    command.get_current_dir().map(|folder| heeding.current_dir(folder));
-    heeding.stdout(Stdio::piped()).stderr(Stdio::piped());
-    heeding
-}
-
 /// A host that compiles, and its compiler.
-fn compiling(project: &Project) -> (Child, u32) {
-    let host = heeding(&inspecting(project, &slow()).command()).spawn().expect("the binary can be started");
+fn compiling(project: &Project) -> (Running, u32) {
+    let host = inspecting(project, &slow()).start();
     let compiler = compiler_of(host.id());
     (host, compiler)
 }
 
 #[test]
 fn no_compiler_stays_when_its_host_is_interrupted_or_killed() {
-    for name in ["INT", "TERM", "KILL"] {
+    for (name, code) in [("INT", Some(130)), ("TERM", Some(130)), ("KILL", None)] {
         let project = Project::new("");
-        let (mut host, compiler) = compiling(&project);
-        signal(host.id(), name);
-        assert!(!host.wait().expect("it ends").success());
+        let (host, compiler) = compiling(&project);
+        host.signal(name);
+        let finished = host.wait();
+        assert_eq!(finished.code, code, "{}", finished.stderr);
+        assert_eq!(code.is_some(), finished.stderr.starts_with("interrupted while inspecting `bomb.wasm`"));
         wait_until("the compiler stays", || !is_alive(compiler));
     }
 }
@@ -181,10 +168,7 @@ fn a_compiler_that_is_killed_is_an_error_and_no_hang() {
     let project = Project::new("");
     let (host, compiler) = compiling(&project);
     signal(compiler, "KILL");
-    let output = host.wait_with_output().expect("it ends");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr.contains("could not be compiled here") && stderr.contains("signal: 9"), "{stderr}");
+    host.wait().expect(2).says(["could not be compiled here", "signal: 9"]);
 }
 
 #[test]
@@ -206,6 +190,18 @@ fn a_compiler_has_nothing_of_its_host_and_no_more_than_its_bounds() {
     assert!(files.iter().all(|path| is_expected(path)), "{files:?}");
     host.kill().expect("it is alive");
     host.wait().expect("it ends");
+}
+
+#[test]
+fn memory_that_is_too_little_to_begin_with_is_named_and_nothing_else_is() {
+    for memory in ["1KiB", "512KiB", "1MiB", "2MiB", "3MiB", "4MiB", "6MiB", "8MiB", "12MiB", "16MiB"] {
+        let project = Project::new("");
+        let host = inspecting(&project, &bombs::many_functions(10)).env("CASCADE_COMPILE_MEMORY", memory);
+        let finished = host.run();
+        if finished.code != Some(0) {
+            finished.expect(2).says([&format!("`compile-memory` = {memory}")]);
+        }
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod references;
 mod retries;
 mod secrets;
 mod signals;
+mod shortages;
 mod stored;
 mod surroundings;
 mod values;

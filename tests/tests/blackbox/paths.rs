@@ -354,7 +354,7 @@ fn a_guest_has_its_share_of_open_files_and_no_more() {
          args.file = {{ folder = \"/in\", path = \"own\" }}\nargs.wait = 500\n"
     ));
     let run = |files: u32| {
-        let host = project.host().with_files(files);
+        let host = project.host().under(&format!("-n {files}"));
         host.args(["-j", "2", "--keep-going"]).run()
     };
     run(300).expect(1).says([

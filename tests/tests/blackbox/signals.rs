@@ -1,9 +1,11 @@
-//! Ctrl-C and SIGTERM: the first lets running tasks finish, the second stops them.
+//! Ctrl-C and SIGTERM: a run's tasks are finished at the first and stopped at the second; all else is left at once.
 //! What resuming does belongs to backends that keep something.
 
+use crate::compiling::{compiler_of, is_alive, slow, wait_until};
 use crate::component;
 use crate::guests::Guest;
-use cascade_host_tests::Project;
+use cascade_host_tests::{Host, Project, Redis, Running};
+use std::fs;
 use std::time::Duration;
 
 #[test]
@@ -44,4 +46,89 @@ fn the_second_signal_stops_guests_now() {
     let finished = running.wait().expect(130);
     assert!(finished.took < Duration::from_secs(20), "{:?}", finished.took);
     assert!(project.events().tasks("task.finished").is_empty());
+}
+
+/// A command on a manifest whose component compiles for longer than anybody waits; gives its compiler too.
+fn compiling(project: &Project, command: &str) -> (Running, u32) {
+    project.file("slow.wasm", &slow());
+    let host = if command == "doctor" { Host::new(["doctor"]) } else { project.command(command) };
+    let host = host.env("CASCADE_CODE_CACHE", &project.folder().join("code").display().to_string()).start();
+    let compiler = compiler_of(host.id());
+    (host, compiler)
+}
+
+#[test]
+fn whatever_compiles_is_left_at_the_first_signal_and_says_so() {
+    let manifest = "[components.g]\npath = \"slow.wasm\"\n[tasks.t]\ncall = \"g.run\"\n";
+    for (command, signal, says) in [
+        ("run", "INT", "interrupted before anything was run of `manifest.toml`"),
+        ("check", "TERM", "interrupted while checking `manifest.toml`"),
+        ("plan", "INT", "interrupted while planning `manifest.toml`"),
+        ("doctor", "TERM", "interrupted: the examination has not ended"),
+    ] {
+        let project = Project::new(manifest);
+        let (host, compiler) = compiling(&project, command);
+        host.signal(signal);
+        let finished = host.wait().expect(130).says([says]);
+        assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+        wait_until("the compiler stays", || !is_alive(compiler));
+    }
+}
+
+/// A project that is built by such a command; it writes its number into a file first.
+fn built_by(command: &str) -> Project {
+    Project::new(&format!(
+        "[components.g]\npath = \"g.wasm\"\nbuild = \"\"\"\necho $$ > number; {command}\n\"\"\"\n\
+         [tasks.t]\ncall = \"g.run\"\n"
+    ))
+}
+
+/// Waits for the number of the build command.
+fn builder(project: &Project) -> u32 {
+    let number = || fs::read_to_string(project.folder().join("number")).ok()?.trim().parse().ok();
+    wait_until("the build command does not begin", || number().is_some());
+    number().expect("it has begun")
+}
+
+#[test]
+fn a_build_command_ends_with_the_command_that_runs_it() {
+    for (command, signal) in [("build", "INT"), ("run", "TERM")] {
+        let project = built_by("sleep 300; echo not reached");
+        let host = project.command(command);
+        let host = if command == "run" { host.args(["--build"]) } else { host }.start();
+        let builder = builder(&project);
+        host.signal(signal);
+        let finished = host.wait().expect(130).says(["stopping the build command", "interrupted"]);
+        assert!(!finished.stderr.contains("not reached"), "{}", finished.stderr);
+        assert!(!is_alive(builder));
+    }
+}
+
+#[test]
+fn a_build_command_that_does_not_listen_is_killed_at_the_second_signal() {
+    let project = built_by("trap '' TERM; sleep 300");
+    let mut host = project.command("build").start();
+    let builder = builder(&project);
+    host.signal("INT");
+    host.until("again to kill it");
+    assert!(is_alive(builder));
+    host.signal("INT");
+    host.wait().expect(130).says(["interrupted while building"]);
+    wait_until("the build command stays", || !is_alive(builder));
+}
+
+#[test]
+fn whoever_watches_may_leave_and_the_run_goes_on() {
+    let server = Redis::start("");
+    let uri = format!("{}?lease=1s", server.uri());
+    let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let mut running =
+        project.host().args(["--log-level", "debug", "--run-id", "r1", "--state", &uri]).start();
+    running.until("started");
+    running.signal("KILL");
+    running.wait();
+    let mut watching = Host::new(["watch", "r1", "--state", &uri]).start();
+    watching.until("no host works on run r1");
+    watching.signal("INT");
+    watching.wait().expect(130).says(["run r1 is no longer watched, and goes on", "cascade-host cancel r1"]);
 }

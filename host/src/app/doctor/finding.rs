@@ -1,7 +1,9 @@
 //! One thing that was tried, and what came of it.
 //! What is tried stands beside.
 
+use crate::model::Shortage;
 use crate::model::Size;
+use std::error::Error;
 use std::time::Duration;
 
 /// What a finding is about.
@@ -56,6 +58,22 @@ impl Verdict {
     }
 }
 
+/// How late something was stopped, and how late the machine was by itself at that moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Late {
+    /// The whole of it.
+    pub by: Duration,
+    /// What the machine takes for waking as many threads.
+    pub machine: Duration,
+}
+
+impl Late {
+    /// What is left for the host to answer for.
+    pub(crate) fn own(self) -> Duration {
+        self.by.saturating_sub(self.machine)
+    }
+}
+
 /// One thing that was tried.
 #[derive(Debug, Clone)]
 pub struct Finding {
@@ -69,8 +87,8 @@ pub struct Finding {
     pub said: String,
     /// How long it took.
     pub took: Option<Duration>,
-    /// How long after its deadline the guest was stopped.
-    pub late: Option<Duration>,
+    /// How long after its deadline it was stopped.
+    pub late: Option<Late>,
     /// By how much the memory of this process grew meanwhile.
     pub memory: Option<Size>,
 }
@@ -85,5 +103,15 @@ impl Finding {
     pub(crate) fn within(mut self, took: Duration) -> Self {
         self.took = Some(took);
         self
+    }
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn whole(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    match Shortage::of(error) {
+        Some(shortage) => format!("{text}. {}", shortage.help()),
+        None => text,
     }
 }

@@ -4,6 +4,7 @@
 mod finding;
 mod probe;
 mod guests;
+mod yardstick;
 mod trial;
 mod surroundings;
 mod backend;

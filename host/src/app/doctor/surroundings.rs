@@ -3,8 +3,11 @@
 
 use crate::app::doctor::finding::About;
 use crate::app::doctor::finding::Finding;
+use crate::app::doctor::finding::Late;
 use crate::app::doctor::finding::Verdict;
+use crate::app::doctor::finding::whole;
 use crate::app::doctor::guests;
+use crate::app::doctor::yardstick::Yardstick;
 use crate::model::Size;
 use crate::sandbox::Bounds;
 use crate::sandbox::Exceeded;
@@ -17,6 +20,10 @@ use std::time::{Duration, Instant};
 /// The time of a compiler that is given too much to do in it.
 const TIME: Duration = Duration::from_millis(300);
 
+/// The latest that a compiler may be gone after its time, beyond what the machine itself is late: its memory has to be
+/// given back first.
+const MOST_LATE: Duration = Duration::from_millis(500);
+
 /// The memory of a compiler that is given more than that.
 const MEMORY: Size = Size::bytes(32 << 20);
 
@@ -26,6 +33,10 @@ pub(crate) fn pool(sandbox: &Sandbox) -> Vec<Finding> {
         None => Finding::new(About::Machine, "pool of memory", Verdict::Proven, "guests run in a pool"),
         Some(why) => {
             let said = format!("there is no pool, so that each call takes longer: {why}");
+            let said = match sandbox.require_room() {
+                Ok(()) => said,
+                Err(shortage) => format!("{said}; {}", whole(&shortage)),
+            };
             Finding::new(About::Machine, "pool of memory", Verdict::Noted, said)
         }
     };
@@ -65,28 +76,56 @@ pub(crate) fn compiler(workshop: &Workshop) -> Vec<Finding> {
     let is_memory: fn(&Exceeded) -> bool = |exceeded| matches!(exceeded, Exceeded::Memory(_));
     let is_count: fn(&Exceeded) -> bool = |exceeded| matches!(exceeded, Exceeded::Count { .. });
     vec![
-        bomb("function of 200,000 steps", &guests::long(200_000), bounded(slow), is_time),
-        bomb("data of 32 MiB", &guests::filled(32 << 20), bounded(small), is_memory),
-        bomb("components inside of each other", &guests::nested(100), bounded(usual), is_count),
+        explode(
+            &Bomb { name: "function of 200,000 steps", text: guests::long(200_000), is_right: is_time },
+            bounded(slow),
+        ),
+        explode(
+            &Bomb { name: "data of 32 MiB", text: guests::filled(32 << 20), is_right: is_memory },
+            bounded(small),
+        ),
+        explode(
+            &Bomb { name: "components inside of each other", text: guests::nested(100), is_right: is_count },
+            bounded(usual),
+        ),
     ]
 }
 
-fn bomb(name: &'static str, text: &str, workshop: Workshop, is_right: fn(&Exceeded) -> bool) -> Finding {
-    let begin = Instant::now();
-    let (verdict, said) = match refused(text, workshop) {
-        Ok(Some(LoadError::Beyond(exceeded))) if is_right(&exceeded) => {
-            (Verdict::Proven, exceeded.to_string())
-        }
-        Ok(Some(other)) => (Verdict::Failed, format!("it was refused for another reason: {other}")),
-        Ok(None) => (Verdict::Failed, "it was compiled".to_owned()),
-        Err(fault) => (Verdict::Failed, fault),
-    };
-    Finding::new(About::Compiler, name, verdict, said).within(begin.elapsed())
+/// A component that is hostile to the compiler, in words and as text, and whether an end is the right one.
+struct Bomb {
+    name: &'static str,
+    text: String,
+    is_right: fn(&Exceeded) -> bool,
 }
 
-/// Why a component is refused by such a workshop; none if it is not.
-fn refused(text: &str, workshop: Workshop) -> Result<Option<LoadError>, String> {
-    let binary = wat::parse_str(text).map_err(|error| error.to_string())?;
-    let sandbox = Sandbox::new(Settings { calls: 1, code_cache: None }).map_err(|error| error.to_string())?;
-    Ok(sandbox.with_workshop(workshop).load(binary.into()).err())
+/// Has it compiled, within bounds whose time has an end that is told.
+fn explode(bomb: &Bomb, workshop: Workshop) -> Finding {
+    let time = workshop.bounds.time;
+    let prepared = wat::parse_str(&bomb.text).map_err(|error| error.to_string()).and_then(|binary| {
+        let sandbox = Sandbox::new(Settings { calls: 1, code_cache: None }).map_err(|error| whole(&error))?;
+        Ok((sandbox.with_workshop(workshop), binary))
+    });
+    let (sandbox, binary) = match prepared {
+        Ok(prepared) => prepared,
+        Err(fault) => return Finding::new(About::Compiler, bomb.name, Verdict::Failed, fault),
+    };
+    let yardstick = (time == TIME).then(|| Yardstick::begin(time));
+    let begin = Instant::now();
+    let refused = sandbox.load(binary.into()).err();
+    let took = begin.elapsed();
+    let late =
+        yardstick.map(|yardstick| Late { by: took.saturating_sub(time), machine: yardstick.lateness() });
+    let is_prompt = late.is_none_or(|late| late.own() <= MOST_LATE);
+    let (verdict, said) = match refused {
+        Some(LoadError::Beyond(exceeded)) if !(bomb.is_right)(&exceeded) => {
+            (Verdict::Failed, format!("it was refused for another reason: {exceeded}"))
+        }
+        Some(LoadError::Beyond(exceeded)) if is_prompt => (Verdict::Proven, exceeded.to_string()),
+        Some(LoadError::Beyond(exceeded)) => {
+            (Verdict::Failed, format!("{exceeded}, and it was ended too late"))
+        }
+        Some(other) => (Verdict::Failed, format!("it was refused for another reason: {}", whole(&other))),
+        None => (Verdict::Failed, "it was compiled".to_owned()),
+    };
+    Finding { late, ..Finding::new(About::Compiler, bomb.name, verdict, said).within(took) }
 }

@@ -3,9 +3,12 @@
 
 use crate::app::doctor::finding::About;
 use crate::app::doctor::finding::Finding;
+use crate::app::doctor::finding::Late;
 use crate::app::doctor::finding::Verdict;
+use crate::app::doctor::finding::whole;
 use crate::app::doctor::probe::Ending;
 use crate::app::doctor::probe::Probe;
+use crate::app::doctor::yardstick::Yardstick;
 use crate::config::forget_peak;
 use crate::config::peak;
 use crate::config::resident;
@@ -28,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The latest that a guest may be stopped after its deadline.
+/// The latest that a guest may be stopped after its deadline, beyond what the machine itself is late.
 const MOST_LATE: Duration = Duration::from_millis(50);
 
 /// How often a guest is tried that was stopped too late: a machine that does much else is late by itself.
@@ -50,11 +53,11 @@ impl Listener for Deaf {
 pub(crate) async fn try_out(sandbox: &Sandbox, probe: &Probe) -> Finding {
     let function = match prepare(sandbox, probe) {
         Ok(function) => function,
-        Err(error) => return Finding::new(About::Guest, probe.name, Verdict::Failed, error.to_string()),
+        Err(error) => return Finding::new(About::Guest, probe.name, Verdict::Failed, whole(error.as_ref())),
     };
     let mut finding = try_once(sandbox, probe, function).await;
     for _ in 1..TRIALS {
-        if finding.late.is_none_or(|late| late <= MOST_LATE) {
+        if finding.late.is_none_or(|late| late.own() <= MOST_LATE) {
             break;
         }
         finding = try_once(sandbox, probe, function).await;
@@ -76,13 +79,17 @@ async fn try_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Fin
     };
     forget_peak();
     let before = resident();
+    let is_deadline = matches!(probe.ending, Ending::Ends(FailureClass::Timeout, _));
+    let yardstick = is_deadline.then(|| Yardstick::begin(probe.timeout));
     let begin = Instant::now();
     let ended = sandbox.invoke(Arc::new(call)).await;
     let took = begin.elapsed();
+    let late = yardstick
+        .map(|yardstick| Late { by: took.saturating_sub(probe.timeout), machine: yardstick.lateness() });
     let memory = before
         .zip(peak())
         .map(|(before, peak)| Size::bytes(peak.as_bytes().saturating_sub(before.as_bytes())));
-    judge(probe, &ended, took, memory)
+    judge(probe, &ended, &Figures { took, late, memory })
 }
 
 fn call(probe: &Probe, function: FunctionId) -> Result<Call, Box<dyn Error>> {
@@ -92,7 +99,15 @@ fn call(probe: &Probe, function: FunctionId) -> Result<Call, Box<dyn Error>> {
     Ok(Call { function, args: Vec::new(), limits, timeout, attempt, listener: Arc::new(Deaf) })
 }
 
-fn judge(probe: &Probe, ended: &Result<Returned, Failure>, took: Duration, memory: Option<Size>) -> Finding {
+/// What was measured around a call.
+struct Figures {
+    took: Duration,
+    late: Option<Late>,
+    memory: Option<Size>,
+}
+
+fn judge(probe: &Probe, ended: &Result<Returned, Failure>, figures: &Figures) -> Finding {
+    let Figures { took, late, memory } = *figures;
     let (is_as_said, said) = match (probe.ending, ended) {
         (Ending::Returns, Ok(_)) => (true, "returned, and had nothing".to_owned()),
         (Ending::Ends(class, says), Err(failure)) => {
@@ -101,11 +116,9 @@ fn judge(probe: &Probe, ended: &Result<Returned, Failure>, took: Duration, memor
         (Ending::Returns, Err(failure)) => (false, failure.message.clone()),
         (Ending::Ends(_, says), Ok(_)) => (false, format!("it returned, and {says} was not hit")),
     };
-    let is_deadline = matches!(probe.ending, Ending::Ends(FailureClass::Timeout, _));
-    let late = is_deadline.then(|| took.saturating_sub(probe.timeout));
     let most = probe.limits.memory.as_bytes().saturating_add(SLACK);
     let is_small = memory.is_none_or(|memory| memory.as_bytes() <= most);
-    let is_prompt = late.is_none_or(|late| late <= MOST_LATE);
+    let is_prompt = late.is_none_or(|late| late.own() <= MOST_LATE);
     let verdict = if is_as_said && is_small && is_prompt { Verdict::Proven } else { Verdict::Failed };
     Finding { about: About::Guest, name: probe.name, verdict, said, took: Some(took), late, memory }
 }

@@ -5,21 +5,22 @@ use crate::app;
 use crate::app::Error;
 use crate::cli::args::BuildArguments;
 use crate::cli::exit::Exit;
+use crate::cli::start::Host;
 use crate::cli::terminal::say;
 use crate::graph::Resolved;
 use crate::manifest::Manifest;
 
 /// Builds what a manifest says how to build.
-pub(crate) fn build(arguments: &BuildArguments) -> Result<Exit, Error> {
+pub(crate) fn build(host: &Host, arguments: &BuildArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
-    if build_all(&resolved)? == 0 {
+    if build_all(host, &resolved)? == 0 {
         say(&format!("{}: no component has a `build` command\n", arguments.manifest.display()));
     }
     Ok(Exit::Success)
 }
 
 /// Runs the build commands of a sound manifest and counts them.
-pub(crate) fn build_all(resolved: &Resolved) -> Result<usize, Error> {
+pub(crate) fn build_all(host: &Host, resolved: &Resolved) -> Result<usize, Error> {
     if !resolved.faults.is_empty() {
         return Err(resolved.faults.clone().into());
     }
@@ -27,7 +28,7 @@ pub(crate) fn build_all(resolved: &Resolved) -> Result<usize, Error> {
     let steps = app::build_steps(manifest);
     for step in &steps {
         say(&format!("building {}: {}\n", step.components.join(", "), step.command));
-        app::build(step, std::io::stderr().into())?;
+        host.signals.while_building(|| app::build(step, std::io::stderr().into()))?;
     }
     Ok(steps.len())
 }

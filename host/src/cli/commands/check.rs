@@ -13,7 +13,7 @@ use crate::cli::terminal::say;
 /// Checks a manifest and its components.
 pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
-    let sandbox = app::open_sandbox(&host.settings)?;
+    let sandbox = host.open_sandbox()?;
     let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun)?;
     app::check_inputs(&checked, &host.environment)?;
     // Nothing is connected to: whether a server is there is no matter of the manifest.

@@ -5,7 +5,6 @@ use crate::app;
 use crate::app::Backends;
 use crate::app::Error;
 use crate::app::Finding;
-use crate::app::Refusal;
 use crate::app::Verdict;
 use crate::cli::args::DoctorArguments;
 use crate::cli::commands::output::print;
@@ -16,6 +15,7 @@ use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
 use crate::cli::terminal::stdout_style;
+use crate::cli::waiting::runtime_for_guests;
 use crate::manifest::BackendSection;
 use serde_json::json;
 use std::time::Duration;
@@ -33,11 +33,7 @@ pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, E
             gone = print(line(finding, style).as_bytes()).err();
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal::new("cannot start the runtime").caused_by(error))?;
+    let runtime = runtime_for_guests(THREADS)?;
     let examination = runtime.block_on(app::examine(&host.settings, &state, tell))?;
     if let Some(gone) = gone {
         return Err(gone);
@@ -68,7 +64,8 @@ fn line(finding: &Finding, style: Style) -> String {
 
 fn figures(finding: &Finding) -> String {
     let took = finding.took.map(|took| format!("after {}", millis(took)));
-    let late = finding.late.map(|late| format!("{} late", millis(late)));
+    let late =
+        finding.late.map(|late| format!("{} late, the machine {}", millis(late.by), millis(late.machine)));
     let memory = finding.memory.map(|memory| format!("+{} MiB", memory.as_bytes() >> 20));
     [took, late, memory].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -85,7 +82,8 @@ fn as_json(finding: &Finding) -> serde_json::Value {
         "verdict": finding.verdict.word().to_lowercase(),
         "said": finding.said,
         "took_ms": millis(finding.took),
-        "late_ms": millis(finding.late),
+        "late_ms": millis(finding.late.map(|late| late.by)),
+        "machine_late_ms": millis(finding.late.map(|late| late.machine)),
         "memory_bytes": finding.memory.map(crate::model::Size::as_bytes),
     })
 }

@@ -19,7 +19,7 @@ use crate::sandbox::Offer;
 /// Shows a component from outside.
 pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit, Error> {
     let path = &arguments.component;
-    let sandbox = app::open_sandbox(&host.settings)?;
+    let sandbox = host.open_sandbox()?;
     let bytes = app::read_component(path, sandbox.largest()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;

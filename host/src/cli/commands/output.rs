@@ -34,7 +34,7 @@ pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, E
 
 /// Writes results to stdout.
 pub(crate) fn print(bytes: &[u8]) -> Result<Exit, Error> {
-    give(bytes).map_err(|error| Refusal::new("cannot write to stdout").caused_by(error))?;
+    give(bytes).map_err(Error::Unprinted)?;
     Ok(Exit::Success)
 }
 

@@ -27,7 +27,7 @@ use crate::model::SystemClock;
 /// Shows what a run would do.
 pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
-    let sandbox = app::open_sandbox(&host.settings)?;
+    let sandbox = host.open_sandbox()?;
     let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun)?;
     let run = match &arguments.run_id {
         Some(run) => run.clone(),

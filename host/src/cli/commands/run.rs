@@ -1,11 +1,10 @@
 //! `run`: runs a manifest, or resumes a run of it, and prints its outputs.
-//! Listens for signals and owns what is shown meanwhile; the run itself is for `app`.
+//! Owns what is shown meanwhile; the run itself is for `app`.
 
 use crate::app;
 use crate::app::Backends;
 use crate::app::Builds;
 use crate::app::Error;
-use crate::app::Refusal;
 use crate::app::Report;
 use crate::app::RunRequest;
 use crate::app::Session;
@@ -16,13 +15,15 @@ use crate::cli::commands::build::build_all;
 use crate::cli::commands::output;
 use crate::cli::exit::Exit;
 use crate::cli::exit::report as report_error;
+use crate::cli::farewell::after_run;
+use crate::cli::farewell::unprinted;
 use crate::cli::listeners::Listeners;
 use crate::cli::outputs;
 use crate::cli::resume::how_to_resume;
-use crate::cli::signals;
 use crate::cli::start::Host;
 use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_reader;
+use crate::cli::waiting::runtime_for_guests;
 use crate::config;
 use crate::config::host_id;
 use crate::engine::Ended;
@@ -55,7 +56,7 @@ const FEW_FILES: usize = 16;
 pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
     let builds = if arguments.build {
-        build_all(&resolved)?;
+        build_all(host, &resolved)?;
         Builds::Run
     } else {
         Builds::NotRun
@@ -85,6 +86,8 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
 
     session.prepare(&sandbox)?;
+    let threads = usize::try_from(host.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
+    let runtime = runtime_for_guests(threads)?;
     let name = host_id(random.next_u64());
     let listeners = Listeners::open(host, arguments, &session.run, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
@@ -109,16 +112,9 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         seed: random.next_u64(),
         verification: if arguments.verify { Verification::Twice } else { Verification::None },
     };
-    let threads = usize::try_from(host.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal::new("cannot start the runtime").caused_by(error))?;
-    let report = runtime.block_on(async {
-        let run = app::run(&session, Arc::new(sandbox), request);
-        signals::until_done(run, stop).await
-    });
+    let after = after_run(&session.run, &state.uri);
+    let run = app::run(&session, Arc::new(sandbox), request);
+    let report = host.signals.while_running(stop, after, || runtime.block_on(run));
     // A guest may hang in a system call that nobody can end, such as opening a pipe: it must not keep this process.
     runtime.shutdown_timeout(GRACE);
     listeners.close();
@@ -174,9 +170,9 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         let rendered = rendered.map_err(|fault| output::refusal(&fault))?;
         rendered.left_out.iter().for_each(|line| say(&format!("{line}\n")));
         if let Err(error) = output::print(&rendered.bytes) {
-            // Everything was run: this is no wrong usage.
-            report_error(&error);
-            return Ok(Exit::TaskFailed);
+            let exit = report_error(&error);
+            say(&unprinted(&session.run, &state.uri));
+            return Ok(exit);
         }
         if rendered.is_incomplete && exit == Exit::Success {
             return Ok(Exit::TaskFailed);

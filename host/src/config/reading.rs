@@ -1,0 +1,70 @@
+//! Reads what a path that a user has given leads to: whole, within a bound, and without waiting for somebody who may
+//! never come. What the bytes mean is for whoever reads.
+
+use crate::model::Size;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+
+/// The most bytes that are read as a value, a manifest or settings: what is endless costs no more.
+const MOST: Size = Size::bytes(1 << 30);
+
+/// Where the system itself has its pipes: `/dev/stdin`, and the `/dev/fd/63` of a shell's `<(…)`.
+const OF_SYSTEM: [&str; 2] = ["/dev", "/proc"];
+
+/// Reads as much as anything may have.
+pub fn read_input(path: &Path) -> io::Result<Vec<u8>> {
+    read_at_most(path, MOST)
+}
+
+/// The same, as text.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_input(path)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// Reads at most `most` bytes. More are an error of the kind [`io::ErrorKind::FileTooLarge`].
+pub fn read_at_most(path: &Path, most: Size) -> io::Result<Vec<u8>> {
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most}"));
+    let found = fs::metadata(path)?;
+    if found.file_type().is_fifo() && !OF_SYSTEM.iter().any(|folder| path.starts_with(folder)) {
+        // Opening one waits until somebody writes to it.
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a named pipe; give a file, or /dev/stdin, or `<(command)` where the shell knows that",
+        ));
+    }
+    if found.len() > most.as_bytes() {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(Size::bytes(found.len()).as_usize());
+    // A pipe has no length, and a file may grow.
+    File::open(path)?.take(most.as_bytes().saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > most.as_usize() { Err(too_large()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_end_or_does_not_begin_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, [7; 10]).unwrap();
+        assert_eq!(read_at_most(&path, Size::bytes(10)).unwrap(), [7; 10]);
+        for (path, most) in [(path.as_path(), 9), (Path::new("/dev/zero"), 1 << 20)] {
+            let error = read_at_most(path, Size::bytes(most)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        }
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let error = read_input(&pipe).unwrap_err();
+        assert!(error.to_string().contains("named pipe"), "{error}");
+        assert_eq!(read_input(Path::new("/dev/null")).unwrap(), b"");
+    }
+}

@@ -1,0 +1,132 @@
+//! What the system has too little of for this process, read from the numbers of its errors.
+//! What could not be done for want of it, whoever tried says.
+
+use rustix::io::Errno;
+use std::error::Error;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle, park};
+
+/// Something that the system did not give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// Files that this process may have open.
+    Files,
+    /// Files that all processes may have open.
+    AllFiles,
+    /// Threads and processes.
+    Threads,
+    /// Memory, or address space.
+    Memory,
+    /// The size of a file.
+    FileSize,
+    /// Room on a disk.
+    Disk,
+}
+
+impl Shortage {
+    /// The shortage that an error, or one of its causes, tells of.
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let of_call = error.downcast_ref::<Errno>().copied();
+            let number = of_call.or_else(|| Errno::from_io_error(error.downcast_ref::<io::Error>()?));
+            if let Some(shortage) = number.and_then(Self::of_number) {
+                return Some(shortage);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    fn of_number(number: Errno) -> Option<Self> {
+        Some(match number {
+            Errno::MFILE => Self::Files,
+            Errno::NFILE => Self::AllFiles,
+            Errno::AGAIN => Self::Threads,
+            Errno::NOMEM => Self::Memory,
+            Errno::FBIG => Self::FileSize,
+            Errno::NOSPC | Errno::DQUOT => Self::Disk,
+            _ => return None, // all others are about what was tried
+        })
+    }
+
+    /// What would help, a sentence.
+    #[must_use]
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Files => {
+                "The system lets this process have no more files open: raise `ulimit -n`, or use a smaller `-j`."
+            }
+            Self::AllFiles => {
+                "All processes together have too many files open: end some, or raise `fs.file-max`."
+            }
+            Self::Threads => {
+                "The system gives this user no more threads and processes: raise `ulimit -u`, or the `pids.max` of the \
+                 control group."
+            }
+            Self::Memory => {
+                "The system gives this process no more memory: raise `ulimit -v` or `ulimit -d`, or the memory of the \
+                 control group, or use a smaller `-j`."
+            }
+            Self::FileSize => "The system lets this process write no larger file: raise `ulimit -f`.",
+            Self::Disk => "The disk has no room left: make some, or let files be written elsewhere.",
+        }
+    }
+}
+
+/// Tries whether the system gives this process so many threads more: libraries that start their own give up where it
+/// does not.
+pub fn try_threads(count: usize) -> io::Result<()> {
+    // All of them are there at the same time, until they are told that they may end.
+    let may_end = Arc::new(AtomicBool::new(false));
+    let start = |_| {
+        let may_end = Arc::clone(&may_end);
+        Builder::new().spawn(move || {
+            while !may_end.load(Ordering::Acquire) {
+                park();
+            }
+        })
+    };
+    let mut threads: Vec<JoinHandle<()>> = Vec::with_capacity(count);
+    let started = (0..count).map(start).try_for_each(|thread| thread.map(|thread| threads.push(thread)));
+    may_end.store(true, Ordering::Release);
+    threads.iter().for_each(|thread| thread.thread().unpark());
+    threads.into_iter().for_each(|thread| drop(thread.join()));
+    started
+}
+
+/// The same for files that it may have open.
+pub fn try_files(count: usize) -> io::Result<()> {
+    let files: io::Result<Vec<File>> = (0..count).map(|_| File::open("/dev/null")).collect();
+    files.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_were_tried_are_gone() {
+        assert!(try_threads(20).is_ok());
+    }
+
+    #[test]
+    fn what_is_short_is_read_from_any_cause() {
+        let of = |number: i32| Shortage::of(&io::Error::from_raw_os_error(number));
+        assert_eq!(
+            [of(24), of(11), of(12)].map(Option::unwrap),
+            [Shortage::Files, Shortage::Threads, Shortage::Memory]
+        );
+        assert_eq!(of(2), None);
+        assert_eq!(Shortage::of(&Errno::FBIG), Some(Shortage::FileSize));
+        let inner = tempfile::PersistError {
+            error: io::Error::from_raw_os_error(28),
+            file: tempfile::NamedTempFile::new().unwrap(),
+        };
+        assert_eq!(Shortage::of(&inner), Some(Shortage::Disk));
+    }
+}

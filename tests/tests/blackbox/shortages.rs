@@ -1,0 +1,120 @@
+//! A system that gives the host too little of something: what is missing is named, and nothing ends by a panic.
+//! What guests may have is the matter of other modules.
+
+use crate::component;
+use crate::guests::Guest;
+use cascade_host_tests::{Host, Project, build_rust_guests};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+/// A project with one task, `t`, whose result is 2.
+fn doubling() -> Project {
+    Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)))
+}
+
+/// The host on it, with nothing compiled yet.
+fn cold(project: &Project) -> Host {
+    project.host().env("CASCADE_CODE_CACHE", "")
+}
+
+#[test]
+fn address_space_is_too_small_for_guests_for_some_or_for_a_pool() {
+    let project = doubling();
+    for kibibytes in [100_000, 1_000_000, 4_000_000] {
+        let host = cold(&project).args(["-j", "1"]).under(&format!("-v {kibibytes}"));
+        host.run().expect(2).says(["of address space (`ulimit -v`)", "help: Raise `ulimit -v`"]);
+    }
+    let limit = "-v 16000000";
+    let many = cold(&project).args(["-j", "16"]).under(limit).run().expect(2);
+    many.says(["16 guests at the same time", "there is room for 3", "use a smaller `-j`"]);
+    cold(&project).args(["-j", "3"]).under(limit).run().expect(0);
+    project.command("check").under("-v 1000000").run().expect(0);
+}
+
+#[test]
+fn files_that_may_not_be_large_are_the_system_s_limit_and_not_the_host_s() {
+    let project = doubling();
+    let finished = cold(&project).under("-f 100").run().expect(2).says(["`ulimit -f`"]);
+    assert!(!finished.stderr.contains("1GiB"), "{}", finished.stderr);
+    // With its code at hand it runs; a log that may grow no further is no end of the process.
+    project.run().expect(0);
+    let grown = vec![b' '; 60 << 10];
+    project.file("out", &grown);
+    let script = "ulimit -f 120; \"$0\" \"$@\" --events - --fresh 2>> out";
+    let finished = project.command("run").behind("sh", &["-c", script]).run().expect(0);
+    assert_eq!(finished.json()["t"], 2);
+}
+
+#[test]
+fn too_few_open_files_are_named() {
+    let project = doubling();
+    for files in 4..24 {
+        let finished = cold(&project).under(&format!("-n {files}")).run();
+        match finished.code {
+            Some(0) => {}
+            Some(1 | 2) => drop(finished.says(["`ulimit -n`"])),
+            _ => panic!("-n {files}: {:?}: {}", finished.code, finished.stderr),
+        }
+    }
+}
+
+#[test]
+fn too_few_threads_are_named() {
+    let project =
+        Project::new("[components.g]\npath = \"g.wasm\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
+    let guest = fs::read(build_rust_guests().join("basic.wasm")).expect("the guest is built");
+    project.file("g.wasm", &guest);
+    fs::set_permissions(project.folder(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    // Root is bound by no number of processes; and another user comes no further than this folder.
+    let user = "cp \"$0\" host 2>/dev/null; test $(id -u) != 0 || \
+                user='setpriv --reuid=61234 --regid=61234 --clear-groups'";
+    for threads in 1..16 {
+        let script = format!("{user}; exec $user prlimit --nproc={threads} ./host \"$@\"");
+        let host = Host::new(["run", "manifest.toml"]).within(project.folder());
+        let finished = host.env("CASCADE_CODE_CACHE", "").behind("sh", &["-c", &script]).run();
+        match finished.code {
+            Some(0) => {}
+            Some(2) => drop(finished.says(["`ulimit -u`"])),
+            _ => panic!("-u {threads}: {:?}: {}", finished.code, finished.stderr),
+        }
+    }
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_is_refused_and_one_of_the_shell_is_read() {
+    let project = doubling();
+    let pipe = project.folder().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be started");
+    assert!(made.success());
+    for command in ["inspect", "run", "check", "plan", "build"] {
+        let host = Host::new([command, "pipe"]).within(project.folder());
+        host.run().expect(2).says(["it is a named pipe"]);
+    }
+    project.host().args(["--params-file", "pipe"]).run().expect(2).says(["it is a named pipe"]);
+    let shell = |script: &str| Host::new([]).within(project.folder()).behind("sh", &["-c", script]).run();
+    shell("cat manifest.toml | \"$0\" run /dev/stdin").expect(0);
+}
+
+#[test]
+fn a_stdout_that_takes_nothing_is_no_failed_task() {
+    let project = doubling();
+    let shell = |script: &str| Host::new([]).within(project.folder()).behind("sh", &["-c", script]).run();
+    shell("\"$0\" run manifest.toml > /dev/full").expect(3).says([
+        "cannot write to stdout",
+        "No space left",
+        "has ended, and its outputs are not all printed",
+    ]);
+    let closed = shell("\"$0\" run manifest.toml --log-level error | true; exit $?").expect(0);
+    assert_eq!(closed.stderr, "");
+}
+
+#[test]
+fn a_folder_of_code_that_is_a_link_is_named_with_what_to_do() {
+    let project = doubling();
+    let link = project.folder().join("link");
+    std::os::unix::fs::symlink(project.folder(), &link).expect("a link can be made");
+    for command in ["run", "check"] {
+        let host = project.command(command).env("CASCADE_CODE_CACHE", &link.display().to_string());
+        host.run().expect(0).says(["link`: it is a symbolic link", "by `CASCADE_CODE_CACHE`"]);
+    }
+}
