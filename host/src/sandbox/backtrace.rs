@@ -1,32 +1,22 @@
-//! Where in the guest a call ended: its frames, one line each, whatever its functions and files are called.
+//! Where in the guest a call ended: its frames, one line each, whatever its functions are called.
 //! Why it ended is for `failure`.
 
 use cpp_demangle::DemangleOptions;
 use std::fmt;
 use std::fmt::Write as _;
-use wasmtime::{FrameInfo, FrameSymbol, WasmBacktrace};
+use wasmtime::{FrameInfo, WasmBacktrace};
 
-/// The most characters of a line of a failure: names of functions and files are the guest's, of any length.
+/// The most characters of a line of a failure: names of functions are the guest's, of any length.
 const MAX_LINE: usize = 400;
-
-/// The most lines of a backtrace: functions that were inlined into a frame have lines of their own, any number of them.
-const MAX_LINES: usize = 64;
 
 /// The longest name, in bytes, that is told as the language has it and not as the linker does.
 const MAX_MANGLED: usize = 4 << 10;
 
-/// The guest's frames, a line each, innermost first.
+/// The guest's frames, a line each, innermost first: the functions, as the component names them. Lines of source are not
+/// told: the debug information that has them is the guest's, and what reads it has no bounds.
 pub(crate) fn backtrace(trace: &WasmBacktrace) -> Option<String> {
-    let frames = trace.frames().iter().enumerate();
-    let mut lines: Vec<String> =
-        frames.flat_map(|(nth, frame)| lines(nth, frame)).take(MAX_LINES + 1).collect();
-    let has_more = lines.len() > MAX_LINES;
-    lines.truncate(MAX_LINES);
-    let mut shown = folded(&lines);
-    if has_more {
-        shown.push("… and more".to_owned());
-    }
-    (!shown.is_empty()).then(|| shown.join("\n"))
+    let lines: Vec<String> = trace.frames().iter().enumerate().map(|(nth, frame)| line(nth, frame)).collect();
+    (!lines.is_empty()).then(|| folded(&lines).join("\n"))
 }
 
 /// A text of the guest's as one line of bounded length: it cannot pass for other lines, nor steer a terminal.
@@ -46,31 +36,15 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
-/// A frame, and below it the functions that it was inlined into.
-fn lines(nth: usize, frame: &FrameInfo) -> impl Iterator<Item = String> {
+/// `12: 0x3f8 - basic.wasm!recurse`.
+fn line(nth: usize, frame: &FrameInfo) -> String {
     let offset = frame.module_offset().map(|offset| format!("{offset:#8x} - ")).unwrap_or_default();
+    let module = short(frame.module().name().unwrap_or("<unknown>"));
     let function = match frame.func_name() {
         Some(name) => demangled(name),
         None => format!("<wasm function {}>", frame.func_index()),
     };
-    let place = match frame.symbols().split_first() {
-        None => format!("{}!{function}", short(frame.module().name().unwrap_or("<unknown>"))),
-        Some((symbol, _)) => symbol.name().map_or(function, demangled) + &source(symbol),
-    };
-    let inlined = frame.symbols().iter().skip(1).map(|symbol| {
-        let name = symbol.name().map_or_else(|| "<inlined function>".to_owned(), demangled);
-        one_line(&format!("- {name}{}", source(symbol)))
-    });
-    std::iter::once(one_line(&format!("{nth}: {offset}{place}"))).chain(inlined)
-}
-
-/// ` at src/lib.rs:7:3`.
-fn source(symbol: &FrameSymbol) -> String {
-    let Some(file) = symbol.file() else {
-        return String::new();
-    };
-    let number = |number: Option<u32>| number.map(|number| format!(":{number}")).unwrap_or_default();
-    format!(" at {}{}{}", short(file), number(symbol.line()), number(symbol.column()))
+    one_line(&format!("{nth}: {offset}{module}!{function}"))
 }
 
 /// A name as its language has it. What it stands for may be longer than any memory: a few bytes can double the rest.
@@ -110,7 +84,7 @@ impl fmt::Write for Short {
 
 /// Frames without the repetitions of a recursion.
 fn folded(frames: &[String]) -> Vec<String> {
-    // `12: 0x3f8 - basic.wasm!recurse at src/lib.rs:7`: what follows the address is the place.
+    // What follows the address is the place.
     let place = |frame: &str| frame.split_once(" - ").map_or(frame, |(_, place)| place).to_owned();
     let mut shown: Vec<String> = Vec::new();
     let mut repeated = 0;
@@ -141,10 +115,9 @@ mod tests {
 
     #[test]
     fn a_recursion_is_told_once() {
-        let frames =
-            ["0: 0x1 - a!f at f.rs:1", "1: 0x9 - a!f at f.rs:1", "2: 0x9 - a!f at f.rs:1", "3: 0x2 - a!main"];
+        let frames = ["0: 0x1 - a!f", "1: 0x9 - a!f", "2: 0x9 - a!f", "3: 0x2 - a!main"];
         let shown = folded(&frames.map(str::to_owned));
-        assert_eq!(shown, ["0: 0x1 - a!f at f.rs:1", "… and 2 more of it", "3: 0x2 - a!main"]);
+        assert_eq!(shown, ["0: 0x1 - a!f", "… and 2 more of it", "3: 0x2 - a!main"]);
     }
 
     #[test]

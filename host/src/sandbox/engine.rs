@@ -163,7 +163,8 @@ fn config(metering: Metering, bounded: Bounded) -> Config {
         .consume_fuel(metering == Metering::Fuel)
         .max_wasm_stack(STACK)
         .async_stack_size(STACK + HOST_STACK)
-        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        // Debug information is the guest's: reading it takes time and memory that nothing bounds.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_relaxed_simd(true)
         .relaxed_simd_deterministic(true)
         .cranelift_nan_canonicalization(is_bounded);
