@@ -7,15 +7,9 @@ use crate::sandbox::wasi::listings::Listing;
 use crate::sandbox::wasi::places::Places;
 use std::fs::File;
 use std::sync::{Arc, Weak};
-use wasmtime::component::{Linker, Resource, ResourceTable};
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
-use wasmtime_wasi::p2::FsResult;
-use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor as _;
-use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
-
-/// The interface in wasmtime's version of WASI 0.2: this function of it is shadowed.
-const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
 /// What one guest holds, each of which is a file of this process.
 pub(crate) struct Files {
@@ -65,26 +59,6 @@ impl Files {
     }
 }
 
-/// Links the opening of files over wasmtime's, which counts none.
-pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    type Request = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
-    linker.instance(INTERFACE)?.func_wrap_async(
-        "[method]descriptor.open-at",
-        |mut store, (folder, follow, path, how, rights): Request| {
-            Box::new(async move {
-                let state = store.data_mut();
-                state.make_room()?;
-                let opened: FsResult<_> = state.filesystem().open_at(folder, follow, path, how, rights).await;
-                let opened: Result<_, ErrorCode> = match opened {
-                    Ok(opened) => Ok(state.keep_file(opened)?),
-                    Err(error) => Err(error.downcast()?),
-                };
-                Ok((opened,))
-            })
-        },
-    )
-}
-
 impl State {
     /// Fails where the guest holds as many files of this process as it may.
     pub(crate) fn make_room(&mut self) -> Result<(), LimitHit> {
@@ -92,7 +66,11 @@ impl State {
         self.files.make_room(connections, &self.table)
     }
 
-    fn keep_file(&mut self, opened: Resource<Descriptor>) -> wasmtime::Result<Resource<Descriptor>> {
+    /// Counts a file that the guest has opened.
+    pub(crate) fn keep_file(
+        &mut self,
+        opened: Resource<Descriptor>,
+    ) -> wasmtime::Result<Resource<Descriptor>> {
         let file = match self.table.get(&opened)? {
             Descriptor::File(file) => Arc::downgrade(&file.file),
             Descriptor::Dir(folder) => Arc::downgrade(&folder.dir),

@@ -52,7 +52,6 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     tcp::link(linker)?;
     udp::link(linker)?;
     http::link(linker)?;
-    files::link(linker)?;
     listings::link(linker)?;
     opening::link(linker)?;
     linker.allow_shadowing(false);

@@ -1,5 +1,5 @@
 //! The opening of files: what leaves its folder, or would write where only reading is granted, is told in the task's log.
-//! What may be opened is for wasmtime to say.
+//! What may be opened is for wasmtime to say, how many for `files`.
 
 use crate::sandbox::state::State;
 use wasmtime::component::{Linker, Resource};
@@ -15,7 +15,7 @@ const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 type Parameters = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
 type Opened = Result<Resource<Descriptor>, ErrorCode>;
 
-/// Links the opening of files over wasmtime's, which tells nobody but the guest.
+/// Links the opening of files over wasmtime's, which counts none and tells nobody but the guest.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance(INTERFACE)?.func_wrap_async(
         "[method]descriptor.open-at",
@@ -27,9 +27,10 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 impl State {
     async fn open_file(&mut self, (folder, at, path, how, wanted): Parameters) -> wasmtime::Result<Opened> {
+        self.make_room()?;
         let refusal = refusal(&path, how, wanted);
         match self.filesystem().open_at(folder, at, path, how, wanted).await {
-            Ok(opened) => Ok(Ok(opened)),
+            Ok(opened) => Ok(Ok(self.keep_file(opened)?)),
             Err(error) => {
                 let code = error.downcast()?;
                 if code == ErrorCode::NotPermitted {
