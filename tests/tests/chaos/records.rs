@@ -59,8 +59,9 @@ impl Ledger {
         let meta = read_hash(client, &key("meta")).into_iter();
         let meta = meta.map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect();
         let fields = client.list(&["HKEYS", &key("coord")]);
-        // Answers of hosts, demands of classes and shared amounts stay; all else is about what is under way.
-        let stays = |field: &Vec<u8>| [&b"r:"[..], b"c:"].iter().any(|start| field.starts_with(start));
+        // Answers of hosts, demands of classes and shared amounts stay, as does what hosts have that died, or whose beat came
+        // twice, the second time after they had left; all else is about what is under way.
+        let stays = |field: &Vec<u8>| [&b"r:"[..], b"c:", b"o:"].iter().any(|start| field.starts_with(start));
         let fields = fields.into_iter().filter(|field| !stays(field) && field != b"u");
         let under_way = fields.map(|field| field.escape_ascii().to_string()).collect();
         // Both have one entry that never goes.
