@@ -65,7 +65,7 @@ fn measure() {
     let host = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cascade-host"));
         command.arg("run").arg(&manifest).env("XDG_CACHE_HOME", folder.path());
-        finish(command.env("CASCADE_HOST_LOG_LEVEL", "error"));
+        finish(command.env("CASCADE_LOG_LEVEL", "error"));
     };
     let this = std::env::current_exe().expect("this program has a file");
     let bare = || finish(Command::new(&this).arg(BARE).arg(&code));
