@@ -29,8 +29,9 @@ use bytes::Bytes;
 /// About how many events of a run are kept, the newest: a run of a million tasks must not fill its backend with them.
 pub const MAX_EVENTS: usize = 10_000;
 
-/// How many bytes of a node's log are kept, the newest: a guest must not fill the backend.
-pub const MAX_LOG: usize = 256 << 10;
+/// How many bytes of a node's log are kept, the newest: a guest must not fill the backend. It is what one attempt may
+/// write by default, and what is stored beside each line.
+pub const MAX_LOG: usize = 2 << 20;
 
 /// How many bytes of logs a run keeps: neither must all its guests together.
 pub const MAX_LOGS: usize = 64 << 20;

@@ -14,6 +14,12 @@ const BIN: u8 = 0xc6;
 /// What stands where something is missing: MessagePack's nil.
 const NIL: u8 = 0xc0;
 
+/// How much text is wrapped together: so much is dropped at once where a log grows too long.
+const WRAPPED: usize = 16 << 10;
+
+/// The longest line that is kept whole, in bytes; of a longer one, its end.
+const MAX_LINE: usize = 1 << 20;
+
 /// A line that a guest wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
@@ -57,16 +63,23 @@ impl Piece {
     #[must_use]
     pub fn new(parts: &[LogPart]) -> Self {
         let mut bytes = Vec::new();
-        let mut lines = Vec::new();
+        let (mut lines, mut size) = (Vec::new(), 0);
         for part in parts {
-            match part {
-                LogPart::Line(line) => {
-                    lines.push(Line(line.at.as_millis(), line.attempt, &line.stream, &line.text));
-                }
-                LogPart::Gap => {
-                    put(&mut bytes, &std::mem::take(&mut lines));
-                    bytes.push(NIL);
-                }
+            let text = match part {
+                LogPart::Line(line) => end_of(&line.text),
+                LogPart::Gap => "",
+            };
+            let is_whole = matches!(part, LogPart::Line(line) if line.text.len() == text.len());
+            if !is_whole || size > WRAPPED {
+                put(&mut bytes, &std::mem::take(&mut lines));
+                size = 0;
+            }
+            if !is_whole {
+                bytes.push(NIL);
+            }
+            if let LogPart::Line(line) = part {
+                size += text.len();
+                lines.push(Line(line.at.as_millis(), line.attempt, &line.stream, text));
             }
         }
         put(&mut bytes, &lines);
@@ -78,6 +91,12 @@ impl Piece {
     pub const fn as_bytes(&self) -> &Bytes {
         &self.0
     }
+}
+
+/// The end of a text that is too long, from the beginning of a character.
+fn end_of(text: &str) -> &str {
+    let surplus = text.len().saturating_sub(MAX_LINE);
+    text.get(text.ceil_char_boundary(surplus)..).unwrap_or_default()
 }
 
 fn put(bytes: &mut Vec<u8>, lines: &[Line<'_>]) {
@@ -182,6 +201,26 @@ mod tests {
         let log = append_log(&[], &Piece::new(&parts), 999);
         assert_eq!(read_log(&log), parts);
         assert_eq!(read_log(&[]), []);
+    }
+
+    #[test]
+    fn much_at_once_loses_its_oldest_part_and_no_more() {
+        let parts: Vec<_> = (0..4_000).map(|number| line(&format!("{number} {}", "x".repeat(100)))).collect();
+        let most = 256 << 10;
+        let kept = read_log(&append_log(&[], &Piece::new(&parts), most));
+        let (first, rest) = kept.split_first().unwrap();
+        assert_eq!(*first, LogPart::Gap);
+        assert_eq!(rest, &parts[4_000 - rest.len()..], "it is the newest part");
+        assert!(rest.len() > 1_500, "{} lines of 100 bytes", rest.len());
+    }
+
+    #[test]
+    fn of_a_line_that_is_too_long_the_end_is_kept_and_its_neighbours_are() {
+        let long = format!("{}ß{}", "a".repeat(99), "b".repeat(MAX_LINE - 1));
+        let kept = read_log(&append_log(&[], &Piece::new(&[line("a"), line(&long), line("c")]), 4 << 20));
+        assert_eq!(kept, [line("a"), LogPart::Gap, line(&"b".repeat(MAX_LINE - 1)), line("c")]);
+        let whole = "b".repeat(MAX_LINE);
+        assert_eq!(read_log(Piece::new(&[line(&whole)]).as_bytes()), [line(&whole)]);
     }
 
     #[test]
