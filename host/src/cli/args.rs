@@ -122,11 +122,11 @@ pub(crate) struct RunArguments {
     pub(crate) update: bool,
 
     /// How many tasks run at the same time [default: one a core]
-    #[arg(short = 'j', long, value_name = "N")]
+    #[arg(short = 'j', long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) jobs: Option<String>,
 
     /// Memory that running tasks may be promised together, by their limits [default: three quarters of the machine's]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
     pub(crate) memory: Option<String>,
 
     /// Run only these tasks and what they need

@@ -2,6 +2,7 @@
 //! A run that was begun is left by other words: those of `resume`.
 
 use crate::cli::args::Command;
+use crate::cli::resume::state_flag;
 use crate::cli::style::harmless;
 use crate::model::RunId;
 use crate::state::StateUri;
@@ -26,12 +27,17 @@ pub(crate) fn farewell(command: &Command) -> String {
         }
         Command::Watch(watch) => {
             format!(
-                ": run {run} is no longer watched, and goes on; to stop it: cascade-host cancel {run}",
+                ": run {run} is no longer watched, which changes nothing for it; to stop it: cascade-host cancel {run}{}",
+                state_flag(watch.backend.state.as_deref()),
                 run = watch.run
             )
         }
         Command::Cancel(cancel) => {
-            format!(": run {run} may be cancelled or not: cascade-host show {run}", run = cancel.run)
+            format!(
+                ": run {run} may be cancelled or not: cascade-host show {run}{}",
+                state_flag(cancel.backend.state.as_deref()),
+                run = cancel.run
+            )
         }
         Command::Rm(rm) => {
             let runs: Vec<&str> = rm.runs.iter().map(RunId::as_str).collect();

@@ -20,6 +20,8 @@ use crate::events::Sink;
 use crate::model::RunId;
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -101,11 +103,30 @@ fn events_file(path: &Path, manifest: &Path) -> Result<File, Refusal> {
     };
     // It is emptied only once it is this host's: another's lines are not lost to a mistake.
     let file = File::options().write(true).create(true).truncate(false).open(path).map_err(refused)?;
+    if is_stdout(path, &file) {
+        return Err(Refusal::new("`--events` would write between the results on stdout").help(
+            "give a file that stdout does not go to, or `-` to have the events on stderr in place of the log",
+        ));
+    }
     if file.metadata().is_ok_and(|found| found.is_file()) {
         take(&file, path)?;
         file.set_len(0).map_err(refused)?;
     }
     Ok(file)
+}
+
+/// Whether it is where results go, by that name or as the same file.
+fn is_stdout(path: &Path, file: &File) -> bool {
+    let names = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    let results =
+        io::stdout().as_fd().try_clone_to_owned().and_then(|results| File::from(results).metadata());
+    let is_same = match (file.metadata(), results) {
+        (Ok(file), Ok(results)) => {
+            file.is_file() && (file.dev(), file.ino()) == (results.dev(), results.ino())
+        }
+        (Err(_), _) | (_, Err(_)) => false,
+    };
+    is_same || names.iter().any(|name| path == Path::new(name))
 }
 
 /// Takes a file for this process, for as long as the file is open: lines of two hosts would tear each other.

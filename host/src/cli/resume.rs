@@ -22,9 +22,7 @@ pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId,
     }
     let mut command =
         format!("cascade-host run {} --run-id {run}", quoted(&arguments.manifest.display().to_string()));
-    if let Some(typed) = &arguments.backend.state {
-        command.push_str(&format!(" --state {}", quoted(&without_login(state, typed))));
-    }
+    command.push_str(&state_flag(arguments.backend.state.as_deref()));
     for target in &arguments.target {
         command.push_str(&format!(" --target {}", quoted(target)));
     }
@@ -40,6 +38,14 @@ pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId,
         command.push_str(&format!(" -p {}", quoted(&format!("{name}=…"))));
     }
     format!("run {run} {what}; what has finished is kept. To resume: {command}\n")
+}
+
+/// The flag for a state that was given by one, without user and password; nothing where it was not.
+pub(crate) fn state_flag(typed: Option<&str>) -> String {
+    typed.map_or_else(String::new, |typed| match StateUri::parse(typed) {
+        Ok(state) => format!(" --state {}", quoted(&without_login(&state, typed))),
+        Err(_) => String::new(), // nothing was done with it
+    })
 }
 
 /// The URI without its user and password, but with the options that were typed.

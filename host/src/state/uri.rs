@@ -133,7 +133,8 @@ impl fmt::Debug for Secret {
 impl StateUri {
     /// Reads a URI. The error never repeats the text, which may hold a password.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let (scheme, rest) = text.split_once(':').ok_or_else(|| unknown_scheme("reading the state URI"))?;
+        let (scheme, rest) =
+            text.split_once(':').ok_or_else(|| unknown_scheme("reading the URI of a backend"))?;
         let form = match scheme.to_ascii_lowercase().as_str() {
             "memory" if rest.is_empty() => return Ok(Self::Memory),
             "memory" => return Err(fault("reading a `memory:` URI", "Nothing follows `memory:`.")),
@@ -142,7 +143,7 @@ impl StateUri {
             "redis+unix" | "valkey+unix" => Form::Socket,
             "redis+sentinel" | "valkey+sentinel" => Form::Sentinel,
             "redis+cluster" | "valkey+cluster" => Form::Cluster,
-            _ => return Err(unknown_scheme("reading the scheme of the state URI")), // any other text
+            _ => return Err(unknown_scheme("reading the scheme of a backend's URI")), // any other text
         };
         let rest = rest.strip_prefix("//").ok_or_else(|| {
             fault(
@@ -318,7 +319,7 @@ fn addresses(hosts: &str, port: u16) -> Result<Vec<Address>, Error> {
 
 fn address(text: &str, default: u16) -> Result<Address, Error> {
     let bad = || {
-        let hint = "A host is a name or an address and an optional port, `db.example:6379` or `[::1]:6379`; in a \
+        let hint = "A host is a name or an address and an optional port from 1 to 65535, `db.example:6379` or `[::1]:6379`; in a \
                     password, `/`, `?`, `#`, `@`, `:` and `%` are percent-encoded.";
         fault("reading a host of a Redis URI", hint)
     };

@@ -109,6 +109,23 @@ fn a_stdout_that_takes_nothing_is_no_failed_task() {
 }
 
 #[test]
+fn events_are_not_written_between_results() {
+    let project = doubling();
+    let shell = |script: &str| Host::new([]).within(project.folder()).behind("sh", &["-c", script]).run();
+    shell("\"$0\" run manifest.toml > kept").expect(0);
+    for same in ["/dev/stdout", "kept"] {
+        let finished = shell(&format!("\"$0\" run manifest.toml --events {same} >> kept"));
+        finished.expect(2).says(["`--events` would write between the results on stdout", "`-`"]);
+    }
+    let kept = std::fs::read_to_string(project.folder().join("kept")).expect("it was written");
+    assert!(
+        serde_json::from_str::<serde_json::Value>(&kept).is_ok(),
+        "the first result is as it was: {kept}"
+    );
+    shell("\"$0\" run manifest.toml --events /dev/null > /dev/null").expect(0);
+}
+
+#[test]
 fn a_folder_of_code_that_is_a_link_is_named_with_what_to_do() {
     let project = doubling();
     let link = project.folder().join("link");

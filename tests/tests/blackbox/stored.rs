@@ -126,6 +126,17 @@ fn a_python_client_decodes_every_result_with_plain_messagepack() {
 }
 
 #[test]
+fn all_that_a_task_may_write_is_kept() {
+    let server = Redis::start("");
+    let line = "x".repeat(99);
+    let text = vec![line; 4_000].join("\\n");
+    let project = basic(&format!("[tasks.say]\ncall = \"g.say\"\nargs.text = \"{text}\"\n"));
+    run(&project, &server, &["--run-id", "r1", "--log-level", "error"]).expect(0);
+    let logs = Host::new(["logs", "r1", "say", "--state", &server.uri()]).run().expect(0).text();
+    assert_eq!(logs.len(), 2 * 4_000 * 100, "on both streams");
+}
+
+#[test]
 fn stored_runs_are_listed_shown_read_and_removed() {
     let server = Redis::start("");
     let project = basic(

@@ -33,7 +33,7 @@ pub enum UrlPrefixFault {
     #[error("an `http` grant is a plain prefix, without spaces and wildcards")]
     Wildcard,
     /// No host, or no port after a `:`.
-    #[error("an `http` grant names a host, and after a `:` a port")]
+    #[error("an `http` grant names a host, and after a `:` a port from 1 to 65535")]
     Host,
     /// A path that no server reads in one way.
     #[error("an `http` grant has a path that is encoded once, if at all, and without control characters")]
