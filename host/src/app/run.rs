@@ -75,6 +75,8 @@ pub struct Report {
     pub ended: Ended,
     /// What came out, by name.
     pub outputs: Vec<(String, OutputValue)>,
+    /// Whether this host took part in it. Otherwise nothing is known of the run: it may not even exist.
+    pub has_begun: bool,
 }
 
 /// Works on a run, whose session was prepared, until it has ended, or this host is told to stop.
@@ -88,7 +90,9 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
     let (notices, opened) = tokio::select! {
         opened = opening => opened?,
         // Whatever has been opened by then looks as if this host had died, which others are prepared for.
-        Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new() }),
+        Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
+            return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new(), has_begun: false });
+        }
     };
     let RunRequest { recorder, backend, host, .. } = &request;
     let (journal, recorder) = if backend.outlives_process() {
@@ -143,7 +147,7 @@ async fn work(
     opened.ledger.leave().await;
     let duration_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     recorder.run(Fact::RunFinished { status, duration_ms });
-    Ok(Report { ended, outputs })
+    Ok(Report { ended, outputs, has_begun: true })
 }
 
 async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> {

@@ -15,7 +15,7 @@ pub(crate) fn farewell(command: &Command) -> String {
     };
     let again = "nothing was changed; give the command again";
     let said = match command {
-        Command::Run(run) => undone(" before anything was run of", &run.manifest, "give the command again"),
+        Command::Run(run) => return before_run(&run.manifest),
         Command::Check(check) => undone(" while checking", &check.manifest, again),
         Command::Plan(plan) => undone(" while planning", &plan.manifest, again),
         Command::Inspect(inspect) => undone(" while inspecting", &inspect.component, again),
@@ -48,6 +48,12 @@ pub(crate) fn farewell(command: &Command) -> String {
         }
     };
     format!("interrupted{said}\n")
+}
+
+/// The words of `run` before its run was opened.
+pub(crate) fn before_run(manifest: &Path) -> String {
+    let manifest = manifest.display().to_string();
+    format!("interrupted before anything was run of `{}`: give the command again\n", harmless(&manifest))
 }
 
 /// The words of `run` once its run has ended.

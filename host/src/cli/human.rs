@@ -95,7 +95,7 @@ fn told(fact: &Fact, tally: &Tally) -> Told {
             Told::new(Ink::Title, "resumed", text)
         }
         Fact::RunFinished { status, duration_ms } => {
-            let text = summary(tally, *duration_ms);
+            let text = summary(tally, *status, *duration_ms);
             Told::new(ink_of(*status), status.as_str(), text)
         }
         Fact::TaskReady => Told::new(Ink::Faint, "ready", ""),
@@ -148,7 +148,7 @@ fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
 }
 
 /// `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
-fn summary(tally: &Tally, millis: f64) -> String {
+fn summary(tally: &Tally, status: RunStatus, millis: f64) -> String {
     let stored = match tally.stored() {
         0 => String::new(),
         stored => format!("{stored} stored, "),
@@ -156,7 +156,8 @@ fn summary(tally: &Tally, millis: f64) -> String {
     let Tally { done, cached, skipped, failed, .. } = tally;
     let open = match tally.total.saturating_sub(tally.ended()) {
         0 => String::new(),
-        open => format!(", {open} not run"),
+        open if status == RunStatus::Succeeded => format!(", {open} by other hosts"),
+        open => format!(", {open} not run here"), // but perhaps by others
     };
     let duration = took(millis);
     format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed{open} in {duration}")

@@ -6,6 +6,7 @@ use crate::component;
 use crate::guests::Guest;
 use cascade_host_tests::{Host, Project, Redis, Running};
 use std::fs;
+use std::net::TcpListener;
 use std::time::Duration;
 
 #[test]
@@ -46,6 +47,19 @@ fn the_second_signal_stops_guests_now() {
     let finished = running.wait().expect(130);
     assert!(finished.took < Duration::from_secs(20), "{:?}", finished.took);
     assert!(project.events().tasks("task.finished").is_empty());
+}
+
+#[test]
+fn a_run_whose_backend_has_not_answered_is_none_to_be_resumed() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let uri = format!("redis://{}?connect-timeout=60s", silent.local_addr().expect("it has an address"));
+    let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let running = project.host().args(["--state", &uri]).start();
+    let _connection = silent.accept().expect("the host connects");
+    running.signal("INT");
+    let finished = running.wait().expect(130).says(["before anything was run of `manifest.toml`"]);
+    assert!(!finished.stderr.contains("--run-id"), "{}", finished.stderr);
+    assert!(finished.took < Duration::from_secs(30), "{:?}", finished.took);
 }
 
 /// A command on a manifest whose component compiles for longer than anybody waits; gives its compiler too.

@@ -16,6 +16,7 @@ use crate::cli::commands::output;
 use crate::cli::exit::Exit;
 use crate::cli::exit::report as report_error;
 use crate::cli::farewell::after_run;
+use crate::cli::farewell::before_run;
 use crate::cli::farewell::unprinted;
 use crate::cli::listeners::Listeners;
 use crate::cli::outputs;
@@ -157,6 +158,10 @@ struct Finished<'a> {
 /// Prints the outputs if there are to be any, and how to go on if the run has not succeeded.
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     let Finished { arguments, session, state } = finished;
+    if !report.has_begun {
+        say(&before_run(&arguments.manifest));
+        return Ok(Exit::Interrupted);
+    }
     let exit = match report.ended {
         Ended::Run(RunStatus::Succeeded) => Exit::Success,
         Ended::Run(RunStatus::Failed) => Exit::TaskFailed,
