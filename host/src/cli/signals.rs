@@ -29,6 +29,8 @@ pub(crate) struct Signals {
     // A mutex because the thread that hears meets the one that works; it is held for a decision, or until a
     // build command has begun, never while waiting.
     now: Arc<Mutex<Now>>,
+    /// Whose turn it is to say something: what a signal comes to is said before the process ends by it.
+    turn: Arc<Mutex<()>>,
 }
 
 /// What the process is at.
@@ -78,7 +80,7 @@ impl Signals {
     }
 
     fn new(farewell: String) -> Self {
-        Self { now: Arc::new(Mutex::new(Now { work: Work::Leavable, farewell })) }
+        Self { now: Arc::new(Mutex::new(Now { work: Work::Leavable, farewell })), turn: Arc::default() }
     }
 
     /// Works on a run, which hears of signals by `stop`; whoever ends the process afterwards is told `after`.
@@ -113,6 +115,7 @@ impl Signals {
             Work::Building(group, true) => {
                 group.kill();
                 let farewell = self.now().farewell.clone();
+                let _turn = self.turn();
                 end(&farewell)
             }
             Work::Building(_, false) | Work::Running(_) | Work::Leavable => building.finish(),
@@ -122,12 +125,17 @@ impl Signals {
     async fn hear(self, (mut interrupts, mut terminations): (Heard, Heard)) {
         loop {
             next(&mut interrupts, &mut terminations).await;
+            let _turn = self.turn();
             let answer = self.now().answer();
             match answer {
                 Answer::Say(text) => say_soon(text.to_owned()),
                 Answer::End(text) => end(&text),
             }
         }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
