@@ -57,16 +57,18 @@ pub(crate) fn before_run(manifest: &Path) -> String {
 }
 
 /// The words of `run` once its run has ended.
-pub(crate) fn after_run(run: &RunId, state: &StateUri) -> String {
-    format!("interrupted: {}", unprinted(run, state))
+pub(crate) fn after_run(run: &RunId, state: &StateUri, typed: Option<&str>) -> String {
+    format!("interrupted: {}", unprinted(run, state, typed))
 }
 
-/// What is left of a run that has ended and whose outputs are not all printed.
-pub(crate) fn unprinted(run: &RunId, state: &StateUri) -> String {
+/// What is left of a run that has ended and whose outputs are not all printed; `typed` is the state that a flag gave.
+pub(crate) fn unprinted(run: &RunId, state: &StateUri, typed: Option<&str>) -> String {
     let ended = format!("run {run} has ended, and its outputs are not all printed");
     match state {
         StateUri::Memory => format!("{ended}; they were kept in memory and are gone\n"),
-        StateUri::Redis(_) => format!("{ended}; what it stored: cascade-host output {run}\n"),
+        StateUri::Redis(_) => {
+            format!("{ended}; what it stored: cascade-host output {run}{}\n", state_flag(typed))
+        }
     }
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         seed: random.next_u64(),
         verification: if arguments.verify { Verification::Twice } else { Verification::None },
     };
-    let after = after_run(&session.run, &state.uri);
+    let after = after_run(&session.run, &state.uri, arguments.backend.state.as_deref());
     let run = app::run(&session, Arc::new(sandbox), request);
     let report = host.signals.while_running(stop, after, || runtime.block_on(run));
     // A guest may hang in a system call that nobody can end, such as opening a pipe: it must not keep this process.
@@ -176,7 +176,7 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         rendered.left_out.iter().for_each(|line| say(&format!("{line}\n")));
         if let Err(error) = output::print(&rendered.bytes) {
             let exit = report_error(&error);
-            say(&unprinted(&session.run, &state.uri));
+            say(&unprinted(&session.run, &state.uri, arguments.backend.state.as_deref()));
             return Ok(exit);
         }
         if rendered.is_incomplete && exit == Exit::Success {
