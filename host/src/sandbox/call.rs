@@ -20,12 +20,15 @@ use crate::sandbox::guard::TimedOut;
 use crate::sandbox::load::Metering;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::load::Sandbox;
+use crate::sandbox::shape::Codec;
 use crate::sandbox::state::Share;
 use crate::sandbox::state::State;
+use crate::value::wire;
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
 
 #[async_trait::async_trait]
 impl Invoker for Sandbox {
@@ -105,7 +108,19 @@ async fn run(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> wasm
     let function = instance.get_func(&mut *store, prepared.index);
     let function = function.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
     let bounds = Bounds { output: call.limits.output.as_usize(), deadline: store.data().deadline };
-    erased::call(store, function, &prepared.codec, &call.args, bounds).await
+    let ended = erased::call(store, function, &prepared.codec, &call.args, bounds).await;
+    ended.or_else(|error| exited(&error, &prepared.codec).ok_or(error))
+}
+
+/// What a guest returned that left by `wasi:cli/exit`. The status that it gives is a `result` without payloads, which is
+/// what a command (`wasi:cli/run`) returns: there, and wherever a function returns that, it stands for the return.
+/// A function that owes anything else has not returned it.
+fn exited(error: &wasmtime::Error, codec: &Codec) -> Option<Outcome> {
+    let exit: &I32Exit = error.downcast_ref()?;
+    let mut nothing = Vec::new();
+    wire::put_nil(&mut nothing);
+    let side = if exit.0 == 0 { Outcome::Value } else { Outcome::Error };
+    codec.returns_status().then(|| side(nothing.into()))
 }
 
 fn fuel_used(store: &Store<State>, prepared: &Prepared, call: &Call) -> Option<u64> {

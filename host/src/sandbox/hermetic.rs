@@ -5,6 +5,7 @@ use crate::invoke::Call;
 use crate::invoke::Failure;
 use crate::invoke::Grants;
 use crate::invoke::Invoker;
+use crate::invoke::Outcome;
 use crate::invoke::Returned;
 use crate::model::FailureClass;
 use crate::model::Size;
@@ -97,20 +98,39 @@ async fn chance_follows_from_the_call_unless_the_real_one_is_granted() {
     assert_ne!(drawn(real.clone(), "1").await, drawn(real, "1").await);
 }
 
+/// A component whose function, of a type, leaves with a status.
+fn leaving(status: i32, body: &str, run_type: &str) -> String {
+    let import = Import {
+        interface: "wasi:cli/exit@0.2.0",
+        function: "exit",
+        ty: r#"(param "status" (result))"#,
+        core_type: "(param i32)",
+    };
+    forward(&import, &format!("{body} (call $f (i32.const {status})) unreachable"), run_type)
+}
+
 #[tokio::test]
-async fn an_exit_is_a_trap_that_says_so() {
-    for (status, message) in [("0", "the guest called exit(0)"), ("1", "the guest called exit(1)")] {
-        let body = format!("(call $f (i32.const {status}))");
-        let import = Import {
-            interface: "wasi:cli/exit@0.2.0",
-            function: "exit",
-            ty: r#"(param "status" (result))"#,
-            core_type: "(param i32)",
-        };
-        let text = forward(&import, &body, "");
-        let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
+async fn the_status_of_an_exit_is_the_result_of_a_command() {
+    let left = |status| run_command(status, "(result (result))");
+    let nil = Bytes::from_static(&[0xc0]);
+    assert_eq!(left(0).await.unwrap().outcome, Outcome::Value(nil.clone()));
+    assert_eq!(left(1).await.unwrap().outcome, Outcome::Error(nil));
+}
+
+#[tokio::test]
+async fn an_exit_is_a_trap_that_says_so_where_something_else_is_to_be_returned() {
+    for (status, message) in [(0, "the guest called exit(0)"), (1, "the guest called exit(1)")] {
+        for ty in ["(result (result u8))", "(result u8)", "(result (result (error bool)))"] {
+            let failure = run_command(status, ty).await.unwrap_err();
+            assert_eq!((failure.class, &*failure.message), (FailureClass::Trap, message), "{ty}");
+        }
+        let failure = run(&leaving(status, "", ""), Vec::new(), |_| ()).await.unwrap_err();
         assert_eq!((failure.class, &*failure.message), (FailureClass::Trap, message));
     }
+}
+
+async fn run_command(status: i32, ty: &str) -> Result<Returned, Failure> {
+    run(&leaving(status, "(result i32)", ty), Vec::new(), |_| ()).await
 }
 
 fn progress(body: &str) -> String {

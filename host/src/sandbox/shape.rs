@@ -20,6 +20,16 @@ pub(crate) struct Codec {
     pub(crate) result: Option<Shape>,
 }
 
+impl Codec {
+    /// Whether the result is a `result` without payloads, as that of a command is.
+    pub(crate) fn returns_status(&self) -> bool {
+        let Some(Shape { kind: Kind::Result(sides), .. }) = &self.result else {
+            return false;
+        };
+        sides.all.iter().all(|side| side.shape.is_none())
+    }
+}
+
 /// A type as the codec walks it.
 pub(crate) struct Shape {
     /// Bytes in linear memory.

@@ -150,9 +150,12 @@ fn a_file_of_events_is_one_hosts_until_that_ends() {
     one.wait();
     let mut again = start(project.host(), &server.uri(), "r1", "1");
     again.until("started");
-    let nowhere =
-        ["--events", "/dev/null", "--run-id", "r2", "--state", &server.uri(), "--log-level", "debug"];
-    let devices = [0, 1].map(|_| project.command("run").args(nowhere).start());
+    // A device is nobody's. Each has a run of its own, so that both begin one, whichever is first.
+    let state = server.uri();
+    let devices = ["r2", "r3"].map(|run| {
+        let nowhere = ["--events", "/dev/null", "--run-id", run, "--state", &state, "--log-level", "debug"];
+        project.command("run").args(nowhere).start()
+    });
     for mut host in devices {
         host.until("run        test");
         host.signal("KILL");
