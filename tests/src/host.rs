@@ -3,14 +3,14 @@
 
 use crate::guests::repository;
 use crate::guests::variable;
+use crate::patience::PATIENCE;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// No test waits longer than this for the host: one that hangs fails.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One start of the binary.
 pub struct Host {
@@ -32,10 +32,12 @@ pub struct Finished {
     pub peak: u64,
 }
 
-/// A process that runs.
+/// A process that runs; it ends with the test at the latest.
 pub struct Running {
     child: Child,
     since: Instant,
+    /// Lines of its stderr, which are read as they come: it never waits for the test.
+    lines: Receiver<String>,
 }
 
 /// The binary under test, built by the same cargo in the same profile as the tests themselves.
@@ -129,7 +131,9 @@ impl Host {
     /// Starts it and lets it run.
     pub fn start(mut self) -> Running {
         let since = Instant::now();
-        Running { child: self.command.spawn().expect("the binary can be started"), since }
+        let mut child = self.command.spawn().expect("the binary can be started");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        Running { child, since, lines: lines(stderr) }
     }
 
     /// The command itself, for tests that see to the process and to what it says.
@@ -158,22 +162,14 @@ impl Running {
     /// Reads stderr until a line holds `text`, and gives all lines so far.
     pub fn until(&mut self, text: &str) -> String {
         let mut seen = String::new();
-        let stderr = self.child.stderr.as_mut().expect("stderr is piped");
-        // Byte by byte, so that nothing that belongs to `wait` is taken away.
-        let mut line = Vec::new();
         loop {
-            let mut byte = [0];
-            assert!(
-                stderr.read(&mut byte).expect("stderr can be read") > 0,
-                "ended without {text:?}:\n{seen}"
-            );
-            line.push(byte[0]);
-            if byte[0] == b'\n' {
-                seen.push_str(&String::from_utf8_lossy(&line));
-                if seen.contains(text) {
-                    return seen;
-                }
-                line.clear();
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => seen.push_str(&line),
+                Err(RecvTimeoutError::Disconnected) => panic!("ended without {text:?}:\n{seen}"),
+                Err(RecvTimeoutError::Timeout) => panic!("{text:?} does not come:\n{seen}"),
+            }
+            if seen.contains(text) {
+                return seen;
             }
         }
     }
@@ -181,25 +177,27 @@ impl Running {
     /// Waits for its end.
     pub fn wait(mut self) -> Finished {
         let stdout = self.child.stdout.take().map(read_all);
-        let stderr = self.child.stderr.take().map(read_all);
         let mut peak = 0;
         let status = loop {
             peak = peak.max(resident(self.child.id()).unwrap_or(0));
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 break status;
             }
-            if self.since.elapsed() > PATIENCE {
-                self.child.kill().expect("a child can be killed");
-                panic!("the host did not end within {PATIENCE:?}");
-            }
+            assert!(self.since.elapsed() < PATIENCE, "the host did not end within {PATIENCE:?}");
             std::thread::sleep(Duration::from_millis(2));
         };
         let took = self.since.elapsed();
-        let read = |reader: Option<std::thread::JoinHandle<Vec<u8>>>| {
-            reader.map(|reader| reader.join().expect("the reader ends with the stream")).unwrap_or_default()
-        };
-        let stderr = String::from_utf8_lossy(&read(stderr)).into_owned();
-        Finished { code: status.code(), stdout: read(stdout), stderr, took, peak }
+        let stdout = stdout.map(|reader| reader.join().expect("the reader ends with the stream"));
+        let stderr = self.lines.iter().collect();
+        Finished { code: status.code(), stdout: stdout.unwrap_or_default(), stderr, took, peak }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -211,20 +209,29 @@ fn resident(process: u32) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-fn read_all(stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+fn read_all(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        let mut stream = BufReader::new(stream);
-        while let Ok(read) = stream.fill_buf() {
-            if read.is_empty() {
-                break;
-            }
-            bytes.extend_from_slice(read);
-            let len = read.len();
-            stream.consume(len);
-        }
+        // What came before a stream broke counts.
+        drop(stream.read_to_end(&mut bytes));
         bytes
     })
+}
+
+/// Reads a stream to its end, whether somebody takes the lines or not.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        while stream.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                break; // the test is over
+            }
+            line.clear();
+        }
+    });
+    receiver
 }
 
 impl Finished {

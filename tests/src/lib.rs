@@ -4,6 +4,7 @@
 pub mod bombs;
 mod guests;
 mod host;
+mod patience;
 mod project;
 mod proxy;
 mod server;
@@ -14,6 +15,7 @@ pub use guests::{
     repository,
 };
 pub use host::{Finished, Host, Running};
+pub use patience::{wait_for, wait_until};
 pub use project::{Events, Project};
 pub use proxy::Proxy;
 pub use server::{Redis, free_port};

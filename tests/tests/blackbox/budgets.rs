@@ -1,19 +1,16 @@
 //! Hosts with different `--memory` on one run: who takes what, and what becomes of it when the larger one dies.
 //! What one host admits is in `hostile/admission`.
 
-use crate::component;
-use crate::guests::Guest;
+use crate::gates::{self, GRANTS, open};
 use cascade_host_tests::{Project, Redis, Running};
 use serde_json::json;
 use std::time::Duration;
 
-/// A task that all others wait for, so that hosts have time to come, and others that ask for 128 MiB each.
+/// A task that all others wait for, so that hosts can come, and others that ask for 128 MiB each.
 fn project(others: &str) -> Project {
-    Project::new(&format!(
-        "{}[tasks.gate]\ncall = \"g.slow-echo\"\nargs = {{ text = \"\", ms = 700 }}\nlimits.memory = \"16MiB\"\n\
-         [defaults.limits]\nmemory = \"128MiB\"\n{others}",
-        component(Guest::Basic)
-    ))
+    let gate = "call = \"g.await-file\"\nargs.path = \"o\"\nlimits.memory = \"16MiB\"\n";
+    let defaults = "[defaults.limits]\nmemory = \"128MiB\"\n";
+    gates::project(&format!("[tasks.gate]\n{gate}{GRANTS}{defaults}{others}"))
 }
 
 /// A host with so much memory, which works on the run once this returns.
@@ -34,6 +31,7 @@ fn a_task_beyond_the_creators_budget_runs_on_a_host_that_has_it() {
     );
     let small = start(&project, &server.uri(), "64MiB");
     let large = start(&project, &server.uri(), "300MiB");
+    open(&project, "o");
     let (small, large) = (small.wait().expect(0), large.wait().expect(0));
     assert_eq!(small.json(), large.json());
     let events = project.events_in("300MiB.jsonl");
@@ -49,36 +47,42 @@ fn a_task_beyond_the_creators_budget_runs_on_a_host_that_has_it() {
     assert_eq!(done, 3, "all on the host that has the memory: {events:#?}");
 }
 
-/// What a task does that asks for more than the small host has, and needs less.
-const MODEST: &str =
-    "[tasks.modest]\ncall = \"g.slow-echo\"\nafter = [\"gate\"]\nargs = { text = \"x\", ms = 1000 }\n";
+/// A task that asks for more than the small host has, and needs less. It waits at a gate of its own.
+fn modest() -> Project {
+    project(&format!(
+        "[tasks.modest]\ncall = \"g.await-file\"\nafter = [\"gate\"]\nargs.path = \"m\"\n{GRANTS}"
+    ))
+}
 
 #[test]
 fn a_smaller_host_takes_over_what_a_larger_one_had_that_was_killed() {
     let server = Redis::start("");
-    let uri = format!("{}?lease=1s", server.uri());
-    let project = project(MODEST);
+    let uri = format!("{}?lease=3s", server.uri());
+    let project = modest();
     let small = start(&project, &uri, "64MiB");
     let mut large = start(&project, &uri, "256MiB");
+    open(&project, "o");
     large.until("started    modest");
     large.signal("KILL");
     large.wait();
-    assert_eq!(small.wait().expect(0).json(), json!({ "gate": "", "modest": "x" }));
+    open(&project, "m");
+    assert_eq!(small.wait().expect(0).json(), json!({ "gate": "o", "modest": "m" }));
     assert_eq!(project.events_in("64MiB.jsonl").tasks("task.taken_over"), ["modest"]);
 }
 
 #[test]
 fn what_is_left_to_a_larger_host_is_not_left_to_a_dead_one() {
     let server = Redis::start("");
-    let uri = format!("{}?lease=2s", server.uri());
-    let project = project(MODEST);
+    let uri = format!("{}?lease=3s", server.uri());
+    let project = modest();
     let mut small = start(&project, &uri, "64MiB");
     let large = start(&project, &uri, "256MiB");
     // It holds nothing, so that no lease tells of its end but its own.
     large.signal("STOP");
+    open(&project, "om");
     small.until("finished   gate");
     std::thread::sleep(Duration::from_millis(50));
     large.signal("KILL");
     large.wait();
-    assert_eq!(small.wait().expect(0).json(), json!({ "gate": "", "modest": "x" }));
+    assert_eq!(small.wait().expect(0).json(), json!({ "gate": "o", "modest": "m" }));
 }

@@ -3,17 +3,14 @@
 
 use crate::guests::Guest;
 use crate::named;
-use cascade_host_tests::{Finished, Host, Project, Running, bombs};
+use cascade_host_tests::{Finished, Host, Project, Running, bombs, wait_for, wait_until};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The most memory that a host may have taken, in KiB: nothing of a bomb but its bytes.
 const MOST_MEMORY: u64 = 400 << 10;
-
-/// Longer than any of these takes, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A slow component: none of these machines compiles it within the time that tests take.
 pub(crate) fn slow() -> Vec<u8> {
@@ -37,19 +34,13 @@ fn measured(host: Host) -> (Finished, u64) {
 
 /// Waits for the compiler that a process has started.
 pub(crate) fn compiler_of(parent: u32) -> u32 {
-    let since = Instant::now();
-    loop {
-        assert!(since.elapsed() < PATIENCE, "no compiler was started");
-        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
-        if let Some(child) = children.unwrap_or_default().split_whitespace().next() {
-            // Until it has become the other program, it is a copy of the first.
-            let words = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-            if String::from_utf8_lossy(&words).contains("--compile") {
-                return child.parse().expect("a number");
-            }
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_for("no compiler was started", || {
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+        let child = children.split_whitespace().next()?;
+        // Until it has become the other program, it is a copy of the first.
+        let words = fs::read(format!("/proc/{child}/cmdline")).ok()?;
+        String::from_utf8_lossy(&words).contains("--compile").then(|| child.parse().expect("a number"))
+    })
 }
 
 pub(crate) fn is_alive(process: u32) -> bool {
@@ -60,14 +51,6 @@ pub(crate) fn is_alive(process: u32) -> bool {
 fn signal(process: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status();
     assert!(sent.expect("kill can be started").success());
-}
-
-pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let since = Instant::now();
-    while !is_so() {
-        assert!(since.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn refused(component: &[u8], variables: &[(&str, &str)], says: &str) -> Duration {

@@ -2,24 +2,17 @@
 //! Faults of guests are in `policies` and `surroundings`.
 
 use crate::component;
+use crate::gates::{self, open};
 use crate::guests::Guest;
-use cascade_host_tests::{Events, Host, Project, Proxy, Redis, Running};
+use cascade_host_tests::{Events, Host, Project, Proxy, Redis, Running, wait_until};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Twelve slow elements and their text: long enough to be hit in the middle.
-const SLOW: &str = r#"
-[tasks.texts]
-call = "g.slow-echo"
-for-each.text = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]
-args = { text = { item = "text" }, ms = 100 }
-[tasks.all]
-call = "g.concat"
-args.parts = { task = "texts" }
-"#;
+/// The gates of twelve elements.
+pub(crate) const ALL: &str = "abcdefghijkl";
 
-pub(crate) fn slow() -> Project {
-    Project::new(&format!("{}{SLOW}", component(Guest::Basic)))
+pub(crate) fn twelve() -> Project {
+    gates::elements(ALL)
 }
 
 pub(crate) fn start(project: &Project, uri: &str) -> Running {
@@ -27,7 +20,7 @@ pub(crate) fn start(project: &Project, uri: &str) -> Running {
 }
 
 pub(crate) fn whole() -> serde_json::Value {
-    json!({ "all": "abcdefghijkl" })
+    json!({ "all": ALL })
 }
 
 /// How often each task or element was started.
@@ -42,11 +35,13 @@ pub(crate) fn starts(events: &Events) -> BTreeMap<String, usize> {
 #[test]
 fn a_server_that_is_killed_and_comes_back_with_its_file_loses_nothing() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
-    let project = slow();
+    let project = twelve();
     let mut running = start(&project, &server.uri());
+    open(&project, "abc");
     running.until("finished   texts[2]");
     server.kill();
     server.run();
+    open(&project, ALL);
     assert_eq!(running.wait().expect(0).json(), whole());
     let events = project.events();
     assert!(starts(&events).values().all(|starts| *starts <= 2), "{:?}", starts(&events));
@@ -57,11 +52,13 @@ fn a_server_that_is_killed_and_comes_back_with_its_file_loses_nothing() {
 #[test]
 fn a_server_that_comes_back_empty_is_filled_again_and_the_loss_is_told() {
     let mut server = Redis::start("");
-    let project = slow();
+    let project = twelve();
     let mut running = start(&project, &server.uri());
+    open(&project, "abc");
     running.until("finished   texts[2]");
     server.kill();
     server.run();
+    open(&project, ALL);
     let finished = running.wait().expect(0);
     assert_eq!(finished.json(), whole());
     let warned =
@@ -72,9 +69,10 @@ fn a_server_that_comes_back_empty_is_filled_again_and_the_loss_is_told() {
 #[test]
 fn scripts_that_are_flushed_are_loaded_again() {
     let server = Redis::start("");
-    let project = slow();
+    let project = twelve();
     let mut running = start(&project, &server.uri());
-    for element in [1, 3, 5] {
+    for (element, gates) in [(1, "ab"), (3, "cd"), (5, ALL)] {
+        open(&project, gates);
         running.until(&format!("finished   texts[{element}]"));
         server.command(&["SCRIPT", "FLUSH"]);
     }
@@ -87,7 +85,8 @@ fn connections_that_are_cut_in_the_middle_of_a_reply_cost_nothing() {
     let server = Redis::start("");
     for cut_every in [211, 977, 4001] {
         let proxy = Proxy::start(server.port(), cut_every, 8);
-        let project = slow();
+        let project = twelve();
+        open(&project, ALL);
         let uri = format!("redis://127.0.0.1:{}", proxy.port());
         let run = format!("cut-{cut_every}");
         let finished = project.host().args(["--state", &uri, "--run-id", &run]).run().expect(0);
@@ -102,10 +101,12 @@ fn connections_that_are_cut_in_the_middle_of_a_reply_cost_nothing() {
 #[test]
 fn a_server_without_memory_is_waited_for() {
     let server = Redis::start("maxmemory-policy noeviction");
-    let project = slow();
+    let project = twelve();
     let mut running = start(&project, &server.uri());
+    open(&project, "ab");
     running.until("finished   texts[1]");
     server.command(&["CONFIG", "SET", "maxmemory", "1mb"]);
+    open(&project, ALL);
     std::thread::sleep(std::time::Duration::from_millis(600));
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(running.wait().expect(0).json(), whole());
@@ -115,24 +116,27 @@ fn a_server_without_memory_is_waited_for() {
 #[test]
 fn a_server_that_is_busy_with_a_script_is_waited_for() {
     let server = Redis::start("busy-reply-threshold 50");
-    let project = slow();
+    let project = twelve();
     let mut running = start(&project, &server.uri());
+    open(&project, "ab");
     running.until("finished   texts[1]");
-    // A script of somebody else's that computes for about a second.
-    server.command(&[
-        "EVAL",
-        "local t = redis.call('TIME')[1] + 1; while tonumber(redis.call('TIME')[1]) < t + 1 do end",
-        "0",
-    ]);
+    std::thread::scope(|scope| {
+        // A script of somebody else's that computes for about a second.
+        let script =
+            "local t = redis.call('TIME')[1] + 1; while tonumber(redis.call('TIME')[1]) < t + 1 do end";
+        scope.spawn(|| server.command(&["EVAL", script, "0"]));
+        wait_until("the script does not begin", || server.command(&["PING"]).contains("BUSY"));
+        open(&project, ALL);
+    });
     assert_eq!(running.wait().expect(0).json(), whole());
 }
 
 #[test]
 fn a_server_that_only_reads_is_named() {
     let server = Redis::start("");
-    let project = slow();
+    let project = twelve();
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
-    let uri = format!("{}?connect-timeout=1s", server.uri());
+    let uri = format!("{}?connect-timeout=3s", server.uri());
     let refused = project.host().args(["--state", &uri]).run().expect(3).says(["read-only replica"]);
     assert!(!refused.stderr.contains("ACL"), "no right would help: {}", refused.stderr);
 }
@@ -141,7 +145,7 @@ fn a_server_that_only_reads_is_named() {
 fn keys_of_somebody_else_are_left_alone() {
     let server = Redis::start("");
     server.command(&["SET", "cascade:run:r1:meta", "mine"]);
-    let project = slow();
+    let project = twelve();
     let refused = project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(3);
     refused.says(["cascade:run:r1:meta"]);
     assert_eq!(server.command(&["GET", "cascade:run:r1:meta"]), "mine");
@@ -152,7 +156,7 @@ fn keys_of_somebody_else_are_left_alone() {
 fn rights_that_are_missing_are_listed_with_the_line_that_grants_them() {
     let acl = "user default on >admin ~* &* +@all\nuser worker on >hunter2 ~cascade:* +@all -hset";
     let server = Redis::start_with_login(acl, "default", "admin");
-    let project = slow();
+    let project = twelve();
     let uri = format!("redis://worker:hunter2@127.0.0.1:{}", server.port());
     let refused = project.host().args(["--state", &uri]).run().expect(3).says(["hset", "ACL SETUSER"]);
     assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
@@ -188,13 +192,15 @@ fn values_go_up_to_their_limit_and_no_further() {
 #[test]
 fn a_server_that_stays_away_ends_the_run_with_the_reason() {
     let mut server = Redis::start("");
-    let project = slow();
+    let project = twelve();
     let uri = format!("{}?timeout=2s", server.uri());
     let mut running = start(&project, &uri);
+    open(&project, "ab");
     running.until("finished   texts[1]");
     server.kill();
     running.wait().expect(3).says(["127.0.0.1"]);
     server.run();
+    open(&project, ALL);
     let finished =
         Host::new(["run", "manifest.toml", "--run-id", "r1", "--state", &uri]).within(project.folder()).run();
     assert_eq!(finished.expect(0).json(), whole());

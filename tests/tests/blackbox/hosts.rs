@@ -2,8 +2,9 @@
 //! What a host survives of its server is in `faults`.
 
 use crate::component;
+use crate::gates::{self, open};
 use crate::guests::Guest;
-use cascade_host_tests::{Events, Host, Project, Proxy, Redis, Running};
+use cascade_host_tests::{Events, Host, Project, Proxy, Redis, Running, wait_until};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -35,8 +36,9 @@ fn on(command: &str, run: &str, uri: &str) -> Host {
 #[test]
 fn a_cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
     let server = Redis::start("");
-    let project = elements(6, 300);
+    let project = gates::elements("abcdef");
     let mut one = start(project.host(), &server.uri(), "r1", "1");
+    open(&project, "a");
     one.until("finished   texts[0]");
     let mut other = start(project.other_host("other.jsonl"), &server.uri(), "r1", "1");
     other.until("started    texts");
@@ -48,6 +50,7 @@ fn a_cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
     on("cancel", "r1", &server.uri()).run().expect(0).says(["before"]);
     assert_eq!(server.command(&["HGET", "cascade:run:r1:meta", "state"]), "cancelled");
     on("watch", "r1", &server.uri()).run().expect(130);
+    open(&project, "bcdef");
     let resumed = start(project.host(), &server.uri(), "r1", "2").wait().expect(0);
     assert_eq!(resumed.json(), json!({ "all": "abcdef" }));
     assert!(!project.events().tasks("task.started").contains(&"texts[0]".to_owned()), "what is done is kept");
@@ -85,12 +88,16 @@ fn cancelling_says_what_there_is_to_cancel() {
 #[test]
 fn a_run_is_watched_from_its_beginning_to_its_end() {
     let server = Redis::start("");
-    let project = elements(4, 200);
+    let project = gates::elements("abcd");
     let mut one = start(project.host(), &server.uri(), "r1", "1");
+    open(&project, "a");
     one.until("finished   texts[0]");
     let other = start(project.other_host("other.jsonl"), &server.uri(), "r1", "1");
+    let began = || server.command(&["XRANGE", "cascade:run:r1:events", "-", "+"]);
+    wait_until("the other host does not tell that it came", || began().matches("run.started").count() == 2);
     let events = on("watch", "r1", &server.uri()).args(["--json"]).start();
     let people = on("watch", "r1", &server.uri()).start();
+    open(&project, "bcd");
     one.wait().expect(0);
     other.wait().expect(0);
     let events = Events::read(&events.wait().expect(0).text());
@@ -144,8 +151,8 @@ fn a_file_of_events_is_one_hosts_until_that_ends() {
     one.until("started");
     let other = start(project.host(), &server.uri(), "r1", "1").wait().expect(2);
     other.says(["another host is writing its events to `events.jsonl`", "`--events` file of its own"]);
-    let told = project.events().tasks("task.started");
-    assert_eq!(told, ["endless"], "nothing of the first host's is lost");
+    let told = || project.events().tasks("task.started");
+    wait_until("what the first host told is lost", || told() == ["endless"]);
     one.signal("KILL");
     one.wait();
     let mut again = start(project.host(), &server.uri(), "r1", "1");
@@ -186,26 +193,27 @@ fn show_names_hosts_leases_and_attempts() {
 fn a_host_that_starts_again_does_not_wait_for_the_lease_of_the_one_that_was_killed() {
     let server = Redis::start("");
     let uri = format!("{}?lease=10m", server.uri());
-    let project = elements(8, 300);
+    let project = gates::elements("abcdefgh");
     let mut living = start(project.host(), &uri, "r1", "1");
     living.until("started");
     let mut killed = start(project.other_host("killed.jsonl"), &uri, "r1", "1");
     killed.until("started    texts");
     killed.signal("KILL");
     killed.wait();
+    open(&project, "abcdefgh");
     let again = start(project.other_host("again.jsonl"), &uri, "r1", "1").wait().expect(0);
     assert_eq!(again.json(), json!({ "all": "abcdefgh" }));
     assert_eq!(living.wait().expect(0).json(), json!({ "all": "abcdefgh" }));
     let taken = project.events().of("task.taken_over").count()
         + project.events_in("again.jsonl").of("task.taken_over").count();
-    assert_eq!(taken, 1);
+    assert!((1..=2).contains(&taken), "what it was at, and what it may have claimed ahead: {taken}");
 }
 
 #[test]
 fn guests_on_every_core_cost_no_lease() {
     let server = Redis::start("");
-    let uri = format!("{}?lease=1s", server.uri());
-    let project = elements(16, 400);
+    let uri = format!("{}?lease=3s", server.uri());
+    let project = elements(16, 500);
     let mut busy = start(project.host(), &uri, "r1", "16");
     busy.until("started");
     let idle = start(project.other_host("idle.jsonl"), &uri, "r1", "1");
@@ -221,13 +229,15 @@ fn a_host_that_is_cut_off_stops_its_guests_and_another_goes_on() {
     let server = Redis::start("");
     let proxy = Proxy::start(server.port(), u64::MAX, 0);
     let uri = |port: u16| format!("redis://127.0.0.1:{port}?lease=1s");
-    let project = elements(1, 1500);
+    let project = gates::elements("a");
     let mut cut_off = start(project.host(), &uri(proxy.port()), "r1", "1");
     cut_off.until("started    texts[0]");
     proxy.deafen();
     let began = Instant::now();
     cut_off.until("lost       texts[0]");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    // An answer alone would be waited for twice as long.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    open(&project, "a");
     let other = start(project.other_host("other.jsonl"), &uri(server.port()), "r1", "1").wait().expect(0);
     assert_eq!(other.json(), json!({ "all": "a" }));
     assert!(project.events_in("other.jsonl").tasks("task.started").contains(&"texts[0]".to_owned()));
@@ -238,13 +248,14 @@ fn a_host_that_is_cut_off_stops_its_guests_and_another_goes_on() {
 #[test]
 fn a_host_that_was_paused_beyond_its_lease_goes_on_with_what_nobody_has_taken() {
     let server = Redis::start("");
-    let uri = format!("{}?lease=1s", server.uri());
-    let project = elements(3, 300);
+    let uri = format!("{}?lease=4s", server.uri());
+    let project = gates::elements("abc");
     let mut paused = start(project.host(), &uri, "r1", "1");
     paused.until("started    texts[0]");
     paused.signal("STOP");
-    std::thread::sleep(Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_millis(4500));
     paused.signal("CONT");
+    open(&project, "abc");
     assert_eq!(paused.wait().expect(0).json(), json!({ "all": "abc" }));
     assert_eq!(project.events().of("task.lease_lost").count(), 0);
 }
@@ -252,8 +263,9 @@ fn a_host_that_was_paused_beyond_its_lease_goes_on_with_what_nobody_has_taken() 
 #[test]
 fn a_run_that_is_removed_under_its_host_ends_and_is_not_begun_again() {
     let server = Redis::start("");
-    let project = elements(8, 300);
+    let project = gates::elements("ab");
     let mut running = start(project.host(), &server.uri(), "r1", "1");
+    open(&project, "a");
     running.until("finished   texts[0]");
     on("rm", "r1", &server.uri()).run().expect(3).says(["which a host works on"]);
     on("rm", "r1", &server.uri()).args(["--force"]).run().expect(0);
@@ -296,23 +308,22 @@ fn a_lease_has_bounds() {
 fn a_write_counts_once_a_replica_has_it() {
     let server = Redis::start("");
     let replica = Redis::start(&format!("replicaof 127.0.0.1 {}", server.port()));
-    let since = Instant::now();
-    while !server.command(&["INFO", "replication"]).contains("state=online") {
-        assert!(since.elapsed() < Duration::from_secs(30), "the replica does not come");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let project = elements(6, 100);
+    let replication = || server.command(&["INFO", "replication"]);
+    wait_until("the replica does not come", || replication().contains("state=online"));
+    let project = gates::elements("abcdef");
     let uri = format!("{}?durability=replica:1", server.uri());
     let mut running = start(project.host(), &uri, "r1", "1");
+    open(&project, "ab");
     running.until("finished   texts[1]");
     // What is told to be finished is on the replica, whatever becomes of the server.
     assert_eq!(replica.command(&["HEXISTS", "cascade:run:r1:results", "texts[1]"]), "1");
     replica.signal("STOP");
-    let paused = Instant::now();
+    open(&project, "cdef");
     std::thread::sleep(Duration::from_millis(1500));
+    let told = project.events().tasks("task.finished");
+    assert!(!told.contains(&"texts[2]".to_owned()), "it waits for the replica: {told:?}");
     replica.signal("CONT");
     assert_eq!(running.wait().expect(0).json(), json!({ "all": "abcdef" }));
-    assert!(paused.elapsed() > Duration::from_millis(1500), "it waits for the replica");
     assert_eq!(replica.command(&["HLEN", "cascade:run:r1:results"]), "8");
 }
 

@@ -10,6 +10,7 @@ mod doctor;
 mod examples;
 mod faults;
 mod for_each;
+mod gates;
 mod golden;
 mod grants;
 mod guests;

@@ -1,10 +1,11 @@
 //! Ctrl-C and SIGTERM: a run's tasks are finished at the first and stopped at the second; all else is left at once.
 //! What resuming does belongs to backends that keep something.
 
-use crate::compiling::{compiler_of, is_alive, slow, wait_until};
+use crate::compiling::{compiler_of, is_alive, slow};
 use crate::component;
+use crate::gates::{self, GRANTS, open};
 use crate::guests::Guest;
-use cascade_host_tests::{Host, Project, Redis, Running};
+use cascade_host_tests::{Host, Project, Redis, Running, wait_for, wait_until};
 use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -12,21 +13,15 @@ use std::time::Duration;
 #[test]
 fn the_first_signal_finishes_what_runs_and_starts_nothing_new() {
     for signal in ["INT", "TERM"] {
-        let project = Project::new(&format!(
-            "{}{}",
-            component(Guest::Basic),
-            r#"
-            [tasks.slow]
-            call = "g.slow-echo"
-            args = { text = "x", ms = 700 }
-            [tasks.next]
-            call = "g.echo-string"
-            args.value = { task = "slow" }
-            "#
+        let project = gates::project(&format!(
+            "[tasks.slow]\ncall = \"g.await-file\"\nargs.path = \"x\"\n{GRANTS}\
+             [tasks.next]\ncall = \"g.echo-string\"\nargs.value = {{ task = \"slow\" }}\n"
         ));
         let mut running = project.host().args(["--log-level", "debug"]).start();
         running.until("started");
         running.signal(signal);
+        running.until("again");
+        open(&project, "x");
         let finished = running.wait().expect(130).says(["--state redis://"]);
         assert!(finished.stdout.is_empty());
         let events = project.events();
@@ -89,25 +84,26 @@ fn whatever_compiles_is_left_at_the_first_signal_and_says_so() {
     }
 }
 
-/// A project that is built by such a command; it writes its number into a file first.
+/// A project that is built by such a command, which writes its number into a file by `$BEGUN`.
 fn built_by(command: &str) -> Project {
+    let command = command.replace("$BEGUN", "echo $$ > number");
     Project::new(&format!(
-        "[components.g]\npath = \"g.wasm\"\nbuild = \"\"\"\necho $$ > number; {command}\n\"\"\"\n\
+        "[components.g]\npath = \"g.wasm\"\nbuild = \"\"\"\n{command}\n\"\"\"\n\
          [tasks.t]\ncall = \"g.run\"\n"
     ))
 }
 
 /// Waits for the number of the build command.
 fn builder(project: &Project) -> u32 {
-    let number = || fs::read_to_string(project.folder().join("number")).ok()?.trim().parse().ok();
-    wait_until("the build command does not begin", || number().is_some());
-    number().expect("it has begun")
+    wait_for("the build command does not begin", || {
+        fs::read_to_string(project.folder().join("number")).ok()?.trim().parse().ok()
+    })
 }
 
 #[test]
 fn a_build_command_ends_with_the_command_that_runs_it() {
     for (command, signal) in [("build", "INT"), ("run", "TERM")] {
-        let project = built_by("sleep 300; echo > reached");
+        let project = built_by("$BEGUN; sleep 300; echo > reached");
         let host = project.command(command);
         let host = if command == "run" { host.args(["--build"]) } else { host }.start();
         let builder = builder(&project);
@@ -120,7 +116,7 @@ fn a_build_command_ends_with_the_command_that_runs_it() {
 
 #[test]
 fn a_build_command_that_does_not_listen_is_killed_at_the_second_signal() {
-    let project = built_by("trap '' TERM; sleep 300");
+    let project = built_by("trap '' TERM; $BEGUN; sleep 300");
     let mut host = project.command("build").start();
     let builder = builder(&project);
     host.signal("INT");

@@ -2,8 +2,9 @@
 //! What the host does when the server fails is in `faults`.
 
 use crate::component;
+use crate::gates::{self, GRANTS, open};
 use crate::guests::Guest;
-use cascade_host_tests::{Events, Finished, Host, Project, Redis, Toolchain, python_client};
+use cascade_host_tests::{Events, Finished, Host, Project, Redis, Toolchain, python_client, wait_until};
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
@@ -33,6 +34,15 @@ all = { task = "all" }
 
 fn basic(body: &str) -> Project {
     Project::new(&format!("{}{body}", component(Guest::Basic)))
+}
+
+/// The same pipeline with elements that wait at gates.
+fn gated() -> Project {
+    let waits = format!("call = \"g.await-file\"\n{GRANTS}");
+    let body = PIPELINE.replace("call = \"g.slow-echo\"\n", &waits);
+    gates::project(
+        &body.replace("{ text = { item = \"text\" }, ms = 150 }", "{ path = { item = \"text\" } }"),
+    )
 }
 
 fn run(project: &Project, server: &Redis, arguments: &[&str]) -> Finished {
@@ -190,15 +200,18 @@ fn stored_runs_are_listed_shown_read_and_removed() {
 #[test]
 fn a_killed_run_goes_on_without_running_a_finished_task_again() {
     let server = Redis::start("");
-    let project = basic(PIPELINE);
+    let project = gated();
     let uri = server.uri();
     let mut running =
         project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
+    open(&project, "abc");
     running.until("finished   texts[2]");
+    // The two of the chain, and three elements.
+    wait_until("what is finished is not told", || ended(&project.events()).len() == 5);
     running.signal("KILL");
     assert_eq!(running.wait().code, None);
     let before = ended(&project.events());
-    assert!(before.len() >= 3, "{before:?}");
+    open(&project, "defgh");
 
     let resumed = run(&project, &server, &["--run-id", "r1"]).expect(0);
     assert_eq!(resumed.json(), json!({ "second": 4, "all": "abcdefgh" }));
@@ -219,12 +232,15 @@ fn a_killed_run_goes_on_without_running_a_finished_task_again() {
 #[test]
 fn an_interrupted_run_names_the_command_that_resumes_it() {
     let server = Redis::start("");
-    let project = basic(PIPELINE);
+    let project = gated();
     let uri = server.uri();
     let mut running =
         project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
+    open(&project, "a");
     running.until("finished   texts[0]");
     running.signal("INT");
+    running.until("again");
+    open(&project, "bcdefgh");
     running.wait().expect(130).says(["cascade-host run manifest.toml --run-id r1 --state"]);
     run(&project, &server, &["--run-id", "r1"]).expect(0);
 }

@@ -2,6 +2,7 @@
 //! Leaves the network to the guest `network`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use wasip2::clocks::monotonic_clock;
@@ -10,6 +11,9 @@ use wasip2::random;
 
 use crate::Basic;
 use crate::exports::test::basic::surroundings::Guest;
+
+/// How long it waits before it looks again.
+const PAUSE: Duration = Duration::from_millis(2);
 
 impl Guest for Basic {
     fn now() -> u64 {
@@ -41,6 +45,16 @@ impl Guest for Basic {
 
     fn read_file(path: String) -> Result<String, String> {
         fs::read_to_string(path).map_err(|error| error.to_string())
+    }
+
+    fn await_file(path: String) -> String {
+        loop {
+            match fs::read_to_string(&path) {
+                Ok(text) => return text,
+                Err(error) if error.kind() == ErrorKind::NotFound => std::thread::sleep(PAUSE),
+                Err(error) => panic!("{path}: {error}"),
+            }
+        }
     }
 
     fn write_file(path: String, text: String) -> Result<(), String> {
