@@ -206,11 +206,23 @@ impl Ranked {
 }
 
 fn code_cache(environment: &Environment, file: &SettingsFile) -> Option<PathBuf> {
-    let given = environment.get("CASCADE_CODE_CACHE").or_else(|| file.get("code-cache"));
+    let given = environment.get("CASCADE_CODE_CACHE").map(PathBuf::from);
+    let given = given.or_else(|| file.get("code-cache").map(|folder| beside(file, folder, environment)));
     match given {
-        Some("") => None,
-        Some(folder) => Some(PathBuf::from(folder)),
+        Some(folder) if folder.as_os_str().is_empty() => None,
+        Some(folder) => Some(folder),
         None => environment.folder("XDG_CACHE_HOME", ".cache").map(|folder| folder.join("code")),
+    }
+}
+
+/// A path that stands in the settings file, where no shell has seen to it: `~/` is the home, and what is relative is
+/// beside the file. An empty one stays empty.
+fn beside(file: &SettingsFile, path: &str, environment: &Environment) -> PathBuf {
+    let home = || environment.setting("HOME").map(PathBuf::from);
+    match (path.strip_prefix("~/"), file.path().parent()) {
+        (Some(rest), _) => home().map_or_else(|| PathBuf::from(path), |home| home.join(rest)),
+        (None, Some(folder)) if !path.is_empty() => folder.join(path),
+        (None, _) => PathBuf::from(path), // none at all
     }
 }
 
@@ -233,6 +245,23 @@ mod tests {
 
     fn given(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<String>, SettingsFault> {
         move || Ok(manifest.map(str::to_owned))
+    }
+
+    #[test]
+    fn the_folder_of_compiled_code_is_where_whoever_wrote_it_means() {
+        let written = |value: &str| {
+            let text = format!("code-cache = \"{value}\"\n");
+            SettingsFile::parse(Path::new("/etc/c/config.toml"), &text).unwrap()
+        };
+        let home = Environment::from([("HOME", "/h")]);
+        for (value, folder) in
+            [("~/code", "/h/code"), ("code", "/etc/c/code"), ("/var/code", "/var/code"), ("~x", "/etc/c/~x")]
+        {
+            assert_eq!(code_cache(&home, &written(value)), Some(PathBuf::from(folder)), "{value}");
+        }
+        assert_eq!(code_cache(&home, &written("")), None);
+        let both = Environment::from([("HOME", "/h"), ("CASCADE_CODE_CACHE", "code")]);
+        assert_eq!(code_cache(&both, &written("~/code")), Some("code".into()));
     }
 
     #[test]
