@@ -70,7 +70,7 @@ fn guarded() -> Server {
 
 /// A server with a port for encrypted connections, and that port.
 fn encrypted() -> (Server, String) {
-    let tls = crate::state::redis::server::free_port().to_string();
+    let tls = cascade_host_tests::free_port().to_string();
     let server = Server::within(
         certificates(),
         &[
