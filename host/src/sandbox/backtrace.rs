@@ -148,7 +148,8 @@ mod tests {
             "{shown}"
         );
         assert!(demangled(&"_Z1f".repeat(1 << 20)).len() < 3 * MAX_LINE);
-        assert!(begin.elapsed() < std::time::Duration::from_secs(1));
+        // Not cut, either of them takes hours.
+        assert!(begin.elapsed() < std::time::Duration::from_mins(1));
     }
 
     #[test]
