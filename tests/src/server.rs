@@ -2,14 +2,22 @@
 //! What the host does with one is said by the tests.
 
 use std::fmt::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The first of the ports that are given out: below those from which the system draws its own, for connections and for
+/// whoever asks for any port.
+const FIRST_PORT: u16 = 10_000;
+
+/// As many ports are given out.
+const PORTS: u16 = 20_000;
 
 /// A server of its own for one test.
 pub struct Redis {
@@ -44,19 +52,26 @@ impl Redis {
         server
     }
 
-    /// Starts the process, again if it was killed, and waits until it answers.
+    /// Starts the process, again if it was killed, and waits until it answers. One that ends because somebody has taken
+    /// its port meanwhile is started again.
     pub fn run(&mut self) {
         let config = self.folder.path().join("redis.conf");
         std::fs::write(&config, &self.config).expect("the configuration can be written");
-        let started =
-            Command::new("redis-server").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child =
-            started.expect("redis-server cannot be started; install it: apt-get install redis-server");
-        self.child = Some(child);
         let since = Instant::now();
-        while !self.try_command(&["PING"]).contains("PONG") {
-            assert!(since.elapsed() < PATIENCE, "the server does not answer on port {}", self.port);
-            std::thread::sleep(Duration::from_millis(5));
+        loop {
+            let child = self.child.insert(spawn(&config));
+            let process = format!("process_id:{}\r", child.id());
+            while self.child.as_mut().is_some_and(is_running) {
+                // What answers there may be somebody else's.
+                let answers = self.try_command(&["PING"]).contains("PONG");
+                if answers && self.try_command(&["INFO", "server"]).contains(&process) {
+                    return;
+                }
+                assert!(since.elapsed() < PATIENCE, "the server does not answer on port {}", self.port);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            assert!(since.elapsed() < PATIENCE, "the server ends by itself; is port {} taken?", self.port);
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 
@@ -125,11 +140,27 @@ impl Drop for Redis {
     }
 }
 
-/// A port that nobody listens on.
+fn spawn(config: &Path) -> Child {
+    let started =
+        Command::new("redis-server").arg(config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    started.expect("redis-server cannot be started; install it: apt-get install redis-server")
+}
+
+fn is_running(child: &mut Child) -> bool {
+    child.try_wait().expect("a child can be asked for its end").is_none()
+}
+
+/// A port that nobody listens on. No port is given twice in a process until all were, and processes begin at different
+/// ones: so it is free still when it is used, and when what used it is started again.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
-    let port = listener.local_addr().expect("a listener has an address").port();
-    drop(listener);
-    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
-    port
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Processes that run at the same time mostly have numbers that are close.
+    let first = u64::from(std::process::id()) * 619;
+    (0..PORTS)
+        .map(|_| {
+            let nth = first + u64::from(GIVEN.fetch_add(1, Ordering::Relaxed));
+            FIRST_PORT + u16::try_from(nth % u64::from(PORTS)).expect("it is below a number of ports")
+        })
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port can be bound")
 }

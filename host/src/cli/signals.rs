@@ -8,8 +8,13 @@ use crate::cli::exit::Exit;
 use crate::cli::terminal::say;
 use crate::engine::Interrupt;
 use crate::model::try_files;
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::event::poll;
 use rustix::process::Signal;
 use std::sync::mpsc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::Signal as Heard;
@@ -19,6 +24,9 @@ use tokio::sync::watch;
 
 /// How long somebody is waited for who does not read what is said: whoever ends a process wants it to end.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// As often somebody is waited for who does read: then it is the machine that has not come to say it yet.
+const MOST_WAITS: u32 = 20;
 
 /// Files that listening takes: the library below takes them for granted.
 const FILES: usize = 6;
@@ -201,9 +209,20 @@ fn say_soon(text: String) {
         say(&text);
         tell.send(()).ok(); // who has waited long enough is gone
     });
-    if saying.is_ok() {
-        told.recv_timeout(PATIENCE).ok(); // said or not, it goes on
+    let waits = if saying.is_ok() { MOST_WAITS } else { 0 };
+    for _ in 0..waits {
+        let is_late = told.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+        if !is_late || !has_room() {
+            return; // it is said, or nobody reads it
+        }
     }
+}
+
+/// Whether stderr takes something at once.
+fn has_room() -> bool {
+    let stderr = std::io::stderr();
+    let mut stream = [PollFd::new(&stderr, PollFlags::OUT)];
+    poll(&mut stream, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 #[cfg(test)]

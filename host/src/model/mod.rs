@@ -6,6 +6,8 @@ mod datum;
 mod digest;
 mod duration;
 mod domain;
+#[cfg(test)]
+mod effort;
 mod endpoint;
 mod fault;
 mod index;
@@ -24,6 +26,8 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use datum::Datum;
 pub use digest::{Digest, DigestFault, Digester};
 pub use duration::{DurationFault, parse_duration, show_duration};
+#[cfg(test)]
+pub(crate) use effort::Effort;
 pub use endpoint::{Endpoint, EndpointFault};
 pub use fault::{Fault, Faults, Place, Source, Span, Spanned};
 pub use index::{TaskIdx, to_usize};

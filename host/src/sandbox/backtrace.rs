@@ -141,14 +141,15 @@ mod tests {
             let last = if nth < 36 { digit(nth).to_string() } else { format!("1{}", digit(nth - 36)) };
             name += &format!("S_IS{last}_S{last}_E");
         }
-        let begin = std::time::Instant::now();
+        let effort = crate::model::Effort::begin();
         let shown = demangled(&name);
         assert!(
             shown.starts_with("f(pair<a, a>, pair<pair<a, a>, ") && shown.len() < 3 * MAX_LINE,
             "{shown}"
         );
         assert!(demangled(&"_Z1f".repeat(1 << 20)).len() < 3 * MAX_LINE);
-        assert!(begin.elapsed() < std::time::Duration::from_secs(1));
+        // Not cut, either of them takes hours.
+        assert!(effort.spent() < std::time::Duration::from_secs(10));
     }
 
     #[test]

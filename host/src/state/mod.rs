@@ -38,7 +38,5 @@ pub use log::{LogLine, LogPart, Piece, append_log, end_log, read_log};
 pub use memory::MemoryBackend;
 pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
-#[cfg(all(feature = "redis", any(test, feature = "test-support")))]
-pub use redis::server::Server as RedisServer;
 pub use shape::{ResourceShape, Scope, Shape, TaskShape};
 pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// The longest that an answer may take; the nemesis has other things to do.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest that an answer may take. A server that computes says so sooner.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a server answers.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// A run that has not ended by then never will.
-const BOUND: Duration = Duration::from_mins(2);
+const BOUND: Duration = Duration::from_mins(5);
 
 /// How long between two looks at the progress.
 const LOOK: Duration = Duration::from_millis(3);

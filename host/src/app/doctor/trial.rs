@@ -8,6 +8,7 @@ use crate::app::doctor::finding::Verdict;
 use crate::app::doctor::finding::whole;
 use crate::app::doctor::probe::Ending;
 use crate::app::doctor::probe::Probe;
+use crate::app::doctor::yardstick::TRIALS;
 use crate::app::doctor::yardstick::Yardstick;
 use crate::config::forget_peak;
 use crate::config::peak;
@@ -33,9 +34,6 @@ use tokio::time::Instant;
 
 /// The latest that a guest may be stopped after its deadline, beyond what the machine itself is late.
 const MOST_LATE: Duration = Duration::from_millis(50);
-
-/// How often a guest is tried that was stopped too late: a machine that does much else is late by itself.
-const TRIALS: u32 = 5;
 
 /// What the host itself may need around a guest: the guest's stack and code, and what the system's allocator keeps.
 const SLACK: u64 = 48 << 20;

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// runs the guest, that the one that waits for it.
 const WAKES: usize = 3;
 
+/// How often something is tried that was stopped too late: the machine may have been late where it is not measured.
+pub(crate) const TRIALS: u32 = 5;
+
 /// Threads that do at a deadline what stopping a guest takes, and nothing else.
 pub(crate) struct Yardstick {
     last: Option<JoinHandle<Option<Duration>>>,

@@ -71,7 +71,7 @@ async fn damaged_and_foreign_entries_are_no_hits_and_told_once() {
     owned.get(&keys).await.unwrap();
     assert_eq!(owned.cache.notices(), []);
     for key in &keys[..2] {
-        let making = Making { key: *key, maker: 1, hold: std::time::Duration::from_secs(9) };
+        let making = Making { key: *key, maker: 1, hold: Duration::from_mins(1) };
         assert_eq!(owned.find(&making).await.unwrap(), Found::Mine);
         let insert = Insert { key: *key, stored: stored.clone(), ttl: None };
         owned.put_made(&making, insert).await.unwrap();
@@ -79,13 +79,16 @@ async fn damaged_and_foreign_entries_are_no_hits_and_told_once() {
     }
 }
 
+/// How long hearing of something may take; whoever does not hear of it waits for a minute.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Waits on one host for what another makes, and gives how long that took; the wait begins while it is being made.
 async fn waits(
     host: &RedisCache,
     maker: &RedisCache,
     ends: impl AsyncFnOnce(&RedisCache, &Making),
 ) -> Duration {
-    let hold = Duration::from_secs(9);
+    let hold = Duration::from_mins(1);
     let (one, other) =
         (Making { key: Digest::of(b"k"), maker: 1, hold }, Making { key: Digest::of(b"k"), maker: 2, hold });
     assert_eq!(maker.find(&one).await.unwrap(), Found::Mine);
@@ -103,14 +106,14 @@ async fn who_waits_on_another_host_hears_of_it_at_once_and_again() {
     let (one, other) = (at(&server.uri()), at(&server.socket_uri()));
     for _ in 0..2 {
         let took = waits(&other, &one, async |maker, making| maker.give_up(making).await.unwrap()).await;
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < PATIENCE, "{took:?}");
     }
     // Many wait on one host, and whoever reads for the others may leave in the middle.
     let key = Digest::of(b"k");
     let brief = async {
         other.made(&key, Duration::from_millis(50)).await;
         let stored = Stored { type_fingerprint: Digest::of(b"t"), value: b"v"[..].into() };
-        let making = Making { key, maker: 3, hold: Duration::from_secs(9) };
+        let making = Making { key, maker: 3, hold: Duration::from_mins(1) };
         assert_eq!(one.find(&making).await.unwrap(), Found::Mine);
         assert_eq!(other.find(&Making { maker: 4, ..making }).await.unwrap(), Found::Theirs);
         one.put_made(&making, Insert { key, stored, ttl: None }).await.unwrap();
@@ -118,5 +121,5 @@ async fn who_waits_on_another_host_hears_of_it_at_once_and_again() {
     let began = std::time::Instant::now();
     let most = Duration::from_mins(1);
     tokio::join!(brief, other.made(&key, most), other.made(&key, most));
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
 }

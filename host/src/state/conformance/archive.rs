@@ -4,6 +4,7 @@
 use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::model::SkipReason;
+use crate::state::ClaimView;
 use crate::state::Counts;
 use crate::state::End;
 use crate::state::ErrorKind;
@@ -14,8 +15,10 @@ use crate::state::Removal;
 use crate::state::Stop;
 use crate::state::conformance::bench::Bench;
 use crate::state::conformance::bench::Harness;
+use crate::state::conformance::bench::Host;
+use crate::state::conformance::bench::LEASE;
+use crate::state::conformance::bench::PATIENCE;
 use crate::state::conformance::bench::element;
-use crate::state::conformance::bench::gone;
 use crate::state::conformance::bench::must;
 use crate::state::conformance::bench::must_fail;
 use crate::state::conformance::bench::only;
@@ -39,7 +42,7 @@ pub async fn a_run_is_told_with_its_counts_and_hosts(harness: &dyn Harness) {
     assert_eq!(told.hosts, [HostId(host.id.as_str().into())]);
     assert!(told.created <= told.active);
     host.settle(&claims[3], Outcome::Done(value(task(3)))).await;
-    gone(&bench, host).await;
+    bench.gone(host).await;
     let told = must(bench.backend.run(&bench.run()).await);
     assert_eq!((told.status, told.counts.total(), told.hosts), (RunStatus::Failed, 4, vec![]));
 }
@@ -96,10 +99,10 @@ pub async fn failed_elements_are_named(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.failed_elements(&bench.run(), 2).await).len(), 2);
 }
 
-/// Who holds what is told, with its attempt and for how long; what is settled is held by nobody.
+/// Who holds what is told, with its attempt and for how long; what is settled or left is held by nobody.
 pub async fn claims_are_told_with_their_holders(harness: &dyn Harness) {
     let mut bench = Bench::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
-    let host = bench.open().await;
+    let (host, other) = (bench.open().await, bench.open().await);
     let claims = host.claim().await;
     host.settle(&claims[1], Outcome::Expand { items: 1, max_parallel: None }).await;
     host.settle(&claims[0], Outcome::Retry(Duration::ZERO)).await;
@@ -107,11 +110,17 @@ pub async fn claims_are_told_with_their_holders(harness: &dyn Harness) {
     told.sort_by_key(|claim| claim.node);
     let nodes: Vec<_> = told.iter().map(|claim| (claim.node, claim.attempt, claim.takeovers)).collect();
     assert_eq!(nodes, [(task(0), 2, 0), (element(1, 0), 1, 0)]);
-    assert!(told.iter().all(|claim| *claim.host.0 == *host.id && claim.lease <= bench.lease()), "{told:?}");
+    let is_held_by = |host: &Host| {
+        let id = host.id.clone();
+        move |claim: &ClaimView| *claim.host.0 == *id && claim.lease <= LEASE
+    };
+    assert!(told.iter().all(is_held_by(&host)), "{told:?}");
     assert_eq!(must(bench.backend.claims(&bench.run(), 1).await).len(), 1);
-    tokio::time::sleep(bench.lease() * 2).await;
-    host.ask().await;
-    assert_eq!(must(bench.backend.claims(&bench.run(), 9).await).len(), 2, "they were taken over");
+    bench.gone(host).await;
+    assert_eq!(must(bench.backend.claims(&bench.run(), 9).await), []);
+    assert_eq!(other.ask().await.claims.len(), 2);
+    let told = must(bench.backend.claims(&bench.run(), 9).await);
+    assert!(told.len() == 2 && told.iter().all(is_held_by(&other)), "{told:?}");
 }
 
 /// Whoever does not work on a run may cancel it: hosts are told to stop, and it has ended once they have.
@@ -121,13 +130,13 @@ pub async fn a_run_is_cancelled_from_outside(harness: &dyn Harness) {
     let root = only(host.claim().await);
     let seen = host.ask().await.version;
     assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Running);
-    must(must(tokio::time::timeout(bench.lease(), host.ledger.changed(seen)).await));
+    must(must(tokio::time::timeout(PATIENCE, host.ledger.changed(seen)).await));
     let reply = host.ask().await;
     assert_eq!((reply.progress.status, reply.progress.stop), (RunStatus::Running, Some(Stop::Cancelled)));
     let reply = host.settle(&root, Outcome::Release).await;
     assert_eq!((reply.progress.status, reply.claims), (RunStatus::Cancelled, vec![]));
     assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Cancelled);
-    gone(&bench, host).await;
+    bench.gone(host).await;
     let host = bench.open().await;
     assert_eq!(host.opened.how, OpenHow::Resumed { kept: 0 });
     host.done(&only(host.claim().await)).await;
@@ -138,7 +147,7 @@ pub async fn a_run_without_hosts_has_ended_once_it_is_cancelled(harness: &dyn Ha
     let mut bench = Bench::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     assert_eq!(host.claim().await.len(), 2);
-    gone(&bench, host).await;
+    bench.gone(host).await;
     assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Running);
     assert_eq!(must(bench.backend.run(&bench.run()).await).status, RunStatus::Cancelled);
     let host = bench.open().await;
@@ -154,7 +163,7 @@ pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
     let mut bench = Bench::new(harness, &[&[]]).await;
     let host = bench.open().await;
     host.done(&only(host.claim().await)).await;
-    gone(&bench, host).await;
+    bench.gone(host).await;
     must(bench.backend.remove(&bench.run(), Removal::Idle).await);
     assert_eq!(must(bench.backend.runs(9).await), []);
     assert_eq!(must_fail(bench.backend.record(&bench.run()).await).kind, ErrorKind::NoRun);
@@ -172,7 +181,7 @@ pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn
     assert_eq!(must(bench.backend.run(&bench.run()).await).counts.open, 1);
     let seen = host.ask().await.version;
     must(bench.backend.remove(&bench.run(), Removal::Any).await);
-    must(must(tokio::time::timeout(bench.lease(), host.ledger.changed(seen)).await));
+    must(must(tokio::time::timeout(PATIENCE, host.ledger.changed(seen)).await));
     assert_eq!(must_fail(host.try_commit(vec![]).await).kind, ErrorKind::NoRun);
     assert_eq!(must_fail(bench.backend.run(&bench.run()).await).kind, ErrorKind::NoRun);
     drop(host);

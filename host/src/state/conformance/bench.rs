@@ -38,15 +38,19 @@ use std::time::Duration;
 pub trait Harness: Send + Sync {
     /// A backend without runs.
     async fn backend(&self) -> Arc<dyn Backend>;
-
-    /// A lease that is short enough to be waited for and long enough for a few round trips.
-    fn lease(&self) -> Duration {
-        Duration::from_millis(1500)
-    }
 }
 
-/// How long a case waits for what must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a case waits for what must happen, and would not happen by itself.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long hosts hold what they claim: no case takes as long, on no machine.
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
+
+/// How long those hold it whose leases are to pass: short, so that it can be waited for.
+pub(crate) const BRIEF: Duration = Duration::from_millis(1500);
+
+/// The longest lease that is tried where a host has to be in time for it.
+const LONGEST: Duration = Duration::from_secs(24);
 
 /// The success of something that must not fail.
 #[track_caller]
@@ -94,7 +98,8 @@ pub struct Bench {
     pub id: &'static str,
     /// Which hosts those that open the run know to be gone.
     pub is_gone: fn(&HostId) -> bool,
-    lease: Duration,
+    /// How long hosts that open the run hold what they claim.
+    pub lease: Duration,
     hosts: u32,
 }
 
@@ -109,7 +114,7 @@ impl Bench {
             digest: Digest::of(b"plan"),
             id: "run-1",
             is_gone: |_| false,
-            lease: harness.lease(),
+            lease: LEASE,
             hosts: 0,
         }
     }
@@ -142,12 +147,6 @@ impl Bench {
         must(RunId::new(self.id))
     }
 
-    /// How long a claim is held.
-    #[must_use]
-    pub const fn lease(&self) -> Duration {
-        self.lease
-    }
-
     /// Asks for the run as a host that nobody has seen.
     pub async fn ask(&mut self) -> Result<Opened, Error> {
         self.hosts += 1;
@@ -165,6 +164,27 @@ impl Bench {
             slots: 9,
             free: vec![],
         }
+    }
+
+    /// Opens the run as a host that nobody has seen, and whose claims pass soon.
+    pub async fn open_brief(&mut self) -> Host {
+        let lease = std::mem::replace(&mut self.lease, BRIEF);
+        let host = self.open().await;
+        self.lease = lease;
+        host
+    }
+
+    /// Drops a host and waits until its backend has noticed.
+    pub async fn gone(&self, host: Host) {
+        let id = HostId(host.id.as_str().into());
+        drop(host);
+        let left = async {
+            while must(self.backend.run(&self.run()).await).hosts.contains(&id) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // One that could not say that it leaves is gone once its lease has passed.
+        must(tokio::time::timeout(self.lease + PATIENCE, left).await);
     }
 
     fn request(&self, host: HostId) -> OpenRequest {
@@ -273,10 +293,23 @@ impl Host {
     }
 }
 
-/// Drops a host and waits until every backend has noticed.
-pub(crate) async fn gone(bench: &Bench, host: Host) {
-    drop(host);
-    tokio::time::sleep(bench.lease() * 2).await;
+/// Tries a case in which a host has to be in time for its lease, with leases that grow: how quick a host is nobody
+/// promises. What a case gives is whether it came true; where it does not, however long the lease, it is a fault.
+pub(crate) async fn in_time(
+    harness: &dyn Harness,
+    waits_for: &[&[u32]],
+    mut comes_true: impl AsyncFnMut(Bench) -> bool,
+) {
+    let mut lease = BRIEF;
+    loop {
+        let mut bench = Bench::new(harness, waits_for).await;
+        bench.lease = lease;
+        if comes_true(bench).await {
+            return;
+        }
+        lease *= 2;
+        assert!(lease <= LONGEST, "it does not come true, however much time there is");
+    }
 }
 
 /// A task as a node.

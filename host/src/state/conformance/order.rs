@@ -101,7 +101,8 @@ pub async fn a_retried_task_comes_back_after_its_delay_with_the_next_number(harn
     let before = Instant::now();
     assert_eq!(host.settle(&first, Outcome::Retry(delay)).await.claims, []);
     let second = only(host.claim().await);
-    assert!(before.elapsed() >= delay, "{:?}", before.elapsed());
+    // Backends may count whole milliseconds.
+    assert!(before.elapsed() + Duration::from_millis(1) >= delay, "{:?}", before.elapsed());
     assert_eq!((second.node, second.attempt), (task(0), 2));
     assert_ne!(first.token, second.token);
     let third = only(host.settle(&second, Outcome::Retry(Duration::ZERO)).await.claims);

@@ -39,7 +39,7 @@ pub async fn shared_resources_are_counted_over_all_hosts(harness: &dyn Harness) 
     assert_eq!(nodes(&claims), [task(0), task(2)]);
     assert_eq!(other.ask().await.claims, []);
     one.slots = 0;
-    one.settle(&claims[0], Outcome::Retry(Duration::from_millis(300))).await;
+    one.settle(&claims[0], Outcome::Retry(Duration::from_mins(1))).await;
     assert_eq!(nodes(&other.claim().await), [task(1)]);
 }
 

@@ -15,7 +15,6 @@ use crate::state::Outcome;
 use crate::state::conformance::bench::Bench;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::element;
-use crate::state::conformance::bench::gone;
 use crate::state::conformance::bench::must;
 use crate::state::conformance::bench::must_fail;
 use crate::state::conformance::bench::nodes;
@@ -83,7 +82,7 @@ pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
     for at in [1, 2, 4] {
         host.done(&claims[at]).await;
     }
-    gone(&bench, host).await;
+    bench.gone(host).await;
     let host = bench.open().await;
     assert_eq!(host.opened.how, OpenHow::Resumed { kept: 0 });
     let claims = host.settle(&only(host.claim().await), expand).await.claims;
@@ -112,7 +111,7 @@ pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harn
     bench.digest = Digest::of(b"another plan");
     let error = must_fail(bench.ask().await);
     assert_eq!(error.kind, ErrorKind::OtherDigest(record.into()));
-    gone(&bench, host).await;
+    bench.gone(host).await;
     assert!(matches!(must_fail(bench.ask().await).kind, ErrorKind::OtherDigest(_)));
 }
 
@@ -124,11 +123,11 @@ pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn H
     let claims = host.claim().await;
     host.done(&claims[0]).await;
     host.done(&claims[1]).await;
-    gone(&bench, host).await;
+    bench.gone(host).await;
     bench.mode = Mode::Update;
     let host = bench.open().await;
     assert_eq!(host.opened.epoch, epoch, "nothing was changed");
-    gone(&bench, host).await;
+    bench.gone(host).await;
     bench.digest = Digest::of(b"another plan");
     let mut bench = bench.with(1, |task| task.fingerprint = Digest::of(b"another call"));
     bench.shape.tasks.rotate_left(1);

@@ -8,12 +8,13 @@ use crate::state::Version;
 use crate::state::conformance::bench::Bench;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::Host;
+use crate::state::conformance::bench::PATIENCE;
 use crate::state::conformance::bench::must;
 use crate::state::conformance::bench::only;
 use crate::state::conformance::bench::task;
 use std::time::Duration;
 
-/// Waits for changes until `is_there`, and never for longer than a change may take.
+/// Waits for changes until `is_there`.
 async fn until(host: &Host, mut seen: Version, mut is_there: impl AsyncFnMut() -> Option<Version>) {
     let woken = async {
         loop {
@@ -24,7 +25,7 @@ async fn until(host: &Host, mut seen: Version, mut is_there: impl AsyncFnMut() -
             }
         }
     };
-    must(tokio::time::timeout(Duration::from_secs(10), woken).await);
+    must(tokio::time::timeout(PATIENCE, woken).await);
 }
 
 /// A host that waits is woken when another makes a node ready.
@@ -69,7 +70,7 @@ pub async fn a_delay_that_is_over_wakes(harness: &dyn Harness) {
 /// A lease that has passed wakes.
 pub async fn a_lease_that_has_passed_wakes(harness: &dyn Harness) {
     let mut bench = Bench::new(harness, &[&[]]).await;
-    let (one, other) = (bench.open().await, bench.open().await);
+    let (one, other) = (bench.open_brief().await, bench.open().await);
     only(one.claim().await);
     assert_eq!(only(other.claim().await).takeovers, 1);
 }

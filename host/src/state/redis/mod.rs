@@ -80,7 +80,7 @@ mod archive;
 mod steering;
 mod facts;
 mod preflight;
-#[cfg(any(test, feature = "test-support"))]
+#[cfg(test)]
 pub(crate) mod server;
 #[cfg(test)]
 mod tests;

@@ -35,10 +35,6 @@ impl Harness for Memory {
     async fn backend(&self) -> Arc<dyn Backend> {
         Arc::new(MemoryBackend::new())
     }
-
-    fn lease(&self) -> Duration {
-        Duration::from_mins(1)
-    }
 }
 
 struct Shared(Arc<Owned>);
@@ -49,10 +45,6 @@ impl Harness for Shared {
         self.0.server.cli(&["FLUSHALL"]);
         let backend: Arc<dyn Backend> = Arc::<Owned>::clone(&self.0);
         backend
-    }
-
-    fn lease(&self) -> Duration {
-        Duration::from_mins(1)
     }
 }
 

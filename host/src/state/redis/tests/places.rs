@@ -70,7 +70,7 @@ fn guarded() -> Server {
 
 /// A server with a port for encrypted connections, and that port.
 fn encrypted() -> (Server, String) {
-    let tls = crate::state::redis::server::free_port().to_string();
+    let tls = cascade_host_tests::free_port().to_string();
     let server = Server::within(
         certificates(),
         &[
@@ -142,7 +142,7 @@ async fn a_user_with_its_password_works_and_others_are_refused_at_once() {
         let (error, took) = refused(&format!("redis://{login}127.0.0.1:{port}")).await;
         assert_eq!(error.kind, ErrorKind::Refused, "{login}: {}", said(&error));
         assert!(error.help().is_some(), "{login}: {}", said(&error));
-        assert!(took < Duration::from_secs(3), "{login}: {took:?}");
+        assert!(took < Duration::from_secs(9), "{login}: {took:?}");
         assert!(!said(&error).contains("wr0ng") && !said(&error).contains("s3cret"), "{}", said(&error));
     }
 }
@@ -151,7 +151,7 @@ async fn a_user_with_its_password_works_and_others_are_refused_at_once() {
 async fn a_server_that_is_not_there_is_given_up_after_the_stated_time() {
     let (error, took) = refused("redis://u:hunter2@127.0.0.1:1?connect-timeout=400ms").await;
     assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(3), "{took:?}");
+    assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(9), "{took:?}");
     assert!(said(&error).contains("refused") && !said(&error).contains("hunter2"), "{}", said(&error));
 }
 
