@@ -17,9 +17,9 @@ pub(crate) const MOST_FUNCTIONS: u64 = 500_000;
 /// Types, imports, exports, aliases, segments and the like, in all modules and components together.
 pub(crate) const MOST_DEFINITIONS: u64 = 2_000_000;
 
-/// Types of the exported functions, written out: a tuple of the same tuple twice, some dozen deep, is a short text for
-/// more types than there is memory.
-pub(crate) const MOST_TYPES: u32 = 200_000;
+/// Types, functions and names of an interface, written out: a tuple of the same tuple twice, some dozen deep, is a short
+/// text for more types than there is memory. Each takes some hundred bytes.
+pub(crate) const MOST_TYPES: u32 = 500_000;
 
 /// The code of a component. That of an interpreter with its library has some 40 MB.
 pub(crate) const MOST_CODE: Size = Size::bytes(1 << 30);

@@ -24,6 +24,7 @@ use crate::sandbox::guard::MOST_HANDLES;
 use crate::sandbox::guard::most_instances;
 use crate::sandbox::offer::Offer;
 use crate::sandbox::reflect;
+use crate::sandbox::reflect::Interface;
 use crate::sandbox::room;
 use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
@@ -202,8 +203,7 @@ impl Sandbox {
         let instances = most_instances(sniff::check(&bytes)?);
         let digest = Digest::of(&bytes);
         let code = self.code(Metering::Time, &digest, &bytes)?;
-        let exports = reflect::exports(&code.runtime.engine, &code.component)?;
-        let imports = reflect::imports(&code.runtime.engine, &code.component);
+        let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         Ok(Component {
             shared: Arc::new(Shared {
                 digest,

@@ -342,6 +342,64 @@ fn types_that_double_at_each_level_are_refused_before_they_fill_the_memory() {
     assert!(levels(10).is_ok());
     for count in [18, 19, 40, 90] {
         let error = levels(count).unwrap_err().to_string();
-        assert!(error.contains("more than 200000 types") || error.contains("does not compile"), "{error}");
+        assert!(
+            error.contains("more than 500000 types and names") || error.contains("does not compile"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn names_that_are_written_once_and_used_often_are_refused_before_they_fill_the_memory() {
+    let many = |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
+    let names = many(1000, &|nth| format!(r#" "case-{nth}""#));
+    let functions = many(1000, &|nth| format!(r#"(export "f{nth}" (func))"#));
+    let enums = |count: usize| {
+        format!(
+            r#"(component
+                (type $e' (enum {names}))
+                (export $e "e" (type $e'))
+                (type $t (tuple {}))
+                (core module $m (memory (export "memory") 1)
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+                    (func (export "run") (param i32)))
+                (core instance $i (instantiate $m))
+                (func (export "run") (param "x" $t) (canon lift (core func $i "run")
+                    (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#,
+            "$e ".repeat(count)
+        )
+    };
+    let exported = |count: usize| {
+        let functions = functions.replace("(func)", "(func $f)");
+        let interfaces = many(count, &|nth| format!(r#"(export "a:b/c{nth}" (instance $all))"#));
+        format!(
+            r#"(component
+                (core module $m (func (export "run")))
+                (core instance $i (instantiate $m))
+                (func $f (canon lift (core func $i "run")))
+                (instance $all {functions})
+                {interfaces})"#
+        )
+    };
+    let imported = |count: usize| {
+        let imports = many(count, &|nth| format!(r#"(import "a:b/c{nth}" (instance (type $t)))"#));
+        format!("(component (type $t (instance {functions})) {imports})")
+    };
+    let long = format!(
+        r#"(component
+            (core module $m (func (export "run")))
+            (core instance $i (instantiate $m))
+            (func $f (canon lift (core func $i "run")))
+            (instance $all (export "{}" (func $f)))
+            {})"#,
+        "x".repeat(90_000),
+        many(400, &|nth| format!(r#"(export "a:b/c{nth}" (instance $all))"#))
+    );
+    for few in [enums(100), exported(100), imported(100)] {
+        assert!(sandbox().load(binary(&few)).is_ok());
+    }
+    for amplified in [enums(600), exported(600), imported(600), long] {
+        let error = refused(binary(&amplified)).to_string();
+        assert!(error.contains("more than 500000 types and names"), "{error}");
     }
 }

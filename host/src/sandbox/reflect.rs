@@ -17,20 +17,33 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
 
-/// The functions that a component exports, at its root and in its interfaces, in its order; unless their types, written
-/// out, are more than a host can hold.
-pub(crate) fn exports(engine: &Engine, component: &Component) -> Result<Vec<Export>, Exceeded> {
+/// What a component offers and asks for.
+pub(crate) struct Interface {
+    /// The functions that it exports, at its root and in its interfaces, in its order.
+    pub(crate) exports: Vec<Export>,
+    /// What it imports, in its order.
+    pub(crate) imports: Vec<Import>,
+}
+
+/// Reads a component's interface, unless that, written out, is more than a host should hold.
+pub(crate) fn interface(engine: &Engine, component: &Component) -> Result<Interface, Exceeded> {
     let mut room = Room(MOST_TYPES);
+    let exports = exports(engine, component, &mut room)?;
+    let imports = imports(engine, component, &mut room)?;
+    Ok(Interface { exports, imports })
+}
+
+fn exports(engine: &Engine, component: &Component, room: &mut Room) -> Result<Vec<Export>, Exceeded> {
     let ty = component.component_type();
     let mut exports = Vec::new();
     for (name, item) in ty.exports(engine) {
         match item.ty {
-            ComponentItem::ComponentFunc(function) => exports.push(export(None, name, &function, &mut room)),
+            ComponentItem::ComponentFunc(function) => exports.push(export(None, name, &function, room)?),
             ComponentItem::ComponentInstance(instance) => {
                 let interface: Arc<str> = Arc::from(name);
                 for (name, item) in instance.exports(engine) {
                     if let ComponentItem::ComponentFunc(function) = item.ty {
-                        exports.push(export(Some(&interface), name, &function, &mut room));
+                        exports.push(export(Some(&interface), name, &function, room)?);
                     }
                 }
             }
@@ -41,72 +54,116 @@ pub(crate) fn exports(engine: &Engine, component: &Component) -> Result<Vec<Expo
             | ComponentItem::Resource(_) => {}
         }
     }
-    match room.0 {
-        0 => Err(Exceeded::Count { what: "types in its functions", most: u64::from(MOST_TYPES) }),
-        _ => Ok(exports), // some room is left
-    }
+    Ok(exports)
 }
 
-/// How many types may still be written out. Types are shared in a component, and are not in what is made of them here.
+/// What may still be written out: types, functions, and names, long ones as several. In a component they are shared (two
+/// tuples of the same tuple, a thousand interfaces of the same thousand functions), and are not in what is made of it here.
 struct Room(u32);
 
+/// So many bytes of a name count as one.
+const NAME: usize = 64;
+
 impl Room {
-    /// Takes the place of one type.
-    fn take(&mut self) -> Result<(), &'static str> {
-        self.0 = self.0.saturating_sub(1);
-        if self.0 == 0 { Err("more types than there may be") } else { Ok(()) }
+    /// Takes the place of something with a name.
+    fn take(&mut self, name: &str) -> Result<(), Full> {
+        let place = u32::try_from(name.len() / NAME).unwrap_or(u32::MAX).saturating_add(1);
+        self.0 = self.0.checked_sub(place).ok_or(Full)?;
+        Ok(())
+    }
+
+    /// Takes the place of a name, which is kept.
+    fn name(&mut self, name: &str) -> Result<Arc<str>, Full> {
+        self.take(name)?;
+        Ok(Arc::from(name))
     }
 }
 
-/// What a component imports, in its order.
-pub(crate) fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
-    let ty = component.component_type();
-    ty.imports(engine)
-        .filter(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)))
-        .map(|(name, item)| Import {
-            name: Arc::from(name),
-            functions: functions(engine, &item.ty),
-            offer: offer(name),
-        })
-        .collect()
+/// There is no more room.
+#[derive(Clone, Copy)]
+struct Full;
+
+impl From<Full> for Exceeded {
+    fn from(_: Full) -> Self {
+        Self::Count { what: "types and names in its interface", most: u64::from(MOST_TYPES) }
+    }
 }
 
-fn functions(engine: &Engine, item: &ComponentItem) -> Vec<Arc<str>> {
+/// Why a type is not written out.
+#[derive(Clone, Copy)]
+enum Missing {
+    /// It is of a kind that cannot cross an edge.
+    Kind(&'static str),
+    Full,
+}
+
+impl From<Full> for Missing {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
+}
+
+fn imports(engine: &Engine, component: &Component, room: &mut Room) -> Result<Vec<Import>, Exceeded> {
+    let ty = component.component_type();
+    let mut imports = Vec::new();
+    for (name, item) in ty.imports(engine) {
+        if !matches!(item.ty, ComponentItem::Type(_)) {
+            let functions = functions(engine, &item.ty, room)?;
+            imports.push(Import { name: room.name(name)?, functions, offer: offer(name) });
+        }
+    }
+    Ok(imports)
+}
+
+fn functions(engine: &Engine, item: &ComponentItem, room: &mut Room) -> Result<Vec<Arc<str>>, Full> {
     let ComponentItem::ComponentInstance(instance) = item else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     instance
         .exports(engine)
         .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
-        .map(|(name, _)| Arc::from(name))
+        .map(|(name, _)| room.name(name))
         .collect()
 }
 
-fn export(interface: Option<&Arc<str>>, name: &str, function: &ComponentFunc, room: &mut Room) -> Export {
-    Export { interface: interface.cloned(), function: Arc::from(name), signature: signature(function, room) }
+fn export(
+    interface: Option<&Arc<str>>,
+    name: &str,
+    function: &ComponentFunc,
+    room: &mut Room,
+) -> Result<Export, Full> {
+    let function_name = room.name(name)?;
+    let signature = signature(function, room)?;
+    Ok(Export { interface: interface.cloned(), function: function_name, signature })
 }
 
-fn signature(function: &ComponentFunc, room: &mut Room) -> Result<Signature, Unsupported> {
+fn signature(function: &ComponentFunc, room: &mut Room) -> Result<Result<Signature, Unsupported>, Full> {
     if function.async_() {
-        return Err(Unsupported::Async);
+        return Ok(Err(Unsupported::Async));
     }
-    let params = function.params().map(|(name, ty)| {
-        let ty = owned(&ty, room).map_err(|ty| unsupported(format!("parameter {name}"), ty))?;
-        Ok((Arc::from(name), ty))
-    });
-    let params = params.collect::<Result<_, _>>()?;
-    let result = function.results().next();
-    let result = result.map(|ty| owned(&ty, room).map_err(|ty| unsupported("the result".to_owned(), ty)));
-    Ok(Signature { params, result: result.transpose()? })
+    let mut params = Vec::new();
+    for (name, ty) in function.params() {
+        match owned(&ty, room) {
+            Ok(ty) => params.push((room.name(name)?, ty)),
+            Err(missing) => return unsupported(format!("parameter {name}"), missing),
+        }
+    }
+    match function.results().next().map(|ty| owned(&ty, room)).transpose() {
+        Ok(result) => Ok(Ok(Signature { params, result })),
+        Err(missing) => unsupported("the result".to_owned(), missing),
+    }
 }
 
-fn unsupported(place: String, ty: &str) -> Unsupported {
-    Unsupported::Type { place, ty: ty.to_owned() }
+fn unsupported(place: String, missing: Missing) -> Result<Result<Signature, Unsupported>, Full> {
+    match missing {
+        Missing::Kind(ty) => Ok(Err(Unsupported::Type { place, ty: ty.to_owned() })),
+        Missing::Full => Err(Full),
+    }
 }
 
-/// The type as owned data, or the name of the kind of type that cannot cross an edge.
-fn owned(ty: &types::Type, room: &mut Room) -> Result<Type, &'static str> {
-    room.take()?;
+/// The type as owned data.
+fn owned(ty: &types::Type, room: &mut Room) -> Result<Type, Missing> {
+    room.take("")?;
     Ok(match ty {
         types::Type::Bool => Type::Bool,
         types::Type::S8 => Type::S8,
@@ -131,31 +188,35 @@ fn owned(ty: &types::Type, room: &mut Room) -> Result<Type, &'static str> {
         types::Type::Variant(variant) => {
             Type::Variant(variant.cases().map(|of| case(&of, room)).collect::<Result<_, _>>()?)
         }
-        types::Type::Enum(names) => Type::Enum(names.names().map(Arc::from).collect()),
-        types::Type::Flags(names) => Type::Flags(names.names().map(Arc::from).collect()),
+        types::Type::Enum(names) => {
+            Type::Enum(names.names().map(|name| room.name(name)).collect::<Result<_, _>>()?)
+        }
+        types::Type::Flags(names) => {
+            Type::Flags(names.names().map(|name| room.name(name)).collect::<Result<_, _>>()?)
+        }
         types::Type::Option(option) => Type::Option(Arc::new(owned(&option.ty(), room)?)),
         types::Type::Result(result) => Type::Result(Arc::new(ResultType {
             ok: payload(result.ok().as_ref(), room)?,
             err: payload(result.err().as_ref(), room)?,
         })),
-        types::Type::Own(_) => return Err("own"),
-        types::Type::Borrow(_) => return Err("borrow"),
-        types::Type::Future(_) => return Err("future"),
-        types::Type::Stream(_) => return Err("stream"),
-        types::Type::ErrorContext => return Err("error-context"),
-        types::Type::Map(_) => return Err("map"),
-        types::Type::FixedLengthList(_) => return Err("list of fixed length"),
+        types::Type::Own(_) => return Err(Missing::Kind("own")),
+        types::Type::Borrow(_) => return Err(Missing::Kind("borrow")),
+        types::Type::Future(_) => return Err(Missing::Kind("future")),
+        types::Type::Stream(_) => return Err(Missing::Kind("stream")),
+        types::Type::ErrorContext => return Err(Missing::Kind("error-context")),
+        types::Type::Map(_) => return Err(Missing::Kind("map")),
+        types::Type::FixedLengthList(_) => return Err(Missing::Kind("list of fixed length")),
     })
 }
 
-fn field(field: &types::Field<'_>, room: &mut Room) -> Result<Field, &'static str> {
-    Ok(Field { name: Arc::from(field.name), ty: owned(&field.ty, room)? })
+fn field(field: &types::Field<'_>, room: &mut Room) -> Result<Field, Missing> {
+    Ok(Field { name: room.name(field.name)?, ty: owned(&field.ty, room)? })
 }
 
-fn case(case: &types::Case<'_>, room: &mut Room) -> Result<Case, &'static str> {
-    Ok(Case { name: Arc::from(case.name), ty: payload(case.ty.as_ref(), room)? })
+fn case(case: &types::Case<'_>, room: &mut Room) -> Result<Case, Missing> {
+    Ok(Case { name: room.name(case.name)?, ty: payload(case.ty.as_ref(), room)? })
 }
 
-fn payload(ty: Option<&types::Type>, room: &mut Room) -> Result<Option<Type>, &'static str> {
+fn payload(ty: Option<&types::Type>, room: &mut Room) -> Result<Option<Type>, Missing> {
     ty.map(|ty| owned(ty, room)).transpose()
 }
