@@ -7,7 +7,7 @@ use crate::cli::columns::pad;
 use crate::cli::columns::put_line;
 use crate::cli::style::Ink;
 use crate::cli::style::Style;
-use crate::cli::style::harmless;
+use crate::cli::style::harmless_name;
 use crate::model::Digest;
 use crate::sandbox::Grant;
 use crate::sandbox::Lack;
@@ -51,7 +51,7 @@ pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     }
     for interface in interfaces(inspection.exports) {
         if let Some(name) = interface {
-            put_line(&mut out, 2, &style.paint(Ink::Faint, &harmless(name)));
+            put_line(&mut out, 2, &style.paint(Ink::Faint, &harmless_name(name)));
         }
         let of_interface =
             inspection.exports.iter().filter(|export| export.interface.as_deref() == interface);
@@ -130,16 +130,16 @@ fn interfaces(exports: &[Export]) -> Vec<Option<&str>> {
 }
 
 fn function(out: &mut String, export: &Export, inspection: &Inspection<'_>, style: Style) {
-    let name = harmless(&export.function);
+    let name = harmless_name(&export.function);
     match &export.signature {
         Ok(signature) => {
             hang(out, "", 4, &format!("{name}: {signature}"));
-            let call = harmless(&call_form(export, inspection)).into_owned();
+            let call = harmless_name(&call_form(export, inspection)).into_owned();
             put_line(out, 8, &style.paint(Ink::Calm, &format!("call = \"{call}\"")));
         }
         Err(unsupported) => {
             put_line(out, 4, &name);
-            hang(out, "", 8, &format!("cannot be a task: {}", harmless(&unsupported.to_string())));
+            hang(out, "", 8, &format!("cannot be a task: {}", harmless_name(&unsupported.to_string())));
         }
     }
 }
@@ -160,10 +160,10 @@ fn imports(out: &mut String, imports: &[ImportRow]) {
     }
     let width = column(imports.iter().map(|row| row.name.as_str()), WIDEST_IMPORT);
     for row in imports {
-        let first = format!("  {}  ", pad(&harmless(&row.name), width));
-        hang(out, &first, width + 4, &harmless(&row.what));
+        let first = format!("  {}  ", pad(&harmless_name(&row.name), width));
+        hang(out, &first, width + 4, &harmless_name(&row.what));
         if !row.functions.is_empty() {
-            hang(out, "", 6, &harmless(&row.functions.join(", ")));
+            hang(out, "", 6, &harmless_name(&row.functions.join(", ")));
         }
     }
 }
@@ -174,7 +174,7 @@ fn grants(out: &mut String, inspection: &Inspection<'_>) {
     if inspection.grants.is_empty() {
         return put_line(out, 2, "none: nothing that it imports needs one");
     }
-    put_line(out, 2, &harmless(&header(inspection)));
+    put_line(out, 2, &harmless_name(&header(inspection)));
     let width = column(inspection.grants.iter().map(|(grant, _)| grant.line()), WIDEST_IMPORT);
     let line = |grant: Grant| format!("{}  # without it: {}", pad(grant.line(), width), grant.lack().text());
     let (optional, needed): (Vec<Grant>, Vec<Grant>) =

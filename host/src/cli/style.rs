@@ -72,6 +72,14 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same for what stands within a line: it may not begin another.
+pub(crate) fn harmless_name(text: &str) -> Cow<'_, str> {
+    match harmless(text) {
+        shown if !shown.contains(['\n', '\t']) => shown,
+        shown => Cow::Owned(shown.replace('\n', "\\u{a}").replace('\t', "\\u{9}")),
+    }
+}
+
 /// Whether a terminal does more with a character than show it; those that turn the direction of writing count.
 fn steers(c: char) -> bool {
     let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -70,6 +70,7 @@ fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Stuck> {
 mod tests {
     use super::*;
     use crate::engine::resolve::Known;
+    use crate::model::Limits;
     use crate::model::TaskIdx;
     use crate::plan::Bound;
     use crate::state::Entry;
@@ -88,7 +89,7 @@ mod tests {
             Entry::Done(bytes.into())
         };
         let known: Known = known.iter().map(|(task, text)| (TaskIdx::new(*task), entry(text))).collect();
-        let scope = Scope { bound, known: &known, items: &[] };
+        let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
         let task = bound.plan().task(TaskIdx::new(task)).unwrap();
         is_needed(&scope, task.demand.as_ref().unwrap())
     }

@@ -4,6 +4,7 @@
 use crate::engine::resolve::Known;
 use crate::engine::resolve::Scope;
 use crate::engine::resolve::Stuck;
+use crate::model::Limits;
 use crate::model::SkipReason;
 use crate::plan::Binding;
 use crate::plan::Bound;
@@ -39,7 +40,7 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger) -> Result<Vec<(String, 
     let nodes: Vec<NodeId> = tasks.into_iter().map(|task| NodeId { task, item: None }).collect();
     let entries = ledger.fetch(&nodes).await?;
     let known: Known = nodes.iter().map(|node| node.task).zip(entries).collect();
-    let scope = Scope { bound, known: &known, items: &[] };
+    let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
     let outputs = bound.plan().outputs().iter().map(|output| {
         let value = match scope.resolve(&output.binding) {
             Ok(bytes) => OutputValue::Value(output.ty.clone(), bytes),

@@ -115,7 +115,7 @@ impl Forecaster<'_> {
             return Ok(Fate::Stored);
         }
         // What `after` names is taken to succeed: nothing else of it matters.
-        for decided in [pruned(&self.scope(), task), condition(&self.scope(), task)] {
+        for decided in [pruned(&self.scope(task), task), condition(&self.scope(task), task)] {
             match decided {
                 Ok(Some(reason)) | Err(Stuck::Skip(reason)) => return Ok(self.skipped(at, reason)),
                 Ok(None) => {}
@@ -147,8 +147,8 @@ impl Forecaster<'_> {
         }
     }
 
-    fn scope(&self) -> Scope<'_> {
-        Scope { bound: self.bound, known: &self.known, items: &[] }
+    fn scope(&self, task: &Task) -> Scope<'_> {
+        Scope { bound: self.bound, known: &self.known, items: &[], limits: task.limits }
     }
 
     fn skipped(&mut self, at: TaskIdx, reason: SkipReason) -> Fate {
@@ -157,7 +157,7 @@ impl Forecaster<'_> {
     }
 
     fn calls(&self, task: &Task) -> Result<Calls, Stuck> {
-        let scope = self.scope();
+        let scope = self.scope(task);
         if !task.is_for_each() {
             return scope.resolve_all(task.args.iter()).map(Calls::One);
         }

@@ -45,11 +45,14 @@ use crate::value::ListBuilder;
 use crate::value::Type;
 use crate::value::case_name;
 use crate::value::compose_case;
-use crate::value::to_json_text;
+use crate::value::to_json_excerpt;
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How much of an error that a function returned is told, in bytes of JSON. All of it is stored.
+const MOST_SHOWN: usize = 16 << 10;
 
 /// A claim with how it is to be settled, and what is to be told once it is.
 pub(crate) struct Settled {
@@ -139,7 +142,7 @@ impl Job<'_> {
     }
 
     fn decide(&self, known: &Known) -> Result<Decision, Stuck> {
-        let scope = Scope { bound: &self.ctx.bound, known, items: &[] };
+        let scope = Scope { bound: &self.ctx.bound, known, items: &[], limits: self.task.limits };
         if let Some(item) = self.claim.node.item {
             let expansion = self.ctx.expansion(self.claim.node.task, || Expansion::new(&scope, self.task))?;
             return expansion.args(&scope, self.task, item).map(Decision::Call);
@@ -317,7 +320,7 @@ impl Job<'_> {
             Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
             _ => None, // errors of other types have no cases
         });
-        let shown = self.task.error.as_ref().and_then(|ty| to_json_text(ty, &payload).ok());
+        let shown = self.task.error.as_ref().and_then(|ty| to_json_excerpt(ty, &payload, MOST_SHOWN));
         let message = match shown {
             Some(text) => format!("the function returned the error {text}"),
             None => "the function returned an error".to_owned(),

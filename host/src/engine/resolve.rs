@@ -1,7 +1,9 @@
 //! Bindings to values, from what is known of other tasks; or what is still needed to tell.
 //! Pure: fetching and waiting is for the job that asks.
 
+use crate::model::Limits;
 use crate::model::Path;
+use crate::model::Size;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
 use crate::plan::Binding;
@@ -9,6 +11,7 @@ use crate::plan::Bound;
 use crate::state::Entry;
 use crate::value::Conversion;
 use crate::value::Type;
+use crate::value::Unconverted;
 use crate::value::ValueFault;
 use crate::value::case_name;
 use crate::value::compose_case;
@@ -20,6 +23,10 @@ use crate::value::pick;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// What a value may have in any case once it is converted, in bytes. Otherwise it is twice the memory of who asks: a
+/// guest holds what it is given, mostly in less than it takes here.
+const CONVERTED_AT_LEAST: usize = 16 << 20;
 
 /// What a job has learned of other tasks so far.
 pub(crate) type Known = HashMap<TaskIdx, Entry>;
@@ -63,6 +70,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) known: &'a Known,
     /// The elements at hand, one per item of the `for-each`; empty outside of one.
     pub(crate) items: &'a [Bytes],
+    /// Who asks.
+    pub(crate) limits: Limits,
 }
 
 impl Scope<'_> {
@@ -71,7 +80,7 @@ impl Scope<'_> {
         match binding {
             Binding::Constant(bytes) => Ok(bytes.clone()),
             Binding::Task { task, path, ty, conversion, default } => match (self.output(*task), default) {
-                (Ok(output), _) => match (part(&output, ty, path, conversion)?, default) {
+                (Ok(output), _) => match (self.part(&output, ty, path, conversion)?, default) {
                     (Some(part), _) => Ok(part),
                     (None, Some(default)) => Ok(default.clone()),
                     (None, None) => Err(self.missed(path, *task)),
@@ -86,13 +95,13 @@ impl Scope<'_> {
                 let (Some(bytes), Some(input)) = (self.bound.inputs().get(*input), inputs.get(*input)) else {
                     return Err(Stuck::Input("an input has no value".to_owned()));
                 };
-                part(bytes, &input.ty, path, conversion)?.ok_or_else(|| not_there(path, "the param"))
+                self.part(bytes, &input.ty, path, conversion)?.ok_or_else(|| not_there(path, "the param"))
             }
             Binding::Item { item, path, ty, conversion } => {
                 let Some(bytes) = self.items.get(*item) else {
                     return Err(Stuck::Input("an item has no value".to_owned()));
                 };
-                part(bytes, ty, path, conversion)?.ok_or_else(|| not_there(path, "the item"))
+                self.part(bytes, ty, path, conversion)?.ok_or_else(|| not_there(path, "the item"))
             }
             Binding::List(element, parts) => {
                 let parts = self.resolve_all(parts.iter())?;
@@ -170,6 +179,30 @@ impl Scope<'_> {
         }
     }
 
+    /// A part of a value, fitted to where it goes; none if the value has no such part.
+    fn part(
+        &self,
+        whole: &Bytes,
+        ty: &Type,
+        path: &Path,
+        conversion: &Conversion,
+    ) -> Result<Option<Bytes>, Stuck> {
+        let picked = if path.steps().is_empty() {
+            Some(whole.clone())
+        } else {
+            pick(ty, whole, path).map_err(|fault| malformed(&fault))?
+        };
+        let most = self.limits.memory.as_usize().saturating_mul(2).max(CONVERTED_AT_LEAST);
+        picked.map(|part| conversion.apply(&part, most)).transpose().map_err(|unconverted| match unconverted {
+            Unconverted::Fault(fault) => malformed(&fault),
+            Unconverted::TooLarge => Stuck::Limit(format!(
+                "a value is larger than {}, twice `limits.memory`, once it is of the type that is asked for; raise \
+                 `limits.memory`",
+                Size::bytes(most.try_into().unwrap_or(u64::MAX))
+            )),
+        })
+    }
+
     fn missed(&self, path: &Path, task: TaskIdx) -> Stuck {
         let name = self.bound.plan().task(task).map_or("?", |task| task.name.as_str());
         not_there(path, &format!("the output of task `{name}`"))
@@ -182,17 +215,4 @@ fn not_there(path: &Path, whole: &str) -> Stuck {
 
 fn malformed(fault: &ValueFault) -> Stuck {
     Stuck::Input(format!("a stored value is malformed: {fault}"))
-}
-
-/// A part of a value, fitted to where it goes; none if the value has no such part.
-fn part(whole: &Bytes, ty: &Type, path: &Path, conversion: &Conversion) -> Result<Option<Bytes>, Stuck> {
-    let picked = if path.steps().is_empty() {
-        Some(whole.clone())
-    } else {
-        pick(ty, whole, path).map_err(|fault| malformed(&fault))?
-    };
-    match picked {
-        None => Ok(None),
-        Some(part) => conversion.apply(&part).map(Some).map_err(|fault| malformed(&fault)),
-    }
 }

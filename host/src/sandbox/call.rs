@@ -94,6 +94,11 @@ fn bound(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(
         Ok(UpdateDeadline::Yield(1))
     });
     store.set_epoch_deadline(1);
+    // Code without a loop asks for no epoch, and may call the host thousands of times.
+    store.call_hook(|store, hook| {
+        let is_due = hook.exiting_host() && store.data().deadline.check().is_err();
+        if is_due { Err(TimedOut.into()) } else { Ok(()) }
+    });
     store.set_hostcall_fuel(call.limits.output.as_usize().max(HANDED_AT_LEAST));
     store.set_max_component_handles(MOST_HANDLES);
     if prepared.metering == Metering::Fuel {
@@ -104,12 +109,16 @@ fn bound(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(
 
 /// Everything that the guest does, from its initialisation on.
 async fn run(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> wasmtime::Result<Outcome> {
+    let ended = call_once(store, prepared, call).await;
+    ended.or_else(|error| exited(&error, &prepared.codec).ok_or(error))
+}
+
+async fn call_once(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> wasmtime::Result<Outcome> {
     let instance = prepared.instance.instantiate_async(&mut *store).await?;
     let function = instance.get_func(&mut *store, prepared.index);
     let function = function.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
     let bounds = Bounds { output: call.limits.output.as_usize(), deadline: store.data().deadline };
-    let ended = erased::call(store, function, &prepared.codec, &call.args, bounds).await;
-    ended.or_else(|error| exited(&error, &prepared.codec).ok_or(error))
+    erased::call(store, function, &prepared.codec, &call.args, bounds).await
 }
 
 /// What a guest returned that left by `wasi:cli/exit`. The status that it gives is a `result` without payloads, which is

@@ -22,6 +22,8 @@ use crate::sandbox::guard::TimedOut;
 use crate::sandbox::guard::doubled;
 use crate::sandbox::lift::TooLarge;
 use crate::sandbox::lower::Refused;
+use crate::sandbox::wasi::MAX_FIELDS;
+use crate::sandbox::wasi::USELESS;
 use std::time::Duration;
 use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
@@ -32,6 +34,9 @@ const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// What it says where a guest holds or lends too many handles.
 const HANDLES: &str = "store handle limit exceeded";
+
+/// What it says where the headers of a request have more bytes than they may have.
+const FIELDS: &str = "total size of fields exceeds limit";
 
 /// What it says where a guest has too many of something, before the word for it.
 const COUNT: &str = "resource limit exceeded: ";
@@ -92,6 +97,13 @@ fn named(cause: &str, limits: &Limits) -> Option<String> {
     }
     if cause.contains(HANDLES) {
         return Some(handles());
+    }
+    if cause.contains(FIELDS) {
+        let [granted, useless] =
+            [MAX_FIELDS, USELESS].map(|most| Size::bytes(u64::try_from(most).unwrap_or(u64::MAX)));
+        return Some(format!(
+            "the headers of a request have more than {granted} ({useless} without a grant)"
+        ));
     }
     let counted = cause.strip_prefix(COUNT)?;
     let (most, what) = match counted.split(' ').next()? {

@@ -16,7 +16,7 @@ pub(crate) const MOST_INSTANCES: usize = 1_000;
 
 /// The most that the core instances of one guest may cost the host, in bytes: globals and functions, which a module may
 /// have by the million, are part of each of its instances.
-const ALL_INSTANCES: u64 = 256 << 20;
+const ALL_INSTANCES: u64 = 64 << 20;
 
 /// How many core instances a guest may have, by the largest of its modules.
 pub(crate) fn most_instances(outline: Outline) -> usize {
@@ -43,6 +43,9 @@ const TABLE_ELEMENT: usize = 16;
 /// but ends of lines would have the host write two hundred times as much.
 pub(crate) const LEAST_LINE: usize = 64;
 
+/// Nobody is advised to raise a limit to more than this many bytes: no machine has them.
+const MOST_ADVISED: u64 = 1 << 40;
+
 /// The guest passed a limit: the call ends here.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
@@ -51,6 +54,9 @@ pub(crate) struct LimitHit(pub(crate) String);
 impl LimitHit {
     /// The limit of that name and size, when `wanted` bytes would be needed.
     pub(crate) fn of(name: &str, limit: Size, wanted: u64, what: &str) -> Self {
+        if wanted > MOST_ADVISED {
+            return Self(format!("`limits.{name}` = {limit} reached: {what}"));
+        }
         let enough = doubled(limit.as_bytes(), wanted);
         Self(format!(
             "`limits.{name}` = {limit} reached: {what}; raise it with `limits.{name} = \"{}\"`",

@@ -340,6 +340,6 @@ async fn modules_that_are_huge_have_few_instances() {
             (func (export \"run\") (canon lift (core func $i0 \"run\"))))"
     );
     let (class, message) = fails(&text, |_| ()).await;
-    let few = "the guest would have 42 core instances of modules so large that it may have fewer";
+    let few = "the guest would have 11 core instances of modules so large that it may have fewer";
     assert_eq!((class, &*message), (FailureClass::Limit, few));
 }

@@ -16,8 +16,14 @@ use crate::value::wire;
 use bytes::Bytes;
 use wasmtime::ValRaw;
 
-/// After how many elements it is asked whether there is time left: some tenths of a millisecond.
+/// After how many steps it is asked whether there is time left: some tenths of a millisecond.
 const PATIENCE: usize = 16 << 10;
+
+/// How many bytes that are only copied, or looked at, count as one step.
+const STEP: usize = 16;
+
+/// How many bytes are copied at once.
+const RUN: usize = 64 << 10;
 
 /// Results below this many bytes are copied to a buffer of their own size.
 const SMALL: usize = 256;
@@ -77,7 +83,7 @@ pub(crate) fn result(source: Source<'_>, shape: Option<&Shape>, raw: ValRaw) -> 
 struct Encoder<'a> {
     source: Source<'a>,
     out: Vec<u8>,
-    /// How many more elements before it is asked for the time.
+    /// How many more steps before it is asked for the time.
     patience: usize,
 }
 
@@ -125,7 +131,11 @@ impl<'a> Encoder<'a> {
             Kind::Bytes => {
                 let bytes = self.elements(bytes, 1, 1)?;
                 self.room(bytes.len())?;
-                wire::put_bin(&mut self.out, bytes);
+                wire::put_bin_len(&mut self.out, bytes.len());
+                for run in bytes.chunks(RUN) {
+                    self.out.extend_from_slice(run);
+                    self.spend(run.len() / STEP)?;
+                }
             }
             Kind::List(element) => self.list(element, bytes)?,
             Kind::Tuple(inner) => self.members(inner, bytes)?,
@@ -177,21 +187,45 @@ impl<'a> Encoder<'a> {
     }
 
     fn text(&mut self, pair: &[u8]) -> Result<()> {
-        let no_text = Malformed("a text that is not UTF-8");
         let (at, len) = pointer(pair)?;
         let (align, size) = self.source.encoding.layout(len);
         let bytes = self.slice(at, size, align)?;
-        if self.source.encoding == Encoding::Utf8 {
-            let text = std::str::from_utf8(bytes).map_err(|_| no_text)?;
-            self.room(text.len())?;
-            wire::put_str(&mut self.out, text);
-            return Ok(());
+        let encoding = self.source.encoding;
+        if encoding == Encoding::Utf8 {
+            self.room(bytes.len())?;
+            wire::put_str_len(&mut self.out, bytes.len());
+            return self.pieces(len, bytes, |of, piece| {
+                let piece = std::str::from_utf8(piece).map_err(|_| Malformed("a text that is not UTF-8"))?;
+                of.out.extend_from_slice(piece.as_bytes());
+                Ok(())
+            });
         }
         // As UTF-8, no text of another encoding has fewer bytes than half of what it has there.
         self.room(size / 2)?;
-        let text = self.source.encoding.decode(len, bytes).ok_or(Malformed("a text that is not Unicode"))?;
-        self.room(text.len())?;
+        let mut text = String::with_capacity(size / 2);
+        self.pieces(len, bytes, |of, piece| {
+            encoding.decode(len, piece, &mut text).ok_or(Malformed("a text that is not Unicode"))?;
+            of.room(text.len())
+        })?;
         wire::put_str(&mut self.out, &text);
+        Ok(())
+    }
+
+    /// Goes through a text of that length by parts that are none too long.
+    fn pieces(
+        &mut self,
+        len: usize,
+        bytes: &[u8],
+        mut read: impl FnMut(&mut Self, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (piece, after) =
+                rest.split_at_checked(self.source.encoding.piece(len, rest)).ok_or(CUT_OFF)?;
+            read(self, piece)?;
+            self.spend(piece.len() / STEP)?;
+            rest = after;
+        }
         Ok(())
     }
 
@@ -201,12 +235,12 @@ impl<'a> Encoder<'a> {
         self.room(elements.len().saturating_mul(element.least))?;
         wire::put_array_len(&mut self.out, elements.len());
         match element.kind {
-            Kind::F32 => wire::put_run_of_f32(&mut self.out, bytes),
-            Kind::F64 => wire::put_run_of_f64(&mut self.out, bytes),
+            Kind::F32 => self.runs(bytes, wire::put_run_of_f32)?,
+            Kind::F64 => self.runs(bytes, wire::put_run_of_f64)?,
             _ => {
                 // Their sizes in MessagePack differ.
                 for bytes in elements {
-                    self.ask_time()?;
+                    self.spend(element.work)?;
                     self.load(element, bytes)?;
                 }
             }
@@ -214,9 +248,17 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Fails once the call is out of time; asks now and then.
-    fn ask_time(&mut self) -> Result<()> {
-        self.patience = self.patience.saturating_sub(1);
+    fn runs(&mut self, bytes: &[u8], put: fn(&mut Vec<u8>, &[u8])) -> Result<()> {
+        for run in bytes.chunks(RUN) {
+            put(&mut self.out, run);
+            self.spend(run.len() / STEP)?;
+        }
+        Ok(())
+    }
+
+    /// Takes so many steps; fails once the call is out of time, which is asked now and then.
+    fn spend(&mut self, steps: usize) -> Result<()> {
+        self.patience = self.patience.saturating_sub(steps);
         if self.patience == 0 {
             self.patience = PATIENCE;
             self.source.deadline.check()?;

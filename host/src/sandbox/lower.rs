@@ -31,6 +31,9 @@ const BATCH: usize = 16 << 10;
 /// How many bytes of plain elements are written before it is asked whether there is time left.
 const PLAIN_BATCH: usize = 64 << 10;
 
+/// The same in steps, since an element may take more of them than it has bytes: about a millisecond.
+const WORK: usize = 64 << 10;
+
 /// The memory that arguments are written to.
 pub(crate) trait Guest {
     /// Room of that size, where the guest wants it.
@@ -160,8 +163,7 @@ fn put<G: Guest>(guest: &mut G, shape: &Shape, reader: &mut Reader<'_>, room: &m
         }
         Kind::Bytes => {
             let bytes = reader.bin()?;
-            let start = guest.allocate(1, bytes.len())?;
-            slice(guest.memory(), start, bytes.len())?.copy_from_slice(bytes);
+            let start = store(guest, 1, bytes)?;
             set_pair(room, start, bytes.len())
         }
         Kind::List(element) => list(guest, element, reader, room),
@@ -195,7 +197,7 @@ fn list<G: Guest>(guest: &mut G, element: &Shape, reader: &mut Reader<'_>, room:
         plain_elements(guest, element, reader, (start, len))?;
         return set_pair(room, start, len);
     }
-    let each_time = (BATCH / element.size.max(1)).clamp(1, len.max(1));
+    let each_time = at_once(element, BATCH, len);
     let mut batch = vec![0; each_time.saturating_mul(element.size)];
     for first in (0..len).step_by(each_time) {
         guest.check()?;
@@ -209,6 +211,11 @@ fn list<G: Guest>(guest: &mut G, element: &Shape, reader: &mut Reader<'_>, room:
     set_pair(room, start, len)
 }
 
+/// How many of `len` elements are written before it is asked whether there is time left.
+fn at_once(element: &Shape, bytes: usize, len: usize) -> usize {
+    (bytes / element.size.max(1)).min(WORK / element.work.max(1)).clamp(1, len.max(1))
+}
+
 /// Writes `len` elements that point at nothing to where the guest wants them.
 fn plain_elements<G: Guest>(
     guest: &mut G,
@@ -216,7 +223,7 @@ fn plain_elements<G: Guest>(
     reader: &mut Reader<'_>,
     (start, len): (usize, usize),
 ) -> Result<()> {
-    let each_time = (PLAIN_BATCH / element.size.max(1)).clamp(1, len.max(1));
+    let each_time = at_once(element, PLAIN_BATCH, len);
     for first in (0..len).step_by(each_time) {
         if first > 0 {
             guest.check()?;
@@ -336,7 +343,7 @@ fn option<G: Guest>(
 fn result<G: Guest>(guest: &mut G, sides: &Cases, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
     one_pair(reader)?;
     let name = reader.str()?;
-    let Some((case, side)) = sides.all.iter().enumerate().find(|(_, side)| *side.name == *name) else {
+    let Some((case, side)) = sides.find(name) else {
         return Err(Stop::fault(format!("expected `ok` or `err`, found `{name}`")));
     };
     set_case(room, sides.width, case)?;
@@ -353,7 +360,7 @@ fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, room
         one_pair(reader)?;
     }
     let name = reader.str()?;
-    let Some((nth, case)) = cases.all.iter().enumerate().find(|(_, case)| *case.name == *name) else {
+    let Some((nth, case)) = cases.find(name) else {
         return Err(Stop::fault(format!("no case `{name}`")));
     };
     set_case(room, cases.width, nth)?;
@@ -367,8 +374,7 @@ fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, room
 }
 
 fn position(names: &Names, name: &str, kind: &str) -> Result<usize> {
-    let position = names.names.iter().position(|known| **known == *name);
-    position.ok_or_else(|| Stop::fault(format!("no {kind} `{name}`")))
+    names.position(name).ok_or_else(|| Stop::fault(format!("no {kind} `{name}`")))
 }
 
 fn int<N: TryFrom<i128>>(reader: &mut Reader<'_>, ty: &Type) -> Result<N> {
@@ -406,6 +412,24 @@ fn set_case(room: &mut [u8], width: usize, case: usize) -> Result<()> {
 fn set_pair(room: &mut [u8], start: usize, len: usize) -> Result<()> {
     let number = |number: usize| u32::try_from(number).map_err(|_| outside());
     set(room, (u64::from(number(start)?) | u64::from(number(len)?) << 32).to_le_bytes())
+}
+
+/// How many bytes are copied before it is asked whether there is time left.
+const PIECE: usize = 1 << 20;
+
+/// Writes bytes where the guest wants them; gives their address.
+pub(crate) fn store(guest: &mut impl Guest, align: usize, bytes: &[u8]) -> wasmtime::Result<usize> {
+    let start = guest.allocate(align, bytes.len())?;
+    slice(guest.memory(), start, bytes.len())?;
+    let mut at = start;
+    for piece in bytes.chunks(PIECE) {
+        if at > start {
+            guest.check()?;
+        }
+        slice(guest.memory(), at, piece.len())?.copy_from_slice(piece);
+        at = at.saturating_add(piece.len());
+    }
+    Ok(start)
 }
 
 pub(crate) fn slice(memory: &mut [u8], at: usize, len: usize) -> wasmtime::Result<&mut [u8]> {

@@ -20,6 +20,7 @@ mod trusted;
 mod call;
 mod erased;
 mod shape;
+mod lookup;
 mod lower;
 mod lift;
 mod spread;
@@ -43,6 +44,8 @@ mod hermetic;
 mod echoes;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod promptness;
 #[cfg(test)]
 mod tree;
 

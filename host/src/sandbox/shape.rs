@@ -1,6 +1,7 @@
 //! How values of a type stand in linear memory and in MessagePack: sizes, places and keys, worked out once a function.
 //! Nothing is read or written here; `lower` and `lift` walk what is made here.
 
+use crate::sandbox::lookup::Lookup;
 use crate::value::Case;
 use crate::value::Field;
 use crate::value::Signature;
@@ -41,6 +42,8 @@ pub(crate) struct Shape {
     pub(crate) least: usize,
     /// Whether a value has no part that it points at.
     pub(crate) is_plain: bool,
+    /// How many steps it takes at most to read or write one, without what it points at.
+    pub(crate) work: usize,
     pub(crate) kind: Kind,
 }
 
@@ -95,9 +98,17 @@ pub(crate) struct Record {
 
 /// Names of which one or several are chosen.
 pub(crate) struct Names {
-    pub(crate) names: Arc<[Arc<str>]>,
+    all: Arc<[Arc<str>]>,
     /// The names as MessagePack has them.
     pub(crate) keys: Box<[Box<[u8]>]>,
+    lookup: Lookup,
+}
+
+impl Names {
+    /// Where a name stands.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.lookup.find(name, self.all.len(), |place| self.all.get(place).map(|name| &**name))
+    }
 }
 
 /// An option.
@@ -116,6 +127,16 @@ pub(crate) struct Cases {
     /// Where the value begins.
     pub(crate) payload: usize,
     pub(crate) all: Box<[Chosen]>,
+    lookup: Lookup,
+}
+
+impl Cases {
+    /// The case of that name, and which it is.
+    pub(crate) fn find(&self, name: &str) -> Option<(usize, &Chosen)> {
+        let name_of = |place: usize| self.all.get(place).map(|case| &*case.name);
+        let place = self.lookup.find(name, self.all.len(), name_of)?;
+        self.all.get(place).map(|case| (place, case))
+    }
 }
 
 /// One of them.
@@ -180,12 +201,12 @@ impl Kind {
 
 /// One value of a size, which is aligned to it.
 fn scalar(kind: Kind, size: usize, least: usize) -> Shape {
-    Shape { size, align: size, flat: 1, least, is_plain: true, kind }
+    Shape { size, align: size, flat: 1, least, is_plain: true, work: 1, kind }
 }
 
 /// An address and a length.
 fn pointed(kind: Kind, least: usize) -> Shape {
-    Shape { size: 8, align: 4, flat: 2, least, is_plain: false, kind }
+    Shape { size: 8, align: 4, flat: 2, least, is_plain: false, work: 1, kind }
 }
 
 fn tuple(types: &[Type]) -> Shape {
@@ -204,7 +225,8 @@ fn side_by_side<'a>(
     members: impl Iterator<Item = (Box<[u8]>, &'a Type)>,
     kind: impl FnOnce(Members) -> Kind,
 ) -> Shape {
-    let mut whole = Shape { size: 0, align: 1, flat: 0, least: head.len(), is_plain: true, kind: Kind::Bool };
+    let mut whole =
+        Shape { size: 0, align: 1, flat: 0, least: head.len(), is_plain: true, work: 1, kind: Kind::Bool };
     let mut placed = Vec::new();
     for (key, ty) in members {
         let shape = Shape::of(ty);
@@ -214,6 +236,7 @@ fn side_by_side<'a>(
         whole.flat = whole.flat.saturating_add(shape.flat);
         whole.least = whole.least.saturating_add(key.len()).saturating_add(shape.least);
         whole.is_plain &= shape.is_plain;
+        whole.work = whole.work.saturating_add(shape.work);
         placed.push(Member { offset, key, shape });
     }
     whole.size = whole.size.next_multiple_of(whole.align);
@@ -225,7 +248,7 @@ fn enumeration(names: &Arc<[Arc<str>]>) -> Shape {
     let size = width(names.len());
     let names = named(names);
     let least = names.keys.iter().map(|key| key.len()).min().unwrap_or(1);
-    Shape { size, align: size, flat: 1, least, is_plain: true, kind: Kind::Enum(names) }
+    Shape { size, align: size, flat: 1, least, is_plain: true, work: 1, kind: Kind::Enum(names) }
 }
 
 fn flags(names: &Arc<[Arc<str>]>) -> Shape {
@@ -235,7 +258,8 @@ fn flags(names: &Arc<[Arc<str>]>) -> Shape {
         9..=16 => (2, 2),
         _ => (words.saturating_mul(4), 4), // a word for every 32
     };
-    Shape { size, align, flat: words, least: 1, is_plain: true, kind: Kind::Flags(named(names)) }
+    let work = names.len().max(1);
+    Shape { size, align, flat: words, least: 1, is_plain: true, work, kind: Kind::Flags(named(names)) }
 }
 
 fn option(some: &Type) -> Shape {
@@ -248,6 +272,7 @@ fn option(some: &Type) -> Shape {
         flat: some.flat.saturating_add(1),
         least: 1,
         is_plain: some.is_plain,
+        work: some.work.saturating_add(1),
         kind: Kind::Option(Box::new(Optional { payload, wraps, some })),
     }
 }
@@ -266,6 +291,7 @@ fn chosen(kind: fn(Cases) -> Kind, cases: &[Case], head: fn(&Case) -> Box<[u8]>)
     let most = |of: fn(&Shape) -> usize| shapes().map(of).max().unwrap_or(0);
     let least =
         |case: &Chosen| case.head.len().saturating_add(case.shape.as_ref().map_or(0, |shape| shape.least));
+    let lookup = Lookup::of(cases.len(), |place| cases.get(place).map(|case| &*case.name));
     let align = most(|shape| shape.align).max(width);
     let payload = width.next_multiple_of(most(|shape| shape.align).max(1));
     Shape {
@@ -274,7 +300,8 @@ fn chosen(kind: fn(Cases) -> Kind, cases: &[Case], head: fn(&Case) -> Box<[u8]>)
         flat: most(|shape| shape.flat).saturating_add(1),
         least: cases.iter().map(least).min().unwrap_or(1),
         is_plain: shapes().all(|shape| shape.is_plain),
-        kind: kind(Cases { width, payload, all: cases }),
+        work: most(|shape| shape.work).saturating_add(1),
+        kind: kind(Cases { width, payload, lookup, all: cases }),
     }
 }
 
@@ -309,7 +336,8 @@ fn width(cases: usize) -> usize {
 }
 
 fn named(names: &Arc<[Arc<str>]>) -> Names {
-    Names { names: Arc::clone(names), keys: names.iter().map(|text| name(text)).collect() }
+    let lookup = Lookup::of(names.len(), |place| names.get(place).map(|name| &**name));
+    Names { all: Arc::clone(names), keys: names.iter().map(|text| name(text)).collect(), lookup }
 }
 
 fn name(text: &str) -> Box<[u8]> {

@@ -14,8 +14,11 @@ use crate::value::relation::Widening;
 use crate::value::relation::widening;
 use crate::value::wire;
 use crate::value::wire::Kind;
+use crate::value::wire::Malformed;
 use crate::value::wire::Reader;
 use bytes::Bytes;
+use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How values of one type become values of another.
@@ -24,8 +27,7 @@ pub struct Conversion(Op);
 
 /// Fits a producer's type to a consumer's.
 ///
-/// `option<T>` to `option<U>` goes by what is inside first, so that none stays none; only where that does not fit is
-/// the whole wrapped.
+/// `option<T>` to `option<U>` goes by what is inside, so that none stays none; anything else is wrapped.
 pub fn assign(from: &Type, to: &Type) -> Result<Conversion, Mismatch> {
     fit(from, to).map(Conversion)
 }
@@ -38,16 +40,60 @@ impl Conversion {
     }
 
     /// Rewrites one value; shares its bytes where nothing changes.
-    pub fn apply(&self, value: &Bytes) -> Result<Bytes, ValueFault> {
+    ///
+    /// Fields that the producer lacks, and numbers that become wider, may make it many times as large: it ends soon
+    /// after `most` bytes.
+    pub fn apply(&self, value: &Bytes, most: usize) -> Result<Bytes, Unconverted> {
         if self.is_identity() {
             return Ok(value.clone());
         }
         let mut reader = Reader::new(value);
         let mut out = Vec::with_capacity(value.len());
-        self.0.run(&mut reader, &mut out)?;
-        reader.finish()?;
+        self.0.run(&mut reader, &mut out, most)?;
+        reader.finish().map_err(ValueFault::from)?;
         Ok(out.into())
     }
+}
+
+/// Why a value is not rewritten.
+#[derive(Debug, thiserror::Error)]
+pub enum Unconverted {
+    /// It is not of the producer's type.
+    #[error(transparent)]
+    Fault(#[from] ValueFault),
+    /// It becomes larger than it may be.
+    #[error("the value becomes too large")]
+    TooLarge,
+}
+
+type Converted = Result<(), Unconverted>;
+
+impl From<Malformed> for Unconverted {
+    fn from(malformed: Malformed) -> Self {
+        Self::Fault(malformed.into())
+    }
+}
+
+impl Unconverted {
+    fn at_index(self, index: usize) -> Self {
+        self.placed(|fault| fault.at_index(index))
+    }
+
+    fn in_field(self, name: &str) -> Self {
+        self.placed(|fault| fault.in_field(name))
+    }
+
+    fn placed(self, place: impl FnOnce(ValueFault) -> ValueFault) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Fault(place(fault)),
+            Self::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+/// Fails once too much was written.
+const fn bounded(out: &[u8], most: usize) -> Converted {
+    if out.len() > most { Err(Unconverted::TooLarge) } else { Ok(()) }
 }
 
 /// One step of a conversion.
@@ -91,12 +137,11 @@ fn fit(from: &Type, to: &Type) -> Result<Op, Mismatch> {
     let structural = structural(from, to);
     match (structural, to) {
         (Ok(op), _) => Ok(op),
-        (Err(mismatch), Type::Option(some)) => match fit(from, some) {
-            Ok(inner) => Ok(Op::Wrap { inner: Box::new(inner), in_array: some.admits_nil() }),
-            // The misfit inside of two options tells more than that of an option and what is no option.
-            Err(_) if matches!(from, Type::Option(_)) => Err(mismatch),
-            Err(inner) => Err(inner),
-        },
+        // What does not fit inside of two options does not fit if only one of them is taken off, either.
+        (Err(_), Type::Option(some)) if !matches!(from, Type::Option(_)) => {
+            let inner = fit(from, some)?;
+            Ok(Op::Wrap { inner: Box::new(inner), in_array: some.admits_nil() })
+        }
         (Err(mismatch), _) => Err(mismatch),
     }
 }
@@ -146,9 +191,10 @@ fn structural(from: &Type, to: &Type) -> Result<Op, Mismatch> {
 
 fn record(from: &Arc<[Field]>, to: &Arc<[Field]>) -> Result<Op, Mismatch> {
     let mut ops = Vec::with_capacity(to.len());
+    let places: HashMap<&str, (usize, &Field)> =
+        from.iter().enumerate().map(|(at, known)| (&*known.name, (at, known))).collect();
     for field in to.iter() {
-        let source = from.iter().position(|known| known.name == field.name);
-        let source = match source.and_then(|at| from.get(at).map(|known| (at, known))) {
+        let source = match places.get(&*field.name).copied() {
             Some((at, known)) => {
                 let op = fit(&known.ty, &field.ty)
                     .map_err(|mismatch| mismatch.within(format!(".{}", field.name)))?;
@@ -178,8 +224,9 @@ fn result(from: &ResultType, to: &ResultType) -> Result<Op, Mismatch> {
 
 fn variant(from: &[Case], to: &[Case]) -> Result<Op, Mismatch> {
     let mut payloads = Vec::new();
+    let targets: HashMap<&str, &Case> = to.iter().map(|known| (&*known.name, known)).collect();
     for case in from {
-        let Some(target) = to.iter().find(|known| known.name == case.name) else {
+        let Some(target) = targets.get(&*case.name) else {
             return Err(Mismatch::because(format!("case `{}` is not known there", case.name)));
         };
         if let Some(op) = payload(&case.name, case.ty.as_ref(), target.ty.as_ref())? {
@@ -207,7 +254,8 @@ fn cases(payloads: Vec<(Arc<str>, Op)>) -> Op {
 }
 
 fn superset(kind: &str, from: &[Arc<str>], to: &[Arc<str>]) -> Result<(), Mismatch> {
-    match from.iter().find(|name| !to.contains(name)) {
+    let known: HashSet<&str> = to.iter().map(|name| &**name).collect();
+    match from.iter().find(|name| !known.contains(&***name)) {
         None => Ok(()),
         Some(name) => Err(Mismatch::because(format!("{kind} `{name}` is not known there"))),
     }
@@ -218,7 +266,7 @@ impl Op {
         matches!(self, Self::Same)
     }
 
-    fn run(&self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    fn run(&self, reader: &mut Reader<'_>, out: &mut Vec<u8>, most: usize) -> Converted {
         match self {
             Self::Same => {
                 let start = reader.position();
@@ -230,26 +278,27 @@ impl Op {
                 if *in_array {
                     wire::put_array_len(out, 1);
                 }
-                inner.run(reader, out)?;
+                inner.run(reader, out, most)?;
             }
-            Self::Bytes(inner) => bytes(inner, reader.bin()?, out)?,
+            Self::Bytes(inner) => bytes(inner, reader.bin()?, out, most)?,
             Self::List(inner) => {
                 let len = reader.array_len()?;
                 wire::put_array_len(out, len);
                 for index in 0..len {
-                    inner.run(reader, out).map_err(|fault| fault.at_index(index))?;
+                    inner.run(reader, out, most).map_err(|fault| fault.at_index(index))?;
+                    bounded(out, most)?;
                 }
             }
             Self::Tuple(ops) => {
                 if reader.array_len()? != ops.len() {
-                    return Err(ValueFault::new("a tuple of another length"));
+                    return Err(ValueFault::new("a tuple of another length").into());
                 }
                 wire::put_array_len(out, ops.len());
                 for (index, op) in ops.iter().enumerate() {
-                    op.run(reader, out).map_err(|fault| fault.at_index(index))?;
+                    op.run(reader, out, most).map_err(|fault| fault.at_index(index))?;
                 }
             }
-            Self::Record { from, to } => fields(from, to, reader, out)?,
+            Self::Record { from, to } => fields(from, to, reader, out, most)?,
             Self::Option { inner, from, to_in_array } => {
                 if reader.take_nil()? {
                     wire::put_nil(out);
@@ -258,7 +307,7 @@ impl Op {
                     if *to_in_array {
                         wire::put_array_len(out, 1);
                     }
-                    inner.run(reader, out)?;
+                    inner.run(reader, out, most)?;
                 }
             }
             Self::Flags(order) => {
@@ -267,7 +316,7 @@ impl Op {
                 wire::put_array_len(out, len);
                 order.iter().filter(|name| set.contains(&&***name)).for_each(|name| wire::put_str(out, name));
             }
-            Self::Variant(payloads) => variant_payload(payloads, reader, out)?,
+            Self::Variant(payloads) => variant_payload(payloads, reader, out, most)?,
         }
         Ok(())
     }
@@ -279,9 +328,9 @@ impl Op {
     clippy::cast_precision_loss,
     reason = "the relation admits only integers that the float holds exactly"
 )]
-fn number(widening: Widening, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+fn number(widening: Widening, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Converted {
     match widening {
-        Widening::Same => Op::Same.run(reader, out)?,
+        Widening::Same => Op::Same.run(reader, out, usize::MAX)?,
         Widening::IntToF32 => wire::put_f32(out, reader.int()? as f32),
         Widening::IntToF64 => wire::put_f64(out, reader.int()? as f64),
         Widening::F32ToF64 => wire::put_f64(out, reader.f32()?.into()),
@@ -289,13 +338,14 @@ fn number(widening: Widening, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Res
     Ok(())
 }
 
-fn bytes(inner: &Op, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ValueFault> {
+fn bytes(inner: &Op, bytes: &[u8], out: &mut Vec<u8>, most: usize) -> Converted {
     wire::put_array_len(out, bytes.len());
     let mut one = Vec::with_capacity(2);
     for (index, byte) in bytes.iter().enumerate() {
         one.clear();
         wire::put_uint(&mut one, (*byte).into());
-        inner.run(&mut Reader::new(&one), out).map_err(|fault| fault.at_index(index))?;
+        inner.run(&mut Reader::new(&one), out, most).map_err(|fault| fault.at_index(index))?;
+        bounded(out, most)?;
     }
     Ok(())
 }
@@ -305,7 +355,8 @@ fn fields(
     to: &[FieldOp],
     reader: &mut Reader<'_>,
     out: &mut Vec<u8>,
-) -> Result<(), ValueFault> {
+    most: usize,
+) -> Converted {
     let found = locate(from, reader)?;
     let end = reader.position();
     wire::put_map_len(out, to.len());
@@ -317,7 +368,7 @@ fn fields(
             None => wire::put_nil(out),
             Some((position, op)) => {
                 reader.seek(position);
-                op.run(reader, out).map_err(|fault| fault.in_field(&field.name))?;
+                op.run(reader, out, most).map_err(|fault| fault.in_field(&field.name))?;
             }
         }
     }
@@ -329,14 +380,15 @@ fn variant_payload(
     payloads: &[(Arc<str>, Op)],
     reader: &mut Reader<'_>,
     out: &mut Vec<u8>,
-) -> Result<(), ValueFault> {
+    most: usize,
+) -> Converted {
     if reader.peek()? != Kind::Map {
-        return Op::Same.run(reader, out);
+        return Op::Same.run(reader, out, most);
     }
     one_pair(reader)?;
     let name = reader.str()?;
     wire::put_map_len(out, 1);
     wire::put_str(out, name);
     let op = payloads.iter().find(|(case, _)| **case == *name).map_or(&Op::Same, |(_, op)| op);
-    op.run(reader, out).map_err(|fault| fault.in_field(name))
+    op.run(reader, out, most).map_err(|fault| fault.in_field(name))
 }

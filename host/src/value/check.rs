@@ -10,6 +10,7 @@ use crate::value::wire;
 use crate::value::wire::Kind;
 use crate::value::wire::Reader;
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Fails unless `bytes` is one whole value of type `ty`.
@@ -117,11 +118,17 @@ pub(crate) fn locate_rest(
 ) -> Result<Vec<Option<usize>>, ValueFault> {
     let mut found = vec![None; fields.len()];
     found.iter_mut().take(read).for_each(|slot| *slot = Some(reader.position()));
+    let mut places: Option<HashMap<&str, usize>> = None;
     for nth in read..read.saturating_add(left) {
         let key = reader.str()?;
         // Whoever writes in declared order is found at once.
         let expected = fields.get(nth).filter(|field| *field.name == *key).map(|_| nth);
-        let position = expected.or_else(|| fields.iter().position(|field| *field.name == *key));
+        let position = expected.or_else(|| {
+            let places = places.get_or_insert_with(|| {
+                fields.iter().enumerate().map(|(nth, field)| (&*field.name, nth)).collect()
+            });
+            places.get(key).copied()
+        });
         let slot = position.and_then(|position| found.get_mut(position));
         match slot {
             None => return Err(ValueFault::new(format!("no field `{key}`"))),

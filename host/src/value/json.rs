@@ -37,6 +37,41 @@ pub fn to_json_text(ty: &Type, bytes: &[u8]) -> Result<String, ValueFault> {
     serde_json::to_string(&Typed::new(ty, bytes)).map_err(|error| ValueFault::new(error.to_string()))
 }
 
+/// The same for people: not much longer than `most` bytes, and with `…` where it was cut. None for a malformed value.
+#[must_use]
+pub fn to_json_excerpt(ty: &Type, bytes: &[u8], most: usize) -> Option<String> {
+    let mut excerpt = Excerpt { text: Vec::new(), most };
+    let written = serde_json::to_writer(&mut excerpt, &Typed::new(ty, bytes));
+    let is_cut = excerpt.text.len() >= most;
+    if written.is_err() && !is_cut {
+        return None;
+    }
+    let text = String::from_utf8_lossy(&excerpt.text);
+    Some(if is_cut {
+        format!("{}…", text.trim_end_matches(char::REPLACEMENT_CHARACTER))
+    } else {
+        text.into()
+    })
+}
+
+/// The beginning of a text; refuses what comes after it.
+struct Excerpt {
+    text: Vec<u8>,
+    most: usize,
+}
+
+impl std::io::Write for Excerpt {
+    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
+        let taken = piece.len().min(self.most.saturating_sub(self.text.len()));
+        self.text.extend(piece.iter().take(taken));
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Serialize for Typed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let reader = RefCell::new(Reader::new(self.bytes));

@@ -2,8 +2,12 @@
 //! Examples of single forms stand here too, so that the table of the contract can be read off.
 
 use crate::model::Datum;
+use crate::model::Effort;
 use crate::model::Path;
+use crate::value::Case;
+use crate::value::Field;
 use crate::value::Type;
+use crate::value::Unconverted;
 use crate::value::arbitrary::any_type;
 use crate::value::arbitrary::any_value;
 use crate::value::arbitrary::widened;
@@ -14,9 +18,13 @@ use crate::value::compose_list;
 use crate::value::encode;
 use crate::value::pick;
 use crate::value::split;
+use crate::value::to_json_excerpt;
 use crate::value::to_json_text;
+use crate::value::wire;
 use bytes::Bytes;
 use proptest::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
 
 fn typed_value() -> impl Strategy<Value = (Type, Datum)> {
     any_type().prop_flat_map(|ty| {
@@ -66,7 +74,7 @@ proptest! {
         let wide = widened(&ty, &mut choices.into_iter());
         let conversion = assign(&ty, &wide).unwrap();
         let bytes = encode(&ty, &datum).unwrap();
-        let converted = conversion.apply(&bytes).unwrap();
+        let converted = conversion.apply(&bytes, usize::MAX).unwrap();
         check(&wide, &converted).unwrap();
         prop_assert_eq!(canonical(&wide, &converted).unwrap(), converted);
     }
@@ -74,7 +82,7 @@ proptest! {
     #[test]
     fn assignability_of_any_two_types_implies_decodability((from, datum) in typed_value(), to in any_type()) {
         if let Ok(conversion) = assign(&from, &to) {
-            let converted = conversion.apply(&encode(&from, &datum).unwrap()).unwrap();
+            let converted = conversion.apply(&encode(&from, &datum).unwrap(), usize::MAX).unwrap();
             check(&to, &converted).unwrap();
         }
     }
@@ -95,7 +103,7 @@ proptest! {
         drop(to_json_text(&ty, &bytes));
         drop(split(&ty, &bytes));
         drop(pick(&ty, &bytes, &Path::parse("n0[1].some.ok").unwrap()));
-        drop(assign(&ty, &to).map(|conversion| conversion.apply(&bytes)));
+        drop(assign(&ty, &to).map(|conversion| conversion.apply(&bytes, usize::MAX)));
     }
 
     #[test]
@@ -236,9 +244,62 @@ fn conversions_rewrite_only_what_differs() {
     ] {
         let (from, to) = (parse(from), parse(to));
         let bytes = from_json(&from, json).unwrap();
-        let result = assign(&from, &to).unwrap().apply(&bytes).unwrap();
+        let result = assign(&from, &to).unwrap().apply(&bytes, usize::MAX).unwrap();
         assert_eq!(to_json_text(&to, &result).unwrap(), converted, "{from} to {to}");
     }
     let same = assign(&parse("enum { a }"), &parse("enum { a, b }")).unwrap();
     assert!(same.is_identity());
+}
+
+#[test]
+fn a_value_that_grows_on_its_way_ends_where_it_is_too_large() {
+    let fields: Vec<String> = (0..999).map(|nth| format!(", f{nth}: option<u8>")).collect();
+    let fields = fields.concat();
+    let from = parse("list<record { z: u8 }>");
+    let to = parse(&format!("list<record {{ z: u8{fields} }}>"));
+    let value = from_json(&from, &format!("[{}]", vec![r#"{"z":1}"#; 1000].join(","))).unwrap();
+    let conversion = assign(&from, &to).unwrap();
+    assert!(conversion.apply(&value, usize::MAX).unwrap().len() > 1_000_000);
+    assert!(matches!(conversion.apply(&value, 1_000_000), Err(Unconverted::TooLarge)));
+}
+
+#[test]
+fn options_in_options_are_compared_once() {
+    let deep =
+        |ty: &str, depth: usize| parse(&format!("{}{ty}{}", "option<".repeat(depth), ">".repeat(depth)));
+    assert!(assign(&deep("u8", 60), &deep("bool", 60)).is_err());
+    assert!(assign(&deep("u8", 40), &deep("u8", 60)).is_ok());
+    assert!(assign(&deep("u8", 60), &deep("u8", 59)).is_err());
+}
+
+#[test]
+fn many_names_are_compared_in_little_time() {
+    let forth: Arc<[Arc<str>]> = (0..20_000).map(|nth| Arc::from(format!("c{nth}"))).collect();
+    let back: Arc<[Arc<str>]> = forth.iter().rev().cloned().collect();
+    let case = |name: &Arc<str>| Case { name: Arc::clone(name), ty: None };
+    let field = |name: &Arc<str>| Field { name: Arc::clone(name), ty: Type::U8 };
+    let effort = Effort::begin();
+    assert!(assign(&Type::Enum(Arc::clone(&forth)), &Type::Enum(Arc::clone(&back))).is_ok());
+    let variant = |names: &[Arc<str>]| Type::Variant(names.iter().map(case).collect());
+    assert!(assign(&variant(&forth), &variant(&back)).is_ok());
+    let record = |names: &[Arc<str>]| Type::Record(names.iter().map(field).collect());
+    let (from, to) = (record(&forth), record(&back));
+    let mut value = Vec::new();
+    wire::put_map_len(&mut value, forth.len());
+    for name in forth.iter() {
+        wire::put_str(&mut value, name);
+        wire::put_uint(&mut value, 1);
+    }
+    let turned = assign(&from, &to).unwrap().apply(&value.clone().into(), usize::MAX).unwrap();
+    assert_eq!(canonical(&from, &turned).unwrap(), value);
+    assert!(effort.spent() < Duration::from_secs(2), "{:?}", effort.spent());
+}
+
+#[test]
+fn an_excerpt_is_cut_and_says_so() {
+    let ty = parse("list<string>");
+    let value = from_json(&ty, r#"["äää", "b"]"#).unwrap();
+    assert_eq!(to_json_excerpt(&ty, &value, 100).unwrap(), r#"["äää","b"]"#);
+    assert_eq!(to_json_excerpt(&ty, &value, 5).unwrap(), "[\"ä…");
+    assert_eq!(to_json_excerpt(&ty, b"\xc1", 100), None);
 }

@@ -19,13 +19,13 @@ pub(crate) mod arbitrary;
 #[cfg(test)]
 mod laws;
 
-pub use assign::{Conversion, assign};
+pub use assign::{Conversion, Unconverted, assign};
 pub use check::{canonical, check};
 pub use compose::{ListBuilder, compose_case, compose_list, compose_record, compose_some, compose_tuple};
 pub use differ::difference;
 pub use encode::encode;
 pub use fault::ValueFault;
-pub use json::{Typed, to_json_text};
+pub use json::{Typed, to_json_excerpt, to_json_text};
 pub use pick::{Items, Part, case_name, pick, split, type_at};
 pub use relation::Mismatch;
 pub use text::TypeFault;

@@ -93,6 +93,16 @@ pub fn put_str(out: &mut Vec<u8>, value: &str) {
     never_fails(put::write_str(out, value));
 }
 
+/// Writes the head of a str of so many bytes.
+pub fn put_str_len(out: &mut Vec<u8>, len: usize) {
+    never_fails(put::write_str_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
+}
+
+/// Writes the head of a bin.
+pub fn put_bin_len(out: &mut Vec<u8>, len: usize) {
+    never_fails(put::write_bin_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
+}
+
 /// Writes a bin.
 pub fn put_bin(out: &mut Vec<u8>, value: &[u8]) {
     never_fails(put::write_bin(out, value));

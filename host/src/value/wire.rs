@@ -7,8 +7,8 @@ use rmp::Marker;
 use std::fmt;
 
 pub use crate::value::put::{
-    put_array_len, put_bin, put_bool, put_f32, put_f64, put_int, put_map_len, put_nil, put_run_of_f32,
-    put_run_of_f64, put_str, put_uint,
+    put_array_len, put_bin, put_bin_len, put_bool, put_f32, put_f64, put_int, put_map_len, put_nil,
+    put_run_of_f32, put_run_of_f64, put_str, put_str_len, put_uint,
 };
 
 /// Reads MessagePack from a slice.

@@ -2,6 +2,7 @@
 //! Time and chance are this host's own where the real ones are not granted; all else is wasmtime's.
 
 mod clocks;
+mod errors;
 mod files;
 mod host;
 mod http;
@@ -18,7 +19,7 @@ mod udp;
 
 pub(crate) use clocks::LogicalClock;
 pub(crate) use files::Files;
-pub(crate) use http::Http;
+pub(crate) use http::{Http, MAX_FIELDS, USELESS};
 pub(crate) use keyvalue::Shelf;
 pub(crate) use network::{GuestNames, Refusals};
 pub(crate) use random::Chance;
@@ -54,6 +55,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     http::link(linker)?;
     listings::link(linker)?;
     opening::link(linker)?;
+    errors::link(linker)?;
     linker.allow_shadowing(false);
     keyvalue::link(linker)?;
     host::link(linker)

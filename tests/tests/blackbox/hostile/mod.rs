@@ -3,6 +3,7 @@
 //! in `tests/guests/hostile`, or in Rust.
 
 mod admission;
+mod bulk;
 mod files;
 mod grants;
 mod results;

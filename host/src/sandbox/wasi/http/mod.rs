@@ -35,13 +35,13 @@ const INTERFACE: &str = "wasi:http/outgoing-handler@0.2.12";
 const MAX_CONNECTIONS: usize = 32;
 
 /// How large the headers of one request may be, in bytes: a guest may hold many of them without sending any.
-const MAX_FIELDS: usize = 32 << 10;
+pub(crate) const MAX_FIELDS: usize = 32 << 10;
 
 /// How much of a request's body is taken from the guest at once: as many bytes wait for the network twice.
 const CHUNK: usize = 16 << 10;
 
 /// The same for guests that may send nothing.
-const USELESS: usize = 4 << 10;
+pub(crate) const USELESS: usize = 4 << 10;
 
 /// The response, and what drives the connection until its body has been read.
 pub(crate) type Answer = (http::Response<WasiBody>, Sent<()>);
