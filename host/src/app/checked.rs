@@ -29,6 +29,7 @@ use crate::sandbox::Bounds;
 use crate::sandbox::Component;
 use crate::sandbox::Exceeded;
 use crate::sandbox::Import;
+use crate::sandbox::LoadError;
 use crate::sandbox::Offer;
 use crate::sandbox::Sandbox;
 use crate::sandbox::Workshop;
@@ -121,9 +122,13 @@ fn accept(
     faults: &mut Faults,
 ) -> Option<Component> {
     let loaded = loaded.map_err(|fault| faults.push(*fault)).ok()?;
-    for import in loaded.imports().iter().filter(|import| import.offer == Offer::Unknown) {
-        faults.push(unknown_import(name, component, import));
+    let mut unknown = loaded.imports().iter().filter(|import| import.offer == Offer::Unknown).peekable();
+    if unknown.peek().is_none()
+        && let Err(error) = loaded.check_imports()
+    {
+        faults.push(not_loaded(name, component, &error));
     }
+    unknown.for_each(|import| faults.push(unknown_import(name, component, import)));
     Some(loaded)
 }
 
@@ -187,14 +192,16 @@ fn compile(
     bytes: Bytes,
     sandbox: &Sandbox,
 ) -> Result<Component, Box<Fault>> {
-    sandbox.load(bytes).map_err(|error| {
-        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-        let fault = Fault::at(component.path.span.clone(), format!("cannot load the component `{name}`"))
-            .note(error.to_string());
-        let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
-        Box::new(match error.help() {
-            Some(help) => fault.help(help),
-            None => fault,
-        })
-    })
+    sandbox.load(bytes).map_err(|error| Box::new(not_loaded(name, component, &error)))
+}
+
+fn not_loaded(name: &Name, component: &manifest::Component, error: &LoadError) -> Fault {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let fault = Fault::at(component.path.span.clone(), format!("cannot load the component `{name}`"))
+        .note(error.to_string());
+    let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
+    match error.help() {
+        Some(help) => fault.help(help),
+        None => fault,
+    }
 }

@@ -45,6 +45,12 @@ impl Component {
         &self.shared.digest
     }
 
+    /// Fails if it imports something that the host knows, and as something else than it is.
+    pub fn check_imports(&self) -> Result<(), LoadError> {
+        let code = &self.shared.code;
+        code.runtime.linker.instantiate_pre(&code.component).map(drop).map_err(|error| import_type(&error))
+    }
+
     /// The functions that it exports.
     #[must_use]
     pub fn exports(&self) -> &[Export] {
@@ -194,4 +200,12 @@ impl LoadError {
             Self::Compile(_) | Self::Engine(_) => return None,
         })
     }
+}
+
+/// The import that does not fit, and why.
+pub(crate) fn import_type(error: &wasmtime::Error) -> LoadError {
+    let message = error.to_string();
+    let interface = message.split('`').nth(1).unwrap_or(&message).to_owned();
+    let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+    LoadError::ImportType { interface, source: causes.join(": ").into() }
 }

@@ -16,6 +16,7 @@ use crate::sandbox::component::Code;
 use crate::sandbox::component::Component;
 use crate::sandbox::component::LoadError;
 use crate::sandbox::component::Shared;
+use crate::sandbox::component::import_type;
 use crate::sandbox::engine::Allocation;
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::engine::Engines;
@@ -329,13 +330,6 @@ fn require_known_imports(component: &Component) -> Result<(), LoadError> {
             function: import.functions.first().cloned(),
         }),
     }
-}
-
-fn import_type(error: &wasmtime::Error) -> LoadError {
-    let message = error.to_string();
-    let interface = message.split('`').nth(1).unwrap_or(&message).to_owned();
-    let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
-    LoadError::ImportType { interface, source: causes.join(": ").into() }
 }
 
 fn find(component: &wasmtime::component::Component, export: &Export) -> Option<ComponentExportIndex> {

@@ -129,3 +129,20 @@ fn no_manifest_is_no_panic() {
     let cluster = ["--state", "redis+cluster://localhost"];
     project.host().args(cluster).run().expect(2).says(["cluster"]);
 }
+
+/// An interface that the host knows, with a function of another type than WASI has.
+const ODD: &str = r#"(component
+    (import "wasi:cli/exit@0.2.0" (instance (export "exit" (func (param "status" u32)))))
+    (core module $m (func (export "run")))
+    (core instance $i (instantiate $m))
+    (func (export "run") (canon lift (core func $i "run"))))"#;
+
+#[test]
+fn an_import_of_another_type_is_found_by_every_command_before_anything_runs() {
+    let project = Project::new("[components.g]\npath = \"g.wasm\"\n[tasks.t]\ncall = \"g.run\"\n");
+    project.file("g.wasm", &wat::parse_str(ODD).expect("it is a component"));
+    for command in ["check", "plan", "run"] {
+        let refused = project.command(command).run().expect(2);
+        refused.says(["cannot load the component `g`", "wasi:cli/exit", "Build against the WIT"]);
+    }
+}
