@@ -196,9 +196,10 @@ impl Scope<'_> {
         picked.map(|part| conversion.apply(&part, most)).transpose().map_err(|unconverted| match unconverted {
             Unconverted::Fault(fault) => malformed(&fault),
             Unconverted::TooLarge => Stuck::Limit(format!(
-                "a value is larger than {}, twice `limits.memory`, once it is of the type that is asked for; raise \
-                 `limits.memory`",
-                Size::bytes(most.try_into().unwrap_or(u64::MAX))
+                "a value has more than {} once it is of the type that is asked for: twice `limits.memory` = {}, or \
+                 16MiB; raise `limits.memory`",
+                Size::bytes(most.try_into().unwrap_or(u64::MAX)),
+                self.limits.memory
             )),
         })
     }

@@ -77,8 +77,8 @@ fn growing() -> String {
 #[test]
 fn a_value_that_grows_on_an_edge_is_bounded() {
     let more = "args.x = { task = \"make\" }\n[tasks.make]\ncall = \"h.make\"\n";
-    let said = "a value is larger than 64MiB, twice `limits.memory`, once it is of the type that is asked for; \
-                raise `limits.memory`";
+    let said = "a value has more than 64MiB once it is of the type that is asked for: twice `limits.memory` = 32MiB, \
+                or 16MiB; raise `limits.memory`";
     // It is written into a vector that doubles.
     check(&[Row {
         peak: 160 + HOST,
