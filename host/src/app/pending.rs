@@ -9,6 +9,7 @@ use crate::events::to_json_line;
 use crate::model::FailureClass;
 use crate::model::RunId;
 use crate::model::Timestamp;
+use crate::model::excerpt;
 use crate::state::Batch;
 use crate::state::HostId;
 use crate::state::LogLine;
@@ -238,7 +239,7 @@ fn name_of(subject: &Subject) -> String {
 
 fn brief(failure: &FailureFact) -> (FailureClass, String) {
     let line = failure.error.lines().next().unwrap_or_default();
-    (failure.class, line.chars().take(MAX_MESSAGE).collect())
+    (failure.class, excerpt(line, MAX_MESSAGE).into_owned())
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::sandbox::Sandbox;
 use crate::state::Shape;
 use crate::state::StateUri;
 use crate::value::Type;
-use crate::value::to_json_text;
+use crate::value::leaves;
 use std::sync::Arc;
 
 /// What a run is given besides its manifest.
@@ -99,16 +99,16 @@ impl Session {
         })
     }
 
-    /// What must not be shown: every text and number in secret params, and the values of granted variables.
+    /// What must not be shown: all texts, bytes and numbers in secret params, and the values of granted variables.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let inputs = self.bound.plan().inputs().iter().zip(self.bound.inputs());
         let secret = inputs.filter(|(input, _)| input.is_secret);
-        let texts = secret.flat_map(|(input, bytes)| texts(&input.ty, bytes));
+        // A value of another type than its input's is no value of a run.
+        let params = secret.flat_map(|(input, bytes)| leaves(&input.ty, bytes).unwrap_or_default());
         let functions = self.bound.plan().functions().iter().zip(&self.grants);
-        Secrets::new(
-            texts.chain(functions.flat_map(|(function, granted)| variables(&function.grants, granted))),
-        )
+        let variables = functions.flat_map(|(function, granted)| variables(&function.grants, granted));
+        Secrets::new(params.chain(variables.map(String::into_bytes)))
     }
 
     /// The outputs that the run may have, with their types.
@@ -177,26 +177,10 @@ fn variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
         let mut entries = written.env.iter().filter_map(|entry| entry.value.split_once('='));
         entries.any(|(written, _)| written == name)
     };
-    let is_hidden =
-        |(name, value): &&(String, String)| !is_written(name) || value.chars().count() >= LEAST_OF_WRITTEN;
+    let is_hidden = |(name, value): &&(String, String)| {
+        !is_written(name) || Secrets::has_at_least(value, LEAST_OF_WRITTEN)
+    };
     granted.env.iter().filter(is_hidden).map(|(_, value)| value.clone()).collect()
-}
-
-/// The texts and numbers in a value.
-fn texts(ty: &Type, bytes: &[u8]) -> Vec<String> {
-    let json = to_json_text(ty, bytes).ok().and_then(|text| serde_json::from_str(&text).ok());
-    let mut found = Vec::new();
-    let mut open: Vec<serde_json::Value> = json.into_iter().collect();
-    while let Some(value) = open.pop() {
-        match value {
-            serde_json::Value::String(text) => found.push(text),
-            serde_json::Value::Number(number) => found.push(number.to_string()),
-            serde_json::Value::Array(items) => open.extend(items),
-            serde_json::Value::Object(entries) => open.extend(entries.into_values()),
-            serde_json::Value::Null | serde_json::Value::Bool(_) => {}
-        }
-    }
-    found
 }
 
 fn granted(

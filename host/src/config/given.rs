@@ -5,6 +5,7 @@ use crate::config::Environment;
 use crate::config::SettingsFault;
 use crate::config::SettingsFile;
 use crate::model::Size;
+use crate::model::excerpt;
 use crate::model::parse_duration;
 use crate::model::show_duration;
 use std::ops::RangeInclusive;
@@ -117,7 +118,7 @@ const MAX_SHOWN: usize = 80;
 
 impl Given {
     fn fault(self, expected: String) -> SettingsFault {
-        let given = self.text.chars().take(MAX_SHOWN).collect();
+        let given = excerpt(&self.text, MAX_SHOWN).into_owned();
         SettingsFault::Value { by: self.by, given, expected }
     }
 }

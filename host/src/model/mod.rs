@@ -9,11 +9,13 @@ mod domain;
 #[cfg(test)]
 mod effort;
 mod endpoint;
+mod excerpt;
 mod fault;
 mod index;
 mod limits;
 mod name;
 mod path;
+mod patterns;
 mod random;
 mod run_id;
 mod secrets;
@@ -29,6 +31,7 @@ pub use duration::{DurationFault, parse_duration, show_duration};
 #[cfg(test)]
 pub(crate) use effort::Effort;
 pub use endpoint::{Endpoint, EndpointFault};
+pub use excerpt::excerpt;
 pub use fault::{Fault, Faults, Place, Source, Span, Spanned};
 pub use index::{TaskIdx, to_usize};
 pub use limits::Limits;

@@ -28,6 +28,7 @@ mod printing;
 mod purity;
 mod references;
 mod retries;
+mod secret_forms;
 mod secrets;
 mod signals;
 mod shortages;

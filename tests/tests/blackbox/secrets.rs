@@ -63,7 +63,7 @@ fn said(finished: &Finished) -> String {
 }
 
 /// Everything that is readable in a server, whatever its type.
-fn content(server: &Redis) -> String {
+pub(crate) fn content(server: &Redis) -> String {
     let mut all = String::new();
     for key in server.command(&["KEYS", "*"]).lines() {
         let value = match &*server.command(&["TYPE", key]) {

@@ -1,6 +1,7 @@
 //! The opening of files: what leaves its folder, or would write where only reading is granted, is told in the task's log.
 //! What may be opened is for wasmtime to say, how many for `files`.
 
+use crate::model::excerpt;
 use crate::sandbox::state::State;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::filesystem::WasiFilesystemView as _;
@@ -47,7 +48,7 @@ const MAX_PATH: usize = 120;
 
 /// What is told of a file that is not opened.
 fn refusal(path: &str, how: OpenFlags, wanted: DescriptorFlags) -> String {
-    let path: String = path.chars().take(MAX_PATH).collect();
+    let path = excerpt(path, MAX_PATH);
     let is_written = how.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
         || wanted.intersects(DescriptorFlags::WRITE | DescriptorFlags::MUTATE_DIRECTORY);
     if is_written {

@@ -8,6 +8,7 @@ mod echo;
 mod failures;
 mod hostile;
 mod surroundings;
+mod telling;
 mod wider;
 
 struct Basic;

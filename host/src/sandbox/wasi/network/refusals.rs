@@ -3,6 +3,7 @@
 
 use crate::invoke::Listener;
 use crate::invoke::Stream;
+use crate::model::excerpt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Refusals that are told of one call: a guest that tries all ports of a machine fills no log.
@@ -27,7 +28,7 @@ impl Refusals {
 
     /// Tells a refusal, unless it was told.
     pub(crate) fn tell(&self, refusal: &str) {
-        let line = format!("warn cascade-host: {}", refusal.chars().take(MAX_TEXT).collect::<String>());
+        let line = format!("warn cascade-host: {}", excerpt(refusal, MAX_TEXT));
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= MAX_TOLD || told.contains(&line) {
             return;

@@ -1,0 +1,191 @@
+//! Secrets in the forms in which the host hands them to guests: bytes, chars, records, texts with white space around.
+//! Secrets in other places than a guest's words are in `secrets`.
+
+use crate::component;
+use crate::guests::Guest;
+use crate::secrets::content;
+use cascade_host_tests::{Finished, Host, Project, Redis};
+use std::fmt::Write as _;
+
+fn project(params: &str, tasks: &str) -> Project {
+    Project::new(&format!("{params}{}{tasks}", component(Guest::Basic)))
+}
+
+/// What a run says, in both forms of the log and in its events.
+fn said(project: &Project, arguments: &[&str], code: i32) -> Vec<(&'static str, String)> {
+    let run = |more: &[&str]| -> Finished {
+        let host = arguments.iter().chain(more).fold(project.command("run"), |host, word| host.args([*word]));
+        host.env("TOKEN", "t0ken-value\r\n").run().expect(code)
+    };
+    let human = run(&["--log-level", "trace", "--events", "events.jsonl"]).stderr;
+    let events = std::fs::read_to_string(project.folder().join("events.jsonl")).expect("there are events");
+    let json = run(&["--log-format", "json", "--log-level", "trace"]).stderr;
+    vec![("the log", human), ("the events", events), ("the log as JSON", json)]
+}
+
+#[track_caller]
+fn has_none(from: &str, text: &str, secrets: &[&str]) {
+    for secret in secrets {
+        assert!(!text.contains(secret), "{from} has {secret:?}:\n{text}");
+    }
+    assert!(text.contains("***"), "{from} marks what is hidden:\n{text}");
+}
+
+#[test]
+fn white_space_around_a_secret_shows_none_of_it() {
+    let project = project(
+        "[params.pw]\ntype = \"string\"\nsecret = true\n",
+        "[tasks.t]\ncall = \"g.tell-lines\"\nargs.text = { param = \"pw\" }\n\
+         [tasks.v]\ncall = \"g.tell-variable\"\nargs.name = \"TOKEN\"\n\
+         grants.env = [\"TOKEN\"]\n",
+    );
+    for content in
+        ["hunter2\n", "hunter2\r\n", "  hunter2", "\u{feff}hunter2\r\n", "\thunter2 \n\n", "user\nhunter2\n"]
+    {
+        project.file("pw.txt", content.as_bytes());
+        for (from, text) in said(&project, &["-p", "pw=@pw.txt"], 0) {
+            has_none(from, &text, &["hunter2", "t0ken-value"]);
+        }
+    }
+}
+
+#[test]
+fn a_key_of_many_lines_is_hidden_line_by_line() {
+    let project = project(
+        "[params.key]\ntype = \"list<u8>\"\nsecret = true\n",
+        "[tasks.t]\ncall = \"g.tell-bytes\"\nargs.bytes = { param = \"key\" }\n",
+    );
+    let line = |number: u32| format!("MIIEvQIBADANBgkqhki{number:08}");
+    let lines: Vec<String> = (0..30).map(line).collect();
+    let key =
+        format!("-----BEGIN PRIVATE KEY-----\r\n{}\r\n-----END PRIVATE KEY-----\r\n", lines.join("\r\n"));
+    project.file("key.pem", key.as_bytes());
+    for (from, text) in said(&project, &["-p", "key=@key.pem"], 0) {
+        has_none(from, &text, &["MIIEvQ", "PRIVATE KEY"]);
+    }
+}
+
+/// A param of every form; each text in it is secret.
+const FORMS: &str = r#"
+[params.bytes]
+type = "list<u8>"
+secret = true
+[params.latin]
+type = "list<u8>"
+secret = true
+[params.chars]
+type = "list<char>"
+secret = true
+default = ["c", "h", "a", "r", "s", "e", "q"]
+[params.account]
+type = """record { name: string, key: option<list<u8>>, pin: u64, code: tuple<char, char, char, char, char>,
+    hints: list<tuple<string, list<u8>>>, way: variant { token(string), certificate(list<u8>), none } }"""
+secret = true
+[params.pieces]
+type = "list<list<u8>>"
+secret = true
+"#;
+
+const SECRETS: [&str; 10] = [
+    "bytes-as-text",
+    "caf",
+    "-au-lait",
+    "charseq",
+    "the-name",
+    "key-in-option",
+    "90210",
+    "codex",
+    "hint-name",
+    "hint-text",
+];
+
+const ACCOUNT: &str = r#"account={"name": "the-name", "key": "a2V5LWluLW9wdGlvbg==", "pin": 90210,
+    "code": ["c", "o", "d", "e", "x"], "hints": [["hint-name", "aGludC10ZXh0Cg=="]], "way": {"token": "way-token"}}"#;
+
+#[test]
+fn values_are_hidden_in_every_form_that_a_guest_is_given() {
+    let server = Redis::start("");
+    let project = project(
+        &format!("[state]\nuri = \"{}\"\n{FORMS}", server.uri()),
+        r#"
+        [tasks.bytes]
+        call = "g.tell-bytes"
+        args.bytes = { param = "bytes" }
+        [tasks.latin]
+        call = "g.tell-bytes"
+        args.bytes = { param = "latin" }
+        [tasks.chars]
+        call = "g.tell-chars"
+        args.chars = { param = "chars" }
+        [tasks.account]
+        call = "g.tell-account"
+        args.account = { param = "account" }
+        [tasks.parts]
+        call = "g.tell-bytes"
+        for-each.part = { param = "pieces" }
+        args.bytes = { item = "part" }
+        "#,
+    );
+    project.file("text.bin", b"bytes-as-text\n");
+    project.file("latin.bin", b"caf\xe9-au-lait");
+    let given = [
+        "-p",
+        "bytes=@text.bin",
+        "-p",
+        "latin=@latin.bin",
+        "-p",
+        ACCOUNT,
+        "-p",
+        r#"pieces=["cGllY2UtdGV4dA=="]"#,
+        "--run-id",
+        "r1",
+    ];
+    let fresh: Vec<&str> = given.iter().copied().chain(["--fresh"]).collect();
+    let secrets: Vec<&str> = SECRETS.into_iter().chain(["way-token", "piece-text"]).collect();
+    for (from, text) in said(&project, &fresh, 0) {
+        has_none(from, &text, &secrets);
+    }
+    let uri = server.uri();
+    for words in
+        [&["logs", "r1", "bytes"][..], &["logs", "r1", "account", "--json"], &["logs", "r1", "parts[0]"]]
+    {
+        let host = words[1..].iter().fold(Host::new([words[0]]), |host, word| host.args([*word]));
+        let text = host.args(["--state", &uri]).run().expect(0).text();
+        has_none(&words.join(" "), &text, &secrets);
+    }
+    has_none("the server", &content(&server), &secrets);
+}
+
+#[test]
+fn an_error_shows_nothing_of_a_secret_that_it_returns() {
+    let mut long = String::new();
+    (0..4000).for_each(|number| write!(long, "{}", number * 7919 % 10_007).expect("a text grows"));
+    let project = project(
+        "[params.long]\ntype = \"string\"\nsecret = true\n[params.short]\ntype = \"string\"\nsecret = true\n\
+         [params.chars]\ntype = \"list<char>\"\nsecret = true\n[params.bytes]\ntype = \"list<u8>\"\nsecret = true\n",
+        "[tasks.whole]\ncall = \"g.fail-with\"\nargs = { text = { param = \"long\" }, letters = 3 }\n\
+         [tasks.beginning]\ncall = \"g.fail-with\"\nargs = { text = { param = \"long\" }, letters = 16370 }\n\
+         [tasks.cut]\ncall = \"g.fail-with\"\nargs = { text = { param = \"short\" }, letters = 16377 }\n\
+         [tasks.chars]\ncall = \"g.fail-with-chars\"\nargs.chars = { param = \"chars\" }\n\
+         [tasks.bytes]\ncall = \"g.fail-with-bytes\"\nargs.bytes = { param = \"bytes\" }\n",
+    );
+    project.file("long.txt", long.as_bytes());
+    project.file("short.txt", b"hunter2-token\n");
+    let chars = r#"chars=["c", "h", "a", "r", "s", "e", "q"]"#;
+    let given = [
+        "-p",
+        "long=@long.txt",
+        "-p",
+        "short=@short.txt",
+        "-p",
+        "bytes=@short.txt",
+        "-p",
+        chars,
+        "--keep-going",
+    ];
+    let pieces: Vec<&str> = (0..long.len() - 16).step_by(97).map(|at| &long[at..at + 16]).collect();
+    for (from, text) in said(&project, &given, 1) {
+        has_none(from, &text, &pieces);
+        has_none(from, &text, &["hunt", &long[..6], r#""c","h""#, "aHVudGVyMi10b2tlbgo"]);
+    }
+}
