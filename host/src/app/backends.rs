@@ -9,6 +9,7 @@ use crate::cache::CacheUri;
 use crate::config::Environment;
 use crate::config::Settings;
 use crate::manifest::BackendSection;
+use crate::manifest::Manifest;
 use crate::manifest::UriSource;
 use crate::state;
 use crate::state::Backend;
@@ -47,8 +48,7 @@ impl Backends {
         section: &BackendSection,
         environment: &Environment,
     ) -> Result<StateBackend, Error> {
-        let uri = settings.state(|| written(section, "state", environment).map_err(Error::from))?;
-        let uri = with_password(uri, environment);
+        let uri = with_password(state_uri(settings, section, environment)?, environment);
         Ok(StateBackend { backend: self.state.backend(&uri)?, uri })
     }
 
@@ -59,13 +59,38 @@ impl Backends {
         section: &BackendSection,
         environment: &Environment,
     ) -> Result<Option<Arc<dyn Cache>>, Error> {
-        let uri = settings.cache(|| written(section, "cache", environment).map_err(Error::from))?;
-        let uri = match uri {
+        let uri = match cache_uri(settings, section, environment)? {
             CacheUri::Off => CacheUri::Off,
             CacheUri::At(uri) => CacheUri::At(with_password(uri, environment)),
         };
         Ok(self.cache.cache(&uri, section.ttl)?)
     }
+}
+
+/// The URIs of both, for a manifest, with no password but their own.
+pub(crate) fn uris(
+    settings: &Settings,
+    manifest: &Manifest,
+    environment: &Environment,
+) -> Result<(StateUri, CacheUri), Error> {
+    let state = state_uri(settings, &manifest.state, environment)?;
+    Ok((state, cache_uri(settings, &manifest.cache, environment)?))
+}
+
+fn state_uri(
+    settings: &Settings,
+    section: &BackendSection,
+    environment: &Environment,
+) -> Result<StateUri, Error> {
+    settings.state(|| written(section, "state", environment).map_err(Error::from))
+}
+
+fn cache_uri(
+    settings: &Settings,
+    section: &BackendSection,
+    environment: &Environment,
+) -> Result<CacheUri, Error> {
+    settings.cache(|| written(section, "cache", environment).map_err(Error::from))
 }
 
 /// The URI with the password that the environment holds for it, where it has none of its own.

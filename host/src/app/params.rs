@@ -44,6 +44,13 @@ pub(crate) fn split(pair: &str) -> Result<(&str, &str), TextFault> {
     })
 }
 
+/// The param and the file that a `NAME=@FILE` names.
+pub(crate) fn file_of(pair: &str) -> Option<(&str, &Path)> {
+    let (name, text) = split(pair).ok()?;
+    let path = text.strip_prefix('@').filter(|path| !path.starts_with('@'))?;
+    Some((name, Path::new(path)))
+}
+
 /// The value that a text gives to a param of type `ty`.
 pub(crate) fn value(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
     match text.strip_prefix('@') {

@@ -2,7 +2,10 @@
 //! How each shows it stands beside.
 
 use crate::app::Error;
+use crate::app::Reads;
+use crate::app::ReadsRequest;
 use crate::app::Refusal;
+use crate::app::Session;
 use crate::cli::args::RunArguments;
 use crate::cli::human::Human;
 use crate::cli::jsonlog::JsonLog;
@@ -17,7 +20,6 @@ use crate::cli::terminal::stderr_style;
 use crate::config::LogFormat;
 use crate::events::JsonLines;
 use crate::events::Sink;
-use crate::model::RunId;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::AsFd as _;
@@ -35,9 +37,10 @@ impl Listeners {
     pub(crate) fn open(
         host: &Host,
         arguments: &RunArguments,
-        run: &RunId,
+        session: &Session,
         name: &str,
     ) -> Result<Self, Error> {
+        let run = &session.run;
         let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
         match arguments.events.as_deref() {
             // stdout carries results only: events that go to a stream go to stderr, in place of the log.
@@ -46,7 +49,7 @@ impl Listeners {
                 return Ok(Self { sinks });
             }
             Some(path) => {
-                let file = events_file(path, &arguments.manifest)?;
+                let file = events_file(path, &reads(host, arguments, session)?)?;
                 let shown = path.display().to_string();
                 let failed = move |error: io::Error| {
                     say(&format!(
@@ -90,11 +93,20 @@ fn shown(format: LogFormat, progress: Progress) -> Shown {
     }
 }
 
-fn events_file(path: &Path, manifest: &Path) -> Result<File, Refusal> {
-    if let (Ok(path), Ok(manifest)) = (path.canonicalize(), manifest.canonicalize())
-        && path == manifest
-    {
-        return Err(Refusal::new("`--events` would replace the manifest").help("give another file"));
+fn reads(host: &Host, arguments: &RunArguments, session: &Session) -> Result<Reads, Error> {
+    Reads::new(&ReadsRequest {
+        settings: &host.settings,
+        environment: &host.environment,
+        manifest: &arguments.manifest,
+        params: &arguments.params.texts(),
+        session,
+    })
+}
+
+fn events_file(path: &Path, reads: &Reads) -> Result<File, Refusal> {
+    if let Some(read) = reads.find(path) {
+        let message = format!("`--events {}` would replace {read}, which this run reads", path.display());
+        return Err(Refusal::new(message).help("give a file of its own; it is replaced by each run"));
     }
     let refused = |error| {
         Refusal::new(format!("cannot write the events to `{}`", path.display()))

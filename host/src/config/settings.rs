@@ -112,6 +112,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How much is told.
     pub log_level: LogLevel,
+    /// The settings file, where there is one.
+    pub file: Option<PathBuf>,
     /// The folder for compiled code; none where none is kept.
     pub code_cache: Option<PathBuf>,
     /// What one component may cost before it runs.
@@ -144,6 +146,7 @@ impl Settings {
             jobs: sources.number("jobs", ("-j", flags.jobs.as_ref()), JOBS)?.unwrap_or_else(cores),
             log_format: log_format.unwrap_or_default(),
             log_level: log_level.unwrap_or_default(),
+            file: Some(file.path().to_owned()).filter(|path| !path.as_os_str().is_empty()),
             code_cache: code_cache(environment, file),
             compile: CompileSettings::new(&sources)?,
             state: Ranked::new(&sources, "state", ("--state", flags.state.as_ref())),

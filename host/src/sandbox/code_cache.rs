@@ -150,6 +150,17 @@ impl CodeCache {
     }
 }
 
+/// The files of a folder of compiled code; none where there is no such folder.
+#[must_use]
+pub fn code_files(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_ours = |path: &PathBuf| {
+        let is_secret = path.file_name().is_some_and(|name| name == SECRET);
+        is_secret || path.extension().is_some_and(|extension| extension == "code" || extension == "seal")
+    };
+    paths.filter(is_ours).collect()
+}
+
 impl Kept {
     /// The code, to be mapped into memory.
     pub(crate) fn verified(&self) -> trusted::Verified<'_> {

@@ -50,6 +50,7 @@ mod promptness;
 mod tree;
 
 pub use bounds::{Bounds, Exceeded};
+pub use code_cache::code_files;
 pub use compiler::Workshop;
 pub use compiling::CompileOrder;
 pub use component::{Component, LoadError};

@@ -7,6 +7,7 @@ mod budgets;
 mod compiling;
 mod conditions;
 mod doctor;
+mod events_file;
 mod examples;
 mod faults;
 mod for_each;

@@ -90,7 +90,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     let threads = usize::try_from(host.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
     let runtime = runtime_for_guests(threads)?;
     let name = host_id(random.next_u64());
-    let listeners = Listeners::open(host, arguments, &session.run, &name)?;
+    let listeners = Listeners::open(host, arguments, &session, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
     for message in sandbox.warnings() {
         recorder.run(Fact::Warning { code: "code-cache", message: message.clone() });

@@ -1,0 +1,108 @@
+//! The files that a run reads or executes, so that nothing written on its behalf replaces one of them.
+//! Files are compared by identity, since one file has many names; each is read elsewhere.
+
+use crate::app::Error;
+use crate::app::ParamTexts;
+use crate::app::Session;
+use crate::app::backends::uris;
+use crate::app::params;
+use crate::cache::CacheUri;
+use crate::config::Environment;
+use crate::config::Settings;
+use crate::config::program;
+use crate::plan::InputKind;
+use crate::sandbox;
+use crate::state::StateUri;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// What a run is made of.
+pub struct ReadsRequest<'a> {
+    /// The settings of this host.
+    pub settings: &'a Settings,
+    /// The variables of this host.
+    pub environment: &'a Environment,
+    /// The manifest's path.
+    pub manifest: &'a Path,
+    /// What the user gives for params.
+    pub params: &'a ParamTexts,
+    /// The run.
+    pub session: &'a Session,
+}
+
+/// The files that a run reads or executes.
+pub struct Reads {
+    files: Vec<(String, PathBuf)>,
+    code_cache: Option<PathBuf>,
+}
+
+impl Reads {
+    /// All files of a run.
+    pub fn new(request: &ReadsRequest<'_>) -> Result<Self, Error> {
+        let ReadsRequest { settings, environment, manifest, params, session } = request;
+        let mut files = vec![("the manifest".to_owned(), manifest.to_path_buf())];
+        let mut add = |what: &str, path: &Path| files.push((what.to_owned(), path.to_owned()));
+        for (name, component) in &session.manifest.components {
+            add(&format!("the component `{name}`"), &component.path.value);
+        }
+        for input in session.bound.plan().inputs() {
+            if let InputKind::File(path) = &input.kind {
+                add("the input", path);
+            }
+        }
+        params.file.iter().for_each(|path| add("the file of params", path));
+        for (name, path) in params.pairs.iter().filter_map(|pair| params::file_of(pair)) {
+            add(&format!("the value of param `{name}`,"), path);
+        }
+        settings.file.iter().for_each(|path| add("the settings file", path));
+        let (state, cache) = uris(settings, &session.manifest, environment)?;
+        for uri in [Some(&state), cache_state(&cache)].into_iter().flatten() {
+            certificates(uri).for_each(|(what, path)| add(what, path));
+        }
+        program().iter().for_each(|path| add("the program of this host", path));
+        Ok(Self { files, code_cache: settings.code_cache.clone() })
+    }
+
+    /// What a path leads to, if that is a file of the run: words for a message, with the file's own path.
+    #[must_use]
+    pub fn find(&self, path: &Path) -> Option<String> {
+        let wanted = identity(path)?;
+        let is_it = |path: &Path| identity(path) == Some(wanted);
+        let named = self.files.iter().find(|(_, path)| is_it(path));
+        if let Some((what, path)) = named {
+            let shown = path.strip_prefix(".").unwrap_or(path);
+            return Some(format!("{what} `{}`", shown.display()));
+        }
+        let codes = self.code_cache.iter().flat_map(|folder| sandbox::code_files(folder));
+        let code = codes.into_iter().find(|path| is_it(path))?;
+        Some(format!("the compiled code `{}`", code.display()))
+    }
+}
+
+/// Device and number of a regular file; nothing else has a content that could be lost.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path).ok()?;
+    found.is_file().then(|| (found.dev(), found.ino()))
+}
+
+fn cache_state(cache: &CacheUri) -> Option<&StateUri> {
+    match cache {
+        CacheUri::Off => None,
+        CacheUri::At(uri) => Some(uri),
+    }
+}
+
+fn certificates(uri: &StateUri) -> impl Iterator<Item = (&'static str, &Path)> {
+    let tls = match uri {
+        StateUri::Memory => None,
+        StateUri::Redis(redis) => redis.tls.as_ref(),
+    };
+    let identity = tls.and_then(|tls| tls.identity.as_ref());
+    let files = [
+        ("the authority", tls.and_then(|tls| tls.ca.as_deref())),
+        ("the certificate", identity.map(|(cert, _)| cert.as_path())),
+        ("the key", identity.map(|(_, key)| key.as_path())),
+    ];
+    files.into_iter().filter_map(|(what, path)| Some((what, path?)))
+}

@@ -1,0 +1,130 @@
+//! `--events` replaces its file, and so may name none that the run reads: by whatever name, the file stays as it is.
+//! What stands in the file is tested with what happened.
+
+use crate::guests::Guest;
+use crate::named;
+use cascade_host_tests::{Host, Project};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const MANIFEST: &str = r#"
+[params.text]
+type = "string"
+[params.count]
+type = "u32"
+[components.own]
+path = "own.wasm"
+build = "cp kept.wasm own.wasm"
+[tasks.file]
+call = "g.echo-string"
+args.value = { file = "data.csv" }
+[tasks.params]
+call = "own.slow-echo"
+args = { text = { param = "text" }, ms = { param = "count" } }
+"#;
+
+/// A project whose run reads a file of every kind.
+fn project() -> Project {
+    let project = Project::new(&format!("{}{MANIFEST}", named("g", Guest::Basic)));
+    project.file("data.csv", b"1,2\n");
+    project.file("params.json", br#"{"text": "t"}"#);
+    project.file("count.json", b"0");
+    project.file("settings.toml", b"log-level = \"debug\"\n");
+    let basic = cascade_host_tests::build_rust_guests().join("basic.wasm");
+    for name in ["kept.wasm", "own.wasm"] {
+        fs::copy(&basic, project.folder().join(name)).expect("the component can be copied");
+    }
+    project
+}
+
+fn command(project: &Project) -> Host {
+    let given = ["--params-file", "params.json", "-p", "count=@count.json", "--config", "settings.toml"];
+    project.command("run").args(given)
+}
+
+#[track_caller]
+fn is_refused(project: &Project, host: Host, events: &str, named: &str) {
+    let path = project.folder().join(events);
+    let before = fs::read(&path).ok();
+    let finished = host.args(["--events", events]).run().expect(2);
+    let said = finished.says([&*format!("`--events {events}` would replace "), named]);
+    assert!(!said.stderr.contains("task"), "nothing was run:\n{}", said.stderr);
+    if before.is_some() {
+        assert!(fs::read(&path).ok() == before, "{events} is another one now");
+    }
+}
+
+#[test]
+fn no_file_that_the_run_reads_is_replaced() {
+    let project = project();
+    command(&project).args(["--events", "events.jsonl"]).run().expect(0);
+    for (events, named) in [
+        ("data.csv", "the input `data.csv`"),
+        ("params.json", "the file of params `params.json`"),
+        ("count.json", "the value of param `count`, `count.json`"),
+        ("settings.toml", "the settings file `settings.toml`"),
+        ("own.wasm", "the component `own` `own.wasm`"),
+        ("manifest.toml", "the manifest `manifest.toml`"),
+    ] {
+        is_refused(&project, command(&project), events, named);
+        let at = |name: &str| project.folder().join(name);
+        for (kind, link) in [
+            ("hard", fs::hard_link as fn(_, _) -> _),
+            ("soft", |from, to| std::os::unix::fs::symlink(from, to)),
+        ] {
+            let name = format!("{kind}-{events}");
+            link(at(events), at(&name)).expect("the file can be linked");
+            is_refused(&project, command(&project), &name, named);
+        }
+        is_refused(&project, command(&project), &format!("{}/./{events}", project.folder().display()), named);
+    }
+    command(&project).args(["--events", "events.jsonl"]).run().expect(0);
+}
+
+#[test]
+fn a_component_that_is_built_by_the_run_is_not_replaced() {
+    let project = project();
+    fs::remove_file(project.folder().join("own.wasm")).expect("the component was there");
+    is_refused(&project, command(&project).args(["--build"]), "own.wasm", "the component `own` `own.wasm`");
+    command(&project).args(["--events", "events.jsonl"]).run().expect(0);
+}
+
+#[test]
+fn the_files_that_a_uri_names_are_not_replaced() {
+    let project = project();
+    let words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=test -keyout key.pem -out ca.pem";
+    let made = Command::new("openssl").args(words.split(' ')).current_dir(project.folder()).output();
+    assert!(made.expect("install openssl: apt-get install openssl").status.success());
+    fs::copy(project.folder().join("ca.pem"), project.folder().join("cert.pem")).expect("it can be copied");
+    // Nobody listens there: what is refused is refused before anything is connected to.
+    let uri = "rediss://127.0.0.1:1/0?ca=ca.pem&cert=cert.pem&key=key.pem&connect-timeout=100ms";
+    for flag in ["--state", "--cache"] {
+        for (events, named) in [("ca.pem", "authority"), ("cert.pem", "certificate"), ("key.pem", "key")] {
+            is_refused(
+                &project,
+                command(&project).args([flag, uri]),
+                events,
+                &format!("the {named} `{events}`"),
+            );
+        }
+    }
+}
+
+#[test]
+fn the_host_and_its_compiled_code_are_not_replaced() {
+    let project = project();
+    let host = || command(&project).env("CASCADE_CODE_CACHE", "code");
+    host().run().expect(0);
+    let codes = fs::read_dir(project.folder().join("code")).expect("code is kept");
+    let names: Vec<String> = codes
+        .map(|entry| entry.expect("it can be read").file_name().into_string().expect("it is text"))
+        .collect();
+    assert!(names.len() >= 3, "a secret, a code and its seal: {names:?}");
+    for name in names {
+        is_refused(&project, host(), &format!("code/{name}"), "the compiled code `code/");
+    }
+    let program = Host::new(["--version"]).command().get_program().to_owned();
+    let program = Path::new(&program).to_str().expect("the path is text");
+    is_refused(&project, host(), program, "the program of this host");
+}
