@@ -1,9 +1,11 @@
 //! Values of params as a user gives them: `-p NAME=VALUE`, and a file of many.
 //! Texts become literals here, typed as far as the param's type says how to read the text; fitting is for `plan`.
 
+use crate::config::as_text;
 use crate::config::read_input;
 use crate::config::read_text;
 use crate::model::Datum;
+use crate::model::without_mark;
 use crate::plan::Supplied;
 use crate::value::Type;
 use std::path::{Path, PathBuf};
@@ -65,7 +67,7 @@ fn literal(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
     if is_text(ty) {
         return Ok(Supplied::Datum(Datum::Text(text.to_owned())));
     }
-    let datum = serde_json::from_str(text).map_err(|error| {
+    let datum = serde_json::from_str(without_mark(text)).map_err(|error| {
         let fault = TextFault::new(format!(
             "the value is not JSON, which the type `{ty}` asks for: {}",
             place(&error)
@@ -75,22 +77,24 @@ fn literal(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
     Ok(Supplied::Datum(datum))
 }
 
-/// The content of a file: bytes and text as they are, otherwise JSON.
+/// The content of a file: bytes and text as they are, with a byte order mark if there is one; otherwise JSON.
 fn content(ty: &Type, path: &Path) -> Result<Supplied, TextFault> {
     let unreadable = |error: std::io::Error| {
         let fault = TextFault::new(format!("cannot read `{}`: {error}", path.display()));
         fault.help("a value that begins with `@` names a file; write `@@` for an `@` itself")
+    };
+    let text = |bytes| {
+        as_text(bytes)
+            .map_err(|error| TextFault::new(format!("`{}` cannot be read: {error}", path.display())))
     };
     let bytes = read_input(path).map_err(unreadable)?;
     if is_text(ty) || is_bytes(ty) {
         if !matches!(ty, Type::Char | Type::Enum(_)) {
             return Ok(Supplied::Content(bytes));
         }
-        let text = String::from_utf8(bytes)
-            .map_err(|_| TextFault::new(format!("`{}` is not UTF-8", path.display())))?;
-        return Ok(Supplied::Datum(Datum::Text(text.trim_end_matches(['\r', '\n']).to_owned())));
+        return Ok(Supplied::Datum(Datum::Text(text(bytes)?.trim_end_matches(['\r', '\n']).to_owned())));
     }
-    let datum = serde_json::from_slice(&bytes)
+    let datum = serde_json::from_str(&text(bytes)?)
         .map_err(|error| TextFault::new(format!("`{}` is not JSON: {}", path.display(), place(&error))))?;
     Ok(Supplied::Datum(datum))
 }

@@ -3,11 +3,13 @@
 
 use crate::app::Error;
 use crate::app::Refusal;
+use crate::config::as_text;
 use crate::config::read_input;
 use crate::graph;
 use crate::graph::Resolved;
 use crate::manifest;
 use crate::model::Source;
+use crate::model::other_encoding;
 use std::path::Path;
 
 /// Reads and resolves a manifest. Fails only if there is no text to speak of; faults in it come with the graph.
@@ -25,7 +27,11 @@ fn text(path: &Path) -> Result<String, Refusal> {
             .caused_by(error)
     };
     let bytes = read_input(path).map_err(refuse)?;
-    String::from_utf8(bytes).map_err(|_| {
+    if let Some(encoding) = other_encoding(&bytes) {
+        let message = format!("the manifest `{}` is {encoding} text", path.display());
+        return Err(Refusal::new(message).help("save it as UTF-8"));
+    }
+    as_text(bytes).map_err(|_| {
         Refusal::new(format!("`{}` is not UTF-8 text", path.display()))
             .help("a manifest is a TOML file; components are named in it, not given in its place")
     })

@@ -2,6 +2,8 @@
 //! never come. What the bytes mean is for whoever reads.
 
 use crate::model::Size;
+use crate::model::other_encoding;
+use crate::model::without_mark;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -20,10 +22,22 @@ pub fn read_input(path: &Path) -> io::Result<Vec<u8>> {
     read_at_most(path, MOST)
 }
 
-/// The same, as text.
+/// The same, as text without a byte order mark.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    String::from_utf8(read_input(path)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    as_text(read_input(path)?)
+}
+
+/// The text that a file has, without the byte order mark that some editors begin it with.
+pub fn as_text(bytes: Vec<u8>) -> io::Result<String> {
+    let not_text = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    if let Some(encoding) = other_encoding(&bytes) {
+        return Err(not_text(format!("it is {encoding} text; save it as UTF-8")));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| not_text("it is not UTF-8 text".to_owned()))?;
+    match without_mark(&text) {
+        rest if rest.len() < text.len() => Ok(rest.to_owned()),
+        _ => Ok(text), // it has no mark
+    }
 }
 
 /// Reads at most `most` bytes. More are an error of the kind [`io::ErrorKind::FileTooLarge`].
@@ -49,6 +63,17 @@ pub fn read_at_most(path: &Path, most: Size) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_left_out_or_names_the_encoding() {
+        assert_eq!(as_text("\u{feff}a = 1".into()).unwrap(), "a = 1");
+        assert_eq!(as_text("a".into()).unwrap(), "a");
+        for (bytes, said) in
+            [(&b"\xff\xfea\0"[..], "UTF-16"), (b"\xfe\xff\0a", "UTF-16"), (b"caf\xe9", "not UTF-8")]
+        {
+            assert!(as_text(bytes.into()).unwrap_err().to_string().contains(said));
+        }
+    }
 
     #[test]
     fn what_does_not_end_or_does_not_begin_is_refused() {

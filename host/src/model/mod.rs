@@ -8,6 +8,7 @@ mod duration;
 mod domain;
 #[cfg(test)]
 mod effort;
+mod encoding;
 mod endpoint;
 mod excerpt;
 mod fault;
@@ -30,6 +31,7 @@ pub use digest::{Digest, DigestFault, Digester};
 pub use duration::{DurationFault, parse_duration, show_duration};
 #[cfg(test)]
 pub(crate) use effort::Effort;
+pub use encoding::{other_encoding, without_mark};
 pub use endpoint::{Endpoint, EndpointFault};
 pub use excerpt::excerpt;
 pub use fault::{Fault, Faults, Place, Source, Span, Spanned};

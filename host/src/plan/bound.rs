@@ -9,6 +9,7 @@ use crate::model::Faults;
 use crate::model::RunId;
 use crate::model::Source;
 use crate::model::TaskIdx;
+use crate::model::other_encoding;
 use crate::plan::Binding;
 use crate::plan::Difference;
 use crate::plan::Function;
@@ -144,8 +145,13 @@ pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Box<Fault
             };
             Box::new(at(format!("{name}: {shown}")).note(format!("its type is `{}`", input.ty)))
         }),
-        (_, Some(Supplied::Content(content))) => file(&input.ty, &content)
-            .ok_or_else(|| Box::new(at(format!("{} is not UTF-8 text", name_of(&input.kind))))),
+        (_, Some(Supplied::Content(content))) => file(&input.ty, &content).ok_or_else(|| {
+            let fault = at(format!("{} is not UTF-8 text", name_of(&input.kind)));
+            Box::new(match other_encoding(&content) {
+                Some(encoding) => fault.note(format!("it is {encoding}")).help("save it as UTF-8"),
+                None => fault.help("data that is no text has the type `list<u8>`"),
+            })
+        }),
         (
             InputKind::Param { default: Some(default), .. } | InputKind::Env { default: Some(default), .. },
             None,

@@ -12,6 +12,7 @@ mod examples;
 mod faults;
 mod for_each;
 mod gates;
+mod given;
 mod golden;
 mod grants;
 mod guests;

@@ -365,6 +365,13 @@ fn sockets_passwords_users_and_tls_are_ways_in() {
     ));
     let uri = format!("rediss://127.0.0.1:{port}?ca={path}/ca");
     project.host().args(["--state", &uri]).run().expect(0);
+    let authority = std::fs::read(folder.path().join("ca")).expect("openssl has made it");
+    let marked = |mark: &[u8]| [mark, &authority].concat();
+    std::fs::write(folder.path().join("marked"), marked("\u{feff}".as_bytes())).expect("it can be written");
+    project.host().args(["--state", &format!("rediss://127.0.0.1:{port}?ca={path}/marked")]).run().expect(0);
+    std::fs::write(folder.path().join("wide"), marked(b"\xff\xfe")).expect("it can be written");
+    let wide = format!("rediss://127.0.0.1:{port}?ca={path}/wide");
+    project.host().args(["--state", &wide]).run().expect(3).says(["UTF-16", "wide"]);
     project
         .host()
         .args(["--state", &format!("rediss://127.0.0.1:{port}?connect-timeout=1s")])

@@ -1,6 +1,7 @@
 //! How a server is reached: a URI as the client wants it, with what the client does not set by itself.
 //! When to connect is for the link.
 
+use crate::model::other_encoding;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::RedisPlace;
@@ -18,6 +19,9 @@ use std::time::Duration;
 /// How long the kernel waits for the other end of a connection before it gives it up; it would wait a quarter of an
 /// hour by itself, and no time-out of a request would show that the connection is dead.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// The byte order mark in UTF-8.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Reads a URI; reads certificates, connects to nothing.
 pub(crate) fn client(uri: &RedisUri) -> Result<Client, Error> {
@@ -79,7 +83,16 @@ fn certificates(tls: &Tls) -> Result<redis::TlsCertificates, Error> {
 }
 
 fn content(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| {
-        Error::new(ErrorKind::Refused, format!("reading `{}`", path.display())).caused_by(error)
-    })
+    let doing = || format!("reading `{}`", path.display());
+    let mut bytes =
+        std::fs::read(path).map_err(|error| Error::new(ErrorKind::Refused, doing()).caused_by(error))?;
+    if let Some(encoding) = other_encoding(&bytes) {
+        let hint = format!("It is {encoding} text; save it as UTF-8.");
+        return Err(Error::new(ErrorKind::Refused, doing()).hint(hint));
+    }
+    // Editors may have put a byte order mark before the first line, which would not be found.
+    if bytes.starts_with(MARK) {
+        bytes.drain(..MARK.len());
+    }
+    Ok(bytes)
 }
