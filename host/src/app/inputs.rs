@@ -75,10 +75,11 @@ fn given(plan: &Plan, texts: &ParamTexts, faults: &mut Faults) -> HashMap<String
         match params::read_file(path) {
             Ok(entries) => {
                 for (name, datum) in entries {
-                    if known.contains_key(name.as_str()) {
-                        values.insert(name, Supplied::Datum(datum));
-                    } else {
+                    if !known.contains_key(name.as_str()) {
                         faults.push(unknown(&name, &format!("`{}`", path.display()), &known));
+                    } else if values.insert(name.clone(), Supplied::Datum(datum)).is_some() {
+                        let message = format!("`{}` gives param `{name}` twice", path.display());
+                        faults.push(Fault::of_file(message).help("keep one of the two"));
                     }
                 }
             }

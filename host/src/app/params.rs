@@ -2,6 +2,7 @@
 //! Texts become literals here, typed as far as the param's type says how to read the text; fitting is for `plan`.
 
 use crate::config::as_text;
+use crate::config::explain_toml;
 use crate::config::read_input;
 use crate::config::read_text;
 use crate::model::Datum;
@@ -161,10 +162,8 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<(String, Datum)>, TextFault> 
             .map_err(|error| TextFault::new(format!("`{shown}` is not JSON: {}", place(&error))))?
     } else {
         toml::from_str(&text).map_err(|error| {
-            let line = error
-                .span()
-                .map_or(1, |span| text.get(..span.start).map_or(1, |before| before.lines().count().max(1)));
-            TextFault::new(format!("`{shown}` is not TOML: line {line}: {}", error.message()))
+            let (line, message) = explain_toml(&text, &error);
+            TextFault::new(format!("`{shown}` is not TOML: line {line}: {message}"))
         })?
     };
     match datum {

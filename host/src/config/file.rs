@@ -2,6 +2,7 @@
 //! It ranks below flags, variables and the manifest.
 
 use crate::config::Environment;
+use crate::config::explain_toml;
 use crate::config::read_text;
 use std::collections::BTreeMap;
 use std::io;
@@ -86,17 +87,13 @@ impl SettingsFile {
 
     /// Reads the text of the file at `path`.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, FileFault> {
-        let fault = |at: usize, message: String| {
-            let before = text.get(..at).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            FileFault::Parse { path: path.to_path_buf(), line, message }
-        };
-        let tree = DeTable::parse(text)
-            .map_err(|error| fault(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let fault = |(line, message)| FileFault::Parse { path: path.to_path_buf(), line, message };
+        let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        let tree = DeTable::parse(text).map_err(|error| fault(explain_toml(text, &error)))?;
         let mut values = BTreeMap::new();
         for (key, value) in tree.get_ref() {
             let read = read(key.get_ref(), value.get_ref());
-            let read = read.map_err(|message| fault(key.span().start, message))?;
+            let read = read.map_err(|message| fault((line(key.span().start), message)))?;
             values.insert(key.get_ref().clone().into_owned(), read);
         }
         Ok(Self { path: path.to_path_buf(), values })
@@ -133,6 +130,8 @@ mod tests {
         let shown = fault.to_string();
         assert!(shown.contains("line 2") && shown.contains("unknown key `stat`"), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");
+        let fault = SettingsFile::parse(Path::new("c.toml"), "jobs = 1\njobs = 2\n").unwrap_err().to_string();
+        assert!(fault.contains("line 2") && fault.contains("the key `jobs`"), "{fault}");
     }
 
     #[test]

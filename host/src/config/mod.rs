@@ -10,6 +10,7 @@ mod machine;
 mod process;
 mod reading;
 mod settings;
+mod syntax;
 
 pub use compile::CompileSettings;
 pub use environment::{Environment, arguments};
@@ -21,3 +22,4 @@ pub use machine::{
 pub use process::{forget_peak, peak, resident};
 pub use reading::{as_text, read_at_most, read_input, read_text};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};
+pub use syntax::explain_toml;

@@ -412,7 +412,7 @@ impl Query {
             let (key, value) = pair.split_once('=').ok_or_else(unknown_key)?;
             let value = decoded(value, "reading the query of a Redis URI")?;
             if pairs.iter().any(|(known, _)| known == key) {
-                return Err(fault("reading the query of a Redis URI", "Each key is given once."));
+                return Err(twice(key));
             }
             pairs.push((key.to_owned(), value));
         }
@@ -441,6 +441,17 @@ impl Query {
         if self.0.is_empty() { Ok(()) } else { Err(unknown_key()) }
     }
 }
+
+/// Only keys that there are, are named: a `?` in a password makes a query of what follows it.
+fn twice(key: &str) -> Error {
+    let doing = "reading the query of a Redis URI";
+    match KEYS.iter().find(|known| **known == key) {
+        Some(key) => fault(doing, &format!("`{key}` is given twice; keep one of the two.")),
+        None => fault(doing, "Each key is given once."),
+    }
+}
+
+const KEYS: [&str; 8] = ["connect-timeout", "timeout", "lease", "durability", "ca", "cert", "key", "db"];
 
 fn unknown_key() -> Error {
     let hint = "Its keys are connect-timeout, timeout, lease, durability, ca, cert and key, and db for a socket; in a \

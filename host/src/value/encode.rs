@@ -244,10 +244,8 @@ fn variant(cases: &[Case], datum: &Datum, out: &mut Vec<u8>) -> Result<(), Value
         }
         Datum::Table(entries) => {
             let [(name, payload)] = entries.as_slice() else {
-                return Err(ValueFault::new(format!(
-                    "expected a table with one case, found {} keys",
-                    entries.len()
-                )));
+                let found = || format!("expected a table with one case, found {} keys", entries.len());
+                return Err(ValueFault::new(repeated(entries).unwrap_or_else(found)));
             };
             known_case(names(), name)?;
             let Some(Case { ty: Some(ty), .. }) = find(name) else {
@@ -272,7 +270,10 @@ fn result(sides: &ResultType, entries: &[(String, Datum)], out: &mut Vec<u8>) ->
     let (side, payload, name) = match entries {
         [(key, payload)] if key == "ok" => (&sides.ok, payload, "ok"),
         [(key, payload)] if key == "err" => (&sides.err, payload, "err"),
-        _ => return Err(ValueFault::new("expected a table with the one key `ok` or `err`")),
+        _ => {
+            let expected = || "expected a table with the one key `ok` or `err`".to_owned();
+            return Err(ValueFault::new(repeated(entries).unwrap_or_else(expected)));
+        }
     };
     wire::put_map_len(out, 1);
     wire::put_str(out, name);
@@ -285,6 +286,14 @@ fn result(sides: &ResultType, entries: &[(String, Datum)], out: &mut Vec<u8>) ->
         }
     }
     Ok(())
+}
+
+/// What is said of a case that is there twice.
+fn repeated(entries: &[(String, Datum)]) -> Option<String> {
+    let is_repeated =
+        |pair: &&[(String, Datum)]| matches!(pair, [(first, _), (second, _)] if first == second);
+    let pair = entries.windows(2).find(is_repeated)?;
+    pair.first().map(|(key, _)| format!("case `{key}` stands here twice"))
 }
 
 fn known_case<'a>(names: impl Iterator<Item = &'a str> + Clone, name: &str) -> Result<(), ValueFault> {

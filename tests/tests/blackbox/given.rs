@@ -99,3 +99,38 @@ fn other_encodings_are_named() {
 fn project_with_file() -> Project {
     project("[tasks.file]\ncall = \"g.echo-string\"\nargs.value = { file = \"w.txt\" }\n")
 }
+
+#[test]
+fn a_key_that_is_there_twice_is_refused_by_name() {
+    let project = project(&format!(
+        "{SUM}[params.point]\ntype = \"record {{ x: f64, y: f64 }}\"\ndefault = {{ x = 1, y = 2 }}\n\
+         [params.shape]\ntype = \"variant {{ empty, circle(f64) }}\"\ndefault = \"empty\"\n\
+         [params.ended]\ntype = \"result<u32, string>\"\ndefault = {{ ok = 1 }}\n"
+    ));
+    for (name, content) in [
+        ("p.json", r#"{"a": 5, "b": 1, "a": 6}"#),
+        ("deep.json", r#"{"point": {"x": 1, "y": 2, "x": 3}}"#),
+        ("escaped.json", r#"{"a": 5, "\u0061": 6}"#),
+        ("p.toml", "a = 5\na = 6\n"),
+        ("deep.toml", "[point]\nx = 1\ny = 2\nx = 3\n"),
+        ("settings.toml", "jobs = 1\njobs = 2\n"),
+    ] {
+        project.file(name, content.as_bytes());
+    }
+    for (given, named) in [
+        (&["--params-file", "p.json"][..], "`p.json` gives param `a` twice"),
+        (&["--params-file", "escaped.json"], "`escaped.json` gives param `a` twice"),
+        (&["--params-file", "deep.json"], "field `x` stands here twice"),
+        (&["--params-file", "p.toml"], "line 2: the key `a`"),
+        (&["--params-file", "deep.toml"], "line 4: the key `x`"),
+        (&["--config", "settings.toml"], "line 2: the key `jobs`"),
+        (&["-p", "a=1", "-p", "a=2"], "param `a` is given twice"),
+        (&["-p", r#"point={"x": 1, "y": 2, "y": 3}"#], "field `y` stands here twice"),
+        (&["-p", r#"shape={"circle": 1, "circle": 2}"#], "case `circle` stands here twice"),
+        (&["-p", r#"ended={"ok": 1, "ok": 2}"#], "case `ok` stands here twice"),
+        (&["--state", "redis://h?timeout=1s&timeout=2s"], "`timeout` is given twice"),
+    ] {
+        let finished = words(&project, given).run().expect(2).says([named]);
+        assert!(finished.stdout.is_empty());
+    }
+}
