@@ -7,7 +7,9 @@ use crate::cache;
 use crate::cache::Cache;
 use crate::cache::CacheUri;
 use crate::config::Environment;
+use crate::config::NotText;
 use crate::config::Settings;
+use crate::config::SettingsFault;
 use crate::manifest::BackendSection;
 use crate::manifest::Manifest;
 use crate::manifest::UriSource;
@@ -48,7 +50,7 @@ impl Backends {
         section: &BackendSection,
         environment: &Environment,
     ) -> Result<StateBackend, Error> {
-        let uri = with_password(state_uri(settings, section, environment)?, environment);
+        let uri = with_password(state_uri(settings, section, environment)?, environment)?;
         Ok(StateBackend { backend: self.state.backend(&uri)?, uri })
     }
 
@@ -61,7 +63,7 @@ impl Backends {
     ) -> Result<Option<Arc<dyn Cache>>, Error> {
         let uri = match cache_uri(settings, section, environment)? {
             CacheUri::Off => CacheUri::Off,
-            CacheUri::At(uri) => CacheUri::At(with_password(uri, environment)),
+            CacheUri::At(uri) => CacheUri::At(with_password(uri, environment)?),
         };
         Ok(self.cache.cache(&uri, section.ttl)?)
     }
@@ -94,11 +96,17 @@ fn cache_uri(
 }
 
 /// The URI with the password that the environment holds for it, where it has none of its own.
-fn with_password(uri: StateUri, environment: &Environment) -> StateUri {
-    match environment.setting("CASCADE_REDIS_PASSWORD") {
+fn with_password(uri: StateUri, environment: &Environment) -> Result<StateUri, SettingsFault> {
+    match &uri {
+        // Nobody is asked for a password there.
+        StateUri::Memory => return Ok(uri),
+        StateUri::Redis(redis) if redis.password.is_some() => return Ok(uri),
+        StateUri::Redis(_) => {}
+    }
+    Ok(match environment.setting("CASCADE_REDIS_PASSWORD")? {
         Some(password) => uri.or_password(&Secret::new(password)),
         None => uri,
-    }
+    })
 }
 
 /// The manifest's URI, with its variable read.
@@ -107,10 +115,11 @@ fn written(
     name: &str,
     environment: &Environment,
 ) -> Result<Option<String>, Refusal> {
+    let not_text = |variable: NotText| Refusal::new(variable.to_string()).help(variable.help());
     match section.uri.as_ref().map(|uri| &uri.value) {
         None => Ok(None),
         Some(UriSource::Text(text)) => Ok(Some(text.clone())),
-        Some(UriSource::Env(variable)) => match environment.setting(variable) {
+        Some(UriSource::Env(variable)) => match environment.setting(variable).map_err(not_text)? {
             Some(text) => Ok(Some(text.to_owned())),
             None => Err(Refusal::new(format!(
                 "the manifest takes the URI of its {name} from `{variable}`, which is not set"

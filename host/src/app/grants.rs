@@ -38,7 +38,7 @@ pub(crate) fn resolve(
     environment: &Environment,
     faults: &mut Faults,
 ) -> Resolved {
-    let env = variables(written, environment);
+    let env = variables(written, environment, faults);
     let digest = digest(written, &env, folder);
     let grants = invoke::Grants {
         env,
@@ -57,12 +57,24 @@ pub(crate) fn resolve(
 }
 
 /// `NAME=value` sets a variable, `NAME` passes one on; one that this host does not have stays unset.
-fn variables(written: &Grants, environment: &Environment) -> Vec<(String, String)> {
-    let variable = |entry: &Spanned<String>| match entry.value.split_once('=') {
-        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-        None => environment.get(&entry.value).map(|value| (entry.value.clone(), value.to_owned())),
-    };
-    written.env.iter().filter_map(variable).collect()
+fn variables(written: &Grants, environment: &Environment, faults: &mut Faults) -> Vec<(String, String)> {
+    let has_values = written.env.iter().any(|entry| entry.value.contains('='));
+    let mut variables = Vec::with_capacity(written.env.len());
+    for entry in &written.env {
+        if let Some((name, value)) = entry.value.split_once('=') {
+            variables.push((name.to_owned(), value.to_owned()));
+            continue;
+        }
+        match environment.get(&entry.value) {
+            Ok(value) => variables.extend(value.map(|value| (entry.value.clone(), value.to_owned()))),
+            Err(variable) => {
+                let fault = Fault::at(entry.span.clone(), variable.to_string()).help(variable.help());
+                // Values that stand beside it may be secrets.
+                faults.push(if has_values { fault.secret() } else { fault });
+            }
+        }
+    }
+    variables
 }
 
 /// The names of buckets, each once.

@@ -29,9 +29,13 @@ pub(crate) fn gather(
     let mut given = given(plan, texts, faults);
     let found = plan.inputs().iter().map(|input| match &input.kind {
         InputKind::Param { name, .. } => given.remove(name.as_str()),
-        InputKind::Env { name, .. } => {
-            environment.get(name).map(|value| Supplied::Datum(Datum::Text(value.to_owned())))
-        }
+        InputKind::Env { name, .. } => match environment.get(name) {
+            Ok(value) => value.map(|value| Supplied::Datum(Datum::Text(value.to_owned()))),
+            Err(variable) => {
+                faults.push(Fault::at(input.span.clone(), variable.to_string()).help(variable.help()));
+                None
+            }
+        },
         InputKind::File(path) => match read_input(path) {
             Ok(bytes) => Some(Supplied::Content(bytes)),
             Err(error) => {

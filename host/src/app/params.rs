@@ -9,13 +9,15 @@ use crate::model::Datum;
 use crate::model::without_mark;
 use crate::plan::Supplied;
 use crate::value::Type;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// What the user gives for params.
 #[derive(Debug, Clone, Default)]
 pub struct ParamTexts {
-    /// `NAME=VALUE`, in order.
-    pub pairs: Vec<String>,
+    /// `NAME=VALUE`, in order; only paths need not be text.
+    pub pairs: Vec<OsString>,
     /// A file of many.
     pub file: Option<PathBuf>,
 }
@@ -40,27 +42,38 @@ impl TextFault {
 }
 
 /// `NAME=VALUE` in two.
-pub(crate) fn split(pair: &str) -> Result<(&str, &str), TextFault> {
-    pair.split_once('=').ok_or_else(|| {
+pub(crate) fn split(pair: &OsStr) -> Result<(&str, &OsStr), TextFault> {
+    let mut parts = pair.as_bytes().splitn(2, |byte| *byte == b'=').map(OsStr::from_bytes);
+    let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
         let fault = TextFault::new("`-p` takes `NAME=VALUE`, and this one has no `=`".to_owned());
-        fault.help("write `-p name=value`; quote it if the value has spaces")
-    })
+        return Err(fault.help("write `-p name=value`; quote it if the value has spaces"));
+    };
+    let no_name = || TextFault::new("the name of a param given by `-p` is not UTF-8 text".to_owned());
+    Ok((name.to_str().ok_or_else(no_name)?, value))
 }
 
 /// The param and the file that a `NAME=@FILE` names.
-pub(crate) fn file_of(pair: &str) -> Option<(&str, &Path)> {
+pub(crate) fn file_of(pair: &OsStr) -> Option<(&str, &Path)> {
     let (name, text) = split(pair).ok()?;
-    let path = text.strip_prefix('@').filter(|path| !path.starts_with('@'))?;
-    Some((name, Path::new(path)))
+    Some((name, file(text)?))
+}
+
+/// The file that a text names.
+fn file(text: &OsStr) -> Option<&Path> {
+    let path = text.as_bytes().strip_prefix(b"@").filter(|path| !path.starts_with(b"@"))?;
+    Some(Path::new(OsStr::from_bytes(path)))
 }
 
 /// The value that a text gives to a param of type `ty`.
-pub(crate) fn value(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
-    match text.strip_prefix('@') {
-        Some(escaped) if escaped.starts_with('@') => literal(ty, escaped),
-        Some(path) => content(ty, Path::new(path)),
-        None => literal(ty, text),
+pub(crate) fn value(ty: &Type, text: &OsStr) -> Result<Supplied, TextFault> {
+    if let Some(path) = file(text) {
+        return content(ty, path);
     }
+    let text = text.to_str().ok_or_else(|| {
+        let fault = TextFault::new("the value is not UTF-8 text".to_owned());
+        fault.help("put it into a file, and name that by `@FILE`")
+    })?;
+    literal(ty, text.strip_prefix('@').unwrap_or(text)) // the second of two stays
 }
 
 /// For strings, chars and enums the text as it is, otherwise JSON.
@@ -180,7 +193,7 @@ mod tests {
     use std::io::Write;
 
     fn supplied(ty: &str, text: &str) -> Result<Supplied, String> {
-        value(&Type::parse(ty).unwrap(), text).map_err(|fault| fault.message)
+        value(&Type::parse(ty).unwrap(), text.as_ref()).map_err(|fault| fault.message)
     }
 
     fn datum(ty: &str, text: &str) -> Datum {

@@ -7,6 +7,7 @@ use crate::cli::progress::Progress;
 use crate::config::Overrides;
 use crate::model::RunId;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Runs typed graphs of WebAssembly components, each task in a fresh sandbox.
@@ -87,7 +88,7 @@ pub(crate) struct CacheArguments {
 pub(crate) struct ParamArguments {
     /// Value of a param: text as it is for string, char and enum, JSON for all else; `@file` reads a file, `@@` is a `@`
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
-    pub(crate) params: Vec<String>,
+    pub(crate) params: Vec<OsString>,
 
     /// File with values of params: a TOML table, or a JSON object if its name ends in .json
     #[arg(long, value_name = "FILE")]

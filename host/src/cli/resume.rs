@@ -6,6 +6,8 @@ use crate::engine::Ended;
 use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::state::StateUri;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 /// A sentence with the command that resumes, or with what to set so that there is one.
 pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId, state: &StateUri) -> String {
@@ -20,8 +22,7 @@ pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId,
              Redis: --state redis://HOST:6379, or CASCADE_STATE\n"
         );
     }
-    let mut command =
-        format!("cascade-host run {} --run-id {run}", quoted(&arguments.manifest.display().to_string()));
+    let mut command = format!("cascade-host run {} --run-id {run}", quoted_path(&arguments.manifest));
     command.push_str(&state_flag(arguments.backend.state.as_deref()));
     for target in &arguments.target {
         command.push_str(&format!(" --target {}", quoted(target)));
@@ -30,10 +31,11 @@ pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId,
         command.push_str(" --verify");
     }
     if let Some(file) = &arguments.params.params_file {
-        command.push_str(&format!(" --params-file {}", quoted(&file.display().to_string())));
+        command.push_str(&format!(" --params-file {}", quoted_path(file)));
     }
     // Values may be secrets: only their names are repeated.
     for pair in &arguments.params.params {
+        let pair = pair.to_string_lossy();
         let name = pair.split('=').next().unwrap_or_default();
         command.push_str(&format!(" -p {}", quoted(&format!("{name}=…"))));
     }
@@ -55,6 +57,18 @@ fn without_login(state: &StateUri, typed: &str) -> String {
         Some((_, options)) => format!("{}?{options}", shown.split('?').next().unwrap_or_default()),
         None => shown,
     }
+}
+
+/// A path for a shell; bytes that are no text are escaped, as bash and zsh know it.
+fn quoted_path(path: &Path) -> String {
+    if let Some(text) = path.to_str() {
+        return quoted(text);
+    }
+    let bytes = path.as_os_str().as_bytes().iter().map(|byte| match byte {
+        b' '..=b'~' if !matches!(byte, b'\'' | b'\\') => char::from(*byte).to_string(),
+        _ => format!("\\x{byte:02x}"), // a quote, a control character, or no ASCII
+    });
+    format!("$'{}'", bytes.collect::<String>())
 }
 
 /// A word for a shell.
@@ -91,6 +105,13 @@ mod tests {
             text.contains("-p 'token=…'") && !text.contains("hunter2") && !text.contains(":pw@"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn paths_that_are_no_text_can_be_typed_again() {
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"it's caf\xe9.toml"));
+        assert_eq!(quoted_path(path), r"$'it\x27s caf\xe9.toml'");
+        assert_eq!(quoted_path(Path::new("it's.toml")), r"'it'\''s.toml'");
     }
 
     #[test]

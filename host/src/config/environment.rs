@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "this file is the door that the ban points to")]
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -14,43 +15,65 @@ pub fn arguments() -> impl Iterator<Item = OsString> {
 
 /// The variables of a process. Values may be secrets: only names are shown.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+/// A variable that is set to what is no text. Its value may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable `{0}` is set to what is not UTF-8 text")]
+pub struct NotText(String);
+
+impl NotText {
+    /// What would help.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        "set it to UTF-8 text, or unset it"
+    }
+}
 
 impl Environment {
-    /// The variables of this process. What is not UTF-8 is left out: no manifest could use it.
+    /// The variables of this process.
     #[must_use]
     pub fn of_process() -> Self {
-        let utf8 =
-            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        Self(std::env::vars_os().filter_map(utf8).collect())
+        Self(std::env::vars_os().collect())
     }
 
     /// The value of a variable; none if it is unset.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    pub fn get<'e>(&'e self, name: &str) -> Result<Option<&'e str>, NotText> {
+        let text = |value: &'e OsString| value.to_str().ok_or_else(|| NotText(name.to_owned()));
+        self.0.get(OsStr::new(name)).map(text).transpose()
     }
 
     /// The value of a variable of the host itself, where empty means unset.
+    pub fn setting(&self, name: &str) -> Result<Option<&str>, NotText> {
+        Ok(self.get(name)?.filter(|value| !value.is_empty()))
+    }
+
+    /// The path that a variable holds, which need be no text; none if it is unset.
     #[must_use]
-    pub fn setting(&self, name: &str) -> Option<&str> {
-        self.get(name).filter(|value| !value.is_empty())
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.0.get(OsStr::new(name)).map(PathBuf::from)
+    }
+
+    /// The path that a variable of the host itself holds, where empty means unset.
+    #[must_use]
+    pub fn path_setting(&self, name: &str) -> Option<PathBuf> {
+        self.path(name).filter(|path| !path.as_os_str().is_empty())
     }
 
     /// The folder for this program's files below `xdg`, or below `fallback` in the user's home.
     #[must_use]
     pub(crate) fn folder(&self, xdg: &str, fallback: &str) -> Option<PathBuf> {
-        let base = match self.setting(xdg) {
-            Some(base) => PathBuf::from(base),
-            None => PathBuf::from(self.setting("HOME")?).join(fallback),
+        let base = match self.path_setting(xdg) {
+            Some(base) => base,
+            None => self.path_setting("HOME")?.join(fallback),
         };
         Some(base.join("cascade-host"))
     }
 }
 
-impl<const N: usize> From<[(&str, &str); N]> for Environment {
-    fn from(variables: [(&str, &str); N]) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+impl<const N: usize, V: Into<OsString>> From<[(&str, V); N]> for Environment {
+    fn from(variables: [(&str, V); N]) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 
@@ -63,6 +86,8 @@ impl std::fmt::Debug for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::path::Path;
 
     #[test]
     fn folders_follow_xdg_and_then_home() {
@@ -71,6 +96,19 @@ mod tests {
         let home = Environment::from([("HOME", "/h"), ("XDG_CACHE_HOME", "")]);
         assert_eq!(home.folder("XDG_CACHE_HOME", ".cache"), Some("/h/.cache/cascade-host".into()));
         assert_eq!(Environment::default().folder("XDG_CACHE_HOME", ".cache"), None);
+    }
+
+    #[test]
+    fn what_is_no_text_is_an_error_or_a_path_and_never_unset() {
+        let value = OsStr::from_bytes(b"/caf\xe9");
+        let environment = Environment::from([("V", value)]);
+        for read in [environment.get("V"), environment.setting("V")] {
+            let message = read.unwrap_err().to_string();
+            assert!(message.contains("`V`") && message.contains("not UTF-8"), "{message}");
+        }
+        assert_eq!(environment.path_setting("V"), Some(PathBuf::from(value)));
+        assert_eq!(environment.folder("V", ".cache"), Some(Path::new(value).join("cascade-host")));
+        assert_eq!(environment.get("W"), Ok(None));
     }
 
     #[test]

@@ -60,8 +60,7 @@ pub enum FileFault {
 impl SettingsFile {
     /// Reads the file at `path`; or, if none is given, the one in the user's configuration folder where there is one.
     pub fn read(path: Option<&Path>, environment: &Environment) -> Result<Self, FileFault> {
-        let named =
-            path.map(Path::to_path_buf).or_else(|| environment.setting("CASCADE_CONFIG").map(PathBuf::from));
+        let named = path.map(Path::to_path_buf).or_else(|| environment.path_setting("CASCADE_CONFIG"));
         let is_named = named.is_some();
         let usual =
             || environment.folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("config.toml"));

@@ -2,6 +2,7 @@
 //! Which settings there are stands in `settings` and `compile`.
 
 use crate::config::Environment;
+use crate::config::NotText;
 use crate::config::SettingsFault;
 use crate::config::SettingsFile;
 use crate::model::Size;
@@ -29,14 +30,13 @@ pub(crate) struct Given {
 
 impl Sources<'_> {
     /// What outranks the manifest: the flag, then the variable, in which empty means unset.
-    pub(crate) fn above(&self, key: &str, flag: Option<Flag<'_>>) -> Option<Given> {
-        let flag = flag
-            .and_then(|(name, text)| text.map(|text| Given { by: format!("`{name}`"), text: text.clone() }));
-        flag.or_else(|| {
-            let variable = format!("CASCADE_{}", key.to_ascii_uppercase().replace('-', "_"));
-            let text = self.environment.setting(&variable)?.to_owned();
-            Some(Given { by: format!("`{variable}`"), text })
-        })
+    pub(crate) fn above(&self, key: &str, flag: Option<Flag<'_>>) -> Result<Option<Given>, NotText> {
+        if let Some((name, Some(text))) = flag {
+            return Ok(Some(Given { by: format!("`{name}`"), text: text.clone() }));
+        }
+        let variable = format!("CASCADE_{}", key.to_ascii_uppercase().replace('-', "_"));
+        let text = self.environment.setting(&variable)?;
+        Ok(text.map(|text| Given { by: format!("`{variable}`"), text: text.to_owned() }))
     }
 
     /// What the manifest outranks: the file.
@@ -52,7 +52,7 @@ impl Sources<'_> {
         flag: Flag<'_>,
         range: RangeInclusive<u32>,
     ) -> Result<Option<u32>, SettingsFault> {
-        let Some(given) = self.text(key, Some(flag)) else { return Ok(None) };
+        let Some(given) = self.text(key, Some(flag))? else { return Ok(None) };
         match given.text.parse() {
             Ok(number) if range.contains(&number) => Ok(Some(number)),
             _ => Err(given.fault(format!("a whole number from {} to {}", range.start(), range.end()))),
@@ -66,7 +66,7 @@ impl Sources<'_> {
         flag: Option<Flag<'_>>,
         range: RangeInclusive<Size>,
     ) -> Result<Option<Size>, SettingsFault> {
-        let Some(given) = self.text(key, flag) else { return Ok(None) };
+        let Some(given) = self.text(key, flag)? else { return Ok(None) };
         match Size::parse(&given.text) {
             Ok(size) if range.contains(&size) => Ok(Some(size)),
             _ => Err(given.fault(format!(
@@ -83,7 +83,7 @@ impl Sources<'_> {
         key: &str,
         range: RangeInclusive<Duration>,
     ) -> Result<Option<Duration>, SettingsFault> {
-        let Some(given) = self.text(key, None) else { return Ok(None) };
+        let Some(given) = self.text(key, None)? else { return Ok(None) };
         let (least, most) = (show_duration(*range.start()), show_duration(*range.end()));
         match parse_duration(&given.text) {
             Ok(duration) if range.contains(&duration) => Ok(Some(duration)),
@@ -98,7 +98,7 @@ impl Sources<'_> {
         flag: Flag<'_>,
         words: &[(&str, T)],
     ) -> Result<Option<T>, SettingsFault> {
-        let Some(given) = self.text(key, Some(flag)) else { return Ok(None) };
+        let Some(given) = self.text(key, Some(flag))? else { return Ok(None) };
         match words.iter().find(|(word, _)| *word == given.text) {
             Some((_, meaning)) => Ok(Some(*meaning)),
             None => {
@@ -108,8 +108,8 @@ impl Sources<'_> {
         }
     }
 
-    fn text(&self, key: &str, flag: Option<Flag<'_>>) -> Option<Given> {
-        self.above(key, flag).or_else(|| self.below(key))
+    fn text(&self, key: &str, flag: Option<Flag<'_>>) -> Result<Option<Given>, NotText> {
+        Ok(self.above(key, flag)?.or_else(|| self.below(key)))
     }
 }
 

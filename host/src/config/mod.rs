@@ -13,7 +13,7 @@ mod settings;
 mod syntax;
 
 pub use compile::CompileSettings;
-pub use environment::{Environment, arguments};
+pub use environment::{Environment, NotText, arguments};
 pub use file::{FileFault, SettingsFile};
 pub use machine::{
     cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files, spare_files,

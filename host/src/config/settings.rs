@@ -4,6 +4,7 @@
 use crate::cache::CacheUri;
 use crate::config::CompileSettings;
 use crate::config::Environment;
+use crate::config::NotText;
 use crate::config::SettingsFile;
 use crate::config::cores;
 use crate::config::given::Flag;
@@ -83,6 +84,9 @@ pub enum SettingsFault {
         /// What it may be.
         expected: String,
     },
+    /// A variable that is no text.
+    #[error(transparent)]
+    Variable(#[from] NotText),
 }
 
 /// From the least memory that any guest starts with to what no machine has.
@@ -149,8 +153,8 @@ impl Settings {
             file: Some(file.path().to_owned()).filter(|path| !path.as_os_str().is_empty()),
             code_cache: code_cache(environment, file),
             compile: CompileSettings::new(&sources)?,
-            state: Ranked::new(&sources, "state", ("--state", flags.state.as_ref())),
-            cache: Ranked::new(&sources, "cache", ("--cache", flags.cache.as_ref())),
+            state: Ranked::new(&sources, "state", ("--state", flags.state.as_ref()))?,
+            cache: Ranked::new(&sources, "cache", ("--cache", flags.cache.as_ref()))?,
         })
     }
 
@@ -188,14 +192,15 @@ impl SettingsFault {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Uri { source, .. } => source.help(),
+            Self::Variable(variable) => Some(variable.help()),
             Self::Value { .. } => None,
         }
     }
 }
 
 impl Ranked {
-    fn new(sources: &Sources<'_>, key: &str, flag: Flag<'_>) -> Self {
-        Self { above: sources.above(key, Some(flag)), below: sources.below(key) }
+    fn new(sources: &Sources<'_>, key: &str, flag: Flag<'_>) -> Result<Self, NotText> {
+        Ok(Self { above: sources.above(key, Some(flag))?, below: sources.below(key) })
     }
 
     /// The URI that wins, and who gave it.
@@ -209,7 +214,7 @@ impl Ranked {
 }
 
 fn code_cache(environment: &Environment, file: &SettingsFile) -> Option<PathBuf> {
-    let given = environment.get("CASCADE_CODE_CACHE").map(PathBuf::from);
+    let given = environment.path("CASCADE_CODE_CACHE");
     let given = given.or_else(|| file.get("code-cache").map(|folder| beside(file, folder, environment)));
     match given {
         Some(folder) if folder.as_os_str().is_empty() => None,
@@ -221,7 +226,7 @@ fn code_cache(environment: &Environment, file: &SettingsFile) -> Option<PathBuf>
 /// A path that stands in the settings file, where no shell has seen to it: `~/` is the home, and what is relative is
 /// beside the file. An empty one stays empty.
 fn beside(file: &SettingsFile, path: &str, environment: &Environment) -> PathBuf {
-    let home = || environment.setting("HOME").map(PathBuf::from);
+    let home = || environment.path_setting("HOME");
     match (path.strip_prefix("~/"), file.path().parent()) {
         (Some(rest), _) => home().map_or_else(|| PathBuf::from(path), |home| home.join(rest)),
         (None, Some(folder)) if !path.is_empty() => folder.join(path),

@@ -3,7 +3,7 @@
 
 use crate::component;
 use crate::guests::Guest;
-use cascade_host_tests::Project;
+use cascade_host_tests::{Finished, Host, Project};
 use serde_json::json;
 
 /// Two params and their sum, and a text as it is.
@@ -29,7 +29,7 @@ fn project(body: &str) -> Project {
     Project::new(&format!("{}{body}", component(Guest::Basic)))
 }
 
-fn words(project: &Project, arguments: &[&str]) -> cascade_host_tests::Host {
+fn words(project: &Project, arguments: &[&str]) -> Host {
     arguments.iter().fold(project.command("run"), |host, word| host.args([*word]))
 }
 
@@ -132,5 +132,88 @@ fn a_key_that_is_there_twice_is_refused_by_name() {
     ] {
         let finished = words(&project, given).run().expect(2).says([named]);
         assert!(finished.stdout.is_empty());
+    }
+}
+
+/// The host with variables that are no text: `script` sets or gives them by `$bad`.
+fn with_bytes(host: Host, script: &str) -> Finished {
+    host.behind("sh", &["-c", &format!("bad=$(printf 'caf\\351'); {script}")]).run()
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_not_taken_for_unset() {
+    let project = project(
+        "[tasks.plain]\ncall = \"g.echo-string\"\nargs.value = { env = \"PLAIN\", default = \"d\" }\n\
+         [tasks.granted]\ncall = \"g.env\"\nargs.name = \"GRANTED\"\ngrants.env = [\"GRANTED\", \"A=other-value\"]\n",
+    );
+    let run = |script: &str| with_bytes(project.command("run").env("PLAIN", "p").env("GRANTED", "g"), script);
+    run("exec \"$0\" \"$@\"").expect(0);
+    for name in [
+        "PLAIN",
+        "GRANTED",
+        "CASCADE_STATE",
+        "CASCADE_CACHE",
+        "CASCADE_JOBS",
+        "CASCADE_MEMORY",
+        "CASCADE_LOG_LEVEL",
+        "CASCADE_LOG_FORMAT",
+        "CASCADE_COMPONENT_SIZE",
+        "CASCADE_COMPILE_MEMORY",
+        "CASCADE_COMPILE_TIMEOUT",
+    ] {
+        let finished = run(&format!("export {name}=$bad; exec \"$0\" \"$@\"")).expect(2);
+        let finished =
+            finished.says([&*format!("`{name}`"), "not UTF-8", "set it to UTF-8 text, or unset it"]);
+        assert!(
+            !finished.stderr.contains("caf") && !finished.stderr.contains("other-value"),
+            "{}",
+            finished.stderr
+        );
+        assert_eq!(finished.stderr.matches("not UTF-8").count(), 1, "told once: {}", finished.stderr);
+    }
+    let unset = project.command("check").env("GRANTED", "g");
+    with_bytes(unset, "export PLAIN=$bad; exec \"$0\" \"$@\"").expect(2).says(["`PLAIN`", "not UTF-8"]);
+    let server = "exec \"$0\" \"$@\" --state redis://127.0.0.1:1";
+    run(&format!("export CASCADE_REDIS_PASSWORD=$bad; {server}"))
+        .expect(2)
+        .says(["`CASCADE_REDIS_PASSWORD`"]);
+    project.write(&format!(
+        "cascade = 1\nname = \"t\"\nstate.uri = {{ env = \"WHERE\" }}\n{}[tasks.t]\ncall = \"g.args\"\n",
+        component(Guest::Basic)
+    ));
+    run("export WHERE=$bad; exec \"$0\" \"$@\"").expect(2).says(["`WHERE`", "not UTF-8"]);
+}
+
+#[test]
+fn paths_need_be_no_text() {
+    let project = project(SUM);
+    let run = |script: &str| with_bytes(project.command("run"), script);
+    run("echo 5 > \"$bad.json\"; exec \"$0\" \"$@\" -p a=@\"$bad.json\" --events \"$bad.jsonl\"").expect(0);
+    run("echo 'a = 5' > \"$bad.toml\"; exec \"$0\" \"$@\" --params-file \"$bad.toml\"").expect(0);
+    run("mkdir $bad; cp manifest.toml $bad; exec \"$0\" run \"$bad/manifest.toml\"").expect(0);
+    run("test -s \"$bad.jsonl\" && exec \"$0\" \"$@\"").expect(0);
+    // Folders and files of the host's own, which are used and not passed over.
+    for (script, made) in [
+        ("export CASCADE_CODE_CACHE=$PWD/$bad/code", "code/secret"),
+        ("unset CASCADE_CODE_CACHE; export XDG_CACHE_HOME=$PWD/$bad", "cascade-host/code/secret"),
+        ("unset CASCADE_CODE_CACHE XDG_CACHE_HOME; export HOME=$PWD/$bad", ".cache/cascade-host/code/secret"),
+    ] {
+        run(&format!("{script}; \"$0\" \"$@\" && test -e \"$bad/{made}\"")).expect(0);
+    }
+    let faulty = "echo 'jobs = 0' > \"$bad.toml\"; export CASCADE_CONFIG=\"$bad.toml\"; exec \"$0\" \"$@\"";
+    run(faulty).expect(2).says(["`jobs` in the settings file"]);
+    let faulty = "unset CASCADE_CONFIG; export XDG_CONFIG_HOME=$bad; mkdir $bad/cascade-host; \
+                  echo 'jobs = 0' > $bad/cascade-host/config.toml; exec \"$0\" \"$@\"";
+    run(faulty).expect(2).says(["`jobs` in the settings file"]);
+}
+
+#[test]
+fn arguments_that_are_no_text_are_refused() {
+    let project = project(SUM);
+    let run = |script: &str| with_bytes(project.command("run"), script).expect(2);
+    run("exec \"$0\" \"$@\" -p text=$bad").says(["param `text`: the value is not UTF-8 text", "@FILE"]);
+    run("exec \"$0\" \"$@\" -p $bad=1").says(["the name of a param", "not UTF-8"]);
+    for flag in ["--state", "--cache", "--target", "--run-id", "-j", "--output"] {
+        run(&format!("exec \"$0\" \"$@\" {flag} $bad")).says(["UTF-8"]);
     }
 }
