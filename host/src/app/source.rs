@@ -4,6 +4,7 @@
 use crate::app::Error;
 use crate::app::Refusal;
 use crate::config::as_text;
+use crate::config::folder_of;
 use crate::config::read_input;
 use crate::graph;
 use crate::graph::Resolved;
@@ -15,9 +16,8 @@ use std::path::Path;
 /// Reads and resolves a manifest. Fails only if there is no text to speak of; faults in it come with the graph.
 pub fn read(path: &Path) -> Result<Resolved, Error> {
     let text = text(path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let source = Source { name: path.display().to_string(), text: text.into() };
-    Ok(graph::resolve(manifest::parse(source, folder)))
+    Ok(graph::resolve(manifest::parse(source, folder_of(path))))
 }
 
 fn text(path: &Path) -> Result<String, Refusal> {

@@ -20,6 +20,6 @@ pub use machine::{
     threads_are_few,
 };
 pub use process::{forget_peak, peak, resident};
-pub use reading::{as_text, read_at_most, read_input, read_text};
+pub use reading::{as_text, folder_of, read_at_most, read_input, read_text};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};
 pub use syntax::explain_toml;

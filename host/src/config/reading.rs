@@ -14,8 +14,8 @@ use std::path::Path;
 /// The most bytes that are read as a value, a manifest or settings: what is endless costs no more.
 const MOST: Size = Size::bytes(1 << 30);
 
-/// Where the system itself has its pipes: `/dev/stdin`, and the `/dev/fd/63` of a shell's `<(…)`.
-const OF_SYSTEM: [&str; 2] = ["/dev", "/proc"];
+/// Where the system itself has its files and pipes: `/dev/stdin`, and the `/dev/fd/63` of a shell's `<(…)`.
+const OF_SYSTEM: [&str; 2] = ["/dev/fd", "/proc"];
 
 /// Reads as much as anything may have.
 pub fn read_input(path: &Path) -> io::Result<Vec<u8>> {
@@ -44,7 +44,7 @@ pub fn as_text(bytes: Vec<u8>) -> io::Result<String> {
 pub fn read_at_most(path: &Path, most: Size) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most}"));
     let found = fs::metadata(path)?;
-    if found.file_type().is_fifo() && !OF_SYSTEM.iter().any(|folder| path.starts_with(folder)) {
+    if found.file_type().is_fifo() && !is_of_system(path) {
         // Opening one waits until somebody writes to it.
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -60,9 +60,41 @@ pub fn read_at_most(path: &Path, most: Size) -> io::Result<Vec<u8>> {
     if bytes.len() > most.as_usize() { Err(too_large()) } else { Ok(bytes) }
 }
 
+/// The folder that paths in a file start from: the file's own; that of this process for what comes by `/dev/stdin`, a
+/// descriptor or a pipe, which have no folder of their own.
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !is_of_system(path) => folder,
+        _ => Path::new("."), // a file of this folder, or none at all
+    }
+}
+
+fn is_of_system(path: &Path) -> bool {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    // Folders below `/dev`, such as `/dev/shm`, are folders like others.
+    folder.is_ok_and(|folder| {
+        folder == Path::new("/dev") || OF_SYSTEM.iter().any(|system| folder.starts_with(system))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descriptors_have_the_folder_of_the_process() {
+        for path in
+            ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "/dev/./stdin", "m.toml", "/dev/../dev/stdin"]
+        {
+            assert_eq!(folder_of(Path::new(path)), Path::new("."), "{path}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(folder_of(&folder.path().join("m.toml")), folder.path());
+        assert_eq!(folder_of(Path::new("/dev/shm/m.toml")), Path::new("/dev/shm"));
+        assert_eq!(folder_of(Path::new("no-such-folder/m.toml")), Path::new("no-such-folder"));
+    }
 
     #[test]
     fn a_byte_order_mark_is_left_out_or_names_the_encoding() {

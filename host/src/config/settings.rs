@@ -7,6 +7,7 @@ use crate::config::Environment;
 use crate::config::NotText;
 use crate::config::SettingsFile;
 use crate::config::cores;
+use crate::config::folder_of;
 use crate::config::given::Flag;
 use crate::config::given::Given;
 use crate::config::given::Sources;
@@ -227,10 +228,10 @@ fn code_cache(environment: &Environment, file: &SettingsFile) -> Option<PathBuf>
 /// beside the file. An empty one stays empty.
 fn beside(file: &SettingsFile, path: &str, environment: &Environment) -> PathBuf {
     let home = || environment.path_setting("HOME");
-    match (path.strip_prefix("~/"), file.path().parent()) {
-        (Some(rest), _) => home().map_or_else(|| PathBuf::from(path), |home| home.join(rest)),
-        (None, Some(folder)) if !path.is_empty() => folder.join(path),
-        (None, _) => PathBuf::from(path), // none at all
+    match path.strip_prefix("~/") {
+        Some(rest) => home().map_or_else(|| PathBuf::from(path), |home| home.join(rest)),
+        None if path.is_empty() => PathBuf::new(), // none at all
+        None => folder_of(file.path()).join(path),
     }
 }
 

@@ -217,3 +217,29 @@ fn arguments_that_are_no_text_are_refused() {
         run(&format!("exec \"$0\" \"$@\" {flag} $bad")).says(["UTF-8"]);
     }
 }
+
+#[test]
+fn paths_in_a_manifest_that_comes_by_a_descriptor_start_from_the_working_directory() {
+    let project = Project::new(
+        "[components.g]\npath = \"own.wasm\"\nbuild = \"cp kept.wasm own.wasm\"\ngrants.read = [\"data\"]\n\
+         [tasks.t]\ncall = \"g.echo-string\"\nargs.value = { file = \"t.txt\" }\n\
+         [tasks.f]\ncall = \"g.list-folder\"\nargs.path = \"data\"\n",
+    );
+    project.file("t.txt", b"here");
+    std::fs::create_dir_all(project.folder().join("data")).expect("a folder can be made");
+    std::fs::create_dir_all(project.folder().join("sub")).expect("a folder can be made");
+    let basic = cascade_host_tests::build_rust_guests().join("basic.wasm");
+    std::fs::copy(basic, project.folder().join("kept.wasm")).expect("the component can be copied");
+    let manifest = project.folder().join("manifest.toml");
+    std::fs::rename(manifest, project.folder().join("sub/m.toml")).expect("it can be moved");
+    for script in [
+        "exec \"$0\" run --build /dev/stdin < sub/m.toml",
+        "cat sub/m.toml | \"$0\" run /dev/stdin",
+        "exec \"$0\" run /dev/fd/0 < sub/m.toml",
+        "exec \"$0\" run /proc/self/fd/5 5< sub/m.toml",
+        "cat sub/m.toml | \"$0\" run /dev/fd/5 5<&0",
+    ] {
+        let finished = Host::new([]).within(project.folder()).behind("sh", &["-c", script]).run().expect(0);
+        assert_eq!(finished.json()["t"], "here", "{script}");
+    }
+}
