@@ -99,7 +99,7 @@ fn static_tasks() {
     println!("planned: {} B (peak {} B)", each(before), peak_each(before));
     let manifest = resolved.graph.into_manifest();
     let run = RunId::new("bench").expect("a run id");
-    let given = Given { inputs: Vec::new(), grants: vec![Digest::of(b"none")], run: &run };
+    let given = Given::nothing(vec![Digest::of(b"none")], &run);
     let bound = Arc::new(plan::bind(&plan, given, &source).expect("the plan has no inputs"));
     let shape = engine::shape(&bound, &vec![true; plan.tasks().len()], Size::bytes(16 << 30));
     println!("bound: {} B (peak {} B)", each(before), peak_each(before));

@@ -42,7 +42,7 @@ impl Graph {
         let plan = Arc::new(plan.expect("the manifest is sound"));
         let run = RunId::new("bench").expect("a run id");
         let grants = plan.functions().iter().map(|_| Digest::of(b"none")).collect();
-        let bound = plan::bind(&plan, Given { inputs: Vec::new(), grants, run: &run }, &source);
+        let bound = plan::bind(&plan, Given::nothing(grants, &run), &source);
         let bound = Arc::new(bound.expect("the plan has no inputs"));
         let is_wanted = vec![true; plan.tasks().len()];
         let shape = engine::shape(&bound, &is_wanted, Size::bytes(16 << 30));

@@ -74,7 +74,13 @@ impl Session {
         let mut faults = Faults::none(manifest.source.clone());
         let inputs = inputs::gather(&plan, request.params, request.environment, &mut faults);
         let (grants, digests) = granted(&plan, &manifest, request.environment, &mut faults);
-        let given = Given { inputs, grants: digests, run: &request.run };
+        let given = Given {
+            inputs,
+            grants: digests,
+            variables: grants.iter().map(|granted| granted.env.as_slice()).collect(),
+            folder: &manifest.folder,
+            run: &request.run,
+        };
         let bound = match plan::bind(&plan, given, &manifest.source) {
             Ok(bound) if faults.is_empty() => bound,
             Ok(_) => return Err(faults.into()),

@@ -19,10 +19,14 @@ use crate::plan::OnError;
 use crate::plan::Plan;
 use crate::plan::PlanRecord;
 use crate::plan::Task;
+use crate::plan::sources;
+use crate::plan::sources::Read;
 use crate::value::Type;
 use crate::value::encode;
 use crate::value::wire;
 use bytes::Bytes;
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What the creating host found for one input.
@@ -40,8 +44,20 @@ pub struct Given<'a> {
     pub inputs: Vec<Option<Supplied>>,
     /// Digests of the resolved grants, by position in [`Plan::functions`].
     pub grants: Vec<Digest>,
+    /// Names and values of granted variables, likewise.
+    pub variables: Vec<&'a [(String, String)]>,
+    /// The manifest's folder, which names of files are relative to.
+    pub folder: &'a Path,
     /// The run; secrets are digested under a key that is made of it.
     pub run: &'a RunId,
+}
+
+impl<'a> Given<'a> {
+    /// What a run is given that has no inputs.
+    #[must_use]
+    pub fn nothing(grants: Vec<Digest>, run: &'a RunId) -> Self {
+        Self { inputs: Vec::new(), grants, variables: Vec::new(), folder: Path::new(""), run }
+    }
 }
 
 /// A plan with its inputs.
@@ -52,6 +68,8 @@ pub struct Bound {
     grants: Vec<Digest>,
     digest: Digest,
     fingerprints: Vec<Digest>,
+    /// The names of the inputs, by position in the plan.
+    names: Vec<String>,
     record: Bytes,
 }
 
@@ -96,7 +114,19 @@ impl Bound {
     #[must_use]
     pub fn differences(&self, stored: &PlanRecord) -> Vec<Difference> {
         // What was encoded here is not damaged.
-        PlanRecord::decode(&self.record).map_or_else(Vec::new, |record| record.differences(stored))
+        let Some(record) = PlanRecord::decode(&self.record) else { return Vec::new() };
+        let tasks: HashMap<&str, &Task> =
+            self.plan.tasks().iter().map(|task| (task.name.as_str(), task)).collect();
+        let explained = record.differences(stored).into_iter().map(|difference| match difference {
+            Difference::Changed { task, key, .. } => {
+                let read = tasks.get(&*task).map(|task| sources::of_key(&self.plan, task, &key, &self.names));
+                let read = read.into_iter().flatten();
+                let by = read.filter(|name| record.has_other(name, stored)).collect();
+                Difference::Changed { task, key, by }
+            }
+            other @ (Difference::Added(_) | Difference::Removed(_) | Difference::Reordered) => other,
+        });
+        explained.collect()
     }
 }
 
@@ -124,9 +154,11 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
     let keys: Vec<Keys> = plan.tasks().iter().map(|task| parts.keys(task)).collect();
     let fingerprints = parts.fingerprints(&keys);
     let digest = run_digest(plan, &keys, &fingerprints);
-    let names = plan.tasks().iter().map(|task| task.name.to_string());
-    let record = PlanRecord::new(names.zip(keys)).encode().into();
-    Ok(Bound { plan: Arc::clone(plan), inputs, grants: given.grants, digest, fingerprints, record })
+    let tasks = plan.tasks().iter().map(|task| task.name.to_string()).zip(keys);
+    let names = sources::names(plan, given.folder);
+    let read = Read { inputs: &inputs, variables: &given.variables, run: given.run };
+    let record = PlanRecord::new(tasks, sources::digests(&read, &names)).encode().into();
+    Ok(Bound { plan: Arc::clone(plan), inputs, grants: given.grants, digest, fingerprints, names, record })
 }
 
 /// Fits what was found for an input to its type.

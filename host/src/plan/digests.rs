@@ -52,7 +52,7 @@ fn bound(parsed: Parsed, inputs: Inputs) -> Bound {
     let grants = plan.functions().iter().map(|_| Digest::of(inputs.grants.as_bytes())).collect();
     let run = RunId::new(inputs.run).unwrap();
     let values = inputs.values.into_iter().map(|value| value.map(Supplied::Datum)).collect();
-    bind(&Arc::new(plan), Given { inputs: values, grants, run: &run }, &source).unwrap()
+    bind(&Arc::new(plan), Given { inputs: values, ..Given::nothing(grants, &run) }, &source).unwrap()
 }
 
 fn of_text(text: &str) -> Bound {
@@ -135,7 +135,10 @@ fn what_only_says_how_to_run_is_not_digested() {
 fn values_of_params_are_digested_however_they_came_to_be() {
     let given = |value| Inputs { values: vec![Some(Datum::Int(value))], ..NONE };
     assert_eq!(differences(&bound(parsed(|_| ()), given(1))), [""; 0]);
-    assert_eq!(differences(&bound(parsed(|_| ()), given(2))), ["task `a`: `args.x` has changed"]);
+    assert_eq!(
+        differences(&bound(parsed(|_| ()), given(2))),
+        ["task `a`: `args.x` has changed: param `p` has another value"]
+    );
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn values_that_do_not_fit_are_reported_without_secrets() {
     let plan = Arc::new(compiled_with(FUNCTIONS, parsed).unwrap());
     let run = RunId::new("r").unwrap();
     let inputs = vec![None, Some(Supplied::Datum(Datum::Array(vec![Datum::Text("hunter2".into())])))];
-    let faults = bind(&plan, Given { inputs, grants: Vec::new(), run: &run }, &source).unwrap_err();
+    let faults = bind(&plan, Given { inputs, ..Given::nothing(Vec::new(), &run) }, &source).unwrap_err();
     let [missing, secret] = &*faults.list else { panic!("two faults: {faults}") };
     assert_eq!(missing.message, "param `p` has no value");
     assert!(
@@ -198,7 +201,7 @@ fn unset_variables_and_unreadable_files_are_reported() {
     let plan = Arc::new(compiled_with(FUNCTIONS, parsed).unwrap());
     let run = RunId::new("r").unwrap();
     let inputs = vec![None, None, Some(Supplied::Content(vec![0xff]))];
-    let faults = bind(&plan, Given { inputs, grants: Vec::new(), run: &run }, &source).unwrap_err();
+    let faults = bind(&plan, Given { inputs, ..Given::nothing(Vec::new(), &run) }, &source).unwrap_err();
     let messages: Vec<&str> = faults.list.iter().map(|fault| fault.message.as_str()).collect();
     assert_eq!(messages, ["the environment variable `LANG` is not set", "the file `f` is not UTF-8 text"]);
 }

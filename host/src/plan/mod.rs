@@ -14,6 +14,7 @@ mod demand;
 mod policy;
 mod needs;
 mod bound;
+mod sources;
 mod record;
 #[cfg(test)]
 pub(crate) mod sample;

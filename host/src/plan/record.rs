@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The version of the stored form.
-const VERSION: u32 = 1;
+/// The version of the stored form. The first one had no `read`.
+const VERSION: u32 = 2;
 
 /// Digests of the parts of a plan, by task and key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanRecord {
     v: u32,
     tasks: Vec<(String, BTreeMap<String, u64>)>,
+    /// Digests of what the creating host has read, by name, keyed by the run.
+    #[serde(default)]
+    read: BTreeMap<String, u64>,
 }
 
 /// One way in which two plans differ.
@@ -30,17 +33,23 @@ pub enum Difference {
         task: String,
         /// The key: `call`, `args.x`, `when`, ….
         key: String,
+        /// What it reads that has another value: ``param `p` ``, ….
+        by: Vec<String>,
     },
     /// The tasks are the same and stand in another order, which is what their numbers follow.
     Reordered,
 }
 
 impl PlanRecord {
-    pub(crate) fn new(tasks: impl Iterator<Item = (String, Vec<(String, Digest)>)>) -> Self {
+    pub(crate) fn new(
+        tasks: impl Iterator<Item = (String, Vec<(String, Digest)>)>,
+        read: BTreeMap<String, Digest>,
+    ) -> Self {
         let tasks = tasks
             .map(|(name, keys)| (name, keys.into_iter().map(|(key, digest)| (key, fold(&digest))).collect()))
             .collect();
-        Self { v: VERSION, tasks }
+        let read = read.into_iter().map(|(name, digest)| (name, fold(&digest))).collect();
+        Self { v: VERSION, tasks, read }
     }
 
     /// The stored form.
@@ -52,7 +61,12 @@ impl PlanRecord {
     /// Reads the stored form; none if it is damaged or of a version that this host does not know.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        rmp_serde::from_slice(bytes).ok().filter(|record: &Self| record.v == VERSION)
+        rmp_serde::from_slice(bytes).ok().filter(|record: &Self| (1..=VERSION).contains(&record.v))
+    }
+
+    /// Whether both have read what has this name, and found other values.
+    pub(crate) fn has_other(&self, name: &str, stored: &Self) -> bool {
+        matches!((self.read.get(name), stored.read.get(name)), (Some(now), Some(before)) if now != before)
     }
 
     /// The names of the tasks, in the plan's order.
@@ -92,7 +106,9 @@ fn changed_keys<'a>(
 ) -> impl Iterator<Item = Difference> + 'a {
     let altered = now.iter().filter(|(key, digest)| stored.get(*key) != Some(digest));
     let gone = stored.iter().filter(|(key, _)| !now.contains_key(*key));
-    altered.chain(gone).map(|(key, _)| Difference::Changed { task: task.to_owned(), key: key.clone() })
+    let changed =
+        |key: &String| Difference::Changed { task: task.to_owned(), key: key.clone(), by: Vec::new() };
+    altered.chain(gone).map(move |(key, _)| changed(key))
 }
 
 /// Eight bytes of a digest: a difference is to be named, not to be proven.
@@ -106,7 +122,14 @@ impl fmt::Display for Difference {
             Self::Added(task) => write!(f, "task `{task}` is new"),
             Self::Removed(task) => write!(f, "task `{task}` is gone"),
             Self::Reordered => f.write_str("the tasks stand in another order"),
-            Self::Changed { task, key } => write!(f, "task `{task}`: `{key}` has changed"),
+            Self::Changed { task, key, by } => {
+                write!(f, "task `{task}`: `{key}` has changed")?;
+                match by.as_slice() {
+                    [] => Ok(()),
+                    [one] => write!(f, ": {one} has another value"),
+                    several => write!(f, ": {} have other values", several.join(", ")),
+                }
+            }
         }
     }
 }
@@ -116,10 +139,12 @@ mod tests {
     use super::*;
 
     fn record(tasks: &[(&str, &[(&str, &str)])]) -> PlanRecord {
-        PlanRecord::new(tasks.iter().map(|(name, keys)| {
-            let keys = keys.iter().map(|(key, value)| ((*key).to_owned(), Digest::of(value.as_bytes())));
+        let digest = |value: &str| Digest::of(value.as_bytes());
+        let tasks = tasks.iter().map(|(name, keys)| {
+            let keys = keys.iter().map(|(key, value)| ((*key).to_owned(), digest(value)));
             ((*name).to_owned(), keys.collect())
-        }))
+        });
+        PlanRecord::new(tasks, BTreeMap::from([("param `p`".to_owned(), digest("v"))]))
     }
 
     #[test]
@@ -143,7 +168,11 @@ mod tests {
     fn stored_form_round_trips_and_refuses_other_versions() {
         let now = record(&[("a", &[("call", "y")])]);
         assert_eq!(PlanRecord::decode(&now.encode()), Some(now.clone()));
-        let later = PlanRecord { v: VERSION + 1, ..now };
+        let later = PlanRecord { v: VERSION + 1, ..now.clone() };
         assert_eq!(PlanRecord::decode(&later.encode()), None);
+        let earlier = rmp_serde::to_vec(&(1, &now.tasks)).unwrap();
+        let earlier = PlanRecord::decode(&earlier).unwrap();
+        assert_eq!((&earlier.tasks, earlier.read.len()), (&now.tasks, 0));
+        assert!(now.differences(&earlier).is_empty() && !now.has_other("param `p`", &earlier));
     }
 }

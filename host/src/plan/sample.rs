@@ -75,8 +75,7 @@ pub(crate) fn plan(functions: &[&str], text: &str) -> Plan {
 pub(crate) fn bound(functions: &[&str], text: &str) -> Bound {
     let plan = Arc::new(plan(functions, text));
     let run = RunId::new("r").unwrap();
-    bind(&plan, Given { inputs: Vec::new(), grants: Vec::new(), run: &run }, &sample(text).manifest.source)
-        .unwrap()
+    bind(&plan, Given::nothing(Vec::new(), &run), &sample(text).manifest.source).unwrap()
 }
 
 /// Each fault with the text that it points at, its label and notes; helps after an arrow.

@@ -382,6 +382,21 @@ impl Binding {
         }
     }
 
+    /// Calls `visit` with the position of every input that may be read, selectors and cases included.
+    pub fn each_input(&self, visit: &mut dyn FnMut(usize)) {
+        match self {
+            Self::Constant(_) | Self::Task { .. } | Self::Item { .. } => {}
+            Self::Input { input, .. } => visit(*input),
+            Self::List(_, parts) | Self::Tuple(parts) => parts.iter().for_each(|part| part.each_input(visit)),
+            Self::Record(fields) => fields.iter().for_each(|(_, part)| part.each_input(visit)),
+            Self::Case(_, part) | Self::Wrapped(part) => part.each_input(visit),
+            Self::Select { selector, cases, .. } => {
+                selector.each_input(visit);
+                cases.iter().for_each(|(_, case)| case.each_input(visit));
+            }
+        }
+    }
+
     /// Whether the value differs from element to element of a `for-each`.
     #[must_use]
     pub fn uses_items(&self) -> bool {

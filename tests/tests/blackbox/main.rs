@@ -6,6 +6,7 @@
 mod budgets;
 mod compiling;
 mod conditions;
+mod differences;
 mod doctor;
 mod events_file;
 mod examples;

@@ -97,7 +97,8 @@ impl Draft {
         };
         let grants = plan.functions.iter().map(|_| Digest::of(b"no grants")).collect();
         let source = Source { name: "cascade.toml".into(), text: "".into() };
-        let given = Given { inputs: Vec::new(), grants, run: &run_id() };
+        let run = run_id();
+        let given = Given::nothing(grants, &run);
         Arc::new(bind(&Arc::new(plan), given, &source).unwrap())
     }
 }

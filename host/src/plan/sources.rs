@@ -1,0 +1,88 @@
+//! What a host reads for a run, by the names that users know: params, variables, files.
+//! Told with a key of a task that has changed, where the value of one of them is why.
+
+use crate::model::Digest;
+use crate::model::Digester;
+use crate::model::RunId;
+use crate::plan::InputKind;
+use crate::plan::Plan;
+use crate::plan::Task;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What a run is made of, and which of its values these are.
+pub(crate) struct Read<'a> {
+    /// The values of inputs, by position in the plan.
+    pub(crate) inputs: &'a [Bytes],
+    /// Names and values of granted variables, by the function's position in the plan.
+    pub(crate) variables: &'a [&'a [(String, String)]],
+    /// The run, which all digests are keyed by: none of them can be compared with that of a guess made elsewhere.
+    pub(crate) run: &'a RunId,
+}
+
+/// The names of a plan's inputs; files are relative to `folder`, the manifest's.
+pub(crate) fn names(plan: &Plan, folder: &Path) -> Vec<String> {
+    plan.inputs().iter().map(|input| name(&input.kind, folder)).collect()
+}
+
+fn name(kind: &InputKind, folder: &Path) -> String {
+    match kind {
+        InputKind::Param { name, .. } => format!("param `{name}`"),
+        InputKind::Env { name, .. } => format!("the variable `{name}`"),
+        InputKind::File(path) => {
+            format!("the file `{}`", path.strip_prefix(folder).unwrap_or(path).display())
+        }
+    }
+}
+
+fn granted(name: &str) -> String {
+    format!("the granted variable `{name}`")
+}
+
+/// Digests of all that was read, by name.
+pub(crate) fn digests(read: &Read<'_>, names: &[String]) -> BTreeMap<String, Digest> {
+    let inputs = names.iter().cloned().zip(read.inputs.iter().map(|bytes| &**bytes));
+    let variables = read.variables.iter().flat_map(|variables| variables.iter());
+    let variables = variables.map(|(name, value)| (granted(name), value.as_bytes()));
+    // One name may have several values: a file as text and as bytes, a variable with two defaults.
+    let mut values: BTreeMap<String, Vec<&[u8]>> = BTreeMap::new();
+    for (name, value) in inputs.chain(variables) {
+        values.entry(name).or_default().push(value);
+    }
+    let digest = |values: Vec<&[u8]>| {
+        let mut digester = Digester::new("cascade read 1");
+        digester.field(read.run.as_str().as_bytes());
+        for value in values {
+            digester.field(value);
+        }
+        digester.finish()
+    };
+    values.into_iter().map(|(name, values)| (name, digest(values))).collect()
+}
+
+/// The names of what a key of a task reads: `args.x`, `for-each.x`, `when` or `grants`.
+pub(crate) fn of_key(plan: &Plan, task: &Task, key: &str, names: &[String]) -> BTreeSet<String> {
+    let function = plan.function_of(task);
+    let param = |wanted: &str| {
+        let params = &function?.export.signature.as_ref().ok()?.params;
+        params.iter().position(|(param, _)| **param == *wanted)
+    };
+    let binding = match key.split_once('.') {
+        Some(("args", wanted)) => param(wanted).and_then(|at| task.args.get(at)),
+        Some(("for-each", item)) => {
+            task.for_each.iter().find(|list| list.item.as_str() == item).map(|list| &list.list)
+        }
+        None if key == "when" => task.when.as_ref().map(|when| &when.subject),
+        _ => None, // grants, below; and what only the manifest says
+    };
+    let mut found = BTreeSet::new();
+    if let Some(binding) = binding {
+        binding.each_input(&mut |input| found.extend(names.get(input).cloned()));
+    }
+    if let ("grants", Some(function)) = (key, function) {
+        let variable = |entry: &str| granted(entry.split_once('=').map_or(entry, |(name, _)| name));
+        found.extend(function.grants.env.iter().map(|entry| variable(&entry.value)));
+    }
+    found
+}
