@@ -12,6 +12,7 @@ use indicatif::ProgressDrawTarget;
 use indicatif::ProgressStyle;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 /// `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -67,7 +68,7 @@ pub(crate) struct Meter {
 /// How it is drawn.
 enum Face {
     Bar(ProgressBar),
-    Lines { told: String, at_millis: i64 },
+    Lines { told: String, at: Option<Instant> },
     None,
 }
 
@@ -85,7 +86,7 @@ impl Meter {
     pub(crate) fn new(shown: Shown) -> Self {
         let face = match shown {
             Shown::Bar => Face::Bar(ProgressBar::hidden()),
-            Shown::Lines => Face::Lines { told: String::new(), at_millis: i64::MIN },
+            Shown::Lines => Face::Lines { told: String::new(), at: None },
             Shown::None => Face::None,
         };
         Self { tally: Tally::default(), face }
@@ -99,8 +100,8 @@ impl Meter {
         }
     }
 
-    /// Counts one fact; gives the line to write, if one is due.
-    pub(crate) fn note(&mut self, event: &Event) -> Option<String> {
+    /// Counts one fact; gives the line to write, if one is due `now`. The time of the event is no measure: clocks are set.
+    pub(crate) fn note(&mut self, event: &Event, now: Instant) -> Option<String> {
         self.tally.note(event);
         let is_end = matches!(event.fact, Fact::RunFinished { .. });
         match &mut self.face {
@@ -112,13 +113,12 @@ impl Meter {
                 }
                 None
             }
-            Face::Lines { at_millis, .. } => {
-                let now = event.at.as_millis();
-                let pace = i64::try_from(LINE_PACE.as_millis()).unwrap_or(i64::MAX);
-                if !is_end && now.saturating_sub(*at_millis) < pace {
+            Face::Lines { at, .. } => {
+                let is_due = at.is_none_or(|at| now.duration_since(at) >= LINE_PACE);
+                if !is_end && !is_due {
                     return None;
                 }
-                *at_millis = now;
+                *at = Some(now);
                 self.fresh_line()
             }
             Face::None => None,
@@ -221,9 +221,11 @@ mod tests {
     #[test]
     fn lines_come_every_few_seconds_and_at_the_end() {
         let mut meter = Meter::new(Shown::Lines);
-        let mut tell = |seconds: i64, mut event: Event| {
-            event.at = Timestamp::from_millis(seconds * 1000);
-            meter.note(&event)
+        let begin = Instant::now();
+        // The machine's clock is set back all the while.
+        let mut tell = |seconds: u64, mut event: Event| {
+            event.at = Timestamp::from_millis(-1000 * i64::try_from(seconds).unwrap());
+            meter.note(&event, begin + Duration::from_secs(seconds))
         };
         assert_eq!(
             tell(0, run(Fact::RunStarted { name: "w".into(), tasks: 3 })).as_deref(),
@@ -241,8 +243,9 @@ mod tests {
     fn a_quiet_run_still_tells_its_last_count() {
         let mut meter = Meter::new(Shown::Lines);
         assert_eq!(meter.idle(), None);
-        assert!(meter.note(&run(Fact::RunStarted { name: "w".into(), tasks: 2 })).is_some());
-        assert_eq!(meter.note(&task("a", finished())), None);
+        let now = Instant::now();
+        assert!(meter.note(&run(Fact::RunStarted { name: "w".into(), tasks: 2 }), now).is_some());
+        assert_eq!(meter.note(&task("a", finished()), now), None);
         assert_eq!(meter.idle().as_deref(), Some("1/2 done\n"));
         assert_eq!(meter.idle(), None);
     }

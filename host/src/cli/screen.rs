@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// Most bytes of guests' output that wait for a slow terminal: a guest that writes without end shall not fill memory.
 const MAX_WAITING: usize = 16 << 20;
@@ -131,7 +132,7 @@ impl<W: Write> Page<W> {
                 self.waiting.bytes.fetch_sub(line.len(), Ordering::Relaxed);
                 text.extend(line);
             }
-            Message::Follow(event) => text.extend(self.meter.note(&event).unwrap_or_default().bytes()),
+            Message::Follow(event) => text.extend(self.meter.note(&event, Instant::now()).unwrap_or_default().bytes()),
         }
     }
 
