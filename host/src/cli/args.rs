@@ -4,6 +4,7 @@
 use crate::app::ParamTexts;
 use crate::cli::outputs::Format;
 use crate::cli::progress::Progress;
+use crate::cli::scope::Scope;
 use crate::config::Overrides;
 use crate::model::RunId;
 use clap::{Args, Parser, Subcommand};
@@ -40,10 +41,12 @@ pub(crate) struct LogArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a manifest, or resume a run of it, and print its outputs as one JSON object
+    #[command(override_usage = "cascade-host run [OPTIONS] <MANIFEST>")]
     Run(Box<RunArguments>),
     /// Check everything that can be checked without running
     Check(CheckArguments),
     /// Show what a run would do with each task, and why
+    #[command(override_usage = "cascade-host plan [OPTIONS] <MANIFEST>")]
     Plan(Box<PlanArguments>),
     /// Show what a component exports, and what it asks of its host
     Inspect(InspectArguments),
@@ -98,8 +101,8 @@ pub(crate) struct ParamArguments {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct RunArguments {
-    /// The manifest
-    pub(crate) manifest: PathBuf,
+    #[command(flatten)]
+    pub(crate) scope: Scope,
 
     #[command(flatten)]
     pub(crate) params: ParamArguments,
@@ -129,10 +132,6 @@ pub(crate) struct RunArguments {
     /// Memory that running tasks may be promised together, by their limits [default: three quarters of the machine's]
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
     pub(crate) memory: Option<String>,
-
-    /// Run only these tasks and what they need
-    #[arg(long, value_name = "TASK", num_args = 1.., value_delimiter = ',')]
-    pub(crate) target: Vec<String>,
 
     /// When a task fails, finish every branch that does not need it
     #[arg(long, conflicts_with = "fail_fast")]
@@ -182,8 +181,8 @@ pub(crate) struct CheckArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
-    /// The manifest
-    pub(crate) manifest: PathBuf,
+    #[command(flatten)]
+    pub(crate) scope: Scope,
 
     #[command(flatten)]
     pub(crate) params: ParamArguments,
@@ -197,10 +196,6 @@ pub(crate) struct PlanArguments {
     /// The run whose stored results count [default: a new run]
     #[arg(long, value_name = "ID", value_parser = RunId::new)]
     pub(crate) run_id: Option<RunId>,
-
-    /// Plan only these tasks and what they need
-    #[arg(long, value_name = "TASK", num_args = 1.., value_delimiter = ',')]
-    pub(crate) target: Vec<String>,
 
     /// Print the plan as JSON
     #[arg(long)]

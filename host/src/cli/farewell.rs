@@ -15,9 +15,9 @@ pub(crate) fn farewell(command: &Command) -> String {
     };
     let again = "nothing was changed; give the command again";
     let said = match command {
-        Command::Run(run) => return before_run(&run.manifest),
+        Command::Run(run) => return before_run(&run.scope.manifest),
         Command::Check(check) => undone(" while checking", &check.manifest, again),
-        Command::Plan(plan) => undone(" while planning", &plan.manifest, again),
+        Command::Plan(plan) => undone(" while planning", &plan.scope.manifest, again),
         Command::Inspect(inspect) => undone(" while inspecting", &inspect.component, again),
         Command::Build(build) => {
             undone(" while building", &build.manifest, "not all is built; give the command again")

@@ -97,7 +97,7 @@ fn reads(host: &Host, arguments: &RunArguments, session: &Session) -> Result<Rea
     Reads::new(&ReadsRequest {
         settings: &host.settings,
         environment: &host.environment,
-        manifest: &arguments.manifest,
+        manifest: &arguments.scope.manifest,
         params: &arguments.params.texts(),
         session,
     })

@@ -3,6 +3,7 @@
 
 mod start;
 mod args;
+mod scope;
 mod commands;
 mod waiting;
 mod exit;

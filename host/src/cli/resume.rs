@@ -22,9 +22,9 @@ pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId,
              Redis: --state redis://HOST:6379, or CASCADE_STATE\n"
         );
     }
-    let mut command = format!("cascade-host run {} --run-id {run}", quoted_path(&arguments.manifest));
+    let mut command = format!("cascade-host run {} --run-id {run}", quoted_path(&arguments.scope.manifest));
     command.push_str(&state_flag(arguments.backend.state.as_deref()));
-    for target in &arguments.target {
+    for target in &arguments.scope.targets {
         command.push_str(&format!(" --target {}", quoted(target)));
     }
     if arguments.verify {

@@ -26,7 +26,7 @@ use crate::model::SystemClock;
 
 /// Shows what a run would do.
 pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error> {
-    let resolved = app::read(&arguments.manifest)?;
+    let resolved = app::read(&arguments.scope.manifest)?;
     let sandbox = host.open_sandbox()?;
     let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun)?;
     let run = match &arguments.run_id {
@@ -35,7 +35,7 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
     };
     let request = SessionRequest {
         params: &arguments.params.texts(),
-        targets: &arguments.target,
+        targets: &arguments.scope.targets,
         run,
         environment: &host.environment,
         memory: host.settings.memory,

@@ -55,7 +55,7 @@ const FEW_FILES: usize = 16;
 
 /// Runs a manifest.
 pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> {
-    let resolved = app::read(&arguments.manifest)?;
+    let resolved = app::read(&arguments.scope.manifest)?;
     let builds = if arguments.build {
         build_all(host, &resolved)?;
         Builds::Run
@@ -72,7 +72,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     };
     let request = SessionRequest {
         params: &arguments.params.texts(),
-        targets: &arguments.target,
+        targets: &arguments.scope.targets,
         run,
         environment: &host.environment,
         memory: host.settings.memory,
@@ -159,7 +159,7 @@ struct Finished<'a> {
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     let Finished { arguments, session, state } = finished;
     if !report.has_begun {
-        say(&before_run(&arguments.manifest));
+        say(&before_run(&arguments.scope.manifest));
         return Ok(Exit::Interrupted);
     }
     let exit = match report.ended {
