@@ -14,10 +14,12 @@ use crate::cli::progress::Progress;
 use crate::cli::progress::Shown;
 use crate::cli::screen::Screen;
 use crate::cli::start::Host;
+use crate::cli::terminal::Stderr;
 use crate::cli::terminal::say;
 use crate::cli::terminal::stderr_reader;
 use crate::cli::terminal::stderr_style;
 use crate::config::LogFormat;
+use crate::config::Stream;
 use crate::events::JsonLines;
 use crate::events::Sink;
 use std::fs::{File, TryLockError};
@@ -26,6 +28,12 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
+
+/// A stream that this process was started with, what it is called, and its names as a file.
+type Inherited = (Stream, &'static str, [&'static str; 3]);
+
+const STDOUT: Inherited = (Stream::Stdout, "stdout", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]);
+const STDERR: Inherited = (Stream::Stderr, "stderr", ["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"]);
 
 /// The sinks of one run.
 pub(crate) struct Listeners {
@@ -45,7 +53,8 @@ impl Listeners {
         match arguments.events.as_deref() {
             // stdout carries results only: events that go to a stream go to stderr, in place of the log.
             Some(path) if path == Path::new("-") => {
-                sinks.push(Arc::new(JsonLines::new(run, name, io::stderr(), drop)));
+                refuse_closed(STDERR)?;
+                sinks.push(Arc::new(JsonLines::new(run, name, Stderr, drop)));
                 return Ok(Self { sinks });
             }
             Some(path) => {
@@ -62,7 +71,7 @@ impl Listeners {
             None => {}
         }
         let shown = shown(host.settings.log_format, arguments.progress);
-        let screen = Arc::new(Screen::new(shown, anstream::stderr()));
+        let screen = Arc::new(Screen::new(shown, Stderr));
         if shown != Shown::None {
             sinks.push(Arc::new(Follower(Arc::clone(&screen))));
         }
@@ -103,7 +112,21 @@ fn reads(host: &Host, arguments: &RunArguments, session: &Session) -> Result<Rea
     })
 }
 
+/// Events for a stream that is closed would go nowhere.
+fn refuse_closed((stream, name, _): Inherited) -> Result<(), Refusal> {
+    if stream.is_closed() {
+        let message = format!("cannot write the events to {name}: it is closed");
+        return Err(Refusal::new(message).help("leave it open, or give a file"));
+    }
+    Ok(())
+}
+
 fn events_file(path: &Path, reads: &Reads) -> Result<File, Refusal> {
+    for inherited in [STDOUT, STDERR] {
+        if is_named(path, inherited) {
+            refuse_closed(inherited)?;
+        }
+    }
     if let Some(read) = reads.find(path) {
         let message = format!("`--events {}` would replace {read}, which this run reads", path.display());
         return Err(Refusal::new(message).help("give a file of its own; it is replaced by each run"));
@@ -129,7 +152,6 @@ fn events_file(path: &Path, reads: &Reads) -> Result<File, Refusal> {
 
 /// Whether it is where results go, by that name or as the same file.
 fn is_stdout(path: &Path, file: &File) -> bool {
-    let names = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
     let results =
         io::stdout().as_fd().try_clone_to_owned().and_then(|results| File::from(results).metadata());
     let is_same = match (file.metadata(), results) {
@@ -138,7 +160,11 @@ fn is_stdout(path: &Path, file: &File) -> bool {
         }
         (Err(_), _) | (_, Err(_)) => false,
     };
-    is_same || names.iter().any(|name| path == Path::new(name))
+    is_same || is_named(path, STDOUT)
+}
+
+fn is_named(path: &Path, (.., names): Inherited) -> bool {
+    names.iter().any(|name| path == Path::new(name))
 }
 
 /// Takes a file for this process, for as long as the file is open: lines of two hosts would tear each other.

@@ -132,7 +132,9 @@ impl<W: Write> Page<W> {
                 self.waiting.bytes.fetch_sub(line.len(), Ordering::Relaxed);
                 text.extend(line);
             }
-            Message::Follow(event) => text.extend(self.meter.note(&event, Instant::now()).unwrap_or_default().bytes()),
+            Message::Follow(event) => {
+                text.extend(self.meter.note(&event, Instant::now()).unwrap_or_default().bytes())
+            }
         }
     }
 

@@ -6,12 +6,16 @@ use crate::app::Error;
 use crate::cli::args::Arguments;
 use crate::cli::args::Command;
 use crate::cli::commands;
+use crate::cli::commands::output::print;
 use crate::cli::exit::Exit;
 use crate::cli::exit::report;
 use crate::cli::farewell::farewell;
 use crate::cli::signals::Signals;
+use crate::cli::style::Style;
 use crate::cli::style::harmless;
 use crate::cli::terminal::say;
+use crate::cli::terminal::stderr_style;
+use crate::cli::terminal::stdout_style;
 use crate::config::Environment;
 use crate::config::Settings;
 use crate::config::SettingsFile;
@@ -48,9 +52,25 @@ pub fn start() -> ExitCode {
     if let Some(order) = CompileOrder::of_arguments(arguments()) {
         return ExitCode::from(order.fill(io::stdin(), io::stdout(), io::stderr()));
     }
-    let arguments = Arguments::parse();
-    let exit = command(&arguments).unwrap_or_else(|error| report(&error));
-    exit.into()
+    let exit = match Arguments::try_parse() {
+        Ok(arguments) => command(&arguments),
+        Err(said) => usage(&said),
+    };
+    exit.unwrap_or_else(|error| report(&error)).into()
+}
+
+/// What clap has to say: help, which is a result, or what is wrong with the arguments.
+fn usage(said: &clap::Error) -> Result<Exit, Error> {
+    let style = if said.use_stderr() { stderr_style() } else { stdout_style() };
+    let text = match style {
+        Style::Coloured => said.render().ansi().to_string(),
+        Style::Plain => said.render().to_string(),
+    };
+    if said.use_stderr() {
+        say(&text);
+        return Ok(Exit::Usage);
+    }
+    print(text.as_bytes())
 }
 
 fn command(arguments: &Arguments) -> Result<Exit, Error> {

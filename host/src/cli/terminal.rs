@@ -2,6 +2,8 @@
 //! What is written is made elsewhere; lines of a run that goes on are written by `screen`.
 
 use crate::cli::style::Style;
+use crate::config::Patient;
+use crate::config::Stream;
 use std::io;
 use std::io::IsTerminal as _;
 use std::io::Write;
@@ -44,15 +46,31 @@ const fn style_for(choice: anstream::ColorChoice) -> Style {
     }
 }
 
+/// Stderr, for whoever writes to it for a while: each piece as a whole, whatever others write meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Patient(io::stderr().lock()).write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(()) // it keeps nothing back
+    }
+}
+
 /// Writes text to stderr. A stderr that is gone leaves nobody to tell.
 pub(crate) fn say(text: &str) {
-    let mut stderr = anstream::stderr().lock();
-    drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()));
+    drop(Stderr.write_all(text.as_bytes()));
 }
 
 /// Writes a result to stdout, byte for byte. A reader that has seen enough is no failure.
 pub(crate) fn give(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
+    if Stream::Stdout.is_closed() && !bytes.is_empty() {
+        return Err(io::Error::other("it is closed"));
+    }
+    let mut stdout = Patient(io::stdout().lock());
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,

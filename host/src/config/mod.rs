@@ -2,16 +2,19 @@
 //! What the settings are for is known where they are used; flags are read by the command line and handed in.
 
 mod cgroup;
+mod closed;
 mod compile;
 mod environment;
 mod file;
 mod given;
 mod machine;
+mod patient;
 mod process;
 mod reading;
 mod settings;
 mod syntax;
 
+pub use closed::Stream;
 pub use compile::CompileSettings;
 pub use environment::{Environment, NotText, arguments};
 pub use file::{FileFault, SettingsFile};
@@ -19,6 +22,7 @@ pub use machine::{
     cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files, spare_files,
     threads_are_few,
 };
+pub use patient::Patient;
 pub use process::{forget_peak, peak, resident};
 pub use reading::{as_text, folder_of, read_at_most, read_input, read_text};
 pub use settings::{LogFormat, LogLevel, Overrides, Settings, SettingsFault};

@@ -1,14 +1,19 @@
 //! Reads what a path that a user has given leads to: whole, within a bound, and without waiting for somebody who may
 //! never come. What the bytes mean is for whoever reads.
 
+use crate::config::Patient;
+use crate::config::Stream;
 use crate::model::Size;
 use crate::model::other_encoding;
 use crate::model::without_mark;
+use rustix::fs::OFlags;
 use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// The most bytes that are read as a value, a manifest or settings: what is endless costs no more.
@@ -16,6 +21,9 @@ const MOST: Size = Size::bytes(1 << 30);
 
 /// Where the system itself has its files and pipes: `/dev/stdin`, and the `/dev/fd/63` of a shell's `<(…)`.
 const OF_SYSTEM: [&str; 2] = ["/dev/fd", "/proc"];
+
+/// The names of stdin.
+const OF_STDIN: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
 /// Reads as much as anything may have.
 pub fn read_input(path: &Path) -> io::Result<Vec<u8>> {
@@ -56,7 +64,7 @@ pub fn read_at_most(path: &Path, most: Size) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::with_capacity(Size::bytes(found.len()).as_usize());
     // A pipe has no length, and a file may grow.
-    File::open(path)?.take(most.as_bytes().saturating_add(1)).read_to_end(&mut bytes)?;
+    Patient(open(path)?).take(most.as_bytes().saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() > most.as_usize() { Err(too_large()) } else { Ok(bytes) }
 }
 
@@ -77,6 +85,24 @@ fn is_of_system(path: &Path) -> bool {
     folder.is_ok_and(|folder| {
         folder == Path::new("/dev") || OF_SYSTEM.iter().any(|system| folder.starts_with(system))
     })
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let is_stdin = OF_STDIN.iter().any(|name| path == Path::new(name));
+    if is_stdin && Stream::Stdin.is_closed() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "stdin is closed"));
+    }
+    if !is_of_system(path) {
+        return File::open(path);
+    }
+    // A named pipe behind such a name may have lost its writer: opening it otherwise waits for another.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let opened = File::options().read(true).custom_flags(flags).open(path);
+    // Sockets cannot be opened by a name, nor can what another user has opened.
+    if opened.is_err() && is_stdin {
+        return io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    }
+    opened
 }
 
 #[cfg(test)]

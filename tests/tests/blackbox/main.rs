@@ -36,6 +36,7 @@ mod secrets;
 mod signals;
 mod shortages;
 mod stored;
+mod streams;
 mod surroundings;
 mod values;
 mod verifying;
