@@ -6,6 +6,9 @@ use crate::app::Building;
 use crate::app::Refusal;
 use crate::cli::exit::Exit;
 use crate::cli::terminal::say;
+use crate::config::Ignored;
+use crate::config::catch;
+use crate::config::unblock_signals;
 use crate::engine::Interrupt;
 use crate::model::try_files;
 use rustix::event::PollFd;
@@ -30,6 +33,9 @@ const MOST_WAITS: u32 = 20;
 
 /// Files that listening takes: the library below takes them for granted.
 const FILES: usize = 6;
+
+/// A signal that this process listens to; none where it was started to ignore it.
+type Ear = Option<Heard>;
 
 /// What a signal does, by what the process is at. Cheap to clone.
 #[derive(Clone)]
@@ -75,13 +81,22 @@ impl Signals {
         let signals = Self::new(farewell);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(cannot)?;
         let listening = runtime.enter();
+        let ignored = Ignored::of_process();
         // What is heard does not end the process by itself: who writes too large a file is told so by the write.
-        signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop).map_err(cannot)?;
-        let both = signal(SignalKind::interrupt()).map_err(cannot)?;
-        let both = (both, signal(SignalKind::terminate()).map_err(cannot)?);
+        catch(Signal::XFSZ.as_raw()).map_err(cannot)?;
+        // How a child has ended is told to nobody who ignores that it has.
+        catch(Signal::CHILD.as_raw()).map_err(cannot)?;
+        ignored.catch_the_rest();
+        let hear = |asked: Signal| match ignored.on_purpose(asked) {
+            true => Ok(None),
+            false => signal(SignalKind::from_raw(asked.as_raw())).map(Some).map_err(cannot),
+        };
+        let ears = [hear(Signal::INT)?, hear(Signal::TERM)?];
         drop(listening);
+        // Threads begin with the mask of the one that starts them: this is before the first.
+        unblock_signals().map_err(cannot)?;
         let hearing = signals.clone();
-        let hear = move || runtime.block_on(hearing.hear(both));
+        let hear = move || runtime.block_on(hearing.hear(ears));
         // It ends with the process.
         std::thread::Builder::new().name("signals".to_owned()).spawn(hear).map_err(cannot)?;
         Ok(signals)
@@ -130,9 +145,9 @@ impl Signals {
         }
     }
 
-    async fn hear(self, (mut interrupts, mut terminations): (Heard, Heard)) {
+    async fn hear(self, mut ears: [Ear; 2]) {
         loop {
-            next(&mut interrupts, &mut terminations).await;
+            next(&mut ears).await;
             let _turn = self.turn();
             let answer = self.now().answer();
             match answer {
@@ -189,10 +204,17 @@ impl Now {
     }
 }
 
-async fn next(interrupts: &mut Heard, terminations: &mut Heard) {
+async fn next([interrupts, terminations]: &mut [Ear; 2]) {
     tokio::select! {
-        _ = interrupts.recv() => {}
-        _ = terminations.recv() => {}
+        () = heard(interrupts) => {}
+        () = heard(terminations) => {}
+    }
+}
+
+async fn heard(ear: &mut Ear) {
+    match ear {
+        Some(ear) => drop(ear.recv().await),
+        None => std::future::pending().await,
     }
 }
 

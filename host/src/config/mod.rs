@@ -4,6 +4,7 @@
 mod cgroup;
 mod closed;
 mod compile;
+mod dispositions;
 mod environment;
 mod file;
 mod given;
@@ -16,6 +17,7 @@ mod syntax;
 
 pub use closed::Stream;
 pub use compile::CompileSettings;
+pub use dispositions::{Ignored, catch, unblock_signals};
 pub use environment::{Environment, NotText, arguments};
 pub use file::{FileFault, SettingsFile};
 pub use machine::{

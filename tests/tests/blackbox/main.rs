@@ -19,6 +19,7 @@ mod grants;
 mod guests;
 mod hostile;
 mod hosts;
+mod inherited;
 mod keyvalue;
 mod languages;
 mod large;
