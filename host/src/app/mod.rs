@@ -26,7 +26,7 @@ mod doctor;
 
 pub use archive::{Story, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run};
 pub use backends::{Backends, StateBackend};
-pub use build::{BuildGroup, BuildStep, Building, build, build_steps};
+pub use build::{BuildHandle, BuildOrder, BuildOutput, BuildStep, Building, build, build_steps};
 pub use checked::{Builds, Checked, check, open_sandbox};
 pub use component_file::read_component;
 pub use doctor::{About, Examination, Finding, Verdict, examine};

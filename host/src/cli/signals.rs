@@ -1,7 +1,7 @@
-//! Ctrl-C and SIGTERM, heard from the first moment of a command to its last, by a thread of their own.
+//! Ctrl-C, SIGTERM and SIGHUP, heard from the first moment of a command to its last, by a thread of their own.
 //! What stopping a run means is for the engine; what a command says when it is left is in `farewell`.
 
-use crate::app::BuildGroup;
+use crate::app::BuildHandle;
 use crate::app::Building;
 use crate::app::Refusal;
 use crate::cli::exit::Exit;
@@ -37,6 +37,15 @@ const FILES: usize = 6;
 /// A signal that this process listens to; none where it was started to ignore it.
 type Ear = Option<Heard>;
 
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// To stop; again, to stop at once.
+    Stop,
+    /// The terminal is gone, or the session. It is not said twice by intent: a shell and the system both tell of it.
+    HangUp,
+}
+
 /// What a signal does, by what the process is at. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Signals {
@@ -59,7 +68,7 @@ enum Work {
     /// Nothing: it may be left at any moment. Compilers end with the pipe from their host.
     Leavable,
     /// A build command, and whether it was told to stop.
-    Building(BuildGroup, bool),
+    Building(BuildHandle, bool),
     /// A run, which is told to stop.
     Running(watch::Sender<Interrupt>),
 }
@@ -71,6 +80,8 @@ enum Answer {
     Say(&'static str),
     /// The process ends with these words.
     End(String),
+    /// It was said before.
+    Nothing,
 }
 
 impl Signals {
@@ -91,7 +102,7 @@ impl Signals {
             true => Ok(None),
             false => signal(SignalKind::from_raw(asked.as_raw())).map(Some).map_err(cannot),
         };
-        let ears = [hear(Signal::INT)?, hear(Signal::TERM)?];
+        let ears = [hear(Signal::INT)?, hear(Signal::TERM)?, hear(Signal::HUP)?];
         drop(listening);
         // Threads begin with the mask of the one that starts them: this is before the first.
         unblock_signals().map_err(cannot)?;
@@ -123,20 +134,20 @@ impl Signals {
     pub(crate) fn while_building(
         &self,
         start: impl FnOnce() -> Result<Building, Refusal>,
+        print: impl FnMut(&[u8]),
     ) -> Result<(), Refusal> {
-        let building = {
+        let mut building = {
             // A signal that comes meanwhile waits until it is known whom to stop.
             let mut now = self.now();
             let building = start()?;
-            now.work = Work::Building(building.group(), false);
+            now.work = Work::Building(building.handle(), false);
             building
         };
-        building.wait();
-        // Its number is nobody else's yet: it stays known until its end is asked for.
+        building.wait(print);
         let was = std::mem::replace(&mut self.now().work, Work::Leavable);
         match was {
-            Work::Building(group, true) => {
-                group.kill();
+            Work::Building(_, true) => {
+                building.abandon();
                 let farewell = self.now().farewell.clone();
                 let _turn = self.turn();
                 end(&farewell)
@@ -145,14 +156,15 @@ impl Signals {
         }
     }
 
-    async fn hear(self, mut ears: [Ear; 2]) {
+    async fn hear(self, mut ears: [Ear; 3]) {
         loop {
-            next(&mut ears).await;
+            let call = next(&mut ears).await;
             let _turn = self.turn();
-            let answer = self.now().answer();
+            let answer = self.now().answer(call);
             match answer {
                 Answer::Say(text) => say_soon(text.to_owned()),
                 Answer::End(text) => end(&text),
+                Answer::Nothing => {}
             }
         }
     }
@@ -168,18 +180,25 @@ impl Signals {
 
 impl Now {
     /// Tells the work, and whoever is to be told.
-    fn answer(&mut self) -> Answer {
+    fn answer(&mut self, call: Call) -> Answer {
         match &mut self.work {
             Work::Leavable => Answer::End(self.farewell.clone()),
-            Work::Building(group, is_stopped @ false) => {
+            Work::Building(handle, is_stopped @ false) => {
                 *is_stopped = true;
-                group.stop();
+                match call {
+                    Call::Stop => handle.stop(),
+                    Call::HangUp => handle.end(), // nobody is there to ask again
+                }
                 Answer::Say("stopping the build command; again to kill it\n")
             }
-            Work::Building(group, true) => {
-                group.kill();
+            Work::Building(handle, true) if call == Call::Stop => {
+                handle.kill();
                 Answer::End(self.farewell.clone())
             }
+            Work::Running(stop) if call == Call::HangUp && *stop.borrow() != Interrupt::None => {
+                Answer::Nothing
+            }
+            Work::Building(_, true) => Answer::Nothing,
             Work::Running(stop) => {
                 let before = *stop.borrow();
                 match before {
@@ -204,10 +223,11 @@ impl Now {
     }
 }
 
-async fn next([interrupts, terminations]: &mut [Ear; 2]) {
+async fn next([interrupts, terminations, hang_ups]: &mut [Ear; 3]) -> Call {
     tokio::select! {
-        () = heard(interrupts) => {}
-        () = heard(terminations) => {}
+        () = heard(interrupts) => Call::Stop,
+        () = heard(terminations) => Call::Stop,
+        () = heard(hang_ups) => Call::HangUp,
     }
 }
 
@@ -254,7 +274,9 @@ mod tests {
     #[test]
     fn what_may_be_left_is_left_at_the_first_signal() {
         let signals = Signals::new("left".to_owned());
-        assert_eq!(signals.now().answer(), Answer::End("left".to_owned()));
+        for call in [Call::Stop, Call::HangUp] {
+            assert_eq!(signals.now().answer(call), Answer::End("left".to_owned()));
+        }
     }
 
     #[test]
@@ -262,11 +284,24 @@ mod tests {
         let signals = Signals::new("before".to_owned());
         let (stop, interrupt) = watch::channel(Interrupt::None);
         let levels = signals.while_running(stop, "after".to_owned(), || {
-            [(); 3].map(|()| (signals.now().answer(), *interrupt.borrow()))
+            [(); 3].map(|()| (signals.now().answer(Call::Stop), *interrupt.borrow()))
         });
         assert!(matches!(levels[0], (Answer::Say(_), Interrupt::Drain)));
         assert!(matches!(levels[1], (Answer::Say(_), Interrupt::Abort)));
         assert!(matches!(levels[2], (Answer::End(_), Interrupt::Abort)));
-        assert_eq!(signals.now().answer(), Answer::End("after".to_owned()));
+        assert_eq!(signals.now().answer(Call::Stop), Answer::End("after".to_owned()));
+    }
+
+    #[test]
+    fn a_terminal_that_is_gone_twice_drains_a_run_and_does_not_abort_it() {
+        let signals = Signals::new("before".to_owned());
+        let (stop, interrupt) = watch::channel(Interrupt::None);
+        let levels = signals.while_running(stop, "after".to_owned(), || {
+            [Call::HangUp, Call::HangUp, Call::Stop]
+                .map(|call| (signals.now().answer(call), *interrupt.borrow()))
+        });
+        assert!(matches!(levels[0], (Answer::Say(_), Interrupt::Drain)));
+        assert_eq!(levels[1], (Answer::Nothing, Interrupt::Drain));
+        assert!(matches!(levels[2], (Answer::Say(_), Interrupt::Abort)));
     }
 }

@@ -2,6 +2,7 @@
 //! What each command does stands in `commands`.
 
 use crate::app;
+use crate::app::BuildOrder;
 use crate::app::Error;
 use crate::cli::args::Arguments;
 use crate::cli::args::Command;
@@ -48,9 +49,13 @@ impl Host {
 /// Runs the command that this process was started with.
 #[must_use]
 pub fn start() -> ExitCode {
-    // A host starts itself again for each component that it compiles; users never see it.
+    // A host starts itself again for each component that it compiles, and each command that builds one; users never see it.
     if let Some(order) = CompileOrder::of_arguments(arguments()) {
         return ExitCode::from(order.fill(io::stdin(), io::stdout(), io::stderr()));
+    }
+    if let Some(order) = BuildOrder::of_arguments(arguments()) {
+        order.fill(io::stdin(), io::stdout(), io::stderr().into());
+        return ExitCode::SUCCESS;
     }
     let exit = match Arguments::try_parse() {
         Ok(arguments) => command(&arguments),

@@ -4,6 +4,8 @@
 use crate::cli::style::Style;
 use crate::config::Patient;
 use crate::config::Stream;
+use rustix::fs::OFlags;
+use rustix::fs::fcntl_getfl;
 use std::io;
 use std::io::IsTerminal as _;
 use std::io::Write;
@@ -62,7 +64,17 @@ impl Write for Stderr {
 
 /// Writes text to stderr. A stderr that is gone leaves nobody to tell.
 pub(crate) fn say(text: &str) {
-    drop(Stderr.write_all(text.as_bytes()));
+    say_bytes(text.as_bytes());
+}
+
+/// The same for what another program has printed, which may be no text.
+pub(crate) fn say_bytes(bytes: &[u8]) {
+    drop(Stderr.write_all(bytes));
+}
+
+/// Whether writing to stderr waits by itself where there is no room.
+pub(crate) fn stderr_blocks() -> bool {
+    fcntl_getfl(io::stderr()).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK))
 }
 
 /// Writes a result to stdout, byte for byte. A reader that has seen enough is no failure.

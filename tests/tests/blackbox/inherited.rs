@@ -38,7 +38,7 @@ fn a_parent_that_ignores_the_ends_of_children_changes_nothing() {
 
 #[test]
 fn signals_that_are_ignored_on_purpose_stay_so() {
-    for signal in ["INT"] {
+    for signal in ["INT", "HUP"] {
         let project = waiting();
         let host =
             left_with(project.host().args(["--log-level", "debug"]), &format!("--ignore-signal={signal}"));

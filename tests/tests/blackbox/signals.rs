@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM: a run's tasks are finished at the first and stopped at the second; all else is left at once.
-//! What resuming does belongs to backends that keep something.
+//! Ctrl-C, SIGTERM and SIGHUP: a run's tasks are finished at the first and stopped at the second; all else is left at once.
+//! What resuming does belongs to backends that keep something; what a parent leaves of signals, to `inherited`.
 
 use crate::compiling::{compiler_of, is_alive, slow};
 use crate::component;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 #[test]
 fn the_first_signal_finishes_what_runs_and_starts_nothing_new() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let project = gates::project(&format!(
             "[tasks.slow]\ncall = \"g.await-file\"\nargs.path = \"x\"\n{GRANTS}\
              [tasks.next]\ncall = \"g.echo-string\"\nargs.value = {{ task = \"slow\" }}\n"
@@ -125,6 +125,68 @@ fn a_build_command_that_does_not_listen_is_killed_at_the_second_signal() {
     host.signal("INT");
     host.wait().expect(130).says(["interrupted while building"]);
     wait_until("the build command stays", || !is_alive(builder));
+}
+
+#[test]
+fn a_build_command_that_does_not_listen_ends_with_the_terminal() {
+    let project = built_by("trap '' TERM HUP; $BEGUN; sleep 300");
+    let host = project.command("run").args(["--build"]).start();
+    let builder = builder(&project);
+    host.signal("HUP");
+    host.wait().expect(130).says(["stopping the build command", "interrupted before anything was run"]);
+    assert!(!is_alive(builder));
+}
+
+#[test]
+fn whatever_a_build_command_has_started_ends_with_the_host_however_that_ends() {
+    // In the background, deaf, in a group of its own, in a session of its own.
+    let families = [
+        "$BEGUN; sleep 300; true",
+        "(trap '' TERM HUP INT; $BEGUN; while :; do sleep 300; done) & wait",
+        "(exec timeout 300 sh -c '$BEGUN; sleep 300; true') & wait",
+        "setsid sh -c '$BEGUN; sleep 300; true' & wait",
+        "setsid sh -c '$BEGUN; exec sleep 300' & sleep 300; true",
+    ];
+    for (signal, family) in ["KILL", "QUIT", "ABRT", "KILL", "TERM"].into_iter().zip(families) {
+        let project = built_by(family);
+        let host = project.command("build").start();
+        let builder = builder(&project);
+        host.signal(signal);
+        let finished = host.wait();
+        assert_eq!(finished.code, (signal == "TERM").then_some(130), "{}", finished.stderr);
+        wait_until(&format!("{family} stays after {signal}"), || !is_alive(builder));
+    }
+}
+
+#[test]
+fn what_a_build_command_leaves_running_ends_with_the_host() {
+    let project = gates::project(&format!(
+        "build = \"sleep 300 & echo $! > number\"\n[tasks.slow]\ncall = \"g.await-file\"\nargs.path = \"x\"\n{GRANTS}"
+    ));
+    let mut host = project.host().args(["--build", "--log-level", "debug"]).start();
+    host.until("started");
+    let left = builder(&project);
+    assert!(is_alive(left), "tasks may need it");
+    open(&project, "x");
+    host.wait().expect(0);
+    wait_until("it stays", || !is_alive(left));
+}
+
+#[test]
+fn what_a_build_command_prints_and_how_it_fails_is_told() {
+    let project = built_by("echo to stdout; echo to stderr >&2; exit 3");
+    let failed = project.command("build").run().expect(2);
+    failed.says(["to stdout\n", "to stderr\n", "failed: exit status: 3", "what it printed stands above"]);
+    let killed = built_by("kill -s SEGV $$").command("build").run().expect(2);
+    killed.says(["failed: signal: 11"]);
+    let nowhere = Project::new(
+        "[components.g]\npath = \"g.wasm\"\nbuild = \"true\"\nbuild-dir = \"none\"\n[tasks.t]\ncall = \"g.run\"\n",
+    );
+    nowhere
+        .command("build")
+        .run()
+        .expect(2)
+        .says(["cannot start the build command of g", "`build-dir` is relative"]);
 }
 
 #[test]

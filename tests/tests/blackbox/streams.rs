@@ -77,6 +77,18 @@ fn events_and_logs_wait_for_a_reader_of_a_stream_that_does_not_block() {
     }
 }
 
+#[test]
+fn a_build_command_is_given_a_stream_that_blocks() {
+    let project = Project::new(
+        "[components.g]\npath = \"g.wasm\"\nbuild = \"seq 200000\"\n[tasks.t]\ncall = \"g.run\"\n",
+    );
+    let (code, text) = read_late(|stderr| {
+        let mut command = project.command("build").command();
+        command.stdout(Stdio::null()).stderr(stderr).spawn().expect("the binary can be started")
+    });
+    assert_eq!((code, text.lines().count()), (Some(0), 200_001));
+}
+
 fn project_command(project: &Project, flags: &[&str]) -> std::process::Command {
     let mut command = Host::new(["run", "manifest.toml"]).within(project.folder()).command();
     command.args(flags);

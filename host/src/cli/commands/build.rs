@@ -2,13 +2,19 @@
 //! What the commands print goes to stderr.
 
 use crate::app;
+use crate::app::BuildOutput;
 use crate::app::Error;
+use crate::app::Refusal;
 use crate::cli::args::BuildArguments;
 use crate::cli::exit::Exit;
 use crate::cli::start::Host;
 use crate::cli::terminal::say;
+use crate::cli::terminal::say_bytes;
+use crate::cli::terminal::stderr_blocks;
+use crate::config::program;
 use crate::graph::Resolved;
 use crate::manifest::Manifest;
+use std::io;
 
 /// Builds what a manifest says how to build.
 pub(crate) fn build(host: &Host, arguments: &BuildArguments) -> Result<Exit, Error> {
@@ -26,9 +32,16 @@ pub(crate) fn build_all(host: &Host, resolved: &Resolved) -> Result<usize, Error
     }
     let manifest: &Manifest = resolved.graph.manifest();
     let steps = app::build_steps(manifest);
+    let program = program().map_err(|error| Refusal::new("cannot find this program").caused_by(error))?;
     for step in &steps {
         say(&format!("building {}: {}\n", step.components.join(", "), step.command));
-        host.signals.while_building(|| app::build(step, std::io::stderr().into()))?;
+        let print = |printed: &[u8]| say_bytes(printed);
+        host.signals.while_building(|| app::build(step, output(), &program), print)?;
     }
     Ok(steps.len())
+}
+
+/// Compilers give up where stderr does not block, which this host does not.
+fn output() -> BuildOutput {
+    if stderr_blocks() { BuildOutput::Stream(io::stderr().into()) } else { BuildOutput::Host }
 }
