@@ -11,6 +11,15 @@ const MAX_CAUSES: usize = 32;
 
 /// `error: what was done: why: why that`, and `help: …` where something helps.
 pub(crate) fn render(error: &dyn Error, help: Option<&str>, style: Style) -> String {
+    let shown = format!("{}: {}\n", style.paint(Ink::Bad, "error"), harmless(&sentence(error)));
+    match help {
+        Some(help) => shown + &format!("{}: {}\n", style.paint(Ink::Calm, "help"), harmless(help)),
+        None => shown,
+    }
+}
+
+/// `what was done: why: why that`.
+pub(crate) fn sentence(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     for cause in causes.take(MAX_CAUSES) {
@@ -20,11 +29,7 @@ pub(crate) fn render(error: &dyn Error, help: Option<&str>, style: Style) -> Str
             text = format!("{text}: {cause}");
         }
     }
-    let shown = format!("{}: {}\n", style.paint(Ink::Bad, "error"), harmless(&text));
-    match help {
-        Some(help) => shown + &format!("{}: {}\n", style.paint(Ink::Calm, "help"), harmless(help)),
-        None => shown,
-    }
+    text
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
+use crate::cli::voice::Complaint;
 use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Place;
@@ -40,6 +41,28 @@ pub(crate) fn render(faults: &Faults, style: Style) -> String {
     };
     let name = harmless(&faults.source.name);
     shown + &format!("{}: {count} in {name}; nothing was run\n", style.paint(Ink::Bad, "error"))
+}
+
+/// All faults for programs, each with its place and without the source.
+pub(crate) fn complaints(faults: &Faults) -> Vec<Complaint> {
+    let lines = Lines::of(&faults.source);
+    let complaint = |fault: &Fault| {
+        let place = fault.place.as_ref().map(|place| lines.line_column(&lines.mark(Kind::Primary, place)));
+        let label = fault.place.iter().map(|place| place.label.clone()).filter(|label| !label.is_empty());
+        let related = fault.related.iter().map(|place| {
+            let (line, column) = lines.line_column(&lines.mark(Kind::Related, place));
+            format!("{line}:{column}: {}", place.label)
+        });
+        Complaint {
+            message: fault.message.clone(),
+            notes: label.chain(related).chain(fault.notes.iter().cloned()).collect(),
+            help: fault.helps.clone(),
+            file: Some(faults.source.name.clone()),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+        }
+    };
+    faults.list.iter().map(complaint).collect()
 }
 
 /// One fault as annotate-snippets takes it.

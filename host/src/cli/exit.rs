@@ -8,8 +8,9 @@ use crate::cli::diagnostic;
 use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
-use crate::cli::terminal::say;
 use crate::cli::terminal::stderr_style;
+use crate::cli::voice::Complaint;
+use crate::cli::voice::Voice;
 use crate::model::Shortage;
 use crate::state::ErrorKind;
 use std::process::ExitCode;
@@ -51,9 +52,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Shows an error on stderr and tells how the process is to end.
-pub(crate) fn report(error: &Error) -> Exit {
-    say(&shown(error, stderr_style()));
+/// Says what is wrong and tells how the process is to end.
+pub(crate) fn report(error: &Error, voice: &Voice) -> Exit {
+    voice.complain(error);
     exit_of(error)
 }
 
@@ -78,17 +79,47 @@ fn exit_of(error: &Error) -> Exit {
     }
 }
 
-fn shown(error: &Error, style: Style) -> String {
+/// An error as people are shown it on stderr.
+pub(crate) fn shown(error: &Error) -> String {
+    styled(error, stderr_style())
+}
+
+fn styled(error: &Error, style: Style) -> String {
     match error {
         Error::Faults(faults) => diagnostic::render(faults, style),
         Error::Refused(refusal) => refused(refusal, style),
-        Error::Component(error) => chain::render(error, error.help(), style),
-        Error::Backend(error) => chain::render(error, error.help(), style),
-        Error::Lost { source, .. } => chain::render(error, source.help(), style),
-        Error::Missing { help, .. } => chain::render(error, Some(help), style),
-        Error::Unprinted(cause) => chain::render(error, Shortage::of(cause).map(Shortage::help), style),
-        Error::Settings(fault) => chain::render(fault, fault.help(), style),
-        Error::SettingsFile(fault) => chain::render(fault, Shortage::of(fault).map(Shortage::help), style),
+        _ => chain::render(error, help(error), style), // all others are a chain of causes
+    }
+}
+
+/// An error as programs are told it: each fault of a manifest by itself.
+pub(crate) fn told(error: &Error) -> Vec<Complaint> {
+    match error {
+        Error::Faults(faults) => diagnostic::complaints(faults),
+        Error::Refused(refusal) => vec![Complaint {
+            message: chain::sentence(refusal),
+            notes: refusal.notes.clone(),
+            help: refusal.help.clone().into_iter().collect(),
+            ..Complaint::default()
+        }],
+        _ => vec![Complaint {
+            message: chain::sentence(error),
+            help: help(error).map(str::to_owned).into_iter().collect(),
+            ..Complaint::default()
+        }], // all others are a chain of causes
+    }
+}
+
+/// What would help, of errors that are a chain of causes.
+fn help(error: &Error) -> Option<&str> {
+    match error {
+        Error::Faults(_) | Error::Refused(_) => None,
+        Error::Component(error) => error.help(),
+        Error::Backend(error) | Error::Lost { source: error, .. } => error.help(),
+        Error::Missing { help, .. } => Some(help),
+        Error::Unprinted(cause) => Shortage::of(cause).map(Shortage::help),
+        Error::Settings(fault) => fault.help(),
+        Error::SettingsFile(fault) => Shortage::of(fault).map(Shortage::help),
     }
 }
 
@@ -133,7 +164,7 @@ mod tests {
         let refusal =
             Refusal::new("run `a` exists with another plan").note("task `b` is new").help("use `--update`");
         assert_eq!(
-            shown(&Error::Refused(refusal), Style::Plain),
+            styled(&Error::Refused(refusal), Style::Plain),
             "error: run `a` exists with another plan\nnote: task `b` is new\nhelp: use `--update`\n"
         );
     }

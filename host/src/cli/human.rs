@@ -216,6 +216,7 @@ mod tests {
     use crate::cli::samples::run;
     use crate::cli::samples::task;
     use crate::cli::screen::tests::Paper;
+    use crate::cli::voice::Voice;
     use crate::model::FailureClass;
 
     fn failure() -> FailureFact {
@@ -303,7 +304,7 @@ failed     2 done, 1 stored, 1 cached, 1 skipped, 1 failed in 1.2s
     #[test]
     fn the_sink_keeps_to_its_level() {
         let page = Paper::default();
-        let screen = Arc::new(Screen::new(Shown::None, page.clone()));
+        let screen = Arc::new(Screen::new(Shown::None, Voice::default(), page.clone()));
         let human = Human::new(LogLevel::Warn, Style::Plain, screen);
         for event in &a_run() {
             human.record(event);

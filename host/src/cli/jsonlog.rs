@@ -40,12 +40,13 @@ mod tests {
     use crate::cli::progress::Shown;
     use crate::cli::samples::task;
     use crate::cli::screen::tests::Paper;
+    use crate::cli::voice::Voice;
     use crate::events::Fact;
 
     #[test]
     fn a_fact_is_a_line_of_the_event_format() {
         let page = Paper::default();
-        let screen = Arc::new(Screen::new(Shown::None, page.clone()));
+        let screen = Arc::new(Screen::new(Shown::None, Voice::default(), page.clone()));
         let log = JsonLog::new(RunId::new("r1").unwrap(), "h1", LogLevel::Info, screen);
         log.record(&task("split", Fact::TaskStarted));
         log.record(&task("split", Fact::TaskStored));

@@ -15,7 +15,6 @@ use crate::cli::progress::Shown;
 use crate::cli::screen::Screen;
 use crate::cli::start::Host;
 use crate::cli::terminal::Stderr;
-use crate::cli::terminal::say;
 use crate::cli::terminal::stderr_reader;
 use crate::cli::terminal::stderr_style;
 use crate::config::LogFormat;
@@ -60,18 +59,16 @@ impl Listeners {
             Some(path) => {
                 let file = events_file(path, &reads(host, arguments, session)?)?;
                 let shown = path.display().to_string();
+                let voice = host.voice.clone();
                 let failed = move |error: io::Error| {
-                    say(&format!(
-                        "warning: no more events are written to `{shown}`: {error}
-"
-                    ));
+                    voice.warn("events", &format!("no more events are written to `{shown}`: {error}"));
                 };
                 sinks.push(Arc::new(JsonLines::new(run, name, file, failed)));
             }
             None => {}
         }
         let shown = shown(host.settings.log_format, arguments.progress);
-        let screen = Arc::new(Screen::new(shown, Stderr));
+        let screen = Arc::new(Screen::new(shown, host.voice.clone(), Stderr));
         if shown != Shown::None {
             sinks.push(Arc::new(Follower(Arc::clone(&screen))));
         }

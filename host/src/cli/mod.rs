@@ -13,6 +13,8 @@ mod farewell;
 mod resume;
 mod style;
 mod terminal;
+mod voice;
+mod wanted;
 mod diagnostic;
 mod chain;
 mod level;

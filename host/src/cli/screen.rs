@@ -3,6 +3,7 @@
 
 use crate::cli::progress::Meter;
 use crate::cli::progress::Shown;
+use crate::cli::voice::Voice;
 use crate::events::Event;
 use crate::events::Fact;
 use crate::events::Taken;
@@ -60,11 +61,11 @@ enum Message {
 
 impl Screen {
     /// Writes to `out` until dropped; dropping waits for the last line.
-    pub(crate) fn new(shown: Shown, out: impl Write + Send + 'static) -> Self {
+    pub(crate) fn new(shown: Shown, voice: Voice, out: impl Write + Send + 'static) -> Self {
         let tray = Arc::<Tray<Message>>::default();
         let messages = Arc::clone(&tray);
         let waiting = Arc::new(Waiting::default());
-        let page = Page { meter: Meter::new(shown), waiting: Arc::clone(&waiting), out };
+        let page = Page { meter: Meter::new(shown), waiting: Arc::clone(&waiting), voice, out };
         let writer = std::thread::spawn(move || page.write_all(&messages));
         Self { tray, waiting, writer: Some(writer) }
     }
@@ -101,6 +102,7 @@ impl Drop for Screen {
 struct Page<W> {
     meter: Meter,
     waiting: Arc<Waiting>,
+    voice: Voice,
     out: W,
 }
 
@@ -144,12 +146,14 @@ impl<W: Write> Page<W> {
         if text.is_empty() && left_out == 0 {
             return;
         }
-        let out = &mut self.out;
+        let (out, voice) = (&mut self.out, &self.voice);
         self.meter.aside(|| {
             let mut done = out.write_all(text);
             if left_out > 0 {
                 done = done.and_then(|()| {
-                    writeln!(out, "{left_out} lines of guests are left out: nobody read them in time")
+                    let message =
+                        format!("{left_out} lines of guests are left out: nobody read them in time");
+                    out.write_all(&voice.noted("lines-left-out", &message))
                 });
             }
             drop(done.and_then(|()| out.flush()));
@@ -195,7 +199,7 @@ pub(crate) mod tests {
     #[test]
     fn dropping_waits_for_the_last_line() {
         let page = Paper::default();
-        let screen = Screen::new(Shown::None, page.clone());
+        let screen = Screen::new(Shown::None, Voice::default(), page.clone());
         for _ in 0..5000 {
             screen.print(b"line\n".to_vec(), Weight::Fact);
         }
@@ -206,7 +210,7 @@ pub(crate) mod tests {
     #[test]
     fn lines_of_progress_stand_among_the_log() {
         let page = Paper::default();
-        let follower = Follower(Arc::new(Screen::new(Shown::Lines, page.clone())));
+        let follower = Follower(Arc::new(Screen::new(Shown::Lines, Voice::default(), page.clone())));
         follower.record(&run(Fact::RunStarted { name: "w".into(), tasks: 1 }));
         follower.0.print(b"stored  a\n".to_vec(), Weight::Fact);
         follower.record(&task("a", Fact::TaskStored));
@@ -233,7 +237,7 @@ pub(crate) mod tests {
     fn a_terminal_that_is_stuck_costs_guests_their_lines_and_the_run_none() {
         let page = Paper::default();
         let (release, gate): (SyncSender<()>, _) = sync_channel(0);
-        let screen = Screen::new(Shown::None, Stuck(gate, page.clone()));
+        let screen = Screen::new(Shown::None, Voice::default(), Stuck(gate, page.clone()));
         let chunk = vec![b'x'; 1 << 20];
         for _ in 0..40 {
             screen.print(chunk.clone(), Weight::Guest);

@@ -5,7 +5,7 @@ use crate::app::BuildHandle;
 use crate::app::Building;
 use crate::app::Refusal;
 use crate::cli::exit::Exit;
-use crate::cli::terminal::say;
+use crate::cli::voice::Voice;
 use crate::config::Ignored;
 use crate::config::catch;
 use crate::config::unblock_signals;
@@ -54,6 +54,7 @@ pub(crate) struct Signals {
     now: Arc<Mutex<Now>>,
     /// Whose turn it is to say something: what a signal comes to is said before the process ends by it.
     turn: Arc<Mutex<()>>,
+    voice: Voice,
 }
 
 /// What the process is at.
@@ -86,10 +87,10 @@ enum Answer {
 
 impl Signals {
     /// Begins to listen. Until something else is begun, the first signal ends the process with this farewell.
-    pub(crate) fn listen(farewell: String) -> Result<Self, Refusal> {
+    pub(crate) fn listen(farewell: String, voice: Voice) -> Result<Self, Refusal> {
         let cannot = |error: std::io::Error| Refusal::new("cannot listen for signals").caused_by(error);
         try_files(FILES).map_err(cannot)?;
-        let signals = Self::new(farewell);
+        let signals = Self::new(farewell, voice);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(cannot)?;
         let listening = runtime.enter();
         let ignored = Ignored::of_process();
@@ -113,8 +114,12 @@ impl Signals {
         Ok(signals)
     }
 
-    fn new(farewell: String) -> Self {
-        Self { now: Arc::new(Mutex::new(Now { work: Work::Leavable, farewell })), turn: Arc::default() }
+    fn new(farewell: String, voice: Voice) -> Self {
+        Self {
+            now: Arc::new(Mutex::new(Now { work: Work::Leavable, farewell })),
+            turn: Arc::default(),
+            voice,
+        }
     }
 
     /// Works on a run, which hears of signals by `stop`; whoever ends the process afterwards is told `after`.
@@ -150,7 +155,7 @@ impl Signals {
                 building.abandon();
                 let farewell = self.now().farewell.clone();
                 let _turn = self.turn();
-                end(&farewell)
+                end(&self.voice, farewell)
             }
             Work::Building(_, false) | Work::Running(_) | Work::Leavable => building.finish(),
         }
@@ -162,8 +167,8 @@ impl Signals {
             let _turn = self.turn();
             let answer = self.now().answer(call);
             match answer {
-                Answer::Say(text) => say_soon(text.to_owned()),
-                Answer::End(text) => end(&text),
+                Answer::Say(text) => say_soon(&self.voice, "stopping", text.to_owned()),
+                Answer::End(text) => end(&self.voice, text),
                 Answer::Nothing => {}
             }
         }
@@ -239,16 +244,17 @@ async fn heard(ear: &mut Ear) {
 }
 
 /// Ends the process as one that was interrupted.
-fn end(farewell: &str) -> ! {
-    say_soon(farewell.to_owned());
+fn end(voice: &Voice, farewell: String) -> ! {
+    say_soon(voice, "interrupted", farewell);
     std::process::exit(i32::from(Exit::Interrupted.code()))
 }
 
 /// Says something to whoever reads it. A stderr that nobody empties keeps neither the next signal waiting nor the end.
-fn say_soon(text: String) {
+fn say_soon(voice: &Voice, code: &'static str, text: String) {
+    let voice = voice.clone();
     let (tell, told) = mpsc::channel();
     let saying = std::thread::Builder::new().spawn(move || {
-        say(&text);
+        voice.note(code, &text);
         tell.send(()).ok(); // who has waited long enough is gone
     });
     let waits = if saying.is_ok() { MOST_WAITS } else { 0 };
@@ -273,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_may_be_left_is_left_at_the_first_signal() {
-        let signals = Signals::new("left".to_owned());
+        let signals = Signals::new("left".to_owned(), Voice::default());
         for call in [Call::Stop, Call::HangUp] {
             assert_eq!(signals.now().answer(call), Answer::End("left".to_owned()));
         }
@@ -281,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_run_drains_then_aborts_then_is_left() {
-        let signals = Signals::new("before".to_owned());
+        let signals = Signals::new("before".to_owned(), Voice::default());
         let (stop, interrupt) = watch::channel(Interrupt::None);
         let levels = signals.while_running(stop, "after".to_owned(), || {
             [(); 3].map(|()| (signals.now().answer(Call::Stop), *interrupt.borrow()))
@@ -294,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_terminal_that_is_gone_twice_drains_a_run_and_does_not_abort_it() {
-        let signals = Signals::new("before".to_owned());
+        let signals = Signals::new("before".to_owned(), Voice::default());
         let (stop, interrupt) = watch::channel(Interrupt::None);
         let levels = signals.while_running(stop, "after".to_owned(), || {
             [Call::HangUp, Call::HangUp, Call::Stop]

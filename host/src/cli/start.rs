@@ -7,16 +7,13 @@ use crate::app::Error;
 use crate::cli::args::Arguments;
 use crate::cli::args::Command;
 use crate::cli::commands;
-use crate::cli::commands::output::print;
 use crate::cli::exit::Exit;
 use crate::cli::exit::report;
 use crate::cli::farewell::farewell;
 use crate::cli::signals::Signals;
-use crate::cli::style::Style;
-use crate::cli::style::harmless;
-use crate::cli::terminal::say;
-use crate::cli::terminal::stderr_style;
-use crate::cli::terminal::stdout_style;
+use crate::cli::voice::Voice;
+use crate::cli::wanted::usage;
+use crate::cli::wanted::wants_json;
 use crate::config::Environment;
 use crate::config::Settings;
 use crate::config::SettingsFile;
@@ -35,13 +32,15 @@ pub(crate) struct Host {
     pub(crate) settings: Settings,
     /// What signals do meanwhile.
     pub(crate) signals: Signals,
+    /// Says what is to be said beside the log.
+    pub(crate) voice: Voice,
 }
 
 impl Host {
     /// The sandbox of commands that have no log of their own; what an operator should know of it is said at once.
     pub(crate) fn open_sandbox(&self) -> Result<Sandbox, Error> {
         let sandbox = app::open_sandbox(&self.settings)?;
-        sandbox.warnings().iter().for_each(|warning| say(&format!("warning: {}\n", harmless(warning))));
+        sandbox.warnings().iter().for_each(|warning| self.voice.warn("code-cache", warning));
         Ok(sandbox)
     }
 }
@@ -57,33 +56,34 @@ pub fn start() -> ExitCode {
         order.fill(io::stdin(), io::stdout(), io::stderr().into());
         return ExitCode::SUCCESS;
     }
-    let exit = match Arguments::try_parse() {
-        Ok(arguments) => command(&arguments),
-        Err(said) => usage(&said),
-    };
-    exit.unwrap_or_else(|error| report(&error)).into()
-}
-
-/// What clap has to say: help, which is a result, or what is wrong with the arguments.
-fn usage(said: &clap::Error) -> Result<Exit, Error> {
-    let style = if said.use_stderr() { stderr_style() } else { stdout_style() };
-    let text = match style {
-        Style::Coloured => said.render().ansi().to_string(),
-        Style::Plain => said.render().to_string(),
-    };
-    if said.use_stderr() {
-        say(&text);
-        return Ok(Exit::Usage);
-    }
-    print(text.as_bytes())
-}
-
-fn command(arguments: &Arguments) -> Result<Exit, Error> {
-    let signals = Signals::listen(farewell(&arguments.command))?;
     let environment = Environment::of_process();
+    let voice = Voice::default();
+    voice.tell_panics();
+    speak_as_wanted(&voice, &environment, &SettingsFile::default());
+    let exit = match Arguments::try_parse() {
+        Ok(arguments) => command(&arguments, environment, &voice),
+        Err(said) => {
+            // Where words are not understood, the settings file of the user still says how to speak.
+            let file = SettingsFile::read(None, &environment).unwrap_or_default();
+            speak_as_wanted(&voice, &environment, &file);
+            usage(&said, &voice)
+        }
+    };
+    exit.unwrap_or_else(|error| report(&error, &voice)).into()
+}
+
+fn speak_as_wanted(voice: &Voice, environment: &Environment, file: &SettingsFile) {
+    if wants_json(arguments(), environment, file) {
+        voice.speak_json();
+    }
+}
+
+fn command(arguments: &Arguments, environment: Environment, voice: &Voice) -> Result<Exit, Error> {
+    let signals = Signals::listen(farewell(&arguments.command), voice.clone())?;
     let file = SettingsFile::read(arguments.config.as_deref(), &environment)?;
+    speak_as_wanted(voice, &environment, &file);
     let settings = Settings::new(&arguments.overrides(), &environment, &file)?;
-    let host = Host { environment, settings, signals };
+    let host = Host { environment, settings, signals, voice: voice.clone() };
     match &arguments.command {
         Command::Run(run) => commands::run::run(&host, run),
         Command::Check(check) => commands::check::check(&host, check),

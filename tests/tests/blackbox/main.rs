@@ -36,6 +36,7 @@ mod secret_forms;
 mod secrets;
 mod signals;
 mod shortages;
+mod speech;
 mod stored;
 mod streams;
 mod surroundings;

@@ -8,9 +8,9 @@ use crate::app::Refusal;
 use crate::cli::args::BuildArguments;
 use crate::cli::exit::Exit;
 use crate::cli::start::Host;
-use crate::cli::terminal::say;
-use crate::cli::terminal::say_bytes;
 use crate::cli::terminal::stderr_blocks;
+use crate::cli::voice::Voice;
+use crate::config::LogFormat;
 use crate::config::program;
 use crate::graph::Resolved;
 use crate::manifest::Manifest;
@@ -20,7 +20,8 @@ use std::io;
 pub(crate) fn build(host: &Host, arguments: &BuildArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
     if build_all(host, &resolved)? == 0 {
-        say(&format!("{}: no component has a `build` command\n", arguments.manifest.display()));
+        let message = format!("{}: no component has a `build` command", arguments.manifest.display());
+        host.voice.note("nothing-to-build", &message);
     }
     Ok(Exit::Success)
 }
@@ -34,14 +35,18 @@ pub(crate) fn build_all(host: &Host, resolved: &Resolved) -> Result<usize, Error
     let steps = app::build_steps(manifest);
     let program = program().map_err(|error| Refusal::new("cannot find this program").caused_by(error))?;
     for step in &steps {
-        say(&format!("building {}: {}\n", step.components.join(", "), step.command));
-        let print = |printed: &[u8]| say_bytes(printed);
-        host.signals.while_building(|| app::build(step, output(), &program), print)?;
+        host.voice.note("building", &format!("building {}: {}", step.components.join(", "), step.command));
+        let mut echo = host.voice.echo();
+        let print = |printed: &[u8]| echo.print(printed);
+        host.signals.while_building(|| app::build(step, output(&host.voice), &program), print)?;
     }
     Ok(steps.len())
 }
 
-/// Compilers give up where stderr does not block, which this host does not.
-fn output() -> BuildOutput {
-    if stderr_blocks() { BuildOutput::Stream(io::stderr().into()) } else { BuildOutput::Host }
+/// Programs read lines of JSON only, and compilers give up where stderr does not block, which this host does not.
+fn output(voice: &Voice) -> BuildOutput {
+    match voice.form() {
+        LogFormat::Human if stderr_blocks() => BuildOutput::Stream(io::stderr().into()),
+        LogFormat::Human | LogFormat::Json => BuildOutput::Host,
+    }
 }

@@ -8,7 +8,6 @@ use crate::app::Error;
 use crate::cli::args::CancelArguments;
 use crate::cli::exit::Exit;
 use crate::cli::start::Host;
-use crate::cli::terminal::say;
 use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
 
@@ -17,13 +16,16 @@ pub(crate) fn cancel(host: &Host, arguments: &CancelArguments) -> Result<Exit, E
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let run = &arguments.run;
     let cancelled = wait_for(app::cancel_run(state.backend.as_ref(), run))?;
-    say(&match cancelled {
-        Cancelled::Ended => format!("cancelled run {run}, which no host works on\n"),
-        Cancelled::Before => format!("run {run} was cancelled before\n"),
-        Cancelled::Stopping(hosts) => {
-            let hosts: Vec<&str> = hosts.iter().map(|host| &*host.0).collect();
-            format!("cancelled run {run}; {} will stop and start nothing more\n", hosts.join(", "))
-        }
-    });
+    host.voice.note(
+        "cancelled",
+        &match cancelled {
+            Cancelled::Ended => format!("cancelled run {run}, which no host works on"),
+            Cancelled::Before => format!("run {run} was cancelled before"),
+            Cancelled::Stopping(hosts) => {
+                let hosts: Vec<&str> = hosts.iter().map(|host| &*host.0).collect();
+                format!("cancelled run {run}; {} will stop and start nothing more", hosts.join(", "))
+            }
+        },
+    );
     Ok(Exit::Success)
 }

@@ -8,7 +8,6 @@ use crate::app::Error;
 use crate::cli::args::CheckArguments;
 use crate::cli::exit::Exit;
 use crate::cli::start::Host;
-use crate::cli::terminal::say;
 
 /// Checks a manifest and its components.
 pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Error> {
@@ -21,11 +20,12 @@ pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Err
     backends.state(&host.settings, &checked.manifest.state, &host.environment)?;
     backends.cache(&host.settings, &checked.manifest.cache, &host.environment)?;
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    say(&format!(
-        "{}: {} and {} are sound\n",
+    let sound = format!(
+        "{}: {} and {} are sound",
         arguments.manifest.display(),
         count(checked.plan.tasks().len(), "task"),
         count(checked.components.len(), "component"),
-    ));
+    );
+    host.voice.note("sound", &sound);
     Ok(Exit::Success)
 }

@@ -44,7 +44,7 @@ pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, E
         print(format!("{whole:#}\n").as_bytes())?;
     }
     // A limit that does not hold is worse than a backend that is away; both are told.
-    let refused = examination.refused.as_ref().map(report);
+    let refused = examination.refused.as_ref().map(|error| report(error, &host.voice));
     if examination.holds() { Ok(refused.unwrap_or(Exit::Success)) } else { Ok(Exit::TaskFailed) }
 }
 

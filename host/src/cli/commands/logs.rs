@@ -11,7 +11,6 @@ use crate::cli::exit::Exit;
 use crate::cli::start::Host;
 use crate::cli::style::harmless;
 use crate::cli::terminal::Reader;
-use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_reader;
 use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
@@ -28,7 +27,8 @@ pub(crate) fn logs(host: &Host, arguments: &LogsArguments) -> Result<Exit, Error
         return print(&text);
     }
     if parts.contains(&LogPart::Gap) {
-        say("not all that it wrote was kept: `--json` shows where something is missing\n");
+        host.voice
+            .note("incomplete", "not all that it wrote was kept: `--json` shows where something is missing");
     }
     print(text(&parts, stdout_reader()).as_bytes())
 }

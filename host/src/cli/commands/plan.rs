@@ -16,7 +16,6 @@ use crate::cli::exit::Exit;
 use crate::cli::plan_row;
 use crate::cli::plan_table::PlanTable;
 use crate::cli::start::Host;
-use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_style;
 use crate::cli::waiting::wait_for;
 use crate::model::Clock as _;
@@ -43,11 +42,12 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
     let session = Session::new(checked, &request)?;
     let Forecast { tasks, differences } = look_ahead(host, &session)?;
     if !differences.is_empty() {
-        say(&format!(
-            "run `{}` exists with another plan: it would be refused without `--update` or `--fresh`\n",
+        let refused = format!(
+            "run `{}` exists with another plan: it would be refused without `--update` or `--fresh`",
             session.run
-        ));
-        differences.iter().for_each(|difference| say(&format!("  {difference}\n")));
+        );
+        let list = differences.iter().map(|difference| format!("\n  {difference}"));
+        host.voice.note("other-plan", &(refused + &list.collect::<String>()));
     }
     let rows = (1..).zip(&tasks).filter_map(|(order, Planned { task, fate })| {
         let task = session.bound.plan().task(*task)?;

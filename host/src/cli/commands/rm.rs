@@ -8,7 +8,6 @@ use crate::cli::args::RmArguments;
 use crate::cli::exit::Exit;
 use crate::cli::exit::report;
 use crate::cli::start::Host;
-use crate::cli::terminal::say;
 use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
 use crate::state::Removal;
@@ -21,8 +20,8 @@ pub(crate) fn rm(host: &Host, arguments: &RmArguments) -> Result<Exit, Error> {
         let mut exit = Exit::Success;
         for run in &arguments.runs {
             match app::remove_run(state.backend.as_ref(), run, removal).await {
-                Ok(()) => say(&format!("removed run {run}\n")),
-                Err(error) => exit = report(&error),
+                Ok(()) => host.voice.note("removed", &format!("removed run {run}")),
+                Err(error) => exit = report(&error, &host.voice),
             }
         }
         Ok(exit)

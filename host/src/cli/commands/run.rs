@@ -22,7 +22,6 @@ use crate::cli::listeners::Listeners;
 use crate::cli::outputs;
 use crate::cli::resume::how_to_resume;
 use crate::cli::start::Host;
-use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_reader;
 use crate::cli::waiting::runtime_for_guests;
 use crate::config;
@@ -90,6 +89,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     let threads = usize::try_from(host.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
     let runtime = runtime_for_guests(threads)?;
     let name = host_id(random.next_u64());
+    host.voice.name(&session.run, &name);
     let listeners = Listeners::open(host, arguments, &session, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
     for message in sandbox.warnings() {
@@ -119,7 +119,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     // A guest may hang in a system call that nobody can end, such as opening a pipe: it must not keep this process.
     runtime.shutdown_timeout(GRACE);
     listeners.close();
-    let exit = finish(report?, &Finished { arguments, session: &session, state: &state });
+    let exit = finish(report?, &Finished { host, arguments, session: &session, state: &state });
     // The process ends: unmapping code and freeing a plan piece by piece would only keep its caller waiting.
     std::mem::forget(session);
     exit
@@ -150,6 +150,7 @@ fn policy(arguments: &RunArguments) -> FailurePolicy {
 
 /// A run that has ended, and where it came from.
 struct Finished<'a> {
+    host: &'a Host,
     arguments: &'a RunArguments,
     session: &'a Session,
     state: &'a StateBackend,
@@ -157,9 +158,9 @@ struct Finished<'a> {
 
 /// Prints the outputs if there are to be any, and how to go on if the run has not succeeded.
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
-    let Finished { arguments, session, state } = finished;
+    let Finished { host, arguments, session, state } = finished;
     if !report.has_begun {
-        say(&before_run(&arguments.scope.manifest));
+        host.voice.note("interrupted", &before_run(&arguments.scope.manifest));
         return Ok(Exit::Interrupted);
     }
     let exit = match report.ended {
@@ -173,10 +174,11 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
             .map_err(|fault| output::refusal(&fault))?;
         let rendered = outputs::render(&chosen, arguments.format.format, stdout_reader().into());
         let rendered = rendered.map_err(|fault| output::refusal(&fault))?;
-        rendered.left_out.iter().for_each(|line| say(&format!("{line}\n")));
+        rendered.left_out.iter().for_each(|line| host.voice.note("output-left-out", line));
         if let Err(error) = output::print(&rendered.bytes) {
-            let exit = report_error(&error);
-            say(&unprinted(&session.run, &state.uri, arguments.backend.state.as_deref()));
+            let exit = report_error(&error, &host.voice);
+            let unprinted = unprinted(&session.run, &state.uri, arguments.backend.state.as_deref());
+            host.voice.note("unprinted", &unprinted);
             return Ok(exit);
         }
         if rendered.is_incomplete && exit == Exit::Success {
@@ -184,7 +186,8 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         }
     }
     if exit != Exit::Success {
-        say(&how_to_resume(report.ended, arguments, &session.run, &state.uri));
+        let how = how_to_resume(report.ended, arguments, &session.run, &state.uri);
+        host.voice.note("unfinished", &how);
     }
     Ok(exit)
 }

@@ -10,7 +10,6 @@ use crate::cli::commands::output::print;
 use crate::cli::exit::Exit;
 use crate::cli::runs_table::RunsTable;
 use crate::cli::start::Host;
-use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_style;
 use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
@@ -22,7 +21,8 @@ use crate::state::StateUri;
 pub(crate) fn runs(host: &Host, arguments: &RunsArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     if state.uri == StateUri::Memory {
-        say(
+        host.voice.note(
+            "memory",
             "`memory:` keeps runs only as long as their process. To see runs of others, name the backend that keeps \
              them: --state redis://HOST:6379, or CASCADE_STATE\n",
         );

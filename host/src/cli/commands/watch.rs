@@ -10,8 +10,8 @@ use crate::cli::args::WatchArguments;
 use crate::cli::commands::output::print;
 use crate::cli::exit::Exit;
 use crate::cli::start::Host;
-use crate::cli::terminal::say;
 use crate::cli::terminal::stdout_style;
+use crate::cli::voice::Voice;
 use crate::cli::waiting::wait_for;
 use crate::cli::watching::Chronicle;
 use crate::manifest::BackendSection;
@@ -23,6 +23,7 @@ pub(crate) fn watch(host: &Host, arguments: &WatchArguments) -> Result<Exit, Err
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let mut watcher = Printing {
         run: arguments.run.to_string(),
+        voice: host.voice.clone(),
         chronicle: (!arguments.json).then(|| Chronicle::new(host.settings.log_level, stdout_style())),
     };
     let status = wait_for(app::watch_run(state.backend.as_ref(), &arguments.run, &mut watcher))?;
@@ -39,6 +40,7 @@ pub(crate) fn watch(host: &Host, arguments: &WatchArguments) -> Result<Exit, Err
 /// Prints what is told.
 struct Printing {
     run: String,
+    voice: Voice,
     /// For people; none for programs, which get the events as they are.
     chronicle: Option<Chronicle>,
 }
@@ -56,9 +58,12 @@ impl Watcher for Printing {
 
     fn company(&mut self, company: Company) {
         let run = &self.run;
-        say(&match company {
-            Company::Nobody => format!("no host works on run {run}; waiting for one\n"),
-            Company::Hosts => format!("run {run} is worked on again\n"),
-        });
+        self.voice.note(
+            "hosts",
+            &match company {
+                Company::Nobody => format!("no host works on run {run}; waiting for one"),
+                Company::Hosts => format!("run {run} is worked on again"),
+            },
+        );
     }
 }
