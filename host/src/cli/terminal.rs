@@ -4,8 +4,10 @@
 use crate::cli::style::Style;
 use crate::config::Patient;
 use crate::config::Stream;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::fs::fcntl_getfl;
+use rustix::io::Errno;
 use std::io;
 use std::io::IsTerminal as _;
 use std::io::Write;
@@ -76,6 +78,33 @@ pub(crate) fn say_bytes(bytes: &[u8]) {
 pub(crate) fn stderr_blocks() -> bool {
     fcntl_getfl(io::stderr()).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK))
 }
+
+/// Whether a stream is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readership {
+    /// Its reader has gone.
+    Gone,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// Waits until the reader of stdout has gone: of files that is never.
+pub(crate) fn outlast_reader() -> Readership {
+    let stdout = io::stdout();
+    loop {
+        let mut stream = [PollFd::new(&stdout, PollFlags::empty())];
+        match poll(&mut stream, None) {
+            Err(Errno::INTR) => {}
+            Ok(_) if stream.iter().any(|stream| stream.revents().intersects(GONE)) => {
+                return Readership::Gone;
+            }
+            Ok(_) | Err(_) => return Readership::Unknown,
+        }
+    }
+}
+
+/// What the system says of a pipe or socket without a reader, and of a terminal that was closed.
+const GONE: PollFlags = PollFlags::ERR.union(PollFlags::HUP);
 
 /// Writes a result to stdout, byte for byte. A reader that has seen enough is no failure.
 pub(crate) fn give(bytes: &[u8]) -> io::Result<()> {

@@ -3,17 +3,39 @@
 
 use crate::app::Error;
 use crate::app::Refusal;
+use crate::cli::terminal::Readership;
+use crate::cli::terminal::outlast_reader;
 use crate::config::threads_are_few;
 use crate::model::try_threads;
-use tokio::runtime::{Builder, Runtime};
+use std::thread::Builder;
+use tokio::runtime;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 /// Writers of logs and events, and threads for calls that block.
 const SPARE_THREADS: usize = 4;
 
 /// Waits for an answer.
 pub(crate) fn wait_for<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
     runtime.block_on(answer)
+}
+
+/// Waits for an answer as long as somebody reads stdout; none where the reader has gone, who has seen enough.
+pub(crate) async fn while_read<T>(answer: impl Future<Output = T>) -> Option<T> {
+    let (tell, gone) = oneshot::channel();
+    // It ends with the process. Without a thread, the answer is waited for to its end.
+    let watching = Builder::new().name("stdout".to_owned()).spawn(move || tell.send(outlast_reader()));
+    drop(watching);
+    let gone = async {
+        if gone.await != Ok(Readership::Gone) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        answer = answer => Some(answer),
+        () = gone => None,
+    }
 }
 
 /// A runtime for guests. It is refused where the system does not give its threads, and a few for what is written and
@@ -22,7 +44,7 @@ pub(crate) fn runtime_for_guests(threads: usize) -> Result<Runtime, Refusal> {
     if threads_are_few() {
         try_threads(threads.saturating_add(SPARE_THREADS)).map_err(cannot)?;
     }
-    Builder::new_multi_thread().worker_threads(threads).enable_all().build().map_err(cannot)
+    runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().map_err(cannot)
 }
 
 fn cannot(error: std::io::Error) -> Refusal {

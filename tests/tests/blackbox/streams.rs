@@ -3,7 +3,7 @@
 
 use crate::component;
 use crate::guests::Guest;
-use cascade_host_tests::{Host, Project};
+use cascade_host_tests::{Host, Project, Redis};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use std::io::{PipeReader, PipeWriter, Read, Write};
@@ -152,4 +152,26 @@ fn streams_that_are_closed_lose_nothing_unsaid() {
     shell("run /dev/stdin <&-").expect(2).says(["stdin is closed"]);
     let kept = std::fs::read(project.folder().join("manifest.toml")).expect("it is there");
     assert!(kept.starts_with(b"cascade = 1"), "no file was opened in the place of a stream");
+}
+
+#[test]
+fn whoever_watches_ends_with_the_reader_and_not_with_the_run() {
+    let server = Redis::start("");
+    let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let host = project.host().args(["--log-level", "debug", "--run-id", "r1", "--state", &server.uri()]);
+    let mut running = host.start();
+    running.until("started");
+    for (flag, reader) in [("", "head -1"), ("--json", "head -1"), ("", "true")] {
+        let script = format!("set -o pipefail; \"$0\" watch r1 --state {} {flag} | {reader}", server.uri());
+        let watched = Host::new([]).behind("bash", &["-c", &script]).run().expect(0);
+        assert_eq!(watched.text().lines().count(), usize::from(reader != "true"));
+        assert_eq!(watched.stderr, "");
+    }
+}
+
+#[test]
+fn an_examination_that_nobody_reads_has_proven_nothing() {
+    let script = "set -o pipefail; \"$0\" doctor | head -1";
+    let examined = Host::new([]).behind("bash", &["-c", script]).run().expect(130);
+    examined.says(["the examination has not ended, and proves nothing"]);
 }

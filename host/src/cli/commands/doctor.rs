@@ -16,6 +16,7 @@ use crate::cli::style::Style;
 use crate::cli::style::harmless;
 use crate::cli::terminal::stdout_style;
 use crate::cli::waiting::runtime_for_guests;
+use crate::cli::waiting::while_read;
 use crate::manifest::BackendSection;
 use serde_json::json;
 use std::time::Duration;
@@ -34,7 +35,12 @@ pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, E
         }
     };
     let runtime = runtime_for_guests(THREADS)?;
-    let examination = runtime.block_on(app::examine(&host.settings, &state, tell))?;
+    let Some(examination) = runtime.block_on(while_read(app::examine(&host.settings, &state, tell))) else {
+        let unread = "nobody reads the findings: the examination has not ended, and proves nothing";
+        host.voice.note("interrupted", unread);
+        return Ok(Exit::Interrupted);
+    };
+    let examination = examination?;
     if let Some(gone) = gone {
         return Err(gone);
     }

@@ -13,12 +13,13 @@ use crate::cli::start::Host;
 use crate::cli::terminal::stdout_style;
 use crate::cli::voice::Voice;
 use crate::cli::waiting::wait_for;
+use crate::cli::waiting::while_read;
 use crate::cli::watching::Chronicle;
 use crate::manifest::BackendSection;
 use crate::model::RunStatus;
 use bytes::Bytes;
 
-/// Follows a run until it has ended; ends as it has.
+/// Follows a run until it has ended, and ends as it has; or until nobody reads what is told of it.
 pub(crate) fn watch(host: &Host, arguments: &WatchArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let mut watcher = Printing {
@@ -26,7 +27,10 @@ pub(crate) fn watch(host: &Host, arguments: &WatchArguments) -> Result<Exit, Err
         voice: host.voice.clone(),
         chronicle: (!arguments.json).then(|| Chronicle::new(host.settings.log_level, stdout_style())),
     };
-    let status = wait_for(app::watch_run(state.backend.as_ref(), &arguments.run, &mut watcher))?;
+    let watching = app::watch_run(state.backend.as_ref(), &arguments.run, &mut watcher);
+    let Some(status) = wait_for(async { while_read(watching).await.transpose() })? else {
+        return Ok(Exit::Success);
+    };
     if let Some(chronicle) = &mut watcher.chronicle {
         print(chronicle.end().as_bytes())?;
     }
