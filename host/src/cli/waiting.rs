@@ -15,6 +15,12 @@ use tokio::sync::oneshot;
 /// Writers of logs and events, and threads for calls that block.
 const SPARE_THREADS: usize = 4;
 
+/// Threads that one guest may keep waiting: those of its streams, the one that it waits for itself, and its own end.
+const BLOCKING_OF_GUEST: usize = 6;
+
+/// Threads for calls that have outlived their guests, for names that are looked up, and for the host itself.
+const BLOCKING_OF_HOST: usize = 512;
+
 /// Waits for an answer.
 pub(crate) fn wait_for<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
@@ -44,7 +50,18 @@ pub(crate) fn runtime_for_guests(threads: usize) -> Result<Runtime, Refusal> {
     if threads_are_few() {
         try_threads(threads.saturating_add(SPARE_THREADS)).map_err(cannot)?;
     }
-    runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().map_err(cannot)
+    runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(blocking(threads))
+        .enable_all()
+        .build()
+        .map_err(cannot)
+}
+
+/// How many threads there may be for calls that block: so many that guests never take what others need, whatever their
+/// calls wait for. They are started as they are needed.
+fn blocking(guests: usize) -> usize {
+    guests.saturating_mul(BLOCKING_OF_GUEST).saturating_add(BLOCKING_OF_HOST)
 }
 
 fn cannot(error: std::io::Error) -> Refusal {

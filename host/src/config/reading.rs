@@ -1,19 +1,14 @@
-//! Reads what a path that a user has given leads to: whole, within a bound, and without waiting for somebody who may
-//! never come. What the bytes mean is for whoever reads.
+//! Reads what a path that a user has given leads to: whole, and within a bound.
+//! Nobody is waited for who may never come: `model` opens it. What the bytes mean is for whoever reads.
 
 use crate::config::Patient;
 use crate::config::Stream;
 use crate::model::Size;
+use crate::model::open_input;
 use crate::model::other_encoding;
 use crate::model::without_mark;
-use rustix::fs::OFlags;
-use std::fs;
-use std::fs::File;
 use std::io;
 use std::io::Read as _;
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// The most bytes that are read as a value, a manifest or settings: what is endless costs no more.
@@ -51,20 +46,17 @@ pub fn as_text(bytes: Vec<u8>) -> io::Result<String> {
 /// Reads at most `most` bytes. More are an error of the kind [`io::ErrorKind::FileTooLarge`].
 pub fn read_at_most(path: &Path, most: Size) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most}"));
-    let found = fs::metadata(path)?;
-    if found.file_type().is_fifo() && !is_of_system(path) {
-        // Opening one waits until somebody writes to it.
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is a named pipe; give a file, or /dev/stdin, or `<(command)` where the shell knows that",
-        ));
+    if OF_STDIN.iter().any(|name| path == Path::new(name)) && Stream::Stdin.is_closed() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "stdin is closed"));
     }
+    let file = open_input(path)?;
+    let found = file.metadata()?;
     if found.len() > most.as_bytes() {
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(Size::bytes(found.len()).as_usize());
     // A pipe has no length, and a file may grow.
-    Patient(open(path)?).take(most.as_bytes().saturating_add(1)).read_to_end(&mut bytes)?;
+    Patient(file).take(most.as_bytes().saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() > most.as_usize() { Err(too_large()) } else { Ok(bytes) }
 }
 
@@ -85,24 +77,6 @@ fn is_of_system(path: &Path) -> bool {
     folder.is_ok_and(|folder| {
         folder == Path::new("/dev") || OF_SYSTEM.iter().any(|system| folder.starts_with(system))
     })
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let is_stdin = OF_STDIN.iter().any(|name| path == Path::new(name));
-    if is_stdin && Stream::Stdin.is_closed() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "stdin is closed"));
-    }
-    if !is_of_system(path) {
-        return File::open(path);
-    }
-    // A named pipe behind such a name may have lost its writer: opening it otherwise waits for another.
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let opened = File::options().read(true).custom_flags(flags).open(path);
-    // Sockets cannot be opened by a name, nor can what another user has opened.
-    if opened.is_err() && is_stdin {
-        return io::stdin().as_fd().try_clone_to_owned().map(File::from);
-    }
-    opened
 }
 
 #[cfg(test)]
@@ -137,7 +111,7 @@ mod tests {
     fn what_does_not_end_or_does_not_begin_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        fs::write(&path, [7; 10]).unwrap();
+        std::fs::write(&path, [7; 10]).unwrap();
         assert_eq!(read_at_most(&path, Size::bytes(10)).unwrap(), [7; 10]);
         for (path, most) in [(path.as_path(), 9), (Path::new("/dev/zero"), 1 << 20)] {
             let error = read_at_most(path, Size::bytes(most)).unwrap_err();

@@ -26,9 +26,13 @@ use crate::sandbox::state::State;
 use crate::value::wire;
 use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
+
+/// How long the files of a guest may take to be closed before its outcome is told all the same.
+const GRACE: Duration = Duration::from_secs(1);
 
 #[async_trait::async_trait]
 impl Invoker for Sandbox {
@@ -43,7 +47,7 @@ impl Invoker for Sandbox {
         let begin = Instant::now();
         let deadline = Deadline(begin + call.timeout);
         let share = Share { deadline, memory: self.budget, files: self.files_of_guest() };
-        let state = State::new(&prepared, &call, share).map_err(|error| refused(&error))?;
+        let state = State::new(&prepared, &call, share).await.map_err(|error| refused(&error, &call))?;
         let mut store = Store::new(prepared.instance.engine(), state);
         let ended = match self.bounded {
             Bounded::Yes => {
@@ -61,11 +65,19 @@ impl Invoker for Sandbox {
             fuel: fuel_used(&store, &prepared, &call),
         };
         // The guest goes before its outcome is told: what it wrote last is heard now.
-        drop(store);
+        leave(store).await;
         match ended {
             Ok(outcome) => Ok(Returned { outcome, usage }),
             Err(error) => Err(failure::of_error(&error, &call, usage)),
         }
+    }
+}
+
+/// Lets go of a guest. Files that it has not closed are closed with it, which may wait for whoever has them.
+async fn leave(store: Store<State>) {
+    match store.data().files.line().cloned() {
+        Some(line) => line.last_call(GRACE, move || drop(store)).await,
+        None => drop(store),
     }
 }
 
@@ -79,7 +91,10 @@ fn check_count(prepared: &Prepared, args: &[Bytes]) -> Result<(), Failure> {
     Err(failure::plain(FailureClass::Input, message, Usage::default()))
 }
 
-fn refused(error: &wasmtime::Error) -> Failure {
+fn refused(error: &wasmtime::Error, call: &Call) -> Failure {
+    if error.is::<TimedOut>() {
+        return failure::of_error(error, call, Usage::default());
+    }
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return failure::plain(FailureClass::Limit, hit.to_string(), Usage::default());
     }
@@ -102,7 +117,7 @@ fn bound(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(
     store.set_hostcall_fuel(call.limits.output.as_usize().max(HANDED_AT_LEAST));
     store.set_max_component_handles(MOST_HANDLES);
     if prepared.metering == Metering::Fuel {
-        store.set_fuel(call.limits.fuel.unwrap_or(u64::MAX)).map_err(|error| refused(&error))?;
+        store.set_fuel(call.limits.fuel.unwrap_or(u64::MAX)).map_err(|error| refused(&error, call))?;
     }
     Ok(())
 }

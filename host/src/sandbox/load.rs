@@ -32,6 +32,8 @@ use crate::sandbox::sniff;
 use crate::sandbox::state::State;
 use crate::sandbox::trusted;
 use crate::sandbox::wasi::Network;
+use crate::sandbox::wasi::Orphans;
+use crate::sandbox::wasi::TaskLookups;
 use crate::state::Buckets;
 use crate::value::Export;
 use bytes::Bytes;
@@ -77,6 +79,7 @@ pub struct Sandbox {
     pub(crate) budget: Size,
     // Known once components are loaded, which have files of their own.
     files: OnceLock<usize>,
+    orphans: Arc<Orphans>,
     pub(crate) bounded: Bounded,
 }
 
@@ -88,10 +91,19 @@ pub(crate) struct Prepared {
     pub(crate) grants: Grants,
     pub(crate) buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
     pub(crate) network: Arc<Network>,
+    pub(crate) lookups: TaskLookups,
+    pub(crate) orphans: Arc<Orphans>,
     pub(crate) metering: Metering,
     pub(crate) instances: usize,
     pub(crate) instance: InstancePre<State>,
     pub(crate) index: ComponentExportIndex,
+}
+
+impl Prepared {
+    /// Whether a folder is granted.
+    pub(crate) const fn has_folders(&self) -> bool {
+        !self.grants.read.is_empty() || !self.grants.write.is_empty()
+    }
 }
 
 impl Sandbox {
@@ -131,6 +143,7 @@ impl Sandbox {
             permits,
             budget: Size::bytes(u64::MAX),
             files: OnceLock::new(),
+            orphans: Arc::default(),
             bounded,
         })
     }
@@ -251,6 +264,8 @@ impl Sandbox {
             grants,
             buckets: Arc::clone(&self.buckets),
             network: Arc::clone(&self.network),
+            lookups: TaskLookups::default(),
+            orphans: Arc::clone(&self.orphans),
             metering,
             instances: component.shared.instances,
             instance,

@@ -7,7 +7,9 @@ use crate::sandbox::guard::Deadline;
 use crate::sandbox::guard::LogGuard;
 use crate::sandbox::guard::MOST_HANDLES;
 use crate::sandbox::guard::MemoryGuard;
+use crate::sandbox::guard::TimedOut;
 use crate::sandbox::load::Prepared;
+use crate::sandbox::wasi::Blocking;
 use crate::sandbox::wasi::Chance;
 use crate::sandbox::wasi::Files;
 use crate::sandbox::wasi::GuestNames;
@@ -20,6 +22,7 @@ use crate::sandbox::wasi::context_with_folders;
 use crate::state::BucketName;
 use crate::state::Buckets;
 use std::sync::Arc;
+use tokio::time::timeout_at;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
@@ -38,6 +41,7 @@ pub(crate) struct State {
     chance: Option<Box<Chance>>,
     http: Option<Box<Http>>,
     names: Option<GuestNames>,
+    /// Behind all that holds files: what is still held when this goes is held by calls that have not returned.
     pub(crate) files: Files,
     refusals: Option<Refusals>,
 }
@@ -54,25 +58,40 @@ pub(crate) struct Share {
 }
 
 impl State {
-    /// A guest's data at the beginning of a call. Fails where a granted folder cannot be opened.
-    pub(crate) fn new(prepared: &Arc<Prepared>, call: &Arc<Call>, share: Share) -> wasmtime::Result<Self> {
-        let logs = LogGuard::new(&call.limits);
+    /// A guest's data at the beginning of a call. Fails where a granted folder cannot be opened, and waits for none that
+    /// does not answer before the call has to end.
+    pub(crate) async fn new(
+        prepared: &Arc<Prepared>,
+        call: &Arc<Call>,
+        share: Share,
+    ) -> wasmtime::Result<Self> {
+        let mut state = Self::without_folders(prepared, call, share)?;
+        if prepared.has_folders() {
+            let blocking = Blocking::new(call.function, &prepared.orphans)?;
+            let line = blocking.line().clone();
+            state.files.wait_by(blocking);
+            let (prepared, call, logs) = (Arc::clone(prepared), Arc::clone(call), state.logs.clone());
+            let opening = line.call(move || context_with_folders(&prepared, &call.listener, &logs));
+            let opened = timeout_at(share.deadline.0, opening).await.map_err(|_elapsed| TimedOut)?;
+            state.wasi = Some(Box::new(opened?));
+        }
+        Ok(state)
+    }
+
+    fn without_folders(prepared: &Arc<Prepared>, call: &Arc<Call>, share: Share) -> wasmtime::Result<Self> {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_HANDLES);
         let grants = &prepared.grants;
-        let folders = grants.read.len() + grants.write.len();
-        let files = Files::new(share.files, folders)?;
-        let wasi =
-            (folders > 0).then(|| context_with_folders(prepared, &call.listener, &logs)).transpose()?;
+        let files = Files::new(share.files, grants.read.len() + grants.write.len())?;
         Ok(Self {
             memory: MemoryGuard::new(&call.limits, share.memory, prepared.instances),
-            logs,
+            logs: LogGuard::new(&call.limits),
             table,
             call: Arc::clone(call),
             deadline: share.deadline,
             shelf: Shelf::default(),
             prepared: Arc::clone(prepared),
-            wasi: wasi.map(Box::new),
+            wasi: None,
             clock: None,
             chance: None,
             http: None,
@@ -97,7 +116,7 @@ impl State {
     /// The names that the guest may ask for; none where those are not granted.
     pub(crate) fn names(&mut self) -> Option<GuestNames> {
         let Self { prepared, names, .. } = self;
-        let make = || GuestNames::new(prepared.network.names());
+        let make = || GuestNames::new(prepared.network.names(), &prepared.lookups);
         prepared.grants.dns.then(|| names.get_or_insert_with(make).clone())
     }
 

@@ -11,6 +11,7 @@ mod doctor;
 mod events_file;
 mod examples;
 mod faults;
+mod folders;
 mod for_each;
 mod gates;
 mod given;

@@ -16,7 +16,7 @@ const OWN: &str = "for the guest to read";
 
 /// A folder to read, a folder to write, and beside them a file and a folder that are none of the guest's business, with
 /// links of every sort that lead there.
-fn playground() -> Project {
+pub(crate) fn playground() -> Project {
     let project = Project::new(&format!(
         "{}[components.g.grants]\nread = [\"in:/in\"]\nwrite = [\"out:/out\"]\n",
         component(Guest::Paths)
@@ -56,16 +56,16 @@ fn place(folder: &str, path: &str) -> Value {
     json!({ "folder": folder, "path": path })
 }
 
-fn action(what: &str, at: (&str, &str), to: Option<(&str, &str)>) -> Value {
+pub(crate) fn action(what: &str, at: (&str, &str), to: Option<(&str, &str)>) -> Value {
     json!({ "what": what, "at": place(at.0, at.1), "to": to.map(|to| place(to.0, to.1)) })
 }
 
 /// Has the guest do all of it, and gives what came of each.
-fn act(project: &Project, actions: &[Value]) -> Vec<Value> {
+pub(crate) fn act(project: &Project, actions: &[Value]) -> Vec<Value> {
     acted(project, actions).json()["t"].as_array().expect("a list").clone()
 }
 
-fn acted(project: &Project, actions: &[Value]) -> Finished {
+pub(crate) fn acted(project: &Project, actions: &[Value]) -> Finished {
     project.file("actions.json", json!({ "actions": actions }).to_string().as_bytes());
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     let head = text.split("[params").next().unwrap_or_default().to_owned();

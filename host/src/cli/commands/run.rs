@@ -116,7 +116,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     let after = after_run(&session.run, &state.uri, arguments.backend.state.as_deref());
     let run = app::run(&session, Arc::new(sandbox), request);
     let report = host.signals.while_running(stop, after, || runtime.block_on(run));
-    // A guest may hang in a system call that nobody can end, such as opening a pipe: it must not keep this process.
+    // A guest may hang in a system call that nobody can end, such as reading from a network: it must not keep this process.
     runtime.shutdown_timeout(GRACE);
     listeners.close();
     let exit = finish(report?, &Finished { host, arguments, session: &session, state: &state });

@@ -3,22 +3,37 @@
 
 use crate::sandbox::guard::LimitHit;
 use crate::sandbox::state::State;
+use crate::sandbox::wasi::blocking::Blocking;
+use crate::sandbox::wasi::blocking::Line;
 use crate::sandbox::wasi::listings::Listing;
 use crate::sandbox::wasi::places::Places;
+use std::any::Any;
 use std::fs::File;
 use std::sync::{Arc, Weak};
 use wasmtime::component::{Resource, ResourceTable};
-use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
+use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
 use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
 
 /// What one guest holds, each of which is a file of this process.
 pub(crate) struct Files {
     most: usize,
     granted: usize,
+    /// The granted folders that the guest has asked for.
+    folders: Vec<Opened>,
     /// What it opened. Streams keep a file open whose descriptor is gone, so the files themselves are looked at.
-    opened: Vec<Weak<File>>,
+    opened: Vec<Opened>,
     pub(crate) sockets: Places<TcpSocket>,
     pub(crate) listings: Places<Listing>,
+    /// None where no folder is granted: there is nothing to wait for then.
+    blocking: Option<Blocking>,
+}
+
+/// A file or folder that the guest may hold.
+struct Opened {
+    file: Weak<File>,
+    /// How the guest names it; none for a file.
+    folder: Option<String>,
 }
 
 impl Files {
@@ -27,11 +42,29 @@ impl Files {
         let files = Self {
             most,
             granted,
+            folders: Vec::new(),
             opened: Vec::new(),
             sockets: Places::default(),
             listings: Places::default(),
+            blocking: None,
         };
         if granted > most { Err(files.full()) } else { Ok(files) }
+    }
+
+    /// The guest waits for the system by these calls.
+    pub(crate) fn wait_by(&mut self, blocking: Blocking) {
+        self.blocking = Some(blocking);
+    }
+
+    /// Who makes calls for the guest that may block; none where it has no folder.
+    pub(crate) fn line(&self) -> Option<&Line> {
+        self.blocking.as_ref().map(Blocking::line)
+    }
+
+    /// How the guest names an open folder.
+    pub(crate) fn name_of(&self, folder: &Arc<File>) -> Option<&str> {
+        let is_it = |opened: &&Opened| std::ptr::eq(opened.file.as_ptr(), Arc::as_ptr(folder));
+        self.folders.iter().chain(&self.opened).find(is_it)?.folder.as_deref()
     }
 
     /// Whether there is room for one more, beside so many connections.
@@ -39,7 +72,7 @@ impl Files {
         if self.held() + connections < self.most {
             return Ok(());
         }
-        self.opened.retain(|file| file.strong_count() > 0);
+        self.opened.retain(|opened| opened.file.strong_count() > 0);
         self.sockets.sweep(table);
         self.listings.sweep(table);
         if self.held() + connections < self.most { Ok(()) } else { Err(self.full()) }
@@ -59,6 +92,19 @@ impl Files {
     }
 }
 
+/// What still holds a file of a guest that is gone is a call that has not returned.
+impl Drop for Files {
+    fn drop(&mut self) {
+        if let Some(blocking) = &mut self.blocking {
+            let opened = self.folders.iter().chain(&self.opened);
+            blocking.leave(opened.map(|opened| {
+                let file: Weak<dyn Any + Send + Sync> = Weak::<File>::clone(&opened.file);
+                file
+            }));
+        }
+    }
+}
+
 impl State {
     /// Fails where the guest holds as many files of this process as it may.
     pub(crate) fn make_room(&mut self) -> Result<(), LimitHit> {
@@ -66,17 +112,35 @@ impl State {
         self.files.make_room(connections, &self.table)
     }
 
-    /// Counts a file that the guest has opened.
+    /// Counts a file or folder that the guest has opened; `name` is how it names it.
     pub(crate) fn keep_file(
         &mut self,
         opened: Resource<Descriptor>,
+        name: String,
     ) -> wasmtime::Result<Resource<Descriptor>> {
-        let file = match self.table.get(&opened)? {
-            Descriptor::File(file) => Arc::downgrade(&file.file),
-            Descriptor::Dir(folder) => Arc::downgrade(&folder.dir),
-        };
-        self.files.opened.push(file);
+        let opened_file = opened_as(self.table.get(&opened)?, name);
+        self.files.opened.push(opened_file);
         Ok(opened)
+    }
+
+    /// The granted folders, each with its name.
+    pub(crate) fn granted_folders(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+        let granted = self.filesystem().get_directories()?;
+        for (folder, name) in &granted {
+            let folder = opened_as(self.table.get(folder)?, name.clone());
+            // A guest may ask again and again: it is given the same ones.
+            if !self.files.folders.iter().any(|known| Weak::ptr_eq(&known.file, &folder.file)) {
+                self.files.folders.push(folder);
+            }
+        }
+        Ok(granted)
+    }
+}
+
+fn opened_as(opened: &Descriptor, name: String) -> Opened {
+    match opened {
+        Descriptor::File(file) => Opened { file: Arc::downgrade(&file.file), folder: None },
+        Descriptor::Dir(folder) => Opened { file: Arc::downgrade(&folder.dir), folder: Some(name) },
     }
 }
 
@@ -91,7 +155,7 @@ mod tests {
         for _ in 0..4 {
             files.make_room(0, &table).unwrap();
             let file = Arc::new(tempfile::tempfile().unwrap());
-            files.opened.push(Arc::downgrade(&file));
+            files.opened.push(Opened { file: Arc::downgrade(&file), folder: None });
             held.push(file);
         }
         let full = files.make_room(0, &table).unwrap_err().to_string();

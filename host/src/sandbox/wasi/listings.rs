@@ -5,6 +5,7 @@
 //! each that stays is seen once.
 
 use crate::sandbox::state::State;
+use crate::sandbox::wasi::blocking::Line;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorType, DirectoryEntry, ErrorCode};
-use wasmtime_wasi::runtime::spawn_blocking;
 
 /// The interface in wasmtime's version of WASI 0.2: listings in it are shadowed, since wasmtime's hold all names of a folder.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
@@ -50,54 +50,89 @@ impl State {
         &mut self,
         folder: Resource<Descriptor>,
     ) -> wasmtime::Result<Result<Resource<Listing>, ErrorCode>> {
-        let folder = match self.table.get(&folder)? {
-            Descriptor::Dir(folder) => Arc::clone(&folder.dir),
-            Descriptor::File(_) => return Ok(Err(ErrorCode::NotDirectory)),
+        let (Descriptor::Dir(folder), Some(line)) = (self.table.get(&folder)?, self.files.line().cloned())
+        else {
+            return Ok(Err(ErrorCode::NotDirectory));
         };
+        let folder = Arc::clone(&folder.dir);
         if !self.files.listings.are_below(MAX_LISTINGS, &self.table) {
             return Ok(Err(ErrorCode::InsufficientMemory));
         }
         self.make_room()?;
-        let listing = match spawn_blocking(move || Listing::open(&folder)).await {
-            Ok(listing) => self.table.push(listing)?,
+        let batch = match line.call(move || Batch::first(&folder)).await {
+            Ok(batch) => batch,
             Err(refused) => return Ok(Err(code(refused))),
         };
+        let listing = self.table.push(Listing::new(batch, line))?;
         self.files.listings.take(&listing);
         Ok(Ok(listing))
     }
 }
 
-type Entry = Result<DirectoryEntry, ErrorCode>;
-
 /// The entries of a folder that are yet to be told.
 pub(crate) struct Listing {
-    read: std::vec::IntoIter<Entry>,
+    read: std::vec::IntoIter<Result<DirectoryEntry, ErrorCode>>,
     /// Where the rest of them is; none once all were read.
+    folder: Option<Dir>,
+    line: Line,
+}
+
+/// Some entries of a folder, as they were read.
+struct Batch {
+    read: Vec<Entry>,
     folder: Option<Dir>,
 }
 
-impl Listing {
+/// An entry as it was read.
+enum Entry {
+    Told(DirectoryEntry),
+    /// Its name is no text.
+    Unnamed,
+    Failed(ErrorCode),
+}
+
+impl Batch {
     /// Begins to read an open folder. May block.
-    fn open(folder: &File) -> Result<Self, Errno> {
+    fn first(folder: &File) -> Result<Self, Errno> {
         // Its own description of the same folder, whatever its path means by now: the place in it is no one else's.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = Dir::new(openat(folder, c".", flags, Mode::empty())?)?;
-        Ok(Self::batch(folder))
+        Ok(Self::next(folder))
     }
 
     /// Reads the next entries. May block.
-    fn batch(mut folder: Dir) -> Self {
+    fn next(mut folder: Dir) -> Self {
         let mut read = Vec::new();
         for _ in 0..BATCH {
             let Some(entry) = folder.read() else {
-                return Self { read: read.into_iter(), folder: None };
+                return Self { read, folder: None };
             };
             read.extend(match entry {
                 Ok(entry) => look(&folder, entry.file_name()),
-                Err(error) => Some(Err(code(error))),
+                Err(error) => Some(Entry::Failed(code(error))),
             });
         }
-        Self { read: read.into_iter(), folder: Some(folder) }
+        Self { read, folder: Some(folder) }
+    }
+}
+
+impl Listing {
+    fn new(batch: Batch, line: Line) -> Self {
+        let mut listing = Self { read: Vec::new().into_iter(), folder: None, line };
+        listing.take(batch);
+        listing
+    }
+
+    fn take(&mut self, batch: Batch) {
+        let mut told = Vec::with_capacity(batch.read.len());
+        for entry in batch.read {
+            match entry {
+                Entry::Told(entry) => told.push(Ok(entry)),
+                Entry::Failed(code) => told.push(Err(code)),
+                Entry::Unnamed => told.push(Err(ErrorCode::IllegalByteSequence)),
+            }
+        }
+        (self.read, self.folder) = (told.into_iter(), batch.folder);
     }
 
     async fn next(&mut self) -> Result<Option<DirectoryEntry>, ErrorCode> {
@@ -108,7 +143,8 @@ impl Listing {
             let Some(folder) = self.folder.take() else {
                 return Ok(None);
             };
-            *self = spawn_blocking(move || Self::batch(folder)).await;
+            let batch = self.line.call(move || Batch::next(folder)).await;
+            self.take(batch);
         }
     }
 }
@@ -122,11 +158,11 @@ fn look(folder: &Dir, name: &std::ffi::CStr) -> Option<Entry> {
     let type_ = match seen {
         Ok(seen) => kind(FileType::from_raw_mode(seen.st_mode)),
         Err(Errno::NOENT) => return None,
-        Err(error) => return Some(Err(code(error))),
+        Err(error) => return Some(Entry::Failed(code(error))),
     };
     Some(match name.to_str() {
-        Ok(name) => Ok(DirectoryEntry { type_, name: name.to_owned() }),
-        Err(_) => Err(ErrorCode::IllegalByteSequence),
+        Ok(name) => Entry::Told(DirectoryEntry { type_, name: name.to_owned() }),
+        Err(_) => Entry::Unnamed,
     })
 }
 
@@ -149,6 +185,14 @@ fn code(error: Errno) -> ErrorCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invoke::FunctionId;
+    use crate::sandbox::wasi::blocking::Blocking;
+
+    fn listing(folder: &std::path::Path) -> (Listing, Blocking) {
+        let guest = Blocking::new(FunctionId(0), &Arc::default()).unwrap();
+        let batch = Batch::first(&File::open(folder).unwrap()).unwrap();
+        (Listing::new(batch, guest.line().clone()), guest)
+    }
 
     async fn names(listing: &mut Listing) -> Vec<String> {
         let mut names = Vec::new();
@@ -165,7 +209,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let made: Vec<String> = (0..1_000).map(|nth| format!("{nth:0>250}")).collect();
         made.iter().for_each(|name| drop(File::create(scratch.path().join(name)).unwrap()));
-        let mut listing = Listing::open(&File::open(scratch.path()).unwrap()).unwrap();
+        let (mut listing, _guest) = listing(scratch.path());
         assert_eq!(names(&mut listing).await, made);
         assert_eq!(listing.next().await.unwrap().map(|entry| entry.name), None, "the end stays the end");
     }
@@ -176,7 +220,7 @@ mod tests {
         let (folder, moved) = (scratch.path().join("folder"), scratch.path().join("moved"));
         std::fs::create_dir(&folder).unwrap();
         (0..1_000).for_each(|nth| drop(File::create(folder.join(format!("{nth:0>250}"))).unwrap()));
-        let mut listing = Listing::open(&File::open(&folder).unwrap()).unwrap();
+        let (mut listing, _guest) = listing(&folder);
         std::fs::rename(&folder, &moved).unwrap();
         std::fs::create_dir(&folder).unwrap();
         File::create(folder.join("other")).unwrap();
@@ -197,7 +241,7 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
         drop(std::os::unix::net::UnixListener::bind(at("socket")).unwrap());
         File::create(scratch.path().join(std::ffi::OsStr::from_bytes(b"\xff"))).unwrap();
-        let mut listing = Listing::open(&File::open(scratch.path()).unwrap()).unwrap();
+        let (mut listing, _guest) = listing(scratch.path());
         let mut told = Vec::new();
         loop {
             match listing.next().await {

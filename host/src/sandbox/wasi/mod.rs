@@ -1,6 +1,8 @@
 //! What a guest sees of the world: WASI 0.2 with nothing behind it but what was granted.
 //! Time and chance are this host's own where the real ones are not granted; all else is wasmtime's.
 
+mod below;
+mod blocking;
 mod clocks;
 mod errors;
 mod files;
@@ -14,14 +16,16 @@ mod opening;
 mod output;
 mod places;
 mod random;
+mod streams;
 mod tcp;
 mod udp;
 
+pub(crate) use blocking::{Blocking, Orphans};
 pub(crate) use clocks::LogicalClock;
 pub(crate) use files::Files;
 pub(crate) use http::{Http, MAX_FIELDS, USELESS};
 pub(crate) use keyvalue::Shelf;
-pub(crate) use network::{GuestNames, Refusals};
+pub(crate) use network::{GuestNames, Refusals, TaskLookups};
 pub(crate) use random::Chance;
 
 use crate::invoke::Listener;
@@ -55,6 +59,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     http::link(linker)?;
     listings::link(linker)?;
     opening::link(linker)?;
+    streams::link(linker)?;
     errors::link(linker)?;
     linker.allow_shadowing(false);
     keyvalue::link(linker)?;

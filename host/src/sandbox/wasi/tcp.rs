@@ -60,7 +60,7 @@ pub(crate) fn allow(builder: &mut WasiCtxBuilder, prepared: &Arc<Prepared>, list
     }
     let door = Door {
         prepared: Arc::clone(prepared),
-        names: GuestNames::new(prepared.network.names()),
+        names: GuestNames::new(prepared.network.names(), &prepared.lookups),
         refusals: Refusals::new(listener),
     };
     builder.allow_tcp(true).socket_addr_check(move |address, reason| {

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, NewTimestamp, OpenFlags, PathFlags};
+use wasip2::io::poll::{Pollable, poll};
+use wasip2::io::streams::{InputStream, StreamError};
 
 struct Paths;
 
@@ -43,6 +45,10 @@ impl Guest for Paths {
 
     fn collect(file: Place, files: u32, wait: u32) -> Result<u32, String> {
         collect(&file, files, wait).map_err(|code| format!("{code:?}"))
+    }
+
+    fn streams(read: Place, write: String, count: u32) -> Result<u64, String> {
+        write_all(&write, count).and_then(|()| read_all(&read, count)).map_err(|code| format!("{code:?}"))
     }
 
     fn storm(read: Place, write: Place, times: u32) -> Vec<String> {
@@ -124,6 +130,57 @@ fn collect(file: &Place, files: u32, wait: u32) -> Result<u32, ErrorCode> {
     }
     subscribe_duration(u64::from(wait) * 1_000_000).block();
     Ok(files)
+}
+
+fn read_all(file: &Place, count: u32) -> Result<u64, ErrorCode> {
+    let opened = folder(&file.folder)?.open_at(
+        PathFlags::empty(),
+        &file.path,
+        OpenFlags::empty(),
+        DescriptorFlags::READ,
+    )?;
+    let begin = |_| opened.read_via_stream(0);
+    let mut streams = (0..count).map(begin).collect::<Result<Vec<InputStream>, ErrorCode>>()?;
+    let mut bytes = 0;
+    let mut count = |read: Vec<u8>| bytes += u64::try_from(read.len()).unwrap_or(u64::MAX);
+    for stream in &streams {
+        count(stream.read(1 << 16).map_err(|_| ErrorCode::Io)?);
+    }
+    // This one is waited for, whatever the others do.
+    if let Some(last) = streams.last() {
+        count(last.blocking_read(1 << 16).map_err(|_| ErrorCode::Io)?);
+    }
+    while !streams.is_empty() {
+        let asked: Vec<Pollable> = streams.iter().map(InputStream::subscribe).collect();
+        let mut ready = poll(&asked.iter().collect::<Vec<_>>());
+        drop(asked);
+        ready.sort_unstable_by(|one, other| other.cmp(one));
+        for at in ready.into_iter().filter_map(|at| usize::try_from(at).ok()) {
+            match streams[at].read(1 << 16) {
+                Ok(read) => count(read),
+                Err(StreamError::Closed) => drop(streams.swap_remove(at)),
+                Err(StreamError::LastOperationFailed(_)) => return Err(ErrorCode::Io),
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+fn write_all(to: &str, count: u32) -> Result<(), ErrorCode> {
+    let here = folder(to)?;
+    let mut streams = Vec::new();
+    for nth in 0..count {
+        let file =
+            here.open_at(PathFlags::empty(), &nth.to_string(), OpenFlags::CREATE, DescriptorFlags::WRITE)?;
+        let stream = if nth % 2 == 0 { file.write_via_stream(0) } else { file.append_via_stream() }?;
+        stream.check_write().map_err(|_| ErrorCode::Io)?;
+        stream.write(TEXT).map_err(|_| ErrorCode::Io)?;
+        streams.push(stream);
+    }
+    // One is waited for; what the others have not written yet is written as they go.
+    let first = streams.first().ok_or(ErrorCode::Invalid)?;
+    first.subscribe().block();
+    first.check_write().map(drop).map_err(|_| ErrorCode::Io)
 }
 
 fn folder(name: &str) -> Result<Descriptor, ErrorCode> {

@@ -60,7 +60,7 @@ impl Http {
     pub(crate) fn new(prepared: &Arc<Prepared>, refusals: Refusals) -> Self {
         let gate = Gate {
             prepared: Arc::clone(prepared),
-            names: GuestNames::new(prepared.network.names()),
+            names: GuestNames::new(prepared.network.names(), &prepared.lookups),
             refusals,
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         };

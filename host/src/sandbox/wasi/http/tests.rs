@@ -12,6 +12,7 @@ use crate::sandbox::wasi::network::GuestNames;
 use crate::sandbox::wasi::network::Names;
 use crate::sandbox::wasi::network::Refusals;
 use crate::sandbox::wasi::network::Resolve;
+use crate::sandbox::wasi::network::TaskLookups;
 use bytes::Bytes;
 use cascade_host_tests::Web;
 use http_body_util::{BodyExt as _, Empty};
@@ -69,7 +70,7 @@ impl Sender {
         let exchange = Exchange {
             url: url.clone(),
             network: Arc::clone(&self.network),
-            names: GuestNames::new(self.network.names()),
+            names: GuestNames::new(self.network.names(), &TaskLookups::default()),
             refusals: Refusals::new(&listener),
             permit: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
         };

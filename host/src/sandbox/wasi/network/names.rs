@@ -16,6 +16,9 @@ const MAX_LOOKUPS: usize = 64;
 /// The same by one guest: one that asks for names that nobody answers leaves the others their share.
 const MAX_LOOKUPS_OF_GUEST: usize = 4;
 
+/// The same by all guests of one task: its attempts follow each other, and each may leave questions behind.
+const MAX_LOOKUPS_OF_TASK: usize = 16;
+
 /// How long an answer is kept, so that a guest that asks for a name and then connects meets the same addresses,
 /// whatever order and choice of them a server gives out.
 const KEPT: Duration = Duration::from_secs(5);
@@ -83,17 +86,28 @@ impl Names {
     }
 }
 
+/// Questions that the guests of one task may have asked at the same time.
+pub(crate) struct TaskLookups(Arc<Semaphore>);
+
+impl Default for TaskLookups {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_LOOKUPS_OF_TASK)))
+    }
+}
+
 /// What one guest may ask of names.
 #[derive(Clone)]
 pub(crate) struct GuestNames {
     names: Arc<Names>,
-    lookups: Arc<Semaphore>,
+    /// Its own, and those of its task.
+    lookups: [Arc<Semaphore>; 2],
 }
 
 impl GuestNames {
     /// A guest that has asked for nothing yet.
-    pub(crate) fn new(names: &Arc<Names>) -> Self {
-        Self { names: Arc::clone(names), lookups: Arc::new(Semaphore::new(MAX_LOOKUPS_OF_GUEST)) }
+    pub(crate) fn new(names: &Arc<Names>, task: &TaskLookups) -> Self {
+        let own = Arc::new(Semaphore::new(MAX_LOOKUPS_OF_GUEST));
+        Self { names: Arc::clone(names), lookups: [own, Arc::clone(&task.0)] }
     }
 
     /// The addresses of a name, at least one. Waits for as long as the resolver does; who gives up before leaves
@@ -102,15 +116,18 @@ impl GuestNames {
         if let Some(addresses) = self.names.recall(name) {
             return Ok(addresses);
         }
-        // Nobody closes the semaphores.
-        let own = Arc::clone(&self.lookups).acquire_owned().await.ok();
-        let shared = Arc::clone(&self.names.lookups).acquire_owned().await.ok();
+        // The narrowest first: who waits for it takes nobody else's. Nobody closes the semaphores.
+        let [own, of_task] = &self.lookups;
+        let mut held = Vec::with_capacity(3);
+        for lookups in [own, of_task, &self.names.lookups] {
+            held.push(Arc::clone(lookups).acquire_owned().await.ok());
+        }
         let resolver = Arc::clone(&self.names.resolver);
         let asked = name.to_owned();
         let answer = tokio::task::spawn_blocking(move || {
             let answer = resolver.addresses(&asked);
             // Here, so that a question counts until it has ended, though nobody may wait for it any more.
-            drop((own, shared));
+            drop(held);
             answer
         });
         let mut addresses = answer.await.map_err(io::Error::other)??;
@@ -126,6 +143,7 @@ impl GuestNames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// How long threads may take to meet.
@@ -157,7 +175,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_kept_for_a_while() {
-        let names = GuestNames::new(&Names::of(Arc::new(Busy::default())));
+        let names = GuestNames::new(&Names::of(Arc::new(Busy::default())), &TaskLookups::default());
         let first = names.addresses("a").await.unwrap();
         assert_eq!(first.len(), MAX_ADDRESSES);
         assert_eq!(names.addresses("a").await.unwrap(), first);
@@ -168,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_without_addresses_is_an_error() {
-        let names = GuestNames::new(&Names::of(Arc::new(Busy::default())));
+        let names = GuestNames::new(&Names::of(Arc::new(Busy::default())), &TaskLookups::default());
         assert_eq!(names.addresses("nobody").await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
@@ -176,10 +194,43 @@ mod tests {
     async fn a_guest_asks_for_few_names_at_a_time() {
         let busy = Arc::new(Busy { awaited: MAX_LOOKUPS_OF_GUEST, ..Busy::default() });
         let resolver: Arc<dyn Resolve> = Arc::<Busy>::clone(&busy);
-        let names = GuestNames::new(&Names::of(resolver));
+        let names = GuestNames::new(&Names::of(resolver), &TaskLookups::default());
         let texts: Vec<_> = (0..40).map(|number| number.to_string()).collect();
         let answers = futures_util::future::join_all(texts.iter().map(|name| names.addresses(name))).await;
         assert!(answers.iter().all(Result::is_ok));
         assert_eq!(busy.most.load(Ordering::SeqCst), MAX_LOOKUPS_OF_GUEST);
+    }
+
+    #[tokio::test]
+    async fn questions_that_guests_have_left_behind_count_for_their_task() {
+        let never = Busy { awaited: 2 * MAX_LOOKUPS_OF_TASK, ..Busy::default() };
+        let busy = Arc::new(never);
+        let resolver: Arc<dyn Resolve> = Arc::<Busy>::clone(&busy);
+        let (names, task) = (Names::of(resolver), TaskLookups::default());
+        let texts: Vec<_> = (0..40).map(|number| number.to_string()).collect();
+        let ask = |text: &String| {
+            let guest = GuestNames::new(&names, &task);
+            let text = text.clone();
+            async move { guest.addresses(&text).await }
+        };
+        let mut asked: Vec<_> = texts.iter().map(ask).map(Box::pin).collect();
+        for question in &mut asked {
+            assert!(question.now_or_never().is_none());
+        }
+        while busy.most.load(Ordering::SeqCst) < MAX_LOOKUPS_OF_TASK {
+            tokio::task::yield_now().await;
+        }
+        // Their guests are gone, and others ask: none of their questions reaches the resolver.
+        drop(asked);
+        assert!(ask(&"one more".to_owned()).now_or_never().is_none());
+        assert_eq!(busy.running.load(Ordering::SeqCst), MAX_LOOKUPS_OF_TASK);
+        let other = GuestNames::new(&names, &TaskLookups::default());
+        let mut other = Box::pin(other.addresses("of another task"));
+        assert!((&mut other).now_or_never().is_none());
+        while busy.most.load(Ordering::SeqCst) == MAX_LOOKUPS_OF_TASK {
+            tokio::task::yield_now().await;
+        }
+        busy.most.store(2 * MAX_LOOKUPS_OF_TASK, Ordering::SeqCst);
+        assert!(other.await.is_ok());
     }
 }

@@ -68,6 +68,7 @@ mod tests {
     use super::*;
     use crate::sandbox::wasi::network::names::Names;
     use crate::sandbox::wasi::network::names::Resolve;
+    use crate::sandbox::wasi::network::names::TaskLookups;
     use std::io;
     use std::sync::Arc;
 
@@ -89,7 +90,7 @@ mod tests {
     }
 
     fn names() -> GuestNames {
-        GuestNames::new(&Names::of(Arc::new(Table)))
+        GuestNames::new(&Names::of(Arc::new(Table)), &TaskLookups::default())
     }
 
     async fn led(host: &str) -> Result<Vec<String>, Barred> {

@@ -2,6 +2,7 @@
 //! When to connect is for the link.
 
 use crate::model::other_encoding;
+use crate::model::open_input;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::RedisPlace;
@@ -13,6 +14,8 @@ use redis::IntoConnectionInfo as _;
 use redis::RedisConnectionInfo;
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
+use std::io;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,6 +25,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// The byte order mark in UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
+/// The most bytes of a file of certificates or of a key; all authorities that there are have a few hundred kilobytes.
+const MOST_CONTENT: u64 = 16 << 20;
 
 /// Reads a URI; reads certificates, connects to nothing.
 pub(crate) fn client(uri: &RedisUri) -> Result<Client, Error> {
@@ -84,15 +89,23 @@ fn certificates(tls: &Tls) -> Result<redis::TlsCertificates, Error> {
 
 fn content(path: &Path) -> Result<Vec<u8>, Error> {
     let doing = || format!("reading `{}`", path.display());
-    let mut bytes =
-        std::fs::read(path).map_err(|error| Error::new(ErrorKind::Refused, doing()).caused_by(error))?;
-    if let Some(encoding) = other_encoding(&bytes) {
+    let refused = |error| Error::new(ErrorKind::Refused, doing()).caused_by(error);
+    let mut content = Vec::new();
+    let file = open_input(path).map_err(refused)?;
+    file.take(MOST_CONTENT.saturating_add(1)).read_to_end(&mut content).map_err(refused)?;
+    if u64::try_from(content.len()).unwrap_or(u64::MAX) > MOST_CONTENT {
+        return Err(refused(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it is too large for a certificate or a key",
+        )));
+    }
+    if let Some(encoding) = other_encoding(&content) {
         let hint = format!("It is {encoding} text; save it as UTF-8.");
         return Err(Error::new(ErrorKind::Refused, doing()).hint(hint));
     }
     // Editors may have put a byte order mark before the first line, which would not be found.
-    if bytes.starts_with(MARK) {
-        bytes.drain(..MARK.len());
+    if content.starts_with(MARK) {
+        content.drain(..MARK.len());
     }
-    Ok(bytes)
+    Ok(content)
 }
