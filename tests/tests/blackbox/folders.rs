@@ -1,11 +1,13 @@
-//! What stands in granted folders beside files: pipes, sockets and devices, whose readers may wait for ever.
-//! Guests are not given them, and their operator is told.
+//! What stands in granted folders beside files: pipes, sockets and devices, whose readers may wait for ever, and names that
+//! are no text. Guests are given neither, and their operator is told.
 
 use crate::component;
 use crate::guests::Guest;
 use crate::paths::{act, acted, action, playground};
 use cascade_host_tests::{Host, Project};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -128,6 +130,30 @@ fn a_guest_may_have_more_streams_than_it_has_threads_for() {
         let written = std::fs::read_to_string(project.folder().join("out").join(nth.to_string()));
         assert_eq!(written.expect("it was made"), "written by the guest", "{nth}");
     }
+}
+
+#[test]
+fn names_that_are_no_text_are_left_out_and_told_once() {
+    let project = playground();
+    let folder = project.folder().join("in/below");
+    let odd = |name: &[u8]| folder.join(OsStr::from_bytes(name));
+    std::fs::write(odd(b"b\xe9d"), "").expect("a file can be made");
+    std::fs::create_dir(odd(b"worse \xff")).expect("a folder can be made");
+    symlink(OsStr::from_bytes(b"to \xe9"), folder.join("link")).expect("a link can be made");
+    let actions = [action("list", ("/in", "below"), None), action("read-link", ("/in", "below/link"), None)];
+    let finished = acted(&project, &actions);
+    let shown = finished.json()["t"].clone();
+    assert_eq!(shown[0], json!({ "ok": "link own" }));
+    assert!(shown[1]["err"].as_str().is_some_and(|code| code.contains("illegal-byte-sequence")), "{shown}");
+    let finished = finished.says([
+        "2 names in `/in/below` are no UTF-8 text, and were left out of its listing",
+        r"`b\xe9d`",
+        r"`worse \xff`",
+        r"what the link `below/link` leads to, `to \xe9`, is no UTF-8 text",
+    ]);
+    assert_eq!(finished.stderr.matches("no UTF-8 text").count(), 2, "{}", finished.stderr);
+    let plain = acted(&project, &[action("list", ("/out", "."), None)]);
+    assert!(!plain.stderr.contains("no UTF-8 text"), "{}", plain.stderr);
 }
 
 #[test]

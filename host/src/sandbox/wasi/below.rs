@@ -47,6 +47,13 @@ pub(crate) fn open(folder: &File, path: &str, flags: OFlags) -> Result<(File, Fi
     }
 }
 
+/// The text of a link, whatever bytes it has.
+pub(crate) fn link_text(folder: &File, path: &str) -> Result<Vec<u8>, Unopened> {
+    let link = follow(folder, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC)?;
+    let text = rustix::fs::readlinkat(link, "", Vec::new()).map_err(Unopened::Error)?;
+    Ok(text.into_bytes())
+}
+
 fn kind(opened: &OwnedFd) -> Result<FileType, Unopened> {
     let found = fstat(opened).map_err(Unopened::Error)?;
     Ok(FileType::from_raw_mode(found.st_mode))
@@ -141,5 +148,15 @@ mod tests {
             }
             assert!(opened.iter().all(|seen| seen.is_ok() || matches!(seen, Err(Unopened::Kind(_)))));
         });
+    }
+
+    #[test]
+    fn the_text_of_a_link_is_told_as_it_is() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = folder();
+        symlink(std::ffi::OsStr::from_bytes(b"b\xe9d"), folder.path().join("odd")).unwrap();
+        let open = File::open(folder.path()).unwrap();
+        assert_eq!(link_text(&open, "odd").unwrap(), b"b\xe9d");
+        assert!(link_text(&open, "file").is_err());
     }
 }

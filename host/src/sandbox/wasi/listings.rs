@@ -6,6 +6,7 @@
 
 use crate::sandbox::state::State;
 use crate::sandbox::wasi::blocking::Line;
+use crate::sandbox::wasi::unnamed::LeftOut;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -27,7 +28,11 @@ const BATCH: usize = 128;
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut types = linker.instance(INTERFACE)?;
     types.resource("directory-entry-stream", ResourceType::host::<Listing>(), |mut store, rep| {
-        store.data_mut().table.delete(Resource::<Listing>::new_own(rep))?;
+        let state = store.data_mut();
+        let listing = state.table.delete(Resource::<Listing>::new_own(rep))?;
+        if let Some(left_out) = listing.left_out.told() {
+            state.refusals().tell(&left_out);
+        }
         Ok(())
     })?;
     types.func_wrap_async(
@@ -39,7 +44,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types.func_wrap_async(
         "[method]directory-entry-stream.read-directory-entry",
         |mut store, (listing,): (Resource<Listing>,)| {
-            Box::new(async move { Ok((store.data_mut().table.get_mut(&listing)?.next().await,)) })
+            Box::new(async move { Ok((store.data_mut().next_entry(listing).await?,)) })
         },
     )
 }
@@ -59,13 +64,28 @@ impl State {
             return Ok(Err(ErrorCode::InsufficientMemory));
         }
         self.make_room()?;
+        let left_out = LeftOut::of(self.files.name_of(&folder).unwrap_or("?"));
         let batch = match line.call(move || Batch::first(&folder)).await {
             Ok(batch) => batch,
             Err(refused) => return Ok(Err(code(refused))),
         };
-        let listing = self.table.push(Listing::new(batch, line))?;
+        let listing = self.table.push(Listing::new(batch, left_out, line))?;
         self.files.listings.take(&listing);
         Ok(Ok(listing))
+    }
+
+    /// The next entry of a listing, once it is read.
+    async fn next_entry(
+        &mut self,
+        listing: Resource<Listing>,
+    ) -> wasmtime::Result<Result<Option<DirectoryEntry>, ErrorCode>> {
+        let listing = self.table.get_mut(&listing)?;
+        let entry = listing.next().await;
+        let is_over = matches!(entry, Ok(None));
+        if let Some(left_out) = listing.left_out.told().filter(|_| is_over) {
+            self.refusals().tell(&left_out);
+        }
+        Ok(entry)
     }
 }
 
@@ -74,6 +94,7 @@ pub(crate) struct Listing {
     read: std::vec::IntoIter<Result<DirectoryEntry, ErrorCode>>,
     /// Where the rest of them is; none once all were read.
     folder: Option<Dir>,
+    left_out: LeftOut,
     line: Line,
 }
 
@@ -87,7 +108,7 @@ struct Batch {
 enum Entry {
     Told(DirectoryEntry),
     /// Its name is no text.
-    Unnamed,
+    Unnamed(Vec<u8>),
     Failed(ErrorCode),
 }
 
@@ -117,8 +138,8 @@ impl Batch {
 }
 
 impl Listing {
-    fn new(batch: Batch, line: Line) -> Self {
-        let mut listing = Self { read: Vec::new().into_iter(), folder: None, line };
+    fn new(batch: Batch, left_out: LeftOut, line: Line) -> Self {
+        let mut listing = Self { read: Vec::new().into_iter(), folder: None, left_out, line };
         listing.take(batch);
         listing
     }
@@ -129,7 +150,7 @@ impl Listing {
             match entry {
                 Entry::Told(entry) => told.push(Ok(entry)),
                 Entry::Failed(code) => told.push(Err(code)),
-                Entry::Unnamed => told.push(Err(ErrorCode::IllegalByteSequence)),
+                Entry::Unnamed(name) => self.left_out.add(&name),
             }
         }
         (self.read, self.folder) = (told.into_iter(), batch.folder);
@@ -162,7 +183,7 @@ fn look(folder: &Dir, name: &std::ffi::CStr) -> Option<Entry> {
     };
     Some(match name.to_str() {
         Ok(name) => Entry::Told(DirectoryEntry { type_, name: name.to_owned() }),
-        Err(_) => Entry::Unnamed,
+        Err(_) => Entry::Unnamed(name.to_bytes().to_vec()),
     })
 }
 
@@ -191,7 +212,7 @@ mod tests {
     fn listing(folder: &std::path::Path) -> (Listing, Blocking) {
         let guest = Blocking::new(FunctionId(0), &Arc::default()).unwrap();
         let batch = Batch::first(&File::open(folder).unwrap()).unwrap();
-        (Listing::new(batch, guest.line().clone()), guest)
+        (Listing::new(batch, LeftOut::of("in"), guest.line().clone()), guest)
     }
 
     async fn names(listing: &mut Listing) -> Vec<String> {
@@ -232,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_sort_of_entry_has_its_type_and_a_name_that_is_no_text_is_refused() {
+    async fn every_sort_of_entry_has_its_type_and_a_name_that_is_no_text_is_left_out() {
         use std::os::unix::ffi::OsStrExt as _;
         let scratch = tempfile::tempdir().unwrap();
         let at = |name: &str| scratch.path().join(name);
@@ -243,16 +264,12 @@ mod tests {
         File::create(scratch.path().join(std::ffi::OsStr::from_bytes(b"\xff"))).unwrap();
         let (mut listing, _guest) = listing(scratch.path());
         let mut told = Vec::new();
-        loop {
-            match listing.next().await {
-                Ok(Some(entry)) => told.push(format!("{} {:?}", entry.name, entry.type_)),
-                Ok(None) => break,
-                Err(code) => told.push(format!("{code:?}")),
-            }
+        while let Some(entry) = listing.next().await.unwrap() {
+            told.push(format!("{} {:?}", entry.name, entry.type_));
         }
         told.sort();
-        let [illegal, file, folder, link, socket] = &*told else { panic!("{told:?}") };
-        assert!(illegal.contains("illegal-byte-sequence"), "{illegal}");
+        let [file, folder, link, socket] = &*told else { panic!("{told:?}") };
+        assert!(listing.left_out.told().unwrap().contains(r"`\xff`"));
         assert_eq!(file, "file DescriptorType::RegularFile");
         assert_eq!(folder, "folder DescriptorType::Directory");
         assert_eq!(link, "link DescriptorType::SymbolicLink");

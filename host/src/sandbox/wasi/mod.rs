@@ -19,6 +19,7 @@ mod random;
 mod streams;
 mod tcp;
 mod udp;
+mod unnamed;
 
 pub(crate) use blocking::{Blocking, Orphans};
 pub(crate) use clocks::LogicalClock;
@@ -60,6 +61,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     listings::link(linker)?;
     opening::link(linker)?;
     streams::link(linker)?;
+    unnamed::link(linker)?;
     errors::link(linker)?;
     linker.allow_shadowing(false);
     keyvalue::link(linker)?;
