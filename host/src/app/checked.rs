@@ -50,8 +50,9 @@ pub struct Checked {
 pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
     let budget = settings.memory;
     let workshop = workshop(settings)?;
+    let scratch = settings.scratch.clone();
     let settings = sandbox::Settings { calls: settings.jobs, code_cache: settings.code_cache.clone() };
-    Ok(Sandbox::new(settings)?.with_workshop(workshop).with_budget(budget))
+    Ok(Sandbox::new(settings)?.with_workshop(workshop).with_budget(budget).with_scratch(scratch))
 }
 
 /// Where components are compiled: by this program, as many at once as there are cores, and memory for each.

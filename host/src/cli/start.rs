@@ -1,7 +1,6 @@
 //! The process from its arguments to its exit code.
 //! What each command does stands in `commands`.
 
-use crate::app;
 use crate::app::BuildOrder;
 use crate::app::Error;
 use crate::cli::args::Arguments;
@@ -37,11 +36,9 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// The sandbox of commands that have no log of their own; what an operator should know of it is said at once.
-    pub(crate) fn open_sandbox(&self) -> Result<Sandbox, Error> {
-        let sandbox = app::open_sandbox(&self.settings)?;
-        sandbox.warnings().iter().for_each(|warning| self.voice.warn("code-cache", warning));
-        Ok(sandbox)
+    /// Says what an operator should know of the sandbox of a command that has no log of its own, or none yet.
+    pub(crate) fn say_warnings(&self, sandbox: &Sandbox) {
+        sandbox.take_warnings().iter().for_each(|warning| self.voice.warn("code-cache", warning));
     }
 }
 

@@ -121,6 +121,8 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// The folder for compiled code; none where none is kept.
     pub code_cache: Option<PathBuf>,
+    /// The folder for what is temporary.
+    pub scratch: PathBuf,
     /// What one component may cost before it runs.
     pub compile: CompileSettings,
     state: Ranked,
@@ -153,6 +155,7 @@ impl Settings {
             log_level: log_level.unwrap_or_default(),
             file: Some(file.path().to_owned()).filter(|path| !path.as_os_str().is_empty()),
             code_cache: code_cache(environment, file),
+            scratch: PathBuf::from(environment.setting("TMPDIR").unwrap_or("/tmp")),
             compile: CompileSettings::new(&sources)?,
             state: Ranked::new(&sources, "state", ("--state", flags.state.as_ref()))?,
             cache: Ranked::new(&sources, "cache", ("--cache", flags.cache.as_ref()))?,

@@ -11,6 +11,7 @@ use crate::sandbox::compiling::CompileOrder;
 use crate::sandbox::compiling::FAILED;
 use crate::sandbox::compiling::NO_MEMORY;
 use crate::sandbox::compiling::REFUSED;
+use crate::sandbox::compiling::UNWRITTEN;
 use crate::sandbox::component::LoadError;
 use crate::sandbox::load::Metering;
 use crate::sandbox::sniff;
@@ -116,6 +117,10 @@ fn judge(end: End, bounds: &Bounds) -> Result<(), LoadError> {
         (Some(0), _) => Ok(()),
         (Some(REFUSED), _) => Err(sniff::compile_error(text.trim_end().to_owned())),
         (Some(NO_MEMORY), _) => Err(no_memory(bounds)),
+        (Some(UNWRITTEN), _) => Err(no_room(match text.trim().parse() {
+            Ok(number) => io::Error::from_raw_os_error(number),
+            Err(_) => io::Error::other(text),
+        })),
         // With so little of it, what fails first is chance: a thread, a library, a file that is mapped.
         (Some(_), _) if bounds.memory < LEAST_MEMORY => Err(no_memory(bounds)),
         (Some(FAILED), _) => Err(LoadError::Compiler(text.into())),
@@ -181,6 +186,7 @@ mod tests {
         assert!(ended("/bin/sh", "exit 0", Duration::from_mins(1)).is_ok());
         assert!(said("echo no such thing >&2; exit 65").contains("does not compile: no such thing"));
         assert!(said("echo nowhere to write >&2; exit 66").contains("nowhere to write"));
+        assert!(said("echo 28 >&2; exit 68").contains("could not be written: No space left on device"));
         assert!(said("exit 67").contains("`compile-memory` = 2GiB"));
         assert!(said("kill -s XCPU $$").contains("`compile-timeout` = 1m"));
         assert!(said("kill -s XFSZ $$").contains("larger than 1GiB"));

@@ -38,6 +38,8 @@ const NOW: Timestamps = Timestamps {
 pub(crate) struct CodeCache {
     folder: PathBuf,
     secret: [u8; 32],
+    /// Why nothing can be added to what is there; none where something can.
+    unwritable: Option<io::Error>,
 }
 
 /// A file of code whose seal was right.
@@ -63,9 +65,12 @@ pub(crate) enum Refusal {
              `CASCADE_CODE_CACHE`"
     )]
     Secret,
-    #[error("{0}")]
+    #[error("{0}; {WRITABLE}")]
     Io(#[from] io::Error),
 }
+
+/// What would help where a folder cannot be written.
+const WRITABLE: &str = "name a folder that can be, and has room, by `CASCADE_CODE_CACHE`, or by `code-cache` in the settings file";
 
 impl CodeCache {
     /// Opens the folder, which is made where it is missing. Only its owner may write to it.
@@ -73,7 +78,10 @@ impl CodeCache {
         if fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()) {
             return Err(Refusal::Link);
         }
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        // It may be there already where nothing can be made any more.
+        if !folder.is_dir() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
         let of_folder = fs::symlink_metadata(folder)?;
         if !of_folder.is_dir() {
             return Err(Refusal::NotFolder);
@@ -81,16 +89,23 @@ impl CodeCache {
         if of_folder.mode() & OTHERS_WRITE != 0 {
             return Err(Refusal::Rights(of_folder.mode() & 0o777));
         }
-        let probe = NamedTempFile::new_in(folder)?;
-        if probe.as_file().metadata()?.uid() != of_folder.uid() {
+        let (own, unwritable) = match NamedTempFile::new_in(folder) {
+            Ok(probe) => (probe.as_file().metadata()?.uid(), None),
+            Err(error) => (rustix::process::geteuid().as_raw(), Some(error)),
+        };
+        if own != of_folder.uid() {
             return Err(Refusal::Owner);
         }
         let path = folder.join(SECRET);
         // A link that leads nowhere is there too.
-        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            make_secret(folder, &path)?;
+        let is_missing =
+            fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        match unwritable {
+            Some(error) if is_missing => return Err(error.into()),
+            None if is_missing => make_secret(folder, &path)?,
+            _ => {} // it is read
         }
-        Ok(Self { folder: folder.to_owned(), secret: read_secret(&path)? })
+        Ok(Self { folder: folder.to_owned(), secret: read_secret(&path)?, unwritable })
     }
 
     /// The code of a component for an engine, if it is kept and unharmed.
@@ -111,7 +126,22 @@ impl CodeCache {
 
     /// A file in the folder for code that is made now. It is gone when it is dropped.
     pub(crate) fn draft(&self) -> io::Result<NamedTempFile> {
-        NamedTempFile::new_in(&self.folder)
+        match &self.unwritable {
+            None => NamedTempFile::new_in(&self.folder),
+            Some(error) => {
+                Err(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
+            }
+        }
+    }
+
+    /// What an operator is told of code that is not kept.
+    pub(crate) fn unkept(folder: &Path, why: &dyn std::fmt::Display) -> String {
+        format!("compiled code is not kept in `{}`: {why}", folder.display())
+    }
+
+    /// The same, where the folder could not be written to.
+    pub(crate) fn unwritten(&self, error: &dyn std::fmt::Display) -> String {
+        Self::unkept(&self.folder, &format!("{error}; {WRITABLE}"))
     }
 
     /// Keeps the code in a draft. A folder that is full or gone costs the next process its time, and nothing else.
@@ -122,12 +152,21 @@ impl CodeCache {
         let sealed = self.seal(&code, &Digest::of_reader(file)?);
         file.sync_all()?;
         draft.persist(&code)?;
+        if let Err(error) = self.keep_seal(&code, &sealed) {
+            // Nobody could use it, and there is too little room as it is.
+            Kept(code).remove();
+            return Err(error);
+        }
+        drop(prune::prune(&self.folder, &SystemClock)); // what cannot be taken away today stays a day longer
+        Ok(Kept(code))
+    }
+
+    fn keep_seal(&self, code: &Path, sealed: &Digest) -> io::Result<()> {
         let mut seal = self.draft()?;
         seal.write_all(sealed.as_bytes())?;
         seal.as_file().sync_all()?;
-        seal.persist(seal_of(&code))?;
-        drop(prune::prune(&self.folder, &SystemClock)); // what cannot be taken away today stays a day longer
-        Ok(Kept(code))
+        seal.persist(seal_of(code))?;
+        Ok(())
     }
 
     /// Only who knows the secret can make it. The name is in it, so that no code passes for that of another component.

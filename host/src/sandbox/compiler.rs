@@ -49,5 +49,5 @@ impl Compiler {
 
 /// There is nowhere to put code.
 pub(crate) fn no_room(error: io::Error) -> LoadError {
-    LoadError::Compiler(error.into())
+    LoadError::Unwritten(error.into())
 }

@@ -33,6 +33,9 @@ pub(crate) const NO_MEMORY: u8 = 67;
 /// The most bytes that are set aside before any has come.
 const FIRST: usize = 64 << 20;
 
+/// The code could not be written, and stderr has the number of the system's error.
+pub(crate) const UNWRITTEN: u8 = 68;
+
 /// What such a process is to do. The component comes on stdin, behind its length; stdin stays open as long as somebody
 /// wants the code, which goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +88,10 @@ impl CompileOrder {
                 (NO_MEMORY, String::new())
             }
             Err(Trouble::Failed(error)) => (FAILED, error.to_string()),
+            Err(Trouble::Unwritten(error)) => (
+                UNWRITTEN,
+                error.raw_os_error().map_or_else(|| error.to_string(), |number| number.to_string()),
+            ),
         };
         // Who does not read it learns from the code that something was wrong.
         drop(complaints.write_all(complaint.as_bytes()));
@@ -97,8 +104,7 @@ impl CompileOrder {
         std::thread::Builder::new().spawn(move || end_with(input))?;
         let engine = engine::for_compiling(self.metering, threads()).map_err(|error| of_engine(&error))?;
         let code = engine.precompile_component(&component).map_err(|error| of_engine(&error))?;
-        output.write_all(&code)?;
-        Ok(output.flush()?)
+        output.write_all(&code).and_then(|()| output.flush()).map_err(Trouble::Unwritten)
     }
 
     /// Whatever the component does to the compiler, these hold; a process that passes one is ended by the system.
@@ -130,6 +136,7 @@ fn threads() -> Threads {
 enum Trouble {
     Refused(String),
     Failed(io::Error),
+    Unwritten(io::Error),
 }
 
 impl From<io::Error> for Trouble {

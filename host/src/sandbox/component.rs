@@ -109,6 +109,9 @@ pub enum LoadError {
     /// The compiler itself failed, or was ended by somebody.
     #[error("the component could not be compiled here")]
     Compiler(#[source] Cause),
+    /// There is nowhere to write code to.
+    #[error("the code of the component could not be written")]
+    Unwritten(#[source] Cause),
     /// An import that the host does not have.
     #[error("the component imports {}, which this host does not have", import_text(.interface, .function.as_deref()))]
     UnknownImport {
@@ -191,11 +194,16 @@ impl LoadError {
             Self::Beyond(exceeded) => exceeded.help(),
             Self::AddressSpace { fitting: 0, .. } => "Raise `ulimit -v`.",
             Self::AddressSpace { .. } => "Raise `ulimit -v`, or use a smaller `-j`.",
-            Self::Compiler(cause) | Self::Engine(cause) if Shortage::of(cause.as_ref()).is_some() => {
+            Self::Compiler(cause) | Self::Unwritten(cause) | Self::Engine(cause)
+                if Shortage::of(cause.as_ref()).is_some() =>
+            {
                 return Shortage::of(cause.as_ref()).map(Shortage::help);
             }
             Self::Compiler(_) => {
                 "Try again; if that does not help, see whether this machine has memory and room for files left."
+            }
+            Self::Unwritten(_) => {
+                "Name a folder that can be written by `CASCADE_CODE_CACHE`, or one for what is temporary by `TMPDIR`."
             }
             Self::Compile(_) | Self::Engine(_) => return None,
         })

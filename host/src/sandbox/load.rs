@@ -27,6 +27,7 @@ use crate::sandbox::offer::Offer;
 use crate::sandbox::reflect;
 use crate::sandbox::reflect::Interface;
 use crate::sandbox::room;
+use crate::sandbox::scratch;
 use crate::sandbox::shape::Codec;
 use crate::sandbox::sniff;
 use crate::sandbox::state::State;
@@ -38,8 +39,9 @@ use crate::state::Buckets;
 use crate::value::Export;
 use bytes::Bytes;
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
@@ -69,8 +71,11 @@ pub struct Sandbox {
     pub(crate) engines: Engines,
     compiler: Compiler,
     pub(crate) code_cache: Option<CodeCache>,
+    /// Where code is put that cannot be kept.
+    scratch: PathBuf,
     network: Arc<Network>,
-    warnings: Vec<String>,
+    // A lock because components are loaded side by side. Its sections are an access to a few lines.
+    warnings: Mutex<Vec<String>>,
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
     // Known after functions were prepared: a backend is opened once all else is sound.
@@ -108,7 +113,7 @@ impl Prepared {
 
 impl Sandbox {
     /// Makes the engine. Components are compiled in this process until a workshop is given. A folder for code that cannot
-    /// be trusted is not used, and [`Self::warnings`] says why.
+    /// be trusted is not used, and [`Self::take_warnings`] says why.
     pub fn new(settings: Settings) -> Result<Self, LoadError> {
         Self::make(settings, Bounded::Yes)
     }
@@ -127,7 +132,7 @@ impl Sandbox {
         let code_cache = settings.code_cache.and_then(|folder| match CodeCache::open(&folder) {
             Ok(cache) => Some(cache),
             Err(refused) => {
-                warnings.push(format!("compiled code is not kept in `{}`: {refused}", folder.display()));
+                warnings.push(CodeCache::unkept(&folder, &refused));
                 None
             }
         });
@@ -136,8 +141,9 @@ impl Sandbox {
             engines,
             compiler: Compiler::InProcess,
             code_cache,
+            scratch: PathBuf::from("/tmp"),
             network: Arc::new(Network::of_system()),
-            warnings,
+            warnings: warnings.into(),
             prepared: RwLock::default(),
             buckets: Arc::default(),
             permits,
@@ -161,6 +167,12 @@ impl Sandbox {
         Self { compiler: Compiler::Child(workshop), ..self }
     }
 
+    /// Puts code that cannot be kept into this folder, or into memory where that does not take it either.
+    #[must_use]
+    pub fn with_scratch(self, folder: PathBuf) -> Self {
+        Self { scratch: folder, ..self }
+    }
+
     /// The most bytes that a component may have.
     #[must_use]
     pub fn largest(&self) -> Size {
@@ -179,10 +191,17 @@ impl Sandbox {
         }
     }
 
-    /// What an operator should know about how the sandbox was made.
+    /// What an operator should know about how the sandbox was made, and components were loaded; each once.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn warn(&self, warning: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     /// Divides the files that this process may open beside its own among the guests that may run at the same time; how many
@@ -297,19 +316,56 @@ impl Sandbox {
         if let Some(code) = kept.and_then(|kept| self.mapped(metering, &kept)) {
             return Ok(code);
         }
-        let draft = self.code_cache.as_ref().and_then(|cache| Some((cache, cache.draft().ok()?)));
-        let file = match &draft {
-            Some((_, draft)) => draft.as_file().try_clone(),
-            None => tempfile::tempfile(),
-        };
-        let file = file.map_err(no_room)?;
-        self.compiler.compile(&runtime, bytes, &file)?;
-        let kept = draft.and_then(|(cache, draft)| cache.keep(&runtime, digest, draft).ok());
-        match kept.and_then(|kept| self.mapped(metering, &kept)) {
+        if let Some(cache) = &self.code_cache {
+            match self.compiled_into(cache, &runtime, digest, bytes) {
+                Ok(code) => return Ok(code),
+                Err(LoadError::Unwritten(error)) => self.warn(cache.unwritten(&error)),
+                Err(error) => return Err(error),
+            }
+        }
+        match self.compiled_aside(scratch::in_folder(&self.scratch), &runtime, bytes) {
+            Err(LoadError::Unwritten(error)) => {
+                self.warn(format!(
+                    "compiled code cannot be written to `{}`, and is held in memory: {error}; name a folder that can be \
+                     written, and has room, by `TMPDIR`",
+                    self.scratch.display()
+                ));
+                self.compiled_aside(scratch::in_memory(), &runtime, bytes)
+            }
+            compiled => compiled,
+        }
+    }
+
+    /// Compiles a component into the folder of compiled code, and takes it from there.
+    fn compiled_into(
+        &self,
+        cache: &CodeCache,
+        runtime: &Runtime,
+        digest: &Digest,
+        bytes: &Bytes,
+    ) -> Result<Code, LoadError> {
+        let draft = cache.draft().map_err(no_room)?;
+        let file = draft.as_file().try_clone().map_err(no_room)?;
+        self.compiler.compile(runtime, bytes, &file)?;
+        let kept = cache.keep(runtime, digest, draft);
+        let kept = kept.map_err(|error| self.warn(cache.unwritten(&error))).ok();
+        match kept.and_then(|kept| self.mapped(runtime.metering, &kept)) {
             Some(code) => Ok(code),
             // It could not be kept, or not be mapped: some systems map no code from some folders.
-            None => self.copied(metering, &file),
+            None => self.copied(runtime.metering, &file),
         }
+    }
+
+    /// Compiles a component into a file that nobody keeps.
+    fn compiled_aside(
+        &self,
+        file: io::Result<File>,
+        runtime: &Runtime,
+        bytes: &Bytes,
+    ) -> Result<Code, LoadError> {
+        let file = file.map_err(no_room)?;
+        self.compiler.compile(runtime, bytes, &file)?;
+        self.copied(runtime.metering, &file)
     }
 
     fn mapped(&self, metering: Metering, kept: &Kept) -> Option<Code> {

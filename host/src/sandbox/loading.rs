@@ -202,8 +202,8 @@ async fn code_is_kept_and_taken_again() {
     let folder = scratch.path().join("code");
     for _ in 0..2 {
         let sandbox = keeping(&folder);
-        assert!(sandbox.warnings().is_empty(), "{:?}", sandbox.warnings());
         let component = sandbox.load(binary(&small())).unwrap();
+        assert_eq!(sandbox.take_warnings(), Vec::<String>::new());
         assert_eq!(&*answer(&sandbox, &component).await, b"\x07");
         assert_eq!(files(&folder, "code").len(), 1);
     }
@@ -237,13 +237,40 @@ async fn damaged_or_forged_code_is_compiled_again() {
     }
 }
 
+#[tokio::test]
+async fn code_that_cannot_be_kept_goes_to_another_folder_or_to_memory_and_says_so() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("code");
+    let nowhere = scratch.path().join("nowhere");
+    for (aside, names) in [(scratch.path(), 1), (&*nowhere, 2)] {
+        let sandbox = keeping(&folder).with_scratch(aside.to_owned());
+        fs::remove_dir_all(&folder).unwrap();
+        for _ in 0..2 {
+            let component = sandbox.load(binary(&small())).unwrap();
+            assert_eq!(&*answer(&sandbox, &component).await, b"\x07");
+        }
+        let warnings = sandbox.take_warnings();
+        assert_eq!(warnings.len(), names, "{warnings:?}");
+        let kept = format!("compiled code is not kept in `{}`: ", folder.display());
+        assert!(
+            warnings[0].starts_with(&kept) && warnings[0].contains("`CASCADE_CODE_CACHE`"),
+            "{warnings:?}"
+        );
+        if let Some(held) = warnings.get(1) {
+            let written = format!("compiled code cannot be written to `{}`", nowhere.display());
+            assert!(held.starts_with(&written) && held.contains("`TMPDIR`"), "{held}");
+        }
+    }
+}
+
 #[test]
 fn a_folder_that_others_may_write_to_is_not_used_and_said_so() {
     let scratch = tempfile::tempdir().unwrap();
     for mode in [0o770, 0o707, 0o777] {
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(mode)).unwrap();
         let sandbox = keeping(scratch.path());
-        let [warning] = sandbox.warnings() else { panic!("one warning") };
+        let warnings = sandbox.take_warnings();
+        let [warning] = &*warnings else { panic!("one warning") };
         assert!(
             warning.contains(&format!("others may write to it (mode {mode:o}); give it the mode 700")),
             "{warning}"
@@ -259,9 +286,9 @@ fn a_secret_that_others_may_read_is_not_trusted() {
     let folder = scratch.path().join("code");
     drop(keeping(&folder));
     fs::set_permissions(folder.join("secret"), fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(keeping(&folder).warnings()[0].contains("may be read by others"));
+    assert!(keeping(&folder).take_warnings()[0].contains("may be read by others"));
     fs::write(scratch.path().join("file"), "").unwrap();
-    assert!(!keeping(&scratch.path().join("file")).warnings().is_empty());
+    assert!(!keeping(&scratch.path().join("file")).take_warnings().is_empty());
 }
 
 #[test]
@@ -283,8 +310,8 @@ fn a_secret_that_is_a_pipe_or_a_link_is_not_trusted_and_nobody_waits() {
             "dangling" => std::os::unix::fs::symlink(kept.join("nothing"), &secret).unwrap(),
             _ => fs::create_dir(&secret).unwrap(),
         }
-        let sandbox = keeping(&folder);
-        assert!(sandbox.warnings()[0].contains("remove the folder"), "{kind}: {:?}", sandbox.warnings());
+        let warnings = keeping(&folder).take_warnings();
+        assert!(warnings[0].contains("remove the folder"), "{kind}: {warnings:?}");
     }
     assert!(!kept.join("nothing").exists());
 }

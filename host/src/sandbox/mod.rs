@@ -9,6 +9,7 @@ mod sniff;
 mod reflect;
 mod bounds;
 mod room;
+mod scratch;
 mod engine;
 mod compiler;
 mod child;

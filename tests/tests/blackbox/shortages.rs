@@ -46,6 +46,56 @@ fn files_that_may_not_be_large_are_the_system_s_limit_and_not_the_host_s() {
 }
 
 #[test]
+fn without_room_for_compiled_code_it_is_held_in_memory_and_both_places_are_named() {
+    let project = doubling();
+    let nowhere = project.folder().join("nowhere").display().to_string();
+    for command in ["check", "plan", "run"] {
+        // Nobody can make a folder there.
+        let host =
+            project.command(command).env("CASCADE_CODE_CACHE", "/proc/nowhere").env("TMPDIR", &nowhere);
+        host.run().expect(0).says([
+            "warning",
+            "compiled code is not kept in `/proc/nowhere`: No such file or directory",
+            "by `CASCADE_CODE_CACHE`, or by `code-cache` in the settings file",
+            &format!("compiled code cannot be written to `{nowhere}`, and is held in memory"),
+            "by `TMPDIR`",
+        ]);
+    }
+    let events = project.host().env("CASCADE_CODE_CACHE", "/proc/nowhere").run().expect(0);
+    assert_eq!(events.stderr.matches("code is not kept").count(), 1, "{}", events.stderr);
+    let codes: Vec<String> = project.events().of("warning").map(|event| event["code"].to_string()).collect();
+    assert_eq!(codes, ["\"code-cache\""]);
+}
+
+/// An image has its code with it, and nothing in it can be written.
+#[test]
+fn code_that_is_kept_is_taken_from_a_folder_that_cannot_be_written() {
+    let project =
+        Project::new("[components.g]\npath = \"g.wasm\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
+    let guest = fs::read(build_rust_guests().join("basic.wasm")).expect("the guest is built");
+    project.file("g.wasm", &guest);
+    fs::set_permissions(project.folder(), fs::Permissions::from_mode(0o777)).expect("it is ours");
+    // Root may write anywhere, and is another user here.
+    let run = |before: &str, bounds: &str| {
+        let script = format!(
+            "test -e host || cp \"$0\" host; test $(id -u) != 0 || \
+             user='setpriv --reuid=61234 --regid=61234 --clear-groups'; {before}; exec $user ./host \"$@\""
+        );
+        let host = Host::new(["run", "manifest.toml"]).within(project.folder());
+        let host = host.env("CASCADE_CODE_CACHE", "code").env("CASCADE_COMPILE_MEMORY", bounds);
+        host.behind("sh", &["-c", &script]).run()
+    };
+    run("true", "2GiB").expect(0);
+    // No compiler could do anything with that.
+    let taken = run("chmod 500 code", "1MiB").expect(0);
+    assert!(!taken.stderr.contains("warning"), "{}", taken.stderr);
+    fs::remove_file(project.folder().join("g.wasm")).expect("it is ours");
+    project.file("g.wasm", &[&*guest, b"\0\x02\x01x"].concat());
+    run("true", "2GiB").expect(0).says(["compiled code is not kept in `code`: Permission denied"]);
+    run("chmod 700 code", "2GiB").expect(0);
+}
+
+#[test]
 fn too_few_open_files_are_named() {
     let project = doubling();
     for files in 4..24 {

@@ -56,7 +56,7 @@ pub(crate) fn pool(sandbox: &Sandbox) -> Vec<Finding> {
 /// Whether the folder of compiled code is private, and its seals hold.
 pub(crate) fn code(sandbox: &Sandbox) -> Finding {
     let begin = Instant::now();
-    let (verdict, said) = match (sandbox.prove_code_cache(), sandbox.warnings().first()) {
+    let (verdict, said) = match (sandbox.prove_code_cache(), sandbox.take_warnings().first()) {
         (Some(Ok(())), _) => (
             Verdict::Proven,
             "the folder is private; sealed code is taken again, changed code is not".to_owned(),

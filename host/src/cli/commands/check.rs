@@ -12,8 +12,10 @@ use crate::cli::start::Host;
 /// Checks a manifest and its components.
 pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
-    let sandbox = host.open_sandbox()?;
-    let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun)?;
+    let sandbox = app::open_sandbox(&host.settings)?;
+    let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun);
+    host.say_warnings(&sandbox);
+    let checked = checked?;
     app::check_inputs(&checked, &host.environment)?;
     // Nothing is connected to: whether a server is there is no matter of the manifest.
     let backends = Backends::default();

@@ -19,11 +19,13 @@ use crate::sandbox::Offer;
 /// Shows a component from outside.
 pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit, Error> {
     let path = &arguments.component;
-    let sandbox = host.open_sandbox()?;
+    let sandbox = app::open_sandbox(&host.settings)?;
     let bytes = app::read_component(path, sandbox.largest()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;
-    let component = sandbox.load(bytes)?;
+    let loaded = sandbox.load(bytes);
+    host.say_warnings(&sandbox);
+    let component = loaded?;
     let imports: Vec<ImportRow> = component.imports().iter().map(import).collect();
     let name =
         path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned());

@@ -26,8 +26,10 @@ use crate::model::SystemClock;
 /// Shows what a run would do.
 pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.scope.manifest)?;
-    let sandbox = host.open_sandbox()?;
-    let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun)?;
+    let sandbox = app::open_sandbox(&host.settings)?;
+    let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun);
+    host.say_warnings(&sandbox);
+    let checked = checked?;
     let run = match &arguments.run_id {
         Some(run) => run.clone(),
         None => RunId::generate(SystemClock.now(), &mut Random::from_system()),

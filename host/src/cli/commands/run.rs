@@ -63,7 +63,9 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     };
     config::raise_open_files();
     let sandbox = app::open_sandbox(&host.settings)?;
-    let checked = app::check(resolved, &sandbox, &host.environment, builds)?;
+    let checked = app::check(resolved, &sandbox, &host.environment, builds);
+    // One that runs nothing has no log.
+    let checked = checked.inspect_err(|_| host.say_warnings(&sandbox))?;
     let mut random = Random::from_system();
     let run = match &arguments.run_id {
         Some(run) => run.clone(),
@@ -92,8 +94,8 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     host.voice.name(&session.run, &name);
     let listeners = Listeners::open(host, arguments, &session, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
-    for message in sandbox.warnings() {
-        recorder.run(Fact::Warning { code: "code-cache", message: message.clone() });
+    for message in sandbox.take_warnings() {
+        recorder.run(Fact::Warning { code: "code-cache", message });
     }
     let files = sandbox.share_files(config::spare_files());
     if files < FEW_FILES {
