@@ -48,7 +48,8 @@ impl Invoker for Numbers {
         } else {
             wire::put_uint(&mut value, 1);
         }
-        Ok(Returned { outcome: Outcome::Value(Bytes::copy_from_slice(&value)), usage: Usage::default() })
+        let outcome = Outcome::Value(Bytes::copy_from_slice(&value));
+        Ok(Returned { outcome, stderr: String::new(), usage: Usage::default() })
     }
 }
 

@@ -32,7 +32,7 @@ struct Immediate;
 impl Invoker for Immediate {
     async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
         let value = call.args.first().cloned().unwrap_or(Bytes::from_static(&[0xc0]));
-        Ok(Returned { outcome: Outcome::Value(value), usage: Usage::default() })
+        Ok(Returned { outcome: Outcome::Value(value), stderr: String::new(), usage: Usage::default() })
     }
 }
 

@@ -31,6 +31,7 @@ use crate::model::Digest;
 use crate::model::FailureClass;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
+use crate::model::last_lines;
 use crate::model::to_usize;
 use crate::plan::OnError;
 use crate::plan::Task;
@@ -238,11 +239,11 @@ impl Job<'_> {
 
     fn returned(&self, returned: Result<invoke::Returned, invoke::Failure>) -> Verdict {
         match returned {
-            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage }) => {
+            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage, .. }) => {
                 finished(output(self.task, value), usage)
             }
-            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), usage }) => {
-                self.erred(payload, usage)
+            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), stderr, usage }) => {
+                self.erred(payload, &stderr, usage)
             }
             Err(failure) => self.judge(failure),
         }
@@ -267,7 +268,8 @@ impl Job<'_> {
             Verified::Differs(how) => {
                 let message = how.clone();
                 *differs = Some(how);
-                Err(invoke::Failure { class: FailureClass::Error, message, backtrace: None, usage })
+                let stderr = String::new();
+                Err(invoke::Failure { class: FailureClass::Error, message, stderr, backtrace: None, usage })
             }
         }
     }
@@ -278,7 +280,8 @@ impl Job<'_> {
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
         let call = self.invocation(args, self.listener(subject));
         let usage = invoke::Usage::default();
-        let expected = invoke::Returned { outcome: invoke::Outcome::Value(stored.value), usage };
+        let (outcome, stderr) = (invoke::Outcome::Value(stored.value), String::new());
+        let expected = invoke::Returned { outcome, stderr, usage };
         match compare(expected, self.ctx.invoker.invoke(call).await) {
             Verified::Same(returned) => self.returned(Ok(returned)),
             Verified::Unknown(failure) => self.judge(failure),
@@ -315,7 +318,7 @@ impl Job<'_> {
     }
 
     /// The function returned an `err`.
-    fn erred(&self, payload: Bytes, usage: invoke::Usage) -> Verdict {
+    fn erred(&self, payload: Bytes, stderr: &str, usage: invoke::Usage) -> Verdict {
         let case = self.task.error.as_ref().and_then(|ty| match ty {
             Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
             _ => None, // errors of other types have no cases
@@ -325,6 +328,7 @@ impl Job<'_> {
             Some(text) => format!("the function returned the error {text}"),
             None => "the function returned an error".to_owned(),
         };
+        let message = message + &self.end_of_stderr(stderr);
         if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
             return retry;
         }
@@ -336,12 +340,19 @@ impl Job<'_> {
 
     /// The call ended without a result.
     fn judge(&self, failure: invoke::Failure) -> Verdict {
-        let message = match failure.backtrace {
-            Some(backtrace) => format!("{}\n{backtrace}", failure.message),
-            None => failure.message,
-        };
+        let mut message = failure.message + &self.end_of_stderr(&failure.stderr);
+        if let Some(backtrace) = failure.backtrace {
+            message = format!("{message}\n{backtrace}");
+        }
         self.retry(failure.class, None, &message)
             .unwrap_or_else(|| self.failed(failure.class, &message, None))
+    }
+
+    /// Lines for a message: what a guest wrote last often says what the end of it does not.
+    fn end_of_stderr(&self, stderr: &str) -> String {
+        let lines = last_lines(&self.ctx.recorder.hide(stderr));
+        let shown = lines.iter().fold(String::new(), |shown, line| shown + "\n  | " + line);
+        if shown.is_empty() { shown } else { format!("\nthe end of stderr:{shown}") }
     }
 
     fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {

@@ -53,7 +53,7 @@ pub(crate) fn compare(expected: Returned, repeated: Result<Returned, Failure>) -
     match (&expected.outcome, &repeated.outcome) {
         (Outcome::Value(one), Outcome::Value(other)) | (Outcome::Error(one), Outcome::Error(other)) => {
             if one == other {
-                return Verified::Same(Returned { outcome: expected.outcome, usage });
+                return Verified::Same(Returned { usage, ..expected });
             }
             let path = difference(one, other).to_string();
             let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };

@@ -102,6 +102,8 @@ impl fmt::Debug for Grants {
 pub struct Returned {
     /// The value or the error.
     pub outcome: Outcome,
+    /// Where the outcome is a status and no more, that of a failure: the end of what the guest wrote to stderr.
+    pub stderr: String,
     /// What it cost.
     pub usage: Usage,
 }
@@ -134,6 +136,8 @@ pub struct Failure {
     pub class: FailureClass,
     /// What happened, a lowercase fragment that names the limit where one was hit.
     pub message: String,
+    /// Where the guest itself brought it about: the end of what it wrote to stderr, as it wrote it.
+    pub stderr: String,
     /// The guest's backtrace, a line a frame.
     pub backtrace: Option<String>,
     /// What the call cost until then.

@@ -1,13 +1,12 @@
 //! Where in the guest a call ended: its frames, one line each, whatever its functions are called.
 //! Why it ended is for `failure`.
 
+use crate::model::MAX_LINE;
+use crate::model::one_line;
 use cpp_demangle::DemangleOptions;
 use std::fmt;
 use std::fmt::Write as _;
 use wasmtime::{FrameInfo, WasmBacktrace};
-
-/// The most characters of a line of a failure: names of functions are the guest's, of any length.
-const MAX_LINE: usize = 400;
 
 /// The longest name, in bytes, that is told as the language has it and not as the linker does.
 const MAX_MANGLED: usize = 4 << 10;
@@ -17,23 +16,6 @@ const MAX_MANGLED: usize = 4 << 10;
 pub(crate) fn backtrace(trace: &WasmBacktrace) -> Option<String> {
     let lines: Vec<String> = trace.frames().iter().enumerate().map(|(nth, frame)| line(nth, frame)).collect();
     (!lines.is_empty()).then(|| folded(&lines).join("\n"))
-}
-
-/// A text of the guest's as one line of bounded length: it cannot pass for other lines, nor steer a terminal.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::new();
-    let mut chars = text.chars();
-    for c in chars.by_ref().take(MAX_LINE) {
-        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-            line.extend(c.escape_debug());
-        } else {
-            line.push(c);
-        }
-    }
-    if chars.next().is_some() {
-        line.push('…');
-    }
-    line
 }
 
 /// `12: 0x3f8 - basic.wasm!recurse`.
@@ -150,12 +132,5 @@ mod tests {
         assert!(demangled(&"_Z1f".repeat(1 << 20)).len() < 3 * MAX_LINE);
         // Not cut, either of them takes hours.
         assert!(effort.spent() < std::time::Duration::from_secs(10));
-    }
-
-    #[test]
-    fn a_line_stays_one_line() {
-        assert_eq!(one_line("a\n  1: 0x2 - forged\r\u{1b}[2J"), "a\\n  1: 0x2 - forged\\r\\u{1b}[2J");
-        assert_eq!(one_line(&"x".repeat(MAX_LINE)).len(), MAX_LINE);
-        assert!(one_line(&"x".repeat(MAX_LINE + 1)).ends_with("x…"));
     }
 }

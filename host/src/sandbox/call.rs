@@ -65,10 +65,21 @@ impl Invoker for Sandbox {
             fuel: fuel_used(&store, &prepared, &call),
         };
         // The guest goes before its outcome is told: what it wrote last is heard now.
+        let last_words = store.data().outputs.last_words.clone();
         leave(store).await;
         match ended {
-            Ok(outcome) => Ok(Returned { outcome, usage }),
-            Err(error) => Err(failure::of_error(&error, &call, usage)),
+            Ok(outcome) => {
+                let is_failure = matches!(outcome, Outcome::Error(_)) && prepared.codec.returns_status();
+                let stderr = if is_failure { last_words.text() } else { String::new() };
+                Ok(Returned { outcome, stderr, usage })
+            }
+            Err(error) => {
+                let mut failure = failure::of_error(&error, &call, usage);
+                if failure.class == FailureClass::Trap {
+                    failure.stderr = last_words.text();
+                }
+                Err(failure)
+            }
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::model::FailureClass;
 use crate::model::Limits;
 use crate::model::Shortage;
 use crate::model::Size;
+use crate::model::one_line;
 use crate::model::show_duration;
 use crate::sandbox::backtrace::backtrace;
-use crate::sandbox::backtrace::one_line;
 use crate::sandbox::engine::STACK;
 use crate::sandbox::guard::HANDED_AT_LEAST;
 use crate::sandbox::guard::LimitHit;
@@ -48,12 +48,13 @@ pub(crate) fn of_error(error: &wasmtime::Error, call: &Call, usage: Usage) -> Fa
     } else {
         classify(error, &call.limits)
     };
-    Failure { class, message: one_line(&message), backtrace: error.downcast_ref().and_then(backtrace), usage }
+    let backtrace = error.downcast_ref().and_then(backtrace);
+    Failure { class, message: one_line(&message), stderr: String::new(), backtrace, usage }
 }
 
 /// A failure that is no trap, before the guest ran or around it.
 pub(crate) fn plain(class: FailureClass, message: impl Into<String>, usage: Usage) -> Failure {
-    Failure { class, message: message.into(), backtrace: None, usage }
+    Failure { class, message: message.into(), stderr: String::new(), backtrace: None, usage }
 }
 
 fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) {

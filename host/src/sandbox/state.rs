@@ -14,7 +14,9 @@ use crate::sandbox::wasi::Chance;
 use crate::sandbox::wasi::Files;
 use crate::sandbox::wasi::GuestNames;
 use crate::sandbox::wasi::Http;
+use crate::sandbox::wasi::LastWords;
 use crate::sandbox::wasi::LogicalClock;
+use crate::sandbox::wasi::Outputs;
 use crate::sandbox::wasi::Refusals;
 use crate::sandbox::wasi::Shelf;
 use crate::sandbox::wasi::context;
@@ -30,7 +32,7 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 /// The data of a guest's store.
 pub(crate) struct State {
     pub(crate) memory: MemoryGuard,
-    pub(crate) logs: LogGuard,
+    pub(crate) outputs: Outputs,
     pub(crate) table: ResourceTable,
     pub(crate) call: Arc<Call>,
     pub(crate) deadline: Deadline,
@@ -70,8 +72,8 @@ impl State {
             let blocking = Blocking::new(call.function, &prepared.orphans)?;
             let line = blocking.line().clone();
             state.files.wait_by(blocking);
-            let (prepared, call, logs) = (Arc::clone(prepared), Arc::clone(call), state.logs.clone());
-            let opening = line.call(move || context_with_folders(&prepared, &call.listener, &logs));
+            let (prepared, outputs) = (Arc::clone(prepared), state.outputs.clone());
+            let opening = line.call(move || context_with_folders(&prepared, &outputs));
             let opened = timeout_at(share.deadline.0, opening).await.map_err(|_elapsed| TimedOut)?;
             state.wasi = Some(Box::new(opened?));
         }
@@ -85,7 +87,11 @@ impl State {
         let files = Files::new(share.files, grants.read.len() + grants.write.len())?;
         Ok(Self {
             memory: MemoryGuard::new(&call.limits, share.memory, prepared.instances),
-            logs: LogGuard::new(&call.limits),
+            outputs: Outputs {
+                listener: Arc::clone(&call.listener),
+                logs: LogGuard::new(&call.limits),
+                last_words: LastWords::default(),
+            },
             table,
             call: Arc::clone(call),
             deadline: share.deadline,
@@ -153,8 +159,8 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Self { prepared, call, logs, wasi, table, .. } = self;
-        let ctx = wasi.get_or_insert_with(|| Box::new(context(prepared, &call.listener, logs)));
+        let Self { prepared, outputs, wasi, table, .. } = self;
+        let ctx = wasi.get_or_insert_with(|| Box::new(context(prepared, outputs)));
         WasiCtxView { ctx, table }
     }
 }

@@ -28,6 +28,9 @@ class WitWorld(wit_world.WitWorld):
             greatest=max(xs, default=None),
         )
 
+    def fail(self, text: str) -> str:
+        return check(text)
+
     def look(self, x: int) -> list[str]:
         """Whatever might tell one call from another, as text."""
         some = {f"word {number}" for number in range(40)}
@@ -47,3 +50,7 @@ class WitWorld(wit_world.WitWorld):
             ("process", os.getpid()),
         ]
         return [f"{tried}: {what}" for tried, what in seen]
+
+
+def check(text: str) -> str:
+    raise ValueError(text)

@@ -3,6 +3,7 @@
 
 use cascade_host_tests::{Project, Toolchain, build_javascript, build_python};
 use serde_json::json;
+use std::path::Path;
 
 #[test]
 fn a_component_in_python_runs() {
@@ -29,6 +30,7 @@ fn a_component_in_python_runs() {
     assert_eq!(shown["greet"], "Hello, Ada!");
     assert_eq!(shown["stats"], json!({ "count": 3, "mean": 3.0, "least": 1.0, "greatest": 6.0 }));
     assert_eq!(shown["none"], json!({ "err": "no numbers" }));
+    tells_its_exception(build_python(), &["Traceback (most recent call last)", "ValueError: it is so"]);
 }
 
 #[test]
@@ -51,4 +53,24 @@ fn a_component_in_javascript_runs() {
     let shown = project.run().expect(0).json();
     let tally = json!([{ "word": "b", "times": 2 }, { "word": "a", "times": 1 }]);
     assert_eq!(shown, json!({ "slug": "hello-world", "tally": tally }));
+    tells_its_exception(build_javascript(), &["it is so", "check@app.js"]);
+}
+
+/// An interpreter ends in a trap of its own; what its author looks for is what was written before.
+fn tells_its_exception(component: &Path, says: &[&str]) {
+    let project = Project::new(&format!(
+        "[components.c]\npath = \"{}\"\n[tasks.t]\ncall = \"c.fail\"\nargs.text = \"it is so\"\n",
+        component.display()
+    ));
+    let finished = project.host().args(["--log-level", "error"]).run().expect(1);
+    let events = project.events();
+    let failed = events.of("task.failed").next().expect("a task failed");
+    let error = failed["error"].as_str().expect("a text");
+    for text in says {
+        assert!(
+            error.contains(text) && finished.stderr.contains(text),
+            "{text}: {error}\n{}",
+            finished.stderr
+        );
+    }
 }

@@ -400,6 +400,23 @@ fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
 }
 
 #[test]
+fn show_tells_what_a_guest_wrote_last() {
+    let server = Redis::start();
+    let uri = format!("redis://127.0.0.1:{}", server.port());
+    let project = Project::new(&format!(
+        "[state]\nuri = \"{uri}\"\n{}[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"so it is\"\n",
+        component(Guest::Basic)
+    ));
+    project.host().args(["--run-id", "r1"]).run().expect(1);
+    let show = || Host::new(["show", "r1", "--state", &uri]);
+    let shown = show().run().expect(0).text();
+    assert!(shown.contains("the end of stderr:") && shown.contains("| so it is"), "{shown}");
+    let json = show().args(["--json"]).run().expect(0).json();
+    let message = json["tasks"][0]["failure"]["message"].as_str().expect("a text").to_owned();
+    assert!(message.contains("\n  | so it is\n"), "{message}");
+}
+
+#[test]
 fn no_password_appears_anywhere() {
     let server = Redis::start_with_login("requirepass hunter2", "default", "hunter2");
     let uri = format!("redis://:hunter2@127.0.0.1:{}", server.port());

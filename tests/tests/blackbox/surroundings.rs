@@ -113,6 +113,63 @@ fn a_trap_shows_where_the_guest_was() {
     exit.run().expect(1).says(["exit"]);
 }
 
+/// The lines of an error that are the end of what its guest wrote.
+fn end_of_stderr(error: &str) -> Vec<&str> {
+    error.lines().filter_map(|line| line.strip_prefix("  | ")).collect()
+}
+
+#[test]
+fn a_trap_tells_what_the_guest_wrote_last() {
+    let message = r"first\nwhat went wrong\n  0: 0x2 - forged\n\u001b[2J\u009b31m";
+    let project = basic("", &format!("[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"{message}\"\n"));
+    let finished = project.host().args(["--log-level", "error"]).run().expect(1).says([
+        "failed     t  trap: wasm `unreachable` instruction executed",
+        "\n             the end of stderr:\n",
+        "\n               | what went wrong\n",
+        "\n               |   0: 0x2 - forged\n",
+        r"| \u{1b}[2J\u{9b}31m",
+    ]);
+    assert!(!finished.stderr.contains(['\u{1b}', '\u{9b}']), "{}", finished.stderr);
+    let (_, error) = failure(&project);
+    let end = end_of_stderr(&error);
+    assert!(end[0].contains("panicked at") && end[1] == "first" && end[2] == "what went wrong", "{error}");
+    let frames = error.lines().filter(|line| line.starts_with("0: "));
+    assert_eq!(frames.count(), 1, "the backtrace follows: {error}");
+}
+
+#[test]
+fn what_a_guest_wrote_last_is_bounded_and_has_no_secret() {
+    let body = "[params.token]\ntype = \"string\"\nsecret = true\n[tasks.t]\ncall = \"g.panic-with\"\n\
+                args.message = { param = \"token\" }\n";
+    let project = basic("", body);
+    let token: Vec<String> = (0..5_000).map(|nth| format!("hunter{nth}")).collect();
+    project.file("params.toml", format!("token = \"\"\"{}\"\"\"", token.join("\n")).as_bytes());
+    let finished =
+        project.host().args(["--params-file", "params.toml", "--log-level", "error"]).run().expect(1);
+    let (_, error) = failure(&project);
+    assert!(!error.contains("hunter") && !finished.stderr.contains("hunter"), "{error}");
+    let end = end_of_stderr(&error);
+    assert!(end.len() > 2 && end.len() < 30 && end.concat().len() < 4096, "{error}");
+    assert_eq!(end[0], "…");
+}
+
+#[test]
+fn a_status_that_is_a_failure_tells_what_the_guest_wrote_last() {
+    let call = |code: u8| {
+        let args = format!("args = {{ text = \"no such file: x\", code = {code} }}");
+        basic("", &format!("[tasks.t]\ncall = \"g.complain\"\n{args}\n"))
+    };
+    let project = call(3);
+    project.host().args(["--log-level", "error"]).run().expect(1).says(["| no such file: x"]);
+    let (class, error) = failure(&project);
+    assert_eq!((&*class, end_of_stderr(&error)), ("error", vec!["no such file: x"]), "{error}");
+    call(0).run().expect(0);
+    // Where the function owes a value, such an end is a trap.
+    let exit = basic("", "[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
+    exit.run().expect(1).says(["the guest called exit(3)"]);
+    assert_eq!(end_of_stderr(&failure(&exit).1), Vec::<&str>::new());
+}
+
 #[test]
 fn the_network_is_not_there() {
     let project = Project::new(&format!(

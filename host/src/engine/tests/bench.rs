@@ -123,8 +123,11 @@ impl Invoker for Scripted {
         self.made.lock().unwrap()[at].ended = Some(self.millis());
         let usage = Usage { duration: act.takes, memory: 1, fuel: None };
         match act.result {
-            Ok(outcome) => Ok(Returned { outcome, usage }),
-            Err(class) => Err(Failure { class, message: "scripted".into(), backtrace: None, usage }),
+            Ok(outcome) => Ok(Returned { outcome, stderr: String::new(), usage }),
+            Err(class) => {
+                let (message, stderr) = ("scripted".into(), String::new());
+                Err(Failure { class, message, stderr, backtrace: None, usage })
+            }
         }
     }
 }

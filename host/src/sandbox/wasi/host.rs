@@ -35,7 +35,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 impl progress::Host for State {
     fn report(&mut self, fraction: f64, message: String) -> wasmtime::Result<()> {
         // One event, however many lines it has.
-        self.logs.charge((message.len() + 8).max(LEAST_LINE))?;
+        self.outputs.logs.charge((message.len() + 8).max(LEAST_LINE))?;
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
         self.call.listener.progressed(fraction, &message);
         Ok(())
@@ -57,7 +57,7 @@ impl logging::Host for State {
         } else {
             format!("{level} {context}: {message}")
         };
-        self.logs.charge_lines(&text)?;
+        self.outputs.logs.charge_lines(&text)?;
         self.call.listener.wrote(Stream::Log, &text);
         Ok(())
     }

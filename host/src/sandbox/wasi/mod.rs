@@ -27,6 +27,7 @@ pub(crate) use files::Files;
 pub(crate) use http::{Http, MAX_FIELDS, USELESS};
 pub(crate) use keyvalue::Shelf;
 pub(crate) use network::{GuestNames, Refusals, TaskLookups};
+pub(crate) use output::LastWords;
 pub(crate) use random::Chance;
 
 use crate::invoke::Listener;
@@ -91,18 +92,22 @@ impl Network {
     }
 }
 
+/// Where what a guest writes goes, and what bounds it.
+#[derive(Clone)]
+pub(crate) struct Outputs {
+    pub(crate) listener: Arc<dyn Listener>,
+    pub(crate) logs: LogGuard,
+    pub(crate) last_words: LastWords,
+}
+
 /// The WASI context of a call that was granted no folders.
-pub(crate) fn context(prepared: &Arc<Prepared>, listener: &Arc<dyn Listener>, logs: &LogGuard) -> WasiCtx {
-    builder(prepared, listener, logs).build()
+pub(crate) fn context(prepared: &Arc<Prepared>, outputs: &Outputs) -> WasiCtx {
+    builder(prepared, outputs).build()
 }
 
 /// The WASI context of a call with the folders that it was granted.
-pub(crate) fn context_with_folders(
-    prepared: &Arc<Prepared>,
-    listener: &Arc<dyn Listener>,
-    logs: &LogGuard,
-) -> wasmtime::Result<WasiCtx> {
-    let mut builder = builder(prepared, listener, logs);
+pub(crate) fn context_with_folders(prepared: &Arc<Prepared>, outputs: &Outputs) -> wasmtime::Result<WasiCtx> {
+    let mut builder = builder(prepared, outputs);
     for (host, guest) in &prepared.grants.read {
         builder.preopened_dir(host, guest, FsPerms::ReadOnly).with_context(|| not_opened(host))?;
     }
@@ -112,14 +117,15 @@ pub(crate) fn context_with_folders(
     Ok(builder.build())
 }
 
-fn builder(prepared: &Arc<Prepared>, listener: &Arc<dyn Listener>, logs: &LogGuard) -> WasiCtxBuilder {
+fn builder(prepared: &Arc<Prepared>, outputs: &Outputs) -> WasiCtxBuilder {
+    let Outputs { listener, logs, last_words } = outputs;
     let grants = &prepared.grants;
     let mut builder = WasiCtxBuilder::new();
     builder
         .envs(&grants.env)
         .args(&grants.args)
         .stdout(GuestOutput::new(Stream::Stdout, listener, logs))
-        .stderr(GuestOutput::new(Stream::Stderr, listener, logs))
+        .stderr(GuestOutput::new(Stream::Stderr, listener, logs).kept_by(last_words))
         .allow_blocking_current_thread(false);
     if !grants.random {
         // Never drawn from: the interfaces of chance are shadowed. It only saves asking the system for seeds.

@@ -17,6 +17,32 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 /// How much a guest may write at once.
 const PERMIT: usize = 64 << 10;
 
+/// The most that is kept of what a guest wrote last, in bytes. Far more than is shown: secrets are looked for in it, and one
+/// whose beginning is cut off is not found.
+const KEPT: usize = 16 << 10;
+
+/// The end of what a guest has written to stderr. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct LastWords(Arc<Mutex<Vec<u8>>>); // A mutex because a stream may be handed on; the section is an append.
+
+impl LastWords {
+    fn hear(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default());
+        // Not each time: moving it costs more than keeping it.
+        if kept.len() > 2 * KEPT {
+            let over = kept.len() - KEPT;
+            kept.drain(..over);
+        }
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(kept.get(kept.len().saturating_sub(KEPT)..).unwrap_or_default()).into_owned()
+    }
+}
+
 /// One of a guest's outputs. Every stream that the guest opens on it is the same output.
 #[derive(Clone)]
 pub(crate) struct GuestOutput {
@@ -25,18 +51,29 @@ pub(crate) struct GuestOutput {
     logs: LogGuard,
     // A mutex because WASI may hold several streams; the section is an append.
     line: Arc<Mutex<Vec<u8>>>,
+    last_words: Option<LastWords>,
 }
 
 impl GuestOutput {
     /// An output that nothing was written to.
     pub(crate) fn new(stream: Stream, listener: &Arc<dyn Listener>, logs: &LogGuard) -> Self {
-        Self { stream, listener: Arc::clone(listener), logs: logs.clone(), line: Arc::default() }
+        let line = Arc::default();
+        Self { stream, listener: Arc::clone(listener), logs: logs.clone(), line, last_words: None }
+    }
+
+    /// The same, of which the end is kept.
+    pub(crate) fn kept_by(mut self, last_words: &LastWords) -> Self {
+        self.last_words = Some(last_words.clone());
+        self
     }
 
     fn accept(&self, bytes: &[u8]) -> Result<(), StreamError> {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let cost = bytes.len().saturating_add(around(line.len(), bytes));
         self.logs.charge(cost).map_err(|limit| StreamError::Trap(limit.into()))?;
+        if let Some(last_words) = &self.last_words {
+            last_words.hear(bytes);
+        }
         line.extend_from_slice(bytes);
         if let Some(end) = line.iter().rposition(|byte| *byte == b'\n') {
             let rest = line.split_off(end + 1);
@@ -140,6 +177,18 @@ mod tests {
         let listener: Arc<dyn Listener> = Arc::new(Ear::default());
         let output = GuestOutput::new(Stream::Stdout, &listener, &LogGuard::new(&limits));
         (0..times).take_while(|_| output.accept(text).is_ok()).count()
+    }
+
+    #[test]
+    fn the_end_is_kept_however_it_is_written() {
+        let last_words = LastWords::default();
+        let all: Vec<String> = (0..20_000).map(|nth| nth.to_string()).collect();
+        let all = all.join(" ");
+        all.as_bytes().chunks(7).for_each(|piece| last_words.hear(piece));
+        assert_eq!(last_words.text(), &all[all.len() - KEPT..]);
+        last_words.hear(all.as_bytes());
+        assert_eq!(last_words.text(), &all[all.len() - KEPT..]);
+        assert!(last_words.0.lock().unwrap().len() <= 2 * KEPT);
     }
 
     #[test]

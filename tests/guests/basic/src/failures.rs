@@ -28,4 +28,9 @@ impl Guest for Basic {
     fn exit_with(code: u8) {
         std::process::exit(code.into())
     }
+
+    fn complain(text: String, code: u8) -> Result<(), ()> {
+        eprintln!("{text}");
+        std::process::exit(code.into())
+    }
 }

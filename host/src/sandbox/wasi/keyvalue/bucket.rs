@@ -204,7 +204,7 @@ impl State {
     /// Writes to the guest's log, at the guest's cost.
     fn tell_of_buckets(&mut self, level: &str, text: &str) -> Result<(), LimitHit> {
         let text = format!("{level} wasi:keyvalue: {text}");
-        self.logs.charge(text.len())?;
+        self.outputs.logs.charge(text.len())?;
         self.call.listener.wrote(Stream::Log, &text);
         Ok(())
     }
