@@ -4,6 +4,8 @@
 use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
+use crate::cli::style::harmless_marked;
+use crate::cli::style::harmless_name;
 use crate::cli::voice::Complaint;
 use crate::model::Fault;
 use crate::model::Faults;
@@ -29,17 +31,18 @@ pub(crate) fn render(faults: &Faults, style: Style) -> String {
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
-    let lines = Lines::of(&faults.source);
+    let name = harmless_name(&faults.source.name);
+    let lines = Lines::of(&faults.source, &name);
     let mut shown = String::new();
     for fault in &faults.list {
-        shown.push_str(&renderer.render(&[group(fault, &lines)]));
+        // The renderer knows characters that steer a terminal, and not all of them.
+        shown.push_str(&harmless_marked(&renderer.render(&[group(fault, &lines)])));
         shown.push_str("\n\n");
     }
     let count = match faults.list.len() {
         1 => "1 fault".to_owned(),
         many => format!("{many} faults"),
     };
-    let name = harmless(&faults.source.name);
     shown + &format!("{}: {count} in {name}; nothing was run\n", style.paint(Ink::Bad, "error"))
 }
 
@@ -193,10 +196,10 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn of(source: &'a Source) -> Self {
+    fn of(source: &'a Source, name: &'a str) -> Self {
         let text: &str = &source.text;
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: &source.name, text, starts }
+        Self { name, text, starts }
     }
 
     /// A place cut to the line that it begins in, at whole characters.

@@ -4,6 +4,9 @@
 use crate::cli::level::level_of;
 use crate::cli::screen::Screen;
 use crate::cli::screen::Weight;
+use crate::cli::style::harmless_json;
+use crate::cli::terminal::Reader;
+use crate::cli::terminal::stderr_reader;
 use crate::config::LogLevel;
 use crate::events::Event;
 use crate::events::Sink;
@@ -16,20 +19,26 @@ pub(crate) struct JsonLog {
     run: RunId,
     host: String,
     level: LogLevel,
+    reader: Reader,
     screen: Arc<Screen>,
 }
 
 impl JsonLog {
-    /// Tells all facts of a run up to `level`.
+    /// Tells all facts of a run up to `level`; to a person, whose terminal is not steered by them, where one reads them.
     pub(crate) fn new(run: RunId, host: &str, level: LogLevel, screen: Arc<Screen>) -> Self {
-        Self { run, host: host.to_owned(), level, screen }
+        Self { run, host: host.to_owned(), level, reader: stderr_reader(), screen }
     }
 }
 
 impl Sink for JsonLog {
     fn record(&self, event: &Event) {
         if level_of(event) <= self.level {
-            self.screen.print(to_json_line(&self.run, &self.host, event), Weight::of(event));
+            let line = to_json_line(&self.run, &self.host, event);
+            let line = match self.reader {
+                Reader::Person => harmless_json(&line).into_owned(),
+                Reader::Program => line,
+            };
+            self.screen.print(line, Weight::of(event));
         }
     }
 }

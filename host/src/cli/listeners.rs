@@ -15,6 +15,7 @@ use crate::cli::progress::Shown;
 use crate::cli::screen::Screen;
 use crate::cli::start::Host;
 use crate::cli::terminal::Stderr;
+use crate::cli::tame::Tame;
 use crate::cli::terminal::stderr_reader;
 use crate::cli::terminal::stderr_style;
 use crate::config::LogFormat;
@@ -53,7 +54,7 @@ impl Listeners {
             // stdout carries results only: events that go to a stream go to stderr, in place of the log.
             Some(path) if path == Path::new("-") => {
                 refuse_closed(STDERR)?;
-                sinks.push(Arc::new(JsonLines::new(run, name, Stderr, drop)));
+                sinks.push(Arc::new(JsonLines::new(run, name, Tame::new(stderr_reader(), Stderr), drop)));
                 return Ok(Self { sinks });
             }
             Some(path) => {

@@ -21,6 +21,7 @@ mod level;
 mod tally;
 mod human;
 mod jsonlog;
+mod tame;
 mod watching;
 mod progress;
 mod screen;

@@ -14,6 +14,7 @@ use crate::cli::runs_table::painted;
 use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
+use crate::cli::style::harmless_name;
 use crate::model::FailureClass;
 use crate::model::SkipReason;
 use crate::model::Timestamp;
@@ -184,7 +185,7 @@ fn failure(story: &TaskStory) -> Option<FailureRow> {
 impl TaskRow {
     fn render(&self, out: &mut String, name: usize, style: Style) {
         let indent = name + STATE + 4;
-        let head = format!("{}  ", pad(&self.name, name));
+        let head = format!("{}  ", pad(&harmless_name(&self.name), name));
         let mut line = String::new();
         hang(&mut line, &format!("{head}{}  ", pad(self.state, STATE)), indent, &harmless(&self.details()));
         out.push_str(&painted((&line, head.len()), self.state, self.ink(), style));

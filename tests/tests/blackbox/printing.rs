@@ -124,6 +124,46 @@ fn secrets_are_shown_nowhere() {
     assert!(!plan.text().contains("hunter2") && !plan.stderr.contains("hunter2"));
 }
 
+/// What a command prints on a terminal, which has both of its streams.
+fn on_terminal(host: Host) -> String {
+    let script = "printf '%s ' \"$0\" \"$@\" > command; script -qec \"sh command\" /dev/null < /dev/null";
+    String::from_utf8(host.behind("sh", &["-c", script]).run().expect(0).stdout).expect("it is text")
+}
+
+#[test]
+fn no_text_of_others_steers_a_terminal() {
+    let project = Project::new(&format!(
+        "{}{}",
+        component(Guest::Basic),
+        "[tasks.t]\ncall = \"g.echo-string\"\nargs.value = \"a\\u009b31m\\u202Eb\\u007F\\u001bc\"\n\
+         [tasks.said]\ncall = \"g.say\"\nargs.text = \"a\\u009b31m\\u202Eb\\u061C\\u2028c\"\n"
+    ));
+    let steers = |text: &str| {
+        // The terminal's own ends of lines, and marks of the host's log.
+        let text = text.replace("\r\n", "\n").replace("\u{1b}[", "[");
+        text.chars().any(|c| (c.is_control() && c != '\n') || "\u{202e}\u{61c}\u{2028}".contains(c))
+    };
+    let run = || project.host().args(["--progress", "none"]);
+    for host in [
+        run(),
+        run().args(["--log-format", "json"]),
+        Host::new(["run", "manifest.toml", "--events", "-"]).within(project.folder()),
+    ] {
+        let shown = on_terminal(host);
+        assert!(!steers(&shown), "{shown:?}");
+        // What is printed is the value all the same.
+        assert!(shown.contains(r#""t": "a\u009b31m\u202eb\u007f\u001bc""#), "{shown}");
+    }
+    // Programs get texts as they are.
+    assert_eq!(project.run().expect(0).json()["t"], "a\u{9b}31m\u{202e}b\u{7f}\u{1b}c");
+    let piped = project.run().expect(0).text();
+    assert!(piped.contains("a\u{9b}31m\u{202e}b"), "{piped}");
+    // A manifest may come from anywhere.
+    project.file("odd.toml", "cascade = 1\nname = \"x\"\nnam = \"a\u{9b}31m\u{200f}\"\n".as_bytes());
+    let shown = Host::new(["check", "odd.toml"]).within(project.folder()).run().expect(2).stderr;
+    assert!(!steers(&shown) && shown.contains(r"\u{9b}31m"), "{shown}");
+}
+
 #[test]
 fn the_log_for_programs_is_json_lines() {
     let finished = two_outputs().host().args(["--log-format", "json"]).run().expect(0);

@@ -401,7 +401,7 @@ fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
 
 #[test]
 fn show_tells_what_a_guest_wrote_last() {
-    let server = Redis::start();
+    let server = Redis::start("");
     let uri = format!("redis://127.0.0.1:{}", server.port());
     let project = Project::new(&format!(
         "[state]\nuri = \"{uri}\"\n{}[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"so it is\"\n",

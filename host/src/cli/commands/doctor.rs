@@ -8,6 +8,7 @@ use crate::app::Finding;
 use crate::app::Verdict;
 use crate::cli::args::DoctorArguments;
 use crate::cli::commands::output::print;
+use crate::cli::commands::output::print_json;
 use crate::cli::exit::Exit;
 use crate::cli::exit::report;
 use crate::cli::start::Host;
@@ -47,7 +48,7 @@ pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, E
     if arguments.json {
         let findings: Vec<_> = examination.findings.iter().map(as_json).collect();
         let whole = json!({ "proven": examination.is_proven(), "findings": findings });
-        print(format!("{whole:#}\n").as_bytes())?;
+        print_json(format!("{whole:#}\n").as_bytes())?;
     }
     // A limit that does not hold is worse than a backend that is away; both are told.
     let refused = examination.refused.as_ref().map(|error| report(error, &host.voice));

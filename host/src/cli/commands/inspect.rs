@@ -6,6 +6,7 @@ use crate::app::Error;
 use crate::app::Refusal;
 use crate::cli::args::InspectArguments;
 use crate::cli::commands::output::print;
+use crate::cli::commands::output::print_json;
 use crate::cli::exit::Exit;
 use crate::cli::signature;
 use crate::cli::signature::ImportRow;
@@ -35,12 +36,11 @@ pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit,
         imports: &imports,
         grants: &app::asked(&component),
     };
-    let text = if arguments.json {
-        signature::to_json(&inspection, component.digest())
+    if arguments.json {
+        print_json(signature::to_json(&inspection, component.digest()).as_bytes())
     } else {
-        signature::render(&inspection, stdout_style())
-    };
-    print(text.as_bytes())
+        print(signature::render(&inspection, stdout_style()).as_bytes())
+    }
 }
 
 fn import(import: &Import) -> ImportRow {

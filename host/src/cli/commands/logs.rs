@@ -7,6 +7,7 @@ use crate::app::Error;
 use crate::app::Refusal;
 use crate::cli::args::LogsArguments;
 use crate::cli::commands::output::print;
+use crate::cli::commands::output::print_json;
 use crate::cli::exit::Exit;
 use crate::cli::start::Host;
 use crate::cli::style::harmless;
@@ -24,7 +25,7 @@ pub(crate) fn logs(host: &Host, arguments: &LogsArguments) -> Result<Exit, Error
     if arguments.json {
         let text =
             json(&parts).map_err(|error| Refusal::new("cannot write the log as JSON").caused_by(error))?;
-        return print(&text);
+        return print_json(&text);
     }
     if parts.contains(&LogPart::Gap) {
         host.voice

@@ -9,8 +9,11 @@ use crate::app::StoredResult;
 use crate::cli::args::OutputArguments;
 use crate::cli::exit::Exit;
 use crate::cli::outputs;
+use crate::cli::outputs::Format;
 use crate::cli::outputs::OutputFault;
 use crate::cli::start::Host;
+use crate::cli::style::harmless_json;
+use crate::cli::terminal::Reader;
 use crate::cli::terminal::give;
 use crate::cli::terminal::stdout_reader;
 use crate::cli::waiting::wait_for;
@@ -29,7 +32,23 @@ pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, E
             outputs::render_stored(&results, format, layout)
         }
     };
-    print(&bytes.map_err(|fault| refusal(&fault))?)
+    print_as(format, &bytes.map_err(|fault| refusal(&fault))?)
+}
+
+/// Writes results of a format to stdout. Bytes that are asked for as they are stay as they are.
+pub(crate) fn print_as(format: Format, bytes: &[u8]) -> Result<Exit, Error> {
+    match format {
+        Format::Json => print_json(bytes),
+        Format::Msgpack | Format::Raw => print(bytes),
+    }
+}
+
+/// Writes JSON to stdout; a person's terminal is not steered by it.
+pub(crate) fn print_json(json: &[u8]) -> Result<Exit, Error> {
+    match stdout_reader() {
+        Reader::Person => print(&harmless_json(json)),
+        Reader::Program => print(json),
+    }
 }
 
 /// Writes results to stdout.

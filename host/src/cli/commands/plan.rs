@@ -12,6 +12,7 @@ use crate::app::Session;
 use crate::app::SessionRequest;
 use crate::cli::args::PlanArguments;
 use crate::cli::commands::output::print;
+use crate::cli::commands::output::print_json;
 use crate::cli::exit::Exit;
 use crate::cli::plan_row;
 use crate::cli::plan_table::PlanTable;
@@ -57,7 +58,9 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
     });
     let table = PlanTable::new(session.manifest.name.as_str(), rows.collect());
     let text = if arguments.json {
-        table.to_json().map_err(|error| Refusal::new("cannot write the plan as JSON").caused_by(error))?
+        let json = table.to_json();
+        let json = json.map_err(|error| Refusal::new("cannot write the plan as JSON").caused_by(error))?;
+        return print_json(json.as_bytes());
     } else {
         table.render(stdout_style())
     };

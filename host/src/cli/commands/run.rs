@@ -177,7 +177,7 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         let rendered = outputs::render(&chosen, arguments.format.format, stdout_reader().into());
         let rendered = rendered.map_err(|fault| output::refusal(&fault))?;
         rendered.left_out.iter().for_each(|line| host.voice.note("output-left-out", line));
-        if let Err(error) = output::print(&rendered.bytes) {
+        if let Err(error) = output::print_as(arguments.format.format, &rendered.bytes) {
             let exit = report_error(&error, &host.voice);
             let unprinted = unprinted(&session.run, &state.uri, arguments.backend.state.as_deref());
             host.voice.note("unprinted", &unprinted);

@@ -7,6 +7,7 @@ use crate::app::Error;
 use crate::app::Refusal;
 use crate::cli::args::RunsArguments;
 use crate::cli::commands::output::print;
+use crate::cli::commands::output::print_json;
 use crate::cli::exit::Exit;
 use crate::cli::runs_table::RunsTable;
 use crate::cli::start::Host;
@@ -30,7 +31,9 @@ pub(crate) fn runs(host: &Host, arguments: &RunsArguments) -> Result<Exit, Error
     let runs = wait_for(app::list_runs(state.backend.as_ref(), arguments.most))?;
     let table = RunsTable::new(&runs);
     let text = if arguments.json {
-        table.to_json().map_err(|error| Refusal::new("cannot write the runs as JSON").caused_by(error))?
+        let json = table.to_json();
+        let json = json.map_err(|error| Refusal::new("cannot write the runs as JSON").caused_by(error))?;
+        return print_json(json.as_bytes());
     } else {
         table.render(SystemClock.now(), stdout_style())
     };

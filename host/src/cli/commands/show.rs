@@ -7,6 +7,7 @@ use crate::app::Error;
 use crate::app::Refusal;
 use crate::cli::args::ShowArguments;
 use crate::cli::commands::output::print;
+use crate::cli::commands::output::print_json;
 use crate::cli::exit::Exit;
 use crate::cli::show_table::ShowTable;
 use crate::cli::start::Host;
@@ -22,7 +23,9 @@ pub(crate) fn show(host: &Host, arguments: &ShowArguments) -> Result<Exit, Error
     let story = wait_for(app::tell_run(state.backend.as_ref(), &arguments.run))?;
     let table = ShowTable::new(&story);
     let text = if arguments.json {
-        table.to_json().map_err(|error| Refusal::new("cannot write the run as JSON").caused_by(error))?
+        let json = table.to_json();
+        let json = json.map_err(|error| Refusal::new("cannot write the run as JSON").caused_by(error))?;
+        return print_json(json.as_bytes());
     } else {
         table.render(SystemClock.now(), stdout_style())
     };

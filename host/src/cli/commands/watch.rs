@@ -8,6 +8,7 @@ use crate::app::Error;
 use crate::app::Watcher;
 use crate::cli::args::WatchArguments;
 use crate::cli::commands::output::print;
+use crate::cli::commands::output::print_json;
 use crate::cli::exit::Exit;
 use crate::cli::start::Host;
 use crate::cli::terminal::stdout_style;
@@ -51,13 +52,13 @@ struct Printing {
 
 impl Watcher for Printing {
     fn tell(&mut self, events: &[Bytes]) -> Result<(), Error> {
-        let text = match &mut self.chronicle {
-            Some(chronicle) => {
-                events.iter().map(|event| chronicle.tell(event)).collect::<String>().into_bytes()
-            }
-            None => events.iter().flat_map(|event| event.iter().copied().chain([b'\n'])).collect(),
+        let Some(chronicle) = &mut self.chronicle else {
+            let lines: Vec<u8> =
+                events.iter().flat_map(|event| event.iter().copied().chain([b'\n'])).collect();
+            return print_json(&lines).map(drop);
         };
-        if text.is_empty() { Ok(()) } else { print(&text).map(drop) }
+        let text: String = events.iter().map(|event| chronicle.tell(event)).collect();
+        if text.is_empty() { Ok(()) } else { print(text.as_bytes()).map(drop) }
     }
 
     fn company(&mut self, company: Company) {
