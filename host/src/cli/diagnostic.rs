@@ -48,7 +48,7 @@ pub(crate) fn render(faults: &Faults, style: Style) -> String {
 
 /// All faults for programs, each with its place and without the source.
 pub(crate) fn complaints(faults: &Faults) -> Vec<Complaint> {
-    let lines = Lines::of(&faults.source);
+    let lines = Lines::of(&faults.source, &faults.source.name);
     let complaint = |fault: &Fault| {
         let place = fault.place.as_ref().map(|place| lines.line_column(&lines.mark(Kind::Primary, place)));
         let label = fault.place.iter().map(|place| place.label.clone()).filter(|label| !label.is_empty());

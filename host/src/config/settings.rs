@@ -155,7 +155,7 @@ impl Settings {
             log_level: log_level.unwrap_or_default(),
             file: Some(file.path().to_owned()).filter(|path| !path.as_os_str().is_empty()),
             code_cache: code_cache(environment, file),
-            scratch: PathBuf::from(environment.setting("TMPDIR").unwrap_or("/tmp")),
+            scratch: environment.path_setting("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")),
             compile: CompileSettings::new(&sources)?,
             state: Ranked::new(&sources, "state", ("--state", flags.state.as_ref()))?,
             cache: Ranked::new(&sources, "cache", ("--cache", flags.cache.as_ref()))?,

@@ -1,8 +1,8 @@
 //! How a server is reached: a URI as the client wants it, with what the client does not set by itself.
 //! When to connect is for the link.
 
-use crate::model::other_encoding;
 use crate::model::open_input;
+use crate::model::other_encoding;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::RedisPlace;
