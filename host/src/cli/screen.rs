@@ -135,7 +135,7 @@ impl<W: Write> Page<W> {
                 text.extend(line);
             }
             Message::Follow(event) => {
-                text.extend(self.meter.note(&event, Instant::now()).unwrap_or_default().bytes())
+                text.extend(self.meter.note(&event, Instant::now()).unwrap_or_default().bytes());
             }
         }
     }

@@ -99,9 +99,11 @@ impl Signals {
         // How a child has ended is told to nobody who ignores that it has.
         catch(Signal::CHILD.as_raw()).map_err(cannot)?;
         ignored.catch_the_rest();
-        let hear = |asked: Signal| match ignored.on_purpose(asked) {
-            true => Ok(None),
-            false => signal(SignalKind::from_raw(asked.as_raw())).map(Some).map_err(cannot),
+        let hear = |asked: Signal| {
+            if ignored.on_purpose(asked) {
+                return Ok(None);
+            }
+            signal(SignalKind::from_raw(asked.as_raw())).map(Some).map_err(cannot)
         };
         let ears = [hear(Signal::INT)?, hear(Signal::TERM)?, hear(Signal::HUP)?];
         drop(listening);

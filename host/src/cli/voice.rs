@@ -208,9 +208,9 @@ mod tests {
     use super::*;
 
     fn json(voice: &Voice, said: &Said) -> serde_json::Value {
-        let line = voice.line(said);
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
-        serde_json::from_slice(&line).unwrap()
+        let line = String::from_utf8(voice.line(said)).unwrap();
+        assert_eq!(line.lines().count(), 1);
+        serde_json::from_str(&line).unwrap()
     }
 
     #[test]
