@@ -21,9 +21,13 @@ impl Toolchain {
             Self::Python => "python",
             Self::JavaScript => "javascript",
         };
-        let declined = variable("CASCADE_TEST_WITHOUT");
-        declined.split(',').any(|word| word.trim() == name)
+        is_declined(name)
     }
+}
+
+/// Whether the user said, by `CASCADE_TEST_WITHOUT`, that this machine cannot have something; `tests/run` knows the words.
+pub fn is_declined(name: &str) -> bool {
+    variable("CASCADE_TEST_WITHOUT").split(',').any(|word| word.trim() == name)
 }
 
 /// A variable of the test process; empty where it is not set.

@@ -11,8 +11,8 @@ mod server;
 mod web;
 
 pub use guests::{
-    Toolchain, assemble, build_javascript, build_plugins, build_python, build_rust_guests, python_client,
-    repository,
+    Toolchain, assemble, build_javascript, build_plugins, build_python, build_rust_guests, is_declined,
+    python_client, repository,
 };
 pub use host::{Finished, Host, Running};
 pub use patience::{wait_for, wait_until};

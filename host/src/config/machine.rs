@@ -2,13 +2,12 @@
 //! How much of it a run may use is for the settings.
 
 use crate::config::cgroup;
-use crate::model::Digester;
 use crate::model::Size;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// The program that this process runs, on Linux: also when its file was replaced by a newer one meanwhile.
@@ -98,35 +97,6 @@ pub fn host_name() -> String {
     if clean.is_empty() { "host".to_owned() } else { clean }
 }
 
-/// An id for this process that no other has: the machine's name, what tells it from others of that name, the number of
-/// the process, and chance.
-#[must_use]
-pub fn host_id(chance: u64) -> String {
-    format!("{}-{}-{}-{:08x}", host_name(), machine(), std::process::id(), chance & 0xffff_ffff)
-}
-
-/// Whether `id` is that of a process of this machine that has ended. Of others nothing is known here.
-#[must_use]
-pub fn is_gone(id: &str) -> bool {
-    let mut parts = id.rsplit('-');
-    let (_chance, process, of) = (parts.next(), parts.next(), parts.next());
-    match (process.and_then(|process| process.parse::<u32>().ok()), of) {
-        (Some(process), Some(of)) if of == machine() => {
-            process != std::process::id() && !Path::new(&format!("/proc/{process}")).exists()
-        }
-        _ => false, // of another machine, or of another form
-    }
-}
-
-/// What tells this boot of this machine, and this space of process numbers, from all others.
-fn machine() -> String {
-    let boot = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let processes = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    let mut digester = Digester::new("cascade machine 1");
-    digester.field(&boot).field(processes.as_os_str().as_encoded_bytes());
-    digester.finish().short()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,18 +105,6 @@ mod tests {
     fn reads_the_total_of_meminfo() {
         assert_eq!(total("MemTotal:       24540108 kB\nMemFree: 1 kB\n"), Some(24_540_108 * 1024));
         assert_eq!(total("nothing"), None);
-    }
-
-    #[test]
-    fn a_process_of_this_machine_is_gone_once_it_has_ended() {
-        let own = host_id(7);
-        assert!(!is_gone(&own));
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let of_child = own.replace(&format!("-{}-", std::process::id()), &format!("-{}-", child.id()));
-        child.wait().unwrap();
-        assert!(is_gone(&of_child), "{of_child}");
-        assert!(!is_gone(&of_child.replace(&machine(), "0123456789ab")), "another machine's");
-        assert!(!is_gone("host-123") && !is_gone(""));
     }
 
     #[test]

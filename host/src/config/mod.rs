@@ -8,6 +8,7 @@ mod dispositions;
 mod environment;
 mod file;
 mod given;
+mod identity;
 mod machine;
 mod patient;
 mod process;
@@ -20,10 +21,8 @@ pub use compile::CompileSettings;
 pub use dispositions::{Ignored, catch, unblock_signals};
 pub use environment::{Environment, NotText, arguments};
 pub use file::{FileFault, SettingsFile};
-pub use machine::{
-    cores, host_id, host_name, is_gone, memory_budget, program, raise_open_files, spare_files,
-    threads_are_few,
-};
+pub use identity::{host_id, is_gone};
+pub use machine::{cores, host_name, memory_budget, program, raise_open_files, spare_files, threads_are_few};
 pub use patient::Patient;
 pub use process::{forget_peak, peak, resident};
 pub use reading::{as_text, folder_of, read_at_most, read_input, read_text};

@@ -4,7 +4,9 @@
 use crate::component;
 use crate::gates::{self, open};
 use crate::guests::Guest;
-use cascade_host_tests::{Events, Host, Project, Proxy, Redis, Running, wait_until};
+use cascade_host_tests::{
+    Events, Host, Project, Proxy, Redis, Running, build_rust_guests, is_declined, wait_until,
+};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -207,6 +209,43 @@ fn a_host_that_starts_again_does_not_wait_for_the_lease_of_the_one_that_was_kill
     let taken = project.events().of("task.taken_over").count()
         + project.events_in("again.jsonl").of("task.taken_over").count();
     assert!((1..=2).contains(&taken), "what it was at, and what it may have claimed ahead: {taken}");
+}
+
+/// Has a host started by a user who sees no processes of others, as under `hidepid` and systemd's `ProtectProc`.
+fn by_user(user: u32, host: Host) -> Host {
+    // The binary may lie where only root can go.
+    let script = format!(
+        "mount -t proc -o hidepid=invisible proc /proc\n: > host-{user}\nmount --bind \"$0\" host-{user}\n\
+         exec setpriv --reuid {user} --regid {user} --clear-groups ./host-{user} \"$@\""
+    );
+    host.behind("unshare", &["-m", "sh", "-ec", &script]).env("CASCADE_CODE_CACHE", "")
+}
+
+#[test]
+fn a_host_that_another_cannot_see_is_not_held_to_be_dead() {
+    if is_declined("hidepid") {
+        return; // said by whoever runs the tests
+    }
+    let server = Redis::start("");
+    let project = gates::elements("ab");
+    let manifest = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
+    let guest = build_rust_guests().join("basic.wasm");
+    project.file("manifest.toml", manifest.replace(&guest.display().to_string(), "g.wasm").as_bytes());
+    project.file("g.wasm", &std::fs::read(guest).expect("the guest was built"));
+    let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(project.folder(), all).expect("the folder is the test's");
+    let mut one = start(by_user(2001, project.host()), &server.uri(), "r1", "1");
+    one.until("started    texts[0]");
+    let mut other = start(by_user(2002, project.other_host("other.jsonl")), &server.uri(), "r1", "1");
+    other.until("started    texts[");
+    open(&project, "ab");
+    for host in [one, other] {
+        assert_eq!(host.wait().expect(0).json(), json!({ "all": "ab" }));
+    }
+    for events in [project.events(), project.events_in("other.jsonl")] {
+        assert_eq!(events.of("task.lease_lost").count() + events.of("task.taken_over").count(), 0);
+        assert_eq!(events.tasks("task.started").iter().filter(|task| task.starts_with("texts[")).count(), 1);
+    }
 }
 
 #[test]
