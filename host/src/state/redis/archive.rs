@@ -16,6 +16,7 @@ use crate::state::Note;
 use crate::state::Removal;
 use crate::state::RunSummary;
 use crate::state::read_log;
+use crate::state::redis::index;
 use crate::state::redis::journal::no_run;
 use crate::state::redis::keys::Placing;
 use crate::state::redis::keys::RUNS;
@@ -51,33 +52,34 @@ const PAGE: usize = 500;
 
 /// The runs with the latest activity. Ids of runs that have expired are passed over, and taken out of the list.
 pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<Vec<RunSummary>, Error> {
-    let (mut found, mut expired) = (Vec::new(), Vec::new());
+    let (mut found, mut expired): (_, Vec<index::Entry>) = (Vec::new(), Vec::new());
     let mut from = 0;
     while found.len() < most {
         let last = from + PAGE.min(most - found.len()) - 1;
         let page = Command::new("ZREVRANGE").arg(RUNS).arg(from.to_string()).arg(last.to_string());
-        let answers = link.ask("listing runs", Request::read([page])).await?;
-        let ids: Vec<RunId> =
-            answers.into_iter().flat_map(Answer::list).filter_map(|id| RunId::new(&text(id)?).ok()).collect();
-        if ids.is_empty() {
+        let answers = link.ask("listing runs", Request::read([page.arg("WITHSCORES")])).await?;
+        let entries = index::entries(answers);
+        if entries.is_empty() {
             break;
         }
-        let looks = link
-            .ask("listing runs", Request::read(ids.iter().map(|id| tell(&RunKeys::new(id, placing)))))
-            .await?;
-        for (id, answer) in ids.into_iter().zip(looks) {
-            match summary(&id, answer) {
+        let looks = entries.iter().map(|entry| tell(&RunKeys::new(&entry.run, placing)));
+        let looks = link.ask("listing runs", Request::read(looks)).await?;
+        for (entry, answer) in entries.into_iter().zip(looks) {
+            match summary(&entry.run, answer) {
                 Some(run) => found.push(run),
-                None => expired.push(id),
+                None => expired.push(entry),
             }
         }
         from = last + 1;
     }
     if !expired.is_empty() {
-        let ids = expired.iter().map(RunId::as_str);
-        let prune = Command::new("ZREM").arg(RUNS).args(ids);
-        // A run that begins at this moment is listed again by its host; a server that only reads keeps its list.
-        drop(link.ask_within(&Line::new("prune"), Request::write([prune]), PRUNING).await);
+        let line = Line::new("prune");
+        for page in expired.chunks(PAGE) {
+            // A server that only reads keeps its list.
+            if link.ask_within(&line, index::forget(page), PRUNING).await.is_err() {
+                break;
+            }
+        }
     }
     // The list hears of activity now and then only; the runs themselves know better.
     found.sort_by_key(|run: &RunSummary| std::cmp::Reverse(run.active));

@@ -2,7 +2,9 @@
 //! Two small loops per open door, which end when it closes.
 
 use crate::state::Version;
-use crate::state::redis::keys::RUNS;
+use crate::state::redis::index;
+use crate::state::redis::keys::Placing;
+use crate::state::redis::ledger::Beat;
 use crate::state::redis::ledger::LEAVING;
 use crate::state::redis::ledger::Run;
 use crate::state::redis::link::Answer;
@@ -17,9 +19,6 @@ use tokio::time::Instant;
 
 /// How long the server holds an answer back while there is no news. Whether the connection still stands is seen as often.
 const BLOCK: Duration = Duration::from_secs(5);
-
-/// How often the list of runs hears of one that is worked on.
-const LISTING: Duration = Duration::from_mins(1);
 
 /// Says that the host lives, at least three times in a lease, and does what is due, until the door closes.
 pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {
@@ -44,39 +43,39 @@ pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {
     }
     let leave = async {
         // Whoever cannot be told learns of it by the lease.
-        if run.leave().await.is_ok_and(|is_there| is_there) && listed.is_some() {
-            list(&run, listed.map_or(0, |(_, now)| now)).await;
+        if run.leave().await.is_ok_and(|is_there| is_there) {
+            list(&run).await;
+            if listed.is_none() {
+                prune(&run).await;
+            }
         }
     };
     drop(tokio::time::timeout(LEAVING, leave).await);
 }
 
-async fn beat(run: &Run, listed: &mut Option<(Instant, u64)>) {
+async fn beat(run: &Run, listed: &mut Option<Instant>) {
     run.news.attended();
     // A server that is away is waited for by those who work; here the next sign is soon enough.
-    let Ok((now, due)) = run.beat().await else {
+    let Ok(Beat { is_known, due }) = run.beat().await else {
         return;
     };
     run.news.due(due.map(|due| Instant::now() + due + Duration::from_millis(1)));
-    if now > 0 && listed.is_none_or(|(at, _)| at.elapsed() >= LISTING) {
-        list(run, now).await;
-        *listed = Some((Instant::now(), now));
+    if is_known && listed.is_none_or(|at| at.elapsed() >= index::every(run.request.ttl)) {
+        list(run).await;
+        prune(run).await;
+        *listed = Some(Instant::now());
     }
 }
 
-/// Tells the list of runs of this one, which was just entered.
-pub(crate) async fn enlist(run: &Run) {
-    let time = run.link.ask("asking for the time", Request::read([Command::new("TIME")])).await;
-    let seconds = time.ok().and_then(|answers| answers.into_iter().flat_map(Answer::list).next()?.number());
-    let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
-    list(run, seconds.saturating_mul(1000)).await;
+/// Enters the run into the index of runs.
+pub(crate) async fn list(run: &Run) {
+    index::enter(&run.link, &run.request.run, run.request.ttl).await;
 }
 
-/// Tells the list of runs of this one.
-async fn list(run: &Run, now: u64) {
-    let command = Command::new("ZADD").arg(RUNS).arg(now.to_string()).arg(run.request.run.as_str());
-    // The list is for people; a run that it misses for a minute is a run all the same.
-    drop(run.link.ask("listing the run", Request::write([command])).await);
+/// Takes runs that have expired out of the index.
+async fn prune(run: &Run) {
+    // Whatever stays there is for the next run to take out.
+    drop(index::prune(&run.link, Placing::of(run.link.place())).await);
 }
 
 /// Hears of news on a connection of its own, until the door closes.

@@ -24,7 +24,7 @@ use crate::state::StateUri;
 use crate::state::not_built_in;
 use crate::state::redis::archive;
 use crate::state::redis::attendant::attend;
-use crate::state::redis::attendant::enlist;
+use crate::state::redis::attendant::list;
 use crate::state::redis::attendant::listen;
 use crate::state::redis::buckets::RedisBuckets;
 use crate::state::redis::following::Following;
@@ -112,7 +112,7 @@ impl Backend for RedisBackend {
         let opening = Opening { link: &self.link, keys: &keys, request: &request, why: Why::Asked };
         let entered = opening.enter().await?;
         let run = Arc::new(Run::new(Arc::clone(&self.link), keys, request, &entered));
-        enlist(&run).await;
+        list(&run).await;
         let (ledger, closed) = RedisLedger::new(Arc::clone(&run));
         let mut attendants = self.attendants.lock().unwrap_or_else(PoisonError::into_inner);
         while attendants.try_join_next().is_some() {}

@@ -81,6 +81,14 @@ pub(crate) struct Run {
     late: Notify,
 }
 
+/// What the server says to a sign of life.
+pub(crate) struct Beat {
+    /// Whether the life of the run that the host knows goes on.
+    pub(crate) is_known: bool,
+    /// How long until something is due.
+    pub(crate) due: Option<Duration>,
+}
+
 struct State {
     life: String,
     epoch: u64,
@@ -339,20 +347,18 @@ impl Run {
         Ok(lost)
     }
 
-    /// Says that the host lives; gives the server's time, and when something is due.
-    pub(crate) async fn beat(&self) -> Result<(u64, Option<Duration>), Error> {
+    /// Says that the host lives.
+    pub(crate) async fn beat(&self) -> Result<Beat, Error> {
         let beat = self.step("beat").arg(amounts_text(&self.request.shape.amounts()));
         match self.take("attending to", beat).await? {
             Step::Taken(parts) => {
-                let numbers: Vec<i64> = parts.iter().filter_map(Answer::number).collect();
-                let now = numbers.first().and_then(|now| u64::try_from(*now).ok()).unwrap_or(0);
-                let due = numbers.get(1).and_then(|due| u64::try_from(*due).ok());
-                Ok((now, due.map(Duration::from_millis)))
+                let due = parts.get(1).and_then(|due| u64::try_from(due.number()?).ok());
+                Ok(Beat { is_known: true, due: due.map(Duration::from_millis) })
             }
             Step::Layout => Err(self.other_layout()),
             Step::Lost(_) => {
                 self.news.nudge();
-                Ok((0, None))
+                Ok(Beat { is_known: false, due: None })
             }
         }
     }

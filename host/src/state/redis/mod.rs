@@ -20,7 +20,17 @@
 //! | `wake` | stream | one entry: the version that those who wait compare with |
 //! | `prints` | string | fingerprints by task, for updates |
 //!
-//! Buckets of tasks belong to no run; their keys stand at the top of `buckets`.
+//! Keys beside a run's own, none of which grows with the number of runs that there were:
+//!
+//! | key | type | what | how it ends |
+//! |---|---|---|---|
+//! | `cascade:runs` | sorted set | runs by their last activity (`index`) | runs take out those that have expired, a page at a time; its time to live is that of the run that is kept longest |
+//! | `cascade:cache:<key>` | string | a shared result | with the time to live that the manifest gives it |
+//! | `cascade:making:{…}` | string | who makes a shared result | with the hold of its maker, or with the result |
+//! | `cascade:made` | stream, bounded | results that somebody waited for | a day after the last one |
+//! | `cascade:bucket:<name>`, `…:keys` | hash, sorted set | what tasks keep (`buckets`) | with its last key: it is data of the user's |
+//! | `cascade:bucket:<name>:by:<process>` | hash | the last write of each turn | ten minutes after the last one |
+//! | `cascade:probe:{…}:<n>` | | what is tried before a run | at once, and after a second where it may not be removed |
 //!
 //! # Steps
 //!
@@ -66,6 +76,7 @@ mod ledger;
 mod claims;
 mod recent;
 mod attendant;
+mod index;
 mod keeper;
 mod news;
 mod wire;

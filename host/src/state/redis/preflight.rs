@@ -29,9 +29,10 @@ const KEYS: usize = 4;
 const ROUND_TRIPS: usize = 10;
 
 /// Each command that scripts and requests use, in an order in which all succeed. `@1` is a hash, `@2` a stream, `@3`
-/// a sorted set, `@4` a string.
+/// a sorted set, `@4` a string. Each has a time to live from the beginning, in case that it may not be removed.
 const PROBES: &[&str] = &[
     "hset @1 a 1",
+    "pexpire @1 1000",
     "hget @1 a",
     "hmget @1 a b",
     "hlen @1",
@@ -42,8 +43,10 @@ const PROBES: &[&str] = &[
     "hdel @1 b",
     "hincrby @1 n 1",
     "xadd @2 1-1 a 1",
+    "pexpire @2 1000",
     "xread count 1 streams @2 0",
     "zadd @3 1 a",
+    "pexpire @3 1000",
     "zcount @3 0 1",
     "zrange @3 0 0",
     "zrangebyscore @3 0 2",
@@ -52,13 +55,13 @@ const PROBES: &[&str] = &[
     "zremrangebylex @3 [x [y",
     "zrem @3 a",
     "set @4 a",
+    "pexpire @4 1000",
     "get @4",
     "setrange @4 0 a",
     "getrange @4 0 1",
     "exists @4",
     "type @4",
     "pttl @4",
-    "pexpire @4 1000",
     "time",
     "unlink @1 @2 @3 @4",
 ];
@@ -69,7 +72,9 @@ const UNTRIED: &[&str] = &["evalsha", "script|load", "select", "info", "wait", "
 /// What users are to know of a server; fails where it cannot be used.
 pub(crate) async fn preflight(link: &Link) -> Result<Vec<Notice>, Error> {
     let facts = ask_facts(link).await?;
-    let needed: Vec<&str> = PROBES.iter().filter_map(|probe| probe.split(' ').next()).collect();
+    let mut needed: Vec<&str> = PROBES.iter().filter_map(|probe| probe.split(' ').next()).collect();
+    needed.sort_unstable();
+    needed.dedup();
     let needed = [UNTRIED, &needed].concat();
     // A server that is too old lacks commands: its age is the better reason.
     let place = link.uri().to_string();
@@ -140,8 +145,10 @@ async fn missing(link: &Link) -> Result<Vec<String>, Error> {
         command.arg(probe.split(' ').count().to_string()).args(probe.split(' '))
     });
     let answers = link.ask_at_start("checking what this user may do", Request::read([command])).await?;
-    let names = answers.into_iter().flat_map(Answer::list).filter_map(last);
-    Ok(names.collect())
+    let mut names: Vec<String> = answers.into_iter().flat_map(Answer::list).filter_map(last).collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -198,6 +205,18 @@ mod tests {
             .replace("PASSWORD", "hunter2");
         assert_eq!(server.cli(&line.split(' ').collect::<Vec<_>>()), "OK", "{line}");
         assert_eq!(asked(&uri).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn what_was_tried_does_not_stay_where_it_may_not_be_removed() {
+        let server = Server::durable();
+        server.cli(&["ACL", "SETUSER", "cascade", "on", ">hunter2", "~cascade:*", "+@all", "-unlink"]);
+        let uri = server.uri().replace("redis://", "redis://cascade:hunter2@");
+        assert!(asked(&uri).await.unwrap_err().to_string().ends_with("this user may not run UNLINK"));
+        let keys = server.cli(&["KEYS", "*"]);
+        for key in keys.lines().filter(|key| !key.is_empty()) {
+            assert_ne!(server.cli(&["PTTL", key]), "-1", "{key}");
+        }
     }
 
     #[tokio::test]
