@@ -29,6 +29,9 @@ use std::time::Duration;
 /// The timeout of a task that says nothing of it.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
+/// How many hosts in a row a task may lose that says nothing of it.
+const MAX_LOST_HOSTS: u32 = 3;
+
 /// Most tasks that a reason names.
 const MOST_NAMED: usize = 4;
 
@@ -196,7 +199,7 @@ fn is_outside(host: &Path, folder: &Path) -> bool {
     real(host).is_ok_and(|host| real(folder).is_ok_and(|folder| !host.starts_with(folder)))
 }
 
-/// Limits, timeout and attempts that are not what a task has that says nothing of them.
+/// Limits, timeout, attempts and lost hosts that are not what a task has that says nothing of them.
 fn limits(task: &Task) -> Vec<String> {
     let usual = Limits::default();
     let Limits { memory, fuel, output, logs } = task.limits;
@@ -206,6 +209,9 @@ fn limits(task: &Task) -> Vec<String> {
     }
     if task.retry.attempts.get() > 1 {
         shown.push(format!("{} attempts", task.retry.attempts));
+    }
+    if task.max_lost_hosts != MAX_LOST_HOSTS {
+        shown.push(format!("max-lost-hosts {}", task.max_lost_hosts));
     }
     for (name, size, usual) in
         [("memory", memory, usual.memory), ("output", output, usual.output), ("logs", logs, usual.logs)]

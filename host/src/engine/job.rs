@@ -62,9 +62,6 @@ pub(crate) struct Settled {
     pub(crate) facts: Vec<Fact>,
 }
 
-/// How many hosts may lose a task in a row before it is held to be what kills them.
-const MAX_TAKEOVERS: u32 = 3;
-
 /// Elements whose results are looked up together when their list is made: all of them would be held twice.
 const JOINED_AT_ONCE: u32 = 10_000;
 
@@ -74,8 +71,15 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
         return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new() });
     };
     let job = Job { ctx, task, claim: &claim };
-    let (outcome, facts) = if claim.takeovers > MAX_TAKEOVERS {
-        let message = format!("{} hosts in a row lost this task", claim.takeovers);
+    // A task that hosts are lost with again and again is held to be what kills them.
+    let most = task.max_lost_hosts;
+    let (outcome, facts) = if claim.takeovers > most {
+        let hosts = if claim.takeovers == 1 {
+            "1 host".to_owned()
+        } else {
+            format!("{} hosts in a row", claim.takeovers)
+        };
+        let message = format!("{hosts} lost this task; its `max-lost-hosts` allows {most}");
         job.failed(FailureClass::Lost, &message, None)
     } else {
         match claim.stage {

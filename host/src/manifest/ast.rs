@@ -200,7 +200,7 @@ pub struct Task {
     pub for_each: IndexMap<Name, Spanned<Expr>>,
     /// `max-parallel`.
     pub max_parallel: Option<NonZeroU32>,
-    /// `retry`, `timeout`, `limits`, `cache`, `resources`, with `[defaults]` already applied.
+    /// `retry`, `max-lost-hosts`, `timeout`, `limits`, `cache`, `resources`, with `[defaults]` already applied.
     pub policy: Policy,
     /// `priority`, −100 to 100.
     pub priority: i8,
@@ -249,6 +249,8 @@ pub enum OnError {
 pub struct Policy {
     /// `retry`.
     pub retry: Retry,
+    /// `max-lost-hosts`: how many hosts in a row may be lost with the task before it is held to be the cause.
+    pub max_lost_hosts: u32,
     /// `timeout`, of one attempt.
     pub timeout: Duration,
     /// `limits`.
@@ -413,6 +415,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             retry: Retry::default(),
+            max_lost_hosts: 3,
             timeout: Duration::from_mins(5),
             limits: Limits::default(),
             resources: IndexMap::new(),

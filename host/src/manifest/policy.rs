@@ -1,4 +1,4 @@
-//! The task keys that `[defaults]` may set: `retry`, `timeout`, `limits`, `cache`, `resources`.
+//! The task keys that `[defaults]` may set: `retry`, `max-lost-hosts`, `timeout`, `limits`, `cache`, `resources`.
 //!
 //! A task's own key stands in place of the default one, but `limits` and `retry` are laid over it field by field: a
 //! task that sets `limits = { fuel = 1 }` keeps the default memory, and `retry = 5` keeps the default delay.
@@ -28,6 +28,9 @@ use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use toml::de::DeValue;
 
+/// More hosts than anybody loses in a row; ledgers count further.
+const MOST_LOST_HOSTS: u32 = 1000;
+
 /// Where a policy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Site {
@@ -50,6 +53,9 @@ pub(crate) fn policy(
                 if site == Site::Task { refuse_useless(reader, slot, retry) } else { Some(retry) }
             })
             .unwrap_or_else(|| base.retry.clone()),
+        max_lost_hosts: table
+            .optional(reader, "max-lost-hosts", |reader, slot| whole(reader, slot, 0..=MOST_LOST_HOSTS))
+            .unwrap_or(base.max_lost_hosts),
         timeout: table.optional(reader, "timeout", duration).unwrap_or(base.timeout),
         limits: table
             .optional(reader, "limits", |reader, slot| limits(reader, slot, base.limits))

@@ -101,6 +101,7 @@ impl<'a> Compiler<'a> {
             value,
             error,
             retry: written.policy.retry.clone(),
+            max_lost_hosts: written.policy.max_lost_hosts,
             timeout: written.policy.timeout,
             limits: written.policy.limits,
             resources: node.resources.clone(),

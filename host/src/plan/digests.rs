@@ -115,6 +115,7 @@ fn what_only_says_how_to_run_is_not_digested() {
             task.max_parallel = NonZeroU32::new(3);
             task.priority = 7;
             task.policy.retry.attempts = NonZeroU32::new(4).unwrap();
+            task.policy.max_lost_hosts = 0;
             task.policy.timeout = Duration::from_secs(9);
             task.policy.limits.memory = Size::parse("1GiB").unwrap();
             task.policy.cache = crate::manifest::CachePolicy::Never;

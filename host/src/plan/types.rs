@@ -75,6 +75,8 @@ pub struct Task {
     pub error: Option<Type>,
     /// How often it is tried.
     pub retry: Retry,
+    /// How many hosts in a row may be lost with it before it is held to be the cause.
+    pub max_lost_hosts: u32,
     /// How long one attempt may take.
     pub timeout: Duration,
     /// What one call may use.

@@ -215,8 +215,46 @@ fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
         dying.signal("KILL");
         dying.wait();
     }
-    let finished = host().run().expect(1).says(["4 hosts in a row lost this task"]);
+    let finished =
+        host().run().expect(1).says(["4 hosts in a row lost this task", "`max-lost-hosts` allows 3"]);
     assert_eq!(finished.json(), json!({ "other": 8 }));
+}
+
+#[test]
+fn a_manifest_says_how_many_hosts_a_task_may_lose() {
+    let server = Redis::start("");
+    let body = |most: u32| {
+        let tasks = "[tasks.one]\ncall = \"g.spin\"\nmax-lost-hosts = 0\n[tasks.other]\ncall = \"g.spin\"\n";
+        format!("[defaults]\nmax-lost-hosts = {most}\n{}{tasks}", component(Guest::Basic))
+    };
+    let project = Project::new(&body(1));
+    let host = || {
+        let host = project.host().args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
+        host.args(["--keep-going", "--log-level", "debug"])
+    };
+    // What a host says until it has said all of these, in whatever order; then it dies.
+    let dies_after = |words: &[&str]| {
+        let mut dying = host().start();
+        let mut said = String::new();
+        for word in words {
+            while !said.contains(word) {
+                said += &dying.until(word);
+            }
+        }
+        dying.signal("KILL");
+        dying.wait();
+        said
+    };
+    dies_after(&["started    one", "started    other"]);
+    let said = dies_after(&["failed     one", "started    other"]);
+    assert!(said.contains("1 host lost this task; its `max-lost-hosts` allows 0"), "{said}");
+    let said = dies_after(&["failed     other"]);
+    assert!(said.contains("2 hosts in a row lost this task; its `max-lost-hosts` allows 1"), "{said}");
+    // It says how to run and not what comes out, so that a run goes on with another.
+    project.write(&format!("cascade = 1\nname = \"test\"\n{}", body(1000)));
+    dies_after(&["started    other"]);
+    project.write(&format!("cascade = 1\nname = \"test\"\n{}", body(1001)));
+    project.command("check").run().expect(2).says(["`max-lost-hosts` is from 0 to 1000, not 1001"]);
 }
 
 #[test]

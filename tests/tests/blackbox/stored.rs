@@ -147,6 +147,28 @@ fn all_that_a_task_may_write_is_kept() {
 }
 
 #[test]
+fn runs_that_have_expired_leave_the_index_by_themselves() {
+    let server = Redis::start("");
+    let project =
+        |ttl: &str| basic(&format!("[state]\nttl = \"{ttl}\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n"));
+    let short = project("1s");
+    run(&project("2h"), &server, &["--run-id", "kept"]).expect(0);
+    for id in ["a", "b", "c"] {
+        run(&short, &server, &["--run-id", id]).expect(0);
+    }
+    wait_until("runs do not expire", || server.command(&["KEYS", "cascade:run:?:*"]).is_empty());
+    run(&short, &server, &["--run-id", "d"]).expect(0);
+    let listed = server.command(&["ZRANGE", "cascade:runs", "0", "-1"]);
+    assert_eq!(listed.lines().collect::<Vec<_>>(), ["kept", "d"]);
+    let left: i64 = server.command(&["TTL", "cascade:runs"]).parse().expect("a number");
+    assert!((7_000..7_400).contains(&left), "it is kept as long as the run that is kept longest: {left}");
+    let ours: Vec<String> = server.command(&["KEYS", "*"]).lines().map(str::to_owned).collect();
+    for key in ours {
+        assert_ne!(server.command(&["TTL", &key]), "-1", "{key} is kept for ever");
+    }
+}
+
+#[test]
 fn stored_runs_are_listed_shown_read_and_removed() {
     let server = Redis::start("");
     let project = basic(

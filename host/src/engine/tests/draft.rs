@@ -62,6 +62,7 @@ impl Draft {
             value: Some(Type::String),
             error: Some(Type::String),
             retry: Retry::default(),
+            max_lost_hosts: 3,
             timeout: Duration::from_mins(5),
             limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
             resources: Vec::new(),

@@ -142,25 +142,27 @@ async fn a_lost_task_is_taken_over_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_every_host_loses_is_failed_as_lost() {
-    let mut draft = Draft::new();
-    draft.task("poison", vec![]);
-    let bound = draft.bound();
-    let bench = Bench::new();
-    let mut dead = Vec::new();
-    for _ in 0..4 {
-        let (host, _) = bench.open(&bound).await;
-        assert_eq!(host.ledger.commit(vec![], want(1)).await.unwrap().claims.len(), 1);
-        tokio::time::sleep(LEASE).await;
-        dead.push(host);
+async fn a_task_that_more_hosts_lose_than_it_allows_is_failed_as_lost() {
+    for (most, error) in [
+        (0, "1 host lost this task; its `max-lost-hosts` allows 0"),
+        (3, "4 hosts in a row lost this task; its `max-lost-hosts` allows 3"),
+    ] {
+        let mut draft = Draft::new();
+        draft.task("poison", vec![]).max_lost_hosts = most;
+        let bound = draft.bound();
+        let bench = Bench::new();
+        let mut dead = Vec::new();
+        for _ in 0..=most {
+            let (host, _) = bench.open(&bound).await;
+            assert_eq!(host.ledger.commit(vec![], want(1)).await.unwrap().claims.len(), 1);
+            tokio::time::sleep(LEASE).await;
+            dead.push(host);
+        }
+        let report = bench.run(&bound, echo).await;
+        assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 0));
+        let failed = report.event("poison", "failed");
+        assert_eq!((&failed["class"], &failed["error"]), (&"lost".into(), &error.into()));
     }
-    let report = bench.run(&bound, echo).await;
-    assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 0));
-    let failed = report.event("poison", "failed");
-    assert_eq!(
-        (&failed["class"], &failed["error"]),
-        (&"lost".into(), &"4 hosts in a row lost this task".into())
-    );
 }
 
 /// Takes the only task over as soon as its lease has passed, and settles it at once.

@@ -98,6 +98,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!((task.priority, task.on_error, task.max_parallel), (0, OnError::Fail, None));
     assert_eq!((task.policy.timeout, task.policy.limits), (seconds(300), Limits::default()));
     assert_eq!((task.policy.retry.clone(), task.policy.cache), (Retry::default(), CachePolicy::IfPure));
+    assert_eq!(task.policy.max_lost_hosts, 3);
     assert!(
         task.when.is_none()
             && task.grants.is_none()
@@ -110,7 +111,7 @@ fn what_is_not_written_has_its_default() {
 #[test]
 fn every_key_of_a_task_is_read() {
     let task = task(
-        "after = [\"b\", \"c\"]\nfor-each.x = [1]\nmax-parallel = 4\npriority = -100\ncache = \"1h\"\non-error = \"value\"\n\
+        "after = [\"b\", \"c\"]\nfor-each.x = [1]\nmax-parallel = 4\npriority = -100\nmax-lost-hosts = 0\ncache = \"1h\"\non-error = \"value\"\n\
          timeout = \"2s\"\nlimits = { memory = \"1GiB\", fuel = 10_000_000, output = \"1KB\", logs = \"0B\" }\n\
          resources = { gpu = 2 }\ngrants = { clock = true }\n\
          retry = { attempts = 5, delay = \"2s\", backoff = \"fixed\", max-delay = \"9s\", jitter = false, \
@@ -120,7 +121,8 @@ fn every_key_of_a_task_is_read() {
     );
     assert_eq!(task.after.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(), ["b", "c"]);
     assert_eq!((task.max_parallel.unwrap().get(), task.priority, task.on_error), (4, -100, OnError::Value));
-    let Policy { retry, timeout, limits, resources, cache } = task.policy;
+    let Policy { retry, max_lost_hosts, timeout, limits, resources, cache } = task.policy;
+    assert_eq!(max_lost_hosts, 0);
     assert_eq!((timeout, cache, resources["gpu"].value), (seconds(2), CachePolicy::For(seconds(3600)), 2));
     assert_eq!(
         (limits.memory, limits.fuel, limits.output),
@@ -134,9 +136,9 @@ fn every_key_of_a_task_is_read() {
 
 #[test]
 fn a_task_s_own_keys_are_laid_over_the_defaults() {
-    let text = "[defaults]\nretry = { attempts = 2, delay = \"3s\" }\ntimeout = \"9s\"\ncache = false\n\
+    let text = "[defaults]\nretry = { attempts = 2, delay = \"3s\" }\nmax-lost-hosts = 7\ntimeout = \"9s\"\ncache = false\n\
                 limits = { memory = \"1MiB\" }\nresources = { gpu = 1 }\n\
-                [tasks.a]\ncall = \"a.b\"\nretry = 4\nlimits = { fuel = 1 }\nresources = {}\n\
+                [tasks.a]\ncall = \"a.b\"\nretry = 4\nmax-lost-hosts = 1000\nlimits = { fuel = 1 }\nresources = {}\n\
                 [tasks.b]\ncall = \"a.b\"\nretry = { jitter = false }\ncache = true\n";
     let manifest = sound(text);
     let (a, b) = (&manifest.tasks["a"].policy, &manifest.tasks["b"].policy);
@@ -144,6 +146,7 @@ fn a_task_s_own_keys_are_laid_over_the_defaults() {
     assert_eq!((a.limits.memory, a.limits.fuel, a.resources.len()), (Size::bytes(1 << 20), Some(1), 0));
     assert_eq!((b.retry.attempts.get(), b.retry.jitter, b.cache), (2, false, CachePolicy::Always));
     assert_eq!((b.resources["gpu"].value, a.cache), (1, CachePolicy::Never));
+    assert_eq!((a.max_lost_hosts, b.max_lost_hosts), (1000, 7));
 }
 
 #[test]
