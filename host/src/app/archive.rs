@@ -2,12 +2,12 @@
 //! How that is shown is for the command line.
 
 use crate::app::Error;
+use crate::app::stored;
 use crate::app::stored::no_run;
 use crate::model::FailureClass;
 use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::model::SkipReason;
-use crate::plan::PlanRecord;
 use crate::state::Backend;
 use crate::state::ClaimView;
 use crate::state::End;
@@ -139,12 +139,7 @@ pub async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Removal) ->
 }
 
 async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, Error> {
-    let record = backend.record(run).await.map_err(|error| no_run(run, error))?;
-    let record = PlanRecord::decode(&record).ok_or_else(|| Error::Missing {
-        message: format!("the stored plan of run `{run}` is damaged or of a later version"),
-        help: "look at it with the version of cascade-host that made it".to_owned(),
-    })?;
-    Ok(record.task_names().map(str::to_owned).collect())
+    stored::task_names(backend, run, "Look at it with the version of cascade-host that made it.").await
 }
 
 impl TaskStory {

@@ -10,9 +10,12 @@ use crate::config::Environment;
 use crate::config::NotText;
 use crate::config::Settings;
 use crate::config::SettingsFault;
+use crate::graph::Resolved;
 use crate::manifest::BackendSection;
 use crate::manifest::Manifest;
 use crate::manifest::UriSource;
+use crate::model::Fault;
+use crate::model::Spanned;
 use crate::state;
 use crate::state::Backend;
 use crate::state::Secret;
@@ -43,6 +46,32 @@ impl Default for Backends {
 }
 
 impl Backends {
+    /// Adds to what is wrong with a manifest the URIs that it gives and that cannot be used, as far as nobody outranks
+    /// them. Connects to nothing.
+    pub fn check(&self, resolved: &mut Resolved, settings: &Settings, environment: &Environment) {
+        let manifest = resolved.graph.manifest();
+        let state = settings.state::<Unusable>(|| {
+            let open = |text: &str| {
+                let uri = with_password(StateUri::parse(text)?, environment);
+                self.state.backend(&uri).map(|_| uri)
+            };
+            Ok(written(&manifest.state, "state", environment, open)?)
+        });
+        let cache = settings.cache::<Unusable>(|| {
+            let open = |text: &str| {
+                let uri = match CacheUri::parse(text)? {
+                    CacheUri::Off => CacheUri::Off,
+                    CacheUri::At(uri) => CacheUri::At(with_password(uri, environment).map_err(unreadable)?),
+                };
+                self.cache.cache(&uri, None).map(|_| uri)
+            };
+            Ok(written(&manifest.cache, "cache", environment, open)?)
+        });
+        let faults = [state.err(), cache.err()].into_iter().flatten().filter_map(|Unusable(fault)| fault);
+        resolved.faults.list.extend(faults.map(|fault| *fault));
+        resolved.faults.sort();
+    }
+
     /// Where runs are kept: by flag, variable, manifest or file.
     pub fn state(
         &self,
@@ -84,7 +113,9 @@ fn state_uri(
     section: &BackendSection,
     environment: &Environment,
 ) -> Result<StateUri, Error> {
-    settings.state(|| written(section, "state", environment).map_err(Error::from))
+    settings.state(|| {
+        written(section, "state", environment, StateUri::parse).map_err(|fault| refused(*fault))
+    })
 }
 
 fn cache_uri(
@@ -92,10 +123,13 @@ fn cache_uri(
     section: &BackendSection,
     environment: &Environment,
 ) -> Result<CacheUri, Error> {
-    settings.cache(|| written(section, "cache", environment).map_err(Error::from))
+    settings.cache(|| {
+        written(section, "cache", environment, CacheUri::parse).map_err(|fault| refused(*fault))
+    })
 }
 
-/// The URI with the password that the environment holds for it, where it has none of its own.
+/// The URI with the password that the environment holds for it, where it has none of its own. A line end behind it comes
+/// from the file that it was read from.
 fn with_password(uri: StateUri, environment: &Environment) -> Result<StateUri, SettingsFault> {
     match &uri {
         // Nobody is asked for a password there.
@@ -103,28 +137,131 @@ fn with_password(uri: StateUri, environment: &Environment) -> Result<StateUri, S
         StateUri::Redis(redis) if redis.password.is_some() => return Ok(uri),
         StateUri::Redis(_) => {}
     }
-    Ok(match environment.setting("CASCADE_REDIS_PASSWORD")? {
+    let password = environment.setting("CASCADE_REDIS_PASSWORD")?;
+    let password = password.map(|password| password.trim_end_matches(['\r', '\n']));
+    Ok(match password.filter(|password| !password.is_empty()) {
         Some(password) => uri.or_password(&Secret::new(password)),
         None => uri,
     })
 }
 
-/// The manifest's URI, with its variable read.
-fn written(
+/// Why a URI cannot be used: a fault of the manifest, or a setting that is told of where it is used.
+struct Unusable(Option<Box<Fault>>);
+
+impl From<SettingsFault> for Unusable {
+    fn from(_: SettingsFault) -> Self {
+        Self(None)
+    }
+}
+
+impl From<Box<Fault>> for Unusable {
+    fn from(fault: Box<Fault>) -> Self {
+        Self(Some(fault))
+    }
+}
+
+/// The manifest's URI as `read` has it, with its variable read.
+fn written<T>(
     section: &BackendSection,
-    name: &str,
+    what: &str,
     environment: &Environment,
-) -> Result<Option<String>, Refusal> {
-    let not_text = |variable: NotText| Refusal::new(variable.to_string()).help(variable.help());
-    match section.uri.as_ref().map(|uri| &uri.value) {
-        None => Ok(None),
-        Some(UriSource::Text(text)) => Ok(Some(text.clone())),
-        Some(UriSource::Env(variable)) => match environment.setting(variable).map_err(not_text)? {
-            Some(text) => Ok(Some(text.to_owned())),
-            None => Err(Refusal::new(format!(
-                "the manifest takes the URI of its {name} from `{variable}`, which is not set"
-            ))
-            .help(format!("set `{variable}`, or give the URI by `--{name}`"))),
+    read: impl FnOnce(&str) -> Result<T, state::Error>,
+) -> Result<Option<T>, Box<Fault>> {
+    let Some(Spanned { value, span }) = &section.uri else {
+        return Ok(None);
+    };
+    let (text, place) = match value {
+        UriSource::Text(text) => (text.as_str(), String::new()),
+        UriSource::Env(variable) => match environment.setting(variable).map_err(|fault| not_text(&fault, span))? {
+            Some(text) => (text, format!(" in `{variable}`")),
+            None => {
+                let message =
+                    format!("the manifest takes the URI of its {what} from `{variable}`, which is not set");
+                let help = format!("set `{variable}`, or give the URI by `--{what}`");
+                return Err(Box::new(Fault::at(span.clone(), message).help(help)));
+            }
         },
+    };
+    read(text).map(Some).map_err(|error| {
+        let fault = Fault::at(span.clone(), format!("the {what} URI{place} cannot be used: {error}"));
+        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+        let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
+        let fault = error.help().into_iter().fold(fault, Fault::help);
+        Box::new(match value {
+            UriSource::Text(_) => fault.secret(), // it may hold a password
+            UriSource::Env(_) => fault,
+        })
+    })
+}
+
+fn not_text(variable: &NotText, span: &Span) -> Box<Fault> {
+    Box::new(Fault::at(span.clone(), variable.to_string()).help(variable.help()))
+}
+
+/// The same, where the manifest was not checked before.
+fn refused(fault: Fault) -> Error {
+    let refusal = Refusal::new(fault.message);
+    Error::from(fault.helps.into_iter().fold(refusal, Refusal::help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+    use crate::config::SettingsFile;
+    use crate::graph;
+    use crate::manifest;
+    use crate::model::Source;
+    use std::path::Path;
+
+    fn faults(text: &str, environment: &Environment) -> String {
+        let text = format!(
+            "cascade = 1\nname = \"x\"\n{text}\n[tasks.a]\ncall = \"a.b\"\n[components.a]\npath = \"a\"\n"
+        );
+        let source = Source { name: "m.toml".into(), text: text.into() };
+        let mut resolved = graph::resolve(manifest::parse(source, Path::new(".")));
+        assert!(resolved.faults.is_empty(), "{}", resolved.faults);
+        let settings = Settings::new(&Overrides::default(), environment, &SettingsFile::default()).unwrap();
+        Backends::default().check(&mut resolved, &settings, environment);
+        assert!(!format!("{:?}", resolved.faults.list).contains("hunter2"), "{:?}", resolved.faults.list);
+        resolved.faults.to_string()
+    }
+
+    #[test]
+    fn uris_of_a_manifest_that_cannot_be_used_are_told_with_their_places_and_together() {
+        let nothing = Environment::default();
+        assert_eq!(faults("[state]\nuri = \"memory:\"\n[cache]\nuri = \"off\"", &nothing), "");
+        assert_eq!(
+            faults(
+                "[state]\nttl = \"1h\"\nuri = \"http://:hunter2@h\"\n[cache]\nuri = \"redis://h:0\"",
+                &nothing
+            ),
+            "m.toml:5:7: the state URI cannot be used: reading the scheme of a backend's URI\n\
+             m.toml:7:7: the cache URI cannot be used: reading a host of a Redis URI"
+        );
+        let both = "[state]\nuri = { env = \"A\" }\n[cache]\nuri = { env = \"B\" }";
+        assert_eq!(
+            faults(both, &[("B", "redis:hunter2")].into()),
+            "m.toml:4:7: the manifest takes the URI of its state from `A`, which is not set\n\
+             m.toml:6:7: the cache URI in `B` cannot be used: reading a Redis URI"
+        );
+        let outranked: Environment = [("CASCADE_STATE", "memory:"), ("CASCADE_CACHE", "off")].into();
+        assert_eq!(faults(both, &outranked), "");
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_uri_is_not_usable_if_no_backend_can_be_made_of_it() {
+        let missing =
+            "[cache]\nuri = \"rediss://h?ca=/nowhere/ca.crt\"\n[state]\nuri = \"redis+sentinel://h/main\"";
+        let told = faults(missing, &Environment::default());
+        assert!(
+            told.contains("m.toml:4:7: the cache URI cannot be used: reading `/nowhere/ca.crt`"),
+            "{told}"
+        );
+        assert!(
+            told.contains("m.toml:6:7: the state URI cannot be used: preparing the connection"),
+            "{told}"
+        );
     }
 }

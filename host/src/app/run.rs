@@ -4,6 +4,8 @@
 use crate::app::Error;
 use crate::app::Refusal;
 use crate::app::Session;
+use crate::app::Sign;
+use crate::app::Vigil;
 use crate::app::journal::JournalWriter;
 use crate::cache::Cache;
 use crate::config::is_gone;
@@ -87,13 +89,16 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
         let notices = request.backend.preflight().await?;
         Ok::<_, Error>((notices, open(session, &request).await?))
     };
+    let mut waiting = vigil(&request, &request.recorder);
     let (notices, opened) = tokio::select! {
-        opened = opening => opened?,
+        opened = waiting.beside(opening) => opened?,
         // Whatever has been opened by then looks as if this host had died, which others are prepared for.
         Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
             return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new(), has_begun: false });
         }
     };
+    waiting.catch_up();
+    drop(waiting);
     let RunRequest { recorder, backend, host, .. } = &request;
     let (journal, recorder) = if backend.outlives_process() {
         let (journal, recorder) = JournalWriter::begin(backend, &session.run, host, recorder);
@@ -102,8 +107,8 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
         (None, recorder.clone())
     };
     tell_of_begin(session, &opened, &recorder);
-    for notice in notices {
-        recorder.run(fact_of(notice));
+    for Notice { code, message } in notices {
+        recorder.run(Fact::Warning { code, message });
     }
     let report = work(session, sandbox, &opened, RunRequest { recorder, ..request }).await;
     if let Some(journal) = journal {
@@ -119,7 +124,10 @@ async fn work(
     request: RunRequest,
 ) -> Result<Report, Error> {
     let began = Instant::now();
-    let RunRequest { cache, slots, recorder, interrupt, seed, verification, .. } = request;
+    let recorder = request.recorder.clone();
+    let (mut state_vigil, mut cache_vigil) =
+        (vigil(&request, &recorder), vigil_of_cache(&request, &recorder));
+    let RunRequest { cache, slots, interrupt, seed, verification, policy, .. } = request;
     let engine = Engine { invoker: sandbox, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
         run: session.run.clone(),
@@ -133,12 +141,17 @@ async fn work(
         verification,
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
-    let ended = engine::run(engine, settings).await.map_err(lost)?;
+    let ended = cache_vigil.beside(state_vigil.beside(engine::run(engine, settings))).await.map_err(lost)?;
     let status = match ended {
         Ended::Run(status) => status,
         Ended::Interrupted => RunStatus::Cancelled,
     };
-    let outputs = outputs(session, opened.ledger.as_ref()).await.map_err(lost)?;
+    let outputs = match state_vigil.beside(outputs(session, opened.ledger.as_ref())).await {
+        // Nobody asks for the outputs of a run that was stopped.
+        Err(error) if error.kind == ErrorKind::Damaged && !has_outputs(ended, policy) => Vec::new(),
+        Err(error) if error.kind == ErrorKind::Damaged => return Err(error.into()),
+        outputs => outputs.map_err(lost)?,
+    };
     let outputs = outputs.into_iter().map(|(name, value)| match value {
         OutputValue::Faulty(message) => (name, OutputValue::Faulty(recorder.hide(&message))),
         value => (name, value), // no other value has a text of the host's making
@@ -146,8 +159,18 @@ async fn work(
     let outputs = outputs.collect();
     opened.ledger.leave().await;
     let duration_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+    state_vigil.catch_up();
     recorder.run(Fact::RunFinished { status, duration_ms });
     Ok(Report { ended, outputs, has_begun: true })
+}
+
+/// Whether a run that has ended so has outputs to be printed.
+fn has_outputs(ended: Ended, policy: FailurePolicy) -> bool {
+    match ended {
+        Ended::Run(RunStatus::Succeeded) => true,
+        Ended::Run(RunStatus::Failed) => policy == FailurePolicy::KeepGoing,
+        Ended::Run(RunStatus::Cancelled | RunStatus::Running) | Ended::Interrupted => false,
+    }
 }
 
 async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> {
@@ -199,22 +222,37 @@ fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
     });
 }
 
-fn fact_of(notice: Notice) -> Fact {
-    match notice {
-        Notice::Reconnected => Fact::StateReconnected,
-        Notice::Warning { code, message } => Fact::Warning { code, message },
-    }
+/// Looks after the state backend of a run.
+fn vigil<'a>(request: &RunRequest, recorder: &'a Recorder) -> Vigil<'a> {
+    Vigil::new("the state backend", request.backend.health(), |sign| {
+        recorder.run(match sign {
+            Sign::Away(message) => Fact::Warning { code: "state-away", message },
+            Sign::Back => Fact::StateReconnected,
+        });
+    })
+}
+
+/// Looks after the cache of a run.
+fn vigil_of_cache<'a>(request: &RunRequest, recorder: &'a Recorder) -> Vigil<'a> {
+    let health = request.cache.as_ref().and_then(|cache| cache.health());
+    Vigil::new("the cache", health, |sign| {
+        recorder.run(match sign {
+            Sign::Away(message) => Fact::Warning { code: "cache-away", message },
+            Sign::Back => Fact::Warning { code: "cache-back", message: "the cache serves again".to_owned() },
+        });
+    })
 }
 
 /// The outputs that belong to the run, and each target that none of them shows.
 async fn outputs(session: &Session, ledger: &dyn Ledger) -> Result<Vec<(String, OutputValue)>, state::Error> {
-    let declared = engine::outputs(&session.bound, ledger).await?.into_iter().zip(&session.targets.is_shown);
+    let (bound, run) = (&session.bound, &session.run);
+    let declared = engine::outputs(bound, run, ledger).await?.into_iter().zip(&session.targets.is_shown);
     let mut outputs: Vec<_> = declared.filter(|(_, is_shown)| **is_shown).map(|(output, _)| output).collect();
     let nodes: Vec<NodeId> =
         session.targets.extra.iter().map(|task| NodeId { task: *task, item: None }).collect();
-    for (node, entry) in nodes.iter().zip(ledger.fetch(&nodes).await?) {
+    for (node, entry) in nodes.iter().zip(engine::results(bound, run, &nodes, ledger).await?) {
         let Some((task, ty)) =
-            session.bound.plan().task(node.task).and_then(|task| Some((task, task.output.clone()?)))
+            bound.plan().task(node.task).and_then(|task| Some((task, task.output.clone()?)))
         else {
             continue;
         };

@@ -4,6 +4,7 @@
 use crate::app::Error;
 use crate::model::RunId;
 use crate::plan::PlanRecord;
+use crate::state;
 use crate::state::Backend;
 use crate::state::ErrorKind;
 use bytes::Bytes;
@@ -26,12 +27,8 @@ pub async fn stored_results(
     let names = match task {
         Some(task) => vec![task.to_owned()],
         None => {
-            let record = backend.record(run).await.map_err(|error| no_run(run, error))?;
-            let record = PlanRecord::decode(&record).ok_or_else(|| Error::Missing {
-                message: format!("the stored plan of run `{run}` is damaged or of a later version"),
-                help: "name a task: its result can be read without the plan".to_owned(),
-            })?;
-            record.task_names().map(str::to_owned).collect()
+            let hint = "Name a task: its result can be read without the plan.";
+            task_names(backend, run, hint).await?
         }
     };
     let values = backend.results(run, &names).await.map_err(|error| no_run(run, error))?;
@@ -49,7 +46,17 @@ pub async fn stored_results(
     }
 }
 
-pub(crate) fn no_run(run: &RunId, error: crate::state::Error) -> Error {
+/// The tasks of a run, by its stored plan; `hint` says what else to do where that cannot be read.
+pub(crate) async fn task_names(backend: &dyn Backend, run: &RunId, hint: &str) -> Result<Vec<String>, Error> {
+    let record = backend.record(run).await.map_err(|error| no_run(run, error))?;
+    let record = PlanRecord::decode(&record).ok_or_else(|| {
+        let doing = format!("reading the plan of run `{run}`, which is damaged or of a later version");
+        state::Error::new(ErrorKind::Damaged, doing).hint(hint)
+    })?;
+    Ok(record.task_names().map(str::to_owned).collect())
+}
+
+pub(crate) fn no_run(run: &RunId, error: state::Error) -> Error {
     match error.kind {
         ErrorKind::NoRun => Error::Missing {
             message: format!("there is no run `{run}` in this state backend"),

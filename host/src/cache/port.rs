@@ -3,10 +3,12 @@
 
 use crate::model::Digest;
 use crate::state::Error;
+use crate::state::Health;
 use crate::state::Notice;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// A shared result: the plain result of a function, or the payload of its `ok`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,11 @@ pub trait Cache: Send + Sync {
     async fn made(&self, key: &Digest, most: Duration) {
         let _ = key;
         tokio::time::sleep(most).await;
+    }
+
+    /// Whether it serves, as [`crate::state::Backend::health`] tells of a state.
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        None
     }
 
     /// What happened to the cache since the last time somebody asked; each notice is given once.

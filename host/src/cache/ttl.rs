@@ -8,10 +8,12 @@ use crate::cache::Making;
 use crate::cache::Stored;
 use crate::model::Digest;
 use crate::state::Error;
+use crate::state::Health;
 use crate::state::Notice;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// The cache and the time.
 pub(crate) struct WithTtl {
@@ -47,6 +49,10 @@ impl Cache for WithTtl {
 
     async fn made(&self, key: &Digest, most: Duration) {
         self.cache.made(key, most).await;
+    }
+
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        self.cache.health()
     }
 
     fn notices(&self) -> Vec<Notice> {

@@ -17,7 +17,7 @@ pub enum CacheUri {
 impl CacheUri {
     /// Reads `off` or a URI. The error never repeats the text, which may hold a password.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        if text == "off" { Ok(Self::Off) } else { StateUri::parse(text).map(Self::At) }
+        if text.trim() == "off" { Ok(Self::Off) } else { StateUri::parse(text).map(Self::At) }
     }
 }
 

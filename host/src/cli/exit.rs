@@ -70,6 +70,7 @@ fn exit_of(error: &Error) -> Exit {
             ErrorKind::NoRun => Exit::Missing,
             ErrorKind::Unavailable
             | ErrorKind::Refused
+            | ErrorKind::Damaged
             | ErrorKind::Held
             | ErrorKind::Misuse
             | ErrorKind::Declined => Exit::Backend,

@@ -127,7 +127,7 @@ fn told(fact: &Fact, tally: &Tally) -> Told {
             Told::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
         }
         Fact::TaskLog { text, .. } => Told::new(Ink::Faint, "wrote", text.as_str()),
-        Fact::StateReconnected => Told::new(Ink::Warn, "warning", "the state backend is connected again"),
+        Fact::StateReconnected => Told::new(Ink::Warn, "warning", "the state backend serves again"),
         Fact::Warning { message, .. } => Told::new(Ink::Warn, "warning", message.as_str()),
     }
 }

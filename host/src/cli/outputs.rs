@@ -190,7 +190,10 @@ pub(crate) fn render_stored(
         results.iter().map(|(name, bytes)| (name.as_str(), Value { ty: None, bytes })).collect();
     match format {
         Format::Json => json_object(&values, layout),
-        Format::Msgpack => Ok(msgpack_map(&values)),
+        Format::Msgpack => {
+            results.iter().try_for_each(|(name, bytes)| whole(name, bytes))?;
+            Ok(msgpack_map(&values))
+        }
         Format::Raw => match &*values {
             [(name, value)] => value.raw(name),
             several => Err(OutputFault::NotOneTask { tasks: several.len() }),
@@ -208,9 +211,15 @@ pub(crate) fn render_one(
     let value = Value { ty: None, bytes };
     match format {
         Format::Json => json(&value, layout).map_err(|error| malformed(name, &error)),
-        Format::Msgpack => Ok(bytes.to_vec()),
+        Format::Msgpack => whole(name, bytes).map(|()| bytes.to_vec()),
         Format::Raw => value.raw(name),
     }
+}
+
+/// Fails unless stored bytes are one value: what they are printed into would not be one either.
+fn whole(name: &str, bytes: &[u8]) -> Result<(), OutputFault> {
+    let mut reader = wire::Reader::new(bytes);
+    reader.skip().and_then(|()| reader.finish()).map_err(|fault| malformed(name, &fault))
 }
 
 /// A value with its type, where that is known.

@@ -3,14 +3,20 @@
 
 use crate::app::Error;
 use crate::app::Refusal;
+use crate::app::Sign;
+use crate::app::Vigil;
 use crate::cli::terminal::Readership;
 use crate::cli::terminal::outlast_reader;
+use crate::cli::voice::Voice;
 use crate::config::threads_are_few;
 use crate::model::try_threads;
+use crate::state::Backend;
+use crate::state::Health;
 use std::thread::Builder;
 use tokio::runtime;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 /// Writers of logs and events, and threads for calls that block.
 const SPARE_THREADS: usize = 4;
@@ -21,10 +27,27 @@ const BLOCKING_OF_GUEST: usize = 6;
 /// Threads for calls that have outlived their guests, for names that are looked up, and for the host itself.
 const BLOCKING_OF_HOST: usize = 512;
 
-/// Waits for an answer.
-pub(crate) fn wait_for<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+/// Waits for an answer of a state backend; says so where that does not come.
+pub(crate) fn wait_for<T>(
+    voice: &Voice,
+    backend: &dyn Backend,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
-    runtime.block_on(answer)
+    runtime.block_on(vigil(voice, "the state backend", backend.health()).beside(answer))
+}
+
+/// Looks after a backend for a command that has no log.
+pub(crate) fn vigil(
+    voice: &Voice,
+    what: &'static str,
+    health: Option<watch::Receiver<Health>>,
+) -> Vigil<'static> {
+    let voice = voice.clone();
+    Vigil::new(what, health, move |sign| match sign {
+        Sign::Away(message) => voice.warn("state-away", &message),
+        Sign::Back => voice.note("state-back", &format!("{what} serves again")),
+    })
 }
 
 /// Waits for an answer as long as somebody reads stdout; none where the reader has gone, who has seen enough.

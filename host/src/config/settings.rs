@@ -167,26 +167,19 @@ impl Settings {
     /// `manifest` gives the manifest's URI and is asked only if nobody outranks it.
     pub fn state<E: From<SettingsFault>>(
         &self,
-        manifest: impl FnOnce() -> Result<Option<String>, E>,
+        manifest: impl FnOnce() -> Result<Option<StateUri>, E>,
     ) -> Result<StateUri, E> {
-        let usual = || Given { by: "default".to_owned(), text: "memory:".to_owned() };
-        let Given { by, text } = self.state.choose(manifest)?.unwrap_or_else(usual);
-        Ok(StateUri::parse(&text).map_err(|source| SettingsFault::Uri { what: "state", by, source })?)
+        let chosen = self.state.choose("state", StateUri::parse, manifest)?;
+        Ok(chosen.unwrap_or(StateUri::Memory))
     }
 
     /// Where results are shared: nowhere, where nobody says anything.
     pub fn cache<E: From<SettingsFault>>(
         &self,
-        manifest: impl FnOnce() -> Result<Option<String>, E>,
+        manifest: impl FnOnce() -> Result<Option<CacheUri>, E>,
     ) -> Result<CacheUri, E> {
-        match self.cache.choose(manifest)? {
-            None => Ok(CacheUri::Off),
-            Some(Given { by, text }) => Ok(CacheUri::parse(&text).map_err(|source| SettingsFault::Uri {
-                what: "cache",
-                by,
-                source,
-            })?),
-        }
+        let chosen = self.cache.choose("cache", CacheUri::parse, manifest)?;
+        Ok(chosen.unwrap_or(CacheUri::Off))
     }
 }
 
@@ -207,13 +200,24 @@ impl Ranked {
         Ok(Self { above: sources.above(key, Some(flag))?, below: sources.below(key) })
     }
 
-    /// The URI that wins, and who gave it.
-    fn choose<E>(&self, manifest: impl FnOnce() -> Result<Option<String>, E>) -> Result<Option<Given>, E> {
-        if let Some(above) = &self.above {
-            return Ok(Some(above.clone()));
+    /// The URI that wins.
+    fn choose<T, E: From<SettingsFault>>(
+        &self,
+        what: &'static str,
+        parse: impl Fn(&str) -> Result<T, state::Error>,
+        manifest: impl FnOnce() -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        let read = |given: &Given| {
+            let fault = |source| SettingsFault::Uri { what, by: given.by.clone(), source };
+            parse(&given.text).map_err(fault)
+        };
+        match &self.above {
+            Some(above) => Ok(Some(read(above)?)),
+            None => match manifest()? {
+                Some(uri) => Ok(Some(uri)),
+                None => Ok(self.below.as_ref().map(read).transpose()?),
+            },
         }
-        let manifest = manifest()?.map(|text| Given { by: "the manifest".to_owned(), text });
-        Ok(manifest.or_else(|| self.below.clone()))
     }
 }
 
@@ -255,8 +259,12 @@ mod tests {
         Settings::new(&flags, &environment, &file("state", written)).unwrap()
     }
 
-    fn given(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<String>, SettingsFault> {
-        move || Ok(manifest.map(str::to_owned))
+    fn given(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<StateUri>, SettingsFault> {
+        move || Ok(manifest.map(|text| StateUri::parse(text).unwrap()))
+    }
+
+    fn cache(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<CacheUri>, SettingsFault> {
+        move || Ok(manifest.map(|text| CacheUri::parse(text).unwrap()))
     }
 
     #[test]
@@ -303,9 +311,9 @@ mod tests {
     #[test]
     fn the_cache_is_off_unless_somebody_says_otherwise() {
         let settings = settings(None, None, None);
-        assert_eq!(settings.cache(given(None)).unwrap(), CacheUri::Off);
-        assert_eq!(settings.cache(given(Some("off"))).unwrap(), CacheUri::Off);
-        assert!(matches!(settings.cache(given(Some("memory:"))).unwrap(), CacheUri::At(_)));
+        assert_eq!(settings.cache(cache(None)).unwrap(), CacheUri::Off);
+        assert_eq!(settings.cache(cache(Some("off"))).unwrap(), CacheUri::Off);
+        assert!(matches!(settings.cache(cache(Some("memory:"))).unwrap(), CacheUri::At(_)));
     }
 
     /// Every setting that is no URI and no path: the least and the most that is taken, what is not, and what is said.

@@ -5,6 +5,7 @@ use crate::engine::resolve::Known;
 use crate::engine::resolve::Scope;
 use crate::engine::resolve::Stuck;
 use crate::model::Limits;
+use crate::model::RunId;
 use crate::model::SkipReason;
 use crate::plan::Binding;
 use crate::plan::Bound;
@@ -13,6 +14,7 @@ use crate::state::Error;
 use crate::state::Ledger;
 use crate::state::NodeId;
 use crate::value::Type;
+use crate::value::check;
 use bytes::Bytes;
 use std::collections::HashSet;
 
@@ -29,8 +31,12 @@ pub enum OutputValue {
     Faulty(String),
 }
 
-/// Every output of the run, by name, in the manifest's order.
-pub async fn outputs(bound: &Bound, ledger: &dyn Ledger) -> Result<Vec<(String, OutputValue)>, Error> {
+/// Every output of the run, by name, in the manifest's order. Fails where a stored result is no value of its type.
+pub async fn outputs(
+    bound: &Bound,
+    run: &RunId,
+    ledger: &dyn Ledger,
+) -> Result<Vec<(String, OutputValue)>, Error> {
     let mut tasks = HashSet::new();
     for output in bound.plan().outputs() {
         output.binding.each_task(&mut |task| {
@@ -38,7 +44,7 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger) -> Result<Vec<(String, 
         });
     }
     let nodes: Vec<NodeId> = tasks.into_iter().map(|task| NodeId { task, item: None }).collect();
-    let entries = ledger.fetch(&nodes).await?;
+    let entries = results(bound, run, &nodes, ledger).await?;
     let known: Known = nodes.iter().map(|node| node.task).zip(entries).collect();
     let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
     let outputs = bound.plan().outputs().iter().map(|output| {
@@ -51,6 +57,26 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger) -> Result<Vec<(String, 
         (output.name.clone(), value)
     });
     Ok(outputs.collect())
+}
+
+/// What is stored of tasks, in order. Fails where a result is no value of its task's type: who may write to the backend may
+/// have put anything there.
+pub async fn results(
+    bound: &Bound,
+    run: &RunId,
+    nodes: &[NodeId],
+    ledger: &dyn Ledger,
+) -> Result<Vec<Entry>, Error> {
+    let entries = ledger.fetch(nodes).await?;
+    for (node, entry) in nodes.iter().zip(&entries) {
+        let task = bound.plan().task(node.task);
+        if let (Some(task), Entry::Done(bytes)) = (task, entry)
+            && let Some(ty) = &task.output
+        {
+            check(ty, bytes).map_err(|fault| Error::unreadable(run, task.name.as_str(), fault))?;
+        }
+    }
+    Ok(entries)
 }
 
 /// An output without a value: the task that it names was skipped itself, has failed itself, or needs one that was.

@@ -26,7 +26,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use finish::{OutputValue, outputs};
+pub use finish::{OutputValue, outputs, results};
 pub use forecast::{Fate, Reason, forecast};
 pub use run::{Ended, Engine, Interrupt, Settings, run};
 pub use shape::shape;

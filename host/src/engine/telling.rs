@@ -24,10 +24,8 @@ impl Context {
     pub(crate) fn tell_notices(&self) {
         let cache = self.cache.iter().flat_map(|cache| cache.notices());
         for notice in self.ledger.notices().into_iter().chain(cache) {
-            self.recorder.run(match notice {
-                Notice::Reconnected => Fact::StateReconnected,
-                Notice::Warning { code, message } => Fact::Warning { code, message },
-            });
+            let Notice { code, message } = notice;
+            self.recorder.run(Fact::Warning { code, message });
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a backend reports when it cannot do what it was asked.
 //! How a task failed is no error here: it is a record that is stored.
 
+use crate::model::RunId;
 use bytes::Bytes;
 use std::error::Error as StdError;
 use std::fmt;
@@ -28,6 +29,8 @@ pub enum ErrorKind {
     NoRun,
     /// The run exists with another digest; here is the plan record that was stored with it.
     OtherDigest(Bytes),
+    /// What is stored is not what it has to be: something else has written it, or damaged it.
+    Damaged,
     /// The run is held by another live host.
     Held,
     /// A request that the contract of the port forbids.
@@ -41,6 +44,14 @@ impl Error {
     /// A failure while `doing` something, a lowercase fragment.
     pub fn new(kind: ErrorKind, doing: impl Into<String>) -> Self {
         Self { kind, doing: doing.into(), hint: None, source: None }
+    }
+
+    /// A stored result that is no value of its type: `name` is its task or element.
+    pub fn unreadable(run: &RunId, name: &str, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let doing = format!("reading the stored result of `{name}` in run `{run}`");
+        Self::new(ErrorKind::Damaged, doing).caused_by(cause).hint(format!(
+            "Something else has written `{name}` in `cascade:run:{run}:results`; `run --fresh` begins the run anew."
+        ))
     }
 
     /// Adds what would help, a sentence of its own.

@@ -10,6 +10,7 @@ use crate::model::TaskIdx;
 use crate::state::Archive;
 use crate::state::Buckets;
 use crate::state::Error;
+use crate::state::Health;
 use crate::state::Journal;
 use crate::state::Notice;
 use crate::state::Shape;
@@ -19,6 +20,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 
 /// A place where runs live; one per URI and process, shared by all its runs.
 #[async_trait]
@@ -46,6 +48,11 @@ pub trait Backend: Archive + Journal {
     ///
     /// Fails with [`crate::state::ErrorKind::Refused`] where it cannot be used, with a hint that says what to change.
     async fn preflight(&self) -> Result<Vec<Notice>, Error>;
+
+    /// Whether it serves, for those who tell people while its answers are waited for; none where it cannot fail to.
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        None
+    }
 
     /// The buckets of tasks, the same for all runs.
     fn buckets(&self) -> Arc<dyn Buckets>;

@@ -11,6 +11,8 @@ mod journal;
 mod note;
 mod log;
 mod notice;
+mod health;
+mod stray;
 mod uri;
 mod factory;
 mod memory;
@@ -29,6 +31,7 @@ pub use error::{Error, ErrorKind};
 pub use factory::Factory;
 pub(crate) use factory::not_built_in;
 pub use failure::FailureRecord;
+pub use health::{Health, Outage};
 pub use journal::{Batch, Follow, Journal, MAX_EVENTS, MAX_LOG, MAX_LOGS, Told};
 pub use ledger::{
     Backend, Blocked, Certainty, Claim, Entry, HostId, Ledger, Loss, Mode, NodeId, OpenHow, OpenRequest,
@@ -39,4 +42,5 @@ pub use memory::MemoryBackend;
 pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
 pub use shape::{ResourceShape, Scope, Shape, TaskShape};
+pub(crate) use stray::stray;
 pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};

@@ -4,6 +4,8 @@
 use crate::model::parse_duration;
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::stray::control;
+use crate::state::stray::name;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -131,8 +133,14 @@ impl fmt::Debug for Secret {
 }
 
 impl StateUri {
-    /// Reads a URI. The error never repeats the text, which may hold a password.
+    /// Reads a URI; white space around it, as the line end of a file, is no part of it. The error never repeats the text,
+    /// which may hold a password.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        if let Some(found) = control(text) {
+            let hint = "Take it out; in a password it is percent-encoded, a line end as `%0A`.";
+            return Err(fault(&format!("reading the URI of a backend, whose {found}"), hint));
+        }
         let (scheme, rest) =
             text.split_once(':').ok_or_else(|| unknown_scheme("reading the URI of a backend"))?;
         let form = match scheme.to_ascii_lowercase().as_str() {
@@ -333,6 +341,10 @@ fn address(text: &str, default: u16) -> Result<Address, Error> {
         None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     };
     let is_clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    if let Some(blank) = text.chars().find(|c| c.is_whitespace()) {
+        let doing = format!("reading a host of a Redis URI, in which there is {}", name(blank));
+        return Err(fault(&doing, "Take it out; in a password it is percent-encoded, a space as `%20`."));
+    }
     if host.is_empty() || !host.chars().all(is_clean) {
         return Err(bad());
     }

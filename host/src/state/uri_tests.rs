@@ -102,6 +102,10 @@ fn anything_else_is_refused_with_help() {
         ("rediss://h?cert=x", "come together"),
         ("redis://h#insecure", "fragment"),
         ("redis://:%zz@h", "hexadecimal"),
+        ("redis://h:63\n79", "Take it out"),
+        ("redis://:pass\nword@h", "%0A"),
+        ("redis://h\u{7f}", "Take it out"),
+        ("redis://a b", "%20"),
         ("redis+unix://run/redis.sock", "absolute"),
         ("redis+sentinel://h:1", "master's name"),
         ("redis+cluster://h/1", "no numbered databases"),
@@ -109,6 +113,23 @@ fn anything_else_is_refused_with_help() {
         let error = StateUri::parse(text).expect_err(text);
         assert_eq!(error.kind, ErrorKind::Uri);
         assert!(error.help().is_some_and(|hint| hint.contains(help)), "{text}: {:?}", error.help());
+    }
+}
+
+#[test]
+fn a_line_end_behind_a_uri_is_no_part_of_it_and_one_within_is_shown_where_it_is() {
+    for text in ["redis://h\n", "redis://h\r\n", " \tredis://h ", "redis://h:6379/0\n\n"] {
+        assert_eq!(StateUri::parse(text).unwrap().to_string(), "redis://h:6379/0", "{text:?}");
+    }
+    assert_eq!(StateUri::parse("memory:\n").unwrap(), StateUri::Memory);
+    for (text, found) in [
+        ("redis://h:63\n79\n", "character 13 is a line end (`\\n`)"),
+        ("\nredis://:hun\rter2@h\n", "character 13 is a line end (`\\r`)"),
+        ("redis://h 1:1", "there is a space"),
+    ] {
+        let error = StateUri::parse(text).unwrap_err();
+        assert!(error.to_string().ends_with(found), "{text:?}: {error}");
+        assert!(!shown(text).contains("hun"), "{}", shown(text));
     }
 }
 

@@ -31,6 +31,7 @@ mod paths;
 mod policies;
 mod printing;
 mod purity;
+mod reaching;
 mod references;
 mod retries;
 mod secret_forms;

@@ -19,10 +19,8 @@ pub(crate) async fn backend(place: &str, backend: &dyn Backend) -> Result<Vec<Fi
     for (name, value) in backend.describe().await? {
         findings.push(Finding::new(About::State, name, Verdict::Proven, value));
     }
-    for notice in notices {
-        if let Notice::Warning { code, message } = notice {
-            findings.push(Finding::new(About::State, code, Verdict::Noted, message));
-        }
+    for Notice { code, message } in notices {
+        findings.push(Finding::new(About::State, code, Verdict::Noted, message));
     }
     if !backend.outlives_process() {
         let said = "runs are kept in this process, and are gone with it";

@@ -63,7 +63,7 @@ impl Awaited {
         let add =
             Command::new("XADD").args([MADE, "MAXLEN", "~", KEPT, "*", "k"]).arg(making.key.to_string());
         let keep = Command::new("PEXPIRE").args([MADE, LIFE]);
-        drop(self.link.ask("telling that a result is there", Request::read([add, keep])).await);
+        drop(self.link.ask("telling that a result is there", Request::read([add, keep]).aside()).await);
     }
 
     /// Waits until the making of a key has ended, for a time at most. Cancel safe.

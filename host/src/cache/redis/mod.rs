@@ -13,6 +13,7 @@ use crate::cache::redis::awaited::Awaited;
 use crate::cache::redis::entry::Entry;
 use crate::model::Digest;
 use crate::state::Error;
+use crate::state::Health;
 use crate::state::Notice;
 use crate::state::RedisUri;
 use crate::state::StateUri;
@@ -28,6 +29,7 @@ use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 static FIND: Script = Script::new(include_str!("find.lua"), || digest(include_str!("find.lua")));
 static MADE: Script = Script::new(include_str!("made.lua"), || digest(include_str!("made.lua")));
@@ -135,6 +137,10 @@ impl Cache for RedisCache {
         self.awaited.wait(key, most).await;
     }
 
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        Some(self.link.health())
+    }
+
     fn notices(&self) -> Vec<Notice> {
         self.notices.take()
     }
@@ -153,7 +159,7 @@ impl RedisCache {
             Entry::Stored(stored) => Some(stored),
             Entry::None => None,
             Entry::Stranger => {
-                self.notices.tell_once(Notice::Warning {
+                self.notices.tell_once(Notice {
                     code: "cache-entry",
                     message: "an entry of the cache is damaged, or was written by something else; it is ignored, and \
                               so will others be"

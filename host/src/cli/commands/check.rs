@@ -11,14 +11,15 @@ use crate::cli::start::Host;
 
 /// Checks a manifest and its components.
 pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Error> {
-    let resolved = app::read(&arguments.manifest)?;
+    let mut resolved = app::read(&arguments.manifest)?;
+    // Nothing is connected to: whether a server is there is no matter of the manifest.
+    let backends = Backends::default();
+    backends.check(&mut resolved, &host.settings, &host.environment);
     let sandbox = app::open_sandbox(&host.settings)?;
     let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun);
     host.say_warnings(&sandbox);
     let checked = checked?;
     app::check_inputs(&checked, &host.environment)?;
-    // Nothing is connected to: whether a server is there is no matter of the manifest.
-    let backends = Backends::default();
     backends.state(&host.settings, &checked.manifest.state, &host.environment)?;
     backends.cache(&host.settings, &checked.manifest.cache, &host.environment)?;
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });

@@ -18,6 +18,7 @@ use crate::cli::style::harmless;
 use crate::cli::terminal::stdout_style;
 use crate::cli::waiting::runtime_for_guests;
 use crate::cli::waiting::while_read;
+use crate::cli::waiting::vigil;
 use crate::manifest::BackendSection;
 use serde_json::json;
 use std::time::Duration;
@@ -36,7 +37,9 @@ pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, E
         }
     };
     let runtime = runtime_for_guests(THREADS)?;
-    let Some(examination) = runtime.block_on(while_read(app::examine(&host.settings, &state, tell))) else {
+    let mut of_state = vigil(&host.voice, "the state backend", state.backend.health());
+    let examination = of_state.beside(app::examine(&host.settings, &state, tell));
+    let Some(examination) = runtime.block_on(while_read(examination)) else {
         let unread = "nobody reads the findings: the examination has not ended, and proves nothing";
         host.voice.note("interrupted", unread);
         return Ok(Exit::Interrupted);

@@ -21,7 +21,11 @@ use serde::Serialize;
 /// Prints what a guest wrote.
 pub(crate) fn logs(host: &Host, arguments: &LogsArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
-    let parts = wait_for(app::read_log(state.backend.as_ref(), &arguments.run, &arguments.task))?;
+    let parts = wait_for(
+        &host.voice,
+        state.backend.as_ref(),
+        app::read_log(state.backend.as_ref(), &arguments.run, &arguments.task),
+    )?;
     if arguments.json {
         let text =
             json(&parts).map_err(|error| Refusal::new("cannot write the log as JSON").caused_by(error))?;

@@ -18,6 +18,7 @@ use crate::cli::plan_row;
 use crate::cli::plan_table::PlanTable;
 use crate::cli::start::Host;
 use crate::cli::terminal::stdout_style;
+use crate::cli::waiting::vigil;
 use crate::cli::waiting::wait_for;
 use crate::model::Clock as _;
 use crate::model::Random;
@@ -26,7 +27,9 @@ use crate::model::SystemClock;
 
 /// Shows what a run would do.
 pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error> {
-    let resolved = app::read(&arguments.scope.manifest)?;
+    let mut resolved = app::read(&arguments.scope.manifest)?;
+    let backends = Backends::default();
+    backends.check(&mut resolved, &host.settings, &host.environment);
     let sandbox = app::open_sandbox(&host.settings)?;
     let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun);
     host.say_warnings(&sandbox);
@@ -43,7 +46,7 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
         memory: host.settings.memory,
     };
     let session = Session::new(checked, &request)?;
-    let Forecast { tasks, differences } = look_ahead(host, &session)?;
+    let Forecast { tasks, differences } = look_ahead(host, &session, &backends)?;
     if !differences.is_empty() {
         let refused = format!(
             "run `{}` exists with another plan: it would be refused without `--update` or `--fresh`",
@@ -67,10 +70,11 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
     print(text.as_bytes())
 }
 
-fn look_ahead(host: &Host, session: &Session) -> Result<Forecast, Error> {
-    let backends = Backends::default();
+fn look_ahead(host: &Host, session: &Session, backends: &Backends) -> Result<Forecast, Error> {
     let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
-    wait_for(app::forecast(session, state.backend.as_ref(), cache.as_deref()))
+    let mut of_cache = vigil(&host.voice, "the cache", cache.as_ref().and_then(|cache| cache.health()));
+    let forecast = app::forecast(session, state.backend.as_ref(), cache.as_deref());
+    wait_for(&host.voice, state.backend.as_ref(), of_cache.beside(forecast))
 }

@@ -16,7 +16,7 @@ use crate::state::Removal;
 pub(crate) fn rm(host: &Host, arguments: &RmArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let removal = if arguments.force { Removal::Any } else { Removal::Idle };
-    wait_for(async {
+    wait_for(&host.voice, state.backend.as_ref(), async {
         let mut exit = Exit::Success;
         for run in &arguments.runs {
             match app::remove_run(state.backend.as_ref(), run, removal).await {

@@ -54,7 +54,9 @@ const FEW_FILES: usize = 16;
 
 /// Runs a manifest.
 pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> {
-    let resolved = app::read(&arguments.scope.manifest)?;
+    let mut resolved = app::read(&arguments.scope.manifest)?;
+    let backends = Backends::default();
+    backends.check(&mut resolved, &host.settings, &host.environment);
     let builds = if arguments.build {
         build_all(host, &resolved)?;
         Builds::Run
@@ -82,7 +84,6 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     let choice = arguments.output.as_deref();
     outputs::check(&session.outputs(), choice, arguments.format.format)
         .map_err(|fault| output::refusal(&fault))?;
-    let backends = Backends::default();
     let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;

@@ -29,7 +29,8 @@ pub(crate) fn watch(host: &Host, arguments: &WatchArguments) -> Result<Exit, Err
         chronicle: (!arguments.json).then(|| Chronicle::new(host.settings.log_level, stdout_style())),
     };
     let watching = app::watch_run(state.backend.as_ref(), &arguments.run, &mut watcher);
-    let Some(status) = wait_for(async { while_read(watching).await.transpose() })? else {
+    let watching = async { while_read(watching).await.transpose() };
+    let Some(status) = wait_for(&host.voice, state.backend.as_ref(), watching)? else {
         return Ok(Exit::Success);
     };
     if let Some(chronicle) = &mut watcher.chronicle {

@@ -247,7 +247,7 @@ impl Bench {
         };
         let ended = tokio::time::timeout(Duration::from_hours(1), run(engine, settings)).await;
         let ended = ended.expect("the run hangs")?;
-        let outputs = outputs(bound, &*opened.ledger).await.unwrap();
+        let outputs = outputs(bound, &run_id(), &*opened.ledger).await.unwrap();
         let outputs = outputs.into_iter().map(|(name, value)| (name, show(value))).collect();
         let made = invoker.made.lock().unwrap().clone();
         let lines = lines.0.lock().unwrap().clone();

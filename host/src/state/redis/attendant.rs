@@ -10,6 +10,7 @@ use crate::state::redis::ledger::Run;
 use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
 use crate::state::redis::link::Line;
+use crate::state::redis::link::Link;
 use crate::state::redis::link::Request;
 use crate::state::redis::link::Trials;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const BLOCK: Duration = Duration::from_secs(5);
 /// Says that the host lives, at least three times in a lease, and does what is due, until the door closes.
 pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {
     let every = run.pace();
-    let mut listed = None;
+    let mut listed = Instant::now();
     loop {
         let beat = async {
             beat(&run, &mut listed).await;
@@ -45,25 +46,22 @@ pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {
         // Whoever cannot be told learns of it by the lease.
         if run.leave().await.is_ok_and(|is_there| is_there) {
             list(&run).await;
-            if listed.is_none() {
-                prune(&run).await;
-            }
         }
     };
     drop(tokio::time::timeout(LEAVING, leave).await);
 }
 
-async fn beat(run: &Run, listed: &mut Option<Instant>) {
+async fn beat(run: &Run, listed: &mut Instant) {
     run.news.attended();
     // A server that is away is waited for by those who work; here the next sign is soon enough.
     let Ok(Beat { is_known, due }) = run.beat().await else {
         return;
     };
     run.news.due(due.map(|due| Instant::now() + due + Duration::from_millis(1)));
-    if is_known && listed.is_none_or(|at| at.elapsed() >= index::every(run.request.ttl)) {
+    if is_known && listed.elapsed() >= index::every(run.request.ttl) {
         list(run).await;
-        prune(run).await;
-        *listed = Some(Instant::now());
+        prune(&run.link).await;
+        *listed = Instant::now();
     }
 }
 
@@ -73,9 +71,9 @@ pub(crate) async fn list(run: &Run) {
 }
 
 /// Takes runs that have expired out of the index.
-async fn prune(run: &Run) {
+pub(crate) async fn prune(link: &Link) {
     // Whatever stays there is for the next run to take out.
-    drop(index::prune(&run.link, Placing::of(run.link.place())).await);
+    drop(index::prune(link, Placing::of(link.place())).await);
 }
 
 /// Hears of news on a connection of its own, until the door closes.
@@ -110,6 +108,8 @@ async fn hear(run: &Run) {
                 // What happened meanwhile is not known, and the server may have come back with less: all is read anew.
                 "0-0".clone_into(&mut last);
                 run.news.nudge();
+                // A server that is away is noticed by the next sign of life, which is made now.
+                run.news.due(Some(Instant::now()));
                 trials.next(Duration::MAX).await;
             }
         }

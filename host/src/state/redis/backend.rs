@@ -11,6 +11,7 @@ use crate::state::ClaimView;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::Follow;
+use crate::state::Health;
 use crate::state::Journal;
 use crate::state::LogPart;
 use crate::state::NodeView;
@@ -26,6 +27,7 @@ use crate::state::redis::archive;
 use crate::state::redis::attendant::attend;
 use crate::state::redis::attendant::list;
 use crate::state::redis::attendant::listen;
+use crate::state::redis::attendant::prune;
 use crate::state::redis::buckets::RedisBuckets;
 use crate::state::redis::following::Following;
 use crate::state::redis::journal;
@@ -47,6 +49,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How many results are read with one command.
@@ -110,7 +113,9 @@ impl Backend for RedisBackend {
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
         let keys = self.keys(&request.run);
         let opening = Opening { link: &self.link, keys: &keys, request: &request, why: Why::Asked };
-        let entered = opening.enter().await?;
+        // Both take a few answers of the server, and neither needs the other's.
+        let (entered, ()) = tokio::join!(opening.enter(), prune(&self.link));
+        let entered = entered?;
         let run = Arc::new(Run::new(Arc::clone(&self.link), keys, request, &entered));
         list(&run).await;
         let (ledger, closed) = RedisLedger::new(Arc::clone(&run));
@@ -137,6 +142,10 @@ impl Backend for RedisBackend {
 
     async fn preflight(&self) -> Result<Vec<Notice>, Error> {
         preflight(&self.link).await
+    }
+
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        Some(self.link.health())
     }
 
     fn buckets(&self) -> Arc<dyn Buckets> {

@@ -28,6 +28,8 @@ pub(crate) struct ServerFacts {
     pub(crate) eviction: Option<String>,
     /// How it survives a restart.
     pub(crate) persistence: Option<Persistence>,
+    /// How many replicas are connected to it.
+    pub(crate) replicas: Option<u32>,
     /// Commands that it does not let this user run, or does not have.
     pub(crate) missing: Vec<String>,
 }
@@ -80,6 +82,7 @@ impl ServerFacts {
             version: valkey.or_else(redis),
             eviction: field("maxmemory_policy"),
             persistence,
+            replicas: field("connected_slaves").and_then(|count| count.parse().ok()),
             missing: Vec::new(),
         }
     }
@@ -102,7 +105,7 @@ impl ServerFacts {
         Ok([self.evicts(place), self.forgets(place)].into_iter().flatten().collect())
     }
 
-    /// Fails where the server is known to be too old for the durability that is asked for.
+    /// Fails where the server is known to be too old, or to have too few replicas, for the durability that is asked for.
     pub(crate) fn can_keep(&self, place: &str, durability: Durability) -> Result<(), Error> {
         match (durability, &self.version) {
             (Durability::Aof, Some(version)) if version.is_before(FSYNC) => {
@@ -112,7 +115,11 @@ impl ServerFacts {
                             `durability=replica:N`.";
                 Err(Error::new(ErrorKind::Refused, doing).hint(hint))
             }
-            (Durability::Server | Durability::Replica(_) | Durability::Aof, _) => Ok(()),
+            (Durability::Replica(wanted), _) => match self.replicas {
+                Some(there) if there < wanted => Err(no_replica(place, there, wanted)),
+                Some(_) | None => Ok(()),
+            },
+            (Durability::Server | Durability::Aof, _) => Ok(()),
         }
     }
 
@@ -122,7 +129,7 @@ impl ServerFacts {
             "`{place}` drops data when its memory is full (maxmemory-policy {policy}): results may be lost and their \
              tasks run again. Set `maxmemory-policy noeviction`"
         );
-        Some(Notice::Warning { code: "state-eviction", message })
+        Some(Notice { code: "state-eviction", message })
     }
 
     fn forgets(&self, place: &str) -> Option<Notice> {
@@ -132,10 +139,22 @@ impl ServerFacts {
                 let message = format!(
                     "`{place}` keeps nothing on disk: a restart loses its runs. Set `appendonly yes` to keep them"
                 );
-                Some(Notice::Warning { code: "state-persistence", message })
+                Some(Notice { code: "state-persistence", message })
             }
         }
     }
+}
+
+/// No write would ever count.
+fn no_replica(place: &str, there: u32, wanted: u32) -> Error {
+    let has = match there {
+        0 => "has no replica".to_owned(),
+        1 => "has 1 replica".to_owned(),
+        _ => format!("has {there} replicas"),
+    };
+    let doing = format!("checking `{place}`, which {has}: `durability=replica:{wanted}` asks for {wanted}");
+    Error::new(ErrorKind::Refused, doing)
+        .hint("Start one with `replicaof HOST PORT` and wait until it is online, or leave `durability` out.")
 }
 
 /// A sentence with the line that grants commands.
@@ -184,11 +203,7 @@ mod tests {
 
     fn codes(info: &str, save: Option<&str>) -> Vec<&'static str> {
         let notices = judged(info, save).unwrap();
-        let code = |notice| match notice {
-            Notice::Warning { code, .. } => code,
-            Notice::Reconnected => "reconnected",
-        };
-        notices.into_iter().map(code).collect()
+        notices.into_iter().map(|Notice { code, .. }| code).collect()
     }
 
     #[test]
@@ -225,6 +240,10 @@ mod tests {
         };
         assert!(!can("redis_version:7.0.15", Durability::Aof) && can("redis_version:7.2.0", Durability::Aof));
         assert!(can("redis_version:7.0.15", Durability::Replica(1)) && can("", Durability::Aof));
+        assert!(
+            !can("connected_slaves:1", Durability::Replica(2))
+                && can("connected_slaves:2", Durability::Replica(2))
+        );
     }
 
     #[test]

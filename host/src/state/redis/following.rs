@@ -3,7 +3,6 @@
 
 use crate::model::RunId;
 use crate::state::Error;
-use crate::state::ErrorKind;
 use crate::state::Follow;
 use crate::state::Told;
 use crate::state::redis::archive;
@@ -13,7 +12,6 @@ use crate::state::redis::link::Command;
 use crate::state::redis::link::Line;
 use crate::state::redis::link::Link;
 use crate::state::redis::link::Request;
-use crate::state::redis::link::Trials;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -24,9 +22,6 @@ const BLOCK: Duration = Duration::from_secs(5);
 
 /// Most events in one answer.
 const PAGE: &str = "1000";
-
-/// How long a server that is lost is tried for.
-const GIVE_UP: Duration = Duration::from_mins(1);
 
 /// A reader of one run's events.
 pub(crate) struct Following {
@@ -48,23 +43,15 @@ impl Following {
 
     /// Streams with what is new in them; none if nothing is.
     async fn read(&self) -> Result<Vec<Answer>, Error> {
-        let mut trials = Trials::new();
-        loop {
-            let command = Command::new("XREAD")
-                .args(["COUNT", PAGE, "BLOCK"])
-                .arg(BLOCK.as_millis().to_string())
-                .arg("STREAMS")
-                .args([self.keys.key("events"), self.keys.key("wake")])
-                .args([&self.event, &self.wake]);
-            match self.link.ask_once(&self.line, Request::read([command]), BLOCK).await {
-                Ok(answers) => return Ok(answers.into_iter().flat_map(Answer::list).collect()),
-                Err(()) if trials.next(GIVE_UP).await => {}
-                Err(()) => {
-                    let doing = format!("following run `{}` at `{}`", self.run, self.link.uri());
-                    return Err(Error::new(ErrorKind::Unavailable, doing));
-                }
-            }
-        }
+        let command = Command::new("XREAD")
+            .args(["COUNT", PAGE, "BLOCK"])
+            .arg(BLOCK.as_millis().to_string())
+            .arg("STREAMS")
+            .args([self.keys.key("events"), self.keys.key("wake")])
+            .args([&self.event, &self.wake]);
+        let doing = format!("following run `{}`", self.run);
+        let answers = self.link.ask_on(&self.line, &doing, Request::read([command]), BLOCK).await?;
+        Ok(answers.into_iter().flat_map(Answer::list).collect())
     }
 }
 

@@ -1,9 +1,9 @@
 //! The index of runs, by their last activity, for people who ask which runs there are.
 //! Runs enter themselves and take out others that have expired; what is told of a run is for `archive`.
 //!
-//! Times to live differ by run, so that neither end of the index tells who has expired: a run looks at a page of it,
-//! anywhere, as it begins and now and then while it lasts. So at most a page or so of ids stays behind, however many runs
-//! there were. The index itself is kept as long as the run that is kept longest.
+//! Times to live differ by run, so that neither end of the index tells who has expired: a host looks at a page of it,
+//! anywhere, as it comes to a run and now and then while it works on it. So few ids stay behind, however many runs there
+//! were. The index itself is kept as long as the run that is kept longest.
 
 use crate::model::Random;
 use crate::model::RunId;
@@ -21,6 +21,8 @@ use std::time::Duration;
 
 static ENTER: Script =
     Script::new(include_str!("scripts/enter.lua"), || digest(include_str!("scripts/enter.lua")));
+static PAGE_OF: Script =
+    Script::new(include_str!("scripts/page.lua"), || digest(include_str!("scripts/page.lua")));
 static FORGET: Script =
     Script::new(include_str!("scripts/forget.lua"), || digest(include_str!("scripts/forget.lua")));
 
@@ -32,6 +34,9 @@ const OF_OTHERS: Duration = Duration::from_hours(24 * 30);
 
 /// How many ids are looked at in one step.
 const PAGE: u64 = 100;
+
+/// The place of the newest page, as `page.lua` has it; that of the oldest is zero.
+const NEWEST: u64 = 1_000_000;
 
 /// An entry of the index.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,27 +61,25 @@ pub(crate) async fn enter(link: &Link, run: &RunId, ttl: Duration) {
         .iter()
         .fold(command, |command, keep| command.arg(keep.as_millis().to_string()));
     // The index is for people; a run that it misses for a minute is a run all the same.
-    drop(link.ask("listing the run", Request::write([command])).await);
+    drop(link.ask("listing the run", Request::write([command]).aside()).await);
 }
 
 /// Takes runs that have expired out of a page of the index.
 pub(crate) async fn prune(link: &Link, placing: Placing) -> Result<(), Error> {
     let doing = "looking for runs that have expired";
-    let count = Command::new("ZCOUNT").args([RUNS, "-inf", "+inf"]);
-    let count = link.ask(doing, Request::read([count])).await?.first().and_then(Answer::number);
-    let beyond = u64::try_from(count.unwrap_or(0)).unwrap_or(0).saturating_sub(PAGE);
-    let first = Random::from_system().below(beyond.saturating_add(1));
-    let page = Command::new("ZRANGE").arg(RUNS).args([first, first + PAGE - 1].map(|at| at.to_string()));
-    let entries = entries(link.ask(doing, Request::read([page.arg("WITHSCORES")])).await?);
+    let place = Random::from_system().below(NEWEST + 1);
+    let page =
+        Command::script(&PAGE_OF, &[RUNS.to_owned()]).args([PAGE, place].map(|number| number.to_string()));
+    let entries = entries(link.ask(doing, Request::read([page]).aside()).await?);
     if entries.is_empty() {
         return Ok(());
     }
     let is_there =
         entries.iter().map(|entry| Command::new("EXISTS").arg(RunKeys::new(&entry.run, placing).key("meta")));
-    let answers = link.ask(doing, Request::read(is_there)).await?;
+    let answers = link.ask(doing, Request::read(is_there).aside()).await?;
     let expired = entries.into_iter().zip(answers).filter(|(_, there)| there.number() == Some(0));
     let expired: Vec<Entry> = expired.map(|(entry, _)| entry).collect();
-    if expired.is_empty() { Ok(()) } else { link.ask(doing, forget(&expired)).await.map(drop) }
+    if expired.is_empty() { Ok(()) } else { link.ask(doing, forget(&expired).aside()).await.map(drop) }
 }
 
 /// Takes entries out, unless their runs have been entered again.

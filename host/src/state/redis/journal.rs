@@ -38,7 +38,7 @@ pub(crate) async fn append(link: &Link, run: &RunId, keys: &RunKeys, batch: &Bat
         command.arg(name).arg(piece.as_bytes())
     });
     let doing = format!("appending to the journal of run `{run}`");
-    let answers = link.ask(&doing, Request::write([command])).await?;
+    let answers = link.ask(&doing, Request::write([command]).aside()).await?;
     match answers.first().and_then(Answer::number) {
         Some(-1) => Err(no_run(run)),
         _ => Ok(()), // appended now or before

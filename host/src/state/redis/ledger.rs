@@ -43,7 +43,6 @@ use crate::state::redis::wire::token_text;
 use crate::state::redis::wire::with_result;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -72,7 +71,6 @@ pub(crate) struct Run {
     pub(crate) request: OpenRequest,
     pub(crate) news: News,
     notices: Notices,
-    told_reconnects: AtomicU64,
     // A mutex because renewals and commits go on at the same time; sections are look-ups.
     state: Mutex<State>,
     // One commit at a time: the server knows the last one by its number.
@@ -104,7 +102,6 @@ struct State {
 impl Run {
     /// A run that was entered.
     pub(crate) fn new(link: Arc<Link>, keys: RunKeys, request: OpenRequest, entered: &Entered) -> Self {
-        let told_reconnects = AtomicU64::new(link.reconnects());
         let state = State {
             life: entered.life.clone(),
             epoch: entered.epoch,
@@ -120,7 +117,6 @@ impl Run {
             request,
             news: News::new(entered.version),
             notices: Notices::default(),
-            told_reconnects,
             state: Mutex::new(state),
             committing: tokio::sync::Mutex::new(()),
             late: Notify::new(),
@@ -161,7 +157,7 @@ impl Run {
         let lost = found.unwrap_or(results).max(results).saturating_sub(entered.results);
         if entered.epoch != epoch {
             let epoch = entered.epoch;
-            self.notices.tell(Notice::Warning {
+            self.notices.tell(Notice {
                 code: "state-lost",
                 message: format!(
                     "the state backend lost {lost} results of run `{}`; what is missing runs again, under epoch {epoch}",
@@ -350,7 +346,7 @@ impl Run {
     /// Says that the host lives.
     pub(crate) async fn beat(&self) -> Result<Beat, Error> {
         let beat = self.step("beat").arg(amounts_text(&self.request.shape.amounts()));
-        match self.take("attending to", beat).await? {
+        match step(self.link.ask(&self.doing("attending to"), Request::write([beat]).aside()).await?) {
             Step::Taken(parts) => {
                 let due = parts.get(1).and_then(|due| u64::try_from(due.number()?).ok());
                 Ok(Beat { is_known: true, due: due.map(Duration::from_millis) })
@@ -367,7 +363,8 @@ impl Run {
     pub(crate) async fn leave(&self) -> Result<bool, Error> {
         let held = self.state().claims.tokens();
         let command = self.step("leave").args(held.into_iter().map(token_text));
-        self.take("leaving", command).await.map(|step| matches!(step, Step::Taken(_)))
+        let answers = self.link.ask(&self.doing("leaving"), Request::write([command]).aside()).await?;
+        Ok(matches!(step(answers), Step::Taken(_)))
     }
 
     async fn cancel(&self) -> Result<(), Error> {
@@ -419,12 +416,7 @@ impl Run {
     }
 
     fn notices(&self) -> Vec<Notice> {
-        let reconnects = self.link.reconnects();
-        let mut notices = self.notices.take();
-        if self.told_reconnects.swap(reconnects, Ordering::SeqCst) < reconnects {
-            notices.insert(0, Notice::Reconnected);
-        }
-        notices
+        self.notices.take()
     }
 }
 

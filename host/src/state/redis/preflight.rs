@@ -164,11 +164,7 @@ mod tests {
     }
 
     fn codes(notices: &[Notice]) -> Vec<&'static str> {
-        let code = |notice: &Notice| match notice {
-            Notice::Warning { code, .. } => *code,
-            Notice::Reconnected => "reconnected",
-        };
-        notices.iter().map(code).collect()
+        notices.iter().map(|Notice { code, .. }| *code).collect()
     }
 
     #[tokio::test]

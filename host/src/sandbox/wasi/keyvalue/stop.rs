@@ -55,6 +55,7 @@ pub(crate) fn told(error: &Error) -> (String, Option<String>) {
         }
         ErrorKind::Uri
         | ErrorKind::Refused
+        | ErrorKind::Damaged
         | ErrorKind::NoRun
         | ErrorKind::OtherDigest(_)
         | ErrorKind::Held

@@ -53,6 +53,8 @@ pub(crate) struct Request {
     pub(super) scripts: Vec<&'static Script>,
     pub(super) effect: Effect,
     pub(super) strangers: Strangers,
+    /// Whether whoever asks goes on without an answer.
+    pub(super) is_aside: bool,
 }
 
 /// What a request does.
@@ -89,6 +91,11 @@ impl Request {
         Self { strangers: Strangers::Answered, ..self }
     }
 
+    /// The same request, of somebody who goes on where it has no answer.
+    pub(crate) fn aside(self) -> Self {
+        Self { is_aside: true, ..self }
+    }
+
     fn new(commands: impl IntoIterator<Item = Command>, effect: Effect) -> Self {
         let mut request = Self {
             commands: redis::Pipeline::new(),
@@ -98,6 +105,7 @@ impl Request {
             scripts: Vec::new(),
             effect,
             strangers: Strangers::Refused,
+            is_aside: false,
         };
         for command in commands {
             request.count += 1;

@@ -4,6 +4,7 @@
 use crate::state::Durability;
 use crate::state::Error;
 use crate::state::ErrorKind;
+use crate::state::Health;
 use crate::state::RedisPlace;
 use crate::state::RedisUri;
 use crate::state::redis::link::command::Answer;
@@ -11,17 +12,23 @@ use crate::state::redis::link::command::Command;
 use crate::state::redis::link::command::Effect;
 use crate::state::redis::link::command::Request;
 use crate::state::redis::link::door::client;
+use crate::state::redis::link::monitor::Monitor;
+use crate::state::redis::link::names::Names;
 use crate::state::redis::link::patience::Patience;
 use crate::state::redis::link::patience::Trials;
+use crate::state::redis::link::trial::Terms;
+use crate::state::redis::link::trial::Trial;
 use crate::state::redis::link::trouble::Remedy;
 use crate::state::redis::link::trouble::Trouble;
 use redis::AsyncConnectionConfig;
 use redis::Client;
 use redis::aio::MultiplexedConnection;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How long an answer may take, whatever its size, unless the URI says otherwise.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -32,8 +39,11 @@ const BYTES_PER_MILLISECOND: usize = 10_000;
 /// The longest that one attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long an answer may take before that is reported.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// How long replicas or the disk may take to acknowledge one write, before it is tried again.
-const ACKNOWLEDGE: &str = "1000";
+const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 
 /// The longest argument. A server closes the connection at 512 MiB, and all that is under way on it is lost.
 const LONGEST: usize = (512 << 20) - 1024;
@@ -48,6 +58,18 @@ pub(crate) struct Link {
     name: String,
     patience: Patience,
     shared: Line,
+    monitor: Monitor,
+    /// Whether the server has answered anything yet.
+    has_answered: AtomicBool,
+}
+
+/// What one request is allowed.
+#[derive(Clone, Copy)]
+struct Allowed {
+    /// For how long it is tried once the server has answered for the first time.
+    later: Duration,
+    /// How long the server may hold its answer back.
+    block: Duration,
 }
 
 /// One connection to a server, made anew when it breaks.
@@ -103,7 +125,14 @@ impl Link {
             name: name.to_owned(),
             patience,
             shared: Line::new("main"),
+            monitor: Monitor::new(&uri.to_string(), patience.later),
+            has_answered: AtomicBool::new(false),
         }))
+    }
+
+    /// Whether the server serves.
+    pub(crate) fn health(&self) -> watch::Receiver<Health> {
+        self.monitor.follow()
     }
 
     /// Where it leads.
@@ -131,29 +160,100 @@ impl Link {
         self.ask_for(doing, request, self.patience.at_start).await
     }
 
-    async fn ask_for(&self, doing: &str, request: Request, patience: Duration) -> Result<Vec<Answer>, Error> {
+    async fn ask_for(&self, doing: &str, request: Request, later: Duration) -> Result<Vec<Answer>, Error> {
+        self.try_for(&self.shared, doing, request, Allowed { later, block: Duration::ZERO }).await
+    }
+
+    /// Sends commands on a line of one's own until there is an answer, which the server may hold back for `block`.
+    pub(crate) async fn ask_on(
+        &self,
+        line: &Line,
+        doing: &str,
+        request: Request,
+        block: Duration,
+    ) -> Result<Vec<Answer>, Error> {
+        self.try_for(line, doing, request, Allowed { later: self.patience.later, block }).await
+    }
+
+    async fn try_for(
+        &self,
+        line: &Line,
+        doing: &str,
+        request: Request,
+        allowed: Allowed,
+    ) -> Result<Vec<Answer>, Error> {
         if request.largest > LONGEST {
             let size = request.largest;
             return Err(Error::new(ErrorKind::Refused, format!("{doing}: a value has {size} bytes"))
                 .hint("Redis stores no value of 512 MiB or more."));
         }
         let request = self.durable(request);
-        let deadline = self.deadline(&request);
-        let mut trials = Trials::new();
+        let extra = moving(&request) + self.acknowledging(&request) + allowed.block;
+        let (at_start, later) = (self.patience.at_start, allowed.later.saturating_add(extra));
+        let mut trial = Trial::new(&self.monitor, Terms { at_start, later }, request.is_aside);
+        let (mut trials, mut last) = (Trials::new(), None);
         loop {
-            let trouble = match self.attempt(&self.shared, &request, deadline).await {
-                Ok(answers) => return Ok(answers),
-                Err(trouble) => trouble,
+            let sent = Instant::now();
+            let trouble = match self.attempt_within(line, &request, extra, &mut trial).await {
+                Ok(answers) => {
+                    self.has_answered.store(true, Ordering::SeqCst);
+                    self.monitor.served(self.reconnects());
+                    return Ok(answers);
+                }
+                // What was cut off says less than what failed before it.
+                Err(cut) => cut.or(last.take()).unwrap_or_else(|| self.never_answered()),
             };
-            let limit = match trouble.remedy {
+            match trouble.remedy {
                 Remedy::Refuse => return Err(trouble.into_error(self.about(doing))),
-                Remedy::Reconnect if self.shared.made() == 0 => self.patience.at_start,
-                Remedy::Reconnect | Remedy::Wait | Remedy::Load => patience,
-            };
-            if !trials.next(limit).await {
-                let seconds = trials.elapsed().as_secs();
+                Remedy::Wait | Remedy::Load => self.has_answered.store(true, Ordering::SeqCst),
+                Remedy::Reconnect => {}
+            }
+            let ends = trial.failed(sent, trouble.cause(), self.has_answered());
+            if !trials.next(ends.saturating_duration_since(Instant::now())).await {
+                let seconds = trial.elapsed().as_secs();
                 return Err(trouble.into_error(format!("{} for {seconds} s", self.about(doing))));
             }
+            last = Some(trouble);
+        }
+    }
+
+    fn never_answered(&self) -> Trouble {
+        Trouble::no_answer(self.patience.at_start.as_secs_f64()).while_connecting(&self.uri)
+    }
+
+    fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::SeqCst)
+    }
+
+    /// One attempt. One that takes long is reported while it is waited for; a server that has never answered is given up
+    /// in the middle of it, and then there is nothing to say of the attempt.
+    async fn attempt_within(
+        &self,
+        line: &Line,
+        request: &Request,
+        extra: Duration,
+        trial: &mut Trial<'_>,
+    ) -> Result<Vec<Answer>, Option<Trouble>> {
+        let sent = Instant::now();
+        let deadline = self.deadline().saturating_add(extra);
+        let mut attempt = Box::pin(self.attempt(line, request, deadline));
+        let has_answered = self.has_answered();
+        let ends = if has_answered { None } else { Some(trial.start_ends()) };
+        let late = sent + SLOW.saturating_add(extra);
+        let early = tokio::time::timeout_at(ends.map_or(late, |ends| ends.min(late)), attempt.as_mut());
+        if let Ok(done) = early.await {
+            return done.map_err(Some);
+        }
+        let is_over = ends.is_some_and(|ends| ends <= Instant::now());
+        if !is_over {
+            trial.failed(sent, "no answer".to_owned(), has_answered);
+        }
+        match ends {
+            None => attempt.await.map_err(Some),
+            Some(ends) => match tokio::time::timeout_at(ends, attempt).await {
+                Ok(done) => done.map_err(Some),
+                Err(_) => Err(None),
+            },
         }
     }
 
@@ -164,7 +264,7 @@ impl Link {
         request: Request,
         block: Duration,
     ) -> Result<Vec<Answer>, ()> {
-        let deadline = self.deadline(&request) + block;
+        let deadline = self.deadline().saturating_add(moving(&request)).saturating_add(block);
         self.attempt(line, &request, deadline).await.map_err(drop)
     }
 
@@ -185,19 +285,27 @@ impl Link {
     }
 
     fn durable(&self, request: Request) -> Request {
+        let within = ACKNOWLEDGE.as_millis().to_string();
         match self.uri.durability {
             _ if request.effect == Effect::None => request,
             Durability::Server => request,
             Durability::Replica(count) => {
-                request.and(Command::new("WAIT").arg(count.to_string()).arg(ACKNOWLEDGE))
+                request.and(Command::new("WAIT").arg(count.to_string()).arg(within))
             }
-            Durability::Aof => request.and(Command::new("WAITAOF").arg("1").arg("0").arg(ACKNOWLEDGE)),
+            Durability::Aof => request.and(Command::new("WAITAOF").arg("1").arg("0").arg(within)),
         }
     }
 
-    fn deadline(&self, request: &Request) -> Duration {
-        let moving = u64::try_from(request.bytes / BYTES_PER_MILLISECOND).unwrap_or(u64::MAX);
-        self.uri.timeout.unwrap_or(ANSWER).saturating_add(Duration::from_millis(moving))
+    /// How long a server may take by itself to see to the durability of a request.
+    fn acknowledging(&self, request: &Request) -> Duration {
+        match self.uri.durability {
+            Durability::Replica(_) | Durability::Aof if request.effect == Effect::Writes => ACKNOWLEDGE,
+            Durability::Server | Durability::Replica(_) | Durability::Aof => Duration::ZERO,
+        }
+    }
+
+    fn deadline(&self) -> Duration {
+        self.uri.timeout.unwrap_or(ANSWER)
     }
 
     async fn attempt(
@@ -259,7 +367,7 @@ impl Link {
             return Ok(live);
         }
         let connected = self.connect(line.role).await;
-        let connection = connected.map_err(|trouble| trouble.while_connecting(self.uri.tls.as_ref()))?;
+        let connection = connected.map_err(|trouble| trouble.while_connecting(&self.uri))?;
         let made = Live { number: line.made.fetch_add(1, Ordering::SeqCst), connection };
         line.set(Some(made.clone()));
         Ok(made)
@@ -271,7 +379,8 @@ impl Link {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE)
-            .set_write_backpressure_boundary(1 << 20);
+            .set_write_backpressure_boundary(1 << 20)
+            .set_dns_resolver(Names);
         let bound = self.patience.at_start.min(CONNECT);
         let connect = self.client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = within(bound, connect).await?;
@@ -290,6 +399,11 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("uri", &self.uri.to_string()).finish_non_exhaustive()
     }
+}
+
+/// How long it takes at most to move what a request has.
+fn moving(request: &Request) -> Duration {
+    Duration::from_millis(u64::try_from(request.bytes / BYTES_PER_MILLISECOND).unwrap_or(u64::MAX))
 }
 
 async fn exchange(

@@ -4,8 +4,11 @@
 mod command;
 mod script;
 mod door;
+mod names;
 mod trouble;
 mod patience;
+mod monitor;
+mod trial;
 mod connection;
 
 pub(crate) use command::{Answer, Command, Request};

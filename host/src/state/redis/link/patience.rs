@@ -3,12 +3,11 @@
 
 use crate::model::Random;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// For how long to try.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// Until the first connection stands.
+    /// Until the server has answered for the first time: connecting and all else taken together.
     pub(crate) at_start: Duration,
     /// From then on, and for a server that is there and says that it cannot serve yet.
     pub(crate) later: Duration,
@@ -32,7 +31,6 @@ impl Patience {
 
 /// The trials of one request.
 pub(crate) struct Trials {
-    began: Option<Instant>,
     wait: Duration,
     random: Random,
 }
@@ -40,13 +38,11 @@ pub(crate) struct Trials {
 impl Trials {
     /// No trial has failed yet.
     pub(crate) fn new() -> Self {
-        Self { began: None, wait: FIRST_WAIT, random: Random::from_system() }
+        Self { wait: FIRST_WAIT, random: Random::from_system() }
     }
 
-    /// Waits before the next trial; false where `limit` has passed since the first one failed.
-    pub(crate) async fn next(&mut self, limit: Duration) -> bool {
-        let began = *self.began.get_or_insert_with(Instant::now);
-        let left = limit.saturating_sub(began.elapsed());
+    /// Waits before the next trial, of all the time that is `left`; false where there is none.
+    pub(crate) async fn next(&mut self, left: Duration) -> bool {
         if left.is_zero() {
             return false;
         }
@@ -54,11 +50,6 @@ impl Trials {
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
         tokio::time::sleep(wait).await;
         true
-    }
-
-    /// For how long trials have failed.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.began.map_or(Duration::ZERO, |began| began.elapsed())
     }
 }
 
@@ -72,16 +63,17 @@ fn jittered(full: Duration, random: &mut Random) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::time::Instant;
 
     #[tokio::test(start_paused = true)]
     async fn waits_grow_to_the_longest_and_end_with_the_limit() {
         let mut trials = Trials::new();
-        let limit = Duration::from_secs(10);
+        let (began, limit) = (Instant::now(), Duration::from_secs(10));
         let mut count = 0;
-        while trials.next(limit).await {
+        while trials.next(limit.saturating_sub(began.elapsed())).await {
             count += 1;
         }
         assert!((8..=18).contains(&count), "{count}");
-        assert_eq!(trials.elapsed(), limit);
+        assert_eq!(began.elapsed(), limit);
     }
 }

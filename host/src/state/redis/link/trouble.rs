@@ -3,8 +3,12 @@
 
 use crate::state::Error;
 use crate::state::ErrorKind;
-use crate::state::Tls;
+use crate::state::RedisPlace;
+use crate::state::RedisUri;
+use crate::state::redis::link::names::UnknownName;
+use crate::state::stray;
 use redis::RedisError;
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
@@ -26,10 +30,28 @@ pub(crate) enum Remedy {
 #[derive(Debug)]
 pub(crate) struct Trouble {
     pub(crate) remedy: Remedy,
-    is_login: bool,
-    is_refusal: bool,
-    hint: Option<&'static str>,
+    nature: Nature,
+    hint: Option<Cow<'static, str>>,
     cause: Box<dyn StdError + Send + Sync>,
+}
+
+/// What went wrong, as far as it tells what would help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    /// The server wants to know first who asks.
+    NoLogin,
+    /// The server does not accept the user or the password.
+    WrongLogin,
+    /// No address is known for the host's name.
+    NoName,
+    /// The system could not connect, or the connection ended.
+    Network(io::ErrorKind),
+    /// There was no answer.
+    Silence,
+    /// The answer was none of a Redis.
+    Gibberish,
+    /// Anything else.
+    Other,
 }
 
 /// What helps a user who lacks rights; `preflight` knows the whole line and says it instead.
@@ -73,6 +95,17 @@ const PASSWORD: &str =
     "Give the user and the password in the URI, or the password in CASCADE_REDIS_PASSWORD.";
 const CLUSTER: &str = "This server belongs to a cluster; use `redis+cluster://`.";
 const NOBODY: &str = "Nobody listens there: start Redis, or correct the host and the port in the URI.";
+const NO_NAME: &str = "Check the host's name in the URI, or the name server that this machine asks.";
+const NO_SOCKET: &str =
+    "There is no such socket: start Redis with `unixsocket`, or correct the path in the URI.";
+const NO_ENTRY: &str = "This user may not open the socket: Redis' `unixsocketperm` says who may.";
+const NO_WAY: &str =
+    "No way leads to that address: check the host in the URI, and the networks and firewalls in between.";
+const SILENT: &str = "Check whether the server is stopped or overloaded, whether the host and the port in the URI are its, and the firewalls in between.";
+const SILENT_TLS: &str =
+    "Check whether the server is stopped or overloaded; if that port does not speak TLS, use `redis://`.";
+const NO_REDIS: &str =
+    "What answers there is no plain Redis: correct the port, or use `rediss://` if it speaks TLS.";
 const PLAIN: &str = "Nothing speaks TLS there; use `redis://`, or the port that does.";
 const MAYBE_PLAIN: &str = "If that port does not speak TLS, use `redis://`.";
 const MAYBE_ENCRYPTED: &str = "If that port speaks TLS, use `rediss://`. A server that has as many clients as its `maxclients` allows hangs up, too.";
@@ -82,45 +115,70 @@ impl Trouble {
     /// Judges an error of the client.
     pub(crate) fn of(error: RedisError) -> Self {
         let (remedy, hint) = judged(&error);
-        let is_login = error.code() == Some("NOAUTH");
-        let is_refusal = error.is_connection_refusal();
-        Self { remedy, is_login, is_refusal, hint, cause: Box::new(error) }
+        Self { remedy, nature: nature(&error), hint: hint.map(Cow::Borrowed), cause: Box::new(error) }
     }
 
     /// No answer within the time that one may take.
     pub(crate) fn no_answer(seconds: f64) -> Self {
-        let cause = format!("no answer within {seconds:.1} s");
-        Self {
-            remedy: Remedy::Reconnect,
-            is_login: false,
-            is_refusal: false,
-            hint: None,
-            cause: cause.into(),
-        }
+        let cause = format!("no answer within {seconds:.1} s").into();
+        Self { remedy: Remedy::Reconnect, nature: Nature::Silence, hint: None, cause }
     }
 
     /// A write that too few replicas, or no disk, have acknowledged.
     pub(crate) fn not_durable(had: i64, wanted: u32) -> Self {
         let cause =
             format!("a write was acknowledged by {had} of the {wanted} that the URI's `durability` asks for");
-        Self { remedy: Remedy::Wait, is_login: false, is_refusal: false, hint: None, cause: cause.into() }
+        Self { remedy: Remedy::Wait, nature: Nature::Other, hint: None, cause: cause.into() }
     }
 
     /// Whether the server wants to know first who asks.
-    pub(crate) const fn is_login(&self) -> bool {
-        self.is_login
+    pub(crate) fn is_login(&self) -> bool {
+        self.nature == Nature::NoLogin
     }
 
-    /// The same, where it came up while a connection was made and may be about whether it is encrypted.
-    pub(crate) fn while_connecting(self, tls: Option<&Tls>) -> Self {
-        let is_talk = self.remedy == Remedy::Reconnect && self.hint.is_none() && !self.is_refusal;
-        let talk = if tls.is_some() { MAYBE_PLAIN } else { MAYBE_ENCRYPTED };
-        let hint = match self.hint {
-            None if self.is_refusal => Some(NOBODY),
-            None if is_talk => Some(talk),
-            hint => hint,
+    /// The cause in words.
+    pub(crate) fn cause(&self) -> String {
+        self.cause.to_string()
+    }
+
+    /// The same, where it came up while a connection to a URI was made: what would help is known by where it leads.
+    pub(crate) fn while_connecting(self, uri: &RedisUri) -> Self {
+        let (is_socket, is_tls) = (matches!(uri.place, RedisPlace::Socket(_)), uri.tls.is_some());
+        if self.nature == Nature::WrongLogin
+            && let Some(stray) = uri.password.as_ref().and_then(|password| stray(password.expose()))
+        {
+            let hint = format!("{PASSWORD} In the password that was given, {stray}.");
+            return Self { hint: Some(hint.into()), ..self };
+        }
+        if self.hint.is_some() {
+            return self;
+        }
+        let hint = match self.nature {
+            Nature::NoName => NO_NAME,
+            Nature::Network(io::ErrorKind::NotFound) if is_socket => NO_SOCKET,
+            Nature::Network(io::ErrorKind::PermissionDenied) if is_socket => NO_ENTRY,
+            Nature::Network(io::ErrorKind::ConnectionRefused) => NOBODY,
+            Nature::Network(
+                io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::AddrNotAvailable
+                | io::ErrorKind::TimedOut,
+            ) => NO_WAY,
+            Nature::Silence if is_tls => SILENT_TLS,
+            Nature::Silence => SILENT,
+            Nature::Gibberish if !is_tls && !is_socket => NO_REDIS,
+            Nature::Network(_) if self.remedy == Remedy::Reconnect && !is_socket => {
+                if is_tls {
+                    MAYBE_PLAIN
+                } else {
+                    MAYBE_ENCRYPTED
+                }
+            }
+            Nature::NoLogin | Nature::WrongLogin | Nature::Network(_) | Nature::Gibberish | Nature::Other => {
+                return self;
+            }
         };
-        Self { hint, ..self }
+        Self { hint: Some(hint.into()), ..self }
     }
 
     /// The port's error.
@@ -131,7 +189,7 @@ impl Trouble {
         };
         let error = Error::new(kind, doing).caused_by(self.cause);
         match self.hint {
-            Some(hint) => error.hint(hint),
+            Some(hint) => error.hint(hint.into_owned()),
             None => error,
         }
     }
@@ -167,19 +225,49 @@ fn coded(code: &str, detail: &str) -> (Remedy, Option<&'static str>) {
     known.map_or((Remedy::Refuse, None), |(_, remedy, hint)| (*remedy, *hint))
 }
 
+fn nature(error: &RedisError) -> Nature {
+    match (error.code(), error.kind()) {
+        (Some("NOAUTH"), _) => Nature::NoLogin,
+        (Some("WRONGPASS"), _) | (_, redis::ErrorKind::AuthenticationFailed) => Nature::WrongLogin,
+        (_, redis::ErrorKind::Parse) => Nature::Gibberish,
+        (_, redis::ErrorKind::Io) => {
+            match cause(error, |cause| Some(cause.downcast_ref::<io::Error>()?.kind())) {
+                _ if cause(error, |cause| inner(cause)?.downcast_ref::<UnknownName>()).is_some() => {
+                    Nature::NoName
+                }
+                Some(kind) => Nature::Network(kind),
+                // The client does not say more of a connection that the other end has closed.
+                None => Nature::Network(io::ErrorKind::ConnectionReset),
+            }
+        }
+        _ => Nature::Other, // what other codes ask for is known by their hints
+    }
+}
+
 /// The cause in the encryption, if there is one.
 fn tls(error: &RedisError) -> Option<&rustls::Error> {
+    cause(error, |cause| {
+        cause.downcast_ref::<rustls::Error>().or_else(|| inner(cause)?.downcast_ref::<rustls::Error>())
+    })
+}
+
+/// What an error of the system was made of.
+fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + Send + Sync + 'static)> {
+    error.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
+}
+
+/// What is found in the first of the causes that has it.
+fn cause<'a, T>(
+    error: &'a RedisError,
+    find: impl Fn(&'a (dyn StdError + 'static)) -> Option<T>,
+) -> Option<T> {
     let mut cause = error.source();
     while let Some(mut error) = cause {
         // The client hands out what it shares with others.
         if let Some(shared) = error.downcast_ref::<Arc<dyn StdError + Send + Sync>>() {
             error = shared.as_ref();
         }
-        if let Some(found) = error.downcast_ref::<rustls::Error>() {
-            return Some(found);
-        }
-        let io = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(found) = io.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        if let Some(found) = find(error) {
             return Some(found);
         }
         cause = error.source();

@@ -8,6 +8,7 @@ use crate::state::Certainty;
 use crate::state::Claim;
 use crate::state::Entry;
 use crate::state::ErrorKind;
+use crate::state::Health;
 use crate::state::NodeId;
 use crate::state::Notice;
 use crate::state::Outcome;
@@ -19,6 +20,7 @@ use crate::state::redis::link::Link;
 use crate::state::redis::link::Patience;
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// A backend that is already there.
 struct There(Arc<dyn Backend>);
@@ -28,6 +30,13 @@ impl Harness for There {
     async fn backend(&self) -> Arc<dyn Backend> {
         Arc::clone(&self.0)
     }
+}
+
+/// A bench, and what is known of how its server serves.
+async fn watched(uri: &str, waits_for: &[&[u32]]) -> (Bench, watch::Receiver<Health>) {
+    let backend = Arc::new(at(uri));
+    let health = backend.health().unwrap();
+    (Bench::new(&There(backend), waits_for).await, health)
 }
 
 pub(super) async fn bench(uri: &str, waits_for: &[&[u32]]) -> Bench {
@@ -74,14 +83,14 @@ async fn an_answer_that_is_lost_loses_no_claim_and_commits_nothing_twice() {
     for commits in 0..4 {
         for bytes in [0, 3, 30] {
             server.cli(&["FLUSHALL"]);
-            let mut bench = bench(&proxy.uri(), &[&[], &[], &[0], &[1], &[2, 3]]).await;
+            let (mut bench, health) = watched(&proxy.uri(), &[&[], &[], &[0], &[1], &[2, 3]]).await;
             let host = bench.open().await;
             proxy.cut(Cut { commits, bytes });
             let mut seen = work(&host).await;
             assert!(!proxy.is_armed(), "commit {commits} was not cut");
             seen.sort_unstable();
             assert_eq!(seen, (0..5).map(node).collect::<Vec<_>>(), "commit {commits}, byte {bytes}");
-            assert_eq!(host.ledger.notices(), [Notice::Reconnected]);
+            assert_eq!(*health.borrow(), Health { reconnects: 1, outage: None });
             assert_eq!(host.ledger.notices(), []);
             runs += 1;
         }
@@ -102,7 +111,7 @@ async fn scripts_that_are_flushed_are_loaded_again() {
 #[tokio::test]
 async fn a_server_that_is_killed_and_comes_back_with_its_file_has_lost_nothing() {
     let mut server = Server::durable();
-    let mut bench = bench(&server.uri(), &[&[], &[], &[0, 1]]).await;
+    let (mut bench, health) = watched(&server.uri(), &[&[], &[], &[0, 1]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
     host.commit(done(&claims[..1])).await;
@@ -110,12 +119,16 @@ async fn a_server_that_is_killed_and_comes_back_with_its_file_has_lost_nothing()
     let mut commit = Box::pin(host.commit(done(&claims[1..])));
     let early = tokio::time::timeout(Duration::from_millis(300), commit.as_mut()).await;
     assert!(early.is_err(), "{early:?} without a server");
+    let outage = health.borrow().outage.clone().unwrap();
+    let left = outage.ends.unwrap().saturating_duration_since(tokio::time::Instant::now());
+    assert!(left > Duration::from_secs(40) && left < Duration::from_mins(1), "{left:?}");
     server.restart();
     let reply = commit.await;
     assert_eq!(reply.verdicts, [Verdict::Committed]);
     assert_eq!(reply.claims[0].node, node(2));
     assert_eq!(host.opened.epoch, 1);
-    assert_eq!(host.ledger.notices(), [Notice::Reconnected]);
+    assert_eq!(health.borrow().outage, None);
+    assert!(health.borrow().reconnects > 0);
 }
 
 #[tokio::test]
@@ -131,7 +144,7 @@ async fn a_server_that_comes_back_empty_is_told_and_the_run_begins_again() {
     assert_eq!(reply.claims.iter().map(|claim| claim.node).collect::<Vec<_>>(), [node(0), node(1)]);
     let notices = host.ledger.notices();
     assert!(
-        matches!(&notices[..], [Notice::Reconnected, Notice::Warning { code: "state-lost", message }]
+        matches!(&notices[..], [Notice { code: "state-lost", message }]
             if message.contains("lost 1 results")),
         "{notices:?}"
     );
@@ -153,7 +166,7 @@ async fn keys_that_are_evicted_are_noticed_and_what_is_missing_runs_again() {
         assert_eq!(reply.verdicts, [Verdict::Fenced], "{lost}");
         let first = u32::from(lost != "results");
         assert_eq!(reply.claims[0].node, node(first), "{lost}");
-        assert!(matches!(host.ledger.notices()[..], [Notice::Warning { code: "state-lost", .. }]), "{lost}");
+        assert!(matches!(host.ledger.notices()[..], [Notice { code: "state-lost", .. }]), "{lost}");
     }
 }
 
@@ -186,7 +199,7 @@ async fn a_server_that_has_missed_the_last_writes_is_noticed_and_told() {
     let reply = host.commit(done(&claims[1..])).await;
     assert_eq!(reply.verdicts, [Verdict::Fenced]);
     assert_eq!(reply.claims.iter().map(|claim| claim.node).collect::<Vec<_>>(), [node(0), node(1)]);
-    assert!(matches!(&host.ledger.notices()[..], [Notice::Warning { code: "state-lost", message }]
+    assert!(matches!(&host.ledger.notices()[..], [Notice { code: "state-lost", message }]
             if message.contains("lost 1 results")),);
     assert_eq!(server.cli(&["HGET", "cascade:run:run-1:meta", "epoch"]), "2");
     assert_eq!(work_on(&host, reply.claims).await, [node(2)]);
@@ -205,7 +218,7 @@ async fn results_that_a_host_has_seen_and_that_are_missed_are_noticed_and_told()
     assert_eq!(other.opened.stored.len(), 2);
     fall_back(&server);
     assert_eq!(other.claim().await.len(), 2);
-    assert!(matches!(other.ledger.notices()[..], [Notice::Warning { code: "state-lost", .. }]));
+    assert!(matches!(other.ledger.notices()[..], [Notice { code: "state-lost", .. }]));
 }
 
 #[tokio::test]

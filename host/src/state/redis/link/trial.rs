@@ -1,0 +1,56 @@
+//! One request that is tried again and again: since when, until when, and who is told of it.
+//! Sending it is for the link; how long to wait in between is for `patience`.
+
+use crate::state::redis::link::monitor::Monitor;
+use crate::state::redis::link::monitor::Patient;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For how long a request is tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// Until the server has answered for the first time; connecting and all else taken together.
+    pub(super) at_start: Duration,
+    /// Once it has answered.
+    pub(super) later: Duration,
+}
+
+/// A request that has no answer yet.
+pub(super) struct Trial<'a> {
+    monitor: &'a Monitor,
+    terms: Terms,
+    began: Instant,
+    /// When the first attempt was made that has failed since the server has answered for the first time.
+    first: Option<Instant>,
+    /// Whether the one who asks goes on without an answer: nothing ends with the request then.
+    is_aside: bool,
+    patient: Option<Patient<'a>>,
+}
+
+impl<'a> Trial<'a> {
+    /// A request that is about to be sent.
+    pub(super) fn new(monitor: &'a Monitor, terms: Terms, is_aside: bool) -> Self {
+        Self { monitor, terms, began: Instant::now(), first: None, is_aside, patient: None }
+    }
+
+    /// When a server is given up that has never answered.
+    pub(super) fn start_ends(&self) -> Instant {
+        self.began + self.terms.at_start
+    }
+
+    /// An attempt that was made then has failed, or has no answer so far; gives when the request is given up.
+    pub(super) fn failed(&mut self, sent: Instant, cause: String, has_answered: bool) -> Instant {
+        let ends =
+            if has_answered { *self.first.get_or_insert(sent) + self.terms.later } else { self.start_ends() };
+        if !self.is_aside {
+            self.patient = Some(self.monitor.wait(ends));
+        }
+        self.monitor.failed(sent, cause);
+        ends
+    }
+
+    /// For how long the server has not served this request.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.first.unwrap_or(self.began).elapsed()
+    }
+}

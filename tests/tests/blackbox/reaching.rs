@@ -1,0 +1,199 @@
+//! What is said of a state and a cache that cannot be reached or used: at once, with the cause, and in time.
+//! What a run survives is in `faults` and `outages`.
+
+use crate::component;
+use crate::faults::{ALL, start, twelve, whole};
+use crate::gates::open;
+use crate::guests::Guest;
+use cascade_host_tests::{Host, Project, Redis, free_port};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+fn one_task(head: &str) -> Project {
+    let task = "[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n";
+    Project::new(&format!("{head}{}{task}", component(Guest::Basic)))
+}
+
+/// Listens and gives the port; each connection is `served` on a thread of its own.
+fn serve(served: impl Fn(TcpStream) + Send + Sync + Copy + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
+    let port = listener.local_addr().expect("a listener has an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || served(stream));
+        }
+    });
+    port
+}
+
+/// Reads what a client says, and answers nothing.
+fn silent(mut stream: TcpStream) {
+    let mut said = [0; 4096];
+    while stream.read(&mut said).is_ok_and(|read| read > 0) {}
+}
+
+/// Answers what a client says of itself, and nothing after that.
+fn greets(mut stream: TcpStream) {
+    let mut said = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut said) {
+        let text = String::from_utf8_lossy(&said[..read]).into_owned();
+        for _ in text.matches("CLIENT\r\n") {
+            stream.write_all(b"+OK\r\n").expect("the client listens");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_hangs_is_given_up_after_the_stated_time_however_far_it_came() {
+    let project = one_task("");
+    for port in [serve(silent), serve(greets)] {
+        let uri = format!("redis://127.0.0.1:{port}?connect-timeout=4s");
+        let finished = project.host().args(["--state", &uri]).run().expect(3);
+        let finished =
+            finished.says(["has not served for 1s (no answer); given up in 3s", "stopped or overloaded"]);
+        assert!(finished.took >= Duration::from_secs(4), "{:?}", finished.took);
+        assert!(finished.took < Duration::from_secs(7), "{:?}", finished.took);
+    }
+}
+
+#[test]
+fn what_keeps_a_host_from_a_server_has_its_own_advice() {
+    let project = one_task("");
+    let nowhere = project.folder().join("none.sock");
+    let page = serve(|mut stream| {
+        drop(stream.read(&mut [0; 4096]));
+        drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+    });
+    for (uri, advice) in [
+        // No label of a name is so long: that is known without a name server.
+        (format!("redis://{}.example", "a".repeat(70)), "Check the host's name"),
+        (format!("redis://127.0.0.1:{}", free_port()), "Nobody listens there"),
+        (format!("redis+unix://{}", nowhere.display()), "There is no such socket"),
+        (format!("redis://127.0.0.1:{page}"), "no plain Redis"),
+    ] {
+        let asked = if uri.contains('?') { '&' } else { '?' };
+        let uri = format!("{uri}{asked}connect-timeout=1s");
+        let finished = project.host().args(["--state", &uri]).run().expect(3).says([advice]);
+        assert!(!finished.stderr.contains("maxclients"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_promise_that_needs_a_replica_is_refused_where_there_is_none() {
+    let server = Redis::start("");
+    let project = one_task("");
+    let uri = format!("{}?durability=replica:1", server.uri());
+    let finished = project.host().args(["--state", &uri]).run().expect(3);
+    let finished = finished.says(["has no replica", "`durability=replica:1` asks for 1", "replicaof"]);
+    assert!(finished.took < Duration::from_secs(9), "{:?}", finished.took);
+    assert_eq!(server.command(&["DBSIZE"]), "0", "nothing was begun");
+}
+
+#[test]
+fn a_state_that_is_away_is_told_of_and_that_it_is_back() {
+    let mut server = Redis::start("appendonly yes\nappendfsync always");
+    let project = twelve();
+    let mut running = start(&project, &server.uri());
+    open(&project, "ab");
+    running.until("finished   texts[1]");
+    server.kill();
+    open(&project, "c");
+    for told in ["has not served for 1s (", "has not served for 2s (", "has not served for 4s ("] {
+        let said = running.until(told);
+        let line = said.lines().find(|line| line.contains(told)).unwrap_or_default();
+        assert!(line.contains(&format!("the state backend `{}/0`", server.uri())), "{line}");
+        assert!(line.contains("; given up in 5"), "{line}");
+    }
+    server.run();
+    running.until("the state backend serves again");
+    server.signal("STOP");
+    running.until("(no answer)");
+    server.signal("CONT");
+    running.until("the state backend serves again");
+    open(&project, ALL);
+    assert_eq!(running.wait().expect(0).json(), whole());
+    let events = project.events();
+    let codes: Vec<_> = events.of("warning").map(|warning| warning["code"].clone()).collect();
+    assert!(codes.iter().filter(|code| *code == "state-away").count() >= 4, "{codes:?}");
+    assert_eq!(events.of("state.reconnected").count(), 2);
+}
+
+#[test]
+fn a_cache_that_is_away_is_told_of_and_so_is_whatever_a_command_waits_for() {
+    let mut server = Redis::start("appendonly yes\nappendfsync always");
+    let task = "[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n";
+    let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
+    let cache = server.uri();
+    server.kill();
+    let mut running = project.host().args(["--cache", &format!("{cache}?connect-timeout=20s")]).start();
+    running.until(&format!("the cache `{cache}/0` has not served for 1s ("));
+    let mut asking = Host::new(["runs", "--state", &format!("{cache}?connect-timeout=20s")]).start();
+    asking.until("warning: the state backend");
+    server.run();
+    running.until("the cache serves again");
+    running.wait().expect(0);
+    asking.wait().expect(0);
+}
+
+#[test]
+fn a_line_end_from_a_file_is_no_part_of_a_uri_or_a_password_and_others_are_shown_where_they_are() {
+    let server = Redis::start_with_login("requirepass hunter2", "default", "hunter2");
+    let project = one_task("");
+    let host = |uri: &str, password: &str| {
+        project.host().env("CASCADE_STATE", uri).env("CASCADE_REDIS_PASSWORD", password).run()
+    };
+    host(&format!("{}\n", server.uri()), "hunter2\r\n").expect(0);
+    let torn = server.uri().replace("127.0", "127\n.0");
+    host(&torn, "hunter2").expect(2).says(["`CASCADE_STATE`", "character 12 is a line end (`\\n`)"]);
+    let refused = host(&server.uri(), "hunter2 \n").expect(3).says(["character 8 is a space"]);
+    assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+}
+
+#[test]
+fn uris_of_the_manifest_that_cannot_be_used_are_told_with_their_lines() {
+    let head = "[state]\nuri = \"redis://user:hunter2@h:0\"\n[cache]\nuri = { env = \"NOWHERE\" }\n";
+    let project = one_task(&format!("{head}[params.p]\ntype = \"strin\"\n"));
+    for command in ["check", "plan", "run"] {
+        let refused = project.command(command).run().expect(2);
+        let refused = refused.says([
+            "the state URI cannot be used: reading a host of a Redis URI",
+            "manifest.toml:4:7",
+            "from `NOWHERE`, which is not set",
+            "manifest.toml:6:7",
+            "manifest.toml:8:8",
+            "3 faults",
+        ]);
+        assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_stored_result_that_cannot_be_read_is_named_with_the_reason_and_the_run_has_not_succeeded() {
+    let server = Redis::start("");
+    let project = one_task("");
+    let uri = server.uri();
+    let run = || project.host().args(["--state", &uri, "--run-id", "r1"]).run();
+    run().expect(0);
+    // Half a number, a text, two values.
+    for (value, reason) in [("\\205\\1", "ends too early"), ("\\161x", "found a str"), ("\\8\\8", "follow")] {
+        let script = format!("return redis.call('HSET', 'cascade:run:r1:results', 't', '{value}')");
+        server.command(&["EVAL", &script, "0"]);
+        let finished = run().expect(3);
+        let finished =
+            finished.says(["the stored result of `t` in run `r1`", reason, "`cascade:run:r1:results`"]);
+        assert!(finished.stdout.is_empty() && !finished.stderr.contains("succeeded"), "{}", finished.stderr);
+        assert_eq!(project.events().of("run.finished").count(), 0, "nothing was called finished");
+        if reason != "found a str" {
+            for format in ["json", "msgpack"] {
+                let output = Host::new(["output", "r1", "--state", &uri, "-o", format]).run().expect(3);
+                assert!(output.says([reason]).stdout.is_empty());
+                let output = Host::new(["output", "r1", "t", "--state", &uri, "-o", format]).run().expect(3);
+                assert!(output.says([reason]).stdout.is_empty());
+            }
+        }
+    }
+    project.host().args(["--state", &uri, "--run-id", "r1", "--fresh"]).run().expect(0);
+    server.command(&["HSET", "cascade:run:r1:meta", "record", "nonsense"]);
+    Host::new(["show", "r1", "--state", &uri]).run().expect(3).says(["damaged or of a later version"]);
+}
