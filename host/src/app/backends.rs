@@ -15,6 +15,7 @@ use crate::manifest::BackendSection;
 use crate::manifest::Manifest;
 use crate::manifest::UriSource;
 use crate::model::Fault;
+use crate::model::Span;
 use crate::model::Spanned;
 use crate::state;
 use crate::state::Backend;
@@ -52,7 +53,7 @@ impl Backends {
         let manifest = resolved.graph.manifest();
         let state = settings.state::<Unusable>(|| {
             let open = |text: &str| {
-                let uri = with_password(StateUri::parse(text)?, environment);
+                let uri = or_password(StateUri::parse(text)?, environment);
                 self.state.backend(&uri).map(|_| uri)
             };
             Ok(written(&manifest.state, "state", environment, open)?)
@@ -61,7 +62,7 @@ impl Backends {
             let open = |text: &str| {
                 let uri = match CacheUri::parse(text)? {
                     CacheUri::Off => CacheUri::Off,
-                    CacheUri::At(uri) => CacheUri::At(with_password(uri, environment).map_err(unreadable)?),
+                    CacheUri::At(uri) => CacheUri::At(or_password(uri, environment)),
                 };
                 self.cache.cache(&uri, None).map(|_| uri)
             };
@@ -113,9 +114,8 @@ fn state_uri(
     section: &BackendSection,
     environment: &Environment,
 ) -> Result<StateUri, Error> {
-    settings.state(|| {
-        written(section, "state", environment, StateUri::parse).map_err(|fault| refused(*fault))
-    })
+    settings
+        .state(|| written(section, "state", environment, StateUri::parse).map_err(|fault| refused(*fault)))
 }
 
 fn cache_uri(
@@ -123,9 +123,8 @@ fn cache_uri(
     section: &BackendSection,
     environment: &Environment,
 ) -> Result<CacheUri, Error> {
-    settings.cache(|| {
-        written(section, "cache", environment, CacheUri::parse).map_err(|fault| refused(*fault))
-    })
+    settings
+        .cache(|| written(section, "cache", environment, CacheUri::parse).map_err(|fault| refused(*fault)))
 }
 
 /// The URI with the password that the environment holds for it, where it has none of its own. A line end behind it comes
@@ -143,6 +142,11 @@ fn with_password(uri: StateUri, environment: &Environment) -> Result<StateUri, S
         Some(password) => uri.or_password(&Secret::new(password)),
         None => uri,
     })
+}
+
+/// The same, to see whether the URI can be used: a variable that is no text is told of where it is used.
+fn or_password(uri: StateUri, environment: &Environment) -> StateUri {
+    with_password(uri.clone(), environment).unwrap_or(uri)
 }
 
 /// Why a URI cannot be used: a fault of the manifest, or a setting that is told of where it is used.
@@ -172,15 +176,18 @@ fn written<T>(
     };
     let (text, place) = match value {
         UriSource::Text(text) => (text.as_str(), String::new()),
-        UriSource::Env(variable) => match environment.setting(variable).map_err(|fault| not_text(&fault, span))? {
-            Some(text) => (text, format!(" in `{variable}`")),
-            None => {
-                let message =
-                    format!("the manifest takes the URI of its {what} from `{variable}`, which is not set");
-                let help = format!("set `{variable}`, or give the URI by `--{what}`");
-                return Err(Box::new(Fault::at(span.clone(), message).help(help)));
+        UriSource::Env(variable) => {
+            match environment.setting(variable).map_err(|fault| not_text(&fault, span))? {
+                Some(text) => (text, format!(" in `{variable}`")),
+                None => {
+                    let message = format!(
+                        "the manifest takes the URI of its {what} from `{variable}`, which is not set"
+                    );
+                    let help = format!("set `{variable}`, or give the URI by `--{what}`");
+                    return Err(Box::new(Fault::at(span.clone(), message).help(help)));
+                }
             }
-        },
+        }
     };
     read(text).map(Some).map_err(|error| {
         let fault = Fault::at(span.clone(), format!("the {what} URI{place} cannot be used: {error}"));

@@ -15,7 +15,8 @@ use crate::manifest::BackendSection;
 pub(crate) fn cancel(host: &Host, arguments: &CancelArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let run = &arguments.run;
-    let cancelled = wait_for(&host.voice, state.backend.as_ref(), app::cancel_run(state.backend.as_ref(), run))?;
+    let cancelled =
+        wait_for(&host.voice, state.backend.as_ref(), app::cancel_run(state.backend.as_ref(), run))?;
     host.voice.note(
         "cancelled",
         &match cancelled {

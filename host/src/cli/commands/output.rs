@@ -24,8 +24,11 @@ use crate::state;
 pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let task = arguments.task.as_deref();
-    let results =
-        wait_for(&host.voice, state.backend.as_ref(), app::stored_results(state.backend.as_ref(), &arguments.run, task))?;
+    let results = wait_for(
+        &host.voice,
+        state.backend.as_ref(),
+        app::stored_results(state.backend.as_ref(), &arguments.run, task),
+    )?;
     let (format, layout) = (arguments.format.format, stdout_reader().into());
     let bytes = match (task, &*results) {
         (Some(_), [StoredResult { name, value }]) => outputs::render_one(name, value, format, layout),
@@ -34,12 +37,15 @@ pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, E
             outputs::render_stored(&results, format, layout)
         }
     };
-    print_as(format, &bytes.map_err(|fault| match fault {
-        OutputFault::Malformed { name, source } => {
-            Error::Backend(state::Error::unreadable(&arguments.run, &name, source))
-        }
-        fault => refusal(&fault).into(), // every other one is about what was asked for
-    })?)
+    print_as(
+        format,
+        &bytes.map_err(|fault| match fault {
+            OutputFault::Malformed { name, source } => {
+                Error::Backend(state::Error::unreadable(&arguments.run, &name, source))
+            }
+            fault => refusal(&fault).into(), // every other one is about what was asked for
+        })?,
+    )
 }
 
 /// Writes results of a format to stdout. Bytes that are asked for as they are stay as they are.

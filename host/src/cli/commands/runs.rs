@@ -28,7 +28,11 @@ pub(crate) fn runs(host: &Host, arguments: &RunsArguments) -> Result<Exit, Error
              them: --state redis://HOST:6379, or CASCADE_STATE\n",
         );
     }
-    let runs = wait_for(&host.voice, state.backend.as_ref(), app::list_runs(state.backend.as_ref(), arguments.most))?;
+    let runs = wait_for(
+        &host.voice,
+        state.backend.as_ref(),
+        app::list_runs(state.backend.as_ref(), arguments.most),
+    )?;
     let table = RunsTable::new(&runs);
     let text = if arguments.json {
         let json = table.to_json();

@@ -20,7 +20,8 @@ use crate::model::SystemClock;
 /// Prints a run.
 pub(crate) fn show(host: &Host, arguments: &ShowArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
-    let story = wait_for(&host.voice, state.backend.as_ref(), app::tell_run(state.backend.as_ref(), &arguments.run))?;
+    let story =
+        wait_for(&host.voice, state.backend.as_ref(), app::tell_run(state.backend.as_ref(), &arguments.run))?;
     let table = ShowTable::new(&story);
     let text = if arguments.json {
         let json = table.to_json();
