@@ -10,7 +10,7 @@
 mod shared;
 
 use bytes::Bytes;
-use cascade_host::engine;
+use cascade_host::engine::{self, Shown};
 use cascade_host::graph;
 use cascade_host::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
 use cascade_host::manifest;
@@ -102,7 +102,8 @@ fn static_tasks() {
     let run = RunId::new("bench").expect("a run id");
     let given = Given::nothing(vec![Digest::of(b"none")], &run);
     let bound = Arc::new(plan::bind(&plan, given, &source).expect("the plan has no inputs"));
-    let shape = engine::shape(&bound, &vec![true; plan.tasks().len()], Size::bytes(16 << 30));
+    let shape =
+        engine::shape(&bound, &vec![true; plan.tasks().len()], &Shown::default(), Size::bytes(16 << 30));
     println!("bound: {} B (peak {} B)", each(before), peak_each(before));
     drop(manifest);
     let graph = Graph::of(bound, shape, run);

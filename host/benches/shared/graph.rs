@@ -2,7 +2,7 @@
 //! What is measured about them is for each benchmark.
 
 use bytes::Bytes;
-use cascade_host::engine::{self, Ended, Engine, Interrupt};
+use cascade_host::engine::{self, Ended, Engine, Interrupt, Shown};
 use cascade_host::events::{JsonLines, Recorder};
 use cascade_host::graph;
 use cascade_host::invoke::Invoker;
@@ -45,7 +45,7 @@ impl Graph {
         let bound = plan::bind(&plan, Given::nothing(grants, &run), &source);
         let bound = Arc::new(bound.expect("the plan has no inputs"));
         let is_wanted = vec![true; plan.tasks().len()];
-        let shape = engine::shape(&bound, &is_wanted, Size::bytes(16 << 30));
+        let shape = engine::shape(&bound, &is_wanted, &Shown::default(), Size::bytes(16 << 30));
         Self::of(bound, shape, run)
     }
 
@@ -100,11 +100,12 @@ impl Begun<'_> {
             slots,
             seed: 1,
             verification: engine::Verification::None,
+            shown: Shown::default(),
         };
         let since = Instant::now();
         let ended = engine::run(engine, settings).await.expect("the backend is there");
         let elapsed = since.elapsed();
-        assert_eq!(ended, Ended::Run(RunStatus::Succeeded));
+        assert_eq!(ended.ended, Ended::Run(RunStatus::Succeeded));
         elapsed
     }
 }

@@ -9,6 +9,7 @@ use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::state::Backend;
+use crate::state::CLOSING;
 use crate::state::ClaimView;
 use crate::state::End;
 use crate::state::FailureRecord;
@@ -35,7 +36,13 @@ pub struct Story {
     pub nodes: Vec<TaskStory>,
     /// Whether more elements have failed than are told of.
     pub has_more: bool,
+    /// How its outputs have failed, if they have.
+    pub outputs: Option<OutputsFailed>,
 }
+
+/// The outputs of a run could not be made, though all its tasks have succeeded; none where the record of why cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputsFailed(pub Option<FailureRecord>);
 
 /// A task, or an element that has failed or that a host holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,13 +100,19 @@ pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error
         std::iter::once(task.clone()).chain(elements).collect::<Vec<_>>()
     };
     let names: Vec<String> = tasks.iter().flat_map(of_task).collect();
-    let views = backend.nodes(run, &names).await.map_err(gone)?;
+    let with_closing: Vec<String> = names.iter().cloned().chain([CLOSING.to_owned()]).collect();
+    let mut views = backend.nodes(run, &with_closing).await.map_err(gone)?;
+    let closing = views.pop().map(|view| view.end);
+    let outputs = match closing {
+        Some(End::Failed(record)) => Some(OutputsFailed(FailureRecord::decode(&record))),
+        Some(End::Open | End::Done { .. } | End::Skipped(_)) | None => None,
+    };
     let nodes = names.into_iter().zip(views).map(|(name, view)| {
         let claim = claims.remove(&name);
         story(name, view, &summary).held(claim)
     });
     let nodes = nodes.collect();
-    Ok(Story { run: summary, nodes, has_more })
+    Ok(Story { run: summary, nodes, has_more, outputs })
 }
 
 /// Who holds what, by name.

@@ -185,7 +185,12 @@ mod tests {
             run: run_id(),
             digest: crate::model::Digest::of(b"plan"),
             record: bytes::Bytes::new(),
-            shape: Arc::new(Shape { tasks: vec![], classes: vec![vec![]], resources: vec![] }),
+            shape: Arc::new(Shape {
+                tasks: vec![],
+                classes: vec![vec![]],
+                resources: vec![],
+                has_closing: false,
+            }),
             mode: Mode::Resume,
             policy: FailurePolicy::Finish,
             ttl: Duration::from_mins(1),

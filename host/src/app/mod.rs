@@ -25,7 +25,7 @@ mod archive;
 mod steering;
 mod doctor;
 
-pub use archive::{Story, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run};
+pub use archive::{OutputsFailed, Story, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run};
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildHandle, BuildOrder, BuildOutput, BuildStep, Building, build, build_steps};
 pub use checked::{Builds, Checked, check, open_sandbox};

@@ -221,6 +221,7 @@ impl Pending {
             | Fact::TaskTakenOver { .. }
             | Fact::TaskProgress { .. }
             | Fact::TaskLog { .. }
+            | Fact::OutputFailed { .. }
             | Fact::StateReconnected
             | Fact::Warning { .. } => {
                 self.live.extend(live.map(|live| (name_of(subject), live)));

@@ -12,10 +12,13 @@ use crate::config::is_gone;
 use crate::engine;
 use crate::engine::Ended;
 use crate::engine::Engine;
+use crate::engine::Finished;
 use crate::engine::Interrupt;
 use crate::engine::OutputValue;
+use crate::engine::Outputs;
 use crate::engine::Verification;
 use crate::events::Fact;
+use crate::events::FailureFact;
 use crate::events::Recorder;
 use crate::model::FailurePolicy;
 use crate::model::RunStatus;
@@ -23,12 +26,9 @@ use crate::plan::PlanRecord;
 use crate::sandbox::Sandbox;
 use crate::state;
 use crate::state::Backend;
-use crate::state::Entry;
 use crate::state::ErrorKind;
 use crate::state::HostId;
-use crate::state::Ledger;
 use crate::state::Mode;
-use crate::state::NodeId;
 use crate::state::Notice;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
@@ -76,7 +76,7 @@ pub struct Report {
     /// How.
     pub ended: Ended,
     /// What came out, by name.
-    pub outputs: Vec<(String, OutputValue)>,
+    pub outputs: Outputs,
     /// Whether this host took part in it. Otherwise nothing is known of the run: it may not even exist.
     pub has_begun: bool,
 }
@@ -139,37 +139,57 @@ async fn work(
         slots,
         seed,
         verification,
+        shown: session.targets.shown.clone(),
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
-    let ended = cache_vigil.beside(state_vigil.beside(engine::run(engine, settings))).await.map_err(lost)?;
+    let running = cache_vigil.beside(state_vigil.beside(engine::run(engine, settings)));
+    let Finished { ended, outputs: closed } = running.await.map_err(lost)?;
     let status = match ended {
         Ended::Run(status) => status,
         Ended::Interrupted => RunStatus::Cancelled,
     };
-    let outputs = match state_vigil.beside(outputs(session, opened.ledger.as_ref())).await {
-        // Nobody asks for the outputs of a run that was stopped.
-        Err(error) if error.kind == ErrorKind::Damaged && !has_outputs(ended, policy) => Vec::new(),
-        Err(error) if error.kind == ErrorKind::Damaged => return Err(error.into()),
-        outputs => outputs.map_err(lost)?,
+    let shown = &session.targets.shown;
+    let outputs = match closed {
+        Some(outputs) => outputs,
+        None => state_vigil
+            .beside(engine::outputs(&session.bound, opened.ledger.as_ref(), shown))
+            .await
+            .map_err(lost)?,
     };
     let outputs = outputs.into_iter().map(|(name, value)| match value {
-        OutputValue::Faulty(message) => (name, OutputValue::Faulty(recorder.hide(&message))),
+        OutputValue::Faulty(failure) => {
+            let error = recorder.hide(&failure.error);
+            (name, OutputValue::Faulty(FailureFact { error, ..failure }))
+        }
         value => (name, value), // no other value has a text of the host's making
     });
-    let outputs = outputs.collect();
+    let outputs: Outputs = outputs.collect();
     opened.ledger.leave().await;
     let duration_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     state_vigil.catch_up();
     recorder.run(Fact::RunFinished { status, duration_ms });
+    if status == RunStatus::Succeeded {
+        whole(session, &outputs)?;
+    }
     Ok(Report { ended, outputs, has_begun: true })
 }
 
-/// Whether a run that has ended so has outputs to be printed.
-fn has_outputs(ended: Ended, policy: FailurePolicy) -> bool {
-    match ended {
-        Ended::Run(RunStatus::Succeeded) => true,
-        Ended::Run(RunStatus::Failed) => policy == FailurePolicy::KeepGoing,
-        Ended::Run(RunStatus::Cancelled | RunStatus::Running) | Ended::Interrupted => false,
+/// Fails where a run has succeeded and an output of it cannot be made: another host has closed it, by the outputs of its
+/// own manifest, or the backend has lost or changed a result since.
+fn whole(session: &Session, outputs: &[(String, OutputValue)]) -> Result<(), Error> {
+    let missing = outputs.iter().find_map(|(name, value)| match value {
+        OutputValue::Value(..) | OutputValue::Skipped(_) => None,
+        OutputValue::Faulty(failure) => Some((name, failure.error.as_str())),
+        OutputValue::Missing(why) => Some((name, why.as_str())),
+    });
+    match missing {
+        None => Ok(()),
+        Some((name, why)) => {
+            let message =
+                format!("run `{}` has succeeded, and its output `{name}` cannot be made", session.run);
+            let error = state::Error::new(ErrorKind::Refused, message).caused_by(why);
+            Err(error.hint("Start the run again under the same id: what has finished is kept.").into())
+        }
     }
 }
 
@@ -241,27 +261,4 @@ fn vigil_of_cache<'a>(request: &RunRequest, recorder: &'a Recorder) -> Vigil<'a>
             Sign::Back => Fact::Warning { code: "cache-back", message: "the cache serves again".to_owned() },
         });
     })
-}
-
-/// The outputs that belong to the run, and each target that none of them shows.
-async fn outputs(session: &Session, ledger: &dyn Ledger) -> Result<Vec<(String, OutputValue)>, state::Error> {
-    let (bound, run) = (&session.bound, &session.run);
-    let declared = engine::outputs(bound, run, ledger).await?.into_iter().zip(&session.targets.is_shown);
-    let mut outputs: Vec<_> = declared.filter(|(_, is_shown)| **is_shown).map(|(output, _)| output).collect();
-    let nodes: Vec<NodeId> =
-        session.targets.extra.iter().map(|task| NodeId { task: *task, item: None }).collect();
-    for (node, entry) in nodes.iter().zip(engine::results(bound, run, &nodes, ledger).await?) {
-        let Some((task, ty)) =
-            bound.plan().task(node.task).and_then(|task| Some((task, task.output.clone()?)))
-        else {
-            continue;
-        };
-        let value = match entry {
-            Entry::Done(bytes) => OutputValue::Value(ty, bytes),
-            Entry::Skipped(reason) => OutputValue::Skipped(reason),
-            Entry::Open | Entry::Failed(_) => OutputValue::Missing("its task has not finished".to_owned()),
-        };
-        outputs.push((task.name.to_string(), value));
-    }
-    Ok(outputs)
 }

@@ -93,7 +93,7 @@ impl Session {
                 return Err(faults.into());
             }
         };
-        let shape = engine::shape(&bound, &targets.is_wanted, request.memory);
+        let shape = engine::shape(&bound, &targets.is_wanted, &targets.shown, request.memory);
         Ok(Self {
             manifest,
             run: request.run.clone(),
@@ -121,9 +121,10 @@ impl Session {
     #[must_use]
     pub fn outputs(&self) -> Vec<(&str, &Type)> {
         let plan = self.bound.plan();
-        let declared = plan.outputs().iter().zip(&self.targets.is_shown).filter(|(_, is_shown)| **is_shown);
+        let shown = &self.targets.shown;
+        let declared = plan.outputs().iter().zip(&shown.declared).filter(|(_, is_shown)| **is_shown);
         let declared = declared.map(|(output, _)| (output.name.as_str(), &output.ty));
-        let extra = self.targets.extra.iter().filter_map(|task| plan.task(*task));
+        let extra = shown.tasks.iter().filter_map(|task| plan.task(*task));
         declared.chain(extra.filter_map(|task| Some((task.name.as_str(), task.output.as_ref()?)))).collect()
     }
 

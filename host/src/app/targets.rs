@@ -2,6 +2,7 @@
 //! What a task needs is known from the plan.
 
 use crate::app::Refusal;
+use crate::engine::Shown;
 use crate::model::TaskIdx;
 use crate::plan::Plan;
 use std::collections::HashMap;
@@ -11,17 +12,14 @@ use std::collections::HashMap;
 pub(crate) struct Targets {
     /// By position: whether the task belongs to the run.
     pub(crate) is_wanted: Vec<bool>,
-    /// By position in the plan's outputs: whether all that the output needs belongs to the run.
-    pub(crate) is_shown: Vec<bool>,
-    /// Tasks that were named and that no shown output reads: they are outputs by themselves.
-    pub(crate) extra: Vec<TaskIdx>,
+    /// The outputs all of whose tasks belong to the run, and tasks that were named and that no such output reads.
+    pub(crate) shown: Shown,
 }
 
 /// The tasks that `names` name, and all that they need; every task where there are no names.
 pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal> {
     if names.is_empty() {
-        let (is_wanted, is_shown) = (vec![true; plan.tasks().len()], vec![true; plan.outputs().len()]);
-        return Ok(Targets { is_wanted, is_shown, extra: Vec::new() });
+        return Ok(Targets { is_wanted: vec![true; plan.tasks().len()], shown: Shown::all(plan) });
     }
     let positions: HashMap<&str, TaskIdx> =
         (0..).map(TaskIdx::new).zip(plan.tasks()).map(|(at, task)| (task.name.as_str(), at)).collect();
@@ -45,7 +43,9 @@ fn restricted(plan: &Plan, mut extra: Vec<TaskIdx>) -> Targets {
         }
         is_shown.push(is_whole);
     }
-    Targets { is_wanted, is_shown, extra }
+    // A function without a result has no output to show.
+    extra.retain(|task| plan.task(*task).is_some_and(|task| task.output.is_some()));
+    Targets { is_wanted, shown: Shown { declared: is_shown, tasks: extra } }
 }
 
 fn unknown(name: &str, plan: &Plan) -> Refusal {

@@ -113,6 +113,10 @@ fn told(fact: &Fact, tally: &Tally) -> Told {
         Fact::TaskFailed(failure) => {
             Told::new(Ink::Bad, "failed", format!("{}: {}", failure.class, failure.error))
         }
+        Fact::OutputFailed { output, failure } => {
+            let text = format!("output `{output}`  {}: {}", failure.class, failure.error);
+            Told::new(Ink::Bad, "failed", text)
+        }
         Fact::TaskRetrying { delay_ms, failure } => {
             Told::new(Ink::Warn, "retrying", retrying(*delay_ms, failure))
         }

@@ -11,7 +11,7 @@ pub(crate) fn level_of(event: &Event) -> LogLevel {
     let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
     let done = if is_element { LogLevel::Debug } else { LogLevel::Info };
     match &event.fact {
-        Fact::TaskFailed(_) => LogLevel::Error,
+        Fact::TaskFailed(_) | Fact::OutputFailed { .. } => LogLevel::Error,
         Fact::TaskRetrying { .. }
         | Fact::TaskTakenOver { .. }
         | Fact::TaskLeaseLost

@@ -49,8 +49,6 @@ pub(crate) struct Rendered {
     pub(crate) bytes: Vec<u8>,
     /// For stderr: a line for each output that is left out, and why.
     pub(crate) left_out: Vec<String>,
-    /// Whether an output is left out though its tasks have run: it cannot be made of what they yielded.
-    pub(crate) is_incomplete: bool,
 }
 
 /// Why results cannot be printed as was asked.
@@ -108,7 +106,10 @@ impl OutputFault {
             Self::NotOne { known } => Some(format!("choose one with `--output NAME`: {}", known.join(", "))),
             Self::NotOneTask { .. } => Some("name one: `output RUN TASK`".to_owned()),
             Self::NotBytes { .. } => Some("use `-o json` or `-o msgpack`".to_owned()),
-            Self::Malformed { .. } => None,
+            Self::Malformed { .. } => Some(
+                "it was changed or damaged in the state backend: `run` with the same id and `--fresh` makes it anew"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -160,13 +161,12 @@ pub(crate) fn render(
             OutputValue::Value(ty, bytes) => values.push((name.as_str(), Value { ty: Some(ty), bytes })),
             OutputValue::Skipped(reason) => left_out.push(format!("output `{name}` is left out: {reason}")),
             OutputValue::Missing(why) => left_out.push(format!("output `{name}` is left out: {why}")),
-            OutputValue::Faulty(why) => left_out.push(format!("output `{name}` cannot be made: {why}")),
+            OutputValue::Faulty(why) => left_out.push(format!("output `{name}` is left out: {}", why.error)),
         }
     }
-    let is_incomplete = outputs.iter().any(|(_, output)| matches!(output, OutputValue::Faulty(_)));
     let bytes = match format {
         Format::Json => json_object(&values, layout)?,
-        Format::Msgpack => msgpack_map(&values),
+        Format::Msgpack => msgpack_map(&values)?,
         Format::Raw if outputs.len() != 1 => {
             return Err(OutputFault::NotOne {
                 known: outputs.iter().map(|(name, _)| name.clone()).collect(),
@@ -177,7 +177,7 @@ pub(crate) fn render(
             None => Vec::new(), // the only one is left out, which is said on stderr
         },
     };
-    Ok(Rendered { bytes, left_out, is_incomplete })
+    Ok(Rendered { bytes, left_out })
 }
 
 /// Stored results of a run, whose types are not known: one object or map, by task.
@@ -190,10 +190,7 @@ pub(crate) fn render_stored(
         results.iter().map(|(name, bytes)| (name.as_str(), Value { ty: None, bytes })).collect();
     match format {
         Format::Json => json_object(&values, layout),
-        Format::Msgpack => {
-            results.iter().try_for_each(|(name, bytes)| whole(name, bytes))?;
-            Ok(msgpack_map(&values))
-        }
+        Format::Msgpack => msgpack_map(&values),
         Format::Raw => match &*values {
             [(name, value)] => value.raw(name),
             several => Err(OutputFault::NotOneTask { tasks: several.len() }),
@@ -211,15 +208,9 @@ pub(crate) fn render_one(
     let value = Value { ty: None, bytes };
     match format {
         Format::Json => json(&value, layout).map_err(|error| malformed(name, &error)),
-        Format::Msgpack => whole(name, bytes).map(|()| bytes.to_vec()),
+        Format::Msgpack => value.whole(name).map(|()| bytes.to_vec()),
         Format::Raw => value.raw(name),
     }
-}
-
-/// Fails unless stored bytes are one value: what they are printed into would not be one either.
-fn whole(name: &str, bytes: &[u8]) -> Result<(), OutputFault> {
-    let mut reader = wire::Reader::new(bytes);
-    reader.skip().and_then(|()| reader.finish()).map_err(|fault| malformed(name, &fault))
 }
 
 /// A value with its type, where that is known.
@@ -239,8 +230,15 @@ impl Serialize for Value<'_> {
 }
 
 impl Value<'_> {
+    /// Fails unless the bytes are one value of MessagePack: others may have written there.
+    fn whole(&self, name: &str) -> Result<(), OutputFault> {
+        let mut reader = wire::Reader::new(self.bytes);
+        reader.skip().and_then(|()| reader.finish()).map_err(|fault| malformed(name, &fault))
+    }
+
     /// The bytes of a string or list<u8>.
     fn raw(&self, name: &str) -> Result<Vec<u8>, OutputFault> {
+        self.whole(name)?;
         let mut reader = wire::Reader::new(self.bytes);
         let kind = reader.peek().map_err(|fault| malformed(name, &fault))?;
         match self.ty {
@@ -306,14 +304,15 @@ fn json(value: &impl Serialize, layout: Layout) -> serde_json::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn msgpack_map(values: &[(&str, Value<'_>)]) -> Vec<u8> {
+fn msgpack_map(values: &[(&str, Value<'_>)]) -> Result<Vec<u8>, OutputFault> {
     let mut map = Vec::new();
     wire::put_map_len(&mut map, values.len());
     for (name, value) in values {
+        value.whole(name)?;
         wire::put_str(&mut map, name);
         map.extend(value.bytes);
     }
-    map
+    Ok(map)
 }
 
 #[cfg(test)]
@@ -383,7 +382,8 @@ mod tests {
                  use `-o json` or `-o msgpack`",
                 "there is no output `tip`; the outputs are top, blob, gone",
                 "`-o raw` prints the result of exactly one task, and the run has 0; name one: `output RUN TASK`",
-                "the stored value of `x` cannot be read; ",
+                "the stored value of `x` cannot be read; it was changed or damaged in the state backend: `run` with the \
+                 same id and `--fresh` makes it anew",
             ]
         );
     }
@@ -414,5 +414,19 @@ mod tests {
         assert_eq!(render_one(name, bytes, Format::Json, Layout::Line).unwrap(), b"\"/w==\"\n");
         assert_eq!(render_one(name, bytes, Format::Raw, Layout::Line).unwrap(), [0xff]);
         assert_eq!(render_one(name, bytes, Format::Msgpack, Layout::Line).unwrap(), b"\xc4\x01\xff");
+    }
+
+    #[test]
+    fn a_damaged_result_is_printed_in_no_form() {
+        for damaged in [&b"\xa5ab"[..], b"\xa1\xff", b"\xa1aa", b"\xc1", b""] {
+            let damaged = Bytes::copy_from_slice(damaged);
+            for format in [Format::Json, Format::Msgpack, Format::Raw] {
+                let one = render_one("a", &damaged, format, Layout::Line);
+                let all = render_stored(&[("a".to_owned(), damaged.clone())], format, Layout::Line);
+                for fault in [one.unwrap_err(), all.unwrap_err()] {
+                    assert!(matches!(fault, OutputFault::Malformed { .. }), "{fault}");
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `show`: a stored run with every task, as a table for people and as JSON for programs.
 //! The JSON is a stable form, so a new fact is a new key and old ones stay; how far a task has come is for `app`.
 
+use crate::app::OutputsFailed;
 use crate::app::Story;
 use crate::app::TaskState;
 use crate::app::TaskStory;
@@ -42,6 +43,8 @@ pub(crate) struct ShowTable {
     tasks: Vec<TaskRow>,
     /// Whether more elements have failed than stand here.
     more_failed: bool,
+    /// Why its outputs could not be made, where that is why it failed.
+    outputs_failure: Option<FailureRow>,
 }
 
 /// A task, or an element that has failed.
@@ -72,6 +75,27 @@ struct FailureRow {
     message: String,
 }
 
+impl From<&OutputsFailed> for FailureRow {
+    fn from(OutputsFailed(record): &OutputsFailed) -> Self {
+        match record {
+            Some(record) => Self { class: record.class, message: record.message.clone() },
+            None => {
+                Self { class: FailureClass::Input, message: "the record of why cannot be read".to_owned() }
+            }
+        }
+    }
+}
+
+impl FailureRow {
+    fn render(&self, out: &mut String, indent: usize) {
+        let message = format!("{}: {}", self.class, self.message);
+        for text in message.lines() {
+            let deeper = text.len() - text.trim_start().len();
+            hang(out, "", indent + deeper.min(STATE), &harmless(text));
+        }
+    }
+}
+
 impl ShowTable {
     /// A table of what is told of a run.
     pub(crate) fn new(story: &Story) -> Self {
@@ -80,6 +104,7 @@ impl ShowTable {
             run: RunRow::from(&story.run),
             tasks: story.nodes.iter().map(TaskRow::from).collect(),
             more_failed: story.has_more,
+            outputs_failure: story.outputs.as_ref().map(FailureRow::from),
         }
     }
 
@@ -103,6 +128,10 @@ impl ShowTable {
         }
         if self.more_failed {
             out.push_str("more elements have failed than are shown\n");
+        }
+        if let Some(failure) = &self.outputs_failure {
+            out.push_str(&painted(("outputs  failed\n", "outputs  ".len()), "failed", Ink::Bad, style));
+            failure.render(&mut out, "outputs  ".len());
         }
         out
     }
@@ -192,11 +221,7 @@ impl TaskRow {
         let Some(failure) = &self.failure else {
             return;
         };
-        let message = format!("{}: {}", failure.class, failure.message);
-        for text in message.lines() {
-            let deeper = text.len() - text.trim_start().len();
-            hang(out, "", name + 2 + deeper.min(STATE), &harmless(text));
-        }
+        failure.render(out, name + 2);
     }
 
     fn ink(&self) -> Ink {
@@ -308,6 +333,7 @@ mod tests {
                 node("last", TaskState::Open, None),
             ],
             has_more: true,
+            outputs: None,
         }
     }
 
@@ -316,6 +342,27 @@ mod tests {
         let shown = ShowTable::new(&story()).render(NOW, Style::Plain);
         assert_eq!(shown, include_str!("testdata/show.txt"));
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn outputs_that_have_failed_stand_after_the_tasks() {
+        let message = "output `top`: the output of task `merge` has nothing at `[0]`\noutput `low`: likewise";
+        let record = FailureRecord {
+            class: FailureClass::Input,
+            message: message.into(),
+            attempt: 1,
+            item: None,
+            error: None,
+        };
+        let shown = |record| {
+            let outputs = Some(OutputsFailed(record));
+            ShowTable::new(&Story { outputs, ..story() }).render(NOW, Style::Plain)
+        };
+        let text = shown(Some(record));
+        let end = "outputs  failed\n         input: output `top`: the output of task `merge` has nothing at `[0]`\n         \
+                   output `low`: likewise\n";
+        assert!(text.ends_with(end), "{text}");
+        assert!(shown(None).ends_with("cannot be read\n"));
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Tally {
             | Fact::TaskTakenOver { .. }
             | Fact::TaskProgress { .. }
             | Fact::TaskLog { .. }
+            | Fact::OutputFailed { .. }
             | Fact::StateReconnected
             | Fact::Warning { .. } => {}
         }

@@ -3,8 +3,10 @@
 
 use crate::cache::Cache;
 use crate::engine::Interrupt;
+use crate::engine::closing::Closed;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
+use crate::engine::finish::Shown;
 use crate::engine::flight::Flights;
 use crate::engine::resolve::Stuck;
 use crate::engine::verify::Verification;
@@ -42,6 +44,7 @@ pub(crate) struct Context {
     pub(crate) digests: Digests,
     pub(crate) flights: Flights,
     pub(crate) verification: Verification,
+    pub(crate) shown: Shown,
     /// Where jobs tell that they wait for others and need no room.
     pub(crate) parked: UnboundedSender<Parking>,
     pub(crate) shared: Shared,
@@ -63,6 +66,8 @@ pub(crate) struct Shared {
     announced: Mutex<HashSet<NodeId>>,
     /// Tasks that were skipped, with those that their skips began with; each section is a look-up.
     culprits: Mutex<HashMap<TaskIdx, TaskIdx>>,
+    /// Each section is an assignment.
+    pub(crate) closed: Mutex<Closed>,
     /// Each section is a draw.
     random: Mutex<Random>,
 }
@@ -80,6 +85,7 @@ impl Shared {
             expansions: Mutex::default(),
             announced: Mutex::default(),
             culprits: Mutex::default(),
+            closed: Mutex::default(),
             random: Mutex::new(Random::seeded(seed)),
         }
     }

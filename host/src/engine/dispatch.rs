@@ -319,6 +319,7 @@ mod tests {
             tasks: vec![task("a"), task("b")],
             classes: vec![vec![(0, 1)]],
             resources: vec![permit],
+            has_closing: false,
         })
     }
 

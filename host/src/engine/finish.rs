@@ -1,14 +1,18 @@
 //! The outputs of a run, from what its ledger holds at the end.
-//! Printing them is for the command line.
+//! What a faulty one does to the run is for `closing`; printing them is for the command line.
 
 use crate::engine::resolve::Known;
 use crate::engine::resolve::Scope;
 use crate::engine::resolve::Stuck;
+use crate::events::FailureFact;
+use crate::model::FailureClass;
 use crate::model::Limits;
-use crate::model::RunId;
 use crate::model::SkipReason;
+use crate::model::TaskIdx;
 use crate::plan::Binding;
 use crate::plan::Bound;
+use crate::plan::Output;
+use crate::plan::Plan;
 use crate::state::Entry;
 use crate::state::Error;
 use crate::state::Ledger;
@@ -27,56 +31,91 @@ pub enum OutputValue {
     Skipped(SkipReason),
     /// Its task has not ended, or has failed.
     Missing(String),
-    /// It cannot be made of what its tasks have yielded: a path misses, a selector names no case.
-    Faulty(String),
+    /// It cannot be made of what its tasks have yielded: a path misses, a selector names no case, a stored value is
+    /// damaged.
+    Faulty(FailureFact),
 }
 
-/// Every output of the run, by name, in the manifest's order. Fails where a stored result is no value of its type.
-pub async fn outputs(
-    bound: &Bound,
-    run: &RunId,
-    ledger: &dyn Ledger,
-) -> Result<Vec<(String, OutputValue)>, Error> {
-    let mut tasks = HashSet::new();
-    for output in bound.plan().outputs() {
+/// Outputs by name.
+pub type Outputs = Vec<(String, OutputValue)>;
+
+/// Which outputs a run shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// By position in the plan's outputs: whether the run shows it.
+    pub declared: Vec<bool>,
+    /// Tasks whose outputs it shows besides.
+    pub tasks: Vec<TaskIdx>,
+}
+
+impl Shown {
+    /// All outputs of a plan.
+    #[must_use]
+    pub fn all(plan: &Plan) -> Self {
+        Self { declared: vec![true; plan.outputs().len()], tasks: Vec::new() }
+    }
+
+    /// Whether the run shows none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && !self.declared.contains(&true)
+    }
+
+    fn of<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Output> {
+        plan.outputs().iter().zip(&self.declared).filter(|(_, is_shown)| **is_shown).map(|(output, _)| output)
+    }
+}
+
+/// The outputs that a run shows, by name: those of the manifest in its order, then those of tasks.
+pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Result<Outputs, Error> {
+    let plan = bound.plan();
+    let mut tasks: HashSet<TaskIdx> = shown.tasks.iter().copied().collect();
+    for output in shown.of(plan) {
         output.binding.each_task(&mut |task| {
             tasks.insert(task);
         });
     }
     let nodes: Vec<NodeId> = tasks.into_iter().map(|task| NodeId { task, item: None }).collect();
-    let entries = results(bound, run, &nodes, ledger).await?;
+    let entries = ledger.fetch(&nodes).await?;
     let known: Known = nodes.iter().map(|node| node.task).zip(entries).collect();
     let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
-    let outputs = bound.plan().outputs().iter().map(|output| {
+    let declared = shown.of(plan).map(|output| {
         let value = match scope.resolve(&output.binding) {
-            Ok(bytes) => OutputValue::Value(output.ty.clone(), bytes),
+            Ok(bytes) => value(&output.ty, bytes),
             Err(Stuck::Skip(reason)) => skipped(&output.binding, &known, reason),
-            Err(Stuck::Needs(_)) => OutputValue::Missing("its task has not finished".to_owned()),
-            Err(Stuck::Input(message) | Stuck::Limit(message)) => OutputValue::Faulty(message),
+            Err(Stuck::Needs(_)) => unfinished(),
+            Err(Stuck::Input(message)) => faulty(FailureClass::Input, message),
+            Err(Stuck::Limit(message)) => faulty(FailureClass::Limit, message),
         };
         (output.name.clone(), value)
     });
-    Ok(outputs.collect())
+    let own = shown.tasks.iter().filter_map(|at| {
+        let task = plan.task(*at)?;
+        let ty = task.output.as_ref()?;
+        let value = match known.get(at)? {
+            Entry::Done(bytes) => value(ty, bytes.clone()),
+            Entry::Skipped(reason) => OutputValue::Skipped(*reason),
+            Entry::Open | Entry::Failed(_) => unfinished(),
+        };
+        Some((task.name.to_string(), value))
+    });
+    Ok(declared.chain(own).collect())
 }
 
-/// What is stored of tasks, in order. Fails where a result is no value of its task's type: who may write to the backend may
-/// have put anything there.
-pub async fn results(
-    bound: &Bound,
-    run: &RunId,
-    nodes: &[NodeId],
-    ledger: &dyn Ledger,
-) -> Result<Vec<Entry>, Error> {
-    let entries = ledger.fetch(nodes).await?;
-    for (node, entry) in nodes.iter().zip(&entries) {
-        let task = bound.plan().task(node.task);
-        if let (Some(task), Entry::Done(bytes)) = (task, entry)
-            && let Some(ty) = &task.output
-        {
-            check(ty, bytes).map_err(|fault| Error::unreadable(run, task.name.as_str(), fault))?;
-        }
+/// A value as it is stored: others may have written there.
+fn value(ty: &Type, bytes: Bytes) -> OutputValue {
+    match check(ty, &bytes) {
+        Ok(()) => OutputValue::Value(ty.clone(), bytes),
+        Err(fault) => faulty(FailureClass::Input, format!("a stored value is malformed: {fault}")),
     }
-    Ok(entries)
+}
+
+fn unfinished() -> OutputValue {
+    OutputValue::Missing("its task has not finished".to_owned())
+}
+
+const fn faulty(class: FailureClass, error: String) -> OutputValue {
+    OutputValue::Faulty(FailureFact { class, error })
 }
 
 /// An output without a value: the task that it names was skipped itself, has failed itself, or needs one that was.

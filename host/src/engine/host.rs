@@ -352,6 +352,9 @@ impl Host {
         }
         match verdict {
             Verdict::Committed | Verdict::Duplicate => {
+                if settled.claim.stage == Stage::Closing {
+                    self.ctx.commit_outputs(settled.claim.token);
+                }
                 for fact in settled.facts {
                     self.ctx.tell(&settled.claim, fact);
                 }

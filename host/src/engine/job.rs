@@ -4,6 +4,7 @@
 use crate::cache::Stored;
 use crate::engine::blame::causes;
 use crate::engine::blame::find_culprit;
+use crate::engine::closing::close;
 use crate::engine::context::Context;
 use crate::engine::expansion::Expansion;
 use crate::engine::flight::Boarding;
@@ -67,6 +68,9 @@ const JOINED_AT_ONCE: u32 = 10_000;
 
 /// Brings a claim to its settlement. Fails only where the state backend does.
 pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Error> {
+    if claim.stage == Stage::Closing {
+        return Box::pin(close(ctx, claim)).await;
+    }
     let Some(task) = ctx.bound.plan().task(claim.node.task) else {
         return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new() });
     };
@@ -84,7 +88,7 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
     } else {
         match claim.stage {
             Stage::Expanded { items } => job.join(items).await?,
-            Stage::Ready | Stage::Tainted => job.advance().await?,
+            Stage::Ready | Stage::Tainted | Stage::Closing => job.advance().await?,
         }
     };
     Ok(Settled { claim, outcome, facts })

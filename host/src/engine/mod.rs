@@ -21,13 +21,14 @@ mod digests;
 mod listener;
 mod verify;
 mod finish;
+mod closing;
 mod forecast;
 mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use finish::{OutputValue, outputs, results};
+pub use finish::{OutputValue, Outputs, Shown, outputs};
 pub use forecast::{Fate, Reason, forecast};
-pub use run::{Ended, Engine, Interrupt, Settings, run};
+pub use run::{Ended, Engine, Finished, Interrupt, Settings, run};
 pub use shape::shape;
 pub use verify::Verification;

@@ -7,6 +7,8 @@ use crate::engine::context::Parking;
 use crate::engine::context::Shared;
 use crate::engine::digests::Digests;
 use crate::engine::dispatch::Next;
+use crate::engine::finish::Outputs;
+use crate::engine::finish::Shown;
 use crate::engine::flight::Flights;
 use crate::engine::floor::Floor;
 use crate::engine::floor::work;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub seed: u64,
     /// Whether calls whose results may be shared are executed once more.
     pub verification: Verification,
+    /// The outputs that decide, once all tasks have succeeded, whether the run has.
+    pub shown: Shown,
 }
 
 /// How this host's part of a run ended.
@@ -86,6 +90,15 @@ pub enum Ended {
     Run(RunStatus),
     /// This host was told to stop before; the run can be resumed.
     Interrupted,
+}
+
+/// How this host's part of a run ended, and what is known of its outputs then.
+#[derive(Debug)]
+pub struct Finished {
+    /// How.
+    pub ended: Ended,
+    /// The outputs, if it was this host that has closed the run by them.
+    pub outputs: Option<Outputs>,
 }
 
 /// How long this host, while it is at work, does not listen for what others have done, after it has listened: a host
@@ -100,20 +113,24 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// The loop is a task of its own: on a thread of the runtime's it starts jobs and speaks with the ledger without waking
 /// other threads, which costs more than the rest of a task that does little.
-pub async fn run(engine: Engine, settings: Settings) -> Result<Ended, Error> {
+pub async fn run(engine: Engine, settings: Settings) -> Result<Finished, Error> {
     let mut loops = JoinSet::new();
     loops.spawn(take_part(engine, settings));
     match loops.join_next().await {
         Some(Ok(ended)) => ended,
         Some(Err(stopped)) => match stopped.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Ok(Ended::Interrupted), // the runtime is shutting down
+            Err(_) => Ok(interrupted()), // the runtime is shutting down
         },
-        None => Ok(Ended::Interrupted), // there is the one that was spawned
+        None => Ok(interrupted()), // there is the one that was spawned
     }
 }
 
-async fn take_part(engine: Engine, settings: Settings) -> Result<Ended, Error> {
+const fn interrupted() -> Finished {
+    Finished { ended: Ended::Interrupted, outputs: None }
+}
+
+async fn take_part(engine: Engine, settings: Settings) -> Result<Finished, Error> {
     let (slots, stored) = (settings.slots, settings.stored.clone());
     let (park, parked) = unbounded_channel();
     let ctx = Arc::new(context(engine, settings, park));
@@ -123,7 +140,7 @@ async fn take_part(engine: Engine, settings: Settings) -> Result<Ended, Error> {
     let ended = shift.work().await;
     shift.jobs.shutdown().await;
     shift.floor.host().close();
-    ended
+    Ok(Finished { ended: ended?, outputs: shift.ctx.take_outputs() })
 }
 
 /// The loop's part: the jobs, and who is told what.
@@ -270,6 +287,7 @@ fn context(engine: Engine, settings: Settings, parked: UnboundedSender<Parking>)
         digests: Digests::default(),
         flights: Flights::new(Random::from_system().next_u64()),
         verification: settings.verification,
+        shown: settings.shown,
         parked,
         shared: Shared::new(settings.seed),
     }

@@ -1,6 +1,7 @@
 //! A bound plan as counts, edges and ranks: what a ledger needs to hand out tasks in order.
 //! What the ledger does with it stands in `state`.
 
+use crate::engine::finish::Shown;
 use crate::model::Name;
 use crate::model::Size;
 use crate::model::TaskIdx;
@@ -13,14 +14,15 @@ use crate::state::Shape;
 use crate::state::TaskShape;
 use std::collections::HashMap;
 
-/// The shape of `bound`, restricted to the tasks that `is_wanted` has.
+/// The shape of `bound`, restricted to the tasks that `is_wanted` has; a run that shows outputs is closed by them.
 ///
 /// The host's memory is the last resource, counted in MiB: a task asks for what its `limits.memory` allows it. One that
 /// may use more than the host has takes all of it, and so runs while no other task does, if it is not left to a host that
 /// has more; its sandbox sees to it that it uses no more than that.
 #[must_use]
-pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
+pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> Shape {
     let plan = bound.plan();
+    let has_closing = !shown.is_empty();
     let mut classes = Classes::default();
     let memory = budget(memory);
     let mut tasks: Vec<TaskShape> = plan
@@ -46,7 +48,7 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], memory: Size) -> Shape {
             }
         }
     }
-    Shape { tasks, classes: classes.list, resources: resources(plan, memory) }
+    Shape { tasks, classes: classes.list, resources: resources(plan, memory), has_closing }
 }
 
 /// Priority first, then the longest remaining path.

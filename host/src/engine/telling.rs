@@ -42,8 +42,10 @@ impl Context {
     pub(crate) fn tell(&self, claim: &Claim, fact: Fact) {
         let is_attempt = has_attempt(&fact) && self.is_call(claim.node);
         let attempt = is_attempt.then_some(claim.attempt);
-        if let Some(subject) = self.subject(claim.node, attempt) {
-            self.recorder.task(subject, fact);
+        match (self.subject(claim.node, attempt), &fact) {
+            (Some(subject), _) => self.recorder.task(subject, fact),
+            (None, Fact::OutputFailed { .. }) => self.recorder.run(fact),
+            (None, _) => {} // of the node that closes the run nothing else is told
         }
     }
 
@@ -77,6 +79,7 @@ const fn has_attempt(fact: &Fact) -> bool {
         | Fact::TaskStored
         | Fact::TaskSkipped { .. }
         | Fact::TaskBlocked { .. }
+        | Fact::OutputFailed { .. }
         | Fact::StateReconnected
         | Fact::Warning { .. } => false,
     }

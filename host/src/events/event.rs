@@ -100,6 +100,15 @@ pub enum Fact {
     /// The task has failed for good.
     #[serde(rename = "task.failed")]
     TaskFailed(FailureFact),
+    /// All tasks have succeeded, and an output cannot be made of what they have yielded: the run fails.
+    #[serde(rename = "output.failed")]
+    OutputFailed {
+        /// Which output.
+        output: String,
+        /// Why.
+        #[serde(flatten)]
+        failure: FailureFact,
+    },
     /// The attempt failed, and another will follow.
     #[serde(rename = "task.retrying")]
     TaskRetrying {
@@ -155,7 +164,7 @@ pub enum Fact {
     },
 }
 
-/// Why an attempt or a task failed.
+/// Why an attempt, a task or an output failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FailureFact {
     /// Its class.

@@ -66,6 +66,7 @@ impl Line {
             "task.stored" => Fact::TaskStored,
             "task.skipped" => Fact::TaskSkipped { reason: self.get("reason")?, cause: self.get("cause") },
             "task.failed" => Fact::TaskFailed(self.failure()?),
+            "output.failed" => Fact::OutputFailed { output: self.get("output")?, failure: self.failure()? },
             "task.retrying" => {
                 Fact::TaskRetrying { delay_ms: self.get("delay_ms")?, failure: self.failure()? }
             }
@@ -119,6 +120,7 @@ mod tests {
             Fact::TaskSkipped { reason: SkipReason::Pruned, cause: None },
             Fact::TaskSkipped { reason: SkipReason::UpstreamFailed, cause: Some("a".into()) },
             Fact::TaskFailed(failure()),
+            Fact::OutputFailed { output: "o".into(), failure: failure() },
             Fact::TaskRetrying { delay_ms: 7, failure: failure() },
             Fact::TaskBlocked { resource: "gpu".into() },
             Fact::TaskTakenOver { from: "h0".into(), takeovers: 2 },

@@ -86,6 +86,9 @@ impl Recorder {
                 Fact::TaskProgress { fraction, message: hide(&message) }
             }
             Fact::TaskFailed(failed) => Fact::TaskFailed(failure(failed)),
+            Fact::OutputFailed { output, failure: failed } => {
+                Fact::OutputFailed { output, failure: failure(failed) }
+            }
             Fact::TaskRetrying { delay_ms, failure: failed } => {
                 Fact::TaskRetrying { delay_ms, failure: failure(failed) }
             }

@@ -178,6 +178,9 @@ pub enum Stage {
         /// How many elements it has.
         items: u32,
     },
+    /// The node is [`Shape::closing`]: every wanted task has ended and none has failed. Whether the run has succeeded is
+    /// for its holder to say, by [`Outcome::Passed`] or [`Outcome::Failed`]. The claim takes neither slots nor resources.
+    Closing,
 }
 
 /// How the holder of a token settles its node.
@@ -202,6 +205,8 @@ pub enum Outcome {
     Retry(Duration),
     /// The node is handed out again at once, with the same attempt number.
     Release,
+    /// The run has succeeded; nothing is stored. Settles [`Stage::Closing`], and no other stage.
+    Passed,
     /// The node is handed out again once these tasks have ended too.
     Await(Vec<TaskIdx>),
     /// The node becomes this many elements, each handed out on its own; the node itself follows once they have ended.
@@ -212,6 +217,19 @@ pub enum Outcome {
         /// How many may be claimed at the same time, over all hosts.
         max_parallel: Option<NonZeroU32>,
     },
+}
+
+impl Outcome {
+    /// Whether a claim of this stage may be settled so.
+    pub(crate) const fn suits(&self, stage: Stage) -> bool {
+        match self {
+            Self::Passed => matches!(stage, Stage::Closing),
+            Self::Failed(_) | Self::Release => true,
+            Self::Done(_) | Self::Skipped(_) | Self::Retry(_) | Self::Await(_) | Self::Expand { .. } => {
+                !matches!(stage, Stage::Closing)
+            }
+        }
+    }
 }
 
 /// What a host asks for along with its settlements.
@@ -266,7 +284,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Running, or how it ended. It ends when nothing is claimed any more and every wanted task has ended, or a failure
-    /// or a request has stopped it.
+    /// or a request has stopped it; and it has succeeded only once its closing node, if it has one, has passed.
     pub status: RunStatus,
     /// Why nothing new is handed out, if so.
     pub stop: Option<Stop>,

@@ -41,6 +41,6 @@ pub use log::{LogLine, LogPart, Piece, append_log, end_log, read_log};
 pub use memory::MemoryBackend;
 pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
-pub use shape::{ResourceShape, Scope, Shape, TaskShape};
+pub use shape::{CLOSING, ResourceShape, Scope, Shape, TaskShape};
 pub(crate) use stray::stray;
 pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};

@@ -4,6 +4,7 @@
 use crate::model::Digest;
 use crate::model::Name;
 use crate::model::TaskIdx;
+use crate::state::NodeId;
 
 /// A plan as a ledger sees it.
 #[derive(Debug, Clone)]
@@ -14,7 +15,12 @@ pub struct Shape {
     pub classes: Vec<Vec<(usize, u32)>>,
     /// The resources that the classes' first numbers point at; what a host has itself, hosts may have differently.
     pub resources: Vec<ResourceShape>,
+    /// Whether the run is closed: once all tasks have succeeded, a last node decides whether the run has.
+    pub has_closing: bool,
 }
+
+/// The name under which the failure of the closing node is stored. No task can have it.
+pub const CLOSING: &str = "[outputs]";
 
 /// One task as a ledger sees it.
 #[derive(Debug, Clone)]
@@ -72,6 +78,12 @@ impl Scope {
 }
 
 impl Shape {
+    /// The node that closes the run; it is no task, and stands after all of them.
+    #[must_use]
+    pub fn closing(&self) -> NodeId {
+        NodeId { task: TaskIdx::new(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX)), item: None }
+    }
+
     /// How much there is of each resource, as far as this host knows.
     #[must_use]
     pub fn amounts(&self) -> Vec<u32> {

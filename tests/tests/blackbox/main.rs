@@ -27,6 +27,7 @@ mod large;
 mod mistakes;
 mod network;
 mod outages;
+mod outputs;
 mod paths;
 mod policies;
 mod printing;

@@ -19,6 +19,7 @@ use crate::cli::terminal::stdout_reader;
 use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
 use crate::state;
+use crate::state::ErrorKind;
 
 /// Prints one stored result, or all of a run by task.
 pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, Error> {
@@ -37,15 +38,13 @@ pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, E
             outputs::render_stored(&results, format, layout)
         }
     };
-    print_as(
-        format,
-        &bytes.map_err(|fault| match fault {
-            OutputFault::Malformed { name, source } => {
-                Error::Backend(state::Error::unreadable(&arguments.run, &name, source))
-            }
-            fault => refusal(&fault).into(), // every other one is about what was asked for
-        })?,
-    )
+    let bytes = bytes.map_err(|fault| match fault {
+        OutputFault::Malformed { name, source } => {
+            Error::Backend(state::Error::unreadable(&arguments.run, &name, source))
+        }
+        fault => error(fault), // every other one is about what was asked for
+    })?;
+    print_as(format, &bytes)
 }
 
 /// Writes results of a format to stdout. Bytes that are asked for as they are stay as they are.
@@ -70,11 +69,19 @@ pub(crate) fn print(bytes: &[u8]) -> Result<Exit, Error> {
     Ok(Exit::Success)
 }
 
-/// Results that cannot be printed in the form that was asked for.
-pub(crate) fn refusal(fault: &OutputFault) -> Refusal {
-    let refusal = Refusal::new(fault.to_string());
-    match fault.help() {
-        Some(help) => refusal.help(help),
-        None => refusal,
+/// Results that cannot be printed: not in the form that was asked for, or because the backend has them damaged.
+pub(crate) fn error(fault: OutputFault) -> Error {
+    let (message, help) = (fault.to_string(), fault.help());
+    if let OutputFault::Malformed { source, .. } = fault {
+        let error = state::Error::new(ErrorKind::Refused, message).caused_by(source);
+        return match help {
+            Some(help) => error.hint(help).into(),
+            None => error.into(),
+        };
+    }
+    let refusal = Refusal::new(message);
+    match help {
+        Some(help) => refusal.help(help).into(),
+        None => refusal.into(),
     }
 }

@@ -82,8 +82,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     };
     let session = Session::new(checked, &request)?;
     let choice = arguments.output.as_deref();
-    outputs::check(&session.outputs(), choice, arguments.format.format)
-        .map_err(|fault| output::refusal(&fault))?;
+    outputs::check(&session.outputs(), choice, arguments.format.format).map_err(output::error)?;
     let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
@@ -173,19 +172,15 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     };
     let has_outputs = exit == Exit::Success || (exit == Exit::TaskFailed && arguments.keep_going);
     if has_outputs {
-        let chosen = outputs::choose(report.outputs, arguments.output.as_deref())
-            .map_err(|fault| output::refusal(&fault))?;
+        let chosen = outputs::choose(report.outputs, arguments.output.as_deref()).map_err(output::error)?;
         let rendered = outputs::render(&chosen, arguments.format.format, stdout_reader().into());
-        let rendered = rendered.map_err(|fault| output::refusal(&fault))?;
+        let rendered = rendered.map_err(output::error)?;
         rendered.left_out.iter().for_each(|line| host.voice.note("output-left-out", line));
         if let Err(error) = output::print_as(arguments.format.format, &rendered.bytes) {
             let exit = report_error(&error, &host.voice);
             let unprinted = unprinted(&session.run, &state.uri, arguments.backend.state.as_deref());
             host.voice.note("unprinted", &unprinted);
             return Ok(exit);
-        }
-        if rendered.is_incomplete && exit == Exit::Success {
-            return Ok(Exit::TaskFailed);
         }
     }
     if exit != Exit::Success {

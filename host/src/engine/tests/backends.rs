@@ -96,8 +96,8 @@ fn by_name(call: &Call) -> Act {
 
 #[tokio::test(start_paused = true)]
 async fn what_ends_while_a_commit_is_under_way_goes_into_the_next_one() {
-    // One commit claims, one takes the first end, one all others; the last answer ends the run.
-    let bench = Bench { between: |ledger| Slow::over(ledger, 100, 3), ..Bench::new() };
+    // One commit claims, one takes the first end, one all others, and one closes the run.
+    let bench = Bench { between: |ledger| Slow::over(ledger, 100, 4), ..Bench::new() };
     let report = bench.run(&staggered(8).bound(), by_name).await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
 }

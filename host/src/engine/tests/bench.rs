@@ -4,9 +4,11 @@
 use crate::cache::Cache;
 use crate::engine::Ended;
 use crate::engine::Engine;
+use crate::engine::Finished;
 use crate::engine::Interrupt;
 use crate::engine::OutputValue;
 use crate::engine::Settings;
+use crate::engine::Shown;
 use crate::engine::Verification;
 use crate::engine::outputs;
 use crate::engine::run;
@@ -187,7 +189,7 @@ impl Bench {
             None => vec![true; count],
             Some(targets) => (0..count).map(|at| targets.contains(&at)).collect(),
         };
-        let shape = Arc::new(shape(bound, &is_wanted, self.memory));
+        let shape = Arc::new(shape(bound, &is_wanted, &self.shown(bound), self.memory));
         let number = {
             let mut hosts = self.hosts.lock().unwrap();
             *hosts += 1;
@@ -206,6 +208,11 @@ impl Bench {
             is_gone: |_| false,
         });
         (opened.await.unwrap(), shape)
+    }
+
+    /// The outputs that close the run: all, unless only some tasks are wanted.
+    fn shown(&self, bound: &Bound) -> Shown {
+        if self.targets.is_some() { Shown::default() } else { Shown::all(bound.plan()) }
     }
 
     /// Runs a plan as another host.
@@ -244,10 +251,12 @@ impl Bench {
             slots: self.slots,
             seed: 1,
             verification: self.verification,
+            shown: self.shown(bound),
         };
         let ended = tokio::time::timeout(Duration::from_hours(1), run(engine, settings)).await;
-        let ended = ended.expect("the run hangs")?;
-        let outputs = outputs(bound, &run_id(), &*opened.ledger).await.unwrap();
+        let Finished { ended, outputs: closed } = ended.expect("the run hangs")?;
+        let outputs = outputs(bound, &*opened.ledger, &Shown::all(bound.plan())).await.unwrap();
+        assert!(closed.is_none_or(|closed| closed == outputs));
         let outputs = outputs.into_iter().map(|(name, value)| (name, show(value))).collect();
         let made = invoker.made.lock().unwrap().clone();
         let lines = lines.0.lock().unwrap().clone();
@@ -262,7 +271,8 @@ fn show(value: OutputValue) -> String {
     match value {
         OutputValue::Value(ty, bytes) => to_json_text(&ty, &bytes).unwrap(),
         OutputValue::Skipped(reason) => reason.to_string(),
-        OutputValue::Missing(why) | OutputValue::Faulty(why) => format!("missing: {why}"),
+        OutputValue::Missing(why) => format!("missing: {why}"),
+        OutputValue::Faulty(failure) => format!("missing: {}", failure.error),
     }
 }
 

@@ -126,6 +126,13 @@ impl Bench {
         self
     }
 
+    /// Has the run closed by a node of its own.
+    #[must_use]
+    pub const fn closed(mut self) -> Self {
+        self.shape.has_closing = true;
+        self
+    }
+
     /// Adds a resource, and a class that needs one of it; class 1 needs the first.
     #[must_use]
     pub fn resource(mut self, resource: ResourceShape) -> Self {
@@ -227,7 +234,7 @@ fn shape(waits_for: &[&[u32]]) -> Shape {
         is_for_each: false,
         is_wanted: true,
     });
-    Shape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new() }
+    Shape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new(), has_closing: false }
 }
 
 /// A host that works on the run.

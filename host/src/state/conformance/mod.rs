@@ -4,6 +4,7 @@
 mod archive;
 mod bench;
 mod buckets;
+mod closing;
 mod elements;
 mod journal;
 mod leases;
@@ -16,6 +17,7 @@ mod waking;
 pub use archive::*;
 pub use bench::{Bench, Harness, Host};
 pub use buckets::*;
+pub use closing::*;
 pub use elements::*;
 pub use journal::*;
 pub use leases::*;
@@ -65,6 +67,13 @@ macro_rules! state_conformance {
             a_run_may_keep_going_after_a_failure
             a_cancelled_run_ends_once_nothing_is_claimed
             a_host_that_joins_follows_the_creators_policy
+            a_run_is_closed_before_it_has_succeeded
+            a_run_fails_if_its_last_node_does
+            a_resumed_run_is_closed_again
+            a_run_that_has_failed_is_not_closed
+            a_run_may_be_cancelled_before_it_is_closed
+            another_host_closes_what_a_lost_one_has_not
+            a_closing_is_settled_as_such
             a_lost_node_is_taken_over_and_its_first_holder_fenced
             a_renewed_lease_is_held
             renewing_loses_nothing_that_is_to_be_followed

@@ -81,11 +81,13 @@ impl Machine {
     }
 
     fn claim(&mut self, caller: &Caller<'_>, id: NodeId) -> Option<Claim> {
+        let is_closing = self.is_closing(id.task);
         let task = self.task_mut(id.task)?;
         let expanded = task.split.as_ref().map(|split| split.items).filter(|_| id.item.is_none());
         let node = task.node_mut(id.item)?;
         let stage = match expanded {
             Some(items) => Stage::Expanded { items },
+            None if is_closing => Stage::Closing,
             None if node.is_tainted => Stage::Tainted,
             None => Stage::Ready,
         };

@@ -62,6 +62,7 @@ fn graph(random: &mut Random, tasks: u32) -> Shape {
         tasks: shapes,
         classes: vec![vec![], vec![(0, 1)], vec![(0, 1), (1, 2)]],
         resources: vec![resource("shared", Scope::Shared), resource("own", Scope::Own)],
+        has_closing: pick(random, 2) == 0,
     }
 }
 
@@ -112,7 +113,10 @@ impl World {
         let caller = Caller { host: &host, have: &[2, 2], lease: Duration::from_secs(1), now: self.now };
         let done = self.machine.commit(&caller, settlements, want).unwrap();
         for ((claim, outcome), verdict) in batch.iter().zip(&outcomes).zip(done.verdicts) {
-            let ends = matches!(outcome, Outcome::Done(_) | Outcome::Skipped(_) | Outcome::Failed(_));
+            let ends = matches!(
+                outcome,
+                Outcome::Done(_) | Outcome::Skipped(_) | Outcome::Failed(_) | Outcome::Passed
+            );
             if ends && verdict == Verdict::Committed {
                 *self.ended.entry(claim.node).or_default() += 1;
             }
@@ -123,11 +127,11 @@ impl World {
         }
     }
 
-    /// No task before all that it waits for, no element twice, no more of what is shared than there is.
+    /// No task before all that it waits for, nor the end before all tasks, no element twice, no more of what is shared than there is.
     fn check(&self, claim: &Claim) {
         let node = claim.node;
         for (upstream, shape) in (0..).map(TaskIdx::new).zip(&self.shape.tasks) {
-            if shape.dependents.contains(&node.task) {
+            if shape.dependents.contains(&node.task) || claim.stage == Stage::Closing {
                 let entry = self.machine.entry(NodeId { task: upstream, item: None });
                 assert_ne!(entry, Entry::Open, "{node:?} before {upstream:?}");
             }
@@ -137,8 +141,12 @@ impl World {
     }
 
     fn outcome(&mut self, claim: &Claim) -> Outcome {
-        let is_for_each = self.shape.tasks[claim.node.task.index()].is_for_each && claim.node.item.is_none();
+        let is_for_each = self.shape.tasks.get(claim.node.task.index()).is_some_and(|task| task.is_for_each)
+            && claim.node.item.is_none();
         match (claim.stage, self.random.below(12)) {
+            (Stage::Closing, 0) if self.mood == Mood::Wild => Outcome::Failed(b"no"[..].into()),
+            (Stage::Closing, 0..=2) => Outcome::Release,
+            (Stage::Closing, _) => Outcome::Passed,
             (Stage::Tainted, 0..=5) => Outcome::Release,
             (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
             (Stage::Ready, _) if is_for_each => Outcome::Expand {
@@ -194,6 +202,8 @@ proptest! {
             let node = NodeId { task: TaskIdx::new(u32::try_from(at).unwrap()), item: None };
             prop_assert_eq!(world.ended.get(&node), Some(&1));
         }
+        let closed = world.ended.get(&world.shape.closing()).copied();
+        prop_assert_eq!(closed, world.shape.has_closing.then_some(1));
         prop_assert_eq!(&world.machine.used, &vec![0, 0]);
         prop_assert!(world.machine.delayed.is_empty() && world.machine.waiters.is_empty());
     }

@@ -4,6 +4,7 @@
 use crate::model::Digest;
 use crate::model::Name;
 use crate::model::TaskIdx;
+use crate::state::CLOSING;
 use crate::state::Entry;
 use crate::state::Error;
 use crate::state::ErrorKind;
@@ -99,6 +100,10 @@ impl Life {
 
     /// What is stored under `task` or `task[i]`, if there is such a task.
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
+        if name == CLOSING {
+            let closing = self.machine.shape.closing().task;
+            return self.machine.tasks.get(closing.index()).map(|task| task.entry(None));
+        }
         let (task, item) = match name.strip_suffix(']') {
             None => (name, None),
             Some(front) => {

@@ -22,6 +22,7 @@ use crate::state::Token;
 use crate::state::Verdict;
 use crate::state::Version;
 use crate::state::Want;
+use crate::state::memory::elements::Elements;
 use crate::state::memory::leases::Leases;
 use crate::state::memory::queue::Queue;
 use crate::state::memory::task::Node;
@@ -76,7 +77,15 @@ pub(crate) struct Committed {
 
 impl Machine {
     /// A life of a run that begins with `tasks`, one per task of the shape; its tokens begin at `first_token`.
-    pub(crate) fn new(shape: Arc<Shape>, policy: FailurePolicy, tasks: Vec<Task>, first_token: u64) -> Self {
+    pub(crate) fn new(
+        shape: Arc<Shape>,
+        policy: FailurePolicy,
+        mut tasks: Vec<Task>,
+        first_token: u64,
+    ) -> Self {
+        if shape.has_closing {
+            tasks.push(Task::new(Entry::Open, Elements::default()));
+        }
         let mut machine = Self {
             used: vec![0; shape.resources.len()],
             shape,
@@ -144,6 +153,9 @@ impl Machine {
             return Ok(());
         };
         let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
+        if !settlement.outcome.suits(held.stage) {
+            return misuse("settling a node as no node of its stage is settled");
+        }
         match &settlement.outcome {
             Outcome::Expand { .. } => {
                 let can = self.task_shape(held.node.task).is_some_and(|task| task.is_for_each)
@@ -159,6 +171,7 @@ impl Machine {
             | Outcome::Skipped(_)
             | Outcome::Failed(_)
             | Outcome::Retry(_)
+            | Outcome::Passed
             | Outcome::Release => Ok(()),
         }
     }
@@ -273,12 +286,30 @@ impl Machine {
         self.status = match self.stop {
             None if self.open > 0 => return,
             Some(_) if !is_settled => return,
-            Some(Stop::Cancelled) if self.open > 0 => RunStatus::Cancelled,
+            Some(Stop::Cancelled) if self.open > 0 || !self.is_closed() => RunStatus::Cancelled,
             _ if self.has_failed => RunStatus::Failed, // all has ended, or a failure has stopped the run
+            _ if !self.is_closed() => return self.begin_to_close(),
             _ => RunStatus::Succeeded,
         };
         self.leases.lose_all();
         self.version += 1;
+    }
+
+    /// Whether a task is the node that closes the run.
+    pub(crate) fn is_closing(&self, task: TaskIdx) -> bool {
+        self.shape.has_closing && task == self.shape.closing().task
+    }
+
+    /// Whether nothing more decides whether the run has succeeded.
+    fn is_closed(&self) -> bool {
+        !self.shape.has_closing || self.is_ended(self.shape.closing().task)
+    }
+
+    fn begin_to_close(&mut self) {
+        let closing = self.shape.closing();
+        if self.node_mut(closing).is_some_and(|node| node.phase == Phase::Waiting) {
+            self.line_up(closing);
+        }
     }
 
     pub(crate) fn task_shape(&self, task: TaskIdx) -> Option<&TaskShape> {

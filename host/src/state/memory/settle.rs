@@ -48,6 +48,7 @@ impl Machine {
             Outcome::Done(bytes) => self.end(node, Entry::Done(bytes)),
             Outcome::Skipped(reason) => self.end(node, Entry::Skipped(reason)),
             Outcome::Failed(record) => self.end(node, Entry::Failed(record)),
+            Outcome::Passed => self.end(node, Entry::Open),
             Outcome::Retry(delay) => {
                 if let Some(node) = self.node_mut(node) {
                     node.attempt = node.attempt.saturating_add(1);
@@ -99,10 +100,12 @@ impl Machine {
     /// Lines up a node for whoever asks next.
     pub(crate) fn line_up(&mut self, node: NodeId) {
         self.version += 1;
-        let Some(shape) = self.shape.tasks.get(node.task.index()) else {
-            return;
+        let is_closing = self.is_closing(node.task);
+        let (rank, class) = match self.shape.tasks.get(node.task.index()) {
+            Some(shape) => (shape.rank, if shape.is_for_each { 0 } else { shape.class }),
+            None if is_closing => (0, 0),
+            None => return,
         };
-        let (rank, class) = (shape.rank, if shape.is_for_each { 0 } else { shape.class });
         let Some(task) = self.tasks.get_mut(node.task.index()).filter(|task| task.node.phase != Phase::Ended)
         else {
             return;
@@ -111,7 +114,7 @@ impl Machine {
         let Some(at) = task.node_mut(node.item) else {
             return;
         };
-        if is_expanded || at.is_tainted {
+        if is_expanded || is_closing || at.is_tainted {
             at.phase = Phase::Queued(self.queue.push_fast(rank, node));
         } else if node.item.is_none() {
             at.phase = Phase::Queued(self.queue.push(class, rank, Slot::Task(node.task)));
@@ -211,6 +214,12 @@ impl Machine {
             self.fail();
         }
         match node.item {
+            None if self.is_closing(node.task) => {
+                if let Some(task) = self.task_mut(node.task) {
+                    task.entry = entry;
+                    task.node.phase = Phase::Ended;
+                }
+            }
             None => self.end_task(node.task, entry),
             Some(item) => self.end_element(node.task, item, entry),
         }

@@ -5,6 +5,7 @@ use crate::model::RunId;
 use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::model::Timestamp;
+use crate::state::CLOSING;
 use crate::state::Counts;
 use crate::state::End;
 use crate::state::Error;
@@ -206,7 +207,7 @@ pub(crate) async fn failed_elements(
         let mut parts = answers.next().map(Answer::list).unwrap_or_default().into_iter();
         cursor = parts.next().and_then(text).unwrap_or_default();
         let fields = parts.next().map(Answer::list).unwrap_or_default();
-        names.extend(fields.into_iter().step_by(2).filter_map(text));
+        names.extend(fields.into_iter().step_by(2).filter_map(text).filter(|name| name != CLOSING));
         if matches!(cursor.as_str(), "0" | "") || names.len() >= most {
             return Ok(names.into_iter().take(most).collect());
         }

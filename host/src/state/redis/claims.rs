@@ -93,6 +93,9 @@ impl Claims {
             return Ok(());
         };
         let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
+        if !settlement.outcome.suits(*stage) {
+            return misuse("settling a node as no node of its stage is settled");
+        }
         match &settlement.outcome {
             Outcome::Expand { .. } => {
                 let can = shape.tasks.get(node.task.index()).is_some_and(|task| task.is_for_each)
@@ -108,6 +111,7 @@ impl Claims {
             | Outcome::Skipped(_)
             | Outcome::Failed(_)
             | Outcome::Retry(_)
+            | Outcome::Passed
             | Outcome::Release => Ok(()),
         }
     }

@@ -22,6 +22,9 @@ const DONE: u8 = 3;
 const CLAIMED: u8 = 2;
 const LAPSED: u8 = 4;
 
+/// The kind of the node that closes a run, as `records.lua` has it.
+const CLOSING: u8 = 16;
+
 /// Scopes of resources, as `head.lua` has them.
 const OWN: u8 = 0;
 const SHARED: u8 = 1;
@@ -51,6 +54,15 @@ struct Front {
     phase: u8,
     takeovers: u16,
     left: u32,
+}
+
+/// What never changes in a record.
+struct Rear {
+    kind: u8,
+    class: u16,
+    rank: i64,
+    /// The first of its edges, and how many there are.
+    edges: (u32, u32),
 }
 
 /// What a life of a run begins with.
@@ -108,25 +120,33 @@ impl Layout {
             let takeovers = kept.takeovers.get(&at).copied().unwrap_or(0);
             layout.push(task, kind, &Front { phase, takeovers, left: *left });
         }
+        if shape.has_closing {
+            let front = Front { phase: WAITING, takeovers: 0, left: 0 };
+            layout.record(&front, &Rear { kind: CLOSING, class: 0, rank: 0, edges: (layout.edge(), 0) });
+        }
         layout.begin(&roots);
         layout
     }
 
     fn push(&mut self, task: &TaskShape, kind: u8, front: &Front) {
-        let Front { phase, takeovers, left } = *front;
         self.total += u32::from(task.is_wanted);
-        self.open += u32::from(task.is_wanted && phase == WAITING);
+        self.open += u32::from(task.is_wanted && front.phase == WAITING);
         let edge = self.edge();
         self.edges.extend(task.dependents.iter().flat_map(|dependent| dependent.get().to_be_bytes()));
         let count = self.edge() - edge;
+        self.record(front, &Rear { kind, class: task.class, rank: task.rank, edges: (edge, count) });
+    }
+
+    fn record(&mut self, front: &Front, rear: &Rear) {
+        let (edge, count) = rear.edges;
         let record = &mut self.tasks;
-        record.extend([phase, 0]);
-        record.extend(takeovers.to_be_bytes());
-        record.extend(left.to_be_bytes());
+        record.extend([front.phase, 0]);
+        record.extend(front.takeovers.to_be_bytes());
+        record.extend(front.left.to_be_bytes());
         record.extend(1_u32.to_be_bytes());
-        record.extend([kind, 0]);
-        record.extend(task.class.to_be_bytes());
-        record.extend(order(task.rank).to_be_bytes());
+        record.extend([rear.kind, 0]);
+        record.extend(rear.class.to_be_bytes());
+        record.extend(order(rear.rank).to_be_bytes());
         record.extend(edge.to_be_bytes());
         record.extend(count.to_be_bytes());
     }

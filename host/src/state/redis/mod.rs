@@ -8,10 +8,10 @@
 //!
 //! | key | type | what |
 //! |---|---|---|
-//! | `results`, `skipped`, `failed` | hashes | `task` or `task[i]` → value, reason, error record |
+//! | `results`, `skipped`, `failed` | hashes | `task` or `task[i]` → value, reason, error record; in `failed` also `[outputs]`, for a run whose closing has failed |
 //! | `meta` | hash | layout version, life, digest, plan record, state, counts |
 //! | `events` | stream | left to those who tell of the run |
-//! | `tasks` | string | 32 bytes per task: phase, flags, how many it waits for, rank, class, its edges |
+//! | `tasks` | string | 32 bytes per task, and as many for the node that closes the run: phase, flags, how many it waits for, rank, class, its edges |
 //! | `edges` | string | four bytes per edge |
 //! | `coord` | hash | `h:` what a token holds, `n:` elements not at rest, `s:` tasks that are split, `x:` where lapsed nodes stand, `w:` who awaits a task, `c:` demands of classes, `u` what is taken of shared resources, `o:` what a host that takes part has itself, `r:` each host's last commit with its answer |
 //! | `ready` | sorted set, by bytes | `F` nodes that take no room, `L` lanes of classes, `A` elements that are handed out again; within each by rank and arrival |

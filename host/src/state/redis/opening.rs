@@ -10,6 +10,7 @@ use crate::state::HostId;
 use crate::state::Mode;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
+use crate::state::Shape;
 use crate::state::Version;
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::layout::Kept;
@@ -278,6 +279,7 @@ impl Opening<'_> {
             .arg(&layout.props)
             .arg(prints(&request.shape))
             .arg(amounts_text(&request.shape.amounts()))
+            .arg(closing_text(&request.shape))
             .arg(layout.classes.len().to_string())
             .args(&layout.classes)
             .args(&kept.stale);
@@ -344,6 +346,11 @@ fn text(answer: Option<Answer>) -> String {
 
 fn number(answer: Option<Answer>) -> u64 {
     answer.and_then(|answer| answer.number()).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+}
+
+/// The position of the node that closes a run; nothing where none does.
+fn closing_text(shape: &Shape) -> String {
+    if shape.has_closing { shape.closing().task.get().to_string() } else { String::new() }
 }
 
 const fn policy_text(policy: FailurePolicy) -> &'static str {

@@ -5,6 +5,7 @@ use crate::model::RunStatus;
 use crate::model::SkipReason;
 use crate::model::TaskIdx;
 use crate::state::Blocked;
+use crate::state::CLOSING;
 use crate::state::Claim;
 use crate::state::HostId;
 use crate::state::NodeId;
@@ -107,6 +108,7 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
             0 => Stage::Ready,
             1 => Stage::Tainted,
             2 => Stage::Expanded { items: reply.items },
+            3 => Stage::Closing,
             _ => return None, // no script says so
         },
     })
@@ -161,6 +163,7 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
         Outcome::Skipped(reason) => ("S", Bytes::from_static(reason.as_str().as_bytes())),
         Outcome::Failed(record) => ("F", record),
         Outcome::Retry(delay) => ("R", delay.as_millis().to_string().into()),
+        Outcome::Passed => ("P", Bytes::new()),
         Outcome::Release => ("B", Bytes::new()),
         Outcome::Await(tasks) => {
             let tasks: Vec<String> = tasks.iter().map(|task| task.get().to_string()).collect();
@@ -180,6 +183,7 @@ pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Bytes>) {
         Outcome::Skipped(_)
         | Outcome::Failed(_)
         | Outcome::Retry(_)
+        | Outcome::Passed
         | Outcome::Release
         | Outcome::Await(_)
         | Outcome::Expand { .. } => None,
@@ -194,6 +198,7 @@ pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
         Outcome::Done(_)
         | Outcome::Skipped(_)
         | Outcome::Failed(_)
+        | Outcome::Passed
         | Outcome::Release
         | Outcome::Await(_)
         | Outcome::Expand { .. } => None,
@@ -201,8 +206,12 @@ pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
     delays.min().map(|delay| Instant::now() + delay)
 }
 
-/// The field under which a node is stored; none for a task that the shape does not have.
+/// The field under which a node is stored; none for a task that the shape does not have. Whether a run is closed is the
+/// choice of the host that began it, so that it does not matter here.
 pub(crate) fn field(shape: &Shape, node: NodeId) -> Option<String> {
+    if node == shape.closing() {
+        return Some(CLOSING.to_owned());
+    }
     let name = shape.tasks.get(node.task.index())?.name.as_str();
     Some(match node.item {
         None => name.to_owned(),

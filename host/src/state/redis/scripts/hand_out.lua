@@ -6,7 +6,8 @@ local function claim(prefix, first, at, item)
   local n = t.phase < DONE and node(at, item)
   if not n then return false end
   local stage = IS_READY
-  if item == 0 and t.split then stage = IS_EXPANDED elseif n.tainted then stage = IS_TAINTED end
+  if item == 0 and t.split then stage = IS_EXPANDED elseif t.closing then stage = IS_CLOSING
+  elseif n.tainted then stage = IS_TAINTED end
   local from = ''
   if n.lapsed then
     local field = 'x:' .. key_of(at, item)

@@ -7,7 +7,7 @@ local verb, me, life, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 -- Phases of a node; the three last are ends.
 local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
 -- Stages of a claim.
-local IS_READY, IS_TAINTED, IS_EXPANDED = 0, 1, 2
+local IS_READY, IS_TAINTED, IS_EXPANDED, IS_CLOSING = 0, 1, 2, 3
 -- Scopes of resources.
 local OWN, SHARED, ELASTIC = 0, 1, 2
 -- What stands for all elements of a task in a lane.
@@ -16,14 +16,14 @@ local ELEMENTS = 4294967295
 local budget = 1000
 
 local fields = {'v', 'life', 'state', 'stop', 'failed', 'policy', 'total', 'open', 'ok', 'live', 'fast', 'lanes',
-  'seq', 'version', 'props', 'armed', 'ttl', 'failures', 'skips'}
+  'seq', 'version', 'props', 'armed', 'ttl', 'failures', 'skips', 'closing'}
 local found = call('HMGET', META, unpack(fields))
 local run = {
   v = found[1], life = found[2], state = found[3], stop = found[4], failed = found[5], policy = found[6],
   total = tonumber(found[7]), open = tonumber(found[8]), ok = tonumber(found[9]), live = tonumber(found[10]),
   fast = tonumber(found[11]), lanes = found[12], seq = tonumber(found[13]), version = tonumber(found[14]),
   props = found[15], armed = tonumber(found[16]), ttl = tonumber(found[17]), failures = tonumber(found[18]),
-  skips = tonumber(found[19]),
+  skips = tonumber(found[19]), closing = tonumber(found[20] or ''),
 }
 if not run.v then return {'NORUN'} end
 if run.v ~= '1' then return {'LAYOUT', run.v} end

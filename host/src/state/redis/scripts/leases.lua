@@ -49,7 +49,10 @@ local function advance()
   end
 end
 
--- Ends the run if nothing is held and nothing more will be.
+-- Whether something is still to decide whether a run whose tasks have all ended has succeeded.
+local function is_to_be_closed() return run.closing and task(run.closing).phase < DONE end
+
+-- Ends the run if nothing is held and nothing more will be; one that would succeed is closed first.
 local function conclude()
   if run.state ~= 'running' or run.live > 0 then return end
   local is_settled = run.stop == 'cancelled' or (run.fast == 0 and #props == 0 and run.props == '')
@@ -58,10 +61,15 @@ local function conclude()
   elseif not is_settled then
     return
   end
-  if run.stop == 'cancelled' and run.open > 0 then
+  if run.stop == 'cancelled' and (run.open > 0 or is_to_be_closed()) then
     run.state = 'cancelled'
+  elseif run.failed == '1' then
+    run.state = 'failed'
+  elseif is_to_be_closed() then
+    if task(run.closing).phase == WAITING then line_up(run.closing, 0) end
+    return
   else
-    run.state = run.failed == '1' and 'failed' or 'succeeded'
+    run.state = 'succeeded'
   end
   is_news = true
 end

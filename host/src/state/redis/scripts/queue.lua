@@ -121,7 +121,7 @@ local function line_up(at, item)
   local n = t.phase < DONE and node(at, item)
   if not n then return nil end
   n.dirty, n.phase = true, QUEUED
-  if n.tainted or (item == 0 and t.split) then return enter(nil, t.order, at, item) end
+  if n.tainted or t.closing or (item == 0 and t.split) then return enter(nil, t.order, at, item) end
   if item == 0 then return enter(t.each and 0 or t.class, t.order, at, item) end
   add_again(at, item)
   line_up_elements(at)

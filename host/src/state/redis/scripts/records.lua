@@ -36,7 +36,7 @@ local function task(at)
   t = {phase = phase, takeovers = takeovers, left = left, attempt = attempt, class = class, order = order,
     edge = edge, edges = edges, tainted = has(flags, 1), told = has(flags, 2), lapsed = has(flags, 4),
     waited = has(flags, 8), split = has(flags, 16), wanted = has(kind, 1), each = has(kind, 2), kept = has(kind, 4),
-    shares = has(kind, 8)}
+    shares = has(kind, 8), closing = has(kind, 16)}
   tasks[at], page.tasks[at % 32] = t, t
   return t
 end

@@ -75,6 +75,8 @@ local function end_task(at, phase)
     splits[at], t.split = nil, false
   end
   t.phase, t.dirty = phase, true
+  -- What closes a run is no task, and is not counted as one.
+  if t.closing then return end
   run.open = run.open - 1
   if phase == BROKEN then run.failures = run.failures + 1 end
   if phase == DROPPED then run.skips = run.skips + 1 end
@@ -182,6 +184,8 @@ local function settle(token, kind, name, payload)
     out.failed[#out.failed + 1] = name
     out.failed[#out.failed + 1] = payload
     finish(h, BROKEN)
+  elseif kind == 'P' then
+    finish(h, DONE)
   elseif not n then
     -- An element whose task has ended meanwhile: there is nothing to come back to.
   elseif kind == 'R' then

@@ -82,15 +82,20 @@ fn graph(bench: Bench, seed: u64) -> Bench {
             }
         }
     }
+    bench.shape.has_closing = random.below(2) == 0;
     bench
 }
 
 fn outcome(random: &mut Random, bench: &Bench, claim: &Claim, seed: u64) -> Outcome {
-    if is_plain(seed) && random.below(8) > 0 {
+    if is_plain(seed) && claim.stage != Stage::Closing && random.below(8) > 0 {
         return Outcome::Done(b"yes"[..].into());
     }
-    let is_for_each = bench.shape.tasks[claim.node.task.index()].is_for_each && claim.node.item.is_none();
+    let is_for_each = bench.shape.tasks.get(claim.node.task.index()).is_some_and(|task| task.is_for_each)
+        && claim.node.item.is_none();
     match (claim.stage, random.below(12)) {
+        (Stage::Closing, 0) => Outcome::Failed(b"no"[..].into()),
+        (Stage::Closing, 1 | 2) => Outcome::Release,
+        (Stage::Closing, _) => Outcome::Passed,
         (Stage::Tainted, 0..=5) => Outcome::Release,
         (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
         (Stage::Ready, _) if is_for_each => {
