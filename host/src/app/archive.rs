@@ -2,7 +2,11 @@
 //! How that is shown is for the command line.
 
 use crate::app::Error;
-use crate::app::stored;
+use crate::app::node_name::Found;
+use crate::app::node_name::find;
+use crate::app::node_name::plan_record;
+use crate::app::node_name::range;
+use crate::app::node_name::stored_name;
 use crate::app::stored::no_run;
 use crate::model::FailureClass;
 use crate::model::RunId;
@@ -130,20 +134,66 @@ async fn claims(
     Ok(named.collect())
 }
 
-/// What the guest of a task or element wrote. Where there is no such task, that is the error.
-pub async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
-    let log = backend.log(run, name).await.map_err(|error| no_run(run, error))?;
-    if !log.is_empty() {
-        return Ok(log);
+/// What the guest of a task or element wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskLog {
+    /// What it wrote, oldest first.
+    pub parts: Vec<LogPart>,
+    /// Why there is nothing, where that is not for lack of something to say.
+    pub note: Option<String>,
+}
+
+/// What the guest of a task or element wrote. Where there is no such task or element, or it has not run, that is the
+/// error.
+pub async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<TaskLog, Error> {
+    let gone = |error| no_run(run, error);
+    let name = stored_name(name);
+    let parts = backend.log(run, &name).await.map_err(gone)?;
+    if !parts.is_empty() {
+        return Ok(TaskLog { parts, note: None });
     }
-    let tasks = task_names(backend, run).await?;
-    if tasks.iter().any(|task| task == task_of(name)) {
-        return Ok(log);
+    let Found { view, elements } = find(backend, run, &name).await?;
+    let note = match elements {
+        Some(count) => Some(format!("it runs once per element: {}", range(&name, count))),
+        None => silence(&story(name.clone(), view, &backend.run(run).await.map_err(gone)?), run)?,
+    };
+    Ok(TaskLog { parts, note })
+}
+
+/// Why a task or element has no log, if that is known; the error of one that has not run.
+fn silence(story: &TaskStory, run: &RunId) -> Result<Option<String>, Error> {
+    match &story.state {
+        TaskState::Cached(_) => {
+            Ok(Some("its result came from the cache: what was written then is not kept with it".to_owned()))
+        }
+        TaskState::Open | TaskState::Skipped(_) => Err(Error::Missing {
+            message: format!("`{}` of run `{run}` has not run: {}", story.name, without_result(story)),
+            help: format!("`cascade-host show {run}` shows every task"),
+        }),
+        TaskState::Done(_)
+        | TaskState::Failed(_)
+        | TaskState::Running
+        | TaskState::Retrying
+        | TaskState::Stopped => Ok(None),
     }
-    Err(Error::Missing {
-        message: format!("run `{run}` has no task `{name}`"),
-        help: format!("its tasks are {}; an element of a for-each is `task[i]`", tasks.join(", ")),
-    })
+}
+
+/// Why a task or element that has no result has none.
+pub(crate) fn without_result(story: &TaskStory) -> String {
+    match &story.state {
+        TaskState::Failed(Some(record)) => {
+            let message = record.message.lines().next().unwrap_or_default();
+            format!("it has failed: {}: {message}", record.class)
+        }
+        TaskState::Failed(None) => "it has failed".to_owned(),
+        TaskState::Skipped(reason) => format!("it was skipped: {reason}"),
+        TaskState::Running => "a host works on it".to_owned(),
+        TaskState::Retrying => "it is to be tried again".to_owned(),
+        TaskState::Stopped => "it was begun, and nobody works on it any more".to_owned(),
+        TaskState::Open | TaskState::Done(_) | TaskState::Cached(_) => {
+            "nothing has happened to it".to_owned()
+        }
+    }
 }
 
 /// Removes a run.
@@ -152,7 +202,9 @@ pub async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Removal) ->
 }
 
 async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, Error> {
-    stored::task_names(backend, run, "Look at it with the version of cascade-host that made it.").await
+    let record =
+        plan_record(backend, run, "look at it with the version of cascade-host that made it").await?;
+    Ok(record.task_names().map(str::to_owned).collect())
 }
 
 impl TaskStory {
@@ -181,7 +233,7 @@ fn item_of(name: &str) -> Option<u32> {
     name.split_once('[')?.1.strip_suffix(']')?.parse().ok()
 }
 
-fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory {
+pub(crate) fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory {
     let NodeView { end, note } = view;
     let state = match end {
         End::Done { bytes } if note.as_ref().is_some_and(|note| note.phase == Phase::Cached) => {

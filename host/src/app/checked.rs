@@ -5,6 +5,7 @@ use crate::app::Error;
 use crate::app::Refusal;
 use crate::app::component_file::read_component;
 use crate::app::grants;
+use crate::app::inputs;
 use crate::app::needs;
 use crate::app::side_by_side::side_by_side;
 use crate::config::Environment;
@@ -21,9 +22,11 @@ use crate::model::Faults;
 use crate::model::Name;
 use crate::model::Shortage;
 use crate::model::Size;
+use crate::model::Spanned;
 use crate::plan;
 use crate::plan::Interface;
 use crate::plan::Plan;
+use crate::plan::Unsound;
 use crate::sandbox;
 use crate::sandbox::Bounds;
 use crate::sandbox::Component;
@@ -34,6 +37,7 @@ use crate::sandbox::Offer;
 use crate::sandbox::Sandbox;
 use crate::sandbox::Workshop;
 use bytes::Bytes;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A manifest whose every edge is typed, with its components loaded.
@@ -90,14 +94,22 @@ pub fn check(
 ) -> Result<Checked, Error> {
     let Resolved { graph, mut faults } = resolved;
     grants::check(graph.manifest(), environment, &mut faults);
-    let named: Vec<_> = graph.manifest().components.iter().collect();
-    let loaded = side_by_side(sandbox.at_once(), &named, |one| load(*one, builds, sandbox));
-    let components = named.iter().zip(loaded).map(|(one, loaded)| accept(*one, loaded, &mut faults));
+    let sources: Vec<Option<Source<'_>>> = graph.manifest().components.iter().map(Source::of).collect();
+    let loaded = side_by_side(sandbox.at_once(), &sources, |source| {
+        source.as_ref().map(|source| load(source, builds, sandbox))
+    });
+    let components = sources.iter().zip(loaded);
+    let components = components.map(|(source, loaded)| accept(source.as_ref()?, loaded?, &mut faults));
     let components: Vec<Option<Component>> = components.collect();
     needs::check(&graph, &components, &mut faults);
     let interfaces: Vec<Option<Interface>> =
         components.iter().map(|component| component.as_ref().map(interface)).collect();
-    let plan = plan::compile(&graph, &interfaces, faults)?;
+    let plan = plan::compile_all(&graph, &interfaces, faults).map_err(|unsound| {
+        let Unsound { mut faults, inputs } = unsound;
+        inputs::find_faults(&inputs, environment, &mut faults);
+        faults.sort();
+        faults
+    })?;
     // Without faults every component is there.
     let components = components.into_iter().flatten().collect();
     Ok(Checked { manifest: graph.into_manifest(), plan: Arc::new(plan), components })
@@ -107,18 +119,32 @@ fn interface(component: &Component) -> Interface {
     Interface { digest: *component.digest(), exports: component.exports().to_vec() }
 }
 
-fn load(
-    (name, component): (&Name, &manifest::Component),
-    builds: Builds,
-    sandbox: &Sandbox,
-) -> Result<Component, Box<Fault>> {
-    let bytes = read(name, component, builds, sandbox.largest())?;
-    compile(name, component, bytes, sandbox)
+/// A component as the manifest has it.
+struct Source<'a> {
+    name: &'a Name,
+    component: &'a manifest::Component,
+    path: &'a Spanned<PathBuf>,
+}
+
+impl<'a> Source<'a> {
+    /// None where the manifest has no path that can be read: that was reported.
+    fn of((name, component): (&'a Name, &'a manifest::Component)) -> Option<Self> {
+        Some(Self { name, component, path: component.path.as_ref()? })
+    }
+
+    fn fault(&self, message: impl Into<String>) -> Fault {
+        Fault::at(self.path.span.clone(), message)
+    }
+}
+
+fn load(source: &Source<'_>, builds: Builds, sandbox: &Sandbox) -> Result<Component, Box<Fault>> {
+    let bytes = read(source, builds, sandbox.largest())?;
+    sandbox.load(bytes).map_err(|error| Box::new(not_loaded(source, &error)))
 }
 
 /// A component that was loaded, unless it was not; faults are told in the manifest's order.
 fn accept(
-    (name, component): (&Name, &manifest::Component),
+    source: &Source<'_>,
     loaded: Result<Component, Box<Fault>>,
     faults: &mut Faults,
 ) -> Option<Component> {
@@ -127,15 +153,16 @@ fn accept(
     if unknown.peek().is_none()
         && let Err(error) = loaded.check_imports()
     {
-        faults.push(not_loaded(name, component, &error));
+        faults.push(not_loaded(source, &error));
     }
-    unknown.for_each(|import| faults.push(unknown_import(name, component, import)));
+    unknown.for_each(|import| faults.push(unknown_import(source, import)));
     Some(loaded)
 }
 
-fn unknown_import(name: &Name, component: &manifest::Component, import: &Import) -> Fault {
-    let message = format!("the component `{name}` imports `{}`, which this host does not know", import.name);
-    let fault = Fault::at(component.path.span.clone(), message);
+fn unknown_import(source: &Source<'_>, import: &Import) -> Fault {
+    let (name, import_name) = (source.name, &import.name);
+    let fault = source
+        .fault(format!("the component `{name}` imports `{import_name}`, which this host does not know"));
     let fault = match &*import.functions {
         [] => fault,
         functions => fault.note(format!("it asks for {}", functions.join(", "))),
@@ -145,15 +172,11 @@ fn unknown_import(name: &Name, component: &manifest::Component, import: &Import)
     )
 }
 
-fn read(
-    name: &Name,
-    component: &manifest::Component,
-    builds: Builds,
-    most: Size,
-) -> Result<Bytes, Box<Fault>> {
-    let path = &component.path;
+fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fault>> {
+    let Source { name, component, path } = source;
     let bytes = read_component(&path.value, most).map_err(|error| {
-        let fault = Fault::at(path.span.clone(), format!("cannot read the component `{name}`"))
+        let fault = source
+            .fault(format!("cannot read the component `{name}`"))
             .note(format!("`{}`: {error}", path.value.display()));
         if error.kind() == std::io::ErrorKind::FileTooLarge {
             return Box::new(fault.help(Exceeded::Component(most).help()));
@@ -187,19 +210,9 @@ fn read(
     }
 }
 
-fn compile(
-    name: &Name,
-    component: &manifest::Component,
-    bytes: Bytes,
-    sandbox: &Sandbox,
-) -> Result<Component, Box<Fault>> {
-    sandbox.load(bytes).map_err(|error| Box::new(not_loaded(name, component, &error)))
-}
-
-fn not_loaded(name: &Name, component: &manifest::Component, error: &LoadError) -> Fault {
+fn not_loaded(source: &Source<'_>, error: &LoadError) -> Fault {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let fault = Fault::at(component.path.span.clone(), format!("cannot load the component `{name}`"))
-        .note(error.to_string());
+    let fault = source.fault(format!("cannot load the component `{}`", source.name)).note(error.to_string());
     let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
     match error.help() {
         Some(help) => fault.help(help),

@@ -12,22 +12,22 @@ use crate::model::Datum;
 use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Shortage;
+use crate::model::shortlist;
 use crate::plan;
 use crate::plan::Input;
 use crate::plan::InputKind;
-use crate::plan::Plan;
 use crate::plan::Supplied;
 use std::collections::{HashMap, HashSet};
 
 /// What was found for each input, by position in the plan; what is wrong goes to `faults`.
 pub(crate) fn gather(
-    plan: &Plan,
+    inputs: &[Input],
     texts: &ParamTexts,
     environment: &Environment,
     faults: &mut Faults,
 ) -> Vec<Option<Supplied>> {
-    let mut given = given(plan, texts, faults);
-    let found = plan.inputs().iter().map(|input| match &input.kind {
+    let mut given = given(inputs, texts, faults);
+    let found = inputs.iter().map(|input| match &input.kind {
         InputKind::Param { name, .. } => given.remove(name.as_str()),
         InputKind::Env { name, .. } => match environment.get(name) {
             Ok(value) => value.map(|value| Supplied::Datum(Datum::Text(value.to_owned()))),
@@ -58,22 +58,27 @@ pub(crate) fn gather(
 /// for, and that variables without a default are set.
 pub fn check_inputs(checked: &Checked, environment: &Environment) -> Result<(), Error> {
     let mut faults = Faults::none(checked.manifest.source.clone());
-    let inputs = gather(&checked.plan, &ParamTexts::default(), environment, &mut faults);
-    for (input, found) in checked.plan.inputs().iter().zip(inputs) {
-        if !matches!(input.kind, InputKind::Param { .. })
-            && let Err(fault) = plan::fit(input, found)
-            && !faults.list.iter().any(|told| told.place == fault.place)
-        {
-            faults.push(*fault);
-        }
-    }
+    find_faults(checked.plan.inputs(), environment, &mut faults);
     if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
 
+/// Adds what is wrong with inputs that no run is needed for.
+pub(crate) fn find_faults(inputs: &[Input], environment: &Environment, faults: &mut Faults) {
+    let found = gather(inputs, &ParamTexts::default(), environment, faults);
+    let told: Vec<_> = faults.list.iter().map(|fault| fault.place.clone()).collect();
+    for (input, found) in inputs.iter().zip(found) {
+        if !matches!(input.kind, InputKind::Param { .. })
+            && let Err(more) = plan::fit(input, found)
+        {
+            faults.list.extend(more.into_iter().filter(|fault| !told.contains(&fault.place)));
+        }
+    }
+}
+
 /// Values of params by name: those of the file, replaced by those of `-p`.
-fn given(plan: &Plan, texts: &ParamTexts, faults: &mut Faults) -> HashMap<String, Supplied> {
+fn given(inputs: &[Input], texts: &ParamTexts, faults: &mut Faults) -> HashMap<String, Supplied> {
     let known: HashMap<&str, &Input> =
-        plan.inputs().iter().filter_map(|input| Some((param_name(input)?, input))).collect();
+        inputs.iter().filter_map(|input| Some((param_name(input)?, input))).collect();
     let mut values = HashMap::new();
     if let Some(path) = &texts.file {
         match params::read_file(path) {
@@ -140,6 +145,6 @@ fn unknown(name: &str, by: &str, known: &HashMap<&str, &Input>) -> Fault {
     if names.is_empty() {
         fault.note("the manifest has no params")
     } else {
-        fault.note(format!("its params are {}", names.join(", ")))
+        fault.note(format!("its params are {}", shortlist(name, names)))
     }
 }

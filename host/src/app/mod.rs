@@ -20,12 +20,15 @@ mod journal;
 mod vigil;
 mod run;
 mod forecast;
+mod node_name;
 mod stored;
 mod archive;
 mod steering;
 mod doctor;
 
-pub use archive::{OutputsFailed, Story, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run};
+pub use archive::{
+    OutputsFailed, Story, TaskLog, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run,
+};
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildHandle, BuildOrder, BuildOutput, BuildStep, Building, build, build_steps};
 pub use checked::{Builds, Checked, check, open_sandbox};

@@ -5,6 +5,7 @@ use crate::graph::Graph;
 use crate::manifest;
 use crate::manifest::Grants;
 use crate::manifest::Manifest;
+use crate::manifest::Unread;
 use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Name;
@@ -101,13 +102,18 @@ pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mu
     let manifest = graph.manifest();
     let mut is_told = vec![false; components.len()];
     for ((name, task), node) in manifest.tasks.iter().zip(graph.nodes()) {
+        let Some(at) = node.component else { continue };
         let (Some(Some(component)), Some((component_name, written))) =
-            (components.get(node.component), manifest.components.get_index(node.component))
+            (components.get(at), manifest.components.get_index(at))
         else {
             continue;
         };
+        // What could not be read may be the grant that is missing.
+        if task.grants.as_ref().unwrap_or(&written.grants).is_partial || task.is_unread(Unread::Grants) {
+            continue;
+        }
         // What a component is granted is told of once, whichever of its tasks wants it.
-        let is_told = is_told.get_mut(node.component).filter(|_| task.grants.is_none());
+        let is_told = is_told.get_mut(at).filter(|_| task.grants.is_none());
         if component.exports().len() > 1 || is_told.is_some_and(|told| std::mem::replace(told, true)) {
             continue;
         }
@@ -141,7 +147,8 @@ impl Site<'_> {
 
     fn fault(&self, missing: &Missing) -> Fault {
         let message = format!("task `{}` cannot run without the grant `{}`", self.name, missing.grant.key());
-        let fault = Fault::at(self.task.call.span.clone(), message);
+        let span = self.task.call.as_ref().map_or(&self.task.span, |call| &call.span);
+        let fault = Fault::at(span.clone(), message);
         let written = &self.grants().span;
         let fault =
             if written.is_empty() { fault } else { fault.related(written.clone(), "what it is granted") };

@@ -72,7 +72,7 @@ impl Session {
         let Checked { manifest, plan, components } = checked;
         let targets = targets(&plan, request.targets)?;
         let mut faults = Faults::none(manifest.source.clone());
-        let inputs = inputs::gather(&plan, request.params, request.environment, &mut faults);
+        let inputs = inputs::gather(plan.inputs(), request.params, request.environment, &mut faults);
         let (grants, digests) = granted(&plan, &manifest, request.environment, &mut faults);
         let given = Given {
             inputs,

@@ -2,9 +2,12 @@
 //! How they are shown is for the command line.
 
 use crate::app::Error;
+use crate::app::archive::story;
+use crate::app::archive::without_result;
+use crate::app::node_name::find;
+use crate::app::node_name::plan_record;
+use crate::app::node_name::stored_name;
 use crate::model::RunId;
-use crate::plan::PlanRecord;
-use crate::state;
 use crate::state::Backend;
 use crate::state::ErrorKind;
 use bytes::Bytes;
@@ -25,38 +28,34 @@ pub async fn stored_results(
     task: Option<&str>,
 ) -> Result<Vec<StoredResult>, Error> {
     let names = match task {
-        Some(task) => vec![task.to_owned()],
+        Some(task) => vec![stored_name(task)],
         None => {
-            let hint = "Name a task: its result can be read without the plan.";
-            task_names(backend, run, hint).await?
+            let help = "name a task: its result can be read without the plan";
+            plan_record(backend, run, help).await?.task_names().map(str::to_owned).collect()
         }
     };
     let values = backend.results(run, &names).await.map_err(|error| no_run(run, error))?;
-    let found: Vec<StoredResult> = names
-        .into_iter()
-        .zip(values)
-        .filter_map(|(name, value)| Some(StoredResult { name, value: value? }))
-        .collect();
-    match (task, found.is_empty()) {
-        (Some(task), true) => Err(Error::Missing {
-            message: format!("run `{run}` has no result of `{task}`"),
-            help: format!("`cascade-host output {run}` shows the results that it has"),
-        }),
-        _ => Ok(found), // what was asked for, or as much as there is
+    let stored = names.iter().zip(values);
+    let stored: Vec<StoredResult> =
+        stored.filter_map(|(name, value)| Some(StoredResult { name: name.clone(), value: value? })).collect();
+    match (task, names.first()) {
+        (Some(_), Some(name)) if stored.is_empty() => Err(no_result(backend, run, name).await?),
+        _ => Ok(stored), // what was asked for, or as much as there is
     }
 }
 
-/// The tasks of a run, by its stored plan; `hint` says what else to do where that cannot be read.
-pub(crate) async fn task_names(backend: &dyn Backend, run: &RunId, hint: &str) -> Result<Vec<String>, Error> {
-    let record = backend.record(run).await.map_err(|error| no_run(run, error))?;
-    let record = PlanRecord::decode(&record).ok_or_else(|| {
-        let doing = format!("reading the plan of run `{run}`, which is damaged or of a later version");
-        state::Error::new(ErrorKind::Damaged, doing).hint(hint)
-    })?;
-    Ok(record.task_names().map(str::to_owned).collect())
+/// Why there is no result of a task or element.
+async fn no_result(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Error, Error> {
+    let view = find(backend, run, name).await?.view;
+    let summary = backend.run(run).await.map_err(|error| no_run(run, error))?;
+    let story = story(name.to_owned(), view, &summary);
+    Ok(Error::Missing {
+        message: format!("run `{run}` has no result of `{name}`: {}", without_result(&story)),
+        help: format!("`cascade-host output {run}` shows the results that it has"),
+    })
 }
 
-pub(crate) fn no_run(run: &RunId, error: state::Error) -> Error {
+pub(crate) fn no_run(run: &RunId, error: crate::state::Error) -> Error {
     match error.kind {
         ErrorKind::NoRun => Error::Missing {
             message: format!("there is no run `{run}` in this state backend"),

@@ -4,6 +4,8 @@
 use crate::app::Refusal;
 use crate::engine::Shown;
 use crate::model::TaskIdx;
+use crate::model::nearest;
+use crate::model::shortlist;
 use crate::plan::Plan;
 use std::collections::HashMap;
 
@@ -23,12 +25,13 @@ pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal>
     }
     let positions: HashMap<&str, TaskIdx> =
         (0..).map(TaskIdx::new).zip(plan.tasks()).map(|(at, task)| (task.name.as_str(), at)).collect();
-    let mut found = Vec::with_capacity(names.len());
-    for name in names {
-        let at = positions.get(name.as_str()).copied();
-        found.push(at.ok_or_else(|| unknown(name, plan))?);
+    let (known, unknown): (Vec<&String>, Vec<&String>) =
+        names.iter().partition(|name| positions.contains_key(name.as_str()));
+    if !unknown.is_empty() {
+        return Err(refuse(&unknown, plan));
     }
-    Ok(restricted(plan, found))
+    let found = known.into_iter().filter_map(|name| positions.get(name.as_str()).copied());
+    Ok(restricted(plan, found.collect()))
 }
 
 fn restricted(plan: &Plan, mut extra: Vec<TaskIdx>) -> Targets {
@@ -48,11 +51,19 @@ fn restricted(plan: &Plan, mut extra: Vec<TaskIdx>) -> Targets {
     Targets { is_wanted, shown: Shown { declared: is_shown, tasks: extra } }
 }
 
-fn unknown(name: &str, plan: &Plan) -> Refusal {
-    let names = || plan.tasks().iter().map(|task| task.name.as_str());
-    let refusal = Refusal::new(format!("`--target {name}` names no task of this manifest"));
-    match names().find(|known| known.eq_ignore_ascii_case(name)) {
-        Some(known) => refusal.help(format!("did you mean `{known}`?")),
-        None => refusal.help(format!("its tasks are {}", names().take(20).collect::<Vec<_>>().join(", "))),
-    }
+fn refuse(unknown: &[&String], plan: &Plan) -> Refusal {
+    let tasks = || plan.tasks().iter().map(|task| task.name.as_str());
+    let shown: Vec<String> = unknown.iter().map(|name| format!("`--target {name}`")).collect();
+    let verb = if unknown.len() == 1 { "names" } else { "name" };
+    let refusal = Refusal::new(format!("{} {verb} no task of this manifest", shown.join(" and ")));
+    let refusal = unknown.iter().fold(refusal, |refusal, name| match name.split_once('[') {
+        Some((task, _)) if tasks().any(|known| known == task) => refusal
+            .note(format!("`{name}` is an element, and elements run with their task: `--target {task}`")),
+        _ => match nearest(name, tasks()) {
+            Some(meant) => refusal.note(format!("did you mean `{meant}` by `{name}`?")),
+            None => refusal, // nothing resembles it
+        },
+    });
+    let likely = unknown.first().map_or("", |name| name.as_str());
+    refusal.help(format!("its tasks are {}", shortlist(likely, tasks())))
 }

@@ -4,6 +4,8 @@
 use crate::cli::terminal::Reader;
 use crate::cli::untyped::Untyped;
 use crate::engine::OutputValue;
+use crate::model::nearest;
+use crate::model::shortlist;
 use crate::value::Type;
 use crate::value::Typed;
 use crate::value::wire;
@@ -102,8 +104,16 @@ impl OutputFault {
     pub(crate) fn help(&self) -> Option<String> {
         match self {
             Self::Unknown { known, .. } | Self::NotOne { known } if known.is_empty() => None,
-            Self::Unknown { known, .. } => Some(format!("the outputs are {}", known.join(", "))),
-            Self::NotOne { known } => Some(format!("choose one with `--output NAME`: {}", known.join(", "))),
+            Self::Unknown { name, known } => {
+                let names = || known.iter().map(String::as_str);
+                let meant = nearest(name, names()).map(|meant| format!("did you mean `{meant}`? "));
+                let list = shortlist(name, names());
+                Some(format!("{}the outputs are {list}", meant.unwrap_or_default()))
+            }
+            Self::NotOne { known } => {
+                let list = shortlist("", known.iter().map(String::as_str));
+                Some(format!("choose one with `--output NAME`: {list}"))
+            }
             Self::NotOneTask { .. } => Some("name one: `output RUN TASK`".to_owned()),
             Self::NotBytes { .. } => Some("use `-o json` or `-o msgpack`".to_owned()),
             Self::Malformed { .. } => Some(
@@ -380,7 +390,7 @@ mod tests {
                 "`-o raw` prints exactly one output, and there are 3; choose one with `--output NAME`: top, blob, gone",
                 "`-o raw` prints a string or list<u8>, and `top` is of type list<tuple<string, u32>>; \
                  use `-o json` or `-o msgpack`",
-                "there is no output `tip`; the outputs are top, blob, gone",
+                "there is no output `tip`; did you mean `top`? the outputs are top, blob, gone",
                 "`-o raw` prints the result of exactly one task, and the run has 0; name one: `output RUN TASK`",
                 "the stored value of `x` cannot be read; it was changed or damaged in the state backend: `run` with the \
                  same id and `--fresh` makes it anew",

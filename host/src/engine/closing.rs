@@ -19,8 +19,8 @@ use std::sync::{MutexGuard, PoisonError};
 /// Settles the claim that closes a run. Fails only where the state backend does.
 pub(crate) async fn close(ctx: &Context, claim: Claim) -> Result<Settled, Error> {
     let outputs = outputs(&ctx.bound, ctx.ledger.as_ref(), &ctx.shown).await?;
-    let faults = outputs.iter().filter_map(|(name, value)| Some((name.clone(), fault(ctx, value)?)));
-    let faulty: Vec<(String, FailureFact)> = faults.collect();
+    let faulty: Vec<(String, FailureFact)> =
+        outputs.iter().filter_map(|(name, value)| Some((name.clone(), fault(ctx, value)?))).collect();
     let Some((_, first)) = faulty.first() else {
         ctx.keep_outputs(claim.token, outputs);
         return Ok(Settled { claim, outcome: Outcome::Passed, facts: Vec::new() });

@@ -1,7 +1,6 @@
 //! Cycles among tasks, each reported once, with the way around it.
-//! What is left of the graph without them is for `sound`.
+//! Taking them apart is for `cut`.
 
-use crate::graph::draft::Body;
 use crate::graph::draft::Draft;
 use crate::graph::knot;
 use crate::manifest::Manifest;
@@ -18,20 +17,20 @@ const MAX_NAMES: usize = 12;
 
 /// What was found of cycles.
 pub(crate) struct Cycles {
-    /// Whether a task stands on one, by position.
-    pub(crate) is_member: Vec<bool>,
+    /// By position of a task: the group of tasks that all need each other; none for one that stands on no cycle.
+    pub(crate) knots: Vec<Option<usize>>,
     /// One fault a cycle.
     pub(crate) faults: Vec<Fault>,
 }
 
 /// Finds the cycles that `args`, `for-each`, `when` and `after` make together.
-pub(crate) fn find(manifest: &Manifest, drafts: &[Draft<Body>]) -> Cycles {
+pub(crate) fn find(manifest: &Manifest, drafts: &[Draft]) -> Cycles {
     let edges: Vec<Vec<usize>> =
         drafts.iter().map(|draft| references(draft).map(|reference| reference.to).collect()).collect();
     let groups = knot::groups(&edges);
     let sizes = knot::sizes(&groups);
     let size_of = |group: &usize| sizes.get(*group).copied().unwrap_or(0);
-    let is_member: Vec<bool> = groups.iter().map(|group| size_of(group) > 1).collect();
+    let knots = groups.iter().map(|group| (size_of(group) > 1).then_some(*group)).collect();
     let mut around = Around { drafts, groups: &groups, is_shown: vec![false; drafts.len()] };
     let mut shown_of: HashMap<usize, usize> = HashMap::new();
     let mut faults = Vec::new();
@@ -43,7 +42,7 @@ pub(crate) fn find(manifest: &Manifest, drafts: &[Draft<Body>]) -> Cycles {
             faults.extend(fault(manifest, &cycle));
         }
     }
-    Cycles { is_member, faults }
+    Cycles { knots, faults }
 }
 
 /// A reference from one task to another.
@@ -53,7 +52,7 @@ struct Reference<'a> {
     verb: &'static str,
 }
 
-fn references(draft: &Draft<Body>) -> impl Iterator<Item = Reference<'_>> {
+fn references(draft: &Draft) -> impl Iterator<Item = Reference<'_>> {
     let reads = draft.reads.iter().map(|read| (read, "needs"));
     let after = draft.after.iter().map(|after| (after, "runs after"));
     reads.chain(after).map(|(task, verb)| Reference { to: task.value.index(), span: &task.span, verb })
@@ -66,7 +65,7 @@ struct Step<'a> {
 }
 
 struct Around<'a> {
-    drafts: &'a [Draft<Body>],
+    drafts: &'a [Draft],
     groups: &'a [usize],
     is_shown: Vec<bool>,
 }

@@ -4,9 +4,9 @@
 use crate::graph::Demand;
 use crate::graph::DemandClause;
 use crate::graph::Gate;
+use crate::graph::cut::Acyclic;
 use crate::graph::draft::Output;
 use crate::graph::knot;
-use crate::graph::sound::Sound;
 use crate::graph::uses;
 use crate::model::TaskIdx;
 use std::collections::HashSet;
@@ -18,9 +18,9 @@ use std::sync::Arc;
 /// square of the chain. What lies further away is asked for when the nearer choices are known and do not decide.
 const MAX_INHERITED: usize = 32;
 
-/// The sound tasks and outputs, with all that their laziness depends on.
+/// The tasks and outputs, with all that their laziness depends on.
 pub(crate) struct Input<'a> {
-    pub(crate) tasks: &'a [Sound],
+    pub(crate) tasks: &'a [Acyclic],
     /// Outputs that the manifest names; those that it does not name keep no task from being lazy.
     pub(crate) named_outputs: &'a [Output],
     /// For every task what it may read or is `after`.
@@ -125,8 +125,8 @@ impl<'a> Builder<'a> {
             if let Some(slot) = self.demands.of.get_mut(task.index()) {
                 *slot = entry;
             }
-            if let Some(sound) = input.tasks.get(task.index()) {
-                uses::each_use_of(task, &sound.body, &mut |used, gates| self.note(used, gates, entry));
+            if let Some(user) = input.tasks.get(task.index()) {
+                uses::each_use_of(task, &user.body, &mut |used, gates| self.note(used, gates, entry));
             }
         }
         self.demands

@@ -1,5 +1,5 @@
-//! One task or output of the manifest with its names resolved, before it is known which others are sound.
-//! Cycles, and what a faulty task takes along with it, are found out from the references that are noted here.
+//! One task or output of the manifest with its names resolved, and the references that it makes.
+//! Cycles are found out from the references that are noted here.
 
 use crate::graph::Expr;
 use crate::graph::names::Names;
@@ -8,14 +8,12 @@ use crate::graph::value::Site;
 use crate::manifest;
 use crate::model::Fault;
 use crate::model::Name;
-use crate::model::Span;
 use crate::model::Spanned;
 use crate::model::TaskIdx;
 
-/// What could be read of a task or an output, and which tasks it refers to.
-pub(crate) struct Draft<T> {
-    /// What it says; none where a name in it means nothing.
-    pub(crate) sound: Option<T>,
+/// What a task says, and which tasks it refers to.
+pub(crate) struct Draft {
+    pub(crate) body: Body,
     /// Tasks that are read, with the places that say so.
     pub(crate) reads: Vec<Spanned<TaskIdx>>,
     /// Tasks of `after`, likewise.
@@ -24,7 +22,8 @@ pub(crate) struct Draft<T> {
 
 /// What a task says, resolved.
 pub(crate) struct Body {
-    pub(crate) component: usize,
+    /// None where the call names none that there is.
+    pub(crate) component: Option<usize>,
     pub(crate) args: Vec<(Spanned<String>, Spanned<Expr>)>,
     pub(crate) when: Option<Spanned<Expr>>,
     pub(crate) for_each: Vec<(String, Spanned<Expr>)>,
@@ -35,55 +34,38 @@ pub(crate) struct Body {
 pub(crate) type Output = (String, Spanned<Expr>);
 
 /// Resolves every task, in the manifest's order.
-pub(crate) fn tasks(names: &mut Names<'_>) -> Vec<Draft<Body>> {
+pub(crate) fn tasks(names: &mut Names<'_>) -> Vec<Draft> {
     let tasks = &names.manifest.tasks;
     (0..).map(TaskIdx::new).zip(tasks).map(|(at, (name, task))| draft(names, (at, name), task)).collect()
 }
 
 /// Resolves every output that the manifest names.
-pub(crate) fn outputs(names: &mut Names<'_>) -> Vec<Draft<Output>> {
+pub(crate) fn outputs(names: &mut Names<'_>) -> Vec<Output> {
     let outputs = names.manifest.outputs.iter().flatten();
     outputs.map(|(name, expr)| output(names, name, expr)).collect()
 }
 
-fn output(names: &mut Names<'_>, name: &Name, expr: &Spanned<manifest::Expr>) -> Draft<Output> {
+fn output(names: &mut Names<'_>, name: &Name, expr: &Spanned<manifest::Expr>) -> Output {
     let mut reader = Reader { names, owner: None, reads: Vec::new() };
-    let sound = reader.value(expr, Site::Output).map(|expr| (name.to_string(), expr));
-    Draft { sound, reads: reader.reads, after: Vec::new() }
+    (name.to_string(), reader.value(expr, Site::Output))
 }
 
-fn draft(names: &mut Names<'_>, owner: (TaskIdx, &Name), task: &manifest::Task) -> Draft<Body> {
-    let component = names.component(&task.call);
+fn draft(names: &mut Names<'_>, owner: (TaskIdx, &Name), task: &manifest::Task) -> Draft {
+    let component = task.call.as_ref().and_then(|call| names.component(call));
     let resources = task.policy.resources.iter().filter_map(|(name, amount)| names.resource(name, amount));
     let resources = resources.collect();
     let after = task.after.iter().filter_map(|name| after(names, owner.0, name)).collect();
     let mut reader = Reader { names, owner: Some(owner), reads: Vec::new() };
-    let for_each: Vec<_> = task
-        .for_each
-        .iter()
-        .map(|(item, list)| Some((item.to_string(), reader.value(list, Site::List)?)))
-        .collect();
+    let for_each =
+        task.for_each.iter().map(|(item, list)| (item.to_string(), reader.value(list, Site::List)));
+    let for_each = for_each.collect();
     let when = task.when.as_ref().map(|when| reader.value(&when.subject, Site::When));
-    let args: Vec<_> = task
-        .args
-        .iter()
-        .map(|(key, (span, arg))| Some((spanned(key, span), reader.value(arg, Site::Args(task))?)))
-        .collect();
+    let args = task.args.iter().map(|(key, (span, arg))| {
+        (Spanned::new(key.clone(), span.clone()), reader.value(arg, Site::Args(task)))
+    });
+    let args = args.collect();
     let reads = reader.reads;
-    let body = || {
-        Some(Body {
-            component: component?,
-            args: args.into_iter().collect::<Option<_>>()?,
-            when: when.map_or(Some(None), |subject| subject.map(Some))?,
-            for_each: for_each.into_iter().collect::<Option<_>>()?,
-            resources,
-        })
-    };
-    Draft { sound: body(), reads, after }
-}
-
-fn spanned(key: &str, span: &Span) -> Spanned<String> {
-    Spanned::new(key.to_owned(), span.clone())
+    Draft { body: Body { component, args, when, for_each, resources }, reads, after }
 }
 
 fn after(names: &mut Names<'_>, owner: TaskIdx, name: &Spanned<String>) -> Option<Spanned<TaskIdx>> {

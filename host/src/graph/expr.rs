@@ -10,18 +10,18 @@ use crate::model::TaskIdx;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What is sound of a manifest's graph, and all that was wrong so far.
+/// A manifest's graph, and all that was wrong so far.
 ///
-/// Nothing runs unless there are no faults; the sound part is typed all the same, so that a user sees all faults at once.
+/// Nothing runs unless there are no faults; the graph is typed all the same, so that a user sees all faults at once.
 #[derive(Debug)]
 pub struct Resolved {
-    /// The graph of the sound tasks: without those that name what does not exist, stand on a cycle, or read such a task.
+    /// The graph; names that mean nothing, and the references that make a cycle, are marked in it.
     pub graph: Graph,
     /// The manifest's faults and the graph's, in the order of the text.
     pub faults: Faults,
 }
 
-/// A graph without cycles in which every name means something.
+/// A graph without cycles in which every name means something, or is marked as faulty.
 ///
 /// Tasks stand in the manifest's order: `nodes[i]` is `manifest.tasks[i]`.
 #[derive(Debug, Clone)]
@@ -35,8 +35,8 @@ pub struct Graph {
 /// One task with its names resolved.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Position of the component in the manifest.
-    pub component: usize,
+    /// Position of the component in the manifest; none where a fault was reported.
+    pub component: Option<usize>,
     /// Argument name to value, in the manifest's order.
     pub args: Vec<(Spanned<String>, Spanned<Expr>)>,
     /// The subject of `when`.
@@ -140,6 +140,8 @@ pub enum Expr {
         /// What stands in if no case is named so.
         default: Option<Spanned<Datum>>,
     },
+    /// A value of which a fault was reported.
+    Faulty,
 }
 
 /// Demands of a chain of consumers are taken apart one by one, however long it is.
@@ -161,7 +163,7 @@ impl Demand {
 }
 
 impl Graph {
-    /// The sound part of the manifest that the graph was made of.
+    /// The manifest that the graph was made of.
     #[must_use]
     pub const fn manifest(&self) -> &Manifest {
         &self.manifest

@@ -8,7 +8,7 @@ mod value;
 mod draft;
 mod knot;
 mod cycle;
-mod sound;
+mod cut;
 mod uses;
 mod demand;
 mod order;

@@ -47,21 +47,28 @@ impl<'a> Names<'a> {
     /// The position of a task.
     pub(crate) fn task(&mut self, name: &Spanned<String>) -> Option<TaskIdx> {
         let (manifest, left_out) = (self.manifest, self.left_out);
-        let known = Known { noun: "task", names: &manifest.tasks, left_out: &left_out.tasks };
+        let known =
+            Known { noun: "task", section: "tasks", names: &manifest.tasks, left_out: &left_out.tasks };
         self.look_up(&known, &name.value, &name.span).and_then(task_at)
     }
 
     /// The position of a param.
     pub(crate) fn param(&mut self, name: &Spanned<String>) -> Option<usize> {
         let (manifest, left_out) = (self.manifest, self.left_out);
-        let known = Known { noun: "param", names: &manifest.params, left_out: &left_out.params };
+        let known =
+            Known { noun: "param", section: "params", names: &manifest.params, left_out: &left_out.params };
         self.look_up(&known, &name.value, &name.span)
     }
 
     /// The position of the component that a call names.
     pub(crate) fn component(&mut self, call: &Spanned<Call>) -> Option<usize> {
         let (manifest, left_out) = (self.manifest, self.left_out);
-        let known = Known { noun: "component", names: &manifest.components, left_out: &left_out.components };
+        let known = Known {
+            noun: "component",
+            section: "components",
+            names: &manifest.components,
+            left_out: &left_out.components,
+        };
         self.look_up(&known, &call.value.component, &call.span)
     }
 
@@ -71,7 +78,12 @@ impl<'a> Names<'a> {
             return None;
         }
         let (manifest, left_out) = (self.manifest, self.left_out);
-        let known = Known { noun: "resource", names: &manifest.resources, left_out: &left_out.resources };
+        let known = Known {
+            noun: "resource",
+            section: "resources",
+            names: &manifest.resources,
+            left_out: &left_out.resources,
+        };
         let Some(position) = self.look_up(&known, name.as_str(), &amount.span) else {
             self.reported.insert(amount.span.clone());
             return None;
@@ -92,7 +104,8 @@ impl<'a> Names<'a> {
 
     fn look_up<T>(&mut self, known: &Known<'_, T>, written: &str, span: &Span) -> Option<usize> {
         let position = known.names.get_index_of(written);
-        if position.is_none() && !self.left_out.is_partial && !known.left_out.contains(written) {
+        if position.is_none() && !self.left_out.is_unread(known.section) && !known.left_out.contains(written)
+        {
             let fault = Fault::at(span.clone(), format!("there is no {} `{written}`", known.noun));
             let fault = if known.names.is_empty() && known.left_out.is_empty() {
                 fault.note(format!("the manifest has no {}s", known.noun))
@@ -117,6 +130,7 @@ impl<'a> Names<'a> {
 /// One kind of names.
 struct Known<'a, T> {
     noun: &'static str,
+    section: &'static str,
     names: &'a IndexMap<Name, T>,
     left_out: &'a HashSet<String>,
 }

@@ -1,10 +1,12 @@
-//! The way from a parsed manifest to its graph: read, find cycles, keep what is sound, put it in order.
+//! The way from a parsed manifest to its graph: resolve names, find cycles, take them apart, put tasks in order.
 //! Each step stands in a file of its own.
 
 use crate::graph::Expr;
 use crate::graph::Graph;
 use crate::graph::Node;
 use crate::graph::Resolved;
+use crate::graph::cut::Acyclic;
+use crate::graph::cut::cut;
 use crate::graph::cycle;
 use crate::graph::demand;
 use crate::graph::demand::Demands;
@@ -12,8 +14,6 @@ use crate::graph::draft;
 use crate::graph::draft::Output;
 use crate::graph::names::Names;
 use crate::graph::order;
-use crate::graph::sound;
-use crate::graph::sound::Sound;
 use crate::graph::uses;
 use crate::manifest::Manifest;
 use crate::manifest::Parsed;
@@ -27,8 +27,8 @@ use crate::model::TaskIdx;
 /// Faults of the manifest come first in time, not in place: all are given back together, in the order of the text.
 #[must_use]
 pub fn resolve(parsed: Parsed) -> Resolved {
-    let Parsed { mut manifest, left_out, mut faults } = parsed;
-    if manifest.tasks.is_empty() && left_out.tasks.is_empty() && !left_out.is_partial {
+    let Parsed { manifest, left_out, mut faults } = parsed;
+    if manifest.tasks.is_empty() && left_out.tasks.is_empty() && !left_out.is_unread("tasks") {
         let fault = Fault::of_file("a manifest has at least one task");
         faults.push(fault.help("write a header `[tasks.NAME]` and below it `call = \"component.function\"`"));
     }
@@ -39,12 +39,11 @@ pub fn resolve(parsed: Parsed) -> Resolved {
     let cycles = cycle::find(&manifest, &tasks);
     faults.list.extend(cycles.faults);
     faults.sort();
-    let (tasks, outputs) = sound::keep(&mut manifest, tasks, outputs, &cycles.is_member);
-    Resolved { graph: arrange(manifest, tasks, outputs), faults }
+    Resolved { graph: arrange(manifest, cut(tasks, &cycles.knots), outputs), faults }
 }
 
-/// Puts sound tasks in order.
-fn arrange(manifest: Manifest, tasks: Vec<Sound>, named_outputs: Vec<Output>) -> Graph {
+/// Puts tasks in order.
+fn arrange(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) -> Graph {
     let links: Vec<Links> =
         (0..).map(TaskIdx::new).zip(&tasks).map(|(at, task)| Links::of(at, task)).collect();
     let mut needs: Vec<Vec<TaskIdx>> = links.iter().map(|links| links.needs.clone()).collect();
@@ -99,7 +98,7 @@ struct Links {
 }
 
 impl Links {
-    fn of(at: TaskIdx, task: &Sound) -> Self {
+    fn of(at: TaskIdx, task: &Acyclic) -> Self {
         let (mut direct, mut reads) = (Vec::new(), Vec::new());
         uses::each_use_of(at, &task.body, &mut |read, gates| {
             reads.push(read);

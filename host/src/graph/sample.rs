@@ -66,7 +66,7 @@ fn name(text: &str) -> Name {
 fn component(span: Span) -> Component {
     Component {
         span,
-        path: Spanned::new("c.wasm".into(), 0..0),
+        path: Some(Spanned::new("c.wasm".into(), 0..0)),
         sha256: None,
         build: None,
         build_dir: "".into(),
@@ -169,7 +169,7 @@ impl Cursor<'_> {
     fn task(&mut self, span: Span) -> Task {
         let call = Call { component: "c".into(), interface: None, function: "run".into() };
         let mut task = Task {
-            call: Spanned::new(call, span.clone()),
+            call: Some(Spanned::new(call, span.clone())),
             span,
             args: IndexMap::new(),
             after: Vec::new(),
@@ -180,6 +180,7 @@ impl Cursor<'_> {
             priority: 0,
             grants: None,
             on_error: OnError::Fail,
+            unread: Vec::new(),
         };
         while !self.is_at_end_of_line() {
             self.key(&mut task);
@@ -215,7 +216,8 @@ impl Cursor<'_> {
             }
             _ if key.value == "when" => {
                 let subject = self.expr();
-                task.when = Some(When { span: key.span, subject, equals: None, is_negated: false });
+                task.when =
+                    Some(When { span: key.span, subject, equals: None, is_whole: true, is_negated: false });
             }
             _ if key.value == "equals" => {
                 let equals = self.literal();
@@ -227,10 +229,10 @@ impl Cursor<'_> {
             }
             _ if key.value == "permanent" => task.policy.retry.permanent.push(self.word()),
             _ if key.value == "call" => {
-                task.call = self.word().map(|text| {
+                task.call = Some(self.word().map(|text| {
                     let (component, function) = text.split_once('.').unwrap();
                     Call { component: component.into(), interface: None, function: function.into() }
-                });
+                }));
             }
             _ => {
                 let arg = self.expr();
@@ -340,7 +342,7 @@ fn table(entries: Vec<(Spanned<String>, Spanned<Expr>)>) -> Expr {
 fn constant(expr: &Expr) -> Option<Datum> {
     match expr {
         Expr::Literal(datum) => Some(datum.clone()),
-        Expr::Array(_) | Expr::Table(_) | Expr::Reference(_) => None,
+        Expr::Array(_) | Expr::Table(_) | Expr::Reference(_) | Expr::Faulty(_) => None,
     }
 }
 

@@ -30,9 +30,12 @@ pub(crate) fn each_task(expr: &Expr, visit: &mut dyn FnMut(TaskIdx)) {
 /// Whether the value differs from element to element of a `for-each`.
 pub(crate) fn has_items(expr: &Expr) -> bool {
     match expr {
-        Expr::Literal(_) | Expr::Task { .. } | Expr::Param { .. } | Expr::Env { .. } | Expr::File { .. } => {
-            false
-        }
+        Expr::Literal(_)
+        | Expr::Task { .. }
+        | Expr::Param { .. }
+        | Expr::Env { .. }
+        | Expr::File { .. }
+        | Expr::Faulty => false,
         Expr::Item { .. } => true,
         Expr::Array(parts) => parts.iter().any(|part| has_items(&part.value)),
         Expr::Table(entries) => entries.iter().any(|(_, part)| has_items(&part.value)),
@@ -54,7 +57,8 @@ impl Walk {
             | Expr::Param { .. }
             | Expr::Item { .. }
             | Expr::Env { .. }
-            | Expr::File { .. } => {}
+            | Expr::File { .. }
+            | Expr::Faulty => {}
             Expr::Task { task, .. } => visit(*task, &self.gates),
             Expr::Array(parts) => parts.iter().for_each(|part| self.expr(&part.value, visit)),
             Expr::Table(entries) => entries.iter().for_each(|(_, part)| self.expr(&part.value, visit)),

@@ -6,11 +6,13 @@ use crate::graph::names::Names;
 use crate::manifest;
 use crate::manifest::Reference;
 use crate::manifest::Task;
+use crate::manifest::Unread;
 use crate::model::Fault;
 use crate::model::Name;
 use crate::model::Path;
 use crate::model::Spanned;
 use crate::model::TaskIdx;
+use crate::model::shortlist;
 use std::sync::Arc;
 
 /// Where an expression stands: it decides what `{ item = … }` means there.
@@ -36,30 +38,30 @@ pub(crate) struct Reader<'r, 'a> {
 }
 
 impl Reader<'_, '_> {
-    /// Resolves one expression; none where a name in it means nothing.
-    pub(crate) fn value(&mut self, expr: &Spanned<manifest::Expr>, site: Site<'_>) -> Option<Spanned<Expr>> {
+    /// Resolves one expression; a name in it that means nothing is reported, and marked.
+    pub(crate) fn value(&mut self, expr: &Spanned<manifest::Expr>, site: Site<'_>) -> Spanned<Expr> {
         let value = match &expr.value {
-            manifest::Expr::Literal(datum) => Some(Expr::Literal(datum.clone())),
+            manifest::Expr::Literal(datum) => Expr::Literal(datum.clone()),
             manifest::Expr::Array(parts) => {
-                let parts: Vec<_> = parts.iter().map(|part| self.value(part, site)).collect();
-                parts.into_iter().collect::<Option<_>>().map(Expr::Array)
+                Expr::Array(parts.iter().map(|part| self.value(part, site)).collect())
             }
-            manifest::Expr::Table(entries) => self.entries(entries, site).map(Expr::Table),
-            manifest::Expr::Reference(reference) => self.reference(reference, site),
+            manifest::Expr::Table(entries) => Expr::Table(self.entries(entries, site)),
+            manifest::Expr::Reference(reference) => self.reference(reference, site).unwrap_or(Expr::Faulty),
+            manifest::Expr::Faulty(parts) => {
+                // Their names are looked up, and nothing else is said of them.
+                parts.iter().for_each(|part| drop(self.value(part, site)));
+                Expr::Faulty
+            }
         };
-        value.map(|value| Spanned::new(value, expr.span.clone()))
+        Spanned::new(value, expr.span.clone())
     }
 
     fn entries(
         &mut self,
         entries: &[(Spanned<String>, Spanned<manifest::Expr>)],
         site: Site<'_>,
-    ) -> Option<Vec<(Spanned<String>, Spanned<Expr>)>> {
-        let entries: Vec<_> = entries
-            .iter()
-            .map(|(key, part)| self.value(part, site).map(|part| (key.clone(), part)))
-            .collect();
-        entries.into_iter().collect()
+    ) -> Vec<(Spanned<String>, Spanned<Expr>)> {
+        entries.iter().map(|(key, part)| (key.clone(), self.value(part, site))).collect()
     }
 
     fn reference(&mut self, reference: &Reference, site: Site<'_>) -> Option<Expr> {
@@ -78,9 +80,8 @@ impl Reader<'_, '_> {
             }
             Reference::File { path } => Some(Expr::File { path: path.value.clone() }),
             Reference::Select { selector, cases, default } => {
-                let selector = self.value(selector, site).map(Arc::new);
-                let cases = self.entries(cases, site);
-                Some(Expr::Select { selector: selector?, cases: cases?, default: default.clone() })
+                let selector = Arc::new(self.value(selector, site));
+                Some(Expr::Select { selector, cases: self.entries(cases, site), default: default.clone() })
             }
         }
     }
@@ -101,6 +102,7 @@ impl Reader<'_, '_> {
         let fault = match site {
             Site::Args(task) => match task.for_each.get_index_of(item.value.as_str()) {
                 Some(item) => return Some(Expr::Item { item, path: path.clone() }),
+                None if task.is_unread(Unread::ForEach) => return None,
                 None => self.unknown_item(item, task),
             },
             Site::List => at("a list of `for-each` cannot refer to an item")
@@ -126,6 +128,6 @@ impl Reader<'_, '_> {
         let items = || task.for_each.keys().map(Name::as_str);
         Fault::at(item.span.clone(), format!("`for-each` of task `{owner}` has no item `{written}`"))
             .suggest(written, items())
-            .note(format!("its items are {}", items().collect::<Vec<_>>().join(", ")))
+            .note(format!("its items are {}", shortlist(written, items())))
     }
 }

@@ -4,7 +4,6 @@
 use crate::model::Datum;
 use crate::model::Digest;
 use crate::model::Endpoint;
-use crate::model::Faults;
 use crate::model::Limits;
 use crate::model::Name;
 use crate::model::Path;
@@ -13,7 +12,6 @@ use crate::model::Span;
 use crate::model::Spanned;
 use crate::model::UrlPrefix;
 use indexmap::IndexMap;
-use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,34 +41,6 @@ pub struct Manifest {
     pub tasks: IndexMap<Name, Task>,
     /// `[outputs]`; none where the table is not written.
     pub outputs: Option<IndexMap<Name, Spanned<Expr>>>,
-}
-
-/// What could be read of a text, and all that was wrong with it.
-///
-/// Later stages add their faults to these, so that a user sees all of them at once; nothing runs unless there are none.
-#[derive(Debug, Clone)]
-pub struct Parsed {
-    /// The sound parts: a definition with a fault is left out, and a faulty key of a sound table has its default.
-    pub manifest: Manifest,
-    /// The names of what was left out: a reference to one of them is no fault of its own.
-    pub left_out: LeftOut,
-    /// What was wrong, in the order of the text.
-    pub faults: Faults,
-}
-
-/// Names that the text defines with a fault.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Of `[params]`.
-    pub params: HashSet<String>,
-    /// Of `[resources]`.
-    pub resources: HashSet<String>,
-    /// Of `[components]`.
-    pub components: HashSet<String>,
-    /// Of `[tasks]`.
-    pub tasks: HashSet<String>,
-    /// Whether a whole section could not be read, so that nothing can be said of names that are not there.
-    pub is_partial: bool,
 }
 
 /// `[state]` or `[cache]`.
@@ -132,8 +102,8 @@ pub enum Scope {
 pub struct Component {
     /// Where the component is named.
     pub span: Span,
-    /// `path`, joined to the manifest's folder.
-    pub path: Spanned<PathBuf>,
+    /// `path`, joined to the manifest's folder; none where it could not be read.
+    pub path: Option<Spanned<PathBuf>>,
     /// `sha256`.
     pub sha256: Option<Spanned<Digest>>,
     /// `build`.
@@ -172,6 +142,8 @@ pub struct Grants {
     pub context: bool,
     /// `keyvalue` buckets.
     pub keyvalue: Vec<Spanned<String>>,
+    /// Whether something of them could not be read, so that what is not here may be granted all the same.
+    pub is_partial: bool,
 }
 
 /// A folder of the host and what the guest calls it.
@@ -188,8 +160,8 @@ pub struct Preopen {
 pub struct Task {
     /// Where the task is named.
     pub span: Span,
-    /// `call`.
-    pub call: Spanned<Call>,
+    /// `call`; none where it could not be read.
+    pub call: Option<Spanned<Call>>,
     /// `args`: WIT parameter name to what it gets; the key's own place comes with it.
     pub args: IndexMap<String, (Span, Spanned<Expr>)>,
     /// `after`.
@@ -208,6 +180,29 @@ pub struct Task {
     pub grants: Option<Grants>,
     /// `on-error`.
     pub on_error: OnError,
+    /// The keys that could not be read, or that an unknown key may stand for: nothing follows from what they seem to say.
+    pub unread: Vec<Unread>,
+}
+
+/// A key of a task that others are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// `args`: which parameters get a value is not known.
+    Args,
+    /// `for-each`: neither the items nor whether the output is a list is known.
+    ForEach,
+    /// `on-error`: the type of the output is not known.
+    OnError,
+    /// `grants`: what is granted is not known.
+    Grants,
+}
+
+impl Task {
+    /// Whether a key could not be read.
+    #[must_use]
+    pub fn is_unread(&self, key: Unread) -> bool {
+        self.unread.contains(&key)
+    }
 }
 
 /// `component.function`, or `component#interface.function`.
@@ -230,6 +225,8 @@ pub struct When {
     pub subject: Spanned<Expr>,
     /// `equals`; without it the subject itself is the condition.
     pub equals: Option<Spanned<Datum>>,
+    /// Whether all of it could be read.
+    pub is_whole: bool,
     /// `not`: true where the condition is to be false.
     pub is_negated: bool,
 }
@@ -328,6 +325,9 @@ pub enum Expr {
     Table(Vec<(Spanned<String>, Spanned<Expr>)>),
     /// One of the reference tables.
     Reference(Box<Reference>),
+    /// Something that could not be read, which was reported; and what could be read of it, so that the names in that are
+    /// looked up all the same.
+    Faulty(Vec<Spanned<Expr>>),
 }
 
 /// A reference table.

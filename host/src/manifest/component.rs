@@ -11,7 +11,7 @@ use crate::model::Digest;
 use crate::model::Fault;
 use crate::model::Spanned;
 
-/// The component in `slot`; none where its path is not known.
+/// The component in `slot`; none where it is no table.
 pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Component> {
     let owner = format!("component `{}`", slot.name);
     let example = format!("`[components.{}]` and below it `path = \"…\"`", slot.name);
@@ -20,12 +20,11 @@ pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Comp
     let sha256 = table.optional(reader, "sha256", digest);
     let build = table.optional(reader, "build", filled).map(|command| command.value);
     let folder = table.optional(reader, "build-dir", filled);
-    let grants = table.optional(reader, "grants", grants).unwrap_or_default();
-    table.close(reader);
-    let path = path?;
+    let mut grants = table.slot("grants").map(|slot| grants(reader, &slot)).unwrap_or_default();
+    grants.is_partial |= table.close(reader).iter().any(|unknown| unknown.meant == Some("grants"));
     Some(Component {
         span: slot.key.clone(),
-        path: Spanned::new(reader.join(&path.value), path.span),
+        path: path.map(|path| Spanned::new(reader.join(&path.value), path.span)),
         sha256,
         build,
         build_dir: reader.join(folder.as_ref().map_or(".", |folder| &folder.value)),

@@ -21,9 +21,12 @@ use crate::model::UrlPrefixFault;
 use std::collections::HashMap;
 use toml::de::DeValue;
 
-/// The value of `grants`.
-pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Grants> {
-    let mut table = Table::open(reader, slot, "`grants`", "`grants = { env = [\"LANG\"] }`")?;
+/// The value of `grants`, as far as it could be read.
+pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Grants {
+    let mark = reader.mark();
+    let Some(mut table) = Table::open(reader, slot, "`grants`", "`grants = { env = [\"LANG\"] }`") else {
+        return Grants { span: slot.span.clone(), is_partial: true, ..Grants::default() };
+    };
     let mut grants = Grants {
         span: slot.span.clone(),
         env: table.optional(reader, "env", variables).unwrap_or_default(),
@@ -43,10 +46,12 @@ pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Grants>
         keyvalue: table
             .optional(reader, "keyvalue", |reader, slot| once_each(reader, slot, bucket))
             .unwrap_or_default(),
+        is_partial: false,
     };
     table.close(reader);
     refuse_shadowed(reader, &mut grants.read, &grants.write);
-    Some(grants)
+    grants.is_partial = !reader.is_sound_since(mark);
+    grants
 }
 
 /// `NAME` or `NAME=value`, each name once.

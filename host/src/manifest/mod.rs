@@ -9,6 +9,7 @@ mod component;
 mod folder;
 mod grants;
 mod parse;
+mod parsed;
 mod policy;
 mod reader;
 mod reference;
@@ -22,7 +23,8 @@ mod tests;
 mod value;
 
 pub use ast::{
-    BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, LeftOut, Manifest, OnError, Param,
-    Parsed, Policy, Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, UriSource, When,
+    BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, Manifest, OnError, Param, Policy,
+    Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When,
 };
 pub use parse::parse;
+pub use parsed::{LeftOut, Parsed};

@@ -31,6 +31,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::DeTable;
+use toml::de::DeValue;
 
 /// Reads a manifest whose relative paths start from `folder`. No file is opened and no name looked up.
 #[must_use]
@@ -108,10 +109,18 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
             named(reader, &slot, |reader, slot| task(reader, slot, &defaults));
     }
     if let Some(slot) = root.slot("outputs") {
-        manifest.outputs = Some(named(reader, &slot, value).0);
+        manifest.outputs = Some(named(reader, &slot, |reader, slot| Some(value(reader, slot))).0);
     }
-    // An unknown section may define what others refer to.
-    reader.left_out.is_partial |= root.close(reader).iter().any(Slot::has_parts);
+    for unknown in root.close(reader) {
+        // It may define what others refer to.
+        match unknown.slot.value {
+            DeValue::Table(table) => {
+                Slot::entries(table).for_each(|entry| reader.left_out.may_be_any(entry.name));
+            }
+            DeValue::Array(_) => reader.left_out.is_partial = true,
+            _ => {} // defines nothing
+        }
+    }
     manifest
 }
 

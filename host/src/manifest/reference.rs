@@ -21,25 +21,20 @@ use toml::de::DeValue;
 /// The keys that make a table a reference.
 pub(crate) const KINDS: [&str; 7] = ["task", "param", "item", "env", "file", "select", "value"];
 
-/// A value: literal, reference, or a mixture.
-pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Expr>> {
+/// A value: literal, reference, or a mixture. What is faulty in it is reported, and marked.
+pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Spanned<Expr> {
     nested(reader, slot, 0)
 }
 
 /// A value that stands among other keys, `allowed`, which somebody else reads.
-pub(crate) fn value_beside(
-    reader: &mut Reader<'_>,
-    slot: &Slot<'_>,
-    allowed: &[&str],
-) -> Option<Spanned<Expr>> {
-    match slot.value {
-        DeValue::Table(table) => {
-            let kind = Slot::entries(table).find(|entry| KINDS.contains(&entry.name))?;
-            reference(reader, &kind, &Form { table, allowed, depth: 0 })
-                .map(|expr| Spanned::new(expr, slot.span.clone()))
-        }
-        _ => value(reader, slot), // has no keys
+pub(crate) fn value_beside(reader: &mut Reader<'_>, slot: &Slot<'_>, allowed: &[&str]) -> Spanned<Expr> {
+    if let DeValue::Table(table) = slot.value
+        && let Some(kind) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name))
+    {
+        let expr = reference(reader, &kind, &Form { table, allowed, depth: 0 });
+        return Spanned::new(expr, slot.span.clone());
     }
+    value(reader, slot)
 }
 
 /// A reference table while it is read.
@@ -49,35 +44,35 @@ struct Form<'t, 'a> {
     depth: usize,
 }
 
-fn nested(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Spanned<Expr>> {
-    if depth > MAX_DEPTH {
-        return reader.fault(too_deep(slot));
-    }
+fn nested(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Spanned<Expr> {
     let expr = match slot.value {
+        _ if depth > MAX_DEPTH => {
+            reader.fault::<()>(too_deep(slot));
+            NOTHING
+        }
         DeValue::Array(array) => {
-            let parts: Vec<Option<Spanned<Expr>>> =
-                slot.elements(array).map(|element| nested(reader, &element, depth + 1)).collect();
-            array_of(parts.into_iter().collect::<Option<_>>()?)
+            array_of(slot.elements(array).map(|element| nested(reader, &element, depth + 1)).collect())
         }
         DeValue::Table(table) => match Slot::entries(table).find(|entry| KINDS.contains(&entry.name)) {
-            Some(kind) => reference(reader, &kind, &Form { table, allowed: &[], depth })?,
-            None => table_of(parts_of(reader, table, depth)?),
+            Some(kind) => reference(reader, &kind, &Form { table, allowed: &[], depth }),
+            None => table_of(parts_of(reader, table, depth)),
         },
-        _ => Expr::Literal(scalar(reader, slot)?), // the kinds without parts
+        _ => scalar(reader, slot).map_or(NOTHING, Expr::Literal), // the kinds without parts
     };
-    Some(Spanned::new(expr, slot.span.clone()))
+    Spanned::new(expr, slot.span.clone())
 }
+
+/// A value of which nothing could be read.
+const NOTHING: Expr = Expr::Faulty(Vec::new());
 
 type Parts = Vec<(Spanned<String>, Spanned<Expr>)>;
 
-fn parts_of(reader: &mut Reader<'_>, table: &DeTable<'_>, depth: usize) -> Option<Parts> {
-    let parts: Vec<Option<(Spanned<String>, Spanned<Expr>)>> = Slot::entries(table)
-        .map(|entry| {
-            let part = nested(reader, &entry, depth + 1)?;
-            Some((Spanned::new(entry.name.to_owned(), entry.key), part))
-        })
-        .collect();
-    parts.into_iter().collect()
+fn parts_of(reader: &mut Reader<'_>, table: &DeTable<'_>, depth: usize) -> Parts {
+    let part = |entry: Slot<'_>| {
+        let part = nested(reader, &entry, depth + 1);
+        (Spanned::new(entry.name.to_owned(), entry.key), part)
+    };
+    Slot::entries(table).map(part).collect()
 }
 
 /// An array is a literal unless it holds a reference.
@@ -102,7 +97,7 @@ fn table_of(parts: Parts) -> Expr {
 fn datum(expr: Expr) -> Option<Datum> {
     match expr {
         Expr::Literal(datum) => Some(datum),
-        Expr::Array(_) | Expr::Table(_) | Expr::Reference(_) => None,
+        Expr::Array(_) | Expr::Table(_) | Expr::Reference(_) | Expr::Faulty(_) => None,
     }
 }
 
@@ -117,16 +112,23 @@ fn companions(kind: &str) -> &'static [&'static str] {
     }
 }
 
-fn reference(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Option<Expr> {
+fn reference(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr {
     let mark = reader.mark();
     refuse_foreign_keys(reader, kind, form);
+    let is_alone = reader.is_sound_since(mark);
     let expr = match kind.name {
-        "value" => raw(reader, kind, form.depth + 1).map(Expr::Literal),
+        "value" => raw(reader, kind, form.depth + 1).map_or(NOTHING, Expr::Literal),
         "select" => select(reader, kind, form),
         // The other five of `KINDS` say all in one string.
-        _ => simple(reader, kind, form).map(|reference| Expr::Reference(Box::new(reference))),
+        _ => simple(reader, kind, form),
     };
-    expr.filter(|_| reader.is_sound_since(mark))
+    // With a key that means nothing here, it is not known what was meant.
+    if is_alone { expr } else { marked(expr, kind) }
+}
+
+/// A value that is not what was meant: the names in it are looked up, and nothing else is said of it.
+fn marked(expr: Expr, kind: &Slot<'_>) -> Expr {
+    Expr::Faulty(vec![Spanned::new(expr, kind.span.clone())])
 }
 
 fn refuse_foreign_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) {
@@ -150,21 +152,27 @@ fn refuse_foreign_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_,
 }
 
 /// The references whose kind says what they refer to in one string.
-fn simple(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Option<Reference> {
+fn simple(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr {
     let name = filled(reader, kind);
     let path = companion(form, "path").map_or(Some(Path::root()), |slot| path(reader, &slot));
     let default = companion(form, "default").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
-    let (name, path, default) = (name?, path?, default?);
-    match kind.name {
+    let Some(name) = name else {
+        return NOTHING;
+    };
+    let is_whole = path.is_some() && default.is_some();
+    let (path, default) = (path.unwrap_or_default(), default.unwrap_or_default());
+    let reference = match kind.name {
         "task" => Some(Reference::Task { task: name, path, default }),
         "param" => Some(Reference::Param { param: name, path }),
         "item" => Some(Reference::Item { item: name, path }),
         "env" => variable(reader, name).map(|name| Reference::Env { name, default }),
         _ => Some(Reference::File { path: name.map(|path| reader.join(&path)) }), // the only one left
-    }
+    };
+    let expr = reference.map_or(NOTHING, |reference| Expr::Reference(Box::new(reference)));
+    if is_whole { expr } else { marked(expr, kind) }
 }
 
-fn select(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Option<Expr> {
+fn select(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr {
     let selector = selector(reader, kind, form.depth + 1);
     let cases = companion(form, "cases");
     if cases.is_none() {
@@ -173,22 +181,25 @@ fn select(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Opti
     }
     let cases = cases.and_then(|slot| cases_of(reader, &slot, form.depth + 1));
     let default = companion(form, "default").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
-    let (selector, cases, default) = (selector?, cases?, default?);
-    Some(Expr::Reference(Box::new(Reference::Select { selector, cases, default })))
+    let is_whole = cases.is_some() && default.is_some();
+    let (cases, default) = (cases.unwrap_or_default(), default.unwrap_or_default());
+    let expr = Expr::Reference(Box::new(Reference::Select { selector, cases, default }));
+    if is_whole { expr } else { marked(expr, kind) }
 }
 
-fn selector(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Spanned<Expr>> {
+fn selector(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Spanned<Expr> {
     if let DeValue::Table(_) = slot.value {
         return nested(reader, slot, depth);
     }
     let fault = slot.mismatch("a reference");
-    reader.fault(match slot.value {
+    reader.fault::<()>(match slot.value {
         DeValue::String(text) => {
             fault.help(format!("write `select = {{ task = \"{}\" }}`", text.escape_debug()))
         }
         // Nothing that is known would be meant by another kind.
         _ => fault.help("write `select = { task = \"…\" }`"),
-    })
+    });
+    Spanned::new(NOTHING, slot.span.clone())
 }
 
 fn cases_of(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Parts> {
@@ -198,7 +209,7 @@ fn cases_of(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Pa
     if table.is_empty() {
         return reader.fault(Fault::at(slot.span.clone(), "`cases` names no case"));
     }
-    parts_of(reader, table, depth)
+    Some(parts_of(reader, table, depth))
 }
 
 fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {

@@ -89,7 +89,7 @@ pub(crate) fn named<'t, 'f, T>(
 ) -> (IndexMap<Name, T>, HashSet<String>) {
     let (mut sound, mut left_out) = (IndexMap::new(), HashSet::new());
     let DeValue::Table(table) = slot.value else {
-        reader.left_out.is_partial = true;
+        reader.left_out.sections.insert(slot.name.to_owned());
         let help = format!("write `[{}]` as a header, and its names below it", slot.name);
         reader.fault::<()>(slot.mismatch("a table").help(help));
         return (sound, left_out);

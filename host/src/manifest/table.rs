@@ -4,6 +4,7 @@
 use crate::manifest::reader::Reader;
 use crate::model::Fault;
 use crate::model::Span;
+use crate::model::nearest;
 use toml::de::DeString;
 use toml::de::DeTable;
 use toml::de::DeValue;
@@ -82,6 +83,13 @@ impl<'t> Slot<'t> {
     }
 }
 
+/// A key that nobody asked for.
+pub(crate) struct Unknown<'t> {
+    pub(crate) slot: Slot<'t>,
+    /// The known key that it resembles.
+    pub(crate) meant: Option<&'static str>,
+}
+
 /// A table that is being read.
 pub(crate) struct Table<'t> {
     owner: String,
@@ -154,17 +162,17 @@ impl<'t> Table<'t> {
     }
 
     /// Reports the keys that nobody asked for and the required ones that are not there; yields the former.
-    pub(crate) fn close(self, reader: &mut Reader<'_>) -> Vec<Slot<'t>> {
+    pub(crate) fn close(self, reader: &mut Reader<'_>) -> Vec<Unknown<'t>> {
         let is_unknown = |slot: &Slot<'t>| !self.asked.contains(&slot.name);
-        let unknown: Vec<Slot<'t>> = Slot::entries(self.content).filter(is_unknown).collect();
-        let mut meant = Vec::new();
-        for slot in &unknown {
-            let fault = self.unknown(slot);
-            meant.extend(fault.helps.first().cloned());
-            reader.fault::<()>(fault);
+        let unknown = Slot::entries(self.content).filter(is_unknown);
+        let unknown = unknown
+            .map(|slot| Unknown { meant: nearest(slot.name, self.asked.iter().copied()), slot })
+            .collect::<Vec<_>>();
+        for unknown in &unknown {
+            reader.fault::<()>(self.unknown(unknown));
         }
         for (key, example) in &self.absent {
-            if !meant.contains(&format!("did you mean `{key}`?")) {
+            if !unknown.iter().any(|unknown| unknown.meant == Some(key)) {
                 let message = self.of(&format!("missing key `{key}`"));
                 let fault = self.place.clone().map_or_else(
                     || Fault::of_file(message.clone()),
@@ -177,11 +185,11 @@ impl<'t> Table<'t> {
         unknown
     }
 
-    fn unknown(&self, slot: &Slot<'t>) -> Fault {
-        let message = self.of(&format!("unknown key `{}`", slot.name));
-        let fault = Fault::at(slot.key.clone(), message).suggest(slot.name, self.asked.iter().copied());
-        if !fault.helps.is_empty() {
-            return fault;
+    fn unknown(&self, unknown: &Unknown<'t>) -> Fault {
+        let slot = &unknown.slot;
+        let fault = Fault::at(slot.key.clone(), self.of(&format!("unknown key `{}`", slot.name)));
+        if let Some(meant) = unknown.meant {
+            return fault.help(format!("did you mean `{meant}`?"));
         }
         if self.place.is_some() && TOP_KEYS.contains(&slot.name) {
             let help = format!("`{}` belongs to the top of the file, above the first `[…]`", slot.name);

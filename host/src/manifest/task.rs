@@ -5,6 +5,7 @@ use crate::manifest::Expr;
 use crate::manifest::OnError;
 use crate::manifest::Policy;
 use crate::manifest::Task;
+use crate::manifest::Unread;
 use crate::manifest::When;
 use crate::manifest::call::call;
 use crate::manifest::grants::grants;
@@ -22,6 +23,7 @@ use crate::manifest::scalar::whole;
 use crate::manifest::scalar::word;
 use crate::manifest::table::Slot;
 use crate::manifest::table::Table;
+use crate::manifest::table::Unknown;
 use crate::manifest::value::literal;
 use crate::model::Datum;
 use crate::model::Fault;
@@ -32,20 +34,24 @@ use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use toml::de::DeValue;
 
-/// The task in `slot`; none where what it calls, and with what, is not known.
+/// The task in `slot`; none where it is no table.
 ///
-/// Faults of the other keys leave the task standing, with their defaults, so that its values are checked as well.
+/// A fault leaves the task standing, with the defaults of faulty keys, so that its names and values are checked as well.
 pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) -> Option<Task> {
     let owner = format!("task `{}`", slot.name);
     let example = format!("`[tasks.{}]` and below it `call = \"component.function\"`", slot.name);
     let mut table = Table::open(reader, slot, &owner, &example)?;
-    let mark = reader.mark();
+    let mut unread = Vec::new();
     let call = table.required(reader, ("call", "call = \"component.function\""), call);
-    let args = table.optional(reader, "args", args);
+    let args = table.slot("args").map(|slot| note(args(reader, &slot), (&mut unread, Unread::Args)));
     let over = table.slot("for-each");
-    let for_each = over.as_ref().and_then(|slot| for_each(reader, slot));
-    let on_error = table.optional(reader, "on-error", |reader, slot| word(reader, slot, &ON_ERROR));
-    let is_sound = reader.is_sound_since(mark);
+    let lists = over.as_ref().map(|slot| for_each(reader, slot));
+    if lists.iter().flatten().any(Option::is_none) {
+        unread.push(Unread::ForEach);
+    }
+    let on_error = table.slot("on-error");
+    let on_error = on_error
+        .map(|slot| note(word(reader, &slot, &ON_ERROR), (&mut unread, Unread::OnError)).unwrap_or_default());
     let after = table.optional(reader, "after", |reader, slot| list(reader, slot, task_name));
     let when = table.optional(reader, "when", when);
     let max_parallel = table.optional(reader, "max-parallel", |reader, slot| match over {
@@ -57,22 +63,42 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     });
     let policy = policy(reader, &mut table, (Site::Task, defaults));
     let priority = table.optional(reader, "priority", |reader, slot| whole(reader, slot, -100..=100));
-    let grants = table.optional(reader, "grants", grants);
-    let unknown = table.close(reader);
-    let call = call.filter(|_| is_sound && unknown.is_empty())?;
+    let grants = table.slot("grants").map(|slot| grants(reader, &slot));
+    table.close(reader).iter().for_each(|unknown| unread.extend(meant(unknown)));
     Some(Task {
         span: slot.key.clone(),
         call,
-        args: args.unwrap_or_default(),
+        args: args.flatten().unwrap_or_default(),
         after: after.unwrap_or_default(),
         when,
-        for_each: for_each.unwrap_or_default(),
+        for_each: lists.into_iter().flatten().flatten().collect(),
         max_parallel: max_parallel.and_then(NonZeroU32::new),
         policy,
         priority: priority.unwrap_or_default(),
         grants,
         on_error: on_error.unwrap_or_default(),
+        unread,
     })
+}
+
+/// A value, whose key is noted where there is none.
+fn note<T>(value: Option<T>, (unread, key): (&mut Vec<Unread>, Unread)) -> Option<T> {
+    if value.is_none() {
+        unread.push(key);
+    }
+    value
+}
+
+/// The keys that an unknown key may stand for: the one that it resembles, or all that have values like its own.
+fn meant(unknown: &Unknown<'_>) -> Vec<Unread> {
+    match unknown.meant {
+        Some("args") => vec![Unread::Args],
+        Some("for-each") => vec![Unread::ForEach],
+        Some("on-error") => vec![Unread::OnError],
+        Some("grants") => vec![Unread::Grants],
+        None if unknown.slot.has_parts() => vec![Unread::Args, Unread::ForEach],
+        Some(_) | None => Vec::new(),
+    }
 }
 
 /// An element of `after`.
@@ -93,51 +119,57 @@ fn args(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Args> {
         let fault = slot.mismatch("a table of parameter names and values");
         return reader.fault(fault.help("write for example `args.text = { param = \"text\" }`"));
     };
-    let args: Vec<_> = Slot::entries(table)
-        .map(|entry| Some((entry.name.to_owned(), (entry.key.clone(), value(reader, &entry)?))))
-        .collect();
-    args.into_iter().collect()
+    let arg = |entry: Slot<'_>| (entry.name.to_owned(), (entry.key.clone(), value(reader, &entry)));
+    Some(Slot::entries(table).map(arg).collect())
 }
 
-fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<IndexMap<Name, Spanned<Expr>>> {
+/// The items of a `for-each` and their lists; none for each that has no name.
+fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Vec<Option<(Name, Spanned<Expr>)>> {
     let help = "write `for-each.NAME = { task = \"…\" }`, and `{ item = \"NAME\" }` in `args`";
-    let DeValue::Table(table) = slot.value else {
-        return reader.fault(slot.mismatch("a table of item names and lists").help(help));
-    };
-    if table.is_empty() {
-        return reader.fault(Fault::at(slot.span.clone(), "`for-each` names no list").help(help));
+    match slot.value {
+        DeValue::Table(table) if !table.is_empty() => {
+            Slot::entries(table).map(|entry| list_of(reader, &entry)).collect()
+        }
+        DeValue::Table(_) => {
+            vec![reader.fault(Fault::at(slot.span.clone(), "`for-each` names no list").help(help))]
+        }
+        // No other kind has items.
+        _ => vec![reader.fault(slot.mismatch("a table of item names and lists").help(help))],
     }
-    let lists: Vec<_> = Slot::entries(table).map(|entry| list_of(reader, &entry)).collect();
-    lists.into_iter().collect()
 }
 
 /// One item of `for-each` and the list that it runs over.
 fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Expr>)> {
     if let DeValue::String(written) = slot.value {
         let written = written.escape_debug();
-        return reader.fault(if KINDS.contains(&slot.name) {
-            Fault::at(slot.key.clone(), "`for-each` gives the item a name before the reference").help(
-                format!(
-                    "write `for-each.x = {{ {} = \"{written}\" }}`, and `{{ item = \"x\" }}` in `args`",
-                    slot.name
-                ),
-            )
-        } else {
-            Fault::at(slot.span.clone(), "`for-each` runs over a list, not over a string")
-                .help(format!("for the output of a task write `{{ task = \"{written}\" }}`"))
-        });
+        if KINDS.contains(&slot.name) {
+            let kind = slot.name;
+            let help = format!(
+                "write `for-each.x = {{ {kind} = \"{written}\" }}`, and `{{ item = \"x\" }}` in `args`"
+            );
+            let message = "`for-each` gives the item a name before the reference";
+            return reader.fault(Fault::at(slot.key.clone(), message).help(help));
+        }
+        let fault = Fault::at(slot.span.clone(), "`for-each` runs over a list, not over a string");
+        reader
+            .fault::<()>(fault.help(format!("for the output of a task write `{{ task = \"{written}\" }}`")));
+        return Some((key_name(reader, slot)?, faulty(slot)));
     }
     let name = key_name(reader, slot);
     let list = value(reader, slot);
-    if let Some(Expr::Literal(datum)) = list.as_ref().map(|list| &list.value)
+    if let Expr::Literal(datum) = &list.value
         && !matches!(datum, Datum::Array(_))
     {
-        return reader.fault(Fault::at(
-            slot.span.clone(),
-            format!("`for-each` runs over a list, not over {}", datum.kind()),
-        ));
+        let message = format!("`for-each` runs over a list, not over {}", datum.kind());
+        reader.fault::<()>(Fault::at(slot.span.clone(), message));
+        return Some((name?, faulty(slot)));
     }
-    Some((name?, list?))
+    Some((name?, list))
+}
+
+/// A list of which nothing could be read.
+fn faulty(slot: &Slot<'_>) -> Spanned<Expr> {
+    Spanned::new(Expr::Faulty(Vec::new()), slot.span.clone())
 }
 
 /// A reference with `equals` and `not` beside it.
@@ -156,6 +188,13 @@ fn when(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<When> {
         DeValue::Boolean(_) => (Some(None), Some(false)),
         _ => return reader.fault(slot.mismatch("a reference to a `bool`").help(forms)), // nothing else is true or false
     };
-    let subject = value_beside(reader, slot, &["equals", "not"])?;
-    Some(When { span: slot.span.clone(), subject, equals: equals?, is_negated: is_negated? })
+    let subject = value_beside(reader, slot, &["equals", "not"]);
+    let is_whole = equals.is_some() && is_negated.is_some();
+    Some(When {
+        span: slot.span.clone(),
+        subject,
+        equals: equals.flatten(),
+        is_whole,
+        is_negated: is_negated.unwrap_or_default(),
+    })
 }

@@ -148,17 +148,44 @@ impl Fault {
     }
 }
 
-/// The known word that resembles `written` most, if any resembles it: most letters in the same order, or one slip of
-/// the fingers in a short word.
-fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let is_slip =
-        |name: &str| written.len() > 2 && name.len() > 2 && strsim::osa_distance(written, name) == 1;
+/// Most candidates that a message lists.
+pub const MOST_LISTED: usize = 8;
+
+/// How much a known word resembles what was written, up to 1: most letters in the same order, or one slip of the fingers
+/// in a short word.
+#[must_use]
+pub fn resemblance(written: &str, known: &str) -> f64 {
+    let is_slip = written.len() > 2 && known.len() > 2 && strsim::osa_distance(written, known) == 1;
+    strsim::jaro_winkler(written, known).max(if is_slip { 0.9 } else { 0.0 })
+}
+
+/// The known word that resembles `written` most, if any resembles it. Of those that do so equally it is the first.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(written, name).max(if is_slip(name) { 0.9 } else { 0.0 }), name))
+        .map(|name| (resemblance(written, name), name))
         .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
         .map(|(_, name)| name)
+}
+
+/// A list of what could have been written in place of `written`: everything in its own order where that is little,
+/// else what resembles it most, best first, and how many more there are.
+pub fn shortlist<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    shortlist_by(known.into_iter().map(|name| (resemblance(written, name), name)))
+}
+
+/// The same of candidates that were compared already.
+pub fn shortlist_by<T: AsRef<str>>(scored: impl IntoIterator<Item = (f64, T)>) -> String {
+    let mut scored: Vec<(f64, T)> = scored.into_iter().collect();
+    let more = scored.len().saturating_sub(MOST_LISTED);
+    if more > 0 {
+        scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        scored.truncate(MOST_LISTED);
+    }
+    let listed: Vec<&str> = scored.iter().map(|(_, name)| name.as_ref()).collect();
+    let listed = listed.join(", ");
+    if more > 0 { format!("{listed} and {more} more") } else { listed }
 }
 
 /// All the faults of one source, in the order they are to be shown.
@@ -237,5 +264,15 @@ mod tests {
         assert_eq!(helps("splt"), ["did you mean `split`?"]);
         assert!(helps("zebra").is_empty());
         assert_eq!(Fault::of_file("x").suggest("gup", ["gpu", "cpu"]).helps, ["did you mean `gpu`?"]);
+    }
+
+    #[test]
+    fn long_lists_begin_with_what_resembles() {
+        let known: Vec<String> = (0..20).map(|number| format!("other-{number}")).collect();
+        let known = || known.iter().map(String::as_str).chain(["split"]);
+        assert_eq!(shortlist("splt", ["zebra", "split"]), "zebra, split");
+        let listed = shortlist("splt", known());
+        assert!(listed.starts_with("split, other-") && listed.ends_with(" and 13 more"), "{listed}");
+        assert_eq!(nearest("other-1", known()), Some("other-1"));
     }
 }

@@ -36,7 +36,9 @@ pub(crate) use effort::Effort;
 pub use encoding::{other_encoding, without_mark};
 pub use endpoint::{Endpoint, EndpointFault};
 pub use excerpt::excerpt;
-pub use fault::{Fault, Faults, Place, Source, Span, Spanned};
+pub use fault::{
+    Fault, Faults, MOST_LISTED, Place, Source, Span, Spanned, nearest, resemblance, shortlist, shortlist_by,
+};
 pub use guest_text::{MAX_LINE, last_lines, one_line};
 pub use index::{TaskIdx, to_usize};
 pub use input::open_input;

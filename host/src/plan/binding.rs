@@ -7,7 +7,10 @@ use crate::model::Fault;
 use crate::model::Path;
 use crate::model::Span;
 use crate::model::Spanned;
+use crate::model::nearest;
+use crate::model::shortlist;
 use crate::plan::Binding;
+use crate::plan::infer::examine;
 use crate::plan::infer::infer;
 use crate::plan::infer::part_type;
 use crate::plan::scope::Reported;
@@ -16,7 +19,7 @@ use crate::value::Conversion;
 use crate::value::Field;
 use crate::value::Type;
 use crate::value::assign;
-use crate::value::encode;
+use crate::value::encode_all;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -36,11 +39,11 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
         Expr::Array(parts) => array(scope, parts, span, to),
         Expr::Table(entries) => table(scope, entries, span, to),
         Expr::Task { task, path, default } => {
+            let default = optional(scope, default.as_ref(), to);
             let ty = scope.output_of(*task, span)?;
             let from = format!("the output of task `{}`", scope.task_name(*task));
-            let conversion = fit(scope, &Origin { name: &from, ty: &ty, path, span }, to);
-            let default = optional(scope, default.as_ref(), to).ok()?;
-            Some(Binding::Task { task: *task, path: path.clone(), conversion: conversion?, default, ty })
+            let conversion = fit(scope, &Origin { name: &from, ty: &ty, path, span }, to)?;
+            Some(Binding::Task { task: *task, path: path.clone(), conversion, default: default.ok()?, ty })
         }
         Expr::Param { param, path } => {
             let ty = scope.inputs.ty(*param)?.clone();
@@ -58,29 +61,31 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
         }
         Expr::Env { name, default } => {
             let origin = Origin { name: "a variable", ty: &Type::String, path: &Path::root(), span };
-            let conversion = fit(scope, &origin, to)?;
+            let conversion = fit(scope, &origin, to);
             let string = Target { name: to.name, ty: &Type::String };
             let default = optional(scope, default.as_ref(), &string).ok()?;
             let input = scope.inputs.env(name, default, span);
-            Some(Binding::Input { input, path: Path::root(), conversion })
+            Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
         }
         Expr::File { path } => {
             let ty = file_type(to.ty);
             let origin = Origin { name: "a file", ty: &ty, path: &Path::root(), span };
-            let conversion = fit(scope, &origin, to)?;
+            let conversion = fit(scope, &origin, to);
             let input = scope.inputs.file(path, ty, span);
-            Some(Binding::Input { input, path: Path::root(), conversion })
+            Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
         }
         Expr::Select { selector, cases, default } => {
-            let (selector, ty) = self::selector(scope, selector, cases)?;
+            let selector = self::selector(scope, selector, cases);
             let cases: Vec<Option<(String, Binding)>> = cases
                 .iter()
                 .map(|(key, case)| bind(scope, case, to).map(|case| (key.value.clone(), case)))
                 .collect();
             let default = optional(scope, default.as_ref(), to).ok()?;
             let cases = cases.into_iter().collect::<Option<Vec<_>>>()?;
+            let (selector, ty) = selector?;
             Some(Binding::Select { selector: Box::new(selector), ty, cases, default })
         }
+        Expr::Faulty => None,
     }
 }
 
@@ -144,10 +149,10 @@ fn fit(scope: &mut Scope<'_>, from: &Origin<'_>, to: &Target<'_>) -> Option<Conv
 }
 
 fn constant(scope: &mut Scope<'_>, datum: &Datum, span: &Span, to: &Target<'_>) -> Option<Bytes> {
-    match encode(to.ty, datum) {
+    match encode_all(to.ty, datum) {
         Ok(bytes) => Some(bytes),
-        Err(fault) => {
-            scope.misfit(span, to.name, to.ty, &fault);
+        Err(faults) => {
+            scope.misfit(span, to.name, to.ty, &faults);
             None
         }
     }
@@ -185,10 +190,11 @@ fn array(scope: &mut Scope<'_>, parts: &[Spanned<Expr>], span: &Span, to: &Targe
         }
         Type::Option(inner) if inner.admits_nil() => match parts {
             [part] => wrapped(scope, part, &Target { name: to.name, ty: inner }),
-            _ => misfit(scope, "an array", span, to),
+            _ => misfit(scope, ("an array", span), parts.iter(), to),
         },
         Type::Option(inner) => array(scope, parts, span, &Target { name: to.name, ty: inner }),
-        _ => misfit(scope, &format!("an array of {}", parts.len()), span, to), // no other type is an array
+        // No other type is an array.
+        _ => misfit(scope, (&format!("an array of {}", parts.len()), span), parts.iter(), to),
     }
 }
 
@@ -222,19 +228,23 @@ fn table(scope: &mut Scope<'_>, entries: &Entries, span: &Span, to: &Target<'_>)
             let (ok, err) = (Arc::from("ok"), Arc::from("err"));
             case(scope, entries, span, &[(&ok, sides.ok.as_ref()), (&err, sides.err.as_ref())], to)
         }
-        _ => misfit(scope, "a table", span, to), // no other type is a table
+        // No other type is a table.
+        _ => misfit(scope, ("a table", span), entries.iter().map(|(_, part)| part), to),
     }
 }
 
 fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[Field]>) -> Option<Binding> {
     let names = || fields.iter().map(|field| &*field.name);
-    for (key, _) in entries {
+    let mut meant: Vec<&str> = Vec::new();
+    for (key, part) in entries {
         if !names().any(|name| name == key.value) {
             scope.fault(
                 Fault::at(key.span.clone(), format!("the record has no field `{}`", key.value))
                     .suggest(&key.value, names())
-                    .note(format!("its fields are {}", names().collect::<Vec<_>>().join(", "))),
+                    .note(format!("its fields are {}", shortlist(&key.value, names()))),
             );
+            meant.extend(nearest(&key.value, names()));
+            examine(scope, part);
         }
     }
     let bound: Vec<Option<(Arc<str>, Binding)>> = fields
@@ -248,6 +258,8 @@ fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[F
                     constant(scope, &Datum::Null, span, &Target { name: &label, ty: &field.ty })
                         .map(Binding::Constant)
                 }
+                // One that is written with a slip is not missing besides.
+                None if meant.contains(&&*field.name) => None,
                 None => {
                     scope.fault(Fault::at(span.clone(), format!("field `{}` is missing", field.name)));
                     None
@@ -267,7 +279,8 @@ fn case(
     to: &Target<'_>,
 ) -> Option<Binding> {
     let [(key, part)] = entries else {
-        return misfit(scope, &format!("a table with {} keys", entries.len()), span, to);
+        let written = format!("a table with {} keys", entries.len());
+        return misfit(scope, (&written, span), entries.iter().map(|(_, part)| part), to);
     };
     let Some((name, Some(ty))) = cases.iter().find(|(name, _)| ***name == *key.value) else {
         scope.fault(
@@ -275,13 +288,21 @@ fn case(
                 .suggest(&key.value, cases.iter().map(|(name, _)| &***name))
                 .note(format!("{} has the type `{}`", to.name, to.ty)),
         );
+        examine(scope, part);
         return None;
     };
     let binding = bind(scope, part, &Target { name: to.name, ty })?;
     Some(Binding::Case(Arc::clone(name), Box::new(binding)))
 }
 
-fn misfit(scope: &mut Scope<'_>, written: &str, span: &Span, to: &Target<'_>) -> Option<Binding> {
+/// Reports what does not fit as a whole, and looks at its parts all the same.
+fn misfit<'e>(
+    scope: &mut Scope<'_>,
+    (written, span): (&str, &Span),
+    parts: impl Iterator<Item = &'e Spanned<Expr>>,
+    to: &Target<'_>,
+) -> Option<Binding> {
+    parts.for_each(|part| examine(scope, part));
     scope.fault(
         Fault::at(span.clone(), format!("{written} does not fit {}", to.name))
             .note(format!("{} has the type `{}`", to.name, to.ty)),

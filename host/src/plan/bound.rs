@@ -22,7 +22,7 @@ use crate::plan::Task;
 use crate::plan::sources;
 use crate::plan::sources::Read;
 use crate::value::Type;
-use crate::value::encode;
+use crate::value::encode_all;
 use crate::value::wire;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -138,7 +138,7 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
     for input in plan.inputs() {
         match fit(input, supplied.next().flatten()) {
             Ok(bytes) => inputs.push(bytes),
-            Err(fault) => faults.push(*fault),
+            Err(found) => faults.list.extend(found),
         }
     }
     if !faults.is_empty() {
@@ -161,45 +161,44 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
     Ok(Bound { plan: Arc::clone(plan), inputs, grants: given.grants, digest, fingerprints, names, record })
 }
 
-/// Fits what was found for an input to its type.
-pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Box<Fault>> {
+/// Fits what was found for an input to its type; gives all that is wrong with it.
+pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Vec<Fault>> {
     let at = |message: String| {
         let fault = Fault::at(input.span.clone(), message);
         if input.is_secret { fault.secret() } else { fault } // its default may stand on the same line
     };
     match (&input.kind, supplied) {
-        (_, Some(Supplied::Datum(datum))) => encode(&input.ty, &datum).map_err(|fault| {
-            let name = name_of(&input.kind);
-            let shown = if input.is_secret {
-                "its value does not fit its type".to_owned()
+        (_, Some(Supplied::Datum(datum))) => encode_all(&input.ty, &datum).map_err(|faults| {
+            let shown: Vec<String> = if input.is_secret {
+                vec!["its value does not fit its type".to_owned()]
             } else {
-                fault.to_string()
+                faults.iter().map(ToString::to_string).collect()
             };
-            Box::new(at(format!("{name}: {shown}")).note(format!("its type is `{}`", input.ty)))
+            let fault = |shown: &String| at(format!("{}: {shown}", name_of(&input.kind)));
+            let ty = format!("its type is `{}`", input.ty);
+            shown.iter().map(|shown| fault(shown).note(ty.clone())).collect()
         }),
         (_, Some(Supplied::Content(content))) => file(&input.ty, &content).ok_or_else(|| {
             let fault = at(format!("{} is not UTF-8 text", name_of(&input.kind)));
-            Box::new(match other_encoding(&content) {
+            vec![match other_encoding(&content) {
                 Some(encoding) => fault.note(format!("it is {encoding}")).help("save it as UTF-8"),
                 None => fault.help("data that is no text has the type `list<u8>`"),
-            })
+            }]
         }),
         (
             InputKind::Param { default: Some(default), .. } | InputKind::Env { default: Some(default), .. },
             None,
         ) => Ok(default.clone()),
-        (InputKind::Param { name, .. }, None) => Err(Box::new(
+        (InputKind::Param { name, .. }, None) => Err(vec![
             at(format!("param `{name}` has no value"))
                 .note(format!("its type is `{}`", input.ty))
                 .help(format!("give one with `-p {name}=…`, or a `default` in the manifest")),
-        )),
-        (InputKind::Env { name, .. }, None) => Err(Box::new(
+        ]),
+        (InputKind::Env { name, .. }, None) => Err(vec![
             at(format!("the environment variable `{name}` is not set"))
                 .help("set it, or add a `default` beside `env`"),
-        )),
-        (InputKind::File(path), None) => {
-            Err(Box::new(at(format!("the file `{}` was not read", path.display()))))
-        }
+        ]),
+        (InputKind::File(path), None) => Err(vec![at(format!("the file `{}` was not read", path.display()))]),
     }
 }
 

@@ -4,11 +4,14 @@
 use crate::graph::Graph;
 use crate::graph::Node;
 use crate::manifest;
+use crate::manifest::Call;
 use crate::manifest::Grants;
 use crate::manifest::OnError;
+use crate::manifest::Unread;
 use crate::model::Digest;
 use crate::model::Fault;
 use crate::model::Faults;
+use crate::model::Spanned;
 use crate::plan::Function;
 use crate::plan::function;
 use crate::plan::scope::OutputType;
@@ -51,8 +54,7 @@ impl<'a> Callees<'a> {
     pub(crate) fn find(graph: &Graph, interfaces: &'a [Option<Interface>], faults: &mut Faults) -> Self {
         let mut callees = Self::default();
         for (at, (task, node)) in graph.manifest().tasks.values().zip(graph.nodes()).enumerate() {
-            let interface = interfaces.get(node.component).and_then(Option::as_ref);
-            let callee = interface.map(|interface| callees.callee(graph, at, (task, node), interface));
+            let callee = callees.callee(graph, at, (task, node), interfaces);
             let callee = match callee.transpose() {
                 Ok(callee) => callee,
                 Err(fault) => {
@@ -65,30 +67,43 @@ impl<'a> Callees<'a> {
         callees
     }
 
+    /// The function of a task; none where its call or its component could not be read.
     fn callee(
         &mut self,
         graph: &Graph,
         at: usize,
         (task, node): (&manifest::Task, &Node),
+        interfaces: &'a [Option<Interface>],
+    ) -> Option<Result<Callee<'a>, Box<Fault>>> {
+        let (call, component) = (task.call.as_ref()?, node.component?);
+        let interface = interfaces.get(component)?.as_ref()?;
+        Some(self.function(graph, (at, task), (call, component), interface))
+    }
+
+    fn function(
+        &mut self,
+        graph: &Graph,
+        (at, task): (usize, &manifest::Task),
+        (call, position): (&Spanned<Call>, usize),
         interface: &'a Interface,
     ) -> Result<Callee<'a>, Box<Fault>> {
-        let span = &task.call.span;
-        let (export, signature) = function::find(&task.call.value, span, &interface.exports)?;
-        let key = (node.component, export, task.grants.as_ref().map(|_| at));
+        let span = &call.span;
+        let (export, signature) = function::find(&call.value, span, &interface.exports)?;
+        let key = (position, export, task.grants.as_ref().map(|_| at));
         if let Some(function) = self.known.get(&key) {
             return Ok(Callee { function: *function, signature });
         }
-        let component = graph.manifest().components.get_index(node.component);
+        let component = graph.manifest().components.get_index(position);
         let (Some((name, _)), Some(export)) = (component, interface.exports.get(export)) else {
             return Err(Box::new(Fault::at(span.clone(), "the component is not known")));
         };
         let function = self.functions.len();
         self.functions.push(Function {
-            component: node.component,
+            component: position,
             component_name: name.clone(),
             digest: interface.digest,
             export: export.clone(),
-            grants: grants(graph, node, task).cloned().unwrap_or_default(),
+            grants: grants(graph, Some(position), task).cloned().unwrap_or_default(),
         });
         self.known.insert(key, function);
         Ok(Callee { function, signature })
@@ -96,9 +111,12 @@ impl<'a> Callees<'a> {
 }
 
 /// What a task is granted: its own grants, or those of its component.
-pub(crate) fn grants<'a>(graph: &'a Graph, node: &Node, task: &'a manifest::Task) -> Option<&'a Grants> {
-    let of_component =
-        || graph.manifest().components.get_index(node.component).map(|(_, found)| &found.grants);
+pub(crate) fn grants<'a>(
+    graph: &'a Graph,
+    component: Option<usize>,
+    task: &'a manifest::Task,
+) -> Option<&'a Grants> {
+    let of_component = || graph.manifest().components.get_index(component?).map(|(_, found)| &found.grants);
     task.grants.as_ref().or_else(of_component)
 }
 
@@ -115,6 +133,9 @@ pub(crate) fn output_type(callee: Option<&Callee<'_>>, task: &manifest::Task) ->
     let Some(Callee { signature, .. }) = callee else {
         return OutputType::Unknown;
     };
+    if task.is_unread(Unread::ForEach) || task.is_unread(Unread::OnError) {
+        return OutputType::Unknown;
+    }
     let (ok, err) = sides(signature);
     let single = match (task.on_error, &signature.result) {
         (OnError::Value, Some(Type::Result(_))) => Some(Type::Result(Arc::new(ResultType { ok, err }))),

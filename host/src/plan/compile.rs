@@ -5,15 +5,19 @@ use crate::graph::Expr;
 use crate::graph::Graph;
 use crate::graph::Node;
 use crate::manifest;
+use crate::manifest::Call;
 use crate::manifest::Scope as ResourceScope;
+use crate::manifest::Unread;
 use crate::model::Datum;
 use crate::model::Fault;
 use crate::model::Faults;
 use crate::model::Name;
 use crate::model::Spanned;
+use crate::model::nearest;
 use crate::plan::Binding;
 use crate::plan::Condition;
 use crate::plan::Demand;
+use crate::plan::Input;
 use crate::plan::Interface;
 use crate::plan::Output;
 use crate::plan::Plan;
@@ -24,6 +28,7 @@ use crate::plan::binding::bind;
 use crate::plan::callee;
 use crate::plan::callee::Callees;
 use crate::plan::demand::Demands;
+use crate::plan::infer::examine;
 use crate::plan::infer::infer;
 use crate::plan::inputs::Inputs;
 use crate::plan::lists;
@@ -35,13 +40,28 @@ use crate::plan::scope::Scope;
 use crate::value::Signature;
 use crate::value::Type;
 use crate::value::encode;
+use crate::value::encode_all;
 use std::sync::Arc;
+
+/// A graph that is no plan: all that is wrong with it, and what it would be given, which may be wrong too.
+#[derive(Debug)]
+pub struct Unsound {
+    /// What is wrong.
+    pub faults: Faults,
+    /// The inputs whose types are known.
+    pub inputs: Vec<Input>,
+}
 
 /// Types every edge of `graph`.
 ///
 /// `interfaces` has an entry per component of the manifest, none where loading it failed; those failures come in
 /// `faults`, and nothing more is said of tasks that call them. All faults are given back together.
 pub fn compile(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) -> Result<Plan, Faults> {
+    compile_all(graph, interfaces, faults).map_err(|unsound| unsound.faults)
+}
+
+/// The same; of a graph that is no plan it gives the inputs besides.
+pub fn compile_all(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) -> Result<Plan, Unsound> {
     let mut compiler = Compiler::new(graph, interfaces, faults);
     let tasks: Vec<Option<Task>> = (0..graph.nodes().len()).map(|at| compiler.task(at)).collect();
     let outputs = compiler.outputs();
@@ -72,16 +92,20 @@ impl<'a> Compiler<'a> {
         let graph = self.scope.graph;
         let node = graph.nodes().get(at)?;
         let (name, written) = graph.manifest().tasks.get_index(at)?;
-        let callee = self.callees.of_tasks.get(at)?.as_ref()?;
-        let (function, signature) = (callee.function, callee.signature);
         self.scope.items = Vec::new(); // `when` is evaluated once, without items
         let when = self.condition(written, node);
         let lists = self.lists.get_mut(at)?;
         let for_each = lists.lists.take();
         self.scope.items = lists.items.clone();
-        let args = self.args(written, node, signature);
+        let (Some(callee), Some(call)) = (self.callees.of_tasks.get(at)?, &written.call) else {
+            // Of its arguments it is known only what they are, not what they should be.
+            node.args.iter().for_each(|(_, arg)| examine(&mut self.scope, arg));
+            return None;
+        };
+        let (function, signature) = (callee.function, callee.signature);
+        let args = self.args((written, call), node, signature);
         let demand = self.demand(node);
-        policy::check(&mut self.scope, written, signature);
+        policy::check(&mut self.scope, written, (&call.span, signature));
         let output = match self.scope.outputs.get(at)? {
             OutputType::Known(ty) => Some(ty.clone()),
             OutputType::Unknown | OutputType::Nothing => None,
@@ -107,7 +131,7 @@ impl<'a> Compiler<'a> {
             resources: node.resources.clone(),
             priority: written.priority,
             height: node.height,
-            cache: policy::cache_rule(written.policy.cache, callee::grants(graph, node, written)),
+            cache: policy::cache_rule(written.policy.cache, callee::grants(graph, node.component, written)),
             on_error: written.on_error,
             is_consumed: node.is_consumed,
         })
@@ -118,9 +142,14 @@ impl<'a> Compiler<'a> {
             return Ok(None);
         };
         let ty = infer(&mut self.scope, subject).ok_or(Reported)?;
+        if !when.is_whole {
+            return Err(Reported);
+        }
         let equals = match &when.equals {
-            Some(equals) => encode(&ty, &equals.value).map_err(|fault| (&equals.span, fault)),
-            None if ty == Type::Bool => encode(&ty, &Datum::Bool(true)).map_err(|fault| (&when.span, fault)),
+            Some(equals) => encode_all(&ty, &equals.value).map_err(|faults| (&equals.span, faults)),
+            None if ty == Type::Bool => {
+                encode_all(&ty, &Datum::Bool(true)).map_err(|faults| (&when.span, faults))
+            }
             None => {
                 let fault = Fault::at(subject.span.clone(), "`when` needs a `bool`")
                     .note(format!("this has the type `{ty}`"))
@@ -135,24 +164,30 @@ impl<'a> Compiler<'a> {
                 Ok(Some(Condition { subject, equals, is_negated: when.is_negated }))
             }
             (None, Ok(_)) => Err(Reported),
-            (_, Err((span, fault))) => {
-                self.scope.misfit(span, "`equals`", &ty, &fault);
+            (_, Err((span, faults))) => {
+                self.scope.misfit(span, "`equals`", &ty, &faults);
                 Err(Reported)
             }
         }
     }
 
-    fn args(&mut self, task: &manifest::Task, node: &Node, signature: &Signature) -> Option<Vec<Binding>> {
+    fn args(
+        &mut self,
+        (task, call): (&manifest::Task, &Spanned<Call>),
+        node: &Node,
+        signature: &Signature,
+    ) -> Option<Vec<Binding>> {
         let names = || signature.params.iter().map(|(name, _)| &**name);
-        for (name, _) in &node.args {
+        let mut meant: Vec<&str> = Vec::new();
+        for (name, arg) in &node.args {
             if !names().any(|param| param == name.value) {
-                let fault = Fault::at(
-                    name.span.clone(),
-                    format!("`{}` is not a parameter of `{}`", name.value, task.call.value.function),
-                )
-                .suggest(&name.value, names())
-                .note(format!("its signature is `{signature}`"));
+                let message = format!("`{}` is not a parameter of `{}`", name.value, call.value.function);
+                let fault = Fault::at(name.span.clone(), message)
+                    .suggest(&name.value, names())
+                    .note(format!("its signature is `{signature}`"));
                 self.scope.fault(fault);
+                meant.extend(nearest(&name.value, names()));
+                examine(&mut self.scope, arg);
             }
         }
         let bound: Vec<Option<Binding>> = signature
@@ -162,7 +197,9 @@ impl<'a> Compiler<'a> {
                 Some((_, arg)) => {
                     bind(&mut self.scope, arg, &Target { name: &format!("parameter `{param}`"), ty })
                 }
-                None => self.left_out(task, param, ty, signature),
+                // One that is not read, or is written with a slip, is not missing besides.
+                None if task.is_unread(Unread::Args) || meant.contains(&&**param) => None,
+                None => self.left_out(call, param, ty, signature),
             })
             .collect();
         bound.into_iter().collect()
@@ -170,7 +207,7 @@ impl<'a> Compiler<'a> {
 
     fn left_out(
         &mut self,
-        task: &manifest::Task,
+        call: &Spanned<Call>,
         param: &str,
         ty: &Type,
         signature: &Signature,
@@ -178,7 +215,7 @@ impl<'a> Compiler<'a> {
         if let (Type::Option(_), Ok(none)) = (ty, encode(ty, &Datum::Null)) {
             return Some(Binding::Constant(none));
         }
-        let fault = Fault::at(task.call.span.clone(), format!("parameter `{param}` gets no value"))
+        let fault = Fault::at(call.span.clone(), format!("parameter `{param}` gets no value"))
             .note(format!("the signature is `{signature}`"))
             .help(format!("add `args.{param} = …` of type `{ty}`"));
         self.scope.fault(fault);
@@ -225,7 +262,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn finish(self, tasks: Vec<Option<Task>>, outputs: Vec<Option<Output>>) -> Result<Plan, Faults> {
+    fn finish(self, tasks: Vec<Option<Task>>, outputs: Vec<Option<Output>>) -> Result<Plan, Unsound> {
         let manifest = self.scope.graph.manifest();
         let mut faults = self.scope.faults;
         let tasks: Option<Vec<Task>> = tasks.into_iter().collect();
@@ -246,7 +283,7 @@ impl<'a> Compiler<'a> {
         }
         faults.sort();
         faults.list.dedup();
-        Err(faults)
+        Err(Unsound { faults, inputs: self.scope.inputs.finish() })
     }
 }
 

@@ -3,7 +3,10 @@
 
 use crate::manifest::Call;
 use crate::model::Fault;
+use crate::model::MOST_LISTED;
 use crate::model::Span;
+use crate::model::resemblance;
+use crate::model::shortlist_by;
 use crate::value::Export;
 use crate::value::Signature;
 
@@ -36,30 +39,30 @@ pub(crate) fn find<'e>(
     }
 }
 
-/// Most exports that a fault lists.
-const MOST_LISTED: usize = 8;
-
 fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
     let long: Vec<String> = exports.iter().map(|export| long_form(&call.component, export)).collect();
+    let written = match &call.interface {
+        Some(interface) => format!("{}#{interface}.{}", call.component, call.function),
+        None => call.function.clone(),
+    };
     let fault = if let Some(interface) = &call.interface {
         let message =
             format!("component `{}` exports no `{interface}` with `{}`", call.component, call.function);
-        let written = format!("{}#{interface}.{}", call.component, call.function);
         Fault::at(span.clone(), message).suggest(&written, long.iter().map(String::as_str))
     } else {
         let message = format!("component `{}` exports no function `{}`", call.component, call.function);
         let names = exports.iter().map(|export| &*export.function);
         Fault::at(span.clone(), message).suggest(&call.function, names)
     };
-    match long.len().saturating_sub(MOST_LISTED) {
-        _ if long.is_empty() => fault.note("the component exports no functions"),
-        0 => fault.note(format!("it exports {}", long.join(", "))),
-        more => {
-            let listed: Vec<&str> = long.iter().take(MOST_LISTED).map(String::as_str).collect();
-            let inspect = "`cascade-host inspect` shows all";
-            fault.note(format!("it exports {} and {more} more; {inspect}", listed.join(", ")))
-        }
+    if long.is_empty() {
+        return fault.note("the component exports no functions");
     }
+    let scored = exports.iter().zip(&long).map(|(export, long)| {
+        let known = if call.interface.is_some() { long.as_str() } else { &*export.function };
+        (resemblance(&written, known), long)
+    });
+    let all = if long.len() > MOST_LISTED { "; `cascade-host inspect` shows all" } else { "" };
+    fault.note(format!("it exports {}{all}", shortlist_by(scored)))
 }
 
 fn ambiguous(call: &Call, span: &Span, several: &[(usize, &Export)]) -> Fault {

@@ -56,6 +56,23 @@ enum Unknown {
     Untold,
 }
 
+/// What all parts come to, each of which is looked at whatever the others are.
+fn all<T>(parts: impl Iterator<Item = Result<T, Unknown>>) -> Result<Vec<T>, Unknown> {
+    let parts: Vec<Result<T, Unknown>> = parts.collect();
+    if parts.iter().any(|part| matches!(part, Err(Unknown::Reported))) {
+        return Err(Unknown::Reported);
+    }
+    parts.into_iter().collect()
+}
+
+/// Reports what is wrong with an expression wherever it goes: paths that nothing has, and tasks without an output.
+pub(crate) fn examine(scope: &mut Scope<'_>, expr: &Spanned<Expr>) {
+    if let Expr::Select { selector, .. } = &expr.value {
+        examine(scope, selector);
+    }
+    drop(natural(scope, expr));
+}
+
 fn told(scope: &mut Scope<'_>, natural: Result<Type, Unknown>, span: &Span) -> Option<Type> {
     match natural {
         Ok(ty) => Some(ty),
@@ -74,17 +91,16 @@ fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown>
     let (ty, path) = match &expr.value {
         Expr::Literal(datum) => return literal(datum).ok_or(Unknown::Untold),
         Expr::Array(parts) => {
-            let types = parts.iter().map(|part| natural(scope, part)).collect::<Result<Vec<_>, _>>()?;
-            return Ok(Type::Tuple(types.into()));
+            return all(parts.iter().map(|part| natural(scope, part))).map(|types| Type::Tuple(types.into()));
         }
         Expr::Table(entries) => {
             let field = |(key, part): &(Spanned<String>, _)| {
                 natural(scope, part).map(|ty| Field { name: key.value.as_str().into(), ty })
             };
-            let fields = entries.iter().map(field).collect::<Result<Vec<_>, _>>()?;
-            return Ok(Type::Record(fields.into()));
+            return all(entries.iter().map(field)).map(|fields| Type::Record(fields.into()));
         }
         Expr::Env { .. } | Expr::File { .. } => return Ok(Type::String),
+        Expr::Faulty => return Err(Unknown::Reported),
         Expr::Select { cases, .. } => return common(scope, cases.iter().map(|(_, case)| case)),
         Expr::Task { task, path, .. } => (scope.output_of(*task, &expr.span), path),
         Expr::Param { param, path } => (scope.inputs.ty(*param).cloned(), path),

@@ -11,6 +11,7 @@ use crate::plan::Input;
 use crate::plan::InputKind;
 use crate::value::Type;
 use crate::value::encode;
+use crate::value::encode_all;
 use bytes::Bytes;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -79,18 +80,19 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
     let default = match &param.default {
         None if matches!(ty, Type::Option(_)) => encode(&ty, &Datum::Null).ok(),
         None => None,
-        Some(datum) => match encode(&ty, &datum.value) {
+        Some(datum) => match encode_all(&ty, &datum.value) {
             Ok(bytes) => Some(bytes),
-            Err(fault) => {
-                let shown =
-                    if param.secret { "the default does not fit".to_owned() } else { fault.to_string() };
-                let mut fault =
-                    Fault::at(datum.span.clone(), shown).note(format!("param `{name}` has the type `{ty}`"));
+            Err(found) => {
+                let at = |shown: String| {
+                    Fault::at(datum.span.clone(), shown).note(format!("param `{name}` has the type `{ty}`"))
+                };
                 if param.secret {
-                    fault = fault.secret();
+                    faults.push(at("the default does not fit".to_owned()).secret());
+                } else {
+                    faults.list.extend(found.iter().map(|fault| at(fault.to_string())));
                 }
-                faults.push(fault);
-                return None;
+                // Its type is known, and others are held against that.
+                None
             }
         },
     };

@@ -62,7 +62,8 @@ fn is_written(list: &Expr) -> bool {
         | Expr::Param { .. }
         | Expr::Item { .. }
         | Expr::Env { .. }
-        | Expr::File { .. } => false,
+        | Expr::File { .. }
+        | Expr::Faulty => false,
     }
 }
 

@@ -25,7 +25,7 @@ mod digests;
 
 pub use bound::{Bound, Given, Supplied, bind, fit};
 pub use callee::Interface;
-pub use compile::compile;
+pub use compile::{Unsound, compile, compile_all};
 pub use record::{Difference, PlanRecord};
 pub use types::{
     Binding, CacheRule, Condition, Demand, DemandClause, ForEach, Function, Gate, Input, InputKind, Output,

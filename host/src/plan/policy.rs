@@ -6,21 +6,21 @@ use crate::manifest::CachePolicy;
 use crate::manifest::Grants;
 use crate::manifest::OnError;
 use crate::model::Fault;
+use crate::model::Span;
 use crate::plan::CacheRule;
 use crate::plan::scope::Scope;
 use crate::value::Signature;
 use crate::value::Type;
 
-/// Reports what the function cannot give.
-pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, signature: &Signature) {
+/// Reports what the function, which is called at `span`, cannot give.
+pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, (span, signature): (&Span, &Signature)) {
     let result = match &signature.result {
         Some(Type::Result(result)) => Some(result),
         _ => None, // every other type of result has no `err`
     };
     if task.on_error == OnError::Value && result.is_none() {
         let message = "`on-error = \"value\"` needs a function that returns a `result`";
-        let fault =
-            Fault::at(task.call.span.clone(), message).note(format!("the signature is `{signature}`"));
+        let fault = Fault::at(span.clone(), message).note(format!("the signature is `{signature}`"));
         scope.fault(fault);
     }
     let cases: Vec<&str> = match result.and_then(|result| result.err.as_ref()) {

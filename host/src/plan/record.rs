@@ -74,6 +74,13 @@ impl PlanRecord {
         self.tasks.iter().map(|(name, _)| name.as_str())
     }
 
+    /// Whether a task runs once per element of a list.
+    #[must_use]
+    pub fn is_for_each(&self, task: &str) -> bool {
+        let keys = self.tasks.iter().find(|(name, _)| name == task).map(|(_, keys)| keys);
+        keys.is_some_and(|keys| keys.keys().any(|key| key.starts_with("for-each.")))
+    }
+
     /// How this plan differs from the `stored` one, in the order of this one.
     #[must_use]
     pub fn differences(&self, stored: &Self) -> Vec<Difference> {

@@ -46,11 +46,12 @@ impl Scope<'_> {
         self.faults.push(fault);
     }
 
-    /// Reports that a literal does not fit the type of what it goes to.
-    pub(crate) fn misfit(&mut self, span: &Span, name: &str, ty: &Type, fault: &ValueFault) {
-        self.fault(
-            Fault::at(span.clone(), format!("{name}: {fault}")).note(format!("the type here is `{ty}`")),
-        );
+    /// Reports that a literal does not fit the type of what it goes to, mistake by mistake.
+    pub(crate) fn misfit(&mut self, span: &Span, name: &str, ty: &Type, faults: &[ValueFault]) {
+        for fault in faults {
+            let at = Fault::at(span.clone(), format!("{name}: {fault}"));
+            self.fault(at.note(format!("the type here is `{ty}`")));
+        }
     }
 
     /// The output type of a task; reports a function that returns nothing.

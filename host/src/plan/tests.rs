@@ -254,7 +254,7 @@ fn calls_name_one_function() {
     );
     assert!(faults(functions, "a: call=c.gathr")[0].ends_with("=> did you mean `gather`?"));
     let mut parsed = sample("a: call=c.go");
-    parsed.manifest.tasks["a"].call.value.interface = Some("a:b/one@1.0.0".into());
+    parsed.manifest.tasks["a"].call.as_mut().unwrap().value.interface = Some("a:b/one@1.0.0".into());
     let plan = compiled_with(functions, parsed).unwrap();
     assert_eq!(plan.functions()[0].export.interface.as_deref(), Some("a:b/one@1.0.0"));
 }
@@ -294,7 +294,6 @@ fn references_work_inside_of_literals() {
         messages,
         [
             "[a]: an array of 1 does not fit parameter `p`",
-            "{ nme=a }: field `name` is missing",
             "nme: the record has no field `nme`",
             "two: no case `two` with a payload",
             "[a]: an array of 1 does not fit parameter `n`",
@@ -351,7 +350,8 @@ fn nothing_is_said_of_tasks_whose_component_could_not_be_loaded() {
 
 #[test]
 fn faults_of_all_stages_come_in_the_order_of_the_text() {
-    let faults = bad("a: call=c.takes-number n='x'\nb: nowhere\nc: call=c.takes-text t=1");
+    let faults =
+        bad("a: call=c.takes-number n='x'\nb: call=c.takes-text t=nowhere\nc: call=c.takes-text t=1");
     let places: Vec<&str> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
     assert_eq!(places, ["'x'", "nowhere", "1"]);
 }

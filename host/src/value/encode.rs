@@ -2,11 +2,14 @@
 //! Accepts what a person may write; stored values are checked in `check`, which accepts less.
 
 use crate::model::Datum;
+use crate::model::nearest;
+use crate::model::shortlist;
 use crate::value::Case;
 use crate::value::Field;
 use crate::value::ResultType;
 use crate::value::Type;
 use crate::value::ValueFault;
+use crate::value::mistakes::mistakes;
 use crate::value::wire;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +21,11 @@ pub fn encode(ty: &Type, datum: &Datum) -> Result<Bytes, ValueFault> {
     let mut out = Vec::new();
     write(ty, datum, &mut out)?;
     Ok(out.into())
+}
+
+/// Encodes `datum` as a value of type `ty`, or says all that is wrong with it: at least one mistake, and a few at most.
+pub fn encode_all(ty: &Type, datum: &Datum) -> Result<Bytes, Vec<ValueFault>> {
+    encode(ty, datum).map_err(|first| mistakes(ty, datum, first))
 }
 
 fn write(ty: &Type, datum: &Datum, out: &mut Vec<u8>) -> Result<(), ValueFault> {
@@ -256,7 +264,7 @@ fn variant(cases: &[Case], datum: &Datum, out: &mut Vec<u8>) -> Result<(), Value
             write(ty, payload, out).map_err(|fault| fault.in_field(name))?;
         }
         Datum::Null | Datum::Bool(_) | Datum::Int(_) | Datum::Float(_) | Datum::Array(_) => {
-            let cases = names().collect::<Vec<_>>().join(", ");
+            let cases = shortlist("", names());
             return Err(ValueFault::new(format!(
                 "expected one of the cases {cases}, found {}",
                 datum.kind()
@@ -296,11 +304,14 @@ fn repeated(entries: &[(String, Datum)]) -> Option<String> {
     pair.first().map(|(key, _)| format!("case `{key}` stands here twice"))
 }
 
-fn known_case<'a>(names: impl Iterator<Item = &'a str> + Clone, name: &str) -> Result<(), ValueFault> {
+pub(crate) fn known_case<'a>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    name: &str,
+) -> Result<(), ValueFault> {
     known_name("case", names, name)
 }
 
-fn known_name<'a>(
+pub(crate) fn known_name<'a>(
     kind: &str,
     names: impl Iterator<Item = &'a str> + Clone,
     name: &str,
@@ -308,10 +319,8 @@ fn known_name<'a>(
     if names.clone().any(|known| known == name) {
         return Ok(());
     }
-    let nearest = names.clone().find(|known| strsim::jaro_winkler(known, name) > 0.8);
-    let known = names.collect::<Vec<_>>().join(", ");
-    Err(ValueFault::new(match nearest {
+    Err(ValueFault::new(match nearest(name, names.clone()) {
         Some(nearest) => format!("no {kind} `{name}`; did you mean `{nearest}`?"),
-        None => format!("no {kind} `{name}`; there are {known}"),
+        None => format!("no {kind} `{name}`; there are {}", shortlist(name, names)),
     }))
 }

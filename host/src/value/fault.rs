@@ -27,6 +27,13 @@ impl ValueFault {
         self
     }
 
+    /// The same fault of an element at another place of the list around it.
+    #[must_use]
+    pub(crate) fn moved_to(mut self, index: usize) -> Self {
+        self.steps.pop();
+        self.at_index(index)
+    }
+
     /// The same fault, seen from a record or variant around.
     #[must_use]
     pub(crate) fn in_field(self, name: &str) -> Self {

@@ -25,6 +25,7 @@ mod keyvalue;
 mod languages;
 mod large;
 mod mistakes;
+mod names;
 mod network;
 mod outages;
 mod outputs;

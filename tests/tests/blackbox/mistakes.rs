@@ -146,3 +146,59 @@ fn an_import_of_another_type_is_found_by_every_command_before_anything_runs() {
         refused.says(["cannot load the component `g`", "wasi:cli/exit", "Build against the WIT"]);
     }
 }
+
+#[test]
+fn a_function_that_is_not_there_is_answered_with_what_resembles_it_most() {
+    for (call, meant) in
+        [("g.echo-peson", "echo-person"), ("g.doubel", "double"), ("g.panic-wth", "panic-with")]
+    {
+        let project = basic(&format!("[tasks.t]\ncall = \"{call}\"\n"));
+        let suggestion = format!("did you mean `{meant}`?");
+        let finished = refused(&project).says([&suggestion, " more; `cascade-host inspect` shows all"]);
+        let first = finished.stderr.split("it exports ").nth(1).and_then(|list| list.split(", ").next());
+        assert!(first.is_some_and(|first| first.ends_with(&format!(".{meant}"))), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_input_is_told_beside_what_is_wrong_with_the_graph() {
+    let project = basic(
+        "[tasks.a]\ncall = \"g.echo-string\"\nargs.value = { file = \"nowhere.txt\" }\n\
+         [tasks.b]\ncall = \"g.echo-string\"\nargs.value = { env = \"NOBODY_SETS_THIS\" }\n\
+         [tasks.c]\ncall = \"g.double\"\nargs.x = { task = \"nobody\" }\n",
+    );
+    refused(&project).says(["nowhere.txt", "`NOBODY_SETS_THIS` is not set", "`nobody`", "3 faults"]);
+}
+
+#[test]
+fn each_mistake_in_a_params_value_is_told() {
+    let project = basic(
+        "[params.xs]\ntype = \"list<u8>\"\n[params.n]\ntype = \"u32\"\n[params.secret]\ntype = \"list<u8>\"\nsecret = true\n\
+         [tasks.t]\ncall = \"g.echo-bytes\"\nargs.value = { param = \"xs\" }\n",
+    );
+    let finished =
+        project.host().args(["-p", "xs=[1, 300, 2, -4]", "-p", "secret=[301, 302]"]).run().expect(2);
+    let finished =
+        finished.says(["[1]: expected u8, found 300", "[3]: expected u8, found -4", "`n` has no value"]);
+    assert!(!finished.stderr.contains("301") && !finished.stderr.contains("302"), "{}", finished.stderr);
+}
+
+#[test]
+fn names_on_the_command_line_are_answered_with_what_there_is() {
+    let task = |at: u32| format!("[tasks.task-{at}]\ncall = \"g.numbers\"\nargs.n = 1\n");
+    let tasks = (0..20).map(task).collect::<Vec<_>>().concat();
+    let project = basic(&format!("{tasks}[tasks.split]\ncall = \"g.numbers\"\nargs.n = 2\n"));
+    let target = |names: &[&str]| {
+        names.iter().fold(project.host(), |host, name| host.args(["--target", name])).run().expect(2)
+    };
+    target(&["splt", "nobody"]).says([
+        "`--target splt` and `--target nobody` name no task",
+        "did you mean `split` by `splt`?",
+        "its tasks are split, ",
+        "and 13 more",
+    ]);
+    target(&["split[1]"]).says(["`split[1]` is an element", "--target split"]);
+    let output = project.host().args(["--output", "splt"]).run().expect(2);
+    output.says(["there is no output `splt`", "did you mean `split`?", "and 13 more"]);
+    project.host().args(["-p", "splt=1"]).run().expect(2).says(["the manifest has no params"]);
+}

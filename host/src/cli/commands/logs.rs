@@ -21,11 +21,15 @@ use serde::Serialize;
 /// Prints what a guest wrote.
 pub(crate) fn logs(host: &Host, arguments: &LogsArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
-    let parts = wait_for(
+    let log = wait_for(
         &host.voice,
         state.backend.as_ref(),
         app::read_log(state.backend.as_ref(), &arguments.run, &arguments.task),
     )?;
+    if let Some(note) = &log.note {
+        host.voice.note("no-log", &format!("`{}` has no log: {note}", arguments.task));
+    }
+    let parts = log.parts;
     if arguments.json {
         let text =
             json(&parts).map_err(|error| Refusal::new("cannot write the log as JSON").caused_by(error))?;

@@ -64,7 +64,7 @@ fn the_contract_s_example_means_what_it_says() {
     assert_eq!(resources, [("gpu", 1, Scope::Host), ("licence", 3, Scope::Run)]);
     let words = &manifest.components["words"];
     assert_eq!(
-        (&words.path.value, &words.build_dir),
+        (&words.path.as_ref().unwrap().value, &words.build_dir),
         (&PathBuf::from("/m/words.wasm"), &PathBuf::from("/m"))
     );
     assert!(words.sha256.is_some() && words.build.is_some() && words.grants.is_pure());
@@ -83,7 +83,7 @@ fn places_are_those_of_the_text() {
     let manifest = sound(EXAMPLE);
     let at = |span: &crate::model::Span| &EXAMPLE[span.clone()];
     assert_eq!(at(&manifest.tasks["split"].span), "split");
-    assert_eq!(at(&manifest.tasks["split"].call.span), "\"words.split\"");
+    assert_eq!(at(&manifest.tasks["split"].call.as_ref().unwrap().span), "\"words.split\"");
     let (key, value) = &manifest.tasks["split"].args["text"];
     assert_eq!((at(key), at(&value.span)), ("text", "{ param = \"text\" }"));
     assert_eq!(at(&manifest.components["words"].grants.span), "[components.words.grants]");
@@ -270,15 +270,13 @@ fn sound_parts_stay_and_faulty_ones_are_named() {
                 [tasks.bad]\ncall = \"x\"\n[tasks.odd]\ncall = \"a.b\"\ntimeout = \"1\"\n[tasks.good]\ncall = \"a.b\"\n";
     let parsed = parsed(&format!("{HEAD}{text}"));
     let names: Vec<_> = parsed.manifest.tasks.keys().map(Name::as_str).collect();
-    assert_eq!(names, ["odd", "good"]);
+    assert_eq!(names, ["bad", "odd", "good"]);
+    assert_eq!(parsed.manifest.tasks["bad"].call, None);
+    assert_eq!(parsed.manifest.components["c"].path, None);
     assert_eq!(parsed.manifest.tasks["odd"].policy.timeout, seconds(300));
     let left_out = parsed.left_out;
-    assert!(
-        left_out.components.contains("c")
-            && left_out.params.contains("p")
-            && left_out.resources.contains("r")
-    );
-    assert!(left_out.tasks.contains("bad") && left_out.tasks.len() == 1 && !left_out.is_partial);
+    assert!(left_out.params.contains("p") && left_out.resources.contains("r"));
+    assert!(left_out.tasks.is_empty() && left_out.components.is_empty() && !left_out.is_partial);
 }
 
 #[test]

@@ -145,9 +145,8 @@ impl World {
             && claim.node.item.is_none();
         match (claim.stage, self.random.below(12)) {
             (Stage::Closing, 0) if self.mood == Mood::Wild => Outcome::Failed(b"no"[..].into()),
-            (Stage::Closing, 0..=2) => Outcome::Release,
+            (Stage::Closing, 0..=2) | (Stage::Tainted, 0..=5) => Outcome::Release,
             (Stage::Closing, _) => Outcome::Passed,
-            (Stage::Tainted, 0..=5) => Outcome::Release,
             (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
             (Stage::Ready, _) if is_for_each => Outcome::Expand {
                 items: pick(&mut self.random, 5),

@@ -94,9 +94,8 @@ fn outcome(random: &mut Random, bench: &Bench, claim: &Claim, seed: u64) -> Outc
         && claim.node.item.is_none();
     match (claim.stage, random.below(12)) {
         (Stage::Closing, 0) => Outcome::Failed(b"no"[..].into()),
-        (Stage::Closing, 1 | 2) => Outcome::Release,
+        (Stage::Closing, 1 | 2) | (Stage::Tainted, 0..=5) => Outcome::Release,
         (Stage::Closing, _) => Outcome::Passed,
-        (Stage::Tainted, 0..=5) => Outcome::Release,
         (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
         (Stage::Ready, _) if is_for_each => {
             Outcome::Expand { items: pick(random, 6), max_parallel: NonZeroU32::new(pick(random, 3)) }
