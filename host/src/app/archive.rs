@@ -203,7 +203,7 @@ pub async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Removal) ->
 
 async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, Error> {
     let record =
-        plan_record(backend, run, "look at it with the version of cascade-host that made it").await?;
+        plan_record(backend, run, "Look at it with the version of cascade-host that made it.").await?;
     Ok(record.task_names().map(str::to_owned).collect())
 }
 

@@ -7,8 +7,10 @@ use crate::model::RunId;
 use crate::model::nearest;
 use crate::model::shortlist;
 use crate::plan::PlanRecord;
+use crate::state;
 use crate::state::Backend;
 use crate::state::End;
+use crate::state::ErrorKind;
 use crate::state::NodeView;
 use crate::value::wire::Reader;
 
@@ -31,7 +33,7 @@ pub(crate) fn stored_name(name: &str) -> String {
 /// What a stored run has under a name, in the form of [`stored_name`]; where there is nothing, that is the error.
 pub(crate) async fn find(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Found, Error> {
     let record =
-        plan_record(backend, run, "look at it with the version of cascade-host that made it").await?;
+        plan_record(backend, run, "Look at it with the version of cascade-host that made it.").await?;
     let known = |task: &str| record.task_names().any(|known| known == task);
     let Some((task, item)) = parts(name).filter(|(task, _)| known(task)) else {
         return Err(no_task(run, name, &record));
@@ -68,9 +70,9 @@ enum Elements {
 /// The stored plan of a run.
 pub(crate) async fn plan_record(backend: &dyn Backend, run: &RunId, help: &str) -> Result<PlanRecord, Error> {
     let record = backend.record(run).await.map_err(|error| no_run(run, error))?;
-    PlanRecord::decode(&record).ok_or_else(|| Error::Missing {
-        message: format!("the stored plan of run `{run}` is damaged or of a later version"),
-        help: help.to_owned(),
+    PlanRecord::decode(&record).ok_or_else(|| {
+        let doing = format!("reading the plan of run `{run}`, which is damaged or of a later version");
+        state::Error::new(ErrorKind::Damaged, doing).hint(help).into()
     })
 }
 

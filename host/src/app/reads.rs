@@ -44,7 +44,7 @@ impl Reads {
         let mut files = vec![("the manifest".to_owned(), manifest.to_path_buf())];
         let mut add = |what: &str, path: &Path| files.push((what.to_owned(), path.to_owned()));
         for (name, component) in &session.manifest.components {
-            add(&format!("the component `{name}`"), &component.path.value);
+            component.path.iter().for_each(|path| add(&format!("the component `{name}`"), &path.value));
         }
         for input in session.bound.plan().inputs() {
             if let InputKind::File(path) = &input.kind {

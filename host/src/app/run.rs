@@ -127,7 +127,7 @@ async fn work(
     let recorder = request.recorder.clone();
     let (mut state_vigil, mut cache_vigil) =
         (vigil(&request, &recorder), vigil_of_cache(&request, &recorder));
-    let RunRequest { cache, slots, interrupt, seed, verification, policy, .. } = request;
+    let RunRequest { cache, slots, interrupt, seed, verification, .. } = request;
     let engine = Engine { invoker: sandbox, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
         run: session.run.clone(),

@@ -30,7 +30,7 @@ pub async fn stored_results(
     let names = match task {
         Some(task) => vec![stored_name(task)],
         None => {
-            let help = "name a task: its result can be read without the plan";
+            let help = "Name a task: its result can be read without the plan.";
             plan_record(backend, run, help).await?.task_names().map(str::to_owned).collect()
         }
     };
