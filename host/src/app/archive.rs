@@ -266,6 +266,7 @@ fn open(note: &Note, run: &RunSummary) -> TaskState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::Page;
     use crate::model::Timestamp;
     use crate::state::Counts;
     use crate::state::HostId;
@@ -312,5 +313,10 @@ mod tests {
     fn names_of_elements_have_a_task_and_an_item() {
         assert_eq!((task_of("count[10]"), item_of("count[10]")), ("count", Some(10)));
         assert_eq!((task_of("count"), item_of("count")), ("count", None));
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("cli").section("JSON forms").says(&format!("at most {MOST_ELEMENTS} failed elements"));
     }
 }

@@ -217,3 +217,20 @@ fn metered(plan: &Plan) -> Vec<bool> {
     }
     is_metered
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::Page;
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits").section("Limits of a Redis state").says(&MOST_IN_REDIS.to_string());
+        Page::of("state")
+            .section("What the server needs")
+            .line("values")
+            .cell(1)
+            .says(&MOST_IN_REDIS.to_string());
+        Page::of("manifest").section("limits").row("output").says(&MOST_IN_REDIS.to_string());
+    }
+}

@@ -202,6 +202,7 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, size};
 
     #[test]
     fn the_oldest_entries_make_room_and_replaced_ones_count_once() {
@@ -220,6 +221,12 @@ mod tests {
         assert!(entries.get(&Digest::of(b"a"), now).is_none());
         assert!(entries.get(&Digest::of(b"b"), now).is_some());
         assert_eq!(entries.bytes, 6);
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits").section("Limits of a host").line("results in a").cell(1).says(&size(MOST_BYTES));
+        Page::of("caching").section("Backends").row("memory:").cell(1).says(&size(MOST_BYTES));
     }
 }
 

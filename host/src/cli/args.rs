@@ -14,6 +14,9 @@ use std::path::PathBuf;
 /// Runs typed graphs of WebAssembly components, each task in a fresh sandbox.
 #[derive(Debug, Parser)]
 #[command(name = "cascade-host", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "`cascade-host help` lists the pages of the manual, `cascade-host help TOPIC` prints one."
+)]
 pub(crate) struct Arguments {
     /// Settings file of this host; by default `cascade-host/config.toml` in the configuration folder
     #[arg(long, global = true, value_name = "FILE")]
@@ -68,6 +71,8 @@ pub(crate) enum Command {
     Rm(RmArguments),
     /// Try every limit on this machine with hostile guests, and the state backend
     Doctor(DoctorArguments),
+    /// Print a page of the manual, or the flags of a command
+    Help(HelpArguments),
 }
 
 /// Where results are.
@@ -330,6 +335,12 @@ pub(crate) struct DoctorArguments {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct HelpArguments {
+    /// A page of the manual, or a command [default: the list of pages]
+    pub(crate) topic: Option<String>,
+}
+
 impl ParamArguments {
     /// What is given, for the application.
     pub(crate) fn texts(&self) -> ParamTexts {
@@ -363,7 +374,7 @@ impl Arguments {
             | Command::Doctor(DoctorArguments { backend, .. }) => {
                 Overrides { state: backend.state.clone(), ..log }
             }
-            Command::Check(_) | Command::Inspect(_) | Command::Build(_) => log,
+            Command::Check(_) | Command::Inspect(_) | Command::Build(_) | Command::Help(_) => log,
         }
     }
 }

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 /// How the process ends. A bug in the host ends it with 101, which is what a panic does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 pub(crate) enum Exit {
     /// It did what it was asked.
     Success,

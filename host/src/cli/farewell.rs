@@ -22,7 +22,7 @@ pub(crate) fn farewell(command: &Command) -> String {
         Command::Build(build) => {
             undone(" while building", &build.manifest, "not all is built; give the command again")
         }
-        Command::Output(_) | Command::Runs(_) | Command::Show(_) | Command::Logs(_) => {
+        Command::Output(_) | Command::Runs(_) | Command::Show(_) | Command::Logs(_) | Command::Help(_) => {
             " before all was shown; give the command again".to_owned()
         }
         Command::Watch(watch) => {
@@ -82,7 +82,7 @@ mod tests {
     fn every_command_says_one_line_when_it_is_left() {
         for line in ["run m", "check m", "plan m", "inspect c", "build m", "output r", "runs", "show r"]
             .into_iter()
-            .chain(["logs r t", "watch r", "cancel r", "rm r s", "doctor"])
+            .chain(["logs r t", "watch r", "cancel r", "rm r s", "doctor", "help"])
         {
             let words = std::iter::once("cascade-host").chain(line.split(' '));
             let arguments = Arguments::try_parse_from(words).unwrap();

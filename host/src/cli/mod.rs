@@ -33,6 +33,9 @@ mod plan_row;
 mod plan_table;
 mod runs_table;
 mod show_table;
+mod topics;
+#[cfg(test)]
+pub(crate) mod manual;
 #[cfg(test)]
 mod samples;
 

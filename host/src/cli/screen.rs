@@ -164,6 +164,7 @@ impl<W: Write> Page<W> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::cli::manual::{Page, size};
     use crate::cli::progress::Follower;
     use crate::cli::samples::run;
     use crate::cli::samples::task;
@@ -248,5 +249,10 @@ pub(crate) mod tests {
         let text = page.text();
         assert!(text.contains("\nfinished\n"));
         assert!(text.contains(" lines of guests are left out"), "{}", text.lines().last().unwrap());
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("events").section("The log").says(&size(MAX_WAITING));
     }
 }

@@ -77,23 +77,27 @@ fn speak_as_wanted(voice: &Voice, environment: &Environment, file: &SettingsFile
 
 fn command(arguments: &Arguments, environment: Environment, voice: &Voice) -> Result<Exit, Error> {
     let signals = Signals::listen(farewell(&arguments.command), voice.clone())?;
-    let file = SettingsFile::read(arguments.config.as_deref(), &environment)?;
-    speak_as_wanted(voice, &environment, &file);
-    let settings = Settings::new(&arguments.overrides(), &environment, &file)?;
-    let host = Host { environment, settings, signals, voice: voice.clone() };
+    let host = || {
+        let file = SettingsFile::read(arguments.config.as_deref(), &environment)?;
+        speak_as_wanted(voice, &environment, &file);
+        let settings = Settings::new(&arguments.overrides(), &environment, &file)?;
+        Ok::<_, Error>(Host { environment, settings, signals, voice: voice.clone() })
+    };
     match &arguments.command {
-        Command::Run(run) => commands::run::run(&host, run),
-        Command::Check(check) => commands::check::check(&host, check),
-        Command::Plan(plan) => commands::plan::plan(&host, plan),
-        Command::Inspect(inspect) => commands::inspect::inspect(&host, inspect),
-        Command::Build(build) => commands::build::build(&host, build),
-        Command::Output(output) => commands::output::output(&host, output),
-        Command::Runs(runs) => commands::runs::runs(&host, runs),
-        Command::Show(show) => commands::show::show(&host, show),
-        Command::Logs(logs) => commands::logs::logs(&host, logs),
-        Command::Watch(watch) => commands::watch::watch(&host, watch),
-        Command::Cancel(cancel) => commands::cancel::cancel(&host, cancel),
-        Command::Rm(rm) => commands::rm::rm(&host, rm),
-        Command::Doctor(doctor) => commands::doctor::doctor(&host, doctor),
+        Command::Run(run) => commands::run::run(&host()?, run),
+        Command::Check(check) => commands::check::check(&host()?, check),
+        Command::Plan(plan) => commands::plan::plan(&host()?, plan),
+        Command::Inspect(inspect) => commands::inspect::inspect(&host()?, inspect),
+        Command::Build(build) => commands::build::build(&host()?, build),
+        Command::Output(output) => commands::output::output(&host()?, output),
+        Command::Runs(runs) => commands::runs::runs(&host()?, runs),
+        Command::Show(show) => commands::show::show(&host()?, show),
+        Command::Logs(logs) => commands::logs::logs(&host()?, logs),
+        Command::Watch(watch) => commands::watch::watch(&host()?, watch),
+        Command::Cancel(cancel) => commands::cancel::cancel(&host()?, cancel),
+        Command::Rm(rm) => commands::rm::rm(&host()?, rm),
+        Command::Doctor(doctor) => commands::doctor::doctor(&host()?, doctor),
+        // The manual says how to mend settings: it is printed whatever they are.
+        Command::Help(help) => commands::help::help(help),
     }
 }

@@ -43,3 +43,20 @@ impl CompileSettings {
         self.memory.unwrap_or_else(|| usual.min(memory_budget()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::Page;
+    use crate::model::show_duration;
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        let bounds = |key| Page::of("limits").section("Limits of a host").row_by(2, key).cell(2);
+        for (key, range) in [("component-size", COMPONENT), ("compile-memory", MEMORY)] {
+            bounds(key).says(&format!("({} to {})", range.start(), range.end()));
+        }
+        let (least, most) = (show_duration(*TIMEOUT.start()), show_duration(*TIMEOUT.end()));
+        bounds("compile-timeout").says(&format!("({least} to {most})"));
+    }
+}

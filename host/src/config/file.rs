@@ -119,6 +119,7 @@ fn read(key: &str, value: &DeValue<'_>) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, blocks};
 
     #[test]
     fn reads_what_stands_there_and_refuses_what_it_does_not_know() {
@@ -156,5 +157,22 @@ mod tests {
         let nowhere = Environment::from([("HOME", "/nonexistent")]);
         assert!(SettingsFile::read(None, &nowhere).is_ok());
         assert!(SettingsFile::read(Some(Path::new("/nonexistent/c.toml")), &nowhere).is_err());
+    }
+
+    #[test]
+    fn the_manual_has_every_key_with_its_variable() {
+        let table = Page::of("cli").section("Settings");
+        for (key, _) in KEYS {
+            let variable = format!("CASCADE_{}", key.to_uppercase().replace('-', "_"));
+            table.row_by(2, key).cell(1).names([variable.as_str()]);
+        }
+        let (_, example) = blocks("toml fragment")
+            .into_iter()
+            .find(|(page, text)| *page == "cli" && text.starts_with('#'))
+            .unwrap();
+        let file = SettingsFile::parse(Path::new("config.toml"), &example).unwrap();
+        for (key, _) in KEYS {
+            assert!(file.get(key).is_some(), "the settings file in cli.md has no {key}");
+        }
     }
 }

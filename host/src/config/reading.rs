@@ -82,6 +82,7 @@ fn is_of_system(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::Page;
 
     #[test]
     fn descriptors_have_the_folder_of_the_process() {
@@ -123,5 +124,16 @@ mod tests {
         let error = read_input(&pipe).unwrap_err();
         assert!(error.to_string().contains("named pipe"), "{error}");
         assert_eq!(read_input(Path::new("/dev/null")).unwrap(), b"");
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits")
+            .section("Limits of a host")
+            .line("a manifest, params or data file")
+            .cell(1)
+            .says(&MOST.to_string());
+        Page::of("manifest").section("The file").line("size").cell(1).says(&MOST.to_string());
+        Page::of("cli").section("Files").says(&MOST.to_string());
     }
 }

@@ -245,6 +245,7 @@ fn beside(file: &SettingsFile, path: &str, environment: &Environment) -> PathBuf
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, count};
     use std::path::Path;
 
     fn file(key: &str, value: Option<&str>) -> SettingsFile {
@@ -397,5 +398,25 @@ mod tests {
             Settings::new(&Overrides::default(), &both, &file("compile-memory", Some("1GiB"))).unwrap();
         assert_eq!(settings.compile.memory, Some(Size::bytes(3 << 30)));
         assert_eq!(settings.compile.timeout, None);
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        let host = |key| Page::of("limits").section("Limits of a host").row_by(2, key).cell(2);
+        let (least, most) = (count(*JOBS.start()), count(*JOBS.end()));
+        host("-j").says(&format!("({least} to {most})"));
+        Page::of("cli").section("run").row("--jobs").cell(1).says(&format!("{least} to {most}"));
+        let memory = format!("{} to {}", MEMORY.start(), MEMORY.end());
+        host("--memory").says(&format!("({memory})"));
+        Page::of("cli").section("run").row("--memory").cell(1).says(&memory);
+        let page = Page::of("cli").section("Flags of every command");
+        page.row("--log-level").names(LOG_LEVELS.iter().map(|(word, _)| *word));
+        page.row("--log-format").names(LOG_FORMATS.iter().map(|(word, _)| *word));
+        for (word, _) in LOG_LEVELS {
+            Page::of("events").section("The log").row(word);
+        }
+        for (word, _) in LOG_FORMATS {
+            Page::of("events").section("The log").row(word);
+        }
     }
 }

@@ -91,3 +91,19 @@ impl Expansion {
         Ok(self.shared.iter().filter_map(|shared| shared.clone().or_else(|| own.next())).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits")
+            .section("Limits of a call")
+            .line("elements of a")
+            .cell(1)
+            .says(&count(MOST_ELEMENTS));
+        Page::of("manifest").section("for-each").says(&count(MOST_ELEMENTS));
+    }
+}

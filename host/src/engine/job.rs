@@ -459,3 +459,17 @@ fn finished(output: Bytes, usage: invoke::Usage) -> Verdict {
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count, size};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("events").section("Error classes").row("lost").cell(1).says(&count(MAX_TAKEOVERS + 1));
+        Page::of("hosts").section("When a host dies").line(&count(MAX_TAKEOVERS + 1));
+        Page::of("events").section("Error classes").says(&size(MOST_SHOWN));
+        Page::of("limits").section("Logs and errors").line("an error that").cell(1).says(&size(MOST_SHOWN));
+    }
+}

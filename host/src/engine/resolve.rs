@@ -217,3 +217,15 @@ fn not_there(path: &Path, whole: &str) -> Stuck {
 fn malformed(fault: &ValueFault) -> Stuck {
     Stuck::Input(format!("a stored value is malformed: {fault}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, size};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        let row = Page::of("limits").section("Limits of a call").line("a value that an edge converts");
+        row.cell(1).says(&size(CONVERTED_AT_LEAST));
+    }
+}

@@ -7,6 +7,8 @@ mod tray;
 mod jsonl;
 mod reading;
 mod recorder;
+#[cfg(test)]
+mod manual;
 
 pub use event::{Event, Fact, FailureFact, Subject};
 pub use jsonl::{JsonLines, to_json_line};

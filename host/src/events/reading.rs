@@ -96,7 +96,7 @@ impl Line {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::events::to_json_line;
     use crate::model::FailureClass;
@@ -104,10 +104,10 @@ mod tests {
     use crate::model::RunStatus;
     use crate::model::SkipReason;
 
-    #[test]
-    fn every_fact_is_read_as_it_was_written() {
+    /// Facts of every kind.
+    pub(crate) fn facts() -> Vec<Fact> {
         let failure = || FailureFact { class: FailureClass::Trap, error: "boom".into() };
-        let facts = [
+        vec![
             Fact::RunStarted { name: "n".into(), tasks: 3 },
             Fact::RunResumed { name: "n".into(), tasks: 3, kept: 1 },
             Fact::RunFinished { status: RunStatus::Cancelled, duration_ms: 1.5 },
@@ -129,8 +129,12 @@ mod tests {
             Fact::TaskLog { stream: "stderr", text: "t".into() },
             Fact::StateReconnected,
             Fact::Warning { code: "heard", message: "m".into() },
-        ];
-        for fact in facts {
+        ]
+    }
+
+    #[test]
+    fn every_fact_is_read_as_it_was_written() {
+        for fact in facts() {
             let subject = Subject { task: Name::new("t").unwrap(), item: Some(4), attempt: Some(2) };
             let event = Event { at: Timestamp::from_millis(5), subject: Some(subject), fact };
             let line = to_json_line(&RunId::new("r1").unwrap(), "h1", &event);

@@ -3,6 +3,7 @@
 
 use crate::manifest::Component;
 use crate::manifest::grants::grants;
+use crate::manifest::keys::COMPONENT;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
 use crate::manifest::table::Slot;
@@ -15,7 +16,7 @@ use crate::model::Spanned;
 pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Component> {
     let owner = format!("component `{}`", slot.name);
     let example = format!("`[components.{}]` and below it `path = \"…\"`", slot.name);
-    let mut table = Table::open(reader, slot, &owner, &example)?;
+    let mut table = Table::open(reader, slot, COMPONENT, (&owner, &example))?;
     let path = table.required(reader, ("path", "path = \"words.wasm\""), filled);
     let sha256 = table.optional(reader, "sha256", digest);
     let build = table.optional(reader, "build", filled).map(|command| command.value);

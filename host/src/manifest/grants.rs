@@ -4,6 +4,7 @@
 use crate::manifest::Grants;
 use crate::manifest::folder::preopens;
 use crate::manifest::folder::refuse_shadowed;
+use crate::manifest::keys::GRANTS;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::boolean;
 use crate::manifest::scalar::filled;
@@ -24,7 +25,7 @@ use toml::de::DeValue;
 /// The value of `grants`, as far as it could be read.
 pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Grants {
     let mark = reader.mark();
-    let Some(mut table) = Table::open(reader, slot, "`grants`", "`grants = { env = [\"LANG\"] }`") else {
+    let Some(mut table) = Table::open(reader, slot, GRANTS, ("`grants`", "`grants = { env = [\"LANG\"] }`")) else {
         return Grants { span: slot.span.clone(), is_partial: true, ..Grants::default() };
     };
     let mut grants = Grants {
@@ -160,7 +161,7 @@ fn address(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Endpoint>
 }
 
 /// Longest name of a bucket; it becomes part of a key in the state backend.
-const MAX_BUCKET: usize = 64;
+pub(crate) const MAX_BUCKET: usize = 64;
 
 /// The name of a bucket.
 fn bucket(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {

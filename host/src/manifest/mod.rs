@@ -8,6 +8,7 @@ mod clash;
 mod component;
 mod folder;
 mod grants;
+mod keys;
 mod parse;
 mod parsed;
 mod policy;

@@ -6,6 +6,7 @@ use crate::manifest::Parsed;
 use crate::manifest::Policy;
 use crate::manifest::bracket;
 use crate::manifest::component::component;
+use crate::manifest::keys::DEFAULTS;
 use crate::manifest::policy::Site;
 use crate::manifest::policy::policy;
 use crate::manifest::reader::Completeness;
@@ -125,8 +126,8 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
 }
 
 fn defaults(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Policy> {
-    let mut table =
-        Table::open(reader, slot, "`[defaults]`", "`[defaults]` and below it `timeout = \"5m\"`")?;
+    let example = "`[defaults]` and below it `timeout = \"5m\"`";
+    let mut table = Table::open(reader, slot, DEFAULTS, ("`[defaults]`", example))?;
     let mut policy = policy(reader, &mut table, (Site::Defaults, &Policy::default()));
     policy.retry.inherits_permanent = true;
     table.close(reader);

@@ -8,6 +8,8 @@ use crate::manifest::CachePolicy;
 use crate::manifest::Policy;
 use crate::manifest::Retry;
 use crate::manifest::RetryClass;
+use crate::manifest::keys::LIMITS;
+use crate::manifest::keys::RETRY;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::boolean;
 use crate::manifest::scalar::duration;
@@ -91,7 +93,7 @@ fn refuse_useless(reader: &mut Reader<'_>, slot: &Slot<'_>, retry: Retry) -> Opt
 }
 
 fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry> {
-    let mut table = Table::open(reader, slot, "`retry`", "`retry = { attempts = 3 }`")?;
+    let mut table = Table::open(reader, slot, RETRY, ("`retry`", "`retry = { attempts = 3 }`"))?;
     let mark = reader.mark();
     let attempts = table.optional(reader, "attempts", attempts);
     let delay = table.optional(reader, "delay", duration_or_zero);
@@ -122,9 +124,10 @@ fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option
     })
 }
 
-const BACKOFFS: [(&str, Backoff); 2] = [("exponential", Backoff::Exponential), ("fixed", Backoff::Fixed)];
+pub(crate) const BACKOFFS: [(&str, Backoff); 2] =
+    [("exponential", Backoff::Exponential), ("fixed", Backoff::Fixed)];
 
-const CLASSES: [(&str, RetryClass); 3] =
+pub(crate) const CLASSES: [(&str, RetryClass); 3] =
     [("error", RetryClass::Error), ("trap", RetryClass::Trap), ("timeout", RetryClass::Timeout)];
 
 /// What is tried again: at least one class.
@@ -152,7 +155,7 @@ fn attempts(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<NonZeroU32> {
 }
 
 fn limits(reader: &mut Reader<'_>, slot: &Slot<'_>, base: Limits) -> Option<Limits> {
-    let mut table = Table::open(reader, slot, "`limits`", "`limits = { memory = \"256MiB\" }`")?;
+    let mut table = Table::open(reader, slot, LIMITS, ("`limits`", "`limits = { memory = \"256MiB\" }`"))?;
     let limits = Limits {
         memory: table.optional(reader, "memory", size).unwrap_or(base.memory),
         fuel: table.optional(reader, "fuel", |reader, slot| whole(reader, slot, 1..=u64::MAX)).or(base.fuel),

@@ -102,7 +102,7 @@ fn datum(expr: Expr) -> Option<Datum> {
 }
 
 /// The keys that may stand beside each kind.
-fn companions(kind: &str) -> &'static [&'static str] {
+pub(crate) fn companions(kind: &str) -> &'static [&'static str] {
     match kind {
         "task" => &["path", "default"],
         "param" | "item" => &["path"],

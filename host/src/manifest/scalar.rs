@@ -128,7 +128,7 @@ pub(crate) fn size(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Size> {
 }
 
 /// The longest title, in characters: it stands in every line of `runs`.
-const MAX_TITLE: usize = 200;
+pub(crate) const MAX_TITLE: usize = 200;
 
 /// A title: text on one line.
 pub(crate) fn title(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {

@@ -6,6 +6,10 @@ use crate::manifest::Param;
 use crate::manifest::Resource;
 use crate::manifest::Scope;
 use crate::manifest::UriSource;
+use crate::manifest::keys::BACKEND;
+use crate::manifest::keys::PARAM;
+use crate::manifest::keys::RESOURCE;
+use crate::manifest::keys::URI;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::boolean;
 use crate::manifest::scalar::duration;
@@ -51,7 +55,7 @@ pub(crate) fn backend(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Backen
     let owner = format!("`[{}]`", slot.name);
     let example = format!("`[{}]` and below it `uri = \"…\"`", slot.name);
     let mark = reader.mark();
-    let Some(mut table) = Table::open(reader, slot, &owner, &example) else {
+    let Some(mut table) = Table::open(reader, slot, BACKEND, (&owner, &example)) else {
         reader.conceal_since(mark);
         return None;
     };
@@ -67,7 +71,7 @@ fn uri(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UriSource>> {
     let source = match slot.value {
         DeValue::String(_) => UriSource::Text(filled(reader, slot)?.value),
         DeValue::Table(_) => {
-            let mut table = Table::open(reader, slot, "`uri`", "`uri = { env = \"REDIS_URL\" }`")?;
+            let mut table = Table::open(reader, slot, URI, ("`uri`", "`uri = { env = \"REDIS_URL\" }`"))?;
             let name = table.required(reader, ("env", "uri = { env = \"REDIS_URL\" }"), filled);
             table.close(reader);
             UriSource::Env(name?.value)
@@ -126,7 +130,8 @@ pub(crate) fn param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
 
 fn plain_param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
     let owner = format!("param `{}`", slot.name);
-    let mut table = Table::open(reader, slot, &owner, &format!("`{} = {{ type = \"string\" }}`", slot.name))?;
+    let example = format!("`{} = {{ type = \"string\" }}`", slot.name);
+    let mut table = Table::open(reader, slot, PARAM, (&owner, &example))?;
     let ty = table.required(reader, ("type", "type = \"string\""), filled);
     let default = table.optional(reader, "default", literal);
     let description = table.optional(reader, "description", text);
@@ -142,7 +147,8 @@ pub(crate) fn resource(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Resou
         let amount = whole(reader, slot, 0..=u32::MAX)?;
         return Some(Resource { span, amount, scope: Scope::Host });
     }
-    let mut table = Table::open(reader, slot, &format!("resource `{}`", slot.name), "`{ amount = 1 }`")?;
+    let owner = format!("resource `{}`", slot.name);
+    let mut table = Table::open(reader, slot, RESOURCE, (&owner, "`{ amount = 1 }`"))?;
     let amount =
         table.required(reader, ("amount", "amount = 3"), |reader, slot| whole(reader, slot, 0..=u32::MAX));
     let scope = table.optional(reader, "scope", |reader, slot| word(reader, slot, &SCOPES));
@@ -150,4 +156,4 @@ pub(crate) fn resource(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Resou
     Some(Resource { span, amount: amount?, scope: scope.unwrap_or_default() })
 }
 
-const SCOPES: [(&str, Scope); 2] = [("host", Scope::Host), ("run", Scope::Run)];
+pub(crate) const SCOPES: [(&str, Scope); 2] = [("host", Scope::Host), ("run", Scope::Run)];

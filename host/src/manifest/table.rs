@@ -1,6 +1,8 @@
 //! A cursor over one table of the text: each key is asked for once, with the function that reads its value.
-//! Keys that nobody asked for are reported when the table is closed, and required ones that are not there.
+//! Unknown keys, and required keys that are missing, are reported when the table is closed.
 
+use crate::manifest::keys::Section;
+use crate::manifest::keys::TOP;
 use crate::manifest::reader::Reader;
 use crate::model::Fault;
 use crate::model::Span;
@@ -95,24 +97,29 @@ pub(crate) struct Table<'t> {
     owner: String,
     place: Option<Span>,
     content: &'t DeTable<'t>,
-    asked: Vec<&'static str>,
+    section: Section,
     absent: Vec<(&'static str, &'static str)>,
 }
 
 impl<'t> Table<'t> {
     /// The whole manifest.
     pub(crate) const fn root(table: &'t DeTable<'t>) -> Self {
-        Self { owner: String::new(), place: None, content: table, asked: Vec::new(), absent: Vec::new() }
+        Self { owner: String::new(), place: None, content: table, section: TOP, absent: Vec::new() }
     }
 
     /// The table in `slot`, known to users as `owner`; one that is none is reported with `example`.
-    pub(crate) fn open(reader: &mut Reader<'_>, slot: &Slot<'t>, owner: &str, example: &str) -> Option<Self> {
+    pub(crate) fn open(
+        reader: &mut Reader<'_>,
+        slot: &Slot<'t>,
+        section: Section,
+        (owner, example): (&str, &str),
+    ) -> Option<Self> {
         match slot.value {
             DeValue::Table(table) => Some(Self {
                 owner: owner.to_owned(),
                 place: Some(slot.span.clone()),
                 content: table,
-                asked: Vec::new(),
+                section,
                 absent: Vec::new(),
             }),
             DeValue::Array(array) if is_array_of_tables(array, &slot.span) => {
@@ -154,19 +161,18 @@ impl<'t> Table<'t> {
         None
     }
 
-    /// The value of `key`, which is from now on a known key.
-    pub(crate) fn slot(&mut self, key: &'static str) -> Option<Slot<'t>> {
-        self.asked.push(key);
+    /// The value of `key`, which is one of the section's.
+    pub(crate) fn slot(&self, key: &'static str) -> Option<Slot<'t>> {
         let (written, value) = self.content.get_key_value(key)?;
         Some(Slot::new(written, value))
     }
 
     /// Reports the keys that nobody asked for and the required ones that are not there; yields the former.
     pub(crate) fn close(self, reader: &mut Reader<'_>) -> Vec<Unknown<'t>> {
-        let is_unknown = |slot: &Slot<'t>| !self.asked.contains(&slot.name);
+        let is_unknown = |slot: &Slot<'t>| !self.section.keys().contains(&slot.name);
         let unknown = Slot::entries(self.content).filter(is_unknown);
         let unknown = unknown
-            .map(|slot| Unknown { meant: nearest(slot.name, self.asked.iter().copied()), slot })
+            .map(|slot| Unknown { meant: nearest(slot.name, self.section.keys().iter().copied()), slot })
             .collect::<Vec<_>>();
         for unknown in &unknown {
             reader.fault::<()>(self.unknown(unknown));
@@ -195,7 +201,7 @@ impl<'t> Table<'t> {
             let help = format!("`{}` belongs to the top of the file, above the first `[…]`", slot.name);
             return fault.help(help);
         }
-        let known: Vec<String> = self.asked.iter().map(|key| format!("`{key}`")).collect();
+        let known: Vec<String> = self.section.keys().iter().map(|key| format!("`{key}`")).collect();
         fault.note(format!("known keys are {}", known.join(", ")))
     }
 

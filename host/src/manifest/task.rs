@@ -9,6 +9,7 @@ use crate::manifest::Unread;
 use crate::manifest::When;
 use crate::manifest::call::call;
 use crate::manifest::grants::grants;
+use crate::manifest::keys::TASK;
 use crate::manifest::policy::Site;
 use crate::manifest::policy::policy;
 use crate::manifest::reader::Reader;
@@ -40,7 +41,7 @@ use toml::de::DeValue;
 pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) -> Option<Task> {
     let owner = format!("task `{}`", slot.name);
     let example = format!("`[tasks.{}]` and below it `call = \"component.function\"`", slot.name);
-    let mut table = Table::open(reader, slot, &owner, &example)?;
+    let mut table = Table::open(reader, slot, TASK, (&owner, &example))?;
     let mut unread = Vec::new();
     let call = table.required(reader, ("call", "call = \"component.function\""), call);
     let args = table.slot("args").map(|slot| note(args(reader, &slot), (&mut unread, Unread::Args)));
@@ -110,7 +111,7 @@ fn task_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>
     filled(reader, slot)
 }
 
-const ON_ERROR: [(&str, OnError); 2] = [("fail", OnError::Fail), ("value", OnError::Value)];
+pub(crate) const ON_ERROR: [(&str, OnError); 2] = [("fail", OnError::Fail), ("value", OnError::Value)];
 
 type Args = IndexMap<String, (Span, Spanned<Expr>)>;
 
@@ -172,7 +173,10 @@ fn faulty(slot: &Slot<'_>) -> Spanned<Expr> {
     Spanned::new(Expr::Faulty(Vec::new()), slot.span.clone())
 }
 
-/// A reference with `equals` and `not` beside it.
+/// The keys that may stand beside a reference in `when`.
+pub(crate) const CONDITION: [&str; 2] = ["equals", "not"];
+
+/// A reference with the keys of [`CONDITION`] beside it.
 fn when(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<When> {
     let forms = "write `when = { task = \"…\" }`, with `equals = …` or `not = true` beside it";
     let (equals, is_negated) = match slot.value {
@@ -188,7 +192,7 @@ fn when(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<When> {
         DeValue::Boolean(_) => (Some(None), Some(false)),
         _ => return reader.fault(slot.mismatch("a reference to a `bool`").help(forms)), // nothing else is true or false
     };
-    let subject = value_beside(reader, slot, &["equals", "not"]);
+    let subject = value_beside(reader, slot, &CONDITION);
     let is_whole = equals.is_some() && is_negated.is_some();
     Some(When {
         span: slot.span.clone(),

@@ -73,6 +73,7 @@ impl Borrow<str> for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::Page;
 
     #[test]
     fn accepts_the_grammar_and_nothing_else() {
@@ -82,5 +83,10 @@ mod tests {
         for bad in ["", "9a", "-a", "a.b", "a b", "ä", &"x".repeat(65)] {
             assert!(Name::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("manifest").section("The file").line("names").says(&format!("{{0,{}}}", MAX_LEN - 1));
     }
 }

@@ -108,6 +108,7 @@ impl fmt::Display for Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::Page;
 
     #[test]
     fn reads_names_and_indexes() {
@@ -123,5 +124,10 @@ mod tests {
         for bad in ["", ".", "a..b", "a[", "a[x]", "a[-1]", "a[+1]", "a]", "[0]b", "a b"] {
             assert!(Path::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("manifest").section("path").says(&format!("at most {MAX_STEPS} steps"));
     }
 }

@@ -70,6 +70,7 @@ impl fmt::Debug for RunId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::Page;
 
     #[test]
     fn generated_ids_are_valid_and_sort_by_time() {
@@ -85,5 +86,10 @@ mod tests {
         for bad in ["", ".a", "a:b", "a{b}", "a/b", &"x".repeat(129)] {
             assert!(RunId::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("state").section("Runs").says(&format!("{{0,{}}}", MAX_LEN - 1));
     }
 }

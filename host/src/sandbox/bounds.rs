@@ -87,3 +87,36 @@ impl Exceeded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count, has_no_other_limits};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        let host = |limit| Page::of("limits").section("Limits of a host").line(limit).cell(1);
+        host("compiled code of one").says(&MOST_CODE.to_string());
+        host("functions of a component").says(&count(MOST_FUNCTIONS));
+        host("definitions of a component").says(&count(MOST_DEFINITIONS));
+        host("modules and components in").says(&count(MOST_PARTS));
+        host("modules and components in").says(&count(MOST_DEPTH));
+        host("types, functions and names").says(&count(MOST_TYPES));
+        let Bounds { component, memory, time } = Bounds::default();
+        for (bound, default) in [("component-size", component), ("compile-memory", memory)] {
+            Page::of("limits")
+                .section("Limits of a host")
+                .row_by(2, bound)
+                .cell(1)
+                .says(&default.to_string());
+            Page::of("cli").section("Settings").row_by(2, bound).cell(3).says(&default.to_string());
+        }
+        Page::of("limits")
+            .section("Limits of a host")
+            .row_by(2, "compile-timeout")
+            .cell(1)
+            .says(&show_duration(time));
+        Page::of("cli").section("Settings").row_by(2, "compile-timeout").cell(3).says(&show_duration(time));
+        has_no_other_limits(file!(), &[]);
+    }
+}

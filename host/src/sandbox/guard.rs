@@ -236,3 +236,23 @@ impl LogGuard {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count, has_no_other_limits, size};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
+        call("core instances").says(&count(MOST_INSTANCES));
+        call("memory of core instances").says(&size(ALL_INSTANCES));
+        call("linear memories; tables").says(&count(MOST_MEMORIES));
+        call("linear memories; tables").says(&count(MOST_TABLES));
+        call("handles").says(&count(MOST_HANDLES));
+        call("bytes handed to one call").says(&size(HANDED_AT_LEAST));
+        Page::of("limits").says(&format!("at least {LEAST_LINE} bytes"));
+        // What a table's element counts is no bound, nor is what messages advise.
+        has_no_other_limits(file!(), &["TABLE_ELEMENT", "MOST_ADVISED"]);
+    }
+}

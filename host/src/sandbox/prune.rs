@@ -70,6 +70,7 @@ fn remove(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, size};
     use crate::model::ManualClock;
     use rustix::fs::{Timespec, Timestamps};
 
@@ -114,5 +115,14 @@ mod tests {
         assert_eq!(names(folder.path()), [".tmpNew", "a.code", "a.seal", "c.code", "secret"]);
         prune_to(folder.path(), &clock, 0).unwrap();
         assert_eq!(names(folder.path()), [".tmpNew", "secret"]);
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits")
+            .section("Limits of a host")
+            .line("folder of compiled code")
+            .cell(1)
+            .says(&size(MOST_BYTES));
     }
 }

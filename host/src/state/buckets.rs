@@ -260,6 +260,7 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, count, has_no_other_limits, size};
 
     #[test]
     fn names_are_those_that_a_manifest_may_grant() {
@@ -298,5 +299,17 @@ mod tests {
         let writes = Writes::new(vec![(key.clone(), value("a")), (key.clone(), value("b"))]).unwrap();
         let written: Vec<_> = writes.iter().map(|(key, value)| (key.clone(), value.cloned())).collect();
         assert_eq!(written, [(key, value("b"))]);
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        let fact = |what| Page::of("grants").section("keyvalue").line(what).cell(1);
+        Page::of("grants").section("keyvalue").says(&format!("up to {MAX_NAME} letters"));
+        fact("key").says(&count(MAX_KEY));
+        fact("value").says(&size(MAX_VALUE));
+        fact("one operation").says(&count(MAX_KEYS));
+        fact("one operation").says(&size(MAX_BYTES));
+        fact("a page of").says(&count(MAX_KEYS));
+        has_no_other_limits(file!(), &[]);
     }
 }

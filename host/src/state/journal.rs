@@ -88,3 +88,19 @@ pub struct Batch {
     /// What guests wrote, at most one piece a node.
     pub logs: Vec<(String, Piece)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count, has_no_other_limits, size};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        let kept = |what| Page::of("limits").section("Logs and errors").line(what).cell(1);
+        kept("log of one task").says(&size(MAX_LOG));
+        kept("logs of one run").says(&size(MAX_LOGS));
+        kept("events of a run").says(&count(MAX_EVENTS));
+        Page::of("events").section("Files of events").line("stored events").says(&count(MAX_EVENTS));
+        has_no_other_limits(file!(), &[]);
+    }
+}

@@ -189,6 +189,7 @@ pub fn end_log(log: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, size};
 
     fn line(text: &str) -> LogPart {
         let at = Timestamp::from_millis(7);
@@ -255,5 +256,10 @@ mod tests {
             assert!(!read_log(&log[..cut]).is_empty(), "{cut}");
         }
         assert_eq!(read_log(b"nonsense"), [LogPart::Gap]);
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits").section("Logs and errors").line("a line of a log").cell(1).says(&size(MAX_LINE));
     }
 }

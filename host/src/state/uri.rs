@@ -143,16 +143,15 @@ impl StateUri {
         }
         let (scheme, rest) =
             text.split_once(':').ok_or_else(|| unknown_scheme("reading the URI of a backend"))?;
-        let form = match scheme.to_ascii_lowercase().as_str() {
-            "memory" if rest.is_empty() => return Ok(Self::Memory),
-            "memory" => return Err(fault("reading a `memory:` URI", "Nothing follows `memory:`.")),
-            "redis" | "valkey" => Form::Server { is_tls: false },
-            "rediss" | "valkeys" => Form::Server { is_tls: true },
-            "redis+unix" | "valkey+unix" => Form::Socket,
-            "redis+sentinel" | "valkey+sentinel" => Form::Sentinel,
-            "redis+cluster" | "valkey+cluster" => Form::Cluster,
-            _ => return Err(unknown_scheme("reading the scheme of a backend's URI")), // any other text
-        };
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme == MEMORY {
+            let is_bare = rest.is_empty();
+            return is_bare
+                .then_some(Self::Memory)
+                .ok_or_else(|| fault("reading a `memory:` URI", "Nothing follows `memory:`."));
+        }
+        let form = SCHEMES.iter().find(|(known, _)| *known == scheme).map(|(_, form)| *form);
+        let form = form.ok_or_else(|| unknown_scheme("reading the scheme of a backend's URI"))?;
         let rest = rest.strip_prefix("//").ok_or_else(|| {
             fault(
                 "reading a Redis URI",
@@ -240,6 +239,26 @@ enum Form {
     Sentinel,
     Cluster,
 }
+
+/// The scheme of this process.
+const MEMORY: &str = "memory";
+
+/// The schemes of Redis and Valkey.
+const SCHEMES: [(&str, Form); 10] = [
+    ("redis", Form::Server { is_tls: false }),
+    ("valkey", Form::Server { is_tls: false }),
+    ("rediss", Form::Server { is_tls: true }),
+    ("valkeys", Form::Server { is_tls: true }),
+    ("redis+unix", Form::Socket),
+    ("valkey+unix", Form::Socket),
+    ("redis+sentinel", Form::Sentinel),
+    ("valkey+sentinel", Form::Sentinel),
+    ("redis+cluster", Form::Cluster),
+    ("valkey+cluster", Form::Cluster),
+];
+
+/// The keys of the query. `db` is for sockets alone.
+const QUERY: [&str; 8] = ["connect-timeout", "timeout", "lease", "durability", "ca", "cert", "key", "db"];
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -414,7 +433,7 @@ fn durability(text: Option<&str>) -> Result<Durability, Error> {
     }
 }
 
-/// The keys after `?`; each is taken once, and what is left over is an error.
+/// The keys after `?`, all of them of [`QUERY`]; each is taken once, and what is left over is an error.
 struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -422,6 +441,9 @@ impl Query {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').ok_or_else(unknown_key)?;
+            if !QUERY.contains(&key) {
+                return Err(unknown_key());
+            }
             let value = decoded(value, "reading the query of a Redis URI")?;
             if pairs.iter().any(|(known, _)| known == key) {
                 return Err(twice(key));

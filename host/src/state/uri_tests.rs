@@ -2,6 +2,8 @@
 //! Backends are not involved.
 
 use super::*;
+use crate::cli::manual::Page;
+use crate::model::show_duration;
 use proptest::prelude::*;
 
 fn redis(text: &str) -> RedisUri {
@@ -164,4 +166,25 @@ proptest! {
             prop_assert!(is_place || !shown(&text).contains("QZ"), "{text}: {}", shown(&text));
         }
     }
+}
+
+#[test]
+fn the_manual_has_every_scheme_and_every_key_of_the_query() {
+    let uris = Page::of("state").section("URIs");
+    let codes = uris.codes();
+    for scheme in SCHEMES.iter().map(|(scheme, _)| *scheme).chain([MEMORY]) {
+        let is_it = |code: &String| code.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':'));
+        assert!(codes.iter().any(is_it), "state.md, section \"URIs\", does not show `{scheme}:`");
+    }
+    let keys = Page::of("state").section("Query keys");
+    let hint = unknown_key();
+    for key in QUERY {
+        keys.row(key).cell(1).says_something();
+        assert!(hint.help().unwrap().contains(key), "{key}");
+    }
+    keys.row("connect-timeout").cell(2).says(&show_duration(CONNECT_TIMEOUT));
+    keys.row("lease").cell(2).says(&show_duration(LEASE));
+    keys.row("lease").cell(1).names(
+        [LEASES.start(), LEASES.end()].map(|bound| show_duration(*bound)).each_ref().map(String::as_str),
+    );
 }

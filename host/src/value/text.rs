@@ -407,6 +407,7 @@ fn unknown(word: &str, rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, count};
 
     #[test]
     fn reads_and_shows_every_kind_of_type() {
@@ -458,5 +459,12 @@ mod tests {
     fn refuses_types_that_nest_too_deep() {
         let text = format!("{}u8{}", "list<".repeat(100_000), ">".repeat(100_000));
         assert!(Type::parse(&text).is_err());
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        let page = Page::of("values").section("Writing a type");
+        page.says(&format!("at most {MAX_DEPTH} levels"));
+        page.says(&format!("at most {} members", count(MAX_MEMBERS)));
     }
 }

@@ -24,6 +24,7 @@ mod inherited;
 mod keyvalue;
 mod languages;
 mod large;
+mod manual;
 mod mistakes;
 mod names;
 mod network;

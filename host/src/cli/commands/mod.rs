@@ -14,3 +14,4 @@ pub(crate) mod watch;
 pub(crate) mod cancel;
 pub(crate) mod rm;
 pub(crate) mod doctor;
+pub(crate) mod help;

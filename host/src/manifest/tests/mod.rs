@@ -2,6 +2,7 @@
 //! `BLESS=1 cargo test` rewrites the expectations; review them as if they were code.
 
 mod golden;
+mod manual;
 mod sound;
 
 use crate::manifest::Parsed;

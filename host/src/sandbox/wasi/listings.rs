@@ -206,6 +206,7 @@ fn code(error: Errno) -> ErrorCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, count};
     use crate::invoke::FunctionId;
     use crate::sandbox::wasi::blocking::Blocking;
 
@@ -274,5 +275,14 @@ mod tests {
         assert_eq!(folder, "folder DescriptorType::Directory");
         assert_eq!(link, "link DescriptorType::SymbolicLink");
         assert_eq!(socket, "socket DescriptorType::Unknown");
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits")
+            .section("Limits of a call")
+            .line("listings of folders")
+            .cell(1)
+            .says(&count(MAX_LISTINGS));
     }
 }

@@ -172,3 +172,14 @@ impl insecure_seed::Host for State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, size};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits").section("Limits of a call").line("random bytes").cell(1).says(&size(MAX_REQUEST));
+    }
+}

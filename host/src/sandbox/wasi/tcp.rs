@@ -115,3 +115,18 @@ impl Door {
         is_granted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits")
+            .section("Limits of a call")
+            .line("sockets of a guest")
+            .cell(1)
+            .says(&count(MAX_SOCKETS));
+    }
+}

@@ -146,6 +146,7 @@ impl Buckets for MemoryBuckets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, size};
 
     fn writes(key: &str, value: Option<Vec<u8>>) -> Writes {
         let value = value.map(|value| Value::new(value).unwrap());
@@ -177,5 +178,11 @@ mod tests {
         buckets.write(&bucket, &writes("a", None)).await.unwrap();
         let all = buckets.all();
         assert_eq!((all.bytes, all.buckets.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("grants").section("keyvalue").row("memory:").cell(1).says(&size(MAX_TOTAL));
+        Page::of("limits").section("Limits of a host").line("buckets in").cell(1).says(&size(MAX_TOTAL));
     }
 }

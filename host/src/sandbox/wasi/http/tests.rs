@@ -1,6 +1,7 @@
 //! Requests that were granted, over real connections to this machine: where names lead, and who proves to be whom.
 //! What is granted is tried with real guests in the black-box tests.
 
+use crate::cli::manual::{Page, count, size};
 use crate::invoke::Listener;
 use crate::model::Url;
 use crate::sandbox::testing::Ear;
@@ -8,6 +9,7 @@ use crate::sandbox::wasi::Network;
 use crate::sandbox::wasi::http::Answer;
 use crate::sandbox::wasi::http::Secure;
 use crate::sandbox::wasi::http::exchange::Exchange;
+use crate::sandbox::wasi::http::{MAX_CONNECTIONS, MAX_FIELDS, USELESS};
 use crate::sandbox::wasi::network::GuestNames;
 use crate::sandbox::wasi::network::Names;
 use crate::sandbox::wasi::network::Refusals;
@@ -212,4 +214,12 @@ async fn an_encrypted_connection_leads_to_who_proves_the_name() {
     assert!(matches!(other_name, Err(Error::TlsCertificateError)), "{:?}", other_name.err());
     let unknown_authority = Sender::new(Secure::usual()).get(&format!("https://localhost:{port}/")).await;
     assert!(matches!(unknown_authority, Err(Error::TlsCertificateError)), "{:?}", unknown_authority.err());
+}
+
+#[test]
+fn the_manual_has_the_bounds_of_this_folder() {
+    let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
+    call("headers of one HTTP request").says(&size(MAX_FIELDS));
+    call("headers of one HTTP request").says(&size(USELESS));
+    call("sockets of a guest; HTTP connections").says(&count(MAX_CONNECTIONS));
 }

@@ -53,3 +53,18 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 fn bounded(len: usize, set: impl FnOnce() -> wasmtime::Result<Set>) -> wasmtime::Result<(Set,)> {
     if len > MAX_TEXT { Ok((Err(()),)) } else { set().map(|set| (set,)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, size};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits")
+            .section("Limits of a call")
+            .line("method, authority or path")
+            .cell(1)
+            .says(&size(MAX_TEXT));
+    }
+}

@@ -143,6 +143,7 @@ impl GuestNames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::{Page, count};
     use futures_util::FutureExt as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -232,5 +233,15 @@ mod tests {
         }
         busy.most.store(2 * MAX_LOOKUPS_OF_TASK, Ordering::SeqCst);
         assert!(other.await.is_ok());
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
+        call("names looked up").says(&count(MAX_LOOKUPS_OF_GUEST));
+        call("names looked up").says(&count(MAX_LOOKUPS));
+        call("addresses of a name").says(&count(MAX_ADDRESSES));
+        assert_eq!(KEPT, Duration::from_secs(5));
+        Page::of("grants").section("tcp and dns").says("kept for five seconds");
     }
 }

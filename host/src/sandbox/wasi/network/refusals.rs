@@ -42,6 +42,7 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::Page;
     use crate::sandbox::testing::Ear;
 
     #[test]
@@ -55,5 +56,10 @@ mod tests {
         let heard = ear.heard();
         assert_eq!(heard.len(), MAX_TOLD);
         assert!(heard[1].starts_with("Log warn cascade-host: 1 xxx") && heard[1].len() < 500, "{}", heard[1]);
+    }
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("grants").section("Finding the right grants").says(&format!("At most {MAX_TOLD} refusals"));
     }
 }

@@ -1,0 +1,86 @@
+//! Commands and flags, as clap knows them, against the page of the command line.
+//! What they mean is for tests of the commands.
+
+use crate::cli::args::Arguments;
+use crate::cli::manual::{Page, words_of};
+use crate::cli::topics::TOPICS;
+use clap::{Arg, Command, CommandFactory as _};
+use std::collections::BTreeSet;
+
+fn root() -> Command {
+    let mut root = Arguments::command();
+    root.build();
+    root
+}
+
+/// `--long` and `-s` of a flag.
+fn names(flag: &Arg) -> impl Iterator<Item = String> {
+    let short = flag.get_short().map(|letter| format!("-{letter}"));
+    flag.get_long().map(|long| format!("--{long}")).into_iter().chain(short)
+}
+
+fn is_everywhere(flag: &Arg) -> bool {
+    flag.is_global_set() || matches!(flag.get_id().as_str(), "help" | "version")
+}
+
+/// The rows or the section of a command's own flags.
+fn own_flags(command: &str) -> Page {
+    let page = Page::of("cli");
+    if command == "run" { page.section("run") } else { page.section("Other commands").row(command) }
+}
+
+#[test]
+fn every_command_has_a_row_with_its_arguments() {
+    let table = Page::of("cli").section("Command line");
+    for command in root().get_subcommands() {
+        let row = table.row(command.get_name()).cell(0);
+        for argument in command.get_positionals() {
+            row.names(argument.get_value_names().unwrap().iter().map(clap::builder::Str::as_str));
+        }
+    }
+}
+
+#[test]
+fn every_flag_stands_with_its_command() {
+    for command in root().get_subcommands() {
+        let own = own_flags(command.get_name());
+        for flag in command.get_opts().filter(|flag| !is_everywhere(flag)) {
+            let names: Vec<String> = names(flag).collect();
+            own.names(names.iter().map(String::as_str));
+        }
+    }
+    let everywhere = Page::of("cli").section("Flags of every command");
+    for flag in root().get_opts() {
+        let names: Vec<String> = names(flag).collect();
+        everywhere.names(names.iter().map(String::as_str));
+    }
+}
+
+#[test]
+fn every_word_that_a_flag_takes_stands_in_its_row() {
+    for command in root().get_subcommands() {
+        for flag in command.get_opts().filter(|flag| flag.get_action().takes_values()) {
+            let words = flag.get_possible_values();
+            if let Some(long) = flag.get_long().filter(|_| !words.is_empty()) {
+                let row = Page::of("cli").row(&format!("--{long}"));
+                row.names(words.iter().map(clap::builder::PossibleValue::get_name));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_manual_names_no_flag_that_is_not_there() {
+    let root = root();
+    let commands = || std::iter::once(&root).chain(root.get_subcommands());
+    let known: BTreeSet<String> =
+        commands().flat_map(|command| command.get_arguments().flat_map(names)).collect();
+    for topic in TOPICS {
+        let codes = Page::of(topic.name).codes();
+        let own = codes.iter().filter(|code| code.starts_with("--") || code.starts_with("cascade-host "));
+        for word in own.flat_map(|code| words_of(&format!("`{code}`"))).filter(|word| word.starts_with("--"))
+        {
+            assert!(known.contains(&word), "{}.md names {word}", topic.name);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The pages of the manual, which the binary carries: one table of names, titles and texts.
+//! Printing a page is for `commands::help`.
+
+/// A page of the manual: `host/docs/NAME.md`.
+pub(crate) struct Topic {
+    /// What follows `help` on the command line.
+    pub(crate) name: &'static str,
+    /// The questions that the page answers, on one line.
+    pub(crate) title: &'static str,
+    /// The whole page.
+    pub(crate) text: &'static str,
+}
+
+macro_rules! topics {
+    ($($name:literal: $title:literal,)*) => {
+        /// All pages, in reading order.
+        pub(crate) const TOPICS: &[Topic] = &[$(Topic {
+            name: $name,
+            title: $title,
+            text: include_str!(concat!("../../docs/", $name, ".md")),
+        }),*];
+    };
+}
+
+topics! {
+    "getting-started": "how to install, run an example, and write a first manifest",
+    "manifest": "every key of a manifest, with type, default and example",
+    "values": "WIT types, MessagePack, JSON, and which types fit together",
+    "grants": "what a guest may touch, security, secrets",
+    "limits": "every limit, and what happens at it",
+    "state": "state backends, URIs, Redis keys, time to live, durability",
+    "hosts": "many hosts on one run: leases, heartbeats, takeover, fencing",
+    "caching": "purity, the cache key, single-flight, `--verify`",
+    "events": "all events, logs, error classes",
+    "cli": "commands, flags, variables, settings, exit codes, signals",
+    "writing-tasks": "a task in Rust, Python or JavaScript; the host's interfaces",
+    "index": "this list, and terms that all pages use",
+}
+
+impl Topic {
+    /// The page of a name, also as the pages write it: `manifest` or `manifest.md`.
+    pub(crate) fn find(word: &str) -> Option<&'static Self> {
+        let name = word.strip_suffix(".md").unwrap_or(word);
+        TOPICS.iter().find(|topic| topic.name == name)
+    }
+}

@@ -1,0 +1,71 @@
+//! The page of events against the facts: names, keys, examples.
+//! The codes of warnings are tested with other words of the manual.
+
+use crate::cli::manual::{Page, blocks};
+use crate::events::reading::tests::facts;
+use crate::events::{Event, Fact, Subject, from_json_line, to_json_line};
+use crate::model::{Name, RunId, Timestamp};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+type Keys = BTreeSet<String>;
+
+fn line(fact: Fact) -> Map<String, Value> {
+    let subject = Subject { task: Name::new("t").unwrap(), item: Some(4), attempt: Some(2) };
+    let event = Event { at: Timestamp::from_millis(5), subject: Some(subject), fact };
+    serde_json::from_slice(&to_json_line(&RunId::new("r1").unwrap(), "h1", &event)).unwrap()
+}
+
+/// The names of all events with the keys of their own.
+fn events() -> BTreeMap<String, Keys> {
+    let common = common();
+    let mut events: BTreeMap<String, Keys> = BTreeMap::new();
+    for mut line in facts().into_iter().map(line) {
+        let name = line["event"].as_str().unwrap().to_owned();
+        line.retain(|key, _| !common.contains(key));
+        events.entry(name).or_default().extend(line.into_iter().map(|(key, _)| key));
+    }
+    events
+}
+
+/// The keys of a line whose fact has none.
+fn common() -> Keys {
+    line(Fact::TaskReady).into_iter().map(|(key, _)| key).collect()
+}
+
+#[test]
+fn no_event_is_left_out_of_these_tests() {
+    let source = include_str!("event.rs");
+    let names = source.split("rename = \"").skip(1).filter_map(|rest| rest.split('"').next());
+    assert_eq!(names.collect::<BTreeSet<_>>(), events().keys().map(String::as_str).collect());
+}
+
+#[test]
+fn every_event_has_a_row_with_its_keys() {
+    let table = Page::of("events").section("All events");
+    for (name, keys) in events() {
+        assert_eq!(table.row(&name).cell(1).words(), keys, "keys of {name}");
+    }
+}
+
+#[test]
+fn every_common_key_has_a_row() {
+    let table = Page::of("events").section("Common keys");
+    for key in common() {
+        table.row(&key).cell(1).says_something();
+    }
+}
+
+#[test]
+fn every_event_has_an_example_that_is_read() {
+    let mut shown = Keys::new();
+    for (page, block) in blocks("json") {
+        for example in block.lines().filter(|line| line.contains("\"event\"")) {
+            let head = r#"{"v":1,"ts":"2026-11-24T02:15:00.123Z","run":"r","host":"h","#;
+            let line = example.replacen('{', head, 1);
+            assert!(from_json_line(line.as_bytes()).is_some(), "{page}.md: {example}");
+            shown.insert(serde_json::from_str::<Value>(&line).unwrap()["event"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(shown, events().into_keys().collect());
+}

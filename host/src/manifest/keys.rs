@@ -1,0 +1,49 @@
+//! The keys of a manifest, table by table. What is not listed here is an unknown key, so nothing is forgotten.
+//! The values of keys are read in the files of their tables; keys beside references are in `reference`.
+
+/// The keys of one table, in the order in which messages list them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Section(&'static [&'static str]);
+
+impl Section {
+    /// The keys.
+    pub(crate) const fn keys(self) -> &'static [&'static str] {
+        self.0
+    }
+}
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident: $($key:literal)*;)*) => {
+        $($(#[$doc])* pub(crate) const $name: Section = Section(&[$($key),*]);)*
+
+        /// All tables by their names, for the tests that hold the manual against them.
+        #[cfg(test)]
+        pub(crate) const SECTIONS: &[(&str, Section)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+sections! {
+    /// The top of the file.
+    TOP: "cascade" "name" "description" "state" "cache" "params" "resources" "defaults" "components" "tasks" "outputs";
+    /// `[state]` and `[cache]`.
+    BACKEND: "ttl" "uri";
+    /// `uri` of a backend, as a table.
+    URI: "env";
+    /// `[params.NAME]`.
+    PARAM: "type" "default" "description" "secret";
+    /// `[resources] NAME`, as a table.
+    RESOURCE: "amount" "scope";
+    /// `[defaults]`.
+    DEFAULTS: "retry" "timeout" "limits" "resources" "cache";
+    /// `[components.NAME]`.
+    COMPONENT: "path" "sha256" "build" "build-dir" "grants";
+    /// `[tasks.NAME]`.
+    TASK: "call" "args" "for-each" "on-error" "after" "when" "max-parallel" "retry" "timeout" "limits" "resources"
+        "cache" "priority" "grants";
+    /// `retry`, as a table.
+    RETRY: "attempts" "delay" "backoff" "max-delay" "jitter" "on" "permanent";
+    /// `limits`.
+    LIMITS: "memory" "fuel" "output" "logs";
+    /// `grants`.
+    GRANTS: "env" "args" "read" "write" "http" "tcp" "dns" "clock" "random" "context" "keyvalue";
+}

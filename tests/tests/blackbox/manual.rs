@@ -1,0 +1,198 @@
+//! The manual by the binary: `help` prints its pages, and what the pages show is what happens.
+//! That the pages name every key, flag and limit is tested beside the code.
+
+use cascade_host_tests::{Host, build_plugins, repository};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// The kinds of blocks that need no proof, or have one elsewhere.
+const UNTRIED: [&str; 9] = ["toml fragment", "text", "sh", "json", "rust", "wit", "python", "js", "lua"];
+
+/// A block of code: the line that it begins at, its kind, its lines.
+struct Block {
+    line: usize,
+    kind: String,
+    text: String,
+}
+
+/// The pages of the manual and the README.
+fn pages() -> Vec<PathBuf> {
+    let docs = repository().join("host/docs");
+    let mut pages = vec![repository().join("README.md")];
+    for folder in [docs.clone(), docs.join("decisions")] {
+        let files = fs::read_dir(folder).expect("the pages are there").flatten().map(|entry| entry.path());
+        pages.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    assert!(pages.len() > 10, "{pages:?}");
+    pages.sort();
+    pages
+}
+
+fn blocks(page: &Path) -> Vec<Block> {
+    let text = fs::read_to_string(page).expect("a page is text");
+    let mut blocks = Vec::new();
+    let mut lines = (1..).zip(text.lines());
+    while let Some((line, first)) = lines.next() {
+        let Some(kind) = first.strip_prefix("```") else { continue };
+        let mut block = Block { line, kind: kind.to_owned(), text: String::new() };
+        loop {
+            match lines.next() {
+                Some((_, "```")) => break,
+                Some((_, inner)) => block.text.push_str(&format!("{inner}\n")),
+                None => panic!("{}:{line}: the block has no end", page.display()),
+            }
+        }
+        blocks.push(block);
+    }
+    blocks
+}
+
+/// A folder with all that the root of the repository has, in which a page's files can be written.
+fn folder_like_the_root() -> TempDir {
+    let folder = TempDir::new().expect("a scratch folder can be made");
+    for entry in fs::read_dir(repository()).expect("the repository can be read").flatten() {
+        let link = folder.path().join(entry.file_name());
+        std::os::unix::fs::symlink(entry.path(), link).expect("links can be made");
+    }
+    folder
+}
+
+/// The file of a complete manifest: its first line may say how it is called.
+fn file_name(block: &Block) -> String {
+    let first = block.text.lines().next().unwrap_or_default();
+    let name = first.strip_prefix("cascade = 1").unwrap_or_default().trim().strip_prefix("# ");
+    name.map_or_else(|| format!("line-{}.toml", block.line), str::to_owned)
+}
+
+/// A session's commands, each with what it prints.
+fn commands(session: &str) -> Vec<(String, String)> {
+    let mut commands: Vec<(String, String)> = Vec::new();
+    for line in session.lines() {
+        match (line.strip_prefix("$ "), commands.last_mut()) {
+            (Some(command), _) => commands.push((command.to_owned(), String::new())),
+            (None, Some((_, printed))) => printed.push_str(&format!("{line}\n")),
+            (None, None) => panic!("a session begins with a command: {line}"),
+        }
+    }
+    commands
+}
+
+/// What a command prints on stdout, in a shell that finds the binary by its name; else what it says.
+fn printed(folder: &Path, command: &str) -> Result<String, String> {
+    let host = Host::new([]).within(folder).command();
+    let binary = Path::new(host.get_program()).parent().expect("the binary is in a folder");
+    let mut shell = Command::new("bash");
+    for (name, value) in host.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let script = format!("PATH={}:$PATH; {command}", binary.display());
+    let output = shell.args(["-c", &script]).current_dir(folder).stdin(Stdio::null()).output();
+    let output = output.expect("bash can be started");
+    let [printed, said] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    if output.status.success() { Ok(printed) } else { Err(said) }
+}
+
+#[test]
+fn every_manifest_is_sound_and_every_session_prints_what_the_page_shows() {
+    build_plugins();
+    let mut faults = Vec::new();
+    let (mut manifests, mut sessions) = (0, 0);
+    for page in pages() {
+        let folder = folder_like_the_root();
+        for block in blocks(&page) {
+            let place = format!("{}:{}", page.display(), block.line);
+            match block.kind.as_str() {
+                "toml" if !block.text.starts_with("cascade = 1") => {
+                    faults.push(format!(
+                        "{place}: a manifest begins with `cascade = 1`, anything else is a `toml fragment`"
+                    ));
+                }
+                "toml" => {
+                    manifests += 1;
+                    let name = file_name(&block);
+                    fs::write(folder.path().join(&name), &block.text).expect("the folder can be written");
+                    let checked = Host::new(["check", &name]).within(folder.path()).run();
+                    if checked.code != Some(0) {
+                        faults.push(format!("{place}:\n{}", checked.stderr));
+                    }
+                }
+                "console" => {
+                    for (command, expected) in commands(&block.text) {
+                        sessions += 1;
+                        match printed(folder.path(), &command) {
+                            Ok(printed) if printed.trim_end() == expected.trim_end() => {}
+                            Ok(other) => faults.push(format!(
+                                "{place}: {command}\n== the page\n{expected}== printed\n{other}"
+                            )),
+                            Err(said) => faults.push(format!("{place}: {command}\n{said}")),
+                        }
+                    }
+                }
+                kind if UNTRIED.contains(&kind) => {}
+                kind => faults.push(format!("{place}: no block is of the kind {kind:?}")),
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(manifests >= 3 && sessions >= 5, "{manifests} manifests, {sessions} commands");
+}
+
+#[test]
+fn help_prints_every_page_as_it_is() {
+    let list = Host::new(["help"]).run().expect(0).text();
+    let docs = repository().join("host/docs");
+    for page in pages().iter().filter(|page| page.parent() == Some(&docs)) {
+        let name = page.file_stem().and_then(|name| name.to_str()).expect("a page has a name");
+        let line = list.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
+        assert!(line.is_some_and(|line| line.len() > name.len() + 10), "{name} has no line in\n{list}");
+        let text = fs::read_to_string(page).expect("a page is text");
+        assert!(Host::new(["help", name]).run().expect(0).text() == text, "{name}");
+        assert!(Host::new(["help", &format!("{name}.md")]).run().expect(0).text() == text, "{name}.md");
+    }
+    let root = Host::new(["--help"]).run().expect(0).text();
+    assert!(root.contains("help TOPIC"), "{root}");
+}
+
+#[test]
+fn help_of_a_command_is_what_its_flag_prints() {
+    for command in ["run", "plan", "rm", "help"] {
+        let flag = Host::new([command, "--help"]).run().expect(0).text();
+        assert!(flag.contains(&format!("Usage: cascade-host {command}")), "{flag}");
+        assert_eq!(Host::new(["help", command]).run().expect(0).text(), flag);
+    }
+}
+
+#[test]
+fn a_topic_that_is_none_is_answered_with_the_nearest_and_the_list() {
+    let finished = Host::new(["help", "evnts"]).run().expect(2);
+    assert!(finished.stdout.is_empty());
+    finished.says([
+        "`evnts`",
+        "did you mean `cascade-host help events`?",
+        "getting-started",
+        "writing-tasks",
+    ]);
+    Host::new(["help", "decisions"]).run().expect(2).says(["getting-started", "writing-tasks"]);
+}
+
+#[test]
+fn help_needs_no_sound_settings_and_no_reader_to_the_end() {
+    let folder = TempDir::new().expect("a scratch folder can be made");
+    fs::write(folder.path().join("config.toml"), "jobs = \"many\"\n").expect("the folder can be written");
+    let host = Host::new(["help", "cli", "--config", "config.toml"]).env("CASCADE_JOBS", "none");
+    let text = host.within(folder.path()).run().expect(0).text();
+    assert!(text.starts_with("# Command line"), "{text}");
+    // More than a pipe holds unread, and a reader that is gone after the first line.
+    let first = printed(
+        folder.path(),
+        "set -o pipefail; cascade-host help manifest | (read -r line; echo \"$line\")",
+    );
+    assert_eq!(first.as_deref(), Ok("# Manifest\n"));
+    let full = printed(folder.path(), "cascade-host help manifest > /dev/full; echo $?");
+    assert_eq!(full.as_deref(), Ok("3\n"));
+}
