@@ -463,12 +463,10 @@ fn millis(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::manual::{Page, count, size};
+    use crate::cli::manual::{Page, size};
 
     #[test]
     fn the_manual_has_the_bounds_of_this_file() {
-        Page::of("events").section("Error classes").row("lost").cell(1).says(&count(MAX_TAKEOVERS + 1));
-        Page::of("hosts").section("When a host dies").line(&count(MAX_TAKEOVERS + 1));
         Page::of("events").section("Error classes").says(&size(MOST_SHOWN));
         Page::of("limits").section("Logs and errors").line("an error that").cell(1).says(&size(MOST_SHOWN));
     }

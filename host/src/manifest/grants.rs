@@ -25,7 +25,8 @@ use toml::de::DeValue;
 /// The value of `grants`, as far as it could be read.
 pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Grants {
     let mark = reader.mark();
-    let Some(mut table) = Table::open(reader, slot, GRANTS, ("`grants`", "`grants = { env = [\"LANG\"] }`")) else {
+    let Some(mut table) = Table::open(reader, slot, GRANTS, ("`grants`", "`grants = { env = [\"LANG\"] }`"))
+    else {
         return Grants { span: slot.span.clone(), is_partial: true, ..Grants::default() };
     };
     let mut grants = Grants {

@@ -93,7 +93,8 @@ fn printed(folder: &Path, command: &str) -> Result<String, String> {
     let script = format!("PATH={}:$PATH; {command}", binary.display());
     let output = shell.args(["-c", &script]).current_dir(folder).stdin(Stdio::null()).output();
     let output = output.expect("bash can be started");
-    let [printed, said] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    let [printed, said] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     if output.status.success() { Ok(printed) } else { Err(said) }
 }
 
