@@ -34,12 +34,12 @@ sections! {
     /// `[resources] NAME`, as a table.
     RESOURCE: "amount" "scope";
     /// `[defaults]`.
-    DEFAULTS: "retry" "timeout" "limits" "resources" "cache";
+    DEFAULTS: "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache";
     /// `[components.NAME]`.
     COMPONENT: "path" "sha256" "build" "build-dir" "grants";
     /// `[tasks.NAME]`.
-    TASK: "call" "args" "for-each" "on-error" "after" "when" "max-parallel" "retry" "timeout" "limits" "resources"
-        "cache" "priority" "grants";
+    TASK: "call" "args" "for-each" "on-error" "after" "when" "max-parallel" "retry" "max-lost-hosts" "timeout" "limits"
+        "resources" "cache" "priority" "grants";
     /// `retry`, as a table.
     RETRY: "attempts" "delay" "backoff" "max-delay" "jitter" "on" "permanent";
     /// `limits`.
