@@ -3,6 +3,7 @@
 
 use crate::app::Error;
 use crate::app::Refusal;
+use crate::app::build::UNMADE;
 use crate::app::component_file::read_component;
 use crate::app::grants;
 use crate::app::inputs;
@@ -188,9 +189,7 @@ fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fa
             (Some(_), Builds::NotRun) => {
                 fault.help("run with `--build`, or `cascade-host build`, to run its build command first")
             }
-            (Some(_), Builds::Run) => {
-                fault.help("its build command has run and has not made this file: correct one of the two")
-            }
+            (Some(_), Builds::Run) => fault.help(UNMADE),
             (None, _) => fault.help("paths are relative to the manifest's folder").help(
                 "if it has to be built first, do that; a `build` key beside `path` lets `--build` do it",
             ),

@@ -9,6 +9,7 @@ use crate::model::Shortage;
 use crate::sandbox::LoadError;
 use crate::state;
 use std::error::Error as StdError;
+use std::path::PathBuf;
 
 /// Why a command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,15 @@ pub enum Error {
     /// What came out cannot be written to where it was asked for.
     #[error("cannot write to stdout")]
     Unprinted(#[source] std::io::Error),
+    /// Events cannot be written to the file that was asked for.
+    #[error("cannot write all events to `{}`", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The run was lost by the backend while this host worked on it.
     #[error("the run `{run}` cannot go on")]
     Lost {

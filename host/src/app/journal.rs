@@ -29,6 +29,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// Appends what is told of one run until it is closed.
 pub(crate) struct JournalWriter {
     shared: Arc<Shared>,
+    recorder: Recorder,
     // One task, which is awaited when the writer is closed and stopped when it is dropped.
     tasks: JoinSet<()>,
 }
@@ -77,7 +78,7 @@ impl JournalWriter {
         let mut tasks = JoinSet::new();
         tasks.spawn(writing.write());
         let both = recorder.with(Arc::new(JournalSink(Arc::clone(&shared))));
-        (Self { shared, tasks }, both)
+        (Self { shared, recorder: recorder.clone(), tasks }, both)
     }
 
     /// Appends what is left, for a limited time; what is told from now on is lost.
@@ -86,7 +87,10 @@ impl JournalWriter {
         self.shared.news.notify_one();
         let rest = async { while self.tasks.join_next().await.is_some() {} };
         // The set stops the writer when it is dropped; a journal that ends early is no failure.
-        drop(tokio::time::timeout(FLUSH, rest).await);
+        if tokio::time::timeout(FLUSH, rest).await.is_err() {
+            let message = "the end of what happened is not stored with the run: the state backend did not take it in time";
+            self.recorder.run(Fact::Warning { code: "journal", message: message.to_owned() });
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub use archive::{
     OutputsFailed, Story, TaskLog, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run,
 };
 pub use backends::{Backends, StateBackend};
-pub use build::{BuildHandle, BuildOrder, BuildOutput, BuildStep, Building, build, build_steps};
+pub use build::{BuildHandle, BuildOrder, BuildOutput, BuildStep, Building, build, build_steps, check_built};
 pub use checked::{Builds, Checked, check, open_sandbox};
 pub use component_file::read_component;
 pub use doctor::{About, Examination, Finding, Verdict, examine};

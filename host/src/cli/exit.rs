@@ -77,7 +77,7 @@ fn exit_of(error: &Error) -> Exit {
             | ErrorKind::Declined => Exit::Backend,
         },
         Error::Missing { .. } => Exit::Missing,
-        Error::Unprinted(_) => Exit::Backend,
+        Error::Unprinted(_) | Error::Unwritten { .. } => Exit::Backend,
     }
 }
 
@@ -119,7 +119,9 @@ fn help(error: &Error) -> Option<&str> {
         Error::Component(error) => error.help(),
         Error::Backend(error) | Error::Lost { source: error, .. } => error.help(),
         Error::Missing { help, .. } => Some(help),
-        Error::Unprinted(cause) => Shortage::of(cause).map(Shortage::help),
+        Error::Unprinted(cause) | Error::Unwritten { source: cause, .. } => {
+            Shortage::of(cause).map(Shortage::help)
+        }
         Error::Settings(fault) => fault.help(),
         Error::SettingsFile(fault) => Shortage::of(fault).map(Shortage::help),
     }

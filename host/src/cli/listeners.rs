@@ -26,8 +26,8 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// A stream that this process was started with, what it is called, and its names as a file.
 type Inherited = (Stream, &'static str, [&'static str; 3]);
@@ -38,6 +38,9 @@ const STDERR: Inherited = (Stream::Stderr, "stderr", ["/dev/stderr", "/dev/fd/2"
 /// The sinks of one run.
 pub(crate) struct Listeners {
     sinks: Vec<Arc<dyn Sink>>,
+    /// Why the file of events is not whole, once that is so.
+    failure: Arc<OnceLock<io::Error>>,
+    events: Option<PathBuf>,
 }
 
 impl Listeners {
@@ -50,19 +53,22 @@ impl Listeners {
     ) -> Result<Self, Error> {
         let run = &session.run;
         let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
+        let failure = Arc::<OnceLock<io::Error>>::default();
         match arguments.events.as_deref() {
             // stdout carries results only: events that go to a stream go to stderr, in place of the log.
             Some(path) if path == Path::new("-") => {
                 refuse_closed(STDERR)?;
                 sinks.push(Arc::new(JsonLines::new(run, name, Tame::new(stderr_reader(), Stderr), drop)));
-                return Ok(Self { sinks });
+                return Ok(Self { sinks, failure, events: None });
             }
             Some(path) => {
                 let file = events_file(path, &reads(host, arguments, session)?)?;
                 let shown = path.display().to_string();
+                let told = Arc::clone(&failure);
                 let voice = host.voice.clone();
                 let failed = move |error: io::Error| {
                     voice.warn("events", &format!("no more events are written to `{shown}`: {error}"));
+                    drop(told.set(error));
                 };
                 sinks.push(Arc::new(JsonLines::new(run, name, file, failed)));
             }
@@ -78,7 +84,8 @@ impl Listeners {
             LogFormat::Human => Arc::new(Human::new(level, stderr_style(), screen)),
             LogFormat::Json => Arc::new(JsonLog::new(run.clone(), name, level, screen)),
         });
-        Ok(Self { sinks })
+        let events = arguments.events.clone();
+        Ok(Self { sinks, failure, events })
     }
 
     /// Handles to all of them.
@@ -86,9 +93,15 @@ impl Listeners {
         self.sinks.clone()
     }
 
-    /// Waits for the last line of each; everybody else has let go of them by now.
-    pub(crate) fn close(self) {
+    /// Waits for the last line of each; everybody else has let go of them by now. Fails where events are missing in their
+    /// file: that is known only now.
+    pub(crate) fn close(self) -> Result<(), Error> {
         drop(self.sinks);
+        let failure = Arc::into_inner(self.failure).and_then(OnceLock::into_inner);
+        match (self.events, failure) {
+            (Some(path), Some(source)) => Err(Error::Unwritten { path, source }),
+            (_, None) | (None, _) => Ok(()),
+        }
     }
 }
 

@@ -149,6 +149,15 @@ fn every_dependency_says_why_it_is_here() {
 }
 
 #[test]
+fn what_is_installed_has_no_debug_lines() {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = text.parse().unwrap();
+    let release = &manifest["profile"]["release"];
+    assert_eq!(release["strip"].as_str(), Some("debuginfo"), "the binary is six times as large otherwise");
+    assert_eq!(release.get("split-debuginfo"), None, "a `.dwp` has no line tables");
+}
+
+#[test]
 fn no_file_knows_the_machine_it_was_written_on() {
     let mut found = Vec::new();
     walk(root(), &mut |path| {

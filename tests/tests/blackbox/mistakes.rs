@@ -202,3 +202,14 @@ fn names_on_the_command_line_are_answered_with_what_there_is() {
     output.says(["there is no output `splt`", "did you mean `split`?", "and 13 more"]);
     project.host().args(["-p", "splt=1"]).run().expect(2).says(["the manifest has no params"]);
 }
+
+#[test]
+fn a_build_command_that_does_not_make_its_component_has_not_built_it() {
+    let manifest = |command: &str| {
+        format!("[components.g]\npath = \"made.wasm\"\nbuild = \"{command}\"\n[tasks.t]\ncall = \"g.f\"\n")
+    };
+    let idle = Project::new(&manifest("true"));
+    let says = ["there is no component `g`", "made.wasm", "has run and has not made this file"];
+    idle.command("build").run().expect(2).says(says);
+    Project::new(&manifest("touch made.wasm")).command("build").run().expect(0);
+}

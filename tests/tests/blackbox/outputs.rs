@@ -190,3 +190,25 @@ fn a_stored_result_that_is_damaged_is_no_output() {
     }
     assert_eq!(run("--fresh").expect(0).json(), json!({ "text": "hello" }));
 }
+
+#[test]
+fn events_that_cannot_be_written_are_no_success() {
+    let project = basic("[tasks.one]\ncall = \"g.double\"\nargs.x = 21\n");
+    let finished = project.other_host("/dev/full").run().expect(3);
+    assert_eq!(finished.json(), json!({ "one": 42 }), "the run itself has succeeded");
+    finished.says(["cannot write all events to `/dev/full`", "No space left"]);
+}
+
+#[test]
+fn a_stored_plan_that_is_damaged_is_the_states_fault() {
+    let server = Redis::start("");
+    let project = basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
+    project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(0);
+    server.command(&["HSET", "cascade:run:r1:meta", "record", "nonsense"]);
+    for words in
+        [&["show", "r1"][..], &["output", "r1"], &["logs", "r1", "nobody"], &["output", "r1", "nobody"]]
+    {
+        ask(&server, words).expect(3).says(["the stored plan of run `r1` is damaged"]);
+    }
+    assert_eq!(ask(&server, &["output", "r1", "text"]).expect(0).json(), json!("hello"));
+}

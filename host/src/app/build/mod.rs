@@ -7,5 +7,6 @@ mod supervisor;
 mod family;
 
 pub use building::{BuildHandle, BuildOutput, Building, build};
-pub use step::{BuildStep, build_steps};
+pub(crate) use step::UNMADE;
+pub use step::{BuildStep, build_steps, check_built};
 pub use supervisor::BuildOrder;

@@ -2,6 +2,8 @@
 //! How one is run is for `building`.
 
 use crate::manifest::Manifest;
+use crate::model::Fault;
+use crate::model::Faults;
 use std::path::PathBuf;
 
 /// One command to run.
@@ -35,3 +37,22 @@ pub fn build_steps(manifest: &Manifest) -> Vec<BuildStep> {
     }
     steps
 }
+
+/// Fails where a component that has a build command is not there, which it is not expected to be before that was run.
+pub fn check_built(manifest: &Manifest) -> Result<(), Faults> {
+    let mut faults = Faults::none(manifest.source.clone());
+    for (name, component) in &manifest.components {
+        if let (Some(_), Some(path)) = (&component.build, &component.path)
+            && let Err(error) = std::fs::metadata(&path.value)
+        {
+            let fault = Fault::at(path.span.clone(), format!("there is no component `{name}`"));
+            let fault = fault.note(format!("`{}`: {error}", path.value.display()));
+            faults.push(fault.help(UNMADE));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// What to do about a build command that makes something else.
+pub(crate) const UNMADE: &str =
+    "its build command has run and has not made this file: correct one of the two";

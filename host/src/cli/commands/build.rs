@@ -23,6 +23,7 @@ pub(crate) fn build(host: &Host, arguments: &BuildArguments) -> Result<Exit, Err
         let message = format!("{}: no component has a `build` command", arguments.manifest.display());
         host.voice.note("nothing-to-build", &message);
     }
+    app::check_built(resolved.graph.manifest())?;
     Ok(Exit::Success)
 }
 

@@ -120,8 +120,13 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     let report = host.signals.while_running(stop, after, || runtime.block_on(run));
     // A guest may hang in a system call that nobody can end, such as reading from a network: it must not keep this process.
     runtime.shutdown_timeout(GRACE);
-    listeners.close();
+    let written = listeners.close();
     let exit = finish(report?, &Finished { host, arguments, session: &session, state: &state });
+    let exit = match (exit, written) {
+        // Whoever reads the events must not take them for all there are.
+        (Ok(Exit::Success), Err(error)) => Err(error),
+        (exit, _) => exit,
+    };
     // The process ends: unmapping code and freeing a plan piece by piece would only keep its caller waiting.
     std::mem::forget(session);
     exit
