@@ -69,12 +69,13 @@ impl State {
     ) -> wasmtime::Result<Self> {
         let mut state = Self::without_folders(prepared, call, share)?;
         if prepared.has_folders() {
-            let blocking = Blocking::new(call.function, &prepared.orphans)?;
+            let until = share.deadline.0;
+            let blocking = Blocking::admitted(call.function, &prepared.orphans, until).await?;
             let line = blocking.line().clone();
             state.files.wait_by(blocking);
             let (prepared, outputs) = (Arc::clone(prepared), state.outputs.clone());
             let opening = line.call(move || context_with_folders(&prepared, &outputs));
-            let opened = timeout_at(share.deadline.0, opening).await.map_err(|_elapsed| TimedOut)?;
+            let opened = timeout_at(until, opening).await.map_err(|_elapsed| TimedOut)?;
             state.wasi = Some(Box::new(opened?));
         }
         Ok(state)

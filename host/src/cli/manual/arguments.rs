@@ -19,6 +19,11 @@ fn names(flag: &Arg) -> impl Iterator<Item = String> {
     flag.get_long().map(|long| format!("--{long}")).into_iter().chain(short)
 }
 
+/// All but the positional arguments, whether they take a value or not.
+fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|argument| !argument.is_positional())
+}
+
 fn is_everywhere(flag: &Arg) -> bool {
     flag.is_global_set() || matches!(flag.get_id().as_str(), "help" | "version")
 }
@@ -44,13 +49,13 @@ fn every_command_has_a_row_with_its_arguments() {
 fn every_flag_stands_with_its_command() {
     for command in root().get_subcommands() {
         let own = own_flags(command.get_name());
-        for flag in command.get_opts().filter(|flag| !is_everywhere(flag)) {
+        for flag in flags(command).filter(|flag| !is_everywhere(flag)) {
             let names: Vec<String> = names(flag).collect();
             own.names(names.iter().map(String::as_str));
         }
     }
     let everywhere = Page::of("cli").section("Flags of every command");
-    for flag in root().get_opts() {
+    for flag in flags(&root()) {
         let names: Vec<String> = names(flag).collect();
         everywhere.names(names.iter().map(String::as_str));
     }

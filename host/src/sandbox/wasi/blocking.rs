@@ -8,6 +8,7 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn_blocking};
 
 /// Calls that the streams of one guest may have under way, beside the one that it waits for itself.
@@ -18,6 +19,10 @@ const MOST_OF_TASK: usize = 4;
 
 /// The same of all tasks: half of the threads that a runtime has for them at least.
 const MOST: usize = 256;
+
+/// How soon it is looked again whether they have returned, at first and at last.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const LAST_LOOK: Duration = Duration::from_millis(100);
 
 /// A call that may be under way: for as long as somebody holds what this points to.
 type Call = Weak<dyn Any + Send + Sync>;
@@ -74,8 +79,26 @@ pub(crate) struct Line {
 }
 
 impl Blocking {
+    /// A guest of a task, once earlier ones have not left too many calls behind. Fails where they still have when the guest
+    /// would have to end.
+    pub(crate) async fn admitted(
+        task: FunctionId,
+        orphans: &Arc<Orphans>,
+        until: Instant,
+    ) -> Result<Self, LimitHit> {
+        // Nobody tells when a call returns that nobody waits for.
+        let mut pause = FIRST_LOOK;
+        loop {
+            match Self::new(task, orphans) {
+                Err(_) if Instant::now() < until => sleep_until(until.min(Instant::now() + pause)).await,
+                admitted => return admitted,
+            }
+            pause = LAST_LOOK.min(pause * 2);
+        }
+    }
+
     /// A guest of a task. Fails where earlier ones have left too many calls behind.
-    pub(crate) fn new(task: FunctionId, orphans: &Arc<Orphans>) -> Result<Self, LimitHit> {
+    fn new(task: FunctionId, orphans: &Arc<Orphans>) -> Result<Self, LimitHit> {
         orphans.admit(task)?;
         let under_way = Arc::default();
         let line = Line {
@@ -175,13 +198,15 @@ mod tests {
             drop(call);
             guest.leave(std::iter::empty());
         }
-        let refused = Blocking::new(TASK, &orphans).err().unwrap().to_string();
+        // It is waited for, but no longer than the guest may run.
+        let until = Instant::now() + Duration::from_millis(20);
+        let refused = Blocking::admitted(TASK, &orphans, until).await.err().unwrap().to_string();
+        assert!(Instant::now() >= until);
         assert!(refused.starts_with("the calls of this task to granted folders that may hang, 4, reached"));
         assert!(Blocking::new(OTHER, &orphans).is_ok());
-        drop(end);
-        while Blocking::new(TASK, &orphans).is_err() {
-            tokio::task::yield_now().await;
-        }
+        let waiting = Blocking::admitted(TASK, &orphans, Instant::now() + Duration::from_mins(10));
+        let (admitted, ()) = tokio::join!(waiting, async { drop(end) });
+        assert!(admitted.is_ok());
     }
 
     #[test]

@@ -209,9 +209,10 @@ mod tests {
     use crate::cli::manual::{Page, count};
     use crate::invoke::FunctionId;
     use crate::sandbox::wasi::blocking::Blocking;
+    use tokio::time::Instant;
 
-    fn listing(folder: &std::path::Path) -> (Listing, Blocking) {
-        let guest = Blocking::new(FunctionId(0), &Arc::default()).unwrap();
+    async fn listing(folder: &std::path::Path) -> (Listing, Blocking) {
+        let guest = Blocking::admitted(FunctionId(0), &Arc::default(), Instant::now()).await.unwrap();
         let batch = Batch::first(&File::open(folder).unwrap()).unwrap();
         (Listing::new(batch, LeftOut::of("in"), guest.line().clone()), guest)
     }
@@ -231,7 +232,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let made: Vec<String> = (0..1_000).map(|nth| format!("{nth:0>250}")).collect();
         made.iter().for_each(|name| drop(File::create(scratch.path().join(name)).unwrap()));
-        let (mut listing, _guest) = listing(scratch.path());
+        let (mut listing, _guest) = listing(scratch.path()).await;
         assert_eq!(names(&mut listing).await, made);
         assert_eq!(listing.next().await.unwrap().map(|entry| entry.name), None, "the end stays the end");
     }
@@ -242,7 +243,7 @@ mod tests {
         let (folder, moved) = (scratch.path().join("folder"), scratch.path().join("moved"));
         std::fs::create_dir(&folder).unwrap();
         (0..1_000).for_each(|nth| drop(File::create(folder.join(format!("{nth:0>250}"))).unwrap()));
-        let (mut listing, _guest) = listing(&folder);
+        let (mut listing, _guest) = listing(&folder).await;
         std::fs::rename(&folder, &moved).unwrap();
         std::fs::create_dir(&folder).unwrap();
         File::create(folder.join("other")).unwrap();
@@ -263,7 +264,7 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
         drop(std::os::unix::net::UnixListener::bind(at("socket")).unwrap());
         File::create(scratch.path().join(std::ffi::OsStr::from_bytes(b"\xff"))).unwrap();
-        let (mut listing, _guest) = listing(scratch.path());
+        let (mut listing, _guest) = listing(scratch.path()).await;
         let mut told = Vec::new();
         while let Some(entry) = listing.next().await.unwrap() {
             told.push(format!("{} {:?}", entry.name, entry.type_));

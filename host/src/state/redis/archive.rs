@@ -74,10 +74,10 @@ pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<V
         from = last + 1;
     }
     if !expired.is_empty() {
-        let line = Line::new("prune");
+        let own = Line::new("prune");
         for page in expired.chunks(PAGE) {
             // A server that only reads keeps its list.
-            if link.ask_within(&line, index::forget(page), PRUNING).await.is_err() {
+            if link.ask_within(&own, index::forget(page), PRUNING).await.is_err() {
                 break;
             }
         }

@@ -53,8 +53,7 @@ pub(crate) struct Request {
     pub(super) scripts: Vec<&'static Script>,
     pub(super) effect: Effect,
     pub(super) strangers: Strangers,
-    /// Whether whoever asks goes on without an answer.
-    pub(super) is_aside: bool,
+    pub(super) need: Need,
 }
 
 /// What a request does.
@@ -75,6 +74,15 @@ pub(super) enum Strangers {
     Answered,
 }
 
+/// What becomes of whoever asks where there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It gives up.
+    Answer,
+    /// It goes on.
+    Aside,
+}
+
 impl Request {
     /// Commands that change nothing.
     pub(crate) fn read(commands: impl IntoIterator<Item = Command>) -> Self {
@@ -93,7 +101,7 @@ impl Request {
 
     /// The same request, of somebody who goes on where it has no answer.
     pub(crate) fn aside(self) -> Self {
-        Self { is_aside: true, ..self }
+        Self { need: Need::Aside, ..self }
     }
 
     fn new(commands: impl IntoIterator<Item = Command>, effect: Effect) -> Self {
@@ -105,7 +113,7 @@ impl Request {
             scripts: Vec::new(),
             effect,
             strangers: Strangers::Refused,
-            is_aside: false,
+            need: Need::Answer,
         };
         for command in commands {
             request.count += 1;

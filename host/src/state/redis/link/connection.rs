@@ -16,6 +16,7 @@ use crate::state::redis::link::monitor::Monitor;
 use crate::state::redis::link::names::Names;
 use crate::state::redis::link::patience::Patience;
 use crate::state::redis::link::patience::Trials;
+use crate::state::redis::link::trial::Heard;
 use crate::state::redis::link::trial::Terms;
 use crate::state::redis::link::trial::Trial;
 use crate::state::redis::link::trouble::Remedy;
@@ -39,8 +40,14 @@ const BYTES_PER_MILLISECOND: usize = 10_000;
 /// The longest that one attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take before that is reported.
-const SLOW: Duration = Duration::from_secs(1);
+/// How long an answer may take before the server is asked whether it is there.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// How long it may take to answer that.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// Why a server is held to be away that says nothing.
+const NO_ANSWER: &str = "no answer";
 
 /// How long replicas or the disk may take to acknowledge one write, before it is tried again.
 const ACKNOWLEDGE: Duration = Duration::from_secs(1);
@@ -190,7 +197,7 @@ impl Link {
         let request = self.durable(request);
         let extra = moving(&request) + self.acknowledging(&request) + allowed.block;
         let (at_start, later) = (self.patience.at_start, allowed.later.saturating_add(extra));
-        let mut trial = Trial::new(&self.monitor, Terms { at_start, later }, request.is_aside);
+        let mut trial = Trial::new(&self.monitor, Terms { at_start, later }, request.need);
         let (mut trials, mut last) = (Trials::new(), None);
         loop {
             let sent = Instant::now();
@@ -208,7 +215,7 @@ impl Link {
                 Remedy::Wait | Remedy::Load => self.has_answered.store(true, Ordering::SeqCst),
                 Remedy::Reconnect => {}
             }
-            let ends = trial.failed(sent, trouble.cause(), self.has_answered());
+            let ends = trial.failed(sent, trouble.cause(), self.heard());
             if !trials.next(ends.saturating_duration_since(Instant::now())).await {
                 let seconds = trial.elapsed().as_secs();
                 return Err(trouble.into_error(format!("{} for {seconds} s", self.about(doing))));
@@ -221,8 +228,8 @@ impl Link {
         Trouble::no_answer(self.patience.at_start.as_secs_f64()).while_connecting(&self.uri)
     }
 
-    fn has_answered(&self) -> bool {
-        self.has_answered.load(Ordering::SeqCst)
+    fn heard(&self) -> Heard {
+        if self.has_answered.load(Ordering::SeqCst) { Heard::Before } else { Heard::Never }
     }
 
     /// One attempt. One that takes long is reported while it is waited for; a server that has never answered is given up
@@ -237,23 +244,44 @@ impl Link {
         let sent = Instant::now();
         let deadline = self.deadline().saturating_add(extra);
         let mut attempt = Box::pin(self.attempt(line, request, deadline));
-        let has_answered = self.has_answered();
-        let ends = if has_answered { None } else { Some(trial.start_ends()) };
+        let heard = self.heard();
+        let ends = match heard {
+            Heard::Never => Some(trial.start_ends()),
+            Heard::Before => None,
+        };
         let late = sent + SLOW.saturating_add(extra);
         let early = tokio::time::timeout_at(ends.map_or(late, |ends| ends.min(late)), attempt.as_mut());
         if let Ok(done) = early.await {
             return done.map_err(Some);
         }
-        let is_over = ends.is_some_and(|ends| ends <= Instant::now());
-        if !is_over {
-            trial.failed(sent, "no answer".to_owned(), has_answered);
+        let Some(ends) = ends else {
+            // What is large takes long, and others are served meanwhile.
+            tokio::select! {
+                biased;
+                done = attempt.as_mut() => return done.map_err(Some),
+                cause = self.absence() => drop(trial.failed(sent, cause, heard)),
+            }
+            return attempt.await.map_err(Some);
+        };
+        if Instant::now() < ends {
+            trial.failed(sent, NO_ANSWER.to_owned(), heard);
         }
-        match ends {
-            None => attempt.await.map_err(Some),
-            Some(ends) => match tokio::time::timeout_at(ends, attempt).await {
-                Ok(done) => done.map_err(Some),
-                Err(_) => Err(None),
-            },
+        match tokio::time::timeout_at(ends, attempt).await {
+            Ok(done) => done.map_err(Some),
+            Err(_) => Err(None),
+        }
+    }
+
+    /// Waits until the server does not answer somebody else either; gives why.
+    async fn absence(&self) -> String {
+        loop {
+            let line = Line::new("probe");
+            let time = Request::read([Command::new("TIME")]);
+            match tokio::time::timeout(PROBE, self.attempt(&line, &time, PROBE)).await {
+                Ok(Ok(_)) => tokio::time::sleep(PROBE).await,
+                Ok(Err(trouble)) => return trouble.cause(),
+                Err(_) => return NO_ANSWER.to_owned(),
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! One request that is tried again and again: since when, until when, and who is told of it.
 //! Sending it is for the link; how long to wait in between is for `patience`.
 
+use crate::state::redis::link::command::Need;
 use crate::state::redis::link::monitor::Monitor;
 use crate::state::redis::link::monitor::Patient;
 use std::time::Duration;
@@ -15,6 +16,15 @@ pub(super) struct Terms {
     pub(super) later: Duration,
 }
 
+/// Whether a server has answered anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing yet.
+    Never,
+    /// Something.
+    Before,
+}
+
 /// A request that has no answer yet.
 pub(super) struct Trial<'a> {
     monitor: &'a Monitor,
@@ -22,15 +32,14 @@ pub(super) struct Trial<'a> {
     began: Instant,
     /// When the first attempt was made that has failed since the server has answered for the first time.
     first: Option<Instant>,
-    /// Whether the one who asks goes on without an answer: nothing ends with the request then.
-    is_aside: bool,
+    need: Need,
     patient: Option<Patient<'a>>,
 }
 
 impl<'a> Trial<'a> {
     /// A request that is about to be sent.
-    pub(super) fn new(monitor: &'a Monitor, terms: Terms, is_aside: bool) -> Self {
-        Self { monitor, terms, began: Instant::now(), first: None, is_aside, patient: None }
+    pub(super) fn new(monitor: &'a Monitor, terms: Terms, need: Need) -> Self {
+        Self { monitor, terms, began: Instant::now(), first: None, need, patient: None }
     }
 
     /// When a server is given up that has never answered.
@@ -39,10 +48,13 @@ impl<'a> Trial<'a> {
     }
 
     /// An attempt that was made then has failed, or has no answer so far; gives when the request is given up.
-    pub(super) fn failed(&mut self, sent: Instant, cause: String, has_answered: bool) -> Instant {
-        let ends =
-            if has_answered { *self.first.get_or_insert(sent) + self.terms.later } else { self.start_ends() };
-        if !self.is_aside {
+    pub(super) fn failed(&mut self, sent: Instant, cause: String, heard: Heard) -> Instant {
+        let ends = match heard {
+            Heard::Never => self.start_ends(),
+            Heard::Before => *self.first.get_or_insert(sent) + self.terms.later,
+        };
+        // Nothing ends with a request that is made aside.
+        if self.need == Need::Answer {
             self.patient = Some(self.monitor.wait(ends));
         }
         self.monitor.failed(sent, cause);
