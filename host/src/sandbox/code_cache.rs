@@ -8,6 +8,7 @@ use crate::model::secret;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::load::Metering;
 use crate::sandbox::prune;
+use crate::sandbox::scratch;
 use crate::sandbox::trusted;
 use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use std::fs;
@@ -65,7 +66,7 @@ pub(crate) enum Refusal {
              `CASCADE_CODE_CACHE`"
     )]
     Secret,
-    #[error("{0}; {WRITABLE}")]
+    #[error("{}; {WRITABLE}", scratch::said(.0))]
     Io(#[from] io::Error),
 }
 
@@ -128,9 +129,7 @@ impl CodeCache {
     pub(crate) fn draft(&self) -> io::Result<NamedTempFile> {
         match &self.unwritable {
             None => NamedTempFile::new_in(&self.folder),
-            Some(error) => {
-                Err(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
-            }
+            Some(error) => Err(io::Error::new(error.kind(), scratch::said(error))),
         }
     }
 
@@ -141,7 +140,7 @@ impl CodeCache {
 
     /// The same, where the folder could not be written to.
     pub(crate) fn unwritten(&self, error: &dyn std::fmt::Display) -> String {
-        Self::unkept(&self.folder, &format!("{error}; {WRITABLE}"))
+        Self::unkept(&self.folder, &format!("{}; {WRITABLE}", scratch::said(error)))
     }
 
     /// Keeps the code in a draft. A folder that is full or gone costs the next process its time, and nothing else.

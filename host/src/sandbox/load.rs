@@ -41,6 +41,7 @@ use bytes::Bytes;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
@@ -71,6 +72,8 @@ pub struct Sandbox {
     pub(crate) engines: Engines,
     compiler: Compiler,
     pub(crate) code_cache: Option<CodeCache>,
+    /// Whether the folder of compiled code takes more: a disk that is full is not tried for each component.
+    is_kept: AtomicBool,
     /// Where code is put that cannot be kept.
     scratch: PathBuf,
     network: Arc<Network>,
@@ -141,6 +144,7 @@ impl Sandbox {
             engines,
             compiler: Compiler::InProcess,
             code_cache,
+            is_kept: AtomicBool::new(true),
             scratch: PathBuf::from("/tmp"),
             network: Arc::new(Network::of_system()),
             warnings: warnings.into(),
@@ -316,19 +320,19 @@ impl Sandbox {
         if let Some(code) = kept.and_then(|kept| self.mapped(metering, &kept)) {
             return Ok(code);
         }
-        if let Some(cache) = &self.code_cache {
+        if let Some(cache) = self.code_cache.as_ref().filter(|_| self.is_kept.load(Ordering::Relaxed)) {
             match self.compiled_into(cache, &runtime, digest, bytes) {
-                Ok(code) => return Ok(code),
-                Err(LoadError::Unwritten(error)) => self.warn(cache.unwritten(&error)),
-                Err(error) => return Err(error),
+                Err(LoadError::Unwritten(error)) => self.stop_keeping(cache, &error),
+                compiled => return compiled,
             }
         }
         match self.compiled_aside(scratch::in_folder(&self.scratch), &runtime, bytes) {
             Err(LoadError::Unwritten(error)) => {
                 self.warn(format!(
-                    "compiled code cannot be written to `{}`, and is held in memory: {error}; name a folder that can be \
+                    "compiled code cannot be written to `{}`, and is held in memory: {}; name a folder that can be \
                      written, and has room, by `TMPDIR`",
-                    self.scratch.display()
+                    self.scratch.display(),
+                    scratch::said(&error)
                 ));
                 self.compiled_aside(scratch::in_memory(), &runtime, bytes)
             }
@@ -348,11 +352,18 @@ impl Sandbox {
         let file = draft.as_file().try_clone().map_err(no_room)?;
         self.compiler.compile(runtime, bytes, &file)?;
         let kept = cache.keep(runtime, digest, draft);
-        let kept = kept.map_err(|error| self.warn(cache.unwritten(&error))).ok();
+        let kept = kept.map_err(|error| self.stop_keeping(cache, &error)).ok();
         match kept.and_then(|kept| self.mapped(runtime.metering, &kept)) {
             Some(code) => Ok(code),
             // It could not be kept, or not be mapped: some systems map no code from some folders.
             None => self.copied(runtime.metering, &file),
+        }
+    }
+
+    /// Keeps no more code, and says why; components that are loaded side by side say it once.
+    fn stop_keeping(&self, cache: &CodeCache, error: &dyn std::fmt::Display) {
+        if self.is_kept.swap(false, Ordering::Relaxed) {
+            self.warn(cache.unwritten(error));
         }
     }
 

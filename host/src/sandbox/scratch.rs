@@ -23,6 +23,11 @@ pub(crate) fn in_memory() -> io::Result<File> {
     Ok(made?.into())
 }
 
+/// What the system said of a file, without the name that it was to have, which nobody knows.
+pub(crate) fn said(error: &dyn std::fmt::Display) -> String {
+    error.to_string().split(" at path ").next().unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +44,7 @@ mod tests {
             assert_eq!(text, "code");
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert!(in_folder(&folder.path().join("none")).is_err());
+        let nowhere = in_folder(&folder.path().join("none")).unwrap_err();
+        assert_eq!(said(&nowhere), "No such file or directory (os error 2)");
     }
 }

@@ -13,6 +13,7 @@ mod log;
 mod notice;
 mod health;
 mod stray;
+mod uri_query;
 mod uri;
 mod factory;
 mod memory;

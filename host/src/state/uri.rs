@@ -1,11 +1,12 @@
 //! The URIs that name where runs live, as SPEC lists them: text to [`StateUri`], purely.
 //! Connecting is for backends; a user, a password or a text that is no URI is never shown again.
 
-use crate::model::parse_duration;
 use crate::state::Error;
-use crate::state::ErrorKind;
 use crate::state::stray::control;
 use crate::state::stray::name;
+use crate::state::uri_query::Query;
+use crate::state::uri_query::decoded;
+use crate::state::uri_query::fault;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -257,15 +258,8 @@ const SCHEMES: [(&str, Form); 10] = [
     ("valkey+cluster", Form::Cluster),
 ];
 
-/// The keys of the query. `db` is for sockets alone.
-const QUERY: [&str; 8] = ["connect-timeout", "timeout", "lease", "durability", "ca", "cert", "key", "db"];
-
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
-
-fn fault(doing: &str, hint: &str) -> Error {
-    Error::new(ErrorKind::Uri, doing).hint(hint)
-}
 
 fn unknown_scheme(doing: &str) -> Error {
     let hint = "It begins with one of memory:, redis://, rediss://, valkey://, valkeys://, redis+unix://, \
@@ -431,85 +425,6 @@ fn durability(text: Option<&str>) -> Result<Durability, Error> {
         },
         Some(_) => Err(bad()), // neither of the two
     }
-}
-
-/// The keys after `?`, all of them of [`QUERY`]; each is taken once, and what is left over is an error.
-struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn read(text: &str) -> Result<Self, Error> {
-        let mut pairs: Vec<(String, String)> = Vec::new();
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').ok_or_else(unknown_key)?;
-            if !QUERY.contains(&key) {
-                return Err(unknown_key());
-            }
-            let value = decoded(value, "reading the query of a Redis URI")?;
-            if pairs.iter().any(|(known, _)| known == key) {
-                return Err(twice(key));
-            }
-            pairs.push((key.to_owned(), value));
-        }
-        Ok(Self(pairs))
-    }
-
-    fn take(&mut self, key: &str) -> Option<String> {
-        let at = self.0.iter().position(|(known, _)| known == key)?;
-        Some(self.0.swap_remove(at).1)
-    }
-
-    fn duration(&mut self, key: &str) -> Result<Option<Duration>, Error> {
-        let Some(text) = self.take(key) else {
-            return Ok(None);
-        };
-        match parse_duration(&text) {
-            Ok(duration) if !duration.is_zero() => Ok(Some(duration)),
-            Ok(_) | Err(_) => {
-                let doing = format!("reading `{key}` of a Redis URI");
-                Err(fault(&doing, "It is a duration above zero: `500ms`, `10s`."))
-            }
-        }
-    }
-
-    fn finish(self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(unknown_key()) }
-    }
-}
-
-/// Only keys that there are, are named: a `?` in a password makes a query of what follows it.
-fn twice(key: &str) -> Error {
-    let doing = "reading the query of a Redis URI";
-    match KEYS.iter().find(|known| **known == key) {
-        Some(key) => fault(doing, &format!("`{key}` is given twice; keep one of the two.")),
-        None => fault(doing, "Each key is given once."),
-    }
-}
-
-const KEYS: [&str; 8] = ["connect-timeout", "timeout", "lease", "durability", "ca", "cert", "key", "db"];
-
-fn unknown_key() -> Error {
-    let hint = "Its keys are connect-timeout, timeout, lease, durability, ca, cert and key, and db for a socket; in a \
-                password, `?` is written `%3F`.";
-    fault("reading the query of a Redis URI", hint)
-}
-
-/// A text without its percent-encoding.
-fn decoded(text: &str, doing: &str) -> Result<String, Error> {
-    let bad = || {
-        fault(doing, "After `%` come two hexadecimal digits, and the whole is UTF-8; `%` itself is `%25`.")
-    };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16)).ok_or_else(bad);
-        let (high, low) = (digit()?, digit()?);
-        bytes.push(u8::try_from(high * 16 + low).map_err(|_| bad())?);
-    }
-    String::from_utf8(bytes).map_err(|_| bad())
 }
 
 #[cfg(test)]

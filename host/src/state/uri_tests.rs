@@ -4,6 +4,8 @@
 use super::*;
 use crate::cli::manual::Page;
 use crate::model::show_duration;
+use crate::state::ErrorKind;
+use crate::state::uri_query::{QUERY, unknown_key};
 use proptest::prelude::*;
 
 fn redis(text: &str) -> RedisUri {
@@ -93,7 +95,7 @@ fn anything_else_is_refused_with_help() {
         ("redis://h?db=1", "connect-timeout, timeout"),
         ("redis://h?protocol=resp3", "connect-timeout, timeout"),
         ("redis://h?timeout=1s&timeout=2s", "`timeout` is given twice"),
-        ("redis://h?pass=word&pass=word", "once"),
+        ("redis://h?pass=word&pass=word", "Its keys are"),
         ("redis://h?timeout=0s", "duration above zero"),
         ("redis://h?lease=0s", "duration above zero"),
         ("redis://h?lease=999ms", "from `1s` to `1h`"),

@@ -53,7 +53,7 @@ fn a_component_in_javascript_runs() {
     let shown = project.run().expect(0).json();
     let tally = json!([{ "word": "b", "times": 2 }, { "word": "a", "times": 1 }]);
     assert_eq!(shown, json!({ "slug": "hello-world", "tally": tally }));
-    tells_its_exception(build_javascript(), &["it is so", "check@app.js"]);
+    tells_its_exception(build_javascript(), &["it is so", "javascript/app.js"]);
 }
 
 /// An interpreter ends in a trap of its own; what its author looks for is what was written before.

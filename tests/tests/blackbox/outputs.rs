@@ -184,7 +184,7 @@ fn a_stored_result_that_is_damaged_is_no_output() {
             &["output", "r1", "-o", "msgpack"],
         ] {
             let finished = ask(&server, words).expect(3);
-            let finished = finished.says(["the stored value of `text` cannot be read: ", reason, "--fresh"]);
+            let finished = finished.says(["the stored result of `text` in run `r1`", reason, "--fresh"]);
             assert!(finished.stdout.is_empty(), "{words:?}");
         }
     }
@@ -208,7 +208,7 @@ fn a_stored_plan_that_is_damaged_is_the_states_fault() {
     for words in
         [&["show", "r1"][..], &["output", "r1"], &["logs", "r1", "nobody"], &["output", "r1", "nobody"]]
     {
-        ask(&server, words).expect(3).says(["the stored plan of run `r1` is damaged"]);
+        ask(&server, words).expect(3).says(["the plan of run `r1`, which is damaged"]);
     }
     assert_eq!(ask(&server, &["output", "r1", "text"]).expect(0).json(), json!("hello"));
 }

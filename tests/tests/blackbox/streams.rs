@@ -80,7 +80,7 @@ fn events_and_logs_wait_for_a_reader_of_a_stream_that_does_not_block() {
 #[test]
 fn a_build_command_is_given_a_stream_that_blocks() {
     let project = Project::new(
-        "[components.g]\npath = \"g.wasm\"\nbuild = \"seq 200000\"\n[tasks.t]\ncall = \"g.run\"\n",
+        "[components.g]\npath = \"g.wasm\"\nbuild = \"seq 200000; touch g.wasm\"\n[tasks.t]\ncall = \"g.run\"\n",
     );
     let (code, text) = read_late(|stderr| {
         let mut command = project.command("build").command();

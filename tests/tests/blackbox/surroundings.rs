@@ -166,7 +166,7 @@ fn a_status_that_is_a_failure_tells_what_the_guest_wrote_last() {
     call(0).run().expect(0);
     // Where the function owes a value, such an end is a trap.
     let exit = basic("", "[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
-    exit.run().expect(1).says(["the guest called exit(3)"]);
+    exit.run().expect(1).says(["the guest called exit(1)"]);
     assert_eq!(end_of_stderr(&failure(&exit).1), Vec::<&str>::new());
 }
 

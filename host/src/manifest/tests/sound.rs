@@ -324,10 +324,15 @@ fn a_damaged_text_is_read_without_panic() {
 }
 
 #[test]
-fn what_lacks_only_its_name_is_read_whole() {
-    let whole = |text: &str| !parsed(&format!("cascade = 1\n{text}")).left_out.is_partial;
-    assert!(whole("[tasks.a]\ncall = \"a.b\"\n") && whole("author = \"me\"\n"));
-    assert!(!whole("[task.a]\ncall = \"a.b\"\n"));
+fn an_unknown_section_leaves_out_only_the_names_that_it_defines() {
+    let left_out = |text: &str| parsed(&format!("cascade = 1\n{text}")).left_out;
+    for text in ["[tasks.a]\ncall = \"a.b\"\n", "author = \"me\"\n"] {
+        let left_out = left_out(text);
+        assert!(!left_out.is_partial && left_out.tasks.is_empty(), "{text}");
+    }
+    let misnamed = left_out("[task.a]\ncall = \"a.b\"\n");
+    assert!(!misnamed.is_partial && misnamed.tasks.contains("a") && misnamed.tasks.len() == 1);
+    assert!(left_out("[[task]]\nname = \"a\"\n").is_partial);
 }
 
 #[test]

@@ -23,23 +23,38 @@ const KEPT: usize = 16 << 10;
 
 /// The end of what a guest has written to stderr. Clones are the same.
 #[derive(Clone, Default)]
-pub(crate) struct LastWords(Arc<Mutex<Vec<u8>>>); // A mutex because a stream may be handed on; the section is an append.
+pub(crate) struct LastWords(Arc<Mutex<Tail>>); // A mutex because a stream may be handed on; the section is an append.
+
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    /// Whether something was written before these bytes.
+    is_cut: bool,
+}
 
 impl LastWords {
     fn hear(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend_from_slice(bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default());
+        let mut tail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tail.is_cut |= bytes.len() > KEPT;
+        tail.bytes.extend_from_slice(bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default());
         // Not each time: moving it costs more than keeping it.
-        if kept.len() > 2 * KEPT {
-            let over = kept.len() - KEPT;
-            kept.drain(..over);
+        if tail.bytes.len() > 2 * KEPT {
+            let over = tail.bytes.len() - KEPT;
+            tail.bytes.drain(..over);
+            tail.is_cut = true;
         }
     }
 
-    /// The text.
+    /// The text. Where it was cut it begins after a mark with a whole line, or word: half a secret would not be found.
     pub(crate) fn text(&self) -> String {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(kept.get(kept.len().saturating_sub(KEPT)..).unwrap_or_default()).into_owned()
+        let tail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = tail.bytes.get(tail.bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
+        let text = String::from_utf8_lossy(end);
+        if !tail.is_cut && end.len() == tail.bytes.len() {
+            return text.into_owned();
+        }
+        let whole = text.split_once('\n').or_else(|| text.split_once(' ')).map_or("", |(_, whole)| whole);
+        format!("…\n{whole}")
     }
 }
 
@@ -185,10 +200,14 @@ mod tests {
         let all: Vec<String> = (0..20_000).map(|nth| nth.to_string()).collect();
         let all = all.join(" ");
         all.as_bytes().chunks(7).for_each(|piece| last_words.hear(piece));
-        assert_eq!(last_words.text(), &all[all.len() - KEPT..]);
+        let end = format!("…\n{}", all[all.len() - KEPT..].split_once(' ').unwrap().1);
+        assert_eq!(last_words.text(), end);
         last_words.hear(all.as_bytes());
-        assert_eq!(last_words.text(), &all[all.len() - KEPT..]);
-        assert!(last_words.0.lock().unwrap().len() <= 2 * KEPT);
+        assert_eq!(last_words.text(), end);
+        assert!(last_words.0.lock().unwrap().bytes.len() <= 2 * KEPT);
+        let short = LastWords::default();
+        short.hear(b"whole");
+        assert_eq!(short.text(), "whole");
     }
 
     #[test]
