@@ -61,7 +61,7 @@ fn interface() -> Interface {
     };
     let next = export("next", vec![("n".into(), Type::U32)], Type::U32);
     let list = export("list", Vec::new(), Type::List(Arc::new(Type::U32)));
-    Interface { digest: Digest::of(b"numbers"), exports: vec![next, list] }
+    Interface { digest: Digest::of_bytes(b"numbers"), exports: vec![next, list] }
 }
 
 /// A binary tree: each task reads one before it.
@@ -100,7 +100,7 @@ fn static_tasks() {
     println!("planned: {} B (peak {} B)", each(before), peak_each(before));
     let manifest = resolved.graph.into_manifest();
     let run = RunId::new("bench").expect("a run id");
-    let given = Given::nothing(vec![Digest::of(b"none")], &run);
+    let given = Given::nothing(vec![Digest::of_bytes(b"none")], &run);
     let bound = Arc::new(plan::bind(&plan, given, &source).expect("the plan has no inputs"));
     let shape =
         engine::shape(&bound, &vec![true; plan.tasks().len()], &Shown::default(), Size::bytes(16 << 30));

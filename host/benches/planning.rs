@@ -45,7 +45,7 @@ fn interface() -> Interface {
     let params = ["a", "b"].map(|name| (name.into(), Type::U32)).to_vec();
     let signature = Ok(Signature { params, result: Some(Type::U32) });
     let export = Export { interface: None, function: "add".into(), signature };
-    Interface { digest: Digest::of(b"math"), exports: vec![export] }
+    Interface { digest: Digest::of_bytes(b"math"), exports: vec![export] }
 }
 
 /// Parses, resolves and types a manifest.

@@ -97,5 +97,5 @@ fn interface() -> Interface {
         Export { interface: None, function: name.into(), signature: Ok(Signature { params, result }) }
     };
     let exports = vec![export("noop", &[], None), export("next", &["n"], Some(Type::U32))];
-    Interface { digest: Digest::of(b"echo"), exports }
+    Interface { digest: Digest::of_bytes(b"echo"), exports }
 }

@@ -9,7 +9,7 @@ use cascade_host::invoke::Invoker;
 use cascade_host::manifest;
 use cascade_host::model::{Digest, FailurePolicy, RunId, RunStatus, Size, Source, SystemClock};
 use cascade_host::plan::{self, Bound, Given, Interface};
-use cascade_host::state::{Backend, HostId, Mode, OpenRequest, Opened, Shape};
+use cascade_host::state::{Backend, HostId, Mode, OpenRequest, Opened, RunShape};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const LEASE: Duration = Duration::from_secs(10);
 /// A plan that is ready to be run again and again.
 pub(crate) struct Graph {
     bound: Arc<Bound>,
-    shape: Arc<Shape>,
+    shape: Arc<RunShape>,
     run: RunId,
 }
 
@@ -41,7 +41,7 @@ impl Graph {
         let plan = plan::compile(&resolved.graph, &[Some(interface)], resolved.faults);
         let plan = Arc::new(plan.expect("the manifest is sound"));
         let run = RunId::new("bench").expect("a run id");
-        let grants = plan.functions().iter().map(|_| Digest::of(b"none")).collect();
+        let grants = plan.functions().iter().map(|_| Digest::of_bytes(b"none")).collect();
         let bound = plan::bind(&plan, Given::nothing(grants, &run), &source);
         let bound = Arc::new(bound.expect("the plan has no inputs"));
         let is_wanted = vec![true; plan.tasks().len()];
@@ -50,7 +50,7 @@ impl Graph {
     }
 
     /// A plan that was made elsewhere.
-    pub(crate) fn of(bound: Arc<Bound>, shape: Shape, run: RunId) -> Self {
+    pub(crate) fn of(bound: Arc<Bound>, shape: RunShape, run: RunId) -> Self {
         Self { bound, shape: Arc::new(shape), run }
     }
 

@@ -184,13 +184,13 @@ fn written<T>(
                         "the manifest takes the URI of its {what} from `{variable}`, which is not set"
                     );
                     let help = format!("set `{variable}`, or give the URI by `--{what}`");
-                    return Err(Box::new(Fault::at(span.clone(), message).help(help)));
+                    return Err(Box::new(Fault::spanned(span.clone(), message).help(help)));
                 }
             }
         }
     };
     read(text).map(Some).map_err(|error| {
-        let fault = Fault::at(span.clone(), format!("the {what} URI{place} cannot be used: {error}"));
+        let fault = Fault::spanned(span.clone(), format!("the {what} URI{place} cannot be used: {error}"));
         let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
         let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
         let fault = error.help().into_iter().fold(fault, Fault::help);
@@ -202,7 +202,7 @@ fn written<T>(
 }
 
 fn not_text(variable: &NotText, span: &Span) -> Box<Fault> {
-    Box::new(Fault::at(span.clone(), variable.to_string()).help(variable.help()))
+    Box::new(Fault::spanned(span.clone(), variable.to_string()).help(variable.help()))
 }
 
 /// The same, where the manifest was not checked before.

@@ -8,7 +8,7 @@ use crate::app::component_file::read_component;
 use crate::app::grants;
 use crate::app::inputs;
 use crate::app::needs;
-use crate::app::side_by_side::side_by_side;
+use crate::app::side_by_side::parallel_map;
 use crate::config::Environment;
 use crate::config::Settings;
 use crate::config::cores;
@@ -36,7 +36,7 @@ use crate::sandbox::Import;
 use crate::sandbox::LoadError;
 use crate::sandbox::Offer;
 use crate::sandbox::Sandbox;
-use crate::sandbox::Workshop;
+use crate::sandbox::CompilePool;
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
 }
 
 /// Where components are compiled: by this program, as many at once as there are cores, and memory for each.
-pub(crate) fn workshop(settings: &Settings) -> Result<Workshop, Error> {
+pub(crate) fn workshop(settings: &Settings) -> Result<CompilePool, Error> {
     let usual = Bounds::default();
     let bounds = Bounds {
         component: settings.compile.component.unwrap_or(usual.component),
@@ -73,7 +73,7 @@ pub(crate) fn workshop(settings: &Settings) -> Result<Workshop, Error> {
     let program = program().map_err(|error| {
         Refusal::new("this host cannot find its own program, which compiles components").caused_by(error)
     })?;
-    Ok(Workshop { program, bounds, at_once, cores: cores() })
+    Ok(CompilePool { program, bounds, at_once, cores: cores() })
 }
 
 /// Whether the components' build commands were run just now.
@@ -96,7 +96,7 @@ pub fn check(
     let Resolved { graph, mut faults } = resolved;
     grants::check(graph.manifest(), environment, &mut faults);
     let sources: Vec<Option<Source<'_>>> = graph.manifest().components.iter().map(Source::of).collect();
-    let loaded = side_by_side(sandbox.at_once(), &sources, |source| {
+    let loaded = parallel_map(sandbox.at_once(), &sources, |source| {
         source.as_ref().map(|source| load(source, builds, sandbox))
     });
     let components = sources.iter().zip(loaded);
@@ -134,7 +134,7 @@ impl<'a> Source<'a> {
     }
 
     fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault::at(self.path.span.clone(), message)
+        Fault::spanned(self.path.span.clone(), message)
     }
 }
 
@@ -182,7 +182,7 @@ fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fa
         if error.kind() == std::io::ErrorKind::FileTooLarge {
             return Box::new(fault.help(Exceeded::Component(most).help()));
         }
-        if let Some(shortage) = Shortage::of(&error) {
+        if let Some(shortage) = Shortage::from_error(&error) {
             return Box::new(fault.help(shortage.help()));
         }
         Box::new(match (&component.build, builds) {
@@ -195,10 +195,10 @@ fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fa
             ),
         })
     })?;
-    let found = Digest::of(&bytes);
+    let found = Digest::of_bytes(&bytes);
     match &component.sha256 {
         Some(pinned) if pinned.value != found => Err(Box::new(
-            Fault::at(
+            Fault::spanned(
                 pinned.span.clone(),
                 format!("the component `{name}` is not the one that is pinned here"),
             )

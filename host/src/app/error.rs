@@ -102,7 +102,7 @@ impl Refusal {
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
-        self.help = Shortage::of(source.as_ref()).map(|shortage| shortage.help().to_owned()).or(self.help);
+        self.help = Shortage::from_error(source.as_ref()).map(|shortage| shortage.help().to_owned()).or(self.help);
         self.source = Some(source);
         self
     }

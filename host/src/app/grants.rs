@@ -68,7 +68,7 @@ fn variables(written: &Grants, environment: &Environment, faults: &mut Faults) -
         match environment.get(&entry.value) {
             Ok(value) => variables.extend(value.map(|value| (entry.value.clone(), value.to_owned()))),
             Err(variable) => {
-                let fault = Fault::at(entry.span.clone(), variable.to_string()).help(variable.help());
+                let fault = Fault::spanned(entry.span.clone(), variable.to_string()).help(variable.help());
                 // Values that stand beside it may be secrets.
                 faults.push(if has_values { fault.secret() } else { fault });
             }
@@ -85,7 +85,7 @@ fn buckets(written: &Grants) -> BTreeSet<String> {
 fn folders(written: &[Spanned<Preopen>], faults: &mut Faults) -> Vec<(PathBuf, String)> {
     for folder in written {
         let host = &folder.value.host;
-        let fault = |is_wrong| Fault::at(folder.span.clone(), format!("`{}` {is_wrong}", host.display()));
+        let fault = |is_wrong| Fault::spanned(folder.span.clone(), format!("`{}` {is_wrong}", host.display()));
         match std::fs::read_dir(host) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => faults.push(

@@ -26,13 +26,13 @@ pub(crate) fn gather(
     environment: &Environment,
     faults: &mut Faults,
 ) -> Vec<Option<Supplied>> {
-    let mut given = given(inputs, texts, faults);
+    let mut given = supplied(inputs, texts, faults);
     let found = inputs.iter().map(|input| match &input.kind {
         InputKind::Param { name, .. } => given.remove(name.as_str()),
         InputKind::Env { name, .. } => match environment.get(name) {
             Ok(value) => value.map(|value| Supplied::Datum(Datum::Text(value.to_owned()))),
             Err(variable) => {
-                faults.push(Fault::at(input.span.clone(), variable.to_string()).help(variable.help()));
+                faults.push(Fault::spanned(input.span.clone(), variable.to_string()).help(variable.help()));
                 None
             }
         },
@@ -40,10 +40,10 @@ pub(crate) fn gather(
             Ok(bytes) => Some(Supplied::Content(bytes)),
             Err(error) => {
                 let fault =
-                    Fault::at(input.span.clone(), format!("cannot read the file `{}`", path.display()))
+                    Fault::spanned(input.span.clone(), format!("cannot read the file `{}`", path.display()))
                         .note(error.to_string())
                         .help(
-                            Shortage::of(&error)
+                            Shortage::from_error(&error)
                                 .map_or("paths are relative to the manifest's folder", Shortage::help),
                         );
                 faults.push(fault);
@@ -76,7 +76,7 @@ pub(crate) fn find_faults(inputs: &[Input], environment: &Environment, faults: &
 }
 
 /// Values of params by name: those of the file, replaced by those of `-p`.
-fn given(inputs: &[Input], texts: &ParamTexts, faults: &mut Faults) -> HashMap<String, Supplied> {
+fn supplied(inputs: &[Input], texts: &ParamTexts, faults: &mut Faults) -> HashMap<String, Supplied> {
     let known: HashMap<&str, &Input> =
         inputs.iter().filter_map(|input| Some((param_name(input)?, input))).collect();
     let mut values = HashMap::new();
@@ -114,7 +114,7 @@ fn given(inputs: &[Input], texts: &ParamTexts, faults: &mut Faults) -> HashMap<S
         match params::value(&input.ty, text) {
             Ok(supplied) => drop(values.insert(name.to_owned(), supplied)),
             Err(fault) => {
-                let at = Fault::at(input.span.clone(), format!("param `{name}`: {}", fault.message));
+                let at = Fault::spanned(input.span.clone(), format!("param `{name}`: {}", fault.message));
                 faults.push(of_text(at, fault));
             }
         }

@@ -1,7 +1,7 @@
 //! Gathers what is told of a run and appends it to the run's journal, in the background and in batches.
 //! Nobody waits for it: what the backend cannot take in time is left out, and that is told.
 
-use crate::app::pending::Pending;
+use crate::app::pending::JournalBuffer;
 use crate::events::Event;
 use crate::events::Fact;
 use crate::events::Recorder;
@@ -37,12 +37,12 @@ pub(crate) struct JournalWriter {
 /// What the sink fills and the writer empties.
 struct Shared {
     // A mutex because facts come from many threads; each section is an insertion.
-    pending: Mutex<Pending>,
+    pending: Mutex<JournalBuffer>,
     news: Notify,
 }
 
 impl Shared {
-    fn pending(&self) -> MutexGuard<'_, Pending> {
+    fn pending(&self) -> MutexGuard<'_, JournalBuffer> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -66,7 +66,7 @@ impl JournalWriter {
         host: &HostId,
         recorder: &Recorder,
     ) -> (Self, Recorder) {
-        let pending = Mutex::new(Pending::new(run.clone(), host.clone()));
+        let pending = Mutex::new(JournalBuffer::new(run.clone(), host.clone()));
         let shared = Arc::new(Shared { pending, news: Notify::new() });
         let writing = Writing {
             backend: Arc::clone(backend),
@@ -174,7 +174,7 @@ mod tests {
     use crate::state::OpenRequest;
     use crate::state::Opened;
     use crate::state::Phase;
-    use crate::state::Shape;
+    use crate::state::RunShape;
 
     fn run_id() -> RunId {
         RunId::new("r1").unwrap()
@@ -187,9 +187,9 @@ mod tests {
     async fn opened(backend: &dyn Backend) -> Opened {
         let request = OpenRequest {
             run: run_id(),
-            digest: crate::model::Digest::of(b"plan"),
+            digest: crate::model::Digest::of_bytes(b"plan"),
             record: bytes::Bytes::new(),
-            shape: Arc::new(Shape {
+            shape: Arc::new(RunShape {
                 tasks: vec![],
                 classes: vec![vec![]],
                 resources: vec![],

@@ -11,7 +11,7 @@ use crate::model::Faults;
 use crate::model::Name;
 use crate::sandbox::Component;
 use crate::sandbox::Grant;
-use crate::sandbox::Lack;
+use crate::sandbox::WithoutGrant;
 
 /// How a task's grants fit what its component imports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn asked(component: &Component) -> Vec<(Grant, Vec<String>)> {
 
 /// A task with the component that it calls, as a manifest writes them.
 #[derive(Clone, Copy)]
-struct Site<'a> {
+struct TaskGrants<'a> {
     name: &'a Name,
     task: &'a manifest::Task,
     component_name: &'a Name,
@@ -88,7 +88,7 @@ pub(crate) fn needs(manifest: &Manifest, name: &Name, at: usize, component: &Com
     else {
         return Needs::default();
     };
-    Site { name, task, component_name, shared: &written.grants, component }.needs()
+    TaskGrants { name, task, component_name, shared: &written.grants, component }.needs()
 }
 
 /// Adds a fault for each set of grants without which no run can succeed.
@@ -117,19 +117,19 @@ pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mu
         if component.exports().len() > 1 || is_told.is_some_and(|told| std::mem::replace(told, true)) {
             continue;
         }
-        let site = Site { name, task, component_name, shared: &written.grants, component };
-        let fatal = site.needs().missing.into_iter().filter(|missing| missing.grant.lack() == Lack::Trap);
+        let site = TaskGrants { name, task, component_name, shared: &written.grants, component };
+        let fatal = site.needs().missing.into_iter().filter(|missing| missing.grant.lack() == WithoutGrant::Trap);
         fatal.for_each(|missing| faults.push(site.fault(&missing)));
     }
 }
 
-impl Site<'_> {
+impl TaskGrants<'_> {
     fn grants(&self) -> &Grants {
         self.task.grants.as_ref().unwrap_or(self.shared)
     }
 
     fn needs(&self) -> Needs {
-        let (given, asked) = (given(self.grants()), asked(self.component));
+        let (given, asked) = (granted(self.grants()), asked(self.component));
         let is_asked = |grant: &Grant| asked.iter().any(|(asked, _)| asked == grant);
         let unused = given.iter().copied().filter(|grant| !is_asked(grant)).collect();
         let missing = asked.into_iter().filter(|(grant, _)| !is_given(&given, *grant));
@@ -148,7 +148,7 @@ impl Site<'_> {
     fn fault(&self, missing: &Missing) -> Fault {
         let message = format!("task `{}` cannot run without the grant `{}`", self.name, missing.grant.key());
         let span = self.task.call.as_ref().map_or(&self.task.span, |call| &call.span);
-        let fault = Fault::at(span.clone(), message);
+        let fault = Fault::spanned(span.clone(), message);
         let written = &self.grants().span;
         let fault =
             if written.is_empty() { fault } else { fault.related(written.clone(), "what it is granted") };
@@ -158,7 +158,7 @@ impl Site<'_> {
     }
 }
 
-fn given(grants: &Grants) -> Vec<Grant> {
+fn granted(grants: &Grants) -> Vec<Grant> {
     let is_given = |grant: &Grant| match grant {
         Grant::Env => !grants.env.is_empty(),
         Grant::Args => !grants.args.is_empty(),

@@ -36,7 +36,7 @@ const MAX_MESSAGE: usize = 500;
 const LINE_COST: usize = 32;
 
 /// Facts on their way to a journal.
-pub(crate) struct Pending {
+pub(crate) struct JournalBuffer {
     run: RunId,
     host: HostId,
     number: u64,
@@ -51,7 +51,7 @@ pub(crate) struct Pending {
     is_closed: bool,
 }
 
-impl Pending {
+impl JournalBuffer {
     /// Nothing, of a host that has told nothing yet.
     pub(crate) fn new(run: RunId, host: HostId) -> Self {
         Self {
@@ -248,8 +248,8 @@ mod tests {
     use super::*;
     use crate::model::Name;
 
-    fn pending() -> Pending {
-        Pending::new(RunId::new("r1").unwrap(), HostId("h1".into()))
+    fn pending() -> JournalBuffer {
+        JournalBuffer::new(RunId::new("r1").unwrap(), HostId("h1".into()))
     }
 
     fn event(millis: i64, item: Option<u32>, attempt: u32, fact: Fact) -> Event {

@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use crate::sandbox::Component;
 use crate::sandbox::Metering;
 use crate::sandbox::Sandbox;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::state::StateUri;
 use crate::value::Type;
 use crate::value::leaves;
@@ -60,7 +60,7 @@ pub struct Session {
     /// What it computes.
     pub bound: Arc<Bound>,
     /// The same as a ledger sees it.
-    pub shape: Arc<Shape>,
+    pub shape: Arc<RunShape>,
     pub(crate) targets: Targets,
     components: Vec<Component>,
     grants: Vec<invoke::Grants>,
@@ -152,7 +152,7 @@ impl Session {
                     task.name
                 );
                 let help = format!("at most {most}, or keep the run in `memory:`");
-                faults.push(Fault::at(written.span.clone(), message).help(help));
+                faults.push(Fault::spanned(written.span.clone(), message).help(help));
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }

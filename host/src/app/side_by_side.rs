@@ -8,7 +8,7 @@ use std::thread;
 use std::thread::Builder;
 
 /// Does the same with each item, on this thread and on as many more as make `threads`; a panic goes on here.
-pub(crate) fn side_by_side<T: Sync, R: Send>(
+pub(crate) fn parallel_map<T: Sync, R: Send>(
     threads: usize,
     items: &[T],
     work: impl Fn(&T) -> R + Sync,
@@ -43,8 +43,8 @@ mod tests {
         let items: Vec<u32> = (0..100).collect();
         let doubled: Vec<u32> = items.iter().map(|item| item * 2).collect();
         for threads in [0, 1, 2, 7, 1000] {
-            assert_eq!(side_by_side(threads, &items, |item| item * 2), doubled);
+            assert_eq!(parallel_map(threads, &items, |item| item * 2), doubled);
         }
-        assert!(side_by_side::<u32, u32>(3, &[], |item| *item).is_empty());
+        assert!(parallel_map::<u32, u32>(3, &[], |item| *item).is_empty());
     }
 }

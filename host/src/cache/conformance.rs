@@ -4,7 +4,7 @@
 use crate::cache::Cache;
 use crate::cache::Found;
 use crate::cache::Insert;
-use crate::cache::Making;
+use crate::cache::MakeRequest;
 use crate::cache::Stored;
 use crate::model::Digest;
 use async_trait::async_trait;
@@ -58,17 +58,17 @@ macro_rules! cache_conformance {
 }
 
 fn stored(value: &[u8]) -> Stored {
-    Stored { type_fingerprint: Digest::of(b"type"), value: value.to_vec().into() }
+    Stored { type_fingerprint: Digest::of_bytes(b"type"), value: value.to_vec().into() }
 }
 
 async fn put(cache: &dyn Cache, key: &str, value: &[u8], ttl: Option<Duration>) {
-    let insert = Insert { key: Digest::of(key.as_bytes()), stored: stored(value), ttl };
+    let insert = Insert { key: Digest::of_bytes(key.as_bytes()), stored: stored(value), ttl };
     let put = cache.put(vec![insert]).await;
     assert!(put.is_ok(), "{put:?}");
 }
 
 async fn get(cache: &dyn Cache, keys: &[&str]) -> Vec<Option<Stored>> {
-    let keys: Vec<Digest> = keys.iter().map(|key| Digest::of(key.as_bytes())).collect();
+    let keys: Vec<Digest> = keys.iter().map(|key| Digest::of_bytes(key.as_bytes())).collect();
     let got = cache.get(&keys).await;
     assert!(got.is_ok(), "{got:?}");
     got.unwrap_or_default()
@@ -130,11 +130,11 @@ pub async fn an_entry_keeps_its_type_and_any_bytes(harness: &dyn Harness) {
     }
 }
 
-fn making(maker: u64) -> Making {
-    Making { key: Digest::of(b"made"), maker, hold: LONG }
+fn making(maker: u64) -> MakeRequest {
+    MakeRequest { key: Digest::of_bytes(b"made"), maker, hold: LONG }
 }
 
-async fn find(cache: &dyn Cache, making: &Making) -> Option<Found> {
+async fn find(cache: &dyn Cache, making: &MakeRequest) -> Option<Found> {
     let found = cache.find(making).await;
     assert!(found.is_ok(), "{found:?}");
     found.ok()
@@ -150,7 +150,7 @@ pub async fn what_is_missing_is_made_by_one(harness: &dyn Harness) {
     let insert = |ttl| Insert { key: one.key, stored: stored(b"1"), ttl: Some(ttl) };
     let waits = async {
         let began = Instant::now();
-        cache.made(&one.key, LONG).await;
+        cache.wait_made(&one.key, LONG).await;
         began.elapsed()
     };
     let (waited, put) = tokio::join!(waits, cache.put_made(&one, insert(LONG)));
@@ -189,8 +189,8 @@ pub async fn a_maker_that_says_nothing_is_not_waited_for_beyond_its_hold(harness
 
 /// Whether the machine was quick enough to see that a hold lasts.
 async fn is_held(cache: &dyn Cache, hold: Duration) -> bool {
-    let key = Digest::of(format!("{hold:?}").as_bytes());
-    let (one, other) = (Making { key, maker: 1, hold }, Making { key, maker: 2, hold });
+    let key = Digest::of_bytes(format!("{hold:?}").as_bytes());
+    let (one, other) = (MakeRequest { key, maker: 1, hold }, MakeRequest { key, maker: 2, hold });
     assert_eq!(find(cache, &one).await, Some(Found::Mine));
     tokio::time::sleep(hold * 2 / 3).await;
     let asked = Instant::now();

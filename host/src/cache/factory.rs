@@ -15,12 +15,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Makes a cache; connects to nothing yet.
-type Maker = Box<dyn Fn(&StateUri) -> Result<Arc<dyn Cache>, Error> + Send + Sync>;
+type OpenCache = Box<dyn Fn(&StateUri) -> Result<Arc<dyn Cache>, Error> + Send + Sync>;
 
 /// Caches by their URIs.
 #[derive(Default)]
 pub struct Factory {
-    makers: HashMap<BackendKind, Maker>,
+    makers: HashMap<BackendKind, OpenCache>,
     // A mutex because runs are opened on many threads; makers do not wait.
     made: Mutex<HashMap<StateUri, Arc<dyn Cache>>>,
 }
@@ -109,8 +109,8 @@ mod tests {
         let uri = CacheUri::parse("memory:").unwrap();
         let one = factory.cache(&uri, None).unwrap().unwrap();
         let other = factory.cache(&uri, Some(Duration::from_secs(1))).unwrap().unwrap();
-        let stored = Stored { type_fingerprint: Digest::of(b"t"), value: b"v"[..].into() };
-        let key = Digest::of(b"k");
+        let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into() };
+        let key = Digest::of_bytes(b"k");
         one.put(vec![Insert { key, stored: stored.clone(), ttl: None }]).await.unwrap();
         assert_eq!(other.get(&[key]).await.unwrap(), [Some(stored)]);
     }

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn every_part_changes_the_key() {
-        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
+        let (one, two) = (Digest::of_bytes(b"1"), Digest::of_bytes(b"2"));
         let base = KeyParts { component: &one, interface: None, function: "f", args: &[one], grants: &one };
         let others = [
             KeyParts { component: &two, ..base },

@@ -4,7 +4,7 @@
 use crate::cache::Cache;
 use crate::cache::Found;
 use crate::cache::Insert;
-use crate::cache::Making;
+use crate::cache::MakeRequest;
 use crate::cache::Stored;
 use crate::model::Digest;
 use crate::state::Error;
@@ -50,7 +50,7 @@ impl MemoryCache {
         self.makings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, making: &Making) {
+    fn end(&self, making: &MakeRequest) {
         let mut makings = self.makings();
         if makings.get(&making.key).is_some_and(|made| made.maker == making.maker) {
             makings.remove(&making.key);
@@ -93,7 +93,7 @@ impl Cache for MemoryCache {
         Ok(())
     }
 
-    async fn find(&self, making: &Making) -> Result<Found, Error> {
+    async fn find(&self, making: &MakeRequest) -> Result<Found, Error> {
         let now = Instant::now();
         let mut makings = self.makings();
         // Looked up while nobody can end a making: a result is put before its making ends.
@@ -108,18 +108,18 @@ impl Cache for MemoryCache {
         Ok(Found::Mine)
     }
 
-    async fn put_made(&self, making: &Making, insert: Insert) -> Result<(), Error> {
+    async fn put_made(&self, making: &MakeRequest, insert: Insert) -> Result<(), Error> {
         self.put(vec![insert]).await?;
         self.end(making);
         Ok(())
     }
 
-    async fn give_up(&self, making: &Making) -> Result<(), Error> {
+    async fn give_up(&self, making: &MakeRequest) -> Result<(), Error> {
         self.end(making);
         Ok(())
     }
 
-    async fn made(&self, key: &Digest, most: Duration) {
+    async fn wait_made(&self, key: &Digest, most: Duration) {
         // Subscribed first, looked second: an end in between is seen by one or the other.
         let mut ended = self.ended.subscribe();
         let until = self.makings().get(key).map(|made| made.until);
@@ -209,8 +209,8 @@ mod tests {
         let mut entries = Entries::new(10);
         let now = Instant::now();
         let insert = |name: &[u8], len: usize| Insert {
-            key: Digest::of(name),
-            stored: Stored { type_fingerprint: Digest::of(b"t"), value: vec![0; len].into() },
+            key: Digest::of_bytes(name),
+            stored: Stored { type_fingerprint: Digest::of_bytes(b"t"), value: vec![0; len].into() },
             ttl: None,
         };
         for name in [b"a", b"a", b"b"] {
@@ -218,8 +218,8 @@ mod tests {
         }
         assert_eq!(entries.bytes, 10);
         entries.put(insert(b"c", 1), now);
-        assert!(entries.get(&Digest::of(b"a"), now).is_none());
-        assert!(entries.get(&Digest::of(b"b"), now).is_some());
+        assert!(entries.get(&Digest::of_bytes(b"a"), now).is_none());
+        assert!(entries.get(&Digest::of_bytes(b"b"), now).is_some());
         assert_eq!(entries.bytes, 6);
     }
 

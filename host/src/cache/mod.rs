@@ -16,5 +16,5 @@ pub mod conformance;
 pub use factory::Factory;
 pub use key::{KeyParts, key};
 pub use memory::MemoryCache;
-pub use port::{Cache, Found, Insert, Making, Stored};
+pub use port::{Cache, Found, Insert, MakeRequest, Stored};
 pub use uri::CacheUri;

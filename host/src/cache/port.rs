@@ -32,7 +32,7 @@ pub struct Insert {
 
 /// Somebody who is about to make what a cache does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Making {
+pub struct MakeRequest {
     /// Under which key.
     pub key: Digest,
     /// A number that no other maker has.
@@ -63,16 +63,16 @@ pub trait Cache: Send + Sync {
 
     /// Looks a key up, and where nothing is stored leaves it to one maker to make it: whoever comes first, until the
     /// result is put, given up, or the maker has said nothing for its hold. A maker that asks again holds on.
-    async fn find(&self, making: &Making) -> Result<Found, Error>;
+    async fn find(&self, making: &MakeRequest) -> Result<Found, Error>;
 
     /// Stores what was made, as [`Self::put`] does, and ends the making.
-    async fn put_made(&self, making: &Making, insert: Insert) -> Result<(), Error>;
+    async fn put_made(&self, making: &MakeRequest, insert: Insert) -> Result<(), Error>;
 
     /// Makes it no more, so that another may.
-    async fn give_up(&self, making: &Making) -> Result<(), Error>;
+    async fn give_up(&self, making: &MakeRequest) -> Result<(), Error>;
 
     /// Waits until what another makes may be there or given up, for a time at most. Cancel safe.
-    async fn made(&self, key: &Digest, most: Duration) {
+    async fn wait_made(&self, key: &Digest, most: Duration) {
         let _ = key;
         tokio::time::sleep(most).await;
     }

@@ -4,7 +4,7 @@
 use crate::cache::Cache;
 use crate::cache::Found;
 use crate::cache::Insert;
-use crate::cache::Making;
+use crate::cache::MakeRequest;
 use crate::cache::Stored;
 use crate::model::Digest;
 use crate::state::Error;
@@ -34,21 +34,21 @@ impl Cache for WithTtl {
         self.cache.put(inserts).await
     }
 
-    async fn find(&self, making: &Making) -> Result<Found, Error> {
+    async fn find(&self, making: &MakeRequest) -> Result<Found, Error> {
         self.cache.find(making).await
     }
 
-    async fn put_made(&self, making: &Making, mut insert: Insert) -> Result<(), Error> {
+    async fn put_made(&self, making: &MakeRequest, mut insert: Insert) -> Result<(), Error> {
         insert.ttl.get_or_insert(self.ttl);
         self.cache.put_made(making, insert).await
     }
 
-    async fn give_up(&self, making: &Making) -> Result<(), Error> {
+    async fn give_up(&self, making: &MakeRequest) -> Result<(), Error> {
         self.cache.give_up(making).await
     }
 
-    async fn made(&self, key: &Digest, most: Duration) {
-        self.cache.made(key, most).await;
+    async fn wait_made(&self, key: &Digest, most: Duration) {
+        self.cache.wait_made(key, most).await;
     }
 
     fn health(&self) -> Option<watch::Receiver<Health>> {

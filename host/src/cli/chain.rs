@@ -10,7 +10,7 @@ use std::error::Error;
 const MAX_CAUSES: usize = 32;
 
 /// `error: what was done: why: why that`, and `help: …` where something helps.
-pub(crate) fn render(error: &dyn Error, help: Option<&str>, style: Style) -> String {
+pub(crate) fn render_chain(error: &dyn Error, help: Option<&str>, style: Style) -> String {
     let shown = format!("{}: {}\n", style.paint(Ink::Bad, "error"), harmless(&sentence(error)));
     match help {
         Some(help) => shown + &format!("{}: {}\n", style.paint(Ink::Calm, "help"), harmless(help)),
@@ -44,7 +44,7 @@ mod tests {
             .caused_by(io);
         let outer = state::Error::new(state::ErrorKind::Unavailable, "cannot open the run").caused_by(inner);
         assert_eq!(
-            render(&outer, Some("start the server, or choose another with `--state`"), Style::Plain),
+            render_chain(&outer, Some("start the server, or choose another with `--state`"), Style::Plain),
             "error: cannot open the run: cannot connect to 127.0.0.1:6379: connection refused\n\
              help: start the server, or choose another with `--state`\n"
         );
@@ -55,6 +55,6 @@ mod tests {
         let io = std::io::Error::other("no route");
         let error =
             state::Error::new(state::ErrorKind::Unavailable, "cannot connect: no route").caused_by(io);
-        assert_eq!(render(&error, None, Style::Plain), "error: cannot connect: no route\n");
+        assert_eq!(render_chain(&error, None, Style::Plain), "error: cannot connect: no route\n");
     }
 }

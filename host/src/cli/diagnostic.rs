@@ -266,7 +266,7 @@ args.text = { parm = \"text\" }
 
     #[test]
     fn a_fault_has_its_line_its_marker_and_its_help() {
-        let fault = Fault::at(span("\"words.splt\""), "component `words` exports no function `splt`")
+        let fault = Fault::spanned(span("\"words.splt\""), "component `words` exports no function `splt`")
             .label("no such function")
             .note("it exports words.split, words.count")
             .help("did you mean `split`?");
@@ -275,16 +275,16 @@ args.text = { parm = \"text\" }
 
     #[test]
     fn all_faults_are_shown_with_their_related_places() {
-        let twice = Fault::at(span("[tasks.ßplit]"), "task `split` is defined twice")
+        let twice = Fault::spanned(span("[tasks.ßplit]"), "task `split` is defined twice")
             .related(span("[tasks.split]"), "first defined here");
-        let unknown = Fault::at(span("parm"), "unknown key `parm`").help("did you mean `param`?");
+        let unknown = Fault::spanned(span("parm"), "unknown key `parm`").help("did you mean `param`?");
         let whole = Fault::of_file("the manifest has no [outputs]");
         assert_eq!(rendered(vec![whole, twice, unknown]), include_str!("testdata/three_faults.txt"));
     }
 
     #[test]
     fn a_secret_is_not_shown() {
-        let fault = Fault::at(span("\"hunter2\""), "the default of param `key` does not fit its type")
+        let fault = Fault::spanned(span("\"hunter2\""), "the default of param `key` does not fit its type")
             .label("expected u8")
             .secret();
         let shown = rendered(vec![fault.related(span("type = \"string\""), "its type")]);
@@ -301,7 +301,7 @@ args.text = { parm = \"text\" }
             3..TEXT.len(),
             span("ß").start + 1..span("ß").start + 1,
         ] {
-            assert!(rendered(vec![Fault::at(span, "odd")]).contains("error: odd"));
+            assert!(rendered(vec![Fault::spanned(span, "odd")]).contains("error: odd"));
         }
     }
 
@@ -309,7 +309,7 @@ args.text = { parm = \"text\" }
     fn a_line_that_nobody_could_read_is_not_shown() {
         let source =
             Source { name: "m.toml".into(), text: format!("x = \"{}\"", "y".repeat(1 << 20)).into() };
-        let list = vec![Fault::at(4..9000, "too long").label("here")];
+        let list = vec![Fault::spanned(4..9000, "too long").label("here")];
         let shown = render(&Faults { source, list }, Style::Plain);
         assert!(shown.len() < 200, "{shown}");
         assert!(shown.contains("m.toml:1:5"));
@@ -322,7 +322,7 @@ args.text = { parm = \"text\" }
         let list: Vec<Fault> = starts
             .iter()
             .map(|at| {
-                Fault::at(*at..at + 12, "no such function").related(0..10, "the first").help("write `split`")
+                Fault::spanned(*at..at + 12, "no such function").related(0..10, "the first").help("write `split`")
             })
             .collect();
         let source = Source { name: "m.toml".into(), text: text.into() };

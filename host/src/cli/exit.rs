@@ -90,7 +90,7 @@ fn styled(error: &Error, style: Style) -> String {
     match error {
         Error::Faults(faults) => diagnostic::render(faults, style),
         Error::Refused(refusal) => refused(refusal, style),
-        _ => chain::render(error, help(error), style), // all others are a chain of causes
+        _ => chain::render_chain(error, help(error), style), // all others are a chain of causes
     }
 }
 
@@ -120,15 +120,15 @@ fn help(error: &Error) -> Option<&str> {
         Error::Backend(error) | Error::Lost { source: error, .. } => error.help(),
         Error::Missing { help, .. } => Some(help),
         Error::Unprinted(cause) | Error::Unwritten { source: cause, .. } => {
-            Shortage::of(cause).map(Shortage::help)
+            Shortage::from_error(cause).map(Shortage::help)
         }
         Error::Settings(fault) => fault.help(),
-        Error::SettingsFile(fault) => Shortage::of(fault).map(Shortage::help),
+        Error::SettingsFile(fault) => Shortage::from_error(fault).map(Shortage::help),
     }
 }
 
 fn refused(refusal: &Refusal, style: Style) -> String {
-    let mut text = chain::render(refusal, None, style);
+    let mut text = chain::render_chain(refusal, None, style);
     for note in &refusal.notes {
         text.push_str(&format!("{}: {}\n", style.paint(Ink::Title, "note"), harmless(note)));
     }

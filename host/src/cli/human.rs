@@ -7,7 +7,7 @@ use crate::cli::screen::Weight;
 use crate::cli::style::Ink;
 use crate::cli::style::Style;
 use crate::cli::style::harmless;
-use crate::cli::tally::Tally;
+use crate::cli::tally::RunCounts;
 use crate::config::LogLevel;
 use crate::events::Event;
 use crate::events::Fact;
@@ -31,7 +31,7 @@ pub(crate) struct Human {
     style: Style,
     screen: Arc<Screen>,
     // A mutex because facts come from many threads; the section is one addition.
-    tally: Mutex<Tally>,
+    tally: Mutex<RunCounts>,
 }
 
 impl Human {
@@ -44,7 +44,7 @@ impl Human {
 impl Sink for Human {
     fn record(&self, event: &Event) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.note(event);
+        tally.record(event);
         if level_of(event) > self.level {
             return;
         }
@@ -55,13 +55,13 @@ impl Sink for Human {
 }
 
 /// One fact as a line with its end; further lines are indented. `tally` has counted it already.
-pub(crate) fn line(event: &Event, tally: &Tally, style: Style) -> String {
+pub(crate) fn line(event: &Event, tally: &RunCounts, style: Style) -> String {
     let subject = event.subject.as_ref().map(show_subject).unwrap_or_default();
     if let Fact::TaskLog { text, .. } = &event.fact {
         let prefix = style.paint(Ink::Faint, &format!("{subject} |"));
         return format!("{prefix} {}\n", harmless(text));
     }
-    let told = told(&event.fact, tally);
+    let told = render_fact(&event.fact, tally);
     let word = style.paint(told.ink, &format!("{:WORD$}", told.word));
     let text = if subject.is_empty() || told.text.is_empty() {
         subject + &told.text
@@ -73,66 +73,66 @@ pub(crate) fn line(event: &Event, tally: &Tally, style: Style) -> String {
 }
 
 /// What is told of a fact besides its task.
-struct Told {
+struct Rendering {
     ink: Ink,
     word: &'static str,
     text: String,
 }
 
-impl Told {
+impl Rendering {
     fn new(ink: Ink, word: &'static str, text: impl Into<String>) -> Self {
         Self { ink, word, text: text.into() }
     }
 }
 
-fn told(fact: &Fact, tally: &Tally) -> Told {
+fn render_fact(fact: &Fact, tally: &RunCounts) -> Rendering {
     match fact {
         Fact::RunStarted { name, tasks } => {
-            Told::new(Ink::Title, "run", format!("{name}, {}", count(*tasks, "task")))
+            Rendering::new(Ink::Title, "run", format!("{name}, {}", count(*tasks, "task")))
         }
         Fact::RunResumed { name, tasks, kept } => {
             let text = format!("{name}, {}, {} kept", count(*tasks, "task"), count(*kept, "result"));
-            Told::new(Ink::Title, "resumed", text)
+            Rendering::new(Ink::Title, "resumed", text)
         }
         Fact::RunFinished { status, duration_ms } => {
             let text = summary(tally, *status, *duration_ms);
-            Told::new(ink_of(*status), status.as_str(), text)
+            Rendering::new(ink_of(*status), status.as_str(), text)
         }
-        Fact::TaskReady => Told::new(Ink::Faint, "ready", ""),
-        Fact::TaskStarted => Told::new(Ink::Faint, "started", ""),
-        Fact::TaskBlocked { resource } => Told::new(Ink::Faint, "blocked", format!("waits for `{resource}`")),
+        Fact::TaskReady => Rendering::new(Ink::Faint, "ready", ""),
+        Fact::TaskStarted => Rendering::new(Ink::Faint, "started", ""),
+        Fact::TaskBlocked { resource } => Rendering::new(Ink::Faint, "blocked", format!("waits for `{resource}`")),
         Fact::TaskFinished { duration_ms, output_bytes, .. } => {
             let text = format!("{}, {}", took(*duration_ms), show_bytes(*output_bytes));
-            Told::new(Ink::Good, "finished", text)
+            Rendering::new(Ink::Good, "finished", text)
         }
-        Fact::TaskCached { .. } => Told::new(Ink::Calm, "cached", ""),
-        Fact::TaskStored => Told::new(Ink::Calm, "stored", ""),
+        Fact::TaskCached { .. } => Rendering::new(Ink::Calm, "cached", ""),
+        Fact::TaskStored => Rendering::new(Ink::Calm, "stored", ""),
         Fact::TaskSkipped { reason, cause } => {
-            Told::new(Ink::Faint, "skipped", format!("{reason}: {}", why(*reason, cause.as_deref())))
+            Rendering::new(Ink::Faint, "skipped", format!("{reason}: {}", why(*reason, cause.as_deref())))
         }
         Fact::TaskFailed(failure) => {
-            Told::new(Ink::Bad, "failed", format!("{}: {}", failure.class, failure.error))
+            Rendering::new(Ink::Bad, "failed", format!("{}: {}", failure.class, failure.error))
         }
         Fact::OutputFailed { output, failure } => {
             let text = format!("output `{output}`  {}: {}", failure.class, failure.error);
-            Told::new(Ink::Bad, "failed", text)
+            Rendering::new(Ink::Bad, "failed", text)
         }
         Fact::TaskRetrying { delay_ms, failure } => {
-            Told::new(Ink::Warn, "retrying", retrying(*delay_ms, failure))
+            Rendering::new(Ink::Warn, "retrying", retrying(*delay_ms, failure))
         }
         Fact::TaskTakenOver { takeovers, from } => {
             let text = format!("from {from}, which lost it; {} so far", count(*takeovers, "time"));
-            Told::new(Ink::Warn, "taken", text)
+            Rendering::new(Ink::Warn, "taken", text)
         }
         Fact::TaskLeaseLost => {
-            Told::new(Ink::Warn, "lost", "this host's no more; what it made of it is discarded")
+            Rendering::new(Ink::Warn, "lost", "this host's no more; what it made of it is discarded")
         }
         Fact::TaskProgress { fraction, message } => {
-            Told::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
+            Rendering::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
         }
-        Fact::TaskLog { text, .. } => Told::new(Ink::Faint, "wrote", text.as_str()),
-        Fact::StateReconnected => Told::new(Ink::Warn, "warning", "the state backend serves again"),
-        Fact::Warning { message, .. } => Told::new(Ink::Warn, "warning", message.as_str()),
+        Fact::TaskLog { text, .. } => Rendering::new(Ink::Faint, "wrote", text.as_str()),
+        Fact::StateReconnected => Rendering::new(Ink::Warn, "warning", "the state backend serves again"),
+        Fact::Warning { message, .. } => Rendering::new(Ink::Warn, "warning", message.as_str()),
     }
 }
 
@@ -152,13 +152,13 @@ fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
 }
 
 /// `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
-fn summary(tally: &Tally, status: RunStatus, millis: f64) -> String {
-    let stored = match tally.stored() {
+fn summary(tally: &RunCounts, status: RunStatus, millis: f64) -> String {
+    let stored = match tally.stored_count() {
         0 => String::new(),
         stored => format!("{stored} stored, "),
     };
-    let Tally { done, cached, skipped, failed, .. } = tally;
-    let open = match tally.total.saturating_sub(tally.ended()) {
+    let RunCounts { done, cached, skipped, failed, .. } = tally;
+    let open = match tally.total.saturating_sub(tally.ended_count()) {
         0 => String::new(),
         open if status == RunStatus::Succeeded => format!(", {open} by other hosts"),
         open => format!(", {open} not run here"), // but perhaps by others
@@ -228,10 +228,10 @@ mod tests {
     }
 
     fn told(events: &[Event], level: LogLevel) -> String {
-        let mut tally = Tally::default();
+        let mut tally = RunCounts::default();
         let mut text = String::new();
         for event in events {
-            tally.note(event);
+            tally.record(event);
             if level_of(event) <= level {
                 text += &line(event, &tally, Style::Plain);
             }

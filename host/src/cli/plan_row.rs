@@ -21,7 +21,7 @@ use crate::model::TaskIdx;
 use crate::model::show_duration;
 use crate::plan::Function;
 use crate::plan::Task;
-use crate::sandbox::Lack;
+use crate::sandbox::WithoutGrant;
 use crate::value::Export;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -63,8 +63,8 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
 fn missing_row(missing: Missing) -> MissingRow {
     let Missing { grant, imports, toml } = missing;
     let weight = match grant.lack() {
-        Lack::Modest(_) => Weight::Optional,
-        Lack::Refusal | Lack::Trap => Weight::Needed,
+        WithoutGrant::Modest(_) => Weight::Optional,
+        WithoutGrant::Refusal | WithoutGrant::Trap => Weight::Needed,
     };
     let toml = toml.lines();
     MissingRow { grant: grant.key(), without: grant.lack().text(), weight, imports, toml }

@@ -2,7 +2,7 @@
 //! Log lines and the bar share a terminal; that they do not tear each other is for `screen`.
 
 use crate::cli::screen::Screen;
-use crate::cli::tally::Tally;
+use crate::cli::tally::RunCounts;
 use crate::cli::terminal::Reader;
 use crate::events::Event;
 use crate::events::Fact;
@@ -61,7 +61,7 @@ impl Sink for Follower {
 
 /// Draws the progress. Lives on the screen's own thread.
 pub(crate) struct Meter {
-    tally: Tally,
+    tally: RunCounts,
     face: Face,
 }
 
@@ -89,7 +89,7 @@ impl Meter {
             Shown::Lines => Face::Lines { told: String::new(), at: None },
             Shown::None => Face::None,
         };
-        Self { tally: Tally::default(), face }
+        Self { tally: RunCounts::default(), face }
     }
 
     /// How long to wait for an event before [`Self::idle`] is due.
@@ -102,7 +102,7 @@ impl Meter {
 
     /// Counts one fact; gives the line to write, if one is due `now`. The time of the event is no measure: clocks are set.
     pub(crate) fn note(&mut self, event: &Event, now: Instant) -> Option<String> {
-        self.tally.note(event);
+        self.tally.record(event);
         let is_end = matches!(event.fact, Fact::RunFinished { .. });
         match &mut self.face {
             Face::Bar(bar) => {
@@ -150,7 +150,7 @@ impl Meter {
         let Face::Lines { told, .. } = &mut self.face else {
             return None;
         };
-        let line = format!("{}/{} done\n", self.tally.ended(), self.tally.total);
+        let line = format!("{}/{} done\n", self.tally.ended_count(), self.tally.total);
         if self.tally.total == 0 || *told == line {
             return None;
         }
@@ -176,13 +176,13 @@ fn new_bar(total: u32) -> ProgressBar {
     bar
 }
 
-fn draw(bar: &ProgressBar, tally: &Tally) {
-    bar.set_position(tally.ended().into());
+fn draw(bar: &ProgressBar, tally: &RunCounts) {
+    bar.set_position(tally.ended_count().into());
     bar.set_message(message(tally));
 }
 
 /// What stands behind the bar: `3 cached, 1 failed  count ×2, merge`.
-fn message(tally: &Tally) -> String {
+fn message(tally: &RunCounts) -> String {
     let counts = [(tally.cached, "cached"), (tally.skipped, "skipped"), (tally.failed, "failed")];
     let counts: Vec<String> = counts
         .iter()
@@ -252,11 +252,11 @@ mod tests {
 
     #[test]
     fn the_bar_names_counts_and_what_runs() {
-        let mut tally = Tally::default();
-        tally.note(&task("seen", Fact::TaskCached { key: "k".into() }));
-        tally.note(&element("count", 0, Fact::TaskStarted));
-        tally.note(&element("count", 1, Fact::TaskStarted));
-        tally.note(&task("merge", Fact::TaskStarted));
+        let mut tally = RunCounts::default();
+        tally.record(&task("seen", Fact::TaskCached { key: "k".into() }));
+        tally.record(&element("count", 0, Fact::TaskStarted));
+        tally.record(&element("count", 1, Fact::TaskStarted));
+        tally.record(&task("merge", Fact::TaskStarted));
         assert_eq!(message(&tally), "1 cached  count ×2, merge");
     }
 }

@@ -7,7 +7,7 @@ use crate::cli::voice::Voice;
 use crate::events::Event;
 use crate::events::Fact;
 use crate::events::Taken;
-use crate::events::Tray;
+use crate::events::BatchQueue;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -23,7 +23,7 @@ const BATCH: usize = 1024;
 
 /// Takes lines and facts from many threads and never lets them wait.
 pub(crate) struct Screen {
-    tray: Arc<Tray<Message>>,
+    tray: Arc<BatchQueue<Message>>,
     waiting: Arc<Waiting>,
     writer: Option<JoinHandle<()>>,
 }
@@ -62,7 +62,7 @@ enum Message {
 impl Screen {
     /// Writes to `out` until dropped; dropping waits for the last line.
     pub(crate) fn new(shown: Shown, voice: Voice, out: impl Write + Send + 'static) -> Self {
-        let tray = Arc::<Tray<Message>>::default();
+        let tray = Arc::<BatchQueue<Message>>::default();
         let messages = Arc::clone(&tray);
         let waiting = Arc::new(Waiting::default());
         let page = Page { meter: Meter::new(shown), waiting: Arc::clone(&waiting), voice, out };
@@ -78,13 +78,13 @@ impl Screen {
             self.waiting.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        self.tray.put(Message::Text(text));
+        self.tray.push(Message::Text(text));
     }
 
     /// Tells the progress what happened.
     pub(crate) fn follow(&self, event: &Event) {
         if Weight::of(event) == Weight::Fact {
-            self.tray.put(Message::Follow(Box::new(event.clone())));
+            self.tray.push(Message::Follow(Box::new(event.clone())));
         }
     }
 }
@@ -107,7 +107,7 @@ struct Page<W> {
 }
 
 impl<W: Write> Page<W> {
-    fn write_all(mut self, tray: &Tray<Message>) {
+    fn write_all(mut self, tray: &BatchQueue<Message>) {
         let mut messages = Vec::new();
         loop {
             match tray.take(&mut messages, self.meter.pace()) {

@@ -110,7 +110,7 @@ impl Signals {
         // Threads begin with the mask of the one that starts them: this is before the first.
         unblock_signals().map_err(cannot)?;
         let hearing = signals.clone();
-        let hear = move || runtime.block_on(hearing.hear(ears));
+        let hear = move || runtime.block_on(hearing.receive(ears));
         // It ends with the process.
         std::thread::Builder::new().name("signals".to_owned()).spawn(hear).map_err(cannot)?;
         Ok(signals)
@@ -163,7 +163,7 @@ impl Signals {
         }
     }
 
-    async fn hear(self, mut ears: [Ear; 3]) {
+    async fn receive(self, mut ears: [Ear; 3]) {
         loop {
             let call = next(&mut ears).await;
             let _turn = self.turn();

@@ -10,7 +10,7 @@ use crate::cli::style::Style;
 use crate::cli::style::harmless_name;
 use crate::model::Digest;
 use crate::sandbox::Grant;
-use crate::sandbox::Lack;
+use crate::sandbox::WithoutGrant;
 use crate::value::Export;
 use std::sync::Arc;
 
@@ -193,8 +193,8 @@ fn header(inspection: &Inspection<'_>) -> String {
 /// Whether a guest can do without.
 fn is_modest(grant: Grant) -> bool {
     match grant.lack() {
-        Lack::Modest(_) => true,
-        Lack::Refusal | Lack::Trap => false,
+        WithoutGrant::Modest(_) => true,
+        WithoutGrant::Refusal | WithoutGrant::Trap => false,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::Environment;
 use crate::config::Settings;
 use crate::config::SettingsFile;
 use crate::config::arguments;
-use crate::sandbox::CompileOrder;
+use crate::sandbox::CompileRequest;
 use crate::sandbox::Sandbox;
 use clap::Parser as _;
 use std::io;
@@ -46,7 +46,7 @@ impl Host {
 #[must_use]
 pub fn start() -> ExitCode {
     // A host starts itself again for each component that it compiles, and each command that builds one; users never see it.
-    if let Some(order) = CompileOrder::of_arguments(arguments()) {
+    if let Some(order) = CompileRequest::of_arguments(arguments()) {
         return ExitCode::from(order.fill(io::stdin(), io::stdout(), io::stderr()));
     }
     if let Some(order) = BuildOrder::of_arguments(arguments()) {

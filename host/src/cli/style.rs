@@ -31,7 +31,7 @@ pub(crate) enum Ink {
 }
 
 impl Ink {
-    const fn look(self) -> anstyle::Style {
+    const fn ansi_style(self) -> anstyle::Style {
         match self {
             Self::Bad => AnsiColor::BrightRed.on_default().bold(),
             Self::Warn => AnsiColor::Yellow.on_default().bold(),
@@ -49,7 +49,7 @@ impl Style {
         match self {
             Self::Plain => text.to_owned(),
             Self::Coloured => {
-                let look = ink.look();
+                let look = ink.ansi_style();
                 format!("{look}{text}{look:#}")
             }
         }

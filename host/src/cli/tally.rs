@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 /// Counts of tasks. Elements of a `for-each` count only as what runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct RunCounts {
     /// Tasks of the run, once it has begun.
     pub(crate) total: u32,
     /// Ran and committed their result.
@@ -29,15 +29,15 @@ pub(crate) struct Tally {
     running: IndexMap<Name, HashSet<Option<u32>>>,
 }
 
-impl Tally {
+impl RunCounts {
     /// Counts one fact.
-    pub(crate) fn note(&mut self, event: &Event) {
+    pub(crate) fn record(&mut self, event: &Event) {
         match &event.fact {
             Fact::RunStarted { tasks, .. } => self.total = *tasks,
             Fact::RunResumed { tasks, kept, .. } => (self.total, self.kept) = (*tasks, *kept),
             Fact::RunFinished { .. } => self.running.clear(),
-            Fact::TaskStarted => self.begin(event.subject.as_ref()),
-            Fact::TaskRetrying { .. } | Fact::TaskLeaseLost => self.end(event.subject.as_ref()),
+            Fact::TaskStarted => self.mark_started(event.subject.as_ref()),
+            Fact::TaskRetrying { .. } | Fact::TaskLeaseLost => self.mark_ended(event.subject.as_ref()),
             Fact::TaskFinished { .. } => self.close(event, |tally| &mut tally.done),
             Fact::TaskCached { .. } => self.close(event, |tally| &mut tally.cached),
             Fact::TaskStored => self.close(event, |tally| &mut tally.stored),
@@ -55,13 +55,13 @@ impl Tally {
     }
 
     /// Results that the run began with.
-    pub(crate) fn stored(&self) -> u32 {
+    pub(crate) fn stored_count(&self) -> u32 {
         self.kept.max(self.stored)
     }
 
     /// Tasks that have ended, one way or another.
-    pub(crate) fn ended(&self) -> u32 {
-        self.done + self.cached + self.stored() + self.skipped + self.failed
+    pub(crate) fn ended_count(&self) -> u32 {
+        self.done + self.cached + self.stored_count() + self.skipped + self.failed
     }
 
     /// What runs, oldest first: `count ×3, merge`. Names at most `most` tasks.
@@ -83,20 +83,20 @@ impl Tally {
     }
 
     fn close(&mut self, event: &Event, count: impl FnOnce(&mut Self) -> &mut u32) {
-        self.end(event.subject.as_ref());
+        self.mark_ended(event.subject.as_ref());
         let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
         if !is_element {
             *count(self) += 1;
         }
     }
 
-    fn begin(&mut self, subject: Option<&Subject>) {
+    fn mark_started(&mut self, subject: Option<&Subject>) {
         if let Some(subject) = subject {
             self.running.entry(subject.task.clone()).or_default().insert(subject.item);
         }
     }
 
-    fn end(&mut self, subject: Option<&Subject>) {
+    fn mark_ended(&mut self, subject: Option<&Subject>) {
         if let Some(subject) = subject
             && let Some(calls) = self.running.get_mut(&subject.task)
         {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn counts_tasks_and_names_what_runs() {
-        let mut tally = Tally::default();
+        let mut tally = RunCounts::default();
         let events = [
             run(Fact::RunResumed { name: "wordcount".into(), tasks: 9, kept: 2 }),
             task("split", Fact::TaskStarted),
@@ -133,18 +133,18 @@ mod tests {
             task("left", Fact::TaskSkipped { reason: SkipReason::Pruned, cause: None }),
         ];
         for event in &events {
-            tally.note(event);
+            tally.record(event);
         }
-        assert_eq!((tally.total, tally.ended()), (9, 5));
+        assert_eq!((tally.total, tally.ended_count()), (9, 5));
         assert_eq!(tally.running(8), "count ×2, merge");
         assert_eq!(tally.running(1), "count ×2, 1 more");
     }
 
     #[test]
     fn results_that_the_run_began_with_count_once() {
-        let mut tally = Tally::default();
-        tally.note(&run(Fact::RunResumed { name: "w".into(), tasks: 3, kept: 1 }));
-        tally.note(&task("split", Fact::TaskStored));
-        assert_eq!(tally.stored(), 1);
+        let mut tally = RunCounts::default();
+        tally.record(&run(Fact::RunResumed { name: "w".into(), tasks: 3, kept: 1 }));
+        tally.record(&task("split", Fact::TaskStored));
+        assert_eq!(tally.stored_count(), 1);
     }
 }

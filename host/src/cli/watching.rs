@@ -4,7 +4,7 @@
 use crate::cli::human::line;
 use crate::cli::level::level_of;
 use crate::cli::style::Style;
-use crate::cli::tally::Tally;
+use crate::cli::tally::RunCounts;
 use crate::config::LogLevel;
 use crate::events::Event;
 use crate::events::Fact;
@@ -16,7 +16,7 @@ use std::collections::HashSet;
 pub(crate) struct Chronicle {
     level: LogLevel,
     style: Style,
-    tally: Tally,
+    tally: RunCounts,
     /// Who began the session that goes on.
     first: String,
     at_work: HashSet<String>,
@@ -28,7 +28,7 @@ impl Chronicle {
     /// Tells all facts up to `level`.
     pub(crate) fn new(level: LogLevel, style: Style) -> Self {
         let (first, at_work) = (String::new(), HashSet::new());
-        Self { level, style, tally: Tally::default(), first, at_work, last: None }
+        Self { level, style, tally: RunCounts::default(), first, at_work, last: None }
     }
 
     /// An event, in the stored form, as lines; nothing where it is not told.
@@ -68,14 +68,14 @@ impl Chronicle {
     }
 
     fn begin(&mut self, host: String) {
-        self.tally = Tally::default();
+        self.tally = RunCounts::default();
         self.last = None;
         self.first.clone_from(&host);
         self.at_work.insert(host);
     }
 
     fn line(&mut self, event: &Event) -> String {
-        self.tally.note(event);
+        self.tally.record(event);
         if level_of(event) > self.level {
             return String::new();
         }

@@ -23,26 +23,26 @@ pub(crate) type Flag<'a> = (&'static str, Option<&'a String>);
 
 /// The text of a setting, and who gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Given {
+pub(crate) struct RawSetting {
     pub(crate) by: String,
     pub(crate) text: String,
 }
 
 impl Sources<'_> {
     /// What outranks the manifest: the flag, then the variable, in which empty means unset.
-    pub(crate) fn above(&self, key: &str, flag: Option<Flag<'_>>) -> Result<Option<Given>, NotText> {
+    pub(crate) fn override_text(&self, key: &str, flag: Option<Flag<'_>>) -> Result<Option<RawSetting>, NotText> {
         if let Some((name, Some(text))) = flag {
-            return Ok(Some(Given { by: format!("`{name}`"), text: text.clone() }));
+            return Ok(Some(RawSetting { by: format!("`{name}`"), text: text.clone() }));
         }
         let variable = format!("CASCADE_{}", key.to_ascii_uppercase().replace('-', "_"));
         let text = self.environment.setting(&variable)?;
-        Ok(text.map(|text| Given { by: format!("`{variable}`"), text: text.to_owned() }))
+        Ok(text.map(|text| RawSetting { by: format!("`{variable}`"), text: text.to_owned() }))
     }
 
     /// What the manifest outranks: the file.
-    pub(crate) fn below(&self, key: &str) -> Option<Given> {
+    pub(crate) fn file_text(&self, key: &str) -> Option<RawSetting> {
         let text = self.file.get(key)?.to_owned();
-        Some(Given { by: format!("`{key}` in the settings file `{}`", self.file.path().display()), text })
+        Some(RawSetting { by: format!("`{key}` in the settings file `{}`", self.file.path().display()), text })
     }
 
     /// The whole number that a setting is.
@@ -108,15 +108,15 @@ impl Sources<'_> {
         }
     }
 
-    fn text(&self, key: &str, flag: Option<Flag<'_>>) -> Result<Option<Given>, NotText> {
-        Ok(self.above(key, flag)?.or_else(|| self.below(key)))
+    fn text(&self, key: &str, flag: Option<Flag<'_>>) -> Result<Option<RawSetting>, NotText> {
+        Ok(self.override_text(key, flag)?.or_else(|| self.file_text(key)))
     }
 }
 
 /// The most characters that are repeated of what somebody wrote.
 const MAX_SHOWN: usize = 80;
 
-impl Given {
+impl RawSetting {
     fn fault(self, expected: String) -> SettingsFault {
         let given = excerpt(&self.text, MAX_SHOWN).into_owned();
         SettingsFault::Value { by: self.by, given, expected }

@@ -9,7 +9,7 @@ use crate::config::SettingsFile;
 use crate::config::cores;
 use crate::config::folder_of;
 use crate::config::given::Flag;
-use crate::config::given::Given;
+use crate::config::given::RawSetting;
 use crate::config::given::Sources;
 use crate::config::memory_budget;
 use crate::model::Size;
@@ -132,8 +132,8 @@ pub struct Settings {
 /// A URI that outranks the manifest's, and one that it outranks.
 #[derive(Clone)]
 struct Ranked {
-    above: Option<Given>,
-    below: Option<Given>,
+    above: Option<RawSetting>,
+    below: Option<RawSetting>,
 }
 
 impl Settings {
@@ -197,7 +197,7 @@ impl SettingsFault {
 
 impl Ranked {
     fn new(sources: &Sources<'_>, key: &str, flag: Flag<'_>) -> Result<Self, NotText> {
-        Ok(Self { above: sources.above(key, Some(flag))?, below: sources.below(key) })
+        Ok(Self { above: sources.override_text(key, Some(flag))?, below: sources.file_text(key) })
     }
 
     /// The URI that wins.
@@ -207,7 +207,7 @@ impl Ranked {
         parse: impl Fn(&str) -> Result<T, state::Error>,
         manifest: impl FnOnce() -> Result<Option<T>, E>,
     ) -> Result<Option<T>, E> {
-        let read = |given: &Given| {
+        let read = |given: &RawSetting| {
             let fault = |source| SettingsFault::Uri { what, by: given.by.clone(), source };
             parse(&given.text).map_err(fault)
         };

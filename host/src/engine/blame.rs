@@ -15,24 +15,24 @@ use std::collections::HashSet;
 
 /// What a task has to do with a skip after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum CauseRole {
     /// The skip may have begun with this task.
-    Began(TaskIdx),
+    Root(TaskIdx),
     /// It was skipped for the same reason: the skip began with a task before it.
     Passed,
     /// Nothing.
     None,
 }
 
-impl Part {
+impl CauseRole {
     /// The part of a task that ended so.
-    pub(crate) const fn of(task: TaskIdx, entry: &Entry, reason: SkipReason) -> Self {
+    pub(crate) const fn classify(task: TaskIdx, entry: &Entry, reason: SkipReason) -> Self {
         match (entry, reason) {
             (Entry::Failed(_), SkipReason::UpstreamFailed)
             | (
                 Entry::Skipped(SkipReason::ConditionFalse | SkipReason::Pruned),
                 SkipReason::UpstreamSkipped,
-            ) => Self::Began(task),
+            ) => Self::Root(task),
             (Entry::Skipped(SkipReason::UpstreamFailed), SkipReason::UpstreamFailed)
             | (Entry::Skipped(SkipReason::UpstreamSkipped), SkipReason::UpstreamSkipped) => Self::Passed,
             (Entry::Open | Entry::Done(_) | Entry::Skipped(_) | Entry::Failed(_), _) => Self::None,
@@ -44,11 +44,11 @@ impl Part {
 /// such as were skipped for the same reason; or the tasks that have to be looked up first.
 ///
 /// Chains may be of any length, and are shared: each task is looked at once, without recursion.
-pub(crate) fn culprit(
+pub(crate) fn root_cause(
     plan: &Plan,
     reason: SkipReason,
     before: Vec<TaskIdx>,
-    part: impl Fn(TaskIdx) -> Option<Part>,
+    part: impl Fn(TaskIdx) -> Option<CauseRole>,
 ) -> Result<Option<TaskIdx>, Vec<TaskIdx>> {
     let (mut open, mut seen) = (before, HashSet::new());
     let (mut first, mut needs): (Option<TaskIdx>, Vec<TaskIdx>) = (None, Vec::new());
@@ -58,18 +58,18 @@ pub(crate) fn culprit(
         }
         match part(task) {
             None => needs.push(task),
-            Some(Part::Began(root)) => first = Some(first.map_or(root, |first| first.min(root))),
-            Some(Part::Passed) => {
-                open.extend(plan.task(task).map(|task| causes(task, reason)).unwrap_or_default());
+            Some(CauseRole::Root(root)) => first = Some(first.map_or(root, |first| first.min(root))),
+            Some(CauseRole::Passed) => {
+                open.extend(plan.task(task).map(|task| skip_causes(task, reason)).unwrap_or_default());
             }
-            Some(Part::None) => {}
+            Some(CauseRole::None) => {}
         }
     }
     if needs.is_empty() { Ok(first) } else { Err(needs) }
 }
 
 /// The same, with a ledger to look tasks up in; `found` gives the culprits of tasks before that are known already.
-pub(crate) async fn find_culprit(
+pub(crate) async fn find_root_cause(
     (plan, ledger): (&Plan, &dyn Ledger),
     reason: SkipReason,
     before: Vec<TaskIdx>,
@@ -77,11 +77,11 @@ pub(crate) async fn find_culprit(
     found: impl Fn(TaskIdx) -> Option<TaskIdx>,
 ) -> Result<Option<TaskIdx>, Error> {
     loop {
-        let part = |task: TaskIdx| match Part::of(task, known.get(&task)?, reason) {
-            Part::Passed => Some(found(task).map_or(Part::Passed, Part::Began)),
-            part @ (Part::Began(_) | Part::None) => Some(part),
+        let part = |task: TaskIdx| match CauseRole::classify(task, known.get(&task)?, reason) {
+            CauseRole::Passed => Some(found(task).map_or(CauseRole::Passed, CauseRole::Root)),
+            part @ (CauseRole::Root(_) | CauseRole::None) => Some(part),
         };
-        let needs = match culprit(plan, reason, before.clone(), part) {
+        let needs = match root_cause(plan, reason, before.clone(), part) {
             Ok(culprit) => return Ok(culprit),
             Err(needs) => needs,
         };
@@ -91,7 +91,7 @@ pub(crate) async fn find_culprit(
 }
 
 /// The tasks for which a task may be skipped for this reason.
-pub(crate) fn causes(task: &Task, reason: SkipReason) -> Vec<TaskIdx> {
+pub(crate) fn skip_causes(task: &Task, reason: SkipReason) -> Vec<TaskIdx> {
     let mut causes = Vec::new();
     let lists = task.for_each.iter().map(|list| &list.list);
     let conditions = task.when.iter().map(|when| &when.subject);

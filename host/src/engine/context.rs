@@ -7,8 +7,8 @@ use crate::engine::closing::Closed;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
-use crate::engine::flight::Flights;
-use crate::engine::resolve::Stuck;
+use crate::engine::flight::SingleFlight;
+use crate::engine::resolve::Unresolved;
 use crate::engine::verify::Verification;
 use crate::events::Fact;
 use crate::events::Recorder;
@@ -20,7 +20,7 @@ use crate::model::TaskIdx;
 use crate::plan::Bound;
 use crate::state::Ledger;
 use crate::state::NodeId;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::state::Token;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ use tokio::time::Instant;
 pub(crate) struct Context {
     pub(crate) run: RunId,
     pub(crate) bound: Arc<Bound>,
-    pub(crate) shape: Arc<Shape>,
+    pub(crate) shape: Arc<RunShape>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) cache: Option<Arc<dyn Cache>>,
@@ -42,30 +42,30 @@ pub(crate) struct Context {
     pub(crate) interrupt: watch::Receiver<Interrupt>,
     pub(crate) epoch: u64,
     pub(crate) digests: Digests,
-    pub(crate) flights: Flights,
+    pub(crate) single_flight: SingleFlight,
     pub(crate) verification: Verification,
     pub(crate) shown: Shown,
     /// Where jobs tell that they wait for others and need no room.
-    pub(crate) parked: UnboundedSender<Parking>,
-    pub(crate) shared: Shared,
+    pub(crate) slot_requests: UnboundedSender<SlotRequest>,
+    pub(crate) shared: SharedCaches,
 }
 
 /// What jobs that wait for others tell the loop.
-pub(crate) enum Parking {
+pub(crate) enum SlotRequest {
     /// The job needs no room while it waits.
-    Gives(Token),
+    Release(Token),
     /// It needs room again: is there some?
-    Asks(Token, oneshot::Sender<bool>),
+    Reacquire(Token, oneshot::Sender<bool>),
 }
 
 /// What is made once for many jobs. Mutexes because jobs run on many threads.
-pub(crate) struct Shared {
+pub(crate) struct SharedCaches {
     /// Each section is a look-up.
-    expansions: Mutex<HashMap<TaskIdx, Arc<Slot>>>,
+    expansions: Mutex<HashMap<TaskIdx, Arc<ExpansionCell>>>,
     /// Nodes of which it was told that they are ready when they were blocked; each section is a look-up.
-    announced: Mutex<HashSet<NodeId>>,
+    ready_emitted: Mutex<HashSet<NodeId>>,
     /// Tasks that were skipped, with those that their skips began with; each section is a look-up.
-    culprits: Mutex<HashMap<TaskIdx, TaskIdx>>,
+    root_causes: Mutex<HashMap<TaskIdx, TaskIdx>>,
     /// Each section is an assignment.
     pub(crate) closed: Mutex<Closed>,
     /// Each section is a draw.
@@ -73,18 +73,18 @@ pub(crate) struct Shared {
 }
 
 /// The expansion of one task. Whoever comes first makes it; its siblings wait rather than make it again.
-type Slot = Mutex<Option<Made>>;
+type ExpansionCell = Mutex<Option<TimedExpansion>>;
 
 /// An expansion, and when it was made.
-type Made = (Instant, Arc<Expansion>);
+type TimedExpansion = (Instant, Arc<Expansion>);
 
-impl Shared {
+impl SharedCaches {
     /// Nothing yet; chance is seeded.
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             expansions: Mutex::default(),
-            announced: Mutex::default(),
-            culprits: Mutex::default(),
+            ready_emitted: Mutex::default(),
+            root_causes: Mutex::default(),
             closed: Mutex::default(),
             random: Mutex::new(Random::seeded(seed)),
         }
@@ -106,8 +106,8 @@ impl Context {
     pub(crate) fn expansion(
         &self,
         task: TaskIdx,
-        make: impl FnOnce() -> Result<Expansion, Stuck>,
-    ) -> Result<Arc<Expansion>, Stuck> {
+        make: impl FnOnce() -> Result<Expansion, Unresolved>,
+    ) -> Result<Arc<Expansion>, Unresolved> {
         let mut expansions = self.shared.expansions.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = Arc::clone(expansions.entry(task).or_default());
         drop(expansions);
@@ -133,25 +133,25 @@ impl Context {
     }
 
     /// Tells that a job waits for what another makes, so that its room may be given away until it ends.
-    pub(crate) fn park(&self, token: Token) {
+    pub(crate) fn release_slot(&self, token: Token) {
         // A loop that has ended has no room to give.
-        let _is_heard = self.parked.send(Parking::Gives(token)).is_ok();
+        let _is_heard = self.slot_requests.send(SlotRequest::Release(token)).is_ok();
     }
 
     /// Asks for room for a job that has given its own away; whether there is some, which it has then.
-    pub(crate) async fn unpark(&self, token: Token) -> bool {
+    pub(crate) async fn reacquire_slot(&self, token: Token) -> bool {
         let (answer, answered) = oneshot::channel();
-        self.parked.send(Parking::Asks(token, answer)).is_ok() && answered.await.unwrap_or(false)
+        self.slot_requests.send(SlotRequest::Reacquire(token, answer)).is_ok() && answered.await.unwrap_or(false)
     }
 
     /// A node of which it was told that it is ready will be handed out again: that need not be told twice.
-    pub(crate) fn keep_announced(&self, node: NodeId) {
-        self.announced().insert(node);
+    pub(crate) fn mark_ready_emitted(&self, node: NodeId) {
+        self.ready_emitted().insert(node);
     }
 
     /// Tells that a node is ready, unless that was told when it was blocked.
-    pub(crate) fn announce(&self, node: NodeId, subject: Subject) {
-        let mut announced = self.announced();
+    pub(crate) fn emit_ready(&self, node: NodeId, subject: Subject) {
+        let mut announced = self.ready_emitted();
         let is_told = !announced.is_empty() && announced.remove(&node);
         drop(announced);
         if !is_told {
@@ -160,29 +160,29 @@ impl Context {
     }
 
     /// Tells that a node is ready and lacks a resource.
-    pub(crate) fn announce_blocked(&self, node: NodeId, subject: Subject, resource: String) {
-        if self.announced().insert(node) {
+    pub(crate) fn emit_ready_blocked(&self, node: NodeId, subject: Subject, resource: String) {
+        if self.ready_emitted().insert(node) {
             self.recorder.task(subject.clone(), Fact::TaskReady);
         }
         self.recorder.task(subject, Fact::TaskBlocked { resource });
     }
 
-    fn announced(&self) -> MutexGuard<'_, HashSet<NodeId>> {
-        self.shared.announced.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ready_emitted(&self) -> MutexGuard<'_, HashSet<NodeId>> {
+        self.shared.ready_emitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The task with which the skip of another began, if this host has found that out.
-    pub(crate) fn culprit_of(&self, skipped: TaskIdx) -> Option<TaskIdx> {
-        self.culprits().get(&skipped).copied()
+    pub(crate) fn root_cause_of(&self, skipped: TaskIdx) -> Option<TaskIdx> {
+        self.root_causes().get(&skipped).copied()
     }
 
     /// Keeps with which task the skip of another began, for those that are skipped after it.
-    pub(crate) fn keep_culprit(&self, skipped: TaskIdx, culprit: TaskIdx) {
-        self.culprits().insert(skipped, culprit);
+    pub(crate) fn record_root_cause(&self, skipped: TaskIdx, culprit: TaskIdx) {
+        self.root_causes().insert(skipped, culprit);
     }
 
-    fn culprits(&self) -> MutexGuard<'_, HashMap<TaskIdx, TaskIdx>> {
-        self.shared.culprits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn root_causes(&self) -> MutexGuard<'_, HashMap<TaskIdx, TaskIdx>> {
+        self.shared.root_causes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Draws from the run's source of chance.

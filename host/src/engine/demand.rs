@@ -3,8 +3,8 @@
 
 use crate::engine::expansion::elements;
 use crate::engine::resolve::Scope;
-use crate::engine::resolve::Stuck;
-use crate::plan::Demand;
+use crate::engine::resolve::Unresolved;
+use crate::plan::NeededIf;
 use crate::plan::Gate;
 use bytes::Bytes;
 use std::collections::HashSet;
@@ -14,9 +14,9 @@ use std::sync::Arc;
 ///
 /// So there must be a way of open gates to a consumer that is always needed. Consumers may be a chain of any length
 /// and are shared between clauses: each is looked at once, without recursion.
-pub(crate) fn is_needed(scope: &Scope<'_>, demand: &Demand) -> Result<bool, Stuck> {
-    let mut stuck: Option<Stuck> = None;
-    let mut seen: HashSet<*const Demand> = HashSet::new();
+pub(crate) fn is_needed(scope: &Scope<'_>, demand: &NeededIf) -> Result<bool, Unresolved> {
+    let mut stuck: Option<Unresolved> = None;
+    let mut seen: HashSet<*const NeededIf> = HashSet::new();
     let mut open = vec![demand];
     while let Some(demand) = open.pop() {
         for clause in &demand.any {
@@ -31,7 +31,7 @@ pub(crate) fn is_needed(scope: &Scope<'_>, demand: &Demand) -> Result<bool, Stuc
     stuck.map_or(Ok(false), Err)
 }
 
-fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Stuck> {
+fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Unresolved> {
     for gate in gates {
         if !is_open(scope, gate)? {
             return Ok(false);
@@ -41,22 +41,22 @@ fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Stuck> {
 }
 
 /// Whether the selector chooses the gate's case; in a `for-each`, for some element.
-fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Stuck> {
+fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Unresolved> {
     let chooses = |items: &[Bytes]| match (Scope { items, ..*scope }).choose(&gate.selector, &gate.ty) {
         Ok(name) => Ok(name.as_deref() == Some(gate.case.as_str())),
-        Err(Stuck::Skip(_) | Stuck::Input(_) | Stuck::Limit(_)) => Ok(false),
-        Err(needs @ Stuck::Needs(_)) => Err(needs),
+        Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => Ok(false),
+        Err(needs @ Unresolved::Needs(_)) => Err(needs),
     };
     let within = gate.within.and_then(|task| scope.bound.plan().task(task));
     match within {
         Some(task) if gate.selector.uses_items() => {
             let lists = match elements(scope, task) {
                 Ok(lists) => lists,
-                Err(Stuck::Skip(_) | Stuck::Input(_) | Stuck::Limit(_)) => return Ok(false),
-                Err(needs @ Stuck::Needs(_)) => return Err(needs),
+                Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => return Ok(false),
+                Err(needs @ Unresolved::Needs(_)) => return Err(needs),
             };
             for at in 0..lists.len() {
-                if chooses(&lists.at(at))? {
+                if chooses(&lists.element_values(at))? {
                     return Ok(true);
                 }
             }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     /// Whether `task` is needed once the tasks of `known` have yielded these texts.
-    fn needed(bound: &Bound, task: u32, known: &[(u32, &str)]) -> Result<bool, Stuck> {
+    fn needed(bound: &Bound, task: u32, known: &[(u32, &str)]) -> Result<bool, Unresolved> {
         let entry = |text: &str| {
             let mut bytes = Vec::new();
             crate::value::wire::put_str(&mut bytes, text);
@@ -91,7 +91,7 @@ mod tests {
         let known: Known = known.iter().map(|(task, text)| (TaskIdx::new(*task), entry(text))).collect();
         let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
         let task = bound.plan().task(TaskIdx::new(task)).unwrap();
-        is_needed(&scope, task.demand.as_ref().unwrap())
+        is_needed(&scope, task.needed_if.as_ref().unwrap())
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(needed(&bound, 2, &[(0, "x"), (1, "y")]), Ok(true));
         assert_eq!(needed(&bound, 2, &[(0, "z"), (1, "y")]), Ok(false));
         assert_eq!(needed(&bound, 2, &[(1, "z")]), Ok(false));
-        assert_eq!(needed(&bound, 2, &[(1, "y")]), Err(Stuck::Needs(vec![TaskIdx::new(0)])));
+        assert_eq!(needed(&bound, 2, &[(1, "y")]), Err(Unresolved::Needs(vec![TaskIdx::new(0)])));
     }
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
         let bound = bound("s:\nt:\na:\nb: call=c.echo t=(t ? y=a | 'x')\nc: call=c.echo t=(s ? x=a | 'x')");
         assert_eq!(needed(&bound, 2, &[(0, "x")]), Ok(true));
         assert_eq!(needed(&bound, 2, &[(1, "y")]), Ok(true));
-        assert!(matches!(needed(&bound, 2, &[(1, "z")]), Err(Stuck::Needs(_))));
+        assert!(matches!(needed(&bound, 2, &[(1, "z")]), Err(Unresolved::Needs(_))));
     }
 
     #[test]

@@ -16,11 +16,11 @@ const MOST: usize = 256 << 20;
 #[derive(Default)]
 pub(crate) struct Digests {
     // A mutex because jobs run on many threads; digesting happens outside of it.
-    recent: Mutex<Recent>,
+    recent: Mutex<RecentDigests>,
 }
 
 #[derive(Default)]
-struct Recent {
+struct RecentDigests {
     known: HashMap<(usize, usize), Arc<Digested>>,
     order: VecDeque<(usize, usize)>,
     bytes: usize,
@@ -34,16 +34,16 @@ struct Digested {
 
 impl Digests {
     /// The digest of a value.
-    pub(crate) fn of(&self, value: &Bytes) -> Digest {
+    pub(crate) fn digest_of(&self, value: &Bytes) -> Digest {
         if !(LEAST..=MOST).contains(&value.len()) {
-            return Digest::of(value);
+            return Digest::of_bytes(value);
         }
         let digested = self.recent.lock().unwrap_or_else(PoisonError::into_inner).entry(value);
-        *digested.digest.get_or_init(|| Digest::of(&digested.value))
+        *digested.digest.get_or_init(|| Digest::of_bytes(&digested.value))
     }
 }
 
-impl Recent {
+impl RecentDigests {
     fn entry(&mut self, value: &Bytes) -> Arc<Digested> {
         let place = (value.as_ptr().addr(), value.len());
         if let Some(known) = self.known.get(&place) {
@@ -71,9 +71,9 @@ mod tests {
     fn readers_of_one_value_share_its_digest() {
         let digests = Digests::default();
         let value = Bytes::from(vec![7; 1 << 20]);
-        let (one, part) = (digests.of(&value), digests.of(&value.slice(1..)));
-        assert_eq!((one, part), (Digest::of(&value), Digest::of(&value[1..])));
-        assert_eq!(digests.of(&value.clone()), one);
+        let (one, part) = (digests.digest_of(&value), digests.digest_of(&value.slice(1..)));
+        assert_eq!((one, part), (Digest::of_bytes(&value), Digest::of_bytes(&value[1..])));
+        assert_eq!(digests.digest_of(&value.clone()), one);
         assert_eq!(digests.recent.lock().unwrap().known.len(), 2);
     }
 
@@ -81,7 +81,7 @@ mod tests {
     fn what_is_kept_alive_is_bounded() {
         let digests = Digests::default();
         for _ in 0..5 {
-            digests.of(&Bytes::from(vec![0; 100 << 20]));
+            digests.digest_of(&Bytes::from(vec![0; 100 << 20]));
         }
         assert!(digests.recent.lock().unwrap().bytes <= MOST);
     }

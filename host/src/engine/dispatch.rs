@@ -7,8 +7,8 @@ use crate::state::Claim;
 use crate::state::NodeId;
 use crate::state::Progress;
 use crate::state::ResourceShape;
-use crate::state::Scope;
-use crate::state::Shape;
+use crate::state::ResourceScope;
+use crate::state::RunShape;
 use crate::state::Stage;
 use crate::state::Stop;
 use crate::state::Token;
@@ -17,22 +17,22 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// How many nodes may wait for what others make, per place for a guest.
-const MOST_PARKED: u32 = 8;
+const MAX_SLOTLESS_PER_SLOT: u32 = 8;
 
 /// What this host holds, and what of it is at work.
 pub(crate) struct Dispatcher {
-    shape: Arc<Shape>,
+    shape: Arc<RunShape>,
     /// Of each resource, whether every call takes some: it bounds how many run, not which.
     is_for_all: Vec<bool>,
     /// By class: what a node takes of this host's resources while it runs, each by its position. What all hosts share is
     /// the ledger's to count.
-    charges: Vec<Vec<(usize, u32)>>,
+    costs: Vec<Vec<(usize, u32)>>,
     slots: u32,
     held: FxHashMap<Token, Held>,
     /// Those of them that take room, and so are limited.
-    running: Load,
+    running: Occupancy,
     /// Those of these that have a place: a job has begun with them and has not ended.
-    working: Load,
+    working: Occupancy,
     /// How many of those that are held were taken over from a host that was lost.
     taken_over: usize,
     interrupt: Interrupt,
@@ -43,20 +43,20 @@ pub(crate) struct Dispatcher {
 struct Held {
     /// What it takes of resources while it runs; none where it takes none.
     class: Option<u16>,
-    takes_room: bool,
-    has_place: bool,
+    uses_capacity: bool,
+    has_slot: bool,
     is_taken_over: bool,
 }
 
 /// A number of nodes, and what they take of each resource.
-struct Load {
+struct Occupancy {
     nodes: u32,
     taken: Vec<u64>,
 }
 
 /// What the loop is to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum Action {
     /// Wait for a job to end or for the ledger to change.
     Wait,
     /// The run has ended.
@@ -67,15 +67,15 @@ pub(crate) enum Next {
 
 impl Dispatcher {
     /// A host with `slots` places for guests and all of its resources free.
-    pub(crate) fn new(shape: Arc<Shape>, slots: u32) -> Self {
+    pub(crate) fn new(shape: Arc<RunShape>, slots: u32) -> Self {
         let takes =
             |resource: usize, class: &[(usize, u32)]| class.iter().any(|(taken, _)| *taken == resource);
         let is_for_all =
             |resource| shape.classes.iter().all(|class| class.is_empty() || takes(resource, class));
-        let nothing = || Load { nodes: 0, taken: vec![0; shape.resources.len()] };
+        let nothing = || Occupancy { nodes: 0, taken: vec![0; shape.resources.len()] };
         Self {
             is_for_all: (0..shape.resources.len()).map(is_for_all).collect(),
-            charges: shape.classes.iter().map(|class| charges(&shape, class)).collect(),
+            costs: shape.classes.iter().map(|class| class_costs(&shape, class)).collect(),
             slots,
             held: FxHashMap::default(),
             running: nothing(),
@@ -120,7 +120,7 @@ impl Dispatcher {
     }
 
     /// How many more are held than there are places for.
-    pub(crate) const fn ahead(&self) -> u32 {
+    pub(crate) const fn prefetched(&self) -> u32 {
         self.running.nodes.saturating_sub(self.slots)
     }
 
@@ -130,106 +130,106 @@ impl Dispatcher {
     }
 
     /// A node was handed out to this host.
-    pub(crate) fn claimed(&mut self, claim: &Claim) {
+    pub(crate) fn add(&mut self, claim: &Claim) {
         let (takes_room, is_taken_over) = (claim.stage == Stage::Ready, claim.takeovers > 0);
         let class = class(&self.shape, claim.node);
-        self.held.insert(claim.token, Held { class, takes_room, has_place: false, is_taken_over });
+        self.held.insert(claim.token, Held { class, uses_capacity: takes_room, has_slot: false, is_taken_over });
         self.taken_over += usize::from(is_taken_over);
         if takes_room {
-            self.running.add(charge(&self.charges, class));
+            self.running.add(cost(&self.costs, class));
         }
     }
 
     /// Whether there is a place for a claim. One that is no more held needs none.
-    pub(crate) fn has_place_for(&self, token: Token) -> bool {
-        self.held.get(&token).is_none_or(|held| self.has_place(held.class))
+    pub(crate) fn has_slot_for(&self, token: Token) -> bool {
+        self.held.get(&token).is_none_or(|held| self.has_free_slot(held.class))
     }
 
     /// A job has begun with a claim.
-    pub(crate) fn begun(&mut self, token: Token) {
-        if let Some(held) = self.held.get_mut(&token).filter(|held| held.takes_room && !held.has_place) {
-            held.has_place = true;
-            self.working.add(charge(&self.charges, held.class));
+    pub(crate) fn assign_slot(&mut self, token: Token) {
+        if let Some(held) = self.held.get_mut(&token).filter(|held| held.uses_capacity && !held.has_slot) {
+            held.has_slot = true;
+            self.working.add(cost(&self.costs, held.class));
         }
     }
 
     /// A claim needs its place no more, if it has one; it is held until it is released.
-    pub(crate) fn ended(&mut self, token: Token) {
-        if let Some(held) = self.held.get_mut(&token).filter(|held| held.has_place) {
-            held.has_place = false;
-            self.working.remove(charge(&self.charges, held.class));
+    pub(crate) fn free_slot(&mut self, token: Token) {
+        if let Some(held) = self.held.get_mut(&token).filter(|held| held.has_slot) {
+            held.has_slot = false;
+            self.working.remove(cost(&self.costs, held.class));
         }
     }
 
     /// A node waits for what another makes, and needs no room until it ends; whether that makes room. So many may wait
     /// besides those that run: whoever claimed all that wait would keep them from other hosts.
-    pub(crate) fn parked(&mut self, token: Token) -> bool {
-        let most = self.slots.saturating_mul(MOST_PARKED).saturating_add(self.ahead());
+    pub(crate) fn release_slot(&mut self, token: Token) -> bool {
+        let most = self.slots.saturating_mul(MAX_SLOTLESS_PER_SLOT).saturating_add(self.prefetched());
         if u32::try_from(self.held.len()).unwrap_or(u32::MAX) >= self.slots.saturating_add(most) {
             return false;
         }
-        let Some(held) = self.held.get_mut(&token).filter(|held| held.has_place) else {
+        let Some(held) = self.held.get_mut(&token).filter(|held| held.has_slot) else {
             return false;
         };
-        (held.takes_room, held.has_place) = (false, false);
-        let charge = charge(&self.charges, held.class);
+        (held.uses_capacity, held.has_slot) = (false, false);
+        let charge = cost(&self.costs, held.class);
         self.working.remove(charge);
         self.running.remove(charge);
         true
     }
 
     /// A node that waited is to run after all; whether there is a place for it, which it has then.
-    pub(crate) fn unparked(&mut self, token: Token) -> bool {
+    pub(crate) fn reacquire_slot(&mut self, token: Token) -> bool {
         let Some(held) = self.held.get(&token).copied() else {
             return false;
         };
-        if held.has_place {
+        if held.has_slot {
             return true; // it was never given away
         }
-        if !self.has_place(held.class) {
+        if !self.has_free_slot(held.class) {
             return false;
         }
-        self.held.insert(token, Held { takes_room: true, has_place: true, ..held });
-        self.running.add(charge(&self.charges, held.class));
-        self.working.add(charge(&self.charges, held.class));
+        self.held.insert(token, Held { uses_capacity: true, has_slot: true, ..held });
+        self.running.add(cost(&self.costs, held.class));
+        self.working.add(cost(&self.costs, held.class));
         true
     }
 
     /// A node is this host's no more.
-    pub(crate) fn released(&mut self, token: Token) {
+    pub(crate) fn remove(&mut self, token: Token) {
         let Some(held) = self.held.remove(&token) else {
             return;
         };
         self.taken_over -= usize::from(held.is_taken_over);
-        let charge = charge(&self.charges, held.class);
-        if held.has_place {
+        let charge = cost(&self.costs, held.class);
+        if held.has_slot {
             self.working.remove(charge);
         }
-        if held.takes_room {
+        if held.uses_capacity {
             self.running.remove(charge);
         }
     }
 
     /// The ledger told where the run stands.
-    pub(crate) const fn progressed(&mut self, progress: Progress) {
+    pub(crate) const fn set_progress(&mut self, progress: Progress) {
         self.progress = Some(progress);
     }
 
     /// Somebody told this host to stop.
-    pub(crate) fn interrupted(&mut self, interrupt: Interrupt) {
+    pub(crate) fn set_interrupt(&mut self, interrupt: Interrupt) {
         self.interrupt = self.interrupt.max(interrupt);
     }
 
     /// What the loop is to do next.
-    pub(crate) fn next(&self) -> Next {
+    pub(crate) fn next(&self) -> Action {
         let progress = self.progress;
         match progress.map(|progress| progress.status) {
             Some(RunStatus::Running) | None => {}
-            Some(ended) => return Next::Ended(ended),
+            Some(ended) => return Action::Ended(ended),
         }
         match self.interrupt {
-            Interrupt::Abort | Interrupt::Drain if self.held.is_empty() => Next::Interrupted,
-            Interrupt::Abort | Interrupt::Drain | Interrupt::None => Next::Wait,
+            Interrupt::Abort | Interrupt::Drain if self.held.is_empty() => Action::Interrupted,
+            Interrupt::Abort | Interrupt::Drain | Interrupt::None => Action::Wait,
         }
     }
 
@@ -245,17 +245,17 @@ impl Dispatcher {
     }
 
     /// Whether one of the places is free, and what such a node takes.
-    fn has_place(&self, class: Option<u16>) -> bool {
+    fn has_free_slot(&self, class: Option<u16>) -> bool {
         let is_free = |(resource, amount): &(usize, u32)| {
             let taken = self.working.taken.get(*resource).copied().unwrap_or_default();
             let resource = self.shape.resources.get(*resource);
             resource.is_none_or(|resource| taken + u64::from(*amount) <= u64::from(resource.amount))
         };
-        !self.is_full() && charge(&self.charges, class).iter().all(is_free)
+        !self.is_full() && cost(&self.costs, class).iter().all(is_free)
     }
 }
 
-impl Load {
+impl Occupancy {
     fn add(&mut self, needs: &[(usize, u32)]) {
         self.nodes += 1;
         for (resource, amount) in needs {
@@ -276,21 +276,21 @@ impl Load {
 }
 
 /// The class of what a node takes; none of a task that is split into elements, which takes nothing itself.
-fn class(shape: &Shape, node: NodeId) -> Option<u16> {
+fn class(shape: &RunShape, node: NodeId) -> Option<u16> {
     let task = shape.tasks.get(node.task.index())?;
     (!task.is_for_each || node.item.is_some()).then_some(task.class)
 }
 
 /// What a demand takes of this host.
-fn charges(shape: &Shape, class: &[(usize, u32)]) -> Vec<(usize, u32)> {
+fn class_costs(shape: &RunShape, class: &[(usize, u32)]) -> Vec<(usize, u32)> {
     let own = |(at, amount): &(usize, u32)| match shape.resources.get(*at)? {
-        ResourceShape { scope: Scope::Shared, .. } => None,
-        ResourceShape { scope, amount: have, .. } => Some((*at, scope.charge(*amount, *have))),
+        ResourceShape { scope: ResourceScope::Shared, .. } => None,
+        ResourceShape { scope, amount: have, .. } => Some((*at, scope.cost(*amount, *have))),
     };
     class.iter().filter_map(own).collect()
 }
 
-fn charge(charges: &[Vec<(usize, u32)>], class: Option<u16>) -> &[(usize, u32)] {
+fn cost(charges: &[Vec<(usize, u32)>], class: Option<u16>) -> &[(usize, u32)] {
     class.and_then(|class| charges.get(usize::from(class))).map_or(&[], Vec::as_slice)
 }
 
@@ -303,10 +303,10 @@ mod tests {
     use crate::state::TaskShape;
 
     /// Two tasks that take one of one permit each.
-    fn shape() -> Arc<Shape> {
+    fn shape() -> Arc<RunShape> {
         let task = |name: &str| TaskShape {
             name: Name::new(name).unwrap(),
-            fingerprint: Digest::of(b""),
+            fingerprint: Digest::of_bytes(b""),
             waits_for: 0,
             dependents: Vec::new(),
             rank: 0,
@@ -314,8 +314,8 @@ mod tests {
             is_for_each: false,
             is_wanted: true,
         };
-        let permit = ResourceShape { name: Name::new("permit").unwrap(), amount: 1, scope: Scope::Own };
-        Arc::new(Shape {
+        let permit = ResourceShape { name: Name::new("permit").unwrap(), amount: 1, scope: ResourceScope::Own };
+        Arc::new(RunShape {
             tasks: vec![task("a"), task("b")],
             classes: vec![vec![(0, 1)]],
             resources: vec![permit],
@@ -335,9 +335,9 @@ mod tests {
     }
 
     fn begin(dispatcher: &mut Dispatcher, claim: &Claim) {
-        dispatcher.claimed(claim);
-        assert!(dispatcher.has_place_for(claim.token));
-        dispatcher.begun(claim.token);
+        dispatcher.add(claim);
+        assert!(dispatcher.has_slot_for(claim.token));
+        dispatcher.assign_slot(claim.token);
     }
 
     #[test]
@@ -345,16 +345,16 @@ mod tests {
         let mut dispatcher = Dispatcher::new(shape(), 2);
         begin(&mut dispatcher, &claim(0));
         assert_eq!(wanted(&dispatcher, 0), (1, vec![0]));
-        assert!(dispatcher.parked(Token(0)));
+        assert!(dispatcher.release_slot(Token(0)));
         assert_eq!(wanted(&dispatcher, 0), (2, vec![1]));
-        assert!(dispatcher.unparked(Token(0)));
+        assert!(dispatcher.reacquire_slot(Token(0)));
         assert_eq!(wanted(&dispatcher, 0), (1, vec![0]));
-        assert!(dispatcher.parked(Token(0)));
+        assert!(dispatcher.release_slot(Token(0)));
         begin(&mut dispatcher, &claim(1));
-        assert!(!dispatcher.unparked(Token(0)), "the permit is taken");
-        dispatcher.released(Token(1));
-        assert!(dispatcher.unparked(Token(0)));
-        assert!(!dispatcher.unparked(Token(7)), "nobody holds that");
+        assert!(!dispatcher.reacquire_slot(Token(0)), "the permit is taken");
+        dispatcher.remove(Token(1));
+        assert!(dispatcher.reacquire_slot(Token(0)));
+        assert!(!dispatcher.reacquire_slot(Token(7)), "nobody holds that");
     }
 
     #[test]
@@ -362,21 +362,21 @@ mod tests {
         let mut dispatcher = Dispatcher::new(shape(), 1);
         assert_eq!(wanted(&dispatcher, 2), (3, vec![3]));
         begin(&mut dispatcher, &claim(0));
-        dispatcher.claimed(&claim(1));
-        assert_eq!((wanted(&dispatcher, 2), dispatcher.ahead()), ((1, vec![1]), 1));
-        assert!(dispatcher.is_full() && !dispatcher.has_place_for(Token(1)));
-        dispatcher.ended(Token(0));
-        assert!(dispatcher.has_place_for(Token(1)));
-        dispatcher.released(Token(0));
-        assert_eq!((wanted(&dispatcher, 0), dispatcher.ahead()), ((0, vec![0]), 0));
+        dispatcher.add(&claim(1));
+        assert_eq!((wanted(&dispatcher, 2), dispatcher.prefetched()), ((1, vec![1]), 1));
+        assert!(dispatcher.is_full() && !dispatcher.has_slot_for(Token(1)));
+        dispatcher.free_slot(Token(0));
+        assert!(dispatcher.has_slot_for(Token(1)));
+        dispatcher.remove(Token(0));
+        assert_eq!((wanted(&dispatcher, 0), dispatcher.prefetched()), ((0, vec![0]), 0));
     }
 
     #[test]
     fn nothing_is_claimed_ahead_beside_what_was_taken_over() {
         let mut dispatcher = Dispatcher::new(shape(), 1);
-        dispatcher.claimed(&Claim { takeovers: 1, ..claim(0) });
+        dispatcher.add(&Claim { takeovers: 1, ..claim(0) });
         assert_eq!(wanted(&dispatcher, 2), (0, vec![0]));
-        dispatcher.released(Token(0));
+        dispatcher.remove(Token(0));
         assert_eq!(wanted(&dispatcher, 2), (3, vec![3]));
     }
 }

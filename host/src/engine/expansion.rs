@@ -2,7 +2,7 @@
 //! Handing out the elements is for the ledger.
 
 use crate::engine::resolve::Scope;
-use crate::engine::resolve::Stuck;
+use crate::engine::resolve::Unresolved;
 use crate::model::to_usize;
 use crate::plan::Task;
 use crate::value::Items;
@@ -26,17 +26,17 @@ impl Elements {
     }
 
     /// The element of each list at a position.
-    pub(crate) fn at(&self, position: u32) -> Vec<Bytes> {
+    pub(crate) fn element_values(&self, position: u32) -> Vec<Bytes> {
         self.lists.iter().filter_map(|list| list.get(to_usize(position))).collect()
     }
 }
 
 /// The elements that a task runs over.
-pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Stuck> {
+pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Unresolved> {
     let values = scope.resolve_all(task.for_each.iter().map(|list| &list.list))?;
     let mut lists = Vec::with_capacity(values.len());
     for (value, list) in values.iter().zip(&task.for_each) {
-        let items = split(&list.ty, value).map_err(|fault| Stuck::Input(fault.to_string()))?;
+        let items = split(&list.ty, value).map_err(|fault| Unresolved::Input(fault.to_string()))?;
         lists.push(items);
     }
     let lens: Vec<usize> = lists.iter().map(Items::len).collect();
@@ -44,11 +44,11 @@ pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Stuck
     if lens.iter().any(|len| *len != first) {
         let sizes: Vec<String> =
             task.for_each.iter().zip(&lens).map(|(list, len)| format!("`{}` has {len}", list.item)).collect();
-        return Err(Stuck::Input(format!("the lists of `for-each` differ in length: {}", sizes.join(", "))));
+        return Err(Unresolved::Input(format!("the lists of `for-each` differ in length: {}", sizes.join(", "))));
     }
     match u32::try_from(first) {
         Ok(len) if len <= MOST_ELEMENTS => Ok(Elements { lists, len }),
-        Ok(_) | Err(_) => Err(Stuck::Limit(format!(
+        Ok(_) | Err(_) => Err(Unresolved::Limit(format!(
             "the most elements of a `for-each`, {MOST_ELEMENTS}, reached: the list has {first}; hand out several at a time, as \
              lists in a list"
         ))),
@@ -63,7 +63,7 @@ pub(crate) struct Expansion {
 
 impl Expansion {
     /// Splits the lists and resolves what all elements have in common.
-    pub(crate) fn new(scope: &Scope<'_>, task: &Task) -> Result<Self, Stuck> {
+    pub(crate) fn new(scope: &Scope<'_>, task: &Task) -> Result<Self, Unresolved> {
         let elements = elements(scope, task);
         let common = task.args.iter().filter(|arg| !arg.uses_items());
         let shared = scope.resolve_all(common);
@@ -84,8 +84,8 @@ impl Expansion {
     }
 
     /// The arguments of one element.
-    pub(crate) fn args(&self, scope: &Scope<'_>, task: &Task, item: u32) -> Result<Vec<Bytes>, Stuck> {
-        let items = self.elements.at(item);
+    pub(crate) fn args(&self, scope: &Scope<'_>, task: &Task, item: u32) -> Result<Vec<Bytes>, Unresolved> {
+        let items = self.elements.element_values(item);
         let scope = Scope { items: &items, ..*scope };
         let mut own = scope.resolve_all(task.args.iter().filter(|arg| arg.uses_items()))?.into_iter();
         Ok(self.shared.iter().filter_map(|shared| shared.clone().or_else(|| own.next())).collect())

@@ -3,7 +3,7 @@
 
 use crate::engine::resolve::Known;
 use crate::engine::resolve::Scope;
-use crate::engine::resolve::Stuck;
+use crate::engine::resolve::Unresolved;
 use crate::events::FailureFact;
 use crate::model::FailureClass;
 use crate::model::Limits;
@@ -82,10 +82,10 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
     let declared = shown.of(plan).map(|output| {
         let value = match scope.resolve(&output.binding) {
             Ok(bytes) => value(&output.ty, bytes),
-            Err(Stuck::Skip(reason)) => skipped(&output.binding, &known, reason),
-            Err(Stuck::Needs(_)) => unfinished(),
-            Err(Stuck::Input(message)) => faulty(FailureClass::Input, message),
-            Err(Stuck::Limit(message)) => faulty(FailureClass::Limit, message),
+            Err(Unresolved::Skip(reason)) => skipped(&output.binding, &known, reason),
+            Err(Unresolved::Needs(_)) => unfinished(),
+            Err(Unresolved::Input(message)) => faulty(FailureClass::Input, message),
+            Err(Unresolved::Limit(message)) => faulty(FailureClass::Limit, message),
         };
         (output.name.clone(), value)
     });

@@ -4,10 +4,10 @@
 use crate::cache::Cache;
 use crate::cache::Found;
 use crate::cache::Insert;
-use crate::cache::Making;
+use crate::cache::MakeRequest;
 use crate::cache::Stored;
 use crate::engine::context::Context;
-use crate::engine::keys::Shared;
+use crate::engine::keys::CacheTarget;
 use crate::engine::verify::Verification;
 use crate::invoke;
 use crate::model::Digest;
@@ -31,32 +31,32 @@ const HOLD: Duration = Duration::from_secs(10);
 const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// The results that this host's jobs make or wait for; of each, one job is in front.
-pub(crate) struct Flights {
+pub(crate) struct SingleFlight {
     // A mutex because jobs run on many threads; each section is a look-up.
-    lanes: Mutex<HashMap<Digest, Lane>>,
+    locks: Mutex<HashMap<Digest, KeyLock>>,
     next: AtomicU64,
 }
 
-type Lane = Arc<tokio::sync::Mutex<()>>;
+type KeyLock = Arc<tokio::sync::Mutex<()>>;
 
-impl Flights {
+impl SingleFlight {
     /// None yet; makers are numbered from a number that no other host has.
     pub(crate) fn new(first: u64) -> Self {
-        Self { lanes: Mutex::default(), next: AtomicU64::new(first) }
+        Self { locks: Mutex::default(), next: AtomicU64::new(first) }
     }
 
-    fn maker(&self) -> u64 {
+    fn next_maker(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn lane(&self, key: Digest) -> Lane {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+    fn key_lock(&self, key: Digest) -> KeyLock {
+        let mut lanes = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(lanes.entry(key).or_default())
     }
 
     /// Forgets a lane that nobody else is in.
-    fn leave(&self, key: &Digest) {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+    fn forget_key(&self, key: &Digest) {
+        let mut lanes = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         if lanes.get(key).is_some_and(|lane| Arc::strong_count(lane) <= 2) {
             lanes.remove(key);
         }
@@ -64,63 +64,63 @@ impl Flights {
 }
 
 /// How a job goes on.
-pub(crate) enum Boarding<'a> {
+pub(crate) enum Acquired<'a> {
     /// The result is there.
     Stored(Digest, Stored),
     /// It is to be made, and where it is shared, others may wait for it.
-    Call(Option<Flight<'a>>),
+    Call(Option<InFlight<'a>>),
     /// It is to be made, and the job has given its room to others: the node is to be handed out again.
     Again,
 }
 
 /// A call under way whose result others may wait for.
-pub(crate) struct Flight<'a> {
+pub(crate) struct InFlight<'a> {
     ctx: &'a Context,
     cache: &'a dyn Cache,
-    shared: Shared,
-    making: Making,
-    lane: Option<OwnedMutexGuard<()>>,
+    shared: CacheTarget,
+    making: MakeRequest,
+    lock: Option<OwnedMutexGuard<()>>,
 }
 
 /// Looks for the result of a claimed call. Where another job or host makes it, waits for that.
-pub(crate) async fn board<'a>(
+pub(crate) async fn acquire<'a>(
     ctx: &'a Context,
     claim: &Claim,
-    shared: Option<Shared>,
-) -> Result<Boarding<'a>, Error> {
+    shared: Option<CacheTarget>,
+) -> Result<Acquired<'a>, Error> {
     let (Some(cache), Some(shared)) = (ctx.cache.as_deref(), shared) else {
-        return Ok(Boarding::Call(None));
+        return Ok(Acquired::Call(None));
     };
-    let (lane, mut is_parked) = enter(ctx, shared.key, claim.token).await;
-    let making = Making { key: shared.key, maker: ctx.flights.maker(), hold: HOLD };
-    let flight = Flight { ctx, cache, shared, making, lane: Some(lane) };
+    let (lane, mut is_parked) = lock_key(ctx, shared.key, claim.token).await;
+    let making = MakeRequest { key: shared.key, maker: ctx.single_flight.next_maker(), hold: HOLD };
+    let flight = InFlight { ctx, cache, shared, making, lock: Some(lane) };
     let mut wait = WAITS.0;
     loop {
         match cache.find(&making).await? {
             Found::Stored(stored) if stored.type_fingerprint == flight.shared.type_fingerprint => {
                 // Where the result is to be verified, the job calls a guest yet, and needs room for it.
                 let needs_room = is_parked && ctx.verification == Verification::Twice;
-                if needs_room && !ctx.unpark(claim.token).await {
-                    ctx.keep_announced(claim.node);
-                    return Ok(Boarding::Again);
+                if needs_room && !ctx.reacquire_slot(claim.token).await {
+                    ctx.mark_ready_emitted(claim.node);
+                    return Ok(Acquired::Again);
                 }
-                return Ok(Boarding::Stored(flight.shared.key, stored));
+                return Ok(Acquired::Stored(flight.shared.key, stored));
             }
-            Found::Stored(_) | Found::Mine if is_parked && !ctx.unpark(claim.token).await => {
-                flight.give_up().await?;
-                ctx.keep_announced(claim.node);
-                return Ok(Boarding::Again);
+            Found::Stored(_) | Found::Mine if is_parked && !ctx.reacquire_slot(claim.token).await => {
+                flight.abandon().await?;
+                ctx.mark_ready_emitted(claim.node);
+                return Ok(Acquired::Again);
             }
-            Found::Stored(_) | Found::Mine => return Ok(Boarding::Call(Some(flight))),
+            Found::Stored(_) | Found::Mine => return Ok(Acquired::Call(Some(flight))),
             Found::Theirs => {
                 if !is_parked {
-                    ctx.park(claim.token);
+                    ctx.release_slot(claim.token);
                     is_parked = true;
                 }
                 if ctx.is_stopping() {
-                    return Ok(Boarding::Again);
+                    return Ok(Acquired::Again);
                 }
-                cache.made(&making.key, ctx.with_random(|random| jittered(wait, random))).await;
+                cache.wait_made(&making.key, ctx.with_random(|random| jittered(wait, random))).await;
                 wait = (wait * 3 / 2).min(WAITS.1);
             }
         }
@@ -128,36 +128,36 @@ pub(crate) async fn board<'a>(
 }
 
 /// Waits until no other job of this host is at the same result; whether the room was given away for that.
-async fn enter(ctx: &Context, key: Digest, token: Token) -> (OwnedMutexGuard<()>, bool) {
-    let lane = ctx.flights.lane(key);
+async fn lock_key(ctx: &Context, key: Digest, token: Token) -> (OwnedMutexGuard<()>, bool) {
+    let lane = ctx.single_flight.key_lock(key);
     if let Ok(entered) = Arc::clone(&lane).try_lock_owned() {
         return (entered, false);
     }
-    ctx.park(token);
+    ctx.release_slot(token);
     (lane.lock_owned().await, true)
 }
 
-impl Flight<'_> {
+impl InFlight<'_> {
     /// Makes a call while others wait for its result; shares a result, and leaves to others what did not become one.
-    pub(crate) async fn carry(
+    pub(crate) async fn run(
         self,
         call: impl Future<Output = Result<invoke::Returned, invoke::Failure>>,
     ) -> Result<Result<invoke::Returned, invoke::Failure>, Error> {
         let returned = tokio::select! {
             returned = call => returned,
-            never = self.hold() => match never {},
+            never = self.renew_forever() => match never {},
         };
         match &returned {
-            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), .. }) => self.land(value).await?,
+            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), .. }) => self.publish(value).await?,
             Ok(invoke::Returned { outcome: invoke::Outcome::Error(_), .. }) | Err(_) => {
-                self.give_up().await?;
+                self.abandon().await?;
             }
         }
         Ok(returned)
     }
 
     /// Says that this host is at it, for as long as the call takes.
-    async fn hold(&self) -> Infallible {
+    async fn renew_forever(&self) -> Infallible {
         loop {
             tokio::time::sleep(HOLD / 3).await;
             // Where that fails others may make it too: that costs a call and is no failure.
@@ -165,22 +165,22 @@ impl Flight<'_> {
         }
     }
 
-    async fn land(&self, value: &Bytes) -> Result<(), Error> {
-        let Shared { key, type_fingerprint, ttl } = &self.shared;
+    async fn publish(&self, value: &Bytes) -> Result<(), Error> {
+        let CacheTarget { key, type_fingerprint, ttl } = &self.shared;
         let stored = Stored { type_fingerprint: *type_fingerprint, value: value.clone() };
         self.cache.put_made(&self.making, Insert { key: *key, stored, ttl: *ttl }).await
     }
 
-    async fn give_up(&self) -> Result<(), Error> {
+    async fn abandon(&self) -> Result<(), Error> {
         self.cache.give_up(&self.making).await
     }
 }
 
 /// Whoever waits on this host is next, however the flight has ended.
-impl Drop for Flight<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.ctx.flights.leave(&self.shared.key);
-        drop(self.lane.take());
+        self.ctx.single_flight.forget_key(&self.shared.key);
+        drop(self.lock.take());
     }
 }
 

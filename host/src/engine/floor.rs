@@ -9,7 +9,7 @@
 use crate::engine::Interrupt;
 use crate::engine::context::Context;
 use crate::engine::host::Commit;
-use crate::engine::host::Host;
+use crate::engine::host::RunState;
 use crate::engine::job::Settled;
 use crate::engine::job::process;
 use crate::state::Claim;
@@ -20,65 +20,65 @@ use tokio::sync::Notify;
 use tokio::task::consume_budget;
 
 /// What the loop and its jobs share.
-pub(crate) struct Floor {
+pub(crate) struct SharedRunState {
     // A mutex because jobs end on many threads; each section is one change of the state, without a wait.
-    host: Mutex<Host>,
-    under_way: Mutex<Option<Commit>>,
-    news: Notify,
+    state: Mutex<RunState>,
+    pending_commit: Mutex<Option<Commit>>,
+    wakeup: Notify,
 }
 
-impl Floor {
+impl SharedRunState {
     /// A floor without jobs.
-    pub(crate) fn new(host: Host) -> Self {
-        Self { host: Mutex::new(host), under_way: Mutex::default(), news: Notify::new() }
+    pub(crate) fn new(host: RunState) -> Self {
+        Self { state: Mutex::new(host),pending_commit: Mutex::default(), wakeup: Notify::new() }
     }
 
     /// The state.
-    pub(crate) fn host(&self) -> MutexGuard<'_, Host> {
-        self.host.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn state(&self) -> MutexGuard<'_, RunState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The commit that a job has begun and that was not answered at once; the loop is to see to it.
     pub(crate) fn take_commit(&self) -> Option<Commit> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.pending_commit.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Waits until a job leaves something to the loop.
-    pub(crate) async fn has_news(&self) {
-        self.news.notified().await;
+    pub(crate) async fn wait_for_wakeup(&self) {
+        self.wakeup.notified().await;
     }
 
     /// Settles what a job has done; gives it the next claim, if it is to go on.
     fn settle(&self, settled: Settled, interrupt: Interrupt) -> Result<Option<Claim>, Error> {
-        let mut host = self.host();
-        host.interrupted(interrupt);
-        let job = host.settled(settled);
+        let mut host = self.state();
+        host.set_interrupt(interrupt);
+        let job = host.settle_job(settled);
         // Without anything ahead, what comes next comes with an answer, which the loop hears.
-        let job = job.filter(|_| !host.is_committing() || host.claims_ahead());
+        let job = job.filter(|_| !host.is_committing() || host.is_prefetching());
         if let Some(mut commit) = host.commit() {
             // What does not answer at once is polled by the loop.
             match commit.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())) {
-                Poll::Ready(answer) => host.answered(answer)?,
+                Poll::Ready(answer) => host.handle_reply(answer)?,
                 Poll::Pending => {
-                    host.waits_for_answer();
-                    self.under_way.lock().unwrap_or_else(PoisonError::into_inner).replace(commit);
-                    if !host.claims_ahead() {
+                    host.mark_reply_awaited();
+                    self.pending_commit.lock().unwrap_or_else(PoisonError::into_inner).replace(commit);
+                    if !host.is_prefetching() {
                         return Ok(None);
                     }
-                    self.news.notify_one();
+                    self.wakeup.notify_one();
                 }
             }
         }
-        let next = job.and_then(|job| host.begin(|_| job));
+        let next = job.and_then(|job| host.start_next(|_| job));
         if host.has_waiting() || host.must_abort() {
-            self.news.notify_one();
+            self.wakeup.notify_one();
         }
         Ok(next)
     }
 }
 
 /// Works from one claim to the next, as long as there is one.
-pub(crate) async fn work(floor: Arc<Floor>, ctx: Arc<Context>, claim: Claim) -> Result<(), Error> {
+pub(crate) async fn run_claims(floor: Arc<SharedRunState>, ctx: Arc<Context>, claim: Claim) -> Result<(), Error> {
     let mut next = Some(claim);
     while let Some(claim) = next {
         let settled = process(&ctx, claim).await?;

@@ -5,10 +5,10 @@ use crate::cache::Cache;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::keys;
-use crate::engine::keys::Shared;
+use crate::engine::keys::CacheTarget;
 use crate::engine::resolve::Known;
 use crate::engine::resolve::Scope;
-use crate::engine::resolve::Stuck;
+use crate::engine::resolve::Unresolved;
 use crate::engine::shape::rank;
 use crate::engine::skipping::condition;
 use crate::engine::skipping::pruned;
@@ -117,14 +117,14 @@ impl Forecaster<'_> {
         // What `after` names is taken to succeed: nothing else of it matters.
         for decided in [pruned(&self.scope(task), task), condition(&self.scope(task), task)] {
             match decided {
-                Ok(Some(reason)) | Err(Stuck::Skip(reason)) => return Ok(self.skipped(at, reason)),
+                Ok(Some(reason)) | Err(Unresolved::Skip(reason)) => return Ok(self.skipped(at, reason)),
                 Ok(None) => {}
-                Err(Stuck::Needs(tasks)) => return Ok(Fate::DependsOn(sorted(tasks))),
-                Err(Stuck::Input(message) | Stuck::Limit(message)) => return Ok(Fate::Fails(message)),
+                Err(Unresolved::Needs(tasks)) => return Ok(Fate::DependsOn(sorted(tasks))),
+                Err(Unresolved::Input(message) | Unresolved::Limit(message)) => return Ok(Fate::Fails(message)),
             }
         }
         let calls = self.calls(task);
-        if let Err(Stuck::Needs(tasks)) = &calls {
+        if let Err(Unresolved::Needs(tasks)) = &calls {
             let undecided: Vec<TaskIdx> =
                 tasks.iter().copied().filter(|task| self.undecided.contains(task)).collect();
             if !undecided.is_empty() {
@@ -138,10 +138,10 @@ impl Forecaster<'_> {
             (Some(_), CacheRule::Shared(_)) => None,
         };
         match (calls, reason) {
-            (Err(Stuck::Skip(reason)), _) => Ok(self.skipped(at, reason)),
-            (Err(Stuck::Input(message) | Stuck::Limit(message)), _) => Ok(Fate::Fails(message)),
-            (Ok(_) | Err(Stuck::Needs(_)), Some(reason)) => Ok(Fate::Runs(reason)),
-            (Err(Stuck::Needs(tasks)), None) => Ok(Fate::Runs(Reason::InputsRun(sorted(tasks)))),
+            (Err(Unresolved::Skip(reason)), _) => Ok(self.skipped(at, reason)),
+            (Err(Unresolved::Input(message) | Unresolved::Limit(message)), _) => Ok(Fate::Fails(message)),
+            (Ok(_) | Err(Unresolved::Needs(_)), Some(reason)) => Ok(Fate::Runs(reason)),
+            (Err(Unresolved::Needs(tasks)), None) => Ok(Fate::Runs(Reason::InputsRun(sorted(tasks)))),
             (Ok(Calls::One(args)), None) => self.one(at, task, args).await,
             (Ok(Calls::Each(args)), None) => self.each(at, task, args).await,
         }
@@ -156,7 +156,7 @@ impl Forecaster<'_> {
         Fate::Skipped(reason)
     }
 
-    fn calls(&self, task: &Task) -> Result<Calls, Stuck> {
+    fn calls(&self, task: &Task) -> Result<Calls, Unresolved> {
         let scope = self.scope(task);
         if !task.is_for_each() {
             return scope.resolve_all(task.args.iter()).map(Calls::One);
@@ -194,7 +194,7 @@ impl Forecaster<'_> {
 
     /// The cached output of each call, if there is one.
     async fn look_up(&self, task: &Task, calls: &[Vec<Bytes>]) -> Result<Vec<Option<Bytes>>, Error> {
-        let shared: Vec<Option<Shared>> =
+        let shared: Vec<Option<CacheTarget>> =
             calls.iter().map(|args| keys::shared(self.bound, task, args, &self.digests)).collect();
         let keys: Vec<_> = shared.iter().flatten().map(|shared| shared.key).collect();
         let mut stored = Vec::with_capacity(keys.len());

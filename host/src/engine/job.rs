@@ -2,24 +2,24 @@
 //! Committing the settlement, and telling that it happened, is for the loop in `run`.
 
 use crate::cache::Stored;
-use crate::engine::blame::causes;
-use crate::engine::blame::find_culprit;
+use crate::engine::blame::skip_causes;
+use crate::engine::blame::find_root_cause;
 use crate::engine::closing::close;
 use crate::engine::context::Context;
 use crate::engine::expansion::Expansion;
-use crate::engine::flight::Boarding;
-use crate::engine::flight::Flight;
-use crate::engine::flight::board;
+use crate::engine::flight::Acquired;
+use crate::engine::flight::InFlight;
+use crate::engine::flight::acquire;
 use crate::engine::forecast::output;
 use crate::engine::keys;
 use crate::engine::listener::AttemptListener;
 use crate::engine::resolve::Known;
 use crate::engine::resolve::Scope;
-use crate::engine::resolve::Stuck;
+use crate::engine::resolve::Unresolved;
 use crate::engine::retry::Attempted;
 use crate::engine::retry::next_delay;
 use crate::engine::skipping::skip_reason;
-use crate::engine::verify::Deaf;
+use crate::engine::verify::IgnoreOutput;
 use crate::engine::verify::Verification;
 use crate::engine::verify::Verified;
 use crate::engine::verify::compare;
@@ -115,16 +115,16 @@ impl Job<'_> {
         let mut known = Known::new();
         loop {
             let needs = match self.decide(&known) {
-                Ok(Decision::Skip(reason)) | Err(Stuck::Skip(reason)) => {
+                Ok(Decision::Skip(reason)) | Err(Unresolved::Skip(reason)) => {
                     // Boxed, so that those that are called are not as large as this.
                     return Box::pin(self.skip(reason, known)).await;
                 }
                 Ok(_) if self.is_to_be_released() => return Ok((Outcome::Release, Vec::new())),
                 Ok(Decision::Expand(expansion)) => return Ok(self.expand(&expansion)),
                 Ok(Decision::Call(args)) => return self.call(args).await,
-                Err(Stuck::Input(message)) => return Ok(self.failed(FailureClass::Input, &message, None)),
-                Err(Stuck::Limit(message)) => return Ok(self.failed(FailureClass::Limit, &message, None)),
-                Err(Stuck::Needs(needs)) => needs,
+                Err(Unresolved::Input(message)) => return Ok(self.failed(FailureClass::Input, &message, None)),
+                Err(Unresolved::Limit(message)) => return Ok(self.failed(FailureClass::Limit, &message, None)),
+                Err(Unresolved::Needs(needs)) => needs,
             };
             let needs: HashSet<TaskIdx> = needs.into_iter().collect();
             let open: Vec<TaskIdx> = needs.iter().copied().filter(|task| known.contains_key(task)).collect();
@@ -150,7 +150,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn decide(&self, known: &Known) -> Result<Decision, Stuck> {
+    fn decide(&self, known: &Known) -> Result<Decision, Unresolved> {
         let scope = Scope { bound: &self.ctx.bound, known, items: &[], limits: self.task.limits };
         if let Some(item) = self.claim.node.item {
             let expansion = self.ctx.expansion(self.claim.node.task, || Expansion::new(&scope, self.task))?;
@@ -168,7 +168,7 @@ impl Job<'_> {
 
     /// It is not to be run; `known` is what that was decided by.
     async fn skip(&self, reason: SkipReason, known: Known) -> Result<Verdict, Error> {
-        let mut before = causes(self.task, reason);
+        let mut before = skip_causes(self.task, reason);
         before.retain(|task| known.contains_key(task));
         self.skipped(reason, before, known).await
     }
@@ -181,10 +181,10 @@ impl Job<'_> {
     ) -> Result<Verdict, Error> {
         let ctx = self.ctx;
         let plan = ctx.bound.plan();
-        let found = |task| ctx.culprit_of(task);
-        let culprit = find_culprit((plan, ctx.ledger.as_ref()), reason, before, known, found).await?;
+        let found = |task| ctx.root_cause_of(task);
+        let culprit = find_root_cause((plan, ctx.ledger.as_ref()), reason, before, known, found).await?;
         if let (Some(culprit), None) = (culprit, self.claim.node.item) {
-            ctx.keep_culprit(self.claim.node.task, culprit);
+            ctx.record_root_cause(self.claim.node.task, culprit);
         }
         let cause = culprit.and_then(|task| plan.task(task)).map(|task| task.name.to_string());
         Ok((Outcome::Skipped(reason), vec![Fact::TaskSkipped { reason, cause }]))
@@ -203,40 +203,40 @@ impl Job<'_> {
 
     async fn call(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
         if self.claim.attempt == 1 {
-            self.ctx.announce(self.claim.node, self.subject(None));
+            self.ctx.emit_ready(self.claim.node, self.subject(None));
         }
         let shared = self
             .ctx
             .cache
             .as_ref()
             .and_then(|_| keys::shared(&self.ctx.bound, self.task, &args, &self.ctx.digests));
-        let flight = match board(self.ctx, self.claim, shared).await? {
-            Boarding::Stored(key, stored) if self.is_verified() => {
+        let flight = match acquire(self.ctx, self.claim, shared).await? {
+            Acquired::Stored(key, stored) if self.is_verified() => {
                 return Ok(self.verify_stored(key, stored, args).await);
             }
-            Boarding::Stored(key, stored) => {
+            Acquired::Stored(key, stored) => {
                 let fact = Fact::TaskCached { key: key.to_string() };
                 return Ok((Outcome::Done(output(self.task, stored.value)), vec![fact]));
             }
-            Boarding::Again => return Ok((Outcome::Release, Vec::new())),
-            Boarding::Call(flight) => flight,
+            Acquired::Again => return Ok((Outcome::Release, Vec::new())),
+            Acquired::Call(flight) => flight,
         };
         let subject = self.subject(Some(self.claim.attempt));
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
         let call = self.invocation(args, self.listener(subject));
         match (flight, self.is_verified()) {
             (None, false) => Ok(self.returned(self.ctx.invoker.invoke(call).await)),
-            (Some(flight), false) => Ok(self.returned(flight.carry(self.ctx.invoker.invoke(call)).await?)),
+            (Some(flight), false) => Ok(self.returned(flight.run(self.ctx.invoker.invoke(call)).await?)),
             (flight, true) => self.verify(flight, call).await,
         }
     }
 
     /// Makes a call twice, and has its result only if both times it was the same.
-    async fn verify(&self, flight: Option<Flight<'_>>, call: Arc<invoke::Call>) -> Result<Verdict, Error> {
+    async fn verify(&self, flight: Option<InFlight<'_>>, call: Arc<invoke::Call>) -> Result<Verdict, Error> {
         let mut differs = None;
         let twice = self.twice(call, &mut differs);
         let returned = match flight {
-            Some(flight) => flight.carry(twice).await?,
+            Some(flight) => flight.run(twice).await?,
             None => twice.await,
         };
         Ok(match differs {
@@ -267,7 +267,7 @@ impl Job<'_> {
         call: Arc<invoke::Call>,
         differs: &mut Option<String>,
     ) -> Result<invoke::Returned, invoke::Failure> {
-        let again = Arc::new(invoke::Call { listener: Arc::new(Deaf), ..(*call).clone() });
+        let again = Arc::new(invoke::Call { listener: Arc::new(IgnoreOutput), ..(*call).clone() });
         let first = self.ctx.invoker.invoke(call).await?;
         let usage = first.usage;
         match compare(first, self.ctx.invoker.invoke(again).await) {
@@ -422,7 +422,7 @@ impl Job<'_> {
                 self.failed(FailureClass::Lost, &message, None)
             }
             (None, Some(reason)) => {
-                let skipped = self.skipped(reason, causes(self.task, reason), Known::new());
+                let skipped = self.skipped(reason, skip_causes(self.task, reason), Known::new());
                 return Box::pin(skipped).await;
             }
             (None, None) => finished(list.finish(), invoke::Usage { duration, ..invoke::Usage::default() }),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 /// Under which key a call's result is shared, and for how long; none if it is not shared.
-pub(crate) struct Shared {
+pub(crate) struct CacheTarget {
     /// The key.
     pub(crate) key: Digest,
     /// What the value's type must be.
@@ -23,12 +23,12 @@ pub(crate) struct Shared {
 }
 
 /// The cache key of one call of `task` with `args`.
-pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Digests) -> Option<Shared> {
+pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Digests) -> Option<CacheTarget> {
     let CacheRule::Shared(ttl) = task.cache else {
         return None;
     };
     let function = bound.plan().function_of(task)?;
-    let digests: Vec<Digest> = args.iter().map(|arg| digests.of(arg)).collect();
+    let digests: Vec<Digest> = args.iter().map(|arg| digests.digest_of(arg)).collect();
     let key = key(&KeyParts {
         component: &function.digest,
         interface: function.export.interface.as_deref(),
@@ -36,6 +36,6 @@ pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Diges
         args: &digests,
         grants: bound.grants().get(task.function)?,
     });
-    let type_fingerprint = task.value.as_ref().map_or_else(|| Digest::of(b"nothing"), Type::fingerprint);
-    Some(Shared { key, type_fingerprint, ttl })
+    let type_fingerprint = task.value.as_ref().map_or_else(|| Digest::of_bytes(b"nothing"), Type::fingerprint);
+    Some(CacheTarget { key, type_fingerprint, ttl })
 }

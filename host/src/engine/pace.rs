@@ -8,61 +8,61 @@
 use std::time::Duration;
 
 /// Answers that come sooner are not worth it.
-const LEAST_TRIP: Duration = Duration::from_micros(50);
+const MIN_ROUND_TRIP: Duration = Duration::from_micros(50);
 
 /// How many times as long as an answer tasks may take: beyond, a place that waits for one loses less than a tenth.
-const LONGEST_IN_TRIPS: u32 = 10;
+const MAX_TASK_TRIPS: u32 = 10;
 
 /// The most claims ahead: with the places they stay within what one plain step of the Redis scripts takes.
-const MOST: u32 = 896;
+const MAX_PREFETCH: u32 = 896;
 
 /// How many trips a claim may wait, and how long at least, before it is left to others.
-const PATIENCE_IN_TRIPS: u32 = 20;
-const LEAST_PATIENCE: Duration = Duration::from_millis(20);
+const MAX_WAIT_TRIPS: u32 = 20;
+const MIN_MAX_WAIT: Duration = Duration::from_millis(20);
 
 /// What answers and tasks took of late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Pace {
-    trip: Option<Duration>,
+pub(crate) struct PrefetchPolicy {
+    round_trip: Option<Duration>,
     task: Option<Duration>,
 }
 
-impl Pace {
+impl PrefetchPolicy {
     /// An answer of the ledger took so long; none where it came at once.
-    pub(crate) fn answered(&mut self, took: Option<Duration>) {
-        self.trip = took.map(|took| smoothed(self.trip, took));
+    pub(crate) fn record_round_trip(&mut self, took: Option<Duration>) {
+        self.round_trip = took.map(|took| smoothed(self.round_trip, took));
     }
 
     /// Whether it is worth while to know what tasks take.
-    pub(crate) fn asks(&self) -> bool {
-        self.trip.is_some_and(|trip| trip >= LEAST_TRIP)
+    pub(crate) fn is_worthwhile(&self) -> bool {
+        self.round_trip.is_some_and(|trip| trip >= MIN_ROUND_TRIP)
     }
 
     /// A task kept its place for so long.
-    pub(crate) fn ended(&mut self, took: Duration) {
+    pub(crate) fn record_task(&mut self, took: Duration) {
         self.task = Some(smoothed(self.task, took));
     }
 
     /// What was claimed ahead has waited for too long and is given back: the tasks that are there are longer.
-    pub(crate) fn stalled(&mut self) {
-        self.task = Some(self.patience().saturating_mul(LONGEST_IN_TRIPS));
+    pub(crate) fn record_stall(&mut self) {
+        self.task = Some(self.max_wait().saturating_mul(MAX_TASK_TRIPS));
     }
 
     /// How many to claim besides those that have a place.
-    pub(crate) fn ahead(&self, places: u32) -> u32 {
-        let (Some(trip), Some(task)) = (self.trip, self.task) else {
+    pub(crate) fn prefetch_count(&self, places: u32) -> u32 {
+        let (Some(trip), Some(task)) = (self.round_trip, self.task) else {
             return 0;
         };
-        if !self.asks() || task > trip * LONGEST_IN_TRIPS {
+        if !self.is_worthwhile() || task > trip * MAX_TASK_TRIPS {
             return 0;
         }
         let ending = (2 * trip.as_nanos() * u128::from(places)).div_ceil(task.as_nanos().max(1));
-        u32::try_from(ending).unwrap_or(MOST).min(MOST)
+        u32::try_from(ending).unwrap_or(MAX_PREFETCH).min(MAX_PREFETCH)
     }
 
     /// How long a claim may wait for a place.
-    pub(crate) fn patience(&self) -> Duration {
-        self.trip.map_or(LEAST_PATIENCE, |trip| (trip * PATIENCE_IN_TRIPS).max(LEAST_PATIENCE))
+    pub(crate) fn max_wait(&self) -> Duration {
+        self.round_trip.map_or(MIN_MAX_WAIT, |trip| (trip * MAX_WAIT_TRIPS).max(MIN_MAX_WAIT))
     }
 }
 
@@ -75,10 +75,10 @@ fn smoothed(before: Option<Duration>, newest: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn pace(trip: Duration, task: Duration) -> Pace {
-        let mut pace = Pace::default();
-        pace.answered(Some(trip));
-        pace.ended(task);
+    fn pace(trip: Duration, task: Duration) -> PrefetchPolicy {
+        let mut pace = PrefetchPolicy::default();
+        pace.record_round_trip(Some(trip));
+        pace.record_task(task);
         pace
     }
 
@@ -86,24 +86,24 @@ mod tests {
 
     #[test]
     fn twice_as_many_are_claimed_ahead_as_end_within_an_answer() {
-        assert_eq!(pace(MILLISECOND * 2, MILLISECOND).ahead(4), 16);
-        assert_eq!(pace(MILLISECOND, MILLISECOND * 10).ahead(1), 1);
-        assert_eq!(pace(MILLISECOND * 10, Duration::ZERO).ahead(4), MOST);
+        assert_eq!(pace(MILLISECOND * 2, MILLISECOND).prefetch_count(4), 16);
+        assert_eq!(pace(MILLISECOND, MILLISECOND * 10).prefetch_count(1), 1);
+        assert_eq!(pace(MILLISECOND * 10, Duration::ZERO).prefetch_count(4), MAX_PREFETCH);
     }
 
     #[test]
     fn none_is_claimed_ahead_where_that_brings_little_or_nothing_is_known() {
-        assert_eq!(pace(MILLISECOND, MILLISECOND * 11).ahead(64), 0);
-        assert_eq!(pace(Duration::from_micros(10), Duration::from_micros(10)).ahead(64), 0);
-        assert_eq!(Pace::default().ahead(64), 0);
+        assert_eq!(pace(MILLISECOND, MILLISECOND * 11).prefetch_count(64), 0);
+        assert_eq!(pace(Duration::from_micros(10), Duration::from_micros(10)).prefetch_count(64), 0);
+        assert_eq!(PrefetchPolicy::default().prefetch_count(64), 0);
     }
 
     #[test]
     fn none_is_claimed_ahead_after_a_stall_until_tasks_are_short_again() {
         let mut pace = pace(MILLISECOND, MILLISECOND);
-        pace.stalled();
-        assert_eq!(pace.ahead(4), 0);
-        (0..30).for_each(|_| pace.ended(MILLISECOND));
-        assert!(pace.ahead(4) > 0);
+        pace.record_stall();
+        assert_eq!(pace.prefetch_count(4), 0);
+        (0..30).for_each(|_| pace.record_task(MILLISECOND));
+        assert!(pace.prefetch_count(4) > 0);
     }
 }

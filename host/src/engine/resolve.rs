@@ -33,7 +33,7 @@ pub(crate) type Known = HashMap<TaskIdx, Entry>;
 
 /// Why a binding has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Stuck {
+pub(crate) enum Unresolved {
     /// These tasks have to be looked up, or waited for if that was done.
     Needs(Vec<TaskIdx>),
     /// A task that it needs was skipped or has failed. A default stands in for the former, never for a failure: what
@@ -45,7 +45,7 @@ pub(crate) enum Stuck {
     Limit(String),
 }
 
-impl Stuck {
+impl Unresolved {
     /// What two parts of one value are stuck on. Tasks that are not known yet come first, so that the reason does
     /// not depend on the order in which tasks end; a failure outweighs a skip.
     pub(crate) fn and(self, other: Self) -> Self {
@@ -76,7 +76,7 @@ pub(crate) struct Scope<'a> {
 
 impl Scope<'_> {
     /// The value of a binding.
-    pub(crate) fn resolve(&self, binding: &Binding) -> Result<Bytes, Stuck> {
+    pub(crate) fn resolve(&self, binding: &Binding) -> Result<Bytes, Unresolved> {
         match binding {
             Binding::Constant(bytes) => Ok(bytes.clone()),
             Binding::Task { task, path, ty, conversion, default } => match (self.output(*task), default) {
@@ -85,7 +85,7 @@ impl Scope<'_> {
                     (None, Some(default)) => Ok(default.clone()),
                     (None, None) => Err(self.missed(path, *task)),
                 },
-                (Err(Stuck::Skip(reason)), Some(default)) if reason != SkipReason::UpstreamFailed => {
+                (Err(Unresolved::Skip(reason)), Some(default)) if reason != SkipReason::UpstreamFailed => {
                     Ok(default.clone())
                 }
                 (Err(stuck), _) => Err(stuck),
@@ -93,13 +93,13 @@ impl Scope<'_> {
             Binding::Input { input, path, conversion } => {
                 let inputs = self.bound.plan().inputs();
                 let (Some(bytes), Some(input)) = (self.bound.inputs().get(*input), inputs.get(*input)) else {
-                    return Err(Stuck::Input("an input has no value".to_owned()));
+                    return Err(Unresolved::Input("an input has no value".to_owned()));
                 };
                 self.part(bytes, &input.ty, path, conversion)?.ok_or_else(|| not_there(path, "the param"))
             }
             Binding::Item { item, path, ty, conversion } => {
                 let Some(bytes) = self.items.get(*item) else {
-                    return Err(Stuck::Input("an item has no value".to_owned()));
+                    return Err(Unresolved::Input("an item has no value".to_owned()));
                 };
                 self.part(bytes, ty, path, conversion)?.ok_or_else(|| not_there(path, "the item"))
             }
@@ -119,7 +119,7 @@ impl Scope<'_> {
                 Some(name) => match (cases.iter().find(|(case, _)| *case == name), default) {
                     (Some((_, case)), _) => self.resolve(case),
                     (None, Some(default)) => Ok(default.clone()),
-                    (None, None) => Err(Stuck::Input(self.no_case(selector, &name))),
+                    (None, None) => Err(Unresolved::Input(self.no_case(selector, &name))),
                 },
                 None => match default {
                     Some(default) => Ok(default.clone()),
@@ -133,9 +133,9 @@ impl Scope<'_> {
     pub(crate) fn resolve_all<'b>(
         &self,
         bindings: impl Iterator<Item = &'b Binding>,
-    ) -> Result<Vec<Bytes>, Stuck> {
+    ) -> Result<Vec<Bytes>, Unresolved> {
         let mut values = Vec::new();
-        let mut stuck: Option<Stuck> = None;
+        let mut stuck: Option<Unresolved> = None;
         for binding in bindings {
             match self.resolve(binding) {
                 Ok(value) => values.push(value),
@@ -146,12 +146,12 @@ impl Scope<'_> {
     }
 
     /// The name that a selector yields; none if its task was skipped.
-    pub(crate) fn choose(&self, selector: &Binding, ty: &Type) -> Result<Option<String>, Stuck> {
+    pub(crate) fn choose(&self, selector: &Binding, ty: &Type) -> Result<Option<String>, Unresolved> {
         match self.resolve(selector) {
             Ok(bytes) => case_name(ty, &bytes)
                 .map(|name| Some(name.to_owned()))
-                .ok_or_else(|| Stuck::Input("the selector is neither a string nor a case".to_owned())),
-            Err(Stuck::Skip(reason)) if reason != SkipReason::UpstreamFailed => Ok(None),
+                .ok_or_else(|| Unresolved::Input("the selector is neither a string nor a case".to_owned())),
+            Err(Unresolved::Skip(reason)) if reason != SkipReason::UpstreamFailed => Ok(None),
             Err(stuck) => Err(stuck),
         }
     }
@@ -168,14 +168,14 @@ impl Scope<'_> {
     }
 
     /// The output of another task.
-    fn output(&self, task: TaskIdx) -> Result<Bytes, Stuck> {
+    fn output(&self, task: TaskIdx) -> Result<Bytes, Unresolved> {
         match self.known.get(&task) {
-            None | Some(Entry::Open) => Err(Stuck::Needs(vec![task])),
+            None | Some(Entry::Open) => Err(Unresolved::Needs(vec![task])),
             Some(Entry::Done(bytes)) => Ok(bytes.clone()),
             Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)) => {
-                Err(Stuck::Skip(SkipReason::UpstreamFailed))
+                Err(Unresolved::Skip(SkipReason::UpstreamFailed))
             }
-            Some(Entry::Skipped(_)) => Err(Stuck::Skip(SkipReason::UpstreamSkipped)),
+            Some(Entry::Skipped(_)) => Err(Unresolved::Skip(SkipReason::UpstreamSkipped)),
         }
     }
 
@@ -186,7 +186,7 @@ impl Scope<'_> {
         ty: &Type,
         path: &Path,
         conversion: &Conversion,
-    ) -> Result<Option<Bytes>, Stuck> {
+    ) -> Result<Option<Bytes>, Unresolved> {
         let picked = if path.steps().is_empty() {
             Some(whole.clone())
         } else {
@@ -195,7 +195,7 @@ impl Scope<'_> {
         let most = self.limits.memory.as_usize().saturating_mul(2).max(CONVERTED_AT_LEAST);
         picked.map(|part| conversion.apply(&part, most)).transpose().map_err(|unconverted| match unconverted {
             Unconverted::Fault(fault) => malformed(&fault),
-            Unconverted::TooLarge => Stuck::Limit(format!(
+            Unconverted::TooLarge => Unresolved::Limit(format!(
                 "a value has more than {} once it is of the type that is asked for: twice `limits.memory` = {}, or \
                  16MiB; raise `limits.memory`",
                 Size::bytes(most.try_into().unwrap_or(u64::MAX)),
@@ -204,18 +204,18 @@ impl Scope<'_> {
         })
     }
 
-    fn missed(&self, path: &Path, task: TaskIdx) -> Stuck {
+    fn missed(&self, path: &Path, task: TaskIdx) -> Unresolved {
         let name = self.bound.plan().task(task).map_or("?", |task| task.name.as_str());
         not_there(path, &format!("the output of task `{name}`"))
     }
 }
 
-fn not_there(path: &Path, whole: &str) -> Stuck {
-    Stuck::Input(format!("{whole} has nothing at `{path}`"))
+fn not_there(path: &Path, whole: &str) -> Unresolved {
+    Unresolved::Input(format!("{whole} has nothing at `{path}`"))
 }
 
-fn malformed(fault: &ValueFault) -> Stuck {
-    Stuck::Input(format!("a stored value is malformed: {fault}"))
+fn malformed(fault: &ValueFault) -> Unresolved {
+    Unresolved::Input(format!("a stored value is malformed: {fault}"))
 }
 
 #[cfg(test)]

@@ -3,18 +3,18 @@
 
 use crate::cache::Cache;
 use crate::engine::context::Context;
-use crate::engine::context::Parking;
-use crate::engine::context::Shared;
+use crate::engine::context::SlotRequest;
+use crate::engine::context::SharedCaches;
 use crate::engine::digests::Digests;
-use crate::engine::dispatch::Next;
+use crate::engine::dispatch::Action;
 use crate::engine::finish::Outputs;
 use crate::engine::finish::Shown;
-use crate::engine::flight::Flights;
-use crate::engine::floor::Floor;
-use crate::engine::floor::work;
-use crate::engine::host::Answer;
+use crate::engine::flight::SingleFlight;
+use crate::engine::floor::SharedRunState;
+use crate::engine::floor::run_claims;
+use crate::engine::host::CommitReply;
 use crate::engine::host::Commit;
-use crate::engine::host::Host;
+use crate::engine::host::RunState;
 use crate::engine::verify::Verification;
 use crate::events::Recorder;
 use crate::invoke::Invoker;
@@ -26,7 +26,7 @@ use crate::plan::Bound;
 use crate::state::Claim;
 use crate::state::Error;
 use crate::state::Ledger;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::state::Version;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub struct Settings {
     /// The door to where it is kept.
     pub ledger: Arc<dyn Ledger>,
     /// The shape that the ledger was opened with.
-    pub shape: Arc<Shape>,
+    pub shape: Arc<RunShape>,
     /// The run's epoch.
     pub epoch: u64,
     /// The tasks whose results were there when the ledger was opened.
@@ -103,7 +103,7 @@ pub struct Finished {
 
 /// How long this host, while it is at work, does not listen for what others have done, after it has listened: a host
 /// without work hears of it at once.
-const PAUSE: Duration = Duration::from_millis(1);
+const LISTEN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Works on a run until it has ended, or until this host is told to stop.
 ///
@@ -115,7 +115,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// other threads, which costs more than the rest of a task that does little.
 pub async fn run(engine: Engine, settings: Settings) -> Result<Finished, Error> {
     let mut loops = JoinSet::new();
-    loops.spawn(take_part(engine, settings));
+    loops.spawn(run_loop(engine, settings));
     match loops.join_next().await {
         Some(Ok(ended)) => ended,
         Some(Err(stopped)) => match stopped.try_into_panic() {
@@ -130,108 +130,108 @@ const fn interrupted() -> Finished {
     Finished { ended: Ended::Interrupted, outputs: None }
 }
 
-async fn take_part(engine: Engine, settings: Settings) -> Result<Finished, Error> {
+async fn run_loop(engine: Engine, settings: Settings) -> Result<Finished, Error> {
     let (slots, stored) = (settings.slots, settings.stored.clone());
     let (park, parked) = unbounded_channel();
-    let ctx = Arc::new(context(engine, settings, park));
-    ctx.tell_stored(&stored);
-    let floor = Arc::new(Floor::new(Host::new(Arc::clone(&ctx), slots)));
-    let mut shift = Shift { floor, ctx, jobs: JoinSet::new(), parked };
-    let ended = shift.work().await;
+    let ctx = Arc::new(build_context(engine, settings, park));
+    ctx.emit_stored(&stored);
+    let floor = Arc::new(SharedRunState::new(RunState::new(Arc::clone(&ctx), slots)));
+    let mut shift = RunLoop { shared: floor, ctx, jobs: JoinSet::new(), slot_requests: parked };
+    let ended = shift.drive().await;
     shift.jobs.shutdown().await;
-    shift.floor.host().close();
+    shift.shared.state().close();
     Ok(Finished { ended: ended?, outputs: shift.ctx.take_outputs() })
 }
 
 /// The loop's part: the jobs, and who is told what.
-struct Shift {
-    floor: Arc<Floor>,
+struct RunLoop {
+    shared: Arc<SharedRunState>,
     ctx: Arc<Context>,
     jobs: JoinSet<Result<(), Error>>,
     /// What jobs that wait for others tell.
-    parked: UnboundedReceiver<Parking>,
+    slot_requests: UnboundedReceiver<SlotRequest>,
 }
 
 /// What the loop goes by.
-struct Seen {
-    next: Next,
+struct Step {
+    action: Action,
     version: Version,
     /// How long not to listen for what others have done.
-    pause: Duration,
+    listen_after: Duration,
     /// When claims that wait for a place are to be given back.
-    patience_ends: Option<Instant>,
+    prefetch_deadline: Option<Instant>,
 }
 
-impl Shift {
-    async fn work(&mut self) -> Result<Ended, Error> {
+impl RunLoop {
+    async fn drive(&mut self) -> Result<Ended, Error> {
         let mut interrupt = self.ctx.interrupt.clone();
-        let (ledger, floor) = (Arc::clone(&self.ctx.ledger), Arc::clone(&self.floor));
-        let mut losses = ledger.keep()?;
+        let (ledger, floor) = (Arc::clone(&self.ctx.ledger), Arc::clone(&self.shared));
+        let mut losses = ledger.keep_leases()?;
         let mut commit = None;
         let mut is_interruptible = true;
         loop {
-            let Seen { next, version, pause, patience_ends } =
-                self.look(*interrupt.borrow_and_update(), &mut commit);
+            let Step { action: next, version, listen_after: pause, prefetch_deadline: patience_ends } =
+                self.step(*interrupt.borrow_and_update(), &mut commit);
             if commit.is_none() {
                 match next {
-                    Next::Ended(status) => return Ok(Ended::Run(status)),
-                    Next::Interrupted => return Ok(Ended::Interrupted),
-                    Next::Wait => {}
+                    Action::Ended(status) => return Ok(Ended::Run(status)),
+                    Action::Interrupted => return Ok(Ended::Interrupted),
+                    Action::Wait => {}
                 }
             }
             tokio::select! {
                 // What is lost is stopped before anything else is done.
                 biased;
-                Some(loss) = losses.recv() => floor.host().lost(loss),
-                Some(parking) = self.parked.recv() => floor.host().parked(parking),
-                answer = answered(&mut commit) => {
+                Some(loss) = losses.recv() => floor.state().handle_loss(loss),
+                Some(parking) = self.slot_requests.recv() => floor.state().handle_slot_request(parking),
+                answer = next_reply(&mut commit) => {
                     commit = None;
-                    floor.host().answered(answer)?;
+                    floor.state().handle_reply(answer)?;
                 }
                 Some(done) = self.jobs.join_next_with_id() => {
-                    self.ended(done)?;
+                    self.handle_job_end(done)?;
                     while let Some(done) = self.jobs.try_join_next_with_id() {
-                        self.ended(done)?;
+                        self.handle_job_end(done)?;
                     }
                 }
-                () = floor.has_news() => {}
+                () = floor.wait_for_wakeup() => {}
                 // It is given back by the next look, unless it was begun with meanwhile.
-                () = reached(patience_ends) => {}
-                changed = changed(ledger.as_ref(), version, pause), if commit.is_none() => {
+                () = sleep_until(patience_ends) => {}
+                changed = ledger_changed(ledger.as_ref(), version, pause), if commit.is_none() => {
                     changed?;
-                    let mut host = floor.host();
+                    let mut host = floor.state();
                     // What this host's own jobs have changed meanwhile is no news to it.
                     if host.version() == version {
-                        host.hears_news();
+                        host.mark_ledger_changed();
                     }
                 }
                 changed = interrupt.changed(), if is_interruptible => {
                     // Once whoever could interrupt is gone, nobody will.
                     is_interruptible = changed.is_ok();
-                    floor.host().hears_news();
+                    floor.state().mark_ledger_changed();
                 }
             }
         }
     }
 
     /// Does what can be done at once: begins with what was handed out, stops what is to be stopped, commits.
-    fn look(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> Seen {
-        let (floor, ctx, jobs) = (&self.floor, &self.ctx, &mut self.jobs);
-        let mut host = floor.host();
-        host.interrupted(interrupt);
-        let mut start = |claim: &Claim| jobs.spawn(work(Arc::clone(floor), Arc::clone(ctx), claim.clone()));
-        while host.begin(&mut start).is_some() {}
-        host.give_back_waiting();
-        host.abort_if_told();
+    fn step(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> Step {
+        let (floor, ctx, jobs) = (&self.shared, &self.ctx, &mut self.jobs);
+        let mut host = floor.state();
+        host.set_interrupt(interrupt);
+        let mut start = |claim: &Claim| jobs.spawn(run_claims(Arc::clone(floor), Arc::clone(ctx), claim.clone()));
+        while host.start_next(&mut start).is_some() {}
+        host.return_prefetched();
+        host.abort_if_requested();
         if commit.is_none() {
-            *commit = floor.take_commit().or_else(|| host.commit().inspect(|_| host.waits_for_answer()));
+            *commit = floor.take_commit().or_else(|| host.commit().inspect(|_| host.mark_reply_awaited()));
         }
-        let pause = if host.is_busy() { PAUSE } else { Duration::ZERO };
-        Seen { next: host.next(), version: host.version(), pause, patience_ends: host.patience_ends() }
+        let pause = if host.is_busy() { LISTEN_PAUSE } else { Duration::ZERO };
+        Step { action: host.next_action(), version: host.version(), listen_after: pause, prefetch_deadline: host.prefetch_deadline() }
     }
 
     /// A job has ended: there was nothing more for it, the backend has failed, or it was stopped.
-    fn ended(&self, done: Done) -> Result<(), Error> {
+    fn handle_job_end(&self, done: Done) -> Result<(), Error> {
         match done {
             Ok((_, ended)) => ended,
             Err(stopped) => {
@@ -239,7 +239,7 @@ impl Shift {
                 if let Ok(panic) = stopped.try_into_panic() {
                     std::panic::resume_unwind(panic);
                 }
-                self.floor.host().stopped(id);
+                self.shared.state().handle_stopped_job(id);
                 Ok(())
             }
         }
@@ -250,7 +250,7 @@ impl Shift {
 type Done = Result<(Id, Result<(), Error>), JoinError>;
 
 /// The answer to a commit, if one is under way. Cancel safe: the commit itself goes on with the next call.
-async fn answered(commit: &mut Option<Commit>) -> Answer {
+async fn next_reply(commit: &mut Option<Commit>) -> CommitReply {
     match commit {
         Some(commit) => commit.await,
         None => std::future::pending().await,
@@ -258,7 +258,7 @@ async fn answered(commit: &mut Option<Commit>) -> Answer {
 }
 
 /// Waits until then, or for ever. Cancel safe.
-async fn reached(end: Option<Instant>) {
+async fn sleep_until(end: Option<Instant>) {
     match end {
         Some(end) => tokio::time::sleep_until(end).await,
         None => std::future::pending().await,
@@ -266,14 +266,14 @@ async fn reached(end: Option<Instant>) {
 }
 
 /// Waits until others have changed the run since `seen`. Cancel safe, as [`Ledger::changed`] is.
-async fn changed(ledger: &dyn Ledger, seen: Version, pause: Duration) -> Result<(), Error> {
+async fn ledger_changed(ledger: &dyn Ledger, seen: Version, pause: Duration) -> Result<(), Error> {
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;
     }
     ledger.changed(seen).await
 }
 
-fn context(engine: Engine, settings: Settings, parked: UnboundedSender<Parking>) -> Context {
+fn build_context(engine: Engine, settings: Settings, parked: UnboundedSender<SlotRequest>) -> Context {
     Context {
         run: settings.run,
         bound: settings.bound,
@@ -285,10 +285,10 @@ fn context(engine: Engine, settings: Settings, parked: UnboundedSender<Parking>)
         interrupt: engine.interrupt,
         epoch: settings.epoch,
         digests: Digests::default(),
-        flights: Flights::new(Random::from_system().next_u64()),
+        single_flight: SingleFlight::new(Random::from_system().next_u64()),
         verification: settings.verification,
         shown: settings.shown,
-        parked,
-        shared: Shared::new(settings.seed),
+        slot_requests: parked,
+        shared: SharedCaches::new(settings.seed),
     }
 }

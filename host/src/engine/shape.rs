@@ -9,8 +9,8 @@ use crate::plan::Bound;
 use crate::plan::Plan;
 use crate::plan::Task;
 use crate::state::ResourceShape;
-use crate::state::Scope;
-use crate::state::Shape;
+use crate::state::ResourceScope;
+use crate::state::RunShape;
 use crate::state::TaskShape;
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use std::collections::HashMap;
 /// may use more than the host has takes all of it, and so runs while no other task does, if it is not left to a host that
 /// has more; its sandbox sees to it that it uses no more than that.
 #[must_use]
-pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> Shape {
+pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> RunShape {
     let plan = bound.plan();
     let has_closing = !shown.is_empty();
     let mut classes = Classes::default();
@@ -36,7 +36,7 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> 
             waits_for: u32::try_from(task.waits_for.len()).unwrap_or(u32::MAX),
             dependents: Vec::new(),
             rank: rank(task),
-            class: classes.of(needs(task, plan)),
+            class: classes.class_of(needs(task, plan)),
             is_for_each: task.is_for_each(),
             is_wanted: *is_wanted,
         })
@@ -48,7 +48,7 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> 
             }
         }
     }
-    Shape { tasks, classes: classes.list, resources: resources(plan, memory), has_closing }
+    RunShape { tasks, classes: classes.list, resources: resources(plan, memory), has_closing }
 }
 
 /// Priority first, then the longest remaining path.
@@ -76,12 +76,12 @@ fn resources(plan: &Plan, memory: u32) -> Vec<ResourceShape> {
     let named = plan.resources().iter().map(|resource| ResourceShape {
         name: resource.name.clone(),
         amount: resource.amount,
-        scope: if resource.is_shared { Scope::Shared } else { Scope::Own },
+        scope: if resource.is_shared { ResourceScope::Shared } else { ResourceScope::Own },
     });
     let memory = Name::new("host-memory").ok().map(|name| ResourceShape {
         name,
         amount: memory,
-        scope: Scope::Elastic,
+        scope: ResourceScope::Elastic,
     });
     named.chain(memory).collect()
 }
@@ -101,7 +101,7 @@ impl Default for Classes {
 impl Classes {
     /// The number of a demand. Past 65,536 distinct ones, which no manifest written by hand has, all further ones
     /// share the last number, which then stands for the most of each resource that any of them asks for.
-    fn of(&mut self, needs: Vec<(usize, u32)>) -> u16 {
+    fn class_of(&mut self, needs: Vec<(usize, u32)>) -> u16 {
         if let Some(known) = self.known.get(&needs) {
             return *known;
         }

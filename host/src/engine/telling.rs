@@ -12,7 +12,7 @@ use crate::state::Notice;
 
 impl Context {
     /// Tells which results were there before.
-    pub(crate) fn tell_stored(&self, stored: &[TaskIdx]) {
+    pub(crate) fn emit_stored(&self, stored: &[TaskIdx]) {
         for task in stored {
             if let Some(subject) = self.subject(NodeId { task: *task, item: None }, None) {
                 self.recorder.task(subject, Fact::TaskStored);
@@ -21,7 +21,7 @@ impl Context {
     }
 
     /// Tells what the backends have to say beside their answers.
-    pub(crate) fn tell_notices(&self) {
+    pub(crate) fn emit_notices(&self) {
         let cache = self.cache.iter().flat_map(|cache| cache.notices());
         for notice in self.ledger.notices().into_iter().chain(cache) {
             let Notice { code, message } = notice;
@@ -30,16 +30,16 @@ impl Context {
     }
 
     /// Tells that a node waits for a resource.
-    pub(crate) fn tell_blocked(&self, blocked: Blocked) {
+    pub(crate) fn emit_blocked(&self, blocked: Blocked) {
         if let Some(subject) = self.subject(blocked.node, None) {
             let resource = self.shape.resources.get(blocked.resource);
             let resource = resource.map(|resource| resource.name.to_string()).unwrap_or_default();
-            self.announce_blocked(blocked.node, subject, resource);
+            self.emit_ready_blocked(blocked.node, subject, resource);
         }
     }
 
     /// Tells a fact of a claimed node.
-    pub(crate) fn tell(&self, claim: &Claim, fact: Fact) {
+    pub(crate) fn emit(&self, claim: &Claim, fact: Fact) {
         let is_attempt = has_attempt(&fact) && self.is_call(claim.node);
         let attempt = is_attempt.then_some(claim.attempt);
         match (self.subject(claim.node, attempt), &fact) {

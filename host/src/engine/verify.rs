@@ -89,9 +89,9 @@ fn both(one: Usage, other: Usage) -> Usage {
 }
 
 /// Hears nothing: what a guest writes is told once.
-pub(crate) struct Deaf;
+pub(crate) struct IgnoreOutput;
 
-impl Listener for Deaf {
+impl Listener for IgnoreOutput {
     fn wrote(&self, _: Stream, _: &str) {}
 
     fn progressed(&self, _: f64, _: &str) {}

@@ -5,7 +5,7 @@ use crate::events::Event;
 use crate::events::Sink;
 use crate::events::line::Lines;
 use crate::events::tray::Taken;
-use crate::events::tray::Tray;
+use crate::events::tray::BatchQueue;
 use crate::model::RunId;
 use std::io;
 use std::io::Write;
@@ -21,7 +21,7 @@ const BATCH: usize = 1024;
 
 /// Writes events to a file from a thread of its own, so that nobody waits for a disk.
 pub struct JsonLines {
-    tray: Arc<Tray<Event>>,
+    tray: Arc<BatchQueue<Event>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -34,7 +34,7 @@ impl JsonLines {
         out: impl Write + Send + 'static,
         failed: impl FnOnce(io::Error) + Send + 'static,
     ) -> Self {
-        let tray = Arc::<Tray<Event>>::default();
+        let tray = Arc::<BatchQueue<Event>>::default();
         let (events, form) = (Arc::clone(&tray), Lines::new(run, host));
         let writer = std::thread::spawn(move || {
             if let Err(error) = write_all(&events, form, out) {
@@ -48,7 +48,7 @@ impl JsonLines {
 
 impl Sink for JsonLines {
     fn record(&self, event: &Event) {
-        self.tray.put(event.clone());
+        self.tray.push(event.clone());
     }
 }
 
@@ -62,7 +62,7 @@ impl Drop for JsonLines {
 }
 
 /// Writes what comes until nothing more will.
-fn write_all(tray: &Tray<Event>, mut form: Lines, mut out: impl Write) -> io::Result<()> {
+fn write_all(tray: &BatchQueue<Event>, mut form: Lines, mut out: impl Write) -> io::Result<()> {
     let (mut events, mut lines) = (Vec::new(), Vec::new());
     loop {
         match tray.take(&mut events, PATIENCE) {
@@ -71,7 +71,7 @@ fn write_all(tray: &Tray<Event>, mut form: Lines, mut out: impl Write) -> io::Re
             Taken::Closed => return Ok(()),
         }
         for batch in events.chunks(BATCH) {
-            batch.iter().for_each(|event| form.put(&mut lines, event));
+            batch.iter().for_each(|event| form.write_event(&mut lines, event));
             out.write_all(&lines)?;
             lines.clear();
         }
@@ -84,7 +84,7 @@ fn write_all(tray: &Tray<Event>, mut form: Lines, mut out: impl Write) -> io::Re
 #[must_use]
 pub fn to_json_line(run: &RunId, host: &str, event: &Event) -> Vec<u8> {
     let mut line = Vec::new();
-    Lines::new(run, host).put(&mut line, event);
+    Lines::new(run, host).write_event(&mut line, event);
     line
 }
 

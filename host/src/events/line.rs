@@ -33,7 +33,7 @@ impl Lines {
     }
 
     /// Appends one event, with the line's end.
-    pub(crate) fn put(&mut self, out: &mut Vec<u8>, event: &Event) {
+    pub(crate) fn write_event(&mut self, out: &mut Vec<u8>, event: &Event) {
         self.put_head(out, event.at);
         let fact = out.len();
         put(out, &event.fact);

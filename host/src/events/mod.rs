@@ -14,4 +14,4 @@ pub use event::{Event, Fact, FailureFact, Subject};
 pub use jsonl::{JsonLines, to_json_line};
 pub use reading::{Heard, from_json_line};
 pub use recorder::{Recorder, Sink};
-pub use tray::{Taken, Tray};
+pub use tray::{Taken, BatchQueue};

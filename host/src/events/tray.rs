@@ -9,14 +9,14 @@ use std::time::Duration;
 const GATHER: Duration = Duration::from_millis(2);
 
 /// A tray with one writer, who takes, and any number of others, who put.
-pub struct Tray<T> {
+pub struct BatchQueue<T> {
     // A mutex because things come from many threads; each section is a push or an exchange of vectors.
-    pile: Mutex<Pile<T>>,
+    inner: Mutex<Batch<T>>,
     has_news: Condvar,
 }
 
-struct Pile<T> {
-    things: Vec<T>,
+struct Batch<T> {
+    items: Vec<T>,
     is_closed: bool,
 }
 
@@ -31,21 +31,21 @@ pub enum Taken {
     Closed,
 }
 
-impl<T> Default for Tray<T> {
+impl<T> Default for BatchQueue<T> {
     fn default() -> Self {
-        Self { pile: Mutex::new(Pile { things: Vec::new(), is_closed: false }), has_news: Condvar::new() }
+        Self { inner: Mutex::new(Batch { items: Vec::new(), is_closed: false }), has_news: Condvar::new() }
     }
 }
 
-impl<T> Tray<T> {
+impl<T> BatchQueue<T> {
     /// Puts something there. On a closed tray it is lost.
-    pub fn put(&self, thing: T) {
-        let mut pile = self.pile();
+    pub fn push(&self, thing: T) {
+        let mut pile = self.inner();
         if pile.is_closed {
             return;
         }
-        pile.things.push(thing);
-        if pile.things.len() == 1 {
+        pile.items.push(thing);
+        if pile.items.len() == 1 {
             drop(pile);
             self.has_news.notify_one();
         }
@@ -53,25 +53,25 @@ impl<T> Tray<T> {
 
     /// Lets nothing more be put there; what lies there can still be taken.
     pub fn close(&self) {
-        self.pile().is_closed = true;
+        self.inner().is_closed = true;
         self.has_news.notify_one();
     }
 
     /// Waits for things, at most so long, and takes all that have gathered; `things` is empty before.
     pub fn take(&self, things: &mut Vec<T>, patience: Duration) -> Taken {
-        let is_quiet = |pile: &mut Pile<T>| pile.things.is_empty() && !pile.is_closed;
-        let waited = self.has_news.wait_timeout_while(self.pile(), patience, is_quiet);
+        let is_quiet = |pile: &mut Batch<T>| pile.items.is_empty() && !pile.is_closed;
+        let waited = self.has_news.wait_timeout_while(self.inner(), patience, is_quiet);
         let (pile, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if pile.things.is_empty() {
+        if pile.items.is_empty() {
             return if pile.is_closed { Taken::Closed } else { Taken::Nothing };
         }
         let gathered = self.has_news.wait_timeout_while(pile, GATHER, |pile| !pile.is_closed);
         let (mut pile, _) = gathered.unwrap_or_else(PoisonError::into_inner);
-        mem::swap(&mut pile.things, things);
+        mem::swap(&mut pile.items, things);
         Taken::Things
     }
 
-    fn pile(&self) -> MutexGuard<'_, Pile<T>> {
-        self.pile.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Batch<T>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

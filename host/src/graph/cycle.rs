@@ -27,8 +27,8 @@ pub(crate) struct Cycles {
 pub(crate) fn find(manifest: &Manifest, drafts: &[Draft]) -> Cycles {
     let edges: Vec<Vec<usize>> =
         drafts.iter().map(|draft| references(draft).map(|reference| reference.to).collect()).collect();
-    let groups = knot::groups(&edges);
-    let sizes = knot::sizes(&groups);
+    let groups = knot::strongly_connected_components(&edges);
+    let sizes = knot::component_sizes(&groups);
     let size_of = |group: &usize| sizes.get(*group).copied().unwrap_or(0);
     let knots = groups.iter().map(|group| (size_of(group) > 1).then_some(*group)).collect();
     let mut around = Around { drafts, groups: &groups, is_shown: vec![false; drafts.len()] };
@@ -114,7 +114,7 @@ fn fault(manifest: &Manifest, cycle: &[Step<'_>]) -> Option<Fault> {
     let (first, others) = cycle.split_first()?;
     let names: Vec<&str> = cycle.iter().map(|step| name(step.task)).collect();
     let message = format!("tasks wait for each other in a cycle: {}", path(&names));
-    let fault = Fault::at(first.reference.span.clone(), message).label(label(first));
+    let fault = Fault::spanned(first.reference.span.clone(), message).label(label(first));
     let fault = others
         .iter()
         .take(MAX_NAMES)

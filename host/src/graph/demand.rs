@@ -1,8 +1,8 @@
 //! Which tasks are lazy, needed only if a `select` chooses so, and what decides about each of them.
 //! Whether a demand holds is found out when the run is under way.
 
-use crate::graph::Demand;
-use crate::graph::DemandClause;
+use crate::graph::NeededIf;
+use crate::graph::NeededClause;
 use crate::graph::Gate;
 use crate::graph::cut::Acyclic;
 use crate::graph::draft::Output;
@@ -30,7 +30,7 @@ pub(crate) struct Input<'a> {
 }
 
 /// The demands of all lazy tasks.
-pub(crate) struct Demands {
+pub(crate) struct Needed {
     /// The entry of each task; none for one that is always needed.
     of: Vec<Option<usize>>,
     /// Distinct demands, those of consumers before those of what they consume.
@@ -38,7 +38,7 @@ pub(crate) struct Demands {
 }
 
 struct Entry {
-    demand: Arc<Demand>,
+    demand: Arc<NeededIf>,
     /// Tasks that the demand's own selectors read.
     deciders: Vec<TaskIdx>,
     /// Entries of the consumers.
@@ -47,7 +47,7 @@ struct Entry {
     waits: Vec<TaskIdx>,
 }
 
-impl Demands {
+impl Needed {
     /// Finds the lazy tasks.
     ///
     /// A task that a selector of its own demand may read cannot wait for that selector: it counts as needed by it.
@@ -59,7 +59,7 @@ impl Demands {
     }
 
     /// What must hold for a task to be needed; none if it always is.
-    pub(crate) fn of(&self, task: TaskIdx) -> Option<Arc<Demand>> {
+    pub(crate) fn needed_if(&self, task: TaskIdx) -> Option<Arc<NeededIf>> {
         self.entry(task).map(|entry| Arc::clone(&entry.demand))
     }
 
@@ -84,7 +84,7 @@ impl Demands {
             entry.deciders.iter().map(|task| task.index()).chain(consumers).collect()
         });
         let edges: Vec<Vec<usize>> = of_tasks.chain(of_entries).collect();
-        let groups = knot::groups(&edges);
+        let groups = knot::strongly_connected_components(&edges);
         let group_of_entry = |entry: &Option<usize>| entry.and_then(|entry| groups.get(first + entry));
         self.of.iter().zip(&groups).map(|(entry, group)| group_of_entry(entry) == Some(group)).collect()
     }
@@ -98,7 +98,7 @@ struct Use {
 
 struct Builder<'a> {
     input: &'a Input<'a>,
-    demands: Demands,
+    demands: Needed,
     uses: Vec<Vec<Use>>,
     is_needed: Vec<bool>,
 }
@@ -106,33 +106,33 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(input: &'a Input<'a>) -> Self {
         let len = input.tasks.len();
-        let demands = Demands { of: vec![None; len], entries: Vec::new() };
+        let demands = Needed { of: vec![None; len], entries: Vec::new() };
         let uses = std::iter::repeat_with(Vec::new).take(len).collect();
         Self { input, demands, uses, is_needed: vec![false; len] }
     }
 
     /// Goes from the ends of the graph to its starts, so that all consumers of a task are known before it.
-    fn build(mut self, is_forced: &[bool]) -> Demands {
+    fn build(mut self, is_forced: &[bool]) -> Needed {
         let input = self.input;
         for (_, expr) in input.named_outputs {
-            uses::each_use(&expr.value, None, &mut |task, gates| self.note(task, gates, None));
+            uses::each_use(&expr.value, None, &mut |task, gates| self.add_use(task, gates, None));
         }
         for task in input.order.iter().rev().copied() {
             let uses = self.uses.get_mut(task.index()).map(std::mem::take).unwrap_or_default();
             let is_needed =
                 [&self.is_needed[..], is_forced].iter().any(|list| list.get(task.index()) == Some(&true));
-            let entry = if is_needed || uses.is_empty() { None } else { self.enter(uses) };
+            let entry = if is_needed || uses.is_empty() { None } else { self.add_entry(uses) };
             if let Some(slot) = self.demands.of.get_mut(task.index()) {
                 *slot = entry;
             }
             if let Some(user) = input.tasks.get(task.index()) {
-                uses::each_use_of(task, &user.body, &mut |used, gates| self.note(used, gates, entry));
+                uses::each_use_of(task, &user.body, &mut |used, gates| self.add_use(used, gates, entry));
             }
         }
         self.demands
     }
 
-    fn note(&mut self, task: TaskIdx, gates: &[Gate], consumer: Option<usize>) {
+    fn add_use(&mut self, task: TaskIdx, gates: &[Gate], consumer: Option<usize>) {
         if gates.is_empty() && consumer.is_none() {
             if let Some(is_needed) = self.is_needed.get_mut(task.index()) {
                 *is_needed = true;
@@ -143,7 +143,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The entry for a task with these uses; that of its consumer where there is nothing to add.
-    fn enter(&mut self, uses: Vec<Use>) -> Option<usize> {
+    fn add_entry(&mut self, uses: Vec<Use>) -> Option<usize> {
         let uses = distinct(uses);
         if let [Use { gates, consumer: Some(consumer) }] = &*uses
             && gates.is_empty()
@@ -156,13 +156,13 @@ impl<'a> Builder<'a> {
         consumers.dedup();
         let waits = self.waits(&deciders, &consumers);
         let any = uses.into_iter().map(|used| self.clause(used)).collect();
-        self.demands.entries.push(Entry { demand: Arc::new(Demand { any }), deciders, consumers, waits });
+        self.demands.entries.push(Entry { demand: Arc::new(NeededIf { any }), deciders, consumers, waits });
         self.demands.entries.len().checked_sub(1)
     }
 
-    fn clause(&self, used: Use) -> DemandClause {
+    fn clause(&self, used: Use) -> NeededClause {
         let consumer = used.consumer.and_then(|consumer| self.demands.entries.get(consumer));
-        DemandClause { gates: used.gates, consumer: consumer.map(|entry| Arc::clone(&entry.demand)) }
+        NeededClause { gates: used.gates, consumer: consumer.map(|entry| Arc::clone(&entry.demand)) }
     }
 
     /// The tasks that must have ended for the selectors to be known: for a selector that differs from element to

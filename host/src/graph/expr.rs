@@ -53,7 +53,7 @@ pub struct Node {
     /// repetition, in ascending order.
     pub waits_for: Vec<TaskIdx>,
     /// What must hold for the task to be needed; none if it always is.
-    pub demand: Option<Arc<Demand>>,
+    pub demand: Option<Arc<NeededIf>>,
     /// Whether some task reads this one's output by `args`, `for-each`, `when` or `select`.
     pub is_consumed: bool,
     /// Tasks on the longest path from this one to an end of the graph, itself counted.
@@ -62,18 +62,18 @@ pub struct Node {
 
 /// When a task that only cases of `select` need is needed: if any clause holds.
 #[derive(Debug, Clone)]
-pub struct Demand {
+pub struct NeededIf {
     /// The clauses.
-    pub any: Vec<DemandClause>,
+    pub any: Vec<NeededClause>,
 }
 
 /// One way to be needed: every gate chooses its case, and the consumer is itself needed.
 #[derive(Debug, Clone)]
-pub struct DemandClause {
+pub struct NeededClause {
     /// The selects on the way from the consumer to the reference, outermost first; may be empty.
     pub gates: Vec<Gate>,
     /// The consumer's own demand; none if the consumer is always needed.
-    pub consumer: Option<Arc<Demand>>,
+    pub consumer: Option<Arc<NeededIf>>,
 }
 
 /// One select that must choose a certain case.
@@ -145,7 +145,7 @@ pub enum Expr {
 }
 
 /// Demands of a chain of consumers are taken apart one by one, however long it is.
-impl Drop for Demand {
+impl Drop for NeededIf {
     fn drop(&mut self) {
         let mut open = self.take_consumers();
         while let Some(demand) = open.pop() {
@@ -156,7 +156,7 @@ impl Drop for Demand {
     }
 }
 
-impl Demand {
+impl NeededIf {
     fn take_consumers(&mut self) -> Vec<Arc<Self>> {
         self.any.iter_mut().filter_map(|clause| clause.consumer.take()).collect()
     }

@@ -8,10 +8,10 @@ const NONE: usize = usize::MAX;
 ///
 /// `edges` lists for every node those that it leads to. Tarjan's algorithm, with its stack on the heap: a chain of
 /// 100,000 nodes is no reason to overflow the real one.
-pub(crate) fn groups(edges: &[Vec<usize>]) -> Vec<usize> {
+pub(crate) fn strongly_connected_components(edges: &[Vec<usize>]) -> Vec<usize> {
     let unknown = || vec![NONE; edges.len()];
     let mut search =
-        Search { edges, seen: unknown(), low: unknown(), group: unknown(), open: Vec::new(), count: 0 };
+        Tarjan { edges, seen: unknown(), low: unknown(), group: unknown(), open: Vec::new(), count: 0 };
     for node in 0..edges.len() {
         if number(&search.seen, node) == NONE {
             search.run(node);
@@ -21,7 +21,7 @@ pub(crate) fn groups(edges: &[Vec<usize>]) -> Vec<usize> {
 }
 
 /// How many nodes each group has, by its number.
-pub(crate) fn sizes(groups: &[usize]) -> Vec<usize> {
+pub(crate) fn component_sizes(groups: &[usize]) -> Vec<usize> {
     let mut sizes = vec![0; groups.len()];
     for size in groups.iter().copied() {
         if let Some(size) = sizes.get_mut(size) {
@@ -31,7 +31,7 @@ pub(crate) fn sizes(groups: &[usize]) -> Vec<usize> {
     sizes
 }
 
-struct Search<'e> {
+struct Tarjan<'e> {
     edges: &'e [Vec<usize>],
     /// When a node was first seen.
     seen: Vec<usize>,
@@ -43,15 +43,15 @@ struct Search<'e> {
     count: usize,
 }
 
-impl Search<'_> {
+impl Tarjan<'_> {
     fn run(&mut self, root: usize) {
-        let mut path = vec![self.enter(root)];
+        let mut path = vec![self.visit(root)];
         while let Some((node, next)) = path.last_mut() {
             let node = *node;
             match self.edges.get(node).and_then(|edges| edges.get(*next)) {
                 Some(to) if number(&self.seen, *to) == NONE => {
                     *next += 1;
-                    let entered = self.enter(*to);
+                    let entered = self.visit(*to);
                     path.push(entered);
                 }
                 Some(to) => {
@@ -71,7 +71,7 @@ impl Search<'_> {
         }
     }
 
-    fn enter(&mut self, node: usize) -> (usize, usize) {
+    fn visit(&mut self, node: usize) -> (usize, usize) {
         set(&mut self.seen, node, self.count);
         set(&mut self.low, node, self.count);
         self.count += 1;
@@ -115,14 +115,14 @@ mod tests {
     #[test]
     fn groups_what_reaches_each_other() {
         let edges = [vec![1], vec![2], vec![0, 3], vec![4], vec![], vec![6], vec![5, 4]];
-        let groups = groups(&edges);
+        let groups = strongly_connected_components(&edges);
         assert!(groups[0] == groups[1] && groups[1] == groups[2]);
         assert_eq!(groups[5], groups[6]);
         let mut distinct = groups.clone();
         distinct.sort_unstable();
         distinct.dedup();
         assert_eq!(distinct.len(), 4);
-        assert_eq!(sizes(&groups)[groups[0]], 3);
+        assert_eq!(component_sizes(&groups)[groups[0]], 3);
     }
 
     #[test]
@@ -130,8 +130,8 @@ mod tests {
         let len = 200_000;
         let chain: Vec<Vec<usize>> =
             (0..len).map(|at| if at + 1 < len { vec![at + 1] } else { vec![] }).collect();
-        assert!(sizes(&groups(&chain)).iter().all(|size| *size <= 1));
+        assert!(component_sizes(&strongly_connected_components(&chain)).iter().all(|size| *size <= 1));
         let ring: Vec<Vec<usize>> = (0..len).map(|at| vec![(at + 1) % len]).collect();
-        assert!(sizes(&groups(&ring)).contains(&len));
+        assert!(component_sizes(&strongly_connected_components(&ring)).contains(&len));
     }
 }

@@ -1,7 +1,7 @@
 //! What holds for every graph: random ones, with and without cycles.
 //! Single rules stand in `tests`.
 
-use crate::graph::Demand;
+use crate::graph::NeededIf;
 use crate::graph::Gate;
 use crate::graph::Graph;
 use crate::graph::Resolved;
@@ -79,7 +79,7 @@ fn may_read(graph: &Graph, at: usize) -> HashSet<TaskIdx> {
     reads
 }
 
-fn deciders(demand: &Demand, into: &mut HashSet<TaskIdx>) {
+fn deciders(demand: &NeededIf, into: &mut HashSet<TaskIdx>) {
     for clause in &demand.any {
         for gate in &clause.gates {
             uses::each_task(&gate.selector.value, &mut |task| {
@@ -116,7 +116,7 @@ fn are_open(gates: &[Gate], ended: &Ended, chosen: u16) -> Result<bool, Vec<Task
     Ok(true)
 }
 
-fn is_needed(demand: &Demand, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
+fn is_needed(demand: &NeededIf, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
     let mut missing = Vec::new();
     for clause in &demand.any {
         let rest = |is_open| match &clause.consumer {

@@ -19,5 +19,5 @@ mod tests;
 #[cfg(test)]
 mod laws;
 
-pub use expr::{Demand, DemandClause, Expr, Gate, Graph, Node, Resolved};
+pub use expr::{NeededIf, NeededClause, Expr, Gate, Graph, Node, Resolved};
 pub use resolve::resolve;

@@ -94,7 +94,7 @@ impl<'a> Names<'a> {
         }
         self.reported.insert(amount.span.clone());
         self.fault(
-            Fault::at(amount.span.clone(), format!("more of resource `{name}` is asked for than there is"))
+            Fault::spanned(amount.span.clone(), format!("more of resource `{name}` is asked for than there is"))
                 .label(format!("asks for {}", amount.value))
                 .related(resource.span.clone(), format!("there is {}", resource.amount))
                 .help(format!("such a task could never start: ask for at most {}", resource.amount)),
@@ -106,7 +106,7 @@ impl<'a> Names<'a> {
         let position = known.names.get_index_of(written);
         if position.is_none() && !self.left_out.is_unread(known.section) && !known.left_out.contains(written)
         {
-            let fault = Fault::at(span.clone(), format!("there is no {} `{written}`", known.noun));
+            let fault = Fault::spanned(span.clone(), format!("there is no {} `{written}`", known.noun));
             let fault = if known.names.is_empty() && known.left_out.is_empty() {
                 fault.note(format!("the manifest has no {}s", known.noun))
             } else {

@@ -9,7 +9,7 @@ use crate::graph::cut::Acyclic;
 use crate::graph::cut::cut;
 use crate::graph::cycle;
 use crate::graph::demand;
-use crate::graph::demand::Demands;
+use crate::graph::demand::Needed;
 use crate::graph::draft;
 use crate::graph::draft::Output;
 use crate::graph::names::Names;
@@ -45,10 +45,10 @@ pub fn resolve(parsed: Parsed) -> Resolved {
 /// Puts tasks in order.
 fn arrange(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) -> Graph {
     let links: Vec<Links> =
-        (0..).map(TaskIdx::new).zip(&tasks).map(|(at, task)| Links::of(at, task)).collect();
+        (0..).map(TaskIdx::new).zip(&tasks).map(|(at, task)| Links::links_of(at, task)).collect();
     let mut needs: Vec<Vec<TaskIdx>> = links.iter().map(|links| links.needs.clone()).collect();
     let order = order::topological(&needs);
-    let demands = Demands::find(&demand::Input {
+    let demands = Needed::find(&demand::Input {
         tasks: &tasks,
         named_outputs: &named_outputs,
         needs: &needs,
@@ -79,7 +79,7 @@ fn arrange(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) 
             resources: task.body.resources,
             waits_for: links.waits_for(&task.after, demands.waits(at)),
             after: task.after,
-            demand: demands.of(at),
+            demand: demands.needed_if(at),
             is_consumed,
             height,
         })
@@ -98,7 +98,7 @@ struct Links {
 }
 
 impl Links {
-    fn of(at: TaskIdx, task: &Acyclic) -> Self {
+    fn links_of(at: TaskIdx, task: &Acyclic) -> Self {
         let (mut direct, mut reads) = (Vec::new(), Vec::new());
         uses::each_use_of(at, &task.body, &mut |read, gates| {
             reads.push(read);

@@ -1,7 +1,7 @@
 //! The rules of the graph, one by one.
 //! What holds for all graphs stands in `laws`.
 
-use crate::graph::Demand;
+use crate::graph::NeededIf;
 use crate::graph::Expr;
 use crate::graph::Graph;
 use crate::graph::Resolved;
@@ -47,12 +47,12 @@ fn waits(graph: &Graph, name: &str) -> String {
     names(graph, &graph.nodes()[index(graph, name).index()].waits_for)
 }
 
-fn demand(graph: &Graph, name: &str) -> Option<Arc<Demand>> {
+fn demand(graph: &Graph, name: &str) -> Option<Arc<NeededIf>> {
     graph.nodes()[index(graph, name).index()].demand.clone()
 }
 
 /// `s=one&t=two (…)` for a clause with its consumer's demand, clauses joined by `|`; `always` for none.
-fn shown(graph: &Graph, demand: Option<&Arc<Demand>>) -> String {
+fn shown(graph: &Graph, demand: Option<&Arc<NeededIf>>) -> String {
     let Some(demand) = demand else {
         return "always".to_owned();
     };

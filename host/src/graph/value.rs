@@ -90,7 +90,7 @@ impl Reader<'_, '_> {
         let task = self.names.task(name)?;
         if self.owner.is_some_and(|(owner, _)| owner == task) {
             let message = format!("task `{}` needs its own output", name.value);
-            self.names.fault(Fault::at(name.span.clone(), message).label("this is the task itself"));
+            self.names.fault(Fault::spanned(name.span.clone(), message).label("this is the task itself"));
             return None;
         }
         self.reads.push(Spanned::new(task, name.span.clone()));
@@ -98,7 +98,7 @@ impl Reader<'_, '_> {
     }
 
     fn item(&mut self, item: &Spanned<String>, path: &Path, site: Site<'_>) -> Option<Expr> {
-        let at = |message: &str| Fault::at(item.span.clone(), message);
+        let at = |message: &str| Fault::spanned(item.span.clone(), message);
         let fault = match site {
             Site::Args(task) => match task.for_each.get_index_of(item.value.as_str()) {
                 Some(item) => return Some(Expr::Item { item, path: path.clone() }),
@@ -122,11 +122,11 @@ impl Reader<'_, '_> {
         let owner = self.owner.map_or("", |(_, name)| name.as_str());
         let written = &item.value;
         if task.for_each.is_empty() {
-            return Fault::at(item.span.clone(), format!("task `{owner}` has no `for-each`"))
+            return Fault::spanned(item.span.clone(), format!("task `{owner}` has no `for-each`"))
                 .help(format!("add `for-each.{written} = …`, a list that the task runs over"));
         }
         let items = || task.for_each.keys().map(Name::as_str);
-        Fault::at(item.span.clone(), format!("`for-each` of task `{owner}` has no item `{written}`"))
+        Fault::spanned(item.span.clone(), format!("`for-each` of task `{owner}` has no item `{written}`"))
             .suggest(written, items())
             .note(format!("its items are {}", shortlist(written, items())))
     }

@@ -21,9 +21,9 @@ pub(crate) struct Unclosed {
 }
 
 /// The fault of a bracket that is never closed.
-pub(crate) fn fault(unclosed: &Unclosed) -> Fault {
+pub(crate) fn unclosed_fault(unclosed: &Unclosed) -> Fault {
     let (open, close) = if unclosed.is_brace { ("{", "}") } else { ("[", "]") };
-    Fault::at(unclosed.span.clone(), format!("this `{open}` is never closed"))
+    Fault::spanned(unclosed.span.clone(), format!("this `{open}` is never closed"))
         .help(format!("write `{close}` where its content ends"))
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn long_key(text: &str) -> Option<Fault> {
         }
         if parts > MAX_KEY_PARTS {
             let span = token.span().start()..token.span().end();
-            return Some(Fault::at(span, format!("a key has at most {MAX_KEY_PARTS} parts")));
+            return Some(Fault::spanned(span, format!("a key has at most {MAX_KEY_PARTS} parts")));
         }
     }
     None

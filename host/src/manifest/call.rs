@@ -19,7 +19,7 @@ pub(crate) fn call(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<C
     match parse(&text.value) {
         Ok(call) => Some(Spanned::new(call, text.span)),
         Err(message) => reader.fault(
-            Fault::at(text.span, message).help(better(&text.value).unwrap_or_else(|| FORMS.to_owned())),
+            Fault::spanned(text.span, message).help(better(&text.value).unwrap_or_else(|| FORMS.to_owned())),
         ),
     }
 }

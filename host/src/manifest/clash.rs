@@ -12,7 +12,7 @@ use toml_parser::parser::EventKind;
 use toml_parser::parser::RecursionGuard;
 
 /// A key that is defined twice.
-pub(crate) struct Clash {
+pub(crate) struct DuplicateKey {
     path: String,
     first: Option<Mention>,
     second: Mention,
@@ -36,7 +36,7 @@ enum Form {
     Whole,
 }
 
-impl Clash {
+impl DuplicateKey {
     /// Where the second definition stands.
     pub(crate) fn span(&self) -> &Span {
         &self.second.span
@@ -66,7 +66,7 @@ impl Clash {
                 "write all of it in one form".to_owned(),
             ),
         };
-        let fault = Fault::at(self.second.span, message).help(help);
+        let fault = Fault::spanned(self.second.span, message).help(help);
         match self.first {
             Some(first) => fault.related(first.span, "first here"),
             None => fault,
@@ -79,7 +79,7 @@ const MAX_NESTING: u32 = 256;
 
 /// The clashes at `places`, where the second definitions begin. Those that only follow from a repeated header are
 /// left out.
-pub(crate) fn find(text: &str, places: &[usize]) -> Vec<Clash> {
+pub(crate) fn find_duplicate_keys(text: &str, places: &[usize]) -> Vec<DuplicateKey> {
     let source = Source::new(text);
     let tokens = source.lex().into_vec();
     let mut events: Vec<Event> = Vec::with_capacity(tokens.len());
@@ -114,7 +114,7 @@ struct Walk<'t> {
     pending: Vec<(Cow<'t, str>, Span)>,
     /// The key whose value comes next.
     key: usize,
-    clashes: Vec<Clash>,
+    clashes: Vec<DuplicateKey>,
 }
 
 impl<'t> Walk<'t> {
@@ -216,7 +216,7 @@ impl<'t> Walk<'t> {
         let first = self.nodes.get(node).and_then(|node| node.first.clone());
         if is_wanted && !self.is_repeated {
             let path = self.path(node);
-            self.clashes.push(Clash { path, first, second: mention });
+            self.clashes.push(DuplicateKey { path, first, second: mention });
         } else if let (None, Some(node)) = (first, self.nodes.get_mut(node)) {
             node.first = Some(mention);
         }

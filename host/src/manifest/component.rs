@@ -43,7 +43,7 @@ fn digest(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Digest>> {
                 Some(_) => "leave out `sha256:`".to_owned(),
                 None => "`sha256sum FILE` prints it".to_owned(),
             };
-            reader.fault(Fault::at(text.span, fault.to_string()).help(help))
+            reader.fault(Fault::spanned(text.span, fault.to_string()).help(help))
         }
     }
 }

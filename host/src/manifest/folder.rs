@@ -25,7 +25,7 @@ fn preopen(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Preopen>>
             let host = reader.join(&without_dots(host));
             Some(Spanned::new(Preopen { host, guest: normal(guest) }, span))
         }
-        Err((message, help)) => reader.fault(Fault::at(span, message).help(help)),
+        Err((message, help)) => reader.fault(Fault::spanned(span, message).help(help)),
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn refuse_shadowed(
         let Some((earlier_at, earlier)) = earlier.insert(name(preopen), (at, preopen)) else { continue };
         let guest = &preopen.value.guest;
         let fault =
-            |message| Fault::at(preopen.span.clone(), message).related(earlier.span.clone(), "the first one");
+            |message| Fault::spanned(preopen.span.clone(), message).related(earlier.span.clone(), "the first one");
         if earlier.value.host != preopen.value.host {
             let fault = fault(format!("two folders are called `{guest}` in the sandbox"));
             reader.fault::<()>(fault.help("give one of them another name, as `\"folder:/other\"`"));

@@ -70,7 +70,7 @@ fn variables(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<Spanned<Str
             let fault = odd_variable(variable, name);
             reader.fault::<()>(if variable.value.contains('=') { fault.secret() } else { fault });
         } else if let Some(earlier) = first.insert(name, &variable.span) {
-            let fault = Fault::at(variable.span.clone(), format!("variable `{name}` is granted twice"));
+            let fault = Fault::spanned(variable.span.clone(), format!("variable `{name}` is granted twice"));
             reader.fault::<()>(fault.related(earlier.clone(), "first here"));
         }
     }
@@ -86,7 +86,7 @@ fn is_variable(name: &str) -> bool {
 
 /// The fault of a variable whose name is none.
 fn odd_variable(variable: &Spanned<String>, name: &str) -> Fault {
-    let fault = |message: &str| Fault::at(variable.span.clone(), message);
+    let fault = |message: &str| Fault::spanned(variable.span.clone(), message);
     if name.is_empty() {
         return fault("a variable has a name before its `=`")
             .help("write `\"NAME\"` to pass one on, or `\"NAME=value\"` to set one");
@@ -125,7 +125,7 @@ fn once_each<'t, 'f, T: PartialEq>(
     for (at, again) in granted.iter().enumerate() {
         if let Some(first) = granted.iter().take(at).find(|first| first.value == again.value) {
             let fault =
-                Fault::at(again.span.clone(), format!("an element of `{}` is granted twice", slot.name));
+                Fault::spanned(again.span.clone(), format!("an element of `{}` is granted twice", slot.name));
             reader.fault::<()>(fault.related(first.span.clone(), "first here").help("keep one of the two"));
         }
     }
@@ -143,7 +143,7 @@ fn prefix(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UrlPrefix>
         UrlPrefixFault::NotNormal { normal } => format!("write `\"{normal}\"`"),
         _ => "write for example `\"https://api.example.com/v1/\"`".to_owned(), // the message says the rest
     };
-    let fault = Fault::at(text.span, fault.to_string()).help(help);
+    let fault = Fault::spanned(text.span, fault.to_string()).help(help);
     reader.fault(if text.value.contains('@') { fault.secret() } else { fault })
 }
 
@@ -158,7 +158,7 @@ fn address(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Endpoint>
         EndpointFault::NotNormal { normal } => format!("write `\"{normal}\"`"),
         _ => "write for example `\"127.0.0.1:5432\"` or `\"[::1]:5432\"`".to_owned(), // likewise
     };
-    reader.fault(Fault::at(text.span, fault.to_string()).help(help))
+    reader.fault(Fault::spanned(text.span, fault.to_string()).help(help))
 }
 
 /// Longest name of a bucket; it becomes part of a key in the state backend.
@@ -172,5 +172,5 @@ fn bucket(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
         return Some(text);
     }
     let message = format!("a bucket has up to {MAX_BUCKET} letters, digits, `.`, `_` and `-` in its name");
-    reader.fault(Fault::at(text.span, message).help("write for example `keyvalue = [\"shared-name\"]`"))
+    reader.fault(Fault::spanned(text.span, message).help("write for example `keyvalue = [\"shared-name\"]`"))
 }

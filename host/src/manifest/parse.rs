@@ -47,9 +47,9 @@ pub fn parse(source: Source, folder: &Path) -> Parsed {
     }
     let (tree, errors) = DeTable::parse_recoverable(&text);
     if errors.is_empty() {
-        return read(tree.get_ref(), Syntax::sound(), source, folder);
+        return read(tree.get_ref(), Syntax::valid(), source, folder);
     }
-    let (mut syntax, readable) = Syntax::of(&text, errors);
+    let (mut syntax, readable) = Syntax::recovered(&text, errors);
     if syntax.completeness == Completeness::Whole {
         return read(tree.get_ref(), syntax, source, folder);
     }

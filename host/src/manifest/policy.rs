@@ -84,7 +84,7 @@ fn refuse_useless(reader: &mut Reader<'_>, slot: &Slot<'_>, retry: Retry) -> Opt
     match slot.value {
         DeValue::Table(table) if retry.attempts == NonZeroU32::MIN && table.get("attempts").is_none() => {
             reader.fault(
-                Fault::at(slot.span.clone(), "`retry` does not say how many attempts there are")
+                Fault::spanned(slot.span.clone(), "`retry` does not say how many attempts there are")
                     .help("write for example `attempts = 3`; it counts the first one"),
             )
         }
@@ -106,7 +106,7 @@ fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option
     if let (Some(delay), Some(max_delay)) = (delay, max_delay)
         && max_delay < delay
     {
-        reader.fault::<()>(Fault::at(slot.span.clone(), "`max-delay` is shorter than `delay`"));
+        reader.fault::<()>(Fault::spanned(slot.span.clone(), "`max-delay` is shorter than `delay`"));
     }
     if !reader.is_sound_since(mark) {
         return None;
@@ -145,7 +145,7 @@ fn attempts(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<NonZeroU32> {
     if let DeValue::Integer(number) = slot.value
         && number.as_str() == "0"
     {
-        let fault = Fault::at(
+        let fault = Fault::spanned(
             slot.span.clone(),
             format!("`{}` counts the first attempt, so it is at least 1", slot.name),
         );
@@ -174,7 +174,7 @@ fn cache(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<CachePolicy> {
             duration(reader, slot).map(CachePolicy::For)
         }
         DeValue::String(text) => reader.fault(
-            Fault::at(slot.span.clone(), format!("`cache` is `true`, `false` or a duration, not `{text}`"))
+            Fault::spanned(slot.span.clone(), format!("`cache` is `true`, `false` or a duration, not `{text}`"))
                 .help("write `true` and `false` without quotes, and a duration as `cache = \"7d\"`"),
         ),
         // No other kind fits.

@@ -139,13 +139,13 @@ fn refuse_foreign_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_,
         let as_it_is = "for a table with these keys as it is, write `{ value = { … } }`";
         let fault = if KINDS.contains(&entry.name) {
             let message = format!("`{}` and `{}` cannot stand in one reference", kind.name, entry.name);
-            Fault::at(entry.key, message)
+            Fault::spanned(entry.key, message)
                 .related(kind.key.clone(), "the first of them")
                 .help("keep one of the two")
         } else {
             let known: Vec<&str> = companions.iter().chain(form.allowed).copied().collect();
             let message = format!("`{}` cannot stand beside `{}` in a reference", entry.name, kind.name);
-            Fault::at(entry.key, message).suggest(entry.name, known)
+            Fault::spanned(entry.key, message).suggest(entry.name, known)
         };
         reader.fault::<()>(fault.help(as_it_is));
     }
@@ -176,7 +176,7 @@ fn select(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr
     let selector = selector(reader, kind, form.depth + 1);
     let cases = companion(form, "cases");
     if cases.is_none() {
-        let fault = Fault::at(kind.key.clone(), "a `select` has no `cases`");
+        let fault = Fault::spanned(kind.key.clone(), "a `select` has no `cases`");
         reader.missing(fault.help("write `{ select = { task = \"…\" }, cases = { a = …, b = … } }`"));
     }
     let cases = cases.and_then(|slot| cases_of(reader, &slot, form.depth + 1));
@@ -207,7 +207,7 @@ fn cases_of(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Pa
         return reader.fault(slot.mismatch("a table").help("write `cases = { a = …, b = … }`"));
     };
     if table.is_empty() {
-        return reader.fault(Fault::at(slot.span.clone(), "`cases` names no case"));
+        return reader.fault(Fault::spanned(slot.span.clone(), "`cases` names no case"));
     }
     Some(parts_of(reader, table, depth))
 }
@@ -217,7 +217,7 @@ fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {
     match Path::parse(&text.value) {
         Ok(path) => Some(path),
         Err(fault) => reader.fault(
-            Fault::at(text.span, fault.to_string()).help("write steps as in `path = \"items[0].name\"`"),
+            Fault::spanned(text.span, fault.to_string()).help("write steps as in `path = \"items[0].name\"`"),
         ),
     }
 }
@@ -225,7 +225,7 @@ fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {
 fn variable(reader: &mut Reader<'_>, name: Spanned<String>) -> Option<Spanned<String>> {
     if name.value.contains('=') {
         return reader.fault(
-            Fault::at(name.span, "the name of a variable has no `=`")
+            Fault::spanned(name.span, "the name of a variable has no `=`")
                 .help("for a fallback, write `default` beside `env`"),
         );
     }

@@ -109,7 +109,7 @@ pub(crate) fn duration_or_zero(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Opti
         Ok(duration) => Some(duration),
         Err(fault) => {
             let help = format!("write a whole number with a unit, as `{} = \"30s\"`", slot.name);
-            reader.fault(Fault::at(slot.span.clone(), fault.to_string()).help(help))
+            reader.fault(Fault::spanned(slot.span.clone(), fault.to_string()).help(help))
         }
     }
 }
@@ -122,7 +122,7 @@ pub(crate) fn size(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Size> {
         Ok(size) => Some(size),
         Err(fault) => {
             let help = format!("write a whole number with a unit, as `{} = \"64MiB\"`", slot.name);
-            reader.fault(Fault::at(slot.span.clone(), fault.to_string()).help(help))
+            reader.fault(Fault::spanned(slot.span.clone(), fault.to_string()).help(help))
         }
     }
 }
@@ -143,7 +143,7 @@ pub(crate) fn title(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> 
 pub(crate) fn key_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Name> {
     match Name::new(slot.name) {
         Ok(name) => Some(name),
-        Err(fault) => reader.fault(Fault::at(slot.key.clone(), fault.to_string())),
+        Err(fault) => reader.fault(Fault::spanned(slot.key.clone(), fault.to_string())),
     }
 }
 

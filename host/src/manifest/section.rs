@@ -36,7 +36,7 @@ pub(crate) fn version(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<()> {
     match slot.value {
         DeValue::Integer(number) if number.as_str() == VERSION && number.radix() == 10 => Some(()),
         DeValue::Integer(number) => reader.fault(
-            Fault::at(
+            Fault::spanned(
                 slot.span.clone(),
                 format!("this host reads manifests of version {VERSION}, not {number}"),
             )

@@ -31,26 +31,26 @@ struct Error {
 
 impl Syntax {
     /// The syntax of a text without errors.
-    pub(crate) fn sound() -> Self {
+    pub(crate) fn valid() -> Self {
         Self { faults: Vec::new(), broken: LeftOut::default(), completeness: Completeness::Whole }
     }
 
     /// The syntax of a text that cannot be read at all.
     pub(crate) fn hopeless(fault: Fault) -> Self {
-        Self { faults: vec![fault], completeness: Completeness::Partial, ..Self::sound() }
+        Self { faults: vec![fault], completeness: Completeness::Partial, ..Self::valid() }
     }
 
     /// Explains toml's `errors`. Also yields the text without the lines that are to blame, so that the rest can be
     /// read; every byte keeps its place.
-    pub(crate) fn of(text: &str, errors: Vec<toml::de::Error>) -> (Self, String) {
-        let mut syntax = Self::sound();
+    pub(crate) fn recovered(text: &str, errors: Vec<toml::de::Error>) -> (Self, String) {
+        let mut syntax = Self::valid();
         let (clashes, errors): (Vec<Error>, Vec<Error>) =
             sorted(errors).partition(|error| is_clash(&error.message));
         syntax.explain_clashes(text, &clashes);
         let mut readable = text.to_owned();
         let (errors, open) = bracket::cut_at_unclosed(errors, |error| error.span.start, text, has_unclosed);
         if let Some(open) = open {
-            syntax.add(text, bracket::fault(&open));
+            syntax.add(text, bracket::unclosed_fault(&open));
             blank(&mut readable, open.lost);
         }
         let mut last_line = None;
@@ -94,7 +94,7 @@ impl Syntax {
         if places.is_empty() {
             return;
         }
-        for clash in clash::find(text, &places) {
+        for clash in clash::find_duplicate_keys(text, &places) {
             self.break_definition(text, clash.span().start);
             self.faults.push(clash.fault());
         }
@@ -169,7 +169,7 @@ fn explain(text: &str, error: &Error) -> Fault {
             None => (message, None),
         },
     };
-    let fault = Fault::at(error.span.clone(), message);
+    let fault = Fault::spanned(error.span.clone(), message);
     match help {
         Some(help) => fault.help(help),
         None => fault,

@@ -81,7 +81,7 @@ impl<'t> Slot<'t> {
     /// A fault of the value, which `is_wrong` in some way.
     pub(crate) fn fault(&self, is_wrong: &str) -> Fault {
         let which = if self.is_element { "an element of " } else { "" };
-        Fault::at(self.span.clone(), format!("{which}`{}` {is_wrong}", self.name))
+        Fault::spanned(self.span.clone(), format!("{which}`{}` {is_wrong}", self.name))
     }
 }
 
@@ -124,13 +124,13 @@ impl<'t> Table<'t> {
             }),
             DeValue::Array(array) if is_array_of_tables(array, &slot.span) => {
                 let fault =
-                    Fault::at(slot.span.clone(), format!("{owner} is one table, not an array of tables"))
+                    Fault::spanned(slot.span.clone(), format!("{owner} is one table, not an array of tables"))
                         .help("write its header with single brackets, `[…]`");
                 reader.fault(fault)
             }
             // Every other kind is no table.
             _ => reader.fault(
-                Fault::at(slot.span.clone(), format!("{owner} is a table, not {}", slot.kind()))
+                Fault::spanned(slot.span.clone(), format!("{owner} is a table, not {}", slot.kind()))
                     .help(format!("write {example}")),
             ),
         }
@@ -179,10 +179,10 @@ impl<'t> Table<'t> {
         }
         for (key, example) in &self.absent {
             if !unknown.iter().any(|unknown| unknown.meant == Some(key)) {
-                let message = self.of(&format!("missing key `{key}`"));
+                let message = self.message_text(&format!("missing key `{key}`"));
                 let fault = self.place.clone().map_or_else(
                     || Fault::of_file(message.clone()),
-                    |place| Fault::at(place, message.clone()),
+                    |place| Fault::spanned(place, message.clone()),
                 );
                 let above = if self.place.is_none() { " above the first `[…]`" } else { "" };
                 reader.missing(fault.help(format!("write for example `{example}`{above}")));
@@ -193,7 +193,7 @@ impl<'t> Table<'t> {
 
     fn unknown(&self, unknown: &Unknown<'t>) -> Fault {
         let slot = &unknown.slot;
-        let fault = Fault::at(slot.key.clone(), self.of(&format!("unknown key `{}`", slot.name)));
+        let fault = Fault::spanned(slot.key.clone(), self.message_text(&format!("unknown key `{}`", slot.name)));
         if let Some(meant) = unknown.meant {
             return fault.help(format!("did you mean `{meant}`?"));
         }
@@ -205,7 +205,7 @@ impl<'t> Table<'t> {
         fault.note(format!("known keys are {}", known.join(", ")))
     }
 
-    fn of(&self, message: &str) -> String {
+    fn message_text(&self, message: &str) -> String {
         match self.owner.as_str() {
             "" => message.to_owned(),
             owner => format!("{message} in {owner}"),

@@ -58,7 +58,7 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     let max_parallel = table.optional(reader, "max-parallel", |reader, slot| match over {
         Some(_) => whole(reader, slot, 1..=u32::MAX),
         None => reader.fault(
-            Fault::at(slot.key.clone(), "`max-parallel` bounds the elements of a `for-each`, and there is none")
+            Fault::spanned(slot.key.clone(), "`max-parallel` bounds the elements of a `for-each`, and there is none")
                 .help("leave it out; `-j` bounds the tasks at the same time, and `resources` those that share something"),
         ),
     });
@@ -132,7 +132,7 @@ fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Vec<Option<(Name, Spann
             Slot::entries(table).map(|entry| list_of(reader, &entry)).collect()
         }
         DeValue::Table(_) => {
-            vec![reader.fault(Fault::at(slot.span.clone(), "`for-each` names no list").help(help))]
+            vec![reader.fault(Fault::spanned(slot.span.clone(), "`for-each` names no list").help(help))]
         }
         // No other kind has items.
         _ => vec![reader.fault(slot.mismatch("a table of item names and lists").help(help))],
@@ -149,9 +149,9 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
                 "write `for-each.x = {{ {kind} = \"{written}\" }}`, and `{{ item = \"x\" }}` in `args`"
             );
             let message = "`for-each` gives the item a name before the reference";
-            return reader.fault(Fault::at(slot.key.clone(), message).help(help));
+            return reader.fault(Fault::spanned(slot.key.clone(), message).help(help));
         }
-        let fault = Fault::at(slot.span.clone(), "`for-each` runs over a list, not over a string");
+        let fault = Fault::spanned(slot.span.clone(), "`for-each` runs over a list, not over a string");
         reader
             .fault::<()>(fault.help(format!("for the output of a task write `{{ task = \"{written}\" }}`")));
         return Some((key_name(reader, slot)?, faulty(slot)));
@@ -162,7 +162,7 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
         && !matches!(datum, Datum::Array(_))
     {
         let message = format!("`for-each` runs over a list, not over {}", datum.kind());
-        reader.fault::<()>(Fault::at(slot.span.clone(), message));
+        reader.fault::<()>(Fault::spanned(slot.span.clone(), message));
         return Some((name?, faulty(slot)));
     }
     Some((name?, list))
@@ -187,7 +187,7 @@ fn when(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<When> {
             (equals, is_negated)
         }
         DeValue::Table(_) => {
-            return reader.fault(Fault::at(slot.span.clone(), "`when` refers to nothing").help(forms));
+            return reader.fault(Fault::spanned(slot.span.clone(), "`when` refers to nothing").help(forms));
         }
         DeValue::Boolean(_) => (Some(None), Some(false)),
         _ => return reader.fault(slot.mismatch("a reference to a `bool`").help(forms)), // nothing else is true or false

@@ -60,14 +60,14 @@ pub(crate) fn scalar(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Datum> 
         DeValue::Integer(written) => {
             let number = integer(written).filter(|number| WIT_INTEGERS.contains(number));
             number.map(Datum::Int).or_else(|| {
-                reader.fault(Fault::at(slot.span.clone(), "no integer type of WIT holds this number"))
+                reader.fault(Fault::spanned(slot.span.clone(), "no integer type of WIT holds this number"))
             })
         }
         DeValue::Float(written) => float(written)
             .map(Datum::Float)
-            .or_else(|| reader.fault(Fault::at(slot.span.clone(), "no float type of WIT holds this number"))),
+            .or_else(|| reader.fault(Fault::spanned(slot.span.clone(), "no float type of WIT holds this number"))),
         DeValue::Datetime(_) => reader.fault(
-            Fault::at(slot.span.clone(), "WIT has no dates and times")
+            Fault::spanned(slot.span.clone(), "WIT has no dates and times")
                 .help("write it as a string, in quotes"),
         ),
         DeValue::Array(_) | DeValue::Table(_) => raw(reader, slot, 0),
@@ -76,7 +76,7 @@ pub(crate) fn scalar(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Datum> 
 
 /// The fault of a value that is nested too deeply.
 pub(crate) fn too_deep(slot: &Slot<'_>) -> Fault {
-    Fault::at(slot.span.clone(), format!("values are nested at most {MAX_DEPTH} levels deep"))
+    Fault::spanned(slot.span.clone(), format!("values are nested at most {MAX_DEPTH} levels deep"))
 }
 
 /// The slot of `value` in `{ value = … }`, if the table is exactly that.
@@ -107,7 +107,7 @@ fn refuse_references(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) {
             if let Some(entry) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name)) {
                 let message =
                     format!("`{}` makes this a reference, and only a literal can stand here", entry.name);
-                let fault = Fault::at(entry.key, message)
+                let fault = Fault::spanned(entry.key, message)
                     .help("for the table as it is, write `{ value = … }` around the whole literal");
                 reader.fault::<()>(fault);
                 return;

@@ -27,7 +27,7 @@ impl Timestamp {
     /// `20261124T021500`, which sorts by time.
     #[must_use]
     pub fn compact(self) -> String {
-        self.at().strftime("%Y%m%dT%H%M%S").to_string()
+        self.to_jiff().strftime("%Y%m%dT%H%M%S").to_string()
     }
 
     /// Reads the form that is shown.
@@ -36,7 +36,7 @@ impl Timestamp {
         text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
     }
 
-    fn at(self) -> jiff::Timestamp {
+    fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 }
@@ -44,7 +44,7 @@ impl Timestamp {
 /// RFC 3339 in UTC with milliseconds: `2026-11-24T02:15:00.123Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}", self.at())
+        write!(f, "{:.3}", self.to_jiff())
     }
 }
 

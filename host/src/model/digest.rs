@@ -21,7 +21,7 @@ pub struct DigestFault;
 impl Digest {
     /// The digest of `bytes`.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn text_form_round_trips() {
-        let digest = Digest::of(b"abc");
+        let digest = Digest::of_bytes(b"abc");
         assert!(digest.to_string().starts_with("ba7816bf"));
         assert_eq!(Digest::parse(&digest.to_string().to_uppercase()), Ok(digest));
         assert!(Digest::parse("abc").is_err());

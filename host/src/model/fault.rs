@@ -84,7 +84,7 @@ pub struct Fault {
 
 impl Fault {
     /// A fault at `span`.
-    pub fn at(span: Span, message: impl Into<String>) -> Self {
+    pub fn spanned(span: Span, message: impl Into<String>) -> Self {
         Self { place: Some(Place { span, label: String::new() }), ..Self::of_file(message) }
     }
 

@@ -29,7 +29,7 @@ pub enum Shortage {
 impl Shortage {
     /// The shortage that an error, or one of its causes, tells of.
     #[must_use]
-    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+    pub fn from_error(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
             let of_call = error.downcast_ref::<Errno>().copied();
@@ -116,17 +116,17 @@ mod tests {
 
     #[test]
     fn what_is_short_is_read_from_any_cause() {
-        let of = |number: i32| Shortage::of(&io::Error::from_raw_os_error(number));
+        let of = |number: i32| Shortage::from_error(&io::Error::from_raw_os_error(number));
         assert_eq!(
             [of(24), of(11), of(12)].map(Option::unwrap),
             [Shortage::Files, Shortage::Threads, Shortage::Memory]
         );
         assert_eq!(of(2), None);
-        assert_eq!(Shortage::of(&Errno::FBIG), Some(Shortage::FileSize));
+        assert_eq!(Shortage::from_error(&Errno::FBIG), Some(Shortage::FileSize));
         let inner = tempfile::PersistError {
             error: io::Error::from_raw_os_error(28),
             file: tempfile::NamedTempFile::new().unwrap(),
         };
-        assert_eq!(Shortage::of(&inner), Some(Shortage::Disk));
+        assert_eq!(Shortage::from_error(&inner), Some(Shortage::Disk));
     }
 }

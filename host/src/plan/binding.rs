@@ -102,7 +102,7 @@ pub(crate) fn selector(
             for (key, _) in cases {
                 if !names.iter().any(|name| **name == *key.value) {
                     scope.fault(
-                        Fault::at(key.span.clone(), format!("`{}` is not a case of the selector", key.value))
+                        Fault::spanned(key.span.clone(), format!("`{}` is not a case of the selector", key.value))
                             .note(format!("the selector has the type `{ty}`"))
                             .suggest(&key.value, names.iter().map(AsRef::as_ref)),
                     );
@@ -111,7 +111,7 @@ pub(crate) fn selector(
         }
         other => {
             scope.fault(
-                Fault::at(expr.span.clone(), "a selector is a string or an enum")
+                Fault::spanned(expr.span.clone(), "a selector is a string or an enum")
                     .note(format!("this one has the type `{other}`")),
             );
             return None;
@@ -138,7 +138,7 @@ fn fit(scope: &mut Scope<'_>, from: &Origin<'_>, to: &Target<'_>) -> Option<Conv
             let source =
                 if path.steps().is_empty() { name.to_owned() } else { format!("`{path}` of {name}") };
             scope.fault(
-                Fault::at(from.span.clone(), format!("{source} does not fit {}", to.name))
+                Fault::spanned(from.span.clone(), format!("{source} does not fit {}", to.name))
                     .label(mismatch.to_string())
                     .note(format!("{source} has the type `{part}`"))
                     .note(format!("{} has the type `{}`", to.name, to.ty)),
@@ -239,7 +239,7 @@ fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[F
     for (key, part) in entries {
         if !names().any(|name| name == key.value) {
             scope.fault(
-                Fault::at(key.span.clone(), format!("the record has no field `{}`", key.value))
+                Fault::spanned(key.span.clone(), format!("the record has no field `{}`", key.value))
                     .suggest(&key.value, names())
                     .note(format!("its fields are {}", shortlist(&key.value, names()))),
             );
@@ -261,7 +261,7 @@ fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[F
                 // One that is written with a slip is not missing besides.
                 None if meant.contains(&&*field.name) => None,
                 None => {
-                    scope.fault(Fault::at(span.clone(), format!("field `{}` is missing", field.name)));
+                    scope.fault(Fault::spanned(span.clone(), format!("field `{}` is missing", field.name)));
                     None
                 }
             };
@@ -284,7 +284,7 @@ fn case(
     };
     let Some((name, Some(ty))) = cases.iter().find(|(name, _)| ***name == *key.value) else {
         scope.fault(
-            Fault::at(key.span.clone(), format!("no case `{}` with a payload", key.value))
+            Fault::spanned(key.span.clone(), format!("no case `{}` with a payload", key.value))
                 .suggest(&key.value, cases.iter().map(|(name, _)| &***name))
                 .note(format!("{} has the type `{}`", to.name, to.ty)),
         );
@@ -304,7 +304,7 @@ fn misfit<'e>(
 ) -> Option<Binding> {
     parts.for_each(|part| examine(scope, part));
     scope.fault(
-        Fault::at(span.clone(), format!("{written} does not fit {}", to.name))
+        Fault::spanned(span.clone(), format!("{written} does not fit {}", to.name))
             .note(format!("{} has the type `{}`", to.name, to.ty)),
     );
     None

@@ -164,7 +164,7 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
 /// Fits what was found for an input to its type; gives all that is wrong with it.
 pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Vec<Fault>> {
     let at = |message: String| {
-        let fault = Fault::at(input.span.clone(), message);
+        let fault = Fault::spanned(input.span.clone(), message);
         if input.is_secret { fault.secret() } else { fault } // its default may stand on the same line
     };
     match (&input.kind, supplied) {
@@ -257,7 +257,7 @@ impl Parts<'_> {
     /// What determines the output of each task: its own keys, and what it reads.
     fn fingerprints(&self, keys: &[Keys]) -> Vec<Digest> {
         let tasks = self.plan.tasks();
-        let mut fingerprints = vec![Digest::of(&[]); tasks.len()];
+        let mut fingerprints = vec![Digest::of_bytes(&[]); tasks.len()];
         for at in self.plan.order() {
             let (Some(task), Some(keys)) = (tasks.get(at.index()), keys.get(at.index())) else {
                 continue;
@@ -307,7 +307,7 @@ impl Parts<'_> {
             keys.push((AFTER.to_owned(), digester.finish()));
         }
         if task.on_error == OnError::Value {
-            keys.push(("on-error".to_owned(), Digest::of(b"value")));
+            keys.push(("on-error".to_owned(), Digest::of_bytes(b"value")));
         }
         keys
     }

@@ -95,7 +95,7 @@ impl<'a> Callees<'a> {
         }
         let component = graph.manifest().components.get_index(position);
         let (Some((name, _)), Some(export)) = (component, interface.exports.get(export)) else {
-            return Err(Box::new(Fault::at(span.clone(), "the component is not known")));
+            return Err(Box::new(Fault::spanned(span.clone(), "the component is not known")));
         };
         let function = self.functions.len();
         self.functions.push(Function {

@@ -16,7 +16,7 @@ use crate::model::Spanned;
 use crate::model::nearest;
 use crate::plan::Binding;
 use crate::plan::Condition;
-use crate::plan::Demand;
+use crate::plan::NeededIf;
 use crate::plan::Input;
 use crate::plan::Interface;
 use crate::plan::Output;
@@ -27,7 +27,7 @@ use crate::plan::binding::Target;
 use crate::plan::binding::bind;
 use crate::plan::callee;
 use crate::plan::callee::Callees;
-use crate::plan::demand::Demands;
+use crate::plan::demand::NeededConditions;
 use crate::plan::infer::examine;
 use crate::plan::infer::infer;
 use crate::plan::inputs::Inputs;
@@ -72,7 +72,7 @@ struct Compiler<'a> {
     scope: Scope<'a>,
     callees: Callees<'a>,
     lists: Vec<Lists>,
-    demands: Demands,
+    demands: NeededConditions,
 }
 
 impl<'a> Compiler<'a> {
@@ -85,7 +85,7 @@ impl<'a> Compiler<'a> {
         let mut scope = Scope { graph, outputs, inputs, items: Vec::new(), faults };
         let nodes = graph.nodes().iter().zip(&callees.of_tasks);
         let lists = nodes.map(|(node, callee)| lists::lists(&mut scope, node, callee.as_ref())).collect();
-        Self { scope, callees, lists, demands: Demands::default() }
+        Self { scope, callees, lists, demands: NeededConditions::default() }
     }
 
     fn task(&mut self, at: usize) -> Option<Task> {
@@ -120,7 +120,7 @@ impl<'a> Compiler<'a> {
             max_parallel: written.max_parallel,
             waits_for: node.waits_for.clone(),
             after: node.after.clone(),
-            demand: demand.ok()?,
+            needed_if: demand.ok()?,
             output,
             value,
             error,
@@ -151,7 +151,7 @@ impl<'a> Compiler<'a> {
                 encode_all(&ty, &Datum::Bool(true)).map_err(|faults| (&when.span, faults))
             }
             None => {
-                let fault = Fault::at(subject.span.clone(), "`when` needs a `bool`")
+                let fault = Fault::spanned(subject.span.clone(), "`when` needs a `bool`")
                     .note(format!("this has the type `{ty}`"))
                     .help("compare it with a literal: `equals = …` beside the reference");
                 self.scope.fault(fault);
@@ -182,7 +182,7 @@ impl<'a> Compiler<'a> {
         for (name, arg) in &node.args {
             if !names().any(|param| param == name.value) {
                 let message = format!("`{}` is not a parameter of `{}`", name.value, call.value.function);
-                let fault = Fault::at(name.span.clone(), message)
+                let fault = Fault::spanned(name.span.clone(), message)
                     .suggest(&name.value, names())
                     .note(format!("its signature is `{signature}`"));
                 self.scope.fault(fault);
@@ -215,14 +215,14 @@ impl<'a> Compiler<'a> {
         if let (Type::Option(_), Ok(none)) = (ty, encode(ty, &Datum::Null)) {
             return Some(Binding::Constant(none));
         }
-        let fault = Fault::at(call.span.clone(), format!("parameter `{param}` gets no value"))
+        let fault = Fault::spanned(call.span.clone(), format!("parameter `{param}` gets no value"))
             .note(format!("the signature is `{signature}`"))
             .help(format!("add `args.{param} = …` of type `{ty}`"));
         self.scope.fault(fault);
         None
     }
 
-    fn demand(&mut self, node: &Node) -> Result<Option<Arc<Demand>>, Reported> {
+    fn demand(&mut self, node: &Node) -> Result<Option<Arc<NeededIf>>, Reported> {
         match &node.demand {
             None => Ok(None),
             Some(demand) => {

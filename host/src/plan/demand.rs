@@ -2,8 +2,8 @@
 //! Which tasks are lazy was decided by the graph; whether a demand holds is found out when the run is under way.
 
 use crate::graph;
-use crate::plan::Demand;
-use crate::plan::DemandClause;
+use crate::plan::NeededIf;
+use crate::plan::NeededClause;
 use crate::plan::Gate;
 use crate::plan::binding::selector;
 use crate::plan::lists::Lists;
@@ -13,22 +13,22 @@ use std::sync::Arc;
 
 /// Demands that were typed already, by where the graph keeps them, so that shared ones stay shared.
 #[derive(Default)]
-pub(crate) struct Demands {
-    typed: HashMap<*const graph::Demand, Option<Arc<Demand>>>,
+pub(crate) struct NeededConditions {
+    typed: HashMap<*const graph::NeededIf, Option<Arc<NeededIf>>>,
 }
 
-impl Demands {
+impl NeededConditions {
     /// Types a demand and those of the consumers behind it, which may be a chain of 100,000: no recursion.
     ///
     /// Gives none where a selector is faulty. That is reported where the selector stands, not once more here.
     pub(crate) fn compile(
         &mut self,
         scope: &mut Scope<'_>,
-        demand: &Arc<graph::Demand>,
+        demand: &Arc<graph::NeededIf>,
         lists: &[Lists],
-    ) -> Option<Arc<Demand>> {
+    ) -> Option<Arc<NeededIf>> {
         let reported = scope.faults.list.len();
-        let mut path: Vec<&Arc<graph::Demand>> = vec![demand];
+        let mut path: Vec<&Arc<graph::NeededIf>> = vec![demand];
         while let Some(top) = path.last().copied() {
             let depth = path.len();
             let consumers = top.any.iter().filter_map(|clause| clause.consumer.as_ref());
@@ -43,23 +43,23 @@ impl Demands {
         self.typed.get(&Arc::as_ptr(demand)).cloned().flatten()
     }
 
-    fn all(&self, scope: &mut Scope<'_>, demand: &graph::Demand, lists: &[Lists]) -> Option<Arc<Demand>> {
+    fn all(&self, scope: &mut Scope<'_>, demand: &graph::NeededIf, lists: &[Lists]) -> Option<Arc<NeededIf>> {
         let any = demand.any.iter().map(|clause| self.clause(scope, clause, lists)).collect::<Option<_>>()?;
-        Some(Arc::new(Demand { any }))
+        Some(Arc::new(NeededIf { any }))
     }
 
     fn clause(
         &self,
         scope: &mut Scope<'_>,
-        clause: &graph::DemandClause,
+        clause: &graph::NeededClause,
         lists: &[Lists],
-    ) -> Option<DemandClause> {
+    ) -> Option<NeededClause> {
         let gates = clause.gates.iter().map(|gate| typed(scope, gate, lists)).collect::<Option<_>>()?;
         let consumer = match &clause.consumer {
             None => None,
             Some(consumer) => Some(self.typed.get(&Arc::as_ptr(consumer))?.clone()?),
         };
-        Some(DemandClause { gates, consumer })
+        Some(NeededClause { gates, consumer })
     }
 }
 

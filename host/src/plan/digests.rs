@@ -49,7 +49,7 @@ const NONE: Inputs = Inputs { values: Vec::new(), run: "r", grants: "none" };
 fn bound(parsed: Parsed, inputs: Inputs) -> Bound {
     let source = parsed.manifest.source.clone();
     let plan = compiled_with(FUNCTIONS, parsed).unwrap_or_else(|faults| panic!("{faults:#?}"));
-    let grants = plan.functions().iter().map(|_| Digest::of(inputs.grants.as_bytes())).collect();
+    let grants = plan.functions().iter().map(|_| Digest::of_bytes(inputs.grants.as_bytes())).collect();
     let run = RunId::new(inputs.run).unwrap();
     let values = inputs.values.into_iter().map(|value| value.map(Supplied::Datum)).collect();
     bind(&Arc::new(plan), Given { inputs: values, ..Given::nothing(grants, &run) }, &source).unwrap()

@@ -33,7 +33,7 @@ pub(crate) fn find<'e>(
     match &export.signature {
         Ok(signature) => Ok((position, signature)),
         Err(unsupported) => {
-            let fault = Fault::at(span.clone(), format!("`{}` cannot be a task", call.function));
+            let fault = Fault::spanned(span.clone(), format!("`{}` cannot be a task", call.function));
             Err(Box::new(fault.note(unsupported.to_string())))
         }
     }
@@ -48,11 +48,11 @@ fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
     let fault = if let Some(interface) = &call.interface {
         let message =
             format!("component `{}` exports no `{interface}` with `{}`", call.component, call.function);
-        Fault::at(span.clone(), message).suggest(&written, long.iter().map(String::as_str))
+        Fault::spanned(span.clone(), message).suggest(&written, long.iter().map(String::as_str))
     } else {
         let message = format!("component `{}` exports no function `{}`", call.component, call.function);
         let names = exports.iter().map(|export| &*export.function);
-        Fault::at(span.clone(), message).suggest(&call.function, names)
+        Fault::spanned(span.clone(), message).suggest(&call.function, names)
     };
     if long.is_empty() {
         return fault.note("the component exports no functions");
@@ -67,7 +67,7 @@ fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
 
 fn ambiguous(call: &Call, span: &Span, several: &[(usize, &Export)]) -> Fault {
     let message = format!("several interfaces of `{}` export `{}`", call.component, call.function);
-    several.iter().fold(Fault::at(span.clone(), message), |fault, (_, export)| {
+    several.iter().fold(Fault::spanned(span.clone(), message), |fault, (_, export)| {
         fault.help(format!("write `{}`", long_form(&call.component, export)))
     })
 }

@@ -27,7 +27,7 @@ pub(crate) fn infer_element(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Opti
         Expr::Literal(Datum::Array(items)) => common_literal(items),
         _ => {
             // not written out, or no list
-            scope.fault(Fault::at(list.span.clone(), "`for-each` runs over a list"));
+            scope.fault(Fault::spanned(list.span.clone(), "`for-each` runs over a list"));
             return None;
         }
     };
@@ -40,7 +40,7 @@ pub(crate) fn part_type(scope: &mut Scope<'_>, ty: &Type, path: &Path, span: &Sp
         Ok(part) => Some(part.ty),
         Err(fault) => {
             scope.fault(
-                Fault::at(span.clone(), format!("no such part: {fault}"))
+                Fault::spanned(span.clone(), format!("no such part: {fault}"))
                     .note(format!("the whole has the type `{ty}`")),
             );
             None
@@ -79,7 +79,7 @@ fn told(scope: &mut Scope<'_>, natural: Result<Type, Unknown>, span: &Span) -> O
         Err(Unknown::Reported) => None,
         Err(Unknown::Untold) => {
             scope.fault(
-                Fault::at(span.clone(), "cannot tell the type of this value")
+                Fault::spanned(span.clone(), "cannot tell the type of this value")
                     .help("make it the `default` of a param, which has a `type`"),
             );
             None

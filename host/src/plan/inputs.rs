@@ -72,7 +72,7 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
         Ok(ty) => ty,
         Err(fault) => {
             let message = format!("the type of param `{name}` is not a WIT type");
-            let fault = Fault::at(param.ty.span.clone(), message).label(fault.message.clone());
+            let fault = Fault::spanned(param.ty.span.clone(), message).label(fault.message.clone());
             faults.push(if param.secret { fault.secret() } else { fault }); // its default may stand on the same line
             return None;
         }
@@ -84,7 +84,7 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
             Ok(bytes) => Some(bytes),
             Err(found) => {
                 let at = |shown: String| {
-                    Fault::at(datum.span.clone(), shown).note(format!("param `{name}` has the type `{ty}`"))
+                    Fault::spanned(datum.span.clone(), shown).note(format!("param `{name}` has the type `{ty}`"))
                 };
                 if param.secret {
                     faults.push(at("the default does not fit".to_owned()).secret());

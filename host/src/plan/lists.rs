@@ -73,7 +73,7 @@ fn reference(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Option<Type> {
         Type::List(element) => Some((*element).clone()),
         other => {
             scope.fault(
-                Fault::at(list.span.clone(), "`for-each` runs over a list")
+                Fault::spanned(list.span.clone(), "`for-each` runs over a list")
                     .note(format!("this has the type `{other}`")),
             );
             None

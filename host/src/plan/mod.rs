@@ -28,7 +28,7 @@ pub use callee::Interface;
 pub use compile::{Unsound, compile, compile_all};
 pub use record::{Difference, PlanRecord};
 pub use types::{
-    Binding, CacheRule, Condition, Demand, DemandClause, ForEach, Function, Gate, Input, InputKind, Output,
+    Binding, CacheRule, Condition, NeededIf, NeededClause, ForEach, Function, Gate, Input, InputKind, Output,
     Plan, Resource, Task,
 };
 

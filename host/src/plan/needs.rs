@@ -2,7 +2,7 @@
 //! Which tasks a run is about is for the application.
 
 use crate::model::TaskIdx;
-use crate::plan::Demand;
+use crate::plan::NeededIf;
 use crate::plan::Gate;
 use crate::plan::Plan;
 use crate::plan::Task;
@@ -41,7 +41,7 @@ struct Search<'p> {
     is_found: Vec<bool>,
     open: Vec<TaskIdx>,
     /// Demands that were looked at: consumers share them, and a chain of them may be as long as the plan.
-    seen: HashSet<*const Demand>,
+    seen: HashSet<*const NeededIf>,
 }
 
 impl<'p> Search<'p> {
@@ -53,12 +53,12 @@ impl<'p> Search<'p> {
         if !std::mem::replace(is_found, true) {
             self.open.extend(&task.waits_for);
             task.each_read(&mut |read| self.open.push(read));
-            self.demands(task.demand.as_ref());
+            self.demands(task.needed_if.as_ref());
         }
     }
 
-    fn demands(&mut self, first: Option<&'p Arc<Demand>>) {
-        let mut open: Vec<&'p Arc<Demand>> = first.into_iter().collect();
+    fn demands(&mut self, first: Option<&'p Arc<NeededIf>>) {
+        let mut open: Vec<&'p Arc<NeededIf>> = first.into_iter().collect();
         while let Some(demand) = open.pop() {
             if self.seen.insert(Arc::as_ptr(demand)) {
                 demand.any.iter().flat_map(|clause| &clause.gates).for_each(|gate| self.gate(gate));

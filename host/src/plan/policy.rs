@@ -20,7 +20,7 @@ pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, (span, signatu
     };
     if task.on_error == OnError::Value && result.is_none() {
         let message = "`on-error = \"value\"` needs a function that returns a `result`";
-        let fault = Fault::at(span.clone(), message).note(format!("the signature is `{signature}`"));
+        let fault = Fault::spanned(span.clone(), message).note(format!("the signature is `{signature}`"));
         scope.fault(fault);
     }
     let cases: Vec<&str> = match result.and_then(|result| result.err.as_ref()) {
@@ -32,7 +32,7 @@ pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, (span, signatu
     for permanent in retry.permanent.iter().filter(|_| !retry.inherits_permanent) {
         if !cases.contains(&&*permanent.value) {
             let message = format!("the function's error has no case `{}`", permanent.value);
-            let fault = Fault::at(permanent.span.clone(), message)
+            let fault = Fault::spanned(permanent.span.clone(), message)
                 .suggest(&permanent.value, cases.iter().copied())
                 .note(format!("the signature is `{signature}`"));
             scope.fault(fault);

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     fn record(tasks: &[(&str, &[(&str, &str)])]) -> PlanRecord {
-        let digest = |value: &str| Digest::of(value.as_bytes());
+        let digest = |value: &str| Digest::of_bytes(value.as_bytes());
         let tasks = tasks.iter().map(|(name, keys)| {
             let keys = keys.iter().map(|(key, value)| ((*key).to_owned(), digest(value)));
             ((*name).to_owned(), keys.collect())

@@ -50,7 +50,7 @@ pub(crate) fn export(text: &str) -> Export {
 
 /// A component with these functions.
 pub(crate) fn interface(functions: &[&str]) -> Interface {
-    Interface { digest: Digest::of(b"c"), exports: functions.iter().map(|text| export(text)).collect() }
+    Interface { digest: Digest::of_bytes(b"c"), exports: functions.iter().map(|text| export(text)).collect() }
 }
 
 /// Compiles a graph whose component `c` has these functions.

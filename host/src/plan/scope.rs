@@ -49,7 +49,7 @@ impl Scope<'_> {
     /// Reports that a literal does not fit the type of what it goes to, mistake by mistake.
     pub(crate) fn misfit(&mut self, span: &Span, name: &str, ty: &Type, faults: &[ValueFault]) {
         for fault in faults {
-            let at = Fault::at(span.clone(), format!("{name}: {fault}"));
+            let at = Fault::spanned(span.clone(), format!("{name}: {fault}"));
             self.fault(at.note(format!("the type here is `{ty}`")));
         }
     }
@@ -62,7 +62,7 @@ impl Scope<'_> {
             OutputType::Nothing => {
                 let name = self.task_name(task);
                 self.fault(
-                    Fault::at(span.clone(), format!("task `{name}` has no output"))
+                    Fault::spanned(span.clone(), format!("task `{name}` has no output"))
                         .note("its function returns nothing, or nothing but an error")
                         .help(format!("to run after it without its data, write `after = [\"{name}\"]`")),
                 );

@@ -359,7 +359,7 @@ fn faults_of_all_stages_come_in_the_order_of_the_text() {
 #[test]
 fn demands_keep_their_selectors_and_items() {
     let plan = ok("l: call=c.texts\na: call=c.number\nb: call=c.takes-number each.i=l n=(#i ? x=a | 1)");
-    let demand = plan.tasks()[1].demand.as_ref().unwrap();
+    let demand = plan.tasks()[1].needed_if.as_ref().unwrap();
     assert_eq!(demand.any[0].gates[0].ty.to_string(), "string");
     assert!(demand.any[0].gates[0].selector.uses_items());
     // A faulty selector is reported where it stands, not for every task behind it.

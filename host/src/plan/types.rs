@@ -66,7 +66,7 @@ pub struct Task {
     /// Those of `after`, among them.
     pub after: Vec<TaskIdx>,
     /// When it is needed, if that depends.
-    pub demand: Option<Arc<Demand>>,
+    pub needed_if: Option<Arc<NeededIf>>,
     /// What its output is; none for a function without a result.
     pub output: Option<Type>,
     /// What the function returns when it does not fail, before `on-error` and `for-each`; none for nothing.
@@ -199,13 +199,13 @@ pub enum Binding {
 
 /// When a task that only cases of `select` need is needed: if any clause holds.
 #[derive(Debug)]
-pub struct Demand {
+pub struct NeededIf {
     /// The clauses.
-    pub any: Vec<DemandClause>,
+    pub any: Vec<NeededClause>,
 }
 
 /// Demands of a chain of consumers are taken apart one by one, however long it is.
-impl Drop for Demand {
+impl Drop for NeededIf {
     fn drop(&mut self) {
         let mut open = self.take_consumers();
         while let Some(demand) = open.pop() {
@@ -216,7 +216,7 @@ impl Drop for Demand {
     }
 }
 
-impl Demand {
+impl NeededIf {
     fn take_consumers(&mut self) -> Vec<Arc<Self>> {
         self.any.iter_mut().filter_map(|clause| clause.consumer.take()).collect()
     }
@@ -224,11 +224,11 @@ impl Demand {
 
 /// One way to be needed.
 #[derive(Debug)]
-pub struct DemandClause {
+pub struct NeededClause {
     /// What must be chosen on the way.
     pub gates: Vec<Gate>,
     /// The consumer's own demand.
-    pub consumer: Option<Arc<Demand>>,
+    pub consumer: Option<Arc<NeededIf>>,
 }
 
 /// One select that must choose a certain case.

@@ -37,7 +37,7 @@ impl Sandbox {
             Err(error) => return Some(Err(error.to_string())),
         };
         // No component has that digest, so that nobody finds what stands there meanwhile.
-        let name = Digest::of(format!("no component {:x}", Random::from_system().next_u64()).as_bytes());
+        let name = Digest::of_bytes(format!("no component {:x}", Random::from_system().next_u64()).as_bytes());
         let kept = cache.draft().and_then(|mut draft| {
             draft.write_all(b"no code")?;
             cache.keep(&runtime, &name, draft)

@@ -5,9 +5,9 @@ use crate::model::Size;
 use crate::sandbox::bounds::Bounds;
 use crate::sandbox::bounds::Exceeded;
 use crate::sandbox::bounds::MOST_CODE;
-use crate::sandbox::compiler::Workshop;
+use crate::sandbox::compiler::CompilePool;
 use crate::sandbox::compiler::no_room;
-use crate::sandbox::compiling::CompileOrder;
+use crate::sandbox::compiling::CompileRequest;
 use crate::sandbox::compiling::FAILED;
 use crate::sandbox::compiling::NO_MEMORY;
 use crate::sandbox::compiling::REFUSED;
@@ -43,14 +43,14 @@ enum End {
 
 /// Has a component compiled, its code written to `into`.
 pub(crate) fn compile(
-    workshop: &Workshop,
+    workshop: &CompilePool,
     metering: Metering,
     bytes: &[u8],
     into: &File,
 ) -> Result<(), LoadError> {
     let Bounds { memory, time, .. } = workshop.bounds;
     // By the clock it has its time; by its cores' clocks it cannot have more than all of them in that time.
-    let order = CompileOrder { metering, memory, time: time.saturating_mul(workshop.cores.max(1)) };
+    let order = CompileRequest { metering, memory, time: time.saturating_mul(workshop.cores.max(1)) };
     let output = into.try_clone().map_err(no_room)?;
     let child = Command::new(&workshop.program)
         .args(order.arguments())

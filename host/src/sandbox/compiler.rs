@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Where components are compiled that nobody vouches for: in processes of their own.
 #[derive(Debug, Clone)]
-pub struct Workshop {
+pub struct CompilePool {
     /// The program whose `main` hands its arguments to [`crate::sandbox::CompileOrder`]: this host's own binary.
     pub program: PathBuf,
     /// What one component may cost.
@@ -29,7 +29,7 @@ pub(crate) enum Compiler {
     /// This process. For tests and benchmarks of the library, which have no binary to start.
     InProcess,
     /// A process for each component.
-    Child(Workshop),
+    Child(CompilePool),
 }
 
 impl Compiler {

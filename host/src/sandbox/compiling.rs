@@ -39,7 +39,7 @@ pub(crate) const UNWRITTEN: u8 = 68;
 /// What such a process is to do. The component comes on stdin, behind its length; stdin stays open as long as somebody
 /// wants the code, which goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CompileOrder {
+pub struct CompileRequest {
     /// What the code shall count.
     pub(crate) metering: Metering,
     /// The memory that it may have.
@@ -48,7 +48,7 @@ pub struct CompileOrder {
     pub(crate) time: Duration,
 }
 
-impl CompileOrder {
+impl CompileRequest {
     /// The order in the arguments of a process; none where they are a user's.
     pub fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let mut words = arguments.into_iter().skip(1).map_while(|word| word.into_string().ok());
@@ -83,12 +83,12 @@ impl CompileOrder {
     ) -> u8 {
         let (code, complaint) = match self.work(input, output) {
             Ok(()) => return DONE,
-            Err(Trouble::Refused(text)) => (REFUSED, text),
-            Err(Trouble::Failed(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
+            Err(CompileFailure::Refused(text)) => (REFUSED, text),
+            Err(CompileFailure::Failed(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
                 (NO_MEMORY, String::new())
             }
-            Err(Trouble::Failed(error)) => (FAILED, error.to_string()),
-            Err(Trouble::Unwritten(error)) => (
+            Err(CompileFailure::Failed(error)) => (FAILED, error.to_string()),
+            Err(CompileFailure::Unwritten(error)) => (
                 UNWRITTEN,
                 error.raw_os_error().map_or_else(|| error.to_string(), |number| number.to_string()),
             ),
@@ -98,13 +98,13 @@ impl CompileOrder {
         code
     }
 
-    fn work(self, mut input: impl Read + Send + 'static, mut output: impl Write) -> Result<(), Trouble> {
+    fn work(self, mut input: impl Read + Send + 'static, mut output: impl Write) -> Result<(), CompileFailure> {
         self.bound()?;
         let component = read(&mut input)?;
         std::thread::Builder::new().spawn(move || end_with(input))?;
         let engine = engine::for_compiling(self.metering, threads()).map_err(|error| of_engine(&error))?;
         let code = engine.precompile_component(&component).map_err(|error| of_engine(&error))?;
-        output.write_all(&code).and_then(|()| output.flush()).map_err(Trouble::Unwritten)
+        output.write_all(&code).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
     }
 
     /// Whatever the component does to the compiler, these hold; a process that passes one is ended by the system.
@@ -133,28 +133,28 @@ fn threads() -> Threads {
 }
 
 /// Why there is no code.
-enum Trouble {
+enum CompileFailure {
     Refused(String),
     Failed(io::Error),
     Unwritten(io::Error),
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for CompileFailure {
     fn from(error: io::Error) -> Self {
         Self::Failed(error)
     }
 }
 
-fn of_engine(error: &wasmtime::Error) -> Trouble {
+fn of_engine(error: &wasmtime::Error) -> CompileFailure {
     let is_memory = |cause: &(dyn std::error::Error + 'static)| {
         let of_system = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         let of_call = cause.downcast_ref::<rustix::io::Errno>();
         of_system == Some(io::ErrorKind::OutOfMemory) || of_call == Some(&rustix::io::Errno::NOMEM)
     };
     if error.chain().any(is_memory) {
-        Trouble::Failed(io::ErrorKind::OutOfMemory.into())
+        CompileFailure::Failed(io::ErrorKind::OutOfMemory.into())
     } else {
-        Trouble::Refused(format!("{error:#}"))
+        CompileFailure::Refused(format!("{error:#}"))
     }
 }
 
@@ -184,14 +184,14 @@ mod tests {
 
     #[test]
     fn an_order_is_read_as_it_was_written_and_no_user_gives_one_by_chance() {
-        let order = CompileOrder {
+        let order = CompileRequest {
             metering: Metering::Fuel,
             memory: Size::bytes(7 << 20),
             time: Duration::from_secs(9),
         };
         let words = |words: &[String]| {
             let words = words.iter().map(OsString::from);
-            CompileOrder::of_arguments(std::iter::once(OsString::from("host")).chain(words))
+            CompileRequest::of_arguments(std::iter::once(OsString::from("host")).chain(words))
         };
         let written = order.arguments();
         assert_eq!(words(&written), Some(order));

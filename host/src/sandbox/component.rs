@@ -195,9 +195,9 @@ impl LoadError {
             Self::AddressSpace { fitting: 0, .. } => "Raise `ulimit -v`.",
             Self::AddressSpace { .. } => "Raise `ulimit -v`, or use a smaller `-j`.",
             Self::Compiler(cause) | Self::Unwritten(cause) | Self::Engine(cause)
-                if Shortage::of(cause.as_ref()).is_some() =>
+                if Shortage::from_error(cause.as_ref()).is_some() =>
             {
-                return Shortage::of(cause.as_ref()).map(Shortage::help);
+                return Shortage::from_error(cause.as_ref()).map(Shortage::help);
             }
             Self::Compiler(_) => {
                 "Try again; if that does not help, see whether this machine has memory and room for files left."

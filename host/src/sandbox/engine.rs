@@ -108,7 +108,7 @@ impl Engines {
                 let mut config = config(metering, self.bounded);
                 let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
                 // One that takes all the address space leaves the host none to work in.
-                pooled.ok().filter(|_| room::has_room())
+                pooled.ok().filter(|_| room::has_address_space())
             }
             Allocation::OnDemand => None,
         };
@@ -132,7 +132,7 @@ impl Engines {
 /// Why this machine has no pool for `calls` guests; none where it has one.
 pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
     match Engine::new(config(Metering::Time, Bounded::Yes).allocation_strategy(pool(calls))) {
-        Ok(_) if room::has_room() => None,
+        Ok(_) if room::has_address_space() => None,
         Ok(_) => Some("it would leave the host no address space (`ulimit -v`)".to_owned()),
         Err(error) => Some(format!("{error:#}")),
     }

@@ -76,7 +76,7 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     if let Some(ResourceTableError::Full) = error.root_cause().downcast_ref() {
         return (FailureClass::Limit, handles());
     }
-    if let Some(shortage) = error.chain().find_map(Shortage::of) {
+    if let Some(shortage) = error.chain().find_map(Shortage::from_error) {
         return (FailureClass::Limit, short(error, shortage));
     }
     let cause = error.root_cause().to_string();
@@ -134,7 +134,7 @@ fn handles() -> String {
 fn handed(limits: &Limits) -> String {
     let what = "the guest hands more to one call of the host";
     if limits.output.as_usize() >= HANDED_AT_LEAST {
-        return LimitHit::of("output", limits.output, 0, what).0;
+        return LimitHit::memory_limit("output", limits.output, 0, what).0;
     }
     let floor = Size::bytes(u64::try_from(HANDED_AT_LEAST).unwrap_or(u64::MAX));
     let enough = Size::bytes(floor.as_bytes().saturating_mul(2));
@@ -170,7 +170,7 @@ fn of_trap(trap: Trap, limits: &Limits) -> (FailureClass, String) {
 
 /// What is said of a result that is too large.
 pub(crate) fn output(limits: &Limits) -> String {
-    LimitHit::of("output", limits.output, 0, "the result is larger").0
+    LimitHit::memory_limit("output", limits.output, 0, "the result is larger").0
 }
 
 #[cfg(test)]

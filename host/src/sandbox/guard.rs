@@ -5,7 +5,7 @@ use crate::model::Limits;
 use crate::model::Shortage;
 use crate::model::Size;
 use crate::sandbox::engine::TABLE_ELEMENTS;
-use crate::sandbox::sniff::Outline;
+use crate::sandbox::sniff::ModuleCounts;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ pub(crate) const MOST_INSTANCES: usize = 1_000;
 const ALL_INSTANCES: u64 = 64 << 20;
 
 /// How many core instances a guest may have, by the largest of its modules.
-pub(crate) fn most_instances(outline: Outline) -> usize {
+pub(crate) fn most_instances(outline: ModuleCounts) -> usize {
     let most = ALL_INSTANCES / outline.instance.max(1);
     usize::try_from(most).unwrap_or(usize::MAX).min(MOST_INSTANCES)
 }
@@ -53,7 +53,7 @@ pub(crate) struct LimitHit(pub(crate) String);
 
 impl LimitHit {
     /// The limit of that name and size, when `wanted` bytes would be needed.
-    pub(crate) fn of(name: &str, limit: Size, wanted: u64, what: &str) -> Self {
+    pub(crate) fn memory_limit(name: &str, limit: Size, wanted: u64, what: &str) -> Self {
         if wanted > MOST_ADVISED {
             return Self(format!("`limits.{name}` = {limit} reached: {what}"));
         }
@@ -122,7 +122,7 @@ impl MemoryGuard {
         let more = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
         let wanted = self.used.saturating_add(more);
         if wanted > self.limit.as_bytes() {
-            return Err(LimitHit::of("memory", self.limit, wanted, what).into());
+            return Err(LimitHit::memory_limit("memory", self.limit, wanted, what).into());
         }
         if let Some(budget) = self.budget.filter(|budget| wanted > budget.as_bytes()) {
             return Err(over_budget(budget, self.limit, wanted, what).into());
@@ -189,7 +189,7 @@ impl ResourceLimiter for MemoryGuard {
 
 /// What is said of growth that every limit allows and the system or the pool does not.
 fn cannot_grow(what: &str, error: &wasmtime::Error) -> LimitHit {
-    let help = error.chain().find_map(Shortage::of).map_or("", Shortage::help);
+    let help = error.chain().find_map(Shortage::from_error).map_or("", Shortage::help);
     LimitHit(
         format!("{what} of the guest cannot grow that far: {error:#}. {help}")
             .trim_end_matches([' ', '.'])
@@ -231,7 +231,7 @@ impl LogGuard {
         let before = self.used.fetch_add(len, Ordering::Relaxed);
         let wanted = before.saturating_add(len);
         if wanted > self.limit.as_bytes() {
-            return Err(LimitHit::of("logs", self.limit, wanted, "the guest writes more to its outputs"));
+            return Err(LimitHit::memory_limit("logs", self.limit, wanted, "the guest writes more to its outputs"));
         }
         Ok(())
     }

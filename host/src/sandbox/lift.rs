@@ -8,9 +8,9 @@ use crate::sandbox::guard::TimedOut;
 use crate::sandbox::shape::Cases;
 use crate::sandbox::shape::Kind;
 use crate::sandbox::shape::Members;
-use crate::sandbox::shape::Names;
-use crate::sandbox::shape::Shape;
-use crate::sandbox::spread::gathered;
+use crate::sandbox::shape::NameTable;
+use crate::sandbox::shape::Layout;
+use crate::sandbox::spread::unflatten;
 use crate::sandbox::text::Encoding;
 use crate::value::wire;
 use bytes::Bytes;
@@ -65,14 +65,14 @@ pub(crate) struct Source<'a> {
 }
 
 /// Lifts the result; `raw` is the flat one or its address.
-pub(crate) fn result(source: Source<'_>, shape: Option<&Shape>, raw: ValRaw) -> Result<Outcome> {
+pub(crate) fn result(source: Source<'_>, shape: Option<&Layout>, raw: ValRaw) -> Result<Outcome> {
     let mut encoder = Encoder { source, out: Vec::new(), patience: PATIENCE };
     let Some(shape) = shape else {
         wire::put_nil(&mut encoder.out);
         return encoder.end(Outcome::Value);
     };
     if shape.flat == 1 {
-        let bytes = gathered(shape, raw).map_err(Malformed)?;
+        let bytes = unflatten(shape, raw).map_err(Malformed)?;
         return encoder.whole(shape, &bytes);
     }
     let bytes = encoder.slice(to_usize(raw.get_u32()), shape.size, shape.align)?;
@@ -89,7 +89,7 @@ struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     /// The outcome of a function: a result that is one of two sides is told by which side it is.
-    fn whole(mut self, shape: &Shape, bytes: &[u8]) -> Result<Outcome> {
+    fn whole(mut self, shape: &Layout, bytes: &[u8]) -> Result<Outcome> {
         let Kind::Result(sides) = &shape.kind else {
             self.load(shape, bytes)?;
             return self.end(Outcome::Value);
@@ -109,7 +109,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes one value that stands in exactly `bytes`.
-    fn load(&mut self, shape: &Shape, bytes: &[u8]) -> Result<()> {
+    fn load(&mut self, shape: &Layout, bytes: &[u8]) -> Result<()> {
         match &shape.kind {
             Kind::Bool => wire::put_bool(&mut self.out, u8::from_le_bytes(array(bytes)?) != 0),
             Kind::S8 => wire::put_int(&mut self.out, i8::from_le_bytes(array(bytes)?).into()),
@@ -179,7 +179,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes the names of the bits that are set; bits without a name are ignored, as the canonical ABI says.
-    fn flags(&mut self, names: &Names, bits: &[u8]) {
+    fn flags(&mut self, names: &NameTable, bits: &[u8]) {
         let is_set = |bit: usize| bits.get(bit / 8).is_some_and(|byte| byte & (1 << (bit % 8)) != 0);
         let set = || names.keys.iter().enumerate().filter(|(bit, _)| is_set(*bit));
         wire::put_array_len(&mut self.out, set().count());
@@ -229,7 +229,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    fn list(&mut self, element: &Shape, pair: &[u8]) -> Result<()> {
+    fn list(&mut self, element: &Layout, pair: &[u8]) -> Result<()> {
         let bytes = self.elements(pair, element.size, element.align)?;
         let elements = bytes.chunks_exact(element.size.max(1));
         self.room(elements.len().saturating_mul(element.least))?;

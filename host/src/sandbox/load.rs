@@ -10,7 +10,7 @@ use crate::sandbox::bounds::Bounds;
 use crate::sandbox::code_cache::CodeCache;
 use crate::sandbox::code_cache::Kept;
 use crate::sandbox::compiler::Compiler;
-use crate::sandbox::compiler::Workshop;
+use crate::sandbox::compiler::CompilePool;
 use crate::sandbox::compiler::no_room;
 use crate::sandbox::component::Code;
 use crate::sandbox::component::Component;
@@ -167,7 +167,7 @@ impl Sandbox {
 
     /// Has components compiled in processes of their own, each within its bounds.
     #[must_use]
-    pub fn with_workshop(self, workshop: Workshop) -> Self {
+    pub fn with_workshop(self, workshop: CompilePool) -> Self {
         Self { compiler: Compiler::Child(workshop), ..self }
     }
 
@@ -237,8 +237,8 @@ impl Sandbox {
     ///
     /// Compiling takes its time: on an async runtime, call it where blocking is allowed.
     pub fn load(&self, bytes: Bytes) -> Result<Component, LoadError> {
-        let instances = most_instances(sniff::check(&bytes)?);
-        let digest = Digest::of(&bytes);
+        let instances = most_instances(sniff::precheck(&bytes)?);
+        let digest = Digest::of_bytes(&bytes);
         let code = self.code(Metering::Time, &digest, &bytes)?;
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         Ok(Component {
@@ -283,7 +283,7 @@ impl Sandbox {
         let prepared = Prepared {
             component: shared.digest,
             export: export.clone(),
-            codec: Arc::new(Codec::of(signature)),
+            codec: Arc::new(Codec::for_signature(signature)),
             grants,
             buckets: Arc::clone(&self.buckets),
             network: Arc::clone(&self.network),

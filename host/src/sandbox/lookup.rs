@@ -5,9 +5,9 @@
 const FEW: usize = 8;
 
 /// The places of names, in the order of the names.
-pub(crate) struct Lookup(Box<[u32]>);
+pub(crate) struct NameIndex(Box<[u32]>);
 
-impl Lookup {
+impl NameIndex {
     /// Of `len` names, each of which `name` gives.
     pub(crate) fn of<'a>(len: usize, name: impl Fn(usize) -> Option<&'a str>) -> Self {
         if len <= FEW {
@@ -46,7 +46,7 @@ mod tests {
         for len in [0, 1, FEW, FEW + 1, 1000] {
             let names: Vec<String> = (0..len).map(|nth| format!("n{}", (nth * 7919) % 1009)).collect();
             let name = |nth: usize| names.get(nth).map(String::as_str);
-            let lookup = Lookup::of(len, name);
+            let lookup = NameIndex::of(len, name);
             for (nth, wanted) in names.iter().enumerate() {
                 assert_eq!(lookup.find(wanted, len, name), Some(nth));
             }

@@ -6,12 +6,12 @@ use crate::sandbox::shape::Codec;
 use crate::sandbox::shape::Kind;
 use crate::sandbox::shape::MAX_FLAT;
 use crate::sandbox::shape::Member;
-use crate::sandbox::shape::Names;
+use crate::sandbox::shape::NameTable;
 use crate::sandbox::shape::Optional;
 use crate::sandbox::shape::Record;
-use crate::sandbox::shape::Shape;
+use crate::sandbox::shape::Layout;
 use crate::sandbox::spread::Flat;
-use crate::sandbox::spread::spread;
+use crate::sandbox::spread::flatten;
 use crate::sandbox::text;
 use crate::sandbox::text::Encoding;
 use crate::value::Type;
@@ -58,36 +58,36 @@ pub(crate) struct Refused {
 }
 
 /// Why lowering ended early.
-enum Stop {
+enum LowerError {
     /// The value is not of its type.
     Fault(ValueFault),
     /// The guest, or its memory, does not take it.
     Guest(wasmtime::Error),
 }
 
-type Result<T> = std::result::Result<T, Stop>;
+type Result<T> = std::result::Result<T, LowerError>;
 
-impl From<ValueFault> for Stop {
+impl From<ValueFault> for LowerError {
     fn from(fault: ValueFault) -> Self {
         Self::Fault(fault)
     }
 }
 
-impl From<Malformed> for Stop {
+impl From<Malformed> for LowerError {
     #[cold]
     fn from(malformed: Malformed) -> Self {
         Self::Fault(malformed.into())
     }
 }
 
-impl From<wasmtime::Error> for Stop {
+impl From<wasmtime::Error> for LowerError {
     #[cold]
     fn from(error: wasmtime::Error) -> Self {
         Self::Guest(error)
     }
 }
 
-impl Stop {
+impl LowerError {
     #[cold]
     fn fault(message: String) -> Self {
         Self::Fault(ValueFault::new(message))
@@ -122,13 +122,13 @@ pub(crate) fn params(
     let mut room = vec![0; codec.params.size];
     for ((param, name), arg) in params.members.iter().zip(&codec.names).zip(args) {
         argument(guest, param, arg, &mut room).map_err(|stop| match stop {
-            Stop::Fault(fault) => Refused { name: name.to_string(), fault }.into(),
-            Stop::Guest(error) => error,
+            LowerError::Fault(fault) => Refused { name: name.to_string(), fault }.into(),
+            LowerError::Guest(error) => error,
         })?;
     }
     let mut flat = Flat::default();
     if is_flat {
-        spread(&codec.params, &room, &mut flat)?;
+        flatten(&codec.params, &room, &mut flat)?;
     } else {
         slice(guest.memory(), start, room.len())?.copy_from_slice(&room);
         flat.push(ValRaw::u64(u64::try_from(start)?))?;
@@ -143,7 +143,7 @@ fn argument(guest: &mut impl Guest, param: &Member, arg: &Bytes, room: &mut [u8]
 }
 
 /// Reads one value and writes it to `room`, which is of its size; what it points at goes to the guest.
-fn put<G: Guest>(guest: &mut G, shape: &Shape, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+fn put<G: Guest>(guest: &mut G, shape: &Layout, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
     match &shape.kind {
         Kind::Bool => set(room, [u8::from(reader.bool()?)]),
         Kind::S8 => set(room, int::<i8>(reader, &Type::S8)?.to_le_bytes()),
@@ -170,7 +170,7 @@ fn put<G: Guest>(guest: &mut G, shape: &Shape, reader: &mut Reader<'_>, room: &m
         Kind::Tuple(tuple) => {
             let len = reader.array_len()?;
             if len != tuple.members.len() {
-                return Err(Stop::fault(format!("expected {} elements, found {len}", tuple.members.len())));
+                return Err(LowerError::fault(format!("expected {} elements, found {len}", tuple.members.len())));
             }
             for (index, member) in tuple.members.iter().enumerate() {
                 let put = put(guest, &member.shape, reader, member.slot(room)?);
@@ -188,7 +188,7 @@ fn put<G: Guest>(guest: &mut G, shape: &Shape, reader: &mut Reader<'_>, room: &m
 }
 
 /// Writes the elements of a list where the guest wants them, and their address and number to `room`.
-fn list<G: Guest>(guest: &mut G, element: &Shape, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+fn list<G: Guest>(guest: &mut G, element: &Layout, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
     let len = reader.array_len()?;
     let whole = len.checked_mul(element.size);
     let whole = whole.ok_or_else(|| format_err!("the list is larger than any memory"))?;
@@ -212,14 +212,14 @@ fn list<G: Guest>(guest: &mut G, element: &Shape, reader: &mut Reader<'_>, room:
 }
 
 /// How many of `len` elements are written before it is asked whether there is time left.
-fn at_once(element: &Shape, bytes: usize, len: usize) -> usize {
+fn at_once(element: &Layout, bytes: usize, len: usize) -> usize {
     (bytes / element.size.max(1)).min(WORK / element.work.max(1)).clamp(1, len.max(1))
 }
 
 /// Writes `len` elements that point at nothing to where the guest wants them.
 fn plain_elements<G: Guest>(
     guest: &mut G,
-    element: &Shape,
+    element: &Layout,
     reader: &mut Reader<'_>,
     (start, len): (usize, usize),
 ) -> Result<()> {
@@ -238,7 +238,7 @@ fn plain_elements<G: Guest>(
 /// Reads elements until `room` is full; `first` is the index of the first of them.
 fn elements<G: Guest>(
     guest: &mut G,
-    element: &Shape,
+    element: &Layout,
     reader: &mut Reader<'_>,
     room: &mut [u8],
     first: usize,
@@ -302,14 +302,14 @@ fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, roo
                 put(guest, &member.shape, reader, slot).map_err(|stop| stop.in_field(&field.name))?;
             }
             (None, Type::Option(_)) => set(slot, [0])?,
-            (None, ty) => return Err(Stop::fault(format!("field `{}: {ty}` is missing", field.name))),
+            (None, ty) => return Err(LowerError::fault(format!("field `{}: {ty}` is missing", field.name))),
         }
     }
     reader.seek(end);
     Ok(())
 }
 
-fn flags(names: &Names, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+fn flags(names: &NameTable, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
     room.fill(0);
     for index in 0..reader.array_len()? {
         let bit = position(names, reader.str()?, "flag").map_err(|stop| stop.at_index(index))?;
@@ -333,7 +333,7 @@ fn option<G: Guest>(
     if option.wraps {
         let len = reader.array_len()?;
         if len != 1 {
-            return Err(Stop::fault(format!("expected an array of one, found {len}")));
+            return Err(LowerError::fault(format!("expected an array of one, found {len}")));
         }
     }
     set(room, [1])?;
@@ -344,7 +344,7 @@ fn result<G: Guest>(guest: &mut G, sides: &Cases, reader: &mut Reader<'_>, room:
     one_pair(reader)?;
     let name = reader.str()?;
     let Some((case, side)) = sides.find(name) else {
-        return Err(Stop::fault(format!("expected `ok` or `err`, found `{name}`")));
+        return Err(LowerError::fault(format!("expected `ok` or `err`, found `{name}`")));
     };
     set_case(room, sides.width, case)?;
     match &side.shape {
@@ -361,25 +361,25 @@ fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, room
     }
     let name = reader.str()?;
     let Some((nth, case)) = cases.find(name) else {
-        return Err(Stop::fault(format!("no case `{name}`")));
+        return Err(LowerError::fault(format!("no case `{name}`")));
     };
     set_case(room, cases.width, nth)?;
     match (&case.shape, has_payload) {
         (Some(shape), true) => put(guest, shape, reader, slice(room, cases.payload, shape.size)?)
             .map_err(|stop| stop.in_field(name)),
         (None, false) => Ok(()),
-        (Some(_), false) => Err(Stop::fault(format!("case `{name}` has no payload here"))),
-        (None, true) => Err(Stop::fault(format!("case `{name}` takes no payload"))),
+        (Some(_), false) => Err(LowerError::fault(format!("case `{name}` has no payload here"))),
+        (None, true) => Err(LowerError::fault(format!("case `{name}` takes no payload"))),
     }
 }
 
-fn position(names: &Names, name: &str, kind: &str) -> Result<usize> {
-    names.position(name).ok_or_else(|| Stop::fault(format!("no {kind} `{name}`")))
+fn position(names: &NameTable, name: &str, kind: &str) -> Result<usize> {
+    names.position(name).ok_or_else(|| LowerError::fault(format!("no {kind} `{name}`")))
 }
 
 fn int<N: TryFrom<i128>>(reader: &mut Reader<'_>, ty: &Type) -> Result<N> {
     let number = reader.int()?;
-    N::try_from(number).map_err(|_| Stop::fault(format!("expected {ty}, found {number}")))
+    N::try_from(number).map_err(|_| LowerError::fault(format!("expected {ty}, found {number}")))
 }
 
 fn char(reader: &mut Reader<'_>) -> Result<char> {
@@ -387,7 +387,7 @@ fn char(reader: &mut Reader<'_>) -> Result<char> {
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (Some(char), None) => Ok(char),
-        _ => Err(Stop::fault(format!("expected one character, found {}", text.chars().count()))), // none, or more
+        _ => Err(LowerError::fault(format!("expected one character, found {}", text.chars().count()))), // none, or more
     }
 }
 
@@ -438,6 +438,6 @@ pub(crate) fn slice(memory: &mut [u8], at: usize, len: usize) -> wasmtime::Resul
 }
 
 #[cold]
-fn outside() -> Stop {
-    Stop::Guest(format_err!("a value outside of its place"))
+fn outside() -> LowerError {
+    LowerError::Guest(format_err!("a value outside of its place"))
 }

@@ -52,10 +52,10 @@ mod tree;
 
 pub use bounds::{Bounds, Exceeded};
 pub use code_cache::code_files;
-pub use compiler::Workshop;
-pub use compiling::CompileOrder;
+pub use compiler::CompilePool;
+pub use compiling::CompileRequest;
 pub use component::{Component, LoadError};
 pub use engine::engine_config;
 pub use load::{Metering, Sandbox, Settings};
-pub use need::{Grant, Lack};
+pub use need::{Grant, WithoutGrant};
 pub use offer::{Import, Offer};

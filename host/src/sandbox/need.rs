@@ -33,7 +33,7 @@ pub enum Grant {
 
 /// What a guest that calls an import finds without the grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lack {
+pub enum WithoutGrant {
     /// Something to work with, in these words. Libraries of languages import these interfaces whether a program uses
     /// them or not, so that such an import says nothing of what the guest needs.
     Modest(&'static str),
@@ -114,15 +114,15 @@ impl Grant {
 
     /// What a guest finds without it.
     #[must_use]
-    pub const fn lack(self) -> Lack {
+    pub const fn lack(self) -> WithoutGrant {
         match self {
-            Self::Env => Lack::Modest("no variables"),
-            Self::Args => Lack::Modest("no arguments"),
-            Self::Read | Self::Write => Lack::Modest("no folders"),
-            Self::Clock => Lack::Modest("logical clocks"),
-            Self::Random => Lack::Modest("chance that the call seeds"),
-            Self::Http | Self::Tcp | Self::Dns | Self::Keyvalue => Lack::Refusal,
-            Self::Context => Lack::Trap,
+            Self::Env => WithoutGrant::Modest("no variables"),
+            Self::Args => WithoutGrant::Modest("no arguments"),
+            Self::Read | Self::Write => WithoutGrant::Modest("no folders"),
+            Self::Clock => WithoutGrant::Modest("logical clocks"),
+            Self::Random => WithoutGrant::Modest("chance that the call seeds"),
+            Self::Http | Self::Tcp | Self::Dns | Self::Keyvalue => WithoutGrant::Refusal,
+            Self::Context => WithoutGrant::Trap,
         }
     }
 
@@ -141,7 +141,7 @@ impl Grant {
     }
 }
 
-impl Lack {
+impl WithoutGrant {
     /// What a call finds, in a few words.
     #[must_use]
     pub const fn text(self) -> &'static str {

@@ -191,7 +191,7 @@ impl Guest {
     fn ours(&mut self, name: &str, args: &[(&Type, Bytes)], result: &Type) -> wasmtime::Result<Vec<u8>> {
         let function = self.instance.get_func(&mut self.store, name).unwrap();
         let params = args.iter().map(|(ty, _)| (Arc::from("x"), (*ty).clone())).collect();
-        let codec = Arc::new(Codec::of(&Signature { params, result: Some(result.clone()) }));
+        let codec = Arc::new(Codec::for_signature(&Signature { params, result: Some(result.clone()) }));
         let args: Vec<_> = args.iter().map(|(_, arg)| arg.clone()).collect();
         let bounds = Bounds { output: LIMIT, deadline: Deadline::far() };
         match erased::call_now(&mut self.store, function, &codec, &args, bounds)? {

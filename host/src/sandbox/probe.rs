@@ -53,7 +53,7 @@ struct Probed {
 static PROBED: LazyLock<Vec<Probed>> = LazyLock::new(|| {
     let types = TYPES.iter().filter_map(|text| Type::parse(text).ok());
     let codec =
-        |ty: Type| Codec::of(&Signature { params: vec![(Arc::from("x"), ty.clone())], result: Some(ty) });
+        |ty: Type| Codec::for_signature(&Signature { params: vec![(Arc::from("x"), ty.clone())], result: Some(ty) });
     types
         .map(|ty| Probed { alone: codec(ty.clone()), listed: codec(Type::List(Arc::new(ty.clone()))), ty })
         .collect()

@@ -21,7 +21,7 @@ use wasmtime::ValRaw;
 const MIB: usize = 1 << 20;
 
 fn codec(ty: &Type) -> Codec {
-    Codec::of(&Signature { params: vec![(Arc::from("x"), ty.clone())], result: Some(ty.clone()) })
+    Codec::for_signature(&Signature { params: vec![(Arc::from("x"), ty.clone())], result: Some(ty.clone()) })
 }
 
 fn parse(ty: &str) -> Type {

@@ -6,10 +6,10 @@ use crate::sandbox::component::LoadError;
 use rustix::process::{Resource, getrlimit};
 
 /// What a guest reserves of it without a pool: a linear memory with its guards, a stack, tables.
-const OF_GUEST: u64 = (4 << 30) + (128 << 20);
+const GUEST_RESERVATION: u64 = (4 << 30) + (128 << 20);
 
 /// What the host itself needs besides: its heap, and the stacks of its threads.
-const OF_HOST: u64 = 512 << 20;
+const HOST_RESERVE: u64 = 512 << 20;
 
 /// Address space that this process may still take; none where the system sets no bound.
 fn left() -> Option<u64> {
@@ -26,18 +26,18 @@ fn taken() -> Option<u64> {
 }
 
 /// Whether the host finds room beside what is reserved already.
-pub(crate) fn has_room() -> bool {
-    left().is_none_or(|left| left >= OF_HOST)
+pub(crate) fn has_address_space() -> bool {
+    left().is_none_or(|left| left >= HOST_RESERVE)
 }
 
 /// Refuses so many guests at the same time where, without a pool, the address space is too small for them.
 pub(crate) fn require(calls: u32) -> Result<(), LoadError> {
     let Some(left) = left() else { return Ok(()) };
-    let fitting = left.saturating_sub(OF_HOST) / OF_GUEST;
+    let fitting = left.saturating_sub(HOST_RESERVE) / GUEST_RESERVATION;
     if fitting >= u64::from(calls) {
         return Ok(());
     }
-    let needed = OF_GUEST.saturating_mul(u64::from(calls)).saturating_add(OF_HOST);
+    let needed = GUEST_RESERVATION.saturating_mul(u64::from(calls)).saturating_add(HOST_RESERVE);
     let needed = needed.saturating_add(taken().unwrap_or_default());
     let allowed = getrlimit(Resource::As).current.unwrap_or(u64::MAX);
     Err(LoadError::AddressSpace { allowed: in_mib(allowed), needed: in_mib(needed), calls, fitting })

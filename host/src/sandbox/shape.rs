@@ -1,7 +1,7 @@
 //! How values of a type stand in linear memory and in MessagePack: sizes, places and keys, worked out once a function.
 //! Nothing is read or written here; `lower` and `lift` walk what is made here.
 
-use crate::sandbox::lookup::Lookup;
+use crate::sandbox::lookup::NameIndex;
 use crate::value::Case;
 use crate::value::Field;
 use crate::value::Signature;
@@ -15,16 +15,16 @@ pub(crate) const MAX_FLAT: usize = 16;
 /// A function's parameters and its result.
 pub(crate) struct Codec {
     /// One after the other, as the members of a tuple stand.
-    pub(crate) params: Shape,
+    pub(crate) params: Layout,
     /// Their names.
     pub(crate) names: Box<[Arc<str>]>,
-    pub(crate) result: Option<Shape>,
+    pub(crate) result: Option<Layout>,
 }
 
 impl Codec {
     /// Whether the result is a `result` without payloads, as that of a command is.
     pub(crate) fn returns_status(&self) -> bool {
-        let Some(Shape { kind: Kind::Result(sides), .. }) = &self.result else {
+        let Some(Layout { kind: Kind::Result(sides), .. }) = &self.result else {
             return false;
         };
         sides.all.iter().all(|side| side.shape.is_none())
@@ -32,7 +32,7 @@ impl Codec {
 }
 
 /// A type as the codec walks it.
-pub(crate) struct Shape {
+pub(crate) struct Layout {
     /// Bytes in linear memory.
     pub(crate) size: usize,
     pub(crate) align: usize,
@@ -64,11 +64,11 @@ pub(crate) enum Kind {
     String,
     /// A list of `u8`, which is a bin.
     Bytes,
-    List(Box<Shape>),
+    List(Box<Layout>),
     Tuple(Members),
     Record(Record),
-    Enum(Names),
-    Flags(Names),
+    Enum(NameTable),
+    Flags(NameTable),
     Option(Box<Optional>),
     Result(Cases),
     Variant(Cases),
@@ -87,7 +87,7 @@ pub(crate) struct Member {
     pub(crate) offset: usize,
     /// What stands in front of it in MessagePack: the name of a field.
     pub(crate) key: Box<[u8]>,
-    pub(crate) shape: Shape,
+    pub(crate) shape: Layout,
 }
 
 /// The members of a record and what they are called.
@@ -97,14 +97,14 @@ pub(crate) struct Record {
 }
 
 /// Names of which one or several are chosen.
-pub(crate) struct Names {
+pub(crate) struct NameTable {
     all: Arc<[Arc<str>]>,
     /// The names as MessagePack has them.
     pub(crate) keys: Box<[Box<[u8]>]>,
-    lookup: Lookup,
+    lookup: NameIndex,
 }
 
-impl Names {
+impl NameTable {
     /// Where a name stands.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.lookup.find(name, self.all.len(), |place| self.all.get(place).map(|name| &**name))
@@ -117,7 +117,7 @@ pub(crate) struct Optional {
     pub(crate) payload: usize,
     /// Whether an array of one stands around it in MessagePack, because nil may be the value.
     pub(crate) wraps: bool,
-    pub(crate) some: Shape,
+    pub(crate) some: Layout,
 }
 
 /// Values of which one stands there.
@@ -127,7 +127,7 @@ pub(crate) struct Cases {
     /// Where the value begins.
     pub(crate) payload: usize,
     pub(crate) all: Box<[Chosen]>,
-    lookup: Lookup,
+    lookup: NameIndex,
 }
 
 impl Cases {
@@ -144,18 +144,18 @@ pub(crate) struct Chosen {
     pub(crate) name: Arc<str>,
     /// What stands in front of its value in MessagePack: all of it where there is no value.
     pub(crate) head: Box<[u8]>,
-    pub(crate) shape: Option<Shape>,
+    pub(crate) shape: Option<Layout>,
 }
 
 impl Codec {
-    pub(crate) fn of(signature: &Signature) -> Self {
+    pub(crate) fn for_signature(signature: &Signature) -> Self {
         let (names, types): (Vec<_>, Vec<_>) = signature.params.iter().cloned().unzip();
-        Self { params: tuple(&types), names: names.into(), result: signature.result.as_ref().map(Shape::of) }
+        Self { params: tuple(&types), names: names.into(), result: signature.result.as_ref().map(Layout::for_type) }
     }
 }
 
-impl Shape {
-    pub(crate) fn of(ty: &Type) -> Self {
+impl Layout {
+    pub(crate) fn for_type(ty: &Type) -> Self {
         match ty {
             Type::Bool => scalar(Kind::Bool, 1, 1),
             Type::S8 => scalar(Kind::S8, 1, 1),
@@ -171,7 +171,7 @@ impl Shape {
             Type::Char => scalar(Kind::Char, 4, 2),
             Type::String => pointed(Kind::String, 1),
             Type::List(element) if **element == Type::U8 => pointed(Kind::Bytes, 2),
-            Type::List(element) => pointed(Kind::List(Box::new(Self::of(element))), 1),
+            Type::List(element) => pointed(Kind::List(Box::new(Self::for_type(element))), 1),
             Type::Tuple(types) => tuple(types),
             Type::Record(fields) => record(fields),
             Type::Enum(names) => enumeration(names),
@@ -200,21 +200,21 @@ impl Kind {
 }
 
 /// One value of a size, which is aligned to it.
-fn scalar(kind: Kind, size: usize, least: usize) -> Shape {
-    Shape { size, align: size, flat: 1, least, is_plain: true, work: 1, kind }
+fn scalar(kind: Kind, size: usize, least: usize) -> Layout {
+    Layout { size, align: size, flat: 1, least, is_plain: true, work: 1, kind }
 }
 
 /// An address and a length.
-fn pointed(kind: Kind, least: usize) -> Shape {
-    Shape { size: 8, align: 4, flat: 2, least, is_plain: false, work: 1, kind }
+fn pointed(kind: Kind, least: usize) -> Layout {
+    Layout { size: 8, align: 4, flat: 2, least, is_plain: false, work: 1, kind }
 }
 
-fn tuple(types: &[Type]) -> Shape {
+fn tuple(types: &[Type]) -> Layout {
     let head = written(|out| wire::put_array_len(out, types.len()));
     side_by_side(head, types.iter().map(|ty| (Box::default(), ty)), Kind::Tuple)
 }
 
-fn record(fields: &Arc<[Field]>) -> Shape {
+fn record(fields: &Arc<[Field]>) -> Layout {
     let head = written(|out| wire::put_map_len(out, fields.len()));
     let members = fields.iter().map(|field| (name(&field.name), &field.ty));
     side_by_side(head, members, |inner| Kind::Record(Record { fields: Arc::clone(fields), inner }))
@@ -224,12 +224,12 @@ fn side_by_side<'a>(
     head: Box<[u8]>,
     members: impl Iterator<Item = (Box<[u8]>, &'a Type)>,
     kind: impl FnOnce(Members) -> Kind,
-) -> Shape {
+) -> Layout {
     let mut whole =
-        Shape { size: 0, align: 1, flat: 0, least: head.len(), is_plain: true, work: 1, kind: Kind::Bool };
+        Layout { size: 0, align: 1, flat: 0, least: head.len(), is_plain: true, work: 1, kind: Kind::Bool };
     let mut placed = Vec::new();
     for (key, ty) in members {
-        let shape = Shape::of(ty);
+        let shape = Layout::for_type(ty);
         let offset = whole.size.next_multiple_of(shape.align);
         whole.size = offset.saturating_add(shape.size);
         whole.align = whole.align.max(shape.align);
@@ -244,14 +244,14 @@ fn side_by_side<'a>(
     whole
 }
 
-fn enumeration(names: &Arc<[Arc<str>]>) -> Shape {
+fn enumeration(names: &Arc<[Arc<str>]>) -> Layout {
     let size = width(names.len());
     let names = named(names);
     let least = names.keys.iter().map(|key| key.len()).min().unwrap_or(1);
-    Shape { size, align: size, flat: 1, least, is_plain: true, work: 1, kind: Kind::Enum(names) }
+    Layout { size, align: size, flat: 1, least, is_plain: true, work: 1, kind: Kind::Enum(names) }
 }
 
-fn flags(names: &Arc<[Arc<str>]>) -> Shape {
+fn flags(names: &Arc<[Arc<str>]>) -> Layout {
     let words = names.len().div_ceil(32).max(1);
     let (size, align) = match names.len() {
         0..=8 => (1, 1),
@@ -259,14 +259,14 @@ fn flags(names: &Arc<[Arc<str>]>) -> Shape {
         _ => (words.saturating_mul(4), 4), // a word for every 32
     };
     let work = names.len().max(1);
-    Shape { size, align, flat: words, least: 1, is_plain: true, work, kind: Kind::Flags(named(names)) }
+    Layout { size, align, flat: words, least: 1, is_plain: true, work, kind: Kind::Flags(named(names)) }
 }
 
-fn option(some: &Type) -> Shape {
+fn option(some: &Type) -> Layout {
     let wraps = some.admits_nil();
-    let some = Shape::of(some);
+    let some = Layout::for_type(some);
     let payload = 1_usize.next_multiple_of(some.align);
-    Shape {
+    Layout {
         size: payload.saturating_add(some.size).next_multiple_of(some.align),
         align: some.align,
         flat: some.flat.saturating_add(1),
@@ -277,24 +277,24 @@ fn option(some: &Type) -> Shape {
     }
 }
 
-fn chosen(kind: fn(Cases) -> Kind, cases: &[Case], head: fn(&Case) -> Box<[u8]>) -> Shape {
+fn chosen(kind: fn(Cases) -> Kind, cases: &[Case], head: fn(&Case) -> Box<[u8]>) -> Layout {
     let width = width(cases.len());
     let cases: Box<[Chosen]> = cases
         .iter()
         .map(|case| Chosen {
             name: Arc::clone(&case.name),
             head: head(case),
-            shape: case.ty.as_ref().map(Shape::of),
+            shape: case.ty.as_ref().map(Layout::for_type),
         })
         .collect();
     let shapes = || cases.iter().filter_map(|case| case.shape.as_ref());
-    let most = |of: fn(&Shape) -> usize| shapes().map(of).max().unwrap_or(0);
+    let most = |of: fn(&Layout) -> usize| shapes().map(of).max().unwrap_or(0);
     let least =
         |case: &Chosen| case.head.len().saturating_add(case.shape.as_ref().map_or(0, |shape| shape.least));
-    let lookup = Lookup::of(cases.len(), |place| cases.get(place).map(|case| &*case.name));
+    let lookup = NameIndex::of(cases.len(), |place| cases.get(place).map(|case| &*case.name));
     let align = most(|shape| shape.align).max(width);
     let payload = width.next_multiple_of(most(|shape| shape.align).max(1));
-    Shape {
+    Layout {
         size: payload.saturating_add(most(|shape| shape.size)).next_multiple_of(align),
         align,
         flat: most(|shape| shape.flat).saturating_add(1),
@@ -335,9 +335,9 @@ fn width(cases: usize) -> usize {
     }
 }
 
-fn named(names: &Arc<[Arc<str>]>) -> Names {
-    let lookup = Lookup::of(names.len(), |place| names.get(place).map(|name| &**name));
-    Names { all: Arc::clone(names), keys: names.iter().map(|text| name(text)).collect(), lookup }
+fn named(names: &Arc<[Arc<str>]>) -> NameTable {
+    let lookup = NameIndex::of(names.len(), |place| names.get(place).map(|name| &**name));
+    NameTable { all: Arc::clone(names), keys: names.iter().map(|text| name(text)).collect(), lookup }
 }
 
 fn name(text: &str) -> Box<[u8]> {

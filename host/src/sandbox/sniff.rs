@@ -22,13 +22,13 @@ const IMPORT: u64 = 48;
 
 /// What the outline of a component shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Outline {
+pub(crate) struct ModuleCounts {
     /// What an instance of the largest module may cost the host beside memories and tables, in bytes.
     pub(crate) instance: u64,
 }
 
 /// Fails unless `bytes` are a whole component for WASI 0.2, as far as its outline shows.
-pub(crate) fn check(bytes: &[u8]) -> Result<Outline, LoadError> {
+pub(crate) fn precheck(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
     if bytes.is_empty() {
         return Err(LoadError::Empty);
     }
@@ -40,11 +40,11 @@ pub(crate) fn check(bytes: &[u8]) -> Result<Outline, LoadError> {
             bytes.trim_ascii_start().starts_with(b"(") || bytes.trim_ascii_start().starts_with(b";;");
         return Err(if is_text { LoadError::Text } else { LoadError::Foreign });
     }
-    outline(bytes)
+    count_modules(bytes)
 }
 
 /// Walks over the sections of the component and of all that is inside it, and counts.
-fn outline(bytes: &[u8]) -> Result<Outline, LoadError> {
+fn count_modules(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
     let (mut instance, mut largest) = (0, 0);
     let mut depth: usize = 0;
     let mut counts = Counts::default();
@@ -75,7 +75,7 @@ fn outline(bytes: &[u8]) -> Result<Outline, LoadError> {
             _ => {} // all else is for the compiler
         }
     }
-    Ok(Outline { instance: largest })
+    Ok(ModuleCounts { instance: largest })
 }
 
 /// What a section of a module adds to each of its instances. Modules have no other modules inside of them.

@@ -5,7 +5,7 @@ use crate::sandbox::shape::Kind;
 use crate::sandbox::shape::MAX_FLAT;
 use crate::sandbox::shape::Members;
 use crate::sandbox::shape::Record;
-use crate::sandbox::shape::Shape;
+use crate::sandbox::shape::Layout;
 use wasmtime::{Result, ValRaw, bail, format_err};
 
 /// Values outside of linear memory. All are zero from the start: none is ever read that was not written.
@@ -36,7 +36,7 @@ impl Flat {
 }
 
 /// Takes a value apart that stands at the beginning of `bytes` as it does in memory.
-pub(crate) fn spread(shape: &Shape, bytes: &[u8], flat: &mut Flat) -> Result<()> {
+pub(crate) fn flatten(shape: &Layout, bytes: &[u8], flat: &mut Flat) -> Result<()> {
     let own = part(bytes, 0, shape.size)?;
     match &shape.kind {
         Kind::Bool | Kind::U8 | Kind::U16 | Kind::U32 | Kind::F32 | Kind::Char | Kind::Enum(_) => {
@@ -68,29 +68,29 @@ pub(crate) fn spread(shape: &Shape, bytes: &[u8], flat: &mut Flat) -> Result<()>
 fn spread_all(inner: &Members, bytes: &[u8], flat: &mut Flat) -> Result<()> {
     inner.members.iter().try_for_each(|member| {
         let own = part(bytes, member.offset, member.shape.size)?;
-        spread(&member.shape, own, flat)
+        flatten(&member.shape, own, flat)
     })
 }
 
 /// Which case it is and its value; what other cases would need more stays zero.
-fn spread_case(shape: &Shape, case: u64, value: Option<&Shape>, bytes: &[u8], flat: &mut Flat) -> Result<()> {
+fn spread_case(shape: &Layout, case: u64, value: Option<&Layout>, bytes: &[u8], flat: &mut Flat) -> Result<()> {
     let end = flat.next.saturating_add(shape.flat);
     flat.push(ValRaw::u64(case))?;
     if let Some(value) = value {
-        spread(value, bytes, flat)?;
+        flatten(value, bytes, flat)?;
     }
     flat.next = end;
     Ok(())
 }
 
 /// A value that is one flat value, as it would stand in memory; or what is wrong with it, if it would not fit there.
-pub(crate) fn gathered(shape: &Shape, raw: ValRaw) -> std::result::Result<[u8; 8], &'static str> {
+pub(crate) fn unflatten(shape: &Layout, raw: ValRaw) -> std::result::Result<[u8; 8], &'static str> {
     let small = raw.get_u32();
     let fits = |cases: usize| usize::try_from(small).is_ok_and(|case| case < cases);
     match &shape.kind {
         Kind::Tuple(Members { members, .. })
         | Kind::Record(Record { inner: Members { members, .. }, .. }) => {
-            members.first().map_or(Ok([0; 8]), |only| gathered(&only.shape, raw))
+            members.first().map_or(Ok([0; 8]), |only| unflatten(&only.shape, raw))
         }
         Kind::Bool => Ok(u64::from(small != 0).to_le_bytes()),
         Kind::Enum(names) if !fits(names.keys.len()) => Err(shape.kind.stray()),

@@ -10,7 +10,7 @@ use crate::sandbox::guard::MemoryGuard;
 use crate::sandbox::guard::TimedOut;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::wasi::Blocking;
-use crate::sandbox::wasi::Chance;
+use crate::sandbox::wasi::GuestRandom;
 use crate::sandbox::wasi::Files;
 use crate::sandbox::wasi::GuestNames;
 use crate::sandbox::wasi::Http;
@@ -18,7 +18,7 @@ use crate::sandbox::wasi::LastWords;
 use crate::sandbox::wasi::LogicalClock;
 use crate::sandbox::wasi::Outputs;
 use crate::sandbox::wasi::Refusals;
-use crate::sandbox::wasi::Shelf;
+use crate::sandbox::wasi::KeyvalueSession;
 use crate::sandbox::wasi::context;
 use crate::sandbox::wasi::context_with_folders;
 use crate::state::BucketName;
@@ -36,11 +36,11 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) call: Arc<Call>,
     pub(crate) deadline: Deadline,
-    pub(crate) shelf: Shelf,
+    pub(crate) shelf: KeyvalueSession,
     prepared: Arc<Prepared>,
     wasi: Option<Box<WasiCtx>>,
     clock: Option<LogicalClock>,
-    chance: Option<Box<Chance>>,
+    random: Option<Box<GuestRandom>>,
     http: Option<Box<Http>>,
     names: Option<GuestNames>,
     /// Behind all that holds files: what is still held when this goes is held by calls that have not returned.
@@ -96,11 +96,11 @@ impl State {
             table,
             call: Arc::clone(call),
             deadline: share.deadline,
-            shelf: Shelf::default(),
+            shelf: KeyvalueSession::default(),
             prepared: Arc::clone(prepared),
             wasi: None,
             clock: None,
-            chance: None,
+            random: None,
             http: None,
             names: None,
             files,
@@ -114,9 +114,9 @@ impl State {
     }
 
     /// The source that stands in for the real one; none where that is granted.
-    pub(crate) fn chance(&mut self) -> Option<&mut Chance> {
-        let Self { prepared, call, chance, .. } = self;
-        let make = || Box::new(Chance::of_call(prepared, call));
+    pub(crate) fn seeded_random(&mut self) -> Option<&mut GuestRandom> {
+        let Self { prepared, call, random: chance, .. } = self;
+        let make = || Box::new(GuestRandom::for_call(prepared, call));
         (!prepared.grants.random).then(|| &mut **chance.get_or_insert_with(make))
     }
 

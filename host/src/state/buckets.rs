@@ -212,7 +212,7 @@ impl From<Key> for Keys {
 
 impl Page {
     /// A page of the first of these keys; one more than a page has tells that there are more.
-    pub(crate) fn of(mut keys: Vec<Key>) -> Self {
+    pub(crate) fn sorted(mut keys: Vec<Key>) -> Self {
         let is_more = keys.len() > MAX_KEYS;
         keys.truncate(MAX_KEYS);
         let next = keys.last().filter(|_| is_more).cloned();

@@ -12,12 +12,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Makes a backend; connects to nothing yet.
-type Maker = Box<dyn Fn(&StateUri) -> Result<Arc<dyn Backend>, Error> + Send + Sync>;
+type OpenBackend = Box<dyn Fn(&StateUri) -> Result<Arc<dyn Backend>, Error> + Send + Sync>;
 
 /// Backends by their URIs.
 #[derive(Default)]
 pub struct Factory {
-    makers: HashMap<BackendKind, Maker>,
+    makers: HashMap<BackendKind, OpenBackend>,
     // A mutex because runs are opened on many threads; makers do not wait.
     made: Mutex<HashMap<StateUri, Arc<dyn Backend>>>,
 }

@@ -58,12 +58,12 @@ pub trait Follow: Send {
     ///
     /// A connection that is lost is made anew, and nothing is told twice. Fails with
     /// [`crate::state::ErrorKind::NoRun`] where there is no such run, or none any more.
-    async fn next(&mut self) -> Result<Told, Error>;
+    async fn next(&mut self) -> Result<JournalPage, Error>;
 }
 
 /// What a reader was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct JournalPage {
     /// Events in order: lines of `--events` without their ends. There may be more at once.
     pub events: Vec<Bytes>,
     /// Where the run stood then, or later.

@@ -13,7 +13,7 @@ use crate::state::Error;
 use crate::state::Health;
 use crate::state::Journal;
 use crate::state::Notice;
-use crate::state::Shape;
+use crate::state::RunShape;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::num::NonZeroU32;
@@ -73,7 +73,7 @@ pub struct OpenRequest {
     /// The plan in words, stored with the run and given back to whoever comes with another digest.
     pub record: Bytes,
     /// The plan as counts and edges, and what of its resources the host that asks has.
-    pub shape: Arc<Shape>,
+    pub shape: Arc<RunShape>,
     /// What to do with what is stored.
     pub mode: Mode,
     /// What a failure does; hosts that join follow the creator.
@@ -359,7 +359,7 @@ pub trait Ledger: Send + Sync {
     ///
     /// What is lost all the same is told here, once and as soon as it is known; its guest is to be stopped. Called once
     /// for a door; fails only where this process cannot do it. A host that does not keep its claims renews them.
-    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error>;
+    fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error>;
 
     /// Holds claims for another lease; gives those that were lost. A claim whose lease has passed is lost once the
     /// node was handed out to another holder, not before.

@@ -33,7 +33,7 @@ pub use factory::Factory;
 pub(crate) use factory::not_built_in;
 pub use failure::FailureRecord;
 pub use health::{Health, Outage};
-pub use journal::{Batch, Follow, Journal, MAX_EVENTS, MAX_LOG, MAX_LOGS, Told};
+pub use journal::{Batch, Follow, Journal, MAX_EVENTS, MAX_LOG, MAX_LOGS, JournalPage};
 pub use ledger::{
     Backend, Blocked, Certainty, Claim, Entry, HostId, Ledger, Loss, Mode, NodeId, OpenHow, OpenRequest,
     Opened, Outcome, Progress, Reply, Settlement, Stage, Stop, Token, Verdict, Version, Want,
@@ -42,6 +42,6 @@ pub use log::{LogLine, LogPart, Piece, append_log, end_log, read_log};
 pub use memory::MemoryBackend;
 pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
-pub use shape::{CLOSING, ResourceShape, Scope, Shape, TaskShape};
+pub use shape::{CLOSING, ResourceShape, ResourceScope, RunShape, TaskShape};
 pub(crate) use stray::stray;
-pub use uri::{Address, BackendKind, Durability, RedisPlace, RedisUri, Secret, StateUri, Tls};
+pub use uri::{Address, BackendKind, Durability, RedisTopology, RedisUri, Secret, StateUri, Tls};

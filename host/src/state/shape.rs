@@ -8,7 +8,7 @@ use crate::state::NodeId;
 
 /// A plan as a ledger sees it.
 #[derive(Debug, Clone)]
-pub struct Shape {
+pub struct RunShape {
     /// The tasks; positions agree on all hosts of a run.
     pub tasks: Vec<TaskShape>,
     /// Distinct demands for resources, the same on all hosts of a run; class 0 demands nothing.
@@ -51,12 +51,12 @@ pub struct ResourceShape {
     /// How much there is: over all hosts of the run, or on this host.
     pub amount: u32,
     /// Whose it is.
-    pub scope: Scope,
+    pub scope: ResourceScope,
 }
 
 /// Whose a resource is, and what becomes of a node that asks for more of it than there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum ResourceScope {
     /// All hosts of the run share it. The amount is that of whoever began the run.
     Shared,
     /// Each host has its own. A node that asks for more than a host has is never handed to that host.
@@ -66,10 +66,10 @@ pub enum Scope {
     Elastic,
 }
 
-impl Scope {
+impl ResourceScope {
     /// What a node that asks for `amount` takes of a host that has `have`.
     #[must_use]
-    pub fn charge(self, amount: u32, have: u32) -> u32 {
+    pub fn cost(self, amount: u32, have: u32) -> u32 {
         match self {
             Self::Shared | Self::Own => amount,
             Self::Elastic => amount.min(have),
@@ -77,7 +77,7 @@ impl Scope {
     }
 }
 
-impl Shape {
+impl RunShape {
     /// The node that closes the run; it is no task, and stands after all of them.
     #[must_use]
     pub fn closing(&self) -> NodeId {

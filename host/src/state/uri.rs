@@ -43,7 +43,7 @@ pub enum BackendKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RedisUri {
     /// Where it is.
-    pub place: RedisPlace,
+    pub place: RedisTopology,
     /// The user, if not the default one.
     pub user: Option<Secret>,
     /// The password.
@@ -64,7 +64,7 @@ pub struct RedisUri {
 
 /// Where a Redis is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum RedisPlace {
+pub enum RedisTopology {
     /// One server.
     Server(Address),
     /// A socket of this machine.
@@ -205,15 +205,15 @@ impl fmt::Display for RedisUri {
         let login = if self.user.is_some() || self.password.is_some() { "***@" } else { "" };
         let db = self.db;
         match &self.place {
-            RedisPlace::Server(address) => {
+            RedisTopology::Server(address) => {
                 let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
                 write!(f, "{scheme}://{login}{address}/{db}")
             }
-            RedisPlace::Socket(path) => write!(f, "redis+unix://{login}{}?db={db}", path.display()),
-            RedisPlace::Sentinel { sentinels, master } => {
+            RedisTopology::Socket(path) => write!(f, "redis+unix://{login}{}?db={db}", path.display()),
+            RedisTopology::Sentinel { sentinels, master } => {
                 write!(f, "redis+sentinel://{login}{}/{master}/{db}", joined(sentinels))
             }
-            RedisPlace::Cluster(nodes) => write!(f, "redis+cluster://{login}{}", joined(nodes)),
+            RedisTopology::Cluster(nodes) => write!(f, "redis+cluster://{login}{}", joined(nodes)),
         }
     }
 }
@@ -299,10 +299,10 @@ fn read_login(login: &str) -> Result<(Option<Secret>, Option<Secret>), Error> {
     Ok((user, password))
 }
 
-fn place(form: Form, hosts: &str, path: &str, query: &mut Query) -> Result<(RedisPlace, u32), Error> {
+fn place(form: Form, hosts: &str, path: &str, query: &mut Query) -> Result<(RedisTopology, u32), Error> {
     let steps = path.strip_prefix('/').unwrap_or(path);
     match form {
-        Form::Server { .. } => Ok((RedisPlace::Server(address(hosts, PORT)?), number(steps)?)),
+        Form::Server { .. } => Ok((RedisTopology::Server(address(hosts, PORT)?), number(steps)?)),
         Form::Socket => {
             if !hosts.is_empty() || steps.is_empty() || path.contains('@') {
                 let hint = "The path is absolute, after three slashes: `redis+unix:///run/redis.sock?db=0`; an `@` in \
@@ -311,7 +311,7 @@ fn place(form: Form, hosts: &str, path: &str, query: &mut Query) -> Result<(Redi
             }
             let path = decoded(path, "reading the socket of a Redis URI")?;
             let db = query.take("db").unwrap_or_default();
-            Ok((RedisPlace::Socket(path.into()), number(&db)?))
+            Ok((RedisTopology::Socket(path.into()), number(&db)?))
         }
         Form::Sentinel => {
             let (master, db) = steps.split_once('/').unwrap_or((steps, ""));
@@ -322,14 +322,14 @@ fn place(form: Form, hosts: &str, path: &str, query: &mut Query) -> Result<(Redi
                 return Err(fault("reading the master's name in a Redis URI", hint));
             }
             let sentinels = addresses(hosts, SENTINEL_PORT)?;
-            Ok((RedisPlace::Sentinel { sentinels, master: master.to_owned() }, number(db)?))
+            Ok((RedisTopology::Sentinel { sentinels, master: master.to_owned() }, number(db)?))
         }
         Form::Cluster => {
             if !steps.is_empty() {
                 let hint = "A cluster has no numbered databases: nothing follows its nodes.";
                 return Err(fault("reading the path of a Redis cluster's URI", hint));
             }
-            Ok((RedisPlace::Cluster(addresses(hosts, PORT)?), 0))
+            Ok((RedisTopology::Cluster(addresses(hosts, PORT)?), 0))
         }
     }
 }

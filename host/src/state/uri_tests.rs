@@ -35,7 +35,7 @@ fn every_scheme_of_the_table_is_read() {
     ] {
         assert_eq!(StateUri::parse(text).unwrap().to_string(), shown);
     }
-    assert_eq!(redis("redis+cluster://a,b:1").place, RedisPlace::Cluster(vec![at("a", 6379), at("b", 1)]));
+    assert_eq!(redis("redis+cluster://a,b:1").place, RedisTopology::Cluster(vec![at("a", 6379), at("b", 1)]));
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Type {
     /// A digest that equal types share, and others do not.
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
-        Digest::of(self.to_string().as_bytes())
+        Digest::of_bytes(self.to_string().as_bytes())
     }
 
     /// Whether some value of the type is stored as nil.

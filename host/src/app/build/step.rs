@@ -45,7 +45,7 @@ pub fn check_built(manifest: &Manifest) -> Result<(), Faults> {
         if let (Some(_), Some(path)) = (&component.build, &component.path)
             && let Err(error) = std::fs::metadata(&path.value)
         {
-            let fault = Fault::at(path.span.clone(), format!("there is no component `{name}`"));
+            let fault = Fault::spanned(path.span.clone(), format!("there is no component `{name}`"));
             let fault = fault.note(format!("`{}`: {error}", path.value.display()));
             faults.push(fault.help(UNMADE));
         }

@@ -110,7 +110,7 @@ impl Finding {
 pub(crate) fn whole(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    match Shortage::of(error) {
+    match Shortage::from_error(error) {
         Some(shortage) => format!("{text}. {}", shortage.help()),
         None => text,
     }

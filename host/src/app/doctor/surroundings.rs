@@ -8,14 +8,14 @@ use crate::app::doctor::finding::Verdict;
 use crate::app::doctor::finding::whole;
 use crate::app::doctor::guests;
 use crate::app::doctor::yardstick::TRIALS;
-use crate::app::doctor::yardstick::Yardstick;
+use crate::app::doctor::yardstick::LatencyBaseline;
 use crate::model::Size;
 use crate::sandbox::Bounds;
 use crate::sandbox::Exceeded;
 use crate::sandbox::LoadError;
 use crate::sandbox::Sandbox;
 use crate::sandbox::Settings;
-use crate::sandbox::Workshop;
+use crate::sandbox::CompilePool;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
@@ -69,8 +69,8 @@ pub(crate) fn code(sandbox: &Sandbox) -> Finding {
 }
 
 /// Whether components that are hostile to the compiler end at its bounds.
-pub(crate) fn compiler(workshop: &Workshop) -> Vec<Finding> {
-    let bounded = |bounds: Bounds| Workshop { bounds, ..workshop.clone() };
+pub(crate) fn compiler(workshop: &CompilePool) -> Vec<Finding> {
+    let bounded = |bounds: Bounds| CompilePool { bounds, ..workshop.clone() };
     let usual = workshop.bounds;
     let slow = Bounds { time: TIME, ..usual };
     let small = Bounds { memory: MEMORY, ..usual };
@@ -101,7 +101,7 @@ struct Bomb {
 }
 
 /// Has it compiled, within bounds whose time has an end that is told; again where it was ended too late.
-fn explode(bomb: &Bomb, workshop: Workshop) -> Finding {
+fn explode(bomb: &Bomb, workshop: CompilePool) -> Finding {
     let time = workshop.bounds.time;
     let prepared = wat::parse_str(&bomb.text).map_err(|error| error.to_string()).and_then(|binary| {
         let sandbox = Sandbox::new(Settings { calls: 1, code_cache: None }).map_err(|error| whole(&error))?;
@@ -123,7 +123,7 @@ fn explode(bomb: &Bomb, workshop: Workshop) -> Finding {
 }
 
 fn explode_once(bomb: &Bomb, sandbox: &Sandbox, binary: &Bytes, time: Duration) -> Finding {
-    let yardstick = (time == TIME).then(|| Yardstick::begin(time));
+    let yardstick = (time == TIME).then(|| LatencyBaseline::begin(time));
     let begin = Instant::now();
     let refused = sandbox.load(binary.clone()).err();
     let took = begin.elapsed();

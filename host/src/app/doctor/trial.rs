@@ -9,7 +9,7 @@ use crate::app::doctor::finding::whole;
 use crate::app::doctor::probe::Ending;
 use crate::app::doctor::probe::Probe;
 use crate::app::doctor::yardstick::TRIALS;
-use crate::app::doctor::yardstick::Yardstick;
+use crate::app::doctor::yardstick::LatencyBaseline;
 use crate::config::forget_peak;
 use crate::config::peak;
 use crate::config::resident;
@@ -39,9 +39,9 @@ const MOST_LATE: Duration = Duration::from_millis(50);
 const SLACK: u64 = 48 << 20;
 
 /// Nobody hears what these guests say.
-struct Deaf;
+struct IgnoreOutput;
 
-impl Listener for Deaf {
+impl Listener for IgnoreOutput {
     fn wrote(&self, _stream: Stream, _text: &str) {}
 
     fn progressed(&self, _fraction: f64, _message: &str) {}
@@ -78,7 +78,7 @@ async fn try_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Fin
     forget_peak();
     let before = resident();
     let is_deadline = matches!(probe.ending, Ending::Ends(FailureClass::Timeout, _));
-    let yardstick = is_deadline.then(|| Yardstick::begin(probe.timeout));
+    let yardstick = is_deadline.then(|| LatencyBaseline::begin(probe.timeout));
     let begin = Instant::now();
     let ended = sandbox.invoke(Arc::new(call)).await;
     let took = begin.elapsed();
@@ -94,7 +94,7 @@ fn call(probe: &Probe, function: FunctionId) -> Result<Call, Box<dyn Error>> {
     let attempt =
         Attempt { run: RunId::new("doctor")?, task: Name::new("probe")?, item: None, number: 1, epoch: 1 };
     let (limits, timeout) = (probe.limits, probe.timeout);
-    Ok(Call { function, args: Vec::new(), limits, timeout, attempt, listener: Arc::new(Deaf) })
+    Ok(Call { function, args: Vec::new(), limits, timeout, attempt, listener: Arc::new(IgnoreOutput) })
 }
 
 /// What was measured around a call.

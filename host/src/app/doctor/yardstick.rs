@@ -13,11 +13,11 @@ const WAKES: usize = 3;
 pub(crate) const TRIALS: u32 = 5;
 
 /// Threads that do at a deadline what stopping a guest takes, and nothing else.
-pub(crate) struct Yardstick {
+pub(crate) struct LatencyBaseline {
     last: Option<JoinHandle<Option<Duration>>>,
 }
 
-impl Yardstick {
+impl LatencyBaseline {
     /// Begins to wait for a deadline that is so far away.
     pub(crate) fn begin(wait: Duration) -> Self {
         Self { last: chain(wait) }
@@ -59,7 +59,7 @@ mod tests {
     fn the_lateness_is_counted_from_the_deadline() {
         let wait = Duration::from_millis(50);
         let begin = Instant::now();
-        let lateness = Yardstick::begin(wait).lateness();
+        let lateness = LatencyBaseline::begin(wait).lateness();
         assert!(wait + lateness <= begin.elapsed(), "{lateness:?}");
     }
 }

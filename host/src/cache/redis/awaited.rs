@@ -4,7 +4,7 @@
 //! A maker that somebody waited for adds the key to the stream `cascade:made`. All who wait on this host share one
 //! reader of it: one of them reads for all, and when it leaves, another goes on with the same request.
 
-use crate::cache::Making;
+use crate::cache::MakeRequest;
 use crate::model::Digest;
 use crate::state::redis::link::Answer;
 use crate::state::redis::link::Command;
@@ -34,14 +34,14 @@ const BLOCK: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// What was heard, for all who wait on this host.
-pub(super) struct Awaited {
+pub(super) struct MadeResults {
     link: Arc<Link>,
     // A mutex so that one of those who wait reads for all; the others wait for what it hears.
-    reader: Mutex<Reader>,
+    reader: Mutex<StreamReader>,
     heard: broadcast::Sender<Digest>,
 }
 
-struct Reader {
+struct StreamReader {
     line: Arc<Line>,
     /// The last entry that was read.
     last: String,
@@ -51,15 +51,15 @@ struct Reader {
 
 type Reading = Pin<Box<dyn Future<Output = Result<Vec<Answer>, ()>> + Send>>;
 
-impl Awaited {
+impl MadeResults {
     /// Has heard nothing yet, and connects to nothing before somebody waits.
     pub(super) fn new(link: Arc<Link>) -> Self {
-        let reader = Reader { line: Arc::new(Line::new("made")), last: "0-0".to_owned(), asked: None };
+        let reader = StreamReader { line: Arc::new(Line::new("made")), last: "0-0".to_owned(), asked: None };
         Self { link, reader: Mutex::new(reader), heard: broadcast::Sender::new(64) }
     }
 
     /// Tells all hosts that a making has ended. Whoever misses it looks by itself, later.
-    pub(super) async fn tell(&self, making: &Making) {
+    pub(super) async fn announce(&self, making: &MakeRequest) {
         let add =
             Command::new("XADD").args([MADE, "MAXLEN", "~", KEPT, "*", "k"]).arg(making.key.to_string());
         let keep = Command::new("PEXPIRE").args([MADE, LIFE]);
@@ -68,7 +68,7 @@ impl Awaited {
 
     /// Waits until the making of a key has ended, for a time at most. Cancel safe.
     pub(super) async fn wait(&self, key: &Digest, most: Duration) {
-        let told = self.told(key, self.heard.subscribe());
+        let told = self.wait_announced(key, self.heard.subscribe());
         tokio::select! {
             () = told => {}
             never = self.read() => match never {},
@@ -76,7 +76,7 @@ impl Awaited {
         }
     }
 
-    async fn told(&self, key: &Digest, mut heard: broadcast::Receiver<Digest>) {
+    async fn wait_announced(&self, key: &Digest, mut heard: broadcast::Receiver<Digest>) {
         // Whoever has missed some looks whether its own was among them.
         while heard.recv().await.is_ok_and(|made| made != *key) {}
     }
@@ -100,7 +100,7 @@ impl Awaited {
     }
 }
 
-impl Reader {
+impl StreamReader {
     async fn next(&mut self, link: &Arc<Link>) -> Result<Vec<Answer>, ()> {
         let Self { line, last, asked } = self;
         let reading =

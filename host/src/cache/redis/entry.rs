@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_and_nothing_else() {
-        let stored = Stored { type_fingerprint: Digest::of(b"type"), value: b"value"[..].into() };
+        let stored = Stored { type_fingerprint: Digest::of_bytes(b"type"), value: b"value"[..].into() };
         let bytes = written(&stored);
         assert_eq!(read(bytes.clone().into()), Entry::Stored(stored));
         for at in 0..bytes.len() {

@@ -7,9 +7,9 @@ mod awaited;
 use crate::cache::Cache;
 use crate::cache::Found;
 use crate::cache::Insert;
-use crate::cache::Making;
+use crate::cache::MakeRequest;
 use crate::cache::Stored;
-use crate::cache::redis::awaited::Awaited;
+use crate::cache::redis::awaited::MadeResults;
 use crate::cache::redis::entry::Entry;
 use crate::model::Digest;
 use crate::state::Error;
@@ -48,7 +48,7 @@ pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Cache>, Error> {
 /// Keeps shared results in Redis.
 pub(crate) struct RedisCache {
     link: Arc<Link>,
-    awaited: Awaited,
+    awaited: MadeResults,
     notices: Notices,
 }
 
@@ -56,7 +56,7 @@ impl RedisCache {
     /// A cache at a server; connects to nothing yet.
     pub(crate) fn new(uri: &RedisUri) -> Result<Self, Error> {
         let link = crate::state::redis::link_to(uri, "cache")?;
-        Ok(Self { awaited: Awaited::new(Arc::clone(&link)), link, notices: Notices::default() })
+        Ok(Self { awaited: MadeResults::new(Arc::clone(&link)), link, notices: Notices::default() })
     }
 }
 
@@ -82,7 +82,7 @@ impl Cache for RedisCache {
                 Answer::Nil => Entry::None,
                 Answer::Number(_) | Answer::List(_) | Answer::Stranger => Entry::Stranger,
             });
-        Ok(found.map(|found| self.told(found)).collect())
+        Ok(found.map(|found| self.stored_entry(found)).collect())
     }
 
     async fn put(&self, inserts: Vec<Insert>) -> Result<(), Error> {
@@ -99,7 +99,7 @@ impl Cache for RedisCache {
         self.link.ask("writing to the cache", Request::write(commands)).await.map(drop)
     }
 
-    async fn find(&self, making: &Making) -> Result<Found, Error> {
+    async fn find(&self, making: &MakeRequest) -> Result<Found, Error> {
         let command = Command::script(&FIND, &names(&making.key))
             .arg(making.maker.to_string())
             .arg(making.hold.as_millis().max(1).to_string());
@@ -112,28 +112,28 @@ impl Cache for RedisCache {
             Some(Answer::Nil | Answer::List(_) | Answer::Stranger) | None => Entry::Stranger,
         };
         // In place of what is no result another may be put, by whoever comes.
-        Ok(self.told(entry).map_or(Found::Mine, Found::Stored))
+        Ok(self.stored_entry(entry).map_or(Found::Mine, Found::Stored))
     }
 
-    async fn put_made(&self, making: &Making, insert: Insert) -> Result<(), Error> {
+    async fn put_made(&self, making: &MakeRequest, insert: Insert) -> Result<(), Error> {
         let ttl = insert.ttl.map(|ttl| ttl.as_millis().max(1).to_string());
         let command = Command::script(&MADE, &names(&making.key))
             .arg(making.maker.to_string())
             .arg(ttl.unwrap_or_default())
             .arg(entry::written(&insert.stored));
         let ended = self.link.ask("writing to the cache", Request::write([command])).await?;
-        self.tell(making, &ended).await;
+        self.announce_made(making, &ended).await;
         Ok(())
     }
 
-    async fn give_up(&self, making: &Making) -> Result<(), Error> {
+    async fn give_up(&self, making: &MakeRequest) -> Result<(), Error> {
         let command = Command::script(&MADE, &names(&making.key)).arg(making.maker.to_string()).arg("");
         let ended = self.link.ask("leaving a result to others", Request::read([command])).await?;
-        self.tell(making, &ended).await;
+        self.announce_made(making, &ended).await;
         Ok(())
     }
 
-    async fn made(&self, key: &Digest, most: Duration) {
+    async fn wait_made(&self, key: &Digest, most: Duration) {
         self.awaited.wait(key, most).await;
     }
 
@@ -148,13 +148,13 @@ impl Cache for RedisCache {
 
 impl RedisCache {
     /// Tells of an end that somebody waits for.
-    async fn tell(&self, making: &Making, ended: &[Answer]) {
+    async fn announce_made(&self, making: &MakeRequest, ended: &[Answer]) {
         if let [Answer::Number(AWAITED)] = ended {
-            self.awaited.tell(making).await;
+            self.awaited.announce(making).await;
         }
     }
 
-    fn told(&self, entry: Entry) -> Option<Stored> {
+    fn stored_entry(&self, entry: Entry) -> Option<Stored> {
         match entry {
             Entry::Stored(stored) => Some(stored),
             Entry::None => None,

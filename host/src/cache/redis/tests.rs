@@ -21,20 +21,20 @@ impl Cache for Owned {
         self.cache.put(inserts).await
     }
 
-    async fn find(&self, making: &Making) -> Result<Found, Error> {
+    async fn find(&self, making: &MakeRequest) -> Result<Found, Error> {
         self.cache.find(making).await
     }
 
-    async fn put_made(&self, making: &Making, insert: Insert) -> Result<(), Error> {
+    async fn put_made(&self, making: &MakeRequest, insert: Insert) -> Result<(), Error> {
         self.cache.put_made(making, insert).await
     }
 
-    async fn give_up(&self, making: &Making) -> Result<(), Error> {
+    async fn give_up(&self, making: &MakeRequest) -> Result<(), Error> {
         self.cache.give_up(making).await
     }
 
-    async fn made(&self, key: &Digest, most: Duration) {
-        self.cache.made(key, most).await;
+    async fn wait_made(&self, key: &Digest, most: Duration) {
+        self.cache.wait_made(key, most).await;
     }
 }
 
@@ -61,17 +61,17 @@ crate::cache_conformance!(tokio::test, Plain);
 async fn damaged_and_foreign_entries_are_no_hits_and_told_once() {
     let server = Server::start();
     let owned = Owned { cache: at(&server.socket_uri()), server };
-    let keys = [Digest::of(b"a"), Digest::of(b"b"), Digest::of(b"c")];
+    let keys = [Digest::of_bytes(b"a"), Digest::of_bytes(b"b"), Digest::of_bytes(b"c")];
     owned.server.cli(&["SET", &name(&keys[0]), "something else"]);
     owned.server.cli(&["HSET", &name(&keys[1]), "a", "hash"]);
-    let stored = Stored { type_fingerprint: Digest::of(b"t"), value: b"v"[..].into() };
+    let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into() };
     owned.put(vec![Insert { key: keys[2], stored: stored.clone(), ttl: None }]).await.unwrap();
     assert_eq!(owned.get(&keys).await.unwrap(), [None, None, Some(stored.clone())]);
     assert_eq!(owned.cache.notices().len(), 1);
     owned.get(&keys).await.unwrap();
     assert_eq!(owned.cache.notices(), []);
     for key in &keys[..2] {
-        let making = Making { key: *key, maker: 1, hold: Duration::from_mins(1) };
+        let making = MakeRequest { key: *key, maker: 1, hold: Duration::from_mins(1) };
         assert_eq!(owned.find(&making).await.unwrap(), Found::Mine);
         let insert = Insert { key: *key, stored: stored.clone(), ttl: None };
         owned.put_made(&making, insert).await.unwrap();
@@ -86,16 +86,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 async fn waits(
     host: &RedisCache,
     maker: &RedisCache,
-    ends: impl AsyncFnOnce(&RedisCache, &Making),
+    ends: impl AsyncFnOnce(&RedisCache, &MakeRequest),
 ) -> Duration {
     let hold = Duration::from_mins(1);
     let (one, other) =
-        (Making { key: Digest::of(b"k"), maker: 1, hold }, Making { key: Digest::of(b"k"), maker: 2, hold });
+        (MakeRequest { key: Digest::of_bytes(b"k"), maker: 1, hold }, MakeRequest { key: Digest::of_bytes(b"k"), maker: 2, hold });
     assert_eq!(maker.find(&one).await.unwrap(), Found::Mine);
     assert_eq!(host.find(&other).await.unwrap(), Found::Theirs);
     assert_eq!(maker.find(&one).await.unwrap(), Found::Mine, "it holds on, and is waited for");
     let began = std::time::Instant::now();
-    let all = host.made(&one.key, Duration::from_mins(1));
+    let all = host.wait_made(&one.key, Duration::from_mins(1));
     tokio::join!(all, ends(maker, &one));
     began.elapsed()
 }
@@ -109,17 +109,17 @@ async fn who_waits_on_another_host_hears_of_it_at_once_and_again() {
         assert!(took < PATIENCE, "{took:?}");
     }
     // Many wait on one host, and whoever reads for the others may leave in the middle.
-    let key = Digest::of(b"k");
+    let key = Digest::of_bytes(b"k");
     let brief = async {
-        other.made(&key, Duration::from_millis(50)).await;
-        let stored = Stored { type_fingerprint: Digest::of(b"t"), value: b"v"[..].into() };
-        let making = Making { key, maker: 3, hold: Duration::from_mins(1) };
+        other.wait_made(&key, Duration::from_millis(50)).await;
+        let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into() };
+        let making = MakeRequest { key, maker: 3, hold: Duration::from_mins(1) };
         assert_eq!(one.find(&making).await.unwrap(), Found::Mine);
-        assert_eq!(other.find(&Making { maker: 4, ..making }).await.unwrap(), Found::Theirs);
+        assert_eq!(other.find(&MakeRequest { maker: 4, ..making }).await.unwrap(), Found::Theirs);
         one.put_made(&making, Insert { key, stored, ttl: None }).await.unwrap();
     };
     let began = std::time::Instant::now();
     let most = Duration::from_mins(1);
-    tokio::join!(brief, other.made(&key, most), other.made(&key, most));
+    tokio::join!(brief, other.wait_made(&key, most), other.wait_made(&key, most));
     assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
 }

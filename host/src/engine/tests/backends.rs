@@ -64,8 +64,8 @@ impl Ledger for Slow {
         self.ledger.fetch(nodes).await
     }
 
-    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error> {
-        if self.keeps { self.ledger.keep() } else { Ok(unbounded_channel().1) }
+    fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {
+        if self.keeps { self.ledger.keep_leases() } else { Ok(unbounded_channel().1) }
     }
 
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
@@ -97,7 +97,7 @@ fn by_name(call: &Call) -> Act {
 #[tokio::test(start_paused = true)]
 async fn what_ends_while_a_commit_is_under_way_goes_into_the_next_one() {
     // One commit claims, one takes the first end, one all others, and one closes the run.
-    let bench = Bench { between: |ledger| Slow::over(ledger, 100, 4), ..Bench::new() };
+    let bench = Fixture { between: |ledger| Slow::over(ledger, 100, 4), ..Fixture::new() };
     let report = bench.run(&staggered(8).bound(), by_name).await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
 }
@@ -105,7 +105,7 @@ async fn what_ends_while_a_commit_is_under_way_goes_into_the_next_one() {
 #[tokio::test(start_paused = true)]
 async fn short_tasks_do_not_wait_for_a_ledger_that_is_far() {
     // Two at a time, of one millisecond each: 200 take 100 ms, and with a round trip for each pair 500.
-    let bench = Bench { between: |ledger| Slow::over(ledger, 2, 999), slots: 2, ..Bench::new() };
+    let bench = Fixture { between: |ledger| Slow::over(ledger, 2, 999), slots: 2, ..Fixture::new() };
     let bound = staggered(200).bound();
     let report = bench.run(&bound, |_| returns(1, "x")).await;
     let last = report.made.iter().filter_map(|made| made.ended).max().unwrap();
@@ -121,7 +121,7 @@ async fn short_tasks_do_not_wait_for_a_ledger_that_is_far() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_claimed_ahead_is_left_to_others_once_tasks_are_long() {
-    let bench = Bench { between: |ledger| Slow::over(ledger, 2, 999), slots: 1, ..Bench::new() };
+    let bench = Fixture { between: |ledger| Slow::over(ledger, 2, 999), slots: 1, ..Fixture::new() };
     let bound = staggered(60).bound();
     let script = |call: &Call| {
         let number: u32 = call.attempt.task.as_str()[1..].parse().unwrap();
@@ -135,7 +135,7 @@ async fn what_was_claimed_ahead_is_left_to_others_once_tasks_are_long() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_claimed_ahead_is_not_begun_once_the_host_is_told_to_stop() {
-    let bench = Bench { between: |ledger| Slow::over(ledger, 2, 999), slots: 1, ..Bench::new() };
+    let bench = Fixture { between: |ledger| Slow::over(ledger, 2, 999), slots: 1, ..Fixture::new() };
     let bound = staggered(100).bound();
     let stop = async {
         tokio::time::sleep(Duration::from_millis(40)).await;
@@ -147,7 +147,7 @@ async fn what_was_claimed_ahead_is_not_begun_once_the_host_is_told_to_stop() {
 }
 
 /// Runs a plan of short tasks as a host that is killed when it begins with one of them; none if it is.
-async fn killed_by(bench: &Bench, bound: &Arc<Bound>, task: &'static str) -> Option<Report> {
+async fn killed_by(bench: &Fixture, bound: &Arc<Bound>, task: &'static str) -> Option<RunReport> {
     let kill = Arc::new(Notify::new());
     let killing = Arc::clone(&kill);
     let script = move |call: &Call| {
@@ -165,11 +165,11 @@ async fn killed_by(bench: &Bench, bound: &Arc<Bound>, task: &'static str) -> Opt
 #[tokio::test(start_paused = true)]
 async fn what_is_held_beside_a_task_that_kills_hosts_is_not_lost_with_it() {
     let policy = FailurePolicy::KeepGoing;
-    let bench = Bench { between: Slow::of_killed, slots: 1, policy, ..Bench::new() };
+    let bench = Fixture { between: Slow::of_killed, slots: 1, policy, ..Fixture::new() };
     // All hosts have come to know that tasks are short when one of them comes to the one that kills.
     let bound = staggered(200).bound();
     let hosts = (0..5).map(|_| killed_by(&bench, &bound, "t190"));
-    let reports: Vec<Report> = join_all(hosts).await.into_iter().flatten().collect();
+    let reports: Vec<RunReport> = join_all(hosts).await.into_iter().flatten().collect();
     assert_eq!(reports.len(), 1, "four hosts are killed");
     let failed = reports[0].lines.iter().filter(|line| line["event"] == "task.failed");
     let failed: Vec<_> = failed.filter_map(|line| line["task"].as_str()).collect();
@@ -179,7 +179,7 @@ async fn what_is_held_beside_a_task_that_kills_hosts_is_not_lost_with_it() {
 
 #[tokio::test(start_paused = true)]
 async fn guests_are_stopped_while_a_commit_is_under_way() {
-    let bench = Bench { between: |ledger| Slow::over(ledger, 1000, 99), ..Bench::new() };
+    let bench = Fixture { between: |ledger| Slow::over(ledger, 1000, 99), ..Fixture::new() };
     let bound = staggered(2).bound();
     let abort = async {
         tokio::time::sleep(Duration::from_millis(1200)).await;
@@ -196,7 +196,7 @@ async fn guests_are_stopped_while_a_commit_is_under_way() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_backend_ends_the_run_with_its_error_and_loses_nothing_committed() {
-    let mut bench = Bench { between: |ledger| Slow::over(ledger, 1, 2), ..Bench::new() };
+    let mut bench = Fixture { between: |ledger| Slow::over(ledger, 1, 2), ..Fixture::new() };
     let bound = staggered(3).bound();
     let error = bench.try_run(&bound, by_name).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
@@ -210,17 +210,17 @@ async fn a_lost_backend_ends_the_run_with_its_error_and_loses_nothing_committed(
 
 #[tokio::test(start_paused = true)]
 async fn leases_are_renewed_while_a_commit_is_under_way() {
-    let mut bench = Bench { between: |ledger| Slow::over(ledger, 30_000, 99), ..Bench::new() };
+    let mut bench = Fixture { between: |ledger| Slow::over(ledger, 30_000, 99), ..Fixture::new() };
     let bound = staggered(2).bound();
     let script = |call: &Call| returns(if call.attempt.task.as_str() == "t0" { 1 } else { 25_000 }, "x");
     let slow = bench.run(&bound, script).await;
     assert_eq!(slow.events("t1"), ["ready", "started", "finished"]);
     // Another host would take over what is not held: neither what runs nor what is being settled is.
-    bench = Bench { mode: Mode::Fresh, ..bench };
+    bench = Fixture { mode: Mode::Fresh, ..bench };
     let slow = bench.run(&bound, script);
     let other = async {
         tokio::time::sleep(Duration::from_secs(31)).await;
-        let (other, _) = Bench { backend: Arc::clone(&bench.backend), ..Bench::new() }.open(&bound).await;
+        let (other, _) = Fixture { backend: Arc::clone(&bench.backend), ..Fixture::new() }.open(&bound).await;
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let reply = other.ledger.commit(vec![], Want { slots: 9, free: vec![1 << 10] }).await.unwrap();

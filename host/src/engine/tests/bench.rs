@@ -38,7 +38,7 @@ use crate::state::MemoryBackend;
 use crate::state::Mode;
 use crate::state::OpenRequest;
 use crate::state::Opened;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::value::to_json_text;
 use crate::value::wire;
 use async_trait::async_trait;
@@ -150,7 +150,7 @@ impl Sink for Lines {
 }
 
 /// Everything around one run.
-pub(crate) struct Bench {
+pub(crate) struct Fixture {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) cache: Option<Arc<dyn Cache>>,
     pub(crate) policy: FailurePolicy,
@@ -165,7 +165,7 @@ pub(crate) struct Bench {
     pub(crate) verification: Verification,
 }
 
-impl Bench {
+impl Fixture {
     pub(crate) fn new() -> Self {
         Self {
             backend: Arc::new(MemoryBackend::new()),
@@ -183,7 +183,7 @@ impl Bench {
     }
 
     /// Opens the run as another host.
-    pub(crate) async fn open(&self, bound: &Arc<Bound>) -> (Opened, Arc<Shape>) {
+    pub(crate) async fn open(&self, bound: &Arc<Bound>) -> (Opened, Arc<RunShape>) {
         let count = bound.plan().tasks().len();
         let is_wanted: Vec<bool> = match &self.targets {
             None => vec![true; count],
@@ -220,7 +220,7 @@ impl Bench {
         &self,
         bound: &Arc<Bound>,
         script: impl Fn(&Call) -> Act + Send + Sync + 'static,
-    ) -> Report {
+    ) -> RunReport {
         self.try_run(bound, script).await.unwrap()
     }
 
@@ -229,7 +229,7 @@ impl Bench {
         &self,
         bound: &Arc<Bound>,
         script: impl Fn(&Call) -> Act + Send + Sync + 'static,
-    ) -> Result<Report, Error> {
+    ) -> Result<RunReport, Error> {
         let (opened, shape) = self.open(bound).await;
         let script: Script = Box::new(script);
         let invoker = Arc::new(Scripted { script, began: Instant::now(), made: Mutex::default() });
@@ -260,7 +260,7 @@ impl Bench {
         let outputs = outputs.into_iter().map(|(name, value)| (name, show(value))).collect();
         let made = invoker.made.lock().unwrap().clone();
         let lines = lines.0.lock().unwrap().clone();
-        Ok(Report { ended, made, lines, outputs })
+        Ok(RunReport { ended, made, lines, outputs })
     }
 }
 
@@ -278,14 +278,14 @@ fn show(value: OutputValue) -> String {
 
 /// What came of a run.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct RunReport {
     pub(crate) ended: Ended,
     pub(crate) made: Vec<Made>,
     pub(crate) lines: Vec<serde_json::Value>,
     outputs: Vec<(String, String)>,
 }
 
-impl Report {
+impl RunReport {
     /// The output of a task, as text.
     pub(crate) fn output(&self, task: &str) -> &str {
         self.outputs.iter().find(|(name, _)| name == task).map_or("?", |(_, value)| value)

@@ -22,8 +22,8 @@ fn cached(change: impl FnOnce(&mut Draft)) -> Arc<crate::plan::Bound> {
     draft.bound()
 }
 
-fn with(cache: &Arc<dyn Cache>) -> Bench {
-    Bench { cache: Some(Arc::clone(cache)), ..Bench::new() }
+fn with(cache: &Arc<dyn Cache>) -> Fixture {
+    Fixture { cache: Some(Arc::clone(cache)), ..Fixture::new() }
 }
 
 fn cache() -> Arc<dyn Cache> {
@@ -114,7 +114,7 @@ fn same(call: &Call) -> Act {
 #[tokio::test(start_paused = true)]
 async fn what_several_tasks_need_at_the_same_time_is_called_once_and_holds_up_nobody() {
     let cache = cache();
-    let bench = Bench { slots: 2, ..with(&cache) };
+    let bench = Fixture { slots: 2, ..with(&cache) };
     let report = bench.run(&alike(6), same).await;
     let calls: Vec<&str> = report.calls().into_iter().filter(|call| call.starts_with("same")).collect();
     assert_eq!((calls.len(), report.ended), (1, Ended::Run(RunStatus::Succeeded)));
@@ -137,7 +137,7 @@ async fn what_several_hosts_need_at_the_same_time_is_called_once() {
 #[tokio::test(start_paused = true)]
 async fn what_fails_is_called_by_the_next_who_needs_it() {
     let cache = cache();
-    let bench = Bench { policy: crate::model::FailurePolicy::KeepGoing, ..with(&cache) };
+    let bench = Fixture { policy: crate::model::FailurePolicy::KeepGoing, ..with(&cache) };
     let is_first = std::sync::atomic::AtomicBool::new(true);
     let script = move |call: &Call| match call.attempt.task.as_str() {
         "other" => returns(1, "x"),

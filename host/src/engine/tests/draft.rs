@@ -13,8 +13,8 @@ use crate::model::TaskIdx;
 use crate::plan::Binding;
 use crate::plan::Bound;
 use crate::plan::CacheRule;
-use crate::plan::Demand;
-use crate::plan::DemandClause;
+use crate::plan::NeededIf;
+use crate::plan::NeededClause;
 use crate::plan::ForEach;
 use crate::plan::Function;
 use crate::plan::Gate;
@@ -57,7 +57,7 @@ impl Draft {
             max_parallel: None,
             waits_for: Vec::new(),
             after: Vec::new(),
-            demand: None,
+            needed_if: None,
             output: Some(Type::String),
             value: Some(Type::String),
             error: Some(Type::String),
@@ -96,7 +96,7 @@ impl Draft {
             resources: self.resources,
             tasks: self.tasks,
         };
-        let grants = plan.functions.iter().map(|_| Digest::of(b"no grants")).collect();
+        let grants = plan.functions.iter().map(|_| Digest::of_bytes(b"no grants")).collect();
         let source = Source { name: "cascade.toml".into(), text: "".into() };
         let run = run_id();
         let given = Given::nothing(grants, &run);
@@ -109,7 +109,7 @@ fn waits_for(task: &Task) -> Vec<TaskIdx> {
     let lists = task.for_each.iter().map(|list| &list.list);
     let conditions = task.when.iter().map(|when| &when.subject);
     task.args.iter().chain(lists).chain(conditions).for_each(|binding| strict(binding, &mut all));
-    for gate in task.demand.iter().flat_map(|demand| &demand.any).flat_map(|clause| &clause.gates) {
+    for gate in task.needed_if.iter().flat_map(|demand| &demand.any).flat_map(|clause| &clause.gates) {
         strict(&gate.selector, &mut all);
     }
     all.sort_unstable();
@@ -130,7 +130,7 @@ fn function(task: &Task) -> Function {
     Function {
         component: 0,
         component_name: Name::new("component").unwrap(),
-        digest: Digest::of(b"component"),
+        digest: Digest::of_bytes(b"component"),
         export: Export {
             interface: None,
             function: task.name.as_str().into(),
@@ -200,9 +200,9 @@ pub(crate) fn select(selector: Binding, cases: &[(&str, Binding)]) -> Binding {
 }
 
 /// Needed if a selector outside of any `for-each` chooses a case.
-pub(crate) fn demand(selector: Binding, case: &str) -> Arc<Demand> {
+pub(crate) fn demand(selector: Binding, case: &str) -> Arc<NeededIf> {
     let gate = Gate { within: None, selector, ty: Type::String, case: case.into() };
-    Arc::new(Demand { any: vec![DemandClause { gates: vec![gate], consumer: None }] })
+    Arc::new(NeededIf { any: vec![NeededClause { gates: vec![gate], consumer: None }] })
 }
 
 /// A literal list to run over.

@@ -13,7 +13,7 @@ async fn a_task_starts_when_its_own_inputs_are_there() {
     draft.task("fast", vec![]);
     draft.task("next", vec![from(1)]);
     draft.task("all", vec![from(0), from(2)]);
-    let report = Bench::new()
+    let report = Fixture::new()
         .run(&draft.bound(), |call| match call.attempt.task.as_str() {
             "slow" => returns(500, "s"),
             _ => echo(call),
@@ -29,7 +29,7 @@ async fn a_result_is_committed_before_its_dependents_start() {
     let mut draft = Draft::new();
     draft.task("a", vec![]);
     draft.task("b", vec![from(0)]);
-    let report = Bench::new().run(&draft.bound(), echo).await;
+    let report = Fixture::new().run(&draft.bound(), echo).await;
     let at = |task: &str, event: &str| {
         report.lines.iter().position(|line| line["task"] == task && line["event"] == event).unwrap()
     };
@@ -48,7 +48,7 @@ async fn higher_priorities_go_first_and_longer_paths_before_shorter_ones() {
     draft.task("urgent", vec![]).priority = 5;
     draft.task("late", vec![]).priority = -5;
     draft.task("end", vec![from(1)]).priority = -9;
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     bench.slots = 1;
     let report = bench.run(&draft.bound(), echo).await;
     assert_eq!(report.calls(), ["urgent", "long", "short", "late", "end"]);
@@ -60,7 +60,7 @@ async fn no_more_guests_than_slots_run_at_the_same_time() {
     for name in ["a", "b", "c", "d", "e"] {
         draft.task(name, vec![]);
     }
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     bench.slots = 2;
     let report = bench.run(&draft.bound(), echo).await;
     let began: Vec<u64> = report.made.iter().map(|made| made.began).collect();
@@ -73,7 +73,7 @@ async fn after_orders_without_data_and_survives_a_skip() {
     draft.task("first", vec![]).when = Some(never());
     draft.task("second", vec![]).after = vec![idx(0)];
     draft.task("third", vec![]).after = vec![idx(1)];
-    let report = Bench::new().run(&draft.bound(), echo).await;
+    let report = Fixture::new().run(&draft.bound(), echo).await;
     assert_eq!(report.output("first"), "ConditionFalse");
     assert_eq!((report.call("second").began, report.call("third").began), (0, 10));
 }
@@ -85,7 +85,7 @@ async fn a_path_picks_a_part_and_a_miss_fails_with_class_input() {
     (task.output, task.value) = (Some(strings()), Some(strings()));
     draft.task("hit", vec![part_of(0, &strings(), "[1]", &Type::String)]);
     draft.task("miss", vec![part_of(0, &strings(), "[7]", &Type::String)]);
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     bench.policy = crate::model::FailurePolicy::KeepGoing;
     let report = bench
         .run(&draft.bound(), |call| match call.attempt.task.as_str() {

@@ -25,7 +25,7 @@ fn each(items: &[&str]) -> Draft {
 
 #[tokio::test(start_paused = true)]
 async fn results_come_in_the_order_of_the_list_whatever_ends_first() {
-    let report = Bench::new()
+    let report = Fixture::new()
         .run(&each(&["a", "b", "c"]).bound(), |call| {
             let item = u64::from(call.attempt.item.unwrap());
             returns(100 - 10 * item, &texts(&call.args)[0])
@@ -41,7 +41,7 @@ async fn results_come_in_the_order_of_the_list_whatever_ends_first() {
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_list_gives_an_empty_list() {
-    let report = Bench::new().run(&each(&[]).bound(), echo).await;
+    let report = Fixture::new().run(&each(&[]).bound(), echo).await;
     assert_eq!((report.output("each"), report.made.len()), ("[]", 0));
     assert_eq!(report.events("each"), ["ready", "finished"]);
 }
@@ -56,7 +56,7 @@ async fn lists_are_zipped_and_must_be_equally_long() {
             *item = 1;
         }
         draft.tasks[0].args.push(other);
-        let report = Bench::new().run(&draft.bound(), echo).await;
+        let report = Fixture::new().run(&draft.bound(), echo).await;
         if let Some(output) = output {
             assert_eq!(report.output("each"), output);
             continue;
@@ -73,7 +73,7 @@ async fn max_parallel_bounds_the_elements_at_the_same_time() {
     let mut draft = each(&["a", "b", "c", "d", "e"]);
     draft.tasks[0].max_parallel = NonZeroU32::new(2);
     draft.task("other", vec![]);
-    let report = Bench::new().run(&draft.bound(), echo).await;
+    let report = Fixture::new().run(&draft.bound(), echo).await;
     let began = report.made.iter().filter(|made| made.node != "other").map(|made| made.began);
     assert_eq!(began.collect::<Vec<_>>(), [0, 0, 10, 10, 20]);
     assert_eq!(report.call("other").began, 0);
@@ -89,7 +89,7 @@ async fn the_list_may_come_from_a_task_and_arguments_may_be_shared() {
     let task = draft.task("each", vec![from(1), item()]);
     task.for_each = vec![ForEach { item: "x".into(), list, ty: strings() }];
     task.output = Some(strings());
-    let report = Bench::new()
+    let report = Fixture::new()
         .run(&draft.bound(), |call| match call.attempt.task.as_str() {
             "list" => gives(1, crate::value::compose_tuple(&[string("x"), string("y")])),
             "shared" => returns(1, "s"),
@@ -109,7 +109,7 @@ fn second_fails(call: &Call) -> Act {
 #[tokio::test(start_paused = true)]
 async fn a_failed_element_fails_the_task_and_its_siblings_are_kept() {
     let draft = each(&["a", "b", "c"]).bound();
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let report = bench.run(&draft, second_fails).await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
     assert_eq!(report.events("each"), ["ready", "failed"]);
@@ -124,11 +124,11 @@ async fn a_failed_element_fails_the_task_and_its_siblings_are_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn keep_going_finishes_the_other_elements() {
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     (bench.policy, bench.slots) = (FailurePolicy::KeepGoing, 1);
     let report = bench.run(&each(&["a", "b", "c"]).bound(), second_fails).await;
     assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 3));
-    bench = Bench { slots: 1, ..Bench::new() };
+    bench = Fixture { slots: 1, ..Fixture::new() };
     let report = bench.run(&each(&["a", "b", "c"]).bound(), second_fails).await;
     assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 2));
 }
@@ -139,7 +139,7 @@ async fn errors_as_values_make_a_list_of_results() {
     let result = ResultType { ok: Some(Type::String), err: Some(Type::String) };
     draft.tasks[0].on_error = OnError::Value;
     draft.tasks[0].output = Some(Type::List(Arc::new(Type::Result(Arc::new(result)))));
-    let report = Bench::new()
+    let report = Fixture::new()
         .run(
             &draft.bound(),
             |call| if call.attempt.item == Some(0) { errs(1, "no") } else { returns(1, "yes") },
@@ -155,7 +155,7 @@ async fn an_element_that_needs_a_skipped_task_skips_the_whole() {
     draft.task("off", vec![]).when = Some(crate::engine::tests::flow::never());
     let task = draft.task("each", vec![select(item(), &[("a", item()), ("b", from(0))])]);
     (task.for_each, task.output) = (vec![over(&["a", "b"])], Some(strings()));
-    let report = Bench::new().run(&draft.bound(), echo).await;
+    let report = Fixture::new().run(&draft.bound(), echo).await;
     assert_eq!(report.calls(), ["each[0]"]);
     assert_eq!(report.output("each"), SkipReason::UpstreamSkipped.as_str());
     assert_eq!(report.events("each"), ["ready", "skipped"]);

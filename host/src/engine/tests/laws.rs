@@ -80,7 +80,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// What every report must hold to: no call before its inputs, one end per node, no start after it.
-fn check(bound: &Bound, report: &Report) {
+fn check(bound: &Bound, report: &RunReport) {
     let mut ends: HashMap<String, u32> = HashMap::new();
     let mut started: HashMap<String, u32> = HashMap::new();
     for line in &report.lines {
@@ -122,7 +122,7 @@ proptest! {
     fn any_order_of_ends_gives_the_same_outputs(plan_seed: u64, one: u64, other: u64, slots in 1..5_u32) {
         let bound = plan(plan_seed);
         let reports = [(one, 8), (other, slots)].map(|(seed, slots)| {
-            block_on(Bench { slots, ..Bench::new() }.run(&bound, script(seed, 0)))
+            block_on(Fixture { slots, ..Fixture::new() }.run(&bound, script(seed, 0)))
         });
         for report in &reports {
             check(&bound, report);
@@ -139,9 +139,9 @@ proptest! {
     fn a_run_with_failures_ends_and_a_resumed_one_completes_it(plan_seed: u64, seed: u64, policy in 0..3_usize) {
         let bound = plan(plan_seed);
         let policy = [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast][policy];
-        let whole = block_on(Bench::new().run(&bound, script(1, 0)));
+        let whole = block_on(Fixture::new().run(&bound, script(1, 0)));
         let (first, second) = block_on(async {
-            let bench = Bench { policy, slots: 3, ..Bench::new() };
+            let bench = Fixture { policy, slots: 3, ..Fixture::new() };
             let first = bench.run(&bound, script(seed, 30)).await;
             (first, bench.run(&bound, script(seed, 0)).await)
         });
@@ -158,9 +158,9 @@ proptest! {
     #[test]
     fn an_interrupted_run_ends_and_can_be_resumed(plan_seed: u64, seed: u64, at in 0..300_u64, is_abort: bool) {
         let bound = plan(plan_seed);
-        let whole = block_on(Bench::new().run(&bound, script(1, 0)));
+        let whole = block_on(Fixture::new().run(&bound, script(1, 0)));
         let (first, second) = block_on(async {
-            let bench = Bench { slots: 2, ..Bench::new() };
+            let bench = Fixture { slots: 2, ..Fixture::new() };
             let stop = async {
                 tokio::time::sleep(Duration::from_millis(at)).await;
                 bench.interrupt.send_replace(if is_abort { Interrupt::Abort } else { Interrupt::Drain });
@@ -176,9 +176,9 @@ proptest! {
     #[test]
     fn several_hosts_give_the_same_outputs_as_one(plan_seed: u64, seed: u64) {
         let bound = plan(plan_seed);
-        let whole = block_on(Bench::new().run(&bound, script(1, 0)));
+        let whole = block_on(Fixture::new().run(&bound, script(1, 0)));
         let (one, other) = block_on(async {
-            let bench = Bench { slots: 2, ..Bench::new() };
+            let bench = Fixture { slots: 2, ..Fixture::new() };
             tokio::join!(bench.run(&bound, script(seed, 0)), bench.run(&bound, script(seed ^ 1, 0)))
         });
         prop_assert_eq!((one.ended, other.ended), (whole.ended, whole.ended));
@@ -192,7 +192,7 @@ async fn hosts_on_many_threads_miss_no_wake_up() {
     let runs = async {
         for seed in 0..150 {
             let bound = plan(seed);
-            let bench = Bench { slots: 2, policy: FailurePolicy::KeepGoing, ..Bench::new() };
+            let bench = Fixture { slots: 2, policy: FailurePolicy::KeepGoing, ..Fixture::new() };
             let at_once = |call: &Call| returns(0, call.attempt.task.as_str());
             let reports = tokio::join!(
                 bench.run(&bound, at_once),

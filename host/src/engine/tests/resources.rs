@@ -23,7 +23,7 @@ fn pool(resource: Resource) -> Draft {
 #[tokio::test(start_paused = true)]
 async fn a_resource_is_taken_while_a_guest_runs() {
     for is_shared in [true, false] {
-        let report = Bench::new().run(&pool(Resource { is_shared, ..gpu() }).bound(), echo).await;
+        let report = Fixture::new().run(&pool(Resource { is_shared, ..gpu() }).bound(), echo).await;
         let began = |task: &str| report.call(task).began;
         assert_eq!((began("a"), began("b"), began("c"), began("free")), (0, 10, 20, 0));
         assert_eq!(report.events("b"), ["ready", "blocked", "started", "finished"]);
@@ -34,7 +34,7 @@ async fn a_resource_is_taken_while_a_guest_runs() {
 #[tokio::test(start_paused = true)]
 async fn hosts_count_their_own_resources_and_share_the_runs() {
     for (is_shared, together) in [(false, 2), (true, 1)] {
-        let bench = Bench::new();
+        let bench = Fixture::new();
         let bound = pool(Resource { is_shared, ..gpu() }).bound();
         let (one, other) = tokio::join!(bench.run(&bound, echo), bench.run(&bound, echo));
         let began = one.made.iter().chain(&other.made).filter(|made| made.node != "free" && made.began == 0);
@@ -49,7 +49,7 @@ async fn memory_admits_what_fits_and_a_task_beyond_it_runs_alone() {
     for (name, mebibytes) in [("a", 60), ("b", 60), ("small", 30), ("huge", 5000)] {
         draft.task(name, vec![]).limits.memory = Size::bytes(mebibytes << 20);
     }
-    let bench = Bench { memory: Size::bytes(100 << 20), ..Bench::new() };
+    let bench = Fixture { memory: Size::bytes(100 << 20), ..Fixture::new() };
     let report = bench.run(&draft.bound(), echo).await;
     let began = |task: &str| report.call(task).began;
     assert_eq!((began("a"), began("small"), began("b"), began("huge")), (0, 0, 10, 20));

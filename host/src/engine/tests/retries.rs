@@ -39,7 +39,7 @@ fn third_time(call: &Call) -> Act {
 
 #[tokio::test(start_paused = true)]
 async fn attempts_follow_each_other_with_growing_waits() {
-    let report = Bench::new().run(&tried(3, |_| {}).bound(), third_time).await;
+    let report = Fixture::new().run(&tried(3, |_| {}).bound(), third_time).await;
     let began: Vec<(u32, u64)> = report.made.iter().map(|made| (made.attempt, made.began)).collect();
     assert_eq!(began, [(1, 0), (2, 110), (3, 320)]);
     assert_eq!(report.output("task"), "\"done\"");
@@ -55,7 +55,7 @@ async fn attempts_follow_each_other_with_growing_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_attempt_fails_once() {
-    let report = Bench::new().run(&tried(2, |_| {}).bound(), third_time).await;
+    let report = Fixture::new().run(&tried(2, |_| {}).bound(), third_time).await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
     assert_eq!(report.events("task"), ["ready", "started", "retrying", "started", "failed"]);
     let failed = report.event("task", "failed");
@@ -65,9 +65,9 @@ async fn the_last_attempt_fails_once() {
 #[tokio::test(start_paused = true)]
 async fn only_listed_classes_are_retried_and_limits_never() {
     let only_errors = |retry: &mut Retry| retry.on = vec![RetryClass::Error];
-    let report = Bench::new().run(&tried(3, only_errors).bound(), third_time).await;
+    let report = Fixture::new().run(&tried(3, only_errors).bound(), third_time).await;
     assert_eq!(report.made.len(), 1);
-    let report = Bench::new().run(&tried(3, |_| {}).bound(), |_| fails(1, FailureClass::Limit)).await;
+    let report = Fixture::new().run(&tried(3, |_| {}).bound(), |_| fails(1, FailureClass::Limit)).await;
     assert_eq!((report.made.len(), &report.event("task", "failed")["class"]), (1, &"limit".into()));
 }
 
@@ -77,7 +77,7 @@ async fn permanent_cases_are_not_retried() {
     for (case, calls) in [("gone", 1), ("busy", 3)] {
         let mut draft = tried(3, |retry| retry.permanent = vec![Spanned::new("gone".into(), 0..0)]);
         draft.tasks[0].error = Some(cases.clone());
-        let report = Bench::new().run(&draft.bound(), move |_| errs(1, case)).await;
+        let report = Fixture::new().run(&draft.bound(), move |_| errs(1, case)).await;
         assert_eq!(report.made.len(), calls, "{case}");
     }
 }
@@ -89,9 +89,9 @@ async fn an_error_is_data_once_retries_are_used_up_and_a_trap_is_not() {
     draft.tasks[0].on_error = OnError::Value;
     draft.tasks[0].output = Some(Type::Result(Arc::new(result)));
     let bound = draft.bound();
-    let report = Bench::new().run(&bound, |_| errs(1, "no")).await;
+    let report = Fixture::new().run(&bound, |_| errs(1, "no")).await;
     assert_eq!((report.made.len(), report.output("task")), (2, r#"{"err":"no"}"#));
     assert_eq!(report.events("task").last().unwrap(), "finished");
-    let report = Bench::new().run(&bound, |_| fails(1, FailureClass::Timeout)).await;
+    let report = Fixture::new().run(&bound, |_| fails(1, FailureClass::Timeout)).await;
     assert_eq!((report.made.len(), report.ended), (2, Ended::Run(RunStatus::Failed)));
 }

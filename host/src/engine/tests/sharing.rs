@@ -61,7 +61,7 @@ impl Ledger for Paused {
         self.ledger.fetch(nodes).await
     }
 
-    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error> {
+    fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {
         let (tell, told) = unbounded_channel();
         let (ledger, claims, certainty) =
             (Arc::clone(&self.ledger), Arc::clone(&self.claims), self.certainty);
@@ -105,7 +105,7 @@ async fn hosts_share_the_work_and_end_alike() {
     }
     draft.task("all", vec![from(0), from(1), from(2), from(3)]);
     let bound = draft.bound();
-    let bench = Bench { slots: 2, ..Bench::new() };
+    let bench = Fixture { slots: 2, ..Fixture::new() };
     let (one, other) = tokio::join!(bench.run(&bound, echo), bench.run(&bound, echo));
     assert_eq!(
         (one.ended, other.ended),
@@ -120,7 +120,7 @@ async fn long_calls_hold_their_lease() {
     let mut draft = Draft::new();
     draft.task("long", vec![]);
     let bound = draft.bound();
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let long = |_: &Call| returns(60_000, "done");
     let (one, other) = tokio::join!(bench.run(&bound, long), bench.run(&bound, long));
     assert_eq!(one.made.len() + other.made.len(), 1);
@@ -131,7 +131,7 @@ async fn a_lost_task_is_taken_over_and_told() {
     let mut draft = Draft::new();
     draft.task("task", vec![]);
     let bound = draft.bound();
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let (dead, _) = bench.open(&bound).await;
     dead.ledger.commit(vec![], want(1)).await.unwrap();
     let report = bench.run(&bound, echo).await;
@@ -150,7 +150,7 @@ async fn a_task_that_more_hosts_lose_than_it_allows_is_failed_as_lost() {
         let mut draft = Draft::new();
         draft.task("poison", vec![]).max_lost_hosts = most;
         let bound = draft.bound();
-        let bench = Bench::new();
+        let bench = Fixture::new();
         let mut dead = Vec::new();
         for _ in 0..=most {
             let (host, _) = bench.open(&bound).await;
@@ -166,7 +166,7 @@ async fn a_task_that_more_hosts_lose_than_it_allows_is_failed_as_lost() {
 }
 
 /// Takes the only task over as soon as its lease has passed, and settles it at once.
-async fn takes_over(bench: &Bench, bound: &Arc<Bound>) {
+async fn takes_over(bench: &Fixture, bound: &Arc<Bound>) {
     let (other, _) = bench.open(bound).await;
     tokio::time::sleep(LEASE + Duration::from_secs(1)).await;
     let claim = other.ledger.commit(vec![], want(1)).await.unwrap().claims.pop().unwrap();
@@ -179,7 +179,7 @@ async fn a_host_that_lost_its_lease_stops_the_guest_and_says_so() {
     let mut draft = Draft::new();
     draft.task("task", vec![]);
     let bound = draft.bound();
-    let bench = Bench { between: Paused::over, slots: 1, ..Bench::new() };
+    let bench = Fixture { between: Paused::over, slots: 1, ..Fixture::new() };
     let first_hangs = |call: &Call| returns(if call.attempt.number == 1 { 40_000 } else { 1 }, "second");
     let (report, ()) = tokio::join!(bench.run(&bound, first_hangs), takes_over(&bench, &bound));
     let told = ["ready", "started", "lease_lost", "started", "finished"];
@@ -192,7 +192,7 @@ async fn a_claim_that_may_be_lost_is_stopped_told_once_and_given_back() {
     let mut draft = Draft::new();
     draft.task("task", vec![]);
     let bound = draft.bound();
-    let bench = Bench { between: Paused::blind, slots: 1, ..Bench::new() };
+    let bench = Fixture { between: Paused::blind, slots: 1, ..Fixture::new() };
     let first_hangs = std::sync::atomic::AtomicBool::new(true);
     let script = move |_: &Call| {
         let hangs = first_hangs.swap(false, std::sync::atomic::Ordering::SeqCst);
@@ -209,7 +209,7 @@ async fn a_result_that_comes_too_late_is_discarded_and_told_once() {
     let mut draft = Draft::new();
     draft.task("task", vec![]);
     let bound = draft.bound();
-    let bench = Bench { between: Paused::over, slots: 1, ..Bench::new() };
+    let bench = Fixture { between: Paused::over, slots: 1, ..Fixture::new() };
     let late = |call: &Call| match call.attempt.number {
         1 => returns(15_000, "first"),
         _ => returns(1, "second"),
@@ -226,10 +226,10 @@ async fn only_targets_run() {
     draft.task("b", vec![from(0)]);
     draft.task("c", vec![from(1)]);
     let bound = draft.bound();
-    let bench = Bench { targets: Some(vec![0, 1]), ..Bench::new() };
+    let bench = Fixture { targets: Some(vec![0, 1]), ..Fixture::new() };
     let report = bench.run(&bound, echo).await;
     assert_eq!((report.ended, report.calls()), (Ended::Run(RunStatus::Succeeded), vec!["a", "b"]));
-    let bench = Bench { targets: None, ..bench };
+    let bench = Fixture { targets: None, ..bench };
     assert_eq!(bench.run(&bound, echo).await.calls(), ["c"]);
 }
 
@@ -239,7 +239,7 @@ async fn a_case_that_is_no_target_fails_with_class_input() {
     draft.task("selector", vec![literal("l")]);
     draft.task("left", vec![]);
     draft.task("end", vec![select(from(0), &[("l", from(1))])]);
-    let bench = Bench { targets: Some(vec![0, 2]), ..Bench::new() };
+    let bench = Fixture { targets: Some(vec![0, 2]), ..Fixture::new() };
     let report = bench
         .run(&draft.bound(), |call| returns(1, texts(&call.args).first().map_or("", String::as_str)))
         .await;
@@ -254,7 +254,7 @@ async fn a_host_without_a_run_left_stops_its_guests() {
     let mut draft = Draft::new();
     draft.task("task", vec![]);
     let bound = draft.bound();
-    let bench = Bench { between: Paused::over, slots: 1, ..Bench::new() };
+    let bench = Fixture { between: Paused::over, slots: 1, ..Fixture::new() };
     let ends = async {
         let (other, _) = bench.open(&bound).await;
         tokio::time::sleep(LEASE + Duration::from_secs(1)).await;

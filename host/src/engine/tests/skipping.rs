@@ -18,7 +18,7 @@ async fn a_false_condition_skips_the_task_and_those_that_need_it() {
     draft.task("needs", vec![from(0)]);
     draft.task("default", vec![from_or(0, "d")]);
     draft.task("deeper", vec![from(2)]);
-    let report = Bench::new().run(&draft.bound(), echo).await;
+    let report = Fixture::new().run(&draft.bound(), echo).await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
     let shown: Vec<&str> = report.outputs().iter().map(|(_, value)| value.as_str()).collect();
     let upstream = "UpstreamSkipped";
@@ -36,12 +36,12 @@ async fn a_condition_may_read_a_task() {
         |text: &str| Some(Box::new(Condition { subject: from(0), equals: string(text), is_negated: false }));
     draft.task("yes", vec![]).when = when("a()");
     draft.task("no", vec![]).when = when("b()");
-    let report = Bench::new().run(&draft.bound(), echo).await;
+    let report = Fixture::new().run(&draft.bound(), echo).await;
     assert_eq!((report.output("yes"), report.output("no")), ("\"yes()\"", "ConditionFalse"));
 }
 
 /// The task with which the skip of another began, as it was told.
-fn cause(report: &Report, task: &str) -> String {
+fn cause(report: &RunReport, task: &str) -> String {
     report.event(task, "skipped")["cause"].as_str().unwrap_or("none").to_owned()
 }
 
@@ -57,7 +57,7 @@ async fn a_skip_names_the_task_that_it_began_with() {
     draft.task("milder", vec![from_or(0, "d"), from(5)]);
     draft.task("ordered", vec![]).after = vec![idx(6), idx(2)];
     draft.task("chosen", vec![select(literal("b"), &[("a", from(1)), ("b", from(2))])]);
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     bench.policy = FailurePolicy::KeepGoing;
     let act = |call: &crate::invoke::Call| match call.attempt.task.as_str() {
         "bad" | "worse" => fails(5, FailureClass::Trap),
@@ -76,7 +76,7 @@ async fn a_skip_names_its_cause_whichever_hosts_skipped_what_is_between() {
     for before in 0..40 {
         draft.task(&format!("t{before}"), vec![from(before)]);
     }
-    let (bench, bound) = (Bench::new(), draft.bound());
+    let (bench, bound) = (Fixture::new(), draft.bound());
     let act = |_: &crate::invoke::Call| fails(5, FailureClass::Trap);
     let (one, other) = tokio::join!(bench.run(&bound, act), bench.run(&bound, act));
     let skips: Vec<&serde_json::Value> =
@@ -88,8 +88,8 @@ async fn a_skip_names_its_cause_whichever_hosts_skipped_what_is_between() {
 fn choice(selector: &str) -> Draft {
     let mut draft = Draft::new();
     draft.task("selector", vec![literal(selector)]);
-    draft.task("left", vec![]).demand = Some(demand(from(0), "l"));
-    draft.task("right", vec![]).demand = Some(demand(from(0), "r"));
+    draft.task("left", vec![]).needed_if = Some(demand(from(0), "l"));
+    draft.task("right", vec![]).needed_if = Some(demand(from(0), "r"));
     draft.task("end", vec![select(from(0), &[("l", from(1)), ("r", from(2))])]);
     draft
 }
@@ -103,7 +103,7 @@ fn chooses(call: &crate::invoke::Call) -> Act {
 
 #[tokio::test(start_paused = true)]
 async fn only_the_chosen_case_runs_and_the_others_are_pruned() {
-    let report = Bench::new().run(&choice("r").bound(), chooses).await;
+    let report = Fixture::new().run(&choice("r").bound(), chooses).await;
     assert_eq!(report.calls(), ["selector", "right", "end"]);
     assert_eq!((report.output("left"), report.output("end")), ("Pruned", "\"end(right())\""));
     assert_eq!(report.events("end"), ["ready", "started", "finished"]);
@@ -111,14 +111,14 @@ async fn only_the_chosen_case_runs_and_the_others_are_pruned() {
 
 #[tokio::test(start_paused = true)]
 async fn a_selector_that_names_no_case_fails_or_yields_the_default() {
-    let report = Bench::new().run(&choice("x").bound(), chooses).await;
+    let report = Fixture::new().run(&choice("x").bound(), chooses).await;
     let failed = report.event("end", "failed");
     assert_eq!((&failed["class"], report.ended), (&"input".into(), Ended::Run(RunStatus::Failed)));
     let mut draft = choice("x");
     if let Binding::Select { default, .. } = &mut draft.tasks[3].args[0] {
         *default = Some(string("d"));
     }
-    let report = Bench::new().run(&draft.bound(), chooses).await;
+    let report = Fixture::new().run(&draft.bound(), chooses).await;
     assert_eq!((report.ended, report.output("end")), (Ended::Run(RunStatus::Succeeded), "\"end(d)\""));
 }
 
@@ -130,7 +130,7 @@ async fn a_failure_skips_what_needs_it_and_nothing_new_starts() {
     draft.task("needs", vec![from(0)]);
     draft.task("ordered", vec![]).after = vec![idx(0)];
     draft.task("later", vec![from(1)]);
-    let report = Bench::new()
+    let report = Fixture::new()
         .run(&draft.bound(), |call| match call.attempt.task.as_str() {
             "bad" => fails(5, FailureClass::Trap),
             _ => echo(call),
@@ -156,7 +156,7 @@ async fn keep_going_finishes_every_branch_that_does_not_need_the_failed_task() {
     draft.task("branch", vec![from(1)]);
     draft.task("default", vec![from_or(2, "d")]);
     draft.task("direct", vec![from_or(0, "d")]);
-    let mut bench = Bench::new();
+    let mut bench = Fixture::new();
     bench.policy = FailurePolicy::KeepGoing;
     let report = bench
         .run(&draft.bound(), |call| match call.attempt.task.as_str() {

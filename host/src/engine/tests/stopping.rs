@@ -22,14 +22,14 @@ fn slow(call: &crate::invoke::Call) -> Act {
     returns(if name == "b" { 500 } else { 10 }, name)
 }
 
-async fn interrupts(bench: &Bench, at: u64, how: Interrupt) {
+async fn interrupts(bench: &Fixture, at: u64, how: Interrupt) {
     tokio::time::sleep(Duration::from_millis(at)).await;
     bench.interrupt.send_replace(how);
 }
 
 #[tokio::test(start_paused = true)]
 async fn draining_starts_nothing_and_commits_what_runs() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let bound = two_steps().bound();
     let (report, ()) = tokio::join!(bench.run(&bound, slow), interrupts(&bench, 5, Interrupt::Drain));
     assert_eq!((report.ended, report.calls()), (Ended::Interrupted, vec!["a", "b"]));
@@ -45,7 +45,7 @@ async fn draining_starts_nothing_and_commits_what_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn aborting_stops_guests_and_their_tasks_run_again_later() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let bound = two_steps().bound();
     let stop = interrupts(&bench, 200, Interrupt::Abort);
     let (report, ()) = tokio::join!(bench.run(&bound, slow), stop);
@@ -58,7 +58,7 @@ async fn aborting_stops_guests_and_their_tasks_run_again_later() {
 
 #[tokio::test(start_paused = true)]
 async fn fail_fast_stops_running_guests() {
-    let bench = Bench { policy: FailurePolicy::FailFast, ..Bench::new() };
+    let bench = Fixture { policy: FailurePolicy::FailFast, ..Fixture::new() };
     let bound = two_steps().bound();
     let report = bench
         .run(&bound, |call| match call.attempt.task.as_str() {
@@ -73,7 +73,7 @@ async fn fail_fast_stops_running_guests() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_run_stops_on_every_host_and_can_be_resumed() {
-    let bench = Bench::new();
+    let bench = Fixture::new();
     let bound = two_steps().bound();
     let (watcher, _) = bench.open(&bound).await;
     let cancel = async {

@@ -17,8 +17,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-fn verifying() -> Bench {
-    Bench { verification: Verification::Twice, ..Bench::new() }
+fn verifying() -> Fixture {
+    Fixture { verification: Verification::Twice, ..Fixture::new() }
 }
 
 fn pair(rule: CacheRule) -> Arc<Bound> {
@@ -57,7 +57,7 @@ async fn impure_calls_are_made_once() {
 #[tokio::test(start_paused = true)]
 async fn a_result_that_differs_fails_at_once_and_is_not_shared() {
     let cache: Arc<dyn Cache> = Arc::new(MemoryCache::new());
-    let bench = Bench { cache: Some(Arc::clone(&cache)), ..verifying() };
+    let bench = Fixture { cache: Some(Arc::clone(&cache)), ..verifying() };
     let report = bench.run(&pair(CacheRule::Shared(None)), moody()).await;
     assert_eq!((report.calls(), report.ended), (vec!["a", "a"], Ended::Run(RunStatus::Failed)));
     let failed = report.event("a", "failed");
@@ -66,7 +66,7 @@ async fn a_result_that_differs_fails_at_once_and_is_not_shared() {
         failed["error"],
         "not verified: the same call was made twice, and the second time it returned another value, which differs"
     );
-    let after = Bench { cache: Some(cache), ..Bench::new() };
+    let after = Fixture { cache: Some(cache), ..Fixture::new() };
     assert_eq!(after.run(&pair(CacheRule::Shared(None)), echo).await.calls(), ["a", "b"]);
 }
 
@@ -87,8 +87,8 @@ async fn another_end_of_the_second_call_is_a_difference_and_a_timeout_is_not() {
 async fn what_is_cached_is_called_once_and_compared() {
     let cache: Arc<dyn Cache> = Arc::new(MemoryCache::new());
     let bound = || pair(CacheRule::Shared(None));
-    let with = |bench: Bench| Bench { cache: Some(Arc::clone(&cache)), ..bench };
-    with(Bench::new()).run(&bound(), echo).await;
+    let with = |bench: Fixture| Fixture { cache: Some(Arc::clone(&cache)), ..bench };
+    with(Fixture::new()).run(&bound(), echo).await;
     let report = with(verifying()).run(&bound(), echo).await;
     assert_eq!((report.calls(), report.ended), (vec!["a", "b"], Ended::Run(RunStatus::Succeeded)));
     assert_eq!(report.events("a"), ["ready", "started", "finished"]);
@@ -107,7 +107,7 @@ async fn alike_calls_that_wait_for_each_other_are_all_verified_within_their_slot
         (task.cache, task.function) = (CacheRule::Shared(None), 0);
     }
     let policy = FailurePolicy::KeepGoing;
-    let bench = Bench { cache: Some(cache), slots: 2, policy, ..verifying() };
+    let bench = Fixture { cache: Some(cache), slots: 2, policy, ..verifying() };
     let report = bench.run(&draft.bound(), |_| returns(1_000, "done")).await;
     assert_eq!((report.made.len(), report.ended), (7, Ended::Run(RunStatus::Succeeded)));
     for call in &report.made {

@@ -6,7 +6,7 @@ use crate::sandbox::state::State;
 use crate::sandbox::wasi::blocking::Blocking;
 use crate::sandbox::wasi::blocking::Line;
 use crate::sandbox::wasi::listings::Listing;
-use crate::sandbox::wasi::places::Places;
+use crate::sandbox::wasi::places::HandleQuota;
 use std::any::Any;
 use std::fs::File;
 use std::sync::{Arc, Weak};
@@ -23,8 +23,8 @@ pub(crate) struct Files {
     folders: Vec<Opened>,
     /// What it opened. Streams keep a file open whose descriptor is gone, so the files themselves are looked at.
     opened: Vec<Opened>,
-    pub(crate) sockets: Places<TcpSocket>,
-    pub(crate) listings: Places<Listing>,
+    pub(crate) sockets: HandleQuota<TcpSocket>,
+    pub(crate) listings: HandleQuota<Listing>,
     /// None where no folder is granted: there is nothing to wait for then.
     blocking: Option<Blocking>,
 }
@@ -44,8 +44,8 @@ impl Files {
             granted,
             folders: Vec::new(),
             opened: Vec::new(),
-            sockets: Places::default(),
-            listings: Places::default(),
+            sockets: HandleQuota::default(),
+            listings: HandleQuota::default(),
             blocking: None,
         };
         if granted > most { Err(files.full()) } else { Ok(files) }

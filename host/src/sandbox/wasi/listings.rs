@@ -31,7 +31,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         let state = store.data_mut();
         let listing = state.table.delete(Resource::<Listing>::new_own(rep))?;
         if let Some(left_out) = listing.left_out.told() {
-            state.refusals().tell(&left_out);
+            state.refusals().log_once(&left_out);
         }
         Ok(())
     })?;
@@ -83,7 +83,7 @@ impl State {
         let entry = listing.next().await;
         let is_over = matches!(entry, Ok(None));
         if let Some(left_out) = listing.left_out.told().filter(|_| is_over) {
-            self.refusals().tell(&left_out);
+            self.refusals().log_once(&left_out);
         }
         Ok(entry)
     }

@@ -83,7 +83,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 impl State {
     fn look_up(&mut self, name: &str) -> Result<Lookup, ErrorCode> {
         let Some(names) = self.names() else {
-            self.refusals().tell("the address of a name was refused; `dns = true` would allow it");
+            self.refusals().log_once("the address of a name was refused; `dns = true` would allow it");
             return Err(ErrorCode::PermanentResolverFailure);
         };
         let name = match Host::parse(name) {

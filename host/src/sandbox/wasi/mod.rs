@@ -25,10 +25,10 @@ pub(crate) use blocking::{Blocking, Orphans};
 pub(crate) use clocks::LogicalClock;
 pub(crate) use files::Files;
 pub(crate) use http::{Http, MAX_FIELDS, USELESS};
-pub(crate) use keyvalue::Shelf;
+pub(crate) use keyvalue::KeyvalueSession;
 pub(crate) use network::{GuestNames, Refusals, TaskLookups};
 pub(crate) use output::LastWords;
-pub(crate) use random::Chance;
+pub(crate) use random::GuestRandom;
 
 use crate::invoke::Listener;
 use crate::invoke::Stream;
@@ -36,7 +36,7 @@ use crate::sandbox::guard::LogGuard;
 use crate::sandbox::load::Prepared;
 use crate::sandbox::state::State;
 use crate::sandbox::wasi::http::Secure;
-use crate::sandbox::wasi::network::Names;
+use crate::sandbox::wasi::network::Resolver;
 use crate::sandbox::wasi::output::GuestOutput;
 use std::path::Path;
 use std::sync::Arc;
@@ -71,23 +71,23 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 /// The network of this host, as all guests share it.
 pub(crate) struct Network {
-    names: Arc<Names>,
+    names: Arc<Resolver>,
     secure: Secure,
 }
 
 impl Network {
     /// Names as the operating system knows them, and the usual authorities.
     pub(crate) fn of_system() -> Self {
-        Self::of(Names::of_system(), Secure::usual())
+        Self::with_parts(Resolver::of_system(), Secure::usual())
     }
 
     /// Names as somebody knows them, and authorities that guests trust.
-    pub(crate) const fn of(names: Arc<Names>, secure: Secure) -> Self {
+    pub(crate) const fn with_parts(names: Arc<Resolver>, secure: Secure) -> Self {
         Self { names, secure }
     }
 
     /// Who knows the addresses of names.
-    pub(crate) const fn names(&self) -> &Arc<Names> {
+    pub(crate) const fn names(&self) -> &Arc<Resolver> {
         &self.names
     }
 }

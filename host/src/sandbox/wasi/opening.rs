@@ -204,7 +204,7 @@ impl State {
                 "`read = [\"FOLDER\"]`, with the folder that it is in, would allow it".to_owned(),
             ),
         };
-        self.refusals().tell(&format!("{what} was refused; {why}"));
+        self.refusals().log_once(&format!("{what} was refused; {why}"));
         ErrorCode::NotPermitted
     }
 

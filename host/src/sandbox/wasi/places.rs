@@ -5,18 +5,18 @@ use std::marker::PhantomData;
 use wasmtime::component::{Resource, ResourceTable};
 
 /// The places of one kind of things. Those that are gone are found when there are many.
-pub(crate) struct Places<T> {
+pub(crate) struct HandleQuota<T> {
     taken: Vec<u32>,
     kind: PhantomData<fn() -> T>,
 }
 
-impl<T> Default for Places<T> {
+impl<T> Default for HandleQuota<T> {
     fn default() -> Self {
         Self { taken: Vec::new(), kind: PhantomData }
     }
 }
 
-impl<T: 'static> Places<T> {
+impl<T: 'static> HandleQuota<T> {
     /// Whether the guest holds fewer of them than that.
     pub(crate) fn are_below(&mut self, most: usize, table: &ResourceTable) -> bool {
         if self.count() >= most {
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn those_that_are_gone_make_room_and_others_do_not() {
-        let (mut table, mut places) = (ResourceTable::new(), Places::<u8>::default());
+        let (mut table, mut places) = (ResourceTable::new(), HandleQuota::<u8>::default());
         let mut held = Vec::new();
         for _ in 0..3 {
             assert!(places.are_below(3, &table));

@@ -25,7 +25,7 @@ const PATIENCE: u32 = 64 << 10;
 /// Bytes that follow from a call: SHA-256 in counter mode over a seed of component, function and arguments.
 ///
 /// The seed is computed when the first byte is drawn: most guests draw none.
-pub(crate) struct Chance {
+pub(crate) struct GuestRandom {
     source: Source,
     counter: u64,
     block: [u8; 32],
@@ -37,9 +37,9 @@ enum Source {
     Seed(Digest),
 }
 
-impl Chance {
+impl GuestRandom {
     /// The chance of one call.
-    pub(crate) fn of_call(prepared: &Arc<Prepared>, call: &Arc<Call>) -> Self {
+    pub(crate) fn for_call(prepared: &Arc<Prepared>, call: &Arc<Call>) -> Self {
         let source = Source::Call { prepared: Arc::clone(prepared), call: Arc::clone(call) };
         Self { source, counter: 0, block: [0; 32], used: 32 }
     }
@@ -132,14 +132,14 @@ impl random::Host for State {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         check_len(len)?;
         let deadline = self.deadline;
-        match self.chance() {
+        match self.seeded_random() {
             Some(chance) => chance.bytes(len, deadline),
             None => drawn(len, deadline, |len| self.random().get_random_bytes(len)),
         }
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
-        match self.chance() {
+        match self.seeded_random() {
             Some(chance) => Ok(chance.number()),
             None => self.random().get_random_u64(),
         }
@@ -150,14 +150,14 @@ impl insecure::Host for State {
     fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         check_len(len)?;
         let deadline = self.deadline;
-        match self.chance() {
+        match self.seeded_random() {
             Some(chance) => chance.bytes(len, deadline),
             None => drawn(len, deadline, |len| self.random().get_insecure_random_bytes(len)),
         }
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
-        match self.chance() {
+        match self.seeded_random() {
             Some(chance) => Ok(chance.number()),
             None => self.random().get_insecure_random_u64(),
         }
@@ -166,7 +166,7 @@ impl insecure::Host for State {
 
 impl insecure_seed::Host for State {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
-        match self.chance() {
+        match self.seeded_random() {
             Some(chance) => Ok(chance.for_tables()),
             None => self.random().insecure_seed(),
         }

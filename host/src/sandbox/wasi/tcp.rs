@@ -38,7 +38,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 impl State {
     fn make_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
         if !self.has_sockets() {
-            self.refusals().tell(
+            self.refusals().log_once(
                 "a socket was refused; `tcp = [\"HOST:PORT\"]`, with what it is to be connected to, would allow it",
             );
             return Err(ErrorCode::AccessDenied.into());
@@ -58,7 +58,7 @@ pub(crate) fn allow(builder: &mut WasiCtxBuilder, prepared: &Arc<Prepared>, list
     if prepared.grants.tcp.is_empty() {
         return;
     }
-    let door = Door {
+    let door = TcpFilter {
         prepared: Arc::clone(prepared),
         names: GuestNames::new(prepared.network.names(), &prepared.lookups),
         refusals: Refusals::new(listener),
@@ -70,13 +70,13 @@ pub(crate) fn allow(builder: &mut WasiCtxBuilder, prepared: &Arc<Prepared>, list
 }
 
 #[derive(Clone)]
-struct Door {
+struct TcpFilter {
     prepared: Arc<Prepared>,
     names: GuestNames,
     refusals: Refusals,
 }
 
-impl Door {
+impl TcpFilter {
     async fn lets_through(&self, address: SocketAddr, reason: SocketAddrUse) -> bool {
         match reason {
             // Each connection has an end here, on a port that the system chooses.
@@ -101,14 +101,14 @@ impl Door {
 
     fn refuse(&self, what: &str) {
         self.refusals
-            .tell(&format!("{what} was refused; nothing allows it: `tcp` grants connections out alone"));
+            .log_once(&format!("{what} was refused; nothing allows it: `tcp` grants connections out alone"));
     }
 
     async fn is_granted(&self, address: SocketAddr) -> bool {
         let is_granted = may_connect(&self.prepared.grants.tcp, &self.names, address).await;
         if !is_granted {
             let endpoint = Endpoint::from((address.ip().to_canonical(), address.port()));
-            self.refusals.tell(&format!(
+            self.refusals.log_once(&format!(
                 "a connection to `{endpoint}` was refused; `tcp = [\"{endpoint}\"]` would allow it"
             ));
         }

@@ -51,7 +51,7 @@ impl State {
             let told = format!(
                 "what the link `{link}` leads to{to} is no UTF-8 text, and cannot be told to a guest"
             );
-            self.refusals().tell(&told);
+            self.refusals().log_once(&told);
         }
         Ok(Err(code))
     }

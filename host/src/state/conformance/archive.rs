@@ -13,7 +13,7 @@ use crate::state::OpenHow;
 use crate::state::Outcome;
 use crate::state::Removal;
 use crate::state::Stop;
-use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::Host;
 use crate::state::conformance::bench::LEASE;
@@ -29,7 +29,7 @@ use std::time::Duration;
 /// A run is told with what has become of its wanted tasks, its times, and who works on it.
 pub async fn a_run_is_told_with_its_counts_and_hosts(harness: &dyn Harness) {
     let mut bench =
-        Bench::new(harness, &[&[], &[], &[], &[], &[]]).await.with(4, |task| task.is_wanted = false);
+        Fixture::new(harness, &[&[], &[], &[], &[], &[]]).await.with(4, |task| task.is_wanted = false);
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[0], Outcome::Done(value(task(0)))).await;
@@ -49,7 +49,7 @@ pub async fn a_run_is_told_with_its_counts_and_hosts(harness: &dyn Harness) {
 
 /// Runs are listed by their last activity, and no more than were asked for.
 pub async fn runs_are_listed_by_their_last_activity(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     assert_eq!(must(bench.backend.runs(9).await), []);
     let ids = ["run-b", "run-a", "run-c"];
     for id in ids {
@@ -67,7 +67,7 @@ pub async fn runs_are_listed_by_their_last_activity(harness: &dyn Harness) {
 
 /// Nodes are told by name, in the order of the names, without their results; those of which nothing is stored are open.
 pub async fn nodes_are_told_without_their_results(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[]]).await.with(2, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await.with(2, |task| task.is_for_each = true);
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[0], Outcome::Skipped(SkipReason::ConditionFalse)).await;
@@ -84,7 +84,7 @@ pub async fn nodes_are_told_without_their_results(harness: &dyn Harness) {
 
 /// Elements that have failed are named, and no more than were asked for.
 pub async fn failed_elements_are_named(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[1], Outcome::Failed(b"a task is none"[..].into())).await;
@@ -101,7 +101,7 @@ pub async fn failed_elements_are_named(harness: &dyn Harness) {
 
 /// Who holds what is told, with its attempt and for how long; what is settled or left is held by nobody.
 pub async fn claims_are_told_with_their_holders(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
     let (host, other) = (bench.open().await, bench.open().await);
     let claims = host.claim().await;
     host.settle(&claims[1], Outcome::Expand { items: 1, max_parallel: None }).await;
@@ -125,7 +125,7 @@ pub async fn claims_are_told_with_their_holders(harness: &dyn Harness) {
 
 /// Whoever does not work on a run may cancel it: hosts are told to stop, and it has ended once they have.
 pub async fn a_run_is_cancelled_from_outside(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let host = bench.open().await;
     let root = only(host.claim().await);
     let seen = host.ask().await.version;
@@ -144,7 +144,7 @@ pub async fn a_run_is_cancelled_from_outside(harness: &dyn Harness) {
 
 /// A run that no host works on has ended once it is cancelled; one that has ended is left as it was.
 pub async fn a_run_without_hosts_has_ended_once_it_is_cancelled(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     assert_eq!(host.claim().await.len(), 2);
     bench.gone(host).await;
@@ -160,7 +160,7 @@ pub async fn a_run_without_hosts_has_ended_once_it_is_cancelled(harness: &dyn Ha
 
 /// A run that is removed is gone, and its id is free again.
 pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     host.done(&only(host.claim().await)).await;
     bench.gone(host).await;
@@ -174,7 +174,7 @@ pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
 /// A run that a host works on is not removed, unless that is to be done anyway: then the host finds out, and does not
 /// begin it again.
 pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     assert_eq!(host.claim().await.len(), 1);
     assert_eq!(must_fail(bench.backend.remove(&bench.run(), Removal::Idle).await).kind, ErrorKind::Held);
@@ -191,7 +191,7 @@ pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn
 
 /// Whoever asks for a run that is not there is told so.
 pub async fn a_run_that_is_not_there_is_not_told_of(harness: &dyn Harness) {
-    let bench = Bench::new(harness, &[&[]]).await;
+    let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));
     let errors = [
         must_fail(bench.backend.run(&run).await),

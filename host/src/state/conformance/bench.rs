@@ -19,9 +19,9 @@ use crate::state::Opened;
 use crate::state::Outcome;
 use crate::state::Reply;
 use crate::state::ResourceShape;
-use crate::state::Scope;
+use crate::state::ResourceScope;
 use crate::state::Settlement;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::state::Stage;
 use crate::state::TaskShape;
 use crate::state::Token;
@@ -83,11 +83,11 @@ pub(crate) fn only<T: Debug>(list: Vec<T>) -> T {
 }
 
 /// A run on a fresh backend.
-pub struct Bench {
+pub struct Fixture {
     /// The backend.
     pub backend: Arc<dyn Backend>,
     /// The shape that hosts ask for.
-    pub shape: Shape,
+    pub shape: RunShape,
     /// What hosts ask for.
     pub mode: Mode,
     /// The policy that hosts ask for.
@@ -103,7 +103,7 @@ pub struct Bench {
     hosts: u32,
 }
 
-impl Bench {
+impl Fixture {
     /// A run of tasks named `t0`, `t1`, …, of which each waits for those that are listed.
     pub async fn new(harness: &dyn Harness, waits_for: &[&[u32]]) -> Self {
         Self {
@@ -111,7 +111,7 @@ impl Bench {
             shape: shape(waits_for),
             mode: Mode::Resume,
             policy: FailurePolicy::KeepGoing,
-            digest: Digest::of(b"plan"),
+            digest: Digest::of_bytes(b"plan"),
             id: "run-1",
             is_gone: |_| false,
             lease: LEASE,
@@ -219,14 +219,14 @@ fn change_once<T>(change: impl FnOnce(&mut T)) -> impl FnMut(&mut T) {
     }
 }
 
-fn shape(waits_for: &[&[u32]]) -> Shape {
+fn shape(waits_for: &[&[u32]]) -> RunShape {
     let dependents = |at: u32| {
         let dependents = (0..).zip(waits_for).filter(move |(_, waits_for)| waits_for.contains(&at));
         dependents.map(|(dependent, _)| TaskIdx::new(dependent)).collect()
     };
     let tasks = (0..).zip(waits_for).map(|(at, waits_for)| TaskShape {
         name: must(Name::new(&format!("t{at}"))),
-        fingerprint: Digest::of(b"call"),
+        fingerprint: Digest::of_bytes(b"call"),
         waits_for: u32::try_from(waits_for.len()).unwrap_or(u32::MAX),
         dependents: dependents(at),
         rank: 0,
@@ -234,7 +234,7 @@ fn shape(waits_for: &[&[u32]]) -> Shape {
         is_for_each: false,
         is_wanted: true,
     });
-    Shape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new(), has_closing: false }
+    RunShape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new(), has_closing: false }
 }
 
 /// A host that works on the run.
@@ -305,11 +305,11 @@ impl Host {
 pub(crate) async fn in_time(
     harness: &dyn Harness,
     waits_for: &[&[u32]],
-    mut comes_true: impl AsyncFnMut(Bench) -> bool,
+    mut comes_true: impl AsyncFnMut(Fixture) -> bool,
 ) {
     let mut lease = BRIEF;
     loop {
-        let mut bench = Bench::new(harness, waits_for).await;
+        let mut bench = Fixture::new(harness, waits_for).await;
         bench.lease = lease;
         if comes_true(bench).await {
             return;
@@ -341,17 +341,17 @@ pub(crate) fn nodes(claims: &[Claim]) -> Vec<NodeId> {
 
 /// A resource that hosts count for themselves.
 pub(crate) fn own(amount: u32) -> ResourceShape {
-    ResourceShape { name: must(Name::new("gpu")), amount, scope: Scope::Own }
+    ResourceShape { name: must(Name::new("gpu")), amount, scope: ResourceScope::Own }
 }
 
 /// A resource that all hosts share.
 pub(crate) fn shared(amount: u32) -> ResourceShape {
-    ResourceShape { scope: Scope::Shared, ..own(amount) }
+    ResourceShape { scope: ResourceScope::Shared, ..own(amount) }
 }
 
 /// A resource that hosts count for themselves, and of which nodes can do with less.
 pub(crate) fn elastic(amount: u32) -> ResourceShape {
-    ResourceShape { scope: Scope::Elastic, ..own(amount) }
+    ResourceShape { scope: ResourceScope::Elastic, ..own(amount) }
 }
 
 /// The stages of claims, in order.

@@ -23,12 +23,12 @@ use tokio::task::JoinSet;
 
 /// A bucket of a backend.
 #[derive(Clone)]
-struct Bench {
+struct BucketFixture {
     buckets: Arc<dyn Buckets>,
     bucket: BucketName,
 }
 
-impl Bench {
+impl BucketFixture {
     async fn new(harness: &impl Harness) -> (Arc<dyn crate::state::Backend>, Self) {
         let backend = harness.backend().await;
         let bench = Self { buckets: backend.buckets(), bucket: must(BucketName::new("shared")) };
@@ -67,7 +67,7 @@ fn bytes(text: &str) -> Bytes {
 
 /// A value is there from when it was set until it is taken away.
 pub async fn a_value_is_there_until_it_is_taken_away(harness: &impl Harness) {
-    let (_backend, bench) = Bench::new(harness).await;
+    let (_backend, bench) = BucketFixture::new(harness).await;
     let exists = async |name| must(bench.buckets.exists(&bench.bucket, &key(name)).await);
     assert_eq!((bench.get("k").await, exists("k").await), (None, false));
     bench.write(&[("k", Some("a"))]).await;
@@ -80,7 +80,7 @@ pub async fn a_value_is_there_until_it_is_taken_away(harness: &impl Harness) {
 
 /// Many keys are written and read at once, in order.
 pub async fn many_keys_are_written_and_read_at_once(harness: &impl Harness) {
-    let (_backend, bench) = Bench::new(harness).await;
+    let (_backend, bench) = BucketFixture::new(harness).await;
     bench.write(&[("b", Some("0"))]).await;
     bench.write(&[("a", Some("1")), ("b", None), ("c", Some("2")), ("c", Some("3"))]).await;
     let keys = must(Keys::new(vec![key("c"), key("b"), key("a"), key("c")]));
@@ -93,16 +93,16 @@ pub async fn many_keys_are_written_and_read_at_once(harness: &impl Harness) {
 
 /// Buckets know nothing of each other, and those of one name are one.
 pub async fn buckets_of_one_name_are_one(harness: &impl Harness) {
-    let (backend, bench) = Bench::new(harness).await;
-    let same = Bench { buckets: backend.buckets(), ..bench.clone() };
-    let other = Bench { bucket: must(BucketName::new("other")), ..bench.clone() };
+    let (backend, bench) = BucketFixture::new(harness).await;
+    let same = BucketFixture { buckets: backend.buckets(), ..bench.clone() };
+    let other = BucketFixture { bucket: must(BucketName::new("other")), ..bench.clone() };
     bench.write(&[("k", Some("a"))]).await;
     assert_eq!((same.get("k").await, other.get("k").await), (Some(bytes("a")), None));
 }
 
 /// Keys are listed in order and by pages, and those that are there all the time are told once.
 pub async fn keys_are_listed_in_order_by_pages(harness: &impl Harness) {
-    let (_backend, bench) = Bench::new(harness).await;
+    let (_backend, bench) = BucketFixture::new(harness).await;
     let empty = must(bench.buckets.list(&bench.bucket, None).await);
     assert_eq!((empty.keys.len(), empty.next), (0, None));
     let names: Vec<String> = (0..2 * MAX_KEYS + 5).map(|at| format!("k{at:05}")).collect();
@@ -134,7 +134,7 @@ pub async fn keys_are_listed_in_order_by_pages(harness: &impl Harness) {
 
 /// A number is added to, and is text for those who read it.
 pub async fn a_number_is_added_to(harness: &impl Harness) {
-    let (_backend, bench) = Bench::new(harness).await;
+    let (_backend, bench) = BucketFixture::new(harness).await;
     assert_eq!(bench.increment("n", 5).await, 5);
     assert_eq!(bench.increment("n", -7).await, -2);
     assert_eq!(bench.increment("n", 0).await, -2);
@@ -146,7 +146,7 @@ pub async fn a_number_is_added_to(harness: &impl Harness) {
 
 /// What is no number, or would become none, stays as it is.
 pub async fn what_is_no_number_is_not_added_to(harness: &impl Harness) {
-    let (_backend, bench) = Bench::new(harness).await;
+    let (_backend, bench) = BucketFixture::new(harness).await;
     for text in ["", "x", "1.5", " 1", "007", "+1", "-0", "9223372036854775807", "9223372036854775808"] {
         bench.write(&[("k", Some(text))]).await;
         let error = must_fail(bench.buckets.increment(&bench.bucket, &key("k"), 1).await);
@@ -157,7 +157,7 @@ pub async fn what_is_no_number_is_not_added_to(harness: &impl Harness) {
 
 /// A value is swapped where it is the expected one.
 pub async fn a_value_is_swapped_where_it_is_the_expected_one(harness: &impl Harness) {
-    let (_backend, bench) = Bench::new(harness).await;
+    let (_backend, bench) = BucketFixture::new(harness).await;
     assert_eq!(bench.swap("k", Some("a"), "b").await, Swapped::Other(None));
     assert_eq!(bench.swap("k", None, "a").await, Swapped::Done);
     assert_eq!(bench.swap("k", None, "b").await, Swapped::Other(Some(bytes("a"))));
@@ -168,7 +168,7 @@ pub async fn a_value_is_swapped_where_it_is_the_expected_one(harness: &impl Harn
 
 /// What many add and swap at the same time is all there.
 pub async fn what_many_write_at_the_same_time_is_all_there(harness: &impl Harness) {
-    let (_backend, bench) = Bench::new(harness).await;
+    let (_backend, bench) = BucketFixture::new(harness).await;
     let mut many = JoinSet::new();
     for at in 0..20 {
         let bench = bench.clone();
@@ -197,7 +197,7 @@ pub async fn what_many_write_at_the_same_time_is_all_there(harness: &impl Harnes
 
 /// Values that are too many to be given at once are declined, and given in portions.
 pub async fn values_that_are_too_many_at_once_are_declined(harness: &impl Harness) {
-    let (_backend, bench) = Bench::new(harness).await;
+    let (_backend, bench) = BucketFixture::new(harness).await;
     let value = "v".repeat(MAX_VALUE);
     let names: Vec<String> = (0..9).map(|at| format!("k{at}")).collect();
     for name in &names {

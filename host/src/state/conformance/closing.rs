@@ -11,7 +11,7 @@ use crate::state::ErrorKind;
 use crate::state::Outcome;
 use crate::state::RunSummary;
 use crate::state::Stage;
-use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::Host;
 use crate::state::conformance::bench::must;
@@ -30,18 +30,18 @@ async fn closing(host: &Host) -> Claim {
     only(host.done(&root).await)
 }
 
-async fn summary(bench: &Bench) -> RunSummary {
+async fn summary(bench: &Fixture) -> RunSummary {
     must(bench.backend.run(&bench.run()).await)
 }
 
-async fn end(bench: &Bench) -> End {
+async fn end(bench: &Fixture) -> End {
     only(must(bench.backend.nodes(&bench.run(), &[CLOSING.to_owned()]).await)).end
 }
 
 /// The last node is handed out once all tasks have ended, to whoever asks next, for no slot; only then has the run
 /// succeeded. It is no task: nothing is stored of it, and nobody counts it.
 pub async fn a_run_is_closed_before_it_has_succeeded(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await.closed();
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.closed();
     let mut host = bench.open().await;
     let claims = host.claim().await;
     assert_eq!(host.done(&claims[0]).await, []);
@@ -64,7 +64,7 @@ pub async fn a_run_is_closed_before_it_has_succeeded(harness: &dyn Harness) {
 /// If the last node fails, the run has failed, whatever its policy; the record is kept under a name that no task has.
 pub async fn a_run_fails_if_its_last_node_does(harness: &dyn Harness) {
     for policy in [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast] {
-        let mut bench = Bench::new(harness, &[&[]]).await.closed();
+        let mut bench = Fixture::new(harness, &[&[]]).await.closed();
         bench.policy = policy;
         let host = bench.open().await;
         let last = closing(&host).await;
@@ -79,7 +79,7 @@ pub async fn a_run_fails_if_its_last_node_does(harness: &dyn Harness) {
 
 /// A run that is resumed is closed again, if all its results are stored too.
 pub async fn a_resumed_run_is_closed_again(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await.closed();
+    let mut bench = Fixture::new(harness, &[&[]]).await.closed();
     let host = bench.open().await;
     let last = closing(&host).await;
     host.settle(&last, failed()).await;
@@ -93,7 +93,7 @@ pub async fn a_resumed_run_is_closed_again(harness: &dyn Harness) {
 
 /// A run in which a task has failed is not closed.
 pub async fn a_run_that_has_failed_is_not_closed(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await.closed();
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.closed();
     let host = bench.open().await;
     let claims = host.claim().await;
     host.done(&claims[0]).await;
@@ -103,7 +103,7 @@ pub async fn a_run_that_has_failed_is_not_closed(harness: &dyn Harness) {
 
 /// A run that is cancelled before it is closed was cancelled.
 pub async fn a_run_may_be_cancelled_before_it_is_closed(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await.closed();
+    let mut bench = Fixture::new(harness, &[&[]]).await.closed();
     let host = bench.open().await;
     let last = closing(&host).await;
     must(host.ledger.cancel().await);
@@ -112,7 +112,7 @@ pub async fn a_run_may_be_cancelled_before_it_is_closed(harness: &dyn Harness) {
 
 /// The last node of a host that is gone is taken over.
 pub async fn another_host_closes_what_a_lost_one_has_not(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await.closed();
+    let mut bench = Fixture::new(harness, &[&[]]).await.closed();
     let (one, other) = (bench.open().await, bench.open().await);
     let first = closing(&one).await;
     bench.gone(one).await;
@@ -123,7 +123,7 @@ pub async fn another_host_closes_what_a_lost_one_has_not(harness: &dyn Harness) 
 
 /// The last node passes, fails or is released, and no task passes.
 pub async fn a_closing_is_settled_as_such(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await.closed();
+    let mut bench = Fixture::new(harness, &[&[]]).await.closed();
     let host = bench.open().await;
     let root = only(host.claim().await);
     assert_eq!(must_fail(host.try_commit(vec![(root.token, Outcome::Passed)]).await).kind, ErrorKind::Misuse);

@@ -9,7 +9,7 @@ use crate::state::Entry;
 use crate::state::Outcome;
 use crate::state::Stage;
 use crate::state::Stop;
-use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::Host;
 use crate::state::conformance::bench::element;
@@ -20,8 +20,8 @@ use crate::state::conformance::bench::value;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-async fn list(harness: &dyn Harness) -> Bench {
-    Bench::new(harness, &[&[], &[0]]).await.with(0, |task| task.is_for_each = true)
+async fn list(harness: &dyn Harness) -> Fixture {
+    Fixture::new(harness, &[&[], &[0]]).await.with(0, |task| task.is_for_each = true)
 }
 
 async fn expand(host: &Host, items: u32, max_parallel: u32) -> Vec<Claim> {
@@ -114,7 +114,7 @@ pub async fn an_element_is_retried_on_its_own(harness: &dyn Harness) {
 
 /// An element may await a task too.
 pub async fn an_element_that_awaits_comes_back(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
     let host = bench.open().await;
     let claims = host.claim().await;
     let elements = host.settle(&claims[0], Outcome::Expand { items: 2, max_parallel: None }).await.claims;

@@ -17,8 +17,8 @@ use crate::state::Note;
 use crate::state::Phase;
 use crate::state::Piece;
 use crate::state::Removal;
-use crate::state::Told;
-use crate::state::conformance::bench::Bench;
+use crate::state::JournalPage;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::PATIENCE;
 use crate::state::conformance::bench::must;
@@ -52,21 +52,21 @@ fn logs(name: &str, text: &str) -> (String, Piece) {
     (name.to_owned(), Piece::new(&[line(text)]))
 }
 
-async fn append(bench: &Bench, batch: Batch) {
+async fn append(bench: &Fixture, batch: Batch) {
     must(bench.backend.append(&bench.run(), &batch).await);
 }
 
-async fn log(bench: &Bench, name: &str) -> Vec<LogPart> {
+async fn log(bench: &Fixture, name: &str) -> Vec<LogPart> {
     must(bench.backend.log(&bench.run(), name).await)
 }
 
-async fn noted(bench: &Bench, name: &str) -> Option<Note> {
+async fn noted(bench: &Fixture, name: &str) -> Option<Note> {
     only(must(bench.backend.nodes(&bench.run(), &[name.to_owned()]).await)).note
 }
 
 /// The latest note of a node is kept, and the name of the run.
 pub async fn the_latest_note_of_a_node_is_kept(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let _host = bench.open().await;
     let notes = vec![("t0".to_owned(), note(Phase::Running)), ("t1[3]".to_owned(), note(Phase::Cached))];
     append(&bench, Batch { notes, name: Some("words".into()), ..batch(1) }).await;
@@ -79,7 +79,7 @@ pub async fn the_latest_note_of_a_node_is_kept(harness: &dyn Harness) {
 
 /// What guests wrote is kept by node, in order.
 pub async fn logs_are_kept_by_node(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
     append(&bench, Batch { logs: vec![logs("t0", "one"), logs("t0[1]", "x")], ..batch(1) }).await;
     append(&bench, Batch { logs: vec![logs("t0", "two")], ..batch(2) }).await;
@@ -90,7 +90,7 @@ pub async fn logs_are_kept_by_node(harness: &dyn Harness) {
 
 /// A batch that is repeated is appended once; so is one that comes late.
 pub async fn a_repeated_batch_is_appended_once(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
     for number in [1, 1, 2, 1] {
         let text = number.to_string();
@@ -104,7 +104,7 @@ pub async fn a_repeated_batch_is_appended_once(harness: &dyn Harness) {
 
 /// Of a log the newest part is kept, and a mark that something is missing.
 pub async fn a_log_keeps_its_newest_part(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
     let long = "x".repeat(MAX_LOG / 2 - 99);
     for (number, begin) in (1..).zip(["a", "b", "c"]) {
@@ -116,7 +116,7 @@ pub async fn a_log_keeps_its_newest_part(harness: &dyn Harness) {
 
 /// What a run logs is bounded: what does not fit is left out, and marked.
 pub async fn the_logs_of_a_run_are_bounded(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
     let long = "x".repeat(MAX_LOG / 2 - 99);
     let full = u64::try_from(MAX_LOGS / long.len()).unwrap_or(u64::MAX);
@@ -135,7 +135,7 @@ pub async fn the_logs_of_a_run_are_bounded(harness: &dyn Harness) {
 
 /// What was told is kept when a run is resumed, and gone when it begins afresh.
 pub async fn a_journal_lasts_until_a_run_begins_afresh(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     let notes = vec![("t0".to_owned(), note(Phase::Running))];
     append(&bench, Batch { notes, logs: vec![logs("t0", "one")], ..batch(1) }).await;
@@ -152,7 +152,7 @@ pub async fn a_journal_lasts_until_a_run_begins_afresh(harness: &dyn Harness) {
 
 /// A journal does not make a run.
 pub async fn a_journal_makes_no_run(harness: &dyn Harness) {
-    let bench = Bench::new(harness, &[&[]]).await;
+    let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));
     assert_eq!(must_fail(bench.backend.append(&run, &batch(1)).await).kind, ErrorKind::NoRun);
     assert_eq!(must_fail(bench.backend.run(&run).await).kind, ErrorKind::NoRun);
@@ -172,7 +172,7 @@ pub async fn events_are_followed_from_the_oldest(harness: &dyn Harness) {
 
 /// Follows a run to its end; gives how long what came after the beginning took.
 async fn follow(harness: &dyn Harness) -> Duration {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     append(&bench, batch(1)).await;
     let mut follower = bench.backend.follow(&bench.run());
@@ -203,7 +203,7 @@ async fn follow(harness: &dyn Harness) -> Duration {
 }
 
 /// Follows until something is told.
-async fn until(follower: &mut dyn Follow, is_it: fn(&Told) -> bool) -> Told {
+async fn until(follower: &mut dyn Follow, is_it: fn(&JournalPage) -> bool) -> JournalPage {
     loop {
         let told = must(follower.next().await);
         if is_it(&told) {

@@ -10,7 +10,7 @@ use crate::state::Outcome;
 use crate::state::Stage;
 use crate::state::Verdict;
 use crate::state::conformance::bench::BRIEF;
-use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::PATIENCE;
 use crate::state::conformance::bench::in_time;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// A node whose holder does not renew its lease is handed to another; the first holder's result is refused.
 pub async fn a_lost_node_is_taken_over_and_its_first_holder_fenced(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open_brief().await, bench.open().await);
     let first = only(one.claim().await);
     let second = only(other.claim().await);
@@ -58,11 +58,11 @@ pub async fn a_renewed_lease_is_held(harness: &dyn Harness) {
 /// Steps that settle nothing, such as renewals, lose nothing of what is still to be followed after a wide task.
 pub async fn renewing_loses_nothing_that_is_to_be_followed(harness: &dyn Harness) {
     let wide: Vec<&[u32]> = [&[][..], &[]].into_iter().chain(std::iter::repeat_n(&[0][..], 2500)).collect();
-    let mut bench = Bench::new(harness, &wide).await;
+    let mut bench = Fixture::new(harness, &wide).await;
     let mut host = bench.open().await;
     let mut roots = host.claim().await;
     let held = must(roots.pop().ok_or("two roots"));
-    let _losses = must(host.ledger.keep());
+    let _losses = must(host.ledger.keep_leases());
     host.slots = 0;
     host.done(&only(roots)).await;
     assert_eq!(must(host.ledger.renew(&[held.token]).await), []);
@@ -80,7 +80,7 @@ pub async fn kept_claims_are_held_without_renewing(harness: &dyn Harness) {
     in_time(harness, &[&[], &[0]], async |mut bench| {
         let (one, other) = (bench.open().await, bench.open().await);
         let mut claim = only(one.claim().await);
-        let mut losses = must(one.ledger.keep());
+        let mut losses = must(one.ledger.keep_leases());
         for is_last in [false, true] {
             tokio::time::sleep(bench.lease * 2).await;
             if !other.ask().await.claims.is_empty() || losses.try_recv().is_ok() {
@@ -98,12 +98,12 @@ pub async fn kept_claims_are_held_without_renewing(harness: &dyn Harness) {
 
 /// A host that keeps its claims is told what it has lost.
 pub async fn what_a_keeping_host_has_lost_is_told(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open_brief().await, bench.open().await);
     let first = only(one.claim().await);
     let second = only(other.claim().await);
     assert_eq!(second.takeovers, 1);
-    let mut losses = must(one.ledger.keep());
+    let mut losses = must(one.ledger.keep_leases());
     let mut told = async || must(tokio::time::timeout(PATIENCE, losses.recv()).await);
     let doubted = Some(Loss { token: first.token, certainty: Certainty::Unconfirmed });
     let mut loss = told().await;
@@ -117,7 +117,7 @@ pub async fn what_a_keeping_host_has_lost_is_told(harness: &dyn Harness) {
 /// What a host held that is known to be gone is handed out as soon as somebody who knows it opens the run, though
 /// others work on it; those keep what they have.
 pub async fn what_hosts_held_that_are_gone_is_handed_out_at_once(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let (mut one, mut other) = (bench.open().await, bench.open().await);
     (one.slots, other.slots) = (1, 1);
     let first = only(one.claim().await);
@@ -132,7 +132,7 @@ pub async fn what_hosts_held_that_are_gone_is_handed_out_at_once(harness: &dyn H
 
 /// A result that comes after its lease has passed counts while nobody else has the node.
 pub async fn a_late_result_counts_while_nobody_else_has_the_node(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let mut host = bench.open_brief().await;
     let claims = host.claim().await;
     host.slots = 0;
@@ -144,7 +144,7 @@ pub async fn a_late_result_counts_while_nobody_else_has_the_node(harness: &dyn H
 
 /// A release does not end the count of takeovers: nothing is known by it of what the node does. Any other settlement does.
 pub async fn a_settlement_other_than_a_release_resets_the_takeovers(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other, last) = (bench.open_brief().await, bench.open_brief().await, bench.open().await);
     only(one.claim().await);
     assert_eq!(only(other.claim().await).takeovers, 1);
@@ -158,7 +158,7 @@ pub async fn a_settlement_other_than_a_release_resets_the_takeovers(harness: &dy
 
 /// A settlement that is repeated because its answer was lost is a duplicate, and writes nothing.
 pub async fn a_settlement_that_is_repeated_is_a_duplicate(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
     let batch = vec![
@@ -176,7 +176,7 @@ pub async fn a_settlement_that_is_repeated_is_a_duplicate(harness: &dyn Harness)
 
 /// A token of an earlier life of the run settles nothing.
 pub async fn a_token_of_an_earlier_life_is_fenced(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let one = bench.open().await;
     let first = only(one.claim().await);
     bench.gone(one).await;

@@ -15,7 +15,7 @@ mod resume;
 mod waking;
 
 pub use archive::*;
-pub use bench::{Bench, Harness, Host};
+pub use bench::{Fixture, Harness, Host};
 pub use buckets::*;
 pub use closing::*;
 pub use elements::*;

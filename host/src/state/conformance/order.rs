@@ -8,7 +8,7 @@ use crate::state::Entry;
 use crate::state::ErrorKind;
 use crate::state::Outcome;
 use crate::state::Stage;
-use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::must_fail;
 use crate::state::conformance::bench::nodes;
@@ -21,14 +21,14 @@ use tokio::time::Instant;
 
 /// Higher ranks go first; equals come in the order in which they became ready.
 pub async fn higher_ranks_go_first_and_equals_in_order(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[], &[]]).await.with(2, |task| task.rank = 7);
+    let mut bench = Fixture::new(harness, &[&[], &[], &[], &[]]).await.with(2, |task| task.rank = 7);
     let host = bench.open().await;
     assert_eq!(nodes(&host.claim().await), [task(2), task(0), task(1), task(3)]);
 }
 
 /// A task is handed out when all that it waits for has ended, and no later.
 pub async fn a_task_follows_once_all_before_it_have_ended(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[0], &[0, 1]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[], &[0], &[0, 1]]).await;
     let host = bench.open().await;
     let first = host.claim().await;
     assert_eq!(nodes(&first), [task(0), task(1)]);
@@ -39,7 +39,7 @@ pub async fn a_task_follows_once_all_before_it_have_ended(harness: &dyn Harness)
 
 /// Whoever is handed a dependent finds the results that it reads.
 pub async fn a_result_is_stored_before_a_dependent_is_handed_to_anyone(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
     one.slots = 0;
@@ -53,7 +53,7 @@ pub async fn a_result_is_stored_before_a_dependent_is_handed_to_anyone(harness: 
 
 /// No more nodes are handed out than were asked for, and the others wait.
 pub async fn no_more_than_the_slots_are_handed_out(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let mut host = bench.open().await;
     host.slots = 0;
     assert_eq!(host.ask().await.claims, []);
@@ -64,7 +64,7 @@ pub async fn no_more_than_the_slots_are_handed_out(harness: &dyn Harness) {
 
 /// A task after a skipped one is tainted and takes no slot.
 pub async fn a_task_after_a_skip_is_tainted_and_takes_no_slot(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[0], &[1]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[0], &[1]]).await;
     let mut host = bench.open().await;
     let root = only(host.claim().await);
     host.slots = 0;
@@ -81,7 +81,7 @@ pub async fn a_task_after_a_skip_is_tainted_and_takes_no_slot(harness: &dyn Harn
 
 /// A tainted task that is released is handed out as ready, when there is a slot.
 pub async fn a_tainted_task_that_is_released_waits_for_a_slot(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let mut host = bench.open().await;
     let root = only(host.claim().await);
     host.slots = 0;
@@ -94,7 +94,7 @@ pub async fn a_tainted_task_that_is_released_waits_for_a_slot(harness: &dyn Harn
 
 /// A retried task comes back after its delay, with the next attempt number.
 pub async fn a_retried_task_comes_back_after_its_delay_with_the_next_number(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     let delay = Duration::from_millis(400);
     let first = only(host.claim().await);
@@ -111,7 +111,7 @@ pub async fn a_retried_task_comes_back_after_its_delay_with_the_next_number(harn
 
 /// A released task comes back with the same attempt number, to anyone.
 pub async fn a_released_task_comes_back_with_the_same_number(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     let first = only(one.claim().await);
     one.slots = 0;
@@ -122,7 +122,7 @@ pub async fn a_released_task_comes_back_with_the_same_number(harness: &dyn Harne
 
 /// A task that awaits others comes back once they all have ended.
 pub async fn a_task_that_awaits_others_comes_back_when_they_have_ended(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
     let awaits = Outcome::Await(vec![TaskIdx::new(1), TaskIdx::new(2)]);
@@ -134,7 +134,7 @@ pub async fn a_task_that_awaits_others_comes_back_when_they_have_ended(harness: 
 
 /// A task that awaits what has ended already comes back at once.
 pub async fn a_task_that_awaits_what_has_ended_comes_back_at_once(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
     host.done(&claims[1]).await;
@@ -144,7 +144,7 @@ pub async fn a_task_that_awaits_what_has_ended_comes_back_at_once(harness: &dyn 
 
 /// A task that awaits one that is skipped comes back tainted.
 pub async fn a_task_that_awaits_a_skipped_one_comes_back_tainted(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[0], Outcome::Await(vec![TaskIdx::new(1)])).await;
@@ -154,7 +154,7 @@ pub async fn a_task_that_awaits_a_skipped_one_comes_back_tainted(harness: &dyn H
 
 /// Tasks that are not wanted are as if they did not exist.
 pub async fn unwanted_tasks_are_as_if_they_did_not_exist(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[0, 1]]).await.with(0, |task| task.is_wanted = false);
+    let mut bench = Fixture::new(harness, &[&[], &[], &[0, 1]]).await.with(0, |task| task.is_wanted = false);
     let host = bench.open().await;
     let first = only(host.claim().await);
     assert_eq!(first.node, task(1));
@@ -166,7 +166,7 @@ pub async fn unwanted_tasks_are_as_if_they_did_not_exist(harness: &dyn Harness) 
 
 /// Either all of a commit happens or none.
 pub async fn a_batch_with_a_misuse_changes_nothing(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
     let done = (claims[0].token, Outcome::Done(value(task(0))));
@@ -180,7 +180,7 @@ pub async fn a_batch_with_a_misuse_changes_nothing(harness: &dyn Harness) {
 
 /// Progress counts wanted tasks, and the run ends when all have ended.
 pub async fn progress_counts_wanted_tasks(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let host = bench.open().await;
     let reply = host.ask().await;
     assert_eq!((reply.progress.total, reply.progress.open), (2, 2));

@@ -9,7 +9,7 @@ use crate::state::Outcome;
 use crate::state::Stage;
 use crate::state::Stop;
 use crate::state::Verdict;
-use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::must;
 use crate::state::conformance::bench::nodes;
@@ -23,7 +23,7 @@ fn failed() -> Outcome {
 
 /// By default nothing new starts after a failure, and what runs is finished and committed.
 pub async fn a_failure_lets_running_tasks_finish_and_starts_nothing(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[0], &[1], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[], &[0], &[1], &[]]).await;
     bench.policy = FailurePolicy::Finish;
     let mut host = bench.open().await;
     host.slots = 2;
@@ -42,7 +42,7 @@ pub async fn a_failure_lets_running_tasks_finish_and_starts_nothing(harness: &dy
 
 /// The policy may ask that running tasks are stopped; the run ends when they have been given back.
 pub async fn a_failure_may_stop_running_tasks(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     bench.policy = FailurePolicy::FailFast;
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -54,7 +54,7 @@ pub async fn a_failure_may_stop_running_tasks(harness: &dyn Harness) {
 
 /// The policy may keep going: every branch that does not need the failed task is finished.
 pub async fn a_run_may_keep_going_after_a_failure(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[1]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[], &[1]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
     assert_eq!(host.settle(&claims[0], failed()).await.progress.stop, None);
@@ -65,7 +65,7 @@ pub async fn a_run_may_keep_going_after_a_failure(harness: &dyn Harness) {
 
 /// A cancelled run hands out nothing and ends once nothing is claimed.
 pub async fn a_cancelled_run_ends_once_nothing_is_claimed(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[0]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     one.slots = 1;
     let root = only(one.claim().await);
@@ -83,7 +83,7 @@ pub async fn a_cancelled_run_ends_once_nothing_is_claimed(harness: &dyn Harness)
 
 /// Hosts that join follow the creator's policy.
 pub async fn a_host_that_joins_follows_the_creators_policy(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     bench.policy = FailurePolicy::FailFast;
     let one = bench.open().await;
     bench.policy = FailurePolicy::KeepGoing;

@@ -4,7 +4,7 @@
 use crate::state::Blocked;
 use crate::state::Outcome;
 use crate::state::ResourceShape;
-use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::elastic;
 use crate::state::conformance::bench::nodes;
@@ -14,8 +14,8 @@ use crate::state::conformance::bench::shared;
 use crate::state::conformance::bench::task;
 use std::time::Duration;
 
-async fn three(harness: &dyn Harness, resource: ResourceShape) -> Bench {
-    let bench = Bench::new(harness, &[&[], &[], &[]]).await.resource(resource);
+async fn three(harness: &dyn Harness, resource: ResourceShape) -> Fixture {
+    let bench = Fixture::new(harness, &[&[], &[], &[]]).await.resource(resource);
     bench.with(0, |task| task.class = 1).with(1, |task| task.class = 1)
 }
 
@@ -57,7 +57,7 @@ pub async fn a_blocked_node_is_named_once(harness: &dyn Harness) {
 
 /// A task that is handed out to be expanded takes no resources; its elements do.
 pub async fn a_task_to_be_expanded_takes_no_resources(harness: &dyn Harness) {
-    let bench = Bench::new(harness, &[&[]]).await.resource(shared(1));
+    let bench = Fixture::new(harness, &[&[]]).await.resource(shared(1));
     let mut bench = bench.with(0, |task| (task.class, task.is_for_each) = (1, true));
     let mut host = bench.open().await;
     let whole = only(host.claim().await);
@@ -69,9 +69,9 @@ pub async fn a_task_to_be_expanded_takes_no_resources(harness: &dyn Harness) {
 }
 
 /// Tasks that ask for as much of a resource as is listed, each in a class of its own.
-async fn asking(harness: &dyn Harness, resource: ResourceShape, amounts: &[u32]) -> Bench {
+async fn asking(harness: &dyn Harness, resource: ResourceShape, amounts: &[u32]) -> Fixture {
     let waits_for = vec![&[][..]; amounts.len()];
-    let mut bench = Bench::new(harness, &waits_for).await;
+    let mut bench = Fixture::new(harness, &waits_for).await;
     bench.shape.resources.push(resource);
     for ((class, amount), task) in (1..).zip(amounts).zip(&mut bench.shape.tasks) {
         task.class = class;

@@ -12,7 +12,7 @@ use crate::state::ErrorKind;
 use crate::state::Mode;
 use crate::state::OpenHow;
 use crate::state::Outcome;
-use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::element;
 use crate::state::conformance::bench::must;
@@ -24,7 +24,7 @@ use crate::state::conformance::bench::value;
 
 /// Results are read by name, in the order of the names; so is the plan record.
 pub async fn results_are_read_by_name(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[0], Outcome::Skipped(SkipReason::ConditionFalse)).await;
@@ -40,7 +40,7 @@ pub async fn results_are_read_by_name(harness: &dyn Harness) {
 
 /// A run that is not there is said to be none.
 pub async fn a_run_that_is_not_there_is_no_run(harness: &dyn Harness) {
-    let bench = Bench::new(harness, &[&[]]).await;
+    let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));
     assert_eq!(must_fail(bench.backend.results(&run, &[]).await).kind, ErrorKind::NoRun);
     assert_eq!(must_fail(bench.backend.record(&run).await).kind, ErrorKind::NoRun);
@@ -48,7 +48,7 @@ pub async fn a_run_that_is_not_there_is_no_run(harness: &dyn Harness) {
 
 /// A resumed run keeps its results; failed, skipped and missing tasks are open again.
 pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[], &[0, 1]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[], &[], &[0, 1]]).await;
     bench.policy = FailurePolicy::Finish;
     let host = bench.open().await;
     assert_eq!(host.opened.how, OpenHow::Created);
@@ -75,7 +75,7 @@ pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness:
 
 /// Elements that are stored are kept too: only the others are handed out again.
 pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await.with(0, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[]]).await.with(0, |task| task.is_for_each = true);
     let host = bench.open().await;
     let expand = Outcome::Expand { items: 5, max_parallel: None };
     let claims = host.settle(&only(host.claim().await), expand.clone()).await.claims;
@@ -94,7 +94,7 @@ pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
 
 /// A run that succeeded has nothing left to do.
 pub async fn a_run_that_succeeded_is_kept_whole(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     host.done(&only(host.claim().await)).await;
     let host = bench.open().await;
@@ -105,10 +105,10 @@ pub async fn a_run_that_succeeded_is_kept_whole(harness: &dyn Harness) {
 
 /// A run of another digest is refused, with the record that was stored with it.
 pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     let record = bench.digest.as_bytes().to_vec();
-    bench.digest = Digest::of(b"another plan");
+    bench.digest = Digest::of_bytes(b"another plan");
     let error = must_fail(bench.ask().await);
     assert_eq!(error.kind, ErrorKind::OtherDigest(record.into()));
     bench.gone(host).await;
@@ -117,7 +117,7 @@ pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harn
 
 /// An update takes another digest under a new epoch and keeps the results of tasks whose fingerprint is unchanged.
 pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let host = bench.open().await;
     let epoch = host.opened.epoch;
     let claims = host.claim().await;
@@ -128,8 +128,8 @@ pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn H
     let host = bench.open().await;
     assert_eq!(host.opened.epoch, epoch, "nothing was changed");
     bench.gone(host).await;
-    bench.digest = Digest::of(b"another plan");
-    let mut bench = bench.with(1, |task| task.fingerprint = Digest::of(b"another call"));
+    bench.digest = Digest::of_bytes(b"another plan");
+    let mut bench = bench.with(1, |task| task.fingerprint = Digest::of_bytes(b"another call"));
     bench.shape.tasks.rotate_left(1);
     let host = bench.open().await;
     assert!(host.opened.epoch > epoch);
@@ -144,7 +144,7 @@ pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn H
 
 /// A fresh run begins with nothing, under a new epoch.
 pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     bench.mode = Mode::Fresh;
     let host = bench.open().await;
     let epoch = host.opened.epoch;
@@ -158,7 +158,7 @@ pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) 
 
 /// A run that another host works on is joined; it is neither updated nor begun anew.
 pub async fn a_run_that_another_host_works_on_is_joined_and_not_replaced(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let one = bench.open().await;
     let claims = one.claim().await;
     one.done(&claims[0]).await;
@@ -169,7 +169,7 @@ pub async fn a_run_that_another_host_works_on_is_joined_and_not_replaced(harness
     assert_eq!(must_fail(bench.ask().await).kind, ErrorKind::Held);
     bench.mode = Mode::Update;
     assert_eq!(bench.open().await.opened.how, OpenHow::Joined);
-    bench.digest = Digest::of(b"another plan");
+    bench.digest = Digest::of_bytes(b"another plan");
     assert_eq!(must_fail(bench.ask().await).kind, ErrorKind::Held);
     one.done(&claims[1]).await;
 }

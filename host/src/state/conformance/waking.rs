@@ -5,7 +5,7 @@ use crate::model::RunStatus;
 use crate::state::Outcome;
 use crate::state::Stop;
 use crate::state::Version;
-use crate::state::conformance::bench::Bench;
+use crate::state::conformance::bench::Fixture;
 use crate::state::conformance::bench::Harness;
 use crate::state::conformance::bench::Host;
 use crate::state::conformance::bench::PATIENCE;
@@ -30,7 +30,7 @@ async fn until(host: &Host, mut seen: Version, mut is_there: impl AsyncFnMut() -
 
 /// A host that waits is woken when another makes a node ready.
 pub async fn a_change_wakes_other_hosts(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
     one.slots = 0;
@@ -43,7 +43,7 @@ pub async fn a_change_wakes_other_hosts(harness: &dyn Harness) {
 
 /// A change between the answer and the wait is not missed, and neither is one after a wait that was dropped.
 pub async fn a_change_since_the_version_wakes_at_once(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
     let seen = other.ask().await.version;
@@ -60,7 +60,7 @@ pub async fn a_change_since_the_version_wakes_at_once(harness: &dyn Harness) {
 
 /// A delay that is over wakes.
 pub async fn a_delay_that_is_over_wakes(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
     one.settle(&root, Outcome::Retry(Duration::from_millis(200))).await;
@@ -69,7 +69,7 @@ pub async fn a_delay_that_is_over_wakes(harness: &dyn Harness) {
 
 /// A lease that has passed wakes.
 pub async fn a_lease_that_has_passed_wakes(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[]]).await;
+    let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open_brief().await, bench.open().await);
     only(one.claim().await);
     assert_eq!(only(other.claim().await).takeovers, 1);
@@ -77,7 +77,7 @@ pub async fn a_lease_that_has_passed_wakes(harness: &dyn Harness) {
 
 /// A cancellation wakes every host.
 pub async fn a_cancellation_wakes(harness: &dyn Harness) {
-    let mut bench = Bench::new(harness, &[&[], &[0]]).await;
+    let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
     let seen = other.ask().await.version;

@@ -111,11 +111,11 @@ impl Buckets for MemoryBuckets {
     async fn list(&self, bucket: &BucketName, after: Option<&Key>) -> Result<Page, Error> {
         let all = self.all();
         let Some(entries) = all.buckets.get(bucket) else {
-            return Ok(Page::of(Vec::new()));
+            return Ok(Page::sorted(Vec::new()));
         };
         let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
         let keys = entries.range::<Key, _>((begin, Bound::Unbounded)).map(|(key, _)| key.clone());
-        Ok(Page::of(keys.take(MAX_KEYS + 1).collect()))
+        Ok(Page::sorted(keys.take(MAX_KEYS + 1).collect()))
     }
 
     async fn write(&self, bucket: &BucketName, writes: &Writes) -> Result<(), Error> {

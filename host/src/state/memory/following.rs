@@ -4,7 +4,7 @@
 use crate::model::RunId;
 use crate::state::Error;
 use crate::state::Follow;
-use crate::state::Told;
+use crate::state::JournalPage;
 use crate::state::memory::backend::Runs;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Following {
 
 #[async_trait]
 impl Follow for Following {
-    async fn next(&mut self) -> Result<Told, Error> {
+    async fn next(&mut self) -> Result<JournalPage, Error> {
         let run = self.runs.find(&self.run)?;
         let (mut told, mut versions) = (run.pages().told.subscribe(), run.versions());
         let is_new = async {
@@ -48,6 +48,6 @@ impl Follow for Following {
             (life.machine.progress().status, life.machine.version)
         };
         (self.seen, self.version) = (seen, Some(version));
-        Ok(Told { events, status, hosts: run.hosts() })
+        Ok(JournalPage { events, status, hosts: run.hosts() })
     }
 }

@@ -7,7 +7,7 @@ use crate::state::Blocked;
 use crate::state::Claim;
 use crate::state::NodeId;
 use crate::state::ResourceShape;
-use crate::state::Scope;
+use crate::state::ResourceScope;
 use crate::state::Stage;
 use crate::state::Stop;
 use crate::state::Want;
@@ -114,13 +114,13 @@ impl Machine {
             };
             let (have, free) = (amount_of(caller.have, resource), amount_of(free, resource));
             match shape.scope {
-                Scope::Shared => {
+                ResourceScope::Shared => {
                     let used = self.used.get(resource).copied().unwrap_or(0);
                     used + u64::from(amount) <= u64::from(shape.amount)
                 }
-                Scope::Own => amount <= have.min(free),
-                Scope::Elastic if amount <= have => amount <= free,
-                Scope::Elastic => have <= free && !self.is_outdone(class, resource, have),
+                ResourceScope::Own => amount <= have.min(free),
+                ResourceScope::Elastic if amount <= have => amount <= free,
+                ResourceScope::Elastic => have <= free && !self.is_outdone(class, resource, have),
             }
         };
         self.demand(class)
@@ -132,8 +132,8 @@ impl Machine {
     fn is_outdone(&self, class: u16, resource: usize, have: u32) -> bool {
         let can_run = |other: &[u32]| {
             self.demand(class).all(|(resource, amount)| match self.shape.resources.get(resource) {
-                Some(ResourceShape { scope: Scope::Own, .. }) => amount <= amount_of(other, resource),
-                Some(ResourceShape { scope: Scope::Shared | Scope::Elastic, .. }) | None => true,
+                Some(ResourceShape { scope: ResourceScope::Own, .. }) => amount <= amount_of(other, resource),
+                Some(ResourceShape { scope: ResourceScope::Shared | ResourceScope::Elastic, .. }) | None => true,
             })
         };
         self.hosts.iter().any(|(_, other)| amount_of(other, resource) > have && can_run(other))
@@ -142,7 +142,7 @@ impl Machine {
     fn spend(&self, caller: &Caller<'_>, class: u16, free: &mut [u32]) {
         for (resource, amount) in self.demand(class) {
             if let (Some(free), Some(shape)) = (free.get_mut(resource), self.shape.resources.get(resource)) {
-                *free = free.saturating_sub(shape.scope.charge(amount, amount_of(caller.have, resource)));
+                *free = free.saturating_sub(shape.scope.cost(amount, amount_of(caller.have, resource)));
             }
         }
     }

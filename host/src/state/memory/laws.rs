@@ -15,9 +15,9 @@ use crate::state::HostId;
 use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::ResourceShape;
-use crate::state::Scope;
+use crate::state::ResourceScope;
 use crate::state::Settlement;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::state::Stage;
 use crate::state::TaskShape;
 use crate::state::Verdict;
@@ -36,11 +36,11 @@ fn pick(random: &mut Random, below: u32) -> u32 {
     u32::try_from(random.below(below.into())).unwrap()
 }
 
-fn graph(random: &mut Random, tasks: u32) -> Shape {
+fn graph(random: &mut Random, tasks: u32) -> RunShape {
     let mut shapes: Vec<TaskShape> = (0..tasks)
         .map(|at| TaskShape {
             name: Name::new(&format!("t{at}")).unwrap(),
-            fingerprint: Digest::of(b""),
+            fingerprint: Digest::of_bytes(b""),
             waits_for: 0,
             dependents: Vec::new(),
             rank: pick(random, 3).into(),
@@ -58,15 +58,15 @@ fn graph(random: &mut Random, tasks: u32) -> Shape {
         }
     }
     let resource = |name: &str, scope| ResourceShape { name: Name::new(name).unwrap(), amount: 2, scope };
-    Shape {
+    RunShape {
         tasks: shapes,
         classes: vec![vec![], vec![(0, 1)], vec![(0, 1), (1, 2)]],
-        resources: vec![resource("shared", Scope::Shared), resource("own", Scope::Own)],
+        resources: vec![resource("shared", ResourceScope::Shared), resource("own", ResourceScope::Own)],
         has_closing: pick(random, 2) == 0,
     }
 }
 
-fn machine(shape: &Arc<Shape>, policy: FailurePolicy) -> Machine {
+fn machine(shape: &Arc<RunShape>, policy: FailurePolicy) -> Machine {
     let tasks = shape.tasks.iter().map(|_| Task::new(Entry::Open, Elements::default())).collect();
     Machine::new(Arc::clone(shape), policy, tasks, 0)
 }
@@ -74,7 +74,7 @@ fn machine(shape: &Arc<Shape>, policy: FailurePolicy) -> Machine {
 /// Hosts that claim and settle at random, and a record of what they were told.
 struct World {
     machine: Machine,
-    shape: Arc<Shape>,
+    shape: Arc<RunShape>,
     random: Random,
     now: Duration,
     held: Vec<(Claim, HostId)>,

@@ -110,7 +110,7 @@ impl Leases {
     }
 
     /// Holds a claim until then, whether its lease had passed or not.
-    pub(crate) fn hold(&mut self, token: Token, until: Duration) {
+    pub(crate) fn renew(&mut self, token: Token, until: Duration) {
         if let Some(held) = self.held.get_mut(&token) {
             self.ends.remove(&(held.until, token));
             held.until = until;
@@ -141,7 +141,7 @@ impl Leases {
     }
 
     /// The claims of a host.
-    pub(crate) fn of(&self, host: &HostId) -> Vec<Token> {
+    pub(crate) fn held_by(&self, host: &HostId) -> Vec<Token> {
         let mut tokens: Vec<Token> =
             self.held.iter().filter(|(_, held)| held.host == *host).map(|(token, _)| *token).collect();
         tokens.sort_unstable();

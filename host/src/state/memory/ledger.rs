@@ -84,13 +84,13 @@ impl Run {
 
     /// What a request to open this run comes to.
     pub(crate) fn plan(&self, request: &OpenRequest) -> Result<Plan, Error> {
-        self.bury(request.is_gone);
+        self.remove_dead_hosts(request.is_gone);
         let doors = self.doors().len();
         self.life().plan(request, doors)
     }
 
     /// Takes out hosts that are known to be gone: what they hold may be taken over at once.
-    fn bury(&self, is_gone: fn(&HostId) -> bool) {
+    fn remove_dead_hosts(&self, is_gone: fn(&HostId) -> bool) {
         let gone: Vec<HostId> = self.doors().extract_if(.., |host| is_gone(host)).collect();
         for host in gone {
             self.step(|machine, _| machine.leave(&host));
@@ -158,7 +158,7 @@ impl Run {
         let losses = life.machine.leases.take_losses();
         drop(life);
         if !losses.is_empty() {
-            self.tell(losses);
+            self.report_losses(losses);
         }
         self.version.send_if_modified(|seen| {
             let is_later = *seen < version;
@@ -175,7 +175,7 @@ impl Run {
     }
 
     /// Tells hosts what they have lost. One that listens no more has left.
-    fn tell(&self, losses: Vec<(HostId, Token)>) {
+    fn report_losses(&self, losses: Vec<(HostId, Token)>) {
         let mut keepers = self.keepers();
         for (host, token) in losses {
             let loss = Loss { token, certainty: Certainty::Taken };
@@ -260,13 +260,13 @@ impl Ledger for MemoryLedger {
         Ok(nodes.iter().map(|node| life.machine.entry(*node)).collect())
     }
 
-    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error> {
+    fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {
         let told = self.losses.lock().unwrap_or_else(PoisonError::into_inner).take();
         let told =
             told.ok_or_else(|| Error::new(ErrorKind::Misuse, "keeping claims that are kept already"))?;
         self.keeps.store(true, Ordering::SeqCst);
         self.run.step(|machine, now| {
-            let held = machine.leases.of(&self.host);
+            let held = machine.leases.held_by(&self.host);
             machine.renew(&self.caller(now), &held)
         });
         Ok(told)

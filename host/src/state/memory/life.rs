@@ -42,7 +42,7 @@ pub(crate) enum Plan {
 impl Life {
     /// The first life of a run.
     pub(crate) fn first(request: &OpenRequest) -> Self {
-        Self::begin(request, 1, 0, |_, _| (Entry::Open, Elements::default()))
+        Self::create_life(request, 1, 0, |_, _| (Entry::Open, Elements::default()))
     }
 
     /// What a request comes to while hosts hold `doors` open.
@@ -76,11 +76,11 @@ impl Life {
         let first_token = self.machine.leases.next();
         match plan {
             Plan::Restart => {
-                Self::begin(request, self.epoch + 1, first_token, |_, _| (Entry::Open, Elements::default()))
+                Self::create_life(request, self.epoch + 1, first_token, |_, _| (Entry::Open, Elements::default()))
             }
             Plan::Join | Plan::Resume => {
                 let epoch = if self.digest == request.digest { self.epoch } else { self.epoch + 1 };
-                Self::begin(request, epoch, first_token, |name, fingerprint| self.kept(name, fingerprint))
+                Self::create_life(request, epoch, first_token, |name, fingerprint| self.kept(name, fingerprint))
             }
         }
     }
@@ -115,7 +115,7 @@ impl Life {
         Some(self.machine.tasks.get(at.index())?.entry(item))
     }
 
-    fn begin(
+    fn create_life(
         request: &OpenRequest,
         epoch: u64,
         first_token: u64,

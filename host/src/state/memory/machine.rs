@@ -14,7 +14,7 @@ use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::Progress;
 use crate::state::Settlement;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::state::Stage;
 use crate::state::Stop;
 use crate::state::TaskShape;
@@ -35,7 +35,7 @@ use std::time::Duration;
 /// One life of a run: from when it is begun or resumed until it ends.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    pub(crate) shape: Arc<Shape>,
+    pub(crate) shape: Arc<RunShape>,
     pub(crate) policy: FailurePolicy,
     pub(crate) tasks: Vec<Task>,
     pub(crate) queue: Queue,
@@ -78,7 +78,7 @@ pub(crate) struct Committed {
 impl Machine {
     /// A life of a run that begins with `tasks`, one per task of the shape; its tokens begin at `first_token`.
     pub(crate) fn new(
-        shape: Arc<Shape>,
+        shape: Arc<RunShape>,
         policy: FailurePolicy,
         mut tasks: Vec<Task>,
         first_token: u64,
@@ -103,11 +103,11 @@ impl Machine {
             total: 0,
             status: RunStatus::Running,
         };
-        machine.begin();
+        machine.queue_ready();
         machine
     }
 
-    fn begin(&mut self) {
+    fn queue_ready(&mut self) {
         let shape = Arc::clone(&self.shape);
         let mut ready = Vec::new();
         for (at, task) in (0..).map(TaskIdx::new).zip(&shape.tasks).filter(|(_, task)| task.is_wanted) {
@@ -187,7 +187,7 @@ impl Machine {
                     if held.is_lapsed {
                         self.take_back(&held);
                     }
-                    self.leases.hold(*token, caller.now.saturating_add(caller.lease));
+                    self.leases.renew(*token, caller.now.saturating_add(caller.lease));
                 }
             }
         }
@@ -214,7 +214,7 @@ impl Machine {
         if let Some(at) = self.hosts.iter().position(|(other, _)| other == host) {
             self.hosts.swap_remove(at);
         }
-        for token in self.leases.of(host) {
+        for token in self.leases.held_by(host) {
             self.lapse(token);
         }
         self.version += 1;

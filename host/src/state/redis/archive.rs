@@ -63,7 +63,7 @@ pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<V
         if entries.is_empty() {
             break;
         }
-        let looks = entries.iter().map(|entry| tell(&RunKeys::new(&entry.run, placing)));
+        let looks = entries.iter().map(|entry| summarize(&RunKeys::new(&entry.run, placing)));
         let looks = link.ask("listing runs", Request::read(looks)).await?;
         for (entry, answer) in entries.into_iter().zip(looks) {
             match summary(&entry.run, answer) {
@@ -89,11 +89,11 @@ pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<V
 
 /// One run.
 pub(crate) async fn run(link: &Link, run: &RunId, keys: &RunKeys) -> Result<RunSummary, Error> {
-    let answers = link.ask(&format!("looking up run `{run}`"), Request::read([tell(keys)])).await?;
+    let answers = link.ask(&format!("looking up run `{run}`"), Request::read([summarize(keys)])).await?;
     answers.into_iter().next().and_then(|answer| summary(run, answer)).ok_or_else(|| no_run(run))
 }
 
-fn tell(keys: &RunKeys) -> Command {
+fn summarize(keys: &RunKeys) -> Command {
     Command::script(&TELL, &[keys.key("meta"), keys.key("hosts")]).args(FIELDS)
 }
 

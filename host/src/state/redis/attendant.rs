@@ -19,21 +19,21 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How long the server holds an answer back while there is no news. Whether the connection still stands is seen as often.
-const BLOCK: Duration = Duration::from_secs(5);
+const LISTEN_BLOCK: Duration = Duration::from_secs(5);
 
 /// Says that the host lives, at least three times in a lease, and does what is due, until the door closes.
-pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {
+pub(crate) async fn run_heartbeat(run: Arc<Run>, mut closed: watch::Receiver<()>) {
     let every = run.pace();
     let mut listed = Instant::now();
     loop {
         let beat = async {
-            beat(&run, &mut listed).await;
+            heartbeat(&run, &mut listed).await;
             let until = Instant::now() + every;
             loop {
                 let next = run.news.next_due().map_or(until, |due| due.min(until));
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => return,
-                    () = run.news.sooner() => {}
+                    () = run.news.due_changed() => {}
                 }
             }
         };
@@ -51,8 +51,8 @@ pub(crate) async fn attend(run: Arc<Run>, mut closed: watch::Receiver<()>) {
     drop(tokio::time::timeout(LEAVING, leave).await);
 }
 
-async fn beat(run: &Run, listed: &mut Instant) {
-    run.news.attended();
+async fn heartbeat(run: &Run, listed: &mut Instant) {
+    run.news.clear_due();
     // A server that is away is waited for by those who work; here the next sign is soon enough.
     let Ok(Beat { is_known, due }) = run.beat().await else {
         return;
@@ -73,34 +73,34 @@ pub(crate) async fn list(run: &Run) {
 /// Takes runs that have expired out of the index.
 pub(crate) async fn prune(link: &Link) {
     // Whatever stays there is for the next run to take out.
-    drop(index::prune(link, Placing::of(link.place())).await);
+    drop(index::prune(link, Placing::for_place(link.place())).await);
 }
 
 /// Hears of news on a connection of its own, until the door closes.
-pub(crate) async fn listen(run: Arc<Run>, mut closed: watch::Receiver<()>) {
+pub(crate) async fn listen_forever(run: Arc<Run>, mut closed: watch::Receiver<()>) {
     tokio::select! {
         _ = closed.changed() => {}
-        () = hear(&run) => {}
+        () = hear_version(&run) => {}
     }
 }
 
-async fn hear(run: &Run) {
+async fn hear_version(run: &Run) {
     let line = Line::new("wait");
     let mut last = "0-0".to_owned();
     let mut trials = Trials::new();
     loop {
         let command = Command::new("XREAD")
             .arg("BLOCK")
-            .arg(BLOCK.as_millis().to_string())
+            .arg(LISTEN_BLOCK.as_millis().to_string())
             .arg("STREAMS")
             .arg(run.keys.key("wake"))
             .arg(&last);
-        match run.link.ask_once(&line, Request::read([command]), BLOCK).await {
+        match run.link.ask_once(&line, Request::read([command]), LISTEN_BLOCK).await {
             Ok(answers) => {
                 trials = Trials::new();
                 if let Some(id) = newest(answers) {
                     let version = id.split_once('-').and_then(|(version, _)| version.parse().ok());
-                    run.news.hear(Version(version.unwrap_or(0)));
+                    run.news.advance(Version(version.unwrap_or(0)));
                     last = id;
                 }
             }

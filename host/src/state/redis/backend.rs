@@ -24,12 +24,12 @@ use crate::state::RunSummary;
 use crate::state::StateUri;
 use crate::state::not_built_in;
 use crate::state::redis::archive;
-use crate::state::redis::attendant::attend;
+use crate::state::redis::attendant::run_heartbeat;
 use crate::state::redis::attendant::list;
-use crate::state::redis::attendant::listen;
+use crate::state::redis::attendant::listen_forever;
 use crate::state::redis::attendant::prune;
 use crate::state::redis::buckets::RedisBuckets;
-use crate::state::redis::following::Following;
+use crate::state::redis::following::FollowRun;
 use crate::state::redis::journal;
 use crate::state::redis::keys::Placing;
 use crate::state::redis::keys::RunKeys;
@@ -40,8 +40,8 @@ use crate::state::redis::link::Command;
 use crate::state::redis::link::Link;
 use crate::state::redis::link::Request;
 use crate::state::redis::link_to;
-use crate::state::redis::opening::Opening;
-use crate::state::redis::opening::Why;
+use crate::state::redis::opening::Open;
+use crate::state::redis::opening::OpenReason;
 use crate::state::redis::preflight::describe;
 use crate::state::redis::preflight::preflight;
 use crate::state::redis::steering;
@@ -84,7 +84,7 @@ impl RedisBackend {
     }
 
     fn keys(&self, run: &RunId) -> RunKeys {
-        RunKeys::new(run, Placing::of(self.link.place()))
+        RunKeys::new(run, Placing::for_place(self.link.place()))
     }
 
     /// Reads of a run that must be there.
@@ -112,17 +112,17 @@ impl fmt::Debug for RedisBackend {
 impl Backend for RedisBackend {
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
         let keys = self.keys(&request.run);
-        let opening = Opening { link: &self.link, keys: &keys, request: &request, why: Why::Asked };
+        let opening = Open { link: &self.link, keys: &keys, request: &request, why: OpenReason::Asked };
         // Both take a few answers of the server, and neither needs the other's.
-        let (entered, ()) = tokio::join!(opening.enter(), prune(&self.link));
+        let (entered, ()) = tokio::join!(opening.open_run(), prune(&self.link));
         let entered = entered?;
         let run = Arc::new(Run::new(Arc::clone(&self.link), keys, request, &entered));
         list(&run).await;
         let (ledger, closed) = RedisLedger::new(Arc::clone(&run));
         let mut attendants = self.attendants.lock().unwrap_or_else(PoisonError::into_inner);
         while attendants.try_join_next().is_some() {}
-        attendants.spawn(attend(Arc::clone(&run), closed.clone()));
-        attendants.spawn(listen(run, closed));
+        attendants.spawn(run_heartbeat(Arc::clone(&run), closed.clone()));
+        attendants.spawn(listen_forever(run, closed));
         drop(attendants);
         Ok(Opened {
             ledger: Arc::new(ledger),
@@ -210,6 +210,6 @@ impl Journal for RedisBackend {
     }
 
     fn follow(&self, run: &RunId) -> Box<dyn Follow> {
-        Box::new(Following::new(Arc::clone(&self.link), run, self.keys(run)))
+        Box::new(FollowRun::new(Arc::clone(&self.link), run, self.keys(run)))
     }
 }

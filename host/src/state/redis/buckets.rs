@@ -80,7 +80,7 @@ impl RedisBuckets {
     }
 
     fn keys(&self, bucket: &BucketName) -> BucketKeys {
-        let values = match Placing::of(self.link.place()) {
+        let values = match Placing::for_place(self.link.place()) {
             Placing::Single => format!("cascade:bucket:{bucket}"),
             Placing::Cluster => format!("cascade:bucket:{{{bucket}}}"),
         };
@@ -176,7 +176,7 @@ impl Buckets for RedisBuckets {
         let names = self.read(bucket, command).await?.list().into_iter().filter_map(Answer::bytes);
         // What is no key was not written by a host, and no guest could ask for it.
         let key = |name: Bytes| std::str::from_utf8(&name).ok().and_then(|name| Key::new(name).ok());
-        Ok(Page::of(names.filter_map(key).collect()))
+        Ok(Page::sorted(names.filter_map(key).collect()))
     }
 
     async fn write(&self, bucket: &BucketName, writes: &Writes) -> Result<(), Error> {

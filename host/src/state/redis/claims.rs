@@ -8,7 +8,7 @@ use crate::state::ErrorKind;
 use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::Settlement;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::state::Stage;
 use crate::state::Token;
 use crate::state::Verdict;
@@ -63,7 +63,7 @@ impl Claims {
     }
 
     /// Claims whose life has ended; each is given once.
-    pub(crate) fn ended(&mut self) -> Vec<Token> {
+    pub(crate) fn ended_leases(&mut self) -> Vec<Token> {
         std::mem::take(&mut self.ended)
     }
 
@@ -88,7 +88,7 @@ impl Claims {
     }
 
     /// Refuses settlements that the contract forbids, before anything is sent.
-    pub(crate) fn check(&self, shape: &Shape, settlement: &Settlement) -> Result<(), Error> {
+    pub(crate) fn check(&self, shape: &RunShape, settlement: &Settlement) -> Result<(), Error> {
         let Some(Held { node, stage, .. }) = self.held.get(&settlement.token) else {
             return Ok(());
         };
@@ -117,7 +117,7 @@ impl Claims {
     }
 
     /// A settlement was answered.
-    pub(crate) fn settled(&mut self, token: Token, answer: Settled) -> Verdict {
+    pub(crate) fn record_settled(&mut self, token: Token, answer: Settled) -> Verdict {
         let was_held = self.held.remove(&token).is_some();
         if answer == Settled::Committed {
             return Verdict::Committed;
@@ -129,7 +129,7 @@ impl Claims {
     }
 
     /// A node was handed out, and is held until then.
-    pub(crate) fn claimed(&mut self, claim: &Claim, until: Instant) {
+    pub(crate) fn record_claim(&mut self, claim: &Claim, until: Instant) {
         let held = Held { node: claim.node, stage: claim.stage, until, is_doubtful: false };
         self.held.insert(claim.token, held);
     }

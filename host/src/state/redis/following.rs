@@ -4,7 +4,7 @@
 use crate::model::RunId;
 use crate::state::Error;
 use crate::state::Follow;
-use crate::state::Told;
+use crate::state::JournalPage;
 use crate::state::redis::archive;
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::Answer;
@@ -24,7 +24,7 @@ const BLOCK: Duration = Duration::from_secs(5);
 const PAGE: &str = "1000";
 
 /// A reader of one run's events.
-pub(crate) struct Following {
+pub(crate) struct FollowRun {
     link: Arc<Link>,
     run: RunId,
     keys: RunKeys,
@@ -34,7 +34,7 @@ pub(crate) struct Following {
     wake: String,
 }
 
-impl Following {
+impl FollowRun {
     /// A reader that has read nothing.
     pub(crate) fn new(link: Arc<Link>, run: &RunId, keys: RunKeys) -> Self {
         let (event, wake) = ("0-0".to_owned(), "0-0".to_owned());
@@ -56,8 +56,8 @@ impl Following {
 }
 
 #[async_trait]
-impl Follow for Following {
-    async fn next(&mut self) -> Result<Told, Error> {
+impl Follow for FollowRun {
+    async fn next(&mut self) -> Result<JournalPage, Error> {
         if self.wake == "0-0" {
             archive::run(&self.link, &self.run, &self.keys).await?;
         }
@@ -77,7 +77,7 @@ impl Follow for Following {
             }
         }
         let told = archive::run(&self.link, &self.run, &self.keys).await?;
-        Ok(Told { events, status: told.status, hosts: told.hosts })
+        Ok(JournalPage { events, status: told.status, hosts: told.hosts })
     }
 }
 

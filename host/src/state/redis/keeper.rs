@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The least time that a trial is given.
-const LEAST: Duration = Duration::from_millis(10);
+const MIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Begins to keep the claims of a run until the door closes.
-pub(crate) fn keep(
+pub(crate) fn start_renewal(
     run: Arc<Run>,
     closed: watch::Receiver<()>,
     tell: UnboundedSender<Loss>,
@@ -34,14 +34,14 @@ pub(crate) fn keep(
 async fn until_closed(run: &Run, mut closed: watch::Receiver<()>, tell: &UnboundedSender<Loss>) {
     tokio::select! {
         _ = closed.changed() => {}
-        () = hold(run, tell) => {}
+        () = renew_forever(run, tell) => {}
     }
 }
 
 /// Renews three times in a lease, and more often while that fails. Each trial ends in time for another one, so that a
 /// connection that is dead is not waited for until the leases have passed. Claims are doubted only after a trial that has
 /// failed: a process that was paused asks first.
-async fn hold(run: &Run, tell: &UnboundedSender<Loss>) {
+async fn renew_forever(run: &Run, tell: &UnboundedSender<Loss>) {
     let line = Line::new("leases");
     let third = (run.request.lease / 3).max(Duration::from_millis(1));
     let mut random = Random::from_system();
@@ -49,17 +49,17 @@ async fn hold(run: &Run, tell: &UnboundedSender<Loss>) {
     loop {
         let began = Instant::now();
         let within = match run.next_end() {
-            Some(end) if !is_heard => end.saturating_duration_since(began).clamp(LEAST, third.max(LEAST)),
+            Some(end) if !is_heard => end.saturating_duration_since(began).clamp(MIN_PAUSE, third.max(MIN_PAUSE)),
             Some(_) | None => third,
         };
-        let answer = run.hold(&line, within).await;
+        let answer = run.renew_leases(&line, within).await;
         // A trial ends in twice its time: one that took much longer was interrupted by a pause, and says nothing.
         let was_paused = began.elapsed() > (within * 3).max(third);
         is_heard = answer.is_some() || was_paused;
         let is_late = is_heard && began.elapsed() > third;
         let doubted = if is_heard { Vec::new() } else { run.doubtful() };
         let told = |certainty| move |token| Loss { token, certainty };
-        let taken = answer.into_iter().flatten().chain(run.ended()).map(told(Certainty::Taken));
+        let taken = answer.into_iter().flatten().chain(run.ended_leases()).map(told(Certainty::Taken));
         for loss in taken.chain(doubted.into_iter().map(told(Certainty::Unconfirmed))) {
             if tell.send(loss).is_err() {
                 return; // whoever listened works on the run no more

@@ -2,7 +2,7 @@
 //! What stands under them is for the scripts.
 
 use crate::model::RunId;
-use crate::state::RedisPlace;
+use crate::state::RedisTopology;
 
 /// All runs by their last activity.
 pub(crate) const RUNS: &str = "cascade:runs";
@@ -18,10 +18,10 @@ pub(crate) enum Placing {
 
 impl Placing {
     /// How the servers at a place do it.
-    pub(crate) const fn of(place: &RedisPlace) -> Self {
+    pub(crate) const fn for_place(place: &RedisTopology) -> Self {
         match place {
-            RedisPlace::Server(_) | RedisPlace::Socket(_) | RedisPlace::Sentinel { .. } => Self::Single,
-            RedisPlace::Cluster(_) => Self::Cluster,
+            RedisTopology::Server(_) | RedisTopology::Socket(_) | RedisTopology::Sentinel { .. } => Self::Single,
+            RedisTopology::Cluster(_) => Self::Cluster,
         }
     }
 }

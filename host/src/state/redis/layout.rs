@@ -3,8 +3,8 @@
 
 use crate::model::TaskIdx;
 use crate::state::ResourceShape;
-use crate::state::Scope;
-use crate::state::Shape;
+use crate::state::ResourceScope;
+use crate::state::RunShape;
 use crate::state::TaskShape;
 use std::collections::{HashMap, HashSet};
 
@@ -85,7 +85,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Lays out a shape.
-    pub(crate) fn new(shape: &Shape, kept: &Kept) -> Self {
+    pub(crate) fn new(shape: &RunShape, kept: &Kept) -> Self {
         let indexed = || (0..).map(TaskIdx::new).zip(&shape.tasks);
         let is_open = |at: TaskIdx, task: &TaskShape| task.is_wanted && !kept.tasks.contains(&at);
         let mut left = vec![0_u32; shape.tasks.len()];
@@ -124,7 +124,7 @@ impl Layout {
             let front = Front { phase: WAITING, takeovers: 0, left: 0 };
             layout.record(&front, &Rear { kind: CLOSING, class: 0, rank: 0, edges: (layout.edge(), 0) });
         }
-        layout.begin(&roots);
+        layout.queue_roots(&roots);
         layout
     }
 
@@ -151,7 +151,7 @@ impl Layout {
         record.extend(count.to_be_bytes());
     }
 
-    fn begin(&mut self, roots: &[(TaskIdx, &TaskShape)]) {
+    fn queue_roots(&mut self, roots: &[(TaskIdx, &TaskShape)]) {
         if roots.is_empty() {
             return;
         }
@@ -180,10 +180,10 @@ pub(crate) fn takeovers(records: &[u8]) -> HashMap<TaskIdx, u16> {
 }
 
 /// What is always so of a task, as `records.lua` has it.
-fn kind(shape: &Shape, task: &TaskShape) -> u8 {
+fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
     let demand = shape.classes.get(usize::from(task.class)).into_iter().flatten();
     let resources = demand.filter_map(|(resource, _)| shape.resources.get(*resource));
-    let shares = resources.into_iter().any(|resource| resource.scope == Scope::Shared);
+    let shares = resources.into_iter().any(|resource| resource.scope == ResourceScope::Shared);
     u8::from(task.is_wanted) | u8::from(task.is_for_each) << 1 | u8::from(shares) << 3
 }
 
@@ -192,12 +192,12 @@ fn order(rank: i64) -> u64 {
     u64::try_from(RANKS - rank.clamp(-RANKS, RANKS)).unwrap_or(0)
 }
 
-fn classes(shape: &Shape) -> Vec<Vec<u8>> {
+fn classes(shape: &RunShape) -> Vec<Vec<u8>> {
     let demand = |class: &Vec<(usize, u32)>| {
         let demand = class.iter().map(|(at, amount)| match shape.resources.get(*at) {
-            Some(ResourceShape { scope: Scope::Shared, amount: total, .. }) => (*at, *amount, SHARED, *total),
-            Some(ResourceShape { scope: Scope::Elastic, .. }) => (*at, *amount, ELASTIC, 0),
-            Some(ResourceShape { scope: Scope::Own, .. }) | None => (*at, *amount, OWN, 0),
+            Some(ResourceShape { scope: ResourceScope::Shared, amount: total, .. }) => (*at, *amount, SHARED, *total),
+            Some(ResourceShape { scope: ResourceScope::Elastic, .. }) => (*at, *amount, ELASTIC, 0),
+            Some(ResourceShape { scope: ResourceScope::Own, .. }) | None => (*at, *amount, OWN, 0),
         });
         packed(&demand.collect::<Vec<_>>())
     };
@@ -210,14 +210,14 @@ fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
 }
 
 /// Tasks that have a result, as the records of a life tell.
-pub(crate) fn done(records: &[u8], shape: &Shape) -> Vec<TaskIdx> {
+pub(crate) fn done(records: &[u8], shape: &RunShape) -> Vec<TaskIdx> {
     let phases = records.chunks_exact(RECORD).map(|record| record.first() == Some(&DONE));
     let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks).zip(phases);
     tasks.filter(|((_, task), is_done)| task.is_wanted && *is_done).map(|((at, _), _)| at).collect()
 }
 
 /// Fingerprints by name, as they are stored.
-pub(crate) fn prints(shape: &Shape) -> Vec<u8> {
+pub(crate) fn prints(shape: &RunShape) -> Vec<u8> {
     let mut bytes = Vec::new();
     for task in &shape.tasks {
         let name = task.name.as_str().as_bytes();
@@ -251,7 +251,7 @@ pub(crate) enum Stored<'a> {
 }
 
 /// What of the stored fields holds under a shape.
-pub(crate) fn kept(shape: &Shape, fields: &[String], stored: &Stored<'_>) -> Kept {
+pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> Kept {
     let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks);
     let names: HashMap<&str, (TaskIdx, &TaskShape)> =
         tasks.map(|(at, task)| (task.name.as_str(), (at, task))).collect();

@@ -23,12 +23,12 @@ use crate::state::redis::link::Command;
 use crate::state::redis::link::Line;
 use crate::state::redis::link::Link;
 use crate::state::redis::link::Request;
-use crate::state::redis::news::News;
+use crate::state::redis::news::Wakeups;
 use crate::state::redis::notices::Notices;
 use crate::state::redis::opening::Entered;
-use crate::state::redis::opening::Opening;
-use crate::state::redis::opening::Why;
-use crate::state::redis::recent::Recent;
+use crate::state::redis::opening::Open;
+use crate::state::redis::opening::OpenReason;
+use crate::state::redis::recent::ResultCache;
 use crate::state::redis::scripts::STEP;
 use crate::state::redis::wire::Committed;
 use crate::state::redis::wire::Step;
@@ -69,7 +69,7 @@ pub(crate) struct Run {
     pub(crate) link: Arc<Link>,
     pub(crate) keys: RunKeys,
     pub(crate) request: OpenRequest,
-    pub(crate) news: News,
+    pub(crate) news: Wakeups,
     notices: Notices,
     // A mutex because renewals and commits go on at the same time; sections are look-ups.
     state: Mutex<State>,
@@ -96,7 +96,7 @@ struct State {
     /// The number of the last one that was answered in this life; 0 if none was.
     answered: u64,
     claims: Claims,
-    recent: Recent,
+    recent: ResultCache,
 }
 
 impl Run {
@@ -109,13 +109,13 @@ impl Run {
             number: 0,
             answered: 0,
             claims: Claims::new(),
-            recent: Recent::default(),
+            recent: ResultCache::default(),
         };
         Self {
             link,
             keys,
             request,
-            news: News::new(entered.version),
+            news: Wakeups::new(entered.version),
             notices: Notices::default(),
             state: Mutex::new(state),
             committing: tokio::sync::Mutex::new(()),
@@ -151,9 +151,9 @@ impl Run {
             let state = self.state();
             (state.life.clone(), state.epoch, state.results)
         };
-        let why = Why::Lost { life: &life, epoch, version: self.news.version() };
-        let opening = Opening { link: &self.link, keys: &self.keys, request: &self.request, why };
-        let entered = opening.enter().await?;
+        let why = OpenReason::Lost { life: &life, epoch, version: self.news.version() };
+        let opening = Open { link: &self.link, keys: &self.keys, request: &self.request, why };
+        let entered = opening.open_run().await?;
         let lost = found.unwrap_or(results).max(results).saturating_sub(entered.results);
         if entered.epoch != epoch {
             let epoch = entered.epoch;
@@ -171,11 +171,11 @@ impl Run {
         state.results = entered.results;
         state.answered = 0;
         state.claims.end_life();
-        state.recent.end_life();
+        state.recent.clear();
         drop(state);
         // What was held is lost, and its guests are to be stopped: the keeper tells it.
         self.late.notify_one();
-        self.news.begin(entered.version);
+        self.news.restart_at(entered.version);
         Ok(())
     }
 
@@ -217,7 +217,7 @@ impl Run {
     }
 
     fn other_layout(&self) -> Error {
-        let opening = Opening { link: &self.link, keys: &self.keys, request: &self.request, why: Why::Asked };
+        let opening = Open { link: &self.link, keys: &self.keys, request: &self.request, why: OpenReason::Asked };
         opening.other_layout()
     }
 
@@ -252,13 +252,13 @@ impl Run {
         let mut verdicts = Vec::with_capacity(tokens.len());
         for ((token, result), answer) in tokens.into_iter().zip(settled) {
             let node = state.claims.node(token);
-            let verdict = state.claims.settled(token, answer);
+            let verdict = state.claims.record_settled(token, answer);
             if let (Verdict::Committed, Some(node), Some(result)) = (verdict, node, result) {
-                state.recent.keep(node, result);
+                state.recent.insert(node, result);
             }
             verdicts.push(verdict);
         }
-        claims.iter().for_each(|claim| state.claims.claimed(claim, until));
+        claims.iter().for_each(|claim| state.claims.record_claim(claim, until));
         Reply { verdicts, claims, blocked, progress, version }
     }
 
@@ -290,8 +290,8 @@ impl Run {
     }
 
     /// Claims that were lost with their life; each is given once.
-    pub(crate) fn ended(&self) -> Vec<Token> {
-        self.state().claims.ended()
+    pub(crate) fn ended_leases(&self) -> Vec<Token> {
+        self.state().claims.ended_leases()
     }
 
     /// Claims whose leases have passed by the host's clock; each is given once.
@@ -301,7 +301,7 @@ impl Run {
 
     /// Holds all claims for another lease and says that the host lives, once, on a line of its own and within a time;
     /// gives the claims that were lost, and nothing if there was no answer.
-    pub(crate) async fn hold(&self, line: &Line, within: Duration) -> Option<Vec<Token>> {
+    pub(crate) async fn renew_leases(&self, line: &Line, within: Duration) -> Option<Vec<Token>> {
         let held = self.state().claims.tokens();
         let sent = Instant::now();
         let request = Request::write([self.renewal(&held)]);
@@ -457,9 +457,9 @@ impl Ledger for RedisLedger {
         self.run.fetch(nodes).await
     }
 
-    fn keep(&self) -> Result<UnboundedReceiver<Loss>, Error> {
+    fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {
         let (tell, told) = unbounded_channel();
-        keeper::keep(Arc::clone(&self.run), self.closing.subscribe(), tell)?;
+        keeper::start_renewal(Arc::clone(&self.run), self.closing.subscribe(), tell)?;
         Ok(told)
     }
 

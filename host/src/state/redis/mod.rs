@@ -102,12 +102,12 @@ use crate::model::Random;
 use crate::state::Error;
 use crate::state::RedisUri;
 use crate::state::redis::link::Link;
-use crate::state::redis::link::Patience;
+use crate::state::redis::link::RetryPolicy;
 use std::sync::Arc;
 
 /// A link to a server for one purpose of this process.
 pub(crate) fn link_to(uri: &RedisUri, purpose: &str) -> Result<Arc<Link>, Error> {
     let chance = Random::from_system().below(1 << 32);
     let name = format!("{}:{chance:08x}:{purpose}", std::process::id());
-    Link::new(uri, &name, Patience::new(uri.connect_timeout))
+    Link::new(uri, &name, RetryPolicy::new(uri.connect_timeout))
 }

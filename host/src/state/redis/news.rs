@@ -7,7 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// The newest version, and whoever waits for a newer one.
-pub(crate) struct News {
+pub(crate) struct Wakeups {
     version: watch::Sender<u64>,
     // One permit: whoever waits next is woken whatever the version, once.
     nudged: Notify,
@@ -16,7 +16,7 @@ pub(crate) struct News {
     sooner: Notify,
 }
 
-impl News {
+impl Wakeups {
     /// News of a life that is at `version`.
     pub(crate) fn new(version: Version) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl News {
     }
 
     /// The run was seen at a version.
-    pub(crate) fn hear(&self, version: Version) {
+    pub(crate) fn advance(&self, version: Version) {
         self.version.send_if_modified(|seen| {
             let is_newer = *seen < version.0;
             *seen = (*seen).max(version.0);
@@ -42,7 +42,7 @@ impl News {
     }
 
     /// Another life of the run has begun, at whichever version.
-    pub(crate) fn begin(&self, version: Version) {
+    pub(crate) fn restart_at(&self, version: Version) {
         self.version.send_replace(version.0);
         self.nudge();
     }
@@ -83,12 +83,12 @@ impl News {
     }
 
     /// Forgets what is due: it is attended to now.
-    pub(crate) fn attended(&self) {
+    pub(crate) fn clear_due(&self) {
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Waits until something is due sooner than it was. Cancel safe.
-    pub(crate) async fn sooner(&self) {
+    pub(crate) async fn due_changed(&self) {
         self.sooner.notified().await;
     }
 }

@@ -10,7 +10,7 @@ use crate::state::HostId;
 use crate::state::Mode;
 use crate::state::OpenHow;
 use crate::state::OpenRequest;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::state::Version;
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::layout::Kept;
@@ -36,15 +36,15 @@ use std::time::Duration;
 const ROUNDS: u32 = 100;
 
 /// A host that comes to a run.
-pub(crate) struct Opening<'a> {
+pub(crate) struct Open<'a> {
     pub(crate) link: &'a Link,
     pub(crate) keys: &'a RunKeys,
     pub(crate) request: &'a OpenRequest,
-    pub(crate) why: Why<'a>,
+    pub(crate) why: OpenReason<'a>,
 }
 
 /// Why it comes.
-pub(crate) enum Why<'a> {
+pub(crate) enum OpenReason<'a> {
     /// It was asked to.
     Asked,
     /// The life that it worked on is over or was lost.
@@ -73,11 +73,11 @@ pub(crate) struct Entered {
 /// What is there.
 enum Found {
     Life { life: String, epoch: u64, policy: FailurePolicy, version: u64 },
-    Room(Room),
+    Vacant(Vacancy),
 }
 
 /// Room for another life, after one with these marks.
-struct Room {
+struct Vacancy {
     life: String,
     epoch: u64,
     is_same: bool,
@@ -85,17 +85,17 @@ struct Room {
     version: u64,
 }
 
-impl Opening<'_> {
+impl Open<'_> {
     /// Joins a life of the run, or begins one.
-    pub(crate) async fn enter(&self) -> Result<Entered, Error> {
-        self.bury().await?;
+    pub(crate) async fn open_run(&self) -> Result<Entered, Error> {
+        self.remove_dead_hosts().await?;
         let own = format!("{}:{:016x}", self.request.host.0, Random::from_system().next_u64());
         for round in 0..ROUNDS {
-            let entered = match self.look(&own).await? {
+            let entered = match self.inspect(&own).await? {
                 Found::Life { life, epoch, policy, version } => {
                     Some(self.join(life, epoch, policy, version).await?)
                 }
-                Found::Room(room) => self.begin(&room, &own).await?,
+                Found::Vacant(room) => self.create_life(&room, &own).await?,
             };
             match entered {
                 Some(entered) => return Ok(entered),
@@ -108,7 +108,7 @@ impl Opening<'_> {
 
     /// Takes out hosts that this machine knows to be gone, and breaks their claims: what they held is handed out again
     /// at once, whether others work on the run or nobody does.
-    async fn bury(&self) -> Result<(), Error> {
+    async fn remove_dead_hosts(&self) -> Result<(), Error> {
         let hosts = Command::new("ZRANGE").arg(self.keys.key("hosts")).arg("0").arg("-1");
         let life = Command::new("HGET").arg(self.keys.key("meta")).arg("life");
         let doing = self.doing("opening");
@@ -140,12 +140,12 @@ impl Opening<'_> {
     }
 
     /// Looks what is there; `own` is the life that this host begins, and may have begun with an answer that was lost.
-    async fn look(&self, own: &str) -> Result<Found, Error> {
+    async fn inspect(&self, own: &str) -> Result<Found, Error> {
         let (mode, lost, seen) = match (&self.why, self.request.mode) {
-            (Why::Lost { life, version, .. }, _) => ("rebuild", *life, version.0),
-            (Why::Asked, Mode::Resume) => ("resume", "", 0),
-            (Why::Asked, Mode::Update) => ("update", "", 0),
-            (Why::Asked, Mode::Fresh) => ("fresh", "", 0),
+            (OpenReason::Lost { life, version, .. }, _) => ("rebuild", *life, version.0),
+            (OpenReason::Asked, Mode::Resume) => ("resume", "", 0),
+            (OpenReason::Asked, Mode::Update) => ("update", "", 0),
+            (OpenReason::Asked, Mode::Fresh) => ("fresh", "", 0),
         };
         let command = Command::script(&LOOK, self.keys.all())
             .arg(mode)
@@ -170,7 +170,7 @@ impl Opening<'_> {
                 policy: read_policy(&text(parts.next())),
                 version: number(parts.next()),
             }),
-            "BEGIN" => Ok(Found::Room(Room {
+            "BEGIN" => Ok(Found::Vacant(Vacancy {
                 life: text(parts.next()),
                 epoch: number(parts.next()),
                 is_same: number(parts.next()) == 1,
@@ -241,17 +241,17 @@ impl Opening<'_> {
     }
 
     /// Begins a life; none if somebody was quicker.
-    async fn begin(&self, room: &Room, life: &str) -> Result<Option<Entered>, Error> {
-        let is_fresh = matches!((&self.why, self.request.mode), (Why::Asked, Mode::Fresh));
+    async fn create_life(&self, room: &Vacancy, life: &str) -> Result<Option<Entered>, Error> {
+        let is_fresh = matches!((&self.why, self.request.mode), (OpenReason::Asked, Mode::Fresh));
         let mut kept = if is_fresh || room.results == 0 { Kept::default() } else { self.kept(room).await? };
-        if !is_fresh && room.is_same && matches!(self.why, Why::Asked) {
+        if !is_fresh && room.is_same && matches!(self.why, OpenReason::Asked) {
             kept.takeovers = self.takeovers().await?;
         }
         let layout = Layout::new(&self.request.shape, &kept);
         let is_first = room.life.is_empty();
         let (epoch, floor) = match &self.why {
-            Why::Lost { epoch, version, .. } => (room.epoch.max(*epoch) + 1, version.0.max(room.version)),
-            Why::Asked => {
+            OpenReason::Lost { epoch, version, .. } => (room.epoch.max(*epoch) + 1, version.0.max(room.version)),
+            OpenReason::Asked => {
                 let is_other = is_fresh || !room.is_same;
                 (if is_first || is_other { room.epoch + 1 } else { room.epoch }, room.version)
             }
@@ -262,7 +262,7 @@ impl Opening<'_> {
             .arg(&room.life)
             .arg(room.results.to_string())
             .arg(flag(!is_fresh))
-            .arg(flag(matches!(self.why, Why::Asked)))
+            .arg(flag(matches!(self.why, OpenReason::Asked)))
             .arg(life)
             .arg(epoch.to_string())
             .arg(floor.to_string())
@@ -314,7 +314,7 @@ impl Opening<'_> {
     }
 
     /// What of the stored results holds.
-    async fn kept(&self, room: &Room) -> Result<Kept, Error> {
+    async fn kept(&self, room: &Vacancy) -> Result<Kept, Error> {
         let commands = [
             Command::new("HKEYS").arg(self.keys.key("results")),
             Command::new("GET").arg(self.keys.key("prints")),
@@ -329,7 +329,7 @@ impl Opening<'_> {
             .collect();
         let prints = answers.next().and_then(Answer::bytes).unwrap_or_default();
         // Where a life is lost its plan is known: it was this host's.
-        let is_same = room.is_same || matches!(self.why, Why::Lost { .. });
+        let is_same = room.is_same || matches!(self.why, OpenReason::Lost { .. });
         let stored = if is_same { Stored::Same } else { Stored::Other(&prints) };
         Ok(kept(&self.request.shape, &fields, &stored))
     }
@@ -349,7 +349,7 @@ fn number(answer: Option<Answer>) -> u64 {
 }
 
 /// The position of the node that closes a run; nothing where none does.
-fn closing_text(shape: &Shape) -> String {
+fn closing_text(shape: &RunShape) -> String {
     if shape.has_closing { shape.closing().task.get().to_string() } else { String::new() }
 }
 

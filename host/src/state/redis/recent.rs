@@ -6,31 +6,31 @@ use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 
 /// The most bytes that are kept, so that a run of large results does not fill the host's memory.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
 /// What an entry takes beside its result, about.
 const ENTRY: usize = 100;
 
 /// The newest results, up to a number of bytes.
 #[derive(Debug, Default)]
-pub(crate) struct Recent {
+pub(crate) struct ResultCache {
     results: HashMap<NodeId, Bytes>,
     // Oldest first; each node is committed once in a life.
     order: VecDeque<NodeId>,
     bytes: usize,
 }
 
-impl Recent {
+impl ResultCache {
     /// Keeps a result; older ones make room for it, unless it alone is too large.
-    pub(crate) fn keep(&mut self, node: NodeId, result: Bytes) {
+    pub(crate) fn insert(&mut self, node: NodeId, result: Bytes) {
         let size = result.len() + ENTRY;
-        if size > MOST_BYTES || self.results.contains_key(&node) {
+        if size > MAX_BYTES || self.results.contains_key(&node) {
             return;
         }
         self.bytes += size;
         self.results.insert(node, result);
         self.order.push_back(node);
-        while self.bytes > MOST_BYTES
+        while self.bytes > MAX_BYTES
             && let Some(oldest) = self.order.pop_front()
         {
             let result = self.results.remove(&oldest);
@@ -44,7 +44,7 @@ impl Recent {
     }
 
     /// Forgets all: the life that they are of is over.
-    pub(crate) fn end_life(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 }
@@ -60,13 +60,13 @@ mod tests {
 
     #[test]
     fn the_newest_results_are_kept() {
-        let mut recent = Recent::default();
-        let large = Bytes::from(vec![7; MOST_BYTES / 2 - ENTRY]);
-        (0..3).for_each(|at| recent.keep(node(at), large.clone()));
+        let mut recent = ResultCache::default();
+        let large = Bytes::from(vec![7; MAX_BYTES / 2 - ENTRY]);
+        (0..3).for_each(|at| recent.insert(node(at), large.clone()));
         assert_eq!([0, 1, 2].map(|at| recent.get(node(at)).is_some()), [false, true, true]);
-        recent.keep(node(3), Bytes::from(vec![7; MOST_BYTES]));
+        recent.insert(node(3), Bytes::from(vec![7; MAX_BYTES]));
         assert_eq!([1, 2, 3].map(|at| recent.get(node(at)).is_some()), [true, true, false]);
-        recent.end_life();
+        recent.clear();
         assert_eq!(recent.get(node(2)), None);
     }
 }

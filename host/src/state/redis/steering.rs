@@ -28,7 +28,7 @@ pub(crate) async fn claims(
     keys: &RunKeys,
     most: usize,
 ) -> Result<Vec<ClaimView>, Error> {
-    let asking = Asking { link, run, keys, doing: format!("asking who holds tasks of run `{run}`") };
+    let asking = CancelRequest { link, run, keys, doing: format!("asking who holds tasks of run `{run}`") };
     let answer = asking.step("claims", &[&most.to_string()]).await?;
     let claims = answer.into_iter().next().map(Answer::list).unwrap_or_default();
     Ok(claims.into_iter().filter_map(claim).collect())
@@ -36,7 +36,7 @@ pub(crate) async fn claims(
 
 /// Cancels a run; gives where it stood.
 pub(crate) async fn cancel(link: &Link, run: &RunId, keys: &RunKeys) -> Result<RunStatus, Error> {
-    let asking = Asking { link, run, keys, doing: format!("cancelling run `{run}`") };
+    let asking = CancelRequest { link, run, keys, doing: format!("cancelling run `{run}`") };
     let state = asking.step("cancel", &[]).await?.into_iter().next().and_then(Answer::bytes);
     let statuses = [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
     let is_it = |status: &RunStatus| state.as_deref() == Some(status.as_str().as_bytes());
@@ -44,14 +44,14 @@ pub(crate) async fn cancel(link: &Link, run: &RunId, keys: &RunKeys) -> Result<R
 }
 
 /// Somebody who asks for a step of a run without working on it.
-struct Asking<'a> {
+struct CancelRequest<'a> {
     link: &'a Link,
     run: &'a RunId,
     keys: &'a RunKeys,
     doing: String,
 }
 
-impl Asking<'_> {
+impl CancelRequest<'_> {
     /// A step in whichever life the run is.
     async fn step(&self, verb: &str, args: &[&str]) -> Result<Vec<Answer>, Error> {
         for _ in 0..ROUNDS {

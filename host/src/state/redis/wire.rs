@@ -12,7 +12,7 @@ use crate::state::NodeId;
 use crate::state::Outcome;
 use crate::state::Progress;
 use crate::state::Settlement;
-use crate::state::Shape;
+use crate::state::RunShape;
 use crate::state::Stage;
 use crate::state::Stop;
 use crate::state::Token;
@@ -79,7 +79,7 @@ pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
     let claims = reply.claims.iter().map(claim);
     let blocked = reply.blocked.into_iter();
     Some(Committed {
-        settled: reply.verdicts.bytes().map(settled).collect(),
+        settled: reply.verdicts.bytes().map(read_settled).collect(),
         claims: claims.collect::<Option<_>>()?,
         blocked: blocked.map(|(at, item, resource)| Blocked { node: node(at, item), resource }).collect(),
         progress: Progress {
@@ -93,7 +93,7 @@ pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
     })
 }
 
-const fn settled(verdict: u8) -> Settled {
+const fn read_settled(verdict: u8) -> Settled {
     if verdict == b'C' { Settled::Committed } else { Settled::NotHeld }
 }
 
@@ -208,7 +208,7 @@ pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
 
 /// The field under which a node is stored; none for a task that the shape does not have. Whether a run is closed is the
 /// choice of the host that began it, so that it does not matter here.
-pub(crate) fn field(shape: &Shape, node: NodeId) -> Option<String> {
+pub(crate) fn field(shape: &RunShape, node: NodeId) -> Option<String> {
     if node == shape.closing() {
         return Some(CLOSING.to_owned());
     }

@@ -99,7 +99,7 @@ impl Exchange {
     fn tell_private(&self, address: IpAddr) {
         let scheme = if self.url.is_secure() { "https" } else { "http" };
         let by_address = format!("{scheme}://{}/", SocketAddr::from((address, self.url.port())));
-        self.refusals.tell(&format!(
+        self.refusals.log_once(&format!(
             "a request to `{}` was refused: its name leads to the private address {address}; \
              only a grant of the address itself allows such, `http = [\"{by_address}\"]`",
             self.url.origin()

@@ -106,18 +106,18 @@ impl Gate {
     /// A request that is granted, ready to be sent.
     fn admit<B>(&self, request: &http::Request<B>) -> Result<Exchange, Error> {
         let url = Url::parse(&request.uri().to_string()).map_err(|fault| {
-            self.refusals.tell(&format!("a request was refused: {fault}"));
+            self.refusals.log_once(&format!("a request was refused: {fault}"));
             Error::HttpRequestDenied
         })?;
         // A tunnel leads wherever its other end wants.
         if request.method() == http::Method::CONNECT {
             self.refusals
-                .tell(&format!("a tunnel through `{}` was refused; nothing allows it", url.origin()));
+                .log_once(&format!("a tunnel through `{}` was refused; nothing allows it", url.origin()));
             return Err(Error::HttpRequestDenied);
         }
         if !self.prepared.grants.http.iter().any(|prefix| prefix.allows(&url)) {
             let origin = url.origin();
-            self.refusals.tell(&format!(
+            self.refusals.log_once(&format!(
                 "a request to `{origin}` was refused; `http = [\"{origin}/\"]`, or a path below it, would allow it"
             ));
             return Err(Error::HttpRequestDenied);

@@ -11,7 +11,7 @@ use crate::sandbox::wasi::http::Secure;
 use crate::sandbox::wasi::http::exchange::Exchange;
 use crate::sandbox::wasi::http::{MAX_CONNECTIONS, MAX_FIELDS, USELESS};
 use crate::sandbox::wasi::network::GuestNames;
-use crate::sandbox::wasi::network::Names;
+use crate::sandbox::wasi::network::Resolver;
 use crate::sandbox::wasi::network::Refusals;
 use crate::sandbox::wasi::network::Resolve;
 use crate::sandbox::wasi::network::TaskLookups;
@@ -62,8 +62,8 @@ struct Sender {
 impl Sender {
     fn new(secure: Secure) -> Self {
         let resolver = Arc::<Inward>::default();
-        let names = Names::of(Arc::<Inward>::clone(&resolver));
-        Self { resolver, network: Arc::new(Network::of(names, secure)), ear: Arc::default() }
+        let names = Resolver::with_resolve(Arc::<Inward>::clone(&resolver));
+        Self { resolver, network: Arc::new(Network::with_parts(names, secure)), ear: Arc::default() }
     }
 
     async fn answer(&self, url: &str, options: RequestOptions) -> Result<Answer, Error> {

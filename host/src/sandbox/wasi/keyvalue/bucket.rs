@@ -4,8 +4,8 @@
 use crate::invoke::Stream;
 use crate::sandbox::guard::LimitHit;
 use crate::sandbox::state::State;
-use crate::sandbox::wasi::keyvalue::stop::Stop;
-use crate::sandbox::wasi::keyvalue::stop::told;
+use crate::sandbox::wasi::keyvalue::stop::KeyvalueError;
+use crate::sandbox::wasi::keyvalue::stop::guest_text;
 use crate::state::BucketName;
 use crate::state::Buckets;
 use crate::state::Error;
@@ -43,10 +43,10 @@ pub(crate) enum NotSwapped {
     /// It has another value by now, and here is a handle that knows it.
     Other(Resource<Seen>),
     /// Something else.
-    Stop(Stop),
+    Stop(KeyvalueError),
 }
 
-impl<T: Into<Stop>> From<T> for NotSwapped {
+impl<T: Into<KeyvalueError>> From<T> for NotSwapped {
     fn from(stop: T) -> Self {
         Self::Stop(stop.into())
     }
@@ -56,15 +56,15 @@ type Pair = (String, Vec<u8>);
 
 impl State {
     /// Opens a bucket that was granted.
-    pub(crate) fn open_bucket(&mut self, identifier: &str) -> Result<Resource<Bucket>, Stop> {
+    pub(crate) fn open_bucket(&mut self, identifier: &str) -> Result<Resource<Bucket>, KeyvalueError> {
         let Ok(name) = BucketName::new(identifier) else {
-            return Err(Stop::NoSuchStore);
+            return Err(KeyvalueError::NoSuchStore);
         };
         if !self.has_bucket(&name) {
             self.tell_of_buckets("warn", &not_granted(&name))?;
-            return Err(Stop::AccessDenied);
+            return Err(KeyvalueError::AccessDenied);
         }
-        let buckets = self.buckets().ok_or_else(|| Stop::Other("this host keeps no buckets".to_owned()))?;
+        let buckets = self.buckets().ok_or_else(|| KeyvalueError::Other("this host keeps no buckets".to_owned()))?;
         Ok(self.table.push(Bucket { name, buckets })?)
     }
 
@@ -74,18 +74,18 @@ impl State {
         Ok(())
     }
 
-    pub(crate) async fn get(&mut self, bucket: &Resource<Bucket>, key: &str) -> Result<Option<Bytes>, Stop> {
+    pub(crate) async fn get(&mut self, bucket: &Resource<Bucket>, key: &str) -> Result<Option<Bytes>, KeyvalueError> {
         let bucket = self.bucket(bucket)?;
         self.value(&bucket, Key::new(key)?).await
     }
 
-    pub(crate) async fn exists(&mut self, bucket: &Resource<Bucket>, key: &str) -> Result<bool, Stop> {
+    pub(crate) async fn exists(&mut self, bucket: &Resource<Bucket>, key: &str) -> Result<bool, KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
         let asked = buckets.exists(&name, &Key::new(key)?).await;
         self.done(asked)
     }
 
-    pub(crate) async fn list(&mut self, bucket: &Resource<Bucket>, after: Option<Key>) -> Result<Page, Stop> {
+    pub(crate) async fn list(&mut self, bucket: &Resource<Bucket>, after: Option<Key>) -> Result<Page, KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
         let listed = buckets.list(&name, after.as_ref()).await;
         self.done(listed)
@@ -95,7 +95,7 @@ impl State {
         &mut self,
         bucket: &Resource<Bucket>,
         names: Vec<String>,
-    ) -> Result<Vec<Option<Pair>>, Stop> {
+    ) -> Result<Vec<Option<Pair>>, KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
         let got = buckets.get(&name, &Keys::new(keys(&names)?)?).await;
         let values = self.done(got)?;
@@ -103,7 +103,7 @@ impl State {
         Ok(names.into_iter().zip(values).map(pair).collect())
     }
 
-    pub(crate) async fn set_all(&mut self, bucket: &Resource<Bucket>, pairs: Vec<Pair>) -> Result<(), Stop> {
+    pub(crate) async fn set_all(&mut self, bucket: &Resource<Bucket>, pairs: Vec<Pair>) -> Result<(), KeyvalueError> {
         check_count(pairs.len())?;
         let write = |(key, value): Pair| Ok((Key::new(&key)?, Some(Value::new(value)?)));
         let writes: Result<Vec<_>, OutOfBounds> = pairs.into_iter().map(write).collect();
@@ -114,7 +114,7 @@ impl State {
         &mut self,
         bucket: &Resource<Bucket>,
         names: &[String],
-    ) -> Result<(), Stop> {
+    ) -> Result<(), KeyvalueError> {
         let removals = keys(names)?.into_iter().map(|key| (key, None)).collect();
         self.write(bucket, removals).await
     }
@@ -124,7 +124,7 @@ impl State {
         bucket: &Resource<Bucket>,
         key: &str,
         delta: i64,
-    ) -> Result<i64, Stop> {
+    ) -> Result<i64, KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
         let sum = buckets.increment(&name, &Key::new(key)?, delta).await;
         self.done(sum)
@@ -135,14 +135,14 @@ impl State {
         &mut self,
         bucket: &Resource<Bucket>,
         key: &str,
-    ) -> Result<Resource<Seen>, Stop> {
+    ) -> Result<Resource<Seen>, KeyvalueError> {
         let (bucket, key) = (self.bucket(bucket)?, Key::new(key)?);
         let value = self.value(&bucket, key.clone()).await?;
         self.keep(Seen { bucket, key, value })
     }
 
     /// What was read.
-    pub(crate) fn seen(&self, seen: &Resource<Seen>) -> Result<Option<Vec<u8>>, Stop> {
+    pub(crate) fn seen(&self, seen: &Resource<Seen>) -> Result<Option<Vec<u8>>, KeyvalueError> {
         Ok(self.table.get(seen)?.value.as_ref().map(|value| value.to_vec()))
     }
 
@@ -164,11 +164,11 @@ impl State {
         }
     }
 
-    fn bucket(&self, bucket: &Resource<Bucket>) -> Result<Bucket, Stop> {
+    fn bucket(&self, bucket: &Resource<Bucket>) -> Result<Bucket, KeyvalueError> {
         Ok(self.table.get(bucket)?.clone())
     }
 
-    async fn value(&mut self, bucket: &Bucket, key: Key) -> Result<Option<Bytes>, Stop> {
+    async fn value(&mut self, bucket: &Bucket, key: Key) -> Result<Option<Bytes>, KeyvalueError> {
         let values = bucket.buckets.get(&bucket.name, &key.into()).await;
         Ok(self.done(values)?.pop().flatten())
     }
@@ -177,28 +177,28 @@ impl State {
         &mut self,
         bucket: &Resource<Bucket>,
         writes: Vec<(Key, Option<Value>)>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
         let written = buckets.write(&name, &Writes::new(writes)?).await;
         self.done(written)
     }
 
-    fn keep(&mut self, seen: Seen) -> Result<Resource<Seen>, Stop> {
+    fn keep(&mut self, seen: Seen) -> Result<Resource<Seen>, KeyvalueError> {
         self.shelf.hold(seen.value.as_ref())?;
         Ok(self.table.push(seen)?)
     }
 
     /// What a backend gave; of an error, the guest hears what it can act on, and its log the rest.
-    fn done<T>(&mut self, result: Result<T, Error>) -> Result<T, Stop> {
+    fn done<T>(&mut self, result: Result<T, Error>) -> Result<T, KeyvalueError> {
         let error = match result {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let (text, log) = told(&error);
+        let (text, log) = guest_text(&error);
         if let Some(log) = log {
             self.tell_of_buckets("error", &log)?;
         }
-        Err(Stop::Other(text))
+        Err(KeyvalueError::Other(text))
     }
 
     /// Writes to the guest's log, at the guest's cost.

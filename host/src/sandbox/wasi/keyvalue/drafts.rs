@@ -5,7 +5,7 @@ use crate::sandbox::state::State;
 use crate::sandbox::wasi::keyvalue::bucket::Bucket;
 use crate::sandbox::wasi::keyvalue::bucket::NotSwapped;
 use crate::sandbox::wasi::keyvalue::bucket::Seen;
-use crate::sandbox::wasi::keyvalue::stop::Stop;
+use crate::sandbox::wasi::keyvalue::stop::KeyvalueError;
 use crate::state::Key;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
@@ -14,7 +14,7 @@ mod first {
         path: "../wit",
         world: "cascade:host/keyvalue",
         imports: { default: async | trappable },
-        trappable_error_type: { "wasi:keyvalue/store@0.2.0-draft.error" => crate::sandbox::wasi::keyvalue::stop::Stop },
+        trappable_error_type: { "wasi:keyvalue/store@0.2.0-draft.error" => crate::sandbox::wasi::keyvalue::stop::KeyvalueError },
         with: { "wasi:keyvalue/store@0.2.0-draft.bucket": crate::sandbox::wasi::keyvalue::bucket::Bucket },
     });
 }
@@ -25,7 +25,7 @@ mod second {
         world: "cascade:host/keyvalue-draft2",
         imports: { default: async | trappable },
         trappable_error_type: {
-            "wasi:keyvalue/store@0.2.0-draft2.error" => crate::sandbox::wasi::keyvalue::stop::Stop,
+            "wasi:keyvalue/store@0.2.0-draft2.error" => crate::sandbox::wasi::keyvalue::stop::KeyvalueError,
             "wasi:keyvalue/atomics@0.2.0-draft2.cas-error" => crate::sandbox::wasi::keyvalue::bucket::NotSwapped,
         },
         with: {
@@ -52,22 +52,22 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 macro_rules! implement {
     ($draft:ident, $cursor:ty, $after:expr, $next:expr) => {
         impl $draft::store::Host for State {
-            async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Stop> {
+            async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, KeyvalueError> {
                 self.open_bucket(&identifier)
             }
 
-            fn convert_error(&mut self, stop: Stop) -> wasmtime::Result<$draft::store::Error> {
+            fn convert_error(&mut self, stop: KeyvalueError) -> wasmtime::Result<$draft::store::Error> {
                 match stop {
-                    Stop::Trap(error) => Err(error),
-                    Stop::NoSuchStore => Ok($draft::store::Error::NoSuchStore),
-                    Stop::AccessDenied => Ok($draft::store::Error::AccessDenied),
-                    Stop::Other(text) => Ok($draft::store::Error::Other(text)),
+                    KeyvalueError::Trap(error) => Err(error),
+                    KeyvalueError::NoSuchStore => Ok($draft::store::Error::NoSuchStore),
+                    KeyvalueError::AccessDenied => Ok($draft::store::Error::AccessDenied),
+                    KeyvalueError::Other(text) => Ok($draft::store::Error::Other(text)),
                 }
             }
         }
 
         impl $draft::store::HostBucket for State {
-            async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, Stop> {
+            async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, KeyvalueError> {
                 Ok(State::get(self, &bucket, &key).await?.map(Vec::from))
             }
 
@@ -76,15 +76,15 @@ macro_rules! implement {
                 bucket: Resource<Bucket>,
                 key: String,
                 value: Vec<u8>,
-            ) -> Result<(), Stop> {
+            ) -> Result<(), KeyvalueError> {
                 self.set_all(&bucket, vec![(key, value)]).await
             }
 
-            async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), Stop> {
+            async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), KeyvalueError> {
                 self.delete_all(&bucket, &[key]).await
             }
 
-            async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Stop> {
+            async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, KeyvalueError> {
                 State::exists(self, &bucket, &key).await
             }
 
@@ -92,8 +92,8 @@ macro_rules! implement {
                 &mut self,
                 bucket: Resource<Bucket>,
                 cursor: Option<$cursor>,
-            ) -> Result<$draft::store::KeyResponse, Stop> {
-                let after: fn(&State, $cursor) -> Result<Key, Stop> = $after;
+            ) -> Result<$draft::store::KeyResponse, KeyvalueError> {
+                let after: fn(&State, $cursor) -> Result<Key, KeyvalueError> = $after;
                 let next: fn(&mut State, Key) -> $cursor = $next;
                 let after = cursor.map(|cursor| after(self, cursor)).transpose()?;
                 let page = self.list(&bucket, after).await?;
@@ -111,7 +111,7 @@ macro_rules! implement {
                 &mut self,
                 bucket: Resource<Bucket>,
                 keys: Vec<String>,
-            ) -> Result<Vec<Option<(String, Vec<u8>)>>, Stop> {
+            ) -> Result<Vec<Option<(String, Vec<u8>)>>, KeyvalueError> {
                 self.get_all(&bucket, keys).await
             }
 
@@ -119,11 +119,11 @@ macro_rules! implement {
                 &mut self,
                 bucket: Resource<Bucket>,
                 pairs: Vec<(String, Vec<u8>)>,
-            ) -> Result<(), Stop> {
+            ) -> Result<(), KeyvalueError> {
                 self.set_all(&bucket, pairs).await
             }
 
-            async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), Stop> {
+            async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), KeyvalueError> {
                 self.delete_all(&bucket, &keys).await
             }
         }
@@ -134,18 +134,18 @@ implement!(draft, u64, |state, cursor| state.shelf.after(cursor), |state, end| s
 implement!(draft2, String, |_, cursor| Ok(Key::new(&cursor)?), |_, end| end.as_str().to_owned());
 
 impl draft::atomics::Host for State {
-    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Result<u64, Stop> {
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Result<u64, KeyvalueError> {
         let delta = i64::try_from(delta)
-            .map_err(|_| Stop::Other(format!("no more than {} can be added at once", i64::MAX)))?;
+            .map_err(|_| KeyvalueError::Other(format!("no more than {} can be added at once", i64::MAX)))?;
         let sum = self.increase(&bucket, &key, delta).await?;
         u64::try_from(sum).map_err(|_| {
-            Stop::Other(format!("it was added to, and is {sum}: this draft has no negative numbers"))
+            KeyvalueError::Other(format!("it was added to, and is {sum}: this draft has no negative numbers"))
         })
     }
 }
 
 impl draft2::atomics::Host for State {
-    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: i64) -> Result<i64, Stop> {
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: i64) -> Result<i64, KeyvalueError> {
         self.increase(&bucket, &key, delta).await
     }
 
@@ -165,11 +165,11 @@ impl draft2::atomics::Host for State {
 }
 
 impl draft2::atomics::HostCas for State {
-    async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Resource<Seen>, Stop> {
+    async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Resource<Seen>, KeyvalueError> {
         self.look(&bucket, &key).await
     }
 
-    async fn current(&mut self, cas: Resource<Seen>) -> Result<Option<Vec<u8>>, Stop> {
+    async fn current(&mut self, cas: Resource<Seen>) -> Result<Option<Vec<u8>>, KeyvalueError> {
         self.seen(&cas)
     }
 

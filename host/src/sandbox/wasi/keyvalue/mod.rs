@@ -7,4 +7,4 @@ mod shelf;
 mod stop;
 
 pub(crate) use drafts::link;
-pub(crate) use shelf::Shelf;
+pub(crate) use shelf::KeyvalueSession;

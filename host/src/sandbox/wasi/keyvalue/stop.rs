@@ -8,7 +8,7 @@ use crate::state::OutOfBounds;
 use wasmtime::component::ResourceTableError;
 
 /// Why an operation was not done.
-pub(crate) enum Stop {
+pub(crate) enum KeyvalueError {
     /// The guest ends here.
     Trap(wasmtime::Error),
     /// No bucket has such a name.
@@ -19,32 +19,32 @@ pub(crate) enum Stop {
     Other(String),
 }
 
-impl From<wasmtime::Error> for Stop {
+impl From<wasmtime::Error> for KeyvalueError {
     fn from(error: wasmtime::Error) -> Self {
         Self::Trap(error)
     }
 }
 
-impl From<ResourceTableError> for Stop {
+impl From<ResourceTableError> for KeyvalueError {
     fn from(error: ResourceTableError) -> Self {
         Self::Trap(error.into())
     }
 }
 
-impl From<LimitHit> for Stop {
+impl From<LimitHit> for KeyvalueError {
     fn from(hit: LimitHit) -> Self {
         Self::Trap(hit.into())
     }
 }
 
-impl From<OutOfBounds> for Stop {
+impl From<OutOfBounds> for KeyvalueError {
     fn from(bound: OutOfBounds) -> Self {
         Self::Other(bound.to_string())
     }
 }
 
 /// What a guest is told of a backend's error, and what its log is told besides.
-pub(crate) fn told(error: &Error) -> (String, Option<String>) {
+pub(crate) fn guest_text(error: &Error) -> (String, Option<String>) {
     let text = match error.kind {
         ErrorKind::Declined => {
             let hint = error.help().map(|hint| format!(". {hint}")).unwrap_or_default();

@@ -8,6 +8,6 @@ mod refusals;
 
 #[cfg(test)]
 pub(crate) use names::Resolve;
-pub(crate) use names::{GuestNames, Names, TaskLookups};
+pub(crate) use names::{GuestNames, Resolver, TaskLookups};
 pub(crate) use reach::{Barred, addresses, may_connect};
 pub(crate) use refusals::Refusals;

@@ -45,7 +45,7 @@ impl Resolve for System {
 }
 
 /// What a process knows of names.
-pub(crate) struct Names {
+pub(crate) struct Resolver {
     resolver: Arc<dyn Resolve>,
     lookups: Arc<Semaphore>,
     // A lock because guests run at the same time. Its sections are an access to the map.
@@ -57,14 +57,14 @@ struct Kept {
     addresses: Vec<IpAddr>,
 }
 
-impl Names {
+impl Resolver {
     /// Names as the operating system knows them.
     pub(crate) fn of_system() -> Arc<Self> {
-        Self::of(Arc::new(System))
+        Self::with_resolve(Arc::new(System))
     }
 
     /// Names as somebody knows them.
-    pub(crate) fn of(resolver: Arc<dyn Resolve>) -> Arc<Self> {
+    pub(crate) fn with_resolve(resolver: Arc<dyn Resolve>) -> Arc<Self> {
         Arc::new(Self { resolver, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)), kept: Mutex::default() })
     }
 
@@ -98,14 +98,14 @@ impl Default for TaskLookups {
 /// What one guest may ask of names.
 #[derive(Clone)]
 pub(crate) struct GuestNames {
-    names: Arc<Names>,
+    names: Arc<Resolver>,
     /// Its own, and those of its task.
     lookups: [Arc<Semaphore>; 2],
 }
 
 impl GuestNames {
     /// A guest that has asked for nothing yet.
-    pub(crate) fn new(names: &Arc<Names>, task: &TaskLookups) -> Self {
+    pub(crate) fn new(names: &Arc<Resolver>, task: &TaskLookups) -> Self {
         let own = Arc::new(Semaphore::new(MAX_LOOKUPS_OF_GUEST));
         Self { names: Arc::clone(names), lookups: [own, Arc::clone(&task.0)] }
     }
@@ -176,7 +176,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_kept_for_a_while() {
-        let names = GuestNames::new(&Names::of(Arc::new(Busy::default())), &TaskLookups::default());
+        let names = GuestNames::new(&Resolver::with_resolve(Arc::new(Busy::default())), &TaskLookups::default());
         let first = names.addresses("a").await.unwrap();
         assert_eq!(first.len(), MAX_ADDRESSES);
         assert_eq!(names.addresses("a").await.unwrap(), first);
@@ -187,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_without_addresses_is_an_error() {
-        let names = GuestNames::new(&Names::of(Arc::new(Busy::default())), &TaskLookups::default());
+        let names = GuestNames::new(&Resolver::with_resolve(Arc::new(Busy::default())), &TaskLookups::default());
         assert_eq!(names.addresses("nobody").await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
@@ -195,7 +195,7 @@ mod tests {
     async fn a_guest_asks_for_few_names_at_a_time() {
         let busy = Arc::new(Busy { awaited: MAX_LOOKUPS_OF_GUEST, ..Busy::default() });
         let resolver: Arc<dyn Resolve> = Arc::<Busy>::clone(&busy);
-        let names = GuestNames::new(&Names::of(resolver), &TaskLookups::default());
+        let names = GuestNames::new(&Resolver::with_resolve(resolver), &TaskLookups::default());
         let texts: Vec<_> = (0..40).map(|number| number.to_string()).collect();
         let answers = futures_util::future::join_all(texts.iter().map(|name| names.addresses(name))).await;
         assert!(answers.iter().all(Result::is_ok));
@@ -207,7 +207,7 @@ mod tests {
         let never = Busy { awaited: 2 * MAX_LOOKUPS_OF_TASK, ..Busy::default() };
         let busy = Arc::new(never);
         let resolver: Arc<dyn Resolve> = Arc::<Busy>::clone(&busy);
-        let (names, task) = (Names::of(resolver), TaskLookups::default());
+        let (names, task) = (Resolver::with_resolve(resolver), TaskLookups::default());
         let texts: Vec<_> = (0..40).map(|number| number.to_string()).collect();
         let ask = |text: &String| {
             let guest = GuestNames::new(&names, &task);

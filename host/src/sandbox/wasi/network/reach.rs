@@ -66,15 +66,15 @@ fn may_lead(name: &str, address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::wasi::network::names::Names;
+    use crate::sandbox::wasi::network::names::Resolver;
     use crate::sandbox::wasi::network::names::Resolve;
     use crate::sandbox::wasi::network::names::TaskLookups;
     use std::io;
     use std::sync::Arc;
 
-    struct Table;
+    struct AddressTable;
 
-    impl Resolve for Table {
+    impl Resolve for AddressTable {
         fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
             let texts: &[&str] = match name {
                 "localhost" => &["::1", "127.0.0.1", "10.0.0.1"],
@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn names() -> GuestNames {
-        GuestNames::new(&Names::of(Arc::new(Table)), &TaskLookups::default())
+        GuestNames::new(&Resolver::with_resolve(Arc::new(AddressTable)), &TaskLookups::default())
     }
 
     async fn led(host: &str) -> Result<Vec<String>, Barred> {

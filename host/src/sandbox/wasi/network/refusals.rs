@@ -27,7 +27,7 @@ impl Refusals {
     }
 
     /// Tells a refusal, unless it was told.
-    pub(crate) fn tell(&self, refusal: &str) {
+    pub(crate) fn log_once(&self, refusal: &str) {
         let line = format!("warn cascade-host: {}", excerpt(refusal, MAX_TEXT));
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= MAX_TOLD || told.contains(&line) {
@@ -51,7 +51,7 @@ mod tests {
         let listener: Arc<dyn Listener> = Arc::<Ear>::clone(&ear);
         let refusals = Refusals::new(&listener);
         for number in 0..1000 {
-            refusals.tell(&format!("{} {}", number / 2, "x".repeat(1000)));
+            refusals.log_once(&format!("{} {}", number / 2, "x".repeat(1000)));
         }
         let heard = ear.heard();
         assert_eq!(heard.len(), MAX_TOLD);

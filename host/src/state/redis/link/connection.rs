@@ -5,7 +5,7 @@ use crate::state::Durability;
 use crate::state::Error;
 use crate::state::ErrorKind;
 use crate::state::Health;
-use crate::state::RedisPlace;
+use crate::state::RedisTopology;
 use crate::state::RedisUri;
 use crate::state::redis::link::command::Answer;
 use crate::state::redis::link::command::Command;
@@ -14,13 +14,13 @@ use crate::state::redis::link::command::Request;
 use crate::state::redis::link::door::client;
 use crate::state::redis::link::monitor::Monitor;
 use crate::state::redis::link::names::Names;
-use crate::state::redis::link::patience::Patience;
+use crate::state::redis::link::patience::RetryPolicy;
 use crate::state::redis::link::patience::Trials;
 use crate::state::redis::link::trial::Heard;
 use crate::state::redis::link::trial::Terms;
 use crate::state::redis::link::trial::Trial;
 use crate::state::redis::link::trouble::Remedy;
-use crate::state::redis::link::trouble::Trouble;
+use crate::state::redis::link::trouble::ServerError;
 use redis::AsyncConnectionConfig;
 use redis::Client;
 use redis::aio::MultiplexedConnection;
@@ -63,7 +63,7 @@ pub(crate) struct Link {
     uri: RedisUri,
     client: Client,
     name: String,
-    patience: Patience,
+    patience: RetryPolicy,
     shared: Line,
     monitor: Monitor,
     /// Whether the server has answered anything yet.
@@ -125,7 +125,7 @@ impl Line {
 
 impl Link {
     /// A link to a server; connects to nothing yet. `name` is what the server shows for its connections.
-    pub(crate) fn new(uri: &RedisUri, name: &str, patience: Patience) -> Result<Arc<Self>, Error> {
+    pub(crate) fn new(uri: &RedisUri, name: &str, patience: RetryPolicy) -> Result<Arc<Self>, Error> {
         Ok(Arc::new(Self {
             client: client(uri)?,
             uri: uri.clone(),
@@ -148,7 +148,7 @@ impl Link {
     }
 
     /// Where the server is.
-    pub(crate) const fn place(&self) -> &RedisPlace {
+    pub(crate) const fn place(&self) -> &RedisTopology {
         &self.uri.place
     }
 
@@ -224,8 +224,8 @@ impl Link {
         }
     }
 
-    fn never_answered(&self) -> Trouble {
-        Trouble::no_answer(self.patience.at_start.as_secs_f64()).while_connecting(&self.uri)
+    fn never_answered(&self) -> ServerError {
+        ServerError::no_answer(self.patience.at_start.as_secs_f64()).while_connecting(&self.uri)
     }
 
     fn heard(&self) -> Heard {
@@ -240,7 +240,7 @@ impl Link {
         request: &Request,
         extra: Duration,
         trial: &mut Trial<'_>,
-    ) -> Result<Vec<Answer>, Option<Trouble>> {
+    ) -> Result<Vec<Answer>, Option<ServerError>> {
         let sent = Instant::now();
         let deadline = self.deadline().saturating_add(extra);
         let mut attempt = Box::pin(self.attempt(line, request, deadline));
@@ -341,7 +341,7 @@ impl Link {
         line: &Line,
         request: &Request,
         deadline: Duration,
-    ) -> Result<Vec<Answer>, Trouble> {
+    ) -> Result<Vec<Answer>, ServerError> {
         let current = self.connected(line).await?;
         let sent = self.send(current.connection, request, deadline).await;
         if sent.as_ref().is_err_and(|trouble| trouble.remedy == Remedy::Reconnect) {
@@ -355,7 +355,7 @@ impl Link {
         mut connection: MultiplexedConnection,
         request: &Request,
         deadline: Duration,
-    ) -> Result<Vec<Answer>, Trouble> {
+    ) -> Result<Vec<Answer>, ServerError> {
         let answers = match exchange(&mut connection, request, deadline).await {
             Err(trouble) if trouble.remedy == Remedy::Load => {
                 let load = |script: &&crate::state::redis::link::script::Script| {
@@ -371,7 +371,7 @@ impl Link {
     }
 
     /// Takes the answer about durability off and judges it.
-    fn acknowledged(&self, request: &Request, mut answers: Vec<Answer>) -> Result<Vec<Answer>, Trouble> {
+    fn acknowledged(&self, request: &Request, mut answers: Vec<Answer>) -> Result<Vec<Answer>, ServerError> {
         let wanted = match self.uri.durability {
             Durability::Replica(count) if request.effect == Effect::Writes => count,
             Durability::Aof if request.effect == Effect::Writes => 1,
@@ -383,10 +383,10 @@ impl Link {
             None => None,
         };
         let had = had.unwrap_or(0);
-        if had >= i64::from(wanted) { Ok(answers) } else { Err(Trouble::not_durable(had, wanted)) }
+        if had >= i64::from(wanted) { Ok(answers) } else { Err(ServerError::not_durable(had, wanted)) }
     }
 
-    async fn connected(&self, line: &Line) -> Result<Live, Trouble> {
+    async fn connected(&self, line: &Line) -> Result<Live, ServerError> {
         if let Some(live) = line.live() {
             return Ok(live);
         }
@@ -401,7 +401,7 @@ impl Link {
         Ok(made)
     }
 
-    async fn connect(&self, role: &str) -> Result<MultiplexedConnection, Trouble> {
+    async fn connect(&self, role: &str) -> Result<MultiplexedConnection, ServerError> {
         // Deadlines are our own: the client's would end a request and keep a connection that may be dead.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
@@ -438,19 +438,19 @@ async fn exchange(
     connection: &mut MultiplexedConnection,
     request: &Request,
     deadline: Duration,
-) -> Result<Vec<Answer>, Trouble> {
+) -> Result<Vec<Answer>, ServerError> {
     let sent = connection.send_packed_commands(&request.commands, 0, request.count);
     let values = within(deadline, sent).await?;
     let read = |value| Answer::read(value, request.strangers);
-    values.into_iter().map(read).collect::<Result<_, _>>().map_err(Trouble::of)
+    values.into_iter().map(read).collect::<Result<_, _>>().map_err(ServerError::classify)
 }
 
 async fn within<T>(
     bound: Duration,
     future: impl Future<Output = Result<T, redis::RedisError>>,
-) -> Result<T, Trouble> {
+) -> Result<T, ServerError> {
     match tokio::time::timeout(bound, future).await {
-        Ok(done) => done.map_err(Trouble::of),
-        Err(_) => Err(Trouble::no_answer(bound.as_secs_f64())),
+        Ok(done) => done.map_err(ServerError::classify),
+        Err(_) => Err(ServerError::no_answer(bound.as_secs_f64())),
     }
 }

@@ -5,7 +5,7 @@ use crate::model::open_input;
 use crate::model::other_encoding;
 use crate::state::Error;
 use crate::state::ErrorKind;
-use crate::state::RedisPlace;
+use crate::state::RedisTopology;
 use crate::state::RedisUri;
 use crate::state::Tls;
 use redis::Client;
@@ -35,7 +35,7 @@ pub(crate) fn client(uri: &RedisUri) -> Result<Client, Error> {
     let doing = || format!("preparing the connection to `{uri}`");
     let refused = |error| Error::new(ErrorKind::Refused, doing()).caused_by(error);
     let address = match &uri.place {
-        RedisPlace::Server(address) => match &uri.tls {
+        RedisTopology::Server(address) => match &uri.tls {
             None => ConnectionAddr::Tcp(address.host.clone(), address.port),
             Some(_) => ConnectionAddr::TcpTls {
                 host: address.host.clone(),
@@ -44,8 +44,8 @@ pub(crate) fn client(uri: &RedisUri) -> Result<Client, Error> {
                 tls_params: None,
             },
         },
-        RedisPlace::Socket(path) => ConnectionAddr::Unix(path.clone()),
-        RedisPlace::Sentinel { .. } | RedisPlace::Cluster(_) => {
+        RedisTopology::Socket(path) => ConnectionAddr::Unix(path.clone()),
+        RedisTopology::Sentinel { .. } | RedisTopology::Cluster(_) => {
             return Err(Error::new(ErrorKind::Uri, doing()).hint(
                 "This version reaches single servers only: `redis://`, `rediss://` and `redis+unix://`.",
             ));

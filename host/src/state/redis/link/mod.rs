@@ -13,7 +13,7 @@ mod connection;
 
 pub(crate) use command::{Answer, Command, Request};
 pub(crate) use connection::{Line, Link};
-pub(crate) use patience::{Patience, Trials};
+pub(crate) use patience::{RetryPolicy, Trials};
 pub(crate) use script::Script;
 pub(crate) use script::digest;
 pub(crate) use trouble::NOT_ALLOWED;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// For how long to try.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct RetryPolicy {
     /// Until the server has answered for the first time: connecting and all else taken together.
     pub(crate) at_start: Duration,
     /// From then on, and for a server that is there and says that it cannot serve yet.
@@ -22,7 +22,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// The longest.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-impl Patience {
+impl RetryPolicy {
     /// The usual patience, with what the URI says of the first connection.
     pub(crate) const fn new(at_start: Duration) -> Self {
         Self { at_start, later: GIVE_UP }

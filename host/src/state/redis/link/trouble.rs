@@ -3,7 +3,7 @@
 
 use crate::state::Error;
 use crate::state::ErrorKind;
-use crate::state::RedisPlace;
+use crate::state::RedisTopology;
 use crate::state::RedisUri;
 use crate::state::redis::link::names::UnknownName;
 use crate::state::stray;
@@ -28,7 +28,7 @@ pub(crate) enum Remedy {
 
 /// An error with what is to be done about it.
 #[derive(Debug)]
-pub(crate) struct Trouble {
+pub(crate) struct ServerError {
     pub(crate) remedy: Remedy,
     nature: Nature,
     hint: Option<Cow<'static, str>>,
@@ -111,9 +111,9 @@ const MAYBE_PLAIN: &str = "If that port does not speak TLS, use `redis://`.";
 const MAYBE_ENCRYPTED: &str = "If that port speaks TLS, use `rediss://`. A server that has as many clients as its `maxclients` allows hangs up, too.";
 const AUTHORITY: &str = "Name the authority that signed the server's certificate with `?ca=FILE`.";
 
-impl Trouble {
+impl ServerError {
     /// Judges an error of the client.
-    pub(crate) fn of(error: RedisError) -> Self {
+    pub(crate) fn classify(error: RedisError) -> Self {
         let (remedy, hint) = judged(&error);
         Self { remedy, nature: nature(&error), hint: hint.map(Cow::Borrowed), cause: Box::new(error) }
     }
@@ -143,7 +143,7 @@ impl Trouble {
 
     /// The same, where it came up while a connection to a URI was made: what would help is known by where it leads.
     pub(crate) fn while_connecting(self, uri: &RedisUri) -> Self {
-        let (is_socket, is_tls) = (matches!(uri.place, RedisPlace::Socket(_)), uri.tls.is_some());
+        let (is_socket, is_tls) = (matches!(uri.place, RedisTopology::Socket(_)), uri.tls.is_some());
         if self.nature == Nature::WrongLogin
             && let Some(stray) = uri.password.as_ref().and_then(|password| stray(password.expose()))
         {
@@ -303,6 +303,6 @@ mod tests {
     #[test]
     fn a_connection_that_breaks_is_reconnected() {
         let error = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
-        assert_eq!(Trouble::of(error).remedy, Remedy::Reconnect);
+        assert_eq!(ServerError::classify(error).remedy, Remedy::Reconnect);
     }
 }

@@ -13,9 +13,9 @@ use crate::state::MemoryBackend;
 use crate::state::Outcome;
 use crate::state::Reply;
 use crate::state::ResourceShape;
-use crate::state::Scope;
+use crate::state::ResourceScope;
 use crate::state::Stage;
-use crate::state::conformance::Bench;
+use crate::state::conformance::Fixture;
 use crate::state::conformance::Host;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -53,11 +53,11 @@ fn pick(random: &mut Random, below: u32) -> u32 {
 }
 
 /// Changes a bench's tasks, the same way for the same seed.
-fn graph(bench: Bench, seed: u64) -> Bench {
+fn graph(bench: Fixture, seed: u64) -> Fixture {
     let mut random = Random::seeded(seed);
     let resource = |name: &str, scope| ResourceShape { name: Name::new(name).unwrap(), amount: 2, scope };
-    let bench = bench.resource(resource("shared", Scope::Shared)).resource(resource("own", Scope::Own));
-    let mut bench = bench.resource(resource("elastic", Scope::Elastic));
+    let bench = bench.resource(resource("shared", ResourceScope::Shared)).resource(resource("own", ResourceScope::Own));
+    let mut bench = bench.resource(resource("elastic", ResourceScope::Elastic));
     bench.shape.classes[2] = vec![(0, 1), (1, 2)];
     bench.shape.classes[3] = vec![(1, 1), (2, 2)];
     bench.shape.classes.push(vec![(2, 4), (1, 1)]);
@@ -86,7 +86,7 @@ fn graph(bench: Bench, seed: u64) -> Bench {
     bench
 }
 
-fn outcome(random: &mut Random, bench: &Bench, claim: &Claim, seed: u64) -> Outcome {
+fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Outcome {
     if is_plain(seed) && claim.stage != Stage::Closing && random.below(8) > 0 {
         return Outcome::Done(b"yes"[..].into());
     }
@@ -126,8 +126,8 @@ fn told(reply: &Reply) -> impl PartialEq + std::fmt::Debug + use<> {
 async fn compare(seed: u64, redis: &Shared) {
     let count = if is_plain(seed) { 2 + seed % 60 } else { 2 + seed % 9 };
     let tasks: Vec<&[u32]> = (0..count).map(|_| &[][..]).collect();
-    let mut memory = graph(Bench::new(&Memory, &tasks).await, seed);
-    let mut other = graph(Bench::new(redis, &tasks).await, seed);
+    let mut memory = graph(Fixture::new(&Memory, &tasks).await, seed);
+    let mut other = graph(Fixture::new(redis, &tasks).await, seed);
     let mut pairs: Vec<(Host, Host)> = Vec::new();
     for (own, elastic) in [(2, 1), (2, 3), (1, 5)] {
         for bench in [&mut memory, &mut other] {

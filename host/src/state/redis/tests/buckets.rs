@@ -13,7 +13,7 @@ use crate::state::Value;
 use crate::state::Writes;
 use crate::state::redis::buckets::RedisBuckets;
 use crate::state::redis::link::Link;
-use crate::state::redis::link::Patience;
+use crate::state::redis::link::RetryPolicy;
 use std::time::{Duration, Instant};
 
 fn bucket() -> BucketName {
@@ -134,7 +134,7 @@ async fn a_lost_server_is_waited_for_and_given_up_with_the_cause() {
     let mut server = Server::durable();
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
     let over = |later| {
-        let patience = Patience { at_start: Duration::from_secs(30), later };
+        let patience = RetryPolicy { at_start: Duration::from_secs(30), later };
         RedisBuckets::over(Link::new(&uri, "test", patience).unwrap())
     };
     let (patient, brief) = (over(Duration::from_secs(30)), over(Duration::from_millis(1500)));
@@ -158,7 +158,7 @@ async fn a_lost_server_is_waited_for_and_given_up_with_the_cause() {
 async fn a_server_without_memory_writes_nothing_of_an_operation() {
     let server = Server::start();
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
-    let patience = Patience { at_start: Duration::from_secs(5), later: Duration::from_millis(200) };
+    let patience = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(200) };
     let buckets = RedisBuckets::over(Link::new(&uri, "test", patience).unwrap());
     buckets.write(&bucket(), &writes("k", "v")).await.unwrap();
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);

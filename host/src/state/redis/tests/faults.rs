@@ -14,10 +14,10 @@ use crate::state::Notice;
 use crate::state::Outcome;
 use crate::state::RedisUri;
 use crate::state::Verdict;
-use crate::state::conformance::Bench;
+use crate::state::conformance::Fixture;
 use crate::state::conformance::Host;
 use crate::state::redis::link::Link;
-use crate::state::redis::link::Patience;
+use crate::state::redis::link::RetryPolicy;
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -33,14 +33,14 @@ impl Harness for There {
 }
 
 /// A bench, and what is known of how its server serves.
-async fn watched(uri: &str, waits_for: &[&[u32]]) -> (Bench, watch::Receiver<Health>) {
+async fn watched(uri: &str, waits_for: &[&[u32]]) -> (Fixture, watch::Receiver<Health>) {
     let backend = Arc::new(at(uri));
     let health = backend.health().unwrap();
-    (Bench::new(&There(backend), waits_for).await, health)
+    (Fixture::new(&There(backend), waits_for).await, health)
 }
 
-pub(super) async fn bench(uri: &str, waits_for: &[&[u32]]) -> Bench {
-    Bench::new(&There(Arc::new(at(uri))), waits_for).await
+pub(super) async fn bench(uri: &str, waits_for: &[&[u32]]) -> Fixture {
+    Fixture::new(&There(Arc::new(at(uri))), waits_for).await
 }
 
 fn node(at: u32) -> NodeId {
@@ -226,7 +226,7 @@ async fn claims_of_a_life_that_was_lost_are_told_at_once() {
     let server = Server::start();
     let mut bench = bench(&server.uri(), &[&[], &[0]]).await;
     let host = bench.open().await;
-    let mut losses = host.ledger.keep().unwrap();
+    let mut losses = host.ledger.keep_leases().unwrap();
     let claims = host.claim().await;
     server.cli(&["DEL", "cascade:run:run-1:coord"]);
     host.ask().await;
@@ -366,12 +366,12 @@ async fn a_server_that_stays_away_is_given_up_with_the_cause() {
     let mut server = Server::start();
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
     let uri: RedisUri = *uri;
-    let patience = Patience { at_start: Duration::from_secs(5), later: Duration::from_millis(600) };
+    let patience = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(600) };
     let backend = RedisBackend::over(
         Link::new(&uri, "test", patience).unwrap(),
         Link::new(&uri, "test", patience).unwrap(),
     );
-    let mut bench = Bench::new(&There(Arc::new(backend)), &[&[]]).await;
+    let mut bench = Fixture::new(&There(Arc::new(backend)), &[&[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
     server.kill();

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::state::ErrorKind;
-use crate::state::conformance::Bench;
+use crate::state::conformance::Fixture;
 use std::error::Error as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -119,7 +119,7 @@ fn said(error: &Error) -> String {
 }
 
 async fn works(uri: &str) {
-    let mut bench = Bench::new(&There::at(uri), &[&[], &[0]]).await;
+    let mut bench = Fixture::new(&There::at(uri), &[&[], &[0]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
     let next = host.done(&claims[0]).await;
@@ -128,7 +128,7 @@ async fn works(uri: &str) {
 
 async fn refused(uri: &str) -> (Error, Duration) {
     let began = Instant::now();
-    let mut bench = Bench::new(&There::at(uri), &[&[]]).await;
+    let mut bench = Fixture::new(&There::at(uri), &[&[]]).await;
     let error = bench.ask().await.err().expect("this was to be refused");
     (error, began.elapsed())
 }
