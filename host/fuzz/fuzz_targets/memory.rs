@@ -1,10 +1,10 @@
 //! Any memory, any address: what a guest returns that means harm is refused, or it is a value of its type.
-//! What must hold stands in the host, in `sandbox::probe`.
+//! What must hold stands in the host, in `sandbox::fuzzing`.
 
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    if let Err(broken) = cascade_host::sandbox::probe::memory(input) {
+    if let Err(broken) = cascade_host::sandbox::fuzzing::memory(input) {
         panic!("{broken}");
     }
 });

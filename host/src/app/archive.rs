@@ -2,27 +2,12 @@
 //! How that is shown is for the command line.
 
 use crate::app::Error;
-use crate::app::node_name::Found;
-use crate::app::node_name::find;
-use crate::app::node_name::plan_record;
-use crate::app::node_name::range;
-use crate::app::node_name::stored_name;
+use crate::app::node_name::{Found, find, plan_record, range, stored_name};
 use crate::app::stored::no_run;
-use crate::model::FailureClass;
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::model::SkipReason;
-use crate::state::Backend;
-use crate::state::CLOSING;
-use crate::state::ClaimView;
-use crate::state::End;
-use crate::state::FailureRecord;
-use crate::state::LogPart;
-use crate::state::NodeView;
-use crate::state::Note;
-use crate::state::Phase;
-use crate::state::Removal;
-use crate::state::RunSummary;
+use crate::model::{FailureClass, RunId, RunStatus, SkipReason};
+use crate::state::{
+    Backend, CLOSING, ClaimView, End, FailureRecord, LogPart, NodeView, Note, Phase, Removal, RunSummary,
+};
 use std::collections::HashMap;
 
 /// Most failed elements that are told of; the task around them tells of the first in any case.
@@ -268,8 +253,7 @@ mod tests {
     use super::*;
     use crate::cli::manual::Page;
     use crate::model::Timestamp;
-    use crate::state::Counts;
-    use crate::state::HostId;
+    use crate::state::{Counts, HostId};
 
     fn run(status: RunStatus, hosts: &[&str]) -> RunSummary {
         RunSummary {

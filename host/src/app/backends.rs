@@ -1,26 +1,15 @@
 //! The state and cache backends of this process: made by their factories once per URI, shared by all runs.
 //! Which URI is used is for the settings and the manifest to say.
 
-use crate::app::Error;
-use crate::app::Refusal;
+use crate::app::{Error, Refusal};
 use crate::cache;
-use crate::cache::Cache;
-use crate::cache::CacheUri;
-use crate::config::Environment;
-use crate::config::NotText;
-use crate::config::Settings;
-use crate::config::SettingsFault;
+use crate::cache::{Cache, CacheUri};
+use crate::config::{Environment, NotText, Settings, SettingsFault};
 use crate::graph::Resolved;
-use crate::manifest::BackendSection;
-use crate::manifest::Manifest;
-use crate::manifest::UriSource;
-use crate::model::Fault;
-use crate::model::Span;
-use crate::model::Spanned;
+use crate::manifest::{BackendSection, Manifest, UriSource};
+use crate::model::{Fault, Span, Spanned};
 use crate::state;
-use crate::state::Backend;
-use crate::state::Secret;
-use crate::state::StateUri;
+use crate::state::{Backend, Secret, StateUri};
 use std::sync::Arc;
 
 /// The factories of this process.
@@ -214,8 +203,7 @@ fn refused(fault: Fault) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Overrides;
-    use crate::config::SettingsFile;
+    use crate::config::{Overrides, SettingsFile};
     use crate::graph;
     use crate::manifest;
     use crate::model::Source;

@@ -1,42 +1,19 @@
 //! A manifest with its components: everything that can be checked without running.
 //! What the run is given besides, params, variables and files, comes later.
 
-use crate::app::Error;
-use crate::app::Refusal;
 use crate::app::build::UNMADE;
 use crate::app::component_file::read_component;
-use crate::app::grants;
-use crate::app::inputs;
-use crate::app::needs;
-use crate::app::side_by_side::parallel_map;
-use crate::config::Environment;
-use crate::config::Settings;
-use crate::config::cores;
-use crate::config::memory_budget;
-use crate::config::program;
+use crate::app::parallel_map::parallel_map;
+use crate::app::{Error, Refusal, grant_check, grants, inputs};
+use crate::config::{Environment, Settings, cores, memory_budget, program};
 use crate::graph::Resolved;
 use crate::manifest;
 use crate::manifest::Manifest;
-use crate::model::Digest;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::Name;
-use crate::model::Shortage;
-use crate::model::Size;
-use crate::model::Spanned;
+use crate::model::{Digest, Fault, Faults, Name, Shortage, Size, Spanned};
 use crate::plan;
-use crate::plan::Interface;
-use crate::plan::Plan;
-use crate::plan::Unsound;
+use crate::plan::{Interface, Plan, Unsound};
 use crate::sandbox;
-use crate::sandbox::Bounds;
-use crate::sandbox::Component;
-use crate::sandbox::Exceeded;
-use crate::sandbox::Import;
-use crate::sandbox::LoadError;
-use crate::sandbox::Offer;
-use crate::sandbox::Sandbox;
-use crate::sandbox::CompilePool;
+use crate::sandbox::{Bounds, CompilePool, Component, Exceeded, Import, LoadError, Offer, Sandbox};
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -102,7 +79,7 @@ pub fn check(
     let components = sources.iter().zip(loaded);
     let components = components.map(|(source, loaded)| accept(source.as_ref()?, loaded?, &mut faults));
     let components: Vec<Option<Component>> = components.collect();
-    needs::check(&graph, &components, &mut faults);
+    grant_check::check(&graph, &components, &mut faults);
     let interfaces: Vec<Option<Interface>> =
         components.iter().map(|component| component.as_ref().map(interface)).collect();
     let plan = plan::compile_all(&graph, &interfaces, faults).map_err(|unsound| {

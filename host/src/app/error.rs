@@ -1,11 +1,8 @@
 //! Why a command could not do what it was asked, in classes that the exit code follows from.
 //! How a task failed is no error here: it is part of a run's report.
 
-use crate::config::FileFault;
-use crate::config::SettingsFault;
-use crate::model::Faults;
-use crate::model::RunId;
-use crate::model::Shortage;
+use crate::config::{FileFault, SettingsFault};
+use crate::model::{Faults, RunId, Shortage};
 use crate::sandbox::LoadError;
 use crate::state;
 use std::error::Error as StdError;
@@ -102,7 +99,8 @@ impl Refusal {
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
-        self.help = Shortage::from_error(source.as_ref()).map(|shortage| shortage.help().to_owned()).or(self.help);
+        self.help =
+            Shortage::from_error(source.as_ref()).map(|shortage| shortage.help().to_owned()).or(self.help);
         self.source = Some(source);
         self
     }

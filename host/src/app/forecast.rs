@@ -1,16 +1,14 @@
 //! What a run of a session would do with each task: stored results of its run id, and the cache, looked at only.
 //! How that is decided is for the engine, how it is shown for the command line.
 
-use crate::app::Error;
-use crate::app::Session;
+use crate::app::{Error, Session};
 use crate::cache::Cache;
 use crate::engine;
 use crate::engine::Fate;
 use crate::model::TaskIdx;
 use crate::plan::PlanRecord;
 use crate::state;
-use crate::state::Backend;
-use crate::state::ErrorKind;
+use crate::state::{Backend, ErrorKind};
 use bytes::Bytes;
 use std::collections::HashMap;
 

@@ -3,14 +3,8 @@
 
 use crate::config::Environment;
 use crate::invoke;
-use crate::manifest::Grants;
-use crate::manifest::Manifest;
-use crate::manifest::Preopen;
-use crate::model::Digest;
-use crate::model::Digester;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::Spanned;
+use crate::manifest::{Grants, Manifest, Preopen};
+use crate::model::{Digest, Digester, Fault, Faults, Spanned};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -85,7 +79,8 @@ fn buckets(written: &Grants) -> BTreeSet<String> {
 fn folders(written: &[Spanned<Preopen>], faults: &mut Faults) -> Vec<(PathBuf, String)> {
     for folder in written {
         let host = &folder.value.host;
-        let fault = |is_wrong| Fault::spanned(folder.span.clone(), format!("`{}` {is_wrong}", host.display()));
+        let fault =
+            |is_wrong| Fault::spanned(folder.span.clone(), format!("`{}` {is_wrong}", host.display()));
         match std::fs::read_dir(host) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => faults.push(
@@ -111,6 +106,22 @@ fn texts<T: ToString>(granted: &[Spanned<T>]) -> Vec<String> {
 }
 
 fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
+    // Destructured, so that no grant is left out of the key under which results are shared.
+    let Grants {
+        span: _,
+        is_partial: _,
+        env: _,
+        args,
+        read,
+        write,
+        http,
+        tcp,
+        dns,
+        clock,
+        random,
+        context,
+        keyvalue,
+    } = written;
     let mut digester = Digester::new("cascade grants 1");
     let mut list = |key: &str, values: &[String]| {
         digester.field(key.as_bytes()).number(u64::try_from(values.len()).unwrap_or(u64::MAX));
@@ -123,24 +134,19 @@ fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
         folders.iter().flat_map(|granted| [shown(&granted.value.host), granted.value.guest.clone()]).collect()
     };
     list("env", &env.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect::<Vec<_>>());
-    list("args", &written.args);
-    list("read", &paths(&written.read));
-    list("write", &paths(&written.write));
-    let network = [("http", texts(&written.http)), ("tcp", texts(&written.tcp))];
+    list("args", args);
+    list("read", &paths(read));
+    list("write", &paths(write));
+    let network = [("http", texts(http)), ("tcp", texts(tcp))];
     // Grants without a network have the digest that they had before there was one.
     network.iter().filter(|(_, granted)| !granted.is_empty()).for_each(|(key, granted)| list(key, granted));
-    let switches = [
-        ("clock", written.clock),
-        ("random", written.random),
-        ("context", written.context),
-        ("dns", written.dns),
-    ];
+    let switches = [("clock", *clock), ("random", *random), ("context", *context), ("dns", *dns)];
     list(
         "switches",
         &switches.iter().filter(|(_, on)| *on).map(|(key, _)| (*key).to_owned()).collect::<Vec<_>>(),
     );
     // Left out where there are none: digests of tasks without buckets are what they were before there were any.
-    if !written.keyvalue.is_empty() {
+    if !keyvalue.is_empty() {
         list("keyvalue", &buckets(written).into_iter().collect::<Vec<_>>());
     }
     digester.finish()
@@ -149,9 +155,7 @@ fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Endpoint;
-    use crate::model::Source;
-    use crate::model::UrlPrefix;
+    use crate::model::{Endpoint, Source, UrlPrefix};
     use std::collections::HashSet;
 
     fn env(entries: &[&str]) -> Grants {

@@ -1,22 +1,12 @@
 //! What a run is given: params by the user, variables and files by this host, each read once.
 //! Fitting them to their types is for `plan`.
 
-use crate::app::Checked;
-use crate::app::Error;
-use crate::app::params;
-use crate::app::params::ParamTexts;
-use crate::app::params::TextFault;
-use crate::config::Environment;
-use crate::config::read_input;
-use crate::model::Datum;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::Shortage;
-use crate::model::shortlist;
+use crate::app::params::{ParamTexts, TextFault};
+use crate::app::{Checked, Error, params};
+use crate::config::{Environment, read_input};
+use crate::model::{Datum, Fault, Faults, Shortage, shortlist};
 use crate::plan;
-use crate::plan::Input;
-use crate::plan::InputKind;
-use crate::plan::Supplied;
+use crate::plan::{Input, InputKind, Supplied};
 use std::collections::{HashMap, HashSet};
 
 /// What was found for each input, by position in the plan; what is wrong goes to `faults`.

@@ -1,16 +1,10 @@
 //! Gathers what is told of a run and appends it to the run's journal, in the background and in batches.
 //! Nobody waits for it: what the backend cannot take in time is left out, and that is told.
 
-use crate::app::pending::JournalBuffer;
-use crate::events::Event;
-use crate::events::Fact;
-use crate::events::Recorder;
-use crate::events::Sink;
+use crate::app::journal_buffer::JournalBuffer;
+use crate::events::{Event, Fact, Recorder, Sink};
 use crate::model::RunId;
-use crate::state::Backend;
-use crate::state::Batch;
-use crate::state::ErrorKind;
-use crate::state::HostId;
+use crate::state::{Backend, Batch, ErrorKind, HostId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -164,17 +158,8 @@ impl Writing {
 mod tests {
     use super::*;
     use crate::events::Subject;
-    use crate::model::Clock;
-    use crate::model::FailurePolicy;
-    use crate::model::ManualClock;
-    use crate::model::Name;
-    use crate::state::LogPart;
-    use crate::state::MemoryBackend;
-    use crate::state::Mode;
-    use crate::state::OpenRequest;
-    use crate::state::Opened;
-    use crate::state::Phase;
-    use crate::state::RunShape;
+    use crate::model::{Clock, FailurePolicy, ManualClock, Name};
+    use crate::state::{LogPart, MemoryBackend, Mode, OpenRequest, Opened, Phase, RunShape};
 
     fn run_id() -> RunId {
         RunId::new("r1").unwrap()

@@ -3,15 +3,10 @@
 
 use crate::app::Error;
 use crate::app::stored::no_run;
-use crate::model::RunId;
-use crate::model::nearest;
-use crate::model::shortlist;
+use crate::model::{RunId, nearest, shortlist};
 use crate::plan::PlanRecord;
 use crate::state;
-use crate::state::Backend;
-use crate::state::End;
-use crate::state::ErrorKind;
-use crate::state::NodeView;
+use crate::state::{Backend, End, ErrorKind, NodeView};
 use crate::value::wire::Reader;
 
 /// A task or an element of a stored run.

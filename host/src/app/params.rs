@@ -1,12 +1,8 @@
 //! Values of params as a user gives them: `-p NAME=VALUE`, and a file of many.
 //! Texts become literals here, typed as far as the param's type says how to read the text; fitting is for `plan`.
 
-use crate::config::as_text;
-use crate::config::explain_toml;
-use crate::config::read_input;
-use crate::config::read_text;
-use crate::model::Datum;
-use crate::model::without_mark;
+use crate::config::{as_text, explain_toml, read_input, read_text};
+use crate::model::{Datum, without_mark};
 use crate::plan::Supplied;
 use crate::value::Type;
 use std::ffi::{OsStr, OsString};

@@ -1,15 +1,10 @@
 //! The files that a run reads or executes, so that nothing written on its behalf replaces one of them.
 //! Files are compared by identity, since one file has many names; each is read elsewhere.
 
-use crate::app::Error;
-use crate::app::ParamTexts;
-use crate::app::Session;
 use crate::app::backends::uris;
-use crate::app::params;
+use crate::app::{Error, ParamTexts, Session, params};
 use crate::cache::CacheUri;
-use crate::config::Environment;
-use crate::config::Settings;
-use crate::config::program;
+use crate::config::{Environment, Settings, program};
 use crate::plan::InputKind;
 use crate::sandbox;
 use crate::state::StateUri;

@@ -1,38 +1,18 @@
 //! One run from its backend to its outputs: open, work, read what came out.
 //! Who is told of it, and when it is to stop, is handed in.
 
-use crate::app::Error;
-use crate::app::Refusal;
-use crate::app::Session;
-use crate::app::Sign;
-use crate::app::Vigil;
 use crate::app::journal::JournalWriter;
+use crate::app::{Error, Refusal, Session, Sign, Vigil};
 use crate::cache::Cache;
 use crate::config::is_gone;
 use crate::engine;
-use crate::engine::Ended;
-use crate::engine::Engine;
-use crate::engine::Finished;
-use crate::engine::Interrupt;
-use crate::engine::OutputValue;
-use crate::engine::Outputs;
-use crate::engine::Verification;
-use crate::events::Fact;
-use crate::events::FailureFact;
-use crate::events::Recorder;
-use crate::model::FailurePolicy;
-use crate::model::RunStatus;
+use crate::engine::{Ended, Engine, Finished, Interrupt, OutputValue, Outputs, Verification};
+use crate::events::{Fact, FailureFact, Recorder};
+use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::PlanRecord;
 use crate::sandbox::Sandbox;
 use crate::state;
-use crate::state::Backend;
-use crate::state::ErrorKind;
-use crate::state::HostId;
-use crate::state::Mode;
-use crate::state::Notice;
-use crate::state::OpenHow;
-use crate::state::OpenRequest;
-use crate::state::Opened;
+use crate::state::{Backend, ErrorKind, HostId, Mode, Notice, OpenHow, OpenRequest, Opened};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;

@@ -1,37 +1,19 @@
 //! A checked manifest with all that one run of it is given: inputs, grants, targets, an id.
 //! Nothing of it has been started; opening the run at its backend is for `run`.
 
-use crate::app::Checked;
-use crate::app::Error;
-use crate::app::ParamTexts;
-use crate::app::grants;
-use crate::app::inputs;
-use crate::app::needs;
-use crate::app::needs::Needs;
-use crate::app::targets::Targets;
-use crate::app::targets::targets;
+use crate::app::grant_check::Needs;
+use crate::app::targets::{Targets, targets};
+use crate::app::{Checked, Error, ParamTexts, grant_check, grants, inputs};
 use crate::config::Environment;
 use crate::engine;
 use crate::invoke;
-use crate::manifest::Grants;
-use crate::manifest::Manifest;
-use crate::model::Digest;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::RunId;
-use crate::model::Secrets;
-use crate::model::Size;
+use crate::manifest::{Grants, Manifest};
+use crate::model::{Digest, Fault, Faults, RunId, Secrets, Size};
 use crate::plan;
-use crate::plan::Bound;
-use crate::plan::Given;
-use crate::plan::Plan;
-use crate::sandbox::Component;
-use crate::sandbox::Metering;
-use crate::sandbox::Sandbox;
-use crate::state::RunShape;
-use crate::state::StateUri;
-use crate::value::Type;
-use crate::value::leaves;
+use crate::plan::{Bound, Given, Plan};
+use crate::sandbox::{Component, Metering, Sandbox};
+use crate::state::{RunShape, StateUri};
+use crate::value::{Type, leaves};
 use std::sync::Arc;
 
 /// What a run is given besides its manifest.
@@ -133,7 +115,7 @@ impl Session {
     pub fn needs(&self, task: &plan::Task) -> Needs {
         let component = self.bound.plan().function_of(task).map(|function| function.component);
         let found = component.and_then(|at| Some((at, self.components.get(at)?)));
-        let fit = |(at, component)| needs::needs(&self.manifest, &task.name, at, component);
+        let fit = |(at, component)| grant_check::needs(&self.manifest, &task.name, at, component);
         found.map(fit).unwrap_or_default()
     }
 

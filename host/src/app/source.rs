@@ -1,16 +1,12 @@
 //! From a path to the graph that the manifest there describes, with every fault of its text.
 //! Components are not looked at here.
 
-use crate::app::Error;
-use crate::app::Refusal;
-use crate::config::as_text;
-use crate::config::folder_of;
-use crate::config::read_input;
+use crate::app::{Error, Refusal};
+use crate::config::{as_text, folder_of, read_input};
 use crate::graph;
 use crate::graph::Resolved;
 use crate::manifest;
-use crate::model::Source;
-use crate::model::other_encoding;
+use crate::model::{Source, other_encoding};
 use std::path::Path;
 
 /// Reads and resolves a manifest. Fails only if there is no text to speak of; faults in it come with the graph.

@@ -2,14 +2,10 @@
 //! How they are shown is for the command line.
 
 use crate::app::Error;
-use crate::app::archive::story;
-use crate::app::archive::without_result;
-use crate::app::node_name::find;
-use crate::app::node_name::plan_record;
-use crate::app::node_name::stored_name;
+use crate::app::archive::{story, without_result};
+use crate::app::node_name::{find, plan_record, stored_name};
 use crate::model::RunId;
-use crate::state::Backend;
-use crate::state::ErrorKind;
+use crate::state::{Backend, ErrorKind};
 use bytes::Bytes;
 
 /// One stored result.

@@ -3,9 +3,7 @@
 
 use crate::app::Refusal;
 use crate::engine::Shown;
-use crate::model::TaskIdx;
-use crate::model::nearest;
-use crate::model::shortlist;
+use crate::model::{TaskIdx, nearest, shortlist};
 use crate::plan::Plan;
 use std::collections::HashMap;
 

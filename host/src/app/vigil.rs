@@ -2,8 +2,7 @@
 //! Whether it serves is known by the backend; who is told, and in which words, is handed in.
 
 use crate::model::show_duration;
-use crate::state::Health;
-use crate::state::Outage;
+use crate::state::{Health, Outage};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::watch;

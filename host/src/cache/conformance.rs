@@ -1,11 +1,7 @@
 //! Every sentence of the cache's contract as a case that each cache runs unchanged.
 //! Making a cache is for its [`Harness`]; `cache_conformance!` turns the cases into tests.
 
-use crate::cache::Cache;
-use crate::cache::Found;
-use crate::cache::Insert;
-use crate::cache::MakeRequest;
-use crate::cache::Stored;
+use crate::cache::{Cache, Found, Insert, MakeRequest, Stored};
 use crate::model::Digest;
 use async_trait::async_trait;
 use std::sync::Arc;

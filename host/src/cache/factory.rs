@@ -1,35 +1,22 @@
 //! Makes caches from URIs, each once per process, so that all runs share its connections and its entries.
-//! Which caches there are is told by whoever builds the factory; nothing registers itself.
+//! The caller that builds the factory chooses the caches; nothing registers itself.
 
-use crate::cache::Cache;
-use crate::cache::CacheUri;
 use crate::cache::memory::MemoryCache;
 use crate::cache::ttl::WithTtl;
-use crate::state::BackendKind;
-use crate::state::Error;
-use crate::state::StateUri;
-use crate::state::not_built_in;
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::cache::{Cache, CacheUri};
+use crate::state::{BackendKind, Error, Registry, StateUri};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Makes a cache; connects to nothing yet.
-type OpenCache = Box<dyn Fn(&StateUri) -> Result<Arc<dyn Cache>, Error> + Send + Sync>;
-
 /// Caches by their URIs.
-#[derive(Default)]
-pub struct Factory {
-    makers: HashMap<BackendKind, OpenCache>,
-    // A mutex because runs are opened on many threads; makers do not wait.
-    made: Mutex<HashMap<StateUri, Arc<dyn Cache>>>,
-}
+#[derive(Debug)]
+pub struct Factory(Registry<dyn Cache>);
 
 impl Factory {
     /// A factory that can make nothing.
     #[must_use]
     pub fn empty() -> Self {
-        Self::default()
+        Self(Registry::empty("cache"))
     }
 
     /// A factory for every cache of this build.
@@ -46,9 +33,9 @@ impl Factory {
     pub fn register(
         &mut self,
         kind: BackendKind,
-        maker: impl Fn(&StateUri) -> Result<Arc<dyn Cache>, Error> + Send + Sync + 'static,
+        open: impl Fn(&StateUri) -> Result<Arc<dyn Cache>, Error> + Send + Sync + 'static,
     ) {
-        self.makers.insert(kind, Box::new(maker));
+        self.0.register(kind, open);
     }
 
     /// The cache behind a URI, with the same entries each time; none if it is off.
@@ -59,36 +46,24 @@ impl Factory {
             CacheUri::Off => return Ok(None),
             CacheUri::At(uri) => uri,
         };
-        let cache = self.shared(uri)?;
+        let cache = self.0.get(uri)?;
         Ok(Some(match ttl {
             Some(ttl) => Arc::new(WithTtl { cache, ttl }),
             None => cache,
         }))
     }
-
-    fn shared(&self, uri: &StateUri) -> Result<Arc<dyn Cache>, Error> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cache) = made.get(uri) {
-            return Ok(Arc::clone(cache));
-        }
-        let maker = self.makers.get(&uri.kind()).ok_or_else(|| not_built_in(uri, "cache"))?;
-        let cache = maker(uri)?;
-        made.insert(uri.clone(), Arc::clone(&cache));
-        Ok(cache)
-    }
 }
 
-impl fmt::Debug for Factory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Factory").field("kinds", &self.makers.keys()).finish_non_exhaustive()
+impl Default for Factory {
+    fn default() -> Self {
+        Self::empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Insert;
-    use crate::cache::Stored;
+    use crate::cache::{Insert, Stored};
     use crate::model::Digest;
 
     #[test]

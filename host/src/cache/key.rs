@@ -1,8 +1,7 @@
 //! The key of a cached result: a digest of everything that a pure call's result depends on.
 //! Values come in as digests, so that a large one is hashed once and not once per reader.
 
-use crate::model::Digest;
-use crate::model::Digester;
+use crate::model::{Digest, Digester};
 
 /// The version of what keys are made of; another version finds nothing of this one.
 const PURPOSE: &str = "cascade cache key 1";

@@ -1,11 +1,7 @@
 //! The cache behind `memory:`: shared results of this process, bounded, with a time to live each.
 //! Whether an entry has the type that a task expects is for the engine.
 
-use crate::cache::Cache;
-use crate::cache::Found;
-use crate::cache::Insert;
-use crate::cache::MakeRequest;
-use crate::cache::Stored;
+use crate::cache::{Cache, Found, Insert, MakeRequest, Stored};
 use crate::model::Digest;
 use crate::state::Error;
 use async_trait::async_trait;

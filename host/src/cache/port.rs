@@ -2,9 +2,7 @@
 //! Every sentence here is a case of the conformance suite, which each backend runs unchanged.
 
 use crate::model::Digest;
-use crate::state::Error;
-use crate::state::Health;
-use crate::state::Notice;
+use crate::state::{Error, Health, Notice};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;

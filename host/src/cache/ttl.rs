@@ -1,15 +1,9 @@
 //! A cache with a time to live for entries that have none of their own.
 //! Keeping entries is for the cache inside.
 
-use crate::cache::Cache;
-use crate::cache::Found;
-use crate::cache::Insert;
-use crate::cache::MakeRequest;
-use crate::cache::Stored;
+use crate::cache::{Cache, Found, Insert, MakeRequest, Stored};
 use crate::model::Digest;
-use crate::state::Error;
-use crate::state::Health;
-use crate::state::Notice;
+use crate::state::{Error, Health, Notice};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,7 @@
 //! Where shared results are kept, as the command line and the manifest write it: a state's URI, or `off`.
 //! What the URI's parts mean is for `state`.
 
-use crate::state::Error;
-use crate::state::StateUri;
+use crate::state::{Error, StateUri};
 use std::fmt;
 
 /// Where shared results are kept.

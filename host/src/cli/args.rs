@@ -2,8 +2,8 @@
 //! What a command does stands in `commands`; which setting wins is for `config`.
 
 use crate::app::ParamTexts;
-use crate::cli::outputs::Format;
-use crate::cli::progress::Progress;
+use crate::cli::log::Progress;
+use crate::cli::print::Format;
 use crate::cli::scope::Scope;
 use crate::config::Overrides;
 use crate::model::RunId;

@@ -83,8 +83,7 @@ fn missing() -> clap::Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::args::Arguments;
-    use crate::cli::args::Command as Named;
+    use crate::cli::args::{Arguments, Command as Named};
     use clap::Parser as _;
 
     fn scope(line: &str) -> Result<(String, Vec<String>), String> {

@@ -1,24 +1,14 @@
 //! The process from its arguments to its exit code.
 //! What each command does stands in `commands`.
 
-use crate::app::BuildOrder;
-use crate::app::Error;
-use crate::cli::args::Arguments;
-use crate::cli::args::Command;
+use crate::app::{BuildOrder, Error};
+use crate::cli::args::{Arguments, Command};
 use crate::cli::commands;
-use crate::cli::exit::Exit;
-use crate::cli::exit::report;
-use crate::cli::farewell::farewell;
-use crate::cli::signals::Signals;
+use crate::cli::process::{Exit, Signals, farewell, report};
 use crate::cli::voice::Voice;
-use crate::cli::wanted::usage;
-use crate::cli::wanted::wants_json;
-use crate::config::Environment;
-use crate::config::Settings;
-use crate::config::SettingsFile;
-use crate::config::arguments;
-use crate::sandbox::CompileRequest;
-use crate::sandbox::Sandbox;
+use crate::cli::wanted::{usage, wants_json};
+use crate::config::{Environment, Settings, SettingsFile, arguments};
+use crate::sandbox::{CompileRequest, Sandbox};
 use clap::Parser as _;
 use std::io;
 use std::process::ExitCode;

@@ -1,8 +1,8 @@
 //! A stream of JSON lines for whoever reads it: a terminal is not steered by them, programs get them as they are.
 //! What is in the lines is for `events`.
 
-use crate::cli::style::harmless_json;
-use crate::cli::terminal::Reader;
+use crate::cli::print::harmless_json;
+use crate::cli::process::Reader;
 use std::io;
 use std::io::Write;
 

@@ -2,14 +2,10 @@
 //! What errors say stands in `exit`; how a run is told, in the logs.
 
 use crate::app::Error;
-use crate::cli::exit;
-use crate::cli::style::harmless;
-use crate::cli::terminal::say;
-use crate::cli::terminal::say_bytes;
+use crate::cli::print::harmless;
+use crate::cli::process::{exit, say, say_bytes};
 use crate::config::LogFormat;
-use crate::model::Clock as _;
-use crate::model::RunId;
-use crate::model::SystemClock;
+use crate::model::{Clock as _, RunId, SystemClock};
 use serde::Serialize;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -3,16 +3,10 @@
 
 use crate::app::Error;
 use crate::cli::commands::output::print;
-use crate::cli::exit::Exit;
-use crate::cli::style::Style;
-use crate::cli::terminal::say;
-use crate::cli::terminal::stderr_style;
-use crate::cli::terminal::stdout_style;
-use crate::cli::voice::Complaint;
-use crate::cli::voice::Voice;
-use crate::config::Environment;
-use crate::config::LogFormat;
-use crate::config::SettingsFile;
+use crate::cli::print::Style;
+use crate::cli::process::{Exit, say, stderr_style, stdout_style};
+use crate::cli::voice::{Complaint, Voice};
+use crate::config::{Environment, LogFormat, SettingsFile};
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 

@@ -1,9 +1,8 @@
 //! What this host takes upon itself for one component, by variables, the settings file, or as it is by default.
 //! How the bounds hold is for the sandbox.
 
-use crate::config::SettingsFault;
-use crate::config::given::Sources;
-use crate::config::memory_budget;
+use crate::config::setting_source::Sources;
+use crate::config::{SettingsFault, memory_budget};
 use crate::model::Size;
 use std::ops::RangeInclusive;
 use std::time::Duration;

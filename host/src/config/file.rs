@@ -1,9 +1,7 @@
 //! The host's settings file: TOML, `config.toml` in the user's configuration folder, or wherever the user says.
 //! It ranks below flags, variables and the manifest.
 
-use crate::config::Environment;
-use crate::config::explain_toml;
-use crate::config::read_text;
+use crate::config::{Environment, explain_toml, read_text};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,8 @@
 //! Reads what a path that a user has given leads to: whole, and within a bound.
 //! Nobody is waited for who may never come: `model` opens it. What the bytes mean is for whoever reads.
 
-use crate::config::Patient;
-use crate::config::Stream;
-use crate::model::Size;
-use crate::model::open_input;
-use crate::model::other_encoding;
-use crate::model::without_mark;
+use crate::config::{Patient, Stream};
+use crate::model::{Size, open_input, other_encoding, without_mark};
 use std::io;
 use std::io::Read as _;
 use std::path::Path;

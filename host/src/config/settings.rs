@@ -2,16 +2,9 @@
 //! What a URI means is for `state`; here is only whose URI it is.
 
 use crate::cache::CacheUri;
-use crate::config::CompileSettings;
-use crate::config::Environment;
-use crate::config::NotText;
-use crate::config::SettingsFile;
-use crate::config::cores;
-use crate::config::folder_of;
-use crate::config::given::Flag;
-use crate::config::given::RawSetting;
-use crate::config::given::Sources;
-use crate::config::memory_budget;
+use crate::config::fault::SettingsFault;
+use crate::config::setting_source::{Flag, RawSetting, Sources};
+use crate::config::{CompileSettings, Environment, NotText, SettingsFile, cores, folder_of, memory_budget};
 use crate::model::Size;
 use crate::state;
 use crate::state::StateUri;
@@ -59,35 +52,6 @@ pub enum LogLevel {
     Debug,
     /// The same, and progress of guests.
     Trace,
-}
-
-/// Why a setting cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsFault {
-    /// A URI of the state or the cache.
-    #[error("the {what} URI given by {by} cannot be used")]
-    Uri {
-        /// `state` or `cache`.
-        what: &'static str,
-        /// Who gave it.
-        by: String,
-        /// What is wrong with it.
-        #[source]
-        source: state::Error,
-    },
-    /// Anything else.
-    #[error("{by} is {expected}, not `{given}`")]
-    Value {
-        /// Who gave it.
-        by: String,
-        /// What was given.
-        given: String,
-        /// What it may be.
-        expected: String,
-    },
-    /// A variable that is no text.
-    #[error(transparent)]
-    Variable(#[from] NotText),
 }
 
 /// From the least memory that any guest starts with to what no machine has.
@@ -180,18 +144,6 @@ impl Settings {
     ) -> Result<CacheUri, E> {
         let chosen = self.cache.choose("cache", CacheUri::parse, manifest)?;
         Ok(chosen.unwrap_or(CacheUri::Off))
-    }
-}
-
-impl SettingsFault {
-    /// What would help.
-    #[must_use]
-    pub fn help(&self) -> Option<&str> {
-        match self {
-            Self::Uri { source, .. } => source.help(),
-            Self::Variable(variable) => Some(variable.help()),
-            Self::Value { .. } => None,
-        }
     }
 }
 

@@ -2,18 +2,11 @@
 //! Making them is for `finish`.
 
 use crate::engine::context::Context;
-use crate::engine::finish::OutputValue;
-use crate::engine::finish::Outputs;
-use crate::engine::finish::outputs;
+use crate::engine::finish::{OutputValue, Outputs, outputs};
 use crate::engine::job::Settled;
-use crate::events::Fact;
-use crate::events::FailureFact;
+use crate::events::{Fact, FailureFact};
 use crate::model::FailureClass;
-use crate::state::Claim;
-use crate::state::Error;
-use crate::state::FailureRecord;
-use crate::state::Outcome;
-use crate::state::Token;
+use crate::state::{Claim, Error, FailureRecord, Outcome, Token};
 use std::sync::{MutexGuard, PoisonError};
 
 /// Settles the claim that closes a run. Fails only where the state backend does.

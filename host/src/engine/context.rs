@@ -7,21 +7,14 @@ use crate::engine::closing::Closed;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
-use crate::engine::flight::SingleFlight;
 use crate::engine::resolve::Unresolved;
+use crate::engine::single_flight::SingleFlight;
 use crate::engine::verify::Verification;
-use crate::events::Fact;
-use crate::events::Recorder;
-use crate::events::Subject;
+use crate::events::{Fact, Recorder, Subject};
 use crate::invoke::Invoker;
-use crate::model::Random;
-use crate::model::RunId;
-use crate::model::TaskIdx;
+use crate::model::{Random, RunId, TaskIdx};
 use crate::plan::Bound;
-use crate::state::Ledger;
-use crate::state::NodeId;
-use crate::state::RunShape;
-use crate::state::Token;
+use crate::state::{Ledger, NodeId, RunShape, Token};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -141,7 +134,8 @@ impl Context {
     /// Asks for room for a job that has given its own away; whether there is some, which it has then.
     pub(crate) async fn reacquire_slot(&self, token: Token) -> bool {
         let (answer, answered) = oneshot::channel();
-        self.slot_requests.send(SlotRequest::Reacquire(token, answer)).is_ok() && answered.await.unwrap_or(false)
+        self.slot_requests.send(SlotRequest::Reacquire(token, answer)).is_ok()
+            && answered.await.unwrap_or(false)
     }
 
     /// A node of which it was told that it is ready will be handed out again: that need not be told twice.

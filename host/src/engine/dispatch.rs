@@ -3,16 +3,9 @@
 
 use crate::engine::Interrupt;
 use crate::model::RunStatus;
-use crate::state::Claim;
-use crate::state::NodeId;
-use crate::state::Progress;
-use crate::state::ResourceShape;
-use crate::state::ResourceScope;
-use crate::state::RunShape;
-use crate::state::Stage;
-use crate::state::Stop;
-use crate::state::Token;
-use crate::state::Want;
+use crate::state::{
+    Claim, NodeId, Progress, ResourceScope, ResourceShape, RunShape, Stage, Stop, Token, Want,
+};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -133,7 +126,8 @@ impl Dispatcher {
     pub(crate) fn add(&mut self, claim: &Claim) {
         let (takes_room, is_taken_over) = (claim.stage == Stage::Ready, claim.takeovers > 0);
         let class = class(&self.shape, claim.node);
-        self.held.insert(claim.token, Held { class, uses_capacity: takes_room, has_slot: false, is_taken_over });
+        self.held
+            .insert(claim.token, Held { class, uses_capacity: takes_room, has_slot: false, is_taken_over });
         self.taken_over += usize::from(is_taken_over);
         if takes_room {
             self.running.add(cost(&self.costs, class));
@@ -297,9 +291,7 @@ fn cost(charges: &[Vec<(usize, u32)>], class: Option<u16>) -> &[(usize, u32)] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Digest;
-    use crate::model::Name;
-    use crate::model::TaskIdx;
+    use crate::model::{Digest, Name, TaskIdx};
     use crate::state::TaskShape;
 
     /// Two tasks that take one of one permit each.
@@ -314,7 +306,8 @@ mod tests {
             is_for_each: false,
             is_wanted: true,
         };
-        let permit = ResourceShape { name: Name::new("permit").unwrap(), amount: 1, scope: ResourceScope::Own };
+        let permit =
+            ResourceShape { name: Name::new("permit").unwrap(), amount: 1, scope: ResourceScope::Own };
         Arc::new(RunShape {
             tasks: vec![task("a"), task("b")],
             classes: vec![vec![(0, 1)]],

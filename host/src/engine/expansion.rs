@@ -1,12 +1,10 @@
 //! The lists of a `for-each`, split once for all its elements, with what all elements have in common.
 //! Handing out the elements is for the ledger.
 
-use crate::engine::resolve::Scope;
-use crate::engine::resolve::Unresolved;
+use crate::engine::resolve::{Scope, Unresolved};
 use crate::model::to_usize;
 use crate::plan::Task;
-use crate::value::Items;
-use crate::value::split;
+use crate::value::{Items, split};
 use bytes::Bytes;
 
 /// The most elements of a `for-each`: each costs its host, or the backend, some 70 bytes beside its result, and a list of
@@ -44,7 +42,10 @@ pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Unres
     if lens.iter().any(|len| *len != first) {
         let sizes: Vec<String> =
             task.for_each.iter().zip(&lens).map(|(list, len)| format!("`{}` has {len}", list.item)).collect();
-        return Err(Unresolved::Input(format!("the lists of `for-each` differ in length: {}", sizes.join(", "))));
+        return Err(Unresolved::Input(format!(
+            "the lists of `for-each` differ in length: {}",
+            sizes.join(", ")
+        )));
     }
     match u32::try_from(first) {
         Ok(len) if len <= MOST_ELEMENTS => Ok(Elements { lists, len }),

@@ -1,24 +1,12 @@
 //! The outputs of a run, from what its ledger holds at the end.
 //! What a faulty one does to the run is for `closing`; printing them is for the command line.
 
-use crate::engine::resolve::Known;
-use crate::engine::resolve::Scope;
-use crate::engine::resolve::Unresolved;
+use crate::engine::resolve::{Known, Scope, Unresolved};
 use crate::events::FailureFact;
-use crate::model::FailureClass;
-use crate::model::Limits;
-use crate::model::SkipReason;
-use crate::model::TaskIdx;
-use crate::plan::Binding;
-use crate::plan::Bound;
-use crate::plan::Output;
-use crate::plan::Plan;
-use crate::state::Entry;
-use crate::state::Error;
-use crate::state::Ledger;
-use crate::state::NodeId;
-use crate::value::Type;
-use crate::value::check;
+use crate::model::{FailureClass, Limits, SkipReason, TaskIdx};
+use crate::plan::{Binding, Bound, Output, Plan};
+use crate::state::{Entry, Error, Ledger, NodeId};
+use crate::value::{Type, check};
 use bytes::Bytes;
 use std::collections::HashSet;
 

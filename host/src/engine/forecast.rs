@@ -6,24 +6,13 @@ use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::keys;
 use crate::engine::keys::CacheTarget;
-use crate::engine::resolve::Known;
-use crate::engine::resolve::Scope;
-use crate::engine::resolve::Unresolved;
+use crate::engine::resolve::{Known, Scope, Unresolved};
 use crate::engine::shape::rank;
-use crate::engine::skipping::condition;
-use crate::engine::skipping::pruned;
-use crate::model::SkipReason;
-use crate::model::TaskIdx;
-use crate::plan::Bound;
-use crate::plan::CacheRule;
-use crate::plan::OnError;
-use crate::plan::Plan;
-use crate::plan::Task;
-use crate::state::Entry;
-use crate::state::Error;
-use crate::value::Type;
-use crate::value::compose_case;
-use crate::value::compose_list;
+use crate::engine::skipping::{condition, pruned};
+use crate::model::{SkipReason, TaskIdx};
+use crate::plan::{Bound, CacheRule, OnError, Plan, Task};
+use crate::state::{Entry, Error};
+use crate::value::{Type, compose_case, compose_list};
 use bytes::Bytes;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -120,7 +109,9 @@ impl Forecaster<'_> {
                 Ok(Some(reason)) | Err(Unresolved::Skip(reason)) => return Ok(self.skipped(at, reason)),
                 Ok(None) => {}
                 Err(Unresolved::Needs(tasks)) => return Ok(Fate::DependsOn(sorted(tasks))),
-                Err(Unresolved::Input(message) | Unresolved::Limit(message)) => return Ok(Fate::Fails(message)),
+                Err(Unresolved::Input(message) | Unresolved::Limit(message)) => {
+                    return Ok(Fate::Fails(message));
+                }
             }
         }
         let calls = self.calls(task);

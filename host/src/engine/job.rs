@@ -2,52 +2,24 @@
 //! Committing the settlement, and telling that it happened, is for the loop in `run`.
 
 use crate::cache::Stored;
-use crate::engine::blame::skip_causes;
-use crate::engine::blame::find_root_cause;
 use crate::engine::closing::close;
 use crate::engine::context::Context;
 use crate::engine::expansion::Expansion;
-use crate::engine::flight::Acquired;
-use crate::engine::flight::InFlight;
-use crate::engine::flight::acquire;
 use crate::engine::forecast::output;
+use crate::engine::guest_output::AttemptListener;
+use crate::engine::in_flight::{Acquired, InFlight, acquire};
 use crate::engine::keys;
-use crate::engine::listener::AttemptListener;
-use crate::engine::resolve::Known;
-use crate::engine::resolve::Scope;
-use crate::engine::resolve::Unresolved;
-use crate::engine::retry::Attempted;
-use crate::engine::retry::next_delay;
+use crate::engine::resolve::{Known, Scope, Unresolved};
+use crate::engine::retry::{Attempted, next_delay};
+use crate::engine::root_cause::{find_root_cause, skip_causes};
 use crate::engine::skipping::skip_reason;
-use crate::engine::verify::IgnoreOutput;
-use crate::engine::verify::Verification;
-use crate::engine::verify::Verified;
-use crate::engine::verify::compare;
-use crate::engine::verify::is_shareable;
-use crate::events::Fact;
-use crate::events::FailureFact;
-use crate::events::Subject;
+use crate::engine::verify::{IgnoreOutput, Verification, Verified, compare, is_shareable};
+use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
-use crate::model::Digest;
-use crate::model::FailureClass;
-use crate::model::SkipReason;
-use crate::model::TaskIdx;
-use crate::model::last_lines;
-use crate::model::to_usize;
-use crate::plan::OnError;
-use crate::plan::Task;
-use crate::state::Claim;
-use crate::state::Entry;
-use crate::state::Error;
-use crate::state::FailureRecord;
-use crate::state::NodeId;
-use crate::state::Outcome;
-use crate::state::Stage;
-use crate::value::ListBuilder;
-use crate::value::Type;
-use crate::value::case_name;
-use crate::value::compose_case;
-use crate::value::to_json_excerpt;
+use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, last_lines, to_usize};
+use crate::plan::{OnError, Task};
+use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
+use crate::value::{ListBuilder, Type, case_name, compose_case, to_json_excerpt};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -122,8 +94,12 @@ impl Job<'_> {
                 Ok(_) if self.is_to_be_released() => return Ok((Outcome::Release, Vec::new())),
                 Ok(Decision::Expand(expansion)) => return Ok(self.expand(&expansion)),
                 Ok(Decision::Call(args)) => return self.call(args).await,
-                Err(Unresolved::Input(message)) => return Ok(self.failed(FailureClass::Input, &message, None)),
-                Err(Unresolved::Limit(message)) => return Ok(self.failed(FailureClass::Limit, &message, None)),
+                Err(Unresolved::Input(message)) => {
+                    return Ok(self.failed(FailureClass::Input, &message, None));
+                }
+                Err(Unresolved::Limit(message)) => {
+                    return Ok(self.failed(FailureClass::Limit, &message, None));
+                }
                 Err(Unresolved::Needs(needs)) => needs,
             };
             let needs: HashSet<TaskIdx> = needs.into_iter().collect();

@@ -1,13 +1,10 @@
 //! Cache keys of calls: which results may stand for which calls, in any run and on any host.
 //! Where cached results are kept is for `cache`.
 
-use crate::cache::KeyParts;
-use crate::cache::key;
+use crate::cache::{KeyParts, key};
 use crate::engine::digests::Digests;
 use crate::model::Digest;
-use crate::plan::Bound;
-use crate::plan::CacheRule;
-use crate::plan::Task;
+use crate::plan::{Bound, CacheRule, Task};
 use crate::value::Type;
 use bytes::Bytes;
 use std::time::Duration;
@@ -36,6 +33,7 @@ pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Diges
         args: &digests,
         grants: bound.grants().get(task.function)?,
     });
-    let type_fingerprint = task.value.as_ref().map_or_else(|| Digest::of_bytes(b"nothing"), Type::fingerprint);
+    let type_fingerprint =
+        task.value.as_ref().map_or_else(|| Digest::of_bytes(b"nothing"), Type::fingerprint);
     Some(CacheTarget { key, type_fingerprint, ttl })
 }

@@ -2,23 +2,25 @@
 //! Knows neither wasmtime nor Redis: calls go through `invoke`, results through `state` and `cache`.
 
 mod run;
-mod floor;
-mod host;
+mod interrupt;
+mod shared_run;
+mod run_state;
 mod dispatch;
-mod pace;
+mod prefetch;
 mod context;
-mod telling;
+mod emit;
 mod job;
-mod flight;
+mod single_flight;
+mod in_flight;
 mod resolve;
 mod skipping;
-mod blame;
-mod demand;
+mod root_cause;
+mod pruning;
 mod expansion;
 mod retry;
 mod keys;
 mod digests;
-mod listener;
+mod guest_output;
 mod verify;
 mod finish;
 mod closing;
@@ -29,6 +31,7 @@ mod tests;
 
 pub use finish::{OutputValue, Outputs, Shown, outputs};
 pub use forecast::{Fate, Reason, forecast};
-pub use run::{Ended, Engine, Finished, Interrupt, Settings, run};
+pub use interrupt::Interrupt;
+pub use run::{Ended, Engine, Finished, Settings, run};
 pub use shape::shape;
 pub use verify::Verification;

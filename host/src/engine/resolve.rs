@@ -1,25 +1,13 @@
 //! Bindings to values, from what is known of other tasks; or what is still needed to tell.
 //! Pure: fetching and waiting is for the job that asks.
 
-use crate::model::Limits;
-use crate::model::Path;
-use crate::model::Size;
-use crate::model::SkipReason;
-use crate::model::TaskIdx;
-use crate::plan::Binding;
-use crate::plan::Bound;
+use crate::model::{Limits, Path, Size, SkipReason, TaskIdx};
+use crate::plan::{Binding, Bound};
 use crate::state::Entry;
-use crate::value::Conversion;
-use crate::value::Type;
-use crate::value::Unconverted;
-use crate::value::ValueFault;
-use crate::value::case_name;
-use crate::value::compose_case;
-use crate::value::compose_list;
-use crate::value::compose_record;
-use crate::value::compose_some;
-use crate::value::compose_tuple;
-use crate::value::pick;
+use crate::value::{
+    Conversion, Type, Unconverted, ValueFault, case_name, compose_case, compose_list, compose_record,
+    compose_some, compose_tuple, pick,
+};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,11 +1,8 @@
 //! Whether and when a failed attempt is repeated: a pure function of the policy, the failure and chance.
 //! Waiting is for the ledger, which hands the node out again.
 
-use crate::model::FailureClass;
-use crate::model::Random;
-use crate::plan::Backoff;
-use crate::plan::Retry;
-use crate::plan::RetryClass;
+use crate::model::{FailureClass, Random};
+use crate::plan::{Backoff, Retry, RetryClass};
 use std::time::Duration;
 
 /// A failed attempt, as far as retries care.
@@ -41,14 +38,7 @@ pub(crate) fn next_delay(retry: &Retry, attempted: &Attempted<'_>, random: &mut 
         }
     };
     let full = full.min(retry.max_delay);
-    Some(if retry.jitter { jittered(full, random) } else { full })
-}
-
-/// A wait drawn evenly between half of `full` and all of it.
-fn jittered(full: Duration, random: &mut Random) -> Duration {
-    let half = full / 2;
-    let spread = u64::try_from(full.saturating_sub(half).as_micros()).unwrap_or(u64::MAX);
-    half + Duration::from_micros(random.below(spread.saturating_add(1)))
+    Some(if retry.jitter { random.jittered(full) } else { full })
 }
 
 #[cfg(test)]

@@ -2,50 +2,26 @@
 //! What a node needs is found out in `job`; who may have which node is the ledger's to say.
 
 use crate::cache::Cache;
-use crate::engine::context::Context;
-use crate::engine::context::SlotRequest;
-use crate::engine::context::SharedCaches;
+use crate::engine::context::{Context, SharedCaches, SlotRequest};
 use crate::engine::digests::Digests;
 use crate::engine::dispatch::Action;
-use crate::engine::finish::Outputs;
-use crate::engine::finish::Shown;
-use crate::engine::flight::SingleFlight;
-use crate::engine::floor::SharedRunState;
-use crate::engine::floor::run_claims;
-use crate::engine::host::CommitReply;
-use crate::engine::host::Commit;
-use crate::engine::host::RunState;
+use crate::engine::finish::{Outputs, Shown};
+use crate::engine::interrupt::Interrupt;
+use crate::engine::run_state::{Commit, CommitReply, RunState};
+use crate::engine::shared_run::{SharedRunState, run_claims};
+use crate::engine::single_flight::SingleFlight;
 use crate::engine::verify::Verification;
 use crate::events::Recorder;
 use crate::invoke::Invoker;
-use crate::model::Random;
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::model::TaskIdx;
+use crate::model::{Random, RunId, RunStatus, TaskIdx};
 use crate::plan::Bound;
-use crate::state::Claim;
-use crate::state::Error;
-use crate::state::Ledger;
-use crate::state::RunShape;
-use crate::state::Version;
+use crate::state::{Claim, Error, Ledger, RunShape, Version};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
-
-/// How urgently this host was told to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Interrupt {
-    /// It was not.
-    #[default]
-    None,
-    /// Start nothing new; finish and commit what runs.
-    Drain,
-    /// Stop guests now.
-    Abort,
-}
 
 /// What the engine works with; everything is shared with the application.
 pub struct Engine {
@@ -219,7 +195,8 @@ impl RunLoop {
         let (floor, ctx, jobs) = (&self.shared, &self.ctx, &mut self.jobs);
         let mut host = floor.state();
         host.set_interrupt(interrupt);
-        let mut start = |claim: &Claim| jobs.spawn(run_claims(Arc::clone(floor), Arc::clone(ctx), claim.clone()));
+        let mut start =
+            |claim: &Claim| jobs.spawn(run_claims(Arc::clone(floor), Arc::clone(ctx), claim.clone()));
         while host.start_next(&mut start).is_some() {}
         host.return_prefetched();
         host.abort_if_requested();
@@ -227,7 +204,12 @@ impl RunLoop {
             *commit = floor.take_commit().or_else(|| host.commit().inspect(|_| host.mark_reply_awaited()));
         }
         let pause = if host.is_busy() { LISTEN_PAUSE } else { Duration::ZERO };
-        Step { action: host.next_action(), version: host.version(), listen_after: pause, prefetch_deadline: host.prefetch_deadline() }
+        Step {
+            action: host.next_action(),
+            version: host.version(),
+            listen_after: pause,
+            prefetch_deadline: host.prefetch_deadline(),
+        }
     }
 
     /// A job has ended: there was nothing more for it, the backend has failed, or it was stopped.

@@ -2,16 +2,9 @@
 //! What the ledger does with it stands in `state`.
 
 use crate::engine::finish::Shown;
-use crate::model::Name;
-use crate::model::Size;
-use crate::model::TaskIdx;
-use crate::plan::Bound;
-use crate::plan::Plan;
-use crate::plan::Task;
-use crate::state::ResourceShape;
-use crate::state::ResourceScope;
-use crate::state::RunShape;
-use crate::state::TaskShape;
+use crate::model::{Name, Size, TaskIdx};
+use crate::plan::{Bound, Plan, Task};
+use crate::state::{ResourceScope, ResourceShape, RunShape, TaskShape};
 use std::collections::HashMap;
 
 /// The shape of `bound`, restricted to the tasks that `is_wanted` has; a run that shows outputs is closed by them.

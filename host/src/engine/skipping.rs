@@ -1,11 +1,9 @@
 //! Whether a task is skipped, and why, from what is known of the tasks that decide it.
 //! Pure: looking those tasks up is for whoever asks.
 
-use crate::engine::demand::is_needed;
-use crate::engine::resolve::Scope;
-use crate::engine::resolve::Unresolved;
-use crate::model::SkipReason;
-use crate::model::TaskIdx;
+use crate::engine::pruning::is_needed;
+use crate::engine::resolve::{Scope, Unresolved};
+use crate::model::{SkipReason, TaskIdx};
 use crate::plan::Task;
 use crate::state::Entry;
 

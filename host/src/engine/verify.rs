@@ -1,16 +1,9 @@
 //! Calls whose results may be shared, executed once more and compared: so that a user can prove that sharing is safe.
 //! What follows from a difference is for `job`.
 
-use crate::invoke::Failure;
-use crate::invoke::Listener;
-use crate::invoke::Outcome;
-use crate::invoke::Returned;
-use crate::invoke::Stream;
-use crate::invoke::Usage;
+use crate::invoke::{Failure, Listener, Outcome, Returned, Stream, Usage};
 use crate::model::FailureClass;
-use crate::plan::Bound;
-use crate::plan::CacheRule;
-use crate::plan::Task;
+use crate::plan::{Bound, CacheRule, Task};
 use crate::value::difference;
 
 /// Whether calls whose results may be shared are executed once more.

@@ -1,11 +1,7 @@
 //! The facts of a run, in the wire form that `--events` writes.
 //! A fact is complete without any other; adding one adds a variant.
 
-use crate::model::FailureClass;
-use crate::model::Name;
-use crate::model::RunStatus;
-use crate::model::SkipReason;
-use crate::model::Timestamp;
+use crate::model::{FailureClass, Name, RunStatus, SkipReason, Timestamp};
 use serde::Serialize;
 
 /// One fact with its time and subject.

@@ -1,11 +1,9 @@
 //! Events as JSON lines in a file: whole lines, written as soon as they are there.
 //! Where the file is, and that it is replaced, is for the application.
 
-use crate::events::Event;
-use crate::events::Sink;
+use crate::events::batch_queue::{BatchQueue, Taken};
 use crate::events::line::Lines;
-use crate::events::tray::Taken;
-use crate::events::tray::BatchQueue;
+use crate::events::{Event, Sink};
 use crate::model::RunId;
 use std::io;
 use std::io::Write;
@@ -91,12 +89,8 @@ pub fn to_json_line(run: &RunId, host: &str, event: &Event) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Fact;
-    use crate::events::FailureFact;
-    use crate::events::Subject;
-    use crate::model::FailureClass;
-    use crate::model::Name;
-    use crate::model::Timestamp;
+    use crate::events::{Fact, FailureFact, Subject};
+    use crate::model::{FailureClass, Name, Timestamp};
 
     #[test]
     fn a_line_has_the_common_keys_and_those_of_its_fact() {

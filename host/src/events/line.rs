@@ -1,10 +1,8 @@
 //! Events as lines of JSON: the common keys, those of the fact, and the subject.
 //! What is the same in all lines of a host is made once; where lines go is for whoever writes them.
 
-use crate::events::Event;
-use crate::events::Subject;
-use crate::model::RunId;
-use crate::model::Timestamp;
+use crate::events::{Event, Subject};
+use crate::model::{RunId, Timestamp};
 use serde::Serialize;
 use std::io::Write;
 

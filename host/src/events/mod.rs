@@ -3,15 +3,15 @@
 
 mod event;
 mod line;
-mod tray;
+mod batch_queue;
 mod jsonl;
 mod reading;
 mod recorder;
 #[cfg(test)]
 mod manual;
 
+pub use batch_queue::{BatchQueue, Taken};
 pub use event::{Event, Fact, FailureFact, Subject};
 pub use jsonl::{JsonLines, to_json_line};
 pub use reading::{Heard, from_json_line};
 pub use recorder::{Recorder, Sink};
-pub use tray::{Taken, BatchQueue};

@@ -1,12 +1,8 @@
 //! Events out of the JSON lines that hosts have written, for whoever follows a run that others work on.
 //! A later version may tell more: what is not known here is passed over, never a failure.
 
-use crate::events::Event;
-use crate::events::Fact;
-use crate::events::FailureFact;
-use crate::events::Subject;
-use crate::model::Name;
-use crate::model::Timestamp;
+use crate::events::{Event, Fact, FailureFact, Subject};
+use crate::model::{Name, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -99,10 +95,7 @@ impl Line {
 pub(crate) mod tests {
     use super::*;
     use crate::events::to_json_line;
-    use crate::model::FailureClass;
-    use crate::model::RunId;
-    use crate::model::RunStatus;
-    use crate::model::SkipReason;
+    use crate::model::{FailureClass, RunId, RunStatus, SkipReason};
 
     /// Facts of every kind.
     pub(crate) fn facts() -> Vec<Fact> {

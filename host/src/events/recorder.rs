@@ -1,12 +1,8 @@
 //! Stamps facts with their time and hands them to every sink.
 //! Sinks decide what to do with a fact; they must not wait.
 
-use crate::events::Event;
-use crate::events::Fact;
-use crate::events::FailureFact;
-use crate::events::Subject;
-use crate::model::Clock;
-use crate::model::Secrets;
+use crate::events::{Event, Fact, FailureFact, Subject};
+use crate::model::{Clock, Secrets};
 use std::sync::Arc;
 
 /// Takes events as they happen. Called from many threads.

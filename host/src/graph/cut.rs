@@ -2,8 +2,7 @@
 //! Finding them is for `cycle`.
 
 use crate::graph::Expr;
-use crate::graph::draft::Body;
-use crate::graph::draft::Draft;
+use crate::graph::draft::{Body, Draft};
 use crate::model::TaskIdx;
 use std::sync::Arc;
 

@@ -2,11 +2,9 @@
 //! Taking them apart is for `cut`.
 
 use crate::graph::draft::Draft;
-use crate::graph::knot;
+use crate::graph::scc;
 use crate::manifest::Manifest;
-use crate::model::Fault;
-use crate::model::Name;
-use crate::model::Span;
+use crate::model::{Fault, Name, Span};
 use std::collections::HashMap;
 use std::collections::VecDeque;
 
@@ -27,8 +25,8 @@ pub(crate) struct Cycles {
 pub(crate) fn find(manifest: &Manifest, drafts: &[Draft]) -> Cycles {
     let edges: Vec<Vec<usize>> =
         drafts.iter().map(|draft| references(draft).map(|reference| reference.to).collect()).collect();
-    let groups = knot::strongly_connected_components(&edges);
-    let sizes = knot::component_sizes(&groups);
+    let groups = scc::strongly_connected_components(&edges);
+    let sizes = scc::component_sizes(&groups);
     let size_of = |group: &usize| sizes.get(*group).copied().unwrap_or(0);
     let knots = groups.iter().map(|group| (size_of(group) > 1).then_some(*group)).collect();
     let mut around = Around { drafts, groups: &groups, is_shown: vec![false; drafts.len()] };

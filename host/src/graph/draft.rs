@@ -3,13 +3,9 @@
 
 use crate::graph::Expr;
 use crate::graph::names::Names;
-use crate::graph::value::Reader;
-use crate::graph::value::Site;
+use crate::graph::value::{Reader, Site};
 use crate::manifest;
-use crate::model::Fault;
-use crate::model::Name;
-use crate::model::Spanned;
-use crate::model::TaskIdx;
+use crate::model::{Fault, Name, Spanned, TaskIdx};
 
 /// What a task says, and which tasks it refers to.
 pub(crate) struct Draft {

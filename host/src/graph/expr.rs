@@ -2,11 +2,7 @@
 //! How it is resolved stands beside; what the values' types are is for `plan`.
 
 use crate::manifest::Manifest;
-use crate::model::Datum;
-use crate::model::Faults;
-use crate::model::Path;
-use crate::model::Spanned;
-use crate::model::TaskIdx;
+use crate::model::{Datum, Faults, Path, Spanned, TaskIdx};
 use std::path::PathBuf;
 use std::sync::Arc;
 

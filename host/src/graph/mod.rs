@@ -6,18 +6,18 @@ mod resolve;
 mod names;
 mod value;
 mod draft;
-mod knot;
+mod scc;
 mod cycle;
 mod cut;
 mod uses;
-mod demand;
+mod pruning;
 mod order;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod laws;
+mod properties;
 
-pub use expr::{NeededIf, NeededClause, Expr, Gate, Graph, Node, Resolved};
+pub use expr::{Expr, Gate, Graph, NeededClause, NeededIf, Node, Resolved};
 pub use resolve::resolve;

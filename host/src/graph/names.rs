@@ -1,14 +1,8 @@
 //! Names in the manifest to the positions of what they name; each that means nothing is reported once.
 //! Where names stand and what depends on them is for the readers of expressions and tasks.
 
-use crate::manifest::Call;
-use crate::manifest::LeftOut;
-use crate::manifest::Manifest;
-use crate::model::Fault;
-use crate::model::Name;
-use crate::model::Span;
-use crate::model::Spanned;
-use crate::model::TaskIdx;
+use crate::manifest::{Call, LeftOut, Manifest};
+use crate::model::{Fault, Name, Span, Spanned, TaskIdx};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
@@ -94,10 +88,13 @@ impl<'a> Names<'a> {
         }
         self.reported.insert(amount.span.clone());
         self.fault(
-            Fault::spanned(amount.span.clone(), format!("more of resource `{name}` is asked for than there is"))
-                .label(format!("asks for {}", amount.value))
-                .related(resource.span.clone(), format!("there is {}", resource.amount))
-                .help(format!("such a task could never start: ask for at most {}", resource.amount)),
+            Fault::spanned(
+                amount.span.clone(),
+                format!("more of resource `{name}` is asked for than there is"),
+            )
+            .label(format!("asks for {}", amount.value))
+            .related(resource.span.clone(), format!("there is {}", resource.amount))
+            .help(format!("such a task could never start: ask for at most {}", resource.amount)),
         );
         None
     }

@@ -1,26 +1,13 @@
 //! The way from a parsed manifest to its graph: resolve names, find cycles, take them apart, put tasks in order.
 //! Each step stands in a file of its own.
 
-use crate::graph::Expr;
-use crate::graph::Graph;
-use crate::graph::Node;
-use crate::graph::Resolved;
-use crate::graph::cut::Acyclic;
-use crate::graph::cut::cut;
-use crate::graph::cycle;
-use crate::graph::demand;
-use crate::graph::demand::Needed;
-use crate::graph::draft;
+use crate::graph::cut::{Acyclic, cut};
 use crate::graph::draft::Output;
 use crate::graph::names::Names;
-use crate::graph::order;
-use crate::graph::uses;
-use crate::manifest::Manifest;
-use crate::manifest::Parsed;
-use crate::model::Fault;
-use crate::model::Path;
-use crate::model::Spanned;
-use crate::model::TaskIdx;
+use crate::graph::pruning::Needed;
+use crate::graph::{Expr, Graph, Node, Resolved, cycle, draft, order, pruning, uses};
+use crate::manifest::{Manifest, Parsed};
+use crate::model::{Fault, Path, Spanned, TaskIdx};
 
 /// Resolves the names of a manifest and puts its tasks in order.
 ///
@@ -48,7 +35,7 @@ fn arrange(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) 
         (0..).map(TaskIdx::new).zip(&tasks).map(|(at, task)| Links::links_of(at, task)).collect();
     let mut needs: Vec<Vec<TaskIdx>> = links.iter().map(|links| links.needs.clone()).collect();
     let order = order::topological(&needs);
-    let demands = Needed::find(&demand::Input {
+    let demands = Needed::find(&pruning::Input {
         tasks: &tasks,
         named_outputs: &named_outputs,
         needs: &needs,

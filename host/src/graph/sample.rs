@@ -9,29 +9,11 @@
 //! out o = (s ? one=b)
 //! ```
 
-use crate::manifest::BackendSection;
-use crate::manifest::Call;
-use crate::manifest::Component;
-use crate::manifest::Expr;
-use crate::manifest::Grants;
-use crate::manifest::LeftOut;
-use crate::manifest::Manifest;
-use crate::manifest::OnError;
-use crate::manifest::Param;
-use crate::manifest::Parsed;
-use crate::manifest::Policy;
-use crate::manifest::Reference;
-use crate::manifest::Resource;
-use crate::manifest::Scope;
-use crate::manifest::Task;
-use crate::manifest::When;
-use crate::model::Datum;
-use crate::model::Faults;
-use crate::model::Name;
-use crate::model::Path;
-use crate::model::Source;
-use crate::model::Span;
-use crate::model::Spanned;
+use crate::manifest::{
+    BackendSection, Call, Component, Expr, Grants, LeftOut, Manifest, OnError, Param, Parsed, Policy,
+    Reference, Resource, Scope, Task, When,
+};
+use crate::model::{Datum, Faults, Name, Path, Source, Span, Spanned};
 use indexmap::IndexMap;
 
 /// Reads a sample. There is always a component `c`, and tasks call `c.run` unless they say otherwise.

@@ -1,16 +1,10 @@
 //! The rules of the graph, one by one.
-//! What holds for all graphs stands in `laws`.
+//! What holds for all graphs stands in `properties`.
 
-use crate::graph::NeededIf;
-use crate::graph::Expr;
-use crate::graph::Graph;
-use crate::graph::Resolved;
-use crate::graph::resolve;
 use crate::graph::sample::sample;
+use crate::graph::{Expr, Graph, NeededIf, Resolved, resolve};
 use crate::manifest;
-use crate::model::Effort;
-use crate::model::Fault;
-use crate::model::TaskIdx;
+use crate::model::{Effort, Fault, TaskIdx};
 use std::sync::Arc;
 use std::time::Duration;
 

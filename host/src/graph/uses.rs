@@ -1,9 +1,8 @@
 //! Walks over resolved expressions: which tasks they may read, and behind which choices.
-//! What follows from it for a task is for `demand` and `order`.
+//! What follows from it for a task is for `pruning` and `order`.
 
-use crate::graph::Expr;
-use crate::graph::Gate;
 use crate::graph::draft::Body;
+use crate::graph::{Expr, Gate};
 use crate::model::TaskIdx;
 use std::sync::Arc;
 

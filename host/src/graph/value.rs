@@ -4,15 +4,8 @@
 use crate::graph::Expr;
 use crate::graph::names::Names;
 use crate::manifest;
-use crate::manifest::Reference;
-use crate::manifest::Task;
-use crate::manifest::Unread;
-use crate::model::Fault;
-use crate::model::Name;
-use crate::model::Path;
-use crate::model::Spanned;
-use crate::model::TaskIdx;
-use crate::model::shortlist;
+use crate::manifest::{Reference, Task, Unread};
+use crate::model::{Fault, Name, Path, Spanned, TaskIdx, shortlist};
 use std::sync::Arc;
 
 /// Where an expression stands: it decides what `{ item = … }` means there.

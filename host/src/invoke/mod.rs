@@ -1,12 +1,7 @@
 //! The port between engine and sandbox: one call of one task, and how it may end.
 //! Whether a failed call is repeated is for the engine; how a guest is contained is for the sandbox.
 
-use crate::model::Endpoint;
-use crate::model::FailureClass;
-use crate::model::Limits;
-use crate::model::Name;
-use crate::model::RunId;
-use crate::model::UrlPrefix;
+use crate::model::{Endpoint, FailureClass, Limits, Name, RunId, UrlPrefix};
 use bytes::Bytes;
 use std::fmt;
 use std::path::PathBuf;
@@ -80,19 +75,20 @@ pub struct Grants {
 /// Values of variables may be secrets: only their names are shown.
 impl fmt::Debug for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let env: Vec<_> = self.env.iter().map(|(name, _)| name).collect();
+        let Self { env, args, read, write, http, tcp, dns, clock, random, context, keyvalue } = self;
+        let env: Vec<_> = env.iter().map(|(name, _)| name).collect();
         f.debug_struct("Grants")
             .field("env", &env)
-            .field("args", &self.args)
-            .field("read", &self.read)
-            .field("write", &self.write)
-            .field("http", &self.http)
-            .field("tcp", &self.tcp)
-            .field("dns", &self.dns)
-            .field("clock", &self.clock)
-            .field("random", &self.random)
-            .field("context", &self.context)
-            .field("keyvalue", &self.keyvalue)
+            .field("args", args)
+            .field("read", read)
+            .field("write", write)
+            .field("http", http)
+            .field("tcp", tcp)
+            .field("dns", dns)
+            .field("clock", clock)
+            .field("random", random)
+            .field("context", context)
+            .field("keyvalue", keyvalue)
             .finish()
     }
 }

@@ -1,16 +1,7 @@
 //! What a manifest says, in owned data with the places that it says it at.
 //! Values here are well-formed one by one; whether they fit together is for `graph` and `plan`.
 
-use crate::model::Datum;
-use crate::model::Digest;
-use crate::model::Endpoint;
-use crate::model::Limits;
-use crate::model::Name;
-use crate::model::Path;
-use crate::model::Source;
-use crate::model::Span;
-use crate::model::Spanned;
-use crate::model::UrlPrefix;
+use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Source, Span, Spanned, UrlPrefix};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -400,14 +391,44 @@ impl Manifest {
 }
 
 impl Grants {
-    /// Whether a task with these grants gives the same output for the same inputs on every host: nothing is granted
-    /// but arguments and variables, which are part of what its result is cached under.
+    /// The grants that are given, in the order of [`Grant::ALL`]. Destructured, so that no new key is forgotten.
+    #[must_use]
+    pub fn given(&self) -> Vec<Grant> {
+        let Self {
+            span: _,
+            is_partial: _,
+            env,
+            args,
+            read,
+            write,
+            http,
+            tcp,
+            dns,
+            clock,
+            random,
+            context,
+            keyvalue,
+        } = self;
+        let given = [
+            (Grant::Env, !env.is_empty()),
+            (Grant::Args, !args.is_empty()),
+            (Grant::Read, !read.is_empty()),
+            (Grant::Write, !write.is_empty()),
+            (Grant::Http, !http.is_empty()),
+            (Grant::Tcp, !tcp.is_empty()),
+            (Grant::Dns, *dns),
+            (Grant::Clock, *clock),
+            (Grant::Random, *random),
+            (Grant::Context, *context),
+            (Grant::Keyvalue, !keyvalue.is_empty()),
+        ];
+        given.into_iter().filter(|(_, is_given)| *is_given).map(|(grant, _)| grant).collect()
+    }
+
+    /// Whether a task with these grants gives the same output for the same inputs on every host.
     #[must_use]
     pub fn is_pure(&self) -> bool {
-        let touches_files = !self.read.is_empty() || !self.write.is_empty();
-        let touches_network = !self.http.is_empty() || !self.tcp.is_empty() || self.dns;
-        let touches_host = self.clock || self.random || self.context || !self.keyvalue.is_empty();
-        !touches_files && !touches_network && !touches_host
+        self.given().into_iter().all(|grant| grant.row().is_pure)
     }
 }
 

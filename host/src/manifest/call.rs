@@ -5,9 +5,7 @@ use crate::manifest::Call;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
 use crate::manifest::table::Slot;
-use crate::model::Fault;
-use crate::model::Name;
-use crate::model::Spanned;
+use crate::model::{Fault, Name, Spanned};
 use toml::de::DeValue;
 
 /// The value of `call`.

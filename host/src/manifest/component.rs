@@ -6,11 +6,8 @@ use crate::manifest::grants::grants;
 use crate::manifest::keys::COMPONENT;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
-use crate::manifest::table::Slot;
-use crate::manifest::table::Table;
-use crate::model::Digest;
-use crate::model::Fault;
-use crate::model::Spanned;
+use crate::manifest::table::{Slot, Table};
+use crate::model::{Digest, Fault, Spanned};
 
 /// The component in `slot`; none where it is no table.
 pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Component> {

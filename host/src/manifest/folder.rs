@@ -3,11 +3,9 @@
 
 use crate::manifest::Preopen;
 use crate::manifest::reader::Reader;
-use crate::manifest::scalar::filled;
-use crate::manifest::scalar::list;
+use crate::manifest::scalar::{filled, list};
 use crate::manifest::table::Slot;
-use crate::model::Fault;
-use crate::model::Spanned;
+use crate::model::{Fault, Spanned};
 use std::collections::HashMap;
 
 /// What other tools write behind a folder.
@@ -101,8 +99,9 @@ pub(crate) fn refuse_shadowed(
     for (at, preopen) in read.iter().chain(write).enumerate() {
         let Some((earlier_at, earlier)) = earlier.insert(name(preopen), (at, preopen)) else { continue };
         let guest = &preopen.value.guest;
-        let fault =
-            |message| Fault::spanned(preopen.span.clone(), message).related(earlier.span.clone(), "the first one");
+        let fault = |message| {
+            Fault::spanned(preopen.span.clone(), message).related(earlier.span.clone(), "the first one")
+        };
         if earlier.value.host != preopen.value.host {
             let fault = fault(format!("two folders are called `{guest}` in the sandbox"));
             reader.fault::<()>(fault.help("give one of them another name, as `\"folder:/other\"`"));

@@ -2,23 +2,12 @@
 //! The forms only; whether a folder exists or a variable is set is seen when a task runs.
 
 use crate::manifest::Grants;
-use crate::manifest::folder::preopens;
-use crate::manifest::folder::refuse_shadowed;
+use crate::manifest::folder::{preopens, refuse_shadowed};
 use crate::manifest::keys::GRANTS;
 use crate::manifest::reader::Reader;
-use crate::manifest::scalar::boolean;
-use crate::manifest::scalar::filled;
-use crate::manifest::scalar::list;
-use crate::manifest::scalar::text;
-use crate::manifest::table::Slot;
-use crate::manifest::table::Table;
-use crate::model::Endpoint;
-use crate::model::EndpointFault;
-use crate::model::Fault;
-use crate::model::Span;
-use crate::model::Spanned;
-use crate::model::UrlPrefix;
-use crate::model::UrlPrefixFault;
+use crate::manifest::scalar::{boolean, filled, list, text};
+use crate::manifest::table::{Slot, Table};
+use crate::model::{Endpoint, EndpointFault, Fault, Span, Spanned, UrlPrefix, UrlPrefixFault};
 use std::collections::HashMap;
 use toml::de::DeValue;
 

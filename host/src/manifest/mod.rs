@@ -2,9 +2,9 @@
 //! Names are not looked up here, and types are not understood: that is for `graph` and `plan`.
 
 mod ast;
-mod bracket;
+mod recovery;
 mod call;
-mod clash;
+mod duplicate_key;
 mod component;
 mod folder;
 mod grants;
@@ -17,6 +17,7 @@ mod reference;
 mod scalar;
 mod section;
 mod syntax;
+mod lines;
 mod table;
 mod task;
 #[cfg(test)]

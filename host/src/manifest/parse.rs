@@ -1,32 +1,18 @@
 //! The way in: a text to all that can be read of it, and all that is wrong with it.
 //! Each section is read in a file beside.
 
-use crate::manifest::Manifest;
-use crate::manifest::Parsed;
-use crate::manifest::Policy;
-use crate::manifest::bracket;
 use crate::manifest::component::component;
 use crate::manifest::keys::DEFAULTS;
-use crate::manifest::policy::Site;
-use crate::manifest::policy::policy;
-use crate::manifest::reader::Completeness;
-use crate::manifest::reader::Reader;
+use crate::manifest::policy::{Site, policy};
+use crate::manifest::reader::{Completeness, Reader};
 use crate::manifest::reference::value;
-use crate::manifest::scalar::text;
-use crate::manifest::scalar::title;
-use crate::manifest::section::backend;
-use crate::manifest::section::named;
-use crate::manifest::section::param;
-use crate::manifest::section::resource;
-use crate::manifest::section::version;
+use crate::manifest::scalar::{text, title};
+use crate::manifest::section::{backend, named, param, resource, version};
 use crate::manifest::syntax::Syntax;
-use crate::manifest::table::Slot;
-use crate::manifest::table::Table;
+use crate::manifest::table::{Slot, Table};
 use crate::manifest::task::task;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::Name;
-use crate::model::Source;
+use crate::manifest::{Manifest, Parsed, Policy, recovery};
+use crate::model::{Fault, Faults, Name, Source};
 use indexmap::IndexMap;
 use std::collections::HashSet;
 use std::path::Path;
@@ -38,7 +24,7 @@ use toml::de::DeValue;
 #[must_use]
 pub fn parse(source: Source, folder: &Path) -> Parsed {
     let text = Arc::clone(&source.text);
-    if let Some(fault) = bracket::long_key(&text) {
+    if let Some(fault) = recovery::long_key(&text) {
         return read(&DeTable::new(), Syntax::hopeless(fault), source, folder);
     }
     if text.trim_start().starts_with('{') {

@@ -3,29 +3,14 @@
 //! A task's own key stands in place of the default one, but `limits` and `retry` are laid over it field by field: a
 //! task that sets `limits = { fuel = 1 }` keeps the default memory, and `retry = 5` keeps the default delay.
 
-use crate::manifest::Backoff;
-use crate::manifest::CachePolicy;
-use crate::manifest::Policy;
-use crate::manifest::Retry;
-use crate::manifest::RetryClass;
-use crate::manifest::keys::LIMITS;
-use crate::manifest::keys::RETRY;
+use crate::manifest::keys::{LIMITS, RETRY};
 use crate::manifest::reader::Reader;
-use crate::manifest::scalar::boolean;
-use crate::manifest::scalar::duration;
-use crate::manifest::scalar::duration_or_zero;
-use crate::manifest::scalar::filled;
-use crate::manifest::scalar::key_name;
-use crate::manifest::scalar::list;
-use crate::manifest::scalar::size;
-use crate::manifest::scalar::whole;
-use crate::manifest::scalar::word;
-use crate::manifest::table::Slot;
-use crate::manifest::table::Table;
-use crate::model::Fault;
-use crate::model::Limits;
-use crate::model::Name;
-use crate::model::Spanned;
+use crate::manifest::scalar::{
+    boolean, duration, duration_or_zero, filled, key_name, list, size, whole, word,
+};
+use crate::manifest::table::{Slot, Table};
+use crate::manifest::{Backoff, CachePolicy, Policy, Retry, RetryClass};
+use crate::model::{Fault, Limits, Name, Spanned};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use toml::de::DeValue;
@@ -174,8 +159,11 @@ fn cache(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<CachePolicy> {
             duration(reader, slot).map(CachePolicy::For)
         }
         DeValue::String(text) => reader.fault(
-            Fault::spanned(slot.span.clone(), format!("`cache` is `true`, `false` or a duration, not `{text}`"))
-                .help("write `true` and `false` without quotes, and a duration as `cache = \"7d\"`"),
+            Fault::spanned(
+                slot.span.clone(),
+                format!("`cache` is `true`, `false` or a duration, not `{text}`"),
+            )
+            .help("write `true` and `false` without quotes, and a duration as `cache = \"7d\"`"),
         ),
         // No other kind fits.
         _ => reader

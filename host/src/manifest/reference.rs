@@ -1,25 +1,14 @@
 //! What stands wherever a value is expected: a literal, a reference, or arrays and tables of both.
 //! The names in references are kept as texts; whether they mean something is for `graph`.
 
-use crate::manifest::Expr;
-use crate::manifest::Reference;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
 use crate::manifest::table::Slot;
-use crate::manifest::value::MAX_DEPTH;
-use crate::manifest::value::literal;
-use crate::manifest::value::raw;
-use crate::manifest::value::scalar;
-use crate::manifest::value::too_deep;
-use crate::model::Datum;
-use crate::model::Fault;
-use crate::model::Path;
-use crate::model::Spanned;
+use crate::manifest::value::{KINDS, MAX_DEPTH, literal, raw, scalar, too_deep};
+use crate::manifest::{Expr, Reference};
+use crate::model::{Datum, Fault, Path, Spanned};
 use toml::de::DeTable;
 use toml::de::DeValue;
-
-/// The keys that make a table a reference.
-pub(crate) const KINDS: [&str; 7] = ["task", "param", "item", "env", "file", "select", "value"];
 
 /// A value: literal, reference, or a mixture. What is faulty in it is reported, and marked.
 pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Spanned<Expr> {

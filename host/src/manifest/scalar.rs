@@ -3,11 +3,7 @@
 
 use crate::manifest::reader::Reader;
 use crate::manifest::table::Slot;
-use crate::model::Fault;
-use crate::model::Name;
-use crate::model::Size;
-use crate::model::Spanned;
-use crate::model::parse_duration;
+use crate::model::{Fault, Name, Size, Spanned, parse_duration};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml::de::DeInteger;

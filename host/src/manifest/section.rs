@@ -1,29 +1,13 @@
 //! The sections that are small: the head of the file, `[state]`, `[cache]`, `[params]`, `[resources]`, `[outputs]`.
 //! A definition with a fault is left out and remembered by name.
 
-use crate::manifest::BackendSection;
-use crate::manifest::Param;
-use crate::manifest::Resource;
-use crate::manifest::Scope;
-use crate::manifest::UriSource;
-use crate::manifest::keys::BACKEND;
-use crate::manifest::keys::PARAM;
-use crate::manifest::keys::RESOURCE;
-use crate::manifest::keys::URI;
+use crate::manifest::keys::{BACKEND, PARAM, RESOURCE, URI};
 use crate::manifest::reader::Reader;
-use crate::manifest::scalar::boolean;
-use crate::manifest::scalar::duration;
-use crate::manifest::scalar::filled;
-use crate::manifest::scalar::key_name;
-use crate::manifest::scalar::text;
-use crate::manifest::scalar::whole;
-use crate::manifest::scalar::word;
-use crate::manifest::table::Slot;
-use crate::manifest::table::Table;
+use crate::manifest::scalar::{boolean, duration, filled, key_name, text, whole, word};
+use crate::manifest::table::{Slot, Table};
 use crate::manifest::value::literal;
-use crate::model::Fault;
-use crate::model::Name;
-use crate::model::Spanned;
+use crate::manifest::{BackendSection, Param, Resource, Scope, UriSource};
+use crate::model::{Fault, Name, Spanned};
 use indexmap::IndexMap;
 use std::collections::HashSet;
 use toml::de::DeValue;

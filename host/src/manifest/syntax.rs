@@ -1,12 +1,10 @@
 //! Errors of TOML's own grammar: toml's message and place, and what would help where that is known.
-//! Keys that are defined twice are explained in `clash`; what the text means is for the files beside.
+//! Keys that are defined twice are explained in `duplicate_key`; what the text means is for the files beside.
 
-use crate::manifest::LeftOut;
-use crate::manifest::bracket;
-use crate::manifest::clash;
+use crate::manifest::lines::line_of;
 use crate::manifest::reader::Completeness;
-use crate::model::Fault;
-use crate::model::Span;
+use crate::manifest::{LeftOut, duplicate_key, recovery};
+use crate::model::{Fault, Span};
 use std::ops::Range;
 
 /// Most errors of syntax that are told: a text that is no TOML at all has one on every line.
@@ -48,9 +46,9 @@ impl Syntax {
             sorted(errors).partition(|error| is_clash(&error.message));
         syntax.explain_clashes(text, &clashes);
         let mut readable = text.to_owned();
-        let (errors, open) = bracket::cut_at_unclosed(errors, |error| error.span.start, text, has_unclosed);
+        let (errors, open) = recovery::cut_at_unclosed(errors, |error| error.span.start, text, has_unclosed);
         if let Some(open) = open {
-            syntax.add(text, bracket::unclosed_fault(&open));
+            syntax.add(text, recovery::unclosed_fault(&open));
             blank(&mut readable, open.lost);
         }
         let mut last_line = None;
@@ -94,7 +92,7 @@ impl Syntax {
         if places.is_empty() {
             return;
         }
-        for clash in clash::find_duplicate_keys(text, &places) {
+        for clash in duplicate_key::find_duplicate_keys(text, &places) {
             self.break_definition(text, clash.span().start);
             self.faults.push(clash.fault());
         }
@@ -254,14 +252,6 @@ fn hint(message: &str) -> Option<(&'static str, &'static str)> {
     ];
     let (_, ours, help) = HINTS.iter().find(|(start, _, _)| message.starts_with(start))?;
     Some((ours, help))
-}
-
-/// The bytes of the line around `at`, without its end.
-pub(crate) fn line_of(text: &str, at: usize) -> Range<usize> {
-    let before = text.get(..at).unwrap_or(text);
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline);
-    start..end
 }
 
 /// What nobody can read once `line` is broken: below a broken header, all lines up to the next one.

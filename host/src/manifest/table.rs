@@ -1,12 +1,9 @@
 //! A cursor over one table of the text: each key is asked for once, with the function that reads its value.
 //! Unknown keys, and required keys that are missing, are reported when the table is closed.
 
-use crate::manifest::keys::Section;
-use crate::manifest::keys::TOP;
+use crate::manifest::keys::{Section, TOP};
 use crate::manifest::reader::Reader;
-use crate::model::Fault;
-use crate::model::Span;
-use crate::model::nearest;
+use crate::model::{Fault, Span, nearest};
 use toml::de::DeString;
 use toml::de::DeTable;
 use toml::de::DeValue;
@@ -123,9 +120,11 @@ impl<'t> Table<'t> {
                 absent: Vec::new(),
             }),
             DeValue::Array(array) if is_array_of_tables(array, &slot.span) => {
-                let fault =
-                    Fault::spanned(slot.span.clone(), format!("{owner} is one table, not an array of tables"))
-                        .help("write its header with single brackets, `[…]`");
+                let fault = Fault::spanned(
+                    slot.span.clone(),
+                    format!("{owner} is one table, not an array of tables"),
+                )
+                .help("write its header with single brackets, `[…]`");
                 reader.fault(fault)
             }
             // Every other kind is no table.
@@ -193,7 +192,8 @@ impl<'t> Table<'t> {
 
     fn unknown(&self, unknown: &Unknown<'t>) -> Fault {
         let slot = &unknown.slot;
-        let fault = Fault::spanned(slot.key.clone(), self.message_text(&format!("unknown key `{}`", slot.name)));
+        let fault =
+            Fault::spanned(slot.key.clone(), self.message_text(&format!("unknown key `{}`", slot.name)));
         if let Some(meant) = unknown.meant {
             return fault.help(format!("did you mean `{meant}`?"));
         }

@@ -1,36 +1,17 @@
 //! `[tasks.NAME]`: one call, where its arguments come from, and how it is run.
 //! Names of other things are kept as they are written.
 
-use crate::manifest::Expr;
-use crate::manifest::OnError;
-use crate::manifest::Policy;
-use crate::manifest::Task;
-use crate::manifest::Unread;
-use crate::manifest::When;
 use crate::manifest::call::call;
 use crate::manifest::grants::grants;
 use crate::manifest::keys::TASK;
-use crate::manifest::policy::Site;
-use crate::manifest::policy::policy;
+use crate::manifest::policy::{Site, policy};
 use crate::manifest::reader::Reader;
-use crate::manifest::reference::KINDS;
-use crate::manifest::reference::value;
-use crate::manifest::reference::value_beside;
-use crate::manifest::scalar::boolean;
-use crate::manifest::scalar::filled;
-use crate::manifest::scalar::key_name;
-use crate::manifest::scalar::list;
-use crate::manifest::scalar::whole;
-use crate::manifest::scalar::word;
-use crate::manifest::table::Slot;
-use crate::manifest::table::Table;
-use crate::manifest::table::Unknown;
-use crate::manifest::value::literal;
-use crate::model::Datum;
-use crate::model::Fault;
-use crate::model::Name;
-use crate::model::Span;
-use crate::model::Spanned;
+use crate::manifest::reference::{value, value_beside};
+use crate::manifest::scalar::{boolean, filled, key_name, list, whole, word};
+use crate::manifest::table::{Slot, Table, Unknown};
+use crate::manifest::value::{KINDS, literal};
+use crate::manifest::{Expr, OnError, Policy, Task, Unread, When};
+use crate::model::{Datum, Fault, Name, Span, Spanned};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use toml::de::DeValue;

@@ -2,15 +2,15 @@
 //! References inside them are refused here; where they may stand is for `reference`.
 
 use crate::manifest::reader::Reader;
-use crate::manifest::reference::KINDS;
 use crate::manifest::scalar::integer;
 use crate::manifest::table::Slot;
-use crate::model::Datum;
-use crate::model::Fault;
-use crate::model::Spanned;
+use crate::model::{Datum, Fault, Spanned};
 use toml::de::DeFloat;
 use toml::de::DeTable;
 use toml::de::DeValue;
+
+/// The keys that make a table a reference.
+pub(crate) const KINDS: [&str; 7] = ["task", "param", "item", "env", "file", "select", "value"];
 
 /// Deepest nesting of a value. Everything that looks at values later recurses once per level, so this keeps a
 /// manifest that somebody else wrote from exhausting the stack.
@@ -63,9 +63,9 @@ pub(crate) fn scalar(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Datum> 
                 reader.fault(Fault::spanned(slot.span.clone(), "no integer type of WIT holds this number"))
             })
         }
-        DeValue::Float(written) => float(written)
-            .map(Datum::Float)
-            .or_else(|| reader.fault(Fault::spanned(slot.span.clone(), "no float type of WIT holds this number"))),
+        DeValue::Float(written) => float(written).map(Datum::Float).or_else(|| {
+            reader.fault(Fault::spanned(slot.span.clone(), "no float type of WIT holds this number"))
+        }),
         DeValue::Datetime(_) => reader.fault(
             Fault::spanned(slot.span.clone(), "WIT has no dates and times")
                 .help("write it as a string, in quotes"),

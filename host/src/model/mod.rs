@@ -13,6 +13,7 @@ mod endpoint;
 mod excerpt;
 mod guest_text;
 mod fault;
+mod grant;
 mod index;
 mod input;
 mod limits;
@@ -39,6 +40,7 @@ pub use excerpt::excerpt;
 pub use fault::{
     Fault, Faults, MOST_LISTED, Place, Source, Span, Spanned, nearest, resemblance, shortlist, shortlist_by,
 };
+pub use grant::{Grant, GrantRow, Service, WithoutGrant};
 pub use guest_text::{MAX_LINE, last_lines, one_line};
 pub use index::{TaskIdx, to_usize};
 pub use input::open_input;

@@ -1,6 +1,8 @@
 //! The only door to chance on the host: run ids, host ids, jitter and secrets.
 //! Guests draw from a source of their own, seeded from the call.
 
+use std::time::Duration;
+
 /// A small generator (SplitMix64, Steele et al. 2014); not for secrets.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -27,6 +29,13 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// A wait drawn evenly between half of `full` and all of it, so that hosts do not act at the same moment.
+    pub fn jittered(&mut self, full: Duration) -> Duration {
+        let half = full / 2;
+        let spread = u64::try_from(full.saturating_sub(half).as_micros()).unwrap_or(u64::MAX);
+        half + Duration::from_micros(self.below(spread.saturating_add(1)))
     }
 
     /// A number below `bound`; zero where `bound` is zero.

@@ -2,24 +2,11 @@
 //! Every misfit is reported with both types and the manifest's line.
 
 use crate::graph::Expr;
-use crate::model::Datum;
-use crate::model::Fault;
-use crate::model::Path;
-use crate::model::Span;
-use crate::model::Spanned;
-use crate::model::nearest;
-use crate::model::shortlist;
+use crate::model::{Datum, Fault, Path, Span, Spanned, nearest, shortlist};
 use crate::plan::Binding;
-use crate::plan::infer::examine;
-use crate::plan::infer::infer;
-use crate::plan::infer::part_type;
-use crate::plan::scope::Reported;
-use crate::plan::scope::Scope;
-use crate::value::Conversion;
-use crate::value::Field;
-use crate::value::Type;
-use crate::value::assign;
-use crate::value::encode_all;
+use crate::plan::infer::{examine, infer, part_type};
+use crate::plan::scope::{Reported, Scope};
+use crate::value::{Conversion, Field, Type, assign, encode_all};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -102,9 +89,12 @@ pub(crate) fn selector(
             for (key, _) in cases {
                 if !names.iter().any(|name| **name == *key.value) {
                     scope.fault(
-                        Fault::spanned(key.span.clone(), format!("`{}` is not a case of the selector", key.value))
-                            .note(format!("the selector has the type `{ty}`"))
-                            .suggest(&key.value, names.iter().map(AsRef::as_ref)),
+                        Fault::spanned(
+                            key.span.clone(),
+                            format!("`{}` is not a case of the selector", key.value),
+                        )
+                        .note(format!("the selector has the type `{ty}`"))
+                        .suggest(&key.value, names.iter().map(AsRef::as_ref)),
                     );
                 }
             }

@@ -1,29 +1,12 @@
 //! A plan with its inputs: what one run computes, and the digests that say whether another computes the same.
 //! Inputs are read by the application and only fitted to their types here.
 
-use crate::model::Datum;
-use crate::model::Digest;
-use crate::model::Digester;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::RunId;
-use crate::model::Source;
-use crate::model::TaskIdx;
-use crate::model::other_encoding;
-use crate::plan::Binding;
-use crate::plan::Difference;
-use crate::plan::Function;
-use crate::plan::Input;
-use crate::plan::InputKind;
-use crate::plan::OnError;
-use crate::plan::Plan;
-use crate::plan::PlanRecord;
-use crate::plan::Task;
-use crate::plan::sources;
+use crate::model::{Datum, Digest, Digester, Fault, Faults, RunId, Source, TaskIdx, other_encoding};
 use crate::plan::sources::Read;
-use crate::value::Type;
-use crate::value::encode_all;
-use crate::value::wire;
+use crate::plan::{
+    Binding, Difference, Function, Input, InputKind, OnError, Plan, PlanRecord, Task, sources,
+};
+use crate::value::{Type, encode_all, wire};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,24 +1,13 @@
 //! Which function each task calls and what its output is: all that must be known before any edge is typed.
 //! Finding one function among a component's exports stands in `function`.
 
-use crate::graph::Graph;
-use crate::graph::Node;
+use crate::graph::{Graph, Node};
 use crate::manifest;
-use crate::manifest::Call;
-use crate::manifest::Grants;
-use crate::manifest::OnError;
-use crate::manifest::Unread;
-use crate::model::Digest;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::Spanned;
-use crate::plan::Function;
-use crate::plan::function;
+use crate::manifest::{Call, Grants, OnError, Unread};
+use crate::model::{Digest, Fault, Faults, Spanned};
 use crate::plan::scope::OutputType;
-use crate::value::Export;
-use crate::value::ResultType;
-use crate::value::Signature;
-use crate::value::Type;
+use crate::plan::{Function, function};
+use crate::value::{Export, ResultType, Signature, Type};
 use std::collections::HashMap;
 use std::sync::Arc;
 

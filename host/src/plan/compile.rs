@@ -1,46 +1,21 @@
 //! A graph and the interfaces of its components to a [`Plan`], or to every type fault at once.
 //! Each kind of expression is typed beside; here is what belongs to a task as a whole.
 
-use crate::graph::Expr;
-use crate::graph::Graph;
-use crate::graph::Node;
+use crate::graph::{Expr, Graph, Node};
 use crate::manifest;
-use crate::manifest::Call;
-use crate::manifest::Scope as ResourceScope;
-use crate::manifest::Unread;
-use crate::model::Datum;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::Name;
-use crate::model::Spanned;
-use crate::model::nearest;
-use crate::plan::Binding;
-use crate::plan::Condition;
-use crate::plan::NeededIf;
-use crate::plan::Input;
-use crate::plan::Interface;
-use crate::plan::Output;
-use crate::plan::Plan;
-use crate::plan::Resource;
-use crate::plan::Task;
-use crate::plan::binding::Target;
-use crate::plan::binding::bind;
-use crate::plan::callee;
+use crate::manifest::{Call, Scope as ResourceScope, Unread};
+use crate::model::{Datum, Fault, Faults, Name, Spanned, nearest};
+use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callees;
-use crate::plan::demand::NeededConditions;
-use crate::plan::infer::examine;
-use crate::plan::infer::infer;
+use crate::plan::infer::{examine, infer};
 use crate::plan::inputs::Inputs;
-use crate::plan::lists;
 use crate::plan::lists::Lists;
-use crate::plan::policy;
-use crate::plan::scope::OutputType;
-use crate::plan::scope::Reported;
-use crate::plan::scope::Scope;
-use crate::value::Signature;
-use crate::value::Type;
-use crate::value::encode;
-use crate::value::encode_all;
+use crate::plan::pruning::NeededConditions;
+use crate::plan::scope::{OutputType, Reported, Scope};
+use crate::plan::{
+    Binding, Condition, Input, Interface, NeededIf, Output, Plan, Resource, Task, callee, lists, policy,
+};
+use crate::value::{Signature, Type, encode, encode_all};
 use std::sync::Arc;
 
 /// A graph that is no plan: all that is wrong with it, and what it would be given, which may be wrong too.

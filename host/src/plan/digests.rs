@@ -2,18 +2,10 @@
 //! The digests of cached calls are the engine's.
 
 use crate::graph::sample::sample;
-use crate::manifest::OnError;
-use crate::manifest::Parsed;
-use crate::model::Datum;
-use crate::model::Digest;
-use crate::model::RunId;
-use crate::model::Size;
-use crate::plan::Bound;
-use crate::plan::Given;
-use crate::plan::PlanRecord;
-use crate::plan::Supplied;
-use crate::plan::bind;
+use crate::manifest::{OnError, Parsed};
+use crate::model::{Datum, Digest, RunId, Size};
 use crate::plan::sample::compiled_with;
+use crate::plan::{Bound, Given, PlanRecord, Supplied, bind};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;

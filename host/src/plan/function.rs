@@ -2,13 +2,8 @@
 //! What the function is given is typed in `binding`.
 
 use crate::manifest::Call;
-use crate::model::Fault;
-use crate::model::MOST_LISTED;
-use crate::model::Span;
-use crate::model::resemblance;
-use crate::model::shortlist_by;
-use crate::value::Export;
-use crate::value::Signature;
+use crate::model::{Fault, MOST_LISTED, Span, resemblance, shortlist_by};
+use crate::value::{Export, Signature};
 
 /// Finds the export that a call names, or says why there is none.
 pub(crate) fn find<'e>(

@@ -2,16 +2,9 @@
 //! Needed for `for-each`, `when`, selectors and outputs; arguments are typed by their parameters.
 
 use crate::graph::Expr;
-use crate::model::Datum;
-use crate::model::Fault;
-use crate::model::Path;
-use crate::model::Span;
-use crate::model::Spanned;
+use crate::model::{Datum, Fault, Path, Span, Spanned};
 use crate::plan::scope::Scope;
-use crate::value::Field;
-use crate::value::Type;
-use crate::value::assign;
-use crate::value::type_at;
+use crate::value::{Field, Type, assign, type_at};
 use std::sync::Arc;
 
 /// The natural type of `expr`; none where a fault was reported.

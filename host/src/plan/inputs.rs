@@ -2,16 +2,9 @@
 //! Reading them is for the application, fitting them to their types for `bound`.
 
 use crate::manifest::Param;
-use crate::model::Datum;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::Name;
-use crate::model::Span;
-use crate::plan::Input;
-use crate::plan::InputKind;
-use crate::value::Type;
-use crate::value::encode;
-use crate::value::encode_all;
+use crate::model::{Datum, Fault, Faults, Name, Span};
+use crate::plan::{Input, InputKind};
+use crate::value::{Type, encode, encode_all};
 use bytes::Bytes;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -84,7 +77,8 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
             Ok(bytes) => Some(bytes),
             Err(found) => {
                 let at = |shown: String| {
-                    Fault::spanned(datum.span.clone(), shown).note(format!("param `{name}` has the type `{ty}`"))
+                    Fault::spanned(datum.span.clone(), shown)
+                        .note(format!("param `{name}` has the type `{ty}`"))
                 };
                 if param.secret {
                     faults.push(at("the default does not fit".to_owned()).secret());

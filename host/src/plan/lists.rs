@@ -1,21 +1,14 @@
 //! The lists of `for-each`, typed before anything that refers to their items.
 //! What a list is made of is typed as any other value, in `binding`.
 
-use crate::graph::Expr;
-use crate::graph::Node;
-use crate::model::Fault;
-use crate::model::Spanned;
+use crate::graph::{Expr, Node};
+use crate::model::{Fault, Spanned};
 use crate::plan::ForEach;
-use crate::plan::binding::Target;
-use crate::plan::binding::bind;
+use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callee;
-use crate::plan::infer::infer;
-use crate::plan::infer::infer_element;
-use crate::plan::scope::ItemType;
-use crate::plan::scope::Scope;
-use crate::value::Signature;
-use crate::value::Type;
-use crate::value::assign;
+use crate::plan::infer::{infer, infer_element};
+use crate::plan::scope::{ItemType, Scope};
+use crate::value::{Signature, Type, assign};
 use std::sync::Arc;
 
 /// What one task runs over.

@@ -10,7 +10,7 @@ mod inputs;
 mod lists;
 mod binding;
 mod infer;
-mod demand;
+mod pruning;
 mod policy;
 mod needs;
 mod bound;
@@ -28,7 +28,7 @@ pub use callee::Interface;
 pub use compile::{Unsound, compile, compile_all};
 pub use record::{Difference, PlanRecord};
 pub use types::{
-    Binding, CacheRule, Condition, NeededIf, NeededClause, ForEach, Function, Gate, Input, InputKind, Output,
+    Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, NeededClause, NeededIf, Output,
     Plan, Resource, Task,
 };
 

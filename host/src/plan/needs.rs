@@ -2,10 +2,7 @@
 //! Which tasks a run is about is for the application.
 
 use crate::model::TaskIdx;
-use crate::plan::NeededIf;
-use crate::plan::Gate;
-use crate::plan::Plan;
-use crate::plan::Task;
+use crate::plan::{Gate, NeededIf, Plan, Task};
 use std::collections::HashSet;
 use std::sync::Arc;
 

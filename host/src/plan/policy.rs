@@ -2,15 +2,11 @@
 //! Policies are followed by the engine; here they are only held against the signature and the grants.
 
 use crate::manifest;
-use crate::manifest::CachePolicy;
-use crate::manifest::Grants;
-use crate::manifest::OnError;
-use crate::model::Fault;
-use crate::model::Span;
+use crate::manifest::{CachePolicy, Grants, OnError};
+use crate::model::{Fault, Span};
 use crate::plan::CacheRule;
 use crate::plan::scope::Scope;
-use crate::value::Signature;
-use crate::value::Type;
+use crate::value::{Signature, Type};
 
 /// Reports what the function, which is called at `span`, cannot give.
 pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, (span, signature): (&Span, &Signature)) {

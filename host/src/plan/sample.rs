@@ -4,19 +4,9 @@
 use crate::graph::resolve;
 use crate::graph::sample::sample;
 use crate::manifest::Parsed;
-use crate::model::Digest;
-use crate::model::Fault;
-use crate::model::RunId;
-use crate::plan::Bound;
-use crate::plan::Given;
-use crate::plan::Interface;
-use crate::plan::Plan;
-use crate::plan::bind;
-use crate::plan::compile;
-use crate::value::Export;
-use crate::value::Signature;
-use crate::value::Type;
-use crate::value::Unsupported;
+use crate::model::{Digest, Fault, RunId};
+use crate::plan::{Bound, Given, Interface, Plan, bind, compile};
+use crate::value::{Export, Signature, Type, Unsupported};
 use std::sync::Arc;
 
 /// `run(x: u8; y: string) -> string`, `ns:p/iface#run()`, or `run!` for a function that no task can call.

@@ -2,13 +2,9 @@
 //! One scope serves the whole compilation; the items of a `for-each` are set for the task at hand.
 
 use crate::graph::Graph;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::Span;
-use crate::model::TaskIdx;
+use crate::model::{Fault, Faults, Span, TaskIdx};
 use crate::plan::inputs::Inputs;
-use crate::value::Type;
-use crate::value::ValueFault;
+use crate::value::{Type, ValueFault};
 
 /// The type of a task's output as far as it is known.
 #[derive(Debug, Clone)]

@@ -1,12 +1,8 @@
 //! What a host reads for a run, by the names that users know: params, variables, files.
 //! Told with a key of a task that has changed, where the value of one of them is why.
 
-use crate::model::Digest;
-use crate::model::Digester;
-use crate::model::RunId;
-use crate::plan::InputKind;
-use crate::plan::Plan;
-use crate::plan::Task;
+use crate::model::{Digest, Digester, RunId};
+use crate::plan::{InputKind, Plan, Task};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

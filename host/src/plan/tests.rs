@@ -4,17 +4,9 @@
 use crate::graph::resolve;
 use crate::graph::sample::sample;
 use crate::manifest::CachePolicy;
-use crate::model::Effort;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::plan::Binding;
-use crate::plan::CacheRule;
-use crate::plan::InputKind;
-use crate::plan::Plan;
-use crate::plan::compile;
-use crate::plan::sample::compiled_with;
-use crate::plan::sample::faults;
-use crate::plan::sample::plan;
+use crate::model::{Effort, Fault, Faults};
+use crate::plan::sample::{compiled_with, faults, plan};
+use crate::plan::{Binding, CacheRule, InputKind, Plan, compile};
 use std::time::Duration;
 
 /// What the tests call: a producer of each type, and a consumer.

@@ -1,18 +1,9 @@
 //! The plan as data: indexes in place of names, types in place of guesses.
 //! How it is made stands beside; how it is run is for the engine.
 
-use crate::manifest::Grants;
-use crate::manifest::OnError;
-use crate::manifest::Retry;
-use crate::model::Digest;
-use crate::model::Limits;
-use crate::model::Name;
-use crate::model::Path;
-use crate::model::Span;
-use crate::model::TaskIdx;
-use crate::value::Conversion;
-use crate::value::Export;
-use crate::value::Type;
+use crate::manifest::{Grants, OnError, Retry};
+use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx};
+use crate::value::{Conversion, Export, Type};
 use bytes::Bytes;
 use std::num::NonZeroU32;
 use std::path::PathBuf;

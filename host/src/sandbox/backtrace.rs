@@ -1,8 +1,7 @@
 //! Where in the guest a call ended: its frames, one line each, whatever its functions are called.
 //! Why it ended is for `failure`.
 
-use crate::model::MAX_LINE;
-use crate::model::one_line;
+use crate::model::{MAX_LINE, one_line};
 use cpp_demangle::DemangleOptions;
 use std::fmt;
 use std::fmt::Write as _;

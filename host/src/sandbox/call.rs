@@ -1,28 +1,16 @@
 //! One call: a fresh guest, its arguments, its result, and what it cost.
-//! What went wrong is put into words in `failure`; which bounds hold while it runs stands in `guard`.
+//! What went wrong is put into words in `failure`; which bounds hold while it runs stands in `limits`.
 
-use crate::invoke::Call;
-use crate::invoke::Failure;
-use crate::invoke::Invoker;
-use crate::invoke::Outcome;
-use crate::invoke::Returned;
-use crate::invoke::Usage;
+use crate::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
 use crate::model::FailureClass;
+use crate::sandbox::codec::{Bounds, Codec, erased};
 use crate::sandbox::engine::Bounded;
-use crate::sandbox::erased;
-use crate::sandbox::erased::Bounds;
 use crate::sandbox::failure;
-use crate::sandbox::guard::Deadline;
-use crate::sandbox::guard::HANDED_AT_LEAST;
-use crate::sandbox::guard::LimitHit;
-use crate::sandbox::guard::MOST_HANDLES;
-use crate::sandbox::guard::TimedOut;
-use crate::sandbox::load::Metering;
-use crate::sandbox::load::Prepared;
+use crate::sandbox::guest::{
+    Deadline, HANDED_AT_LEAST, LimitHit, MOST_HANDLES, Prepared, Share, State, TimedOut,
+};
 use crate::sandbox::load::Sandbox;
-use crate::sandbox::shape::Codec;
-use crate::sandbox::state::Share;
-use crate::sandbox::state::State;
+use crate::sandbox::metering::Metering;
 use crate::value::wire;
 use bytes::Bytes;
 use std::sync::Arc;

@@ -1,11 +1,10 @@
 //! Engines: how guests are compiled and where they run, and the ticker that makes them yield.
 //! Limits of single calls are set where they are made.
 
-use crate::sandbox::component::LoadError;
-use crate::sandbox::load::Metering;
-use crate::sandbox::room;
-use crate::sandbox::state::State;
-use crate::sandbox::wasi;
+use crate::sandbox::address_space;
+use crate::sandbox::error::LoadError;
+use crate::sandbox::guest::{State, TABLE_ELEMENTS, wasi};
+use crate::sandbox::metering::Metering;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,9 +36,6 @@ const MEMORIES: u32 = 4;
 
 /// Tables of one guest in the pool.
 const TABLES: u32 = 64;
-
-/// Elements of one table in the pool.
-pub(crate) const TABLE_ELEMENTS: usize = 200_000;
 
 /// Whether guests are bounded. They always are, but for what being bounded is measured against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +104,7 @@ impl Engines {
                 let mut config = config(metering, self.bounded);
                 let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
                 // One that takes all the address space leaves the host none to work in.
-                pooled.ok().filter(|_| room::has_address_space())
+                pooled.ok().filter(|_| address_space::has_address_space())
             }
             Allocation::OnDemand => None,
         };
@@ -132,7 +128,7 @@ impl Engines {
 /// Why this machine has no pool for `calls` guests; none where it has one.
 pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
     match Engine::new(config(Metering::Time, Bounded::Yes).allocation_strategy(pool(calls))) {
-        Ok(_) if room::has_address_space() => None,
+        Ok(_) if address_space::has_address_space() => None,
         Ok(_) => Some("it would leave the host no address space (`ulimit -v`)".to_owned()),
         Err(error) => Some(format!("{error:#}")),
     }

@@ -1,29 +1,15 @@
 //! What ended a guest, in the words of the port: which limit, which trap, and where in the guest.
 //! Whether the call is repeated is for the engine.
 
-use crate::invoke::Call;
-use crate::invoke::Failure;
-use crate::invoke::Usage;
-use crate::model::FailureClass;
-use crate::model::Limits;
-use crate::model::Shortage;
-use crate::model::Size;
-use crate::model::one_line;
-use crate::model::show_duration;
+use crate::invoke::{Call, Failure, Usage};
+use crate::model::{FailureClass, Limits, Shortage, Size, one_line, show_duration};
 use crate::sandbox::backtrace::backtrace;
+use crate::sandbox::codec::{Refused, TooLarge};
 use crate::sandbox::engine::STACK;
-use crate::sandbox::guard::HANDED_AT_LEAST;
-use crate::sandbox::guard::LimitHit;
-use crate::sandbox::guard::MOST_HANDLES;
-use crate::sandbox::guard::MOST_INSTANCES;
-use crate::sandbox::guard::MOST_MEMORIES;
-use crate::sandbox::guard::MOST_TABLES;
-use crate::sandbox::guard::TimedOut;
-use crate::sandbox::guard::doubled;
-use crate::sandbox::lift::TooLarge;
-use crate::sandbox::lower::Refused;
-use crate::sandbox::wasi::MAX_FIELDS;
-use crate::sandbox::wasi::USELESS;
+use crate::sandbox::guest::{
+    HANDED_AT_LEAST, LimitHit, MAX_FIELDS, MOST_HANDLES, MOST_INSTANCES, MOST_MEMORIES, MOST_TABLES,
+    TimedOut, USELESS, doubled,
+};
 use std::time::Duration;
 use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;

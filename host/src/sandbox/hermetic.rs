@@ -1,26 +1,10 @@
 //! What guests see of the world without grants and with them, and what is heard of them.
 //! Limits and traps are tried in `hostile`.
 
-use crate::invoke::Call;
-use crate::invoke::Failure;
-use crate::invoke::Grants;
-use crate::invoke::Invoker;
-use crate::invoke::Outcome;
-use crate::invoke::Returned;
-use crate::model::FailureClass;
-use crate::model::Size;
-use crate::sandbox::Metering;
-use crate::sandbox::Sandbox;
-use crate::sandbox::Settings;
-use crate::sandbox::testing::Ear;
-use crate::sandbox::testing::binary;
-use crate::sandbox::testing::call;
-use crate::sandbox::testing::component;
-use crate::sandbox::testing::granted;
-use crate::sandbox::testing::prepare;
-use crate::sandbox::testing::returned;
-use crate::sandbox::testing::run;
-use crate::sandbox::testing::value;
+use crate::invoke::{Call, Failure, Grants, Invoker, Outcome, Returned};
+use crate::model::{FailureClass, Size};
+use crate::sandbox::testing::{Ear, binary, call, component, granted, prepare, returned, run, value};
+use crate::sandbox::{Metering, Sandbox, Settings};
 use bytes::Bytes;
 use std::sync::Arc;
 

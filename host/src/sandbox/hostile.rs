@@ -1,23 +1,11 @@
 //! Guests that mean harm, or are merely broken: each ends with the limit or trap that it ran into, and nothing else.
 
-use crate::invoke::FunctionId;
-use crate::invoke::Grants;
-use crate::invoke::Invoker;
-use crate::model::FailureClass;
-use crate::model::Size;
-use crate::sandbox::Metering;
-use crate::sandbox::Sandbox;
-use crate::sandbox::Settings;
-use crate::sandbox::testing::binary;
-use crate::sandbox::testing::call;
-use crate::sandbox::testing::component;
-use crate::sandbox::testing::fails;
-use crate::sandbox::testing::mebibytes;
-use crate::sandbox::testing::prepare;
-use crate::sandbox::testing::returned;
-use crate::sandbox::testing::run;
-use crate::sandbox::testing::sandbox;
-use crate::sandbox::testing::value;
+use crate::invoke::{FunctionId, Grants, Invoker};
+use crate::model::{FailureClass, Size};
+use crate::sandbox::testing::{
+    binary, call, component, fails, mebibytes, prepare, returned, run, sandbox, value,
+};
+use crate::sandbox::{Metering, Sandbox, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;

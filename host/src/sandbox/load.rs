@@ -1,40 +1,16 @@
 //! The sandbox itself: components are loaded, and their functions prepared for calls.
 //! A single call, from its arguments to its result, is for `call`.
 
-use crate::invoke::FunctionId;
-use crate::invoke::Grants;
-use crate::model::Digest;
-use crate::model::Size;
-use crate::model::to_usize;
-use crate::sandbox::bounds::Bounds;
-use crate::sandbox::code_cache::CodeCache;
-use crate::sandbox::code_cache::Kept;
-use crate::sandbox::compiler::Compiler;
-use crate::sandbox::compiler::CompilePool;
-use crate::sandbox::compiler::no_room;
-use crate::sandbox::component::Code;
-use crate::sandbox::component::Component;
-use crate::sandbox::component::LoadError;
-use crate::sandbox::component::Shared;
-use crate::sandbox::component::import_type;
-use crate::sandbox::engine::Allocation;
-use crate::sandbox::engine::Bounded;
-use crate::sandbox::engine::Engines;
-use crate::sandbox::engine::Runtime;
-use crate::sandbox::guard::MOST_HANDLES;
-use crate::sandbox::guard::most_instances;
-use crate::sandbox::offer::Offer;
-use crate::sandbox::reflect;
-use crate::sandbox::reflect::Interface;
-use crate::sandbox::room;
-use crate::sandbox::scratch;
-use crate::sandbox::shape::Codec;
-use crate::sandbox::sniff;
-use crate::sandbox::state::State;
-use crate::sandbox::trusted;
-use crate::sandbox::wasi::Network;
-use crate::sandbox::wasi::Orphans;
-use crate::sandbox::wasi::TaskLookups;
+use crate::invoke::{FunctionId, Grants};
+use crate::model::{Digest, Size, to_usize};
+use crate::sandbox::codec::Codec;
+use crate::sandbox::compile::{Bounds, CodeCache, CompilePool, Compiler, Kept, precheck, trusted};
+use crate::sandbox::component::{Code, Component, Interface, Offer, Shared, reflect};
+use crate::sandbox::engine::{Allocation, Bounded, Engines, Runtime};
+use crate::sandbox::error::{LoadError, compile_error, import_type, no_room};
+use crate::sandbox::guest::{MOST_HANDLES, Network, Orphans, Prepared, TaskLookups, most_instances};
+use crate::sandbox::metering::Metering;
+use crate::sandbox::{address_space, scratch};
 use crate::state::Buckets;
 use crate::value::Export;
 use bytes::Bytes;
@@ -44,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;
-use wasmtime::component::{ComponentExportIndex, InstancePre};
+use wasmtime::component::ComponentExportIndex;
 
 /// Files that an operation of a guest has open for a moment, on the way along a path or to a name's address.
 const PASSING_FILES: usize = 4;
@@ -56,15 +32,6 @@ pub struct Settings {
     pub calls: u32,
     /// A private folder for compiled code; without one, code is compiled anew by every process.
     pub code_cache: Option<PathBuf>,
-}
-
-/// What bounds a guest's time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Metering {
-    /// The timeout of the call alone.
-    Time,
-    /// Fuel as well: for tasks that have `limits.fuel`. The code is slower, and not the code of other tasks.
-    Fuel,
 }
 
 /// Loads components, and calls their functions, each call in a sandbox of its own.
@@ -89,22 +56,6 @@ pub struct Sandbox {
     files: OnceLock<usize>,
     orphans: Arc<Orphans>,
     pub(crate) bounded: Bounded,
-}
-
-/// A function that is ready to be called.
-pub(crate) struct Prepared {
-    pub(crate) component: Digest,
-    pub(crate) export: Export,
-    pub(crate) codec: Arc<Codec>,
-    pub(crate) grants: Grants,
-    pub(crate) buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
-    pub(crate) network: Arc<Network>,
-    pub(crate) lookups: TaskLookups,
-    pub(crate) orphans: Arc<Orphans>,
-    pub(crate) metering: Metering,
-    pub(crate) instances: usize,
-    pub(crate) instance: InstancePre<State>,
-    pub(crate) index: ComponentExportIndex,
 }
 
 impl Prepared {
@@ -224,7 +175,7 @@ impl Sandbox {
     pub fn require_room(&self) -> Result<(), LoadError> {
         match self.engines.runtime(Metering::Time, Allocation::Pooling)?.allocation {
             Allocation::Pooling => Ok(()),
-            Allocation::OnDemand => room::require(self.engines.calls),
+            Allocation::OnDemand => address_space::require(self.engines.calls),
         }
     }
 
@@ -237,7 +188,7 @@ impl Sandbox {
     ///
     /// Compiling takes its time: on an async runtime, call it where blocking is allowed.
     pub fn load(&self, bytes: Bytes) -> Result<Component, LoadError> {
-        let instances = most_instances(sniff::precheck(&bytes)?);
+        let instances = most_instances(precheck::precheck(&bytes)?);
         let digest = Digest::of_bytes(&bytes);
         let code = self.code(Metering::Time, &digest, &bytes)?;
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
@@ -399,7 +350,7 @@ impl Sandbox {
             return Ok(Code { runtime, component });
         }
         let runtime = self.engines.runtime(metering, Allocation::OnDemand)?;
-        let component = deserialize(&runtime).map_err(|error| sniff::compile_error(format!("{error:#}")))?;
+        let component = deserialize(&runtime).map_err(|error| compile_error(format!("{error:#}")))?;
         Ok(Code { runtime, component })
     }
 }

@@ -1,19 +1,9 @@
 //! What happens before the first call: bytes that are no component, imports, types, and the cache of code.
 //! Calls are tried in `hermetic` and `hostile`.
 
-use crate::invoke::Grants;
-use crate::invoke::Invoker;
-use crate::sandbox::Component;
-use crate::sandbox::LoadError;
-use crate::sandbox::Metering;
-use crate::sandbox::Offer;
-use crate::sandbox::Sandbox;
-use crate::sandbox::Settings;
-use crate::sandbox::testing::binary;
-use crate::sandbox::testing::call;
-use crate::sandbox::testing::component;
-use crate::sandbox::testing::prepare;
-use crate::sandbox::testing::sandbox;
+use crate::invoke::{Grants, Invoker};
+use crate::sandbox::testing::{binary, call, component, prepare, sandbox};
+use crate::sandbox::{Component, LoadError, Metering, Offer, Sandbox, Settings};
 use bytes::Bytes;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -105,7 +95,7 @@ fn imports_are_data_and_unknown_ones_refuse_the_call() {
         imports,
         [
             ("acme:tools/hammer@1.2.0", Offer::Unknown),
-            ("wasi:clocks/monotonic-clock@0.2.3", Offer::Granted(&["clock"])),
+            ("wasi:clocks/monotonic-clock@0.2.3", Offer::Granted(&[crate::model::Grant::Clock])),
         ]
     );
     let error = prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap_err();

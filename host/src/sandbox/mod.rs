@@ -2,37 +2,18 @@
 //! Which task is called when, and what becomes of a failure, is for the engine.
 
 mod load;
+mod error;
+mod metering;
 mod component;
-mod offer;
-mod need;
-mod sniff;
-mod reflect;
-mod bounds;
-mod room;
+mod compile;
+mod codec;
+mod guest;
+mod address_space;
 mod scratch;
 mod engine;
-mod compiler;
-mod child;
-mod compiling;
-mod code_cache;
-mod prune;
-mod checkup;
-mod trusted;
 mod call;
-mod erased;
-mod shape;
-mod lookup;
-mod lower;
-mod lift;
-mod spread;
-mod text;
-#[cfg(any(test, feature = "test-support"))]
-pub mod probe;
 mod failure;
 mod backtrace;
-mod state;
-mod guard;
-mod wasi;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -41,21 +22,16 @@ mod loading;
 mod hostile;
 #[cfg(test)]
 mod hermetic;
-#[cfg(test)]
-mod echoes;
-#[cfg(test)]
-mod oracle;
-#[cfg(test)]
-mod promptness;
-#[cfg(test)]
-mod tree;
 
-pub use bounds::{Bounds, Exceeded};
-pub use code_cache::code_files;
-pub use compiler::CompilePool;
-pub use compiling::CompileRequest;
-pub use component::{Component, LoadError};
+#[cfg(any(test, feature = "test-support"))]
+pub use codec::fuzzing;
+pub use compile::CompilePool;
+pub use compile::CompileRequest;
+pub use compile::code_files;
+pub use compile::{Bounds, Exceeded};
+pub use component::Component;
+pub use component::{Import, Offer};
 pub use engine::engine_config;
-pub use load::{Metering, Sandbox, Settings};
-pub use need::{Grant, WithoutGrant};
-pub use offer::{Import, Offer};
+pub use error::LoadError;
+pub use load::{Sandbox, Settings};
+pub use metering::Metering;

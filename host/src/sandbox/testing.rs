@@ -1,29 +1,12 @@
 //! What tests of this room share: a sandbox, components as text, calls, and an ear for what guests say.
 //! Only tests use it.
 
-use crate::invoke::Attempt;
-use crate::invoke::Call;
-use crate::invoke::Failure;
-use crate::invoke::FunctionId;
-use crate::invoke::Grants;
-use crate::invoke::Invoker;
-use crate::invoke::Listener;
-use crate::invoke::Outcome;
-use crate::invoke::Returned;
-use crate::invoke::Stream;
-use crate::model::Datum;
-use crate::model::FailureClass;
-use crate::model::Limits;
-use crate::model::Name;
-use crate::model::RunId;
-use crate::model::Size;
-use crate::sandbox::Component;
-use crate::sandbox::LoadError;
-use crate::sandbox::Metering;
-use crate::sandbox::Sandbox;
-use crate::sandbox::Settings;
-use crate::value::Type;
-use crate::value::encode;
+use crate::invoke::{
+    Attempt, Call, Failure, FunctionId, Grants, Invoker, Listener, Outcome, Returned, Stream,
+};
+use crate::model::{Datum, FailureClass, Limits, Name, RunId, Size};
+use crate::sandbox::{Component, LoadError, Metering, Sandbox, Settings};
+use crate::value::{Type, encode};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -13,15 +13,8 @@
 //! | `cancel`, `claims` | one step of the run, by the script of its hosts |
 //! | `remove` | one script: refuse while a host is alive, then `UNLINK` all keys of the run and `ZREM cascade:runs`; where hosts work on it, `wake` tells them for an hour |
 
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::model::SkipReason;
-use crate::model::Timestamp;
-use crate::state::Error;
-use crate::state::HostId;
-use crate::state::LogPart;
-use crate::state::NodeId;
-use crate::state::Note;
+use crate::model::{RunId, RunStatus, SkipReason, Timestamp};
+use crate::state::{Error, HostId, LogPart, NodeId, Note};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;

@@ -2,8 +2,7 @@
 //! Who may open which bucket is for the sandbox; a bucket belongs to no run, and neither a time to live nor the removal
 //! of a run touches it.
 
-use crate::state::Error;
-use crate::state::ErrorKind;
+use crate::state::{Error, ErrorKind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeMap;

@@ -1,32 +1,21 @@
 //! Makes backends from URIs, each once per process, so that all runs share its connections.
-//! Which backends there are is told by whoever builds the factory; nothing registers itself.
+//! The caller that builds the factory chooses the backends; nothing registers itself.
 
-use crate::state::Backend;
-use crate::state::BackendKind;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::StateUri;
+use crate::state::backend::Backend;
 use crate::state::memory::MemoryBackend;
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Makes a backend; connects to nothing yet.
-type OpenBackend = Box<dyn Fn(&StateUri) -> Result<Arc<dyn Backend>, Error> + Send + Sync>;
+use crate::state::registry::Registry;
+use crate::state::{BackendKind, Error, StateUri};
+use std::sync::Arc;
 
 /// Backends by their URIs.
-#[derive(Default)]
-pub struct Factory {
-    makers: HashMap<BackendKind, OpenBackend>,
-    // A mutex because runs are opened on many threads; makers do not wait.
-    made: Mutex<HashMap<StateUri, Arc<dyn Backend>>>,
-}
+#[derive(Debug)]
+pub struct Factory(Registry<dyn Backend>);
 
 impl Factory {
     /// A factory that can make nothing.
     #[must_use]
     pub fn empty() -> Self {
-        Self::default()
+        Self(Registry::empty("state"))
     }
 
     /// A factory for every backend of this build.
@@ -43,38 +32,21 @@ impl Factory {
     pub fn register(
         &mut self,
         kind: BackendKind,
-        maker: impl Fn(&StateUri) -> Result<Arc<dyn Backend>, Error> + Send + Sync + 'static,
+        open: impl Fn(&StateUri) -> Result<Arc<dyn Backend>, Error> + Send + Sync + 'static,
     ) {
-        self.makers.insert(kind, Box::new(maker));
+        self.0.register(kind, open);
     }
 
     /// The backend behind a URI, the same one each time.
     pub fn backend(&self, uri: &StateUri) -> Result<Arc<dyn Backend>, Error> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(backend) = made.get(uri) {
-            return Ok(Arc::clone(backend));
-        }
-        let maker = self.makers.get(&uri.kind()).ok_or_else(|| not_built_in(uri, "state"))?;
-        let backend = maker(uri)?;
-        made.insert(uri.clone(), Arc::clone(&backend));
-        Ok(backend)
+        self.0.get(uri)
     }
 }
 
-impl fmt::Debug for Factory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Factory").field("kinds", &self.makers.keys()).finish_non_exhaustive()
+impl Default for Factory {
+    fn default() -> Self {
+        Self::empty()
     }
-}
-
-/// The error for a URI that is understood and leads nowhere in this build.
-pub(crate) fn not_built_in(uri: &StateUri, what: &str) -> Error {
-    let backend = match uri.kind() {
-        BackendKind::Memory => "memory",
-        BackendKind::Redis => "Redis",
-    };
-    Error::new(ErrorKind::Uri, format!("opening the {what} `{uri}`: this build has no {backend} backend"))
-        .hint("Use `memory:`, or a build of cascade-host that has it.")
 }
 
 #[cfg(test)]

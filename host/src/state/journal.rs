@@ -17,12 +17,8 @@
 //! there instead. Once a run has [`MAX_LOGS`] bytes, a nil is put at the end of a node's log, once, in place of what
 //! does not fit.
 
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::state::Error;
-use crate::state::HostId;
-use crate::state::Note;
-use crate::state::Piece;
+use crate::model::{RunId, RunStatus};
+use crate::state::{Error, HostId, Note, Piece};
 use async_trait::async_trait;
 use bytes::Bytes;
 

@@ -1,8 +1,7 @@
 //! What a host notes of a node beside its result: who ran it, when, how often and with how much memory.
 //! Whether the node has ended is the ledger's to say; a note only tells how.
 
-use crate::model::FailureClass;
-use crate::model::Timestamp;
+use crate::model::{FailureClass, Timestamp};
 use crate::state::HostId;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

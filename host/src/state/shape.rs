@@ -1,9 +1,7 @@
 //! What a ledger must know of a plan to hand out tasks in order: counts, edges and ranks, no names of functions.
 //! How a plan becomes a shape is for `plan`'s users.
 
-use crate::model::Digest;
-use crate::model::Name;
-use crate::model::TaskIdx;
+use crate::model::{Digest, Name, TaskIdx};
 use crate::state::NodeId;
 
 /// A plan as a ledger sees it.

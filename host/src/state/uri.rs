@@ -2,11 +2,8 @@
 //! Connecting is for backends; a user, a password or a text that is no URI is never shown again.
 
 use crate::state::Error;
-use crate::state::stray::control;
-use crate::state::stray::name;
-use crate::state::uri_query::Query;
-use crate::state::uri_query::decoded;
-use crate::state::uri_query::fault;
+use crate::state::stray::{control, name};
+use crate::state::uri_query::{Query, decoded, fault};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

@@ -2,8 +2,7 @@
 //! Which keys go together is decided in `uri`.
 
 use crate::model::parse_duration;
-use crate::state::Error;
-use crate::state::ErrorKind;
+use crate::state::{Error, ErrorKind};
 use std::time::Duration;
 
 /// The keys of the query. `db` is for sockets alone.

@@ -2,10 +2,7 @@
 //! Only tests use it.
 
 use crate::model::Datum;
-use crate::value::Case;
-use crate::value::Field;
-use crate::value::ResultType;
-use crate::value::Type;
+use crate::value::{Case, Field, ResultType, Type};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;

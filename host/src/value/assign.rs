@@ -1,21 +1,10 @@
 //! Whether a producer's type fits a consumer's, and how its values are rewritten where their forms differ.
 //! Structure counts, names of types do not; fields are dropped, options wrapped and numbers widened, nothing else.
 
-use crate::value::Case;
-use crate::value::Field;
-use crate::value::Mismatch;
-use crate::value::ResultType;
-use crate::value::Type;
-use crate::value::ValueFault;
-use crate::value::check::enter_some;
-use crate::value::check::locate;
-use crate::value::check::one_pair;
-use crate::value::relation::Widening;
-use crate::value::relation::widening;
-use crate::value::wire;
-use crate::value::wire::Kind;
-use crate::value::wire::Malformed;
-use crate::value::wire::Reader;
+use crate::value::check::{enter_some, locate, one_pair};
+use crate::value::relation::{Widening, widening};
+use crate::value::wire::{Kind, Malformed, Reader};
+use crate::value::{Case, Field, Mismatch, ResultType, Type, ValueFault, wire};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::collections::HashSet;

@@ -1,14 +1,8 @@
 //! Stored values against their type: whether they are whole and in range, and their one canonical form.
 //! Bytes may come from anyone who can write to the backend: nothing here trusts them.
 
-use crate::value::Case;
-use crate::value::Field;
-use crate::value::ResultType;
-use crate::value::Type;
-use crate::value::ValueFault;
-use crate::value::wire;
-use crate::value::wire::Kind;
-use crate::value::wire::Reader;
+use crate::value::wire::{Kind, Reader};
+use crate::value::{Case, Field, ResultType, Type, ValueFault, wire};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,10 +1,8 @@
 //! Values made of parts that are values already, for literals with references inside.
 //! The parts are taken as they are: whoever hands them in has fitted them to their types.
 
-use crate::value::Type;
-use crate::value::ValueFault;
-use crate::value::wire;
 use crate::value::wire::Reader;
+use crate::value::{Type, ValueFault, wire};
 use bytes::Bytes;
 use std::sync::Arc;
 

@@ -1,11 +1,8 @@
 //! Where two values differ, by what stands in their MessagePack.
 //! Values whose types differ are for `assign`; here both were made by the same function.
 
-use crate::model::Path;
-use crate::model::Step;
-use crate::value::wire::Kind;
-use crate::value::wire::Malformed;
-use crate::value::wire::Reader;
+use crate::model::{Path, Step};
+use crate::value::wire::{Kind, Malformed, Reader};
 
 /// The path to the first part that is not the same in both, as far in as it can be followed; the root where the values
 /// themselves are of another kind or length. Names fields and positions, never what stands there.
@@ -62,8 +59,7 @@ fn whole<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
 mod tests {
     use super::*;
     use crate::model::Datum;
-    use crate::value::Type;
-    use crate::value::encode;
+    use crate::value::{Type, encode};
 
     fn at(ty: &str, one: &str, other: &str) -> String {
         let ty = Type::parse(ty).unwrap();

@@ -1,16 +1,9 @@
 //! Literals and JSON to MessagePack, typed by where they go.
 //! Accepts what a person may write; stored values are checked in `check`, which accepts less.
 
-use crate::model::Datum;
-use crate::model::nearest;
-use crate::model::shortlist;
-use crate::value::Case;
-use crate::value::Field;
-use crate::value::ResultType;
-use crate::value::Type;
-use crate::value::ValueFault;
+use crate::model::{Datum, nearest, shortlist};
 use crate::value::mistakes::mistakes;
-use crate::value::wire;
+use crate::value::{Case, Field, ResultType, Type, ValueFault, wire};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;

@@ -1,8 +1,7 @@
 //! Why a value is not of the type that it should be, and where in it.
 //! The value itself may be a secret of some size: messages name kinds and small numbers only.
 
-use crate::model::Path;
-use crate::model::Step;
+use crate::model::{Path, Step};
 use crate::value::wire::Malformed;
 use std::fmt;
 

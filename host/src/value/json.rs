@@ -1,13 +1,9 @@
 //! MessagePack to JSON, directed by a type, in one pass.
 //! The other direction is `encode`, by way of an untyped literal.
 
-use crate::value::Type;
-use crate::value::ValueFault;
-use crate::value::check::enter_some;
-use crate::value::check::locate;
-use crate::value::check::one_pair;
-use crate::value::wire::Kind;
-use crate::value::wire::Reader;
+use crate::value::check::{enter_some, locate, one_pair};
+use crate::value::wire::{Kind, Reader};
+use crate::value::{Type, ValueFault};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;

@@ -1,13 +1,9 @@
 //! The texts, bytes and numbers that a value is made of, as a guest may write them.
 //! What they are looked for in, and how short one may be, is for whoever asks.
 
-use crate::value::Type;
-use crate::value::ValueFault;
-use crate::value::check::enter_some;
-use crate::value::check::locate;
-use crate::value::check::one_pair;
-use crate::value::wire::Kind;
-use crate::value::wire::Reader;
+use crate::value::check::{enter_some, locate, one_pair};
+use crate::value::wire::{Kind, Reader};
+use crate::value::{Type, ValueFault};
 
 /// Numbers of fewer digits may stand anywhere, and give nothing away.
 const LEAST_DIGITS: usize = 4;

@@ -1,13 +1,9 @@
 //! All the mistakes of a literal, where encoding it has found the first.
 //! What a mistake is stands in `encode`: every part without parts of its own is held against its type there.
 
-use crate::model::Datum;
-use crate::model::nearest;
-use crate::value::Field;
-use crate::value::Type;
-use crate::value::ValueFault;
-use crate::value::encode;
+use crate::model::{Datum, nearest};
 use crate::value::encode::known_name;
+use crate::value::{Field, Type, ValueFault, encode};
 
 /// Most mistakes that are told of one literal: a list may have a million of the same kind.
 const MOST: usize = 8;
@@ -120,8 +116,7 @@ fn record(fields: &[Field], entries: &[(String, Datum)], found: &mut Vec<ValueFa
 #[cfg(test)]
 mod tests {
     use crate::model::Datum;
-    use crate::value::Type;
-    use crate::value::encode_all;
+    use crate::value::{Type, encode_all};
 
     fn told(ty: &str, json: &str) -> Vec<String> {
         let datum: Datum = serde_json::from_str(json).unwrap();

@@ -19,7 +19,7 @@ mod differ;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 #[cfg(test)]
-mod laws;
+mod properties;
 
 pub use assign::{Conversion, Unconverted, assign};
 pub use check::{canonical, check};

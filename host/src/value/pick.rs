@@ -1,17 +1,10 @@
 //! Parts of values: what stands at a path, the elements of a list, the name of a case.
 //! A part is a slice of the whole wherever its bytes stand there.
 
-use crate::model::Path;
-use crate::model::Step;
-use crate::model::to_usize;
-use crate::value::Type;
-use crate::value::ValueFault;
-use crate::value::check::enter_some;
-use crate::value::check::locate;
-use crate::value::check::one_pair;
-use crate::value::wire;
-use crate::value::wire::Kind;
-use crate::value::wire::Reader;
+use crate::model::{Path, Step, to_usize};
+use crate::value::check::{enter_some, locate, one_pair};
+use crate::value::wire::{Kind, Reader};
+use crate::value::{Type, ValueFault, wire};
 use bytes::Bytes;
 
 /// The type of what stands at a path.

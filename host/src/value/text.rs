@@ -2,11 +2,7 @@
 //! Inline `record`, `variant`, `enum` and `flags` stand where WIT would have a name.
 
 use crate::model::Digest;
-use crate::value::Case;
-use crate::value::Field;
-use crate::value::ResultType;
-use crate::value::Signature;
-use crate::value::Type;
+use crate::value::{Case, Field, ResultType, Signature, Type};
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,8 +1,7 @@
 //! MessagePack piece by piece: bounded reads that never panic, and with them the writes, which stand in `put`.
 //! Which pieces make a value of some type is for the modules around.
 
-use crate::value::put::canonical_f32;
-use crate::value::put::canonical_f64;
+use crate::value::put::{canonical_f32, canonical_f64};
 use rmp::Marker;
 use std::fmt;
 

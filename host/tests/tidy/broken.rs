@@ -82,9 +82,9 @@ fn code_behind_strings_is_still_code() {
 
 #[test]
 fn files_for_tests_alone() {
-    let text = "#[cfg(test)]\nmod laws;\n#[cfg(test)]\n#[path = \"uri_tests.rs\"]\nmod tests;\n";
-    assert_eq!(test_children(&File::new("value/mod.rs", text)), ["value/laws", "value/uri_tests"]);
-    assert_eq!(test_children(&File::new("value/uri.rs", text)), ["value/uri/laws", "value/uri_tests"]);
+    let text = "#[cfg(test)]\nmod properties;\n#[cfg(test)]\n#[path = \"uri_tests.rs\"]\nmod tests;\n";
+    assert_eq!(test_children(&File::new("value/mod.rs", text)), ["value/properties", "value/uri_tests"]);
+    assert_eq!(test_children(&File::new("value/uri.rs", text)), ["value/uri/properties", "value/uri_tests"]);
 }
 
 #[test]

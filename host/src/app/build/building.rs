@@ -3,10 +3,7 @@
 
 use crate::app::Refusal;
 use crate::app::build::BuildStep;
-use crate::app::build::supervisor::BuildOrder;
-use crate::app::build::supervisor::ENDED;
-use crate::app::build::supervisor::REFUSED;
-use crate::app::build::supervisor::orders;
+use crate::app::build::supervisor::{BuildOrder, ENDED, REFUSED, orders};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};

@@ -2,8 +2,7 @@
 //! How one is run is for `building`.
 
 use crate::manifest::Manifest;
-use crate::model::Fault;
-use crate::model::Faults;
+use crate::model::{Fault, Faults};
 use std::path::PathBuf;
 
 /// One command to run.

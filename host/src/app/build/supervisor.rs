@@ -4,8 +4,7 @@
 
 use crate::app::build::family;
 use crate::app::build::family::Reach;
-use crate::config::Ignored;
-use crate::config::catch;
+use crate::config::{Ignored, catch};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, setsid, wait};
 use std::ffi::OsString;

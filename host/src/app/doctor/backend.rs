@@ -1,12 +1,8 @@
 //! Whether the state backend can be trusted with runs: its rights, its durability, what it is.
 //! What it refuses is an error, for the exit code to tell.
 
-use crate::app::doctor::finding::About;
-use crate::app::doctor::finding::Finding;
-use crate::app::doctor::finding::Verdict;
-use crate::state::Backend;
-use crate::state::Error;
-use crate::state::Notice;
+use crate::app::doctor::finding::{About, Finding, Verdict};
+use crate::state::{Backend, Error, Notice};
 use std::time::Instant;
 
 /// Asks the backend what it is, and tries whether this user may do all that a run needs.

@@ -1,17 +1,13 @@
 //! The whole examination: machine, code, compiler, guests and backend, one after the other.
 //! What each is asked stands beside.
 
-use crate::app::Error;
-use crate::app::StateBackend;
-use crate::app::checked::open_sandbox;
-use crate::app::checked::workshop;
+use crate::app::checked::{open_sandbox, workshop};
 use crate::app::doctor::backend::backend;
-use crate::app::doctor::finding::About;
-use crate::app::doctor::finding::Finding;
-use crate::app::doctor::finding::Verdict;
+use crate::app::doctor::finding::{About, Finding, Verdict};
 use crate::app::doctor::probe::probes;
 use crate::app::doctor::surroundings;
 use crate::app::doctor::trial::try_out;
+use crate::app::{Error, StateBackend};
 use crate::config::Settings;
 
 /// What was found.

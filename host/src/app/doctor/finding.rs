@@ -1,8 +1,7 @@
 //! One thing that was tried, and what came of it.
 //! What is tried stands beside.
 
-use crate::model::Shortage;
-use crate::model::Size;
+use crate::model::{Shortage, Size};
 use std::error::Error;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 mod finding;
 mod probe;
 mod guests;
-mod yardstick;
+mod latency_baseline;
 mod trial;
 mod surroundings;
 mod backend;

@@ -1,16 +1,9 @@
 //! What is tried with guests, as data: a guest, what it is given, and how its call has to end.
 //! The guests' texts stand in `guests`; calling them is for `trial`.
 
-use crate::app::doctor::guests::answering;
-use crate::app::doctor::guests::doing;
-use crate::app::doctor::guests::environment;
-use crate::app::doctor::guests::folders;
-use crate::app::doctor::guests::sleeping;
-use crate::app::doctor::guests::writing;
+use crate::app::doctor::guests::{answering, doing, environment, folders, sleeping, writing};
 use crate::invoke::Grants;
-use crate::model::FailureClass;
-use crate::model::Limits;
-use crate::model::Size;
+use crate::model::{FailureClass, Limits, Size};
 use std::time::Duration;
 
 /// The timeout of guests that never end.

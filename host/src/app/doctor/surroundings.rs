@@ -1,21 +1,11 @@
 //! What is around guests: the pool, the folder of compiled code, and the bounds of the compiler.
 //! Guests themselves are for `trial`.
 
-use crate::app::doctor::finding::About;
-use crate::app::doctor::finding::Finding;
-use crate::app::doctor::finding::Late;
-use crate::app::doctor::finding::Verdict;
-use crate::app::doctor::finding::whole;
+use crate::app::doctor::finding::{About, Finding, Late, Verdict, whole};
 use crate::app::doctor::guests;
-use crate::app::doctor::yardstick::TRIALS;
-use crate::app::doctor::yardstick::LatencyBaseline;
+use crate::app::doctor::latency_baseline::{LatencyBaseline, TRIALS};
 use crate::model::Size;
-use crate::sandbox::Bounds;
-use crate::sandbox::Exceeded;
-use crate::sandbox::LoadError;
-use crate::sandbox::Sandbox;
-use crate::sandbox::Settings;
-use crate::sandbox::CompilePool;
+use crate::sandbox::{Bounds, CompilePool, Exceeded, LoadError, Sandbox, Settings};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 

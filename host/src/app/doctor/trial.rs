@@ -1,32 +1,13 @@
 //! Calls a guest of a probe, and judges how its call ended, when, and at what memory.
 //! What is tried stands in `probe`.
 
-use crate::app::doctor::finding::About;
-use crate::app::doctor::finding::Finding;
-use crate::app::doctor::finding::Late;
-use crate::app::doctor::finding::Verdict;
-use crate::app::doctor::finding::whole;
-use crate::app::doctor::probe::Ending;
-use crate::app::doctor::probe::Probe;
-use crate::app::doctor::yardstick::TRIALS;
-use crate::app::doctor::yardstick::LatencyBaseline;
-use crate::config::forget_peak;
-use crate::config::peak;
-use crate::config::resident;
-use crate::invoke::Attempt;
-use crate::invoke::Call;
-use crate::invoke::Failure;
-use crate::invoke::FunctionId;
-use crate::invoke::Invoker as _;
-use crate::invoke::Listener;
-use crate::invoke::Returned;
-use crate::invoke::Stream;
-use crate::model::FailureClass;
-use crate::model::Name;
-use crate::model::RunId;
-use crate::model::Size;
-use crate::sandbox::Metering;
-use crate::sandbox::Sandbox;
+use crate::app::doctor::finding::{About, Finding, Late, Verdict, whole};
+use crate::app::doctor::latency_baseline::{LatencyBaseline, TRIALS};
+use crate::app::doctor::probe::{Ending, Probe};
+use crate::config::{forget_peak, peak, resident};
+use crate::invoke::{Attempt, Call, Failure, FunctionId, Invoker as _, Listener, Returned, Stream};
+use crate::model::{FailureClass, Name, RunId, Size};
+use crate::sandbox::{Metering, Sandbox};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;

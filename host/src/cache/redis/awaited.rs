@@ -6,11 +6,7 @@
 
 use crate::cache::MakeRequest;
 use crate::model::Digest;
-use crate::state::redis::link::Answer;
-use crate::state::redis::link::Command;
-use crate::state::redis::link::Line;
-use crate::state::redis::link::Link;
-use crate::state::redis::link::Request;
+use crate::state::redis::link::{Answer, Command, Line, Link, Request};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;

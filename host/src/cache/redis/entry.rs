@@ -2,8 +2,7 @@
 //! Where entries are kept is for the cache.
 
 use crate::cache::Stored;
-use crate::model::Digest;
-use crate::model::Digester;
+use crate::model::{Digest, Digester};
 use bytes::Bytes;
 
 /// The version of the stored form. Entries of another are as if they were not there.

@@ -89,8 +89,10 @@ async fn waits(
     ends: impl AsyncFnOnce(&RedisCache, &MakeRequest),
 ) -> Duration {
     let hold = Duration::from_mins(1);
-    let (one, other) =
-        (MakeRequest { key: Digest::of_bytes(b"k"), maker: 1, hold }, MakeRequest { key: Digest::of_bytes(b"k"), maker: 2, hold });
+    let (one, other) = (
+        MakeRequest { key: Digest::of_bytes(b"k"), maker: 1, hold },
+        MakeRequest { key: Digest::of_bytes(b"k"), maker: 2, hold },
+    );
     assert_eq!(maker.find(&one).await.unwrap(), Found::Mine);
     assert_eq!(host.find(&other).await.unwrap(), Found::Theirs);
     assert_eq!(maker.find(&one).await.unwrap(), Found::Mine, "it holds on, and is waited for");

@@ -2,16 +2,12 @@
 //! What the commands print goes to stderr.
 
 use crate::app;
-use crate::app::BuildOutput;
-use crate::app::Error;
-use crate::app::Refusal;
+use crate::app::{BuildOutput, Error, Refusal};
 use crate::cli::args::BuildArguments;
-use crate::cli::exit::Exit;
+use crate::cli::process::{Exit, stderr_blocks};
 use crate::cli::start::Host;
-use crate::cli::terminal::stderr_blocks;
 use crate::cli::voice::Voice;
-use crate::config::LogFormat;
-use crate::config::program;
+use crate::config::{LogFormat, program};
 use crate::graph::Resolved;
 use crate::manifest::Manifest;
 use std::io;

@@ -2,13 +2,10 @@
 //! What hosts do then is theirs.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Cancelled;
-use crate::app::Error;
+use crate::app::{Backends, Cancelled, Error};
 use crate::cli::args::CancelArguments;
-use crate::cli::exit::Exit;
+use crate::cli::process::{Exit, wait_for};
 use crate::cli::start::Host;
-use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
 
 /// Cancels a run, and says who is about to stop.

@@ -2,11 +2,9 @@
 //! Says on stderr that all is well; stdout carries results only, and there are none.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Builds;
-use crate::app::Error;
+use crate::app::{Backends, Builds, Error};
 use crate::cli::args::CheckArguments;
-use crate::cli::exit::Exit;
+use crate::cli::process::Exit;
 use crate::cli::start::Host;
 
 /// Checks a manifest and its components.

@@ -2,23 +2,12 @@
 //! What is tried is for `app`.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Error;
-use crate::app::Finding;
-use crate::app::Verdict;
+use crate::app::{Backends, Error, Finding, Verdict};
 use crate::cli::args::DoctorArguments;
-use crate::cli::commands::output::print;
-use crate::cli::commands::output::print_json;
-use crate::cli::exit::Exit;
-use crate::cli::exit::report;
+use crate::cli::commands::output::{print, print_json};
+use crate::cli::print::{Ink, Style, harmless};
+use crate::cli::process::{Exit, report, runtime_for_guests, stdout_style, vigil, while_read};
 use crate::cli::start::Host;
-use crate::cli::style::Ink;
-use crate::cli::style::Style;
-use crate::cli::style::harmless;
-use crate::cli::terminal::stdout_style;
-use crate::cli::waiting::runtime_for_guests;
-use crate::cli::waiting::vigil;
-use crate::cli::waiting::while_read;
 use crate::manifest::BackendSection;
 use serde_json::json;
 use std::time::Duration;

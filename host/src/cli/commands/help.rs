@@ -3,11 +3,9 @@
 
 use crate::app::{Error, Refusal};
 use crate::cli::args::{Arguments, HelpArguments};
-use crate::cli::columns::{column, pad, put_line};
 use crate::cli::commands::output::print;
-use crate::cli::exit::Exit;
-use crate::cli::style::Style;
-use crate::cli::terminal::stdout_style;
+use crate::cli::print::{Style, column, pad, put_line};
+use crate::cli::process::{Exit, stdout_style};
 use crate::cli::topics::{TOPICS, Topic};
 use crate::model::nearest;
 use clap::CommandFactory as _;

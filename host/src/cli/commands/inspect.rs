@@ -2,20 +2,14 @@
 //! How it looks stands in `signature`.
 
 use crate::app;
-use crate::app::Error;
-use crate::app::Refusal;
+use crate::app::{Error, Refusal};
 use crate::cli::args::InspectArguments;
-use crate::cli::commands::output::print;
-use crate::cli::commands::output::print_json;
-use crate::cli::exit::Exit;
-use crate::cli::signature;
-use crate::cli::signature::ImportRow;
-use crate::cli::signature::Inspection;
+use crate::cli::commands::output::{print, print_json};
+use crate::cli::print::{ImportRow, Inspection, signature};
+use crate::cli::process::{Exit, stdout_style};
 use crate::cli::start::Host;
-use crate::cli::terminal::stdout_style;
-use crate::sandbox::Grant;
-use crate::sandbox::Import;
-use crate::sandbox::Offer;
+use crate::model::Grant;
+use crate::sandbox::{Import, Offer};
 
 /// Shows a component from outside.
 pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit, Error> {
@@ -60,10 +54,10 @@ fn what(import: &Import) -> String {
 
 /// What a call finds without the grants that count for it, lack by lack.
 fn granted(import: &Import) -> String {
-    let grants = Grant::ALL.into_iter().filter(|grant| !grant.serves(import).is_empty());
+    let grants = Grant::ALL.into_iter().filter(|grant| !import.served_by(*grant).is_empty());
     let mut lacks: Vec<(&str, String)> = Vec::new();
     for grant in grants {
-        let (lack, key) = (grant.lack().text(), format!("`{}`", grant.key()));
+        let (lack, key) = (grant.row().without.text(), format!("`{}`", grant.key()));
         match lacks.iter_mut().find(|(known, _)| *known == lack) {
             Some((_, keys)) => *keys += &format!(" or {key}"),
             None => lacks.push((lack, key)),

@@ -2,18 +2,12 @@
 //! What is kept of it is for the state backend.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Error;
-use crate::app::Refusal;
+use crate::app::{Backends, Error, Refusal};
 use crate::cli::args::LogsArguments;
-use crate::cli::commands::output::print;
-use crate::cli::commands::output::print_json;
-use crate::cli::exit::Exit;
+use crate::cli::commands::output::{print, print_json};
+use crate::cli::print::harmless;
+use crate::cli::process::{Exit, Reader, stdout_reader, wait_for};
 use crate::cli::start::Host;
-use crate::cli::style::harmless;
-use crate::cli::terminal::Reader;
-use crate::cli::terminal::stdout_reader;
-use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
 use crate::state::LogPart;
 use serde::Serialize;

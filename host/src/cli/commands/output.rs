@@ -2,21 +2,11 @@
 //! Their types are not stored: values are shown by what their bytes say.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Error;
-use crate::app::Refusal;
-use crate::app::StoredResult;
+use crate::app::{Backends, Error, Refusal, StoredResult};
 use crate::cli::args::OutputArguments;
-use crate::cli::exit::Exit;
-use crate::cli::outputs;
-use crate::cli::outputs::Format;
-use crate::cli::outputs::OutputFault;
+use crate::cli::print::{Format, OutputFault, harmless_json, outputs};
+use crate::cli::process::{Exit, Reader, give, stdout_reader, wait_for};
 use crate::cli::start::Host;
-use crate::cli::style::harmless_json;
-use crate::cli::terminal::Reader;
-use crate::cli::terminal::give;
-use crate::cli::terminal::stdout_reader;
-use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
 use crate::state;
 use crate::state::ErrorKind;

@@ -2,28 +2,13 @@
 //! Finding that out is for `app`; how the table looks stands in `plan_table`.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Builds;
-use crate::app::Error;
-use crate::app::Forecast;
-use crate::app::Planned;
-use crate::app::Refusal;
-use crate::app::Session;
-use crate::app::SessionRequest;
+use crate::app::{Backends, Builds, Error, Forecast, Planned, Refusal, Session, SessionRequest};
 use crate::cli::args::PlanArguments;
-use crate::cli::commands::output::print;
-use crate::cli::commands::output::print_json;
-use crate::cli::exit::Exit;
-use crate::cli::plan_row;
-use crate::cli::plan_table::PlanTable;
+use crate::cli::commands::output::{print, print_json};
+use crate::cli::print::{PlanTable, plan_row};
+use crate::cli::process::{Exit, stdout_style, vigil, wait_for};
 use crate::cli::start::Host;
-use crate::cli::terminal::stdout_style;
-use crate::cli::waiting::vigil;
-use crate::cli::waiting::wait_for;
-use crate::model::Clock as _;
-use crate::model::Random;
-use crate::model::RunId;
-use crate::model::SystemClock;
+use crate::model::{Clock as _, Random, RunId, SystemClock};
 
 /// Shows what a run would do.
 pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error> {

@@ -2,13 +2,10 @@
 //! Which may be removed is for the state backend to say.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Error;
+use crate::app::{Backends, Error};
 use crate::cli::args::RmArguments;
-use crate::cli::exit::Exit;
-use crate::cli::exit::report;
+use crate::cli::process::{Exit, report, wait_for};
 use crate::cli::start::Host;
-use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
 use crate::state::Removal;
 

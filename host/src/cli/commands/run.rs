@@ -2,43 +2,23 @@
 //! Owns what is shown meanwhile; the run itself is for `app`.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Builds;
-use crate::app::Error;
-use crate::app::Report;
-use crate::app::RunRequest;
-use crate::app::Session;
-use crate::app::SessionRequest;
-use crate::app::StateBackend;
+use crate::app::{Backends, Builds, Error, Report, RunRequest, Session, SessionRequest, StateBackend};
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
 use crate::cli::commands::output;
-use crate::cli::exit::Exit;
-use crate::cli::exit::report as report_error;
-use crate::cli::farewell::after_run;
-use crate::cli::farewell::before_run;
-use crate::cli::farewell::unprinted;
-use crate::cli::listeners::Listeners;
-use crate::cli::outputs;
-use crate::cli::resume::how_to_resume;
+use crate::cli::log::Listeners;
+use crate::cli::print::outputs;
+use crate::cli::process::{
+    Exit, after_run, before_run, how_to_resume, report as report_error, runtime_for_guests, stdout_reader,
+    unprinted,
+};
 use crate::cli::start::Host;
-use crate::cli::terminal::stdout_reader;
-use crate::cli::waiting::runtime_for_guests;
 use crate::config;
 use crate::config::host_id;
-use crate::engine::Ended;
-use crate::engine::Interrupt;
-use crate::engine::Verification;
-use crate::events::Fact;
-use crate::events::Recorder;
-use crate::model::Clock as _;
-use crate::model::FailurePolicy;
-use crate::model::Random;
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::model::SystemClock;
-use crate::state::HostId;
-use crate::state::Mode;
+use crate::engine::{Ended, Interrupt, Verification};
+use crate::events::{Fact, Recorder};
+use crate::model::{Clock as _, FailurePolicy, Random, RunId, RunStatus, SystemClock};
+use crate::state::{HostId, Mode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;

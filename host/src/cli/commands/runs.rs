@@ -2,20 +2,14 @@
 //! How the list looks stands in `runs_table`.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Error;
-use crate::app::Refusal;
+use crate::app::{Backends, Error, Refusal};
 use crate::cli::args::RunsArguments;
-use crate::cli::commands::output::print;
-use crate::cli::commands::output::print_json;
-use crate::cli::exit::Exit;
-use crate::cli::runs_table::RunsTable;
+use crate::cli::commands::output::{print, print_json};
+use crate::cli::print::RunsTable;
+use crate::cli::process::{Exit, stdout_style, wait_for};
 use crate::cli::start::Host;
-use crate::cli::terminal::stdout_style;
-use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
-use crate::model::Clock as _;
-use crate::model::SystemClock;
+use crate::model::{Clock as _, SystemClock};
 use crate::state::StateUri;
 
 /// Prints the runs, the latest first.

@@ -2,20 +2,14 @@
 //! How it looks stands in `show_table`.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Error;
-use crate::app::Refusal;
+use crate::app::{Backends, Error, Refusal};
 use crate::cli::args::ShowArguments;
-use crate::cli::commands::output::print;
-use crate::cli::commands::output::print_json;
-use crate::cli::exit::Exit;
-use crate::cli::show_table::ShowTable;
+use crate::cli::commands::output::{print, print_json};
+use crate::cli::print::ShowTable;
+use crate::cli::process::{Exit, stdout_style, wait_for};
 use crate::cli::start::Host;
-use crate::cli::terminal::stdout_style;
-use crate::cli::waiting::wait_for;
 use crate::manifest::BackendSection;
-use crate::model::Clock as _;
-use crate::model::SystemClock;
+use crate::model::{Clock as _, SystemClock};
 
 /// Prints a run.
 pub(crate) fn show(host: &Host, arguments: &ShowArguments) -> Result<Exit, Error> {

@@ -2,20 +2,13 @@
 //! When the run has ended is for `app` to say.
 
 use crate::app;
-use crate::app::Backends;
-use crate::app::Company;
-use crate::app::Error;
-use crate::app::Watcher;
+use crate::app::{Backends, Company, Error, Watcher};
 use crate::cli::args::WatchArguments;
-use crate::cli::commands::output::print;
-use crate::cli::commands::output::print_json;
-use crate::cli::exit::Exit;
+use crate::cli::commands::output::{print, print_json};
+use crate::cli::log::Chronicle;
+use crate::cli::process::{Exit, stdout_style, wait_for, while_read};
 use crate::cli::start::Host;
-use crate::cli::terminal::stdout_style;
 use crate::cli::voice::Voice;
-use crate::cli::waiting::wait_for;
-use crate::cli::waiting::while_read;
-use crate::cli::watching::Chronicle;
 use crate::manifest::BackendSection;
 use crate::model::RunStatus;
 use bytes::Bytes;

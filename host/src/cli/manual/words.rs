@@ -1,8 +1,8 @@
 //! Words that many modules share, against the pages that explain them: classes, reasons, codes, variables.
 //! The enumerations of one module are tested beside it.
 
-use crate::cli::exit::Exit;
 use crate::cli::manual::{Page, sources, variants};
+use crate::cli::process::Exit;
 use crate::model::{FailureClass, RunStatus, SkipReason};
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;

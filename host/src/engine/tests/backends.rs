@@ -1,25 +1,14 @@
 //! Ledgers that are slow or fail, as those of a network are.
 
-use crate::engine::Ended;
-use crate::engine::Interrupt;
-use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
+use crate::engine::tests::fixture::*;
+use crate::engine::{Ended, Interrupt};
 use crate::invoke::Call;
-use crate::model::FailurePolicy;
-use crate::model::RunStatus;
+use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::Bound;
-use crate::state::Entry;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::Ledger;
-use crate::state::Loss;
-use crate::state::Mode;
-use crate::state::NodeId;
-use crate::state::Reply;
-use crate::state::Settlement;
-use crate::state::Token;
-use crate::state::Version;
-use crate::state::Want;
+use crate::state::{
+    Entry, Error, ErrorKind, Ledger, Loss, Mode, NodeId, Reply, Settlement, Token, Version, Want,
+};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::sync::Arc;

@@ -1,16 +1,13 @@
 //! Results that are shared between runs.
 
-use crate::cache::Cache;
-use crate::cache::MemoryCache;
+use crate::cache::{Cache, MemoryCache};
 use crate::engine::Ended;
-use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
+use crate::engine::tests::fixture::*;
 use crate::invoke::Call;
 use crate::model::RunStatus;
-use crate::plan::CacheRule;
-use crate::plan::OnError;
-use crate::value::ResultType;
-use crate::value::Type;
+use crate::plan::{CacheRule, OnError};
+use crate::value::{ResultType, Type};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,35 +2,12 @@
 //! Everything is a string unless a test says otherwise; nothing is run here.
 
 use crate::manifest::Grants;
-use crate::model::Digest;
-use crate::model::Limits;
-use crate::model::Name;
-use crate::model::Path;
-use crate::model::RunId;
-use crate::model::Size;
-use crate::model::Source;
-use crate::model::TaskIdx;
-use crate::plan::Binding;
-use crate::plan::Bound;
-use crate::plan::CacheRule;
-use crate::plan::NeededIf;
-use crate::plan::NeededClause;
-use crate::plan::ForEach;
-use crate::plan::Function;
-use crate::plan::Gate;
-use crate::plan::Given;
-use crate::plan::OnError;
-use crate::plan::Output;
-use crate::plan::Plan;
-use crate::plan::Resource;
-use crate::plan::Retry;
-use crate::plan::Task;
-use crate::plan::bind;
-use crate::value::Export;
-use crate::value::Signature;
-use crate::value::Type;
-use crate::value::assign;
-use crate::value::wire;
+use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx};
+use crate::plan::{
+    Binding, Bound, CacheRule, ForEach, Function, Gate, Given, NeededClause, NeededIf, OnError, Output, Plan,
+    Resource, Retry, Task, bind,
+};
+use crate::value::{Export, Signature, Type, assign, wire};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;

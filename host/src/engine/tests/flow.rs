@@ -1,8 +1,8 @@
 //! When tasks start, in which order, and what they are given.
 
 use crate::engine::Ended;
-use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
+use crate::engine::tests::fixture::*;
 use crate::model::RunStatus;
 use crate::value::Type;
 

@@ -1,18 +1,12 @@
 //! Tasks that run once per element: order, zip, bounds, failures.
 
 use crate::engine::Ended;
-use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
+use crate::engine::tests::fixture::*;
 use crate::invoke::Call;
-use crate::model::FailureClass;
-use crate::model::FailurePolicy;
-use crate::model::RunStatus;
-use crate::model::SkipReason;
-use crate::plan::Binding;
-use crate::plan::ForEach;
-use crate::plan::OnError;
-use crate::value::ResultType;
-use crate::value::Type;
+use crate::model::{FailureClass, FailurePolicy, RunStatus, SkipReason};
+use crate::plan::{Binding, ForEach, OnError};
+use crate::value::{ResultType, Type};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 

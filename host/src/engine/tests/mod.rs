@@ -2,7 +2,7 @@
 //! Parsing, typing and sandboxes are tested where they stand.
 
 mod draft;
-mod bench;
+mod fixture;
 mod flow;
 mod skipping;
 mod for_each;
@@ -13,4 +13,4 @@ mod verifying;
 mod stopping;
 mod sharing;
 mod backends;
-mod laws;
+mod properties;

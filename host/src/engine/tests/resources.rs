@@ -1,9 +1,8 @@
 //! Resources of the manifest and the host's memory bound which guests run together.
 
-use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
-use crate::model::Name;
-use crate::model::Size;
+use crate::engine::tests::fixture::*;
+use crate::model::{Name, Size};
 use crate::plan::Resource;
 
 fn gpu() -> Resource {

@@ -1,17 +1,12 @@
 //! Attempts: which failures are repeated, when, and how they are told.
 
 use crate::engine::Ended;
-use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
+use crate::engine::tests::fixture::*;
 use crate::invoke::Call;
-use crate::model::FailureClass;
-use crate::model::RunStatus;
-use crate::model::Spanned;
-use crate::plan::OnError;
-use crate::plan::Retry;
-use crate::plan::RetryClass;
-use crate::value::ResultType;
-use crate::value::Type;
+use crate::model::{FailureClass, RunStatus, Spanned};
+use crate::plan::{OnError, Retry, RetryClass};
+use crate::value::{ResultType, Type};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,23 +1,14 @@
 //! Several hosts on one run: leases, takeovers, poison, and the same end for all.
 
 use crate::engine::Ended;
-use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
+use crate::engine::tests::fixture::*;
 use crate::invoke::Call;
 use crate::model::RunStatus;
 use crate::plan::Bound;
-use crate::state::Certainty;
-use crate::state::Entry;
-use crate::state::Error;
-use crate::state::Ledger;
-use crate::state::Loss;
-use crate::state::NodeId;
-use crate::state::Outcome;
-use crate::state::Reply;
-use crate::state::Settlement;
-use crate::state::Token;
-use crate::state::Version;
-use crate::state::Want;
+use crate::state::{
+    Certainty, Entry, Error, Ledger, Loss, NodeId, Outcome, Reply, Settlement, Token, Version, Want,
+};
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,14 +1,11 @@
 //! Which tasks are skipped, and why: conditions, selects, failures and defaults.
 
 use crate::engine::Ended;
-use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
+use crate::engine::tests::fixture::*;
 use crate::engine::tests::flow::never;
-use crate::model::FailureClass;
-use crate::model::FailurePolicy;
-use crate::model::RunStatus;
-use crate::plan::Binding;
-use crate::plan::Condition;
+use crate::model::{FailureClass, FailurePolicy, RunStatus};
+use crate::plan::{Binding, Condition};
 
 #[tokio::test(start_paused = true)]
 async fn a_false_condition_skips_the_task_and_those_that_need_it() {

@@ -1,12 +1,9 @@
 //! Interrupts, fail-fast, cancellation, and what a later session does with what is left.
 
-use crate::engine::Ended;
-use crate::engine::Interrupt;
-use crate::engine::tests::bench::*;
 use crate::engine::tests::draft::*;
-use crate::model::FailureClass;
-use crate::model::FailurePolicy;
-use crate::model::RunStatus;
+use crate::engine::tests::fixture::*;
+use crate::engine::{Ended, Interrupt};
+use crate::model::{FailureClass, FailurePolicy, RunStatus};
 use std::time::Duration;
 
 fn two_steps() -> Draft {

@@ -1,18 +1,12 @@
 //! Calls whose results may be shared, executed once more and compared.
 
-use crate::cache::Cache;
-use crate::cache::MemoryCache;
-use crate::engine::Ended;
-use crate::engine::Verification;
-use crate::engine::tests::bench::*;
+use crate::cache::{Cache, MemoryCache};
 use crate::engine::tests::draft::*;
+use crate::engine::tests::fixture::*;
+use crate::engine::{Ended, Verification};
 use crate::invoke::Call;
-use crate::model::FailureClass;
-use crate::model::FailurePolicy;
-use crate::model::RunStatus;
-use crate::plan::Bound;
-use crate::plan::CacheRule;
-use crate::plan::Retry;
+use crate::model::{FailureClass, FailurePolicy, RunStatus};
+use crate::plan::{Bound, CacheRule, Retry};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

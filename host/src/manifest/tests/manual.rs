@@ -6,12 +6,12 @@ use crate::manifest::Policy;
 use crate::manifest::grants::MAX_BUCKET;
 use crate::manifest::keys::{SECTIONS, Section};
 use crate::manifest::policy::{BACKOFFS, CLASSES};
-use crate::manifest::reference::{KINDS, companions};
+use crate::manifest::reference::companions;
 use crate::manifest::scalar::MAX_TITLE;
 use crate::manifest::section::SCOPES;
 use crate::manifest::task::{CONDITION, ON_ERROR};
 use crate::manifest::tests::{HEAD, parsed};
-use crate::manifest::value::MAX_DEPTH;
+use crate::manifest::value::{KINDS, MAX_DEPTH};
 use crate::model::{Limits, show_duration};
 
 /// Where the manual has the keys of a table, and a text in which `KEY` stands in that table.

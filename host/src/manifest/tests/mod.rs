@@ -5,11 +5,8 @@ mod golden;
 mod manual;
 mod sound;
 
-use crate::manifest::Parsed;
-use crate::manifest::parse;
-use crate::model::Fault;
-use crate::model::Faults;
-use crate::model::Source;
+use crate::manifest::{Parsed, parse};
+use crate::model::{Fault, Faults, Source};
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -2,26 +2,11 @@
 
 use super::HEAD;
 use super::parsed;
-use crate::manifest::Backoff;
-use crate::manifest::CachePolicy;
-use crate::manifest::Expr;
-use crate::manifest::Grants;
-use crate::manifest::Manifest;
-use crate::manifest::OnError;
-use crate::manifest::Policy;
-use crate::manifest::Reference;
-use crate::manifest::Retry;
-use crate::manifest::RetryClass;
-use crate::manifest::Scope;
-use crate::manifest::Task;
-use crate::manifest::UriSource;
-use crate::model::Datum;
-use crate::model::Effort;
-use crate::model::Limits;
-use crate::model::Name;
-use crate::model::Path;
-use crate::model::Random;
-use crate::model::Size;
+use crate::manifest::{
+    Backoff, CachePolicy, Expr, Grants, Manifest, OnError, Policy, Reference, Retry, RetryClass, Scope, Task,
+    UriSource,
+};
+use crate::model::{Datum, Effort, Limits, Name, Path, Random, Size};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -2,10 +2,8 @@
 //! Where an allowed host's name leads is for the sandbox.
 
 use crate::model::domain::is_domain;
-use crate::model::web::reading::lenient;
-use crate::model::web::reading::segments;
-use crate::model::web::target::Url;
-use crate::model::web::target::UrlFault;
+use crate::model::web::reading::{lenient, segments};
+use crate::model::web::target::{Url, UrlFault};
 use std::fmt;
 use url::Host;
 

@@ -1,29 +1,11 @@
 //! What those see of a run who do not work on it, and how it is removed.
 //! What its hosts tell beside its results stands in `journal`.
 
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::model::SkipReason;
-use crate::state::ClaimView;
-use crate::state::Counts;
-use crate::state::End;
-use crate::state::ErrorKind;
-use crate::state::HostId;
-use crate::state::OpenHow;
-use crate::state::Outcome;
-use crate::state::Removal;
-use crate::state::Stop;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::Host;
-use crate::state::conformance::bench::LEASE;
-use crate::state::conformance::bench::PATIENCE;
-use crate::state::conformance::bench::element;
-use crate::state::conformance::bench::must;
-use crate::state::conformance::bench::must_fail;
-use crate::state::conformance::bench::only;
-use crate::state::conformance::bench::task;
-use crate::state::conformance::bench::value;
+use crate::model::{RunId, RunStatus, SkipReason};
+use crate::state::conformance::fixture::{
+    Fixture, Harness, Host, LEASE, PATIENCE, element, must, must_fail, only, task, value,
+};
+use crate::state::{ClaimView, Counts, End, ErrorKind, HostId, OpenHow, Outcome, Removal, Stop};
 use std::time::Duration;
 
 /// A run is told with what has become of its wanted tasks, its times, and who works on it.

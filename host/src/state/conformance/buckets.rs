@@ -1,21 +1,11 @@
 //! Buckets: what is written is there for all, nothing is done twice, and bounds are kept.
 //! What is out of bounds by itself is refused by the types.
 
-use crate::state::BucketName;
-use crate::state::Buckets;
-use crate::state::ErrorKind;
-use crate::state::Key;
-use crate::state::Keys;
-use crate::state::MAX_KEYS;
-use crate::state::MAX_VALUE;
-use crate::state::Swap;
-use crate::state::Swapped;
-use crate::state::Value;
-use crate::state::Writes;
 use crate::state::conformance::Harness;
-use crate::state::conformance::bench::must;
-use crate::state::conformance::bench::must_fail;
-use crate::state::conformance::bench::only;
+use crate::state::conformance::fixture::{must, must_fail, only};
+use crate::state::{
+    BucketName, Buckets, ErrorKind, Key, Keys, MAX_KEYS, MAX_VALUE, Swap, Swapped, Value, Writes,
+};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,24 +1,9 @@
 //! How a run is closed: by a last node, which says whether a run whose tasks have all succeeded has succeeded.
 //! What it looks at is for those who settle it.
 
-use crate::model::FailurePolicy;
-use crate::model::RunStatus;
-use crate::state::CLOSING;
-use crate::state::Claim;
-use crate::state::End;
-use crate::state::Entry;
-use crate::state::ErrorKind;
-use crate::state::Outcome;
-use crate::state::RunSummary;
-use crate::state::Stage;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::Host;
-use crate::state::conformance::bench::must;
-use crate::state::conformance::bench::must_fail;
-use crate::state::conformance::bench::only;
-use crate::state::conformance::bench::task;
-use crate::state::conformance::bench::value;
+use crate::model::{FailurePolicy, RunStatus};
+use crate::state::conformance::fixture::{Fixture, Harness, Host, must, must_fail, only, task, value};
+use crate::state::{CLOSING, Claim, End, Entry, ErrorKind, Outcome, RunSummary, Stage};
 
 fn failed() -> Outcome {
     Outcome::Failed(b"record"[..].into())

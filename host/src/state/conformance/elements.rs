@@ -1,22 +1,9 @@
 //! How a task becomes elements, and how it follows them.
 //! What an element computes is for nobody here.
 
-use crate::model::FailurePolicy;
-use crate::model::SkipReason;
-use crate::model::TaskIdx;
-use crate::state::Claim;
-use crate::state::Entry;
-use crate::state::Outcome;
-use crate::state::Stage;
-use crate::state::Stop;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::Host;
-use crate::state::conformance::bench::element;
-use crate::state::conformance::bench::nodes;
-use crate::state::conformance::bench::only;
-use crate::state::conformance::bench::task;
-use crate::state::conformance::bench::value;
+use crate::model::{FailurePolicy, SkipReason, TaskIdx};
+use crate::state::conformance::fixture::{Fixture, Harness, Host, element, nodes, only, task, value};
+use crate::state::{Claim, Entry, Outcome, Stage, Stop};
 use std::num::NonZeroU32;
 use std::time::Duration;
 

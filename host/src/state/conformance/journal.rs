@@ -1,29 +1,12 @@
 //! What hosts tell of a run beside its results: kept as long as the run, bounded, appended once.
 //! How runs are looked at otherwise stands in `archive`.
 
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::model::Timestamp;
-use crate::state::Batch;
-use crate::state::ErrorKind;
-use crate::state::Follow;
-use crate::state::HostId;
-use crate::state::LogLine;
-use crate::state::LogPart;
-use crate::state::MAX_LOG;
-use crate::state::MAX_LOGS;
-use crate::state::Mode;
-use crate::state::Note;
-use crate::state::Phase;
-use crate::state::Piece;
-use crate::state::Removal;
-use crate::state::JournalPage;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::PATIENCE;
-use crate::state::conformance::bench::must;
-use crate::state::conformance::bench::must_fail;
-use crate::state::conformance::bench::only;
+use crate::model::{RunId, RunStatus, Timestamp};
+use crate::state::conformance::fixture::{Fixture, Harness, PATIENCE, must, must_fail, only};
+use crate::state::{
+    Batch, ErrorKind, Follow, HostId, JournalPage, LogLine, LogPart, MAX_LOG, MAX_LOGS, Mode, Note, Phase,
+    Piece, Removal,
+};
 use std::time::Duration;
 use tokio::time::Instant;
 

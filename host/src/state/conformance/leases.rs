@@ -1,23 +1,10 @@
 //! Who may settle a node: leases that pass, nodes that are taken over, tokens that are fenced.
 //! What settlements mean stands elsewhere.
 
-use crate::state::Certainty;
-use crate::state::Entry;
-use crate::state::HostId;
-use crate::state::Loss;
-use crate::state::OpenHow;
-use crate::state::Outcome;
-use crate::state::Stage;
-use crate::state::Verdict;
-use crate::state::conformance::bench::BRIEF;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::PATIENCE;
-use crate::state::conformance::bench::in_time;
-use crate::state::conformance::bench::must;
-use crate::state::conformance::bench::only;
-use crate::state::conformance::bench::task;
-use crate::state::conformance::bench::value;
+use crate::state::conformance::fixture::{
+    BRIEF, Fixture, Harness, PATIENCE, in_time, must, only, task, value,
+};
+use crate::state::{Certainty, Entry, HostId, Loss, OpenHow, Outcome, Stage, Verdict};
 use std::time::Duration;
 
 /// A node whose holder does not renew its lease is handed to another; the first holder's result is refused.

@@ -2,7 +2,7 @@
 //! Making a backend is for its [`Harness`]; `state_conformance!` turns the cases into tests.
 
 mod archive;
-mod bench;
+mod fixture;
 mod buckets;
 mod closing;
 mod elements;
@@ -15,10 +15,10 @@ mod resume;
 mod waking;
 
 pub use archive::*;
-pub use bench::{Fixture, Harness, Host};
 pub use buckets::*;
 pub use closing::*;
 pub use elements::*;
+pub use fixture::{Fixture, Harness, Host};
 pub use journal::*;
 pub use leases::*;
 pub use order::*;

@@ -1,21 +1,9 @@
 //! Which nodes are handed out, in which order, and what each settlement makes of them.
 //! Elements, resources, failures and leases have files of their own.
 
-use crate::model::RunStatus;
-use crate::model::SkipReason;
-use crate::model::TaskIdx;
-use crate::state::Entry;
-use crate::state::ErrorKind;
-use crate::state::Outcome;
-use crate::state::Stage;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::must_fail;
-use crate::state::conformance::bench::nodes;
-use crate::state::conformance::bench::only;
-use crate::state::conformance::bench::stages;
-use crate::state::conformance::bench::task;
-use crate::state::conformance::bench::value;
+use crate::model::{RunStatus, SkipReason, TaskIdx};
+use crate::state::conformance::fixture::{Fixture, Harness, must_fail, nodes, only, stages, task, value};
+use crate::state::{Entry, ErrorKind, Outcome, Stage};
 use std::time::Duration;
 use tokio::time::Instant;
 

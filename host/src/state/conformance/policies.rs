@@ -1,21 +1,9 @@
 //! What a failure and a cancellation do to a run, and who decides.
 //! What a failed element does stands with the elements.
 
-use crate::model::FailurePolicy;
-use crate::model::RunStatus;
-use crate::model::SkipReason;
-use crate::state::Entry;
-use crate::state::Outcome;
-use crate::state::Stage;
-use crate::state::Stop;
-use crate::state::Verdict;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::must;
-use crate::state::conformance::bench::nodes;
-use crate::state::conformance::bench::only;
-use crate::state::conformance::bench::task;
-use crate::state::conformance::bench::value;
+use crate::model::{FailurePolicy, RunStatus, SkipReason};
+use crate::state::conformance::fixture::{Fixture, Harness, must, nodes, only, task, value};
+use crate::state::{Entry, Outcome, Stage, Stop, Verdict};
 
 fn failed() -> Outcome {
     Outcome::Failed(b"record"[..].into())

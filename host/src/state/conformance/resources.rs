@@ -1,17 +1,8 @@
 //! Resources that hosts count for themselves, and those that all hosts share.
 //! Slots and elements at the same time are bounded elsewhere.
 
-use crate::state::Blocked;
-use crate::state::Outcome;
-use crate::state::ResourceShape;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::elastic;
-use crate::state::conformance::bench::nodes;
-use crate::state::conformance::bench::only;
-use crate::state::conformance::bench::own;
-use crate::state::conformance::bench::shared;
-use crate::state::conformance::bench::task;
+use crate::state::conformance::fixture::{Fixture, Harness, elastic, nodes, only, own, shared, task};
+use crate::state::{Blocked, Outcome, ResourceShape};
 use std::time::Duration;
 
 async fn three(harness: &dyn Harness, resource: ResourceShape) -> Fixture {

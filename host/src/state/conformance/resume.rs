@@ -1,26 +1,11 @@
 //! What is kept of a run, by whom it may be opened, and what is read of it.
 //! How nodes are handed out afterwards is as ever.
 
-use crate::model::Digest;
-use crate::model::FailurePolicy;
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::model::SkipReason;
-use crate::model::TaskIdx;
-use crate::state::Entry;
-use crate::state::ErrorKind;
-use crate::state::Mode;
-use crate::state::OpenHow;
-use crate::state::Outcome;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::element;
-use crate::state::conformance::bench::must;
-use crate::state::conformance::bench::must_fail;
-use crate::state::conformance::bench::nodes;
-use crate::state::conformance::bench::only;
-use crate::state::conformance::bench::task;
-use crate::state::conformance::bench::value;
+use crate::model::{Digest, FailurePolicy, RunId, RunStatus, SkipReason, TaskIdx};
+use crate::state::conformance::fixture::{
+    Fixture, Harness, element, must, must_fail, nodes, only, task, value,
+};
+use crate::state::{Entry, ErrorKind, Mode, OpenHow, Outcome};
 
 /// Results are read by name, in the order of the names; so is the plan record.
 pub async fn results_are_read_by_name(harness: &dyn Harness) {

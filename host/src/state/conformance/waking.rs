@@ -2,16 +2,8 @@
 //! Waking for nothing is allowed and not tested.
 
 use crate::model::RunStatus;
-use crate::state::Outcome;
-use crate::state::Stop;
-use crate::state::Version;
-use crate::state::conformance::bench::Fixture;
-use crate::state::conformance::bench::Harness;
-use crate::state::conformance::bench::Host;
-use crate::state::conformance::bench::PATIENCE;
-use crate::state::conformance::bench::must;
-use crate::state::conformance::bench::only;
-use crate::state::conformance::bench::task;
+use crate::state::conformance::fixture::{Fixture, Harness, Host, PATIENCE, must, only, task};
+use crate::state::{Outcome, Stop, Version};
 use std::time::Duration;
 
 /// Waits for changes until `is_there`.

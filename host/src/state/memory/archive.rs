@@ -1,28 +1,14 @@
 //! Runs in memory as those see them who do not work on them.
 //! What their hosts tell is kept in `journal`.
 
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::model::Timestamp;
-use crate::state::Archive;
-use crate::state::Batch;
-use crate::state::ClaimView;
-use crate::state::Counts;
-use crate::state::End;
-use crate::state::Entry;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::Follow;
-use crate::state::Journal;
-use crate::state::LogPart;
-use crate::state::MemoryBackend;
-use crate::state::NodeView;
-use crate::state::Removal;
-use crate::state::RunSummary;
+use crate::model::{RunId, RunStatus, Timestamp};
 use crate::state::memory::following::Following;
 use crate::state::memory::ledger::Run;
 use crate::state::memory::machine::Machine;
-use crate::state::read_log;
+use crate::state::{
+    Archive, Batch, ClaimView, Counts, End, Entry, Error, ErrorKind, Follow, Journal, LogPart, MemoryBackend,
+    NodeView, Removal, RunSummary, read_log,
+};
 use async_trait::async_trait;
 use std::sync::Arc;
 

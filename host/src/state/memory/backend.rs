@@ -1,22 +1,11 @@
 //! The backend behind `memory:`: the runs of this process by their ids.
 //! What becomes of a run is decided in `life` and `machine`; here are only the locks.
 
-use crate::model::Clock;
-use crate::model::RunId;
-use crate::model::SystemClock;
-use crate::state::Backend;
-use crate::state::Buckets;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::Notice;
-use crate::state::OpenHow;
-use crate::state::OpenRequest;
-use crate::state::Opened;
+use crate::model::{Clock, RunId, SystemClock};
 use crate::state::memory::buckets::MemoryBuckets;
-use crate::state::memory::ledger::MemoryLedger;
-use crate::state::memory::ledger::Run;
-use crate::state::memory::life::Life;
-use crate::state::memory::life::Plan;
+use crate::state::memory::ledger::{MemoryLedger, Run};
+use crate::state::memory::life::{Life, Plan};
+use crate::state::{Backend, Buckets, Error, ErrorKind, Notice, OpenHow, OpenRequest, Opened};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::HashMap;

@@ -1,19 +1,9 @@
 //! Buckets in the memory of this process, shared by its runs and gone with it.
 //! What guests may put there is bounded, because it is the host's own memory.
 
-use crate::state::BucketName;
-use crate::state::Buckets;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::Key;
-use crate::state::Keys;
-use crate::state::MAX_BYTES;
-use crate::state::MAX_KEYS;
-use crate::state::Page;
-use crate::state::Swap;
-use crate::state::Swapped;
-use crate::state::Value;
-use crate::state::Writes;
+use crate::state::{
+    BucketName, Buckets, Error, ErrorKind, Key, Keys, MAX_BYTES, MAX_KEYS, Page, Swap, Swapped, Value, Writes,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};

@@ -2,10 +2,8 @@
 //! Keeping them is for the journal.
 
 use crate::model::RunId;
-use crate::state::Error;
-use crate::state::Follow;
-use crate::state::JournalPage;
 use crate::state::memory::backend::Runs;
+use crate::state::{Error, Follow, JournalPage};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;

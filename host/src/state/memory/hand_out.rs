@@ -1,23 +1,12 @@
 //! Who is handed what: nodes that take no room first, then the best for which there is room.
 //! What is lined up, and where, is decided when nodes are settled.
 
-use crate::model::TaskIdx;
-use crate::model::to_usize;
-use crate::state::Blocked;
-use crate::state::Claim;
-use crate::state::NodeId;
-use crate::state::ResourceShape;
-use crate::state::ResourceScope;
-use crate::state::Stage;
-use crate::state::Stop;
-use crate::state::Want;
+use crate::model::{TaskIdx, to_usize};
 use crate::state::memory::leases::Held;
-use crate::state::memory::machine::Caller;
-use crate::state::memory::machine::Machine;
+use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::queue::Slot;
-use crate::state::memory::task::Node;
-use crate::state::memory::task::Phase;
-use crate::state::memory::task::whole;
+use crate::state::memory::task::{Node, Phase, whole};
+use crate::state::{Blocked, Claim, NodeId, ResourceScope, ResourceShape, Stage, Stop, Want};
 
 /// How many nodes that take no room one answer holds; a wide graph of skipped tasks must not be one host's alone, nor
 /// its memory's.
@@ -133,7 +122,9 @@ impl Machine {
         let can_run = |other: &[u32]| {
             self.demand(class).all(|(resource, amount)| match self.shape.resources.get(resource) {
                 Some(ResourceShape { scope: ResourceScope::Own, .. }) => amount <= amount_of(other, resource),
-                Some(ResourceShape { scope: ResourceScope::Shared | ResourceScope::Elastic, .. }) | None => true,
+                Some(ResourceShape { scope: ResourceScope::Shared | ResourceScope::Elastic, .. }) | None => {
+                    true
+                }
             })
         };
         self.hosts.iter().any(|(_, other)| amount_of(other, resource) > have && can_run(other))

@@ -2,14 +2,7 @@
 //! Who may tell something is for the backend.
 
 use crate::model::Timestamp;
-use crate::state::Batch;
-use crate::state::HostId;
-use crate::state::MAX_EVENTS;
-use crate::state::MAX_LOG;
-use crate::state::MAX_LOGS;
-use crate::state::Note;
-use crate::state::append_log;
-use crate::state::end_log;
+use crate::state::{Batch, HostId, MAX_EVENTS, MAX_LOG, MAX_LOGS, Note, append_log, end_log};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use tokio::sync::watch;

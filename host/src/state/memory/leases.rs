@@ -1,11 +1,7 @@
 //! Who holds which node until when, and what a token that holds nothing stands for.
 //! What happens to a node whose lease has passed is for the machine.
 
-use crate::state::HostId;
-use crate::state::NodeId;
-use crate::state::Stage;
-use crate::state::Token;
-use crate::state::Verdict;
+use crate::state::{HostId, NodeId, Stage, Token, Verdict};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;

@@ -1,31 +1,15 @@
 //! One host's door to a run in memory: the lock, the clock and the wake-ups around the machine.
 //! Decides nothing itself.
 
-use crate::model::Clock;
-use crate::model::RunStatus;
-use crate::state::Certainty;
-use crate::state::ClaimView;
-use crate::state::Entry;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::HostId;
-use crate::state::Ledger;
-use crate::state::Loss;
-use crate::state::NodeId;
-use crate::state::OpenHow;
-use crate::state::OpenRequest;
-use crate::state::Opened;
-use crate::state::Reply;
-use crate::state::Settlement;
-use crate::state::Token;
-use crate::state::Version;
-use crate::state::Want;
+use crate::model::{Clock, RunStatus};
 use crate::state::memory::journal::Pages;
 use crate::state::memory::leases::Held;
-use crate::state::memory::life::Life;
-use crate::state::memory::life::Plan;
-use crate::state::memory::machine::Caller;
-use crate::state::memory::machine::Machine;
+use crate::state::memory::life::{Life, Plan};
+use crate::state::memory::machine::{Caller, Machine};
+use crate::state::{
+    Certainty, ClaimView, Entry, Error, ErrorKind, HostId, Ledger, Loss, NodeId, OpenHow, OpenRequest,
+    Opened, Reply, Settlement, Token, Version, Want,
+};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

@@ -1,19 +1,11 @@
 //! What a request to open a run comes to: a new life of the run, a place in the one that goes on, or a refusal.
 //! Pure, like the machine: who is alive is handed in.
 
-use crate::model::Digest;
-use crate::model::Name;
-use crate::model::TaskIdx;
-use crate::state::CLOSING;
-use crate::state::Entry;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::Mode;
-use crate::state::OpenHow;
-use crate::state::OpenRequest;
+use crate::model::{Digest, Name, TaskIdx};
 use crate::state::memory::elements::Elements;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::Task;
+use crate::state::{CLOSING, Entry, Error, ErrorKind, Mode, OpenHow, OpenRequest};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -75,12 +67,14 @@ impl Life {
     pub(crate) fn next(&self, request: &OpenRequest, plan: Plan) -> Self {
         let first_token = self.machine.leases.next();
         match plan {
-            Plan::Restart => {
-                Self::create_life(request, self.epoch + 1, first_token, |_, _| (Entry::Open, Elements::default()))
-            }
+            Plan::Restart => Self::create_life(request, self.epoch + 1, first_token, |_, _| {
+                (Entry::Open, Elements::default())
+            }),
             Plan::Join | Plan::Resume => {
                 let epoch = if self.digest == request.digest { self.epoch } else { self.epoch + 1 };
-                Self::create_life(request, epoch, first_token, |name, fingerprint| self.kept(name, fingerprint))
+                Self::create_life(request, epoch, first_token, |name, fingerprint| {
+                    self.kept(name, fingerprint)
+                })
             }
         }
     }

@@ -1,33 +1,15 @@
 //! A run as a pure state machine: settlements and the time go in, claims and verdicts come out.
 //! Nothing here waits, locks or reads a clock; how settlements act stands in `settle`, who gets what in `hand_out`.
 
-use crate::model::FailurePolicy;
-use crate::model::RunStatus;
-use crate::model::TaskIdx;
-use crate::state::Blocked;
-use crate::state::Claim;
-use crate::state::Entry;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::HostId;
-use crate::state::NodeId;
-use crate::state::Outcome;
-use crate::state::Progress;
-use crate::state::Settlement;
-use crate::state::RunShape;
-use crate::state::Stage;
-use crate::state::Stop;
-use crate::state::TaskShape;
-use crate::state::Token;
-use crate::state::Verdict;
-use crate::state::Version;
-use crate::state::Want;
+use crate::model::{FailurePolicy, RunStatus, TaskIdx};
 use crate::state::memory::elements::Elements;
 use crate::state::memory::leases::Leases;
 use crate::state::memory::queue::Queue;
-use crate::state::memory::task::Node;
-use crate::state::memory::task::Phase;
-use crate::state::memory::task::Task;
+use crate::state::memory::task::{Node, Phase, Task};
+use crate::state::{
+    Blocked, Claim, Entry, Error, ErrorKind, HostId, NodeId, Outcome, Progress, RunShape, Settlement, Stage,
+    Stop, TaskShape, Token, Verdict, Version, Want,
+};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;

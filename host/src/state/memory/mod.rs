@@ -16,6 +16,6 @@ mod settle;
 mod task;
 mod elements;
 #[cfg(test)]
-mod laws;
+mod properties;
 
 pub use backend::MemoryBackend;

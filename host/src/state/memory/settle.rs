@@ -1,23 +1,12 @@
 //! What a settlement does to a run: results are stored, dependents counted down, nodes lined up again.
 //! Who is handed what is lined up stands in `hand_out`.
 
-use crate::model::FailurePolicy;
-use crate::model::TaskIdx;
-use crate::state::Entry;
-use crate::state::NodeId;
-use crate::state::Outcome;
-use crate::state::Settlement;
-use crate::state::Stage;
-use crate::state::Stop;
-use crate::state::Token;
-use crate::state::Verdict;
+use crate::model::{FailurePolicy, TaskIdx};
 use crate::state::memory::leases::Held;
 use crate::state::memory::machine::Machine;
-use crate::state::memory::queue::Place;
-use crate::state::memory::queue::Slot;
-use crate::state::memory::task::Phase;
-use crate::state::memory::task::Split;
-use crate::state::memory::task::whole;
+use crate::state::memory::queue::{Place, Slot};
+use crate::state::memory::task::{Phase, Split, whole};
+use crate::state::{Entry, NodeId, Outcome, Settlement, Stage, Stop, Token, Verdict};
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -2,11 +2,9 @@
 //! When a task moves on is for the machine.
 
 use crate::model::TaskIdx;
-use crate::state::Entry;
-use crate::state::NodeId;
-use crate::state::Token;
 use crate::state::memory::elements::Elements;
 use crate::state::memory::queue::Place;
+use crate::state::{Entry, NodeId, Token};
 use std::collections::{BTreeSet, HashMap};
 
 /// A node that is not at rest.

@@ -1,50 +1,20 @@
 //! The backend behind Redis URIs: one link for all runs of the process, and those who attend to open doors.
 //! What becomes of a run is decided by the scripts.
 
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::state::Archive;
-use crate::state::Backend;
-use crate::state::Batch;
-use crate::state::Buckets;
-use crate::state::ClaimView;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::Follow;
-use crate::state::Health;
-use crate::state::Journal;
-use crate::state::LogPart;
-use crate::state::NodeView;
-use crate::state::Notice;
-use crate::state::OpenRequest;
-use crate::state::Opened;
-use crate::state::RedisUri;
-use crate::state::Removal;
-use crate::state::RunSummary;
-use crate::state::StateUri;
-use crate::state::not_built_in;
-use crate::state::redis::archive;
-use crate::state::redis::attendant::run_heartbeat;
-use crate::state::redis::attendant::list;
-use crate::state::redis::attendant::listen_forever;
-use crate::state::redis::attendant::prune;
-use crate::state::redis::buckets::RedisBuckets;
-use crate::state::redis::following::FollowRun;
-use crate::state::redis::journal;
-use crate::state::redis::keys::Placing;
-use crate::state::redis::keys::RunKeys;
-use crate::state::redis::ledger::RedisLedger;
-use crate::state::redis::ledger::Run;
-use crate::state::redis::link::Answer;
-use crate::state::redis::link::Command;
-use crate::state::redis::link::Link;
-use crate::state::redis::link::Request;
+use crate::model::{RunId, RunStatus};
+use crate::state::redis::keys::{Placing, RunKeys};
+use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::link_to;
-use crate::state::redis::opening::Open;
-use crate::state::redis::opening::OpenReason;
-use crate::state::redis::preflight::describe;
-use crate::state::redis::preflight::preflight;
-use crate::state::redis::steering;
+use crate::state::redis::run::{
+    Open, OpenReason, RedisLedger, Run, list, listen_forever, prune, run_heartbeat,
+};
+use crate::state::redis::server::describe;
+use crate::state::redis::server::preflight::preflight;
+use crate::state::redis::stored::{FollowRun, RedisBuckets, archive, control, journal};
+use crate::state::{
+    Archive, Backend, Batch, Buckets, ClaimView, Error, ErrorKind, Follow, Health, Journal, LogPart,
+    NodeView, Notice, OpenRequest, Opened, RedisUri, Removal, RunSummary, StateUri, not_built_in,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt;
@@ -187,11 +157,11 @@ impl Archive for RedisBackend {
     }
 
     async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error> {
-        steering::claims(&self.link, run, &self.keys(run), most).await
+        control::claims(&self.link, run, &self.keys(run), most).await
     }
 
     async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error> {
-        steering::cancel(&self.link, run, &self.keys(run)).await
+        control::cancel(&self.link, run, &self.keys(run)).await
     }
 
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error> {

@@ -5,18 +5,10 @@
 //! anywhere, as it comes to a run and now and then while it works on it. So few ids stay behind, however many runs there
 //! were. The index itself is kept as long as the run that is kept longest.
 
-use crate::model::Random;
-use crate::model::RunId;
+use crate::model::{Random, RunId};
 use crate::state::Error;
-use crate::state::redis::keys::Placing;
-use crate::state::redis::keys::RUNS;
-use crate::state::redis::keys::RunKeys;
-use crate::state::redis::link::Answer;
-use crate::state::redis::link::Command;
-use crate::state::redis::link::Link;
-use crate::state::redis::link::Request;
-use crate::state::redis::link::Script;
-use crate::state::redis::link::digest;
+use crate::state::redis::keys::{Placing, RUNS, RunKeys};
+use crate::state::redis::link::{Answer, Command, Link, Request, Script, digest};
 use std::time::Duration;
 
 static ENTER: Script =

@@ -20,7 +20,9 @@ impl Placing {
     /// How the servers at a place do it.
     pub(crate) const fn for_place(place: &RedisTopology) -> Self {
         match place {
-            RedisTopology::Server(_) | RedisTopology::Socket(_) | RedisTopology::Sentinel { .. } => Self::Single,
+            RedisTopology::Server(_) | RedisTopology::Socket(_) | RedisTopology::Sentinel { .. } => {
+                Self::Single
+            }
             RedisTopology::Cluster(_) => Self::Cluster,
         }
     }

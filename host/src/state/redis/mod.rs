@@ -38,7 +38,7 @@
 //! writes last; its first write is one that a server without memory refuses, so that it happens whole or not at all.
 //! What enters and leaves within one step is never written: a chain of tasks touches no queue.
 //!
-//! Most steps are plain: results of tasks that run once, and other tasks of one class for them. `plain.lua` takes these
+//! Most steps are plain: results of tasks that run once, and other tasks of one class for them. `fast_path.lua` takes these
 //! with a fraction of the work and leaves all others, before it has written anything, to the parts after it. On a small
 //! virtual machine a plain step takes 50 µs of the server for a lone task of a chain and 8 µs a task in batches of 64;
 //! without it that is 98 and 17 µs. Lining up a task that waits for nothing takes another 7 µs.
@@ -48,7 +48,7 @@
 //!   only while its token is held.
 //! - **Lost answers.** Commits of a host are numbered, and the last one is stored with its answer. One that comes again
 //!   is answered again; so are claims that were handed out in an answer that nobody heard.
-//! - **Reading.** What a host has committed of late it knows (`recent`), as long as the life of the run: a task that takes
+//! - **Reading.** What a host has committed of late it knows (`result_cache`), as long as the life of the run: a task that takes
 //!   what the one before it on the same host gave asks the server for nothing.
 //! - **Time** is the server's. Leases that have passed and delays that are over are attended to by whichever step comes
 //!   next; each host beats at least three times in a lease, and when something of its own is due.
@@ -70,39 +70,22 @@
 //! that worked on it.
 
 mod backend;
-mod buckets;
-mod opening;
-mod ledger;
-mod claims;
-mod recent;
-mod attendant;
+mod run;
+mod stored;
+pub(crate) mod server;
 mod index;
-mod keeper;
-mod news;
-mod wire;
-mod layout;
 mod scripts;
 mod keys;
 pub(crate) mod link;
 pub(crate) mod notices;
-mod journal;
-mod following;
-mod archive;
-mod steering;
-mod facts;
-mod preflight;
-#[cfg(test)]
-pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use backend::open;
 
 use crate::model::Random;
-use crate::state::Error;
-use crate::state::RedisUri;
-use crate::state::redis::link::Link;
-use crate::state::redis::link::RetryPolicy;
+use crate::state::redis::link::{Link, RetryPolicy};
+use crate::state::{Error, RedisUri};
 use std::sync::Arc;
 
 /// A link to a server for one purpose of this process.

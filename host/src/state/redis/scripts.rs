@@ -1,22 +1,21 @@
 //! The scripts that run inside of Redis, each composed of its parts.
 //! What they do stands in the parts; how they are called stands where they are used.
 
-use crate::state::redis::link::Script;
-use crate::state::redis::link::digest;
+use crate::state::redis::link::{Script, digest};
 
 const STEP_TEXT: &str = concat!(
-    include_str!("scripts/head.lua"),
-    include_str!("scripts/plain.lua"),
+    include_str!("scripts/prelude.lua"),
+    include_str!("scripts/fast_path.lua"),
     include_str!("scripts/records.lua"),
     include_str!("scripts/queue.lua"),
     include_str!("scripts/settle.lua"),
     include_str!("scripts/leases.lua"),
     include_str!("scripts/hand_out.lua"),
     include_str!("scripts/write.lua"),
-    include_str!("scripts/steer.lua"),
-    include_str!("scripts/verbs.lua"),
+    include_str!("scripts/control.lua"),
+    include_str!("scripts/commands.lua"),
 );
-const LOOK_TEXT: &str = include_str!("scripts/look.lua");
+const LOOK_TEXT: &str = include_str!("scripts/inspect.lua");
 const BEGIN_TEXT: &str = include_str!("scripts/begin.lua");
 const BUCKET_GET_TEXT: &str = include_str!("scripts/bucket_get.lua");
 const BUCKET_WRITE_TEXT: &str = include_str!("scripts/bucket_write.lua");

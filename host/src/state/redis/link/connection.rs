@@ -1,26 +1,14 @@
 //! The connections to one server: one that all runs of the process share, and lines of their own for those who block.
 //! Each request is tried until there is a definite answer; so all that is sent must be safe to run twice.
 
-use crate::state::Durability;
-use crate::state::Error;
-use crate::state::ErrorKind;
-use crate::state::Health;
-use crate::state::RedisTopology;
-use crate::state::RedisUri;
-use crate::state::redis::link::command::Answer;
-use crate::state::redis::link::command::Command;
-use crate::state::redis::link::command::Effect;
-use crate::state::redis::link::command::Request;
-use crate::state::redis::link::door::client;
+use crate::state::redis::link::command::{Answer, Command, Effect, Request};
+use crate::state::redis::link::connect::client;
+use crate::state::redis::link::errors::{Remedy, ServerError};
 use crate::state::redis::link::monitor::Monitor;
 use crate::state::redis::link::names::Names;
-use crate::state::redis::link::patience::RetryPolicy;
-use crate::state::redis::link::patience::Trials;
-use crate::state::redis::link::trial::Heard;
-use crate::state::redis::link::trial::Terms;
-use crate::state::redis::link::trial::Trial;
-use crate::state::redis::link::trouble::Remedy;
-use crate::state::redis::link::trouble::ServerError;
+use crate::state::redis::link::retry::{RetryPolicy, Trials};
+use crate::state::redis::link::trial::{Heard, Terms, Trial};
+use crate::state::{Durability, Error, ErrorKind, Health, RedisTopology, RedisUri};
 use redis::AsyncConnectionConfig;
 use redis::Client;
 use redis::aio::MultiplexedConnection;

@@ -3,17 +3,17 @@
 
 mod command;
 mod script;
-mod door;
+mod connect;
 mod names;
-mod trouble;
-mod patience;
+mod errors;
+mod retry;
 mod monitor;
 mod trial;
 mod connection;
 
 pub(crate) use command::{Answer, Command, Request};
 pub(crate) use connection::{Line, Link};
-pub(crate) use patience::{RetryPolicy, Trials};
+pub(crate) use errors::NOT_ALLOWED;
+pub(crate) use retry::{RetryPolicy, Trials};
 pub(crate) use script::Script;
 pub(crate) use script::digest;
-pub(crate) use trouble::NOT_ALLOWED;

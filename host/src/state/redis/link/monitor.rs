@@ -1,8 +1,7 @@
 //! Keeps the health of a server: whoever waits for it reports what comes of that.
 //! Who is told, and how often, is for others.
 
-use crate::state::Health;
-use crate::state::Outage;
+use crate::state::{Health, Outage};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;

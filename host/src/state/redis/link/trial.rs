@@ -1,9 +1,8 @@
 //! One request that is tried again and again: since when, until when, and who is told of it.
-//! Sending it is for the link; how long to wait in between is for `patience`.
+//! Sending it is for the link; how long to wait in between is for `retry`.
 
 use crate::state::redis::link::command::Need;
-use crate::state::redis::link::monitor::Monitor;
-use crate::state::redis::link::monitor::Patient;
+use crate::state::redis::link::monitor::{Monitor, Patient};
 use std::time::Duration;
 use tokio::time::Instant;
 

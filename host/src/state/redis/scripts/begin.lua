@@ -6,7 +6,7 @@ local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES,
 local was, kept, keeps, minds = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local life, epoch, version, me, lease, ttl = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10]
 local digest, record, policy, total, open = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
-local tasks, edges, props, prints, have = ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20]
+local tasks, edges, pending_propagation, prints, have = ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20]
 local closing, classes = ARGV[21], tonumber(ARGV[22])
 local m = call('HMGET', META, 'life', 'state', 'created')
 if (m[1] or '') ~= was or call('HLEN', RESULTS) ~= kept then return {'AGAIN'} end
@@ -37,7 +37,7 @@ local ok = call('HLEN', RESULTS)
 local state = open == '0' and closing == '' and 'succeeded' or 'running'
 call('HSET', META, 'v', 1, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,
   'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', 0, 'skips', 0, 'ok', ok, 'live', 0, 'fast', 0,
-  'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version, 'props', props, 'closing', closing, 'armed', now, 'ttl', ttl,
+  'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version, 'props', pending_propagation, 'closing', closing, 'armed', now, 'ttl', ttl,
   'created', m[3] or now, 'begun', now, 'by', me)
 for _, key in ipairs(KEYS) do call('PEXPIRE', key, ttl) end
 return {'OK', version, ok, now}

@@ -55,7 +55,7 @@ local function is_to_be_closed() return run.closing and task(run.closing).phase 
 -- Ends the run if nothing is held and nothing more will be; one that would succeed is closed first.
 local function conclude()
   if run.state ~= 'running' or run.live > 0 then return end
-  local is_settled = run.stop == 'cancelled' or (run.fast == 0 and #props == 0 and run.props == '')
+  local is_settled = run.stop == 'cancelled' or (run.fast == 0 and #pending_propagation == 0 and run.props == '')
   if not run.stop then
     if run.open > 0 then return end
   elseif not is_settled then

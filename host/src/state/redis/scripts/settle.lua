@@ -1,5 +1,5 @@
 -- What a settlement does: results are stored, dependents counted down, nodes lined up again.
-local props = {}
+local pending_propagation = {}
 
 local function fail()
   run.failed = '1'
@@ -20,7 +20,7 @@ local function count_down(at, item, is_done)
   if n.left == 0 and n.phase == WAITING then line_up(at, item) end
 end
 
--- Follows edges from a task that has ended, as many as the step may; the others wait in `props` for the next step.
+-- Follows edges from a task that has ended, as many as the step may; the others wait in `pending_propagation` for the next step.
 local function follow(edge, edges, is_done)
   local count = math.min(edges, budget)
   budget = budget - count
@@ -28,7 +28,7 @@ local function follow(edge, edges, is_done)
     local raw = call('GETRANGE', EDGES, edge * 4, (edge + count) * 4 - 1)
     for i = 0, count - 1 do count_down(unpack_bytes('>I4', raw, i * 4 + 1), 0, is_done) end
   end
-  if count < edges then props[#props + 1] = {0, edge + count, edges - count, is_done and 1 or 0} end
+  if count < edges then pending_propagation[#pending_propagation + 1] = {0, edge + count, edges - count, is_done and 1 or 0} end
 end
 
 -- Moves the cursor past elements whose results are stored already.
@@ -38,7 +38,7 @@ local function skip_stored(at)
   while t.kept and s.cursor < s.items do
     if budget == 0 then
       s.scanning = true
-      props[#props + 1] = {1, at, 0, 0}
+      pending_propagation[#pending_propagation + 1] = {1, at, 0, 0}
       return
     end
     if call('HEXISTS', RESULTS, s.name .. '[' .. s.cursor .. ']') == 0 then return end

@@ -101,7 +101,7 @@ local function weigh_news()
   for _, e in pairs(entries) do
     if e.new and not e.out then is_news = true end
   end
-  if #props > 0 then is_news = true end
+  if #pending_propagation > 0 then is_news = true end
   if is_news then run.version = run.version + 1 end
 end
 
@@ -127,10 +127,10 @@ local function write(set)
   end
   write_lives()
   if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
-  if #props > 0 then
+  if #pending_propagation > 0 then
     -- What a step has not gone on with stands there still.
     local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)
-    for _, p in ipairs(props) do waiting[#waiting + 1] = p end
+    for _, p in ipairs(pending_propagation) do waiting[#waiting + 1] = p end
     run.props = cmsgpack.pack(waiting)
   end
   run.lanes = cmsgpack.pack(run.lanes)

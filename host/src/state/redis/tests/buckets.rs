@@ -1,19 +1,11 @@
 //! Buckets whose answers are lost, whose server is lost, and whose keys something else has.
 //! What a bucket promises otherwise is in the conformance suite.
 
-use super::proxy::Cut;
-use super::proxy::Proxy;
+use super::proxy::{Cut, Proxy};
 use super::*;
-use crate::state::BucketName;
-use crate::state::ErrorKind;
-use crate::state::Key;
-use crate::state::Swap;
-use crate::state::Swapped;
-use crate::state::Value;
-use crate::state::Writes;
-use crate::state::redis::buckets::RedisBuckets;
-use crate::state::redis::link::Link;
-use crate::state::redis::link::RetryPolicy;
+use crate::state::redis::link::{Link, RetryPolicy};
+use crate::state::redis::stored::RedisBuckets;
+use crate::state::{BucketName, ErrorKind, Key, Swap, Swapped, Value, Writes};
 use std::time::{Duration, Instant};
 
 fn bucket() -> BucketName {

@@ -1,23 +1,11 @@
 //! What may happen to a server and to the way to it: nothing is lost, nothing is done twice, and the cause is named.
 //! How errors are judged is tested where that stands.
 
-use super::proxy::Cut;
-use super::proxy::Proxy;
+use super::proxy::{Cut, Proxy};
 use super::*;
-use crate::state::Certainty;
-use crate::state::Claim;
-use crate::state::Entry;
-use crate::state::ErrorKind;
-use crate::state::Health;
-use crate::state::NodeId;
-use crate::state::Notice;
-use crate::state::Outcome;
-use crate::state::RedisUri;
-use crate::state::Verdict;
-use crate::state::conformance::Fixture;
-use crate::state::conformance::Host;
-use crate::state::redis::link::Link;
-use crate::state::redis::link::RetryPolicy;
+use crate::state::conformance::{Fixture, Host};
+use crate::state::redis::link::{Link, RetryPolicy};
+use crate::state::{Certainty, Claim, Entry, ErrorKind, Health, NodeId, Notice, Outcome, RedisUri, Verdict};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;

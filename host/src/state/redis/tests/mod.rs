@@ -1,33 +1,20 @@
 //! The backend against real servers.
 //! What a backend promises is in the conformance suite; here are its servers and what may happen to them.
 
-mod alike;
+mod differential;
 mod buckets;
 mod faults;
-mod places;
+mod urls;
 mod proxy;
 
 use super::backend::RedisBackend;
 use super::server::Server;
-use crate::model::RunId;
-use crate::model::RunStatus;
-use crate::state::Archive;
-use crate::state::Backend;
-use crate::state::Batch;
-use crate::state::Buckets;
-use crate::state::ClaimView;
-use crate::state::Error;
-use crate::state::Follow;
-use crate::state::Journal;
-use crate::state::LogPart;
-use crate::state::NodeView;
-use crate::state::Notice;
-use crate::state::OpenRequest;
-use crate::state::Opened;
-use crate::state::Removal;
-use crate::state::RunSummary;
-use crate::state::StateUri;
+use crate::model::{RunId, RunStatus};
 use crate::state::conformance::Harness;
+use crate::state::{
+    Archive, Backend, Batch, Buckets, ClaimView, Error, Follow, Journal, LogPart, NodeView, Notice,
+    OpenRequest, Opened, Removal, RunSummary, StateUri,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;

@@ -1,0 +1,159 @@
+//! What components ask for against what a manifest grants: grants that are of no use, and grants that are missing.
+//! Which import needs which grant is for the sandbox, how it is shown for the command line.
+
+use crate::graph::Graph;
+use crate::manifest;
+use crate::manifest::{Grants, Manifest, Unread};
+use crate::model::{Fault, Faults, Grant, Name, WithoutGrant};
+use crate::sandbox::Component;
+
+/// How a task's grants fit what its component imports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Given, and the component imports nothing that they put something behind.
+    pub unused: Vec<Grant>,
+    /// Not given, and the component imports what they put something behind.
+    pub missing: Vec<Missing>,
+}
+
+/// A grant that a component's imports would need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Which.
+    pub grant: Grant,
+    /// The functions that it is for, each interface with its own: `cascade:task/context@0.1.0 (current)`.
+    pub imports: Vec<String>,
+    /// What to write.
+    pub toml: Toml,
+}
+
+/// A line of a manifest, and the table that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toml {
+    /// `components.fetch.grants`.
+    pub table: String,
+    /// `dns = true`.
+    pub line: String,
+    /// Whether the manifest has that table already.
+    pub has_table: bool,
+}
+
+impl Toml {
+    /// The lines to paste: the header too, unless the table is there already.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        if self.has_table {
+            vec![format!("{}  # in `{}`", self.line, self.table)]
+        } else {
+            vec![format!("[{}]", self.table), self.line.clone()]
+        }
+    }
+}
+
+/// What a component's imports would need, grant by grant: the functions that each is for.
+#[must_use]
+pub fn asked(component: &Component) -> Vec<(Grant, Vec<String>)> {
+    let of_grant = |grant: Grant| {
+        let imports = component.imports().iter().filter_map(|import| {
+            let functions = import.served_by(grant);
+            (!functions.is_empty()).then(|| format!("{} ({})", import.name, functions.join(", ")))
+        });
+        let imports: Vec<String> = imports.collect();
+        (!imports.is_empty()).then_some((grant, imports))
+    };
+    Grant::ALL.into_iter().filter_map(of_grant).collect()
+}
+
+/// A task with the component that it calls, as a manifest writes them.
+#[derive(Clone, Copy)]
+struct TaskGrants<'a> {
+    name: &'a Name,
+    task: &'a manifest::Task,
+    component_name: &'a Name,
+    /// The grants of the component, for tasks that have none of their own.
+    shared: &'a Grants,
+    component: &'a Component,
+}
+
+/// How the grants of a task fit the component at that position of the manifest.
+pub(crate) fn needs(manifest: &Manifest, name: &Name, at: usize, component: &Component) -> Needs {
+    let (Some(task), Some((component_name, written))) =
+        (manifest.tasks.get(name), manifest.components.get_index(at))
+    else {
+        return Needs::default();
+    };
+    TaskGrants { name, task, component_name, shared: &written.grants, component }.needs()
+}
+
+/// Adds a fault for each set of grants without which no run can succeed.
+///
+/// That is certain of one thing only: an import whose call traps, in a component with a single function. Such an import
+/// stands in the component because its own code calls it, and there is no other function that the call could belong
+/// to. In a component with more functions the task may be one that never calls it, and an import that is not used does
+/// not matter. A call that is refused may be what the guest expects. And what every library imports says nothing at
+/// all. Those are shown by `plan`.
+pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mut Faults) {
+    let manifest = graph.manifest();
+    let mut is_told = vec![false; components.len()];
+    for ((name, task), node) in manifest.tasks.iter().zip(graph.nodes()) {
+        let Some(at) = node.component else { continue };
+        let (Some(Some(component)), Some((component_name, written))) =
+            (components.get(at), manifest.components.get_index(at))
+        else {
+            continue;
+        };
+        // What could not be read may be the grant that is missing.
+        if task.grants.as_ref().unwrap_or(&written.grants).is_partial || task.is_unread(Unread::Grants) {
+            continue;
+        }
+        // What a component is granted is told of once, whichever of its tasks wants it.
+        let is_told = is_told.get_mut(at).filter(|_| task.grants.is_none());
+        if component.exports().len() > 1 || is_told.is_some_and(|told| std::mem::replace(told, true)) {
+            continue;
+        }
+        let site = TaskGrants { name, task, component_name, shared: &written.grants, component };
+        let fatal = site
+            .needs()
+            .missing
+            .into_iter()
+            .filter(|missing| missing.grant.row().without == WithoutGrant::Trap);
+        fatal.for_each(|missing| faults.push(site.fault(&missing)));
+    }
+}
+
+impl TaskGrants<'_> {
+    fn grants(&self) -> &Grants {
+        self.task.grants.as_ref().unwrap_or(self.shared)
+    }
+
+    fn needs(&self) -> Needs {
+        let (given, asked) = (self.grants().given(), asked(self.component));
+        let is_asked = |grant: &Grant| asked.iter().any(|(asked, _)| asked == grant);
+        let unused = given.iter().copied().filter(|grant| !is_asked(grant)).collect();
+        let missing = asked
+            .into_iter()
+            .filter(|(grant, _)| !grant.row().alternatives.iter().any(|other| given.contains(other)));
+        let missing = missing.map(|(grant, imports)| Missing { grant, imports, toml: self.toml(grant) });
+        Needs { unused, missing: missing.collect() }
+    }
+
+    fn toml(&self, grant: Grant) -> Toml {
+        let table = match self.task.grants {
+            Some(_) => format!("tasks.{}.grants", self.name),
+            None => format!("components.{}.grants", self.component_name),
+        };
+        Toml { table, line: grant.row().example.to_owned(), has_table: !self.grants().span.is_empty() }
+    }
+
+    fn fault(&self, missing: &Missing) -> Fault {
+        let message = format!("task `{}` cannot run without the grant `{}`", self.name, missing.grant.key());
+        let span = self.task.call.as_ref().map_or(&self.task.span, |call| &call.span);
+        let fault = Fault::spanned(span.clone(), message);
+        let written = &self.grants().span;
+        let fault =
+            if written.is_empty() { fault } else { fault.related(written.clone(), "what it is granted") };
+        let imports = missing.imports.join(", ");
+        let note = format!("`{}` has a single function, and imports {imports}", self.component_name);
+        fault.note(note).help(format!("grant it:\n{}", missing.toml.lines().join("\n")))
+    }
+}

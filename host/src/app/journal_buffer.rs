@@ -1,0 +1,331 @@
+//! What is told of a run and not yet appended to its journal: facts go in, a batch comes out.
+//! Bounded whatever guests do; when it is full, what matters least is left out first, and marked.
+
+use crate::events::{Event, Fact, FailureFact, Subject, to_json_line};
+use crate::model::{FailureClass, RunId, Timestamp, excerpt};
+use crate::state::{Batch, HostId, LogLine, LogPart, Note, Phase, Piece, Usage};
+use std::collections::{HashMap, VecDeque};
+
+/// Most events that wait: more are made in a tenth of a second only by short elements, and few of them need be told.
+const MAX_EVENTS: usize = 1024;
+
+/// Most bytes of guests' lines that wait, over all nodes: guests may write faster than a backend stores.
+const MAX_LINES: usize = 4 << 20;
+
+/// Elements from here on are noted only if they fail: a list of a million must not fill the backend with notes.
+const MAX_NOTED: u32 = 10_000;
+
+/// Longest first line of a failure that is noted; the whole message is in the failure's record.
+const MAX_MESSAGE: usize = 500;
+
+/// What a line costs beside its text.
+const LINE_COST: usize = 32;
+
+/// Facts on their way to a journal.
+pub(crate) struct JournalBuffer {
+    run: RunId,
+    host: HostId,
+    number: u64,
+    name: Option<String>,
+    events: VecDeque<Event>,
+    left_out: u64,
+    notes: HashMap<String, Note>,
+    /// Notes of what is under way on this host, as they were last written.
+    live: HashMap<String, Note>,
+    lines: HashMap<String, Vec<LogPart>>,
+    line_bytes: usize,
+    is_closed: bool,
+}
+
+impl JournalBuffer {
+    /// Nothing, of a host that has told nothing yet.
+    pub(crate) fn new(run: RunId, host: HostId) -> Self {
+        Self {
+            run,
+            host,
+            number: 0,
+            name: None,
+            events: VecDeque::new(),
+            left_out: 0,
+            notes: HashMap::new(),
+            live: HashMap::new(),
+            lines: HashMap::new(),
+            line_bytes: 0,
+            is_closed: false,
+        }
+    }
+
+    /// Takes no more.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// Whether nothing more will come.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Takes a fact; whether it is the first since the last batch.
+    pub(crate) fn note(&mut self, event: &Event) -> bool {
+        if self.is_closed {
+            return false;
+        }
+        let was_empty = self.is_empty();
+        if let Fact::RunStarted { name, .. } | Fact::RunResumed { name, .. } = &event.fact {
+            self.name = Some(name.clone());
+        }
+        match (&event.fact, &event.subject) {
+            // Lines are kept by node: in the stream of events they would drive out everything else.
+            (Fact::TaskLog { stream, text }, Some(subject)) => self.line(event.at, subject, stream, text),
+            (Fact::TaskProgress { .. }, _) => {}
+            (_, Some(subject)) => {
+                self.update(event, subject);
+                self.event(event);
+            }
+            (_, None) => self.event(event),
+        }
+        was_empty && !self.is_empty()
+    }
+
+    /// All that waits, as a batch; none if nothing does.
+    pub(crate) fn take(&mut self) -> Option<Batch> {
+        if self.is_empty() {
+            return None;
+        }
+        self.number += 1;
+        self.line_bytes = 0;
+        let logs = std::mem::take(&mut self.lines).into_iter();
+        Some(Batch {
+            host: self.host.clone(),
+            number: self.number,
+            name: self.name.take(),
+            events: self.take_events(),
+            notes: std::mem::take(&mut self.notes).into_iter().collect(),
+            logs: logs.map(|(name, parts)| (name, Piece::new(&parts))).collect(),
+        })
+    }
+
+    fn take_events(&mut self) -> Vec<bytes::Bytes> {
+        let left_out = std::mem::take(&mut self.left_out);
+        let at = self.events.front().map(|event| event.at);
+        let mark = at.filter(|_| left_out > 0).map(|at| {
+            let message = format!("{left_out} events of elements were left out here");
+            Event { at, subject: None, fact: Fact::Warning { code: "events-left-out", message } }
+        });
+        let events = mark.into_iter().chain(std::mem::take(&mut self.events));
+        events
+            .map(|event| {
+                let mut line = to_json_line(&self.run, &self.host.0, &event);
+                line.pop(); // its end
+                line.into()
+            })
+            .collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.notes.is_empty() && self.lines.is_empty()
+    }
+
+    fn event(&mut self, event: &Event) {
+        let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
+        let is_step = matches!(event.fact, Fact::TaskReady | Fact::TaskStarted | Fact::TaskFinished { .. });
+        if self.events.len() >= MAX_EVENTS && is_element && is_step {
+            self.left_out += 1;
+            return;
+        }
+        if self.events.len() >= 2 * MAX_EVENTS {
+            self.left_out += 1;
+            self.events.pop_front();
+        }
+        self.events.push_back(event.clone());
+    }
+
+    fn line(&mut self, at: Timestamp, subject: &Subject, stream: &str, text: &str) {
+        let parts = self.lines.entry(name_of(subject)).or_default();
+        let cost = text.len() + LINE_COST;
+        if self.line_bytes + cost > MAX_LINES {
+            if parts.last() != Some(&LogPart::Gap) {
+                parts.push(LogPart::Gap);
+            }
+            return;
+        }
+        self.line_bytes += cost;
+        parts.push(LogPart::Line(LogLine {
+            at,
+            attempt: subject.attempt.unwrap_or(1),
+            stream: stream.to_owned(),
+            text: text.to_owned(),
+        }));
+    }
+
+    fn update(&mut self, event: &Event, subject: &Subject) {
+        let name = name_of(subject);
+        let live = self.live.remove(&name);
+        let Some(note) = self.next_note(event, subject, live) else {
+            return;
+        };
+        if matches!(note.phase, Phase::Ready | Phase::Running) {
+            self.live.insert(name.clone(), note.clone());
+        }
+        if subject.item.is_none_or(|item| item < MAX_NOTED) || note.phase == Phase::Failed {
+            self.notes.insert(name, note);
+        }
+    }
+
+    /// The note of a node after a fact; none where the fact changes none.
+    fn next_note(&mut self, event: &Event, subject: &Subject, live: Option<Note>) -> Option<Note> {
+        let fresh = |phase| Note {
+            attempts: subject.attempt.unwrap_or(0),
+            started: live.as_ref().and_then(|note| note.started),
+            ..Note::new(self.host.clone(), phase)
+        };
+        let ended = |phase| Note { ended: Some(event.at), ..fresh(phase) };
+        match &event.fact {
+            Fact::TaskReady => Some(Note { started: Some(event.at), ..fresh(Phase::Ready) }),
+            Fact::TaskStarted => Some(Note { started: Some(event.at), ..fresh(Phase::Running) }),
+            Fact::TaskFinished { duration_ms, memory_bytes, fuel, .. } => {
+                let usage = Usage { duration_ms: *duration_ms, memory_bytes: *memory_bytes, fuel: *fuel };
+                Some(Note { usage: Some(usage), ..ended(Phase::Done) })
+            }
+            Fact::TaskCached { .. } => Some(ended(Phase::Cached)),
+            Fact::TaskRetrying { failure, .. } => {
+                Some(Note { failure: Some(brief(failure)), ..ended(Phase::Retrying) })
+            }
+            Fact::TaskFailed(failure) => Some(Note { failure: Some(brief(failure)), ..ended(Phase::Failed) }),
+            // Whoever has it now writes its note; one of ours must not come after.
+            Fact::TaskLeaseLost => {
+                self.notes.remove(&name_of(subject));
+                None
+            }
+            // The ledger keeps why, and nothing ran.
+            Fact::TaskSkipped { .. } => None,
+            Fact::RunStarted { .. }
+            | Fact::RunResumed { .. }
+            | Fact::RunFinished { .. }
+            | Fact::TaskStored
+            | Fact::TaskBlocked { .. }
+            | Fact::TaskTakenOver { .. }
+            | Fact::TaskProgress { .. }
+            | Fact::TaskLog { .. }
+            | Fact::OutputFailed { .. }
+            | Fact::StateReconnected
+            | Fact::Warning { .. } => {
+                self.live.extend(live.map(|live| (name_of(subject), live)));
+                None
+            }
+        }
+    }
+}
+
+fn name_of(subject: &Subject) -> String {
+    match subject.item {
+        Some(item) => format!("{}[{item}]", subject.task),
+        None => subject.task.to_string(),
+    }
+}
+
+fn brief(failure: &FailureFact) -> (FailureClass, String) {
+    let line = failure.error.lines().next().unwrap_or_default();
+    (failure.class, excerpt(line, MAX_MESSAGE).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Name;
+
+    fn pending() -> JournalBuffer {
+        JournalBuffer::new(RunId::new("r1").unwrap(), HostId("h1".into()))
+    }
+
+    fn event(millis: i64, item: Option<u32>, attempt: u32, fact: Fact) -> Event {
+        let subject = Subject { task: Name::new("count").unwrap(), item, attempt: Some(attempt) };
+        Event { at: Timestamp::from_millis(millis), subject: Some(subject), fact }
+    }
+
+    fn failure(error: &str) -> FailureFact {
+        FailureFact { class: FailureClass::Trap, error: error.into() }
+    }
+
+    fn finished() -> Fact {
+        Fact::TaskFinished { duration_ms: 2.0, output_bytes: 3, memory_bytes: 4, fuel: None }
+    }
+
+    #[test]
+    fn a_note_follows_its_node() {
+        let mut pending = pending();
+        let retrying = Fact::TaskRetrying { delay_ms: 1, failure: failure("boom\n  at f") };
+        assert!(pending.note(&event(10, None, 1, Fact::TaskStarted)));
+        assert!(!pending.note(&event(20, None, 1, retrying)));
+        let batch = pending.take().unwrap();
+        let (name, note) = &batch.notes[0];
+        assert_eq!((name.as_str(), note.phase, note.attempts), ("count", Phase::Retrying, 1));
+        assert_eq!(note.started.map(Timestamp::as_millis), Some(10));
+        assert_eq!(note.failure, Some((FailureClass::Trap, "boom".to_owned())));
+        pending.note(&event(30, None, 2, Fact::TaskStarted));
+        pending.note(&event(40, None, 2, finished()));
+        let batch = pending.take().unwrap();
+        let (_, note) = &batch.notes[0];
+        assert_eq!((batch.number, note.phase, note.attempts), (2, Phase::Done, 2));
+        assert_eq!(note.started.map(Timestamp::as_millis), Some(30));
+        assert_eq!(note.usage, Some(Usage { duration_ms: 2.0, memory_bytes: 4, fuel: None }));
+        assert_eq!(pending.take(), None);
+    }
+
+    #[test]
+    fn a_node_that_was_lost_is_noted_no_more() {
+        let mut pending = pending();
+        pending.note(&event(10, None, 1, Fact::TaskStarted));
+        pending.note(&event(20, None, 1, Fact::TaskLeaseLost));
+        let batch = pending.take().unwrap();
+        assert_eq!((batch.notes.len(), batch.events.len()), (0, 2));
+        assert!(pending.live.is_empty());
+    }
+
+    #[test]
+    fn events_are_lines_and_those_of_elements_are_left_out_first() {
+        let mut pending = pending();
+        for item in 0..5_000 {
+            pending.note(&event(0, Some(item), 1, finished()));
+        }
+        pending.note(&event(0, Some(9_999), 1, Fact::TaskFailed(failure("no"))));
+        let batch = pending.take().unwrap();
+        let first = std::str::from_utf8(&batch.events[0]).unwrap();
+        assert!(first.contains("\"events-left-out\"") && first.contains("3976 events"), "{first}");
+        assert!(batch.events.last().unwrap().windows(11).any(|part| part == b"task.failed"));
+        assert_eq!(batch.events.len(), MAX_EVENTS + 2);
+        assert!(batch.events.iter().all(|line| !line.contains(&b'\n')));
+    }
+
+    #[test]
+    fn late_elements_are_noted_only_if_they_fail() {
+        let mut pending = pending();
+        pending.note(&event(0, Some(MAX_NOTED), 1, finished()));
+        pending.note(&event(0, Some(MAX_NOTED + 1), 1, Fact::TaskFailed(failure("no"))));
+        let batch = pending.take().unwrap();
+        assert_eq!(batch.notes.len(), 1);
+        assert_eq!(batch.notes[0].0, format!("count[{}]", MAX_NOTED + 1));
+    }
+
+    #[test]
+    fn lines_are_bounded_and_what_is_missing_is_marked() {
+        let mut pending = pending();
+        let text = "x".repeat(1 << 20);
+        for _ in 0..6 {
+            pending.note(&event(0, None, 1, Fact::TaskLog { stream: "stdout", text: text.clone() }));
+        }
+        let batch = pending.take().unwrap();
+        let kept = crate::state::read_log(batch.logs[0].1.as_bytes());
+        assert_eq!(kept.len(), 4);
+        assert_eq!(kept.last(), Some(&LogPart::Gap));
+        assert!(batch.events.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_taken_once_it_is_closed() {
+        let mut pending = pending();
+        pending.close();
+        assert!(!pending.note(&event(0, None, 1, Fact::TaskReady)));
+        assert_eq!(pending.take(), None);
+    }
+}

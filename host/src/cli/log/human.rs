@@ -1,0 +1,333 @@
+//! The log for people: one line a fact, what happened in front, then to which task, then how.
+//! Which facts are told is said by `level`; where the lines go is for `screen`.
+
+use crate::cli::log::level::level_of;
+use crate::cli::log::run_counts::RunCounts;
+use crate::cli::log::screen::{Screen, Weight};
+use crate::cli::print::{Ink, Style, harmless};
+use crate::config::LogLevel;
+use crate::events::{Event, Fact, FailureFact, Sink, Subject};
+use crate::model::{RunStatus, SkipReason, show_duration};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// The width of the words in front, `succeeded` being the longest.
+const WORD: usize = 9;
+
+/// Tells people what happens.
+pub(crate) struct Human {
+    level: LogLevel,
+    style: Style,
+    screen: Arc<Screen>,
+    // A mutex because facts come from many threads; the section is one addition.
+    tally: Mutex<RunCounts>,
+}
+
+impl Human {
+    /// Tells all facts up to `level`.
+    pub(crate) fn new(level: LogLevel, style: Style, screen: Arc<Screen>) -> Self {
+        Self { level, style, screen, tally: Mutex::default() }
+    }
+}
+
+impl Sink for Human {
+    fn record(&self, event: &Event) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.record(event);
+        if level_of(event) > self.level {
+            return;
+        }
+        let text = line(event, &tally, self.style);
+        drop(tally);
+        self.screen.print(text.into_bytes(), Weight::of(event));
+    }
+}
+
+/// One fact as a line with its end; further lines are indented. `tally` has counted it already.
+pub(crate) fn line(event: &Event, tally: &RunCounts, style: Style) -> String {
+    let subject = event.subject.as_ref().map(show_subject).unwrap_or_default();
+    if let Fact::TaskLog { text, .. } = &event.fact {
+        let prefix = style.paint(Ink::Faint, &format!("{subject} |"));
+        return format!("{prefix} {}\n", harmless(text));
+    }
+    let told = render_fact(&event.fact, tally);
+    let word = style.paint(told.ink, &format!("{:WORD$}", told.word));
+    let text = if subject.is_empty() || told.text.is_empty() {
+        subject + &told.text
+    } else {
+        subject + "  " + &told.text
+    };
+    let indented = harmless(&text).replace('\n', &format!("\n{:width$}", "", width = WORD + 4));
+    format!("{word}  {}\n", indented.trim_end())
+}
+
+/// What is told of a fact besides its task.
+struct Rendering {
+    ink: Ink,
+    word: &'static str,
+    text: String,
+}
+
+impl Rendering {
+    fn new(ink: Ink, word: &'static str, text: impl Into<String>) -> Self {
+        Self { ink, word, text: text.into() }
+    }
+}
+
+fn render_fact(fact: &Fact, tally: &RunCounts) -> Rendering {
+    match fact {
+        Fact::RunStarted { name, tasks } => {
+            Rendering::new(Ink::Title, "run", format!("{name}, {}", count(*tasks, "task")))
+        }
+        Fact::RunResumed { name, tasks, kept } => {
+            let text = format!("{name}, {}, {} kept", count(*tasks, "task"), count(*kept, "result"));
+            Rendering::new(Ink::Title, "resumed", text)
+        }
+        Fact::RunFinished { status, duration_ms } => {
+            let text = summary(tally, *status, *duration_ms);
+            Rendering::new(ink_of(*status), status.as_str(), text)
+        }
+        Fact::TaskReady => Rendering::new(Ink::Faint, "ready", ""),
+        Fact::TaskStarted => Rendering::new(Ink::Faint, "started", ""),
+        Fact::TaskBlocked { resource } => {
+            Rendering::new(Ink::Faint, "blocked", format!("waits for `{resource}`"))
+        }
+        Fact::TaskFinished { duration_ms, output_bytes, .. } => {
+            let text = format!("{}, {}", took(*duration_ms), show_bytes(*output_bytes));
+            Rendering::new(Ink::Good, "finished", text)
+        }
+        Fact::TaskCached { .. } => Rendering::new(Ink::Calm, "cached", ""),
+        Fact::TaskStored => Rendering::new(Ink::Calm, "stored", ""),
+        Fact::TaskSkipped { reason, cause } => {
+            Rendering::new(Ink::Faint, "skipped", format!("{reason}: {}", why(*reason, cause.as_deref())))
+        }
+        Fact::TaskFailed(failure) => {
+            Rendering::new(Ink::Bad, "failed", format!("{}: {}", failure.class, failure.error))
+        }
+        Fact::OutputFailed { output, failure } => {
+            let text = format!("output `{output}`  {}: {}", failure.class, failure.error);
+            Rendering::new(Ink::Bad, "failed", text)
+        }
+        Fact::TaskRetrying { delay_ms, failure } => {
+            Rendering::new(Ink::Warn, "retrying", retrying(*delay_ms, failure))
+        }
+        Fact::TaskTakenOver { takeovers, from } => {
+            let text = format!("from {from}, which lost it; {} so far", count(*takeovers, "time"));
+            Rendering::new(Ink::Warn, "taken", text)
+        }
+        Fact::TaskLeaseLost => {
+            Rendering::new(Ink::Warn, "lost", "this host's no more; what it made of it is discarded")
+        }
+        Fact::TaskProgress { fraction, message } => {
+            Rendering::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
+        }
+        Fact::TaskLog { text, .. } => Rendering::new(Ink::Faint, "wrote", text.as_str()),
+        Fact::StateReconnected => Rendering::new(Ink::Warn, "warning", "the state backend serves again"),
+        Fact::Warning { message, .. } => Rendering::new(Ink::Warn, "warning", message.as_str()),
+    }
+}
+
+const fn ink_of(status: RunStatus) -> Ink {
+    match status {
+        RunStatus::Succeeded => Ink::Good,
+        RunStatus::Failed => Ink::Bad,
+        RunStatus::Cancelled | RunStatus::Running => Ink::Warn,
+    }
+}
+
+/// When and why an attempt is repeated. Its backtrace is told if the task fails for good.
+fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
+    let delay = show_duration(Duration::from_millis(delay_ms));
+    let error = failure.error.lines().next().unwrap_or_default();
+    format!("in {delay}, {}: {error}", failure.class)
+}
+
+/// `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
+fn summary(tally: &RunCounts, status: RunStatus, millis: f64) -> String {
+    let stored = match tally.stored_count() {
+        0 => String::new(),
+        stored => format!("{stored} stored, "),
+    };
+    let RunCounts { done, cached, skipped, failed, .. } = tally;
+    let open = match tally.total.saturating_sub(tally.ended_count()) {
+        0 => String::new(),
+        open if status == RunStatus::Succeeded => format!(", {open} by other hosts"),
+        open => format!(", {open} not run here"), // but perhaps by others
+    };
+    let duration = took(millis);
+    format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed{open} in {duration}")
+}
+
+fn show_subject(subject: &Subject) -> String {
+    match subject.item {
+        Some(item) => format!("{}[{item}]", subject.task),
+        None => subject.task.to_string(),
+    }
+}
+
+fn why(reason: SkipReason, cause: Option<&str>) -> String {
+    let cause = cause.map_or_else(|| "a task that it needs".to_owned(), |cause| format!("`{cause}`"));
+    match reason {
+        SkipReason::ConditionFalse => "its `when` is false".to_owned(),
+        SkipReason::UpstreamSkipped => format!("{cause} was skipped"),
+        SkipReason::UpstreamFailed => format!("{cause} failed"),
+        SkipReason::Pruned => "no case that was chosen needs it".to_owned(),
+    }
+}
+
+fn count(number: u32, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A time with two or three figures: `340µs`, `1.2ms`, `45ms`, `1.2s`, `3m 07s`.
+pub(crate) fn took(millis: f64) -> String {
+    match millis {
+        _ if millis < 1.0 => format!("{:.0}µs", millis * 1000.0),
+        _ if millis < 10.0 => format!("{millis:.1}ms"),
+        _ if millis < 1_000.0 => format!("{millis:.0}ms"),
+        _ if millis < 60_000.0 => format!("{:.1}s", millis / 1000.0),
+        _ => format!("{:.0}m {:02.0}s", (millis / 60_000.0).floor(), (millis % 60_000.0 / 1000.0).floor()),
+    }
+}
+
+/// A size with one figure behind the point: `48 B`, `1.5 KiB`.
+pub(crate) fn show_bytes(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(size, _)| bytes >= *size) {
+        None => format!("{bytes} B"),
+        Some((size, unit)) => {
+            let tenths = bytes % size * 10 / size;
+            format!("{}.{tenths} {unit}", bytes / size)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::log::progress::Shown;
+    use crate::cli::log::screen::tests::Paper;
+    use crate::cli::print::{element, finished, run, task};
+    use crate::cli::voice::Voice;
+    use crate::model::FailureClass;
+
+    fn failure() -> FailureFact {
+        FailureFact { class: FailureClass::Trap, error: "unreachable\n  0: boom\n  1: run\n".into() }
+    }
+
+    fn told(events: &[Event], level: LogLevel) -> String {
+        let mut tally = RunCounts::default();
+        let mut text = String::new();
+        for event in events {
+            tally.record(event);
+            if level_of(event) <= level {
+                text += &line(event, &tally, Style::Plain);
+            }
+        }
+        text
+    }
+
+    fn a_run() -> Vec<Event> {
+        vec![
+            run(Fact::RunStarted { name: "wordcount".into(), tasks: 6 }),
+            task("split", Fact::TaskReady),
+            task("split", Fact::TaskStarted),
+            task("split", Fact::TaskProgress { fraction: 0.5, message: "halfway".into() }),
+            task("split", Fact::TaskLog { stream: "stdout", text: "hello \u{1b}[2J".into() }),
+            task("split", finished()),
+            element("count", 3, Fact::TaskRetrying { delay_ms: 100, failure: failure() }),
+            element("count", 3, finished()),
+            task("count", finished()),
+            task("merge", Fact::TaskBlocked { resource: "gpu".into() }),
+            task("merge", Fact::TaskCached { key: "abc".into() }),
+            task("old", Fact::TaskStored),
+            task(
+                "extra",
+                Fact::TaskSkipped { reason: SkipReason::UpstreamSkipped, cause: Some("rare".into()) },
+            ),
+            task("last", Fact::TaskFailed(failure())),
+            run(Fact::Warning { code: "memory", message: "nothing can be resumed".into() }),
+            run(Fact::RunFinished { status: RunStatus::Failed, duration_ms: 1_234.0 }),
+        ]
+    }
+
+    #[test]
+    fn info_tells_what_was_done() {
+        assert_eq!(
+            told(&a_run(), LogLevel::Info),
+            r"run        wordcount, 6 tasks
+split | hello \u{1b}[2J
+finished   split  1.2ms, 1.5 KiB
+retrying   count[3]  in 100ms, trap: unreachable
+finished   count  1.2ms, 1.5 KiB
+cached     merge
+stored     old
+skipped    extra  UpstreamSkipped: `rare` was skipped
+failed     last  trap: unreachable
+               0: boom
+               1: run
+warning    nothing can be resumed
+failed     2 done, 1 stored, 1 cached, 1 skipped, 1 failed in 1.2s
+"
+        );
+    }
+
+    #[test]
+    fn error_tells_only_what_failed() {
+        let text = told(&a_run(), LogLevel::Error);
+        assert_eq!(text.lines().next(), Some("failed     last  trap: unreachable"));
+        assert_eq!(text.lines().count(), 3);
+    }
+
+    #[test]
+    fn trace_tells_every_step() {
+        let text = told(&a_run(), LogLevel::Trace);
+        for line in [
+            "ready      split",
+            "started    split",
+            "progress   split  50%  halfway",
+            "blocked    merge  waits for `gpu`",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        }
+        assert!(text.contains("finished   count[3]  "));
+    }
+
+    #[test]
+    fn the_sink_keeps_to_its_level() {
+        let page = Paper::default();
+        let screen = Arc::new(Screen::new(Shown::None, Voice::default(), page.clone()));
+        let human = Human::new(LogLevel::Warn, Style::Plain, screen);
+        for event in &a_run() {
+            human.record(event);
+        }
+        drop(human);
+        let words: Vec<String> = page
+            .text()
+            .lines()
+            .filter(|line| !line.starts_with(' '))
+            .filter_map(|line| line.split(' ').next().map(str::to_owned))
+            .collect();
+        assert_eq!(words, ["retrying", "failed", "warning"]);
+    }
+
+    #[test]
+    fn times_and_sizes_are_short() {
+        for (millis, shown) in
+            [(0.34, "340µs"), (1.24, "1.2ms"), (45.2, "45ms"), (1_234.0, "1.2s"), (187_900.0, "3m 07s")]
+        {
+            assert_eq!(took(millis), shown);
+        }
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_536, "1.5 KiB"),
+            (64 << 20, "64.0 MiB"),
+            (u64::MAX, "17179869183.9 GiB"),
+        ] {
+            assert_eq!(show_bytes(bytes), shown);
+        }
+    }
+}

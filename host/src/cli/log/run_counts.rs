@@ -1,0 +1,145 @@
+//! Counts how the tasks of a run end, as this host sees it, and knows what runs.
+//! Who shows the counts, and where, is for the logs and the progress.
+
+use crate::events::{Event, Fact, Subject};
+use crate::model::Name;
+use indexmap::IndexMap;
+use std::collections::HashSet;
+
+/// Counts of tasks. Elements of a `for-each` count only as what runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RunCounts {
+    /// Tasks of the run, once it has begun.
+    pub(crate) total: u32,
+    /// Ran and committed their result.
+    pub(crate) done: u32,
+    /// Took their result from the cache.
+    pub(crate) cached: u32,
+    /// Were skipped.
+    pub(crate) skipped: u32,
+    /// Failed for good.
+    pub(crate) failed: u32,
+    /// Results that the run began with, as it said when it was resumed.
+    kept: u32,
+    /// Results that the run began with, as it said one by one.
+    stored: u32,
+    /// What runs, by task: the elements, or none for the task itself.
+    running: IndexMap<Name, HashSet<Option<u32>>>,
+}
+
+impl RunCounts {
+    /// Counts one fact.
+    pub(crate) fn record(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::RunStarted { tasks, .. } => self.total = *tasks,
+            Fact::RunResumed { tasks, kept, .. } => (self.total, self.kept) = (*tasks, *kept),
+            Fact::RunFinished { .. } => self.running.clear(),
+            Fact::TaskStarted => self.mark_started(event.subject.as_ref()),
+            Fact::TaskRetrying { .. } | Fact::TaskLeaseLost => self.mark_ended(event.subject.as_ref()),
+            Fact::TaskFinished { .. } => self.close(event, |tally| &mut tally.done),
+            Fact::TaskCached { .. } => self.close(event, |tally| &mut tally.cached),
+            Fact::TaskStored => self.close(event, |tally| &mut tally.stored),
+            Fact::TaskSkipped { .. } => self.close(event, |tally| &mut tally.skipped),
+            Fact::TaskFailed(_) => self.close(event, |tally| &mut tally.failed),
+            Fact::TaskReady
+            | Fact::TaskBlocked { .. }
+            | Fact::TaskTakenOver { .. }
+            | Fact::TaskProgress { .. }
+            | Fact::TaskLog { .. }
+            | Fact::OutputFailed { .. }
+            | Fact::StateReconnected
+            | Fact::Warning { .. } => {}
+        }
+    }
+
+    /// Results that the run began with.
+    pub(crate) fn stored_count(&self) -> u32 {
+        self.kept.max(self.stored)
+    }
+
+    /// Tasks that have ended, one way or another.
+    pub(crate) fn ended_count(&self) -> u32 {
+        self.done + self.cached + self.stored_count() + self.skipped + self.failed
+    }
+
+    /// What runs, oldest first: `count ×3, merge`. Names at most `most` tasks.
+    pub(crate) fn running(&self, most: usize) -> String {
+        let mut shown: Vec<String> = self
+            .running
+            .iter()
+            .take(most)
+            .map(
+                |(name, calls)| {
+                    if calls.len() > 1 { format!("{name} ×{}", calls.len()) } else { name.to_string() }
+                },
+            )
+            .collect();
+        if self.running.len() > most {
+            shown.push(format!("{} more", self.running.len() - most));
+        }
+        shown.join(", ")
+    }
+
+    fn close(&mut self, event: &Event, count: impl FnOnce(&mut Self) -> &mut u32) {
+        self.mark_ended(event.subject.as_ref());
+        let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
+        if !is_element {
+            *count(self) += 1;
+        }
+    }
+
+    fn mark_started(&mut self, subject: Option<&Subject>) {
+        if let Some(subject) = subject {
+            self.running.entry(subject.task.clone()).or_default().insert(subject.item);
+        }
+    }
+
+    fn mark_ended(&mut self, subject: Option<&Subject>) {
+        if let Some(subject) = subject
+            && let Some(calls) = self.running.get_mut(&subject.task)
+        {
+            calls.remove(&subject.item);
+            if calls.is_empty() {
+                self.running.shift_remove(&subject.task);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::print::{element, finished, run, task};
+    use crate::model::SkipReason;
+
+    #[test]
+    fn counts_tasks_and_names_what_runs() {
+        let mut tally = RunCounts::default();
+        let events = [
+            run(Fact::RunResumed { name: "wordcount".into(), tasks: 9, kept: 2 }),
+            task("split", Fact::TaskStarted),
+            task("split", finished()),
+            element("count", 0, Fact::TaskStarted),
+            element("count", 1, Fact::TaskStarted),
+            element("count", 2, Fact::TaskStarted),
+            element("count", 2, finished()),
+            task("merge", Fact::TaskStarted),
+            task("seen", Fact::TaskCached { key: "k".into() }),
+            task("left", Fact::TaskSkipped { reason: SkipReason::Pruned, cause: None }),
+        ];
+        for event in &events {
+            tally.record(event);
+        }
+        assert_eq!((tally.total, tally.ended_count()), (9, 5));
+        assert_eq!(tally.running(8), "count ×2, merge");
+        assert_eq!(tally.running(1), "count ×2, 1 more");
+    }
+
+    #[test]
+    fn results_that_the_run_began_with_count_once() {
+        let mut tally = RunCounts::default();
+        tally.record(&run(Fact::RunResumed { name: "w".into(), tasks: 3, kept: 1 }));
+        tally.record(&task("split", Fact::TaskStored));
+        assert_eq!(tally.stored_count(), 1);
+    }
+}

@@ -1,0 +1,329 @@
+//! Faults of a manifest with their source lines, as rustc prints them.
+//! What is wrong and what would help is said by the faults; only the lines that they need are looked at.
+
+use crate::cli::print::style::{Ink, Style, harmless, harmless_marked, harmless_name};
+use crate::cli::voice::Complaint;
+use crate::model::{Fault, Faults, Place, Source, Span};
+use annotate_snippets::AnnotationKind;
+use annotate_snippets::Group;
+use annotate_snippets::Level;
+use annotate_snippets::Origin;
+use annotate_snippets::Renderer;
+use annotate_snippets::Snippet;
+
+/// Places that are at most so many lines apart are shown in one piece.
+const NEAR: usize = 60;
+
+/// Longest source line that is shown, in bytes: nobody reads more, and rendering takes time by the line.
+const LONGEST_LINE: usize = 4096;
+
+/// All faults, and at the end how many there are.
+pub(crate) fn render(faults: &Faults, style: Style) -> String {
+    let renderer = match style {
+        Style::Plain => Renderer::plain(),
+        Style::Coloured => Renderer::styled(),
+    };
+    let name = harmless_name(&faults.source.name);
+    let lines = Lines::of(&faults.source, &name);
+    let mut shown = String::new();
+    for fault in &faults.list {
+        // The renderer knows characters that steer a terminal, and not all of them.
+        shown.push_str(&harmless_marked(&renderer.render(&[group(fault, &lines)])));
+        shown.push_str("\n\n");
+    }
+    let count = match faults.list.len() {
+        1 => "1 fault".to_owned(),
+        many => format!("{many} faults"),
+    };
+    shown + &format!("{}: {count} in {name}; nothing was run\n", style.paint(Ink::Bad, "error"))
+}
+
+/// All faults for programs, each with its place and without the source.
+pub(crate) fn complaints(faults: &Faults) -> Vec<Complaint> {
+    let lines = Lines::of(&faults.source, &faults.source.name);
+    let complaint = |fault: &Fault| {
+        let place = fault.place.as_ref().map(|place| lines.line_column(&lines.mark(Kind::Primary, place)));
+        let label = fault.place.iter().map(|place| place.label.clone()).filter(|label| !label.is_empty());
+        let related = fault.related.iter().map(|place| {
+            let (line, column) = lines.line_column(&lines.mark(Kind::Related, place));
+            format!("{line}:{column}: {}", place.label)
+        });
+        Complaint {
+            message: fault.message.clone(),
+            notes: label.chain(related).chain(fault.notes.iter().cloned()).collect(),
+            help: fault.helps.clone(),
+            file: Some(faults.source.name.clone()),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+        }
+    };
+    faults.list.iter().map(complaint).collect()
+}
+
+/// One fault as annotate-snippets takes it.
+fn group<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Group<'a> {
+    let mut group = Group::with_title(Level::ERROR.primary_title(fault.message.as_str()));
+    let marks = marks(fault, lines);
+    let is_unseen = fault.is_secret || marks.iter().any(|mark| mark.is_long(lines));
+    let pieces = pieces(marks.clone());
+    if is_unseen || pieces.iter().any(|piece| may_hold_secret(lines.slice(&extent(piece, lines)))) {
+        group = unseen(group, &marks, lines);
+    } else {
+        for piece in pieces {
+            group = group.element(snippet(&piece, lines));
+        }
+    }
+    if fault.place.is_none() {
+        group = group.element(Origin::path(lines.name));
+    }
+    let notes = fault.notes.iter().map(|note| Level::NOTE.message(harmless(note)));
+    let helps = fault.helps.iter().map(|help| Level::HELP.message(harmless(help)));
+    group.elements(notes).elements(helps)
+}
+
+/// Places and what is to be said of them, without a source line.
+fn unseen<'a>(group: Group<'a>, marks: &[Mark<'a>], lines: &Lines<'a>) -> Group<'a> {
+    marks.iter().fold(group, |group, mark| {
+        let (line, column) = lines.line_column(mark);
+        match (mark.kind, mark.label) {
+            (Kind::Primary, label) => {
+                let group = group.element(Origin::path(lines.name).line(line).char_column(column));
+                if label.is_empty() { group } else { group.element(Level::NOTE.message(harmless(label))) }
+            }
+            (Kind::Related, label) => {
+                group.element(Level::NOTE.message(format!("{line}:{column}: {}", harmless(label))))
+            }
+        }
+    })
+}
+
+/// A place, cut to one line.
+#[derive(Debug, Clone)]
+struct Mark<'a> {
+    kind: Kind,
+    /// The position of the line, from zero.
+    line: usize,
+    span: Span,
+    label: &'a str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Primary,
+    Related,
+}
+
+impl Mark<'_> {
+    fn is_long(&self, lines: &Lines<'_>) -> bool {
+        lines.range(self.line, self.line).len() > LONGEST_LINE
+    }
+}
+
+/// The places of a fault, its own first.
+fn marks<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Vec<Mark<'a>> {
+    let own = fault.place.iter().map(|place| lines.mark(Kind::Primary, place));
+    let related = fault.related.iter().map(|place| lines.mark(Kind::Related, place));
+    own.chain(related).collect()
+}
+
+/// Marks that stand near each other, together; the piece with the fault's own place comes first.
+fn pieces(marks: Vec<Mark<'_>>) -> Vec<Vec<Mark<'_>>> {
+    let mut pieces: Vec<Vec<Mark<'_>>> = Vec::new();
+    for mark in marks {
+        let near =
+            pieces.iter_mut().find(|piece| piece.iter().all(|other| other.line.abs_diff(mark.line) <= NEAR));
+        match near {
+            Some(piece) => piece.push(mark),
+            None => pieces.push(vec![mark]),
+        }
+    }
+    pieces
+}
+
+/// Whether a text gives a variable its value, as `env` grants do (`"TOKEN=…"`), has a password in a URI, or a secret
+/// param: what a fault is about may stand beside such.
+fn may_hold_secret(text: &str) -> bool {
+    let has_password = text.lines().any(|line| line.contains("://") && line.contains('@'));
+    let has_param = text.contains("secret = true") || text.contains("secret=true");
+    let has_variable = text.split(['"', '\'']).skip(1).any(|quoted| {
+        // A name that is faulty may have a secret behind it as well.
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || "_.-${}".contains(c);
+        let is_name = |name: &str| {
+            let name = name.trim_end_matches(' ');
+            !name.is_empty() && name.chars().all(is_of_name)
+        };
+        quoted.split_once('=').is_some_and(|(name, value)| is_name(name) && !value.is_empty())
+    });
+    has_password || has_param || has_variable
+}
+
+/// The lines from the first mark to the last.
+fn extent(piece: &[Mark<'_>], lines: &Lines<'_>) -> Span {
+    let first = piece.iter().map(|mark| mark.line).min().unwrap_or_default();
+    let last = piece.iter().map(|mark| mark.line).max().unwrap_or_default();
+    lines.range(first, last)
+}
+
+/// The lines from the first mark to the last, with the marks.
+fn snippet<'a>(piece: &[Mark<'a>], lines: &Lines<'a>) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let first = piece.iter().map(|mark| mark.line).min().unwrap_or_default();
+    let range = extent(piece, lines);
+    let annotations = piece.iter().map(|mark| {
+        let kind = match mark.kind {
+            Kind::Primary => AnnotationKind::Primary,
+            Kind::Related => AnnotationKind::Context,
+        };
+        let span = mark.span.start - range.start..mark.span.end - range.start;
+        kind.span(span).label((!mark.label.is_empty()).then_some(mark.label))
+    });
+    Snippet::source(lines.slice(&range)).line_start(first + 1).path(lines.name).annotations(annotations)
+}
+
+/// Where each line begins, so that many faults do not count the lines of a large file again and again.
+struct Lines<'a> {
+    name: &'a str,
+    text: &'a str,
+    /// Ascending, the first is zero.
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(source: &'a Source, name: &'a str) -> Self {
+        let text: &str = &source.text;
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name, text, starts }
+    }
+
+    /// A place cut to the line that it begins in, at whole characters.
+    fn mark(&self, kind: Kind, place: &'a Place) -> Mark<'a> {
+        let start = self.floor(place.span.start);
+        let line = self.starts.partition_point(|at| *at <= start).saturating_sub(1);
+        let end = self.floor(place.span.end).min(self.range(line, line).end);
+        Mark { kind, line, span: start..end.max(start), label: &place.label }
+    }
+
+    /// The bytes of the lines `first..=last`, without the last one's end.
+    fn range(&self, first: usize, last: usize) -> Span {
+        let start = self.starts.get(first).copied().unwrap_or(self.text.len());
+        let end = self.starts.get(last + 1).map_or(self.text.len(), |next| next - 1);
+        start..end.max(start)
+    }
+
+    fn slice(&self, range: &Span) -> &'a str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Line and column of a mark, both from one, the column in characters.
+    fn line_column(&self, mark: &Mark<'_>) -> (usize, usize) {
+        let start = self.range(mark.line, mark.line).start;
+        let column = self.slice(&(start..mark.span.start)).chars().count() + 1;
+        (mark.line + 1, column)
+    }
+
+    /// The nearest beginning of a character at or before a byte.
+    fn floor(&self, at: usize) -> usize {
+        self.text.floor_char_boundary(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Effort;
+
+    const TEXT: &str = "\
+cascade = 1
+name = \"wordcount\"
+
+[params.key]
+type = \"string\"
+default = \"hunter2\"
+
+[tasks.split]
+call = \"words.splt\"
+
+[tasks.ßplit]
+args.text = { parm = \"text\" }
+";
+
+    fn span(of: &str) -> Span {
+        let start = TEXT.find(of).unwrap();
+        start..start + of.len()
+    }
+
+    fn rendered(list: Vec<Fault>) -> String {
+        let source = Source { name: "wordcount.toml".into(), text: TEXT.into() };
+        render(&Faults { source, list }, Style::Plain)
+    }
+
+    #[test]
+    fn a_fault_has_its_line_its_marker_and_its_help() {
+        let fault = Fault::spanned(span("\"words.splt\""), "component `words` exports no function `splt`")
+            .label("no such function")
+            .note("it exports words.split, words.count")
+            .help("did you mean `split`?");
+        assert_eq!(rendered(vec![fault]), include_str!("testdata/one_fault.txt"));
+    }
+
+    #[test]
+    fn all_faults_are_shown_with_their_related_places() {
+        let twice = Fault::spanned(span("[tasks.ßplit]"), "task `split` is defined twice")
+            .related(span("[tasks.split]"), "first defined here");
+        let unknown = Fault::spanned(span("parm"), "unknown key `parm`").help("did you mean `param`?");
+        let whole = Fault::of_file("the manifest has no [outputs]");
+        assert_eq!(rendered(vec![whole, twice, unknown]), include_str!("testdata/three_faults.txt"));
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let fault = Fault::spanned(span("\"hunter2\""), "the default of param `key` does not fit its type")
+            .label("expected u8")
+            .secret();
+        let shown = rendered(vec![fault.related(span("type = \"string\""), "its type")]);
+        assert!(!shown.contains("hunter2"));
+        assert_eq!(shown, include_str!("testdata/secret.txt"));
+    }
+
+    #[test]
+    fn spans_that_are_off_do_no_harm() {
+        for span in [
+            0..0,
+            9000..9001,
+            TEXT.len()..TEXT.len(),
+            3..TEXT.len(),
+            span("ß").start + 1..span("ß").start + 1,
+        ] {
+            assert!(rendered(vec![Fault::spanned(span, "odd")]).contains("error: odd"));
+        }
+    }
+
+    #[test]
+    fn a_line_that_nobody_could_read_is_not_shown() {
+        let source =
+            Source { name: "m.toml".into(), text: format!("x = \"{}\"", "y".repeat(1 << 20)).into() };
+        let list = vec![Fault::spanned(4..9000, "too long").label("here")];
+        let shown = render(&Faults { source, list }, Style::Plain);
+        assert!(shown.len() < 200, "{shown}");
+        assert!(shown.contains("m.toml:1:5"));
+    }
+
+    #[test]
+    fn a_thousand_faults_of_a_large_manifest_are_rendered_soon() {
+        let text = "[tasks.t]\ncall = \"words.splt\"\n\n".repeat(100_000);
+        let starts: Vec<usize> = text.match_indices("\"words").map(|(at, _)| at).step_by(100).collect();
+        let list: Vec<Fault> = starts
+            .iter()
+            .map(|at| {
+                Fault::spanned(*at..at + 12, "no such function")
+                    .related(0..10, "the first")
+                    .help("write `split`")
+            })
+            .collect();
+        let source = Source { name: "m.toml".into(), text: text.into() };
+        let effort = Effort::begin();
+        let shown = render(&Faults { source, list }, Style::Plain);
+        assert!(shown.ends_with("error: 1000 faults in m.toml; nothing was run\n"));
+        // It takes a tenth of a second; counting lines from the top for each fault would take a minute.
+        assert!(effort.spent().as_secs() < 10, "{:?}", effort.spent());
+    }
+}

@@ -1,0 +1,26 @@
+//! What commands print: tables, diagnostics, values, errors and styles.
+//! Logs of a run are in `log`; which command prints what is decided in `commands`.
+
+mod columns;
+pub(crate) mod diagnostic;
+pub(crate) mod error_chain;
+pub(crate) mod outputs;
+pub(crate) mod plan_row;
+mod plan_table;
+mod runs_table;
+#[cfg(test)]
+mod samples;
+mod show_table;
+pub(crate) mod signature;
+mod style;
+mod untyped;
+
+pub(crate) use columns::{column, pad, put_line};
+pub(crate) use outputs::{Format, OutputFault};
+pub(crate) use plan_table::PlanTable;
+pub(crate) use runs_table::RunsTable;
+#[cfg(test)]
+pub(crate) use samples::{element, finished, run, task};
+pub(crate) use show_table::ShowTable;
+pub(crate) use signature::{ImportRow, Inspection};
+pub(crate) use style::{Ink, Style, harmless, harmless_json};

@@ -1,0 +1,211 @@
+//! A task of a plan and what would happen to it, in the words of the table.
+//! How the table looks stands in `plan_table`.
+
+use crate::app::{Missing, Needs, Session};
+use crate::cli::print::plan_table::{Fate as Shown, ForEachRow, MissingRow, PlanRow, Purity, Weight};
+use crate::engine::{Fate, Reason};
+use crate::manifest::{Grants, Preopen};
+use crate::model::{Limits, SkipReason, Spanned, TaskIdx, WithoutGrant, show_duration};
+use crate::plan::{Function, Task};
+use crate::value::Export;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The timeout of a task that says nothing of it.
+const TIMEOUT: Duration = Duration::from_mins(5);
+
+/// How many hosts in a row a task may lose that says nothing of it.
+const MAX_LOST_HOSTS: u32 = 3;
+
+/// Most tasks that a reason names.
+const MOST_NAMED: usize = 4;
+
+/// One row of the table.
+pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> PlanRow {
+    let plan = session.bound.plan();
+    let name = |at: &TaskIdx| plan.task(*at).map_or_else(|| at.to_string(), |task| task.name.to_string());
+    let function = plan.function_of(task);
+    let (fate, why) = words(fate, &|tasks| list(tasks, &name));
+    let Needs { unused, missing } = session.needs(task);
+    PlanRow {
+        order,
+        name: task.name.to_string(),
+        call: function.map_or_else(String::new, call),
+        fate,
+        why,
+        needs: task.waits_for.iter().filter(|needed| !task.after.contains(needed)).map(name).collect(),
+        after: task.after.iter().map(name).collect(),
+        for_each: task.for_each.iter().map(|list| for_each(list, &name)).collect(),
+        purity: function.map_or(Purity::Pure, |function| purity(&function.grants)),
+        grants: function.map_or_else(Vec::new, |function| grants(&function.grants, session)),
+        limits: limits(task),
+        outside: function.map_or_else(Vec::new, |function| outside(&function.grants, session)),
+        unused_grants: unused.iter().map(|grant| grant.key().to_owned()).collect(),
+        missing_grants: missing.into_iter().map(missing_row).collect(),
+    }
+}
+
+fn missing_row(missing: Missing) -> MissingRow {
+    let Missing { grant, imports, toml } = missing;
+    let weight = match grant.row().without {
+        WithoutGrant::Modest(_) => Weight::Optional,
+        WithoutGrant::Refusal | WithoutGrant::Trap => Weight::Needed,
+    };
+    let toml = toml.lines();
+    MissingRow { grant: grant.key(), without: grant.row().without.text(), weight, imports, toml }
+}
+
+fn words(fate: &Fate, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
+    match fate {
+        Fate::Stored => (Shown::Stored, "its result is stored by an earlier session of this run".to_owned()),
+        Fate::Cached => (Shown::Cached, "the cache has the result of this call".to_owned()),
+        Fate::Skipped(reason) => (Shown::Skip, skipped(*reason)),
+        Fate::Runs(reason) => runs(reason, names),
+        Fate::Fails(message) => (Shown::Run, format!("and fails: {message}")),
+        Fate::DependsOn(tasks) => {
+            (Shown::Unknown, format!("whether it runs depends on what {} yields", names(tasks)))
+        }
+    }
+}
+
+fn skipped(reason: SkipReason) -> String {
+    let why = match reason {
+        SkipReason::ConditionFalse => "its `when` is false",
+        SkipReason::UpstreamSkipped => "a task that it needs is skipped",
+        SkipReason::UpstreamFailed => "a task that it needs has failed",
+        SkipReason::Pruned => "no chosen case of a `select` needs it",
+    };
+    format!("{reason}: {why}")
+}
+
+fn runs(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
+    match reason {
+        Reason::NoCache => (Shown::Run, "there is no cache".to_owned()),
+        Reason::CacheOff => (Shown::Run, "the manifest says `cache = false`".to_owned()),
+        Reason::Impure => {
+            (Shown::Run, "it is impure, and nobody vouches for it by `cache = true`".to_owned())
+        }
+        Reason::NotCached => (Shown::Run, "the cache has no result of this call".to_owned()),
+        Reason::Elements { cached, total } => {
+            (Shown::Run, format!("the cache has {cached} of its {total} elements"))
+        }
+        Reason::InputsRun(tasks) => {
+            (Shown::Unknown, format!("its inputs are not known before {} has run", names(tasks)))
+        }
+    }
+}
+
+fn list(tasks: &[TaskIdx], name: &dyn Fn(&TaskIdx) -> String) -> String {
+    let mut names: Vec<String> =
+        tasks.iter().take(MOST_NAMED).map(|task| format!("`{}`", name(task))).collect();
+    if tasks.len() > MOST_NAMED {
+        names.push(format!("{} more", tasks.len() - MOST_NAMED));
+    }
+    names.join(", ")
+}
+
+/// The call as a manifest writes it.
+fn call(function: &Function) -> String {
+    let Export { interface, function: name, .. } = &function.export;
+    match interface {
+        Some(interface) => format!("{}#{interface}.{name}", function.component_name),
+        None => format!("{}.{name}", function.component_name),
+    }
+}
+
+fn for_each(list: &crate::plan::ForEach, name: &dyn Fn(&TaskIdx) -> String) -> ForEachRow {
+    let mut tasks = Vec::new();
+    list.list.each_task(&mut |task| tasks.push(format!("task {}", name(&task))));
+    let over =
+        if tasks.is_empty() { "a list of the manifest or its params".to_owned() } else { tasks.join(", ") };
+    ForEachRow { item: list.item.clone(), over }
+}
+
+/// Grants that make a task impure, by their keys.
+fn purity(grants: &Grants) -> Purity {
+    let impure = grants.given().into_iter().filter(|grant| !grant.row().is_pure);
+    let because: Vec<String> = impure.map(|grant| grant.key().to_owned()).collect();
+    if because.is_empty() { Purity::Pure } else { Purity::Impure(because) }
+}
+
+/// What is granted, without the values of variables. Folders outside of the manifest's are marked.
+fn grants(grants: &Grants, session: &Session) -> Vec<String> {
+    let Grants {
+        span: _,
+        is_partial: _,
+        env,
+        args,
+        read,
+        write,
+        http,
+        tcp,
+        dns,
+        clock,
+        random,
+        context,
+        keyvalue,
+    } = grants;
+    let variables =
+        env.iter().map(|entry| format!("env {}", entry.value.split('=').next().unwrap_or_default()));
+    let mut shown: Vec<String> = variables.collect();
+    if !args.is_empty() {
+        shown.push(format!("args {}", args.join(" ")));
+    }
+    let folder = |key: &str, folder: &Spanned<Preopen>| {
+        let Preopen { host, guest } = &folder.value;
+        let is_outside = is_outside(host, &session.manifest.folder);
+        let mark = if is_outside { " (outside of the manifest's folder)" } else { "" };
+        format!("{key} {} as {guest}{mark}", host.display())
+    };
+    shown.extend(read.iter().map(|granted| folder("read", granted)));
+    shown.extend(write.iter().map(|granted| folder("write", granted)));
+    shown.extend(http.iter().map(|prefix| format!("http {}", prefix.value)));
+    shown.extend(tcp.iter().map(|address| format!("tcp {}", address.value)));
+    let switches = [("dns", dns), ("clock", clock), ("random", random), ("context", context)];
+    shown.extend(switches.iter().filter(|(_, given)| **given).map(|(key, _)| (*key).to_owned()));
+    shown.extend(keyvalue.iter().map(|bucket| format!("keyvalue {}", bucket.value)));
+    shown
+}
+
+/// The folders outside of the manifest's.
+fn outside(grants: &Grants, session: &Session) -> Vec<String> {
+    let hosts = grants.read.iter().chain(&grants.write).map(|granted| &granted.value.host);
+    let outside = hosts.filter(|host| is_outside(host, &session.manifest.folder));
+    outside.map(|host| host.display().to_string()).collect()
+}
+
+/// Whether a folder lies outside of the manifest's, wherever links lead.
+fn is_outside(host: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| -> std::io::Result<PathBuf> {
+        std::fs::canonicalize(if path.as_os_str().is_empty() { Path::new(".") } else { path })
+    };
+    // Folders that cannot be found are not granted: `check` has refused them.
+    real(host).is_ok_and(|host| real(folder).is_ok_and(|folder| !host.starts_with(folder)))
+}
+
+/// Limits, timeout, attempts and lost hosts that are not what a task has that says nothing of them.
+fn limits(task: &Task) -> Vec<String> {
+    let usual = Limits::default();
+    let Limits { memory, fuel, output, logs } = task.limits;
+    let mut shown = Vec::new();
+    if task.timeout != TIMEOUT {
+        shown.push(format!("timeout {}", show_duration(task.timeout)));
+    }
+    if task.retry.attempts.get() > 1 {
+        shown.push(format!("{} attempts", task.retry.attempts));
+    }
+    if task.max_lost_hosts != MAX_LOST_HOSTS {
+        shown.push(format!("max-lost-hosts {}", task.max_lost_hosts));
+    }
+    for (name, size, usual) in
+        [("memory", memory, usual.memory), ("output", output, usual.output), ("logs", logs, usual.logs)]
+    {
+        if size != usual {
+            shown.push(format!("{name} {size}"));
+        }
+    }
+    if let Some(fuel) = fuel {
+        shown.push(format!("fuel {fuel}"));
+    }
+    shown
+}

@@ -1,0 +1,335 @@
+//! `plan`: what a run would do with each task and why, as a table for people and as JSON for programs.
+//! Finding that out is for `app`; the JSON is a stable form, so a new fact is a new key and old ones stay.
+
+use crate::cli::print::columns::{column, hang, pad, put_line};
+use crate::cli::print::style::{Ink, Style, harmless};
+use serde::Serialize;
+
+/// The version of the JSON form.
+const VERSION: u32 = 1;
+
+/// A plan as `plan` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PlanTable {
+    /// The version of this form.
+    v: u32,
+    /// The manifest's name.
+    name: String,
+    /// The tasks, in an order in which they could run one by one.
+    tasks: Vec<PlanRow>,
+}
+
+/// One task.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PlanRow {
+    /// Its place in the order, from one.
+    pub(crate) order: u32,
+    /// Its name.
+    pub(crate) name: String,
+    /// What it calls, as the manifest writes it.
+    pub(crate) call: String,
+    /// What would happen.
+    pub(crate) fate: Fate,
+    /// Why that.
+    pub(crate) why: String,
+    /// The tasks that it waits for.
+    pub(crate) needs: Vec<String>,
+    /// The tasks that end before it, without data.
+    pub(crate) after: Vec<String>,
+    /// The lists that it runs over.
+    pub(crate) for_each: Vec<ForEachRow>,
+    /// Whether its result may be shared.
+    pub(crate) purity: Purity,
+    /// What its guest is given, as the manifest writes it: `read data`.
+    pub(crate) grants: Vec<String>,
+    /// Limits, timeout and retry that are not the defaults: `memory 512MiB`.
+    pub(crate) limits: Vec<String>,
+    /// Folders of the host that it is given and that lie outside of the manifest's.
+    pub(crate) outside: Vec<String>,
+    /// Keys of grants that nothing which it imports has a use for.
+    pub(crate) unused_grants: Vec<String>,
+    /// Grants that its imports would need and that it has not.
+    pub(crate) missing_grants: Vec<MissingRow>,
+}
+
+/// A grant that a task has not and its imports would need.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct MissingRow {
+    /// Its key.
+    pub(crate) grant: &'static str,
+    /// What the guest finds instead.
+    pub(crate) without: &'static str,
+    /// How much that says.
+    pub(crate) weight: Weight,
+    /// The functions that it is for.
+    pub(crate) imports: Vec<String>,
+    /// The lines of the manifest that give it.
+    pub(crate) toml: Vec<String>,
+}
+
+/// What an import says of its grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Weight {
+    /// Libraries of languages import it whether it is used or not: the program works with what it finds.
+    Optional,
+    /// Whoever imports it means to use it.
+    Needed,
+}
+
+/// What would happen to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Fate {
+    /// It runs.
+    Run,
+    /// Its result comes from the cache.
+    Cached,
+    /// Its result is stored by an earlier session of the run.
+    Stored,
+    /// It is skipped.
+    Skip,
+    /// It depends on results that are not there yet.
+    Unknown,
+}
+
+/// One item of a `for-each`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ForEachRow {
+    /// The item's name.
+    pub(crate) item: String,
+    /// Where the list comes from: `task split`, `param files`.
+    pub(crate) over: String,
+}
+
+/// Whether a task gives the same output for the same inputs on every host.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", content = "because", rename_all = "lowercase")]
+pub(crate) enum Purity {
+    /// It does.
+    Pure,
+    /// It may not, because of these grants.
+    Impure(Vec<String>),
+}
+
+impl Fate {
+    const ALL: [Self; 5] = [Self::Run, Self::Cached, Self::Stored, Self::Skip, Self::Unknown];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Cached => "cached",
+            Self::Stored => "stored",
+            Self::Skip => "skip",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    const fn ink(self) -> Ink {
+        match self {
+            Self::Run => Ink::Good,
+            Self::Cached | Self::Stored => Ink::Calm,
+            Self::Skip | Self::Unknown => Ink::Faint,
+        }
+    }
+}
+
+/// Widest column of task names; longer names push the rest of their first line to the right.
+const WIDEST_NAME: usize = 32;
+
+/// The width of the longest [`Fate::word`].
+const FATE: usize = 7;
+
+impl PlanTable {
+    /// A plan of these tasks.
+    pub(crate) fn new(name: impl Into<String>, tasks: Vec<PlanRow>) -> Self {
+        Self { v: VERSION, name: name.into(), tasks }
+    }
+
+    /// One JSON object, indented, with its end.
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// A table that keeps to the width of `columns`.
+    pub(crate) fn render(&self, style: Style) -> String {
+        let number = self.tasks.len().to_string().len();
+        let name = column(self.tasks.iter().map(|row| row.name.as_str()), WIDEST_NAME);
+        let mut out = format!("{}, {}\n\n", style.paint(Ink::Title, &harmless(&self.name)), self.summary());
+        for row in &self.tasks {
+            row.render(&mut out, &Columns { number, name }, style);
+        }
+        out
+    }
+
+    /// `3 tasks: 1 run, 2 cached`.
+    fn summary(&self) -> String {
+        let counts = Fate::ALL.iter().filter_map(|fate| {
+            let count = self.tasks.iter().filter(|row| row.fate == *fate).count();
+            (count > 0).then(|| format!("{count} {}", fate.word()))
+        });
+        let counts: Vec<String> = counts.collect();
+        match &*counts {
+            [] => "no tasks".to_owned(),
+            counts if self.tasks.len() == 1 => format!("1 task: {}", counts.join(", ")),
+            counts => format!("{} tasks: {}", self.tasks.len(), counts.join(", ")),
+        }
+    }
+}
+
+/// Widths of columns.
+struct Columns {
+    number: usize,
+    name: usize,
+}
+
+impl PlanRow {
+    fn render(&self, out: &mut String, columns: &Columns, style: Style) {
+        let indent = columns.number + 2;
+        let head = format!("{:>1$}  {2}  ", self.order, columns.number, pad(&self.name, columns.name));
+        let fate = pad(self.fate.word(), FATE);
+        let mut first = String::new();
+        hang(&mut first, &format!("{head}{fate}  "), indent + columns.name + FATE + 4, &harmless(&self.why));
+        // The word is marked once the line is laid out: escape sequences have no width.
+        let painted = style.paint(self.fate.ink(), self.fate.word());
+        let (before, after) = first.split_at_checked(head.len()).unwrap_or((&first, ""));
+        out.push_str(before);
+        out.push_str(&after.replacen(self.fate.word(), &painted, 1));
+        for line in self.details() {
+            hang(out, "", indent + 2, &harmless(&line));
+        }
+        for missing in self.missing_grants.iter().filter(|missing| missing.weight == Weight::Needed) {
+            hang(out, "", indent + 2, &harmless(&missing.text()));
+            missing.toml.iter().for_each(|line| put_line(out, indent + 6, &harmless(line)));
+        }
+    }
+
+    /// The lines below the first one.
+    fn details(&self) -> Vec<String> {
+        let mut lines = vec![format!("calls {}, {}", self.call, self.purity.text())];
+        if !self.for_each.is_empty() {
+            let lists: Vec<String> =
+                self.for_each.iter().map(|list| format!("{} of {}", list.item, list.over)).collect();
+            lines.push(format!("for each {}", lists.join(", ")));
+        }
+        for (word, list) in [
+            ("needs", &self.needs),
+            ("after", &self.after),
+            ("grants", &self.grants),
+            ("limits", &self.limits),
+            ("given and not needed:", &self.unused_grants),
+        ] {
+            if !list.is_empty() {
+                lines.push(format!("{word} {}", list.join(", ")));
+            }
+        }
+        lines
+    }
+}
+
+impl MissingRow {
+    fn text(&self) -> String {
+        let Self { grant, without, imports, .. } = self;
+        format!("needed and not given: {grant}, for {}; without it {without}", imports.join(", "))
+    }
+}
+
+impl Purity {
+    fn text(&self) -> String {
+        match self {
+            Self::Pure => "pure".to_owned(),
+            Self::Impure(because) => format!("impure because of {}", because.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::print::columns::WIDTH;
+
+    fn row(order: u32, name: &str, fate: Fate, why: &str) -> PlanRow {
+        PlanRow {
+            order,
+            name: name.into(),
+            call: format!("words.{name}"),
+            fate,
+            why: why.into(),
+            needs: Vec::new(),
+            after: Vec::new(),
+            for_each: Vec::new(),
+            purity: Purity::Pure,
+            grants: Vec::new(),
+            limits: Vec::new(),
+            outside: Vec::new(),
+            unused_grants: Vec::new(),
+            missing_grants: Vec::new(),
+        }
+    }
+
+    fn table() -> PlanTable {
+        let split = row(1, "split", Fate::Cached, "its result is in the cache");
+        let count = PlanRow {
+            needs: vec!["split".into()],
+            for_each: vec![ForEachRow { item: "chunk".into(), over: "task split".into() }],
+            limits: vec!["memory 512MiB".into(), "timeout 30s".into(), "3 attempts".into()],
+            ..row(
+                2,
+                "count",
+                Fate::Run,
+                "no result of words.count with these arguments is in the cache, and none is stored in the run either",
+            )
+        };
+        let fetch = PlanRow {
+            purity: Purity::Impure(vec!["http".into(), "read".into()]),
+            grants: vec![
+                "http https://api.example.com/v1/".into(),
+                "read /srv/models:/models, outside the manifest's folder".into(),
+            ],
+            outside: vec!["/srv/models".into()],
+            unused_grants: vec!["read".into()],
+            missing_grants: vec![
+                MissingRow {
+                    grant: "context",
+                    without: "a call traps",
+                    weight: Weight::Needed,
+                    imports: vec!["cascade:task/context@0.1.0 (current)".into()],
+                    toml: vec!["context = true  # in `components.words.grants`".into()],
+                },
+                MissingRow {
+                    grant: "clock",
+                    without: "logical clocks",
+                    weight: Weight::Optional,
+                    imports: vec!["wasi:clocks/wall-clock@0.2.6 (now)".into()],
+                    toml: vec!["clock = true  # in `components.words.grants`".into()],
+                },
+            ],
+            ..row(3, "fetch-the-rest", Fate::Unknown, "its `when` depends on count")
+        };
+        PlanTable::new("wordcount", vec![split, count, fetch])
+    }
+
+    #[test]
+    fn people_get_a_table() {
+        let shown = table().render(Style::Plain);
+        assert_eq!(shown, include_str!("testdata/plan.txt"));
+        assert!(shown.lines().all(|line| line.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn colour_changes_no_column() {
+        let coloured = table().render(Style::Coloured);
+        let stripped = anstream::adapter::strip_str(&coloured).to_string();
+        assert_eq!(stripped, table().render(Style::Plain));
+    }
+
+    #[test]
+    fn programs_get_a_stable_form() {
+        assert_eq!(table().to_json().unwrap(), include_str!("testdata/plan.json"));
+    }
+
+    #[test]
+    fn a_plan_without_tasks_says_so() {
+        assert_eq!(PlanTable::new("empty", Vec::new()).render(Style::Plain), "empty, no tasks\n\n");
+    }
+}

@@ -1,0 +1,30 @@
+//! Events for the tests of this module, short to write.
+//! Only what more than one test needs.
+
+use crate::events::{Event, Fact, Subject};
+use crate::model::{Name, Timestamp};
+
+/// A fact of the run.
+pub(crate) fn run(fact: Fact) -> Event {
+    Event { at: Timestamp::from_millis(0), subject: None, fact }
+}
+
+/// A fact of a task.
+pub(crate) fn task(name: &str, fact: Fact) -> Event {
+    about(name, None, fact)
+}
+
+/// A fact of an element of a `for-each`.
+pub(crate) fn element(name: &str, item: u32, fact: Fact) -> Event {
+    about(name, Some(item), fact)
+}
+
+/// A result.
+pub(crate) fn finished() -> Fact {
+    Fact::TaskFinished { duration_ms: 1.234, output_bytes: 1_536, memory_bytes: 1 << 20, fuel: None }
+}
+
+fn about(name: &str, item: Option<u32>, fact: Fact) -> Event {
+    let subject = Subject { task: Name::new(name).unwrap(), item, attempt: Some(1) };
+    Event { at: Timestamp::from_millis(0), subject: Some(subject), fact }
+}

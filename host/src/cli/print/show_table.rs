@@ -1,0 +1,357 @@
+//! `show`: a stored run with every task, as a table for people and as JSON for programs.
+//! The JSON is a stable form, so a new fact is a new key and old ones stay; how far a task has come is for `app`.
+
+use crate::app::{OutputsFailed, Story, TaskState, TaskStory};
+use crate::cli::log::{show_bytes, took};
+use crate::cli::print::columns::{column, hang, pad};
+use crate::cli::print::runs_table::{RunRow, painted};
+use crate::cli::print::style::{Ink, Style, harmless, harmless_name};
+use crate::model::{FailureClass, SkipReason, Timestamp, show_duration};
+use serde::Serialize;
+use std::time::Duration;
+
+/// The version of the JSON form.
+const VERSION: u32 = 1;
+
+/// Widest column of names; longer names push the rest of their first line to the right.
+const WIDEST_NAME: usize = 32;
+
+/// The width of the longest word for a state.
+const STATE: usize = 8;
+
+/// A run as `show` shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShowTable {
+    /// The version of this form.
+    v: u32,
+    #[serde(flatten)]
+    run: RunRow,
+    /// In the plan's order; elements that have failed follow their tasks.
+    tasks: Vec<TaskRow>,
+    /// Whether more elements have failed than stand here.
+    more_failed: bool,
+    /// Why its outputs could not be made, where that is why it failed.
+    outputs_failure: Option<FailureRow>,
+}
+
+/// A task, or an element that has failed.
+#[derive(Debug, Serialize)]
+struct TaskRow {
+    name: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<SkipReason>,
+    attempts: u32,
+    host: Option<String>,
+    /// How long the host's lease lasts if it is not renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_ms: Option<u64>,
+    started: Option<String>,
+    ended: Option<String>,
+    duration_ms: Option<f64>,
+    memory_bytes: Option<u64>,
+    fuel: Option<u64>,
+    output_bytes: Option<u64>,
+    failure: Option<FailureRow>,
+}
+
+/// Why a task, or its last attempt, failed.
+#[derive(Debug, Serialize)]
+struct FailureRow {
+    class: FailureClass,
+    message: String,
+}
+
+impl From<&OutputsFailed> for FailureRow {
+    fn from(OutputsFailed(record): &OutputsFailed) -> Self {
+        match record {
+            Some(record) => Self { class: record.class, message: record.message.clone() },
+            None => {
+                Self { class: FailureClass::Input, message: "the record of why cannot be read".to_owned() }
+            }
+        }
+    }
+}
+
+impl FailureRow {
+    fn render(&self, out: &mut String, indent: usize) {
+        let message = format!("{}: {}", self.class, self.message);
+        for text in message.lines() {
+            let deeper = text.len() - text.trim_start().len();
+            hang(out, "", indent + deeper.min(STATE), &harmless(text));
+        }
+    }
+}
+
+impl ShowTable {
+    /// A table of what is told of a run.
+    pub(crate) fn new(story: &Story) -> Self {
+        Self {
+            v: VERSION,
+            run: RunRow::from(&story.run),
+            tasks: story.nodes.iter().map(TaskRow::from).collect(),
+            more_failed: story.has_more,
+            outputs_failure: story.outputs.as_ref().map(FailureRow::from),
+        }
+    }
+
+    /// One JSON object, indented, with its end.
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// A table that keeps to the width of `columns`.
+    pub(crate) fn render(&self, now: Timestamp, style: Style) -> String {
+        let mut out = String::new();
+        let mut line = String::new();
+        let head = format!("{}  ", self.run.id());
+        hang(&mut line, &format!("{head}{}  ", self.run.word()), 2, &harmless(&self.run.text(now)));
+        out.push_str(&painted((&line, head.len()), self.run.word(), self.run.ink(), style));
+        hang(&mut out, "", 2, &self.run.times());
+        out.push('\n');
+        let name = column(self.tasks.iter().map(|row| row.name.as_str()), WIDEST_NAME);
+        for row in &self.tasks {
+            row.render(&mut out, name, style);
+        }
+        if self.more_failed {
+            out.push_str("more elements have failed than are shown\n");
+        }
+        if let Some(failure) = &self.outputs_failure {
+            out.push_str(&painted(("outputs  failed\n", "outputs  ".len()), "failed", Ink::Bad, style));
+            failure.render(&mut out, "outputs  ".len());
+        }
+        out
+    }
+}
+
+impl From<&TaskStory> for TaskRow {
+    fn from(story: &TaskStory) -> Self {
+        let (note, claim) = (story.note.as_ref(), story.claim.as_ref());
+        let usage = note.and_then(|note| note.usage);
+        let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        Self {
+            name: story.name.clone(),
+            state: word(&story.state),
+            reason: match story.state {
+                TaskState::Skipped(reason) => Some(reason),
+                _ => None, // only skips have one
+            },
+            attempts: attempts(story),
+            host: claim
+                .map(|claim| &claim.host)
+                .or(note.map(|note| &note.host))
+                .map(|host| host.0.to_string()),
+            lease_ms: claim.map(|claim| u64::try_from(claim.lease.as_millis()).unwrap_or(u64::MAX)),
+            started: time(note.and_then(|note| note.started)),
+            ended: time(note.and_then(|note| note.ended)),
+            duration_ms: usage.map(|usage| usage.duration_ms),
+            memory_bytes: usage.map(|usage| usage.memory_bytes),
+            fuel: usage.and_then(|usage| usage.fuel),
+            output_bytes: match story.state {
+                TaskState::Done(bytes) | TaskState::Cached(bytes) => Some(bytes),
+                _ => None, // only results have a size
+            },
+            failure: failure(story),
+        }
+    }
+}
+
+const fn word(state: &TaskState) -> &'static str {
+    match state {
+        TaskState::Done(_) => "done",
+        TaskState::Cached(_) => "cached",
+        TaskState::Skipped(_) => "skipped",
+        TaskState::Failed(_) => "failed",
+        TaskState::Running => "running",
+        TaskState::Retrying => "retrying",
+        TaskState::Stopped => "stopped",
+        TaskState::Open => "open",
+    }
+}
+
+fn attempts(story: &TaskStory) -> u32 {
+    if let Some(claim) = &story.claim {
+        return claim.attempt;
+    }
+    match (&story.state, &story.note) {
+        (_, Some(note)) => note.attempts,
+        (TaskState::Failed(Some(record)), None) => record.attempt,
+        (_, None) => 0,
+    }
+}
+
+/// Of a task that has failed, its whole record; of one that has not ended, the last attempt's.
+fn failure(story: &TaskStory) -> Option<FailureRow> {
+    match &story.state {
+        TaskState::Failed(Some(record)) => {
+            Some(FailureRow { class: record.class, message: record.message.clone() })
+        }
+        TaskState::Done(_) | TaskState::Cached(_) | TaskState::Skipped(_) => None,
+        TaskState::Failed(None)
+        | TaskState::Running
+        | TaskState::Retrying
+        | TaskState::Stopped
+        | TaskState::Open => {
+            let (class, message) = story.note.as_ref()?.failure.clone()?;
+            Some(FailureRow { class, message })
+        }
+    }
+}
+
+impl TaskRow {
+    fn render(&self, out: &mut String, name: usize, style: Style) {
+        let indent = name + STATE + 4;
+        let head = format!("{}  ", pad(&harmless_name(&self.name), name));
+        let mut line = String::new();
+        hang(&mut line, &format!("{head}{}  ", pad(self.state, STATE)), indent, &harmless(&self.details()));
+        out.push_str(&painted((&line, head.len()), self.state, self.ink(), style));
+        let Some(failure) = &self.failure else {
+            return;
+        };
+        failure.render(out, name + 2);
+    }
+
+    fn ink(&self) -> Ink {
+        match self.state {
+            "done" => Ink::Good,
+            "failed" => Ink::Bad,
+            "cached" | "running" => Ink::Calm,
+            "retrying" | "stopped" => Ink::Warn,
+            _ => Ink::Faint, // skipped, open
+        }
+    }
+
+    /// `2 attempts, 1.2ms, 1.0 MiB of memory, 48 B stored, on box-1`, or `attempt 2, on box-1, lease 8.2s`.
+    fn details(&self) -> String {
+        let attempts = match self.attempts {
+            0 => None,
+            number if self.lease_ms.is_some() => Some(format!("attempt {number}")),
+            1 => Some("1 attempt".to_owned()),
+            attempts => Some(format!("{attempts} attempts")),
+        };
+        let memory = self.memory_bytes.filter(|bytes| *bytes > 0);
+        let parts = [
+            self.reason.map(|reason| reason.to_string()),
+            attempts,
+            self.duration_ms.map(took),
+            memory.map(|bytes| format!("{} of memory", show_bytes(bytes))),
+            self.fuel.map(|fuel| format!("{fuel} fuel")),
+            self.output_bytes.map(|bytes| format!("{} stored", show_bytes(bytes))),
+            self.host.as_ref().map(|host| format!("on {host}")),
+            self.lease_ms.map(|lease| format!("lease {}", show_duration(Duration::from_millis(lease)))),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::print::columns::WIDTH;
+    use crate::model::{RunId, RunStatus, TaskIdx};
+    use crate::state::{ClaimView, Counts, FailureRecord, HostId, NodeId, Note, Phase, RunSummary, Usage};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_486_500_123);
+
+    fn node(name: &str, state: TaskState, note: Option<Note>) -> TaskStory {
+        TaskStory { name: name.into(), state, note, claim: None }
+    }
+
+    fn note(phase: Phase) -> Note {
+        let host = HostId("box-1-17-00c0ffee".into());
+        Note { attempts: 1, started: Some(NOW), ended: Some(NOW), ..Note::new(host, phase) }
+    }
+
+    fn claim() -> ClaimView {
+        let node = NodeId { task: TaskIdx::new(6), item: None };
+        let (host, lease) = (HostId("box-2-18-0badc0de".into()), Duration::from_millis(8_200));
+        ClaimView { node, host, attempt: 2, takeovers: 0, lease }
+    }
+
+    fn record(message: &str) -> TaskState {
+        TaskState::Failed(Some(FailureRecord {
+            class: FailureClass::Trap,
+            message: message.into(),
+            attempt: 3,
+            item: None,
+            error: None,
+        }))
+    }
+
+    fn story() -> Story {
+        let usage = Usage { duration_ms: 1.24, memory_bytes: 17 << 20, fuel: Some(42) };
+        let trap = "wasm `unreachable` instruction executed\n    0: boom\n    1: run \u{1b}[2J";
+        let failed = Note { attempts: 3, ..note(Phase::Failed) };
+        let timeout = (FailureClass::Timeout, "it took longer than 1s".to_owned());
+        let retrying = Note { failure: Some(timeout), ..note(Phase::Retrying) };
+        Story {
+            run: RunSummary {
+                run: RunId::new("20261124T021500-k3f9x2ab").unwrap(),
+                name: Some("wordcount".into()),
+                status: RunStatus::Running,
+                epoch: 2,
+                counts: Counts { done: 2, failed: 1, skipped: 1, open: 3 },
+                created: Timestamp::from_millis(NOW.as_millis() - 90_000_000),
+                active: NOW,
+                hosts: vec![HostId("box-1-17-00c0ffee".into())],
+            },
+            nodes: vec![
+                node("split", TaskState::Done(1536), Some(Note { usage: Some(usage), ..note(Phase::Done) })),
+                node("seen", TaskState::Cached(3), Some(Note { attempts: 0, ..note(Phase::Cached) })),
+                node("count", record(&format!("element 3 failed: {}", "many words ".repeat(9))), None),
+                node("count[3]", record(trap), Some(failed)),
+                node("extra", TaskState::Skipped(SkipReason::ConditionFalse), None),
+                node("merge", TaskState::Running, Some(note(Phase::Running))),
+                TaskStory {
+                    claim: Some(claim()),
+                    ..node("held", TaskState::Running, Some(note(Phase::Running)))
+                },
+                node("again", TaskState::Retrying, Some(retrying)),
+                node("last", TaskState::Open, None),
+            ],
+            has_more: true,
+            outputs: None,
+        }
+    }
+
+    #[test]
+    fn people_get_a_table() {
+        let shown = ShowTable::new(&story()).render(NOW, Style::Plain);
+        assert_eq!(shown, include_str!("testdata/show.txt"));
+        assert!(shown.lines().all(|line| line.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn outputs_that_have_failed_stand_after_the_tasks() {
+        let message = "output `top`: the output of task `merge` has nothing at `[0]`\noutput `low`: likewise";
+        let record = FailureRecord {
+            class: FailureClass::Input,
+            message: message.into(),
+            attempt: 1,
+            item: None,
+            error: None,
+        };
+        let shown = |record| {
+            let outputs = Some(OutputsFailed(record));
+            ShowTable::new(&Story { outputs, ..story() }).render(NOW, Style::Plain)
+        };
+        let text = shown(Some(record));
+        let end = "outputs  failed\n         input: output `top`: the output of task `merge` has nothing at `[0]`\n         \
+                   output `low`: likewise\n";
+        assert!(text.ends_with(end), "{text}");
+        assert!(shown(None).ends_with("cannot be read\n"));
+    }
+
+    #[test]
+    fn colour_changes_no_column() {
+        let table = ShowTable::new(&story());
+        let stripped = anstream::adapter::strip_str(&table.render(NOW, Style::Coloured)).to_string();
+        assert_eq!(stripped, table.render(NOW, Style::Plain));
+    }
+
+    #[test]
+    fn programs_get_a_stable_form() {
+        let story = Story { nodes: story().nodes.drain(2..5).collect(), has_more: false, ..story() };
+        assert_eq!(ShowTable::new(&story).to_json().unwrap(), include_str!("testdata/show.json"));
+    }
+}

@@ -1,0 +1,257 @@
+//! `inspect`: what a component exports, how a manifest calls it, and what it imports.
+//! Finding that out is for `sandbox`; what the host does with an import is said by who hands it in.
+
+use crate::cli::print::columns::{column, hang, pad, put_line};
+use crate::cli::print::style::{Ink, Style, harmless_name};
+use crate::model::{Digest, Grant, WithoutGrant};
+use crate::value::Export;
+use std::sync::Arc;
+
+/// The version of the JSON form.
+const VERSION: u32 = 1;
+
+/// A component from outside.
+pub(crate) struct Inspection<'a> {
+    /// What a manifest would call it: the file's name without its end.
+    pub(crate) component: &'a str,
+    /// Its functions.
+    pub(crate) exports: &'a [Export],
+    /// Its imports.
+    pub(crate) imports: &'a [ImportRow],
+    /// The grants that they would need, each with the functions that it is for.
+    pub(crate) grants: &'a [(Grant, Vec<String>)],
+}
+
+/// An import.
+pub(crate) struct ImportRow {
+    /// Its name.
+    pub(crate) name: String,
+    /// What the host does with it, and which grant it would need.
+    pub(crate) what: String,
+    /// The functions that are imported from it.
+    pub(crate) functions: Vec<Arc<str>>,
+}
+
+/// Widest column of imports: longer names push their text to the right.
+const WIDEST_IMPORT: usize = 44;
+
+/// The functions by interface, then the imports.
+pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
+    let mut out = String::new();
+    heading(&mut out, "exports", style);
+    if inspection.exports.is_empty() {
+        put_line(&mut out, 2, "no function, so no task can call it");
+    }
+    for interface in interfaces(inspection.exports) {
+        if let Some(name) = interface {
+            put_line(&mut out, 2, &style.paint(Ink::Faint, &harmless_name(name)));
+        }
+        let of_interface =
+            inspection.exports.iter().filter(|export| export.interface.as_deref() == interface);
+        of_interface.for_each(|export| function(&mut out, export, inspection, style));
+    }
+    out.push('\n');
+    heading(&mut out, "imports", style);
+    imports(&mut out, inspection.imports);
+    out.push('\n');
+    heading(&mut out, "grants", style);
+    grants(&mut out, inspection);
+    out
+}
+
+/// The same as JSON, with its end.
+pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
+    let exports: Vec<serde_json::Value> = inspection
+        .exports
+        .iter()
+        .map(|export| {
+            let call = call_form(export, inspection);
+            match &export.signature {
+                Ok(signature) => serde_json::json!({ "call": call, "signature": signature.to_string() }),
+                Err(why) => serde_json::json!({ "call": call, "unsupported": why.to_string() }),
+            }
+        })
+        .collect();
+    let imports: Vec<serde_json::Value> = inspection
+        .imports
+        .iter()
+        .map(|ImportRow { name, what, functions }| {
+            serde_json::json!({ "name": name, "what": what, "functions": functions })
+        })
+        .collect();
+    let grants: Vec<serde_json::Value> = inspection
+        .grants
+        .iter()
+        .map(|(grant, imports)| {
+            let (is_needed, without) = (!is_modest(*grant), grant.row().without.text());
+            serde_json::json!({
+                "grant": grant.key(),
+                "weight": if is_needed { "needed" } else { "optional" },
+                "without": without,
+                "imports": imports,
+                "toml": [header(inspection), grant.row().example.to_owned()],
+            })
+        })
+        .collect();
+    let whole = serde_json::json!({
+        "v": VERSION,
+        "sha256": digest.to_string(),
+        "exports": exports,
+        "imports": imports,
+        "grants": grants,
+    });
+    format!("{whole:#}\n")
+}
+
+fn heading(out: &mut String, text: &str, style: Style) {
+    put_line(out, 0, &style.paint(Ink::Title, text));
+}
+
+/// The interfaces in the order of their first function; none, which is the root, first.
+fn interfaces(exports: &[Export]) -> Vec<Option<&str>> {
+    let mut seen: Vec<Option<&str>> = Vec::new();
+    if exports.iter().any(|export| export.interface.is_none()) {
+        seen.push(None);
+    }
+    for export in exports {
+        let interface = export.interface.as_deref();
+        if !seen.contains(&interface) {
+            seen.push(interface);
+        }
+    }
+    seen
+}
+
+fn function(out: &mut String, export: &Export, inspection: &Inspection<'_>, style: Style) {
+    let name = harmless_name(&export.function);
+    match &export.signature {
+        Ok(signature) => {
+            hang(out, "", 4, &format!("{name}: {signature}"));
+            let call = harmless_name(&call_form(export, inspection)).into_owned();
+            put_line(out, 8, &style.paint(Ink::Calm, &format!("call = \"{call}\"")));
+        }
+        Err(unsupported) => {
+            put_line(out, 4, &name);
+            hang(out, "", 8, &format!("cannot be a task: {}", harmless_name(&unsupported.to_string())));
+        }
+    }
+}
+
+/// What to write in a manifest: the short form, unless it would mean another function or several.
+fn call_form(export: &Export, inspection: &Inspection<'_>) -> String {
+    let component = inspection.component;
+    let namesakes = inspection.exports.iter().filter(|other| other.function == export.function).count();
+    match &export.interface {
+        Some(interface) if namesakes > 1 => format!("{component}#{interface}.{}", export.function),
+        _ => format!("{component}.{}", export.function), // the root's goes before interfaces'
+    }
+}
+
+fn imports(out: &mut String, imports: &[ImportRow]) {
+    if imports.is_empty() {
+        put_line(out, 2, "nothing");
+    }
+    let width = column(imports.iter().map(|row| row.name.as_str()), WIDEST_IMPORT);
+    for row in imports {
+        let first = format!("  {}  ", pad(&harmless_name(&row.name), width));
+        hang(out, &first, width + 4, &harmless_name(&row.what));
+        if !row.functions.is_empty() {
+            hang(out, "", 6, &harmless_name(&row.functions.join(", ")));
+        }
+    }
+}
+
+/// The lines of a manifest that give what the imports would need. What libraries import whether it is used or not is
+/// there as a comment.
+fn grants(out: &mut String, inspection: &Inspection<'_>) {
+    if inspection.grants.is_empty() {
+        return put_line(out, 2, "none: nothing that it imports needs one");
+    }
+    put_line(out, 2, &harmless_name(&header(inspection)));
+    let width = column(inspection.grants.iter().map(|(grant, _)| grant.row().example), WIDEST_IMPORT);
+    let line = |grant: Grant| {
+        format!("{}  # without it: {}", pad(grant.row().example, width), grant.row().without.text())
+    };
+    let (optional, needed): (Vec<Grant>, Vec<Grant>) =
+        inspection.grants.iter().map(|(grant, _)| *grant).partition(|grant| is_modest(*grant));
+    needed.iter().for_each(|grant| put_line(out, 2, &line(*grant)));
+    if !optional.is_empty() {
+        put_line(out, 2, "# imported by most languages' libraries, whether the program uses them or not:");
+        optional.iter().for_each(|grant| put_line(out, 2, &format!("# {}", line(*grant))));
+    }
+}
+
+fn header(inspection: &Inspection<'_>) -> String {
+    format!("[components.{}.grants]", inspection.component)
+}
+
+/// Whether a guest can do without.
+fn is_modest(grant: Grant) -> bool {
+    match grant.row().without {
+        WithoutGrant::Modest(_) => true,
+        WithoutGrant::Refusal | WithoutGrant::Trap => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Signature, Type, Unsupported};
+
+    fn export(interface: Option<&str>, function: &str, params: &[(&str, &str)], result: &str) -> Export {
+        let params = params.iter().map(|(name, ty)| ((*name).into(), Type::parse(ty).unwrap())).collect();
+        let result = (!result.is_empty()).then(|| Type::parse(result).unwrap());
+        let signature = Ok(Signature { params, result });
+        Export { interface: interface.map(Into::into), function: function.into(), signature }
+    }
+
+    #[test]
+    fn functions_stand_by_interface_with_the_form_of_their_call() {
+        let unsupported = Unsupported::Type { place: "the result".into(), ty: "own".into() };
+        let (a, b) = (Some("acme:text/words@1.0.0"), Some("acme:text/lines@1.0.0"));
+        let exports = [
+            export(a, "count", &[("chunk", "string")], "list<tuple<string, u32>>"),
+            export(b, "count", &[("chunk", "string")], "u32"),
+            export(
+                None,
+                "split",
+                &[("text", "string"), ("size", "option<u32>")],
+                "result<list<string>, string>",
+            ),
+            Export { interface: a.map(Into::into), function: "open".into(), signature: Err(unsupported) },
+            export(b, "log", &[], ""),
+        ];
+        let import = |name: &str, what: &str, functions: &[&str]| ImportRow {
+            name: name.to_owned(),
+            what: what.to_owned(),
+            functions: functions.iter().map(|function| (*function).into()).collect(),
+        };
+        let imports = [
+            import("cascade:task/context@0.1.0", "a call traps unless `context` is granted", &["current"]),
+            import(
+                "wasi:clocks/wall-clock@0.2.6",
+                "logical clocks unless `clock` is granted",
+                &["now", "resolution"],
+            ),
+            import(
+                "acme:gpu/kernels@0.1.0",
+                "not known to this host: a manifest that uses the component is refused by `check`",
+                &[],
+            ),
+        ];
+        let grants = [(Grant::Clock, Vec::new()), (Grant::Random, Vec::new()), (Grant::Context, Vec::new())];
+        let inspection =
+            Inspection { component: "words", exports: &exports, imports: &imports, grants: &grants };
+        assert_eq!(render(&inspection, Style::Plain), include_str!("testdata/inspect.txt"));
+    }
+
+    #[test]
+    fn a_component_without_anything_says_so() {
+        let inspection = Inspection { component: "empty", exports: &[], imports: &[], grants: &[] };
+        assert_eq!(
+            render(&inspection, Style::Plain),
+            "exports\n  no function, so no task can call it\n\nimports\n  nothing\n\n\
+             grants\n  none: nothing that it imports needs one\n"
+        );
+    }
+}

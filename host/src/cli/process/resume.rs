@@ -1,0 +1,120 @@
+//! What to type to go on with a run that has not succeeded.
+//! Shown on stderr, after everything else.
+
+use crate::cli::args::RunArguments;
+use crate::engine::Ended;
+use crate::model::{RunId, RunStatus};
+use crate::state::StateUri;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+/// A sentence with the command that resumes, or with what to set so that there is one.
+pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId, state: &StateUri) -> String {
+    let what = match ended {
+        Ended::Interrupted => "interrupted",
+        Ended::Run(RunStatus::Cancelled) => "was cancelled",
+        Ended::Run(RunStatus::Failed | RunStatus::Succeeded | RunStatus::Running) => "failed",
+    };
+    if *state == StateUri::Memory {
+        return format!(
+            "run {run} {what}; its results were kept in memory and are gone. To be able to resume, keep them in \
+             Redis: --state redis://HOST:6379, or CASCADE_STATE\n"
+        );
+    }
+    let mut command = format!("cascade-host run {} --run-id {run}", quoted_path(&arguments.scope.manifest));
+    command.push_str(&state_flag(arguments.backend.state.as_deref()));
+    for target in &arguments.scope.targets {
+        command.push_str(&format!(" --target {}", quoted(target)));
+    }
+    if arguments.verify {
+        command.push_str(" --verify");
+    }
+    if let Some(file) = &arguments.params.params_file {
+        command.push_str(&format!(" --params-file {}", quoted_path(file)));
+    }
+    // Values may be secrets: only their names are repeated.
+    for pair in &arguments.params.params {
+        let pair = pair.to_string_lossy();
+        let name = pair.split('=').next().unwrap_or_default();
+        command.push_str(&format!(" -p {}", quoted(&format!("{name}=…"))));
+    }
+    format!("run {run} {what}; what has finished is kept. To resume: {command}\n")
+}
+
+/// The flag for a state that was given by one, without user and password; nothing where it was not.
+pub(crate) fn state_flag(typed: Option<&str>) -> String {
+    typed.map_or_else(String::new, |typed| match StateUri::parse(typed) {
+        Ok(state) => format!(" --state {}", quoted(&without_login(&state, typed))),
+        Err(_) => String::new(), // nothing was done with it
+    })
+}
+
+/// The URI without its user and password, but with the options that were typed.
+fn without_login(state: &StateUri, typed: &str) -> String {
+    let shown = state.to_string();
+    match typed.split_once('?') {
+        Some((_, options)) => format!("{}?{options}", shown.split('?').next().unwrap_or_default()),
+        None => shown,
+    }
+}
+
+/// A path for a shell; bytes that are no text are escaped, as bash and zsh know it.
+fn quoted_path(path: &Path) -> String {
+    if let Some(text) = path.to_str() {
+        return quoted(text);
+    }
+    let bytes = path.as_os_str().as_bytes().iter().map(|byte| match byte {
+        b' '..=b'~' if !matches!(byte, b'\'' | b'\\') => char::from(*byte).to_string(),
+        _ => format!("\\x{byte:02x}"), // a quote, a control character, or no ASCII
+    });
+    format!("$'{}'", bytes.collect::<String>())
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Arguments, Command};
+    use clap::Parser as _;
+
+    fn shown(line: &str, state: &str) -> String {
+        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+        let Command::Run(run) = arguments.command else { panic!("not a run") };
+        how_to_resume(Ended::Interrupted, &run, &RunId::new("r1").unwrap(), &StateUri::parse(state).unwrap())
+    }
+
+    #[test]
+    fn the_command_has_what_was_given_but_no_secrets() {
+        let uri = "redis://:pw@h?lease=3s&timeout=2s";
+        let text = shown(&format!("cascade-host run m.toml -p token=hunter2 --state {uri}"), uri);
+        let command =
+            "cascade-host run m.toml --run-id r1 --state 'redis://***@h:6379/0?lease=3s&timeout=2s'";
+        assert!(text.contains(command), "{text}");
+        assert!(
+            text.contains("-p 'token=…'") && !text.contains("hunter2") && !text.contains(":pw@"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn paths_that_are_no_text_can_be_typed_again() {
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"it's caf\xe9.toml"));
+        assert_eq!(quoted_path(path), r"$'it\x27s caf\xe9.toml'");
+        assert_eq!(quoted_path(Path::new("it's.toml")), r"'it'\''s.toml'");
+    }
+
+    #[test]
+    fn memory_says_what_to_set() {
+        let text = shown("cascade-host run m.toml", "memory:");
+        assert!(text.contains("--state redis://"), "{text}");
+    }
+}

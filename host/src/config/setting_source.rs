@@ -1,0 +1,125 @@
+//! Settings as texts: who gives each, and the number, size, time or word that it has to be.
+//! Which settings there are stands in `settings` and `compile`.
+
+use crate::config::{Environment, NotText, SettingsFault, SettingsFile};
+use crate::model::{Size, excerpt, parse_duration, show_duration};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Where settings come from, beside flags and the manifest.
+pub(crate) struct Sources<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) file: &'a SettingsFile,
+}
+
+/// A flag: its name, and what was written behind it.
+pub(crate) type Flag<'a> = (&'static str, Option<&'a String>);
+
+/// The text of a setting, and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawSetting {
+    pub(crate) by: String,
+    pub(crate) text: String,
+}
+
+impl Sources<'_> {
+    /// What outranks the manifest: the flag, then the variable, in which empty means unset.
+    pub(crate) fn override_text(
+        &self,
+        key: &str,
+        flag: Option<Flag<'_>>,
+    ) -> Result<Option<RawSetting>, NotText> {
+        if let Some((name, Some(text))) = flag {
+            return Ok(Some(RawSetting { by: format!("`{name}`"), text: text.clone() }));
+        }
+        let variable = format!("CASCADE_{}", key.to_ascii_uppercase().replace('-', "_"));
+        let text = self.environment.setting(&variable)?;
+        Ok(text.map(|text| RawSetting { by: format!("`{variable}`"), text: text.to_owned() }))
+    }
+
+    /// What the manifest outranks: the file.
+    pub(crate) fn file_text(&self, key: &str) -> Option<RawSetting> {
+        let text = self.file.get(key)?.to_owned();
+        Some(RawSetting {
+            by: format!("`{key}` in the settings file `{}`", self.file.path().display()),
+            text,
+        })
+    }
+
+    /// The whole number that a setting is.
+    pub(crate) fn number(
+        &self,
+        key: &str,
+        flag: Flag<'_>,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, SettingsFault> {
+        let Some(given) = self.text(key, Some(flag))? else { return Ok(None) };
+        match given.text.parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => Err(given.fault(format!("a whole number from {} to {}", range.start(), range.end()))),
+        }
+    }
+
+    /// The size that a setting is.
+    pub(crate) fn size(
+        &self,
+        key: &str,
+        flag: Option<Flag<'_>>,
+        range: RangeInclusive<Size>,
+    ) -> Result<Option<Size>, SettingsFault> {
+        let Some(given) = self.text(key, flag)? else { return Ok(None) };
+        match Size::parse(&given.text) {
+            Ok(size) if range.contains(&size) => Ok(Some(size)),
+            _ => Err(given.fault(format!(
+                "a size from {} to {}, such as `512MiB`",
+                range.start(),
+                range.end()
+            ))),
+        }
+    }
+
+    /// The length of time that a setting is.
+    pub(crate) fn duration(
+        &self,
+        key: &str,
+        range: RangeInclusive<Duration>,
+    ) -> Result<Option<Duration>, SettingsFault> {
+        let Some(given) = self.text(key, None)? else { return Ok(None) };
+        let (least, most) = (show_duration(*range.start()), show_duration(*range.end()));
+        match parse_duration(&given.text) {
+            Ok(duration) if range.contains(&duration) => Ok(Some(duration)),
+            _ => Err(given.fault(format!("a length of time from {least} to {most}, such as `90s`"))),
+        }
+    }
+
+    /// What the word stands for that a setting is.
+    pub(crate) fn word<T: Copy>(
+        &self,
+        key: &str,
+        flag: Flag<'_>,
+        words: &[(&str, T)],
+    ) -> Result<Option<T>, SettingsFault> {
+        let Some(given) = self.text(key, Some(flag))? else { return Ok(None) };
+        match words.iter().find(|(word, _)| *word == given.text) {
+            Some((_, meaning)) => Ok(Some(*meaning)),
+            None => {
+                let words: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+                Err(given.fault(format!("one of {}", words.join(", "))))
+            }
+        }
+    }
+
+    fn text(&self, key: &str, flag: Option<Flag<'_>>) -> Result<Option<RawSetting>, NotText> {
+        Ok(self.override_text(key, flag)?.or_else(|| self.file_text(key)))
+    }
+}
+
+/// The most characters that are repeated of what somebody wrote.
+const MAX_SHOWN: usize = 80;
+
+impl RawSetting {
+    fn fault(self, expected: String) -> SettingsFault {
+        let given = excerpt(&self.text, MAX_SHOWN).into_owned();
+        SettingsFault::Value { by: self.by, given, expected }
+    }
+}

@@ -1,0 +1,82 @@
+//! What is told of nodes and of the backends: facts with their subjects, to the recorder.
+//! When it is told is for `run_state` and `job`.
+
+use crate::engine::context::Context;
+use crate::events::{Fact, Subject};
+use crate::model::TaskIdx;
+use crate::state::{Blocked, Claim, NodeId, Notice};
+
+impl Context {
+    /// Tells which results were there before.
+    pub(crate) fn emit_stored(&self, stored: &[TaskIdx]) {
+        for task in stored {
+            if let Some(subject) = self.subject(NodeId { task: *task, item: None }, None) {
+                self.recorder.task(subject, Fact::TaskStored);
+            }
+        }
+    }
+
+    /// Tells what the backends have to say beside their answers.
+    pub(crate) fn emit_notices(&self) {
+        let cache = self.cache.iter().flat_map(|cache| cache.notices());
+        for notice in self.ledger.notices().into_iter().chain(cache) {
+            let Notice { code, message } = notice;
+            self.recorder.run(Fact::Warning { code, message });
+        }
+    }
+
+    /// Tells that a node waits for a resource.
+    pub(crate) fn emit_blocked(&self, blocked: Blocked) {
+        if let Some(subject) = self.subject(blocked.node, None) {
+            let resource = self.shape.resources.get(blocked.resource);
+            let resource = resource.map(|resource| resource.name.to_string()).unwrap_or_default();
+            self.emit_ready_blocked(blocked.node, subject, resource);
+        }
+    }
+
+    /// Tells a fact of a claimed node.
+    pub(crate) fn emit(&self, claim: &Claim, fact: Fact) {
+        let is_attempt = has_attempt(&fact) && self.is_call(claim.node);
+        let attempt = is_attempt.then_some(claim.attempt);
+        match (self.subject(claim.node, attempt), &fact) {
+            (Some(subject), _) => self.recorder.task(subject, fact),
+            (None, Fact::OutputFailed { .. }) => self.recorder.run(fact),
+            (None, _) => {} // of the node that closes the run nothing else is told
+        }
+    }
+
+    /// Whether a node is a call, rather than the task around its elements.
+    pub(crate) fn is_call(&self, node: NodeId) -> bool {
+        node.item.is_some() || self.bound.plan().task(node.task).is_some_and(|task| !task.is_for_each())
+    }
+
+    fn subject(&self, node: NodeId, attempt: Option<u32>) -> Option<Subject> {
+        let task = self.bound.plan().task(node.task)?;
+        Some(Subject { task: task.name.clone(), item: node.item, attempt })
+    }
+}
+
+/// Whether a fact is about an attempt, rather than about a node of which none was made.
+const fn has_attempt(fact: &Fact) -> bool {
+    match fact {
+        Fact::TaskStarted
+        | Fact::TaskFinished { .. }
+        | Fact::TaskFailed(_)
+        | Fact::TaskRetrying { .. }
+        | Fact::TaskTakenOver { .. }
+        | Fact::TaskLeaseLost
+        | Fact::TaskProgress { .. }
+        | Fact::TaskLog { .. } => true,
+        Fact::RunStarted { .. }
+        | Fact::RunResumed { .. }
+        | Fact::RunFinished { .. }
+        | Fact::TaskReady
+        | Fact::TaskCached { .. }
+        | Fact::TaskStored
+        | Fact::TaskSkipped { .. }
+        | Fact::TaskBlocked { .. }
+        | Fact::OutputFailed { .. }
+        | Fact::StateReconnected
+        | Fact::Warning { .. } => false,
+    }
+}

@@ -1,0 +1,30 @@
+//! What a guest writes, as facts of the run.
+//! Bounding it is for the sandbox, showing it for the command line.
+
+use crate::events::{Fact, Recorder, Subject};
+use crate::invoke::{Listener, Stream};
+
+/// Records what one attempt writes.
+pub(crate) struct AttemptListener {
+    pub(crate) recorder: Recorder,
+    pub(crate) subject: Subject,
+}
+
+impl Listener for AttemptListener {
+    fn wrote(&self, stream: Stream, text: &str) {
+        let stream = match stream {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+            Stream::Log => "log",
+        };
+        for line in text.lines() {
+            let fact = Fact::TaskLog { stream, text: line.to_owned() };
+            self.recorder.task(self.subject.clone(), fact);
+        }
+    }
+
+    fn progressed(&self, fraction: f64, message: &str) {
+        let fact = Fact::TaskProgress { fraction, message: message.to_owned() };
+        self.recorder.task(self.subject.clone(), fact);
+    }
+}

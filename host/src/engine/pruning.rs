@@ -1,0 +1,120 @@
+//! Whether a task that only cases of `select` need is needed, from what is known of the selectors.
+//! Which tasks are to be asked is for the graph; a task that is not needed is skipped as `Pruned`.
+
+use crate::engine::expansion::elements;
+use crate::engine::resolve::{Scope, Unresolved};
+use crate::plan::{Gate, NeededIf};
+use bytes::Bytes;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Whether some clause of the demand holds: its gates are open, and its consumer is needed.
+///
+/// So there must be a way of open gates to a consumer that is always needed. Consumers may be a chain of any length
+/// and are shared between clauses: each is looked at once, without recursion.
+pub(crate) fn is_needed(scope: &Scope<'_>, demand: &NeededIf) -> Result<bool, Unresolved> {
+    let mut stuck: Option<Unresolved> = None;
+    let mut seen: HashSet<*const NeededIf> = HashSet::new();
+    let mut open = vec![demand];
+    while let Some(demand) = open.pop() {
+        for clause in &demand.any {
+            match (are_open(scope, &clause.gates), &clause.consumer) {
+                (Ok(true), None) => return Ok(true),
+                (Ok(true), Some(consumer)) if seen.insert(Arc::as_ptr(consumer)) => open.push(consumer),
+                (Ok(_), _) => {}
+                (Err(more), _) => stuck = Some(stuck.map_or(more.clone(), |some| some.and(more))),
+            }
+        }
+    }
+    stuck.map_or(Ok(false), Err)
+}
+
+fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Unresolved> {
+    for gate in gates {
+        if !is_open(scope, gate)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the selector chooses the gate's case; in a `for-each`, for some element.
+fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Unresolved> {
+    let chooses = |items: &[Bytes]| match (Scope { items, ..*scope }).choose(&gate.selector, &gate.ty) {
+        Ok(name) => Ok(name.as_deref() == Some(gate.case.as_str())),
+        Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => Ok(false),
+        Err(needs @ Unresolved::Needs(_)) => Err(needs),
+    };
+    let within = gate.within.and_then(|task| scope.bound.plan().task(task));
+    match within {
+        Some(task) if gate.selector.uses_items() => {
+            let lists = match elements(scope, task) {
+                Ok(lists) => lists,
+                Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => return Ok(false),
+                Err(needs @ Unresolved::Needs(_)) => return Err(needs),
+            };
+            for at in 0..lists.len() {
+                if chooses(&lists.element_values(at))? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        _ => chooses(&[]), // outside of a `for-each`, or the same for all its elements
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::resolve::Known;
+    use crate::model::{Limits, TaskIdx};
+    use crate::plan::Bound;
+    use crate::state::Entry;
+
+    const FUNCTIONS: &[&str] = &["run() -> string", "echo(t: string) -> string"];
+
+    fn bound(text: &str) -> Bound {
+        crate::plan::sample::bound(FUNCTIONS, text)
+    }
+
+    /// Whether `task` is needed once the tasks of `known` have yielded these texts.
+    fn needed(bound: &Bound, task: u32, known: &[(u32, &str)]) -> Result<bool, Unresolved> {
+        let entry = |text: &str| {
+            let mut bytes = Vec::new();
+            crate::value::wire::put_str(&mut bytes, text);
+            Entry::Done(bytes.into())
+        };
+        let known: Known = known.iter().map(|(task, text)| (TaskIdx::new(*task), entry(text))).collect();
+        let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
+        let task = bound.plan().task(TaskIdx::new(task)).unwrap();
+        is_needed(&scope, task.needed_if.as_ref().unwrap())
+    }
+
+    #[test]
+    fn needed_if_a_way_of_open_gates_leads_out() {
+        let bound = bound("s:\nt:\na:\nb: call=c.echo t=(t ? y=a | 'x')\nc: call=c.echo t=(s ? x=b | 'x')");
+        assert_eq!(needed(&bound, 2, &[(0, "x"), (1, "y")]), Ok(true));
+        assert_eq!(needed(&bound, 2, &[(0, "z"), (1, "y")]), Ok(false));
+        assert_eq!(needed(&bound, 2, &[(1, "z")]), Ok(false));
+        assert_eq!(needed(&bound, 2, &[(1, "y")]), Err(Unresolved::Needs(vec![TaskIdx::new(0)])));
+    }
+
+    #[test]
+    fn one_open_way_is_enough_whatever_the_others_wait_for() {
+        let bound = bound("s:\nt:\na:\nb: call=c.echo t=(t ? y=a | 'x')\nc: call=c.echo t=(s ? x=a | 'x')");
+        assert_eq!(needed(&bound, 2, &[(0, "x")]), Ok(true));
+        assert_eq!(needed(&bound, 2, &[(1, "y")]), Ok(true));
+        assert!(matches!(needed(&bound, 2, &[(1, "z")]), Err(Unresolved::Needs(_))));
+    }
+
+    #[test]
+    fn long_chain_of_choices_does_not_overflow_the_stack() {
+        let len = 50_000;
+        let line = |at| format!("t{at}: call=c.echo t=(s ? x=t{}, y=t{} | 'x')", at + 1, at + 1);
+        let chain = (0..len).map(line).collect::<Vec<_>>().join("\n");
+        let bound = bound(&format!("s:\n{chain}\nt{len}:"));
+        assert_eq!(needed(&bound, len + 1, &[(0, "y")]), Ok(true));
+        assert_eq!(needed(&bound, len + 1, &[(0, "z")]), Ok(false));
+    }
+}

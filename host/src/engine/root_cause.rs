@@ -1,0 +1,124 @@
+//! Which task a skip began with, from the plan and what is known of the tasks.
+//! Whether a task is skipped, and the word for it, is for `skipping`.
+
+use crate::engine::resolve::Known;
+use crate::model::{SkipReason, TaskIdx};
+use crate::plan::{Binding, Plan, Task};
+use crate::state::{Entry, Error, Ledger, NodeId};
+use std::collections::HashSet;
+
+/// What a task has to do with a skip after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CauseRole {
+    /// The skip may have begun with this task.
+    Root(TaskIdx),
+    /// It was skipped for the same reason: the skip began with a task before it.
+    Passed,
+    /// Nothing.
+    None,
+}
+
+impl CauseRole {
+    /// The part of a task that ended so.
+    pub(crate) const fn classify(task: TaskIdx, entry: &Entry, reason: SkipReason) -> Self {
+        match (entry, reason) {
+            (Entry::Failed(_), SkipReason::UpstreamFailed)
+            | (
+                Entry::Skipped(SkipReason::ConditionFalse | SkipReason::Pruned),
+                SkipReason::UpstreamSkipped,
+            ) => Self::Root(task),
+            (Entry::Skipped(SkipReason::UpstreamFailed), SkipReason::UpstreamFailed)
+            | (Entry::Skipped(SkipReason::UpstreamSkipped), SkipReason::UpstreamSkipped) => Self::Passed,
+            (Entry::Open | Entry::Done(_) | Entry::Skipped(_) | Entry::Failed(_), _) => Self::None,
+        }
+    }
+}
+
+/// The first task in the manifest with which a skip began, of those that can be reached from the tasks `before` it through
+/// such as were skipped for the same reason; or the tasks that have to be looked up first.
+///
+/// Chains may be of any length, and are shared: each task is looked at once, without recursion.
+pub(crate) fn root_cause(
+    plan: &Plan,
+    reason: SkipReason,
+    before: Vec<TaskIdx>,
+    part: impl Fn(TaskIdx) -> Option<CauseRole>,
+) -> Result<Option<TaskIdx>, Vec<TaskIdx>> {
+    let (mut open, mut seen) = (before, HashSet::new());
+    let (mut first, mut needs): (Option<TaskIdx>, Vec<TaskIdx>) = (None, Vec::new());
+    while let Some(task) = open.pop() {
+        if !seen.insert(task) {
+            continue;
+        }
+        match part(task) {
+            None => needs.push(task),
+            Some(CauseRole::Root(root)) => first = Some(first.map_or(root, |first| first.min(root))),
+            Some(CauseRole::Passed) => {
+                open.extend(plan.task(task).map(|task| skip_causes(task, reason)).unwrap_or_default());
+            }
+            Some(CauseRole::None) => {}
+        }
+    }
+    if needs.is_empty() { Ok(first) } else { Err(needs) }
+}
+
+/// The same, with a ledger to look tasks up in; `found` gives the culprits of tasks before that are known already.
+pub(crate) async fn find_root_cause(
+    (plan, ledger): (&Plan, &dyn Ledger),
+    reason: SkipReason,
+    before: Vec<TaskIdx>,
+    mut known: Known,
+    found: impl Fn(TaskIdx) -> Option<TaskIdx>,
+) -> Result<Option<TaskIdx>, Error> {
+    loop {
+        let part = |task: TaskIdx| match CauseRole::classify(task, known.get(&task)?, reason) {
+            CauseRole::Passed => Some(found(task).map_or(CauseRole::Passed, CauseRole::Root)),
+            part @ (CauseRole::Root(_) | CauseRole::None) => Some(part),
+        };
+        let needs = match root_cause(plan, reason, before.clone(), part) {
+            Ok(culprit) => return Ok(culprit),
+            Err(needs) => needs,
+        };
+        let nodes: Vec<NodeId> = needs.iter().map(|task| NodeId { task: *task, item: None }).collect();
+        known.extend(needs.into_iter().zip(ledger.fetch(&nodes).await?));
+    }
+}
+
+/// The tasks for which a task may be skipped for this reason.
+pub(crate) fn skip_causes(task: &Task, reason: SkipReason) -> Vec<TaskIdx> {
+    let mut causes = Vec::new();
+    let lists = task.for_each.iter().map(|list| &list.list);
+    let conditions = task.when.iter().map(|when| &when.subject);
+    let bindings = task.args.iter().chain(lists).chain(conditions);
+    match reason {
+        SkipReason::UpstreamFailed => {
+            causes.extend(&task.after);
+            bindings.for_each(|binding| binding.each_task(&mut |task| causes.push(task)));
+        }
+        SkipReason::UpstreamSkipped => bindings.for_each(|binding| without_default(binding, &mut causes)),
+        SkipReason::ConditionFalse | SkipReason::Pruned => {}
+    }
+    causes
+}
+
+/// Tasks that a binding needs, and for which nothing stands in if they are skipped.
+fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
+    match binding {
+        Binding::Constant(_)
+        | Binding::Input { .. }
+        | Binding::Item { .. }
+        | Binding::Task { default: Some(_), .. } => {}
+        Binding::Task { task, default: None, .. } => tasks.push(*task),
+        Binding::List(_, parts) | Binding::Tuple(parts) => {
+            parts.iter().for_each(|part| without_default(part, tasks));
+        }
+        Binding::Record(fields) => fields.iter().for_each(|(_, part)| without_default(part, tasks)),
+        Binding::Case(_, part) | Binding::Wrapped(part) => without_default(part, tasks),
+        Binding::Select { selector, cases, default, .. } => {
+            if default.is_none() {
+                without_default(selector, tasks);
+            }
+            cases.iter().for_each(|(_, case)| without_default(case, tasks));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Laws of a run, whatever the plan and the order in which calls end.
+//! Single sentences of the contract have tests of their own beside.
+
+use crate::engine::tests::draft::*;
+use crate::engine::tests::fixture::*;
+use crate::engine::{Ended, Interrupt};
+use crate::invoke::Call;
+use crate::model::{FailureClass, FailurePolicy, Random, RunStatus, to_usize};
+use crate::plan::{Bound, Condition};
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn pick(random: &mut Random, below: usize) -> usize {
+    usize::try_from(random.below(u64::try_from(below).unwrap())).unwrap()
+}
+
+/// A plan of tasks that read tasks before them in every way there is.
+fn plan(seed: u64) -> Arc<Bound> {
+    let mut random = Random::seeded(seed);
+    let mut draft = Draft::new();
+    let mut strings_so_far: Vec<usize> = Vec::new();
+    for at in 0..=pick(&mut random, 9) {
+        let read = |random: &mut Random| match (strings_so_far.len(), pick(random, 4)) {
+            (0, _) | (_, 0) => literal("l"),
+            (len, 1) => from_or(strings_so_far[pick(random, len)], "d"),
+            (len, _) => from(strings_so_far[pick(random, len)]),
+        };
+        let (first, second) = (read(&mut random), read(&mut random));
+        let when = read(&mut random);
+        let selected =
+            select(literal(["l", "r"][pick(&mut random, 2)]), &[("l", first.clone()), ("r", second.clone())]);
+        let task = draft.task(&format!("t{at}"), vec![first, second]);
+        task.priority = i8::try_from(pick(&mut random, 3)).unwrap();
+        match pick(&mut random, 6) {
+            0 => {
+                task.for_each = vec![over(&["x", "y", "z"][..pick(&mut random, 4)])];
+                task.args.push(item());
+                task.max_parallel = NonZeroU32::new(u32::try_from(pick(&mut random, 3)).unwrap());
+                task.output = Some(strings());
+            }
+            1 => {
+                let condition = Condition { subject: when, equals: string("l"), is_negated: true };
+                task.when = Some(Box::new(condition));
+            }
+            2 => task.args = vec![selected],
+            _ => {}
+        }
+        if task.for_each.is_empty() {
+            strings_so_far.push(at);
+        }
+    }
+    draft.bound()
+}
+
+/// Every call takes a time of its own; a few fail.
+fn script(seed: u64, failures: u64) -> impl Fn(&Call) -> Act + Send + Sync + 'static {
+    move |call| {
+        let mut random = Random::seeded(seed);
+        let text = format!("{}({})", call.attempt.task, texts(&call.args).join(","));
+        for byte in text.bytes().chain([u8::try_from(call.attempt.number).unwrap()]) {
+            random = Random::seeded(random.next_u64() ^ u64::from(byte));
+        }
+        let millis = random.below(100);
+        if random.below(100) < failures { fails(millis, FailureClass::Trap) } else { returns(millis, &text) }
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(future)
+}
+
+/// What every report must hold to: no call before its inputs, one end per node, no start after it.
+fn check(bound: &Bound, report: &RunReport) {
+    let mut ends: HashMap<String, u32> = HashMap::new();
+    let mut started: HashMap<String, u32> = HashMap::new();
+    for line in &report.lines {
+        let Some(task) = line["task"].as_str() else { continue };
+        let node = format!("{task}{:?}", line["item"].as_u64());
+        match line["event"].as_str().unwrap() {
+            "task.started" => {
+                assert!(!ends.contains_key(&node), "{node} started after its end: {report:#?}");
+                *started.entry(node).or_default() += 1;
+            }
+            "task.finished" | "task.failed" | "task.skipped" | "task.cached" | "task.stored" => {
+                *ends.entry(node).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(ends.values().all(|times| *times == 1), "{ends:?}");
+    assert_eq!(to_usize(started.values().sum()), report.made.len());
+    for (at, task) in bound.plan().tasks().iter().enumerate() {
+        let begins =
+            report.made.iter().filter(|made| made.node.split('[').next() == Some(task.name.as_str()));
+        for made in begins {
+            for upstream in &bound.plan().tasks()[at].waits_for {
+                let name = bound.plan().tasks()[upstream.index()].name.as_str();
+                let late = report.made.iter().filter(|other| other.node.split('[').next() == Some(name));
+                assert!(
+                    late.clone().all(|other| other.ended.is_some_and(|ended| ended <= made.began)),
+                    "{made:?}"
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn any_order_of_ends_gives_the_same_outputs(plan_seed: u64, one: u64, other: u64, slots in 1..5_u32) {
+        let bound = plan(plan_seed);
+        let reports = [(one, 8), (other, slots)].map(|(seed, slots)| {
+            block_on(Fixture { slots, ..Fixture::new() }.run(&bound, script(seed, 0)))
+        });
+        for report in &reports {
+            check(&bound, report);
+            prop_assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+            let ended = report.lines.iter().filter(|line| line.get("item").is_none());
+            let ends = ["task.finished", "task.skipped"];
+            let ended = ended.filter(|line| ends.contains(&line["event"].as_str().unwrap()));
+            prop_assert_eq!(ended.count(), bound.plan().tasks().len());
+        }
+        prop_assert_eq!(reports[0].outputs(), reports[1].outputs());
+    }
+
+    #[test]
+    fn a_run_with_failures_ends_and_a_resumed_one_completes_it(plan_seed: u64, seed: u64, policy in 0..3_usize) {
+        let bound = plan(plan_seed);
+        let policy = [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast][policy];
+        let whole = block_on(Fixture::new().run(&bound, script(1, 0)));
+        let (first, second) = block_on(async {
+            let bench = Fixture { policy, slots: 3, ..Fixture::new() };
+            let first = bench.run(&bound, script(seed, 30)).await;
+            (first, bench.run(&bound, script(seed, 0)).await)
+        });
+        check(&bound, &first);
+        check(&bound, &second);
+        prop_assert_eq!(second.ended, Ended::Run(RunStatus::Succeeded));
+        prop_assert_eq!(second.outputs(), whole.outputs());
+        // Nothing that was committed is called again.
+        for made in &second.made {
+            prop_assert!(!first.events(&made.node).contains(&"finished".to_owned()), "{:?}", made);
+        }
+    }
+
+    #[test]
+    fn an_interrupted_run_ends_and_can_be_resumed(plan_seed: u64, seed: u64, at in 0..300_u64, is_abort: bool) {
+        let bound = plan(plan_seed);
+        let whole = block_on(Fixture::new().run(&bound, script(1, 0)));
+        let (first, second) = block_on(async {
+            let bench = Fixture { slots: 2, ..Fixture::new() };
+            let stop = async {
+                tokio::time::sleep(Duration::from_millis(at)).await;
+                bench.interrupt.send_replace(if is_abort { Interrupt::Abort } else { Interrupt::Drain });
+            };
+            let (first, ()) = tokio::join!(bench.run(&bound, script(seed, 0)), stop);
+            bench.interrupt.send_replace(Interrupt::None);
+            (first, bench.run(&bound, script(seed, 0)).await)
+        });
+        check(&bound, &first);
+        prop_assert_eq!(second.outputs(), whole.outputs());
+    }
+
+    #[test]
+    fn several_hosts_give_the_same_outputs_as_one(plan_seed: u64, seed: u64) {
+        let bound = plan(plan_seed);
+        let whole = block_on(Fixture::new().run(&bound, script(1, 0)));
+        let (one, other) = block_on(async {
+            let bench = Fixture { slots: 2, ..Fixture::new() };
+            tokio::join!(bench.run(&bound, script(seed, 0)), bench.run(&bound, script(seed ^ 1, 0)))
+        });
+        prop_assert_eq!((one.ended, other.ended), (whole.ended, whole.ended));
+        prop_assert_eq!(one.outputs(), whole.outputs());
+        prop_assert_eq!(one.made.len() + other.made.len(), whole.made.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hosts_on_many_threads_miss_no_wake_up() {
+    let runs = async {
+        for seed in 0..150 {
+            let bound = plan(seed);
+            let bench = Fixture { slots: 2, policy: FailurePolicy::KeepGoing, ..Fixture::new() };
+            let at_once = |call: &Call| returns(0, call.attempt.task.as_str());
+            let reports = tokio::join!(
+                bench.run(&bound, at_once),
+                bench.run(&bound, at_once),
+                bench.run(&bound, at_once)
+            );
+            assert_eq!(reports.0.outputs(), reports.1.outputs());
+            assert_eq!(reports.0.outputs(), reports.2.outputs());
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), runs)
+        .await
+        .expect("a host waits for what has happened already");
+}

@@ -1,0 +1,213 @@
+//! Which tasks are lazy, needed only if a `select` chooses so, and what decides about each of them.
+//! Whether a demand holds is found out when the run is under way.
+
+use crate::graph::cut::Acyclic;
+use crate::graph::draft::Output;
+use crate::graph::{Gate, NeededClause, NeededIf, scc, uses};
+use crate::model::TaskIdx;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Most tasks that a lazy task waits for on behalf of its consumers' demands, besides the selectors of its own.
+///
+/// In a long chain of choices every task depends on all the choices behind it, and lists of them would grow with the
+/// square of the chain. What lies further away is asked for when the nearer choices are known and do not decide.
+const MAX_INHERITED: usize = 32;
+
+/// The tasks and outputs, with all that their laziness depends on.
+pub(crate) struct Input<'a> {
+    pub(crate) tasks: &'a [Acyclic],
+    /// Outputs that the manifest names; those that it does not name keep no task from being lazy.
+    pub(crate) named_outputs: &'a [Output],
+    /// For every task what it may read or is `after`.
+    pub(crate) needs: &'a [Vec<TaskIdx>],
+    /// Every task after its `needs`.
+    pub(crate) order: &'a [TaskIdx],
+}
+
+/// The demands of all lazy tasks.
+pub(crate) struct Needed {
+    /// The entry of each task; none for one that is always needed.
+    of: Vec<Option<usize>>,
+    /// Distinct demands, those of consumers before those of what they consume.
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    demand: Arc<NeededIf>,
+    /// Tasks that the demand's own selectors read.
+    deciders: Vec<TaskIdx>,
+    /// Entries of the consumers.
+    consumers: Vec<usize>,
+    /// Deciders, and as many of the consumers' as a task may inherit.
+    waits: Vec<TaskIdx>,
+}
+
+impl Needed {
+    /// Finds the lazy tasks.
+    ///
+    /// A task that a selector of its own demand may read cannot wait for that selector: it counts as needed by it.
+    pub(crate) fn find(input: &Input<'_>) -> Self {
+        let is_forced = vec![false; input.tasks.len()];
+        let demands = Builder::new(input).build(&is_forced);
+        let is_forced = demands.entangled(input);
+        if is_forced.contains(&true) { Builder::new(input).build(&is_forced) } else { demands }
+    }
+
+    /// What must hold for a task to be needed; none if it always is.
+    pub(crate) fn needed_if(&self, task: TaskIdx) -> Option<Arc<NeededIf>> {
+        self.entry(task).map(|entry| Arc::clone(&entry.demand))
+    }
+
+    /// The tasks that decide whether a task is needed, as far as it waits for them from the start.
+    pub(crate) fn waits(&self, task: TaskIdx) -> &[TaskIdx] {
+        self.entry(task).map_or(&[], |entry| &entry.waits)
+    }
+
+    fn entry(&self, task: TaskIdx) -> Option<&Entry> {
+        self.entries.get(self.of.get(task.index()).copied().flatten()?)
+    }
+
+    /// Whether what decides about each task may need that very task. Demands take part in the search as nodes of
+    /// their own, after the tasks, so that shared ones are looked at once.
+    fn entangled(&self, input: &Input<'_>) -> Vec<bool> {
+        let first = input.tasks.len();
+        let of_tasks = input.needs.iter().zip(&self.of).map(|(needs, entry)| {
+            needs.iter().map(|need| need.index()).chain(entry.map(|entry| first + entry)).collect()
+        });
+        let of_entries = self.entries.iter().map(|entry| {
+            let consumers = entry.consumers.iter().map(|consumer| first + consumer);
+            entry.deciders.iter().map(|task| task.index()).chain(consumers).collect()
+        });
+        let edges: Vec<Vec<usize>> = of_tasks.chain(of_entries).collect();
+        let groups = scc::strongly_connected_components(&edges);
+        let group_of_entry = |entry: &Option<usize>| entry.and_then(|entry| groups.get(first + entry));
+        self.of.iter().zip(&groups).map(|(entry, group)| group_of_entry(entry) == Some(group)).collect()
+    }
+}
+
+/// A use of a task inside a case, or by a lazy consumer.
+struct Use {
+    gates: Vec<Gate>,
+    consumer: Option<usize>,
+}
+
+struct Builder<'a> {
+    input: &'a Input<'a>,
+    demands: Needed,
+    uses: Vec<Vec<Use>>,
+    is_needed: Vec<bool>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(input: &'a Input<'a>) -> Self {
+        let len = input.tasks.len();
+        let demands = Needed { of: vec![None; len], entries: Vec::new() };
+        let uses = std::iter::repeat_with(Vec::new).take(len).collect();
+        Self { input, demands, uses, is_needed: vec![false; len] }
+    }
+
+    /// Goes from the ends of the graph to its starts, so that all consumers of a task are known before it.
+    fn build(mut self, is_forced: &[bool]) -> Needed {
+        let input = self.input;
+        for (_, expr) in input.named_outputs {
+            uses::each_use(&expr.value, None, &mut |task, gates| self.add_use(task, gates, None));
+        }
+        for task in input.order.iter().rev().copied() {
+            let uses = self.uses.get_mut(task.index()).map(std::mem::take).unwrap_or_default();
+            let is_needed =
+                [&self.is_needed[..], is_forced].iter().any(|list| list.get(task.index()) == Some(&true));
+            let entry = if is_needed || uses.is_empty() { None } else { self.add_entry(uses) };
+            if let Some(slot) = self.demands.of.get_mut(task.index()) {
+                *slot = entry;
+            }
+            if let Some(user) = input.tasks.get(task.index()) {
+                uses::each_use_of(task, &user.body, &mut |used, gates| self.add_use(used, gates, entry));
+            }
+        }
+        self.demands
+    }
+
+    fn add_use(&mut self, task: TaskIdx, gates: &[Gate], consumer: Option<usize>) {
+        if gates.is_empty() && consumer.is_none() {
+            if let Some(is_needed) = self.is_needed.get_mut(task.index()) {
+                *is_needed = true;
+            }
+        } else if let Some(uses) = self.uses.get_mut(task.index()) {
+            uses.push(Use { gates: gates.to_vec(), consumer });
+        }
+    }
+
+    /// The entry for a task with these uses; that of its consumer where there is nothing to add.
+    fn add_entry(&mut self, uses: Vec<Use>) -> Option<usize> {
+        let uses = distinct(uses);
+        if let [Use { gates, consumer: Some(consumer) }] = &*uses
+            && gates.is_empty()
+        {
+            return Some(*consumer);
+        }
+        let deciders = self.deciders(&uses);
+        let mut consumers: Vec<usize> = uses.iter().filter_map(|used| used.consumer).collect();
+        consumers.sort_unstable();
+        consumers.dedup();
+        let waits = self.waits(&deciders, &consumers);
+        let any = uses.into_iter().map(|used| self.clause(used)).collect();
+        self.demands.entries.push(Entry { demand: Arc::new(NeededIf { any }), deciders, consumers, waits });
+        self.demands.entries.len().checked_sub(1)
+    }
+
+    fn clause(&self, used: Use) -> NeededClause {
+        let consumer = used.consumer.and_then(|consumer| self.demands.entries.get(consumer));
+        NeededClause { gates: used.gates, consumer: consumer.map(|entry| Arc::clone(&entry.demand)) }
+    }
+
+    /// The tasks that must have ended for the selectors to be known: for a selector that differs from element to
+    /// element those of the lists as well.
+    fn deciders(&self, uses: &[Use]) -> Vec<TaskIdx> {
+        let mut deciders = Vec::new();
+        let mut visit = |task| deciders.push(task);
+        for gate in uses.iter().flat_map(|used| &used.gates) {
+            uses::each_task(&gate.selector.value, &mut visit);
+            if let (Some(within), true) = (gate.within, uses::has_items(&gate.selector.value)) {
+                let lists =
+                    self.input.tasks.get(within.index()).into_iter().flat_map(|task| &task.body.for_each);
+                lists.for_each(|(_, list)| uses::each_task(&list.value, &mut visit));
+            }
+        }
+        deciders.sort_unstable();
+        deciders.dedup();
+        deciders
+    }
+
+    fn waits(&self, deciders: &[TaskIdx], consumers: &[usize]) -> Vec<TaskIdx> {
+        let entries = consumers.iter().filter_map(|consumer| self.demands.entries.get(*consumer));
+        let inherited = entries.take(MAX_INHERITED).flat_map(|entry| &entry.waits).take(MAX_INHERITED);
+        deciders.iter().chain(inherited).copied().collect()
+    }
+}
+
+/// Drops uses that say nothing new: a consumer that reads the task whatever it chooses needs it in its cases too.
+fn distinct(uses: Vec<Use>) -> Vec<Use> {
+    let direct: HashSet<Option<usize>> =
+        uses.iter().filter(|used| used.gates.is_empty()).map(|used| used.consumer).collect();
+    let mut seen = HashSet::new();
+    let mut list: Vec<Use> = Vec::with_capacity(uses.len());
+    for used in uses {
+        let is_new = if used.gates.is_empty() {
+            seen.insert(used.consumer)
+        } else {
+            !direct.contains(&used.consumer) && list.last().is_none_or(|last| !is_same(last, &used))
+        };
+        if is_new {
+            list.push(used);
+        }
+    }
+    list
+}
+
+fn is_same(some: &Use, other: &Use) -> bool {
+    let mut pairs = some.gates.iter().zip(&other.gates);
+    some.consumer == other.consumer
+        && some.gates.len() == other.gates.len()
+        && pairs.all(|(some, other)| Arc::ptr_eq(&some.selector, &other.selector) && some.case == other.case)
+}

@@ -1,0 +1,248 @@
+//! Keys that are defined twice: where the first definition stands, and in which form each is written.
+//! toml tells only the place of the second one.
+
+use crate::model::{Fault, Span};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use toml_parser::Source;
+use toml_parser::parser::Event;
+use toml_parser::parser::EventKind;
+use toml_parser::parser::RecursionGuard;
+
+/// A key that is defined twice.
+pub(crate) struct DuplicateKey {
+    path: String,
+    first: Option<Mention>,
+    second: Mention,
+}
+
+/// One place that defines a key.
+#[derive(Debug, Clone)]
+struct Mention {
+    span: Span,
+    form: Form,
+}
+
+/// How a place defines a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `[key]`.
+    Header,
+    /// `key.other = …`.
+    Dotted,
+    /// `key = …`.
+    Whole,
+}
+
+impl DuplicateKey {
+    /// Where the second definition stands.
+    pub(crate) fn span(&self) -> &Span {
+        &self.second.span
+    }
+
+    /// The fault, with both places.
+    pub(crate) fn fault(self) -> Fault {
+        let path = &self.path;
+        let first = self.first.as_ref().map_or(self.second.form, |first| first.form);
+        let (message, help) = match (first, self.second.form) {
+            (Form::Header, Form::Header) => (
+                format!("table `[{path}]` is written twice"),
+                "move all its keys below one header".to_owned(),
+            ),
+            (Form::Whole, Form::Whole) => {
+                (format!("`{path}` is written twice"), "keep one of the two".to_owned())
+            }
+            (Form::Dotted, Form::Dotted) => {
+                (format!("`{path}` is written twice"), "write its keys in one place".to_owned())
+            }
+            (Form::Header, Form::Dotted) | (Form::Dotted, Form::Header) => (
+                format!("`{path}` is written both with dots and as a table"),
+                format!("write all its keys below `[{path}]`, or all of them with dots"),
+            ),
+            (Form::Whole, Form::Header | Form::Dotted) | (Form::Header | Form::Dotted, Form::Whole) => (
+                format!("`{path}` is written both whole and key by key"),
+                "write all of it in one form".to_owned(),
+            ),
+        };
+        let fault = Fault::spanned(self.second.span, message).help(help);
+        match self.first {
+            Some(first) => fault.related(first.span, "first here"),
+            None => fault,
+        }
+    }
+}
+
+/// The deepest brackets that are looked into; far beyond what a manifest may nest.
+const MAX_NESTING: u32 = 256;
+
+/// The clashes at `places`, where the second definitions begin. Those that only follow from a repeated header are
+/// left out.
+pub(crate) fn find_duplicate_keys(text: &str, places: &[usize]) -> Vec<DuplicateKey> {
+    let source = Source::new(text);
+    let tokens = source.lex().into_vec();
+    let mut events: Vec<Event> = Vec::with_capacity(tokens.len());
+    // The parser recurses into brackets: a text of nothing but brackets must not use up the stack.
+    let mut guarded = RecursionGuard::new(&mut events, MAX_NESTING);
+    toml_parser::parser::parse_document(&tokens, &mut guarded, &mut ());
+    let mut walk = Walk::new(source, places);
+    for event in &events {
+        walk.event(event);
+    }
+    walk.clashes
+}
+
+/// A key of the text; the root is the first.
+struct Node<'t> {
+    parent: usize,
+    name: Cow<'t, str>,
+    first: Option<Mention>,
+}
+
+struct Walk<'t> {
+    source: Source<'t>,
+    wanted: HashSet<usize>,
+    nodes: Vec<Node<'t>>,
+    children: HashMap<(usize, Cow<'t, str>), usize>,
+    /// The tables that are open, innermost last: none for an array.
+    open: Vec<Option<usize>>,
+    /// The table of the last header.
+    table: usize,
+    is_repeated: bool,
+    /// The keys of a path whose end was not seen yet.
+    pending: Vec<(Cow<'t, str>, Span)>,
+    /// The key whose value comes next.
+    key: usize,
+    clashes: Vec<DuplicateKey>,
+}
+
+impl<'t> Walk<'t> {
+    fn new(source: Source<'t>, places: &[usize]) -> Self {
+        Self {
+            source,
+            wanted: places.iter().copied().collect(),
+            nodes: vec![Node { parent: 0, name: Cow::Borrowed(""), first: None }],
+            children: HashMap::new(),
+            open: Vec::new(),
+            table: 0,
+            is_repeated: false,
+            pending: Vec::new(),
+            key: 0,
+            clashes: Vec::new(),
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event.kind() {
+            EventKind::StdTableOpen | EventKind::ArrayTableOpen => self.pending.clear(),
+            EventKind::SimpleKey => self.push_key(event),
+            EventKind::StdTableClose => self.header(),
+            EventKind::ArrayTableClose => self.array_header(),
+            EventKind::KeyValSep => self.key_value(),
+            EventKind::ArrayOpen => self.open.push(None),
+            EventKind::InlineTableOpen => {
+                let node = match self.open.last() {
+                    Some(None) => self.fresh(0, Cow::Borrowed("")),
+                    Some(Some(_)) | None => self.key,
+                };
+                self.open.push(Some(node));
+            }
+            EventKind::ArrayClose | EventKind::InlineTableClose => {
+                self.open.pop();
+            }
+            EventKind::Scalar
+            | EventKind::ValueSep
+            | EventKind::KeySep
+            | EventKind::Whitespace
+            | EventKind::Comment
+            | EventKind::Newline
+            | EventKind::Error => {}
+        }
+    }
+
+    fn push_key(&mut self, event: &Event) {
+        let mut name = Cow::Borrowed("");
+        if let Some(raw) = self.source.get(event) {
+            raw.decode_key(&mut name, &mut ());
+        }
+        self.pending.push((name, event.span().start()..event.span().end()));
+    }
+
+    fn header(&mut self) {
+        self.table = 0;
+        self.open.clear();
+        let mut keys = std::mem::take(&mut self.pending);
+        let Some((last, span)) = keys.pop() else { return };
+        let parent = keys.into_iter().fold(0, |node, (key, _)| self.child(node, key));
+        self.is_repeated = false;
+        self.table = self.child(parent, last);
+        self.is_repeated = self.mention(self.table, Mention { span, form: Form::Header });
+    }
+
+    /// Every header in double brackets begins a table of its own.
+    fn array_header(&mut self) {
+        self.open.clear();
+        let mut keys = std::mem::take(&mut self.pending);
+        let Some((last, span)) = keys.pop() else { return };
+        let parent = keys.into_iter().fold(0, |node, (key, _)| self.child(node, key));
+        self.is_repeated = false;
+        if let Some(known) = self.children.get(&(parent, last.clone())) {
+            self.mention(*known, Mention { span, form: Form::Header });
+        }
+        let fresh = self.fresh(parent, last.clone());
+        self.children.insert((parent, last), fresh);
+        self.table = fresh;
+    }
+
+    fn key_value(&mut self) {
+        let mut node = match self.open.last() {
+            Some(Some(table)) => *table,
+            Some(None) | None => self.table,
+        };
+        let keys = std::mem::take(&mut self.pending);
+        let last = keys.len().saturating_sub(1);
+        for (position, (key, span)) in keys.into_iter().enumerate() {
+            node = self.child(node, key);
+            let form = if position == last { Form::Whole } else { Form::Dotted };
+            self.mention(node, Mention { span, form });
+        }
+        self.key = node;
+    }
+
+    /// Notes a mention; tells whether it is one of the wanted.
+    fn mention(&mut self, node: usize, mention: Mention) -> bool {
+        let is_wanted = self.wanted.contains(&mention.span.start);
+        let first = self.nodes.get(node).and_then(|node| node.first.clone());
+        if is_wanted && !self.is_repeated {
+            let path = self.path(node);
+            self.clashes.push(DuplicateKey { path, first, second: mention });
+        } else if let (None, Some(node)) = (first, self.nodes.get_mut(node)) {
+            node.first = Some(mention);
+        }
+        is_wanted
+    }
+
+    fn child(&mut self, parent: usize, name: Cow<'t, str>) -> usize {
+        if let Some(child) = self.children.get(&(parent, name.clone())) {
+            return *child;
+        }
+        let child = self.fresh(parent, name.clone());
+        self.children.insert((parent, name), child);
+        child
+    }
+
+    fn fresh(&mut self, parent: usize, name: Cow<'t, str>) -> usize {
+        self.nodes.push(Node { parent, name, first: None });
+        self.nodes.len() - 1
+    }
+
+    fn path(&self, mut node: usize) -> String {
+        let mut names = Vec::new();
+        while let Some(part) = self.nodes.get(node).filter(|_| node > 0) {
+            names.push(&*part.name);
+            node = part.parent;
+        }
+        names.reverse();
+        names.join(".")
+    }
+}

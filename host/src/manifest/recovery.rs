@@ -1,0 +1,95 @@
+//! Brackets: one that is never closed, and keys with more parts than anybody needs.
+//! Both are found in the tokens of the text, where no value was made of them yet.
+
+use crate::manifest::lines::line_of;
+use crate::model::{Fault, Span};
+use std::ops::Range;
+use toml_parser::Source;
+use toml_parser::lexer::TokenKind;
+
+/// Most parts of a dotted key. Every part nests a table, and the stack must hold all of them when the tree is dropped;
+/// this keeps a manifest that somebody else wrote from overflowing it.
+const MAX_KEY_PARTS: usize = 32;
+
+/// A bracket that is never closed.
+pub(crate) struct Unclosed {
+    span: Span,
+    is_brace: bool,
+    /// The lines that it swallowed before toml noticed.
+    pub(crate) lost: Range<usize>,
+}
+
+/// The fault of a bracket that is never closed.
+pub(crate) fn unclosed_fault(unclosed: &Unclosed) -> Fault {
+    let (open, close) = if unclosed.is_brace { ("{", "}") } else { ("[", "]") };
+    Fault::spanned(unclosed.span.clone(), format!("this `{open}` is never closed"))
+        .help(format!("write `{close}` where its content ends"))
+}
+
+/// The errors before a bracket that is never closed, and the bracket: whatever toml says after it follows from it.
+pub(crate) fn cut_at_unclosed<E>(
+    mut errors: Vec<E>,
+    place: impl Fn(&E) -> usize,
+    text: &str,
+    is_unclosed: impl Fn(&E) -> bool,
+) -> (Vec<E>, Option<Unclosed>) {
+    let open = if errors.iter().any(is_unclosed) { unclosed(text) } else { None };
+    let Some((span, is_brace)) = open else { return (errors, None) };
+    let cut = errors.partition_point(|error| place(error) < span.start);
+    let own_line = line_of(text, span.start);
+    let noticed = errors.get(cut).map_or(text.len(), |error| line_of(text, place(error)).start);
+    errors.truncate(cut);
+    let lost = own_line.start..noticed.max(own_line.end);
+    (errors, Some(Unclosed { span, is_brace, lost }))
+}
+
+/// The outermost bracket that is never closed, headers aside.
+fn unclosed(text: &str) -> Option<(Span, bool)> {
+    let mut open: Vec<(Span, bool)> = Vec::new();
+    let (mut starts_line, mut is_header) = (true, false);
+    for token in Source::new(text).lex() {
+        let span = token.span().start()..token.span().end();
+        match token.kind() {
+            TokenKind::Newline => (starts_line, is_header) = (true, false),
+            TokenKind::Whitespace => {}
+            TokenKind::LeftSquareBracket if starts_line && open.is_empty() => {
+                (starts_line, is_header) = (false, true);
+            }
+            TokenKind::LeftSquareBracket if !is_header => open.push((span, false)),
+            TokenKind::LeftCurlyBracket if !is_header => open.push((span, true)),
+            TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket if !is_header => {
+                open.pop();
+            }
+            _ => starts_line = false, // neither opens nor closes
+        }
+    }
+    open.into_iter().next()
+}
+
+/// The fault of the first key with far too many parts.
+pub(crate) fn long_key(text: &str) -> Option<Fault> {
+    let has_many_dots = |line: &str| {
+        line.len() > MAX_KEY_PARTS && line.bytes().filter(|byte| *byte == b'.').count() >= MAX_KEY_PARTS
+    };
+    if !text.lines().any(has_many_dots) {
+        return None;
+    }
+    let mut parts = 1;
+    for token in Source::new(text).lex() {
+        match token.kind() {
+            TokenKind::Dot => parts += 1,
+            TokenKind::Atom
+            | TokenKind::Whitespace
+            | TokenKind::BasicString
+            | TokenKind::LiteralString
+            | TokenKind::MlBasicString
+            | TokenKind::MlLiteralString => {}
+            _ => parts = 1, // no part of a key
+        }
+        if parts > MAX_KEY_PARTS {
+            let span = token.span().start()..token.span().end();
+            return Some(Fault::spanned(span, format!("a key has at most {MAX_KEY_PARTS} parts")));
+        }
+    }
+    None
+}

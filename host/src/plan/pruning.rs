@@ -1,0 +1,69 @@
+//! The demands of lazy tasks, with their selectors typed.
+//! Which tasks are lazy was decided by the graph; whether a demand holds is found out when the run is under way.
+
+use crate::graph;
+use crate::plan::binding::selector;
+use crate::plan::lists::Lists;
+use crate::plan::scope::Scope;
+use crate::plan::{Gate, NeededClause, NeededIf};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Demands that were typed already, by where the graph keeps them, so that shared ones stay shared.
+#[derive(Default)]
+pub(crate) struct NeededConditions {
+    typed: HashMap<*const graph::NeededIf, Option<Arc<NeededIf>>>,
+}
+
+impl NeededConditions {
+    /// Types a demand and those of the consumers behind it, which may be a chain of 100,000: no recursion.
+    ///
+    /// Gives none where a selector is faulty. That is reported where the selector stands, not once more here.
+    pub(crate) fn compile(
+        &mut self,
+        scope: &mut Scope<'_>,
+        demand: &Arc<graph::NeededIf>,
+        lists: &[Lists],
+    ) -> Option<Arc<NeededIf>> {
+        let reported = scope.faults.list.len();
+        let mut path: Vec<&Arc<graph::NeededIf>> = vec![demand];
+        while let Some(top) = path.last().copied() {
+            let depth = path.len();
+            let consumers = top.any.iter().filter_map(|clause| clause.consumer.as_ref());
+            path.extend(consumers.filter(|consumer| !self.typed.contains_key(&Arc::as_ptr(consumer))));
+            if path.len() == depth {
+                path.pop();
+                let typed = self.all(scope, top, lists);
+                self.typed.insert(Arc::as_ptr(top), typed);
+            }
+        }
+        scope.faults.list.truncate(reported);
+        self.typed.get(&Arc::as_ptr(demand)).cloned().flatten()
+    }
+
+    fn all(&self, scope: &mut Scope<'_>, demand: &graph::NeededIf, lists: &[Lists]) -> Option<Arc<NeededIf>> {
+        let any = demand.any.iter().map(|clause| self.clause(scope, clause, lists)).collect::<Option<_>>()?;
+        Some(Arc::new(NeededIf { any }))
+    }
+
+    fn clause(
+        &self,
+        scope: &mut Scope<'_>,
+        clause: &graph::NeededClause,
+        lists: &[Lists],
+    ) -> Option<NeededClause> {
+        let gates = clause.gates.iter().map(|gate| typed(scope, gate, lists)).collect::<Option<_>>()?;
+        let consumer = match &clause.consumer {
+            None => None,
+            Some(consumer) => Some(self.typed.get(&Arc::as_ptr(consumer))?.clone()?),
+        };
+        Some(NeededClause { gates, consumer })
+    }
+}
+
+fn typed(scope: &mut Scope<'_>, gate: &graph::Gate, lists: &[Lists]) -> Option<Gate> {
+    let around = gate.within.and_then(|task| lists.get(task.index()));
+    scope.items = around.map_or_else(Vec::new, |lists| lists.items.clone());
+    let (binding, ty) = selector(scope, &gate.selector, &[])?;
+    Some(Gate { within: gate.within, selector: binding, ty, case: gate.case.clone() })
+}

@@ -1,0 +1,151 @@
+//! The codec asks for the time in the middle of one value, however few elements it has: a call that is out of time ends.
+//! By how much a stop is late is measured by the black-box tests.
+
+use crate::invoke::Outcome;
+use crate::sandbox::codec::layout::Codec;
+use crate::sandbox::codec::lift::{Rejected, Source};
+use crate::sandbox::codec::memory::{Encoding, Guest};
+use crate::sandbox::codec::{lift, lower};
+use crate::sandbox::guest::{Deadline, TimedOut};
+use crate::value::{Signature, Type, wire};
+use std::sync::Arc;
+use tokio::time::Instant;
+use wasmtime::ValRaw;
+
+const MIB: usize = 1 << 20;
+
+fn codec(ty: &Type) -> Codec {
+    Codec::for_signature(&Signature { params: vec![(Arc::from("x"), ty.clone())], result: Some(ty.clone()) })
+}
+
+fn parse(ty: &str) -> Type {
+    Type::parse(ty).unwrap()
+}
+
+/// A list of tuples that have so many of a type.
+fn wide(ty: &str, count: usize) -> Type {
+    Type::List(Arc::new(Type::Tuple(vec![parse(ty); count].into())))
+}
+
+/// A result of that type whose only list or text has `len` elements, all of whose bytes are zero or `fill`.
+fn lifted(
+    ty: &Type,
+    encoding: Encoding,
+    (len, size): (usize, usize),
+    fill: u8,
+    deadline: Deadline,
+) -> Result<Outcome, Rejected> {
+    let mut memory = vec![fill; 16 + size];
+    memory[..8].copy_from_slice(&[16_u32.to_le_bytes(), u32::try_from(len).unwrap().to_le_bytes()].concat());
+    let source = Source { memory: &memory, encoding, limit: 16 * MIB, deadline };
+    lift::result(source, codec(ty).result.as_ref(), ValRaw::u32(0))
+}
+
+/// Types, encodings, elements, their bytes in all, and what these are.
+fn large() -> Vec<(Type, Encoding, (usize, usize), u8)> {
+    let flags = (0..32).map(|nth| format!("f{nth}")).collect::<Vec<_>>().join(", ");
+    vec![
+        (wide("u8", 20_000), Encoding::Utf8, (1, 20_000), 0),
+        (wide(&format!("flags {{ {flags} }}"), 1000), Encoding::Utf8, (1, 4000), 0),
+        (parse("string"), Encoding::Utf8, (MIB, MIB), b'a'),
+        (parse("string"), Encoding::Utf16, (MIB / 2, MIB), b'a'),
+        (parse("string"), Encoding::Latin1, (MIB, MIB), 0xe9),
+        (parse("list<u8>"), Encoding::Utf8, (MIB, MIB), 7),
+        (parse("list<f64>"), Encoding::Utf8, (MIB / 8, MIB), 0),
+        (parse("list<f32>"), Encoding::Utf8, (MIB / 4, MIB), 0),
+        (parse("list<bool>"), Encoding::Utf8, (MIB, MIB), 0),
+    ]
+}
+
+#[test]
+fn a_result_of_few_large_elements_is_left_in_its_middle() {
+    for (ty, encoding, elements, fill) in large() {
+        let begun = lifted(&ty, encoding, elements, fill, Deadline::far());
+        assert!(matches!(begun, Ok(Outcome::Value(_))), "{begun:?}");
+        let late = lifted(&ty, encoding, elements, fill, Deadline(Instant::now()));
+        assert!(matches!(late, Err(Rejected::TimedOut(TimedOut))), "{encoding:?}, {elements:?}: {late:?}");
+    }
+}
+
+#[test]
+fn texts_are_read_in_parts_that_cut_no_character() {
+    for text in ["é", "aé", "aaé", "漢", "a漢", "aa漢", "😀", "a😀", "aa😀", "aaa😀"] {
+        let whole: String = format!("{}{}", &text[..text.len() - text.chars().last().unwrap().len_utf8()], {
+            text.chars().last().unwrap().to_string().repeat(100_000)
+        });
+        let units: Vec<u8> = whole.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (encoding, len, bytes) in [
+            (Encoding::Utf8, whole.len(), whole.as_bytes()),
+            (Encoding::Utf16, units.len() / 2, &units),
+            (Encoding::Latin1, (units.len() / 2) | 1 << 31, &units),
+        ] {
+            let mut memory = [16_u32.to_le_bytes(), u32::try_from(len).unwrap().to_le_bytes()].concat();
+            memory.extend_from_slice(&[0; 8]);
+            memory.extend_from_slice(bytes);
+            let source = Source { memory: &memory, encoding, limit: 16 * MIB, deadline: Deadline::far() };
+            let mut expected = Vec::new();
+            wire::put_str(&mut expected, &whole);
+            let outcome =
+                lift::result(source, codec(&parse("string")).result.as_ref(), ValRaw::u32(0)).unwrap();
+            assert!(outcome == Outcome::Value(expected.into()), "{encoding:?} {text}");
+        }
+    }
+}
+
+/// A guest with room, whose time is up after some looks at the clock.
+struct Late {
+    memory: Vec<u8>,
+    encoding: Encoding,
+    left: std::cell::Cell<u32>,
+}
+
+impl Guest for Late {
+    fn allocate(&mut self, _align: usize, size: usize) -> wasmtime::Result<usize> {
+        self.memory.resize(size, 0);
+        Ok(0)
+    }
+
+    fn memory(&mut self) -> &mut [u8] {
+        &mut self.memory
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    fn check(&self) -> wasmtime::Result<()> {
+        let left = self.left.get().checked_sub(1).ok_or(TimedOut)?;
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+#[test]
+fn an_argument_of_few_large_elements_is_left_in_its_middle() {
+    for (ty, encoding, elements, fill) in large() {
+        let Ok(Outcome::Value(value)) = lifted(&ty, encoding, elements, fill, Deadline::far()) else {
+            panic!()
+        };
+        // Of those that are soon done there are several.
+        let (repeated, once) = (u32::from(elements.0 == 1) * 7, &value[1..]);
+        let value = match elements.0 {
+            1 => {
+                let mut list = Vec::new();
+                wire::put_array_len(&mut list, 8);
+                (0..=repeated).for_each(|_| list.extend_from_slice(once));
+                bytes::Bytes::from(list)
+            }
+            _ => value.clone(), // one is large
+        };
+        let put = |left: u32| {
+            let mut guest = Late { memory: Vec::new(), encoding, left: left.into() };
+            lower::params(&mut guest, &codec(&ty), &[bytes::Bytes::clone(&value)]).map(drop)
+        };
+        put(1000).unwrap();
+        let is_copied = matches!(&ty, Type::List(element) if **element == Type::U8)
+            || encoding == Encoding::Utf8 && ty == Type::String;
+        if !is_copied {
+            assert!(put(0).unwrap_err().is::<TimedOut>(), "{encoding:?}, {elements:?}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The door between the codec and wasmtime: one parameter type and one result type that stand for every function.
+//! The only unsafe code of the codec; what the bytes mean is for `lower` and `lift`, which have none.
+//!
+//! wasmtime calls typed functions through `Lower` and `Lift`, traits that its derive macros implement for types known
+//! at compile time, and that are unsafe because wasmtime trusts what they say about a type's flat representation.
+//! Here that representation is the widest that the canonical ABI has: sixteen values in, one value out. A function
+//! with fewer ignores the rest, which is zero. wasmtime itself calls untyped functions the same way.
+
+use crate::invoke::Outcome;
+use crate::sandbox::codec::layout::{Codec, MAX_FLAT};
+use crate::sandbox::codec::memory::Encoding;
+use crate::sandbox::codec::{lift, lower};
+use crate::sandbox::guest::Deadline;
+use bytes::Bytes;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use wasmtime::component::__internal::{
+    CanonicalAbiInfo, ComponentTypes, InstanceType, InterfaceType, LiftContext, LowerContext,
+};
+use wasmtime::component::{ComponentNamedList, ComponentType, Func, Lift, Lower};
+use wasmtime::{Result, Store, ValRaw, bail, format_err};
+
+tokio::task_local! {
+    /// What the call that is being polled shall return: wasmtime lifts a result knowing its Rust type alone.
+    static EXPECTED: Expected;
+}
+
+struct Expected {
+    codec: Arc<Codec>,
+    bounds: Bounds,
+}
+
+/// What bounds a call where no guest runs: while its arguments and its result are carried over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// The most bytes that the encoded result may have.
+    pub(crate) output: usize,
+    /// When it must have ended.
+    pub(crate) deadline: Deadline,
+}
+
+/// Calls a function whose types `codec` was made of, within bounds.
+pub(crate) async fn call<T: Send + 'static>(
+    store: &mut Store<T>,
+    function: Func,
+    codec: &Arc<Codec>,
+    args: &[Bytes],
+    bounds: Bounds,
+) -> Result<Outcome> {
+    let function = function.typed::<Params<'_>, Returned>(&*store)?;
+    let params = Params { codec, args };
+    let expected = Expected { codec: Arc::clone(codec), bounds };
+    Ok(EXPECTED.scope(expected, function.call_async(store, params)).await?.0)
+}
+
+/// The same where nothing waits.
+#[cfg(test)]
+pub(crate) fn call_now(
+    store: &mut Store<()>,
+    function: Func,
+    codec: &Arc<Codec>,
+    args: &[Bytes],
+    bounds: Bounds,
+) -> Result<Outcome> {
+    let function = function.typed::<Params<'_>, Returned>(&*store)?;
+    let expected = Expected { codec: Arc::clone(codec), bounds };
+    EXPECTED.sync_scope(expected, || Ok(function.call(store, Params { codec, args })?.0))
+}
+
+/// The arguments of any function: MessagePack, one a parameter.
+struct Params<'a> {
+    codec: &'a Codec,
+    args: &'a [Bytes],
+}
+
+/// The result of any function, as MessagePack.
+struct Returned(Outcome);
+
+impl<T> crate::sandbox::codec::memory::Guest for LowerContext<'_, T> {
+    fn allocate(&mut self, align: usize, size: usize) -> Result<usize> {
+        self.realloc(0, 0, u32::try_from(align)?, size)
+    }
+
+    fn memory(&mut self) -> &mut [u8] {
+        self.as_slice_mut()
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.options().string_encoding.into()
+    }
+
+    fn check(&self) -> Result<()> {
+        Ok(EXPECTED.try_with(|expected| expected.bounds.deadline.check())??)
+    }
+}
+
+fn returned(cx: &LiftContext<'_>, ty: InterfaceType, raw: ValRaw, expected: &Expected) -> Result<Returned> {
+    let shape = expected.codec.result.as_ref();
+    let (size, align, flat) = shape.map_or((0, 1, 0), |shape| (shape.size, shape.align, shape.flat));
+    if !is_alike(cx.types, ty, size, align, flat) {
+        return Err(format_err!("the function has another result than it was prepared with"));
+    }
+    let encoding = cx.options().string_encoding.into();
+    let Bounds { output, deadline } = expected.bounds;
+    let source = lift::Source { memory: cx.memory(), encoding, limit: output, deadline };
+    match lift::result(source, shape, raw) {
+        Ok(outcome) => Ok(Returned(outcome)),
+        Err(lift::Rejected::TooLarge(error)) => Err(error.into()),
+        Err(lift::Rejected::Malformed(error)) => Err(error.into()),
+        Err(lift::Rejected::TimedOut(error)) => Err(error.into()),
+    }
+}
+
+/// Whether wasmtime places the members of a tuple as the codec does.
+fn is_alike(types: &ComponentTypes, ty: InterfaceType, size: usize, align: usize, flat: usize) -> bool {
+    let abi = types.canonical_abi(&ty);
+    let same = |ours: usize, theirs: u32| u32::try_from(ours).is_ok_and(|ours| ours == theirs);
+    same(size, abi.size32)
+        && same(align, abi.align32)
+        && abi.flat_count(MAX_FLAT) == (flat <= MAX_FLAT).then_some(flat)
+}
+
+// SAFETY: `Lower` is a sequence of `ValRaw`, at most as many as the canonical ABI passes flat, so that wasmtime always
+// asks for the flat form of the whole list of parameters and never reads `ABI`, which describes the form in memory.
+// `typecheck` accepts every type because the walk itself is directed by the types that wasmtime hands it.
+#[expect(unsafe_code, reason = "the argument stands above")]
+unsafe impl ComponentType for Params<'_> {
+    type Lower = [ValRaw; MAX_FLAT];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::SCALAR4;
+
+    fn typecheck(_ty: &InterfaceType, _types: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+// SAFETY: all sixteen values are written before success is told; those that the function's own type has are of that
+// type's form, as the codec was made of the types of the callee, and pointers among them are what the guest's own
+// allocator returned. A wrong pointer could harm the guest alone: its accesses are checked against its memory.
+#[expect(unsafe_code, reason = "the argument stands above")]
+unsafe impl Lower for Params<'_> {
+    fn linear_lower_to_flat<T>(
+        &self,
+        cx: &mut LowerContext<'_, T>,
+        ty: InterfaceType,
+        dst: &mut MaybeUninit<Self::Lower>,
+    ) -> Result<()> {
+        let whole = &self.codec.params;
+        if !is_alike(cx.types, ty, whole.size, whole.align, whole.flat) {
+            bail!("the function has other parameters than it was prepared with");
+        }
+        dst.write(lower::params(cx, self.codec, self.args)?);
+        Ok(())
+    }
+
+    fn linear_lower_to_memory<T>(
+        &self,
+        _cx: &mut LowerContext<'_, T>,
+        _ty: InterfaceType,
+        _at: usize,
+    ) -> Result<()> {
+        bail!("parameters are always lowered flat")
+    }
+}
+
+// SAFETY: the list has no names, and its types are those of the callee.
+#[expect(unsafe_code, reason = "the argument stands above")]
+unsafe impl ComponentNamedList for Params<'_> {}
+
+// SAFETY: `Lower` is one `ValRaw`, which is what a function of the canonical ABI returns: its flat result, or the
+// address of the result. A function without a result leaves the first parameter there, and it is not looked at.
+#[expect(unsafe_code, reason = "the argument stands above")]
+unsafe impl ComponentType for Returned {
+    type Lower = [ValRaw; 1];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::SCALAR4;
+
+    fn typecheck(_ty: &InterfaceType, _types: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+// SAFETY: lifting makes plain bytes of what it reads, by accesses that are checked against the guest's memory.
+#[expect(unsafe_code, reason = "the argument stands above")]
+unsafe impl Lift for Returned {
+    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
+        let [raw] = src;
+        EXPECTED.try_with(|expected| returned(cx, ty, *raw, expected))?
+    }
+
+    fn linear_lift_from_memory(_cx: &mut LiftContext<'_>, _ty: InterfaceType, _bytes: &[u8]) -> Result<Self> {
+        bail!("a result is always lifted from its flat form")
+    }
+}
+
+// SAFETY: the list has no names, and its type is that of the callee.
+#[expect(unsafe_code, reason = "the argument stands above")]
+unsafe impl ComponentNamedList for Returned {}

@@ -1,0 +1,236 @@
+//! The codec without a guest, for fuzzers: whatever bytes come in and whatever memory goes out, what must hold holds.
+//! Real guests are for `oracle` and `hostile`; how inputs are made is for `host/fuzz`.
+
+use crate::invoke::Outcome;
+use crate::sandbox::codec::layout::Codec;
+use crate::sandbox::codec::memory::Encoding;
+use crate::sandbox::codec::{lift, lower};
+use crate::sandbox::guest::Deadline;
+use crate::value::{Signature, Type, canonical};
+use bytes::Bytes;
+use std::sync::{Arc, LazyLock};
+use wasmtime::{Result, ValRaw, bail};
+
+/// The most that the memory of a probe holds, and its result.
+const MAX_BYTES: usize = 1 << 20;
+
+/// What the first byte of an input chooses from: every kind of type, each beside and inside of others.
+const TYPES: [&str; 20] = [
+    "string",
+    "list<u8>",
+    "list<string>",
+    "list<f64>",
+    "list<f32>",
+    "list<s16>",
+    "list<list<u8>>",
+    "list<record { x: f64, y: f64, name: string }>",
+    "record { a: u8, b: option<string>, c: s64, d: option<option<bool>> }",
+    "record { deep: record { a: list<record { b: option<u8>, c: string }>, z: u8 }, last: option<char> }",
+    "tuple<u8, u64, s8, char, f32, bool>",
+    "option<option<option<u16>>>",
+    "variant { a, b(u64), c(list<string>), d(tuple<u8, string>) }",
+    "list<variant { none, some(f32), more(option<s64>) }>",
+    "enum { red, green, blue }",
+    "flags { r, w, x, a, b, c, d, e, f }",
+    "result<list<u32>, string>",
+    "result<_, variant { io(string), other }>",
+    "result",
+    "list<tuple<flags { r, w }, enum { on, off }, result<u16, char>>>",
+];
+
+/// A type and what was worked out for it.
+struct Probed {
+    ty: Type,
+    /// A function that takes it, and returns it.
+    alone: Codec,
+    /// The same for a list of it, so that its values stand in memory.
+    listed: Codec,
+}
+
+static PROBED: LazyLock<Vec<Probed>> = LazyLock::new(|| {
+    let types = TYPES.iter().filter_map(|text| Type::parse(text).ok());
+    let codec = |ty: Type| {
+        Codec::for_signature(&Signature { params: vec![(Arc::from("x"), ty.clone())], result: Some(ty) })
+    };
+    types
+        .map(|ty| Probed { alone: codec(ty.clone()), listed: codec(Type::List(Arc::new(ty.clone()))), ty })
+        .collect()
+});
+
+/// The type and the encoding of texts that the first two bytes choose, and the others.
+fn chosen(input: &[u8]) -> Option<(&'static Probed, Encoding, &[u8])> {
+    let ([ty, encoding], rest) = input.split_first_chunk()?;
+    let probed = PROBED.get(usize::from(*ty) % PROBED.len().max(1))?;
+    let encoding = match encoding % 3 {
+        0 => Encoding::Utf8,
+        1 => Encoding::Utf16,
+        _ => Encoding::Latin1, // the third
+    };
+    Some((probed, encoding, rest))
+}
+
+/// Takes the input for an argument: it is taken if and only if it is a value of its type, and then the guest has that
+/// value. What does not hold is told.
+pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
+    let Some((probed, encoding, arg)) = chosen(input) else { return Ok(()) };
+    let expected = canonical(&probed.ty, arg);
+    let alone = lower::params(&mut Arena::new(encoding), &probed.alone, &[Bytes::copy_from_slice(arg)]);
+    let mut arena = Arena::new(encoding);
+    let one = [&[0x91], arg].concat();
+    let lowered = lower::params(&mut arena, &probed.listed, &[one.into()]);
+    if arena.is_full {
+        return Ok(());
+    }
+    match (&expected, &alone, &lowered) {
+        (Ok(_), Ok(_), Ok(_)) => {}
+        (Err(_), Err(_), Err(_)) => return Ok(()),
+        _ => {
+            return Err(format!(
+                "{}: {expected:?}, but {:?} and {:?}",
+                probed.ty,
+                alone.err(),
+                lowered.err()
+            ));
+        }
+    }
+    let (Ok(expected), Ok([at, len, ..])) = (expected, lowered) else { return Ok(()) };
+    let pair = arena.put([at.get_u32(), len.get_u32()]).map_err(|error| error.to_string())?;
+    let source =
+        lift::Source { memory: &arena.memory, encoding, limit: usize::MAX, deadline: Deadline::far() };
+    let lifted = lift::result(source, probed.listed.result.as_ref(), pair);
+    match lifted {
+        Ok(Outcome::Value(bytes)) if bytes.get(1..) == Some(&expected) => Ok(()),
+        other => Err(format!("{}: {expected:?} came back as {other:?}", probed.ty)), // another value, or none
+    }
+}
+
+/// Takes the input for what a guest returned and for its memory: what is taken of it is a value of its type in its one
+/// canonical form, no larger than it may be. What does not hold is told.
+pub fn memory(input: &[u8]) -> std::result::Result<(), String> {
+    let Some((probed, encoding, rest)) = chosen(input) else { return Ok(()) };
+    let Some((raw, memory)) = rest.split_first_chunk() else { return Ok(()) };
+    let raw = ValRaw::u64(u64::from_le_bytes(*raw));
+    let source = lift::Source { memory, encoding, limit: MAX_BYTES, deadline: Deadline::far() };
+    let Ok(outcome) = lift::result(source, probed.alone.result.as_ref(), raw) else { return Ok(()) };
+    let (bytes, side) = match (&outcome, &probed.ty) {
+        (Outcome::Value(bytes), Type::Result(sides)) => (bytes, sides.ok.clone()),
+        (Outcome::Error(bytes), Type::Result(sides)) => (bytes, sides.err.clone()),
+        (Outcome::Value(bytes) | Outcome::Error(bytes), ty) => (bytes, Some(ty.clone())),
+    };
+    let form = match side {
+        Some(ty) => canonical(&ty, bytes),
+        None => Ok(Bytes::from_static(&[0xc0])),
+    };
+    match form {
+        Ok(form) if form == *bytes && bytes.len() <= MAX_BYTES => Ok(()),
+        other => Err(format!("{}: {bytes:?} is {other:?}", probed.ty)), // not of its type, or not in its form
+    }
+}
+
+/// A memory that only grows.
+struct Arena {
+    memory: Vec<u8>,
+    encoding: Encoding,
+    is_full: bool,
+}
+
+impl Arena {
+    fn new(encoding: Encoding) -> Self {
+        Self { memory: Vec::new(), encoding, is_full: false }
+    }
+
+    /// Puts two words into memory and returns their address.
+    fn put(&mut self, words: [u32; 2]) -> Result<ValRaw> {
+        let at = self.memory.len().next_multiple_of(4);
+        self.memory.resize(at, 0);
+        words.iter().for_each(|word| self.memory.extend_from_slice(&word.to_le_bytes()));
+        Ok(ValRaw::u32(u32::try_from(at)?))
+    }
+}
+
+impl crate::sandbox::codec::memory::Guest for Arena {
+    fn allocate(&mut self, align: usize, size: usize) -> Result<usize> {
+        let at = self.memory.len().next_multiple_of(align);
+        match at.checked_add(size) {
+            Some(end) if end <= MAX_BYTES => self.memory.resize(end, 0xff),
+            _ => {
+                self.is_full = true;
+                bail!("the memory is full")
+            }
+        }
+        Ok(at)
+    }
+
+    fn memory(&mut self) -> &mut [u8] {
+        &mut self.memory
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn replays(target: &str, probe: fn(&[u8]) -> std::result::Result<(), String>) {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let inputs: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(inputs.len() > 30, "{}", inputs.len());
+        for path in inputs {
+            let judged = probe(&std::fs::read(&path).unwrap());
+            assert_eq!(judged, Ok(()), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn the_corpus_of_arguments_holds() {
+        replays("argument", argument);
+    }
+
+    #[test]
+    fn the_corpus_of_memories_holds() {
+        replays("memory", memory);
+    }
+
+    #[test]
+    fn every_type_of_the_table_is_one() {
+        assert_eq!(PROBED.len(), TYPES.len());
+    }
+
+    /// Pieces that are likely to stand somewhere in an argument, and words that are likely to stand in memory.
+    fn likely() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            any::<u8>().prop_map(|byte| vec![byte]),
+            (0x80_u8..0xa4).prop_map(|byte| vec![byte]),
+            prop::sample::select(vec![
+                "a", "b", "c", "d", "x", "y", "name", "ok", "err", "deep", "last", "z"
+            ])
+            .prop_map(|name| [&[0xa0 + u8::try_from(name.len()).unwrap()], name.as_bytes()].concat()),
+            any::<f64>().prop_map(|float| [&[0xcb][..], &float.to_be_bytes()].concat()),
+            (0_u32..64).prop_map(|word| word.to_le_bytes().to_vec()),
+        ];
+        (any::<[u8; 2]>(), prop::collection::vec(piece, 0..40))
+            .prop_map(|(head, pieces)| [&head[..], &pieces.concat()].concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn any_argument_is_a_value_or_refused(input in likely()) {
+            prop_assert_eq!(argument(&input), Ok(()));
+        }
+
+        #[test]
+        fn any_memory_is_a_value_or_refused(input in likely()) {
+            prop_assert_eq!(memory(&input), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! A result on its way out of a guest: the canonical ABI to MessagePack, without a tree of values in between.
+//! The guest may hand over anything: every address, length, case and text is checked, and the output is bounded.
+
+use crate::invoke::Outcome;
+use crate::model::to_usize;
+use crate::sandbox::codec::flat::unflatten;
+use crate::sandbox::codec::layout::{Cases, Kind, Layout, Members, NameTable};
+use crate::sandbox::codec::memory::Encoding;
+use crate::sandbox::guest::{Deadline, TimedOut};
+use crate::value::wire;
+use bytes::Bytes;
+use wasmtime::ValRaw;
+
+/// After how many steps it is asked whether there is time left: some tenths of a millisecond.
+const PATIENCE: usize = 16 << 10;
+
+/// How many bytes that are only copied, or looked at, count as one step.
+const STEP: usize = 16;
+
+/// How many bytes are copied at once.
+const RUN: usize = 64 << 10;
+
+/// Results below this many bytes are copied to a buffer of their own size.
+const SMALL: usize = 256;
+
+/// The encoded result is larger than `limits.output`.
+#[derive(Debug, thiserror::Error)]
+#[error("the result is larger than `limits.output`")]
+pub(crate) struct TooLarge;
+
+/// The guest returned what the canonical ABI forbids.
+#[derive(Debug, thiserror::Error)]
+#[error("the guest returned a malformed value: {0}")]
+pub(crate) struct Malformed(&'static str);
+
+/// Why a result is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Rejected {
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+}
+
+type Result<T> = std::result::Result<T, Rejected>;
+
+/// What is known of the guest when it has returned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// All of its linear memory.
+    pub(crate) memory: &'a [u8],
+    /// How it writes texts.
+    pub(crate) encoding: Encoding,
+    /// The most bytes that its result may have as MessagePack.
+    pub(crate) limit: usize,
+    /// When the call must have ended.
+    pub(crate) deadline: Deadline,
+}
+
+/// Lifts the result; `raw` is the flat one or its address.
+pub(crate) fn result(source: Source<'_>, shape: Option<&Layout>, raw: ValRaw) -> Result<Outcome> {
+    let mut encoder = Encoder { source, out: Vec::new(), patience: PATIENCE };
+    let Some(shape) = shape else {
+        wire::put_nil(&mut encoder.out);
+        return encoder.end(Outcome::Value);
+    };
+    if shape.flat == 1 {
+        let bytes = unflatten(shape, raw).map_err(Malformed)?;
+        return encoder.whole(shape, &bytes);
+    }
+    let bytes = encoder.slice(to_usize(raw.get_u32()), shape.size, shape.align)?;
+    encoder.whole(shape, bytes)
+}
+
+/// Writes values as they are read.
+struct Encoder<'a> {
+    source: Source<'a>,
+    out: Vec<u8>,
+    /// How many more steps before it is asked for the time.
+    patience: usize,
+}
+
+impl<'a> Encoder<'a> {
+    /// The outcome of a function: a result that is one of two sides is told by which side it is.
+    fn whole(mut self, shape: &Layout, bytes: &[u8]) -> Result<Outcome> {
+        let Kind::Result(sides) = &shape.kind else {
+            self.load(shape, bytes)?;
+            return self.end(Outcome::Value);
+        };
+        let case = case(sides.width, bytes)?;
+        let side = sides.all.get(case).ok_or(Malformed(shape.kind.stray()))?;
+        match &side.shape {
+            Some(payload) => self.load(payload, part(bytes, sides.payload, payload.size)?)?,
+            None => wire::put_nil(&mut self.out),
+        }
+        self.end(if case == 0 { Outcome::Value } else { Outcome::Error })
+    }
+
+    fn end(self, outcome: fn(Bytes) -> Outcome) -> Result<Outcome> {
+        self.bounded()?;
+        Ok(outcome(exact(self.out)))
+    }
+
+    /// Writes one value that stands in exactly `bytes`.
+    fn load(&mut self, shape: &Layout, bytes: &[u8]) -> Result<()> {
+        match &shape.kind {
+            Kind::Bool => wire::put_bool(&mut self.out, u8::from_le_bytes(array(bytes)?) != 0),
+            Kind::S8 => wire::put_int(&mut self.out, i8::from_le_bytes(array(bytes)?).into()),
+            Kind::U8 => wire::put_uint(&mut self.out, u8::from_le_bytes(array(bytes)?).into()),
+            Kind::S16 => wire::put_int(&mut self.out, i16::from_le_bytes(array(bytes)?).into()),
+            Kind::U16 => wire::put_uint(&mut self.out, u16::from_le_bytes(array(bytes)?).into()),
+            Kind::S32 => wire::put_int(&mut self.out, i32::from_le_bytes(array(bytes)?).into()),
+            Kind::U32 => wire::put_uint(&mut self.out, u32::from_le_bytes(array(bytes)?).into()),
+            Kind::S64 => wire::put_int(&mut self.out, i64::from_le_bytes(array(bytes)?)),
+            Kind::U64 => wire::put_uint(&mut self.out, u64::from_le_bytes(array(bytes)?)),
+            Kind::F32 => wire::put_f32(&mut self.out, f32::from_le_bytes(array(bytes)?)),
+            Kind::F64 => wire::put_f64(&mut self.out, f64::from_le_bytes(array(bytes)?)),
+            Kind::Char => {
+                let char = char::from_u32(u32::from_le_bytes(array(bytes)?));
+                let char = char.ok_or(Malformed("a char that is none"))?;
+                wire::put_str(&mut self.out, char.encode_utf8(&mut [0; 4]));
+            }
+            Kind::String => self.text(bytes)?,
+            Kind::Bytes => {
+                let bytes = self.elements(bytes, 1, 1)?;
+                self.room(bytes.len())?;
+                wire::put_bin_len(&mut self.out, bytes.len());
+                for run in bytes.chunks(RUN) {
+                    self.out.extend_from_slice(run);
+                    self.spend(run.len() / STEP)?;
+                }
+            }
+            Kind::List(element) => self.list(element, bytes)?,
+            Kind::Tuple(inner) => self.members(inner, bytes)?,
+            Kind::Record(record) => self.members(&record.inner, bytes)?,
+            Kind::Enum(names) => {
+                let key = names.keys.get(case(shape.size, bytes)?);
+                self.out.extend_from_slice(key.ok_or(Malformed(shape.kind.stray()))?);
+            }
+            Kind::Flags(names) => self.flags(names, bytes),
+            Kind::Option(option) => match case(1, bytes)? {
+                0 => wire::put_nil(&mut self.out),
+                1 => {
+                    if option.wraps {
+                        wire::put_array_len(&mut self.out, 1);
+                    }
+                    self.load(&option.some, part(bytes, option.payload, option.some.size)?)?;
+                }
+                _ => return Err(Malformed(shape.kind.stray()).into()), // no other case
+            },
+            Kind::Result(cases) | Kind::Variant(cases) => self.chosen(&shape.kind, cases, bytes)?,
+        }
+        self.bounded()
+    }
+
+    fn members(&mut self, inner: &Members, bytes: &[u8]) -> Result<()> {
+        self.out.extend_from_slice(&inner.head);
+        for member in &inner.members {
+            self.out.extend_from_slice(&member.key);
+            self.load(&member.shape, part(bytes, member.offset, member.shape.size)?)?;
+        }
+        Ok(())
+    }
+
+    fn chosen(&mut self, kind: &Kind, cases: &Cases, bytes: &[u8]) -> Result<()> {
+        let chosen = cases.all.get(case(cases.width, bytes)?).ok_or(Malformed(kind.stray()))?;
+        self.out.extend_from_slice(&chosen.head);
+        match &chosen.shape {
+            Some(payload) => self.load(payload, part(bytes, cases.payload, payload.size)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the names of the bits that are set; bits without a name are ignored, as the canonical ABI says.
+    fn flags(&mut self, names: &NameTable, bits: &[u8]) {
+        let is_set = |bit: usize| bits.get(bit / 8).is_some_and(|byte| byte & (1 << (bit % 8)) != 0);
+        let set = || names.keys.iter().enumerate().filter(|(bit, _)| is_set(*bit));
+        wire::put_array_len(&mut self.out, set().count());
+        set().for_each(|(_, key)| self.out.extend_from_slice(key));
+    }
+
+    fn text(&mut self, pair: &[u8]) -> Result<()> {
+        let (at, len) = pointer(pair)?;
+        let (align, size) = self.source.encoding.layout(len);
+        let bytes = self.slice(at, size, align)?;
+        let encoding = self.source.encoding;
+        if encoding == Encoding::Utf8 {
+            self.room(bytes.len())?;
+            wire::put_str_len(&mut self.out, bytes.len());
+            return self.pieces(len, bytes, |of, piece| {
+                let piece = std::str::from_utf8(piece).map_err(|_| Malformed("a text that is not UTF-8"))?;
+                of.out.extend_from_slice(piece.as_bytes());
+                Ok(())
+            });
+        }
+        // As UTF-8, no text of another encoding has fewer bytes than half of what it has there.
+        self.room(size / 2)?;
+        let mut text = String::with_capacity(size / 2);
+        self.pieces(len, bytes, |of, piece| {
+            encoding.decode(len, piece, &mut text).ok_or(Malformed("a text that is not Unicode"))?;
+            of.room(text.len())
+        })?;
+        wire::put_str(&mut self.out, &text);
+        Ok(())
+    }
+
+    /// Goes through a text of that length by parts that are none too long.
+    fn pieces(
+        &mut self,
+        len: usize,
+        bytes: &[u8],
+        mut read: impl FnMut(&mut Self, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (piece, after) =
+                rest.split_at_checked(self.source.encoding.piece(len, rest)).ok_or(CUT_OFF)?;
+            read(self, piece)?;
+            self.spend(piece.len() / STEP)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, element: &Layout, pair: &[u8]) -> Result<()> {
+        let bytes = self.elements(pair, element.size, element.align)?;
+        let elements = bytes.chunks_exact(element.size.max(1));
+        self.room(elements.len().saturating_mul(element.least))?;
+        wire::put_array_len(&mut self.out, elements.len());
+        match element.kind {
+            Kind::F32 => self.runs(bytes, wire::put_run_of_f32)?,
+            Kind::F64 => self.runs(bytes, wire::put_run_of_f64)?,
+            _ => {
+                // Their sizes in MessagePack differ.
+                for bytes in elements {
+                    self.spend(element.work)?;
+                    self.load(element, bytes)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn runs(&mut self, bytes: &[u8], put: fn(&mut Vec<u8>, &[u8])) -> Result<()> {
+        for run in bytes.chunks(RUN) {
+            put(&mut self.out, run);
+            self.spend(run.len() / STEP)?;
+        }
+        Ok(())
+    }
+
+    /// Takes so many steps; fails once the call is out of time, which is asked now and then.
+    fn spend(&mut self, steps: usize) -> Result<()> {
+        self.patience = self.patience.saturating_sub(steps);
+        if self.patience == 0 {
+            self.patience = PATIENCE;
+            self.source.deadline.check()?;
+        }
+        Ok(())
+    }
+
+    /// The elements that an address and a number point at.
+    fn elements(&self, pair: &[u8], each: usize, align: usize) -> Result<&'a [u8]> {
+        let (at, len) = pointer(pair)?;
+        self.slice(at, len.checked_mul(each).ok_or(OUTSIDE)?, align)
+    }
+
+    fn slice(&self, at: usize, len: usize, align: usize) -> Result<&'a [u8]> {
+        let slice = self.source.memory.get(at..).and_then(|rest| rest.get(..len)).ok_or(OUTSIDE)?;
+        if !at.is_multiple_of(align.max(1)) {
+            return Err(Malformed("an address that is not aligned").into());
+        }
+        Ok(slice)
+    }
+
+    /// Makes room for at least that many bytes, if there may be as many.
+    fn room(&mut self, len: usize) -> Result<()> {
+        if len > self.source.limit.saturating_sub(self.out.len()) {
+            return Err(TooLarge.into());
+        }
+        self.out.reserve(len.saturating_add(HEAD));
+        Ok(())
+    }
+
+    /// Fails once too much was written. Large pieces are refused by [`Self::room`] before they are.
+    fn bounded(&self) -> Result<()> {
+        if self.out.len() > self.source.limit { Err(TooLarge.into()) } else { Ok(()) }
+    }
+}
+
+/// What may stand in front of a piece: its length.
+const HEAD: usize = 5;
+
+const OUTSIDE: Malformed = Malformed("an address outside of its memory");
+
+const CUT_OFF: Malformed = Malformed("a value that is cut off");
+
+fn pointer(pair: &[u8]) -> Result<(usize, usize)> {
+    let (at, len) = pair.split_at_checked(4).ok_or(CUT_OFF)?;
+    Ok((to_usize(u32::from_le_bytes(array(at)?)), to_usize(u32::from_le_bytes(array(len)?))))
+}
+
+/// Which case it is, from the first `width` bytes.
+fn case(width: usize, bytes: &[u8]) -> Result<usize> {
+    let bytes = part(bytes, 0, width)?;
+    Ok(bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
+}
+
+fn part(bytes: &[u8], at: usize, len: usize) -> Result<&[u8]> {
+    Ok(bytes.get(at..).and_then(|rest| rest.get(..len)).ok_or(CUT_OFF)?)
+}
+
+/// A result without what its buffer has beyond it, where that may be most of it: a run may hold a million of them.
+fn exact(out: Vec<u8>) -> Bytes {
+    if out.len() < SMALL { Bytes::copy_from_slice(&out) } else { out.into() }
+}
+
+/// The value at the beginning of `bytes`.
+fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
+    Ok(*bytes.first_chunk().ok_or(CUT_OFF)?)
+}

@@ -1,0 +1,397 @@
+//! Arguments on their way into a guest: MessagePack to the canonical ABI, read and checked in one pass, with no tree
+//! of values in between. Where things stand is for `layout`, texts are for `strings`, how wasmtime is met is for `erased`.
+
+use crate::sandbox::codec::flat::{Flat, flatten};
+use crate::sandbox::codec::layout::{
+    Cases, Codec, Kind, Layout, MAX_FLAT, Member, NameTable, Optional, Record,
+};
+use crate::sandbox::codec::memory::{Encoding, Guest, slice, write_bytes};
+use crate::sandbox::codec::strings;
+use crate::value::check::{locate_rest, one_pair};
+use crate::value::wire::{Kind as Piece, Malformed, Reader};
+use crate::value::{Type, ValueFault};
+use bytes::Bytes;
+use wasmtime::{ValRaw, bail, format_err};
+
+/// How many bytes of a list are put together before they go to the guest: its elements point at what is allocated
+/// in between.
+const BATCH: usize = 16 << 10;
+
+/// How many bytes of plain elements are written before it is asked whether there is time left.
+const PLAIN_BATCH: usize = 64 << 10;
+
+/// The same in steps, since an element may take more of them than it has bytes: about a millisecond.
+const WORK: usize = 64 << 10;
+
+/// An argument is not of its parameter's type.
+#[derive(Debug, thiserror::Error)]
+#[error("the argument `{name}` is malformed: {fault}")]
+pub(crate) struct Refused {
+    name: String,
+    fault: ValueFault,
+}
+
+/// Why lowering ended early.
+enum LowerError {
+    /// The value is not of its type.
+    Fault(ValueFault),
+    /// The guest, or its memory, does not take it.
+    Guest(wasmtime::Error),
+}
+
+type Result<T> = std::result::Result<T, LowerError>;
+
+impl From<ValueFault> for LowerError {
+    fn from(fault: ValueFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Malformed> for LowerError {
+    #[cold]
+    fn from(malformed: Malformed) -> Self {
+        Self::Fault(malformed.into())
+    }
+}
+
+impl From<wasmtime::Error> for LowerError {
+    #[cold]
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Guest(error)
+    }
+}
+
+impl LowerError {
+    #[cold]
+    fn fault(message: String) -> Self {
+        Self::Fault(ValueFault::new(message))
+    }
+
+    #[cold]
+    fn in_field(self, name: &str) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Fault(fault.in_field(name)),
+            Self::Guest(error) => Self::Guest(error),
+        }
+    }
+
+    #[cold]
+    fn at_index(self, index: usize) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Fault(fault.at_index(index)),
+            Self::Guest(error) => Self::Guest(error),
+        }
+    }
+}
+
+/// Lowers one argument a parameter.
+pub(crate) fn params(
+    guest: &mut impl Guest,
+    codec: &Codec,
+    args: &[Bytes],
+) -> wasmtime::Result<[ValRaw; MAX_FLAT]> {
+    let Kind::Tuple(params) = &codec.params.kind else { bail!("the parameters are not a tuple") };
+    let is_flat = codec.params.flat <= MAX_FLAT;
+    let start = if is_flat { 0 } else { guest.allocate(codec.params.align, codec.params.size)? };
+    let mut room = vec![0; codec.params.size];
+    for ((param, name), arg) in params.members.iter().zip(&codec.names).zip(args) {
+        argument(guest, param, arg, &mut room).map_err(|stop| match stop {
+            LowerError::Fault(fault) => Refused { name: name.to_string(), fault }.into(),
+            LowerError::Guest(error) => error,
+        })?;
+    }
+    let mut flat = Flat::default();
+    if is_flat {
+        flatten(&codec.params, &room, &mut flat)?;
+    } else {
+        slice(guest.memory(), start, room.len())?.copy_from_slice(&room);
+        flat.push(ValRaw::u64(u64::try_from(start)?))?;
+    }
+    Ok(flat.slots())
+}
+
+fn argument(guest: &mut impl Guest, param: &Member, arg: &Bytes, room: &mut [u8]) -> Result<()> {
+    let mut reader = Reader::new(arg);
+    put(guest, &param.shape, &mut reader, param.slot(room)?)?;
+    Ok(reader.finish()?)
+}
+
+/// Reads one value and writes it to `room`, which is of its size; what it points at goes to the guest.
+fn put<G: Guest>(guest: &mut G, shape: &Layout, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    match &shape.kind {
+        Kind::Bool => set(room, [u8::from(reader.bool()?)]),
+        Kind::S8 => set(room, int::<i8>(reader, &Type::S8)?.to_le_bytes()),
+        Kind::U8 => set(room, int::<u8>(reader, &Type::U8)?.to_le_bytes()),
+        Kind::S16 => set(room, int::<i16>(reader, &Type::S16)?.to_le_bytes()),
+        Kind::U16 => set(room, int::<u16>(reader, &Type::U16)?.to_le_bytes()),
+        Kind::S32 => set(room, int::<i32>(reader, &Type::S32)?.to_le_bytes()),
+        Kind::U32 => set(room, int::<u32>(reader, &Type::U32)?.to_le_bytes()),
+        Kind::S64 => set(room, int::<i64>(reader, &Type::S64)?.to_le_bytes()),
+        Kind::U64 => set(room, int::<u64>(reader, &Type::U64)?.to_le_bytes()),
+        Kind::F32 => set(room, reader.canonical_f32()?.to_le_bytes()),
+        Kind::F64 => set(room, reader.canonical_f64()?.to_le_bytes()),
+        Kind::Char => set(room, u32::from(char(reader)?).to_le_bytes()),
+        Kind::String => {
+            let (start, len) = strings::store(guest, reader.str()?)?;
+            set_pair(room, start, len)
+        }
+        Kind::Bytes => {
+            let bytes = reader.bin()?;
+            let start = write_bytes(guest, 1, bytes)?;
+            set_pair(room, start, bytes.len())
+        }
+        Kind::List(element) => list(guest, element, reader, room),
+        Kind::Tuple(tuple) => {
+            let len = reader.array_len()?;
+            if len != tuple.members.len() {
+                return Err(LowerError::fault(format!(
+                    "expected {} elements, found {len}",
+                    tuple.members.len()
+                )));
+            }
+            for (index, member) in tuple.members.iter().enumerate() {
+                let put = put(guest, &member.shape, reader, member.slot(room)?);
+                put.map_err(|stop| stop.at_index(index))?;
+            }
+            Ok(())
+        }
+        Kind::Record(of) => record(guest, of, reader, room),
+        Kind::Enum(names) => set_case(room, shape.size, position(names, reader.str()?, "case")?),
+        Kind::Flags(names) => flags(names, reader, room),
+        Kind::Option(of) => option(guest, of, reader, room),
+        Kind::Result(sides) => result(guest, sides, reader, room),
+        Kind::Variant(cases) => variant(guest, cases, reader, room),
+    }
+}
+
+/// Writes the elements of a list where the guest wants them, and their address and number to `room`.
+fn list<G: Guest>(guest: &mut G, element: &Layout, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    let len = reader.array_len()?;
+    let whole = len.checked_mul(element.size);
+    let whole = whole.ok_or_else(|| format_err!("the list is larger than any memory"))?;
+    let start = guest.allocate(element.align, whole)?;
+    if element.is_plain {
+        plain_elements(guest, element, reader, (start, len))?;
+        return set_pair(room, start, len);
+    }
+    let each_time = at_once(element, BATCH, len);
+    let mut batch = vec![0; each_time.saturating_mul(element.size)];
+    for first in (0..len).step_by(each_time) {
+        guest.check()?;
+        let size = each_time.min(len - first).saturating_mul(element.size);
+        let part = slice(&mut batch, 0, size)?;
+        part.fill(0);
+        elements(guest, element, reader, part, first)?;
+        let at = start.saturating_add(first.saturating_mul(element.size));
+        slice(guest.memory(), at, size)?.copy_from_slice(part);
+    }
+    set_pair(room, start, len)
+}
+
+/// How many of `len` elements are written before it is asked whether there is time left.
+fn at_once(element: &Layout, bytes: usize, len: usize) -> usize {
+    (bytes / element.size.max(1)).min(WORK / element.work.max(1)).clamp(1, len.max(1))
+}
+
+/// Writes `len` elements that point at nothing to where the guest wants them.
+fn plain_elements<G: Guest>(
+    guest: &mut G,
+    element: &Layout,
+    reader: &mut Reader<'_>,
+    (start, len): (usize, usize),
+) -> Result<()> {
+    let each_time = at_once(element, PLAIN_BATCH, len);
+    for first in (0..len).step_by(each_time) {
+        if first > 0 {
+            guest.check()?;
+        }
+        let at = start.saturating_add(first.saturating_mul(element.size));
+        let size = each_time.min(len - first).saturating_mul(element.size);
+        elements(&mut Closed, element, reader, slice(guest.memory(), at, size)?, first)?;
+    }
+    Ok(())
+}
+
+/// Reads elements until `room` is full; `first` is the index of the first of them.
+fn elements<G: Guest>(
+    guest: &mut G,
+    element: &Layout,
+    reader: &mut Reader<'_>,
+    room: &mut [u8],
+    first: usize,
+) -> Result<()> {
+    let read = match element.kind {
+        Kind::F32 => reader.run_of_f32(room),
+        Kind::F64 => reader.run_of_f64(room),
+        _ => 0, // their sizes in MessagePack differ
+    };
+    for (nth, slot) in room.chunks_exact_mut(element.size.max(1)).enumerate().skip(read) {
+        put(guest, element, reader, slot).map_err(|stop| stop.at_index(first.saturating_add(nth)))?;
+    }
+    Ok(())
+}
+
+/// Where plain elements stand, nothing more is allocated.
+struct Closed;
+
+impl Guest for Closed {
+    fn allocate(&mut self, _align: usize, _size: usize) -> wasmtime::Result<usize> {
+        bail!("a plain value points at nothing")
+    }
+
+    fn memory(&mut self) -> &mut [u8] {
+        &mut []
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Utf8
+    }
+
+    fn check(&self) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+/// Fields are read as they come as long as they come in declared order, and looked for from there on.
+fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    let len = reader.map_len()?;
+    let members = &record.inner.members;
+    let mut read = 0;
+    for (member, field) in members.iter().zip(record.fields.iter()).take(len) {
+        if !reader.take(&member.key) {
+            break;
+        }
+        let put = put(guest, &member.shape, reader, member.slot(room)?);
+        put.map_err(|stop| stop.in_field(&field.name))?;
+        read += 1;
+    }
+    if read == len && read == members.len() {
+        return Ok(());
+    }
+    let found = locate_rest(&record.fields, read, len.saturating_sub(read), reader)?;
+    let end = reader.position();
+    let rest = members.iter().zip(record.fields.iter()).zip(found).skip(read);
+    for ((member, field), position) in rest {
+        let slot = member.slot(room)?;
+        match (position, &field.ty) {
+            (Some(position), _) => {
+                reader.seek(position);
+                put(guest, &member.shape, reader, slot).map_err(|stop| stop.in_field(&field.name))?;
+            }
+            (None, Type::Option(_)) => set(slot, [0])?,
+            (None, ty) => return Err(LowerError::fault(format!("field `{}: {ty}` is missing", field.name))),
+        }
+    }
+    reader.seek(end);
+    Ok(())
+}
+
+fn flags(names: &NameTable, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    room.fill(0);
+    for index in 0..reader.array_len()? {
+        let bit = position(names, reader.str()?, "flag").map_err(|stop| stop.at_index(index))?;
+        match room.get_mut(bit / 8) {
+            Some(byte) => *byte |= 1 << (bit % 8),
+            None => return Err(outside()),
+        }
+    }
+    Ok(())
+}
+
+fn option<G: Guest>(
+    guest: &mut G,
+    option: &Optional,
+    reader: &mut Reader<'_>,
+    room: &mut [u8],
+) -> Result<()> {
+    if reader.take_nil()? {
+        return set(room, [0]);
+    }
+    if option.wraps {
+        let len = reader.array_len()?;
+        if len != 1 {
+            return Err(LowerError::fault(format!("expected an array of one, found {len}")));
+        }
+    }
+    set(room, [1])?;
+    put(guest, &option.some, reader, slice(room, option.payload, option.some.size)?)
+}
+
+fn result<G: Guest>(guest: &mut G, sides: &Cases, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    one_pair(reader)?;
+    let name = reader.str()?;
+    let Some((case, side)) = sides.find(name) else {
+        return Err(LowerError::fault(format!("expected `ok` or `err`, found `{name}`")));
+    };
+    set_case(room, sides.width, case)?;
+    match &side.shape {
+        Some(shape) => put(guest, shape, reader, slice(room, sides.payload, shape.size)?)
+            .map_err(|stop| stop.in_field(name)),
+        None => Ok(reader.nil()?),
+    }
+}
+
+fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    let has_payload = reader.peek()? == Piece::Map;
+    if has_payload {
+        one_pair(reader)?;
+    }
+    let name = reader.str()?;
+    let Some((nth, case)) = cases.find(name) else {
+        return Err(LowerError::fault(format!("no case `{name}`")));
+    };
+    set_case(room, cases.width, nth)?;
+    match (&case.shape, has_payload) {
+        (Some(shape), true) => put(guest, shape, reader, slice(room, cases.payload, shape.size)?)
+            .map_err(|stop| stop.in_field(name)),
+        (None, false) => Ok(()),
+        (Some(_), false) => Err(LowerError::fault(format!("case `{name}` has no payload here"))),
+        (None, true) => Err(LowerError::fault(format!("case `{name}` takes no payload"))),
+    }
+}
+
+fn position(names: &NameTable, name: &str, kind: &str) -> Result<usize> {
+    names.position(name).ok_or_else(|| LowerError::fault(format!("no {kind} `{name}`")))
+}
+
+fn int<N: TryFrom<i128>>(reader: &mut Reader<'_>, ty: &Type) -> Result<N> {
+    let number = reader.int()?;
+    N::try_from(number).map_err(|_| LowerError::fault(format!("expected {ty}, found {number}")))
+}
+
+fn char(reader: &mut Reader<'_>) -> Result<char> {
+    let text = reader.str()?;
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(char), None) => Ok(char),
+        _ => Err(LowerError::fault(format!("expected one character, found {}", text.chars().count()))), // none, or more
+    }
+}
+
+impl Member {
+    /// Its place in a value that stands in `whole`.
+    fn slot<'a>(&self, whole: &'a mut [u8]) -> Result<&'a mut [u8]> {
+        Ok(slice(whole, self.offset, self.shape.size)?)
+    }
+}
+
+fn set<const N: usize>(room: &mut [u8], bytes: [u8; N]) -> Result<()> {
+    *room.first_chunk_mut().ok_or_else(outside)? = bytes;
+    Ok(())
+}
+
+fn set_case(room: &mut [u8], width: usize, case: usize) -> Result<()> {
+    let bytes = case.to_le_bytes();
+    slice(room, 0, width)?.copy_from_slice(bytes.get(..width).ok_or_else(outside)?);
+    Ok(())
+}
+
+fn set_pair(room: &mut [u8], start: usize, len: usize) -> Result<()> {
+    let number = |number: usize| u32::try_from(number).map_err(|_| outside());
+    set(room, (u64::from(number(start)?) | u64::from(number(len)?) << 32).to_le_bytes())
+}
+
+#[cold]
+fn outside() -> LowerError {
+    LowerError::Guest(format_err!("a value outside of its place"))
+}

@@ -1,0 +1,26 @@
+//! The codec: MessagePack to guest memory and back, directed by the WIT types of a function.
+//! Which values are assignable is decided by `value`; calls are made by `call`.
+
+mod layout;
+mod memory;
+mod name_index;
+mod lower;
+mod lift;
+mod flat;
+mod strings;
+pub(crate) mod erased;
+#[cfg(test)]
+mod oracle;
+#[cfg(any(test, feature = "test-support"))]
+pub mod fuzzing;
+#[cfg(test)]
+mod echo_component;
+#[cfg(test)]
+mod deadline_tests;
+#[cfg(test)]
+mod tree;
+
+pub(crate) use erased::Bounds;
+pub(crate) use layout::Codec;
+pub(crate) use lift::TooLarge;
+pub(crate) use lower::Refused;

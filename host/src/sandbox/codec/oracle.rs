@@ -1,0 +1,274 @@
+//! The codec against wasmtime's own: for any type and value, both hand a guest the same bytes and read the same back.
+//! wasmtime's way goes through `Val`, a tree of values, which is too slow for data and right for a judge.
+
+use crate::invoke::Outcome;
+use crate::model::Datum;
+use crate::sandbox::codec::erased::Bounds;
+use crate::sandbox::codec::layout::{Codec, MAX_FLAT};
+use crate::sandbox::codec::tree::{from_val, to_val};
+use crate::sandbox::codec::{echo_component, erased};
+use crate::sandbox::guest::Deadline;
+use crate::sandbox::testing::binary;
+use crate::value::arbitrary::{any_type, any_value};
+use crate::value::wire::Reader;
+use crate::value::{Signature, Type, encode};
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::cell::Cell;
+use std::sync::{Arc, LazyLock};
+use wasmtime::component::{Component, Instance, Linker, Val};
+use wasmtime::{Config, Engine, Store};
+
+/// Generated types; each is compiled into one component.
+const TYPES: u32 = 400;
+
+/// Generated values of each type. What is compared for one value counts as one case.
+const VALUES: usize = 250;
+
+/// Generated memories of each type, and of each type of one flat value as many such values.
+const MEMORIES: usize = 50;
+
+/// More than any of these values.
+const LIMIT: usize = 1 << 30;
+
+const ENCODINGS: [&str; 3] = ["utf8", "utf16", "latin1+utf16"];
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    let mut config = Config::new();
+    config.concurrency_support(false);
+    Engine::new(&config).unwrap()
+});
+
+fn types_and<S: Strategy>(
+    values: impl Fn(&Type) -> S + Copy + 'static,
+) -> impl Strategy<Value = (Type, S::Value)>
+where
+    S::Value: Clone + 'static,
+{
+    any_type().prop_flat_map(move |ty| (Just(ty.clone()), values(&ty)))
+}
+
+/// Judges what is generated; how many cases that were.
+fn judge<T: Clone + std::fmt::Debug + 'static, S: Strategy<Value = Vec<T>> + 'static>(
+    values: impl Fn(&Type) -> S + Copy + 'static,
+    encodings: &[&str],
+    case: impl Fn(&mut Judge, &T) -> Result<(), TestCaseError>,
+) -> usize {
+    let count = Cell::new(0);
+    let config = ProptestConfig { max_shrink_iters: 300, ..ProptestConfig::with_cases(TYPES) };
+    let judged = TestRunner::new(config).run(&types_and(values), |(ty, values)| {
+        let mut judge = Judge::new(&ty, encodings[count.get() / values.len() % encodings.len()]);
+        values.iter().try_for_each(|value| {
+            count.set(count.get() + 1);
+            case(&mut judge, value)
+        })
+    });
+    judged.unwrap_or_else(|failure| panic!("{failure}"));
+    count.get()
+}
+
+#[test]
+fn a_hundred_thousand_values_are_carried_as_wasmtime_does() {
+    let cases = judge(|ty| vec(any_value(ty), VALUES), &["utf8"], Judge::carries);
+    assert!(cases >= 100_000, "{cases}");
+}
+
+#[test]
+fn any_memory_is_lifted_as_wasmtime_does_or_refused() {
+    let cases =
+        judge(|_| vec(any_memory(), MEMORIES), &ENCODINGS, |judge, (bits, bytes)| judge.lifts(*bits, bytes));
+    assert!(cases >= 20_000, "{cases}");
+}
+
+/// Bits of a flat value, and memory with small numbers in it, which may be cases, lengths and addresses.
+fn any_memory() -> impl Strategy<Value = (u64, Vec<u8>)> {
+    let word = prop_oneof![0_u32..4, 0_u32..600, any::<u32>(), (0_u32..4).prop_map(|case| case << 8)];
+    let words = vec(word, 150).prop_map(|words| words.into_iter().flat_map(u32::to_le_bytes).collect());
+    (prop_oneof![0_u64..4, any::<u64>()], words)
+}
+
+/// Both ways of calling the same guest.
+struct Judge {
+    ty: Type,
+    component: Component,
+    ours: Guest,
+    theirs: Guest,
+}
+
+struct Guest {
+    store: Store<()>,
+    instance: Instance,
+}
+
+impl Guest {
+    fn new(component: &Component) -> Self {
+        let mut store = Store::new(&ENGINE, ());
+        let instance = Linker::new(&ENGINE).instantiate(&mut store, component).unwrap();
+        Self { store, instance }
+    }
+}
+
+impl Judge {
+    fn new(ty: &Type, encoding: &str) -> Self {
+        let text = echo_component::component(ty, encoding);
+        let component =
+            Component::new(&ENGINE, binary(&text)).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+        let (ours, theirs) = (Guest::new(&component), Guest::new(&component));
+        Self { ty: ty.clone(), component, ours, theirs }
+    }
+
+    /// Both hand over the same bytes, flat and in memory, and both read back what they wrote.
+    fn carries(&mut self, datum: &Datum) -> Result<(), TestCaseError> {
+        let ty = self.ty.clone();
+        let value = encode(&ty, datum).unwrap();
+        let dumped = Type::List(Arc::new(Type::U8));
+        let flat = echo_component::flat(&ty).len();
+        if flat <= MAX_FLAT {
+            self.agree("dump-flat", &[(&ty, value.clone())], &dumped)?;
+        }
+        if flat == 1 {
+            let echoed = self.agree("echo-flat", &[(&ty, value.clone())], &ty)?;
+            prop_assert_eq!(echoed, Some(unwrapped(&ty, &value)));
+        }
+        let mut args = vec![(&ty, value.clone())];
+        args.resize(1 + MAX_FLAT, (&Type::U8, Bytes::from_static(b"\x01")));
+        self.agree("dump-memory", &args, &dumped)?;
+        self.echoes(&value)
+    }
+
+    /// Both read back what they wrote to memory.
+    fn echoes(&mut self, value: &[u8]) -> Result<(), TestCaseError> {
+        let pair = Type::Tuple([self.ty.clone(), Type::U8].into());
+        let whole = Bytes::from([&b"\x92"[..], value, b"\x09"].concat());
+        let mut args = vec![(&pair, whole.clone())];
+        args.resize(1 + MAX_FLAT, (&Type::U8, Bytes::from_static(b"\x01")));
+        let echoed = self.agree("echo", &args, &pair)?;
+        prop_assert_eq!(echoed, Some(whole.to_vec()), "{}", self.ty);
+        Ok(())
+    }
+
+    /// Both read the same from what a function returns, or neither accepts it.
+    fn lifts(&mut self, bits: u64, bytes: &[u8]) -> Result<(), TestCaseError> {
+        let ty = self.ty.clone();
+        let mut arg = Vec::new();
+        if echo_component::flat(&ty).len() == 1 {
+            crate::value::wire::put_uint(&mut arg, bits);
+            return self.agree("bits", &[(&Type::U64, arg.into())], &ty).map(drop);
+        }
+        crate::value::wire::put_bin(&mut arg, bytes);
+        self.agree("bytes", &[(&Type::List(Arc::new(Type::U8)), arg.into())], &ty).map(drop)
+    }
+
+    /// Calls the function both ways; what both return, or nothing where both refuse.
+    fn agree(
+        &mut self,
+        name: &str,
+        args: &[(&Type, Bytes)],
+        result: &Type,
+    ) -> Result<Option<Vec<u8>>, TestCaseError> {
+        let ours = self.ours.ours(name, args, result);
+        let theirs = self.theirs.theirs(name, args, result);
+        prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{} {}: {:?} {:?}", name, self.ty, ours, theirs);
+        let (Ok(ours), Ok(theirs)) = (ours, theirs) else {
+            // A guest is not called again after what it returned was refused.
+            (self.ours, self.theirs) = (Guest::new(&self.component), Guest::new(&self.component));
+            return Ok(None);
+        };
+        prop_assert_eq!(&ours, &unwrapped(result, &theirs), "{} {}", name, self.ty);
+        Ok(Some(ours))
+    }
+}
+
+impl Guest {
+    fn ours(&mut self, name: &str, args: &[(&Type, Bytes)], result: &Type) -> wasmtime::Result<Vec<u8>> {
+        let function = self.instance.get_func(&mut self.store, name).unwrap();
+        let params = args.iter().map(|(ty, _)| (Arc::from("x"), (*ty).clone())).collect();
+        let codec = Arc::new(Codec::for_signature(&Signature { params, result: Some(result.clone()) }));
+        let args: Vec<_> = args.iter().map(|(_, arg)| arg.clone()).collect();
+        let bounds = Bounds { output: LIMIT, deadline: Deadline::far() };
+        match erased::call_now(&mut self.store, function, &codec, &args, bounds)? {
+            Outcome::Value(bytes) | Outcome::Error(bytes) => Ok(bytes.to_vec()),
+        }
+    }
+
+    fn theirs(&mut self, name: &str, args: &[(&Type, Bytes)], result: &Type) -> wasmtime::Result<Vec<u8>> {
+        let function = self.instance.get_func(&mut self.store, name).unwrap();
+        let vals: Vec<_> = args.iter().map(|(ty, arg)| to_val(ty, &mut Reader::new(arg))).collect();
+        let mut returned = [Val::Bool(false)];
+        function.call(&mut self.store, &vals, &mut returned)?;
+        let mut out = Vec::new();
+        from_val(result, &returned[0], &mut out);
+        Ok(out)
+    }
+}
+
+/// A function that returns a `result` yields its payload: what stands behind the head of the map and its key.
+fn unwrapped(ty: &Type, value: &[u8]) -> Vec<u8> {
+    let mut reader = Reader::new(value);
+    if let Type::Result(_) = ty {
+        reader.map_len().unwrap();
+        reader.str().unwrap();
+    }
+    value[reader.position()..].to_vec()
+}
+
+#[test]
+fn types_with_many_members_are_carried_as_wasmtime_does() {
+    let names = |count: usize| (0..count).map(|nth| format!("n{nth}")).collect::<Vec<_>>().join(", ");
+    for (ty, json) in [
+        (format!("flags {{ {} }}", names(9)), r#"["n0", "n8"]"#),
+        (format!("flags {{ {} }}", names(17)), r#"["n3", "n16"]"#),
+        (format!("flags {{ {} }}", names(32)), r#"["n0", "n31"]"#),
+        (format!("enum {{ {} }}", names(256)), r#""n255""#),
+        (format!("enum {{ {} }}", names(300)), r#""n299""#),
+        (format!("variant {{ {}, x(u64) }}", names(300)), r#"{"x": 7}"#),
+        (format!("variant {{ {}, x(u64) }}", names(300)), r#""n257""#),
+        (format!("record {{ {} }}", names(20).replace(',', ": u8,") + ": u8"), &*record_json(20)),
+    ] {
+        let ty = Type::parse(&ty).unwrap();
+        let datum: Datum = serde_json::from_str(json).unwrap();
+        Judge::new(&ty, "utf8").carries(&datum).unwrap();
+    }
+}
+
+#[test]
+fn long_lists_are_carried_as_wasmtime_does() {
+    let text = |nth: i32| Datum::Text(format!("text {nth}"));
+    let int = |nth: i32| Datum::Int(nth.into());
+    let float = |nth: i32| Datum::Float(f64::from(nth) / 4.0);
+    let pair = |nth: i32| Datum::Array(vec![Datum::Int((nth % 200).into()), text(nth)]);
+    let cases: [(&str, &dyn Fn(i32) -> Datum); 5] = [
+        ("list<string>", &text),
+        ("list<s32>", &int),
+        ("list<f32>", &float),
+        ("list<f64>", &float),
+        ("list<tuple<u8, string>>", &pair),
+    ];
+    for (ty, item) in cases {
+        let datum = Datum::Array((0..5000).map(item).collect());
+        Judge::new(&Type::parse(ty).unwrap(), "utf8").carries(&datum).unwrap();
+    }
+}
+
+#[test]
+fn texts_of_any_encoding_are_carried() {
+    let ty = Type::parse("tuple<string, u8>").unwrap();
+    for encoding in ENCODINGS {
+        let mut judge = Judge::new(&ty, encoding);
+        for word in ["", "plain", "h\u{e9}llo", "\u{20ac} and \u{1f600}", "h\u{e9} \u{20ac}"] {
+            let datum = Datum::Array(vec![Datum::Text(word.to_owned()), Datum::Int(9)]);
+            judge.echoes(&encode(&ty, &datum).unwrap()).unwrap();
+            if word.is_ascii() {
+                // wasmtime allocates the most that a text may need, and again less; there it needs the most.
+                judge.carries(&datum).unwrap();
+            }
+        }
+    }
+}
+
+fn record_json(count: usize) -> String {
+    let fields: Vec<_> = (0..count).map(|nth| format!("\"n{nth}\": {nth}")).collect();
+    format!("{{{}}}", fields.join(","))
+}

@@ -1,0 +1,125 @@
+//! Texts in the encodings that a guest may have chosen for them: UTF-8 in the host, and there whatever it reads.
+//! Everything else about a value is for `lower` and `lift`.
+
+use crate::sandbox::codec::memory::{Encoding, Guest, write_bytes};
+use wasmtime::{Result, bail};
+
+/// The most bytes of one text that the canonical ABI allows.
+const MAX_BYTES: usize = (1 << 31) - 1;
+
+/// Marks the length of a text of [`Encoding::Latin1`] that is UTF-16 all the same.
+const UTF16_TAG: usize = 1 << 31;
+
+/// How many bytes of a text are looked at before it is asked whether there is time left.
+pub(crate) const PIECE: usize = 64 << 10;
+
+/// How a text stands in memory.
+struct Form {
+    align: usize,
+    bytes: usize,
+    is_wide: bool,
+}
+
+impl Encoding {
+    /// What the length of a text in memory says.
+    fn form(self, len: usize) -> Form {
+        let wide = |units: usize| Form { align: 2, bytes: units.saturating_mul(2), is_wide: true };
+        match self {
+            Self::Utf8 => Form { align: 1, bytes: len, is_wide: false },
+            Self::Utf16 => wide(len),
+            Self::Latin1 if len & UTF16_TAG != 0 => wide(len ^ UTF16_TAG),
+            Self::Latin1 => Form { align: 2, bytes: len, is_wide: false },
+        }
+    }
+
+    /// The alignment and the size of a text of that length.
+    pub(crate) fn layout(self, len: usize) -> (usize, usize) {
+        let form = self.form(len);
+        (form.align, form.bytes)
+    }
+
+    /// How many of the first bytes of a text of that length can be looked at by themselves: no character is cut.
+    pub(crate) fn piece(self, len: usize, bytes: &[u8]) -> usize {
+        if bytes.len() <= PIECE {
+            return bytes.len();
+        }
+        let before = |at: usize| at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+        if self.form(len).is_wide {
+            let is_half = matches!(before(PIECE), Some(0xd8..=0xdb));
+            return if is_half { PIECE - 2 } else { PIECE };
+        }
+        let is_inside =
+            |at: &usize| bytes.get(*at).is_some_and(|byte| self == Self::Utf8 && byte & 0xc0 == 0x80);
+        (PIECE - 3..=PIECE).rev().find(|at| !is_inside(at)).unwrap_or(PIECE)
+    }
+
+    /// Adds the text that bytes of that layout are; none if they are none.
+    ///
+    /// Other encodings than UTF-8 are rare: their text is allocated, at most three times as large as `bytes`.
+    pub(crate) fn decode(self, len: usize, bytes: &[u8], text: &mut String) -> Option<()> {
+        if self.form(len).is_wide {
+            let units = bytes.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit));
+            return char::decode_utf16(units).try_for_each(|char| char.map(|char| text.push(char))).ok();
+        }
+        match self {
+            Self::Utf8 | Self::Utf16 => text.push_str(std::str::from_utf8(bytes).ok()?),
+            Self::Latin1 => text.extend(bytes.iter().map(|byte| char::from(*byte))),
+        }
+        Some(())
+    }
+}
+
+/// Writes a text where the guest wants it; its address, and its length as the guest counts it.
+pub(crate) fn store(guest: &mut impl Guest, text: &str) -> Result<(usize, usize)> {
+    match guest.encoding() {
+        Encoding::Utf8 => bytes(guest, 1, text.as_bytes()),
+        Encoding::Utf16 => wide(guest, text),
+        Encoding::Latin1 => match latin1(guest, text)? {
+            Some(narrow) => bytes(guest, 2, &narrow),
+            None => wide(guest, text).map(|(start, len)| (start, len | UTF16_TAG)),
+        },
+    }
+}
+
+fn wide(guest: &mut impl Guest, text: &str) -> Result<(usize, usize)> {
+    let mut units = Vec::with_capacity(text.len());
+    for piece in pieces(text) {
+        guest.check()?;
+        units.extend(piece.encode_utf16().flat_map(u16::to_le_bytes));
+    }
+    let (start, len) = bytes(guest, 2, &units)?;
+    Ok((start, len / 2))
+}
+
+/// The text in Latin-1, if it can be said in that.
+fn latin1(guest: &impl Guest, text: &str) -> Result<Option<Vec<u8>>> {
+    let mut narrow = Vec::with_capacity(text.len());
+    for piece in pieces(text) {
+        guest.check()?;
+        for char in piece.chars() {
+            match u8::try_from(u32::from(char)) {
+                Ok(byte) => narrow.push(byte),
+                Err(_) => return Ok(None), // it has no such character
+            }
+        }
+    }
+    Ok(Some(narrow))
+}
+
+/// A text in parts after each of which it is asked whether there is time left.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest.floor_char_boundary(PIECE);
+        let (piece, after) = rest.split_at_checked(end)?;
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+fn bytes(guest: &mut impl Guest, align: usize, bytes: &[u8]) -> Result<(usize, usize)> {
+    if bytes.len() > MAX_BYTES {
+        bail!("a text of {} bytes is longer than the canonical ABI allows", bytes.len());
+    }
+    Ok((write_bytes(guest, align, bytes)?, bytes.len()))
+}

@@ -1,0 +1,248 @@
+//! Compiled code in a private folder, sealed, so that the next process need not compile again.
+//! Components themselves, and results of tasks, are kept elsewhere.
+
+use crate::model::{Digest, Digester, SystemClock, secret};
+use crate::sandbox::compile::{eviction, trusted};
+use crate::sandbox::engine::Runtime;
+use crate::sandbox::metering::Metering;
+use crate::sandbox::scratch;
+use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// The file of the folder's secret. Whoever reads it may forge code, so nobody else may.
+const SECRET: &str = "secret";
+
+/// Rights of everybody but the owner: any, and to write.
+const OTHERS: u32 = 0o077;
+const OTHERS_WRITE: u32 = 0o022;
+
+/// The most bytes that are read of a seal or a secret, which have 32.
+const MOST_SEAL: u64 = 64;
+
+/// The time of a file that is used now, as the kernel is told it.
+const NOW: Timestamps = Timestamps {
+    last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+    last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+};
+
+/// A folder of compiled code.
+pub(crate) struct CodeCache {
+    folder: PathBuf,
+    secret: [u8; 32],
+    /// Why nothing can be added to what is there; none where something can.
+    unwritable: Option<io::Error>,
+}
+
+/// A file of code whose seal was right.
+pub(crate) struct Kept(PathBuf);
+
+/// Why a folder is not used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("it is no folder; name a folder of your own by `CASCADE_CODE_CACHE`")]
+    NotFolder,
+    #[error(
+        "it is a symbolic link, which may be turned elsewhere; name the folder itself by `CASCADE_CODE_CACHE`"
+    )]
+    Link,
+    #[error(
+        "others may write to it (mode {0:o}); give it the mode 700, or name another by `CASCADE_CODE_CACHE`"
+    )]
+    Rights(u32),
+    #[error("it belongs to another user; name a folder of your own by `CASCADE_CODE_CACHE`")]
+    Owner,
+    #[error(
+        "its file `{SECRET}` may be read by others, or is damaged; remove the folder, or name another by \
+             `CASCADE_CODE_CACHE`"
+    )]
+    Secret,
+    #[error("{}; {WRITABLE}", scratch::said(.0))]
+    Io(#[from] io::Error),
+}
+
+/// What would help where a folder cannot be written.
+const WRITABLE: &str = "name a folder that can be, and has room, by `CASCADE_CODE_CACHE`, or by `code-cache` in the settings file";
+
+impl CodeCache {
+    /// Opens the folder, which is made where it is missing. Only its owner may write to it.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Refusal> {
+        if fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()) {
+            return Err(Refusal::Link);
+        }
+        // It may be there already where nothing can be made any more.
+        if !folder.is_dir() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let of_folder = fs::symlink_metadata(folder)?;
+        if !of_folder.is_dir() {
+            return Err(Refusal::NotFolder);
+        }
+        if of_folder.mode() & OTHERS_WRITE != 0 {
+            return Err(Refusal::Rights(of_folder.mode() & 0o777));
+        }
+        let (own, unwritable) = match NamedTempFile::new_in(folder) {
+            Ok(probe) => (probe.as_file().metadata()?.uid(), None),
+            Err(error) => (rustix::process::geteuid().as_raw(), Some(error)),
+        };
+        if own != of_folder.uid() {
+            return Err(Refusal::Owner);
+        }
+        let path = folder.join(SECRET);
+        // A link that leads nowhere is there too.
+        let is_missing =
+            fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        match unwritable {
+            Some(error) if is_missing => return Err(error.into()),
+            None if is_missing => make_secret(folder, &path)?,
+            _ => {} // it is read
+        }
+        Ok(Self { folder: folder.to_owned(), secret: read_secret(&path)?, unwritable })
+    }
+
+    /// The code of a component for an engine, if it is kept and unharmed.
+    pub(crate) fn get(&self, runtime: &Runtime, digest: &Digest) -> Option<Kept> {
+        let code = self.path(runtime, digest);
+        let mut kept = Vec::new();
+        open(&seal_of(&code)).ok()?.take(MOST_SEAL).read_to_end(&mut kept).ok()?;
+        // Every byte is read before any is executed: a damaged file is compiled again.
+        let mut file = open(&code).ok()?;
+        let digest = Digest::of_reader(&mut file).ok()?;
+        if *self.seal(&code, &digest).as_bytes() != *kept {
+            return None;
+        }
+        // What was used last goes last; a time that cannot be set makes no difference today.
+        rustix::fs::futimens(&file, &NOW).ok();
+        Some(Kept(code))
+    }
+
+    /// A file in the folder for code that is made now. It is gone when it is dropped.
+    pub(crate) fn draft(&self) -> io::Result<NamedTempFile> {
+        match &self.unwritable {
+            None => NamedTempFile::new_in(&self.folder),
+            Some(error) => Err(io::Error::new(error.kind(), scratch::said(error))),
+        }
+    }
+
+    /// What an operator is told of code that is not kept.
+    pub(crate) fn unkept(folder: &Path, why: &dyn std::fmt::Display) -> String {
+        format!("compiled code is not kept in `{}`: {why}", folder.display())
+    }
+
+    /// The same, where the folder could not be written to.
+    pub(crate) fn unwritten(&self, error: &dyn std::fmt::Display) -> String {
+        Self::unkept(&self.folder, &format!("{}; {WRITABLE}", scratch::said(error)))
+    }
+
+    /// Keeps the code in a draft. A folder that is full or gone costs the next process its time, and nothing else.
+    pub(crate) fn keep(&self, runtime: &Runtime, digest: &Digest, draft: NamedTempFile) -> io::Result<Kept> {
+        let code = self.path(runtime, digest);
+        let mut file = draft.as_file();
+        file.rewind()?;
+        let sealed = self.seal(&code, &Digest::of_reader(file)?);
+        file.sync_all()?;
+        draft.persist(&code)?;
+        if let Err(error) = self.keep_seal(&code, &sealed) {
+            // Nobody could use it, and there is too little room as it is.
+            Kept(code).remove();
+            return Err(error);
+        }
+        drop(eviction::prune(&self.folder, &SystemClock)); // what cannot be taken away today stays a day longer
+        Ok(Kept(code))
+    }
+
+    fn keep_seal(&self, code: &Path, sealed: &Digest) -> io::Result<()> {
+        let mut seal = self.draft()?;
+        seal.write_all(sealed.as_bytes())?;
+        seal.as_file().sync_all()?;
+        seal.persist(seal_of(code))?;
+        Ok(())
+    }
+
+    /// Only who knows the secret can make it. The name is in it, so that no code passes for that of another component.
+    fn seal(&self, code: &Path, digest: &Digest) -> Digest {
+        let name = code.file_name().unwrap_or_default();
+        let mut seal = Digester::new("cascade code 1");
+        seal.field(&self.secret).field(name.as_encoded_bytes()).digest(digest);
+        seal.finish()
+    }
+
+    /// Engines that differ in how they allocate memory run the same code.
+    fn path(&self, runtime: &Runtime, digest: &Digest) -> PathBuf {
+        let mut hasher = DefaultHasher::new();
+        runtime.engine.precompile_compatibility_hash().hash(&mut hasher);
+        let metering = match runtime.metering {
+            Metering::Time => "time",
+            Metering::Fuel => "fuel",
+        };
+        self.folder.join(format!("{digest}-{:016x}-{metering}.code", hasher.finish()))
+    }
+}
+
+/// The files of a folder of compiled code; none where there is no such folder.
+#[must_use]
+pub fn code_files(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_ours = |path: &PathBuf| {
+        let is_secret = path.file_name().is_some_and(|name| name == SECRET);
+        is_secret || path.extension().is_some_and(|extension| extension == "code" || extension == "seal")
+    };
+    paths.filter(is_ours).collect()
+}
+
+impl Kept {
+    /// The code, to be mapped into memory.
+    pub(crate) fn verified(&self) -> trusted::Verified<'_> {
+        trusted::Verified::vouch(&self.0)
+    }
+
+    /// Where it stands.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Takes it away again.
+    pub(crate) fn remove(self) {
+        drop(fs::remove_file(seal_of(&self.0)));
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+fn seal_of(code: &Path) -> PathBuf {
+    code.with_extension("seal")
+}
+
+/// Opens a file of the folder to read it: no link, and nothing that makes whoever opens it wait.
+fn open(path: &Path) -> io::Result<fs::File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+}
+
+/// Of processes that begin at the same time, one makes the secret.
+fn make_secret(folder: &Path, path: &Path) -> Result<(), Refusal> {
+    let bytes = secret().ok_or_else(|| io::Error::other("the system has no entropy"))?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(&bytes)?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error.into()),
+    }
+}
+
+fn read_secret(path: &Path) -> Result<[u8; 32], Refusal> {
+    let file = open(path).map_err(|_| Refusal::Secret)?;
+    if file.metadata()?.mode() & OTHERS != 0 {
+        return Err(Refusal::Secret);
+    }
+    let mut secret = Vec::new();
+    file.take(MOST_SEAL).read_to_end(&mut secret)?;
+    secret.try_into().map_err(|_| Refusal::Secret)
+}

@@ -1,0 +1,22 @@
+//! Compiling components: checks before it, the worker process that does it, and the cache of compiled code.
+//! What a component exports and imports is read by `component`.
+
+pub(crate) mod precheck;
+mod bounds;
+mod pool;
+mod compiler;
+mod worker;
+mod worker_process;
+mod code_cache;
+mod eviction;
+mod checkup;
+pub(crate) mod trusted;
+
+pub(crate) use bounds::MOST_TYPES;
+pub use bounds::{Bounds, Exceeded};
+pub use code_cache::code_files;
+pub(crate) use code_cache::{CodeCache, Kept};
+pub(crate) use compiler::Compiler;
+pub use pool::CompilePool;
+pub(crate) use precheck::ModuleCounts;
+pub use worker::CompileRequest;

@@ -1,0 +1,218 @@
+//! The life of a process that compiles one component: it bounds itself, reads, compiles, writes, ends.
+//! Whoever started it watches it from `worker_process`; it is this host's own binary, and trusts its orders.
+
+use crate::model::{Size, try_threads};
+use crate::sandbox::compile::bounds::MOST_CODE;
+use crate::sandbox::engine;
+use crate::sandbox::engine::Threads;
+use crate::sandbox::metering::Metering;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use std::ffi::OsString;
+use std::io;
+use std::io::{Read, Write};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// The first argument of such a process. No user has a reason to give it.
+const WORD: &str = "--compile-the-component-on-stdin";
+
+/// It wrote the code.
+const DONE: u8 = 0;
+
+/// The component does not compile, and stderr says why. No code that a panic or a signal ends with.
+pub(crate) const REFUSED: u8 = 65;
+
+/// The system did not give what is needed, and stderr says what.
+pub(crate) const FAILED: u8 = 66;
+
+/// The memory that it may have was too little.
+pub(crate) const NO_MEMORY: u8 = 67;
+
+/// The most bytes that are set aside before any has come.
+const FIRST: usize = 64 << 20;
+
+/// The code could not be written, and stderr has the number of the system's error.
+pub(crate) const UNWRITTEN: u8 = 68;
+
+/// What such a process is to do. The component comes on stdin, behind its length; stdin stays open as long as somebody
+/// wants the code, which goes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompileRequest {
+    /// What the code shall count.
+    pub(crate) metering: Metering,
+    /// The memory that it may have.
+    pub(crate) memory: Size,
+    /// The time of processors that it may use.
+    pub(crate) time: Duration,
+}
+
+impl CompileRequest {
+    /// The order in the arguments of a process; none where they are a user's.
+    pub fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
+        let mut words = arguments.into_iter().skip(1).map_while(|word| word.into_string().ok());
+        if words.next()? != WORD {
+            return None;
+        }
+        let metering = match words.next()?.as_str() {
+            "time" => Metering::Time,
+            "fuel" => Metering::Fuel,
+            _ => return None, // not our word
+        };
+        let memory = Size::bytes(words.next()?.parse().ok()?);
+        Some(Self { metering, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
+    }
+
+    /// The arguments that say it.
+    pub(crate) fn arguments(&self) -> [String; 4] {
+        let metering = match self.metering {
+            Metering::Time => "time",
+            Metering::Fuel => "fuel",
+        };
+        let (memory, time) = (self.memory.as_bytes(), self.time.as_secs().max(1));
+        [WORD.to_owned(), metering.to_owned(), memory.to_string(), time.to_string()]
+    }
+
+    /// Does what was ordered, and tells with which code this process is to end.
+    pub fn fill(
+        self,
+        input: impl Read + Send + 'static,
+        output: impl Write,
+        mut complaints: impl Write,
+    ) -> u8 {
+        let (code, complaint) = match self.work(input, output) {
+            Ok(()) => return DONE,
+            Err(CompileFailure::Refused(text)) => (REFUSED, text),
+            Err(CompileFailure::Failed(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
+                (NO_MEMORY, String::new())
+            }
+            Err(CompileFailure::Failed(error)) => (FAILED, error.to_string()),
+            Err(CompileFailure::Unwritten(error)) => (
+                UNWRITTEN,
+                error.raw_os_error().map_or_else(|| error.to_string(), |number| number.to_string()),
+            ),
+        };
+        // Who does not read it learns from the code that something was wrong.
+        drop(complaints.write_all(complaint.as_bytes()));
+        code
+    }
+
+    fn work(
+        self,
+        mut input: impl Read + Send + 'static,
+        mut output: impl Write,
+    ) -> Result<(), CompileFailure> {
+        self.bound()?;
+        let component = read(&mut input)?;
+        std::thread::Builder::new().spawn(move || end_with(input))?;
+        let engine = engine::for_compiling(self.metering, threads()).map_err(|error| of_engine(&error))?;
+        let code = engine.precompile_component(&component).map_err(|error| of_engine(&error))?;
+        output.write_all(&code).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
+    }
+
+    /// Whatever the component does to the compiler, these hold; a process that passes one is ended by the system.
+    fn bound(self) -> io::Result<()> {
+        let bounds = [
+            (Resource::Core, 0, 0),
+            // At the first of the two the signal says why; at the second it is one that says nothing.
+            (Resource::Cpu, self.time.as_secs(), self.time.as_secs().saturating_add(10)),
+            (Resource::Fsize, MOST_CODE.as_bytes(), MOST_CODE.as_bytes()),
+            // Not the address space: a compiler reserves more of it than it uses.
+            (Resource::Data, self.memory.as_bytes(), self.memory.as_bytes()),
+        ];
+        for (resource, first, last) in bounds {
+            let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            let limit = Rlimit { current: Some(first.min(most)), maximum: Some(last.min(most)) };
+            rustix::process::setrlimit(resource, limit)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the system gives a compiler its threads. One that gets none in the middle of its work cannot go on.
+fn threads() -> Threads {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    if try_threads(cores).is_ok() { Threads::Many } else { Threads::One }
+}
+
+/// Why there is no code.
+enum CompileFailure {
+    Refused(String),
+    Failed(io::Error),
+    Unwritten(io::Error),
+}
+
+impl From<io::Error> for CompileFailure {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn of_engine(error: &wasmtime::Error) -> CompileFailure {
+    let is_memory = |cause: &(dyn std::error::Error + 'static)| {
+        let of_system = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let of_call = cause.downcast_ref::<rustix::io::Errno>();
+        of_system == Some(io::ErrorKind::OutOfMemory) || of_call == Some(&rustix::io::Errno::NOMEM)
+    };
+    if error.chain().any(is_memory) {
+        CompileFailure::Failed(io::ErrorKind::OutOfMemory.into())
+    } else {
+        CompileFailure::Refused(format!("{error:#}"))
+    }
+}
+
+/// The component that begins with its length.
+fn read(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut length = [0; 8];
+    input.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    let mut component = Vec::with_capacity(usize::try_from(length).unwrap_or(FIRST).min(FIRST));
+    input.take(length).read_to_end(&mut component)?;
+    if component.len().try_into() == Ok(length) {
+        Ok(component)
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// Ends this process once nobody holds the other end: its host was killed, and no code is wanted any more.
+fn end_with(mut input: impl Read) {
+    drop(io::copy(&mut input, &mut io::sink()));
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_read_as_it_was_written_and_no_user_gives_one_by_chance() {
+        let order = CompileRequest {
+            metering: Metering::Fuel,
+            memory: Size::bytes(7 << 20),
+            time: Duration::from_secs(9),
+        };
+        let words = |words: &[String]| {
+            let words = words.iter().map(OsString::from);
+            CompileRequest::of_arguments(std::iter::once(OsString::from("host")).chain(words))
+        };
+        let written = order.arguments();
+        assert_eq!(words(&written), Some(order));
+        assert_eq!(words(&written[..3]), None);
+        assert_eq!(words(&written[1..]), None);
+        assert_eq!(words(&["run".to_owned(), "manifest.toml".to_owned()]), None);
+        assert_eq!(words(&[]), None);
+    }
+
+    #[test]
+    fn a_component_that_is_cut_off_is_not_compiled() {
+        let mut sent = 5_u64.to_le_bytes().to_vec();
+        sent.extend(b"abcde");
+        assert_eq!(read(&mut &sent[..]).unwrap(), b"abcde");
+        for len in [0, 7, 8, 12] {
+            assert!(read(&mut &sent[..len]).is_err(), "{len}");
+        }
+        let lie = u64::MAX.to_le_bytes();
+        assert!(read(&mut &lie[..]).is_err());
+    }
+}

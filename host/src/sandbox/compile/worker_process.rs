@@ -1,0 +1,202 @@
+//! A process that compiles one component, seen by its host: started with nothing, watched, ended at its bounds.
+//! What it does stands in `worker`.
+
+use crate::model::Size;
+use crate::sandbox::compile::bounds::{Bounds, Exceeded, MOST_CODE};
+use crate::sandbox::compile::pool::CompilePool;
+use crate::sandbox::compile::worker::{CompileRequest, FAILED, NO_MEMORY, REFUSED, UNWRITTEN};
+use crate::sandbox::error::{LoadError, compile_error, no_room};
+use crate::sandbox::metering::Metering;
+use rustix::io::Errno;
+use rustix::process::{Resource, Signal, getrlimit};
+use std::fs::File;
+use std::io;
+use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread::Builder;
+use std::time::Duration;
+
+/// The most that is read of what a compiler complains of.
+const MOST_TEXT: u64 = 64 << 10;
+
+/// The memory that a compiler takes for a component of nothing, on most machines.
+const LEAST_MEMORY: Size = Size::bytes(16 << 20);
+
+/// How a compiler ended.
+enum End {
+    /// By itself, or by the system; with what it said.
+    Own(ExitStatus, String),
+    /// Its time was over.
+    Late,
+}
+
+/// Has a component compiled, its code written to `into`.
+pub(crate) fn compile(
+    workshop: &CompilePool,
+    metering: Metering,
+    bytes: &[u8],
+    into: &File,
+) -> Result<(), LoadError> {
+    let Bounds { memory, time, .. } = workshop.bounds;
+    // By the clock it has its time; by its cores' clocks it cannot have more than all of them in that time.
+    let order = CompileRequest { metering, memory, time: time.saturating_mul(workshop.cores.max(1)) };
+    let output = into.try_clone().map_err(no_room)?;
+    let child = Command::new(&workshop.program)
+        .args(order.arguments())
+        .env_clear()
+        .current_dir("/")
+        // Signals of a terminal are the host's to answer.
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(output)
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| LoadError::Compiler(error.into()))?;
+    let end = watch(child, bytes, time).map_err(|error| LoadError::Compiler(error.into()))?;
+    judge(end, &workshop.bounds)
+}
+
+/// Hands the component over and waits for the end, which comes by itself or when `time` is over.
+fn watch(mut child: Child, bytes: &[u8], time: Duration) -> io::Result<End> {
+    let (Some(mut stdin), Some(stderr)) = (child.stdin.take(), child.stderr.take()) else {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    };
+    std::thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        let sender = Builder::new().spawn_scoped(scope, move || {
+            let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            // A compiler that ends early does not read to the end; why it ended is what matters.
+            drop(stdin.write_all(&length.to_le_bytes()).and_then(|()| stdin.write_all(bytes)));
+            stdin // open until the compiler has ended: it takes the end of its input for ours
+        });
+        let reader = Builder::new().spawn_scoped(scope, move || {
+            let mut text = Vec::new();
+            drop(stderr.take(MOST_TEXT).read_to_end(&mut text));
+            drop(tell.send(text));
+        });
+        // Without one of the two there is nothing to wait for.
+        let (Ok(sender), Ok(_)) = (sender, reader) else {
+            child.kill()?;
+            child.wait()?;
+            return Err(Errno::AGAIN.into());
+        };
+        // Stderr ends with the process. One that does not, or does not within its time, is ended.
+        let text = told.recv_timeout(time);
+        let is_whole = text.as_ref().is_ok_and(|text| text.len().try_into() != Ok(MOST_TEXT));
+        if !is_whole {
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        drop(sender.join());
+        Ok(match text {
+            Err(RecvTimeoutError::Timeout) => End::Late,
+            Ok(text) => End::Own(status, String::from_utf8_lossy(&text).into_owned()),
+            Err(RecvTimeoutError::Disconnected) => End::Own(status, String::new()),
+        })
+    })
+}
+
+fn judge(end: End, bounds: &Bounds) -> Result<(), LoadError> {
+    let (status, text) = match end {
+        End::Late => return Err(Exceeded::Time(bounds.time).into()),
+        End::Own(status, text) => (status, text),
+    };
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    match (code, status.signal().and_then(Signal::from_named_raw)) {
+        (Some(0), _) => Ok(()),
+        (Some(REFUSED), _) => Err(compile_error(text.trim_end().to_owned())),
+        (Some(NO_MEMORY), _) => Err(no_memory(bounds)),
+        (Some(UNWRITTEN), _) => Err(no_room(match text.trim().parse() {
+            Ok(number) => io::Error::from_raw_os_error(number),
+            Err(_) => io::Error::other(text),
+        })),
+        // With so little of it, what fails first is chance: a thread, a library, a file that is mapped.
+        (Some(_), _) if bounds.memory < LEAST_MEMORY => Err(no_memory(bounds)),
+        (Some(FAILED), _) => Err(LoadError::Compiler(text.into())),
+        (_, Some(Signal::XCPU)) => Err(Exceeded::Time(bounds.time).into()),
+        (_, Some(Signal::XFSZ)) => Err(too_large()),
+        // The standard library has no other way to say which of its ends this was.
+        (_, Some(Signal::ABORT)) if text.contains("memory allocation of ") => Err(no_memory(bounds)),
+        // It ended as no compiler should: by a signal, or by a panic.
+        _ => Err(LoadError::Compiler(died(status, &text).into())),
+    }
+}
+
+/// Whose bound it was: ours, or one that the system sets and that is below it.
+fn no_memory(bounds: &Bounds) -> LoadError {
+    let allowed =
+        [getrlimit(Resource::As).current, getrlimit(Resource::Data).maximum].into_iter().flatten().min();
+    match allowed {
+        Some(allowed) if allowed < bounds.memory.as_bytes() => {
+            LoadError::Compiler(io::Error::from(Errno::NOMEM).into())
+        }
+        Some(_) | None => Exceeded::Memory(bounds.memory).into(),
+    }
+}
+
+/// The same for the code.
+fn too_large() -> LoadError {
+    match getrlimit(Resource::Fsize).maximum {
+        Some(allowed) if allowed < MOST_CODE.as_bytes() => {
+            LoadError::Compiler(io::Error::from(Errno::FBIG).into())
+        }
+        Some(_) | None => Exceeded::Code(MOST_CODE).into(),
+    }
+}
+
+fn died(status: ExitStatus, text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+    format!("its process ended with {status}: {line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn ended(program: &str, script: &str, time: Duration) -> Result<(), LoadError> {
+        let child = Command::new(program)
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let bounds = Bounds { time, ..Bounds::default() };
+        judge(watch(child, &vec![0; 1 << 20], time).unwrap(), &bounds)
+    }
+
+    fn said(script: &str) -> String {
+        let error = ended("/bin/sh", script, Duration::from_mins(1)).unwrap_err();
+        format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default())
+    }
+
+    #[test]
+    fn each_end_of_a_compiler_is_an_error_of_its_own() {
+        assert!(ended("/bin/sh", "exit 0", Duration::from_mins(1)).is_ok());
+        assert!(said("echo no such thing >&2; exit 65").contains("does not compile: no such thing"));
+        assert!(said("echo nowhere to write >&2; exit 66").contains("nowhere to write"));
+        assert!(said("echo 28 >&2; exit 68").contains("could not be written: No space left on device"));
+        assert!(said("exit 67").contains("`compile-memory` = 2GiB"));
+        assert!(said("kill -s XCPU $$").contains("`compile-timeout` = 1m"));
+        assert!(said("kill -s XFSZ $$").contains("larger than 1GiB"));
+        assert!(
+            said("echo memory allocation of 9 bytes failed >&2; kill -s ABRT $$").contains("compile-mem")
+        );
+        assert!(said("kill -s KILL $$").contains("signal: 9"));
+        assert!(said("echo; echo thread main panicked >&2; exit 101").contains("thread main panicked"));
+    }
+
+    #[test]
+    fn a_compiler_that_does_not_end_is_ended() {
+        for script in ["exec sleep 60", "kill -s STOP $$", "exec yes >&2"] {
+            let begin = Instant::now();
+            let error = ended("/bin/sh", script, Duration::from_millis(300)).unwrap_err();
+            assert!(begin.elapsed() < Duration::from_secs(20), "{script}");
+            let is_late = matches!(error, LoadError::Beyond(Exceeded::Time(_)));
+            assert!(is_late || script.contains("yes"), "{script}: {error}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What the host offers to components, by the names of interfaces, and which grant puts something behind each.
+//! How an interface is linked is for `wasi`.
+
+use crate::model::Grant;
+use std::sync::Arc;
+
+/// Something that a component imports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Its name: `ns:pkg/iface@1.0.0`, or a plain one.
+    pub name: Arc<str>,
+    /// The functions that are imported from the interface.
+    pub functions: Vec<Arc<str>>,
+    /// What the host has for it.
+    pub offer: Offer,
+}
+
+impl Import {
+    /// The functions that a grant puts something behind.
+    #[must_use]
+    pub fn served_by(&self, grant: Grant) -> Vec<Arc<str>> {
+        let name = self.name.split('@').next().unwrap_or_default();
+        let counts = |function: &Arc<str>| {
+            grant.row().services.iter().any(|(interface, functions)| {
+                name.starts_with(interface) && (functions.is_empty() || functions.contains(&&**function))
+            })
+        };
+        self.functions.iter().filter(|function| counts(function)).cloned().collect()
+    }
+}
+
+/// What the host has for an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// Nothing: a component that imports it cannot be called.
+    Unknown,
+    /// All of it, granted or not.
+    Always,
+    /// It can be called, and refuses: no grant puts anything behind it.
+    Refused,
+    /// It can be called, and has something behind it once one of these grants is given.
+    Granted(&'static [Grant]),
+}
+
+/// Interfaces by name and the beginning of their version; what is not here is unknown.
+pub(crate) const OFFERS: [(&str, &str, Offer); 35] = [
+    ("wasi:cli/environment", "0.2.", Offer::Granted(&[Grant::Env, Grant::Args])),
+    ("wasi:cli/exit", "0.2.", Offer::Always),
+    ("wasi:cli/stdin", "0.2.", Offer::Always),
+    ("wasi:cli/stdout", "0.2.", Offer::Always),
+    ("wasi:cli/stderr", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-input", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-output", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-stdin", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-stdout", "0.2.", Offer::Always),
+    ("wasi:cli/terminal-stderr", "0.2.", Offer::Always),
+    ("wasi:clocks/wall-clock", "0.2.", Offer::Granted(&[Grant::Clock])),
+    ("wasi:clocks/monotonic-clock", "0.2.", Offer::Granted(&[Grant::Clock])),
+    ("wasi:filesystem/types", "0.2.", Offer::Granted(&[Grant::Read, Grant::Write])),
+    ("wasi:filesystem/preopens", "0.2.", Offer::Granted(&[Grant::Read, Grant::Write])),
+    ("wasi:http/types", "0.2.", Offer::Granted(&[Grant::Http])),
+    ("wasi:http/outgoing-handler", "0.2.", Offer::Granted(&[Grant::Http])),
+    ("wasi:io/error", "0.2.", Offer::Always),
+    ("wasi:io/poll", "0.2.", Offer::Always),
+    ("wasi:io/streams", "0.2.", Offer::Always),
+    ("wasi:random/random", "0.2.", Offer::Granted(&[Grant::Random])),
+    ("wasi:random/insecure", "0.2.", Offer::Granted(&[Grant::Random])),
+    ("wasi:random/insecure-seed", "0.2.", Offer::Granted(&[Grant::Random])),
+    ("wasi:sockets/network", "0.2.", Offer::Granted(&[Grant::Tcp])),
+    ("wasi:sockets/instance-network", "0.2.", Offer::Granted(&[Grant::Tcp])),
+    ("wasi:sockets/tcp", "0.2.", Offer::Granted(&[Grant::Tcp])),
+    ("wasi:sockets/tcp-create-socket", "0.2.", Offer::Granted(&[Grant::Tcp])),
+    ("wasi:sockets/udp", "0.2.", Offer::Refused),
+    ("wasi:sockets/udp-create-socket", "0.2.", Offer::Refused),
+    ("wasi:sockets/ip-name-lookup", "0.2.", Offer::Granted(&[Grant::Dns])),
+    ("wasi:keyvalue/store", "0.2.0-draft", Offer::Granted(&[Grant::Keyvalue])),
+    ("wasi:keyvalue/atomics", "0.2.0-draft", Offer::Granted(&[Grant::Keyvalue])),
+    ("wasi:keyvalue/batch", "0.2.0-draft", Offer::Granted(&[Grant::Keyvalue])),
+    ("wasi:logging/logging", "", Offer::Always),
+    ("cascade:task/context", "0.1.", Offer::Granted(&[Grant::Context])),
+    ("cascade:task/progress", "0.1.", Offer::Always),
+];
+
+/// What the host has for the interface of that name.
+pub(crate) fn offer(import: &str) -> Offer {
+    let (name, version) = import.split_once('@').unwrap_or((import, ""));
+    OFFERS
+        .iter()
+        .find(|(known, of_version, _)| name == *known && version.starts_with(of_version))
+        .map_or(Offer::Unknown, |(_, _, offer)| *offer)
+}
+
+/// Whether it is an interface of a WASI that this host does not speak: one that came after 0.2.
+pub(crate) fn is_later_wasi(import: &str) -> bool {
+    let version =
+        import.strip_prefix("wasi:").and_then(|import| import.split_once('@')).map(|(_, version)| version);
+    version.is_some_and(|version| version.starts_with("0.3"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_are_known_by_name_and_version() {
+        for (import, known) in [
+            ("wasi:cli/stdout@0.2.6", Offer::Always),
+            ("wasi:clocks/wall-clock@0.2.0", Offer::Granted(&[Grant::Clock])),
+            ("wasi:sockets/udp-create-socket@0.2.0", Offer::Refused),
+            ("wasi:clocks/timezone@0.2.0", Offer::Unknown),
+            ("wasi:cli/run@0.2.0", Offer::Unknown),
+            ("wasi:logging/logging", Offer::Always),
+            ("wasi:logging/logging@0.1.0-draft", Offer::Always),
+            ("cascade:task/context@0.1.0", Offer::Granted(&[Grant::Context])),
+            ("wasi:keyvalue/store@0.2.0-draft", Offer::Granted(&[Grant::Keyvalue])),
+            ("wasi:keyvalue/atomics@0.2.0-draft2", Offer::Granted(&[Grant::Keyvalue])),
+            ("wasi:keyvalue/watcher@0.2.0-draft2", Offer::Unknown),
+            ("wasi:keyvalue/store@0.1.0", Offer::Unknown),
+            ("wasi:cli/stdout@0.3.0", Offer::Unknown),
+            ("wasi:http/incoming-handler@0.2.0", Offer::Unknown),
+            ("acme:tools/hammer@1.0.0", Offer::Unknown),
+            ("plain", Offer::Unknown),
+        ] {
+            assert_eq!(offer(import), known, "{import}");
+        }
+        assert!(is_later_wasi("wasi:cli/stdout@0.3.0"));
+        assert!(!is_later_wasi("wasi:cli/stdout@0.2.9"));
+    }
+
+    fn served(name: &str, functions: &[&str]) -> Vec<&'static str> {
+        let functions = functions.iter().map(|function| Arc::from(*function)).collect();
+        let import = Import { name: name.into(), functions, offer: offer(name) };
+        let grants = Grant::ALL.into_iter().filter(|grant| !import.served_by(*grant).is_empty());
+        grants.map(Grant::key).collect()
+    }
+
+    #[test]
+    fn a_grant_serves_functions_and_not_names() {
+        assert_eq!(served("wasi:cli/environment@0.2.6", &["get-environment"]), ["env"]);
+        assert_eq!(served("wasi:cli/environment@0.2.6", &["get-arguments", "initial-cwd"]), ["args"]);
+        assert_eq!(served("wasi:clocks/wall-clock@0.2.6", &[]), [""; 0], "a type alone");
+        assert_eq!(served("wasi:http/types@0.2.6", &["[constructor]fields"]), [""; 0]);
+        assert_eq!(served("wasi:sockets/tcp@0.2.6", &["[method]tcp-socket.shutdown"]), [""; 0]);
+        assert_eq!(served("wasi:sockets/tcp-create-socket@0.2.6", &["create-tcp-socket"]), ["tcp"]);
+        assert_eq!(served("wasi:filesystem/types@0.2.6", &["[method]descriptor.read"]), ["read", "write"]);
+        assert_eq!(served("wasi:keyvalue/store@0.2.0-draft", &["open"]), ["keyvalue"]);
+    }
+
+    #[test]
+    fn what_a_grant_serves_is_offered_with_that_grant() {
+        for grant in Grant::ALL {
+            for (interface, _) in grant.row().services {
+                let offered = OFFERS.iter().filter(|(name, ..)| name.starts_with(interface));
+                let mut offered = offered.map(|(name, _, offer)| (name, *offer)).peekable();
+                assert!(offered.peek().is_some(), "{interface}");
+                for (name, offer) in offered {
+                    let is_granted = matches!(offer, Offer::Granted(grants) if grants.contains(&grant));
+                    assert!(is_granted, "{name} is {offer:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! A loaded component: its exports with types, its imports, and the grants that serve them.
+//! Linking and calling are for `guest` and `call`.
+
+mod loaded;
+pub(crate) mod reflect;
+mod imports;
+
+pub(crate) use imports::is_later_wasi;
+pub use imports::{Import, Offer};
+pub use loaded::Component;
+pub(crate) use loaded::{Code, Shared};
+pub(crate) use reflect::Interface;

@@ -1,0 +1,171 @@
+//! Why a component cannot be loaded, or a function of it not be prepared.
+//! Failures of calls are in `failure`.
+
+use crate::model::{Shortage, Size};
+use crate::sandbox::compile::Exceeded;
+use std::io;
+use std::sync::Arc;
+
+/// The cause of an error, as the library below tells it.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a component cannot be loaded, or a function of it not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No bytes at all.
+    #[error("the component is empty")]
+    Empty,
+    /// WebAssembly as text.
+    #[error("this is the text of a component, not its binary form")]
+    Text,
+    /// A core module.
+    #[error("this is a core WebAssembly module, not a component")]
+    CoreModule,
+    /// Machine code that somebody compiled before.
+    #[error("this is precompiled code, which is never accepted")]
+    Precompiled,
+    /// Something else.
+    #[error("this is not WebAssembly")]
+    Foreign,
+    /// The beginning of a component, or a damaged one.
+    #[error("the component is cut off or damaged")]
+    Damaged(#[source] Cause),
+    /// WASI that came after 0.2.
+    #[error("the component imports `{0}`, and only WASI 0.2 is supported")]
+    LaterWasi(String),
+    /// Async functions or types in the component's own code.
+    #[error("the component uses async functions, and only WASI 0.2 components are supported")]
+    Async(#[source] Cause),
+    /// A component that validates nowhere, or that needs what the engine has not.
+    #[error("the component does not compile")]
+    Compile(#[source] Cause),
+    /// More than this host takes upon itself for one component.
+    #[error(transparent)]
+    Beyond(#[from] Exceeded),
+    /// The compiler itself failed, or was ended by somebody.
+    #[error("the component could not be compiled here")]
+    Compiler(#[source] Cause),
+    /// There is nowhere to write code to.
+    #[error("the code of the component could not be written")]
+    Unwritten(#[source] Cause),
+    /// An import that the host does not have.
+    #[error("the component imports {}, which this host does not have", import_text(.interface, .function.as_deref()))]
+    UnknownImport {
+        /// The interface, `ns:pkg/iface@1.0.0`, or the plain name.
+        interface: Arc<str>,
+        /// The first function that is wanted from it.
+        function: Option<Arc<str>>,
+    },
+    /// An import that the host has, with another type.
+    #[error("the component imports `{interface}` with a type that this host does not have")]
+    ImportType {
+        /// The interface.
+        interface: String,
+        /// Where the types differ.
+        source: Cause,
+    },
+    /// The component has no such function.
+    #[error("the component does not export `{0}`")]
+    NoExport(String),
+    /// The function has a type that no task can have.
+    #[error("`{function}` cannot be a task")]
+    Unsupported {
+        /// The function.
+        function: String,
+        /// Why.
+        source: crate::value::Unsupported,
+    },
+    /// The system allows less address space than guests reserve.
+    #[error(
+        "the system allows this process {allowed} of address space (`ulimit -v`), and {calls} guest{} at the same time \
+         need {needed}; there is room for {fitting}", if *.calls == 1 { "" } else { "s" }
+    )]
+    AddressSpace {
+        /// What it allows.
+        allowed: Size,
+        /// What would be enough.
+        needed: Size,
+        /// How many guests may run at the same time.
+        calls: u32,
+        /// How many find room.
+        fitting: u64,
+    },
+    /// The engine itself cannot be made on this machine.
+    #[error("the sandbox cannot be made on this machine")]
+    Engine(#[source] Cause),
+}
+
+fn import_text(interface: &str, function: Option<&str>) -> String {
+    match function {
+        Some(function) => format!("`{interface}` (`{function}`)"),
+        None => format!("`{interface}`"),
+    }
+}
+
+impl LoadError {
+    /// What would help, a sentence; none where nothing is known to.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Empty => "Build the component first: the file has no bytes.",
+            Self::Text => "Turn the text into a binary with `wasm-tools parse`.",
+            Self::CoreModule => {
+                "Build for the target `wasm32-wasip2`, or make a component of the module with `wasm-tools component new`."
+            }
+            Self::Precompiled => {
+                "Give the component itself: the host compiles it, and keeps the code in its own cache."
+            }
+            Self::Foreign => "Give a WebAssembly component: a file that a build for `wasm32-wasip2` makes.",
+            Self::Damaged(_) => "Build or copy the component again.",
+            Self::LaterWasi(_) => "Build for WASI 0.2, in Rust for the target `wasm32-wasip2`.",
+            Self::Async(_) => "Build it without async functions, for WASI 0.2.",
+            Self::UnknownImport { .. } => {
+                "Build the component without that import, or compose it with a component that exports the interface."
+            }
+            Self::ImportType { .. } => {
+                "Build against the WIT that the host offers, or a WASI 0.2 that is not newer."
+            }
+            Self::NoExport(_) => "List the functions of the component with `inspect`.",
+            Self::Unsupported { .. } => "Give the function parameters and a result that are plain values.",
+            Self::Beyond(exceeded) => exceeded.help(),
+            Self::AddressSpace { fitting: 0, .. } => "Raise `ulimit -v`.",
+            Self::AddressSpace { .. } => "Raise `ulimit -v`, or use a smaller `-j`.",
+            Self::Compiler(cause) | Self::Unwritten(cause) | Self::Engine(cause)
+                if Shortage::from_error(cause.as_ref()).is_some() =>
+            {
+                return Shortage::from_error(cause.as_ref()).map(Shortage::help);
+            }
+            Self::Compiler(_) => {
+                "Try again; if that does not help, see whether this machine has memory and room for files left."
+            }
+            Self::Unwritten(_) => {
+                "Name a folder that can be written by `CASCADE_CODE_CACHE`, or one for what is temporary by `TMPDIR`."
+            }
+            Self::Compile(_) | Self::Engine(_) => return None,
+        })
+    }
+}
+
+/// The import that does not fit, and why.
+pub(crate) fn import_type(error: &wasmtime::Error) -> LoadError {
+    let message = error.to_string();
+    let interface = message.split('`').nth(1).unwrap_or(&message).to_owned();
+    let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+    LoadError::ImportType { interface, source: causes.join(": ").into() }
+}
+
+/// Why a component that looked whole does not compile, in the compiler's words.
+pub(crate) fn compile_error(text: String) -> LoadError {
+    // The validator has one kind of error: only its text tells a feature that is off from a mistake.
+    let is_async = ["async", "stream", "future", "error-context"].iter().any(|word| text.contains(word));
+    if is_async && text.contains("feature") {
+        LoadError::Async(text.into())
+    } else {
+        LoadError::Compile(text.into())
+    }
+}
+
+/// There is nowhere to put code.
+pub(crate) fn no_room(error: io::Error) -> LoadError {
+    LoadError::Unwritten(error.into())
+}

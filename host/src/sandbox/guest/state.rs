@@ -1,0 +1,165 @@
+//! What the host keeps for one running guest: its bounds and its listener, and what it sees of the world.
+//! Everything dies with the call. What a guest may never ask for is made when it first does.
+
+use crate::invoke::Call;
+use crate::model::Size;
+use crate::sandbox::guest::limits::{Deadline, LogGuard, MOST_HANDLES, MemoryGuard, TimedOut};
+use crate::sandbox::guest::prepared::Prepared;
+use crate::sandbox::guest::wasi::{
+    Blocking, Files, GuestNames, GuestRandom, Http, KeyvalueSession, LastWords, LogicalClock, Outputs,
+    Refusals, context, context_with_folders,
+};
+use crate::state::{BucketName, Buckets};
+use std::sync::Arc;
+use tokio::time::timeout_at;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
+
+/// The data of a guest's store.
+pub(crate) struct State {
+    pub(crate) memory: MemoryGuard,
+    pub(crate) outputs: Outputs,
+    pub(crate) table: ResourceTable,
+    pub(crate) call: Arc<Call>,
+    pub(crate) deadline: Deadline,
+    pub(crate) shelf: KeyvalueSession,
+    prepared: Arc<Prepared>,
+    wasi: Option<Box<WasiCtx>>,
+    clock: Option<LogicalClock>,
+    random: Option<Box<GuestRandom>>,
+    http: Option<Box<Http>>,
+    names: Option<GuestNames>,
+    /// Behind all that holds files: what is still held when this goes is held by calls that have not returned.
+    pub(crate) files: Files,
+    refusals: Option<Refusals>,
+}
+
+/// What one call may have of what the host has for all of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    /// When it must have ended.
+    pub(crate) deadline: Deadline,
+    /// Memory, if that is less than its limit.
+    pub(crate) memory: Size,
+    /// Open files.
+    pub(crate) files: usize,
+}
+
+impl State {
+    /// A guest's data at the beginning of a call. Fails where a granted folder cannot be opened, and waits for none that
+    /// does not answer before the call has to end.
+    pub(crate) async fn new(
+        prepared: &Arc<Prepared>,
+        call: &Arc<Call>,
+        share: Share,
+    ) -> wasmtime::Result<Self> {
+        let mut state = Self::without_folders(prepared, call, share)?;
+        if prepared.has_folders() {
+            let until = share.deadline.0;
+            let blocking = Blocking::admitted(call.function, &prepared.orphans, until).await?;
+            let line = blocking.line().clone();
+            state.files.wait_by(blocking);
+            let (prepared, outputs) = (Arc::clone(prepared), state.outputs.clone());
+            let opening = line.call(move || context_with_folders(&prepared, &outputs));
+            let opened = timeout_at(until, opening).await.map_err(|_elapsed| TimedOut)?;
+            state.wasi = Some(Box::new(opened?));
+        }
+        Ok(state)
+    }
+
+    fn without_folders(prepared: &Arc<Prepared>, call: &Arc<Call>, share: Share) -> wasmtime::Result<Self> {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MOST_HANDLES);
+        let grants = &prepared.grants;
+        let files = Files::new(share.files, grants.read.len() + grants.write.len())?;
+        Ok(Self {
+            memory: MemoryGuard::new(&call.limits, share.memory, prepared.instances),
+            outputs: Outputs {
+                listener: Arc::clone(&call.listener),
+                logs: LogGuard::new(&call.limits),
+                last_words: LastWords::default(),
+            },
+            table,
+            call: Arc::clone(call),
+            deadline: share.deadline,
+            shelf: KeyvalueSession::default(),
+            prepared: Arc::clone(prepared),
+            wasi: None,
+            clock: None,
+            random: None,
+            http: None,
+            names: None,
+            files,
+            refusals: None,
+        })
+    }
+
+    /// The clock that stands in for the real ones; none where those are granted.
+    pub(crate) fn clock(&mut self) -> Option<&LogicalClock> {
+        (!self.prepared.grants.clock).then(|| &*self.clock.get_or_insert_default())
+    }
+
+    /// The source that stands in for the real one; none where that is granted.
+    pub(crate) fn seeded_random(&mut self) -> Option<&mut GuestRandom> {
+        let Self { prepared, call, random: chance, .. } = self;
+        let make = || Box::new(GuestRandom::for_call(prepared, call));
+        (!prepared.grants.random).then(|| &mut **chance.get_or_insert_with(make))
+    }
+
+    /// The names that the guest may ask for; none where those are not granted.
+    pub(crate) fn names(&mut self) -> Option<GuestNames> {
+        let Self { prepared, names, .. } = self;
+        let make = || GuestNames::new(prepared.network.names(), &prepared.lookups);
+        prepared.grants.dns.then(|| names.get_or_insert_with(make).clone())
+    }
+
+    /// Who is told what was refused to the guest.
+    pub(crate) fn refusals(&mut self) -> &Refusals {
+        self.refusals.get_or_insert_with(|| Refusals::new(&self.call.listener))
+    }
+
+    /// Whether the guest may have sockets.
+    pub(crate) fn has_sockets(&self) -> bool {
+        !self.prepared.grants.tcp.is_empty()
+    }
+
+    /// How many connections the guest has over HTTP.
+    pub(crate) fn connections(&self) -> usize {
+        self.http.as_ref().map_or(0, |http| http.gate.connections())
+    }
+
+    /// Whether the guest may know of its attempt.
+    pub(crate) fn has_context(&self) -> bool {
+        self.prepared.grants.context
+    }
+
+    /// Whether the guest may open a bucket.
+    pub(crate) fn has_bucket(&self, name: &BucketName) -> bool {
+        self.prepared.grants.keyvalue.iter().any(|granted| granted == name.as_str())
+    }
+
+    /// Where buckets are kept, if this host has such a place.
+    pub(crate) fn buckets(&self) -> Option<Arc<dyn Buckets>> {
+        self.prepared.buckets.get().map(Arc::clone)
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let Self { prepared, outputs, wasi, table, .. } = self;
+        let ctx = wasi.get_or_insert_with(|| Box::new(context(prepared, outputs)));
+        WasiCtxView { ctx, table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let Self { prepared, call, refusals, http, table, .. } = self;
+        let http = http.get_or_insert_with(|| {
+            let refusals = refusals.get_or_insert_with(|| Refusals::new(&call.listener));
+            Box::new(Http::new(prepared, refusals.clone()))
+        });
+        WasiHttpCtxView { hooks: &mut http.gate, table, ctx: &mut http.ctx }
+    }
+}

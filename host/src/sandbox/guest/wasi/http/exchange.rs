@@ -1,0 +1,135 @@
+//! One request and its response over a connection of their own.
+//! Everything hangs on the guest's handles: when those are dropped, the connection is.
+
+use crate::model::Url;
+use crate::sandbox::guest::wasi::Network;
+use crate::sandbox::guest::wasi::http::connect::{Stream, connect};
+use crate::sandbox::guest::wasi::http::paced::Paced;
+use crate::sandbox::guest::wasi::http::{Answer, Sent, failure};
+use crate::sandbox::guest::wasi::network::{Barred, GuestNames, Refusals, addresses};
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, Fuse, FusedFuture as _, select};
+use http::Request;
+use http::header::{HOST, HeaderValue};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use wasmtime_wasi_http::io::TokioIo;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+/// How much of a connection is buffered; no response's headers are longer.
+const BUFFER: usize = 64 << 10;
+
+/// A granted request, and what it needs to be sent.
+pub(crate) struct Exchange {
+    pub(crate) url: Url,
+    pub(crate) network: Arc<Network>,
+    pub(crate) names: GuestNames,
+    pub(crate) refusals: Refusals,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// What moves bytes between a connection and its request and response; it ends with them.
+type Driver = Fuse<http1::Connection<TokioIo<Box<dyn Stream>>, WasiBody>>;
+
+impl Exchange {
+    /// Sends the request, and waits for the head of the response. No redirect is followed.
+    pub(crate) async fn send(
+        self,
+        mut request: Request<WasiBody>,
+        options: RequestOptions,
+    ) -> Result<Answer, Error> {
+        self.put_url(&mut request)?;
+        let open = async { http1_over(self.connect().await?).await };
+        let (mut sender, mut driver) =
+            within(options.connect_timeout, open).await.unwrap_or(Err(Error::ConnectionTimeout))?;
+        let response = beside(&mut driver, within(options.first_byte_timeout, sender.send_request(request)));
+        let response = response
+            .await
+            .ok_or(Error::ConnectionReadTimeout)?
+            .map_err(|error| failure::of_exchange(&error))?;
+        let pace = options.between_bytes_timeout;
+        let body = |incoming: Incoming| Paced::new(incoming, pace).boxed_unsync();
+        let rest: Sent<()> = Box::new(drive(driver, self.permit));
+        Ok((response.map(body), rest))
+    }
+
+    /// What was compared with the grants is what is sent, and to whom: path, query and the header `host`.
+    fn put_url(&self, request: &mut Request<WasiBody>) -> Result<(), Error> {
+        *request.uri_mut() = self.url.path_and_query().parse().map_err(|_| Error::HttpRequestUriInvalid)?;
+        let host = HeaderValue::from_str(self.url.authority()).map_err(|_| Error::HttpRequestUriInvalid)?;
+        request.headers_mut().insert(HOST, host);
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Stream>, Error> {
+        let stream = connect(&self.addresses().await?).await?;
+        if self.url.is_secure() {
+            return self.network.secure.wrap(stream, &self.url.host()).await;
+        }
+        Ok(Box::new(stream))
+    }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
+        match addresses(&self.names, &self.url.host(), self.url.port()).await {
+            Ok(addresses) => Ok(addresses),
+            Err(Barred::Private(address)) => {
+                self.tell_private(address);
+                Err(Error::HttpRequestDenied)
+            }
+            Err(Barred::Unknown) => {
+                Err(Error::DnsError { rcode: Some("the name has no address".to_owned()), info_code: None })
+            }
+        }
+    }
+
+    fn tell_private(&self, address: IpAddr) {
+        let scheme = if self.url.is_secure() { "https" } else { "http" };
+        let by_address = format!("{scheme}://{}/", SocketAddr::from((address, self.url.port())));
+        self.refusals.log_once(&format!(
+            "a request to `{}` was refused: its name leads to the private address {address}; \
+             only a grant of the address itself allows such, `http = [\"{by_address}\"]`",
+            self.url.origin()
+        ));
+    }
+}
+
+async fn http1_over(stream: Box<dyn Stream>) -> Result<(http1::SendRequest<WasiBody>, Driver), Error> {
+    let opened = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = opened.map_err(|error| failure::of_exchange(&error))?;
+    Ok((sender, connection.fuse()))
+}
+
+/// None where it took longer.
+async fn within<T>(patience: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match patience {
+        Some(patience) => timeout(patience, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
+/// Does something that needs the connection to be driven.
+async fn beside<T>(driver: &mut Driver, work: impl Future<Output = T>) -> T {
+    let work = pin!(work);
+    match select(work, driver).await {
+        Either::Left((done, _)) => done,
+        // Whoever waits for a connection that has ended is told so by it.
+        Either::Right((_, work)) => work.await,
+    }
+}
+
+/// Drives the connection to its end. Errors are told to who reads the body.
+async fn drive(driver: Driver, permit: OwnedSemaphorePermit) -> Result<(), Error> {
+    if !driver.is_terminated() {
+        drop(driver.await);
+    }
+    drop(permit);
+    Ok(())
+}

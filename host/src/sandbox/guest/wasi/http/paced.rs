@@ -1,0 +1,55 @@
+//! The body of a response, and how long the guest waits between two pieces of it.
+//! How much of it is buffered is for the connection.
+
+use crate::sandbox::guest::wasi::http::failure;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Sleep, sleep};
+use wasmtime_wasi_http::Error;
+
+/// A body that fails where its sender keeps the guest waiting for longer than that wants.
+pub(crate) struct Paced {
+    incoming: Incoming,
+    patience: Option<Duration>,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Paced {
+    /// A body of which nothing was read.
+    pub(crate) fn new(incoming: Incoming, patience: Option<Duration>) -> Self {
+        Self { incoming, patience, waiting: None }
+    }
+}
+
+impl Body for Paced {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(ctx) {
+            self.waiting = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| failure::of_exchange(&error))));
+        }
+        let Some(patience) = self.patience else {
+            return Poll::Pending;
+        };
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(waiting.as_mut().poll(ctx));
+        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

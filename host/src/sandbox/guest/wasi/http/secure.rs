@@ -1,0 +1,59 @@
+//! Encrypted connections: the other end proves the name or the address that the URL has.
+//! That the connection leads to an address that was checked is for `connect`.
+
+use crate::sandbox::guest::wasi::http::connect::Stream;
+use crate::sandbox::guest::wasi::http::failure;
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use url::Host;
+use wasmtime_wasi_http::Error;
+
+/// Whom guests trust to say who is who. Made ready for the first of them that asks.
+pub(crate) struct Secure {
+    authorities: Option<RootCertStore>,
+    connector: OnceLock<Option<TlsConnector>>,
+}
+
+impl Secure {
+    /// The usual authorities, the same on every machine.
+    pub(crate) const fn usual() -> Self {
+        Self::by(None)
+    }
+
+    /// These authorities, or else the usual ones.
+    pub(crate) const fn by(authorities: Option<RootCertStore>) -> Self {
+        Self { authorities, connector: OnceLock::new() }
+    }
+
+    /// Encrypts a connection to whoever proves to be that host.
+    pub(crate) async fn wrap(&self, stream: TcpStream, host: &Host<&str>) -> Result<Box<dyn Stream>, Error> {
+        let name = match host {
+            Host::Domain(name) => {
+                ServerName::try_from((*name).to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?
+            }
+            Host::Ipv4(address) => ServerName::from(IpAddr::V4(*address)),
+            Host::Ipv6(address) => ServerName::from(IpAddr::V6(*address)),
+        };
+        let connector =
+            self.connector.get_or_init(|| self.connector()).as_ref().ok_or(Error::ConfigurationError)?;
+        let wrapped =
+            connector.connect(name, stream).await.map_err(|error| failure::of_encryption(&error))?;
+        Ok(Box::new(wrapped))
+    }
+
+    /// None if the cryptography knows no version of TLS, which no build of it does.
+    fn connector(&self) -> Option<TlsConnector> {
+        let usual = || RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let authorities = self.authorities.clone().unwrap_or_else(usual);
+        let versions = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = versions.with_safe_default_protocol_versions().ok()?;
+        let mut config = config.with_root_certificates(authorities).with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Some(TlsConnector::from(Arc::new(config)))
+    }
+}

@@ -1,0 +1,219 @@
+//! Requests that were granted, over real connections to this machine: where names lead, and who proves to be whom.
+//! What is granted is tried with real guests in the black-box tests.
+
+use crate::cli::manual::{Page, count, size};
+use crate::invoke::Listener;
+use crate::model::Url;
+use crate::sandbox::guest::wasi::Network;
+use crate::sandbox::guest::wasi::http::exchange::Exchange;
+use crate::sandbox::guest::wasi::http::{Answer, MAX_CONNECTIONS, MAX_FIELDS, Secure, USELESS};
+use crate::sandbox::guest::wasi::network::{GuestNames, Refusals, Resolve, Resolver, TaskLookups};
+use crate::sandbox::testing::Ear;
+use bytes::Bytes;
+use cascade_host_tests::Web;
+use http_body_util::{BodyExt as _, Empty};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{RootCertStore, ServerConfig};
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+/// Leads every name but one to this machine, and counts how often it was asked.
+#[derive(Default)]
+struct Inward(AtomicUsize);
+
+impl Resolve for Inward {
+    fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        match name {
+            "nobody.example" => Err(io::ErrorKind::NotFound.into()),
+            "mapped.example" => Ok(vec!["::ffff:127.0.0.1".parse().unwrap()]),
+            "both.example" => Ok(vec!["::1".parse().unwrap(), "127.0.0.1".parse().unwrap()]),
+            _ => Ok(vec!["127.0.0.1".parse().unwrap()]),
+        }
+    }
+}
+
+/// Sends requests as a guest would that was granted them.
+struct Sender {
+    resolver: Arc<Inward>,
+    network: Arc<Network>,
+    ear: Arc<Ear>,
+}
+
+impl Sender {
+    fn new(secure: Secure) -> Self {
+        let resolver = Arc::<Inward>::default();
+        let names = Resolver::with_resolve(Arc::<Inward>::clone(&resolver));
+        Self { resolver, network: Arc::new(Network::with_parts(names, secure)), ear: Arc::default() }
+    }
+
+    async fn answer(&self, url: &str, options: RequestOptions) -> Result<Answer, Error> {
+        let url = Url::parse(url).unwrap();
+        let listener: Arc<dyn Listener> = Arc::<Ear>::clone(&self.ear);
+        let exchange = Exchange {
+            url: url.clone(),
+            network: Arc::clone(&self.network),
+            names: GuestNames::new(self.network.names(), &TaskLookups::default()),
+            refusals: Refusals::new(&listener),
+            permit: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
+        };
+        let body: WasiBody = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::builder().uri("http://elsewhere/never").header("host", "elsewhere");
+        exchange.send(request.body(body).unwrap(), options).await
+    }
+
+    async fn send(&self, url: &str, options: RequestOptions) -> Result<String, Error> {
+        let (response, driver) = self.answer(url, options).await?;
+        let (body, _) = tokio::join!(response.into_body().collect(), Pin::from(driver));
+        Ok(String::from_utf8(body?.to_bytes().to_vec()).unwrap())
+    }
+
+    async fn get(&self, url: &str) -> Result<String, Error> {
+        self.send(url, RequestOptions::default()).await
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_leads_inside_is_refused_and_nobody_is_connected_to() {
+    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
+    for name in ["inside.example", "mapped.example", "both.example", "sub.localhost"] {
+        let refused = sender.get(&format!("http://{name}:{}/echo?secret", web.port())).await.unwrap_err();
+        assert!(matches!(refused, Error::HttpRequestDenied), "{name}: {refused}");
+    }
+    assert!(web.heads().is_empty(), "{:?}", web.heads());
+    let heard = sender.ear.heard();
+    assert!(heard[0].contains("leads to the private address 127.0.0.1"), "{heard:?}");
+    assert!(heard[0].contains(&format!("`http = [\"http://127.0.0.1:{}/\"]`", web.port())), "{heard:?}");
+    assert!(heard.len() == 4 && heard.iter().all(|line| !line.contains("secret")), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_granted_address_is_reached_and_a_name_is_asked_for_once() {
+    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
+    let port = web.port();
+    let by_address = sender.get(&format!("http://127.0.0.1:{port}/echo/%61?b")).await.unwrap();
+    assert_eq!(by_address, format!("GET /echo/a?b 127.0.0.1:{port}"));
+    assert_eq!(sender.resolver.0.load(Ordering::SeqCst), 0);
+    let by_name = sender.get(&format!("http://localhost:{port}/echo")).await.unwrap();
+    assert_eq!(by_name, format!("GET /echo localhost:{port}"));
+    // Who asks twice may be told something else: what was checked is what is connected to.
+    assert_eq!(sender.resolver.0.load(Ordering::SeqCst), 1);
+    let unknown = sender.get("http://nobody.example/").await.unwrap_err();
+    assert!(matches!(unknown, Error::DnsError { .. }), "{unknown}");
+}
+
+#[tokio::test]
+async fn answers_that_are_none_have_names() {
+    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
+    let get = async |path: &str| sender.get(&web.url(path)).await.unwrap_err();
+    assert!(matches!(get("/cut").await, Error::HttpResponseIncomplete));
+    assert!(matches!(get("/long-header").await, Error::HttpResponseHeaderSectionSize(_)));
+    assert!(matches!(get("/many-headers").await, Error::HttpResponseHeaderSectionSize(_)));
+    assert!(matches!(get("/garbage").await, Error::HttpProtocolError));
+    let nobody = sender.get(&format!("http://127.0.0.1:{}/", cascade_host_tests::free_port())).await;
+    assert!(matches!(nobody, Err(Error::ConnectionRefused)));
+    let tls = sender.get(&web.url("/").replace("http:", "https:")).await;
+    assert!(matches!(tls, Err(Error::TlsProtocolError)), "{:?}", tls.err());
+}
+
+#[tokio::test]
+async fn guests_wait_as_long_as_they_want_to() {
+    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
+    let soon = Some(Duration::from_millis(5));
+    let first = RequestOptions { first_byte_timeout: soon, ..RequestOptions::default() };
+    let silent = sender.send(&web.url("/silent"), first).await;
+    assert!(matches!(silent, Err(Error::ConnectionReadTimeout)));
+    let between = RequestOptions { between_bytes_timeout: soon, ..RequestOptions::default() };
+    let slow = sender.send(&web.url("/slow"), between).await;
+    assert!(matches!(slow, Err(Error::ConnectionReadTimeout)));
+    web.wait_until_left();
+}
+
+#[tokio::test]
+async fn who_drops_a_response_drops_its_connection() {
+    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
+    let answer = sender.answer(&web.url("/endless"), RequestOptions::default()).await.unwrap();
+    drop(answer);
+    web.wait_until_left();
+}
+
+fn openssl(folder: &Path, args: &str) {
+    let output = Command::new("openssl").args(args.split(' ')).current_dir(folder).output();
+    let output = output.expect("install openssl: apt-get install openssl");
+    assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A folder with an authority, and a certificate by it for `localhost` alone.
+static CERTIFICATES: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("names"), "subjectAltName=DNS:localhost").unwrap();
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(path, &format!("req -x509 {key} -days 2 -subj /CN=authority -keyout ca.key -out ca.crt"));
+    openssl(path, &format!("req {key} -subj /CN=server -keyout server.key -out server.csr"));
+    openssl(
+        path,
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt",
+    );
+    folder
+});
+
+fn certificate(name: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(CERTIFICATES.path().join(name)).unwrap()
+}
+
+/// Answers `sure` to whoever trusts it. Lives as long as what it is in.
+async fn encrypted() -> (u16, JoinSet<()>) {
+    let key = PrivateKeyDer::from_pem_file(CERTIFICATES.path().join("server.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = config.with_single_cert(vec![certificate("server.crt")], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            if let Ok(mut client) = acceptor.accept(client).await {
+                client.read_buf(&mut Vec::with_capacity(4096)).await.unwrap();
+                client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nsure").await.unwrap();
+                client.shutdown().await.unwrap();
+            }
+        }
+    });
+    (port, server)
+}
+
+#[tokio::test]
+async fn an_encrypted_connection_leads_to_who_proves_the_name() {
+    let (port, _server) = encrypted().await;
+    let mut authorities = RootCertStore::empty();
+    authorities.add(certificate("ca.crt")).unwrap();
+    let sender = Sender::new(Secure::by(Some(authorities)));
+    assert_eq!(sender.get(&format!("https://localhost:{port}/")).await.unwrap(), "sure");
+    let other_name = sender.get(&format!("https://127.0.0.1:{port}/")).await;
+    assert!(matches!(other_name, Err(Error::TlsCertificateError)), "{:?}", other_name.err());
+    let unknown_authority = Sender::new(Secure::usual()).get(&format!("https://localhost:{port}/")).await;
+    assert!(matches!(unknown_authority, Err(Error::TlsCertificateError)), "{:?}", unknown_authority.err());
+}
+
+#[test]
+fn the_manual_has_the_bounds_of_this_folder() {
+    let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
+    call("headers of one HTTP request").says(&size(MAX_FIELDS));
+    call("headers of one HTTP request").says(&size(USELESS));
+    call("sockets of a guest; HTTP connections").says(&count(MAX_CONNECTIONS));
+}

@@ -1,0 +1,70 @@
+//! The method, scheme, authority and path of a request, bounded: a guest may hold many requests that it never sends.
+//! Whether they are well-formed is for wasmtime; what is granted, for the gate.
+
+use crate::sandbox::guest::state::State;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::p2::bindings::http::types::HostOutgoingRequest as _;
+use wasmtime_wasi_http::p2::bindings::http::types::{Method, OutgoingRequest, Scheme};
+
+/// The interface in wasmtime's version of WASI 0.2: these functions of it are shadowed.
+const INTERFACE: &str = "wasi:http/types@0.2.12";
+
+/// The longest text, in bytes: most servers take no longer ones.
+const MAX_TEXT: usize = 8 << 10;
+
+type Request = Resource<OutgoingRequest>;
+type Set = Result<(), ()>;
+
+/// Links the setters over wasmtime's, which take texts of any length.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance(INTERFACE)?;
+    interface.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store, (request, method): (Request, Method)| {
+            let text = if let Method::Other(text) = &method { text } else { "" };
+            bounded(text.len(), || store.data_mut().http().set_method(request, method))
+        },
+    )?;
+    interface.func_wrap(
+        "[method]outgoing-request.set-scheme",
+        |mut store, (request, scheme): (Request, Option<Scheme>)| {
+            let text = if let Some(Scheme::Other(text)) = &scheme { text } else { "" };
+            bounded(text.len(), || store.data_mut().http().set_scheme(request, scheme))
+        },
+    )?;
+    interface.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store, (request, text): (Request, Option<String>)| {
+            let len = text.as_ref().map_or(0, String::len);
+            bounded(len, || store.data_mut().http().set_authority(request, text))
+        },
+    )?;
+    interface.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store, (request, text): (Request, Option<String>)| {
+            let len = text.as_ref().map_or(0, String::len);
+            bounded(len, || store.data_mut().http().set_path_with_query(request, text))
+        },
+    )
+}
+
+/// Sets a text of that length, or says no, as to what is malformed.
+fn bounded(len: usize, set: impl FnOnce() -> wasmtime::Result<Set>) -> wasmtime::Result<(Set,)> {
+    if len > MAX_TEXT { Ok((Err(()),)) } else { set().map(|set| (set,)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, size};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits")
+            .section("Limits of a call")
+            .line("method, authority or path")
+            .cell(1)
+            .says(&size(MAX_TEXT));
+    }
+}

@@ -1,0 +1,232 @@
+//! The operations on buckets, in the types of the host: checked, asked of the backend, and charged.
+//! The types of each draft are for `drafts`.
+
+use crate::invoke::Stream;
+use crate::sandbox::guest::limits::LimitHit;
+use crate::sandbox::guest::state::State;
+use crate::sandbox::guest::wasi::keyvalue::error::{KeyvalueError, guest_text};
+use crate::state::{
+    BucketName, Buckets, Error, Key, Keys, MAX_KEYS, OutOfBounds, Page, Swap, Swapped, Value, Writes,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+use wasmtime::component::Resource;
+
+/// A bucket that the guest has opened.
+#[expect(unreachable_pub, reason = "what is generated from WIT re-exports it")]
+#[derive(Clone)]
+pub struct Bucket {
+    name: BucketName,
+    buckets: Arc<dyn Buckets>,
+}
+
+/// A key with the value that it had when the guest looked.
+#[expect(unreachable_pub, reason = "what is generated from WIT re-exports it")]
+pub struct Seen {
+    bucket: Bucket,
+    key: Key,
+    value: Option<Bytes>,
+}
+
+/// A value that was not swapped.
+pub(crate) enum NotSwapped {
+    /// It has another value by now, and here is a handle that knows it.
+    Other(Resource<Seen>),
+    /// Something else.
+    Stop(KeyvalueError),
+}
+
+impl<T: Into<KeyvalueError>> From<T> for NotSwapped {
+    fn from(stop: T) -> Self {
+        Self::Stop(stop.into())
+    }
+}
+
+type Pair = (String, Vec<u8>);
+
+impl State {
+    /// Opens a bucket that was granted.
+    pub(crate) fn open_bucket(&mut self, identifier: &str) -> Result<Resource<Bucket>, KeyvalueError> {
+        let Ok(name) = BucketName::new(identifier) else {
+            return Err(KeyvalueError::NoSuchStore);
+        };
+        if !self.has_bucket(&name) {
+            self.tell_of_buckets("warn", &not_granted(&name))?;
+            return Err(KeyvalueError::AccessDenied);
+        }
+        let buckets =
+            self.buckets().ok_or_else(|| KeyvalueError::Other("this host keeps no buckets".to_owned()))?;
+        Ok(self.table.push(Bucket { name, buckets })?)
+    }
+
+    /// Forgets a bucket.
+    pub(crate) fn close_bucket(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+        self.table.delete(bucket)?;
+        Ok(())
+    }
+
+    pub(crate) async fn get(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        key: &str,
+    ) -> Result<Option<Bytes>, KeyvalueError> {
+        let bucket = self.bucket(bucket)?;
+        self.value(&bucket, Key::new(key)?).await
+    }
+
+    pub(crate) async fn exists(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        key: &str,
+    ) -> Result<bool, KeyvalueError> {
+        let Bucket { name, buckets } = self.bucket(bucket)?;
+        let asked = buckets.exists(&name, &Key::new(key)?).await;
+        self.done(asked)
+    }
+
+    pub(crate) async fn list(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        after: Option<Key>,
+    ) -> Result<Page, KeyvalueError> {
+        let Bucket { name, buckets } = self.bucket(bucket)?;
+        let listed = buckets.list(&name, after.as_ref()).await;
+        self.done(listed)
+    }
+
+    pub(crate) async fn get_all(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        names: Vec<String>,
+    ) -> Result<Vec<Option<Pair>>, KeyvalueError> {
+        let Bucket { name, buckets } = self.bucket(bucket)?;
+        let got = buckets.get(&name, &Keys::new(keys(&names)?)?).await;
+        let values = self.done(got)?;
+        let pair = |(key, value): (String, Option<Bytes>)| value.map(|value| (key, Vec::from(value)));
+        Ok(names.into_iter().zip(values).map(pair).collect())
+    }
+
+    pub(crate) async fn set_all(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        pairs: Vec<Pair>,
+    ) -> Result<(), KeyvalueError> {
+        check_count(pairs.len())?;
+        let write = |(key, value): Pair| Ok((Key::new(&key)?, Some(Value::new(value)?)));
+        let writes: Result<Vec<_>, OutOfBounds> = pairs.into_iter().map(write).collect();
+        self.write(bucket, writes?).await
+    }
+
+    pub(crate) async fn delete_all(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        names: &[String],
+    ) -> Result<(), KeyvalueError> {
+        let removals = keys(names)?.into_iter().map(|key| (key, None)).collect();
+        self.write(bucket, removals).await
+    }
+
+    pub(crate) async fn increase(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        key: &str,
+        delta: i64,
+    ) -> Result<i64, KeyvalueError> {
+        let Bucket { name, buckets } = self.bucket(bucket)?;
+        let sum = buckets.increment(&name, &Key::new(key)?, delta).await;
+        self.done(sum)
+    }
+
+    /// Reads a key, to be compared with later.
+    pub(crate) async fn look(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        key: &str,
+    ) -> Result<Resource<Seen>, KeyvalueError> {
+        let (bucket, key) = (self.bucket(bucket)?, Key::new(key)?);
+        let value = self.value(&bucket, key.clone()).await?;
+        self.keep(Seen { bucket, key, value })
+    }
+
+    /// What was read.
+    pub(crate) fn seen(&self, seen: &Resource<Seen>) -> Result<Option<Vec<u8>>, KeyvalueError> {
+        Ok(self.table.get(seen)?.value.as_ref().map(|value| value.to_vec()))
+    }
+
+    /// Forgets what was read.
+    pub(crate) fn forget(&mut self, seen: Resource<Seen>) -> wasmtime::Result<Seen> {
+        let seen = self.table.delete(seen)?;
+        self.shelf.release(seen.value.as_ref());
+        Ok(seen)
+    }
+
+    /// Gives a key a value if it has the one that was read.
+    pub(crate) async fn swap_seen(&mut self, seen: Resource<Seen>, value: Vec<u8>) -> Result<(), NotSwapped> {
+        let Seen { bucket, key, value: expected } = self.forget(seen)?;
+        let swap = Swap { expected, value: Value::new(value)? };
+        let swapped = bucket.buckets.swap(&bucket.name, &key, &swap).await;
+        match self.done(swapped)? {
+            Swapped::Done => Ok(()),
+            Swapped::Other(value) => Err(NotSwapped::Other(self.keep(Seen { bucket, key, value })?)),
+        }
+    }
+
+    fn bucket(&self, bucket: &Resource<Bucket>) -> Result<Bucket, KeyvalueError> {
+        Ok(self.table.get(bucket)?.clone())
+    }
+
+    async fn value(&mut self, bucket: &Bucket, key: Key) -> Result<Option<Bytes>, KeyvalueError> {
+        let values = bucket.buckets.get(&bucket.name, &key.into()).await;
+        Ok(self.done(values)?.pop().flatten())
+    }
+
+    async fn write(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        writes: Vec<(Key, Option<Value>)>,
+    ) -> Result<(), KeyvalueError> {
+        let Bucket { name, buckets } = self.bucket(bucket)?;
+        let written = buckets.write(&name, &Writes::new(writes)?).await;
+        self.done(written)
+    }
+
+    fn keep(&mut self, seen: Seen) -> Result<Resource<Seen>, KeyvalueError> {
+        self.shelf.hold(seen.value.as_ref())?;
+        Ok(self.table.push(seen)?)
+    }
+
+    /// What a backend gave; of an error, the guest hears what it can act on, and its log the rest.
+    fn done<T>(&mut self, result: Result<T, Error>) -> Result<T, KeyvalueError> {
+        let error = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let (text, log) = guest_text(&error);
+        if let Some(log) = log {
+            self.tell_of_buckets("error", &log)?;
+        }
+        Err(KeyvalueError::Other(text))
+    }
+
+    /// Writes to the guest's log, at the guest's cost.
+    fn tell_of_buckets(&mut self, level: &str, text: &str) -> Result<(), LimitHit> {
+        let text = format!("{level} wasi:keyvalue: {text}");
+        self.outputs.logs.charge(text.len())?;
+        self.call.listener.wrote(Stream::Log, &text);
+        Ok(())
+    }
+}
+
+fn not_granted(name: &BucketName) -> String {
+    format!("the bucket `{name}` is not granted to this task; grant it with `keyvalue = [\"{name}\"]`")
+}
+
+/// Checked before the keys are, so that what is made of them is bounded.
+fn check_count(count: usize) -> Result<(), OutOfBounds> {
+    if count > MAX_KEYS { Err(OutOfBounds::Keys(count)) } else { Ok(()) }
+}
+
+fn keys(names: &[String]) -> Result<Vec<Key>, OutOfBounds> {
+    check_count(names.len())?;
+    names.iter().map(|name| Key::new(name)).collect()
+}

@@ -1,0 +1,140 @@
+//! What a guest sees of the world: WASI 0.2 with nothing behind it but what was granted.
+//! Time and chance are this host's own where the real ones are not granted; all else is wasmtime's.
+
+mod below;
+mod blocking;
+mod clocks;
+mod errors;
+mod files;
+mod cascade;
+mod http;
+mod keyvalue;
+mod listings;
+mod dns;
+mod network;
+mod opening;
+mod output;
+mod handle_quota;
+mod random;
+mod streams;
+mod tcp;
+mod udp;
+mod unnamed;
+
+pub(crate) use blocking::{Blocking, Orphans};
+pub(crate) use clocks::LogicalClock;
+pub(crate) use files::Files;
+pub(crate) use http::{Http, MAX_FIELDS, USELESS};
+pub(crate) use keyvalue::KeyvalueSession;
+pub(crate) use network::{GuestNames, Refusals, TaskLookups};
+pub(crate) use output::LastWords;
+pub(crate) use random::GuestRandom;
+
+use crate::invoke::{Listener, Stream};
+use crate::sandbox::guest::limits::LogGuard;
+use crate::sandbox::guest::prepared::Prepared;
+use crate::sandbox::guest::state::State;
+use crate::sandbox::guest::wasi::http::Secure;
+use crate::sandbox::guest::wasi::network::Resolver;
+use crate::sandbox::guest::wasi::output::GuestOutput;
+use std::path::Path;
+use std::sync::Arc;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::error::Context as _;
+use wasmtime_wasi::p2::bindings;
+use wasmtime_wasi::{Deterministic, FsPerms, WasiCtx, WasiCtxBuilder};
+
+/// Links everything that a guest may import; what is not granted refuses when it is called.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    bindings::clocks::wall_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    bindings::clocks::monotonic_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    bindings::random::random::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    bindings::random::insecure::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    bindings::random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    dns::link(linker)?;
+    tcp::link(linker)?;
+    udp::link(linker)?;
+    http::link(linker)?;
+    listings::link(linker)?;
+    opening::link(linker)?;
+    streams::link(linker)?;
+    unnamed::link(linker)?;
+    errors::link(linker)?;
+    linker.allow_shadowing(false);
+    keyvalue::link(linker)?;
+    cascade::link(linker)
+}
+
+/// The network of this host, as all guests share it.
+pub(crate) struct Network {
+    names: Arc<Resolver>,
+    secure: Secure,
+}
+
+impl Network {
+    /// Names as the operating system knows them, and the usual authorities.
+    pub(crate) fn of_system() -> Self {
+        Self::with_parts(Resolver::of_system(), Secure::usual())
+    }
+
+    /// Names as somebody knows them, and authorities that guests trust.
+    pub(crate) const fn with_parts(names: Arc<Resolver>, secure: Secure) -> Self {
+        Self { names, secure }
+    }
+
+    /// Who knows the addresses of names.
+    pub(crate) const fn names(&self) -> &Arc<Resolver> {
+        &self.names
+    }
+}
+
+/// Where what a guest writes goes, and what bounds it.
+#[derive(Clone)]
+pub(crate) struct Outputs {
+    pub(crate) listener: Arc<dyn Listener>,
+    pub(crate) logs: LogGuard,
+    pub(crate) last_words: LastWords,
+}
+
+/// The WASI context of a call that was granted no folders.
+pub(crate) fn context(prepared: &Arc<Prepared>, outputs: &Outputs) -> WasiCtx {
+    builder(prepared, outputs).build()
+}
+
+/// The WASI context of a call with the folders that it was granted.
+pub(crate) fn context_with_folders(prepared: &Arc<Prepared>, outputs: &Outputs) -> wasmtime::Result<WasiCtx> {
+    let mut builder = builder(prepared, outputs);
+    for (host, guest) in &prepared.grants.read {
+        builder.preopened_dir(host, guest, FsPerms::ReadOnly).with_context(|| not_opened(host))?;
+    }
+    for (host, guest) in &prepared.grants.write {
+        builder.preopened_dir(host, guest, FsPerms::ReadWrite).with_context(|| not_opened(host))?;
+    }
+    Ok(builder.build())
+}
+
+fn builder(prepared: &Arc<Prepared>, outputs: &Outputs) -> WasiCtxBuilder {
+    let Outputs { listener, logs, last_words } = outputs;
+    let grants = &prepared.grants;
+    let mut builder = WasiCtxBuilder::new();
+    builder
+        .envs(&grants.env)
+        .args(&grants.args)
+        .stdout(GuestOutput::new(Stream::Stdout, listener, logs))
+        .stderr(GuestOutput::new(Stream::Stderr, listener, logs).kept_by(last_words))
+        .allow_blocking_current_thread(false);
+    if !grants.random {
+        // Never drawn from: the interfaces of chance are shadowed. It only saves asking the system for seeds.
+        builder.secure_random(Deterministic::new(vec![0])).insecure_random(Deterministic::new(vec![0]));
+        builder.insecure_random_seed(0);
+    }
+    tcp::allow(&mut builder, prepared, listener);
+    builder
+}
+
+fn not_opened(folder: &Path) -> String {
+    format!("the folder `{}` cannot be opened", folder.display())
+}

@@ -1,0 +1,146 @@
+//! Where a granted host may lead: to the address that the grant names, or to public ones that its name has.
+//! The addresses that are given back are those that were checked: whoever connects, connects to them.
+
+use crate::model::Endpoint;
+use crate::sandbox::guest::wasi::network::address::is_public;
+use crate::sandbox::guest::wasi::network::resolver::GuestNames;
+use std::net::{IpAddr, SocketAddr};
+use url::Host;
+
+/// The one name that stands for this machine.
+const LOCALHOST: &str = "localhost";
+
+/// Why a granted host leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// All of the name's addresses are private: this is one of them.
+    Private(IpAddr),
+    /// Nobody knows the name.
+    Unknown,
+}
+
+/// The addresses that a granted host leads to.
+pub(crate) async fn addresses(
+    names: &GuestNames,
+    host: &Host<&str>,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Barred> {
+    let name = match host {
+        Host::Ipv4(address) => return Ok(vec![(*address, port).into()]),
+        Host::Ipv6(address) => return Ok(vec![(*address, port).into()]),
+        Host::Domain(name) => *name,
+    };
+    let found = names.addresses(name).await.map_err(|_| Barred::Unknown)?;
+    let open: Vec<_> = found.iter().filter(|address| may_lead(name, **address)).collect();
+    match (open.first(), found.first()) {
+        (None, Some(private)) => Err(Barred::Private(*private)),
+        _ => Ok(open.into_iter().map(|address| (*address, port).into()).collect()),
+    }
+}
+
+/// Whether an address is one that was granted, by itself or by a name that leads to it.
+pub(crate) async fn may_connect(granted: &[Endpoint], names: &GuestNames, address: SocketAddr) -> bool {
+    // The same address in the clothes of IPv6 leads to the same place.
+    let wanted = address.ip().to_canonical();
+    for endpoint in granted.iter().filter(|endpoint| endpoint.port() == address.port()) {
+        let is_it = match endpoint.host() {
+            Host::Ipv4(granted) => IpAddr::V4(*granted) == wanted,
+            Host::Ipv6(granted) => granted.to_canonical() == wanted,
+            Host::Domain(name) => {
+                may_lead(name, wanted)
+                    && names.addresses(name).await.is_ok_and(|found| found.contains(&wanted))
+            }
+        };
+        if is_it {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a name may lead to that address: names belong to whoever holds their zone, and private addresses do not.
+fn may_lead(name: &str, address: IpAddr) -> bool {
+    if name == LOCALHOST { address.is_loopback() } else { is_public(address) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::guest::wasi::network::resolver::{Resolve, Resolver, TaskLookups};
+    use std::io;
+    use std::sync::Arc;
+
+    struct AddressTable;
+
+    impl Resolve for AddressTable {
+        fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+            let texts: &[&str] = match name {
+                "localhost" => &["::1", "127.0.0.1", "10.0.0.1"],
+                "public.example" => &["93.184.216.34", "2606:2800::1"],
+                "mixed.example" => &["10.0.0.1", "93.184.216.34"],
+                "inside.example" => &["127.0.0.1", "::1"],
+                "mapped.example" => &["::ffff:127.0.0.1"],
+                "metadata.example" => &["169.254.169.254"],
+                _ => return Err(io::ErrorKind::NotFound.into()),
+            };
+            Ok(texts.iter().map(|text| text.parse().unwrap()).collect())
+        }
+    }
+
+    fn names() -> GuestNames {
+        GuestNames::new(&Resolver::with_resolve(Arc::new(AddressTable)), &TaskLookups::default())
+    }
+
+    async fn led(host: &str) -> Result<Vec<String>, Barred> {
+        let host = Host::parse(host).unwrap();
+        let host = match &host {
+            Host::Domain(name) => Host::Domain(name.as_str()),
+            Host::Ipv4(address) => Host::Ipv4(*address),
+            Host::Ipv6(address) => Host::Ipv6(*address),
+        };
+        let found = addresses(&names(), &host, 80).await?;
+        Ok(found.iter().map(ToString::to_string).collect())
+    }
+
+    #[tokio::test]
+    async fn names_lead_to_public_addresses_and_localhost_to_this_machine() {
+        for (host, expected) in [
+            ("public.example", &["93.184.216.34:80", "[2606:2800::1]:80"][..]),
+            ("mixed.example", &["93.184.216.34:80"]),
+            ("localhost", &["[::1]:80", "127.0.0.1:80"]),
+            ("127.0.0.1", &["127.0.0.1:80"]),
+            ("[fd00::1]", &["[fd00::1]:80"]),
+        ] {
+            assert_eq!(led(host).await.unwrap(), expected, "{host}");
+        }
+        for host in ["inside.example", "mapped.example", "metadata.example"] {
+            assert!(matches!(led(host).await, Err(Barred::Private(_))), "{host}");
+        }
+        assert!(matches!(led("nobody.example").await, Err(Barred::Unknown)));
+    }
+
+    #[tokio::test]
+    async fn sockets_reach_what_is_granted_and_nothing_beside_it() {
+        for (granted, address, expected) in [
+            ("127.0.0.1:5432", "127.0.0.1:5432", true),
+            ("127.0.0.1:5432", "127.0.0.1:5433", false),
+            ("127.0.0.1:5432", "127.0.0.2:5432", false),
+            ("127.0.0.1:5432", "[::ffff:127.0.0.1]:5432", true),
+            ("127.0.0.1:5432", "[::1]:5432", false),
+            ("[::1]:80", "[::1]:80", true),
+            ("localhost:80", "127.0.0.1:80", true),
+            ("localhost:80", "10.0.0.1:80", false),
+            ("public.example:80", "93.184.216.34:80", true),
+            ("public.example:80", "93.184.216.34:443", false),
+            ("public.example:80", "93.184.216.35:80", false),
+            ("mixed.example:80", "10.0.0.1:80", false),
+            ("inside.example:80", "127.0.0.1:80", false),
+            ("mapped.example:80", "127.0.0.1:80", false),
+            ("nobody.example:80", "93.184.216.34:80", false),
+        ] {
+            let endpoints = [Endpoint::parse("192.0.2.1:1").unwrap(), Endpoint::parse(granted).unwrap()];
+            let address: SocketAddr = address.parse().unwrap();
+            assert_eq!(may_connect(&endpoints, &names(), address).await, expected, "{granted} {address}");
+        }
+    }
+}

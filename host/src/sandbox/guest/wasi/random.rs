@@ -1,0 +1,181 @@
+//! The chance of a guest: a stream that its call determines, or the real source where granted.
+//! The stream is the same on every host and every attempt, which is what lets results be shared.
+
+use crate::invoke::Call;
+use crate::model::{Digest, Digester, Size, to_usize};
+use crate::sandbox::guest::limits::{Deadline, LimitHit};
+use crate::sandbox::guest::prepared::Prepared;
+use crate::sandbox::guest::state::State;
+use std::sync::Arc;
+use wasmtime_wasi::p2::bindings::random::insecure;
+use wasmtime_wasi::p2::bindings::random::insecure_seed;
+use wasmtime_wasi::p2::bindings::random::random;
+use wasmtime_wasi::random::WasiRandomView;
+
+/// The most bytes that one request may ask for: the host holds them all before the guest has any.
+const MAX_REQUEST: u64 = 16 << 20;
+
+/// How many bytes are drawn before it is asked whether there is time left.
+const PATIENCE: u32 = 64 << 10;
+
+/// Bytes that follow from a call: SHA-256 in counter mode over a seed of component, function and arguments.
+///
+/// The seed is computed when the first byte is drawn: most guests draw none.
+pub(crate) struct GuestRandom {
+    source: Source,
+    counter: u64,
+    block: [u8; 32],
+    used: usize,
+}
+
+enum Source {
+    Call { prepared: Arc<Prepared>, call: Arc<Call> },
+    Seed(Digest),
+}
+
+impl GuestRandom {
+    /// The chance of one call.
+    pub(crate) fn for_call(prepared: &Arc<Prepared>, call: &Arc<Call>) -> Self {
+        let source = Source::Call { prepared: Arc::clone(prepared), call: Arc::clone(call) };
+        Self { source, counter: 0, block: [0; 32], used: 32 }
+    }
+
+    fn seed(&mut self) -> Digest {
+        let seed = match &self.source {
+            Source::Seed(seed) => return *seed,
+            Source::Call { prepared, call } => {
+                let mut digester = Digester::new("cascade chance 1");
+                let interface = prepared.export.interface.as_deref().unwrap_or_default();
+                let function = &prepared.export.function;
+                digester.digest(&prepared.component).field(interface.as_bytes()).field(function.as_bytes());
+                for arg in &call.args {
+                    digester.field(arg);
+                }
+                digester.finish()
+            }
+        };
+        self.source = Source::Seed(seed);
+        seed
+    }
+
+    /// The seed of a guest's hash tables: of one call the same each time, as WASI wants it.
+    fn for_tables(&mut self) -> (u64, u64) {
+        let seed = self.seed();
+        let mut digester = Digester::new("cascade chance of tables 1");
+        digester.digest(&seed);
+        let digest = digester.finish();
+        let mut bytes = digest.as_bytes().iter().copied();
+        let mut number = || u64::from_le_bytes(std::array::from_fn(|_| bytes.next().unwrap_or(0)));
+        (number(), number())
+    }
+
+    fn byte(&mut self) -> u8 {
+        if self.used >= self.block.len() {
+            let seed = self.seed();
+            let mut digester = Digester::new("cascade chance block 1");
+            digester.digest(&seed).number(self.counter);
+            self.block = *digester.finish().as_bytes();
+            self.counter = self.counter.wrapping_add(1);
+            self.used = 0;
+        }
+        let byte = self.block.get(self.used).copied().unwrap_or(0);
+        self.used += 1;
+        byte
+    }
+
+    fn bytes(&mut self, len: u64, deadline: Deadline) -> wasmtime::Result<Vec<u8>> {
+        let len = usize::try_from(len)?;
+        let mut bytes = vec![0; len];
+        for part in bytes.chunks_mut(to_usize(PATIENCE)) {
+            deadline.check()?;
+            part.fill_with(|| self.byte());
+        }
+        Ok(bytes)
+    }
+
+    fn number(&mut self) -> u64 {
+        u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
+    }
+}
+
+/// Fails if a guest asks for more than the host holds for it.
+fn check_len(len: u64) -> wasmtime::Result<()> {
+    if len <= MAX_REQUEST {
+        return Ok(());
+    }
+    let most = Size::bytes(MAX_REQUEST);
+    Err(LimitHit(format!("the guest asks for {len} random bytes at once, and at most {most} are given"))
+        .into())
+}
+
+/// Draws from a real source piece by piece, as long as there is time.
+fn drawn(
+    len: u64,
+    deadline: Deadline,
+    mut draw: impl FnMut(u64) -> wasmtime::Result<Vec<u8>>,
+) -> wasmtime::Result<Vec<u8>> {
+    let (mut bytes, mut left) = (Vec::new(), len);
+    while left > 0 {
+        deadline.check()?;
+        let piece = left.min(PATIENCE.into());
+        bytes.extend(draw(piece)?);
+        left -= piece;
+    }
+    Ok(bytes)
+}
+
+impl random::Host for State {
+    fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        check_len(len)?;
+        let deadline = self.deadline;
+        match self.seeded_random() {
+            Some(chance) => chance.bytes(len, deadline),
+            None => drawn(len, deadline, |len| self.random().get_random_bytes(len)),
+        }
+    }
+
+    fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
+        match self.seeded_random() {
+            Some(chance) => Ok(chance.number()),
+            None => self.random().get_random_u64(),
+        }
+    }
+}
+
+impl insecure::Host for State {
+    fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        check_len(len)?;
+        let deadline = self.deadline;
+        match self.seeded_random() {
+            Some(chance) => chance.bytes(len, deadline),
+            None => drawn(len, deadline, |len| self.random().get_insecure_random_bytes(len)),
+        }
+    }
+
+    fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
+        match self.seeded_random() {
+            Some(chance) => Ok(chance.number()),
+            None => self.random().get_insecure_random_u64(),
+        }
+    }
+}
+
+impl insecure_seed::Host for State {
+    fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
+        match self.seeded_random() {
+            Some(chance) => Ok(chance.for_tables()),
+            None => self.random().insecure_seed(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, size};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits").section("Limits of a call").line("random bytes").cell(1).says(&size(MAX_REQUEST));
+    }
+}

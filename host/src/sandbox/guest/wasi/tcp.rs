@@ -1,0 +1,130 @@
+//! The outgoing sockets of a guest: connections to what was granted, and nothing else.
+//! The sockets themselves are wasmtime's; where a grant leads is for `network`.
+
+use crate::invoke::Listener;
+use crate::model::Endpoint;
+use crate::sandbox::guest::prepared::Prepared;
+use crate::sandbox::guest::state::State;
+use crate::sandbox::guest::wasi::network::{GuestNames, Refusals, may_connect};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
+use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
+use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
+use wasmtime_wasi::p2::{SocketError, SocketResult};
+use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsView as _};
+
+/// The interface that makes sockets, in wasmtime's version of WASI 0.2: it is shadowed.
+const INTERFACE: &str = "wasi:sockets/tcp-create-socket@0.2.12";
+
+/// Sockets that a guest may have at the same time: each is a file of this process, which has few.
+const MAX_SOCKETS: usize = 64;
+
+/// Links the making of sockets over wasmtime's, which counts none.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.instance(INTERFACE)?.func_wrap("create-tcp-socket", |mut store, (family,): (IpAddressFamily,)| {
+        let made = match store.data_mut().make_socket(family) {
+            Ok(socket) => Ok(socket),
+            Err(error) => Err(error.downcast()?),
+        };
+        Ok((made,))
+    })
+}
+
+impl State {
+    fn make_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
+        if !self.has_sockets() {
+            self.refusals().log_once(
+                "a socket was refused; `tcp = [\"HOST:PORT\"]`, with what it is to be connected to, would allow it",
+            );
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        if !self.files.sockets.are_below(MAX_SOCKETS, &self.table) {
+            return Err(ErrorCode::NewSocketLimit.into());
+        }
+        self.make_room().map_err(SocketError::trap)?;
+        let socket = self.sockets().create_tcp_socket(family)?;
+        self.files.sockets.take(&socket);
+        Ok(socket)
+    }
+}
+
+/// Opens what was granted. Without a grant there are no sockets at all.
+pub(crate) fn allow(builder: &mut WasiCtxBuilder, prepared: &Arc<Prepared>, listener: &Arc<dyn Listener>) {
+    if prepared.grants.tcp.is_empty() {
+        return;
+    }
+    let door = TcpFilter {
+        prepared: Arc::clone(prepared),
+        names: GuestNames::new(prepared.network.names(), &prepared.lookups),
+        refusals: Refusals::new(listener),
+    };
+    builder.allow_tcp(true).socket_addr_check(move |address, reason| {
+        let door = door.clone();
+        Box::pin(async move { door.lets_through(address, reason).await })
+    });
+}
+
+#[derive(Clone)]
+struct TcpFilter {
+    prepared: Arc<Prepared>,
+    names: GuestNames,
+    refusals: Refusals,
+}
+
+impl TcpFilter {
+    async fn lets_through(&self, address: SocketAddr, reason: SocketAddrUse) -> bool {
+        match reason {
+            // Each connection has an end here, on a port that the system chooses.
+            SocketAddrUse::TcpBind => {
+                let is_free = address.ip().is_unspecified() && address.port() == 0;
+                if !is_free {
+                    self.refuse(&format!("taking the address `{address}` for a socket"));
+                }
+                is_free
+            }
+            SocketAddrUse::TcpConnect => self.is_granted(address).await,
+            SocketAddrUse::TcpListen => {
+                self.refuse("listening for connections");
+                false
+            }
+            SocketAddrUse::TcpAccept
+            | SocketAddrUse::UdpBind
+            | SocketAddrUse::UdpSend
+            | SocketAddrUse::UdpReceive => false,
+        }
+    }
+
+    fn refuse(&self, what: &str) {
+        self.refusals
+            .log_once(&format!("{what} was refused; nothing allows it: `tcp` grants connections out alone"));
+    }
+
+    async fn is_granted(&self, address: SocketAddr) -> bool {
+        let is_granted = may_connect(&self.prepared.grants.tcp, &self.names, address).await;
+        if !is_granted {
+            let endpoint = Endpoint::from((address.ip().to_canonical(), address.port()));
+            self.refusals.log_once(&format!(
+                "a connection to `{endpoint}` was refused; `tcp = [\"{endpoint}\"]` would allow it"
+            ));
+        }
+        is_granted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count};
+
+    #[test]
+    fn the_manual_has_the_bounds_of_this_file() {
+        Page::of("limits")
+            .section("Limits of a call")
+            .line("sockets of a guest")
+            .cell(1)
+            .says(&count(MAX_SOCKETS));
+    }
+}

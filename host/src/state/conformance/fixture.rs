@@ -1,0 +1,339 @@
+//! What the cases are written with: a backend, shapes in few words, and hosts that expect what they are told.
+//! Expectations that fail end the test with what was there instead.
+
+use crate::model::{Digest, FailurePolicy, Name, RunId, TaskIdx};
+use crate::state::{
+    Backend, Claim, Entry, Error, HostId, Ledger, Mode, NodeId, OpenRequest, Opened, Outcome, Reply,
+    ResourceScope, ResourceShape, RunShape, Settlement, Stage, TaskShape, Token, Verdict, Want,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Makes backends to be tested.
+#[async_trait]
+pub trait Harness: Send + Sync {
+    /// A backend without runs.
+    async fn backend(&self) -> Arc<dyn Backend>;
+}
+
+/// How long a case waits for what must happen, and would not happen by itself.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long hosts hold what they claim: no case takes as long, on no machine.
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
+
+/// How long those hold it whose leases are to pass: short, so that it can be waited for.
+pub(crate) const BRIEF: Duration = Duration::from_millis(1500);
+
+/// The longest lease that is tried where a host has to be in time for it.
+const LONGEST: Duration = Duration::from_secs(24);
+
+/// The success of something that must not fail.
+#[track_caller]
+#[expect(clippy::panic, reason = "a case that fails ends its test")]
+pub(crate) fn must<T, E: Debug>(result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// The failure of something that must fail.
+#[track_caller]
+#[expect(clippy::panic, reason = "a case that fails ends its test")]
+pub(crate) fn must_fail<T>(result: Result<T, Error>) -> Error {
+    match result {
+        Ok(_) => panic!("this was to be refused"),
+        Err(error) => error,
+    }
+}
+
+/// The only one of a list.
+#[track_caller]
+#[expect(clippy::panic, reason = "a case that fails ends its test")]
+pub(crate) fn only<T: Debug>(list: Vec<T>) -> T {
+    match <[T; 1]>::try_from(list) {
+        Ok([one]) => one,
+        Err(list) => panic!("expected one, found {list:?}"),
+    }
+}
+
+/// A run on a fresh backend.
+pub struct Fixture {
+    /// The backend.
+    pub backend: Arc<dyn Backend>,
+    /// The shape that hosts ask for.
+    pub shape: RunShape,
+    /// What hosts ask for.
+    pub mode: Mode,
+    /// The policy that hosts ask for.
+    pub policy: FailurePolicy,
+    /// The digest that hosts ask for.
+    pub digest: Digest,
+    /// The run that hosts ask for.
+    pub id: &'static str,
+    /// Which hosts those that open the run know to be gone.
+    pub is_gone: fn(&HostId) -> bool,
+    /// How long hosts that open the run hold what they claim.
+    pub lease: Duration,
+    hosts: u32,
+}
+
+impl Fixture {
+    /// A run of tasks named `t0`, `t1`, …, of which each waits for those that are listed.
+    pub async fn new(harness: &dyn Harness, waits_for: &[&[u32]]) -> Self {
+        Self {
+            backend: harness.backend().await,
+            shape: shape(waits_for),
+            mode: Mode::Resume,
+            policy: FailurePolicy::KeepGoing,
+            digest: Digest::of_bytes(b"plan"),
+            id: "run-1",
+            is_gone: |_| false,
+            lease: LEASE,
+            hosts: 0,
+        }
+    }
+
+    /// Changes one task.
+    #[must_use]
+    pub fn with(mut self, task: u32, change: impl FnOnce(&mut TaskShape)) -> Self {
+        self.shape.tasks.get_mut(TaskIdx::new(task).index()).into_iter().for_each(change_once(change));
+        self
+    }
+
+    /// Has the run closed by a node of its own.
+    #[must_use]
+    pub const fn closed(mut self) -> Self {
+        self.shape.has_closing = true;
+        self
+    }
+
+    /// Adds a resource, and a class that needs one of it; class 1 needs the first.
+    #[must_use]
+    pub fn resource(mut self, resource: ResourceShape) -> Self {
+        let at = self.shape.resources.len();
+        self.shape.resources.push(resource);
+        self.shape.classes.push(vec![(at, 1)]);
+        self
+    }
+
+    /// Opens the run as a host that nobody has seen, and that has so much of the first resource, all of it free.
+    pub async fn open_with(&mut self, amount: u32) -> Host {
+        self.shape.resources.first_mut().into_iter().for_each(|resource| resource.amount = amount);
+        Host { free: vec![amount], ..self.open().await }
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        must(RunId::new(self.id))
+    }
+
+    /// Asks for the run as a host that nobody has seen.
+    pub async fn ask(&mut self) -> Result<Opened, Error> {
+        self.hosts += 1;
+        let host = HostId(format!("host-{}", self.hosts).into());
+        self.backend.open(self.request(host)).await
+    }
+
+    /// Opens the run as a host that nobody has seen.
+    pub async fn open(&mut self) -> Host {
+        let opened = must(self.ask().await);
+        Host {
+            id: format!("host-{}", self.hosts),
+            ledger: Arc::clone(&opened.ledger),
+            opened,
+            slots: 9,
+            free: vec![],
+        }
+    }
+
+    /// Opens the run as a host that nobody has seen, and whose claims pass soon.
+    pub async fn open_brief(&mut self) -> Host {
+        let lease = std::mem::replace(&mut self.lease, BRIEF);
+        let host = self.open().await;
+        self.lease = lease;
+        host
+    }
+
+    /// Drops a host and waits until its backend has noticed.
+    pub async fn gone(&self, host: Host) {
+        let id = HostId(host.id.as_str().into());
+        drop(host);
+        let left = async {
+            while must(self.backend.run(&self.run()).await).hosts.contains(&id) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // One that could not say that it leaves is gone once its lease has passed.
+        must(tokio::time::timeout(self.lease + PATIENCE, left).await);
+    }
+
+    fn request(&self, host: HostId) -> OpenRequest {
+        OpenRequest {
+            run: self.run(),
+            digest: self.digest,
+            record: Bytes::copy_from_slice(self.digest.as_bytes()),
+            shape: Arc::new(self.shape.clone()),
+            mode: self.mode,
+            policy: self.policy,
+            ttl: Duration::from_hours(1),
+            host,
+            lease: self.lease,
+            is_gone: self.is_gone,
+        }
+    }
+}
+
+fn change_once<T>(change: impl FnOnce(&mut T)) -> impl FnMut(&mut T) {
+    let mut change = Some(change);
+    move |target| {
+        if let Some(change) = change.take() {
+            change(target);
+        }
+    }
+}
+
+fn shape(waits_for: &[&[u32]]) -> RunShape {
+    let dependents = |at: u32| {
+        let dependents = (0..).zip(waits_for).filter(move |(_, waits_for)| waits_for.contains(&at));
+        dependents.map(|(dependent, _)| TaskIdx::new(dependent)).collect()
+    };
+    let tasks = (0..).zip(waits_for).map(|(at, waits_for)| TaskShape {
+        name: must(Name::new(&format!("t{at}"))),
+        fingerprint: Digest::of_bytes(b"call"),
+        waits_for: u32::try_from(waits_for.len()).unwrap_or(u32::MAX),
+        dependents: dependents(at),
+        rank: 0,
+        class: 0,
+        is_for_each: false,
+        is_wanted: true,
+    });
+    RunShape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new(), has_closing: false }
+}
+
+/// A host that works on the run.
+pub struct Host {
+    /// Who it is.
+    pub id: String,
+    /// Its door.
+    pub ledger: Arc<dyn Ledger>,
+    /// What it was told when it opened the run.
+    pub opened: Opened,
+    /// How many nodes it asks for.
+    pub slots: u32,
+    /// What it has free.
+    pub free: Vec<u32>,
+}
+
+impl Host {
+    /// Settles nodes and asks for others.
+    pub async fn try_commit(&self, batch: Vec<(Token, Outcome)>) -> Result<Reply, Error> {
+        let batch = batch.into_iter().map(|(token, outcome)| Settlement { token, outcome }).collect();
+        self.ledger.commit(batch, Want { slots: self.slots, free: self.free.clone() }).await
+    }
+
+    /// Settles nodes and asks for others.
+    pub async fn commit(&self, batch: Vec<(Token, Outcome)>) -> Reply {
+        must(self.try_commit(batch).await)
+    }
+
+    /// Asks for nodes.
+    pub async fn ask(&self) -> Reply {
+        self.commit(Vec::new()).await
+    }
+
+    /// Settles one node, which must count, and asks for others.
+    pub async fn settle(&self, claim: &Claim, outcome: Outcome) -> Reply {
+        let reply = self.commit(vec![(claim.token, outcome)]).await;
+        assert_eq!(reply.verdicts, [Verdict::Committed]);
+        reply
+    }
+
+    /// Commits a result and gives what is handed out for it.
+    pub async fn done(&self, claim: &Claim) -> Vec<Claim> {
+        self.settle(claim, Outcome::Done(value(claim.node))).await.claims
+    }
+
+    /// Waits until something is handed out.
+    pub async fn claim(&self) -> Vec<Claim> {
+        let wait = async {
+            loop {
+                let reply = self.ask().await;
+                if !reply.claims.is_empty() {
+                    return reply.claims;
+                }
+                must(self.ledger.changed(reply.version).await);
+            }
+        };
+        must(tokio::time::timeout(PATIENCE, wait).await)
+    }
+
+    /// What is stored of a node.
+    pub async fn entry(&self, node: NodeId) -> Entry {
+        only(must(self.ledger.fetch(&[node]).await))
+    }
+}
+
+/// Tries a case in which a host has to be in time for its lease, with leases that grow: how quick a host is nobody
+/// promises. What a case gives is whether it came true; where it does not, however long the lease, it is a fault.
+pub(crate) async fn in_time(
+    harness: &dyn Harness,
+    waits_for: &[&[u32]],
+    mut comes_true: impl AsyncFnMut(Fixture) -> bool,
+) {
+    let mut lease = BRIEF;
+    loop {
+        let mut bench = Fixture::new(harness, waits_for).await;
+        bench.lease = lease;
+        if comes_true(bench).await {
+            return;
+        }
+        lease *= 2;
+        assert!(lease <= LONGEST, "it does not come true, however much time there is");
+    }
+}
+
+/// A task as a node.
+pub(crate) const fn task(at: u32) -> NodeId {
+    NodeId { task: TaskIdx::new(at), item: None }
+}
+
+/// An element as a node.
+pub(crate) const fn element(at: u32, item: u32) -> NodeId {
+    NodeId { task: TaskIdx::new(at), item: Some(item) }
+}
+
+/// The result that cases store for a node.
+pub(crate) fn value(node: NodeId) -> Bytes {
+    format!("result of {node:?}").into()
+}
+
+/// The nodes of claims, in order.
+pub(crate) fn nodes(claims: &[Claim]) -> Vec<NodeId> {
+    claims.iter().map(|claim| claim.node).collect()
+}
+
+/// A resource that hosts count for themselves.
+pub(crate) fn own(amount: u32) -> ResourceShape {
+    ResourceShape { name: must(Name::new("gpu")), amount, scope: ResourceScope::Own }
+}
+
+/// A resource that all hosts share.
+pub(crate) fn shared(amount: u32) -> ResourceShape {
+    ResourceShape { scope: ResourceScope::Shared, ..own(amount) }
+}
+
+/// A resource that hosts count for themselves, and of which nodes can do with less.
+pub(crate) fn elastic(amount: u32) -> ResourceShape {
+    ResourceShape { scope: ResourceScope::Elastic, ..own(amount) }
+}
+
+/// The stages of claims, in order.
+pub(crate) fn stages(claims: &[Claim]) -> Vec<Stage> {
+    claims.iter().map(|claim| claim.stage).collect()
+}

@@ -1,0 +1,177 @@
+//! What one host knows of its own claims: which it holds, which it lost, and the numbers that it draws tokens from.
+//! Who may have which node is for the scripts.
+
+use crate::model::Random;
+use crate::state::{Claim, Error, ErrorKind, NodeId, Outcome, RunShape, Settlement, Stage, Token, Verdict};
+use std::collections::{HashMap, HashSet};
+use tokio::time::Instant;
+
+/// The claims of one host in one life of a run.
+///
+/// Tokens are drawn by the host and not by the server, so that a server that came back with less than it had cannot
+/// give one out twice.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    prefix: u32,
+    first: u32,
+    next: u32,
+    held: HashMap<Token, Held>,
+    // Every token from `first` to `next` that is neither held nor in here was settled.
+    lost: HashSet<Token>,
+    // Held when their life ended, and not told yet.
+    ended: Vec<Token>,
+}
+
+/// A claim that is held, as far as this host knows.
+#[derive(Debug)]
+struct Held {
+    node: NodeId,
+    stage: Stage,
+    /// Until when, by this host's own clock.
+    until: Instant,
+    /// Whether that has passed and was told; whoever was told has given the node up.
+    is_doubtful: bool,
+}
+
+impl Claims {
+    /// No claims.
+    pub(crate) fn new() -> Self {
+        Self {
+            prefix: prefix(),
+            first: 0,
+            next: 0,
+            held: HashMap::new(),
+            lost: HashSet::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// Holds nothing any more: the life that the claims are of is over.
+    pub(crate) fn end_life(&mut self) {
+        self.ended.extend(self.held.drain().map(|(token, _)| token));
+        self.lost.clear();
+        self.first = self.next;
+    }
+
+    /// Claims whose life has ended; each is given once.
+    pub(crate) fn ended_leases(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Draws numbers for as many tokens: the part that all of them begin with, and the first of the other.
+    pub(crate) fn draw(&mut self, count: u32) -> (u32, u32) {
+        if self.next.checked_add(count).is_none() {
+            (self.prefix, self.first, self.next) = (prefix(), 0, 0);
+        }
+        let first = self.next;
+        self.next = self.next.saturating_add(count);
+        (self.prefix, first)
+    }
+
+    /// The node that a token holds.
+    pub(crate) fn node(&self, token: Token) -> Option<NodeId> {
+        self.held.get(&token).map(|held| held.node)
+    }
+
+    /// All tokens that are held.
+    pub(crate) fn tokens(&self) -> Vec<Token> {
+        self.held.keys().copied().collect()
+    }
+
+    /// Refuses settlements that the contract forbids, before anything is sent.
+    pub(crate) fn check(&self, shape: &RunShape, settlement: &Settlement) -> Result<(), Error> {
+        let Some(Held { node, stage, .. }) = self.held.get(&settlement.token) else {
+            return Ok(());
+        };
+        let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
+        if !settlement.outcome.suits(*stage) {
+            return misuse("settling a node as no node of its stage is settled");
+        }
+        match &settlement.outcome {
+            Outcome::Expand { .. } => {
+                let can = shape.tasks.get(node.task.index()).is_some_and(|task| task.is_for_each)
+                    && node.item.is_none()
+                    && !matches!(stage, Stage::Expanded { .. });
+                if can { Ok(()) } else { misuse("expanding a node that has no elements") }
+            }
+            Outcome::Await(tasks) if tasks.iter().any(|task| shape.tasks.get(task.index()).is_none()) => {
+                misuse("waiting for a task that the run does not have")
+            }
+            Outcome::Await(_)
+            | Outcome::Done(_)
+            | Outcome::Skipped(_)
+            | Outcome::Failed(_)
+            | Outcome::Retry(_)
+            | Outcome::Passed
+            | Outcome::Release => Ok(()),
+        }
+    }
+
+    /// A settlement was answered.
+    pub(crate) fn record_settled(&mut self, token: Token, answer: Settled) -> Verdict {
+        let was_held = self.held.remove(&token).is_some();
+        if answer == Settled::Committed {
+            return Verdict::Committed;
+        }
+        if was_held {
+            self.lost.insert(token);
+        }
+        if self.is_drawn(token) && !self.lost.contains(&token) { Verdict::Duplicate } else { Verdict::Fenced }
+    }
+
+    /// A node was handed out, and is held until then.
+    pub(crate) fn record_claim(&mut self, claim: &Claim, until: Instant) {
+        let held = Held { node: claim.node, stage: claim.stage, until, is_doubtful: false };
+        self.held.insert(claim.token, held);
+    }
+
+    /// Claims are held until then.
+    pub(crate) fn kept(&mut self, tokens: &[Token], until: Instant) {
+        for token in tokens {
+            if let Some(held) = self.held.get_mut(token) {
+                held.until = until;
+            }
+        }
+    }
+
+    /// Claims whose time has passed at `now`; each is given once.
+    pub(crate) fn doubtful(&mut self, now: Instant) -> Vec<Token> {
+        let overdue = self.held.iter_mut().filter(|(_, held)| !held.is_doubtful && held.until <= now);
+        overdue
+            .map(|(token, held)| {
+                held.is_doubtful = true;
+                *token
+            })
+            .collect()
+    }
+
+    /// When the time of the next claim passes.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        self.held.values().filter(|held| !held.is_doubtful).map(|held| held.until).min()
+    }
+
+    /// A claim was lost.
+    pub(crate) fn lost(&mut self, token: Token) {
+        if self.held.remove(&token).is_some() {
+            self.lost.insert(token);
+        }
+    }
+
+    fn is_drawn(&self, token: Token) -> bool {
+        let number = u32::try_from(token.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        token.0 >> 32 == u64::from(self.prefix) && (self.first..self.next).contains(&number)
+    }
+}
+
+/// What a step answers to a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It was committed.
+    Committed,
+    /// The token holds nothing.
+    NotHeld,
+}
+
+fn prefix() -> u32 {
+    u32::try_from(Random::from_system().below(1 << 32)).unwrap_or(0)
+}

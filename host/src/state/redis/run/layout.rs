@@ -1,0 +1,285 @@
+//! A shape as scripts read it: records of fixed width, edges, demands of classes, and fingerprints by name.
+//! What is stored of a run before is handed in.
+
+use crate::model::TaskIdx;
+use crate::state::{ResourceScope, ResourceShape, RunShape, TaskShape};
+use std::collections::{HashMap, HashSet};
+
+/// The width of a record, as `records.lua` has it.
+pub(crate) const RECORD: usize = 32;
+
+/// The phase of a task that nobody has touched, as `prelude.lua` has it.
+const WAITING: u8 = 0;
+
+/// The phase of a task that has a result, as `prelude.lua` has it.
+const DONE: u8 = 3;
+
+/// The phase of a task that a host holds, and the flag of one whose lease has passed, as `prelude.lua` and `records.lua` have
+/// them.
+const CLAIMED: u8 = 2;
+const LAPSED: u8 = 4;
+
+/// The kind of the node that closes a run, as `records.lua` has it.
+const CLOSING: u8 = 16;
+
+/// Scopes of resources, as `prelude.lua` has them.
+const OWN: u8 = 0;
+const SHARED: u8 = 1;
+const ELASTIC: u8 = 2;
+
+/// Half of the numbers that a script computes with exactly; ranks beyond it are as good as equal.
+const RANKS: i64 = 1 << 51;
+
+/// The bytes of a fingerprint that are stored.
+const PRINT: usize = 16;
+
+/// What of a run is kept when another life of it begins.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Tasks with a result.
+    pub(crate) tasks: HashSet<TaskIdx>,
+    /// Tasks with results of elements.
+    pub(crate) elements: HashSet<TaskIdx>,
+    /// Fields whose results hold no more.
+    pub(crate) stale: Vec<String>,
+    /// How many hosts in a row have lost a task.
+    pub(crate) takeovers: HashMap<TaskIdx, u16>,
+}
+
+/// What changes in a record while a life lasts.
+struct Front {
+    phase: u8,
+    takeovers: u16,
+    left: u32,
+}
+
+/// What never changes in a record.
+struct Rear {
+    kind: u8,
+    class: u16,
+    rank: i64,
+    /// The first of its edges, and how many there are.
+    edges: (u32, u32),
+}
+
+/// What a life of a run begins with.
+pub(crate) struct Layout {
+    /// One record per task.
+    pub(crate) tasks: Vec<u8>,
+    /// Dependents, four bytes each; those that nothing holds back stand last.
+    pub(crate) edges: Vec<u8>,
+    /// What the first steps are to go on with, MessagePack.
+    pub(crate) props: Vec<u8>,
+    /// Demands of classes, MessagePack.
+    pub(crate) classes: Vec<Vec<u8>>,
+    /// Wanted tasks.
+    pub(crate) total: u32,
+    /// Wanted tasks without a result.
+    pub(crate) open: u32,
+    /// Wanted tasks with one, in ascending order.
+    pub(crate) stored: Vec<TaskIdx>,
+}
+
+impl Layout {
+    /// Lays out a shape.
+    pub(crate) fn new(shape: &RunShape, kept: &Kept) -> Self {
+        let indexed = || (0..).map(TaskIdx::new).zip(&shape.tasks);
+        let is_open = |at: TaskIdx, task: &TaskShape| task.is_wanted && !kept.tasks.contains(&at);
+        let mut left = vec![0_u32; shape.tasks.len()];
+        for (_, task) in indexed().filter(|(at, task)| is_open(*at, task)) {
+            for dependent in &task.dependents {
+                left.get_mut(dependent.index()).into_iter().for_each(|left| *left += 1);
+            }
+        }
+        let mut roots: Vec<(TaskIdx, &TaskShape)> = indexed()
+            .filter(|(at, task)| is_open(*at, task) && left.get(at.index()).is_some_and(|left| *left == 0))
+            .collect();
+        roots.sort_by_key(|(_, task)| std::cmp::Reverse(task.rank));
+        for (at, _) in &roots {
+            left.get_mut(at.index()).into_iter().for_each(|left| *left = 1);
+        }
+
+        let mut layout = Self {
+            tasks: Vec::with_capacity(shape.tasks.len() * RECORD),
+            edges: Vec::new(),
+            props: Vec::new(),
+            classes: classes(shape),
+            total: 0,
+            open: 0,
+            stored: Vec::new(),
+        };
+        for ((at, task), left) in indexed().zip(&left) {
+            let kind = kind(shape, task) | u8::from(kept.elements.contains(&at)) << 2;
+            let phase = if kept.tasks.contains(&at) { DONE } else { WAITING };
+            if task.is_wanted && phase == DONE {
+                layout.stored.push(at);
+            }
+            let takeovers = kept.takeovers.get(&at).copied().unwrap_or(0);
+            layout.push(task, kind, &Front { phase, takeovers, left: *left });
+        }
+        if shape.has_closing {
+            let front = Front { phase: WAITING, takeovers: 0, left: 0 };
+            layout.record(&front, &Rear { kind: CLOSING, class: 0, rank: 0, edges: (layout.edge(), 0) });
+        }
+        layout.queue_roots(&roots);
+        layout
+    }
+
+    fn push(&mut self, task: &TaskShape, kind: u8, front: &Front) {
+        self.total += u32::from(task.is_wanted);
+        self.open += u32::from(task.is_wanted && front.phase == WAITING);
+        let edge = self.edge();
+        self.edges.extend(task.dependents.iter().flat_map(|dependent| dependent.get().to_be_bytes()));
+        let count = self.edge() - edge;
+        self.record(front, &Rear { kind, class: task.class, rank: task.rank, edges: (edge, count) });
+    }
+
+    fn record(&mut self, front: &Front, rear: &Rear) {
+        let (edge, count) = rear.edges;
+        let record = &mut self.tasks;
+        record.extend([front.phase, 0]);
+        record.extend(front.takeovers.to_be_bytes());
+        record.extend(front.left.to_be_bytes());
+        record.extend(1_u32.to_be_bytes());
+        record.extend([rear.kind, 0]);
+        record.extend(rear.class.to_be_bytes());
+        record.extend(order(rear.rank).to_be_bytes());
+        record.extend(edge.to_be_bytes());
+        record.extend(count.to_be_bytes());
+    }
+
+    fn queue_roots(&mut self, roots: &[(TaskIdx, &TaskShape)]) {
+        if roots.is_empty() {
+            return;
+        }
+        let edge = self.edge();
+        self.edges.extend(roots.iter().flat_map(|(at, _)| at.get().to_be_bytes()));
+        let count = self.edge() - edge;
+        self.props = packed(&[(0_u8, edge, count, 1_u8)]);
+    }
+
+    fn edge(&self) -> u32 {
+        u32::try_from(self.edges.len() / 4).unwrap_or(u32::MAX)
+    }
+}
+
+/// How many hosts in a row have lost each task, from the records of a life that nobody works on any more: whoever holds a
+/// task then has lost it too.
+pub(crate) fn takeovers(records: &[u8]) -> HashMap<TaskIdx, u16> {
+    let records = (0..).map(TaskIdx::new).zip(records.chunks_exact(RECORD));
+    let lost = records.filter_map(|(at, record)| {
+        let [phase, flags, high, low, ..] = record else { return None };
+        let is_lost = *phase == CLAIMED || flags & LAPSED != 0;
+        let takeovers = u16::from_be_bytes([*high, *low]).saturating_add(u16::from(is_lost));
+        (takeovers > 0).then_some((at, takeovers))
+    });
+    lost.collect()
+}
+
+/// What is always so of a task, as `records.lua` has it.
+fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
+    let demand = shape.classes.get(usize::from(task.class)).into_iter().flatten();
+    let resources = demand.filter_map(|(resource, _)| shape.resources.get(*resource));
+    let shares = resources.into_iter().any(|resource| resource.scope == ResourceScope::Shared);
+    u8::from(task.is_wanted) | u8::from(task.is_for_each) << 1 | u8::from(shares) << 3
+}
+
+/// Higher ranks come first, as smaller numbers.
+fn order(rank: i64) -> u64 {
+    u64::try_from(RANKS - rank.clamp(-RANKS, RANKS)).unwrap_or(0)
+}
+
+fn classes(shape: &RunShape) -> Vec<Vec<u8>> {
+    let demand = |class: &Vec<(usize, u32)>| {
+        let demand = class.iter().map(|(at, amount)| match shape.resources.get(*at) {
+            Some(ResourceShape { scope: ResourceScope::Shared, amount: total, .. }) => {
+                (*at, *amount, SHARED, *total)
+            }
+            Some(ResourceShape { scope: ResourceScope::Elastic, .. }) => (*at, *amount, ELASTIC, 0),
+            Some(ResourceShape { scope: ResourceScope::Own, .. }) | None => (*at, *amount, OWN, 0),
+        });
+        packed(&demand.collect::<Vec<_>>())
+    };
+    shape.classes.iter().map(demand).collect()
+}
+
+fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    // Numbers and lists of them always have a stored form.
+    rmp_serde::to_vec(value).unwrap_or_default()
+}
+
+/// Tasks that have a result, as the records of a life tell.
+pub(crate) fn done(records: &[u8], shape: &RunShape) -> Vec<TaskIdx> {
+    let phases = records.chunks_exact(RECORD).map(|record| record.first() == Some(&DONE));
+    let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks).zip(phases);
+    tasks.filter(|((_, task), is_done)| task.is_wanted && *is_done).map(|((at, _), _)| at).collect()
+}
+
+/// Fingerprints by name, as they are stored.
+pub(crate) fn prints(shape: &RunShape) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for task in &shape.tasks {
+        let name = task.name.as_str().as_bytes();
+        bytes.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        bytes.extend(name);
+        bytes.extend(task.fingerprint.as_bytes().iter().take(PRINT));
+    }
+    bytes
+}
+
+/// Reads fingerprints; what cannot be read is left out, and its results hold no more.
+fn read_prints(mut bytes: &[u8]) -> HashMap<&[u8], &[u8]> {
+    let mut prints = HashMap::new();
+    while let Some((len, rest)) = bytes.split_first() {
+        let len = usize::from(*len);
+        let (Some(name), Some(print)) = (rest.get(..len), rest.get(len..len + PRINT)) else {
+            break;
+        };
+        prints.insert(name, print);
+        bytes = rest.get(len + PRINT..).unwrap_or_default();
+    }
+    prints
+}
+
+/// Under which plan results were stored.
+pub(crate) enum Stored<'a> {
+    /// This one.
+    Same,
+    /// Another, with these fingerprints.
+    Other(&'a [u8]),
+}
+
+/// What of the stored fields holds under a shape.
+pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> Kept {
+    let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks);
+    let names: HashMap<&str, (TaskIdx, &TaskShape)> =
+        tasks.map(|(at, task)| (task.name.as_str(), (at, task))).collect();
+    let prints = match stored {
+        Stored::Same => HashMap::new(),
+        Stored::Other(prints) => read_prints(prints),
+    };
+    let holds = |task: &TaskShape| match stored {
+        Stored::Same => true,
+        Stored::Other(_) => {
+            prints.get(task.name.as_str().as_bytes()).copied() == task.fingerprint.as_bytes().get(..PRINT)
+        }
+    };
+    let mut kept = Kept::default();
+    for field in fields {
+        let (name, is_element) = match field.split_once('[') {
+            Some((name, _)) => (name, true),
+            None => (field.as_str(), false),
+        };
+        match names.get(name).filter(|(_, task)| holds(task)) {
+            Some((at, _)) if is_element => kept.elements.insert(*at),
+            Some((at, _)) => kept.tasks.insert(*at),
+            None => {
+                if matches!(stored, Stored::Other(_)) {
+                    kept.stale.push(field.clone());
+                }
+                false
+            }
+        };
+    }
+    kept
+}

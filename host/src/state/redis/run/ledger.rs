@@ -1,0 +1,64 @@
+//! The ledger port over a run in Redis: starts the heartbeat, forwards requests, leaves when it is dropped.
+//! The requests themselves are in `session`.
+
+use crate::state::redis::run::lease_renewal;
+use crate::state::redis::run::session::{LEAVING, Run};
+use crate::state::{Entry, Error, Ledger, Loss, NodeId, Notice, Reply, Settlement, Token, Version, Want};
+use async_trait::async_trait;
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
+
+/// The door. Whoever drops it works on the run no more.
+pub(crate) struct RedisLedger {
+    run: Arc<Run>,
+    // Dropped with the door: whoever attends to the run then leaves it.
+    closing: watch::Sender<()>,
+}
+
+impl RedisLedger {
+    /// A door to a run, and what is to be attended to while it is open.
+    pub(crate) fn new(run: Arc<Run>) -> (Self, watch::Receiver<()>) {
+        let (closing, closed) = watch::channel(());
+        (Self { run, closing }, closed)
+    }
+}
+
+#[async_trait]
+impl Ledger for RedisLedger {
+    async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
+        self.run.commit(batch, want).await
+    }
+
+    async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
+        self.run.fetch(nodes).await
+    }
+
+    fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {
+        let (tell, told) = unbounded_channel();
+        lease_renewal::start_renewal(Arc::clone(&self.run), self.closing.subscribe(), tell)?;
+        Ok(told)
+    }
+
+    async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
+        self.run.renew(held).await
+    }
+
+    async fn changed(&self, seen: Version) -> Result<(), Error> {
+        self.run.news.after(seen).await;
+        Ok(())
+    }
+
+    async fn cancel(&self) -> Result<(), Error> {
+        self.run.cancel().await
+    }
+
+    async fn leave(&self) {
+        // Whoever cannot be told learns of it by the lease.
+        drop(tokio::time::timeout(LEAVING, self.run.leave()).await);
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        self.run.notices()
+    }
+}

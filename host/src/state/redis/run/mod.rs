@@ -1,0 +1,18 @@
+//! The ledger of one run in Redis: opening it, claims, heartbeat, lease renewal and wakeups.
+//! Commands that look at stored runs are in `stored`.
+
+mod heartbeat;
+mod lease_renewal;
+mod session;
+mod ledger;
+mod claims;
+mod open;
+mod result_cache;
+mod wakeups;
+mod layout;
+mod wire;
+
+pub(crate) use heartbeat::{list, listen_forever, prune, run_heartbeat};
+pub(crate) use ledger::RedisLedger;
+pub(crate) use open::{Open, OpenReason};
+pub(crate) use session::Run;

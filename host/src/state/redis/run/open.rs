@@ -1,0 +1,351 @@
+//! How a host comes to a run: it looks what is there, and joins a life of the run or begins one.
+//! Working on it is for the ledger.
+
+use crate::model::{FailurePolicy, Random, TaskIdx};
+use crate::state::redis::keys::RunKeys;
+use crate::state::redis::link::{Answer, Command, Link, Request};
+use crate::state::redis::run::layout::{Kept, Layout, Stored, done, kept, prints, takeovers};
+use crate::state::redis::run::wire::amounts_text;
+use crate::state::redis::scripts::{BEGIN, LOOK, STEP};
+use crate::state::{Error, ErrorKind, HostId, Mode, OpenHow, OpenRequest, RunShape, Version};
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How often a host looks again because another was quicker.
+const ROUNDS: u32 = 100;
+
+/// A host that comes to a run.
+pub(crate) struct Open<'a> {
+    pub(crate) link: &'a Link,
+    pub(crate) keys: &'a RunKeys,
+    pub(crate) request: &'a OpenRequest,
+    pub(crate) why: OpenReason<'a>,
+}
+
+/// Why it comes.
+pub(crate) enum OpenReason<'a> {
+    /// It was asked to.
+    Asked,
+    /// The life that it worked on is over or was lost.
+    Lost {
+        /// That life.
+        life: &'a str,
+        /// Its epoch.
+        epoch: u64,
+        /// The last version that the host has seen.
+        version: Version,
+    },
+}
+
+/// The life of a run that a host works on.
+#[derive(Debug, Clone)]
+pub(crate) struct Entered {
+    pub(crate) life: String,
+    pub(crate) epoch: u64,
+    pub(crate) policy: FailurePolicy,
+    pub(crate) version: Version,
+    pub(crate) how: OpenHow,
+    pub(crate) stored: Vec<TaskIdx>,
+    pub(crate) results: u64,
+}
+
+/// What is there.
+enum Found {
+    Life { life: String, epoch: u64, policy: FailurePolicy, version: u64 },
+    Vacant(Vacancy),
+}
+
+/// Room for another life, after one with these marks.
+struct Vacancy {
+    life: String,
+    epoch: u64,
+    is_same: bool,
+    results: u64,
+    version: u64,
+}
+
+impl Open<'_> {
+    /// Joins a life of the run, or begins one.
+    pub(crate) async fn open_run(&self) -> Result<Entered, Error> {
+        self.remove_dead_hosts().await?;
+        let own = format!("{}:{:016x}", self.request.host.0, Random::from_system().next_u64());
+        for round in 0..ROUNDS {
+            let entered = match self.inspect(&own).await? {
+                Found::Life { life, epoch, policy, version } => {
+                    Some(self.join(life, epoch, policy, version).await?)
+                }
+                Found::Vacant(room) => self.create_life(&room, &own).await?,
+            };
+            match entered {
+                Some(entered) => return Ok(entered),
+                None => tokio::time::sleep(Duration::from_millis(u64::from(round.min(20)))).await,
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, self.doing("opening"))
+            .hint("Other hosts begin it again and again."))
+    }
+
+    /// Takes out hosts that this machine knows to be gone, and breaks their claims: what they held is handed out again
+    /// at once, whether others work on the run or nobody does.
+    async fn remove_dead_hosts(&self) -> Result<(), Error> {
+        let hosts = Command::new("ZRANGE").arg(self.keys.key("hosts")).arg("0").arg("-1");
+        let life = Command::new("HGET").arg(self.keys.key("meta")).arg("life");
+        let doing = self.doing("opening");
+        let Ok(answers) = self.link.ask(&doing, Request::read([hosts, life])).await else {
+            return Ok(()); // whatever is wrong with a key is told by what looks at all of them
+        };
+        let mut answers = answers.into_iter();
+        let hosts = answers.next().map(Answer::list).unwrap_or_default().into_iter();
+        let hosts = hosts.map(|host| HostId(text(Some(host)).into()));
+        let gone: Vec<HostId> =
+            hosts.filter(|host| !host.0.is_empty() && (self.request.is_gone)(host)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let names = || gone.iter().map(|host| host.0.as_bytes());
+        let removal = Command::script(&STEP, self.keys.all())
+            .arg("remove_dead_hosts")
+            .arg(self.request.host.0.as_bytes())
+            .arg(text(answers.next()))
+            .arg(millis(self.request.lease))
+            .args(names());
+        // A run that has lost something is not stepped through: then at least nobody waits for these hosts.
+        let remove = Command::new("ZREM").arg(self.keys.key("hosts")).args(names());
+        self.link.ask(&doing, Request::write([removal, remove])).await.map(drop)
+    }
+
+    fn doing(&self, what: &str) -> String {
+        format!("{what} run `{}`", self.request.run)
+    }
+
+    /// Looks what is there; `own` is the life that this host begins, and may have begun with an answer that was lost.
+    async fn inspect(&self, own: &str) -> Result<Found, Error> {
+        let (mode, lost, seen) = match (&self.why, self.request.mode) {
+            (OpenReason::Lost { life, version, .. }, _) => ("rebuild", *life, version.0),
+            (OpenReason::Asked, Mode::Resume) => ("resume", "", 0),
+            (OpenReason::Asked, Mode::Update) => ("update", "", 0),
+            (OpenReason::Asked, Mode::Fresh) => ("fresh", "", 0),
+        };
+        let command = Command::script(&LOOK, self.keys.all())
+            .arg(mode)
+            .arg(self.request.digest.to_string())
+            .arg(self.request.host.0.as_bytes())
+            .arg(millis(self.request.lease))
+            .arg(lost)
+            .arg(own)
+            .arg(seen.to_string())
+            .arg(amounts_text(&self.request.shape.amounts()));
+        let answers = self.link.ask(&self.doing("opening"), Request::write([command])).await?;
+        self.found(answers)
+    }
+
+    fn found(&self, answers: Vec<Answer>) -> Result<Found, Error> {
+        let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+        let word = text(parts.next());
+        match word.as_str() {
+            "JOIN" => Ok(Found::Life {
+                life: text(parts.next()),
+                epoch: number(parts.next()),
+                policy: read_policy(&text(parts.next())),
+                version: number(parts.next()),
+            }),
+            "BEGIN" => Ok(Found::Vacant(Vacancy {
+                life: text(parts.next()),
+                epoch: number(parts.next()),
+                is_same: number(parts.next()) == 1,
+                results: number(parts.next()),
+                version: number(parts.next()),
+            })),
+            "OTHER" => Err(self.other(parts.next().and_then(Answer::bytes).unwrap_or_default())),
+            "HELD" => Err(Error::new(
+                ErrorKind::Held,
+                format!("{}, which another host works on", self.doing("opening")),
+            )
+            .hint("Cancel the run or wait until it has ended, then try again.")),
+            "REMOVED" => {
+                Err(Error::new(ErrorKind::NoRun, format!("{}, which was removed", self.doing("working on")))
+                    .hint("Somebody removed it while this host worked on it; nothing of it is kept."))
+            }
+            "STRAY" => Err(Error::new(
+                ErrorKind::Refused,
+                format!("{}, whose results are there and whose plan is not", self.doing("opening")),
+            )
+            .hint("Pass `--fresh` to start over, or choose another run id.")),
+            "LAYOUT" => Err(self.other_layout()),
+            "FOREIGN" => {
+                let (key, kind) = (text(parts.next()), text(parts.next()));
+                Err(Error::new(
+                    ErrorKind::Refused,
+                    format!("{}: `{key}` is a {kind} and not this host's", self.doing("opening")),
+                )
+                .hint("Something else uses the key; choose another run id."))
+            }
+            _ => Err(Error::new(
+                ErrorKind::Refused,
+                format!("{}: an answer makes no sense", self.doing("opening")),
+            )), // no script says so
+        }
+    }
+
+    fn other(&self, record: Bytes) -> Error {
+        Error::new(
+            ErrorKind::OtherDigest(record),
+            format!("{}, which exists with another plan", self.doing("opening")),
+        )
+        .hint("Pass `--update` to keep what is unchanged, `--fresh` to start over, or another run id.")
+    }
+
+    /// The error for a run that another version of the program has written.
+    pub(crate) fn other_layout(&self) -> Error {
+        Error::new(ErrorKind::Refused, format!("{}, which another version wrote", self.doing("opening")))
+            .hint("Use the version of cascade-host that began it, or another run id.")
+    }
+
+    async fn join(
+        &self,
+        life: String,
+        epoch: u64,
+        policy: FailurePolicy,
+        version: u64,
+    ) -> Result<Entered, Error> {
+        let commands = [
+            Command::new("GET").arg(self.keys.key("tasks")),
+            Command::new("HLEN").arg(self.keys.key("results")),
+        ];
+        let mut answers = self.link.ask(&self.doing("joining"), Request::read(commands)).await?.into_iter();
+        let records = answers.next().and_then(Answer::bytes).unwrap_or_default();
+        let stored = done(&records, &self.request.shape);
+        let results = number(answers.next());
+        Ok(Entered { life, epoch, policy, version: Version(version), how: OpenHow::Joined, stored, results })
+    }
+
+    /// Begins a life; none if somebody was quicker.
+    async fn create_life(&self, room: &Vacancy, life: &str) -> Result<Option<Entered>, Error> {
+        let is_fresh = matches!((&self.why, self.request.mode), (OpenReason::Asked, Mode::Fresh));
+        let mut kept = if is_fresh || room.results == 0 { Kept::default() } else { self.kept(room).await? };
+        if !is_fresh && room.is_same && matches!(self.why, OpenReason::Asked) {
+            kept.takeovers = self.takeovers().await?;
+        }
+        let layout = Layout::new(&self.request.shape, &kept);
+        let is_first = room.life.is_empty();
+        let (epoch, floor) = match &self.why {
+            OpenReason::Lost { epoch, version, .. } => {
+                (room.epoch.max(*epoch) + 1, version.0.max(room.version))
+            }
+            OpenReason::Asked => {
+                let is_other = is_fresh || !room.is_same;
+                (if is_first || is_other { room.epoch + 1 } else { room.epoch }, room.version)
+            }
+        };
+        let flag = |is_so: bool| if is_so { "1" } else { "0" };
+        let request = self.request;
+        let command = Command::script(&BEGIN, self.keys.all())
+            .arg(&room.life)
+            .arg(room.results.to_string())
+            .arg(flag(!is_fresh))
+            .arg(flag(matches!(self.why, OpenReason::Asked)))
+            .arg(life)
+            .arg(epoch.to_string())
+            .arg(floor.to_string())
+            .arg(request.host.0.as_bytes())
+            .arg(millis(request.lease))
+            .arg(millis(request.ttl))
+            .arg(request.digest.to_string())
+            .arg(&request.record)
+            .arg(policy_text(request.policy))
+            .arg(layout.total.to_string())
+            .arg(layout.open.to_string())
+            .arg(&layout.tasks)
+            .arg(&layout.edges)
+            .arg(&layout.props)
+            .arg(prints(&request.shape))
+            .arg(amounts_text(&request.shape.amounts()))
+            .arg(closing_text(&request.shape))
+            .arg(layout.classes.len().to_string())
+            .args(&layout.classes)
+            .args(&kept.stale);
+        let answers = self.link.ask(&self.doing("beginning"), Request::write([command])).await?;
+        let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+        if text(parts.next()) != "OK" {
+            return Ok(None);
+        }
+        let (version, results) = (Version(number(parts.next())), number(parts.next()));
+        let how = if is_fresh || is_first {
+            OpenHow::Created
+        } else {
+            OpenHow::Resumed { kept: u32::try_from(layout.stored.len()).unwrap_or(u32::MAX) }
+        };
+        Ok(Some(Entered {
+            life: life.to_owned(),
+            epoch,
+            policy: request.policy,
+            version,
+            how,
+            stored: layout.stored,
+            results,
+        }))
+    }
+
+    /// How many hosts in a row have lost each task: a task that hosts die of does so however they are started again.
+    async fn takeovers(&self) -> Result<HashMap<TaskIdx, u16>, Error> {
+        let command = Command::new("GET").arg(self.keys.key("tasks"));
+        let answers = self.link.ask(&self.doing("reading"), Request::read([command])).await?;
+        let records = answers.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
+        Ok(takeovers(&records))
+    }
+
+    /// What of the stored results holds.
+    async fn kept(&self, room: &Vacancy) -> Result<Kept, Error> {
+        let commands = [
+            Command::new("HKEYS").arg(self.keys.key("results")),
+            Command::new("GET").arg(self.keys.key("prints")),
+        ];
+        let mut answers = self.link.ask(&self.doing("reading"), Request::read(commands)).await?.into_iter();
+        let fields: Vec<String> = answers
+            .next()
+            .map(Answer::list)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|field| text(Some(field)))
+            .collect();
+        let prints = answers.next().and_then(Answer::bytes).unwrap_or_default();
+        // Where a life is lost its plan is known: it was this host's.
+        let is_same = room.is_same || matches!(self.why, OpenReason::Lost { .. });
+        let stored = if is_same { Stored::Same } else { Stored::Other(&prints) };
+        Ok(kept(&self.request.shape, &fields, &stored))
+    }
+}
+
+fn millis(duration: Duration) -> String {
+    duration.as_millis().max(1).to_string()
+}
+
+fn text(answer: Option<Answer>) -> String {
+    let bytes = answer.and_then(Answer::bytes).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn number(answer: Option<Answer>) -> u64 {
+    answer.and_then(|answer| answer.number()).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+}
+
+/// The position of the node that closes a run; nothing where none does.
+fn closing_text(shape: &RunShape) -> String {
+    if shape.has_closing { shape.closing().task.get().to_string() } else { String::new() }
+}
+
+const fn policy_text(policy: FailurePolicy) -> &'static str {
+    match policy {
+        FailurePolicy::Finish => "finish",
+        FailurePolicy::KeepGoing => "keep-going",
+        FailurePolicy::FailFast => "fail-fast",
+    }
+}
+
+fn read_policy(text: &str) -> FailurePolicy {
+    [FailurePolicy::KeepGoing, FailurePolicy::FailFast]
+        .into_iter()
+        .find(|policy| policy_text(*policy) == text)
+        .unwrap_or(FailurePolicy::Finish)
+}

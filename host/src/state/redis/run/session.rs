@@ -1,0 +1,407 @@
+//! One host's door to a run in Redis: each request is one call of a script, repeated until its answer is known.
+//! What the scripts do stands in `scripts`; who is woken when stands in `heartbeat`.
+
+use crate::state::redis::keys::RunKeys;
+use crate::state::redis::link::{Answer, Command, Line, Link, Request};
+use crate::state::redis::notices::Notices;
+use crate::state::redis::run::claims::Claims;
+use crate::state::redis::run::open::{Entered, Open, OpenReason};
+use crate::state::redis::run::result_cache::ResultCache;
+use crate::state::redis::run::wakeups::Wakeups;
+use crate::state::redis::run::wire::{
+    Committed, Step, amounts_text, field, outcome, read_reason, read_reply, read_token, shortest_delay,
+    token_text, with_result,
+};
+use crate::state::redis::scripts::STEP;
+use crate::state::{
+    Entry, Error, ErrorKind, NodeId, Notice, OpenRequest, Reply, Settlement, Token, Verdict, Want,
+};
+use bytes::Bytes;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How many claims that take no room one step may hand out, as `hand_out.lua` has it.
+const MOST_WITHOUT_ROOM: u32 = 256;
+
+/// How often a commit finds the run lost before the host gives it up.
+const MOST_LIVES: u32 = 10;
+
+/// How long leaving may take; a server that cannot be reached learns of it by the lease.
+pub(crate) const LEAVING: Duration = Duration::from_secs(1);
+
+/// The longest time between two signs of life, however long the lease.
+const LONGEST_PACE: Duration = Duration::from_secs(20);
+
+/// How many nodes are read with one command.
+const PORTION: usize = 500;
+
+/// A run as one host works on it; shared with those who attend to it.
+pub(crate) struct Run {
+    pub(crate) link: Arc<Link>,
+    pub(crate) keys: RunKeys,
+    pub(crate) request: OpenRequest,
+    pub(crate) news: Wakeups,
+    notices: Notices,
+    // A mutex because renewals and commits go on at the same time; sections are look-ups.
+    state: Mutex<State>,
+    // One commit at a time: the server knows the last one by its number.
+    committing: tokio::sync::Mutex<()>,
+    // One permit: claims have come whose leases have run for a good while already.
+    late: Notify,
+}
+
+/// What the server says to a sign of life.
+pub(crate) struct Beat {
+    /// Whether the life of the run that the host knows goes on.
+    pub(crate) is_known: bool,
+    /// How long until something is due.
+    pub(crate) due: Option<Duration>,
+}
+
+struct State {
+    life: String,
+    epoch: u64,
+    results: u64,
+    /// The number of the last commit.
+    number: u64,
+    /// The number of the last one that was answered in this life; 0 if none was.
+    answered: u64,
+    claims: Claims,
+    recent: ResultCache,
+}
+
+impl Run {
+    /// A run that was entered.
+    pub(crate) fn new(link: Arc<Link>, keys: RunKeys, request: OpenRequest, entered: &Entered) -> Self {
+        let state = State {
+            life: entered.life.clone(),
+            epoch: entered.epoch,
+            results: entered.results,
+            number: 0,
+            answered: 0,
+            claims: Claims::new(),
+            recent: ResultCache::default(),
+        };
+        Self {
+            link,
+            keys,
+            request,
+            news: Wakeups::new(entered.version),
+            notices: Notices::default(),
+            state: Mutex::new(state),
+            committing: tokio::sync::Mutex::new(()),
+            late: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn doing(&self, what: &str) -> String {
+        format!("{what} run `{}`", self.request.run)
+    }
+
+    /// A step that is called by its name.
+    fn step(&self, verb: &str) -> Command {
+        let life = self.state().life.clone();
+        Command::script(&STEP, self.keys.all())
+            .arg(verb)
+            .arg(self.request.host.0.as_bytes())
+            .arg(life)
+            .arg(self.request.lease.as_millis().max(1).to_string())
+    }
+
+    async fn take(&self, doing: &str, command: Command) -> Result<Step<Vec<Answer>>, Error> {
+        Ok(step(self.link.ask(&self.doing(doing), Request::write([command])).await?))
+    }
+
+    /// Works on the run again after its life was found to be over; all claims are lost by then.
+    async fn come_back(&self, found: Option<u64>) -> Result<(), Error> {
+        let (life, epoch, results) = {
+            let state = self.state();
+            (state.life.clone(), state.epoch, state.results)
+        };
+        let why = OpenReason::Lost { life: &life, epoch, version: self.news.version() };
+        let opening = Open { link: &self.link, keys: &self.keys, request: &self.request, why };
+        let entered = opening.open_run().await?;
+        let lost = found.unwrap_or(results).max(results).saturating_sub(entered.results);
+        if entered.epoch != epoch {
+            let epoch = entered.epoch;
+            self.notices.tell(Notice {
+                code: "state-lost",
+                message: format!(
+                    "the state backend lost {lost} results of run `{}`; what is missing runs again, under epoch {epoch}",
+                    self.request.run
+                ),
+            });
+        }
+        let mut state = self.state();
+        state.life = entered.life;
+        state.epoch = entered.epoch;
+        state.results = entered.results;
+        state.answered = 0;
+        state.claims.end_life();
+        state.recent.clear();
+        drop(state);
+        // What was held is lost, and its guests are to be stopped: the keeper tells it.
+        self.late.notify_one();
+        self.news.restart_at(entered.version);
+        Ok(())
+    }
+
+    pub(crate) async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
+        let _committing = self.committing.lock().await;
+        {
+            let state = self.state();
+            batch.iter().try_for_each(|settlement| state.claims.check(&self.request.shape, settlement))?;
+        }
+        let mut batch = batch;
+        let mut fenced = 0;
+        for _ in 0..MOST_LIVES {
+            let tokens: Vec<(Token, Option<Bytes>)> = batch.iter().map(with_result).collect();
+            let delay = shortest_delay(&batch);
+            let command = self.commit_command(std::mem::take(&mut batch), &want);
+            let sent = Instant::now();
+            match self.take("working on", command).await? {
+                Step::Taken(parts) => {
+                    let bytes = parts.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
+                    let done = read_reply(&bytes).ok_or_else(|| self.senseless())?;
+                    self.news.due(delay);
+                    let mut reply = self.committed(tokens, done, sent);
+                    reply.verdicts.extend(std::iter::repeat_n(Verdict::Fenced, fenced));
+                    return Ok(reply);
+                }
+                Step::Layout => return Err(self.other_layout()),
+                Step::Lost(found) => {
+                    fenced += tokens.len();
+                    self.come_back(found).await?;
+                }
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, self.doing("working on"))
+            .hint("Redis loses the run as often as it is begun; look at its `maxmemory-policy`."))
+    }
+
+    fn senseless(&self) -> Error {
+        Error::new(ErrorKind::Refused, format!("{}: an answer makes no sense", self.doing("working on")))
+    }
+
+    fn other_layout(&self) -> Error {
+        let opening =
+            Open { link: &self.link, keys: &self.keys, request: &self.request, why: OpenReason::Asked };
+        opening.other_layout()
+    }
+
+    fn commit_command(&self, batch: Vec<Settlement>, want: &Want) -> Command {
+        let command = self.step("commit");
+        let mut state = self.state();
+        state.number += 1;
+        let (prefix, first) = state.claims.draw(want.slots.saturating_add(MOST_WITHOUT_ROOM));
+        let mut command = command
+            .arg(state.number.to_string())
+            .arg(format!("{prefix:08x}"))
+            .arg(first.to_string())
+            .arg(want.slots.to_string())
+            .arg(amounts_text(&want.free))
+            .arg(amounts_text(&self.request.shape.amounts()))
+            .arg(state.answered.to_string())
+            .arg(state.results.to_string());
+        for Settlement { token, outcome: what } in batch {
+            let node = state.claims.node(token);
+            let name = node.and_then(|node| field(&self.request.shape, node)).unwrap_or_default();
+            let (kind, payload) = outcome(what);
+            command = command.arg(token_text(token)).arg(kind).arg(name).arg(payload);
+        }
+        command
+    }
+
+    fn committed(&self, tokens: Vec<(Token, Option<Bytes>)>, done: Committed, sent: Instant) -> Reply {
+        let Committed { settled, claims, blocked, progress, version, results } = done;
+        let until = self.held_until(sent);
+        let mut state = self.state();
+        (state.answered, state.results) = (state.number, results);
+        let mut verdicts = Vec::with_capacity(tokens.len());
+        for ((token, result), answer) in tokens.into_iter().zip(settled) {
+            let node = state.claims.node(token);
+            let verdict = state.claims.record_settled(token, answer);
+            if let (Verdict::Committed, Some(node), Some(result)) = (verdict, node, result) {
+                state.recent.insert(node, result);
+            }
+            verdicts.push(verdict);
+        }
+        claims.iter().for_each(|claim| state.claims.record_claim(claim, until));
+        Reply { verdicts, claims, blocked, progress, version }
+    }
+
+    /// Until when what was asked for then is held. Where the answer took long, the keeper is told to make sure of it at
+    /// once, and has a moment for that.
+    fn held_until(&self, sent: Instant) -> Instant {
+        let (lease, now) = (self.request.lease, Instant::now());
+        let (until, sure) = (sent + lease, now + lease * 2 / 3);
+        if until < sure {
+            self.late.notify_one();
+        }
+        until.max(now + lease / 3)
+    }
+
+    /// The time between two signs of life: three in a lease, and in the run's time to live, which they begin anew.
+    pub(crate) fn pace(&self) -> Duration {
+        let shorter = self.request.lease.min(self.request.ttl);
+        (shorter / 3).clamp(Duration::from_millis(1), LONGEST_PACE)
+    }
+
+    /// Waits until claims have come late. Cancel safe.
+    pub(crate) async fn late(&self) {
+        self.late.notified().await;
+    }
+
+    /// When the first claim passes that nobody confirms.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        self.state().claims.next_end()
+    }
+
+    /// Claims that were lost with their life; each is given once.
+    pub(crate) fn ended_leases(&self) -> Vec<Token> {
+        self.state().claims.ended_leases()
+    }
+
+    /// Claims whose leases have passed by the host's clock; each is given once.
+    pub(crate) fn doubtful(&self) -> Vec<Token> {
+        self.state().claims.doubtful(Instant::now())
+    }
+
+    /// Holds all claims for another lease and says that the host lives, once, on a line of its own and within a time;
+    /// gives the claims that were lost, and nothing if there was no answer.
+    pub(crate) async fn renew_leases(&self, line: &Line, within: Duration) -> Option<Vec<Token>> {
+        let held = self.state().claims.tokens();
+        let sent = Instant::now();
+        let request = Request::write([self.renewal(&held)]);
+        let answers = self.link.ask_within(line, request, within).await.ok()?;
+        let lost = self.renewed(&held, step(answers)).ok()?;
+        self.state().claims.kept(&held, sent + self.request.lease);
+        Some(lost)
+    }
+
+    fn renewal(&self, held: &[Token]) -> Command {
+        self.step("renew").args(held.iter().map(|token| token_text(*token)))
+    }
+
+    pub(crate) async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
+        let step = self.take("holding tasks of", self.renewal(held)).await?;
+        self.renewed(held, step)
+    }
+
+    /// What became of claims that were to be held: gives those that were lost.
+    fn renewed(&self, held: &[Token], step: Step<Vec<Answer>>) -> Result<Vec<Token>, Error> {
+        let lost = match step {
+            Step::Taken(parts) => {
+                let lost = parts.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+                let lost = lost.filter_map(Answer::bytes);
+                lost.filter_map(|token| read_token(std::str::from_utf8(&token).ok()?)).collect()
+            }
+            Step::Layout => return Err(self.other_layout()),
+            // The next commit works on the run again; until then nothing is held.
+            Step::Lost(_) => {
+                self.news.nudge();
+                held.to_vec()
+            }
+        };
+        let mut state = self.state();
+        lost.iter().for_each(|token| state.claims.lost(*token));
+        Ok(lost)
+    }
+
+    /// Says that the host lives.
+    pub(crate) async fn heartbeat(&self) -> Result<Beat, Error> {
+        let command = self.step("heartbeat").arg(amounts_text(&self.request.shape.amounts()));
+        match step(self.link.ask(&self.doing("attending to"), Request::write([command]).aside()).await?) {
+            Step::Taken(parts) => {
+                let due = parts.get(1).and_then(|due| u64::try_from(due.number()?).ok());
+                Ok(Beat { is_known: true, due: due.map(Duration::from_millis) })
+            }
+            Step::Layout => Err(self.other_layout()),
+            Step::Lost(_) => {
+                self.news.nudge();
+                Ok(Beat { is_known: false, due: None })
+            }
+        }
+    }
+
+    /// Says that the host works on the run no more; whether the run is there to hear it.
+    pub(crate) async fn leave(&self) -> Result<bool, Error> {
+        let held = self.state().claims.tokens();
+        let command = self.step("leave").args(held.into_iter().map(token_text));
+        let answers = self.link.ask(&self.doing("leaving"), Request::write([command]).aside()).await?;
+        Ok(matches!(step(answers), Step::Taken(_)))
+    }
+
+    pub(crate) async fn cancel(&self) -> Result<(), Error> {
+        for _ in 0..MOST_LIVES {
+            match self.take("cancelling", self.step("cancel")).await? {
+                Step::Taken(_) => return Ok(()),
+                Step::Layout => return Err(self.other_layout()),
+                Step::Lost(found) => {
+                    let _committing = self.committing.lock().await;
+                    self.come_back(found).await?;
+                }
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, self.doing("cancelling")))
+    }
+
+    pub(crate) async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
+        let mut entries: Vec<Option<Entry>> = {
+            let state = self.state();
+            nodes.iter().map(|node| state.recent.get(*node).map(Entry::Done)).collect()
+        };
+        let absent = nodes.iter().zip(&entries).filter(|(_, entry)| entry.is_none());
+        let absent: Vec<NodeId> = absent.map(|(node, _)| *node).collect();
+        let mut read = self.read(&absent).await?.into_iter();
+        entries.iter_mut().filter(|entry| entry.is_none()).for_each(|entry| *entry = read.next());
+        Ok(entries.into_iter().map(|entry| entry.unwrap_or(Entry::Open)).collect())
+    }
+
+    /// What the server has of each node, in order.
+    async fn read(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
+        let fields: Vec<String> =
+            nodes.iter().map(|node| field(&self.request.shape, *node).unwrap_or_default()).collect();
+        let mut entries = Vec::with_capacity(nodes.len());
+        for portion in fields.chunks(PORTION) {
+            let read = |key: &str| Command::new("HMGET").arg(self.keys.key(key)).args(portion);
+            let request = Request::read(["results", "skipped", "failed"].map(read));
+            let mut answers =
+                self.link.ask(&self.doing("reading"), request).await?.into_iter().map(Answer::list);
+            let mut column = || answers.next().unwrap_or_default().into_iter().map(Answer::bytes);
+            let columns = column().zip(column()).zip(column());
+            entries.extend(columns.map(|((result, skipped), failed)| match (result, skipped, failed) {
+                (Some(bytes), _, _) => Entry::Done(bytes),
+                (None, Some(reason), _) => read_reason(&reason).map_or(Entry::Open, Entry::Skipped),
+                (None, None, Some(record)) => Entry::Failed(record),
+                (None, None, None) => Entry::Open,
+            }));
+        }
+        Ok(entries)
+    }
+
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        self.notices.take()
+    }
+}
+
+/// Reads what a step answers.
+fn step(answers: Vec<Answer>) -> Step<Vec<Answer>> {
+    let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+    let word = parts.next().and_then(Answer::bytes).unwrap_or_default();
+    match &*word {
+        b"OK" => Step::Taken(parts.collect()),
+        b"LAYOUT" => Step::Layout,
+        b"LOST" => Step::Lost(parts.next().and_then(|found| u64::try_from(found.number()?).ok())),
+        _ => Step::Lost(None), // the run is not there, or has begun another life
+    }
+}

@@ -1,0 +1,242 @@
+//! Asks a server, before a run is trusted to it, what it is and whether this user may do all that is needed.
+//! What follows from that is for `server_info`.
+
+use crate::model::Random;
+use crate::state::redis::link::{Answer, Command, Link, NOT_ALLOWED, Request, Script, digest};
+use crate::state::redis::server::server_info::{Persistence, ServerFacts, Version, granting};
+use crate::state::{Error, ErrorKind, Notice};
+use std::time::Duration;
+use tokio::time::Instant;
+
+static PROBE: Script =
+    Script::new(include_str!("../scripts/probe.lua"), || digest(include_str!("../scripts/probe.lua")));
+
+/// How many keys the probes work on.
+const KEYS: usize = 4;
+
+/// How often a server is asked to see how quickly it can answer.
+const ROUND_TRIPS: usize = 10;
+
+/// Each command that scripts and requests use, in an order in which all succeed. `@1` is a hash, `@2` a stream, `@3`
+/// a sorted set, `@4` a string. Each has a time to live from the beginning, in case that it may not be removed.
+const PROBES: &[&str] = &[
+    "hset @1 a 1",
+    "pexpire @1 1000",
+    "hget @1 a",
+    "hmget @1 a b",
+    "hlen @1",
+    "hkeys @1",
+    "hexists @1 a",
+    "hstrlen @1 a",
+    "hscan @1 0",
+    "hdel @1 b",
+    "hincrby @1 n 1",
+    "xadd @2 1-1 a 1",
+    "pexpire @2 1000",
+    "xread count 1 streams @2 0",
+    "zadd @3 1 a",
+    "pexpire @3 1000",
+    "zcount @3 0 1",
+    "zrange @3 0 0",
+    "zrangebyscore @3 0 2",
+    "zrevrange @3 0 1",
+    "zrangebylex @3 - +",
+    "zremrangebylex @3 [x [y",
+    "zrem @3 a",
+    "set @4 a",
+    "pexpire @4 1000",
+    "get @4",
+    "setrange @4 0 a",
+    "getrange @4 0 1",
+    "exists @4",
+    "type @4",
+    "pttl @4",
+    "time",
+    "unlink @1 @2 @3 @4",
+];
+
+/// Commands that are needed and cannot be tried within a script, or do no harm where they are missing.
+const UNTRIED: &[&str] = &["evalsha", "script|load", "select", "info", "wait", "client|setname"];
+
+/// What users are to know of a server; fails where it cannot be used.
+pub(crate) async fn preflight(link: &Link) -> Result<Vec<Notice>, Error> {
+    let facts = ask_facts(link).await?;
+    let mut needed: Vec<&str> = PROBES.iter().filter_map(|probe| probe.split(' ').next()).collect();
+    needed.sort_unstable();
+    needed.dedup();
+    let needed = [UNTRIED, &needed].concat();
+    // A server that is too old lacks commands: its age is the better reason.
+    let place = link.uri().to_string();
+    facts.judge(&place, &needed)?;
+    facts.can_keep(&place, link.uri().durability)?;
+    let missing = missing(link).await.map_err(|error| match error.kind {
+        // All else that is refused, as by certificates, has a help of its own.
+        ErrorKind::Refused if error.help() == Some(NOT_ALLOWED) => error.hint(granting(&needed)),
+        _ => error, // it was lost, which no right would change
+    })?;
+    ServerFacts { missing, ..facts }.judge(&place, &needed)
+}
+
+/// What the server is and how quickly it answers, for people.
+pub(crate) async fn describe(link: &Link) -> Result<Vec<(&'static str, String)>, Error> {
+    let facts = ask_facts(link).await?;
+    let unknown = || "it does not say".to_owned();
+    let persistence = match facts.persistence {
+        Some(Persistence::AppendOnly) => "each change is written to a file".to_owned(),
+        Some(Persistence::Snapshots) => {
+            "snapshots now and then: a crash loses what came after the last".to_owned()
+        }
+        Some(Persistence::None) => "none: a restart loses its runs".to_owned(),
+        None => unknown(),
+    };
+    let mut quickest = Duration::MAX;
+    for _ in 0..ROUND_TRIPS {
+        let begin = Instant::now();
+        link.ask("asking how late it is", Request::read([Command::new("TIME")])).await?;
+        quickest = quickest.min(begin.elapsed());
+    }
+    Ok(vec![
+        ("version", facts.version.as_ref().map_or_else(unknown, Version::show)),
+        ("persistence", persistence),
+        ("eviction", facts.eviction.clone().unwrap_or_else(unknown)),
+        ("round trip", format!("{:.2} ms", quickest.as_secs_f64() * 1e3)),
+    ])
+}
+
+async fn ask_facts(link: &Link) -> Result<ServerFacts, Error> {
+    let info = text(link, Command::new("INFO")).await?.unwrap_or_default();
+    let save = text(link, Command::new("CONFIG").arg("GET").arg("save")).await?;
+    Ok(ServerFacts::read(&info, save.as_deref()))
+}
+
+/// What a server answers, in words; none where it does not let this user ask.
+async fn text(link: &Link, command: Command) -> Result<Option<String>, Error> {
+    match link.ask("asking what the server is", Request::read([command])).await {
+        Ok(answers) => Ok(answers.into_iter().last().and_then(last)),
+        Err(error) if error.kind == ErrorKind::Refused => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The text of an answer, or of the last part of one.
+fn last(answer: Answer) -> Option<String> {
+    match answer {
+        Answer::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Answer::List(parts) => parts.into_iter().last().and_then(last),
+        Answer::Nil | Answer::Number(_) | Answer::Stranger => None,
+    }
+}
+
+async fn missing(link: &Link) -> Result<Vec<String>, Error> {
+    let mark = Random::from_system().next_u64();
+    let keys: Vec<String> = (0..KEYS).map(|key| format!("cascade:probe:{{{mark:016x}}}:{key}")).collect();
+    let command = PROBES.iter().fold(Command::script(&PROBE, &keys), |command, probe| {
+        command.arg(probe.split(' ').count().to_string()).args(probe.split(' '))
+    });
+    let answers = link.ask_at_start("checking what this user may do", Request::read([command])).await?;
+    let mut names: Vec<String> = answers.into_iter().flat_map(Answer::list).filter_map(last).collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::StateUri;
+    use crate::state::redis::link_to;
+    use crate::state::redis::server::test_server::Server;
+
+    async fn asked(uri: &str) -> Result<Vec<Notice>, Error> {
+        let StateUri::Redis(uri) = StateUri::parse(uri).unwrap() else { panic!("not Redis") };
+        preflight(&link_to(&uri, "test").unwrap()).await
+    }
+
+    fn codes(notices: &[Notice]) -> Vec<&'static str> {
+        notices.iter().map(|Notice { code, .. }| *code).collect()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_keeps_and_allows_all_is_no_concern() {
+        let server = Server::durable();
+        assert_eq!(asked(&server.uri()).await.unwrap(), []);
+        assert_eq!(server.cli(&["DBSIZE"]), "0");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_may_lose_runs_is_warned_of() {
+        let server = Server::with(&["--save", "", "--maxmemory-policy", "allkeys-lru"]);
+        let notices = asked(&server.uri()).await.unwrap();
+        assert_eq!(codes(&notices), ["state-eviction", "state-persistence"]);
+    }
+
+    #[tokio::test]
+    async fn missing_rights_are_named_and_the_line_that_is_given_grants_them() {
+        let server = Server::durable();
+        let user =
+            ["ACL", "SETUSER", "cascade", "on", ">hunter2", "~cascade:*", "+@all", "-zrangebylex", "-info"];
+        server.cli(&user);
+        let uri = server.uri().replace("redis://", "redis://cascade:hunter2@");
+        let error = asked(&uri).await.unwrap_err();
+        assert!(error.to_string().ends_with("this user may not run ZRANGEBYLEX"), "{error}");
+        assert!(!format!("{error:?}").contains("hunter2"));
+        let line = error
+            .help()
+            .unwrap()
+            .split_once(": ")
+            .unwrap()
+            .1
+            .replace('\'', "")
+            .replace("PASSWORD", "hunter2");
+        assert_eq!(server.cli(&line.split(' ').collect::<Vec<_>>()), "OK", "{line}");
+        assert_eq!(asked(&uri).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn what_was_tried_does_not_stay_where_it_may_not_be_removed() {
+        let server = Server::durable();
+        server.cli(&["ACL", "SETUSER", "cascade", "on", ">hunter2", "~cascade:*", "+@all", "-unlink"]);
+        let uri = server.uri().replace("redis://", "redis://cascade:hunter2@");
+        assert!(asked(&uri).await.unwrap_err().to_string().ends_with("this user may not run UNLINK"));
+        let keys = server.cli(&["KEYS", "*"]);
+        for key in keys.lines().filter(|key| !key.is_empty()) {
+            assert_ne!(server.cli(&["PTTL", key]), "-1", "{key}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_without_our_keys_is_told_the_line() {
+        let server = Server::durable();
+        server.cli(&["ACL", "SETUSER", "other", "on", ">hunter2", "~other:*", "+@all"]);
+        let uri = server.uri().replace("redis://", "redis://other:hunter2@");
+        let error = asked(&uri).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Refused);
+        assert!(error.help().unwrap().contains("ACL SETUSER cascade on"), "{:?}", error.help());
+    }
+
+    #[test]
+    fn all_that_is_sent_is_tried() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/state/redis");
+        let mut text = String::new();
+        for folder in ["", "run", "stored", "server", "link", "scripts"].map(|name| folder.join(name)) {
+            for file in std::fs::read_dir(folder).unwrap() {
+                let file = std::fs::read_to_string(file.unwrap().path()).unwrap_or_default();
+                text += file.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            }
+        }
+        let known: Vec<&str> =
+            PROBES.iter().chain(UNTRIED).filter_map(|probe| probe.split([' ', '|']).next()).collect();
+        for (begin, end) in [("call('", '\''), ("all('", '\''), ("Command::new(\"", '"')] {
+            for found in text.split(begin).skip(1) {
+                let command = found.split(end).next().unwrap();
+                if !command.chars().all(|c| c.is_ascii_uppercase()) {
+                    continue; // a program of the machine
+                }
+                let command = command.to_lowercase();
+                // These are asked for if they may be.
+                let is_spare = ["config", "waitaof"].contains(&command.as_str());
+                assert!(is_spare || known.contains(&command.as_str()), "{command}");
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What a server says of itself, and what users are to know or to change before they trust it with a run.
+//! Asking it is for `preflight`.
+
+use crate::state::{Durability, Error, ErrorKind, Notice};
+
+/// The oldest Redis that has all that is asked of it.
+const REDIS: (u32, u32) = (6, 2);
+
+/// The oldest Valkey.
+const VALKEY: (u32, u32) = (7, 2);
+
+/// The first version of both that tells when a write is on its disk.
+const FSYNC: (u32, u32) = (7, 2);
+
+/// The line that grants what is needed; the name and the password are examples.
+const ACL: &str =
+    "ACL SETUSER cascade on '>PASSWORD' resetkeys '~cascade:*' resetchannels '&cascade:*' -@all";
+
+/// What is known of a server. What it does not tell is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ServerFacts {
+    /// Which it is, and its version.
+    pub(crate) version: Option<Version>,
+    /// What it drops when its memory is full.
+    pub(crate) eviction: Option<String>,
+    /// How it survives a restart.
+    pub(crate) persistence: Option<Persistence>,
+    /// How many replicas are connected to it.
+    pub(crate) replicas: Option<u32>,
+    /// Commands that it does not let this user run, or does not have.
+    pub(crate) missing: Vec<String>,
+}
+
+/// A product and its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// `Redis` or `Valkey`.
+    pub(crate) product: Product,
+    /// As it is shown.
+    pub(crate) text: String,
+}
+
+/// What is spoken with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Product {
+    /// Redis, or whatever says that it is.
+    Redis,
+    /// Valkey.
+    Valkey,
+}
+
+/// How a server survives a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    /// It writes each change to a file.
+    AppendOnly,
+    /// It saves now and then.
+    Snapshots,
+    /// It does not.
+    None,
+}
+
+impl ServerFacts {
+    /// Reads the answer to `INFO`, and that to `CONFIG GET save` where it was given.
+    pub(crate) fn read(info: &str, save: Option<&str>) -> Self {
+        let field = |name: &str| {
+            info.lines()
+                .find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':').map(str::to_owned))
+        };
+        let valkey = field("valkey_version").map(|text| Version { product: Product::Valkey, text });
+        let redis = || field("redis_version").map(|text| Version { product: Product::Redis, text });
+        let persistence = match (field("aof_enabled").as_deref(), save) {
+            (Some("1"), _) => Some(Persistence::AppendOnly),
+            (Some(_), Some("")) => Some(Persistence::None),
+            (_, Some(save)) if !save.is_empty() => Some(Persistence::Snapshots),
+            _ => None, // it does not say
+        };
+        Self {
+            version: valkey.or_else(redis),
+            eviction: field("maxmemory_policy"),
+            persistence,
+            replicas: field("connected_slaves").and_then(|count| count.parse().ok()),
+            missing: Vec::new(),
+        }
+    }
+
+    /// What users are to know; fails where the server cannot be used. `place` is its URI without secrets.
+    pub(crate) fn judge(&self, place: &str, needed: &[&str]) -> Result<Vec<Notice>, Error> {
+        if let Some(version) = self.version.as_ref().filter(|version| version.is_too_old()) {
+            let doing = format!("checking `{place}`: {} is too old", version.show());
+            return Err(
+                Error::new(ErrorKind::Refused, doing).hint("Use Redis 6.2 or Valkey 7.2, or a later one.")
+            );
+        }
+        if !self.missing.is_empty() {
+            let doing = format!(
+                "checking `{place}`: this user may not run {}",
+                self.missing.join(", ").to_uppercase()
+            );
+            return Err(Error::new(ErrorKind::Refused, doing).hint(granting(needed)));
+        }
+        Ok([self.evicts(place), self.forgets(place)].into_iter().flatten().collect())
+    }
+
+    /// Fails where the server is known to be too old, or to have too few replicas, for the durability that is asked for.
+    pub(crate) fn can_keep(&self, place: &str, durability: Durability) -> Result<(), Error> {
+        match (durability, &self.version) {
+            (Durability::Aof, Some(version)) if version.is_before(FSYNC) => {
+                let doing =
+                    format!("checking `{place}`: {} does not tell when its disk has a write", version.show());
+                let hint = "`durability=aof:1` needs WAITAOF, which Redis and Valkey have since 7.2; leave it out, or use \
+                            `durability=replica:N`.";
+                Err(Error::new(ErrorKind::Refused, doing).hint(hint))
+            }
+            (Durability::Replica(wanted), _) => match self.replicas {
+                Some(there) if there < wanted => Err(no_replica(place, there, wanted)),
+                Some(_) | None => Ok(()),
+            },
+            (Durability::Server | Durability::Aof, _) => Ok(()),
+        }
+    }
+
+    fn evicts(&self, place: &str) -> Option<Notice> {
+        let policy = self.eviction.as_deref().filter(|policy| *policy != "noeviction")?;
+        let message = format!(
+            "`{place}` drops data when its memory is full (maxmemory-policy {policy}): results may be lost and their \
+             tasks run again. Set `maxmemory-policy noeviction`"
+        );
+        Some(Notice { code: "state-eviction", message })
+    }
+
+    fn forgets(&self, place: &str) -> Option<Notice> {
+        match self.persistence {
+            Some(Persistence::AppendOnly | Persistence::Snapshots) | None => None,
+            Some(Persistence::None) => {
+                let message = format!(
+                    "`{place}` keeps nothing on disk: a restart loses its runs. Set `appendonly yes` to keep them"
+                );
+                Some(Notice { code: "state-persistence", message })
+            }
+        }
+    }
+}
+
+/// No write would ever count.
+fn no_replica(place: &str, there: u32, wanted: u32) -> Error {
+    let has = match there {
+        0 => "has no replica".to_owned(),
+        1 => "has 1 replica".to_owned(),
+        _ => format!("has {there} replicas"),
+    };
+    let doing = format!("checking `{place}`, which {has}: `durability=replica:{wanted}` asks for {wanted}");
+    Error::new(ErrorKind::Refused, doing)
+        .hint("Start one with `replicaof HOST PORT` and wait until it is online, or leave `durability` out.")
+}
+
+/// A sentence with the line that grants commands.
+pub(crate) fn granting(commands: &[&str]) -> String {
+    let grants: Vec<String> = commands.iter().map(|command| format!("+{command}")).collect();
+    format!("An administrator grants what is needed by: {ACL} {}", grants.join(" "))
+}
+
+impl Version {
+    fn is_too_old(&self) -> bool {
+        let oldest = match self.product {
+            Product::Redis => REDIS,
+            Product::Valkey => VALKEY,
+        };
+        self.is_before(oldest)
+    }
+
+    fn is_before(&self, other: (u32, u32)) -> bool {
+        let mut numbers = self.text.split('.').map(str::parse::<u32>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < other,
+            _ => false, // a version that cannot be read may be any
+        }
+    }
+
+    /// As it is shown: `Redis 7.2.4`.
+    pub(crate) fn show(&self) -> String {
+        let product = match self.product {
+            Product::Redis => "Redis",
+            Product::Valkey => "Valkey",
+        };
+        format!("{product} {}", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INFO: &str = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nmaxmemory_policy:noeviction\r\n\
+                        # Persistence\r\naof_enabled:0\r\n";
+
+    fn judged(info: &str, save: Option<&str>) -> Result<Vec<Notice>, Error> {
+        ServerFacts::read(info, save).judge("redis://***@h:6379/0", &["hset", "xadd"])
+    }
+
+    fn codes(info: &str, save: Option<&str>) -> Vec<&'static str> {
+        let notices = judged(info, save).unwrap();
+        notices.into_iter().map(|Notice { code, .. }| code).collect()
+    }
+
+    #[test]
+    fn a_server_that_may_lose_data_is_warned_of() {
+        let nothing: [&str; 0] = [];
+        assert_eq!(codes(INFO, Some("3600 1")), nothing);
+        assert_eq!(codes(INFO, None), nothing);
+        assert_eq!(codes("", None), nothing);
+        assert_eq!(codes(INFO, Some("")), ["state-persistence"]);
+        assert_eq!(codes(&INFO.replace("aof_enabled:0", "aof_enabled:1"), Some("")), nothing);
+        assert_eq!(codes(&INFO.replace("noeviction", "allkeys-lru"), None), ["state-eviction"]);
+    }
+
+    #[test]
+    fn a_server_that_is_too_old_is_refused() {
+        for (version, is_refused) in [
+            ("redis_version:6.0.20", true),
+            ("redis_version:6.2.0", false),
+            ("redis_version:10.0.0", false),
+            ("redis_version:7.2.4\r\nvalkey_version:7.1.0", true),
+            ("redis_version:7.2.4\r\nvalkey_version:8.0.1", false),
+            ("redis_version:unstable", false),
+        ] {
+            assert_eq!(judged(version, None).is_err(), is_refused, "{version}");
+        }
+        let error = judged("redis_version:5.0.7", None).unwrap_err();
+        assert_eq!(error.to_string(), "checking `redis://***@h:6379/0`: Redis 5.0.7 is too old");
+    }
+
+    #[test]
+    fn a_promise_that_the_server_cannot_keep_is_refused() {
+        let can = |version: &str, durability| {
+            ServerFacts::read(version, None).can_keep("redis://h", durability).is_ok()
+        };
+        assert!(!can("redis_version:7.0.15", Durability::Aof) && can("redis_version:7.2.0", Durability::Aof));
+        assert!(can("redis_version:7.0.15", Durability::Replica(1)) && can("", Durability::Aof));
+        assert!(
+            !can("connected_slaves:1", Durability::Replica(2))
+                && can("connected_slaves:2", Durability::Replica(2))
+        );
+    }
+
+    #[test]
+    fn missing_rights_are_named_with_the_line_that_grants_them() {
+        let facts = ServerFacts { missing: vec!["xadd".into()], ..ServerFacts::read(INFO, None) };
+        let error = facts.judge("redis://h", &["hset", "xadd"]).unwrap_err();
+        assert_eq!(error.to_string(), "checking `redis://h`: this user may not run XADD");
+        assert!(error.help().unwrap().ends_with("-@all +hset +xadd"), "{:?}", error.help());
+    }
+}

@@ -1,0 +1,235 @@
+//! Stored runs in Redis for those who do not work on them; see the port for the commands that answer.
+//! What hosts write there is for the ledger and the journal.
+
+use crate::model::{RunId, RunStatus, SkipReason, Timestamp};
+use crate::state::redis::index;
+use crate::state::redis::keys::{Placing, RUNS, RunKeys};
+use crate::state::redis::link::{Answer, Command, Line, Link, Request, Script, digest};
+use crate::state::redis::stored::journal::no_run;
+use crate::state::{
+    CLOSING, Counts, End, Error, ErrorKind, HostId, LogPart, NodeView, Note, Removal, RunSummary, read_log,
+};
+use bytes::Bytes;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+static TELL: Script =
+    Script::new(include_str!("../scripts/summary.lua"), || digest(include_str!("../scripts/summary.lua")));
+static REMOVE: Script =
+    Script::new(include_str!("../scripts/remove.lua"), || digest(include_str!("../scripts/remove.lua")));
+
+/// The fields of `meta` that a summary is read from, in this order.
+const FIELDS: [&str; 9] =
+    ["name", "state", "epoch", "total", "open", "failures", "skips", "created", "touched"];
+
+/// How long hosts that work on a run can find that it was removed, in milliseconds: longer than any of them is away.
+const REMEMBERED: &str = "3600000";
+
+/// How long the list of runs may take to be rid of those that have expired; it does not matter much.
+const PRUNING: Duration = Duration::from_secs(1);
+
+/// How many runs or nodes are asked for at once.
+const PAGE: usize = 500;
+
+/// The runs with the latest activity. Ids of runs that have expired are passed over, and taken out of the list.
+pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<Vec<RunSummary>, Error> {
+    let (mut found, mut expired): (_, Vec<index::Entry>) = (Vec::new(), Vec::new());
+    let mut from = 0;
+    while found.len() < most {
+        let last = from + PAGE.min(most - found.len()) - 1;
+        let page = Command::new("ZREVRANGE").arg(RUNS).arg(from.to_string()).arg(last.to_string());
+        let answers = link.ask("listing runs", Request::read([page.arg("WITHSCORES")])).await?;
+        let entries = index::entries(answers);
+        if entries.is_empty() {
+            break;
+        }
+        let looks = entries.iter().map(|entry| summarize(&RunKeys::new(&entry.run, placing)));
+        let looks = link.ask("listing runs", Request::read(looks)).await?;
+        for (entry, answer) in entries.into_iter().zip(looks) {
+            match summary(&entry.run, answer) {
+                Some(run) => found.push(run),
+                None => expired.push(entry),
+            }
+        }
+        from = last + 1;
+    }
+    if !expired.is_empty() {
+        let own = Line::new("prune");
+        for page in expired.chunks(PAGE) {
+            // A server that only reads keeps its list.
+            if link.ask_within(&own, index::forget(page), PRUNING).await.is_err() {
+                break;
+            }
+        }
+    }
+    // The list hears of activity now and then only; the runs themselves know better.
+    found.sort_by_key(|run: &RunSummary| std::cmp::Reverse(run.active));
+    Ok(found)
+}
+
+/// One run.
+pub(crate) async fn run(link: &Link, run: &RunId, keys: &RunKeys) -> Result<RunSummary, Error> {
+    let answers = link.ask(&format!("looking up run `{run}`"), Request::read([summarize(keys)])).await?;
+    answers.into_iter().next().and_then(|answer| summary(run, answer)).ok_or_else(|| no_run(run))
+}
+
+fn summarize(keys: &RunKeys) -> Command {
+    Command::script(&TELL, &[keys.key("meta"), keys.key("hosts")]).args(FIELDS)
+}
+
+fn summary(run: &RunId, answer: Answer) -> Option<RunSummary> {
+    let mut parts = answer.list().into_iter();
+    let fields: [Option<String>; 9] =
+        parts.next()?.list().into_iter().map(text).collect::<Vec<_>>().try_into().ok()?;
+    let [name, status, epoch, total, open, failed, skipped, created, active] = fields;
+    let statuses = [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
+    let count = |field: Option<String>| field.and_then(|field| field.parse().ok()).unwrap_or(0_u32);
+    let time = |field: Option<String>| {
+        Timestamp::from_millis(field.and_then(|field| field.parse().ok()).unwrap_or_default())
+    };
+    let (open, failed, skipped) = (count(open), count(failed), count(skipped));
+    let done = count(total).saturating_sub(open).saturating_sub(failed).saturating_sub(skipped);
+    let hosts = parts.next()?.list().into_iter().filter_map(text);
+    Some(RunSummary {
+        run: run.clone(),
+        name,
+        status: statuses.into_iter().find(|known| status.as_deref() == Some(known.as_str()))?,
+        epoch: epoch?.parse().ok()?,
+        counts: Counts { done, failed, skipped, open },
+        created: time(created),
+        active: time(active),
+        hosts: hosts.map(|host| HostId(host.into())).collect(),
+    })
+}
+
+/// What is stored of each node.
+pub(crate) async fn nodes(
+    link: &Link,
+    run: &RunId,
+    keys: &RunKeys,
+    names: &[String],
+) -> Result<Vec<NodeView>, Error> {
+    let mut found = Vec::with_capacity(names.len());
+    // Whether there is such a run is asked even if nothing else is.
+    for page in [&[][..]].into_iter().chain(names.chunks(PAGE)) {
+        found.extend(page_of_nodes(link, run, keys, page).await?);
+    }
+    Ok(found)
+}
+
+async fn page_of_nodes(
+    link: &Link,
+    run: &RunId,
+    keys: &RunKeys,
+    names: &[String],
+) -> Result<Vec<NodeView>, Error> {
+    let exists = Command::new("EXISTS").arg(keys.key("meta"));
+    let results = keys.key("results");
+    let sizes = names.iter().map(|name| Command::new("HSTRLEN").arg(&results).arg(name));
+    // A field that is nobody's stands in front, since none is no list of fields.
+    let hash = |name| Command::new("HMGET").arg(keys.key(name)).arg("").args(names);
+    let hashes = ["skipped", "failed", "notes"].map(hash);
+    let request = Request::read([exists].into_iter().chain(sizes).chain(hashes));
+    let mut answers = link.ask(&format!("looking at tasks of run `{run}`"), request).await?.into_iter();
+    if answers.next().as_ref().and_then(Answer::number) != Some(1) {
+        return Err(no_run(run));
+    }
+    let sizes: Vec<i64> = answers.by_ref().take(names.len()).filter_map(|answer| answer.number()).collect();
+    let mut columns = answers.map(|answer| answer.list().into_iter().skip(1).map(Answer::bytes));
+    let (Some(skipped), Some(failed), Some(notes)) = (columns.next(), columns.next(), columns.next()) else {
+        return Ok(Vec::new());
+    };
+    let views = sizes.into_iter().zip(skipped).zip(failed).zip(notes);
+    Ok(views
+        .map(|(((size, skipped), failed), note)| NodeView {
+            end: end(size, skipped, failed),
+            note: note.and_then(|note| Note::decode(&note)),
+        })
+        .collect())
+}
+
+fn end(size: i64, skipped: Option<Bytes>, failed: Option<Bytes>) -> End {
+    let reasons = [
+        SkipReason::ConditionFalse,
+        SkipReason::UpstreamSkipped,
+        SkipReason::UpstreamFailed,
+        SkipReason::Pruned,
+    ];
+    let reason =
+        skipped.and_then(|word| reasons.into_iter().find(|reason| reason.as_str().as_bytes() == word));
+    match (u64::try_from(size), reason, failed) {
+        (Ok(bytes @ 1..), _, _) => End::Done { bytes },
+        (_, Some(reason), _) => End::Skipped(reason),
+        (_, None, Some(record)) => End::Failed(record),
+        (_, None, None) => End::Open,
+    }
+}
+
+/// Names of elements that have failed.
+pub(crate) async fn failed_elements(
+    link: &Link,
+    run: &RunId,
+    keys: &RunKeys,
+    most: usize,
+) -> Result<Vec<String>, Error> {
+    let mut names = BTreeSet::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let exists = Command::new("EXISTS").arg(keys.key("meta"));
+        let scan =
+            Command::new("HSCAN").arg(keys.key("failed")).arg(&cursor).args(["MATCH", "*[[]*", "COUNT"]);
+        let request = Request::read([exists, scan.arg(PAGE.to_string())]);
+        let mut answers =
+            link.ask(&format!("looking at elements of run `{run}`"), request).await?.into_iter();
+        if answers.next().as_ref().and_then(Answer::number) != Some(1) {
+            return Err(no_run(run));
+        }
+        let mut parts = answers.next().map(Answer::list).unwrap_or_default().into_iter();
+        cursor = parts.next().and_then(text).unwrap_or_default();
+        let fields = parts.next().map(Answer::list).unwrap_or_default();
+        names.extend(fields.into_iter().step_by(2).filter_map(text).filter(|name| name != CLOSING));
+        if matches!(cursor.as_str(), "0" | "") || names.len() >= most {
+            return Ok(names.into_iter().take(most).collect());
+        }
+    }
+}
+
+/// What the guest of a node wrote.
+pub(crate) async fn log(link: &Link, run: &RunId, keys: &RunKeys, name: &str) -> Result<Vec<LogPart>, Error> {
+    let exists = Command::new("EXISTS").arg(keys.key("meta"));
+    let request = Request::read([exists, Command::new("HGET").arg(keys.key("logs")).arg(name)]);
+    let mut answers =
+        link.ask(&format!("reading the log of `{name}` in run `{run}`"), request).await?.into_iter();
+    if answers.next().as_ref().and_then(Answer::number) != Some(1) {
+        return Err(no_run(run));
+    }
+    // A field that no node can be named like is the journal's own.
+    let log = answers.next().and_then(Answer::bytes).filter(|_| !name.starts_with('#'));
+    Ok(log.map(|log| read_log(&log)).unwrap_or_default())
+}
+
+/// Removes a run.
+pub(crate) async fn remove(link: &Link, run: &RunId, keys: &RunKeys, removal: Removal) -> Result<(), Error> {
+    let doing = format!("removing run `{run}`");
+    let own = [keys.key("meta"), keys.key("hosts"), keys.key("wake")];
+    let keys = [&own, keys.all()].concat();
+    let how = match removal {
+        Removal::Idle => "idle",
+        Removal::Any => "any",
+    };
+    let removed =
+        link.ask(&doing, Request::write([Command::script(&REMOVE, &keys).arg(how).arg(REMEMBERED)])).await?;
+    let removed = removed.first().and_then(Answer::number);
+    if removed == Some(0) {
+        return Err(Error::new(ErrorKind::Held, format!("{doing}, which a host works on"))
+            .hint("Wait until it has ended, or remove it anyway with `rm --force`."));
+    }
+    let unlist = Command::new("ZREM").arg(RUNS).arg(run.as_str());
+    let was_listed = link.ask(&doing, Request::write([unlist])).await?.first().and_then(Answer::number);
+    // A run that was removed by a request whose answer was lost is still listed.
+    if removed == Some(1) || was_listed == Some(1) { Ok(()) } else { Err(no_run(run)) }
+}
+
+fn text(answer: Answer) -> Option<String> {
+    String::from_utf8(answer.bytes()?.into()).ok()
+}

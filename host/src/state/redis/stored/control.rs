@@ -1,0 +1,98 @@
+//! What those do to a run in Redis who do not work on it: they see who holds what, and cancel it.
+//! Both are steps of the run, taken by the script that its hosts use.
+
+use crate::model::{RunId, RunStatus, TaskIdx};
+use crate::state::redis::keys::RunKeys;
+use crate::state::redis::link::{Answer, Command, Link, Request};
+use crate::state::redis::scripts::STEP;
+use crate::state::redis::stored::journal::no_run;
+use crate::state::{ClaimView, Error, ErrorKind, HostId, NodeId};
+use std::time::Duration;
+
+/// How often a run is looked up whose life has just changed.
+const ROUNDS: u32 = 10;
+
+/// Who holds what.
+pub(crate) async fn claims(
+    link: &Link,
+    run: &RunId,
+    keys: &RunKeys,
+    most: usize,
+) -> Result<Vec<ClaimView>, Error> {
+    let asking = CancelRequest { link, run, keys, doing: format!("asking who holds tasks of run `{run}`") };
+    let answer = asking.step("claims", &[&most.to_string()]).await?;
+    let claims = answer.into_iter().next().map(Answer::list).unwrap_or_default();
+    Ok(claims.into_iter().filter_map(claim).collect())
+}
+
+/// Cancels a run; gives where it stood.
+pub(crate) async fn cancel(link: &Link, run: &RunId, keys: &RunKeys) -> Result<RunStatus, Error> {
+    let asking = CancelRequest { link, run, keys, doing: format!("cancelling run `{run}`") };
+    let state = asking.step("cancel", &[]).await?.into_iter().next().and_then(Answer::bytes);
+    let statuses = [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
+    let is_it = |status: &RunStatus| state.as_deref() == Some(status.as_str().as_bytes());
+    Ok(statuses.into_iter().find(is_it).unwrap_or(RunStatus::Running))
+}
+
+/// Somebody who asks for a step of a run without working on it.
+struct CancelRequest<'a> {
+    link: &'a Link,
+    run: &'a RunId,
+    keys: &'a RunKeys,
+    doing: String,
+}
+
+impl CancelRequest<'_> {
+    /// A step in whichever life the run is.
+    async fn step(&self, verb: &str, args: &[&str]) -> Result<Vec<Answer>, Error> {
+        for _ in 0..ROUNDS {
+            let life = Command::new("HGET").arg(self.keys.key("meta")).arg("life");
+            let answers = self.link.ask(&self.doing, Request::read([life])).await?;
+            let Some(life) = answers.into_iter().next().and_then(Answer::bytes) else {
+                return Err(no_run(self.run));
+            };
+            // Nobody by this name works on it, and nothing is claimed, so that no lease is needed.
+            let step =
+                Command::script(&STEP, self.keys.all()).arg(verb).arg("").arg(&life).arg("1").args(args);
+            let answers = self.link.ask(&self.doing, Request::write([step])).await?;
+            let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+            match &*parts.next().and_then(Answer::bytes).unwrap_or_default() {
+                b"OK" => return Ok(parts.collect()),
+                b"NORUN" => return Err(no_run(self.run)),
+                b"LIFE" => {} // another has begun in between
+                b"LOST" => {
+                    let hint =
+                        "Its hosts begin it anew with what is left, once they see that; then try again.";
+                    return Err(self
+                        .failed(ErrorKind::Unavailable, "the server has lost a part of it")
+                        .hint(hint));
+                }
+                _ => {
+                    let hint = "Use the version of cascade-host that began it.";
+                    return Err(self.failed(ErrorKind::Refused, "another version wrote it").hint(hint));
+                }
+            }
+        }
+        Err(self.failed(ErrorKind::Unavailable, "hosts begin it again and again"))
+    }
+
+    fn failed(&self, kind: ErrorKind, why: &str) -> Error {
+        Error::new(kind, format!("{}: {why}", self.doing))
+    }
+}
+
+/// A claim as the script tells it: task, element plus one, stage, attempt, takeovers, lease, host.
+fn claim(answer: Answer) -> Option<ClaimView> {
+    let mut parts = answer.list();
+    let host = String::from_utf8(parts.pop()?.bytes()?.into()).ok()?;
+    let numbers: Vec<i64> = parts.iter().filter_map(Answer::number).collect();
+    let [task, item, _stage, attempt, takeovers, lease] = numbers.try_into().ok()?;
+    let item = u32::try_from(item).ok()?;
+    Some(ClaimView {
+        node: NodeId { task: TaskIdx::new(u32::try_from(task).ok()?), item: item.checked_sub(1) },
+        host: HostId(host.into()),
+        attempt: u32::try_from(attempt).ok()?,
+        takeovers: u32::try_from(takeovers).ok()?,
+        lease: Duration::from_millis(u64::try_from(lease).ok()?),
+    })
+}

@@ -1,0 +1,84 @@
+//! Follows the events of a run in Redis on a connection of its own, where the server holds answers back until there is
+//! something new. What the events say is for whoever reads them.
+
+use crate::model::RunId;
+use crate::state::redis::keys::RunKeys;
+use crate::state::redis::link::{Answer, Command, Line, Link, Request};
+use crate::state::redis::stored::archive;
+use crate::state::{Error, Follow, JournalPage};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the server holds an answer back. Whether the run is still there is seen as often.
+const BLOCK: Duration = Duration::from_secs(5);
+
+/// Most events in one answer.
+const PAGE: &str = "1000";
+
+/// A reader of one run's events.
+pub(crate) struct FollowRun {
+    link: Arc<Link>,
+    run: RunId,
+    keys: RunKeys,
+    line: Line,
+    // The last event that was read, and the last news of the run that was heard of.
+    event: String,
+    wake: String,
+}
+
+impl FollowRun {
+    /// A reader that has read nothing.
+    pub(crate) fn new(link: Arc<Link>, run: &RunId, keys: RunKeys) -> Self {
+        let (event, wake) = ("0-0".to_owned(), "0-0".to_owned());
+        Self { link, run: run.clone(), keys, line: Line::new("watch"), event, wake }
+    }
+
+    /// Streams with what is new in them; none if nothing is.
+    async fn read(&self) -> Result<Vec<Answer>, Error> {
+        let command = Command::new("XREAD")
+            .args(["COUNT", PAGE, "BLOCK"])
+            .arg(BLOCK.as_millis().to_string())
+            .arg("STREAMS")
+            .args([self.keys.key("events"), self.keys.key("wake")])
+            .args([&self.event, &self.wake]);
+        let doing = format!("following run `{}`", self.run);
+        let answers = self.link.ask_on(&self.line, &doing, Request::read([command]), BLOCK).await?;
+        Ok(answers.into_iter().flat_map(Answer::list).collect())
+    }
+}
+
+#[async_trait]
+impl Follow for FollowRun {
+    async fn next(&mut self) -> Result<JournalPage, Error> {
+        if self.wake == "0-0" {
+            archive::run(&self.link, &self.run, &self.keys).await?;
+        }
+        let mut events = Vec::new();
+        for stream in self.read().await? {
+            let mut parts = stream.list().into_iter();
+            let name = parts.next().and_then(Answer::bytes);
+            let entries = parts.next().map(Answer::list).unwrap_or_default();
+            let is_events = name.as_deref() == Some(self.keys.key("events").as_bytes());
+            for (id, value) in entries.into_iter().filter_map(entry) {
+                if is_events {
+                    self.event = id;
+                    events.extend(value);
+                } else {
+                    self.wake = id;
+                }
+            }
+        }
+        let told = archive::run(&self.link, &self.run, &self.keys).await?;
+        Ok(JournalPage { events, status: told.status, hosts: told.hosts })
+    }
+}
+
+/// The id of an entry, and the value of its only field.
+fn entry(answer: Answer) -> Option<(String, Option<Bytes>)> {
+    let mut parts = answer.list().into_iter();
+    let id = String::from_utf8(parts.next()?.bytes()?.into()).ok()?;
+    let value = parts.next().map(Answer::list).unwrap_or_default().into_iter().nth(1);
+    Some((id, value.and_then(Answer::bytes)))
+}

@@ -1,0 +1,11 @@
+//! Stored runs in Redis: archive, journal, following, control, and buckets.
+//! Claims and settlements are in `run`.
+
+pub(crate) mod archive;
+pub(crate) mod journal;
+mod follow;
+pub(crate) mod control;
+mod buckets;
+
+pub(crate) use buckets::RedisBuckets;
+pub(crate) use follow::FollowRun;
