@@ -1,5 +1,5 @@
 //! Runs typed graphs of WebAssembly components, each task in a fresh sandbox.
-//! The binary is a thin shell around [`cli`](self); `ARCHITECTURE.md` says what each module may know of the others.
+//! The binary is a thin shell around [`cli`](self). `ARCHITECTURE.md` lists the modules, and what each may import.
 
 pub mod model;
 pub mod manifest;

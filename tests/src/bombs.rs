@@ -1,14 +1,14 @@
-//! Components that are meant to hurt whoever compiles them, written byte by byte: no tool would make them.
-//! What becomes of them is for the tests that use them.
+//! Components that attack the compiler, assembled byte by byte, since no tool would produce them.
+//! The tests decide how each must end.
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// Sections of a component that hold a module or a component.
+/// Section numbers of a component that hold a module or a component.
 const OF_MODULE: u8 = 1;
 const OF_COMPONENT: u8 = 4;
 
-/// An unsigned number as WebAssembly writes it.
+/// Encodes an unsigned number (LEB128).
 fn number(mut value: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
@@ -26,13 +26,13 @@ fn section(id: u8, content: &[u8]) -> Vec<u8> {
     [&[id][..], &number(content.len()), content].concat()
 }
 
-/// A component with nothing but a module of these sections.
+/// Wraps sections in a module, and the module in a component.
 fn around(sections: &[Vec<u8>]) -> Vec<u8> {
     let module = [MODULE, &sections.concat()].concat();
     [COMPONENT, &section(OF_MODULE, &module)].concat()
 }
 
-/// A module with `count` functions of one body, which have a local `i32` and no parameters.
+/// Returns a module with `count` functions of one body, without parameters and with one local `i32`.
 fn functions(count: usize, body: &[u8]) -> Vec<u8> {
     let types = section(1, b"\x01\x60\0\0");
     let declared = section(3, &[number(count), vec![0; count]].concat());
@@ -42,28 +42,28 @@ fn functions(count: usize, body: &[u8]) -> Vec<u8> {
     around(&[types, declared, code])
 }
 
-/// A component of so many functions, which do nothing.
+/// Returns a component with this many empty functions.
 pub fn many_functions(count: usize) -> Vec<u8> {
     functions(count, b"")
 }
 
-/// One function of so many additions to a local.
+/// Returns a component with one function of this many additions to a local.
 pub fn long_function(additions: usize) -> Vec<u8> {
     functions(1, &b"\x20\0\x41\x01\x6a\x21\0".repeat(additions))
 }
 
-/// One function of so many blocks inside of each other, each with a way out of all of them.
+/// Returns a component with one function of this many nested blocks.
 pub fn deep_blocks(depth: usize) -> Vec<u8> {
     functions(1, &[b"\x02\x40".repeat(depth), b"\x0b".repeat(depth)].concat())
 }
 
-/// Components inside of each other.
+/// Returns this many nested components.
 pub fn deep_components(depth: usize) -> Vec<u8> {
     let nest = |inner: Vec<u8>| [COMPONENT, &section(OF_COMPONENT, &inner)].concat();
     (0..depth).fold(COMPONENT.to_vec(), |inner, _| nest(inner))
 }
 
-/// A module whose memory begins with so many bytes.
+/// Returns a component with a data segment of this many bytes.
 pub fn large_data(bytes: usize) -> Vec<u8> {
     let pages = number(bytes / 65_536 + 1);
     let memory = section(5, &[b"\x01\0", &pages[..]].concat());

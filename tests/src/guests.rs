@@ -1,11 +1,11 @@
-//! Builds components from source, each toolchain once per test process; cargo, pip and npm keep what they made.
-//! Which guest a test calls is for the test.
+//! Builds components from source, each toolchain once per test process. cargo, pip and npm cache their work.
+//! The tests choose the guests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// A toolchain that a machine may not have, with the variable by which a user says that it cannot be installed here.
+/// A toolchain that a machine may lack. Users skip its tests with a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Toolchain {
     /// Python 3.10 or later, with `venv` and PyPI.
@@ -15,7 +15,7 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// Whether the user said, by `CASCADE_TEST_WITHOUT`, that this machine cannot have it.
+    /// Returns whether the user declared in `CASCADE_TEST_WITHOUT` that this machine cannot have it.
     pub fn is_declined(self) -> bool {
         let name = match self {
             Self::Python => "python",
@@ -39,7 +39,7 @@ pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in a folder of the repository")
 }
@@ -48,7 +48,7 @@ fn guests() -> PathBuf {
     repository().join("tests/guests")
 }
 
-/// Builds the guests in Rust and gives the folder of their components.
+/// Builds the Rust guests, and returns the folder of their components.
 pub fn build_rust_guests() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -57,13 +57,13 @@ pub fn build_rust_guests() -> &'static Path {
     })
 }
 
-/// Assembles a guest that is text, `tests/guests/hostile/NAME.wat`.
+/// Assembles the text of a guest, `tests/guests/hostile/NAME.wat`.
 pub fn assemble(name: &str) -> Vec<u8> {
     let path = guests().join("hostile").join(format!("{name}.wat"));
     wat::parse_file(&path).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Builds the plugins and gives the folder of their components.
+/// Builds the plugins, and returns the folder of their components.
 pub fn build_plugins() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -73,7 +73,7 @@ pub fn build_plugins() -> &'static Path {
     })
 }
 
-/// Builds the guest in Python and gives its component.
+/// Builds the Python guest, and returns its component.
 pub fn build_python() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -103,7 +103,7 @@ pub fn build_python() -> &'static Path {
     })
 }
 
-/// A Python with plain MessagePack and a Redis client, as any other program would have them.
+/// Returns a Python with MessagePack and a Redis client but nothing of this project.
 pub fn python_client() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -120,7 +120,7 @@ pub fn python_client() -> &'static Path {
     })
 }
 
-/// Builds the guest in JavaScript and gives its component.
+/// Builds the JavaScript guest, and returns its component.
 pub fn build_javascript() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -159,7 +159,7 @@ fn cargo_wasm(folder: &Path) {
         "--target",
         "wasm32-wasip2",
     ]);
-    // The variables of the outer cargo are about the host's build, not about this one.
+    // The outer cargo's variables concern the host's build, not this one.
     command.args(["--target-dir", "target"]).env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS");
     run(&mut command, "rustup target add wasm32-wasip2");
 }
@@ -176,7 +176,7 @@ fn run(command: &mut Command, remedy: &str) {
     }
 }
 
-/// Whether a file is missing, or older than one of its sources.
+/// Returns whether a file is missing, or older than one of its sources.
 fn is_older(built: &Path, sources: &[PathBuf]) -> bool {
     let time = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
     let Some(built) = time(built) else { return true };

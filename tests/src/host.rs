@@ -1,5 +1,5 @@
-//! Starts the binary as a user would, and keeps what it said.
-//! The binary is built first if it is not there or older than its sources.
+//! Starts the binary as a user would, and records its output.
+//! The binary is built first if it is missing or outdated. `project` supplies the manifests.
 
 use crate::guests::repository;
 use crate::guests::variable;
@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// One start of the binary.
+/// A command that starts the binary.
 pub struct Host {
     command: Command,
 }
@@ -20,27 +20,27 @@ pub struct Host {
 /// A process that has ended.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its exit code; none if a signal killed it.
+    /// The exit code; `None` if a signal killed it.
     pub code: Option<i32>,
-    /// Its stdout.
+    /// The whole stdout.
     pub stdout: Vec<u8>,
-    /// Its stderr.
+    /// The whole stderr.
     pub stderr: String,
-    /// How long it ran.
+    /// The duration.
     pub took: Duration,
-    /// The most bytes that it had in memory, asked for every few milliseconds until its end.
+    /// The peak of its resident memory in bytes, sampled every few milliseconds.
     pub peak: u64,
 }
 
-/// A process that runs; it ends with the test at the latest.
+/// A running process; killed at the end of the test.
 pub struct Running {
     child: Child,
     since: Instant,
-    /// Lines of its stderr, which are read as they come: it never waits for the test.
+    /// Lines of stderr, read by a thread, so that the process never blocks on it.
     lines: Receiver<String>,
 }
 
-/// The binary under test, built by the same cargo in the same profile as the tests themselves.
+/// Returns the binary under test, built by the same cargo in the same profile as the tests.
 fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -64,7 +64,7 @@ fn binary() -> &'static PathBuf {
 }
 
 impl Host {
-    /// The binary with arguments; no variable of this process that the host would read reaches it.
+    /// Creates a command with arguments. None of the host's own variables is inherited.
     #[expect(
         clippy::disallowed_methods,
         reason = "the ban is for the host; here its variables are taken away"
@@ -78,7 +78,7 @@ impl Host {
                 command.env_remove(name);
             }
         }
-        // Compiled code is shared by all tests: compiling is not what they are about.
+        // All tests share compiled code, since compiling is not their subject.
         let code = repository().join("target/test-code");
         command.env("CASCADE_CODE_CACHE", code).env("CASCADE_CONFIG", "/dev/null");
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -99,20 +99,20 @@ impl Host {
         self
     }
 
-    /// Starts in a folder.
+    /// Sets the working directory.
     #[must_use]
     pub fn within(mut self, folder: &std::path::Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
-    /// Lets it have less of the system, by words for `ulimit`.
+    /// Restricts system resources, by options of `ulimit`.
     #[must_use]
     pub fn under(self, limits: &str) -> Self {
         self.behind("sh", &["-c", &format!("ulimit {limits}; exec \"$0\" \"$@\"")])
     }
 
-    /// Has another program start it, which is given these arguments before the binary's.
+    /// Starts the binary through another program, which gets these arguments before the binary's.
     #[must_use]
     pub fn behind(self, program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
@@ -128,7 +128,7 @@ impl Host {
         Self { command }
     }
 
-    /// Starts it and lets it run.
+    /// Starts the process.
     pub fn start(mut self) -> Running {
         let since = Instant::now();
         let mut child = self.command.spawn().expect("the binary can be started");
@@ -136,19 +136,19 @@ impl Host {
         Running { child, since, lines: lines(stderr) }
     }
 
-    /// The command itself, for tests that see to the process and to what it says.
+    /// Returns the command, for tests that handle process and output themselves.
     pub fn command(self) -> Command {
         self.command
     }
 
-    /// Runs it to its end.
+    /// Runs the process to its end.
     pub fn run(self) -> Finished {
         self.start().wait()
     }
 }
 
 impl Running {
-    /// Its number.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -159,7 +159,7 @@ impl Running {
         assert!(sent.expect("kill can be started").success(), "the process is gone already");
     }
 
-    /// Reads stderr until a line holds `text`, and gives all lines so far.
+    /// Reads stderr until a line contains `text`, and returns all lines so far.
     pub fn until(&mut self, text: &str) -> String {
         let mut seen = String::new();
         loop {
@@ -174,7 +174,7 @@ impl Running {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     pub fn wait(mut self) -> Finished {
         let stdout = self.child.stdout.take().map(read_all);
         let mut peak = 0;
@@ -195,13 +195,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended already is what is wanted.
+        // The process may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// The most that a process has had in memory so far, as the kernel counts it; nothing once it has ended.
+/// Returns the peak resident memory of a process, as the kernel counts it; `None` once it has ended.
 fn resident(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -212,13 +212,13 @@ fn resident(process: u32) -> Option<u64> {
 fn read_all(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What came before a stream broke counts.
+        // Bytes before a broken stream count.
         drop(stream.read_to_end(&mut bytes));
         bytes
     })
 }
 
-/// Reads a stream to its end, whether somebody takes the lines or not.
+/// Reads a stream to its end, whether or not anybody takes the lines.
 fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -235,7 +235,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 impl Finished {
-    /// Fails unless the process ended with `code`.
+    /// Asserts that the process ended with `code`.
     #[track_caller]
     #[expect(clippy::return_self_not_must_use, reason = "often the check is all that is wanted")]
     pub fn expect(self, code: i32) -> Self {
@@ -244,19 +244,19 @@ impl Finished {
         self
     }
 
-    /// Its stdout as text.
+    /// Returns stdout as text.
     pub fn text(&self) -> String {
         String::from_utf8(self.stdout.clone()).expect("stdout is text")
     }
 
-    /// Its stdout as JSON.
+    /// Returns stdout as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {:?}\nstderr:\n{}", self.text(), self.stderr))
     }
 
-    /// Fails unless stderr has all of these.
+    /// Asserts that stderr contains all of these texts.
     #[track_caller]
     #[expect(clippy::return_self_not_must_use, reason = "often the check is all that is wanted")]
     pub fn says<const N: usize>(self, texts: [&str; N]) -> Self {

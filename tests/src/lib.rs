@@ -1,5 +1,5 @@
-//! What the black-box tests stand on: the real binary, real components built from source, folders that go away.
-//! What the host must do is said by the tests themselves.
+//! The test harness: the real binary, components built from source, temporary folders, servers.
+//! Expected behaviour is in the tests.
 
 pub mod bombs;
 mod guests;

@@ -1,18 +1,18 @@
-//! How long tests wait for what must come: longer than it takes on any machine, so that only what never comes fails.
-//! Bounds that the host promises are asserted by the tests themselves.
+//! Waits for conditions, for longer than any machine takes, so that only what never happens fails.
+//! Time limits that the host promises are asserted in the tests.
 
 use std::time::{Duration, Instant};
 
-/// No test waits longer than this for one thing.
+/// Maximum time that a test waits for one condition.
 pub const PATIENCE: Duration = Duration::from_mins(10);
 
-/// Waits until something is so; `what` says what is wrong if it never is.
+/// Waits until a condition holds; `what` describes the failure.
 #[track_caller]
 pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     wait_for(what, || is_so().then_some(()));
 }
 
-/// Waits until there is something; `what` says what is wrong if it never comes.
+/// Waits until `find` returns a value; `what` describes the failure.
 #[track_caller]
 pub fn wait_for<T>(what: &str, find: impl Fn() -> Option<T>) -> T {
     let since = Instant::now();

@@ -1,5 +1,5 @@
-//! A folder with a manifest, for one test, gone when the test has ended; and what its events file told.
-//! Components are named in manifests by `{guest:NAME}`.
+//! A temporary folder with a manifest, for one test, and the events that its runs wrote.
+//! `{guest:NAME}` in a manifest names a component of `guests`.
 
 use crate::guests::build_rust_guests;
 use crate::host::{Finished, Host};
@@ -7,29 +7,29 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A folder with a manifest.
+/// A temporary folder with a manifest.
 pub struct Project {
     folder: TempDir,
 }
 
-/// What happened in a run, as its events file told it.
+/// The events of a run, from its events file.
 #[derive(Debug)]
 pub struct Events(pub Vec<Value>);
 
 impl Project {
-    /// A folder with this manifest, below the head that every manifest has.
+    /// Creates a folder with this manifest, below the common head.
     pub fn new(body: &str) -> Self {
         Self::raw(&format!("cascade = 1\nname = \"test\"\n{body}"))
     }
 
-    /// A folder with this manifest as it is.
+    /// Creates a folder with exactly this manifest.
     pub fn raw(manifest: &str) -> Self {
         let project = Self { folder: TempDir::new().expect("a scratch folder can be made") };
         project.write(manifest);
         project
     }
 
-    /// Writes the manifest anew.
+    /// Replaces the manifest.
     pub fn write(&self, manifest: &str) {
         let mut text = manifest.to_owned();
         while let Some((before, rest)) = text.split_once("{guest:") {
@@ -47,27 +47,27 @@ impl Project {
         path
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Leaves the folder where it is, for whoever has to look into it.
+    /// Keeps the folder after the test, for inspection.
     pub fn keep(self) -> PathBuf {
         self.folder.keep()
     }
 
-    /// The host on this manifest, with events written to a file.
+    /// Returns a `run` command for this manifest, which writes its events to a file.
     pub fn host(&self) -> Host {
         Host::new(["run", "manifest.toml", "--events", "events.jsonl"]).within(self.folder.path())
     }
 
-    /// Another host on this manifest, with its events written to another file.
+    /// Returns a `run` command of another host, with its own events file.
     pub fn other_host(&self, events: &str) -> Host {
         Host::new(["run", "manifest.toml", "--events", events]).within(self.folder.path())
     }
 
-    /// Another command on this manifest.
+    /// Returns another command for this manifest.
     pub fn command(&self, command: &str) -> Host {
         Host::new([command, "manifest.toml"]).within(self.folder.path())
     }
@@ -77,13 +77,13 @@ impl Project {
         self.host().run()
     }
 
-    /// What the last run told.
+    /// Returns the events of the last run.
     #[track_caller]
     pub fn events(&self) -> Events {
         self.events_in("events.jsonl")
     }
 
-    /// What a host told in another file.
+    /// Returns the events that a host wrote to the file `name`.
     #[track_caller]
     pub fn events_in(&self, name: &str) -> Events {
         let text = std::fs::read_to_string(self.folder.path().join(name)).expect("the run wrote events");
@@ -92,18 +92,18 @@ impl Project {
 }
 
 impl Events {
-    /// Reads lines of events.
+    /// Parses lines of events.
     #[track_caller]
     pub fn read(text: &str) -> Self {
         Self(text.lines().map(|line| serde_json::from_str(line).expect("an event is JSON")).collect())
     }
 
-    /// The events of a kind, in order.
+    /// Returns the events of a kind, in order.
     pub fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.0.iter().filter(move |event| event["event"] == kind)
     }
 
-    /// The tasks that an event of this kind was about, elements as `task[i]`, in order.
+    /// Returns the tasks that events of this kind concern, in order; elements as `task[i]`.
     pub fn tasks(&self, kind: &str) -> Vec<String> {
         self.of(kind)
             .map(|event| {
@@ -113,7 +113,7 @@ impl Events {
             .collect()
     }
 
-    /// The position of the first event of this kind about a task.
+    /// Returns the position of the first event of this kind about a task.
     #[track_caller]
     pub fn position(&self, kind: &str, task: &str) -> usize {
         let is_it = |event: &Value| event["event"] == kind && event["task"] == task;

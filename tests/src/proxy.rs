@@ -1,5 +1,5 @@
-//! A TCP proxy between the host and a server, that cuts connections in the middle of what the server says.
-//! Where it cuts is decided by bytes and not by time, so that a test that fails once fails again.
+//! A TCP proxy between host and server that cuts connections in the middle of a reply.
+//! Cuts depend on bytes and not on time, so that failures repeat. The tests choose the positions.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,18 +14,18 @@ pub struct Proxy {
 }
 
 struct Shared {
-    /// Each connection is cut after this many bytes from the server; counted over all of them.
+    /// Number of server bytes between cuts, counted over all connections.
     cut_every: u64,
     seen: AtomicU64,
     cuts: AtomicU64,
-    /// How many cuts there are at most.
+    /// Maximum number of cuts.
     most: u64,
     is_deaf: AtomicBool,
 }
 
 impl Proxy {
-    /// A proxy to a port of this machine, that cuts a connection each time the server has said `cut_every` bytes, at
-    /// most `most` times.
+    /// Starts a proxy to a local port. It cuts a connection after every `cut_every` bytes from the server, at most
+    /// `most` times.
     pub fn start(to: u16, cut_every: u64, most: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
         let port = listener.local_addr().expect("a listener has an address").port();
@@ -46,22 +46,22 @@ impl Proxy {
         Self { port, shared }
     }
 
-    /// The port to connect to.
+    /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// How many connections were cut.
+    /// Returns how many connections were cut.
     pub fn cuts(&self) -> u64 {
         self.shared.cuts.load(Ordering::SeqCst)
     }
 
-    /// From now on nothing that the server says arrives, and no connection ends: a partition.
+    /// Simulates a partition: withholds the server's bytes without closing connections.
     pub fn deafen(&self) {
         self.shared.is_deaf.store(true, Ordering::SeqCst);
     }
 
-    /// The partition ends for connections that are made from now on.
+    /// Ends the partition.
     pub fn listen(&self) {
         self.shared.is_deaf.store(false, Ordering::SeqCst);
     }
@@ -73,7 +73,7 @@ impl Shared {
         let (Ok(mut to_client), Ok(mut from_server)) = clones else { return };
         let (mut from_client, mut to_server) = (client, server);
         std::thread::spawn(move || {
-            // Either side may go at any time: then so does the other.
+            // When either side closes, close the other.
             drop(std::io::copy(&mut from_client, &mut to_server));
             drop(to_server.shutdown(Shutdown::Both));
         });
@@ -95,7 +95,7 @@ impl Shared {
         });
     }
 
-    /// How many of the next `read` bytes may pass before the connection is cut.
+    /// Returns how many of the next `read` bytes may pass before the connection is cut.
     fn keep(&self, read: usize) -> usize {
         let read_bytes = u64::try_from(read).expect("a buffer is small");
         let before = self.seen.fetch_add(read_bytes, Ordering::SeqCst);

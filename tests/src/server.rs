@@ -1,5 +1,5 @@
-//! Real `redis-server` processes, each on a free port with a folder of its own, gone when the test has ended.
-//! What the host does with one is said by the tests.
+//! Starts real `redis-server` processes, each on a free port with its own temporary folder.
+//! The host's behaviour towards them is in the tests.
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
@@ -9,17 +9,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a server may take to answer.
+/// Maximum time for a server to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The first of the ports that are given out: below those from which the system draws its own, for connections and for
-/// whoever asks for any port.
+/// The first of the test ports. They lie below the range from which the system assigns ports itself.
 const FIRST_PORT: u16 = 10_000;
 
-/// As many ports are given out.
+/// Number of test ports.
 const PORTS: u16 = 20_000;
 
-/// A server of its own for one test.
+/// A server for one test.
 pub struct Redis {
     folder: TempDir,
     port: u16,
@@ -29,7 +28,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// A server without persistence, with lines of `redis.conf` besides.
+    /// Starts a server without persistence, with extra lines of `redis.conf`.
     pub fn start(lines: &str) -> Self {
         let folder = TempDir::new().expect("a scratch folder can be made");
         let port = free_port();
@@ -40,7 +39,7 @@ impl Redis {
         server
     }
 
-    /// The same, for servers that want a password: `user password` of the one that the test itself uses.
+    /// Starts a server that requires a password. `user` and `password` are the login of the test itself.
     pub fn start_with_login(lines: &str, user: &str, password: &str) -> Self {
         let folder = TempDir::new().expect("a scratch folder can be made");
         let port = free_port();
@@ -52,8 +51,8 @@ impl Redis {
         server
     }
 
-    /// Starts the process, again if it was killed, and waits until it answers. One that ends because somebody has taken
-    /// its port meanwhile is started again.
+    /// Starts the process, also after a kill, and waits until it answers. Retries if another process has taken its
+    /// port meanwhile.
     pub fn run(&mut self) {
         let config = self.folder.path().join("redis.conf");
         std::fs::write(&config, &self.config).expect("the configuration can be written");
@@ -62,7 +61,7 @@ impl Redis {
             let child = self.child.insert(spawn(&config));
             let process = format!("process_id:{}\r", child.id());
             while self.child.as_mut().is_some_and(is_running) {
-                // What answers there may be somebody else's.
+                // The answer may come from another server on the same port.
                 let answers = self.try_command(&["PING"]).contains("PONG");
                 if answers && self.try_command(&["INFO", "server"]).contains(&process) {
                     return;
@@ -75,7 +74,7 @@ impl Redis {
         }
     }
 
-    /// Kills the process at once.
+    /// Kills the process.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("a child can be killed");
@@ -83,34 +82,34 @@ impl Redis {
         }
     }
 
-    /// Sends the process a signal by its name.
+    /// Sends the process a signal by name.
     pub fn signal(&self, name: &str) {
         let child = self.child.as_ref().expect("the server runs");
         let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
         assert!(sent.expect("kill can be started").success());
     }
 
-    /// Its URI.
+    /// Returns the URI.
     pub fn uri(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Its port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Its Unix socket.
+    /// Returns the Unix socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
     }
 
-    /// What `redis-cli` prints for a command.
+    /// Returns the output of `redis-cli` for a command.
     #[track_caller]
     pub fn command(&self, words: &[&str]) -> String {
         let shown = self.try_command(words);
@@ -133,7 +132,7 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // A server that is gone already is what is wanted.
+            // The server may have ended already.
             drop(child.kill());
             drop(child.wait());
         }
@@ -150,11 +149,11 @@ fn is_running(child: &mut Child) -> bool {
     child.try_wait().expect("a child can be asked for its end").is_none()
 }
 
-/// A port that nobody listens on. No port is given twice in a process until all were, and processes begin at different
-/// ones: so it is free still when it is used, and when what used it is started again.
+/// Returns an unused port. A process repeats a port only after all others, and processes start at different ports. So
+/// the port stays free until it is used, and while its server restarts.
 pub fn free_port() -> u16 {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
-    // Processes that run at the same time mostly have numbers that are close.
+    // Concurrent processes mostly have adjacent ids; spread their starting points.
     let first = u64::from(std::process::id()) * 619;
     (0..PORTS)
         .map(|_| {

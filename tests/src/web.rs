@@ -1,5 +1,5 @@
-//! A web server by hand, on a free port: it answers as its paths say, and some of them are hostile.
-//! What the host makes of the answers is for the tests.
+//! A minimal web server on a free port, which answers by path; some answers are hostile.
+//! The host's reaction is in the tests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a test waits for connections to go.
+/// Maximum time to wait for connections to close.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server that lives as long as the test. By the first segment of a path:
+/// A server that lives as long as the test. The first segment of a path selects the answer:
 ///
 /// * `echo`: method, path and query, and the header `host`;
-/// * `redirect`: to the URL behind `?`;
-/// * `count`: the bytes of the request's body;
+/// * `redirect`: to the URL after `?`;
+/// * `count`: the number of bytes in the request's body;
 /// * `silent`: no answer, ever;
-/// * `slow`: a byte now and then, for ever;
-/// * `endless`: as many bytes as are taken, for ever;
-/// * `cut`: a tenth of the body that was promised;
+/// * `slow`: a byte now and then, forever;
+/// * `endless`: as many bytes as the client takes, forever;
+/// * `cut`: a tenth of the promised body;
 /// * `long-header`, `many-headers`: a megabyte of headers, in one or in many;
 /// * `garbage`: no HTTP.
 pub struct Web {
@@ -34,7 +34,7 @@ struct Shared {
 }
 
 impl Web {
-    /// Starts it.
+    /// Starts the server.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
         let port = listener.local_addr().expect("a listener has an address").port();
@@ -45,7 +45,7 @@ impl Web {
                 let shared = Arc::clone(&of_thread);
                 shared.open.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
-                    // Clients go away in the middle; that is what some tests are about.
+                    // Clients may disconnect at any time; some tests are about that.
                     drop(shared.answer(client));
                     shared.open.fetch_sub(1, Ordering::SeqCst);
                 });
@@ -54,22 +54,22 @@ impl Web {
         Self { port, shared }
     }
 
-    /// Its port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The URL of a path.
+    /// Returns the URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// The heads of all requests so far.
+    /// Returns the heads of all requests so far.
     pub fn heads(&self) -> Vec<String> {
         self.shared.heads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many bytes of endless bodies were taken from it, by the kernel at least.
+    /// Returns how many bytes of endless bodies were sent, at least to the kernel.
     pub fn sent(&self) -> usize {
         self.shared.sent.load(Ordering::SeqCst)
     }
@@ -155,7 +155,7 @@ fn whole(client: &mut TcpStream, body: &str) -> std::io::Result<()> {
     write!(client, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-/// The length of a request's body: as it says, or in chunks.
+/// Returns the length of a request's body, by its header or its chunks.
 fn counted(head: &str, reader: &mut BufReader<TcpStream>) -> std::io::Result<u64> {
     if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
         let length = length.parse().unwrap_or(0);

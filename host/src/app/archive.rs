@@ -1,5 +1,5 @@
-//! Stored runs for whoever looks at them: all of them, one in detail, what a guest wrote; and removing one.
-//! How that is shown is for the command line.
+//! Reads stored runs: the list, one run in detail, a guest's log; and removes a run.
+//! The layout is in `cli/print`.
 
 use crate::app::Error;
 use crate::app::node_name::{Found, find, plan_record, range, stored_name};
@@ -10,20 +10,20 @@ use crate::state::{
 };
 use std::collections::HashMap;
 
-/// Most failed elements that are told of; the task around them tells of the first in any case.
+/// Maximum number of failed elements listed. Their task reports the first failure in any case.
 const MOST_ELEMENTS: usize = 100;
 
-/// Most claims that are told of.
+/// Maximum number of claims listed.
 const MOST_CLAIMS: usize = 1000;
 
 /// A run in detail.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Story {
-    /// The run.
+    /// The run's summary.
     pub run: RunSummary,
-    /// Its tasks in the plan's order, each followed by those of its elements that have failed or that hosts hold.
+    /// Tasks in the plan's order, each followed by its failed and its claimed elements.
     pub nodes: Vec<TaskStory>,
-    /// Whether more elements have failed than are told of.
+    /// Whether more elements have failed than are listed.
     pub has_more: bool,
     /// How its outputs have failed, if they have.
     pub outputs: Option<OutputsFailed>,
@@ -38,41 +38,41 @@ pub struct OutputsFailed(pub Option<FailureRecord>);
 pub struct TaskStory {
     /// `task` or `task[i]`.
     pub name: String,
-    /// How far it has come.
+    /// The state of the node.
     pub state: TaskState,
-    /// What its host noted.
+    /// The last note from its host.
     pub note: Option<Note>,
-    /// Who holds it now, and for how long.
+    /// The current claim: its holder, and what is left of the lease.
     pub claim: Option<ClaimView>,
 }
 
-/// How far a task has come.
+/// The state of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskState {
-    /// It has a result of this size in bytes.
+    /// Has a result of this size in bytes.
     Done(u64),
-    /// Likewise, and the result came from the cache.
+    /// Has a result of this size in bytes, which came from the cache.
     Cached(u64),
-    /// It is skipped.
+    /// Skipped.
     Skipped(SkipReason),
-    /// It has failed; none where the record cannot be read.
+    /// Failed; `None` if the record cannot be read.
     Failed(Option<FailureRecord>),
     /// A host works on it.
     Running,
     /// An attempt has failed, and another will follow.
     Retrying,
-    /// It was begun, and nobody works on it any more.
+    /// Started, but no host works on it any more.
     Stopped,
-    /// Nothing has happened to it, as far as is known.
+    /// Not started, as far as is known.
     Open,
 }
 
-/// The runs of a backend, the latest first.
+/// Lists at most `most` runs of a backend, latest first.
 pub async fn list_runs(backend: &dyn Backend, most: usize) -> Result<Vec<RunSummary>, Error> {
     Ok(backend.runs(most).await?)
 }
 
-/// A run in detail.
+/// Returns a run in detail. Fails if there is no such run.
 pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error> {
     let gone = |error| no_run(run, error);
     let summary = backend.run(run).await.map_err(gone)?;
@@ -81,6 +81,7 @@ pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error
     let has_more = elements.len() > MOST_ELEMENTS;
     elements.truncate(MOST_ELEMENTS);
     let mut claims = claims(backend, run, &tasks).await?;
+    // Claimed elements are shown besides the failed ones, since `nodes` lists only what it is asked for.
     elements.extend(claims.keys().filter(|name| item_of(name).is_some()).cloned());
     elements.sort_by_cached_key(|name| item_of(name));
     elements.dedup();
@@ -104,7 +105,7 @@ pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error
     Ok(Story { run: summary, nodes, has_more, outputs })
 }
 
-/// Who holds what, by name.
+/// Returns the current claims by node name.
 async fn claims(
     backend: &dyn Backend,
     run: &RunId,
@@ -193,7 +194,7 @@ async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, E
 }
 
 impl TaskStory {
-    /// The same with who holds it. A note may be late; the ledger knows who works on what.
+    /// Adds the claim. A claimed node counts as running: notes may lag, the ledger never does.
     fn held(mut self, claim: Option<ClaimView>) -> Self {
         if claim.is_some() {
             self.state = match self.state {
@@ -232,15 +233,16 @@ pub(crate) fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory
     TaskStory { name, state, note, claim: None }
 }
 
-/// What a note says of a node that has not ended.
+/// Derives the state of an open node from its last note.
 fn open(note: &Note, run: &RunSummary) -> TaskState {
     let is_alive = run.status == RunStatus::Running && run.hosts.contains(&note.host);
     match note.phase {
         Phase::Retrying if run.status == RunStatus::Running && !run.hosts.is_empty() => TaskState::Retrying,
-        // An end that is told will be there in a moment: notes and results take different ways.
+        // A note that reports an end may arrive before the result, since both travel separately. Still running until
+        // then.
         Phase::Ready | Phase::Running | Phase::Done | Phase::Cached if is_alive => TaskState::Running,
         Phase::Failed if note.failure.as_ref().is_none_or(|(class, _)| *class != FailureClass::Cancelled) => {
-            TaskState::Open // an earlier session failed at it, and it is to run again
+            TaskState::Open // failed in an earlier session, and will run again
         }
         Phase::Ready | Phase::Running | Phase::Retrying | Phase::Done | Phase::Cached | Phase::Failed => {
             TaskState::Stopped

@@ -1,5 +1,5 @@
-//! The state and cache backends of this process: made by their factories once per URI, shared by all runs.
-//! Which URI is used is for the settings and the manifest to say.
+//! The state and cache backends of this process: created once per URI by their factories, and shared by all runs.
+//! `config` and the manifest decide which URI is used.
 
 use crate::app::{Error, Refusal};
 use crate::cache;
@@ -12,23 +12,23 @@ use crate::state;
 use crate::state::{Backend, Secret, StateUri};
 use std::sync::Arc;
 
-/// The factories of this process.
+/// The backend factories of this process.
 #[derive(Debug)]
 pub struct Backends {
     state: state::Factory,
     cache: cache::Factory,
 }
 
-/// A backend and the URI that named it.
+/// A backend, and the URI that named it.
 #[derive(Clone)]
 pub struct StateBackend {
     /// The backend.
     pub backend: Arc<dyn Backend>,
-    /// Its URI, which shows no password.
+    /// The URI, whose text hides the password.
     pub uri: StateUri,
 }
 
-/// The factories of this build.
+/// The factories of the backends in this build.
 impl Default for Backends {
     fn default() -> Self {
         Self { state: state::Factory::new(), cache: cache::Factory::new() }
@@ -73,7 +73,7 @@ impl Backends {
         Ok(StateBackend { backend: self.state.backend(&uri)?, uri })
     }
 
-    /// Where results are shared between runs; none where that is off.
+    /// Opens the cache; `None` if caching is off.
     pub fn cache(
         &self,
         settings: &Settings,

@@ -1,5 +1,5 @@
-//! A manifest with its components: everything that can be checked without running.
-//! What the run is given besides, params, variables and files, comes later.
+//! Checks a manifest and its components without running anything.
+//! The inputs of a run (params, variables, files) are checked in `inputs`.
 
 use crate::app::build::UNMADE;
 use crate::app::component_file::read_component;
@@ -18,17 +18,17 @@ use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A manifest whose every edge is typed, with its components loaded.
+/// A fully typed manifest with its components loaded.
 pub struct Checked {
     /// The manifest.
     pub manifest: Manifest,
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The components, in the manifest's order.
+    /// The components, in manifest order.
     pub components: Vec<Component>,
 }
 
-/// The sandbox of this host.
+/// Opens the sandbox of this host.
 pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
     let budget = settings.memory;
     let workshop = workshop(settings)?;
@@ -37,7 +37,7 @@ pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
     Ok(Sandbox::new(settings)?.with_workshop(workshop).with_budget(budget).with_scratch(scratch))
 }
 
-/// Where components are compiled: by this program, as many at once as there are cores, and memory for each.
+/// Creates the pool of compiler processes: this program itself, one per core, each with a memory limit.
 pub(crate) fn workshop(settings: &Settings) -> Result<CompilePool, Error> {
     let usual = Bounds::default();
     let bounds = Bounds {
@@ -53,17 +53,17 @@ pub(crate) fn workshop(settings: &Settings) -> Result<CompilePool, Error> {
     Ok(CompilePool { program, bounds, at_once, cores: cores() })
 }
 
-/// Whether the components' build commands were run just now.
+/// Whether the components' build commands have just run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Builds {
-    /// They were.
+    /// The commands ran.
     Run,
-    /// They were not.
+    /// The commands did not run.
     NotRun,
 }
 
-/// Loads the components, looks at what is granted and types every edge; gives all faults back together, those of the
-/// text included.
+/// Loads the components, checks the grants and types every edge. Returns all faults together, including those of the
+/// text.
 pub fn check(
     resolved: Resolved,
     sandbox: &Sandbox,
@@ -120,7 +120,7 @@ fn load(source: &Source<'_>, builds: Builds, sandbox: &Sandbox) -> Result<Compon
     sandbox.load(bytes).map_err(|error| Box::new(not_loaded(source, &error)))
 }
 
-/// A component that was loaded, unless it was not; faults are told in the manifest's order.
+/// Checks the imports of a loaded component. Faults are reported in manifest order.
 fn accept(
     source: &Source<'_>,
     loaded: Result<Component, Box<Fault>>,
@@ -182,7 +182,7 @@ fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fa
             .note(format!("`{}` has the SHA-256 {found}", path.value.display()))
             .help(format!("if that is the component that you want, write `sha256 = \"{found}\"`")),
         )),
-        _ => Ok(bytes), // the pinned component, or none is pinned
+        _ => Ok(bytes), // the digest matches, or none is pinned
     }
 }
 

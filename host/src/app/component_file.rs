@@ -1,5 +1,5 @@
-//! Reads the file of a component, and no more of it than a component may have.
-//! What its bytes are is for the sandbox.
+//! Reads a component's file up to the maximum size of a component.
+//! `sandbox` interprets the bytes.
 
 use crate::config::read_at_most;
 use crate::model::Size;
@@ -8,11 +8,11 @@ use bytes::Bytes;
 use std::io;
 use std::path::Path;
 
-/// Reads a component of at most `most` bytes. A larger one is an error of the kind [`io::ErrorKind::FileTooLarge`].
+/// Reads a component of at most `most` bytes. A larger file is an error of kind [`io::ErrorKind::FileTooLarge`].
 pub fn read_component(path: &Path, most: Size) -> io::Result<Bytes> {
     read_at_most(path, most).map(Bytes::from).map_err(|error| match error.kind() {
         io::ErrorKind::FileTooLarge => io::Error::new(io::ErrorKind::FileTooLarge, Exceeded::Component(most)),
-        _ => error, // whatever else is wrong is said already
+        _ => error, // all other messages are complete already
     })
 }
 

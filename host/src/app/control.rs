@@ -1,5 +1,5 @@
-//! Runs that hosts work on, for whoever is none of them: following one to its end, and cancelling it.
-//! How what is told looks is for the command line.
+//! Follows and cancels runs on behalf of commands that do not work on them.
+//! `cli` formats the events.
 
 use crate::app::stored::no_run;
 use crate::app::{Error, Refusal};
@@ -11,28 +11,28 @@ use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the last words of hosts are waited for once a run has ended: one that was killed says none.
+/// How long to wait for final events once a run has ended: a killed host sends none.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Whether a run that is followed is worked on.
+/// Whether any host works on a followed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Company {
-    /// By some host.
+    /// At least one host works on it.
     Hosts,
-    /// By none: its hosts have left it or died, and another may go on with it.
+    /// No host works on it: they left or died, and another may resume it.
     Nobody,
 }
 
-/// Whoever is told of a run.
+/// A receiver of a run's events.
 pub trait Watcher {
-    /// Takes what was told, each a line of `--events` without its end.
+    /// Takes events, each a line of `--events` without its newline.
     fn tell(&mut self, events: &[Bytes]) -> Result<(), Error>;
 
-    /// Hears that nobody works on the run any more, or somebody again.
+    /// Takes a change of company: the last host has left, or the first has returned.
     fn company(&mut self, company: Company);
 }
 
-/// Follows a run from the oldest event that is kept until it has ended; gives how.
+/// Follows a run from the oldest stored event until it ends, and returns its status.
 pub async fn watch_run(
     backend: &dyn Backend,
     run: &RunId,
@@ -69,7 +69,7 @@ pub async fn watch_run(
                 if told.events.is_empty() && at_work.is_empty() {
                     return Ok(status);
                 }
-                // Those who have told all are gone from here; a long past may still come in portions.
+                // If all hosts have reported their end, only a backlog of old events can remain: wait for no one.
                 let wait = if at_work.is_empty() { Duration::ZERO } else { LAST_WORDS };
                 let last = Instant::now() + wait;
                 until = if told.events.is_empty() { until.or(Some(last)) } else { Some(last) };
@@ -78,20 +78,20 @@ pub async fn watch_run(
     }
 }
 
-/// Keeps count of the hosts that have begun to work and have not said that they ended.
+/// Tracks the hosts that have started and have not reported their end.
 fn note(line: &[u8], at_work: &mut HashSet<String>) {
     let Some(heard) = from_json_line(line) else {
         return;
     };
     match heard.event.fact {
-        // A run is resumed only where nobody works on it: whoever did is gone.
+        // Only a run that nobody works on can be resumed, so earlier hosts are gone.
         Fact::RunResumed { .. } => {
             at_work.clear();
             at_work.insert(heard.host);
         }
         Fact::RunStarted { .. } => drop(at_work.insert(heard.host)),
         Fact::RunFinished { .. } => drop(at_work.remove(&heard.host)),
-        _ => {} // no other fact says who works
+        _ => {} // no other fact tells who works
     }
 }
 
@@ -101,25 +101,25 @@ fn removed(run: &RunId, error: crate::state::Error) -> Error {
             message: format!("run `{run}` was removed, or its time to live has passed"),
             help: "nothing of it is left; `runs` lists those that are there".to_owned(),
         },
-        _ => Error::Backend(error), // whatever else went wrong is the backend's
+        _ => Error::Backend(error), // all others are failures of the backend
     }
 }
 
-/// What cancelling a run came to.
+/// The outcome of a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It has ended: nobody worked on it.
+    /// The run has ended at once: no host worked on it.
     Ended,
-    /// These hosts are about to stop.
+    /// These hosts will stop.
     Stopping(Vec<HostId>),
-    /// It was cancelled before.
+    /// The run had been cancelled before.
     Before,
 }
 
-/// Cancels a run. One that has ended otherwise is refused.
+/// Cancels a run. Refused if the run has ended otherwise.
 pub async fn cancel_run(backend: &dyn Backend, run: &RunId) -> Result<Cancelled, Error> {
     let gone = |error| no_run(run, error);
-    // Hosts stop faster than they can be asked for afterwards.
+    // Ask first: hosts may stop faster than a later query could list them.
     let hosts = backend.run(run).await.map_err(gone)?.hosts;
     match backend.cancel(run).await.map_err(gone)? {
         RunStatus::Running if hosts.is_empty() => Ok(Cancelled::Ended),

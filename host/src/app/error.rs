@@ -1,5 +1,5 @@
-//! Why a command could not do what it was asked, in classes that the exit code follows from.
-//! How a task failed is no error here: it is part of a run's report.
+//! The errors of commands, in classes that decide the exit code.
+//! Failures of tasks are not errors here: they are part of a run's report.
 
 use crate::config::{FileFault, SettingsFault};
 use crate::model::{Faults, RunId, Shortage};
@@ -8,36 +8,36 @@ use crate::state;
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
-/// Why a command could not do what it was asked.
+/// An error of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The manifest is wrong; here is all of it.
+    /// The manifest has faults; all of them.
     #[error(transparent)]
     Faults(#[from] Faults),
-    /// What was asked cannot be done, and nothing was.
+    /// The request cannot be met, and nothing was done.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The settings of this host are wrong.
+    /// The host's settings are wrong.
     #[error(transparent)]
     Settings(#[from] SettingsFault),
-    /// The settings file of this host is wrong.
+    /// The host's settings file is wrong.
     #[error(transparent)]
     SettingsFile(#[from] FileFault),
     /// A component cannot be used.
     #[error(transparent)]
     Component(#[from] LoadError),
-    /// The state or the cache refused, or was lost.
+    /// The state or the cache refused or was lost.
     #[error(transparent)]
     Backend(#[from] state::Error),
-    /// There is no such run, or no such task in it.
+    /// No such run, or no such task in it.
     #[error("{message}")]
     Missing {
-        /// What is not there.
+        /// The missing run or task.
         message: String,
-        /// What would help.
+        /// The help text.
         help: String,
     },
-    /// What came out cannot be written to where it was asked for.
+    /// Output cannot be written to stdout.
     #[error("cannot write to stdout")]
     Unprinted(#[source] std::io::Error),
     /// Events cannot be written to the file that was asked for.
@@ -54,21 +54,21 @@ pub enum Error {
     Lost {
         /// The run.
         run: RunId,
-        /// Why.
+        /// The cause.
         #[source]
         source: state::Error,
     },
 }
 
-/// A command that was refused before anything was done.
+/// A request that was refused before anything was done.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// What cannot be done, a lowercase fragment.
+    /// The message, a lowercase fragment.
     pub message: String,
-    /// Facts that explain it.
+    /// Explanatory facts.
     pub notes: Vec<String>,
-    /// What would help.
+    /// The help text.
     pub help: Option<String>,
     /// The cause.
     #[source]
@@ -76,26 +76,26 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal for the reason that `message` gives.
+    /// Creates a refusal with this message.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), notes: Vec::new(), help: None, source: None }
     }
 
-    /// Adds a fact.
+    /// Adds an explanatory fact.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }
 
-    /// Adds what would help.
+    /// Sets the help text.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds the cause; where that is a shortage, nothing helps but what helps against it.
+    /// Sets the cause. For a shortage, its help replaces the present one.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();

@@ -1,5 +1,5 @@
-//! What a run of a session would do with each task: stored results of its run id, and the cache, looked at only.
-//! How that is decided is for the engine, how it is shown for the command line.
+//! Forecasts what a run would do with each task, from stored results and the cache, without changing either.
+//! `engine` decides the fate of each task; `cli` formats it.
 
 use crate::app::{Error, Session};
 use crate::cache::Cache;
@@ -12,25 +12,25 @@ use crate::state::{Backend, ErrorKind};
 use bytes::Bytes;
 use std::collections::HashMap;
 
-/// What a run would do with one task.
+/// The forecast for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// The task.
     pub task: TaskIdx,
-    /// What would happen to it.
+    /// The fate of the task.
     pub fate: Fate,
 }
 
-/// A look ahead.
+/// The forecast for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forecast {
     /// The tasks of the run, in the plan's order.
     pub tasks: Vec<Planned>,
-    /// How the stored plan of the run differs, where it does: such a run is refused without `--update` or `--fresh`.
+    /// Differences to the stored plan of the run, if any: such a run is refused without `--update` or `--fresh`.
     pub differences: Vec<String>,
 }
 
-/// Looks ahead.
+/// Forecasts a session.
 pub async fn forecast(
     session: &Session,
     backend: &dyn Backend,
@@ -49,7 +49,7 @@ pub async fn forecast(
 
 type Stored = (HashMap<TaskIdx, Bytes>, Vec<String>);
 
-/// The results that a resumed run would keep, or how its plan differs.
+/// Returns the results that a resumed run would keep, or how its plan differs.
 async fn stored(session: &Session, backend: &dyn Backend) -> Result<Stored, state::Error> {
     let record = match backend.record(&session.run).await {
         Ok(record) => PlanRecord::decode(&record),

@@ -1,5 +1,5 @@
-//! What components ask for against what a manifest grants: grants that are of no use, and grants that are missing.
-//! Which import needs which grant is for the sandbox, how it is shown for the command line.
+//! Compares what components import with what a manifest grants: unused grants, and missing ones.
+//! `sandbox` knows which import needs which grant; `cli` formats the result.
 
 use crate::graph::Graph;
 use crate::manifest;
@@ -7,39 +7,39 @@ use crate::manifest::{Grants, Manifest, Unread};
 use crate::model::{Fault, Faults, Grant, Name, WithoutGrant};
 use crate::sandbox::Component;
 
-/// How a task's grants fit what its component imports.
+/// The differences between a task's grants and its component's imports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Given, and the component imports nothing that they put something behind.
+    /// Grants that serve none of the component's imports.
     pub unused: Vec<Grant>,
-    /// Not given, and the component imports what they put something behind.
+    /// Grants that the component's imports need and the task lacks.
     pub missing: Vec<Missing>,
 }
 
-/// A grant that a component's imports would need.
+/// A grant that a component's imports need and a task lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// Which.
+    /// The grant.
     pub grant: Grant,
-    /// The functions that it is for, each interface with its own: `cascade:task/context@0.1.0 (current)`.
+    /// The functions that need it, grouped by interface: `cascade:task/context@0.1.0 (current)`.
     pub imports: Vec<String>,
-    /// What to write.
+    /// The manifest line that adds it.
     pub toml: Toml,
 }
 
-/// A line of a manifest, and the table that it belongs to.
+/// A line of a manifest, and its table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toml {
     /// `components.fetch.grants`.
     pub table: String,
     /// `dns = true`.
     pub line: String,
-    /// Whether the manifest has that table already.
+    /// Whether the manifest has the table already.
     pub has_table: bool,
 }
 
 impl Toml {
-    /// The lines to paste: the header too, unless the table is there already.
+    /// Returns the lines to paste: with the header, unless the table exists.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         if self.has_table {
@@ -50,7 +50,7 @@ impl Toml {
     }
 }
 
-/// What a component's imports would need, grant by grant: the functions that each is for.
+/// Returns the grants that a component's imports need, each with the functions that need it.
 #[must_use]
 pub fn asked(component: &Component) -> Vec<(Grant, Vec<String>)> {
     let of_grant = |grant: Grant| {
@@ -64,18 +64,18 @@ pub fn asked(component: &Component) -> Vec<(Grant, Vec<String>)> {
     Grant::ALL.into_iter().filter_map(of_grant).collect()
 }
 
-/// A task with the component that it calls, as a manifest writes them.
+/// A task and its component, as the manifest writes them.
 #[derive(Clone, Copy)]
 struct TaskGrants<'a> {
     name: &'a Name,
     task: &'a manifest::Task,
     component_name: &'a Name,
-    /// The grants of the component, for tasks that have none of their own.
+    /// The component's grants, for tasks without their own.
     shared: &'a Grants,
     component: &'a Component,
 }
 
-/// How the grants of a task fit the component at that position of the manifest.
+/// Compares a task's grants with the component at position `at` of the manifest.
 pub(crate) fn needs(manifest: &Manifest, name: &Name, at: usize, component: &Component) -> Needs {
     let (Some(task), Some((component_name, written))) =
         (manifest.tasks.get(name), manifest.components.get_index(at))
@@ -87,11 +87,13 @@ pub(crate) fn needs(manifest: &Manifest, name: &Name, at: usize, component: &Com
 
 /// Adds a fault for each set of grants without which no run can succeed.
 ///
-/// That is certain of one thing only: an import whose call traps, in a component with a single function. Such an import
-/// stands in the component because its own code calls it, and there is no other function that the call could belong
-/// to. In a component with more functions the task may be one that never calls it, and an import that is not used does
-/// not matter. A call that is refused may be what the guest expects. And what every library imports says nothing at
-/// all. Those are shown by `plan`.
+/// Only one case is certain: an import whose call traps, in a component with a single function. Such an import exists
+/// only because the component's own code calls it, and only that function can make the call. In all other cases the
+/// run may succeed, so `plan` shows them instead:
+///
+/// - With several functions, the task may use one that never calls the import.
+/// - A refused call may be what the guest expects.
+/// - Imports that every language library makes tell nothing.
 pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mut Faults) {
     let manifest = graph.manifest();
     let mut is_told = vec![false; components.len()];

@@ -1,5 +1,5 @@
-//! What the manifest grants, resolved on this host: variables read, folders found.
-//! What a grant means inside of the sandbox is for the sandbox.
+//! Resolves the manifest's grants on this host: reads variables, finds folders.
+//! `sandbox` enforces the grants.
 
 use crate::config::Environment;
 use crate::invoke;
@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Grants with their values, and the digest of what determines a result.
+/// Resolved grants, and the digest of those parts that determine a result.
 pub(crate) struct Resolved {
     pub(crate) grants: invoke::Grants,
     pub(crate) digest: Digest,
 }
 
-/// Checks every grant of a manifest once, whatever uses it.
+/// Checks every grant of a manifest once, whether or not a task uses it.
 pub(crate) fn check(manifest: &Manifest, environment: &Environment, faults: &mut Faults) {
     let of_components = manifest.components.values().map(|component| &component.grants);
     let of_tasks = manifest.tasks.values().filter_map(|task| task.grants.as_ref());
@@ -24,8 +24,8 @@ pub(crate) fn check(manifest: &Manifest, environment: &Environment, faults: &mut
     }
 }
 
-/// Resolves grants on this host. `folder` is the manifest's: paths below it count without it, so that the same
-/// checkout elsewhere gives the same digest.
+/// Resolves grants on this host. `folder` is the manifest's folder. Paths below it are digested relative to it, so
+/// that the same checkout elsewhere gives the same digest.
 pub(crate) fn resolve(
     written: &Grants,
     folder: &Path,
@@ -71,7 +71,7 @@ fn variables(written: &Grants, environment: &Environment, faults: &mut Faults) -
     variables
 }
 
-/// The names of buckets, each once.
+/// Returns the names of buckets without duplicates.
 fn buckets(written: &Grants) -> BTreeSet<String> {
     written.keyvalue.iter().map(|bucket| bucket.value.clone()).collect()
 }
@@ -138,14 +138,14 @@ fn digest(written: &Grants, env: &[(String, String)], folder: &Path) -> Digest {
     list("read", &paths(read));
     list("write", &paths(write));
     let network = [("http", texts(http)), ("tcp", texts(tcp))];
-    // Grants without a network have the digest that they had before there was one.
+    // Empty lists are left out: grants without a network keep the digests from before network grants existed.
     network.iter().filter(|(_, granted)| !granted.is_empty()).for_each(|(key, granted)| list(key, granted));
     let switches = [("clock", *clock), ("random", *random), ("context", *context), ("dns", *dns)];
     list(
         "switches",
         &switches.iter().filter(|(_, on)| *on).map(|(key, _)| (*key).to_owned()).collect::<Vec<_>>(),
     );
-    // Left out where there are none: digests of tasks without buckets are what they were before there were any.
+    // Left out if empty: tasks without buckets keep the digests from before buckets existed.
     if !keyvalue.is_empty() {
         list("keyvalue", &buckets(written).into_iter().collect::<Vec<_>>());
     }

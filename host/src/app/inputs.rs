@@ -1,5 +1,5 @@
-//! What a run is given: params by the user, variables and files by this host, each read once.
-//! Fitting them to their types is for `plan`.
+//! Gathers the inputs of a run: params from the user, variables and files from this host, each read once.
+//! `plan` fits them to their types.
 
 use crate::app::params::{ParamTexts, TextFault};
 use crate::app::{Checked, Error, params};
@@ -9,7 +9,7 @@ use crate::plan;
 use crate::plan::{Input, InputKind, Supplied};
 use std::collections::{HashMap, HashSet};
 
-/// What was found for each input, by position in the plan; what is wrong goes to `faults`.
+/// Returns the input found for each position in the plan; adds errors to `faults`.
 pub(crate) fn gather(
     inputs: &[Input],
     texts: &ParamTexts,
@@ -44,8 +44,8 @@ pub(crate) fn gather(
     found.collect()
 }
 
-/// Checks what can be checked of inputs before a run gives its params: that files can be read as what they are asked
-/// for, and that variables without a default are set.
+/// Checks inputs before a run has params: files must be readable as their types, and variables without a default must
+/// be set.
 pub fn check_inputs(checked: &Checked, environment: &Environment) -> Result<(), Error> {
     let mut faults = Faults::none(checked.manifest.source.clone());
     find_faults(checked.plan.inputs(), environment, &mut faults);

@@ -1,5 +1,5 @@
-//! Gathers what is told of a run and appends it to the run's journal, in the background and in batches.
-//! Nobody waits for it: what the backend cannot take in time is left out, and that is told.
+//! Appends a run's events to its journal, in the background and in batches.
+//! Nobody waits for it: if the backend is slow, `journal_buffer` drops events and reports the gap (backpressure).
 
 use crate::app::journal_buffer::JournalBuffer;
 use crate::events::{Event, Fact, Recorder, Sink};
@@ -11,16 +11,16 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How long facts are gathered before they are appended.
+/// How long to gather events before appending them.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// How long a backend that failed is left alone.
+/// Pause after a failed append.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the end of a run waits for the last batch: a journal that is slow must not hold up a run that has ended.
+/// How long the end of a run waits for the last batch: a slow journal must not delay a finished run.
 const FLUSH: Duration = Duration::from_secs(5);
 
-/// Appends what is told of one run until it is closed.
+/// Appends the events of one run until it is closed.
 pub(crate) struct JournalWriter {
     shared: Arc<Shared>,
     recorder: Recorder,
@@ -28,9 +28,9 @@ pub(crate) struct JournalWriter {
     tasks: JoinSet<()>,
 }
 
-/// What the sink fills and the writer empties.
+/// The state shared by sink and writer.
 struct Shared {
-    // A mutex because facts come from many threads; each section is an insertion.
+    // A mutex because events come from many threads; each critical section is one insertion.
     pending: Mutex<JournalBuffer>,
     news: Notify,
 }
@@ -41,7 +41,7 @@ impl Shared {
     }
 }
 
-/// Takes facts for the writer.
+/// The sink that queues events for the writer.
 struct JournalSink(Arc<Shared>);
 
 impl Sink for JournalSink {
@@ -53,7 +53,8 @@ impl Sink for JournalSink {
 }
 
 impl JournalWriter {
-    /// Begins to append; gives the recorder that tells the journal too. What goes wrong is told to `recorder`.
+    /// Starts the writer. Returns it with a recorder that also feeds the journal; errors are reported to `recorder`
+    /// alone.
     pub(crate) fn begin(
         backend: &Arc<dyn Backend>,
         run: &RunId,
@@ -75,7 +76,7 @@ impl JournalWriter {
         (Self { shared, recorder: recorder.clone(), tasks }, both)
     }
 
-    /// Appends what is left, for a limited time; what is told from now on is lost.
+    /// Appends the remaining events, for a limited time. Later events are lost.
     pub(crate) async fn close(mut self) {
         self.shared.pending().close();
         self.shared.news.notify_one();
@@ -88,7 +89,7 @@ impl JournalWriter {
     }
 }
 
-/// The writer's side.
+/// The writer's state.
 struct Writing {
     backend: Arc<dyn Backend>,
     run: RunId,
@@ -97,7 +98,7 @@ struct Writing {
     has_warned: bool,
 }
 
-/// What came of a batch.
+/// The outcome of an append.
 enum Appended {
     Done,
     Again,
@@ -118,6 +119,7 @@ impl Writing {
             loop {
                 match self.append(&batch).await {
                     Appended::Done => break,
+                    // Retry the same batch. Meanwhile the buffer drops what exceeds its bounds.
                     Appended::Again => tokio::time::sleep(PAUSE).await,
                     Appended::RunIsGone => return self.shared.pending().close(),
                 }
@@ -125,7 +127,7 @@ impl Writing {
         }
     }
 
-    /// Waits until there is something, and a little longer for more, unless nothing more will come.
+    /// Waits for the first event, then gathers more for a short time. Returns at once when closed.
     async fn gather(&self) {
         if !self.shared.pending().is_closed() {
             self.shared.news.notified().await;

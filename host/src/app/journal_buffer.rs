@@ -1,27 +1,28 @@
-//! What is told of a run and not yet appended to its journal: facts go in, a batch comes out.
-//! Bounded whatever guests do; when it is full, what matters least is left out first, and marked.
+//! Buffers a run's events for the journal: events go in, a batch comes out.
+//! Bounded regardless of guests: a full buffer drops the least important events first, and marks the gap. `journal`
+//! appends the batches.
 
 use crate::events::{Event, Fact, FailureFact, Subject, to_json_line};
 use crate::model::{FailureClass, RunId, Timestamp, excerpt};
 use crate::state::{Batch, HostId, LogLine, LogPart, Note, Phase, Piece, Usage};
 use std::collections::{HashMap, VecDeque};
 
-/// Most events that wait: more are made in a tenth of a second only by short elements, and few of them need be told.
+/// Maximum number of queued events. Only short elements produce more in a tenth of a second, and few of those matter.
 const MAX_EVENTS: usize = 1024;
 
-/// Most bytes of guests' lines that wait, over all nodes: guests may write faster than a backend stores.
+/// Maximum bytes of queued guest output, over all nodes: guests may write faster than a backend stores.
 const MAX_LINES: usize = 4 << 20;
 
-/// Elements from here on are noted only if they fail: a list of a million must not fill the backend with notes.
+/// Elements from this index on get a note only if they fail: a list of a million must not fill the backend.
 const MAX_NOTED: u32 = 10_000;
 
-/// Longest first line of a failure that is noted; the whole message is in the failure's record.
+/// Maximum length of a failure's first line in a note; the whole message is in the failure's record.
 const MAX_MESSAGE: usize = 500;
 
-/// What a line costs beside its text.
+/// Bookkeeping cost of a line besides its text, in bytes.
 const LINE_COST: usize = 32;
 
-/// Facts on their way to a journal.
+/// Events on their way to a journal.
 pub(crate) struct JournalBuffer {
     run: RunId,
     host: HostId,
@@ -30,7 +31,7 @@ pub(crate) struct JournalBuffer {
     events: VecDeque<Event>,
     left_out: u64,
     notes: HashMap<String, Note>,
-    /// Notes of what is under way on this host, as they were last written.
+    /// The last notes of nodes in progress on this host.
     live: HashMap<String, Note>,
     lines: HashMap<String, Vec<LogPart>>,
     line_bytes: usize,
@@ -38,7 +39,7 @@ pub(crate) struct JournalBuffer {
 }
 
 impl JournalBuffer {
-    /// Nothing, of a host that has told nothing yet.
+    /// Creates an empty buffer for one host's events.
     pub(crate) fn new(run: RunId, host: HostId) -> Self {
         Self {
             run,
@@ -55,17 +56,17 @@ impl JournalBuffer {
         }
     }
 
-    /// Takes no more.
+    /// Stops accepting events.
     pub(crate) fn close(&mut self) {
         self.is_closed = true;
     }
 
-    /// Whether nothing more will come.
+    /// Returns whether the buffer is closed.
     pub(crate) const fn is_closed(&self) -> bool {
         self.is_closed
     }
 
-    /// Takes a fact; whether it is the first since the last batch.
+    /// Adds an event, and returns whether it is the first since the last batch.
     pub(crate) fn note(&mut self, event: &Event) -> bool {
         if self.is_closed {
             return false;
@@ -75,7 +76,7 @@ impl JournalBuffer {
             self.name = Some(name.clone());
         }
         match (&event.fact, &event.subject) {
-            // Lines are kept by node: in the stream of events they would drive out everything else.
+            // Log lines are kept per node: in the stream of events they would crowd out everything else.
             (Fact::TaskLog { stream, text }, Some(subject)) => self.line(event.at, subject, stream, text),
             (Fact::TaskProgress { .. }, _) => {}
             (_, Some(subject)) => {
@@ -87,7 +88,7 @@ impl JournalBuffer {
         was_empty && !self.is_empty()
     }
 
-    /// All that waits, as a batch; none if nothing does.
+    /// Takes everything queued as a batch; `None` if the buffer is empty.
     pub(crate) fn take(&mut self) -> Option<Batch> {
         if self.is_empty() {
             return None;
@@ -116,7 +117,7 @@ impl JournalBuffer {
         events
             .map(|event| {
                 let mut line = to_json_line(&self.run, &self.host.0, &event);
-                line.pop(); // its end
+                line.pop(); // the newline
                 line.into()
             })
             .collect()
@@ -129,10 +130,12 @@ impl JournalBuffer {
     fn event(&mut self, event: &Event) {
         let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
         let is_step = matches!(event.fact, Fact::TaskReady | Fact::TaskStarted | Fact::TaskFinished { .. });
+        // A full buffer first drops the routine steps of elements, the most numerous and least important events.
         if self.events.len() >= MAX_EVENTS && is_element && is_step {
             self.left_out += 1;
             return;
         }
+        // At twice the bound, the oldest event goes, whatever it is.
         if self.events.len() >= 2 * MAX_EVENTS {
             self.left_out += 1;
             self.events.pop_front();
@@ -144,6 +147,7 @@ impl JournalBuffer {
         let parts = self.lines.entry(name_of(subject)).or_default();
         let cost = text.len() + LINE_COST;
         if self.line_bytes + cost > MAX_LINES {
+            // A single gap marks any number of dropped lines.
             if parts.last() != Some(&LogPart::Gap) {
                 parts.push(LogPart::Gap);
             }
@@ -172,7 +176,7 @@ impl JournalBuffer {
         }
     }
 
-    /// The note of a node after a fact; none where the fact changes none.
+    /// Returns the new note of a node after an event; `None` if the event changes none.
     fn next_note(&mut self, event: &Event, subject: &Subject, live: Option<Note>) -> Option<Note> {
         let fresh = |phase| Note {
             attempts: subject.attempt.unwrap_or(0),
@@ -192,12 +196,12 @@ impl JournalBuffer {
                 Some(Note { failure: Some(brief(failure)), ..ended(Phase::Retrying) })
             }
             Fact::TaskFailed(failure) => Some(Note { failure: Some(brief(failure)), ..ended(Phase::Failed) }),
-            // Whoever has it now writes its note; one of ours must not come after.
+            // The new claim holder writes the note now; ours must not overwrite it.
             Fact::TaskLeaseLost => {
                 self.notes.remove(&name_of(subject));
                 None
             }
-            // The ledger keeps why, and nothing ran.
+            // The ledger stores the reason, and nothing ran.
             Fact::TaskSkipped { .. } => None,
             Fact::RunStarted { .. }
             | Fact::RunResumed { .. }

@@ -1,5 +1,5 @@
-//! The only place that wires parts together: from a manifest's path to a run that has ended.
-//! Arguments and printing are for `cli`; what each part does is for the part.
+//! Wires the parts together: from a manifest's path to a finished run. No other module does.
+//! `cli` parses arguments and prints; each part does its own work.
 
 mod error;
 mod source;

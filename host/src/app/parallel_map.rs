@@ -1,5 +1,5 @@
-//! Work on a list by a few threads, with what comes out in the list's order.
-//! How many threads is for the caller to say.
+//! Maps a list on a few threads, and keeps the list's order.
+//! The caller chooses the number of threads.
 
 use std::iter::from_fn;
 use std::panic::resume_unwind;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::thread::Builder;
 
-/// Does the same with each item, on this thread and on as many more as make `threads`; a panic goes on here.
+/// Calls `work` on each item, on up to `threads` threads including this one. Panics propagate.
 pub(crate) fn parallel_map<T: Sync, R: Send>(
     threads: usize,
     items: &[T],
@@ -21,7 +21,7 @@ pub(crate) fn parallel_map<T: Sync, R: Send>(
     let mut done = thread::scope(|scope| {
         let more = 1..threads.min(items.len());
         let helpers: Vec<_> =
-            // With fewer threads than were asked for it takes longer, and is done all the same.
+            // If the system provides fewer threads, the work takes longer but still completes.
             more.filter_map(|_| Builder::new().spawn_scoped(scope, || from_fn(take).collect::<Vec<_>>()).ok())
                 .collect();
         let mut done: Vec<_> = from_fn(take).collect();

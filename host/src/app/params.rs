@@ -1,5 +1,5 @@
-//! Values of params as a user gives them: `-p NAME=VALUE`, and a file of many.
-//! Texts become literals here, typed as far as the param's type says how to read the text; fitting is for `plan`.
+//! Parses params as the user gives them: `-p NAME=VALUE`, and params files.
+//! Texts become literals here, parsed by the param's type. `plan` fits them to it.
 
 use crate::config::{as_text, explain_toml, read_input, read_text};
 use crate::model::{Datum, without_mark};
@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// What the user gives for params.
+/// The user's params, unparsed.
 #[derive(Debug, Clone, Default)]
 pub struct ParamTexts {
     /// `NAME=VALUE`, in order; only paths need not be text.
@@ -18,7 +18,7 @@ pub struct ParamTexts {
     pub file: Option<PathBuf>,
 }
 
-/// Why a text is no value. The text itself may be a secret, and is not quoted.
+/// The reason why a text is not a value. The text may be a secret, and is never quoted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct TextFault {
@@ -72,7 +72,7 @@ pub(crate) fn value(ty: &Type, text: &OsStr) -> Result<Supplied, TextFault> {
     literal(ty, text.strip_prefix('@').unwrap_or(text)) // the second of two stays
 }
 
-/// For strings, chars and enums the text as it is, otherwise JSON.
+/// Parses a literal: text as it is for strings, chars and enums, otherwise JSON.
 fn literal(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
     if is_text(ty) {
         return Ok(Supplied::Datum(Datum::Text(text.to_owned())));
@@ -117,12 +117,12 @@ fn is_bytes(ty: &Type) -> bool {
     matches!(ty, Type::List(element) if **element == Type::U8)
 }
 
-/// Where the JSON breaks off, without quoting it.
+/// Returns the position of a JSON error, without quoting the text.
 fn place(error: &serde_json::Error) -> String {
     format!("line {} column {}", error.line(), error.column())
 }
 
-/// What a value of the type may look like on a command line.
+/// Returns an example value of the type, as typed on a command line.
 fn example(ty: &Type) -> String {
     let json = sample(ty);
     if json.contains(['"', '[', '{']) {
@@ -132,7 +132,7 @@ fn example(ty: &Type) -> String {
     }
 }
 
-/// Some value of the type, as JSON.
+/// Returns an example value of the type, as JSON.
 fn sample(ty: &Type) -> String {
     match ty {
         Type::Bool => "true".to_owned(),
@@ -161,7 +161,7 @@ fn sample(ty: &Type) -> String {
     }
 }
 
-/// Reads a file of values: a TOML table, or a JSON object if the name ends in `.json`.
+/// Reads a params file: a TOML table, or a JSON object if the name ends in `.json`.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<(String, Datum)>, TextFault> {
     let shown = path.display();
     let text = read_text(path).map_err(|error| TextFault::new(format!("cannot read `{shown}`: {error}")))?;

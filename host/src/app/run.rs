@@ -1,5 +1,5 @@
-//! One run from its backend to its outputs: open, work, read what came out.
-//! Who is told of it, and when it is to stop, is handed in.
+//! Executes one run: opens it at its backend, has the engine work on it, reads the outputs.
+//! The caller supplies the recorder of events and the interrupt.
 
 use crate::app::journal::JournalWriter;
 use crate::app::{Error, Refusal, Session, Sign, Vigil};
@@ -18,42 +18,42 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How long a run is kept after its last write, unless the manifest says otherwise.
+/// Default time to keep a run after its last write.
 const TTL: Duration = Duration::from_hours(24);
 
-/// Most differences that are named when a run id has another plan.
+/// Maximum number of differences listed if a run id has another plan.
 const MAX_DIFFERENCES: usize = 10;
 
-/// How a session is run.
+/// The settings of a run on this host.
 pub struct RunRequest {
-    /// Where it is kept.
+    /// The state backend.
     pub backend: Arc<dyn Backend>,
-    /// Where results are shared between runs; none where that is off.
+    /// The cache for results shared between runs; `None` if off.
     pub cache: Option<Arc<dyn Cache>>,
-    /// What to do with what is stored under its id.
+    /// The treatment of results stored under the run's id.
     pub mode: Mode,
-    /// What a failure does.
+    /// The reaction to a failed task.
     pub policy: FailurePolicy,
-    /// How many guests run at the same time.
+    /// Number of slots: guests that run at the same time.
     pub slots: u32,
-    /// This host.
+    /// The id of this host.
     pub host: HostId,
-    /// Is told what happens.
+    /// Receives the run's events.
     pub recorder: Recorder,
-    /// Tells when to stop.
+    /// The interrupt channel.
     pub interrupt: watch::Receiver<Interrupt>,
-    /// How long a claim is held that is not renewed.
+    /// Lease of a claim without renewal.
     pub lease: Duration,
-    /// Seeds the jitter of retries.
+    /// Seed of the retry jitter.
     pub seed: u64,
-    /// Whether calls whose results may be shared are executed once more.
+    /// Whether to verify purity by executing shareable calls once more.
     pub verification: Verification,
 }
 
-/// How a run ended on this host.
+/// The end of a run on this host.
 #[derive(Debug)]
 pub struct Report {
-    /// How.
+    /// The kind of the end.
     pub ended: Ended,
     /// What came out, by name.
     pub outputs: Outputs,
@@ -61,7 +61,7 @@ pub struct Report {
     pub has_begun: bool,
 }
 
-/// Works on a run, whose session was prepared, until it has ended, or this host is told to stop.
+/// Works on a run until it ends or this host is interrupted. The session must be prepared.
 pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) -> Result<Report, Error> {
     sandbox.keep_buckets(request.backend.buckets());
     let mut interrupt = request.interrupt.clone();
@@ -80,6 +80,7 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
     waiting.catch_up();
     drop(waiting);
     let RunRequest { recorder, backend, host, .. } = &request;
+    // A journal in this process would be lost with it, so only lasting backends get one.
     let (journal, recorder) = if backend.outlives_process() {
         let (journal, recorder) = JournalWriter::begin(backend, &session.run, host, recorder);
         (Some(journal), recorder)
@@ -188,11 +189,11 @@ async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> 
     };
     request.backend.open(open).await.map_err(|error| match &error.kind {
         ErrorKind::OtherDigest(stored) => other_plan(session, stored).into(),
-        _ => Error::Backend(error), // whatever else went wrong is the backend's
+        _ => Error::Backend(error), // all others are failures of the backend
     })
 }
 
-/// The run id belongs to another plan: here is how it differs.
+/// Builds the refusal for a run id with another plan, listing the differences.
 fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
     let refusal = Refusal::new(format!("run `{}` exists with another plan", session.run));
     let refusal = match PlanRecord::decode(stored) {

@@ -1,5 +1,5 @@
-//! A checked manifest with all that one run of it is given: inputs, grants, targets, an id.
-//! Nothing of it has been started; opening the run at its backend is for `run`.
+//! A checked manifest with everything that one run of it needs: inputs, grants, targets, an id.
+//! Nothing has started yet; `run` opens the run at its backend.
 
 use crate::app::grant_check::Needs;
 use crate::app::targets::{Targets, targets};
@@ -16,32 +16,32 @@ use crate::state::{RunShape, StateUri};
 use crate::value::{Type, leaves};
 use std::sync::Arc;
 
-/// What a run is given besides its manifest.
+/// The settings of a run besides its manifest.
 pub struct SessionRequest<'a> {
     /// Values of params.
     pub params: &'a ParamTexts,
     /// Tasks to restrict the run to; empty for all.
     pub targets: &'a [String],
-    /// The run.
+    /// The run id.
     pub run: RunId,
-    /// The variables of this host.
+    /// The environment variables of this host.
     pub environment: &'a Environment,
-    /// What guests may be promised together.
+    /// The memory budget of all guests together.
     pub memory: Size,
 }
 
-/// The largest value of Redis (`proto-max-bulk-len`).
+/// Maximum size of a value in Redis (`proto-max-bulk-len`).
 const MOST_IN_REDIS: Size = Size::bytes(512 << 20);
 
-/// One run of a manifest, not yet begun.
+/// A run of a manifest, not yet started.
 pub struct Session {
     /// The manifest.
     pub manifest: Manifest,
-    /// The run.
+    /// The run id.
     pub run: RunId,
-    /// What it computes.
+    /// The plan bound to its inputs.
     pub bound: Arc<Bound>,
-    /// The same as a ledger sees it.
+    /// The shape of the plan, as a ledger sees it.
     pub shape: Arc<RunShape>,
     pub(crate) targets: Targets,
     components: Vec<Component>,
@@ -49,7 +49,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads what the run is given and fits it to the plan; gives back all that is wrong with it.
+    /// Reads the inputs and fits them to the plan. Returns all faults together.
     pub fn new(checked: Checked, request: &SessionRequest<'_>) -> Result<Self, Error> {
         let Checked { manifest, plan, components } = checked;
         let targets = targets(&plan, request.targets)?;
@@ -67,7 +67,7 @@ impl Session {
             Ok(bound) if faults.is_empty() => bound,
             Ok(_) => return Err(faults.into()),
             Err(mut more) => {
-                // An input that was given badly is not missing besides.
+                // Report a malformed input once, not also as missing.
                 let is_told = |fault: &Fault| faults.list.iter().any(|told| told.place == fault.place);
                 more.list.retain(|fault| !is_told(fault));
                 faults.list.extend(more.list);
@@ -99,7 +99,7 @@ impl Session {
         Secrets::new(params.chain(variables.map(String::into_bytes)))
     }
 
-    /// The outputs that the run may have, with their types.
+    /// Returns the outputs that the run may have, with their types.
     #[must_use]
     pub fn outputs(&self) -> Vec<(&str, &Type)> {
         let plan = self.bound.plan();
@@ -110,7 +110,7 @@ impl Session {
         declared.chain(extra.filter_map(|task| Some((task.name.as_str(), task.output.as_ref()?)))).collect()
     }
 
-    /// How the grants of a task fit what its component imports.
+    /// Compares a task's grants with its component's imports.
     #[must_use]
     pub fn needs(&self, task: &plan::Task) -> Needs {
         let component = self.bound.plan().function_of(task).map(|function| function.component);
@@ -119,7 +119,7 @@ impl Session {
         found.map(fit).unwrap_or_default()
     }
 
-    /// Refuses limits that the state backend cannot keep: a result that Redis does not take is lost with its work.
+    /// Refuses limits above what the state backend can store: Redis would reject such a result after the work.
     pub fn check_limits(&self, uri: &StateUri) -> Result<(), Error> {
         let most = match uri {
             StateUri::Memory => return Ok(()),
@@ -140,8 +140,8 @@ impl Session {
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
     }
 
-    /// Makes every function of the plan ready to be called, in the plan's order; before the run begins, since code that
-    /// counts fuel may have to be compiled first.
+    /// Prepares every function of the plan for calls, in the plan's order. Call it before the run begins, since code
+    /// that counts fuel may have to be compiled first.
     pub fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
         sandbox.require_room()?;
         let plan = self.bound.plan();
@@ -156,11 +156,11 @@ impl Session {
     }
 }
 
-/// Shorter values that a manifest gives to variables itself are not hidden: `MODE=fast` is no secret, and `fast` may
-/// be part of any word.
+/// Minimum length at which values written in the manifest are hidden. A short one, as in `MODE=fast`, is no secret
+/// and may be part of any word.
 const LEAST_OF_WRITTEN: usize = 8;
 
-/// The values of granted variables.
+/// Returns the values of granted variables to hide.
 fn variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
     let is_written = |name: &str| {
         let mut entries = written.env.iter().filter_map(|entry| entry.value.split_once('='));
@@ -183,13 +183,13 @@ fn granted(
         (resolved.grants, resolved.digest)
     };
     let resolved = plan.functions().iter().map(resolve).unzip();
-    // Functions of one component share its grants, and its faults with them.
+    // Functions of one component share its grants, and so their faults.
     faults.sort();
     faults.list.dedup();
     resolved
 }
 
-/// By function: whether some task that calls it counts fuel.
+/// Returns for each function whether a task that calls it counts fuel.
 fn metered(plan: &Plan) -> Vec<bool> {
     let mut is_metered = vec![false; plan.functions().len()];
     for task in plan.tasks().iter().filter(|task| task.limits.fuel.is_some()) {

@@ -1,5 +1,5 @@
-//! From a path to the graph that the manifest there describes, with every fault of its text.
-//! Components are not looked at here.
+//! Reads the manifest at a path into a graph, with every fault of its text.
+//! `checked` loads the components.
 
 use crate::app::{Error, Refusal};
 use crate::config::{as_text, folder_of, read_input};
@@ -9,7 +9,7 @@ use crate::manifest;
 use crate::model::{Source, other_encoding};
 use std::path::Path;
 
-/// Reads and resolves a manifest. Fails only if there is no text to speak of; faults in it come with the graph.
+/// Reads and resolves a manifest. Fails only if the text cannot be read; its faults come with the graph.
 pub fn read(path: &Path) -> Result<Resolved, Error> {
     let text = text(path)?;
     let source = Source { name: path.display().to_string(), text: text.into() };

@@ -1,5 +1,5 @@
-//! Stored results of a run, as bytes, for whoever wants to read them later.
-//! How they are shown is for the command line.
+//! Reads stored results of a run, as bytes.
+//! `cli/print` formats them.
 
 use crate::app::Error;
 use crate::app::archive::{story, without_result};
@@ -8,16 +8,16 @@ use crate::model::RunId;
 use crate::state::{Backend, ErrorKind};
 use bytes::Bytes;
 
-/// One stored result.
+/// A stored result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredResult {
     /// `task` or `task[i]`.
     pub name: String,
-    /// MessagePack.
+    /// The value as MessagePack.
     pub value: Bytes,
 }
 
-/// The stored results of a run: of one task or element, or of every task that has one.
+/// Returns stored results of a run: of one task or element, or of every task that has one.
 pub async fn stored_results(
     backend: &dyn Backend,
     run: &RunId,
@@ -59,6 +59,6 @@ pub(crate) fn no_run(run: &RunId, error: crate::state::Error) -> Error {
                    `memory:` keeps nothing once its process has ended"
                 .to_owned(),
         },
-        _ => Error::Backend(error), // whatever else went wrong is the backend's
+        _ => Error::Backend(error), // all others are failures of the backend
     }
 }

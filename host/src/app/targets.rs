@@ -1,5 +1,5 @@
-//! Which tasks a run is about: all of them, or those that `--target` names and what they need.
-//! What a task needs is known from the plan.
+//! Selects the tasks of a run: all of them, or those that `--target` names with their dependencies.
+//! `plan` knows the dependencies.
 
 use crate::app::Refusal;
 use crate::engine::Shown;
@@ -7,16 +7,16 @@ use crate::model::{TaskIdx, nearest, shortlist};
 use crate::plan::Plan;
 use std::collections::HashMap;
 
-/// The tasks of a run.
+/// The selected tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct Targets {
-    /// By position: whether the task belongs to the run.
+    /// By task position: whether the task belongs to the run.
     pub(crate) is_wanted: Vec<bool>,
     /// The outputs all of whose tasks belong to the run, and tasks that were named and that no such output reads.
     pub(crate) shown: Shown,
 }
 
-/// The tasks that `names` name, and all that they need; every task where there are no names.
+/// Selects the tasks that `names` name and their dependencies; every task if there are no names.
 pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal> {
     if names.is_empty() {
         return Ok(Targets { is_wanted: vec![true; plan.tasks().len()], shown: Shown::all(plan) });

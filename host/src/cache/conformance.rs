@@ -1,5 +1,5 @@
-//! Every sentence of the cache's contract as a case that each cache runs unchanged.
-//! Making a cache is for its [`Harness`]; `cache_conformance!` turns the cases into tests.
+//! The conformance suite of caches: one case per sentence of the contract, run unchanged on every cache.
+//! A [`Harness`] makes the caches; `cache_conformance!` turns the cases into tests.
 
 use crate::cache::{Cache, Found, Insert, MakeRequest, Stored};
 use crate::model::Digest;
@@ -8,26 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A time that is waited for.
+/// A TTL that a case waits for.
 const BRIEF: Duration = Duration::from_millis(500);
 
-/// A time after which that has passed.
+/// A wait after which [`BRIEF`] has passed.
 const PAST: Duration = Duration::from_millis(700);
 
-/// A time that no case takes, on no machine.
+/// A duration that no case takes, on any machine.
 const LONG: Duration = Duration::from_mins(1);
 
-/// How long who waits may take to hear of what has happened: less than what is waited for otherwise, which is [`LONG`].
+/// Longest delay until a waiter is woken. Much less than [`LONG`], the timeout of the wait.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Makes caches to be tested.
+/// Makes the caches under test.
 #[async_trait]
 pub trait Harness: Send + Sync {
-    /// A cache without entries.
+    /// Returns an empty cache.
     async fn cache(&self) -> Arc<dyn Cache>;
 }
 
-/// Makes a test of each case: `cache_conformance!(tokio::test(start_paused = true), harness)`.
+/// Turns each case into a test: `cache_conformance!(tokio::test(start_paused = true), harness)`.
 #[macro_export]
 macro_rules! cache_conformance {
     ($attribute:meta, $harness:expr) => {
@@ -70,7 +70,7 @@ async fn get(cache: &dyn Cache, keys: &[&str]) -> Vec<Option<Stored>> {
     got.unwrap_or_default()
 }
 
-/// Answers come in the order of the keys, and what is not there is none.
+/// Replies come in the order of the keys, and missing entries are none.
 pub async fn answers_come_in_the_order_of_the_keys(harness: &dyn Harness) {
     let cache = harness.cache().await;
     put(&*cache, "a", b"1", None).await;
@@ -80,7 +80,7 @@ pub async fn answers_come_in_the_order_of_the_keys(harness: &dyn Harness) {
     assert_eq!(get(&*cache, &[]).await, []);
 }
 
-/// An entry that is there already is replaced.
+/// A second put replaces the entry.
 pub async fn a_second_put_replaces_the_first(harness: &dyn Harness) {
     let cache = harness.cache().await;
     put(&*cache, "a", b"1", None).await;
@@ -88,7 +88,7 @@ pub async fn a_second_put_replaces_the_first(harness: &dyn Harness) {
     assert_eq!(get(&*cache, &["a"]).await, [Some(stored(b"2"))]);
 }
 
-/// An entry past its time is none.
+/// An expired entry is none.
 pub async fn an_entry_past_its_time_is_none(harness: &dyn Harness) {
     let cache = harness.cache().await;
     put(&*cache, "a", b"1", Some(BRIEF)).await;
@@ -98,7 +98,7 @@ pub async fn an_entry_past_its_time_is_none(harness: &dyn Harness) {
     assert_eq!(get(&*cache, &["a", "b"]).await, [None, Some(stored(b"2"))]);
 }
 
-/// Replacing an entry begins its time anew.
+/// Replacing an entry restarts its TTL.
 pub async fn a_second_put_begins_the_time_anew(harness: &dyn Harness) {
     let cache = harness.cache().await;
     put(&*cache, "a", b"1", Some(BRIEF)).await;
@@ -107,7 +107,7 @@ pub async fn a_second_put_begins_the_time_anew(harness: &dyn Harness) {
     assert_eq!(get(&*cache, &["a"]).await, [Some(stored(b"1"))]);
 }
 
-/// Times are each entry's own.
+/// Each entry has its own TTL.
 pub async fn an_entry_without_a_time_outlives_others(harness: &dyn Harness) {
     let cache = harness.cache().await;
     put(&*cache, "a", b"1", None).await;
@@ -116,7 +116,7 @@ pub async fn an_entry_without_a_time_outlives_others(harness: &dyn Harness) {
     assert_eq!(get(&*cache, &["a", "b"]).await, [Some(stored(b"1")), None]);
 }
 
-/// Nothing of an entry is lost or added.
+/// An entry is returned with its type and every byte of its value.
 pub async fn an_entry_keeps_its_type_and_any_bytes(harness: &dyn Harness) {
     let cache = harness.cache().await;
     let all: Vec<u8> = (0..=255).collect();
@@ -136,7 +136,7 @@ async fn find(cache: &dyn Cache, making: &MakeRequest) -> Option<Found> {
     found.ok()
 }
 
-/// What is missing is made by whoever comes first; the others wait, and find it once it is there.
+/// Single-flight: the first maker computes a missing entry; the others wait and find it.
 pub async fn what_is_missing_is_made_by_one(harness: &dyn Harness) {
     let cache = harness.cache().await;
     let (one, other) = (making(1), making(2));
@@ -160,7 +160,7 @@ pub async fn what_is_missing_is_made_by_one(harness: &dyn Harness) {
     assert_eq!(find(&*cache, &other).await, Some(Found::Mine), "its time has passed");
 }
 
-/// What a maker gives up is made by another; one that has lost it to another ends nothing.
+/// An entry that is given up is computed by another maker. A maker that has lost the entry ends nothing.
 pub async fn what_is_given_up_is_made_by_another(harness: &dyn Harness) {
     let cache = harness.cache().await;
     let (one, other, third) = (making(1), making(2), making(3));
@@ -173,7 +173,7 @@ pub async fn what_is_given_up_is_made_by_another(harness: &dyn Harness) {
     assert_eq!(find(&*cache, &third).await, Some(Found::Theirs));
 }
 
-/// A maker that says nothing is not waited for longer than its hold; one that asks again holds on.
+/// A silent maker loses the entry after its hold; asking again renews the hold.
 pub async fn a_maker_that_says_nothing_is_not_waited_for_beyond_its_hold(harness: &dyn Harness) {
     let cache = harness.cache().await;
     let mut hold = BRIEF;
@@ -183,7 +183,7 @@ pub async fn a_maker_that_says_nothing_is_not_waited_for_beyond_its_hold(harness
     }
 }
 
-/// Whether the machine was quick enough to see that a hold lasts.
+/// Returns whether the machine was fast enough to observe that a hold lasts.
 async fn is_held(cache: &dyn Cache, hold: Duration) -> bool {
     let key = Digest::of_bytes(format!("{hold:?}").as_bytes());
     let (one, other) = (MakeRequest { key, maker: 1, hold }, MakeRequest { key, maker: 2, hold });

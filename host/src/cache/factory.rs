@@ -1,5 +1,5 @@
-//! Makes caches from URIs, each once per process, so that all runs share its connections and its entries.
-//! The caller that builds the factory chooses the caches; nothing registers itself.
+//! The factory of caches: opens each URI once per process, so that all runs share connections and entries.
+//! The caller chooses the caches; nothing registers itself. `state` keeps the registry.
 
 use crate::cache::memory::MemoryCache;
 use crate::cache::ttl::WithTtl;
@@ -8,18 +8,18 @@ use crate::state::{BackendKind, Error, Registry, StateUri};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Caches by their URIs.
+/// Opens caches by URI.
 #[derive(Debug)]
 pub struct Factory(Registry<dyn Cache>);
 
 impl Factory {
-    /// A factory that can make nothing.
+    /// A factory without caches.
     #[must_use]
     pub fn empty() -> Self {
         Self(Registry::empty("cache"))
     }
 
-    /// A factory for every cache of this build.
+    /// A factory of all caches in this build.
     #[must_use]
     pub fn new() -> Self {
         let mut factory = Self::empty();
@@ -29,7 +29,7 @@ impl Factory {
         factory
     }
 
-    /// Registers a cache.
+    /// Registers a kind of cache.
     pub fn register(
         &mut self,
         kind: BackendKind,
@@ -38,9 +38,9 @@ impl Factory {
         self.0.register(kind, open);
     }
 
-    /// The cache behind a URI, with the same entries each time; none if it is off.
+    /// Returns the cache of a URI, with the same entries every time; none if the cache is off.
     ///
-    /// Entries that are put without a time to live of their own are kept for `ttl`.
+    /// Entries that are put without a TTL are kept for `ttl`.
     pub fn cache(&self, uri: &CacheUri, ttl: Option<Duration>) -> Result<Option<Arc<dyn Cache>>, Error> {
         let uri = match uri {
             CacheUri::Off => return Ok(None),

@@ -1,27 +1,27 @@
 //! The key of a cached result: a digest of everything that a pure call's result depends on.
-//! Values come in as digests, so that a large one is hashed once and not once per reader.
+//! Hashing the values is left to the caller, so that a large value is hashed once rather than once per reader.
 
 use crate::model::{Digest, Digester};
 
-/// The version of what keys are made of; another version finds nothing of this one.
+/// Version of the key's parts. Changing it makes all earlier entries unreachable.
 const PURPOSE: &str = "cascade cache key 1";
 
-/// What the result of a pure call depends on.
+/// Everything that the result of a pure call depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyParts<'a> {
     /// SHA-256 of the component's bytes.
     pub component: &'a Digest,
-    /// The interface that the function stands in; none at the root.
+    /// The interface of the function; none for a function at the root.
     pub interface: Option<&'a str>,
-    /// The function.
+    /// The function's name.
     pub function: &'a str,
-    /// Digests of the canonical bytes of each argument, in order.
+    /// Digests of the canonical bytes of the arguments, in order.
     pub args: &'a [Digest],
     /// Digest of the grants with their resolved values.
     pub grants: &'a Digest,
 }
 
-/// The key of one call.
+/// Computes the key of one call.
 #[must_use]
 pub fn key(parts: &KeyParts<'_>) -> Digest {
     let mut digester = Digester::new(PURPOSE);

@@ -1,5 +1,5 @@
-//! The cache behind `memory:`: shared results of this process, bounded, with a time to live each.
-//! Whether an entry has the type that a task expects is for the engine.
+//! The `memory:` cache: results shared within this process, bounded in size, each with its own TTL.
+//! Checking the type of an entry is left to the engine.
 
 use crate::cache::{Cache, Found, Insert, MakeRequest, Stored};
 use crate::model::Digest;
@@ -12,27 +12,27 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How many bytes of values are kept, so that a long run cannot fill the machine; the oldest entries go first.
+/// Most bytes of values kept, so that a long run cannot exhaust memory. The oldest entries are evicted first.
 const MOST_BYTES: usize = 1 << 30;
 
-/// Keeps shared results in memory.
+/// The in-memory cache.
 pub struct MemoryCache {
-    // A mutex because tasks of many threads read and write; each section is a look-up.
+    // A mutex, because tasks on many threads read and write; each section is a look-up.
     entries: Mutex<Entries>,
-    // A mutex because tasks of many threads ask who makes what; each section is a look-up.
+    // A mutex, because tasks on many threads ask for makers; each section is a look-up. Always locked before `entries`.
     makings: Mutex<HashMap<Digest, Made>>,
-    // Counts whatever was made or given up.
+    // Counts the entries that were computed or given up, to wake waiters.
     ended: watch::Sender<u64>,
 }
 
-/// Who makes something, and until when others wait for it.
+/// The maker of an entry that is being computed, and the end of its hold.
 struct Made {
     maker: u64,
     until: Instant,
 }
 
 impl MemoryCache {
-    /// A cache without entries.
+    /// An empty cache.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -92,7 +92,7 @@ impl Cache for MemoryCache {
     async fn find(&self, making: &MakeRequest) -> Result<Found, Error> {
         let now = Instant::now();
         let mut makings = self.makings();
-        // Looked up while nobody can end a making: a result is put before its making ends.
+        // Looked up under the lock of the makers: a result is stored before its maker is removed.
         if let Some(stored) = self.entries().get(&making.key, now) {
             return Ok(Found::Stored(stored));
         }
@@ -116,18 +116,18 @@ impl Cache for MemoryCache {
     }
 
     async fn wait_made(&self, key: &Digest, most: Duration) {
-        // Subscribed first, looked second: an end in between is seen by one or the other.
+        // Subscribe before looking, so that an end in between is not missed.
         let mut ended = self.ended.subscribe();
         let until = self.makings().get(key).map(|made| made.until);
         if let Some(until) = until {
             let until = until.min(Instant::now() + most);
-            // Whether it was this one that ended is for the next look to see.
+            // The caller looks again in any case, so it does not matter which entry has ended.
             drop(tokio::time::timeout_at(until, ended.changed()).await);
         }
     }
 }
 
-/// Entries in the order of their age and of their ends.
+/// Entries by key, by age and by expiry.
 struct Entries {
     most: usize,
     bytes: usize,
@@ -165,7 +165,7 @@ impl Entries {
         self.remove(&key);
         self.bytes += stored.value.len();
         self.arrivals += 1;
-        // A time beyond the clock's reach is as good as for ever.
+        // A TTL beyond the clock's range never expires.
         let until = ttl.and_then(|ttl| now.checked_add(ttl));
         self.by_age.insert(self.arrivals, key);
         self.by_end.extend(until.map(|until| (until, key)));

@@ -1,5 +1,5 @@
-//! The port to where results of pure tasks are shared between runs and hosts, and the key that they are shared under.
-//! Which tasks share their results is for `plan` and the engine; a run's own results are in `state`.
+//! The cache port: results of pure tasks, shared between runs and hosts under a content key, with single-flight.
+//! `plan` and the engine decide which tasks are cached; a run's own results are in `state`.
 
 mod key;
 mod port;

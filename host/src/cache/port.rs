@@ -1,5 +1,5 @@
-//! The contract between the engine and whoever keeps shared results.
-//! Every sentence here is a case of the conformance suite, which each backend runs unchanged.
+//! The cache port: get, put, and single-flight computation across hosts.
+//! Deciding what to cache is left to the engine. The conformance suite checks every sentence of this contract.
 
 use crate::model::Digest;
 use crate::state::{Error, Health, Notice};
@@ -8,68 +8,69 @@ use bytes::Bytes;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A shared result: the plain result of a function, or the payload of its `ok`.
+/// A cached result: the plain result of a function, or the payload of its `ok`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Fingerprint of the value's type: an entry of another type is not a hit.
+    /// Fingerprint of the value's type. An entry of another type is no hit.
     pub type_fingerprint: Digest,
-    /// MessagePack of that type.
+    /// The value, as MessagePack of that type.
     pub value: Bytes,
 }
 
-/// A result to be shared.
+/// A result to be stored.
 #[derive(Debug, Clone)]
 pub struct Insert {
-    /// Under which key.
+    /// The key.
     pub key: Digest,
-    /// What.
+    /// The result.
     pub stored: Stored,
-    /// For how long; none for the cache's own time to live.
+    /// The TTL; none for the cache's default.
     pub ttl: Option<Duration>,
 }
 
-/// Somebody who is about to make what a cache does not have.
+/// A request to compute a missing entry (single-flight).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MakeRequest {
-    /// Under which key.
+    /// The key.
     pub key: Digest,
-    /// A number that no other maker has.
+    /// The maker's unique number.
     pub maker: u64,
-    /// For how long others wait for a maker that says nothing.
+    /// Longest time that others wait for a silent maker.
     pub hold: Duration,
 }
 
-/// What a maker finds.
+/// The result of a look-up with single-flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// It is there already.
+    /// A hit.
     Stored(Stored),
-    /// It is not, and it is this maker's to make.
+    /// A miss, and this maker has the right to compute the entry.
     Mine,
-    /// Another makes it.
+    /// A miss, but another maker computes the entry.
     Theirs,
 }
 
-/// Where results are shared between runs; one per URI and process.
+/// A cache of results, shared between runs. There is one per URI and process.
 #[async_trait]
 pub trait Cache: Send + Sync {
-    /// What is stored under each key, in order. An entry that is damaged, foreign or past its time is none.
+    /// Returns the entries of keys, in order. A damaged, foreign or expired entry is none.
     async fn get(&self, keys: &[Digest]) -> Result<Vec<Option<Stored>>, Error>;
 
-    /// Stores results. One that is there already is replaced, and its time begins anew.
+    /// Stores results. An existing entry is replaced, and its TTL restarts.
     async fn put(&self, inserts: Vec<Insert>) -> Result<(), Error>;
 
-    /// Looks a key up, and where nothing is stored leaves it to one maker to make it: whoever comes first, until the
-    /// result is put, given up, or the maker has said nothing for its hold. A maker that asks again holds on.
+    /// Looks up a key. On a miss, the first maker acquires the right to compute the entry (single-flight), without a
+    /// further round trip. The right lasts until the result is put or given up, or the maker has been silent for its
+    /// hold; asking again renews the hold.
     async fn find(&self, making: &MakeRequest) -> Result<Found, Error>;
 
-    /// Stores what was made, as [`Self::put`] does, and ends the making.
+    /// Stores a computed result, as [`Self::put`] does, and ends the right to compute it.
     async fn put_made(&self, making: &MakeRequest, insert: Insert) -> Result<(), Error>;
 
-    /// Makes it no more, so that another may.
+    /// Gives up computing the entry, so that another maker may.
     async fn give_up(&self, making: &MakeRequest) -> Result<(), Error>;
 
-    /// Waits until what another makes may be there or given up, for a time at most. Cancel safe.
+    /// Waits until the entry may have been computed or given up, for `most` at most. Cancel safe.
     async fn wait_made(&self, key: &Digest, most: Duration) {
         let _ = key;
         tokio::time::sleep(most).await;

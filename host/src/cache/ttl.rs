@@ -1,5 +1,5 @@
-//! A cache with a time to live for entries that have none of their own.
-//! Keeping entries is for the cache inside.
+//! A wrapper that gives entries without a TTL a default one.
+//! Storing entries is left to the wrapped cache.
 
 use crate::cache::{Cache, Found, Insert, MakeRequest, Stored};
 use crate::model::Digest;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The cache and the time.
+/// The wrapped cache and the default TTL.
 pub(crate) struct WithTtl {
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) ttl: Duration,

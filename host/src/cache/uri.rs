@@ -1,20 +1,20 @@
-//! Where shared results are kept, as the command line and the manifest write it: a state's URI, or `off`.
-//! What the URI's parts mean is for `state`.
+//! The URI of a cache, as on the command line and in the manifest: a backend's URI, or `off`.
+//! Parsing the URI itself is left to `state`.
 
 use crate::state::{Error, StateUri};
 use std::fmt;
 
-/// Where shared results are kept.
+/// The URI of a cache.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CacheUri {
-    /// `off`: nowhere.
+    /// `off`: no cache.
     Off,
     /// In a backend.
     At(StateUri),
 }
 
 impl CacheUri {
-    /// Reads `off` or a URI. The error never repeats the text, which may hold a password.
+    /// Parses `off` or a URI. Errors never repeat the text, which may hold a password.
     pub fn parse(text: &str) -> Result<Self, Error> {
         if text.trim() == "off" { Ok(Self::Off) } else { StateUri::parse(text).map(Self::At) }
     }

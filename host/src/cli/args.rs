@@ -1,5 +1,5 @@
-//! The command line as types: every flag with its help, nothing decided.
-//! What a command does stands in `commands`; which setting wins is for `config`.
+//! The command line as types: every command and flag with its help text.
+//! Commands run in `commands`; `config` decides which setting wins.
 
 use crate::app::ParamTexts;
 use crate::cli::log::Progress;
@@ -239,7 +239,7 @@ pub(crate) struct OutputArguments {
     pub(crate) format: FormatArguments,
 }
 
-/// Most runs that are listed unless more are asked for.
+/// Default limit of `runs`.
 const RUNS: usize = 100;
 
 #[derive(Debug, Args)]
@@ -342,14 +342,14 @@ pub(crate) struct HelpArguments {
 }
 
 impl ParamArguments {
-    /// What is given, for the application.
+    /// Returns the params as given, unparsed, for `app`.
     pub(crate) fn texts(&self) -> ParamTexts {
         ParamTexts { pairs: self.params.clone(), file: self.params_file.clone() }
     }
 }
 
 impl Arguments {
-    /// What the flags say of the host's settings.
+    /// Returns the host settings that the flags override.
     pub(crate) fn overrides(&self) -> Overrides {
         let LogArguments { log_level, log_format } = self.log.clone();
         let log = Overrides { log_format, log_level, ..Overrides::default() };

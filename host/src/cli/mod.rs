@@ -1,5 +1,5 @@
-//! What people and scripts meet: arguments, the text that is printed, and exit codes.
-//! What a command does is in `app`; nothing is decided here but how it looks.
+//! The command-line interface: arguments, printed text, signals and exit codes.
+//! The work of each command is in `app`; this module decides only how things look.
 
 mod start;
 mod args;

@@ -1,5 +1,5 @@
-//! The process from its arguments to its exit code.
-//! What each command does stands in `commands`.
+//! Runs the process from its arguments to its exit code.
+//! Each command is in `commands`.
 
 use crate::app::{BuildOrder, Error};
 use crate::cli::args::{Arguments, Command};
@@ -13,13 +13,13 @@ use clap::Parser as _;
 use std::io;
 use std::process::ExitCode;
 
-/// What every command may ask for.
+/// The context of every command.
 pub(crate) struct Host {
-    /// The variables of this process.
+    /// The environment variables of this process.
     pub(crate) environment: Environment,
-    /// The settings, as far as no manifest has a say.
+    /// The settings, before those of a manifest.
     pub(crate) settings: Settings,
-    /// What signals do meanwhile.
+    /// The signal handler.
     pub(crate) signals: Signals,
     /// Says what is to be said beside the log.
     pub(crate) voice: Voice,

@@ -1,9 +1,9 @@
-//! What the control groups of this process leave it: the least that its own group or any group around it allows.
-//! Version 2 and version 1, wherever they are mounted; other bounds of the machine are for `machine`.
+//! Reads the memory limit of this process's control group and all its ancestors.
+//! Supports cgroup versions 1 and 2 at any mount point; other limits of the machine are in `machine`.
 
 use std::path::{Path, PathBuf};
 
-/// The memory that the groups of this process allow, in bytes; none where no group bounds it.
+/// Returns the smallest memory limit of this process's groups, in bytes; `None` if there is none.
 pub(crate) fn memory() -> Option<u64> {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
     let mounts = read(Path::new("/proc/self/mountinfo"))?;
@@ -11,17 +11,17 @@ pub(crate) fn memory() -> Option<u64> {
     least(&mounts, &groups, read)
 }
 
-/// The least bound of all groups. Where there is none, version 2 says `max`, and version 1 a number beyond all memory.
+/// Returns the smallest limit of all groups. Without a limit, version 2 reads `max` and version 1 an enormous number.
 fn least(mounts: &str, groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let mounts = mounts.lines().filter_map(Mount::parse);
     let bounds = mounts.flat_map(|mount| mount.files(groups));
     bounds.filter_map(|file| read(&file)?.trim().parse().ok()).min()
 }
 
-/// Where groups that bound memory are mounted.
+/// A mount point of groups that limit memory.
 struct Mount<'a> {
     version: Version,
-    /// The group that is seen at the place of the mount: containers see their own alone.
+    /// The group visible at the mount point: a container sees only its own subtree.
     root: &'a str,
     at: &'a str,
 }
@@ -33,7 +33,7 @@ enum Version {
 }
 
 impl<'a> Mount<'a> {
-    /// A line of `/proc/self/mountinfo`: `36 35 0:30 ROOT AT OPTIONS … - TYPE SOURCE OPTIONS`.
+    /// Parses a line of `/proc/self/mountinfo`: `36 35 0:30 ROOT AT OPTIONS … - TYPE SOURCE OPTIONS`.
     fn parse(line: &'a str) -> Option<Self> {
         let (place, kind) = line.split_once(" - ")?;
         let mut place = place.split(' ').skip(3);
@@ -41,12 +41,12 @@ impl<'a> Mount<'a> {
         let version = match (kind.next()?, kind.nth(1)) {
             ("cgroup2", _) => Version::Two,
             ("cgroup", Some(options)) if options.split(',').any(|option| option == "memory") => Version::One,
-            _ => return None, // another file system, or groups that bound something else
+            _ => return None, // another file system, or groups without the memory controller
         };
         Some(Self { version, root: place.next()?, at: place.next()? })
     }
 
-    /// The files that tell the bounds of this process's group and of those around it, as far as they are seen.
+    /// Returns the limit files of this process's group and its visible ancestors.
     fn files(&self, groups: &str) -> Vec<PathBuf> {
         let own = groups.lines().find_map(|line| {
             let (_, rest) = line.split_once(':')?;

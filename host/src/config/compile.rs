@@ -1,5 +1,5 @@
-//! What this host takes upon itself for one component, by variables, the settings file, or as it is by default.
-//! How the bounds hold is for the sandbox.
+//! The limits of compiling one component, from variables, the settings file, or defaults.
+//! `sandbox/compile` enforces them.
 
 use crate::config::setting_source::Sources;
 use crate::config::{SettingsFault, memory_budget};
@@ -7,23 +7,23 @@ use crate::model::Size;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A component is read into memory and counted: more than this is none.
+/// Allowed component sizes. A component is read into memory, so the maximum bounds it.
 const COMPONENT: RangeInclusive<Size> = Size::bytes(1 << 10)..=Size::bytes(4 << 30);
 
-/// From what shows that the bound holds to what no machine has.
+/// Allowed memory limits: from enough to test the limit, to more than any machine has.
 const MEMORY: RangeInclusive<Size> = Size::bytes(1 << 20)..=Size::bytes(1 << 46);
 
-/// Likewise; a compiler that takes a day is not going to end.
+/// Allowed time limits: from enough to test the limit, to a day.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 
-/// The bounds that a user has set; none where nobody has said anything.
+/// The limits that the user has set; `None` for those left at their default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CompileSettings {
-    /// The most bytes of a component.
+    /// Maximum size of a component in bytes.
     pub component: Option<Size>,
-    /// The most memory of a compiler.
+    /// Maximum memory of a compiler.
     pub memory: Option<Size>,
-    /// The most time of a compiler.
+    /// Maximum time of a compiler.
     pub timeout: Option<Duration>,
 }
 
@@ -36,7 +36,7 @@ impl CompileSettings {
         })
     }
 
-    /// What a compiler may have where `usual` is enough on most machines: not more than there is for guests.
+    /// Returns the memory limit of a compiler. The default is `usual`, capped at the memory budget of guests.
     #[must_use]
     pub fn memory(&self, usual: Size) -> Size {
         self.memory.unwrap_or_else(|| usual.min(memory_budget()))

@@ -1,5 +1,5 @@
-//! The variables of this process, read once; tests hand in their own.
-//! Which variable means what is said where it is asked for.
+//! The environment variables of this process, read once. Tests supply their own.
+//! Each variable is interpreted where it is used.
 
 #![expect(clippy::disallowed_methods, reason = "this file is the door that the ban points to")]
 
@@ -8,12 +8,12 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The words that this process was started with, its own name first.
+/// Returns the command-line arguments of this process, its own name first.
 pub fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
 
-/// The variables of a process. Values may be secrets: only names are shown.
+/// Environment variables. Values may be secrets: `Debug` shows only names.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
 
@@ -60,7 +60,7 @@ impl Environment {
         self.path(name).filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// The folder for this program's files below `xdg`, or below `fallback` in the user's home.
+    /// Returns this program's folder below `xdg`, or below `fallback` in the user's home.
     #[must_use]
     pub(crate) fn folder(&self, xdg: &str, fallback: &str) -> Option<PathBuf> {
         let base = match self.path_setting(xdg) {

@@ -1,31 +1,31 @@
-//! Why a setting cannot be used: who gave it, and what it has to be.
+//! The errors of settings: the source of the value, and what it must be.
 //! Faults of the settings file itself are in `file`.
 
 use crate::config::environment::NotText;
 use crate::state;
 
-/// Why a setting cannot be used.
+/// The error of a setting.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsFault {
-    /// A URI of the state or the cache.
+    /// The URI of the state or the cache is invalid.
     #[error("the {what} URI given by {by} cannot be used")]
     Uri {
         /// `state` or `cache`.
         what: &'static str,
-        /// Who gave it.
+        /// The source of the setting.
         by: String,
-        /// What is wrong with it.
+        /// The error of the URI.
         #[source]
         source: state::Error,
     },
-    /// Anything else.
+    /// A value is invalid.
     #[error("{by} is {expected}, not `{given}`")]
     Value {
-        /// Who gave it.
+        /// The source of the setting.
         by: String,
-        /// What was given.
+        /// The given value.
         given: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
     /// A variable that is no text.
@@ -34,7 +34,7 @@ pub enum SettingsFault {
 }
 
 impl SettingsFault {
-    /// What would help.
+    /// Returns the help text, if there is one.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         match self {

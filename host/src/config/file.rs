@@ -1,5 +1,5 @@
-//! The host's settings file: TOML, `config.toml` in the user's configuration folder, or wherever the user says.
-//! It ranks below flags, variables and the manifest.
+//! Reads the host's settings file: TOML, `config.toml` in the user's configuration folder, or the file of `--config`.
+//! Flags, variables and the manifest override it (see `settings`).
 
 use crate::config::{Environment, explain_toml, read_text};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-/// The settings that a file may hold, each with a value as it is written there; all of them optional.
+/// The keys of the settings file, each with an example value. All are optional.
 const KEYS: [(&str, &str); 10] = [
     ("state", "\"redis://host:6379\""),
     ("cache", "\"off\""),
@@ -22,41 +22,41 @@ const KEYS: [(&str, &str); 10] = [
     ("compile-timeout", "\"5m\""),
 ];
 
-/// What a file says of settings, by their keys; numbers as texts. Whether a value fits is for `settings`.
+/// The settings of a file as texts, by key. `settings` validates the values.
 #[derive(Clone, Default)]
 pub struct SettingsFile {
     path: PathBuf,
     values: BTreeMap<String, String>,
 }
 
-/// URIs may hold passwords: nothing is shown.
+/// Shows nothing, since URIs may hold passwords.
 impl std::fmt::Debug for SettingsFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SettingsFile { … }")
     }
 }
 
-/// Why the settings file cannot be used.
+/// The error of reading a settings file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileFault {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the settings file `{}`", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// It is not what it should be. The parser's text may quote a line, and a line may hold a password: only its
-    /// place is kept.
+    /// The content is invalid. Only the line number is kept: a parser error may quote a line, and a line may hold a
+    /// password.
     #[error("the settings file `{}` is not valid at line {line}: {message}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// The line, from one.
+        /// The line, counted from one.
         line: usize,
-        /// The parser's words, without the line itself.
+        /// The parser's message, without the line itself.
         message: String,
     },
 }
 
 impl SettingsFile {
-    /// Reads the file at `path`; or, if none is given, the one in the user's configuration folder where there is one.
+    /// Reads the file at `path`, else of `CASCADE_CONFIG`, else the optional one in the user's configuration folder.
     pub fn read(path: Option<&Path>, environment: &Environment) -> Result<Self, FileFault> {
         let named = path.map(Path::to_path_buf).or_else(|| environment.path_setting("CASCADE_CONFIG"));
         let is_named = named.is_some();
@@ -72,17 +72,17 @@ impl SettingsFile {
         }
     }
 
-    /// What it says of a setting.
+    /// Returns the text of a setting.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
     }
 
-    /// The file itself, for messages.
+    /// Returns the path of the file, for messages.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads the text of the file at `path`.
+    /// Parses the text of the file at `path`.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, FileFault> {
         let fault = |(line, message)| FileFault::Parse { path: path.to_path_buf(), line, message };
         let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
@@ -97,7 +97,7 @@ impl SettingsFile {
     }
 }
 
-/// The text of a value, or what is wrong with its key or its kind.
+/// Returns the text of a value, or the error of its key or kind.
 fn read(key: &str, value: &DeValue<'_>) -> Result<String, String> {
     let Some((_, example)) = KEYS.iter().find(|(known, _)| *known == key) else {
         let known: Vec<String> = KEYS.iter().map(|(known, _)| format!("`{known}`")).collect();
@@ -109,7 +109,7 @@ fn read(key: &str, value: &DeValue<'_>) -> Result<String, String> {
         (DeValue::Integer(number), "a whole number") if number.radix() == 10 => {
             Ok(number.as_str().to_owned())
         }
-        // Any other kind.
+        // The value is of another kind.
         _ => Err(format!("`{key}` is {expected}; write for example `{key} = {example}`")),
     }
 }

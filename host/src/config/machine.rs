@@ -1,5 +1,5 @@
-//! What this machine has: cores, memory, a name.
-//! How much of it a run may use is for the settings.
+//! Detects the machine's resources: cores, memory, open files, host name.
+//! `settings` decides how much of them a run may use.
 
 use crate::config::cgroup;
 use crate::model::Size;
@@ -10,24 +10,23 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// The program that this process runs, on Linux: also when its file was replaced by a newer one meanwhile.
+/// Path of this process's own executable on Linux. Works even after the file was replaced.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// What is left to the host itself and to others: guests together get three quarters of the machine.
+/// Share of the machine's memory that guests get together: the rest is left to the host and to other programs.
 const SHARE: (u64, u64) = (3, 4);
 
-/// More threads and processes than all programs of a user have on most machines.
+/// Thread limit from which threads need not be counted: more than all programs of a user have on most machines.
 const MANY_THREADS: u64 = 4096;
 
-/// The budget where the machine does not tell its memory.
+/// The memory budget if the machine does not report its memory.
 const FALLBACK: u64 = 1 << 30;
 
-/// Files that this process opens beside what it has open when guests are about to run: connections to backends, logs, names
-/// that are looked up, 64 at a time, components that a resumed run compiles.
+/// Open files reserved for the host itself while guests run: backend connections, logs, up to 64 name lookups,
+/// components compiled by a resumed run.
 const OWN_FILES: usize = 128;
 
-/// How many guests run at the same time unless the user says otherwise. It is looked up once: it takes reading what the
-/// control groups say.
+/// Returns the default number of slots. Computed once, since it reads control groups.
 #[must_use]
 pub fn cores() -> u32 {
     static CORES: OnceLock<u32> = OnceLock::new();
@@ -37,7 +36,7 @@ pub fn cores() -> u32 {
     })
 }
 
-/// A path by which this process can start its own program again.
+/// Returns a path by which this process can start its own program again.
 pub fn program() -> io::Result<PathBuf> {
     if fs::symlink_metadata(OWN_PROGRAM).is_ok() {
         return Ok(PathBuf::from(OWN_PROGRAM));
@@ -45,8 +44,8 @@ pub fn program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// How much memory guests may be promised together: three quarters of the machine's, or of what the control groups
-/// around this process leave it. It is looked up once.
+/// Returns the memory budget of all guests: three quarters of the machine's memory, or of the control groups' limit.
+/// Computed once.
 #[must_use]
 pub fn memory_budget() -> Size {
     static BUDGET: OnceLock<Size> = OnceLock::new();
@@ -57,8 +56,8 @@ pub fn memory_budget() -> Size {
     })
 }
 
-/// Lets this process have as many files open as the system allows: a guest may hold hundreds, and what is offered first
-/// is often no more than one guest may have. Where that is refused, it stays as it is.
+/// Raises the soft limit of open files to the hard limit. A guest may hold hundreds of files, and the usual soft
+/// limit suffices for about one guest. Failure is ignored.
 pub fn raise_open_files() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
@@ -66,8 +65,8 @@ pub fn raise_open_files() {
     }
 }
 
-/// How many files guests may have open together: as many as this process may, without those that it has open and may come
-/// to need itself.
+/// Returns how many files all guests may have open together: this process's limit, minus its open files and a
+/// reserve.
 #[must_use]
 pub fn spare_files() -> usize {
     let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
@@ -75,20 +74,20 @@ pub fn spare_files() -> usize {
     most.unwrap_or(usize::MAX).saturating_sub(open).saturating_sub(OWN_FILES)
 }
 
-/// Whether the threads that this process may start have to be counted: a limit of thousands is none for it.
+/// Returns whether the thread limit is low enough to matter.
 #[must_use]
 pub fn threads_are_few() -> bool {
     getrlimit(Resource::Nproc).current.is_some_and(|most| most < MANY_THREADS)
 }
 
-/// `MemTotal` of `/proc/meminfo`, in bytes.
+/// Returns `MemTotal` of `/proc/meminfo`, in bytes.
 fn total(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
 
-/// What this machine calls itself, in letters that a host id may have.
+/// Returns the host name, reduced to the characters of a host id.
 #[must_use]
 pub fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

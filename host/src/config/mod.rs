@@ -1,5 +1,6 @@
-//! The only reader of the environment and of the host's settings file, and the order in which settings win.
-//! What the settings are for is known where they are used; flags are read by the command line and handed in.
+//! Reads the environment, the settings file and the machine, and decides which setting wins. No other module reads
+//! them.
+//! Settings are interpreted where they are used; `cli` parses the flags and passes them in.
 
 mod cgroup;
 mod closed;

@@ -1,22 +1,22 @@
-//! The memory that this process has: now, and at most since somebody asked.
-//! What it may have is for whoever asks.
+//! The memory usage of this process: current, and peak.
+//! Limits are set by the callers.
 
 use crate::model::Size;
 use std::fs;
 
-/// The memory of this process that stands in the machine's; none where the system does not tell.
+/// Returns the resident memory of this process; `None` if the system does not report it.
 #[must_use]
 pub fn resident() -> Option<Size> {
     field("VmRSS:")
 }
 
-/// The most of it since [`forget_peak`] was called, or since the process began.
+/// Returns the peak resident memory since [`forget_peak`], or since the process began.
 #[must_use]
 pub fn peak() -> Option<Size> {
     field("VmHWM:")
 }
 
-/// Counts the peak from now on. Where the system does not let this process, the peak stays what it was.
+/// Resets the peak. If the system refuses, the old peak remains.
 pub fn forget_peak() {
     drop(fs::write("/proc/self/clear_refs", "5"));
 }

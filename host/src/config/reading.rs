@@ -7,7 +7,7 @@ use std::io;
 use std::io::Read as _;
 use std::path::Path;
 
-/// The most bytes that are read as a value, a manifest or settings: what is endless costs no more.
+/// Maximum size of a value, manifest or settings file. Bounds the cost of an endless file.
 const MOST: Size = Size::bytes(1 << 30);
 
 /// Where the system itself has its files and pipes: `/dev/stdin`, and the `/dev/fd/63` of a shell's `<(…)`.
@@ -16,7 +16,7 @@ const OF_SYSTEM: [&str; 2] = ["/dev/fd", "/proc"];
 /// The names of stdin.
 const OF_STDIN: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
-/// Reads as much as anything may have.
+/// Reads a file up to the general size limit.
 pub fn read_input(path: &Path) -> io::Result<Vec<u8>> {
     read_at_most(path, MOST)
 }
@@ -39,7 +39,7 @@ pub fn as_text(bytes: Vec<u8>) -> io::Result<String> {
     }
 }
 
-/// Reads at most `most` bytes. More are an error of the kind [`io::ErrorKind::FileTooLarge`].
+/// Reads at most `most` bytes. A larger file is an error of kind [`io::ErrorKind::FileTooLarge`].
 pub fn read_at_most(path: &Path, most: Size) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most}"));
     if OF_STDIN.iter().any(|name| path == Path::new(name)) && Stream::Stdin.is_closed() {

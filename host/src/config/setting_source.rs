@@ -1,21 +1,21 @@
-//! Settings as texts: who gives each, and the number, size, time or word that it has to be.
-//! Which settings there are stands in `settings` and `compile`.
+//! Finds the text of a setting in flags, variables and file, and parses it as number, size, duration or word.
+//! The settings themselves are in `settings` and `compile`.
 
 use crate::config::{Environment, NotText, SettingsFault, SettingsFile};
 use crate::model::{Size, excerpt, parse_duration, show_duration};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Where settings come from, beside flags and the manifest.
+/// The sources of settings besides flags and the manifest.
 pub(crate) struct Sources<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) file: &'a SettingsFile,
 }
 
-/// A flag: its name, and what was written behind it.
+/// A flag: its name, and its value if given.
 pub(crate) type Flag<'a> = (&'static str, Option<&'a String>);
 
-/// The text of a setting, and who gave it.
+/// The text of a setting with its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawSetting {
     pub(crate) by: String,
@@ -37,7 +37,7 @@ impl Sources<'_> {
         Ok(text.map(|text| RawSetting { by: format!("`{variable}`"), text: text.to_owned() }))
     }
 
-    /// What the manifest outranks: the file.
+    /// Returns the text that the manifest overrides: that of the file.
     pub(crate) fn file_text(&self, key: &str) -> Option<RawSetting> {
         let text = self.file.get(key)?.to_owned();
         Some(RawSetting {
@@ -46,7 +46,7 @@ impl Sources<'_> {
         })
     }
 
-    /// The whole number that a setting is.
+    /// Parses a setting as a whole number.
     pub(crate) fn number(
         &self,
         key: &str,
@@ -60,7 +60,7 @@ impl Sources<'_> {
         }
     }
 
-    /// The size that a setting is.
+    /// Parses a setting as a size.
     pub(crate) fn size(
         &self,
         key: &str,
@@ -78,7 +78,7 @@ impl Sources<'_> {
         }
     }
 
-    /// The length of time that a setting is.
+    /// Parses a setting as a duration.
     pub(crate) fn duration(
         &self,
         key: &str,
@@ -92,7 +92,7 @@ impl Sources<'_> {
         }
     }
 
-    /// What the word stands for that a setting is.
+    /// Parses a setting as one of several words.
     pub(crate) fn word<T: Copy>(
         &self,
         key: &str,
@@ -114,7 +114,7 @@ impl Sources<'_> {
     }
 }
 
-/// The most characters that are repeated of what somebody wrote.
+/// Maximum number of characters of a value quoted in an error.
 const MAX_SHOWN: usize = 80;
 
 impl RawSetting {

@@ -1,5 +1,5 @@
-//! The settings of this host after everybody has had a say: flags, then variables, then the manifest, then the file.
-//! What a URI means is for `state`; here is only whose URI it is.
+//! The effective settings of this host, in order of precedence: flags, variables, the manifest, the settings file.
+//! `state` and `cache` parse the URIs; this file only chooses them.
 
 use crate::cache::CacheUri;
 use crate::config::fault::SettingsFault;
@@ -11,7 +11,7 @@ use crate::state::StateUri;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-/// What the flags of the command line say.
+/// The settings given as flags.
 #[derive(Clone, Default)]
 pub struct Overrides {
     /// `--state`.
@@ -28,36 +28,36 @@ pub struct Overrides {
     pub log_level: Option<String>,
 }
 
-/// The form of what is told on stderr.
+/// The format of the log on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// Lines for people.
     #[default]
     Human,
-    /// The events, a line of JSON each.
+    /// The events, one line of JSON each.
     Json,
 }
 
-/// How much is told on stderr; each level includes those before it.
+/// The level of the log on stderr; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum LogLevel {
-    /// What failed.
+    /// Failures.
     Error,
-    /// What is no failure and should be known.
+    /// Problems that are no failures.
     Warn,
-    /// What an operator wants to see.
+    /// Progress that an operator wants to see.
     #[default]
     Info,
     /// Every step of every task.
     Debug,
-    /// The same, and progress of guests.
+    /// Every step of every task, and progress of guests.
     Trace,
 }
 
-/// From the least memory that any guest starts with to what no machine has.
+/// Allowed memory budgets: from the smallest memory that a guest can start with, to more than any machine has.
 const MEMORY: RangeInclusive<Size> = Size::bytes(1 << 20)..=Size::bytes(1 << 46);
 
-/// More guests at the same time than any machine has use for.
+/// Allowed numbers of slots: up to more than any machine can use.
 const JOBS: RangeInclusive<u32> = 1..=10_000;
 
 const LOG_FORMATS: [(&str, LogFormat); 2] = [("human", LogFormat::Human), ("json", LogFormat::Json)];
@@ -70,16 +70,16 @@ const LOG_LEVELS: [(&str, LogLevel); 5] = [
     ("trace", LogLevel::Trace),
 ];
 
-/// The settings of this host. The URIs may hold passwords: no `Debug`.
+/// The settings of this host. Has no `Debug`, since the URIs may hold passwords.
 #[derive(Clone)]
 pub struct Settings {
-    /// Memory that guests may be promised together.
+    /// The memory budget of all guests together.
     pub memory: Size,
-    /// How many guests run at the same time.
+    /// Number of slots: guests that run at the same time.
     pub jobs: u32,
-    /// The form of what is told.
+    /// The log format.
     pub log_format: LogFormat,
-    /// How much is told.
+    /// The log level.
     pub log_level: LogLevel,
     /// The settings file, where there is one.
     pub file: Option<PathBuf>,
@@ -93,7 +93,7 @@ pub struct Settings {
     cache: Ranked,
 }
 
-/// A URI that outranks the manifest's, and one that it outranks.
+/// A URI that overrides the manifest's, and one that the manifest overrides.
 #[derive(Clone)]
 struct Ranked {
     above: Option<RawSetting>,
@@ -101,7 +101,7 @@ struct Ranked {
 }
 
 impl Settings {
-    /// The settings, as far as no manifest has a say.
+    /// Reads the settings, before those of a manifest.
     pub fn new(
         flags: &Overrides,
         environment: &Environment,
@@ -126,9 +126,9 @@ impl Settings {
         })
     }
 
-    /// Where runs are kept: `memory:` where nobody says anything.
+    /// Returns the state URI, by default `memory:`.
     ///
-    /// `manifest` gives the manifest's URI and is asked only if nobody outranks it.
+    /// `manifest` returns the manifest's URI, and is called only if no flag or variable overrides it.
     pub fn state<E: From<SettingsFault>>(
         &self,
         manifest: impl FnOnce() -> Result<Option<StateUri>, E>,
@@ -137,7 +137,7 @@ impl Settings {
         Ok(chosen.unwrap_or(StateUri::Memory))
     }
 
-    /// Where results are shared: nowhere, where nobody says anything.
+    /// Returns the cache URI, by default off.
     pub fn cache<E: From<SettingsFault>>(
         &self,
         manifest: impl FnOnce() -> Result<Option<CacheUri>, E>,
@@ -183,8 +183,8 @@ fn code_cache(environment: &Environment, file: &SettingsFile) -> Option<PathBuf>
     }
 }
 
-/// A path that stands in the settings file, where no shell has seen to it: `~/` is the home, and what is relative is
-/// beside the file. An empty one stays empty.
+/// Resolves a path of the settings file, which no shell has expanded. `~/` is the user's home, and relative paths
+/// start at the file's folder. An empty path stays empty.
 fn beside(file: &SettingsFile, path: &str, environment: &Environment) -> PathBuf {
     let home = || environment.path_setting("HOME");
     match path.strip_prefix("~/") {
@@ -269,7 +269,8 @@ mod tests {
         assert!(matches!(settings.cache(cache(Some("memory:"))).unwrap(), CacheUri::At(_)));
     }
 
-    /// Every setting that is no URI and no path: the least and the most that is taken, what is not, and what is said.
+    /// Every setting that is not a URI or a path: the least and the greatest valid value, invalid ones, and the
+    /// message.
     const TABLE: [(&str, [&str; 2], &[&str], &str); 7] = [
         (
             "memory",
@@ -301,7 +302,7 @@ mod tests {
         }
     }
 
-    /// What is said of a setting, whoever gives it.
+    /// Returns the error of a setting from each source.
     fn said(key: &str, value: &str) -> Vec<(String, Option<String>)> {
         let (no_flags, nowhere) = (Overrides::default(), Environment::default());
         let fault = |flags: &Overrides, environment: &Environment, file: &SettingsFile| {
@@ -313,7 +314,7 @@ mod tests {
             format!("`{variable}`"),
             fault(&no_flags, &[(variable.as_str(), value)].into(), &SettingsFile::default()),
         )];
-        // A file has numbers without quotes: another word is of another kind there.
+        // In a file, numbers are unquoted; an unquoted word is a value of another kind.
         if let Ok(file) = SettingsFile::parse(Path::new("c.toml"), &format!("{key} = {written}\n")) {
             let by = format!("`{key}` in the settings file `c.toml`");
             said.push((by, fault(&no_flags, &nowhere, &file)));

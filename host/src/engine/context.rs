@@ -1,5 +1,5 @@
-//! What all jobs of a run on this host share: the doors to other modules, and what is made once for many jobs.
-//! What each job does with it stands in `job`.
+//! State that all jobs of a run on this host share: handles to other modules, and caches of values computed once.
+//! `job` uses them.
 
 use crate::cache::Cache;
 use crate::engine::Interrupt;
@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// What all jobs of a run share.
+/// Shared state of all jobs of one run on this host.
 pub(crate) struct Context {
     pub(crate) run: RunId,
     pub(crate) bound: Arc<Bound>,
@@ -43,21 +43,21 @@ pub(crate) struct Context {
     pub(crate) shared: SharedCaches,
 }
 
-/// What jobs that wait for others tell the loop.
+/// A job's request to the run loop about its slot.
 pub(crate) enum SlotRequest {
-    /// The job needs no room while it waits.
+    /// Releases the slot: the job waits for another job or host.
     Release(Token),
-    /// It needs room again: is there some?
+    /// Asks for a slot again. The reply is true if the job now has one.
     Reacquire(Token, oneshot::Sender<bool>),
 }
 
-/// What is made once for many jobs. Mutexes because jobs run on many threads.
+/// Values computed once for many jobs. Each has a mutex, because jobs run on many threads.
 pub(crate) struct SharedCaches {
-    /// Each section is a look-up.
+    /// Expansions of `for-each` tasks. Each critical section is one lookup.
     expansions: Mutex<HashMap<TaskIdx, Arc<ExpansionCell>>>,
-    /// Nodes of which it was told that they are ready when they were blocked; each section is a look-up.
+    /// Nodes for which `task.ready` was emitted before they started. Each critical section is one lookup.
     ready_emitted: Mutex<HashSet<NodeId>>,
-    /// Tasks that were skipped, with those that their skips began with; each section is a look-up.
+    /// Skipped tasks with the root causes of their skips. Each critical section is one lookup.
     root_causes: Mutex<HashMap<TaskIdx, TaskIdx>>,
     /// Each section is an assignment.
     pub(crate) closed: Mutex<Closed>,
@@ -65,14 +65,14 @@ pub(crate) struct SharedCaches {
     random: Mutex<Random>,
 }
 
-/// The expansion of one task. Whoever comes first makes it; its siblings wait rather than make it again.
+/// Single-flight cell for the expansion of one task: the first job computes it while its siblings wait.
 type ExpansionCell = Mutex<Option<TimedExpansion>>;
 
-/// An expansion, and when it was made.
+/// An expansion, and when it was computed.
 type TimedExpansion = (Instant, Arc<Expansion>);
 
 impl SharedCaches {
-    /// Nothing yet; chance is seeded.
+    /// Creates empty caches and a random source with this seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             expansions: Mutex::default(),
@@ -85,17 +85,17 @@ impl SharedCaches {
 }
 
 impl Context {
-    /// Whether nothing new is to be started.
+    /// Returns whether this host must start nothing new.
     pub(crate) fn is_stopping(&self) -> bool {
         *self.interrupt.borrow() != Interrupt::None
     }
 
-    /// Whether a task belongs to this run.
+    /// Returns whether a task belongs to this run.
     pub(crate) fn is_wanted(&self, task: TaskIdx) -> bool {
         self.shape.tasks.get(task.index()).is_some_and(|task| task.is_wanted)
     }
 
-    /// The expansion of a task, made once for all its elements.
+    /// Returns the expansion of a task, computed once for all its elements.
     pub(crate) fn expansion(
         &self,
         task: TaskIdx,
@@ -113,8 +113,9 @@ impl Context {
         Ok(expansion)
     }
 
-    /// Drops the expansion of a task whose elements have ended; gives how long ago it was made, zero where another
-    /// host has made it.
+    /// Drops the expansion of a task whose elements have ended.
+    ///
+    /// Returns the time since it was computed, or zero if another host computed it.
     pub(crate) fn forget_expansion(&self, task: TaskIdx) -> Duration {
         let mut expansions = self.shared.expansions.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(slot) = expansions.remove(&task) else {
@@ -125,25 +126,25 @@ impl Context {
         made.as_ref().map_or(Duration::ZERO, |(began, _)| began.elapsed())
     }
 
-    /// Tells that a job waits for what another makes, so that its room may be given away until it ends.
+    /// Releases the slot of a job that waits for a result computed elsewhere.
     pub(crate) fn release_slot(&self, token: Token) {
-        // A loop that has ended has no room to give.
+        // A loop that has ended has no slots to give away, so a closed channel is no error.
         let _is_heard = self.slot_requests.send(SlotRequest::Release(token)).is_ok();
     }
 
-    /// Asks for room for a job that has given its own away; whether there is some, which it has then.
+    /// Asks for a slot for a job that released its own. Returns whether the job now has one.
     pub(crate) async fn reacquire_slot(&self, token: Token) -> bool {
         let (answer, answered) = oneshot::channel();
         self.slot_requests.send(SlotRequest::Reacquire(token, answer)).is_ok()
             && answered.await.unwrap_or(false)
     }
 
-    /// A node of which it was told that it is ready will be handed out again: that need not be told twice.
+    /// Remembers that `task.ready` was emitted for this node, so that the next claim does not emit it again.
     pub(crate) fn mark_ready_emitted(&self, node: NodeId) {
         self.ready_emitted().insert(node);
     }
 
-    /// Tells that a node is ready, unless that was told when it was blocked.
+    /// Emits `task.ready`, unless it was emitted earlier for this node.
     pub(crate) fn emit_ready(&self, node: NodeId, subject: Subject) {
         let mut announced = self.ready_emitted();
         let is_told = !announced.is_empty() && announced.remove(&node);
@@ -153,7 +154,7 @@ impl Context {
         }
     }
 
-    /// Tells that a node is ready and lacks a resource.
+    /// Emits that a node is ready but blocked by a lack of `resource`.
     pub(crate) fn emit_ready_blocked(&self, node: NodeId, subject: Subject, resource: String) {
         if self.ready_emitted().insert(node) {
             self.recorder.task(subject.clone(), Fact::TaskReady);
@@ -165,12 +166,12 @@ impl Context {
         self.shared.ready_emitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The task with which the skip of another began, if this host has found that out.
+    /// Returns the root cause of a task's skip, if this host has determined it.
     pub(crate) fn root_cause_of(&self, skipped: TaskIdx) -> Option<TaskIdx> {
         self.root_causes().get(&skipped).copied()
     }
 
-    /// Keeps with which task the skip of another began, for those that are skipped after it.
+    /// Remembers the root cause of a task's skip for the tasks skipped after it.
     pub(crate) fn record_root_cause(&self, skipped: TaskIdx, culprit: TaskIdx) {
         self.root_causes().insert(skipped, culprit);
     }
@@ -179,7 +180,7 @@ impl Context {
         self.shared.root_causes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Draws from the run's source of chance.
+    /// Draws from the run's source of randomness.
     pub(crate) fn with_random<T>(&self, draw: impl FnOnce(&mut Random) -> T) -> T {
         draw(&mut self.shared.random.lock().unwrap_or_else(PoisonError::into_inner))
     }

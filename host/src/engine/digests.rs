@@ -1,21 +1,21 @@
-//! Digests of values that several tasks or elements read, each made once.
-//! What is digested for which purpose is for `keys`.
+//! Cache of digests of values that several tasks or elements read.
+//! `keys` composes cache keys from them.
 
 use crate::model::Digest;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Smaller values are digested faster than they are looked up.
+/// Smallest value to cache, in bytes: hashing a smaller one is faster than the lookup.
 const LEAST: usize = 1 << 10;
 
-/// How many bytes of values are kept alive, at most, so that their place in memory still stands for them.
+/// Bytes of values to keep alive at most. A cached value stays alive so that its address identifies it.
 const MOST: usize = 256 << 20;
 
-/// What has been digested lately, by where it stands in memory. All readers of a stored value share its bytes.
+/// Digests computed recently, by the address of the value. All readers of a stored value share its bytes.
 #[derive(Default)]
 pub(crate) struct Digests {
-    // A mutex because jobs run on many threads; digesting happens outside of it.
+    // A mutex because jobs run on many threads; the hashing itself happens outside of it.
     recent: Mutex<RecentDigests>,
 }
 
@@ -26,14 +26,14 @@ struct RecentDigests {
     bytes: usize,
 }
 
-/// A value with its digest, once somebody has made it. The value is held, so that nothing else stands in its place.
+/// A value with its digest, computed on first use. Holding the value keeps its address from being reused.
 struct Digested {
     value: Bytes,
     digest: OnceLock<Digest>,
 }
 
 impl Digests {
-    /// The digest of a value.
+    /// Returns the digest of a value, from the cache if the same bytes were hashed before.
     pub(crate) fn digest_of(&self, value: &Bytes) -> Digest {
         if !(LEAST..=MOST).contains(&value.len()) {
             return Digest::of_bytes(value);

@@ -1,5 +1,5 @@
-//! What this host has claimed and what it may claim: a state machine without time, tasks or input.
-//! The loop in `run` feeds it and does what it says.
+//! The local half of the scheduler: counts slots and resources and decides which claims may start.
+//! A pure state machine without time or tasks: the loop in `run` feeds it and acts on its answers.
 
 use crate::engine::Interrupt;
 use crate::model::RunStatus;
@@ -9,24 +9,24 @@ use crate::state::{
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// How many nodes may wait for what others make, per place for a guest.
+/// Jobs per slot that may hold a claim without a slot, while they wait for a result computed elsewhere.
 const MAX_SLOTLESS_PER_SLOT: u32 = 8;
 
-/// What this host holds, and what of it is at work.
+/// Claims that this host holds, and the slots and resources they take.
 pub(crate) struct Dispatcher {
     shape: Arc<RunShape>,
-    /// Of each resource, whether every call takes some: it bounds how many run, not which.
+    /// Per resource: whether every class takes some of it. Such a resource bounds how many nodes run, not which.
     is_for_all: Vec<bool>,
-    /// By class: what a node takes of this host's resources while it runs, each by its position. What all hosts share is
-    /// the ledger's to count.
+    /// Per class: the resources of this host that a running node takes, by index. Resources shared by all hosts are
+    /// counted by the ledger.
     costs: Vec<Vec<(usize, u32)>>,
     slots: u32,
     held: FxHashMap<Token, Held>,
-    /// Those of them that take room, and so are limited.
+    /// Claims that count against capacity: those with a slot and those that are prefetched.
     running: Occupancy,
-    /// Those of these that have a place: a job has begun with them and has not ended.
+    /// Claims that have a slot: their job has started and not ended.
     working: Occupancy,
-    /// How many of those that are held were taken over from a host that was lost.
+    /// Held claims that were taken over from a lost host.
     taken_over: usize,
     interrupt: Interrupt,
     progress: Option<Progress>,
@@ -34,33 +34,34 @@ pub(crate) struct Dispatcher {
 
 #[derive(Debug, Clone, Copy)]
 struct Held {
-    /// What it takes of resources while it runs; none where it takes none.
+    /// Class of resource needs while it runs; none if it needs nothing.
     class: Option<u16>,
     uses_capacity: bool,
     has_slot: bool,
     is_taken_over: bool,
 }
 
-/// A number of nodes, and what they take of each resource.
+/// A number of nodes, and how much of each resource they take.
 struct Occupancy {
     nodes: u32,
     taken: Vec<u64>,
 }
 
-/// What the loop is to do next.
+/// Next action of the run loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Wait for a job to end or for the ledger to change.
     Wait,
     /// The run has ended.
     Ended(RunStatus),
-    /// This host has nothing left to do, and was told to start nothing.
+    /// This host was interrupted and holds nothing any more.
     Interrupted,
 }
 
 impl Dispatcher {
-    /// A host with `slots` places for guests and all of its resources free.
+    /// Creates a dispatcher with `slots` free slots and all resources of this host free.
     pub(crate) fn new(shape: Arc<RunShape>, slots: u32) -> Self {
+        // A resource that every class takes limits the number of nodes, so prefetching may scale it (see `want`).
         let takes =
             |resource: usize, class: &[(usize, u32)]| class.iter().any(|(taken, _)| *taken == resource);
         let is_for_all =
@@ -80,10 +81,10 @@ impl Dispatcher {
         }
     }
 
-    /// What to ask the ledger for, so many ahead of the places there are.
+    /// Returns what to ask the ledger for: the free capacity plus `ahead` prefetched claims.
     ///
-    /// Nothing is claimed ahead beside what was taken over from another host: that may be what killed it, and whatever is
-    /// held together with it is held to be suspect too.
+    /// Nothing is prefetched while a taken-over claim is held. That claim may be what crashed its last host, and
+    /// every claim held beside it would be suspected too.
     pub(crate) fn want(&self, ahead: u32) -> Want {
         if self.interrupt != Interrupt::None {
             return Want::default();
@@ -92,9 +93,10 @@ impl Dispatcher {
         let room = self.slots.saturating_add(ahead);
         let amounts = self.shape.resources.iter().zip(&self.is_for_all).map(|(resource, is_for_all)| {
             let amount = u64::from(resource.amount);
-            // What is claimed ahead has its part of what all take, as if there were so much more of it.
+            // Prefetched claims get their share of a resource that all classes take, as if it grew with the slots.
             if *is_for_all { amount * u64::from(room) / u64::from(self.slots.max(1)) } else { amount }
         });
+        // Report what is free per resource, so that the ledger skips nodes that could not start here.
         let free = amounts.zip(&self.running.taken).map(|(amount, taken)| amount.saturating_sub(*taken));
         Want {
             slots: room.saturating_sub(self.running.nodes),
@@ -102,27 +104,27 @@ impl Dispatcher {
         }
     }
 
-    /// Whether all places are taken.
+    /// Returns whether all slots are taken.
     pub(crate) const fn is_full(&self) -> bool {
         self.working.nodes >= self.slots
     }
 
-    /// How many places for guests there are.
+    /// Returns the number of slots.
     pub(crate) const fn slots(&self) -> u32 {
         self.slots
     }
 
-    /// How many more are held than there are places for.
+    /// Returns the number of claims held beyond the slots.
     pub(crate) const fn prefetched(&self) -> u32 {
         self.running.nodes.saturating_sub(self.slots)
     }
 
-    /// Whether something is held that was taken over from a host that was lost.
+    /// Returns whether a claim taken over from a lost host is held.
     pub(crate) const fn has_taken_over(&self) -> bool {
         self.taken_over > 0
     }
 
-    /// A node was handed out to this host.
+    /// Adds a claim that the ledger handed out.
     pub(crate) fn add(&mut self, claim: &Claim) {
         let (takes_room, is_taken_over) = (claim.stage == Stage::Ready, claim.takeovers > 0);
         let class = class(&self.shape, claim.node);
@@ -134,12 +136,12 @@ impl Dispatcher {
         }
     }
 
-    /// Whether there is a place for a claim. One that is no more held needs none.
+    /// Returns whether a slot and resources are free for a claim. A claim no longer held needs none.
     pub(crate) fn has_slot_for(&self, token: Token) -> bool {
         self.held.get(&token).is_none_or(|held| self.has_free_slot(held.class))
     }
 
-    /// A job has begun with a claim.
+    /// Assigns a slot to a claim whose job starts.
     pub(crate) fn assign_slot(&mut self, token: Token) {
         if let Some(held) = self.held.get_mut(&token).filter(|held| held.uses_capacity && !held.has_slot) {
             held.has_slot = true;
@@ -147,7 +149,7 @@ impl Dispatcher {
         }
     }
 
-    /// A claim needs its place no more, if it has one; it is held until it is released.
+    /// Frees the slot of a claim, if it has one. The claim is held until it is removed.
     pub(crate) fn free_slot(&mut self, token: Token) {
         if let Some(held) = self.held.get_mut(&token).filter(|held| held.has_slot) {
             held.has_slot = false;
@@ -155,9 +157,12 @@ impl Dispatcher {
         }
     }
 
-    /// A node waits for what another makes, and needs no room until it ends; whether that makes room. So many may wait
-    /// besides those that run: whoever claimed all that wait would keep them from other hosts.
+    /// Releases the slot of a claim that waits for a result computed elsewhere. Returns whether capacity became free.
+    ///
+    /// The number of claims without a slot is bounded: a host that claimed every waiting node would keep them from
+    /// others.
     pub(crate) fn release_slot(&mut self, token: Token) -> bool {
+        // Prefetched claims have no slot either, but they are bounded by `prefetch` and must not use up this bound.
         let most = self.slots.saturating_mul(MAX_SLOTLESS_PER_SLOT).saturating_add(self.prefetched());
         if u32::try_from(self.held.len()).unwrap_or(u32::MAX) >= self.slots.saturating_add(most) {
             return false;
@@ -165,6 +170,7 @@ impl Dispatcher {
         let Some(held) = self.held.get_mut(&token).filter(|held| held.has_slot) else {
             return false;
         };
+        // The claim stays held, but both counters drop: the ledger may hand out another node for this capacity.
         (held.uses_capacity, held.has_slot) = (false, false);
         let charge = cost(&self.costs, held.class);
         self.working.remove(charge);
@@ -172,13 +178,13 @@ impl Dispatcher {
         true
     }
 
-    /// A node that waited is to run after all; whether there is a place for it, which it has then.
+    /// Gives a slot back to a claim that released it. Returns whether the claim now has one.
     pub(crate) fn reacquire_slot(&mut self, token: Token) -> bool {
         let Some(held) = self.held.get(&token).copied() else {
             return false;
         };
         if held.has_slot {
-            return true; // it was never given away
+            return true; // the slot was never released
         }
         if !self.has_free_slot(held.class) {
             return false;
@@ -189,7 +195,7 @@ impl Dispatcher {
         true
     }
 
-    /// A node is this host's no more.
+    /// Removes a claim that this host no longer holds.
     pub(crate) fn remove(&mut self, token: Token) {
         let Some(held) = self.held.remove(&token) else {
             return;
@@ -199,25 +205,27 @@ impl Dispatcher {
         if held.has_slot {
             self.working.remove(charge);
         }
+        // A claim without a slot may still count against capacity: it is prefetched, or its job has just ended.
         if held.uses_capacity {
             self.running.remove(charge);
         }
     }
 
-    /// The ledger told where the run stands.
+    /// Records the progress of the run as the ledger reports it.
     pub(crate) const fn set_progress(&mut self, progress: Progress) {
         self.progress = Some(progress);
     }
 
-    /// Somebody told this host to stop.
+    /// Records an interrupt. The most urgent one stays in force.
     pub(crate) fn set_interrupt(&mut self, interrupt: Interrupt) {
         self.interrupt = self.interrupt.max(interrupt);
     }
 
-    /// What the loop is to do next.
+    /// Returns what the run loop does next.
     pub(crate) fn next(&self) -> Action {
         let progress = self.progress;
         match progress.map(|progress| progress.status) {
+            // The end of the run outweighs an interrupt, which outweighs any waiting.
             Some(RunStatus::Running) | None => {}
             Some(ended) => return Action::Ended(ended),
         }
@@ -227,18 +235,18 @@ impl Dispatcher {
         }
     }
 
-    /// Whether nothing new is to be begun.
+    /// Returns whether nothing new may start.
     pub(crate) fn is_stopping(&self) -> bool {
         self.interrupt != Interrupt::None || self.progress.is_some_and(|progress| progress.stop.is_some())
     }
 
-    /// Whether guests are to be stopped and their nodes given back.
+    /// Returns whether guests must be stopped and their claims released.
     pub(crate) fn must_abort(&self) -> bool {
         let stop = self.progress.and_then(|progress| progress.stop);
         self.interrupt == Interrupt::Abort || matches!(stop, Some(Stop::FailFast | Stop::Cancelled))
     }
 
-    /// Whether one of the places is free, and what such a node takes.
+    /// Admission check: returns whether a slot is free and the resources of this class are too.
     fn has_free_slot(&self, class: Option<u16>) -> bool {
         let is_free = |(resource, amount): &(usize, u32)| {
             let taken = self.working.taken.get(*resource).copied().unwrap_or_default();
@@ -269,13 +277,13 @@ impl Occupancy {
     }
 }
 
-/// The class of what a node takes; none of a task that is split into elements, which takes nothing itself.
+/// Returns the class of a node's needs; none for a `for-each` task itself, which takes no resources.
 fn class(shape: &RunShape, node: NodeId) -> Option<u16> {
     let task = shape.tasks.get(node.task.index())?;
     (!task.is_for_each || node.item.is_some()).then_some(task.class)
 }
 
-/// What a demand takes of this host.
+/// Returns the resources of this host that a class takes.
 fn class_costs(shape: &RunShape, class: &[(usize, u32)]) -> Vec<(usize, u32)> {
     let own = |(at, amount): &(usize, u32)| match shape.resources.get(*at)? {
         ResourceShape { scope: ResourceScope::Shared, .. } => None,
@@ -294,7 +302,7 @@ mod tests {
     use crate::model::{Digest, Name, TaskIdx};
     use crate::state::TaskShape;
 
-    /// Two tasks that take one of one permit each.
+    /// Two tasks that each take the only permit.
     fn shape() -> Arc<RunShape> {
         let task = |name: &str| TaskShape {
             name: Name::new(name).unwrap(),

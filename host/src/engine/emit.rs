@@ -1,5 +1,5 @@
-//! What is told of nodes and of the backends: facts with their subjects, to the recorder.
-//! When it is told is for `run_state` and `job`.
+//! Events about nodes and backends: builds facts with their subjects and hands them to the recorder.
+//! `run_state` and `job` decide when each event is due.
 
 use crate::engine::context::Context;
 use crate::events::{Fact, Subject};
@@ -7,7 +7,7 @@ use crate::model::TaskIdx;
 use crate::state::{Blocked, Claim, NodeId, Notice};
 
 impl Context {
-    /// Tells which results were there before.
+    /// Emits which results were already stored.
     pub(crate) fn emit_stored(&self, stored: &[TaskIdx]) {
         for task in stored {
             if let Some(subject) = self.subject(NodeId { task: *task, item: None }, None) {
@@ -16,7 +16,7 @@ impl Context {
         }
     }
 
-    /// Tells what the backends have to say beside their answers.
+    /// Emits the notices of the ledger and the cache, such as a reconnect.
     pub(crate) fn emit_notices(&self) {
         let cache = self.cache.iter().flat_map(|cache| cache.notices());
         for notice in self.ledger.notices().into_iter().chain(cache) {
@@ -25,7 +25,7 @@ impl Context {
         }
     }
 
-    /// Tells that a node waits for a resource.
+    /// Emits that a node waits for a resource.
     pub(crate) fn emit_blocked(&self, blocked: Blocked) {
         if let Some(subject) = self.subject(blocked.node, None) {
             let resource = self.shape.resources.get(blocked.resource);
@@ -34,7 +34,7 @@ impl Context {
         }
     }
 
-    /// Tells a fact of a claimed node.
+    /// Emits a fact about a claimed node.
     pub(crate) fn emit(&self, claim: &Claim, fact: Fact) {
         let is_attempt = has_attempt(&fact) && self.is_call(claim.node);
         let attempt = is_attempt.then_some(claim.attempt);
@@ -45,7 +45,7 @@ impl Context {
         }
     }
 
-    /// Whether a node is a call, rather than the task around its elements.
+    /// Returns whether a node is a call, rather than the task around its elements.
     pub(crate) fn is_call(&self, node: NodeId) -> bool {
         node.item.is_some() || self.bound.plan().task(node.task).is_some_and(|task| !task.is_for_each())
     }
@@ -56,7 +56,7 @@ impl Context {
     }
 }
 
-/// Whether a fact is about an attempt, rather than about a node of which none was made.
+/// Returns whether a fact is about an attempt, rather than about a node that was not attempted.
 const fn has_attempt(fact: &Fact) -> bool {
     match fact {
         Fact::TaskStarted

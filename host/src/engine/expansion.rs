@@ -1,5 +1,5 @@
-//! The lists of a `for-each`, split once for all its elements, with what all elements have in common.
-//! Handing out the elements is for the ledger.
+//! Expansion of a `for-each` task: its lists are split once, and arguments common to all elements resolved once.
+//! The ledger hands out the elements.
 
 use crate::engine::resolve::{Scope, Unresolved};
 use crate::model::to_usize;
@@ -7,8 +7,8 @@ use crate::plan::Task;
 use crate::value::{Items, split};
 use bytes::Bytes;
 
-/// The most elements of a `for-each`: each costs its host, or the backend, some 70 bytes beside its result, and a list of
-/// bytes within `limits.output` may have a hundred million.
+/// Elements of one `for-each` at most. Each costs its host or the backend about 70 bytes besides its result. A list
+/// of bytes within `limits.output` could have a hundred million.
 const MOST_ELEMENTS: u32 = 10_000_000;
 
 /// Lists of equal length, split into elements.
@@ -18,18 +18,18 @@ pub(crate) struct Elements {
 }
 
 impl Elements {
-    /// How many elements there are.
+    /// Returns the number of elements.
     pub(crate) const fn len(&self) -> u32 {
         self.len
     }
 
-    /// The element of each list at a position.
+    /// Returns the element of each list at a position.
     pub(crate) fn element_values(&self, position: u32) -> Vec<Bytes> {
         self.lists.iter().filter_map(|list| list.get(to_usize(position))).collect()
     }
 }
 
-/// The elements that a task runs over.
+/// Splits the lists that a task runs over. Fails if they differ in length or are too long.
 pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Unresolved> {
     let values = scope.resolve_all(task.for_each.iter().map(|list| &list.list))?;
     let mut lists = Vec::with_capacity(values.len());
@@ -56,14 +56,14 @@ pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Unres
     }
 }
 
-/// A task's elements with the arguments that do not differ between them.
+/// Elements of a task, with the arguments that are the same for all of them.
 pub(crate) struct Expansion {
     elements: Elements,
     shared: Vec<Option<Bytes>>,
 }
 
 impl Expansion {
-    /// Splits the lists and resolves what all elements have in common.
+    /// Splits the lists and resolves the arguments common to all elements.
     pub(crate) fn new(scope: &Scope<'_>, task: &Task) -> Result<Self, Unresolved> {
         let elements = elements(scope, task);
         let common = task.args.iter().filter(|arg| !arg.uses_items());
@@ -79,12 +79,12 @@ impl Expansion {
         Ok(Self { elements, shared })
     }
 
-    /// How many elements there are.
+    /// Returns the number of elements.
     pub(crate) const fn len(&self) -> u32 {
         self.elements.len()
     }
 
-    /// The arguments of one element.
+    /// Returns the arguments of one element.
     pub(crate) fn args(&self, scope: &Scope<'_>, task: &Task, item: u32) -> Result<Vec<Bytes>, Unresolved> {
         let items = self.elements.element_values(item);
         let scope = Scope { items: &items, ..*scope };

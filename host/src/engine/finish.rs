@@ -10,14 +10,14 @@ use crate::value::{Type, check};
 use bytes::Bytes;
 use std::collections::HashSet;
 
-/// One output of a run.
+/// An output of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputValue {
-    /// Its value, MessagePack of the type.
+    /// A value: its type, and its MessagePack encoding.
     Value(Type, Bytes),
-    /// Its task was skipped, or a task before it.
+    /// No value: its task, or a task before it, was skipped.
     Skipped(SkipReason),
-    /// Its task has not ended, or has failed.
+    /// No value: its task has failed or has not ended. The text says which.
     Missing(String),
     /// It cannot be made of what its tasks have yielded: a path misses, a selector names no case, a stored value is
     /// damaged.
@@ -106,7 +106,7 @@ const fn faulty(class: FailureClass, error: String) -> OutputValue {
     OutputValue::Faulty(FailureFact { class, error })
 }
 
-/// An output without a value: the task that it names was skipped itself, has failed itself, or needs one that was.
+/// Explains an output without a value: its own task was skipped or failed, or needs one that was.
 fn skipped(binding: &Binding, known: &Known, reason: SkipReason) -> OutputValue {
     let Binding::Task { task, .. } = binding else {
         return OutputValue::Skipped(reason);

@@ -1,5 +1,5 @@
-//! What a run would do with each task, as far as that can be told without running: from stored results and the cache.
-//! Decides by the same rules as a run does; nothing is claimed, called or written.
+//! Forecast of a run: what would happen to each task, as far as stored results and the cache can tell.
+//! Decides by the rules of `skipping` and `keys`; claims, calls and writes nothing.
 
 use crate::cache::Cache;
 use crate::engine::digests::Digests;
@@ -17,49 +17,49 @@ use bytes::Bytes;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-/// How many keys are looked up at once.
+/// Keys to look up in one request to the cache.
 const BATCH: usize = 1024;
 
-/// What would happen to a task.
+/// Fate of a task in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// Its result is stored by an earlier session of the run.
+    /// An earlier session of the run stored its result.
     Stored,
-    /// Its result comes from the cache.
+    /// The cache has its result.
     Cached,
-    /// It is skipped.
+    /// The task is skipped.
     Skipped(SkipReason),
-    /// It runs.
+    /// The task runs.
     Runs(Reason),
-    /// Its arguments cannot be made, and it fails.
+    /// The task fails, because its arguments cannot be computed.
     Fails(String),
-    /// Whether it is skipped depends on what these tasks yield.
+    /// The outputs of these tasks decide whether the task is skipped.
     DependsOn(Vec<TaskIdx>),
 }
 
-/// Why a task runs.
+/// Reason why a task runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// There is no cache.
     NoCache,
-    /// The manifest keeps its results from being shared.
+    /// The manifest turns caching off for the task.
     CacheOff,
-    /// It is impure, and nobody vouches for it.
+    /// The task is impure, and the manifest does not vouch for it.
     Impure,
     /// The cache has no result for its arguments.
     NotCached,
-    /// The cache has results for this many of its elements only.
+    /// The cache has results for only some of its elements.
     Elements {
-        /// With a cached result.
+        /// Elements with a cached result.
         cached: u32,
-        /// All of them.
+        /// All elements.
         total: u32,
     },
-    /// Its arguments come from these tasks, which run: only then is it known whether the cache has its result.
+    /// Its arguments come from these tasks, which run first. Only then is its cache key known.
     InputsRun(Vec<TaskIdx>),
 }
 
-/// What a run would do with the wanted tasks, in the order in which one host would start them one by one.
+/// Returns the fate of each wanted task, in the order in which a host with one slot would start them.
 pub async fn forecast(
     bound: &Bound,
     is_wanted: &[bool],
@@ -87,12 +87,12 @@ struct Forecaster<'a> {
     bound: &'a Bound,
     cache: Option<&'a dyn Cache>,
     known: Known,
-    /// Tasks of which it cannot be told whether they are skipped.
+    /// Tasks for which it is unknown whether they are skipped.
     undecided: HashSet<TaskIdx>,
     digests: Digests,
 }
 
-/// The arguments of a task's calls.
+/// Arguments of a task's calls.
 enum Calls {
     One(Vec<Bytes>),
     Each(Vec<Vec<Bytes>>),
@@ -103,7 +103,7 @@ impl Forecaster<'_> {
         if self.known.contains_key(&at) {
             return Ok(Fate::Stored);
         }
-        // What `after` names is taken to succeed: nothing else of it matters.
+        // Tasks named in `after` are assumed to succeed: only their failure would matter here.
         for decided in [pruned(&self.scope(task), task), condition(&self.scope(task), task)] {
             match decided {
                 Ok(Some(reason)) | Err(Unresolved::Skip(reason)) => return Ok(self.skipped(at, reason)),
@@ -183,7 +183,7 @@ impl Forecaster<'_> {
         Ok(Fate::Cached)
     }
 
-    /// The cached output of each call, if there is one.
+    /// Returns the cached output of each call, if there is one.
     async fn look_up(&self, task: &Task, calls: &[Vec<Bytes>]) -> Result<Vec<Option<Bytes>>, Error> {
         let shared: Vec<Option<CacheTarget>> =
             calls.iter().map(|args| keys::shared(self.bound, task, args, &self.digests)).collect();
@@ -203,7 +203,7 @@ impl Forecaster<'_> {
     }
 }
 
-/// The output of a call that returned a value: the whole `result` where the manifest asks for it.
+/// Returns the output of a call that returned a value: wrapped in `ok` if the manifest asks for the whole `result`.
 pub(crate) fn output(task: &Task, value: Bytes) -> Bytes {
     match task.on_error {
         OnError::Fail => value,
@@ -211,7 +211,7 @@ pub(crate) fn output(task: &Task, value: Bytes) -> Bytes {
     }
 }
 
-/// Every task after those that it waits for; of those that could start, the one of the highest rank first.
+/// Returns all tasks in topological order; among those that could start, the highest rank comes first.
 fn by_rank(plan: &Plan) -> Vec<TaskIdx> {
     let tasks = plan.tasks();
     let mut open: Vec<usize> = tasks.iter().map(|task| task.waits_for.len()).collect();

@@ -1,10 +1,10 @@
-//! What a guest writes, as facts of the run.
-//! Bounding it is for the sandbox, showing it for the command line.
+//! Events for what a guest writes to stdout, stderr and its log.
+//! The sandbox bounds the output, and `cli` shows it.
 
 use crate::events::{Fact, Recorder, Subject};
 use crate::invoke::{Listener, Stream};
 
-/// Records what one attempt writes.
+/// Records the output and progress of one attempt.
 pub(crate) struct AttemptListener {
     pub(crate) recorder: Recorder,
     pub(crate) subject: Subject,

@@ -1,5 +1,5 @@
-//! One call for all who need the same cached result at the same time: the others wait for it, and take no room meanwhile.
-//! Where results are shared, and who makes which, is for the cache.
+//! Single-flight: one call computes a cached result while all others that need it wait without a slot.
+//! The cache stores results and decides which host computes; `single_flight` has the locks within this host.
 
 use crate::cache::{Cache, Found, Insert, MakeRequest, Stored};
 use crate::engine::context::Context;
@@ -14,20 +14,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 
-/// How long others wait for a host that makes a result and says nothing any more.
+/// Time for which a key stays reserved for a host that stops renewing it.
 const HOLD: Duration = Duration::from_secs(10);
 
-/// The first and the longest wait between two looks at what another host makes, unless the cache tells that it is there:
-/// a host that dies at it tells nothing.
+/// First and longest wait between two lookups of a result that another host computes.
+///
+/// The cache wakes the waiter earlier when the result arrives. A host that dies sends no wake-up, hence the polling.
 const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// How a job goes on.
+/// Outcome of looking for a cached result.
 pub(crate) enum Acquired<'a> {
-    /// The result is there.
+    /// The result is in the cache.
     Stored(Digest, Stored),
-    /// It is to be made, and where it is shared, others may wait for it.
+    /// This job must compute the result. Others may wait for it if it is shared.
     Call(Option<InFlight<'a>>),
-    /// It is to be made, and the job has given its room to others: the node is to be handed out again.
+    /// The job released its slot and got none back: release the claim, so that the node is handed out again.
     Again,
 }
 
@@ -40,7 +41,7 @@ pub(crate) struct InFlight<'a> {
     lock: Option<OwnedMutexGuard<()>>,
 }
 
-/// Looks for the result of a claimed call. Where another job or host makes it, waits for that.
+/// Looks up the result of a claimed call, and waits if another job or host is computing it.
 pub(crate) async fn acquire<'a>(
     ctx: &'a Context,
     claim: &Claim,
@@ -49,14 +50,16 @@ pub(crate) async fn acquire<'a>(
     let (Some(cache), Some(shared)) = (ctx.cache.as_deref(), shared) else {
         return Ok(Acquired::Call(None));
     };
+    // First within this host, then across hosts: only the holder of the key's lock asks the cache.
     let (lane, mut is_parked) = lock_key(ctx, shared.key, claim.token).await;
     let making = MakeRequest { key: shared.key, maker: ctx.single_flight.next_maker(), hold: HOLD };
     let flight = InFlight { ctx, cache, shared, making, lock: Some(lane) };
     let mut wait = WAITS.0;
     loop {
+        // A miss also reserves the key for this host, so no second round trip is needed.
         match cache.find(&making).await? {
             Found::Stored(stored) if stored.type_fingerprint == flight.shared.type_fingerprint => {
-                // Where the result is to be verified, the job calls a guest yet, and needs room for it.
+                // Verification still calls a guest, which needs a slot.
                 let needs_room = is_parked && ctx.verification == Verification::Twice;
                 if needs_room && !ctx.reacquire_slot(claim.token).await {
                     ctx.mark_ready_emitted(claim.node);
@@ -64,6 +67,7 @@ pub(crate) async fn acquire<'a>(
                 }
                 return Ok(Acquired::Stored(flight.shared.key, stored));
             }
+            // This job must call a guest (also if the stored value has another type), but no slot is free for it.
             Found::Stored(_) | Found::Mine if is_parked && !ctx.reacquire_slot(claim.token).await => {
                 flight.abandon().await?;
                 ctx.mark_ready_emitted(claim.node);
@@ -71,6 +75,7 @@ pub(crate) async fn acquire<'a>(
             }
             Found::Stored(_) | Found::Mine => return Ok(Acquired::Call(Some(flight))),
             Found::Theirs => {
+                // Another host computes the result: wait without a slot, so that other nodes can run.
                 if !is_parked {
                     ctx.release_slot(claim.token);
                     is_parked = true;
@@ -85,7 +90,7 @@ pub(crate) async fn acquire<'a>(
     }
 }
 
-/// Waits until no other job of this host is at the same result; whether the room was given away for that.
+/// Waits until no other job of this host computes the same key. Returns the lock, and whether the slot was released.
 async fn lock_key(ctx: &Context, key: Digest, token: Token) -> (OwnedMutexGuard<()>, bool) {
     let lane = ctx.single_flight.key_lock(key);
     if let Ok(entered) = Arc::clone(&lane).try_lock_owned() {
@@ -96,7 +101,7 @@ async fn lock_key(ctx: &Context, key: Digest, token: Token) -> (OwnedMutexGuard<
 }
 
 impl InFlight<'_> {
-    /// Makes a call while others wait for its result; shares a result, and leaves to others what did not become one.
+    /// Runs the call while others wait for its result. Publishes a value; gives up the key if the call yields none.
     pub(crate) async fn run(
         self,
         call: impl Future<Output = Result<invoke::Returned, invoke::Failure>>,
@@ -116,11 +121,11 @@ impl InFlight<'_> {
         Ok(returned)
     }
 
-    /// Says that this host is at it, for as long as the call takes.
+    /// Renews this host's reservation of the key for as long as the call takes.
     async fn renew_forever(&self) -> Infallible {
         loop {
             tokio::time::sleep(HOLD / 3).await;
-            // Where that fails others may make it too: that costs a call and is no failure.
+            // If renewal fails, another host may compute the result too. That costs a call and is no error.
             drop(self.cache.find(&self.making).await);
         }
     }
@@ -136,7 +141,7 @@ impl InFlight<'_> {
     }
 }
 
-/// Whoever waits on this host is next, however the flight has ended.
+/// Passes the key to the next waiter on this host, whether or not the call succeeded.
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.ctx.single_flight.forget_key(&self.shared.key);

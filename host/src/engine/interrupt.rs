@@ -1,13 +1,13 @@
-//! How urgently a host is told to stop.
-//! Signals become interrupts in the command line; `dispatch` obeys them.
+//! Interrupts: how urgently this host must stop.
+//! Signals become interrupts in `cli`; `dispatch` obeys them.
 
-/// How urgently this host was told to stop.
+/// Urgency with which this host must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Interrupt {
-    /// It was not.
+    /// Not interrupted.
     #[default]
     None,
-    /// Start nothing new; finish and commit what runs.
+    /// Start nothing new; finish and commit running nodes.
     Drain,
     /// Stop guests now.
     Abort,

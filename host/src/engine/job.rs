@@ -1,5 +1,5 @@
-//! One claimed node from claim to settlement: decide, look up, call, judge.
-//! Committing the settlement, and telling that it happened, is for the loop in `run`.
+//! A job: takes one claimed node from claim to settlement. Decides, looks up, calls, judges.
+//! The loop in `run` commits the settlement and emits its events.
 
 use crate::cache::Stored;
 use crate::engine::closing::close;
@@ -25,10 +25,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much of an error that a function returned is told, in bytes of JSON. All of it is stored.
+/// Bytes of JSON of a returned error to show in events and messages. The whole error is stored.
 const MOST_SHOWN: usize = 16 << 10;
 
-/// A claim with how it is to be settled, and what is to be told once it is.
+/// A claim with its outcome, and the facts to emit once that is committed.
 pub(crate) struct Settled {
     pub(crate) claim: Claim,
     pub(crate) outcome: Outcome,
@@ -38,7 +38,7 @@ pub(crate) struct Settled {
 /// Elements whose results are looked up together when their list is made: all of them would be held twice.
 const JOINED_AT_ONCE: u32 = 10_000;
 
-/// Brings a claim to its settlement. Fails only where the state backend does.
+/// Brings a claim to its settlement. Fails only if the state backend or the cache does.
 pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Error> {
     if claim.stage == Stage::Closing {
         return Box::pin(close(ctx, claim)).await;
@@ -68,7 +68,7 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
 
 type Verdict = (Outcome, Vec<Fact>);
 
-/// What a node is found to need, once all that it depends on is known.
+/// Decision about a node, once everything it depends on is known.
 enum Decision {
     Skip(SkipReason),
     Expand(Arc<Expansion>),
@@ -82,13 +82,13 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Decides, learning of other tasks until that is possible, and acts on it.
+    /// Decides what the node needs, fetching other tasks' entries until that is possible, and does it.
     async fn advance(&self) -> Result<Verdict, Error> {
         let mut known = Known::new();
         loop {
             let needs = match self.decide(&known) {
                 Ok(Decision::Skip(reason)) | Err(Unresolved::Skip(reason)) => {
-                    // Boxed, so that those that are called are not as large as this.
+                    // Boxed, so that the other futures of this function are not as large as this one.
                     return Box::pin(self.skip(reason, known)).await;
                 }
                 Ok(_) if self.is_to_be_released() => return Ok((Outcome::Release, Vec::new())),
@@ -102,6 +102,7 @@ impl Job<'_> {
                 }
                 Err(Unresolved::Needs(needs)) => needs,
             };
+            // A needed task that was fetched and is still open has not ended: the node must wait for it.
             let needs: HashSet<TaskIdx> = needs.into_iter().collect();
             let open: Vec<TaskIdx> = needs.iter().copied().filter(|task| known.contains_key(task)).collect();
             if let Some(unwanted) = open.iter().find(|task| !self.ctx.is_wanted(**task)) {
@@ -142,7 +143,7 @@ impl Job<'_> {
         scope.resolve_all(self.task.args.iter()).map(Decision::Call)
     }
 
-    /// It is not to be run; `known` is what that was decided by.
+    /// Skips the node. `known` holds the entries by which that was decided.
     async fn skip(&self, reason: SkipReason, known: Known) -> Result<Verdict, Error> {
         let mut before = skip_causes(self.task, reason);
         before.retain(|task| known.contains_key(task));
@@ -166,7 +167,7 @@ impl Job<'_> {
         Ok((Outcome::Skipped(reason), vec![Fact::TaskSkipped { reason, cause }]))
     }
 
-    /// Whether nothing may be begun with this claim: it takes no room yet, or this host is told to stop.
+    /// Returns whether the claim must be released without a start: its inputs are tainted, or this host is stopping.
     fn is_to_be_released(&self) -> bool {
         self.claim.stage == Stage::Tainted || self.ctx.is_stopping()
     }
@@ -181,11 +182,13 @@ impl Job<'_> {
         if self.claim.attempt == 1 {
             self.ctx.emit_ready(self.claim.node, self.subject(None));
         }
+        // The cache key depends on the arguments, so it is known only now.
         let shared = self
             .ctx
             .cache
             .as_ref()
             .and_then(|_| keys::shared(&self.ctx.bound, self.task, &args, &self.ctx.digests));
+        // Single-flight: a cached result, a result that another job computes, or the duty to call.
         let flight = match acquire(self.ctx, self.claim, shared).await? {
             Acquired::Stored(key, stored) if self.is_verified() => {
                 return Ok(self.verify_stored(key, stored, args).await);
@@ -200,6 +203,7 @@ impl Job<'_> {
         let subject = self.subject(Some(self.claim.attempt));
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
         let call = self.invocation(args, self.listener(subject));
+        // Waiters of a shared key must hear of the end of the call, so a flight wraps the call in every case.
         match (flight, self.is_verified()) {
             (None, false) => Ok(self.returned(self.ctx.invoker.invoke(call).await)),
             (Some(flight), false) => Ok(self.returned(flight.run(self.ctx.invoker.invoke(call)).await?)),
@@ -207,7 +211,7 @@ impl Job<'_> {
         }
     }
 
-    /// Makes a call twice, and has its result only if both times it was the same.
+    /// Calls the guest twice, and accepts the result only if both calls agree.
     async fn verify(&self, flight: Option<InFlight<'_>>, call: Arc<invoke::Call>) -> Result<Verdict, Error> {
         let mut differs = None;
         let twice = self.twice(call, &mut differs);
@@ -237,7 +241,7 @@ impl Job<'_> {
         self.ctx.verification == Verification::Twice && is_shareable(&self.ctx.bound, self.task)
     }
 
-    /// Makes a call twice. Where what it returns differs, says how, and the result, which nobody may have, is a failure.
+    /// Calls the guest twice. If the results differ, sets `differs` and returns a failure, so that nothing is shared.
     async fn twice(
         &self,
         call: Arc<invoke::Call>,
@@ -258,7 +262,7 @@ impl Job<'_> {
         }
     }
 
-    /// Makes a call whose result is in the cache, and holds it against that.
+    /// Calls the guest for a result that the cache has, and compares the two.
     async fn verify_stored(&self, key: Digest, stored: Stored, args: Vec<Bytes>) -> Verdict {
         let subject = self.subject(Some(self.claim.attempt));
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
@@ -275,7 +279,7 @@ impl Job<'_> {
         }
     }
 
-    /// A result that is not always the same: repeating the task would only hide that.
+    /// Fails a task whose result is not deterministic. No retry: that would only hide it.
     fn impure(&self, found: &str) -> Verdict {
         self.failed(FailureClass::Error, &format!("not verified: {found}"), None)
     }
@@ -322,7 +326,7 @@ impl Job<'_> {
         }
     }
 
-    /// The call ended without a result.
+    /// Settles a call that ended without a result: retry or failure.
     fn judge(&self, failure: invoke::Failure) -> Verdict {
         let mut message = failure.message + &self.end_of_stderr(&failure.stderr);
         if let Some(backtrace) = failure.backtrace {
@@ -362,17 +366,18 @@ impl Job<'_> {
         (Outcome::Failed(record.encode()), vec![fact])
     }
 
-    /// Makes the list of a `for-each` from its elements.
+    /// Builds the list of a `for-each` task from the results of its elements.
     async fn join(&self, items: u32) -> Result<Verdict, Error> {
         let task = self.claim.node.task;
         let duration = self.ctx.forget_expansion(task);
         let element = match &self.task.output {
             Some(Type::List(element)) => element,
-            _ => &Type::Bool, // nils, which nobody reads, and which are put together as they are
+            _ => &Type::Bool, // elements without a value are stored as nil, and the list copies them unread
         };
         let mut list = ListBuilder::new(element, to_usize(items));
         let (mut skipped, mut missing): (Option<SkipReason>, Option<u32>) = (None, None);
         let mut first = 0;
+        // Results are fetched in chunks and appended, so that the peak is one list and one chunk.
         while first < items {
             let end = items.min(first.saturating_add(JOINED_AT_ONCE));
             let nodes: Vec<NodeId> = (first..end).map(|item| NodeId { task, item: Some(item) }).collect();
@@ -407,7 +412,7 @@ impl Job<'_> {
 
     fn element_failed(&self, item: u32, record: &[u8]) -> Verdict {
         match FailureRecord::decode(record) {
-            // The backtrace was told with the element: here its first line is enough.
+            // The backtrace was emitted with the element; its first line is enough here.
             Some(record) => {
                 let message = record.message.lines().next().unwrap_or_default();
                 self.failed(record.class, &format!("element {item} failed: {message}"), None)
@@ -431,7 +436,7 @@ fn finished(output: Bytes, usage: invoke::Usage) -> Verdict {
     (Outcome::Done(output), vec![fact])
 }
 
-/// Milliseconds, to the microsecond.
+/// Returns milliseconds, rounded to the microsecond.
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

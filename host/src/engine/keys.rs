@@ -1,5 +1,5 @@
-//! Cache keys of calls: which results may stand for which calls, in any run and on any host.
-//! Where cached results are kept is for `cache`.
+//! Cache keys: which result is valid for which call, in any run and on any host.
+//! The `cache` module stores results.
 
 use crate::cache::{KeyParts, key};
 use crate::engine::digests::Digests;
@@ -9,17 +9,17 @@ use crate::value::Type;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Under which key a call's result is shared, and for how long; none if it is not shared.
+/// Cache target of a call's result: key, expected type, and time to live.
 pub(crate) struct CacheTarget {
-    /// The key.
+    /// The cache key.
     pub(crate) key: Digest,
-    /// What the value's type must be.
+    /// Fingerprint that the type of the stored value must have.
     pub(crate) type_fingerprint: Digest,
-    /// The task's own time to live.
+    /// Time to live that the task sets.
     pub(crate) ttl: Option<Duration>,
 }
 
-/// The cache key of one call of `task` with `args`.
+/// Returns the cache target of one call of `task` with `args`; none if its results are not shared.
 pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Digests) -> Option<CacheTarget> {
     let CacheRule::Shared(ttl) = task.cache else {
         return None;

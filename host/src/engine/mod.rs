@@ -1,5 +1,7 @@
 //! Runs a bound plan: claims nodes from a ledger, decides, executes, retries, commits.
 //! Knows neither wasmtime nor Redis: calls go through `invoke`, results through `state` and `cache`.
+//!
+//! `run` is the loop. `dispatch` is the local half of the scheduler; the ledger is the other half.
 
 mod run;
 mod interrupt;

@@ -1,26 +1,27 @@
-//! How far ahead of its guests a host claims: so far that none of its places waits for an answer, and no further.
-//! What is claimed ahead is begun, and given back, by `run_state`.
+//! Prefetch: how many nodes to claim beyond the free slots, so that no slot waits for the ledger's reply.
+//! `run_state` starts prefetched claims and returns those that wait too long.
 //!
-//! What a host has claimed and not begun with, others cannot have. So only tasks that take not much longer than an answer
-//! of the ledger are claimed ahead, and none where the ledger is at hand. While an answer is under way its places are to
-//! have work, and what the answer brings is as much again: so it claims about twice as many as end in the meantime.
+//! Prefetched nodes are unavailable to other hosts. So a host prefetches only if tasks are not much longer than a
+//! round trip to the ledger. If the ledger is local, it does not prefetch at all. Otherwise it claims about twice as
+//! many nodes as end during one round trip: half of them keep the slots busy until the reply, the other half are
+//! replaced by it.
 
 use std::time::Duration;
 
-/// Answers that come sooner are not worth it.
+/// Shortest round trip that makes prefetching worthwhile.
 const MIN_ROUND_TRIP: Duration = Duration::from_micros(50);
 
-/// How many times as long as an answer tasks may take: beyond, a place that waits for one loses less than a tenth.
+/// Longest task worth prefetching, in round trips. Beyond it, a slot that waits for a reply loses less than a tenth.
 const MAX_TASK_TRIPS: u32 = 10;
 
-/// The most claims ahead: with the places they stay within what one plain step of the Redis scripts takes.
+/// Prefetched claims at most. Together with the slots, they fit in one step of the fast path of the Redis scripts.
 const MAX_PREFETCH: u32 = 896;
 
-/// How many trips a claim may wait, and how long at least, before it is left to others.
+/// Longest wait of a claim for a slot before it is returned: a number of round trips, but at least the minimum.
 const MAX_WAIT_TRIPS: u32 = 20;
 const MIN_MAX_WAIT: Duration = Duration::from_millis(20);
 
-/// What answers and tasks took of late.
+/// Moving averages of the ledger's round trip and of the time that a task keeps its slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct PrefetchPolicy {
     round_trip: Option<Duration>,
@@ -28,27 +29,27 @@ pub(crate) struct PrefetchPolicy {
 }
 
 impl PrefetchPolicy {
-    /// An answer of the ledger took so long; none where it came at once.
+    /// Records a round trip to the ledger; none if the reply came at once.
     pub(crate) fn record_round_trip(&mut self, took: Option<Duration>) {
         self.round_trip = took.map(|took| smoothed(self.round_trip, took));
     }
 
-    /// Whether it is worth while to know what tasks take.
+    /// Returns whether the round trip is long enough for prefetching, so that tasks must be timed.
     pub(crate) fn is_worthwhile(&self) -> bool {
         self.round_trip.is_some_and(|trip| trip >= MIN_ROUND_TRIP)
     }
 
-    /// A task kept its place for so long.
+    /// Records how long a task kept its slot.
     pub(crate) fn record_task(&mut self, took: Duration) {
         self.task = Some(smoothed(self.task, took));
     }
 
-    /// What was claimed ahead has waited for too long and is given back: the tasks that are there are longer.
+    /// Records that prefetched claims waited too long and were returned: tasks are now assumed to be long.
     pub(crate) fn record_stall(&mut self) {
         self.task = Some(self.max_wait().saturating_mul(MAX_TASK_TRIPS));
     }
 
-    /// How many to claim besides those that have a place.
+    /// Returns the number of nodes to claim beyond the slots.
     pub(crate) fn prefetch_count(&self, places: u32) -> u32 {
         let (Some(trip), Some(task)) = (self.round_trip, self.task) else {
             return 0;
@@ -60,13 +61,13 @@ impl PrefetchPolicy {
         u32::try_from(ending).unwrap_or(MAX_PREFETCH).min(MAX_PREFETCH)
     }
 
-    /// How long a claim may wait for a place.
+    /// Returns how long a claim may wait for a slot.
     pub(crate) fn max_wait(&self) -> Duration {
         self.round_trip.map_or(MIN_MAX_WAIT, |trip| (trip * MAX_WAIT_TRIPS).max(MIN_MAX_WAIT))
     }
 }
 
-/// An average in which the newest counts an eighth.
+/// Returns a moving average in which the newest value counts one eighth.
 fn smoothed(before: Option<Duration>, newest: Duration) -> Duration {
     before.map_or(newest, |before| (before.saturating_mul(7).saturating_add(newest)) / 8)
 }

@@ -1,5 +1,5 @@
-//! Whether a task that only cases of `select` need is needed, from what is known of the selectors.
-//! Which tasks are to be asked is for the graph; a task that is not needed is skipped as `Pruned`.
+//! Pruning: whether a task that only `select` cases need is needed, given the selectors known so far.
+//! `graph` computes the conditions; `skipping` turns the answer into a skip.
 
 use crate::engine::expansion::elements;
 use crate::engine::resolve::{Scope, Unresolved};
@@ -8,10 +8,10 @@ use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Whether some clause of the demand holds: its gates are open, and its consumer is needed.
+/// Returns whether some clause of the condition holds: its gates are open, and its consumer is needed.
 ///
-/// So there must be a way of open gates to a consumer that is always needed. Consumers may be a chain of any length
-/// and are shared between clauses: each is looked at once, without recursion.
+/// A task is needed if a chain of open gates leads to a consumer that is always needed. Chains may be of any length
+/// and share consumers, so each consumer is visited once, without recursion.
 pub(crate) fn is_needed(scope: &Scope<'_>, demand: &NeededIf) -> Result<bool, Unresolved> {
     let mut stuck: Option<Unresolved> = None;
     let mut seen: HashSet<*const NeededIf> = HashSet::new();
@@ -19,9 +19,11 @@ pub(crate) fn is_needed(scope: &Scope<'_>, demand: &NeededIf) -> Result<bool, Un
     while let Some(demand) = open.pop() {
         for clause in &demand.any {
             match (are_open(scope, &clause.gates), &clause.consumer) {
+                // No consumer means always needed; otherwise the consumer's own condition decides.
                 (Ok(true), None) => return Ok(true),
                 (Ok(true), Some(consumer)) if seen.insert(Arc::as_ptr(consumer)) => open.push(consumer),
                 (Ok(_), _) => {}
+                // A clause that cannot be decided yet matters only if no other clause holds.
                 (Err(more), _) => stuck = Some(stuck.map_or(more.clone(), |some| some.and(more))),
             }
         }
@@ -38,7 +40,7 @@ fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Unresolved> {
     Ok(true)
 }
 
-/// Whether the selector chooses the gate's case; in a `for-each`, for some element.
+/// Returns whether the selector chooses the gate's case; in a `for-each`, for at least one element.
 fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Unresolved> {
     let chooses = |items: &[Bytes]| match (Scope { items, ..*scope }).choose(&gate.selector, &gate.ty) {
         Ok(name) => Ok(name.as_deref() == Some(gate.case.as_str())),
@@ -78,7 +80,7 @@ mod tests {
         crate::plan::sample::bound(FUNCTIONS, text)
     }
 
-    /// Whether `task` is needed once the tasks of `known` have yielded these texts.
+    /// Returns whether `task` is needed once the tasks of `known` have yielded these texts.
     fn needed(bound: &Bound, task: u32, known: &[(u32, &str)]) -> Result<bool, Unresolved> {
         let entry = |text: &str| {
             let mut bytes = Vec::new();

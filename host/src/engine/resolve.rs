@@ -1,5 +1,5 @@
-//! Bindings to values, from what is known of other tasks; or what is still needed to tell.
-//! Pure: fetching and waiting is for the job that asks.
+//! Resolution of bindings to values from the known entries of other tasks, or to the tasks still needed.
+//! Pure: fetching entries and waiting is left to `job`.
 
 use crate::model::{Limits, Path, Size, SkipReason, TaskIdx};
 use crate::plan::{Binding, Bound};
@@ -12,30 +12,30 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What a value may have in any case once it is converted, in bytes. Otherwise it is twice the memory of who asks: a
-/// guest holds what it is given, mostly in less than it takes here.
+/// Bytes that a converted value may always take. Above it, the bound is twice the reading task's memory limit: a
+/// guest mostly holds a value in less than its encoding takes here.
 const CONVERTED_AT_LEAST: usize = 16 << 20;
 
-/// What a job has learned of other tasks so far.
+/// Entries of other tasks that a job has fetched so far.
 pub(crate) type Known = HashMap<TaskIdx, Entry>;
 
-/// Why a binding has no value.
+/// Reason why a binding has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unresolved {
-    /// These tasks have to be looked up, or waited for if that was done.
+    /// These tasks must be fetched, or waited for if they were fetched and are open.
     Needs(Vec<TaskIdx>),
-    /// A task that it needs was skipped or has failed. A default stands in for the former, never for a failure: what
-    /// was made with it would be kept when the run is resumed, and differ from what a run without the failure makes.
+    /// A needed task was skipped or has failed. A default replaces a skipped value, never a failed one. A result
+    /// computed with it would be kept on resume, and differ from that of a run without the failure.
     Skip(SkipReason),
-    /// It cannot be made from what is there.
+    /// The value cannot be computed from the inputs.
     Input(String),
-    /// It is more than this host makes of anything.
+    /// The value exceeds a limit of this host.
     Limit(String),
 }
 
 impl Unresolved {
-    /// What two parts of one value are stuck on. Tasks that are not known yet come first, so that the reason does
-    /// not depend on the order in which tasks end; a failure outweighs a skip.
+    /// Combines the reasons of two parts of one value. Unknown tasks come first, so that the reason does not depend
+    /// on the order in which tasks end. A failure outweighs a skip.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Needs(mut some), Self::Needs(more)) => {
@@ -51,19 +51,19 @@ impl Unresolved {
     }
 }
 
-/// Everything that a binding may draw on.
+/// Everything that a binding may refer to.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) bound: &'a Bound,
     pub(crate) known: &'a Known,
-    /// The elements at hand, one per item of the `for-each`; empty outside of one.
+    /// Current elements, one per item of the `for-each`; empty outside of one.
     pub(crate) items: &'a [Bytes],
-    /// Who asks.
+    /// Limits of the task that reads the value.
     pub(crate) limits: Limits,
 }
 
 impl Scope<'_> {
-    /// The value of a binding.
+    /// Returns the value of a binding.
     pub(crate) fn resolve(&self, binding: &Binding) -> Result<Bytes, Unresolved> {
         match binding {
             Binding::Constant(bytes) => Ok(bytes.clone()),
@@ -117,7 +117,7 @@ impl Scope<'_> {
         }
     }
 
-    /// The values of several bindings, or all that they are stuck on together.
+    /// Returns the values of several bindings, or the combined reason why some have none.
     pub(crate) fn resolve_all<'b>(
         &self,
         bindings: impl Iterator<Item = &'b Binding>,
@@ -133,7 +133,7 @@ impl Scope<'_> {
         stuck.map_or(Ok(values), Err)
     }
 
-    /// The name that a selector yields; none if its task was skipped.
+    /// Returns the name that a selector yields; none if its task was skipped.
     pub(crate) fn choose(&self, selector: &Binding, ty: &Type) -> Result<Option<String>, Unresolved> {
         match self.resolve(selector) {
             Ok(bytes) => case_name(ty, &bytes)
@@ -144,18 +144,19 @@ impl Scope<'_> {
         }
     }
 
-    /// What a selector yielded, unless that may be a secret: guests and errors are no place for it.
+    /// Explains that no case matches. Shows the selector only if it cannot be a secret: guests and errors may see
+    /// this text.
     fn no_case(&self, selector: &Binding, name: &str) -> String {
         let has_secrets = self.bound.plan().inputs().iter().any(|input| input.is_secret);
         match selector {
             Binding::Input { .. } | Binding::Item { .. } if has_secrets => {
                 "the selector names no case, and there is no `default`".to_owned()
             }
-            _ => format!("the selector is `{name}`, which names no case"), // no secret, or one that is hidden later
+            _ => format!("the selector is `{name}`, which names no case"), // hidden later if secret
         }
     }
 
-    /// The output of another task.
+    /// Returns the output of another task.
     fn output(&self, task: TaskIdx) -> Result<Bytes, Unresolved> {
         match self.known.get(&task) {
             None | Some(Entry::Open) => Err(Unresolved::Needs(vec![task])),
@@ -167,7 +168,7 @@ impl Scope<'_> {
         }
     }
 
-    /// A part of a value, fitted to where it goes; none if the value has no such part.
+    /// Returns a part of a value, converted to the type of its target; none if the value has no such part.
     fn part(
         &self,
         whole: &Bytes,

@@ -1,21 +1,21 @@
-//! Whether and when a failed attempt is repeated: a pure function of the policy, the failure and chance.
-//! Waiting is for the ledger, which hands the node out again.
+//! Retry policy: whether and when a failed attempt is repeated, as a pure function with randomness as a parameter.
+//! The ledger waits for the delay and hands the node out again.
 
 use crate::model::{FailureClass, Random};
 use crate::plan::{Backoff, Retry, RetryClass};
 use std::time::Duration;
 
-/// A failed attempt, as far as retries care.
+/// A failed attempt, as the policy sees it.
 pub(crate) struct Attempted<'a> {
-    /// Its number, from one.
+    /// Attempt number, from one.
     pub(crate) number: u32,
-    /// How it failed.
+    /// Class of the failure.
     pub(crate) class: FailureClass,
-    /// The case of the error that the function returned, if it has cases.
+    /// Case of the returned error, if its type has cases.
     pub(crate) case: Option<&'a str>,
 }
 
-/// The wait before the next attempt; none if there is to be no other.
+/// Returns the delay before the next attempt; none if the policy allows no other.
 pub(crate) fn next_delay(retry: &Retry, attempted: &Attempted<'_>, random: &mut Random) -> Option<Duration> {
     let class = match attempted.class {
         FailureClass::Error => RetryClass::Error,

@@ -1,5 +1,5 @@
-//! Which task a skip began with, from the plan and what is known of the tasks.
-//! Whether a task is skipped, and the word for it, is for `skipping`.
+//! Root causes of skips: the first task with which a chain of skips began.
+//! `skipping` decides whether a task is skipped, and for which reason.
 
 use crate::engine::resolve::Known;
 use crate::model::{SkipReason, TaskIdx};
@@ -7,19 +7,19 @@ use crate::plan::{Binding, Plan, Task};
 use crate::state::{Entry, Error, Ledger, NodeId};
 use std::collections::HashSet;
 
-/// What a task has to do with a skip after it.
+/// Role of a task in a skip after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CauseRole {
-    /// The skip may have begun with this task.
+    /// A candidate for the root cause.
     Root(TaskIdx),
-    /// It was skipped for the same reason: the skip began with a task before it.
+    /// A task skipped for the same reason: the root cause is before it.
     Passed,
-    /// Nothing.
+    /// No part in the skip.
     None,
 }
 
 impl CauseRole {
-    /// The part of a task that ended so.
+    /// Classifies a task by how it ended.
     pub(crate) const fn classify(task: TaskIdx, entry: &Entry, reason: SkipReason) -> Self {
         match (entry, reason) {
             (Entry::Failed(_), SkipReason::UpstreamFailed)
@@ -34,10 +34,11 @@ impl CauseRole {
     }
 }
 
-/// The first task in the manifest with which a skip began, of those that can be reached from the tasks `before` it through
-/// such as were skipped for the same reason; or the tasks that have to be looked up first.
+/// Returns the root cause of a skip, or the tasks that must be fetched first.
 ///
-/// Chains may be of any length, and are shared: each task is looked at once, without recursion.
+/// The search starts at `before` and continues through tasks skipped for the same reason. Of several candidates, the
+/// first in manifest order wins. Chains may be of any length and share tasks, so each task is visited once, without
+/// recursion.
 pub(crate) fn root_cause(
     plan: &Plan,
     reason: SkipReason,
@@ -62,7 +63,8 @@ pub(crate) fn root_cause(
     if needs.is_empty() { Ok(first) } else { Err(needs) }
 }
 
-/// The same, with a ledger to look tasks up in; `found` gives the culprits of tasks before that are known already.
+/// Returns the root cause of a skip, fetching tasks from the ledger. `found` returns root causes that are known
+/// already.
 pub(crate) async fn find_root_cause(
     (plan, ledger): (&Plan, &dyn Ledger),
     reason: SkipReason,
@@ -84,7 +86,7 @@ pub(crate) async fn find_root_cause(
     }
 }
 
-/// The tasks for which a task may be skipped for this reason.
+/// Returns the tasks that may cause a task to be skipped for this reason.
 pub(crate) fn skip_causes(task: &Task, reason: SkipReason) -> Vec<TaskIdx> {
     let mut causes = Vec::new();
     let lists = task.for_each.iter().map(|list| &list.list);
@@ -101,7 +103,7 @@ pub(crate) fn skip_causes(task: &Task, reason: SkipReason) -> Vec<TaskIdx> {
     causes
 }
 
-/// Tasks that a binding needs, and for which nothing stands in if they are skipped.
+/// Collects the tasks that a binding needs and has no default for.
 fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
     match binding {
         Binding::Constant(_)

@@ -1,5 +1,5 @@
-//! The loop of one host on one run: commit what has ended, claim what is ready, start it, wait.
-//! What a node needs is found out in `job`; who may have which node is the ledger's to say.
+//! The run loop of one host: commits settlements, claims ready nodes, starts jobs, and waits for events.
+//! `job` decides what a node needs; the ledger decides which host gets which node.
 
 use crate::cache::Cache;
 use crate::engine::context::{Context, SharedCaches, SlotRequest};
@@ -23,48 +23,48 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-/// What the engine works with; everything is shared with the application.
+/// Ports that the engine works with, shared with the application.
 pub struct Engine {
     /// Calls functions.
     pub invoker: Arc<dyn Invoker>,
-    /// Shares results between runs; none if that is off.
+    /// Shares results between runs; none if caching is off.
     pub cache: Option<Arc<dyn Cache>>,
-    /// Is told what happens.
+    /// Records events.
     pub recorder: Recorder,
-    /// Tells when to stop.
+    /// Requests that this host stop.
     pub interrupt: watch::Receiver<Interrupt>,
 }
 
-/// One run to work on.
+/// A run to work on.
 pub struct Settings {
-    /// The run.
+    /// Id of the run.
     pub run: RunId,
-    /// What it computes.
+    /// Plan with its inputs.
     pub bound: Arc<Bound>,
-    /// The door to where it is kept.
+    /// Ledger of the run.
     pub ledger: Arc<dyn Ledger>,
-    /// The shape that the ledger was opened with.
+    /// Shape that the ledger was opened with.
     pub shape: Arc<RunShape>,
-    /// The run's epoch.
+    /// Epoch of the run.
     pub epoch: u64,
-    /// The tasks whose results were there when the ledger was opened.
+    /// Tasks whose results were stored when the ledger was opened.
     pub stored: Vec<TaskIdx>,
-    /// How many guests run at the same time.
+    /// Number of guests that run at the same time.
     pub slots: u32,
-    /// Seeds the jitter of retries.
+    /// Seed of the retry jitter.
     pub seed: u64,
-    /// Whether calls whose results may be shared are executed once more.
+    /// Whether shareable calls are executed once more and compared.
     pub verification: Verification,
     /// The outputs that decide, once all tasks have succeeded, whether the run has.
     pub shown: Shown,
 }
 
-/// How this host's part of a run ended.
+/// End of this host's part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The run itself has ended so.
+    /// The run has ended with this status.
     Run(RunStatus),
-    /// This host was told to stop before; the run can be resumed.
+    /// This host was interrupted earlier; the run can be resumed.
     Interrupted,
 }
 
@@ -81,11 +81,11 @@ pub struct Finished {
 /// without work hears of it at once.
 const LISTEN_PAUSE: Duration = Duration::from_millis(1);
 
-/// Works on a run until it has ended, or until this host is told to stop.
+/// Works on a run until it has ended or this host is interrupted.
 ///
-/// Fails only if the state backend or the cache does; guests are stopped then, and nothing is lost that was committed.
-/// While an answer of the ledger is under way, what ends is collected for the next commit, and guests are stopped if
-/// that is asked or if their claims are lost. The ledger keeps the claims.
+/// Fails only if the state backend or the cache does. Guests are stopped then; committed results are kept. One commit
+/// is under way at a time, and settlements meanwhile are collected for the next. During a commit, guests are still
+/// stopped on an abort or a lost lease. The ledger renews the leases by its heartbeat.
 ///
 /// The loop is a task of its own: on a thread of the runtime's it starts jobs and speaks with the ledger without waking
 /// other threads, which costs more than the rest of a task that does little.
@@ -119,22 +119,22 @@ async fn run_loop(engine: Engine, settings: Settings) -> Result<Finished, Error>
     Ok(Finished { ended: ended?, outputs: shift.ctx.take_outputs() })
 }
 
-/// The loop's part: the jobs, and who is told what.
+/// State of the loop: the jobs, and the run state they share.
 struct RunLoop {
     shared: Arc<SharedRunState>,
     ctx: Arc<Context>,
     jobs: JoinSet<Result<(), Error>>,
-    /// What jobs that wait for others tell.
+    /// Slot requests of jobs that wait for results computed elsewhere.
     slot_requests: UnboundedReceiver<SlotRequest>,
 }
 
-/// What the loop goes by.
+/// Result of one step: what to do next, and what to wait for.
 struct Step {
     action: Action,
     version: Version,
-    /// How long not to listen for what others have done.
+    /// Pause before waiting for changes by other hosts.
     listen_after: Duration,
-    /// When claims that wait for a place are to be given back.
+    /// Time at which prefetched claims must be returned.
     prefetch_deadline: Option<Instant>,
 }
 
@@ -146,8 +146,10 @@ impl RunLoop {
         let mut commit = None;
         let mut is_interruptible = true;
         loop {
+            // Do all that is possible now, then sleep until one of the events below.
             let Step { action: next, version, listen_after: pause, prefetch_deadline: patience_ends } =
                 self.step(*interrupt.borrow_and_update(), &mut commit);
+            // An end is final only without a commit under way: its reply may still hold claims or verdicts.
             if commit.is_none() {
                 match next {
                     Action::Ended(status) => return Ok(Ended::Run(status)),
@@ -156,33 +158,38 @@ impl RunLoop {
                 }
             }
             tokio::select! {
-                // What is lost is stopped before anything else is done.
+                // `biased`: lost leases stop their guests before anything else happens.
                 biased;
                 Some(loss) = losses.recv() => floor.state().handle_loss(loss),
+                // A job that waits for a result releases its slot, or one that waited wants it back.
                 Some(parking) = self.slot_requests.recv() => floor.state().handle_slot_request(parking),
+                // The reply holds verdicts on the settlements, and new claims.
                 answer = next_reply(&mut commit) => {
                     commit = None;
                     floor.state().handle_reply(answer)?;
                 }
+                // Jobs that ended together are handled together, so that one commit takes all of them.
                 Some(done) = self.jobs.join_next_with_id() => {
                     self.handle_job_end(done)?;
                     while let Some(done) = self.jobs.try_join_next_with_id() {
                         self.handle_job_end(done)?;
                     }
                 }
+                // A job left work to the loop: a pending commit, claims to start, or guests to abort.
                 () = floor.wait_for_wakeup() => {}
-                // It is given back by the next look, unless it was begun with meanwhile.
+                // The next step returns prefetched claims, unless their jobs have started meanwhile.
                 () = sleep_until(patience_ends) => {}
+                // While a commit is under way its reply brings the changes, so nothing else asks the ledger.
                 changed = ledger_changed(ledger.as_ref(), version, pause), if commit.is_none() => {
                     changed?;
                     let mut host = floor.state();
-                    // What this host's own jobs have changed meanwhile is no news to it.
+                    // A newer version means that this host's own jobs committed meanwhile; that is no news.
                     if host.version() == version {
                         host.mark_ledger_changed();
                     }
                 }
                 changed = interrupt.changed(), if is_interruptible => {
-                    // Once whoever could interrupt is gone, nobody will.
+                    // A closed channel means that no interrupt can follow.
                     is_interruptible = changed.is_ok();
                     floor.state().mark_ledger_changed();
                 }
@@ -190,17 +197,19 @@ impl RunLoop {
         }
     }
 
-    /// Does what can be done at once: begins with what was handed out, stops what is to be stopped, commits.
+    /// Does everything that needs no waiting: starts claims, returns surplus ones, aborts guests, begins a commit.
     fn step(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> Step {
         let (floor, ctx, jobs) = (&self.shared, &self.ctx, &mut self.jobs);
         let mut host = floor.state();
         host.set_interrupt(interrupt);
         let mut start =
             |claim: &Claim| jobs.spawn(run_claims(Arc::clone(floor), Arc::clone(ctx), claim.clone()));
+        // Start what has a slot first; what remains may be surplus.
         while host.start_next(&mut start).is_some() {}
         host.return_prefetched();
         host.abort_if_requested();
         if commit.is_none() {
+            // A job may have begun a commit that did not complete at once; the loop polls it from here on.
             *commit = floor.take_commit().or_else(|| host.commit().inspect(|_| host.mark_reply_awaited()));
         }
         let pause = if host.is_busy() { LISTEN_PAUSE } else { Duration::ZERO };
@@ -212,7 +221,7 @@ impl RunLoop {
         }
     }
 
-    /// A job has ended: there was nothing more for it, the backend has failed, or it was stopped.
+    /// Handles the end of a job: no claim was left, the backend failed, or the job was aborted.
     fn handle_job_end(&self, done: Done) -> Result<(), Error> {
         match done {
             Ok((_, ended)) => ended,
@@ -228,10 +237,10 @@ impl RunLoop {
     }
 }
 
-/// How a job ended, as its set tells it.
+/// End of a job, as its `JoinSet` reports it.
 type Done = Result<(Id, Result<(), Error>), JoinError>;
 
-/// The answer to a commit, if one is under way. Cancel safe: the commit itself goes on with the next call.
+/// Waits for the reply to the commit under way, if any. Cancel safe: the next call continues the commit.
 async fn next_reply(commit: &mut Option<Commit>) -> CommitReply {
     match commit {
         Some(commit) => commit.await,
@@ -239,7 +248,7 @@ async fn next_reply(commit: &mut Option<Commit>) -> CommitReply {
     }
 }
 
-/// Waits until then, or for ever. Cancel safe.
+/// Waits until `end`, or forever if there is none. Cancel safe.
 async fn sleep_until(end: Option<Instant>) {
     match end {
         Some(end) => tokio::time::sleep_until(end).await,
@@ -247,7 +256,7 @@ async fn sleep_until(end: Option<Instant>) {
     }
 }
 
-/// Waits until others have changed the run since `seen`. Cancel safe, as [`Ledger::changed`] is.
+/// Waits until other hosts have changed the run since `seen`. Cancel safe, as [`Ledger::changed`] is.
 async fn ledger_changed(ledger: &dyn Ledger, seen: Version, pause: Duration) -> Result<(), Error> {
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;

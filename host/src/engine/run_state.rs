@@ -1,5 +1,5 @@
-//! This host's part of a run: what it holds, what has ended, what is to be committed; and how each of these changes.
-//! Jobs are started and awaited by the loop in `run`; how they come by this state is for `shared_run`.
+//! State of this host in a run: claims held, settlements to commit, and every change of either.
+//! The loop in `run` starts and awaits jobs; `shared_run` gives them access to this state.
 
 use crate::engine::Interrupt;
 use crate::engine::context::{Context, SlotRequest};
@@ -21,52 +21,52 @@ use tokio::time::Instant;
 /// A commit under way.
 pub(crate) type Commit = Pin<Box<dyn Future<Output = CommitReply> + Send>>;
 
-/// What was to be committed, and what the ledger said.
+/// Settlements that were committed, and the ledger's reply.
 pub(crate) struct CommitReply {
     batch: Vec<PendingSettlement>,
     reply: Result<Reply, Error>,
 }
 
-/// A claim that is being settled, and what is to be told once it is.
+/// A claim that is being settled, and the facts to emit once it is.
 struct PendingSettlement {
     claim: Claim,
     facts: Vec<Fact>,
 }
 
-/// This host's part of a run.
+/// State of this host in a run.
 pub(crate) struct RunState {
     ctx: Arc<Context>,
     dispatcher: Dispatcher,
-    /// What was claimed and is neither settled nor lost.
+    /// Claims that are neither settled nor lost.
     running: FxHashMap<Token, Running>,
-    /// Those of them that no job has begun with, and that take a place.
+    /// Running claims that need a slot and have no job yet.
     waiting: VecDeque<Token>,
-    /// The same, of those that take none.
+    /// Running claims that need no slot and have no job yet.
     without_slot: VecDeque<Token>,
     prefetch: PrefetchPolicy,
     batch: Vec<Settled>,
-    /// Claims that were told to be lost and are given back, in case that nobody else has them.
+    /// Claims reported as possibly lost, and released in case no other host has them.
     returned: HashSet<Token>,
-    /// The last that the ledger told.
+    /// Latest version that the ledger reported.
     version: Version,
     ledger_changed: bool,
     is_committing: bool,
-    /// Since when an answer is waited for; none where it came at once.
+    /// Time at which the commit under way was sent; none if the reply came at once.
     sent: Option<Instant>,
 }
 
-/// A claim that this host works on.
+/// A claim that this host holds.
 struct Running {
     claim: Claim,
-    /// The job that has it; none before one has begun with it.
+    /// The job that works on it; none before one has started.
     job: Option<AbortHandle>,
-    /// When the job began, or when the claim began to wait for one; none while the pace does not ask for it.
+    /// Time at which the job started or the claim began to wait; none if prefetching needs no times.
     since: Option<Instant>,
     is_stopped: bool,
 }
 
 impl RunState {
-    /// A host that holds nothing and asks for `slots` guests at the same time.
+    /// Creates the state of a host with `slots` slots and no claims.
     pub(crate) fn new(ctx: Arc<Context>, slots: u32) -> Self {
         Self {
             dispatcher: Dispatcher::new(Arc::clone(&ctx.shape), slots),
@@ -84,32 +84,33 @@ impl RunState {
         }
     }
 
-    /// Somebody may have told this host to stop.
+    /// Records an interrupt.
     pub(crate) fn set_interrupt(&mut self, interrupt: Interrupt) {
         self.dispatcher.set_interrupt(interrupt);
     }
 
-    /// The ledger may have something for this host.
+    /// Records that the ledger may have work for this host.
     pub(crate) const fn mark_ledger_changed(&mut self) {
         self.ledger_changed = true;
     }
 
-    /// The last that the ledger told.
+    /// Returns the latest version that the ledger reported.
     pub(crate) const fn version(&self) -> Version {
         self.version
     }
 
-    /// Whether something is claimed and neither settled nor lost.
+    /// Returns whether any claim is neither settled nor lost.
     pub(crate) fn is_busy(&self) -> bool {
         !self.running.is_empty()
     }
 
-    /// What the loop is to do next.
+    /// Returns what the run loop does next.
     pub(crate) fn next_action(&self) -> Action {
         self.dispatcher.next()
     }
 
-    /// Begins to commit what has ended and to ask for more; nothing if there is neither, or a commit is under way.
+    /// Begins to commit settlements and to ask for claims. Returns none if there is no reason to, or a commit is
+    /// under way.
     pub(crate) fn commit(&mut self) -> Option<Commit> {
         let has_news = self.ledger_changed || !self.batch.is_empty();
         if self.is_committing || !has_news {
@@ -118,6 +119,7 @@ impl RunState {
         self.ledger_changed = false;
         self.is_committing = true;
         let batch = std::mem::take(&mut self.batch);
+        // Settled claims free their capacity in this request already, so one reply brings their successors.
         for settled in &batch {
             self.dispatcher.remove(settled.claim.token);
         }
@@ -130,14 +132,15 @@ impl RunState {
         }))
     }
 
-    /// The answer to a commit is not there at once.
+    /// Records that the reply to a commit did not come at once, so that its round trip is timed.
     pub(crate) fn mark_reply_awaited(&mut self) {
         self.sent = Some(Instant::now());
     }
 
-    /// Tells what was committed, and holds what was handed out until jobs begin with it.
+    /// Handles the reply to a commit: emits the facts of committed settlements and adds the new claims.
     pub(crate) fn handle_reply(&mut self, answer: CommitReply) -> Result<(), Error> {
         self.is_committing = false;
+        // The time from sending to the reply sets how far to prefetch; a reply at once clears it.
         self.prefetch.record_round_trip(self.sent.take().map(|sent| sent.elapsed()));
         self.ctx.emit_notices();
         let Reply { verdicts, claims, blocked, progress, version } = answer.reply?;
@@ -161,6 +164,7 @@ impl RunState {
             let fact = Fact::TaskTakenOver { from: from.0.to_string(), takeovers: claim.takeovers };
             self.ctx.emit(&claim, fact);
         }
+        // Clock reads are saved if the ledger is too fast for prefetching.
         let since = self.prefetch.is_worthwhile().then(Instant::now);
         if claim.stage == Stage::Ready {
             self.waiting.push_back(claim.token);
@@ -170,7 +174,7 @@ impl RunState {
         self.running.insert(claim.token, Running { claim, job: None, since, is_stopped: false });
     }
 
-    /// Whether there are claims that the loop is to begin with or to give back.
+    /// Returns whether the loop has claims to start or to return.
     pub(crate) fn has_waiting(&self) -> bool {
         !self.without_slot.is_empty() || self.surplus() > 0 || self.first_startable().is_some()
     }
@@ -191,33 +195,36 @@ impl RunState {
         self.waiting.iter().position(may_begin)
     }
 
-    /// What was taken over may be what killed the host that had it. It is begun with only when the ledger knows that this
-    /// host holds nothing but what runs: what is held together with a task that kills hosts is held to kill them too.
+    /// Returns whether a claim must start while no other is queued on this host.
+    ///
+    /// A taken-over task may have crashed its last host. So it starts only when the ledger knows that this host holds
+    /// nothing but running claims; otherwise the queued ones would be blamed too.
     fn must_start_alone(&self, token: Token) -> bool {
         let is_taken_over = || self.running.get(&token).is_some_and(|running| running.claim.takeovers > 0);
         (self.is_committing || self.dispatcher.prefetched() > 0) && is_taken_over()
     }
 
-    /// Whether claims are asked for ahead of the places.
+    /// Returns whether nodes are prefetched at present.
     pub(crate) fn is_prefetching(&self) -> bool {
         self.prefetch.prefetch_count(self.dispatcher.slots()) > 0
     }
 
-    /// Whether a commit is under way.
+    /// Returns whether a commit is under way.
     pub(crate) const fn is_committing(&self) -> bool {
         self.is_committing
     }
 
-    /// When claims that wait for a place are to be left to others, unless the first of them is begun with before.
+    /// Returns when waiting claims must be returned to other hosts, unless the first of them starts earlier.
     pub(crate) fn prefetch_deadline(&self) -> Option<Instant> {
         let oldest = self.waiting.front().and_then(|token| self.running.get(token));
         Some(oldest?.since? + self.prefetch.max_wait())
     }
 
-    /// Gives back claims that wait for a place and are not to have one.
+    /// Returns waiting claims that will get no slot to the ledger.
     pub(crate) fn return_prefetched(&mut self) {
         let mut surplus = self.surplus();
         if self.prefetch_deadline().is_some_and(|end| end <= Instant::now()) {
+            // A claim waited too long: tasks have become longer than the averages say.
             self.prefetch.record_stall();
             surplus = self.waiting.len();
         }
@@ -227,21 +234,21 @@ impl RunState {
         }
     }
 
-    /// How many of those that wait are not to have a place: all if nothing new is to be begun; those without one, if
-    /// something was taken over.
+    /// Counts the waiting claims to return: all if nothing new may start; the prefetched ones if a claim was taken
+    /// over.
     fn surplus(&self) -> usize {
         if self.dispatcher.is_stopping() {
             return self.waiting.len();
         }
-        // What is being given back is counted as held until the commit is made.
+        // Claims being returned count as held until they are committed.
         let is_surplus = self.dispatcher.has_taken_over() && !self.is_committing;
         if is_surplus { to_usize(self.dispatcher.prefetched()).min(self.waiting.len()) } else { 0 }
     }
 
-    /// The next claim to begin with, for the job that `begin` starts or is.
+    /// Takes the next claim that may start, for the job that `begin` starts or returns.
     pub(crate) fn start_next(&mut self, begin: impl FnOnce(&Claim) -> AbortHandle) -> Option<Claim> {
         while let Some(token) = self.take_startable() {
-            // What was lost meanwhile is not begun with.
+            // A claim that was lost meanwhile has no entry and is not started.
             if let Some(running) = self.running.get_mut(&token) {
                 self.dispatcher.assign_slot(token);
                 running.since = self.prefetch.is_worthwhile().then(Instant::now);
@@ -252,9 +259,9 @@ impl RunState {
         None
     }
 
-    /// A job has settled its claim: it is to be committed. Gives the job back if it may begin with another.
+    /// Adds a settlement to the batch. Returns the job if it may continue with another claim.
     pub(crate) fn settle_job(&mut self, settled: Settled) -> Option<AbortHandle> {
-        // A job whose claim was lost has been told of, and has nothing to settle.
+        // A lost claim was reported when its lease was lost; its job has nothing to settle.
         let Running { job, since, is_stopped, .. } = self.running.remove(&settled.claim.token)?;
         self.dispatcher.free_slot(settled.claim.token);
         since.inspect(|since| self.prefetch.record_task(since.elapsed()));
@@ -262,7 +269,7 @@ impl RunState {
         job.filter(|_| !is_stopped)
     }
 
-    /// A job was stopped before it had settled its claim.
+    /// Releases the claim of a job that was aborted before it settled.
     pub(crate) fn handle_stopped_job(&mut self, job: Id) {
         let has_job = |running: &Running| running.job.as_ref().is_some_and(|handle| handle.id() == job);
         let token = self.running.iter().find(|(_, running)| has_job(running)).map(|(token, _)| *token);
@@ -271,18 +278,19 @@ impl RunState {
         self.batch.extend(running.map(|running| cancelled_settlement(running.claim)));
     }
 
-    /// Whether guests are to be stopped, their results not being waited for.
+    /// Returns whether guests must be stopped without waiting for their results.
     pub(crate) fn must_abort(&self) -> bool {
         self.dispatcher.must_abort()
     }
 
-    /// Stops guests if that was told. Jobs without a guest end by themselves.
+    /// Aborts jobs that run guests, if that was requested. Jobs without a guest end by themselves.
     pub(crate) fn abort_if_requested(&mut self) {
         if !self.must_abort() {
             return;
         }
         for running in self.running.values_mut().filter(|running| !running.is_stopped) {
             if let Some(job) = &running.job
+                // Only jobs with a guest are aborted: joins and skips settle quickly and may commit.
                 && running.claim.stage == Stage::Ready
                 && self.ctx.is_call(running.claim.node)
             {
@@ -292,7 +300,7 @@ impl RunState {
         }
     }
 
-    /// A job waits for what another makes, and others may have its room; or it is to run after all.
+    /// Handles a job that releases its slot while it waits, or wants it back.
     pub(crate) fn handle_slot_request(&mut self, parking: SlotRequest) {
         match parking {
             SlotRequest::Release(token) => {
@@ -301,16 +309,16 @@ impl RunState {
                 }
             }
             SlotRequest::Reacquire(token, answer) => {
-                // A commit under way may have asked for a node that is to have the same room.
+                // A commit under way may have asked for a node to fill this slot, so the slot cannot be promised.
                 let has_room = !self.is_committing && self.dispatcher.reacquire_slot(token);
                 let _is_heard = answer.send(has_room).is_ok();
             }
         }
     }
 
-    /// Stops the guest of a claim that is lost. One that may be lost is given back, for whoever is there to have it.
+    /// Stops the guest of a lost claim. A claim that is only possibly lost is released, for any host to take.
     pub(crate) fn handle_loss(&mut self, loss: Loss) {
-        // What is not running any more was settled meanwhile, or its commit will tell that it was lost.
+        // A claim without an entry was settled meanwhile; its commit reports whether it was fenced.
         if let Some(Running { claim, job, .. }) = self.running.remove(&loss.token) {
             job.inspect(AbortHandle::abort);
             self.dispatcher.free_slot(loss.token);
@@ -328,7 +336,7 @@ impl RunState {
         }
     }
 
-    /// Tells what nobody waits for any more: the run has ended without it, or its backend is lost.
+    /// Emits the loss of every claim still held: the run has ended without them, or the backend is lost.
     pub(crate) fn close(&mut self) {
         for (_, running) in std::mem::take(&mut self.running) {
             self.ctx.emit(&running.claim, Fact::TaskLeaseLost);
@@ -337,7 +345,7 @@ impl RunState {
 
     fn emit_verdict(&mut self, settled: PendingSettlement, verdict: Verdict) {
         if self.returned.remove(&settled.claim.token) {
-            return; // that it was lost was told when its guest was stopped
+            return; // the loss was emitted when the guest was stopped
         }
         match verdict {
             Verdict::Committed | Verdict::Duplicate => {
@@ -348,23 +356,24 @@ impl RunState {
                     self.ctx.emit(&settled.claim, fact);
                 }
             }
+            // Fencing: the token was lost, so the ledger refused the result.
             Verdict::Fenced => self.ctx.emit(&settled.claim, Fact::TaskLeaseLost),
         }
     }
 }
 
-/// What the ledger is to know, and what this host keeps until it knows.
+/// Splits a settlement into what the ledger gets and what this host keeps until the reply.
 fn split_facts(settled: Settled) -> (Settlement, PendingSettlement) {
     let Settled { claim, outcome, facts } = settled;
     (Settlement { token: claim.token, outcome }, PendingSettlement { claim, facts })
 }
 
-/// A node that is left to whoever wants it.
+/// Releases a claim for any host to take.
 const fn release_settlement(claim: Claim) -> Settled {
     Settled { claim, outcome: Outcome::Release, facts: Vec::new() }
 }
 
-/// What becomes of a node whose guest was stopped.
+/// Releases a claim whose guest was stopped, with the fact that says so.
 fn cancelled_settlement(claim: Claim) -> Settled {
     let failure = FailureFact {
         class: FailureClass::Cancelled,

@@ -1,5 +1,5 @@
-//! A bound plan as counts, edges and ranks: what a ledger needs to hand out tasks in order.
-//! What the ledger does with it stands in `state`.
+//! Shape of a run for the scheduler: counts, edges, ranks and resource classes, derived from a bound plan.
+//! The ledger in `state` hands out nodes by it.
 
 use crate::engine::finish::Shown;
 use crate::model::{Name, Size, TaskIdx};
@@ -9,9 +9,9 @@ use std::collections::HashMap;
 
 /// The shape of `bound`, restricted to the tasks that `is_wanted` has; a run that shows outputs is closed by them.
 ///
-/// The host's memory is the last resource, counted in MiB: a task asks for what its `limits.memory` allows it. One that
-/// may use more than the host has takes all of it, and so runs while no other task does, if it is not left to a host that
-/// has more; its sandbox sees to it that it uses no more than that.
+/// The host's memory is the last resource, counted in MiB: a task needs its `limits.memory`. A task whose limit
+/// exceeds the host's memory takes all of it, and so runs alone. A host with more memory takes the task instead, if
+/// there is one. The sandbox keeps the task within what the host has.
 #[must_use]
 pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> RunShape {
     let plan = bound.plan();
@@ -44,19 +44,19 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> 
     RunShape { tasks, classes: classes.list, resources: resources(plan, memory), has_closing }
 }
 
-/// Priority first, then the longest remaining path.
+/// Returns the rank of a task: priority first, then the longest remaining path.
 pub(crate) fn rank(task: &Task) -> i64 {
     (i64::from(task.priority) << 32) + i64::from(task.height)
 }
 
-/// What one call of a task asks for, memory included; the same on every host.
+/// Returns what one call of a task needs, memory included; the same on every host.
 fn needs(task: &Task, plan: &Plan) -> Vec<(usize, u32)> {
     let mut needs = task.resources.clone();
     needs.push((plan.resources().len(), mebibytes(task.limits.memory)));
     needs
 }
 
-/// Whole MiB of what the host has, at least one: what it has beyond them is promised to nobody.
+/// Returns the host's memory in whole MiB, at least one. A remainder below one MiB is never assigned.
 fn budget(memory: Size) -> u32 {
     u32::try_from(memory.as_bytes() >> 20).unwrap_or(u32::MAX).max(1)
 }
@@ -79,7 +79,7 @@ fn resources(plan: &Plan, memory: u32) -> Vec<ResourceShape> {
     named.chain(memory).collect()
 }
 
-/// Distinct demands, each numbered once.
+/// Distinct resource needs, each numbered once.
 struct Classes {
     list: Vec<Vec<(usize, u32)>>,
     known: HashMap<Vec<(usize, u32)>, u16>,
@@ -92,8 +92,8 @@ impl Default for Classes {
 }
 
 impl Classes {
-    /// The number of a demand. Past 65,536 distinct ones, which no manifest written by hand has, all further ones
-    /// share the last number, which then stands for the most of each resource that any of them asks for.
+    /// Returns the class number of these needs. Only a generated manifest has more than 65,536 distinct ones. All
+    /// further ones share the last number, whose class holds the maximum of each resource over them.
     fn class_of(&mut self, needs: Vec<(usize, u32)>) -> u16 {
         if let Some(known) = self.known.get(&needs) {
             return *known;
@@ -110,7 +110,7 @@ impl Classes {
     }
 }
 
-/// Makes a demand at least as large as another.
+/// Raises each amount to at least that of another class.
 fn widen(demand: &mut Vec<(usize, u32)>, other: &[(usize, u32)]) {
     for (resource, amount) in other {
         match demand.iter_mut().find(|(known, _)| known == resource) {

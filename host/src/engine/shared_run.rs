@@ -1,10 +1,9 @@
-//! Where jobs and the loop meet: the host's state behind a lock, and how a job gets on from one task to the next.
-//! What the state is, and how it changes, is for `run_state`.
+//! The run state behind its lock, shared by the run loop and its jobs; jobs continue from one claim to the next.
+//! `run_state` defines the state and its changes.
 //!
-//! A job that has settled its task commits it there and then, if no commit is under way and the ledger answers at once,
-//! as one in memory does; and it goes on with what it was handed. So a thread stays with its work, and nobody is woken.
-//! Otherwise the settlement waits for the next commit, which the loop in `run` makes; the job goes on with what was claimed
-//! ahead, or ends.
+//! A job commits its own settlement if no commit is under way and the ledger replies at once, as the one in memory
+//! does. It then continues with its next claim on the same thread, and wakes nobody. Otherwise the settlement waits
+//! for the next commit of the loop in `run`; the job continues with a prefetched claim, or ends.
 
 use crate::engine::Interrupt;
 use crate::engine::context::Context;
@@ -16,44 +15,44 @@ use std::task::{Poll, Waker};
 use tokio::sync::Notify;
 use tokio::task::consume_budget;
 
-/// What the loop and its jobs share.
+/// State that the run loop and its jobs share.
 pub(crate) struct SharedRunState {
-    // A mutex because jobs end on many threads; each section is one change of the state, without a wait.
+    // A mutex because jobs end on many threads. Each critical section is one change of the state and never waits.
     state: Mutex<RunState>,
     pending_commit: Mutex<Option<Commit>>,
     wakeup: Notify,
 }
 
 impl SharedRunState {
-    /// A floor without jobs.
+    /// Wraps a run state that has no jobs yet.
     pub(crate) fn new(host: RunState) -> Self {
         Self { state: Mutex::new(host), pending_commit: Mutex::default(), wakeup: Notify::new() }
     }
 
-    /// The state.
+    /// Locks the state.
     pub(crate) fn state(&self) -> MutexGuard<'_, RunState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The commit that a job has begun and that was not answered at once; the loop is to see to it.
+    /// Takes the commit that a job began and the ledger did not answer at once; the loop must poll it.
     pub(crate) fn take_commit(&self) -> Option<Commit> {
         self.pending_commit.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits until a job leaves something to the loop.
+    /// Waits until a job leaves work to the loop. Cancel safe.
     pub(crate) async fn wait_for_wakeup(&self) {
         self.wakeup.notified().await;
     }
 
-    /// Settles what a job has done; gives it the next claim, if it is to go on.
+    /// Settles a job's claim. Returns the next claim if the job continues.
     fn settle(&self, settled: Settled, interrupt: Interrupt) -> Result<Option<Claim>, Error> {
         let mut host = self.state();
         host.set_interrupt(interrupt);
         let job = host.settle_job(settled);
-        // Without anything ahead, what comes next comes with an answer, which the loop hears.
+        // Without prefetched claims, the next claim comes with the reply, which the loop awaits.
         let job = job.filter(|_| !host.is_committing() || host.is_prefetching());
         if let Some(mut commit) = host.commit() {
-            // What does not answer at once is polled by the loop.
+            // One poll suffices for a ledger in memory. The loop polls any other commit.
             match commit.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())) {
                 Poll::Ready(answer) => host.handle_reply(answer)?,
                 Poll::Pending => {
@@ -66,7 +65,9 @@ impl SharedRunState {
                 }
             }
         }
+        // This job takes over the next claim itself: no spawn, no change of thread.
         let next = job.and_then(|job| host.start_next(|_| job));
+        // More claims than this job can take, or guests to abort: that is the loop's part.
         if host.has_waiting() || host.must_abort() {
             self.wakeup.notify_one();
         }
@@ -74,7 +75,7 @@ impl SharedRunState {
     }
 }
 
-/// Works from one claim to the next, as long as there is one.
+/// Works from one claim to the next until none is left.
 pub(crate) async fn run_claims(
     floor: Arc<SharedRunState>,
     ctx: Arc<Context>,
@@ -84,7 +85,7 @@ pub(crate) async fn run_claims(
     while let Some(claim) = next {
         let settled = process(&ctx, claim).await?;
         next = floor.settle(settled, *ctx.interrupt.borrow())?;
-        // A job that never waits lets others have their turn.
+        // A job that never waits must still yield to the runtime.
         consume_budget().await;
     }
     Ok(())

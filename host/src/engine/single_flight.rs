@@ -1,14 +1,14 @@
 //! Single-flight on one host: the keys that its jobs compute or wait for, with a lock for each.
-//! Single-flight across hosts is for the cache; waiting and publishing are for `in_flight`.
+//! The cache does single-flight across hosts; waiting and publishing are in `in_flight`.
 
 use crate::model::Digest;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The results that this host's jobs make or wait for; of each, one job is in front.
+/// Cache keys that this host's jobs compute or wait for. One job at a time holds the lock of a key.
 pub(crate) struct SingleFlight {
-    // A mutex because jobs run on many threads; each section is a look-up.
+    // A mutex because jobs run on many threads; each critical section is one lookup.
     locks: Mutex<HashMap<Digest, KeyLock>>,
     next: AtomicU64,
 }
@@ -16,7 +16,7 @@ pub(crate) struct SingleFlight {
 pub(crate) type KeyLock = Arc<tokio::sync::Mutex<()>>;
 
 impl SingleFlight {
-    /// None yet; makers are numbered from a number that no other host has.
+    /// Creates an empty set of locks. `first` is random, so that no two hosts number their computations alike.
     pub(crate) fn new(first: u64) -> Self {
         Self { locks: Mutex::default(), next: AtomicU64::new(first) }
     }
@@ -30,7 +30,7 @@ impl SingleFlight {
         Arc::clone(lanes.entry(key).or_default())
     }
 
-    /// Forgets a lane that nobody else is in.
+    /// Removes the lock of a key that nobody else holds or waits for.
     pub(crate) fn forget_key(&self, key: &Digest) {
         let mut lanes = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         if lanes.get(key).is_some_and(|lane| Arc::strong_count(lane) <= 2) {

@@ -1,5 +1,5 @@
-//! Whether a task is skipped, and why, from what is known of the tasks that decide it.
-//! Pure: looking those tasks up is for whoever asks.
+//! Skipping: whether a task is skipped, and why, given the entries of the tasks that decide it.
+//! Pure: fetching those entries is left to `job`.
 
 use crate::engine::pruning::is_needed;
 use crate::engine::resolve::{Scope, Unresolved};
@@ -7,7 +7,7 @@ use crate::model::{SkipReason, TaskIdx};
 use crate::plan::Task;
 use crate::state::Entry;
 
-/// Why a task is skipped; none if it is to run once its arguments are there.
+/// Returns why a task is skipped; none if it runs once its arguments are known.
 pub(crate) fn skip_reason(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
     if let Some(pruned) = pruned(scope, task)? {
         return Ok(Some(pruned));
@@ -18,15 +18,15 @@ pub(crate) fn skip_reason(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipR
     condition(scope, task)
 }
 
-/// A task that only cases of a `select` need is pruned where none of them is chosen.
+/// Returns a skip if only cases of a `select` need the task and none of them is chosen.
 pub(crate) fn pruned(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
     match &task.needed_if {
         Some(demand) if !is_needed(scope, demand)? => Ok(Some(SkipReason::Pruned)),
-        _ => Ok(None), // it is needed, in any case or in one that was chosen
+        _ => Ok(None), // needed always, or by a chosen case
     }
 }
 
-/// `when`.
+/// Returns a skip if the task's `when` condition is false.
 pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
     let Some(when) = &task.when else {
         return Ok(None);
@@ -35,7 +35,7 @@ pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipRea
     Ok((is_equal == when.is_negated).then_some(SkipReason::ConditionFalse))
 }
 
-/// A failure before this task stops it; a task before it that was merely not needed does not.
+/// Returns a skip if a task named in `after` failed. One that was merely not needed skips nothing.
 fn after(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
     let unknown: Vec<TaskIdx> =
         task.after.iter().copied().filter(|task| !scope.known.contains_key(task)).collect();

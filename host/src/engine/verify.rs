@@ -1,22 +1,22 @@
-//! Calls whose results may be shared, executed once more and compared: so that a user can prove that sharing is safe.
-//! What follows from a difference is for `job`.
+//! Verification: compares a repeated call with an earlier result, so that users can prove that sharing is safe.
+//! `job` decides what follows from a difference.
 
 use crate::invoke::{Failure, Listener, Outcome, Returned, Stream, Usage};
 use crate::model::FailureClass;
 use crate::plan::{Bound, CacheRule, Task};
 use crate::value::difference;
 
-/// Whether calls whose results may be shared are executed once more.
+/// Whether shareable calls are executed once more and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verification {
-    /// They are not.
+    /// No verification.
     #[default]
     None,
-    /// They are: a call twice, one with a cached result once.
+    /// Every call runs twice; a call with a cached result runs once.
     Twice,
 }
 
-/// Whether the results of a task may be shared: it is pure, or its author vouches for it.
+/// Returns whether the results of a task may be shared: it is pure, or its author vouches for it.
 pub(crate) fn is_shareable(bound: &Bound, task: &Task) -> bool {
     let is_pure = || bound.plan().function_of(task).is_some_and(|function| function.grants.is_pure());
     match task.cache {
@@ -26,17 +26,17 @@ pub(crate) fn is_shareable(bound: &Bound, task: &Task) -> bool {
     }
 }
 
-/// What a repeated call shows.
+/// Result of comparing a repeated call.
 pub(crate) enum Verified {
-    /// The same, at the cost of both.
+    /// Both calls agree. The usage covers both.
     Same(Returned),
-    /// Something else: what, as the end of a sentence.
+    /// The calls differ. The text says how, as the end of a sentence.
     Differs(String),
-    /// Nothing: it was stopped, for reasons that are not the guest's.
+    /// No answer: the repeated call was stopped for reasons that are not the guest's.
     Unknown(Failure),
 }
 
-/// Holds a repeated call against what it must return. `expected` has the usage of the first call, or none.
+/// Compares a repeated call with the expected result. `expected` has the usage of the first call, or none.
 pub(crate) fn compare(expected: Returned, repeated: Result<Returned, Failure>) -> Verified {
     let repeated = match repeated {
         Ok(repeated) => repeated,
@@ -57,7 +57,7 @@ pub(crate) fn compare(expected: Returned, repeated: Result<Returned, Failure>) -
     }
 }
 
-/// A repeated call that ended without a result: a guest's own end is another one than before.
+/// Judges a repeated call that ended without a result. An end caused by the guest is a difference.
 fn failed(failure: Failure, before: Usage) -> Verified {
     match failure.class {
         FailureClass::Error | FailureClass::Trap | FailureClass::Limit => {
@@ -69,7 +69,7 @@ fn failed(failure: Failure, before: Usage) -> Verified {
     }
 }
 
-/// What two calls cost, one after the other.
+/// Returns the cost of two consecutive calls.
 fn both(one: Usage, other: Usage) -> Usage {
     Usage {
         duration: one.duration.saturating_add(other.duration),
@@ -81,7 +81,7 @@ fn both(one: Usage, other: Usage) -> Usage {
     }
 }
 
-/// Hears nothing: what a guest writes is told once.
+/// Listener that ignores output: the first call has emitted it.
 pub(crate) struct IgnoreOutput;
 
 impl Listener for IgnoreOutput {

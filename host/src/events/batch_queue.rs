@@ -1,16 +1,17 @@
-//! Where things lie until a writer's thread takes them up together: it is woken rarely, which is what costs most.
-//! What lies there and how it is written is for whoever has a writer.
+//! Unbounded queue for one writer thread, which takes items in batches because waking it costs most.
+//! The owner of the writer decides what the items are and how they are written.
+//! There is no backpressure: pushing never waits.
 
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long things gather from the first on, before they are taken up.
+/// Time for which items gather after the first one, before the writer takes them.
 const GATHER: Duration = Duration::from_millis(2);
 
-/// A tray with one writer, who takes, and any number of others, who put.
+/// A queue with one consumer, which takes batches, and any number of producers.
 pub struct BatchQueue<T> {
-    // A mutex because things come from many threads; each section is a push or an exchange of vectors.
+    // A mutex because items come from many threads; each critical section is a push or a swap of vectors.
     inner: Mutex<Batch<T>>,
     has_news: Condvar,
 }
@@ -20,14 +21,14 @@ struct Batch<T> {
     is_closed: bool,
 }
 
-/// What the writer found.
+/// Result of waiting for items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// Something.
+    /// Items were taken.
     Things,
-    /// Nothing came in time.
+    /// No item came in time.
     Nothing,
-    /// Nothing, and nothing will come.
+    /// The queue is empty and closed.
     Closed,
 }
 
@@ -38,7 +39,7 @@ impl<T> Default for BatchQueue<T> {
 }
 
 impl<T> BatchQueue<T> {
-    /// Puts something there. On a closed tray it is lost.
+    /// Appends an item. On a closed queue it is dropped.
     pub fn push(&self, thing: T) {
         let mut pile = self.inner();
         if pile.is_closed {
@@ -51,13 +52,13 @@ impl<T> BatchQueue<T> {
         }
     }
 
-    /// Lets nothing more be put there; what lies there can still be taken.
+    /// Closes the queue: nothing can be appended, and remaining items can still be taken.
     pub fn close(&self) {
         self.inner().is_closed = true;
         self.has_news.notify_one();
     }
 
-    /// Waits for things, at most so long, and takes all that have gathered; `things` is empty before.
+    /// Waits at most `patience` for items and takes all that have gathered. `things` must be empty.
     pub fn take(&self, things: &mut Vec<T>, patience: Duration) -> Taken {
         let is_quiet = |pile: &mut Batch<T>| pile.items.is_empty() && !pile.is_closed;
         let waited = self.has_news.wait_timeout_while(self.inner(), patience, is_quiet);

@@ -1,59 +1,60 @@
-//! The facts of a run, in the wire form that `--events` writes.
-//! A fact is complete without any other; adding one adds a variant.
+//! Facts of a run, in the wire form that `--events` writes.
+//! Reading and writing lines is in `reading` and `line`. A fact is complete without any other; a new one is a new
+//! variant.
 
 use crate::model::{FailureClass, Name, RunStatus, SkipReason, Timestamp};
 use serde::Serialize;
 
-/// One fact with its time and subject.
+/// A fact with its time and subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// When.
+    /// Time of the fact.
     pub at: Timestamp,
-    /// Which task, element and attempt; none for a fact of the run.
+    /// Task, element and attempt; none for a fact about the run.
     pub subject: Option<Subject>,
-    /// What.
+    /// The fact.
     pub fact: Fact,
 }
 
-/// What a fact is about.
+/// Subject of a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// The task.
+    /// Name of the task.
     pub task: Name,
-    /// The element.
+    /// Position of the element, if the task is a `for-each`.
     pub item: Option<u32>,
-    /// The attempt, where one was made.
+    /// Number of the attempt, if the fact is about one.
     pub attempt: Option<u32>,
 }
 
-/// What happened.
+/// A fact about a run or one of its tasks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event")]
 pub enum Fact {
     /// A new run began.
     #[serde(rename = "run.started")]
     RunStarted {
-        /// The manifest's name.
+        /// Name of the manifest.
         name: String,
-        /// Tasks of the run.
+        /// Number of tasks in the run.
         tasks: u32,
     },
-    /// A run that was begun before goes on.
+    /// An earlier run was resumed.
     #[serde(rename = "run.resumed")]
     RunResumed {
-        /// The manifest's name.
+        /// Name of the manifest.
         name: String,
-        /// Tasks of the run.
+        /// Number of tasks in the run.
         tasks: u32,
-        /// Results that were kept.
+        /// Number of results kept from earlier sessions.
         kept: u32,
     },
     /// The run ended on this host.
     #[serde(rename = "run.finished")]
     RunFinished {
-        /// How.
+        /// Status of the run.
         status: RunStatus,
-        /// How long this host worked on it, in milliseconds.
+        /// Time that this host worked on the run, in milliseconds.
         duration_ms: f64,
     },
     /// All that the task waits for has ended.
@@ -67,11 +68,11 @@ pub enum Fact {
     TaskFinished {
         /// Wall time of the attempt, in milliseconds.
         duration_ms: f64,
-        /// Size of the stored result.
+        /// Size of the stored result, in bytes.
         output_bytes: u64,
-        /// The most memory that the guest held.
+        /// Peak memory of the guest, in bytes.
         memory_bytes: u64,
-        /// Fuel used, where it was counted.
+        /// Fuel used, if it was counted.
         #[serde(skip_serializing_if = "Option::is_none")]
         fuel: Option<u64>,
     },
@@ -81,15 +82,15 @@ pub enum Fact {
         /// The cache key.
         key: String,
     },
-    /// The task's result was stored by an earlier session of this run.
+    /// An earlier session of this run stored the task's result.
     #[serde(rename = "task.stored")]
     TaskStored,
     /// The task is skipped.
     #[serde(rename = "task.skipped")]
     TaskSkipped {
-        /// Why.
+        /// Reason of the skip.
         reason: SkipReason,
-        /// The task that it began with, where it began with another.
+        /// Root cause: the task with which the skip began, if that is another one.
         #[serde(skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
     },
@@ -108,54 +109,54 @@ pub enum Fact {
     /// The attempt failed, and another will follow.
     #[serde(rename = "task.retrying")]
     TaskRetrying {
-        /// How long until then.
+        /// Delay before the next attempt, in milliseconds.
         delay_ms: u64,
-        /// Why.
+        /// Reason of the failure.
         #[serde(flatten)]
         failure: FailureFact,
     },
-    /// The task could start, were there more of a resource.
+    /// The task could start if more of a resource were free.
     #[serde(rename = "task.blocked")]
     TaskBlocked {
-        /// Which.
+        /// Name of the resource.
         resource: String,
     },
     /// The task was taken over from a host that lost it.
     #[serde(rename = "task.taken_over")]
     TaskTakenOver {
-        /// The host that had it.
+        /// Host that held the task before.
         from: String,
-        /// How many times in a row now.
+        /// Consecutive takeovers of this task, this one included.
         takeovers: u32,
     },
-    /// This host lost the task while it ran; the result was discarded.
+    /// This host lost the task's lease while it ran; the result was discarded.
     #[serde(rename = "task.lease_lost")]
     TaskLeaseLost,
-    /// The guest said how far it is.
+    /// The guest reported its progress.
     #[serde(rename = "task.progress")]
     TaskProgress {
-        /// From 0 to 1.
+        /// Progress from 0 to 1.
         fraction: f64,
-        /// What it is doing.
+        /// Text from the guest about what it is doing.
         message: String,
     },
-    /// The guest wrote something.
+    /// The guest wrote a line.
     #[serde(rename = "task.log")]
     TaskLog {
         /// `stdout`, `stderr` or `log`.
         stream: &'static str,
-        /// What it wrote, without the line's end.
+        /// Text of the line, without its end.
         text: String,
     },
-    /// The connection to the state backend is there again.
+    /// The connection to the state backend was restored.
     #[serde(rename = "state.reconnected")]
     StateReconnected,
-    /// Something that is no failure and should be known.
+    /// A condition that is no failure but should be known.
     #[serde(rename = "warning")]
     Warning {
-        /// A word for programs.
+        /// Code for programs.
         code: &'static str,
-        /// A sentence for people.
+        /// Sentence for people.
         message: String,
     },
 }
@@ -163,8 +164,8 @@ pub enum Fact {
 /// Why an attempt, a task or an output failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FailureFact {
-    /// Its class.
+    /// Class of the failure.
     pub class: FailureClass,
-    /// What happened, with the guest's backtrace where there is one.
+    /// Message, with the guest's backtrace if there is one.
     pub error: String,
 }

@@ -1,5 +1,5 @@
-//! Events as JSON lines in a file: whole lines, written as soon as they are there.
-//! Where the file is, and that it is replaced, is for the application.
+//! Sink that writes events as JSON lines to a file, always whole lines and without delay.
+//! The form of a line is in `line`. Choosing and replacing the file is left to the application.
 
 use crate::events::batch_queue::{BatchQueue, Taken};
 use crate::events::line::Lines;
@@ -11,21 +11,22 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long the writer sleeps when nothing comes; what comes wakes it.
+/// Longest sleep of an idle writer; a new event wakes it.
 const PATIENCE: Duration = Duration::from_hours(1);
 
-/// Most events that are written at once: whole lines, as many as do not take much memory.
+/// Events per write at most: a write holds only whole lines and little memory.
 const BATCH: usize = 1024;
 
-/// Writes events to a file from a thread of its own, so that nobody waits for a disk.
+/// Sink that writes events to a file from its own thread, so that nobody waits for the disk.
 pub struct JsonLines {
     tray: Arc<BatchQueue<Event>>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl JsonLines {
-    /// Writes to `out` until dropped; dropping waits for the last line. `failed` hears of it if `out` cannot be
-    /// written, once; nothing more is written then.
+    /// Writes to `out` until dropped; dropping waits for the last line.
+    ///
+    /// If a write fails, `failed` is called once and nothing more is written.
     pub fn new(
         run: &RunId,
         host: &str,
@@ -59,7 +60,7 @@ impl Drop for JsonLines {
     }
 }
 
-/// Writes what comes until nothing more will.
+/// Writes events until the queue is closed and empty.
 fn write_all(tray: &BatchQueue<Event>, mut form: Lines, mut out: impl Write) -> io::Result<()> {
     let (mut events, mut lines) = (Vec::new(), Vec::new());
     loop {
@@ -78,7 +79,7 @@ fn write_all(tray: &BatchQueue<Event>, mut form: Lines, mut out: impl Write) -> 
     }
 }
 
-/// One event as a line of JSON, with its end.
+/// Returns one event as a line of JSON, with its line end.
 #[must_use]
 pub fn to_json_line(run: &RunId, host: &str, event: &Event) -> Vec<u8> {
     let mut line = Vec::new();

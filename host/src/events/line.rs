@@ -1,25 +1,25 @@
-//! Events as lines of JSON: the common keys, those of the fact, and the subject.
-//! What is the same in all lines of a host is made once; where lines go is for whoever writes them.
+//! Events as lines of JSON: common keys first, then those of the fact, then the subject.
+//! The caller decides where the lines go. Parts common to all lines of a host are formatted once.
 
 use crate::events::{Event, Subject};
 use crate::model::{RunId, Timestamp};
 use serde::Serialize;
 use std::io::Write;
 
-/// The version of the line format.
+/// Version of the line format.
 const VERSION: u32 = 1;
 
-/// Writes the lines of one host on one run.
+/// Formatter of the lines of one host in one run.
 pub(crate) struct Lines {
     /// `,"run":"…","host":"…",`.
     names: Vec<u8>,
     second: i64,
-    /// The beginning of timestamps of that second: `2026-11-24T02:15:00.`.
+    /// Beginning of the timestamps of the current second: `2026-11-24T02:15:00.`.
     stamp: String,
 }
 
 impl Lines {
-    /// Lines of that host on that run.
+    /// Creates a formatter for one host in one run.
     pub(crate) fn new(run: &RunId, host: &str) -> Self {
         let mut names = Vec::new();
         names.extend_from_slice(b"\",\"run\":");
@@ -30,12 +30,13 @@ impl Lines {
         Self { names, second: i64::MIN, stamp: String::new() }
     }
 
-    /// Appends one event, with the line's end.
+    /// Appends one event, with its line end.
     pub(crate) fn write_event(&mut self, out: &mut Vec<u8>, event: &Event) {
         self.put_head(out, event.at);
         let fact = out.len();
         put(out, &event.fact);
-        // The fact is an object of its own: it goes on where the common keys end, and the subject goes on behind it.
+        // The fact serializes as an object. Dropping its braces joins it with the common keys before and the subject
+        // after.
         out.remove(fact);
         out.pop();
         if let Some(subject) = &event.subject {
@@ -52,7 +53,7 @@ impl Lines {
             self.stamp.truncate(self.stamp.len().saturating_sub("000Z".len()));
         }
         let millis = at.as_millis().rem_euclid(1000);
-        // A vector takes everything.
+        // Writing to a vector cannot fail.
         drop(write!(out, "{{\"v\":{VERSION},\"ts\":\"{}{millis:03}Z", self.stamp));
         out.extend_from_slice(&self.names);
     }
@@ -71,7 +72,7 @@ fn put_subject(out: &mut Vec<u8>, subject: &Subject) {
     }
 }
 
-/// Nothing that is told has what JSON cannot say, and a vector takes everything.
+/// Appends a value as JSON. Facts have no value that JSON cannot express, and writing to a vector cannot fail.
 fn put(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     drop(serde_json::to_writer(&mut *out, value));
 }

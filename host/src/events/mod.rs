@@ -1,5 +1,5 @@
-//! What happened, as one closed enum of facts, and the sinks that record it.
-//! How a fact looks to a person is for the command line; who decides what happens is the engine.
+//! Events of a run: one closed enum of facts, and the sinks that record them.
+//! The engine decides what happens; `cli` shows facts to people.
 
 mod event;
 mod line;

@@ -1,21 +1,21 @@
-//! Events out of the JSON lines that hosts have written, for whoever follows a run that others work on.
-//! A later version may tell more: what is not known here is passed over, never a failure.
+//! Parser of JSON lines that other hosts wrote, so that a run can be followed from here.
+//! Writing is in `line`. A later version may write more, so unknown lines are skipped and are no error.
 
 use crate::events::{Event, Fact, FailureFact, Subject};
 use crate::model::{Name, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// An event and the host that told it.
+/// An event and the host that wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
-    /// Who told it.
+    /// Name of the host.
     pub host: String,
-    /// What.
+    /// The event.
     pub event: Event,
 }
 
-/// Reads a line; none for what this version does not know. The word for programs of a warning is not kept.
+/// Parses a line; returns none for a fact that this version does not know. The code of a warning is dropped.
 #[must_use]
 pub fn from_json_line(line: &[u8]) -> Option<Heard> {
     let line = Line(serde_json::from_slice(line).ok()?);
@@ -77,7 +77,7 @@ impl Line {
             "task.log" => Fact::TaskLog { stream: self.stream()?, text: self.get("text")? },
             "state.reconnected" => Fact::StateReconnected,
             "warning" => Fact::Warning { code: "heard", message: self.get("message")? },
-            _ => return None, // of a later version
+            _ => return None, // written by a later version
         })
     }
 

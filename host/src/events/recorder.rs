@@ -1,17 +1,17 @@
-//! Stamps facts with their time and hands them to every sink.
-//! Sinks decide what to do with a fact; they must not wait.
+//! Recorder: stamps facts with their time, removes secrets, and hands events to every sink.
+//! Sinks decide what to do with an event; they must not wait.
 
 use crate::events::{Event, Fact, FailureFact, Subject};
 use crate::model::{Clock, Secrets};
 use std::sync::Arc;
 
-/// Takes events as they happen. Called from many threads.
+/// Receiver of events. Called from many threads.
 pub trait Sink: Send + Sync {
-    /// Records one event; returns at once.
+    /// Records one event; must return at once.
     fn record(&self, event: &Event);
 }
 
-/// The one way to say that something happened.
+/// The only way to emit events.
 #[derive(Clone)]
 pub struct Recorder {
     clock: Arc<dyn Clock>,
@@ -20,44 +20,44 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder that hands every event to all of `sinks`.
+    /// Creates a recorder that hands every event to all of `sinks`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, sinks: Vec<Arc<dyn Sink>>) -> Self {
         Self { clock, sinks: sinks.into(), secrets: Secrets::default() }
     }
 
-    /// The same recorder, which takes these texts out of everything that it hands on.
+    /// Returns this recorder with texts to remove from everything that it hands on.
     #[must_use]
     pub fn hiding(mut self, secrets: Secrets) -> Self {
         self.secrets = secrets;
         self
     }
 
-    /// A text without secrets, for what is kept beside events.
+    /// Returns a text without secrets, for texts that are stored outside events.
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
         self.secrets.hide(text).into_owned()
     }
 
-    /// A recorder that hands every event to one more sink.
+    /// Returns this recorder with one more sink.
     #[must_use]
     pub fn with(&self, sink: Arc<dyn Sink>) -> Self {
         let sinks = self.sinks.iter().cloned().chain([sink]).collect();
         Self { clock: Arc::clone(&self.clock), sinks, secrets: self.secrets.clone() }
     }
 
-    /// Whether nobody listens, so that facts need not be made.
+    /// Returns whether there is no sink, so that facts need not be built.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.sinks.is_empty()
     }
 
-    /// Records a fact of the run.
+    /// Records a fact about the run.
     pub fn run(&self, fact: Fact) {
         self.emit(None, fact);
     }
 
-    /// Records a fact of a task.
+    /// Records a fact about a task.
     pub fn task(&self, subject: Subject, fact: Fact) {
         self.emit(Some(subject), fact);
     }
@@ -72,7 +72,7 @@ impl Recorder {
         }
     }
 
-    /// Guests and users write texts; all else in a fact is the host's own.
+    /// Removes secrets from texts of guests and users; the host itself writes everything else in a fact.
     fn without_secrets(&self, fact: Fact) -> Fact {
         let hide = |text: &str| self.secrets.hide(text).into_owned();
         let failure = |failure: FailureFact| FailureFact { error: hide(&failure.error), ..failure };
@@ -89,7 +89,7 @@ impl Recorder {
                 Fact::TaskRetrying { delay_ms, failure: failure(failed) }
             }
             Fact::Warning { code, message } => Fact::Warning { code, message: hide(&message) },
-            other => other, // no other fact has a text that the host did not write
+            other => other, // no other fact has a text from outside
         }
     }
 }

@@ -8,12 +8,12 @@ use crate::model::{Fault, Name, Span};
 use std::collections::HashMap;
 use std::collections::VecDeque;
 
-/// Most cycles reported of one group of tasks that all need each other: it may have more than there are tasks.
+/// Cycles reported per strongly connected component at most: a component may have more cycles than tasks.
 const MAX_CYCLES: usize = 8;
-/// Most names shown of one cycle; a generated manifest may have one of 100,000.
+/// Names shown per cycle at most; a generated manifest may have a cycle of 100,000.
 const MAX_NAMES: usize = 12;
 
-/// What was found of cycles.
+/// Result of the search for cycles.
 pub(crate) struct Cycles {
     /// By position of a task: the group of tasks that all need each other; none for one that stands on no cycle.
     pub(crate) knots: Vec<Option<usize>>,
@@ -56,7 +56,7 @@ fn references(draft: &Draft) -> impl Iterator<Item = Reference<'_>> {
     reads.chain(after).map(|(task, verb)| Reference { to: task.value.index(), span: &task.span, verb })
 }
 
-/// One step of a cycle: the task, and how it refers to the next one.
+/// A step of a cycle: a task, and how it refers to the next one.
 struct Step<'a> {
     task: usize,
     reference: Reference<'a>,
@@ -69,7 +69,7 @@ struct Around<'a> {
 }
 
 impl<'a> Around<'a> {
-    /// The shortest cycle through a task that is known to be on one.
+    /// Returns the shortest cycle through a task of a strongly connected component, by breadth-first search.
     fn shortest(&mut self, start: usize) -> Vec<Step<'a>> {
         let group = self.groups.get(start);
         let mut reached_by: HashMap<usize, Step<'a>> = HashMap::new();
@@ -77,6 +77,7 @@ impl<'a> Around<'a> {
         while let Some(task) = queue.pop_front() {
             for reference in self.drafts.get(task).into_iter().flat_map(references) {
                 let to = reference.to;
+                // Every cycle stays within one strongly connected component, so other edges lead nowhere.
                 if self.groups.get(to) == group && !reached_by.contains_key(&to) {
                     reached_by.insert(to, Step { task, reference });
                     if to == start {
@@ -120,7 +121,7 @@ fn fault(manifest: &Manifest, cycle: &[Step<'_>]) -> Option<Fault> {
     Some(fault.help("take out one of these references"))
 }
 
-/// `a -> b -> a`, with the middle of a long one left out.
+/// Formats `a -> b -> a`, leaving out the middle of a long cycle.
 fn path(names: &[&str]) -> String {
     let around = names.iter().copied().chain(names.first().copied());
     if names.len() <= MAX_NAMES {

@@ -12,11 +12,11 @@ pub(crate) struct Draft {
     pub(crate) body: Body,
     /// Tasks that are read, with the places that say so.
     pub(crate) reads: Vec<Spanned<TaskIdx>>,
-    /// Tasks of `after`, likewise.
+    /// Tasks of `after`, each with the span of the reference.
     pub(crate) after: Vec<Spanned<TaskIdx>>,
 }
 
-/// What a task says, resolved.
+/// Resolved content of a task.
 pub(crate) struct Body {
     /// None where the call names none that there is.
     pub(crate) component: Option<usize>,

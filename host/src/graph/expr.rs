@@ -1,5 +1,5 @@
 //! The resolved graph as data.
-//! How it is resolved stands beside; what the values' types are is for `plan`.
+//! Names are resolved in `resolve` and `value`; values are typed in `plan`.
 
 use crate::manifest::Manifest;
 use crate::model::{Datum, Faults, Path, Spanned, TaskIdx};
@@ -13,13 +13,13 @@ use std::sync::Arc;
 pub struct Resolved {
     /// The graph; names that mean nothing, and the references that make a cycle, are marked in it.
     pub graph: Graph,
-    /// The manifest's faults and the graph's, in the order of the text.
+    /// Faults of the manifest and the graph, in the order of the text.
     pub faults: Faults,
 }
 
 /// A graph without cycles in which every name means something, or is marked as faulty.
 ///
-/// Tasks stand in the manifest's order: `nodes[i]` is `manifest.tasks[i]`.
+/// Tasks are in manifest order: `nodes[i]` is `manifest.tasks[i]`.
 #[derive(Debug, Clone)]
 pub struct Graph {
     pub(crate) manifest: Manifest,
@@ -28,14 +28,14 @@ pub struct Graph {
     pub(crate) outputs: Vec<(String, Spanned<Expr>)>,
 }
 
-/// One task with its names resolved.
+/// A task with its names resolved.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Position of the component in the manifest; none where a fault was reported.
     pub component: Option<usize>,
     /// Argument name to value, in the manifest's order.
     pub args: Vec<(Spanned<String>, Spanned<Expr>)>,
-    /// The subject of `when`.
+    /// Subject of `when`.
     pub when: Option<Spanned<Expr>>,
     /// Items of `for-each` in order: name and list.
     pub for_each: Vec<(String, Spanned<Expr>)>,
@@ -43,43 +43,44 @@ pub struct Node {
     pub resources: Vec<(usize, u32)>,
     /// Tasks of `after`.
     pub after: Vec<TaskIdx>,
-    /// Tasks whose end this one waits for before it is looked at: those that it reads whatever a `select`
-    /// chooses, selectors included, those of `after`, and the nearest of the selectors that decide whether it is
-    /// needed: what lies further behind a long chain of choices is asked for when those are known. Without
-    /// repetition, in ascending order.
+    /// Tasks that must end before the ledger queues this one, in ascending order without duplicates.
+    ///
+    /// They are the tasks it reads whatever a `select` chooses, selectors included; those of `after`; and the
+    /// nearest selectors that decide whether it is needed. Selectors further back in a long chain are awaited once
+    /// the nearer ones are known and do not decide.
     pub waits_for: Vec<TaskIdx>,
-    /// What must hold for the task to be needed; none if it always is.
+    /// Condition under which the task is needed; none if it always is.
     pub demand: Option<Arc<NeededIf>>,
     /// Whether some task reads this one's output by `args`, `for-each`, `when` or `select`.
     pub is_consumed: bool,
-    /// Tasks on the longest path from this one to an end of the graph, itself counted.
+    /// Number of tasks on the longest path from this one to an end of the graph, itself included.
     pub height: u32,
 }
 
-/// When a task that only cases of `select` need is needed: if any clause holds.
+/// Pruning condition of a task that only `select` cases need: the task is needed if any clause holds.
 #[derive(Debug, Clone)]
 pub struct NeededIf {
-    /// The clauses.
+    /// Alternative clauses.
     pub any: Vec<NeededClause>,
 }
 
-/// One way to be needed: every gate chooses its case, and the consumer is itself needed.
+/// A way to be needed: every gate chooses its case, and the consumer is itself needed.
 #[derive(Debug, Clone)]
 pub struct NeededClause {
-    /// The selects on the way from the consumer to the reference, outermost first; may be empty.
+    /// Selects on the path from the consumer to the reference, outermost first; may be empty.
     pub gates: Vec<Gate>,
-    /// The consumer's own demand; none if the consumer is always needed.
+    /// The consumer's own condition; none if the consumer is always needed.
     pub consumer: Option<Arc<NeededIf>>,
 }
 
-/// One select that must choose a certain case.
+/// A select that must choose a certain case.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    /// The task in which the select stands; its `for-each` items give `{ item = … }` a meaning. None in `[outputs]`.
+    /// Task that contains the select, whose `for-each` items `{ item = … }` refers to. None in `[outputs]`.
     pub within: Option<TaskIdx>,
     /// The selector.
     pub selector: Arc<Spanned<Expr>>,
-    /// The case that leads here.
+    /// Case that leads to the reference.
     pub case: String,
 }
 
@@ -88,59 +89,59 @@ pub struct Gate {
 pub enum Expr {
     /// A literal.
     Literal(Datum),
-    /// An array with a reference somewhere inside.
+    /// An array that contains a reference.
     Array(Vec<Spanned<Expr>>),
-    /// A table with a reference somewhere inside.
+    /// A table that contains a reference.
     Table(Vec<(Spanned<String>, Spanned<Expr>)>),
     /// A task's output.
     Task {
-        /// Which task.
+        /// Task that is read.
         task: TaskIdx,
-        /// The part of it.
+        /// Part of the output.
         path: Path,
-        /// What stands in if the task was skipped or the path misses.
+        /// Value to use if the task was skipped or its output has no such part.
         default: Option<Spanned<Datum>>,
     },
     /// A param.
     Param {
-        /// Its position in the manifest.
+        /// Position in the manifest.
         param: usize,
-        /// The part of it.
+        /// Part of the param.
         path: Path,
     },
     /// An element of this task's `for-each`.
     Item {
-        /// The position of the item among the task's `for-each`.
+        /// Position among the items of the task's `for-each`.
         item: usize,
-        /// The part of it.
+        /// Part of the element.
         path: Path,
     },
-    /// A variable of the creating host's environment.
+    /// An environment variable of the host that creates the run.
     Env {
-        /// Its name.
+        /// Name of the variable.
         name: String,
-        /// What stands in if it is unset.
+        /// Value to use if the variable is unset.
         default: Option<Spanned<Datum>>,
     },
-    /// A file of the creating host.
+    /// A file of the host that creates the run.
     File {
-        /// The file, joined to the manifest's folder.
+        /// Path, joined to the manifest's folder.
         path: PathBuf,
     },
-    /// A choice.
+    /// A choice between cases.
     Select {
-        /// What chooses.
+        /// Value that chooses the case.
         selector: Arc<Spanned<Expr>>,
-        /// The cases.
+        /// Cases by name.
         cases: Vec<(Spanned<String>, Spanned<Expr>)>,
-        /// What stands in if no case is named so.
+        /// Value to use if no case matches.
         default: Option<Spanned<Datum>>,
     },
     /// A value of which a fault was reported.
     Faulty,
 }
 
-/// Demands of a chain of consumers are taken apart one by one, however long it is.
+/// Drops a chain of conditions one by one: it may be long enough for recursion to overflow the stack.
 impl Drop for NeededIf {
     fn drop(&mut self) {
         let mut open = self.take_consumers();
@@ -165,25 +166,25 @@ impl Graph {
         &self.manifest
     }
 
-    /// The manifest alone.
+    /// Returns the manifest without the graph.
     #[must_use]
     pub fn into_manifest(self) -> Manifest {
         self.manifest
     }
 
-    /// The tasks in the manifest's order.
+    /// Returns the tasks in manifest order.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// Every task after those that it waits for or may read.
+    /// Returns a topological order: every task after those that it waits for or may read.
     #[must_use]
     pub fn order(&self) -> &[TaskIdx] {
         &self.order
     }
 
-    /// Outputs of the run by name: those of `[outputs]`, or every task that no task consumes.
+    /// Returns the outputs of the run by name: those of `[outputs]`, or every task that no task consumes.
     #[must_use]
     pub fn outputs(&self) -> &[(String, Spanned<Expr>)] {
         &self.outputs

@@ -1,5 +1,5 @@
-//! A manifest with every name resolved to a position and the order of tasks known: [`Graph`].
-//! Types and components are not looked at here: that is for `plan`.
+//! Graph of a manifest: every name resolved to a position, and the tasks in topological order: [`Graph`].
+//! Types and components are left to `plan`.
 
 mod expr;
 mod resolve;

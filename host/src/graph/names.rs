@@ -1,5 +1,5 @@
-//! Names in the manifest to the positions of what they name; each that means nothing is reported once.
-//! Where names stand and what depends on them is for the readers of expressions and tasks.
+//! Lookup of names in the manifest; each unknown name is reported once.
+//! `draft` and `value` find the places where names occur.
 
 use crate::manifest::{Call, LeftOut, Manifest};
 use crate::model::{Fault, Name, Span, Spanned, TaskIdx};
@@ -7,28 +7,28 @@ use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
 
-/// Most names that are looked at for suggestions, all faults together: a generated manifest may have 100,000 of both,
-/// and nobody reads that many suggestions.
+/// Names compared for suggestions at most, over all faults. A generated manifest may have 100,000 names and as many
+/// faults, and nobody reads that many suggestions.
 const MAX_COMPARED: usize = 300_000;
 
-/// The names of one manifest, and the faults found while looking them up.
+/// Names of one manifest, and the faults found while looking them up.
 pub(crate) struct Names<'a> {
     pub(crate) manifest: &'a Manifest,
     left_out: &'a LeftOut,
     faults: Vec<Fault>,
-    /// Places of `resources` that were reported: `[defaults]` gives one place to many tasks.
+    /// Spans in `resources` that were reported: `[defaults]` gives one span to many tasks.
     reported: HashSet<Span>,
-    /// Names looked at for suggestions so far.
+    /// Names compared for suggestions so far.
     compared: usize,
 }
 
 impl<'a> Names<'a> {
-    /// The names of `manifest`.
+    /// Creates the lookup for the names of `manifest`.
     pub(crate) fn new(manifest: &'a Manifest, left_out: &'a LeftOut) -> Self {
         Self { manifest, left_out, faults: Vec::new(), reported: HashSet::new(), compared: 0 }
     }
 
-    /// What was wrong.
+    /// Returns the faults found.
     pub(crate) fn into_faults(self) -> Vec<Fault> {
         self.faults
     }
@@ -38,7 +38,7 @@ impl<'a> Names<'a> {
         self.faults.push(fault);
     }
 
-    /// The position of a task.
+    /// Returns the position of a task.
     pub(crate) fn task(&mut self, name: &Spanned<String>) -> Option<TaskIdx> {
         let (manifest, left_out) = (self.manifest, self.left_out);
         let known =
@@ -46,7 +46,7 @@ impl<'a> Names<'a> {
         self.look_up(&known, &name.value, &name.span).and_then(task_at)
     }
 
-    /// The position of a param.
+    /// Returns the position of a param.
     pub(crate) fn param(&mut self, name: &Spanned<String>) -> Option<usize> {
         let (manifest, left_out) = (self.manifest, self.left_out);
         let known =
@@ -54,7 +54,7 @@ impl<'a> Names<'a> {
         self.look_up(&known, &name.value, &name.span)
     }
 
-    /// The position of the component that a call names.
+    /// Returns the position of the component that a call names.
     pub(crate) fn component(&mut self, call: &Spanned<Call>) -> Option<usize> {
         let (manifest, left_out) = (self.manifest, self.left_out);
         let known = Known {
@@ -66,7 +66,7 @@ impl<'a> Names<'a> {
         self.look_up(&known, &call.value.component, &call.span)
     }
 
-    /// The position of a resource, with an amount of it that exists and is not zero.
+    /// Returns the position of a resource and the amount; none if the amount is zero, faulty or too large.
     pub(crate) fn resource(&mut self, name: &Name, amount: &Spanned<u32>) -> Option<(usize, u32)> {
         if amount.value == 0 || self.reported.contains(&amount.span) {
             return None;
@@ -124,7 +124,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// One kind of names.
+/// A kind of names.
 struct Known<'a, T> {
     noun: &'static str,
     section: &'static str,
@@ -132,7 +132,7 @@ struct Known<'a, T> {
     left_out: &'a HashSet<String>,
 }
 
-/// The task at a position; none past 2^32 tasks, which no text that fits a `Span` on a real machine has.
+/// Returns the task at a position; none past 2^32 tasks, more than any text addressable by a `Span` has.
 fn task_at(position: usize) -> Option<TaskIdx> {
     u32::try_from(position).ok().map(TaskIdx::new)
 }

@@ -1,11 +1,11 @@
-//! The order of tasks: each after those that it needs, and otherwise as in the manifest.
-//! Which tasks a task needs is handed in, without cycles.
+//! Topological order of tasks, with manifest order where dependencies leave a choice.
+//! Callers pass the dependencies, which must be acyclic.
 
 use crate::model::TaskIdx;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Every task after those that it `needs`; of those that are free, the first in the manifest goes first.
+/// Returns every task after those that it `needs`; of several free tasks, the first in the manifest comes first.
 pub(crate) fn topological(needs: &[Vec<TaskIdx>]) -> Vec<TaskIdx> {
     let dependents = dependents(needs);
     let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
@@ -30,7 +30,7 @@ pub(crate) fn topological(needs: &[Vec<TaskIdx>]) -> Vec<TaskIdx> {
     order
 }
 
-/// Tasks on the longest path from each task to an end of the graph, itself counted.
+/// Returns, for each task, the number of tasks on the longest path to an end of the graph, itself included.
 pub(crate) fn heights(needs: &[Vec<TaskIdx>], order: &[TaskIdx]) -> Vec<u32> {
     let mut heights = vec![1_u32; needs.len()];
     for task in order.iter().rev() {

@@ -1,5 +1,5 @@
-//! What holds for every graph: random ones, with and without cycles.
-//! Single rules stand in `tests`.
+//! Properties of every graph: random ones, with and without cycles.
+//! Single rules are tested in `tests`.
 
 use crate::graph::sample::sample;
 use crate::graph::{Gate, Graph, NeededIf, Resolved, resolve, uses};
@@ -9,19 +9,19 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fmt::Write;
 
-/// How one task refers to another.
+/// Kind of a reference between tasks.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Read,
     After,
-    /// In a case; the number says which task selects.
+    /// In a case; the number is the selecting task.
     Case(usize),
 }
 
-/// For every task how it refers to others, by position. References that a test does not want are passed over.
+/// References of every task, by position. Tests ignore those that they do not want.
 type Edges = Vec<Vec<(usize, Kind)>>;
 
-/// Most tasks of a random graph.
+/// Tasks of a random graph at most.
 const MOST: usize = 12;
 
 fn edges() -> impl Strategy<Value = Edges> {
@@ -32,7 +32,7 @@ fn edges() -> impl Strategy<Value = Edges> {
     })
 }
 
-/// The text of a graph in a shuffled `order`, with those references that `is_wanted` allows from one to another.
+/// Returns the text of a graph in a shuffled `order`, with the references that `is_wanted` allows.
 fn text(edges: &Edges, order: &[usize], is_wanted: fn(usize, usize) -> bool) -> String {
     let mut text = String::new();
     for at in order.iter().copied().filter(|at| *at < edges.len()) {
@@ -49,12 +49,12 @@ fn text(edges: &Edges, order: &[usize], is_wanted: fn(usize, usize) -> bool) -> 
     text
 }
 
-/// Only to tasks with a smaller number: no cycles.
+/// Allows only references to tasks with a smaller number: no cycles.
 fn acyclic(from: usize, to: usize) -> bool {
     to < from
 }
 
-/// To any other task.
+/// Allows references to any other task.
 fn any_other(from: usize, to: usize) -> bool {
     to != from
 }
@@ -87,11 +87,12 @@ fn deciders(demand: &NeededIf, into: &mut HashSet<TaskIdx>) {
     }
 }
 
-/// What is known of a run: which tasks have ended, and whether they were run.
+/// Tasks of a run that have ended, and whether they were executed.
 type Ended = HashMap<TaskIdx, bool>;
 
-/// Whether a gate is open, or the tasks that must end before that can be told. A selector yields the case that leads
-/// on if `chosen` has its task's bit; one that was pruned yields none.
+/// Returns whether a gate is open, or the tasks that must end before that is known.
+///
+/// A selector chooses the gate's case if `chosen` has its task's bit; a pruned selector chooses none.
 fn is_open(gate: &Gate, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
     let mut tasks = Vec::new();
     uses::each_task(&gate.selector.value, &mut |task| tasks.push(task));
@@ -127,7 +128,7 @@ fn is_needed(demand: &NeededIf, ended: &Ended, chosen: u16) -> Result<bool, Vec<
     if missing.is_empty() { Ok(false) } else { Err(missing) }
 }
 
-/// Whether a task is run, or the tasks that it has to wait for, as the engine finds out: all of them, at one look.
+/// Returns whether a task is executed, or all tasks that it must wait for, as the engine determines it.
 fn look(graph: &Graph, at: TaskIdx, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
     let node = &graph.nodes()[at.index()];
     if let Some(demand) = &node.demand
@@ -146,7 +147,7 @@ fn look(graph: &Graph, at: TaskIdx, ended: &Ended, chosen: u16) -> Result<bool, 
     if missing.is_empty() { Ok(true) } else { Err(missing) }
 }
 
-/// Runs the graph in one order of many; the tasks that ended, which are all unless some wait forever.
+/// Runs the graph in one of many orders. Returns the tasks that ended: all, unless some wait forever.
 fn run(graph: &Graph, chosen: u16) -> Ended {
     let mut ended = Ended::new();
     let mut awaited: Vec<Vec<TaskIdx>> = graph.nodes().iter().map(|node| node.waits_for.clone()).collect();

@@ -1,5 +1,5 @@
-//! Which tasks are lazy, needed only if a `select` chooses so, and what decides about each of them.
-//! Whether a demand holds is found out when the run is under way.
+//! Pruning conditions: which tasks are needed only if a `select` chooses so, and by which selectors.
+//! `engine` evaluates the conditions during the run.
 
 use crate::graph::cut::Acyclic;
 use crate::graph::draft::Output;
@@ -8,10 +8,10 @@ use crate::model::TaskIdx;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Most tasks that a lazy task waits for on behalf of its consumers' demands, besides the selectors of its own.
+/// Tasks that a lazy task waits for on behalf of its consumers' conditions at most, besides its own selectors.
 ///
-/// In a long chain of choices every task depends on all the choices behind it, and lists of them would grow with the
-/// square of the chain. What lies further away is asked for when the nearer choices are known and do not decide.
+/// In a long chain of choices every task depends on all choices behind it, so complete lists would grow
+/// quadratically. Selectors further back are awaited once the nearer choices are known and do not decide.
 const MAX_INHERITED: usize = 32;
 
 /// The tasks and outputs, with all that their laziness depends on.
@@ -19,34 +19,35 @@ pub(crate) struct Input<'a> {
     pub(crate) tasks: &'a [Acyclic],
     /// Outputs that the manifest names; those that it does not name keep no task from being lazy.
     pub(crate) named_outputs: &'a [Output],
-    /// For every task what it may read or is `after`.
+    /// Per task: the tasks that it may read or is `after`.
     pub(crate) needs: &'a [Vec<TaskIdx>],
-    /// Every task after its `needs`.
+    /// Topological order: every task after its `needs`.
     pub(crate) order: &'a [TaskIdx],
 }
 
-/// The demands of all lazy tasks.
+/// Conditions of all lazy tasks.
 pub(crate) struct Needed {
-    /// The entry of each task; none for one that is always needed.
+    /// Entry of each task; none for a task that is always needed.
     of: Vec<Option<usize>>,
-    /// Distinct demands, those of consumers before those of what they consume.
+    /// Distinct conditions; those of consumers come before those of what they consume.
     entries: Vec<Entry>,
 }
 
 struct Entry {
     demand: Arc<NeededIf>,
-    /// Tasks that the demand's own selectors read.
+    /// Tasks that the condition's own selectors read.
     deciders: Vec<TaskIdx>,
     /// Entries of the consumers.
     consumers: Vec<usize>,
-    /// Deciders, and as many of the consumers' as a task may inherit.
+    /// Deciders, and as many of the consumers' deciders as a task may inherit.
     waits: Vec<TaskIdx>,
 }
 
 impl Needed {
-    /// Finds the lazy tasks.
+    /// Finds the lazy tasks and their conditions.
     ///
-    /// A task that a selector of its own demand may read cannot wait for that selector: it counts as needed by it.
+    /// A task that a selector of its own condition may read cannot wait for that selector, and counts as always
+    /// needed.
     pub(crate) fn find(input: &Input<'_>) -> Self {
         let is_forced = vec![false; input.tasks.len()];
         let demands = Builder::new(input).build(&is_forced);
@@ -54,12 +55,12 @@ impl Needed {
         if is_forced.contains(&true) { Builder::new(input).build(&is_forced) } else { demands }
     }
 
-    /// What must hold for a task to be needed; none if it always is.
+    /// Returns the condition under which a task is needed; none if it always is.
     pub(crate) fn needed_if(&self, task: TaskIdx) -> Option<Arc<NeededIf>> {
         self.entry(task).map(|entry| Arc::clone(&entry.demand))
     }
 
-    /// The tasks that decide whether a task is needed, as far as it waits for them from the start.
+    /// Returns the tasks that decide whether a task is needed and that it waits for from the start.
     pub(crate) fn waits(&self, task: TaskIdx) -> &[TaskIdx] {
         self.entry(task).map_or(&[], |entry| &entry.waits)
     }
@@ -68,8 +69,10 @@ impl Needed {
         self.entries.get(self.of.get(task.index()).copied().flatten()?)
     }
 
-    /// Whether what decides about each task may need that very task. Demands take part in the search as nodes of
-    /// their own, after the tasks, so that shared ones are looked at once.
+    /// Returns, for each task, whether the selectors that decide about it may need that very task.
+    ///
+    /// Conditions are nodes of the search too, numbered after the tasks, so that shared ones are visited once. A task
+    /// is entangled if it and its condition are in one strongly connected component.
     fn entangled(&self, input: &Input<'_>) -> Vec<bool> {
         let first = input.tasks.len();
         let of_tasks = input.needs.iter().zip(&self.of).map(|(needs, entry)| {
@@ -107,7 +110,8 @@ impl<'a> Builder<'a> {
         Self { input, demands, uses, is_needed: vec![false; len] }
     }
 
-    /// Goes from the ends of the graph to its starts, so that all consumers of a task are known before it.
+    /// Builds the conditions from the ends of the graph to its starts, so that all consumers precede what they
+    /// consume.
     fn build(mut self, is_forced: &[bool]) -> Needed {
         let input = self.input;
         for (_, expr) in input.named_outputs {
@@ -117,6 +121,7 @@ impl<'a> Builder<'a> {
             let uses = self.uses.get_mut(task.index()).map(std::mem::take).unwrap_or_default();
             let is_needed =
                 [&self.is_needed[..], is_forced].iter().any(|list| list.get(task.index()) == Some(&true));
+            // A task that nothing reads always runs: only uses can make a task lazy.
             let entry = if is_needed || uses.is_empty() { None } else { self.add_entry(uses) };
             if let Some(slot) = self.demands.of.get_mut(task.index()) {
                 *slot = entry;
@@ -138,7 +143,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The entry for a task with these uses; that of its consumer where there is nothing to add.
+    /// Returns the entry for a task with these uses: a new one, or that of its only consumer if no gate is added.
     fn add_entry(&mut self, uses: Vec<Use>) -> Option<usize> {
         let uses = distinct(uses);
         if let [Use { gates, consumer: Some(consumer) }] = &*uses
@@ -161,8 +166,8 @@ impl<'a> Builder<'a> {
         NeededClause { gates: used.gates, consumer: consumer.map(|entry| Arc::clone(&entry.demand)) }
     }
 
-    /// The tasks that must have ended for the selectors to be known: for a selector that differs from element to
-    /// element those of the lists as well.
+    /// Returns the tasks that must end before the selectors are known. A selector that varies per element needs the
+    /// tasks of the lists too.
     fn deciders(&self, uses: &[Use]) -> Vec<TaskIdx> {
         let mut deciders = Vec::new();
         let mut visit = |task| deciders.push(task);
@@ -181,12 +186,13 @@ impl<'a> Builder<'a> {
 
     fn waits(&self, deciders: &[TaskIdx], consumers: &[usize]) -> Vec<TaskIdx> {
         let entries = consumers.iter().filter_map(|consumer| self.demands.entries.get(*consumer));
+        // Both the entries and their tasks are bounded, so a long chain costs linear time.
         let inherited = entries.take(MAX_INHERITED).flat_map(|entry| &entry.waits).take(MAX_INHERITED);
         deciders.iter().chain(inherited).copied().collect()
     }
 }
 
-/// Drops uses that say nothing new: a consumer that reads the task whatever it chooses needs it in its cases too.
+/// Drops redundant uses: a consumer that reads the task whatever it chooses makes its cases irrelevant.
 fn distinct(uses: Vec<Use>) -> Vec<Use> {
     let direct: HashSet<Option<usize>> =
         uses.iter().filter(|used| used.gates.is_empty()).map(|used| used.consumer).collect();

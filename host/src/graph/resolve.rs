@@ -9,9 +9,9 @@ use crate::graph::{Expr, Graph, Node, Resolved, cycle, draft, order, pruning, us
 use crate::manifest::{Manifest, Parsed};
 use crate::model::{Fault, Path, Spanned, TaskIdx};
 
-/// Resolves the names of a manifest and puts its tasks in order.
+/// Resolves the names of a manifest and orders its tasks.
 ///
-/// Faults of the manifest come first in time, not in place: all are given back together, in the order of the text.
+/// All faults are returned together, in the order of the text; those of the manifest are found first.
 #[must_use]
 pub fn resolve(parsed: Parsed) -> Resolved {
     let Parsed { manifest, left_out, mut faults } = parsed;
@@ -74,13 +74,13 @@ fn arrange(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) 
     Graph { manifest, nodes, order, outputs }
 }
 
-/// The tasks that one task refers to, each list in ascending order and without repetition.
+/// Tasks that one task refers to, each list in ascending order without duplicates.
 struct Links {
-    /// Those whose output it reads whatever a `select` chooses.
+    /// Tasks whose output it reads whatever a `select` chooses.
     direct: Vec<TaskIdx>,
-    /// Those whose output it may read.
+    /// Tasks whose output it may read.
     reads: Vec<TaskIdx>,
-    /// Those that it may read or is `after`.
+    /// Tasks that it may read or is `after`.
     needs: Vec<TaskIdx>,
 }
 
@@ -122,7 +122,7 @@ fn consumed(links: &[Links]) -> Vec<bool> {
     is_consumed
 }
 
-/// The outputs of a manifest that names none: every task that no task consumes.
+/// Returns the outputs of a manifest that names none: every task that no task consumes.
 fn unconsumed(manifest: &Manifest, is_consumed: &[bool]) -> Vec<Output> {
     (0..)
         .map(TaskIdx::new)

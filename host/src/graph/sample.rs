@@ -1,5 +1,5 @@
-//! Manifests in a few words for tests of the graph and the plan, with real places in their text.
-//! One line a definition; the manifest's own syntax is not looked at here.
+//! Short manifests for tests of the graph and the plan, with real spans in their text.
+//! One line per definition; the syntax of real manifests is tested in `manifest`.
 //!
 //! ```text
 //! component c          param p = u8 | 5          secret p = string | 'x'          resource gpu = 2
@@ -16,7 +16,7 @@ use crate::manifest::{
 use crate::model::{Datum, Faults, Name, Path, Source, Span, Spanned};
 use indexmap::IndexMap;
 
-/// Reads a sample. There is always a component `c`, and tasks call `c.run` unless they say otherwise.
+/// Reads a sample. There is always a component `c`, and tasks call `c.run` by default.
 pub(crate) fn sample(text: &str) -> Parsed {
     let source = Source { name: "sample".into(), text: text.into() };
     let manifest = Manifest {
@@ -277,7 +277,7 @@ impl Cursor<'_> {
         entries
     }
 
-    /// A name and, after a dot, a path.
+    /// Reads a name and, after a dot, a path.
     fn part(&mut self) -> (Spanned<String>, Path) {
         let word = self.word();
         match word.value.split_once('.') {
@@ -309,7 +309,7 @@ impl Cursor<'_> {
     }
 }
 
-/// An array or a table without references is a literal, as in a manifest.
+/// Builds an array; one without references is a literal, as in a manifest.
 fn array(parts: Vec<Spanned<Expr>>) -> Expr {
     let items: Option<Vec<Datum>> = parts.iter().map(|part| constant(&part.value)).collect();
     items.map_or(Expr::Array(parts), |items| Expr::Literal(Datum::Array(items)))

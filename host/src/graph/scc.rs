@@ -1,13 +1,13 @@
-//! Groups of nodes that reach each other: what makes a graph cyclic.
-//! Which way around they do, and what is to be said of it, is for `cycle`.
+//! Strongly connected components of a graph, by Tarjan's algorithm.
+//! `cycle` finds the cycles in them and reports those.
 
-/// A number that no node has.
+/// Number that no node has.
 const NONE: usize = usize::MAX;
 
-/// Numbers the groups of nodes that reach each other: two nodes have the same number if each reaches the other.
+/// Returns the strongly connected component of each node: two nodes share a number if each reaches the other.
 ///
-/// `edges` lists for every node those that it leads to. Tarjan's algorithm, with its stack on the heap: a chain of
-/// 100,000 nodes is no reason to overflow the real one.
+/// `edges` lists the successors of every node. The stack of Tarjan's algorithm is on the heap, because a chain of
+/// 100,000 nodes would overflow the call stack.
 pub(crate) fn strongly_connected_components(edges: &[Vec<usize>]) -> Vec<usize> {
     let unknown = || vec![NONE; edges.len()];
     let mut search =
@@ -20,7 +20,7 @@ pub(crate) fn strongly_connected_components(edges: &[Vec<usize>]) -> Vec<usize> 
     search.group
 }
 
-/// How many nodes each group has, by its number.
+/// Returns the number of nodes of each component, by its number.
 pub(crate) fn component_sizes(groups: &[usize]) -> Vec<usize> {
     let mut sizes = vec![0; groups.len()];
     for size in groups.iter().copied() {
@@ -33,12 +33,12 @@ pub(crate) fn component_sizes(groups: &[usize]) -> Vec<usize> {
 
 struct Tarjan<'e> {
     edges: &'e [Vec<usize>],
-    /// When a node was first seen.
+    /// Order in which a node was first visited.
     seen: Vec<usize>,
-    /// The earliest open node that a node reaches.
+    /// Earliest open node that a node reaches.
     low: Vec<usize>,
     group: Vec<usize>,
-    /// Nodes whose group is not known yet, in the order they were seen.
+    /// Nodes whose component is not known yet, in the order of their visits.
     open: Vec<usize>,
     count: usize,
 }
@@ -49,17 +49,20 @@ impl Tarjan<'_> {
         while let Some((node, next)) = path.last_mut() {
             let node = *node;
             match self.edges.get(node).and_then(|edges| edges.get(*next)) {
+                // A node not visited yet: descend into it.
                 Some(to) if number(&self.seen, *to) == NONE => {
                     *next += 1;
                     let entered = self.visit(*to);
                     path.push(entered);
                 }
+                // A visited node counts only while it is open; a closed component is not part of this one.
                 Some(to) => {
                     *next += 1;
                     if number(&self.group, *to) == NONE {
                         self.lower(node, number(&self.seen, *to));
                     }
                 }
+                // All successors are done: close the component if this is its root, and pass `low` to the parent.
                 None => {
                     path.pop();
                     self.leave(node);
@@ -84,7 +87,7 @@ impl Tarjan<'_> {
         set(&mut self.low, node, low);
     }
 
-    /// Closes the group of a node that reaches nothing seen before it.
+    /// Closes the component of a node that reaches no node visited before it.
     fn leave(&mut self, node: usize) {
         if number(&self.low, node) != number(&self.seen, node) {
             return;

@@ -1,5 +1,5 @@
 //! The rules of the graph, one by one.
-//! What holds for all graphs stands in `properties`.
+//! Properties of every graph are tested in `properties`.
 
 use crate::graph::sample::sample;
 use crate::graph::{Expr, Graph, NeededIf, Resolved, resolve};
@@ -20,7 +20,7 @@ fn faulty(text: &str) -> (Graph, Vec<String>) {
     (graph, shown)
 }
 
-/// The fault's message with the text that it points at, and all that helps.
+/// Returns the fault's message with the text that it points at, and all its help.
 fn described(text: &str, fault: &Fault) -> String {
     let at = fault.place.as_ref().map_or("", |place| &text[place.span.clone()]);
     let more: Vec<String> = fault.helps.iter().chain(&fault.notes).map(|more| format!(" ({more})")).collect();
@@ -45,7 +45,8 @@ fn demand(graph: &Graph, name: &str) -> Option<Arc<NeededIf>> {
     graph.nodes()[index(graph, name).index()].demand.clone()
 }
 
-/// `s=one&t=two (…)` for a clause with its consumer's demand, clauses joined by `|`; `always` for none.
+/// Formats a condition: `s=one&t=two (…)` per clause with its consumer's condition, clauses joined by `|`; `always`
+/// for none.
 fn shown(graph: &Graph, demand: Option<&Arc<NeededIf>>) -> String {
     let Some(demand) = demand else {
         return "always".to_owned();
@@ -342,7 +343,7 @@ fn height_is_the_longest_path_to_an_end() {
     assert_eq!(heights, [3, 2, 1, 1]);
 }
 
-/// Resolves a sample and says how much that took, reading the sample not counted.
+/// Resolves a sample and returns the time that took, without reading the sample.
 fn timed(text: &str) -> (Resolved, Duration) {
     let parsed = sample(text);
     let effort = Effort::begin();
@@ -352,10 +353,10 @@ fn timed(text: &str) -> (Resolved, Duration) {
 
 const MANY: usize = 100_000;
 
-/// Far more than is needed, far less than anything that grows with the square of the tasks takes.
+/// Time limit: far more than needed, far less than an algorithm quadratic in the tasks takes.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// One line a number.
+/// Joins one line per number.
 fn lines(line: impl Fn(usize) -> String) -> String {
     let mut text = String::new();
     for at in 0..MANY {

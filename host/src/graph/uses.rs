@@ -1,19 +1,19 @@
 //! Walks over resolved expressions: which tasks they may read, and behind which choices.
-//! What follows from it for a task is for `pruning` and `order`.
+//! The consequences for a task are drawn in `pruning` and `order`.
 
 use crate::graph::draft::Body;
 use crate::graph::{Expr, Gate};
 use crate::model::TaskIdx;
 use std::sync::Arc;
 
-/// Calls `visit` with every task that `expr` may read and the choices that lead there, outermost first.
+/// Calls `visit` with every task that `expr` may read and the gates that lead to it, outermost first.
 ///
 /// A selector is read whatever it chooses, so its own gates are only those around its `select`.
 pub(crate) fn each_use(expr: &Expr, within: Option<TaskIdx>, visit: &mut dyn FnMut(TaskIdx, &[Gate])) {
     Walk { within, gates: Vec::new() }.expr(expr, visit);
 }
 
-/// The same for all that a task says.
+/// Calls `visit` with every task that a task's content may read and the gates that lead to it.
 pub(crate) fn each_use_of(task: TaskIdx, body: &Body, visit: &mut dyn FnMut(TaskIdx, &[Gate])) {
     let mut walk = Walk { within: Some(task), gates: Vec::new() };
     let args = body.args.iter().map(|(_, arg)| arg);
@@ -26,7 +26,7 @@ pub(crate) fn each_task(expr: &Expr, visit: &mut dyn FnMut(TaskIdx)) {
     each_use(expr, None, &mut |task, _| visit(task));
 }
 
-/// Whether the value differs from element to element of a `for-each`.
+/// Returns whether the value differs between the elements of a `for-each`.
 pub(crate) fn has_items(expr: &Expr) -> bool {
     match expr {
         Expr::Literal(_)

@@ -1,5 +1,5 @@
 //! Expressions of the manifest to expressions with positions in place of names.
-//! Notes every reference to a task on the way; what follows from the references is found out later.
+//! Notes every reference to a task; what follows from the references is left to `cycle` and `pruning`.
 
 use crate::graph::Expr;
 use crate::graph::names::Names;
@@ -8,7 +8,7 @@ use crate::manifest::{Reference, Task, Unread};
 use crate::model::{Fault, Name, Path, Spanned, TaskIdx, shortlist};
 use std::sync::Arc;
 
-/// Where an expression stands: it decides what `{ item = … }` means there.
+/// Place of an expression, which decides what `{ item = … }` means there.
 #[derive(Clone, Copy)]
 pub(crate) enum Site<'a> {
     /// In `args` of a task.
@@ -21,12 +21,12 @@ pub(crate) enum Site<'a> {
     Output,
 }
 
-/// Reads the expressions of one task or output.
+/// Reader of the expressions of one task or output.
 pub(crate) struct Reader<'r, 'a> {
     pub(crate) names: &'r mut Names<'a>,
-    /// The task that the expressions belong to, with its name; none for an output.
+    /// Task that the expressions belong to, with its name; none for an output.
     pub(crate) owner: Option<(TaskIdx, &'r Name)>,
-    /// Tasks that are read, with the places that say so.
+    /// Tasks that are read, each with the span of the reference.
     pub(crate) reads: Vec<Spanned<TaskIdx>>,
 }
 

@@ -1,5 +1,5 @@
 //! The port between engine and sandbox: one call of one task, and how it may end.
-//! Whether a failed call is repeated is for the engine; how a guest is contained is for the sandbox.
+//! The engine decides about retries; the sandbox contains the guest.
 
 use crate::model::{Endpoint, FailureClass, Limits, Name, RunId, UrlPrefix};
 use bytes::Bytes;
@@ -8,71 +8,71 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A function that an [`Invoker`] has made ready: the position in the order of preparation.
+/// A function that an [`Invoker`] has prepared: its position in the order of preparation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FunctionId(pub usize);
 
-/// One call.
+/// A call of a function.
 #[derive(Clone)]
 pub struct Call {
-    /// What is called.
+    /// Function to call.
     pub function: FunctionId,
-    /// The arguments in the order of the parameters, each MessagePack of the parameter's type.
+    /// Arguments in the order of the parameters, each MessagePack of the parameter's type.
     pub args: Vec<Bytes>,
-    /// What the call may use.
+    /// Limits of the call.
     pub limits: Limits,
-    /// How long it may take.
+    /// Time limit of the call.
     pub timeout: Duration,
-    /// Which attempt of which task this is.
+    /// Attempt that this call makes.
     pub attempt: Attempt,
-    /// Who hears what the guest writes while it runs.
+    /// Receiver of the guest's output while it runs.
     pub listener: Arc<dyn Listener>,
 }
 
-/// The identity of an attempt, for the guest that was granted it and for messages.
+/// Identity of an attempt, for messages and for guests that are granted `context`.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// The run.
+    /// Id of the run.
     pub run: RunId,
-    /// The task.
+    /// Name of the task.
     pub task: Name,
-    /// The element of the task's `for-each`.
+    /// Element of the task's `for-each`.
     pub item: Option<u32>,
-    /// One for the first attempt.
+    /// Number of the attempt, from one.
     pub number: u32,
-    /// The run's epoch.
+    /// Epoch of the run.
     pub epoch: u64,
 }
 
-/// What a guest was granted, with every value resolved.
+/// Grants of a guest, with every value resolved.
 #[expect(clippy::struct_excessive_bools, reason = "each is granted on its own")]
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Grants {
-    /// Variables and their values.
+    /// Environment variables and their values.
     pub env: Vec<(String, String)>,
     /// Arguments of the command line.
     pub args: Vec<String>,
-    /// Folders that may be read: host path, guest path.
+    /// Read-only folders: host path, guest path.
     pub read: Vec<(PathBuf, String)>,
-    /// Folders that may be read and written: host path, guest path.
+    /// Writable folders: host path, guest path.
     pub write: Vec<(PathBuf, String)>,
-    /// Which URLs may be requested.
+    /// URLs that may be requested.
     pub http: Vec<UrlPrefix>,
-    /// What may be connected to.
+    /// Endpoints that may be connected to.
     pub tcp: Vec<Endpoint>,
-    /// Addresses of names.
+    /// Whether names may be resolved to addresses.
     pub dns: bool,
-    /// The real clocks.
+    /// Whether the guest sees the real clocks.
     pub clock: bool,
-    /// Real randomness.
+    /// Whether the guest gets real randomness.
     pub random: bool,
-    /// `cascade:task/context`.
+    /// Whether `cascade:task/context` is available.
     pub context: bool,
-    /// Names of buckets.
+    /// Names of the buckets that may be used.
     pub keyvalue: Vec<String>,
 }
 
-/// Values of variables may be secrets: only their names are shown.
+/// Shows only the names of variables: their values may be secrets.
 impl fmt::Debug for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { env, args, read, write, http, tcp, dns, clock, random, context, keyvalue } = self;
@@ -93,7 +93,7 @@ impl fmt::Debug for Grants {
     }
 }
 
-/// What a function returned.
+/// Result of a call that returned.
 #[derive(Debug, Clone)]
 pub struct Returned {
     /// The value or the error.
@@ -104,7 +104,7 @@ pub struct Returned {
     pub usage: Usage,
 }
 
-/// The value or the error that a function returned. Bytes are MessagePack of the payload's type; nil for none.
+/// Value or error that a function returned. Bytes are MessagePack of the payload's type; nil if it has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// A plain result, or the payload of `ok`.
@@ -113,50 +113,50 @@ pub enum Outcome {
     Error(Bytes),
 }
 
-/// What a call cost.
+/// Cost of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Wall time.
     pub duration: Duration,
-    /// The most that memories and tables held together, in bytes.
+    /// Peak of memories and tables together, in bytes.
     pub memory: u64,
-    /// Fuel used, where it was counted.
+    /// Fuel used, if it was counted.
     pub fuel: Option<u64>,
 }
 
-/// Why a call ended without a result.
+/// Reason why a call ended without a result.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// What sort of failure; it decides about retries.
+    /// Class of the failure, which decides about retries.
     pub class: FailureClass,
-    /// What happened, a lowercase fragment that names the limit where one was hit.
+    /// Description, a lowercase fragment that names the limit if one was hit.
     pub message: String,
     /// Where the guest itself brought it about: the end of what it wrote to stderr, as it wrote it.
     pub stderr: String,
     /// The guest's backtrace, a line a frame.
     pub backtrace: Option<String>,
-    /// What the call cost until then.
+    /// Cost of the call until it failed.
     pub usage: Usage,
 }
 
-/// Which of the guest's outputs a text came from.
+/// Output stream of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
     Stdout,
     /// Standard error.
     Stderr,
-    /// `wasi:logging`, with its level and context in the text.
+    /// `wasi:logging`, with level and context in the text.
     Log,
 }
 
-/// Hears what a guest writes. Called on the guest's thread: it must return at once.
+/// Receiver of a guest's output. Called on the guest's thread, so it must return at once.
 pub trait Listener: Send + Sync {
-    /// A piece of output; whole lines where the guest wrote whole lines.
+    /// Receives a piece of output: whole lines if the guest wrote whole lines.
     fn wrote(&self, stream: Stream, text: &str);
 
-    /// How far the guest says it is, 0 to 1.
+    /// Receives the guest's own report of its progress, from 0 to 1.
     fn progressed(&self, fraction: f64, message: &str);
 }
 
@@ -165,7 +165,7 @@ pub trait Listener: Send + Sync {
 pub trait Invoker: Send + Sync {
     /// Calls a function once.
     ///
-    /// Ends within the call's timeout plus the time that the invoker needs to stop a guest. Dropping the future
-    /// stops the guest and frees all that it held.
+    /// Ends within the call's timeout plus the time that the invoker needs to stop a guest. Cancel safe: dropping the
+    /// future stops the guest and frees everything that it held.
     async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure>;
 }

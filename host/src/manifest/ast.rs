@@ -1,5 +1,5 @@
-//! What a manifest says, in owned data with the places that it says it at.
-//! Values here are well-formed one by one; whether they fit together is for `graph` and `plan`.
+//! The syntax tree of a manifest: owned data with source spans.
+//! Each value is well-formed on its own; `graph` and `plan` check whether the values fit together.
 
 use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Source, Span, Spanned, UrlPrefix};
 use indexmap::IndexMap;
@@ -10,17 +10,17 @@ use std::time::Duration;
 /// A whole manifest; maps keep the order of the text.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// The text, for diagnostics of later stages.
+    /// The source text, for diagnostics of later stages.
     pub source: Source,
-    /// The folder that relative paths start from.
+    /// The base folder of relative paths.
     pub folder: PathBuf,
-    /// `name`: any text on one line.
+    /// `name`: one line of text.
     pub name: String,
     /// `description`.
     pub description: Option<String>,
     /// `[state]`.
     pub state: BackendSection,
-    /// `[cache]`; off where it names no URI.
+    /// `[cache]`; off if it names no URI.
     pub cache: BackendSection,
     /// `[params]`.
     pub params: IndexMap<Name, Param>,
@@ -30,7 +30,7 @@ pub struct Manifest {
     pub components: IndexMap<Name, Component>,
     /// `[tasks]`.
     pub tasks: IndexMap<Name, Task>,
-    /// `[outputs]`; none where the table is not written.
+    /// `[outputs]`; `None` if the table is absent.
     pub outputs: Option<IndexMap<Name, Spanned<Expr>>>,
 }
 
@@ -43,21 +43,21 @@ pub struct BackendSection {
     pub ttl: Option<Duration>,
 }
 
-/// Where a backend's URI comes from. Its text may hold a password: no `Display`.
+/// The source of a backend's URI. The text may hold a password, so there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum UriSource {
-    /// Written in the manifest.
+    /// A URI written in the manifest.
     Text(String),
     /// `{ env = "NAME" }`.
     Env(String),
 }
 
-/// `[params.NAME]`. `Debug` does not show the default of a secret one.
+/// `[params.NAME]`. `Debug` hides the default of a secret param.
 #[derive(Clone)]
 pub struct Param {
-    /// Where the param is named.
+    /// Place of the param's name.
     pub span: Span,
-    /// `type`, WIT text that nobody has parsed yet.
+    /// `type`, as unparsed WIT text.
     pub ty: Spanned<String>,
     /// `default`; without one the param is required.
     pub default: Option<Spanned<Datum>>,
@@ -70,28 +70,28 @@ pub struct Param {
 /// `[resources] NAME = …`.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    /// Where the resource is named.
+    /// Place of the resource's name.
     pub span: Span,
-    /// How much there is.
+    /// The available amount.
     pub amount: u32,
-    /// Counted where.
+    /// The scope of the amount.
     pub scope: Scope,
 }
 
-/// What a resource's amount is counted over.
+/// The scope over which a resource's amount is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
-    /// Every host has the amount.
+    /// Each host has the amount.
     #[default]
     Host,
-    /// All hosts of the run have it together.
+    /// All hosts of the run share the amount.
     Run,
 }
 
 /// `[components.NAME]`.
 #[derive(Debug, Clone)]
 pub struct Component {
-    /// Where the component is named.
+    /// Place of the component's name.
     pub span: Span,
     /// `path`, joined to the manifest's folder; none where it could not be read.
     pub path: Option<Spanned<PathBuf>>,
@@ -105,11 +105,11 @@ pub struct Component {
     pub grants: Grants,
 }
 
-/// What a guest may touch; the default is nothing at all.
+/// The capabilities of a guest; none by default.
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the manifest, granted on its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// Where the grants stand; empty where none are written.
+    /// Place of the grants; empty if none are written.
     pub span: Span,
     /// `env`: `NAME` passes one on, `NAME=value` sets one.
     pub env: Vec<Spanned<String>>,
@@ -137,10 +137,10 @@ pub struct Grants {
     pub is_partial: bool,
 }
 
-/// A folder of the host and what the guest calls it.
+/// A folder of the host, and its path in the sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preopen {
-    /// Joined to the manifest's folder.
+    /// The host's path, joined to the manifest's folder.
     pub host: PathBuf,
     /// The path inside the sandbox.
     pub guest: String,
@@ -149,7 +149,7 @@ pub struct Preopen {
 /// `[tasks.NAME]`.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// Where the task is named.
+    /// Place of the task's name.
     pub span: Span,
     /// `call`; none where it could not be read.
     pub call: Option<Spanned<Call>>,
@@ -159,7 +159,7 @@ pub struct Task {
     pub after: Vec<Spanned<String>>,
     /// `when`.
     pub when: Option<When>,
-    /// `for-each`: item name to the list it runs over.
+    /// `for-each`: item names with their lists.
     pub for_each: IndexMap<Name, Spanned<Expr>>,
     /// `max-parallel`.
     pub max_parallel: Option<NonZeroU32>,
@@ -167,7 +167,7 @@ pub struct Task {
     pub policy: Policy,
     /// `priority`, −100 to 100.
     pub priority: i8,
-    /// `grants`, in place of the component's.
+    /// `grants`, which replaces the component's.
     pub grants: Option<Grants>,
     /// `on-error`.
     pub on_error: OnError,
@@ -199,22 +199,22 @@ impl Task {
 /// `component.function`, or `component#interface.function`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Which component.
+    /// The component's name.
     pub component: String,
-    /// The interface, where the long form names one.
+    /// The interface, in the long form.
     pub interface: Option<String>,
-    /// Which function.
+    /// The function's name.
     pub function: String,
 }
 
 /// `when = …`.
 #[derive(Debug, Clone)]
 pub struct When {
-    /// Where the condition stands.
+    /// Place of the condition.
     pub span: Span,
-    /// What is looked at.
+    /// The value under test.
     pub subject: Spanned<Expr>,
-    /// `equals`; without it the subject itself is the condition.
+    /// `equals`; without it, the subject itself must be true.
     pub equals: Option<Spanned<Datum>>,
     /// Whether all of it could be read.
     pub is_whole: bool,
@@ -222,13 +222,13 @@ pub struct When {
     pub is_negated: bool,
 }
 
-/// What an `err` becomes once retries are used up.
+/// The outcome of an `err` once retries are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnError {
     /// The task fails.
     #[default]
     Fail,
-    /// The whole `result` is the output.
+    /// The whole `result` becomes the output.
     Value,
 }
 
@@ -243,7 +243,7 @@ pub struct Policy {
     pub timeout: Duration,
     /// `limits`.
     pub limits: Limits,
-    /// `resources`: name to amount.
+    /// `resources`: names with amounts.
     pub resources: IndexMap<Name, Spanned<u32>>,
     /// `cache`.
     pub cache: CachePolicy,
@@ -252,69 +252,69 @@ pub struct Policy {
 /// `retry`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
-    /// How often the task is tried at most, the first attempt counted.
+    /// Maximum number of attempts, including the first.
     pub attempts: NonZeroU32,
-    /// The wait before the second attempt.
+    /// The delay before the second attempt.
     pub delay: Duration,
-    /// How the wait grows.
+    /// The growth of the delay.
     pub backoff: Backoff,
-    /// The longest wait.
+    /// The maximum delay.
     pub max_delay: Duration,
-    /// Whether each wait is drawn between half of it and all of it.
+    /// Whether each delay is drawn between half of it and all of it.
     pub jitter: bool,
-    /// The classes that are retried.
+    /// The classes of failures that are retried.
     pub on: Vec<RetryClass>,
-    /// Error cases that are never retried; each must be a case of the function's error type.
+    /// Error cases that are never retried. Each must be a case of the function's error type.
     pub permanent: Vec<Spanned<String>>,
-    /// Whether `[defaults]` names them: then they hold for those tasks whose errors have the cases.
+    /// Whether `permanent` comes from `[defaults]`: then it applies only to tasks whose error type has the cases.
     pub inherits_permanent: bool,
 }
 
-/// How a wait grows from attempt to attempt.
+/// The growth of the delay from attempt to attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backoff {
-    /// Twice as long each time.
+    /// The delay doubles each time.
     #[default]
     Exponential,
-    /// Always the same.
+    /// The delay stays the same.
     Fixed,
 }
 
-/// What may be retried.
+/// A class of failures that may be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryClass {
     /// The function returned an `err`.
     Error,
     /// The guest trapped.
     Trap,
-    /// The attempt took too long.
+    /// The attempt exceeded its timeout.
     Timeout,
 }
 
-/// `cache`.
+/// The `cache` key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CachePolicy {
-    /// Not written: cached if the task is pure.
+    /// Absent: cached if the task is pure.
     #[default]
     IfPure,
-    /// `true`: cached, the author vouches for it where the task is impure.
+    /// `true`: always cached. The author vouches for an impure task.
     Always,
-    /// `false`.
+    /// `false`: never cached.
     Never,
-    /// A TTL of its own.
+    /// A duration: cached with this TTL.
     For(Duration),
 }
 
-/// What stands wherever a value is expected.
+/// An expression: any place where a value is expected.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
-    /// A literal without a reference inside.
+    /// A literal without references.
     Literal(Datum),
-    /// An array with a reference somewhere inside.
+    /// An array that contains a reference.
     Array(Vec<Spanned<Expr>>),
-    /// A table with a reference somewhere inside; keys are unique.
+    /// A table that contains a reference; keys are unique.
     Table(Vec<(Spanned<String>, Spanned<Expr>)>),
-    /// One of the reference tables.
+    /// A reference table.
     Reference(Box<Reference>),
     /// Something that could not be read, which was reported; and what could be read of it, so that the names in that are
     /// looked up all the same.
@@ -326,52 +326,52 @@ pub enum Expr {
 pub enum Reference {
     /// `{ task = …, path = …, default = … }`.
     Task {
-        /// Which task.
+        /// The task's name.
         task: Spanned<String>,
-        /// The part of its output; the root where none is written.
+        /// The path into its output; the root by default.
         path: Path,
-        /// What stands in if the task was skipped or the path misses.
+        /// The value if the task was skipped or the path misses.
         default: Option<Spanned<Datum>>,
     },
     /// `{ param = …, path = … }`.
     Param {
-        /// Which param.
+        /// The param's name.
         param: Spanned<String>,
-        /// The part of its value.
+        /// The path into its value.
         path: Path,
     },
     /// `{ item = …, path = … }`.
     Item {
-        /// Which item of the task's `for-each`.
+        /// The item's name in the task's `for-each`.
         item: Spanned<String>,
-        /// The part of the element.
+        /// The path into the element.
         path: Path,
     },
     /// `{ env = …, default = … }`.
     Env {
-        /// The variable.
+        /// The variable's name.
         name: Spanned<String>,
-        /// What stands in if it is unset.
+        /// The value if the variable is unset.
         default: Option<Spanned<Datum>>,
     },
     /// `{ file = … }`, joined to the manifest's folder.
     File {
-        /// The file.
+        /// The file's path.
         path: Spanned<PathBuf>,
     },
     /// `{ select = …, cases = …, default = … }`.
     Select {
-        /// What chooses: a string or an enum.
+        /// The selector: a string or an enum.
         selector: Spanned<Expr>,
-        /// Case name to value, in order.
+        /// Case names with their values, in order.
         cases: Vec<(Spanned<String>, Spanned<Expr>)>,
-        /// What stands in if no case is named so, or the selector's task was skipped.
+        /// The value if no case matches, or the selector's task was skipped.
         default: Option<Spanned<Datum>>,
     },
 }
 
 impl Manifest {
-    /// A manifest that says nothing: what is read of a text is put into it piece by piece.
+    /// Creates an empty manifest, to be filled while reading.
     #[must_use]
     pub(crate) fn empty(source: Source, folder: PathBuf) -> Self {
         Self {
@@ -391,7 +391,7 @@ impl Manifest {
 }
 
 impl Grants {
-    /// The grants that are given, in the order of [`Grant::ALL`]. Destructured, so that no new key is forgotten.
+    /// Returns the granted keys, in the order of [`Grant::ALL`]. Destructured, so that no new key is forgotten.
     #[must_use]
     pub fn given(&self) -> Vec<Grant> {
         let Self {
@@ -425,7 +425,7 @@ impl Grants {
         given.into_iter().filter(|(_, is_given)| *is_given).map(|(grant, _)| grant).collect()
     }
 
-    /// Whether a task with these grants gives the same output for the same inputs on every host.
+    /// Returns whether a task with these grants gives the same output for the same inputs on every host.
     #[must_use]
     pub fn is_pure(&self) -> bool {
         self.given().into_iter().all(|grant| grant.row().is_pure)

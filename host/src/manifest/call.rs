@@ -1,5 +1,5 @@
-//! `call`: `component.function`, or `component#namespace:package/interface@version.function`.
-//! Whether there is such a component and function is looked up later.
+//! Reads `call`: `component.function`, or `component#namespace:package/interface@version.function`.
+//! `graph` and `plan` look up component and function.
 
 use crate::manifest::Call;
 use crate::manifest::reader::Reader;
@@ -8,7 +8,7 @@ use crate::manifest::table::Slot;
 use crate::model::{Fault, Name, Spanned};
 use toml::de::DeValue;
 
-/// The value of `call`.
+/// Reads the value of `call`.
 pub(crate) fn call(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Call>> {
     if !matches!(slot.value, DeValue::String(_)) {
         return reader.fault(slot.mismatch("a string").help(FORMS));
@@ -47,7 +47,7 @@ fn parse(text: &str) -> Result<Call, String> {
     })
 }
 
-/// Component, interface and function, as far as they are written.
+/// Splits a call into component, interface and function.
 fn parts(text: &str) -> Result<(&str, Option<&str>, &str), &'static str> {
     if let Some((component, rest)) = text.split_once('#') {
         let (interface, function) =
@@ -58,13 +58,13 @@ fn parts(text: &str) -> Result<(&str, Option<&str>, &str), &'static str> {
     Ok((component, None, function))
 }
 
-/// Names of WIT are words with dashes between; `[method]…` and the like are not functions that a task can call.
+/// Returns whether a function's name is a WIT label. Names such as `[method]…` cannot be called by tasks.
 fn is_label(function: &str) -> bool {
     let is_clean = function.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     is_clean && function.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
-/// The call that was probably meant.
+/// Guesses the intended call.
 fn better(text: &str) -> Option<String> {
     let dotted = text.trim().replace("::", ".").replace(['/', ':', ' '], ".").replace("()", "");
     let dashed = dotted

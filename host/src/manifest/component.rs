@@ -1,5 +1,5 @@
-//! `[components.NAME]`: a file, and what its guests may touch.
-//! The file is not opened here, and nothing is built.
+//! Reads `[components.NAME]`: a file, and the grants of its guests.
+//! `app` opens the file and runs build commands.
 
 use crate::manifest::Component;
 use crate::manifest::grants::grants;

@@ -1,5 +1,5 @@
-//! Keys that are defined twice: where the first definition stands, and in which form each is written.
-//! toml tells only the place of the second one.
+//! Finds the first definition of duplicate keys, and the form of both definitions.
+//! toml reports only the place of the second; `syntax` calls this file for it.
 
 use crate::model::{Fault, Span};
 use std::borrow::Cow;
@@ -17,14 +17,14 @@ pub(crate) struct DuplicateKey {
     second: Mention,
 }
 
-/// One place that defines a key.
+/// A definition of a key.
 #[derive(Debug, Clone)]
 struct Mention {
     span: Span,
     form: Form,
 }
 
-/// How a place defines a key.
+/// The form of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// `[key]`.
@@ -36,12 +36,12 @@ enum Form {
 }
 
 impl DuplicateKey {
-    /// Where the second definition stands.
+    /// Returns the place of the second definition.
     pub(crate) fn span(&self) -> &Span {
         &self.second.span
     }
 
-    /// The fault, with both places.
+    /// Returns the fault, with both places.
     pub(crate) fn fault(self) -> Fault {
         let path = &self.path;
         let first = self.first.as_ref().map_or(self.second.form, |first| first.form);
@@ -73,16 +73,16 @@ impl DuplicateKey {
     }
 }
 
-/// The deepest brackets that are looked into; far beyond what a manifest may nest.
+/// Maximum nesting of brackets to look into, far beyond the limit of a manifest.
 const MAX_NESTING: u32 = 256;
 
-/// The clashes at `places`, where the second definitions begin. Those that only follow from a repeated header are
-/// left out.
+/// Returns the duplicates whose second definitions begin at `places`. Those that only follow from a repeated header
+/// are left out.
 pub(crate) fn find_duplicate_keys(text: &str, places: &[usize]) -> Vec<DuplicateKey> {
     let source = Source::new(text);
     let tokens = source.lex().into_vec();
     let mut events: Vec<Event> = Vec::with_capacity(tokens.len());
-    // The parser recurses into brackets: a text of nothing but brackets must not use up the stack.
+    // The parser recurses into brackets: a text of nothing but brackets must not exhaust the stack.
     let mut guarded = RecursionGuard::new(&mut events, MAX_NESTING);
     toml_parser::parser::parse_document(&tokens, &mut guarded, &mut ());
     let mut walk = Walk::new(source, places);
@@ -92,7 +92,7 @@ pub(crate) fn find_duplicate_keys(text: &str, places: &[usize]) -> Vec<Duplicate
     walk.clashes
 }
 
-/// A key of the text; the root is the first.
+/// A key of the text; the root comes first.
 struct Node<'t> {
     parent: usize,
     name: Cow<'t, str>,
@@ -104,12 +104,12 @@ struct Walk<'t> {
     wanted: HashSet<usize>,
     nodes: Vec<Node<'t>>,
     children: HashMap<(usize, Cow<'t, str>), usize>,
-    /// The tables that are open, innermost last: none for an array.
+    /// The open inline tables and arrays, innermost last; `None` for an array.
     open: Vec<Option<usize>>,
     /// The table of the last header.
     table: usize,
     is_repeated: bool,
-    /// The keys of a path whose end was not seen yet.
+    /// The keys of an unfinished dotted path.
     pending: Vec<(Cow<'t, str>, Span)>,
     /// The key whose value comes next.
     key: usize,
@@ -140,6 +140,7 @@ impl<'t> Walk<'t> {
             EventKind::ArrayTableClose => self.array_header(),
             EventKind::KeyValSep => self.key_value(),
             EventKind::ArrayOpen => self.open.push(None),
+            // An inline table in an array is new; elsewhere it is the value of the current key.
             EventKind::InlineTableOpen => {
                 let node = match self.open.last() {
                     Some(None) => self.fresh(0, Cow::Borrowed("")),
@@ -179,13 +180,14 @@ impl<'t> Walk<'t> {
         self.is_repeated = self.mention(self.table, Mention { span, form: Form::Header });
     }
 
-    /// Every header in double brackets begins a table of its own.
+    /// Opens a new table: each `[[header]]` begins one of its own.
     fn array_header(&mut self) {
         self.open.clear();
         let mut keys = std::mem::take(&mut self.pending);
         let Some((last, span)) = keys.pop() else { return };
         let parent = keys.into_iter().fold(0, |node, (key, _)| self.child(node, key));
         self.is_repeated = false;
+        // A second `[[header]]` is no duplicate, but one after `[header]` is.
         if let Some(known) = self.children.get(&(parent, last.clone())) {
             self.mention(*known, Mention { span, form: Form::Header });
         }
@@ -209,10 +211,11 @@ impl<'t> Walk<'t> {
         self.key = node;
     }
 
-    /// Notes a mention; tells whether it is one of the wanted.
+    /// Records a definition, and returns whether it is one of the wanted ones.
     fn mention(&mut self, node: usize, mention: Mention) -> bool {
         let is_wanted = self.wanted.contains(&mention.span.start);
         let first = self.nodes.get(node).and_then(|node| node.first.clone());
+        // Below a repeated header every key repeats; report the header alone.
         if is_wanted && !self.is_repeated {
             let path = self.path(node);
             self.clashes.push(DuplicateKey { path, first, second: mention });

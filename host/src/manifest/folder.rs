@@ -1,5 +1,5 @@
-//! `read` and `write` of grants: folders of the host, and what a guest calls them.
-//! Whether a folder is there is seen when the manifest is checked.
+//! Reads `read` and `write` grants: folders of the host, with their paths in the sandbox.
+//! `app/grants` checks that the folders exist.
 
 use crate::manifest::Preopen;
 use crate::manifest::reader::Reader;
@@ -8,10 +8,10 @@ use crate::manifest::table::Slot;
 use crate::model::{Fault, Spanned};
 use std::collections::HashMap;
 
-/// What other tools write behind a folder.
+/// Suffixes that other tools write after a folder.
 const MODES: [&str; 4] = ["ro", "rw", "z", "Z"];
 
-/// A list of `host` or `host:guest`.
+/// Reads a list of `host` or `host:guest`.
 pub(crate) fn preopens(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<Spanned<Preopen>>> {
     list(reader, slot, preopen)
 }
@@ -27,7 +27,7 @@ fn preopen(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Preopen>>
     }
 }
 
-/// A folder and its name in the sandbox; else what is wrong, and what to do.
+/// Splits a folder from its path in the sandbox. On failure, returns the message and the help.
 fn read(text: &str) -> Result<(&str, &str), (String, String)> {
     let forms = || "write `\"folder\"` or `\"folder:/path/in/the/sandbox\"`".to_owned();
     if let Some((folder, mode)) = text.rsplit_once(':')
@@ -59,14 +59,14 @@ fn read(text: &str) -> Result<(&str, &str), (String, String)> {
     Ok((host, guest.unwrap_or(host)))
 }
 
-/// A path without segments that lead nowhere; `..` stays, since links may lie before it.
+/// Removes empty and `.` segments; `..` stays, since a link may precede it.
 fn without_dots(path: &str) -> String {
     let segments: Vec<&str> = path.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
     written(path, &segments)
 }
 
-/// A name in the sandbox as guests compare it: nothing lies behind it before the guest runs, so that `..` goes too, as
-/// far as there is something to leave.
+/// Normalises a path in the sandbox, as guests compare it. The path does not exist on disk yet, so `..` can be
+/// resolved too where a segment precedes it.
 fn normal(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -76,7 +76,7 @@ fn normal(path: &str) -> String {
                 segments.pop();
             }
             ("..", None) if path.starts_with('/') => {}
-            _ => segments.push(segment), // a name, or a `..` at the beginning of a relative path
+            _ => segments.push(segment), // a name, or a `..` at the start of a relative path
         }
     }
     written(path, &segments)
@@ -88,8 +88,8 @@ fn written(path: &str, segments: &[&str]) -> String {
     if path.is_empty() { ".".to_owned() } else { path }
 }
 
-/// Two folders cannot have one name in the sandbox, nor one folder twice. One that may be written may be read as well: it
-/// is not needed in `read`, and taken out there.
+/// Refuses two folders with the same path in the sandbox, and folders granted twice. A writable folder is readable as
+/// well, so it is removed from `read`.
 pub(crate) fn refuse_shadowed(
     reader: &mut Reader<'_>,
     read: &mut Vec<Spanned<Preopen>>,
@@ -105,6 +105,7 @@ pub(crate) fn refuse_shadowed(
         if earlier.value.host != preopen.value.host {
             let fault = fault(format!("two folders are called `{guest}` in the sandbox"));
             reader.fault::<()>(fault.help("give one of them another name, as `\"folder:/other\"`"));
+        // The same folder in `read` and in `write` is allowed.
         } else if (earlier_at < read.len()) == (at < read.len()) {
             let fault = fault(format!("the folder `{guest}` is granted twice"));
             reader.fault::<()>(fault.help("keep one of the two"));
@@ -116,7 +117,7 @@ pub(crate) fn refuse_shadowed(
     read.retain(|granted| !is_written(granted));
 }
 
-/// What a guest finds a folder by: to the libraries of most languages, `/data` and `data` are one.
+/// Returns the name by which guests find a folder: most language libraries treat `/data` and `data` alike.
 fn name(preopen: &Spanned<Preopen>) -> &str {
     match preopen.value.guest.trim_start_matches('/') {
         "." => "",

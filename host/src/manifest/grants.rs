@@ -1,5 +1,5 @@
-//! `grants` of a component or a task: what its guest may touch.
-//! The forms only; whether a folder exists or a variable is set is seen when a task runs.
+//! Reads `grants` of a component or a task.
+//! Only their form is checked; `app/grants` finds the folders and reads the variables.
 
 use crate::manifest::Grants;
 use crate::manifest::folder::{preopens, refuse_shadowed};
@@ -45,9 +45,9 @@ pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Grants {
     grants
 }
 
-/// `NAME` or `NAME=value`, each name once.
+/// Reads a list of `NAME` or `NAME=value`, each name once.
 fn variables(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<Spanned<String>>> {
-    // What was written may be a secret, and is not repeated.
+    // The text may be a secret, and is not quoted.
     if !matches!(slot.value, DeValue::Array(_)) {
         return reader.fault(slot.mismatch("a list").help("write `env = [\"NAME\", \"OTHER=value\"]`"));
     }
@@ -66,14 +66,14 @@ fn variables(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<Spanned<Str
     Some(variables)
 }
 
-/// Whether a variable can have that name: what shells, and the services that start programs, agree on.
+/// Returns whether a name is a valid variable name, by the common rules of shells and service managers.
 fn is_variable(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-/// The fault of a variable whose name is none.
+/// Returns the fault of an invalid variable name.
 fn odd_variable(variable: &Spanned<String>, name: &str) -> Fault {
     let fault = |message: &str| Fault::spanned(variable.span.clone(), message);
     if name.is_empty() {
@@ -95,7 +95,7 @@ fn odd_variable(variable: &Spanned<String>, name: &str) -> Fault {
     }
 }
 
-/// An argument: any text, maybe empty.
+/// Reads an argument: any text, which may be empty.
 fn argument(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
     let text = text(reader, slot)?;
     if text.contains('\0') {
@@ -104,7 +104,7 @@ fn argument(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
     Some(text)
 }
 
-/// A list that says nothing twice.
+/// Reads a list without duplicates.
 fn once_each<'t, 'f, T: PartialEq>(
     reader: &mut Reader<'f>,
     slot: &Slot<'t>,
@@ -121,7 +121,7 @@ fn once_each<'t, 'f, T: PartialEq>(
     Some(granted)
 }
 
-/// An `http://` or `https://` URL without user, query or fragment.
+/// Reads an `http://` or `https://` URL without user, query or fragment.
 fn prefix(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UrlPrefix>> {
     let text = filled(reader, slot)?;
     let fault = match UrlPrefix::parse(&text.value) {
@@ -136,7 +136,7 @@ fn prefix(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UrlPrefix>
     reader.fault(if text.value.contains('@') { fault.secret() } else { fault })
 }
 
-/// `host:port`.
+/// Reads `host:port`.
 fn address(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Endpoint>> {
     let text = filled(reader, slot)?;
     let fault = match Endpoint::parse(&text.value) {
@@ -145,7 +145,7 @@ fn address(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Endpoint>
     };
     let help = match &fault {
         EndpointFault::NotNormal { normal } => format!("write `\"{normal}\"`"),
-        _ => "write for example `\"127.0.0.1:5432\"` or `\"[::1]:5432\"`".to_owned(), // likewise
+        _ => "write for example `\"127.0.0.1:5432\"` or `\"[::1]:5432\"`".to_owned(), // the message says the rest
     };
     reader.fault(Fault::spanned(text.span, fault.to_string()).help(help))
 }
@@ -153,7 +153,7 @@ fn address(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Endpoint>
 /// Longest name of a bucket; it becomes part of a key in the state backend.
 pub(crate) const MAX_BUCKET: usize = 64;
 
-/// The name of a bucket.
+/// Reads a bucket's name.
 fn bucket(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
     let text = filled(reader, slot)?;
     let is_clean = text.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));

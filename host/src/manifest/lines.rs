@@ -1,9 +1,9 @@
-//! Lines of a text by byte position.
-//! Which lines are shown for a fault is for the command line.
+//! Finds the line of a text around a byte.
+//! `cli/print/diagnostic` chooses the lines to show.
 
 use std::ops::Range;
 
-/// The bytes of the line around `at`, without its end.
+/// Returns the bytes of the line around `at`, without its newline.
 pub(crate) fn line_of(text: &str, at: usize) -> Range<usize> {
     let before = text.get(..at).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);

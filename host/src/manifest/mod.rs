@@ -1,5 +1,5 @@
-//! TOML text to [`Manifest`]: every key checked, every fault with its place, all of them at once.
-//! Names are not looked up here, and types are not understood: that is for `graph` and `plan`.
+//! Parses TOML text into a [`Manifest`]: checks every key, and reports all faults at once, each with its place.
+//! `graph` looks up names, and `plan` checks types.
 
 mod ast;
 mod recovery;

@@ -1,5 +1,5 @@
-//! The way in: a text to all that can be read of it, and all that is wrong with it.
-//! Each section is read in a file beside.
+//! The entry point of parsing: reads as much of a text as possible, and collects all its faults.
+//! Each section has a file of its own.
 
 use crate::manifest::component::component;
 use crate::manifest::keys::DEFAULTS;
@@ -20,10 +20,11 @@ use std::sync::Arc;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-/// Reads a manifest whose relative paths start from `folder`. No file is opened and no name looked up.
+/// Parses a manifest whose relative paths start at `folder`. No file is opened and no name looked up.
 #[must_use]
 pub fn parse(source: Source, folder: &Path) -> Parsed {
     let text = Arc::clone(&source.text);
+    // Checked on tokens: building the tree of such a key could exhaust the stack.
     if let Some(fault) = recovery::long_key(&text) {
         return read(&DeTable::new(), Syntax::hopeless(fault), source, folder);
     }
@@ -36,15 +37,17 @@ pub fn parse(source: Source, folder: &Path) -> Parsed {
         return read(tree.get_ref(), Syntax::valid(), source, folder);
     }
     let (mut syntax, readable) = Syntax::recovered(&text, errors);
+    // No line was lost: only duplicate keys, whose tree is complete.
     if syntax.completeness == Completeness::Whole {
         return read(tree.get_ref(), syntax, source, folder);
     }
+    // Parse again without the faulty lines, so that faults in the rest are reported too.
     let (tree, errors) = DeTable::parse_recoverable(&readable);
     syntax.add_later(&text, errors);
     read(tree.get_ref(), syntax, source, folder)
 }
 
-/// Reads a tree, and tells the faults of its syntax with its own.
+/// Reads a parsed tree, and adds the faults of its syntax.
 fn read(tree: &DeTable<'_>, mut syntax: Syntax, source: Source, folder: &Path) -> Parsed {
     let mut reader = Reader::new(folder, std::mem::take(&mut syntax.faults), syntax.completeness);
     let mut manifest = sections(&mut reader, tree, Manifest::empty(source.clone(), folder.to_owned()));
@@ -59,7 +62,7 @@ fn read(tree: &DeTable<'_>, mut syntax: Syntax, source: Source, folder: &Path) -
     Parsed { manifest, left_out, faults }
 }
 
-/// Leaves out the definitions whose lines are broken.
+/// Removes the definitions whose lines have syntax errors.
 fn leave_out<T>(
     definitions: &mut IndexMap<Name, T>,
     left_out: &mut HashSet<String>,
@@ -72,6 +75,7 @@ fn leave_out<T>(
 fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Manifest) -> Manifest {
     let mut root = Table::root(tree);
     let mark = reader.mark();
+    // With an unknown version, faults of other keys would be noise.
     root.required(reader, ("cascade", "cascade = 1"), version);
     if !reader.is_sound_since(mark) {
         reader.left_out.is_partial = true;

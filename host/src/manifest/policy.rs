@@ -1,7 +1,7 @@
 //! The task keys that `[defaults]` may set: `retry`, `max-lost-hosts`, `timeout`, `limits`, `cache`, `resources`.
 //!
-//! A task's own key stands in place of the default one, but `limits` and `retry` are laid over it field by field: a
-//! task that sets `limits = { fuel = 1 }` keeps the default memory, and `retry = 5` keeps the default delay.
+//! A task's own key replaces the default. Only `limits` and `retry` are merged field by field:
+//! a task with `limits = { fuel = 1 }` keeps the default memory, and `retry = 5` keeps the default delay.
 
 use crate::manifest::keys::{LIMITS, RETRY};
 use crate::manifest::reader::Reader;
@@ -21,13 +21,13 @@ const MOST_LOST_HOSTS: u32 = 1000;
 /// Where a policy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Site {
-    /// In `[defaults]`, under what tasks say.
+    /// In `[defaults]`, which tasks may override.
     Defaults,
-    /// In a task: nothing comes on top of it.
+    /// In a task, which nothing overrides.
     Task,
 }
 
-/// The policy of `table`, laid over `base`; a faulty key is as `base` has it.
+/// Reads the policy keys of `table` on top of `base`; a faulty key keeps the value of `base`.
 pub(crate) fn policy(
     reader: &mut Reader<'_>,
     table: &mut Table<'_>,
@@ -64,7 +64,7 @@ fn retry(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry
     Some(Retry { attempts: attempts(reader, slot)?, ..base.clone() })
 }
 
-/// A task that says how it is retried but not how often would silently never be.
+/// Refuses a task's `retry` table without a number of attempts, since it would silently have no effect.
 fn refuse_useless(reader: &mut Reader<'_>, slot: &Slot<'_>, retry: Retry) -> Option<Retry> {
     match slot.value {
         DeValue::Table(table) if retry.attempts == NonZeroU32::MIN && table.get("attempts").is_none() => {
@@ -73,7 +73,7 @@ fn refuse_useless(reader: &mut Reader<'_>, slot: &Slot<'_>, retry: Retry) -> Opt
                     .help("write for example `attempts = 3`; it counts the first one"),
             )
         }
-        _ => Some(retry), // says how often, or need not
+        _ => Some(retry), // has attempts, or needs none
     }
 }
 
@@ -115,7 +115,7 @@ pub(crate) const BACKOFFS: [(&str, Backoff); 2] =
 pub(crate) const CLASSES: [(&str, RetryClass); 3] =
     [("error", RetryClass::Error), ("trap", RetryClass::Trap), ("timeout", RetryClass::Timeout)];
 
-/// What is tried again: at least one class.
+/// Reads the failure classes to retry: at least one.
 fn classes(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<RetryClass>> {
     if matches!(slot.value, DeValue::Array(classes) if classes.is_empty()) {
         return reader.fault(slot.fault("names nothing that is tried again").help(
@@ -125,7 +125,7 @@ fn classes(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<RetryClass>> 
     list(reader, slot, |reader, class| word(reader, class, &CLASSES))
 }
 
-/// A number of attempts.
+/// Reads a number of attempts.
 fn attempts(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<NonZeroU32> {
     if let DeValue::Integer(number) = slot.value
         && number.as_str() == "0"
@@ -165,13 +165,13 @@ fn cache(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<CachePolicy> {
             )
             .help("write `true` and `false` without quotes, and a duration as `cache = \"7d\"`"),
         ),
-        // No other kind fits.
+        // No other kind is valid.
         _ => reader
             .fault(slot.mismatch("`true`, `false` or a duration").help("write for example `cache = \"7d\"`")),
     }
 }
 
-/// Resources of a task by name, each with the place of its whole entry.
+/// Reads a task's resources by name, each with the place of its entry.
 fn resources(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<IndexMap<Name, Spanned<u32>>> {
     let DeValue::Table(table) = slot.value else {
         let fault = slot.mismatch("a table of amounts");

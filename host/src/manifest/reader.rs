@@ -1,63 +1,63 @@
-//! What is collected while a manifest is read: its faults, and the names that were left out because of them.
-//! What each part of the text must say stands in the files beside.
+//! Collects what a reading pass finds: faults, and the names of definitions left out because of them.
+//! The rules of each section are in the other files.
 
 use crate::manifest::LeftOut;
 use crate::model::Fault;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Collects faults, so that reading goes on after each of them.
+/// Collects faults, so that reading continues after each.
 pub(crate) struct Reader<'f> {
     folder: &'f Path,
     is_whole: bool,
     faults: Vec<Fault>,
-    /// The names that are defined with a fault.
+    /// Names whose definitions have faults.
     pub(crate) left_out: LeftOut,
 }
 
-/// A point in time: what is reported later was found later.
+/// A point during reading, to ask which faults came later.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark(usize);
 
 impl<'f> Reader<'f> {
-    /// A reader of a text that `is_whole`, or that lost lines to errors of syntax.
+    /// Creates a reader. A partial text has lost lines to syntax errors.
     pub(crate) fn new(folder: &'f Path, syntax: Vec<Fault>, completeness: Completeness) -> Self {
         let is_whole = completeness == Completeness::Whole;
         let left_out = LeftOut { is_partial: !is_whole, ..LeftOut::default() };
         Self { folder, is_whole, faults: syntax, left_out }
     }
 
-    /// Reports a fault and yields nothing.
+    /// Reports a fault, and returns `None`.
     pub(crate) fn fault<T>(&mut self, fault: Fault) -> Option<T> {
         self.faults.push(fault);
         None
     }
 
-    /// Reports that something is not written; said only of a text that lost no lines.
+    /// Reports a missing key, unless the text has lost lines and the key may have been in one.
     pub(crate) fn missing(&mut self, fault: Fault) {
         if self.is_whole {
             self.faults.push(fault);
         }
     }
 
-    /// This moment.
+    /// Returns the current point.
     pub(crate) fn mark(&self) -> Mark {
         Mark(self.faults.len())
     }
 
-    /// Whether nothing was reported since `mark`.
+    /// Returns whether no fault was reported since `mark`.
     pub(crate) fn is_sound_since(&self, mark: Mark) -> bool {
         self.faults.len() == mark.0
     }
 
-    /// Keeps the source lines of all faults since `mark` from being shown.
+    /// Hides the source lines of all faults since `mark`.
     pub(crate) fn conceal_since(&mut self, mark: Mark) {
         for fault in self.faults.iter_mut().skip(mark.0) {
             fault.is_secret = true;
         }
     }
 
-    /// A path as the manifest means it: relative to the manifest's folder.
+    /// Resolves a path relative to the manifest's folder.
     pub(crate) fn join(&self, path: &str) -> PathBuf {
         match path {
             "" | "." => self.folder.to_owned(),
@@ -65,17 +65,17 @@ impl<'f> Reader<'f> {
         }
     }
 
-    /// All faults, and the names that were left out.
+    /// Returns all faults, and the names left out.
     pub(crate) fn finish(self) -> (Vec<Fault>, LeftOut) {
         (self.faults, self.left_out)
     }
 }
 
-/// Whether the tree that is read holds all that the text says.
+/// Whether the tree contains the whole text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Completeness {
-    /// It does.
+    /// The tree is complete.
     Whole,
-    /// Lines with errors of syntax are not in it: what is missing may stand in them.
+    /// Lines with syntax errors are missing, and may contain any missing key.
     Partial,
 }

@@ -1,5 +1,5 @@
-//! Brackets: one that is never closed, and keys with more parts than anybody needs.
-//! Both are found in the tokens of the text, where no value was made of them yet.
+//! Recovers from unclosed brackets, and refuses keys with too many parts.
+//! Works on tokens, before any value exists; other syntax errors are in `syntax`.
 
 use crate::manifest::lines::line_of;
 use crate::model::{Fault, Span};
@@ -7,8 +7,8 @@ use std::ops::Range;
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
-/// Most parts of a dotted key. Every part nests a table, and the stack must hold all of them when the tree is dropped;
-/// this keeps a manifest that somebody else wrote from overflowing it.
+/// Maximum number of parts of a dotted key. Each part nests a table, and dropping the tree recurses: this keeps an
+/// untrusted manifest from overflowing the stack.
 const MAX_KEY_PARTS: usize = 32;
 
 /// A bracket that is never closed.
@@ -19,14 +19,14 @@ pub(crate) struct Unclosed {
     pub(crate) lost: Range<usize>,
 }
 
-/// The fault of a bracket that is never closed.
+/// Returns the fault of an unclosed bracket.
 pub(crate) fn unclosed_fault(unclosed: &Unclosed) -> Fault {
     let (open, close) = if unclosed.is_brace { ("{", "}") } else { ("[", "]") };
     Fault::spanned(unclosed.span.clone(), format!("this `{open}` is never closed"))
         .help(format!("write `{close}` where its content ends"))
 }
 
-/// The errors before a bracket that is never closed, and the bracket: whatever toml says after it follows from it.
+/// Keeps the errors before an unclosed bracket, and returns the bracket: all later errors follow from it.
 pub(crate) fn cut_at_unclosed<E>(
     mut errors: Vec<E>,
     place: impl Fn(&E) -> usize,
@@ -43,7 +43,7 @@ pub(crate) fn cut_at_unclosed<E>(
     (errors, Some(Unclosed { span, is_brace, lost }))
 }
 
-/// The outermost bracket that is never closed, headers aside.
+/// Returns the outermost unclosed bracket, ignoring headers.
 fn unclosed(text: &str) -> Option<(Span, bool)> {
     let mut open: Vec<(Span, bool)> = Vec::new();
     let (mut starts_line, mut is_header) = (true, false);
@@ -66,7 +66,7 @@ fn unclosed(text: &str) -> Option<(Span, bool)> {
     open.into_iter().next()
 }
 
-/// The fault of the first key with far too many parts.
+/// Returns the fault of the first key with too many parts.
 pub(crate) fn long_key(text: &str) -> Option<Fault> {
     let has_many_dots = |line: &str| {
         line.len() > MAX_KEY_PARTS && line.bytes().filter(|byte| *byte == b'.').count() >= MAX_KEY_PARTS
@@ -84,7 +84,7 @@ pub(crate) fn long_key(text: &str) -> Option<Fault> {
             | TokenKind::LiteralString
             | TokenKind::MlBasicString
             | TokenKind::MlLiteralString => {}
-            _ => parts = 1, // no part of a key
+            _ => parts = 1, // not part of a key
         }
         if parts > MAX_KEY_PARTS {
             let span = token.span().start()..token.span().end();

@@ -1,5 +1,5 @@
-//! What stands wherever a value is expected: a literal, a reference, or arrays and tables of both.
-//! The names in references are kept as texts; whether they mean something is for `graph`.
+//! Reads values: literals, references, and arrays and tables of both.
+//! `graph` resolves the names in references.
 
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
@@ -26,7 +26,7 @@ pub(crate) fn value_beside(reader: &mut Reader<'_>, slot: &Slot<'_>, allowed: &[
     value(reader, slot)
 }
 
-/// A reference table while it is read.
+/// A reference table being read.
 struct Form<'t, 'a> {
     table: &'t DeTable<'t>,
     allowed: &'a [&'a str],
@@ -64,7 +64,7 @@ fn parts_of(reader: &mut Reader<'_>, table: &DeTable<'_>, depth: usize) -> Parts
     Slot::entries(table).map(part).collect()
 }
 
-/// An array is a literal unless it holds a reference.
+/// Builds an array: a literal unless it contains a reference.
 fn array_of(parts: Vec<Spanned<Expr>>) -> Expr {
     let is_literal = parts.iter().all(|part| matches!(part.value, Expr::Literal(_)));
     if !is_literal {
@@ -73,7 +73,7 @@ fn array_of(parts: Vec<Spanned<Expr>>) -> Expr {
     Expr::Literal(Datum::Array(parts.into_iter().filter_map(|part| datum(part.value)).collect()))
 }
 
-/// A table likewise.
+/// Builds a table: a literal unless it contains a reference.
 fn table_of(parts: Parts) -> Expr {
     let is_literal = parts.iter().all(|(_, part)| matches!(part.value, Expr::Literal(_)));
     if !is_literal {
@@ -185,7 +185,7 @@ fn selector(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Spanned<E
         DeValue::String(text) => {
             fault.help(format!("write `select = {{ task = \"{}\" }}`", text.escape_debug()))
         }
-        // Nothing that is known would be meant by another kind.
+        // No other kind suggests a correction.
         _ => fault.help("write `select = { task = \"…\" }`"),
     });
     Spanned::new(NOTHING, slot.span.clone())

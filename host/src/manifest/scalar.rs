@@ -1,5 +1,5 @@
-//! Values of one piece: texts, numbers, words, durations and sizes, and lists of texts.
-//! Each function reports what is wrong with its value and then yields nothing.
+//! Reads scalars: texts, numbers, words, durations and sizes, and lists of texts.
+//! Each function reports the fault of its value, and then returns `None`. Arrays and tables are read in `reference`.
 
 use crate::manifest::reader::Reader;
 use crate::manifest::table::Slot;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::de::DeInteger;
 use toml::de::DeValue;
 
-/// A string, maybe empty.
+/// Reads a string, which may be empty.
 pub(crate) fn text(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
     match slot.value {
         DeValue::String(text) => Some(text.clone().into_owned()),
@@ -17,7 +17,7 @@ pub(crate) fn text(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
     }
 }
 
-/// A string of at least one character, with its place.
+/// Reads a non-empty string with its place.
 pub(crate) fn filled(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
     let text = text(reader, slot)?;
     if text.is_empty() {
@@ -29,7 +29,7 @@ pub(crate) fn filled(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned
     Some(Spanned::new(text, slot.span.clone()))
 }
 
-/// `true` or `false`.
+/// Reads `true` or `false`.
 pub(crate) fn boolean(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<bool> {
     match slot.value {
         DeValue::Boolean(value) => Some(*value),
@@ -41,7 +41,7 @@ pub(crate) fn boolean(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<bool> 
     }
 }
 
-/// A whole number within `range`.
+/// Reads a whole number within `range`.
 pub(crate) fn whole<T>(reader: &mut Reader<'_>, slot: &Slot<'_>, range: RangeInclusive<T>) -> Option<T>
 where
     T: TryFrom<i128> + Into<i128> + Copy + PartialOrd + std::fmt::Display,
@@ -52,7 +52,7 @@ where
             DeValue::String(text) if is_digits(&text.replace('_', "")) => {
                 fault.help(format!("write `{} = {text}`, without quotes", slot.name))
             }
-            _ => fault, // nothing better to say of other kinds
+            _ => fault, // other kinds need no better message
         });
     };
     let number = integer(written).and_then(|number| T::try_from(number).ok());
@@ -70,12 +70,12 @@ where
     reader.fault(slot.fault(&format!("is {bounds}, not {written}")))
 }
 
-/// The number that an integer of TOML says, if 128 bits hold it.
+/// Returns the value of a TOML integer if it fits into 128 bits.
 pub(crate) fn integer(written: &DeInteger<'_>) -> Option<i128> {
     i128::from_str_radix(written.as_str(), written.radix()).ok()
 }
 
-/// One of the `words`, as what it stands for.
+/// Reads one of the `words`, and returns its meaning.
 pub(crate) fn word<T: Copy>(reader: &mut Reader<'_>, slot: &Slot<'_>, words: &[(&str, T)]) -> Option<T> {
     let known = || words.iter().map(|(word, _)| *word);
     let list: Vec<String> = known().map(|word| format!("`\"{word}\"`")).collect();
@@ -89,7 +89,7 @@ pub(crate) fn word<T: Copy>(reader: &mut Reader<'_>, slot: &Slot<'_>, words: &[(
     reader.fault(slot.fault(&format!("is one of {list}, not `{written}`")).suggest(written, known()))
 }
 
-/// A duration above zero.
+/// Reads a duration above zero.
 pub(crate) fn duration(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Duration> {
     let duration = duration_or_zero(reader, slot)?;
     if duration.is_zero() {
@@ -98,7 +98,7 @@ pub(crate) fn duration(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Durat
     Some(duration)
 }
 
-/// A duration.
+/// Reads a duration, which may be zero.
 pub(crate) fn duration_or_zero(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Duration> {
     let text = quantity(reader, slot, &Quantity { noun: "a duration", unit: "s", example: "30s" })?;
     match parse_duration(text) {
@@ -110,7 +110,7 @@ pub(crate) fn duration_or_zero(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Opti
     }
 }
 
-/// A size of at least one byte.
+/// Reads a size of at least one byte.
 pub(crate) fn size(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Size> {
     let text = quantity(reader, slot, &Quantity { noun: "a size", unit: "MiB", example: "64MiB" })?;
     match Size::parse(text) {
@@ -126,7 +126,7 @@ pub(crate) fn size(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Size> {
 /// The longest title, in characters: it stands in every line of `runs`.
 pub(crate) const MAX_TITLE: usize = 200;
 
-/// A title: text on one line.
+/// Reads a title: one line of text.
 pub(crate) fn title(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
     let Spanned { value, .. } = filled(reader, slot)?;
     if value.chars().any(char::is_control) || value.chars().count() > MAX_TITLE {
@@ -135,7 +135,7 @@ pub(crate) fn title(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> 
     Some(value)
 }
 
-/// The key of `slot` as a name.
+/// Reads the key of `slot` as a name.
 pub(crate) fn key_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Name> {
     match Name::new(slot.name) {
         Ok(name) => Some(name),
@@ -143,7 +143,7 @@ pub(crate) fn key_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Name>
     }
 }
 
-/// An array of what `read` makes of each element; faulty elements are reported and left out.
+/// Reads an array with `read` for each element; faulty elements are reported and left out.
 pub(crate) fn list<'t, 'f, T>(
     reader: &mut Reader<'f>,
     slot: &Slot<'t>,
@@ -155,21 +155,21 @@ pub(crate) fn list<'t, 'f, T>(
             DeValue::String(text) if !text.contains("://") => {
                 fault.help(format!("write `{} = [\"{}\"]`", slot.name, text.escape_debug()))
             }
-            // What else was meant is not known.
+            // The intention is unknown.
             _ => fault.help(format!("write `{} = [\"…\"]`", slot.name)),
         });
     };
     Some(slot.elements(array).filter_map(|element| read(reader, &element)).collect())
 }
 
-/// What a number with a unit is called and how it is written.
+/// The noun and the notation of a number with a unit.
 struct Quantity {
     noun: &'static str,
     unit: &'static str,
     example: &'static str,
 }
 
-/// The text of a number with a unit; says what a bare number lacks.
+/// Reads the text of a number with a unit; a bare number is reported with the missing unit.
 fn quantity<'t>(reader: &mut Reader<'_>, slot: &Slot<'t>, quantity: &Quantity) -> Option<&'t str> {
     let Quantity { noun, unit, example } = quantity;
     match slot.value {
@@ -181,7 +181,7 @@ fn quantity<'t>(reader: &mut Reader<'_>, slot: &Slot<'t>, quantity: &Quantity) -
         DeValue::Integer(number) => reader.fault(
             slot.mismatch(noun).help(format!("write the unit, as `{} = \"{number}{unit}\"`", slot.name)),
         ),
-        // No other kind fits.
+        // No other kind is valid.
         _ => reader
             .fault(slot.mismatch(noun).help(format!("write for example `{} = \"{example}\"`", slot.name))),
     }

@@ -1,5 +1,5 @@
-//! The sections that are small: the head of the file, `[state]`, `[cache]`, `[params]`, `[resources]`, `[outputs]`.
-//! A definition with a fault is left out and remembered by name.
+//! Reads the small sections: the head of the file, `[state]`, `[cache]`, `[params]`, `[resources]`, `[outputs]`.
+//! Definitions with faults are left out and remembered by name. Components and tasks are in their own files.
 
 use crate::manifest::keys::{BACKEND, PARAM, RESOURCE, URI};
 use crate::manifest::reader::Reader;
@@ -15,7 +15,7 @@ use toml::de::DeValue;
 /// The version of the format that this host reads.
 const VERSION: &str = "1";
 
-/// `cascade`: whether the rest can be understood.
+/// Reads `cascade`, the version of the format.
 pub(crate) fn version(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<()> {
     match slot.value {
         DeValue::Integer(number) if number.as_str() == VERSION && number.radix() == 10 => Some(()),
@@ -34,7 +34,7 @@ pub(crate) fn version(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<()> {
     }
 }
 
-/// `[state]` or `[cache]`. No fault quotes or shows what may be a URI, under whatever key: it may hold a password.
+/// Reads `[state]` or `[cache]`. No fault quotes a text that may be a URI, under any key: it may hold a password.
 pub(crate) fn backend(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<BackendSection> {
     let owner = format!("`[{}]`", slot.name);
     let example = format!("`[{}]` and below it `uri = \"…\"`", slot.name);
@@ -69,7 +69,7 @@ fn uri(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UriSource>> {
     Some(Spanned::new(source, slot.span.clone()))
 }
 
-/// A section whose keys are names of the user's: what `read` makes of each, in order, and the names of the faulty.
+/// Reads a section of user-chosen names. Returns the definitions in order, and the names of the faulty ones.
 pub(crate) fn named<'t, 'f, T>(
     reader: &mut Reader<'f>,
     slot: &Slot<'t>,
@@ -96,7 +96,7 @@ pub(crate) fn named<'t, 'f, T>(
     (sound, left_out)
 }
 
-/// `[params.NAME]`. No fault of a secret param shows a line: its default may stand there.
+/// Reads `[params.NAME]`. Faults of a secret param hide the source line, which may contain its default.
 pub(crate) fn param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
     let mark = reader.mark();
     let param = plain_param(reader, slot);
@@ -124,7 +124,7 @@ fn plain_param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
     Some(Param { span: slot.key.clone(), ty: ty?, default, description, secret: secret.unwrap_or_default() })
 }
 
-/// `[resources] NAME = …`.
+/// Reads `[resources] NAME = …`.
 pub(crate) fn resource(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Resource> {
     let span = slot.key.clone();
     if !matches!(slot.value, DeValue::Table(_)) {

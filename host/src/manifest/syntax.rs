@@ -1,5 +1,5 @@
-//! Errors of TOML's own grammar: toml's message and place, and what would help where that is known.
-//! Keys that are defined twice are explained in `duplicate_key`; what the text means is for the files beside.
+//! Explains TOML syntax errors: toml's message and place, with help where the cause is known.
+//! Duplicate keys are explained in `duplicate_key`; the content is read by the other files.
 
 use crate::manifest::lines::line_of;
 use crate::manifest::reader::Completeness;
@@ -7,39 +7,39 @@ use crate::manifest::{LeftOut, duplicate_key, recovery};
 use crate::model::{Fault, Span};
 use std::ops::Range;
 
-/// Most errors of syntax that are told: a text that is no TOML at all has one on every line.
+/// Maximum number of syntax errors reported: a text that is not TOML has one on every line.
 const MAX_FAULTS: usize = 100;
 
-/// What is wrong with the syntax of a text.
+/// The syntax errors of a text.
 #[derive(Debug)]
 pub(crate) struct Syntax {
     /// The faults, in the order of the text.
     pub(crate) faults: Vec<Fault>,
-    /// The definitions that lost lines, or that say something twice.
+    /// The definitions that lost lines or have duplicate keys.
     pub(crate) broken: LeftOut,
-    /// Whether no line was lost.
+    /// Whether any line was lost.
     pub(crate) completeness: Completeness,
 }
 
-/// An error as toml tells it.
+/// An error reported by toml.
 struct Error {
     span: Span,
     message: String,
 }
 
 impl Syntax {
-    /// The syntax of a text without errors.
+    /// Returns the syntax of a text without errors.
     pub(crate) fn valid() -> Self {
         Self { faults: Vec::new(), broken: LeftOut::default(), completeness: Completeness::Whole }
     }
 
-    /// The syntax of a text that cannot be read at all.
+    /// Returns the syntax of a text that cannot be read at all.
     pub(crate) fn hopeless(fault: Fault) -> Self {
         Self { faults: vec![fault], completeness: Completeness::Partial, ..Self::valid() }
     }
 
-    /// Explains toml's `errors`. Also yields the text without the lines that are to blame, so that the rest can be
-    /// read; every byte keeps its place.
+    /// Explains toml's `errors`. Also returns the text with the faulty lines blanked, so that the rest can be read;
+    /// every byte keeps its position.
     pub(crate) fn recovered(text: &str, errors: Vec<toml::de::Error>) -> (Self, String) {
         let mut syntax = Self::valid();
         let (clashes, errors): (Vec<Error>, Vec<Error>) =
@@ -51,6 +51,7 @@ impl Syntax {
             syntax.add(text, recovery::unclosed_fault(&open));
             blank(&mut readable, open.lost);
         }
+        // One fault per line: further errors on the same line usually follow from the first.
         let mut last_line = None;
         for error in errors.iter().take(MAX_FAULTS) {
             let line = line_of(text, error.span.start);
@@ -63,8 +64,9 @@ impl Syntax {
         (syntax, readable)
     }
 
-    /// Explains what toml still finds once the lines to blame are gone: what it had not come to before.
+    /// Explains the errors that toml reports once the faulty lines are gone.
     pub(crate) fn add_later(&mut self, text: &str, errors: Vec<toml::de::Error>) {
+        // Skip lines with a fault: their remains cause errors of their own.
         let told: Vec<Range<usize>> = self
             .faults
             .iter()
@@ -105,15 +107,15 @@ impl Syntax {
             "resources" => self.broken.resources.insert(name),
             "components" => self.broken.components.insert(name),
             "tasks" => self.broken.tasks.insert(name),
-            _ => false, // no other section defines what is referred to
+            _ => false, // no other section defines names
         };
     }
 
-    /// Keeps source lines from being shown that hold a password, or perhaps a secret: of a param with broken lines
-    /// nobody can tell whether it is one.
+    /// Hides source lines that hold a password or possibly a secret. A param with syntax errors may be secret, since
+    /// nobody can tell.
     pub(crate) fn conceal(&self, faults: &mut [Fault], text: &str) {
         let may_be_secret = !self.broken.params.is_empty() && text.contains("secret");
-        let mut known = (0..0, false); // the last line, which often is that of the next fault as well
+        let mut known = (0..0, false); // the last line, often that of the next fault too
         for fault in faults {
             for at in fault.place.iter().chain(&fault.related).map(|place| place.span.start) {
                 if !known.0.contains(&at) {
@@ -154,7 +156,7 @@ fn has_unclosed(error: &Error) -> bool {
     error.message.starts_with("unclosed array,") || error.message.starts_with("unclosed inline table")
 }
 
-/// toml's error with a hint of ours.
+/// Converts toml's error, with help added.
 fn explain(text: &str, error: &Error) -> Fault {
     let written = text.get(error.span.clone()).unwrap_or_default();
     let (message, help) = match error.message.as_str() {
@@ -180,7 +182,7 @@ fn is_unquoted(message: &str, written: &str) -> bool {
         || (message.starts_with("invalid boolean") && !is_word("true") && !is_word("false"))
 }
 
-/// What to say of a value without quotes. One that may be a secret is not quoted.
+/// Returns message and help for an unquoted value. A possible secret is not quoted.
 fn unquoted<'m>(text: &str, at: usize) -> (&'m str, Option<String>) {
     let line = line_of(text, at);
     let rest = text.get(at..line.end).unwrap_or_default();
@@ -203,7 +205,7 @@ fn unquoted<'m>(text: &str, at: usize) -> (&'m str, Option<String>) {
     ("a string stands in quotes", Some(help))
 }
 
-/// What is wrong and what helps, by the beginning of toml's message.
+/// Returns our message and help for toml's message, by its beginning.
 fn hint(message: &str) -> Option<(&'static str, &'static str)> {
     const ESCAPE: &str = "in `\"…\"` a backslash begins an escape; write `'…'` for the text as it is";
     const HINTS: [(&str, &str, &str); 18] = [
@@ -254,7 +256,7 @@ fn hint(message: &str) -> Option<(&'static str, &'static str)> {
     Some((ours, help))
 }
 
-/// What nobody can read once `line` is broken: below a broken header, all lines up to the next one.
+/// Returns the lines lost with `line`: below a faulty header, all lines up to the next header.
 fn lost_with(text: &str, line: Range<usize>) -> Range<usize> {
     let is_header = |line: &str| line.trim_start().starts_with('[');
     if !text.get(line.clone()).is_some_and(is_header) {
@@ -270,14 +272,14 @@ fn lost_with(text: &str, line: Range<usize>) -> Range<usize> {
     line.start..end
 }
 
-/// Puts spaces in place of `lost`, so that every other byte keeps its place. Lines stay lines.
+/// Replaces `lost` with spaces but keeps newlines, so that every other byte keeps its position.
 fn blank(text: &mut String, lost: Range<usize>) {
     let Some(lines) = text.get(lost.clone()) else { return };
     let spaces: String = lines.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
     text.replace_range(lost, &spaces);
 }
 
-/// Section and name of the definition that the line around `at` belongs to, as far as the lines themselves tell.
+/// Guesses from the lines alone to which definition, by section and name, the byte `at` belongs.
 fn definition_at(text: &str, at: usize) -> Option<(String, String)> {
     let line = line_of(text, at);
     let above = text.get(..line.end)?;

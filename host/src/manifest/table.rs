@@ -8,23 +8,23 @@ use toml::de::DeString;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-/// A value of the text, the name it is known by and its place.
+/// A value of the text, with its name and place.
 #[derive(Clone)]
 pub(crate) struct Slot<'t> {
-    /// The key; elements of an array have the name of the array.
+    /// The key; elements of an array have the array's name.
     pub(crate) name: &'t str,
-    /// Where the key stands.
+    /// Place of the key.
     pub(crate) key: Span,
-    /// Where the value stands.
+    /// Place of the value.
     pub(crate) span: Span,
     /// The value.
     pub(crate) value: &'t DeValue<'t>,
-    /// Whether it is one of several values of an array.
+    /// Whether the value is an element of an array.
     pub(crate) is_element: bool,
 }
 
 impl<'t> Slot<'t> {
-    /// The value of a key.
+    /// Creates the slot of a key's value.
     pub(crate) fn new(key: &'t toml::Spanned<DeString<'t>>, value: &'t toml::Spanned<DeValue<'t>>) -> Self {
         Self {
             name: key.get_ref(),
@@ -35,12 +35,12 @@ impl<'t> Slot<'t> {
         }
     }
 
-    /// The entries of a table, in the order of the text.
+    /// Returns the entries of a table, in the order of the text.
     pub(crate) fn entries(table: &'t DeTable<'t>) -> impl Iterator<Item = Self> {
         table.iter().map(|(key, value)| Self::new(key, value))
     }
 
-    /// The elements of an array.
+    /// Returns the elements of an array.
     pub(crate) fn elements(&self, array: &'t [toml::Spanned<DeValue<'t>>]) -> impl Iterator<Item = Self> {
         let name = self.name;
         array.iter().map(move |element| Self {
@@ -52,12 +52,12 @@ impl<'t> Slot<'t> {
         })
     }
 
-    /// Whether the value is a table or an array.
+    /// Returns whether the value is a table or an array.
     pub(crate) const fn has_parts(&self) -> bool {
         matches!(self.value, DeValue::Table(_) | DeValue::Array(_))
     }
 
-    /// What the value is, for messages: `a string`.
+    /// Returns the kind of the value, for messages: `a string`.
     pub(crate) const fn kind(&self) -> &'static str {
         match self.value {
             DeValue::String(_) => "a string",
@@ -70,12 +70,12 @@ impl<'t> Slot<'t> {
         }
     }
 
-    /// The fault of a value that is not of the kind that `expected` says.
+    /// Returns the fault of a value that is not of the `expected` kind.
     pub(crate) fn mismatch(&self, expected: &str) -> Fault {
         self.fault(&format!("is {expected}, not {}", self.kind()))
     }
 
-    /// A fault of the value, which `is_wrong` in some way.
+    /// Returns a fault of the value; `is_wrong` completes the sentence.
     pub(crate) fn fault(&self, is_wrong: &str) -> Fault {
         let which = if self.is_element { "an element of " } else { "" };
         Fault::spanned(self.span.clone(), format!("{which}`{}` {is_wrong}", self.name))
@@ -99,7 +99,7 @@ pub(crate) struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    /// The whole manifest.
+    /// Opens the whole manifest.
     pub(crate) const fn root(table: &'t DeTable<'t>) -> Self {
         Self { owner: String::new(), place: None, content: table, section: TOP, absent: Vec::new() }
     }
@@ -135,7 +135,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// What `read` makes of the value of `key`; nothing where it is not written or faulty.
+    /// Reads an optional key with `read`; `None` if it is absent or faulty.
     pub(crate) fn optional<'f, T>(
         &mut self,
         reader: &mut Reader<'f>,
@@ -146,7 +146,7 @@ impl<'t> Table<'t> {
         read(reader, &slot)
     }
 
-    /// The same for a key that must be written; where it is not, the fault shows `example`.
+    /// Reads a required key with `read`. If it is absent, the fault shows `example`.
     pub(crate) fn required<'f, T>(
         &mut self,
         reader: &mut Reader<'f>,
@@ -213,10 +213,10 @@ impl<'t> Table<'t> {
     }
 }
 
-/// Keys that stand in no table; TOML gives them to the last header above, which surprises.
+/// Keys outside all tables. Written below a header, TOML silently adds them to that header's table.
 const TOP_KEYS: [&str; 3] = ["cascade", "name", "description"];
 
-/// Arrays of tables take the place of their header, whose width the array's own text never has.
+/// Returns whether an array is written as `[[header]]`: then its span is that of the header.
 fn is_array_of_tables(array: &[toml::Spanned<DeValue<'_>>], span: &Span) -> bool {
     array
         .first()

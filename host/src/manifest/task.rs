@@ -1,5 +1,5 @@
-//! `[tasks.NAME]`: one call, where its arguments come from, and how it is run.
-//! Names of other things are kept as they are written.
+//! Reads `[tasks.NAME]`: a call, its arguments, and how it runs.
+//! `graph` resolves the names; `policy` reads the keys that `[defaults]` shares.
 
 use crate::manifest::call::call;
 use crate::manifest::grants::grants;
@@ -120,7 +120,7 @@ fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Vec<Option<(Name, Spann
     }
 }
 
-/// One item of `for-each` and the list that it runs over.
+/// Reads one item of `for-each` with its list.
 fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Expr>)> {
     if let DeValue::String(written) = slot.value {
         let written = written.escape_debug();

@@ -1,5 +1,5 @@
-//! Literals: TOML's values as data that has no type yet.
-//! References inside them are refused here; where they may stand is for `reference`.
+//! Reads literals: TOML values as data without a type.
+//! References inside them are refused; `reference` reads the places that allow them.
 
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::integer;
@@ -12,11 +12,11 @@ use toml::de::DeValue;
 /// The keys that make a table a reference.
 pub(crate) const KINDS: [&str; 7] = ["task", "param", "item", "env", "file", "select", "value"];
 
-/// Deepest nesting of a value. Everything that looks at values later recurses once per level, so this keeps a
-/// manifest that somebody else wrote from exhausting the stack.
+/// Maximum nesting of a value. Later stages recurse once per level, so this keeps an untrusted manifest from
+/// exhausting the stack.
 pub(crate) const MAX_DEPTH: usize = 64;
 
-/// A literal that may not be a reference or hold one, as `default` and `equals`.
+/// Reads a literal that must not be or contain a reference, such as `default` and `equals`.
 pub(crate) fn literal(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Datum>> {
     if let DeValue::Table(table) = slot.value
         && let Some(inner) = only_value(table)
@@ -31,7 +31,7 @@ pub(crate) fn literal(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanne
     Some(Spanned::new(raw(reader, slot, 0)?, slot.span.clone()))
 }
 
-/// A literal whatever it looks like, `depth` levels inside a value.
+/// Reads a literal whatever it looks like, `depth` levels inside a value.
 pub(crate) fn raw(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Datum> {
     if depth > MAX_DEPTH {
         return reader.fault(too_deep(slot));
@@ -52,7 +52,7 @@ pub(crate) fn raw(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Opt
     }
 }
 
-/// A literal without parts.
+/// Reads a literal without parts.
 pub(crate) fn scalar(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Datum> {
     match slot.value {
         DeValue::String(text) => Some(Datum::Text(text.clone().into_owned())),
@@ -74,12 +74,12 @@ pub(crate) fn scalar(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Datum> 
     }
 }
 
-/// The fault of a value that is nested too deeply.
+/// Returns the fault of a value that is nested too deeply.
 pub(crate) fn too_deep(slot: &Slot<'_>) -> Fault {
     Fault::spanned(slot.span.clone(), format!("values are nested at most {MAX_DEPTH} levels deep"))
 }
 
-/// The slot of `value` in `{ value = … }`, if the table is exactly that.
+/// Returns the slot of `value` if the table is exactly `{ value = … }`.
 pub(crate) fn only_value<'t>(table: &'t DeTable<'t>) -> Option<Slot<'t>> {
     let mut entries = Slot::entries(table);
     let only = entries.next().filter(|entry| entry.name == "value")?;

@@ -1,5 +1,5 @@
-//! The only door to wall time.
-//! Waiting is tokio's; guests have clocks of their own.
+//! Wall time: the only place that reads the system clock.
+//! Waiting is tokio's; guests' clocks are in `sandbox`.
 
 #![expect(clippy::disallowed_types, reason = "this file is the door that the ban points to")]
 
@@ -12,25 +12,25 @@ use std::time::SystemTime;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment `millis` milliseconds after the epoch.
+    /// Returns the moment `millis` milliseconds after the epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// `20261124T021500`, which sorts by time.
+    /// Formats the moment as `20261124T021500`, which sorts by time.
     #[must_use]
     pub fn compact(self) -> String {
         self.to_jiff().strftime("%Y%m%dT%H%M%S").to_string()
     }
 
-    /// Reads the form that is shown.
+    /// Parses the form that `Display` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
@@ -48,13 +48,13 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Tells the time.
+/// A source of wall time.
 pub trait Clock: Send + Sync {
-    /// The moment now.
+    /// Returns the current moment.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -66,7 +66,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until told, for tests.
+/// A clock for tests that moves only when set.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 

@@ -1,10 +1,10 @@
-//! A value that nobody has typed yet: what a TOML literal or a JSON text says.
-//! `value` gives it a type and bytes.
+//! Untyped values: the content of a TOML literal or a JSON text.
+//! `value` types and encodes them.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// A literal before it meets a type. Keys of a table may repeat; whoever types it refuses that.
+/// A literal before it has a type. A table may repeat keys; typing refuses that.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Datum {
     /// JSON `null`; TOML has none.
@@ -24,7 +24,7 @@ pub enum Datum {
 }
 
 impl Datum {
-    /// What the value is, for error messages: `a string`, `an integer`.
+    /// Returns the kind for error messages: `a string`, `an integer`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -1,31 +1,31 @@
-//! SHA-256 digests, and a digester that cannot confuse where one field ends.
-//! What goes into a digest is decided where it is made.
+//! SHA-256 digests, and a digester that keeps fields apart.
+//! Each caller decides what goes into its digest.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::io;
 use std::io::Read;
 
-/// How much is read at once of what is not held in memory.
+/// Buffer size for reading a stream.
 const BUFFER: usize = 64 << 10;
 
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
-/// A text that is not 64 hexadecimal digits.
+/// The error of parsing a text that is not 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 digest has 64 hexadecimal digits")]
 pub struct DigestFault;
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Returns the digest of `bytes`.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The digest of all that a reader has, which is not held in memory.
+    /// Returns the digest of a stream, which is read in pieces.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
         let mut sha = Sha256::new();
         let mut buffer = vec![0; BUFFER];
@@ -39,7 +39,7 @@ impl Digest {
         }
     }
 
-    /// Reads 64 hexadecimal digits, in either case.
+    /// Parses 64 hexadecimal digits, in either case.
     pub fn parse(text: &str) -> Result<Self, DigestFault> {
         let mut bytes = [0; 32];
         if text.len() != 64 || !text.is_ascii() {
@@ -55,19 +55,19 @@ impl Digest {
         Ok(Self(bytes))
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// A digest from its 32 bytes.
+    /// Creates a digest from its 32 bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The first twelve digits, enough for people.
+    /// Returns the first twelve digits, for display.
     #[must_use]
     pub fn short(&self) -> String {
         self.to_string().chars().take(12).collect()
@@ -86,12 +86,12 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Digests a sequence of fields, each with its length, so that no two sequences collide by concatenation.
+/// A digester of fields, each prefixed with its length, so that no two sequences collide by concatenation.
 #[derive(Clone)]
 pub struct Digester(Sha256);
 
 impl Digester {
-    /// Begins a digest for one purpose; other purposes never yield the same digest.
+    /// Creates a digester for one purpose; digests of different purposes never collide.
     #[must_use]
     pub fn new(purpose: &str) -> Self {
         let mut digester = Self(Sha256::new());
@@ -99,7 +99,7 @@ impl Digester {
         digester
     }
 
-    /// Adds one field.
+    /// Adds a field.
     pub fn field(&mut self, bytes: &[u8]) -> &mut Self {
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.0.update(len.to_le_bytes());
@@ -117,7 +117,7 @@ impl Digester {
         self.field(digest.as_bytes())
     }
 
-    /// Ends the digest.
+    /// Returns the digest.
     #[must_use]
     pub fn finish(self) -> Digest {
         Digest(self.0.finalize().into())

@@ -1,12 +1,12 @@
-//! Names of hosts, as the network can have them.
-//! What a name leads to is for the sandbox.
+//! Validates host names.
+//! Name resolution is in `sandbox`.
 
-/// The longest name, and the longest part of one between its dots (RFC 1035, 2.3.4).
+/// Maximum length of a name, and of one label (RFC 1035, 2.3.4).
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
-/// Whether a name in its normal form, without a dot at its end, can be that of a host: parts of letters, digits, `-` and
-/// `_`, none of them empty.
+/// Returns whether a normalised name without a final dot is a host name: non-empty labels of letters, digits, `-` and
+/// `_`.
 pub(crate) fn is_domain(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())

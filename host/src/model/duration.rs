@@ -1,26 +1,26 @@
-//! Durations as manifests write them: `"250ms"`, `"30s"`, `"5m"`, `"24h"`, `"7d"`.
-//! Only the text form; what waits that long is said where it waits.
+//! Parses and formats durations as manifests write them: `"250ms"`, `"30s"`, `"5m"`, `"24h"`, `"7d"`.
+//! The bounds of each setting are checked where it is read.
 
 use std::time::Duration;
 
-/// Longest duration: a hundred years, so that sums with a clock never overflow.
+/// Maximum duration: a hundred years, so that sums with a clock never overflow.
 const MAX: Duration = Duration::from_hours(100 * 366 * 24);
 
-/// Why a text is not a duration.
+/// The error of parsing a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationFault {
-    /// No number in front.
+    /// The text does not start with a number.
     #[error("a duration begins with a whole number")]
     Number,
-    /// A unit that is not known, or none.
+    /// The unit is missing or unknown.
     #[error("a duration ends in ms, s, m, h or d, not in `{0}`")]
     Unit(String),
-    /// More than a hundred years.
+    /// The duration exceeds a hundred years.
     #[error("a duration is at most a hundred years")]
     Long,
 }
 
-/// Reads a whole number and a unit, `"30s"`.
+/// Parses a whole number with a unit: `"30s"`.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationFault> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -45,7 +45,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationFault> {
     Ok(duration)
 }
 
-/// Writes a duration for people: `250ms`, `1.5s`, `5m`, `24h`, `7d`.
+/// Formats a duration for people: `250ms`, `1.5s`, `5m`, `24h`, `7d`.
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();

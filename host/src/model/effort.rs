@@ -1,22 +1,22 @@
-//! How much a thread computes, whatever else the machine does meanwhile: for tests of how much work something is.
-//! Until when something is to happen is told by the clocks of those who wait for it.
+//! Measures the CPU time of a thread, independent of other load, for tests of how much work something takes.
+//! Deadlines are measured by the code that waits for them.
 
 use rustix::time::ClockId;
 use rustix::time::clock_gettime;
 use std::time::Duration;
 
-/// What this thread computes from a moment on.
+/// A measurement of this thread's CPU time.
 pub(crate) struct Effort {
     before: Duration,
 }
 
 impl Effort {
-    /// Begins to count.
+    /// Starts measuring.
     pub(crate) fn begin() -> Self {
         Self { before: computed() }
     }
 
-    /// How long the thread has computed since.
+    /// Returns the CPU time since the start.
     pub(crate) fn spent(&self) -> Duration {
         computed().saturating_sub(self.before)
     }

@@ -1,43 +1,43 @@
-//! A host and a port that may be connected to, as `tcp` grants write them.
-//! Where a host's name leads is for the sandbox.
+//! A host and a port to connect to, as `tcp` grants write them.
+//! Name resolution is in `sandbox`.
 
 use crate::model::domain::is_domain;
 use std::fmt;
 use std::net::IpAddr;
 use url::Host;
 
-/// `host:port`; the host in its normal form, an address of IPv6 in brackets.
+/// `host:port` in normal form, with an IPv6 address in brackets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     host: Host,
     port: u16,
 }
 
-/// Why a text is not an [`Endpoint`].
+/// The error of parsing an [`Endpoint`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointFault {
-    /// A scheme before it.
+    /// The text has a scheme.
     #[error("a `tcp` grant is a host and a port, not a URL")]
     Url,
-    /// No port, or none that anybody listens on.
+    /// The port is missing or invalid.
     #[error("a `tcp` grant ends in a port from 1 to 65535")]
     Port,
-    /// Where does the address end?
+    /// An IPv6 address lacks its brackets.
     #[error("an IPv6 address stands in brackets before its port")]
     Brackets,
-    /// Neither a name nor an address.
+    /// The host is neither a name nor an address.
     #[error("a `tcp` grant begins with the name or the address of a host")]
     Host,
-    /// Another way to write an address.
+    /// The text is not in normal form.
     #[error("a `tcp` grant is written in its normal form")]
     NotNormal {
-        /// What is meant.
+        /// The normal form.
         normal: String,
     },
 }
 
 impl Endpoint {
-    /// Reads `host:port`.
+    /// Parses `host:port`.
     pub fn parse(text: &str) -> Result<Self, EndpointFault> {
         if text.contains("://") {
             return Err(EndpointFault::Url);
@@ -63,20 +63,20 @@ impl Endpoint {
         };
         let endpoint = Self { host, port };
         let is_other_host = name.is_ascii() && name.to_ascii_lowercase() != endpoint.host.to_string();
-        // Zeros or a sign before it.
+        // The port has leading zeros or a sign.
         if is_other_host || written != port.to_string() {
             return Err(EndpointFault::NotNormal { normal: endpoint.to_string() });
         }
         Ok(endpoint)
     }
 
-    /// The name, or the address.
+    /// Returns the name or the address.
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The address that it is written as; none for a name.
+    /// Returns the address; `None` for a name.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         match &self.host {
@@ -86,7 +86,7 @@ impl Endpoint {
         }
     }
 
-    /// The port.
+    /// Returns the port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port

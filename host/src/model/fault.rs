@@ -1,5 +1,5 @@
-//! Faults of a text that a user wrote, each with its place, collected so that all are shown at once.
-//! How a fault looks on a terminal is for the command line to decide.
+//! Faults of a user's text, each with its place, collected so that all are reported at once.
+//! `cli/print/diagnostic` renders them.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// A range of bytes in a source text.
 pub type Span = Range<usize>;
 
-/// A text with the name that people know it by. The text may hold secrets: `Debug` shows the name only.
+/// A text with its file name. It may hold secrets: `Debug` shows the name only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     /// The path as the user gave it.
@@ -18,7 +18,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Line and column of a byte, both from one, the column in characters.
+    /// Returns line and column of a byte, both counted from one, the column in characters.
     #[must_use]
     pub fn line_column(&self, at: usize) -> (usize, usize) {
         let before = self.text.get(..at).unwrap_or(&self.text);
@@ -35,60 +35,60 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A value and where it stands in the source.
+/// A value with its place in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// The bytes that say so.
+    /// The value's bytes in the source.
     pub span: Span,
 }
 
 impl<T> Spanned<T> {
-    /// A value that stands at `span`.
+    /// Creates a value at `span`.
     pub const fn new(value: T, span: Span) -> Self {
         Self { value, span }
     }
 
-    /// The same place with another value.
+    /// Converts the value and keeps the place.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
         Spanned::new(change(self.value), self.span)
     }
 }
 
-/// A place in the source and what is to be said of it.
+/// A place in the source with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Which bytes.
+    /// The bytes.
     pub span: Span,
-    /// A few words beside the marker; may be empty.
+    /// A short text beside the marker; may be empty.
     pub label: String,
 }
 
-/// One mistake: what is wrong, where, and what would help.
+/// A mistake: what is wrong, where, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What is wrong, a lowercase sentence without a full stop.
+    /// The message, a lowercase sentence without a full stop.
     pub message: String,
-    /// Where; none for a fault of the whole file.
+    /// The place; `None` for a fault of the whole file.
     pub place: Option<Place>,
-    /// Other places that belong to it, as the first definition of what is defined twice.
+    /// Related places, such as the first definition of a duplicate.
     pub related: Vec<Place>,
-    /// Facts that explain it, as the two types of a mistyped edge.
+    /// Explanatory facts, such as the two types of a mistyped edge.
     pub notes: Vec<String>,
-    /// What to do.
+    /// Help texts.
     pub helps: Vec<String>,
-    /// Whether the source line must not be shown: it holds a secret.
+    /// Whether the source line holds a secret and must not be shown.
     pub is_secret: bool,
 }
 
 impl Fault {
-    /// A fault at `span`.
+    /// Creates a fault at `span`.
     pub fn spanned(span: Span, message: impl Into<String>) -> Self {
         Self { place: Some(Place { span, label: String::new() }), ..Self::of_file(message) }
     }
 
-    /// A fault that has no place of its own.
+    /// Creates a fault of the whole file.
     pub fn of_file(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -100,14 +100,14 @@ impl Fault {
         }
     }
 
-    /// Keeps the source line from being shown: it holds a secret.
+    /// Hides the source line, since it holds a secret.
     #[must_use]
     pub const fn secret(mut self) -> Self {
         self.is_secret = true;
         self
     }
 
-    /// Puts a few words beside the marker.
+    /// Sets the text beside the marker.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         if let Some(place) = &mut self.place {
@@ -116,7 +116,7 @@ impl Fault {
         self
     }
 
-    /// Points at another place that belongs to the fault.
+    /// Adds a related place.
     #[must_use]
     pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         let label = label.into();
@@ -124,21 +124,21 @@ impl Fault {
         self
     }
 
-    /// Adds a fact that explains the fault.
+    /// Adds an explanatory fact.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }
 
-    /// Adds what to do.
+    /// Adds a help text.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.helps.push(help.into());
         self
     }
 
-    /// Adds `did you mean …?` where one of `known` resembles `written`.
+    /// Adds `did you mean …?` if one of `known` resembles `written`.
     #[must_use]
     pub fn suggest<'a>(self, written: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         match nearest(written, known) {
@@ -191,14 +191,14 @@ pub fn shortlist_by<T: AsRef<str>>(scored: impl IntoIterator<Item = (f64, T)>) -
 /// All the faults of one source, in the order they are to be shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Faults {
-    /// The text they are about.
+    /// The source text.
     pub source: Source,
-    /// The faults, by place.
+    /// The faults, ordered by place.
     pub list: Vec<Fault>,
 }
 
 impl Faults {
-    /// No faults yet.
+    /// Creates an empty list of faults.
     #[must_use]
     pub const fn none(source: Source) -> Self {
         Self { source, list: Vec::new() }
@@ -209,19 +209,19 @@ impl Faults {
         self.list.push(fault);
     }
 
-    /// Whether nothing was wrong.
+    /// Returns whether there are no faults.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Puts the faults in the order of the text; those of the whole file come first.
+    /// Sorts the faults by place; those of the whole file come first.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|fault| fault.place.as_ref().map(|place| place.span.start));
     }
 }
 
-/// One line a fault, `file:line:column: message`, for logs and tests.
+/// A line per fault, `file:line:column: message`, for logs and tests.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (nth, fault) in self.list.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The grants: one row each, with everything about a grant that does not depend on its value.
-//! Purity, `plan`, `inspect`, the checks and the sandbox's offers are folds over these rows.
+//! The grants: one row each, with every property that does not depend on the grant's value.
+//! Purity, `plan`, `inspect`, the checks and the sandbox's offers are computed from these rows.
 
 /// A key of `grants`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,41 +28,42 @@ pub enum Grant {
     Keyvalue,
 }
 
-/// What a guest that calls an import finds without the grant.
+/// The behaviour of an import that is called without its grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithoutGrant {
-    /// A harmless substitute, in these words. Language runtimes import these interfaces whether a program uses them or
-    /// not, so such an import says nothing about what the guest needs.
+    /// A harmless substitute, described by this text. Language runtimes import these interfaces whether a program
+    /// uses them or not, so the import tells nothing about what the guest needs.
     Modest(&'static str),
-    /// The call is refused as WASI refuses a process without rights. The guest may expect that.
+    /// The call is refused, as WASI refuses a process without permission. The guest may expect that.
     Refusal,
-    /// The call traps, because the interface has no way to refuse. Only a guest's own code imports it.
+    /// The call traps, because the interface cannot report a refusal. Only a guest's own code imports it.
     Trap,
 }
 
-/// An interface that a grant serves, by the beginning of its name, and the functions that count; none for all of them.
-/// Types alone, or the means to ask, need no grant: `wasi:http/types` without a handler, sockets that nobody creates.
+/// An interface that a grant serves, by name prefix, and the functions that need the grant; none means all of them.
+/// Types and harmless functions need no grant: `wasi:http/types` without a handler, sockets that nobody creates.
 pub type Service = (&'static str, &'static [&'static str]);
 
-/// What is known about a grant whatever its value is.
+/// The properties of a grant that do not depend on its value.
 #[derive(Debug, Clone, Copy)]
 pub struct GrantRow {
-    /// Its key in a manifest.
+    /// The key in a manifest.
     pub key: &'static str,
-    /// A line of a manifest that gives it.
+    /// A manifest line that adds the grant.
     pub example: &'static str,
-    /// What a guest finds without it.
+    /// The behaviour without the grant.
     pub without: WithoutGrant,
-    /// Whether a task that has it is pure: its resolved value is part of the cache key, and it shows the guest nothing else.
+    /// Whether tasks with this grant stay pure: its resolved value is part of the cache key, and it exposes nothing
+    /// else.
     pub is_pure: bool,
-    /// The interfaces that it serves.
+    /// The interfaces that the grant serves.
     pub services: &'static [Service],
-    /// Grants that serve the same imports, itself among them: any of them is enough.
+    /// Grants that serve the same imports, this one included; any of them suffices.
     pub alternatives: &'static [Grant],
 }
 
 impl Grant {
-    /// All grants, in the order in which a manifest shows them.
+    /// All grants, in manifest order.
     pub const ALL: [Self; 11] = [
         Self::Env,
         Self::Args,
@@ -77,7 +78,7 @@ impl Grant {
         Self::Keyvalue,
     ];
 
-    /// The row of this grant.
+    /// Returns the grant's row.
     #[must_use]
     pub const fn row(self) -> GrantRow {
         match self {
@@ -148,7 +149,7 @@ impl Grant {
         }
     }
 
-    /// Its key in a manifest.
+    /// Returns the grant's key in a manifest.
     #[must_use]
     pub const fn key(self) -> &'static str {
         self.row().key
@@ -161,7 +162,7 @@ const RANDOM: &[Service] = &[("wasi:random/", &[])];
 const CONTEXT: &[Service] = &[("cascade:task/context", &[])];
 const SEEDED: WithoutGrant = WithoutGrant::Modest("randomness that the call seeds");
 
-/// The row of an impure grant that is on or off.
+/// Returns the row of an impure boolean grant.
 const fn switch(
     key: &'static str,
     example: &'static str,
@@ -173,7 +174,7 @@ const fn switch(
 }
 
 impl WithoutGrant {
-    /// What a call finds, in a few words.
+    /// Describes in a few words what a call finds.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {

@@ -1,26 +1,26 @@
-//! Positions of tasks in a plan, and the one widening that the standard library does not offer.
-//! What stands at a position is the plan's business.
+//! Positions of tasks in a plan, and the widening of `u32` to `usize`.
+//! `plan` defines the order of tasks.
 
 use std::fmt;
 
-/// The position of a task in its plan; equal plans give equal positions on every host.
+/// The position of a task in its plan. Equal plans give equal positions on every host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskIdx(u32);
 
 impl TaskIdx {
-    /// The task at `position`.
+    /// Creates the index of the task at `position`.
     #[must_use]
     pub const fn new(position: u32) -> Self {
         Self(position)
     }
 
-    /// The position.
+    /// Returns the position.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0
     }
 
-    /// The position, as an index into a slice.
+    /// Returns the position as an index into a slice.
     #[must_use]
     pub const fn index(self) -> usize {
         to_usize(self.0)
@@ -33,7 +33,7 @@ impl fmt::Display for TaskIdx {
     }
 }
 
-/// Widens an index; every platform that this host runs on has at least 32 bits of address.
+/// Widens an index. Lossless: every supported platform has at least 32-bit addresses.
 #[must_use]
 #[expect(
     clippy::as_conversions,

@@ -1,18 +1,18 @@
-//! The bounds of one call, as a manifest states them and the sandbox enforces them.
-//! The wall time of an attempt stands apart: it also bounds host calls that wait.
+//! The limits of one call, as a manifest sets them and the sandbox enforces them.
+//! The timeout is separate: it also bounds host calls that wait.
 
 use crate::model::size::Size;
 
-/// `limits` of one call.
+/// The `limits` of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// All linear memories and tables of the call together; 256MiB unless set.
+    /// All linear memories and tables of the call together; 256MiB by default.
     pub memory: Size,
-    /// Units of wasmtime's fuel; none means that they are not counted.
+    /// Units of wasmtime's fuel; `None` means that fuel is not counted.
     pub fuel: Option<u64>,
-    /// The encoded result; 64MiB unless set.
+    /// The encoded result; 64MiB by default.
     pub output: Size,
-    /// What the guest may write to stdout, stderr and `wasi:logging` together; 1MiB unless set.
+    /// Guest output to stdout, stderr and `wasi:logging` together; 1MiB by default.
     pub logs: Size,
 }
 

@@ -1,5 +1,5 @@
-//! The small nouns that every other module speaks: names, ids, sizes, durations, digests, time and chance.
-//! Validating constructors only; no parsing of manifests, no types of values, nothing that waits.
+//! The vocabulary of all other modules: names, ids, sizes, durations, digests, time and randomness.
+//! Validating newtypes only. Manifests are parsed in `manifest`, WIT types are in `value`, and nothing here waits.
 
 mod clock;
 mod datum;

@@ -1,18 +1,18 @@
-//! The names a manifest gives to tasks, components, params, outputs and resources.
-//! One grammar for all of them; what a name refers to is the graph's business.
+//! The names that a manifest gives to tasks, components, params, outputs and resources.
+//! `graph` resolves what a name refers to.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-/// Longest name in bytes.
+/// Maximum length in bytes.
 const MAX_LEN: usize = 64;
 
 /// A name that matches `[A-Za-z][A-Za-z0-9_-]{0,63}`; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
-/// Why a text is not a [`Name`].
+/// The error of parsing a [`Name`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameFault {
     /// The text is empty.
@@ -21,16 +21,16 @@ pub enum NameFault {
     /// The text does not begin with an ASCII letter.
     #[error("a name begins with a letter, not with `{0}`")]
     Start(char),
-    /// A character that names do not have.
+    /// The text contains a character that names do not allow.
     #[error("a name has letters, digits, `_` and `-` only, not `{0}`")]
     Char(char),
-    /// More than 64 characters.
+    /// The text has more than 64 characters.
     #[error("a name has at most 64 characters, this one has {0}")]
     Long(usize),
 }
 
 impl Name {
-    /// Checks `text` against the grammar of names.
+    /// Parses a name.
     pub fn new(text: &str) -> Result<Self, NameFault> {
         let first = text.chars().next().ok_or(NameFault::Empty)?;
         if !first.is_ascii_alphabetic() {
@@ -45,7 +45,7 @@ impl Name {
         Ok(Self(Arc::from(text)))
     }
 
-    /// The text of the name.
+    /// Returns the text of the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,25 +1,25 @@
 //! A path into a value: `items[0].name`, as references and error messages write it.
-//! Only the steps; whether a value has such a part is for `value` to say.
+//! `value` resolves the steps.
 
 use std::fmt;
 
-/// Most steps of one path; it bounds recursion over a path that a manifest gives.
+/// Maximum number of steps. Bounds recursion over a path from a manifest.
 const MAX_STEPS: usize = 64;
 
-/// Steps from a value to a part of it.
+/// The steps from a value to a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Path(Vec<Step>);
 
-/// One step.
+/// A step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// A record's field, or `ok`, `err`, `some`, or the case of a variant.
+    /// A field of a record, or `ok`, `err`, `some`, or a case of a variant.
     Field(String),
     /// An element of a list or tuple.
     Index(u32),
 }
 
-/// Why a text is not a [`Path`].
+/// The error of parsing a [`Path`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathFault {
     /// The text is empty.
@@ -28,19 +28,19 @@ pub enum PathFault {
     /// A step is neither a name nor `[number]`.
     #[error("expected a field name or `[index]` at `{0}`")]
     Step(String),
-    /// Too many steps.
+    /// The path has too many steps.
     #[error("a path has at most {MAX_STEPS} steps")]
     Long,
 }
 
 impl Path {
-    /// The path to the value itself.
+    /// Returns the path of the value itself.
     #[must_use]
     pub const fn root() -> Self {
         Self(Vec::new())
     }
 
-    /// Reads `name`, `.name` and `[i]` steps.
+    /// Parses `name`, `.name` and `[i]` steps.
     pub fn parse(text: &str) -> Result<Self, PathFault> {
         if text.is_empty() {
             return Err(PathFault::Empty);
@@ -59,18 +59,18 @@ impl Path {
         Ok(Self(steps))
     }
 
-    /// The steps, outermost first.
+    /// Returns the steps, outermost first.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.0
     }
 
-    /// Goes one step further in.
+    /// Appends a step.
     pub fn push(&mut self, step: Step) {
         self.0.push(step);
     }
 
-    /// Takes the last step back.
+    /// Removes the last step.
     pub fn pop(&mut self) {
         self.0.pop();
     }
@@ -95,7 +95,7 @@ fn next_step(rest: &str, position: usize) -> Option<(Step, &str)> {
     (!name.is_empty()).then(|| (Step::Field(name.to_owned()), after))
 }
 
-/// `.items[3].name`; nothing for the value itself.
+/// `.items[3].name`; empty for the value itself.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|step| match step {

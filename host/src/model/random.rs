@@ -1,28 +1,28 @@
-//! The only door to chance on the host: run ids, host ids, jitter and secrets.
-//! Guests draw from a source of their own, seeded from the call.
+//! Randomness of the host: run ids, host ids, jitter and secrets. The only place that reads the system's entropy.
+//! Guests draw from a generator in `sandbox`, seeded from the call.
 
 use std::time::Duration;
 
-/// A small generator (SplitMix64, Steele et al. 2014); not for secrets.
+/// A small pseudorandom generator (SplitMix64, Steele et al. 2014); unfit for secrets.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// A generator that yields the same numbers for the same seed.
+    /// Creates a generator that yields the same numbers for the same seed.
     #[must_use]
     pub const fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A generator seeded by the operating system.
+    /// Creates a generator seeded by the operating system.
     ///
-    /// Where the system has no entropy, which Linux only reports before it has booted, the seed is a constant.
+    /// The seed is a constant if the system has no entropy, which Linux reports only during boot.
     #[must_use]
     pub fn from_system() -> Self {
         Self(getrandom::u64().unwrap_or(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -31,21 +31,22 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A wait drawn evenly between half of `full` and all of it, so that hosts do not act at the same moment.
+    /// Returns a delay between half of `full` and all of it, evenly distributed, so that hosts do not act in
+    /// lockstep.
     pub fn jittered(&mut self, full: Duration) -> Duration {
         let half = full / 2;
         let spread = u64::try_from(full.saturating_sub(half).as_micros()).unwrap_or(u64::MAX);
         half + Duration::from_micros(self.below(spread.saturating_add(1)))
     }
 
-    /// A number below `bound`; zero where `bound` is zero.
+    /// Returns a number below `bound`; zero if `bound` is zero.
     pub fn below(&mut self, bound: u64) -> u64 {
         let wide = u128::from(self.next_u64()) * u128::from(bound);
         u64::try_from(wide >> 64).unwrap_or(0)
     }
 }
 
-/// Bytes that nobody can guess, from the operating system; none where it has no entropy.
+/// Returns unpredictable bytes from the operating system; `None` if it has no entropy.
 #[must_use]
 pub fn secret() -> Option<[u8; 32]> {
     let mut bytes = [0; 32];

@@ -1,19 +1,19 @@
-//! The id of a run: given by the user or generated so that ids sort by time.
-//! What is stored under it is the state backend's business.
+//! The id of a run: given by the user, or generated so that ids sort by time.
+//! The state backend stores runs under their ids.
 
 use crate::model::clock::Timestamp;
 use crate::model::random::Random;
 use std::fmt;
 use std::sync::Arc;
 
-/// Longest run id in bytes.
+/// Maximum length in bytes.
 const MAX_LEN: usize = 128;
 
 /// An id that matches `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(Arc<str>);
 
-/// Why a text is not a [`RunId`].
+/// The error of parsing a [`RunId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a run id begins with a letter or digit and has up to 128 letters, digits, `.`, `_` and `-`, unlike `{0}`"
@@ -21,7 +21,7 @@ pub struct RunId(Arc<str>);
 pub struct RunIdFault(String);
 
 impl RunId {
-    /// Checks `text` against the grammar of run ids.
+    /// Parses a run id.
     pub fn new(text: &str) -> Result<Self, RunIdFault> {
         let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
         let is_clean = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
@@ -32,7 +32,7 @@ impl RunId {
         }
     }
 
-    /// Makes an id that sorts by `now` and does not repeat: `20261124T021500-k3f9x2`.
+    /// Generates a unique id that sorts by `now`: `20261124T021500-k3f9x2`.
     #[must_use]
     pub fn generate(now: Timestamp, random: &mut Random) -> Self {
         const ALPHABET: [char; 32] = [
@@ -48,7 +48,7 @@ impl RunId {
         Self(Arc::from(id))
     }
 
-    /// The text of the id.
+    /// Returns the text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

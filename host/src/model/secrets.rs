@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Shorter texts are not looked for: nothing of `1` or `no` is given away by a line that has it, and hiding them would
+/// Minimum length of a redacted text. Shorter ones, such as `1` or `no`, reveal nothing, and redacting them would
 /// make lines unreadable.
 const LEAST: usize = 4;
 

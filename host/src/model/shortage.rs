@@ -1,5 +1,5 @@
-//! What the system has too little of for this process, read from the numbers of its errors.
-//! What could not be done for want of it, whoever tried says.
+//! Shortages of system resources, recognised by their error numbers, and the help against them.
+//! The caller reports the operation that failed.
 
 use rustix::io::Errno;
 use std::error::Error;
@@ -9,25 +9,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle, park};
 
-/// Something that the system did not give.
+/// A resource that the system refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
-    /// Files that this process may have open.
+    /// Open files of this process.
     Files,
-    /// Files that all processes may have open.
+    /// Open files of the whole system.
     AllFiles,
     /// Threads and processes.
     Threads,
-    /// Memory, or address space.
+    /// Memory or address space.
     Memory,
-    /// The size of a file.
+    /// File size.
     FileSize,
-    /// Room on a disk.
+    /// Disk space.
     Disk,
 }
 
 impl Shortage {
-    /// The shortage that an error, or one of its causes, tells of.
+    /// Returns the shortage behind an error, looking at its causes too.
     #[must_use]
     pub fn from_error(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
@@ -50,11 +50,11 @@ impl Shortage {
             Errno::NOMEM => Self::Memory,
             Errno::FBIG => Self::FileSize,
             Errno::NOSPC | Errno::DQUOT => Self::Disk,
-            _ => return None, // all others are about what was tried
+            _ => return None, // all others concern the operation itself
         })
     }
 
-    /// What would help, a sentence.
+    /// Returns the help text, a sentence.
     #[must_use]
     pub const fn help(self) -> &'static str {
         match self {
@@ -78,10 +78,10 @@ impl Shortage {
     }
 }
 
-/// Tries whether the system gives this process so many threads more: libraries that start their own give up where it
-/// does not.
+/// Checks whether the system grants this many more threads. Libraries that start threads of their own abort
+/// otherwise.
 pub fn try_threads(count: usize) -> io::Result<()> {
-    // All of them are there at the same time, until they are told that they may end.
+    // All threads exist at the same time, until they are released together.
     let may_end = Arc::new(AtomicBool::new(false));
     let start = |_| {
         let may_end = Arc::clone(&may_end);
@@ -99,7 +99,7 @@ pub fn try_threads(count: usize) -> io::Result<()> {
     started
 }
 
-/// The same for files that it may have open.
+/// Checks whether the system grants this many more open files.
 pub fn try_files(count: usize) -> io::Result<()> {
     let files: io::Result<Vec<File>> = (0..count).map(|_| File::open("/dev/null")).collect();
     files.map(drop)

@@ -1,5 +1,5 @@
-//! Sizes in bytes, as manifests write them: `"64KiB"`, `"1GiB"`, `"10MB"`.
-//! Only the number; what a limit of that size bounds is said where it is enforced.
+//! Parses and formats sizes as manifests write them: `"64KiB"`, `"1GiB"`, `"10MB"`.
+//! Each limit of such a size is documented where it is enforced.
 
 use std::fmt;
 
@@ -7,28 +7,28 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(u64);
 
-/// Why a text is not a [`Size`].
+/// The error of parsing a [`Size`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeFault {
-    /// No number in front.
+    /// The text does not start with a number.
     #[error("a size begins with a whole number")]
     Number,
-    /// A unit that is not known, or none.
+    /// The unit is missing or unknown.
     #[error("a size ends in B, KiB, MiB, GiB, KB, MB or GB, not in `{0}`")]
     Unit(String),
-    /// More bytes than 64 bits count.
+    /// The size does not fit into 64 bits.
     #[error("the size does not fit 64 bits")]
     Large,
 }
 
 impl Size {
-    /// A size of `bytes` bytes.
+    /// Creates a size of `bytes` bytes.
     #[must_use]
     pub const fn bytes(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// Reads a whole number and a unit, `"64KiB"`.
+    /// Parses a whole number with a unit: `"64KiB"`.
     pub fn parse(text: &str) -> Result<Self, SizeFault> {
         let text = text.trim();
         let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -50,13 +50,13 @@ impl Size {
         number.checked_mul(factor).map(Self).ok_or(SizeFault::Large)
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn as_bytes(self) -> u64 {
         self.0
     }
 
-    /// The number of bytes, at most what the address space counts.
+    /// Returns the number of bytes, capped at the address space.
     #[must_use]
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)

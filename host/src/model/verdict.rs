@@ -1,24 +1,24 @@
-//! The words for how tasks and runs end, shared by the ledger, the engine, events and output.
-//! When a task ends so is decided elsewhere.
+//! The outcomes of tasks and runs, shared by ledger, engine, events and output.
+//! The ledger and `engine` decide which outcome applies.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Why a task was skipped.
+/// The reason why a task was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SkipReason {
-    /// Its `when` was false.
+    /// The task's `when` was false.
     ConditionFalse,
-    /// A task that it needs was skipped.
+    /// A task that it depends on was skipped.
     UpstreamSkipped,
-    /// A task that it needs failed.
+    /// A task that it depends on failed.
     UpstreamFailed,
-    /// Only cases of a `select` need it, and none of them was chosen.
+    /// Pruned: only cases of a `select` need the task, and none of them was chosen.
     Pruned,
 }
 
 impl SkipReason {
-    /// The word that is stored and shown.
+    /// Returns the stored and displayed word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// Why an attempt failed; it decides whether the attempt is repeated.
+/// The class of a failure, which decides whether the attempt is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FailureClass {
@@ -44,20 +44,20 @@ pub enum FailureClass {
     Error,
     /// The guest trapped.
     Trap,
-    /// The attempt took longer than its `timeout`.
+    /// The attempt exceeded its `timeout`.
     Timeout,
-    /// The guest passed one of its limits.
+    /// The guest exceeded one of its limits.
     Limit,
-    /// The arguments could not be made: a path missed, a selector named no case.
+    /// The arguments could not be computed: a path missed, or a selector named no case.
     Input,
-    /// The host lost the task: lease, process or machine.
+    /// The host lost the task: by lease, process or machine.
     Lost,
-    /// Somebody asked for it to stop.
+    /// The run was cancelled.
     Cancelled,
 }
 
 impl FailureClass {
-    /// The word that is stored and shown.
+    /// Returns the stored and displayed word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -78,20 +78,20 @@ impl fmt::Display for FailureClass {
     }
 }
 
-/// What the run does once a task has failed.
+/// The reaction of a run to a failed task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailurePolicy {
-    /// Nothing new starts; what runs is finished and committed.
+    /// Nothing new starts; running tasks are finished and committed.
     #[default]
     Finish,
-    /// Every branch that does not need the failed task is finished.
+    /// Every branch that does not depend on the failed task is finished.
     KeepGoing,
-    /// Nothing new starts, and what runs is stopped.
+    /// Nothing new starts, and running tasks are aborted.
     FailFast,
 }
 
-/// Where a run stands.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
@@ -101,12 +101,12 @@ pub enum RunStatus {
     Succeeded,
     /// A task failed.
     Failed,
-    /// Somebody stopped it; it can be resumed.
+    /// The run was stopped; it can be resumed.
     Cancelled,
 }
 
 impl RunStatus {
-    /// The word that is stored and shown.
+    /// Returns the stored and displayed word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

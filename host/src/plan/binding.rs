@@ -1,5 +1,5 @@
-//! An expression and the type of where it goes, to a [`Binding`].
-//! Every misfit is reported with both types and the manifest's line.
+//! Typing of an expression against its target: gives a [`Binding`].
+//! The natural type of an expression is found in `infer`. Every misfit is reported with both types and its span.
 
 use crate::graph::Expr;
 use crate::model::{Datum, Fault, Path, Span, Spanned, nearest, shortlist};
@@ -10,15 +10,15 @@ use crate::value::{Conversion, Field, Type, assign, encode_all};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Where a value goes: the words for messages, and its type.
+/// Target of a value: its type, and its words in messages.
 pub(crate) struct Target<'a> {
-    /// The words for messages: the parameter and its name, the key, ….
+    /// Words for messages: the parameter and its name, the key, ….
     pub(crate) name: &'a str,
-    /// The type that it must have.
+    /// Type that the value must have.
     pub(crate) ty: &'a Type,
 }
 
-/// Types an expression; none where a fault was reported.
+/// Types an expression; returns none if a fault was reported.
 pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>) -> Option<Binding> {
     let span = &expr.span;
     match &expr.value {
@@ -76,7 +76,7 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
     }
 }
 
-/// Types a selector: a string, or an enum that has every case that is named.
+/// Types a selector: a string, or an enum that has every named case.
 pub(crate) fn selector(
     scope: &mut Scope<'_>,
     expr: &Spanned<Expr>,
@@ -111,7 +111,7 @@ pub(crate) fn selector(
     Some((binding, ty))
 }
 
-/// What is to be fitted to a target.
+/// Value to fit to a target.
 struct Origin<'a> {
     name: &'a str,
     ty: &'a Type,
@@ -148,7 +148,7 @@ fn constant(scope: &mut Scope<'_>, datum: &Datum, span: &Span, to: &Target<'_>) 
     }
 }
 
-/// A default, if one is written.
+/// Encodes a default, if there is one.
 fn optional(
     scope: &mut Scope<'_>,
     default: Option<&Spanned<Datum>>,
@@ -160,12 +160,12 @@ fn optional(
     }
 }
 
-/// A file is bytes where bytes are asked for, and text otherwise.
+/// Returns the type of a file input: bytes if the target takes bytes, otherwise text.
 fn file_type(to: &Type) -> Type {
     match to {
         Type::List(element) if **element == Type::U8 => to.clone(),
         Type::Option(inner) => file_type(inner),
-        _ => Type::String, // whatever else is asked for: `fit` says that it is not a string
+        _ => Type::String, // for every other target, `fit` reports that it takes no string
     }
 }
 

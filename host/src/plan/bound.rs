@@ -1,5 +1,5 @@
-//! A plan with its inputs: what one run computes, and the digests that say whether another computes the same.
-//! Inputs are read by the application and only fitted to their types here.
+//! A plan with its inputs, and the digests that tell whether another run computes the same.
+//! The application reads the inputs; here they are only fitted to their types.
 
 use crate::model::{Datum, Digest, Digester, Fault, Faults, RunId, Source, TaskIdx, other_encoding};
 use crate::plan::sources::Read;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What the creating host found for one input.
+/// Value that the creating host found for one input.
 #[derive(Debug, Clone)]
 pub enum Supplied {
     /// A param's value, or a variable as text.
@@ -21,9 +21,9 @@ pub enum Supplied {
     Content(Vec<u8>),
 }
 
-/// All that a run is given besides its plan.
+/// Everything that a run is given besides its plan.
 pub struct Given<'a> {
-    /// By position in [`Plan::inputs`]; none where nothing was given.
+    /// Values by position in [`Plan::inputs`]; none if nothing was given.
     pub inputs: Vec<Option<Supplied>>,
     /// Digests of the resolved grants, by position in [`Plan::functions`].
     pub grants: Vec<Digest>,
@@ -57,43 +57,44 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// The plan.
+    /// Returns the plan.
     #[must_use]
     pub const fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
-    /// The inputs' values, by position in [`Plan::inputs`], each of the input's type.
+    /// Returns the inputs' values, by position in [`Plan::inputs`], each of the input's type.
     #[must_use]
     pub fn inputs(&self) -> &[Bytes] {
         &self.inputs
     }
 
-    /// Digests of the resolved grants, by position in [`Plan::functions`].
+    /// Returns the digests of the resolved grants, by position in [`Plan::functions`].
     #[must_use]
     pub fn grants(&self) -> &[Digest] {
         &self.grants
     }
 
-    /// What determines the results of the run.
+    /// Returns the digest of everything that determines the results of the run.
     #[must_use]
     pub const fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// What determines the result of each task, by position.
+    /// Returns, for each task, the digest of everything that determines its result.
     #[must_use]
     pub fn fingerprints(&self) -> &[Digest] {
         &self.fingerprints
     }
 
-    /// The plan in digests of its parts, to name a difference later: a [`PlanRecord`] in its stored form.
+    /// Returns the stored form of the plan's [`PlanRecord`]: digests of its parts, by which a later difference is
+    /// named.
     #[must_use]
     pub const fn record(&self) -> &Bytes {
         &self.record
     }
 
-    /// How this plan differs from a stored one, in the order of this one.
+    /// Returns how this plan differs from a stored one, in the order of this one.
     #[must_use]
     pub fn differences(&self, stored: &PlanRecord) -> Vec<Difference> {
         // What was encoded here is not damaged.
@@ -113,7 +114,7 @@ impl Bound {
     }
 }
 
-/// Fits what was given to the inputs' types and digests the whole.
+/// Fits the given inputs to their types and computes all digests. Returns every fault at once.
 pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound, Faults> {
     let mut faults = Faults::none(source.clone());
     let mut supplied = given.inputs.into_iter();
@@ -148,7 +149,7 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
 pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Vec<Fault>> {
     let at = |message: String| {
         let fault = Fault::spanned(input.span.clone(), message);
-        if input.is_secret { fault.secret() } else { fault } // its default may stand on the same line
+        if input.is_secret { fault.secret() } else { fault } // its default may be on that line
     };
     match (&input.kind, supplied) {
         (_, Some(Supplied::Datum(datum))) => encode_all(&input.ty, &datum).map_err(|faults| {
@@ -197,7 +198,7 @@ fn file(ty: &Type, content: &[u8]) -> Option<Bytes> {
     let mut out = Vec::with_capacity(content.len() + 5);
     match ty {
         Type::String => wire::put_str(&mut out, std::str::from_utf8(content).ok()?),
-        _ => wire::put_bin(&mut out, content), // the only other type that a file input is given
+        _ => wire::put_bin(&mut out, content), // the only other type of a file input
     }
     Some(out.into())
 }
@@ -211,7 +212,7 @@ fn input_digest(input: &Input, bytes: &Bytes, run: &RunId) -> Digest {
     digester.finish()
 }
 
-/// What a run computes: the names and fingerprints of its tasks, and the order that `after` adds.
+/// Returns the digest of a run: names and fingerprints of its tasks, and the order that `after` adds.
 fn run_digest(plan: &Plan, keys: &[Keys], fingerprints: &[Digest]) -> Digest {
     let mut digester = Digester::new("cascade run 1");
     for ((task, keys), fingerprint) in plan.tasks().iter().zip(keys).zip(fingerprints) {
@@ -223,13 +224,13 @@ fn run_digest(plan: &Plan, keys: &[Keys], fingerprints: &[Digest]) -> Digest {
     digester.finish()
 }
 
-/// The key that orders tasks without determining what they compute.
+/// Key that orders tasks without determining their results.
 const AFTER: &str = "after";
 
 /// Digests of a task's keys.
 type Keys = Vec<(String, Digest)>;
 
-/// What digests are made of.
+/// Everything that goes into the digests.
 struct Parts<'a> {
     plan: &'a Plan,
     inputs: Vec<Digest>,
@@ -237,7 +238,7 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// What determines the output of each task: its own keys, and what it reads.
+    /// Returns, for each task, the digest of what determines its output: its own keys, and what it reads.
     fn fingerprints(&self, keys: &[Keys]) -> Vec<Digest> {
         let tasks = self.plan.tasks();
         let mut fingerprints = vec![Digest::of_bytes(&[]); tasks.len()];

@@ -1,5 +1,5 @@
-//! Which function each task calls and what its output is: all that must be known before any edge is typed.
-//! Finding one function among a component's exports stands in `function`.
+//! The function that each task calls and the type of its output, as needed before any edge is typed.
+//! Finding one function among a component's exports is in `function`.
 
 use crate::graph::{Graph, Node};
 use crate::manifest;
@@ -11,18 +11,18 @@ use crate::value::{Export, ResultType, Signature, Type};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What a component exports, and the digest of its bytes.
+/// Exports of a component, and the digest of its bytes.
 #[derive(Debug, Clone)]
 pub struct Interface {
     /// SHA-256 of the component's bytes.
     pub digest: Digest,
-    /// Its functions.
+    /// Exported functions.
     pub exports: Vec<Export>,
 }
 
 /// The function of a task.
 pub(crate) struct Callee<'a> {
-    /// Its position in the plan.
+    /// Position in the plan.
     pub(crate) function: usize,
     pub(crate) signature: &'a Signature,
 }
@@ -30,11 +30,11 @@ pub(crate) struct Callee<'a> {
 /// The functions of all tasks.
 #[derive(Default)]
 pub(crate) struct Callees<'a> {
-    /// By task; none where the component could not be loaded or a fault was reported.
+    /// Callee of each task; none if the component could not be loaded or a fault was reported.
     pub(crate) of_tasks: Vec<Option<Callee<'a>>>,
-    /// Each function that is called, once per set of grants.
+    /// Called functions, one entry per set of grants.
     pub(crate) functions: Vec<Function>,
-    /// Positions by component and export, and by task where that has grants of its own.
+    /// Positions by component and export, and by task if the task has grants of its own.
     known: HashMap<(usize, usize, Option<usize>), usize>,
 }
 
@@ -109,15 +109,15 @@ pub(crate) fn grants<'a>(
     task.grants.as_ref().or_else(of_component)
 }
 
-/// The payloads of a function's result: the plain value or that of `ok`, and that of `err`.
+/// Returns the payload types of a function's result: the plain value or that of `ok`, and that of `err`.
 pub(crate) fn sides(signature: &Signature) -> (Option<Type>, Option<Type>) {
     match &signature.result {
         Some(Type::Result(sides)) => (sides.ok.clone(), sides.err.clone()),
-        other => (other.clone(), None), // whatever is no `result` is a plain value
+        other => (other.clone(), None), // every type but `result` is a plain value
     }
 }
 
-/// The type of a task's output.
+/// Returns the type of a task's output.
 pub(crate) fn output_type(callee: Option<&Callee<'_>>, task: &manifest::Task) -> OutputType {
     let Some(Callee { signature, .. }) = callee else {
         return OutputType::Unknown;

@@ -1,5 +1,5 @@
-//! A graph and the interfaces of its components to a [`Plan`], or to every type fault at once.
-//! Each kind of expression is typed beside; here is what belongs to a task as a whole.
+//! Compiles a graph and the interfaces of its components to a [`Plan`], or reports every type fault at once.
+//! Only what concerns a whole task is here; expressions are typed in `binding`, `infer` and `lists`.
 
 use crate::graph::{Expr, Graph, Node};
 use crate::manifest;
@@ -29,8 +29,8 @@ pub struct Unsound {
 
 /// Types every edge of `graph`.
 ///
-/// `interfaces` has an entry per component of the manifest, none where loading it failed; those failures come in
-/// `faults`, and nothing more is said of tasks that call them. All faults are given back together.
+/// `interfaces` has an entry per component of the manifest, none if loading it failed. Such failures are passed in
+/// `faults`, and tasks that call those components cause no further faults. All faults are returned together.
 pub fn compile(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) -> Result<Plan, Faults> {
     compile_all(graph, interfaces, faults).map_err(|unsound| unsound.faults)
 }
@@ -51,7 +51,7 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    /// Types what others refer to: inputs, outputs of tasks, and items.
+    /// Types what expressions refer to: inputs, outputs of tasks, and items.
     fn new(graph: &'a Graph, interfaces: &'a [Option<Interface>], mut faults: Faults) -> Self {
         let inputs = Inputs::of_params(&graph.manifest().params, &mut faults);
         let callees = Callees::find(graph, interfaces, &mut faults);
@@ -227,13 +227,13 @@ impl<'a> Compiler<'a> {
         Some(Output { name: name.to_owned(), binding, ty })
     }
 
-    /// By default every unconsumed task is an output, if it has one.
+    /// Returns whether an unconsumed task has an output, so that it is an output of the run by default.
     fn has_output(&self, expr: &Expr) -> bool {
         match expr {
             Expr::Task { task, .. } => {
                 !matches!(self.scope.outputs.get(task.index()), Some(OutputType::Nothing))
             }
-            _ => true, // written by the user: to be typed, and reported if it cannot be
+            _ => true, // written by the user: typed, or reported as a fault
         }
     }
 

@@ -1,5 +1,5 @@
-//! What a run's digest depends on and what not, and how a difference is named.
-//! The digests of cached calls are the engine's.
+//! Tests of digests: what the digest of a run depends on, and how differences are named.
+//! Digests of cached calls are tested in `engine`.
 
 use crate::graph::sample::sample;
 use crate::manifest::{OnError, Parsed};
@@ -51,7 +51,7 @@ fn of_text(text: &str) -> Bound {
     bound(sample(text), NONE)
 }
 
-/// The differences to the unchanged plan; the digests differ if and only if there are some.
+/// Returns the differences to the unchanged plan; checks that the digests differ if and only if there are some.
 fn differences(now: &Bound) -> Vec<String> {
     let before = bound(parsed(|_| ()), NONE);
     let stored = PlanRecord::decode(before.record()).unwrap();
@@ -115,7 +115,7 @@ fn what_only_says_how_to_run_is_not_digested() {
         sample(&TEXT.replace("x=#i", "x=#i use.gpu=1")),
         sample(&TEXT.replace("gpu = 2", "gpu = 3")),
         sample(&format!("{TEXT}\nout o = a")),
-        // Demands follow from outputs, too: what is lazy may change.
+        // Pruning conditions follow from outputs too: other tasks may become lazy.
         sample(&format!("{TEXT}\nout o = b\nout q = (s ? z=c)")),
         sample(&TEXT.replace("| 1", "| 1\nparam unused = string | 'x'")),
     ];

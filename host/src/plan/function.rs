@@ -1,11 +1,11 @@
-//! From `component.function` in the manifest to one export of a component.
-//! What the function is given is typed in `binding`.
+//! Lookup of one export of a component from `component.function` in the manifest.
+//! Arguments are typed in `binding`.
 
 use crate::manifest::Call;
 use crate::model::{Fault, MOST_LISTED, Span, resemblance, shortlist_by};
 use crate::value::{Export, Signature};
 
-/// Finds the export that a call names, or says why there is none.
+/// Finds the export that a call names, or explains why there is none.
 pub(crate) fn find<'e>(
     call: &Call,
     span: &Span,
@@ -67,7 +67,7 @@ fn ambiguous(call: &Call, span: &Span, several: &[(usize, &Export)]) -> Fault {
     })
 }
 
-/// The form of a call that is never ambiguous.
+/// Returns the form of a call that is never ambiguous.
 fn long_form(component: &str, export: &Export) -> String {
     match &export.interface {
         Some(interface) => format!("{component}#{interface}.{}", export.function),

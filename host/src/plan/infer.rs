@@ -1,5 +1,5 @@
-//! The type that an expression has by itself, where no parameter says which it must have.
-//! Needed for `for-each`, `when`, selectors and outputs; arguments are typed by their parameters.
+//! Inference of an expression's natural type, where no parameter dictates one.
+//! Serves `for-each`, `when`, selectors and outputs; arguments are typed by their parameters in `binding`.
 
 use crate::graph::Expr;
 use crate::model::{Datum, Fault, Path, Span, Spanned};
@@ -7,19 +7,19 @@ use crate::plan::scope::Scope;
 use crate::value::{Field, Type, assign, type_at};
 use std::sync::Arc;
 
-/// The natural type of `expr`; none where a fault was reported.
+/// Returns the natural type of `expr`; none if a fault was reported.
 pub(crate) fn infer(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Option<Type> {
     let natural = natural(scope, expr);
     told(scope, natural, &expr.span)
 }
 
-/// The natural type of the elements of a list that is written out; none where a fault was reported.
+/// Returns the natural element type of a literal list; none if a fault was reported.
 pub(crate) fn infer_element(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Option<Type> {
     let natural = match &list.value {
         Expr::Array(parts) => common(scope, parts.iter()),
         Expr::Literal(Datum::Array(items)) => common_literal(items),
         _ => {
-            // not written out, or no list
+            // not a literal, or no list
             scope.fault(Fault::spanned(list.span.clone(), "`for-each` runs over a list"));
             return None;
         }
@@ -27,7 +27,7 @@ pub(crate) fn infer_element(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Opti
     told(scope, natural, &list.span)
 }
 
-/// The type of the part of `ty` at `path`; reports a path that no value of the type has.
+/// Returns the type of the part of `ty` at `path`. Reports a path that no value of the type has.
 pub(crate) fn part_type(scope: &mut Scope<'_>, ty: &Type, path: &Path, span: &Span) -> Option<Type> {
     match type_at(ty, path) {
         Ok(part) => Some(part.ty),
@@ -41,11 +41,11 @@ pub(crate) fn part_type(scope: &mut Scope<'_>, ty: &Type, path: &Path, span: &Sp
     }
 }
 
-/// Why an expression has no type.
+/// Reason why an expression has no natural type.
 enum Unknown {
     /// A fault that explains it was reported.
     Reported,
-    /// It is a literal that may have many types.
+    /// A literal that may have many types.
     Untold,
 }
 
@@ -103,8 +103,8 @@ fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown>
     part_type(scope, &ty, path, &expr.span).ok_or(Unknown::Reported)
 }
 
-/// The one of the expressions' types that all others fit, if there is one; else the first, for the others to be
-/// reported against.
+/// Returns the one type of the expressions that all others fit. If there is none, returns the first, against which
+/// the others are reported.
 fn common<'e>(
     scope: &mut Scope<'_>,
     exprs: impl Iterator<Item = &'e Spanned<Expr>>,

@@ -1,5 +1,5 @@
-//! The values that are read once when a run is created: params, variables and files, each listed once.
-//! Reading them is for the application, fitting them to their types for `bound`.
+//! Inputs of a plan: params, variables and files, which are read once when a run is created and listed once each.
+//! The application reads them, and `bound` fits them to their types.
 
 use crate::manifest::Param;
 use crate::model::{Datum, Fault, Faults, Name, Span};
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// The inputs of a plan while it is compiled. Params come first, in the manifest's order.
+/// Inputs of a plan during compilation. Params come first, in manifest order.
 pub(crate) struct Inputs {
     list: Vec<Option<Input>>,
     env: HashMap<(String, Option<Bytes>), usize>,
@@ -19,18 +19,19 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// The params of a manifest; one whose type or default is faulty is reported and has no type.
+    /// Creates the inputs from the params of a manifest. One with a faulty type or default is reported and has no
+    /// type.
     pub(crate) fn of_params(params: &IndexMap<Name, Param>, faults: &mut Faults) -> Self {
         let list = params.iter().map(|(name, param)| param_input(name, param, faults)).collect();
         Self { list, env: HashMap::new(), files: HashMap::new() }
     }
 
-    /// The type of an input, if it is known.
+    /// Returns the type of an input, if it is known.
     pub(crate) fn ty(&self, input: usize) -> Option<&Type> {
         self.list.get(input)?.as_ref().map(|input| &input.ty)
     }
 
-    /// The position of a variable.
+    /// Returns the position of a variable, adding it if it is new.
     pub(crate) fn env(&mut self, name: &str, default: Option<Bytes>, span: &Span) -> usize {
         let list = &mut self.list;
         *self.env.entry((name.to_owned(), default)).or_insert_with_key(|(name, default)| {
@@ -39,7 +40,7 @@ impl Inputs {
         })
     }
 
-    /// The position of a file, read as bytes or as text.
+    /// Returns the position of a file read as bytes or as text, adding it if it is new.
     pub(crate) fn file(&mut self, path: &Path, ty: Type, span: &Span) -> usize {
         let list = &mut self.list;
         let is_text = ty == Type::String;
@@ -49,7 +50,7 @@ impl Inputs {
             .or_insert_with_key(|(path, _)| push(list, InputKind::File(path.clone()), ty, span))
     }
 
-    /// The inputs, if none of them was faulty.
+    /// Returns the inputs, if none of them was faulty.
     pub(crate) fn finish(self) -> Vec<Input> {
         self.list.into_iter().flatten().collect()
     }
@@ -66,7 +67,7 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
         Err(fault) => {
             let message = format!("the type of param `{name}` is not a WIT type");
             let fault = Fault::spanned(param.ty.span.clone(), message).label(fault.message.clone());
-            faults.push(if param.secret { fault.secret() } else { fault }); // its default may stand on the same line
+            faults.push(if param.secret { fault.secret() } else { fault }); // its default may be on that line
             return None;
         }
     };

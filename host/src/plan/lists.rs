@@ -1,5 +1,5 @@
-//! The lists of `for-each`, typed before anything that refers to their items.
-//! What a list is made of is typed as any other value, in `binding`.
+//! Typing of the lists of `for-each`, before anything that refers to their items.
+//! The values inside a list are typed as any others, in `binding`.
 
 use crate::graph::{Expr, Node};
 use crate::model::{Fault, Spanned};
@@ -11,12 +11,12 @@ use crate::plan::scope::{ItemType, Scope};
 use crate::value::{Signature, Type, assign};
 use std::sync::Arc;
 
-/// What one task runs over.
+/// Lists that one task runs over.
 #[derive(Default)]
 pub(crate) struct Lists {
-    /// The lists; none where a fault was reported.
+    /// The lists; none if a fault was reported.
     pub(crate) lists: Option<Vec<ForEach>>,
-    /// The types of their elements.
+    /// Element types of the lists.
     pub(crate) items: Vec<ItemType>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn lists(scope: &mut Scope<'_>, node: &Node, callee: Option<&Callee<'
     Lists { lists: lists.into_iter().collect(), items }
 }
 
-/// Whether a list is written out, in each case of a choice: then its elements have no type of their own.
+/// Returns whether a list is a literal, also in every case of a choice: its elements then have no type of their own.
 fn is_written(list: &Expr) -> bool {
     match list {
         Expr::Literal(_) | Expr::Array(_) => true,
@@ -60,7 +60,7 @@ fn is_written(list: &Expr) -> bool {
     }
 }
 
-/// The type of an element of what must be a list.
+/// Returns the element type of an expression that must be a list.
 fn reference(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Option<Type> {
     match infer(scope, list)? {
         Type::List(element) => Some((*element).clone()),
@@ -74,8 +74,10 @@ fn reference(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Option<Type> {
     }
 }
 
-/// The type of an element of a list that is written out: that of the parameter which the item goes to as it is, and
-/// of several the narrowest, or else the one that the elements have by themselves.
+/// Returns the element type of a literal list.
+///
+/// The type is that of the parameter that receives the item unchanged; of several parameters, the narrowest type.
+/// Without such a parameter, the elements are typed on their own.
 fn literal(
     scope: &mut Scope<'_>,
     node: &Node,
@@ -93,7 +95,7 @@ fn literal(
         .or_else(|| infer_element(scope, list))
 }
 
-/// Calls `visit` with the type of every place to which the item at `position` goes as it is, inside of literals too.
+/// Calls `visit` with the type of every place that receives the item at `position` unchanged, inside literals too.
 fn each_use(expr: &Expr, ty: &Type, position: usize, visit: &mut dyn FnMut(&Type)) {
     match (expr, ty) {
         (Expr::Item { item, path }, _) if *item == position && path.steps().is_empty() => visit(ty),
@@ -114,6 +116,6 @@ fn each_use(expr: &Expr, ty: &Type, position: usize, visit: &mut dyn FnMut(&Type
                 }
             }
         }
-        _ => {} // a literal, another reference, or a misfit that is reported where it is bound
+        _ => {} // a literal, another reference, or a misfit that `binding` reports
     }
 }

@@ -1,5 +1,6 @@
-//! A graph and its components' signatures to an immutable, typed [`Plan`]; its digest once the inputs are known.
-//! Nothing is executed here, and no file, variable or component is read: callers hand all of it in.
+//! Compiles a graph and its components' signatures to an immutable, typed [`Plan`], with a digest once inputs are
+//! known.
+//! Executes nothing and reads no file, variable or component: callers pass all of them in.
 
 mod types;
 mod compile;

@@ -1,5 +1,5 @@
-//! What some tasks of a plan need: all that may be looked at before they end.
-//! Which tasks a run is about is for the application.
+//! Transitive needs of tasks: everything that may be read before they end.
+//! The application chooses the targets of a run.
 
 use crate::model::TaskIdx;
 use crate::plan::{Gate, NeededIf, Plan, Task};
@@ -7,10 +7,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 impl Plan {
-    /// Whether each task is one of `named` or needed by one of them, by position.
+    /// Returns, by position, whether each task is one of `named` or needed by one of them.
     ///
-    /// Needed is what a task waits for, what it may read whatever a `select` chooses, and what decides whether it is
-    /// needed itself: without any of these it could wait forever for a task that is no part of the run.
+    /// A task needs what it waits for, what any case of a `select` may read, and what decides whether it is pruned.
+    /// Without one of these it could wait forever for a task outside the run.
     #[must_use]
     pub fn with_needs(&self, named: &[TaskIdx]) -> Vec<bool> {
         let is_found = vec![false; self.tasks().len()];
@@ -37,7 +37,7 @@ struct Search<'p> {
     plan: &'p Plan,
     is_found: Vec<bool>,
     open: Vec<TaskIdx>,
-    /// Demands that were looked at: consumers share them, and a chain of them may be as long as the plan.
+    /// Conditions already visited: consumers share them, and a chain of them may be as long as the plan.
     seen: HashSet<*const NeededIf>,
 }
 
@@ -64,7 +64,7 @@ impl<'p> Search<'p> {
         }
     }
 
-    /// What the selector reads, and the lists around it where it differs from element to element.
+    /// Adds what the selector reads, and the lists around it if it varies per element.
     fn gate(&mut self, gate: &Gate) {
         gate.selector.each_task(&mut |task| self.open.push(task));
         let around = gate.within.filter(|_| gate.selector.uses_items());

@@ -1,5 +1,5 @@
-//! What a task's policy says about its function: errors as values, errors that are never retried, caching.
-//! Policies are followed by the engine; here they are only held against the signature and the grants.
+//! Checks of a task's policy against its function: errors as values, permanent errors, caching.
+//! The engine applies policies; here they are only compared with the signature and the grants.
 
 use crate::manifest;
 use crate::manifest::{CachePolicy, Grants, OnError};
@@ -12,7 +12,7 @@ use crate::value::{Signature, Type};
 pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, (span, signature): (&Span, &Signature)) {
     let result = match &signature.result {
         Some(Type::Result(result)) => Some(result),
-        _ => None, // every other type of result has no `err`
+        _ => None, // only a `result` has an `err`
     };
     if task.on_error == OnError::Value && result.is_none() {
         let message = "`on-error = \"value\"` needs a function that returns a `result`";
@@ -36,7 +36,7 @@ pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, (span, signatu
     }
 }
 
-/// Whether results are shared between runs.
+/// Returns whether results are shared between runs.
 pub(crate) fn cache_rule(policy: CachePolicy, grants: Option<&Grants>) -> CacheRule {
     match policy {
         CachePolicy::Never => CacheRule::Off,

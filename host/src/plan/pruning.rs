@@ -1,5 +1,5 @@
-//! The demands of lazy tasks, with their selectors typed.
-//! Which tasks are lazy was decided by the graph; whether a demand holds is found out when the run is under way.
+//! Typing of pruning conditions: the selectors that decide whether a lazy task is needed.
+//! The graph decides which tasks are lazy; `engine` evaluates the conditions during the run.
 
 use crate::graph;
 use crate::plan::binding::selector;
@@ -9,16 +9,16 @@ use crate::plan::{Gate, NeededClause, NeededIf};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Demands that were typed already, by where the graph keeps them, so that shared ones stay shared.
+/// Conditions already typed, by their address in the graph, so that shared ones stay shared.
 #[derive(Default)]
 pub(crate) struct NeededConditions {
     typed: HashMap<*const graph::NeededIf, Option<Arc<NeededIf>>>,
 }
 
 impl NeededConditions {
-    /// Types a demand and those of the consumers behind it, which may be a chain of 100,000: no recursion.
+    /// Types a condition and those of the consumers behind it. No recursion: the chain may have 100,000 conditions.
     ///
-    /// Gives none where a selector is faulty. That is reported where the selector stands, not once more here.
+    /// Returns none if a selector is faulty. The fault is reported at the selector, not once more here.
     pub(crate) fn compile(
         &mut self,
         scope: &mut Scope<'_>,

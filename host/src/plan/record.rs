@@ -1,5 +1,6 @@
-//! The stored description of a plan: a digest per key of each task, enough to name a difference and to reveal no value.
-//! Whether a difference is accepted is for the state backend and the user.
+//! Stored description of a plan: one digest per key of each task, enough to name a difference without revealing a
+//! value.
+//! The state backend and the user decide whether a difference is accepted.
 
 use crate::model::Digest;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ pub struct PlanRecord {
     read: BTreeMap<String, u64>,
 }
 
-/// One way in which two plans differ.
+/// A difference between two plans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
     /// The task is new.
@@ -29,14 +30,14 @@ pub enum Difference {
     Removed(String),
     /// A key of the task has changed.
     Changed {
-        /// The task.
+        /// Name of the task.
         task: String,
         /// The key: `call`, `args.x`, `when`, ….
         key: String,
         /// What it reads that has another value: ``param `p` ``, ….
         by: Vec<String>,
     },
-    /// The tasks are the same and stand in another order, which is what their numbers follow.
+    /// The tasks are the same in another order, and their numbers follow that order.
     Reordered,
 }
 
@@ -52,13 +53,13 @@ impl PlanRecord {
         Self { v: VERSION, tasks, read }
     }
 
-    /// The stored form.
+    /// Encodes the stored form.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         rmp_serde::to_vec(self).unwrap_or_default()
     }
 
-    /// Reads the stored form; none if it is damaged or of a version that this host does not know.
+    /// Decodes the stored form. Returns none if it is damaged or of an unknown version.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         rmp_serde::from_slice(bytes).ok().filter(|record: &Self| (1..=VERSION).contains(&record.v))
@@ -69,7 +70,7 @@ impl PlanRecord {
         matches!((self.read.get(name), stored.read.get(name)), (Some(now), Some(before)) if now != before)
     }
 
-    /// The names of the tasks, in the plan's order.
+    /// Returns the names of the tasks, in the plan's order.
     pub fn task_names(&self) -> impl Iterator<Item = &str> {
         self.tasks.iter().map(|(name, _)| name.as_str())
     }
@@ -118,7 +119,7 @@ fn changed_keys<'a>(
     altered.chain(gone).map(move |(key, _)| changed(key))
 }
 
-/// Eight bytes of a digest: a difference is to be named, not to be proven.
+/// Returns eight bytes of a digest: enough to name a difference; the digest of the run proves it.
 fn fold(digest: &Digest) -> u64 {
     digest.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -1,5 +1,5 @@
-//! Interfaces and plans in a few words for tests of the plan.
-//! The graphs behind them are written as those of `graph::sample`.
+//! Short interfaces and plans for tests of the plan.
+//! The graphs behind them are written in the form of `graph::sample`.
 
 use crate::graph::resolve;
 use crate::graph::sample::sample;
@@ -9,7 +9,7 @@ use crate::plan::{Bound, Given, Interface, Plan, bind, compile};
 use crate::value::{Export, Signature, Type, Unsupported};
 use std::sync::Arc;
 
-/// `run(x: u8; y: string) -> string`, `ns:p/iface#run()`, or `run!` for a function that no task can call.
+/// Parses `run(x: u8; y: string) -> string`, `ns:p/iface#run()`, or `run!` for a function that no task can call.
 pub(crate) fn export(text: &str) -> Export {
     let (interface, text) = match text.split_once('#') {
         Some((interface, text)) => (Some(Arc::from(interface)), text),
@@ -38,7 +38,7 @@ pub(crate) fn export(text: &str) -> Export {
     }
 }
 
-/// A component with these functions.
+/// Returns a component with these functions.
 pub(crate) fn interface(functions: &[&str]) -> Interface {
     Interface { digest: Digest::of_bytes(b"c"), exports: functions.iter().map(|text| export(text)).collect() }
 }
@@ -48,7 +48,7 @@ pub(crate) fn compiled(functions: &[&str], text: &str) -> Result<Plan, Vec<Fault
     compiled_with(functions, sample(text))
 }
 
-/// The same for a manifest that a test has changed.
+/// Compiles a manifest that a test has changed.
 pub(crate) fn compiled_with(functions: &[&str], parsed: Parsed) -> Result<Plan, Vec<Fault>> {
     let resolved = resolve(parsed);
     let interfaces: Vec<_> =
@@ -56,19 +56,19 @@ pub(crate) fn compiled_with(functions: &[&str], parsed: Parsed) -> Result<Plan, 
     compile(&resolved.graph, &interfaces, resolved.faults).map_err(|faults| faults.list)
 }
 
-/// The plan of a graph without faults.
+/// Returns the plan of a graph without faults.
 pub(crate) fn plan(functions: &[&str], text: &str) -> Plan {
     compiled(functions, text).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
 
-/// The same, bound to a run that is given nothing.
+/// Returns the plan of a graph without faults, bound to a run without inputs.
 pub(crate) fn bound(functions: &[&str], text: &str) -> Bound {
     let plan = Arc::new(plan(functions, text));
     let run = RunId::new("r").unwrap();
     bind(&plan, Given::nothing(Vec::new(), &run), &sample(text).manifest.source).unwrap()
 }
 
-/// Each fault with the text that it points at, its label and notes; helps after an arrow.
+/// Returns each fault with the text that it points at, its label and notes, and its help after an arrow.
 pub(crate) fn faults(functions: &[&str], text: &str) -> Vec<String> {
     let faults = compiled(functions, text).map(|_| ()).unwrap_err();
     faults.iter().map(|fault| described(text, fault)).collect()

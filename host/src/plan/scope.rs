@@ -1,15 +1,15 @@
-//! What a value in the manifest may refer to, and the faults found while typing it.
-//! One scope serves the whole compilation; the items of a `for-each` are set for the task at hand.
+//! Scope of typing: what a value in the manifest may refer to, and the faults found so far.
+//! The compiler in `compile` sets the items of the current task's `for-each`; everything else serves all tasks.
 
 use crate::graph::Graph;
 use crate::model::{Fault, Faults, Span, TaskIdx};
 use crate::plan::inputs::Inputs;
 use crate::value::{Type, ValueFault};
 
-/// The type of a task's output as far as it is known.
+/// Type of a task's output, as far as it is known.
 #[derive(Debug, Clone)]
 pub(crate) enum OutputType {
-    /// A fault of the task was already reported: say nothing more.
+    /// A fault of the task was reported already: report nothing more.
     Unknown,
     /// The function returns nothing.
     Nothing,
@@ -17,17 +17,17 @@ pub(crate) enum OutputType {
     Known(Type),
 }
 
-/// An item of the task at hand.
+/// An item of the current task.
 #[derive(Clone)]
 pub(crate) struct ItemType {
-    /// The type of an element; none where the list was faulty.
+    /// Element type; none if the list was faulty.
     pub(crate) ty: Option<Type>,
 }
 
-/// A fault was reported, so that nothing more is to be said.
+/// Marker that a fault was reported, so that nothing more must be.
 pub(crate) struct Reported;
 
-/// What expressions are typed against.
+/// Everything that expressions are typed against.
 pub(crate) struct Scope<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) outputs: Vec<OutputType>,
@@ -37,7 +37,7 @@ pub(crate) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Reports a fault at `span`.
+    /// Reports a fault.
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.faults.push(fault);
     }
@@ -50,7 +50,7 @@ impl Scope<'_> {
         }
     }
 
-    /// The output type of a task; reports a function that returns nothing.
+    /// Returns the output type of a task. Reports a function that returns nothing.
     pub(crate) fn output_of(&mut self, task: TaskIdx, span: &Span) -> Option<Type> {
         match self.outputs.get(task.index())?.clone() {
             OutputType::Unknown => None,
@@ -67,7 +67,7 @@ impl Scope<'_> {
         }
     }
 
-    /// The name of a task.
+    /// Returns the name of a task.
     pub(crate) fn task_name(&self, task: TaskIdx) -> String {
         let tasks = &self.graph.manifest().tasks;
         tasks.get_index(task.index()).map_or_else(String::new, |(name, _)| name.to_string())

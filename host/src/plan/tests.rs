@@ -1,5 +1,5 @@
 //! The rules of edges and literals, one by one.
-//! What is digested stands in `digests`.
+//! Digests are tested in `digests`.
 
 use crate::graph::resolve;
 use crate::graph::sample::sample;
@@ -9,7 +9,7 @@ use crate::plan::sample::{compiled_with, faults, plan};
 use crate::plan::{Binding, CacheRule, InputKind, Plan, compile};
 use std::time::Duration;
 
-/// What the tests call: a producer of each type, and a consumer.
+/// Functions that the tests call: a producer of each type, and a consumer.
 const FUNCTIONS: &[&str] = &[
     "run(x: u8)",
     "number() -> u32",
@@ -354,7 +354,7 @@ fn demands_keep_their_selectors_and_items() {
     let demand = plan.tasks()[1].needed_if.as_ref().unwrap();
     assert_eq!(demand.any[0].gates[0].ty.to_string(), "string");
     assert!(demand.any[0].gates[0].selector.uses_items());
-    // A faulty selector is reported where it stands, not for every task behind it.
+    // A faulty selector is reported once, not for every task behind it.
     assert_eq!(bad("s: call=c.number\na: call=c.number\nb: call=c.takes-number n=(s ? x=a)").len(), 1);
 }
 
@@ -383,7 +383,7 @@ fn authors_may_vouch_for_impure_tasks() {
     assert_eq!(rule(CachePolicy::Never), CacheRule::Off);
 }
 
-/// Far more than is needed, far less than anything that grows with the square of the tasks takes.
+/// Time limit: far more than needed, far less than an algorithm quadratic in the tasks takes.
 const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]

@@ -1,5 +1,5 @@
-//! The plan as data: indexes in place of names, types in place of guesses.
-//! How it is made stands beside; how it is run is for the engine.
+//! The plan as data: indexes in place of names, and a type on every edge.
+//! `compile` builds it, and `engine` runs it.
 
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx};
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A graph whose every edge is typed. Only [`crate::plan::compile`] makes one.
+/// A graph whose every edge is typed. Only [`crate::plan::compile`] builds one.
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) name: String,
@@ -22,72 +22,72 @@ pub struct Plan {
     pub(crate) resources: Vec<Resource>,
 }
 
-/// A function that tasks of the plan call, under one set of grants.
+/// A function that tasks call, under one set of grants.
 #[derive(Debug, Clone)]
 pub struct Function {
     /// Position of the component in the manifest.
     pub component: usize,
-    /// The component's name in the manifest.
+    /// Name of the component in the manifest.
     pub component_name: Name,
     /// Digest of the component's bytes.
     pub digest: Digest,
-    /// Which export.
+    /// The export.
     pub export: Export,
-    /// What the guest is granted.
+    /// Grants of the guest.
     pub grants: Grants,
 }
 
-/// One task.
+/// A task.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// Its name.
+    /// Name of the task.
     pub name: Name,
-    /// What it calls, by position in [`Plan::functions`].
+    /// Called function, by position in [`Plan::functions`].
     pub function: usize,
-    /// What each parameter gets, in the order of the parameters.
+    /// Values of the parameters, in order.
     pub args: Vec<Binding>,
-    /// Its condition.
+    /// Condition of `when`.
     pub when: Option<Box<Condition>>,
-    /// The lists that it runs over; empty for a task that runs once.
+    /// Lists that the task runs over; empty for a task that runs once.
     pub for_each: Vec<ForEach>,
-    /// Elements at the same time.
+    /// Elements that run at the same time at most.
     pub max_parallel: Option<NonZeroU32>,
-    /// Tasks that end before it is looked at.
+    /// Tasks that must end before this one is queued.
     pub waits_for: Vec<TaskIdx>,
-    /// Those of `after`, among them.
+    /// Tasks of `after`, which `waits_for` includes.
     pub after: Vec<TaskIdx>,
-    /// When it is needed, if that depends.
+    /// Pruning condition; none if the task is always needed.
     pub needed_if: Option<Arc<NeededIf>>,
-    /// What its output is; none for a function without a result.
+    /// Type of the output; none for a function without a result.
     pub output: Option<Type>,
-    /// What the function returns when it does not fail, before `on-error` and `for-each`; none for nothing.
+    /// Type that the function returns on success, before `on-error` and `for-each`; none for nothing.
     pub value: Option<Type>,
-    /// The type of its `err`, where it returns a `result` with a payload there.
+    /// Type of the `err` payload, if the function returns a `result` that has one.
     pub error: Option<Type>,
-    /// How often it is tried.
+    /// Retry policy.
     pub retry: Retry,
     /// How many hosts in a row may be lost with it before it is held to be the cause.
     pub max_lost_hosts: u32,
     /// How long one attempt may take.
     pub timeout: Duration,
-    /// What one call may use.
+    /// Limits of one call.
     pub limits: Limits,
-    /// Resources by position in [`Plan::resources`].
+    /// Resources by position in [`Plan::resources`], with amounts.
     pub resources: Vec<(usize, u32)>,
-    /// Higher goes first.
+    /// Priority: higher ones start first.
     pub priority: i8,
-    /// Tasks on the longest path from here to an end.
+    /// Number of tasks on the longest path from this one to an end.
     pub height: u32,
     /// Whether and for how long results are shared between runs.
     pub cache: CacheRule,
-    /// What an `err` becomes.
+    /// Outcome of an `err`.
     pub on_error: OnError,
-    /// Whether another task reads its output.
+    /// Whether another task reads the output.
     pub is_consumed: bool,
 }
 
 impl Task {
-    /// Whether it is run once per element of a list.
+    /// Returns whether the task runs once per element of a list.
     #[must_use]
     pub fn is_for_each(&self) -> bool {
         !self.for_each.is_empty()
@@ -97,105 +97,105 @@ impl Task {
 /// Whether a task's results are shared between runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheRule {
-    /// They are; for the cache's own time to live, or for this long.
+    /// Shared, for this time to live or else the cache's own.
     Shared(Option<Duration>),
-    /// They are not: the manifest says so.
+    /// Not shared, because the manifest says so.
     Off,
-    /// They are not: the task is impure, and nobody vouches for it.
+    /// Not shared, because the task is impure and the manifest does not vouch for it.
     Impure,
 }
 
 /// A list that a `for-each` runs over.
 #[derive(Debug, Clone)]
 pub struct ForEach {
-    /// The item's name.
+    /// Name of the item.
     pub item: String,
     /// The list.
     pub list: Binding,
-    /// The list's type, `list<T>`.
+    /// Type of the list, `list<T>`.
     pub ty: Type,
 }
 
-/// `when`.
+/// Condition of `when`.
 #[derive(Debug, Clone)]
 pub struct Condition {
-    /// What is looked at.
+    /// Value that is compared.
     pub subject: Binding,
-    /// Which value of it makes the condition true.
+    /// Value that makes the condition true.
     pub equals: Bytes,
     /// Whether the condition is inverted.
     pub is_negated: bool,
 }
 
-/// Where a value comes from, with its type already fitted to where it goes.
+/// Source of a value, already fitted to the type of its target.
 #[derive(Debug, Clone)]
 pub enum Binding {
     /// A literal.
     Constant(Bytes),
     /// A task's output.
     Task {
-        /// Which task.
+        /// Task that is read.
         task: TaskIdx,
-        /// The part of it.
+        /// Part of the output.
         path: Path,
-        /// The type of the whole output.
+        /// Type of the whole output.
         ty: Type,
-        /// From the part to where it goes.
+        /// Conversion from the part to the target.
         conversion: Conversion,
-        /// What stands in if the task was skipped or the path misses.
+        /// Value to use if the task was skipped or its output has no such part.
         default: Option<Bytes>,
     },
     /// A param, a variable or a file, read once when the run is created.
     Input {
         /// Position in [`Plan::inputs`].
         input: usize,
-        /// The part of it.
+        /// Part of the input.
         path: Path,
-        /// From the part to where it goes.
+        /// Conversion from the part to the target.
         conversion: Conversion,
     },
     /// An element of this task's `for-each`.
     Item {
-        /// Which item.
+        /// Position of the item.
         item: usize,
-        /// The part of it.
+        /// Part of the element.
         path: Path,
-        /// The type of the whole element.
+        /// Type of the whole element.
         ty: Type,
-        /// From the part to where it goes.
+        /// Conversion from the part to the target.
         conversion: Conversion,
     },
-    /// A list made of parts.
+    /// A list composed of parts.
     List(Type, Vec<Binding>),
-    /// A tuple made of parts.
+    /// A tuple composed of parts.
     Tuple(Vec<Binding>),
-    /// A record made of parts, all fields in declared order.
+    /// A record composed of parts, all fields in declared order.
     Record(Vec<(Arc<str>, Binding)>),
-    /// A case with a payload made of parts.
+    /// A case with a payload composed of parts.
     Case(Arc<str>, Box<Binding>),
-    /// A `some` that has to be told from `none` by an array of one.
+    /// A `some` wrapped in an array of one, to distinguish it from `none`.
     Wrapped(Box<Binding>),
-    /// A choice.
+    /// A choice between cases.
     Select {
-        /// What chooses.
+        /// Value that chooses the case.
         selector: Box<Binding>,
-        /// The selector's type: a string or an enum.
+        /// Type of the selector: a string or an enum.
         ty: Type,
-        /// The cases.
+        /// Cases by name.
         cases: Vec<(String, Binding)>,
-        /// What stands in if no case is named so.
+        /// Value to use if no case matches.
         default: Option<Bytes>,
     },
 }
 
-/// When a task that only cases of `select` need is needed: if any clause holds.
+/// Pruning condition of a task that only `select` cases need: the task is needed if any clause holds.
 #[derive(Debug)]
 pub struct NeededIf {
-    /// The clauses.
+    /// Alternative clauses.
     pub any: Vec<NeededClause>,
 }
 
-/// Demands of a chain of consumers are taken apart one by one, however long it is.
+/// Drops a chain of conditions one by one: it may be long enough for recursion to overflow the stack.
 impl Drop for NeededIf {
     fn drop(&mut self) {
         let mut open = self.take_consumers();
@@ -213,23 +213,23 @@ impl NeededIf {
     }
 }
 
-/// One way to be needed.
+/// A way to be needed: every gate is open, and the consumer is itself needed.
 #[derive(Debug)]
 pub struct NeededClause {
-    /// What must be chosen on the way.
+    /// Gates that must all be open.
     pub gates: Vec<Gate>,
-    /// The consumer's own demand.
+    /// The consumer's own condition; none if the consumer is always needed.
     pub consumer: Option<Arc<NeededIf>>,
 }
 
-/// One select that must choose a certain case.
+/// A select that must choose a certain case.
 #[derive(Debug)]
 pub struct Gate {
-    /// The task whose items the selector may name.
+    /// Task whose items the selector may refer to.
     pub within: Option<TaskIdx>,
     /// The selector.
     pub selector: Binding,
-    /// Its type.
+    /// Type of the selector.
     pub ty: Type,
     /// The case.
     pub case: String,
@@ -238,111 +238,111 @@ pub struct Gate {
 /// A value that is read once, when the run is created.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// Where it comes from.
+    /// Source of the value.
     pub kind: InputKind,
-    /// Its type.
+    /// Type of the value.
     pub ty: Type,
-    /// Whether it must not be shown.
+    /// Whether the value must not be shown.
     pub is_secret: bool,
-    /// Where the manifest asks for it.
+    /// Span in the manifest that asks for it.
     pub span: Span,
 }
 
-/// Where an input comes from.
+/// Source of an input.
 #[derive(Debug, Clone)]
 pub enum InputKind {
     /// A param of the run.
     Param {
-        /// Its name.
+        /// Name of the param.
         name: Name,
-        /// Its default, encoded.
+        /// Default, encoded.
         default: Option<Bytes>,
-        /// What it is for.
+        /// Description for users.
         description: Option<String>,
     },
-    /// A variable of the creating host.
+    /// An environment variable of the host that creates the run.
     Env {
-        /// Its name.
+        /// Name of the variable.
         name: String,
-        /// What stands in if it is unset.
+        /// Value to use if the variable is unset.
         default: Option<Bytes>,
     },
-    /// A file of the creating host.
+    /// A file of the host that creates the run.
     File(PathBuf),
 }
 
 /// A result of the run.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// Its name.
+    /// Name of the output.
     pub name: String,
-    /// Its value.
+    /// Value of the output.
     pub binding: Binding,
-    /// Its type.
+    /// Type of the value.
     pub ty: Type,
 }
 
 /// A resource of the manifest.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    /// Its name.
+    /// Name of the resource.
     pub name: Name,
-    /// How much there is.
+    /// Amount that exists.
     pub amount: u32,
     /// Whether all hosts share it.
     pub is_shared: bool,
 }
 
 impl Plan {
-    /// The manifest's name.
+    /// Returns the manifest's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The tasks, in the manifest's order.
+    /// Returns the tasks in manifest order.
     #[must_use]
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
     }
 
-    /// The task at a position.
+    /// Returns the task at a position.
     #[must_use]
     pub fn task(&self, at: TaskIdx) -> Option<&Task> {
         self.tasks.get(at.index())
     }
 
-    /// Every task after those that it waits for or may read.
+    /// Returns a topological order: every task after those that it waits for or may read.
     #[must_use]
     pub fn order(&self) -> &[TaskIdx] {
         &self.order
     }
 
-    /// The functions that tasks call.
+    /// Returns the functions that tasks call.
     #[must_use]
     pub fn functions(&self) -> &[Function] {
         &self.functions
     }
 
-    /// The function that a task calls.
+    /// Returns the function that a task calls.
     #[must_use]
     pub fn function_of(&self, task: &Task) -> Option<&Function> {
         self.functions.get(task.function)
     }
 
-    /// What is read when the run is created.
+    /// Returns the inputs, which are read when the run is created.
     #[must_use]
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
     }
 
-    /// The results of the run.
+    /// Returns the outputs of the run.
     #[must_use]
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
     }
 
-    /// The resources of the manifest.
+    /// Returns the resources of the manifest.
     #[must_use]
     pub fn resources(&self) -> &[Resource] {
         &self.resources

@@ -1,5 +1,5 @@
-//! Where in the guest a call ended: its frames, one line each, whatever its functions are called.
-//! Why it ended is for `failure`.
+//! Backtrace of a guest: one line per frame, safe to print whatever its functions are called.
+//! `failure` says why the guest ended.
 
 use crate::model::{MAX_LINE, one_line};
 use cpp_demangle::DemangleOptions;
@@ -10,8 +10,9 @@ use wasmtime::{FrameInfo, WasmBacktrace};
 /// The longest name, in bytes, that is told as the language has it and not as the linker does.
 const MAX_MANGLED: usize = 4 << 10;
 
-/// The guest's frames, a line each, innermost first: the functions, as the component names them. Lines of source are not
-/// told: the debug information that has them is the guest's, and what reads it has no bounds.
+/// Returns the guest's frames, innermost first, as one line per function.
+///
+/// Source lines are left out: they need the guest's debug information, and reading that has no bounds.
 pub(crate) fn backtrace(trace: &WasmBacktrace) -> Option<String> {
     let lines: Vec<String> = trace.frames().iter().enumerate().map(|(nth, frame)| line(nth, frame)).collect();
     (!lines.is_empty()).then(|| folded(&lines).join("\n"))
@@ -28,7 +29,7 @@ fn line(nth: usize, frame: &FrameInfo) -> String {
     one_line(&format!("{nth}: {offset}{module}!{function}"))
 }
 
-/// A name as its language has it. What it stands for may be longer than any memory: a few bytes can double the rest.
+/// Demangles a symbol. The output is bounded, because a few bytes of a symbol can double its length.
 fn demangled(name: &str) -> String {
     if name.len() > MAX_MANGLED {
         return short(name);
@@ -42,12 +43,12 @@ fn demangled(name: &str) -> String {
     if done.is_ok() || text.is_full() { text.0 } else { short(name) }
 }
 
-/// As much of it as a line shows, and one more.
+/// Returns the part that fits a line, and one more character to show that it was cut.
 fn short(text: &str) -> String {
     text.chars().take(MAX_LINE + 1).collect()
 }
 
-/// Takes no more than a line shows.
+/// A writer that stops once the text exceeds a line.
 struct Short(String);
 
 impl Short {
@@ -63,9 +64,9 @@ impl fmt::Write for Short {
     }
 }
 
-/// Frames without the repetitions of a recursion.
+/// Folds the repeated frames of a recursion.
 fn folded(frames: &[String]) -> Vec<String> {
-    // What follows the address is the place.
+    // The part behind the address names the function.
     let place = |frame: &str| frame.split_once(" - ").map_or(frame, |(_, place)| place).to_owned();
     let mut shown: Vec<String> = Vec::new();
     let mut repeated = 0;
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_name_that_stands_for_gigabytes_is_cut() {
-        // A function of sixty parameters, each a pair of the one before it, twice. Forty would be some terabytes.
+        // A function of sixty parameters, each a pair of the previous one twice. Forty would already be terabytes.
         let mut name = "_Z1f4pairI1aS0_E".to_owned();
         let digit = |nth: u32| char::from_digit(nth % 36, 36).unwrap().to_ascii_uppercase();
         for nth in 1..60 {
@@ -129,7 +130,7 @@ mod tests {
             "{shown}"
         );
         assert!(demangled(&"_Z1f".repeat(1 << 20)).len() < 3 * MAX_LINE);
-        // Not cut, either of them takes hours.
+        // Without the cut, either call would take hours.
         assert!(effort.spent() < std::time::Duration::from_secs(10));
     }
 }

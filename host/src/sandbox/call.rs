@@ -1,5 +1,5 @@
-//! One call: a fresh guest, its arguments, its result, and what it cost.
-//! What went wrong is put into words in `failure`; which bounds hold while it runs stands in `limits`.
+//! A single call: a fresh guest, its arguments, its result, and its cost.
+//! `failure` words what went wrong; `guest/limits` holds the limits.
 
 use crate::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
 use crate::model::FailureClass;
@@ -30,7 +30,7 @@ impl Invoker for Sandbox {
             return Err(failure::plain(FailureClass::Input, message, Usage::default()));
         };
         check_count(&prepared, &call.args)?;
-        // Nobody closes the semaphore: without a permit, there is no pool to be in front of.
+        // Backpressure: calls beyond the `-j` slots wait here. The semaphore is never closed.
         let _permit = self.permits.acquire().await.ok();
         let begin = Instant::now();
         let deadline = Deadline(begin + call.timeout);
@@ -40,7 +40,7 @@ impl Invoker for Sandbox {
         let ended = match self.bounded {
             Bounded::Yes => {
                 bound(&mut store, &prepared, &call)?;
-                // A guest that computes is stopped by the ticks of the epoch, one that waits by this timer.
+                // The ticks of the engine's epoch stop a guest that computes; this timer stops one that waits.
                 let ended = timeout_at(deadline.0, run(&mut store, &prepared, &call)).await;
                 ended.unwrap_or_else(|_elapsed| Err(TimedOut.into()))
             }
@@ -100,7 +100,7 @@ fn refused(error: &wasmtime::Error, call: &Call) -> Failure {
     failure::plain(FailureClass::Input, format!("a grant cannot be given: {error:#}"), Usage::default())
 }
 
-/// Sets every bound of the call.
+/// Sets every limit of the call.
 fn bound(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(), Failure> {
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(|store| {
@@ -108,7 +108,7 @@ fn bound(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(
         Ok(UpdateDeadline::Yield(1))
     });
     store.set_epoch_deadline(1);
-    // Code without a loop asks for no epoch, and may call the host thousands of times.
+    // Code without a loop never checks the epoch, and may call the host thousands of times.
     store.call_hook(|store, hook| {
         let is_due = hook.exiting_host() && store.data().deadline.check().is_err();
         if is_due { Err(TimedOut.into()) } else { Ok(()) }
@@ -121,7 +121,7 @@ fn bound(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(
     Ok(())
 }
 
-/// Everything that the guest does, from its initialisation on.
+/// Runs the guest from its initialisation to its result.
 async fn run(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> wasmtime::Result<Outcome> {
     let ended = call_once(store, prepared, call).await;
     ended.or_else(|error| exited(&error, &prepared.codec).ok_or(error))

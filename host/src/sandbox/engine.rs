@@ -1,5 +1,5 @@
-//! Engines: how guests are compiled and where they run, and the ticker that makes them yield.
-//! Limits of single calls are set where they are made.
+//! Engines: their configuration and allocation of memory, and the ticker that makes guests yield.
+//! `call` sets the limits of a single call.
 
 use crate::sandbox::address_space;
 use crate::sandbox::error::LoadError;
@@ -16,80 +16,85 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
 };
 
-/// How often running guests yield, and thereby the grain of time-outs and cancellation.
+/// Interval at which running guests yield, and so the precision of timeouts and cancellation.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The guest's stack. Deep recursion ends the call, and nothing else.
+/// Size of the guest's stack, in bytes. Deep recursion ends the call, and nothing else.
 pub(crate) const STACK: usize = 512 << 10;
 
-/// What host functions may use of a fiber's stack above the guest's.
+/// Size of a fiber's stack that host functions may use above the guest's, in bytes.
 const HOST_STACK: usize = 512 << 10;
 
-/// The most that one linear memory may ever hold; limits of calls are far below.
+/// Maximum size of one linear memory, in bytes. Limits of calls are far below.
 const MAX_MEMORY: usize = 4 << 30;
 
-/// Core instances of one guest in the pool. Interpreters that load libraries at run time have some dozens.
+/// Core instances per guest in the pool. Interpreters that load libraries at run time have a few dozen.
 const INSTANCES: u32 = 64;
 
-/// Linear memories of one guest in the pool.
+/// Linear memories per guest in the pool.
 const MEMORIES: u32 = 4;
 
-/// Tables of one guest in the pool.
+/// Tables per guest in the pool.
 const TABLES: u32 = 64;
 
-/// Whether guests are bounded. They always are, but for what being bounded is measured against.
+/// Switch for the bounds on guests. They are always on, except in benchmarks of what the bounds cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bounded {
-    /// By all that there is.
+    /// With all bounds.
     Yes,
-    /// By nothing that can be left out: no epochs, timer, fuel, counting of memory and handles, canonical NaNs.
+    /// Without all that can be left out: epochs, timer, fuel, counting of memory and handles, canonical NaNs.
     #[cfg(any(test, feature = "test-support"))]
     No,
 }
 
-/// How guests get their memory.
+/// Allocation of a guest's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Allocation {
     /// From a pool of slots that are reserved once and reused.
     Pooling,
-    /// From the system, each time anew: for guests that need more than the pool's share of one guest.
+    /// From the system for each call: for guests that need more than the pool's share of one guest.
     OnDemand,
 }
 
-/// How many threads compile a component.
+/// Number of threads that compile a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Threads {
-    /// The one that is there.
+    /// The current thread.
     One,
     /// As many as there are cores.
     Many,
 }
 
-/// An engine and what its guests may import.
+/// An engine, and what its guests may import.
 pub(crate) struct Runtime {
+    /// The engine of wasmtime.
     pub(crate) engine: Engine,
+    /// Everything that guests may import.
     pub(crate) linker: Linker<State>,
+    /// Metering of the compiled code.
     pub(crate) metering: Metering,
+    /// Allocation of the engine, which may differ from what was asked for.
     pub(crate) allocation: Allocation,
 }
 
-/// The engines of a sandbox, each made when it is first needed.
+/// Engines of a sandbox, each created on first use.
 pub(crate) struct Engines {
+    /// Maximum number of guests at the same time.
     pub(crate) calls: u32,
     bounded: Bounded,
-    // A mutex because components may be loaded on several threads. It is held while an engine is made, which is rare.
+    // A mutex, because several threads may load components. It is held while an engine is created, which is rare.
     made: Mutex<HashMap<(Metering, Allocation), Arc<Runtime>>>,
     ticker: Ticker,
 }
 
 impl Engines {
-    /// No engines yet, for `calls` guests at the same time.
+    /// Creates a set of engines for `calls` guests at the same time. Starts the ticker.
     pub(crate) fn new(calls: u32, bounded: Bounded) -> Result<Self, LoadError> {
         let ticker = Ticker::start().map_err(|error| LoadError::Engine(error.into()))?;
         Ok(Self { calls, bounded, made: Mutex::default(), ticker })
     }
 
-    /// The engine for such guests. Where the address space is too small for a pool, there is none.
+    /// Returns the engine for a kind of guest. Falls back from a pool to the system if the address space is too small.
     pub(crate) fn runtime(
         &self,
         metering: Metering,
@@ -103,7 +108,7 @@ impl Engines {
             Allocation::Pooling => {
                 let mut config = config(metering, self.bounded);
                 let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
-                // One that takes all the address space leaves the host none to work in.
+                // A pool that takes all address space would leave the host none to work in.
                 pooled.ok().filter(|_| address_space::has_address_space())
             }
             Allocation::OnDemand => None,
@@ -125,7 +130,7 @@ impl Engines {
     }
 }
 
-/// Why this machine has no pool for `calls` guests; none where it has one.
+/// Returns why this machine has no pool for `calls` guests, or `None` if it has one.
 pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
     match Engine::new(config(Metering::Time, Bounded::Yes).allocation_strategy(pool(calls))) {
         Ok(_) if address_space::has_address_space() => None,
@@ -134,8 +139,9 @@ pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
     }
 }
 
-/// The engine's settings, for whoever compares the sandbox with the bare engine: as for tasks without a limit of fuel,
-/// with slots for `calls` guests.
+/// Returns the engine's configuration for tasks without a fuel limit, with slots for `calls` guests.
+///
+/// For benchmarks that compare the sandbox with the bare engine.
 #[must_use]
 pub fn engine_config(calls: u32) -> Config {
     let mut config = config(Metering::Time, Bounded::Yes);
@@ -143,7 +149,7 @@ pub fn engine_config(calls: u32) -> Config {
     config
 }
 
-/// An engine that only compiles. Its code runs on every engine of this metering: how memory is allocated is no part of it.
+/// Creates an engine that only compiles. Its code runs on all engines of this metering, whatever their allocation.
 pub(crate) fn for_compiling(metering: Metering, threads: Threads) -> wasmtime::Result<Engine> {
     let on_demand = InstanceAllocationStrategy::OnDemand;
     let mut config = config(metering, Bounded::Yes);
@@ -159,18 +165,19 @@ fn config(metering: Metering, bounded: Bounded) -> Config {
         .consume_fuel(metering == Metering::Fuel)
         .max_wasm_stack(STACK)
         .async_stack_size(STACK + HOST_STACK)
-        // Debug information is the guest's: reading it takes time and memory that nothing bounds.
+        // Debug information comes from the guest: reading it takes unbounded time and memory.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        // Deterministic SIMD and canonical NaNs: a pure call returns the same bytes on every machine.
         .wasm_relaxed_simd(true)
         .relaxed_simd_deterministic(true)
         .cranelift_nan_canonicalization(is_bounded);
     config
 }
 
-/// Slots for every guest that may run, each large enough for interpreters that were compiled to WebAssembly.
+/// Returns a pool with slots for `calls` guests, each large enough for interpreters compiled to WebAssembly.
 ///
-/// The totals are the shares of all guests together: whoever may run finds room. A component that needs more than
-/// one share is refused by the pool when it is compiled.
+/// The totals are the shares of all guests together, so every guest that may run gets its memory. The pool rejects a
+/// component that needs more than one share when it is loaded; its guests allocate on demand instead.
 fn pool(calls: u32) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls)
@@ -187,6 +194,7 @@ fn pool(calls: u32) -> InstanceAllocationStrategy {
         .max_core_instance_size(16 << 20)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(MAX_MEMORY)
+        // A small part of each memory and table stays resident: clearing it by writing is cheaper than a system call.
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(64 << 10)
         .max_unused_warm_slots(calls)
@@ -194,14 +202,14 @@ fn pool(calls: u32) -> InstanceAllocationStrategy {
     InstanceAllocationStrategy::Pooling(pool)
 }
 
-/// Whether pages can be reset by asking the kernel which ones are dirty: not where pages may be swapped out, because
-/// such pages are not reported (wasmtime pull request 14357).
+/// Returns whether pages may be reset by asking the kernel which ones are dirty. Not on machines with swap: the kernel
+/// does not report swapped pages (wasmtime pull request 14357).
 pub(crate) fn may_scan_pagemap() -> bool {
-    // The file has one line of headings, then one for each area of swap.
+    // The file has one line of headings, and one per swap area.
     std::fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() <= 1)
 }
 
-/// Makes guests of all engines yield every few milliseconds, from a thread of its own.
+/// Thread that makes the guests of all engines yield at every tick.
 struct Ticker {
     shared: Arc<Ticking>,
     thread: Option<JoinHandle<()>>,
@@ -210,7 +218,7 @@ struct Ticker {
 #[derive(Default)]
 struct Ticking {
     stop: AtomicBool,
-    // A mutex because engines are added while the thread ticks; the section is an increment each.
+    // A mutex, because engines are added while the thread ticks. The critical section is one increment per engine.
     engines: Mutex<Vec<Engine>>,
 }
 

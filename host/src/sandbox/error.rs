@@ -1,48 +1,48 @@
-//! Why a component cannot be loaded, or a function of it not be prepared.
-//! Failures of calls are in `failure`.
+//! Errors of loading a component and of preparing its functions.
+//! `failure` covers the failures of calls.
 
 use crate::model::{Shortage, Size};
 use crate::sandbox::compile::Exceeded;
 use std::io;
 use std::sync::Arc;
 
-/// The cause of an error, as the library below tells it.
+/// Cause of an error, as the library below reports it.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a component cannot be loaded, or a function of it not be prepared.
+/// Reasons why a component cannot be loaded, or a function cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// No bytes at all.
+    /// The file has no bytes.
     #[error("the component is empty")]
     Empty,
-    /// WebAssembly as text.
+    /// The file is WebAssembly text.
     #[error("this is the text of a component, not its binary form")]
     Text,
-    /// A core module.
+    /// The file is a core module.
     #[error("this is a core WebAssembly module, not a component")]
     CoreModule,
-    /// Machine code that somebody compiled before.
+    /// The file is machine code, compiled by someone else.
     #[error("this is precompiled code, which is never accepted")]
     Precompiled,
-    /// Something else.
+    /// The file is anything else.
     #[error("this is not WebAssembly")]
     Foreign,
-    /// The beginning of a component, or a damaged one.
+    /// The component is cut off or damaged.
     #[error("the component is cut off or damaged")]
     Damaged(#[source] Cause),
-    /// WASI that came after 0.2.
+    /// The component imports a WASI version after 0.2.
     #[error("the component imports `{0}`, and only WASI 0.2 is supported")]
     LaterWasi(String),
-    /// Async functions or types in the component's own code.
+    /// The component's own code has async functions or types.
     #[error("the component uses async functions, and only WASI 0.2 components are supported")]
     Async(#[source] Cause),
-    /// A component that validates nowhere, or that needs what the engine has not.
+    /// The component is invalid, or needs a feature that the engine lacks.
     #[error("the component does not compile")]
     Compile(#[source] Cause),
-    /// More than this host takes upon itself for one component.
+    /// The component exceeds a bound of this host.
     #[error(transparent)]
     Beyond(#[from] Exceeded),
-    /// The compiler itself failed, or was ended by somebody.
+    /// The compiler itself failed, or was killed.
     #[error("the component could not be compiled here")]
     Compiler(#[source] Cause),
     /// There is nowhere to write code to.
@@ -53,26 +53,26 @@ pub enum LoadError {
     UnknownImport {
         /// The interface, `ns:pkg/iface@1.0.0`, or the plain name.
         interface: Arc<str>,
-        /// The first function that is wanted from it.
+        /// The first function that is imported from it.
         function: Option<Arc<str>>,
     },
-    /// An import that the host has, with another type.
+    /// The component imports a known interface with another type.
     #[error("the component imports `{interface}` with a type that this host does not have")]
     ImportType {
         /// The interface.
         interface: String,
-        /// Where the types differ.
+        /// Description of the difference.
         source: Cause,
     },
-    /// The component has no such function.
+    /// The component does not export the function.
     #[error("the component does not export `{0}`")]
     NoExport(String),
-    /// The function has a type that no task can have.
+    /// The function has a type that tasks cannot have.
     #[error("`{function}` cannot be a task")]
     Unsupported {
         /// The function.
         function: String,
-        /// Why.
+        /// The type, and where the signature has it.
         source: crate::value::Unsupported,
     },
     /// The system allows less address space than guests reserve.
@@ -81,16 +81,16 @@ pub enum LoadError {
          need {needed}; there is room for {fitting}", if *.calls == 1 { "" } else { "s" }
     )]
     AddressSpace {
-        /// What it allows.
+        /// Address space that the system allows.
         allowed: Size,
-        /// What would be enough.
+        /// Address space that would be enough.
         needed: Size,
-        /// How many guests may run at the same time.
+        /// Number of guests that may run at the same time.
         calls: u32,
-        /// How many find room.
+        /// Number of guests that fit.
         fitting: u64,
     },
-    /// The engine itself cannot be made on this machine.
+    /// The engine cannot be created on this machine.
     #[error("the sandbox cannot be made on this machine")]
     Engine(#[source] Cause),
 }
@@ -103,7 +103,7 @@ fn import_text(interface: &str, function: Option<&str>) -> String {
 }
 
 impl LoadError {
-    /// What would help, a sentence; none where nothing is known to.
+    /// Returns a hint for the user, as one sentence, or `None` if nothing is known to help.
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         Some(match self {
@@ -146,7 +146,7 @@ impl LoadError {
     }
 }
 
-/// The import that does not fit, and why.
+/// Builds the error for an import of the wrong type from wasmtime's error.
 pub(crate) fn import_type(error: &wasmtime::Error) -> LoadError {
     let message = error.to_string();
     let interface = message.split('`').nth(1).unwrap_or(&message).to_owned();
@@ -154,9 +154,9 @@ pub(crate) fn import_type(error: &wasmtime::Error) -> LoadError {
     LoadError::ImportType { interface, source: causes.join(": ").into() }
 }
 
-/// Why a component that looked whole does not compile, in the compiler's words.
+/// Builds the error for a component that passed the precheck but does not compile, from the compiler's text.
 pub(crate) fn compile_error(text: String) -> LoadError {
-    // The validator has one kind of error: only its text tells a feature that is off from a mistake.
+    // The validator has a single kind of error: only its text distinguishes a disabled feature from a mistake.
     let is_async = ["async", "stream", "future", "error-context"].iter().any(|word| text.contains(word));
     if is_async && text.contains("feature") {
         LoadError::Async(text.into())
@@ -165,7 +165,7 @@ pub(crate) fn compile_error(text: String) -> LoadError {
     }
 }
 
-/// There is nowhere to put code.
+/// Builds the error for code that cannot be written anywhere.
 pub(crate) fn no_room(error: io::Error) -> LoadError {
     LoadError::Unwritten(error.into())
 }

@@ -1,5 +1,5 @@
-//! What ended a guest, in the words of the port: which limit, which trap, and where in the guest.
-//! Whether the call is repeated is for the engine.
+//! Classification of a guest's failure in the terms of the port `invoke`: limit, trap, timeout or input.
+//! The engine decides whether the call is retried; `backtrace` formats the frames.
 
 use crate::invoke::{Call, Failure, Usage};
 use crate::model::{FailureClass, Limits, Shortage, Size, one_line, show_duration};
@@ -15,19 +15,19 @@ use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
 
-/// What wasmtime says where a guest hands too much to a host function. Its errors of limits are of private types.
+/// wasmtime's text if a guest passes too much to a host function. Its limit errors have private types.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 
-/// What it says where a guest holds or lends too many handles.
+/// wasmtime's text if a guest holds or lends too many handles.
 const HANDLES: &str = "store handle limit exceeded";
 
-/// What it says where the headers of a request have more bytes than they may have.
+/// wasmtime's text if a request's headers are too large.
 const FIELDS: &str = "total size of fields exceeds limit";
 
-/// What it says where a guest has too many of something, before the word for it.
+/// wasmtime's text if a guest has too many of something, up to the word for it.
 const COUNT: &str = "resource limit exceeded: ";
 
-/// The failure that an error of the engine stands for.
+/// Converts an error of a call to a failure.
 pub(crate) fn of_error(error: &wasmtime::Error, call: &Call, usage: Usage) -> Failure {
     let (class, message) = if error.is::<TimedOut>() {
         (FailureClass::Timeout, timed_out(call.timeout))
@@ -38,11 +38,12 @@ pub(crate) fn of_error(error: &wasmtime::Error, call: &Call, usage: Usage) -> Fa
     Failure { class, message: one_line(&message), stderr: String::new(), backtrace, usage }
 }
 
-/// A failure that is no trap, before the guest ran or around it.
+/// Builds a failure that is no trap: it happened before or around the guest's code.
 pub(crate) fn plain(class: FailureClass, message: impl Into<String>, usage: Usage) -> Failure {
     Failure { class, message: message.into(), stderr: String::new(), backtrace: None, usage }
 }
 
+// From the most specific error to the least: our own types, wasmtime's types, system errors, and texts last.
 fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) {
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return (FailureClass::Limit, hit.0.clone());
@@ -72,12 +73,12 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     }
 }
 
-/// What is said of a host that the system does not give what a guest needs.
+/// Returns the message if the system refuses what the guest needs.
 fn short(error: &wasmtime::Error, shortage: Shortage) -> String {
     format!("this host cannot give the guest what it needs: {}. {}", error.root_cause(), shortage.help())
 }
 
-/// The limit that wasmtime speaks of, in our words.
+/// Translates wasmtime's text about a limit to our own terms; `None` if the text names no limit.
 fn named(cause: &str, limits: &Limits) -> Option<String> {
     if cause.contains(HOSTCALL_FUEL) {
         return Some(handed(limits));
@@ -97,12 +98,12 @@ fn named(cause: &str, limits: &Limits) -> Option<String> {
         "instance" => return Some(instances(counted)),
         "memory" => (MOST_MEMORIES, "linear memories"),
         "table" => (MOST_TABLES, "tables"),
-        _ => return None, // it counts nothing else
+        _ => return None, // wasmtime counts nothing else
     };
     Some(format!("the guest has more than {most} {what}"))
 }
 
-/// What is said of too many core instances; `counted` ends with how many there would be.
+/// Returns the message for too many core instances; `counted` ends with their number.
 fn instances(counted: &str) -> String {
     match counted.rsplit(' ').next().and_then(|count| count.parse::<usize>().ok()) {
         Some(count) if count <= MOST_INSTANCES => {
@@ -116,7 +117,7 @@ fn handles() -> String {
     format!("the guest holds more than {MOST_HANDLES} handles")
 }
 
-/// What is said of a guest that hands too much to the host at once: as much as its result may have is always allowed.
+/// Returns the message for passing too much to the host at once. The size of a result is always allowed.
 fn handed(limits: &Limits) -> String {
     let what = "the guest hands more to one call of the host";
     if limits.output.as_usize() >= HANDED_AT_LEAST {
@@ -147,14 +148,14 @@ fn of_trap(trap: Trap, limits: &Limits) -> (FailureClass, String) {
             (FailureClass::Limit, format!("the guest's stack ({stack}) overflowed"))
         }
         other => {
-            // All others are the guest's own doing.
+            // All other traps are the guest's own.
             let words = other.to_string();
             (FailureClass::Trap, words.strip_prefix("wasm trap: ").unwrap_or(&words).to_owned())
         }
     }
 }
 
-/// What is said of a result that is too large.
+/// Returns the message for a result that is too large.
 pub(crate) fn output(limits: &Limits) -> String {
     LimitHit::memory_limit("output", limits.output, 0, "the result is larger").0
 }

@@ -1,5 +1,5 @@
-//! What guests see of the world without grants and with them, and what is heard of them.
-//! Limits and traps are tried in `hostile`.
+//! Tests of a guest's view of the world with and without grants, and of its output.
+//! `hostile` tests limits and traps.
 
 use crate::invoke::{Call, Failure, Grants, Invoker, Outcome, Returned};
 use crate::model::{FailureClass, Size};
@@ -16,7 +16,7 @@ struct Import<'a> {
     core_type: &'a str,
 }
 
-/// A component that imports one function of one interface, and returns or does what it does.
+/// Returns a component that imports one function of one interface and forwards to it.
 fn forward(import: &Import<'_>, body: &str, run_type: &str) -> String {
     let Import { interface, function, ty, core_type } = import;
     format!(
@@ -50,7 +50,7 @@ fn clock(body: &str) -> String {
 }
 
 fn chance() -> String {
-    // The argument is not used: it only makes another call of it.
+    // The argument is unused: it only makes the call a different one.
     let import = Import {
         interface: "wasi:random/random@0.2.0",
         function: "get-random-u64",
@@ -82,7 +82,7 @@ async fn chance_follows_from_the_call_unless_the_real_one_is_granted() {
     assert_ne!(drawn(real.clone(), "1").await, drawn(real, "1").await);
 }
 
-/// A component whose function, of a type, leaves with a status.
+/// Returns a component whose function, of a given type, exits with a status.
 fn leaving(status: i32, body: &str, run_type: &str) -> String {
     let import = Import {
         interface: "wasi:cli/exit@0.2.0",
@@ -143,7 +143,7 @@ async fn endless_progress_passes_the_limit_of_logs() {
     assert!(failure.message.starts_with(expected), "{}", failure.message);
 }
 
-/// Writes `hello\nworld` to a standard output, in two pieces, and then does what `again` says.
+/// Returns a component that writes `hello\nworld` to an output in two pieces, and then runs `again`.
 fn writer(stream: &str, again: &str) -> String {
     format!(
         r#"(component
@@ -228,7 +228,7 @@ async fn endless_output_passes_the_limit_of_logs() {
     );
 }
 
-/// Logs `hello` as a warning in the context `w`.
+/// Returns a component that logs `hello` as a warning in the context `w`.
 fn logger(interface: &str) -> String {
     format!(
         r#"(component
@@ -286,7 +286,7 @@ async fn a_folder_that_is_not_there_cannot_be_granted() {
 
 #[tokio::test]
 async fn no_call_sees_what_another_left_behind() {
-    // Reads and then marks memory near, behind what stays resident, and in pages that were grown, and a table.
+    // Reads memory, then marks it: near the start, beyond the resident part, in grown pages, and in a table.
     let body = "(local $seen i32)
         (drop (memory.grow (i32.const 100)))
         (local.set $seen (i32.or (i32.or (i32.load (i32.const 512)) (i32.load (i32.const 200000))) (i32.load (i32.const 6000000))))

@@ -1,4 +1,5 @@
-//! Guests that mean harm, or are merely broken: each ends with the limit or trap that it ran into, and nothing else.
+//! Tests of malicious and broken guests: each call ends with the limit or trap that it hit, and others succeed.
+//! `hermetic` tests well-behaved guests.
 
 use crate::invoke::{FunctionId, Grants, Invoker};
 use crate::model::{FailureClass, Size};
@@ -163,7 +164,7 @@ async fn a_name_forges_no_frame() {
 
 #[tokio::test]
 async fn a_result_past_its_limit_ends_the_call() {
-    // The length at 8 says how much of memory is the result.
+    // The length at address 12 says how much of memory is the result.
     let bytes = |len: u32| {
         component(
             "",
@@ -184,7 +185,7 @@ async fn a_result_past_its_limit_ends_the_call() {
 
 #[tokio::test]
 async fn one_string_a_thousand_times_is_bounded_too() {
-    // A list of 8000 strings, all of which are the same 60000 bytes: 480 MB from one page of memory.
+    // A list of 8000 byte lists, all of which are the same 60,000 bytes: 480 MB from a few pages of memory.
     let fill = "(local $i i32)
         (loop $next
             (i32.store (i32.add (i32.const 16) (i32.mul (local.get $i) (i32.const 8))) (i32.const 16))

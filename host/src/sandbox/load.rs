@@ -1,5 +1,5 @@
-//! The sandbox itself: components are loaded, and their functions prepared for calls.
-//! A single call, from its arguments to its result, is for `call`.
+//! The sandbox: loads components and prepares their functions for calls.
+//! `call` performs a single call, from its arguments to its result.
 
 use crate::invoke::{FunctionId, Grants};
 use crate::model::{Digest, Size, to_usize};
@@ -22,22 +22,24 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 use wasmtime::component::ComponentExportIndex;
 
-/// Files that an operation of a guest has open for a moment, on the way along a path or to a name's address.
+/// Number of files that a guest's operation opens for a moment, to walk a path or to look up a name.
 const PASSING_FILES: usize = 4;
 
-/// What a sandbox is made of.
+/// Settings of a sandbox.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How many guests run at the same time; more calls wait.
+    /// Maximum number of guests at the same time (`-j`); more calls wait.
     pub calls: u32,
-    /// A private folder for compiled code; without one, code is compiled anew by every process.
+    /// Private folder for compiled code. Without one, every process compiles anew.
     pub code_cache: Option<PathBuf>,
 }
 
-/// Loads components, and calls their functions, each call in a sandbox of its own.
+/// Loads components and calls their functions, each call in a fresh guest.
 pub struct Sandbox {
+    /// Engines, created on first use.
     pub(crate) engines: Engines,
     compiler: Compiler,
+    /// Cache of compiled code, if a folder is given and can be trusted.
     pub(crate) code_cache: Option<CodeCache>,
     /// Whether the folder of compiled code takes more: a disk that is full is not tried for each component.
     is_kept: AtomicBool,
@@ -48,11 +50,13 @@ pub struct Sandbox {
     warnings: Mutex<Vec<String>>,
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
-    // Known after functions were prepared: a backend is opened once all else is sound.
+    // Set after functions are prepared: the backend is opened last, once everything else is valid.
     buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
+    /// Permits of guests, one per slot.
     pub(crate) permits: Semaphore,
+    /// Memory of the host for all guests.
     pub(crate) budget: Size,
-    // Known once components are loaded, which have files of their own.
+    // Set after components are loaded, because those take files of their own.
     files: OnceLock<usize>,
     orphans: Arc<Orphans>,
     pub(crate) bounded: Bounded,
@@ -72,7 +76,7 @@ impl Sandbox {
         Self::make(settings, Bounded::Yes)
     }
 
-    /// One whose guests are bounded by nothing that can be left out: what being bounded costs is measured against it.
+    /// Creates a sandbox without all bounds that can be left out, to measure their cost.
     #[cfg(any(test, feature = "test-support"))]
     pub fn without_bounds(settings: Settings) -> Result<Self, LoadError> {
         Self::make(settings, Bounded::No)
@@ -109,14 +113,14 @@ impl Sandbox {
         })
     }
 
-    /// Bounds the memory of each guest by what the host has for all of them: one that may have more runs alone.
+    /// Sets the host's memory for all guests. A guest whose limit exceeds it runs alone.
     #[must_use]
     pub fn with_budget(mut self, budget: Size) -> Self {
         self.budget = budget;
         self
     }
 
-    /// Has components compiled in processes of their own, each within its bounds.
+    /// Sets the pool of worker processes that compile components, each within its bounds.
     #[must_use]
     pub fn with_workshop(self, workshop: CompilePool) -> Self {
         Self { compiler: Compiler::Child(workshop), ..self }
@@ -137,7 +141,7 @@ impl Sandbox {
         }
     }
 
-    /// How many components may be loaded at the same time.
+    /// Returns how many components may be loaded at the same time.
     #[must_use]
     pub fn at_once(&self) -> usize {
         match &self.compiler {
@@ -159,19 +163,20 @@ impl Sandbox {
         }
     }
 
-    /// Divides the files that this process may open beside its own among the guests that may run at the same time; how many
-    /// each has. The first to say it has its way.
+    /// Divides the process's spare files among the guests that may run at the same time; returns one guest's share.
+    ///
+    /// Only the first call has an effect.
     pub fn share_files(&self, spare: usize) -> usize {
         let each = (spare / to_usize(self.engines.calls)).saturating_sub(PASSING_FILES);
         *self.files.get_or_init(|| each.clamp(1, MOST_HANDLES))
     }
 
-    /// How many files one guest may have open.
+    /// Returns the maximum number of open files of one guest.
     pub(crate) fn files_of_guest(&self) -> usize {
         self.files.get().copied().unwrap_or(MOST_HANDLES)
     }
 
-    /// Refuses to call guests where the system leaves no room for as many as may run at the same time.
+    /// Fails if the address space is too small for as many guests as may run at the same time.
     pub fn require_room(&self) -> Result<(), LoadError> {
         match self.engines.runtime(Metering::Time, Allocation::Pooling)?.allocation {
             Allocation::Pooling => Ok(()),
@@ -179,18 +184,19 @@ impl Sandbox {
         }
     }
 
-    /// Says where guests keep their buckets; the first to say it has its way.
+    /// Sets the backend of the guests' buckets. Only the first call has an effect.
     pub fn keep_buckets(&self, buckets: Arc<dyn Buckets>) {
         self.buckets.get_or_init(|| buckets);
     }
 
-    /// Compiles a component, or takes its code from the cache, and looks at its types.
+    /// Compiles a component, or takes its code from the cache, and reads its interface.
     ///
-    /// Compiling takes its time: on an async runtime, call it where blocking is allowed.
+    /// Blocks while compiling: on an async runtime, call it where blocking is allowed.
     pub fn load(&self, bytes: Bytes) -> Result<Component, LoadError> {
         let instances = most_instances(precheck::precheck(&bytes)?);
         let digest = Digest::of_bytes(&bytes);
         let code = self.code(Metering::Time, &digest, &bytes)?;
+        // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         Ok(Component {
             shared: Arc::new(Shared {
@@ -205,7 +211,9 @@ impl Sandbox {
         })
     }
 
-    /// Makes an exported function ready to be called with some grants. Ids count from zero in the order of preparation.
+    /// Prepares an exported function for calls with some grants. Ids count from zero in the order of preparation.
+    ///
+    /// Fails if the function's types, or an import of the component, are not supported.
     pub fn prepare(
         &self,
         component: &Component,
@@ -250,12 +258,12 @@ impl Sandbox {
         Ok(FunctionId(all.len() - 1))
     }
 
-    /// The function that was prepared under that id.
+    /// Returns the prepared function with that id.
     pub(crate) fn prepared(&self, id: FunctionId) -> Option<Arc<Prepared>> {
         self.prepared.read().unwrap_or_else(PoisonError::into_inner).get(id.0).map(Arc::clone)
     }
 
-    /// The code of a component that counts fuel, compiled for the first task that needs it.
+    /// Returns the component's code that counts fuel, compiled for the first task that needs it.
     fn fueled(&self, shared: &Shared) -> Result<Code, LoadError> {
         if let Some(code) = shared.fueled.get() {
             return Ok(code.clone());
@@ -264,7 +272,7 @@ impl Sandbox {
         Ok(shared.fueled.get_or_init(|| code).clone())
     }
 
-    /// Code from the cache, or compiled now.
+    /// Returns code from the cache, or compiles it and adds it to the cache.
     fn code(&self, metering: Metering, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
         let runtime = self.engines.runtime(metering, Allocation::Pooling)?;
         let kept = self.code_cache.as_ref().and_then(|cache| cache.get(&runtime, digest));
@@ -339,7 +347,7 @@ impl Sandbox {
         self.placed(metering, |runtime| trusted::deserialize_made(&runtime.engine, &made))
     }
 
-    /// Code for the pool, or, for a component that needs more than the pool's share of one guest, without it.
+    /// Loads code into the pool, or without it if the component needs more than one guest's share.
     fn placed(
         &self,
         metering: Metering,

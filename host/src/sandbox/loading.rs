@@ -1,5 +1,5 @@
-//! What happens before the first call: bytes that are no component, imports, types, and the cache of code.
-//! Calls are tried in `hermetic` and `hostile`.
+//! Tests of loading: bytes that are no component, imports, types, and the cache of compiled code.
+//! `hermetic` and `hostile` test calls.
 
 use crate::invoke::{Grants, Invoker};
 use crate::sandbox::testing::{binary, call, component, prepare, sandbox};

@@ -1,11 +1,11 @@
-//! What bounds the time of a guest: it decides how its code is compiled.
-//! The bounds themselves are set for each call.
+//! Metering of a guest's time, which decides how its code is compiled.
+//! `call` sets the limits of each call.
 
-/// What bounds a guest's time.
+/// Bounds on a guest's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Metering {
-    /// The timeout of the call alone.
+    /// The call's timeout only.
     Time,
-    /// Fuel as well: for tasks that have `limits.fuel`. The code is slower, and not the code of other tasks.
+    /// Fuel as well, for tasks with `limits.fuel`. Their code is slower, and separate from that of other tasks.
     Fuel,
 }

@@ -1,5 +1,5 @@
-//! The only place that touches wasmtime: components are loaded, linked, limited and called here.
-//! Which task is called when, and what becomes of a failure, is for the engine.
+//! The sandbox: loads, links, limits and calls components. The only module that uses wasmtime.
+//! The engine decides which task is called when (the scheduler), and what follows from a failure.
 
 mod load;
 mod error;

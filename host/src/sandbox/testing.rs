@@ -1,4 +1,4 @@
-//! What tests of this room share: a sandbox, components as text, calls, and an ear for what guests say.
+//! Fixtures of the sandbox's tests: a sandbox, components as text, calls, and a listener that records.
 //! Only tests use it.
 
 use crate::invoke::{
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Hears everything.
+/// A listener that records everything.
 #[derive(Default)]
 pub(crate) struct Ear(Mutex<Vec<String>>);
 
@@ -31,7 +31,7 @@ impl Listener for Ear {
     }
 }
 
-/// A sandbox for a few guests, without a code cache.
+/// Returns a sandbox for four guests, without a code cache.
 pub(crate) fn sandbox() -> Sandbox {
     Sandbox::new(Settings { calls: 4, code_cache: None }).unwrap()
 }
@@ -50,7 +50,7 @@ pub(crate) fn prepare(
     sandbox.prepare(component, component.exports().first().unwrap(), grants, metering)
 }
 
-/// A call with the default limits and a timeout that a test never reaches unless it means to.
+/// Returns a call with default limits and a timeout that only slow tests reach.
 pub(crate) fn call(function: FunctionId, args: Vec<Bytes>) -> Call {
     Call {
         function,
@@ -68,7 +68,7 @@ pub(crate) fn call(function: FunctionId, args: Vec<Bytes>) -> Call {
     }
 }
 
-/// Runs the first export of a component once, as `change` wants it.
+/// Calls the first export of a component once, after `change` has adjusted the call.
 pub(crate) async fn run(
     text: &str,
     args: Vec<Bytes>,
@@ -77,7 +77,7 @@ pub(crate) async fn run(
     granted(text, Grants::default(), args, change).await
 }
 
-/// The same with grants.
+/// Calls the first export of a component once, with grants.
 pub(crate) async fn granted(
     text: &str,
     grants: Grants,
@@ -93,7 +93,7 @@ pub(crate) async fn granted(
     sandbox.invoke(Arc::new(call)).await
 }
 
-/// Runs what must fail.
+/// Calls a component that must fail, and returns the class and the message.
 pub(crate) async fn fails(text: &str, change: impl FnOnce(&mut Call)) -> (FailureClass, String) {
     let failure = run(text, Vec::new(), change).await.unwrap_err();
     (failure.class, failure.message)
@@ -115,7 +115,7 @@ pub(crate) fn mebibytes(number: u64) -> Size {
     Size::bytes(number << 20)
 }
 
-/// A component of one module with a memory, whose function `run` has that type and that body.
+/// Returns a component of one module with a memory, whose function `run` has the given type and body.
 pub(crate) fn component(definitions: &str, core_type: &str, body: &str, ty: &str) -> String {
     format!(
         r#"(component

@@ -1,17 +1,17 @@
-//! The port for looking at stored runs and for removing them, for whoever does not work on them.
-//! What a run wrote beside its results comes through [`crate::state::Journal`]; how it is shown is for others.
+//! The archive port: lists, inspects, cancels and removes stored runs, for readers that do not work on them.
+//! Events, notes and logs are appended through `journal.rs`; the app decides how to show them.
 //!
-//! # What Redis answers from
+//! # Redis commands
 //!
 //! | question | commands, pipelined |
 //! |---|---|
-//! | `runs` | `ZREVRANGE cascade:runs 0 n`, then per id what `run` asks; ids without `meta` have expired and are taken out of the list |
-//! | `run` | `HMGET …:meta`, and the hosts that are alive |
-//! | `nodes` | per name `HSTRLEN …:results`; `HMGET …:skipped`, `HMGET …:failed`, `HMGET …:notes`: no value is sent |
+//! | `runs` | `ZREVRANGE cascade:runs 0 n`, then `run` per id; ids without `meta` have expired and are removed |
+//! | `run` | `HMGET …:meta`, and the live hosts |
+//! | `nodes` | per name `HSTRLEN …:results`; `HMGET` of `…:skipped`, `…:failed`, `…:notes`: sends no result |
 //! | `failed_elements` | `HSCAN …:failed`, bounded |
 //! | `log` | `HGET …:logs` |
-//! | `cancel`, `claims` | one step of the run, by the script of its hosts |
-//! | `remove` | one script: refuse while a host is alive, then `UNLINK` all keys of the run and `ZREM cascade:runs`; where hosts work on it, `wake` tells them for an hour |
+//! | `cancel`, `claims` | one atomic step, by the script that hosts use |
+//! | `remove` | one script: refuse while a host is alive, `UNLINK` the run's keys, `ZREM cascade:runs`, wake hosts |
 
 use crate::model::{RunId, RunStatus, SkipReason, Timestamp};
 use crate::state::{Error, HostId, LogPart, NodeId, Note};
@@ -19,128 +19,129 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Stored runs, to be looked at and removed. Names of nodes are `task` or `task[i]`, as for results.
+/// Read and removal access to stored runs. Nodes are named `task` or `task[i]`, as in the results.
 ///
-/// Whatever asks for one run fails with [`crate::state::ErrorKind::NoRun`] where there is no such run.
+/// Methods that take a run fail with [`crate::state::ErrorKind::NoRun`] if it does not exist.
 #[async_trait]
 pub trait Archive: Send + Sync {
-    /// The runs with the latest activity, newest first, at most `most`.
+    /// Returns the most recently active runs, newest first, at most `most`.
     async fn runs(&self, most: usize) -> Result<Vec<RunSummary>, Error>;
 
-    /// One run.
+    /// Returns the summary of one run.
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error>;
 
-    /// What is stored of each node, in the order of `names`. A node that nothing is stored of is open.
+    /// Returns what is stored of each node, in the order of `names`. A node with nothing stored is open.
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error>;
 
-    /// Names of elements that have failed, at most `most`; which ones is not said if there are more.
+    /// Returns the names of failed elements, at most `most`. If more have failed, the choice is unspecified.
     async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, Error>;
 
-    /// What the guest of a node wrote, oldest first. Nothing where it wrote nothing.
+    /// Returns what the guest of a node wrote, oldest first; empty if it wrote nothing.
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error>;
 
-    /// Who holds which node at this moment, at most `most` of them. Leases that have passed are not told.
+    /// Returns the current claims, at most `most`. Claims with an expired lease are left out.
     async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error>;
 
-    /// Cancels a run for all its hosts: from now on nothing is handed out, and each host stops what it has as soon as it
-    /// hears of it; where no host works on it, the run has ended. Gives where the run stood; one that had ended is left
-    /// as it was.
+    /// Cancels a run on all its hosts and returns the status it had before.
+    ///
+    /// From now on no node is handed out, and each host stops its guests as soon as it learns of it. If no host works
+    /// on the run, it ends at once. A run that had already ended is not changed.
     async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error>;
 
-    /// Removes a run with all that was stored for it.
+    /// Removes a run and everything stored for it.
     ///
-    /// Fails with [`crate::state::ErrorKind::Held`] while a host works on it, unless that is to be done anyway. Hosts
-    /// that work on it are woken then, and what they commit fails with [`crate::state::ErrorKind::NoRun`].
+    /// Fails with [`crate::state::ErrorKind::Held`] while a host works on the run, except with [`Removal::Any`]. In
+    /// that case its hosts are woken, and their next commit fails with [`crate::state::ErrorKind::NoRun`].
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error>;
 }
 
-/// A stored run in a few figures.
+/// Summary of a stored run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSummary {
-    /// Its id.
+    /// The run's id.
     pub run: RunId,
-    /// The manifest's name, once its journal was begun.
+    /// The manifest's name; none until the journal's first batch has stored it.
     pub name: Option<String>,
-    /// Where it stands. A run that is running and that no host works on was left by its hosts.
+    /// The run's status. A run that is running without hosts was abandoned by them.
     pub status: RunStatus,
-    /// Its epoch.
+    /// The run's epoch.
     pub epoch: u64,
-    /// Its wanted tasks.
+    /// The wanted tasks by outcome.
     pub counts: Counts,
-    /// When it was created.
+    /// Time of creation.
     pub created: Timestamp,
-    /// When something was last written to it.
+    /// Time of the last write.
     pub active: Timestamp,
-    /// Who works on it.
+    /// The live hosts of the run.
     pub hosts: Vec<HostId>,
 }
 
-/// Wanted tasks of a run by how they have ended; elements are not counted.
+/// Wanted tasks of a run by outcome; elements are not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Those with a result.
+    /// Tasks with a result.
     pub done: u32,
-    /// Those that have failed.
+    /// Tasks that have failed.
     pub failed: u32,
-    /// Those that are skipped.
+    /// Tasks that were skipped.
     pub skipped: u32,
-    /// Those that have not ended.
+    /// Tasks that have not ended.
     pub open: u32,
 }
 
 impl Counts {
-    /// All of them.
+    /// Returns the number of wanted tasks.
     #[must_use]
     pub const fn total(&self) -> u32 {
         self.done.saturating_add(self.failed).saturating_add(self.skipped).saturating_add(self.open)
     }
 }
 
-/// What is stored of a node.
+/// The stored state of a node, without its result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeView {
-    /// How it has ended.
+    /// The node's outcome.
     pub end: End,
-    /// What its host noted. A note may be older than the end, and is missing where nothing ran.
+    /// The host's note. It may be older than the end; none if nothing ran.
     pub note: Option<Note>,
 }
 
-/// A claim as those see it who do not work on the run.
+/// A claim, as shown to readers outside the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimView {
-    /// The node.
+    /// The claimed node.
     pub node: NodeId,
-    /// Who holds it.
+    /// The holder.
     pub host: HostId,
     /// One plus the retries so far.
     pub attempt: u32,
-    /// How often it was taken over since its last settlement.
+    /// Number of takeovers since the last settlement.
     pub takeovers: u32,
-    /// How long the lease lasts if it is not renewed.
+    /// The remaining lease, unless it is renewed.
     pub lease: Duration,
 }
 
-/// How a node has ended, without its result.
+/// Outcome of a node, without its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// It has not.
+    /// Not ended.
     Open,
-    /// With a result.
+    /// Ended with a result.
     Done {
         /// The size of the result in bytes.
         bytes: u64,
     },
-    /// It is skipped.
+    /// Skipped, with the reason.
     Skipped(SkipReason),
-    /// It has failed: its error record.
+    /// Failed, with the error record.
     Failed(Bytes),
 }
 
 /// Which runs may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// Those that no host works on.
+    /// Only runs without live hosts.
     Idle,
-    /// All.
+    /// Any run.
     Any,
 }

@@ -1,5 +1,5 @@
-//! The port of a process to a place where runs live: opening runs, and what they have stored.
-//! Every sentence here is a case of the conformance suite, which each backend runs unchanged.
+//! The backend port: opens runs and reads what they have stored.
+//! Work on an open run goes through `ledger.rs`. The conformance suite checks every sentence of this contract.
 
 use crate::model::{Digest, FailurePolicy, RunId, TaskIdx};
 use crate::state::Health;
@@ -17,31 +17,31 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A place where runs live; one per URI and process, shared by all its runs.
+/// A store of runs. There is one per URI and process, shared by all runs.
 #[async_trait]
 pub trait Backend: Archive + Journal {
-    /// Creates the run, joins it or resumes it.
+    /// Creates, joins or resumes a run.
     ///
-    /// A run that exists with another digest is refused with [`crate::state::ErrorKind::OtherDigest`] unless the
-    /// mode says otherwise. Stored results are kept, those of elements too; stored skips and failures are forgotten
-    /// when a run that had ended, or that no host works on, is resumed. A host works on a run until its
-    /// [`Opened::ledger`] is dropped; others may learn of that as late as its leases pass.
+    /// A digest other than the stored one is refused with [`crate::state::ErrorKind::OtherDigest`], unless
+    /// [`OpenRequest::mode`] allows it. Stored results are kept, including those of elements. Stored skips and failures
+    /// are cleared when a run is resumed that had ended or has no live host.
     ///
-    /// A host that joins works on what the creator wanted, under the creator's policy. A run that another host works
-    /// on is neither changed nor begun anew under it: that is refused with [`crate::state::ErrorKind::Held`].
+    /// The host works on the run until [`Opened::ledger`] is dropped. Other hosts may not notice that until its leases
+    /// have expired. A host that joins adopts the wanted tasks and the policy of the run's creator. A request to update
+    /// or restart a run that another host works on fails with [`crate::state::ErrorKind::Held`] and changes nothing.
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error>;
 
-    /// The stored results of a run by task name, `task` or `task[i]`, in the order of `names`.
+    /// Returns the stored results of nodes named `task` or `task[i]`, in the order of `names`.
     ///
-    /// Fails with [`crate::state::ErrorKind::NoRun`] where there is no such run.
+    /// Fails with [`crate::state::ErrorKind::NoRun`] if the run does not exist.
     async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error>;
 
-    /// The plan record of a run, as its creator gave it.
+    /// Returns the plan record of a run, as its creator stored it.
     async fn record(&self, run: &RunId) -> Result<Bytes, Error>;
 
-    /// What users are to know of the backend before they trust it with a run; asked once per run.
+    /// Checks the backend and returns notices for the user. Called once per run, before it is opened.
     ///
-    /// Fails with [`crate::state::ErrorKind::Refused`] where it cannot be used, with a hint that says what to change.
+    /// Fails with [`crate::state::ErrorKind::Refused`] if the backend is unusable; the hint says what to change.
     async fn preflight(&self) -> Result<Vec<Notice>, Error>;
 
     /// Whether it serves, for those who tell people while its answers are waited for; none where it cannot fail to.
@@ -52,74 +52,74 @@ pub trait Backend: Archive + Journal {
     /// The buckets of tasks, the same for all runs.
     fn buckets(&self) -> Arc<dyn Buckets>;
 
-    /// What the backend says of itself: names and values, for people. Nothing, where there is nothing to say.
+    /// Describes the backend for people, as names and values; empty if there is nothing to show.
     async fn describe(&self) -> Result<Vec<(&'static str, String)>, Error> {
         Ok(Vec::new())
     }
 }
 
-/// How a host asks for a run.
+/// A host's request to open a run.
 #[derive(Clone)]
 pub struct OpenRequest {
     /// The run.
     pub run: RunId,
-    /// What determines its results.
+    /// The digest of everything that determines the run's results.
     pub digest: Digest,
-    /// The plan in words, stored with the run and given back to whoever comes with another digest.
+    /// The plan in words, stored with the run and returned to a host that comes with another digest.
     pub record: Bytes,
-    /// The plan as counts and edges, and what of its resources the host that asks has.
+    /// The plan as counts and edges, with this host's amounts of each resource.
     pub shape: Arc<RunShape>,
-    /// What to do with what is stored.
+    /// The treatment of what is already stored.
     pub mode: Mode,
-    /// What a failure does; hosts that join follow the creator.
+    /// The reaction to a failure; joining hosts follow the creator's policy.
     pub policy: FailurePolicy,
-    /// How long the run is kept after the last write.
+    /// The TTL of the run after its last write.
     pub ttl: Duration,
-    /// Who asks.
+    /// The requesting host.
     pub host: HostId,
-    /// How long a claim is held without being renewed.
+    /// The lease of a claim, unless it is renewed.
     pub lease: Duration,
-    /// Tells whether a host is a process of this machine that has ended: its lease is not waited for. Of hosts that
-    /// nothing is known of it says no.
+    /// Returns whether a host is a process of this machine that has ended, so that its lease need not be awaited.
+    /// Returns false for hosts it knows nothing about.
     pub is_gone: fn(&HostId) -> bool,
 }
 
-/// What to do with what is stored under a run id.
+/// The treatment of what is already stored under a run id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Keep results; refuse another digest.
+    /// Keeps results and refuses another digest.
     #[default]
     Resume,
-    /// Accept another digest under a new epoch; keep each result whose task has an unchanged fingerprint.
+    /// Accepts another digest under a new epoch, and keeps the result of each task whose fingerprint is unchanged.
     Update,
-    /// Start over under a new epoch.
+    /// Discards everything and starts a new epoch.
     Fresh,
 }
 
 /// A run that was opened.
 pub struct Opened {
-    /// The door to it.
+    /// The run's ledger, as this host sees it.
     pub ledger: Arc<dyn Ledger>,
-    /// What was found.
+    /// The state in which the run was found.
     pub how: OpenHow,
     /// The run's epoch.
     pub epoch: u64,
     /// The policy in force.
     pub policy: FailurePolicy,
-    /// The wanted tasks whose results were there already, in ascending order.
+    /// The wanted tasks that already have a result, in ascending order.
     pub stored: Vec<TaskIdx>,
 }
 
-/// What was found under a run id.
+/// The state in which a run was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenHow {
-    /// Nothing; the run is new.
+    /// No stored run; it was created.
     Created,
-    /// An earlier run, of which this many task results are kept.
+    /// An earlier run, of which some task results were kept.
     Resumed {
-        /// Results kept.
+        /// Number of task results that were kept.
         kept: u32,
     },
-    /// A run that another host works on.
+    /// A run with other live hosts.
     Joined,
 }

@@ -1,6 +1,6 @@
-//! The contract between tasks and whoever keeps their buckets: bytes by key, shared by all hosts of a backend.
-//! Who may open which bucket is for the sandbox; a bucket belongs to no run, and neither a time to live nor the removal
-//! of a run touches it.
+//! The buckets port: bytes by key, shared by all hosts of a backend.
+//! The sandbox decides which task may open which bucket. Buckets belong to no run, so a run's TTL and its removal do
+//! not touch them.
 
 use crate::state::{Error, ErrorKind};
 use async_trait::async_trait;
@@ -9,56 +9,55 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Longest name of a bucket in bytes; it becomes part of a key of the backend.
+/// Longest bucket name in bytes; the name becomes part of a backend key.
 const MAX_NAME: usize = 64;
 
-/// Longest key in bytes: guests choose them, and listings carry a thousand of them.
+/// Longest key in bytes. Guests choose keys, and a page of a listing holds a thousand of them.
 pub const MAX_KEY: usize = 1024;
 
-/// Largest value in bytes. A host holds a few for each guest; what is larger is a result, or a file.
+/// Largest value in bytes. A host holds several per guest; larger data belongs in a result or a file.
 pub const MAX_VALUE: usize = 1 << 20;
 
-/// Most keys of one operation, and of one page of a listing: an operation keeps others of the server waiting.
+/// Most keys per operation and per page of a listing; an operation blocks other clients of the server.
 pub const MAX_KEYS: usize = 1000;
 
-/// Most bytes of keys and values that one operation takes, and of values that it gives.
+/// Most bytes of keys and values per write, and of values per read.
 pub const MAX_BYTES: usize = 8 << 20;
 
-/// Buckets by their names. A bucket that nobody has written to is empty.
+/// Buckets by name. A bucket that nobody has written to is empty.
 ///
-/// Every operation is done at one moment, as a whole or not at all, and once: one that is repeated because its answer
-/// was lost is not done again, and one that failed with [`crate::state::ErrorKind::Unavailable`] was done at most once.
+/// Operations are atomic and exactly-once, even if the reply is lost and the operation is repeated. An operation that
+/// failed with [`crate::state::ErrorKind::Unavailable`] was performed at most once.
 #[async_trait]
 pub trait Buckets: Send + Sync {
-    /// The values of keys, in their order; none for each that is not there.
+    /// Returns the values of `keys`, in order; none for each missing key.
     ///
-    /// Values of more than [`MAX_BYTES`] together are refused with [`crate::state::ErrorKind::Declined`].
+    /// More than [`MAX_BYTES`] of values in total is refused with [`crate::state::ErrorKind::Declined`].
     async fn get(&self, bucket: &BucketName, keys: &Keys) -> Result<Vec<Option<Bytes>>, Error>;
 
-    /// Whether a key is there.
+    /// Returns whether a key exists.
     async fn exists(&self, bucket: &BucketName, key: &Key) -> Result<bool, Error>;
 
-    /// The keys that come after one, in the order of their bytes; from the first one where none is given.
+    /// Lists the keys after `after` in byte order, or from the first key.
     ///
-    /// A key that is there from the first page of a listing to the last is told once, whatever else is written
-    /// meanwhile.
+    /// A key that exists from the first page of a listing to the last is returned exactly once, despite concurrent
+    /// writes.
     async fn list(&self, bucket: &BucketName, after: Option<&Key>) -> Result<Page, Error>;
 
-    /// Gives keys values, and takes keys away. Taking one away that is not there does nothing.
+    /// Sets and deletes keys. Deleting a missing key does nothing.
     async fn write(&self, bucket: &BucketName, writes: &Writes) -> Result<(), Error>;
 
-    /// Adds to a number and gives the sum. A key that is not there counts as zero. The value is the number in decimal
-    /// digits, as text.
+    /// Adds `delta` to a number and returns the sum. The value is stored as decimal text; a missing key counts as zero.
     ///
-    /// What is no such number, and a sum that 64 bits do not hold, is refused with
-    /// [`crate::state::ErrorKind::Declined`], and stays as it is.
+    /// A value that is not such a number, or a sum that overflows 64 bits, is refused with
+    /// [`crate::state::ErrorKind::Declined`]; the value stays unchanged.
     async fn increment(&self, bucket: &BucketName, key: &Key, delta: i64) -> Result<i64, Error>;
 
-    /// Gives a key a value if it has the expected one.
+    /// Sets a key if it has the expected value (compare-and-swap).
     async fn swap(&self, bucket: &BucketName, key: &Key, swap: &Swap) -> Result<Swapped, Error>;
 }
 
-/// The name of a bucket: up to 64 letters, digits, `.`, `_` and `-`.
+/// A bucket's name: 1 to 64 letters, digits, `.`, `_` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BucketName(Arc<str>);
 
@@ -70,60 +69,60 @@ pub struct Key(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value(Bytes);
 
-/// At most [`MAX_KEYS`] keys to be read.
+/// At most [`MAX_KEYS`] keys to read.
 #[derive(Debug, Clone)]
 pub struct Keys(Vec<Key>);
 
-/// At most [`MAX_KEYS`] keys of at most [`MAX_BYTES`] with what becomes of each: a value, or nothing.
+/// Writes to at most [`MAX_KEYS`] keys and of at most [`MAX_BYTES`]: a value sets the key, none deletes it.
 #[derive(Debug, Clone)]
 pub struct Writes(BTreeMap<Key, Option<Value>>);
 
 /// A page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The keys, at most [`MAX_KEYS`].
+    /// The keys in byte order, at most [`MAX_KEYS`].
     pub keys: Vec<Key>,
-    /// Where the next page begins; none where this is the last one.
+    /// The key after which the next page begins; none on the last page.
     pub next: Option<Key>,
 }
 
-/// What is to be swapped.
+/// A compare-and-swap.
 #[derive(Debug, Clone)]
 pub struct Swap {
-    /// What the key is expected to have; none where it is expected not to be there.
+    /// The expected value; none if the key must not exist.
     pub expected: Option<Bytes>,
-    /// What it is to have.
+    /// The new value.
     pub value: Value,
 }
 
-/// What became of a swap.
+/// The result of a swap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Swapped {
-    /// It was done.
+    /// The value was set.
     Done,
-    /// Nothing was done; here is what the key has.
+    /// The key had another value, given here; nothing was written.
     Other(Option<Bytes>),
 }
 
-/// What is out of bounds.
+/// A violated bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfBounds {
-    /// A name that no bucket has.
+    /// An invalid bucket name.
     #[error("a bucket has up to {MAX_NAME} letters, digits, `.`, `_` and `-` in its name")]
     Name,
-    /// A key without a byte.
+    /// An empty key.
     #[error("a key cannot be empty")]
     NoKey,
-    /// A key of that many bytes.
+    /// A key of this many bytes.
     #[error("a key has {0} bytes, at most {MAX_KEY} are possible")]
     Key(usize),
-    /// A value of that many bytes.
+    /// A value of this many bytes.
     #[error("a value has {0} bytes, at most {MAX_VALUE} (1 MiB) are possible")]
     Value(usize),
-    /// That many keys.
+    /// This many keys in one operation.
     #[error("one operation has {0} keys, at most {MAX_KEYS} are possible")]
     Keys(usize),
-    /// That many bytes.
+    /// This many bytes in one operation.
     #[error("one operation moves {0} bytes of keys and values, at most {MAX_BYTES} (8 MiB) are possible")]
     Bytes(usize),
 }
@@ -139,7 +138,7 @@ impl BucketName {
         }
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -162,7 +161,7 @@ impl Key {
         }
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -182,7 +181,7 @@ impl Value {
         if bytes.len() <= MAX_VALUE { Ok(Self(bytes)) } else { Err(OutOfBounds::Value(bytes.len())) }
     }
 
-    /// The value.
+    /// Returns the value's bytes.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.0
@@ -190,12 +189,12 @@ impl Value {
 }
 
 impl Keys {
-    /// Checks how many there are.
+    /// Checks the number of keys.
     pub fn new(keys: Vec<Key>) -> Result<Self, OutOfBounds> {
         if keys.len() <= MAX_KEYS { Ok(Self(keys)) } else { Err(OutOfBounds::Keys(keys.len())) }
     }
 
-    /// The keys.
+    /// Returns the keys.
     #[must_use]
     pub fn as_slice(&self) -> &[Key] {
         &self.0
@@ -210,7 +209,8 @@ impl From<Key> for Keys {
 }
 
 impl Page {
-    /// A page of the first of these keys; one more than a page has tells that there are more.
+    /// Makes a page of the first [`MAX_KEYS`] of `keys`, which are sorted; one key beyond them shows that there is
+    /// another page.
     pub(crate) fn sorted(mut keys: Vec<Key>) -> Self {
         let is_more = keys.len() > MAX_KEYS;
         keys.truncate(MAX_KEYS);
@@ -220,7 +220,7 @@ impl Page {
 }
 
 impl Writes {
-    /// Checks how many there are, and their size. What comes last for a key counts.
+    /// Checks the number and size of the writes. The last write to a key wins.
     pub fn new(writes: Vec<(Key, Option<Value>)>) -> Result<Self, OutOfBounds> {
         if writes.len() > MAX_KEYS {
             return Err(OutOfBounds::Keys(writes.len()));
@@ -235,19 +235,19 @@ impl Writes {
         }
     }
 
-    /// The keys, each once, with what becomes of them.
+    /// Returns each key once, with its new value or none.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, Option<&Value>)> {
         self.0.iter().map(|(key, value)| (key, value.as_ref()))
     }
 }
 
 impl Error {
-    /// Values of more bytes than one operation gives.
+    /// A read of more bytes of values than one operation returns.
     pub(crate) fn too_much(bytes: usize) -> Self {
         Self::new(ErrorKind::Declined, OutOfBounds::Bytes(bytes).to_string()).hint("Ask for fewer keys.")
     }
 
-    /// A value that cannot be added to.
+    /// An increment of a value that is no number.
     pub(crate) fn no_number() -> Self {
         Self::new(
             ErrorKind::Declined,

@@ -1,33 +1,33 @@
-//! What a backend reports when it cannot do what it was asked.
-//! How a task failed is no error here: it is a record that is stored.
+//! The error type of the state ports.
+//! Failures of tasks are not errors of a backend: see the records of `failure.rs`.
 
 use crate::model::RunId;
 use bytes::Bytes;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// A backend's failure: what was being done, of which kind it is, and what caused it.
+/// A backend's failure: the operation, its kind and its cause.
 #[derive(Debug)]
 pub struct Error {
-    /// What sort of failure; it decides the exit code.
+    /// The kind; it decides the exit code.
     pub kind: ErrorKind,
     doing: String,
     hint: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// Sorts of failure.
+/// Kinds of failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The URI is not one that this host understands.
     Uri,
-    /// The backend cannot be reached or was lost.
+    /// The backend cannot be reached, or the connection was lost.
     Unavailable,
-    /// The backend was reached and refused: rights, a foreign key, another layout version.
+    /// The backend was reached and refused: missing rights, a foreign key, or another layout version.
     Refused,
-    /// There is no such run.
+    /// The run does not exist.
     NoRun,
-    /// The run exists with another digest; here is the plan record that was stored with it.
+    /// The run exists with another digest. Carries the stored plan record.
     OtherDigest(Bytes),
     /// What is stored is not what it has to be: something else has written it, or damaged it.
     Damaged,
@@ -35,13 +35,13 @@ pub enum ErrorKind {
     Held,
     /// A request that the contract of the port forbids.
     Misuse,
-    /// A request of a guest that was not done because of a bound or of what is stored. The message says why, and says
-    /// nothing that a guest must not know.
+    /// A guest's request that a bound or the stored value forbids. The message gives the reason, and nothing that a
+    /// guest must not know.
     Declined,
 }
 
 impl Error {
-    /// A failure while `doing` something, a lowercase fragment.
+    /// A failure of `doing`, a lowercase fragment.
     pub fn new(kind: ErrorKind, doing: impl Into<String>) -> Self {
         Self { kind, doing: doing.into(), hint: None, source: None }
     }
@@ -68,7 +68,7 @@ impl Error {
         self
     }
 
-    /// What would help.
+    /// Returns the hint.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         self.hint.as_deref()

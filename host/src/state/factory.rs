@@ -1,5 +1,5 @@
-//! Makes backends from URIs, each once per process, so that all runs share its connections.
-//! The caller that builds the factory chooses the backends; nothing registers itself.
+//! The factory of state backends: opens each URI once per process, so that all runs share its connections.
+//! The caller chooses the backends; nothing registers itself. `registry.rs` keeps what was opened.
 
 use crate::state::backend::Backend;
 use crate::state::memory::MemoryBackend;
@@ -7,18 +7,18 @@ use crate::state::registry::Registry;
 use crate::state::{BackendKind, Error, StateUri};
 use std::sync::Arc;
 
-/// Backends by their URIs.
+/// Opens backends by URI.
 #[derive(Debug)]
 pub struct Factory(Registry<dyn Backend>);
 
 impl Factory {
-    /// A factory that can make nothing.
+    /// A factory without backends.
     #[must_use]
     pub fn empty() -> Self {
         Self(Registry::empty("state"))
     }
 
-    /// A factory for every backend of this build.
+    /// A factory of all backends in this build.
     #[must_use]
     pub fn new() -> Self {
         let mut factory = Self::empty();
@@ -28,7 +28,7 @@ impl Factory {
         factory
     }
 
-    /// Registers a backend.
+    /// Registers a kind of backend.
     pub fn register(
         &mut self,
         kind: BackendKind,
@@ -37,7 +37,7 @@ impl Factory {
         self.0.register(kind, open);
     }
 
-    /// The backend behind a URI, the same one each time.
+    /// Returns the backend of a URI, the same object every time.
     pub fn backend(&self, uri: &StateUri) -> Result<Arc<dyn Backend>, Error> {
         self.0.get(uri)
     }

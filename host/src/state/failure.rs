@@ -1,25 +1,25 @@
-//! How a task failed, as it is stored under `failed`: MessagePack of a record with a version.
-//! What a failure means for the run is for the ledger and the engine.
+//! The stored record of a task's final failure: versioned MessagePack, kept under `failed`.
+//! The ledger and the engine decide what a failure means for the run.
 
 use crate::model::FailureClass;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// The version of the stored form. Readers accept it and nothing later.
+/// Version of the stored form. Readers accept this version and earlier ones.
 const VERSION: u32 = 1;
 
 /// The final failure of a task or element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureRecord {
-    /// Its class.
+    /// The failure's class.
     pub class: FailureClass,
-    /// What happened, with the guest's backtrace where there is one.
+    /// The message, with the guest's backtrace if there is one.
     pub message: String,
-    /// The attempt that was the last one.
+    /// The number of the last attempt.
     pub attempt: u32,
-    /// The element of a `for-each`.
+    /// The element's index, for an element of a `for-each`.
     pub item: Option<u32>,
-    /// The payload of the function's `err`, MessagePack of its type.
+    /// The payload of the function's `err`, as MessagePack of its type.
     pub error: Option<Vec<u8>>,
 }
 
@@ -36,7 +36,7 @@ struct Wire {
 }
 
 impl FailureRecord {
-    /// The stored form.
+    /// Encodes the stored form.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let Self { class, message, attempt, item, error } = self.clone();
@@ -44,7 +44,7 @@ impl FailureRecord {
         rmp_serde::to_vec_named(&wire).unwrap_or_default().into()
     }
 
-    /// Reads the stored form; none if it is damaged or of a later version.
+    /// Decodes the stored form; none if it is damaged or of a later version.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let Wire { v, class, message, attempt, item, error } = rmp_serde::from_slice(bytes).ok()?;

@@ -1,10 +1,10 @@
-//! Identities in a run: hosts, nodes, and the tokens of claims.
-//! What is done with them is for the ports.
+//! Identities within a run: hosts, nodes, and claim tokens.
+//! The ports define what is done with them.
 
 use crate::model::TaskIdx;
 use std::sync::Arc;
 
-/// One incarnation of a host process; never used twice.
+/// One incarnation of a host process; an id is never reused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostId(pub Arc<str>);
 
@@ -13,10 +13,10 @@ pub struct HostId(pub Arc<str>);
 pub struct NodeId {
     /// The task.
     pub task: TaskIdx,
-    /// The element.
+    /// The element's index; none for the task itself.
     pub item: Option<u32>,
 }
 
-/// The right to settle a node once. Another claim of the same node has another token.
+/// The right to settle a claimed node once. Every claim has a new token, so a stale one is fenced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub u64);

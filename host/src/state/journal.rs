@@ -1,87 +1,88 @@
-//! The port for what happens in a run besides its results: events, notes of tasks, what guests wrote.
-//! What happens is decided by the engine and gathered by the application; a journal is lost without harm.
+//! The journal port: the events of a run, notes on its nodes, and the logs of its guests.
+//! The engine decides what happens, and the app collects it. Losing the journal harms no run: results are in
+//! `ledger.rs`.
 //!
-//! # What Redis keeps
+//! # What Redis stores
 //!
-//! One script appends a batch. It writes nothing where `…:meta` does not exist, or where the field `#<host>` of
-//! `…:notes` is not below the batch's number; it re-arms the TTL of the keys that it writes to.
+//! One script appends a batch. The script writes nothing if `…:meta` does not exist, or if the field `#<host>` of
+//! `…:notes` is not below the batch's number. It renews the TTL of the keys that it writes to.
 //!
 //! | key | type | content |
 //! |---|---|---|
 //! | `cascade:run:<id>:meta` | hash | field `name`: the manifest's name |
-//! | `cascade:run:<id>:events` | stream | an entry per event: field `json`, a line of `--events` without its end; `MAXLEN ~` [`MAX_EVENTS`] |
+//! | `cascade:run:<id>:events` | stream | one entry per event, its line in field `json`; `MAXLEN ~` [`MAX_EVENTS`] |
 //! | `cascade:run:<id>:notes` | hash | node → [`Note`], MessagePack; `#<host>` → the number of its last batch |
-//! | `cascade:run:<id>:logs` | hash | node → pieces of its log, see [`crate::state::Piece`]; `#bytes` → their size together |
+//! | `cascade:run:<id>:logs` | hash | node → its log, as [`crate::state::Piece`]s; `#bytes` → their total size |
 //!
-//! A node's log keeps its newest [`MAX_LOG`] bytes: whole pieces are dropped at its beginning, and a nil (`c0`) stands
-//! there instead. Once a run has [`MAX_LOGS`] bytes, a nil is put at the end of a node's log, once, in place of what
-//! does not fit.
+//! A node's log keeps its newest [`MAX_LOG`] bytes: whole pieces are dropped at the front and replaced by one nil
+//! (`c0`). Once the run's logs hold [`MAX_LOGS`] bytes, further pieces are dropped, and the node's log ends with one
+//! nil.
 
 use crate::model::{RunId, RunStatus};
 use crate::state::{Error, HostId, Note, Piece};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-/// About how many events of a run are kept, the newest: a run of a million tasks must not fill its backend with them.
+/// Approximate number of events that a run keeps, the newest ones. Bounds the storage of a run with a million tasks.
 pub const MAX_EVENTS: usize = 10_000;
 
-/// How many bytes of a node's log are kept, the newest: a guest must not fill the backend. It is what one attempt may
-/// write by default, and what is stored beside each line.
+/// Most bytes of a node's log that are kept, the newest ones. Bounds what one guest stores: the default output of one
+/// attempt, with the metadata of each line.
 pub const MAX_LOG: usize = 2 << 20;
 
-/// How many bytes of logs a run keeps: neither must all its guests together.
+/// Most bytes of logs that a run keeps. Bounds what all its guests store together.
 pub const MAX_LOGS: usize = 64 << 20;
 
-/// Keeps what hosts tell of a run, for as long as the run.
+/// The journal of runs: hosts append to it, and readers follow it. Kept as long as the run.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Whether what is appended outlives this process. Otherwise nobody needs to.
+    /// Returns whether the journal outlives this process. If not, appending is unnecessary.
     fn outlives_process(&self) -> bool;
 
-    /// Appends a batch, all of it or nothing. A batch that a host repeats under the same number is appended once.
+    /// Appends a batch atomically. A batch that is repeated under the same number is appended once.
     ///
-    /// Fails with [`crate::state::ErrorKind::NoRun`] where there is no such run; the run does not come to be by it.
+    /// Fails with [`crate::state::ErrorKind::NoRun`] if the run does not exist; the run is not created.
     async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error>;
 
-    /// Follows what is told of a run, from the oldest event that is kept.
+    /// Returns a reader that starts at the oldest event kept.
     fn follow(&self, run: &RunId) -> Box<dyn Follow>;
 }
 
 /// A reader of one run's events.
 #[async_trait]
 pub trait Follow: Send {
-    /// Waits for what is told after the last answer, or until the run may have changed, for some seconds at most.
+    /// Waits for new events or a change of the run, for a few seconds at most.
     ///
-    /// A connection that is lost is made anew, and nothing is told twice. Fails with
-    /// [`crate::state::ErrorKind::NoRun`] where there is no such run, or none any more.
+    /// Reconnects after a lost connection; no event is returned twice. Fails with [`crate::state::ErrorKind::NoRun`] if
+    /// the run does not exist or was removed.
     async fn next(&mut self) -> Result<JournalPage, Error>;
 }
 
-/// What a reader was told.
+/// The new events and the run's current state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalPage {
-    /// Events in order: lines of `--events` without their ends. There may be more at once.
+    /// New events in order: lines of `--events` without newlines. More may be available at once.
     pub events: Vec<Bytes>,
-    /// Where the run stood then, or later.
+    /// The run's status after these events or later.
     pub status: RunStatus,
-    /// Who worked on it.
+    /// The run's live hosts at that moment.
     pub hosts: Vec<HostId>,
 }
 
-/// What a host tells of a run at once.
+/// Entries that a host appends to the journal in one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// Who tells it.
+    /// The writing host.
     pub host: HostId,
-    /// Grows by one with each batch of the host for the run, from one.
+    /// The batch's number: counts the host's batches for the run, from one.
     pub number: u64,
-    /// The manifest's name, where it is told.
+    /// The manifest's name, if it is to be stored.
     pub name: Option<String>,
-    /// What happened, in order: lines of `--events` without their ends.
+    /// New events in order: lines of `--events` without newlines.
     pub events: Vec<Bytes>,
-    /// The latest of each node.
+    /// The latest note of each node.
     pub notes: Vec<(String, Note)>,
-    /// What guests wrote, at most one piece a node.
+    /// Guest output, at most one piece per node.
     pub logs: Vec<(String, Piece)>,
 }
 

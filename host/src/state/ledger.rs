@@ -1,5 +1,5 @@
-//! The contract between the engine and whoever keeps a run: claim, commit, read.
-//! Every sentence here is a case of the conformance suite, which each backend runs unchanged.
+//! The ledger port: how the engine claims, settles and reads the nodes of one run.
+//! Opening runs is left to `backend.rs`. The conformance suite checks every sentence of this contract.
 
 use crate::model::{RunStatus, SkipReason, TaskIdx};
 use crate::state::id::{HostId, NodeId, Token};
@@ -10,36 +10,36 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// A node that was handed out.
+/// The right of one host to settle one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Which node.
+    /// The claimed node.
     pub node: NodeId,
-    /// The right to settle it.
+    /// The token that settles the claim.
     pub token: Token,
     /// One plus the retries so far.
     pub attempt: u32,
-    /// How often the node was taken over from a host that lost its lease, since it was last settled otherwise than by a
-    /// release.
+    /// Number of takeovers since the node's last settlement other than a release. A takeover means that the former
+    /// holder lost its lease.
     pub takeovers: u32,
-    /// From whom it was taken over now.
+    /// The former holder, if this claim is a takeover.
     pub from: Option<HostId>,
-    /// How far the node has come.
+    /// The node's stage.
     pub stage: Stage,
 }
 
-/// How far a claimed node has come.
+/// The stage of a claimed node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// All that it waits for has ended.
+    /// Everything that the node waits for has ended.
     Ready,
-    /// The same, and something that it waits for was skipped or has failed: most likely it will be skipped too. The
-    /// claim takes neither slots nor resources. If the node is to run after all, its holder releases it, and it is
-    /// handed out as [`Stage::Ready`] when there is room.
+    /// Ready, but at least one dependency was skipped or has failed, so the node will most likely be skipped. The claim
+    /// takes neither slots nor resources. If the node runs after all, its holder releases it; it is then handed out as
+    /// [`Stage::Ready`] once there is capacity.
     Tainted,
-    /// It was expanded, and its elements have ended; or one has failed and the policy does not keep going.
+    /// The node was expanded, and its elements have ended, or one has failed and the policy does not keep going.
     Expanded {
-        /// How many elements it has.
+        /// Number of elements.
         items: u32,
     },
     /// The node is [`Shape::closing`]: every wanted task has ended and none has failed. Whether the run has succeeded is
@@ -47,25 +47,25 @@ pub enum Stage {
     Closing,
 }
 
-/// How the holder of a token settles its node.
+/// A settlement: a token and its outcome.
 #[derive(Debug, Clone)]
 pub struct Settlement {
-    /// The right to do so.
+    /// The token of the claim.
     pub token: Token,
-    /// The settlement.
+    /// The outcome of the node.
     pub outcome: Outcome,
 }
 
-/// What becomes of a claimed node.
+/// The outcome of a claimed node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The task is done: put its result.
+    /// The task is done, with this result.
     Done(Bytes),
-    /// The task is skipped: mark why.
+    /// The task is skipped, for this reason.
     Skipped(SkipReason),
-    /// The task has failed for good: put its error record.
+    /// The task has finally failed, with this error record.
     Failed(Bytes),
-    /// The attempt failed; the node is handed out again after the delay, with the next attempt number.
+    /// The attempt failed. The node is handed out again after the delay, with the next attempt number.
     Retry(Duration),
     /// The node is handed out again at once, with the same attempt number.
     Release,
@@ -73,12 +73,12 @@ pub enum Outcome {
     Passed,
     /// The node is handed out again once these tasks have ended too.
     Await(Vec<TaskIdx>),
-    /// The node becomes this many elements, each handed out on its own; the node itself follows once they have ended.
-    /// Elements that are stored already are not handed out again.
+    /// Replaces the node by this many elements, each handed out separately. The node itself follows once they have
+    /// ended. Elements with a stored result are not handed out again.
     Expand {
-        /// How many elements.
+        /// Number of elements.
         items: u32,
-        /// How many may be claimed at the same time, over all hosts.
+        /// Most elements claimed at the same time, over all hosts.
         max_parallel: Option<NonZeroU32>,
     },
 }
@@ -99,149 +99,149 @@ impl Outcome {
 /// What a host asks for along with its settlements.
 #[derive(Debug, Clone, Default)]
 pub struct Want {
-    /// At most this many nodes.
+    /// Most nodes to claim.
     pub slots: u32,
-    /// What is free of each resource that hosts have themselves, by position in the shape; shared ones are ignored.
-    /// Fewer entries stand for nothing free. A host that asks for more nodes than it can begin with may tell more than
-    /// it has; it is handed no node for which all that it has is too little, but as [`crate::state::Scope`] says.
+    /// The free amount of each resource, by position in the shape. Shared resources are ignored; missing entries count
+    /// as zero. For prefetch, a host may report more than is free. The host is never handed a node that needs more than
+    /// its total amount, except as [`crate::state::ResourceScope`] says.
     pub free: Vec<u32>,
 }
 
 /// The answer to a commit.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// What became of each settlement, in order.
+    /// The verdict on each settlement, in order.
     pub verdicts: Vec<Verdict>,
-    /// Nodes handed out, best first. Nodes that a skip or failure made ready, and expanded ones, come before all
-    /// others and take neither slots nor resources; after a failure that stops the run only they are handed out.
+    /// Claimed nodes, best first. Tainted and expanded nodes come before all others and take neither slots nor
+    /// resources. After a failure that stops the run, only these are handed out.
     pub claims: Vec<Claim>,
-    /// Nodes that would have been handed out, had there been more of a resource; each is named once, to one host. Of
-    /// the elements of a task only the next one is.
+    /// Nodes that were held back for lack of a resource. Each is reported once, to one host. Of the elements of a task
+    /// only the next one is reported.
     pub blocked: Vec<Blocked>,
-    /// Where the run stands.
+    /// The run's progress.
     pub progress: Progress,
-    /// For [`Ledger::changed`].
+    /// The version to pass to [`Ledger::changed`].
     pub version: Version,
 }
 
 /// A node that waits for a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocked {
-    /// Which node.
+    /// The waiting node.
     pub node: NodeId,
-    /// The first resource that was short.
+    /// The first resource that was short, by position in the shape.
     pub resource: usize,
 }
 
-/// What became of a settlement.
+/// The verdict on a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is committed; dependents may start.
+    /// Committed; dependents may start.
     Committed,
-    /// The same settlement was committed before: the answer was lost, the result was not.
+    /// The same settlement was committed before: the reply was lost, the result was not.
     Duplicate,
-    /// The token was lost to another claim, or the epoch has ended; nothing was written.
+    /// Fenced: the token was lost to another claim, or the epoch has ended. Nothing was written.
     Fenced,
 }
 
-/// Where a run stands.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Running, or how it ended. It ends when nothing is claimed any more and every wanted task has ended, or a failure
     /// or a request has stopped it; and it has succeeded only once its closing node, if it has one, has passed.
     pub status: RunStatus,
-    /// Why nothing new is handed out, if so.
+    /// The reason why no new node is handed out, if there is one.
     pub stop: Option<Stop>,
-    /// Wanted tasks that have not ended.
+    /// Number of wanted tasks that have not ended.
     pub open: u32,
-    /// Wanted tasks.
+    /// Number of wanted tasks.
     pub total: u32,
 }
 
-/// Why a run hands out nothing new.
+/// The reason why a run hands out no new nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// A task failed and the policy lets running tasks finish.
     Failure,
     /// A task failed and the policy stops running tasks.
     FailFast,
-    /// Somebody cancelled the run.
+    /// The run was cancelled.
     Cancelled,
 }
 
-/// A point in the life of a run, for waiting.
+/// A version of the run's state; grows with each change that can wake a waiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Version(pub u64);
 
-/// What is stored of a node.
+/// The stored state of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// Nothing yet.
+    /// Not ended.
     Open,
-    /// Its result.
+    /// Done, with the result.
     Done(Bytes),
-    /// Why it was skipped.
+    /// Skipped, with the reason.
     Skipped(SkipReason),
-    /// Its error record.
+    /// Failed, with the error record.
     Failed(Bytes),
 }
 
-/// A claim that a door which keeps its claims has lost all the same.
+/// A claim that was lost despite lease renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// What held it.
+    /// The token of the claim.
     pub token: Token,
-    /// How certain that is.
+    /// The certainty of the loss.
     pub certainty: Certainty,
 }
 
-/// How certain it is that a claim was lost.
+/// Certainty that a claim was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certainty {
-    /// Another has the node, or the life of the run is over: a settlement will be fenced.
+    /// Another host has claimed the node, or the life of the run is over. A settlement will be fenced.
     Taken,
-    /// The lease has passed by this host's own clock, and the backend has confirmed no other: somebody may have the
-    /// node by now. While nobody has, a settlement counts.
+    /// The lease has expired by this host's clock, and the backend has confirmed no renewal. Another host may have
+    /// claimed the node; until one has, a settlement is accepted.
     Unconfirmed,
 }
 
-/// One run as one host sees it.
+/// One run, as one host sees it.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Settles nodes and claims others, in one step: either all of it happens or none.
+    /// Settles claims and claims new nodes in one atomic step.
     ///
-    /// Results are stored before any dependent is handed out, to anyone. Repeating a commit whose answer was lost
-    /// is safe: what was committed is answered with [`Verdict::Duplicate`].
+    /// Results are stored before any dependent is handed out to any host. Repeating a commit whose reply was lost is
+    /// safe: settlements already committed are answered with [`Verdict::Duplicate`].
     async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error>;
 
-    /// What is stored of each node, in order.
+    /// Returns the stored state of each node, in order.
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error>;
 
-    /// Keeps all that this host has claimed and will claim, from now on until it is settled, lost or left with the door:
-    /// the ledger renews leases by itself, however busy or blocked the threads of this process are, and counts as the
-    /// host's sign of life.
+    /// Starts the heartbeat: renews the leases of all present and future claims of this host until they are settled,
+    /// lost or given up with the ledger. Renewal does not depend on how busy or blocked this process's threads are.
     ///
-    /// What is lost all the same is told here, once and as soon as it is known; its guest is to be stopped. Called once
-    /// for a door; fails only where this process cannot do it. A host that does not keep its claims renews them.
+    /// Lost claims are sent on the returned channel, once and as soon as they are known; their guests must be stopped.
+    /// Called at most once per ledger. Fails only if this process cannot renew leases. Hosts that do not call this use
+    /// [`Ledger::renew`].
     fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error>;
 
-    /// Holds claims for another lease; gives those that were lost. A claim whose lease has passed is lost once the
-    /// node was handed out to another holder, not before.
+    /// Renews the leases of `held` and returns the claims that were lost. A claim with an expired lease is lost only
+    /// once the node has been handed out to another holder.
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error>;
 
     /// Waits until a node may have become claimable, or the run's progress may have changed, since `seen`.
     ///
-    /// May wake for nothing. Cancel safe: dropping the future loses no wake-up.
+    /// Spurious wake-ups are possible. Cancel safe: dropping the future loses no wake-up.
     async fn changed(&self, seen: Version) -> Result<(), Error>;
 
     /// Cancels the run for all its hosts.
     async fn cancel(&self) -> Result<(), Error>;
 
-    /// Works on the run no more, as dropping the door does, and waits until the backend has been told, if that takes
-    /// no longer than a second or so.
+    /// Stops working on the run, as dropping the ledger does, and waits up to about a second for the backend to confirm
+    /// it.
     async fn leave(&self) {}
 
-    /// What happened to the backend since the last time somebody asked; each notice is given once.
+    /// Returns the backend's notices since the last call; each is returned once.
     fn notices(&self) -> Vec<Notice> {
         Vec::new()
     }

@@ -1,65 +1,65 @@
-//! What guests wrote, as it is stored: pieces of lines, each a MessagePack value, and marks where something is missing.
-//! How much is kept is said by the journal, how it is shown by the command line.
+//! The stored form of guest logs: pieces of lines in MessagePack, with gap marks for missing output.
+//! `journal.rs` sets how much is kept; the command line shows it.
 
 use crate::model::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// The version of the stored form. Readers take later ones for gaps.
+/// Version of the stored form. Pieces of a later version are read as gaps.
 const VERSION: u32 = 1;
 
-/// What precedes a piece: MessagePack's mark of binary data with a length of four bytes.
+/// Prefix of a piece: MessagePack's marker of binary data with a length of four bytes.
 const BIN: u8 = 0xc6;
 
-/// What stands where something is missing: MessagePack's nil.
+/// Gap mark: MessagePack's nil.
 const NIL: u8 = 0xc0;
 
-/// How much text is wrapped together: so much is dropped at once where a log grows too long.
+/// Bytes of text per piece. When a log grows too long, whole pieces are dropped.
 const WRAPPED: usize = 16 << 10;
 
-/// The longest line that is kept whole, in bytes; of a longer one, its end.
+/// Longest line that is kept whole, in bytes. Of a longer line the end is kept.
 const MAX_LINE: usize = 1 << 20;
 
-/// A line that a guest wrote.
+/// A line of guest output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// When.
+    /// Time of writing.
     pub at: Timestamp,
-    /// Which attempt wrote it.
+    /// The attempt that wrote the line.
     pub attempt: u32,
     /// `stdout`, `stderr` or `log`.
     pub stream: String,
-    /// The line without its end.
+    /// The line without its newline.
     pub text: String,
 }
 
-/// What was kept of a log, in order.
+/// One part of a stored log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogPart {
     /// A line.
     Line(LogLine),
-    /// Something is missing here: it was too much, or it cannot be read.
+    /// Output is missing here: it exceeded a limit, or cannot be read.
     Gap,
 }
 
-/// Some lines of a log in their stored form: an array of the version and the lines, each `[ms, attempt, stream, text]`,
-/// wrapped as binary data so that a script can skip it without reading it.
+/// Some lines of a log in their stored form: an array of the version and the lines, each `[ms, attempt, stream, text]`.
+/// The array is wrapped as binary data, so that a script can skip it without parsing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece(Bytes);
 
 type Wire = (u32, Vec<WireLine>);
 type WireLine = (i64, u32, String, String);
 
-/// The same, borrowed.
+/// A borrowed `WireLine`.
 #[derive(Serialize)]
 struct Line<'a>(i64, u32, &'a str, &'a str);
 
-/// The version alone, whatever follows it.
+/// The version alone; the rest is ignored.
 #[derive(Deserialize)]
 struct Head(u32, serde::de::IgnoredAny);
 
 impl Piece {
-    /// The stored form of `parts`.
+    /// Encodes `parts`.
     #[must_use]
     pub fn new(parts: &[LogPart]) -> Self {
         let mut bytes = Vec::new();
@@ -86,14 +86,14 @@ impl Piece {
         Self(bytes.into())
     }
 
-    /// The bytes to append to what is stored.
+    /// Returns the bytes to append to the stored log.
     #[must_use]
     pub const fn as_bytes(&self) -> &Bytes {
         &self.0
     }
 }
 
-/// The end of a text that is too long, from the beginning of a character.
+/// Returns the last [`MAX_LINE`] bytes of a text, from a character boundary.
 fn end_of(text: &str) -> &str {
     let surplus = text.len().saturating_sub(MAX_LINE);
     text.get(text.ceil_char_boundary(surplus)..).unwrap_or_default()
@@ -109,7 +109,7 @@ fn put(bytes: &mut Vec<u8>, lines: &[Line<'_>]) {
     bytes.extend(content);
 }
 
-/// Reads what is stored of a log. What is damaged or of a later version is a gap.
+/// Decodes a stored log. Damaged pieces and those of a later version become gaps.
 #[must_use]
 pub fn read_log(mut bytes: &[u8]) -> Vec<LogPart> {
     let mut parts = Vec::new();
@@ -153,15 +153,15 @@ fn lines(content: &[u8]) -> Option<impl Iterator<Item = LogPart>> {
     }))
 }
 
-/// The length of the piece that `bytes` begin with, its wrapping included.
+/// Returns the length of the first piece in `bytes`, its prefix included.
 fn piece_len(bytes: &[u8]) -> Option<usize> {
     match *bytes {
         [BIN, a, b, c, d, ..] => usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?.checked_add(5),
-        _ => None, // nothing that was written here
+        _ => None, // not written by this host
     }
 }
 
-/// A node's log with `piece` behind it, cut at the front to `most` bytes.
+/// Appends `piece` to a node's log and drops whole pieces from the front until at most `most` bytes are left.
 #[must_use]
 pub fn append_log(log: &[u8], piece: &Piece, most: usize) -> Vec<u8> {
     let mut log = [log, &piece.0].concat();
@@ -170,7 +170,7 @@ pub fn append_log(log: &[u8], piece: &Piece, most: usize) -> Vec<u8> {
         let rest = log.get(front..).unwrap_or_default();
         match rest.first() {
             Some(&NIL) => front += 1,
-            _ => front += piece_len(rest).unwrap_or(rest.len()).min(rest.len()), // a piece, or nothing of ours
+            _ => front += piece_len(rest).unwrap_or(rest.len()).min(rest.len()), // a piece, or foreign bytes to the end
         }
     }
     if front > 0 {
@@ -179,7 +179,7 @@ pub fn append_log(log: &[u8], piece: &Piece, most: usize) -> Vec<u8> {
     log
 }
 
-/// A node's log with a mark at its end that something is missing there.
+/// Marks the end of a node's log with a gap, unless it already has one there.
 #[must_use]
 pub fn end_log(log: &[u8]) -> Vec<u8> {
     let is_marked = matches!(read_log(log).last(), Some(LogPart::Gap));

@@ -1,5 +1,5 @@
-//! The ports to where runs live: a process-level [`Backend`] named by a URI, a run-level [`Ledger`], and [`Buckets`] of tasks.
-//! Stores bytes and decides what is ready; what the bytes mean and how tasks execute is for others.
+//! The state ports: a process-level [`Backend`] named by a URI, a run-level [`Ledger`], and the [`Buckets`] of tasks.
+//! Stores bytes and schedules ready nodes; other modules give the bytes types and execute tasks.
 
 mod backend;
 mod ledger;

@@ -1,59 +1,59 @@
-//! What a host notes of a node beside its result: who ran it, when, how often and with how much memory.
-//! Whether the node has ended is the ledger's to say; a note only tells how.
+//! The note that a host stores about a node: who ran it, when, how often, and with how much memory.
+//! Whether the node has ended is decided by the ledger; a note only adds details.
 
 use crate::model::{FailureClass, Timestamp};
 use crate::state::HostId;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// The version of the stored form. Readers accept it and nothing later.
+/// Version of the stored form. Readers accept this version and earlier ones.
 const VERSION: u32 = 1;
 
-/// A host's note of a node.
+/// A host's note about a node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Note {
-    /// Who wrote it.
+    /// The host that wrote the note.
     pub host: HostId,
-    /// How far the node had come.
+    /// The node's phase.
     pub phase: Phase,
-    /// Attempts so far; none for a task around elements, and for one whose result was cached.
+    /// Attempts so far; zero for a task with elements and for a cached result.
     pub attempts: u32,
-    /// When the last attempt began, or the task around elements.
+    /// Start of the last attempt, or of a task with elements.
     pub started: Option<Timestamp>,
-    /// When it ended.
+    /// End of the last attempt.
     pub ended: Option<Timestamp>,
-    /// What the last attempt used, where it had a result.
+    /// Resource usage of the last attempt, if it had a result.
     pub usage: Option<Usage>,
-    /// Why the last attempt failed, if it did: the first line of the message.
+    /// Class and first message line of the last attempt's failure, if it failed.
     pub failure: Option<(FailureClass, String)>,
 }
 
-/// How far a node had come when a note was written.
+/// The phase of a node when its note was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// All that it waits for had ended.
+    /// Everything that the node waits for had ended.
     Ready,
     /// An attempt had begun.
     Running,
     /// An attempt had failed, and another was to follow.
     Retrying,
-    /// Its result was committed.
+    /// The result was committed.
     Done,
-    /// Its result was taken from the cache and committed.
+    /// The result was taken from the cache and committed.
     Cached,
-    /// It had failed, or its guest was stopped.
+    /// The node had failed, or its guest was stopped.
     Failed,
 }
 
-/// What an attempt used.
+/// Resource usage of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Wall time in milliseconds.
     pub duration_ms: f64,
-    /// The most memory that the guest held, in bytes.
+    /// Peak memory of the guest, in bytes.
     pub memory_bytes: u64,
-    /// Fuel, where it was counted.
+    /// Fuel used, if it was metered.
     pub fuel: Option<u64>,
 }
 
@@ -71,13 +71,13 @@ struct Wire {
 }
 
 impl Note {
-    /// A note that nothing has happened to.
+    /// A note of `phase` with nothing else recorded.
     #[must_use]
     pub const fn new(host: HostId, phase: Phase) -> Self {
         Self { host, phase, attempts: 0, started: None, ended: None, usage: None, failure: None }
     }
 
-    /// The stored form.
+    /// Encodes the stored form.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let wire = Wire {
@@ -93,7 +93,7 @@ impl Note {
         rmp_serde::to_vec_named(&wire).unwrap_or_default().into()
     }
 
-    /// Reads the stored form; none if it is damaged or of a later version.
+    /// Decodes the stored form; none if it is damaged or of a later version.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let wire: Wire = rmp_serde::from_slice(bytes).ok()?;

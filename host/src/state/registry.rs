@@ -1,5 +1,5 @@
-//! Openers of backends by the kind of URI, and what they have opened: one object per URI and process.
-//! Which backends there are is decided by the factories of `state` and `cache`.
+//! The registry behind the factories: an opener per kind of URI, and one open object per URI and process.
+//! The factories of `state` and `cache` decide which backends exist.
 
 use crate::state::error::{Error, ErrorKind};
 use crate::state::uri::{BackendKind, StateUri};
@@ -7,20 +7,20 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Opens a backend; connects to nothing yet.
+/// Opens a backend without connecting yet.
 type Open<T> = Box<dyn Fn(&StateUri) -> Result<Arc<T>, Error> + Send + Sync>;
 
-/// Backends of one port, `T`, by their URIs.
+/// The backends of one port `T`, by URI.
 pub(crate) struct Registry<T: ?Sized> {
-    /// What the port is called in errors: `state`, `cache`.
+    /// The port's name in errors: `state` or `cache`.
     what: &'static str,
     openers: HashMap<BackendKind, Open<T>>,
-    // A mutex because runs are opened on many threads; openers do not wait.
+    // A mutex, because runs are opened on many threads; openers never block.
     opened: Mutex<HashMap<StateUri, Arc<T>>>,
 }
 
 impl<T: ?Sized> Registry<T> {
-    /// A registry that can open nothing.
+    /// A registry without backends.
     pub(crate) fn empty(what: &'static str) -> Self {
         Self { what, openers: HashMap::new(), opened: Mutex::default() }
     }
@@ -34,7 +34,7 @@ impl<T: ?Sized> Registry<T> {
         self.openers.insert(kind, Box::new(open));
     }
 
-    /// The backend behind a URI, the same one each time.
+    /// Returns the backend of a URI, the same object every time.
     pub(crate) fn get(&self, uri: &StateUri) -> Result<Arc<T>, Error> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(backend) = opened.get(uri) {
@@ -53,7 +53,7 @@ impl<T: ?Sized> fmt::Debug for Registry<T> {
     }
 }
 
-/// The error for a URI that is understood and leads nowhere in this build.
+/// The error for a valid URI whose backend is not part of this build.
 pub(crate) fn not_built_in(uri: &StateUri, what: &str) -> Error {
     let backend = match uri.kind() {
         BackendKind::Memory => "memory",

@@ -1,17 +1,17 @@
-//! What a ledger must know of a plan to hand out tasks in order: counts, edges and ranks, no names of functions.
-//! How a plan becomes a shape is for `plan`'s users.
+//! The shape of a plan, all that a ledger needs to schedule it: counts, edges, ranks and resources.
+//! Deriving a shape from a plan is left to the users of `plan`.
 
 use crate::model::{Digest, Name, TaskIdx};
 use crate::state::NodeId;
 
-/// A plan as a ledger sees it.
+/// A plan as the ledger's scheduler sees it.
 #[derive(Debug, Clone)]
 pub struct RunShape {
-    /// The tasks; positions agree on all hosts of a run.
+    /// The tasks. Positions agree on all hosts of a run.
     pub tasks: Vec<TaskShape>,
-    /// Distinct demands for resources, the same on all hosts of a run; class 0 demands nothing.
+    /// Distinct resource requirements, the same on all hosts of a run. Class 0 requires nothing.
     pub classes: Vec<Vec<(usize, u32)>>,
-    /// The resources that the classes' first numbers point at; what a host has itself, hosts may have differently.
+    /// The resources to which the first numbers of `classes` refer. Amounts of host resources may differ between hosts.
     pub resources: Vec<ResourceShape>,
     /// Whether the run is closed: once all tasks have succeeded, a last node decides whether the run has.
     pub has_closing: bool,
@@ -23,49 +23,49 @@ pub const CLOSING: &str = "[outputs]";
 /// One task as a ledger sees it.
 #[derive(Debug, Clone)]
 pub struct TaskShape {
-    /// Its name, under which results are stored.
+    /// The task's name, under which its result is stored.
     pub name: Name,
-    /// Digest of its own call: a stored result is kept under a changed plan if this is unchanged.
+    /// Digest of the task's own call. Under a changed plan, a stored result is kept if this digest is unchanged.
     pub fingerprint: Digest,
-    /// How many tasks must end before it is handed out.
+    /// Number of tasks that must end before this one is handed out.
     pub waits_for: u32,
-    /// Who waits for it.
+    /// The tasks that wait for this one.
     pub dependents: Vec<TaskIdx>,
-    /// Higher goes first.
+    /// Scheduling priority; higher ranks go first.
     pub rank: i64,
-    /// What it takes while it runs, or what each of its elements takes.
+    /// The resource class of the task, or of each of its elements.
     pub class: u16,
-    /// Whether it is handed out to be expanded into elements. The task itself then takes no resources.
+    /// Whether the task is handed out to be expanded into elements. The task itself then takes no resources.
     pub is_for_each: bool,
-    /// Whether it belongs to this run; others are as if they did not exist.
+    /// Whether the run includes the task. Other tasks are ignored.
     pub is_wanted: bool,
 }
 
-/// A resource as a ledger sees it.
+/// One resource, as the scheduler sees it.
 #[derive(Debug, Clone)]
 pub struct ResourceShape {
-    /// Its name, for messages.
+    /// The resource's name, for messages.
     pub name: Name,
-    /// How much there is: over all hosts of the run, or on this host.
+    /// The total amount: over all hosts of the run, or on this host.
     pub amount: u32,
-    /// Whose it is.
+    /// The resource's scope.
     pub scope: ResourceScope,
 }
 
-/// Whose a resource is, and what becomes of a node that asks for more of it than there is.
+/// The scope of a resource, and the admission of a node that needs more than the total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResourceScope {
-    /// All hosts of the run share it. The amount is that of whoever began the run.
+    /// Shared by all hosts of the run. The amount is set by the run's creator.
     Shared,
-    /// Each host has its own. A node that asks for more than a host has is never handed to that host.
+    /// Owned by each host. A node that needs more than a host's total is never handed to that host.
     Own,
-    /// Each host has its own, and a node can do with what there is: one that asks for more than a host has takes all of it,
-    /// and is left to a host that has more as long as one takes part in the run.
+    /// Owned by each host, and divisible: a node that needs more than a host's total takes all of it. The node is left
+    /// to a host with a larger total as long as one takes part in the run.
     Elastic,
 }
 
 impl ResourceScope {
-    /// What a node that asks for `amount` takes of a host that has `have`.
+    /// Returns what a node that needs `amount` takes from a host with a total of `have`.
     #[must_use]
     pub fn cost(self, amount: u32, have: u32) -> u32 {
         match self {

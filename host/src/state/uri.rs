@@ -1,5 +1,5 @@
-//! The URIs that name where runs live, as SPEC lists them: text to [`StateUri`], purely.
-//! Connecting is for backends; a user, a password or a text that is no URI is never shown again.
+//! Parses the URIs of backends into [`StateUri`], without side effects.
+//! Connecting is left to backends. Users, passwords and unreadable texts are never shown.
 
 use crate::state::Error;
 use crate::state::stray::{control, name};
@@ -9,71 +9,72 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long the first connection may take unless the URI says otherwise.
+/// Default timeout of the first connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a host that says nothing holds what it has claimed, unless the URI says otherwise.
+/// Default lease: how long a host without heartbeat keeps its claims.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// Leases that make sense: below, an ordinary pause of a machine would cost one; above, nobody would wait for it.
+/// Range of sensible leases. A shorter one would be lost to an ordinary pause of a machine; nobody waits for a longer
+/// one.
 const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
-/// Where runs live.
+/// The URI of a backend.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum StateUri {
-    /// `memory:`: this process.
+    /// `memory:`: within this process.
     Memory,
-    /// Redis or Valkey in one of its forms.
+    /// Redis or Valkey, in one of its topologies.
     Redis(Box<RedisUri>),
 }
 
-/// The backends that URIs name; a factory has a maker for each that is built in.
+/// The backends that URIs name; a factory has an opener for each one in the build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BackendKind {
-    /// This process.
+    /// Memory of this process.
     Memory,
-    /// Redis, Valkey and what speaks like them.
+    /// Redis, Valkey and compatible servers.
     Redis,
 }
 
-/// A Redis or Valkey.
+/// The URI of a Redis or Valkey.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RedisUri {
-    /// Where it is.
+    /// The topology and its addresses.
     pub place: RedisTopology,
     /// The user, if not the default one.
     pub user: Option<Secret>,
     /// The password.
     pub password: Option<Secret>,
-    /// The number of the database.
+    /// The database number.
     pub db: u32,
-    /// Encryption; none for plain connections.
+    /// TLS settings; none for plain connections.
     pub tls: Option<Tls>,
-    /// How long the first connection may take.
+    /// Timeout of the first connection.
     pub connect_timeout: Duration,
-    /// How long an answer may take; none for the backend's own bound.
+    /// Timeout of a reply; none for the backend's default.
     pub timeout: Option<Duration>,
-    /// How long a host that says nothing holds what it has claimed.
+    /// The lease: how long a host without heartbeat keeps its claims.
     pub lease: Duration,
-    /// What must have happened to a write before it counts.
+    /// The durability that a write must reach before it counts.
     pub durability: Durability,
 }
 
-/// Where a Redis is.
+/// Topology of a Redis deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RedisTopology {
     /// One server.
     Server(Address),
-    /// A socket of this machine.
+    /// A Unix socket of this machine.
     Socket(PathBuf),
-    /// Whichever server the sentinels call the master of this name.
+    /// The server that the sentinels currently report as the master.
     Sentinel {
         /// The sentinels.
         sentinels: Vec<Address>,
         /// The master's name.
         master: String,
     },
-    /// A cluster, by some of its nodes.
+    /// A cluster, reached through some of its nodes.
     Cluster(Vec<Address>),
 }
 
@@ -86,38 +87,38 @@ pub struct Address {
     pub port: u16,
 }
 
-/// How connections are encrypted. Without `ca` the usual authorities are trusted.
+/// TLS settings. Without `ca`, the system's certificate authorities are trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Tls {
-    /// Authorities that are trusted.
+    /// The file of trusted authorities.
     pub ca: Option<PathBuf>,
-    /// The host's own certificate and its key.
+    /// Files with the host's own certificate and its key.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// What must have happened to a write before it counts.
+/// The durability that a write must reach before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Durability {
-    /// The server has it.
+    /// In the server's memory.
     Server,
-    /// This many replicas have it too.
+    /// Acknowledged by this many replicas too.
     Replica(u32),
-    /// It is on the server's disk.
+    /// On the server's disk.
     Aof,
 }
 
-/// A text that is compared and used, and never shown.
+/// A text that is compared and used, but never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides a text.
+    /// Wraps a secret text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text, for whoever has to send it.
+    /// Returns the text, to be sent to the server.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -159,7 +160,7 @@ impl StateUri {
         redis(form, rest).map(|redis| Self::Redis(Box::new(redis)))
     }
 
-    /// Which backend it names.
+    /// Returns the backend that the URI names.
     #[must_use]
     pub const fn kind(&self) -> BackendKind {
         match self {
@@ -168,7 +169,7 @@ impl StateUri {
         }
     }
 
-    /// How long a host that says nothing holds what it has claimed.
+    /// Returns the lease: how long a host without heartbeat keeps its claims.
     #[must_use]
     pub const fn lease(&self) -> Duration {
         match self {
@@ -177,7 +178,7 @@ impl StateUri {
         }
     }
 
-    /// The same URI with a password from elsewhere, unless it has one.
+    /// Adds a password from another source, unless the URI has one.
     #[must_use]
     pub fn or_password(mut self, password: &Secret) -> Self {
         if let Self::Redis(redis) = &mut self {
@@ -187,7 +188,7 @@ impl StateUri {
     }
 }
 
-/// The URI without user, password and query.
+/// Shows the URI without user, password and query.
 impl fmt::Display for StateUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -229,7 +230,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// What a scheme says.
+/// The form of a URI, by scheme.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Server { is_tls: bool },
@@ -368,7 +369,7 @@ fn address(text: &str, default: u16) -> Result<Address, Error> {
     if port == 0 { Err(bad()) } else { Ok(Address { host: host.to_owned(), port }) }
 }
 
-/// The number of a database; none is number 0.
+/// Parses a database number; an empty text is number 0.
 fn number(text: &str) -> Result<u32, Error> {
     let bad = || {
         fault("reading the database of a Redis URI", "A database is a whole number: `redis://localhost/0`.")

@@ -1,4 +1,4 @@
-//! What URIs mean, and that nothing of a login is ever shown.
+//! Tests of URI parsing, and of hiding logins.
 //! Backends are not involved.
 
 use super::*;
@@ -163,7 +163,7 @@ proptest! {
             format!("{scheme}:{secret}{tail}"),
             format!("{secret}{tail}"),
         ] {
-            // A host, a master or a path is shown: in these forms none of them may hold the secret.
+            // Hosts, masters and paths are shown, so in these forms none of them may hold the secret.
             let is_place = StateUri::parse(&text).is_ok() && !text.contains(&format!("{secret}@"));
             prop_assert!(is_place || !shown(&text).contains("QZ"), "{text}: {}", shown(&text));
         }

@@ -1,5 +1,5 @@
-//! Types and values for property tests: any type of bounded size, any value of a type, any wider type.
-//! Only tests use it.
+//! Generators for property tests: any type of bounded size, any value of a type, any wider type.
+//! Only tests use them.
 
 use crate::model::Datum;
 use crate::value::{Case, Field, ResultType, Type};
@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// Any type, nested a few levels.
+/// Generates any type, nested a few levels.
 pub(crate) fn any_type() -> impl Strategy<Value = Type> {
     let leaf = prop_oneof![
         prop::sample::select(vec![
@@ -56,7 +56,7 @@ fn numbered(types: Vec<Type>) -> impl Iterator<Item = Field> {
     types.into_iter().enumerate().map(|(nth, ty)| Field { name: label(nth), ty })
 }
 
-/// Any value of a type, as a literal.
+/// Generates any value of a type, as a literal.
 pub(crate) fn any_value(ty: &Type) -> BoxedStrategy<Datum> {
     match ty {
         Type::Bool => any::<bool>().prop_map(Datum::Bool).boxed(),
@@ -116,7 +116,7 @@ fn all<'a>(types: impl Iterator<Item = &'a Type>) -> BoxedStrategy<Vec<Datum>> {
     types.map(any_value).collect::<Vec<_>>().boxed()
 }
 
-/// A case with any payload, or the form that stands for it `without` one.
+/// Generates a case with any payload, or `without` if it has none.
 fn any_case(name: &str, payload: Option<&Type>, without: Datum) -> BoxedStrategy<Datum> {
     let name = name.to_owned();
     match payload {
@@ -125,7 +125,7 @@ fn any_case(name: &str, payload: Option<&Type>, without: Datum) -> BoxedStrategy
     }
 }
 
-/// A type that takes every value of `ty`, made wider here and there as `choices` say.
+/// Returns a type that takes every value of `ty`, widened in places that `choices` pick.
 pub(crate) fn widened(ty: &Type, choices: &mut dyn Iterator<Item = u8>) -> Type {
     let choice = choices.next().unwrap_or(0);
     if choice % 7 == 1 {

@@ -1,5 +1,7 @@
-//! Whether a producer's type fits a consumer's, and how its values are rewritten where their forms differ.
-//! Structure counts, names of types do not; fields are dropped, options wrapped and numbers widened, nothing else.
+//! Assignability: whether a producer's type fits a consumer's, and how values are converted if their encodings
+//! differ.
+//! The relation on numbers is in `relation`. Structure counts, type names do not; conversions drop fields, wrap
+//! options and widen numbers, nothing else.
 
 use crate::value::check::{enter_some, locate, one_pair};
 use crate::value::relation::{Widening, widening};
@@ -10,28 +12,29 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// How values of one type become values of another.
+/// Conversion of values of one type to another.
 #[derive(Debug, Clone)]
 pub struct Conversion(Op);
 
-/// Fits a producer's type to a consumer's.
+/// Returns the conversion from a producer's type to a consumer's, or where they do not fit.
 ///
-/// `option<T>` to `option<U>` goes by what is inside, so that none stays none; anything else is wrapped.
+/// `option<T>` fits `option<U>` if `T` fits `U`, so that none stays none. Any other type that fits `U` is wrapped in
+/// `some`.
 pub fn assign(from: &Type, to: &Type) -> Result<Conversion, Mismatch> {
     fit(from, to).map(Conversion)
 }
 
 impl Conversion {
-    /// Whether values stay as they are.
+    /// Returns whether values stay as they are.
     #[must_use]
     pub const fn is_identity(&self) -> bool {
         matches!(self.0, Op::Same)
     }
 
-    /// Rewrites one value; shares its bytes where nothing changes.
+    /// Converts one value; shares its bytes if nothing changes.
     ///
-    /// Fields that the producer lacks, and numbers that become wider, may make it many times as large: it ends soon
-    /// after `most` bytes.
+    /// Fields that the producer lacks, and widened numbers, may make a value many times as large. The conversion
+    /// fails soon after `most` bytes are written.
     pub fn apply(&self, value: &Bytes, most: usize) -> Result<Bytes, Unconverted> {
         if self.is_identity() {
             return Ok(value.clone());
@@ -44,13 +47,13 @@ impl Conversion {
     }
 }
 
-/// Why a value is not rewritten.
+/// Reason why a value cannot be converted.
 #[derive(Debug, thiserror::Error)]
 pub enum Unconverted {
-    /// It is not of the producer's type.
+    /// The value is not of the producer's type.
     #[error(transparent)]
     Fault(#[from] ValueFault),
-    /// It becomes larger than it may be.
+    /// The converted value exceeds the bound.
     #[error("the value becomes too large")]
     TooLarge,
 }
@@ -80,17 +83,17 @@ impl Unconverted {
     }
 }
 
-/// Fails once too much was written.
+/// Fails if the output exceeds `most` bytes.
 const fn bounded(out: &[u8], most: usize) -> Converted {
     if out.len() > most { Err(Unconverted::TooLarge) } else { Ok(()) }
 }
 
-/// One step of a conversion.
+/// A step of a conversion.
 #[derive(Debug, Clone)]
 enum Op {
     Same,
     Number(Widening),
-    /// The value becomes a `some`; wrapped in an array of one if it may be nil itself.
+    /// The value becomes a `some`, in an array of one if it may itself be nil.
     Wrap {
         inner: Box<Op>,
         in_array: bool,
@@ -110,15 +113,15 @@ enum Op {
     },
     /// Flags in the consumer's order.
     Flags(Arc<[Arc<str>]>),
-    /// Payloads by case; a case without one has no entry.
+    /// Payload conversions by case; cases without a payload have no entry.
     Variant(Vec<(Arc<str>, Op)>),
 }
 
-/// A field of the consumer: where the producer has it, and how it is converted.
+/// A field of the consumer, and its source in the producer.
 #[derive(Debug, Clone)]
 struct FieldOp {
     name: Arc<str>,
-    /// Position among the producer's fields; none for an `option` that the producer lacks.
+    /// Position among the producer's fields and the conversion; none for an `option` that the producer lacks.
     source: Option<(usize, Op)>,
 }
 
@@ -126,7 +129,7 @@ fn fit(from: &Type, to: &Type) -> Result<Op, Mismatch> {
     let structural = structural(from, to);
     match (structural, to) {
         (Ok(op), _) => Ok(op),
-        // What does not fit inside of two options does not fit if only one of them is taken off, either.
+        // If two options do not fit, removing only one of them cannot help.
         (Err(_), Type::Option(some)) if !matches!(from, Type::Option(_)) => {
             let inner = fit(from, some)?;
             Ok(Op::Wrap { inner: Box::new(inner), in_array: some.admits_nil() })
@@ -167,6 +170,7 @@ fn structural(from: &Type, to: &Type) -> Result<Op, Mismatch> {
         (Type::Flags(from), Type::Flags(to)) => {
             superset("flag", from, to)?;
             let kept = to.iter().filter(|name| from.contains(name));
+            // Kept flags in the same order have the same encoding.
             let in_order = kept.zip(from.iter()).all(|(to, from)| to == from);
             Ok(if in_order { Op::Same } else { Op::Flags(Arc::clone(to)) })
         }
@@ -299,6 +303,7 @@ impl Op {
                     inner.run(reader, out, most)?;
                 }
             }
+            // Names are written in the consumer's order, which is the canonical form there.
             Self::Flags(order) => {
                 let len = reader.array_len()?;
                 let set = (0..len).map(|_| reader.str()).collect::<Result<Vec<_>, _>>()?;
@@ -311,7 +316,7 @@ impl Op {
     }
 }
 
-/// A number of at most 32 bits in its new form.
+/// Converts a number of at most 32 bits.
 #[expect(
     clippy::as_conversions,
     clippy::cast_precision_loss,

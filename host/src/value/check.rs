@@ -1,5 +1,5 @@
-//! Stored values against their type: whether they are whole and in range, and their one canonical form.
-//! Bytes may come from anyone who can write to the backend: nothing here trusts them.
+//! Validation of stored values against their type, and their canonical form.
+//! Trusts no bytes: anyone who can write to the backend may have written them. Reading single pieces is in `wire`.
 
 use crate::value::wire::{Kind, Reader};
 use crate::value::{Case, Field, ResultType, Type, ValueFault, wire};
@@ -7,12 +7,12 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Fails unless `bytes` is one whole value of type `ty`.
+/// Fails unless `bytes` is exactly one value of type `ty`.
 pub fn check(ty: &Type, bytes: &[u8]) -> Result<(), ValueFault> {
     canonical(ty, bytes).map(drop)
 }
 
-/// The canonical form of a value: declared order, shortest integers, the canonical NaN, none as nil.
+/// Returns the canonical form of a value: declared order, shortest integers, the canonical NaN, none as nil.
 pub fn canonical(ty: &Type, bytes: &[u8]) -> Result<Bytes, ValueFault> {
     let mut reader = Reader::new(bytes);
     let mut out = Vec::with_capacity(bytes.len());
@@ -84,7 +84,7 @@ pub(crate) fn copy(ty: &Type, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Res
     Ok(())
 }
 
-/// Reads the array of one that stands around a `some` whose own value may be nil.
+/// Reads the array of one around a `some` whose own value may be nil.
 pub(crate) fn enter_some(some: &Type, reader: &mut Reader<'_>) -> Result<(), ValueFault> {
     if some.admits_nil() {
         let len = reader.array_len()?;
@@ -95,15 +95,16 @@ pub(crate) fn enter_some(some: &Type, reader: &mut Reader<'_>) -> Result<(), Val
     Ok(())
 }
 
-/// Where the values of a record's fields stand, by field; none for those that are left out. Ends behind the record.
+/// Returns the position of each field's value; none for fields that are left out. Leaves the reader after the record.
 ///
-/// Keys come in any order; unknown and repeated ones are refused.
+/// Keys may come in any order; unknown and repeated ones are refused.
 pub(crate) fn locate(fields: &[Field], reader: &mut Reader<'_>) -> Result<Vec<Option<usize>>, ValueFault> {
     let len = reader.map_len()?;
     locate_rest(fields, 0, len, reader)
 }
 
-/// The same within a record, of which `left` pairs are left and the first `read` fields were read, in declared order.
+/// Locates the rest of a record's fields: `left` pairs remain, and the first `read` fields were read in declared
+/// order.
 pub(crate) fn locate_rest(
     fields: &[Field],
     read: usize,
@@ -115,7 +116,7 @@ pub(crate) fn locate_rest(
     let mut places: Option<HashMap<&str, usize>> = None;
     for nth in read..read.saturating_add(left) {
         let key = reader.str()?;
-        // Whoever writes in declared order is found at once.
+        // Fast path: keys in declared order need no search.
         let expected = fields.get(nth).filter(|field| *field.name == *key).map(|_| nth);
         let position = expected.or_else(|| {
             let places = places.get_or_insert_with(|| {

@@ -1,20 +1,20 @@
-//! Values made of parts that are values already, for literals with references inside.
-//! The parts are taken as they are: whoever hands them in has fitted them to their types.
+//! Composition of values from encoded parts, for literals that contain references.
+//! Parts are trusted: the caller has fitted them to their types.
 
 use crate::value::wire::Reader;
 use crate::value::{Type, ValueFault, wire};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// A list that is put together part by part; bytes where the element is `u8`.
+/// Builder of a list; the list is stored as bytes if the element is `u8`.
 pub struct ListBuilder {
     out: Vec<u8>,
-    // Where parts are single bytes, how many there are.
+    // Number of elements so far, if each is a single byte.
     bytes: Option<usize>,
 }
 
 impl ListBuilder {
-    /// A list of `len` parts, all of which are still to come.
+    /// Starts a list of `len` parts.
     #[must_use]
     pub fn new(element: &Type, len: usize) -> Self {
         let mut out = Vec::new();
@@ -40,7 +40,7 @@ impl ListBuilder {
         Ok(())
     }
 
-    /// The list.
+    /// Returns the list.
     #[must_use]
     pub fn finish(self) -> Bytes {
         if self.bytes.is_none() {
@@ -52,14 +52,14 @@ impl ListBuilder {
     }
 }
 
-/// A list of parts; bytes where the element is `u8`.
+/// Composes a list of parts, stored as bytes if the element is `u8`.
 pub fn compose_list(element: &Type, parts: &[Bytes]) -> Result<Bytes, ValueFault> {
     let mut list = ListBuilder::new(element, parts.len());
     parts.iter().try_for_each(|part| list.push(part))?;
     Ok(list.finish())
 }
 
-/// A tuple of parts.
+/// Composes a tuple of parts.
 #[must_use]
 pub fn compose_tuple(parts: &[Bytes]) -> Bytes {
     let mut out = Vec::with_capacity(parts.iter().map(Bytes::len).sum::<usize>() + 5);
@@ -68,7 +68,7 @@ pub fn compose_tuple(parts: &[Bytes]) -> Bytes {
     out.into()
 }
 
-/// A record of fields, which come in declared order.
+/// Composes a record of fields, which must be in declared order.
 #[must_use]
 pub fn compose_record(fields: &[(Arc<str>, Bytes)]) -> Bytes {
     let mut out = Vec::new();
@@ -80,7 +80,7 @@ pub fn compose_record(fields: &[(Arc<str>, Bytes)]) -> Bytes {
     out.into()
 }
 
-/// A case with a payload, or a side of a `result`.
+/// Composes a case with a payload, or a side of a `result`.
 #[must_use]
 pub fn compose_case(name: &str, payload: &Bytes) -> Bytes {
     let mut out = Vec::with_capacity(payload.len() + name.len() + 6);
@@ -90,7 +90,7 @@ pub fn compose_case(name: &str, payload: &Bytes) -> Bytes {
     out.into()
 }
 
-/// A `some` whose own value may be nil.
+/// Composes a `some` whose own value may be nil.
 #[must_use]
 pub fn compose_some(part: &Bytes) -> Bytes {
     compose_tuple(std::slice::from_ref(part))

@@ -1,16 +1,18 @@
-//! Where two values differ, by what stands in their MessagePack.
-//! Values whose types differ are for `assign`; here both were made by the same function.
+//! Difference of two values of one type: the path to the first part of their MessagePack that differs.
+//! Differences between types are found in `assign`.
 
 use crate::model::{Path, Step};
 use crate::value::wire::{Kind, Malformed, Reader};
 
-/// The path to the first part that is not the same in both, as far in as it can be followed; the root where the values
-/// themselves are of another kind or length. Names fields and positions, never what stands there.
+/// Returns the path to the first part that differs, as deep as it can be followed.
+///
+/// The path is the root if the values themselves differ in kind or length. It names fields and positions, never
+/// content.
 #[must_use]
 pub fn difference(one: &[u8], other: &[u8]) -> Path {
     let mut path = Path::root();
     let mut parts = (one, other);
-    // Each turn goes one step further in, to parts that are shorter.
+    // Terminates: each step descends to shorter parts.
     while let Ok(Some((step, one, other))) = differing_part(parts.0, parts.1) {
         path.push(step);
         parts = (one, other);
@@ -20,13 +22,13 @@ pub fn difference(one: &[u8], other: &[u8]) -> Path {
 
 type Differing<'a> = Option<(Step, &'a [u8], &'a [u8])>;
 
-/// The first item or field that differs; none where the values are of another kind, or one is longer.
+/// Returns the first item or field that differs; none if the values differ in kind or length.
 fn differing_part<'a>(one: &'a [u8], other: &'a [u8]) -> Result<Differing<'a>, Malformed> {
     let (mut one, mut other) = (Reader::new(one), Reader::new(other));
     let is_map = match (one.peek()?, other.peek()?) {
         (Kind::Array, Kind::Array) => false,
         (Kind::Map, Kind::Map) => true,
-        _ => return Ok(None), // nothing to go into, or not the same to go into
+        _ => return Ok(None), // nothing to descend into, or two different kinds
     };
     let len = |reader: &mut Reader<'a>| if is_map { reader.map_len() } else { reader.array_len() };
     let shared = len(&mut one)?.min(len(&mut other)?);
@@ -48,7 +50,7 @@ fn differing_part<'a>(one: &'a [u8], other: &'a [u8]) -> Result<Differing<'a>, M
     Ok(None)
 }
 
-/// The bytes of the value that comes next.
+/// Reads the bytes of the next value.
 fn whole<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
     let start = reader.position();
     reader.skip()?;

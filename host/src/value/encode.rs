@@ -1,5 +1,5 @@
-//! Literals and JSON to MessagePack, typed by where they go.
-//! Accepts what a person may write; stored values are checked in `check`, which accepts less.
+//! Encoding of literals and JSON as MessagePack, directed by the type of the target.
+//! Accepts what a person may write. Stored values are checked in `check`, which accepts less.
 
 use crate::model::{Datum, nearest, shortlist};
 use crate::value::mistakes::mistakes;
@@ -78,7 +78,7 @@ fn unsigned(ty: &Type, datum: &Datum, max: u64, out: &mut Vec<u8>) -> Result<(),
             }
             _ => Err(expected(ty, datum)), // out of range
         },
-        _ => Err(expected(ty, datum)), // only an integer is one
+        _ => Err(expected(ty, datum)), // only an integer fits
     }
 }
 
@@ -91,7 +91,7 @@ fn signed(ty: &Type, datum: &Datum, range: (i64, i64), out: &mut Vec<u8>) -> Res
             }
             _ => Err(expected(ty, datum)), // out of range
         },
-        _ => Err(expected(ty, datum)), // only an integer is one
+        _ => Err(expected(ty, datum)), // only an integer fits
     }
 }
 
@@ -208,7 +208,7 @@ fn option(some: &Type, datum: &Datum, out: &mut Vec<u8>) -> Result<(), ValueFaul
                 datum.kind()
             )));
         }
-        _ => write(some, datum, out)?, // none is null; whatever else is written is the value
+        _ => write(some, datum, out)?, // null is none; anything else is the value
     }
     Ok(())
 }

@@ -1,25 +1,25 @@
-//! Why a value is not of the type that it should be, and where in it.
-//! The value itself may be a secret of some size: messages name kinds and small numbers only.
+//! Faults of values: why a value is not of its type, and where in it.
+//! Values may be secret or large, so messages name only kinds and small numbers, never content.
 
 use crate::model::{Path, Step};
 use crate::value::wire::Malformed;
 use std::fmt;
 
-/// A value that does not fit: `.items[3].name: expected u8, found 300`.
+/// A value that does not fit its type: `.items[3].name: expected u8, found 300`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueFault {
-    /// The steps from the value to the part that does not fit, innermost first.
+    /// Steps from the whole value to the faulty part, innermost first.
     steps: Vec<Step>,
     message: String,
 }
 
 impl ValueFault {
-    /// A fault of the value at hand.
+    /// Creates a fault of the current value.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { steps: Vec::new(), message: message.into() }
     }
 
-    /// The same fault, seen from the value around.
+    /// Adds the step from the enclosing value.
     #[must_use]
     pub(crate) fn within(mut self, step: Step) -> Self {
         self.steps.push(step);
@@ -39,7 +39,7 @@ impl ValueFault {
         self.within(Step::Field(name.to_owned()))
     }
 
-    /// The same fault, seen from a list or tuple around.
+    /// Adds the step from an enclosing list or tuple.
     #[must_use]
     pub(crate) fn at_index(self, index: usize) -> Self {
         self.within(Step::Index(u32::try_from(index).unwrap_or(u32::MAX)))

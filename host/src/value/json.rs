@@ -1,5 +1,5 @@
 //! MessagePack to JSON, directed by a type, in one pass.
-//! The other direction is `encode`, by way of an untyped literal.
+//! The other direction is `encode`, from an untyped literal.
 
 use crate::value::check::{enter_some, locate, one_pair};
 use crate::value::wire::{Kind, Reader};
@@ -13,7 +13,7 @@ use serde::ser::SerializeMap;
 use serde::ser::SerializeSeq;
 use std::cell::RefCell;
 
-/// A value with its type; serializes by the JSON column of the value table.
+/// A value with its type. Serializes by the JSON column of the value table.
 #[derive(Debug, Clone, Copy)]
 pub struct Typed<'a> {
     ty: &'a Type,
@@ -21,19 +21,19 @@ pub struct Typed<'a> {
 }
 
 impl<'a> Typed<'a> {
-    /// A value with its type.
+    /// Pairs a value with its type.
     #[must_use]
     pub const fn new(ty: &'a Type, bytes: &'a [u8]) -> Self {
         Self { ty, bytes }
     }
 }
 
-/// A value as JSON on one line.
+/// Returns a value as JSON on one line.
 pub fn to_json_text(ty: &Type, bytes: &[u8]) -> Result<String, ValueFault> {
     serde_json::to_string(&Typed::new(ty, bytes)).map_err(|error| ValueFault::new(error.to_string()))
 }
 
-/// The same for people: not much longer than `most` bytes, and with `…` where it was cut. None for a malformed value.
+/// Returns a value as JSON for people: about `most` bytes, with `…` if it was cut. None if the value is malformed.
 #[must_use]
 pub fn to_json_excerpt(ty: &Type, bytes: &[u8], most: usize) -> Option<String> {
     let mut excerpt = Excerpt { text: Vec::new(), most };
@@ -50,7 +50,7 @@ pub fn to_json_excerpt(ty: &Type, bytes: &[u8], most: usize) -> Option<String> {
     })
 }
 
-/// The beginning of a text; refuses what comes after it.
+/// Writer that keeps the beginning of a text and refuses the rest.
 struct Excerpt {
     text: Vec<u8>,
     most: usize,
@@ -77,7 +77,7 @@ impl Serialize for Typed<'_> {
     }
 }
 
-/// The value that comes next in a reader; the cell because serializing borrows immutably.
+/// The next value of a reader, in a cell because serializing borrows it immutably.
 struct Part<'a, 'b> {
     ty: &'a Type,
     reader: &'a RefCell<Reader<'b>>,
@@ -189,7 +189,8 @@ impl Part<'_, '_> {
         map.end()
     }
 
-    /// A map of one pair: the outer option of `ty` is whether there is such a name, the inner whether it has a payload.
+    /// Serializes a map of one pair. `ty` returns none for an unknown name, and an inner none for a case without
+    /// payload.
     fn pair<'t, S: Serializer>(
         &'t self,
         serializer: S,
@@ -210,12 +211,12 @@ impl Part<'_, '_> {
     }
 }
 
-/// The word for a number that JSON has no form for.
+/// Returns the word for a number that JSON cannot express.
 fn special(number: f64) -> Option<&'static str> {
     match number {
         _ if number.is_nan() => Some("NaN"),
         f64::INFINITY => Some("Infinity"),
         f64::NEG_INFINITY => Some("-Infinity"),
-        _ => None, // every other number has one
+        _ => None, // JSON has every other number
     }
 }

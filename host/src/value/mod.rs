@@ -1,5 +1,5 @@
 //! WIT types as owned data, assignability, and values as MessagePack and JSON directed by a type.
-//! Nothing here knows of wasmtime, of manifests, or of where values are stored.
+//! Knows nothing of wasmtime, of manifests, or of where values are stored.
 
 mod ty;
 mod text;

@@ -1,5 +1,5 @@
-//! Parts of values: what stands at a path, the elements of a list, the name of a case.
-//! A part is a slice of the whole wherever its bytes stand there.
+//! Access to parts of values: the part at a path, the elements of a list, the name of a case.
+//! No conversion happens here; see `assign`. A part is a slice of the whole wherever its bytes are contiguous there.
 
 use crate::model::{Path, Step, to_usize};
 use crate::value::check::{enter_some, locate, one_pair};
@@ -7,16 +7,16 @@ use crate::value::wire::{Kind, Reader};
 use crate::value::{Type, ValueFault, wire};
 use bytes::Bytes;
 
-/// The type of what stands at a path.
+/// Type of the part at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Its type.
+    /// Type of the part.
     pub ty: Type,
     /// Whether some values of the whole have no such part.
     pub may_miss: bool,
 }
 
-/// What stands at `path` in every value of type `ty` that has such a part.
+/// Returns the type of the part at `path` in values of type `ty`. Fails if no value has such a part.
 pub fn type_at(ty: &Type, path: &Path) -> Result<Part, ValueFault> {
     let mut part = Part { ty: ty.clone(), may_miss: false };
     for step in path.steps() {
@@ -60,7 +60,7 @@ fn step_type(ty: &Type, step: &Step) -> Result<(Type, bool), ValueFault> {
     }
 }
 
-/// The part of a value at a path; none if this value has no such part.
+/// Returns the part of a value at a path; none if this value has no such part.
 pub fn pick(ty: &Type, whole: &Bytes, path: &Path) -> Result<Option<Bytes>, ValueFault> {
     let mut reader = Reader::new(whole);
     let mut ty = ty;
@@ -147,10 +147,10 @@ fn small(byte: u8) -> Bytes {
     out.into()
 }
 
-/// How many elements are skipped at most to find one: a place for each would take more than many of them do.
+/// Elements between two stored positions: a position per element could take more memory than the elements.
 const STRIDE: usize = 8;
 
-/// The elements of a list, found once and handed out without copies.
+/// Elements of a list, located once and returned without copies.
 #[derive(Debug, Clone)]
 pub struct Items {
     whole: Bytes,
@@ -159,14 +159,14 @@ pub struct Items {
 
 #[derive(Debug, Clone)]
 enum Places {
-    /// Where every [`STRIDE`]th element begins.
+    /// Start of every [`STRIDE`]th element.
     Marks { len: usize, marks: Vec<usize> },
-    /// Every byte from here on is an element.
+    /// Start of a byte list, whose every byte is an element.
     Bytes(usize),
 }
 
 impl Items {
-    /// How many elements there are.
+    /// Returns the number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.places {
@@ -175,13 +175,13 @@ impl Items {
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The element at a position.
+    /// Returns the element at a position.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Bytes> {
         match &self.places {
@@ -199,7 +199,7 @@ impl Items {
     }
 }
 
-/// The elements of a value of the list type `ty`.
+/// Locates the elements of a value of the list type `ty`.
 pub fn split(ty: &Type, whole: &Bytes) -> Result<Items, ValueFault> {
     let mut reader = Reader::new(whole);
     let places = match ty {
@@ -224,7 +224,7 @@ pub fn split(ty: &Type, whole: &Bytes) -> Result<Items, ValueFault> {
     Ok(Items { whole: whole.clone(), places })
 }
 
-/// The name of the case of an enum or variant, or the text of a string.
+/// Returns the case name of an enum or variant, or the text of a string.
 #[must_use]
 pub fn case_name<'a>(ty: &Type, bytes: &'a [u8]) -> Option<&'a str> {
     let mut reader = Reader::new(bytes);

@@ -1,5 +1,5 @@
-//! What holds for every type and value: round trips, canonical forms, conversions, and that no bytes cause a panic.
-//! Examples of single forms stand here too, so that the table of the contract can be read off.
+//! Properties of every type and value: round trips, canonical forms, conversions, and no panic on any bytes.
+//! Examples of each form are here too, as a readable table of the encoding.
 
 use crate::model::{Datum, Effort, Path};
 use crate::value::arbitrary::{any_type, any_value, widened};

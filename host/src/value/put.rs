@@ -1,5 +1,5 @@
-//! MessagePack piece by piece, written in canonical form.
-//! Which pieces make a value of some type is for the modules around; reading is for `wire`, by which these are called.
+//! Writes of single MessagePack pieces in canonical form.
+//! Reads are in `wire`, which re-exports these. The other files of `value` know which pieces form a value of a type.
 
 use rmp::Marker;
 use rmp::encode as put;
@@ -24,7 +24,7 @@ pub fn put_uint(out: &mut Vec<u8>, value: u64) {
     }
 }
 
-/// Writes an integer in its shortest form; numbers that are not negative are written unsigned.
+/// Writes an integer in its shortest form. Numbers that are not negative are written as unsigned.
 pub fn put_int(out: &mut Vec<u8>, value: i64) {
     never_fails(put::write_sint(out, value));
 }
@@ -39,17 +39,17 @@ pub fn put_f64(out: &mut Vec<u8>, value: f64) {
     out.extend_from_slice(&f64_piece(value));
 }
 
-/// Writes floats 32, which stand in `bytes` one after the other, the least byte first.
+/// Writes consecutive floats 32 from little-endian `bytes`.
 pub fn put_run_of_f32(out: &mut Vec<u8>, bytes: &[u8]) {
     put_run(out, bytes, |bytes| f32_piece(f32::from_le_bytes(bytes)));
 }
 
-/// Writes floats 64, which stand in `bytes` one after the other, the least byte first.
+/// Writes consecutive floats 64 from little-endian `bytes`.
 pub fn put_run_of_f64(out: &mut Vec<u8>, bytes: &[u8]) {
     put_run(out, bytes, |bytes| f64_piece(f64::from_le_bytes(bytes)));
 }
 
-/// Writes pieces block by block, so that the vector is asked for room once a block.
+/// Writes pieces in blocks, so that the vector checks its capacity once per block.
 fn put_run<const LEN: usize, const PIECE: usize>(
     out: &mut Vec<u8>,
     bytes: &[u8],
@@ -71,34 +71,34 @@ fn f64_piece(value: f64) -> [u8; 9] {
     piece(Marker::F64, canonical_f64(value).to_be_bytes())
 }
 
-/// A marker and what stands behind it, which is one byte less than all.
+/// Builds a piece from a marker and its body; `PIECE` is `LEN` plus one.
 fn piece<const LEN: usize, const PIECE: usize>(marker: Marker, body: [u8; LEN]) -> [u8; PIECE] {
     let mut piece = [marker.to_u8(); PIECE];
     piece.last_chunk_mut().into_iter().for_each(|slot| *slot = body);
     piece
 }
 
-/// The float, or the one NaN that stands for all.
+/// Returns the float, with every NaN replaced by the canonical one.
 pub(crate) fn canonical_f32(value: f32) -> f32 {
     if value.is_nan() { f32::from_bits(0x7fc0_0000) } else { value }
 }
 
-/// The float, or the one NaN that stands for all.
+/// Returns the float, with every NaN replaced by the canonical one.
 pub(crate) fn canonical_f64(value: f64) -> f64 {
     if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { value }
 }
 
-/// Writes a str. MessagePack counts in 32 bits: longer texts are cut, which limits of output prevent.
+/// Writes a str. Longer texts than 32 bits can count are cut; limits on output prevent that.
 pub fn put_str(out: &mut Vec<u8>, value: &str) {
     never_fails(put::write_str(out, value));
 }
 
-/// Writes the head of a str of so many bytes.
+/// Writes the head of a str of `len` bytes.
 pub fn put_str_len(out: &mut Vec<u8>, len: usize) {
     never_fails(put::write_str_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
 }
 
-/// Writes the head of a bin.
+/// Writes the head of a bin of `len` bytes.
 pub fn put_bin_len(out: &mut Vec<u8>, len: usize) {
     never_fails(put::write_bin_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
 }
@@ -108,17 +108,17 @@ pub fn put_bin(out: &mut Vec<u8>, value: &[u8]) {
     never_fails(put::write_bin(out, value));
 }
 
-/// Writes the head of an array.
+/// Writes the head of an array of `len` values.
 pub fn put_array_len(out: &mut Vec<u8>, len: usize) {
     never_fails(put::write_array_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
 }
 
-/// Writes the head of a map.
+/// Writes the head of a map of `len` pairs.
 pub fn put_map_len(out: &mut Vec<u8>, len: usize) {
     never_fails(put::write_map_len(out, u32::try_from(len).unwrap_or(u32::MAX)));
 }
 
-/// A vector takes every byte: only its allocation can fail, and that aborts.
+/// Ignores the result of a write to a vector: only its allocation can fail, and that aborts.
 fn never_fails<T, E>(written: Result<T, E>) {
     drop(written);
 }

@@ -1,29 +1,29 @@
-//! Which numbers hold which, and how a misfit of two types is told.
-//! The relation on whole types, and the conversion that follows from it, is `assign`.
+//! Relation of number types, and the description of a mismatch between two types.
+//! The relation on whole types, with its conversions, is `assign`.
 
 use crate::value::Type;
 use std::fmt;
 
-/// Where two types differ, and how: `.items[].name is u64, which does not fit u32`.
+/// A mismatch between two types: `.items[].name is u64, which does not fit u32`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Steps from the whole to the place, innermost first.
+    /// Steps from the whole type to the mismatch, innermost first.
     steps: Vec<String>,
     why: String,
 }
 
 impl Mismatch {
-    /// One type where another is asked for.
+    /// Creates a mismatch between the current types.
     pub(crate) fn types(from: &Type, to: &Type) -> Self {
         Self { steps: Vec::new(), why: format!("{} does not fit {}", named(from), named(to)) }
     }
 
-    /// Something that one of the types has and the other has not.
+    /// Creates a mismatch by something that only one of the types has.
     pub(crate) const fn because(why: String) -> Self {
         Self { steps: Vec::new(), why }
     }
 
-    /// The same misfit, seen from the type around.
+    /// Adds the step from the enclosing type.
     #[must_use]
     pub(crate) fn within(mut self, step: impl Into<String>) -> Self {
         self.steps.push(step.into());
@@ -31,10 +31,10 @@ impl Mismatch {
     }
 }
 
-/// The longest text of a type that is told whole, in characters; of a longer one its kind is told.
+/// Longest type text shown in full, in characters; a longer one is shown by its kind.
 const LONGEST: usize = 60;
 
-/// A type in a few words.
+/// Describes a type in a few words.
 fn named(ty: &Type) -> String {
     let whole = ty.to_string();
     if whole.chars().count() <= LONGEST {
@@ -57,10 +57,10 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// How numbers of one type become numbers of another.
+/// Conversion from one number type to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Widening {
-    /// The bytes are the same.
+    /// The bytes stay the same.
     Same,
     /// An integer becomes a float 32.
     IntToF32,
@@ -70,7 +70,7 @@ pub(crate) enum Widening {
     F32ToF64,
 }
 
-/// How every number of `from` becomes one of `to`; none if some do not.
+/// Returns the conversion that keeps every number of `from` exact in `to`; none if some numbers do not fit.
 pub(crate) fn widening(from: &Type, to: &Type) -> Option<Widening> {
     if let (Some((from_low, from_high)), Some((to_low, to_high))) = (bounds(from), bounds(to)) {
         return (to_low <= from_low && from_high <= to_high).then_some(Widening::Same);
@@ -82,11 +82,11 @@ pub(crate) fn widening(from: &Type, to: &Type) -> Option<Widening> {
         (Type::U8 | Type::S8 | Type::U16 | Type::S16 | Type::U32 | Type::S32, Type::F64) => {
             Some(Widening::IntToF64)
         }
-        _ => None, // a float is no integer, and wider integers have values that floats round
+        _ => None, // a float is no integer, and floats round wider integers
     }
 }
 
-/// The least and the greatest value of an integer type.
+/// Returns the least and the greatest value of an integer type.
 fn bounds(ty: &Type) -> Option<(i128, i128)> {
     match ty {
         Type::U8 => Some((0, u8::MAX.into())),

@@ -1,29 +1,30 @@
-//! WIT types as text: what manifests write and messages show.
-//! Inline `record`, `variant`, `enum` and `flags` stand where WIT would have a name.
+//! WIT types as text: parsing what manifests write, and printing what messages show.
+//! The types themselves are in `ty`. `record`, `variant`, `enum` and `flags` are written inline, where WIT uses
+//! names.
 
 use crate::model::Digest;
 use crate::value::{Case, Field, ResultType, Signature, Type};
 use std::fmt;
 use std::sync::Arc;
 
-/// Deepest nesting of a type that a manifest may write.
+/// Deepest nesting of a type in a manifest.
 const MAX_DEPTH: usize = 64;
 
-/// Most fields or cases of one type; wasmtime's own bound is of this order.
+/// Fields or cases of one type at most; the bound of wasmtime is of the same order.
 const MAX_MEMBERS: usize = 1000;
 
-/// Why a text is not a WIT type.
+/// Reason why a text is not a WIT type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TypeFault {
-    /// Where, in bytes.
+    /// Position in bytes.
     pub at: usize,
-    /// What is wrong, and what would be right.
+    /// Description of the error, and what would be correct.
     pub message: String,
 }
 
 impl Type {
-    /// Reads WIT text: `list<tuple<string, u32>>`, `record { x: f64 }`.
+    /// Parses WIT text: `list<tuple<string, u32>>`, `record { x: f64 }`.
     pub fn parse(text: &str) -> Result<Self, TypeFault> {
         let mut parser = Parser { text, at: 0, depth: 0 };
         let ty = parser.ty()?;
@@ -34,13 +35,13 @@ impl Type {
         Ok(ty)
     }
 
-    /// A digest that equal types share, and others do not.
+    /// Returns a digest that only equal types share.
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
         Digest::of_bytes(self.to_string().as_bytes())
     }
 
-    /// Whether some value of the type is stored as nil.
+    /// Returns whether some value of the type is stored as nil.
     #[must_use]
     pub const fn admits_nil(&self) -> bool {
         matches!(self, Self::Option(_))
@@ -269,7 +270,7 @@ impl<'a> Parser<'a> {
             let shown = if name.is_empty() { self.rest() } else { name };
             return self.fail(format!("expected a name in kebab-case, found `{shown}`"));
         }
-        let _ = is_escaped; // only tells WIT that the name is no keyword
+        let _ = is_escaped; // the escape only tells WIT that the name is no keyword
         Ok(Arc::from(name))
     }
 
@@ -325,7 +326,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// What has a name that must not repeat.
+/// A member whose name must be unique.
 trait Named {
     fn label(&self) -> &str;
 }
@@ -348,7 +349,7 @@ impl Named for Arc<str> {
     }
 }
 
-/// Types of other languages, and what they are called in WIT.
+/// Type names of other languages, with their WIT names.
 const FOREIGN: &[(&str, &str)] = &[
     ("str", "string"),
     ("text", "string"),

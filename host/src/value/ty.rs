@@ -1,9 +1,9 @@
 //! WIT types as owned data, and the signatures of functions.
-//! Only what may cross an edge between tasks: resources, streams and futures have no place here.
+//! Holds only types that may cross an edge between tasks: resources, streams and futures are `Unsupported`.
 
 use std::sync::Arc;
 
-/// A WIT type that a value on an edge can have. Names of types are not kept: structure alone counts.
+/// A WIT type that a value on an edge can have. Type names are dropped: structure alone counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Type {
     /// `bool`
@@ -53,51 +53,51 @@ pub enum Type {
 /// A field of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Field {
-    /// Its name, as in WIT.
+    /// Name, as in WIT.
     pub name: Arc<str>,
-    /// Its type.
+    /// Type of the field.
     pub ty: Type,
 }
 
 /// A case of a variant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Case {
-    /// Its name, as in WIT.
+    /// Name, as in WIT.
     pub name: Arc<str>,
-    /// Its payload, if it has one.
+    /// Type of the payload, if the case has one.
     pub ty: Option<Type>,
 }
 
 /// The two sides of a `result`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ResultType {
-    /// The payload of `ok`.
+    /// Payload of `ok`.
     pub ok: Option<Type>,
-    /// The payload of `err`.
+    /// Payload of `err`.
     pub err: Option<Type>,
 }
 
-/// What a function takes and gives.
+/// Parameters and result of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     /// Parameters by name, in order.
     pub params: Vec<(Arc<str>, Type)>,
-    /// The result; none for a function that returns nothing.
+    /// Result; none for a function that returns nothing.
     pub result: Option<Type>,
 }
 
 /// A function that a component exports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
-    /// The interface that it stands in, `ns:pkg/iface@1.0.0`; none at the root.
+    /// Interface of the function, `ns:pkg/iface@1.0.0`; none at the root.
     pub interface: Option<Arc<str>>,
-    /// Its name.
+    /// Name of the function.
     pub function: Arc<str>,
-    /// Its signature, or why no task can call it.
+    /// Signature, or why no task can call the function.
     pub signature: Result<Signature, Unsupported>,
 }
 
-/// Why a function cannot be a task.
+/// Reason why a function cannot be a task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A type that cannot cross an edge.
@@ -105,7 +105,7 @@ pub enum Unsupported {
     Type {
         /// `parameter x` or `the result`.
         place: String,
-        /// The name of the kind of type: `own`, `stream`, ….
+        /// Kind of the type: `own`, `stream`, ….
         ty: String,
     },
     /// An async function.

@@ -1,5 +1,5 @@
-//! MessagePack piece by piece: bounded reads that never panic, and with them the writes, which stand in `put`.
-//! Which pieces make a value of some type is for the modules around.
+//! Reads of single MessagePack pieces, bounded and without panics; re-exports the writes of `put`.
+//! The other files of `value` know which pieces form a value of a type.
 
 use crate::value::put::{canonical_f32, canonical_f64};
 use rmp::Marker;
@@ -10,14 +10,14 @@ pub use crate::value::put::{
     put_run_of_f32, put_run_of_f64, put_str, put_str_len, put_uint,
 };
 
-/// Reads MessagePack from a slice.
+/// Reader of MessagePack from a slice.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-/// What sort of piece comes next.
+/// Kind of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// nil
@@ -42,24 +42,24 @@ pub enum Kind {
     Ext,
 }
 
-/// Bytes that are not the MessagePack that was expected.
+/// Reason why bytes are not the expected MessagePack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// The bytes end in the middle of a value.
     #[error("the value ends too early")]
     Truncated,
-    /// Another kind of value stands here.
+    /// The value is of another kind.
     #[error("expected {expected}, found {found}")]
     Kind {
-        /// What should stand here.
+        /// Kind that was expected.
         expected: Kind,
-        /// What does.
+        /// Kind that was found.
         found: Kind,
     },
-    /// A str that is not UTF-8.
+    /// A str is not UTF-8.
     #[error("the text is not UTF-8")]
     Utf8,
-    /// Bytes after the value's end.
+    /// Bytes follow the value: this many.
     #[error("{0} bytes follow the value")]
     Trailing(usize),
 }
@@ -82,30 +82,30 @@ impl fmt::Display for Kind {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from the beginning of `bytes`.
+    /// Creates a reader at the beginning of `bytes`.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    /// How many bytes were read.
+    /// Returns the number of bytes read.
     #[must_use]
     pub const fn position(&self) -> usize {
         self.at
     }
 
-    /// Goes back, or forth, to a position that this reader was at.
+    /// Moves to a position that this reader was at before.
     pub fn seek(&mut self, position: usize) {
         self.at = position.min(self.bytes.len());
     }
 
-    /// How many bytes are left.
+    /// Returns the number of bytes left.
     #[must_use]
     pub const fn remaining(&self) -> usize {
         self.bytes.len().saturating_sub(self.at)
     }
 
-    /// The bytes between two positions that this reader was at.
+    /// Returns the bytes between two positions that this reader was at.
     #[must_use]
     pub fn between(&self, start: usize, end: usize) -> &'a [u8] {
         self.bytes.get(start..end).unwrap_or_default()
@@ -119,12 +119,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What comes next, without reading it.
+    /// Returns the kind of the next piece without reading it.
     pub fn peek(&self) -> Result<Kind, Malformed> {
         self.marker().map(kind_of)
     }
 
-    /// Reads nil if it comes next; tells whether it did.
+    /// Reads nil if it comes next. Returns whether it did.
     pub fn take_nil(&mut self) -> Result<bool, Malformed> {
         let is_nil = self.marker()? == Marker::Null;
         self.at += usize::from(is_nil);
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// Reads these very bytes if they come next; tells whether they did.
+    /// Reads exactly `bytes` if they come next. Returns whether they did.
     #[inline]
     pub fn take(&mut self, bytes: &[u8]) -> bool {
         let is_next = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
                 self.at += 1;
                 Ok(i128::from(*small))
             }
-            _ => self.wide_int(), // longer than a byte, or negative, or no integer
+            _ => self.wide_int(), // longer than a byte, negative, or no integer
         }
     }
 
@@ -209,8 +209,8 @@ impl<'a> Reader<'a> {
         self.f32().map(canonical_f32)
     }
 
-    /// Reads floats 32 as long as they come and there is room for them, each 4 bytes, the least first, and
-    /// every NaN the canonical one; tells how many.
+    /// Reads consecutive floats 32 into `room`, as little-endian bytes with canonical NaNs, until `room` is full or
+    /// another kind of piece follows. Returns how many were read.
     pub fn run_of_f32(&mut self, room: &mut [u8]) -> usize {
         let native = |bytes| canonical_f32(f32::from_be_bytes(bytes)).to_le_bytes();
         self.run::<5, 4>(Marker::F32, room, native)
@@ -233,8 +233,8 @@ impl<'a> Reader<'a> {
         self.f64().map(canonical_f64)
     }
 
-    /// Reads floats 64 as long as they come and there is room for them, each 8 bytes, the least first, and
-    /// every NaN the canonical one; tells how many.
+    /// Reads consecutive floats 64 into `room`, as little-endian bytes with canonical NaNs, until `room` is full or
+    /// another kind of piece follows. Returns how many were read.
     pub fn run_of_f64(&mut self, room: &mut [u8]) -> usize {
         let native = |bytes| canonical_f64(f64::from_be_bytes(bytes)).to_le_bytes();
         self.run::<9, 8>(Marker::F64, room, native)
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Reads the head of an array: how many values follow. Never more than there are bytes left.
+    /// Reads the head of an array. Returns its number of values, which never exceeds the bytes left.
     pub fn array_len(&mut self) -> Result<usize, Malformed> {
         let mut rest = self.rest();
         let len = match rest.marker()? {
@@ -281,7 +281,7 @@ impl<'a> Reader<'a> {
         self.commit_len(&rest, len, 1)
     }
 
-    /// Reads the head of a map: how many pairs follow. Never more than there are bytes left.
+    /// Reads the head of a map. Returns its number of pairs, which never exceeds the bytes left.
     pub fn map_len(&mut self) -> Result<usize, Malformed> {
         let mut rest = self.rest();
         let len = match rest.marker()? {
@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
         self.commit_len(&rest, len, 2)
     }
 
-    /// Reads past one whole value, however deep, without recursion.
+    /// Skips one whole value of any depth, without recursion.
     pub fn skip(&mut self) -> Result<(), Malformed> {
         let mut pending: usize = 1;
         while pending > 0 {
@@ -313,7 +313,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Reads pieces of a marker and `LEN` bytes, which are `PIECE` bytes together, as long as they come.
+    /// Reads consecutive pieces of one marker; each piece has `PIECE` bytes, of which `LEN` follow the marker.
     fn run<const PIECE: usize, const LEN: usize>(
         &mut self,
         marker: Marker,
@@ -326,7 +326,7 @@ impl<'a> Reader<'a> {
         for (piece, slot) in pieces.iter().zip(room.as_chunks_mut::<LEN>().0) {
             match piece.split_last_chunk::<LEN>() {
                 Some(([found], body)) if *found == marker => *slot = native(*body),
-                _ => break, // another value, which is for the caller
+                _ => break, // the caller reads any other value
             }
             read += 1;
         }
@@ -334,7 +334,7 @@ impl<'a> Reader<'a> {
         read
     }
 
-    /// Fails because another kind of value stands here.
+    /// Fails because the next piece is of another kind than expected.
     fn unexpected<T>(&self, expected: Kind) -> Result<T, Malformed> {
         Err(Malformed::Kind { expected, found: self.peek()? })
     }
@@ -343,7 +343,7 @@ impl<'a> Reader<'a> {
         self.bytes.get(self.at).map(|byte| Marker::from_u8(*byte)).ok_or(Malformed::Truncated)
     }
 
-    /// A reader behind the marker that comes next.
+    /// Returns a reader of the bytes after the next marker.
     const fn rest(&self) -> Body<'a> {
         Body { bytes: self.bytes, at: self.at + 1 }
     }
@@ -357,14 +357,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The bytes behind a marker.
+/// Bytes after a marker.
 struct Body<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Body<'a> {
-    /// The marker in front of this body.
+    /// Returns the marker before these bytes.
     fn marker(&self) -> Result<Marker, Malformed> {
         let before = self.at.checked_sub(1).and_then(|at| self.bytes.get(at));
         before.map(|byte| Marker::from_u8(*byte)).ok_or(Malformed::Truncated)

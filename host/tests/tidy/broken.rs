@@ -1,5 +1,5 @@
-//! Text that breaks each rule, and text that comes near: a rule that cannot fail is none.
-//! The rules themselves are in `main.rs`.
+//! Tests each rule with text that breaks it, and with text that almost does.
+//! The rules are in `main.rs`.
 
 use crate::File;
 use crate::check_cycles;
@@ -11,7 +11,7 @@ use crate::unexplained_dependencies;
 
 const NOTHING: [String; 0] = [];
 
-/// Complaints about a file with a proper head.
+/// Returns the complaints about a file with a valid first line.
 fn complaints(path: &str, code: &str) -> Vec<String> {
     check_file(&File::new(path, &format!("//! Head.\n{code}")))
 }

@@ -1,9 +1,9 @@
-//! Reads Rust as far as the rules need: code without comments and strings, words, imports.
-//! No parser: what macros make is not seen.
+//! Reads Rust source as far as the rules need: code without comments and strings, words, imports.
+//! Macros are not expanded, since this is no parser. The rules are in `main.rs`.
 
 use std::collections::BTreeSet;
 
-/// The first name after each `crate::`, but for macros, which stand at the root whatever module they are of.
+/// Returns the first name after each `crate::`, except macros, which are at the root whatever module defines them.
 pub(crate) fn imports(code: &str) -> BTreeSet<String> {
     let after = code.match_indices("crate::").filter(|(at, _)| begins_word(code, *at));
     let rests = after.map(|(at, found)| &code[at + found.len()..]);
@@ -14,18 +14,18 @@ pub(crate) fn imports(code: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether no word goes on at a byte.
+/// Returns whether a word may begin at a byte.
 pub(crate) fn begins_word(code: &str, at: usize) -> bool {
     !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
-/// The identifier that `text` begins with.
+/// Returns the identifier at the beginning of `text`.
 pub(crate) fn word_at(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     &text[..end]
 }
 
-/// Rust without its comments and without what stands in strings.
+/// Removes comments and the content of strings.
 pub(crate) fn code_of(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
@@ -48,7 +48,7 @@ pub(crate) fn code_of(text: &str) -> String {
     code
 }
 
-/// The length of the string that `text` begins with, quotes counted.
+/// Returns the length of the string literal at the beginning of `text`, quotes included.
 fn string_len(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -62,7 +62,7 @@ fn string_len(text: &str) -> usize {
     text.len()
 }
 
-/// The length of the raw string that `text` begins with; zero if it begins otherwise.
+/// Returns the length of the raw string literal at the beginning of `text`; zero if there is none.
 fn raw_string_len(text: &str) -> usize {
     let hashes = text[1..].bytes().take_while(|byte| *byte == b'#').count();
     if text.as_bytes().get(1 + hashes) != Some(&b'"') {
@@ -73,7 +73,7 @@ fn raw_string_len(text: &str) -> usize {
     text[start..].find(&end).map_or(text.len(), |at| start + at + end.len())
 }
 
-/// The length of the character that `text` begins with; zero for a lifetime.
+/// Returns the length of the character literal at the beginning of `text`; zero for a lifetime.
 fn char_len(text: &str) -> usize {
     match text.char_indices().nth(1) {
         Some((_, '\\')) => text.get(3..).and_then(|rest| rest.find('\'')).map_or(0, |at| at + 4),

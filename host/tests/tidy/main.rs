@@ -1,5 +1,6 @@
-//! Rules of structure that no compiler checks: who may know whom, how long a file is, who prints.
-//! Each rule is a function from text to complaints, tested on text that breaks it; style is for clippy and rustfmt.
+//! Structural rules that no compiler checks: imports between modules, file length, restricted names.
+//! Each rule is a function from text to complaints, tested on text that breaks it. Style is left to clippy and
+//! rustfmt.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read what it checks shall fail")]
 
@@ -17,10 +18,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Most lines of a file.
+/// Maximum number of lines in a file.
 const MAX_LINES: usize = 500;
 
-/// Each module with those that it may import, as ARCHITECTURE.md tells. Tests may import more, see [`STRANGERS`].
+/// Allowed imports of each module, as in ARCHITECTURE.md. Tests may import more, except [`STRANGERS`].
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("manifest", &["model"]),
@@ -48,26 +49,26 @@ const ALL_BUT_CLI: &[&str] = &[
     "config", "app",
 ];
 
-/// Modules that never see each other, not even in tests: the engine's tests run without wasm.
+/// Modules that never import each other, not even in tests: the engine's tests run without wasm.
 const STRANGERS: (&str, &str) = ("engine", "sandbox");
 
 /// A name from outside the crate.
 #[derive(Clone, Copy)]
 enum Name {
-    /// A crate, where a path begins with it.
+    /// A crate, at the beginning of a path.
     Crate(&'static str),
-    /// A macro, a type or a path, wherever it stands.
+    /// A macro, a type or a path, anywhere.
     Words(&'static str),
 }
 
-/// Whether tests may say a name anywhere.
+/// Whether tests may use a name anywhere.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tests {
     Free,
     Bound,
 }
 
-/// Names, and the only places that may say them.
+/// Restricted names, each with the only modules that may use it.
 const DOORS: &[(Name, &[&str], Tests)] = &[
     (Name::Crate("wasmtime"), &["sandbox"], Tests::Bound),
     (Name::Crate("wasmtime_wasi"), &["sandbox"], Tests::Bound),
@@ -90,13 +91,13 @@ const DOORS: &[(Name, &[&str], Tests)] = &[
 
 /// A source file of the crate.
 struct File {
-    /// Relative to `src`, with `/`.
+    /// The path relative to `src`, with `/`.
     path: String,
     /// The whole text.
     text: String,
-    /// Its code outside of tests, without comments and what stands in strings.
+    /// The code outside of tests, without comments and the content of strings.
     code: String,
-    /// Likewise its tests.
+    /// The code of the tests, stripped likewise.
     tests: String,
 }
 
@@ -110,7 +111,7 @@ impl File {
         Self { path: path.to_owned(), text: text.to_owned(), code: code.to_owned(), tests: tests.to_owned() }
     }
 
-    /// The module that the file belongs to; none for the roots `lib.rs` and `main.rs`.
+    /// Returns the module of the file; `None` for the roots `lib.rs` and `main.rs`.
     fn module(&self) -> Option<&str> {
         match self.path.split_once('/') {
             Some((module, _)) => Some(module),
@@ -171,7 +172,7 @@ fn no_file_knows_the_machine_it_was_written_on() {
     assert!(found.is_empty(), "absolute paths in\n{}\n", found.join("\n"));
 }
 
-/// All rules for one file.
+/// Applies all rules to one file.
 fn check_file(file: &File) -> Vec<String> {
     let rules = [check_head, check_length, check_order, check_paths, check_imports, check_doors];
     rules.iter().flat_map(|rule| rule(file)).collect()
@@ -191,7 +192,7 @@ fn check_length(file: &File) -> Vec<String> {
     }
 }
 
-/// Behind the tests there is nothing but tests: code there would pass for one.
+/// Requires tests to come last: code after them would be taken for test code.
 fn check_order(file: &File) -> Vec<String> {
     let mut lines = file.tests.lines().filter(|line| !line.starts_with([' ', '}', '#']) && !line.is_empty());
     match lines.find(|line| !line.contains("mod ")) {
@@ -202,7 +203,7 @@ fn check_order(file: &File) -> Vec<String> {
     }
 }
 
-/// Modules of the crate are named one by one and from its root.
+/// Requires imports to name modules one by one from the crate's root.
 fn check_paths(file: &File) -> Vec<String> {
     let mut complaints = Vec::new();
     if file.code.contains("crate::{") || file.tests.contains("crate::{") {
@@ -247,12 +248,12 @@ fn check_doors(file: &File) -> Vec<String> {
     complaints
 }
 
-/// Whether a file is a module, named without `.rs`, or belongs to one.
+/// Returns whether a file is the module `module` or belongs to it.
 fn is_within(path: &str, module: &str) -> bool {
     path.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
-/// Modules that import each other, by whatever way round.
+/// Reports import cycles between modules, direct or indirect.
 fn check_cycles(files: &[File]) -> Vec<String> {
     let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in files {
@@ -261,7 +262,8 @@ fn check_cycles(files: &[File]) -> Vec<String> {
             known.extend(imports(&file.code).into_iter().filter(|name| name != module));
         }
     }
-    // Takes away what imports nothing that is left; what stays hangs in a cycle.
+    // Remove modules that import nothing that is left. The rest is on, or above, a cycle (strongly connected
+    // components).
     while let Some(free) = edges.iter().find(|(_, to)| !to.iter().any(|name| edges.contains_key(name))) {
         let free = free.0.clone();
         edges.remove(&free);
@@ -281,7 +283,7 @@ impl Name {
     }
 
     fn is_said(self, code: &str) -> bool {
-        // A module may have a child of the crate's name, and its own file speaks of that one.
+        // A module may have a child with the crate's name; its own file then means the child.
         if matches!(self, Self::Crate(name) if code.contains(&format!("mod {name};"))) {
             return false;
         }
@@ -295,7 +297,7 @@ impl Name {
     }
 }
 
-/// Names under `[workspace.dependencies]` that have no comment above or beside them.
+/// Returns the names under `[workspace.dependencies]` without a comment above or beside them.
 fn unexplained_dependencies(text: &str) -> Vec<String> {
     let section = text.split("[workspace.dependencies]\n").nth(1).unwrap_or_default();
     let section = section.split("\n[").next().unwrap_or_default();
@@ -311,19 +313,19 @@ fn unexplained_dependencies(text: &str) -> Vec<String> {
     silent
 }
 
-/// The numbers of lines with a path into somebody's home.
+/// Returns the line numbers of absolute paths into a home folder.
 fn machine_paths(text: &str) -> impl Iterator<Item = usize> {
     let homes = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
     let lines = text.lines().enumerate();
     lines.filter(move |(_, line)| homes.iter().any(|home| line.contains(home))).map(|(nth, _)| nth + 1)
 }
 
-/// The folder of the workspace.
+/// Returns the workspace's root.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The sources of the crate. Files that exist for tests alone count as tests from their first line.
+/// Reads the sources of the crate. In files that exist only for tests, every line counts as test code.
 fn source_files() -> Vec<File> {
     let src = root().join("host/src");
     let mut files = Vec::new();
@@ -340,7 +342,7 @@ fn source_files() -> Vec<File> {
     files
 }
 
-/// The modules that a file declares under `#[cfg(test)]`, as paths without `.rs`.
+/// Returns the modules that a file declares under `#[cfg(test)]`, as paths without `.rs`.
 fn test_children(file: &File) -> Vec<String> {
     let folder = file.path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
     let inner = match file.path.strip_suffix("mod.rs") {
@@ -358,7 +360,7 @@ fn test_children(file: &File) -> Vec<String> {
     paths.collect()
 }
 
-/// Every file below a folder, in order, but for what tools put there.
+/// Visits every file below a folder in order, except what tools generate.
 fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();

@@ -1,19 +1,19 @@
-//! Hosts with different `--memory` on one run: who takes what, and what becomes of it when the larger one dies.
-//! What one host admits is in `hostile/admission`.
+//! Admission over hosts with different `--memory` on one run, and takeover when the larger host dies.
+//! Admission on one host is in `hostile/admission`.
 
 use crate::gates::{self, GRANTS, open};
 use cascade_host_tests::{Project, Redis, Running};
 use serde_json::json;
 use std::time::Duration;
 
-/// A task that all others wait for, so that hosts can come, and others that ask for 128 MiB each.
+/// A gate task, so that hosts can join first, and tasks after it with 128 MiB each.
 fn project(others: &str) -> Project {
     let gate = "call = \"g.await-file\"\nargs.path = \"o\"\nlimits.memory = \"16MiB\"\n";
     let defaults = "[defaults.limits]\nmemory = \"128MiB\"\n";
     gates::project(&format!("[tasks.gate]\n{gate}{GRANTS}{defaults}{others}"))
 }
 
-/// A host with so much memory, which works on the run once this returns.
+/// Starts a host with this memory budget, and waits until it works on the run.
 fn start(project: &Project, uri: &str, memory: &str) -> Running {
     let host = project.other_host(&format!("{memory}.jsonl"));
     let arguments = ["--state", uri, "--run-id", "r1", "-j", "4", "--memory", memory, "--log-level", "debug"];
@@ -47,7 +47,7 @@ fn a_task_beyond_the_creators_budget_runs_on_a_host_that_has_it() {
     assert_eq!(done, 3, "all on the host that has the memory: {events:#?}");
 }
 
-/// A task that asks for more than the small host has, and needs less. It waits at a gate of its own.
+/// A task whose limit exceeds the small host's budget, though it uses less. It waits at its own gate.
 fn modest() -> Project {
     project(&format!(
         "[tasks.modest]\ncall = \"g.await-file\"\nafter = [\"gate\"]\nargs.path = \"m\"\n{GRANTS}"
@@ -77,7 +77,7 @@ fn what_is_left_to_a_larger_host_is_not_left_to_a_dead_one() {
     let project = modest();
     let mut small = start(&project, &uri, "64MiB");
     let large = start(&project, &uri, "256MiB");
-    // It holds nothing, so that no lease tells of its end but its own.
+    // The large host has no claims, so only its own lease can reveal its end.
     large.signal("STOP");
     open(&project, "om");
     small.until("finished   gate");

@@ -1,5 +1,5 @@
-//! Components that are hostile to the compiler end in an error that names a limit, and leave the host as it was.
-//! Limits of guests that run are the matter of other modules.
+//! Components that attack the compiler end in an error that names a limit, and do not harm the host.
+//! Limits of running guests are in `hostile`.
 
 use crate::guests::Guest;
 use crate::named;
@@ -9,15 +9,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// The most memory that a host may have taken, in KiB: nothing of a bomb but its bytes.
+/// Maximum memory of the host in KiB: hardly more than the component's bytes.
 const MOST_MEMORY: u64 = 400 << 10;
 
-/// A slow component: none of these machines compiles it within the time that tests take.
+/// A component that no machine compiles within the time of a test.
 pub(crate) fn slow() -> Vec<u8> {
     bombs::long_function(900_000)
 }
 
-/// The host on a component of its own folder, whose code is in no cache.
+/// Returns an `inspect` command for a component in its own folder, with an empty code cache.
 fn inspecting(project: &Project, component: &[u8]) -> Host {
     project.file("bomb.wasm", component);
     Host::new(["inspect", "bomb.wasm"])
@@ -25,19 +25,19 @@ fn inspecting(project: &Project, component: &[u8]) -> Host {
         .env("CASCADE_CODE_CACHE", &project.folder().join("code").display().to_string())
 }
 
-/// Runs a host to its end; gives the most memory that it took, in KiB.
+/// Runs a host to its end, and returns its peak memory in KiB.
 fn measured(host: Host) -> (Finished, u64) {
     let finished = host.run();
     let peak = finished.peak >> 10;
     (finished, peak)
 }
 
-/// Waits for the compiler that a process has started.
+/// Waits for the compiler process of a host.
 pub(crate) fn compiler_of(parent: u32) -> u32 {
     wait_for("no compiler was started", || {
         let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
         let child = children.split_whitespace().next()?;
-        // Until it has become the other program, it is a copy of the first.
+        // Between fork and exec, the child is a copy of the host.
         let words = fs::read(format!("/proc/{child}/cmdline")).ok()?;
         String::from_utf8_lossy(&words).contains("--compile").then(|| child.parse().expect("a number"))
     })
@@ -126,7 +126,7 @@ fn other_components_of_the_manifest_are_compiled_all_the_same() {
     assert_eq!(kept.count(), 1, "the code of the other component is kept");
 }
 
-/// A host that compiles, and its compiler.
+/// Starts a host that compiles, and returns it with its compiler.
 fn compiling(project: &Project) -> (Running, u32) {
     let host = inspecting(project, &slow()).start();
     let compiler = compiler_of(host.id());
@@ -193,7 +193,7 @@ fn code_that_is_kept_is_taken_without_a_compiler() {
         Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", named("g", Guest::Basic)));
     let code = project.folder().join("code").display().to_string();
     project.host().env("CASCADE_CODE_CACHE", &code).run().expect(0);
-    // No compiler could do anything with that: who asks for one fails.
+    // No compiler works within these limits, so a command fails if it compiles anything.
     let bounds = [("CASCADE_COMPILE_MEMORY", "1MiB"), ("CASCADE_COMPILE_TIMEOUT", "1ms")];
     let bounded = |host: Host| bounds.iter().fold(host, |host, (name, value)| host.env(name, value));
     bounded(project.host()).env("CASCADE_CODE_CACHE", &code).run().expect(0);

@@ -1,4 +1,4 @@
-//! `when`, and the reasons for which a task is skipped.
+//! `when`, and the reasons why a task is skipped.
 //! Pruning by `select` is in `references`.
 
 use crate::component;

@@ -1,10 +1,10 @@
-//! `doctor`: what it prints, and what its exit code tells.
-//! That the limits hold is what it finds out itself.
+//! `doctor`: its output and exit codes.
+//! The limits themselves are checked by the command.
 
 use cascade_host_tests::{Host, Redis};
 use serde_json::Value;
 
-/// What each finding is about, and what came of it.
+/// Returns subject and verdict of each finding.
 fn findings(shown: &Value) -> Vec<(&str, &str)> {
     let list = shown["findings"].as_array().expect("findings are a list");
     let text = |finding: &Value, of: &str| finding[of].as_str().is_some_and(|text| !text.is_empty());

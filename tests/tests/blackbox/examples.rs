@@ -1,5 +1,5 @@
 //! The manifests of `plugins`, which are the README's examples, on their real input.
-//! Their logic has tests of its own beside it.
+//! The plugins' own tests are beside their code.
 
 use cascade_host_tests::{Host, build_plugins, repository};
 

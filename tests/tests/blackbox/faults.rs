@@ -1,5 +1,5 @@
-//! What a run survives of its server, and what the host says where it cannot: nothing lost, nothing twice.
-//! Faults of guests are in `policies` and `surroundings`.
+//! Single faults of the server during a run, and the host's messages: nothing is lost, nothing runs twice.
+//! Faults of guests are in `policies` and `surroundings`; long faults are in `outages`.
 
 use crate::component;
 use crate::gates::{self, open};
@@ -23,7 +23,7 @@ pub(crate) fn whole() -> serde_json::Value {
     json!({ "all": ALL })
 }
 
-/// How often each task or element was started.
+/// Counts the starts of each task or element.
 pub(crate) fn starts(events: &Events) -> BTreeMap<String, usize> {
     let mut starts = BTreeMap::new();
     for task in events.tasks("task.started") {
@@ -121,7 +121,7 @@ fn a_server_that_is_busy_with_a_script_is_waited_for() {
     open(&project, "ab");
     running.until("finished   texts[1]");
     std::thread::scope(|scope| {
-        // A script of somebody else's that computes for about a second.
+        // A foreign script that runs for about a second.
         let script =
             "local t = redis.call('TIME')[1] + 1; while tonumber(redis.call('TIME')[1]) < t + 1 do end";
         scope.spawn(|| server.command(&["EVAL", script, "0"]));

@@ -1,4 +1,4 @@
-//! `for-each`: one call an element, results in order, zipped lists, bounds on how many run at once.
+//! `for-each`: one call per element, results in order, zipped lists, `max-parallel`.
 //! Failures of elements are in `policies`.
 
 use crate::component;
@@ -32,7 +32,7 @@ fn results_are_a_list_in_the_order_of_the_elements() {
     assert_eq!(project.run().expect(0).json(), json!({ "total": 9900, "tenth": 20 }));
     let events = project.events();
     assert_eq!(events.tasks("task.started").iter().filter(|task| task.starts_with("doubled[")).count(), 100);
-    // The task around its elements tells that it is ready and finished, and never that it started.
+    // The task around its elements emits ready and finished, but never started.
     assert!(!events.tasks("task.started").contains(&"doubled".to_owned()));
     assert_eq!(events.tasks("task.ready").iter().filter(|task| *task == "doubled").count(), 1);
     assert_eq!(events.tasks("task.finished").iter().filter(|task| *task == "doubled").count(), 1);
@@ -113,7 +113,7 @@ fn a_list_of_too_many_elements_is_a_limit_and_takes_no_memory() {
     let project = basic(
         "[params.many]\ntype = \"list<u8>\"\n[tasks.t]\ncall = \"g.double\"\nfor-each.x = { param = \"many\" }\nargs.x = { item = \"x\" }\n",
     );
-    // 10,000,002 bytes, as base64.
+    // Base64 of 10,000,002 bytes.
     project.file("many.json", format!("{{\"many\":\"{}\"}}", "A".repeat(3_333_334 * 4)).as_bytes());
     let finished = project.host().args(["--params-file", "many.json"]).run();
     let finished =

@@ -1,21 +1,22 @@
-//! Tasks that end when the test says so: what has to come first comes first, however fast or slow the machine is.
-//! A gate is a file that a guest waits for. What waits at it is said by the tests.
+//! Gates: tasks that end when the test allows it, so that order does not depend on the machine's speed.
+//! A gate is a file that a guest waits for. Each test decides what waits at it.
 
 use crate::component;
 use crate::guests::Guest;
 use cascade_host_tests::Project;
 
-/// What a task needs that waits at a gate, as a line of it. It calls `await-file` with the gate's name, and returns that.
+/// The grants of a task that waits at a gate. It calls `await-file` with the gate's name, and returns it.
 pub(crate) const GRANTS: &str = "grants = { read = [\"gates:.\"], clock = true }\n";
 
-/// A project of tasks some of which wait at gates.
+/// Creates a project with tasks that may wait at gates.
 pub(crate) fn project(body: &str) -> Project {
     let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
     std::fs::create_dir(project.folder().join("gates")).expect("a folder can be made");
     project
 }
 
-/// Elements `texts[0]`, `texts[1]`, … each of which waits at a gate that is named by one letter; then their text, as `all`.
+/// Creates elements `texts[0]`, `texts[1]`, …, each waiting at a gate named by one letter, and `all`, their joined
+/// text.
 pub(crate) fn elements(letters: &str) -> Project {
     let texts: Vec<String> = letters.chars().map(|letter| format!("\"{letter}\"")).collect();
     project(&format!(
@@ -25,11 +26,11 @@ pub(crate) fn elements(letters: &str) -> Project {
     ))
 }
 
-/// Opens gates: each letter is the name of one.
+/// Opens gates, one per letter.
 pub(crate) fn open(project: &Project, letters: &str) {
     for letter in letters.chars() {
         let gate = project.folder().join("gates").join(letter.to_string());
-        // A guest sees it with its text or not at all.
+        // Rename, so that a guest never sees a partly written file.
         let aside = gate.with_extension("aside");
         std::fs::write(&aside, letter.to_string()).expect("a file can be written");
         std::fs::rename(aside, gate).expect("a file can be renamed");

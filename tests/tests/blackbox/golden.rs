@@ -1,11 +1,11 @@
-//! Manifests with a mistake each, and what the host says of them, word for word.
-//! `BLESS=1 cargo test -p cascade-host-tests golden` writes what it says now; read it before you commit it.
+//! Manifests with one mistake each, and the host's exact output.
+//! `BLESS=1 cargo test -p cascade-host-tests golden` rewrites the expectations; review them before committing.
 
 use cascade_host_tests::{Host, repository};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The issue that began this suite asked for forty.
+/// Minimum number of cases, so that a suite that finds no cases fails.
 const FEWEST: usize = 100;
 
 #[test]
@@ -16,7 +16,7 @@ fn every_mistake_is_refused_with_what_to_do() {
     assert!(faults.is_empty(), "{}\n{} of {} cases differ", faults.join("\n"), faults.len(), folders.len());
 }
 
-/// The folders of a kind of cases, by name.
+/// Returns the folders of a kind of cases, sorted by name.
 fn cases(kind: &str) -> Vec<PathBuf> {
     let folder = repository().join("tests/cases").join(kind);
     let entries = fs::read_dir(&folder).expect("the cases are there").flatten().map(|entry| entry.path());
@@ -25,13 +25,13 @@ fn cases(kind: &str) -> Vec<PathBuf> {
     folders
 }
 
-/// Whether expectations are to be written in place of compared.
+/// Returns whether expectations are rewritten instead of compared.
 #[expect(clippy::disallowed_methods, reason = "the ban is for the host")]
 fn is_blessing() -> bool {
     std::env::var_os("BLESS").is_some()
 }
 
-/// How a case differs from what was expected of it, if it does.
+/// Returns the difference between a case and its expectation, if any.
 fn fault(folder: &Path) -> Option<String> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let finished = Host::new(["check", "manifest.toml"]).within(folder).run();

@@ -1,12 +1,12 @@
-//! What components import against what a manifest grants: `inspect` says what would be needed, `plan` what is too much
-//! and what is missing, `check` what cannot work.
+//! Imports of components against grants of a manifest. `inspect` lists what is needed, `plan` lists unused and
+//! missing grants, and `check` refuses what cannot work.
 
 use crate::component;
 use crate::guests::Guest;
 use cascade_host_tests::{Host, Project, build_rust_guests};
 use serde_json::json;
 
-/// A component with a single function, which asks who is calling.
+/// A component with a single function, which calls `context`.
 fn attempt(grants: &str) -> Project {
     Project::new(&format!(
         "{}{grants}[tasks.t]\ncall = \"g.number\"\n[tasks.u]\ncall = \"g.number\"\n",
@@ -37,7 +37,7 @@ fn inspect_prints_the_grants_that_imports_need_as_lines_of_a_manifest() {
         "toml": ["[components.attempt.grants]", "context = true"],
     });
     assert_eq!(grant, Some(&expected));
-    // What the standard library imports is there as a comment: the guest can do without.
+    // Imports of the standard library are commented out: the guest can do without their grants.
     let (shown, json) = inspect("basic.wasm");
     assert!(shown.contains("\n  # clock = true") && !shown.contains("\n  clock = true"), "{shown}");
     let weights = json["grants"].as_array().expect("grants").iter().map(|grant| &grant["weight"]);
@@ -63,7 +63,7 @@ fn check_refuses_a_run_that_could_only_trap_and_says_what_to_paste() {
 
 #[test]
 fn plan_shows_what_is_given_and_not_needed_and_what_is_needed_and_not_given() {
-    // One component with many functions: its tasks may be those that do not ask.
+    // With many functions in a component, its tasks may never call the import.
     let project = Project::new(&format!(
         "{}grants = {{ dns = false, args = [] }}\n{}[tasks.t]\ncall = \"g.progress-steps\"\nargs.n = 1\n\
          [tasks.own]\ncall = \"b.double\"\nargs.x = 1\n",

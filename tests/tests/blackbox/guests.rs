@@ -1,10 +1,10 @@
-//! The guests in Rust that tests call, checked against the folders that there are.
-//! What each exports stands in its own `wit/`.
+//! The Rust guests that tests call, checked against the existing folders.
+//! Their exports are in `wit/` of each guest.
 
 use cascade_host_tests::repository;
 use std::collections::BTreeSet;
 
-/// A guest. One that no test uses is dead code, and dead code does not compile here.
+/// A guest. An unused one is dead code, which does not compile here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Guest {
     Attempt,
@@ -31,12 +31,12 @@ impl Guest {
         ("two-faces", Some(Self::TwoFaces)),
         ("unsupported", Some(Self::Unsupported)),
         ("unknown-import", Some(Self::UnknownImport)),
-        // Built by toolchains of their own, and called in `languages`.
+        // Built by other toolchains, and called in `languages`.
         ("python", None),
         ("javascript", None),
     ];
 
-    /// Its folder in `tests/guests`.
+    /// Returns the guest's folder in `tests/guests`.
     pub(crate) const fn folder(self) -> &'static str {
         match self {
             Self::Attempt => "attempt",

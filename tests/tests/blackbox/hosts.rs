@@ -1,5 +1,5 @@
-//! Several hosts on one run, and those who look at it from outside: leases, takeovers, `cancel`, `watch`, `show`, `rm`.
-//! What a host survives of its server is in `faults`.
+//! Several hosts on one run, and commands on it from outside: leases, takeovers, `cancel`, `watch`, `show`, `rm`.
+//! Faults of the server are in `faults`.
 
 use crate::component;
 use crate::gates::{self, open};
@@ -11,7 +11,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Elements that take `ms` each, and their text.
+/// Creates elements that take `ms` each, and their joined text.
 fn elements(count: u8, ms: u32) -> Project {
     let texts: Vec<String> = (b'a'..b'a' + count).map(|text| format!("\"{}\"", char::from(text))).collect();
     Project::new(&format!(
@@ -30,7 +30,7 @@ fn start(host: Host, uri: &str, run: &str, jobs: &str) -> Running {
     host.args(["--state", uri, "--run-id", run, "-j", jobs, "--log-level", "debug"]).start()
 }
 
-/// A command on a stored run.
+/// Returns a command on a stored run.
 fn on(command: &str, run: &str, uri: &str) -> Host {
     Host::new([command, run, "--state", uri])
 }
@@ -113,7 +113,7 @@ fn a_run_is_watched_from_its_beginning_to_its_end() {
         (1, 1),
         "{text}"
     );
-    // Afterwards it is told at once.
+    // Watching an ended run prints everything at once.
     let later = on("watch", "r1", &server.uri()).run().expect(0);
     assert_eq!(later.text(), text);
     assert!(later.took < Duration::from_secs(5), "{:?}", later.took);
@@ -159,7 +159,7 @@ fn a_file_of_events_is_one_hosts_until_that_ends() {
     one.wait();
     let mut again = start(project.host(), &server.uri(), "r1", "1");
     again.until("started");
-    // A device is nobody's. Each has a run of its own, so that both begin one, whichever is first.
+    // Devices need no lock. Each host has its own run, so that both begin one, whichever is first.
     let state = server.uri();
     let devices = ["r2", "r3"].map(|run| {
         let nowhere = ["--events", "/dev/null", "--run-id", run, "--state", &state, "--log-level", "debug"];
@@ -274,7 +274,7 @@ fn a_host_that_is_cut_off_stops_its_guests_and_another_goes_on() {
     proxy.deafen();
     let began = Instant::now();
     cut_off.until("lost       texts[0]");
-    // An answer alone would be waited for twice as long.
+    // Waiting for a reply alone would take twice as long.
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     open(&project, "a");
     let other = start(project.other_host("other.jsonl"), &uri(server.port()), "r1", "1").wait().expect(0);
@@ -354,7 +354,7 @@ fn a_write_counts_once_a_replica_has_it() {
     let mut running = start(project.host(), &uri, "r1", "1");
     open(&project, "ab");
     running.until("finished   texts[1]");
-    // What is told to be finished is on the replica, whatever becomes of the server.
+    // What is reported as finished must be on the replica, whatever happens to the server.
     assert_eq!(replica.command(&["HEXISTS", "cascade:run:r1:results", "texts[1]"]), "1");
     replica.signal("STOP");
     open(&project, "cdef");

@@ -1,6 +1,5 @@
-//! The grant `keyvalue`: buckets that tasks, runs and hosts share, what is refused, and what becomes of them when the
-//! server or the way to it fails.
-//! Each operation on both backends is a matter of the host's conformance suite.
+//! The grant `keyvalue`: buckets shared by tasks, runs and hosts, refusals, and faults of server and network.
+//! Each operation is tested on both backends in the host's conformance suite.
 
 use crate::guests::Guest;
 use crate::named;
@@ -19,7 +18,7 @@ fn task(name: &str, function: &str, args: &str, keys: &str) -> String {
     format!("[tasks.{name}]\ncall = \"k.{function}\"\nargs = {{ bucket = \"shared\"{args} }}\n{keys}\n")
 }
 
-/// Tasks that add one, each so many times.
+/// Tasks that each add one, this many times.
 fn adders(tasks: u32, times: u32) -> String {
     let items: Vec<String> = (0..tasks).map(|_| "\"n\"".to_owned()).collect();
     format!(
@@ -94,7 +93,7 @@ fn two_hosts_of_one_run_add_each_once() {
 #[test]
 fn what_is_added_while_answers_are_lost_counts_once() {
     let server = Redis::start("");
-    // Longer than what a server says of itself at the start, which would be cut for ever.
+    // Longer than the server's greeting, which would otherwise be cut forever.
     for (run, cut_every) in [9_001, 9_973, 11_113].into_iter().enumerate() {
         let proxy = Proxy::start(server.port(), cut_every, 40);
         let uri = format!("redis://127.0.0.1:{}", proxy.port());

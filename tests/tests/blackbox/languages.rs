@@ -1,5 +1,5 @@
-//! Components in Python and JavaScript run unchanged: the WIT interface is all that the host knows.
-//! `tests/run` says where a toolchain cannot be installed.
+//! Components in Python and JavaScript run unchanged: the host knows only WIT.
+//! `tests/run` documents how to skip a missing toolchain.
 
 use cascade_host_tests::{Project, Toolchain, build_javascript, build_python};
 use serde_json::json;

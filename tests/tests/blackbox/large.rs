@@ -1,11 +1,11 @@
-//! Responsible for size: data of hundreds of megabytes, long chains, and lists of a million elements.
-//! Leaves how long that takes to the benchmarks.
+//! Large data: hundreds of megabytes, long chains, and lists of a million elements.
+//! Speed is measured by the benchmarks.
 
 use crate::component;
 use crate::guests::Guest;
 use cascade_host_tests::Project;
 
-/// A project that calls the guest's functions.
+/// Creates a project with the basic guest.
 fn project(body: &str) -> Project {
     Project::new(&format!("{}{body}", component(Guest::Basic)))
 }

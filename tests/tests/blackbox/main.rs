@@ -1,5 +1,5 @@
 //! Black-box tests: the real binary on real manifests with real components.
-//! One module a topic; a guest that no test uses does not compile.
+//! Each topic has a module; `guests` lists the components.
 
 #![deny(dead_code)]
 
@@ -50,12 +50,12 @@ mod verifying;
 
 use guests::Guest;
 
-/// A component table for a guest, under the name `g` unless the test says otherwise.
+/// A component table for a guest, under the name `g`.
 fn component(guest: Guest) -> String {
     named("g", guest)
 }
 
-/// A component table for a guest under a name.
+/// A component table for a guest under another name.
 fn named(name: &str, guest: Guest) -> String {
     format!("[components.{name}]\npath = \"{{guest:{}}}\"\n", guest.folder())
 }

@@ -1,4 +1,4 @@
-//! Mistakes that need a component or a file to be seen: each is refused with exit code 2, and nothing runs.
+//! Mistakes that need a component or a file to be found: each is refused with exit code 2, and nothing runs.
 //! Mistakes in the text alone are in `golden`.
 
 use crate::component;
@@ -130,7 +130,7 @@ fn no_manifest_is_no_panic() {
     project.host().args(cluster).run().expect(2).says(["cluster"]);
 }
 
-/// An interface that the host knows, with a function of another type than WASI has.
+/// A known interface with a function whose type differs from WASI's.
 const ODD: &str = r#"(component
     (import "wasi:cli/exit@0.2.0" (instance (export "exit" (func (param "status" u32)))))
     (core module $m (func (export "run")))

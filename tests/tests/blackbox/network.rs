@@ -1,5 +1,5 @@
-//! Outgoing HTTP, sockets and names: what is granted is reached, and nothing beside it, whatever guests and servers do.
-//! The hostile URLs themselves stand in a table beside the matcher, names that lead inside beside the client.
+//! Outgoing HTTP, sockets and DNS: what is granted is reachable, and nothing else, whatever guests and servers do.
+//! Hostile URLs are tested beside the matcher; names that resolve to private addresses are tested beside the client.
 
 use crate::guests::Guest;
 use crate::named;
@@ -9,7 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
 use std::time::Duration;
 
-/// A project with one task a call, in the order of `calls`, each `function`, arguments, and further lines.
+/// Creates a project with one task per call: `function`, arguments, and further lines.
 fn project(grants: &str, calls: &[(&str, Value, &str)]) -> Project {
     let mut body = format!("{}grants = {{ {grants} }}\n", named("n", Guest::Network));
     for (at, (function, args, more)) in calls.iter().enumerate() {
@@ -26,7 +26,7 @@ fn fetches(grants: &str, urls: &[String]) -> Project {
     project(grants, &calls)
 }
 
-/// The body of a response, or the error.
+/// Returns the body of a response, or the error.
 fn told(shown: &Value, at: usize) -> String {
     let result = &shown[format!("t{at}")];
     let body =
@@ -34,7 +34,7 @@ fn told(shown: &Value, at: usize) -> String {
     body.map_or_else(|| result.to_string(), str::to_owned)
 }
 
-/// Answers in capitals what a client has sent, on a port of its own.
+/// Starts a server that answers in capitals, and returns its port.
 fn shouting_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
     let port = listener.local_addr().expect("a listener has an address").port();
@@ -139,7 +139,7 @@ fn bodies_are_streamed_both_ways_and_nothing_runs_on() {
     let shown = project(&format!("http = [\"{}\"]", web.url("/")), &calls).run().expect(0).json();
     assert_eq!((told(&shown, 0), &shown["t1"]["ok"]), ("20000000".to_owned(), &json!(3_000_000)));
     web.wait_until_left();
-    // What the kernel's buffers hold is beyond anybody's reach.
+    // The kernel's buffers are beyond our control.
     assert!(web.sent() < 64 << 20, "{} bytes were taken", web.sent());
 }
 
@@ -220,7 +220,7 @@ fn a_guest_without_sockets_is_told_of_once_each() {
 
 #[test]
 fn nobody_waits_for_connections() {
-    // Here a connection's own end may be bound, and so may this; a guest's C library stumbles over what comes after.
+    // Binding succeeds here, as for a connection's own end; a guest's C library fails at the next step.
     let listen = ("listen", json!({ "address": "0.0.0.0:0" }), "timeout = \"30s\"");
     let finished = project("tcp = [\"127.0.0.1:1\"]", &[listen]).run();
     assert!(
@@ -242,7 +242,7 @@ fn a_guest_has_few_sockets_at_a_time() {
 
 #[test]
 fn requests_that_are_never_sent_hold_little() {
-    // Methods, authorities and paths may be that long; schemes are shorter in any case.
+    // Methods, authorities and paths may be that long; schemes are always shorter.
     let compose = |bytes: u32| ("compose", json!({ "requests": 200, "bytes": bytes }), "");
     for grants in ["", "http = [\"http://127.0.0.1:1/\"]"] {
         let finished = project(grants, &[compose(4_000), compose(4_000_000)]).run().expect(0);

@@ -1,4 +1,4 @@
-//! Servers and networks that are away for a while, or come back with less: what a run that is under way makes of it.
+//! Servers and networks that fail for a while during a run, or return with less data.
 //! Mistakes at the start, and faults that cost one request, are in `faults`.
 
 use crate::component;
@@ -11,7 +11,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Lets a server be away in one way, in the middle of a run, whose other gates are open by its end; nothing may run twice.
+/// Makes a server unavailable in one way during a run. The run's other gates must be open at the end, and nothing may
+/// run twice.
 fn survives(config: &str, options: &str, away: impl FnOnce(&mut Redis, &Project)) {
     let mut server = Redis::start(config);
     let project = twelve();
@@ -38,7 +39,7 @@ fn connections_that_the_server_closes_are_made_again() {
             wait(120);
         }
     });
-    // It closes what is idle for so many seconds.
+    // The server closes idle connections after this many seconds.
     survives("timeout 1", "", |_, _| wait(2500));
 }
 
@@ -46,19 +47,19 @@ fn connections_that_the_server_closes_are_made_again() {
 fn a_server_with_too_many_clients_is_waited_for() {
     survives("", "", |server, project| {
         let others: Vec<TcpStream> = (0..20).map(|_| said(server, "SUBSCRIBE x")).collect();
-        // Those who subscribe are no normal clients: they stay, and there is no room for who comes back.
+        // Subscribers are not normal clients: they stay, and reconnecting clients exceed the limit.
         let last = said(server, "CONFIG SET maxclients 10\r\nCLIENT KILL TYPE normal SKIPME yes");
         open(project, ALL);
         wait(800);
         let refused = twelve();
         let uri = format!("{}?connect-timeout=1s", server.uri());
-        // It closes at once, so that the reason that it gives may not arrive.
+        // The server closes at once, so its reason may not arrive.
         refused.host().args(["--state", &uri]).run().expect(3);
         drop((others, last));
     });
 }
 
-/// A connection on which commands were said and answered.
+/// Opens a connection, and sends commands with their replies awaited.
 fn said(server: &Redis, commands: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("it listens");
     write!(stream, "{commands}\r\n").expect("it takes commands");
@@ -208,7 +209,7 @@ fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
     for life in 0..4 {
         let mut dying = host().start();
         let said = dying.until("started    deadly");
-        // A task that a host was at when it died is under suspicion, and this one is not.
+        // Tasks running on a host when it dies are suspects; let this one finish first.
         if life == 0 && !said.contains("finished   other") {
             dying.until("finished   other");
         }

@@ -1,5 +1,5 @@
-//! Granted folders, and guests that try to leave them or to do more in them than was granted.
-//! The guest calls WASI itself, so that no library cleans a path up before the host sees it.
+//! Granted folders, and guests that try to leave them or to exceed their grants inside.
+//! The guest calls WASI directly, so that no library normalises a path first.
 
 use crate::component;
 use crate::guests::Guest;
@@ -9,9 +9,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// What stands in files that nobody may read.
+/// Content of the forbidden files.
 const SECRET: &str = "not for the guest";
-/// What stands in the file that the guest may read and not change.
+/// Content of the file that the guest may read but not change.
 const OWN: &str = "for the guest to read";
 
 /// A folder to read, a folder to write, and beside them a file and a folder that are none of the guest's business, with
@@ -99,7 +99,7 @@ fn is_untouched(project: &Project) {
     }
 }
 
-/// Every way out that a path can be written as.
+/// Returns every way to write a path that leads out.
 fn ways_out(project: &Project) -> Vec<String> {
     let root = project.folder().display();
     let mut ways: Vec<String> = [
@@ -159,7 +159,7 @@ fn no_path_leads_out_of_a_granted_folder() {
                 actions.push(action(what, (folder, &way), None));
             }
         }
-        // Only where it leads out: the link itself is the guest's own, and it may remove it.
+        // Only paths that lead out: the link itself belongs to the guest, which may remove it.
         if way.contains("..") || way.starts_with('/') {
             actions.extend(["remove", "unlink", "read-link"].map(|what| action(what, ("/out", &way), None)));
         }
@@ -223,7 +223,7 @@ fn a_folder_to_read_is_changed_by_nothing() {
         action("rename", ("/out", "mine"), Some(("/in", "moved"))),
         action("rename", ("/out", "mine"), Some(own)),
         action("link", own, Some(("/in", "linked"))),
-        // A second name in the folder that may be written would be a way to change the file.
+        // A hard link in the writable folder would allow changing the file.
         action("link", own, Some(("/out", "linked"))),
         action("link", ("/out", "mine"), Some(("/in", "linked"))),
         action("write", ("/in", "own/"), None),
@@ -323,7 +323,7 @@ fn a_folder_that_becomes_a_link_while_the_guest_opens_it_leads_nowhere() {
     is_untouched(&project);
 }
 
-/// Puts a link that leads out in place of a folder, and the folder back.
+/// Replaces a folder with a link that leads out, and back again.
 fn swap(granted: &Path) {
     let (door, aside) = (granted.join("door"), granted.join("aside"));
     std::fs::rename(&door, &aside).expect("a folder can be moved");
@@ -343,7 +343,7 @@ fn a_guest_has_few_listings_at_a_time() {
     assert!(shown["t"][1].as_str().is_some_and(|code| code.contains("insufficient-memory")), "{shown}");
 }
 
-/// Two guests at a time: one has what it needs, whatever the other one wants.
+/// Two concurrent guests: one gets its quota of files, whatever the other tries.
 #[test]
 fn a_guest_has_its_share_of_open_files_and_no_more() {
     let project = playground();
@@ -373,7 +373,7 @@ fn a_guest_has_its_share_of_open_files_and_no_more() {
     run(170).expect(1).says(["warning", "so few files open that 2 tasks at the same time get"]);
 }
 
-/// The names of this folder alone have 25 MB.
+/// The names in this folder alone take 25 MB.
 #[test]
 fn a_huge_folder_is_listed_whole_in_little_memory() {
     const LINKS: u64 = 50_000;
@@ -395,7 +395,7 @@ fn a_huge_folder_is_listed_whole_in_little_memory() {
         let finished = project.run().expect(0);
         (finished.json()["t"].clone(), finished.peak)
     };
-    // What a process had at most is asked for while it lives: one look may come too early.
+    // The peak is sampled while the process lives, so one sample may be too early.
     let runs: Vec<_> = (0..5).map(|_| census("small")).collect();
     let idle = runs.iter().map(|(_, peak)| *peak).max().expect("there are some");
     let nothing = runs[0].0.clone();

@@ -1,5 +1,5 @@
-//! What a failure does to the rest of a run, and what stays of it.
-//! How a single task fails is in `retries`.
+//! Failure policies: the effect of a failed task on the rest of the run, and what is kept.
+//! Failures of a single task are in `retries`.
 
 use crate::component;
 use crate::guests::Guest;

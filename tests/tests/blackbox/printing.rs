@@ -1,5 +1,5 @@
-//! What is printed: the forms of results, and that stdout carries nothing else.
-//! How faults look is in `golden`.
+//! Printing: the formats of results, and that stdout carries nothing else.
+//! Faults are in `golden`.
 
 use crate::component;
 use crate::guests::Guest;
@@ -38,7 +38,7 @@ fn msgpack_is_one_map() {
 fn raw_is_the_bytes_of_exactly_one_text() {
     let project = two_outputs();
     assert_eq!(project.host().args(["-o", "raw", "--output", "text"]).run().expect(0).stdout, b"hello");
-    // Refused before anything runs, because it could not be printed afterwards.
+    // Refused before anything runs, since the output could not be printed afterwards.
     project.host().args(["-o", "raw"]).run().expect(2).says(["--output"]);
     project.host().args(["-o", "raw", "--output", "number"]).run().expect(2).says(["u32"]);
     project.host().args(["--output", "nmber"]).run().expect(2).says(["nmber", "number"]);

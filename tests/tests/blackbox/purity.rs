@@ -1,5 +1,5 @@
-//! Hermetic tasks: the same call gives the same result, which is what lets results be shared.
-//! What a guest sees that looks for anything else stands in the guest `purity`.
+//! Hermetic tasks: the same call gives the same result, so results can be shared.
+//! The guest `purity` looks for differences.
 
 use crate::component;
 use crate::guests::Guest;
@@ -78,12 +78,12 @@ fn impure_results_are_shared_only_where_the_author_vouches() {
     assert_eq!(project.events().tasks("task.cached"), ["d"]);
 }
 
-/// One call alone, and the same call for each of some elements.
+/// A single call, and the same call for several elements.
 const LOOKS: &str = "[tasks.look]\ncall = \"g.look\"\nargs.x = 7\n\
      [tasks.each]\ncall = \"g.look\"\nfor-each.x = [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]\nargs.x = { item = \"x\" }\n\
      [tasks.other]\ncall = \"g.look\"\nargs.x = 8\n";
 
-/// The same run in surroundings that have as little as possible in common.
+/// Starts the same run in environments with as little as possible in common.
 fn surroundings(project: &Project) -> Vec<Host> {
     let elsewhere = Host::new(["run"]).args([&*project.folder().join("manifest.toml").display().to_string()]);
     vec![
@@ -94,7 +94,7 @@ fn surroundings(project: &Project) -> Vec<Host> {
     ]
 }
 
-/// Runs all of them at the same time, so that each is under the load of the others, and fails where one differs.
+/// Runs all of them concurrently, each under the load of the others, and asserts equal results.
 #[track_caller]
 fn everybody_sees_the_same(project: &Project) -> Value {
     let alone = project.run().expect(0).json();
@@ -112,7 +112,7 @@ fn everybody_sees_the_same(project: &Project) -> Value {
     alone
 }
 
-/// Names what differs, rather than showing all that was seen.
+/// Asserts equality, and shows only the differences.
 #[track_caller]
 fn same(one: &Value, other: &Value) {
     let (one, other) = (one.as_array().expect("a list"), other.as_array().expect("a list"));
@@ -128,12 +128,12 @@ fn a_guest_that_looks_for_differences_finds_none() {
         let all = seen[task].as_array().expect("a list").iter();
         all.clone().find(|sight| sight["tried"] == tried).map(|sight| sight["seen"].clone()).expect(tried)
     };
-    // Another call sees another chance, so that samples of it are not all the same.
+    // Another call has another seed, so that repeated samples are independent.
     for tried in ["random u64", "random bytes", "insecure u64", "order of a map"] {
         assert_ne!(sight("look", tried), sight("other", tried), "{tried}");
     }
     for (tried, nothing) in [
-        // What hash tables are seeded with is one value a call; who only asks for a timer learns that it is due.
+        // Hash tables have one seed per call. A timer that is only polled is due at once.
         ("the same seed again", "true"),
         ("a timer that is asked", "[false, true, true]"),
         ("fresh pages", "0"),

@@ -1,5 +1,5 @@
-//! Every form of reference, and what it does when it misses.
-//! Mistakes that are found before anything runs are in `mistakes`.
+//! Every form of reference, and its behaviour when it misses.
+//! Mistakes found before anything runs are in `mistakes`.
 
 use crate::component;
 use crate::guests::Guest;

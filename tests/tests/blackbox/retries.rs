@@ -1,5 +1,5 @@
-//! Attempts: how often, for which failures, and what an error becomes when they are used up.
-//! What a failure does to the rest of the run is in `policies`.
+//! Retries: how often, for which failures, and the outcome once they are used up.
+//! The effect of a failure on the rest of the run is in `policies`.
 
 use crate::guests::Guest;
 use crate::{component, named};

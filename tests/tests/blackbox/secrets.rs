@@ -1,5 +1,5 @@
-//! Secret params, passwords in URIs and granted variables: in nothing that the host says or keeps, whatever happens.
-//! What a task makes of a secret and returns is its result, and stands where results stand.
+//! Secret params, passwords in URIs and granted variables appear in nothing that the host prints or stores.
+//! A result computed from a secret is an ordinary result, and is not hidden.
 
 use crate::guests::Guest;
 use crate::{component, named};
@@ -12,7 +12,7 @@ const PASSED: &str = "passed-on-T0ken+value";
 const WRITTEN: &str = "written-T0ken-value";
 const REFERENCED: &str = "referenced-V4lue";
 
-/// Every form in which a secret may be hidden in a text.
+/// Returns every form in which a secret may appear in a text.
 fn forms(secret: &str) -> Vec<String> {
     let hex = |upper: bool| {
         secret.bytes().fold(String::new(), |mut text, byte| {
@@ -26,7 +26,7 @@ fn forms(secret: &str) -> Vec<String> {
         text
     });
     let mut forms = vec![secret.to_owned(), hex(false), hex(true), percent];
-    // In base64 a text looks different by where it begins; the letters at its edges depend on what is around it.
+    // Base64 of a text depends on its offset, and the letters at its edges on the surrounding bytes.
     for before in 0..3 {
         let padded: Vec<u8> = std::iter::repeat_n(0, before).chain(secret.bytes()).collect();
         let text = base64(&padded);
@@ -80,7 +80,7 @@ pub(crate) fn content(server: &Redis) -> String {
     all
 }
 
-/// Tasks that end in every way there is with a secret in hand; none returns what it was given.
+/// Tasks that have a secret and end in every possible way; none returns it.
 fn project(uri: &str) -> Project {
     let (basic, purity) = (component(Guest::Basic), named("p", Guest::Purity));
     Project::new(&format!(

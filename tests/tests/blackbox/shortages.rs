@@ -1,5 +1,5 @@
-//! A system that gives the host too little of something: what is missing is named, and nothing ends by a panic.
-//! What guests may have is the matter of other modules.
+//! Shortages of system resources: the message names what is missing, and nothing panics.
+//! Limits of guests are in `hostile`.
 
 use crate::component;
 use crate::guests::Guest;
@@ -12,7 +12,7 @@ fn doubling() -> Project {
     Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)))
 }
 
-/// The host on it, with nothing compiled yet.
+/// Returns a `run` command without compiled code.
 fn cold(project: &Project) -> Host {
     project.host().env("CASCADE_CODE_CACHE", "")
 }
@@ -36,7 +36,7 @@ fn files_that_may_not_be_large_are_the_system_s_limit_and_not_the_host_s() {
     let project = doubling();
     let finished = cold(&project).under("-f 100").run().expect(2).says(["`ulimit -f`"]);
     assert!(!finished.stderr.contains("1GiB"), "{}", finished.stderr);
-    // With its code at hand it runs; a log that may grow no further is no end of the process.
+    // With compiled code it runs; a log that may grow no further does not end the process.
     project.run().expect(0);
     let grown = vec![b' '; 60 << 10];
     project.file("out", &grown);
@@ -115,7 +115,7 @@ fn too_few_threads_are_named() {
     let guest = fs::read(build_rust_guests().join("basic.wasm")).expect("the guest is built");
     project.file("g.wasm", &guest);
     fs::set_permissions(project.folder(), fs::Permissions::from_mode(0o755)).expect("it is ours");
-    // Root is bound by no number of processes; and another user comes no further than this folder.
+    // Root has no process limit, and another user can access only this folder.
     let user = "cp \"$0\" host 2>/dev/null; test $(id -u) != 0 || \
                 user='setpriv --reuid=61234 --regid=61234 --clear-groups'";
     for threads in 1..16 {

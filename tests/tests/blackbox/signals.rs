@@ -57,7 +57,7 @@ fn a_run_whose_backend_has_not_answered_is_none_to_be_resumed() {
     assert!(finished.took < Duration::from_secs(30), "{:?}", finished.took);
 }
 
-/// A command on a manifest whose component compiles for longer than anybody waits; gives its compiler too.
+/// Starts a command on a manifest whose component compiles longer than the test, and returns it with its compiler.
 fn compiling(project: &Project, command: &str) -> (Running, u32) {
     project.file("slow.wasm", &slow());
     let host = if command == "doctor" { Host::new(["doctor"]) } else { project.command(command) };
@@ -84,7 +84,7 @@ fn whatever_compiles_is_left_at_the_first_signal_and_says_so() {
     }
 }
 
-/// A project that is built by such a command, which writes its number into a file by `$BEGUN`.
+/// A project built by this command, which writes its process id to a file by `$BEGUN`.
 fn built_by(command: &str) -> Project {
     let command = command.replace("$BEGUN", "echo $$ > number");
     Project::new(&format!(
@@ -93,7 +93,7 @@ fn built_by(command: &str) -> Project {
     ))
 }
 
-/// Waits for the number of the build command.
+/// Waits for the process id of the build command.
 fn builder(project: &Project) -> u32 {
     wait_for("the build command does not begin", || {
         fs::read_to_string(project.folder().join("number")).ok()?.trim().parse().ok()

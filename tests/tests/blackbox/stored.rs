@@ -1,5 +1,5 @@
-//! Results that live in Redis: what other programs see of them, and what a run with the same id makes of them.
-//! What the host does when the server fails is in `faults`.
+//! Results in Redis: what other programs can read, and what a run with the same id reuses.
+//! Faults of the server are in `faults`.
 
 use crate::component;
 use crate::gates::{self, GRANTS, open};
@@ -36,7 +36,7 @@ fn basic(body: &str) -> Project {
     Project::new(&format!("{}{body}", component(Guest::Basic)))
 }
 
-/// The same pipeline with elements that wait at gates.
+/// A pipeline like [`PIPELINE`], with elements that wait at gates.
 fn gated() -> Project {
     let waits = format!("call = \"g.await-file\"\n{GRANTS}");
     let body = PIPELINE.replace("call = \"g.slow-echo\"\n", &waits);
@@ -50,7 +50,7 @@ fn run(project: &Project, server: &Redis, arguments: &[&str]) -> Finished {
     host.args(["--state", &server.uri()]).run()
 }
 
-/// Every task or element that has a result, by the events of one process.
+/// Returns every task or element with a result, by the events of one process.
 fn ended(events: &Events) -> Vec<String> {
     events.tasks("task.finished")
 }
@@ -85,7 +85,7 @@ fn results_are_messagepack_in_the_hash_that_other_programs_read() {
     assert_eq!(server.command(&["ZRANGE", "cascade:runs", "0", "-1"]), "r1");
 }
 
-/// Prints every result of a run as JSON, with nothing but a Redis client and plain MessagePack.
+/// Prints every result of a run as JSON, with nothing but a Redis client and MessagePack.
 const READER: &str = r#"
 import json, sys, msgpack, redis
 server = redis.Redis(port=int(sys.argv[1]))
@@ -228,7 +228,7 @@ fn a_killed_run_goes_on_without_running_a_finished_task_again() {
         project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
     open(&project, "abc");
     running.until("finished   texts[2]");
-    // The two of the chain, and three elements.
+    // The two tasks of the chain, and three elements.
     wait_until("what is finished is not told", || ended(&project.events()).len() == 5);
     running.signal("KILL");
     assert_eq!(running.wait().code, None);
@@ -283,7 +283,7 @@ fn failed_tasks_run_again_and_skips_are_derived_anew() {
     run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
     assert_eq!(project.events().tasks("task.started"), ["bad"]);
 
-    // Another plan is refused, and the difference named; `--update` keeps what is unchanged.
+    // Another plan is refused with the difference named; `--update` keeps what is unchanged.
     let changed = basic(&body("4"));
     let refused = run(&changed, &server, &["--run-id", "r1"]).expect(2);
     refused.says(["another plan", "task `bad`", "args.x", "--update"]);
@@ -313,13 +313,13 @@ fn a_second_run_takes_every_pure_result_from_the_cache() {
     assert!(events.tasks("task.started").is_empty(), "{:?}", events.tasks("task.started"));
     assert_eq!(events.tasks("task.cached").len(), 6);
 
-    // Another param runs only what depends on it.
+    // Another param reruns only what depends on it.
     project.host().args(cache).args(["-p", "base=7"]).run().expect(0);
     let mut started = project.events().tasks("task.started");
     started.sort();
     assert_eq!(started, ["first", "second"]);
 
-    // One more element runs one element, and what reads the list.
+    // An additional element runs itself, and what reads the list.
     let more = basic(&body(r#"["a", "b", "c", "d"]"#));
     more.host().args(cache).run().expect(0);
     assert_eq!(more.events().tasks("task.started"), ["texts[3]", "all"]);
@@ -456,7 +456,7 @@ fn no_password_appears_anywhere() {
         let host = if command[0] == "check" { host } else { host.args(["-p", "token=s3cr3t"]) };
         let finished = host.run();
         said.push_str(&finished.stderr);
-        // The task's own result is what its author made of the secret; nothing else of stdout may have it.
+        // The task's own result may contain the secret; nothing else on stdout may.
         if command[0] != "run" {
             said.push_str(&finished.text());
         }

@@ -1,5 +1,5 @@
-//! What a guest sees of the world with and without grants, and the limits that end it.
-//! Proof against guests that attack is a matter of its own.
+//! A guest's view of the world with and without grants, and the limits that end it.
+//! Attacks are in `hostile`.
 
 use crate::guests::Guest;
 use crate::{component, named};

@@ -1,12 +1,12 @@
 //! Values of every WIT type through a component and back, as JSON and as MessagePack.
-//! Laws of the codecs are tested beside them; here is what a user sees.
+//! Laws of the codecs are tested beside them; these tests show the user's view.
 
 use crate::component;
 use crate::guests::Guest;
 use cascade_host_tests::Project;
 use serde_json::{Value, json};
 
-/// Calls one echo with a literal and gives what came back.
+/// Calls one echo function with a literal, and returns the result.
 fn echo(function: &str, literal: &str) -> Value {
     let task = format!("[tasks.t]\ncall = \"g.echo-{function}\"\nargs.value = {literal}\n");
     let project = Project::new(&format!("{}{task}", component(Guest::Basic)));

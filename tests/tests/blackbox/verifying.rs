@@ -1,4 +1,4 @@
-//! `run --verify`: calls whose results may be shared, executed once more and compared.
+//! `run --verify`: shareable calls are executed once more and compared.
 
 use crate::component;
 use crate::guests::Guest;
@@ -59,7 +59,7 @@ fn what_the_cache_has_is_computed_and_compared() {
     run(&["--verify"]).expect(0);
     let events = project.events();
     assert_eq!((events.tasks("task.started").len(), events.tasks("task.cached").len()), (2, 0));
-    // Somebody swaps two results.
+    // Another program swaps two results.
     let keys = server.command(&["KEYS", "cascade:cache:*"]);
     let keys: Vec<&str> = keys.lines().collect();
     server.command(&["COPY", keys[0], keys[1], "REPLACE"]);

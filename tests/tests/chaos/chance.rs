@@ -1,11 +1,11 @@
-//! Numbers that a seed determines, the same on every machine.
-//! What is decided by them is for others.
+//! Random numbers determined by a seed, the same on every machine.
+//! `graph` and `schedule` make their choices with them.
 
-/// A sequence of numbers.
+/// A sequence of random numbers.
 pub(crate) struct Chance(u64);
 
 impl Chance {
-    /// The sequence of a seed, for one purpose: sequences of two purposes have nothing to do with each other.
+    /// Creates the sequence of a seed for one purpose; sequences of different purposes are independent.
     pub(crate) fn new(seed: u64, purpose: &str) -> Self {
         let mut chance = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         for byte in purpose.bytes() {
@@ -23,18 +23,18 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from `low` to `high`, with both.
+    /// Returns a number from `low` to `high`, inclusive.
     pub(crate) fn within(&mut self, low: u32, high: u32) -> u32 {
         let spread = u64::from(high - low) + 1;
         low + u32::try_from(self.next() % spread).expect("it is below a u32")
     }
 
-    /// True so many times in a hundred.
+    /// Returns true with this probability in percent.
     pub(crate) fn is(&mut self, percent: u32) -> bool {
         self.within(0, 99) < percent
     }
 
-    /// One of several.
+    /// Returns one of several values.
     pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         let last = u32::try_from(all.len()).expect("a list is short") - 1;
         &all[self.within(0, last) as usize]

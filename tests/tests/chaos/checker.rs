@@ -1,34 +1,34 @@
-//! What must be true of a run whatever befell it, from what stands in Redis and what its hosts have told.
-//! Pure: it is handed everything, and tested with runs that are made up.
+//! Checks the invariants of a finished run, from the data in Redis and the events of its hosts.
+//! Pure: `records` reads the data, and the tests here use made-up runs.
 
 use crate::graph::Task;
 use crate::records::{Ledger, Log, Stored, Told};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The most that two keys of a run may differ in how long they are kept.
+/// Maximum difference between the TTLs of two keys of a run, in milliseconds.
 const APART: i64 = 60_000;
 
-/// No more complaints of one kind are made than this: the first ones tell enough.
+/// Maximum number of complaints of one kind.
 const MOST: usize = 5;
 
-/// All that there is to know of a run.
+/// All records of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) tasks: Vec<Task>,
-    /// What a single host stored that nothing befell.
+    /// The results of an undisturbed run on one host.
     pub(crate) expected: Stored,
     pub(crate) found: Stored,
     pub(crate) ledger: Ledger,
     pub(crate) logs: Vec<Log>,
     /// Whether the server has lost data.
     pub(crate) is_lossy: bool,
-    /// How many hosts were ended early, each with at most so many tasks at work.
+    /// Number of hosts ended early, each with at most `jobs` running tasks.
     pub(crate) ended_early: usize,
     pub(crate) jobs: usize,
 }
 
 impl Account {
-    /// What is not as it must be; empty if all is.
+    /// Returns the violated invariants; empty if none is.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let checks: [(&str, Vec<String>); 6] = [
             ("other than of an undisturbed run", self.differences()),
@@ -70,8 +70,8 @@ impl Account {
         differences
     }
 
-    /// Each node is committed once in an epoch. A commit that the server lost is not counted if its host had ended before
-    /// the node was committed again: then nobody was left who could know of it.
+    /// Each node is committed once in an epoch. A commit that the server lost does not count if its host had ended
+    /// before the node was committed again: no host was left to know of it.
     fn repeated(&self) -> Vec<String> {
         let mut last: HashMap<&str, &str> = HashMap::new();
         for told in self.logs.iter().flat_map(|log| &log.told).filter(|told| is_commit(told)) {
@@ -101,7 +101,7 @@ impl Account {
         complaints
     }
 
-    /// No task starts before those that it needs: on one host in the order of what it tells, on several by the clock.
+    /// No task starts before its dependencies end: by event order on one host, by the clock across hosts.
     fn early(&self) -> Vec<String> {
         let needs: HashMap<&str, &[String]> =
             self.tasks.iter().map(|task| (task.name.as_str(), task.needs.as_slice())).collect();
@@ -131,7 +131,7 @@ impl Account {
         complaints
     }
 
-    /// The counts fit what is stored, and nothing is pending.
+    /// The counts match the stored data, and nothing is pending.
     fn left_over(&self) -> Vec<String> {
         let (found, ledger) = (&self.found, &self.ledger);
         let mut complaints = Vec::new();
@@ -170,10 +170,10 @@ impl Account {
         complaints
     }
 
-    /// Nothing is executed again without a reason that is told, or a host that could not tell it.
+    /// Nothing is executed again without a reported reason, or a host that ended before it could report one.
     fn executed_too_often(&self) -> Vec<String> {
         if self.is_lossy {
-            return Vec::new(); // what was lost is executed again, whatever it was
+            return Vec::new(); // lost data is computed again
         }
         let of = |kind: &'static str| {
             self.logs.iter().flat_map(|log| &log.told).filter(move |told| told.kind == kind)
@@ -187,7 +187,7 @@ impl Account {
         }
         let again: i64 = over.values().filter(|over| **over > 0).sum();
         let told = of("task.taken_over").count() + of("task.lease_lost").count();
-        // Whoever comes when no host is left begins anew what has failed, and counts attempts from the first.
+        // A host that joins when no other is left retries failed tasks, and counts attempts from one.
         let failed = self.found.failed.len() * 2 * (self.logs.len() + 1);
         let retries: u32 = self.tasks.iter().map(|task| task.attempts - 1).sum();
         let retries = if self.ended_early > 0 { retries as usize } else { 0 };
@@ -206,7 +206,7 @@ impl Account {
     }
 }
 
-/// What was told in each epoch that the host knew of.
+/// Splits a host's events by epoch, as far as the host knew.
 fn parts(log: &Log) -> impl Iterator<Item = &[Told]> {
     log.told.split(|told| told.code == "state-lost")
 }
@@ -215,7 +215,7 @@ fn is_commit(told: &Told) -> bool {
     told.kind == "task.finished" || told.kind == "task.cached"
 }
 
-/// The task of `task` or `task[i]`.
+/// Returns the task of `task` or `task[i]`.
 fn task_of(node: &str) -> &str {
     node.split('[').next().unwrap_or(node)
 }
@@ -238,7 +238,7 @@ mod tests {
         Task { name: name.to_owned(), needs, attempts: 1 }
     }
 
-    /// A run of two tasks on two hosts to which nothing is to be said.
+    /// A valid run of two tasks on two hosts.
     fn sound() -> Account {
         let results = [("a", b"1"), ("b", b"2")].map(|(name, value)| (name.to_owned(), value.to_vec()));
         let stored = Stored { results: results.into(), ..Stored::default() };
@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    /// The complaints about a sound run after something was done to it.
+    /// Returns the complaints about a valid run after a change.
     fn after(spoil: impl FnOnce(&mut Account)) -> String {
         let mut account = sound();
         spoil(&mut account);
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_commit_that_nobody_is_left_to_know_of_may_be_made_again() {
-        // Host `one` has told its last at second 3, or lives on.
+        // Host `one` reports its last event at second 3, or lives on.
         let again = |run: &mut Account| {
             run.is_lossy = true;
             run.logs[0].told.push(told(3, "task.finished", "c"));

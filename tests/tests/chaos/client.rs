@@ -1,14 +1,14 @@
-//! A connection to a server that asks and reads, for the nemesis and the checker.
-//! Everything is text or bytes; what an answer means is for whoever has asked.
+//! A minimal Redis client for the nemesis and the checker.
+//! Replies are text or bytes; the callers interpret them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// The longest that an answer may take. A server that computes says so sooner.
+/// Maximum time for a reply. A busy server reports itself sooner.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a server answers.
+/// A reply of the server.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     Nothing,
@@ -24,7 +24,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects to a port of this machine; nothing if nobody listens there.
+    /// Connects to a local port; `None` if nobody listens.
     pub(crate) fn connect(port: u16, password: &str) -> Option<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -34,13 +34,13 @@ impl Client {
         Some(client)
     }
 
-    /// The answer to a command; nothing if the connection is gone.
+    /// Sends a command, and returns the reply; `None` if the connection is lost.
     pub(crate) fn ask(&mut self, words: &[&str]) -> Option<Answer> {
         self.stream.get_mut().write_all(&command(words)).ok()?;
         self.read()
     }
 
-    /// A number; nothing if there is none.
+    /// Returns a number; `None` if there is none.
     pub(crate) fn number(&mut self, words: &[&str]) -> Option<i64> {
         match self.ask(words)? {
             Answer::Number(number) => Some(number),
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// The parts of a list.
+    /// Returns the parts of a list.
     pub(crate) fn list(&mut self, words: &[&str]) -> Vec<Vec<u8>> {
         let Some(Answer::List(parts)) = self.ask(words) else { return Vec::new() };
         let bytes = |part| if let Answer::Bytes(bytes) = part { Some(bytes) } else { None };
@@ -78,12 +78,12 @@ impl Client {
                 let count = rest.parse::<i64>().ok()?;
                 (0..count).map(|_| self.read()).collect::<Option<_>>().map(Answer::List)
             }
-            _ => None, // no server of this protocol says so
+            _ => None, // no other type exists in this protocol
         }
     }
 }
 
-/// A command as it goes over the wire.
+/// Encodes a command.
 pub(crate) fn command(words: &[&str]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {

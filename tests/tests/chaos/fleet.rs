@@ -1,5 +1,5 @@
-//! The hosts of one run: started, killed, paused and replaced as the nemesis says, and ended with the test.
-//! Each incarnation has files of its own for what it says.
+//! The hosts of one run: started, killed, paused and replaced by the nemesis.
+//! Each incarnation has its own output files, which `records` reads.
 
 use crate::wire::Wire;
 use cascade_host_tests::Project;
@@ -10,19 +10,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU16;
 use std::time::{Duration, Instant};
 
-/// The run.
+/// The run id.
 pub(crate) const RUN: &str = "chaos";
 
-/// How many tasks a host runs at the same time.
+/// Number of slots per host.
 pub(crate) const JOBS: &str = "4";
 
-/// The hosts.
+/// The hosts of a run.
 pub(crate) struct Fleet<'a> {
     project: &'a Project,
     password: String,
     expected: i32,
     slots: Vec<Slot>,
-    /// How many hosts were killed or told to stop.
+    /// Number of hosts killed or interrupted.
     pub(crate) ended_early: usize,
 }
 
@@ -37,7 +37,7 @@ struct Slot {
 }
 
 impl<'a> Fleet<'a> {
-    /// Hosts that are to end with this exit code; none is started yet.
+    /// Creates hosts that must end with this exit code; none is started yet.
     pub(crate) fn new(
         project: &'a Project,
         count: usize,
@@ -58,7 +58,8 @@ impl<'a> Fleet<'a> {
         Self { project, password: password.to_owned(), expected, slots, ended_early: 0 }
     }
 
-    /// Starts who is to start, lets go on who is to go on, looks who has ended. Fails if one ended as it should not.
+    /// Starts and continues the hosts that are due, and checks for ended ones. Fails if a host ended with a wrong
+    /// code.
     pub(crate) fn tend(&mut self) -> Result<(), String> {
         for at in 0..self.slots.len() {
             if self.slots[at].goes_on.is_some_and(|when| when <= Instant::now()) {
@@ -89,18 +90,18 @@ impl<'a> Fleet<'a> {
         Ok(())
     }
 
-    /// Whether all have ended as they should.
+    /// Returns whether all hosts have ended as required.
     pub(crate) fn is_done(&self) -> bool {
         self.slots.iter().all(|slot| slot.is_done)
     }
 
-    /// Starts one anew that has ended as it should.
+    /// Restarts a host that has ended as required.
     pub(crate) fn again(&mut self, at: usize) {
         self.slots[at].is_done = false;
         self.start(at);
     }
 
-    /// Kills a host; another takes its place later.
+    /// Kills a host, and schedules its replacement.
     pub(crate) fn kill(&mut self, at: usize, back: Duration) {
         let slot = &mut self.slots[at];
         if let Some(mut child) = slot.child.take() {
@@ -125,7 +126,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Tells a host to stop.
+    /// Interrupts a host.
     pub(crate) fn interrupt(&mut self, at: usize) {
         if self.slots[at].child.is_some() {
             self.slots[at].is_interrupted = true;
@@ -134,7 +135,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// The wire of a host.
+    /// Returns a host's wire.
     pub(crate) fn wire(&self, at: usize) -> &Wire {
         &self.slots[at].wire
     }
@@ -144,13 +145,13 @@ impl<'a> Fleet<'a> {
         self.slots.iter().for_each(|slot| slot.wire.cut());
     }
 
-    /// What hosts that ended by themselves have printed.
+    /// Returns the stdout of hosts that ended by themselves.
     pub(crate) fn printed(&self) -> Vec<Vec<u8>> {
         let printed = |at| std::fs::read(self.file(at, "out")).expect("the file was made");
         (0..self.slots.len()).map(printed).collect()
     }
 
-    /// All files of all incarnations that end so.
+    /// Returns the files of all incarnations with this ending.
     pub(crate) fn files(&self, ending: &str) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.project.folder()).expect("the folder can be read");
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -184,7 +185,7 @@ impl<'a> Fleet<'a> {
     fn signal(&self, at: usize, name: &str) {
         if let Some(child) = &self.slots[at].child {
             let id = child.id().to_string();
-            // It may have ended just now.
+            // The host may have ended just now.
             let sent =
                 std::process::Command::new("kill").args(["-s", name, &id]).stderr(Stdio::null()).status();
             drop(sent);
@@ -195,7 +196,7 @@ impl<'a> Fleet<'a> {
 impl Drop for Fleet<'_> {
     fn drop(&mut self) {
         for child in self.slots.iter_mut().filter_map(|slot| slot.child.as_mut()) {
-            // One that has ended is what is wanted.
+            // The host may have ended already.
             drop(child.kill());
             drop(child.wait());
         }

@@ -1,17 +1,18 @@
-//! Graphs that a seed determines: deep and wide ones, with elements, conditions, choices, retries, failures, resources.
-//! Each task gives the same whenever and wherever it runs.
+//! Random graphs determined by a seed: deep or wide, with elements, conditions, choices, retries, failures,
+//! resources.
+//! Each task gives the same result whenever and wherever it runs. `schedule` chooses the faults.
 
 use crate::chance::Chance;
 use std::fmt::Write as _;
 
-/// A task is fed by those before it, at most so far back; a few times it is any.
+/// Maximum distance of a task to its dependencies; a few depend on any earlier task.
 const WINDOW: usize = 60;
 
-/// A graph as a manifest, and what the checker is to know of it.
+/// A graph as a manifest, with the facts that the checker needs.
 pub(crate) struct Graph {
     pub(crate) manifest: String,
     pub(crate) tasks: Vec<Task>,
-    /// Whether tasks of it fail.
+    /// Whether the graph contains tasks that fail.
     pub(crate) fails: bool,
 }
 
@@ -19,9 +20,9 @@ pub(crate) struct Graph {
 #[derive(Debug, Clone)]
 pub(crate) struct Task {
     pub(crate) name: String,
-    /// Tasks that must have ended before it starts.
+    /// Tasks that must end before it starts.
     pub(crate) needs: Vec<String>,
-    /// How often it is started, if nothing is lost.
+    /// Number of attempts if nothing is lost.
     pub(crate) attempts: u32,
 }
 
@@ -38,7 +39,7 @@ struct Draft {
 }
 
 impl Graph {
-    /// The graph of a seed, with about so many tasks.
+    /// Creates the graph of a seed, with about this many tasks.
     pub(crate) fn new(seed: u64, tasks: usize) -> Self {
         let mut chance = Chance::new(seed, "graph");
         let fails = chance.is(40);
@@ -66,7 +67,7 @@ impl Graph {
     }
 }
 
-/// A task that is being written.
+/// A task being written.
 struct Next {
     lines: String,
     needs: Vec<String>,
@@ -148,7 +149,7 @@ impl Draft {
         self.sides.push(name);
     }
 
-    /// Two tasks that nobody else needs, of which one at most is run.
+    /// Adds a `select` over two tasks that nothing else needs, so that one at most runs.
     fn select(&mut self) {
         let Some(side) = self.recent(Which::Sides) else { return self.choose() };
         let cases: Vec<String> = (0..2)
@@ -202,12 +203,12 @@ impl Draft {
         self.numbers.push(name);
     }
 
-    /// One list of many elements in each graph.
+    /// Adds one list of many elements.
     fn wide(&mut self) {
         let count = self.chance.within(100, 400);
         self.list_of(count);
         self.each();
-        // Others are fed by short lists.
+        // Other tasks read short lists.
         self.lists.clear();
     }
 
@@ -246,7 +247,7 @@ impl Draft {
         self.texts.push(name);
     }
 
-    /// Fails on odd numbers, in graphs that fail.
+    /// Makes a task fail on odd numbers, in graphs with failures.
     fn fragile(&mut self) {
         if !self.fails {
             return self.double();
@@ -261,7 +262,7 @@ impl Draft {
         self.put_number(next);
     }
 
-    /// A reference to a number.
+    /// Returns a reference to a number.
     fn number(&mut self, next: &mut Next) -> String {
         let task = self.recent(Which::Numbers).expect("there is one from the beginning");
         next.needs.push(task.clone());
@@ -300,7 +301,7 @@ impl Draft {
         }
     }
 
-    /// Writes a number's task, with a condition now and then.
+    /// Writes the task of a number, sometimes with a condition.
     fn put_number(&mut self, mut next: Next) {
         if self.chance.is(10)
             && let Some(flag) = self.recent(Which::Flags)

@@ -1,8 +1,9 @@
-//! Chaos: random graphs on several hosts over the real binary, while hosts, wires and servers fail as a seed says.
-//! Faults one by one, and what is told of each, are in `blackbox`.
+//! Chaos: random graphs on several hosts, with the real binary, while hosts, network and servers fail by a seed.
+//! Single faults, and their messages, are in `blackbox`.
 //!
-//! A seed determines the graph, how many hosts there are, what befalls them and at which progress. `tests/chaos 17`
-//! runs seed 17, `tests/chaos 100..200` a hundred of them; without more a short set is run, as in CI.
+//! A seed determines the graph, the number of hosts, the faults and the progress at which they strike.
+//! `tests/chaos 17` runs seed 17, and `tests/chaos 100..200` a hundred seeds. Without arguments a short set runs, as
+//! in CI.
 
 mod chance;
 mod graph;
@@ -28,10 +29,10 @@ use std::time::Instant;
 /// The seeds of the short set: two of each emphasis.
 const SHORT: std::ops::Range<u64> = 0..8;
 
-/// Tasks of a graph in the short set, and in the long one.
+/// Number of tasks of a graph in the short set, and in the long one.
 const TASKS: (usize, usize) = (500, 2500);
 
-/// Stands in every URI, and must stand nowhere else.
+/// The password in every URI, which must appear nowhere else.
 const PASSWORD: &str = "hunter2-of-chaos";
 
 #[test]
@@ -46,7 +47,7 @@ fn whatever_befalls_a_run_every_task_ends_once_and_as_it_would_have() {
     assert!(failed.is_empty(), "seeds failed; repeat them with{}", repeat.collect::<String>());
 }
 
-/// Runs one seed and says what is wrong.
+/// Runs one seed, and prints what is wrong.
 fn passes(seed: u64, tasks: usize) -> bool {
     let began = Instant::now();
     let (graph, schedule) = (Graph::new(seed, tasks), Schedule::new(seed));
@@ -76,7 +77,7 @@ fn passes(seed: u64, tasks: usize) -> bool {
     }
 }
 
-/// Runs a graph undisturbed, then under a schedule; gives how many results there are, or what is not as it must be.
+/// Runs a graph undisturbed, then under a schedule. Returns the number of results, or the violations.
 fn befall(
     graph: &Graph,
     schedule: &Schedule,
@@ -120,7 +121,7 @@ fn befall(
     Err(format!("{}\n{}", complaints.join("\n"), nemesis.state()))
 }
 
-/// What a single host stores and prints that nothing befalls.
+/// Returns the stored data and the output of an undisturbed run on one host.
 fn undisturbed(project: &Project) -> Result<(Stored, Vec<u8>), String> {
     let server = Redis::start_with_login(&format!("requirepass {PASSWORD}"), "default", PASSWORD);
     let uri = format!("redis://:{PASSWORD}@127.0.0.1:{}", server.port());
@@ -161,7 +162,7 @@ fn holds(file: &Path, text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// Seeds such as `17`, `1,2,3` or `100..200`.
+/// Parses seeds such as `17`, `1,2,3` or `100..200`.
 fn seeds(asked: &str) -> Vec<u64> {
     let number = |text: &str| text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is no seed"));
     match asked.split_once("..") {

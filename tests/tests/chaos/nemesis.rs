@@ -1,5 +1,5 @@
-//! Lets a schedule come over the hosts and the server of one run, until the run has ended.
-//! What must be true afterwards is for `checker`.
+//! Applies a schedule of faults to the hosts and the server of one run, until the run ends.
+//! `checker` checks the invariants afterwards.
 
 use crate::client::{Answer, Client, command};
 use crate::fleet::{Fleet, RUN};
@@ -12,17 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// A run that has not ended by then never will.
+/// Maximum time of a run; a longer one hangs.
 const BOUND: Duration = Duration::from_mins(5);
 
-/// How long between two looks at the progress.
+/// Interval between two looks at the progress.
 const LOOK: Duration = Duration::from_millis(3);
 
-/// What a server needs to lose nothing.
+/// Settings with which a server loses nothing.
 const DURABLE: &str =
     "appendonly yes\nappendfsync always\nbusy-reply-threshold 50\nrepl-diskless-sync-delay 0\n";
 
-/// The servers of a run: the master, and the one that takes its place.
+/// The servers of a run: the master, and its replacement.
 pub(crate) struct Servers {
     password: String,
     master: Redis,
@@ -32,28 +32,28 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// A master.
+    /// Starts a master.
     pub(crate) fn start(password: &str) -> Self {
         let master = Redis::start_with_login(&lines(password), "default", password);
         let port = Arc::new(AtomicU16::new(master.port()));
         Self { password: password.to_owned(), master, replica: None, port, client: None }
     }
 
-    /// A replica of the master that may take its place.
+    /// Adds a replica that may replace the master.
     pub(crate) fn add_replica(&mut self) {
         let replica = Redis::start_with_login(&lines(&self.password), "default", &self.password);
-        // Told and not configured, so that it is a master whenever it is started again.
+        // By command and not by configuration, so that the replica restarts as a master.
         replica.command(&["REPLICAOF", "127.0.0.1", &self.master.port().to_string()]);
         wait_for_link(&replica);
         self.replica = Some(replica);
     }
 
-    /// Where the master listens, now and later.
+    /// Returns the port of the current master, which is updated on failover.
     pub(crate) fn port(&self) -> &Arc<AtomicU16> {
         &self.port
     }
 
-    /// A connection to the master.
+    /// Returns a connection to the master.
     pub(crate) fn client(&mut self) -> Option<&mut Client> {
         if self.client.is_none() {
             self.client = Client::connect(self.master.port(), &self.password);
@@ -61,7 +61,7 @@ impl Servers {
         self.client.as_mut()
     }
 
-    /// How many results there are; nothing if the server does not say.
+    /// Returns the number of results; `None` if the server does not answer.
     fn results(&mut self) -> Option<u32> {
         let key = format!("cascade:run:{RUN}:results");
         let results = self.client().and_then(|client| client.number(&["HLEN", &key]));
@@ -71,14 +71,14 @@ impl Servers {
         results.and_then(|results| u32::try_from(results).ok())
     }
 
-    /// Whether the run goes on, as far as the server knows.
+    /// Returns whether the run goes on, according to the server.
     fn is_unfinished(&mut self) -> bool {
         let key = format!("cascade:run:{RUN}:meta");
         let state = self.client().and_then(|client| client.ask(&["HGET", &key, "state"]));
         matches!(state, Some(Answer::Bytes(state)) if state == b"running")
     }
 
-    /// Tells the master something; whether it has listened.
+    /// Sends a command to the master, and returns whether it succeeded.
     fn tell(&mut self, words: &[&str]) -> bool {
         let answer = self.client().and_then(|client| client.ask(words));
         if answer.is_none() {
@@ -87,12 +87,12 @@ impl Servers {
         !matches!(answer, None | Some(Answer::Error(_)))
     }
 
-    /// Says something and does not wait for the answer.
+    /// Sends a command without waiting for the reply.
     fn shout(&self, words: &[&str]) {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.master.port())) else { return };
         let said = [command(&["AUTH", &self.password]), command(words)].concat();
         drop(stream.write_all(&said));
-        // The server ends a script of a connection that is gone no sooner.
+        // Stay connected for a moment, so that the script starts before the connection closes.
         std::thread::sleep(Duration::from_millis(20));
     }
 
@@ -111,7 +111,7 @@ fn lines(password: &str) -> String {
     format!("requirepass {password}\nmasterauth {password}\n{DURABLE}")
 }
 
-/// Waits until a replica has what its master has. A master that was away, or a replica itself, needs a while.
+/// Waits until a replica has caught up. After a restart of either side, that takes a while.
 fn wait_for_link(replica: &Redis) {
     let since = Instant::now();
     let is_up = || replica.command(&["INFO", "replication"]).contains("master_link_status:up");
@@ -120,30 +120,30 @@ fn wait_for_link(replica: &Redis) {
     }
 }
 
-/// What is to be undone, and when.
+/// A pending reversal of a fault.
 struct Undo {
     at: Instant,
     words: &'static [&'static str],
 }
 
-/// One run under a schedule.
+/// A run under a schedule.
 pub(crate) struct Nemesis<'a, 'p> {
     pub(crate) servers: &'a mut Servers,
     pub(crate) fleet: &'a mut Fleet<'p>,
     undo: Vec<Undo>,
-    /// What was done, for whoever has to understand it.
+    /// The applied faults, for the report.
     pub(crate) story: Vec<String>,
     began: Instant,
 }
 
 impl<'a, 'p> Nemesis<'a, 'p> {
-    /// Over these servers and hosts.
+    /// Creates a nemesis for these servers and hosts.
     pub(crate) fn new(servers: &'a mut Servers, fleet: &'a mut Fleet<'p>) -> Self {
         Self { servers, fleet, undo: Vec::new(), story: Vec::new(), began: Instant::now() }
     }
 
-    /// Does all that stands in a schedule, at its time, until all hosts have ended; `total` is how many results there
-    /// will be. Fails if they do not end, or not as they should.
+    /// Applies a schedule at its times until all hosts have ended; `total` is the final number of results. Fails if
+    /// the hosts hang, or end with a wrong code.
     pub(crate) fn rage(&mut self, schedule: &Schedule, total: u32) -> Result<(), String> {
         let mut blows = schedule.blows.iter().peekable();
         loop {
@@ -151,7 +151,8 @@ impl<'a, 'p> Nemesis<'a, 'p> {
                 if !schedule.is_lossy || !self.servers.is_unfinished() {
                     break;
                 }
-                // All have ended by what the server has lost since: whoever comes next finds that, and mends it.
+                // All hosts have ended, but the server has lost their last data since: the next host finds and
+                // repairs that.
                 self.story.push(format!("{:?} all have ended, and one comes again", self.began.elapsed()));
                 self.fleet.again(0);
             }
@@ -222,15 +223,15 @@ impl<'a, 'p> Nemesis<'a, 'p> {
         self.undo.push(Undo { at: Instant::now() + time, words });
     }
 
-    /// Undoes what lasts a while.
+    /// Reverts faults whose time is over.
     fn make_good(&mut self) {
         let now = Instant::now();
-        // A server that is away or computes is told again.
+        // If the server is down or busy, try again later.
         let servers = &mut *self.servers;
         self.undo.retain(|undo| undo.at > now || !servers.tell(undo.words));
     }
 
-    /// What stands in the server, for whoever has to understand it.
+    /// Returns the content of the server, for the report.
     pub(crate) fn state(&mut self) -> String {
         let mut state = String::new();
         let key = |name: &str| format!("cascade:run:{RUN}:{name}");
@@ -249,7 +250,7 @@ impl<'a, 'p> Nemesis<'a, 'p> {
     }
 }
 
-/// A script of somebody else's.
+/// A foreign script.
 const BUSY: &str = "local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end \
     local till = now() + tonumber(ARGV[1]) while now() < till do end";
 

@@ -1,12 +1,12 @@
-//! What a run has left behind: what stands in Redis, and what its hosts have told.
-//! Whether that is as it must be is for `checker`.
+//! Reads the records of a run: the data in Redis, and the events of its hosts.
+//! `checker` judges them.
 
 use crate::client::{Answer, Client};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What is stored of tasks and elements, by name.
+/// The stored data of tasks and elements, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stored {
     pub(crate) results: BTreeMap<String, Vec<u8>>,
@@ -14,33 +14,33 @@ pub(crate) struct Stored {
     pub(crate) failed: BTreeMap<String, Vec<u8>>,
 }
 
-/// What else is stored.
+/// Other stored data.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ledger {
     pub(crate) meta: BTreeMap<String, String>,
-    /// What tokens hold, elements under way, and whatever else is to be gone in the end.
+    /// Tokens, running elements, and all other entries that must be gone in the end.
     pub(crate) under_way: Vec<String>,
-    /// Who stands in the queue, or waits for a time.
+    /// Number of queued nodes, and of those waiting for a time.
     pub(crate) waiting: i64,
-    /// How long each key is kept, in milliseconds.
+    /// TTL of each key, in milliseconds.
     pub(crate) kept: BTreeMap<String, i64>,
 }
 
-/// What one host has told, in order.
+/// The events of one host, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log {
     pub(crate) host: String,
     pub(crate) told: Vec<Told>,
 }
 
-/// One event.
+/// An event of a host.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) at: String,
     pub(crate) kind: String,
-    /// `task` or `task[i]`; empty for one of the run.
+    /// `task` or `task[i]`; empty for an event of the run.
     pub(crate) node: String,
-    /// The word of a warning.
+    /// The code of a warning.
     pub(crate) code: String,
 }
 
@@ -59,12 +59,12 @@ impl Ledger {
         let meta = read_hash(client, &key("meta")).into_iter();
         let meta = meta.map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect();
         let fields = client.list(&["HKEYS", &key("coord")]);
-        // Answers of hosts, demands of classes and shared amounts stay, as does what hosts have that died, or whose beat came
-        // twice, the second time after they had left; all else is about what is under way.
+        // Some fields stay: replies to hosts, resource requests of classes, shared amounts. So do fields of dead
+        // hosts, and of hosts whose heartbeat was repeated after they left. All other fields belong to running nodes.
         let stays = |field: &Vec<u8>| [&b"r:"[..], b"c:", b"o:"].iter().any(|start| field.starts_with(start));
         let fields = fields.into_iter().filter(|field| !stays(field) && field != b"u");
         let under_way = fields.map(|field| field.escape_ascii().to_string()).collect();
-        // Both have one entry that never goes.
+        // Both sets have one permanent entry.
         let waiting = ["ready", "times"].iter().filter_map(|name| client.number(&["ZCARD", &key(name)]));
         let waiting = waiting.sum::<i64>() - 2;
         let keys = client.list(&["KEYS", &key("*")]);
@@ -73,14 +73,14 @@ impl Ledger {
         Self { meta, under_way, waiting, kept }
     }
 
-    /// A number of the run's.
+    /// Returns a counter of the run.
     pub(crate) fn count(&self, name: &str) -> Option<usize> {
         self.meta.get(name).and_then(|value| value.parse().ok())
     }
 }
 
 impl Log {
-    /// Reads a file of events. Of a host that was killed the last line may have no end.
+    /// Reads a file of events. The last line of a killed host may be incomplete.
     pub(crate) fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));

@@ -1,55 +1,55 @@
-//! What befalls a run, in which order and at which progress: all of it by the seed.
-//! Doing it is for `nemesis`.
+//! The schedule of a seed: which faults strike a run, and at which progress.
+//! `nemesis` applies it.
 
 use crate::chance::Chance;
 use crate::wire::Way;
 use std::time::Duration;
 
-/// Something that goes wrong, once as many thousandths of the results are there.
+/// A fault, and the progress at which it strikes, in thousandths of the results.
 #[derive(Debug, Clone)]
 pub(crate) struct Blow {
     pub(crate) at: u32,
     pub(crate) fault: Fault,
 }
 
-/// What goes wrong. Hosts are counted from 0.
+/// A fault. Hosts are counted from 0.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
-    /// A host is killed, and another takes its place later.
+    /// A host is killed, and replaced later.
     Kill { host: usize, back: Duration },
     /// All hosts are killed.
     KillAll { back: Duration },
-    /// A host is paused, maybe beyond its lease.
+    /// A host is paused, possibly beyond its lease.
     Pause { host: usize, time: Duration },
-    /// A host is told to stop, and another takes its place.
+    /// A host is interrupted, and replaced.
     Interrupt { host: usize },
-    /// A host's connections are cut after so many bytes.
+    /// A host's connections are cut after this many bytes.
     Cut { host: usize, way: Way, bytes: u32 },
     /// Nothing passes between a host and the server for a while.
     Hold { host: usize, time: Duration },
-    /// The same, and then its connections are cut.
+    /// Nothing passes for a while, then the host's connections are cut.
     Part { host: usize, time: Duration },
-    /// What a host says is said twice.
+    /// The host's next requests are sent twice.
     Twice { host: usize, pieces: u32, later: Duration },
     /// The server cuts all connections.
     ClientKill,
-    /// The server is killed and started again with its file.
+    /// The server is killed, and restarted with its file.
     Restart { back: Duration },
-    /// The server forgets scripts.
+    /// The server forgets its scripts.
     Flush,
-    /// The server has no memory for a while.
+    /// The server is out of memory for a while.
     Full { time: Duration },
-    /// The server computes for a while.
+    /// The server is busy for a while.
     Busy { time: Duration },
-    /// The server only reads for a while.
+    /// The server is read-only for a while.
     ReadOnly { time: Duration },
-    /// A replica takes the server's place that has missed writes for a while.
+    /// A replica that has missed writes for a while replaces the server.
     FailOver { missed: Duration },
-    /// A key of the run goes.
+    /// A key of the run is evicted.
     Evict { key: &'static str },
 }
 
-/// All that befalls a run.
+/// All faults of a run.
 pub(crate) struct Schedule {
     pub(crate) blows: Vec<Blow>,
     pub(crate) hosts: usize,
@@ -58,7 +58,7 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a seed. Every fourth loses data; each has its emphasis.
+    /// Creates the schedule of a seed. Every fourth loses data; each has its emphasis.
     pub(crate) fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed, "schedule");
         let is_lossy = seed % 4 == 3;
@@ -79,7 +79,7 @@ impl Schedule {
             let missed = milliseconds(&mut chance, 50, 400);
             blows.push(Blow { at: chance.within(100, 800), fault: Fault::FailOver { missed } });
         }
-        // One server takes another's place once: there is one replica.
+        // At most one failover: there is one replica.
         let mut is_over = false;
         blows.sort_by_key(|blow| blow.at);
         blows.retain(|blow| {

@@ -1,6 +1,7 @@
-//! The wire between one host and whichever server is the master: it cuts at byte positions, delays, falls silent, and
-//! says again what the host has said. A connection keeps the order of its bytes, so that what comes twice comes on a
-//! connection of its own, as what a network has held back would.
+//! The network between one host and the current master: cuts at byte positions, delays, partitions, and repeated
+//! requests.
+//! A repeated request comes on its own connection, like one that a network had delayed, since a connection keeps its
+//! byte order. `nemesis` decides when.
 
 use crate::client::command;
 use std::io::{Read, Write};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A wire; its connections end with the processes that hold them.
+/// A wire between host and server; its connections end with their processes.
 pub(crate) struct Wire {
     port: u16,
     state: Arc<State>,
@@ -18,18 +19,18 @@ pub(crate) struct Wire {
 struct State {
     master: Arc<AtomicU16>,
     password: String,
-    /// How many bytes may pass until all is cut, by direction; negative if nothing is to be cut.
+    /// Bytes until the next cut, per direction; negative if none is scheduled.
     left: [AtomicI64; 2],
-    /// Nothing passes before then.
+    /// Time until which all bytes are held.
     held_until: Mutex<Option<Instant>>,
-    /// How many pieces are to be said twice, and how much later.
+    /// Number of pieces to send twice, and the delay.
     twice: AtomicI64,
     later: Mutex<Duration>,
     open: Mutex<Vec<TcpStream>>,
     is_closed: AtomicBool,
 }
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     ToServer,
@@ -37,7 +38,7 @@ pub(crate) enum Way {
 }
 
 impl Wire {
-    /// A wire to the port that stands in `master`, now and later.
+    /// Creates a wire to the port that `master` holds at any time.
     pub(crate) fn new(master: &Arc<AtomicU16>, password: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
         let port = listener.local_addr().expect("a listener has an address").port();
@@ -63,12 +64,12 @@ impl Wire {
         Self { port, state }
     }
 
-    /// The port to connect to.
+    /// Returns the port to connect to.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Cuts every connection once so many bytes more have passed one way.
+    /// Cuts every connection after this many more bytes in one direction.
     pub(crate) fn cut_after(&self, way: Way, bytes: u32) {
         self.state.left[way as usize].store(i64::from(bytes), Ordering::SeqCst);
     }
@@ -78,12 +79,12 @@ impl Wire {
         self.state.cut();
     }
 
-    /// Lets nothing pass for a while; nothing is lost.
+    /// Holds all bytes for a while; nothing is lost.
     pub(crate) fn hold(&self, time: Duration) {
         *self.state.held_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
     }
 
-    /// Lets nothing pass for a while, and cuts every connection then.
+    /// Holds all bytes for a while, then cuts every connection.
     pub(crate) fn part(&self, time: Duration) {
         self.hold(time);
         let state = Arc::clone(&self.state);
@@ -93,7 +94,7 @@ impl Wire {
         });
     }
 
-    /// Says the next pieces of the host's twice, so much later.
+    /// Sends the host's next pieces a second time after a delay.
     pub(crate) fn say_twice(&self, pieces: u32, later: Duration) {
         *self.state.later.lock().unwrap_or_else(PoisonError::into_inner) = later;
         self.state.twice.store(i64::from(pieces), Ordering::SeqCst);
@@ -104,7 +105,7 @@ impl Drop for Wire {
     fn drop(&mut self) {
         self.state.is_closed.store(true, Ordering::SeqCst);
         self.cut();
-        // The listener looks up once more.
+        // Wakes the listener, so that it sees the end.
         drop(TcpStream::connect(("127.0.0.1", self.port)));
     }
 }
@@ -157,7 +158,7 @@ impl State {
         }
     }
 
-    /// How many of `read` bytes may pass.
+    /// Returns how many of `read` bytes may pass.
     fn passes(&self, way: Way, read: usize) -> usize {
         let left = &self.left[way as usize];
         let bytes = i64::try_from(read).expect("a buffer is small");
@@ -182,7 +183,7 @@ impl State {
             let Ok(mut server) = TcpStream::connect(("127.0.0.1", master)) else { return };
             drop(server.set_read_timeout(Some(Duration::from_millis(500))));
             if server.write_all(&login).and_then(|()| server.write_all(&piece)).is_ok() {
-                // Nobody hears the answer; it is waited for, so that what was said is done.
+                // Read the unused reply, so that the request is executed before the connection closes.
                 let mut answer = [0; 1 << 12];
                 while let Ok(1..) = server.read(&mut answer) {}
             }

@@ -1,11 +1,11 @@
-//! Whether the state backend can be trusted with runs: its rights, its durability, what it is.
-//! What it refuses is an error, for the exit code to tell.
+//! Checks whether the state backend can hold runs: its permissions, durability and version.
+//! A refusal is returned as an error, since it decides the exit code.
 
 use crate::app::doctor::finding::{About, Finding, Verdict};
 use crate::state::{Backend, Error, Notice};
 use std::time::Instant;
 
-/// Asks the backend what it is, and tries whether this user may do all that a run needs.
+/// Queries the backend, and checks that this user may do all that a run needs.
 pub(crate) async fn backend(place: &str, backend: &dyn Backend) -> Result<Vec<Finding>, Error> {
     let begin = Instant::now();
     let notices = backend.preflight().await?;

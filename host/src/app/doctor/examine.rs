@@ -1,5 +1,5 @@
-//! The whole examination: machine, code, compiler, guests and backend, one after the other.
-//! What each is asked stands beside.
+//! Runs all checks of `doctor` in order: machine, code cache, compiler, guests, backend.
+//! Each check is in its own file.
 
 use crate::app::checked::{open_sandbox, workshop};
 use crate::app::doctor::backend::backend;
@@ -10,22 +10,22 @@ use crate::app::doctor::trial::try_out;
 use crate::app::{Error, StateBackend};
 use crate::config::Settings;
 
-/// What was found.
+/// The outcome of all checks.
 pub struct Examination {
-    /// In the order in which it was tried.
+    /// The findings, in the order of the checks.
     pub findings: Vec<Finding>,
-    /// Why the backend cannot be used; none where it can.
+    /// The reason why the backend cannot be used; `None` if it can.
     pub refused: Option<Error>,
 }
 
 impl Examination {
-    /// Whether every limit held, and the backend can be used.
+    /// Returns whether every limit held and the backend can be used.
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.findings.iter().all(|finding| finding.verdict != Verdict::Failed)
     }
 
-    /// Whether every limit held, whatever the backend says.
+    /// Returns whether every limit held, regardless of the backend.
     #[must_use]
     pub fn holds(&self) -> bool {
         let is_backend = |finding: &Finding| finding.about == About::State;
@@ -33,7 +33,7 @@ impl Examination {
     }
 }
 
-/// Tries everything; `tell` hears of each finding when it is made.
+/// Runs all checks. `tell` receives each finding at once.
 pub async fn examine(
     settings: &Settings,
     state: &StateBackend,

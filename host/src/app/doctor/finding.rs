@@ -1,18 +1,18 @@
-//! One thing that was tried, and what came of it.
-//! What is tried stands beside.
+//! The outcome of one check.
+//! The checks are in the other files of this folder.
 
 use crate::model::{Shortage, Size};
 use std::error::Error;
 use std::time::Duration;
 
-/// What a finding is about.
+/// The subject of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
     /// A limit of a guest.
     Guest,
-    /// A bound of compiling.
+    /// A limit of the compiler.
     Compiler,
-    /// What this machine gives the sandbox.
+    /// The machine's support for the sandbox.
     Machine,
     /// The folder of compiled code.
     Code,
@@ -21,7 +21,7 @@ pub enum About {
 }
 
 impl About {
-    /// A word for it.
+    /// Returns the word for the subject.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -34,19 +34,19 @@ impl About {
     }
 }
 
-/// What came of it.
+/// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is as it should be.
+    /// The check passed.
     Proven,
-    /// It works, and somebody should know something about it.
+    /// The check passed, with something the operator should know.
     Noted,
-    /// It is not as it should be.
+    /// The check failed.
     Failed,
 }
 
 impl Verdict {
-    /// A word for it.
+    /// Returns the word for the verdict.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -57,55 +57,55 @@ impl Verdict {
     }
 }
 
-/// How late something was stopped, and how late the machine was by itself at that moment.
+/// The delay of a stop after its deadline, and the machine's own latency at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Late {
-    /// The whole of it.
+    /// The whole delay.
     pub by: Duration,
-    /// What the machine takes for waking as many threads.
+    /// The time that the machine takes to wake as many threads.
     pub machine: Duration,
 }
 
 impl Late {
-    /// What is left for the host to answer for.
+    /// Returns the part of the delay that the host causes.
     pub(crate) fn own(self) -> Duration {
         self.by.saturating_sub(self.machine)
     }
 }
 
-/// One thing that was tried.
+/// The outcome of one check.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// What it is about.
+    /// The subject.
     pub about: About,
-    /// What was tried.
+    /// The name of the check.
     pub name: &'static str,
-    /// What came of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What was hit, or found.
+    /// The limit that was hit, or the observation.
     pub said: String,
-    /// How long it took.
+    /// The duration of the check.
     pub took: Option<Duration>,
-    /// How long after its deadline it was stopped.
+    /// The delay of the stop after its deadline.
     pub late: Option<Late>,
-    /// By how much the memory of this process grew meanwhile.
+    /// The growth of this process's memory during the check.
     pub memory: Option<Size>,
 }
 
 impl Finding {
-    /// A finding without figures.
+    /// Creates a finding without figures.
     pub(crate) fn new(about: About, name: &'static str, verdict: Verdict, said: impl Into<String>) -> Self {
         Self { about, name, verdict, said: said.into(), took: None, late: None, memory: None }
     }
 
-    /// The same with the time that it took.
+    /// Adds the duration.
     pub(crate) fn within(mut self, took: Duration) -> Self {
         self.took = Some(took);
         self
     }
 }
 
-/// An error with its causes, on one line.
+/// Formats an error with its causes on one line.
 pub(crate) fn whole(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));

@@ -1,12 +1,13 @@
-//! Guests that mean harm, as text: no file of a component has to be carried along.
-//! What has to become of each stands in `probe`.
+//! The hostile guests as WebAssembly text, so that no component files have to be shipped.
+//! `probe` lists how each must end.
 
-/// A component whose function `run` has such a body; `definitions` stand beside it in its module.
+/// Returns a component whose function `run` has this body; `definitions` go into the same module.
 pub(crate) fn doing(definitions: &str, body: &str) -> String {
     plain(definitions, "", body, "")
 }
 
-/// A component whose function `run` returns a list of bytes: its address and length stand where the body points.
+/// Returns a component whose function `run` returns a list of bytes. The body yields a pointer to its address and
+/// length.
 pub(crate) fn answering(body: &str) -> String {
     plain("", "(result i32)", body, "(result (list u8))")
 }
@@ -24,7 +25,7 @@ fn plain(definitions: &str, core_type: &str, body: &str, ty: &str) -> String {
     )
 }
 
-/// Says how far it is for ever, with a text each time.
+/// Returns a guest that reports progress forever, with a text each time.
 pub(crate) fn writing() -> String {
     r#"(component
         (import "cascade:task/progress@0.1.0" (instance $host
@@ -40,7 +41,7 @@ pub(crate) fn writing() -> String {
         .to_owned()
 }
 
-/// Does what the body says with `$timer`, which makes a timer of an hour, and `$block`, which waits for one.
+/// Returns a guest with this body, which may use `$timer` (creates a one-hour timer) and `$block` (waits for one).
 pub(crate) fn sleeping(body: &str) -> String {
     format!(
         r#"(component
@@ -65,7 +66,7 @@ pub(crate) fn sleeping(body: &str) -> String {
     )
 }
 
-/// Traps if it finds a variable.
+/// Returns a guest that traps if it finds an environment variable.
 pub(crate) fn environment() -> String {
     finding(
         "get-environment",
@@ -74,7 +75,7 @@ pub(crate) fn environment() -> String {
     )
 }
 
-/// Traps if it finds a folder.
+/// Returns a guest that traps if it finds a folder.
 pub(crate) fn folders() -> String {
     finding(
         "get-directories",
@@ -87,7 +88,7 @@ pub(crate) fn folders() -> String {
     )
 }
 
-/// Traps if a function of the imported instance `$host` gives a list that is not empty.
+/// Returns a guest that traps if a function of the imported instance `$host` returns a non-empty list.
 fn finding(function: &str, imports: &str) -> String {
     format!(
         r#"(component
@@ -110,7 +111,7 @@ fn finding(function: &str, imports: &str) -> String {
     )
 }
 
-/// A function of so many additions: nobody compiles some hundred thousand of them at once.
+/// Returns a function of this many additions. Some hundred thousand exceed the compiler's limits.
 pub(crate) fn long(additions: usize) -> String {
     doing(
         "(global $g (mut i32) (i32.const 0))",
@@ -118,13 +119,13 @@ pub(crate) fn long(additions: usize) -> String {
     )
 }
 
-/// Memory that begins with so many bytes.
+/// Returns a memory initialised with this many bytes.
 pub(crate) fn filled(bytes: usize) -> String {
     let data = "x".repeat(bytes);
     format!("(component (core module (memory {}) (data (i32.const 0) \"{data}\")))", bytes / 65_536 + 1)
 }
 
-/// Components inside of each other.
+/// Returns components nested this deep.
 pub(crate) fn nested(depth: usize) -> String {
     format!("{}{}", "(component ".repeat(depth), ")".repeat(depth))
 }

@@ -1,29 +1,30 @@
-//! How late this machine is by itself, at the moment at which a guest is to be stopped: what the guest's own lateness is
-//! held against. A limit that comes late on a machine that is not is found all the same.
+//! Measures the machine's own latency at a guest's deadline, as the baseline for the guest's delay.
+//! `trial` judges the difference: a slow machine passes, and a late stop on a prompt machine fails.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-/// As many threads wake each other as when a guest is stopped: the clock wakes the one that ticks, that the one that
-/// runs the guest, that the one that waits for it.
+/// Number of threads that wake each other when a guest is stopped: the clock wakes the ticker, the ticker the guest's
+/// thread, and that one the waiting thread.
 const WAKES: usize = 3;
 
-/// How often something is tried that was stopped too late: the machine may have been late where it is not measured.
+/// Number of attempts for a check whose stop came too late: the machine may have been slow where the baseline does
+/// not measure.
 pub(crate) const TRIALS: u32 = 5;
 
-/// Threads that do at a deadline what stopping a guest takes, and nothing else.
+/// A chain of threads that wake each other at a deadline, as stopping a guest does.
 pub(crate) struct LatencyBaseline {
     last: Option<JoinHandle<Option<Duration>>>,
 }
 
 impl LatencyBaseline {
-    /// Begins to wait for a deadline that is so far away.
+    /// Starts the chain for a deadline `wait` from now.
     pub(crate) fn begin(wait: Duration) -> Self {
         Self { last: chain(wait) }
     }
 
-    /// How late the last thread was awake. A machine that has no threads for it is taken to be never late.
+    /// Returns how late the last thread woke. Zero if the machine provides no threads.
     pub(crate) fn lateness(self) -> Duration {
         self.last.and_then(|last| last.join().ok().flatten()).unwrap_or_default()
     }
@@ -34,7 +35,7 @@ fn chain(wait: Duration) -> Option<JoinHandle<Option<Duration>>> {
     let (wake, mut woken) = channel();
     let clock = move || {
         sleep(wait);
-        wake.send(()).ok(); // the next one is there, or nobody is
+        wake.send(()).ok(); // fails only if the next thread is missing
     };
     Builder::new().spawn(clock).ok()?;
     for _ in 2..WAKES {
@@ -47,7 +48,7 @@ fn chain(wait: Duration) -> Option<JoinHandle<Option<Duration>>> {
 
 fn hand_on(woken: &Receiver<()>, next: &Sender<()>) {
     if woken.recv().is_ok() {
-        next.send(()).ok(); // the next one is there, or nobody is
+        next.send(()).ok(); // fails only if the next thread is missing
     }
 }
 

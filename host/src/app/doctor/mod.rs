@@ -1,5 +1,5 @@
-//! `doctor`: whether the limits of the sandbox, its machine and its backend are what they are said to be, tried here.
-//! How the findings look is for `cli`.
+//! `doctor`: checks by trial whether the limits of sandbox, machine and backend hold here.
+//! `cli` formats the findings.
 
 mod finding;
 mod probe;

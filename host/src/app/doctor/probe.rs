@@ -1,46 +1,46 @@
-//! What is tried with guests, as data: a guest, what it is given, and how its call has to end.
-//! The guests' texts stand in `guests`; calling them is for `trial`.
+//! The probes as data: a hostile guest, its grants and limits, and how its call must end.
+//! The guests are in `guests`; `trial` calls them.
 
 use crate::app::doctor::guests::{answering, doing, environment, folders, sleeping, writing};
 use crate::invoke::Grants;
 use crate::model::{FailureClass, Limits, Size};
 use std::time::Duration;
 
-/// The timeout of guests that never end.
+/// Timeout of guests that never end.
 const SOON: Duration = Duration::from_millis(200);
 
-/// The timeout of guests that another limit ends, long before it.
+/// Timeout of guests that another limit ends, long before it.
 const LATE: Duration = Duration::from_secs(20);
 
-/// The memory of guests that want all of it.
+/// Memory limit of guests that exhaust it.
 const MEMORY: Size = Size::bytes(32 << 20);
 
-/// A guest and what has to become of it.
+/// A guest with the required outcome.
 pub(crate) struct Probe {
-    /// What it does.
+    /// The behaviour under test.
     pub(crate) name: &'static str,
-    /// The text of its component.
+    /// The component as text.
     pub(crate) guest: String,
-    /// What it is granted.
+    /// The grants.
     pub(crate) grants: Grants,
-    /// What it may use.
+    /// The limits.
     pub(crate) limits: Limits,
-    /// How long it may run.
+    /// The timeout.
     pub(crate) timeout: Duration,
-    /// How its call has to end.
+    /// The required outcome.
     pub(crate) ending: Ending,
 }
 
-/// How a call has to end.
+/// The required outcome of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ending {
-    /// It returns.
+    /// The call returns.
     Returns,
-    /// It is ended, and the message says this.
+    /// The call fails with this class, and its message contains this text.
     Ends(FailureClass, &'static str),
 }
 
-/// All of them.
+/// Returns all probes.
 pub(crate) fn probes() -> Vec<Probe> {
     let timeout = Ending::Ends(FailureClass::Timeout, "`timeout`");
     let memory = Ending::Ends(FailureClass::Limit, "`limits.memory`");

@@ -1,5 +1,5 @@
-//! What is around guests: the pool, the folder of compiled code, and the bounds of the compiler.
-//! Guests themselves are for `trial`.
+//! Checks the surroundings of guests: the memory pool, the folder of compiled code, the compiler's limits.
+//! Guests are checked in `trial`.
 
 use crate::app::doctor::finding::{About, Finding, Late, Verdict, whole};
 use crate::app::doctor::guests;
@@ -9,17 +9,17 @@ use crate::sandbox::{Bounds, CompilePool, Exceeded, LoadError, Sandbox, Settings
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
-/// The time of a compiler that is given too much to do in it.
+/// Time limit of a compiler that is given too much work.
 const TIME: Duration = Duration::from_millis(300);
 
-/// The latest that a compiler may be gone after its time, beyond what the machine itself is late: its memory has to be
-/// given back first.
+/// Maximum delay of a compiler's end after its time limit, beyond the machine's own latency: its memory has to be
+/// freed first.
 const MOST_LATE: Duration = Duration::from_millis(500);
 
-/// The memory of a compiler that is given more than that.
+/// Memory limit of a compiler that needs more.
 const MEMORY: Size = Size::bytes(32 << 20);
 
-/// How guests get their memory here, and how it is made clean again.
+/// Reports how guests get their memory on this machine, and how it is cleared between calls.
 pub(crate) fn pool(sandbox: &Sandbox) -> Vec<Finding> {
     let pool = match sandbox.pool_refusal() {
         None => Finding::new(About::Machine, "pool of memory", Verdict::Proven, "guests run in a pool"),
@@ -43,7 +43,7 @@ pub(crate) fn pool(sandbox: &Sandbox) -> Vec<Finding> {
     vec![pool, Finding::new(About::Machine, "cleaning of memory", scan.0, scan.1)]
 }
 
-/// Whether the folder of compiled code is private, and its seals hold.
+/// Checks that the folder of compiled code is private, and that its seals hold.
 pub(crate) fn code(sandbox: &Sandbox) -> Finding {
     let begin = Instant::now();
     let (verdict, said) = match (sandbox.prove_code_cache(), sandbox.take_warnings().first()) {
@@ -58,7 +58,7 @@ pub(crate) fn code(sandbox: &Sandbox) -> Finding {
     Finding::new(About::Code, "sealed code", verdict, said).within(begin.elapsed())
 }
 
-/// Whether components that are hostile to the compiler end at its bounds.
+/// Checks that hostile components end at the compiler's limits.
 pub(crate) fn compiler(workshop: &CompilePool) -> Vec<Finding> {
     let bounded = |bounds: Bounds| CompilePool { bounds, ..workshop.clone() };
     let usual = workshop.bounds;
@@ -83,14 +83,14 @@ pub(crate) fn compiler(workshop: &CompilePool) -> Vec<Finding> {
     ]
 }
 
-/// A component that is hostile to the compiler, in words and as text, and whether an end is the right one.
+/// A component that is hostile to the compiler, and a check for the right limit.
 struct Bomb {
     name: &'static str,
     text: String,
     is_right: fn(&Exceeded) -> bool,
 }
 
-/// Has it compiled, within bounds whose time has an end that is told; again where it was ended too late.
+/// Compiles the component under limits, and repeats the attempt if its end came too late.
 fn explode(bomb: &Bomb, workshop: CompilePool) -> Finding {
     let time = workshop.bounds.time;
     let prepared = wat::parse_str(&bomb.text).map_err(|error| error.to_string()).and_then(|binary| {

@@ -1,5 +1,5 @@
-//! Calls a guest of a probe, and judges how its call ended, when, and at what memory.
-//! What is tried stands in `probe`.
+//! Calls the guest of a probe, and judges how the call ended, when, and at what memory.
+//! The probes are in `probe`.
 
 use crate::app::doctor::finding::{About, Finding, Late, Verdict, whole};
 use crate::app::doctor::latency_baseline::{LatencyBaseline, TRIALS};
@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The latest that a guest may be stopped after its deadline, beyond what the machine itself is late.
+/// Maximum delay of a guest's stop after its deadline, beyond the machine's own latency.
 const MOST_LATE: Duration = Duration::from_millis(50);
 
-/// What the host itself may need around a guest: the guest's stack and code, and what the system's allocator keeps.
+/// Memory that the host itself may use around a guest: stack, code, and what the allocator keeps.
 const SLACK: u64 = 48 << 20;
 
-/// Nobody hears what these guests say.
+/// A listener that discards the guest's output.
 struct IgnoreOutput;
 
 impl Listener for IgnoreOutput {
@@ -28,7 +28,7 @@ impl Listener for IgnoreOutput {
     fn progressed(&self, _fraction: f64, _message: &str) {}
 }
 
-/// Tries what the probe says.
+/// Runs a probe.
 pub(crate) async fn try_out(sandbox: &Sandbox, probe: &Probe) -> Finding {
     let function = match prepare(sandbox, probe) {
         Ok(function) => function,
@@ -56,9 +56,11 @@ async fn try_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Fin
         Ok(call) => call,
         Err(error) => return Finding::new(About::Guest, probe.name, Verdict::Failed, error.to_string()),
     };
+    // Reset the peak, so that it measures this call alone.
     forget_peak();
     let before = resident();
     let is_deadline = matches!(probe.ending, Ending::Ends(FailureClass::Timeout, _));
+    // The baseline runs beside the call: only the machine's latency at the same moment is comparable.
     let yardstick = is_deadline.then(|| LatencyBaseline::begin(probe.timeout));
     let begin = Instant::now();
     let ended = sandbox.invoke(Arc::new(call)).await;
@@ -78,7 +80,7 @@ fn call(probe: &Probe, function: FunctionId) -> Result<Call, Box<dyn Error>> {
     Ok(Call { function, args: Vec::new(), limits, timeout, attempt, listener: Arc::new(IgnoreOutput) })
 }
 
-/// What was measured around a call.
+/// The measurements of a call.
 struct Figures {
     took: Duration,
     late: Option<Late>,

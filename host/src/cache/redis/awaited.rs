@@ -1,8 +1,8 @@
-//! Hears of results that other hosts have made or given up, so that whoever waits for one goes on at once.
-//! Who waits for what, and for how long at most, is for `flight` of the engine.
+//! Single-flight across hosts: wakes waiting tasks when another host has computed or given up an entry.
+//! The engine decides who waits, and for how long.
 //!
-//! A maker that somebody waited for adds the key to the stream `cascade:made`. All who wait on this host share one
-//! reader of it: one of them reads for all, and when it leaves, another goes on with the same request.
+//! A maker with waiters adds the key to the stream `cascade:made`. All waiters of this host share one reader of the
+//! stream: one of them reads for all. When it leaves, another one continues with the same request.
 
 use crate::cache::MakeRequest;
 use crate::model::Digest;
@@ -14,25 +14,25 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::sync::broadcast;
 
-/// The stream of what was made.
+/// The stream of computed and given up keys.
 const MADE: &str = "cascade:made";
 
-/// As many entries it keeps, about: whoever reads is never far behind.
+/// About how many entries the stream keeps; readers are never far behind.
 const KEPT: &str = "1000";
 
-/// How long the stream outlives its last entry, in milliseconds.
+/// TTL of the stream after its last entry, in milliseconds.
 const LIFE: &str = "86400000";
 
-/// How long the server holds an answer back while nothing was made.
+/// Longest time that the server blocks a read without news.
 const BLOCK: Duration = Duration::from_secs(5);
 
-/// How long after a failure the server is asked again. Meanwhile those who wait look by themselves.
+/// Backoff after a failed read. Waiters look by themselves meanwhile.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What was heard, for all who wait on this host.
+/// The stream's reader, shared by all waiters of this host.
 pub(super) struct MadeResults {
     link: Arc<Link>,
-    // A mutex so that one of those who wait reads for all; the others wait for what it hears.
+    // A mutex, so that one waiter reads for all; the others wait for what it broadcasts.
     reader: Mutex<StreamReader>,
     heard: broadcast::Sender<Digest>,
 }
@@ -41,20 +41,20 @@ struct StreamReader {
     line: Arc<Line>,
     /// The last entry that was read.
     last: String,
-    /// The request under way; it outlives whoever has made it.
+    /// The request under way. It outlives the waiter that sent it.
     asked: Option<Reading>,
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Vec<Answer>, ()>> + Send>>;
 
 impl MadeResults {
-    /// Has heard nothing yet, and connects to nothing before somebody waits.
+    /// A reader that connects only when the first task waits.
     pub(super) fn new(link: Arc<Link>) -> Self {
         let reader = StreamReader { line: Arc::new(Line::new("made")), last: "0-0".to_owned(), asked: None };
         Self { link, reader: Mutex::new(reader), heard: broadcast::Sender::new(64) }
     }
 
-    /// Tells all hosts that a making has ended. Whoever misses it looks by itself, later.
+    /// Announces to all hosts that an entry was computed or given up. Waiters that miss it look by themselves later.
     pub(super) async fn announce(&self, making: &MakeRequest) {
         let add =
             Command::new("XADD").args([MADE, "MAXLEN", "~", KEPT, "*", "k"]).arg(making.key.to_string());
@@ -62,7 +62,7 @@ impl MadeResults {
         drop(self.link.ask("telling that a result is there", Request::read([add, keep]).aside()).await);
     }
 
-    /// Waits until the making of a key has ended, for a time at most. Cancel safe.
+    /// Waits until a key is announced, for `most` at most. Cancel safe.
     pub(super) async fn wait(&self, key: &Digest, most: Duration) {
         let told = self.wait_announced(key, self.heard.subscribe());
         tokio::select! {
@@ -73,7 +73,7 @@ impl MadeResults {
     }
 
     async fn wait_announced(&self, key: &Digest, mut heard: broadcast::Receiver<Digest>) {
-        // Whoever has missed some looks whether its own was among them.
+        // A receiver that lagged may have missed its key, so it returns and looks.
         while heard.recv().await.is_ok_and(|made| made != *key) {}
     }
 
@@ -88,7 +88,7 @@ impl MadeResults {
             for (id, key) in answers.into_iter().flat_map(Answer::list).flat_map(entries) {
                 reader.last = id;
                 if let Some(key) = key {
-                    // Nobody may be left who waits.
+                    // Fails if no waiter is left.
                     drop(self.heard.send(key));
                 }
             }
@@ -113,7 +113,7 @@ async fn reading(to: Arc<Link>, line: Arc<Line>, last: String) -> Result<Vec<Ans
     to.ask_once(&line, Request::read([command]), BLOCK).await
 }
 
-/// The ids of a stream's entries and the keys that they name.
+/// Returns the ids of a stream's entries, and the keys that they name.
 fn entries(stream: Answer) -> Vec<(String, Option<Digest>)> {
     let entries = stream.list().into_iter().nth(1).map(Answer::list).unwrap_or_default();
     entries.into_iter().filter_map(entry).collect()

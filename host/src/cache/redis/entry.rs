@@ -1,32 +1,32 @@
-//! The stored form of a shared result: a version, a check of the whole, the fingerprint of its type, the value.
-//! Where entries are kept is for the cache.
+//! The stored form of a cached result: version, checksum, fingerprint of its type, and value.
+//! Reading and writing Redis is left to `mod.rs`.
 
 use crate::cache::Stored;
 use crate::model::{Digest, Digester};
 use bytes::Bytes;
 
-/// The version of the stored form. Entries of another are as if they were not there.
+/// Version of the stored form. Entries of other versions are misses.
 const VERSION: u8 = 1;
 
-/// How many bytes of the digest of an entry stand in it. They show damage, not ill will: whoever may write to the
+/// Length of the checksum, a truncated digest of the entry. It detects damage, not forgery: anyone who may write to the
 /// Redis may forge results.
 const CHECK: usize = 8;
 
-/// How many bytes a fingerprint has.
+/// Length of a fingerprint in bytes.
 const FINGERPRINT: usize = 32;
 
-/// What is found under a key.
+/// The content of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// Nothing.
+    /// No entry.
     None,
-    /// A shared result.
+    /// A cached result.
     Stored(Stored),
-    /// Something that this host did not write, or not so.
+    /// Foreign or damaged data.
     Stranger,
 }
 
-/// The stored form.
+/// Encodes the stored form.
 pub(super) fn written(stored: &Stored) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + CHECK + FINGERPRINT + stored.value.len());
     bytes.push(VERSION);
@@ -36,7 +36,7 @@ pub(super) fn written(stored: &Stored) -> Vec<u8> {
     bytes
 }
 
-/// Reads the stored form.
+/// Decodes the stored form.
 pub(super) fn read(bytes: Bytes) -> Entry {
     parsed(bytes).map_or(Entry::Stranger, Entry::Stored)
 }

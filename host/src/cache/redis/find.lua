@@ -1,6 +1,6 @@
--- What a maker finds: a value; 1, where it is the maker's to make; 0, where another makes it; nothing, where something
--- else stands there.
--- KEYS  1 value  2 who makes it: a number, with a `!` once somebody waits for it
+-- Looks up an entry with single-flight.
+-- Returns the value on a hit, 1 if the caller is to compute it, 0 if another maker does, and nil for foreign data.
+-- KEYS  1 value  2 the maker: its number, followed by `!` once another one waits
 -- ARGV  maker, hold in milliseconds
 local value = redis.pcall('GET', KEYS[1])
 if type(value) == 'table' then return false end
@@ -11,6 +11,7 @@ if not maker then
 elseif maker == ARGV[1] or maker == ARGV[1] .. '!' then
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
 else
+  -- The mark makes the maker announce the end; without waiters there is nothing to announce.
   if maker:sub(-1) ~= '!' then redis.call('APPEND', KEYS[2], '!') end
   return 0
 end

@@ -1,6 +1,7 @@
--- Ends a making: stores what was made, if it was, and lets others make what was not. Says 2 where somebody waits for it.
--- KEYS  1 value  2 who makes it: a number, with a `!` once somebody waits for it
--- ARGV  maker, the value's time to live in milliseconds or nothing, the value if there is one
+-- Ends single-flight for an entry: stores the value, or lets another maker compute it if there is none.
+-- Returns 2 if another maker waits, else 1.
+-- KEYS  1 value  2 the maker: its number, followed by `!` once another one waits
+-- ARGV  maker, TTL of the value in milliseconds or '', the value if there is one
 if ARGV[3] then
   if ARGV[2] == '' then
     redis.call('SET', KEYS[1], ARGV[3])
@@ -8,6 +9,7 @@ if ARGV[3] then
     redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2])
   end
 end
+-- A maker that lost the entry to another one ends nothing.
 local maker = redis.call('GET', KEYS[2])
 if maker ~= ARGV[1] and maker ~= ARGV[1] .. '!' then return 1 end
 redis.call('UNLINK', KEYS[2])

@@ -1,5 +1,5 @@
-//! The cache behind Redis URIs: shared results under `cascade:cache:<key>`, each with the type that it has.
-//! Whether an entry has the type that a task expects is for the engine; how Redis is reached is for `state`.
+//! The Redis cache: results under `cascade:cache:<key>`, each with the fingerprint of its type.
+//! Checking the type is left to the engine, connections to `state`.
 
 mod entry;
 mod awaited;
@@ -20,10 +20,10 @@ use tokio::sync::watch;
 static FIND: Script = Script::new(include_str!("find.lua"), || digest(include_str!("find.lua")));
 static MADE: Script = Script::new(include_str!("made.lua"), || digest(include_str!("made.lua")));
 
-/// What the script says of the end of a making that somebody waits for.
+/// Reply of the script if another maker waits for the entry.
 const AWAITED: i64 = 2;
 
-/// The cache behind a URI; connects to nothing yet.
+/// Opens the cache of a URI without connecting yet.
 pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Cache>, Error> {
     match uri {
         StateUri::Redis(uri) => Ok(Arc::new(RedisCache::new(uri)?)),
@@ -31,7 +31,7 @@ pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Cache>, Error> {
     }
 }
 
-/// Keeps shared results in Redis.
+/// The Redis cache.
 pub(crate) struct RedisCache {
     link: Arc<Link>,
     awaited: MadeResults,
@@ -39,7 +39,7 @@ pub(crate) struct RedisCache {
 }
 
 impl RedisCache {
-    /// A cache at a server; connects to nothing yet.
+    /// A cache for a URI; does not connect yet.
     pub(crate) fn new(uri: &RedisUri) -> Result<Self, Error> {
         let link = crate::state::redis::link_to(uri, "cache")?;
         Ok(Self { awaited: MadeResults::new(Arc::clone(&link)), link, notices: Notices::default() })
@@ -58,8 +58,8 @@ impl Cache for RedisCache {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        // One command per key and not one for all, which a cluster would refuse; a key that holds something else than
-        // a text then is an error of its own.
+        // One GET per key rather than MGET, which a cluster would refuse. A key of another type is then an error of its
+        // own.
         let commands = keys.iter().map(|key| Command::new("GET").arg(name(key)));
         let request = Request::read(commands).past_strangers();
         let found =
@@ -89,7 +89,7 @@ impl Cache for RedisCache {
         let command = Command::script(&FIND, &names(&making.key))
             .arg(making.maker.to_string())
             .arg(making.hold.as_millis().max(1).to_string());
-        // What is lost of it costs a call that is made twice, so that it need not be durable.
+        // A lost right costs one call that is computed twice, so this need not be durable.
         let answers = self.link.ask("looking into the cache", Request::read([command])).await?;
         let entry = match answers.into_iter().next() {
             Some(Answer::Number(0)) => return Ok(Found::Theirs),
@@ -97,7 +97,7 @@ impl Cache for RedisCache {
             Some(Answer::Bytes(bytes)) => entry::read(bytes),
             Some(Answer::Nil | Answer::List(_) | Answer::Stranger) | None => Entry::Stranger,
         };
-        // In place of what is no result another may be put, by whoever comes.
+        // Foreign data may be replaced by any maker's result.
         Ok(self.stored_entry(entry).map_or(Found::Mine, Found::Stored))
     }
 
@@ -133,7 +133,7 @@ impl Cache for RedisCache {
 }
 
 impl RedisCache {
-    /// Tells of an end that somebody waits for.
+    /// Announces the end of an entry's computation, if another maker waits.
     async fn announce_made(&self, making: &MakeRequest, ended: &[Answer]) {
         if let [Answer::Number(AWAITED)] = ended {
             self.awaited.announce(making).await;
@@ -161,7 +161,7 @@ fn name(key: &Digest) -> String {
     format!("cascade:cache:{key}")
 }
 
-/// The keys of a value and of who makes it. In a cluster both lie where the value's whole name does.
+/// Returns the keys of a value and of its maker. In a cluster both share the hash slot of the value's name.
 fn names(key: &Digest) -> [String; 2] {
     let name = name(key);
     let maker = format!("cascade:making:{{{name}}}");

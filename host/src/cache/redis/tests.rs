@@ -1,11 +1,11 @@
-//! The cache against real servers.
-//! What a cache promises is in the conformance suite.
+//! Tests of the Redis cache against real servers.
+//! The contract is tested by the conformance suite.
 
 use super::*;
 use crate::cache::conformance::Harness;
 use crate::state::redis::server::Server;
 
-/// A cache with its server; each case has its own.
+/// A cache that owns its server; each case has its own.
 struct Owned {
     cache: RedisCache,
     server: Server,
@@ -79,10 +79,10 @@ async fn damaged_and_foreign_entries_are_no_hits_and_told_once() {
     }
 }
 
-/// How long hearing of something may take; whoever does not hear of it waits for a minute.
+/// Longest delay until a waiter is woken; one that is not woken waits for a minute.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits on one host for what another makes, and gives how long that took; the wait begins while it is being made.
+/// Waits on one host for an entry that another computes, and returns how long that took.
 async fn waits(
     host: &RedisCache,
     maker: &RedisCache,
@@ -110,7 +110,7 @@ async fn who_waits_on_another_host_hears_of_it_at_once_and_again() {
         let took = waits(&other, &one, async |maker, making| maker.give_up(making).await.unwrap()).await;
         assert!(took < PATIENCE, "{took:?}");
     }
-    // Many wait on one host, and whoever reads for the others may leave in the middle.
+    // Many waiters share one host, and the one that reads for the others may leave at any time.
     let key = Digest::of_bytes(b"k");
     let brief = async {
         other.wait_made(&key, Duration::from_millis(50)).await;

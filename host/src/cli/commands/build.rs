@@ -1,5 +1,5 @@
 //! `build`: runs the build commands of a manifest's components.
-//! What the commands print goes to stderr.
+//! `app` starts the commands; their output goes to stderr.
 
 use crate::app;
 use crate::app::{BuildOutput, Error, Refusal};
@@ -12,7 +12,7 @@ use crate::graph::Resolved;
 use crate::manifest::Manifest;
 use std::io;
 
-/// Builds what a manifest says how to build.
+/// Builds the components of a manifest.
 pub(crate) fn build(host: &Host, arguments: &BuildArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
     if build_all(host, &resolved)? == 0 {
@@ -23,7 +23,7 @@ pub(crate) fn build(host: &Host, arguments: &BuildArguments) -> Result<Exit, Err
     Ok(Exit::Success)
 }
 
-/// Runs the build commands of a sound manifest and counts them.
+/// Runs the build commands of a manifest without faults, and returns how many there were.
 pub(crate) fn build_all(host: &Host, resolved: &Resolved) -> Result<usize, Error> {
     if !resolved.faults.is_empty() {
         return Err(resolved.faults.clone().into());

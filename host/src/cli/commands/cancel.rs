@@ -1,5 +1,5 @@
 //! `cancel`: cancels a run for all its hosts.
-//! What hosts do then is theirs.
+//! The hosts stop on their own, in `engine`.
 
 use crate::app;
 use crate::app::{Backends, Cancelled, Error};
@@ -8,7 +8,7 @@ use crate::cli::process::{Exit, wait_for};
 use crate::cli::start::Host;
 use crate::manifest::BackendSection;
 
-/// Cancels a run, and says who is about to stop.
+/// Cancels a run, and prints which hosts will stop.
 pub(crate) fn cancel(host: &Host, arguments: &CancelArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let run = &arguments.run;

@@ -1,5 +1,5 @@
-//! `check`: everything that can be checked without running.
-//! Says on stderr that all is well; stdout carries results only, and there are none.
+//! `check`: checks a manifest and its components without running anything.
+//! The checks are in `app`. Success is reported on stderr, since stdout carries results only.
 
 use crate::app;
 use crate::app::{Backends, Builds, Error};

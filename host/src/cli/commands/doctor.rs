@@ -1,5 +1,5 @@
-//! `doctor`: tries every limit on this machine and the state backend, and prints what came of it.
-//! What is tried is for `app`.
+//! `doctor`: tests every limit on this machine and the state backend, and prints the findings.
+//! The tests themselves are in `app/doctor`.
 
 use crate::app;
 use crate::app::{Backends, Error, Finding, Verdict};
@@ -12,10 +12,10 @@ use crate::manifest::BackendSection;
 use serde_json::json;
 use std::time::Duration;
 
-/// Threads of the examination: a guest that never ends shall not keep the clock of its own deadline.
+/// Worker threads. With a second one, a guest that never ends cannot block the timer of its own deadline.
 const THREADS: usize = 2;
 
-/// Examines this machine and the backend.
+/// Tests this machine and the backend.
 pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let style = stdout_style();
@@ -47,7 +47,7 @@ pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, E
     if examination.holds() { Ok(refused.unwrap_or(Exit::Success)) } else { Ok(Exit::TaskFailed) }
 }
 
-/// A finding as a line: what came of it, what was tried, what was hit, and the figures.
+/// Formats a finding as one line: verdict, name, message and figures.
 fn line(finding: &Finding, style: Style) -> String {
     let ink = match finding.verdict {
         Verdict::Proven => Ink::Good,

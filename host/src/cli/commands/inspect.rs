@@ -1,5 +1,5 @@
-//! `inspect`: what a component exports and what it asks of its host.
-//! How it looks stands in `signature`.
+//! `inspect`: shows the exports and imports of a component.
+//! The layout is in `print/signature`.
 
 use crate::app;
 use crate::app::{Error, Refusal};
@@ -11,7 +11,7 @@ use crate::cli::start::Host;
 use crate::model::Grant;
 use crate::sandbox::{Import, Offer};
 
-/// Shows a component from outside.
+/// Shows the signature of a component.
 pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit, Error> {
     let path = &arguments.component;
     let sandbox = app::open_sandbox(&host.settings)?;
@@ -41,7 +41,7 @@ fn import(import: &Import) -> ImportRow {
     ImportRow { name: import.name.to_string(), what: what(import), functions: import.functions.clone() }
 }
 
-/// What the host does with an import, and which grant would put something behind it.
+/// Describes what the host does with an import, and which grant would enable it.
 fn what(import: &Import) -> String {
     match import.offer {
         Offer::Unknown => "not known to this host".to_owned(),
@@ -52,7 +52,8 @@ fn what(import: &Import) -> String {
     }
 }
 
-/// What a call finds without the grants that count for it, lack by lack.
+/// Describes what happens to a call without each grant that serves the import; grants with the same effect are
+/// joined.
 fn granted(import: &Import) -> String {
     let grants = Grant::ALL.into_iter().filter(|grant| !import.served_by(*grant).is_empty());
     let mut lacks: Vec<(&str, String)> = Vec::new();
@@ -64,7 +65,7 @@ fn granted(import: &Import) -> String {
         }
     }
     if lacks.is_empty() {
-        return "always there".to_owned(); // of use only beside another import
+        return "always there".to_owned(); // the grant only matters together with another import
     }
     let lacks: Vec<String> =
         lacks.into_iter().map(|(lack, keys)| format!("{lack} unless {keys} is granted")).collect();

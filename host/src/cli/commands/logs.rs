@@ -1,5 +1,5 @@
-//! `logs`: what the guest of a task wrote.
-//! What is kept of it is for the state backend.
+//! `logs`: prints the output of a task's guest.
+//! The state backend decides how much of it is kept.
 
 use crate::app;
 use crate::app::{Backends, Error, Refusal};
@@ -12,7 +12,7 @@ use crate::manifest::BackendSection;
 use crate::state::LogPart;
 use serde::Serialize;
 
-/// Prints what a guest wrote.
+/// Prints the stored log of a task.
 pub(crate) fn logs(host: &Host, arguments: &LogsArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let log = wait_for(
@@ -36,7 +36,7 @@ pub(crate) fn logs(host: &Host, arguments: &LogsArguments) -> Result<Exit, Error
     print(text(&parts, stdout_reader()).as_bytes())
 }
 
-/// The lines as they were written; a person's terminal is not steered by them.
+/// Joins the lines. For a terminal, characters that could steer it are escaped.
 fn text(parts: &[LogPart], reader: Reader) -> String {
     let mut text = String::new();
     for part in parts {
@@ -51,7 +51,7 @@ fn text(parts: &[LogPart], reader: Reader) -> String {
     text
 }
 
-/// A part as a line of JSON.
+/// A part of the log as a line of JSON.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Line<'a> {

@@ -1,5 +1,5 @@
-//! The commands, one file each: from arguments to the application and back to what is printed.
-//! How things look stands beside; what they do is for `app`.
+//! The commands, one file each: from arguments to a call of `app` and back to printed output.
+//! The layout is in `print`; the work is in `app`.
 
 pub(crate) mod run;
 pub(crate) mod check;

@@ -1,5 +1,5 @@
 //! `output`: prints stored results of a run.
-//! Their types are not stored: values are shown by what their bytes say.
+//! Types are not stored, so values are shown by their MessagePack markers alone (`print/untyped`).
 
 use crate::app;
 use crate::app::{Backends, Error, Refusal, StoredResult};
@@ -11,7 +11,7 @@ use crate::manifest::BackendSection;
 use crate::state;
 use crate::state::ErrorKind;
 
-/// Prints one stored result, or all of a run by task.
+/// Prints one stored result, or all results of a run by task.
 pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let task = arguments.task.as_deref();

@@ -1,5 +1,5 @@
-//! `plan`: what a run would do with each task, and why.
-//! Finding that out is for `app`; how the table looks stands in `plan_table`.
+//! `plan`: shows what a run would do with each task, and why.
+//! `app` makes the forecast; `print/plan_table` lays out the table.
 
 use crate::app;
 use crate::app::{Backends, Builds, Error, Forecast, Planned, Refusal, Session, SessionRequest};
@@ -10,7 +10,7 @@ use crate::cli::process::{Exit, stdout_style, vigil, wait_for};
 use crate::cli::start::Host;
 use crate::model::{Clock as _, Random, RunId, SystemClock};
 
-/// Shows what a run would do.
+/// Shows the forecast of a run.
 pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error> {
     let mut resolved = app::read(&arguments.scope.manifest)?;
     let backends = Backends::default();

@@ -1,5 +1,5 @@
 //! `rm`: removes stored runs.
-//! Which may be removed is for the state backend to say.
+//! The state backend decides which runs may be removed.
 
 use crate::app;
 use crate::app::{Backends, Error};
@@ -9,7 +9,7 @@ use crate::cli::start::Host;
 use crate::manifest::BackendSection;
 use crate::state::Removal;
 
-/// Removes runs, as many as can be; ends as the last that could not be removed says.
+/// Removes as many of the runs as possible; the exit code is that of the last failure.
 pub(crate) fn rm(host: &Host, arguments: &RmArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let removal = if arguments.force { Removal::Any } else { Removal::Idle };

@@ -1,5 +1,5 @@
 //! `run`: runs a manifest, or resumes a run of it, and prints its outputs.
-//! Owns what is shown meanwhile; the run itself is for `app`.
+//! Owns the log and the progress of the run; `app` runs it.
 
 use crate::app;
 use crate::app::{Backends, Builds, Error, Report, RunRequest, Session, SessionRequest, StateBackend};
@@ -23,13 +23,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Threads beside those that run guests: one for the engine's own loop.
+/// Worker threads besides those that run guests: one for the engine's run loop.
 const SPARE_THREADS: usize = 1;
 
-/// How long threads that hang in system calls of guests are waited for.
+/// How long to wait at exit for threads that are blocked in guests' system calls.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// Open files for each guest that few programs do without.
+/// Open files per guest below which a warning is emitted: few programs need less.
 const FEW_FILES: usize = 16;
 
 /// Runs a manifest.
@@ -43,6 +43,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     } else {
         Builds::NotRun
     };
+    // Everything that can be checked is checked before the run is opened at its backend.
     config::raise_open_files();
     let sandbox = app::open_sandbox(&host.settings)?;
     let checked = app::check(resolved, &sandbox, &host.environment, builds);
@@ -67,6 +68,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
 
+    // Code that counts fuel may still have to be compiled. Do it before opening the run, so that no lease is held.
     session.prepare(&sandbox)?;
     let threads = usize::try_from(host.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
     let runtime = runtime_for_guests(threads)?;
@@ -77,6 +79,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     for message in sandbox.take_warnings() {
         recorder.run(Fact::Warning { code: "code-cache", message });
     }
+    // The quota of open files for each guest.
     let files = sandbox.share_files(config::spare_files());
     if files < FEW_FILES {
         recorder.run(Fact::Warning { code: "open-files", message: few_files(files, host.settings.jobs) });
@@ -95,6 +98,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         seed: random.next_u64(),
         verification: if arguments.verify { Verification::Twice } else { Verification::None },
     };
+    // Built now, since `app::run` takes the request and a signal may come at any moment.
     let after = after_run(&session.run, &state.uri, arguments.backend.state.as_deref());
     let run = app::run(&session, Arc::new(sandbox), request);
     let report = host.signals.while_running(stop, after, || runtime.block_on(run));
@@ -135,7 +139,7 @@ fn policy(arguments: &RunArguments) -> FailurePolicy {
     }
 }
 
-/// A run that has ended, and where it came from.
+/// A run that has ended, with its arguments, session and backend.
 struct Finished<'a> {
     host: &'a Host,
     arguments: &'a RunArguments,
@@ -143,7 +147,7 @@ struct Finished<'a> {
     state: &'a StateBackend,
 }
 
-/// Prints the outputs if there are to be any, and how to go on if the run has not succeeded.
+/// Prints the outputs, if any, and how to resume if the run did not succeed.
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     let Finished { host, arguments, session, state } = finished;
     if !report.has_begun {
@@ -155,6 +159,7 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         Ended::Run(RunStatus::Failed) => Exit::TaskFailed,
         Ended::Run(RunStatus::Cancelled | RunStatus::Running) | Ended::Interrupted => Exit::Interrupted,
     };
+    // A failed run prints its remaining outputs only with `--keep-going`.
     let has_outputs = exit == Exit::Success || (exit == Exit::TaskFailed && arguments.keep_going);
     if has_outputs {
         let chosen = outputs::choose(report.outputs, arguments.output.as_deref()).map_err(output::error)?;

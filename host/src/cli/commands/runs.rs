@@ -1,5 +1,5 @@
 //! `runs`: lists the stored runs of a state backend.
-//! How the list looks stands in `runs_table`.
+//! The layout is in `print/runs_table`.
 
 use crate::app;
 use crate::app::{Backends, Error, Refusal};
@@ -12,7 +12,7 @@ use crate::manifest::BackendSection;
 use crate::model::{Clock as _, SystemClock};
 use crate::state::StateUri;
 
-/// Prints the runs, the latest first.
+/// Prints the runs, latest first.
 pub(crate) fn runs(host: &Host, arguments: &RunsArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     if state.uri == StateUri::Memory {

@@ -1,5 +1,5 @@
-//! `show`: one stored run with every task of it.
-//! How it looks stands in `show_table`.
+//! `show`: prints one stored run with all its tasks.
+//! The layout is in `print/show_table`.
 
 use crate::app;
 use crate::app::{Backends, Error, Refusal};
@@ -11,7 +11,7 @@ use crate::cli::start::Host;
 use crate::manifest::BackendSection;
 use crate::model::{Clock as _, SystemClock};
 
-/// Prints a run.
+/// Prints a stored run.
 pub(crate) fn show(host: &Host, arguments: &ShowArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
     let story =

@@ -1,5 +1,5 @@
-//! `watch`: follows a run of any host, in the lines that `run` would have told, or as the events themselves.
-//! When the run has ended is for `app` to say.
+//! `watch`: follows a run of any host, as the log lines of `run` or as the events themselves.
+//! `app` decides when the run has ended.
 
 use crate::app;
 use crate::app::{Backends, Company, Error, Watcher};
@@ -36,7 +36,7 @@ pub(crate) fn watch(host: &Host, arguments: &WatchArguments) -> Result<Exit, Err
     })
 }
 
-/// Prints what is told.
+/// Prints the events of a followed run.
 struct Printing {
     run: String,
     voice: Voice,

@@ -1,5 +1,5 @@
-//! The log for people: one line a fact, what happened in front, then to which task, then how.
-//! Which facts are told is said by `level`; where the lines go is for `screen`.
+//! The log for people: one line per fact, with the verb first, then the task, then details.
+//! `level` decides which facts are logged; `screen` writes the lines.
 
 use crate::cli::log::level::level_of;
 use crate::cli::log::run_counts::RunCounts;
@@ -13,20 +13,20 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// The width of the words in front, `succeeded` being the longest.
+/// Width of the leading word; the longest is `succeeded`.
 const WORD: usize = 9;
 
-/// Tells people what happens.
+/// The sink that writes the log for people.
 pub(crate) struct Human {
     level: LogLevel,
     style: Style,
     screen: Arc<Screen>,
-    // A mutex because facts come from many threads; the section is one addition.
+    // A mutex because facts come from many threads; the critical section is one addition.
     tally: Mutex<RunCounts>,
 }
 
 impl Human {
-    /// Tells all facts up to `level`.
+    /// Creates a log of all facts up to `level`.
     pub(crate) fn new(level: LogLevel, style: Style, screen: Arc<Screen>) -> Self {
         Self { level, style, screen, tally: Mutex::default() }
     }
@@ -45,7 +45,7 @@ impl Sink for Human {
     }
 }
 
-/// One fact as a line with its end; further lines are indented. `tally` has counted it already.
+/// Formats one fact as a line with its newline; further lines are indented. `tally` already includes the fact.
 pub(crate) fn line(event: &Event, tally: &RunCounts, style: Style) -> String {
     let subject = event.subject.as_ref().map(show_subject).unwrap_or_default();
     if let Fact::TaskLog { text, .. } = &event.fact {
@@ -63,7 +63,7 @@ pub(crate) fn line(event: &Event, tally: &RunCounts, style: Style) -> String {
     format!("{word}  {}\n", indented.trim_end())
 }
 
-/// What is told of a fact besides its task.
+/// The parts of a line besides the task.
 struct Rendering {
     ink: Ink,
     word: &'static str,
@@ -137,14 +137,14 @@ const fn ink_of(status: RunStatus) -> Ink {
     }
 }
 
-/// When and why an attempt is repeated. Its backtrace is told if the task fails for good.
+/// Describes the delay and the cause of a retry. The backtrace is logged only if the task fails for good.
 fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
     let delay = show_duration(Duration::from_millis(delay_ms));
     let error = failure.error.lines().next().unwrap_or_default();
     format!("in {delay}, {}: {error}", failure.class)
 }
 
-/// `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
+/// Formats the counts: `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
 fn summary(tally: &RunCounts, status: RunStatus, millis: f64) -> String {
     let stored = match tally.stored_count() {
         0 => String::new(),
@@ -154,7 +154,7 @@ fn summary(tally: &RunCounts, status: RunStatus, millis: f64) -> String {
     let open = match tally.total.saturating_sub(tally.ended_count()) {
         0 => String::new(),
         open if status == RunStatus::Succeeded => format!(", {open} by other hosts"),
-        open => format!(", {open} not run here"), // but perhaps by others
+        open => format!(", {open} not run here"), // possibly run by other hosts
     };
     let duration = took(millis);
     format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed{open} in {duration}")
@@ -181,7 +181,7 @@ fn count(number: u32, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// A time with two or three figures: `340µs`, `1.2ms`, `45ms`, `1.2s`, `3m 07s`.
+/// Formats a time with two or three figures: `340µs`, `1.2ms`, `45ms`, `1.2s`, `3m 07s`.
 pub(crate) fn took(millis: f64) -> String {
     match millis {
         _ if millis < 1.0 => format!("{:.0}µs", millis * 1000.0),
@@ -192,7 +192,7 @@ pub(crate) fn took(millis: f64) -> String {
     }
 }
 
-/// A size with one figure behind the point: `48 B`, `1.5 KiB`.
+/// Formats a size with one decimal: `48 B`, `1.5 KiB`.
 pub(crate) fn show_bytes(bytes: u64) -> String {
     let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.into_iter().find(|(size, _)| bytes >= *size) {

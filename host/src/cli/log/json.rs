@@ -1,5 +1,5 @@
 //! `--log-format json`: the log as the JSON lines that `--events` writes.
-//! `--log-level` chooses among them as it does for people; a line names no level, for its `event` implies one.
+//! `level` filters by `--log-level`. Lines carry no level, since `event` implies one.
 
 use crate::cli::log::level::level_of;
 use crate::cli::log::screen::{Screen, Weight};
@@ -10,7 +10,7 @@ use crate::events::{Event, Sink, to_json_line};
 use crate::model::RunId;
 use std::sync::Arc;
 
-/// Tells programs what happens.
+/// The sink that writes the log for programs.
 pub(crate) struct JsonLog {
     run: RunId,
     host: String,

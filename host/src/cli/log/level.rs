@@ -1,11 +1,11 @@
-//! How much of a run is told: the level of every fact, for `--log-level`.
-//! How a fact looks is for the logs.
+//! The log level of every fact, for `--log-level`.
+//! The layout of the lines is in `human` and `json`.
 
 use crate::config::LogLevel;
 use crate::events::{Event, Fact};
 
-/// From which level on a fact is told. Elements of a `for-each` are told only as the steps of their task,
-/// unless something is wrong with them.
+/// Returns the level of a fact. Elements of a `for-each` are logged as steps of their task, at debug, unless
+/// something went wrong.
 pub(crate) fn level_of(event: &Event) -> LogLevel {
     let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
     let done = if is_element { LogLevel::Debug } else { LogLevel::Info };

@@ -1,5 +1,5 @@
-//! Everybody who is told what happens in a run: the log, the progress, the file of events.
-//! How each shows it stands beside.
+//! Opens the sinks of a run's events: the log, the progress, the events file.
+//! Each sink's format is in its own file.
 
 use crate::app::{Error, Reads, ReadsRequest, Refusal, Session};
 use crate::cli::args::RunArguments;
@@ -34,7 +34,7 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Opens what the arguments ask for.
+    /// Opens the sinks that the arguments ask for.
     pub(crate) fn open(
         host: &Host,
         arguments: &RunArguments,
@@ -45,7 +45,7 @@ impl Listeners {
         let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
         let failure = Arc::<OnceLock<io::Error>>::default();
         match arguments.events.as_deref() {
-            // stdout carries results only: events that go to a stream go to stderr, in place of the log.
+            // stdout carries results only, so `--events -` goes to stderr and replaces the log.
             Some(path) if path == Path::new("-") => {
                 refuse_closed(STDERR)?;
                 sinks.push(Arc::new(JsonLines::new(run, name, Tame::new(stderr_reader(), Stderr), drop)));
@@ -78,7 +78,7 @@ impl Listeners {
         Ok(Self { sinks, failure, events })
     }
 
-    /// Handles to all of them.
+    /// Returns handles to all sinks.
     pub(crate) fn sinks(&self) -> Vec<Arc<dyn Sink>> {
         self.sinks.clone()
     }
@@ -95,7 +95,7 @@ impl Listeners {
     }
 }
 
-/// A log for programs has no progress for people in between.
+/// Chooses the progress display. A JSON log gets none, since progress lines would break the JSON.
 fn shown(format: LogFormat, progress: Progress) -> Shown {
     match format {
         LogFormat::Human => progress.shown(stderr_reader()),
@@ -137,7 +137,7 @@ fn events_file(path: &Path, reads: &Reads) -> Result<File, Refusal> {
             .help("give a file in a folder that exists, or `-` for stderr")
             .caused_by(error)
     };
-    // It is emptied only once it is this host's: another's lines are not lost to a mistake.
+    // Truncate only after locking the file, so that a mistyped path does not destroy another host's events.
     let file = File::options().write(true).create(true).truncate(false).open(path).map_err(refused)?;
     if is_stdout(path, &file) {
         return Err(Refusal::new("`--events` would write between the results on stdout").help(
@@ -151,7 +151,7 @@ fn events_file(path: &Path, reads: &Reads) -> Result<File, Refusal> {
     Ok(file)
 }
 
-/// Whether it is where results go, by that name or as the same file.
+/// Returns whether the file is stdout, by name or by identity.
 fn is_stdout(path: &Path, file: &File) -> bool {
     let results =
         io::stdout().as_fd().try_clone_to_owned().and_then(|results| File::from(results).metadata());
@@ -168,7 +168,7 @@ fn is_named(path: &Path, (.., names): Inherited) -> bool {
     names.iter().any(|name| path == Path::new(name))
 }
 
-/// Takes a file for this process, for as long as the file is open: lines of two hosts would tear each other.
+/// Locks the file for this process while it is open: lines of two hosts would interleave.
 fn take(file: &File, path: &Path) -> Result<(), Refusal> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {

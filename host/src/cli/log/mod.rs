@@ -1,4 +1,4 @@
-//! What is shown while a run goes on: the human and the JSON log, progress, and the view of `watch`.
+//! The output during a run: the log for people and for programs, the progress, and the view of `watch`.
 //! The facts come from `events`.
 
 mod human;

@@ -1,5 +1,5 @@
-//! `--progress`: how far a run is, as a bar that stays in place or as a line now and then.
-//! Log lines and the bar share a terminal; that they do not tear each other is for `screen`.
+//! `--progress`: shows how far a run is, as a bar or as a line every few seconds.
+//! `screen` keeps log lines and the bar from overwriting each other.
 
 use crate::cli::log::run_counts::RunCounts;
 use crate::cli::process::Reader;
@@ -10,7 +10,7 @@ use indicatif::ProgressStyle;
 use std::time::Duration;
 use std::time::Instant;
 
-/// `--progress`.
+/// The value of `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Progress {
     /// A bar on a terminal, else nothing.
@@ -24,7 +24,7 @@ pub(crate) enum Progress {
     None,
 }
 
-/// What is shown, once it is known who looks.
+/// The progress display, once the kind of reader is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// A bar that stays in place.
@@ -36,7 +36,7 @@ pub(crate) enum Shown {
 }
 
 impl Progress {
-    /// What is shown to who reads stderr.
+    /// Resolves the choice by the reader of stderr: a person or a program.
     pub(crate) const fn shown(self, reader: Reader) -> Shown {
         match (self, reader) {
             (Self::Auto | Self::Bar, Reader::Person) => Shown::Bar,
@@ -46,30 +46,30 @@ impl Progress {
     }
 }
 
-/// Draws the progress. Lives on the screen's own thread.
+/// Draws the progress, on the screen's own thread.
 pub(crate) struct Meter {
     tally: RunCounts,
     face: Face,
 }
 
-/// How it is drawn.
+/// The means of drawing.
 enum Face {
     Bar(ProgressBar),
     Lines { told: String, at: Option<Instant> },
     None,
 }
 
-/// How often the bar is drawn when nothing happens, for its clock.
+/// Interval at which the idle bar is redrawn, for its clock.
 const BAR_PACE: Duration = Duration::from_millis(200);
 
-/// How often a line is written.
+/// Interval between progress lines.
 const LINE_PACE: Duration = Duration::from_secs(5);
 
-/// Most running tasks that the bar names.
+/// Maximum number of running tasks that the bar names.
 const MOST_NAMES: usize = 4;
 
 impl Meter {
-    /// Draws nothing until the run begins.
+    /// Creates a meter that draws nothing until the run begins.
     pub(crate) fn new(shown: Shown) -> Self {
         let face = match shown {
             Shown::Bar => Face::Bar(ProgressBar::hidden()),
@@ -79,7 +79,7 @@ impl Meter {
         Self { tally: RunCounts::default(), face }
     }
 
-    /// How long to wait for an event before [`Self::idle`] is due.
+    /// Returns how long to wait for an event before calling [`Self::idle`].
     pub(crate) const fn pace(&self) -> Duration {
         match self.face {
             Face::Bar(_) => BAR_PACE,
@@ -96,7 +96,7 @@ impl Meter {
                 match event.fact {
                     Fact::RunStarted { .. } | Fact::RunResumed { .. } => *bar = new_bar(self.tally.total),
                     Fact::RunFinished { .. } => bar.finish_and_clear(),
-                    _ => draw(bar, &self.tally), // whatever it is, the counts are up to date
+                    _ => draw(bar, &self.tally), // any other fact only changes the counts
                 }
                 None
             }
@@ -112,7 +112,7 @@ impl Meter {
         }
     }
 
-    /// Nothing happened for a while; gives the line to write, if the last one is no longer true.
+    /// Handles a pause without events: returns the line to write if the last one is out of date.
     pub(crate) fn idle(&mut self) -> Option<String> {
         match &self.face {
             Face::Bar(bar) => {
@@ -124,7 +124,7 @@ impl Meter {
         }
     }
 
-    /// Writes while the bar is out of the way.
+    /// Calls `write` with the bar out of the way.
     pub(crate) fn aside(&self, write: impl FnOnce()) {
         match &self.face {
             Face::Bar(bar) => bar.suspend(write),
@@ -132,7 +132,7 @@ impl Meter {
         }
     }
 
-    /// The line, unless it was the last one too or the run has not begun.
+    /// Returns the line, unless the run has not begun or the line equals the last one.
     fn fresh_line(&mut self) -> Option<String> {
         let Face::Lines { told, .. } = &mut self.face else {
             return None;
@@ -146,7 +146,7 @@ impl Meter {
     }
 }
 
-/// The bar is taken away however the run ends.
+/// The bar is removed however the run ends.
 impl Drop for Meter {
     fn drop(&mut self) {
         if let Face::Bar(bar) = &self.face {
@@ -168,7 +168,7 @@ fn draw(bar: &ProgressBar, tally: &RunCounts) {
     bar.set_message(message(tally));
 }
 
-/// What stands behind the bar: `3 cached, 1 failed  count ×2, merge`.
+/// Formats the text after the bar: `3 cached, 1 failed  count ×2, merge`.
 fn message(tally: &RunCounts) -> String {
     let counts = [(tally.cached, "cached"), (tally.skipped, "skipped"), (tally.failed, "failed")];
     let counts: Vec<String> = counts

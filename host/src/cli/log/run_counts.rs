@@ -1,29 +1,29 @@
-//! Counts how the tasks of a run end, as this host sees it, and knows what runs.
-//! Who shows the counts, and where, is for the logs and the progress.
+//! Counts the outcomes of a run's tasks as this host sees them, and tracks the running ones.
+//! The logs and `progress` show the counts.
 
 use crate::events::{Event, Fact, Subject};
 use crate::model::Name;
 use indexmap::IndexMap;
 use std::collections::HashSet;
 
-/// Counts of tasks. Elements of a `for-each` count only as what runs.
+/// Counts of tasks. Elements of a `for-each` count only as running.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RunCounts {
-    /// Tasks of the run, once it has begun.
+    /// Number of tasks in the run, once it has begun.
     pub(crate) total: u32,
-    /// Ran and committed their result.
+    /// Tasks that ran and committed their result.
     pub(crate) done: u32,
-    /// Took their result from the cache.
+    /// Tasks whose result came from the cache.
     pub(crate) cached: u32,
-    /// Were skipped.
+    /// Skipped tasks.
     pub(crate) skipped: u32,
-    /// Failed for good.
+    /// Tasks that failed for good.
     pub(crate) failed: u32,
-    /// Results that the run began with, as it said when it was resumed.
+    /// Results stored before this session, as counted by the resume event.
     kept: u32,
-    /// Results that the run began with, as it said one by one.
+    /// Results stored before this session, as counted by single events.
     stored: u32,
-    /// What runs, by task: the elements, or none for the task itself.
+    /// Running tasks, each with its running elements, or `None` for the task itself.
     running: IndexMap<Name, HashSet<Option<u32>>>,
 }
 
@@ -52,17 +52,17 @@ impl RunCounts {
         }
     }
 
-    /// Results that the run began with.
+    /// Returns how many results were stored before this session.
     pub(crate) fn stored_count(&self) -> u32 {
         self.kept.max(self.stored)
     }
 
-    /// Tasks that have ended, one way or another.
+    /// Returns how many tasks have ended, in any way.
     pub(crate) fn ended_count(&self) -> u32 {
         self.done + self.cached + self.stored_count() + self.skipped + self.failed
     }
 
-    /// What runs, oldest first: `count ×3, merge`. Names at most `most` tasks.
+    /// Lists the running tasks, oldest first: `count ×3, merge`. Names at most `most` tasks.
     pub(crate) fn running(&self, most: usize) -> String {
         let mut shown: Vec<String> = self
             .running

@@ -1,5 +1,5 @@
-//! The one writer to stderr while a run goes on: log lines above, the progress below, on a thread of its own.
-//! What the lines say is for the logs, how far the run is for `progress`.
+//! The only writer to stderr during a run: log lines above, progress below, on its own thread.
+//! The logs format the lines; `progress` draws the bar.
 
 use crate::cli::log::progress::{Meter, Shown};
 use crate::cli::voice::Voice;
@@ -11,39 +11,40 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// Most bytes of guests' output that wait for a slow terminal: a guest that writes without end shall not fill memory.
+/// Maximum bytes of guest output queued for a slow terminal. Bounds memory if a guest writes without end
+/// (backpressure: the rest is dropped and counted).
 const MAX_WAITING: usize = 16 << 20;
 
-/// Most messages that are taken up before anything is written.
+/// Maximum number of messages per write.
 const BATCH: usize = 1024;
 
-/// Takes lines and facts from many threads and never lets them wait.
+/// Queues lines and facts from many threads without ever blocking them.
 pub(crate) struct Screen {
     tray: Arc<BatchQueue<Message>>,
     waiting: Arc<Waiting>,
     writer: Option<JoinHandle<()>>,
 }
 
-/// Whether a line may be left out when the terminal is too slow.
+/// The kind of a line, which decides whether it may be dropped when the terminal is too slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weight {
-    /// It is a fact of the run: their number is bounded by the plan.
+    /// A fact of the run. The plan bounds their number, so they are never dropped.
     Fact,
-    /// A guest wrote it, as much as it liked.
+    /// Guest output, which is unbounded and may be dropped.
     Guest,
 }
 
 impl Weight {
-    /// The weight of the line that tells an event.
+    /// Returns the weight of an event's line.
     pub(crate) const fn of(event: &Event) -> Self {
         match event.fact {
             Fact::TaskLog { .. } | Fact::TaskProgress { .. } => Self::Guest,
-            _ => Self::Fact, // guests cause no other fact at will
+            _ => Self::Fact, // guests cannot produce other facts at will
         }
     }
 }
 
-/// What waits to be written.
+/// Counters of the queue.
 #[derive(Default)]
 struct Waiting {
     bytes: AtomicUsize,
@@ -66,7 +67,7 @@ impl Screen {
         Self { tray, waiting, writer: Some(writer) }
     }
 
-    /// Writes whole lines.
+    /// Queues whole lines.
     pub(crate) fn print(&self, text: Vec<u8>, weight: Weight) {
         let before = self.waiting.bytes.fetch_add(text.len(), Ordering::Relaxed);
         if weight == Weight::Guest && before > MAX_WAITING {
@@ -77,7 +78,7 @@ impl Screen {
         self.tray.push(Message::Text(text));
     }
 
-    /// Tells the progress what happened.
+    /// Passes an event to the progress display.
     pub(crate) fn follow(&self, event: &Event) {
         if Weight::of(event) == Weight::Fact {
             self.tray.push(Message::Follow(Box::new(event.clone())));
@@ -94,7 +95,7 @@ impl Drop for Screen {
     }
 }
 
-/// The writer's side.
+/// The writer thread's state.
 struct Page<W> {
     meter: Meter,
     waiting: Arc<Waiting>,
@@ -111,10 +112,12 @@ impl<W: Write> Page<W> {
                     let mut messages = messages.drain(..);
                     while !messages.as_slice().is_empty() {
                         let mut text = Vec::new();
+                        // One write per batch, so that a burst of lines costs few system calls.
                         messages.by_ref().take(BATCH).for_each(|message| self.take(message, &mut text));
                         self.write(&text);
                     }
                 }
+                // A pause in the events: redraw the bar, or write a line that is due.
                 Taken::Nothing => {
                     let text = self.meter.idle().unwrap_or_default();
                     self.write(text.as_bytes());
@@ -136,7 +139,7 @@ impl<W: Write> Page<W> {
         }
     }
 
-    /// Writes what was taken up. A stderr that is gone leaves nobody to tell, and the run goes on.
+    /// Writes a batch. A closed stderr is ignored, and the run goes on.
     fn write(&mut self, text: &[u8]) {
         let left_out = self.waiting.left_out.swap(0, Ordering::Relaxed);
         if text.is_empty() && left_out == 0 {
@@ -157,7 +160,7 @@ impl<W: Write> Page<W> {
     }
 }
 
-/// Follows a run for the screen.
+/// The sink that passes a run's events to the screen.
 pub(crate) struct Follower(pub(crate) Arc<Screen>);
 
 impl Sink for Follower {
@@ -178,7 +181,7 @@ pub(crate) mod tests {
     use std::sync::mpsc::SyncSender;
     use std::sync::mpsc::sync_channel;
 
-    /// A stderr that remembers.
+    /// A stderr that records its text.
     #[derive(Clone, Default)]
     pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
 
@@ -222,7 +225,7 @@ pub(crate) mod tests {
         assert_eq!(page.text(), "0/1 done\nstored  a\n1/1 done\n");
     }
 
-    /// A stderr that nobody reads until told.
+    /// A stderr that blocks until released.
     struct Stuck(Receiver<()>, Paper);
 
     impl Write for Stuck {

@@ -1,5 +1,5 @@
-//! The log of a run that several hosts work on, put together from what each of them has told.
-//! How one line looks is for `human`.
+//! Merges the events of several hosts into one log of a run, for `watch`.
+//! `human` formats each line.
 
 use crate::cli::log::human::line;
 use crate::cli::log::level::level_of;
@@ -9,33 +9,33 @@ use crate::config::LogLevel;
 use crate::events::{Event, Fact, Heard, from_json_line};
 use std::collections::HashSet;
 
-/// A run as it is told by its hosts: it begins once and ends once, however many there are.
+/// The merged log of a run: one start and one end, however many hosts work on it.
 pub(crate) struct Chronicle {
     level: LogLevel,
     style: Style,
     tally: RunCounts,
-    /// Who began the session that goes on.
+    /// The host that began the current session.
     first: String,
     at_work: HashSet<String>,
-    /// The end that a host has told while others worked on.
+    /// An end event held back because other hosts were still working.
     last: Option<Event>,
 }
 
 impl Chronicle {
-    /// Tells all facts up to `level`.
+    /// Creates a log of all facts up to `level`.
     pub(crate) fn new(level: LogLevel, style: Style) -> Self {
         let (first, at_work) = (String::new(), HashSet::new());
         Self { level, style, tally: RunCounts::default(), first, at_work, last: None }
     }
 
-    /// An event, in the stored form, as lines; nothing where it is not told.
+    /// Formats an event given in its stored form; returns an empty text if the event is not logged.
     pub(crate) fn tell(&mut self, event: &[u8]) -> String {
         let Some(Heard { host, event }) = from_json_line(event) else {
             return String::new();
         };
         match &event.fact {
             Fact::RunResumed { .. } => {
-                // A run is resumed only where nobody works on it: whoever did is gone.
+                // Only a run that nobody works on can be resumed, so earlier hosts are gone.
                 self.at_work.clear();
                 self.begin(host);
             }
@@ -52,14 +52,14 @@ impl Chronicle {
                 }
                 self.last = None;
             }
-            // Each host tells what was stored when it came.
+            // Each host reports the stored results when it joins; log them once.
             Fact::TaskStored if host != self.first => return String::new(),
-            _ => {} // all else happens once
+            _ => {} // all other facts occur once
         }
         self.line(&event)
     }
 
-    /// The end of the run, where hosts that have not told theirs have kept it back.
+    /// Returns the end event that was held back, if hosts died without reporting theirs.
     pub(crate) fn end(&mut self) -> String {
         self.last.take().map(|event| self.line(&event)).unwrap_or_default()
     }

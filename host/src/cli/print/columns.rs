@@ -1,10 +1,10 @@
-//! Text in columns for terminals: padding and wrapping, counted in characters.
-//! What stands in the columns is for the tables.
+//! Columns of text for terminals: padding and wrapping, measured in characters.
+//! The tables supply the content.
 
-/// Widest line of a table; terminals of people who compare things side by side are about so wide.
+/// Maximum width of a table, about that of terminals placed side by side.
 pub(crate) const WIDTH: usize = 100;
 
-/// Appends `first` padded to `indent`, then `text` wrapped between words, further lines beginning at `indent`.
+/// Appends `first` padded to `indent`, then `text` wrapped between words with a hanging indent.
 pub(crate) fn hang(out: &mut String, first: &str, indent: usize, text: &str) {
     let mut line = first.to_owned();
     let mut at = first.chars().count();
@@ -25,19 +25,19 @@ pub(crate) fn hang(out: &mut String, first: &str, indent: usize, text: &str) {
     put_line(out, 0, line.trim_end());
 }
 
-/// Appends `text` as a line of its own, as it is.
+/// Appends `text` as one indented line, unwrapped.
 pub(crate) fn put_line(out: &mut String, indent: usize, text: &str) {
     out.extend(std::iter::repeat_n(' ', indent));
     out.push_str(text);
     out.push('\n');
 }
 
-/// The width of a column that holds all of `texts`, but not more than `most`.
+/// Returns the width of a column that fits all of `texts`, capped at `most`.
 pub(crate) fn column<'a>(texts: impl Iterator<Item = &'a str>, most: usize) -> usize {
     texts.map(|text| text.chars().count()).max().unwrap_or_default().min(most)
 }
 
-/// `text` padded to `width` characters; longer texts are kept whole.
+/// Pads `text` to `width` characters; longer texts are kept whole.
 pub(crate) fn pad(text: &str, width: usize) -> String {
     format!("{text:width$}")
 }

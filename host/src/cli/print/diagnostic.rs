@@ -1,5 +1,5 @@
-//! Faults of a manifest with their source lines, as rustc prints them.
-//! What is wrong and what would help is said by the faults; only the lines that they need are looked at.
+//! Renders the faults of a manifest with their source lines, in the style of rustc.
+//! The faults bring their messages and help; this file reads only the lines that it shows.
 
 use crate::cli::print::style::{Ink, Style, harmless, harmless_marked, harmless_name};
 use crate::cli::voice::Complaint;
@@ -11,13 +11,13 @@ use annotate_snippets::Origin;
 use annotate_snippets::Renderer;
 use annotate_snippets::Snippet;
 
-/// Places that are at most so many lines apart are shown in one piece.
+/// Places at most this many lines apart share one snippet.
 const NEAR: usize = 60;
 
-/// Longest source line that is shown, in bytes: nobody reads more, and rendering takes time by the line.
+/// Maximum length of a source line that is shown, in bytes. Bounds rendering time, which grows with the line.
 const LONGEST_LINE: usize = 4096;
 
-/// All faults, and at the end how many there are.
+/// Renders all faults, followed by their number.
 pub(crate) fn render(faults: &Faults, style: Style) -> String {
     let renderer = match style {
         Style::Plain => Renderer::plain(),
@@ -81,7 +81,7 @@ fn group<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Group<'a> {
     group.elements(notes).elements(helps)
 }
 
-/// Places and what is to be said of them, without a source line.
+/// Adds places with their labels but without source lines.
 fn unseen<'a>(group: Group<'a>, marks: &[Mark<'a>], lines: &Lines<'a>) -> Group<'a> {
     marks.iter().fold(group, |group, mark| {
         let (line, column) = lines.line_column(mark);
@@ -101,7 +101,7 @@ fn unseen<'a>(group: Group<'a>, marks: &[Mark<'a>], lines: &Lines<'a>) -> Group<
 #[derive(Debug, Clone)]
 struct Mark<'a> {
     kind: Kind,
-    /// The position of the line, from zero.
+    /// The line's index, from zero.
     line: usize,
     span: Span,
     label: &'a str,
@@ -119,14 +119,14 @@ impl Mark<'_> {
     }
 }
 
-/// The places of a fault, its own first.
+/// Returns the places of a fault, its own first.
 fn marks<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Vec<Mark<'a>> {
     let own = fault.place.iter().map(|place| lines.mark(Kind::Primary, place));
     let related = fault.related.iter().map(|place| lines.mark(Kind::Related, place));
     own.chain(related).collect()
 }
 
-/// Marks that stand near each other, together; the piece with the fault's own place comes first.
+/// Groups marks that are near each other; the group with the fault's own place comes first.
 fn pieces(marks: Vec<Mark<'_>>) -> Vec<Vec<Mark<'_>>> {
     let mut pieces: Vec<Vec<Mark<'_>>> = Vec::new();
     for mark in marks {
@@ -140,13 +140,13 @@ fn pieces(marks: Vec<Mark<'_>>) -> Vec<Vec<Mark<'_>>> {
     pieces
 }
 
-/// Whether a text gives a variable its value, as `env` grants do (`"TOKEN=…"`), has a password in a URI, or a secret
-/// param: what a fault is about may stand beside such.
+/// Returns whether a text may contain a secret, which must not be shown with the fault: a variable with its value, as
+/// in `env` grants (`"TOKEN=…"`), a URI with a password, or a secret param.
 fn may_hold_secret(text: &str) -> bool {
     let has_password = text.lines().any(|line| line.contains("://") && line.contains('@'));
     let has_param = text.contains("secret = true") || text.contains("secret=true");
     let has_variable = text.split(['"', '\'']).skip(1).any(|quoted| {
-        // A name that is faulty may have a secret behind it as well.
+        // A malformed name may be followed by a secret too.
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || "_.-${}".contains(c);
         let is_name = |name: &str| {
             let name = name.trim_end_matches(' ');
@@ -157,14 +157,14 @@ fn may_hold_secret(text: &str) -> bool {
     has_password || has_param || has_variable
 }
 
-/// The lines from the first mark to the last.
+/// Returns the byte range of the lines from the first mark to the last.
 fn extent(piece: &[Mark<'_>], lines: &Lines<'_>) -> Span {
     let first = piece.iter().map(|mark| mark.line).min().unwrap_or_default();
     let last = piece.iter().map(|mark| mark.line).max().unwrap_or_default();
     lines.range(first, last)
 }
 
-/// The lines from the first mark to the last, with the marks.
+/// Builds a snippet of the lines from the first mark to the last, with the marks.
 fn snippet<'a>(piece: &[Mark<'a>], lines: &Lines<'a>) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let first = piece.iter().map(|mark| mark.line).min().unwrap_or_default();
     let range = extent(piece, lines);
@@ -179,11 +179,11 @@ fn snippet<'a>(piece: &[Mark<'a>], lines: &Lines<'a>) -> Snippet<'a, annotate_sn
     Snippet::source(lines.slice(&range)).line_start(first + 1).path(lines.name).annotations(annotations)
 }
 
-/// Where each line begins, so that many faults do not count the lines of a large file again and again.
+/// An index of line starts, so that many faults do not rescan a large file.
 struct Lines<'a> {
     name: &'a str,
     text: &'a str,
-    /// Ascending, the first is zero.
+    /// Byte offsets in ascending order; the first is zero.
     starts: Vec<usize>,
 }
 
@@ -194,7 +194,7 @@ impl<'a> Lines<'a> {
         Self { name, text, starts }
     }
 
-    /// A place cut to the line that it begins in, at whole characters.
+    /// Cuts a place to the line in which it begins, at character boundaries.
     fn mark(&self, kind: Kind, place: &'a Place) -> Mark<'a> {
         let start = self.floor(place.span.start);
         let line = self.starts.partition_point(|at| *at <= start).saturating_sub(1);
@@ -202,7 +202,7 @@ impl<'a> Lines<'a> {
         Mark { kind, line, span: start..end.max(start), label: &place.label }
     }
 
-    /// The bytes of the lines `first..=last`, without the last one's end.
+    /// Returns the bytes of the lines `first..=last`, without the last newline.
     fn range(&self, first: usize, last: usize) -> Span {
         let start = self.starts.get(first).copied().unwrap_or(self.text.len());
         let end = self.starts.get(last + 1).map_or(self.text.len(), |next| next - 1);
@@ -213,14 +213,14 @@ impl<'a> Lines<'a> {
         self.text.get(range.clone()).unwrap_or_default()
     }
 
-    /// Line and column of a mark, both from one, the column in characters.
+    /// Returns line and column of a mark, both counted from one, the column in characters.
     fn line_column(&self, mark: &Mark<'_>) -> (usize, usize) {
         let start = self.range(mark.line, mark.line).start;
         let column = self.slice(&(start..mark.span.start)).chars().count() + 1;
         (mark.line + 1, column)
     }
 
-    /// The nearest beginning of a character at or before a byte.
+    /// Returns the nearest character boundary at or before a byte.
     fn floor(&self, at: usize) -> usize {
         self.text.floor_char_boundary(at)
     }
@@ -323,7 +323,7 @@ args.text = { parm = \"text\" }
         let effort = Effort::begin();
         let shown = render(&Faults { source, list }, Style::Plain);
         assert!(shown.ends_with("error: 1000 faults in m.toml; nothing was run\n"));
-        // It takes a tenth of a second; counting lines from the top for each fault would take a minute.
+        // The usual time is a tenth of a second; counting lines from the top for each fault would take a minute.
         assert!(effort.spent().as_secs() < 10, "{:?}", effort.spent());
     }
 }

@@ -1,13 +1,13 @@
-//! An error with its causes on one line, and what would help on the next.
-//! Faults of a manifest have source lines and are shown by `diagnostic`.
+//! Formats an error with its causes on one line, and its help on the next.
+//! Faults of a manifest are rendered by `diagnostic`.
 
 use crate::cli::print::style::{Ink, Style, harmless};
 use std::error::Error;
 
-/// Most causes shown; it bounds a chain that a library has tied into a knot.
+/// Maximum number of causes shown. Bounds an error chain that loops.
 const MAX_CAUSES: usize = 32;
 
-/// `error: what was done: why: why that`, and `help: …` where something helps.
+/// Formats `error: message: cause: cause`, and `help: …` if there is help.
 pub(crate) fn render_chain(error: &dyn Error, help: Option<&str>, style: Style) -> String {
     let shown = format!("{}: {}\n", style.paint(Ink::Bad, "error"), harmless(&sentence(error)));
     match help {
@@ -22,7 +22,7 @@ pub(crate) fn sentence(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     for cause in causes.take(MAX_CAUSES) {
         let cause = cause.to_string();
-        // Some libraries print their cause themselves: it is not said twice.
+        // Some libraries include the cause in their message; do not repeat it.
         if !text.ends_with(&cause) {
             text = format!("{text}: {cause}");
         }

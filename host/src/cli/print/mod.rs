@@ -1,5 +1,5 @@
-//! What commands print: tables, diagnostics, values, errors and styles.
-//! Logs of a run are in `log`; which command prints what is decided in `commands`.
+//! The output of commands: tables, diagnostics, values, errors and styles.
+//! The log of a run is in `log`; `commands` decides which command prints what.
 
 mod columns;
 pub(crate) mod diagnostic;

@@ -1,5 +1,5 @@
-//! Results on stdout: the outputs of a run, and stored results, as JSON, MessagePack or raw bytes.
-//! Which results there are is for the engine and the ledger to say.
+//! Prints results on stdout as JSON, MessagePack or raw bytes: outputs of a run, and stored results.
+//! The engine and the ledger supply the results.
 
 use crate::cli::print::untyped::Untyped;
 use crate::cli::process::Reader;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
-/// `-o`.
+/// The format of results, chosen by `-o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Format {
     /// One JSON object.
@@ -23,7 +23,7 @@ pub(crate) enum Format {
     Raw,
 }
 
-/// How JSON is laid out.
+/// The layout of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// Indented by two spaces.
@@ -41,63 +41,63 @@ impl From<Reader> for Layout {
     }
 }
 
-/// What is printed.
+/// Rendered outputs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rendered {
-    /// For stdout.
+    /// The bytes for stdout.
     pub(crate) bytes: Vec<u8>,
-    /// For stderr: a line for each output that is left out, and why.
+    /// The lines for stderr: each output that is left out, and why.
     pub(crate) left_out: Vec<String>,
 }
 
-/// Why results cannot be printed as was asked.
+/// The reason why results cannot be printed as requested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OutputFault {
-    /// `--output` names none.
+    /// `--output` names an unknown output.
     #[error("there is no output `{name}`")]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The existing names.
         known: Vec<String>,
     },
-    /// `raw` needs exactly one.
+    /// `raw` needs exactly one output.
     #[error("`-o raw` prints exactly one output, and there are {}", known.len())]
     NotOne {
-        /// What there is.
+        /// The existing names.
         known: Vec<String>,
     },
     /// `raw` needs exactly one task.
     #[error("`-o raw` prints the result of exactly one task, and the run has {tasks}")]
     NotOneTask {
-        /// How many have a result.
+        /// The number of tasks with a result.
         tasks: usize,
     },
-    /// `raw` needs bytes.
+    /// `raw` needs a string or bytes.
     #[error("`-o raw` prints a string or list<u8>, and `{name}` is {ty}")]
     NotBytes {
-        /// Which.
+        /// The output's or task's name.
         name: String,
-        /// Its type, or what is stored.
+        /// The output's type, or the kind of the stored value.
         ty: String,
     },
-    /// A value that is not of its type.
+    /// A stored value does not match its type.
     #[error("the stored value of `{name}` cannot be read")]
     Malformed {
-        /// Which.
+        /// The output's or task's name.
         name: String,
-        /// What is wrong with it.
+        /// The error of reading it.
         source: Unreadable,
     },
 }
 
-/// What is wrong with a stored value.
+/// The error of reading a stored value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unreadable(String);
 
 impl OutputFault {
-    /// What would help.
+    /// Returns the help text, if there is one.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
             Self::Unknown { known, .. } | Self::NotOne { known } if known.is_empty() => None,
@@ -121,7 +121,7 @@ impl OutputFault {
     }
 }
 
-/// Refuses, before anything runs, what could not be printed afterwards. `outputs` are those of the plan.
+/// Refuses, before anything runs, outputs that could not be printed afterwards. `outputs` are those of the plan.
 pub(crate) fn check(
     outputs: &[(&str, &Type)],
     name: Option<&str>,
@@ -139,7 +139,7 @@ pub(crate) fn check(
     }
 }
 
-/// The output that `--output` names, or all.
+/// Returns the output that `--output` names, or all of them.
 pub(crate) fn choose(
     outputs: Vec<(String, OutputValue)>,
     name: Option<&str>,
@@ -155,7 +155,7 @@ pub(crate) fn choose(
     Ok(chosen)
 }
 
-/// The outputs of a run: one object or map, or the bytes of the only one.
+/// Renders the outputs of a run: one object or map, or the bytes of the only output.
 pub(crate) fn render(
     outputs: &[(String, OutputValue)],
     format: Format,
@@ -181,13 +181,13 @@ pub(crate) fn render(
         }
         Format::Raw => match values.first() {
             Some((name, value)) => value.raw(name)?,
-            None => Vec::new(), // the only one is left out, which is said on stderr
+            None => Vec::new(), // the only output is left out, as reported on stderr
         },
     };
     Ok(Rendered { bytes, left_out })
 }
 
-/// Stored results of a run, whose types are not known: one object or map, by task.
+/// Renders stored results by task, as one object or map. Their types are not known.
 pub(crate) fn render_stored(
     results: &[(String, Bytes)],
     format: Format,
@@ -205,7 +205,7 @@ pub(crate) fn render_stored(
     }
 }
 
-/// One stored result by itself: what `output RUN TASK` prints.
+/// Renders one stored result, for `output RUN TASK`.
 pub(crate) fn render_one(
     name: &str,
     bytes: &Bytes,
@@ -220,7 +220,7 @@ pub(crate) fn render_one(
     }
 }
 
-/// A value with its type, where that is known.
+/// A value with its type, if known.
 #[derive(Clone, Copy)]
 struct Value<'a> {
     ty: Option<&'a Type>,
@@ -256,7 +256,7 @@ impl Value<'_> {
         }
         let bytes = match kind {
             Kind::Str => reader.str().map(str::as_bytes),
-            _ => reader.bin(), // it says itself what else it found
+            _ => reader.bin(), // the reader's error names the other kind
         };
         bytes.map(<[u8]>::to_vec).map_err(|fault| malformed(name, &fault))
     }
@@ -282,7 +282,7 @@ fn malformed(name: &str, fault: &dyn std::fmt::Display) -> OutputFault {
     OutputFault::Malformed { name: name.to_owned(), source: Unreadable(fault.to_string()) }
 }
 
-/// Names and values in their order. The first that cannot be read is named.
+/// Writes names and values in order. On failure, names the first unreadable value.
 fn json_object(values: &[(&str, Value<'_>)], layout: Layout) -> Result<Vec<u8>, OutputFault> {
     json(&Object(values), layout).map_err(|error| {
         let bad = values.iter().find(|(_, value)| serde_json::to_writer(std::io::sink(), value).is_err());

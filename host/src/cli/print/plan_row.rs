@@ -1,5 +1,5 @@
-//! A task of a plan and what would happen to it, in the words of the table.
-//! How the table looks stands in `plan_table`.
+//! Describes a task of a plan and its forecast, in the words of the table.
+//! The layout of the table is in `plan_table`.
 
 use crate::app::{Missing, Needs, Session};
 use crate::cli::print::plan_table::{Fate as Shown, ForEachRow, MissingRow, PlanRow, Purity, Weight};
@@ -11,7 +11,7 @@ use crate::value::Export;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The timeout of a task that says nothing of it.
+/// The default timeout of a task.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How many hosts in a row a task may lose that says nothing of it.
@@ -20,7 +20,7 @@ const MAX_LOST_HOSTS: u32 = 3;
 /// Most tasks that a reason names.
 const MOST_NAMED: usize = 4;
 
-/// One row of the table.
+/// Builds one row of the table.
 pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> PlanRow {
     let plan = session.bound.plan();
     let name = |at: &TaskIdx| plan.task(*at).map_or_else(|| at.to_string(), |task| task.name.to_string());
@@ -104,7 +104,7 @@ fn list(tasks: &[TaskIdx], name: &dyn Fn(&TaskIdx) -> String) -> String {
     names.join(", ")
 }
 
-/// The call as a manifest writes it.
+/// Formats the call as a manifest writes it.
 fn call(function: &Function) -> String {
     let Export { interface, function: name, .. } = &function.export;
     match interface {
@@ -121,14 +121,14 @@ fn for_each(list: &crate::plan::ForEach, name: &dyn Fn(&TaskIdx) -> String) -> F
     ForEachRow { item: list.item.clone(), over }
 }
 
-/// Grants that make a task impure, by their keys.
+/// Returns the purity of a task, with the keys of the grants that make it impure.
 fn purity(grants: &Grants) -> Purity {
     let impure = grants.given().into_iter().filter(|grant| !grant.row().is_pure);
     let because: Vec<String> = impure.map(|grant| grant.key().to_owned()).collect();
     if because.is_empty() { Purity::Pure } else { Purity::Impure(because) }
 }
 
-/// What is granted, without the values of variables. Folders outside of the manifest's are marked.
+/// Lists the grants without the values of variables. Folders outside the manifest's folder are marked.
 fn grants(grants: &Grants, session: &Session) -> Vec<String> {
     let Grants {
         span: _,
@@ -167,19 +167,19 @@ fn grants(grants: &Grants, session: &Session) -> Vec<String> {
     shown
 }
 
-/// The folders outside of the manifest's.
+/// Lists the granted folders outside the manifest's folder.
 fn outside(grants: &Grants, session: &Session) -> Vec<String> {
     let hosts = grants.read.iter().chain(&grants.write).map(|granted| &granted.value.host);
     let outside = hosts.filter(|host| is_outside(host, &session.manifest.folder));
     outside.map(|host| host.display().to_string()).collect()
 }
 
-/// Whether a folder lies outside of the manifest's, wherever links lead.
+/// Returns whether a folder lies outside the manifest's folder, after resolving links.
 fn is_outside(host: &Path, folder: &Path) -> bool {
     let real = |path: &Path| -> std::io::Result<PathBuf> {
         std::fs::canonicalize(if path.as_os_str().is_empty() { Path::new(".") } else { path })
     };
-    // Folders that cannot be found are not granted: `check` has refused them.
+    // Missing folders are never granted: `check` has refused them.
     real(host).is_ok_and(|host| real(folder).is_ok_and(|folder| !host.starts_with(folder)))
 }
 

@@ -1,17 +1,17 @@
-//! `plan`: what a run would do with each task and why, as a table for people and as JSON for programs.
-//! Finding that out is for `app`; the JSON is a stable form, so a new fact is a new key and old ones stay.
+//! `plan`: the forecast of a run, as a table for people and as JSON for programs.
+//! `app` makes the forecast. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::style::{Ink, Style, harmless};
 use serde::Serialize;
 
-/// The version of the JSON form.
+/// Version of the JSON form.
 const VERSION: u32 = 1;
 
 /// A plan as `plan` shows it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct PlanTable {
-    /// The version of this form.
+    /// Version of this form.
     v: u32,
     /// The manifest's name.
     name: String,
@@ -19,86 +19,86 @@ pub(crate) struct PlanTable {
     tasks: Vec<PlanRow>,
 }
 
-/// One task.
+/// A task of the plan.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct PlanRow {
-    /// Its place in the order, from one.
+    /// Position in the order, from one.
     pub(crate) order: u32,
-    /// Its name.
+    /// The task's name.
     pub(crate) name: String,
-    /// What it calls, as the manifest writes it.
+    /// The call, as the manifest writes it.
     pub(crate) call: String,
-    /// What would happen.
+    /// The forecast.
     pub(crate) fate: Fate,
-    /// Why that.
+    /// The reason for the forecast.
     pub(crate) why: String,
-    /// The tasks that it waits for.
+    /// Tasks whose data this task reads.
     pub(crate) needs: Vec<String>,
-    /// The tasks that end before it, without data.
+    /// Tasks that must end first, without passing data (`after`).
     pub(crate) after: Vec<String>,
-    /// The lists that it runs over.
+    /// The lists of its `for-each`.
     pub(crate) for_each: Vec<ForEachRow>,
     /// Whether its result may be shared.
     pub(crate) purity: Purity,
-    /// What its guest is given, as the manifest writes it: `read data`.
+    /// The grants, as the manifest writes them: `read data`.
     pub(crate) grants: Vec<String>,
-    /// Limits, timeout and retry that are not the defaults: `memory 512MiB`.
+    /// Limits, timeout and retry that differ from the defaults: `memory 512MiB`.
     pub(crate) limits: Vec<String>,
-    /// Folders of the host that it is given and that lie outside of the manifest's.
+    /// Granted folders outside the manifest's folder.
     pub(crate) outside: Vec<String>,
-    /// Keys of grants that nothing which it imports has a use for.
+    /// Keys of grants that none of its imports uses.
     pub(crate) unused_grants: Vec<String>,
-    /// Grants that its imports would need and that it has not.
+    /// Grants that its imports need and that it lacks.
     pub(crate) missing_grants: Vec<MissingRow>,
 }
 
-/// A grant that a task has not and its imports would need.
+/// A grant that a task's imports need and that the task lacks.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct MissingRow {
-    /// Its key.
+    /// The grant's key.
     pub(crate) grant: &'static str,
-    /// What the guest finds instead.
+    /// Behaviour of the import without the grant.
     pub(crate) without: &'static str,
-    /// How much that says.
+    /// The likelihood that the grant is needed.
     pub(crate) weight: Weight,
-    /// The functions that it is for.
+    /// The imported functions that need the grant.
     pub(crate) imports: Vec<String>,
-    /// The lines of the manifest that give it.
+    /// The lines of the manifest that add it.
     pub(crate) toml: Vec<String>,
 }
 
-/// What an import says of its grant.
+/// The likelihood that an import's grant is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Weight {
-    /// Libraries of languages import it whether it is used or not: the program works with what it finds.
+    /// Language runtimes import it whether it is used or not; the program copes without the grant.
     Optional,
-    /// Whoever imports it means to use it.
+    /// Only code that uses the interface imports it.
     Needed,
 }
 
-/// What would happen to a task.
+/// The forecast for a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Fate {
-    /// It runs.
+    /// The task runs.
     Run,
-    /// Its result comes from the cache.
+    /// The result comes from the cache.
     Cached,
-    /// Its result is stored by an earlier session of the run.
+    /// The result was stored by an earlier session of the run.
     Stored,
-    /// It is skipped.
+    /// The task is skipped.
     Skip,
-    /// It depends on results that are not there yet.
+    /// The forecast depends on results that do not exist yet.
     Unknown,
 }
 
-/// One item of a `for-each`.
+/// An item of a `for-each`.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ForEachRow {
     /// The item's name.
     pub(crate) item: String,
-    /// Where the list comes from: `task split`, `param files`.
+    /// The source of the list: `task split`, `param files`.
     pub(crate) over: String,
 }
 
@@ -106,9 +106,9 @@ pub(crate) struct ForEachRow {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", content = "because", rename_all = "lowercase")]
 pub(crate) enum Purity {
-    /// It does.
+    /// Same inputs always give the same output.
     Pure,
-    /// It may not, because of these grants.
+    /// The output may vary because of these grants.
     Impure(Vec<String>),
 }
 
@@ -134,24 +134,24 @@ impl Fate {
     }
 }
 
-/// Widest column of task names; longer names push the rest of their first line to the right.
+/// Maximum width of the name column; longer names push the rest of their first line to the right.
 const WIDEST_NAME: usize = 32;
 
-/// The width of the longest [`Fate::word`].
+/// Width of the longest [`Fate::word`].
 const FATE: usize = 7;
 
 impl PlanTable {
-    /// A plan of these tasks.
+    /// Creates a table of these tasks.
     pub(crate) fn new(name: impl Into<String>, tasks: Vec<PlanRow>) -> Self {
         Self { v: VERSION, name: name.into(), tasks }
     }
 
-    /// One JSON object, indented, with its end.
+    /// Returns one indented JSON object with a final newline.
     pub(crate) fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// A table that keeps to the width of `columns`.
+    /// Renders a table that keeps to the width of `columns`.
     pub(crate) fn render(&self, style: Style) -> String {
         let number = self.tasks.len().to_string().len();
         let name = column(self.tasks.iter().map(|row| row.name.as_str()), WIDEST_NAME);
@@ -162,7 +162,7 @@ impl PlanTable {
         out
     }
 
-    /// `3 tasks: 1 run, 2 cached`.
+    /// Formats `3 tasks: 1 run, 2 cached`.
     fn summary(&self) -> String {
         let counts = Fate::ALL.iter().filter_map(|fate| {
             let count = self.tasks.iter().filter(|row| row.fate == *fate).count();
@@ -177,7 +177,7 @@ impl PlanTable {
     }
 }
 
-/// Widths of columns.
+/// Widths of the columns.
 struct Columns {
     number: usize,
     name: usize,
@@ -190,7 +190,7 @@ impl PlanRow {
         let fate = pad(self.fate.word(), FATE);
         let mut first = String::new();
         hang(&mut first, &format!("{head}{fate}  "), indent + columns.name + FATE + 4, &harmless(&self.why));
-        // The word is marked once the line is laid out: escape sequences have no width.
+        // Colour is added after the layout, since escape sequences have no width.
         let painted = style.paint(self.fate.ink(), self.fate.word());
         let (before, after) = first.split_at_checked(head.len()).unwrap_or((&first, ""));
         out.push_str(before);
@@ -204,7 +204,7 @@ impl PlanRow {
         }
     }
 
-    /// The lines below the first one.
+    /// Returns the lines below the first one.
     fn details(&self) -> Vec<String> {
         let mut lines = vec![format!("calls {}, {}", self.call, self.purity.text())];
         if !self.for_each.is_empty() {

@@ -1,5 +1,5 @@
-//! `runs`: stored runs as a list for people and as JSON for programs.
-//! The JSON is a stable form, so a new fact is a new key and old ones stay; what a run is stands in `state`.
+//! `runs`: stored runs, as a list for people and as JSON for programs.
+//! `state` supplies the runs. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad};
 use crate::cli::print::style::{Ink, Style, harmless};
@@ -7,25 +7,25 @@ use crate::model::{RunStatus, Timestamp};
 use crate::state::RunSummary;
 use serde::Serialize;
 
-/// The version of the JSON form.
+/// Version of the JSON form.
 const VERSION: u32 = 1;
 
-/// Widest column of ids; longer ids push the rest of their first line to the right.
+/// Maximum width of the id column; longer ids push the rest of their first line to the right.
 const WIDEST_ID: usize = 36;
 
-/// The width of the longest word for a status.
+/// Width of the longest status word.
 const STATUS: usize = 9;
 
 /// Stored runs as `runs` shows them.
 #[derive(Debug, Serialize)]
 pub(crate) struct RunsTable {
-    /// The version of this form.
+    /// Version of this form.
     v: u32,
-    /// The latest first.
+    /// The runs, latest first.
     runs: Vec<RunRow>,
 }
 
-/// A run as it is shown by `runs`, and at the head of `show`.
+/// A run as shown by `runs`, and at the head of `show`.
 #[derive(Debug, Serialize)]
 pub(crate) struct RunRow {
     run: String,
@@ -65,17 +65,17 @@ impl From<&RunSummary> for RunRow {
 }
 
 impl RunsTable {
-    /// A list of these runs.
+    /// Creates a list of these runs.
     pub(crate) fn new(runs: &[RunSummary]) -> Self {
         Self { v: VERSION, runs: runs.iter().map(RunRow::from).collect() }
     }
 
-    /// One JSON object, indented, with its end.
+    /// Returns one indented JSON object with a final newline.
     pub(crate) fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// A list that keeps to the width of `columns`.
+    /// Renders a list that keeps to the width of `columns`.
     pub(crate) fn render(&self, now: Timestamp, style: Style) -> String {
         let id = column(self.runs.iter().map(|run| run.run.as_str()), WIDEST_ID);
         let mut out = String::new();
@@ -90,19 +90,20 @@ impl RunsTable {
     }
 }
 
-/// A laid out line whose `word` is marked where it begins: escape sequences have no width.
+/// Colours `word` in a finished line, at its byte offset. Escape sequences have no width, so colour comes after
+/// layout.
 pub(crate) fn painted((line, at): (&str, usize), word: &str, ink: Ink, style: Style) -> String {
     let (before, after) = line.split_at_checked(at).unwrap_or((line, ""));
     format!("{before}{}", after.replacen(word, &style.paint(ink, word), 1))
 }
 
 impl RunRow {
-    /// The id.
+    /// Returns the run's id.
     pub(crate) fn id(&self) -> &str {
         &self.run
     }
 
-    /// Where it stands. A run that nobody works on does not run.
+    /// Returns the word for the status. A running run without hosts is not shown as running.
     pub(crate) fn word(&self) -> &'static str {
         match self.status {
             RunStatus::Running if self.hosts.is_empty() => "abandoned",
@@ -110,7 +111,7 @@ impl RunRow {
         }
     }
 
-    /// How that is marked.
+    /// Returns the colour of the status.
     pub(crate) const fn ink(&self) -> Ink {
         match self.status {
             RunStatus::Succeeded => Ink::Good,
@@ -121,7 +122,7 @@ impl RunRow {
         }
     }
 
-    /// `wordcount, 3 of 6 tasks done, 1 failed, 2 open, 5m ago, on box-1`.
+    /// Formats `wordcount, 3 of 6 tasks done, 1 failed, 2 open, 5m ago, on box-1`.
     pub(crate) fn text(&self, now: Timestamp) -> String {
         let tasks = if self.total == 1 { "task" } else { "tasks" };
         let name = self.name.iter().cloned();
@@ -139,13 +140,13 @@ impl RunRow {
         parts.join(", ")
     }
 
-    /// `created 2026-11-24T02:15:00.123Z, last written to 2026-11-24T02:15:09.000Z, epoch 1`.
+    /// Formats `created 2026-11-24T02:15:00.123Z, last written to 2026-11-24T02:15:09.000Z, epoch 1`.
     pub(crate) fn times(&self) -> String {
         format!("created {}, last written to {}, epoch {}", self.created, self.active, self.epoch)
     }
 }
 
-/// How long something is past, in its largest unit: `12s ago`, `3h ago`. Clocks of machines differ a little.
+/// Formats an age in its largest unit: `12s ago`, `3h ago`. Clock skew between machines counts as zero.
 pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_millis().saturating_sub(then.as_millis()).max(0) / 1000;
     match seconds {

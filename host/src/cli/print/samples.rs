@@ -1,25 +1,25 @@
-//! Events for the tests of this module, short to write.
-//! Only what more than one test needs.
+//! Sample events for the tests of `cli`.
+//! Events that only one test needs are built in that test.
 
 use crate::events::{Event, Fact, Subject};
 use crate::model::{Name, Timestamp};
 
-/// A fact of the run.
+/// Returns a fact of the run.
 pub(crate) fn run(fact: Fact) -> Event {
     Event { at: Timestamp::from_millis(0), subject: None, fact }
 }
 
-/// A fact of a task.
+/// Returns a fact of a task.
 pub(crate) fn task(name: &str, fact: Fact) -> Event {
     about(name, None, fact)
 }
 
-/// A fact of an element of a `for-each`.
+/// Returns a fact of an element of a `for-each`.
 pub(crate) fn element(name: &str, item: u32, fact: Fact) -> Event {
     about(name, Some(item), fact)
 }
 
-/// A result.
+/// Returns the fact of a finished task.
 pub(crate) fn finished() -> Fact {
     Fact::TaskFinished { duration_ms: 1.234, output_bytes: 1_536, memory_bytes: 1 << 20, fuel: None }
 }

@@ -1,5 +1,5 @@
-//! `show`: a stored run with every task, as a table for people and as JSON for programs.
-//! The JSON is a stable form, so a new fact is a new key and old ones stay; how far a task has come is for `app`.
+//! `show`: a stored run with all its tasks, as a table for people and as JSON for programs.
+//! `app` supplies the task states. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::app::{OutputsFailed, Story, TaskState, TaskStory};
 use crate::cli::log::{show_bytes, took};
@@ -10,31 +10,31 @@ use crate::model::{FailureClass, SkipReason, Timestamp, show_duration};
 use serde::Serialize;
 use std::time::Duration;
 
-/// The version of the JSON form.
+/// Version of the JSON form.
 const VERSION: u32 = 1;
 
-/// Widest column of names; longer names push the rest of their first line to the right.
+/// Maximum width of the name column; longer names push the rest of their first line to the right.
 const WIDEST_NAME: usize = 32;
 
-/// The width of the longest word for a state.
+/// Width of the longest state word.
 const STATE: usize = 8;
 
 /// A run as `show` shows it.
 #[derive(Debug, Serialize)]
 pub(crate) struct ShowTable {
-    /// The version of this form.
+    /// Version of this form.
     v: u32,
     #[serde(flatten)]
     run: RunRow,
-    /// In the plan's order; elements that have failed follow their tasks.
+    /// The tasks in the plan's order, each followed by its failed or claimed elements.
     tasks: Vec<TaskRow>,
-    /// Whether more elements have failed than stand here.
+    /// Whether more elements have failed than are listed.
     more_failed: bool,
     /// Why its outputs could not be made, where that is why it failed.
     outputs_failure: Option<FailureRow>,
 }
 
-/// A task, or an element that has failed.
+/// A task, or an element that has failed or that a host has claimed.
 #[derive(Debug, Serialize)]
 struct TaskRow {
     name: String,
@@ -43,7 +43,7 @@ struct TaskRow {
     reason: Option<SkipReason>,
     attempts: u32,
     host: Option<String>,
-    /// How long the host's lease lasts if it is not renewed.
+    /// Time left of the claim's lease unless it is renewed.
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_ms: Option<u64>,
     started: Option<String>,
@@ -55,7 +55,7 @@ struct TaskRow {
     failure: Option<FailureRow>,
 }
 
-/// Why a task, or its last attempt, failed.
+/// The failure of a task or of its last attempt.
 #[derive(Debug, Serialize)]
 struct FailureRow {
     class: FailureClass,
@@ -84,7 +84,7 @@ impl FailureRow {
 }
 
 impl ShowTable {
-    /// A table of what is told of a run.
+    /// Creates a table of a stored run.
     pub(crate) fn new(story: &Story) -> Self {
         Self {
             v: VERSION,
@@ -95,12 +95,12 @@ impl ShowTable {
         }
     }
 
-    /// One JSON object, indented, with its end.
+    /// Returns one indented JSON object with a final newline.
     pub(crate) fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// A table that keeps to the width of `columns`.
+    /// Renders a table that keeps to the width of `columns`.
     pub(crate) fn render(&self, now: Timestamp, style: Style) -> String {
         let mut out = String::new();
         let mut line = String::new();
@@ -180,7 +180,7 @@ fn attempts(story: &TaskStory) -> u32 {
     }
 }
 
-/// Of a task that has failed, its whole record; of one that has not ended, the last attempt's.
+/// Returns the whole failure record of a failed task, or the last attempt's failure of an open one.
 fn failure(story: &TaskStory) -> Option<FailureRow> {
     match &story.state {
         TaskState::Failed(Some(record)) => {
@@ -221,7 +221,7 @@ impl TaskRow {
         }
     }
 
-    /// `2 attempts, 1.2ms, 1.0 MiB of memory, 48 B stored, on box-1`, or `attempt 2, on box-1, lease 8.2s`.
+    /// Formats `2 attempts, 1.2ms, 1.0 MiB of memory, 48 B stored, on box-1`, or `attempt 2, on box-1, lease 8.2s`.
     fn details(&self) -> String {
         let attempts = match self.attempts {
             0 => None,

@@ -1,5 +1,5 @@
-//! `inspect`: what a component exports, how a manifest calls it, and what it imports.
-//! Finding that out is for `sandbox`; what the host does with an import is said by who hands it in.
+//! `inspect`: the exports of a component, how a manifest calls them, and its imports.
+//! `sandbox` reads the component; the caller describes what the host does with each import.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::style::{Ink, Style, harmless_name};
@@ -7,35 +7,35 @@ use crate::model::{Digest, Grant, WithoutGrant};
 use crate::value::Export;
 use std::sync::Arc;
 
-/// The version of the JSON form.
+/// Version of the JSON form.
 const VERSION: u32 = 1;
 
-/// A component from outside.
+/// The signature of a component.
 pub(crate) struct Inspection<'a> {
-    /// What a manifest would call it: the file's name without its end.
+    /// The component's name in a manifest: the file name without its extension.
     pub(crate) component: &'a str,
-    /// Its functions.
+    /// The exported functions.
     pub(crate) exports: &'a [Export],
-    /// Its imports.
+    /// The imported interfaces.
     pub(crate) imports: &'a [ImportRow],
-    /// The grants that they would need, each with the functions that it is for.
+    /// The grants that the imports need, each with its functions.
     pub(crate) grants: &'a [(Grant, Vec<String>)],
 }
 
-/// An import.
+/// An imported interface.
 pub(crate) struct ImportRow {
-    /// Its name.
+    /// The interface's name.
     pub(crate) name: String,
-    /// What the host does with it, and which grant it would need.
+    /// The host's treatment of the import, and the grant that it needs.
     pub(crate) what: String,
-    /// The functions that are imported from it.
+    /// The imported functions.
     pub(crate) functions: Vec<Arc<str>>,
 }
 
-/// Widest column of imports: longer names push their text to the right.
+/// Maximum width of the import column; longer names push their text to the right.
 const WIDEST_IMPORT: usize = 44;
 
-/// The functions by interface, then the imports.
+/// Renders the functions by interface, then the imports.
 pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     let mut out = String::new();
     heading(&mut out, "exports", style);
@@ -59,7 +59,7 @@ pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     out
 }
 
-/// The same as JSON, with its end.
+/// Renders the signature as JSON with a final newline.
 pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
     let exports: Vec<serde_json::Value> = inspection
         .exports
@@ -107,7 +107,7 @@ fn heading(out: &mut String, text: &str, style: Style) {
     put_line(out, 0, &style.paint(Ink::Title, text));
 }
 
-/// The interfaces in the order of their first function; none, which is the root, first.
+/// Lists the interfaces in the order of their first function. `None`, the root, comes first.
 fn interfaces(exports: &[Export]) -> Vec<Option<&str>> {
     let mut seen: Vec<Option<&str>> = Vec::new();
     if exports.iter().any(|export| export.interface.is_none()) {
@@ -137,13 +137,13 @@ fn function(out: &mut String, export: &Export, inspection: &Inspection<'_>, styl
     }
 }
 
-/// What to write in a manifest: the short form, unless it would mean another function or several.
+/// Returns the call that a manifest writes: the short form, unless it would be ambiguous.
 fn call_form(export: &Export, inspection: &Inspection<'_>) -> String {
     let component = inspection.component;
     let namesakes = inspection.exports.iter().filter(|other| other.function == export.function).count();
     match &export.interface {
         Some(interface) if namesakes > 1 => format!("{component}#{interface}.{}", export.function),
-        _ => format!("{component}.{}", export.function), // the root's goes before interfaces'
+        _ => format!("{component}.{}", export.function), // the root's function takes precedence over interfaces'
     }
 }
 
@@ -161,8 +161,8 @@ fn imports(out: &mut String, imports: &[ImportRow]) {
     }
 }
 
-/// The lines of a manifest that give what the imports would need. What libraries import whether it is used or not is
-/// there as a comment.
+/// Renders the manifest lines that grant what the imports need. Grants for imports that language runtimes always make
+/// are commented out.
 fn grants(out: &mut String, inspection: &Inspection<'_>) {
     if inspection.grants.is_empty() {
         return put_line(out, 2, "none: nothing that it imports needs one");
@@ -185,7 +185,7 @@ fn header(inspection: &Inspection<'_>) -> String {
     format!("[components.{}.grants]", inspection.component)
 }
 
-/// Whether a guest can do without.
+/// Returns whether a guest can do without the grant.
 fn is_modest(grant: Grant) -> bool {
     match grant.row().without {
         WithoutGrant::Modest(_) => true,

@@ -1,30 +1,30 @@
-//! How words are marked by colour, and how the text of strangers is made harmless for a terminal.
-//! Whether a terminal wants colour is for `terminal` to find out.
+//! Colours for terminals, and sanitizing of untrusted text.
+//! `process/terminal` detects whether a terminal wants colour.
 
 use anstyle::AnsiColor;
 use std::borrow::Cow;
 
-/// Whether words are marked.
+/// The choice between plain and coloured text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Text alone.
+    /// Plain text.
     Plain,
-    /// Marked by escape sequences.
+    /// Text with escape sequences.
     Coloured,
 }
 
-/// What a word is, from which its colour follows.
+/// The meaning of a word, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ink {
-    /// It went wrong.
+    /// A failure.
     Bad,
-    /// It may go wrong.
+    /// A warning.
     Warn,
-    /// It went well.
+    /// A success.
     Good,
-    /// It went well without work: a result that was there already.
+    /// A success without work, such as a result that existed already.
     Calm,
-    /// It matters less than what stands around it.
+    /// A detail that matters less than its surroundings.
     Faint,
     /// A heading.
     Title,
@@ -44,7 +44,7 @@ impl Ink {
 }
 
 impl Style {
-    /// The text, marked for what it is.
+    /// Colours the text by its meaning.
     pub(crate) fn paint(self, ink: Ink, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
@@ -56,7 +56,7 @@ impl Style {
     }
 }
 
-/// The text with every character that could steer a terminal written as `\u{…}`. Keeps tabs and line ends.
+/// Sanitizes a text: every character that could steer a terminal is written as `\u{…}`. Keeps tabs and newlines.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     if !text.chars().any(steers) {
         return Cow::Borrowed(text);
@@ -72,7 +72,7 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The same for what stands within a line: it may not begin another.
+/// Sanitizes a text within a line, newlines included.
 pub(crate) fn harmless_name(text: &str) -> Cow<'_, str> {
     match harmless(text) {
         shown if !shown.contains(['\n', '\t']) => shown,

@@ -1,5 +1,5 @@
-//! MessagePack to JSON without a type: what is stored, as far as its own marks tell.
-//! Where the type is known, `value` does better: it tells a `list<u8>` from a text and a nil from an empty record.
+//! Converts MessagePack to JSON without a type, by its own markers alone.
+//! With a type, `value` is more exact: it distinguishes `list<u8>` from text, and nil from an empty record.
 
 use crate::value::wire::{Kind, Reader};
 use base64::Engine as _;
@@ -12,15 +12,16 @@ use serde::ser::SerializeSeq as _;
 use std::cell::RefCell;
 use std::fmt::Display;
 
-/// Deepest nesting; who may write to the state backend may write any bytes, and recursion takes stack.
+/// Maximum nesting. Anyone with write access to the state backend may store arbitrary bytes, and recursion uses
+/// stack.
 const MAX_DEPTH: usize = 128;
 
-/// A stored value; serializes as JSON: bin as base64, maps as objects, numbers that JSON lacks as words.
+/// A stored value. Serializes as JSON: bin as base64, maps as objects, numbers that JSON lacks as words.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Untyped<'a>(&'a [u8]);
 
 impl<'a> Untyped<'a> {
-    /// The value that `bytes` hold.
+    /// Wraps the encoded value `bytes`.
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
@@ -35,7 +36,7 @@ impl Serialize for Untyped<'_> {
     }
 }
 
-/// The value that comes next in a reader; the cell because serializing borrows immutably.
+/// The next value of a reader, in a cell because serializing borrows immutably.
 struct Part<'a, 'b> {
     reader: &'a RefCell<Reader<'b>>,
     depth: usize,
@@ -106,13 +107,13 @@ impl Serialize for Part<'_, '_> {
     }
 }
 
-/// The word for a number that JSON has no form for.
+/// Returns the word for a number that JSON cannot express.
 const fn word(number: f64) -> Option<&'static str> {
     match number {
         _ if number.is_nan() => Some("NaN"),
         f64::INFINITY => Some("Infinity"),
         f64::NEG_INFINITY => Some("-Infinity"),
-        _ => None, // every other number has one
+        _ => None, // JSON can express every other number
     }
 }
 

@@ -1,5 +1,5 @@
-//! Exit codes, and the one place that shows why a command could not do what it was asked.
-//! The classes of errors are for `app` to tell.
+//! Exit codes, and the one place that prints a command's error.
+//! `app` classifies the errors.
 
 use crate::app::{Error, Refusal};
 use crate::cli::print::{Ink, Style, diagnostic, error_chain, harmless};
@@ -9,17 +9,17 @@ use crate::model::Shortage;
 use crate::state::ErrorKind;
 use std::process::ExitCode;
 
-/// How the process ends. A bug in the host ends it with 101, which is what a panic does.
+/// The outcome of the process. A bug in the host exits with 101, as every panic does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub(crate) enum Exit {
-    /// It did what it was asked.
+    /// The command succeeded.
     Success,
     /// A task failed.
     TaskFailed,
     /// Wrong usage or manifest, or a run id of another plan; nothing was run.
     Usage,
-    /// The state or the cache refused or was lost, or what came out cannot be written.
+    /// The state or the cache refused or was lost, or the output cannot be written.
     Backend,
     /// No such run or task.
     Missing,
@@ -28,7 +28,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Its number.
+    /// Returns the exit code.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Success => 0,

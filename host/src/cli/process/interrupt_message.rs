@@ -1,5 +1,5 @@
-//! What each command says when a signal ends it: what was left undone, and how to go on.
-//! A run that was begun is left by other words: those of `resume`.
+//! The interrupt messages: what a command left undone when a signal ended it, and how to go on.
+//! The message for a run that was begun is in `resume`.
 
 use crate::cli::args::Command;
 use crate::cli::print::harmless;
@@ -8,7 +8,7 @@ use crate::model::RunId;
 use crate::state::StateUri;
 use std::path::Path;
 
-/// The words of a command before it has begun a run.
+/// Returns the message of a command before it has begun a run.
 pub(crate) fn farewell(command: &Command) -> String {
     let undone = |what: &str, path: &Path, then: &str| {
         format!("{what} `{}`: {then}", harmless(&path.display().to_string()))
@@ -50,18 +50,18 @@ pub(crate) fn farewell(command: &Command) -> String {
     format!("interrupted{said}\n")
 }
 
-/// The words of `run` before its run was opened.
+/// Returns the message of `run` before its run was opened.
 pub(crate) fn before_run(manifest: &Path) -> String {
     let manifest = manifest.display().to_string();
     format!("interrupted before anything was run of `{}`: give the command again\n", harmless(&manifest))
 }
 
-/// The words of `run` once its run has ended.
+/// Returns the message of `run` once its run has ended.
 pub(crate) fn after_run(run: &RunId, state: &StateUri, typed: Option<&str>) -> String {
     format!("interrupted: {}", unprinted(run, state, typed))
 }
 
-/// What is left of a run that has ended and whose outputs are not all printed; `typed` is the state that a flag gave.
+/// Returns the message for a run that has ended with outputs not yet printed. `typed` is the value of `--state`.
 pub(crate) fn unprinted(run: &RunId, state: &StateUri, typed: Option<&str>) -> String {
     let ended = format!("run {run} has ended, and its outputs are not all printed");
     match state {

@@ -1,5 +1,5 @@
-//! The process around a command: signals, exit codes, runtimes, and what is said at the end.
-//! Commands themselves are in `commands`.
+//! The process around a command: signals, exit codes, runtimes and final messages.
+//! The commands themselves are in `commands`.
 
 mod signals;
 mod interrupt_message;

@@ -1,5 +1,5 @@
-//! What to type to go on with a run that has not succeeded.
-//! Shown on stderr, after everything else.
+//! The message that shows how to resume a run that did not succeed.
+//! `commands/run` prints it on stderr, after everything else.
 
 use crate::cli::args::RunArguments;
 use crate::engine::Ended;
@@ -8,7 +8,7 @@ use crate::state::StateUri;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// A sentence with the command that resumes, or with what to set so that there is one.
+/// Returns a sentence with the resume command, or with the setting that is needed to resume.
 pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId, state: &StateUri) -> String {
     let what = match ended {
         Ended::Interrupted => "interrupted",
@@ -32,7 +32,7 @@ pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId,
     if let Some(file) = &arguments.params.params_file {
         command.push_str(&format!(" --params-file {}", quoted_path(file)));
     }
-    // Values may be secrets: only their names are repeated.
+    // Values may be secrets: repeat only their names.
     for pair in &arguments.params.params {
         let pair = pair.to_string_lossy();
         let name = pair.split('=').next().unwrap_or_default();
@@ -41,15 +41,15 @@ pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId,
     format!("run {run} {what}; what has finished is kept. To resume: {command}\n")
 }
 
-/// The flag for a state that was given by one, without user and password; nothing where it was not.
+/// Returns the `--state` flag as typed, without user and password; empty if it was not given.
 pub(crate) fn state_flag(typed: Option<&str>) -> String {
     typed.map_or_else(String::new, |typed| match StateUri::parse(typed) {
         Ok(state) => format!(" --state {}", quoted(&without_login(&state, typed))),
-        Err(_) => String::new(), // nothing was done with it
+        Err(_) => String::new(), // an invalid URI was never used
     })
 }
 
-/// The URI without its user and password, but with the options that were typed.
+/// Returns the URI without user and password, but with the typed options.
 fn without_login(state: &StateUri, typed: &str) -> String {
     let shown = state.to_string();
     match typed.split_once('?') {

@@ -1,5 +1,5 @@
-//! Runtimes: for commands that ask a backend and wait for its answers, and for those that call guests.
-//! What they ask and call is theirs.
+//! Creates tokio runtimes: for commands that query a backend, and for those that call guests.
+//! The queries and calls are in `app`.
 
 use crate::app::{Error, Refusal, Sign, Vigil};
 use crate::cli::process::terminal::{Readership, outlast_reader};
@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
-/// Writers of logs and events, and threads for calls that block.
+/// Threads for the writers of logs and events, and for blocking calls.
 const SPARE_THREADS: usize = 4;
 
 /// Threads that one guest may keep waiting: those of its streams, the one that it waits for itself, and its own end.
@@ -62,8 +62,8 @@ pub(crate) async fn while_read<T>(answer: impl Future<Output = T>) -> Option<T> 
     }
 }
 
-/// A runtime for guests. It is refused where the system does not give its threads, and a few for what is written and
-/// for what only blocks.
+/// Creates a runtime for guests. Refused if the system does not provide its threads, plus a few for writers and
+/// blocking calls.
 pub(crate) fn runtime_for_guests(threads: usize) -> Result<Runtime, Refusal> {
     if threads_are_few() {
         try_threads(threads.saturating_add(SPARE_THREADS)).map_err(cannot)?;

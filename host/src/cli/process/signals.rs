@@ -21,13 +21,13 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::watch;
 
-/// How long somebody is waited for who does not read what is said: whoever ends a process wants it to end.
+/// How long to wait for a stderr that nobody drains. The user asked us to exit, so not long.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// As often somebody is waited for who does read: then it is the machine that has not come to say it yet.
+/// How many waits to grant while stderr is writable: then the machine is slow, not the reader.
 const MOST_WAITS: u32 = 20;
 
-/// Files that listening takes: the library below takes them for granted.
+/// Files that the signal handler opens. The library panics without them, so they are tried first.
 const FILES: usize = 6;
 
 /// A signal that this process listens to; none where it was started to ignore it.
@@ -45,24 +45,25 @@ enum Call {
 /// What a signal does, by what the process is at. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Signals {
-    // A mutex because the thread that hears meets the one that works; it is held for a decision, or until a
-    // build command has begun, never while waiting.
+    // A mutex because the signal thread meets the working thread. The lock is held for one decision, or while a build
+    // command starts, and never while waiting.
     now: Arc<Mutex<Now>>,
-    /// Whose turn it is to say something: what a signal comes to is said before the process ends by it.
+    /// The right to print, held until exit so that the effect of one signal is printed before another ends the
+    /// process.
     turn: Arc<Mutex<()>>,
     voice: Voice,
 }
 
-/// What the process is at.
+/// The current work, and its interrupt message.
 struct Now {
     work: Work,
-    /// What is said when it is left.
+    /// The message if the process is ended now.
     farewell: String,
 }
 
-/// What has to come to an end before the process does.
+/// The kind of work that must end before the process does.
 enum Work {
-    /// Nothing: it may be left at any moment. Compilers end with the pipe from their host.
+    /// No work that needs ending. Compilers end with the pipe from their host.
     Leavable,
     /// A build command, and whether it was told to stop.
     Building(BuildHandle, bool),
@@ -70,12 +71,12 @@ enum Work {
     Running(watch::Sender<Interrupt>),
 }
 
-/// What a signal comes to.
+/// The effect of a signal.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
-    /// The work has been told; this is for the user.
+    /// The work was asked to stop; print this message and go on.
     Say(&'static str),
-    /// The process ends with these words.
+    /// Exit with this message.
     End(String),
     /// It was said before.
     Nothing,
@@ -120,7 +121,7 @@ impl Signals {
         }
     }
 
-    /// Works on a run, which hears of signals by `stop`; whoever ends the process afterwards is told `after`.
+    /// Runs `run`, which signals interrupt through `stop`; after it, a signal prints `after` and exits.
     pub(crate) fn while_running<T>(
         &self,
         stop: watch::Sender<Interrupt>,
@@ -133,7 +134,7 @@ impl Signals {
         done
     }
 
-    /// Starts a build command and waits for it; where it was stopped by a signal, the process ends here.
+    /// Starts a build command and waits for it. If a signal stopped it, the process exits here.
     pub(crate) fn while_building(
         &self,
         start: impl FnOnce() -> Result<Building, Refusal>,
@@ -152,6 +153,7 @@ impl Signals {
             Work::Building(_, true) => {
                 building.abandon();
                 let farewell = self.now().farewell.clone();
+                // Wait for the signal thread to finish printing before exiting.
                 let _turn = self.turn();
                 end(&self.voice, farewell)
             }
@@ -205,6 +207,7 @@ impl Now {
             Work::Running(stop) => {
                 let before = *stop.borrow();
                 match before {
+                    // First signal: drain. Second: abort running tasks. Third: exit at once.
                     Interrupt::None => {
                         stop.send_replace(Interrupt::Drain);
                         Answer::Say(
@@ -256,15 +259,16 @@ fn say_soon(voice: &Voice, code: &'static str, text: String) {
         tell.send(()).ok(); // who has waited long enough is gone
     });
     let waits = if saying.is_ok() { MOST_WAITS } else { 0 };
+    // A writable stderr after the timeout means that the printing thread was not scheduled yet: wait again.
     for _ in 0..waits {
         let is_late = told.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
         if !is_late || !has_room() {
-            return; // it is said, or nobody reads it
+            return; // printed, or nobody reads
         }
     }
 }
 
-/// Whether stderr takes something at once.
+/// Returns whether stderr accepts a write right now.
 fn has_room() -> bool {
     let stderr = std::io::stderr();
     let mut stream = [PollFd::new(&stderr, PollFlags::OUT)];

@@ -1,5 +1,5 @@
-//! The two streams that the process writes to: results on stdout, everything else on stderr.
-//! What is written is made elsewhere; lines of a run that goes on are written by `screen`.
+//! The streams of the process: results on stdout, everything else on stderr.
+//! `print` formats the text; `log/screen` writes stderr during a run.
 
 use crate::cli::print::Style;
 use crate::config::{Patient, Stream};
@@ -11,31 +11,31 @@ use std::io;
 use std::io::IsTerminal as _;
 use std::io::Write;
 
-/// Whether a stream is looked at by a person.
+/// The reader of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// It is a terminal.
+    /// A terminal.
     Person,
-    /// It is a pipe or a file.
+    /// A pipe or a file.
     Program,
 }
 
-/// Who reads stdout.
+/// Returns the reader of stdout.
 pub(crate) fn stdout_reader() -> Reader {
     if io::stdout().is_terminal() { Reader::Person } else { Reader::Program }
 }
 
-/// Who reads stderr.
+/// Returns the reader of stderr.
 pub(crate) fn stderr_reader() -> Reader {
     if io::stderr().is_terminal() { Reader::Person } else { Reader::Program }
 }
 
-/// Whether stderr wants colour: `NO_COLOR` and `CLICOLOR_FORCE` first, else whether it is a terminal.
+/// Returns whether stderr wants colour: by `NO_COLOR` and `CLICOLOR_FORCE`, else whether it is a terminal.
 pub(crate) fn stderr_style() -> Style {
     style_for(anstream::AutoStream::choice(&io::stderr()))
 }
 
-/// The same for stdout, for results that people read: tables.
+/// Returns whether stdout wants colour, for tables.
 pub(crate) fn stdout_style() -> Style {
     style_for(anstream::AutoStream::choice(&io::stdout()))
 }

@@ -1,4 +1,4 @@
-//! Ledgers that are slow or fail, as those of a network are.
+//! The engine with ledgers that are slow or fail, as over a network.
 
 use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
@@ -17,12 +17,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// A ledger whose commits take a while, and of which only so many succeed.
+/// A ledger with slow commits, of which only a limited number succeed.
 struct Slow {
     ledger: Arc<dyn Ledger>,
     takes: Duration,
     left: AtomicU32,
-    /// Whether claims hold on by themselves, as they do where a host and its memory end together.
+    /// Whether leases never expire, as for a host whose memory ends with it.
     keeps: bool,
 }
 
@@ -32,7 +32,7 @@ impl Slow {
         Arc::new(Self { ledger, takes, left: AtomicU32::new(commits), keeps: true })
     }
 
-    /// One of a host that is killed: nobody leaves the run in its name.
+    /// Returns the ledger of a killed host: nobody leaves the run in its name.
     fn of_killed(ledger: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
         std::mem::forget(Arc::clone(&ledger));
         let takes = Duration::from_millis(2);
@@ -93,7 +93,7 @@ async fn what_ends_while_a_commit_is_under_way_goes_into_the_next_one() {
 
 #[tokio::test(start_paused = true)]
 async fn short_tasks_do_not_wait_for_a_ledger_that_is_far() {
-    // Two at a time, of one millisecond each: 200 take 100 ms, and with a round trip for each pair 500.
+    // Two at a time, one millisecond each: 200 take 100 ms. With a round trip for each pair they would take 500.
     let bench = Fixture { between: |ledger| Slow::over(ledger, 2, 999), slots: 2, ..Fixture::new() };
     let bound = staggered(200).bound();
     let report = bench.run(&bound, |_| returns(1, "x")).await;
@@ -135,7 +135,7 @@ async fn what_was_claimed_ahead_is_not_begun_once_the_host_is_told_to_stop() {
     assert!(report.made.iter().all(|made| made.began <= 40 && made.ended.is_some()), "{:?}", report.made);
 }
 
-/// Runs a plan of short tasks as a host that is killed when it begins with one of them; none if it is.
+/// Runs a plan of short tasks as a host that is killed when it starts `task`; returns none if it is killed.
 async fn killed_by(bench: &Fixture, bound: &Arc<Bound>, task: &'static str) -> Option<RunReport> {
     let kill = Arc::new(Notify::new());
     let killing = Arc::clone(&kill);
@@ -155,7 +155,7 @@ async fn killed_by(bench: &Fixture, bound: &Arc<Bound>, task: &'static str) -> O
 async fn what_is_held_beside_a_task_that_kills_hosts_is_not_lost_with_it() {
     let policy = FailurePolicy::KeepGoing;
     let bench = Fixture { between: Slow::of_killed, slots: 1, policy, ..Fixture::new() };
-    // All hosts have come to know that tasks are short when one of them comes to the one that kills.
+    // All hosts know that tasks are short by the time one of them starts the task that kills.
     let bound = staggered(200).bound();
     let hosts = (0..5).map(|_| killed_by(&bench, &bound, "t190"));
     let reports: Vec<RunReport> = join_all(hosts).await.into_iter().flatten().collect();
@@ -204,7 +204,7 @@ async fn leases_are_renewed_while_a_commit_is_under_way() {
     let script = |call: &Call| returns(if call.attempt.task.as_str() == "t0" { 1 } else { 25_000 }, "x");
     let slow = bench.run(&bound, script).await;
     assert_eq!(slow.events("t1"), ["ready", "started", "finished"]);
-    // Another host would take over what is not held: neither what runs nor what is being settled is.
+    // Another host would take over a claim without a heartbeat: running and settling claims both keep theirs.
     bench = Fixture { mode: Mode::Fresh, ..bench };
     let slow = bench.run(&bound, script);
     let other = async {

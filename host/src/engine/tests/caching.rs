@@ -1,4 +1,4 @@
-//! Results that are shared between runs.
+//! Results shared between runs, and single-flight.
 
 use crate::cache::{Cache, MemoryCache};
 use crate::engine::Ended;
@@ -88,12 +88,12 @@ async fn errors_are_never_cached_and_values_are_wrapped_after_reading() {
     with(&cache).run(&bound(), |_| returns(1, "yes")).await;
     let report = with(&cache).run(&bound(), echo).await;
     assert_eq!((report.made.len(), report.output("a")), (0, r#"{"ok":"yes"}"#));
-    // The plain value is what is stored: a task that lets errors fail finds it too.
+    // The plain value is stored, so a task that lets errors fail finds it too.
     let report = with(&cache).run(&cached(|draft| draft.tasks.truncate(1)), echo).await;
     assert_eq!((report.output("a"), report.ended), ("\"yes\"", Ended::Run(RunStatus::Succeeded)));
 }
 
-/// Tasks that all make the same call, with something to do besides.
+/// Tasks that all make the same call, and one that does something else.
 fn alike(count: usize) -> Arc<crate::plan::Bound> {
     let mut draft = Draft::new();
     for at in 0..count {
@@ -154,7 +154,7 @@ async fn what_fails_is_called_by_the_next_who_needs_it() {
 async fn a_maker_that_died_is_waited_for_no_longer_than_its_hold() {
     let cache = cache();
     let bound = alike(1);
-    // A host that begins to make it, and is gone.
+    // A host that begins to compute the result and disappears.
     let dead = with(&cache);
     let died = tokio::time::timeout(Duration::from_secs(2), dead.run(&bound, same)).await;
     assert!(died.is_err());

@@ -1,5 +1,5 @@
-//! Plans for the tests, in few words: tasks, bindings and literals made by hand.
-//! Everything is a string unless a test says otherwise; nothing is run here.
+//! Plans for the tests in a few words: tasks, bindings and literals built by hand.
+//! Everything is a string unless a test says otherwise; nothing runs here.
 
 use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx};
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A plan that is being written. Every parameter and result is a string unless said otherwise.
+/// A plan being written. Every parameter and result is a string unless set otherwise.
 pub(crate) struct Draft {
     pub(crate) tasks: Vec<Task>,
     pub(crate) resources: Vec<Resource>,
@@ -52,7 +52,7 @@ impl Draft {
         self.tasks.last_mut().unwrap()
     }
 
-    /// The plan with its inputs; each task is an output of the run.
+    /// Returns the plan with its inputs; each task is an output of the run.
     pub(crate) fn bound(mut self) -> Arc<Bound> {
         for task in &mut self.tasks {
             task.waits_for = waits_for(task);
@@ -94,7 +94,7 @@ fn waits_for(task: &Task) -> Vec<TaskIdx> {
     all
 }
 
-/// Tasks that are read whatever a select chooses.
+/// Collects the tasks that are read whatever a select chooses.
 fn strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
     match binding {
         Binding::Select { selector, .. } => strict(selector, all),
@@ -157,7 +157,7 @@ pub(crate) fn from_or(task: usize, default: &str) -> Binding {
     }
 }
 
-/// A part of a task's output, as it is.
+/// A part of a task's output, without conversion.
 pub(crate) fn part_of(task: usize, whole: &Type, path: &str, part: &Type) -> Binding {
     let path = if path.is_empty() { Path::root() } else { Path::parse(path).unwrap() };
     let conversion = assign(part, part).unwrap();
@@ -176,7 +176,7 @@ pub(crate) fn select(selector: Binding, cases: &[(&str, Binding)]) -> Binding {
     Binding::Select { selector: Box::new(selector), ty: Type::String, cases, default: None }
 }
 
-/// Needed if a selector outside of any `for-each` chooses a case.
+/// A condition that holds if a selector outside of any `for-each` chooses a case.
 pub(crate) fn demand(selector: Binding, case: &str) -> Arc<NeededIf> {
     let gate = Gate { within: None, selector, ty: Type::String, case: case.into() };
     Arc::new(NeededIf { any: vec![NeededClause { gates: vec![gate], consumer: None }] })
@@ -188,7 +188,7 @@ pub(crate) fn over(items: &[&str]) -> ForEach {
     ForEach { item: "x".into(), list: Binding::List(Type::String, parts), ty: strings() }
 }
 
-/// `list<string>`
+/// `list<string>`.
 pub(crate) fn strings() -> Type {
     Type::List(Arc::new(Type::String))
 }

@@ -1,5 +1,5 @@
-//! What the tests are written with: an invoker that follows a script, and a report of a run.
-//! Nothing is judged here.
+//! Fixture of the tests: an invoker that follows a script, and the report of a run.
+//! The tests themselves judge the report.
 
 use crate::cache::Cache;
 use crate::engine::tests::draft::{run_id, string};
@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// What a call does.
+/// Behaviour of a call.
 pub(crate) struct Act {
     takes: Duration,
     result: Result<Outcome, FailureClass>,
@@ -50,12 +50,12 @@ pub(crate) fn echo(call: &Call) -> Act {
     returns(10, &format!("{}({})", call.attempt.task, texts(&call.args).join(",")))
 }
 
-/// The strings that a call was given.
+/// The strings passed to a call.
 pub(crate) fn texts(args: &[Bytes]) -> Vec<String> {
     args.iter().map(|arg| wire::Reader::new(arg).str().unwrap_or("?").to_owned()).collect()
 }
 
-/// A call that was made: `task` or `task[i]`, and when it began and ended, in milliseconds of the run.
+/// A call that happened: `task` or `task[i]`, with its start and end in milliseconds of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Made {
     pub(crate) node: String,
@@ -67,7 +67,7 @@ pub(crate) struct Made {
 
 type Script = Box<dyn Fn(&Call) -> Act + Send + Sync>;
 
-/// Does what a script says.
+/// Invoker that follows a script.
 struct Scripted {
     script: Script,
     began: Instant,
@@ -109,7 +109,7 @@ fn node(task: &str, item: Option<u32>) -> String {
     item.map_or_else(|| task.to_owned(), |item| format!("{task}[{item}]"))
 }
 
-/// Keeps events as lines.
+/// Sink that keeps events as lines.
 #[derive(Default)]
 struct Lines(Mutex<Vec<serde_json::Value>>);
 
@@ -130,7 +130,7 @@ pub(crate) struct Fixture {
     pub(crate) memory: Size,
     pub(crate) targets: Option<Vec<usize>>,
     pub(crate) interrupt: watch::Sender<Interrupt>,
-    /// What stands between the engine and its ledger.
+    /// Wrapper between the engine and its ledger.
     pub(crate) between: fn(Arc<dyn Ledger>) -> Arc<dyn Ledger>,
     pub(crate) hosts: Mutex<u32>,
     pub(crate) verification: Verification,
@@ -195,7 +195,7 @@ impl Fixture {
         self.try_run(bound, script).await.unwrap()
     }
 
-    /// The same, where the backend may fail.
+    /// Runs a plan as another host whose backend may fail.
     pub(crate) async fn try_run(
         &self,
         bound: &Arc<Bound>,
@@ -235,7 +235,7 @@ impl Fixture {
     }
 }
 
-/// Long enough for every call of the scripts.
+/// Lease longer than every call of the scripts.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
 fn show(value: OutputValue) -> String {
@@ -247,7 +247,7 @@ fn show(value: OutputValue) -> String {
     }
 }
 
-/// What came of a run.
+/// Report of a run.
 #[derive(Debug)]
 pub(crate) struct RunReport {
     pub(crate) ended: Ended,

@@ -1,4 +1,4 @@
-//! When tasks start, in which order, and what they are given.
+//! Start of tasks: when, in which order, and with which arguments.
 
 use crate::engine::Ended;
 use crate::engine::tests::draft::*;

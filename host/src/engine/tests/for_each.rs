@@ -110,7 +110,7 @@ async fn a_failed_element_fails_the_task_and_its_siblings_are_kept() {
     assert_eq!(report.event("each", "failed")["error"], "element 1 failed: scripted");
     assert_eq!(report.events("each[1]"), ["ready", "started", "failed"]);
     assert_eq!(report.events("each[2]"), ["ready", "started", "finished"]);
-    // Resumed, only what failed runs again.
+    // A resumed run repeats only what failed.
     let report = bench.run(&draft, echo).await;
     assert_eq!(report.calls(), ["each[1]"]);
     assert_eq!(report.output("each"), r#"["each(a)","each(b)","each(c)"]"#);

@@ -1,5 +1,5 @@
-//! The engine from outside: plans made by hand, a scripted invoker, the memory ledger, paused time.
-//! Parsing, typing and sandboxes are tested where they stand.
+//! Tests of the engine from outside: plans built by hand, a scripted invoker, the memory ledger, paused time.
+//! Parsing, typing and sandboxes have tests of their own beside them.
 
 mod draft;
 mod fixture;

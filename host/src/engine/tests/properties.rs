@@ -1,5 +1,5 @@
-//! Laws of a run, whatever the plan and the order in which calls end.
-//! Single sentences of the contract have tests of their own beside.
+//! Properties of every run, whatever the plan and the order in which calls end.
+//! Single sentences of the contract have tests of their own in the files beside.
 
 use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
@@ -17,7 +17,7 @@ fn pick(random: &mut Random, below: usize) -> usize {
     usize::try_from(random.below(u64::try_from(below).unwrap())).unwrap()
 }
 
-/// A plan of tasks that read tasks before them in every way there is.
+/// A random plan whose tasks read earlier tasks in every possible way.
 fn plan(seed: u64) -> Arc<Bound> {
     let mut random = Random::seeded(seed);
     let mut draft = Draft::new();
@@ -55,7 +55,7 @@ fn plan(seed: u64) -> Arc<Bound> {
     draft.bound()
 }
 
-/// Every call takes a time of its own; a few fail.
+/// A script in which every call takes a time of its own, and a few fail.
 fn script(seed: u64, failures: u64) -> impl Fn(&Call) -> Act + Send + Sync + 'static {
     move |call| {
         let mut random = Random::seeded(seed);
@@ -73,7 +73,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(future)
 }
 
-/// What every report must hold to: no call before its inputs, one end per node, no start after it.
+/// Checks every report: no call before its inputs, one end per node, no start after its end.
 fn check(bound: &Bound, report: &RunReport) {
     let mut ends: HashMap<String, u32> = HashMap::new();
     let mut started: HashMap<String, u32> = HashMap::new();
@@ -143,7 +143,7 @@ proptest! {
         check(&bound, &second);
         prop_assert_eq!(second.ended, Ended::Run(RunStatus::Succeeded));
         prop_assert_eq!(second.outputs(), whole.outputs());
-        // Nothing that was committed is called again.
+        // Committed nodes are not called again.
         for made in &second.made {
             prop_assert!(!first.events(&made.node).contains(&"finished".to_owned()), "{:?}", made);
         }

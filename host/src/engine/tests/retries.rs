@@ -1,4 +1,4 @@
-//! Attempts: which failures are repeated, when, and how they are told.
+//! Attempts: which failures are retried, when, and which events report them.
 
 use crate::engine::Ended;
 use crate::engine::tests::draft::*;

@@ -1,4 +1,4 @@
-//! Several hosts on one run: leases, takeovers, poison, and the same end for all.
+//! Several hosts on one run: leases, takeovers, tasks that kill hosts, and the same end for all.
 
 use crate::engine::Ended;
 use crate::engine::tests::draft::*;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
-/// A ledger of a host that is paused: leases are renewed far too late, and so is what was lost told.
+/// Ledger of a paused host: leases are renewed far too late, and losses are reported as late.
 struct Paused {
     ledger: Arc<dyn Ledger>,
     claims: Arc<Mutex<Vec<Token>>>,
@@ -33,7 +33,7 @@ impl Paused {
         })
     }
 
-    /// The same; it loses sight of the backend and doubts all that it holds.
+    /// Returns a ledger that loses its connection and doubts all claims it holds.
     fn blind(ledger: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
         let certainty = Certainty::Unconfirmed;
         Arc::new(Self { ledger, claims: Arc::default(), keeping: Mutex::default(), certainty })
@@ -156,7 +156,7 @@ async fn a_task_that_more_hosts_lose_than_it_allows_is_failed_as_lost() {
     }
 }
 
-/// Takes the only task over as soon as its lease has passed, and settles it at once.
+/// Takes over the only task as soon as its lease has expired, and settles it at once.
 async fn takes_over(bench: &Fixture, bound: &Arc<Bound>) {
     let (other, _) = bench.open(bound).await;
     tokio::time::sleep(LEASE + Duration::from_secs(1)).await;

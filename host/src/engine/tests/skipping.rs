@@ -1,4 +1,4 @@
-//! Which tasks are skipped, and why: conditions, selects, failures and defaults.
+//! Skipped tasks and their reasons: conditions, selects, failures and defaults.
 
 use crate::engine::Ended;
 use crate::engine::tests::draft::*;
@@ -37,7 +37,7 @@ async fn a_condition_may_read_a_task() {
     assert_eq!((report.output("yes"), report.output("no")), ("\"yes()\"", "ConditionFalse"));
 }
 
-/// The task with which the skip of another began, as it was told.
+/// The root cause in the event of a skipped task.
 fn cause(report: &RunReport, task: &str) -> String {
     report.event(task, "skipped")["cause"].as_str().unwrap_or("none").to_owned()
 }
@@ -163,7 +163,7 @@ async fn keep_going_finishes_every_branch_that_does_not_need_the_failed_task() {
         .await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
     assert_eq!((report.output("needs"), report.output("branch")), ("UpstreamFailed", "\"branch(good())\""));
-    // A default never stands in for a failure: a result made with it would be kept when the run is resumed.
+    // A default never replaces a failed value: a result computed with it would be kept when the run is resumed.
     assert_eq!((report.output("default"), report.output("direct")), ("UpstreamFailed", "UpstreamFailed"));
     assert_eq!(report.output("bad"), "missing: its task has failed");
     assert_eq!(report.event("bad", "failed")["error"], "the function returned the error \"no\"");

@@ -1,4 +1,4 @@
-//! Interrupts, fail-fast, cancellation, and what a later session does with what is left.
+//! Interrupts, fail-fast, cancellation, and how a later session continues.
 
 use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;

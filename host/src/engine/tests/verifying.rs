@@ -1,4 +1,4 @@
-//! Calls whose results may be shared, executed once more and compared.
+//! Verification: shareable calls are executed once more and compared.
 
 use crate::cache::{Cache, MemoryCache};
 use crate::engine::tests::draft::*;

@@ -1,5 +1,5 @@
-//! What the manifests of the black-box suite have in common.
-//! What the binary says of each of them is compared there.
+//! Checks the fixtures shared with the black-box suite: the translated component, and that no fault shows a password.
+//! The binary's output for each manifest is compared in the black-box suite.
 
 use super::parsed;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Mistakes and what is said of them, as data: each `*.txt` holds cases of a text and the faults expected of it.
-//! `BLESS=1 cargo test` rewrites the expectations; review them as if they were code.
+//! Tests faults as data: each `*.txt` holds cases of a text with the faults expected for it.
+//! `BLESS=1 cargo test` rewrites the expectations; review them as code.
 
 mod golden;
 mod manual;
@@ -10,14 +10,14 @@ use crate::model::{Fault, Faults, Source};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Stands in front of every case that does not bring its own; places count from the line after it.
+/// Prepended to every case without its own header; line numbers count from the line after it.
 const HEAD: &str = "cascade = 1\nname = \"test\"\n";
 
 fn parsed(text: &str) -> Parsed {
     parse(Source { name: "m.toml".into(), text: text.into() }, Path::new("/m"))
 }
 
-/// `line:column message`, then labels, notes and helps below.
+/// Formats faults as `line:column message`, with labels, notes and helps below.
 fn show(faults: &Faults, skipped: usize) -> String {
     let mut shown = String::new();
     for fault in &faults.list {

@@ -1,4 +1,4 @@
-//! What is right: the contract's own example, defaults, and how `[defaults]` lie under a task's own keys.
+//! Tests valid manifests: the example of the contract, defaults, and merging with `[defaults]`.
 
 use super::HEAD;
 use super::parsed;
@@ -22,7 +22,7 @@ fn task(text: &str) -> Task {
     sound(&format!("[tasks.a]\ncall = \"a.b\"\n{text}")).tasks["a"].clone()
 }
 
-/// The value of one output.
+/// Returns the value of one output.
 fn value(text: &str) -> Expr {
     sound(&format!("[outputs]\nx = {text}")).outputs.unwrap()["x"].value.clone()
 }
@@ -271,7 +271,7 @@ fn a_text_that_lost_lines_is_partial() {
     assert!(parsed.manifest.tasks.contains_key("b"));
 }
 
-/// Every fault of a damaged text has a place that the text has.
+/// Every fault of a damaged text lies within the text.
 #[test]
 fn a_damaged_text_is_read_without_panic() {
     const PIECES: [&str; 14] = [

@@ -1,5 +1,5 @@
-//! URLs of outgoing requests in their normal form, and the prefixes that allow them.
-//! Which requests are sent, and where names lead, is for the sandbox.
+//! Normalised URLs of outgoing requests, and the URL prefixes that allow them.
+//! `sandbox` sends the requests and resolves the names.
 
 mod reading;
 mod target;

@@ -1,5 +1,5 @@
-//! URL prefixes, as `http` grants write them, and the URLs that they allow.
-//! Where an allowed host's name leads is for the sandbox.
+//! URL prefixes, as `http` grants write them, and the check of a URL against one.
+//! `sandbox` resolves the names of allowed hosts.
 
 use crate::model::domain::is_domain;
 use crate::model::web::reading::{lenient, segments};
@@ -7,46 +7,46 @@ use crate::model::web::target::{Url, UrlFault};
 use std::fmt;
 use url::Host;
 
-/// A URL that stands for all that begin with it, by whole segments of the path: `http://h/v1` allows `http://h/v1` and
-/// `http://h/v1/a`, and not `http://h/v10`.
+/// A URL prefix, compared by whole path segments: `http://h/v1` allows `http://h/v1` and `http://h/v1/a`, but not
+/// `http://h/v10`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UrlPrefix {
-    // Without a query, and with a path of which there is a lenient reading.
+    // Has no query, and a path with a lenient reading.
     url: Url,
 }
 
-/// Why a text is not a [`UrlPrefix`].
+/// The error of parsing a [`UrlPrefix`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlPrefixFault {
-    /// Another scheme, or none.
+    /// The scheme is missing or another one.
     #[error("an `http` grant begins with `http://` or `https://`")]
     Scheme,
-    /// User or password.
+    /// The URL has a user or a password.
     #[error("an `http` grant names no user and no password")]
     User,
-    /// Query or fragment.
+    /// The URL has a query or a fragment.
     #[error("an `http` grant has no query and no fragment")]
     Query,
-    /// Wildcards.
+    /// The text has wildcards or spaces.
     #[error("an `http` grant is a plain prefix, without spaces and wildcards")]
     Wildcard,
-    /// No host, or no port after a `:`.
+    /// The host is missing, or the port after a `:`.
     #[error("an `http` grant names a host, and after a `:` a port from 1 to 65535")]
     Host,
-    /// A path that no server reads in one way.
+    /// The path is ambiguous: servers may read it differently.
     #[error("an `http` grant has a path that is encoded once, if at all, and without control characters")]
     Path,
-    /// Requests are compared in their normal form, which this is not.
+    /// The text is not in normal form, in which requests are compared.
     #[error("no URL of a request begins like this: an `http` grant is written in its normal form")]
     NotNormal {
-        /// What would match.
+        /// The normal form.
         normal: String,
     },
 }
 
 impl UrlPrefix {
-    /// Reads a prefix. It is written in normal form, apart from capitals in the host, a default port, and letters of a
-    /// name that stand for `xn--`.
+    /// Parses a prefix. It must be in normal form, except for capitals in the host, a default port, and letters that
+    /// normal form writes as `xn--`.
     pub fn parse(text: &str) -> Result<Self, UrlPrefixFault> {
         let is_web = ["http://", "https://"]
             .iter()
@@ -80,8 +80,8 @@ impl UrlPrefix {
         }
     }
 
-    /// Whether requests of that URL are allowed: the same scheme, host and port, and a path below this one, however
-    /// leniently a server reads it.
+    /// Returns whether a request to the URL is allowed: same scheme, host and port, and a path below this one even
+    /// for the most lenient server.
     #[must_use]
     pub fn allows(&self, url: &Url) -> bool {
         let is_same_origin = self.url.is_secure() == url.is_secure()
@@ -97,7 +97,7 @@ impl UrlPrefix {
         let own = self.url.path();
         let own = own.strip_suffix('/').unwrap_or(own);
         let is_below = segments(path).take(segments(own).count()).eq(segments(own));
-        // `/v1/` wants the slash as well.
+        // `/v1/` requires the slash as well.
         let is_deep_enough = segments(path).count() >= segments(self.url.path()).count();
         let is_lenient_below = match (lenient(self.url.path()), lenient(path)) {
             (Some(own), Some(read)) => read.starts_with(&own),
@@ -113,7 +113,7 @@ impl fmt::Display for UrlPrefix {
     }
 }
 
-/// Whether a host, perhaps with a port, is written as requests are compared.
+/// Returns whether a host with an optional port is in normal form.
 fn is_normal_host(written: &str, url: &Url) -> bool {
     let after_address = written.rfind(']').map_or(0, |at| at + 1);
     let name = match written.get(after_address..).and_then(|rest| rest.find(':')) {

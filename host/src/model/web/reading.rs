@@ -1,10 +1,11 @@
-//! How the path of a URL may be read: as it is written, and as the most lenient server would.
-//! What a path must begin with is for `prefix`.
+//! Reads URL paths in two ways: as written, and as the most lenient server would.
+//! `prefix` compares them.
 
-/// How often a path may be encoded over and over; deeper ones have no reading.
+/// Maximum depth of repeated percent-encoding; a deeper path has no reading.
 const MAX_DEPTH: usize = 4;
 
-/// A path with nothing percent-encoded that need not be (RFC 3986, 6.2.2), and the rest in upper case.
+/// Normalises percent-encoding (RFC 3986, 6.2.2): decodes what need not be encoded, and writes the rest in upper
+/// case.
 pub(crate) fn plain(path: &str) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;
@@ -22,7 +23,7 @@ pub(crate) fn plain(path: &str) -> String {
                 escape.get(3..).unwrap_or_default()
             }
             None => {
-                // It stands for itself; encoded, it makes no escape of what is decoded behind it.
+                // Keep the percent sign encoded, so that it forms no escape with the decoded text after it.
                 plain.push_str("%25");
                 escape.get(1..).unwrap_or_default()
             }
@@ -32,15 +33,16 @@ pub(crate) fn plain(path: &str) -> String {
     plain
 }
 
-/// The segments of a path as it is written: `/a/` has two, `a` and an empty one.
+/// Returns the segments of a path as written: `/a/` has two, `a` and an empty one.
 pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
     path.strip_prefix('/').unwrap_or(path).split('/')
 }
 
-/// The segments of a path as a server would see them that decodes it until nothing is encoded, takes `\` for `/`, drops
-/// parameters after a `;` and empty segments, and only then goes up for each `..`.
+/// Returns the segments as the most lenient server would read them. Such a server decodes until nothing is encoded,
+/// reads `\` as `/`, and drops parameters after `;` and empty segments. Only then does it resolve each `..`.
 ///
-/// None if such a path cannot be told: it has control characters, is no UTF-8, or is encoded too often.
+/// Returns `None` if there is no such reading: the path has control characters, is not UTF-8, or is encoded too
+/// often.
 pub(crate) fn lenient(path: &str) -> Option<Vec<String>> {
     let decoded = decoded(path)?;
     if decoded.chars().any(char::is_control) {
@@ -85,7 +87,7 @@ fn decoded_once(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The byte that a text begins with in percent-encoding.
+/// Decodes the percent-encoded byte at the beginning of a text.
 fn encoded(text: &[u8]) -> Option<u8> {
     let digit = |at: usize| text.get(at).and_then(|digit| char::from(*digit).to_digit(16));
     let byte = digit(1)? * 16 + digit(2)?;

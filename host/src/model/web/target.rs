@@ -1,34 +1,34 @@
-//! The URL of a request in its normal form: what is compared is what is sent.
-//! Comparing is for `prefix`.
+//! The normalised URL of a request: the URL that is checked is the one that is sent.
+//! `prefix` checks it against the grants.
 
 use crate::model::web::reading::plain;
 use url::Host;
 
-/// An absolute `http` or `https` URL without user and fragment, in its normal form: scheme and host in lower case,
-/// international names as `xn--`, addresses of IPv4 in four numbers, no default port, no `.` and `..` segments, and
-/// nothing percent-encoded that need not be.
+/// An absolute `http` or `https` URL in normal form, without user and fragment. Scheme and host are in lower case,
+/// international names as `xn--`, IPv4 addresses as four numbers. There is no default port, no `.` or `..` segment,
+/// and no unnecessary percent-encoding.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Url(url::Url);
 
-/// Why a text is not a [`Url`].
+/// The error of parsing a [`Url`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlFault {
-    /// No URL at all, or one without a host.
+    /// The text is no URL, or has no host.
     #[error("the URL is malformed")]
     Malformed,
-    /// Not `http` and not `https`.
+    /// The scheme is neither `http` nor `https`.
     #[error("the URL is neither `http` nor `https`")]
     Scheme,
-    /// A user or a password.
+    /// The URL has a user or a password.
     #[error("the URL names a user or a password")]
     User,
-    /// A port that nobody can listen on.
+    /// The port is 0.
     #[error("the URL has the port 0")]
     Port,
 }
 
 impl Url {
-    /// Reads a URL and brings it into its normal form.
+    /// Parses and normalises a URL.
     pub fn parse(text: &str) -> Result<Self, UrlFault> {
         let mut url = url::Url::parse(text).map_err(|_| UrlFault::Malformed)?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -36,11 +36,11 @@ impl Url {
         }
         let (_, rest) = text.split_once("://").ok_or(UrlFault::Malformed)?;
         let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
-        // The parser would look for a host in the path.
+        // Otherwise the parser would take the host from the path.
         if authority.is_empty() {
             return Err(UrlFault::Malformed);
         }
-        // An empty user is dropped by the parser; here nobody hides behind an `@`.
+        // The parser drops an empty user silently; refuse it, so that an `@` cannot hide the host.
         if authority.contains('@') {
             return Err(UrlFault::User);
         }
@@ -50,7 +50,7 @@ impl Url {
         url.set_fragment(None);
         let path = plain(url.path());
         url.set_path(&path);
-        // A name that ends in a dot is the same name.
+        // A name with a final dot is the same name.
         let bare = url.domain().and_then(|domain| domain.strip_suffix('.')).map(str::to_owned);
         if let Some(bare) = bare {
             url.set_host(Some(&bare)).map_err(|_| UrlFault::Malformed)?;
@@ -58,50 +58,50 @@ impl Url {
         Ok(Self(url))
     }
 
-    /// Whether it begins with `https`.
+    /// Returns whether the scheme is `https`.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.0.scheme() == "https"
     }
 
-    /// The host: a name or an address.
+    /// Returns the host: a name or an address.
     #[must_use]
     pub fn host(&self) -> Host<&str> {
-        // Every URL of these schemes has a host; an empty name leads nowhere.
+        // Every URL of these schemes has a host; the fallback resolves to nothing.
         self.0.host().unwrap_or(Host::Domain(""))
     }
 
-    /// The port, also where it is the scheme's own.
+    /// Returns the port, including the scheme's default.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.0.port_or_known_default().unwrap_or_default()
     }
 
-    /// What stands in the header `host`: the host, and the port unless it is the scheme's own.
+    /// Returns the value of the `host` header: the host, with the port unless it is the default.
     #[must_use]
     pub fn authority(&self) -> &str {
         self.0.authority()
     }
 
-    /// Scheme, host and port: nothing that a log must not show.
+    /// Returns scheme, host and port, which are safe to log.
     #[must_use]
     pub fn origin(&self) -> String {
         format!("{}://{}", self.0.scheme(), self.authority())
     }
 
-    /// The path, which begins with `/`.
+    /// Returns the path, which begins with `/`.
     #[must_use]
     pub fn path(&self) -> &str {
         self.0.path()
     }
 
-    /// Path and query, as the first line of a request has them.
+    /// Returns path and query, as in the request line.
     #[must_use]
     pub fn path_and_query(&self) -> &str {
         self.0.as_str().get(self.origin().len()..).unwrap_or("/")
     }
 
-    /// The whole URL.
+    /// Returns the whole URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()

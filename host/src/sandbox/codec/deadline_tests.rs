@@ -1,5 +1,5 @@
-//! The codec asks for the time in the middle of one value, however few elements it has: a call that is out of time ends.
-//! By how much a stop is late is measured by the black-box tests.
+//! Tests that the codec checks the deadline inside one value, however few elements the value has.
+//! The black-box tests measure how late a stop is.
 
 use crate::invoke::Outcome;
 use crate::sandbox::codec::layout::Codec;
@@ -22,12 +22,12 @@ fn parse(ty: &str) -> Type {
     Type::parse(ty).unwrap()
 }
 
-/// A list of tuples that have so many of a type.
+/// Returns the type of a list of tuples with `count` members of type `ty`.
 fn wide(ty: &str, count: usize) -> Type {
     Type::List(Arc::new(Type::Tuple(vec![parse(ty); count].into())))
 }
 
-/// A result of that type whose only list or text has `len` elements, all of whose bytes are zero or `fill`.
+/// Lifts a result whose only list or string has `len` elements and `size` bytes, each equal to `fill`.
 fn lifted(
     ty: &Type,
     encoding: Encoding,
@@ -41,7 +41,7 @@ fn lifted(
     lift::result(source, codec(ty).result.as_ref(), ValRaw::u32(0))
 }
 
-/// Types, encodings, elements, their bytes in all, and what these are.
+/// Types with their encoding, the number of elements, their size in bytes, and the fill byte.
 fn large() -> Vec<(Type, Encoding, (usize, usize), u8)> {
     let flags = (0..32).map(|nth| format!("f{nth}")).collect::<Vec<_>>().join(", ");
     vec![
@@ -92,7 +92,7 @@ fn texts_are_read_in_parts_that_cut_no_character() {
     }
 }
 
-/// A guest with room, whose time is up after some looks at the clock.
+/// A guest with enough memory whose deadline passes after `left` checks.
 struct Late {
     memory: Vec<u8>,
     encoding: Encoding,
@@ -126,7 +126,7 @@ fn an_argument_of_few_large_elements_is_left_in_its_middle() {
         let Ok(Outcome::Value(value)) = lifted(&ty, encoding, elements, fill, Deadline::far()) else {
             panic!()
         };
-        // Of those that are soon done there are several.
+        // Elements that are quickly done are repeated, so that the deadline falls inside the list.
         let (repeated, once) = (u32::from(elements.0 == 1) * 7, &value[1..]);
         let value = match elements.0 {
             1 => {
@@ -135,7 +135,7 @@ fn an_argument_of_few_large_elements_is_left_in_its_middle() {
                 (0..=repeated).for_each(|_| list.extend_from_slice(once));
                 bytes::Bytes::from(list)
             }
-            _ => value.clone(), // one is large
+            _ => value.clone(), // the single element is large
         };
         let put = |left: u32| {
             let mut guest = Late { memory: Vec::new(), encoding, left: left.into() };

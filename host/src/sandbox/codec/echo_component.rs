@@ -1,19 +1,19 @@
-//! Components as text whose functions give back what they are handed, for values of any type.
-//! Who calls them, and what is made of the answers, is for `oracle`.
+//! Generator of test components (WAT) whose functions return their arguments, for values of any type.
+//! `oracle` calls them and compares the results.
 
 use crate::sandbox::codec::layout::MAX_FLAT;
 use crate::value::Type;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The functions of a component for values of type `ty`, its texts in that encoding.
+/// Returns the text of a component for values of type `ty` whose strings use `encoding`.
 ///
-/// Each leaves memory as it found it, so that a guest can be called again and again:
-/// - `dump-flat` returns its flat parameters and what was allocated for them, where `ty` is passed flat;
-/// - `dump-memory` does so for a parameter that stands in memory, because more follow;
-/// - `echo` returns its first parameter, which is a tuple of `ty` and another, from memory;
-/// - `echo-flat` returns its parameter where that is one flat value, and `bits` any such value;
-/// - `bytes` returns a value whose memory its parameter is, where it is more than one flat value.
+/// Each function leaves memory as it found it, so that a guest can be called any number of times:
+/// - `dump-flat` returns its flat parameters and the memory allocated for them, if `ty` can be passed flat;
+/// - `dump-memory` does the same for a parameter in memory, forced there by sixteen more parameters;
+/// - `echo` returns its first parameter from memory: a tuple of `ty` and a `u8`;
+/// - `echo-flat` returns its parameter if that is one flat value, and `bits` returns any such value;
+/// - `bytes` returns a value whose memory is its parameter, if the value is more than one flat value.
 pub(crate) fn component(ty: &Type, encoding: &str) -> String {
     let (types, name) = declared(ty);
     let more: Vec<_> = (0..MAX_FLAT).map(|index| format!("(param \"p{index}\" u8)")).collect();
@@ -62,7 +62,7 @@ pub(crate) fn component(ty: &Type, encoding: &str) -> String {
     .replace("ENCODING", encoding)
 }
 
-/// A component's function of the core function of that name.
+/// Returns the text that lifts the core function `name` to a function of the component.
 fn lift(name: &str, signature: &str, options: &str) -> String {
     format!(
         "(func (export \"{name}\") {signature} (canon lift (core func $i \"{name}\") string-encoding=ENCODING
@@ -70,10 +70,10 @@ fn lift(name: &str, signature: &str, options: &str) -> String {
     )
 }
 
-/// Memory is as it was once the result was read.
+/// Restores memory once the result has been read.
 const CLEAR: &str = "(post-return (core func $i \"clear\"))";
 
-/// An allocator that never frees, from 1024 on, and two ways to begin anew. Behind 2 MiB stands what was dumped.
+/// An allocator that never frees, starting at 1024, and two ways to reset it. Dumps are copied to 2 MiB.
 const MODULE: &str = r#"
     (memory (export "memory") 64)
     (global $top (mut i32) (i32.const 1024))
@@ -97,7 +97,7 @@ const MODULE: &str = r#"
         (i32.store (i32.const 4) (local.get $len))
         (i32.const 0))"#;
 
-/// The text of a type, and the declarations that it needs.
+/// Returns the type declarations that `ty` needs, and its name.
 fn declared(ty: &Type) -> (String, String) {
     let mut declarations = String::new();
     let mut count = 0;
@@ -146,7 +146,7 @@ fn declare(ty: &Type, declarations: &mut String, count: &mut usize) -> String {
     format!("$t{count}")
 }
 
-/// The flat form of a type, as the canonical ABI defines it.
+/// Returns the flat core types of a type, by the rules of the canonical ABI.
 pub(crate) fn flat(ty: &Type) -> Vec<&'static str> {
     match ty {
         Type::S64 | Type::U64 => vec!["i64"],

@@ -1,10 +1,10 @@
-//! The door between the codec and wasmtime: one parameter type and one result type that stand for every function.
-//! The only unsafe code of the codec; what the bytes mean is for `lower` and `lift`, which have none.
+//! The bridge between the codec and wasmtime: one parameter type and one result type serve every function.
+//! Holds the only `unsafe` code of the codec; `lower` and `lift` interpret the bytes and have none.
 //!
-//! wasmtime calls typed functions through `Lower` and `Lift`, traits that its derive macros implement for types known
-//! at compile time, and that are unsafe because wasmtime trusts what they say about a type's flat representation.
-//! Here that representation is the widest that the canonical ABI has: sixteen values in, one value out. A function
-//! with fewer ignores the rest, which is zero. wasmtime itself calls untyped functions the same way.
+//! wasmtime calls typed functions through the traits `Lower` and `Lift`. Its derive macros implement them for types
+//! known at compile time. They are unsafe because wasmtime trusts what they claim about a type's flat representation.
+//! The claim here is the widest that the canonical ABI allows: sixteen values in, one value out. A function with fewer
+//! ignores the rest, which is zero. wasmtime calls untyped functions in the same way.
 
 use crate::invoke::Outcome;
 use crate::sandbox::codec::layout::{Codec, MAX_FLAT};
@@ -21,7 +21,7 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Func, Lift, Lower};
 use wasmtime::{Result, Store, ValRaw, bail, format_err};
 
 tokio::task_local! {
-    /// What the call that is being polled shall return: wasmtime lifts a result knowing its Rust type alone.
+    /// The result expected from the call being polled: wasmtime lifts a result knowing only its Rust type.
     static EXPECTED: Expected;
 }
 
@@ -30,16 +30,18 @@ struct Expected {
     bounds: Bounds,
 }
 
-/// What bounds a call where no guest runs: while its arguments and its result are carried over.
+/// Bounds on the parts of a call in which no guest runs: lowering the arguments and lifting the result.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// The most bytes that the encoded result may have.
+    /// Maximum size of the encoded result, in bytes.
     pub(crate) output: usize,
-    /// When it must have ended.
+    /// Deadline of the whole call.
     pub(crate) deadline: Deadline,
 }
 
-/// Calls a function whose types `codec` was made of, within bounds.
+/// Calls `function`, whose signature `codec` was built from, within `bounds`.
+///
+/// Fails if the guest traps, an argument is malformed, or the result is malformed, too large or late.
 pub(crate) async fn call<T: Send + 'static>(
     store: &mut Store<T>,
     function: Func,
@@ -53,7 +55,7 @@ pub(crate) async fn call<T: Send + 'static>(
     Ok(EXPECTED.scope(expected, function.call_async(store, params)).await?.0)
 }
 
-/// The same where nothing waits.
+/// Calls `function` without async, for tests.
 #[cfg(test)]
 pub(crate) fn call_now(
     store: &mut Store<()>,
@@ -67,13 +69,13 @@ pub(crate) fn call_now(
     EXPECTED.sync_scope(expected, || Ok(function.call(store, Params { codec, args })?.0))
 }
 
-/// The arguments of any function: MessagePack, one a parameter.
+/// Arguments of any function, as MessagePack: one per parameter.
 struct Params<'a> {
     codec: &'a Codec,
     args: &'a [Bytes],
 }
 
-/// The result of any function, as MessagePack.
+/// Result of any function, as MessagePack.
 struct Returned(Outcome);
 
 impl<T> crate::sandbox::codec::memory::Guest for LowerContext<'_, T> {
@@ -111,7 +113,7 @@ fn returned(cx: &LiftContext<'_>, ty: InterfaceType, raw: ValRaw, expected: &Exp
     }
 }
 
-/// Whether wasmtime places the members of a tuple as the codec does.
+/// Returns whether wasmtime lays out a type exactly as the codec does.
 fn is_alike(types: &ComponentTypes, ty: InterfaceType, size: usize, align: usize, flat: usize) -> bool {
     let abi = types.canonical_abi(&ty);
     let same = |ours: usize, theirs: u32| u32::try_from(ours).is_ok_and(|ours| ours == theirs);
@@ -120,9 +122,9 @@ fn is_alike(types: &ComponentTypes, ty: InterfaceType, size: usize, align: usize
         && abi.flat_count(MAX_FLAT) == (flat <= MAX_FLAT).then_some(flat)
 }
 
-// SAFETY: `Lower` is a sequence of `ValRaw`, at most as many as the canonical ABI passes flat, so that wasmtime always
-// asks for the flat form of the whole list of parameters and never reads `ABI`, which describes the form in memory.
-// `typecheck` accepts every type because the walk itself is directed by the types that wasmtime hands it.
+// SAFETY: `Lower` is a sequence of `ValRaw` as long as the canonical ABI passes flat at most. So wasmtime always asks
+// for the flat form of the whole parameter list, and never reads `ABI`, which describes the form in memory.
+// `typecheck` accepts every type because the types that wasmtime passes in direct the walk itself.
 #[expect(unsafe_code, reason = "the argument stands above")]
 unsafe impl ComponentType for Params<'_> {
     type Lower = [ValRaw; MAX_FLAT];
@@ -133,9 +135,9 @@ unsafe impl ComponentType for Params<'_> {
     }
 }
 
-// SAFETY: all sixteen values are written before success is told; those that the function's own type has are of that
-// type's form, as the codec was made of the types of the callee, and pointers among them are what the guest's own
-// allocator returned. A wrong pointer could harm the guest alone: its accesses are checked against its memory.
+// SAFETY: all sixteen values are written before success is returned. Those that belong to the function's own type have
+// the form of that type, because the codec was built from the callee's types. Pointers among them come from the guest's
+// own allocator. A wrong pointer could harm only the guest: its accesses are checked against its memory.
 #[expect(unsafe_code, reason = "the argument stands above")]
 unsafe impl Lower for Params<'_> {
     fn linear_lower_to_flat<T>(
@@ -167,7 +169,7 @@ unsafe impl Lower for Params<'_> {
 unsafe impl ComponentNamedList for Params<'_> {}
 
 // SAFETY: `Lower` is one `ValRaw`, which is what a function of the canonical ABI returns: its flat result, or the
-// address of the result. A function without a result leaves the first parameter there, and it is not looked at.
+// address of the result. A function without a result leaves the first parameter there, and it is never read.
 #[expect(unsafe_code, reason = "the argument stands above")]
 unsafe impl ComponentType for Returned {
     type Lower = [ValRaw; 1];
@@ -178,7 +180,7 @@ unsafe impl ComponentType for Returned {
     }
 }
 
-// SAFETY: lifting makes plain bytes of what it reads, by accesses that are checked against the guest's memory.
+// SAFETY: lifting copies what it reads to plain bytes, with accesses that are checked against the guest's memory.
 #[expect(unsafe_code, reason = "the argument stands above")]
 unsafe impl Lift for Returned {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {

@@ -1,10 +1,10 @@
-//! Small values outside of linear memory: each part of a value in a slot of its own, and back.
-//! Values themselves are written by `lower` and read by `lift`, always as they stand in memory.
+//! Flattening of values (canonical ABI): in-memory bytes to the core values of a call, and back for one core value.
+//! `lower` writes the bytes and `lift` reads them, always in the in-memory layout.
 
 use crate::sandbox::codec::layout::{Kind, Layout, MAX_FLAT, Members, Record};
 use wasmtime::{Result, ValRaw, bail, format_err};
 
-/// Values outside of linear memory. All are zero from the start: none is ever read that was not written.
+/// Flat values of a call. Slots start at zero, so that no unwritten slot is ever read.
 pub(crate) struct Flat {
     slots: [ValRaw; MAX_FLAT],
     next: usize,
@@ -17,6 +17,7 @@ impl Default for Flat {
 }
 
 impl Flat {
+    /// Appends one flat value. Fails after [`MAX_FLAT`] of them.
     pub(crate) fn push(&mut self, raw: ValRaw) -> Result<()> {
         match self.slots.get_mut(self.next) {
             Some(slot) => *slot = raw,
@@ -26,12 +27,13 @@ impl Flat {
         Ok(())
     }
 
+    /// Returns all slots; unused ones are zero.
     pub(crate) fn slots(self) -> [ValRaw; MAX_FLAT] {
         self.slots
     }
 }
 
-/// Takes a value apart that stands at the beginning of `bytes` as it does in memory.
+/// Flattens the value at the beginning of `bytes`, which has the in-memory layout of `shape`.
 pub(crate) fn flatten(shape: &Layout, bytes: &[u8], flat: &mut Flat) -> Result<()> {
     let own = part(bytes, 0, shape.size)?;
     match &shape.kind {
@@ -68,7 +70,7 @@ fn spread_all(inner: &Members, bytes: &[u8], flat: &mut Flat) -> Result<()> {
     })
 }
 
-/// Which case it is and its value; what other cases would need more stays zero.
+/// Flattens the case number and the payload. Slots that only other cases need stay zero.
 fn spread_case(
     shape: &Layout,
     case: u64,
@@ -81,11 +83,12 @@ fn spread_case(
     if let Some(value) = value {
         flatten(value, bytes, flat)?;
     }
+    // Every case takes as many slots as the widest one.
     flat.next = end;
     Ok(())
 }
 
-/// A value that is one flat value, as it would stand in memory; or what is wrong with it, if it would not fit there.
+/// Returns the in-memory bytes of a value that is one flat value, or a message if the case does not exist.
 pub(crate) fn unflatten(shape: &Layout, raw: ValRaw) -> std::result::Result<[u8; 8], &'static str> {
     let small = raw.get_u32();
     let fits = |cases: usize| usize::try_from(small).is_ok_and(|case| case < cases);
@@ -97,7 +100,7 @@ pub(crate) fn unflatten(shape: &Layout, raw: ValRaw) -> std::result::Result<[u8;
         Kind::Bool => Ok(u64::from(small != 0).to_le_bytes()),
         Kind::Enum(names) if !fits(names.keys.len()) => Err(shape.kind.stray()),
         Kind::Result(cases) | Kind::Variant(cases) if !fits(cases.all.len()) => Err(shape.kind.stray()),
-        // What is above their size is cut, as the canonical ABI says.
+        // The canonical ABI drops bits above the size of the type.
         _ => Ok(raw.get_u64().to_le_bytes()),
     }
 }
@@ -111,7 +114,7 @@ fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
     Ok(bytes.try_into()?)
 }
 
-/// Up to eight bytes as a number, the least first.
+/// Reads up to eight bytes as a little-endian number.
 fn little(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }

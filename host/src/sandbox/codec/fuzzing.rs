@@ -1,5 +1,5 @@
-//! The codec without a guest, for fuzzers: whatever bytes come in and whatever memory goes out, what must hold holds.
-//! Real guests are for `oracle` and `hostile`; how inputs are made is for `host/fuzz`.
+//! Fuzzing entry points of the codec, without a guest: hostile arguments in, hostile memory out.
+//! Real guests are in `oracle` and `hostile`; `host/fuzz` generates the inputs.
 
 use crate::invoke::Outcome;
 use crate::sandbox::codec::layout::Codec;
@@ -11,10 +11,10 @@ use bytes::Bytes;
 use std::sync::{Arc, LazyLock};
 use wasmtime::{Result, ValRaw, bail};
 
-/// The most that the memory of a probe holds, and its result.
+/// Maximum size of a probe's memory and of its result, in bytes.
 const MAX_BYTES: usize = 1 << 20;
 
-/// What the first byte of an input chooses from: every kind of type, each beside and inside of others.
+/// Types that the first byte of an input selects from: every kind, alone and nested.
 const TYPES: [&str; 20] = [
     "string",
     "list<u8>",
@@ -38,12 +38,12 @@ const TYPES: [&str; 20] = [
     "list<tuple<flags { r, w }, enum { on, off }, result<u16, char>>>",
 ];
 
-/// A type and what was worked out for it.
+/// A type with its codecs.
 struct Probed {
     ty: Type,
-    /// A function that takes it, and returns it.
+    /// A function that takes one value and returns it.
     alone: Codec,
-    /// The same for a list of it, so that its values stand in memory.
+    /// A function that takes and returns a list of them, so that the values are in memory.
     listed: Codec,
 }
 
@@ -57,20 +57,21 @@ static PROBED: LazyLock<Vec<Probed>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The type and the encoding of texts that the first two bytes choose, and the others.
+/// Splits an input into the type and encoding that its first two bytes select, and the rest.
 fn chosen(input: &[u8]) -> Option<(&'static Probed, Encoding, &[u8])> {
     let ([ty, encoding], rest) = input.split_first_chunk()?;
     let probed = PROBED.get(usize::from(*ty) % PROBED.len().max(1))?;
     let encoding = match encoding % 3 {
         0 => Encoding::Utf8,
         1 => Encoding::Utf16,
-        _ => Encoding::Latin1, // the third
+        _ => Encoding::Latin1, // the third one
     };
     Some((probed, encoding, rest))
 }
 
-/// Takes the input for an argument: it is taken if and only if it is a value of its type, and then the guest has that
-/// value. What does not hold is told.
+/// Checks that the input is accepted as an argument exactly if it is a value of its type, and reads back unchanged.
+///
+/// Returns a description of the violation, if any.
 pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
     let Some((probed, encoding, arg)) = chosen(input) else { return Ok(()) };
     let expected = canonical(&probed.ty, arg);
@@ -78,6 +79,7 @@ pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
     let mut arena = Arena::new(encoding);
     let one = [&[0x91], arg].concat();
     let lowered = lower::params(&mut arena, &probed.listed, &[one.into()]);
+    // A full memory says nothing about the argument.
     if arena.is_full {
         return Ok(());
     }
@@ -93,6 +95,7 @@ pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
             ));
         }
     }
+    // The lowered list is now read back from the same memory.
     let (Ok(expected), Ok([at, len, ..])) = (expected, lowered) else { return Ok(()) };
     let pair = arena.put([at.get_u32(), len.get_u32()]).map_err(|error| error.to_string())?;
     let source =
@@ -104,14 +107,16 @@ pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
     }
 }
 
-/// Takes the input for what a guest returned and for its memory: what is taken of it is a value of its type in its one
-/// canonical form, no larger than it may be. What does not hold is told.
+/// Checks that a result lifted from hostile memory is a value of its type, in canonical form and within its limit.
+///
+/// Returns a description of the violation, if any.
 pub fn memory(input: &[u8]) -> std::result::Result<(), String> {
     let Some((probed, encoding, rest)) = chosen(input) else { return Ok(()) };
     let Some((raw, memory)) = rest.split_first_chunk() else { return Ok(()) };
     let raw = ValRaw::u64(u64::from_le_bytes(*raw));
     let source = lift::Source { memory, encoding, limit: MAX_BYTES, deadline: Deadline::far() };
     let Ok(outcome) = lift::result(source, probed.alone.result.as_ref(), raw) else { return Ok(()) };
+    // Of a `result`, only the payload is encoded; its side is in the outcome.
     let (bytes, side) = match (&outcome, &probed.ty) {
         (Outcome::Value(bytes), Type::Result(sides)) => (bytes, sides.ok.clone()),
         (Outcome::Error(bytes), Type::Result(sides)) => (bytes, sides.err.clone()),
@@ -139,7 +144,7 @@ impl Arena {
         Self { memory: Vec::new(), encoding, is_full: false }
     }
 
-    /// Puts two words into memory and returns their address.
+    /// Writes two words into memory and returns their address.
     fn put(&mut self, words: [u32; 2]) -> Result<ValRaw> {
         let at = self.memory.len().next_multiple_of(4);
         self.memory.resize(at, 0);
@@ -204,7 +209,7 @@ mod tests {
         assert_eq!(PROBED.len(), TYPES.len());
     }
 
-    /// Pieces that are likely to stand somewhere in an argument, and words that are likely to stand in memory.
+    /// Generates byte strings from pieces that are common in arguments and words that are common in memory.
     fn likely() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             any::<u8>().prop_map(|byte| vec![byte]),

@@ -1,24 +1,25 @@
-//! How values of a type stand in linear memory and in MessagePack: sizes, places and keys, worked out once a function.
-//! Nothing is read or written here; `lower` and `lift` walk what is made here.
+//! Layouts of types in linear memory and in MessagePack: sizes, offsets and keys, computed once per function.
+//! `lower` and `lift` walk these layouts; nothing is read or written here.
 
 use crate::sandbox::codec::name_index::NameIndex;
 use crate::value::{Case, Field, Signature, Type, wire};
 use std::sync::Arc;
 
-/// How many values the canonical ABI passes outside of linear memory.
+/// Maximum number of flat values that the canonical ABI passes outside of linear memory.
 pub(crate) const MAX_FLAT: usize = 16;
 
-/// A function's parameters and its result.
+/// Layouts of a function's parameters and result.
 pub(crate) struct Codec {
-    /// One after the other, as the members of a tuple stand.
+    /// All parameters, laid out as the members of one tuple.
     pub(crate) params: Layout,
-    /// Their names.
+    /// Names of the parameters.
     pub(crate) names: Box<[Arc<str>]>,
+    /// Layout of the result, if the function has one.
     pub(crate) result: Option<Layout>,
 }
 
 impl Codec {
-    /// Whether the result is a `result` without payloads, as that of a command is.
+    /// Returns whether the result is a `result` without payloads, such as a command's.
     pub(crate) fn returns_status(&self) -> bool {
         let Some(Layout { kind: Kind::Result(sides), .. }) = &self.result else {
             return false;
@@ -27,23 +28,25 @@ impl Codec {
     }
 }
 
-/// A type as the codec walks it.
+/// Layout of one type.
 pub(crate) struct Layout {
-    /// Bytes in linear memory.
+    /// Size in linear memory, in bytes.
     pub(crate) size: usize,
+    /// Alignment in linear memory, in bytes.
     pub(crate) align: usize,
-    /// How many values it is outside of linear memory.
+    /// Number of core values after flattening.
     pub(crate) flat: usize,
-    /// The fewest bytes of a value in canonical MessagePack.
+    /// Minimum size of a value in canonical MessagePack, in bytes.
     pub(crate) least: usize,
-    /// Whether a value has no part that it points at.
+    /// True if a value contains no pointers.
     pub(crate) is_plain: bool,
-    /// How many steps it takes at most to read or write one, without what it points at.
+    /// Maximum number of steps to read or write one value, without what it points at.
     pub(crate) work: usize,
+    /// Kind of the type, with its members.
     pub(crate) kind: Kind,
 }
 
-/// What there is to do for a type.
+/// Kinds of types, each with what the codec needs to walk it.
 pub(crate) enum Kind {
     Bool,
     S8,
@@ -58,7 +61,7 @@ pub(crate) enum Kind {
     F64,
     Char,
     String,
-    /// A list of `u8`, which is a bin.
+    /// A `list<u8>`, encoded as a bin.
     Bytes,
     List(Box<Layout>),
     Tuple(Members),
@@ -70,64 +73,70 @@ pub(crate) enum Kind {
     Variant(Cases),
 }
 
-/// Values that stand side by side.
+/// Members laid out side by side.
 pub(crate) struct Members {
-    /// What stands in front of them in MessagePack: how many there are.
+    /// MessagePack head in front of the members: their number.
     pub(crate) head: Box<[u8]>,
+    /// The members, in declared order.
     pub(crate) members: Box<[Member]>,
 }
 
-/// One of them.
+/// A member of a tuple or a record.
 pub(crate) struct Member {
-    /// Where it begins.
+    /// Offset in linear memory, in bytes.
     pub(crate) offset: usize,
-    /// What stands in front of it in MessagePack: the name of a field.
+    /// MessagePack in front of the value: the name of a field, or nothing.
     pub(crate) key: Box<[u8]>,
+    /// Layout of the value.
     pub(crate) shape: Layout,
 }
 
-/// The members of a record and what they are called.
+/// Members of a record with their names.
 pub(crate) struct Record {
+    /// Names and types of the fields.
     pub(crate) fields: Arc<[Field]>,
+    /// Their layouts.
     pub(crate) inner: Members,
 }
 
-/// Names of which one or several are chosen.
+/// Names of an enum's cases or of flags.
 pub(crate) struct NameTable {
     all: Arc<[Arc<str>]>,
-    /// The names as MessagePack has them.
+    /// The names, encoded as MessagePack.
     pub(crate) keys: Box<[Box<[u8]>]>,
     lookup: NameIndex,
 }
 
 impl NameTable {
-    /// Where a name stands.
+    /// Returns the position of a name.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.lookup.find(name, self.all.len(), |place| self.all.get(place).map(|name| &**name))
     }
 }
 
-/// An option.
+/// Layout of an option.
 pub(crate) struct Optional {
-    /// Where the value of `some` begins.
+    /// Offset of the payload, in bytes.
     pub(crate) payload: usize,
-    /// Whether an array of one stands around it in MessagePack, because nil may be the value.
+    /// True if MessagePack wraps the payload in an array of one, because the payload may itself be nil.
     pub(crate) wraps: bool,
+    /// Layout of the payload.
     pub(crate) some: Layout,
 }
 
-/// Values of which one stands there.
+/// Cases of a variant or a `result`.
 pub(crate) struct Cases {
-    /// How many bytes tell which.
+    /// Size of the case number, in bytes.
     pub(crate) width: usize,
-    /// Where the value begins.
+    /// Offset of the payload, in bytes.
     pub(crate) payload: usize,
+    /// The cases, in declared order.
     pub(crate) all: Box<[Chosen]>,
     lookup: NameIndex,
 }
 
 impl Cases {
-    /// The case of that name, and which it is.
+    /// Returns the case with a name, and its position.
     pub(crate) fn find(&self, name: &str) -> Option<(usize, &Chosen)> {
         let name_of = |place: usize| self.all.get(place).map(|case| &*case.name);
         let place = self.lookup.find(name, self.all.len(), name_of)?;
@@ -135,15 +144,18 @@ impl Cases {
     }
 }
 
-/// One of them.
+/// A case of a variant or a `result`.
 pub(crate) struct Chosen {
+    /// Name of the case.
     pub(crate) name: Arc<str>,
-    /// What stands in front of its value in MessagePack: all of it where there is no value.
+    /// MessagePack in front of the payload: the whole encoding if there is no payload.
     pub(crate) head: Box<[u8]>,
+    /// Layout of the payload, if the case has one.
     pub(crate) shape: Option<Layout>,
 }
 
 impl Codec {
+    /// Computes the layouts of a function's parameters and result.
     pub(crate) fn for_signature(signature: &Signature) -> Self {
         let (names, types): (Vec<_>, Vec<_>) = signature.params.iter().cloned().unzip();
         Self {
@@ -155,6 +167,7 @@ impl Codec {
 }
 
 impl Layout {
+    /// Computes the layout of a type.
     pub(crate) fn for_type(ty: &Type) -> Self {
         match ty {
             Type::Bool => scalar(Kind::Bool, 1, 1),
@@ -166,9 +179,11 @@ impl Layout {
             Type::U32 => scalar(Kind::U32, 4, 1),
             Type::S64 => scalar(Kind::S64, 8, 1),
             Type::U64 => scalar(Kind::U64, 8, 1),
+            // A float in MessagePack has a marker byte and all of its bytes; integers are as short as they can be.
             Type::F32 => scalar(Kind::F32, 4, 5),
             Type::F64 => scalar(Kind::F64, 8, 9),
             Type::Char => scalar(Kind::Char, 4, 2),
+            // The pairs of address and length: an empty bin takes two bytes, an empty string or list takes one.
             Type::String => pointed(Kind::String, 1),
             Type::List(element) if **element == Type::U8 => pointed(Kind::Bytes, 2),
             Type::List(element) => pointed(Kind::List(Box::new(Self::for_type(element))), 1),
@@ -188,7 +203,7 @@ impl Layout {
 }
 
 impl Kind {
-    /// What is said of a value that is none of its type's cases.
+    /// Returns the message about a value that is none of its type's cases.
     pub(crate) fn stray(&self) -> &'static str {
         match self {
             Self::Option(_) => "an option that is neither none nor some",
@@ -199,12 +214,12 @@ impl Kind {
     }
 }
 
-/// One value of a size, which is aligned to it.
+/// Returns the layout of one value of `size` bytes, aligned to its size.
 fn scalar(kind: Kind, size: usize, least: usize) -> Layout {
     Layout { size, align: size, flat: 1, least, is_plain: true, work: 1, kind }
 }
 
-/// An address and a length.
+/// Returns the layout of an address and a length.
 fn pointed(kind: Kind, least: usize) -> Layout {
     Layout { size: 8, align: 4, flat: 2, least, is_plain: false, work: 1, kind }
 }
@@ -228,6 +243,7 @@ fn side_by_side<'a>(
     let mut whole =
         Layout { size: 0, align: 1, flat: 0, least: head.len(), is_plain: true, work: 1, kind: Kind::Bool };
     let mut placed = Vec::new();
+    // Each member starts at the next offset that fits its alignment; all other figures add up.
     for (key, ty) in members {
         let shape = Layout::for_type(ty);
         let offset = whole.size.next_multiple_of(shape.align);
@@ -239,6 +255,7 @@ fn side_by_side<'a>(
         whole.work = whole.work.saturating_add(shape.work);
         placed.push(Member { offset, key, shape });
     }
+    // Elements of a list are contiguous, so the size is padded to the alignment.
     whole.size = whole.size.next_multiple_of(whole.align);
     whole.kind = kind(Members { head, members: placed.into() });
     whole
@@ -263,6 +280,7 @@ fn flags(names: &Arc<[Arc<str>]>) -> Layout {
 }
 
 fn option(some: &Type) -> Layout {
+    // One byte holds the case; the payload starts at the next offset that fits its alignment.
     let wraps = some.admits_nil();
     let some = Layout::for_type(some);
     let payload = 1_usize.next_multiple_of(some.align);
@@ -288,6 +306,7 @@ fn chosen(kind: fn(Cases) -> Kind, cases: &[Case], head: fn(&Case) -> Box<[u8]>)
         })
         .collect();
     let shapes = || cases.iter().filter_map(|case| case.shape.as_ref());
+    // Any case may be the current one, so the layout takes the maximum over all payloads.
     let most = |of: fn(&Layout) -> usize| shapes().map(of).max().unwrap_or(0);
     let least =
         |case: &Chosen| case.head.len().saturating_add(case.shape.as_ref().map_or(0, |shape| shape.least));
@@ -305,7 +324,7 @@ fn chosen(kind: fn(Cases) -> Kind, cases: &[Case], head: fn(&Case) -> Box<[u8]>)
     }
 }
 
-/// A side of a result: a map of one pair, whose value is nil where there is none.
+/// Encodes the head of a `result`'s side: a map of one pair, whose value is nil if there is no payload.
 fn side(case: &Case) -> Box<[u8]> {
     written(|out| {
         wire::put_map_len(out, 1);
@@ -316,7 +335,7 @@ fn side(case: &Case) -> Box<[u8]> {
     })
 }
 
-/// A case of a variant: a map of one pair, or only the name where there is no value.
+/// Encodes the head of a variant's case: a map of one pair, or only the name if there is no payload.
 fn variant_head(case: &Case) -> Box<[u8]> {
     written(|out| {
         if case.ty.is_some() {
@@ -326,7 +345,7 @@ fn variant_head(case: &Case) -> Box<[u8]> {
     })
 }
 
-/// How many bytes tell that many cases apart.
+/// Returns the size of a case number, in bytes.
 fn width(cases: usize) -> usize {
     match cases {
         0..=0x100 => 1,

@@ -1,5 +1,6 @@
-//! A result on its way out of a guest: the canonical ABI to MessagePack, without a tree of values in between.
-//! The guest may hand over anything: every address, length, case and text is checked, and the output is bounded.
+//! Lifting (canonical ABI): reads a result from guest memory and writes MessagePack, with no tree of values in between.
+//! Trusts nothing of the guest: every address, length, case and string is checked, and the output is bounded. Core
+//! values are decoded by `flat`, strings by `strings`.
 
 use crate::invoke::Outcome;
 use crate::model::to_usize;
@@ -11,61 +12,65 @@ use crate::value::wire;
 use bytes::Bytes;
 use wasmtime::ValRaw;
 
-/// After how many steps it is asked whether there is time left: some tenths of a millisecond.
+/// Number of steps between two checks of the deadline: some tenths of a millisecond.
 const PATIENCE: usize = 16 << 10;
 
-/// How many bytes that are only copied, or looked at, count as one step.
+/// Number of bytes that count as one step if they are only copied or scanned.
 const STEP: usize = 16;
 
-/// How many bytes are copied at once.
+/// Number of bytes that are copied at once.
 const RUN: usize = 64 << 10;
 
-/// Results below this many bytes are copied to a buffer of their own size.
+/// Results below this size, in bytes, are copied to a buffer of their exact size.
 const SMALL: usize = 256;
 
-/// The encoded result is larger than `limits.output`.
+/// Error: the encoded result is larger than `limits.output`.
 #[derive(Debug, thiserror::Error)]
 #[error("the result is larger than `limits.output`")]
 pub(crate) struct TooLarge;
 
-/// The guest returned what the canonical ABI forbids.
+/// Error: the guest returned what the canonical ABI forbids.
 #[derive(Debug, thiserror::Error)]
 #[error("the guest returned a malformed value: {0}")]
 pub(crate) struct Malformed(&'static str);
 
-/// Why a result is none.
+/// Reasons to reject a result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Rejected {
     #[error(transparent)]
+    /// The result exceeds its limit.
     TooLarge(#[from] TooLarge),
     #[error(transparent)]
+    /// The result violates the canonical ABI.
     Malformed(#[from] Malformed),
     #[error(transparent)]
+    /// The deadline passed while the result was read.
     TimedOut(#[from] TimedOut),
 }
 
 type Result<T> = std::result::Result<T, Rejected>;
 
-/// What is known of the guest when it has returned.
+/// State of the guest after its return, and the bounds on reading from it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
-    /// All of its linear memory.
+    /// All of the guest's linear memory.
     pub(crate) memory: &'a [u8],
-    /// How it writes texts.
+    /// Encoding of the guest's strings.
     pub(crate) encoding: Encoding,
-    /// The most bytes that its result may have as MessagePack.
+    /// Maximum size of the result as MessagePack, in bytes.
     pub(crate) limit: usize,
-    /// When the call must have ended.
+    /// Deadline of the call.
     pub(crate) deadline: Deadline,
 }
 
-/// Lifts the result; `raw` is the flat one or its address.
+/// Lifts the result of a function; `raw` is its flat value or its address.
 pub(crate) fn result(source: Source<'_>, shape: Option<&Layout>, raw: ValRaw) -> Result<Outcome> {
     let mut encoder = Encoder { source, out: Vec::new(), patience: PATIENCE };
     let Some(shape) = shape else {
         wire::put_nil(&mut encoder.out);
         return encoder.end(Outcome::Value);
     };
+    // The canonical ABI returns one core value directly, and everything larger by address.
     if shape.flat == 1 {
         let bytes = unflatten(shape, raw).map_err(Malformed)?;
         return encoder.whole(shape, &bytes);
@@ -74,16 +79,16 @@ pub(crate) fn result(source: Source<'_>, shape: Option<&Layout>, raw: ValRaw) ->
     encoder.whole(shape, bytes)
 }
 
-/// Writes values as they are read.
+/// Writes MessagePack while it reads values.
 struct Encoder<'a> {
     source: Source<'a>,
     out: Vec<u8>,
-    /// How many more steps before it is asked for the time.
+    /// Remaining steps until the next check of the deadline.
     patience: usize,
 }
 
 impl<'a> Encoder<'a> {
-    /// The outcome of a function: a result that is one of two sides is told by which side it is.
+    /// Encodes the whole result. For a `result`, only the payload is encoded: the outcome names the side.
     fn whole(mut self, shape: &Layout, bytes: &[u8]) -> Result<Outcome> {
         let Kind::Result(sides) = &shape.kind else {
             self.load(shape, bytes)?;
@@ -103,7 +108,7 @@ impl<'a> Encoder<'a> {
         Ok(outcome(exact(self.out)))
     }
 
-    /// Writes one value that stands in exactly `bytes`.
+    /// Writes one value, which occupies exactly `bytes`.
     fn load(&mut self, shape: &Layout, bytes: &[u8]) -> Result<()> {
         match &shape.kind {
             Kind::Bool => wire::put_bool(&mut self.out, u8::from_le_bytes(array(bytes)?) != 0),
@@ -143,15 +148,17 @@ impl<'a> Encoder<'a> {
             Kind::Option(option) => match case(1, bytes)? {
                 0 => wire::put_nil(&mut self.out),
                 1 => {
+                    // Nested options: an array of one distinguishes `some(none)` from `none`.
                     if option.wraps {
                         wire::put_array_len(&mut self.out, 1);
                     }
                     self.load(&option.some, part(bytes, option.payload, option.some.size)?)?;
                 }
-                _ => return Err(Malformed(shape.kind.stray()).into()), // no other case
+                _ => return Err(Malformed(shape.kind.stray()).into()), // there is no other case
             },
             Kind::Result(cases) | Kind::Variant(cases) => self.chosen(&shape.kind, cases, bytes)?,
         }
+        // The limit is checked after every value, so that the output exceeds it by one scalar or name at most.
         self.bounded()
     }
 
@@ -173,7 +180,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Writes the names of the bits that are set; bits without a name are ignored, as the canonical ABI says.
+    /// Writes the names of the bits that are set. Bits without a name are ignored, as the canonical ABI requires.
     fn flags(&mut self, names: &NameTable, bits: &[u8]) {
         let is_set = |bit: usize| bits.get(bit / 8).is_some_and(|byte| byte & (1 << (bit % 8)) != 0);
         let set = || names.keys.iter().enumerate().filter(|(bit, _)| is_set(*bit));
@@ -195,7 +202,7 @@ impl<'a> Encoder<'a> {
                 Ok(())
             });
         }
-        // As UTF-8, no text of another encoding has fewer bytes than half of what it has there.
+        // A string takes at least half as many bytes in UTF-8 as it takes in any other encoding.
         self.room(size / 2)?;
         let mut text = String::with_capacity(size / 2);
         self.pieces(len, bytes, |of, piece| {
@@ -206,7 +213,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Goes through a text of that length by parts that are none too long.
+    /// Passes a string of that length to `read` in pieces that never cut a character, and counts the steps.
     fn pieces(
         &mut self,
         len: usize,
@@ -227,13 +234,14 @@ impl<'a> Encoder<'a> {
     fn list(&mut self, element: &Layout, pair: &[u8]) -> Result<()> {
         let bytes = self.elements(pair, element.size, element.align)?;
         let elements = bytes.chunks_exact(element.size.max(1));
+        // A list that cannot fit is rejected before anything is allocated or copied.
         self.room(elements.len().saturating_mul(element.least))?;
         wire::put_array_len(&mut self.out, elements.len());
         match element.kind {
             Kind::F32 => self.runs(bytes, wire::put_run_of_f32)?,
             Kind::F64 => self.runs(bytes, wire::put_run_of_f64)?,
             _ => {
-                // Their sizes in MessagePack differ.
+                // Their sizes in MessagePack differ, so each element is encoded by itself.
                 for bytes in elements {
                     self.spend(element.work)?;
                     self.load(element, bytes)?;
@@ -251,7 +259,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Takes so many steps; fails once the call is out of time, which is asked now and then.
+    /// Counts steps. Fails if the deadline has passed, which is checked every [`PATIENCE`] steps.
     fn spend(&mut self, steps: usize) -> Result<()> {
         self.patience = self.patience.saturating_sub(steps);
         if self.patience == 0 {
@@ -261,7 +269,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// The elements that an address and a number point at.
+    /// Returns the bytes of the elements that an address and a count refer to.
     fn elements(&self, pair: &[u8], each: usize, align: usize) -> Result<&'a [u8]> {
         let (at, len) = pointer(pair)?;
         self.slice(at, len.checked_mul(each).ok_or(OUTSIDE)?, align)
@@ -275,7 +283,7 @@ impl<'a> Encoder<'a> {
         Ok(slice)
     }
 
-    /// Makes room for at least that many bytes, if there may be as many.
+    /// Reserves capacity for `len` more bytes. Fails if the limit does not allow them.
     fn room(&mut self, len: usize) -> Result<()> {
         if len > self.source.limit.saturating_sub(self.out.len()) {
             return Err(TooLarge.into());
@@ -284,13 +292,13 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Fails once too much was written. Large pieces are refused by [`Self::room`] before they are.
+    /// Fails if the output exceeds its limit. Large pieces are rejected earlier, by [`Self::room`].
     fn bounded(&self) -> Result<()> {
         if self.out.len() > self.source.limit { Err(TooLarge.into()) } else { Ok(()) }
     }
 }
 
-/// What may stand in front of a piece: its length.
+/// Maximum size of the MessagePack head in front of a piece, in bytes.
 const HEAD: usize = 5;
 
 const OUTSIDE: Malformed = Malformed("an address outside of its memory");
@@ -302,7 +310,7 @@ fn pointer(pair: &[u8]) -> Result<(usize, usize)> {
     Ok((to_usize(u32::from_le_bytes(array(at)?)), to_usize(u32::from_le_bytes(array(len)?))))
 }
 
-/// Which case it is, from the first `width` bytes.
+/// Reads the case number from the first `width` bytes.
 fn case(width: usize, bytes: &[u8]) -> Result<usize> {
     let bytes = part(bytes, 0, width)?;
     Ok(bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
@@ -312,12 +320,12 @@ fn part(bytes: &[u8], at: usize, len: usize) -> Result<&[u8]> {
     Ok(bytes.get(at..).and_then(|rest| rest.get(..len)).ok_or(CUT_OFF)?)
 }
 
-/// A result without what its buffer has beyond it, where that may be most of it: a run may hold a million of them.
+/// Drops the unused capacity of a small result, which may be most of the buffer: a run may hold a million results.
 fn exact(out: Vec<u8>) -> Bytes {
     if out.len() < SMALL { Bytes::copy_from_slice(&out) } else { out.into() }
 }
 
-/// The value at the beginning of `bytes`.
+/// Returns the first `N` bytes.
 fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
     Ok(*bytes.first_chunk().ok_or(CUT_OFF)?)
 }

@@ -1,5 +1,5 @@
-//! Arguments on their way into a guest: MessagePack to the canonical ABI, read and checked in one pass, with no tree
-//! of values in between. Where things stand is for `layout`, texts are for `strings`, how wasmtime is met is for `erased`.
+//! Lowering (canonical ABI): reads MessagePack arguments, checks them and writes them to guest memory in one pass.
+//! Offsets come from `layout`, core values from `flat`, strings from `strings`, the calls to wasmtime from `erased`.
 
 use crate::sandbox::codec::flat::{Flat, flatten};
 use crate::sandbox::codec::layout::{
@@ -13,17 +13,17 @@ use crate::value::{Type, ValueFault};
 use bytes::Bytes;
 use wasmtime::{ValRaw, bail, format_err};
 
-/// How many bytes of a list are put together before they go to the guest: its elements point at what is allocated
-/// in between.
+/// Number of bytes of a list that are assembled before they are copied to the guest. Its elements contain pointers, so
+/// writing them allocates in between.
 const BATCH: usize = 16 << 10;
 
-/// How many bytes of plain elements are written before it is asked whether there is time left.
+/// Number of bytes of plain elements that are written between two checks of the deadline.
 const PLAIN_BATCH: usize = 64 << 10;
 
-/// The same in steps, since an element may take more of them than it has bytes: about a millisecond.
+/// Number of steps between two checks of the deadline, as an element may take more steps than bytes: about 1 ms.
 const WORK: usize = 64 << 10;
 
-/// An argument is not of its parameter's type.
+/// Error: an argument is not of its parameter's type.
 #[derive(Debug, thiserror::Error)]
 #[error("the argument `{name}` is malformed: {fault}")]
 pub(crate) struct Refused {
@@ -31,11 +31,11 @@ pub(crate) struct Refused {
     fault: ValueFault,
 }
 
-/// Why lowering ended early.
+/// Reasons why lowering stopped early.
 enum LowerError {
     /// The value is not of its type.
     Fault(ValueFault),
-    /// The guest, or its memory, does not take it.
+    /// The guest's allocator failed, the value does not fit its memory, or the deadline passed.
     Guest(wasmtime::Error),
 }
 
@@ -84,13 +84,16 @@ impl LowerError {
     }
 }
 
-/// Lowers one argument a parameter.
+/// Lowers the arguments, one per parameter, and returns the flat values of the call.
+///
+/// Fails with [`Refused`] if an argument is not of its type, and with the guest's own error otherwise.
 pub(crate) fn params(
     guest: &mut impl Guest,
     codec: &Codec,
     args: &[Bytes],
 ) -> wasmtime::Result<[ValRaw; MAX_FLAT]> {
     let Kind::Tuple(params) = &codec.params.kind else { bail!("the parameters are not a tuple") };
+    // More than sixteen flat values are passed in guest memory, by address.
     let is_flat = codec.params.flat <= MAX_FLAT;
     let start = if is_flat { 0 } else { guest.allocate(codec.params.align, codec.params.size)? };
     let mut room = vec![0; codec.params.size];
@@ -100,6 +103,7 @@ pub(crate) fn params(
             LowerError::Guest(error) => error,
         })?;
     }
+    // `room` now has the in-memory layout of all parameters: flatten it, or copy it to the guest.
     let mut flat = Flat::default();
     if is_flat {
         flatten(&codec.params, &room, &mut flat)?;
@@ -116,7 +120,7 @@ fn argument(guest: &mut impl Guest, param: &Member, arg: &Bytes, room: &mut [u8]
     Ok(reader.finish()?)
 }
 
-/// Reads one value and writes it to `room`, which is of its size; what it points at goes to the guest.
+/// Reads one value and writes it to `room`, which has the value's size. Pointed-to data goes to the guest.
 fn put<G: Guest>(guest: &mut G, shape: &Layout, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
     match &shape.kind {
         Kind::Bool => set(room, [u8::from(reader.bool()?)]),
@@ -164,7 +168,7 @@ fn put<G: Guest>(guest: &mut G, shape: &Layout, reader: &mut Reader<'_>, room: &
     }
 }
 
-/// Writes the elements of a list where the guest wants them, and their address and number to `room`.
+/// Writes the elements of a list to guest memory, and their address and count to `room`.
 fn list<G: Guest>(guest: &mut G, element: &Layout, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
     let len = reader.array_len()?;
     let whole = len.checked_mul(element.size);
@@ -174,6 +178,8 @@ fn list<G: Guest>(guest: &mut G, element: &Layout, reader: &mut Reader<'_>, room
         plain_elements(guest, element, reader, (start, len))?;
         return set_pair(room, start, len);
     }
+    // Elements with pointers allocate while they are written, which may move or grow the guest's memory. So they are
+    // assembled in a batch outside of it.
     let each_time = at_once(element, BATCH, len);
     let mut batch = vec![0; each_time.saturating_mul(element.size)];
     for first in (0..len).step_by(each_time) {
@@ -188,12 +194,12 @@ fn list<G: Guest>(guest: &mut G, element: &Layout, reader: &mut Reader<'_>, room
     set_pair(room, start, len)
 }
 
-/// How many of `len` elements are written before it is asked whether there is time left.
+/// Returns how many of `len` elements are written between two checks of the deadline.
 fn at_once(element: &Layout, bytes: usize, len: usize) -> usize {
     (bytes / element.size.max(1)).min(WORK / element.work.max(1)).clamp(1, len.max(1))
 }
 
-/// Writes `len` elements that point at nothing to where the guest wants them.
+/// Writes `len` elements without pointers directly to guest memory.
 fn plain_elements<G: Guest>(
     guest: &mut G,
     element: &Layout,
@@ -202,6 +208,7 @@ fn plain_elements<G: Guest>(
 ) -> Result<()> {
     let each_time = at_once(element, PLAIN_BATCH, len);
     for first in (0..len).step_by(each_time) {
+        // The check is between batches: a list that fits one is written without it.
         if first > 0 {
             guest.check()?;
         }
@@ -212,7 +219,7 @@ fn plain_elements<G: Guest>(
     Ok(())
 }
 
-/// Reads elements until `room` is full; `first` is the index of the first of them.
+/// Reads elements until `room` is full; `first` is the index of the first one.
 fn elements<G: Guest>(
     guest: &mut G,
     element: &Layout,
@@ -220,6 +227,8 @@ fn elements<G: Guest>(
     room: &mut [u8],
     first: usize,
 ) -> Result<()> {
+    // Floats have a fixed size in MessagePack, so a run of them is converted at once. It stops at the first other
+    // form, and the loop below reports it with its index.
     let read = match element.kind {
         Kind::F32 => reader.run_of_f32(room),
         Kind::F64 => reader.run_of_f64(room),
@@ -231,7 +240,7 @@ fn elements<G: Guest>(
     Ok(())
 }
 
-/// Where plain elements stand, nothing more is allocated.
+/// A guest for plain elements, which allocate nothing.
 struct Closed;
 
 impl Guest for Closed {
@@ -252,11 +261,12 @@ impl Guest for Closed {
     }
 }
 
-/// Fields are read as they come as long as they come in declared order, and looked for from there on.
+/// Reads the fields of a record: by position while they are in declared order, by search from there on.
 fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
     let len = reader.map_len()?;
     let members = &record.inner.members;
     let mut read = 0;
+    // Fast path: the next key equals the declared one.
     for (member, field) in members.iter().zip(record.fields.iter()).take(len) {
         if !reader.take(&member.key) {
             break;
@@ -265,9 +275,11 @@ fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, roo
         put.map_err(|stop| stop.in_field(&field.name))?;
         read += 1;
     }
+    // All fields were in order, and none is missing.
     if read == len && read == members.len() {
         return Ok(());
     }
+    // Slow path: find the other fields, then visit them in declared order.
     let found = locate_rest(&record.fields, read, len.saturating_sub(read), reader)?;
     let end = reader.position();
     let rest = members.iter().zip(record.fields.iter()).zip(found).skip(read);
@@ -278,6 +290,7 @@ fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, roo
                 reader.seek(position);
                 put(guest, &member.shape, reader, slot).map_err(|stop| stop.in_field(&field.name))?;
             }
+            // A missing option is `none`; every other field is required.
             (None, Type::Option(_)) => set(slot, [0])?,
             (None, ty) => return Err(LowerError::fault(format!("field `{}: {ty}` is missing", field.name))),
         }
@@ -332,6 +345,7 @@ fn result<G: Guest>(guest: &mut G, sides: &Cases, reader: &mut Reader<'_>, room:
 }
 
 fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+    // A case with a payload is a map of one pair, a case without is its name.
     let has_payload = reader.peek()? == Piece::Map;
     if has_payload {
         one_pair(reader)?;
@@ -369,7 +383,7 @@ fn char(reader: &mut Reader<'_>) -> Result<char> {
 }
 
 impl Member {
-    /// Its place in a value that stands in `whole`.
+    /// Returns the member's slot in a value that occupies `whole`.
     fn slot<'a>(&self, whole: &'a mut [u8]) -> Result<&'a mut [u8]> {
         Ok(slice(whole, self.offset, self.shape.size)?)
     }

@@ -1,15 +1,17 @@
-//! The memory of a guest as the codec sees it: allocation, bounds, and how its strings are encoded.
-//! What is written there is for `lower`, what is read for `lift`.
+//! Guest memory as the codec sees it: allocation, bounds checks and string encodings.
+//! `lower` decides what is written there, `lift` what is read.
 
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::format_err;
 
-/// How a guest's texts are encoded.
+/// String encodings of the canonical ABI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
+    /// UTF-8.
     Utf8,
+    /// UTF-16, little endian.
     Utf16,
-    /// Latin-1 where a text has no other characters; else UTF-16, which its length tells.
+    /// Latin-1 if the string allows it, UTF-16 otherwise; a tag in the length says which.
     Latin1,
 }
 
@@ -23,25 +25,25 @@ impl From<StringEncoding> for Encoding {
     }
 }
 
-/// The memory that arguments are written to.
+/// Guest memory that arguments are written to.
 pub(crate) trait Guest {
-    /// Room of that size, where the guest wants it.
+    /// Allocates `size` bytes with the guest's own allocator and returns their address.
     fn allocate(&mut self, align: usize, size: usize) -> wasmtime::Result<usize>;
 
-    /// All of its memory.
+    /// Returns all of the guest's linear memory.
     fn memory(&mut self) -> &mut [u8];
 
-    /// How it reads texts.
+    /// Returns the encoding of the guest's strings.
     fn encoding(&self) -> Encoding;
 
-    /// Fails once the call is out of time.
+    /// Fails if the call's deadline has passed.
     fn check(&self) -> wasmtime::Result<()>;
 }
 
-/// How many bytes are copied before it is asked whether there is time left.
+/// Number of bytes that are copied between two checks of the deadline.
 const PIECE: usize = 1 << 20;
 
-/// Writes bytes where the guest wants them; gives their address.
+/// Copies bytes to newly allocated guest memory and returns their address.
 pub(crate) fn write_bytes(guest: &mut impl Guest, align: usize, bytes: &[u8]) -> wasmtime::Result<usize> {
     let start = guest.allocate(align, bytes.len())?;
     slice(guest.memory(), start, bytes.len())?;
@@ -56,6 +58,7 @@ pub(crate) fn write_bytes(guest: &mut impl Guest, align: usize, bytes: &[u8]) ->
     Ok(start)
 }
 
+/// Returns `len` bytes of memory at an address. Fails if they are out of bounds.
 pub(crate) fn slice(memory: &mut [u8], at: usize, len: usize) -> wasmtime::Result<&mut [u8]> {
     let room = memory.get_mut(at..).and_then(|memory| memory.get_mut(..len));
     room.ok_or_else(|| format_err!("an address outside of the guest's memory"))

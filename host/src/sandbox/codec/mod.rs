@@ -1,5 +1,5 @@
-//! The codec: MessagePack to guest memory and back, directed by the WIT types of a function.
-//! Which values are assignable is decided by `value`; calls are made by `call`.
+//! The codec: MessagePack to guest memory and back (lower, lift, flatten), directed by a function's WIT types.
+//! `value` decides which values are assignable; `call` makes the calls.
 
 mod layout;
 mod memory;

@@ -1,14 +1,14 @@
-//! Where a name stands among many, without looking at all of them: a type may have a hundred thousand cases, and a
-//! list as many values of it.
+//! Index of names by binary search: a type may have 100,000 cases, and a list as many values of it.
+//! `layout` builds one per type with names, and keeps the names.
 
-/// As many names are looked through one by one.
+/// Number of names up to which a linear search is used.
 const FEW: usize = 8;
 
-/// The places of names, in the order of the names.
+/// Positions of the names, sorted by name.
 pub(crate) struct NameIndex(Box<[u32]>);
 
 impl NameIndex {
-    /// Of `len` names, each of which `name` gives.
+    /// Builds the index of `len` names, which `name` returns by position.
     pub(crate) fn of<'a>(len: usize, name: impl Fn(usize) -> Option<&'a str>) -> Self {
         if len <= FEW {
             return Self(Box::default());
@@ -18,7 +18,7 @@ impl NameIndex {
         Self(places.into())
     }
 
-    /// The place of a name among the same names; none if it is not there.
+    /// Returns the position of a name; `len` and `name` must be those that the index was built from.
     pub(crate) fn find<'a>(
         &self,
         wanted: &str,

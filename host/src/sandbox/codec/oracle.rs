@@ -1,5 +1,5 @@
-//! The codec against wasmtime's own: for any type and value, both hand a guest the same bytes and read the same back.
-//! wasmtime's way goes through `Val`, a tree of values, which is too slow for data and right for a judge.
+//! Oracle of the codec: for any type and value, the codec and wasmtime give a guest the same bytes and read the same.
+//! The reference goes through wasmtime's `Val`, a tree of values that `tree` converts: slow, but trusted.
 
 use crate::invoke::Outcome;
 use crate::model::Datum;
@@ -21,16 +21,16 @@ use std::sync::{Arc, LazyLock};
 use wasmtime::component::{Component, Instance, Linker, Val};
 use wasmtime::{Config, Engine, Store};
 
-/// Generated types; each is compiled into one component.
+/// Number of generated types; each is compiled into one component.
 const TYPES: u32 = 400;
 
-/// Generated values of each type. What is compared for one value counts as one case.
+/// Number of generated values per type. The comparison of one value counts as one case.
 const VALUES: usize = 250;
 
-/// Generated memories of each type, and of each type of one flat value as many such values.
+/// Number of generated memories per type. A type that is one flat value gets as many flat values instead.
 const MEMORIES: usize = 50;
 
-/// More than any of these values.
+/// Result limit above the size of every generated value, in bytes.
 const LIMIT: usize = 1 << 30;
 
 const ENCODINGS: [&str; 3] = ["utf8", "utf16", "latin1+utf16"];
@@ -50,7 +50,7 @@ where
     any_type().prop_flat_map(move |ty| (Just(ty.clone()), values(&ty)))
 }
 
-/// Judges what is generated; how many cases that were.
+/// Runs `case` on generated types and values, and returns the number of cases.
 fn judge<T: Clone + std::fmt::Debug + 'static, S: Strategy<Value = Vec<T>> + 'static>(
     values: impl Fn(&Type) -> S + Copy + 'static,
     encodings: &[&str],
@@ -82,14 +82,14 @@ fn any_memory_is_lifted_as_wasmtime_does_or_refused() {
     assert!(cases >= 20_000, "{cases}");
 }
 
-/// Bits of a flat value, and memory with small numbers in it, which may be cases, lengths and addresses.
+/// Generates the bits of a flat value, and memory full of small numbers that may be cases, lengths or addresses.
 fn any_memory() -> impl Strategy<Value = (u64, Vec<u8>)> {
     let word = prop_oneof![0_u32..4, 0_u32..600, any::<u32>(), (0_u32..4).prop_map(|case| case << 8)];
     let words = vec(word, 150).prop_map(|words| words.into_iter().flat_map(u32::to_le_bytes).collect());
     (prop_oneof![0_u64..4, any::<u64>()], words)
 }
 
-/// Both ways of calling the same guest.
+/// Two instances of one component: `ours` is called through the codec, `theirs` through wasmtime's `Val`.
 struct Judge {
     ty: Type,
     component: Component,
@@ -119,7 +119,7 @@ impl Judge {
         Self { ty: ty.clone(), component, ours, theirs }
     }
 
-    /// Both hand over the same bytes, flat and in memory, and both read back what they wrote.
+    /// Checks that both pass the same bytes, flat and in memory, and read back what they wrote.
     fn carries(&mut self, datum: &Datum) -> Result<(), TestCaseError> {
         let ty = self.ty.clone();
         let value = encode(&ty, datum).unwrap();
@@ -138,7 +138,7 @@ impl Judge {
         self.echoes(&value)
     }
 
-    /// Both read back what they wrote to memory.
+    /// Checks that both read back what they wrote to memory.
     fn echoes(&mut self, value: &[u8]) -> Result<(), TestCaseError> {
         let pair = Type::Tuple([self.ty.clone(), Type::U8].into());
         let whole = Bytes::from([&b"\x92"[..], value, b"\x09"].concat());
@@ -149,7 +149,7 @@ impl Judge {
         Ok(())
     }
 
-    /// Both read the same from what a function returns, or neither accepts it.
+    /// Checks that both read the same from what a function returns, or both reject it.
     fn lifts(&mut self, bits: u64, bytes: &[u8]) -> Result<(), TestCaseError> {
         let ty = self.ty.clone();
         let mut arg = Vec::new();
@@ -161,7 +161,7 @@ impl Judge {
         self.agree("bytes", &[(&Type::List(Arc::new(Type::U8)), arg.into())], &ty).map(drop)
     }
 
-    /// Calls the function both ways; what both return, or nothing where both refuse.
+    /// Calls the function both ways and returns their common result, or `None` if both fail.
     fn agree(
         &mut self,
         name: &str,
@@ -172,7 +172,7 @@ impl Judge {
         let theirs = self.theirs.theirs(name, args, result);
         prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{} {}: {:?} {:?}", name, self.ty, ours, theirs);
         let (Ok(ours), Ok(theirs)) = (ours, theirs) else {
-            // A guest is not called again after what it returned was refused.
+            // A guest whose result was rejected cannot be called again.
             (self.ours, self.theirs) = (Guest::new(&self.component), Guest::new(&self.component));
             return Ok(None);
         };
@@ -204,7 +204,7 @@ impl Guest {
     }
 }
 
-/// A function that returns a `result` yields its payload: what stands behind the head of the map and its key.
+/// Returns what the codec yields for a function's result: of a `result`, only the payload.
 fn unwrapped(ty: &Type, value: &[u8]) -> Vec<u8> {
     let mut reader = Reader::new(value);
     if let Type::Result(_) = ty {
@@ -261,7 +261,7 @@ fn texts_of_any_encoding_are_carried() {
             let datum = Datum::Array(vec![Datum::Text(word.to_owned()), Datum::Int(9)]);
             judge.echoes(&encode(&ty, &datum).unwrap()).unwrap();
             if word.is_ascii() {
-                // wasmtime allocates the most that a text may need, and again less; there it needs the most.
+                // wasmtime first allocates for the worst case, then shrinks. Only for ASCII are both sizes the same.
                 judge.carries(&datum).unwrap();
             }
         }

@@ -1,19 +1,19 @@
-//! Texts in the encodings that a guest may have chosen for them: UTF-8 in the host, and there whatever it reads.
-//! Everything else about a value is for `lower` and `lift`.
+//! Strings in the encodings of the canonical ABI: UTF-8 in the host, the guest's own encoding in its memory.
+//! `lower` and `lift` handle all other values.
 
 use crate::sandbox::codec::memory::{Encoding, Guest, write_bytes};
 use wasmtime::{Result, bail};
 
-/// The most bytes of one text that the canonical ABI allows.
+/// Maximum size of one string that the canonical ABI allows, in bytes.
 const MAX_BYTES: usize = (1 << 31) - 1;
 
-/// Marks the length of a text of [`Encoding::Latin1`] that is UTF-16 all the same.
+/// Tag in the length of a [`Encoding::Latin1`] string that is UTF-16.
 const UTF16_TAG: usize = 1 << 31;
 
-/// How many bytes of a text are looked at before it is asked whether there is time left.
+/// Number of bytes of a string that are processed between two checks of the deadline.
 pub(crate) const PIECE: usize = 64 << 10;
 
-/// How a text stands in memory.
+/// Layout of a string in memory.
 struct Form {
     align: usize,
     bytes: usize,
@@ -21,7 +21,7 @@ struct Form {
 }
 
 impl Encoding {
-    /// What the length of a text in memory says.
+    /// Decodes the length of a string in memory.
     fn form(self, len: usize) -> Form {
         let wide = |units: usize| Form { align: 2, bytes: units.saturating_mul(2), is_wide: true };
         match self {
@@ -32,18 +32,19 @@ impl Encoding {
         }
     }
 
-    /// The alignment and the size of a text of that length.
+    /// Returns the alignment and the size in bytes of a string of that length.
     pub(crate) fn layout(self, len: usize) -> (usize, usize) {
         let form = self.form(len);
         (form.align, form.bytes)
     }
 
-    /// How many of the first bytes of a text of that length can be looked at by themselves: no character is cut.
+    /// Returns how many of the first bytes of a string of that length form a piece that cuts no character.
     pub(crate) fn piece(self, len: usize, bytes: &[u8]) -> usize {
         if bytes.len() <= PIECE {
             return bytes.len();
         }
         let before = |at: usize| at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+        // A UTF-16 piece must not end with a high surrogate. In UTF-8, at most three bytes belong to a cut character.
         if self.form(len).is_wide {
             let is_half = matches!(before(PIECE), Some(0xd8..=0xdb));
             return if is_half { PIECE - 2 } else { PIECE };
@@ -53,9 +54,9 @@ impl Encoding {
         (PIECE - 3..=PIECE).rev().find(|at| !is_inside(at)).unwrap_or(PIECE)
     }
 
-    /// Adds the text that bytes of that layout are; none if they are none.
+    /// Appends the string in `bytes` to `text`. Returns `None` if they are not valid in this encoding.
     ///
-    /// Other encodings than UTF-8 are rare: their text is allocated, at most three times as large as `bytes`.
+    /// Encodings other than UTF-8 are rare: their text is allocated, at most three times as large as `bytes`.
     pub(crate) fn decode(self, len: usize, bytes: &[u8], text: &mut String) -> Option<()> {
         if self.form(len).is_wide {
             let units = bytes.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit));
@@ -69,7 +70,7 @@ impl Encoding {
     }
 }
 
-/// Writes a text where the guest wants it; its address, and its length as the guest counts it.
+/// Writes a string to guest memory; returns its address, and its length as the guest counts it.
 pub(crate) fn store(guest: &mut impl Guest, text: &str) -> Result<(usize, usize)> {
     match guest.encoding() {
         Encoding::Utf8 => bytes(guest, 1, text.as_bytes()),
@@ -91,7 +92,7 @@ fn wide(guest: &mut impl Guest, text: &str) -> Result<(usize, usize)> {
     Ok((start, len / 2))
 }
 
-/// The text in Latin-1, if it can be said in that.
+/// Encodes a string as Latin-1; returns `None` if it has a character outside of Latin-1.
 fn latin1(guest: &impl Guest, text: &str) -> Result<Option<Vec<u8>>> {
     let mut narrow = Vec::with_capacity(text.len());
     for piece in pieces(text) {
@@ -99,14 +100,14 @@ fn latin1(guest: &impl Guest, text: &str) -> Result<Option<Vec<u8>>> {
         for char in piece.chars() {
             match u8::try_from(u32::from(char)) {
                 Ok(byte) => narrow.push(byte),
-                Err(_) => return Ok(None), // it has no such character
+                Err(_) => return Ok(None), // Latin-1 lacks this character
             }
         }
     }
     Ok(Some(narrow))
 }
 
-/// A text in parts after each of which it is asked whether there is time left.
+/// Splits a string into pieces between which the deadline is checked.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

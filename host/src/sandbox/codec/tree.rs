@@ -1,11 +1,11 @@
-//! Values as wasmtime's own tree of them, from and to MessagePack: the slow way, which `oracle` judges the codec by.
-//! Only tests use it.
+//! Conversion between MessagePack and wasmtime's tree of values (`Val`): the slow, trusted path for `oracle`.
+//! Only tests use it; `lower` and `lift` do this in production without a tree.
 
 use crate::value::wire::{Kind, Reader};
 use crate::value::{ResultType, Type, wire};
 use wasmtime::component::Val;
 
-/// Reads a value of that type, which must be well formed, as wasmtime's tree.
+/// Reads a value of type `ty`, which must be well formed, as wasmtime's tree.
 pub(crate) fn to_val(ty: &Type, reader: &mut Reader<'_>) -> Val {
     let int = |reader: &mut Reader<'_>| reader.int().unwrap();
     match ty {
@@ -72,7 +72,7 @@ pub(crate) fn to_val(ty: &Type, reader: &mut Reader<'_>) -> Val {
     }
 }
 
-/// Writes wasmtime's tree of a value of that type as MessagePack.
+/// Writes wasmtime's tree of a value of type `ty` as MessagePack.
 pub(crate) fn from_val(ty: &Type, val: &Val, out: &mut Vec<u8>) {
     match (ty, val) {
         (_, Val::Bool(value)) => wire::put_bool(out, *value),

@@ -1,73 +1,74 @@
-//! What a component may cost before it has run at all: bytes, definitions, and what compiling it takes.
-//! Bounds of calls stand in `limits`; they are enforced where things are read, counted and compiled.
+//! Bounds on a component before it runs: size, number of definitions, and the cost of compiling it.
+//! `guest/limits` bounds the calls; `load`, `precheck` and `worker` enforce what is defined here.
 
 use crate::model::{Size, show_duration};
 use std::time::Duration;
 
-/// Modules and components inside of each other. Tools that compose components nest them a few deep.
+/// Maximum nesting of modules and components. Tools that compose components nest them a few levels deep.
 pub(crate) const MOST_DEPTH: usize = 64;
 
-/// Modules and components in a component, at all depths. Each costs an engine some kilobytes, whatever is in it.
+/// Maximum number of modules and components, at all depths. Each costs an engine some kilobytes, even if empty.
 pub(crate) const MOST_PARTS: u64 = 2_000;
 
-/// Functions in all modules. Interpreters that were compiled to WebAssembly have some ten thousand.
+/// Maximum number of functions in all modules. Interpreters compiled to WebAssembly have some ten thousand.
 pub(crate) const MOST_FUNCTIONS: u64 = 500_000;
 
-/// Types, imports, exports, aliases, segments and the like, in all modules and components together.
+/// Maximum number of types, imports, exports, aliases, segments and the like, in all modules and components.
 pub(crate) const MOST_DEFINITIONS: u64 = 2_000_000;
 
-/// Types, functions and names of an interface, written out: a tuple of the same tuple twice, some dozen deep, is a short
-/// text for more types than there is memory. Each takes some hundred bytes.
+/// Maximum number of types, functions and names in an interface, fully expanded. Each takes some hundred bytes.
+///
+/// Threat: tuples of the same tuple twice, a few dozen levels deep, expand from a short text to more than all memory.
 pub(crate) const MOST_TYPES: u32 = 500_000;
 
-/// The code of a component. That of an interpreter with its library has some 40 MB.
+/// Maximum size of a component's compiled code. An interpreter with its library has some 40 MB.
 pub(crate) const MOST_CODE: Size = Size::bytes(1 << 30);
 
-/// What the host takes upon itself for one component.
+/// Bounds on one component that the host's settings control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// The component itself.
+    /// Maximum size of the component.
     pub component: Size,
-    /// Memory of the process that compiles it.
+    /// Maximum memory of the process that compiles it.
     pub memory: Size,
-    /// How long that process may run.
+    /// Maximum time that this process may run, by the clock.
     pub time: Duration,
 }
 
-/// What an honest component of an interpreter needs, several times over: 35 MB, and a minute of a slow core.
+/// Several times what the component of an interpreter needs: 35 MB, and a minute on a slow core.
 impl Default for Bounds {
     fn default() -> Self {
         Self { component: Size::bytes(256 << 20), memory: Size::bytes(2 << 30), time: Duration::from_mins(5) }
     }
 }
 
-/// A bound that a component has passed. The names in backquotes are settings of the host.
+/// Error: a component exceeds a bound. Names in backquotes are settings of the host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Exceeded {
-    /// Bytes.
+    /// The component has too many bytes.
     #[error("the component is larger than `component-size` = {0}")]
     Component(Size),
-    /// Something that is counted.
+    /// The component has too many of something.
     #[error("the component has more than {most} {what}, and no host takes more")]
     Count {
-        /// What is counted.
+        /// Plural of what is counted.
         what: &'static str,
-        /// How many may be there.
+        /// Maximum number of them.
         most: u64,
     },
-    /// Memory of the compiler.
+    /// The compiler needs too much memory.
     #[error("compiling the component takes more memory than `compile-memory` = {0}")]
     Memory(Size),
-    /// Time of the compiler.
+    /// The compiler needs too much time.
     #[error("compiling the component takes longer than `compile-timeout` = {}", show_duration(*.0))]
     Time(Duration),
-    /// What the compiler makes of it.
+    /// The compiled code is too large.
     #[error("the code of the component would be larger than {0}, and no host takes more")]
     Code(Size),
 }
 
 impl Exceeded {
-    /// What would help, a sentence.
+    /// Returns a hint for the user, as one sentence.
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! What the sandbox can say of itself to whoever examines this machine.
-//! What follows from it is for `app`.
+//! Self-checks of the sandbox: allocation pool, dirty-page scan, and the cache of compiled code.
+//! `app` runs them for `doctor` and draws the conclusions.
 
 use crate::model::{Digest, Random};
 use crate::sandbox::engine;
@@ -9,7 +9,7 @@ use crate::sandbox::metering::Metering;
 use std::io::Write as _;
 
 impl Sandbox {
-    /// Why guests do not run in a pool; none where they do.
+    /// Returns why guests do not run in an allocation pool, or `None` if they do.
     #[must_use]
     pub fn pool_refusal(&self) -> Option<String> {
         match self.engines.runtime(Metering::Time, Allocation::Pooling) {
@@ -21,21 +21,22 @@ impl Sandbox {
         }
     }
 
-    /// Whether memory may be cleaned by asking the kernel which pages are dirty.
+    /// Returns whether the kernel may be asked which pages are dirty, so that only those are reset.
     #[must_use]
     pub fn may_scan_pagemap(&self) -> bool {
         engine::may_scan_pagemap()
     }
 
-    /// Keeps something in the folder of compiled code, and tries whether it is found again, and not found once it was
-    /// changed; none where no folder is used.
+    /// Checks the cache of compiled code: an entry must be found again, and rejected once its bytes have changed.
+    ///
+    /// Returns `None` if no cache is in use, and a description of the failure otherwise.
     pub fn prove_code_cache(&self) -> Option<Result<(), String>> {
         let cache = self.code_cache.as_ref()?;
         let runtime = match self.engines.runtime(Metering::Time, Allocation::Pooling) {
             Ok(runtime) => runtime,
             Err(error) => return Some(Err(error.to_string())),
         };
-        // No component has that digest, so that nobody finds what stands there meanwhile.
+        // No component has this digest, so no other process looks up the entry meanwhile.
         let name =
             Digest::of_bytes(format!("no component {:x}", Random::from_system().next_u64()).as_bytes());
         let kept = cache.draft().and_then(|mut draft| {
@@ -47,6 +48,7 @@ impl Sandbox {
             Err(error) => return Some(Err(format!("code cannot be kept: {error}"))),
         };
         let is_found = cache.get(&runtime, &name).is_some();
+        // The length stays the same: only the seal can reveal the change.
         let is_changed = std::fs::write(kept.path(), b"no cade").is_ok();
         let is_found_changed = cache.get(&runtime, &name).is_some();
         kept.remove();

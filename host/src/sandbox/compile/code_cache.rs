@@ -1,5 +1,5 @@
-//! Compiled code in a private folder, sealed, so that the next process need not compile again.
-//! Components themselves, and results of tasks, are kept elsewhere.
+//! Cache of compiled code: sealed files in a private folder, so that later processes need not compile again.
+//! `eviction` bounds the folder; `load` decides when to look a component up; `cache` keeps results of tasks.
 
 use crate::model::{Digest, Digester, SystemClock, secret};
 use crate::sandbox::compile::{eviction, trusted};
@@ -15,23 +15,23 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// The file of the folder's secret. Whoever reads it may forge code, so nobody else may.
+/// Name of the file with the folder's secret. Anyone who reads it can forge code, so only the owner may.
 const SECRET: &str = "secret";
 
-/// Rights of everybody but the owner: any, and to write.
+/// Permission bits of everyone but the owner: any of them, and those to write.
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
-/// The most bytes that are read of a seal or a secret, which have 32.
+/// Maximum number of bytes read from a seal or a secret, which have 32.
 const MOST_SEAL: u64 = 64;
 
-/// The time of a file that is used now, as the kernel is told it.
+/// Timestamps that set a file's last use to now, in the form of the system call.
 const NOW: Timestamps = Timestamps {
     last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
     last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
 };
 
-/// A folder of compiled code.
+/// An opened cache folder with its secret.
 pub(crate) struct CodeCache {
     folder: PathBuf,
     secret: [u8; 32],
@@ -39,10 +39,10 @@ pub(crate) struct CodeCache {
     unwritable: Option<io::Error>,
 }
 
-/// A file of code whose seal was right.
+/// A cached file of code whose seal was verified.
 pub(crate) struct Kept(PathBuf);
 
-/// Why a folder is not used.
+/// Reasons to refuse a folder.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("it is no folder; name a folder of your own by `CASCADE_CODE_CACHE`")]
@@ -70,7 +70,9 @@ pub(crate) enum Refusal {
 const WRITABLE: &str = "name a folder that can be, and has room, by `CASCADE_CODE_CACHE`, or by `code-cache` in the settings file";
 
 impl CodeCache {
-    /// Opens the folder, which is made where it is missing. Only its owner may write to it.
+    /// Opens a folder, and creates it if it is missing.
+    ///
+    /// Fails if anyone but its owner may write to it, or if it is a link or belongs to another user.
     pub(crate) fn open(folder: &Path) -> Result<Self, Refusal> {
         if fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()) {
             return Err(Refusal::Link);
@@ -105,23 +107,23 @@ impl CodeCache {
         Ok(Self { folder: folder.to_owned(), secret: read_secret(&path)?, unwritable })
     }
 
-    /// The code of a component for an engine, if it is kept and unharmed.
+    /// Returns the cached code of a component for an engine, if it is there and its seal is intact.
     pub(crate) fn get(&self, runtime: &Runtime, digest: &Digest) -> Option<Kept> {
         let code = self.path(runtime, digest);
         let mut kept = Vec::new();
         open(&seal_of(&code)).ok()?.take(MOST_SEAL).read_to_end(&mut kept).ok()?;
-        // Every byte is read before any is executed: a damaged file is compiled again.
+        // All bytes are hashed before any is executed: a damaged file is compiled again.
         let mut file = open(&code).ok()?;
         let digest = Digest::of_reader(&mut file).ok()?;
         if *self.seal(&code, &digest).as_bytes() != *kept {
             return None;
         }
-        // What was used last goes last; a time that cannot be set makes no difference today.
+        // The least recently used file is evicted first. A failure here only affects that order.
         rustix::fs::futimens(&file, &NOW).ok();
         Some(Kept(code))
     }
 
-    /// A file in the folder for code that is made now. It is gone when it is dropped.
+    /// Creates a file in the folder for code being compiled. Dropping it deletes it.
     pub(crate) fn draft(&self) -> io::Result<NamedTempFile> {
         match &self.unwritable {
             None => NamedTempFile::new_in(&self.folder),
@@ -139,10 +141,13 @@ impl CodeCache {
         Self::unkept(&self.folder, &format!("{}; {WRITABLE}", scratch::said(error)))
     }
 
-    /// Keeps the code in a draft. A folder that is full or gone costs the next process its time, and nothing else.
+    /// Adds the code in a draft to the cache.
+    ///
+    /// An error costs the next process the time to compile, and nothing else.
     pub(crate) fn keep(&self, runtime: &Runtime, digest: &Digest, draft: NamedTempFile) -> io::Result<Kept> {
         let code = self.path(runtime, digest);
         let mut file = draft.as_file();
+        // The code is persisted before its seal: code without a seal is never used.
         file.rewind()?;
         let sealed = self.seal(&code, &Digest::of_reader(file)?);
         file.sync_all()?;
@@ -164,7 +169,9 @@ impl CodeCache {
         Ok(())
     }
 
-    /// Only who knows the secret can make it. The name is in it, so that no code passes for that of another component.
+    /// Computes the seal of a file, which requires the secret.
+    ///
+    /// The seal covers the file's name, so that no code passes for that of another component.
     fn seal(&self, code: &Path, digest: &Digest) -> Digest {
         let name = code.file_name().unwrap_or_default();
         let mut seal = Digester::new("cascade code 1");
@@ -172,7 +179,7 @@ impl CodeCache {
         seal.finish()
     }
 
-    /// Engines that differ in how they allocate memory run the same code.
+    /// Returns the file of a component's code. Engines that differ only in memory allocation share it.
     fn path(&self, runtime: &Runtime, digest: &Digest) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         runtime.engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -196,17 +203,17 @@ pub fn code_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Kept {
-    /// The code, to be mapped into memory.
+    /// Returns the code, ready to be mapped into memory.
     pub(crate) fn verified(&self) -> trusted::Verified<'_> {
         trusted::Verified::vouch(&self.0)
     }
 
-    /// Where it stands.
+    /// Returns the path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Takes it away again.
+    /// Removes the code and its seal.
     pub(crate) fn remove(self) {
         drop(fs::remove_file(seal_of(&self.0)));
         drop(fs::remove_file(&self.0));
@@ -217,14 +224,14 @@ fn seal_of(code: &Path) -> PathBuf {
     code.with_extension("seal")
 }
 
-/// Opens a file of the folder to read it: no link, and nothing that makes whoever opens it wait.
+/// Opens a file of the folder for reading. Rejects links, and anything whose opening could block.
 fn open(path: &Path) -> io::Result<fs::File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
-/// Of processes that begin at the same time, one makes the secret.
+/// Creates the secret. If several processes start at once, the first one wins.
 fn make_secret(folder: &Path, path: &Path) -> Result<(), Refusal> {
     let bytes = secret().ok_or_else(|| io::Error::other("the system has no entropy"))?;
     let mut file = NamedTempFile::new_in(folder)?;

@@ -1,5 +1,5 @@
-//! Who turns a component into code: a process of its own, which ends at its bounds, or this process.
-//! What that process does stands in `worker`, how it is watched in `worker_process`; where code is kept, in `code_cache`.
+//! Choice of compiler: a worker process that is ended at its bounds, or this process.
+//! `worker` is that process, `worker_process` watches it from outside, and `code_cache` keeps the code.
 
 use crate::sandbox::compile::pool::CompilePool;
 use crate::sandbox::compile::worker_process;
@@ -8,16 +8,16 @@ use crate::sandbox::error::{LoadError, compile_error, no_room};
 use std::fs::File;
 use std::io::Write as _;
 
-/// Who compiles.
+/// Process in which components are compiled.
 pub(crate) enum Compiler {
-    /// This process. For tests and benchmarks of the library, which have no binary to start.
+    /// This process: for tests and benchmarks of the library, which have no binary to start.
     InProcess,
-    /// A process for each component.
+    /// A worker process per component.
     Child(CompilePool),
 }
 
 impl Compiler {
-    /// Compiles a component and writes its code to a file that nobody else can reach.
+    /// Compiles a component and writes its code to `into`, a file that nobody else can reach.
     pub(crate) fn compile(&self, runtime: &Runtime, bytes: &[u8], into: &File) -> Result<(), LoadError> {
         match self {
             Self::Child(workshop) => worker_process::compile(workshop, runtime.metering, bytes, into),

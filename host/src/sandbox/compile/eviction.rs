@@ -1,5 +1,6 @@
-//! Bounds the folder of compiled code: what was used last stays.
-//! Nobody is waited for or told: who finds a file gone compiles again, and who has mapped one keeps it.
+//! Eviction from the folder of compiled code, least recently used first.
+//! `code_cache` reads and writes the files. Processes need no coordination: one that misses a file compiles
+//! again, and one that has mapped a file keeps its copy.
 
 use crate::model::Clock;
 use std::fs;
@@ -7,20 +8,20 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The most bytes of code that are kept: of a hundred interpreters, or of thousands of small components.
+/// Maximum size of all cached code, in bytes: a hundred interpreters, or thousands of small components.
 const MOST_BYTES: u64 = 4 << 30;
 
-/// Seconds after which a file that was never finished is somebody's who was killed.
+/// Age in seconds after which an unfinished file belongs to a process that was killed.
 const ABANDONED: i64 = 24 * 60 * 60;
 
-/// A file of the folder, by what decides whether it stays.
+/// A file of the folder, with what decides whether it stays.
 struct Found {
     used: i64,
     bytes: u64,
     path: PathBuf,
 }
 
-/// Takes away drafts that nobody finishes, and the code that was not used for longest, until the rest has room.
+/// Removes abandoned drafts, then the least recently used code until the rest fits the bound.
 pub(crate) fn prune(folder: &Path, clock: &dyn Clock) -> io::Result<()> {
     prune_to(folder, clock, MOST_BYTES)
 }
@@ -30,7 +31,7 @@ fn prune_to(folder: &Path, clock: &dyn Clock, most: u64) -> io::Result<()> {
     let mut codes = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        // Another process may prune as well.
+        // Another process may evict at the same time.
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         let found = Found { used: metadata.mtime(), bytes: metadata.len(), path };
         if is_draft(&found.path) {
@@ -47,7 +48,7 @@ fn prune_to(folder: &Path, clock: &dyn Clock, most: u64) -> io::Result<()> {
         if bytes <= most {
             break;
         }
-        // Without its seal, code is never used.
+        // The seal goes first: code without a seal is never used.
         remove(&found.path.with_extension("seal"))?;
         remove(&found.path)?;
         bytes = bytes.saturating_sub(found.bytes);
@@ -55,7 +56,7 @@ fn prune_to(folder: &Path, clock: &dyn Clock, most: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether `tempfile` has named it.
+/// Returns whether the name is one that `tempfile` generates.
 fn is_draft(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".tmp"))
 }
@@ -63,7 +64,7 @@ fn is_draft(path: &Path) -> bool {
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()), // it is gone, whoever took it away
+        _ => Ok(()), // another process removed it first
     }
 }
 

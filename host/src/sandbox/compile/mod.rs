@@ -1,5 +1,5 @@
 //! Compiling components: checks before it, the worker process that does it, and the cache of compiled code.
-//! What a component exports and imports is read by `component`.
+//! `component` reads what a component exports and imports.
 
 pub(crate) mod precheck;
 mod bounds;

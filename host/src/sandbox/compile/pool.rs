@@ -1,18 +1,18 @@
-//! Where components are compiled: how many processes at a time, and within which bounds.
-//! Running one is for `worker_process`.
+//! Settings of the pool of compiler processes: their number and their bounds.
+//! `worker_process` runs one of them.
 
 use crate::sandbox::compile::bounds::Bounds;
 use std::path::PathBuf;
 
-/// Where components are compiled that nobody vouches for: in processes of their own.
+/// Pool of processes that compile untrusted components.
 #[derive(Debug, Clone)]
 pub struct CompilePool {
-    /// The program whose `main` hands its arguments to [`crate::sandbox::CompileRequest`]: this host's own binary.
+    /// Program whose `main` passes its arguments to [`crate::sandbox::CompileRequest`]: this host's own binary.
     pub program: PathBuf,
-    /// What one component may cost.
+    /// Bounds on one component.
     pub bounds: Bounds,
-    /// How many are compiled at the same time.
+    /// Maximum number of components compiled at the same time.
     pub at_once: usize,
-    /// How many cores the machine has: compilers use all of them.
+    /// Number of cores of the machine. Each compiler uses all of them.
     pub cores: u32,
 }

@@ -1,5 +1,5 @@
-//! What some bytes are before anything is compiled, so that the error names what was given.
-//! Whether a component is valid through and through is for the compiler.
+//! Checks on raw bytes before compilation, so that an error names what the file really is.
+//! The compiler validates the component in full.
 
 use crate::sandbox::compile::bounds::{Exceeded, MOST_DEFINITIONS, MOST_DEPTH, MOST_FUNCTIONS, MOST_PARTS};
 use crate::sandbox::component::is_later_wasi;
@@ -8,22 +8,22 @@ use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
 
-/// How every WebAssembly binary begins.
+/// First bytes of every WebAssembly binary.
 const MAGIC: &[u8] = b"\0asm";
 
-/// What a global, a function and an import of a module may cost each of its instances, in bytes.
+/// Maximum cost of a module's global, function and import to each of its instances, in bytes.
 const GLOBAL: u64 = 16;
 const FUNCTION: u64 = 32;
 const IMPORT: u64 = 48;
 
-/// What the outline of a component shows.
+/// Figures from the sections of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ModuleCounts {
-    /// What an instance of the largest module may cost the host beside memories and tables, in bytes.
+    /// Maximum cost of one instance of any of its modules to the host, without memories and tables, in bytes.
     pub(crate) instance: u64,
 }
 
-/// Fails unless `bytes` are a whole component for WASI 0.2, as far as its outline shows.
+/// Fails unless `bytes` look like a complete component for WASI 0.2, judged by its sections.
 pub(crate) fn precheck(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
     if bytes.is_empty() {
         return Err(LoadError::Empty);
@@ -39,7 +39,7 @@ pub(crate) fn precheck(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
     count_modules(bytes)
 }
 
-/// Walks over the sections of the component and of all that is inside it, and counts.
+/// Walks the sections of a component and of everything nested in it, and counts.
 fn count_modules(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
     let (mut instance, mut largest) = (0, 0);
     let mut depth: usize = 0;
@@ -68,23 +68,23 @@ fn count_modules(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
                     }
                 }
             }
-            _ => {} // all else is for the compiler
+            _ => {} // the compiler checks all else
         }
     }
     Ok(ModuleCounts { instance: largest })
 }
 
-/// What a section of a module adds to each of its instances. Modules have no other modules inside of them.
+/// Returns what a section of a module costs each of its instances, in bytes. Modules do not nest.
 fn cost(payload: &Payload<'_>) -> u64 {
     match payload {
         Payload::GlobalSection(section) => u64::from(section.count()) * GLOBAL,
         Payload::FunctionSection(section) => u64::from(section.count()) * FUNCTION,
         Payload::ImportSection(section) => u64::from(section.count()) * IMPORT,
-        _ => 0, // memories and tables are counted where they grow; all else is the code's, which instances share
+        _ => 0, // memories and tables are counted as they grow; instances share the code
     }
 }
 
-/// What a component says that it has. It may lie: the compiler finds that out.
+/// Counts that a component declares. False ones are found by the compiler.
 #[derive(Default)]
 struct Counts {
     parts: u64,
@@ -93,7 +93,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Counts what a section has, and refuses what is more than anybody has a use for.
+    /// Adds the counts of a section. Fails if a total exceeds its bound.
     fn add(&mut self, payload: &Payload<'_>, depth: usize) -> Result<(), Exceeded> {
         let definitions = match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
@@ -125,7 +125,7 @@ impl Counts {
             Payload::ComponentCanonicalSection(section) => section.count(),
             Payload::ComponentImportSection(section) => section.count(),
             Payload::ComponentExportSection(section) => section.count(),
-            _ => 0, // what is left has nothing to count
+            _ => 0, // other sections have nothing to count
         };
         self.definitions += u64::from(definitions);
         within(self.definitions, "definitions", MOST_DEFINITIONS)

@@ -1,5 +1,5 @@
-//! Machine code that this host compiled itself, read back from its private folder.
-//! Who may write there, and whether a file is what was written, is checked before, in `code_cache`.
+//! Loading of machine code that this host compiled itself; one of the two files with `unsafe` code.
+//! `code_cache` checks beforehand who may write to the folder, and that a file is what was written.
 
 use std::fs::File;
 use std::io;
@@ -12,19 +12,20 @@ use wasmtime::component::Component;
 pub(crate) struct Verified<'a>(&'a Path);
 
 impl<'a> Verified<'a> {
-    /// Vouches for a file: it is in a folder that only this user may write to, its seal under the folder's secret was
-    /// right, and no process ever changes a file there, but puts a new one in its place.
+    /// Vouches for a file, on three conditions: only this user may write to its folder, its seal under the folder's
+    /// secret was valid, and processes replace files there but never change them.
     pub(crate) const fn vouch(path: &'a Path) -> Self {
         Self(path)
     }
 }
 
-/// Code that this host has compiled just now.
+/// Code that this host has just compiled.
 pub(crate) struct Made(Vec<u8>);
 
 impl Made {
-    /// Vouches for what is in a file: this host's own compiler wrote it there a moment ago, and it has no name that
-    /// others could open it by, or one in a folder that only this user may write to.
+    /// Vouches for the content of a file that this host's own compiler has just written.
+    ///
+    /// The file has no name, or one in a folder that only this user may write to, so nobody else could change it.
     pub(crate) fn vouch(mut file: &File) -> io::Result<Self> {
         let mut code = Vec::new();
         file.rewind()?;
@@ -33,26 +34,26 @@ impl Made {
     }
 }
 
-/// Copies the code into memory. Code of another version or configuration of the engine is an error.
+/// Copies code into memory. Fails if it is from another version or configuration of the engine.
 #[expect(
     unsafe_code,
     reason = "wasmtime cannot know that bytes are what it once wrote; the argument stands below"
 )]
 pub(crate) fn deserialize_made(engine: &Engine, made: &Made) -> wasmtime::Result<Component> {
-    // SAFETY: wasmtime asks that the bytes are what `Engine::precompile_component` returned. This host's own binary
-    // called it, wrote them to a file that nobody else could reach, and ended with success.
+    // SAFETY: wasmtime requires the bytes that `Engine::precompile_component` returned. This host's own binary
+    // called it, wrote them to a file that nobody else could reach, and exited successfully.
     unsafe { Component::deserialize(engine, &made.0) }
 }
 
-/// Maps the code into memory. Code of another version or configuration of the engine is an error.
+/// Maps code into memory. Fails if it is from another version or configuration of the engine.
 #[expect(
     unsafe_code,
     reason = "wasmtime cannot know that a file is what it once wrote; the argument stands below"
 )]
 pub(crate) fn deserialize(engine: &Engine, file: &Verified<'_>) -> wasmtime::Result<Component> {
-    // SAFETY: wasmtime asks for two things. The file must be what `Component::serialize` returned: its seal, which
-    // only holders of the folder's secret can make, was computed over those bytes and verified by the caller. And it
-    // must not change while it is mapped: files in the folder are created under other names and renamed, so that an
-    // old mapping keeps its old file, and the folder's rights keep everyone else out.
+    // SAFETY: wasmtime requires two things. First, the file must be what `Component::serialize` returned. Its seal was
+    // computed over those bytes and verified by the caller, and only holders of the folder's secret can compute it.
+    // Second, the file must not change while it is mapped. Files in the folder are written under other names and then
+    // renamed, so an old mapping keeps its old file; the folder's permissions keep everyone else out.
     unsafe { Component::deserialize_file(engine, file.0) }
 }

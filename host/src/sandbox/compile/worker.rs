@@ -1,5 +1,5 @@
-//! The life of a process that compiles one component: it bounds itself, reads, compiles, writes, ends.
-//! Whoever started it watches it from `worker_process`; it is this host's own binary, and trusts its orders.
+//! The worker process that compiles one component: sets its own limits, reads, compiles, writes, exits.
+//! `worker_process` watches it from the host. The worker is this host's own binary and trusts its arguments.
 
 use crate::model::{Size, try_threads};
 use crate::sandbox::compile::bounds::MOST_CODE;
@@ -14,22 +14,22 @@ use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// The first argument of such a process. No user has a reason to give it.
+/// First argument of a worker process. Users have no reason to pass it.
 const WORD: &str = "--compile-the-component-on-stdin";
 
-/// It wrote the code.
+/// Exit code: the code was written.
 const DONE: u8 = 0;
 
-/// The component does not compile, and stderr says why. No code that a panic or a signal ends with.
+/// Exit code: the component does not compile; stderr says why. No panic or signal produces this code.
 pub(crate) const REFUSED: u8 = 65;
 
-/// The system did not give what is needed, and stderr says what.
+/// Exit code: the system refused a resource; stderr says which.
 pub(crate) const FAILED: u8 = 66;
 
-/// The memory that it may have was too little.
+/// Exit code: the memory limit was too low.
 pub(crate) const NO_MEMORY: u8 = 67;
 
-/// The most bytes that are set aside before any has come.
+/// Maximum number of bytes to allocate before any input has arrived: the length may be a lie.
 const FIRST: usize = 64 << 20;
 
 /// The code could not be written, and stderr has the number of the system's error.
@@ -39,16 +39,16 @@ pub(crate) const UNWRITTEN: u8 = 68;
 /// wants the code, which goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileRequest {
-    /// What the code shall count.
+    /// Metering of the compiled code.
     pub(crate) metering: Metering,
-    /// The memory that it may have.
+    /// Maximum memory of the process.
     pub(crate) memory: Size,
-    /// The time of processors that it may use.
+    /// Maximum processor time of the process.
     pub(crate) time: Duration,
 }
 
 impl CompileRequest {
-    /// The order in the arguments of a process; none where they are a user's.
+    /// Parses a request from the arguments of a process. Returns `None` for a user's arguments.
     pub fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let mut words = arguments.into_iter().skip(1).map_while(|word| word.into_string().ok());
         if words.next()? != WORD {
@@ -57,13 +57,13 @@ impl CompileRequest {
         let metering = match words.next()?.as_str() {
             "time" => Metering::Time,
             "fuel" => Metering::Fuel,
-            _ => return None, // not our word
+            _ => return None, // not a word of ours
         };
         let memory = Size::bytes(words.next()?.parse().ok()?);
         Some(Self { metering, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
     }
 
-    /// The arguments that say it.
+    /// Returns the arguments that encode the request.
     pub(crate) fn arguments(&self) -> [String; 4] {
         let metering = match self.metering {
             Metering::Time => "time",
@@ -73,7 +73,7 @@ impl CompileRequest {
         [WORD.to_owned(), metering.to_owned(), memory.to_string(), time.to_string()]
     }
 
-    /// Does what was ordered, and tells with which code this process is to end.
+    /// Executes the request and returns the exit code for this process.
     pub fn fill(
         self,
         input: impl Read + Send + 'static,
@@ -92,7 +92,7 @@ impl CompileRequest {
                 error.raw_os_error().map_or_else(|| error.to_string(), |number| number.to_string()),
             ),
         };
-        // Who does not read it learns from the code that something was wrong.
+        // If stderr is closed, the exit code still reports the failure.
         drop(complaints.write_all(complaint.as_bytes()));
         code
     }
@@ -103,6 +103,7 @@ impl CompileRequest {
         mut output: impl Write,
     ) -> Result<(), CompileFailure> {
         self.bound()?;
+        // From here on, the end of stdin means that the host was killed.
         let component = read(&mut input)?;
         std::thread::Builder::new().spawn(move || end_with(input))?;
         let engine = engine::for_compiling(self.metering, threads()).map_err(|error| of_engine(&error))?;
@@ -110,16 +111,17 @@ impl CompileRequest {
         output.write_all(&code).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
     }
 
-    /// Whatever the component does to the compiler, these hold; a process that passes one is ended by the system.
+    /// Sets resource limits on this process, which hold whatever a component does to the compiler.
     fn bound(self) -> io::Result<()> {
         let bounds = [
             (Resource::Core, 0, 0),
-            // At the first of the two the signal says why; at the second it is one that says nothing.
+            // At the soft limit the signal is XCPU, which names the cause; at the hard limit it is KILL.
             (Resource::Cpu, self.time.as_secs(), self.time.as_secs().saturating_add(10)),
             (Resource::Fsize, MOST_CODE.as_bytes(), MOST_CODE.as_bytes()),
-            // Not the address space: a compiler reserves more of it than it uses.
+            // Data, not address space: compilers reserve more addresses than they use.
             (Resource::Data, self.memory.as_bytes(), self.memory.as_bytes()),
         ];
+        // A limit that the system sets lower stays in force.
         for (resource, first, last) in bounds {
             let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
             let limit = Rlimit { current: Some(first.min(most)), maximum: Some(last.min(most)) };
@@ -129,13 +131,13 @@ impl CompileRequest {
     }
 }
 
-/// Whether the system gives a compiler its threads. One that gets none in the middle of its work cannot go on.
+/// Returns how many threads to compile with: one if the system refuses threads, which would fail later.
 fn threads() -> Threads {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     if try_threads(cores).is_ok() { Threads::Many } else { Threads::One }
 }
 
-/// Why there is no code.
+/// Reasons why there is no code.
 enum CompileFailure {
     Refused(String),
     Failed(io::Error),
@@ -161,7 +163,7 @@ fn of_engine(error: &wasmtime::Error) -> CompileFailure {
     }
 }
 
-/// The component that begins with its length.
+/// Reads the component, which follows its length.
 fn read(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 8];
     input.read_exact(&mut length)?;
@@ -175,7 +177,7 @@ fn read(input: &mut impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Ends this process once nobody holds the other end: its host was killed, and no code is wanted any more.
+/// Ends this process once stdin closes: the host was killed, and the code is no longer wanted.
 fn end_with(mut input: impl Read) {
     drop(io::copy(&mut input, &mut io::sink()));
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();

@@ -1,5 +1,5 @@
-//! A process that compiles one component, seen by its host: started with nothing, watched, ended at its bounds.
-//! What it does stands in `worker`.
+//! Host side of a worker process: starts it with an empty environment, watches it, and kills it at its bounds.
+//! `worker` is the process itself.
 
 use crate::model::Size;
 use crate::sandbox::compile::bounds::{Bounds, Exceeded, MOST_CODE};
@@ -19,21 +19,23 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::thread::Builder;
 use std::time::Duration;
 
-/// The most that is read of what a compiler complains of.
+/// Maximum number of bytes read from a worker's stderr.
 const MOST_TEXT: u64 = 64 << 10;
 
-/// The memory that a compiler takes for a component of nothing, on most machines.
+/// Memory that compiling an empty component takes on most machines.
 const LEAST_MEMORY: Size = Size::bytes(16 << 20);
 
-/// How a compiler ended.
+/// Outcomes of a worker process.
 enum End {
-    /// By itself, or by the system; with what it said.
+    /// By itself or by a signal of the system, with the text of its stderr.
     Own(ExitStatus, String),
-    /// Its time was over.
+    /// By timeout.
     Late,
 }
 
-/// Has a component compiled, its code written to `into`.
+/// Compiles a component in a worker process, which writes the code to `into`.
+///
+/// Blocks until the worker ends, at most for `compile-timeout`.
 pub(crate) fn compile(
     workshop: &CompilePool,
     metering: Metering,
@@ -41,14 +43,14 @@ pub(crate) fn compile(
     into: &File,
 ) -> Result<(), LoadError> {
     let Bounds { memory, time, .. } = workshop.bounds;
-    // By the clock it has its time; by its cores' clocks it cannot have more than all of them in that time.
+    // `time` is wall-clock time. The processor time that fits into it is at most that of all cores.
     let order = CompileRequest { metering, memory, time: time.saturating_mul(workshop.cores.max(1)) };
     let output = into.try_clone().map_err(no_room)?;
     let child = Command::new(&workshop.program)
         .args(order.arguments())
         .env_clear()
         .current_dir("/")
-        // Signals of a terminal are the host's to answer.
+        // Terminal signals go to the host alone, which decides what to stop.
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(output)
@@ -59,7 +61,7 @@ pub(crate) fn compile(
     judge(end, &workshop.bounds)
 }
 
-/// Hands the component over and waits for the end, which comes by itself or when `time` is over.
+/// Sends the component and waits until the worker ends or `time` has passed.
 fn watch(mut child: Child, bytes: &[u8], time: Duration) -> io::Result<End> {
     let (Some(mut stdin), Some(stderr)) = (child.stdin.take(), child.stderr.take()) else {
         return Err(io::ErrorKind::BrokenPipe.into());
@@ -68,22 +70,22 @@ fn watch(mut child: Child, bytes: &[u8], time: Duration) -> io::Result<End> {
         let (tell, told) = mpsc::channel();
         let sender = Builder::new().spawn_scoped(scope, move || {
             let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            // A compiler that ends early does not read to the end; why it ended is what matters.
+            // A worker that ends early does not read all input; its exit code says why.
             drop(stdin.write_all(&length.to_le_bytes()).and_then(|()| stdin.write_all(bytes)));
-            stdin // open until the compiler has ended: it takes the end of its input for ours
+            stdin // kept open until the worker ends, which exits when stdin closes
         });
         let reader = Builder::new().spawn_scoped(scope, move || {
             let mut text = Vec::new();
             drop(stderr.take(MOST_TEXT).read_to_end(&mut text));
             drop(tell.send(text));
         });
-        // Without one of the two there is nothing to wait for.
+        // Without both threads the worker cannot be fed or watched.
         let (Ok(sender), Ok(_)) = (sender, reader) else {
             child.kill()?;
             child.wait()?;
             return Err(Errno::AGAIN.into());
         };
-        // Stderr ends with the process. One that does not, or does not within its time, is ended.
+        // Stderr closes when the process ends. A worker that is late, or writes too much to stderr, is killed.
         let text = told.recv_timeout(time);
         let is_whole = text.as_ref().is_ok_and(|text| text.len().try_into() != Ok(MOST_TEXT));
         if !is_whole {
@@ -118,14 +120,14 @@ fn judge(end: End, bounds: &Bounds) -> Result<(), LoadError> {
         (Some(FAILED), _) => Err(LoadError::Compiler(text.into())),
         (_, Some(Signal::XCPU)) => Err(Exceeded::Time(bounds.time).into()),
         (_, Some(Signal::XFSZ)) => Err(too_large()),
-        // The standard library has no other way to say which of its ends this was.
+        // The standard library aborts on a failed allocation; only the text distinguishes it from other aborts.
         (_, Some(Signal::ABORT)) if text.contains("memory allocation of ") => Err(no_memory(bounds)),
-        // It ended as no compiler should: by a signal, or by a panic.
+        // Any other signal, or a panic, is a fault of the compiler.
         _ => Err(LoadError::Compiler(died(status, &text).into())),
     }
 }
 
-/// Whose bound it was: ours, or one that the system sets and that is below it.
+/// Returns the error for a lack of memory: our bound, or the machine's if the system sets a lower one.
 fn no_memory(bounds: &Bounds) -> LoadError {
     let allowed =
         [getrlimit(Resource::As).current, getrlimit(Resource::Data).maximum].into_iter().flatten().min();
@@ -137,7 +139,7 @@ fn no_memory(bounds: &Bounds) -> LoadError {
     }
 }
 
-/// The same for the code.
+/// Returns the error for code that is too large: our bound, or the machine's if the system sets a lower one.
 fn too_large() -> LoadError {
     match getrlimit(Resource::Fsize).maximum {
         Some(allowed) if allowed < MOST_CODE.as_bytes() => {

@@ -1,22 +1,22 @@
-//! What the host offers to components, by the names of interfaces, and which grant puts something behind each.
-//! How an interface is linked is for `wasi`.
+//! Interfaces that the host offers to components, by name, each with the grants that serve it.
+//! `guest/wasi` links them.
 
 use crate::model::Grant;
 use std::sync::Arc;
 
-/// Something that a component imports.
+/// An import of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
-    /// Its name: `ns:pkg/iface@1.0.0`, or a plain one.
+    /// Name of the import: `ns:pkg/iface@1.0.0`, or a plain name.
     pub name: Arc<str>,
-    /// The functions that are imported from the interface.
+    /// Functions that the component imports from the interface.
     pub functions: Vec<Arc<str>>,
-    /// What the host has for it.
+    /// The host's offer for the import.
     pub offer: Offer,
 }
 
 impl Import {
-    /// The functions that a grant puts something behind.
+    /// Returns the imported functions that a grant serves.
     #[must_use]
     pub fn served_by(&self, grant: Grant) -> Vec<Arc<str>> {
         let name = self.name.split('@').next().unwrap_or_default();
@@ -29,20 +29,20 @@ impl Import {
     }
 }
 
-/// What the host has for an import.
+/// The host's offer for an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
-    /// Nothing: a component that imports it cannot be called.
+    /// Nothing: a component with such an import cannot be called.
     Unknown,
-    /// All of it, granted or not.
+    /// The whole interface, without a grant.
     Always,
-    /// It can be called, and refuses: no grant puts anything behind it.
+    /// An interface whose calls always fail: no grant serves it.
     Refused,
-    /// It can be called, and has something behind it once one of these grants is given.
+    /// An interface whose calls fail unless one of these grants is given.
     Granted(&'static [Grant]),
 }
 
-/// Interfaces by name and the beginning of their version; what is not here is unknown.
+/// Offered interfaces, with the prefix of their version. Every other interface is unknown.
 pub(crate) const OFFERS: [(&str, &str, Offer); 35] = [
     ("wasi:cli/environment", "0.2.", Offer::Granted(&[Grant::Env, Grant::Args])),
     ("wasi:cli/exit", "0.2.", Offer::Always),
@@ -81,7 +81,7 @@ pub(crate) const OFFERS: [(&str, &str, Offer); 35] = [
     ("cascade:task/progress", "0.1.", Offer::Always),
 ];
 
-/// What the host has for the interface of that name.
+/// Returns what the host offers for an interface.
 pub(crate) fn offer(import: &str) -> Offer {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
     OFFERS
@@ -90,7 +90,7 @@ pub(crate) fn offer(import: &str) -> Offer {
         .map_or(Offer::Unknown, |(_, _, offer)| *offer)
 }
 
-/// Whether it is an interface of a WASI that this host does not speak: one that came after 0.2.
+/// Returns whether an import is of a WASI version after 0.2, which this host does not support.
 pub(crate) fn is_later_wasi(import: &str) -> bool {
     let version =
         import.strip_prefix("wasi:").and_then(|import| import.split_once('@')).map(|(_, version)| version);

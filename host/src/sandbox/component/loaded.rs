@@ -1,5 +1,5 @@
-//! A component that was loaded, and why bytes may not be one that this host runs.
-//! How it is compiled and called is for the modules around.
+//! The loaded component: code, exports and imports, shared by all its clones.
+//! `compile` produces the code, `guest` and `call` run it.
 
 use crate::model::Digest;
 use crate::sandbox::component::imports::Import;
@@ -9,53 +9,59 @@ use crate::value::Export;
 use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 
-/// A component that was compiled, and what it offers and asks for. Cheap to clone.
+/// A compiled component with its exports and imports. Cheap to clone.
 #[derive(Clone)]
 pub struct Component {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// What all clones of a component share.
+/// State shared by all clones of a component.
 pub(crate) struct Shared {
+    /// Digest of the component's bytes.
     pub(crate) digest: Digest,
-    /// Kept because a task with a limit of fuel needs other code.
+    /// The component itself, kept because a task with a fuel limit needs other code.
     pub(crate) bytes: Bytes,
+    /// Code that is metered by time.
     pub(crate) code: Code,
-    /// The code that counts fuel, once a task needed it.
+    /// Code that counts fuel, compiled when the first task needs it.
     pub(crate) fueled: OnceLock<Code>,
+    /// Exported functions.
     pub(crate) exports: Vec<Export>,
+    /// Imported interfaces and functions.
     pub(crate) imports: Vec<Import>,
-    /// How many core instances a guest of it may have.
+    /// Maximum number of core instances in one of its guests.
     pub(crate) instances: usize,
 }
 
-/// Compiled code and where it runs.
+/// Compiled code and the runtime that executes it.
 #[derive(Clone)]
+/// The engine with its linker.
 pub(crate) struct Code {
+    /// The code, as wasmtime knows it.
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) component: wasmtime::component::Component,
 }
 
 impl Component {
-    /// The digest of its bytes.
+    /// Returns the digest of the component's bytes.
     #[must_use]
     pub fn digest(&self) -> &Digest {
         &self.shared.digest
     }
 
-    /// Fails if it imports something that the host knows, and as something else than it is.
+    /// Fails if the component imports a known interface with other types than the host's.
     pub fn check_imports(&self) -> Result<(), LoadError> {
         let code = &self.shared.code;
         code.runtime.linker.instantiate_pre(&code.component).map(drop).map_err(|error| import_type(&error))
     }
 
-    /// The functions that it exports.
+    /// Returns the exported functions.
     #[must_use]
     pub fn exports(&self) -> &[Export] {
         &self.shared.exports
     }
 
-    /// What it imports.
+    /// Returns the imports.
     #[must_use]
     pub fn imports(&self) -> &[Import] {
         &self.shared.imports

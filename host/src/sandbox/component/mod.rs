@@ -1,5 +1,5 @@
 //! A loaded component: its exports with types, its imports, and the grants that serve them.
-//! Linking and calling are for `guest` and `call`.
+//! `guest` links it, `call` calls it.
 
 mod loaded;
 pub(crate) mod reflect;

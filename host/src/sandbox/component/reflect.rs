@@ -1,5 +1,5 @@
-//! What a component offers and asks for, as owned data: functions with their types, and imports.
-//! Whether a type may stand on an edge is said here; what may follow which is for `value`.
+//! Reflection: a component's exports with their types, and its imports, as owned data.
+//! Types that cannot cross an edge are rejected here; `value` decides which types are assignable.
 
 use crate::sandbox::compile::{Exceeded, MOST_TYPES};
 use crate::sandbox::component::imports::{Import, offer};
@@ -9,15 +9,15 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
 
-/// What a component offers and asks for.
+/// Interface of a component.
 pub(crate) struct Interface {
-    /// The functions that it exports, at its root and in its interfaces, in its order.
+    /// Exported functions, of the root and of its interfaces, in the component's order.
     pub(crate) exports: Vec<Export>,
-    /// What it imports, in its order.
+    /// Imports, in the component's order.
     pub(crate) imports: Vec<Import>,
 }
 
-/// Reads a component's interface, unless that, written out, is more than a host should hold.
+/// Reads the interface of a component. Fails if it expands to more than [`MOST_TYPES`] types and names.
 pub(crate) fn interface(engine: &Engine, component: &Component) -> Result<Interface, Exceeded> {
     let mut room = Room(MOST_TYPES);
     let exports = exports(engine, component, &mut room)?;
@@ -39,6 +39,7 @@ fn exports(engine: &Engine, component: &Component, room: &mut Room) -> Result<Ve
                     }
                 }
             }
+            // Exports that are no functions cannot be tasks.
             ComponentItem::CoreFunc(_)
             | ComponentItem::Module(_)
             | ComponentItem::Component(_)
@@ -49,29 +50,31 @@ fn exports(engine: &Engine, component: &Component, room: &mut Room) -> Result<Ve
     Ok(exports)
 }
 
-/// What may still be written out: types, functions, and names, long ones as several. In a component they are shared (two
-/// tuples of the same tuple, a thousand interfaces of the same thousand functions), and are not in what is made of it here.
+/// Remaining number of types, functions and names that may be expanded; a long name counts as several.
+///
+/// A component shares them (two tuples of the same tuple, a thousand interfaces of the same thousand functions). The
+/// owned data does not, so its size must be bounded.
 struct Room(u32);
 
-/// So many bytes of a name count as one.
+/// Number of bytes of a name that count as one.
 const NAME: usize = 64;
 
 impl Room {
-    /// Takes the place of something with a name.
+    /// Counts something with a name. Fails if nothing remains.
     fn take(&mut self, name: &str) -> Result<(), Full> {
         let place = u32::try_from(name.len() / NAME).unwrap_or(u32::MAX).saturating_add(1);
         self.0 = self.0.checked_sub(place).ok_or(Full)?;
         Ok(())
     }
 
-    /// Takes the place of a name, which is kept.
+    /// Counts a name and returns an owned copy.
     fn name(&mut self, name: &str) -> Result<Arc<str>, Full> {
         self.take(name)?;
         Ok(Arc::from(name))
     }
 }
 
-/// There is no more room.
+/// Error: the bound on types and names is exceeded.
 #[derive(Clone, Copy)]
 struct Full;
 
@@ -81,11 +84,12 @@ impl From<Full> for Exceeded {
     }
 }
 
-/// Why a type is not written out.
+/// Reasons why a type is not expanded.
 #[derive(Clone, Copy)]
 enum Missing {
-    /// It is of a kind that cannot cross an edge.
+    /// The type cannot cross an edge.
     Kind(&'static str),
+    /// The bound is exceeded.
     Full,
 }
 
@@ -153,7 +157,7 @@ fn unsupported(place: String, missing: Missing) -> Result<Result<Signature, Unsu
     }
 }
 
-/// The type as owned data.
+/// Returns the type as owned data.
 fn owned(ty: &types::Type, room: &mut Room) -> Result<Type, Missing> {
     room.take("")?;
     Ok(match ty {

@@ -1,5 +1,5 @@
-//! The bounds of one call while it runs: memory over all memories and tables, how many there are, what it may write,
-//! when it ends. Fuel and stack are bounded by the engine.
+//! Limits of one call while it runs: memory of all memories and tables, counts, log output, and the deadline.
+//! The engine enforces fuel and stack; `wasi` enforces the quotas of single interfaces.
 
 use crate::model::{Limits, Shortage, Size};
 use crate::sandbox::compile::ModuleCounts;
@@ -8,51 +8,54 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
 use wasmtime::ResourceLimiter;
 
-/// Elements of one table in the pool.
+/// Maximum number of elements of one table, the same with and without the pool.
 pub(crate) const TABLE_ELEMENTS: usize = 200_000;
 
-/// Core instances of one guest: each costs the host memory that no linear memory counts.
+/// Maximum number of core instances of one guest. Each costs the host memory that no linear memory accounts for.
 pub(crate) const MOST_INSTANCES: usize = 1_000;
 
-/// The most that the core instances of one guest may cost the host, in bytes: globals and functions, which a module may
-/// have by the million, are part of each of its instances.
+/// Maximum cost of all core instances of one guest to the host, in bytes.
+///
+/// Threat: a module may have millions of globals and functions, and each of its instances has them again.
 const ALL_INSTANCES: u64 = 64 << 20;
 
-/// How many core instances a guest may have, by the largest of its modules.
+/// Returns how many core instances a guest may have, given the largest of its modules.
 pub(crate) fn most_instances(outline: ModuleCounts) -> usize {
     let most = ALL_INSTANCES / outline.instance.max(1);
     usize::try_from(most).unwrap_or(usize::MAX).min(MOST_INSTANCES)
 }
 
-/// Linear memories of one guest: each reserves gigabytes of address space, which all guests share.
+/// Maximum number of linear memories of one guest. Each reserves gigabytes of address space, which all guests share.
 pub(crate) const MOST_MEMORIES: usize = 100;
 
-/// Tables of one guest.
+/// Maximum number of tables of one guest.
 pub(crate) const MOST_TABLES: usize = 1_000;
 
-/// Handles that one guest may hold: as many as a process usually may have open, and each may be an open file.
+/// Maximum number of handles of one guest: a usual limit of open files for a process, as each may be an open file.
 pub(crate) const MOST_HANDLES: usize = 1_000;
 
-/// What a guest may hand to one call of the host in any case, in bytes: the writes of files and streams are below.
+/// Minimum number of bytes that a guest may always pass to one host call. Writes to files and streams are smaller.
 pub(crate) const HANDED_AT_LEAST: usize = 16 << 20;
 
-/// What one element of a table costs the host, in bytes.
+/// Cost of one table element to the host, in bytes.
 const TABLE_ELEMENT: usize = 16;
 
-/// What a line counts at least, in bytes: whoever is told of one writes some 190 around it, and a guest that writes nothing
-/// but ends of lines would have the host write two hundred times as much.
+/// Minimum size that a line counts as, in bytes.
+///
+/// Threat: listeners write some 190 bytes around each line, so a guest that writes only line ends would make the host
+/// write two hundred times as much.
 pub(crate) const LEAST_LINE: usize = 64;
 
-/// Nobody is advised to raise a limit to more than this many bytes: no machine has them.
+/// Maximum limit that a message suggests, in bytes: no machine has more.
 const MOST_ADVISED: u64 = 1 << 40;
 
-/// The guest passed a limit: the call ends here.
+/// Error: the guest hit a limit, and the call ends.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct LimitHit(pub(crate) String);
 
 impl LimitHit {
-    /// The limit of that name and size, when `wanted` bytes would be needed.
+    /// Returns the error for a limit of bytes: its name, its value, and a suggestion if `wanted` bytes are plausible.
     pub(crate) fn memory_limit(name: &str, limit: Size, wanted: u64, what: &str) -> Self {
         if wanted > MOST_ADVISED {
             return Self(format!("`limits.{name}` = {limit} reached: {what}"));
@@ -65,7 +68,7 @@ impl LimitHit {
     }
 }
 
-/// A limit that was raised by doubling until it is at least `wanted`, and once at the least.
+/// Doubles a limit, at least once, until it is at least `wanted`.
 pub(crate) fn doubled(limit: u64, wanted: u64) -> u64 {
     let mut enough = limit.max(1).saturating_mul(2);
     while enough < wanted && enough < u64::MAX {
@@ -74,32 +77,32 @@ pub(crate) fn doubled(limit: u64, wanted: u64) -> u64 {
     enough
 }
 
-/// The guest runs for longer than its task may.
+/// Error: the guest ran longer than its task's timeout.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the guest did not return in time")]
 pub(crate) struct TimedOut;
 
-/// When a call must have ended. Work that a guest causes and that nothing else ends asks from time to time.
+/// Deadline of a call. Host work that a guest causes and that nothing else interrupts checks it regularly.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(pub(crate) Instant);
 
 impl Deadline {
-    /// One that nobody waits for.
+    /// Returns a deadline that no test reaches.
     #[cfg(any(test, feature = "test-support"))]
     pub(crate) fn far() -> Self {
         Self(Instant::now() + std::time::Duration::from_hours(24))
     }
 
-    /// Fails once there is no time left.
+    /// Fails if the deadline has passed.
     pub(crate) fn check(self) -> Result<(), TimedOut> {
         if Instant::now() >= self.0 { Err(TimedOut) } else { Ok(()) }
     }
 }
 
-/// Sums what a call allocates, over any number of memories and tables.
+/// Accounts for the memory of a call, over all of its memories and tables.
 pub(crate) struct MemoryGuard {
     limit: Size,
-    /// What the host has for all guests together, if that is less than the limit.
+    /// Memory of the host for all guests together, if that is less than the limit.
     budget: Option<Size>,
     instances: usize,
     used: u64,
@@ -107,13 +110,13 @@ pub(crate) struct MemoryGuard {
 }
 
 impl MemoryGuard {
-    /// Nothing allocated yet, on a host that has `budget` for its guests.
+    /// Creates a guard with nothing allocated, on a host with `budget` for its guests.
     pub(crate) fn new(limits: &Limits, budget: Size, instances: usize) -> Self {
         let budget = (budget < limits.memory).then_some(budget);
         Self { limit: limits.memory, budget, instances, used: 0, peak: 0 }
     }
 
-    /// The most that was allocated at one time, in bytes.
+    /// Returns the peak of allocated memory, in bytes.
     pub(crate) const fn peak(&self) -> u64 {
         self.peak
     }
@@ -140,13 +143,14 @@ impl ResourceLimiter for MemoryGuard {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        // The guest's own maximum is no limit of ours: `memory.grow` returns -1, as WebAssembly specifies.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
         self.grow(current, desired, "the guest's linear memories need more")
     }
 
-    /// Growth that was allowed and is not possible: the guest must not go on in a way that depends on the machine.
+    /// Fails the call if growth was allowed but impossible: otherwise the result would depend on the machine.
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         Err(cannot_grow("a linear memory", &error).into())
     }
@@ -157,7 +161,7 @@ impl ResourceLimiter for MemoryGuard {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // A bound of the pool's looks like one that the guest declared. Those are smaller.
+        // The pool passes its own bound as `maximum` too. Maxima that a guest declares count only below that bound.
         if maximum.is_some_and(|maximum| desired > maximum && maximum < TABLE_ELEMENTS) {
             return Ok(false);
         }
@@ -169,7 +173,7 @@ impl ResourceLimiter for MemoryGuard {
         self.grow(bytes(current), bytes(desired), "the guest's tables need more")
     }
 
-    /// Growth that no table has room for.
+    /// Fails the call if growth was allowed but impossible.
     fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         Err(cannot_grow("a table", &error).into())
     }
@@ -187,7 +191,7 @@ impl ResourceLimiter for MemoryGuard {
     }
 }
 
-/// What is said of growth that every limit allows and the system or the pool does not.
+/// Returns the error for growth that all limits allow, but the system or the pool refuses.
 fn cannot_grow(what: &str, error: &wasmtime::Error) -> LimitHit {
     let help = error.chain().find_map(Shortage::from_error).map_or("", Shortage::help);
     LimitHit(
@@ -197,7 +201,7 @@ fn cannot_grow(what: &str, error: &wasmtime::Error) -> LimitHit {
     )
 }
 
-/// What is said of a guest that stays within its own limit and not within what this host has.
+/// Returns the error for a guest that stays within its own limit but exceeds the host's memory.
 fn over_budget(budget: Size, limit: Size, wanted: u64, what: &str) -> LimitHit {
     let enough = Size::bytes(doubled(budget.as_bytes(), wanted).min(limit.as_bytes()));
     LimitHit(format!(
@@ -206,7 +210,7 @@ fn over_budget(budget: Size, limit: Size, wanted: u64, what: &str) -> LimitHit {
     ))
 }
 
-/// Counts what a call writes, over all of its outputs.
+/// Accounts for everything a call writes to its outputs and logs.
 #[derive(Debug, Clone)]
 pub(crate) struct LogGuard {
     limit: Size,
@@ -214,18 +218,18 @@ pub(crate) struct LogGuard {
 }
 
 impl LogGuard {
-    /// Nothing written yet.
+    /// Creates a guard with nothing written.
     pub(crate) fn new(limits: &Limits) -> Self {
         Self { limit: limits.logs, used: Arc::default() }
     }
 
-    /// Counts a text of whole lines.
+    /// Counts a text of complete lines, each at least [`LEAST_LINE`] bytes.
     pub(crate) fn charge_lines(&self, text: &str) -> Result<(), LimitHit> {
         let lines = text.lines().map(|line| (line.len() + 1).max(LEAST_LINE));
         self.charge(lines.fold(0, usize::saturating_add).max(LEAST_LINE))
     }
 
-    /// Counts `len` more bytes.
+    /// Counts `len` more bytes. Fails if the total exceeds `limits.logs`.
     pub(crate) fn charge(&self, len: usize) -> Result<(), LimitHit> {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
         let before = self.used.fetch_add(len, Ordering::Relaxed);

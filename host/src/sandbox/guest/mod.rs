@@ -1,5 +1,5 @@
-//! One guest: its store's state, its limits, and the WASI interfaces that it sees.
-//! Loading components and passing values are for `component` and `codec`.
+//! A running guest: its store's state, its limits, and the WASI interfaces that it sees.
+//! `component` loads components, and `codec` passes values.
 
 mod state;
 mod prepared;

@@ -1,5 +1,5 @@
-//! A function that is ready to be called: code, codec and grants.
-//! Preparing it is for `load`, calling it for `call`.
+//! A prepared function: code, codec and grants, ready to be called.
+//! `load` prepares it, `call` calls it.
 
 use crate::invoke::Grants;
 use crate::model::Digest;
@@ -14,16 +14,25 @@ use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 /// A function that is ready to be called.
 pub(crate) struct Prepared {
+    /// Digest of its component.
     pub(crate) component: Digest,
+    /// The exported function with its types.
     pub(crate) export: Export,
+    /// Layouts of its parameters and result.
     pub(crate) codec: Arc<Codec>,
+    /// Grants of the task.
     pub(crate) grants: Grants,
+    /// Backend of the buckets, set after functions are prepared.
     pub(crate) buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
+    /// Network that all guests share.
     pub(crate) network: Arc<Network>,
     pub(crate) lookups: TaskLookups,
     pub(crate) orphans: Arc<Orphans>,
     pub(crate) metering: Metering,
+    /// Maximum number of core instances.
     pub(crate) instances: usize,
+    /// The component, linked.
     pub(crate) instance: InstancePre<State>,
+    /// Index of the function among the exports.
     pub(crate) index: ComponentExportIndex,
 }

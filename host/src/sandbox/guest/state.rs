@@ -1,5 +1,5 @@
-//! What the host keeps for one running guest: its bounds and its listener, and what it sees of the world.
-//! Everything dies with the call. What a guest may never ask for is made when it first does.
+//! State of one running guest: its limits, its listener, and its view of the world. Dropped with the call.
+//! `wasi` implements the interfaces on it; what few guests need is created on first use.
 
 use crate::invoke::Call;
 use crate::model::Size;
@@ -16,13 +16,17 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
-/// The data of a guest's store.
+/// Data of a guest's store.
 pub(crate) struct State {
+    /// Memory accounting.
     pub(crate) memory: MemoryGuard,
     pub(crate) outputs: Outputs,
     pub(crate) table: ResourceTable,
+    /// The call with its arguments, limits and listener.
     pub(crate) call: Arc<Call>,
+    /// When the call must end.
     pub(crate) deadline: Deadline,
+    /// Cursors and compared values of `wasi:keyvalue`.
     pub(crate) shelf: KeyvalueSession,
     prepared: Arc<Prepared>,
     wasi: Option<Box<WasiCtx>>,
@@ -35,14 +39,14 @@ pub(crate) struct State {
     refusals: Option<Refusals>,
 }
 
-/// What one call may have of what the host has for all of them.
+/// Share of a call in the host's resources.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share {
-    /// When it must have ended.
+    /// Deadline of the call.
     pub(crate) deadline: Deadline,
-    /// Memory, if that is less than its limit.
+    /// Memory of the host for all guests, which bounds the call if it is less than the task's limit.
     pub(crate) memory: Size,
-    /// Open files.
+    /// Maximum number of open files.
     pub(crate) files: usize,
 }
 
@@ -95,51 +99,51 @@ impl State {
         })
     }
 
-    /// The clock that stands in for the real ones; none where those are granted.
+    /// Returns the logical clock, or `None` if the real clocks are granted.
     pub(crate) fn clock(&mut self) -> Option<&LogicalClock> {
         (!self.prepared.grants.clock).then(|| &*self.clock.get_or_insert_default())
     }
 
-    /// The source that stands in for the real one; none where that is granted.
+    /// Returns the seeded source of randomness, or `None` if real randomness is granted.
     pub(crate) fn seeded_random(&mut self) -> Option<&mut GuestRandom> {
         let Self { prepared, call, random: chance, .. } = self;
         let make = || Box::new(GuestRandom::for_call(prepared, call));
         (!prepared.grants.random).then(|| &mut **chance.get_or_insert_with(make))
     }
 
-    /// The names that the guest may ask for; none where those are not granted.
+    /// Returns the guest's name resolver, or `None` if `dns` is not granted.
     pub(crate) fn names(&mut self) -> Option<GuestNames> {
         let Self { prepared, names, .. } = self;
         let make = || GuestNames::new(prepared.network.names(), &prepared.lookups);
         prepared.grants.dns.then(|| names.get_or_insert_with(make).clone())
     }
 
-    /// Who is told what was refused to the guest.
+    /// Returns the log of refusals.
     pub(crate) fn refusals(&mut self) -> &Refusals {
         self.refusals.get_or_insert_with(|| Refusals::new(&self.call.listener))
     }
 
-    /// Whether the guest may have sockets.
+    /// Returns whether the guest may have sockets.
     pub(crate) fn has_sockets(&self) -> bool {
         !self.prepared.grants.tcp.is_empty()
     }
 
-    /// How many connections the guest has over HTTP.
+    /// Returns the number of the guest's HTTP connections.
     pub(crate) fn connections(&self) -> usize {
         self.http.as_ref().map_or(0, |http| http.gate.connections())
     }
 
-    /// Whether the guest may know of its attempt.
+    /// Returns whether the guest may read the context of its attempt.
     pub(crate) fn has_context(&self) -> bool {
         self.prepared.grants.context
     }
 
-    /// Whether the guest may open a bucket.
+    /// Returns whether the guest may open a bucket.
     pub(crate) fn has_bucket(&self, name: &BucketName) -> bool {
         self.prepared.grants.keyvalue.iter().any(|granted| granted == name.as_str())
     }
 
-    /// Where buckets are kept, if this host has such a place.
+    /// Returns the backend of the buckets, if this host has one.
     pub(crate) fn buckets(&self) -> Option<Arc<dyn Buckets>> {
         self.prepared.buckets.get().map(Arc::clone)
     }

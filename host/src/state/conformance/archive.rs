@@ -1,5 +1,5 @@
-//! What those see of a run who do not work on it, and how it is removed.
-//! What its hosts tell beside its results stands in `journal`.
+//! Conformance of the archive: what readers outside a run see of it, cancelling it, and removing it.
+//! The journal has its own cases in `journal.rs`.
 
 use crate::model::{RunId, RunStatus, SkipReason};
 use crate::state::conformance::fixture::{
@@ -8,7 +8,7 @@ use crate::state::conformance::fixture::{
 use crate::state::{ClaimView, Counts, End, ErrorKind, HostId, OpenHow, Outcome, Removal, Stop};
 use std::time::Duration;
 
-/// A run is told with what has become of its wanted tasks, its times, and who works on it.
+/// A run's summary has its tasks by outcome, its times and its live hosts.
 pub async fn a_run_is_told_with_its_counts_and_hosts(harness: &dyn Harness) {
     let mut bench =
         Fixture::new(harness, &[&[], &[], &[], &[], &[]]).await.with(4, |task| task.is_wanted = false);
@@ -29,7 +29,7 @@ pub async fn a_run_is_told_with_its_counts_and_hosts(harness: &dyn Harness) {
     assert_eq!((told.status, told.counts.total(), told.hosts), (RunStatus::Failed, 4, vec![]));
 }
 
-/// Runs are listed by their last activity, and no more than were asked for.
+/// Runs are listed by their last activity, and at most as many as requested.
 pub async fn runs_are_listed_by_their_last_activity(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     assert_eq!(must(bench.backend.runs(9).await), []);
@@ -47,7 +47,7 @@ pub async fn runs_are_listed_by_their_last_activity(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.runs(2).await).len(), 2);
 }
 
-/// Nodes are told by name, in the order of the names, without their results; those of which nothing is stored are open.
+/// Nodes are returned in the order of the names, without results; nodes with nothing stored are open.
 pub async fn nodes_are_told_without_their_results(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await.with(2, |task| task.is_for_each = true);
     let host = bench.open().await;
@@ -64,7 +64,7 @@ pub async fn nodes_are_told_without_their_results(harness: &dyn Harness) {
     assert_eq!(ends, [End::Done { bytes: 5 }, failed, skipped, End::Open, End::Open, End::Open, End::Open]);
 }
 
-/// Elements that have failed are named, and no more than were asked for.
+/// Failed elements are returned by name, at most as many as requested.
 pub async fn failed_elements_are_named(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
     let host = bench.open().await;
@@ -81,7 +81,7 @@ pub async fn failed_elements_are_named(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.failed_elements(&bench.run(), 2).await).len(), 2);
 }
 
-/// Who holds what is told, with its attempt and for how long; what is settled or left is held by nobody.
+/// Claims are returned with holder, attempt and lease. Settled claims, and those of hosts that have left, are not.
 pub async fn claims_are_told_with_their_holders(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
     let (host, other) = (bench.open().await, bench.open().await);
@@ -105,7 +105,7 @@ pub async fn claims_are_told_with_their_holders(harness: &dyn Harness) {
     assert!(told.len() == 2 && told.iter().all(is_held_by(&other)), "{told:?}");
 }
 
-/// Whoever does not work on a run may cancel it: hosts are told to stop, and it has ended once they have.
+/// A run can be cancelled from outside: its hosts are woken to stop, and it ends once they have.
 pub async fn a_run_is_cancelled_from_outside(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let host = bench.open().await;
@@ -124,7 +124,7 @@ pub async fn a_run_is_cancelled_from_outside(harness: &dyn Harness) {
     host.done(&only(host.claim().await)).await;
 }
 
-/// A run that no host works on has ended once it is cancelled; one that has ended is left as it was.
+/// Cancelling a run without hosts ends it at once; a run that has ended is not changed.
 pub async fn a_run_without_hosts_has_ended_once_it_is_cancelled(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
@@ -140,7 +140,7 @@ pub async fn a_run_without_hosts_has_ended_once_it_is_cancelled(harness: &dyn Ha
     assert_eq!(must(bench.backend.run(&bench.run()).await).status, RunStatus::Succeeded);
 }
 
-/// A run that is removed is gone, and its id is free again.
+/// A removed run is gone, and its id is free again.
 pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
@@ -153,8 +153,7 @@ pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
     assert_eq!((host.opened.how, host.opened.stored.len()), (OpenHow::Created, 0));
 }
 
-/// A run that a host works on is not removed, unless that is to be done anyway: then the host finds out, and does not
-/// begin it again.
+/// A run with live hosts is removed only by force. Its hosts then find out, and do not begin it again.
 pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
@@ -171,7 +170,7 @@ pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn
     assert_eq!((host.opened.how, host.claim().await.len()), (OpenHow::Created, 1));
 }
 
-/// Whoever asks for a run that is not there is told so.
+/// Every request for a run that does not exist fails with `NoRun`.
 pub async fn a_run_that_is_not_there_is_not_told_of(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));

@@ -1,5 +1,5 @@
-//! Buckets: what is written is there for all, nothing is done twice, and bounds are kept.
-//! What is out of bounds by itself is refused by the types.
+//! Conformance of buckets: shared by all, exactly-once, and bounded.
+//! Bounds that the types enforce are tested in `state/buckets.rs`.
 
 use crate::state::conformance::Harness;
 use crate::state::conformance::fixture::{must, must_fail, only};
@@ -55,7 +55,7 @@ fn bytes(text: &str) -> Bytes {
     text.to_owned().into()
 }
 
-/// A value is there from when it was set until it is taken away.
+/// A value exists from its first write until it is deleted.
 pub async fn a_value_is_there_until_it_is_taken_away(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     let exists = async |name| must(bench.buckets.exists(&bench.bucket, &key(name)).await);
@@ -68,7 +68,7 @@ pub async fn a_value_is_there_until_it_is_taken_away(harness: &impl Harness) {
     assert_eq!((bench.get("k").await, exists("k").await), (None, false));
 }
 
-/// Many keys are written and read at once, in order.
+/// Many keys are written and read in one operation, in order.
 pub async fn many_keys_are_written_and_read_at_once(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     bench.write(&[("b", Some("0"))]).await;
@@ -81,7 +81,7 @@ pub async fn many_keys_are_written_and_read_at_once(harness: &impl Harness) {
     bench.write(&[]).await;
 }
 
-/// Buckets know nothing of each other, and those of one name are one.
+/// Buckets with different names are separate; one name is one bucket.
 pub async fn buckets_of_one_name_are_one(harness: &impl Harness) {
     let (backend, bench) = BucketFixture::new(harness).await;
     let same = BucketFixture { buckets: backend.buckets(), ..bench.clone() };
@@ -90,7 +90,7 @@ pub async fn buckets_of_one_name_are_one(harness: &impl Harness) {
     assert_eq!((same.get("k").await, other.get("k").await), (Some(bytes("a")), None));
 }
 
-/// Keys are listed in order and by pages, and those that are there all the time are told once.
+/// Keys are listed in order and by pages; keys that exist throughout are listed once.
 pub async fn keys_are_listed_in_order_by_pages(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     let empty = must(bench.buckets.list(&bench.bucket, None).await);
@@ -105,7 +105,7 @@ pub async fn keys_are_listed_in_order_by_pages(harness: &impl Harness) {
     loop {
         let page = must(bench.buckets.list(&bench.bucket, after.as_ref()).await);
         assert!(page.keys.len() <= MAX_KEYS);
-        // What was told is taken away while the listing goes on.
+        // Keys are deleted while the listing goes on.
         let removals: Vec<_> = page.keys.iter().map(|key| (key.as_str(), None)).collect();
         bench.write(&removals).await;
         told.extend(page.keys.iter().map(|key| key.as_str().to_owned()));
@@ -122,7 +122,7 @@ pub async fn keys_are_listed_in_order_by_pages(harness: &impl Harness) {
     assert_eq!(keys, [key("n"), key("s")], "however a key came to be there");
 }
 
-/// A number is added to, and is text for those who read it.
+/// A number is incremented, and is stored as text.
 pub async fn a_number_is_added_to(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     assert_eq!(bench.increment("n", 5).await, 5);
@@ -134,7 +134,7 @@ pub async fn a_number_is_added_to(harness: &impl Harness) {
     assert_eq!(bench.increment("low", i64::MIN).await, i64::MIN);
 }
 
-/// What is no number, or would become none, stays as it is.
+/// A value that is no number, or whose sum would overflow, stays unchanged.
 pub async fn what_is_no_number_is_not_added_to(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     for text in ["", "x", "1.5", " 1", "007", "+1", "-0", "9223372036854775807", "9223372036854775808"] {
@@ -145,7 +145,7 @@ pub async fn what_is_no_number_is_not_added_to(harness: &impl Harness) {
     }
 }
 
-/// A value is swapped where it is the expected one.
+/// A swap succeeds only with the expected value.
 pub async fn a_value_is_swapped_where_it_is_the_expected_one(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     assert_eq!(bench.swap("k", Some("a"), "b").await, Swapped::Other(None));
@@ -156,7 +156,7 @@ pub async fn a_value_is_swapped_where_it_is_the_expected_one(harness: &impl Harn
     assert_eq!(bench.get("k").await, Some(bytes("b")));
 }
 
-/// What many add and swap at the same time is all there.
+/// Concurrent increments and swaps are all kept.
 pub async fn what_many_write_at_the_same_time_is_all_there(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     let mut many = JoinSet::new();
@@ -185,7 +185,7 @@ pub async fn what_many_write_at_the_same_time_is_all_there(harness: &impl Harnes
     assert_eq!(String::from_utf8_lossy(&text).matches(',').count(), 20);
 }
 
-/// Values that are too many to be given at once are declined, and given in portions.
+/// A read of too many bytes is declined, and succeeds in smaller portions.
 pub async fn values_that_are_too_many_at_once_are_declined(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     let value = "v".repeat(MAX_VALUE);

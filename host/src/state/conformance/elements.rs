@@ -1,5 +1,5 @@
-//! How a task becomes elements, and how it follows them.
-//! What an element computes is for nobody here.
+//! Conformance of elements: expanding a task, handing out its elements, and the task after them.
+//! The values of elements are irrelevant here.
 
 use crate::model::{FailurePolicy, SkipReason, TaskIdx};
 use crate::state::conformance::fixture::{Fixture, Harness, Host, element, nodes, only, task, value};
@@ -46,7 +46,7 @@ pub async fn a_list_without_elements_is_expanded_at_once(harness: &dyn Harness) 
     assert_eq!((whole.node, whole.stage), (task(0), Stage::Expanded { items: 0 }));
 }
 
-/// No more elements than allowed are claimed at the same time, by all hosts together.
+/// At most `max_parallel` elements are claimed at the same time, over all hosts.
 pub async fn elements_at_the_same_time_are_bounded_over_all_hosts(harness: &dyn Harness) {
     let mut bench = list(harness).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
@@ -61,7 +61,7 @@ pub async fn elements_at_the_same_time_are_bounded_over_all_hosts(harness: &dyn 
     assert_eq!(other.claim().await.len(), 1);
 }
 
-/// Once an element has failed, the task is handed out at once, unless the policy keeps going.
+/// A failed element makes its task claimable at once, unless the policy keeps going.
 pub async fn a_failed_element_hands_out_its_task_unless_the_run_keeps_going(harness: &dyn Harness) {
     for policy in [FailurePolicy::Finish, FailurePolicy::KeepGoing] {
         let mut bench = list(harness).await;

@@ -1,5 +1,5 @@
-//! What the cases are written with: a backend, shapes in few words, and hosts that expect what they are told.
-//! Expectations that fail end the test with what was there instead.
+//! The fixture of the conformance cases: a backend, concise shapes, and hosts that assert their replies.
+//! The cases themselves are in the files beside this one.
 
 use crate::model::{Digest, FailurePolicy, Name, RunId, TaskIdx};
 use crate::state::{
@@ -12,26 +12,26 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Makes backends to be tested.
+/// Makes the backends under test.
 #[async_trait]
 pub trait Harness: Send + Sync {
-    /// A backend without runs.
+    /// Returns a backend without runs.
     async fn backend(&self) -> Arc<dyn Backend>;
 }
 
-/// How long a case waits for what must happen, and would not happen by itself.
+/// Timeout for something that must happen, but might not.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long hosts hold what they claim: no case takes as long, on no machine.
+/// Default lease: no case takes as long, on any machine.
 pub(crate) const LEASE: Duration = Duration::from_mins(1);
 
-/// How long those hold it whose leases are to pass: short, so that it can be waited for.
+/// Lease for tests that wait for expiry; short, so that the test is fast.
 pub(crate) const BRIEF: Duration = Duration::from_millis(1500);
 
-/// The longest lease that is tried where a host has to be in time for it.
+/// The longest lease that [`in_time`] tries.
 const LONGEST: Duration = Duration::from_secs(24);
 
-/// The success of something that must not fail.
+/// Returns a success, or ends the test.
 #[track_caller]
 #[expect(clippy::panic, reason = "a case that fails ends its test")]
 pub(crate) fn must<T, E: Debug>(result: Result<T, E>) -> T {
@@ -41,7 +41,7 @@ pub(crate) fn must<T, E: Debug>(result: Result<T, E>) -> T {
     }
 }
 
-/// The failure of something that must fail.
+/// Returns an error, or ends the test.
 #[track_caller]
 #[expect(clippy::panic, reason = "a case that fails ends its test")]
 pub(crate) fn must_fail<T>(result: Result<T, Error>) -> Error {
@@ -51,7 +51,7 @@ pub(crate) fn must_fail<T>(result: Result<T, Error>) -> Error {
     }
 }
 
-/// The only one of a list.
+/// Returns the only item of a list, or ends the test.
 #[track_caller]
 #[expect(clippy::panic, reason = "a case that fails ends its test")]
 pub(crate) fn only<T: Debug>(list: Vec<T>) -> T {
@@ -61,29 +61,29 @@ pub(crate) fn only<T: Debug>(list: Vec<T>) -> T {
     }
 }
 
-/// A run on a fresh backend.
+/// A run on a fresh backend, with the request that hosts open it with.
 pub struct Fixture {
     /// The backend.
     pub backend: Arc<dyn Backend>,
-    /// The shape that hosts ask for.
+    /// The shape.
     pub shape: RunShape,
-    /// What hosts ask for.
+    /// The open mode.
     pub mode: Mode,
-    /// The policy that hosts ask for.
+    /// The policy.
     pub policy: FailurePolicy,
-    /// The digest that hosts ask for.
+    /// The digest.
     pub digest: Digest,
-    /// The run that hosts ask for.
+    /// The run's id.
     pub id: &'static str,
-    /// Which hosts those that open the run know to be gone.
+    /// Decides which hosts the opening hosts know to be dead.
     pub is_gone: fn(&HostId) -> bool,
-    /// How long hosts that open the run hold what they claim.
+    /// The lease.
     pub lease: Duration,
     hosts: u32,
 }
 
 impl Fixture {
-    /// A run of tasks named `t0`, `t1`, …, of which each waits for those that are listed.
+    /// A run of tasks named `t0`, `t1`, …, each waiting for the listed tasks.
     pub async fn new(harness: &dyn Harness, waits_for: &[&[u32]]) -> Self {
         Self {
             backend: harness.backend().await,
@@ -121,26 +121,26 @@ impl Fixture {
         self
     }
 
-    /// Opens the run as a host that nobody has seen, and that has so much of the first resource, all of it free.
+    /// Opens the run as a new host with `amount` of the first resource, all of it free.
     pub async fn open_with(&mut self, amount: u32) -> Host {
         self.shape.resources.first_mut().into_iter().for_each(|resource| resource.amount = amount);
         Host { free: vec![amount], ..self.open().await }
     }
 
-    /// The run's id.
+    /// Returns the run's id.
     #[must_use]
     pub fn run(&self) -> RunId {
         must(RunId::new(self.id))
     }
 
-    /// Asks for the run as a host that nobody has seen.
+    /// Requests the run as a new host.
     pub async fn ask(&mut self) -> Result<Opened, Error> {
         self.hosts += 1;
         let host = HostId(format!("host-{}", self.hosts).into());
         self.backend.open(self.request(host)).await
     }
 
-    /// Opens the run as a host that nobody has seen.
+    /// Opens the run as a new host.
     pub async fn open(&mut self) -> Host {
         let opened = must(self.ask().await);
         Host {
@@ -152,7 +152,7 @@ impl Fixture {
         }
     }
 
-    /// Opens the run as a host that nobody has seen, and whose claims pass soon.
+    /// Opens the run as a new host with a short lease.
     pub async fn open_brief(&mut self) -> Host {
         let lease = std::mem::replace(&mut self.lease, BRIEF);
         let host = self.open().await;
@@ -160,7 +160,7 @@ impl Fixture {
         host
     }
 
-    /// Drops a host and waits until its backend has noticed.
+    /// Drops a host and waits until the backend has noticed.
     pub async fn gone(&self, host: Host) {
         let id = HostId(host.id.as_str().into());
         drop(host);
@@ -169,7 +169,7 @@ impl Fixture {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        // One that could not say that it leaves is gone once its lease has passed.
+        // A host that could not report leaving is gone once its lease has expired.
         must(tokio::time::timeout(self.lease + PATIENCE, left).await);
     }
 
@@ -218,48 +218,48 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
 
 /// A host that works on the run.
 pub struct Host {
-    /// Who it is.
+    /// The host's id.
     pub id: String,
-    /// Its door.
+    /// The host's ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// What it was told when it opened the run.
+    /// The reply to opening the run.
     pub opened: Opened,
-    /// How many nodes it asks for.
+    /// Number of nodes to claim.
     pub slots: u32,
-    /// What it has free.
+    /// Free amounts of its resources.
     pub free: Vec<u32>,
 }
 
 impl Host {
-    /// Settles nodes and asks for others.
+    /// Commits a batch and claims nodes.
     pub async fn try_commit(&self, batch: Vec<(Token, Outcome)>) -> Result<Reply, Error> {
         let batch = batch.into_iter().map(|(token, outcome)| Settlement { token, outcome }).collect();
         self.ledger.commit(batch, Want { slots: self.slots, free: self.free.clone() }).await
     }
 
-    /// Settles nodes and asks for others.
+    /// Commits a batch, which must succeed, and claims nodes.
     pub async fn commit(&self, batch: Vec<(Token, Outcome)>) -> Reply {
         must(self.try_commit(batch).await)
     }
 
-    /// Asks for nodes.
+    /// Claims nodes without settling any.
     pub async fn ask(&self) -> Reply {
         self.commit(Vec::new()).await
     }
 
-    /// Settles one node, which must count, and asks for others.
+    /// Settles one node, which must be committed, and claims nodes.
     pub async fn settle(&self, claim: &Claim, outcome: Outcome) -> Reply {
         let reply = self.commit(vec![(claim.token, outcome)]).await;
         assert_eq!(reply.verdicts, [Verdict::Committed]);
         reply
     }
 
-    /// Commits a result and gives what is handed out for it.
+    /// Commits a result and returns the new claims.
     pub async fn done(&self, claim: &Claim) -> Vec<Claim> {
         self.settle(claim, Outcome::Done(value(claim.node))).await.claims
     }
 
-    /// Waits until something is handed out.
+    /// Waits until nodes are claimed, and returns the claims.
     pub async fn claim(&self) -> Vec<Claim> {
         let wait = async {
             loop {
@@ -273,14 +273,15 @@ impl Host {
         must(tokio::time::timeout(PATIENCE, wait).await)
     }
 
-    /// What is stored of a node.
+    /// Returns the stored state of a node.
     pub async fn entry(&self, node: NodeId) -> Entry {
         only(must(self.ledger.fetch(&[node]).await))
     }
 }
 
-/// Tries a case in which a host has to be in time for its lease, with leases that grow: how quick a host is nobody
-/// promises. What a case gives is whether it came true; where it does not, however long the lease, it is a fault.
+/// Runs a case in which a host must be in time for its lease, with growing leases, since no machine guarantees speed.
+///
+/// The case returns whether its host was in time. A case that fails even with the longest lease is a bug.
 pub(crate) async fn in_time(
     harness: &dyn Harness,
     waits_for: &[&[u32]],
@@ -298,27 +299,27 @@ pub(crate) async fn in_time(
     }
 }
 
-/// A task as a node.
+/// Returns a task as a node.
 pub(crate) const fn task(at: u32) -> NodeId {
     NodeId { task: TaskIdx::new(at), item: None }
 }
 
-/// An element as a node.
+/// Returns an element as a node.
 pub(crate) const fn element(at: u32, item: u32) -> NodeId {
     NodeId { task: TaskIdx::new(at), item: Some(item) }
 }
 
-/// The result that cases store for a node.
+/// Returns the result that cases store for a node.
 pub(crate) fn value(node: NodeId) -> Bytes {
     format!("result of {node:?}").into()
 }
 
-/// The nodes of claims, in order.
+/// Returns the nodes of claims, in order.
 pub(crate) fn nodes(claims: &[Claim]) -> Vec<NodeId> {
     claims.iter().map(|claim| claim.node).collect()
 }
 
-/// A resource that hosts count for themselves.
+/// A resource of each host.
 pub(crate) fn own(amount: u32) -> ResourceShape {
     ResourceShape { name: must(Name::new("gpu")), amount, scope: ResourceScope::Own }
 }
@@ -328,12 +329,12 @@ pub(crate) fn shared(amount: u32) -> ResourceShape {
     ResourceShape { scope: ResourceScope::Shared, ..own(amount) }
 }
 
-/// A resource that hosts count for themselves, and of which nodes can do with less.
+/// A resource of each host that is divisible: nodes can run with less.
 pub(crate) fn elastic(amount: u32) -> ResourceShape {
     ResourceShape { scope: ResourceScope::Elastic, ..own(amount) }
 }
 
-/// The stages of claims, in order.
+/// Returns the stages of claims, in order.
 pub(crate) fn stages(claims: &[Claim]) -> Vec<Stage> {
     claims.iter().map(|claim| claim.stage).collect()
 }

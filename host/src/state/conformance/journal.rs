@@ -1,5 +1,5 @@
-//! What hosts tell of a run beside its results: kept as long as the run, bounded, appended once.
-//! How runs are looked at otherwise stands in `archive`.
+//! Conformance of the journal: kept as long as the run, bounded, and appended exactly once.
+//! Other access to stored runs has its cases in `archive.rs`.
 
 use crate::model::{RunId, RunStatus, Timestamp};
 use crate::state::conformance::fixture::{Fixture, Harness, PATIENCE, must, must_fail, only};
@@ -10,13 +10,13 @@ use crate::state::{
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Less than how often a backend looks by itself whether there is something new.
+/// Less than the interval at which a backend looks for news by itself.
 const LOOKS: Duration = Duration::from_secs(4);
 
-/// How often it is tried whether something is told at once: a machine that does much else is late by itself.
+/// Most attempts of a timing check, because a busy machine may be late.
 const TRIALS: u32 = 5;
 
-/// What a host tells under a number: an event, to begin with.
+/// A batch with one event.
 fn batch(number: u64) -> Batch {
     let events = vec![b"{\"event\":\"task.ready\"}"[..].into()];
     Batch { host: HostId("host-1".into()), number, name: None, events, notes: vec![], logs: vec![] }
@@ -47,7 +47,7 @@ async fn noted(bench: &Fixture, name: &str) -> Option<Note> {
     only(must(bench.backend.nodes(&bench.run(), &[name.to_owned()]).await)).note
 }
 
-/// The latest note of a node is kept, and the name of the run.
+/// The latest note of each node is kept, and the name of the run.
 pub async fn the_latest_note_of_a_node_is_kept(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let _host = bench.open().await;
@@ -60,7 +60,7 @@ pub async fn the_latest_note_of_a_node_is_kept(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.run(&bench.run()).await).name.as_deref(), Some("words"));
 }
 
-/// What guests wrote is kept by node, in order.
+/// Guest output is kept by node, in order.
 pub async fn logs_are_kept_by_node(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
@@ -71,7 +71,7 @@ pub async fn logs_are_kept_by_node(harness: &dyn Harness) {
     assert_eq!(log(&bench, "t0[2]").await, []);
 }
 
-/// A batch that is repeated is appended once; so is one that comes late.
+/// A repeated batch is appended once, even if it arrives late.
 pub async fn a_repeated_batch_is_appended_once(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
@@ -85,7 +85,7 @@ pub async fn a_repeated_batch_is_appended_once(harness: &dyn Harness) {
     assert_eq!(log(&bench, "t0").await, [line("1"), line("2"), line("3")]);
 }
 
-/// Of a log the newest part is kept, and a mark that something is missing.
+/// A log keeps its newest part, and a gap at its beginning.
 pub async fn a_log_keeps_its_newest_part(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
@@ -97,7 +97,7 @@ pub async fn a_log_keeps_its_newest_part(harness: &dyn Harness) {
     assert_eq!(kept, [LogPart::Gap, line(&format!("b{long}")), line(&format!("c{long}"))]);
 }
 
-/// What a run logs is bounded: what does not fit is left out, and marked.
+/// The logs of a run are bounded: what does not fit is dropped and marked by a gap.
 pub async fn the_logs_of_a_run_are_bounded(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
@@ -116,7 +116,7 @@ pub async fn the_logs_of_a_run_are_bounded(harness: &dyn Harness) {
     assert_eq!(log(&bench, "t0[3]").await, [line(&long)]);
 }
 
-/// What was told is kept when a run is resumed, and gone when it begins afresh.
+/// A journal survives resuming, and is discarded by a fresh start.
 pub async fn a_journal_lasts_until_a_run_begins_afresh(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
@@ -133,7 +133,7 @@ pub async fn a_journal_lasts_until_a_run_begins_afresh(harness: &dyn Harness) {
     assert_eq!(log(&bench, "t0").await, []);
 }
 
-/// A journal does not make a run.
+/// Appending to a journal does not create a run.
 pub async fn a_journal_makes_no_run(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));
@@ -142,7 +142,7 @@ pub async fn a_journal_makes_no_run(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.runs(9).await), []);
 }
 
-/// Whoever follows a run is told its events from the oldest that is kept, each once, as soon as they are there.
+/// A reader gets each event once, from the oldest kept, as soon as it is appended.
 pub async fn events_are_followed_from_the_oldest(harness: &dyn Harness) {
     let mut took = follow(harness).await;
     for _ in 1..TRIALS {
@@ -153,7 +153,7 @@ pub async fn events_are_followed_from_the_oldest(harness: &dyn Harness) {
     assert!(took < LOOKS, "it was told {took:?} after it had happened");
 }
 
-/// Follows a run to its end; gives how long what came after the beginning took.
+/// Follows a run to its end, and returns how long everything after the beginning took.
 async fn follow(harness: &dyn Harness) -> Duration {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
@@ -185,7 +185,7 @@ async fn follow(harness: &dyn Harness) -> Duration {
     took
 }
 
-/// Follows until something is told.
+/// Reads pages until one matches.
 async fn until(follower: &mut dyn Follow, is_it: fn(&JournalPage) -> bool) -> JournalPage {
     loop {
         let told = must(follower.next().await);

@@ -1,5 +1,5 @@
-//! Who may settle a node: leases that pass, nodes that are taken over, tokens that are fenced.
-//! What settlements mean stands elsewhere.
+//! Conformance of leases: expiry, takeover, and fencing of lost tokens.
+//! The outcomes of settlements have their cases in `order.rs`.
 
 use crate::state::conformance::fixture::{
     BRIEF, Fixture, Harness, PATIENCE, in_time, must, only, task, value,
@@ -7,7 +7,7 @@ use crate::state::conformance::fixture::{
 use crate::state::{Certainty, Entry, HostId, Loss, OpenHow, Outcome, Stage, Verdict};
 use std::time::Duration;
 
-/// A node whose holder does not renew its lease is handed to another; the first holder's result is refused.
+/// A node whose lease is not renewed is taken over; the first holder's result is fenced.
 pub async fn a_lost_node_is_taken_over_and_its_first_holder_fenced(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open_brief().await, bench.open().await);
@@ -24,7 +24,7 @@ pub async fn a_lost_node_is_taken_over_and_its_first_holder_fenced(harness: &dyn
     assert_eq!(one.entry(task(0)).await, Entry::Done(value(task(0))));
 }
 
-/// A lease that is renewed does not pass.
+/// A renewed lease does not expire.
 pub async fn a_renewed_lease_is_held(harness: &dyn Harness) {
     in_time(harness, &[&[]], async |mut bench| {
         let (one, other) = (bench.open().await, bench.open().await);
@@ -42,7 +42,7 @@ pub async fn a_renewed_lease_is_held(harness: &dyn Harness) {
     .await;
 }
 
-/// Steps that settle nothing, such as renewals, lose nothing of what is still to be followed after a wide task.
+/// Steps that settle nothing, such as renewals, keep the pending propagation of a wide task.
 pub async fn renewing_loses_nothing_that_is_to_be_followed(harness: &dyn Harness) {
     let wide: Vec<&[u32]> = [&[][..], &[]].into_iter().chain(std::iter::repeat_n(&[0][..], 2500)).collect();
     let mut bench = Fixture::new(harness, &wide).await;
@@ -62,7 +62,7 @@ pub async fn renewing_loses_nothing_that_is_to_be_followed(harness: &dyn Harness
     assert_eq!(seen, 2500);
 }
 
-/// A host that keeps its claims holds them without renewing, those that it has and those that come.
+/// A host that keeps its leases holds present and future claims without explicit renewal.
 pub async fn kept_claims_are_held_without_renewing(harness: &dyn Harness) {
     in_time(harness, &[&[], &[0]], async |mut bench| {
         let (one, other) = (bench.open().await, bench.open().await);
@@ -83,7 +83,7 @@ pub async fn kept_claims_are_held_without_renewing(harness: &dyn Harness) {
     .await;
 }
 
-/// A host that keeps its claims is told what it has lost.
+/// A host that keeps its leases is informed of lost claims.
 pub async fn what_a_keeping_host_has_lost_is_told(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open_brief().await, bench.open().await);
@@ -101,8 +101,8 @@ pub async fn what_a_keeping_host_has_lost_is_told(harness: &dyn Harness) {
     other.done(&second).await;
 }
 
-/// What a host held that is known to be gone is handed out as soon as somebody who knows it opens the run, though
-/// others work on it; those keep what they have.
+/// Claims of a dead host are handed out as soon as a host that knows of its death opens the run. Other hosts keep their
+/// claims.
 pub async fn what_hosts_held_that_are_gone_is_handed_out_at_once(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let (mut one, mut other) = (bench.open().await, bench.open().await);
@@ -117,7 +117,7 @@ pub async fn what_hosts_held_that_are_gone_is_handed_out_at_once(harness: &dyn H
     other.done(&second).await;
 }
 
-/// A result that comes after its lease has passed counts while nobody else has the node.
+/// A result after the lease has expired counts while no other host has the node.
 pub async fn a_late_result_counts_while_nobody_else_has_the_node(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let mut host = bench.open_brief().await;
@@ -129,7 +129,7 @@ pub async fn a_late_result_counts_while_nobody_else_has_the_node(harness: &dyn H
     host.done(&claims[1]).await;
 }
 
-/// A release does not end the count of takeovers: nothing is known by it of what the node does. Any other settlement does.
+/// A release keeps the count of takeovers, because it proves nothing about the node. Any other settlement resets it.
 pub async fn a_settlement_other_than_a_release_resets_the_takeovers(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other, last) = (bench.open_brief().await, bench.open_brief().await, bench.open().await);
@@ -143,7 +143,7 @@ pub async fn a_settlement_other_than_a_release_resets_the_takeovers(harness: &dy
     assert_eq!((fifth.attempt, fifth.takeovers, fifth.from), (2, 0, None));
 }
 
-/// A settlement that is repeated because its answer was lost is a duplicate, and writes nothing.
+/// A settlement that is repeated because its reply was lost is a duplicate, and writes nothing.
 pub async fn a_settlement_that_is_repeated_is_a_duplicate(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
@@ -161,7 +161,7 @@ pub async fn a_settlement_that_is_repeated_is_a_duplicate(harness: &dyn Harness)
     host.done(&again).await;
 }
 
-/// A token of an earlier life of the run settles nothing.
+/// A token of an earlier life of the run is fenced.
 pub async fn a_token_of_an_earlier_life_is_fenced(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let one = bench.open().await;

@@ -1,5 +1,5 @@
-//! Every sentence of the state port's contract as a case that each backend runs unchanged.
-//! Making a backend is for its [`Harness`]; `state_conformance!` turns the cases into tests.
+//! The conformance suite of state backends: one case per sentence of the contract, run unchanged on every backend.
+//! A [`Harness`] makes the backends; `state_conformance!` turns the cases into tests.
 
 mod archive;
 mod fixture;
@@ -27,7 +27,7 @@ pub use resources::*;
 pub use resume::*;
 pub use waking::*;
 
-/// Makes a test of each case: `state_conformance!(tokio::test(start_paused = true), harness)`.
+/// Turns each case into a test: `state_conformance!(tokio::test(start_paused = true), harness)`.
 #[macro_export]
 macro_rules! state_conformance {
     ($attribute:meta, $harness:expr) => {

@@ -1,5 +1,5 @@
-//! Which nodes are handed out, in which order, and what each settlement makes of them.
-//! Elements, resources, failures and leases have files of their own.
+//! Conformance of scheduling: which nodes are handed out, in which order, and the effect of each settlement.
+//! Elements, resources, failures and leases have their own files.
 
 use crate::model::{RunStatus, SkipReason, TaskIdx};
 use crate::state::conformance::fixture::{Fixture, Harness, must_fail, nodes, only, stages, task, value};
@@ -7,14 +7,14 @@ use crate::state::{Entry, ErrorKind, Outcome, Stage};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Higher ranks go first; equals come in the order in which they became ready.
+/// Higher ranks go first; equals go in the order in which they became ready.
 pub async fn higher_ranks_go_first_and_equals_in_order(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[], &[]]).await.with(2, |task| task.rank = 7);
     let host = bench.open().await;
     assert_eq!(nodes(&host.claim().await), [task(2), task(0), task(1), task(3)]);
 }
 
-/// A task is handed out when all that it waits for has ended, and no later.
+/// A task is handed out exactly when everything it waits for has ended.
 pub async fn a_task_follows_once_all_before_it_have_ended(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[0], &[0, 1]]).await;
     let host = bench.open().await;
@@ -25,7 +25,7 @@ pub async fn a_task_follows_once_all_before_it_have_ended(harness: &dyn Harness)
     assert_eq!(nodes(&host.done(&first[1]).await), [task(3)]);
 }
 
-/// Whoever is handed a dependent finds the results that it reads.
+/// A host that is handed a dependent finds the results that it reads.
 pub async fn a_result_is_stored_before_a_dependent_is_handed_to_anyone(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
@@ -39,7 +39,7 @@ pub async fn a_result_is_stored_before_a_dependent_is_handed_to_anyone(harness: 
     assert_eq!((entry, claims), (Entry::Done(value(task(0))), vec![]));
 }
 
-/// No more nodes are handed out than were asked for, and the others wait.
+/// At most as many nodes are handed out as requested; the others wait.
 pub async fn no_more_than_the_slots_are_handed_out(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let mut host = bench.open().await;
@@ -67,7 +67,7 @@ pub async fn a_task_after_a_skip_is_tainted_and_takes_no_slot(harness: &dyn Harn
     assert_eq!((reply.progress.status, reply.progress.open), (RunStatus::Succeeded, 0));
 }
 
-/// A tainted task that is released is handed out as ready, when there is a slot.
+/// A tainted task that is released is handed out as ready, once there is a slot.
 pub async fn a_tainted_task_that_is_released_waits_for_a_slot(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let mut host = bench.open().await;
@@ -80,7 +80,7 @@ pub async fn a_tainted_task_that_is_released_waits_for_a_slot(harness: &dyn Harn
     assert_eq!((ready.node, ready.stage, ready.attempt), (task(1), Stage::Ready, 1));
 }
 
-/// A retried task comes back after its delay, with the next attempt number.
+/// A retried task returns after its delay, with the next attempt number.
 pub async fn a_retried_task_comes_back_after_its_delay_with_the_next_number(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
@@ -97,7 +97,7 @@ pub async fn a_retried_task_comes_back_after_its_delay_with_the_next_number(harn
     assert_eq!(third.attempt, 3);
 }
 
-/// A released task comes back with the same attempt number, to anyone.
+/// A released task returns with the same attempt number, to any host.
 pub async fn a_released_task_comes_back_with_the_same_number(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
@@ -108,7 +108,7 @@ pub async fn a_released_task_comes_back_with_the_same_number(harness: &dyn Harne
     assert_eq!((second.node, second.attempt, second.takeovers), (task(0), 1, 0));
 }
 
-/// A task that awaits others comes back once they all have ended.
+/// A task that awaits others returns once they all have ended.
 pub async fn a_task_that_awaits_others_comes_back_when_they_have_ended(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let host = bench.open().await;
@@ -120,7 +120,7 @@ pub async fn a_task_that_awaits_others_comes_back_when_they_have_ended(harness: 
     assert_eq!((back.node, back.stage, back.attempt), (task(0), Stage::Ready, 1));
 }
 
-/// A task that awaits what has ended already comes back at once.
+/// A task that awaits only ended tasks returns at once.
 pub async fn a_task_that_awaits_what_has_ended_comes_back_at_once(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
@@ -130,7 +130,7 @@ pub async fn a_task_that_awaits_what_has_ended_comes_back_at_once(harness: &dyn 
     assert_eq!((nodes(&back), stages(&back)), (vec![task(0)], vec![Stage::Ready]));
 }
 
-/// A task that awaits one that is skipped comes back tainted.
+/// A task that awaits a skipped one returns tainted.
 pub async fn a_task_that_awaits_a_skipped_one_comes_back_tainted(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
@@ -140,7 +140,7 @@ pub async fn a_task_that_awaits_a_skipped_one_comes_back_tainted(harness: &dyn H
     assert_eq!((nodes(&back), stages(&back)), (vec![task(0)], vec![Stage::Tainted]));
 }
 
-/// Tasks that are not wanted are as if they did not exist.
+/// Unwanted tasks are ignored.
 pub async fn unwanted_tasks_are_as_if_they_did_not_exist(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[0, 1]]).await.with(0, |task| task.is_wanted = false);
     let host = bench.open().await;
@@ -152,7 +152,7 @@ pub async fn unwanted_tasks_are_as_if_they_did_not_exist(harness: &dyn Harness) 
     assert_eq!((reply.progress.status, reply.progress.total), (RunStatus::Succeeded, 2));
 }
 
-/// Either all of a commit happens or none.
+/// Commits are atomic: an invalid settlement fails the whole batch.
 pub async fn a_batch_with_a_misuse_changes_nothing(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;

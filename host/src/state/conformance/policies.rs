@@ -1,5 +1,5 @@
-//! What a failure and a cancellation do to a run, and who decides.
-//! What a failed element does stands with the elements.
+//! Conformance of failure policies and cancellation.
+//! Failures of elements have their cases in `elements.rs`.
 
 use crate::model::{FailurePolicy, RunStatus, SkipReason};
 use crate::state::conformance::fixture::{Fixture, Harness, must, nodes, only, task, value};
@@ -9,7 +9,7 @@ fn failed() -> Outcome {
     Outcome::Failed(b"record"[..].into())
 }
 
-/// By default nothing new starts after a failure, and what runs is finished and committed.
+/// By default a failure starts nothing new; running tasks finish and are committed.
 pub async fn a_failure_lets_running_tasks_finish_and_starts_nothing(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[0], &[1], &[]]).await;
     bench.policy = FailurePolicy::Finish;
@@ -18,7 +18,7 @@ pub async fn a_failure_lets_running_tasks_finish_and_starts_nothing(harness: &dy
     let claims = host.claim().await;
     let reply = host.settle(&claims[0], failed()).await;
     assert_eq!((reply.progress.status, reply.progress.stop), (RunStatus::Running, Some(Stop::Failure)));
-    // Only what the failure made ready is handed out, to be skipped.
+    // Only nodes that the failure has tainted are handed out, to be skipped.
     let tainted = only(reply.claims);
     assert_eq!((tainted.node, tainted.stage), (task(2), Stage::Tainted));
     host.settle(&tainted, Outcome::Skipped(SkipReason::UpstreamFailed)).await;
@@ -28,7 +28,7 @@ pub async fn a_failure_lets_running_tasks_finish_and_starts_nothing(harness: &dy
     assert_eq!(host.entry(task(0)).await, Entry::Failed(b"record"[..].into()));
 }
 
-/// The policy may ask that running tasks are stopped; the run ends when they have been given back.
+/// `FailFast` stops running tasks; the run ends once they are released.
 pub async fn a_failure_may_stop_running_tasks(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     bench.policy = FailurePolicy::FailFast;
@@ -40,7 +40,7 @@ pub async fn a_failure_may_stop_running_tasks(harness: &dyn Harness) {
     assert_eq!((reply.claims, reply.progress.status), (vec![], RunStatus::Failed));
 }
 
-/// The policy may keep going: every branch that does not need the failed task is finished.
+/// `KeepGoing` finishes every branch that does not need the failed task.
 pub async fn a_run_may_keep_going_after_a_failure(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[1]]).await;
     let host = bench.open().await;
@@ -51,7 +51,7 @@ pub async fn a_run_may_keep_going_after_a_failure(harness: &dyn Harness) {
     assert_eq!((reply.progress.status, reply.progress.open), (RunStatus::Failed, 0));
 }
 
-/// A cancelled run hands out nothing and ends once nothing is claimed.
+/// A cancelled run hands out nothing, and ends once nothing is claimed.
 pub async fn a_cancelled_run_ends_once_nothing_is_claimed(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
@@ -69,7 +69,7 @@ pub async fn a_cancelled_run_ends_once_nothing_is_claimed(harness: &dyn Harness)
     assert_ne!(late.verdicts, [Verdict::Committed]);
 }
 
-/// Hosts that join follow the creator's policy.
+/// Joining hosts follow the creator's policy.
 pub async fn a_host_that_joins_follows_the_creators_policy(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     bench.policy = FailurePolicy::FailFast;

@@ -1,5 +1,5 @@
-//! Resources that hosts count for themselves, and those that all hosts share.
-//! Slots and elements at the same time are bounded elsewhere.
+//! Conformance of resources: those of each host, and those that all hosts share.
+//! Slots and `max_parallel` have their cases in `order.rs` and `elements.rs`.
 
 use crate::state::conformance::fixture::{Fixture, Harness, elastic, nodes, only, own, shared, task};
 use crate::state::{Blocked, Outcome, ResourceShape};
@@ -10,7 +10,7 @@ async fn three(harness: &dyn Harness, resource: ResourceShape) -> Fixture {
     bench.with(0, |task| task.class = 1).with(1, |task| task.class = 1)
 }
 
-/// A host gets no more than what it has free, and nothing of what it does not list.
+/// Admission by own resources: a host gets at most what it has free, and nothing of what it does not list.
 pub async fn what_hosts_count_for_themselves_bounds_what_they_get(harness: &dyn Harness) {
     let mut bench = three(harness, own(1)).await;
     let (mut one, mut other) = (bench.open().await, bench.open().await);
@@ -21,7 +21,7 @@ pub async fn what_hosts_count_for_themselves_bounds_what_they_get(harness: &dyn 
     assert_eq!(nodes(&other.claim().await), [task(1)]);
 }
 
-/// Hosts together get no more of a shared resource than there is, whatever they have free.
+/// All hosts together get at most the total of a shared resource, whatever they report as free.
 pub async fn shared_resources_are_counted_over_all_hosts(harness: &dyn Harness) {
     let mut bench = three(harness, shared(1)).await;
     let (mut one, mut other) = (bench.open().await, bench.open().await);
@@ -34,7 +34,7 @@ pub async fn shared_resources_are_counted_over_all_hosts(harness: &dyn Harness) 
     assert_eq!(nodes(&other.claim().await), [task(1)]);
 }
 
-/// A node that lacks a resource is named, once.
+/// A node that lacks a resource is reported once.
 pub async fn a_blocked_node_is_named_once(harness: &dyn Harness) {
     let mut bench = three(harness, own(1)).await;
     let mut host = bench.open().await;
@@ -59,7 +59,7 @@ pub async fn a_task_to_be_expanded_takes_no_resources(harness: &dyn Harness) {
     assert_eq!(second.node.item, Some(1));
 }
 
-/// Tasks that ask for as much of a resource as is listed, each in a class of its own.
+/// Tasks that need the listed amounts of a resource, each in its own class.
 async fn asking(harness: &dyn Harness, resource: ResourceShape, amounts: &[u32]) -> Fixture {
     let waits_for = vec![&[][..]; amounts.len()];
     let mut bench = Fixture::new(harness, &waits_for).await;
@@ -71,7 +71,7 @@ async fn asking(harness: &dyn Harness, resource: ResourceShape, amounts: &[u32])
     bench
 }
 
-/// A host is never handed a node that asks for more than the host has, whatever it says is free; another one is.
+/// A node that needs more than a host's total is never handed to that host, whatever it reports as free.
 pub async fn a_node_waits_for_a_host_that_has_what_it_asks_for(harness: &dyn Harness) {
     let mut bench = asking(harness, own(1), &[2, 1]).await;
     let mut small = bench.open_with(1).await;
@@ -81,7 +81,7 @@ pub async fn a_node_waits_for_a_host_that_has_what_it_asks_for(harness: &dyn Har
     assert_eq!(nodes(&large.claim().await), [task(0)]);
 }
 
-/// Each host is held to what it has itself, not to what the creator of the run has.
+/// Each host is limited by its own total, not by that of the run's creator.
 pub async fn hosts_may_have_different_amounts(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(2), &[3, 3, 3]).await;
     let small = bench.open_with(2).await;
@@ -93,7 +93,7 @@ pub async fn hosts_may_have_different_amounts(harness: &dyn Harness) {
     drop(small);
 }
 
-/// Where it is elastic, a node that asks for more than any host has takes all of one, and only where all is free.
+/// A node that needs more of an elastic resource than any host has takes all of one host's, once all is free.
 pub async fn a_node_that_asks_for_too_much_takes_all_there_is(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9, 1]).await;
     let mut host = bench.open_with(4).await;
@@ -110,8 +110,8 @@ pub async fn a_node_that_asks_for_too_much_takes_all_there_is(harness: &dyn Harn
     assert_eq!(reply.blocked, [Blocked { node: task(1), resource: 0 }]);
 }
 
-/// A node that asks for more than a host has is left to one that has more, and is its holder's alone; also where that
-/// has too little as well, and whatever else is said to be free.
+/// A node that needs more than a host's total is left to a host with a larger total, even if that is too small too. The
+/// larger host gives it all it has; the smaller one gets nothing, whatever it reports as free.
 pub async fn a_node_is_left_to_a_host_that_has_more(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9, 99]).await;
     let mut small = bench.open_with(4).await;
@@ -124,7 +124,7 @@ pub async fn a_node_is_left_to_a_host_that_has_more(harness: &dyn Harness) {
     assert_eq!(small.ask().await.claims, []);
 }
 
-/// Once no host takes part any more that has more, a host that waits is woken and handed what was left.
+/// Once the larger host has left, a waiting host is woken and handed the nodes that were left.
 pub async fn what_was_left_to_a_larger_host_is_taken_once_that_is_gone(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9, 9]).await;
     let small = bench.open_with(4).await;
@@ -137,7 +137,7 @@ pub async fn what_was_left_to_a_larger_host_is_taken_once_that_is_gone(harness: 
     assert_eq!(nodes(&small.done(&claims[0]).await).len(), 1);
 }
 
-/// A host that has more is waited for only where it could run the node.
+/// A larger host is preferred only if it could run the node.
 pub async fn a_larger_host_that_lacks_another_resource_is_not_waited_for(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9]).await.resource(own(1));
     bench.shape.classes[1] = vec![(0, 9), (1, 1)];

@@ -1,5 +1,5 @@
-//! What is kept of a run, by whom it may be opened, and what is read of it.
-//! How nodes are handed out afterwards is as ever.
+//! Conformance of opening runs: what is kept, who may open, and reading results.
+//! Scheduling after that has its cases in `order.rs`.
 
 use crate::model::{Digest, FailurePolicy, RunId, RunStatus, SkipReason, TaskIdx};
 use crate::state::conformance::fixture::{
@@ -7,7 +7,7 @@ use crate::state::conformance::fixture::{
 };
 use crate::state::{Entry, ErrorKind, Mode, OpenHow, Outcome};
 
-/// Results are read by name, in the order of the names; so is the plan record.
+/// Results are read by name, in the order of the names; the plan record is returned unchanged.
 pub async fn results_are_read_by_name(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
     let host = bench.open().await;
@@ -23,7 +23,7 @@ pub async fn results_are_read_by_name(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.record(&bench.run()).await), bench.digest.as_bytes()[..]);
 }
 
-/// A run that is not there is said to be none.
+/// Reading a run that does not exist fails with `NoRun`.
 pub async fn a_run_that_is_not_there_is_no_run(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));
@@ -58,7 +58,7 @@ pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness:
     assert_eq!((last.node, host.entry(task(0)).await), (task(3), Entry::Done(value(task(0)))));
 }
 
-/// Elements that are stored are kept too: only the others are handed out again.
+/// A resumed run keeps stored elements and hands out only the others.
 pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await.with(0, |task| task.is_for_each = true);
     let host = bench.open().await;
@@ -77,7 +77,7 @@ pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
     assert_eq!(only(host.done(&claims[1]).await).node, task(0));
 }
 
-/// A run that succeeded has nothing left to do.
+/// A run that has succeeded has nothing left to do.
 pub async fn a_run_that_succeeded_is_kept_whole(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
@@ -88,7 +88,7 @@ pub async fn a_run_that_succeeded_is_kept_whole(harness: &dyn Harness) {
     assert_eq!((reply.claims, reply.progress.status), (vec![], RunStatus::Succeeded));
 }
 
-/// A run of another digest is refused, with the record that was stored with it.
+/// A run with another digest is refused, with the stored plan record.
 pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
@@ -100,7 +100,7 @@ pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harn
     assert!(matches!(must_fail(bench.ask().await).kind, ErrorKind::OtherDigest(_)));
 }
 
-/// An update takes another digest under a new epoch and keeps the results of tasks whose fingerprint is unchanged.
+/// An update accepts another digest under a new epoch, and keeps the results of tasks with an unchanged fingerprint.
 pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let host = bench.open().await;
@@ -127,7 +127,7 @@ pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn H
     assert_eq!(must(bench.backend.record(&bench.run()).await), bench.digest.as_bytes()[..]);
 }
 
-/// A fresh run begins with nothing, under a new epoch.
+/// A fresh start keeps nothing and begins a new epoch.
 pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     bench.mode = Mode::Fresh;
@@ -141,7 +141,7 @@ pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) 
     assert_eq!(nodes(&host.claim().await), [task(0)]);
 }
 
-/// A run that another host works on is joined; it is neither updated nor begun anew.
+/// A run with live hosts is joined; it is neither updated nor restarted.
 pub async fn a_run_that_another_host_works_on_is_joined_and_not_replaced(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let one = bench.open().await;

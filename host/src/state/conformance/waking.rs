@@ -1,12 +1,12 @@
-//! Waiting for a run to change: whoever waits is woken, whatever came first.
-//! Waking for nothing is allowed and not tested.
+//! Conformance of wake-ups: no change is missed, whatever the order of change and wait.
+//! Spurious wake-ups are allowed and not tested.
 
 use crate::model::RunStatus;
 use crate::state::conformance::fixture::{Fixture, Harness, Host, PATIENCE, must, only, task};
 use crate::state::{Outcome, Stop, Version};
 use std::time::Duration;
 
-/// Waits for changes until `is_there`.
+/// Waits for changes until `is_there` returns nothing.
 async fn until(host: &Host, mut seen: Version, mut is_there: impl AsyncFnMut() -> Option<Version>) {
     let woken = async {
         loop {
@@ -20,7 +20,7 @@ async fn until(host: &Host, mut seen: Version, mut is_there: impl AsyncFnMut() -
     must(tokio::time::timeout(PATIENCE, woken).await);
 }
 
-/// A host that waits is woken when another makes a node ready.
+/// A waiting host is woken when another host makes a node ready.
 pub async fn a_change_wakes_other_hosts(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
@@ -33,7 +33,7 @@ pub async fn a_change_wakes_other_hosts(harness: &dyn Harness) {
     assert_eq!(only(claims).node, task(1));
 }
 
-/// A change between the answer and the wait is not missed, and neither is one after a wait that was dropped.
+/// A change between the reply and the wait is not missed, nor one after a dropped wait.
 pub async fn a_change_since_the_version_wakes_at_once(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
@@ -50,7 +50,7 @@ pub async fn a_change_since_the_version_wakes_at_once(harness: &dyn Harness) {
     .await;
 }
 
-/// A delay that is over wakes.
+/// The end of a retry delay wakes waiters.
 pub async fn a_delay_that_is_over_wakes(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open().await, bench.open().await);
@@ -59,7 +59,7 @@ pub async fn a_delay_that_is_over_wakes(harness: &dyn Harness) {
     assert_eq!(only(other.claim().await).attempt, 2);
 }
 
-/// A lease that has passed wakes.
+/// An expired lease wakes waiters.
 pub async fn a_lease_that_has_passed_wakes(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open_brief().await, bench.open().await);

@@ -1,5 +1,5 @@
-//! Runs in memory as those see them who do not work on them.
-//! What their hosts tell is kept in `journal`.
+//! The archive of runs in memory: list, inspect, cancel and remove, and access to their journals.
+//! The journal's content is kept in `journal.rs`.
 
 use crate::model::{RunId, RunStatus, Timestamp};
 use crate::state::memory::following::Following;

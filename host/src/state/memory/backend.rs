@@ -1,5 +1,5 @@
-//! The backend behind `memory:`: the runs of this process by their ids.
-//! What becomes of a run is decided in `life` and `machine`; here are only the locks.
+//! The `memory:` backend: the runs of this process, by id.
+//! State transitions are left to `life.rs` and `machine.rs`; this file only has the locks.
 
 use crate::model::{Clock, RunId, SystemClock};
 use crate::state::memory::buckets::MemoryBuckets;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Keeps runs in memory.
+/// The in-memory backend.
 pub struct MemoryBackend {
     clock: Arc<dyn Clock>,
     shared: Arc<Runs>,
@@ -22,12 +22,12 @@ pub struct MemoryBackend {
 /// The runs of this process.
 #[derive(Default)]
 pub(crate) struct Runs {
-    // A mutex because runs of many threads share the backend; it is held while a run is looked up or begun.
+    // A mutex, because runs of many threads share the backend. It is held while a run is looked up or begun.
     runs: Mutex<HashMap<RunId, Arc<Run>>>,
 }
 
 impl Runs {
-    /// A run that must be there.
+    /// Returns a run, or an error if it does not exist.
     pub(crate) fn find(&self, id: &RunId) -> Result<Arc<Run>, Error> {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.get(id).cloned().ok_or_else(|| MemoryBackend::no_run(id))

@@ -1,5 +1,6 @@
-//! Buckets in the memory of this process, shared by its runs and gone with it.
-//! What guests may put there is bounded, because it is the host's own memory.
+//! Buckets in the memory of this process, shared by its runs and lost with it.
+//! The total size is bounded, because guests fill the host's own memory; limits per operation are in
+//! `state/buckets.rs`.
 
 use crate::state::{
     BucketName, Buckets, Error, ErrorKind, Key, Keys, MAX_BYTES, MAX_KEYS, Page, Swap, Swapped, Value, Writes,
@@ -10,16 +11,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Most bytes of all buckets together: a guest that writes without end must not fill the host.
+/// Quota of all buckets together, in bytes: a guest that writes without end must not exhaust the host.
 const MAX_TOTAL: usize = 256 << 20;
 
-/// What an entry costs beside its key and its value.
+/// Overhead of an entry beside its key and value, in bytes.
 const ENTRY_COST: usize = 128;
 
 /// All buckets of the process.
 #[derive(Default)]
 pub(crate) struct MemoryBuckets {
-    // A mutex because guests of many threads share the buckets; each section is one operation, and bounded as they are.
+    // A mutex, because guests on many threads share the buckets. Each section is one bounded operation.
     all: Mutex<All>,
 }
 
@@ -44,7 +45,7 @@ impl All {
         self.value(bucket, key).map_or(0, |value| cost(key, value))
     }
 
-    /// Writes all or nothing.
+    /// Performs all writes or none.
     fn write<'a>(
         &mut self,
         bucket: &BucketName,
@@ -79,7 +80,7 @@ fn cost(key: &Key, value: &Bytes) -> usize {
     key.as_str().len() + value.len() + ENTRY_COST
 }
 
-/// The number that a text is, in the one form that numbers have.
+/// Parses a number in its canonical form; other spellings are no numbers.
 fn number(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?;
     text.parse().ok().filter(|number: &i64| number.to_string() == text)

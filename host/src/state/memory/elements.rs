@@ -1,23 +1,23 @@
-//! What is stored of the elements of one task: a place each, so that a million of them take little more than their values.
-//! Which elements there are is for the machine.
+//! The stored state of one task's elements, in one slot each, so a million elements cost little more than their values.
+//! Scheduling elements is left to the machine.
 
 use crate::model::to_usize;
 use crate::state::Entry;
 
-/// Stored elements by their number.
+/// Stored elements by index.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Elements {
-    // Open where nothing is stored.
+    // `Open` if nothing is stored.
     entries: Vec<Entry>,
 }
 
 impl Elements {
-    /// Makes room for that many, at once rather than by doubling.
+    /// Reserves capacity for this many elements at once, rather than by doubling.
     pub(crate) fn expect(&mut self, items: u32) {
         self.entries.reserve_exact(to_usize(items).saturating_sub(self.entries.len()));
     }
 
-    /// Stores one.
+    /// Stores the state of one element.
     pub(crate) fn insert(&mut self, item: u32, entry: Entry) {
         let at = to_usize(item);
         if at >= self.entries.len() {
@@ -28,12 +28,12 @@ impl Elements {
         }
     }
 
-    /// What is stored of one.
+    /// Returns the stored state of one element.
     pub(crate) fn get(&self, item: u32) -> &Entry {
         self.entries.get(to_usize(item)).unwrap_or(&Entry::Open)
     }
 
-    /// Those of which something is stored, in order.
+    /// Returns the elements with a stored state, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
         (0..).zip(&self.entries).filter(|(_, entry)| !matches!(entry, Entry::Open))
     }

@@ -1,5 +1,5 @@
 //! Follows the events of a run in memory.
-//! Keeping them is for the journal.
+//! Storing events is left to `journal.rs`.
 
 use crate::model::RunId;
 use crate::state::memory::backend::Runs;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long an answer is held back; the run may have begun another life meanwhile.
+/// Longest time that one read waits for news. The run may begin a new life meanwhile.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// A reader of one run's events.
@@ -20,7 +20,7 @@ pub(crate) struct Following {
 }
 
 impl Following {
-    /// A reader that has read nothing.
+    /// A reader at the beginning.
     pub(crate) fn new(runs: Arc<Runs>, run: &RunId) -> Self {
         Self { runs, run: run.clone(), seen: 0, version: None }
     }
@@ -37,7 +37,7 @@ impl Follow for Following {
                 new = versions.wait_for(|version| Some(*version) != self.version) => drop(new),
             }
         };
-        // What is new is read below; waiting too long is no failure.
+        // News are read below; a timeout is no error.
         drop(tokio::time::timeout(WAIT, is_new).await);
         let run = self.runs.find(&self.run)?;
         let (events, seen) = run.pages().after(self.seen);

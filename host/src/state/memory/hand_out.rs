@@ -1,5 +1,5 @@
-//! Who is handed what: nodes that take no room first, then the best for which there is room.
-//! What is lined up, and where, is decided when nodes are settled.
+//! The scheduler's hand-out: nodes that need no slot first, then the best ones with slots and resources free.
+//! Queuing nodes is left to `settle.rs`.
 
 use crate::model::{TaskIdx, to_usize};
 use crate::state::memory::leases::Held;
@@ -8,17 +8,18 @@ use crate::state::memory::queue::Slot;
 use crate::state::memory::task::{Node, Phase, whole};
 use crate::state::{Blocked, Claim, NodeId, ResourceScope, ResourceShape, Stage, Stop, Want};
 
-/// How many nodes that take no room one answer holds; a wide graph of skipped tasks must not be one host's alone, nor
-/// its memory's.
+/// Most claims without a slot in one reply. A wide graph of skipped tasks must neither go to one host alone nor
+/// fill its memory.
 const MOST_WITHOUT_ROOM: usize = 256;
 
 impl Machine {
-    /// Claims for a caller, and nodes that it would have been handed with more of a resource.
+    /// Claims nodes for a caller, and returns the nodes that were blocked by a resource.
     pub(crate) fn hand_out(&mut self, caller: &Caller<'_>, want: Want) -> (Vec<Claim>, Vec<Blocked>) {
         let (mut claims, mut blocked) = (Vec::new(), Vec::new());
         if !self.is_running() || self.stop == Some(Stop::Cancelled) {
             return (claims, blocked);
         }
+        // Tainted and expanded nodes take neither slots nor resources, also after a failure that stops the run.
         while claims.len() < MOST_WITHOUT_ROOM
             && let Some(node) = self.queue.pop_fast()
         {
@@ -32,7 +33,7 @@ impl Machine {
             && let Some((key, class, slot)) = self.queue.head_after(last)
         {
             if let Some(resource) = self.shortage(caller, class, &free) {
-                // The lane stays blocked in this answer: what is free only shrinks.
+                // The lane stays blocked for the rest of this reply, because free amounts only shrink.
                 last = Some(key);
                 self.tell_blocked(class, resource, slots, &mut blocked);
                 continue;
@@ -45,7 +46,7 @@ impl Machine {
         (claims, blocked)
     }
 
-    /// Takes what stands first in a lane out of it.
+    /// Removes the first node of a lane from the queue.
     fn pop(&mut self, slot: Slot) -> Option<NodeId> {
         match slot {
             Slot::Task(task) => {
@@ -59,6 +60,7 @@ impl Machine {
                 let task = self.task_mut(at)?;
                 let split = task.split.as_mut()?;
                 let item = split.next()?;
+                // An element that is not repeated is a new one: it gets its record now, and the cursor moves on.
                 if !split.again.remove(&item) {
                     split.live.insert(item, Node::new(Phase::Waiting));
                     split.cursor += 1;
@@ -69,6 +71,7 @@ impl Machine {
         }
     }
 
+    // A lapsed node is taken over here: its former claim is lost, and fenced from now on.
     fn claim(&mut self, caller: &Caller<'_>, id: NodeId) -> Option<Claim> {
         let is_closing = self.is_closing(id.task);
         let task = self.task_mut(id.task)?;
@@ -95,11 +98,11 @@ impl Machine {
         Some(Claim { node: id, token, attempt, takeovers, from, stage })
     }
 
-    /// The first resource that there is too little of for a class.
+    /// Admission: returns the first resource that is short for a class.
     fn shortage(&self, caller: &Caller<'_>, class: u16, free: &[u32]) -> Option<usize> {
         let has_room = |resource, amount| {
             let Some(shape) = self.shape.resources.get(resource) else {
-                return false; // a resource that nobody has is never free
+                return false; // a resource without a shape is never available
             };
             let (have, free) = (amount_of(caller.have, resource), amount_of(free, resource));
             match shape.scope {
@@ -117,7 +120,7 @@ impl Machine {
             .map(|(resource, _)| resource)
     }
 
-    /// Whether a host that could run a class takes part, and has more of a resource than this.
+    /// Returns whether another host could run the class and has more than `have` of a resource.
     fn is_outdone(&self, class: u16, resource: usize, have: u32) -> bool {
         let can_run = |other: &[u32]| {
             self.demand(class).all(|(resource, amount)| match self.shape.resources.get(resource) {
@@ -142,7 +145,7 @@ impl Machine {
         self.shape.classes.get(usize::from(class)).into_iter().flatten().copied()
     }
 
-    /// Names what a blocked lane would have handed out, as far as nobody was told.
+    /// Reports the nodes that a blocked lane would have handed out, each once.
     fn tell_blocked(&mut self, class: u16, resource: usize, slots: u32, blocked: &mut Vec<Blocked>) {
         let slots: Vec<Slot> = self.queue.lane(class).take(to_usize(slots)).collect();
         for slot in slots {
@@ -163,7 +166,7 @@ impl Machine {
         self.tasks.get(task.index())?.split.as_ref()?.next()
     }
 
-    /// Whether nobody was told yet that a node is blocked; now somebody is.
+    /// Marks a node as reported to be blocked. Returns false if it was reported before.
     fn mark_told(&mut self, id: NodeId) -> bool {
         let Some(task) = self.task_mut(id.task) else {
             return false;
@@ -174,7 +177,7 @@ impl Machine {
                 split.told = split.told.max(item.saturating_add(1));
                 is_new
             }
-            _ => !std::mem::replace(&mut task.node.is_told, true), // a task itself; elements need a split
+            _ => !std::mem::replace(&mut task.node.is_told, true), // the task itself: elements have a split
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What hosts have told of a run in memory: bounded, and kept over all lives of the run until one begins afresh.
-//! Who may tell something is for the backend.
+//! The journal of a run in memory: bounded, and kept over the lives of the run until `--fresh`.
+//! Access by run id is left to `archive.rs`.
 
 use crate::model::Timestamp;
 use crate::state::{Batch, HostId, MAX_EVENTS, MAX_LOG, MAX_LOGS, Note, append_log, end_log};
@@ -10,23 +10,23 @@ use tokio::sync::watch;
 /// The journal of a run.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    /// When the run was created.
+    /// Time of creation of the run.
     pub(crate) created: Timestamp,
     /// The manifest's name.
     pub(crate) name: Option<String>,
-    /// By node.
+    /// The latest note of each node.
     pub(crate) notes: HashMap<String, Note>,
-    /// By node, in the stored form.
+    /// The log of each node, in its stored form.
     pub(crate) logs: HashMap<String, Vec<u8>>,
     events: VecDeque<Bytes>,
-    /// How many events were told in all.
+    /// Number of events appended so far.
     pub(crate) told: watch::Sender<u64>,
     log_bytes: usize,
     last: HashMap<HostId, u64>,
 }
 
 impl Pages {
-    /// The empty journal of a run that is created now.
+    /// The empty journal of a new run.
     pub(crate) fn new(created: Timestamp) -> Self {
         Self {
             created,
@@ -40,7 +40,7 @@ impl Pages {
         }
     }
 
-    /// The events after the first `seen`, as far as they are kept, and how many were told in all.
+    /// Returns the events after the first `seen` that are still kept, and the number of events appended so far.
     pub(crate) fn after(&self, seen: u64) -> (Vec<Bytes>, u64) {
         let told = *self.told.borrow();
         let new = usize::try_from(told.saturating_sub(seen)).unwrap_or(usize::MAX);
@@ -48,7 +48,7 @@ impl Pages {
         (self.events.iter().skip(old).cloned().collect(), told)
     }
 
-    /// Takes a batch down, unless it was before.
+    /// Appends a batch, unless it was appended before.
     pub(crate) fn append(&mut self, batch: &Batch) {
         let last = self.last.entry(batch.host.clone()).or_default();
         if *last >= batch.number {

@@ -1,5 +1,5 @@
-//! Who holds which node until when, and what a token that holds nothing stands for.
-//! What happens to a node whose lease has passed is for the machine.
+//! The leases of claims: which host holds which node until when, and the verdict on tokens that hold nothing.
+//! Requeuing nodes with an expired lease is left to the machine.
 
 use crate::state::{HostId, NodeId, Stage, Token, Verdict};
 use rustc_hash::FxHashMap;
@@ -9,19 +9,19 @@ use std::time::Duration;
 /// A claim that is neither settled nor lost.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
-    /// The node.
+    /// The claimed node.
     pub(crate) node: NodeId,
-    /// Who holds it.
+    /// The holder.
     pub(crate) host: HostId,
-    /// How far the node had come.
+    /// The node's stage.
     pub(crate) stage: Stage,
-    /// When the lease passes.
+    /// End of the lease.
     pub(crate) until: Duration,
-    /// Whether it has passed: the node is lined up for others, and is still this holder's until one has it.
+    /// Whether the lease has expired. The node is queued for takeover, but its holder may settle it until then.
     pub(crate) is_lapsed: bool,
 }
 
-/// All claims of a run. Tokens are numbers that are handed out one after the other.
+/// All claims of a run. Tokens are consecutive numbers.
 #[derive(Debug)]
 pub(crate) struct Leases {
     held: FxHashMap<Token, Held>,
@@ -30,12 +30,12 @@ pub(crate) struct Leases {
     next: u64,
     // Every token from `first` to `next` that is neither held nor in here was settled.
     lost: HashSet<Token>,
-    // Whom to tell: claims that were lost, with who had them.
+    // Lost claims that were not reported to their hosts yet.
     losses: Vec<(HostId, Token)>,
 }
 
 impl Leases {
-    /// No claims; tokens begin at `first`, and smaller ones are of an earlier life of the run.
+    /// An empty set of claims. Tokens begin at `first`; smaller ones belong to an earlier life of the run.
     pub(crate) fn new(first: u64) -> Self {
         Self {
             held: FxHashMap::default(),
@@ -47,22 +47,22 @@ impl Leases {
         }
     }
 
-    /// The first token that was never handed out.
+    /// Returns the first token that was never used.
     pub(crate) const fn next(&self) -> u64 {
         self.next
     }
 
-    /// How many claims are held under a lease that has not passed.
+    /// Returns the number of claims with an unexpired lease.
     pub(crate) fn live(&self) -> usize {
         self.ends.len()
     }
 
-    /// The claims under a lease that has not passed.
+    /// Returns the claims with an unexpired lease.
     pub(crate) fn live_claims(&self) -> impl Iterator<Item = &Held> {
         self.ends.iter().filter_map(|(_, token)| self.held.get(token))
     }
 
-    /// Hands out a token.
+    /// Grants a claim and returns its token.
     pub(crate) fn grant(&mut self, held: Held) -> Token {
         let token = Token(self.next);
         self.next += 1;
@@ -71,19 +71,19 @@ impl Leases {
         token
     }
 
-    /// What a token holds.
+    /// Returns the claim of a token.
     pub(crate) fn get(&self, token: Token) -> Option<&Held> {
         self.held.get(&token)
     }
 
-    /// Ends a claim by its settlement.
+    /// Ends a claim because it is settled.
     pub(crate) fn settle(&mut self, token: Token) -> Option<Held> {
         let held = self.held.remove(&token)?;
         self.ends.remove(&(held.until, token));
         Some(held)
     }
 
-    /// Ends a claim that another has taken over, or whose run has ended.
+    /// Ends a claim because it was taken over, or its run has ended.
     pub(crate) fn lose(&mut self, token: Token) -> Option<Held> {
         let held = self.settle(token)?;
         self.lost.insert(token);
@@ -100,12 +100,12 @@ impl Leases {
         }
     }
 
-    /// Claims that were lost since the last time somebody asked, with who had them.
+    /// Takes the claims that were lost since the last call, with their hosts.
     pub(crate) fn take_losses(&mut self) -> Vec<(HostId, Token)> {
         std::mem::take(&mut self.losses)
     }
 
-    /// Holds a claim until then, whether its lease had passed or not.
+    /// Renews a claim until `until`, even if its lease has expired.
     pub(crate) fn renew(&mut self, token: Token, until: Duration) {
         if let Some(held) = self.held.get_mut(&token) {
             self.ends.remove(&(held.until, token));
@@ -115,7 +115,7 @@ impl Leases {
         }
     }
 
-    /// Lets the lease of a claim pass.
+    /// Marks the lease of a claim as expired. Returns nothing if it was already.
     pub(crate) fn lapse(&mut self, token: Token) -> Option<Held> {
         let held = self.held.get_mut(&token)?;
         if held.is_lapsed {
@@ -126,17 +126,17 @@ impl Leases {
         Some(held.clone())
     }
 
-    /// A claim whose lease ends at `now` or before.
+    /// Returns a claim whose lease has expired at `now`.
     pub(crate) fn overdue(&self, now: Duration) -> Option<Token> {
         self.ends.first().filter(|(until, _)| *until <= now).map(|(_, token)| *token)
     }
 
-    /// When the next lease passes.
+    /// Returns when the next lease expires.
     pub(crate) fn next_end(&self) -> Option<Duration> {
         self.ends.first().map(|(until, _)| *until)
     }
 
-    /// The claims of a host.
+    /// Returns the claims of a host.
     pub(crate) fn held_by(&self, host: &HostId) -> Vec<Token> {
         let mut tokens: Vec<Token> =
             self.held.iter().filter(|(_, held)| held.host == *host).map(|(token, _)| *token).collect();
@@ -144,7 +144,7 @@ impl Leases {
         tokens
     }
 
-    /// What a settlement with a token that holds nothing comes to.
+    /// Returns the verdict on a settlement whose token holds nothing.
     pub(crate) fn verdict(&self, token: Token) -> Verdict {
         let is_ours = (self.first..self.next).contains(&token.0);
         if is_ours && !self.lost.contains(&token) { Verdict::Duplicate } else { Verdict::Fenced }

@@ -1,5 +1,5 @@
-//! One host's door to a run in memory: the lock, the clock and the wake-ups around the machine.
-//! Decides nothing itself.
+//! The ledger of one host over a run in memory: lock, clock and wake-ups around the machine.
+//! Decisions are left to `machine.rs` and `life.rs`.
 
 use crate::model::{Clock, RunStatus};
 use crate::state::memory::journal::Pages;
@@ -19,17 +19,17 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// A run as all hosts of this process share it.
+/// A run, shared by all hosts of this process.
 pub(crate) struct Run {
-    // A mutex because hosts work on many threads; each section is one step of the machine, without a wait.
+    // A mutex, because hosts work on many threads. Each section is one step of the machine and never waits.
     life: Mutex<Life>,
     began: Instant,
     version: watch::Sender<u64>,
-    // A mutex because hosts come and go on many threads; the section is a push or a removal.
+    // A mutex, because hosts come and go on many threads; each section is a push or a removal.
     doors: Mutex<Vec<HostId>>,
-    // A mutex because hosts work on many threads; each section is a look-up.
+    // A mutex, because hosts work on many threads; each section is a look-up.
     keepers: Mutex<HashMap<HostId, UnboundedSender<Loss>>>,
-    // A mutex because hosts tell what happens from many threads; it is kept by the lives of a run in turn.
+    // A mutex, because hosts append from many threads. The lives of a run share the journal.
     pages: Arc<Mutex<Pages>>,
     clock: Arc<dyn Clock>,
     active: AtomicI64,
@@ -37,12 +37,12 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// A life of a run that was created now.
+    /// A life of a run that is created now.
     pub(crate) fn new(life: Life, clock: &Arc<dyn Clock>) -> Self {
         Self::with(life, clock, Arc::new(Mutex::new(Pages::new(clock.now()))))
     }
 
-    /// The next life of this run.
+    /// The next life of this run, with the same journal.
     pub(crate) fn next(&self, life: Life) -> Self {
         Self::with(life, &self.clock, Arc::clone(&self.pages))
     }
@@ -66,14 +66,14 @@ impl Run {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a request to open this run comes to.
+    /// Decides what to do with a request to open this run.
     pub(crate) fn plan(&self, request: &OpenRequest) -> Result<Plan, Error> {
         self.remove_dead_hosts(request.is_gone);
         let doors = self.doors().len();
         self.life().plan(request, doors)
     }
 
-    /// Takes out hosts that are known to be gone: what they hold may be taken over at once.
+    /// Removes hosts that are known to be dead; their claims may be taken over at once.
     fn remove_dead_hosts(&self, is_gone: fn(&HostId) -> bool) {
         let gone: Vec<HostId> = self.doors().extract_if(.., |host| is_gone(host)).collect();
         for host in gone {
@@ -81,17 +81,17 @@ impl Run {
         }
     }
 
-    /// Who works on it.
+    /// Returns the live hosts.
     pub(crate) fn hosts(&self) -> Vec<HostId> {
         self.doors().clone()
     }
 
-    /// Follows its version.
+    /// Subscribes to the run's version.
     pub(crate) fn versions(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
 
-    /// Who holds what, at most `most`.
+    /// Returns the current claims, at most `most`.
     pub(crate) fn claims(&self, most: usize) -> Vec<ClaimView> {
         let mut life = self.life();
         let now = self.began.elapsed();
@@ -105,13 +105,13 @@ impl Run {
         held.into_iter().filter_map(view).collect()
     }
 
-    /// Somebody has removed it: whoever works on it finds that out.
+    /// Marks the run as removed, and wakes the hosts that work on it.
     pub(crate) fn remove(&self) {
         self.is_removed.store(true, Ordering::SeqCst);
         self.step(|machine, _| machine.version += 1);
     }
 
-    /// Cancels it; gives where it stood.
+    /// Cancels the run and returns its previous status.
     pub(crate) fn cancel(&self) -> RunStatus {
         self.step(|machine, _| {
             let status = machine.progress().status;
@@ -120,12 +120,12 @@ impl Run {
         })
     }
 
-    /// What hosts have told of it.
+    /// Returns the journal.
     pub(crate) fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When something was last written to it, in milliseconds.
+    /// Returns the time of the last write in milliseconds.
     pub(crate) fn active(&self) -> i64 {
         self.active.load(Ordering::Relaxed)
     }
@@ -134,7 +134,7 @@ impl Run {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one step of the machine and wakes those who wait for it.
+    /// Performs one step of the machine, reports losses, and wakes waiting hosts.
     fn step<T>(&self, step: impl FnOnce(&mut Machine, Duration) -> T) -> T {
         let mut life = self.life();
         let taken = step(&mut life.machine, self.began.elapsed());
@@ -158,7 +158,7 @@ impl Run {
         self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells hosts what they have lost. One that listens no more has left.
+    /// Sends lost claims to their hosts. A closed receiver means that the host has left.
     fn report_losses(&self, losses: Vec<(HostId, Token)>) {
         let mut keepers = self.keepers();
         for (host, token) in losses {
@@ -170,22 +170,22 @@ impl Run {
     }
 }
 
-/// How long a claim is held whose host keeps it: nothing can part the host from its own memory.
+/// Lease of a host that keeps its claims: nothing separates a host from its own memory.
 const KEPT: Duration = Duration::from_hours(24 * 365);
 
-/// The door.
+/// The ledger of one host.
 pub(crate) struct MemoryLedger {
     run: Arc<Run>,
     host: HostId,
     have: Vec<u32>,
     lease: Duration,
     keeps: AtomicBool,
-    // A mutex because the door is shared; the section is one removal.
+    // A mutex, because the ledger is shared; the section is one removal.
     losses: Mutex<Option<UnboundedReceiver<Loss>>>,
 }
 
 impl MemoryLedger {
-    /// Opens a door to a run.
+    /// Opens the ledger of a run.
     pub(crate) fn opened(run: Arc<Run>, request: OpenRequest, how: OpenHow) -> Opened {
         run.doors().push(request.host.clone());
         let have = request.shape.amounts();
@@ -206,7 +206,7 @@ impl MemoryLedger {
     }
 }
 
-/// Whoever drops the door works on the run no more: what it holds may be taken over at once.
+/// Leaves the run: the host's claims may be taken over at once.
 impl Drop for MemoryLedger {
     fn drop(&mut self) {
         self.run.step(|machine, _| machine.leave(&self.host));
@@ -263,7 +263,7 @@ impl Ledger for MemoryLedger {
     async fn changed(&self, seen: Version) -> Result<(), Error> {
         let mut versions = self.run.version.subscribe();
         loop {
-            // Subscribed first, looked second: a change in between is seen by one or the other.
+            // Subscribe before looking, so that a change in between is not missed.
             let due = {
                 let life = self.run.life();
                 if life.machine.version() > seen {

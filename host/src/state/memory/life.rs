@@ -1,5 +1,5 @@
-//! What a request to open a run comes to: a new life of the run, a place in the one that goes on, or a refusal.
-//! Pure, like the machine: who is alive is handed in.
+//! The lives of a run: decides whether a request joins the current life, begins a new one, or is refused.
+//! Pure, like the machine: the number of open ledgers is a parameter.
 
 use crate::model::{Digest, Name, TaskIdx};
 use crate::state::memory::elements::Elements;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// One life of a run with what it was opened with.
+/// One life of a run, with what it was opened with.
 #[derive(Debug)]
 pub(crate) struct Life {
     pub(crate) machine: Machine,
@@ -20,14 +20,14 @@ pub(crate) struct Life {
     names: HashMap<Name, TaskIdx>,
 }
 
-/// What is to be done with a request.
+/// Decision about a request to open a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// Work on the life that goes on.
+    /// Join the current life.
     Join,
-    /// Begin a new one with the results that still hold.
+    /// Begin a new life with the results that still hold.
     Resume,
-    /// Begin a new one with nothing.
+    /// Begin a new life without results.
     Restart,
 }
 
@@ -37,7 +37,7 @@ impl Life {
         Self::create_life(request, 1, 0, |_, _| (Entry::Open, Elements::default()))
     }
 
-    /// What a request comes to while hosts hold `doors` open.
+    /// Decides about a request to open the run while `doors` ledgers are open.
     pub(crate) fn plan(&self, request: &OpenRequest, doors: usize) -> Result<Plan, Error> {
         let is_busy = doors > 0 && self.machine.is_running();
         let is_same = self.digest == request.digest;
@@ -79,12 +79,12 @@ impl Life {
         }
     }
 
-    /// What was found, for whoever opened this life after an earlier one.
+    /// Returns the [`OpenHow`] of a life that follows another one.
     pub(crate) fn resumed(&self) -> OpenHow {
         OpenHow::Resumed { kept: u32::try_from(self.machine.stored().len()).unwrap_or(u32::MAX) }
     }
 
-    /// What is stored under `task` or `task[i]`, if it is a result.
+    /// Returns the result stored under `task` or `task[i]`, if there is one.
     pub(crate) fn result(&self, name: &str) -> Option<Bytes> {
         match self.entry(name)? {
             Entry::Done(bytes) => Some(bytes.clone()),
@@ -92,7 +92,7 @@ impl Life {
         }
     }
 
-    /// What is stored under `task` or `task[i]`, if there is such a task.
+    /// Returns what is stored under `task` or `task[i]`; none for an unknown task.
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
         if name == CLOSING {
             let closing = self.machine.shape.closing().task;
@@ -128,7 +128,7 @@ impl Life {
         }
     }
 
-    /// The results of a task and its elements, if they are of the same call.
+    /// Returns the results of a task and its elements, if the task's call is unchanged.
     fn kept(&self, name: &Name, fingerprint: &Digest) -> (Entry, Elements) {
         let at = self.names.get(name).map(|at| at.index());
         let shape = at.and_then(|at| self.machine.shape.tasks.get(at));

@@ -1,5 +1,5 @@
-//! A run as a pure state machine: settlements and the time go in, claims and verdicts come out.
-//! Nothing here waits, locks or reads a clock; how settlements act stands in `settle`, who gets what in `hand_out`.
+//! The pure state machine of a run: settlements and time in, claims and verdicts out.
+//! Never waits, locks or reads a clock. Settlements are in `settle.rs`, the scheduler's hand-out in `hand_out.rs`.
 
 use crate::model::{FailurePolicy, RunStatus, TaskIdx};
 use crate::state::memory::elements::Elements;
@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One life of a run: from when it is begun or resumed until it ends.
+/// One life of a run, from its beginning or resumption to its end.
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) shape: Arc<RunShape>,
@@ -22,13 +22,13 @@ pub(crate) struct Machine {
     pub(crate) tasks: Vec<Task>,
     pub(crate) queue: Queue,
     pub(crate) leases: Leases,
-    /// Nodes by when their delay has passed.
+    /// Nodes by the end of their retry delay.
     pub(crate) delayed: BTreeSet<(Duration, NodeId)>,
-    /// Nodes by what they wait for besides the shape's edges.
+    /// Nodes by the task that they await, besides the shape's edges.
     pub(crate) waiters: HashMap<TaskIdx, Vec<NodeId>>,
-    /// Hosts that take part, with what each has of every resource.
+    /// Live hosts, with each one's total of every resource.
     pub(crate) hosts: Vec<(HostId, Vec<u32>)>,
-    /// What is taken of each resource that hosts share.
+    /// Shared resources in use.
     pub(crate) used: Vec<u64>,
     pub(crate) stop: Option<Stop>,
     pub(crate) has_failed: bool,
@@ -38,19 +38,19 @@ pub(crate) struct Machine {
     status: RunStatus,
 }
 
-/// Who asks, when, and for how long.
+/// The calling host, with the time and its lease.
 pub(crate) struct Caller<'a> {
-    /// The host.
+    /// The host's id.
     pub(crate) host: &'a HostId,
-    /// What it has of each resource.
+    /// The host's total of each resource.
     pub(crate) have: &'a [u32],
-    /// How long it holds what it is handed.
+    /// The lease of new claims.
     pub(crate) lease: Duration,
-    /// The time.
+    /// The current time.
     pub(crate) now: Duration,
 }
 
-/// What a commit came to.
+/// The outcome of a commit.
 pub(crate) struct Committed {
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) claims: Vec<Claim>,
@@ -58,7 +58,7 @@ pub(crate) struct Committed {
 }
 
 impl Machine {
-    /// A life of a run that begins with `tasks`, one per task of the shape; its tokens begin at `first_token`.
+    /// A life of a run that begins with `tasks`, one per task of the shape, and with tokens from `first_token`.
     pub(crate) fn new(
         shape: Arc<RunShape>,
         policy: FailurePolicy,
@@ -89,6 +89,7 @@ impl Machine {
         machine
     }
 
+    // Counts open dependencies, and queues the tasks that have none.
     fn queue_ready(&mut self) {
         let shape = Arc::clone(&self.shape);
         let mut ready = Vec::new();
@@ -113,7 +114,7 @@ impl Machine {
         self.conclude();
     }
 
-    /// Settles nodes and hands out others; fails without doing either where a settlement makes no sense.
+    /// Settles claims and hands out nodes. An invalid settlement fails the whole batch, and nothing changes.
     pub(crate) fn commit(
         &mut self,
         caller: &Caller<'_>,
@@ -121,6 +122,7 @@ impl Machine {
         want: Want,
     ) -> Result<Committed, Error> {
         batch.iter().try_for_each(|settlement| self.check(settlement))?;
+        // Overdue leases lapse first. Their holders, this host included, may still settle them below.
         self.advance(caller.now);
         let settle = |settlement| self.settle(caller.now, settlement);
         let verdicts = batch.into_iter().map(settle).collect();
@@ -129,7 +131,7 @@ impl Machine {
         Ok(Committed { verdicts, claims, blocked })
     }
 
-    /// Refuses settlements that the contract forbids, before anything is written.
+    /// Rejects settlements that the contract forbids, before anything is written.
     fn check(&self, settlement: &Settlement) -> Result<(), Error> {
         let Some(held) = self.leases.get(settlement.token) else {
             return Ok(());
@@ -158,7 +160,7 @@ impl Machine {
         }
     }
 
-    /// Holds claims for another lease; gives those that were lost.
+    /// Renews claims and returns those that were lost.
     pub(crate) fn renew(&mut self, caller: &Caller<'_>, tokens: &[Token]) -> Vec<Token> {
         self.advance(caller.now);
         let mut lost = Vec::new();
@@ -186,12 +188,12 @@ impl Machine {
         }
     }
 
-    /// A host takes part that has so much of each resource.
+    /// Adds a host with its total of each resource.
     pub(crate) fn join(&mut self, host: &HostId, have: Vec<u32>) {
         self.hosts.push((host.clone(), have));
     }
 
-    /// Lets all leases of a host pass: it is gone.
+    /// Removes a host, and lets all its leases expire.
     pub(crate) fn leave(&mut self, host: &HostId) {
         if let Some(at) = self.hosts.iter().position(|(other, _)| other == host) {
             self.hosts.swap_remove(at);
@@ -203,8 +205,8 @@ impl Machine {
         self.conclude();
     }
 
-    /// Does what is due: leases that have passed, delays that are over. Does not end the run: whoever calls may still
-    /// settle or renew what is overdue.
+    /// Handles due timers: expired leases and elapsed delays. Does not end the run, because the caller may still settle
+    /// or renew what is overdue.
     pub(crate) fn advance(&mut self, now: Duration) {
         if self.status != RunStatus::Running {
             return;
@@ -221,7 +223,7 @@ impl Machine {
         }
     }
 
-    /// When [`Self::advance`] will next have something to do.
+    /// Returns when [`Self::advance`] will next have something to do.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         if self.status != RunStatus::Running {
             return None;
@@ -230,27 +232,27 @@ impl Machine {
         delayed.into_iter().chain(self.leases.next_end()).min()
     }
 
-    /// What is stored of a node.
+    /// Returns the stored state of a node.
     pub(crate) fn entry(&self, node: NodeId) -> Entry {
         self.tasks.get(node.task.index()).map_or(Entry::Open, |task| task.entry(node.item).clone())
     }
 
-    /// Where the run stands.
+    /// Returns the run's progress.
     pub(crate) const fn progress(&self) -> Progress {
         Progress { status: self.status, stop: self.stop, open: self.open, total: self.total }
     }
 
-    /// Whether the run goes on.
+    /// Returns whether the run is still running.
     pub(crate) fn is_running(&self) -> bool {
         self.status == RunStatus::Running
     }
 
-    /// Grows whenever a node may have become claimable, or the progress has changed.
+    /// Returns the version, which grows whenever a node may have become claimable or the progress has changed.
     pub(crate) const fn version(&self) -> Version {
         Version(self.version)
     }
 
-    /// The wanted tasks that have a result.
+    /// Returns the wanted tasks with a result.
     pub(crate) fn stored(&self) -> Vec<TaskIdx> {
         let tasks = (0..).map(TaskIdx::new).zip(self.shape.tasks.iter().zip(&self.tasks));
         tasks
@@ -259,7 +261,7 @@ impl Machine {
             .collect()
     }
 
-    /// Ends the run if nothing is held and nothing more will be.
+    /// Ends the run if no claim is left and no further node will be handed out.
     pub(crate) fn conclude(&mut self) {
         if self.status != RunStatus::Running || self.leases.live() > 0 {
             return;

@@ -1,5 +1,5 @@
-//! Runs in the memory of this process: the backend that needs nothing, and the model that others are held against.
-//! A run lives as long as the process, whatever its time to live; nothing is written to a disk.
+//! The in-memory backend: needs no server, and is the model that other backends are compared with.
+//! A run lives as long as the process, whatever its TTL; nothing is written to disk.
 
 mod archive;
 mod backend;

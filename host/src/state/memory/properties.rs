@@ -1,5 +1,5 @@
-//! Laws of the machine, whatever the graph, the hosts and the order of things.
-//! Single sentences of the contract are cases of the conformance suite.
+//! Property tests of the machine, over random graphs, hosts and orders.
+//! Single sentences of the contract are tested by the conformance suite.
 
 use crate::model::{Digest, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx, to_usize};
 use crate::state::memory::elements::Elements;
@@ -54,7 +54,7 @@ fn machine(shape: &Arc<RunShape>, policy: FailurePolicy) -> Machine {
     Machine::new(Arc::clone(shape), policy, tasks, 0)
 }
 
-/// Hosts that claim and settle at random, and a record of what they were told.
+/// Hosts that claim and settle at random, with a record of what they were handed.
 struct World {
     machine: Machine,
     shape: Arc<RunShape>,
@@ -65,7 +65,7 @@ struct World {
     mood: Mood,
 }
 
-/// Whether hosts are paused and tasks fail.
+/// Conditions of a test: in `Wild` ones hosts pause and tasks fail.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Mood {
     Calm,
@@ -84,7 +84,7 @@ impl World {
             }
         }
         if self.mood == Mood::Wild && self.random.below(40) == 0 {
-            // A host that is paused: it neither settles nor renews for longer than a lease.
+            // A paused host neither settles nor renews for longer than its lease.
             self.now += Duration::from_secs(2);
         }
         let outcomes: Vec<Outcome> = batch.iter().map(|claim| self.outcome(claim)).collect();

@@ -1,5 +1,5 @@
-//! Nodes that may be handed out, best first: one lane for those that take no room, and one per class of demands.
-//! Whether there is room for a node is for the machine.
+//! The queue of claimable nodes, best first: one lane for nodes without a slot, and one per resource class.
+//! Admission is left to `hand_out.rs`.
 
 use crate::model::TaskIdx;
 use crate::state::NodeId;
@@ -7,22 +7,22 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-/// Higher ranks first, and first come, first served among equals.
+/// Queue order: higher ranks first, then by arrival.
 pub(crate) type Key = (Reverse<i64>, u64);
 
-/// What stands in a lane of a class.
+/// An entry in the lane of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slot {
     /// A task itself.
     Task(TaskIdx),
-    /// All elements of a task that may be handed out; they share one place, so that a list of any length costs one.
+    /// All elements of a task that may be handed out. They share one entry, whatever their number.
     Elements(TaskIdx),
 }
 
-/// Where something stands, so that it can be taken out again.
+/// The position of an entry, for removing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Among those that take no room.
+    /// Among the nodes that need no slot.
     Fast(Key),
     /// In the lane of a class.
     Lane(u16, Key),
@@ -33,20 +33,20 @@ pub(crate) enum Place {
 pub(crate) struct Queue {
     fast: BTreeMap<Key, NodeId>,
     lanes: BTreeMap<u16, BTreeMap<Key, Slot>>,
-    // The first key of every lane: the best of all lanes is found without looking into each.
+    // The first key of every lane, to find the best head without looking into each lane.
     heads: BTreeSet<(Key, u16)>,
     arrivals: u64,
 }
 
 impl Queue {
-    /// Lines up a node that takes no room.
+    /// Queues a node that needs no slot.
     pub(crate) fn push_fast(&mut self, rank: i64, node: NodeId) -> Place {
         let key = self.key(rank);
         self.fast.insert(key, node);
         Place::Fast(key)
     }
 
-    /// Lines up what takes the room of its class.
+    /// Queues an entry in the lane of its class.
     pub(crate) fn push(&mut self, class: u16, rank: i64, slot: Slot) -> Place {
         let key = self.key(rank);
         self.change(class, |lane| {
@@ -55,7 +55,7 @@ impl Queue {
         Place::Lane(class, key)
     }
 
-    /// Takes something out.
+    /// Removes an entry.
     pub(crate) fn remove(&mut self, place: Place) {
         match place {
             Place::Fast(key) => {
@@ -67,17 +67,17 @@ impl Queue {
         }
     }
 
-    /// Whether nobody that takes no room is lined up.
+    /// Returns whether no node without a slot is queued.
     pub(crate) fn is_fast_empty(&self) -> bool {
         self.fast.is_empty()
     }
 
-    /// Takes out the best that takes no room.
+    /// Removes and returns the best node that needs no slot.
     pub(crate) fn pop_fast(&mut self) -> Option<NodeId> {
         self.fast.pop_first().map(|(_, node)| node)
     }
 
-    /// The best head of a lane, among those that come after `last`.
+    /// Returns the best head of the lanes, after the key `last`.
     pub(crate) fn head_after(&self, last: Option<Key>) -> Option<(Key, u16, Slot)> {
         let from = last.map_or(Bound::Unbounded, |last| Bound::Excluded((last, u16::MAX)));
         let (key, class) = self.heads.range((from, Bound::Unbounded)).next()?;
@@ -85,7 +85,7 @@ impl Queue {
         Some((*key, *class, *slot))
     }
 
-    /// What stands in a lane, best first.
+    /// Returns the entries of a lane, best first.
     pub(crate) fn lane(&self, class: u16) -> impl Iterator<Item = Slot> {
         self.lanes.get(&class).into_iter().flat_map(BTreeMap::values).copied()
     }
@@ -96,6 +96,7 @@ impl Queue {
     }
 
     fn change(&mut self, class: u16, change: impl FnOnce(&mut BTreeMap<Key, Slot>)) {
+        // The heads change only if the first key of the lane does.
         let lane = self.lanes.entry(class).or_default();
         let before = lane.first_key_value().map(|(key, _)| *key);
         change(lane);

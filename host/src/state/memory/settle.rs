@@ -1,5 +1,5 @@
-//! What a settlement does to a run: results are stored, dependents counted down, nodes lined up again.
-//! Who is handed what is lined up stands in `hand_out`.
+//! Settlements: stores results, counts down dependents, and queues nodes.
+//! Handing out queued nodes is left to `hand_out.rs`.
 
 use crate::model::{FailurePolicy, TaskIdx};
 use crate::state::memory::leases::Held;
@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 impl Machine {
-    /// Settles one node, if its token still holds it.
+    /// Settles one node, if its token still holds it; otherwise the settlement is fenced or a duplicate.
     pub(crate) fn settle(&mut self, now: Duration, settlement: Settlement) -> Verdict {
         let Settlement { token, outcome } = settlement;
         let Some(held) = self.leases.settle(token) else {
             return self.leases.verdict(token);
         };
+        // A lapsed claim has returned its resources already, and its node is queued for takeover.
         if held.is_lapsed {
             self.withdraw(held.node);
         } else {
@@ -26,6 +27,7 @@ impl Machine {
         }
         self.version += 1;
         let node = held.node;
+        // Only a release keeps the count of takeovers: all else shows that the host survived the task.
         if let Some(node) = self.node_mut(node) {
             if !matches!(outcome, Outcome::Release) {
                 node.takeovers = 0;
@@ -43,7 +45,7 @@ impl Machine {
                     node.attempt = node.attempt.saturating_add(1);
                 }
                 self.delayed.insert((now.saturating_add(delay), node));
-                self.advance(now); // without a delay it is ready now
+                self.advance(now); // without a delay the node is ready now
             }
             Outcome::Release => {
                 if let Some(node) = self.node_mut(node) {
@@ -57,7 +59,7 @@ impl Machine {
         Verdict::Committed
     }
 
-    /// Lets the lease of a claim pass: others may have the node.
+    /// Lets the lease of a claim expire: other hosts may take over the node.
     pub(crate) fn lapse(&mut self, token: Token) {
         let Some(held) = self.leases.lapse(token) else {
             return;
@@ -70,13 +72,14 @@ impl Machine {
                 node.phase = Phase::Waiting;
                 self.line_up(held.node);
             }
+            // The node has ended in the meantime, so nobody needs the claim.
             None => {
                 self.leases.lose(token);
             }
         }
     }
 
-    /// Gives a node back to the holder whose lease had passed.
+    /// Gives a lapsed node back to its holder.
     pub(crate) fn take_back(&mut self, held: &Held) {
         self.withdraw(held.node);
         if let Some(node) = self.node_mut(held.node) {
@@ -86,7 +89,7 @@ impl Machine {
         self.take_room(held.node, held.stage);
     }
 
-    /// Lines up a node for whoever asks next.
+    /// Queues a node.
     pub(crate) fn line_up(&mut self, node: NodeId) {
         self.version += 1;
         let is_closing = self.is_closing(node.task);
@@ -116,7 +119,7 @@ impl Machine {
         }
     }
 
-    /// Takes a node out of where it is lined up.
+    /// Removes a node from the queue.
     fn withdraw(&mut self, node: NodeId) {
         let phase = self.node_mut(node).map(|node| node.phase);
         match phase {
@@ -132,7 +135,7 @@ impl Machine {
         }
     }
 
-    /// Lines the elements of a task up while one of them may be handed out, and only then.
+    /// Queues the elements of a task exactly while one of them may be handed out.
     pub(crate) fn line_up_elements(&mut self, at: TaskIdx) {
         let Some(shape) = self.shape.tasks.get(at.index()) else {
             return;
@@ -150,6 +153,7 @@ impl Machine {
         }
     }
 
+    // Makes a node wait for further tasks. Ended ones do not count, but taint it unless they are done.
     fn wait(&mut self, node: NodeId, tasks: &[TaskIdx]) {
         let tasks: BTreeSet<TaskIdx> = tasks.iter().copied().collect();
         let mut awaits = 0;
@@ -172,6 +176,7 @@ impl Machine {
         }
     }
 
+    // Expands a task. Elements with a stored result count as ended; the others have no records before they are claimed.
     fn expand(&mut self, at: TaskIdx, items: u32, max_parallel: Option<NonZeroU32>) {
         let Some(task) = self.task_mut(at) else {
             return;
@@ -224,6 +229,7 @@ impl Machine {
         self.stop = self.stop.or(stop);
     }
 
+    // The task itself follows after its last element, or after a failure that stops the run.
     fn end_element(&mut self, at: TaskIdx, item: u32, entry: Entry) {
         let stops = matches!(entry, Entry::Failed(_)) && self.policy != FailurePolicy::KeepGoing;
         let Some(task) = self.task_mut(at) else {
@@ -252,6 +258,7 @@ impl Machine {
             self.clear(*split);
         }
         self.open = self.open.saturating_sub(1);
+        // Count down dependents by the plan's edges, then nodes that await this task by `select`.
         for dependent in &shape.dependents {
             if let Some(task) = self.task_mut(*dependent) {
                 task.left = task.left.saturating_sub(1);
@@ -268,7 +275,7 @@ impl Machine {
         }
     }
 
-    /// Takes what is left of a task's elements out of the queue. Those that are held may still be settled.
+    /// Removes the remaining elements of a task from the queue. Claimed ones may still be settled.
     fn clear(&mut self, split: Split) {
         let queued = split.live.into_values().filter_map(|node| match node.phase {
             Phase::Queued(place) => Some(place),
@@ -293,7 +300,7 @@ impl Machine {
         }
     }
 
-    /// Gives back what a claim took of what all hosts share.
+    /// Returns the shared resources of a claim.
     fn make_room(&mut self, held: &Held) {
         self.change_room(held.node, held.stage, u64::saturating_sub);
         let split = self.task_mut(held.node.task).and_then(|task| task.split.as_mut());
@@ -303,7 +310,7 @@ impl Machine {
         }
     }
 
-    /// Takes what a claim needs of what all hosts share.
+    /// Takes the shared resources of a claim.
     pub(crate) fn take_room(&mut self, node: NodeId, stage: Stage) {
         self.change_room(node, stage, u64::saturating_add);
         let split = self.task_mut(node.task).and_then(|task| task.split.as_mut());

@@ -1,5 +1,5 @@
-//! What the machine keeps of one task: how far it has come, and its elements once it is expanded.
-//! When a task moves on is for the machine.
+//! The machine's record of one task: its node, its stored state, and its elements once it is expanded.
+//! Transitions are left to the machine.
 
 use crate::model::TaskIdx;
 use crate::state::memory::elements::Elements;
@@ -7,42 +7,42 @@ use crate::state::memory::queue::Place;
 use crate::state::{Entry, NodeId, Token};
 use std::collections::{BTreeSet, HashMap};
 
-/// A node that is not at rest.
+/// The scheduling state of a node.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     /// One plus the retries so far.
     pub(crate) attempt: u32,
-    /// Lost leases since the last settlement.
+    /// Lost leases since the last settlement other than a release.
     pub(crate) takeovers: u32,
-    /// Whether something that it waits for was skipped or has failed.
+    /// Whether something that the node waits for was skipped or has failed.
     pub(crate) is_tainted: bool,
-    /// Whether somebody was told that it lacks a resource.
+    /// Whether the node was reported to be blocked by a resource.
     pub(crate) is_told: bool,
-    /// Tasks that it waits for besides those of the shape.
+    /// Open tasks that the node awaits, besides the shape's edges.
     pub(crate) awaits: u32,
-    /// The claim whose lease has passed.
+    /// The claim whose lease has expired.
     pub(crate) lapsed: Option<Token>,
-    /// Where it is.
+    /// The phase of the node.
     pub(crate) phase: Phase,
 }
 
-/// Where a node is.
+/// The phase of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Something that it waits for has not ended, or its delay, or its elements.
+    /// Waits for a dependency, a retry delay, or its elements.
     Waiting,
-    /// Lined up on its own.
+    /// Queued on its own.
     Queued(Place),
-    /// An element that is lined up to be handed out again.
+    /// An element that is queued to be handed out again.
     Again,
-    /// Handed out.
+    /// Claimed by a host.
     Claimed,
     /// Done, skipped or failed.
     Ended,
 }
 
 impl Node {
-    /// A node that nobody has touched.
+    /// An untouched node.
     pub(crate) const fn new(phase: Phase) -> Self {
         Self { attempt: 1, takeovers: 0, is_tainted: false, is_told: false, awaits: 0, lapsed: None, phase }
     }
@@ -53,24 +53,24 @@ impl Node {
 pub(crate) struct Task {
     /// The task as a node.
     pub(crate) node: Node,
-    /// Wanted tasks before it that have not ended.
+    /// Wanted dependencies that have not ended.
     pub(crate) left: u32,
-    /// What is stored of it.
+    /// The stored state of the task.
     pub(crate) entry: Entry,
-    /// What is stored of its elements, from this life of the run and from earlier ones.
+    /// The stored state of its elements, from this life of the run and earlier ones.
     pub(crate) elements: Elements,
-    /// Its elements while they are under way.
+    /// The elements, while the task is expanded.
     pub(crate) split: Option<Box<Split>>,
 }
 
 impl Task {
-    /// A task with what an earlier life of the run has left.
+    /// A task with what an earlier life of the run has stored.
     pub(crate) const fn new(entry: Entry, elements: Elements) -> Self {
         let phase = if matches!(entry, Entry::Open) { Phase::Waiting } else { Phase::Ended };
         Self { node: Node::new(phase), left: 0, entry, elements, split: None }
     }
 
-    /// The task or one of its elements, if it is not at rest.
+    /// Returns the task or one of its elements; none for an element without a record.
     pub(crate) fn node_mut(&mut self, item: Option<u32>) -> Option<&mut Node> {
         match item {
             None => Some(&mut self.node),
@@ -78,7 +78,7 @@ impl Task {
         }
     }
 
-    /// What is stored of the task or of one of its elements.
+    /// Returns the stored state of the task or of one of its elements.
     pub(crate) fn entry(&self, item: Option<u32>) -> &Entry {
         match item {
             None => &self.entry,
@@ -96,42 +96,42 @@ impl Task {
     }
 }
 
-/// The elements of a task: those before the cursor have been touched, those after cost nothing.
+/// The elements of an expanded task. Those before the cursor were handed out; those after it cost nothing.
 #[derive(Debug)]
 pub(crate) struct Split {
-    /// How many there are.
+    /// Number of elements.
     pub(crate) items: u32,
-    /// How many may be held at the same time.
+    /// Most elements claimed at the same time.
     pub(crate) max_parallel: u32,
-    /// The next that nobody has touched.
+    /// The next element that was never handed out.
     pub(crate) cursor: u32,
-    /// Those to be handed out again, before any other.
+    /// Elements to be handed out again, before any other.
     pub(crate) again: BTreeSet<u32>,
-    /// Those that are not at rest.
+    /// Elements with a record.
     pub(crate) live: HashMap<u32, Node>,
-    /// How many have ended.
+    /// Number of elements that have ended.
     pub(crate) ended: u32,
-    /// How many are held and take room.
+    /// Number of claimed elements, without tainted ones.
     pub(crate) running: u32,
-    /// Where they are lined up, while one may be handed out.
+    /// Position in the queue, while an element may be handed out.
     pub(crate) place: Option<Place>,
-    /// The element after the last of which somebody was told that it lacks a resource.
+    /// One past the last element that was reported to be blocked by a resource.
     pub(crate) told: u32,
 }
 
 impl Split {
-    /// The element to be handed out next.
+    /// Returns the element to be handed out next.
     pub(crate) fn next(&self) -> Option<u32> {
         self.again.first().copied().or_else(|| (self.cursor < self.items).then_some(self.cursor))
     }
 
-    /// Whether one may be handed out now.
+    /// Returns whether an element may be handed out now.
     pub(crate) fn is_open(&self) -> bool {
         self.running < self.max_parallel && self.next().is_some()
     }
 }
 
-/// The task itself as a node.
+/// Returns the task itself as a node.
 pub(crate) const fn whole(task: TaskIdx) -> NodeId {
     NodeId { task, item: None }
 }

@@ -1,5 +1,5 @@
-//! The backend behind Redis URIs: one link for all runs of the process, and those who attend to open doors.
-//! What becomes of a run is decided by the scripts.
+//! The Redis backend: one link for all runs of the process, and the background tasks of each open ledger.
+//! State transitions of runs are left to `scripts`, stored runs to `stored`.
 
 use crate::model::{RunId, RunStatus};
 use crate::state::redis::keys::{Placing, RunKeys};
@@ -22,10 +22,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How many results are read with one command.
+/// Number of results that one command reads.
 const PORTION: usize = 500;
 
-/// The backend behind a URI; connects to nothing yet.
+/// Opens the backend of a URI without connecting yet.
 pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Backend>, Error> {
     match uri {
         StateUri::Redis(redis) => Ok(Arc::new(RedisBackend::new(redis)?)),
@@ -33,21 +33,21 @@ pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Backend>, Error> {
     }
 }
 
-/// Keeps runs in Redis.
+/// The Redis backend.
 pub(crate) struct RedisBackend {
     link: Arc<Link>,
     buckets: Arc<RedisBuckets>,
-    // A mutex because runs are opened on many threads; each section starts tasks or forgets those that have ended.
+    // A mutex, because runs are opened on many threads. Each section only spawns tasks or reaps ended ones.
     attendants: Mutex<JoinSet<()>>,
 }
 
 impl RedisBackend {
-    /// A backend at a server; connects to nothing yet.
+    /// A backend for a URI; does not connect yet.
     pub(crate) fn new(uri: &RedisUri) -> Result<Self, Error> {
         Ok(Self::over(link_to(uri, "state")?, link_to(uri, "buckets")?))
     }
 
-    /// A backend over a link for runs and one for buckets.
+    /// A backend over one link for runs and another for buckets.
     pub(crate) fn over(link: Arc<Link>, buckets: Arc<Link>) -> Self {
         let buckets = Arc::new(RedisBuckets::over(buckets));
         Self { link, buckets, attendants: Mutex::new(JoinSet::new()) }
@@ -57,7 +57,7 @@ impl RedisBackend {
         RunKeys::new(run, Placing::for_place(self.link.place()))
     }
 
-    /// Reads of a run that must be there.
+    /// Reads from a run, and fails if the run does not exist.
     async fn read(&self, run: &RunId, commands: Vec<Command>) -> Result<Vec<Answer>, Error> {
         let doing = format!("reading run `{run}`");
         let there = Command::new("EXISTS").arg(self.keys(run).key("meta"));
@@ -89,6 +89,7 @@ impl Backend for RedisBackend {
         let run = Arc::new(Run::new(Arc::clone(&self.link), keys, request, &entered));
         list(&run).await;
         let (ledger, closed) = RedisLedger::new(Arc::clone(&run));
+        // Each open ledger has two background tasks, heartbeat and listener. Ended ones are reaped here.
         let mut attendants = self.attendants.lock().unwrap_or_else(PoisonError::into_inner);
         while attendants.try_join_next().is_some() {}
         attendants.spawn(run_heartbeat(Arc::clone(&run), closed.clone()));

@@ -1,23 +1,23 @@
-//! The keys of a run and of all runs, as SPEC §7 names them.
-//! What stands under them is for the scripts.
+//! The names of Redis keys: those of one run, and the list of all runs.
+//! The contents are left to `scripts`; `mod.rs` has the table.
 
 use crate::model::RunId;
 use crate::state::RedisTopology;
 
-/// All runs by their last activity.
+/// All runs by last activity.
 pub(crate) const RUNS: &str = "cascade:runs";
 
-/// How a server places keys.
+/// Distribution of keys over servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placing {
     /// One server has all keys.
     Single,
-    /// Keys with the same text in braces lie together.
+    /// A cluster: keys with the same text in braces share a hash slot.
     Cluster,
 }
 
 impl Placing {
-    /// How the servers at a place do it.
+    /// The placement of keys in a topology.
     pub(crate) const fn for_place(place: &RedisTopology) -> Self {
         match place {
             RedisTopology::Server(_) | RedisTopology::Socket(_) | RedisTopology::Sentinel { .. } => {
@@ -28,14 +28,14 @@ impl Placing {
     }
 }
 
-/// The keys of one run; in a cluster they lie in one slot.
+/// The keys of one run; in a cluster they share one hash slot.
 #[derive(Debug, Clone)]
 pub(crate) struct RunKeys {
     all: Vec<String>,
     prefix: String,
 }
 
-/// In the order in which scripts know them.
+/// Key names in the order of the scripts' `KEYS`.
 const NAMES: [&str; 15] = [
     "meta", "results", "skipped", "failed", "events", "tasks", "edges", "coord", "ready", "times", "hosts",
     "wake", "prints", "notes", "logs",
@@ -51,12 +51,12 @@ impl RunKeys {
         Self { all: NAMES.iter().map(|name| format!("{prefix}{name}")).collect(), prefix }
     }
 
-    /// All of them, as scripts take them.
+    /// Returns all keys, in the order that scripts expect.
     pub(crate) fn all(&self) -> &[String] {
         &self.all
     }
 
-    /// One of them, by the end of its name.
+    /// Returns one key by the end of its name.
     pub(crate) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }

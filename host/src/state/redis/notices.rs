@@ -1,13 +1,13 @@
-//! Notices until somebody picks them up.
-//! What they say is decided where it happens.
+//! Collects notices until the caller takes them.
+//! Their texts are written where the events occur.
 
 use crate::state::Notice;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Notices that nobody has picked up yet.
+/// Notices that were not taken yet.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
-    // A mutex because many threads ask; each section is a push or a swap.
+    // A mutex, because many threads use it; each section is a push or a swap.
     inner: Mutex<Inner>,
 }
 
@@ -18,16 +18,16 @@ struct Inner {
 }
 
 impl Notices {
-    /// Leaves a notice.
+    /// Adds a notice.
     pub(crate) fn tell(&self, notice: Notice) {
         let mut inner = self.inner();
-        // Nobody needs to know twice what nobody has picked up once.
+        // A notice that is still pending is not repeated.
         if !inner.waiting.contains(&notice) {
             inner.waiting.push(notice);
         }
     }
 
-    /// Leaves a notice, unless the same one was left before.
+    /// Adds a notice, unless an equal one was ever added.
     pub(crate) fn tell_once(&self, notice: Notice) {
         let mut inner = self.inner();
         if !inner.told_once.contains(&notice) {
@@ -36,7 +36,7 @@ impl Notices {
         }
     }
 
-    /// Picks up all notices.
+    /// Takes all pending notices.
     pub(crate) fn take(&self) -> Vec<Notice> {
         std::mem::take(&mut self.inner().waiting)
     }

@@ -1,5 +1,5 @@
-//! The scripts that run inside of Redis, each composed of its parts.
-//! What they do stands in the parts; how they are called stands where they are used.
+//! The Lua scripts that run inside Redis, each composed of its parts.
+//! Calling them is left to `run` and `stored`.
 
 use crate::state::redis::link::{Script, digest};
 
@@ -20,17 +20,17 @@ const BEGIN_TEXT: &str = include_str!("scripts/begin.lua");
 const BUCKET_GET_TEXT: &str = include_str!("scripts/bucket_get.lua");
 const BUCKET_WRITE_TEXT: &str = include_str!("scripts/bucket_write.lua");
 
-/// One step of a run, by a host that works on it.
+/// One step of a run: settles, claims, renews, cancels.
 pub(crate) static STEP: Script = Script::new(STEP_TEXT, || digest(STEP_TEXT));
 
-/// What a host that asks for a run finds.
+/// Inspects a run that a host asks for.
 pub(crate) static LOOK: Script = Script::new(LOOK_TEXT, || digest(LOOK_TEXT));
 
-/// The beginning of a life of a run.
+/// Begins a new life of a run.
 pub(crate) static BEGIN: Script = Script::new(BEGIN_TEXT, || digest(BEGIN_TEXT));
 
-/// The values of a bucket.
+/// Reads values of a bucket.
 pub(crate) static BUCKET_GET: Script = Script::new(BUCKET_GET_TEXT, || digest(BUCKET_GET_TEXT));
 
-/// A write to a bucket.
+/// Writes to a bucket.
 pub(crate) static BUCKET_WRITE: Script = Script::new(BUCKET_WRITE_TEXT, || digest(BUCKET_WRITE_TEXT));

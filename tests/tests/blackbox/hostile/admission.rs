@@ -1,5 +1,5 @@
-//! How much memory tasks may have together: those that run at the same time never have more than the host's budget.
-//! How much one task may have is in `space`.
+//! Admission: the memory of concurrent tasks never exceeds the host's budget.
+//! The memory limit of a single task is in `space`.
 
 use super::HOST;
 use crate::component;
@@ -14,7 +14,7 @@ fn tasks_that_use_all_they_may_stay_within_the_budget_together() {
     }
     let project = Project::new(&body);
     let finished = project.host().args(["-j", "16", "--memory", "160MiB"]).run().expect(0);
-    // Two at a time, each with no more than its 64 MiB.
+    // Two at a time fit, each with at most 64 MiB.
     println!("24 tasks of 64 MiB within 160 MiB: {} MiB", finished.peak >> 20);
     assert!(finished.peak >> 20 <= 160 + HOST, "{} MiB", finished.peak >> 20);
     assert_eq!(running_at_once(&project), 2);
@@ -71,7 +71,7 @@ fn a_task_that_may_have_more_than_the_host_runs_alone_and_within_what_there_is()
     );
 }
 
-/// The most tasks or elements that ran at the same time.
+/// Returns the maximum number of tasks or elements that ran at the same time.
 fn running_at_once(project: &Project) -> usize {
     let (mut now, mut most) = (0_usize, 0);
     for event in &project.events().0 {

@@ -1,10 +1,10 @@
-//! Guests that have the host do much by little: long calls one after the other, values that grow on their way.
-//! What a guest does itself without end is in `time`.
+//! Guests that cause much work in the host with little of their own: slow host calls, values that grow on the way.
+//! Endless work of the guest itself is in `time`.
 
 use super::{Ends, HOST, Row, Source, check, row};
 
-/// Calls of the host one after the other, each of which takes some milliseconds, in a function without a loop: it
-/// never comes to where guests are stopped.
+/// Host calls of some milliseconds each, one after the other in a function without loops: it never reaches a point
+/// where wasmtime interrupts guests.
 fn straight() -> String {
     let set = "(drop (call $set (local.get $r) (i32.const 1) (i32.const 0) (i32.const 7900000)))";
     format!(
@@ -47,7 +47,7 @@ fn calls_of_the_host_in_a_straight_line_are_stopped() {
     check(&[row(Source::Made(straight), "run", "", Ends::InTime)]);
 }
 
-/// A list of small records for a consumer whose records have a thousand fields more, each of which may be missing.
+/// A list of small records, for a consumer whose records have a thousand more optional fields.
 fn growing() -> String {
     let fields: Vec<String> = (0..1000).map(|nth| format!(r#" (field "f{nth}" (option u8))"#)).collect();
     let fields = fields.concat();
@@ -79,14 +79,14 @@ fn a_value_that_grows_on_an_edge_is_bounded() {
     let more = "args.x = { task = \"make\" }\n[tasks.make]\ncall = \"h.make\"\n";
     let said = "a value has more than 64MiB once it is of the type that is asked for: twice `limits.memory` = 32MiB, \
                 or 16MiB; raise `limits.memory`";
-    // It is written into a vector that doubles.
+    // The result is written to a vector that doubles.
     check(&[Row {
         peak: 160 + HOST,
         ..row(Source::Made(growing), "take", more, Ends::Failed("limit", said))
     }]);
 }
 
-/// A function that fails with a text that is six times as long in JSON.
+/// A function that fails with a text six times as long in JSON.
 fn complaining() -> String {
     r#"(component
         (core module $m

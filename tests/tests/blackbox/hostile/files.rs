@@ -1,11 +1,11 @@
-//! Files that are no component that this host runs: each is named before anything runs.
-//! What a sound component then does is in the modules beside.
+//! Files that this host cannot run as components: each is refused before anything runs.
+//! Valid components are in the other modules.
 
 use crate::guests::Guest;
 use crate::named;
 use cascade_host_tests::{Project, assemble};
 
-/// A sound component, to be spoilt.
+/// A valid component, to be damaged.
 fn sound() -> Vec<u8> {
     assemble("phases")
 }
@@ -40,7 +40,7 @@ fn what_is_no_component_is_named_before_anything_runs() {
 fn an_oversized_file_is_not_even_read() {
     let project = Project::new("[components.h]\npath = \"h.wasm\"\n[tasks.t]\ncall = \"h.run\"\n");
     let file = std::fs::File::create(project.folder().join("h.wasm")).expect("it can be made");
-    // Sparse: it takes no room on the disk.
+    // A sparse file, which takes no disk space.
     file.set_len(3 << 30).expect("it can be made longer");
     let finished = project.run().expect(2).says(["the component is larger than `component-size` = 256MiB"]);
     assert!(finished.peak < 64 << 20, "{} bytes", finished.peak);

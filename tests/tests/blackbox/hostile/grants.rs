@@ -1,10 +1,10 @@
-//! Guests that want what they were not granted: it is not there, and the guest is told as a process without rights is.
-//! What a grant gives is in `surroundings` and beside.
+//! Guests that want more than they were granted: they are refused as WASI refuses a process without permission.
+//! The effect of grants is in `surroundings`.
 
 use super::{Ends, Source, check, row};
 use crate::guests::Guest;
 
-/// Ends with an error of the guest's own, which has what it was told.
+/// The guest ends with its own error, which contains the refusal.
 const fn told(said: &'static str) -> Ends {
     Ends::Failed("error", said)
 }

@@ -1,6 +1,6 @@
-//! Guests that mean harm, each beside a hundred that do not: how its call ends is told exactly, the hundred succeed,
-//! the host's memory stays within a bound, and the stop comes in time. One module a kind of harm; the guests are text
-//! in `tests/guests/hostile`, or in Rust.
+//! Hostile guests, each beside a hundred harmless ones.
+//! Each test asserts how the hostile call ends, that the others succeed, that the host's memory stays bounded, and
+//! that the stop is prompt. One module per kind of attack; the guests are text in `tests/guests/hostile`, or Rust.
 
 mod admission;
 mod bulk;
@@ -19,47 +19,47 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What a hostile task is allowed that would never end.
+/// Limits of a hostile task that would never end.
 const SHORT: &str =
     "timeout = \"300ms\"\nlimits = { memory = \"32MiB\", output = \"1MiB\", logs = \"64KiB\" }\n";
 
-/// What a hostile task is allowed that ends otherwise: its time is never up, however slow the machine is.
+/// Limits of a hostile task that hits another limit; the timeout is long enough for any machine.
 const KEYS: &str = "timeout = \"5m\"\nlimits = { memory = \"32MiB\", output = \"1MiB\", logs = \"64KiB\" }\n";
 
-/// How a task ends whose time is up.
+/// The error of a task that timed out.
 const TIMEOUT: &str = "`timeout` = 300ms reached: the guest did not return";
 
-/// How late a stop may come, in milliseconds, beyond what the machine itself is late at that time.
+/// Maximum delay of a stop in milliseconds, beyond the machine's own latency at that time.
 const LATE: i64 = 50;
 
-/// How often a stop may come late before that is held against the host: the machine is not late everywhere at once.
+/// Number of late stops that fail a test: a single one may be due to the machine.
 const TRIES: usize = 5;
 
-/// What the host may have in memory beside the hostile guest, in MiB: itself, two components with their code, what it
-/// holds for a guest (16 MiB of chance at the most), and other guests. It is about 25.
+/// Maximum memory besides the hostile guest, in MiB: the host, two components with their code, buffers for a guest
+/// (up to 16 MiB of randomness), and other guests. The usual value is about 25.
 const HOST: u64 = 64;
 
-/// The most that the host may have in memory with a guest of these limits, in MiB.
+/// Maximum memory of the host with a guest of these limits, in MiB.
 const PEAK: u64 = 32 + HOST;
 
-/// How many tasks run beside the hostile one.
+/// Number of harmless tasks.
 const OTHERS: usize = 100;
 
-/// Where a guest comes from.
+/// The source of a guest.
 #[derive(Clone, Copy)]
 enum Source {
     /// A text in `tests/guests/hostile`.
     Text(&'static str),
-    /// A text that is made.
+    /// A generated text.
     Made(fn() -> String),
-    /// One in Rust.
+    /// A Rust guest.
     Rust(Guest),
 }
 
-/// How a task must end.
+/// The required end of a task.
 #[derive(Clone, Copy)]
 enum Ends {
-    /// When its time is up, which is 300 ms.
+    /// By its timeout of 300 ms.
     InTime,
     /// With this class and this first line.
     Failed(&'static str, &'static str),
@@ -67,20 +67,20 @@ enum Ends {
     Returned(&'static str),
 }
 
-/// A guest that means harm, and how its call must end.
+/// A hostile guest, and the required end of its call.
 struct Row {
     source: Source,
     call: &'static str,
-    /// Its arguments and grants, as lines of the task.
+    /// Arguments and grants, as lines of the task.
     more: &'static str,
-    /// Its timeout and limits, as lines of the task.
+    /// Timeout and limits, as lines of the task.
     keys: &'static str,
     ends: Ends,
-    /// The most that the host may have in memory, in MiB.
+    /// Maximum memory of the host, in MiB.
     peak: u64,
 }
 
-/// A row with the usual keys.
+/// Returns a row with the usual limits.
 const fn row(source: Source, call: &'static str, more: &'static str, ends: Ends) -> Row {
     let keys = match ends {
         Ends::InTime => SHORT,
@@ -115,8 +115,8 @@ impl Row {
         project
     }
 
-    /// Runs the guest beside the others and compares all but the time of the stop, which it gives back: milliseconds
-    /// after the time of the task, and what the machine is late by at most meanwhile.
+    /// Runs the guest beside the others, and asserts everything but the delay of the stop. Returns that delay and the
+    /// machine's own worst latency, in milliseconds, if the guest ended by its timeout.
     fn run(&self) -> Option<(i64, i64)> {
         let project = self.project();
         let lateness = Lateness::begin();
@@ -153,7 +153,7 @@ impl Row {
     }
 }
 
-/// How late a thread is that does nothing but sleep, beside whatever else the machine does.
+/// Measures the machine's latency with a thread that only sleeps.
 struct Lateness {
     is_over: Arc<AtomicBool>,
     sleeper: JoinHandle<Duration>,
@@ -176,7 +176,7 @@ impl Lateness {
         Self { is_over, sleeper }
     }
 
-    /// The worst so far, in milliseconds.
+    /// Returns the worst latency, in milliseconds.
     fn end(self) -> i64 {
         self.is_over.store(true, Ordering::Relaxed);
         let worst = self.sleeper.join().expect("it only sleeps");
@@ -184,7 +184,7 @@ impl Lateness {
     }
 }
 
-/// Runs every row; one whose stop comes late is given other tries.
+/// Runs every row; a row with a late stop is tried again.
 fn check(rows: &[Row]) {
     for row in rows {
         let mut stops = Vec::new();
@@ -202,7 +202,7 @@ fn check(rows: &[Row]) {
     }
 }
 
-/// Milliseconds from the start of the hostile task to its end.
+/// Returns the milliseconds from the start of the hostile task to its end.
 fn between(events: &Events, end: &str) -> i64 {
     let at = |kind: &str| {
         let event = &events.0[events.position(kind, "hostile")];

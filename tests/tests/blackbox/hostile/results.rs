@@ -1,5 +1,5 @@
-//! Guests that return what is none of its type, or far too much, and guests that write or hand over too much.
-//! A result that takes too long to read is in `time`.
+//! Guests that return invalid or oversized values, or write or pass too much.
+//! Results that take too long to read are in `time`.
 
 use super::{Ends, HOST, Row, Source, check, row};
 use crate::guests::Guest;
@@ -9,7 +9,7 @@ const PHASES: Source = Source::Text("phases");
 const CALLS: Source = Source::Text("host-calls");
 const BASIC: Source = Source::Rust(Guest::Basic);
 
-/// Ends with a trap that says this.
+/// The guest ends with a trap of this message.
 const fn trap(said: &'static str) -> Ends {
     Ends::Failed("trap", said)
 }
@@ -77,7 +77,7 @@ fn results_are_bounded_whatever_they_are_made_of() {
     check(&[
         row(RESULTS, "large", "", TOO_LARGE),
         row(BASIC, "big", "args.bytes = 2_000_000\n", TOO_LARGE),
-        // Lists that all are the same bytes: sound while they are small.
+        // Lists that all share the same bytes: valid while they are small.
         row(RESULTS, "overlapping", "", Ends::Returned(OVERLAPPING)),
         row(RESULTS, "amplified", "", TOO_LARGE),
         row(RESULTS, "amplified-twice", "", TOO_LARGE),

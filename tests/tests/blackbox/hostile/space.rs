@@ -1,5 +1,5 @@
-//! Guests that take memory, tables, instances, handles and stack without end.
-//! What they return or write is in the modules beside.
+//! Guests that exhaust memory, tables, instances, handles and stack.
+//! Oversized results and output are in `results`.
 
 use super::{Ends, Row, Source, check, row};
 use crate::guests::Guest;
@@ -100,8 +100,8 @@ fn handles_are_bounded() {
     ]);
 }
 
-/// A component of so many modules with those definitions; with `times` above one, two components have as many instances
-/// of them each.
+/// Returns a component of this many modules with these definitions. With `times` above one, two components
+/// instantiate each that often.
 fn modules(count: usize, definitions: &str, times: usize) -> String {
     let mut body = String::new();
     for module in 0..count {

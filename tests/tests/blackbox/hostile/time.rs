@@ -1,5 +1,5 @@
 //! Guests that never end: in every phase of a call, in guest and host, waiting and computing.
-//! How they end otherwise is in the modules beside.
+//! Other ends are in the other modules.
 
 use super::{Ends, HOST, LATE, Row, Source, check, row};
 use crate::guests::Guest;
@@ -34,7 +34,7 @@ fn waiting_and_polling_for_ever_are_stopped() {
             "args.ms = 4_000_000_000\ngrants = { clock = true }\n",
             Ends::InTime,
         ),
-        // By the logical clock, a timer is due at once: only who asks again and again goes on.
+        // By the logical clock, a timer is due at once; only a guest that keeps asking goes on.
         row(CALLS, "sleeps", "", Ends::Returned("null")),
         row(CALLS, "asks-until-it-is-due", "", Ends::Returned("null")),
         row(CALLS, "asks", "", Ends::InTime),
@@ -50,7 +50,7 @@ fn work_that_the_host_does_for_a_guest_is_stopped_too() {
     check(&[
         row(CALLS, "draws-again", "", Ends::InTime),
         row(CALLS, "draws-again", real, Ends::InTime),
-        // 230 million values, each of which the host looks at.
+        // 230 million values, each of which the host visits.
         Row { keys, peak: 256 + HOST, ..row(Source::Text("results"), "many-small", "", Ends::InTime) },
     ]);
 }
@@ -67,8 +67,8 @@ fn fuel_ends_a_loop_before_its_time() {
     ]);
 }
 
-/// One instruction that writes a quarter of a gigabyte cannot be stopped in its middle: what that takes comes on top,
-/// and is bounded by `limits.memory`.
+/// One instruction that writes a quarter of a gigabyte cannot be interrupted. The additional delay is bounded by
+/// `limits.memory`.
 #[test]
 fn an_instruction_that_fills_all_memory_delays_the_stop_by_itself_alone() {
     let keys = "timeout = \"300ms\"\nlimits = { memory = \"256MiB\" }\n";

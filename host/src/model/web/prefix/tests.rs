@@ -1,10 +1,10 @@
-//! Which URLs a prefix allows, as tables: plain ones, and those of somebody who wants to get past it.
-//! How URLs are brought into their normal form is tried in `target`.
+//! Tests which URLs a prefix allows, as tables: plain ones, and those of an attacker.
+//! `target` tests the normal form.
 
 use super::*;
 
 fn allows(prefix: &str, url: &str) -> bool {
-    // What cannot be parsed is not sent, as the hook has it.
+    // An unparsable URL is never sent, as in the HTTP hook.
     Url::parse(url).is_ok_and(|url| UrlPrefix::parse(prefix).unwrap().allows(&url))
 }
 
@@ -41,7 +41,7 @@ fn a_prefix_allows_what_begins_with_it() {
     }
 }
 
-/// URLs of somebody who wants to get past `https://api.example.com/v1/`.
+/// URLs of an attacker who wants to bypass `https://api.example.com/v1/`.
 const HOSTILE: &[&str] = &[
     // Another scheme, host or port.
     "http://api.example.com/v1/",
@@ -75,7 +75,7 @@ const HOSTILE: &[&str] = &[
     "//api.example.com/v1/",
     "api.example.com/v1/",
     "",
-    // A user, or what looks like one.
+    // A user, or a lookalike of one.
     "https://api.example.com@evil.com/v1/",
     "https://api.example.com:443@evil.com/v1/",
     "https://user:pass@api.example.com/v1/",
@@ -85,7 +85,7 @@ const HOSTILE: &[&str] = &[
     "https://evil.com/@api.example.com/v1/",
     "https://[::1]@api.example.com/v1/",
     "https://api.example.com&@evil.com/v1/",
-    // Addresses, whatever they look like.
+    // Addresses in any notation.
     "https://127.0.0.1/v1/",
     "https://0x7f.1/v1/",
     "https://2130706433/v1/",
@@ -97,7 +97,7 @@ const HOSTILE: &[&str] = &[
     "https://169.254.169.254/v1/",
     "https://0/v1/",
     "https://localhost/v1/",
-    // Paths that only look like those below it.
+    // Paths that only look like subpaths.
     "https://api.example.com/",
     "https://api.example.com/v1",
     "https://api.example.com/v10/",
@@ -112,7 +112,7 @@ const HOSTILE: &[&str] = &[
     "https://api.example.com/v1%3f/",
     "https://api.example.com/v1%00/",
     "https://api.example.com/./v1%20/",
-    // Paths that leave it again.
+    // Paths that leave the prefix again.
     "https://api.example.com/v1/../admin",
     "https://api.example.com/v1/..",
     "https://api.example.com/v1/a/../../admin",
@@ -155,7 +155,7 @@ fn nothing_gets_past_a_prefix() {
 #[test]
 fn what_is_allowed_is_sent_in_the_form_that_was_compared() {
     let prefix = UrlPrefix::parse("https://api.example.com/v1/").unwrap();
-    // No server sees what made these odd.
+    // Oddities that never reach a server.
     for (path, sent) in [
         ("/v1/a/../b", "/v1/b"),
         ("/v1/a/.\t./b", "/v1/b"),

@@ -1,5 +1,5 @@
 //! The host's own interfaces: `cascade:task/context` and `progress`, and `wasi:logging`.
-//! Their WIT stands in `wit/`; what is told is told to the call's listener.
+//! Their WIT is in `wit/`; the call's listener receives progress and logs.
 
 use crate::invoke::Stream;
 use crate::model::Digester;
@@ -25,7 +25,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     context::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     progress::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     logging::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    // The draft was published without a version first, and guests of that time import it so.
+    // The draft was first published without a version, and older guests import it by that name.
     let mut unversioned = linker.instance("wasi:logging/logging")?;
     unversioned.func_wrap("log", |mut store, (level, context, message): (logging::Level, String, String)| {
         logging::Host::log(store.data_mut(), level, context, message)
@@ -68,6 +68,7 @@ impl context::Host for State {
         self.require_context()?;
         let attempt = &self.call.attempt;
         let left = self.deadline.0.saturating_duration_since(Instant::now());
+        // The key is the same for every attempt in an epoch, so that a service can recognise repetitions.
         let mut key = Digester::new("cascade idempotency 1");
         key.field(attempt.run.as_str().as_bytes())
             .field(attempt.task.as_str().as_bytes())
@@ -83,7 +84,7 @@ impl context::Host for State {
         })
     }
 
-    /// A guest that is to stop is stopped: what still runs has not been cancelled.
+    /// Always returns `false`: cancelling a guest stops it, so a guest that still runs is not cancelled.
     fn cancelled(&mut self) -> wasmtime::Result<bool> {
         self.require_context()?;
         Ok(false)

@@ -1,5 +1,5 @@
-//! The clocks of a guest: logical ones, which only its own readings and waits move, or the real ones where granted.
-//! How long a call may really take is not counted here.
+//! Clocks of a guest: logical by default, moved only by its own reads and waits; real ones if granted.
+//! `call` bounds the real time of a call.
 
 use crate::sandbox::guest::state::State;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::bindings::clocks::wall_clock;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
-/// Where the logical wall clock starts: 2000-01-01T00:00:00Z, in seconds since 1970.
+/// Start of the logical wall clock: 2000-01-01T00:00:00Z, in seconds since 1970.
 const WALL_START: u64 = 946_684_800;
 
-/// Where the logical monotonic clock starts, in nanoseconds; not zero, so that a guest may subtract.
+/// Start of the logical monotonic clock, in nanoseconds. Not zero, so that a guest may subtract.
 const START: u64 = 1_000_000_000;
 
-/// What each reading advances the logical clocks by, in nanoseconds.
+/// Advance of the logical clocks per read, in nanoseconds.
 const STEP: u64 = 1_000;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Nanoseconds since the call began, as far as the guest can tell. Shared with its timers.
+/// Nanoseconds since the call began, as the guest sees them. Shared with its timers.
 #[derive(Debug, Clone)]
 pub(crate) struct LogicalClock(Arc<AtomicU64>);
 
@@ -33,19 +33,19 @@ impl Default for LogicalClock {
 }
 
 impl LogicalClock {
-    /// Reads the clock and advances it.
+    /// Returns the time and advances the clock.
     fn read(&self) -> u64 {
         let advance = |now: u64| Some(now.saturating_add(STEP));
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance).unwrap_or_else(|now| now)
     }
 
-    /// Advances the clock to a deadline that is due, and tells whether it was there before; it never goes back.
+    /// Advances the clock to a deadline if it is behind, and returns whether the deadline had passed already.
     fn reach(&self, deadline: u64) -> bool {
         self.0.fetch_max(deadline, Ordering::Relaxed) >= deadline
     }
 }
 
-/// A timer that is due as soon as the guest waits for it.
+/// A timer that fires as soon as the guest waits for it, by advancing the clock.
 struct LogicalTimer {
     clock: LogicalClock,
     deadline: u64,
@@ -54,7 +54,7 @@ struct LogicalTimer {
 #[async_trait]
 impl Pollable for LogicalTimer {
     async fn ready(&mut self) {
-        // A guest that waits without end must let others run; one that only asks is told at the second time.
+        // A guest that waits in a loop must let others run. A guest that only polls sees the timer at its second poll.
         if !self.clock.reach(self.deadline) {
             tokio::task::yield_now().await;
         }

@@ -1,5 +1,5 @@
-//! `wasi:sockets/ip-name-lookup` over the host's own questions: bounded, and with the answers that connections see.
-//! Without a grant no name has an address.
+//! `wasi:sockets/ip-name-lookup` over the host's own resolver, so that lookups are bounded and match connections.
+//! `network/resolver` resolves the names. Without the grant `dns`, every lookup fails.
 
 use crate::sandbox::guest::state::State;
 use std::io;
@@ -14,10 +14,10 @@ use wasmtime_wasi::p2::bindings::sockets::network::Network;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
-/// The interface in wasmtime's version of WASI 0.2: it is shadowed, and does not stand beside another one.
+/// The interface, in wasmtime's version of WASI 0.2. The same version is needed to replace wasmtime's functions.
 const INTERFACE: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 
-/// The answer to a guest's question.
+/// State of one lookup.
 enum Lookup {
     Asked(AbortOnDropJoinHandle<io::Result<Vec<IpAddr>>>),
     Answered(std::vec::IntoIter<IpAddr>),
@@ -43,7 +43,7 @@ impl Pollable for Lookup {
     async fn ready(&mut self) {
         if let Self::Asked(answer) = self {
             *self = match answer.await {
-                // The guest is never shown an address of IPv4 in the clothes of IPv6, as WASI has it.
+                // WASI never returns IPv4-mapped IPv6 addresses.
                 Ok(found) => Self::known(found.iter().map(IpAddr::to_canonical).collect()),
                 Err(_) => Self::Failed,
             };
@@ -51,7 +51,7 @@ impl Pollable for Lookup {
     }
 }
 
-/// Links the interface over wasmtime's.
+/// Replaces wasmtime's functions of the interface.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut names = linker.instance(INTERFACE)?;
     names.resource("resolve-address-stream", ResourceType::host::<Lookup>(), |mut store, rep| {
@@ -90,7 +90,7 @@ impl State {
             Ok(Host::Domain(name)) => name,
             Ok(Host::Ipv4(address)) => return Ok(Lookup::known(vec![address.into()])),
             Ok(Host::Ipv6(address)) => return Ok(Lookup::known(vec![address.into()])),
-            // Here an address of IPv6 stands without brackets.
+            // In this interface, IPv6 addresses have no brackets.
             Err(_) => match std::net::Ipv6Addr::from_str(name) {
                 Ok(address) => return Ok(Lookup::known(vec![address.into()])),
                 Err(_) => return Err(ErrorCode::InvalidArgument),

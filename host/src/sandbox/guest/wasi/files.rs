@@ -1,5 +1,5 @@
-//! The files of this process that a guest holds: each guest has a share of what the process may have open, so that what one
-//! opens is never refused for what another has. How many the process may have is for `config`, the shares are for `load`.
+//! Quota of open files: each guest has its share of the process's files, so that no guest uses up another's.
+//! `config` determines how many the process may open, and `load` divides them.
 
 use crate::sandbox::guest::limits::LimitHit;
 use crate::sandbox::guest::state::State;
@@ -14,7 +14,7 @@ use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
 use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
 
-/// What one guest holds, each of which is a file of this process.
+/// Everything a guest holds that is an open file of this process.
 pub(crate) struct Files {
     most: usize,
     granted: usize,
@@ -23,6 +23,7 @@ pub(crate) struct Files {
     /// What it opened. Streams keep a file open whose descriptor is gone, so the files themselves are looked at.
     opened: Vec<Opened>,
     pub(crate) sockets: HandleQuota<TcpSocket>,
+    /// Listings of folders.
     pub(crate) listings: HandleQuota<Listing>,
     /// None where no folder is granted: there is nothing to wait for then.
     blocking: Option<Blocking>,
@@ -36,7 +37,7 @@ struct Opened {
 }
 
 impl Files {
-    /// The share of a guest with so many granted folders, which are open as long as it runs.
+    /// Creates a quota of `most` files, of which `granted` folders are open for the whole call.
     pub(crate) fn new(most: usize, granted: usize) -> Result<Self, LimitHit> {
         let files = Self {
             most,
@@ -70,6 +71,7 @@ impl Files {
     fn make_room(&mut self, connections: usize, table: &ResourceTable) -> Result<(), LimitHit> {
         if self.held() + connections < self.most {
             return Ok(());
+            // Only a full quota is worth a sweep over all handles.
         }
         self.opened.retain(|opened| opened.file.strong_count() > 0);
         self.sockets.sweep(table);
@@ -77,7 +79,7 @@ impl Files {
         if self.held() + connections < self.most { Ok(()) } else { Err(self.full()) }
     }
 
-    /// How many there are, those included that have gone since there was last no room.
+    /// Returns the count, including files that were closed since the last sweep.
     const fn held(&self) -> usize {
         self.granted + self.opened.len() + self.sockets.count() + self.listings.count()
     }
@@ -105,7 +107,7 @@ impl Drop for Files {
 }
 
 impl State {
-    /// Fails where the guest holds as many files of this process as it may.
+    /// Fails if the guest's quota of open files is used up.
     pub(crate) fn make_room(&mut self) -> Result<(), LimitHit> {
         let connections = self.connections();
         self.files.make_room(connections, &self.table)

@@ -1,10 +1,10 @@
-//! How many things of one kind a guest holds, where each costs the host more than a place in the guest's table.
-//! How many places there are in all is bounded by the table.
+//! Quota for one kind of handle, where each costs the host more than an entry in the guest's table.
+//! The table bounds the total number of handles.
 
 use std::marker::PhantomData;
 use wasmtime::component::{Resource, ResourceTable};
 
-/// The places of one kind of things. Those that are gone are found when there are many.
+/// Handles of one kind. Dropped ones are discovered by a sweep when the count reaches the quota.
 pub(crate) struct HandleQuota<T> {
     taken: Vec<u32>,
     kind: PhantomData<fn() -> T>,
@@ -17,7 +17,7 @@ impl<T> Default for HandleQuota<T> {
 }
 
 impl<T: 'static> HandleQuota<T> {
-    /// Whether the guest holds fewer of them than that.
+    /// Returns whether the guest holds fewer than `most` handles of this kind.
     pub(crate) fn are_below(&mut self, most: usize, table: &ResourceTable) -> bool {
         if self.count() >= most {
             self.sweep(table);
@@ -25,20 +25,20 @@ impl<T: 'static> HandleQuota<T> {
         self.count() < most
     }
 
-    /// How many of them the guest holds, those included that have gone since the last sweep.
+    /// Returns the count, including handles that were dropped since the last sweep.
     pub(crate) const fn count(&self) -> usize {
         self.taken.len()
     }
 
-    /// Finds those that are gone.
+    /// Forgets the handles that were dropped.
     pub(crate) fn sweep(&mut self, table: &ResourceTable) {
         self.taken.retain(|place| table.get(&Resource::<T>::new_borrow(*place)).is_ok());
-        // A place that was left is taken again by the next of them.
+        // The table reuses indexes, so one index may have been counted twice.
         self.taken.sort_unstable();
         self.taken.dedup();
     }
 
-    /// The guest has got one more.
+    /// Counts a new handle of the guest.
     pub(crate) fn take(&mut self, made: &Resource<T>) {
         self.taken.push(made.rep());
     }
@@ -60,7 +60,7 @@ mod tests {
         }
         assert!(!places.are_below(3, &table));
         table.delete(held.pop().unwrap()).unwrap();
-        // Something else may come to the place that was left.
+        // A freed index may be reused by a handle of another kind.
         table.push("other").unwrap();
         assert!(places.are_below(3, &table));
     }

@@ -1,8 +1,8 @@
-//! Listings of folders, read as the guest asks for them: a batch is all that the host holds of a folder, whatever its size.
-//! How many listings a guest may have is bounded here, how many files together in `files`.
+//! Listings of folders, read in batches: the host never holds more than one batch, however large the folder.
+//! The number of listings is bounded here; `files` bounds all open files.
 //!
-//! There is no snapshot: as for every process, an entry that comes or goes while the folder is read may be seen or not, and
-//! each that stays is seen once.
+//! There is no snapshot. As for every process, an entry that is created or removed during the listing may be seen or
+//! not; every other entry is seen once.
 
 use crate::sandbox::guest::state::State;
 use crate::sandbox::guest::wasi::blocking::Line;
@@ -15,16 +15,16 @@ use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorType, DirectoryEntry, ErrorCode};
 
-/// The interface in wasmtime's version of WASI 0.2: listings in it are shadowed, since wasmtime's hold all names of a folder.
+/// The interface in wasmtime's version of WASI 0.2. Its listings are replaced: wasmtime's hold all names of a folder.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
-/// Listings that a guest may have open at the same time.
+/// Maximum number of open listings of one guest.
 const MAX_LISTINGS: usize = 16;
 
-/// Entries that are read at once, which is what a thread does at most after the guest was stopped.
+/// Number of entries per batch. A blocking thread finishes at most one batch after the guest was stopped.
 const BATCH: usize = 128;
 
-/// Links listings over wasmtime's.
+/// Replaces wasmtime's listings.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut types = linker.instance(INTERFACE)?;
     types.resource("directory-entry-stream", ResourceType::host::<Listing>(), |mut store, rep| {
@@ -50,7 +50,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 impl State {
-    /// Opens a listing of a folder.
+    /// Opens a listing of a folder. Fails if the guest has too many listings or files open.
     async fn list_folder(
         &mut self,
         folder: Resource<Descriptor>,
@@ -89,7 +89,7 @@ impl State {
     }
 }
 
-/// The entries of a folder that are yet to be told.
+/// A listing: the entries read so far, and the rest of the folder.
 pub(crate) struct Listing {
     read: std::vec::IntoIter<Result<DirectoryEntry, ErrorCode>>,
     /// Where the rest of them is; none once all were read.
@@ -170,7 +170,7 @@ impl Listing {
     }
 }
 
-/// What a guest is told of an entry; nothing of the folder itself and the one above, and of what is gone again.
+/// Returns the entry for the guest. Skips `.`, `..` and entries that no longer exist.
 fn look(folder: &Dir, name: &std::ffi::CStr) -> Option<Entry> {
     if matches!(name.to_bytes(), b"." | b"..") {
         return None;
@@ -187,7 +187,7 @@ fn look(folder: &Dir, name: &std::ffi::CStr) -> Option<Entry> {
     })
 }
 
-/// The types that wasmtime tells of descriptors.
+/// Maps file types exactly as wasmtime does for descriptors.
 const fn kind(kind: FileType) -> DescriptorType {
     match kind {
         FileType::RegularFile => DescriptorType::RegularFile,

@@ -1,5 +1,5 @@
-//! What a guest sees of the world: WASI 0.2 with nothing behind it but what was granted.
-//! Time and chance are this host's own where the real ones are not granted; all else is wasmtime's.
+//! The guest's view of the world: WASI 0.2, limited to what is granted.
+//! Clocks and randomness are the host's own unless the real ones are granted. wasmtime provides all the rest.
 
 mod below;
 mod blocking;
@@ -44,10 +44,11 @@ use wasmtime::error::Context as _;
 use wasmtime_wasi::p2::bindings;
 use wasmtime_wasi::{Deterministic, FsPerms, WasiCtx, WasiCtxBuilder};
 
-/// Links everything that a guest may import; what is not granted refuses when it is called.
+/// Links everything that a guest may import. Functions without their grant refuse when called.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    // The functions linked from here on replace wasmtime's.
     linker.allow_shadowing(true);
     bindings::clocks::wall_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     bindings::clocks::monotonic_clock::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
@@ -63,29 +64,30 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     streams::link(linker)?;
     unnamed::link(linker)?;
     errors::link(linker)?;
+    // wasmtime has no implementation of these.
     linker.allow_shadowing(false);
     keyvalue::link(linker)?;
     cascade::link(linker)
 }
 
-/// The network of this host, as all guests share it.
+/// Network access that all guests share: the resolver and the certificate authorities.
 pub(crate) struct Network {
     names: Arc<Resolver>,
     secure: Secure,
 }
 
 impl Network {
-    /// Names as the operating system knows them, and the usual authorities.
+    /// Creates a network with the system's resolver and the usual certificate authorities.
     pub(crate) fn of_system() -> Self {
         Self::with_parts(Resolver::of_system(), Secure::usual())
     }
 
-    /// Names as somebody knows them, and authorities that guests trust.
+    /// Creates a network with the given resolver and certificate authorities.
     pub(crate) const fn with_parts(names: Arc<Resolver>, secure: Secure) -> Self {
         Self { names, secure }
     }
 
-    /// Who knows the addresses of names.
+    /// Returns the resolver.
     pub(crate) const fn names(&self) -> &Arc<Resolver> {
         &self.names
     }
@@ -127,7 +129,7 @@ fn builder(prepared: &Arc<Prepared>, outputs: &Outputs) -> WasiCtxBuilder {
         .stderr(GuestOutput::new(Stream::Stderr, listener, logs).kept_by(last_words))
         .allow_blocking_current_thread(false);
     if !grants.random {
-        // Never drawn from: the interfaces of chance are shadowed. It only saves asking the system for seeds.
+        // Never drawn from, because the interfaces are replaced: this only saves asking the system for seeds.
         builder.secure_random(Deterministic::new(vec![0])).insecure_random(Deterministic::new(vec![0]));
         builder.insecure_random_seed(0);
     }

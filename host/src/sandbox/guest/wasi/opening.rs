@@ -20,7 +20,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 const FOLDERS: &str = "wasi:filesystem/preopens@0.2.12";
 
-/// The longest path that is told whole, in characters.
+/// Maximum number of characters of a path in the log.
 const MAX_PATH: usize = 120;
 
 /// The longest name.

@@ -1,5 +1,5 @@
-//! Standard output and error of a guest: counted, cut into lines, and handed to whoever listens.
-//! What a line means, and whether anybody keeps it, is for the listener.
+//! Standard output and error of a guest: counted, cut into lines and passed to the listener.
+//! The listener decides what a line means and whether to keep it.
 
 use crate::invoke::{Listener, Stream};
 use crate::sandbox::guest::limits::{LEAST_LINE, LogGuard};
@@ -12,7 +12,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-/// How much a guest may write at once.
+/// Number of bytes that a guest may write at once.
 const PERMIT: usize = 64 << 10;
 
 /// The most that is kept of what a guest wrote last, in bytes. Far more than is shown: secrets are looked for in it, and one
@@ -62,13 +62,13 @@ pub(crate) struct GuestOutput {
     stream: Stream,
     listener: Arc<dyn Listener>,
     logs: LogGuard,
-    // A mutex because WASI may hold several streams; the section is an append.
+    // A mutex, because WASI may hold several streams. The critical section is one append.
     line: Arc<Mutex<Vec<u8>>>,
     last_words: Option<LastWords>,
 }
 
 impl GuestOutput {
-    /// An output that nothing was written to.
+    /// Creates an output that nothing was written to.
     pub(crate) fn new(stream: Stream, listener: &Arc<dyn Listener>, logs: &LogGuard) -> Self {
         let line = Arc::default();
         Self { stream, listener: Arc::clone(listener), logs: logs.clone(), line, last_words: None }
@@ -81,6 +81,7 @@ impl GuestOutput {
     }
 
     fn accept(&self, bytes: &[u8]) -> Result<(), StreamError> {
+        // Counted before it is buffered, so that a line without an end cannot grow beyond the limit.
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let cost = bytes.len().saturating_add(around(line.len(), bytes));
         self.logs.charge(cost).map_err(|limit| StreamError::Trap(limit.into()))?;
@@ -98,7 +99,7 @@ impl GuestOutput {
     }
 }
 
-/// What the lines that these bytes end count beside themselves; so much of the first was there before.
+/// Returns what the lines ended by `bytes` cost beyond their own size; `before` bytes of the first are buffered.
 fn around(mut before: usize, bytes: &[u8]) -> usize {
     let mut sum = 0_usize;
     for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
@@ -108,7 +109,7 @@ fn around(mut before: usize, bytes: &[u8]) -> usize {
     sum
 }
 
-/// What stands behind the last line's end is told when the guest is gone.
+/// Passes on an unfinished last line when the guest is gone.
 impl Drop for GuestOutput {
     fn drop(&mut self) {
         if Arc::strong_count(&self.line) > 1 {
@@ -183,7 +184,7 @@ mod tests {
     use crate::model::{Limits, Size};
     use crate::sandbox::testing::Ear;
 
-    /// Writes so many times, with a limit of 64 KiB; how often that was allowed.
+    /// Writes `times` times, with a limit of 64 KiB, and returns how many writes succeeded.
     fn written(text: &[u8], times: usize) -> usize {
         let limits = Limits { logs: Size::bytes(64 << 10), ..Limits::default() };
         let listener: Arc<dyn Listener> = Arc::new(Ear::default());

@@ -1,5 +1,5 @@
-//! The chance of a guest: a stream that its call determines, or the real source where granted.
-//! The stream is the same on every host and every attempt, which is what lets results be shared.
+//! Randomness of a guest: a stream derived from its call, or the system's if granted.
+//! The stream is the same on every host and in every attempt, so that `cache` can share results.
 
 use crate::invoke::Call;
 use crate::model::{Digest, Digester, Size, to_usize};
@@ -12,15 +12,15 @@ use wasmtime_wasi::p2::bindings::random::insecure_seed;
 use wasmtime_wasi::p2::bindings::random::random;
 use wasmtime_wasi::random::WasiRandomView;
 
-/// The most bytes that one request may ask for: the host holds them all before the guest has any.
+/// Maximum size of one request, in bytes: the host holds all of them before the guest has any.
 const MAX_REQUEST: u64 = 16 << 20;
 
-/// How many bytes are drawn before it is asked whether there is time left.
+/// Number of bytes drawn between two checks of the deadline.
 const PATIENCE: u32 = 64 << 10;
 
-/// Bytes that follow from a call: SHA-256 in counter mode over a seed of component, function and arguments.
+/// Random bytes derived from a call: SHA-256 in counter mode, seeded with component, function and arguments.
 ///
-/// The seed is computed when the first byte is drawn: most guests draw none.
+/// The seed is computed when the first byte is drawn, because most guests draw none.
 pub(crate) struct GuestRandom {
     source: Source,
     counter: u64,
@@ -34,7 +34,7 @@ enum Source {
 }
 
 impl GuestRandom {
-    /// The chance of one call.
+    /// Creates the random stream of one call.
     pub(crate) fn for_call(prepared: &Arc<Prepared>, call: &Arc<Call>) -> Self {
         let source = Source::Call { prepared: Arc::clone(prepared), call: Arc::clone(call) };
         Self { source, counter: 0, block: [0; 32], used: 32 }
@@ -58,7 +58,7 @@ impl GuestRandom {
         seed
     }
 
-    /// The seed of a guest's hash tables: of one call the same each time, as WASI wants it.
+    /// Returns the seed of a guest's hash tables. WASI requires the same value throughout one call.
     fn for_tables(&mut self) -> (u64, u64) {
         let seed = self.seed();
         let mut digester = Digester::new("cascade chance of tables 1");
@@ -98,7 +98,7 @@ impl GuestRandom {
     }
 }
 
-/// Fails if a guest asks for more than the host holds for it.
+/// Fails if a guest asks for more bytes at once than the host holds for it.
 fn check_len(len: u64) -> wasmtime::Result<()> {
     if len <= MAX_REQUEST {
         return Ok(());
@@ -108,7 +108,7 @@ fn check_len(len: u64) -> wasmtime::Result<()> {
         .into())
 }
 
-/// Draws from a real source piece by piece, as long as there is time.
+/// Draws from the system's randomness in pieces, between which the deadline is checked.
 fn drawn(
     len: u64,
     deadline: Deadline,

@@ -1,5 +1,5 @@
-//! The outgoing sockets of a guest: connections to what was granted, and nothing else.
-//! The sockets themselves are wasmtime's; where a grant leads is for `network`.
+//! Outgoing TCP sockets of a guest: connections to granted endpoints only.
+//! The sockets are wasmtime's; `network` decides which addresses a grant covers.
 
 use crate::invoke::Listener;
 use crate::model::Endpoint;
@@ -16,13 +16,13 @@ use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
 use wasmtime_wasi::p2::{SocketError, SocketResult};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsView as _};
 
-/// The interface that makes sockets, in wasmtime's version of WASI 0.2: it is shadowed.
+/// The interface that creates sockets, in wasmtime's version of WASI 0.2. Its function is replaced.
 const INTERFACE: &str = "wasi:sockets/tcp-create-socket@0.2.12";
 
-/// Sockets that a guest may have at the same time: each is a file of this process, which has few.
+/// Maximum number of sockets of one guest: each is an open file of this process.
 const MAX_SOCKETS: usize = 64;
 
-/// Links the making of sockets over wasmtime's, which counts none.
+/// Replaces wasmtime's creation of sockets, which has no quota.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance(INTERFACE)?.func_wrap("create-tcp-socket", |mut store, (family,): (IpAddressFamily,)| {
         let made = match store.data_mut().make_socket(family) {
@@ -51,7 +51,7 @@ impl State {
     }
 }
 
-/// Opens what was granted. Without a grant there are no sockets at all.
+/// Allows connections to granted endpoints. Without the grant `tcp`, the guest has no sockets at all.
 pub(crate) fn allow(builder: &mut WasiCtxBuilder, prepared: &Arc<Prepared>, listener: &Arc<dyn Listener>) {
     if prepared.grants.tcp.is_empty() {
         return;
@@ -77,7 +77,7 @@ struct TcpFilter {
 impl TcpFilter {
     async fn lets_through(&self, address: SocketAddr, reason: SocketAddrUse) -> bool {
         match reason {
-            // Each connection has an end here, on a port that the system chooses.
+            // Binding to any address and port 0 is part of connecting; the system chooses the port.
             SocketAddrUse::TcpBind => {
                 let is_free = address.ip().is_unspecified() && address.port() == 0;
                 if !is_free {

@@ -1,5 +1,5 @@
-//! What is sent to Redis and what it answers, in types of our own.
-//! Sending is for the link.
+//! Redis commands and replies as types of this crate.
+//! Sending them is left to `connection.rs`.
 
 use crate::state::redis::link::script::Script;
 use bytes::Bytes;
@@ -22,7 +22,7 @@ impl Command {
         Self { cmd, bytes: name.len(), largest: 0, script: None }
     }
 
-    /// A call of a script; the link loads it where the server does not know it.
+    /// A script call; the link loads the script if the server does not know it.
     pub(crate) fn script(script: &'static Script, keys: &[String]) -> Self {
         let command = Self::new("EVALSHA").arg(script.sha()).arg(keys.len().to_string());
         let command = keys.iter().fold(command, Self::arg);
@@ -44,7 +44,7 @@ impl Command {
     }
 }
 
-/// Commands that are sent together and answered in order. Whoever asks must be able to bear that they run twice.
+/// Commands that are sent as one pipeline and answered in order. They must be safe to run twice.
 pub(crate) struct Request {
     pub(super) commands: redis::Pipeline,
     pub(super) count: usize,
@@ -56,21 +56,21 @@ pub(crate) struct Request {
     pub(super) need: Need,
 }
 
-/// What a request does.
+/// The effect of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// It changes nothing.
+    /// Changes nothing.
     None,
-    /// It changes something.
+    /// Changes something.
     Writes,
 }
 
-/// What a key of another type than expected is.
+/// The treatment of a key of an unexpected type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strangers {
-    /// A reason to refuse.
+    /// The request fails.
     Refused,
-    /// An answer like others.
+    /// The reply is [`Answer::Stranger`].
     Answered,
 }
 
@@ -84,17 +84,17 @@ pub(super) enum Need {
 }
 
 impl Request {
-    /// Commands that change nothing.
+    /// A request that changes nothing.
     pub(crate) fn read(commands: impl IntoIterator<Item = Command>) -> Self {
         Self::new(commands, Effect::None)
     }
 
-    /// Commands that change something: they count once that is as durable as the URI asks.
+    /// A request that writes; it succeeds once the write is as durable as the URI demands.
     pub(crate) fn write(commands: impl IntoIterator<Item = Command>) -> Self {
         Self::new(commands, Effect::Writes)
     }
 
-    /// The same request; a key that holds something of another type is answered with [`Answer::Stranger`].
+    /// Answers a key of an unexpected type with [`Answer::Stranger`] instead of an error.
     pub(crate) fn past_strangers(self) -> Self {
         Self { strangers: Strangers::Answered, ..self }
     }
@@ -125,7 +125,7 @@ impl Request {
         request
     }
 
-    /// Adds a command that the link itself needs an answer to.
+    /// Appends a command whose reply the link itself needs.
     pub(super) fn and(mut self, command: Command) -> Self {
         self.count += 1;
         self.commands.add_command(command.cmd);
@@ -133,23 +133,23 @@ impl Request {
     }
 }
 
-/// What a server answers.
+/// A reply of the server.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
-    /// Nothing.
+    /// No value.
     Nil,
     /// A number.
     Number(i64),
     /// A text or bytes.
     Bytes(Bytes),
-    /// Several.
+    /// A list.
     List(Vec<Answer>),
-    /// The key holds something of another type.
+    /// The key has another type than expected.
     Stranger,
 }
 
 impl Answer {
-    /// Reads the client's form; gives back what is an error.
+    /// Converts the client's value; returns an error reply as an error.
     pub(super) fn read(value: Value, strangers: Strangers) -> Result<Self, redis::RedisError> {
         let list = |values: Vec<Value>| {
             values.into_iter().map(|value| Self::read(value, strangers)).collect::<Result<_, _>>()
@@ -164,12 +164,12 @@ impl Answer {
                 Ok(Self::Stranger)
             }
             Value::ServerError(error) => Err(error.into()),
-            // Nothing; only the newer protocol has other forms, and it is never asked for.
+            // Nil. Other forms exist only in RESP3, which is never requested.
             _ => Ok(Self::Nil),
         }
     }
 
-    /// The bytes, where it is some.
+    /// Returns the bytes, if the reply is some.
     pub(crate) fn bytes(self) -> Option<Bytes> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
@@ -177,7 +177,7 @@ impl Answer {
         }
     }
 
-    /// The number, where it is one or reads as one.
+    /// Returns the number, if the reply is one or its text parses as one.
     pub(crate) fn number(&self) -> Option<i64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -186,7 +186,7 @@ impl Answer {
         }
     }
 
-    /// The parts, where it has some.
+    /// Returns the parts of a list; empty for any other reply.
     pub(crate) fn list(self) -> Vec<Self> {
         match self {
             Self::List(list) => list,

@@ -1,5 +1,5 @@
-//! How a server is reached: a URI as the client wants it, with what the client does not set by itself.
-//! When to connect is for the link.
+//! Builds the client for a URI, with settings that the client does not have by default.
+//! `connection.rs` decides when to connect.
 
 use crate::model::{open_input, other_encoding};
 use crate::state::{Error, ErrorKind, RedisTopology, RedisUri, Tls};
@@ -14,8 +14,8 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long the kernel waits for the other end of a connection before it gives it up; it would wait a quarter of an
-/// hour by itself, and no time-out of a request would show that the connection is dead.
+/// TCP keepalive and user timeout. By default the kernel gives up a dead connection after a quarter of an hour, and a
+/// request's timeout would not reveal that it is dead.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// The byte order mark in UTF-8.
@@ -25,7 +25,7 @@ const MOST_CONTENT: u64 = 16 << 20;
 
 /// Reads a URI; reads certificates, connects to nothing.
 pub(crate) fn client(uri: &RedisUri) -> Result<Client, Error> {
-    // Whoever installed a provider before us has chosen as well as we would.
+    // A crypto provider that was installed earlier is as good as ours.
     drop(rustls::crypto::ring::default_provider().install_default());
     let doing = || format!("preparing the connection to `{uri}`");
     let refused = |error| Error::new(ErrorKind::Refused, doing()).caused_by(error);

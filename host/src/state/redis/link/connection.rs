@@ -1,5 +1,5 @@
-//! The connections to one server: one that all runs of the process share, and lines of their own for those who block.
-//! Each request is tried until there is a definite answer; so all that is sent must be safe to run twice.
+//! The connections to one server: a shared one for all runs, and separate lines for blocking and lease renewal.
+//! Requests are retried until the outcome is definite, so every request must be safe to run twice.
 
 use crate::state::redis::link::command::{Answer, Command, Effect, Request};
 use crate::state::redis::link::connect::client;
@@ -19,13 +19,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How long an answer may take, whatever its size, unless the URI says otherwise.
+/// Default timeout of a reply, without the time for its size.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// What the network and the server are trusted to move at least.
+/// The throughput that network and server are assumed to reach at least.
 const BYTES_PER_MILLISECOND: usize = 10_000;
 
-/// The longest that one attempt to connect may take.
+/// Longest duration of one connection attempt.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long an answer may take before the server is asked whether it is there.
@@ -40,13 +40,13 @@ const NO_ANSWER: &str = "no answer";
 /// How long replicas or the disk may take to acknowledge one write, before it is tried again.
 const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 
-/// The longest argument. A server closes the connection at 512 MiB, and all that is under way on it is lost.
+/// The longest argument. At 512 MiB a server closes the connection, and all requests under way on it are lost.
 const LONGEST: usize = (512 << 20) - 1024;
 
-/// The client's queue: as many requests may wait to be written.
+/// Capacity of the client's queue: how many requests may wait to be written. Further ones see backpressure.
 const QUEUE: usize = 1024;
 
-/// One server.
+/// The connections to one server.
 pub(crate) struct Link {
     uri: RedisUri,
     client: Client,
@@ -67,12 +67,12 @@ struct Allowed {
     block: Duration,
 }
 
-/// One connection to a server, made anew when it breaks.
+/// One connection to a server, reopened when it breaks.
 pub(crate) struct Line {
     role: &'static str,
-    // A mutex because all threads share the connection; it is held to copy a handle.
+    // A mutex, because all threads share the connection. It is held only to copy a handle.
     live: Mutex<Option<Live>>,
-    // Held while a connection is made, so that one is made and not one per request that waits.
+    // Single-flight: held while connecting, so that waiting requests share one attempt.
     making: tokio::sync::Mutex<()>,
     made: AtomicU64,
 }
@@ -84,12 +84,12 @@ struct Live {
 }
 
 impl Line {
-    /// A line that nobody has connected yet; `role` is a word in its name at the server.
+    /// An unconnected line. `role` becomes part of its client name at the server.
     pub(crate) fn new(role: &'static str) -> Self {
         Self { role, live: Mutex::new(None), making: tokio::sync::Mutex::new(()), made: AtomicU64::new(0) }
     }
 
-    /// How often it was connected.
+    /// Returns how often the line was connected.
     pub(crate) fn made(&self) -> u64 {
         self.made.load(Ordering::SeqCst)
     }
@@ -102,7 +102,7 @@ impl Line {
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = live;
     }
 
-    /// Gives up a connection, unless another has taken its place.
+    /// Drops a broken connection, unless it was already replaced.
     fn give_up(&self, number: u64) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if live.as_ref().is_some_and(|live| live.number == number) {
@@ -112,7 +112,7 @@ impl Line {
 }
 
 impl Link {
-    /// A link to a server; connects to nothing yet. `name` is what the server shows for its connections.
+    /// A link to a server; does not connect yet. `name` is the client name shown by the server.
     pub(crate) fn new(uri: &RedisUri, name: &str, patience: RetryPolicy) -> Result<Arc<Self>, Error> {
         Ok(Arc::new(Self {
             client: client(uri)?,
@@ -135,22 +135,22 @@ impl Link {
         &self.uri
     }
 
-    /// Where the server is.
+    /// Returns the topology.
     pub(crate) const fn place(&self) -> &RedisTopology {
         &self.uri.place
     }
 
-    /// How often the connection that all share was made anew.
+    /// Returns how often the shared connection was reopened.
     pub(crate) fn reconnects(&self) -> u64 {
         self.shared.made().saturating_sub(1)
     }
 
-    /// Sends commands until each has an answer that is no passing trouble; the answers come in order.
+    /// Sends commands and retries temporary failures until the deadline; returns the replies in order.
     pub(crate) async fn ask(&self, doing: &str, request: Request) -> Result<Vec<Answer>, Error> {
         self.ask_for(doing, request, self.patience.later).await
     }
 
-    /// The same, with no more patience than at the start: nothing is lost yet.
+    /// Sends commands like [`Link::ask`], but gives up as early as for a first connection: nothing is at stake yet.
     pub(crate) async fn ask_at_start(&self, doing: &str, request: Request) -> Result<Vec<Answer>, Error> {
         self.ask_for(doing, request, self.patience.at_start).await
     }
@@ -273,7 +273,7 @@ impl Link {
         }
     }
 
-    /// Sends commands once, on a line of one's own; says no more of a failure than that there was one.
+    /// Sends commands once on a separate line, which may block for `block`. Failures carry no details.
     pub(crate) async fn ask_once(
         &self,
         line: &Line,
@@ -284,14 +284,14 @@ impl Link {
         self.attempt(line, &request, deadline).await.map_err(drop)
     }
 
-    /// Sends commands once, on a line of one's own, all within a time; says no more of a failure than that there was one.
+    /// Sends commands once on a separate line, connecting included, within a bound. Failures carry no details.
     pub(crate) async fn ask_within(
         &self,
         line: &Line,
         request: Request,
         within: Duration,
     ) -> Result<Vec<Answer>, ()> {
-        // The inner bound gives a silent connection up; the outer one holds for making another.
+        // The inner timeout drops a silent connection; the outer one also covers connecting.
         let attempt = self.attempt(line, &request, within);
         tokio::time::timeout(within * 2, attempt).await.map_err(drop)?.map_err(drop)
     }
@@ -345,6 +345,8 @@ impl Link {
         deadline: Duration,
     ) -> Result<Vec<Answer>, ServerError> {
         let answers = match exchange(&mut connection, request, deadline).await {
+            // `EVALSHA` runs nothing if the server does not know the script: load all scripts, then send the request
+            // again.
             Err(trouble) if trouble.remedy == Remedy::Load => {
                 let load = |script: &&crate::state::redis::link::script::Script| {
                     Command::new("SCRIPT").arg("LOAD").arg(script.text())
@@ -358,7 +360,7 @@ impl Link {
         self.acknowledged(request, answers)
     }
 
-    /// Takes the answer about durability off and judges it.
+    /// Removes the reply of the durability command, and checks it.
     fn acknowledged(&self, request: &Request, mut answers: Vec<Answer>) -> Result<Vec<Answer>, ServerError> {
         let wanted = match self.uri.durability {
             Durability::Replica(count) if request.effect == Effect::Writes => count,
@@ -379,6 +381,7 @@ impl Link {
             return Ok(live);
         }
         let _making = line.making.lock().await;
+        // Another request may have connected while this one waited for the lock.
         if let Some(live) = line.live() {
             return Ok(live);
         }
@@ -390,7 +393,7 @@ impl Link {
     }
 
     async fn connect(&self, role: &str) -> Result<MultiplexedConnection, ServerError> {
-        // Deadlines are our own: the client's would end a request and keep a connection that may be dead.
+        // Deadlines are ours: the client's would end a request but keep a connection that may be dead.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)
@@ -403,8 +406,8 @@ impl Link {
         let name = format!("cascade-host:{}:{role}", self.name);
         let name = Request::read([Command::new("CLIENT").arg("SETNAME").arg(name)]);
         match exchange(&mut connection, &name, bound).await {
-            // A server that does not let itself be told the name, or is not up yet, works all the same. One that wants
-            // a password would take what follows for a flood, and not say so.
+            // A server that rejects the client name, or is still loading, works all the same. One that requires a
+            // password must fail here: it would treat what follows as a flood, without saying so.
             Err(trouble) if trouble.remedy == Remedy::Reconnect || trouble.is_login() => Err(trouble),
             Ok(_) | Err(_) => Ok(connection),
         }

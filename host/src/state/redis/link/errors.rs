@@ -1,5 +1,5 @@
-//! What an error of the client or the server asks for: wait, reconnect, load a script, or give up at once.
-//! By codes and kinds, never by the words of a message; for how long to try is for `retry`.
+//! Classifies errors of client and server by remedy: wait, reconnect, load a script, or give up.
+//! The classes use codes and kinds, never message texts; `retry.rs` decides how long to try.
 
 use crate::state::redis::link::names::UnknownName;
 use crate::state::{Error, ErrorKind, RedisTopology, RedisUri, stray};
@@ -9,20 +9,20 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-/// What is to be done about an error.
+/// The remedy for an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// The server is there and cannot serve now.
+    /// The server is up but cannot serve at the moment.
     Wait,
-    /// The connection, or the server behind it, is the wrong one by now.
+    /// The connection is broken, or leads to the wrong server by now.
     Reconnect,
-    /// The server does not know a script.
+    /// The server does not know the script.
     Load,
-    /// Trying again would not help.
+    /// Retrying would not help.
     Refuse,
 }
 
-/// An error with what is to be done about it.
+/// An error with its remedy.
 #[derive(Debug)]
 pub(crate) struct ServerError {
     pub(crate) remedy: Remedy,
@@ -53,7 +53,7 @@ enum Nature {
 /// What helps a user who lacks rights; `preflight` knows the whole line and says it instead.
 pub(crate) const NOT_ALLOWED: &str = "Grant the user what is missing with `ACL SETUSER`.";
 
-/// Codes of the server, what is to be done, and what would help.
+/// Error codes of the server, with remedy and hint.
 const CODES: &[(&str, Remedy, Option<&str>)] = &[
     ("LOADING", Remedy::Wait, Some("Redis is loading its data; try again once it has finished.")),
     ("BUSY", Remedy::Wait, Some("A script of somebody else keeps Redis busy; `SCRIPT KILL` ends it.")),
@@ -108,19 +108,19 @@ const MAYBE_ENCRYPTED: &str = "If that port speaks TLS, use `rediss://`. A serve
 const AUTHORITY: &str = "Name the authority that signed the server's certificate with `?ca=FILE`.";
 
 impl ServerError {
-    /// Judges an error of the client.
+    /// Classifies an error of the client.
     pub(crate) fn classify(error: RedisError) -> Self {
         let (remedy, hint) = judged(&error);
         Self { remedy, nature: nature(&error), hint: hint.map(Cow::Borrowed), cause: Box::new(error) }
     }
 
-    /// No answer within the time that one may take.
+    /// A reply that did not arrive in time.
     pub(crate) fn no_answer(seconds: f64) -> Self {
         let cause = format!("no answer within {seconds:.1} s").into();
         Self { remedy: Remedy::Reconnect, nature: Nature::Silence, hint: None, cause }
     }
 
-    /// A write that too few replicas, or no disk, have acknowledged.
+    /// A write that too few replicas, or no disk, acknowledged.
     pub(crate) fn not_durable(had: i64, wanted: u32) -> Self {
         let cause =
             format!("a write was acknowledged by {had} of the {wanted} that the URI's `durability` asks for");
@@ -177,7 +177,7 @@ impl ServerError {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// The port's error.
+    /// Converts to the port's error.
     pub(crate) fn into_error(self, doing: String) -> Error {
         let kind = match self.remedy {
             Remedy::Refuse => ErrorKind::Refused,
@@ -199,18 +199,18 @@ fn judged(error: &RedisError) -> (Remedy, Option<&'static str>) {
         return match tls {
             rustls::Error::InvalidMessage(_) => (Remedy::Refuse, Some(PLAIN)),
             rustls::Error::InvalidCertificate(_) => (Remedy::Refuse, Some(AUTHORITY)),
-            _ => (Remedy::Reconnect, None), // whatever else goes wrong in a handshake may be the network's
+            _ => (Remedy::Reconnect, None), // other handshake errors may come from the network
         };
     }
     match error.kind() {
         redis::ErrorKind::AuthenticationFailed => (Remedy::Refuse, Some(PASSWORD)),
         redis::ErrorKind::InvalidClientConfig => (Remedy::Refuse, None),
-        _ => (Remedy::Reconnect, None), // the network, or an answer that nobody understands
+        _ => (Remedy::Reconnect, None), // the network, or an unreadable reply
     }
 }
 
 fn coded(code: &str, detail: &str) -> (Remedy, Option<&'static str>) {
-    // The one refusal that passes and has no code of its own.
+    // The one temporary refusal without a code of its own.
     if code == "ERR" && detail.starts_with("max number of clients") {
         return (
             Remedy::Reconnect,
@@ -259,7 +259,7 @@ fn cause<'a, T>(
 ) -> Option<T> {
     let mut cause = error.source();
     while let Some(mut error) = cause {
-        // The client hands out what it shares with others.
+        // The client shares some causes in an `Arc`.
         if let Some(shared) = error.downcast_ref::<Arc<dyn StdError + Send + Sync>>() {
             error = shared.as_ref();
         }

@@ -1,5 +1,5 @@
-//! The one place that knows the Redis client: connections, deadlines, reconnecting, and what each error asks for.
-//! What is sent, and what the answers mean, is for whoever asks.
+//! The only module that knows the Redis client: connections, deadlines, reconnects, and classes of errors.
+//! Callers choose the commands and interpret the replies.
 
 mod command;
 mod script;

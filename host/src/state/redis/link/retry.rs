@@ -1,42 +1,42 @@
-//! For how long a request is tried, and how long to wait between trials.
-//! What is worth another trial is for `errors`.
+//! Retry policy of requests: how long to try, with jittered exponential backoff between attempts.
+//! `errors.rs` decides what is worth another attempt.
 
 use crate::model::Random;
 use std::time::Duration;
 
-/// For how long to try.
+/// Time limits of retrying.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryPolicy {
     /// Until the server has answered for the first time: connecting and all else taken together.
     pub(crate) at_start: Duration,
-    /// From then on, and for a server that is there and says that it cannot serve yet.
+    /// Limit afterwards, and for a server that is up but cannot serve yet.
     pub(crate) later: Duration,
 }
 
-/// How long a lost server is tried for.
+/// Default limit of retrying a lost server.
 const GIVE_UP: Duration = Duration::from_mins(1);
 
-/// The first wait between two trials.
+/// First backoff between two attempts.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// The longest.
+/// Longest backoff.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 impl RetryPolicy {
-    /// The usual patience, with what the URI says of the first connection.
+    /// The default policy, with the URI's limit for the first connection.
     pub(crate) const fn new(at_start: Duration) -> Self {
         Self { at_start, later: GIVE_UP }
     }
 }
 
-/// The trials of one request.
+/// The attempts of one request.
 pub(crate) struct Trials {
     wait: Duration,
     random: Random,
 }
 
 impl Trials {
-    /// No trial has failed yet.
+    /// Attempts of which none has failed yet.
     pub(crate) fn new() -> Self {
         Self { wait: FIRST_WAIT, random: Random::from_system() }
     }

@@ -1,9 +1,9 @@
-//! A script that runs inside of Redis: its text and the digest that it is called by.
-//! What it does stands in its own file.
+//! A Lua script: its text, and the SHA-1 by which Redis knows it.
+//! The script's logic is in its own file.
 
 use std::sync::LazyLock;
 
-/// A script.
+/// A Lua script.
 pub(crate) struct Script {
     text: &'static str,
     sha: LazyLock<String>,
@@ -15,18 +15,18 @@ impl Script {
         Self { text, sha: LazyLock::new(sha) }
     }
 
-    /// What it says.
+    /// Returns the script's text.
     pub(crate) const fn text(&self) -> &'static str {
         self.text
     }
 
-    /// The digest that Redis knows it by.
+    /// Returns the digest by which Redis calls the script.
     pub(crate) fn sha(&self) -> &str {
         &self.sha
     }
 }
 
-/// The digest that Redis knows a script by.
+/// Computes the digest by which Redis calls a script.
 pub(crate) fn digest(text: &str) -> String {
     redis::Script::new(text).get_hash().to_owned()
 }

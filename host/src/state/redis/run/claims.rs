@@ -1,5 +1,5 @@
-//! What one host knows of its own claims: which it holds, which it lost, and the numbers that it draws tokens from.
-//! Who may have which node is for the scripts.
+//! The claims of one host: which it holds, which it lost, and the counter from which it draws tokens.
+//! Assigning nodes to hosts is left to the scripts.
 
 use crate::model::Random;
 use crate::state::{Claim, Error, ErrorKind, NodeId, Outcome, RunShape, Settlement, Stage, Token, Verdict};
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 /// The claims of one host in one life of a run.
 ///
-/// Tokens are drawn by the host and not by the server, so that a server that came back with less than it had cannot
-/// give one out twice.
+/// Tokens are drawn by the host, not by the server. So a server that lost data cannot issue one twice, and fencing
+/// holds.
 #[derive(Debug)]
 pub(crate) struct Claims {
     prefix: u32,
@@ -18,23 +18,23 @@ pub(crate) struct Claims {
     held: HashMap<Token, Held>,
     // Every token from `first` to `next` that is neither held nor in here was settled.
     lost: HashSet<Token>,
-    // Held when their life ended, and not told yet.
+    // Claims that were held when their life ended, and are not reported yet.
     ended: Vec<Token>,
 }
 
-/// A claim that is held, as far as this host knows.
+/// A claim that this host believes to hold.
 #[derive(Debug)]
 struct Held {
     node: NodeId,
     stage: Stage,
-    /// Until when, by this host's own clock.
+    /// End of the lease by this host's clock.
     until: Instant,
-    /// Whether that has passed and was told; whoever was told has given the node up.
+    /// Whether the expired lease was reported as a loss; the node's guest has been stopped by then.
     is_doubtful: bool,
 }
 
 impl Claims {
-    /// No claims.
+    /// An empty set of claims.
     pub(crate) fn new() -> Self {
         Self {
             prefix: prefix(),
@@ -46,20 +46,21 @@ impl Claims {
         }
     }
 
-    /// Holds nothing any more: the life that the claims are of is over.
+    /// Drops all claims, because their life has ended.
     pub(crate) fn end_life(&mut self) {
         self.ended.extend(self.held.drain().map(|(token, _)| token));
         self.lost.clear();
         self.first = self.next;
     }
 
-    /// Claims whose life has ended; each is given once.
+    /// Takes the claims whose life has ended; each is returned once.
     pub(crate) fn ended_leases(&mut self) -> Vec<Token> {
         std::mem::take(&mut self.ended)
     }
 
-    /// Draws numbers for as many tokens: the part that all of them begin with, and the first of the other.
+    /// Draws `count` tokens: returns their common prefix and the first number.
     pub(crate) fn draw(&mut self, count: u32) -> (u32, u32) {
+        // On overflow, a new random prefix keeps tokens unique.
         if self.next.checked_add(count).is_none() {
             (self.prefix, self.first, self.next) = (prefix(), 0, 0);
         }
@@ -68,17 +69,17 @@ impl Claims {
         (self.prefix, first)
     }
 
-    /// The node that a token holds.
+    /// Returns the node that a token holds.
     pub(crate) fn node(&self, token: Token) -> Option<NodeId> {
         self.held.get(&token).map(|held| held.node)
     }
 
-    /// All tokens that are held.
+    /// Returns all tokens held.
     pub(crate) fn tokens(&self) -> Vec<Token> {
         self.held.keys().copied().collect()
     }
 
-    /// Refuses settlements that the contract forbids, before anything is sent.
+    /// Rejects settlements that the contract forbids, before anything is sent.
     pub(crate) fn check(&self, shape: &RunShape, settlement: &Settlement) -> Result<(), Error> {
         let Some(Held { node, stage, .. }) = self.held.get(&settlement.token) else {
             return Ok(());
@@ -107,7 +108,7 @@ impl Claims {
         }
     }
 
-    /// A settlement was answered.
+    /// Records the reply to a settlement, and derives its verdict.
     pub(crate) fn record_settled(&mut self, token: Token, answer: Settled) -> Verdict {
         let was_held = self.held.remove(&token).is_some();
         if answer == Settled::Committed {
@@ -116,16 +117,17 @@ impl Claims {
         if was_held {
             self.lost.insert(token);
         }
+        // A token of ours that is neither held nor lost was settled earlier: that reply was lost.
         if self.is_drawn(token) && !self.lost.contains(&token) { Verdict::Duplicate } else { Verdict::Fenced }
     }
 
-    /// A node was handed out, and is held until then.
+    /// Records a claim whose lease lasts until `until`.
     pub(crate) fn record_claim(&mut self, claim: &Claim, until: Instant) {
         let held = Held { node: claim.node, stage: claim.stage, until, is_doubtful: false };
         self.held.insert(claim.token, held);
     }
 
-    /// Claims are held until then.
+    /// Extends the leases of claims until `until`.
     pub(crate) fn kept(&mut self, tokens: &[Token], until: Instant) {
         for token in tokens {
             if let Some(held) = self.held.get_mut(token) {
@@ -134,7 +136,7 @@ impl Claims {
         }
     }
 
-    /// Claims whose time has passed at `now`; each is given once.
+    /// Takes the claims whose lease has expired at `now` without confirmation; each is returned once.
     pub(crate) fn doubtful(&mut self, now: Instant) -> Vec<Token> {
         let overdue = self.held.iter_mut().filter(|(_, held)| !held.is_doubtful && held.until <= now);
         overdue
@@ -145,12 +147,12 @@ impl Claims {
             .collect()
     }
 
-    /// When the time of the next claim passes.
+    /// Returns when the next lease expires.
     pub(crate) fn next_end(&self) -> Option<Instant> {
         self.held.values().filter(|held| !held.is_doubtful).map(|held| held.until).min()
     }
 
-    /// A claim was lost.
+    /// Records the loss of a claim.
     pub(crate) fn lost(&mut self, token: Token) {
         if self.held.remove(&token).is_some() {
             self.lost.insert(token);
@@ -163,10 +165,10 @@ impl Claims {
     }
 }
 
-/// What a step answers to a settlement.
+/// A step's reply to one settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Settled {
-    /// It was committed.
+    /// Committed.
     Committed,
     /// The token holds nothing.
     NotHeld,

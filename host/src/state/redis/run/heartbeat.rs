@@ -1,5 +1,5 @@
-//! What goes on beside the work on a run: saying that the host lives, doing what is due, hearing of news.
-//! Two small loops per open door, which end when it closes.
+//! The heartbeat of an open ledger, with due timers, and the listener for wake-ups.
+//! Both loops end when the ledger closes. Leases of claims are renewed in `lease_renewal.rs`.
 
 use crate::state::Version;
 use crate::state::redis::index;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How long the server holds an answer back while there is no news. Whether the connection still stands is seen as often.
+/// Longest time that the server blocks a read without news. A dead connection is noticed after the same time.
 const LISTEN_BLOCK: Duration = Duration::from_secs(5);
 
 /// Says that the host lives, at least three times in a lease, and does what is due, until the door closes.
@@ -20,6 +20,7 @@ pub(crate) async fn run_heartbeat(run: Arc<Run>, mut closed: watch::Receiver<()>
     let mut listed = Instant::now();
     loop {
         let beat = async {
+            // Sleep until the next heartbeat, or until a timer that may become due earlier meanwhile.
             heartbeat(&run, &mut listed).await;
             let until = Instant::now() + every;
             loop {
@@ -69,7 +70,7 @@ pub(crate) async fn prune(link: &Link) {
     drop(index::prune(link, Placing::for_place(link.place())).await);
 }
 
-/// Hears of news on a connection of its own, until the door closes.
+/// Listens for wake-ups on a separate connection until the ledger closes.
 pub(crate) async fn listen_forever(run: Arc<Run>, mut closed: watch::Receiver<()>) {
     tokio::select! {
         _ = closed.changed() => {}
@@ -98,7 +99,8 @@ async fn hear_version(run: &Run) {
                 }
             }
             Err(()) => {
-                // What happened meanwhile is not known, and the server may have come back with less: all is read anew.
+                // Versions may have been missed, and the server may have lost data: read the stream again, and wake
+                // once.
                 "0-0".clone_into(&mut last);
                 run.news.nudge();
                 // A server that is away is noticed by the next sign of life, which is made now.
@@ -109,7 +111,7 @@ async fn hear_version(run: &Run) {
     }
 }
 
-/// The id of the newest entry in an answer: streams, each with its name and its entries.
+/// Returns the id of the newest entry in a reply: streams, each with its name and entries.
 fn newest(answers: Vec<Answer>) -> Option<String> {
     let stream = answers.into_iter().next()?.list().into_iter().next()?;
     let entry = stream.list().into_iter().nth(1)?.list().pop()?;

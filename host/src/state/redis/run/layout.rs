@@ -1,21 +1,20 @@
-//! A shape as scripts read it: records of fixed width, edges, demands of classes, and fingerprints by name.
-//! What is stored of a run before is handed in.
+//! The layout of a plan's shape for the scripts: fixed-width records, edges, classes, and fingerprints by name.
+//! Reading what a run has stored before is left to `open.rs`.
 
 use crate::model::TaskIdx;
 use crate::state::{ResourceScope, ResourceShape, RunShape, TaskShape};
 use std::collections::{HashMap, HashSet};
 
-/// The width of a record, as `records.lua` has it.
+/// Width of a task record, as in `records.lua`.
 pub(crate) const RECORD: usize = 32;
 
-/// The phase of a task that nobody has touched, as `prelude.lua` has it.
+/// Phase of an untouched task, as in `prelude.lua`.
 const WAITING: u8 = 0;
 
-/// The phase of a task that has a result, as `prelude.lua` has it.
+/// Phase of a task with a result, as in `prelude.lua`.
 const DONE: u8 = 3;
 
-/// The phase of a task that a host holds, and the flag of one whose lease has passed, as `prelude.lua` and `records.lua` have
-/// them.
+/// Phase of a claimed task and flag of a lapsed lease, as in `prelude.lua` and `records.lua`.
 const CLAIMED: u8 = 2;
 const LAPSED: u8 = 4;
 
@@ -27,26 +26,26 @@ const OWN: u8 = 0;
 const SHARED: u8 = 1;
 const ELASTIC: u8 = 2;
 
-/// Half of the numbers that a script computes with exactly; ranks beyond it are as good as equal.
+/// Bound of ranks: half of the integers that Lua computes exactly. Ranks beyond it are treated as equal.
 const RANKS: i64 = 1 << 51;
 
-/// The bytes of a fingerprint that are stored.
+/// Number of stored bytes of a fingerprint.
 const PRINT: usize = 16;
 
-/// What of a run is kept when another life of it begins.
+/// Data that a new life of a run keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     /// Tasks with a result.
     pub(crate) tasks: HashSet<TaskIdx>,
     /// Tasks with results of elements.
     pub(crate) elements: HashSet<TaskIdx>,
-    /// Fields whose results hold no more.
+    /// Result fields that are no longer valid.
     pub(crate) stale: Vec<String>,
-    /// How many hosts in a row have lost a task.
+    /// Hosts that lost the task in a row, without a settlement between.
     pub(crate) takeovers: HashMap<TaskIdx, u16>,
 }
 
-/// What changes in a record while a life lasts.
+/// The changing part of a record.
 struct Front {
     phase: u8,
     takeovers: u16,
@@ -66,17 +65,17 @@ struct Rear {
 pub(crate) struct Layout {
     /// One record per task.
     pub(crate) tasks: Vec<u8>,
-    /// Dependents, four bytes each; those that nothing holds back stand last.
+    /// Dependents, four bytes each. The list of tasks without dependencies comes last.
     pub(crate) edges: Vec<u8>,
-    /// What the first steps are to go on with, MessagePack.
+    /// Pending propagation for the first steps, as MessagePack.
     pub(crate) props: Vec<u8>,
-    /// Demands of classes, MessagePack.
+    /// Resource requirements of classes, as MessagePack.
     pub(crate) classes: Vec<Vec<u8>>,
     /// Wanted tasks.
     pub(crate) total: u32,
     /// Wanted tasks without a result.
     pub(crate) open: u32,
-    /// Wanted tasks with one, in ascending order.
+    /// Wanted tasks with a result, in ascending order.
     pub(crate) stored: Vec<TaskIdx>,
 }
 
@@ -85,12 +84,16 @@ impl Layout {
     pub(crate) fn new(shape: &RunShape, kept: &Kept) -> Self {
         let indexed = || (0..).map(TaskIdx::new).zip(&shape.tasks);
         let is_open = |at: TaskIdx, task: &TaskShape| task.is_wanted && !kept.tasks.contains(&at);
+        // Count open dependencies: tasks that already have a result hold nobody back.
         let mut left = vec![0_u32; shape.tasks.len()];
         for (_, task) in indexed().filter(|(at, task)| is_open(*at, task)) {
             for dependent in &task.dependents {
                 left.get_mut(dependent.index()).into_iter().for_each(|left| *left += 1);
             }
         }
+        // Tasks without open dependencies are queued by propagation, best rank first. They get a count of one, as if
+        // they waited for one virtual task whose edges are appended at the end; so beginning a run of any size is a
+        // bounded step.
         let mut roots: Vec<(TaskIdx, &TaskShape)> = indexed()
             .filter(|(at, task)| is_open(*at, task) && left.get(at.index()).is_some_and(|left| *left == 0))
             .collect();
@@ -108,6 +111,7 @@ impl Layout {
             open: 0,
             stored: Vec::new(),
         };
+        // The records, in task order. Bit 2 of the kind marks tasks with stored elements.
         for ((at, task), left) in indexed().zip(&left) {
             let kind = kind(shape, task) | u8::from(kept.elements.contains(&at)) << 2;
             let phase = if kept.tasks.contains(&at) { DONE } else { WAITING };
@@ -148,6 +152,7 @@ impl Layout {
         record.extend(count.to_be_bytes());
     }
 
+    // Appends the edges of the virtual task, and the propagation that follows them.
     fn queue_roots(&mut self, roots: &[(TaskIdx, &TaskShape)]) {
         if roots.is_empty() {
             return;
@@ -163,8 +168,8 @@ impl Layout {
     }
 }
 
-/// How many hosts in a row have lost each task, from the records of a life that nobody works on any more: whoever holds a
-/// task then has lost it too.
+/// Returns how many hosts in a row have lost each task, from the records of a life without hosts. A claim that is still
+/// held then counts as lost too.
 pub(crate) fn takeovers(records: &[u8]) -> HashMap<TaskIdx, u16> {
     let records = (0..).map(TaskIdx::new).zip(records.chunks_exact(RECORD));
     let lost = records.filter_map(|(at, record)| {
@@ -176,7 +181,7 @@ pub(crate) fn takeovers(records: &[u8]) -> HashMap<TaskIdx, u16> {
     lost.collect()
 }
 
-/// What is always so of a task, as `records.lua` has it.
+/// Returns the constant bits of a task, as in `records.lua`.
 fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
     let demand = shape.classes.get(usize::from(task.class)).into_iter().flatten();
     let resources = demand.filter_map(|(resource, _)| shape.resources.get(*resource));
@@ -184,7 +189,7 @@ fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
     u8::from(task.is_wanted) | u8::from(task.is_for_each) << 1 | u8::from(shares) << 3
 }
 
-/// Higher ranks come first, as smaller numbers.
+/// Converts a rank to a sort key: higher ranks become smaller numbers.
 fn order(rank: i64) -> u64 {
     u64::try_from(RANKS - rank.clamp(-RANKS, RANKS)).unwrap_or(0)
 }
@@ -204,18 +209,18 @@ fn classes(shape: &RunShape) -> Vec<Vec<u8>> {
 }
 
 fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    // Numbers and lists of them always have a stored form.
+    // Numbers and lists always serialize.
     rmp_serde::to_vec(value).unwrap_or_default()
 }
 
-/// Tasks that have a result, as the records of a life tell.
+/// Returns the wanted tasks with a result, according to the records of a life.
 pub(crate) fn done(records: &[u8], shape: &RunShape) -> Vec<TaskIdx> {
     let phases = records.chunks_exact(RECORD).map(|record| record.first() == Some(&DONE));
     let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks).zip(phases);
     tasks.filter(|((_, task), is_done)| task.is_wanted && *is_done).map(|((at, _), _)| at).collect()
 }
 
-/// Fingerprints by name, as they are stored.
+/// Encodes fingerprints by name.
 pub(crate) fn prints(shape: &RunShape) -> Vec<u8> {
     let mut bytes = Vec::new();
     for task in &shape.tasks {
@@ -227,7 +232,7 @@ pub(crate) fn prints(shape: &RunShape) -> Vec<u8> {
     bytes
 }
 
-/// Reads fingerprints; what cannot be read is left out, and its results hold no more.
+/// Decodes fingerprints. Unreadable ones are left out, so their results become invalid.
 fn read_prints(mut bytes: &[u8]) -> HashMap<&[u8], &[u8]> {
     let mut prints = HashMap::new();
     while let Some((len, rest)) = bytes.split_first() {
@@ -241,15 +246,15 @@ fn read_prints(mut bytes: &[u8]) -> HashMap<&[u8], &[u8]> {
     prints
 }
 
-/// Under which plan results were stored.
+/// The plan under which results were stored.
 pub(crate) enum Stored<'a> {
-    /// This one.
+    /// The same plan.
     Same,
-    /// Another, with these fingerprints.
+    /// Another plan, with these fingerprints.
     Other(&'a [u8]),
 }
 
-/// What of the stored fields holds under a shape.
+/// Returns which of the stored fields are valid under a shape.
 pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> Kept {
     let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks);
     let names: HashMap<&str, (TaskIdx, &TaskShape)> =
@@ -265,6 +270,7 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
         }
     };
     let mut kept = Kept::default();
+    // Elements are stored as `task[i]`; they are valid if their task is.
     for field in fields {
         let (name, is_element) = match field.split_once('[') {
             Some((name, _)) => (name, true),
@@ -274,6 +280,7 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
             Some((at, _)) if is_element => kept.elements.insert(*at),
             Some((at, _)) => kept.tasks.insert(*at),
             None => {
+                // Under the same plan, unknown fields are foreign and left alone.
                 if matches!(stored, Stored::Other(_)) {
                     kept.stale.push(field.clone());
                 }

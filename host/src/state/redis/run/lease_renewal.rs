@@ -1,5 +1,5 @@
-//! Keeps the claims of an open door, from a thread of its own with a connection of its own, so that neither guests that
-//! fill every core nor an answer that is waited for can cost a lease. Whose guest is to be stopped is only told here.
+//! Renews the leases of an open ledger on a separate thread and connection.
+//! So neither busy cores nor slow replies cost a lease. Stopping the guests of lost claims is left to the engine.
 
 use crate::model::Random;
 use crate::state::redis::link::Line;
@@ -11,10 +11,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The least time that a trial is given.
+/// Shortest timeout of one attempt.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
 
-/// Begins to keep the claims of a run until the door closes.
+/// Starts renewing the claims of a run until the ledger closes.
 pub(crate) fn start_renewal(
     run: Arc<Run>,
     closed: watch::Receiver<()>,
@@ -24,7 +24,7 @@ pub(crate) fn start_renewal(
         |error| Error::new(ErrorKind::Unavailable, "starting the thread that holds leases").caused_by(error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let keeping = move || runtime.block_on(until_closed(&run, closed, &tell));
-    // It ends with the door, and nobody waits for it: at most one request is under way.
+    // The thread ends with the ledger and is not joined: at most one request is under way.
     std::thread::Builder::new().name("leases".to_owned()).spawn(keeping).map(drop).map_err(failed)
 }
 
@@ -35,15 +35,17 @@ async fn until_closed(run: &Run, mut closed: watch::Receiver<()>, tell: &Unbound
     }
 }
 
-/// Renews three times in a lease, and more often while that fails. Each trial ends in time for another one, so that a
-/// connection that is dead is not waited for until the leases have passed. Claims are doubted only after a trial that has
-/// failed: a process that was paused asks first.
+/// Renews three times per lease, and more often while renewal fails.
+///
+/// Each attempt times out early enough for another one, so a dead connection does not consume the whole lease. Claims
+/// are doubted only after a failed attempt: a process that was paused asks the server first.
 async fn renew_forever(run: &Run, tell: &UnboundedSender<Loss>) {
     let line = Line::new("leases");
     let third = (run.request.lease / 3).max(Duration::from_millis(1));
     let mut random = Random::from_system();
     let mut is_heard = true;
     loop {
+        // After a failure, the timeout shrinks to the time that is left of the first lease.
         let began = Instant::now();
         let within = match run.next_end() {
             Some(end) if !is_heard => {
@@ -52,7 +54,7 @@ async fn renew_forever(run: &Run, tell: &UnboundedSender<Loss>) {
             Some(_) | None => third,
         };
         let answer = run.renew_leases(&line, within).await;
-        // A trial ends in twice its time: one that took much longer was interrupted by a pause, and says nothing.
+        // An attempt takes at most twice its timeout. A much longer one was interrupted by a pause, and proves nothing.
         let was_paused = began.elapsed() > (within * 3).max(third);
         is_heard = answer.is_some() || was_paused;
         let is_late = is_heard && began.elapsed() > third;
@@ -61,11 +63,11 @@ async fn renew_forever(run: &Run, tell: &UnboundedSender<Loss>) {
         let taken = answer.into_iter().flatten().chain(run.ended_leases()).map(told(Certainty::Taken));
         for loss in taken.chain(doubted.into_iter().map(told(Certainty::Unconfirmed))) {
             if tell.send(loss).is_err() {
-                return; // whoever listened works on the run no more
+                return; // the receiver is gone: the host has left the run
             }
         }
         if is_late {
-            continue; // the process was paused in between: what was confirmed may have passed again
+            continue; // the process was paused: the confirmed leases may have expired again
         }
         let next = if is_heard { began + run.pace() } else { Instant::now() + pause(third, &mut random) };
         tokio::select! {
@@ -75,7 +77,7 @@ async fn renew_forever(run: &Run, tell: &UnboundedSender<Loss>) {
     }
 }
 
-/// How long to wait after a trial that failed: short against the lease, and not the same for all hosts.
+/// Returns the backoff after a failed attempt: short against the lease, and jittered.
 fn pause(third: Duration, random: &mut Random) -> Duration {
     let longest = (third / 10).clamp(Duration::from_millis(5), Duration::from_millis(500));
     random.jittered(longest)

@@ -1,5 +1,5 @@
-//! The ledger port over a run in Redis: starts the heartbeat, forwards requests, leaves when it is dropped.
-//! The requests themselves are in `session`.
+//! The ledger port over a run in Redis: forwards requests, starts lease renewal, and leaves the run on drop.
+//! The requests themselves are in `session.rs`.
 
 use crate::state::redis::run::lease_renewal;
 use crate::state::redis::run::session::{LEAVING, Run};
@@ -9,15 +9,15 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
-/// The door. Whoever drops it works on the run no more.
+/// The ledger of a run in Redis. Dropping it leaves the run.
 pub(crate) struct RedisLedger {
     run: Arc<Run>,
-    // Dropped with the door: whoever attends to the run then leaves it.
+    // Dropped with the ledger, which ends its background tasks; the heartbeat then leaves the run.
     closing: watch::Sender<()>,
 }
 
 impl RedisLedger {
-    /// A door to a run, and what is to be attended to while it is open.
+    /// A ledger for a run, and the receiver that closes its background tasks.
     pub(crate) fn new(run: Arc<Run>) -> (Self, watch::Receiver<()>) {
         let (closing, closed) = watch::channel(());
         (Self { run, closing }, closed)
@@ -54,7 +54,7 @@ impl Ledger for RedisLedger {
     }
 
     async fn leave(&self) {
-        // Whoever cannot be told learns of it by the lease.
+        // If the server is unreachable, the lease expires instead.
         drop(tokio::time::timeout(LEAVING, self.run.leave()).await);
     }
 

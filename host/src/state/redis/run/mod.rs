@@ -1,5 +1,5 @@
-//! The ledger of one run in Redis: opening it, claims, heartbeat, lease renewal and wakeups.
-//! Commands that look at stored runs are in `stored`.
+//! The ledger of one run in Redis: opening it, claims, heartbeat, lease renewal and wake-ups.
+//! Access to stored runs without a ledger is in `stored`.
 
 mod heartbeat;
 mod lease_renewal;

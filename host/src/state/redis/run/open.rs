@@ -1,5 +1,5 @@
-//! How a host comes to a run: it looks what is there, and joins a life of the run or begins one.
-//! Working on it is for the ledger.
+//! Opens a run: a host inspects what is stored, then joins the current life or begins a new one.
+//! Working on the run is left to `session.rs`.
 
 use crate::model::{FailurePolicy, Random, TaskIdx};
 use crate::state::redis::keys::RunKeys;
@@ -12,10 +12,10 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How often a host looks again because another was quicker.
+/// Most attempts of a host that finds another one faster.
 const ROUNDS: u32 = 100;
 
-/// A host that comes to a run.
+/// One host's attempt to open a run.
 pub(crate) struct Open<'a> {
     pub(crate) link: &'a Link,
     pub(crate) keys: &'a RunKeys,
@@ -23,15 +23,15 @@ pub(crate) struct Open<'a> {
     pub(crate) why: OpenReason<'a>,
 }
 
-/// Why it comes.
+/// Why a run is opened.
 pub(crate) enum OpenReason<'a> {
-    /// It was asked to.
+    /// The user asked for it.
     Asked,
-    /// The life that it worked on is over or was lost.
+    /// The life that the host worked on has ended or was lost.
     Lost {
-        /// That life.
+        /// The name of that life.
         life: &'a str,
-        /// Its epoch.
+        /// The epoch of that life.
         epoch: u64,
         /// The last version that the host has seen.
         version: Version,
@@ -50,13 +50,13 @@ pub(crate) struct Entered {
     pub(crate) results: u64,
 }
 
-/// What is there.
+/// The state in which a run was found.
 enum Found {
     Life { life: String, epoch: u64, policy: FailurePolicy, version: u64 },
     Vacant(Vacancy),
 }
 
-/// Room for another life, after one with these marks.
+/// A run without a current life, and what the last one left behind.
 struct Vacancy {
     life: String,
     epoch: u64,
@@ -66,12 +66,14 @@ struct Vacancy {
 }
 
 impl Open<'_> {
-    /// Joins a life of the run, or begins one.
+    /// Joins the current life of the run, or begins a new one.
     pub(crate) async fn open_run(&self) -> Result<Entered, Error> {
         self.remove_dead_hosts().await?;
         let own = format!("{}:{:016x}", self.request.host.0, Random::from_system().next_u64());
         for round in 0..ROUNDS {
             let entered = match self.inspect(&own).await? {
+                // Between look and begin another host may be faster. Then nothing was written, and this host looks
+                // again.
                 Found::Life { life, epoch, policy, version } => {
                     Some(self.join(life, epoch, policy, version).await?)
                 }
@@ -86,14 +88,14 @@ impl Open<'_> {
             .hint("Other hosts begin it again and again."))
     }
 
-    /// Takes out hosts that this machine knows to be gone, and breaks their claims: what they held is handed out again
-    /// at once, whether others work on the run or nobody does.
+    /// Removes hosts that are known to be dead on this machine, and breaks their claims. Their nodes are handed out
+    /// again at once, whether or not other hosts work on the run.
     async fn remove_dead_hosts(&self) -> Result<(), Error> {
         let hosts = Command::new("ZRANGE").arg(self.keys.key("hosts")).arg("0").arg("-1");
         let life = Command::new("HGET").arg(self.keys.key("meta")).arg("life");
         let doing = self.doing("opening");
         let Ok(answers) = self.link.ask(&doing, Request::read([hosts, life])).await else {
-            return Ok(()); // whatever is wrong with a key is told by what looks at all of them
+            return Ok(()); // the inspection that follows reports what is wrong with the keys
         };
         let mut answers = answers.into_iter();
         let hosts = answers.next().map(Answer::list).unwrap_or_default().into_iter();
@@ -110,7 +112,7 @@ impl Open<'_> {
             .arg(text(answers.next()))
             .arg(millis(self.request.lease))
             .args(names());
-        // A run that has lost something is not stepped through: then at least nobody waits for these hosts.
+        // A run with lost data refuses steps. Removing the hosts still spares others the wait for their leases.
         let remove = Command::new("ZREM").arg(self.keys.key("hosts")).args(names());
         self.link.ask(&doing, Request::write([removal, remove])).await.map(drop)
     }
@@ -119,7 +121,7 @@ impl Open<'_> {
         format!("{what} run `{}`", self.request.run)
     }
 
-    /// Looks what is there; `own` is the life that this host begins, and may have begun with an answer that was lost.
+    /// Inspects the run. `own` is the life that this host would begin, or has begun if that reply was lost.
     async fn inspect(&self, own: &str) -> Result<Found, Error> {
         let (mode, lost, seen) = match (&self.why, self.request.mode) {
             (OpenReason::Lost { life, version, .. }, _) => ("rebuild", *life, version.0),
@@ -181,10 +183,11 @@ impl Open<'_> {
                 )
                 .hint("Something else uses the key; choose another run id."))
             }
+            // No script answers anything else.
             _ => Err(Error::new(
                 ErrorKind::Refused,
                 format!("{}: an answer makes no sense", self.doing("opening")),
-            )), // no script says so
+            )), // unknown word
         }
     }
 
@@ -196,7 +199,7 @@ impl Open<'_> {
         .hint("Pass `--update` to keep what is unchanged, `--fresh` to start over, or another run id.")
     }
 
-    /// The error for a run that another version of the program has written.
+    /// The error for a run that was written by another version of the program.
     pub(crate) fn other_layout(&self) -> Error {
         Error::new(ErrorKind::Refused, format!("{}, which another version wrote", self.doing("opening")))
             .hint("Use the version of cascade-host that began it, or another run id.")
@@ -220,15 +223,18 @@ impl Open<'_> {
         Ok(Entered { life, epoch, policy, version: Version(version), how: OpenHow::Joined, stored, results })
     }
 
-    /// Begins a life; none if somebody was quicker.
+    /// Begins a new life; none if another host was faster.
     async fn create_life(&self, room: &Vacancy, life: &str) -> Result<Option<Entered>, Error> {
         let is_fresh = matches!((&self.why, self.request.mode), (OpenReason::Asked, Mode::Fresh));
+        // Results survive unless the run starts over. Takeovers count on only under the same plan, so that a task that
+        // kills hosts is recognized after a restart.
         let mut kept = if is_fresh || room.results == 0 { Kept::default() } else { self.kept(room).await? };
         if !is_fresh && room.is_same && matches!(self.why, OpenReason::Asked) {
             kept.takeovers = self.takeovers().await?;
         }
         let layout = Layout::new(&self.request.shape, &kept);
         let is_first = room.life.is_empty();
+        // After a loss the epoch always grows, past all that this host has seen. On request it grows with another plan.
         let (epoch, floor) = match &self.why {
             OpenReason::Lost { epoch, version, .. } => {
                 (room.epoch.max(*epoch) + 1, version.0.max(room.version))
@@ -240,6 +246,7 @@ impl Open<'_> {
         };
         let flag = |is_so: bool| if is_so { "1" } else { "0" };
         let request = self.request;
+        // The script checks life and number of results again: they are the fence against a host that was faster.
         let command = Command::script(&BEGIN, self.keys.all())
             .arg(&room.life)
             .arg(room.results.to_string())
@@ -287,7 +294,7 @@ impl Open<'_> {
         }))
     }
 
-    /// How many hosts in a row have lost each task: a task that hosts die of does so however they are started again.
+    /// Returns how many hosts in a row have lost each task. A task that crashes hosts does so after a restart too.
     async fn takeovers(&self) -> Result<HashMap<TaskIdx, u16>, Error> {
         let command = Command::new("GET").arg(self.keys.key("tasks"));
         let answers = self.link.ask(&self.doing("reading"), Request::read([command])).await?;
@@ -295,7 +302,7 @@ impl Open<'_> {
         Ok(takeovers(&records))
     }
 
-    /// What of the stored results holds.
+    /// Returns which stored results are valid under this plan.
     async fn kept(&self, room: &Vacancy) -> Result<Kept, Error> {
         let commands = [
             Command::new("HKEYS").arg(self.keys.key("results")),
@@ -310,7 +317,7 @@ impl Open<'_> {
             .map(|field| text(Some(field)))
             .collect();
         let prints = answers.next().and_then(Answer::bytes).unwrap_or_default();
-        // Where a life is lost its plan is known: it was this host's.
+        // After a loss the stored plan is known: it was this host's own.
         let is_same = room.is_same || matches!(self.why, OpenReason::Lost { .. });
         let stored = if is_same { Stored::Same } else { Stored::Other(&prints) };
         Ok(kept(&self.request.shape, &fields, &stored))

@@ -1,27 +1,27 @@
-//! Results that this host has committed of late, so that whoever needs one here does not ask the server for it.
-//! Whether a result is still the one that is stored is for the life of the run to say: with it all of them go.
+//! A cache of results that this host committed recently, which saves reads from the server.
+//! Validity is tied to the life of the run: when the life ends, the cache is cleared.
 
 use crate::state::NodeId;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 
-/// The most bytes that are kept, so that a run of large results does not fill the host's memory.
+/// Most bytes kept, so that large results do not fill the host's memory.
 const MAX_BYTES: usize = 16 << 20;
 
-/// What an entry takes beside its result, about.
+/// Approximate overhead of an entry in bytes.
 const ENTRY: usize = 100;
 
 /// The newest results, up to a number of bytes.
 #[derive(Debug, Default)]
 pub(crate) struct ResultCache {
     results: HashMap<NodeId, Bytes>,
-    // Oldest first; each node is committed once in a life.
+    // Oldest first; each node is committed once per life.
     order: VecDeque<NodeId>,
     bytes: usize,
 }
 
 impl ResultCache {
-    /// Keeps a result; older ones make room for it, unless it alone is too large.
+    /// Adds a result and evicts the oldest ones. A result larger than the whole cache is not added.
     pub(crate) fn insert(&mut self, node: NodeId, result: Bytes) {
         let size = result.len() + ENTRY;
         if size > MAX_BYTES || self.results.contains_key(&node) {
@@ -38,12 +38,12 @@ impl ResultCache {
         }
     }
 
-    /// A result, if it is still here.
+    /// Returns a result, if it is still cached.
     pub(crate) fn get(&self, node: NodeId) -> Option<Bytes> {
         self.results.get(&node).cloned()
     }
 
-    /// Forgets all: the life that they are of is over.
+    /// Removes all results, because their life has ended.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

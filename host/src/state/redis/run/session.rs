@@ -1,5 +1,5 @@
-//! One host's door to a run in Redis: each request is one call of a script, repeated until its answer is known.
-//! What the scripts do stands in `scripts`; who is woken when stands in `heartbeat`.
+//! One host's session on a run: each request is one script call, repeated until its outcome is known.
+//! The transitions are in `scripts`, background loops in `heartbeat.rs` and `lease_renewal.rs`.
 
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Line, Link, Request};
@@ -22,22 +22,22 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How many claims that take no room one step may hand out, as `hand_out.lua` has it.
+/// Most claims without a slot that one step hands out, as in `hand_out.lua`.
 const MOST_WITHOUT_ROOM: u32 = 256;
 
-/// How often a commit finds the run lost before the host gives it up.
+/// Most times that one commit may find the run lost before the host gives up.
 const MOST_LIVES: u32 = 10;
 
-/// How long leaving may take; a server that cannot be reached learns of it by the lease.
+/// Timeout of leaving. If the server is unreachable, the lease expires instead.
 pub(crate) const LEAVING: Duration = Duration::from_secs(1);
 
-/// The longest time between two signs of life, however long the lease.
+/// Longest interval between two heartbeats, however long the lease.
 const LONGEST_PACE: Duration = Duration::from_secs(20);
 
-/// How many nodes are read with one command.
+/// Number of nodes that one command reads.
 const PORTION: usize = 500;
 
-/// A run as one host works on it; shared with those who attend to it.
+/// A run as one host works on it, shared with its background tasks.
 pub(crate) struct Run {
     pub(crate) link: Arc<Link>,
     pub(crate) keys: RunKeys,
@@ -46,9 +46,9 @@ pub(crate) struct Run {
     notices: Notices,
     // A mutex because renewals and commits go on at the same time; sections are look-ups.
     state: Mutex<State>,
-    // One commit at a time: the server knows the last one by its number.
+    // Serializes commits: the server remembers only the last one, by its number.
     committing: tokio::sync::Mutex<()>,
-    // One permit: claims have come whose leases have run for a good while already.
+    // One permit: new claims arrived late, with much of their lease already over.
     late: Notify,
 }
 
@@ -66,14 +66,14 @@ struct State {
     results: u64,
     /// The number of the last commit.
     number: u64,
-    /// The number of the last one that was answered in this life; 0 if none was.
+    /// The number of the last commit that was answered in this life; 0 if none was.
     answered: u64,
     claims: Claims,
     recent: ResultCache,
 }
 
 impl Run {
-    /// A run that was entered.
+    /// The session of a run that was just opened.
     pub(crate) fn new(link: Arc<Link>, keys: RunKeys, request: OpenRequest, entered: &Entered) -> Self {
         let state = State {
             life: entered.life.clone(),
@@ -104,7 +104,7 @@ impl Run {
         format!("{what} run `{}`", self.request.run)
     }
 
-    /// A step that is called by its name.
+    /// A call of the step script with a verb.
     fn step(&self, verb: &str) -> Command {
         let life = self.state().life.clone();
         Command::script(&STEP, self.keys.all())
@@ -118,7 +118,7 @@ impl Run {
         Ok(step(self.link.ask(&self.doing(doing), Request::write([command])).await?))
     }
 
-    /// Works on the run again after its life was found to be over; all claims are lost by then.
+    /// Opens the run again after its life has ended. All its claims are lost.
     async fn come_back(&self, found: Option<u64>) -> Result<(), Error> {
         let (life, epoch, results) = {
             let state = self.state();
@@ -146,12 +146,14 @@ impl Run {
         state.claims.end_life();
         state.recent.clear();
         drop(state);
-        // What was held is lost, and its guests are to be stopped: the keeper tells it.
+        // All claims are lost, and their guests must be stopped: lease renewal reports them.
         self.late.notify_one();
         self.news.restart_at(entered.version);
         Ok(())
     }
 
+    // Commits a batch. If the life has ended, all settlements of the batch are fenced, and the next round claims in a
+    // new life.
     pub(crate) async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
         let _committing = self.committing.lock().await;
         {
@@ -160,6 +162,7 @@ impl Run {
         }
         let mut batch = batch;
         let mut fenced = 0;
+        // The first round sends the batch. Further rounds only claim, because `batch` was taken.
         for _ in 0..MOST_LIVES {
             let tokens: Vec<(Token, Option<Bytes>)> = batch.iter().map(with_result).collect();
             let delay = shortest_delay(&batch);
@@ -169,6 +172,7 @@ impl Run {
                 Step::Taken(parts) => {
                     let bytes = parts.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
                     let done = read_reply(&bytes).ok_or_else(|| self.senseless())?;
+                    // A retry of this batch may be due before the next heartbeat: set the timer.
                     self.news.due(delay);
                     let mut reply = self.committed(tokens, done, sent);
                     reply.verdicts.extend(std::iter::repeat_n(Verdict::Fenced, fenced));
@@ -195,6 +199,7 @@ impl Run {
         opening.other_layout()
     }
 
+    // Draws tokens for every node that the reply may hand out.
     fn commit_command(&self, batch: Vec<Settlement>, want: &Want) -> Command {
         let command = self.step("commit");
         let mut state = self.state();
@@ -222,6 +227,7 @@ impl Run {
         let Committed { settled, claims, blocked, progress, version, results } = done;
         let until = self.held_until(sent);
         let mut state = self.state();
+        // Results are cached only if committed under a node that this host held.
         (state.answered, state.results) = (state.number, results);
         let mut verdicts = Vec::with_capacity(tokens.len());
         for ((token, result), answer) in tokens.into_iter().zip(settled) {
@@ -236,8 +242,8 @@ impl Run {
         Reply { verdicts, claims, blocked, progress, version }
     }
 
-    /// Until when what was asked for then is held. Where the answer took long, the keeper is told to make sure of it at
-    /// once, and has a moment for that.
+    /// Returns when the lease of claims requested at `sent` expires. If the reply was slow, lease renewal is asked to
+    /// confirm them at once, and they are trusted for a third of a lease meanwhile.
     fn held_until(&self, sent: Instant) -> Instant {
         let (lease, now) = (self.request.lease, Instant::now());
         let (until, sure) = (sent + lease, now + lease * 2 / 3);
@@ -247,34 +253,34 @@ impl Run {
         until.max(now + lease / 3)
     }
 
-    /// The time between two signs of life: three in a lease, and in the run's time to live, which they begin anew.
+    /// Returns the heartbeat interval: a third of the lease, or of the run's TTL if that is shorter.
     pub(crate) fn pace(&self) -> Duration {
         let shorter = self.request.lease.min(self.request.ttl);
         (shorter / 3).clamp(Duration::from_millis(1), LONGEST_PACE)
     }
 
-    /// Waits until claims have come late. Cancel safe.
+    /// Waits until claims have arrived late. Cancel safe.
     pub(crate) async fn late(&self) {
         self.late.notified().await;
     }
 
-    /// When the first claim passes that nobody confirms.
+    /// Returns when the first unconfirmed lease expires.
     pub(crate) fn next_end(&self) -> Option<Instant> {
         self.state().claims.next_end()
     }
 
-    /// Claims that were lost with their life; each is given once.
+    /// Takes the claims that were lost with their life; each is returned once.
     pub(crate) fn ended_leases(&self) -> Vec<Token> {
         self.state().claims.ended_leases()
     }
 
-    /// Claims whose leases have passed by the host's clock; each is given once.
+    /// Takes the claims whose lease has expired by the host's clock; each is returned once.
     pub(crate) fn doubtful(&self) -> Vec<Token> {
         self.state().claims.doubtful(Instant::now())
     }
 
-    /// Holds all claims for another lease and says that the host lives, once, on a line of its own and within a time;
-    /// gives the claims that were lost, and nothing if there was no answer.
+    /// Renews all claims and sends a heartbeat, once, on a separate line and within a bound. Returns the lost claims;
+    /// none without a reply.
     pub(crate) async fn renew_leases(&self, line: &Line, within: Duration) -> Option<Vec<Token>> {
         let held = self.state().claims.tokens();
         let sent = Instant::now();
@@ -297,7 +303,7 @@ impl Run {
         self.renewed(held, step)
     }
 
-    /// What became of claims that were to be held: gives those that were lost.
+    /// Reads the reply to a renewal and returns the lost claims.
     fn renewed(&self, held: &[Token], step: Step<Vec<Answer>>) -> Result<Vec<Token>, Error> {
         let lost = match step {
             Step::Taken(parts) => {
@@ -306,7 +312,7 @@ impl Run {
                 lost.filter_map(|token| read_token(std::str::from_utf8(&token).ok()?)).collect()
             }
             Step::Layout => return Err(self.other_layout()),
-            // The next commit works on the run again; until then nothing is held.
+            // The next commit opens the run again; until then nothing is held.
             Step::Lost(_) => {
                 self.news.nudge();
                 held.to_vec()
@@ -333,7 +339,7 @@ impl Run {
         }
     }
 
-    /// Says that the host works on the run no more; whether the run is there to hear it.
+    /// Leaves the run. Returns whether the run still existed.
     pub(crate) async fn leave(&self) -> Result<bool, Error> {
         let held = self.state().claims.tokens();
         let command = self.step("leave").args(held.into_iter().map(token_text));
@@ -346,6 +352,7 @@ impl Run {
             match self.take("cancelling", self.step("cancel")).await? {
                 Step::Taken(_) => return Ok(()),
                 Step::Layout => return Err(self.other_layout()),
+                // Opening the run changes the life, so no commit may run at the same time.
                 Step::Lost(found) => {
                     let _committing = self.committing.lock().await;
                     self.come_back(found).await?;
@@ -355,6 +362,7 @@ impl Run {
         Err(Error::new(ErrorKind::Unavailable, self.doing("cancelling")))
     }
 
+    // Takes what it can from the result cache, and reads the rest from the server.
     pub(crate) async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let mut entries: Vec<Option<Entry>> = {
             let state = self.state();
@@ -367,7 +375,7 @@ impl Run {
         Ok(entries.into_iter().map(|entry| entry.unwrap_or(Entry::Open)).collect())
     }
 
-    /// What the server has of each node, in order.
+    /// Reads the stored state of each node from the server, in order.
     async fn read(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let fields: Vec<String> =
             nodes.iter().map(|node| field(&self.request.shape, *node).unwrap_or_default()).collect();
@@ -394,7 +402,7 @@ impl Run {
     }
 }
 
-/// Reads what a step answers.
+/// Reads the reply of a step.
 fn step(answers: Vec<Answer>) -> Step<Vec<Answer>> {
     let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
     let word = parts.next().and_then(Answer::bytes).unwrap_or_default();
@@ -402,6 +410,6 @@ fn step(answers: Vec<Answer>) -> Step<Vec<Answer>> {
         b"OK" => Step::Taken(parts.collect()),
         b"LAYOUT" => Step::Layout,
         b"LOST" => Step::Lost(parts.next().and_then(|found| u64::try_from(found.number()?).ok())),
-        _ => Step::Lost(None), // the run is not there, or has begun another life
+        _ => Step::Lost(None), // the run does not exist, or has begun another life
     }
 }

@@ -1,23 +1,23 @@
-//! What a host knows of the run's newest version, and when something is due next; those who wait are woken here.
-//! Hearing of versions is for `heartbeat`.
+//! Wake-ups of one run: the newest version, the next due timer, and the tasks that wait for either.
+//! Listening for versions is left to `heartbeat.rs`.
 
 use crate::state::Version;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// The newest version, and whoever waits for a newer one.
+/// The newest version and its waiters.
 pub(crate) struct Wakeups {
     version: watch::Sender<u64>,
-    // One permit: whoever waits next is woken whatever the version, once.
+    // One permit: wakes the next waiter once, whatever the version.
     nudged: Notify,
-    // A mutex because commits and the attendant set it; each section is a comparison.
+    // A mutex, because commits and the heartbeat set it; each section is a comparison.
     due: Mutex<Option<Instant>>,
     sooner: Notify,
 }
 
 impl Wakeups {
-    /// News of a life that is at `version`.
+    /// Wake-ups of a life at `version`.
     pub(crate) fn new(version: Version) -> Self {
         Self {
             version: watch::Sender::new(version.0),
@@ -27,12 +27,12 @@ impl Wakeups {
         }
     }
 
-    /// The newest version.
+    /// Returns the newest version.
     pub(crate) fn version(&self) -> Version {
         Version(*self.version.borrow())
     }
 
-    /// The run was seen at a version.
+    /// Records that the run was seen at a version.
     pub(crate) fn advance(&self, version: Version) {
         self.version.send_if_modified(|seen| {
             let is_newer = *seen < version.0;
@@ -41,13 +41,13 @@ impl Wakeups {
         });
     }
 
-    /// Another life of the run has begun, at whichever version.
+    /// Restarts at the version of a new life, which may be lower.
     pub(crate) fn restart_at(&self, version: Version) {
         self.version.send_replace(version.0);
         self.nudge();
     }
 
-    /// Wakes who waits now or next, once: something may have happened that no version tells.
+    /// Wakes the current or next waiter once: something may have happened that no version shows.
     pub(crate) fn nudge(&self) {
         self.nudged.notify_one();
     }
@@ -56,7 +56,7 @@ impl Wakeups {
     pub(crate) async fn after(&self, seen: Version) {
         let mut versions = self.version.subscribe();
         let newer = async {
-            // The sender is ours, so that waiting cannot fail.
+            // The sender is in `self`, so waiting cannot fail.
             drop(versions.wait_for(|version| *version > seen.0).await);
         };
         tokio::select! {
@@ -65,7 +65,7 @@ impl Wakeups {
         }
     }
 
-    /// Something is due then.
+    /// Sets a timer.
     pub(crate) fn due(&self, at: Option<Instant>) {
         let Some(at) = at else {
             return;
@@ -77,17 +77,17 @@ impl Wakeups {
         }
     }
 
-    /// When something is due next, once; whoever takes it attends to it.
+    /// Returns when the next timer is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         *self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what is due: it is attended to now.
+    /// Clears the timer, because it is handled now.
     pub(crate) fn clear_due(&self) {
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Waits until something is due sooner than it was. Cancel safe.
+    /// Waits until a timer was set that is due earlier. Cancel safe.
     pub(crate) async fn due_changed(&self) {
         self.sooner.notified().await;
     }

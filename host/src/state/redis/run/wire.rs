@@ -1,5 +1,5 @@
-//! What steps are called with and what they answer, between the port's types and the scripts'.
-//! Sending is for the ledger.
+//! Converts between the port's types and the arguments and replies of the step script.
+//! Sending them is left to `session.rs`.
 
 use crate::model::{RunStatus, SkipReason, TaskIdx};
 use crate::state::redis::run::claims::Settled;
@@ -11,28 +11,28 @@ use bytes::Bytes;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-/// What a step says of itself before anything else.
+/// The reply of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step<T> {
-    /// It was taken.
+    /// The step was performed.
     Taken(T),
-    /// The life of the run that the host knows is over, or not to be trusted: this many results were in it, where
-    /// that can still be said.
+    /// The life that the host knows has ended, or its data is not to be trusted. Carries the number of results in it,
+    /// if known.
     Lost(Option<u64>),
-    /// Another version wrote the run.
+    /// Another version of the program wrote the run.
     Layout,
 }
 
-/// What a commit came to.
+/// The reply of a commit.
 #[derive(Debug)]
 pub(crate) struct Committed {
-    /// One per settlement: whether the token held something.
+    /// One per settlement: whether the token held a node.
     pub(crate) settled: Vec<Settled>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) blocked: Vec<Blocked>,
     pub(crate) progress: Progress,
     pub(crate) version: Version,
-    /// Results stored so far.
+    /// Number of stored results.
     pub(crate) results: u64,
 }
 
@@ -62,7 +62,7 @@ struct ClaimReply<'a> {
     items: u32,
 }
 
-/// Reads what a commit answers; none if it is damaged.
+/// Decodes the reply of a commit; none if it is damaged.
 pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
     let reply: Reply<'_> = rmp_serde::from_slice(bytes).ok()?;
     let claims = reply.claims.iter().map(claim);
@@ -122,30 +122,30 @@ fn stop(text: &str) -> Option<Stop> {
     }
 }
 
-/// A token as scripts write it.
+/// Formats a token for scripts.
 pub(crate) fn token_text(token: Token) -> String {
     format!("{:016x}", token.0)
 }
 
-/// Reads a token.
+/// Parses a token.
 pub(crate) fn read_token(text: &str) -> Option<Token> {
     u64::from_str_radix(text, 16).ok().map(Token)
 }
 
-/// Amounts of resources as scripts read them.
+/// Formats amounts of resources for scripts.
 pub(crate) fn amounts_text(amounts: &[u32]) -> String {
     let amounts: Vec<String> = amounts.iter().map(ToString::to_string).collect();
     amounts.join(" ")
 }
 
-/// The reason of a skip as it is stored.
+/// Parses the stored reason of a skip.
 pub(crate) fn read_reason(bytes: &[u8]) -> Option<SkipReason> {
     [SkipReason::ConditionFalse, SkipReason::UpstreamSkipped, SkipReason::UpstreamFailed, SkipReason::Pruned]
         .into_iter()
         .find(|reason| reason.as_str().as_bytes() == bytes)
 }
 
-/// The kind of an outcome, one letter, and what comes with it.
+/// Converts an outcome to its letter and payload.
 pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
     match outcome {
         Outcome::Done(bytes) => ("D", bytes),
@@ -165,7 +165,7 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
     }
 }
 
-/// What a settlement settles, with the result if it has one.
+/// Returns the token of a settlement, and the result if it has one.
 pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Bytes>) {
     let result = match &settlement.outcome {
         Outcome::Done(result) => Some(result.clone()),
@@ -180,7 +180,7 @@ pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Bytes>) {
     (settlement.token, result)
 }
 
-/// When the first of the retries is due.
+/// Returns when the first retry in the batch is due.
 pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
     let delays = batch.iter().filter_map(|settlement| match settlement.outcome {
         Outcome::Retry(delay) => Some(delay),

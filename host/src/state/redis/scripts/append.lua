@@ -1,12 +1,12 @@
--- Appends a batch to a run's journal, all of it or nothing.
+-- Appends a batch to a run's journal, atomically.
 -- KEYS  1 meta  2 events  3 notes  4 logs
 -- ARGV  host, number, name or '', most events, most bytes of a log, most bytes of all logs,
 --       count of events, events…, count of notes, (node, note)…, count of pieces, (node, piece)…
--- Gives 1 if it was appended, 0 if it was before, -1 if there is no such run.
+-- Returns 1 if it was appended, 0 if it was appended before, -1 if the run does not exist.
 local call = redis.call
 local NIL, BIN = 192, 198
 
--- The end of the part of a log that begins at `at`, and whether it is a gap.
+-- Returns the end of the part of a log that begins at `at`, and whether it is a gap.
 local function part(log, at)
   if string.byte(log, at) == NIL then return at, true end
   if string.byte(log, at) == BIN and #log >= at + 4 then
@@ -25,6 +25,7 @@ local function ends_with_gap(log)
   return is_gap
 end
 
+-- Drops whole parts from the front until at most `most` bytes are left, and marks the gap.
 local function cut(log, most)
   local at = 1
   while #log - at + 1 > most do at = part(log, at) + 1 end
@@ -33,11 +34,12 @@ local function cut(log, most)
 end
 
 if call('EXISTS', KEYS[1]) == 0 then return -1 end
+-- A host numbers its batches: a repeated batch was appended before, and only its reply was lost.
 local mark = '#' .. ARGV[1]
 local last = call('HGET', KEYS[3], mark)
 if last and tonumber(last) >= tonumber(ARGV[2]) then return 0 end
 
--- Whatever can be refused is refused here, before anything is written.
+-- The first write. A server that refuses writes refuses this one, so nothing is written partially.
 call('HSET', KEYS[3], mark, ARGV[2])
 if ARGV[3] ~= '' then call('HSET', KEYS[1], 'name', ARGV[3]) end
 
@@ -49,6 +51,7 @@ end
 at = at + tonumber(ARGV[at]) + 1
 for i = at + 1, at + 2 * tonumber(ARGV[at]), 2 do call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
 
+-- Logs: beyond the run's limit, pieces are dropped and the log is marked with a gap once.
 at = at + 2 * tonumber(ARGV[at]) + 1
 local total = tonumber(call('HGET', KEYS[4], '#bytes') or '0')
 local before = total
@@ -66,7 +69,7 @@ for i = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
 end
 if total ~= before then call('HSET', KEYS[4], '#bytes', total) end
 
--- The journal lives as long as the run.
+-- The journal expires together with the run.
 local left = call('PTTL', KEYS[1])
 if left > 0 then
   for i = 2, 4 do call('PEXPIRE', KEYS[i], left) end

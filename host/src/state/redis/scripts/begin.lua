@@ -1,5 +1,5 @@
--- Begins a life of a run, if all is as it was found. ARGV: the life and the number of results that were found, whether
--- to keep them, whether hosts that seem alive are to be minded, then what the life begins with.
+-- Begins a life of a run, if nothing has changed since it was inspected. ARGV: the life and the number of results that
+-- were found, whether to keep them, whether live hosts prevent it, then the initial data of the life.
 local call = redis.call
 local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS =
   unpack(KEYS)
@@ -9,6 +9,7 @@ local digest, record, policy, total, open = ARGV[11], ARGV[12], ARGV[13], ARGV[1
 local tasks, edges, pending_propagation, prints, have = ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20]
 local closing, classes = ARGV[21], tonumber(ARGV[22])
 local m = call('HMGET', META, 'life', 'state', 'created')
+-- Fence against a faster host: the life or the results have changed since the inspection.
 if (m[1] or '') ~= was or call('HLEN', RESULTS) ~= kept then return {'AGAIN'} end
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -17,6 +18,7 @@ if minds == '1' and m[2] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(in
 call('SET', TASKS, tasks)
 call('SET', EDGES, edges)
 call('SET', PRINTS, prints)
+-- The new life starts with empty coordination state. Results survive unless the run starts over.
 call('UNLINK', SKIPPED, FAILED, COORD, READY, TIMES, HOSTS)
 if keeps == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS) end
 for i = 1, classes do
@@ -25,11 +27,12 @@ end
 for i = 23 + classes, #ARGV, 1000 do
   call('HDEL', RESULTS, unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
--- None of these is ever empty, so that none of them vanishes, and its time to live with it.
+-- Sentinels: these keys are never empty, so Redis never deletes one of them together with its TTL.
 call('HSET', COORD, 'u', cmsgpack.pack({}), 'o:' .. me, have)
 call('ZADD', READY, 0, '\255')
 call('ZADD', TIMES, '+inf', '')
 call('ZADD', HOSTS, '+inf', '', now + lease, me)
+-- The version only grows, over all lives, so waiting hosts notice the new one.
 version = math.max(version, tonumber(call('HGET', META, 'version') or 0)) + 1
 call('UNLINK', WAKE)
 call('XADD', WAKE, 'MAXLEN', 1, version .. '-1', 'v', version)

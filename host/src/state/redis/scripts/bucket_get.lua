@@ -1,4 +1,4 @@
--- The values of keys of a bucket, all of one moment; only how many bytes they have where that is too many.
+-- Reads keys of a bucket at one moment. Returns only the total size if that is too large.
 -- KEYS  1 values
 -- ARGV  1 most bytes, then the keys
 local bytes = 0

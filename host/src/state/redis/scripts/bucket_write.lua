@@ -1,12 +1,13 @@
--- One write to a bucket, done once however often it comes: everything is read and decided first, and the first write is
--- one that a server without memory refuses.
--- KEYS  1 values  2 keys, for listings  3 by turn: the number and the answer of the last write of a process
--- ARGV  1 turn  2 number  3 how long that is remembered, in milliseconds  4 verb, then what it takes
--- Gives {'DONE', answer}, {'OTHER', value} where a swap found something else, {'LARGE', bytes} where that is too large to
--- be sent, {'NUMBER'} where a value cannot be added to, {'LATE'} where a later write of the turn was done already.
+-- Writes to a bucket exactly once, even if the request is repeated. Everything is read and decided first, and the first
+-- write is one that a server out of memory refuses.
+-- KEYS  1 values  2 keys, for listings  3 per turn: number and reply of a process's last write
+-- ARGV  1 turn  2 number  3 how long that is remembered, in milliseconds  4 verb, then its arguments
+-- Returns {'DONE', reply}, {'OTHER', value} if a swap found another value, {'LARGE', bytes} if that value is too large
+-- to send, {'NUMBER'} if a value is no number, {'LATE'} if the turn has already done a later write.
 local call = redis.call
 local values, names, turns, first = KEYS[1], KEYS[2], KEYS[3], ARGV[5]
 
+-- A repeated number gets its stored reply; a number that was overtaken does nothing.
 local last = call('HGET', turns, ARGV[1])
 if last then
   local number, answer = last:match('^(%d+) (.*)$')
@@ -26,7 +27,7 @@ end
 
 local verbs = {}
 
--- 5 most bytes to send  6 key  7 value  8 what is expected, if something is
+-- 5 most bytes to send  6 key  7 value  8 expected value, if the key should exist
 function verbs.swap()
   local key = ARGV[6]
   local bytes = call('HSTRLEN', values, key)
@@ -38,7 +39,7 @@ function verbs.swap()
   return answer
 end
 
--- 5 key  6 how much
+-- 5 key  6 delta
 function verbs.increment()
   local key = first
   local is_new = call('HEXISTS', values, key) == 0
@@ -48,11 +49,11 @@ function verbs.increment()
     return sum
   end
   if is_new then call('ZADD', names, 0, key) end
-  -- The number as text: Lua's own have no 64 bits.
+  -- Returned as text, because Lua's numbers do not have 64 bits.
   return done(call('HGET', values, key))
 end
 
--- 5 how many to set, then each with its value, then those to take away
+-- 5 number of keys to set, each with its value, then the keys to delete
 function verbs.write()
   local answer = done('')
   local sets = tonumber(first)

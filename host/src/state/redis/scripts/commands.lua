@@ -1,16 +1,18 @@
--- What a host may ask of a run.
+-- The verbs of the step script: commit, renew, heartbeat, leave, cancel, remove_dead_hosts, claims.
 local verbs = {}
 
--- number, first part of tokens, their first number, slots, free of each resource, what the host has of each, number of
--- the last one that was answered in this life, how many results the host has seen, then per settlement: token, kind, name,
--- payload.
+-- Settles claims and claims new nodes.
+-- ARGV  5 number  6 token prefix  7 first token number  8 slots  9 free of each resource  10 the host's totals
+--       11 number of the last commit that was answered in this life  12 number of results that the host has seen
+--       then per settlement: token, kind, name, payload
 function verbs.commit()
   local number = tonumber(ARGV[5])
-  -- A commit that was executed is answered again with what it came to, whenever it arrives once more.
+  -- Exactly-once: a commit that was executed before gets the stored reply.
   local last = call('HGET', COORD, 'r:' .. me)
   local done, reply = (last or '0:'):match('^(%d+):(.*)$')
   if tonumber(done) >= number then return {'OK', reply} end
   if has_lost(tonumber(done)) then return {'LOST', run.ok} end
+  -- Expired leases and pending propagation come first: they may free or queue nodes for this host.
   read_claims(13, 4)
   advance()
   go_on()
@@ -19,7 +21,8 @@ function verbs.commit()
   conclude()
   hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), amounts(ARGV[9]), amounts(ARGV[10]))
   weigh_news()
-  -- What is left to be followed is news to this host too: it may have been handed nothing to come back with.
+  -- Remaining propagation counts as news for this host too, because it may have been handed nothing and would not
+  -- return.
   local known = run.version - (#pending_propagation > 0 and 1 or 0)
   reply = cmsgpack.pack({table.concat(verdicts), claims, blocked, run.state, run.stop or '', run.open, run.total,
     known, run.ok + #out.results / 2})
@@ -27,11 +30,11 @@ function verbs.commit()
   return {'OK', reply}
 end
 
--- Tokens to be held for another lease; gives those that were lost.
+-- Renews the leases of tokens, and returns the lost ones.
 function verbs.renew()
-  -- Taking no memory, this may come first even where there is none left, and lets what follows through.
+  -- PEXPIRE takes no memory, so a server out of memory accepts it as the first write, and then the rest too.
   call('PEXPIRE', META, run.ttl)
-  -- A sign of life too, but of nobody who has left.
+  -- A heartbeat too, but only of a host that has not left.
   call('ZADD', HOSTS, 'XX', now + lease, me)
   read_claims(5, 1)
   advance()
@@ -41,6 +44,7 @@ function verbs.renew()
     if not h or h.gone or h.host ~= me or run.state ~= 'running' then
       lost[#lost + 1] = ARGV[i]
     else
+      -- A lapsed claim that no other host has taken is given back to its holder.
       if h.lapsed then take_back(h, ARGV[i]) end
       out.undue['l' .. ARGV[i]] = nil
       out.due['l' .. ARGV[i]] = now + lease
@@ -52,7 +56,7 @@ function verbs.renew()
   return {'OK', lost}
 end
 
--- Says that the host lives, and what it has of each resource; gives the time, and how long until something is due.
+-- The heartbeat: the host is alive and has these totals. Returns the time, and how long until the next timer is due.
 function verbs.heartbeat()
   call('PEXPIRE', META, run.ttl)
   call('ZADD', HOSTS, now + lease, me)
@@ -67,7 +71,7 @@ function verbs.heartbeat()
   return {'OK', now, due == 'inf' and -1 or math.max(tonumber(due) - now, 0)}
 end
 
--- The host works on the run no more; what it holds may be taken over at once.
+-- Leaves the run; the host's claims may be taken over at once.
 function verbs.leave()
   call('ZREM', HOSTS, me)
   read_claims(5, 1)
@@ -84,7 +88,7 @@ function verbs.leave()
   return {'OK', now}
 end
 
--- Gives where the run stood.
+-- Cancels the run and returns the status that it had.
 function verbs.cancel()
   local state, stop = run.state, run.stop or ''
   call('PEXPIRE', META, run.ttl)
@@ -96,7 +100,7 @@ function verbs.cancel()
   return {'OK', state, stop}
 end
 
--- Hosts that are gone.
+-- Removes dead hosts, given by name.
 function verbs.remove_dead_hosts()
   call('PEXPIRE', META, run.ttl)
   remove_dead_hosts(5)
@@ -105,7 +109,7 @@ function verbs.remove_dead_hosts()
   return {'OK'}
 end
 
--- How many claims are to be told at most.
+-- Returns at most ARGV[5] claims.
 function verbs.claims() return {'OK', tell_claims(tonumber(ARGV[5]))} end
 
 return verbs[verb]()

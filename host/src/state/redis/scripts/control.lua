@@ -1,7 +1,6 @@
--- What is done to a run from outside of the work on it: claims of hosts that are gone are broken, the run is cancelled,
--- and who holds what is told.
+-- Control of a run from outside: breaking the claims of dead hosts, cancelling, and listing claims.
 
--- Each claim whose lease has not passed, with when it does.
+-- Visits each claim with an unexpired lease, together with its end.
 local function each_lease(visit)
   local list = call('ZRANGE', TIMES, 0, -1, 'WITHSCORES')
   for i = 1, #list, 2 do
@@ -9,7 +8,7 @@ local function each_lease(visit)
   end
 end
 
--- Breaks all that these hosts hold: others may have it at once.
+-- Breaks the claims of dead hosts: other hosts may take over at once.
 local function remove_dead_hosts(first)
   local gone = {}
   for i = first, #ARGV do
@@ -25,7 +24,7 @@ local function remove_dead_hosts(first)
   conclude()
 end
 
--- Hands out nothing more. What hosts hold is theirs until they have heard of it; without hosts, the run ends here.
+-- Stops handing out nodes. Hosts keep their claims until they learn of it; without live hosts, the run ends here.
 local function cancel()
   if run.state ~= 'running' then return end
   run.stop, is_news = 'cancelled', true
@@ -33,7 +32,7 @@ local function cancel()
   conclude()
 end
 
--- At most `most` claims: task, element, stage, attempt, takeovers, how long the lease lasts, host.
+-- Lists at most `most` claims: task, element, stage, attempt, takeovers, remaining lease, host.
 local function tell_claims(most)
   local told = {}
   each_lease(function(token, due)

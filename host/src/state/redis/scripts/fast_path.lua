@@ -1,20 +1,21 @@
--- The step that most are: results of plain tasks, and other plain tasks of one class for them. It does what the parts
--- below would do, and nothing that they would not, with a fraction of the work: it makes no functions and no records for
--- what does not occur. What is not plain in every respect is left to them, before anything is written.
+-- The fast path of commits: results of simple tasks, in exchange for other simple tasks of one class.
+-- Its effects are the same as those of the general parts below, with a fraction of the work: no closures or records for
+-- cases that do not occur. Before writing anything, it leaves every other commit to the general parts.
 if verb == 'commit' then
   local count = (#ARGV - 12) / 4
   local pages, tasks = {}, {}
-  -- The one lane that may be at work, and how many stand in it.
+  -- The only lane with queued nodes, and its length.
   local class, stored = nil, 0
   local arrived, seq, edges_left = {}, run.seq, budget
   local results, unheld, undue = {}, {}, {}
   local claims, holds, dues, left, entering = {}, {}, {}, {}, {}
 
-  -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 left, 5 attempt, 6 kind, 8 class, 9 order, 10 edge,
-  -- 11 edges, 12 whether it has changed.
+  -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 open dependencies, 5 attempt, 6 kind, 8 class, 9
+  -- order, 10 first edge, 11 edges, 12 whether it has changed.
   local function task(at)
     local t = tasks[at]
     if t then return t end
+    -- Records are read by pages of 32, because tasks that run together lie together.
     local page = (at - at % 32) / 32
     local raw = pages[page]
     if not raw then
@@ -29,13 +30,13 @@ if verb == 'commit' then
     return t
   end
 
-  -- Whether a task runs once, shares nothing, and is neither split nor awaited nor taken over.
+  -- A simple task runs once, takes no shared resource, and is neither expanded, awaited nor lapsed.
   local function is_plain(t) return t and t[2] <= 3 and (t[6] == 1 or t[6] == 5) end
 
-  -- What can be told before anything is looked up.
+  -- Cheap checks that need almost no reads: a running run, one lane, only results, and no timer due.
   local function may_be_plain()
     if run.state ~= 'running' or run.stop or run.props ~= '' or run.fast > 0 then return false end
-    -- The end of a run is weighed below.
+    -- The general path decides whether the run ends.
     if run.open <= count or count > 1000 then return false end
     for of, length in pairs(run.lanes) do
       if length > 0 then
@@ -49,22 +50,25 @@ if verb == 'commit' then
     return #call('ZRANGEBYSCORE', TIMES, '-inf', now, 'LIMIT', 0, 1) == 0
   end
 
-  -- Settles what is held, and counts down those that waited for it.
+  -- Settles the held claims, and counts down their dependents.
   local function settle(held)
     for i = 1, count do
       local arg, claim = i * 4 + 9, held[i + 1]
       if not claim then return false end
+      -- Each token must be held by this host, unlapsed, for a task in its first stage.
       local at, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
       if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(12) ~= me then return false end
       local t = task(at)
       if not is_plain(t) or t[1] ~= CLAIMED then return false end
       t[1], t[3], t[12] = DONE, 0, true
+      -- Collect the writes: results, and the claims and leases to remove.
       results[i * 2 - 1], results[i * 2] = ARGV[arg + 2], ARGV[arg + 3]
       unheld[i], undue[i] = 'h:' .. ARGV[arg], 'l' .. ARGV[arg]
       local edge, edges = t[10], t[11]
       edges_left = edges_left - edges
       if edges_left < 0 then return false end
       local raw = edges > 0 and call('GETRANGE', EDGES, edge * 4, (edge + edges) * 4 - 1)
+      -- Follow the edges. Bit 1 of the kind marks wanted tasks; an ended task needs no count.
       for k = 1, edges * 4, 4 do
         local next_at = unpack_bytes('>I4', raw, k)
         local other = task(next_at)
@@ -72,6 +76,7 @@ if verb == 'commit' then
           if other[4] > 0 then other[4] = other[4] - 1 end
           other[12] = true
           if other[4] == 0 and other[1] == WAITING then
+            -- A dependent that is now ready enters the queue, if it is simple and of the same class.
             if other[2] ~= 0 or not is_plain(other) or class and other[8] ~= class then return false end
             class, other[1] = other[8], QUEUED
             seq = seq + 1
@@ -83,17 +88,19 @@ if verb == 'commit' then
     return true
   end
 
+  -- Queue order: by rank, then by arrival.
   local function is_sooner(one, other)
     if one[1] ~= other[1] then return one[1] < other[1] end
     return one[2] < other[2]
   end
 
-  -- Hands out the best of those that have arrived and those that stand in the lane.
+  -- Hands out the best nodes among new arrivals and the queued ones of the lane.
   local function hand_out()
     local slots = math.min(tonumber(ARGV[8]), stored + #arrived)
     if slots > 1000 then return false end
     local raw = slots > 0 and call('HGET', COORD, 'c:' .. class)
     local demand = raw and cmsgpack.unpack(raw) or {}
+    -- Admission: the host must have the resources for all slots at once. Shared resources need the general path.
     if #demand > 0 then
       local free, have = amounts(ARGV[9]), amounts(ARGV[10])
       for _, d in ipairs(demand) do
@@ -102,12 +109,14 @@ if verb == 'commit' then
       end
     end
     if #arrived > 1 then table.sort(arrived, is_sooner) end
+    -- Read as many queued nodes as there are slots. Members sort by bytes, which is by order and sequence.
     local prefix, lined = class and 'L' .. pack('>H', class), {}
     if slots > 0 and stored > 0 then
       lined = call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, slots)
       if #lined < math.min(slots, stored) then return false end
     end
     local due, next_arrived = string.format('%.0f', now + lease), 1
+    -- Merge arrivals with queued nodes, both sorted: take the better of the two heads.
     for i = 1, slots do
       local e, member = arrived[next_arrived], lined[#left + 1]
       if e and member then
@@ -121,6 +130,7 @@ if verb == 'commit' then
         at, item = unpack_bytes('>I4I4', member, 20)
         left[#left + 1] = member
       end
+      -- The node becomes a claim with a lease. Elements, tainted and ended nodes need the general path.
       local t = task(at)
       if item ~= 0 or not is_plain(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
       t[1], t[2], t[12] = CLAIMED, 0, true
@@ -129,6 +139,7 @@ if verb == 'commit' then
       holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack('>I4I4BBB', at, 0, IS_READY, 0, 0) .. me
       dues[i * 2 - 1], dues[i * 2] = due, 'l' .. token
     end
+    -- Arrivals that were not handed out are queued.
     for i = next_arrived, #arrived do
       local e = arrived[i]
       entering[#entering + 1] = 0
@@ -137,6 +148,7 @@ if verb == 'commit' then
     return true
   end
 
+  -- Writes back the changed part of a page: the first 12 bytes of each changed record.
   local function write_page(number, raw)
     local parts, first, last = {}, nil, nil
     for i = 0, 31 do
@@ -150,6 +162,7 @@ if verb == 'commit' then
     if first then call('SETRANGE', TASKS, number * 1024 + first, table.concat(parts)) end
   end
 
+  -- The first write, of results, is one that a server out of memory refuses; then the whole step is refused.
   local function write(reply)
     local is_first = run.ok == 0 and count > 0
     if count > 0 then run.ok = run.ok + call('HSET', RESULTS, unpack(results)) end
@@ -158,11 +171,13 @@ if verb == 'commit' then
       call('HDEL', COORD, unpack(unheld))
       call('ZREM', TIMES, unpack(undue))
     end
+    -- The reply is stored with the commit's number, so that a repeated commit gets it again.
     call('HSET', COORD, 'r:' .. me, ARGV[5] .. ':' .. reply, unpack(holds))
     if #dues > 0 then call('ZADD', TIMES, unpack(dues)) end
     if #left > 0 then call('ZREM', READY, unpack(left)) end
     if #entering > 0 then call('ZADD', READY, unpack(entering)) end
     if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
+    -- The TTL of all keys is renewed at most once a second.
     if now - run.armed >= 1000 then
       call('HSET', META, 'armed', now)
       for _, key in ipairs(KEYS) do call('PEXPIRE', key, run.ttl) end
@@ -175,11 +190,13 @@ if verb == 'commit' then
       'version', run.version, unpack(lanes))
   end
 
+  -- Returns the reply, or nil if the general path must take the commit.
   local function step()
     if not may_be_plain() then return nil end
     local names = {'r:' .. me}
     for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 9] end
     local held = call('HMGET', COORD, unpack(names))
+    -- A repeated commit gets the stored reply. A host that has seen more than the server has means lost data.
     local done = held[1] and held[1]:match('^%d+')
     if done and tonumber(done) >= tonumber(ARGV[5]) then return held[1]:sub(#done + 2) end
     if has_lost(tonumber(done or 0)) then return nil end

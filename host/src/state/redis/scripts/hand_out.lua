@@ -1,6 +1,7 @@
--- Who is handed what: nodes that take no room first, then the best for which there is room.
+-- The scheduler: hands out nodes that need no slot first, then the best ones for which there are slots and resources.
 local claims, blocked = {}, {}
 
+-- Claims a node for this host; false if the node or its task has ended.
 local function claim(prefix, first, at, item)
   local t = task(at)
   local n = t.phase < DONE and node(at, item)
@@ -20,6 +21,7 @@ local function claim(prefix, first, at, item)
       n.takeovers = n.takeovers + 1
     end
   end
+  -- From here on the token holds the node, with a lease.
   n.phase, n.told, n.lapsed, n.dirty = CLAIMED, false, false, true
   local token = prefix .. string.format('%08x', first + #claims)
   local h = {at = at, item = item, stage = stage, host = me, dirty = true}
@@ -32,7 +34,7 @@ local function claim(prefix, first, at, item)
   return true
 end
 
--- What each host has that takes part, as far as its lease has not passed.
+-- The totals of each live host of the run.
 local hosts_have
 local function each_have()
   if not hosts_have then
@@ -46,7 +48,7 @@ local function each_have()
   return hosts_have
 end
 
--- Whether a host that could run a class takes part, and has more of a resource than this.
+-- Returns whether another live host could run the class and has more than `amount` of a resource.
 local function is_outdone(class, resource, amount)
   for _, have in ipairs(each_have()) do
     local is_better = (have[resource + 1] or 0) > amount
@@ -58,28 +60,31 @@ local function is_outdone(class, resource, amount)
   return false
 end
 
--- The first resource that there is too little of for a class.
+-- Admission: returns the first resource that is short for a class, or nil.
 local function shortage(class, free, have)
   for _, d in ipairs(demand(class)) do
     local resource, amount, scope, total = d[1], d[2], d[3], d[4]
     local is_free, has = free[resource + 1] or 0, have[resource + 1] or 0
+    -- Shared resources are counted in `u`, over all hosts.
     if scope == SHARED then
       if (taken()['r' .. resource] or 0) + amount > total then return resource end
     elseif amount <= has then
       if amount > is_free then return resource end
+    -- The class needs more than this host's total. An elastic resource is then taken whole, if all of it is free here
+    -- and no other live host has more.
     elseif scope == OWN or has > is_free or is_outdone(class, resource, has) then
       return resource
     end
   end
 end
 
--- Names what a blocked lane would have handed out, as far as nobody was told.
+-- Reports the nodes that a blocked lane would have handed out, each once.
 local function tell_blocked(list, first, resource, slots)
   for i = first, math.min(#list, first + slots - 1) do
     local e = list[i]
     local t = task(e.at)
     if e.out then
-      -- It was handed out before its lane was found to be blocked.
+      -- Handed out before the lane was found to be blocked.
     elseif e.item == ELEMENTS then
       local s = split_of(e.at)
       local item = first_again(e.at, s) or s.cursor + 1
@@ -94,7 +99,7 @@ local function tell_blocked(list, first, resource, slots)
   end
 end
 
--- Takes the next element of a task.
+-- Claims the next element of a task: those to be repeated first, then the one at the cursor.
 local function take_element(at)
   local s = split_of(at)
   local item = first_again(at, s)
@@ -110,8 +115,11 @@ local function take_element(at)
   return item
 end
 
+-- Hands out up to `slots` nodes, best rank first over all lanes.
 local function hand_out(prefix, first, slots, free, have)
   if run.state ~= 'running' or run.stop == 'cancelled' then return end
+  -- Tainted and expanded nodes take neither slots nor resources. The bound of 256 is known to hosts, which draw tokens
+  -- for them.
   if run.fast > 0 then
     for i, e in ipairs(lane('F', 'G', 256, run.fast, fresh.fast)) do
       if i > 256 then break end
@@ -120,6 +128,7 @@ local function hand_out(prefix, first, slots, free, have)
     end
   end
   if run.stop or slots == 0 then return end
+  -- One sorted list per class, long enough for all slots.
   local lanes = {}
   for class, count in pairs(run.lanes) do
     if count > 0 then
@@ -129,6 +138,7 @@ local function hand_out(prefix, first, slots, free, have)
     end
   end
   while slots > 0 do
+    -- The best head of all lanes goes next.
     local best, best_lane
     for _, l in pairs(lanes) do
       while l.list[l.at] and l.list[l.at].out do l.at = l.at + 1 end
@@ -137,6 +147,7 @@ local function hand_out(prefix, first, slots, free, have)
     end
     if not best then return end
     local resource = shortage(best.class, free, have)
+    -- One blocked head blocks its whole lane: all of its nodes need the same resources.
     if resource then
       tell_blocked(best_lane.list, best_lane.at, resource, slots)
       lanes[best.class] = nil

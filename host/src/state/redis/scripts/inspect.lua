@@ -1,12 +1,12 @@
--- What a host that asks for a run finds. Writes nothing but that the host works on it, where it joins.
--- ARGV: what to do with what is stored (resume, update, fresh, or rebuild), digest, host, lease, the life that is to
--- be rebuilt, the life that the host begins if it may, the newest version that it has seen, what the host has of each
--- resource.
+-- Inspects a run that a host asks for. Writes only the host's membership, if it joins.
+-- ARGV  1 mode (resume, update, fresh, or rebuild)  2 digest  3 host  4 lease  5 the life to be rebuilt
+--       6 the life that the host would begin  7 the newest version that it has seen  8 its total of each resource
 local call = redis.call
 local META, RESULTS, COORD, HOSTS, WAKE = KEYS[1], KEYS[2], KEYS[8], KEYS[11], KEYS[12]
 local mode, digest, me, lease, lost = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local kinds = {'hash', 'hash', 'hash', 'hash', 'stream', 'string', 'string', 'hash', 'zset', 'zset', 'zset', 'stream',
   'string', 'hash', 'hash'}
+-- Keys of another type belong to something else.
 for i, key in ipairs(KEYS) do
   local kind = call('TYPE', key).ok
   if kind ~= 'none' and kind ~= kinds[i] then return {'FOREIGN', key, kind} end
@@ -15,6 +15,7 @@ local m = call('HMGET', META, 'v', 'life', 'digest', 'epoch', 'state', 'policy',
 local kept = call('HLEN', RESULTS)
 if not m[1] then
   if call('EXISTS', META) == 1 then return {'FOREIGN', META, 'hash of something else'} end
+  -- A host that lost the run learns from the last entry of `wake` whether it was removed.
   if mode == 'rebuild' then
     local news = call('XREAD', 'COUNT', 1, 'STREAMS', WAKE, '0')
     local fields = news and news[1][2][1][2]
@@ -26,21 +27,21 @@ end
 if m[1] ~= '1' then return {'LAYOUT', m[1]} end
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- A run is busy, and can be joined, while the lease of any host has not expired.
 local is_busy = m[5] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0
 local is_same = m[3] == digest
--- The host has begun it already, and has not heard so.
+-- The host has begun this life already; the reply was lost.
 if m[2] == ARGV[6] then return {'JOIN', m[2], m[4], m[6], m[7]} end
 if mode == 'rebuild' then
   if not is_same then return {'OTHER', call('HGET', META, 'record')} end
-  -- Somebody has begun another life already: that is the one to work on. An earlier one is what a server has that had
-  -- missed the last writes.
+  -- Another host has begun a newer life: join that one. An older life comes from a server that missed the last writes.
   is_busy = m[2] ~= lost and tonumber(m[7]) >= tonumber(ARGV[7])
 end
 if mode == 'resume' and not is_same then return {'OTHER', call('HGET', META, 'record')} end
 if is_busy and (mode == 'fresh' or not is_same) then return {'HELD'} end
 if is_busy then
   call('ZADD', HOSTS, now + lease, me)
-  -- What is gone is not to look as if it were there.
+  -- Do not recreate a key that was lost: its absence shows the loss.
   if call('EXISTS', COORD) == 1 then call('HSET', COORD, 'o:' .. me, ARGV[8]) end
   return {'JOIN', m[2], m[4], m[6], m[7]}
 end

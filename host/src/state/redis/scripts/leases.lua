@@ -1,6 +1,6 @@
--- Leases that pass, delays that are over, and the end of the run.
+-- Time: expired leases, elapsed delays, and the end of the run.
 
--- Lets the lease of a claim pass: others may have the node; it is the holder's until one has it.
+-- Expires the lease of a claim: other hosts may take over the node. Until one does, the holder can still settle it.
 local function lapse(token)
   out.undue['l' .. token] = true
   local h = claim_of(token)
@@ -9,6 +9,7 @@ local function lapse(token)
   change_room(h, -1)
   is_news = true
   local n = task(h.at).phase < DONE and node_of(h)
+  -- The node has ended in the meantime, so nobody needs the claim.
   if not n then
     h.gone = true
     return
@@ -18,7 +19,7 @@ local function lapse(token)
   out.keep['x:' .. key_of(h.at, h.item)] = token .. (line_up(h.at, h.item) or '')
 end
 
--- Gives a node back to the holder whose lease had passed.
+-- Gives a lapsed node back to its holder.
 local function take_back(h, token)
   withdraw(h, token)
   local n = node_of(h)
@@ -28,14 +29,14 @@ local function take_back(h, token)
   change_room(h, 1)
 end
 
--- Hosts whose lease has passed are counted on no more: what was left to them others may have.
+-- Removes hosts with an expired lease from the totals, so nodes left to larger hosts can be claimed by others.
 local function forget_dead()
   for _, host in ipairs(call('ZRANGEBYSCORE', HOSTS, '-inf', now)) do
     if call('HDEL', COORD, 'o:' .. host) == 1 then is_news = true end
   end
 end
 
--- Does what is due by the server's clock.
+-- Handles timers that are due by the server's clock: leases and retry delays.
 local function advance()
   if run.state ~= 'running' then return end
   for _, member in ipairs(call('ZRANGEBYSCORE', TIMES, '-inf', now, 'LIMIT', 0, 500)) do
@@ -55,6 +56,7 @@ local function is_to_be_closed() return run.closing and task(run.closing).phase 
 -- Ends the run if nothing is held and nothing more will be; one that would succeed is closed first.
 local function conclude()
   if run.state ~= 'running' or run.live > 0 then return end
+  -- After a failure, tainted nodes are still handed out: the run ends only when none is left.
   local is_settled = run.stop == 'cancelled' or (run.fast == 0 and #pending_propagation == 0 and run.props == '')
   if not run.stop then
     if run.open > 0 then return end

@@ -1,7 +1,7 @@
--- Runs each command that hosts need, on keys of its own, and gives the names of those that are refused. Where the server
--- takes no writes from anybody, gives that error.
--- KEYS  what the commands work on
--- ARGV  per command: the count of its words, the words; `@n` stands for the n-th key
+-- Runs each command that hosts need on scratch keys, and returns the names of those that are refused.
+-- If the server takes no writes from anybody, returns that error.
+-- KEYS  the scratch keys
+-- ARGV  per command: number of words, then the words; `@n` is replaced by the n-th key
 local ANYBODY = {'READONLY', 'OOM', 'MISCONF', 'NOREPLICAS'}
 local missing = {}
 local at = 1
@@ -12,6 +12,7 @@ while at <= #ARGV do
     words[#words + 1] = key and KEYS[tonumber(key)] or ARGV[i]
   end
   local answer = redis.pcall(unpack(words))
+  -- These errors concern the server, not the user's rights.
   if type(answer) == 'table' and answer.err then
     for _, code in ipairs(ANYBODY) do
       local from = string.find(answer.err, code, 1, true)

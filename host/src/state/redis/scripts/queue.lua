@@ -1,9 +1,11 @@
--- Who is lined up, best first: those that take no room under `F`, others under `L` and their class, elements that are
--- handed out again under `A`. What enters and leaves within one step is never written.
+-- The queue, best first.
+-- Nodes without a slot are under `F`, others under `L` and their class, elements to be repeated under `A`. Entries that
+-- enter and leave within one step are never written.
 local entries, fresh = {}, {fast = {}}
--- Demands of classes, and what is taken of resources that hosts share.
+-- Resource requirements of classes, and the shared resources in use.
 local demands, used = {}, nil
 
+-- Adds an entry; without a class it needs no slot. The sequence number keeps arrival order among equal ranks.
 local function enter(class, order, at, item)
   run.seq = run.seq + 1
   local member
@@ -22,6 +24,7 @@ local function enter(class, order, at, item)
   return member
 end
 
+-- Returns the entry of a stored member.
 local function entry(member)
   local e = entries[member]
   if e then return e end
@@ -49,7 +52,7 @@ local function is_before(one, other)
   return one.seq < other.seq
 end
 
--- At least the first `count` of a lane of which `length` stand in all.
+-- Returns at least the first `count` entries of a lane with `length` entries in total.
 local function lane(prefix, after, count, length, new)
   local arrived, is_sorted = {}, true
   for _, e in ipairs(new or {}) do
@@ -59,9 +62,10 @@ local function lane(prefix, after, count, length, new)
       arrived[#arrived + 1] = e
     end
   end
-  -- Most arrive in order: those that wait for nothing do.
+  -- Most entries arrive in order, as tasks without dependencies do.
   if not is_sorted then table.sort(arrived, is_before) end
   if length == #arrived then return arrived end
+  -- Merge new entries with stored ones. Stored entries that left in this step are still in Redis, so read some more.
   local list, i = {}, 1
   for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. after, 'LIMIT', 0, count + #out.leave)) do
     local e = entry(member)
@@ -77,7 +81,7 @@ local function lane(prefix, after, count, length, new)
   return list
 end
 
--- Lines the elements of a task up while one of them may be handed out, and only then.
+-- Queues the elements of a task exactly while one of them may be handed out.
 local function line_up_elements(at)
   local t, s = task(at), split_of(at)
   if not s then return end
@@ -90,6 +94,7 @@ local function line_up_elements(at)
   end
 end
 
+-- Marks an element to be handed out again; `added` and `removed` are the differences to what is stored.
 local function add_again(at, item)
   local s = split_of(at)
   s.again = s.again + 1
@@ -102,7 +107,7 @@ local function remove_again(at, item)
   if s.added[item] then s.added[item] = nil else s.removed[item] = true; s.removals = s.removals + 1 end
 end
 
--- The first element that is to be handed out again.
+-- Returns the first element to be handed out again.
 local function first_again(at, s)
   if s.again == 0 then return nil end
   local first = next(s.added)
@@ -115,7 +120,7 @@ local function first_again(at, s)
   return first
 end
 
--- Lines up a node for whoever asks next; gives where it stands.
+-- Queues a node and returns its position.
 local function line_up(at, item)
   local t = task(at)
   local n = t.phase < DONE and node(at, item)
@@ -136,6 +141,7 @@ local function demand(class)
   return demands[class]
 end
 
+-- Returns the shared resources in use, by resource.
 local function taken()
   if not used then
     local raw = call('HGET', COORD, 'u')
@@ -144,7 +150,7 @@ local function taken()
   return used
 end
 
--- Takes what a claim needs of what all hosts share, or gives it back.
+-- Takes the shared resources of a claim (`by` is 1), or returns them (`by` is -1).
 local function change_room(h, by)
   local t = task(h.at)
   if h.stage ~= IS_READY then return end

@@ -1,18 +1,18 @@
--- What is to be written.
+-- The pending writes of the step.
 local out = {
   results = {}, skipped = {}, failed = {}, forget = {}, keep = {},
   enter = {}, leave = {}, due = {}, undue = {}, clear = {},
 }
 
--- Records of tasks, elements and claims: read once in a step, changed in place, written at its end.
+-- Records of tasks, elements and claims: read once per step, changed in place, written at its end.
 local tasks, nodes, splits, claims_held = {}, {}, {}, {}
 
--- A task and an element as eight bytes; element 0 is the task itself, element n + 1 the n-th.
+-- Packs a task and an element into eight bytes. Element 0 is the task itself; element n + 1 is the n-th.
 local function key_of(at, item) return pack('>I4I4', at, item) end
 
 local function has(flags, flag) return bit.band(flags, flag) ~= 0 end
 
--- Records are read and written by the page, of 32 records with 32 bytes: tasks that are at work together lie together.
+-- Records are read and written in pages of 32 records with 32 bytes, because tasks that run together lie together.
 local pages = {}
 
 local function page_of(at)
@@ -41,13 +41,14 @@ local function task(at)
   return t
 end
 
+-- Packs the changing part of a record.
 local function front(n)
   local flags = (n.tainted and 1 or 0) + (n.told and 2 or 0) + (n.lapsed and 4 or 0) + (n.waited and 8 or 0)
     + (n.split and 16 or 0)
   return pack('>BBHI4I4', n.phase, flags, n.takeovers, n.left, n.attempt)
 end
 
--- An element that was never handed out before has no record, and needs none while it is held for the first time.
+-- An element in its first claim needs no record.
 local function pristine() return {phase = CLAIMED, takeovers = 0, left = 0, attempt = 1} end
 
 local function is_pristine(n)
@@ -55,7 +56,7 @@ local function is_pristine(n)
     and not (n.tainted or n.told or n.lapsed)
 end
 
--- A task or an element; nil for an element whose task is not split any more.
+-- Returns a task or an element; nil for an element of a task that is no longer expanded.
 local function node(at, item, is_new)
   if item == 0 then return task(at) end
   local t = task(at)
@@ -76,7 +77,7 @@ local function node(at, item, is_new)
   return n
 end
 
--- The elements of a task while they are under way.
+-- Returns the elements of an expanded task.
 local function split_of(at)
   local s = splits[at]
   if s or not task(at).split then return s end
@@ -100,14 +101,14 @@ local function read_claim(token, raw)
   return h
 end
 
--- What a token holds.
+-- Returns the claim of a token.
 local function claim_of(token)
   local h = claims_held[token]
   if h ~= nil then return h end
   return read_claim(token, call('HGET', COORD, 'h:' .. token))
 end
 
--- Reads what tokens hold all at once: those from `first`, every `stride` arguments.
+-- Reads the claims of many tokens at once: every `stride`-th argument from `first`.
 local function read_claims(first, stride)
   for start = first, #ARGV, 1000 * stride do
     local names = {}

@@ -1,7 +1,7 @@
 -- Removes all keys of a run.
--- KEYS  1 meta  2 hosts  3 wake  and all
--- ARGV  1 'idle' to refuse while a host works on it  2 how long it is remembered, in milliseconds
--- Gives 1 if it is removed, 0 if a host works on it, -1 if there is no such run.
+-- KEYS  1 meta  2 hosts  3 wake, then all keys
+-- ARGV  1 'idle' to refuse while a host works on it  2 how long the removal is remembered, in milliseconds
+-- Returns 1 if it was removed, 0 if a host works on it, -1 if the run does not exist.
 local call = redis.call
 if call('EXISTS', KEYS[1]) == 0 then return -1 end
 local m = call('HMGET', KEYS[1], 'state', 'life', 'version')
@@ -14,7 +14,7 @@ end
 if ARGV[1] == 'idle' and is_busy then return 0 end
 call('UNLINK', unpack(KEYS))
 if is_busy then
-  -- Hosts that wait are woken, and find the run to be removed and not lost: they do not begin it again.
+  -- Waiting hosts are woken. They see that the run was removed rather than lost, and do not begin it again.
   call('XADD', KEYS[3], 'MAXLEN', 1, (tonumber(m[3] or nil) or 0) + 1 .. '-1', 'removed', m[2] or '')
   call('PEXPIRE', KEYS[3], ARGV[2])
 end

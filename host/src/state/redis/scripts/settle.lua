@@ -1,4 +1,4 @@
--- What a settlement does: results are stored, dependents counted down, nodes lined up again.
+-- Settlements: stores results, counts down dependents, and queues nodes again.
 local pending_propagation = {}
 
 local function fail()
@@ -9,7 +9,7 @@ local function fail()
   end
 end
 
--- Lets tasks know that something that they wait for has ended.
+-- Counts down a node, because something that it waits for has ended.
 local function count_down(at, item, is_done)
   local t = task(at)
   local n = t and t.wanted and t.phase < DONE and node(at, item)
@@ -20,7 +20,7 @@ local function count_down(at, item, is_done)
   if n.left == 0 and n.phase == WAITING then line_up(at, item) end
 end
 
--- Follows edges from a task that has ended, as many as the step may; the others wait in `pending_propagation` for the next step.
+-- Follows the edges of an ended task within the step's budget; the rest waits in `pending_propagation`.
 local function follow(edge, edges, is_done)
   local count = math.min(edges, budget)
   budget = budget - count
@@ -31,7 +31,7 @@ local function follow(edge, edges, is_done)
   if count < edges then pending_propagation[#pending_propagation + 1] = {0, edge + count, edges - count, is_done and 1 or 0} end
 end
 
--- Moves the cursor past elements whose results are stored already.
+-- Moves the cursor past elements with a stored result.
 local function skip_stored(at)
   local t, s = task(at), split_of(at)
   s.scanning = false
@@ -46,13 +46,13 @@ local function skip_stored(at)
   end
 end
 
--- After elements have ended or were found to be stored.
+-- Queues the task if all elements have ended, or else its next elements.
 local function follow_elements(at)
   local t, s = task(at), split_of(at)
   if s.ended == s.items and t.phase == WAITING then line_up(at, 0) else line_up_elements(at) end
 end
 
--- Goes on with what earlier steps have left.
+-- Continues the propagation that earlier steps left.
 local function go_on()
   local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)
   run.props = ''
@@ -66,6 +66,7 @@ local function go_on()
   end
 end
 
+-- Ends a task: drops its elements, and counts down its dependents and waiters.
 local function end_task(at, phase)
   local t = task(at)
   local s = split_of(at)
@@ -81,6 +82,7 @@ local function end_task(at, phase)
   if phase == BROKEN then run.failures = run.failures + 1 end
   if phase == DROPPED then run.skips = run.skips + 1 end
   if t.edges > 0 then follow(t.edge, t.edges, phase == DONE) end
+  -- Tasks that wait for this one by `select`, beyond the plan's edges.
   if t.waited then
     t.waited = false
     local waiters = call('HGET', COORD, 'w:' .. at) or ''
@@ -94,6 +96,7 @@ local function end_task(at, phase)
   end
 end
 
+-- Ends an element. The task itself is queued after the last one, or after a failure that stops the run.
 local function end_element(at, item, phase)
   local s = split_of(at)
   if not s then return end
@@ -108,6 +111,7 @@ local function finish(h, phase)
   if h.item == 0 then end_task(h.at, phase) else end_element(h.at, h.item, phase) end
 end
 
+-- Makes a node wait for further tasks. Ended ones do not count, but taint it unless they are done.
 local function await(h, n, list)
   local seen = {}
   for other in list:gmatch('%d+') do
@@ -128,6 +132,7 @@ local function await(h, n, list)
   if n.left == 0 then line_up(h.at, h.item) end
 end
 
+-- Expands a task into elements. They have no records yet: the cursor hands them out in order.
 local function expand(h, name, numbers)
   local items, most = numbers:match('^(%d+) (%d+)$')
   local t = task(h.at)
@@ -138,7 +143,7 @@ local function expand(h, name, numbers)
   follow_elements(h.at)
 end
 
--- Takes the node of a lapsed claim out of where it is lined up.
+-- Removes the node of a lapsed claim from the queue.
 local function withdraw(h, token)
   local field = 'x:' .. key_of(h.at, h.item)
   local place = out.keep[field] or call('HGET', COORD, field)
@@ -155,11 +160,12 @@ local function withdraw(h, token)
   end
 end
 
--- Settles one node, if the token still holds it: `C` for committed, `N` for not held.
+-- Settles one node, if the token still holds it. Returns `C` for committed, `N` for not held (fenced).
 local function settle(token, kind, name, payload)
   local h = claim_of(token)
   if not h or h.gone or h.host ~= me or run.state ~= 'running' then return 'N' end
   local n = node_of(h)
+  -- A lapsed claim is still its holder's until another host takes over. Its node is queued, so withdraw it.
   if h.lapsed then
     withdraw(h, token)
   else
@@ -168,6 +174,7 @@ local function settle(token, kind, name, payload)
     change_room(h, -1)
   end
   h.gone = true
+  -- Only a release keeps the count of takeovers: all else shows that the host survived the task.
   if n then
     if kind ~= 'B' then n.takeovers = 0 end
     n.lapsed, n.phase, n.dirty = false, WAITING, true
@@ -187,8 +194,9 @@ local function settle(token, kind, name, payload)
   elseif kind == 'P' then
     finish(h, DONE)
   elseif not n then
-    -- An element whose task has ended meanwhile: there is nothing to come back to.
+    -- An element of a task that has ended meanwhile: nothing to return to.
   elseif kind == 'R' then
+    -- R retry, B release, A await, E expand.
     n.attempt = n.attempt + 1
     if tonumber(payload) > 0 then
       out.due['d' .. key_of(h.at, h.item)] = now + tonumber(payload)

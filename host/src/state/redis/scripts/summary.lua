@@ -1,7 +1,7 @@
--- Tells of a run: fields of its meta, and the hosts whose leases have not passed by the server's clock.
+-- Summarizes a run: fields of its meta, and its live hosts by the server's clock.
 -- KEYS  1 meta  2 hosts
 -- ARGV  the fields
--- Gives nil if there is no such run.
+-- Returns nil if the run does not exist.
 local call = redis.call
 if call('EXISTS', KEYS[1]) == 0 then return false end
 local now = call('TIME')

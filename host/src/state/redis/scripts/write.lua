@@ -1,6 +1,6 @@
--- Writes what the step has come to. Until here nothing was written.
+-- Writes the outcome of the step. Nothing is written before this part.
 
--- Calls a command with arguments of any number, in portions that fit Lua's stack and keep pairs together.
+-- Calls a command with any number of arguments, in chunks that fit Lua's stack and keep pairs together.
 local function all(command, key, args)
   local added = 0
   for i = 1, #args, 1000 do
@@ -10,6 +10,7 @@ local function all(command, key, args)
   return added
 end
 
+-- Writes back the changed records of a page.
 local function write_page(number, page)
   local parts, last = {}, 0
   for i = 0, 31 do
@@ -21,15 +22,17 @@ local function write_page(number, page)
     end
   end
   if last == 0 then return end
-  -- From the first record that has changed to the last one.
+  -- From the first changed record to the last one.
   local start = #parts[1]
   parts[1] = ''
   call('SETRANGE', TASKS, number * 1024 + start, table.concat(parts))
 end
 
+-- Collects elements, claims and expanded tasks into `set`, to be written to COORD.
 local function write_records(set)
   for number, page in pairs(pages) do write_page(number, page) end
   for key, n in pairs(nodes) do
+    -- An element that has ended, or is back in its first claim, needs no record.
     if n.gone or not n.dirty or is_pristine(n) then
       if n.stored and (n.gone or n.dirty) then out.forget[#out.forget + 1] = 'n:' .. key end
     else
@@ -54,6 +57,7 @@ local function write_records(set)
   end
 end
 
+-- Writes the queue and the timers.
 local function write_queue()
   for _, at in ipairs(out.clear) do
     call('HDEL', COORD, 's:' .. pack('>I4', at))
@@ -71,6 +75,7 @@ local function write_queue()
   for _, member in ipairs(out.enter) do
     list[#list + 1] = 0
     list[#list + 1] = member
+  -- Remove before adding: a node may have left and entered again.
   end
   all('ZADD', READY, list)
   list = {}
@@ -84,19 +89,20 @@ local function write_queue()
   all('ZADD', TIMES, list)
 end
 
+-- Renews the TTL of all keys, at most once a second.
 local function write_lives()
   if now - run.armed >= 1000 then
     run.armed = now
     for _, key in ipairs(KEYS) do call('PEXPIRE', key, run.ttl) end
   else
-    -- The others are never empty, so that they have kept what was set before.
+    -- The other keys are never empty, so they kept their TTL.
     if out.is_first then call('PEXPIRE', RESULTS, run.ttl) end
     if #out.skipped > 0 then call('PEXPIRE', SKIPPED, run.ttl) end
     if #out.failed > 0 then call('PEXPIRE', FAILED, run.ttl) end
   end
 end
 
--- Whether those who wait are to be woken; known before anything is written, so that answers can say it.
+-- Decides whether waiting hosts are woken. Called before anything is written, so that the reply can carry the version.
 local function weigh_news()
   for _, e in pairs(entries) do
     if e.new and not e.out then is_news = true end
@@ -106,6 +112,7 @@ local function weigh_news()
 end
 
 local function write(set)
+  -- Results come first: this is the write that a server out of memory refuses.
   out.is_first = run.ok == 0 and #out.results > 0
   if #out.results > 0 then run.ok = run.ok + all('HSET', RESULTS, out.results) end
   if #out.failed > 0 then all('HSET', FAILED, out.failed) end
@@ -128,13 +135,14 @@ local function write(set)
   write_lives()
   if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
   if #pending_propagation > 0 then
-    -- What a step has not gone on with stands there still.
+    -- Propagation that this step has not continued is still pending.
     local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)
     for _, p in ipairs(pending_propagation) do waiting[#waiting + 1] = p end
     run.props = cmsgpack.pack(waiting)
   end
   run.lanes = cmsgpack.pack(run.lanes)
   local changed = {}
+  -- Only fields of META that have changed are written.
   for i, field in ipairs(fields) do
     local value = run[field] or ''
     if tostring(value) ~= found[i] then

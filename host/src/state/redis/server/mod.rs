@@ -1,5 +1,5 @@
-//! The Redis server: what it is, what it promises, and what a run needs of it.
-//! The connection is in `link`.
+//! The Redis server: its facts, its guarantees, and the rights that a run needs.
+//! Connections are left to `link`.
 
 mod server_info;
 pub(crate) mod preflight;

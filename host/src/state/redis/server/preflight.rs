@@ -1,5 +1,5 @@
-//! Asks a server, before a run is trusted to it, what it is and whether this user may do all that is needed.
-//! What follows from that is for `server_info`.
+//! The preflight check: asks a server for its facts, and probes whether the user may run every needed command.
+//! Judging the facts is left to `server_info.rs`.
 
 use crate::model::Random;
 use crate::state::redis::link::{Answer, Command, Link, NOT_ALLOWED, Request, Script, digest};
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 static PROBE: Script =
     Script::new(include_str!("../scripts/probe.lua"), || digest(include_str!("../scripts/probe.lua")));
 
-/// How many keys the probes work on.
+/// Number of scratch keys of the probes.
 const KEYS: usize = 4;
 
-/// How often a server is asked to see how quickly it can answer.
+/// Number of round trips that are measured.
 const ROUND_TRIPS: usize = 10;
 
 /// Each command that scripts and requests use, in an order in which all succeed. `@1` is a hash, `@2` a stream, `@3`
@@ -55,29 +55,29 @@ const PROBES: &[&str] = &[
     "unlink @1 @2 @3 @4",
 ];
 
-/// Commands that are needed and cannot be tried within a script, or do no harm where they are missing.
+/// Needed commands that cannot be tried within a script, and commands that are optional.
 const UNTRIED: &[&str] = &["evalsha", "script|load", "select", "info", "wait", "client|setname"];
 
-/// What users are to know of a server; fails where it cannot be used.
+/// Returns warnings for the user. Fails if the server cannot be used.
 pub(crate) async fn preflight(link: &Link) -> Result<Vec<Notice>, Error> {
     let facts = ask_facts(link).await?;
     let mut needed: Vec<&str> = PROBES.iter().filter_map(|probe| probe.split(' ').next()).collect();
     needed.sort_unstable();
     needed.dedup();
     let needed = [UNTRIED, &needed].concat();
-    // A server that is too old lacks commands: its age is the better reason.
+    // A server that is too old lacks commands; its age is the better explanation.
     let place = link.uri().to_string();
     facts.judge(&place, &needed)?;
     facts.can_keep(&place, link.uri().durability)?;
     let missing = missing(link).await.map_err(|error| match error.kind {
-        // All else that is refused, as by certificates, has a help of its own.
+        // Other refusals, such as those of certificates, have a hint of their own.
         ErrorKind::Refused if error.help() == Some(NOT_ALLOWED) => error.hint(granting(&needed)),
-        _ => error, // it was lost, which no right would change
+        _ => error, // the server was lost, which no right would change
     })?;
     ServerFacts { missing, ..facts }.judge(&place, &needed)
 }
 
-/// What the server is and how quickly it answers, for people.
+/// Describes the server and its shortest round trip, for people.
 pub(crate) async fn describe(link: &Link) -> Result<Vec<(&'static str, String)>, Error> {
     let facts = ask_facts(link).await?;
     let unknown = || "it does not say".to_owned();
@@ -109,7 +109,7 @@ async fn ask_facts(link: &Link) -> Result<ServerFacts, Error> {
     Ok(ServerFacts::read(&info, save.as_deref()))
 }
 
-/// What a server answers, in words; none where it does not let this user ask.
+/// Returns the text of a reply; none if this user may not ask.
 async fn text(link: &Link, command: Command) -> Result<Option<String>, Error> {
     match link.ask("asking what the server is", Request::read([command])).await {
         Ok(answers) => Ok(answers.into_iter().last().and_then(last)),
@@ -118,7 +118,7 @@ async fn text(link: &Link, command: Command) -> Result<Option<String>, Error> {
     }
 }
 
-/// The text of an answer, or of the last part of one.
+/// Returns the text of a reply, or of its last part.
 fn last(answer: Answer) -> Option<String> {
     match answer {
         Answer::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
@@ -230,10 +230,10 @@ mod tests {
             for found in text.split(begin).skip(1) {
                 let command = found.split(end).next().unwrap();
                 if !command.chars().all(|c| c.is_ascii_uppercase()) {
-                    continue; // a program of the machine
+                    continue; // a program, not a Redis command
                 }
                 let command = command.to_lowercase();
-                // These are asked for if they may be.
+                // These are optional.
                 let is_spare = ["config", "waitaof"].contains(&command.as_str());
                 assert!(is_spare || known.contains(&command.as_str()), "{command}");
             }

@@ -1,29 +1,29 @@
-//! What a server says of itself, and what users are to know or to change before they trust it with a run.
-//! Asking it is for `preflight`.
+//! Facts about a server, and the warnings and errors that follow from them.
+//! Asking the server is left to `preflight.rs`.
 
 use crate::state::{Durability, Error, ErrorKind, Notice};
 
-/// The oldest Redis that has all that is asked of it.
+/// The oldest Redis with all needed commands.
 const REDIS: (u32, u32) = (6, 2);
 
-/// The oldest Valkey.
+/// The oldest Valkey with all needed commands.
 const VALKEY: (u32, u32) = (7, 2);
 
-/// The first version of both that tells when a write is on its disk.
+/// The first version of Redis and Valkey with `WAITAOF`.
 const FSYNC: (u32, u32) = (7, 2);
 
-/// The line that grants what is needed; the name and the password are examples.
+/// The command that grants the rights; user name and password are examples.
 const ACL: &str =
     "ACL SETUSER cascade on '>PASSWORD' resetkeys '~cascade:*' resetchannels '&cascade:*' -@all";
 
-/// What is known of a server. What it does not tell is none.
+/// Known facts about a server; facts that it does not reveal are none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServerFacts {
-    /// Which it is, and its version.
+    /// Product and version.
     pub(crate) version: Option<Version>,
-    /// What it drops when its memory is full.
+    /// The eviction policy.
     pub(crate) eviction: Option<String>,
-    /// How it survives a restart.
+    /// The form of persistence.
     pub(crate) persistence: Option<Persistence>,
     /// How many replicas are connected to it.
     pub(crate) replicas: Option<u32>,
@@ -36,32 +36,32 @@ pub(crate) struct ServerFacts {
 pub(crate) struct Version {
     /// `Redis` or `Valkey`.
     pub(crate) product: Product,
-    /// As it is shown.
+    /// The version as text.
     pub(crate) text: String,
 }
 
-/// What is spoken with.
+/// The server product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Product {
-    /// Redis, or whatever says that it is.
+    /// Redis, or a server that reports itself as Redis.
     Redis,
     /// Valkey.
     Valkey,
 }
 
-/// How a server survives a restart.
+/// Persistence of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Persistence {
-    /// It writes each change to a file.
+    /// Append-only file: every change is written.
     AppendOnly,
-    /// It saves now and then.
+    /// Periodic snapshots.
     Snapshots,
-    /// It does not.
+    /// No persistence.
     None,
 }
 
 impl ServerFacts {
-    /// Reads the answer to `INFO`, and that to `CONFIG GET save` where it was given.
+    /// Reads the replies to `INFO` and, if permitted, `CONFIG GET save`.
     pub(crate) fn read(info: &str, save: Option<&str>) -> Self {
         let field = |name: &str| {
             info.lines()
@@ -73,7 +73,7 @@ impl ServerFacts {
             (Some("1"), _) => Some(Persistence::AppendOnly),
             (Some(_), Some("")) => Some(Persistence::None),
             (_, Some(save)) if !save.is_empty() => Some(Persistence::Snapshots),
-            _ => None, // it does not say
+            _ => None, // unknown
         };
         Self {
             version: valkey.or_else(redis),
@@ -84,7 +84,7 @@ impl ServerFacts {
         }
     }
 
-    /// What users are to know; fails where the server cannot be used. `place` is its URI without secrets.
+    /// Returns warnings for the user. Fails if the server cannot be used. `place` is its URI without secrets.
     pub(crate) fn judge(&self, place: &str, needed: &[&str]) -> Result<Vec<Notice>, Error> {
         if let Some(version) = self.version.as_ref().filter(|version| version.is_too_old()) {
             let doing = format!("checking `{place}`: {} is too old", version.show());
@@ -173,11 +173,11 @@ impl Version {
         let mut numbers = self.text.split('.').map(str::parse::<u32>);
         match (numbers.next(), numbers.next()) {
             (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < other,
-            _ => false, // a version that cannot be read may be any
+            _ => false, // an unreadable version may be any
         }
     }
 
-    /// As it is shown: `Redis 7.2.4`.
+    /// Formats the product and version: `Redis 7.2.4`.
     pub(crate) fn show(&self) -> String {
         let product = match self.product {
             Product::Redis => "Redis",

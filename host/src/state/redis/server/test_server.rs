@@ -1,5 +1,5 @@
-//! Real servers for tests: each on a free port in a folder of its own, gone when it is dropped.
-//! What is tested with them stands in the tests.
+//! Real Redis servers for tests: each on a free port in a temporary folder, killed on drop.
+//! The tests themselves are elsewhere.
 
 use cascade_host_tests::free_port;
 use std::fs;
@@ -11,10 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a server may take to start.
+/// Timeout of starting a server.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server of our own.
+/// A running test server.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Option<Child>,
@@ -24,23 +24,23 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server that keeps nothing on disk.
+    /// Starts a server without persistence.
     pub(crate) fn start() -> Self {
         Self::with(&["--save", "", "--appendonly", "no"])
     }
 
-    /// Starts a server with an append-only file, so that it can be killed and started again.
+    /// Starts a server with an append-only file, so that it can be killed and restarted.
     pub(crate) fn durable() -> Self {
         Self::with(&["--save", "", "--appendonly", "yes"])
     }
 
-    /// Starts a server with options of one's own; `{folder}` in one stands for the server's folder.
+    /// Starts a server with custom options; `{folder}` is replaced by the server's folder.
     pub(crate) fn with(options: &[&str]) -> Self {
         let folder = must(tempfile::Builder::new().prefix("cascade-redis-").tempdir());
         Self::within(folder, options)
     }
 
-    /// The same in a folder that was prepared.
+    /// Starts a server in a prepared folder.
     pub(crate) fn within(folder: TempDir, options: &[&str]) -> Self {
         let place = folder.path().display().to_string();
         let options = options.iter().map(|option| option.replace("{folder}", &place)).collect();
@@ -49,27 +49,27 @@ impl Server {
         server
     }
 
-    /// The port.
+    /// Returns the port.
     pub(crate) const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The socket.
+    /// Returns the socket's path.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
     }
 
-    /// The URI of the plain port.
+    /// Returns the URI of the plain port.
     pub(crate) fn uri(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The URI of the socket.
+    /// Returns the URI of the socket.
     pub(crate) fn socket_uri(&self) -> String {
         format!("redis+unix://{}?db=0", self.socket().display())
     }
@@ -77,13 +77,13 @@ impl Server {
     /// Kills the server, as a crash would.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // One that has ended by itself cannot be killed, and is as gone.
+            // A server that has ended by itself cannot be killed, and is as gone.
             drop(child.kill());
             drop(child.wait());
         }
     }
 
-    /// Starts the server again, with what its files hold.
+    /// Starts the server again with the content of its files.
     pub(crate) fn restart(&mut self) {
         self.kill();
         let began = Instant::now();
@@ -95,7 +95,7 @@ impl Server {
                     return;
                 }
                 if must(child.try_wait()).is_some() {
-                    break; // somebody else was quicker to take the port
+                    break; // another process took the port first
                 }
                 thread::sleep(Duration::from_millis(5));
             }
@@ -106,7 +106,7 @@ impl Server {
         panic!("redis-server does not start; it says:\n{log}");
     }
 
-    /// Runs a command by the server's own client and gives what it prints.
+    /// Runs a command with `redis-cli` and returns its output.
     pub(crate) fn cli(&self, args: &[&str]) -> String {
         let socket = self.socket().display().to_string();
         let output = must(Command::new("redis-cli").args(["-s", &socket]).args(args).output());
@@ -134,8 +134,8 @@ impl Server {
         }
     }
 
-    /// Whether the server answers, be it that it is still loading. The socket is in a folder of its own, and a server
-    /// without its port opens none: so it is this one that answers.
+    /// Returns whether the server answers, even if it is still loading. The socket is in a private folder, and a server
+    /// that did not get its port opens none, so no other server can answer.
     fn is_up(&self) -> bool {
         let Ok(mut stream) = UnixStream::connect(self.socket()) else {
             return false;

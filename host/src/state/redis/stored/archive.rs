@@ -1,5 +1,5 @@
-//! Stored runs in Redis for those who do not work on them; see the port for the commands that answer.
-//! What hosts write there is for the ledger and the journal.
+//! The archive of runs in Redis: list, inspect, read logs, remove. `state/archive.rs` lists the commands.
+//! Hosts write through `run` and `journal.rs`.
 
 use crate::model::{RunId, RunStatus, SkipReason, Timestamp};
 use crate::state::redis::index;
@@ -18,20 +18,20 @@ static TELL: Script =
 static REMOVE: Script =
     Script::new(include_str!("../scripts/remove.lua"), || digest(include_str!("../scripts/remove.lua")));
 
-/// The fields of `meta` that a summary is read from, in this order.
+/// The fields of `meta` in a summary, in this order.
 const FIELDS: [&str; 9] =
     ["name", "state", "epoch", "total", "open", "failures", "skips", "created", "touched"];
 
-/// How long hosts that work on a run can find that it was removed, in milliseconds: longer than any of them is away.
+/// Time that a removal is remembered for hosts of the run, in milliseconds: longer than any of them is away.
 const REMEMBERED: &str = "3600000";
 
-/// How long the list of runs may take to be rid of those that have expired; it does not matter much.
+/// Timeout of removing expired runs from the list, which is only tidying up.
 const PRUNING: Duration = Duration::from_secs(1);
 
-/// How many runs or nodes are asked for at once.
+/// Number of runs or nodes that one request asks for.
 const PAGE: usize = 500;
 
-/// The runs with the latest activity. Ids of runs that have expired are passed over, and taken out of the list.
+/// Returns the most recently active runs. Expired runs are skipped and removed from the list.
 pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<Vec<RunSummary>, Error> {
     let (mut found, mut expired): (_, Vec<index::Entry>) = (Vec::new(), Vec::new());
     let mut from = 0;
@@ -62,12 +62,12 @@ pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<V
             }
         }
     }
-    // The list hears of activity now and then only; the runs themselves know better.
+    // The list is refreshed only now and then; the runs know their last activity.
     found.sort_by_key(|run: &RunSummary| std::cmp::Reverse(run.active));
     Ok(found)
 }
 
-/// One run.
+/// Returns the summary of one run.
 pub(crate) async fn run(link: &Link, run: &RunId, keys: &RunKeys) -> Result<RunSummary, Error> {
     let answers = link.ask(&format!("looking up run `{run}`"), Request::read([summarize(keys)])).await?;
     answers.into_iter().next().and_then(|answer| summary(run, answer)).ok_or_else(|| no_run(run))
@@ -102,7 +102,7 @@ fn summary(run: &RunId, answer: Answer) -> Option<RunSummary> {
     })
 }
 
-/// What is stored of each node.
+/// Returns what is stored of each node.
 pub(crate) async fn nodes(
     link: &Link,
     run: &RunId,
@@ -110,7 +110,7 @@ pub(crate) async fn nodes(
     names: &[String],
 ) -> Result<Vec<NodeView>, Error> {
     let mut found = Vec::with_capacity(names.len());
-    // Whether there is such a run is asked even if nothing else is.
+    // The empty first page checks that the run exists, even without names.
     for page in [&[][..]].into_iter().chain(names.chunks(PAGE)) {
         found.extend(page_of_nodes(link, run, keys, page).await?);
     }
@@ -126,7 +126,7 @@ async fn page_of_nodes(
     let exists = Command::new("EXISTS").arg(keys.key("meta"));
     let results = keys.key("results");
     let sizes = names.iter().map(|name| Command::new("HSTRLEN").arg(&results).arg(name));
-    // A field that is nobody's stands in front, since none is no list of fields.
+    // An empty field comes first, because HMGET needs at least one.
     let hash = |name| Command::new("HMGET").arg(keys.key(name)).arg("").args(names);
     let hashes = ["skipped", "failed", "notes"].map(hash);
     let request = Request::read([exists].into_iter().chain(sizes).chain(hashes));
@@ -165,7 +165,7 @@ fn end(size: i64, skipped: Option<Bytes>, failed: Option<Bytes>) -> End {
     }
 }
 
-/// Names of elements that have failed.
+/// Returns the names of failed elements.
 pub(crate) async fn failed_elements(
     link: &Link,
     run: &RunId,
@@ -194,7 +194,7 @@ pub(crate) async fn failed_elements(
     }
 }
 
-/// What the guest of a node wrote.
+/// Returns what the guest of a node wrote.
 pub(crate) async fn log(link: &Link, run: &RunId, keys: &RunKeys, name: &str) -> Result<Vec<LogPart>, Error> {
     let exists = Command::new("EXISTS").arg(keys.key("meta"));
     let request = Request::read([exists, Command::new("HGET").arg(keys.key("logs")).arg(name)]);
@@ -203,7 +203,7 @@ pub(crate) async fn log(link: &Link, run: &RunId, keys: &RunKeys, name: &str) ->
     if answers.next().as_ref().and_then(Answer::number) != Some(1) {
         return Err(no_run(run));
     }
-    // A field that no node can be named like is the journal's own.
+    // Fields that begin with `#` belong to the journal; no node has such a name.
     let log = answers.next().and_then(Answer::bytes).filter(|_| !name.starts_with('#'));
     Ok(log.map(|log| read_log(&log)).unwrap_or_default())
 }
@@ -226,7 +226,7 @@ pub(crate) async fn remove(link: &Link, run: &RunId, keys: &RunKeys, removal: Re
     }
     let unlist = Command::new("ZREM").arg(RUNS).arg(run.as_str());
     let was_listed = link.ask(&doing, Request::write([unlist])).await?.first().and_then(Answer::number);
-    // A run that was removed by a request whose answer was lost is still listed.
+    // If the reply to an earlier removal was lost, the run is gone but still listed.
     if removed == Some(1) || was_listed == Some(1) { Ok(()) } else { Err(no_run(run)) }
 }
 

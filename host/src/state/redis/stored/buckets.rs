@@ -1,27 +1,28 @@
-//! Buckets of tasks in Redis, over a connection of their own: what a guest moves keeps no run waiting.
-//! What a bucket promises is for the port; what happens inside of Redis stands in `scripts/bucket_*.lua`.
+//! Buckets of tasks in Redis, on a separate connection, so that guests' data delays no run.
+//! The contract is in `state/buckets.rs`, the Lua in `scripts/bucket_*.lua`.
 //!
 //! # Keys
 //!
-//! | key | type | what |
+//! | key | type | content |
 //! |---|---|---|
 //! | `cascade:bucket:<name>` | hash | key → value |
 //! | `cascade:bucket:<name>:keys` | sorted set, by bytes | the keys |
-//! | `cascade:bucket:<name>:by:<process>` | hash | turn → number and answer of its last write, for ten minutes after the last one |
+//! | `cascade:bucket:<name>:by:<process>` | hash | turn → number and reply of its last write, kept for ten minutes |
 //!
-//! In a cluster the name stands in braces: a bucket lies in one slot, and an operation on many keys is one script. The
-//! two first keys have no time to live, so that no `volatile-…` eviction takes them. Keys stand twice because a hash is
-//! listed by `HSCAN` alone, which sends all values along, as many as it likes, and in no order that a cursor could be
-//! trusted with; a sorted set gives pages of bounded size that miss nothing. Other programs may read the hash; what they
-//! write to it is not listed.
+//! In a cluster the name is in braces: a bucket lies in one hash slot, and an operation on many keys is one script. The
+//! first two keys have no TTL, so no `volatile-…` policy evicts them.
+//!
+//! Keys are stored twice, because a hash can only be listed by `HSCAN`. That command also sends all values, in pages of
+//! any size, with a cursor that guarantees no order. A sorted set gives bounded pages that miss nothing. Other programs
+//! may read the hash; keys that they write to it are not listed.
 //!
 //! # Turns
 //!
-//! The link repeats what it has no answer to, and a write that is repeated may have been done. So each is made in a turn
-//! of this process, of which there are as many as writes at the same time, under a number that only grows; the script
-//! notes the number with its answer in the same step. A repeat finds its number and gets the same answer; one that comes
-//! when its turn has gone on finds a higher one and does nothing. Plain values are written in turns too: one that was
-//! set again by a repeat could undo what another host has made of it.
+//! The link repeats a request whose reply was lost, although the write may have been done. So each write takes a turn
+//! of this process, with a number that only grows; there are as many turns as concurrent writes. The script stores the
+//! number and the reply in the same step. A repeated write finds its number and gets the same reply. A write that was
+//! overtaken finds a higher number and does nothing. Plain sets take turns too: repeating one could undo another host's
+//! write.
 
 use crate::model::Random;
 use crate::state::redis::keys::Placing;
@@ -36,23 +37,23 @@ use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long the last write of a turn is remembered: far longer than the link repeats a request.
+/// Time that the last write of a turn is remembered: far longer than the link repeats a request.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
-/// The buckets at a server.
+/// The buckets of a server.
 pub(crate) struct RedisBuckets {
     link: Arc<Link>,
     turns: Turns,
 }
 
-/// The keys of a bucket.
+/// The Redis keys of a bucket.
 struct BucketKeys {
     values: String,
     names: String,
     turns: String,
 }
 
-/// What a script answered to a write.
+/// A script's reply to a write.
 enum Written {
     Done(Bytes),
     Other(Option<Bytes>),
@@ -78,7 +79,7 @@ impl RedisBuckets {
         }
     }
 
-    /// Asks for one answer.
+    /// Sends a request with one reply. A key of a foreign type is an error.
     async fn ask(&self, bucket: &BucketName, doing: &str, request: Request) -> Result<Answer, Error> {
         let doing = format!("{doing} bucket `{bucket}`");
         let mut answers = self.link.ask(&doing, request.past_strangers()).await?;
@@ -95,7 +96,7 @@ impl RedisBuckets {
         self.ask(bucket, "reading", Request::read([command])).await
     }
 
-    /// Does a write once, in a turn of its own.
+    /// Performs a write exactly once, in its own turn.
     async fn done(
         &self,
         bucket: &BucketName,
@@ -123,7 +124,7 @@ fn written(bucket: &BucketName, answer: Answer) -> Result<Written, Error> {
         b"OTHER" => Ok(Written::Other(answer.and_then(Answer::bytes))),
         b"LARGE" => Ok(Written::Large(size(answer.as_ref()))),
         b"NUMBER" => Ok(Written::NoNumber),
-        // A turn that others have taken, or a script that is not ours: whether it was done cannot be told.
+        // The turn was overtaken, or the script is not ours: whether the write was done is unknown.
         _ => Err(unheard_of(bucket)),
     }
 }
@@ -147,7 +148,7 @@ impl Buckets for RedisBuckets {
             .args(keys.as_slice());
         match self.read(bucket, command).await? {
             Answer::Number(bytes) => Err(Error::too_much(size(Some(&Answer::Number(bytes))))),
-            answer => Ok(answer.list().into_iter().map(Answer::bytes).collect()), // values and nothing else
+            answer => Ok(answer.list().into_iter().map(Answer::bytes).collect()), // one value per key
         }
     }
 
@@ -161,7 +162,7 @@ impl Buckets for RedisBuckets {
         let command = Command::new("ZRANGEBYLEX").arg(self.keys(bucket).names).arg(begin).arg("+");
         let command = command.arg("LIMIT").arg("0").arg((MAX_KEYS + 1).to_string());
         let names = self.read(bucket, command).await?.list().into_iter().filter_map(Answer::bytes);
-        // What is no key was not written by a host, and no guest could ask for it.
+        // A name that is no valid key was not written by a host, and no guest could ask for it.
         let key = |name: Bytes| std::str::from_utf8(&name).ok().and_then(|name| Key::new(name).ok());
         Ok(Page::sorted(names.filter_map(key).collect()))
     }
@@ -203,10 +204,10 @@ impl Buckets for RedisBuckets {
     }
 }
 
-/// The turns of this process. There are as many as there were writes at the same time.
+/// The turns of this process, as many as there were concurrent writes.
 struct Turns {
     process: u64,
-    // A mutex because guests of many threads write; the section takes a turn from a list or puts it back.
+    // A mutex, because guests on many threads write. The section takes a turn from a list or returns it.
     idle: Mutex<Idle>,
 }
 
@@ -216,7 +217,7 @@ struct Idle {
     made: u32,
 }
 
-/// A turn that was taken; whatever became of its write, the next one in it has a higher number.
+/// A turn in use. Whatever became of its write, the next one gets a higher number.
 struct Turn<'a> {
     at: u32,
     number: u64,

@@ -1,5 +1,5 @@
-//! What those do to a run in Redis who do not work on it: they see who holds what, and cancel it.
-//! Both are steps of the run, taken by the script that its hosts use.
+//! Control of a run by commands outside it: listing its claims and cancelling it.
+//! Both are steps of the script in `scripts`, which hosts use too.
 
 use crate::model::{RunId, RunStatus, TaskIdx};
 use crate::state::redis::keys::RunKeys;
@@ -9,10 +9,10 @@ use crate::state::redis::stored::journal::no_run;
 use crate::state::{ClaimView, Error, ErrorKind, HostId, NodeId};
 use std::time::Duration;
 
-/// How often a run is looked up whose life has just changed.
+/// Most attempts of a step whose run has just begun a new life.
 const ROUNDS: u32 = 10;
 
-/// Who holds what.
+/// Returns the current claims.
 pub(crate) async fn claims(
     link: &Link,
     run: &RunId,
@@ -25,7 +25,7 @@ pub(crate) async fn claims(
     Ok(claims.into_iter().filter_map(claim).collect())
 }
 
-/// Cancels a run; gives where it stood.
+/// Cancels a run and returns its previous status.
 pub(crate) async fn cancel(link: &Link, run: &RunId, keys: &RunKeys) -> Result<RunStatus, Error> {
     let asking = CancelRequest { link, run, keys, doing: format!("cancelling run `{run}`") };
     let state = asking.step("cancel", &[]).await?.into_iter().next().and_then(Answer::bytes);
@@ -34,7 +34,7 @@ pub(crate) async fn cancel(link: &Link, run: &RunId, keys: &RunKeys) -> Result<R
     Ok(statuses.into_iter().find(is_it).unwrap_or(RunStatus::Running))
 }
 
-/// Somebody who asks for a step of a run without working on it.
+/// A request for a step by a process that does not work on the run.
 struct CancelRequest<'a> {
     link: &'a Link,
     run: &'a RunId,
@@ -43,7 +43,7 @@ struct CancelRequest<'a> {
 }
 
 impl CancelRequest<'_> {
-    /// A step in whichever life the run is.
+    /// Performs a step in the run's current life.
     async fn step(&self, verb: &str, args: &[&str]) -> Result<Vec<Answer>, Error> {
         for _ in 0..ROUNDS {
             let life = Command::new("HGET").arg(self.keys.key("meta")).arg("life");
@@ -51,7 +51,7 @@ impl CancelRequest<'_> {
             let Some(life) = answers.into_iter().next().and_then(Answer::bytes) else {
                 return Err(no_run(self.run));
             };
-            // Nobody by this name works on it, and nothing is claimed, so that no lease is needed.
+            // The host name is empty and nothing is claimed, so no lease is needed.
             let step =
                 Command::script(&STEP, self.keys.all()).arg(verb).arg("").arg(&life).arg("1").args(args);
             let answers = self.link.ask(&self.doing, Request::write([step])).await?;
@@ -59,7 +59,7 @@ impl CancelRequest<'_> {
             match &*parts.next().and_then(Answer::bytes).unwrap_or_default() {
                 b"OK" => return Ok(parts.collect()),
                 b"NORUN" => return Err(no_run(self.run)),
-                b"LIFE" => {} // another has begun in between
+                b"LIFE" => {} // a new life has begun in between
                 b"LOST" => {
                     let hint =
                         "Its hosts begin it anew with what is left, once they see that; then try again.";
@@ -81,7 +81,7 @@ impl CancelRequest<'_> {
     }
 }
 
-/// A claim as the script tells it: task, element plus one, stage, attempt, takeovers, lease, host.
+/// Reads a claim of the script's reply: task, element plus one, stage, attempt, takeovers, lease, host.
 fn claim(answer: Answer) -> Option<ClaimView> {
     let mut parts = answer.list();
     let host = String::from_utf8(parts.pop()?.bytes()?.into()).ok()?;

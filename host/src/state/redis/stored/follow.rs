@@ -1,5 +1,5 @@
-//! Follows the events of a run in Redis on a connection of its own, where the server holds answers back until there is
-//! something new. What the events say is for whoever reads them.
+//! Follows the events of a run in Redis, on a separate connection with blocking reads.
+//! Interpreting the events is left to the reader.
 
 use crate::model::RunId;
 use crate::state::redis::keys::RunKeys;
@@ -11,10 +11,10 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the server holds an answer back. Whether the run is still there is seen as often.
+/// Longest time that the server blocks a read without news. A lost run is noticed after the same time.
 const BLOCK: Duration = Duration::from_secs(5);
 
-/// Most events in one answer.
+/// Most events in one reply.
 const PAGE: &str = "1000";
 
 /// A reader of one run's events.
@@ -23,19 +23,19 @@ pub(crate) struct FollowRun {
     run: RunId,
     keys: RunKeys,
     line: Line,
-    // The last event that was read, and the last news of the run that was heard of.
+    // The last event that was read, and the last entry of `wake`.
     event: String,
     wake: String,
 }
 
 impl FollowRun {
-    /// A reader that has read nothing.
+    /// A reader at the beginning.
     pub(crate) fn new(link: Arc<Link>, run: &RunId, keys: RunKeys) -> Self {
         let (event, wake) = ("0-0".to_owned(), "0-0".to_owned());
         Self { link, run: run.clone(), keys, line: Line::new("watch"), event, wake }
     }
 
-    /// Streams with what is new in them; none if nothing is.
+    /// Returns the streams with new entries; empty if there are none.
     async fn read(&self) -> Result<Vec<Answer>, Error> {
         let command = Command::new("XREAD")
             .args(["COUNT", PAGE, "BLOCK"])
@@ -52,6 +52,7 @@ impl FollowRun {
 #[async_trait]
 impl Follow for FollowRun {
     async fn next(&mut self) -> Result<JournalPage, Error> {
+        // A run that does not exist must be an error at once, not after a blocking read.
         if self.wake == "0-0" {
             archive::run(&self.link, &self.run, &self.keys).await?;
         }
@@ -75,7 +76,7 @@ impl Follow for FollowRun {
     }
 }
 
-/// The id of an entry, and the value of its only field.
+/// Returns the id of an entry, and the value of its only field.
 fn entry(answer: Answer) -> Option<(String, Option<Bytes>)> {
     let mut parts = answer.list().into_iter();
     let id = String::from_utf8(parts.next()?.bytes()?.into()).ok()?;

@@ -1,5 +1,5 @@
-//! The journal of a run in Redis: one script appends a batch; see the port for what it keeps where.
-//! What is told is gathered by the application.
+//! Appends batches to the journal of a run in Redis, with one script. `state/journal.rs` lists the keys.
+//! Reading is left to `archive.rs` and `follow.rs`; the app collects the batches.
 
 use crate::model::RunId;
 use crate::state::redis::keys::RunKeys;
@@ -35,7 +35,7 @@ pub(crate) async fn append(link: &Link, run: &RunId, keys: &RunKeys, batch: &Bat
     }
 }
 
-/// There is no such run.
+/// The error for a run that does not exist.
 pub(crate) fn no_run(run: &RunId) -> Error {
     Error::new(ErrorKind::NoRun, format!("looking up run `{run}`"))
         .hint("A run is gone once its time to live has passed since its last write.")
@@ -148,7 +148,7 @@ mod tests {
         let idle = archive::remove(&link, &run, &keys(&run), crate::state::Removal::Idle).await;
         assert_eq!(idle.unwrap_err().kind, ErrorKind::Held);
         archive::remove(&link, &run, &keys(&run), crate::state::Removal::Any).await.unwrap();
-        // What is left tells the host that works on it that it was removed.
+        // The remaining key tells the host that works on the run that it was removed.
         assert_eq!(server.cli(&["KEYS", "cascade:run:*"]), keys(&run).key("wake"));
         assert_eq!(archive::runs(&link, Placing::Single, 9).await.unwrap(), []);
     }

@@ -1,5 +1,5 @@
 //! Stored runs in Redis: archive, journal, following, control, and buckets.
-//! Claims and settlements are in `run`.
+//! Claims and settlements are left to `run`.
 
 pub(crate) mod archive;
 pub(crate) mod journal;

@@ -1,5 +1,5 @@
-//! Buckets whose answers are lost, whose server is lost, and whose keys something else has.
-//! What a bucket promises otherwise is in the conformance suite.
+//! Buckets under faults: lost replies, lost servers, and keys of a foreign type.
+//! The rest of the contract is left to the conformance suite.
 
 use super::proxy::{Cut, Proxy};
 use super::*;
@@ -24,7 +24,7 @@ fn writes(name: &str, text: &'static str) -> Writes {
     Writes::new(vec![(key(name), Some(value(text)))]).unwrap()
 }
 
-/// A server that knows the scripts, so that the first request is one that does something.
+/// A server that has loaded the scripts, so that the first request of a test does something.
 async fn server() -> Server {
     let server = Server::start();
     at(&server.uri()).buckets().write(&bucket(), &writes("warm", "")).await.unwrap();

@@ -1,5 +1,5 @@
-//! The scripts against the state machine in memory: the same requests are answered alike, whatever the graph.
-//! That the machine itself keeps its laws is tested where it stands.
+//! Differential test: scripts and in-memory state machine answer the same requests alike, on generated graphs.
+//! The machine itself is tested in `memory/properties.rs`.
 
 use super::*;
 use crate::model::{FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx};
@@ -8,10 +8,10 @@ use crate::state::{Claim, MemoryBackend, Outcome, Reply, ResourceScope, Resource
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Graphs that are tried; every other one is plain.
+/// Number of graphs; every other one suits the fast path.
 const SEEDS: u64 = 120;
 
-/// Graphs whose tasks run once, are all of one class and mostly have results: most steps are the plain one then.
+/// Graphs whose tasks run once, share one class and mostly have results, so most steps take the fast path.
 const fn is_plain(seed: u64) -> bool {
     seed % 2 == 1
 }
@@ -40,7 +40,7 @@ fn pick(random: &mut Random, below: u32) -> u32 {
     u32::try_from(random.below(below.into())).unwrap()
 }
 
-/// Changes a bench's tasks, the same way for the same seed.
+/// Changes a fixture's tasks, in the same way for the same seed.
 fn graph(bench: Fixture, seed: u64) -> Fixture {
     let mut random = Random::seeded(seed);
     let resource = |name: &str, scope| ResourceShape { name: Name::new(name).unwrap(), amount: 2, scope };
@@ -101,7 +101,7 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
     }
 }
 
-/// What must be the same of two answers: all but tokens and versions, whatever the order of lanes.
+/// The comparable part of a reply: everything but tokens and versions, with blocked nodes sorted.
 fn told(reply: &Reply) -> impl PartialEq + std::fmt::Debug + use<> {
     let claims: Vec<_> = reply
         .claims

@@ -1,5 +1,5 @@
-//! What may happen to a server and to the way to it: nothing is lost, nothing is done twice, and the cause is named.
-//! How errors are judged is tested where that stands.
+//! Faults of server and network: nothing is lost or done twice, and errors name the cause.
+//! The classes of errors are tested in `link/errors.rs`.
 
 use super::proxy::{Cut, Proxy};
 use super::*;
@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// A backend that is already there.
+/// A harness with an existing backend.
 struct There(Arc<dyn Backend>);
 
 #[async_trait]
@@ -42,12 +42,12 @@ pub(super) fn done(claims: &[Claim]) -> Vec<(crate::state::Token, Outcome)> {
         .collect()
 }
 
-/// Works a run off; gives which nodes were handed out.
+/// Works off a run and returns the nodes that were handed out.
 async fn work(host: &Host) -> Vec<NodeId> {
     work_on(host, Vec::new()).await
 }
 
-/// Works a run off from what was handed out already; gives which nodes were handed out besides.
+/// Works off a run, beginning with given claims; returns the nodes that were handed out besides.
 async fn work_on(host: &Host, claims: Vec<Claim>) -> Vec<NodeId> {
     let mut seen = Vec::new();
     let mut batch = done(&claims);
@@ -158,14 +158,14 @@ async fn keys_that_are_evicted_are_noticed_and_what_is_missing_runs_again() {
     }
 }
 
-/// Keeps what the server has now under other names.
+/// Copies the server's current data to other keys.
 fn remember(server: &Server) {
     for key in server.cli(&["KEYS", "cascade:run:*"]).lines() {
         server.cli(&["COPY", key, &format!("kept:{key}"), "REPLACE"]);
     }
 }
 
-/// Lets the server have what it had then: what a replica has that had missed the last writes.
+/// Restores the copied data, as on a promoted replica that missed the last writes.
 fn fall_back(server: &Server) {
     for key in server.cli(&["KEYS", "cascade:run:*"]).lines() {
         server.cli(&["DEL", key]);
@@ -218,7 +218,7 @@ async fn claims_of_a_life_that_was_lost_are_told_at_once() {
     let claims = host.claim().await;
     server.cli(&["DEL", "cascade:run:run-1:coord"]);
     host.ask().await;
-    // Sooner than the keeper asks by itself, which is each third of a lease.
+    // Earlier than lease renewal would ask by itself, which is each third of a lease.
     let loss = tokio::time::timeout(Duration::from_secs(15), losses.recv()).await.expect("it is told");
     assert_eq!(loss.map(|loss| (loss.token, loss.certainty)), Some((claims[0].token, Certainty::Taken)));
 }
@@ -260,7 +260,7 @@ async fn elements_that_are_stored_are_passed_over_without_waiting() {
     let began = Instant::now();
     let whole = again.claim().await;
     assert_eq!(whole[0].stage, crate::state::Stage::Expanded { items: 5000 });
-    // Sooner than a host goes on by itself, which is each third of a lease.
+    // Earlier than a host continues by itself, which is each third of a lease.
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }
 
@@ -309,7 +309,7 @@ async fn a_server_that_is_read_only_or_busy_is_waited_for() {
 
 #[tokio::test]
 async fn a_server_that_is_loading_is_waited_for() {
-    // It takes 15 seconds, and hears somebody each half of one.
+    // Loading takes 15 seconds, and the server answers every half second.
     let mut server = Server::with(&["--save", "", "--appendonly", "yes", "--key-load-delay", "500"]);
     server.cli(&["EVAL", "for i = 1, 30000 do redis.call('SET', 'k' .. i, i) end", "0"]);
     server.restart();
@@ -326,7 +326,7 @@ async fn a_server_that_is_loading_is_waited_for() {
     assert_eq!(host.claim().await.len(), 1);
 }
 
-/// How often a server has refused something while it loaded, by a line of what it says of errors.
+/// Reads how often a loading server refused a command, from a line of its error statistics.
 fn refusals(line: &str) -> Option<u64> {
     line.strip_prefix("errorstat_LOADING:count=")?.trim().parse().ok()
 }

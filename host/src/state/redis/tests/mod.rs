@@ -1,5 +1,5 @@
-//! The backend against real servers.
-//! What a backend promises is in the conformance suite; here are its servers and what may happen to them.
+//! The Redis backend against real servers: conformance, faults, URIs, and comparison with memory.
+//! The contract itself is left to `state/conformance`.
 
 mod differential;
 mod buckets;
@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// A backend with its server.
+/// A backend that owns its server.
 pub(crate) struct Owned {
     pub(crate) backend: RedisBackend,
     pub(crate) server: Server,

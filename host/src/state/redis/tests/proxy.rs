@@ -1,5 +1,5 @@
-//! A connection that is cut when a commit, or another request, is answered, at a byte of the test's choice.
-//! Everything else passes as it is.
+//! A proxy that cuts the connection at a chosen byte of the reply to a commit or another request.
+//! All other traffic passes unchanged.
 
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,16 +7,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Stands between a host and a server.
+/// A proxy between a host and a server.
 pub(crate) struct Proxy {
     port: u16,
     cut: Arc<Mutex<Option<Cut>>>,
     held: Arc<watch::Sender<bool>>,
-    // Dropped with the proxy, and with it all connections.
+    // Dropped with the proxy, which closes all connections.
     _tasks: JoinSet<()>,
 }
 
-/// When to cut: before the answer of a commit has passed by more than some bytes.
+/// A cut: after so many commits, once so many bytes of the reply have passed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cut {
     pub(crate) commits: u32,
@@ -24,12 +24,12 @@ pub(crate) struct Cut {
 }
 
 impl Proxy {
-    /// Listens before a server at a port.
+    /// Starts a proxy for the server at `port`, which cuts replies to commits.
     pub(crate) async fn before(port: u16) -> Self {
         Self::before_word(port, "commit").await
     }
 
-    /// The same; what is cut are answers of requests with an argument that begins so.
+    /// Starts a proxy that cuts replies to requests with an argument that begins with `word`.
     pub(crate) async fn before_word(port: u16, word: &'static str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let own = listener.local_addr().unwrap().port();
@@ -43,7 +43,7 @@ impl Proxy {
             loop {
                 let (host, _) = listener.accept().await.unwrap();
                 if shared.lock().unwrap().is_none() {
-                    // The connection after a cut waits as long as the test wants it to.
+                    // The connection after a cut waits until the test releases it.
                     of_task.subscribe().wait_for(|is_held| !is_held).await.unwrap();
                 }
                 pairs.spawn(pass(host, (port, word), Arc::clone(&shared)));
@@ -52,27 +52,27 @@ impl Proxy {
         Self { port: own, cut, held, _tasks: tasks }
     }
 
-    /// The URI that leads through here.
+    /// Returns the URI that leads through the proxy.
     pub(crate) fn uri(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Cuts the answer of the first commit after as many others.
+    /// Arms a cut.
     pub(crate) fn cut(&self, cut: Cut) {
         *self.cut.lock().unwrap() = Some(cut);
     }
 
-    /// Makes who connects after a cut wait.
+    /// Holds new connections after a cut.
     pub(crate) fn hold(&self) {
         self.held.send_replace(true);
     }
 
-    /// Lets those pass.
+    /// Releases held connections.
     pub(crate) fn release(&self) {
         self.held.send_replace(false);
     }
 
-    /// Whether a cut is still to come.
+    /// Returns whether a cut is still to come.
     pub(crate) fn is_armed(&self) -> bool {
         self.cut.lock().unwrap().is_some()
     }
@@ -102,7 +102,7 @@ async fn pass(mut host: TcpStream, (port, word): (u16, &'static str), cut: Arc<M
     }
 }
 
-/// Whether an argument begins with a word.
+/// Returns whether an argument begins with a word.
 fn has(bytes: &[u8], word: &str) -> bool {
     let argument = format!("\r\n{word}");
     bytes.windows(argument.len()).any(|window| window == argument.as_bytes())

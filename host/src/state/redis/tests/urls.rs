@@ -1,5 +1,5 @@
-//! Where a server may be, and who may come in: sockets, users, encryption, and what is said of mistakes.
-//! That runs go on there as anywhere is in the conformance suite.
+//! Forms of Redis URIs: sockets, users and TLS, and the errors for mistakes.
+//! Runs over each form are checked by the conformance suite.
 
 use super::*;
 use crate::state::ErrorKind;
@@ -58,7 +58,7 @@ mod encrypted {
     crate::state_conformance!(tokio::test, Encrypted);
 }
 
-/// A server that lets in a user who may do what a host does, and nobody who has not said who he is.
+/// A server with one sufficiently privileged user, one with few rights, and no anonymous access.
 fn guarded() -> Server {
     let server = Server::start();
     let rights = ["~cascade:*", "+@all", "-@dangerous", "+info"];
@@ -68,7 +68,7 @@ fn guarded() -> Server {
     server
 }
 
-/// A server with a port for encrypted connections, and that port.
+/// A server with a TLS port, and that port.
 fn encrypted() -> (Server, String) {
     let tls = cascade_host_tests::free_port().to_string();
     let server = Server::within(
@@ -91,7 +91,7 @@ fn encrypted() -> (Server, String) {
     (server, tls)
 }
 
-/// A backend that is already there.
+/// A harness with an existing backend.
 struct There(std::sync::Mutex<Option<RedisBackend>>);
 
 impl There {
@@ -107,7 +107,7 @@ impl Harness for There {
     }
 }
 
-/// All that an error says.
+/// Everything that an error shows.
 fn said(error: &Error) -> String {
     let mut text = format!("{error} | {:?} | {}", error.help(), error.kind == ErrorKind::Refused);
     let mut cause = error.source();
@@ -161,7 +161,7 @@ fn openssl(folder: &std::path::Path, args: &str) {
     assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A folder with an authority, and a server's certificate by it.
+/// A folder with a certificate authority, and a server certificate signed by it.
 fn certificates() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("cascade-redis-").tempdir().unwrap();
     let path = folder.path();

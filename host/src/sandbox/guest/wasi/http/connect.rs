@@ -1,5 +1,5 @@
-//! Connections to addresses that were checked: never to a name.
-//! Encryption is for `secure`.
+//! TCP connections to checked addresses, never to names.
+//! `secure` encrypts them.
 
 use crate::sandbox::guest::wasi::http::failure;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wasmtime_wasi_http::Error;
 
-/// How long one of several addresses may keep the next one waiting.
+/// Maximum time to wait for an address before the next one is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection, encrypted or not.
@@ -17,7 +17,7 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Connects to the first address that answers. The last one is waited for until whoever asked gives up.
+/// Connects to the first address that answers. The last one is awaited without a timeout; the caller sets one.
 pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
     let Some((last, others)) = addresses.split_last() else {
         return Err(Error::DestinationNotFound);

@@ -1,5 +1,5 @@
-//! One request and its response over a connection of their own.
-//! Everything hangs on the guest's handles: when those are dropped, the connection is.
+//! An HTTP exchange: a request and its response on their own connection.
+//! Admission is decided in `mod.rs`. Dropping the guest's handles closes the connection.
 
 use crate::model::Url;
 use crate::sandbox::guest::wasi::Network;
@@ -24,23 +24,28 @@ use tokio::time::timeout;
 use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
-/// How much of a connection is buffered; no response's headers are longer.
+/// Maximum size of a connection's buffer, in bytes. Response headers must fit into it.
 const BUFFER: usize = 64 << 10;
 
-/// A granted request, and what it needs to be sent.
+/// An admitted request, with what is needed to send it.
 pub(crate) struct Exchange {
+    /// URL that was checked against the grants.
     pub(crate) url: Url,
+    /// Network that all guests share.
     pub(crate) network: Arc<Network>,
+    /// Resolver of the guest.
     pub(crate) names: GuestNames,
+    /// Log of refusals.
     pub(crate) refusals: Refusals,
+    /// Permit of the guest's quota of connections, held until the connection ends.
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// What moves bytes between a connection and its request and response; it ends with them.
+/// The future that moves bytes between the connection and its request and response.
 type Driver = Fuse<http1::Connection<TokioIo<Box<dyn Stream>>, WasiBody>>;
 
 impl Exchange {
-    /// Sends the request, and waits for the head of the response. No redirect is followed.
+    /// Sends the request and waits for the head of the response. Redirects are returned, not followed.
     pub(crate) async fn send(
         self,
         mut request: Request<WasiBody>,
@@ -61,7 +66,7 @@ impl Exchange {
         Ok((response.map(body), rest))
     }
 
-    /// What was compared with the grants is what is sent, and to whom: path, query and the header `host`.
+    /// Rewrites the request to what was checked: path, query and the header `host` all come from the URL.
     fn put_url(&self, request: &mut Request<WasiBody>) -> Result<(), Error> {
         *request.uri_mut() = self.url.path_and_query().parse().map_err(|_| Error::HttpRequestUriInvalid)?;
         let host = HeaderValue::from_str(self.url.authority()).map_err(|_| Error::HttpRequestUriInvalid)?;
@@ -107,7 +112,7 @@ async fn http1_over(stream: Box<dyn Stream>) -> Result<(http1::SendRequest<WasiB
     Ok((sender, connection.fuse()))
 }
 
-/// None where it took longer.
+/// Returns `None` if the work took longer than `patience`.
 async fn within<T>(patience: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
     match patience {
         Some(patience) => timeout(patience, work).await.ok(),
@@ -115,17 +120,17 @@ async fn within<T>(patience: Option<Duration>, work: impl Future<Output = T>) ->
     }
 }
 
-/// Does something that needs the connection to be driven.
+/// Runs `work` while driving the connection that it needs.
 async fn beside<T>(driver: &mut Driver, work: impl Future<Output = T>) -> T {
     let work = pin!(work);
     match select(work, driver).await {
         Either::Left((done, _)) => done,
-        // Whoever waits for a connection that has ended is told so by it.
+        // The connection has ended, so `work` returns with the reason.
         Either::Right((_, work)) => work.await,
     }
 }
 
-/// Drives the connection to its end. Errors are told to who reads the body.
+/// Drives the connection to its end. Its errors reach the guest through the body.
 async fn drive(driver: Driver, permit: OwnedSemaphorePermit) -> Result<(), Error> {
     if !driver.is_terminated() {
         drop(driver.await);

@@ -1,21 +1,21 @@
-//! What went wrong with a connection, in the words of `wasi:http`.
-//! Refusals are no failures: those are for the gate.
+//! Mapping of connection errors to the error codes of `wasi:http`.
+//! Refusals are not errors of a connection; `mod.rs` reports them.
 
 use std::error::Error as _;
 use std::io;
 use wasmtime_wasi_http::Error;
 
-/// Why there is no connection.
+/// Maps an error of connecting.
 pub(crate) fn of_connect(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
         io::ErrorKind::TimedOut => Error::ConnectionTimeout,
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Error::DestinationIpUnroutable,
-        _ => Error::DestinationUnavailable, // the system may say anything, and the guest can do nothing about it
+        _ => Error::DestinationUnavailable, // any other system error: the guest cannot act on it
     }
 }
 
-/// Why a connection is not encrypted.
+/// Maps an error of the TLS handshake.
 pub(crate) fn of_encryption(error: &io::Error) -> Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
@@ -23,11 +23,11 @@ pub(crate) fn of_encryption(error: &io::Error) -> Error {
             alert_id: Some(u8::from(*alert)),
             alert_message: Some(format!("{alert:?}")),
         },
-        _ => Error::TlsProtocolError, // no TLS at the other end, or none that we speak
+        _ => Error::TlsProtocolError, // the peer speaks no TLS, or no version that we speak
     }
 }
 
-/// Why a request has no response, or a response no end.
+/// Maps an error of sending a request or reading its response.
 pub(crate) fn of_exchange(error: &hyper::Error) -> Error {
     if error.is_parse_too_large() {
         return Error::HttpResponseHeaderSectionSize(None);
@@ -40,7 +40,7 @@ pub(crate) fn of_exchange(error: &hyper::Error) -> Error {
     }
     match error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind) {
         Some(io::ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
-        Some(_) => Error::ConnectionTerminated, // whatever broke it
+        Some(_) => Error::ConnectionTerminated, // any other error of the connection
         None => Error::HttpProtocolError,
     }
 }

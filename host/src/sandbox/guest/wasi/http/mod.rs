@@ -1,5 +1,5 @@
-//! Outgoing `wasi:http`: a request is held against the grants, and sent to an address that was checked.
-//! Redirects are for the guest to follow; each is a request of its own, and held against the grants as well.
+//! Outgoing `wasi:http`: admission of each request by the grants, and sending to a checked address.
+//! `exchange` sends. Guests follow redirects themselves; each is a new request and needs admission too.
 
 mod connect;
 mod exchange;
@@ -27,35 +27,37 @@ use wasmtime_wasi_http::p2::bindings::http::types;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, OutgoingRequest};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
-/// The interface in wasmtime's version of WASI 0.2: its one function is shadowed.
+/// The interface in wasmtime's version of WASI 0.2. Its one function is replaced.
 const INTERFACE: &str = "wasi:http/outgoing-handler@0.2.12";
 
-/// Connections that a guest may have at the same time: each holds buffers of the host's.
+/// Maximum number of connections of one guest: each holds buffers of the host.
 const MAX_CONNECTIONS: usize = 32;
 
-/// How large the headers of one request may be, in bytes: a guest may hold many of them without sending any.
+/// Maximum size of one request's headers, in bytes: a guest may hold many requests that it never sends.
 pub(crate) const MAX_FIELDS: usize = 32 << 10;
 
-/// How much of a request's body is taken from the guest at once: as many bytes wait for the network twice.
+/// Maximum size of a piece of a request's body, in bytes. Up to two pieces wait for the network.
 const CHUNK: usize = 16 << 10;
 
-/// The same for guests that may send nothing.
+/// Maximum size of headers and pieces for guests without the grant `http`, in bytes.
 pub(crate) const USELESS: usize = 4 << 10;
 
-/// The response, and what drives the connection until its body has been read.
+/// The response, and the future that drives the connection until the body is read.
 pub(crate) type Answer = (http::Response<WasiBody>, Sent<()>);
 
-/// What wasmtime waits for.
+/// A future that wasmtime awaits.
 pub(crate) type Sent<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
 
-/// What one guest may do over HTTP.
+/// HTTP state of one guest.
 pub(crate) struct Http {
+    /// State of wasmtime's implementation.
     pub(crate) ctx: WasiHttpCtx,
+    /// Admission of requests.
     pub(crate) gate: Gate,
 }
 
 impl Http {
-    /// A guest that has sent nothing yet.
+    /// Creates the state of a guest that has sent nothing.
     pub(crate) fn new(prepared: &Arc<Prepared>, refusals: Refusals) -> Self {
         let gate = Gate {
             prepared: Arc::clone(prepared),
@@ -69,7 +71,7 @@ impl Http {
     }
 }
 
-/// Links the sending of requests over wasmtime's, which counts no connections, and what texts they may have.
+/// Replaces wasmtime's sending of requests, which has no quota of connections, and the setters of request texts.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     type Request = (Resource<OutgoingRequest>, Option<Resource<types::RequestOptions>>);
     linker.instance(INTERFACE)?.func_wrap("handle", |mut store, (request, options): Request| {
@@ -84,7 +86,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     texts::link(linker)
 }
 
-/// Holds requests against the grants.
+/// Admission of requests: checks them against the grants and the quota of connections.
 pub(crate) struct Gate {
     prepared: Arc<Prepared>,
     names: GuestNames,
@@ -93,7 +95,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// How many connections the guest has.
+    /// Returns the number of the guest's connections.
     pub(crate) fn connections(&self) -> usize {
         MAX_CONNECTIONS.saturating_sub(self.connections.available_permits())
     }
@@ -102,13 +104,13 @@ impl Gate {
         !self.prepared.grants.http.is_empty()
     }
 
-    /// A request that is granted, ready to be sent.
+    /// Admits a request. Fails if no grant covers it, or the guest has too many connections.
     fn admit<B>(&self, request: &http::Request<B>) -> Result<Exchange, Error> {
         let url = Url::parse(&request.uri().to_string()).map_err(|fault| {
             self.refusals.log_once(&format!("a request was refused: {fault}"));
             Error::HttpRequestDenied
         })?;
-        // A tunnel leads wherever its other end wants.
+        // A tunnel leads wherever its far end decides.
         if request.method() == http::Method::CONNECT {
             self.refusals
                 .log_once(&format!("a tunnel through `{}` was refused; nothing allows it", url.origin()));

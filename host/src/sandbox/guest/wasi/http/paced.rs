@@ -1,5 +1,5 @@
-//! The body of a response, and how long the guest waits between two pieces of it.
-//! How much of it is buffered is for the connection.
+//! A response body with a timeout between two pieces.
+//! `exchange` bounds the buffers of the connection.
 
 use crate::sandbox::guest::wasi::http::failure;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::Error;
 
-/// A body that fails where its sender keeps the guest waiting for longer than that wants.
+/// A body that fails if its sender pauses for longer than the guest allows.
 pub(crate) struct Paced {
     incoming: Incoming,
     patience: Option<Duration>,
@@ -19,7 +19,7 @@ pub(crate) struct Paced {
 }
 
 impl Paced {
-    /// A body of which nothing was read.
+    /// Wraps a body that nothing was read from.
     pub(crate) fn new(incoming: Incoming, patience: Option<Duration>) -> Self {
         Self { incoming, patience, waiting: None }
     }
@@ -33,6 +33,7 @@ impl Body for Paced {
         mut self: Pin<&mut Self>,
         ctx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        // Each piece that arrives resets the timer.
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(ctx) {
             self.waiting = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| failure::of_exchange(&error))));

@@ -1,5 +1,5 @@
-//! Encrypted connections: the other end proves the name or the address that the URL has.
-//! That the connection leads to an address that was checked is for `connect`.
+//! TLS: the server must prove the name or the address in the URL.
+//! `connect` makes sure that the connection leads to a checked address.
 
 use crate::sandbox::guest::wasi::http::connect::Stream;
 use crate::sandbox::guest::wasi::http::failure;
@@ -13,24 +13,24 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 use wasmtime_wasi_http::Error;
 
-/// Whom guests trust to say who is who. Made ready for the first of them that asks.
+/// Certificate authorities that guests trust, and the connector, created on first use.
 pub(crate) struct Secure {
     authorities: Option<RootCertStore>,
     connector: OnceLock<Option<TlsConnector>>,
 }
 
 impl Secure {
-    /// The usual authorities, the same on every machine.
+    /// Returns the usual authorities, the same on every machine.
     pub(crate) const fn usual() -> Self {
         Self::by(None)
     }
 
-    /// These authorities, or else the usual ones.
+    /// Returns the given authorities, or the usual ones if there are none.
     pub(crate) const fn by(authorities: Option<RootCertStore>) -> Self {
         Self { authorities, connector: OnceLock::new() }
     }
 
-    /// Encrypts a connection to whoever proves to be that host.
+    /// Encrypts a connection. Fails unless the server proves to be `host`.
     pub(crate) async fn wrap(&self, stream: TcpStream, host: &Host<&str>) -> Result<Box<dyn Stream>, Error> {
         let name = match host {
             Host::Domain(name) => {
@@ -46,7 +46,7 @@ impl Secure {
         Ok(Box::new(wrapped))
     }
 
-    /// None if the cryptography knows no version of TLS, which no build of it does.
+    /// Returns `None` if the cryptography supports no version of TLS, which no build of it does.
     fn connector(&self) -> Option<TlsConnector> {
         let usual = || RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let authorities = self.authorities.clone().unwrap_or_else(usual);

@@ -1,5 +1,5 @@
-//! Requests that were granted, over real connections to this machine: where names lead, and who proves to be whom.
-//! What is granted is tried with real guests in the black-box tests.
+//! Tests of admitted requests over real connections to this machine: name resolution, addresses and certificates.
+//! The black-box tests check the grants with real guests.
 
 use crate::cli::manual::{Page, count, size};
 use crate::invoke::Listener;
@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
-/// Leads every name but one to this machine, and counts how often it was asked.
+/// A resolver that maps every name but one to this machine, and counts the lookups.
 #[derive(Default)]
 struct Inward(AtomicUsize);
 
@@ -46,7 +46,7 @@ impl Resolve for Inward {
     }
 }
 
-/// Sends requests as a guest would that was granted them.
+/// Sends requests as a guest does that has the grants for them.
 struct Sender {
     resolver: Arc<Inward>,
     network: Arc<Network>,
@@ -109,7 +109,7 @@ async fn a_granted_address_is_reached_and_a_name_is_asked_for_once() {
     assert_eq!(sender.resolver.0.load(Ordering::SeqCst), 0);
     let by_name = sender.get(&format!("http://localhost:{port}/echo")).await.unwrap();
     assert_eq!(by_name, format!("GET /echo localhost:{port}"));
-    // Who asks twice may be told something else: what was checked is what is connected to.
+    // A second lookup could return another address, so the connection must use the checked one.
     assert_eq!(sender.resolver.0.load(Ordering::SeqCst), 1);
     let unknown = sender.get("http://nobody.example/").await.unwrap_err();
     assert!(matches!(unknown, Error::DnsError { .. }), "{unknown}");
@@ -156,7 +156,7 @@ fn openssl(folder: &Path, args: &str) {
     assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A folder with an authority, and a certificate by it for `localhost` alone.
+/// A folder with a certificate authority, and a certificate of it for `localhost` only.
 static CERTIFICATES: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
@@ -175,7 +175,7 @@ fn certificate(name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(CERTIFICATES.path().join(name)).unwrap()
 }
 
-/// Answers `sure` to whoever trusts it. Lives as long as what it is in.
+/// Serves `sure` over TLS on the returned port, until the returned set is dropped.
 async fn encrypted() -> (u16, JoinSet<()>) {
     let key = PrivateKeyDer::from_pem_file(CERTIFICATES.path().join("server.key")).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));

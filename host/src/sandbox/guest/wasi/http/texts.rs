@@ -1,5 +1,5 @@
-//! The method, scheme, authority and path of a request, bounded: a guest may hold many requests that it never sends.
-//! Whether they are well-formed is for wasmtime; what is granted, for the gate.
+//! Bounds on a request's method, scheme, authority and path: a guest may hold many requests that it never sends.
+//! wasmtime checks their syntax, and the gate in `mod.rs` checks the grants.
 
 use crate::sandbox::guest::state::State;
 use wasmtime::component::{Linker, Resource};
@@ -7,16 +7,16 @@ use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::HostOutgoingRequest as _;
 use wasmtime_wasi_http::p2::bindings::http::types::{Method, OutgoingRequest, Scheme};
 
-/// The interface in wasmtime's version of WASI 0.2: these functions of it are shadowed.
+/// The interface in wasmtime's version of WASI 0.2, of which these functions are replaced.
 const INTERFACE: &str = "wasi:http/types@0.2.12";
 
-/// The longest text, in bytes: most servers take no longer ones.
+/// Maximum size of one text, in bytes: most servers accept no longer ones.
 const MAX_TEXT: usize = 8 << 10;
 
 type Request = Resource<OutgoingRequest>;
 type Set = Result<(), ()>;
 
-/// Links the setters over wasmtime's, which take texts of any length.
+/// Replaces wasmtime's setters, which accept texts of any length.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut interface = linker.instance(INTERFACE)?;
     interface.func_wrap(
@@ -49,7 +49,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )
 }
 
-/// Sets a text of that length, or says no, as to what is malformed.
+/// Sets a text of `len` bytes. A text that is too long gets the same error as a malformed one.
 fn bounded(len: usize, set: impl FnOnce() -> wasmtime::Result<Set>) -> wasmtime::Result<(Set,)> {
     if len > MAX_TEXT { Ok((Err(()),)) } else { set().map(|set| (set,)) }
 }

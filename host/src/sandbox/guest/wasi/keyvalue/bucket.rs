@@ -1,5 +1,5 @@
-//! The operations on buckets, in the types of the host: checked, asked of the backend, and charged.
-//! The types of each draft are for `drafts`.
+//! Operations on buckets, in the host's own types: validation, the call of the backend, and accounting.
+//! `drafts` converts to the types of each draft.
 
 use crate::invoke::Stream;
 use crate::sandbox::guest::limits::LimitHit;
@@ -20,7 +20,7 @@ pub struct Bucket {
     buckets: Arc<dyn Buckets>,
 }
 
-/// A key with the value that it had when the guest looked.
+/// A key with the value that it had when the guest read it, for compare-and-swap.
 #[expect(unreachable_pub, reason = "what is generated from WIT re-exports it")]
 pub struct Seen {
     bucket: Bucket,
@@ -28,11 +28,11 @@ pub struct Seen {
     value: Option<Bytes>,
 }
 
-/// A value that was not swapped.
+/// Reasons why a value was not swapped.
 pub(crate) enum NotSwapped {
-    /// It has another value by now, and here is a handle that knows it.
+    /// The key has another value by now; this new handle holds it.
     Other(Resource<Seen>),
-    /// Something else.
+    /// The operation failed.
     Stop(KeyvalueError),
 }
 
@@ -45,7 +45,7 @@ impl<T: Into<KeyvalueError>> From<T> for NotSwapped {
 type Pair = (String, Vec<u8>);
 
 impl State {
-    /// Opens a bucket that was granted.
+    /// Opens a bucket. Fails if it is not granted, or this host has no buckets.
     pub(crate) fn open_bucket(&mut self, identifier: &str) -> Result<Resource<Bucket>, KeyvalueError> {
         let Ok(name) = BucketName::new(identifier) else {
             return Err(KeyvalueError::NoSuchStore);
@@ -59,12 +59,13 @@ impl State {
         Ok(self.table.push(Bucket { name, buckets })?)
     }
 
-    /// Forgets a bucket.
+    /// Closes a bucket.
     pub(crate) fn close_bucket(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
         self.table.delete(bucket)?;
         Ok(())
     }
 
+    /// Returns the value of a key.
     pub(crate) async fn get(
         &mut self,
         bucket: &Resource<Bucket>,
@@ -74,6 +75,7 @@ impl State {
         self.value(&bucket, Key::new(key)?).await
     }
 
+    /// Returns whether a key has a value.
     pub(crate) async fn exists(
         &mut self,
         bucket: &Resource<Bucket>,
@@ -84,6 +86,7 @@ impl State {
         self.done(asked)
     }
 
+    /// Returns one page of the keys that follow `after`.
     pub(crate) async fn list(
         &mut self,
         bucket: &Resource<Bucket>,
@@ -94,6 +97,7 @@ impl State {
         self.done(listed)
     }
 
+    /// Returns several keys with their values, in the given order.
     pub(crate) async fn get_all(
         &mut self,
         bucket: &Resource<Bucket>,
@@ -106,6 +110,7 @@ impl State {
         Ok(names.into_iter().zip(values).map(pair).collect())
     }
 
+    /// Sets several keys as one atomic step.
     pub(crate) async fn set_all(
         &mut self,
         bucket: &Resource<Bucket>,
@@ -117,6 +122,7 @@ impl State {
         self.write(bucket, writes?).await
     }
 
+    /// Deletes several keys as one atomic step.
     pub(crate) async fn delete_all(
         &mut self,
         bucket: &Resource<Bucket>,
@@ -126,6 +132,7 @@ impl State {
         self.write(bucket, removals).await
     }
 
+    /// Adds `delta` to a number and returns the sum.
     pub(crate) async fn increase(
         &mut self,
         bucket: &Resource<Bucket>,
@@ -137,7 +144,7 @@ impl State {
         self.done(sum)
     }
 
-    /// Reads a key, to be compared with later.
+    /// Reads a key for a later compare-and-swap.
     pub(crate) async fn look(
         &mut self,
         bucket: &Resource<Bucket>,
@@ -148,19 +155,19 @@ impl State {
         self.keep(Seen { bucket, key, value })
     }
 
-    /// What was read.
+    /// Returns the value that was read.
     pub(crate) fn seen(&self, seen: &Resource<Seen>) -> Result<Option<Vec<u8>>, KeyvalueError> {
         Ok(self.table.get(seen)?.value.as_ref().map(|value| value.to_vec()))
     }
 
-    /// Forgets what was read.
+    /// Drops a handle and returns what it held.
     pub(crate) fn forget(&mut self, seen: Resource<Seen>) -> wasmtime::Result<Seen> {
         let seen = self.table.delete(seen)?;
         self.shelf.release(seen.value.as_ref());
         Ok(seen)
     }
 
-    /// Gives a key a value if it has the one that was read.
+    /// Sets a key if it still has the value that was read.
     pub(crate) async fn swap_seen(&mut self, seen: Resource<Seen>, value: Vec<u8>) -> Result<(), NotSwapped> {
         let Seen { bucket, key, value: expected } = self.forget(seen)?;
         let swap = Swap { expected, value: Value::new(value)? };
@@ -195,7 +202,7 @@ impl State {
         Ok(self.table.push(seen)?)
     }
 
-    /// What a backend gave; of an error, the guest hears what it can act on, and its log the rest.
+    /// Converts a backend's result. Of an error, the guest gets what it can act on; its log gets the details.
     fn done<T>(&mut self, result: Result<T, Error>) -> Result<T, KeyvalueError> {
         let error = match result {
             Ok(value) => return Ok(value),
@@ -208,7 +215,7 @@ impl State {
         Err(KeyvalueError::Other(text))
     }
 
-    /// Writes to the guest's log, at the guest's cost.
+    /// Writes to the guest's log, which counts against `limits.logs`.
     fn tell_of_buckets(&mut self, level: &str, text: &str) -> Result<(), LimitHit> {
         let text = format!("{level} wasi:keyvalue: {text}");
         self.outputs.logs.charge(text.len())?;
@@ -221,7 +228,7 @@ fn not_granted(name: &BucketName) -> String {
     format!("the bucket `{name}` is not granted to this task; grant it with `keyvalue = [\"{name}\"]`")
 }
 
-/// Checked before the keys are, so that what is made of them is bounded.
+/// Checks the number of keys before they are converted, so that the conversion is bounded.
 fn check_count(count: usize) -> Result<(), OutOfBounds> {
     if count > MAX_KEYS { Err(OutOfBounds::Keys(count)) } else { Ok(()) }
 }

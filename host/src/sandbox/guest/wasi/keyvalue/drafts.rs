@@ -1,5 +1,5 @@
-//! The two drafts in the types that are generated from their WIT: `0.2.0-draft` and `0.2.0-draft2`.
-//! They differ in cursors and numbers, and in that the second one swaps values; all else is one text.
+//! Bindings of the two drafts: `0.2.0-draft` and `0.2.0-draft2`. They differ in cursors, numbers and compare-and-swap.
+//! `bucket` implements the operations once for both.
 
 use crate::sandbox::guest::state::State;
 use crate::sandbox::guest::wasi::keyvalue::bucket::{Bucket, NotSwapped, Seen};
@@ -36,7 +36,7 @@ mod second {
 use first::wasi::keyvalue0_2_0_draft as draft;
 use second::wasi::keyvalue0_2_0_draft2 as draft2;
 
-/// Links both drafts; a bucket that is not granted is refused when it is opened.
+/// Links both drafts. A bucket without a grant is refused when it is opened.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     draft::store::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     draft::atomics::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
@@ -46,7 +46,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     draft2::batch::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
 }
 
-/// What both drafts have alike: `store`, but for the cursors, and `batch`.
+/// Implements what both drafts share: `batch`, and `store` except for its cursors.
 macro_rules! implement {
     ($draft:ident, $cursor:ty, $after:expr, $next:expr) => {
         impl $draft::store::Host for State {

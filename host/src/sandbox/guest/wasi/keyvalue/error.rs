@@ -1,19 +1,19 @@
-//! How an operation on a bucket ends that was not done: an error for the guest, or the end of the guest.
-//! The guest learns what it can act on; where the backend is, and what it said, stands in the guest's log alone.
+//! Outcome of a failed bucket operation: an error for the guest, or a trap.
+//! The guest gets what it can act on; the address and the words of the backend go to the guest's log alone.
 
 use crate::sandbox::guest::limits::LimitHit;
 use crate::state::{Error, ErrorKind, OutOfBounds};
 use wasmtime::component::ResourceTableError;
 
-/// Why an operation was not done.
+/// Reasons why an operation failed.
 pub(crate) enum KeyvalueError {
-    /// The guest ends here.
+    /// The guest traps.
     Trap(wasmtime::Error),
-    /// No bucket has such a name.
+    /// The name of the bucket is invalid.
     NoSuchStore,
     /// The bucket is not granted.
     AccessDenied,
-    /// Anything else, in words for the guest.
+    /// Any other reason, as text for the guest.
     Other(String),
 }
 
@@ -41,7 +41,7 @@ impl From<OutOfBounds> for KeyvalueError {
     }
 }
 
-/// What a guest is told of a backend's error, and what its log is told besides.
+/// Returns the text for the guest, and the text for its log if that has more to say.
 pub(crate) fn guest_text(error: &Error) -> (String, Option<String>) {
     let text = match error.kind {
         ErrorKind::Declined => {

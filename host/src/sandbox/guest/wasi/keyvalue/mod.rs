@@ -1,5 +1,5 @@
-//! `wasi:keyvalue` in both of its drafts, over those buckets of the state backend that the task was granted.
-//! What a bucket does is for its backend; which names are granted is for the manifest.
+//! `wasi:keyvalue` in both of its drafts, over the granted buckets of the state backend.
+//! The backend implements buckets; the manifest grants them.
 
 mod bucket;
 mod drafts;

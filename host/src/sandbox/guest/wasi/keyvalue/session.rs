@@ -1,21 +1,21 @@
-//! What one guest holds of `wasi:keyvalue` beside its handles: ends of pages, and values that it compares with.
-//! Both are bounded, because they are the host's memory.
+//! Quotas of one guest's `wasi:keyvalue` state on the host: cursors, and values kept for compare-and-swap.
+//! `bucket` performs the operations.
 
 use crate::sandbox::guest::wasi::keyvalue::error::KeyvalueError;
 use crate::state::Key;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
-/// Most ends of pages that are remembered for a guest; one that lists buckets goes from each to the next.
+/// Maximum number of remembered cursors of a guest. A guest that lists a bucket needs only the last one.
 const MAX_ENDS: usize = 256;
 
-/// Most bytes of values that a guest holds to compare with: each handle has one, and there may be thousands.
+/// Maximum size of the values kept for compare-and-swap, in bytes: there may be thousands of handles with one each.
 const MAX_HELD: usize = 8 << 20;
 
-/// What a value that is held costs beside its bytes.
+/// Cost of a kept value beyond its own bytes.
 const HANDLE_COST: usize = 256;
 
-/// What one guest holds.
+/// State of one guest.
 #[derive(Default)]
 pub(crate) struct KeyvalueSession {
     ends: VecDeque<(u64, Key)>,
@@ -24,7 +24,7 @@ pub(crate) struct KeyvalueSession {
 }
 
 impl KeyvalueSession {
-    /// Remembers where a page ended, for the draft whose cursors are numbers.
+    /// Remembers the end of a page and returns its cursor, for the draft whose cursors are numbers.
     pub(crate) fn end(&mut self, key: Key) -> u64 {
         self.last += 1;
         if self.ends.len() >= MAX_ENDS {
@@ -34,7 +34,7 @@ impl KeyvalueSession {
         self.last
     }
 
-    /// Where the page ended that a cursor was given with.
+    /// Returns the end of the page that belongs to a cursor. Fails if the cursor is too old.
     pub(crate) fn after(&self, cursor: u64) -> Result<Key, KeyvalueError> {
         let end = self.ends.iter().find(|(number, _)| *number == cursor);
         end.map(|(_, key)| key.clone()).ok_or_else(|| {
@@ -44,7 +44,7 @@ impl KeyvalueSession {
         })
     }
 
-    /// Counts a value that is held from now on.
+    /// Counts a value that is kept from now on. Fails if the quota is exceeded.
     pub(crate) fn hold(&mut self, value: Option<&Bytes>) -> Result<(), KeyvalueError> {
         let held = self.held + cost(value);
         if held > MAX_HELD {
@@ -57,7 +57,7 @@ impl KeyvalueSession {
         Ok(())
     }
 
-    /// Counts a value that is not held any more.
+    /// Stops counting a value.
     pub(crate) fn release(&mut self, value: Option<&Bytes>) {
         self.held = self.held.saturating_sub(cost(value));
     }

@@ -1,9 +1,9 @@
-//! Which addresses are public: the only ones that a name may lead a guest to.
-//! Addresses that a grant names itself are not looked at here.
+//! Classification of addresses as public or not; names may lead a guest to public addresses only.
+//! `address_policy` applies it. Addresses that a grant names directly are not checked.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Blocks of IPv4 that are not the public internet (RFC 6890 and its successors), with the length of their prefix.
+/// IPv4 blocks outside of the public internet (RFC 6890 and its successors), with their prefix lengths.
 const RESERVED_V4: [([u8; 4], u32); 16] = [
     ([0, 0, 0, 0], 8),
     ([10, 0, 0, 0], 8),
@@ -23,18 +23,19 @@ const RESERVED_V4: [([u8; 4], u32); 16] = [
     ([224, 0, 0, 0], 3),
 ];
 
-/// Likewise of IPv6, inside of the public block `2000::/3`; what is outside of it is not public either.
+/// IPv6 blocks inside `2000::/3` that are not public. Everything outside of `2000::/3` is not public either.
 const RESERVED_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments, Teredo among them
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
-    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4: an address of IPv4 in disguise
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4: an embedded IPv4 address
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
 const GLOBAL_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// Whether an address is one of the public internet. Those that hold an address of IPv4 are not: a name that leads to one
-/// has it as such as well.
+/// Returns whether an address is on the public internet.
+///
+/// IPv6 addresses with an embedded IPv4 address are not: names that lead to such a host have its IPv4 address as well.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !RESERVED_V4.iter().any(|(block, length)| {
@@ -49,7 +50,7 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Whether two addresses begin with the same bits.
+/// Returns whether an address is in a block with that prefix length.
 const fn is_within(address: u128, block: u128, length: u32) -> bool {
     (address ^ block).leading_zeros() >= length
 }

@@ -1,5 +1,5 @@
-//! Where a granted host may lead: to the address that the grant names, or to public ones that its name has.
-//! The addresses that are given back are those that were checked: whoever connects, connects to them.
+//! Policy of addresses: a granted host leads to the address in the grant, or to the public addresses of its name.
+//! `resolver` finds the addresses. Callers connect to the returned addresses, never to the name again.
 
 use crate::model::Endpoint;
 use crate::sandbox::guest::wasi::network::address::is_public;
@@ -7,19 +7,19 @@ use crate::sandbox::guest::wasi::network::resolver::GuestNames;
 use std::net::{IpAddr, SocketAddr};
 use url::Host;
 
-/// The one name that stands for this machine.
+/// The only name that leads to this machine.
 const LOCALHOST: &str = "localhost";
 
-/// Why a granted host leads nowhere.
+/// Reasons why a granted host has no usable address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Barred {
-    /// All of the name's addresses are private: this is one of them.
+    /// All addresses of the name are private; this is one of them.
     Private(IpAddr),
-    /// Nobody knows the name.
+    /// The name cannot be resolved.
     Unknown,
 }
 
-/// The addresses that a granted host leads to.
+/// Returns the addresses that a granted host may be reached at.
 pub(crate) async fn addresses(
     names: &GuestNames,
     host: &Host<&str>,
@@ -31,6 +31,7 @@ pub(crate) async fn addresses(
         Host::Domain(name) => *name,
     };
     let found = names.addresses(name).await.map_err(|_| Barred::Unknown)?;
+    // A name with both kinds of addresses is reached at the public ones.
     let open: Vec<_> = found.iter().filter(|address| may_lead(name, **address)).collect();
     match (open.first(), found.first()) {
         (None, Some(private)) => Err(Barred::Private(*private)),
@@ -38,9 +39,9 @@ pub(crate) async fn addresses(
     }
 }
 
-/// Whether an address is one that was granted, by itself or by a name that leads to it.
+/// Returns whether an address is granted, directly or through a name that resolves to it.
 pub(crate) async fn may_connect(granted: &[Endpoint], names: &GuestNames, address: SocketAddr) -> bool {
-    // The same address in the clothes of IPv6 leads to the same place.
+    // An IPv4-mapped IPv6 address leads to the same host as the IPv4 address.
     let wanted = address.ip().to_canonical();
     for endpoint in granted.iter().filter(|endpoint| endpoint.port() == address.port()) {
         let is_it = match endpoint.host() {
@@ -58,7 +59,7 @@ pub(crate) async fn may_connect(granted: &[Endpoint], names: &GuestNames, addres
     false
 }
 
-/// Whether a name may lead to that address: names belong to whoever holds their zone, and private addresses do not.
+/// Returns whether a name may lead to an address. Whoever owns a zone controls its names, but not private addresses.
 fn may_lead(name: &str, address: IpAddr) -> bool {
     if name == LOCALHOST { address.is_loopback() } else { is_public(address) }
 }

@@ -1,5 +1,5 @@
-//! How granted guests reach the network: names are resolved, addresses checked, refusals told.
-//! What is sent over a connection is for `http` and for WASI's sockets.
+//! Network access under grants: resolves names, checks addresses, logs refusals.
+//! `http` and WASI's sockets send the data.
 
 mod address;
 mod resolver;

@@ -1,31 +1,31 @@
-//! What the operator is told of requests that were refused: each once, with the line that would allow it.
-//! What the guest is told is for whoever refuses.
+//! Log of refusals for the operator: each refusal once per call, with the grant that would allow it.
+//! Callers choose the error that the guest gets.
 
 use crate::invoke::{Listener, Stream};
 use crate::model::excerpt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Refusals that are told of one call: a guest that tries all ports of a machine fills no log.
+/// Maximum number of logged refusals per call. Threat: a guest that tries every port of a machine.
 const MAX_TOLD: usize = 16;
 
-/// The most characters of a refusal that a guest has a say in.
+/// Maximum number of characters of one refusal, which contains text of the guest.
 const MAX_TEXT: usize = 400;
 
-/// Tells refusals in the guest's log.
+/// Logs refusals in the guest's log.
 #[derive(Clone)]
 pub(crate) struct Refusals {
     listener: Arc<dyn Listener>,
-    // A mutex because requests run beside the guest; the section is a search in a few lines.
+    // A mutex, because requests run concurrently with the guest. The critical section searches a few lines.
     told: Arc<Mutex<Vec<String>>>,
 }
 
 impl Refusals {
-    /// Nothing refused yet.
+    /// Creates a log without refusals.
     pub(crate) fn new(listener: &Arc<dyn Listener>) -> Self {
         Self { listener: Arc::clone(listener), told: Arc::default() }
     }
 
-    /// Tells a refusal, unless it was told.
+    /// Logs a refusal, unless it was logged before or too many were.
     pub(crate) fn log_once(&self, refusal: &str) {
         let line = format!("warn cascade-host: {}", excerpt(refusal, MAX_TEXT));
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! The addresses of names, asked of the operating system: a bounded number at a time, and kept for a few seconds.
-//! Whether an address may be connected to is for `address_policy`.
+//! Resolver: the system's addresses of names, with bounded concurrency and a cache of a few seconds.
+//! `address_policy` decides which addresses may be connected to.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// Names that are asked for at the same time by all guests. Each takes a thread, for as long as the system's resolver
-/// waits, and no thread can be stopped.
+/// Maximum number of concurrent lookups of all guests. Each blocks a thread until the system's resolver returns, and
+/// threads cannot be stopped.
 const MAX_LOOKUPS: usize = 64;
 
-/// The same by one guest: one that asks for names that nobody answers leaves the others their share.
+/// Maximum number of concurrent lookups of one guest, so that dead names of one guest leave the others their share.
 const MAX_LOOKUPS_OF_GUEST: usize = 4;
 
 /// The same by all guests of one task: its attempts follow each other, and each may leave questions behind.
@@ -23,19 +23,19 @@ const MAX_LOOKUPS_OF_TASK: usize = 16;
 /// whatever order and choice of them a server gives out.
 const KEPT: Duration = Duration::from_secs(5);
 
-/// Answers that are kept at most.
+/// Maximum number of cached answers.
 const MAX_KEPT: usize = 256;
 
-/// Addresses of a name that are looked at.
+/// Maximum number of addresses used per name.
 const MAX_ADDRESSES: usize = 16;
 
-/// Who knows the addresses of names.
+/// A source of addresses for names.
 pub(crate) trait Resolve: Send + Sync {
-    /// The addresses of a name. May block.
+    /// Returns the addresses of a name. May block.
     fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The operating system.
+/// The operating system's resolver.
 struct System;
 
 impl Resolve for System {
@@ -44,11 +44,11 @@ impl Resolve for System {
     }
 }
 
-/// What a process knows of names.
+/// Resolver of the process, with its cache.
 pub(crate) struct Resolver {
     resolver: Arc<dyn Resolve>,
     lookups: Arc<Semaphore>,
-    // A lock because guests run at the same time. Its sections are an access to the map.
+    // A mutex, because guests run concurrently. The critical sections access the map once.
     kept: Mutex<HashMap<String, Kept>>,
 }
 
@@ -58,12 +58,12 @@ struct Kept {
 }
 
 impl Resolver {
-    /// Names as the operating system knows them.
+    /// Creates a resolver that asks the operating system.
     pub(crate) fn of_system() -> Arc<Self> {
         Self::with_resolve(Arc::new(System))
     }
 
-    /// Names as somebody knows them.
+    /// Creates a resolver that asks `resolver`.
     pub(crate) fn with_resolve(resolver: Arc<dyn Resolve>) -> Arc<Self> {
         Arc::new(Self { resolver, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)), kept: Mutex::default() })
     }
@@ -110,8 +110,9 @@ impl GuestNames {
         Self { names: Arc::clone(names), lookups: [own, Arc::clone(&task.0)] }
     }
 
-    /// The addresses of a name, at least one. Waits for as long as the resolver does; who gives up before leaves
-    /// the question to end by itself.
+    /// Returns the addresses of a name, at least one. Waits as long as the system's resolver does.
+    ///
+    /// Cancel safe: a dropped call leaves its lookup to finish in the background.
     pub(crate) async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         if let Some(addresses) = self.names.recall(name) {
             return Ok(addresses);
@@ -147,11 +148,11 @@ mod tests {
     use futures_util::FutureExt as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// How long threads may take to meet.
+    /// Maximum time for the threads to meet.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Gives another address for each question, and counts how many are asked at the same time. The first are answered
-    /// once so many are asked, if they ever are.
+    /// Returns another address for each lookup, and records how many run at once. The first lookups return as soon as
+    /// `awaited` of them run, or after [`PATIENCE`].
     #[derive(Default)]
     struct Busy {
         asked: AtomicUsize,
