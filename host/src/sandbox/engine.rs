@@ -254,12 +254,11 @@ impl Drop for Ticker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::manual::{Page, count, size};
+    use crate::cli::manual::{Page, size};
 
     #[test]
     fn the_manual_has_the_bounds_of_this_file() {
         let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
         call("stack").says(&size(STACK));
-        call("elements of one table").says(&count(TABLE_ELEMENTS));
     }
 }

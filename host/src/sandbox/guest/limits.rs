@@ -258,6 +258,7 @@ mod tests {
         call("memory of core instances").says(&size(ALL_INSTANCES));
         call("linear memories; tables").says(&count(MOST_MEMORIES));
         call("linear memories; tables").says(&count(MOST_TABLES));
+        call("elements of one table").says(&count(TABLE_ELEMENTS));
         call("handles").says(&count(MOST_HANDLES));
         call("bytes handed to one call").says(&size(HANDED_AT_LEAST));
         Page::of("limits").says(&format!("at least {LEAST_LINE} bytes"));
