@@ -112,7 +112,7 @@ impl InFlight<'_> {
         };
         match &returned {
             Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), .. }) => {
-                self.publish(value).await?
+                self.publish(value).await?;
             }
             Ok(invoke::Returned { outcome: invoke::Outcome::Error(_), .. }) | Err(_) => {
                 self.abandon().await?;

@@ -42,8 +42,8 @@ pub enum Stage {
         /// Number of elements.
         items: u32,
     },
-    /// The node is [`Shape::closing`]: every wanted task has ended and none has failed. Whether the run has succeeded is
-    /// for its holder to say, by [`Outcome::Passed`] or [`Outcome::Failed`]. The claim takes neither slots nor resources.
+    /// The node is [`crate::state::RunShape::closing`]: every wanted task has ended and none has failed. The holder decides
+    /// whether the run succeeds, by [`Outcome::Passed`] or [`Outcome::Failed`]. The claim takes neither slots nor resources.
     Closing,
 }
 

@@ -52,7 +52,10 @@ pub use log::{LogLine, LogPart, Piece, append_log, end_log, read_log};
 pub use memory::MemoryBackend;
 pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
-pub(crate) use registry::{Registry, not_built_in};
+pub(crate) use registry::Registry;
+#[cfg(feature = "redis")]
+pub(crate) use registry::not_built_in;
 pub use shape::{CLOSING, ResourceScope, ResourceShape, RunShape, TaskShape};
+#[cfg(feature = "redis")]
 pub(crate) use stray::stray;
 pub use uri::{Address, BackendKind, Durability, RedisTopology, RedisUri, Secret, StateUri, Tls};

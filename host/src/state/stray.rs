@@ -2,6 +2,7 @@
 //! The text itself may be a password and is never repeated.
 
 /// The first control character of a text, and white space at either end, in words: `character 8 is a line end (`\n`)`.
+#[cfg(feature = "redis")]
 pub(crate) fn stray(text: &str) -> Option<String> {
     let last = text.chars().count().saturating_sub(1);
     let is_stray = |at: usize, c: char| c.is_control() || (c.is_whitespace() && (at == 0 || at == last));

@@ -65,7 +65,7 @@ impl<'f> Tree<'f> {
     fn resolve(&self, path: &[String], most: u32) -> Option<&'f str> {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         let (module, file) =
-            (1..=names.len()).rev().find_map(|len| self.files.get_key_value(&names[..len]))?;
+            (1..=names.len()).rev().find_map(|len| self.files.get_key_value(names.get(..len)?))?;
         let Some(item) = path.get(module.len()) else {
             return Some(&file.path);
         };
@@ -75,7 +75,7 @@ impl<'f> Tree<'f> {
             Some(target) if most > 0 => {
                 let own = module.iter().map(|name| (*name).to_owned());
                 let whole: Vec<String> = match target.first().map(String::as_str) {
-                    Some("crate") => target[1..].to_vec(),
+                    Some("crate") => target.iter().skip(1).cloned().collect(),
                     _ => own.chain(target.iter().cloned()).collect(),
                 };
                 self.resolve(&whole, most - 1)

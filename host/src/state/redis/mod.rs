@@ -44,20 +44,20 @@
 //! task in batches of 64; the general path costs 98 and 17 µs. Queuing a task without dependencies costs another 7 µs.
 //!
 //! - **Fencing.** A token holds a node for one host in one life of the run. Hosts draw tokens, and never one twice;
-//! each life has a unique name. A settlement counts only while its token is held, whatever data loss, other hosts or
-//! late packets do.
+//!   each life has a unique name. A settlement counts only while its token is held, whatever data loss, other hosts or
+//!   late packets do.
 //! - **Lost replies.** The commits of a host are numbered, and the last one is stored with its reply. A repeated commit
-//! gets the stored reply. Claims handed out in a reply that never arrived are handed out again.
+//!   gets the stored reply. Claims handed out in a reply that never arrived are handed out again.
 //! - **Reads.** Each host caches its recently committed results (`result_cache`) for the life of the run. A task that
-//! consumes the previous task's output on the same host needs no read from Redis.
+//!   consumes the previous task's output on the same host needs no read from Redis.
 //! - **Time** is the server's. The next step of any host handles expired leases and elapsed delays. Each host sends at
-//! least three heartbeats per lease, and one when a timer of its own is due.
+//!   least three heartbeats per lease, and one when a timer of its own is due.
 //! - **Lease renewal.** A host renews its claims from a separate thread over a separate connection. Its own clock only
-//! raises doubt: claims that were not confirmed within a lease are reported, and their guests are stopped.
+//!   raises doubt: claims that were not confirmed within a lease are reported, and their guests are stopped.
 //! - **Wake-ups.** A step that may give other hosts work adds to `wake`. One connection per open ledger blocks on that
-//! stream, so hosts do not poll.
+//!   stream, so hosts do not poll.
 //! - **Bounded steps.** A step follows at most 1,000 edges and checks as many stored elements. The rest is kept in
-//! `props`, and the next step of any host continues. Elements cost nothing before they are handed out.
+//!   `props`, and the next step of any host continues. Elements cost nothing before they are handed out.
 //!
 //! # Lives and epochs
 //!

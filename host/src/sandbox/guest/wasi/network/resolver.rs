@@ -46,7 +46,7 @@ impl Resolve for System {
 
 /// Resolver of the process, with its cache.
 pub(crate) struct Resolver {
-    resolver: Arc<dyn Resolve>,
+    resolve: Arc<dyn Resolve>,
     lookups: Arc<Semaphore>,
     // A mutex, because guests run concurrently. The critical sections access the map once.
     kept: Mutex<HashMap<String, Kept>>,
@@ -65,7 +65,11 @@ impl Resolver {
 
     /// Creates a resolver that asks `resolver`.
     pub(crate) fn with_resolve(resolver: Arc<dyn Resolve>) -> Arc<Self> {
-        Arc::new(Self { resolver, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)), kept: Mutex::default() })
+        Arc::new(Self {
+            resolve: resolver,
+            lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
+            kept: Mutex::default(),
+        })
     }
 
     fn recall(&self, name: &str) -> Option<Vec<IpAddr>> {
@@ -123,7 +127,7 @@ impl GuestNames {
         for lookups in [own, of_task, &self.names.lookups] {
             held.push(Arc::clone(lookups).acquire_owned().await.ok());
         }
-        let resolver = Arc::clone(&self.names.resolver);
+        let resolver = Arc::clone(&self.names.resolve);
         let asked = name.to_owned();
         let answer = tokio::task::spawn_blocking(move || {
             let answer = resolver.addresses(&asked);
