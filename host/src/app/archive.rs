@@ -2,8 +2,7 @@
 //! The layout is in `cli/print`.
 
 use crate::app::Error;
-use crate::app::node_name::{Found, find, plan_record, range, stored_name};
-use crate::app::stored::no_run;
+use crate::app::node_name::{Found, find, no_run, plan_record, range, stored_name};
 use crate::model::{FailureClass, RunId, RunStatus, SkipReason};
 use crate::state::{
     Backend, CLOSING, ClaimView, End, FailureRecord, LogPart, NodeView, Note, Phase, Removal, RunSummary,

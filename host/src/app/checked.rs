@@ -93,6 +93,14 @@ pub fn check(
     Ok(Checked { manifest: graph.into_manifest(), plan: Arc::new(plan), components })
 }
 
+/// Checks inputs before a run has params: files must be readable as their types, and variables without a default must
+/// be set.
+pub fn check_inputs(checked: &Checked, environment: &Environment) -> Result<(), Error> {
+    let mut faults = Faults::none(checked.manifest.source.clone());
+    inputs::find_faults(checked.plan.inputs(), environment, &mut faults);
+    if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
+}
+
 fn interface(component: &Component) -> Interface {
     Interface { digest: *component.digest(), exports: component.exports().to_vec() }
 }

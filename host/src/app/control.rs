@@ -1,7 +1,7 @@
 //! Follows and cancels runs on behalf of commands that do not work on them.
 //! `cli` formats the events.
 
-use crate::app::stored::no_run;
+use crate::app::node_name::no_run;
 use crate::app::{Error, Refusal};
 use crate::events::{Fact, from_json_line};
 use crate::model::{RunId, RunStatus};

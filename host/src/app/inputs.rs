@@ -1,8 +1,8 @@
 //! Gathers the inputs of a run: params from the user, variables and files from this host, each read once.
 //! `plan` fits them to their types.
 
+use crate::app::params;
 use crate::app::params::{ParamTexts, TextFault};
-use crate::app::{Checked, Error, params};
 use crate::config::{Environment, read_input};
 use crate::model::{Datum, Fault, Faults, Shortage, shortlist};
 use crate::plan;
@@ -42,14 +42,6 @@ pub(crate) fn gather(
         },
     });
     found.collect()
-}
-
-/// Checks inputs before a run has params: files must be readable as their types, and variables without a default must
-/// be set.
-pub fn check_inputs(checked: &Checked, environment: &Environment) -> Result<(), Error> {
-    let mut faults = Faults::none(checked.manifest.source.clone());
-    find_faults(checked.plan.inputs(), environment, &mut faults);
-    if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
 
 /// Adds what is wrong with inputs that no run is needed for.

@@ -31,14 +31,13 @@ pub use archive::{
 };
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildHandle, BuildOrder, BuildOutput, BuildStep, Building, build, build_steps, check_built};
-pub use checked::{Builds, Checked, check, open_sandbox};
+pub use checked::{Builds, Checked, check, check_inputs, open_sandbox};
 pub use component_file::read_component;
 pub use control::{Cancelled, Company, Watcher, cancel_run, watch_run};
 pub use doctor::{About, Examination, Finding, Verdict, examine};
 pub use error::{Error, Refusal};
 pub use forecast::{Forecast, Planned, forecast};
 pub use grant_check::{Missing, Needs, Toml, asked};
-pub use inputs::check_inputs;
 pub use params::ParamTexts;
 pub use reads::{Reads, ReadsRequest};
 pub use run::{Report, RunRequest, run};

@@ -2,7 +2,6 @@
 //! What is stored of them is for `archive` and `stored`.
 
 use crate::app::Error;
-use crate::app::stored::no_run;
 use crate::model::{RunId, nearest, shortlist};
 use crate::plan::PlanRecord;
 use crate::state;
@@ -122,6 +121,18 @@ fn no_element(run: &RunId, (task, item): (&str, u64), elements: Elements) -> Err
         ),
     };
     Error::Missing { message, help }
+}
+
+pub(crate) fn no_run(run: &RunId, error: crate::state::Error) -> Error {
+    match error.kind {
+        ErrorKind::NoRun => Error::Missing {
+            message: format!("there is no run `{run}` in this state backend"),
+            help: "give the backend that the run was made with by `--state URI` or CASCADE_STATE; \
+                   `memory:` keeps nothing once its process has ended"
+                .to_owned(),
+        },
+        _ => Error::Backend(error), // all others are failures of the backend
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 
 use crate::app::Error;
 use crate::app::archive::{story, without_result};
-use crate::app::node_name::{find, plan_record, stored_name};
+use crate::app::node_name::{find, no_run, plan_record, stored_name};
 use crate::model::RunId;
-use crate::state::{Backend, ErrorKind};
+use crate::state::Backend;
 use bytes::Bytes;
 
 /// A stored result.
@@ -49,16 +49,4 @@ async fn no_result(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Err
         message: format!("run `{run}` has no result of `{name}`: {}", without_result(&story)),
         help: format!("`cascade-host output {run}` shows the results that it has"),
     })
-}
-
-pub(crate) fn no_run(run: &RunId, error: crate::state::Error) -> Error {
-    match error.kind {
-        ErrorKind::NoRun => Error::Missing {
-            message: format!("there is no run `{run}` in this state backend"),
-            help: "give the backend that the run was made with by `--state URI` or CASCADE_STATE; \
-                   `memory:` keeps nothing once its process has ended"
-                .to_owned(),
-        },
-        _ => Error::Backend(error), // all others are failures of the backend
-    }
 }

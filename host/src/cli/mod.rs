@@ -2,6 +2,7 @@
 //! The work of each command is in `app`; this module decides only how things look.
 
 mod start;
+mod context;
 mod args;
 mod scope;
 mod commands;

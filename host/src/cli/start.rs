@@ -4,33 +4,15 @@
 use crate::app::{BuildOrder, Error};
 use crate::cli::args::{Arguments, Command};
 use crate::cli::commands;
-use crate::cli::process::{Exit, Signals, farewell, report};
-use crate::cli::voice::Voice;
+use crate::cli::context::Host;
+use crate::cli::process::{Exit, Signals, farewell};
+use crate::cli::voice::{Voice, report};
 use crate::cli::wanted::{usage, wants_json};
 use crate::config::{Environment, Settings, SettingsFile, arguments};
-use crate::sandbox::{CompileRequest, Sandbox};
+use crate::sandbox::CompileRequest;
 use clap::Parser as _;
 use std::io;
 use std::process::ExitCode;
-
-/// The context of every command.
-pub(crate) struct Host {
-    /// The environment variables of this process.
-    pub(crate) environment: Environment,
-    /// The settings, before those of a manifest.
-    pub(crate) settings: Settings,
-    /// The signal handler.
-    pub(crate) signals: Signals,
-    /// Says what is to be said beside the log.
-    pub(crate) voice: Voice,
-}
-
-impl Host {
-    /// Says what an operator should know of the sandbox of a command that has no log of its own, or none yet.
-    pub(crate) fn say_warnings(&self, sandbox: &Sandbox) {
-        sandbox.take_warnings().iter().for_each(|warning| self.voice.warn("code-cache", warning));
-    }
-}
 
 /// Runs the command that this process was started with.
 #[must_use]

@@ -2,8 +2,8 @@
 //! What errors say stands in `exit`; how a run is told, in the logs.
 
 use crate::app::Error;
-use crate::cli::print::harmless;
-use crate::cli::process::{exit, say, say_bytes};
+use crate::cli::print::{Complaint, harmless};
+use crate::cli::process::{Exit, exit, say, say_bytes};
 use crate::config::LogFormat;
 use crate::model::{Clock as _, RunId, SystemClock};
 use serde::Serialize;
@@ -27,28 +27,6 @@ pub(crate) enum Said {
     /// A line of a build command.
     #[serde(rename = "build.output")]
     BuildOutput { text: String },
-}
-
-/// An error, without what people see of the source.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub(crate) struct Complaint {
-    /// What could not be done, and why.
-    pub(crate) message: String,
-    /// Facts that explain it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) notes: Vec<String>,
-    /// What would help.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) help: Vec<String>,
-    /// The text that is at fault.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) file: Option<String>,
-    /// The line of it, from one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) line: Option<usize>,
-    /// The column of it, in characters from one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) column: Option<usize>,
 }
 
 /// A line for programs: keys that all lines have, and what is said.
@@ -157,6 +135,12 @@ impl Voice {
         text.push(b'\n');
         text
     }
+}
+
+/// Says what is wrong and tells how the process is to end.
+pub(crate) fn report(error: &Error, voice: &Voice) -> Exit {
+    voice.complain(error);
+    exit::exit_of(error)
 }
 
 /// The longest line of a build command that is told as one.

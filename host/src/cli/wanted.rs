@@ -3,9 +3,9 @@
 
 use crate::app::Error;
 use crate::cli::commands::output::print;
-use crate::cli::print::Style;
+use crate::cli::print::{Complaint, Style};
 use crate::cli::process::{Exit, say, stderr_style, stdout_style};
-use crate::cli::voice::{Complaint, Voice};
+use crate::cli::voice::Voice;
 use crate::config::{Environment, LogFormat, SettingsFile};
 use clap::error::ErrorKind;
 use std::ffi::OsString;

@@ -1,9 +1,10 @@
 //! The last node of a run: whether its outputs can be made of what its tasks have yielded, and so whether it has succeeded.
 //! Making them is for `finish`.
 
+use crate::engine::closed::Closed;
 use crate::engine::context::Context;
 use crate::engine::finish::{OutputValue, Outputs, outputs};
-use crate::engine::job::Settled;
+use crate::engine::settled::Settled;
 use crate::events::{Fact, FailureFact};
 use crate::model::FailureClass;
 use crate::state::{Claim, Error, FailureRecord, Outcome, Token};
@@ -44,14 +45,6 @@ fn fault(ctx: &Context, value: &OutputValue) -> Option<FailureFact> {
             error: "the state has lost a result that it is made of".to_owned(),
         }),
     }
-}
-
-/// The outputs that a host has closed its run with.
-#[derive(Debug, Default)]
-pub(crate) struct Closed {
-    made: Option<(Token, Outputs)>,
-    /// Whether the run has ended by them: only then they are those of the run.
-    is_committed: bool,
 }
 
 impl Context {

@@ -3,7 +3,7 @@
 
 use crate::cache::Cache;
 use crate::engine::Interrupt;
-use crate::engine::closing::Closed;
+use crate::engine::closed::Closed;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;

@@ -12,6 +12,7 @@ use crate::engine::keys;
 use crate::engine::resolve::{Known, Scope, Unresolved};
 use crate::engine::retry::{Attempted, next_delay};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
+use crate::engine::settled::Settled;
 use crate::engine::skipping::skip_reason;
 use crate::engine::verify::{IgnoreOutput, Verification, Verified, compare, is_shareable};
 use crate::events::{Fact, FailureFact, Subject};
@@ -27,13 +28,6 @@ use std::time::Duration;
 
 /// Bytes of JSON of a returned error to show in events and messages. The whole error is stored.
 const MOST_SHOWN: usize = 16 << 10;
-
-/// A claim with its outcome, and the facts to emit once that is committed.
-pub(crate) struct Settled {
-    pub(crate) claim: Claim,
-    pub(crate) outcome: Outcome,
-    pub(crate) facts: Vec<Fact>,
-}
 
 /// Elements whose results are looked up together when their list is made: all of them would be held twice.
 const JOINED_AT_ONCE: u32 = 10_000;

@@ -12,6 +12,8 @@ mod prefetch;
 mod context;
 mod emit;
 mod job;
+mod settled;
+mod closed;
 mod single_flight;
 mod in_flight;
 mod resolve;

@@ -4,8 +4,8 @@
 use crate::engine::Interrupt;
 use crate::engine::context::{Context, SlotRequest};
 use crate::engine::dispatch::{Action, Dispatcher};
-use crate::engine::job::Settled;
 use crate::engine::prefetch::PrefetchPolicy;
+use crate::engine::settled::Settled;
 use crate::events::{Fact, FailureFact};
 use crate::model::{FailureClass, to_usize};
 use crate::state::{

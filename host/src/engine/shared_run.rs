@@ -7,8 +7,9 @@
 
 use crate::engine::Interrupt;
 use crate::engine::context::Context;
-use crate::engine::job::{Settled, process};
+use crate::engine::job::process;
 use crate::engine::run_state::{Commit, RunState};
+use crate::engine::settled::Settled;
 use crate::state::{Claim, Error};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};

@@ -2,7 +2,6 @@
 //! Accepts what a person may write. Stored values are checked in `check`, which accepts less.
 
 use crate::model::{Datum, nearest, shortlist};
-use crate::value::mistakes::mistakes;
 use crate::value::{Case, Field, ResultType, Type, ValueFault, wire};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,11 +13,6 @@ pub fn encode(ty: &Type, datum: &Datum) -> Result<Bytes, ValueFault> {
     let mut out = Vec::new();
     write(ty, datum, &mut out)?;
     Ok(out.into())
-}
-
-/// Encodes `datum` as a value of type `ty`, or says all that is wrong with it: at least one mistake, and a few at most.
-pub fn encode_all(ty: &Type, datum: &Datum) -> Result<Bytes, Vec<ValueFault>> {
-    encode(ty, datum).map_err(|first| mistakes(ty, datum, first))
 }
 
 fn write(ty: &Type, datum: &Datum, out: &mut Vec<u8>) -> Result<(), ValueFault> {

@@ -4,6 +4,12 @@
 use crate::model::{Datum, nearest};
 use crate::value::encode::known_name;
 use crate::value::{Field, Type, ValueFault, encode};
+use bytes::Bytes;
+
+/// Encodes `datum` as a value of type `ty`, or says all that is wrong with it: at least one mistake, and a few at most.
+pub fn encode_all(ty: &Type, datum: &Datum) -> Result<Bytes, Vec<ValueFault>> {
+    encode(ty, datum).map_err(|first| mistakes(ty, datum, first))
+}
 
 /// Most mistakes that are told of one literal: a list may have a million of the same kind.
 const MOST: usize = 8;

@@ -4,8 +4,8 @@
 use crate::app;
 use crate::app::{BuildOutput, Error, Refusal};
 use crate::cli::args::BuildArguments;
+use crate::cli::context::Host;
 use crate::cli::process::{Exit, stderr_blocks};
-use crate::cli::start::Host;
 use crate::cli::voice::Voice;
 use crate::config::{LogFormat, program};
 use crate::graph::Resolved;

@@ -4,8 +4,8 @@
 use crate::app;
 use crate::app::{Backends, Cancelled, Error};
 use crate::cli::args::CancelArguments;
+use crate::cli::context::Host;
 use crate::cli::process::{Exit, wait_for};
-use crate::cli::start::Host;
 use crate::manifest::BackendSection;
 
 /// Cancels a run, and prints which hosts will stop.

@@ -4,8 +4,8 @@
 use crate::app;
 use crate::app::{Backends, Builds, Error};
 use crate::cli::args::CheckArguments;
+use crate::cli::context::Host;
 use crate::cli::process::Exit;
-use crate::cli::start::Host;
 
 /// Checks a manifest and its components.
 pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Error> {

@@ -5,9 +5,9 @@ use crate::app;
 use crate::app::{Error, Refusal};
 use crate::cli::args::InspectArguments;
 use crate::cli::commands::output::{print, print_json};
+use crate::cli::context::Host;
 use crate::cli::print::{ImportRow, Inspection, signature};
 use crate::cli::process::{Exit, stdout_style};
-use crate::cli::start::Host;
 use crate::model::Grant;
 use crate::sandbox::{Import, Offer};
 

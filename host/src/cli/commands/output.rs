@@ -4,9 +4,9 @@
 use crate::app;
 use crate::app::{Backends, Error, Refusal, StoredResult};
 use crate::cli::args::OutputArguments;
+use crate::cli::context::Host;
 use crate::cli::print::{Format, OutputFault, harmless_json, outputs};
 use crate::cli::process::{Exit, Reader, give, stdout_reader, wait_for};
-use crate::cli::start::Host;
 use crate::manifest::BackendSection;
 use crate::state;
 use crate::state::ErrorKind;

@@ -5,9 +5,9 @@ use crate::app;
 use crate::app::{Backends, Builds, Error, Forecast, Planned, Refusal, Session, SessionRequest};
 use crate::cli::args::PlanArguments;
 use crate::cli::commands::output::{print, print_json};
+use crate::cli::context::Host;
 use crate::cli::print::{PlanTable, plan_row};
 use crate::cli::process::{Exit, stdout_style, vigil, wait_for};
-use crate::cli::start::Host;
 use crate::model::{Clock as _, Random, RunId, SystemClock};
 
 /// Shows the forecast of a run.

@@ -4,8 +4,9 @@
 use crate::app;
 use crate::app::{Backends, Error};
 use crate::cli::args::RmArguments;
-use crate::cli::process::{Exit, report, wait_for};
-use crate::cli::start::Host;
+use crate::cli::context::Host;
+use crate::cli::process::{Exit, wait_for};
+use crate::cli::voice::report;
 use crate::manifest::BackendSection;
 use crate::state::Removal;
 

@@ -6,13 +6,13 @@ use crate::app::{Backends, Builds, Error, Report, RunRequest, Session, SessionRe
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
 use crate::cli::commands::output;
+use crate::cli::context::Host;
 use crate::cli::log::Listeners;
 use crate::cli::print::outputs;
 use crate::cli::process::{
-    Exit, after_run, before_run, how_to_resume, report as report_error, runtime_for_guests, stdout_reader,
-    unprinted,
+    Exit, after_run, before_run, how_to_resume, runtime_for_guests, stdout_reader, unprinted,
 };
-use crate::cli::start::Host;
+use crate::cli::voice::report as report_error;
 use crate::config;
 use crate::config::host_id;
 use crate::engine::{Ended, Interrupt, Verification};

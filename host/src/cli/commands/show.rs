@@ -5,9 +5,9 @@ use crate::app;
 use crate::app::{Backends, Error, Refusal};
 use crate::cli::args::ShowArguments;
 use crate::cli::commands::output::{print, print_json};
+use crate::cli::context::Host;
 use crate::cli::print::ShowTable;
 use crate::cli::process::{Exit, stdout_style, wait_for};
-use crate::cli::start::Host;
 use crate::manifest::BackendSection;
 use crate::model::{Clock as _, SystemClock};
 

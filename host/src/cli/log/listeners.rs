@@ -3,12 +3,12 @@
 
 use crate::app::{Error, Reads, ReadsRequest, Refusal, Session};
 use crate::cli::args::RunArguments;
+use crate::cli::context::Host;
 use crate::cli::log::human::Human;
 use crate::cli::log::json::JsonLog;
 use crate::cli::log::progress::{Progress, Shown};
 use crate::cli::log::screen::{Follower, Screen};
 use crate::cli::process::{Stderr, stderr_reader, stderr_style};
-use crate::cli::start::Host;
 use crate::cli::tame::Tame;
 use crate::config::{LogFormat, Stream};
 use crate::events::{JsonLines, Sink};

@@ -1,8 +1,8 @@
 //! Renders the faults of a manifest with their source lines, in the style of rustc.
 //! The faults bring their messages and help; this file reads only the lines that it shows.
 
+use crate::cli::print::complaint::Complaint;
 use crate::cli::print::style::{Ink, Style, harmless, harmless_marked, harmless_name};
-use crate::cli::voice::Complaint;
 use crate::model::{Fault, Faults, Place, Source, Span};
 use annotate_snippets::AnnotationKind;
 use annotate_snippets::Group;

@@ -2,6 +2,7 @@
 //! The log of a run is in `log`; `commands` decides which command prints what.
 
 mod columns;
+mod complaint;
 pub(crate) mod diagnostic;
 pub(crate) mod error_chain;
 pub(crate) mod outputs;
@@ -16,6 +17,7 @@ mod style;
 mod untyped;
 
 pub(crate) use columns::{column, pad, put_line};
+pub(crate) use complaint::Complaint;
 pub(crate) use outputs::{Format, OutputFault};
 pub(crate) use plan_table::PlanTable;
 pub(crate) use runs_table::RunsTable;

@@ -2,9 +2,8 @@
 //! `app` classifies the errors.
 
 use crate::app::{Error, Refusal};
-use crate::cli::print::{Ink, Style, diagnostic, error_chain, harmless};
+use crate::cli::print::{Complaint, Ink, Style, diagnostic, error_chain, harmless};
 use crate::cli::process::terminal::stderr_style;
-use crate::cli::voice::{Complaint, Voice};
 use crate::model::Shortage;
 use crate::state::ErrorKind;
 use std::process::ExitCode;
@@ -47,13 +46,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Says what is wrong and tells how the process is to end.
-pub(crate) fn report(error: &Error, voice: &Voice) -> Exit {
-    voice.complain(error);
-    exit_of(error)
-}
-
-fn exit_of(error: &Error) -> Exit {
+pub(crate) fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Faults(_)
         | Error::Refused(_)

@@ -8,7 +8,7 @@ mod runtime;
 mod terminal;
 mod resume;
 
-pub(crate) use exit::{Exit, report};
+pub(crate) use exit::Exit;
 pub(crate) use interrupt_message::{after_run, before_run, farewell, unprinted};
 pub(crate) use resume::how_to_resume;
 pub(crate) use runtime::{runtime_for_guests, vigil, wait_for, while_read};
