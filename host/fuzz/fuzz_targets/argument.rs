@@ -1,5 +1,5 @@
 //! Any bytes as a function's argument: refused or handed over as what they are, whatever they are.
-//! What must hold stands in the host, in `sandbox::fuzzing`.
+//! The property is checked by the host, in `sandbox::fuzzing`.
 
 #![no_main]
 

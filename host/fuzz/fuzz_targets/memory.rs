@@ -1,5 +1,5 @@
 //! Any memory, any address: what a guest returns that means harm is refused, or it is a value of its type.
-//! What must hold stands in the host, in `sandbox::fuzzing`.
+//! The property is checked by the host, in `sandbox::fuzzing`.
 
 #![no_main]
 

@@ -133,12 +133,12 @@ fn with_password(uri: StateUri, environment: &Environment) -> Result<StateUri, S
     })
 }
 
-/// The same, to see whether the URI can be used: a variable that is no text is told of where it is used.
+/// Adds the password for a check of the URI. A variable that is not text is reported later, when it is used.
 fn or_password(uri: StateUri, environment: &Environment) -> StateUri {
     with_password(uri.clone(), environment).unwrap_or(uri)
 }
 
-/// Why a URI cannot be used: a fault of the manifest, or a setting that is told of where it is used.
+/// Reason why a URI cannot be used: a fault of the manifest, or a setting that is reported later.
 struct Unusable(Option<Box<Fault>>);
 
 impl From<SettingsFault> for Unusable {

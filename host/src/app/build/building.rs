@@ -1,5 +1,5 @@
 //! A build command that runs, seen by its host: started under a supervisor, listened to, ended.
-//! What the supervisor does stands in `supervisor`.
+//! The supervisor itself is in `supervisor`.
 
 use crate::app::Refusal;
 use crate::app::build::BuildStep;
@@ -22,7 +22,7 @@ const PIECE: usize = 64 << 10;
 pub enum BuildOutput {
     /// To a stream as it is.
     Stream(Stdio),
-    /// To whoever waits for the command.
+    /// Piped to the caller that waits for the command.
     Host,
 }
 
@@ -36,7 +36,7 @@ pub struct Building {
     /// What the supervisor has said.
     report: String,
     what: String,
-    /// What it is, for whoever has to look into it.
+    /// Explanation that the error shows as a note.
     note: String,
 }
 

@@ -1,5 +1,5 @@
 //! The processes that a process has started, and those that they have started, as the system lists them.
-//! When they are to end is for whoever started them.
+//! The supervisor decides when they end.
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
