@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cascade_host::cli::start()
+    cascade_host::command_line()
 }

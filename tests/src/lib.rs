@@ -2,6 +2,7 @@
 //! Expected behaviour is in the tests.
 
 pub mod bombs;
+mod examples;
 mod guests;
 mod host;
 mod patience;
@@ -10,6 +11,7 @@ mod proxy;
 mod server;
 mod web;
 
+pub use examples::build_example;
 pub use guests::{
     Toolchain, assemble, build_javascript, build_plugins, build_python, build_rust_guests, is_declined,
     python_client, repository,

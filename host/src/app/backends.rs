@@ -73,6 +73,22 @@ impl Backends {
         Ok(StateBackend { backend: self.state.backend(&uri)?, uri })
     }
 
+    /// Opens the state backend of a URI that overrides all others.
+    pub fn state_at(&self, uri: &str, environment: &Environment) -> Result<StateBackend, Error> {
+        let uri = with_password(StateUri::parse(uri)?, environment)?;
+        Ok(StateBackend { backend: self.state.backend(&uri)?, uri })
+    }
+
+    /// Opens the cache of a URI that overrides all others; `None` for `off`.
+    pub fn cache_at(
+        &self,
+        uri: &str,
+        section: &BackendSection,
+        environment: &Environment,
+    ) -> Result<Option<Arc<dyn Cache>>, Error> {
+        self.open_cache(CacheUri::parse(uri)?, section, environment)
+    }
+
     /// Opens the cache; `None` if caching is off.
     pub fn cache(
         &self,
@@ -80,7 +96,16 @@ impl Backends {
         section: &BackendSection,
         environment: &Environment,
     ) -> Result<Option<Arc<dyn Cache>>, Error> {
-        let uri = match cache_uri(settings, section, environment)? {
+        self.open_cache(cache_uri(settings, section, environment)?, section, environment)
+    }
+
+    fn open_cache(
+        &self,
+        uri: CacheUri,
+        section: &BackendSection,
+        environment: &Environment,
+    ) -> Result<Option<Arc<dyn Cache>>, Error> {
+        let uri = match uri {
             CacheUri::Off => CacheUri::Off,
             CacheUri::At(uri) => CacheUri::At(with_password(uri, environment)?),
         };

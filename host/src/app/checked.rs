@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A fully typed manifest with its components loaded.
+#[derive(Clone)]
 pub struct Checked {
     /// The manifest.
     pub manifest: Manifest,
@@ -28,17 +29,25 @@ pub struct Checked {
     pub components: Vec<Component>,
 }
 
-/// Opens the sandbox of this host.
-pub fn open_sandbox(settings: &Settings) -> Result<Sandbox, Error> {
-    let budget = settings.memory;
-    let workshop = workshop(settings)?;
-    let scratch = settings.scratch.clone();
-    let settings = sandbox::Settings { calls: settings.jobs, code_cache: settings.code_cache.clone() };
-    Ok(Sandbox::new(settings)?.with_workshop(workshop).with_budget(budget).with_scratch(scratch))
+/// Opens the sandbox of this host. Components are compiled by child processes of `compiler`, or else in this process.
+pub fn open_sandbox(settings: &Settings, compiler: Option<PathBuf>) -> Result<Sandbox, Error> {
+    let code = sandbox::Settings { calls: settings.jobs, code_cache: settings.code_cache.clone() };
+    let sandbox = Sandbox::new(code)?.with_budget(settings.memory).with_scratch(settings.scratch.clone());
+    Ok(match compiler {
+        Some(program) => sandbox.with_workshop(compile_pool(settings, program)),
+        None => sandbox,
+    })
 }
 
-/// Creates the pool of compiler processes: this program itself, one per core, each with a memory limit.
-pub(crate) fn workshop(settings: &Settings) -> Result<CompilePool, Error> {
+/// Returns the path of this program, which compiles components in child processes of its own.
+pub fn own_compiler() -> Result<PathBuf, Refusal> {
+    program().map_err(|error| {
+        Refusal::new("this host cannot find its own program, which compiles components").caused_by(error)
+    })
+}
+
+/// Creates the pool of compiler processes: one per core, each with a memory limit.
+pub(crate) fn compile_pool(settings: &Settings, program: PathBuf) -> CompilePool {
     let usual = Bounds::default();
     let bounds = Bounds {
         component: settings.compile.component.unwrap_or(usual.component),
@@ -47,10 +56,7 @@ pub(crate) fn workshop(settings: &Settings) -> Result<CompilePool, Error> {
     };
     let have_memory = memory_budget().as_bytes() / bounds.memory.as_bytes().max(1);
     let at_once = usize::try_from(have_memory.clamp(1, u64::from(cores()))).unwrap_or(1);
-    let program = program().map_err(|error| {
-        Refusal::new("this host cannot find its own program, which compiles components").caused_by(error)
-    })?;
-    Ok(CompilePool { program, bounds, at_once, cores: cores() })
+    CompilePool { program, bounds, at_once, cores: cores() }
 }
 
 /// Whether the components' build commands have just run.

@@ -2,7 +2,7 @@
 //! `plan` fits them to their types.
 
 use crate::app::params;
-use crate::app::params::{ParamTexts, TextFault};
+use crate::app::params::{Params, TextFault};
 use crate::config::{Environment, read_input};
 use crate::model::{Datum, Fault, Faults, Shortage, shortlist};
 use crate::plan;
@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 /// Returns the input found for each position in the plan; adds errors to `faults`.
 pub(crate) fn gather(
     inputs: &[Input],
-    texts: &ParamTexts,
+    texts: &Params,
     environment: &Environment,
     faults: &mut Faults,
 ) -> Vec<Option<Supplied>> {
@@ -46,7 +46,7 @@ pub(crate) fn gather(
 
 /// Adds what is wrong with inputs that no run is needed for.
 pub(crate) fn find_faults(inputs: &[Input], environment: &Environment, faults: &mut Faults) {
-    let found = gather(inputs, &ParamTexts::default(), environment, faults);
+    let found = gather(inputs, &Params::default(), environment, faults);
     let told: Vec<_> = faults.list.iter().map(|fault| fault.place.clone()).collect();
     for (input, found) in inputs.iter().zip(found) {
         if !matches!(input.kind, InputKind::Param { .. })
@@ -58,7 +58,7 @@ pub(crate) fn find_faults(inputs: &[Input], environment: &Environment, faults: &
 }
 
 /// Values of params by name: those of the file, replaced by those of `-p`.
-fn supplied(inputs: &[Input], texts: &ParamTexts, faults: &mut Faults) -> HashMap<String, Supplied> {
+fn supplied(inputs: &[Input], texts: &Params, faults: &mut Faults) -> HashMap<String, Supplied> {
     let known: HashMap<&str, &Input> =
         inputs.iter().filter_map(|input| Some((param_name(input)?, input))).collect();
     let mut values = HashMap::new();
@@ -75,6 +75,13 @@ fn supplied(inputs: &[Input], texts: &ParamTexts, faults: &mut Faults) -> HashMa
                 }
             }
             Err(fault) => faults.push(of_text(Fault::of_file(fault.message.clone()), fault)),
+        }
+    }
+    for (name, value) in &texts.values {
+        if known.contains_key(name.as_str()) {
+            values.insert(name.clone(), value.clone());
+        } else {
+            faults.push(unknown(name, "the program", &known));
         }
     }
     let mut seen: HashSet<&str> = HashSet::new();

@@ -5,17 +5,21 @@ use crate::config::{as_text, explain_toml, read_input, read_text};
 use crate::model::{Datum, without_mark};
 use crate::plan::Supplied;
 use crate::value::Type;
+use rmp_serde::Serializer;
+use serde::Serialize;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// The user's params, unparsed.
+/// The params of a run: texts from a command line, and values from a program.
 #[derive(Debug, Clone, Default)]
-pub struct ParamTexts {
+pub struct Params {
     /// `NAME=VALUE`, in order; only paths need not be text.
     pub pairs: Vec<OsString>,
     /// A file of many.
     pub file: Option<PathBuf>,
+    /// Values by name; the last one of a name counts.
+    pub values: Vec<(String, Supplied)>,
 }
 
 /// The reason why a text is not a value. The text may be a secret, and is never quoted.
@@ -35,6 +39,24 @@ impl TextFault {
         self.help = Some(help.into());
         self
     }
+}
+
+/// Converts a Rust value to a literal, by way of MessagePack, which keeps bytes and NaN.
+pub fn to_datum(value: impl Serialize) -> Result<Datum, SerdeFault> {
+    let mut bytes = Vec::new();
+    value.serialize(&mut Serializer::new(&mut bytes).with_struct_map())?;
+    Ok(rmp_serde::from_slice(&bytes)?)
+}
+
+/// The error of converting a Rust value.
+#[derive(Debug, thiserror::Error)]
+pub enum SerdeFault {
+    /// The value's own `Serialize` failed.
+    #[error(transparent)]
+    Encode(#[from] rmp_serde::encode::Error),
+    /// The value has a form that no literal has, such as a map whose keys are no strings.
+    #[error(transparent)]
+    Decode(#[from] rmp_serde::decode::Error),
 }
 
 /// `NAME=VALUE` in two.

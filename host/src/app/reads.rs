@@ -2,7 +2,7 @@
 //! Files are compared by identity, since one file has many names; each is read elsewhere.
 
 use crate::app::backends::uris;
-use crate::app::{Error, ParamTexts, Session, params};
+use crate::app::{Error, Params, Session, params};
 use crate::cache::CacheUri;
 use crate::config::{Environment, Settings, program};
 use crate::plan::InputKind;
@@ -21,7 +21,7 @@ pub struct ReadsRequest<'a> {
     /// The manifest's path.
     pub manifest: &'a Path,
     /// What the user gives for params.
-    pub params: &'a ParamTexts,
+    pub params: &'a Params,
     /// The run.
     pub session: &'a Session,
 }

@@ -3,7 +3,7 @@
 
 use crate::app::grant_check::Needs;
 use crate::app::targets::{Targets, targets};
-use crate::app::{Checked, Error, ParamTexts, grant_check, grants, inputs};
+use crate::app::{Checked, Error, Params, grant_check, grants, inputs};
 use crate::config::Environment;
 use crate::engine;
 use crate::invoke;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// The settings of a run besides its manifest.
 pub struct SessionRequest<'a> {
     /// Values of params.
-    pub params: &'a ParamTexts,
+    pub params: &'a Params,
     /// Tasks to restrict the run to; empty for all.
     pub targets: &'a [String],
     /// The run id.

@@ -1,7 +1,7 @@
 //! The command line as types: every command and flag with its help text.
 //! Commands run in `commands`; `config` decides which setting wins.
 
-use crate::app::ParamTexts;
+use crate::app::Params;
 use crate::cli::log::Progress;
 use crate::cli::print::Format;
 use crate::cli::scope::Scope;
@@ -343,8 +343,8 @@ pub(crate) struct HelpArguments {
 
 impl ParamArguments {
     /// Returns the params as given, unparsed, for `app`.
-    pub(crate) fn texts(&self) -> ParamTexts {
-        ParamTexts { pairs: self.params.clone(), file: self.params_file.clone() }
+    pub(crate) fn texts(&self) -> Params {
+        Params { pairs: self.params.clone(), file: self.params_file.clone(), values: Vec::new() }
     }
 }
 

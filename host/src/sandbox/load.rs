@@ -37,27 +37,27 @@ pub struct Settings {
 /// Loads components and calls their functions, each call in a fresh guest.
 pub struct Sandbox {
     /// Engines, created on first use.
-    pub(crate) engines: Engines,
+    pub(crate) engines: Arc<Engines>,
     compiler: Compiler,
     /// Cache of compiled code, if a folder is given and can be trusted.
-    pub(crate) code_cache: Option<CodeCache>,
+    pub(crate) code_cache: Option<Arc<CodeCache>>,
     /// Whether the folder of compiled code takes more: a disk that is full is not tried for each component.
-    is_kept: AtomicBool,
+    is_kept: Arc<AtomicBool>,
     /// Where code is put that cannot be kept.
     scratch: PathBuf,
     network: Arc<Network>,
     // A lock because components are loaded side by side. Its sections are an access to a few lines.
-    warnings: Mutex<Vec<String>>,
+    warnings: Arc<Mutex<Vec<String>>>,
     // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
     prepared: RwLock<Vec<Arc<Prepared>>>,
     // Set after functions are prepared: the backend is opened last, once everything else is valid.
     buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
     /// Permits of guests, one per slot.
-    pub(crate) permits: Semaphore,
+    pub(crate) permits: Arc<Semaphore>,
     /// Memory of the host for all guests.
     pub(crate) budget: Size,
     // Set after components are loaded, because those take files of their own.
-    files: OnceLock<usize>,
+    files: Arc<OnceLock<usize>>,
     orphans: Arc<Orphans>,
     pub(crate) bounded: Bounded,
 }
@@ -88,7 +88,7 @@ impl Sandbox {
         engines.runtime(Metering::Time, Allocation::Pooling)?;
         let mut warnings = Vec::new();
         let code_cache = settings.code_cache.and_then(|folder| match CodeCache::open(&folder) {
-            Ok(cache) => Some(cache),
+            Ok(cache) => Some(Arc::new(cache)),
             Err(refused) => {
                 warnings.push(CodeCache::unkept(&folder, &refused));
                 None
@@ -96,21 +96,43 @@ impl Sandbox {
         });
         let permits = Semaphore::new(to_usize(calls));
         Ok(Self {
-            engines,
+            engines: Arc::new(engines),
             compiler: Compiler::InProcess,
             code_cache,
-            is_kept: AtomicBool::new(true),
+            is_kept: Arc::new(AtomicBool::new(true)),
             scratch: PathBuf::from("/tmp"),
             network: Arc::new(Network::of_system()),
-            warnings: warnings.into(),
+            warnings: Arc::new(warnings.into()),
             prepared: RwLock::default(),
             buckets: Arc::default(),
-            permits,
+            permits: Arc::new(permits),
             budget: Size::bytes(u64::MAX),
-            files: OnceLock::new(),
+            files: Arc::default(),
             orphans: Arc::default(),
             bounded,
         })
+    }
+
+    /// Returns a sandbox for another run of the same components: with the same engines, slots, budget and bounds, and with
+    /// functions and buckets of its own.
+    #[must_use]
+    pub fn for_another_run(&self) -> Self {
+        Self {
+            engines: Arc::clone(&self.engines),
+            compiler: self.compiler.clone(),
+            code_cache: self.code_cache.clone(),
+            is_kept: Arc::clone(&self.is_kept),
+            scratch: self.scratch.clone(),
+            network: Arc::clone(&self.network),
+            warnings: Arc::clone(&self.warnings),
+            prepared: RwLock::default(),
+            buckets: Arc::default(),
+            permits: Arc::clone(&self.permits),
+            budget: self.budget,
+            files: Arc::clone(&self.files),
+            orphans: Arc::clone(&self.orphans),
+            bounded: self.bounded,
+        }
     }
 
     /// Sets the host's memory for all guests. A guest whose limit exceeds it runs alone.

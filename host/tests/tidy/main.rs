@@ -37,6 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["model", "state", "cache"]),
     ("app", ALL_BUT_APP_AND_CLI),
     ("cli", ALL_BUT_CLI),
+    ("api", ALL_BUT_CLI),
 ];
 
 const ALL_BUT_APP_AND_CLI: &[&str] = &[

@@ -23,6 +23,7 @@ mod hosts;
 mod inherited;
 mod keyvalue;
 mod languages;
+mod library;
 mod large;
 mod manual;
 mod mistakes;

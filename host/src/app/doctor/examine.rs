@@ -1,7 +1,7 @@
 //! Runs all checks of `doctor` in order: machine, code cache, compiler, guests, backend.
 //! Each check is in its own file.
 
-use crate::app::checked::{open_sandbox, workshop};
+use crate::app::checked::{compile_pool, open_sandbox, own_compiler};
 use crate::app::doctor::backend::backend;
 use crate::app::doctor::finding::{About, Finding, Verdict};
 use crate::app::doctor::probe::probes;
@@ -39,7 +39,8 @@ pub async fn examine(
     state: &StateBackend,
     mut tell: impl FnMut(&Finding),
 ) -> Result<Examination, Error> {
-    let sandbox = open_sandbox(settings)?;
+    let compiler = own_compiler()?;
+    let sandbox = open_sandbox(settings, Some(compiler.clone()))?;
     let mut findings = Vec::new();
     let mut add = |found: Vec<Finding>| {
         found.iter().for_each(&mut tell);
@@ -47,7 +48,7 @@ pub async fn examine(
     };
     add(surroundings::pool(&sandbox));
     add(vec![surroundings::code(&sandbox)]);
-    add(surroundings::compiler(&workshop(settings)?));
+    add(surroundings::compiler(&compile_pool(settings, compiler)));
     for probe in probes() {
         add(vec![try_out(&sandbox, &probe).await]);
     }

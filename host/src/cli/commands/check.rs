@@ -13,7 +13,7 @@ pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Err
     // Nothing is connected to: whether a server is there is no matter of the manifest.
     let backends = Backends::default();
     backends.check(&mut resolved, &host.settings, &host.environment);
-    let sandbox = app::open_sandbox(&host.settings)?;
+    let sandbox = app::open_sandbox(&host.settings, Some(app::own_compiler()?))?;
     let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun);
     host.say_warnings(&sandbox);
     let checked = checked?;

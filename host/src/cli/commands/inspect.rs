@@ -14,7 +14,7 @@ use crate::sandbox::{Import, Offer};
 /// Shows the signature of a component.
 pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit, Error> {
     let path = &arguments.component;
-    let sandbox = app::open_sandbox(&host.settings)?;
+    let sandbox = app::open_sandbox(&host.settings, Some(app::own_compiler()?))?;
     let bytes = app::read_component(path, sandbox.largest()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;

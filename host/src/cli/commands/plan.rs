@@ -15,7 +15,7 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
     let mut resolved = app::read(&arguments.scope.manifest)?;
     let backends = Backends::default();
     backends.check(&mut resolved, &host.settings, &host.environment);
-    let sandbox = app::open_sandbox(&host.settings)?;
+    let sandbox = app::open_sandbox(&host.settings, Some(app::own_compiler()?))?;
     let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun);
     host.say_warnings(&sandbox);
     let checked = checked?;

@@ -45,7 +45,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     };
     // Everything that can be checked is checked before the run is opened at its backend.
     config::raise_open_files();
-    let sandbox = app::open_sandbox(&host.settings)?;
+    let sandbox = app::open_sandbox(&host.settings, Some(app::own_compiler()?))?;
     let checked = app::check(resolved, &sandbox, &host.environment, builds);
     // One that runs nothing has no log.
     let checked = checked.inspect_err(|_| host.say_warnings(&sandbox))?;

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Write as _;
 
 /// Process in which components are compiled.
+#[derive(Clone)]
 pub(crate) enum Compiler {
     /// This process: for tests and benchmarks of the library, which have no binary to start.
     InProcess,

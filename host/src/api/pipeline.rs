@@ -1,0 +1,90 @@
+//! A checked manifest, ready to be run any number of times.
+//! `app/checked` checks it; `run` describes one run of it.
+
+use crate::api::{Error, Host, Run};
+use crate::app;
+use crate::app::{Builds, Checked};
+use crate::graph::Resolved;
+use crate::plan::InputKind;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A manifest whose components are loaded and whose types are checked. Cheap to clone.
+///
+/// ```
+/// # use cascade_host::Pipeline;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let adder = r#"(component
+/// #     (core module $m (func (export "add") (param i32 i32) (result i32)
+/// #         (i32.add (local.get 0) (local.get 1))))
+/// #     (core instance $i (instantiate $m))
+/// #     (func (export "add") (param "x" u32) (param "y" u32) (result u32) (canon lift (core func $i "add"))))"#;
+/// # std::fs::write(folder.path().join("adder.wasm"), wat::parse_str(adder).unwrap()).unwrap();
+/// let manifest = r#"
+///     cascade = 1
+///     name = "sum"
+///     params.x.type = "u32"
+///     components.adder.path = "adder.wasm"
+///     tasks.sum = { call = "adder.add", args.x = { param = "x" }, args.y = 2 }
+/// "#;
+/// let pipeline = Pipeline::from_text(manifest, folder.path())?;
+/// let report = pipeline.run().param("x", 40).wait()?;
+/// assert_eq!(report.output::<u32>("sum")?, 42);
+/// # Ok::<(), cascade_host::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Pipeline {
+    pub(crate) host: Host,
+    pub(crate) checked: Arc<Checked>,
+}
+
+impl Pipeline {
+    /// Reads and checks the manifest at a path, on a [`Host`] of its own with default settings.
+    ///
+    /// Blocks while components are compiled. The error lists all faults of the manifest.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Host::builder().build()?.open(path)
+    }
+
+    /// Checks a manifest in text, whose paths are relative to `folder`, as [`Pipeline::from_path`] does.
+    pub fn from_text(text: &str, folder: impl AsRef<Path>) -> Result<Self, Error> {
+        Host::builder().build()?.parse(text, folder)
+    }
+
+    pub(crate) fn check(host: &Host, resolved: Resolved) -> Result<Self, Error> {
+        let checked = app::check(resolved, host.sandbox(), host.variables(), Builds::NotRun)?;
+        Ok(Self { host: host.clone(), checked: Arc::new(checked) })
+    }
+
+    /// Returns the manifest's `name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.checked.manifest.name
+    }
+
+    /// Returns the params with their types, such as `("text", "string")`, in the order of the plan.
+    pub fn params(&self) -> impl Iterator<Item = (&str, String)> {
+        self.checked.plan.inputs().iter().filter_map(|input| match &input.kind {
+            InputKind::Param { name, .. } => Some((name.as_str(), input.ty.to_string())),
+            InputKind::Env { .. } | InputKind::File(_) => None,
+        })
+    }
+
+    /// Returns the outputs with their types, such as `("top", "list<tuple<string, u32>>")`.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, String)> {
+        self.checked.plan.outputs().iter().map(|output| (output.name.as_str(), output.ty.to_string()))
+    }
+
+    /// Describes a run; nothing starts before [`Run::start`], [`Run::wait`] or `.await`.
+    #[must_use]
+    pub fn run(&self) -> Run {
+        Run::new(self.clone())
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
