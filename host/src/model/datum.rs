@@ -82,6 +82,11 @@ impl<'de> Visitor<'de> for DatumVisitor {
         Ok(Datum::Text(value))
     }
 
+    /// Takes bytes as the integers that `list<u8>` also is.
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Datum, E> {
+        Ok(Datum::Array(bytes.iter().map(|byte| Datum::Int((*byte).into())).collect()))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Datum, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = seq.next_element()? {
