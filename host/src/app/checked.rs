@@ -1,7 +1,7 @@
 //! Checks a manifest and its components without running anything.
 //! The inputs of a run (params, variables, files) are checked in `inputs`.
 
-use crate::app::build::UNMADE;
+use crate::app::build::BUILD_LEFT_NO_FILE;
 use crate::app::component_file::read_component;
 use crate::app::parallel_map::parallel_map;
 use crate::app::{Error, Refusal, grant_check, grants, inputs};
@@ -180,7 +180,7 @@ fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fa
             (Some(_), Builds::NotRun) => {
                 fault.help("run with `--build`, or `cascade-host build`, to run its build command first")
             }
-            (Some(_), Builds::Run) => fault.help(UNMADE),
+            (Some(_), Builds::Run) => fault.help(BUILD_LEFT_NO_FILE),
             (None, _) => fault.help("paths are relative to the manifest's folder").help(
                 "if it has to be built first, do that; a `build` key beside `path` lets `--build` do it",
             ),

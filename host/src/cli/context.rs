@@ -1,26 +1,26 @@
-//! What every command works with: environment, settings, signals, and the voice on stderr.
-//! It is made in `start`, once the arguments are understood.
+//! The context of a command: environment, settings, signals, and the console on stderr.
+//! `start` creates it after parsing the arguments.
 
+use crate::cli::console::Console;
 use crate::cli::process::Signals;
-use crate::cli::voice::Voice;
 use crate::config::{Environment, Settings};
 use crate::sandbox::Sandbox;
 
 /// The context of every command.
-pub(crate) struct Host {
+pub(crate) struct Context {
     /// The environment variables of this process.
     pub(crate) environment: Environment,
     /// The settings, before those of a manifest.
     pub(crate) settings: Settings,
     /// The signal handler.
     pub(crate) signals: Signals,
-    /// Says what is to be said beside the log.
-    pub(crate) voice: Voice,
+    /// Prints messages outside the log.
+    pub(crate) console: Console,
 }
 
-impl Host {
-    /// Says what an operator should know of the sandbox of a command that has no log of its own, or none yet.
-    pub(crate) fn say_warnings(&self, sandbox: &Sandbox) {
-        sandbox.take_warnings().iter().for_each(|warning| self.voice.warn("code-cache", warning));
+impl Context {
+    /// Prints the warnings of the sandbox, for a command without a log, or before its log is open.
+    pub(crate) fn print_warnings(&self, sandbox: &Sandbox) {
+        sandbox.take_warnings().iter().for_each(|warning| self.console.warn("code-cache", warning));
     }
 }

@@ -1,5 +1,5 @@
 //! The command-line interface: arguments, printed text, signals and exit codes.
-//! The work of each command is in `app`; this module decides only how things look.
+//! The work of each command is in `app`; this module decides only the presentation.
 
 mod start;
 mod context;
@@ -9,9 +9,9 @@ mod commands;
 mod print;
 mod log;
 mod process;
-mod voice;
-mod wanted;
-mod tame;
+mod console;
+mod usage;
+mod escaped_json;
 mod topics;
 #[cfg(test)]
 pub(crate) mod manual;

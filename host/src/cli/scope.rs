@@ -1,5 +1,5 @@
-//! What a command works on: a manifest, and the tasks of it that `--target` names.
-//! What targets mean is for `app`.
+//! The scope of a command: a manifest, and its tasks that `--target` names.
+//! `app` interprets the targets.
 
 use clap::Arg;
 use clap::ArgMatches;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 const MANIFEST: &str = "manifest";
 const TARGET: &str = "target";
 
-/// A manifest, and tasks of it; without tasks, all of it.
+/// A manifest and the targeted tasks; an empty list means all tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
     /// The manifest.
@@ -54,10 +54,10 @@ impl FromArgMatches for Scope {
         let mut occurrences: Vec<Vec<OsString>> = occurrences.map(|words| words.cloned().collect()).collect();
         let manifest = match matches.get_one::<PathBuf>(MANIFEST) {
             Some(manifest) => manifest.clone(),
-            // `--target a manifest.toml`: the last word behind targets is the manifest, since there has to be one.
+            // `--target a manifest.toml`: clap takes the manifest for a target. The last target is the manifest.
             None => match occurrences.iter_mut().rev().find(|words| words.len() > 1).and_then(Vec::pop) {
                 Some(word) => PathBuf::from(word),
-                None => return Err(missing()),
+                None => return Err(missing_manifest()),
             },
         };
         let targets = occurrences.into_iter().flatten().map(text).collect::<Result<_, _>>()?;
@@ -74,8 +74,8 @@ fn text(word: OsString) -> Result<String, clap::Error> {
     word.into_string().map_err(|_| clap::Error::new(ErrorKind::InvalidUtf8))
 }
 
-/// What clap says of an argument that is always required.
-fn missing() -> clap::Error {
+/// Returns clap's error for a missing required argument.
+fn missing_manifest() -> clap::Error {
     let mut error = clap::Error::new(ErrorKind::MissingRequiredArgument);
     error.insert(ContextKind::InvalidArg, ContextValue::Strings(vec!["<MANIFEST>".to_owned()]));
     error
@@ -83,22 +83,22 @@ fn missing() -> clap::Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::args::{Arguments, Command as Named};
+    use crate::cli::args::{Arguments, Command as Parsed};
     use clap::Parser as _;
 
     fn scope(line: &str) -> Result<(String, Vec<String>), String> {
         let words = std::iter::once("cascade-host").chain(line.split(' '));
         let arguments = Arguments::try_parse_from(words).map_err(|error| error.to_string())?;
         let scope = match arguments.command {
-            Named::Run(run) => run.scope,
-            Named::Plan(plan) => plan.scope,
+            Parsed::Run(run) => run.scope,
+            Parsed::Plan(plan) => plan.scope,
             other => panic!("{other:?}"),
         };
         Ok((scope.manifest.display().to_string(), scope.targets))
     }
 
     #[test]
-    fn the_manifest_may_stand_before_and_behind_targets() {
+    fn manifest_may_precede_or_follow_targets() {
         for line in [
             "run m.toml --target a b",
             "run --target a b m.toml",
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_is_missing_is_named() {
+    fn missing_manifest_is_named() {
         for line in ["run", "run --target a", "run --target a --target b", "plan --json"] {
             let error = scope(line).unwrap_err();
             assert!(error.contains("required arguments were not provided:\n  <MANIFEST>"), "{line}: {error}");

@@ -1,11 +1,11 @@
-//! The pages of the manual, which the binary carries: one table of names, titles and texts.
-//! Printing a page is for `commands::help`.
+//! The pages of the manual, embedded in the binary: one table of names, titles and texts.
+//! `commands::help` prints them.
 
 /// A page of the manual: `host/docs/NAME.md`.
 pub(crate) struct Topic {
-    /// What follows `help` on the command line.
+    /// The argument of `help` that selects the page.
     pub(crate) name: &'static str,
-    /// The questions that the page answers, on one line.
+    /// One line about the content.
     pub(crate) title: &'static str,
     /// The whole page.
     pub(crate) text: &'static str,
@@ -39,7 +39,7 @@ topics! {
 }
 
 impl Topic {
-    /// The page of a name, also as the pages write it: `manifest` or `manifest.md`.
+    /// Finds a page by its name, or by the form that links use: `manifest` or `manifest.md`.
     pub(crate) fn find(word: &str) -> Option<&'static Self> {
         let name = word.strip_suffix(".md").unwrap_or(word);
         TOPICS.iter().find(|topic| topic.name == name)

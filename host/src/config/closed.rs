@@ -1,26 +1,26 @@
-//! Which of stdin, stdout and stderr were closed when this process was started.
-//! What that means for a command is for the command line.
+//! Detects which of stdin, stdout and stderr were closed when this process was started.
+//! The command line decides what follows.
 
 #![expect(
     unsafe_code,
-    reason = "only the loader runs code before the standard library, which opens /dev/null in their place"
+    reason = "only the loader runs code before the standard library, which replaces closed streams by /dev/null"
 )]
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A stream that a process is started with.
+/// A standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
-    /// What it reads.
+    /// The input.
     Stdin,
-    /// Where results go.
+    /// The results.
     Stdout,
-    /// Where all else goes.
+    /// Everything else.
     Stderr,
 }
 
 impl Stream {
-    /// Whether it was closed: what is written to it now is gone, and what is read from it was never there.
+    /// Returns whether the stream was closed at the start. It is now `/dev/null`, so writes are lost and reads are empty.
     #[must_use]
     pub fn is_closed(self) -> bool {
         CLOSED.load(Ordering::Relaxed) & self.bit() != 0
@@ -37,17 +37,17 @@ impl Stream {
 
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 
-/// Called by the loader before `main`. Sound because `look` needs nothing that the standard library sets up: it makes
-/// system calls and stores a byte.
+/// Called by the loader before `main`. Sound because `detect_closed` needs nothing that the standard library sets up:
+/// it only makes system calls and stores a byte.
 #[cfg(target_os = "linux")]
 #[used]
 #[unsafe(link_section = ".init_array")]
-static LOOK: extern "C" fn() = look;
+static DETECT_CLOSED: extern "C" fn() = detect_closed;
 
 #[cfg(target_os = "linux")]
-extern "C" fn look() {
+extern "C" fn detect_closed() {
     for (number, stream) in [(0, Stream::Stdin), (1, Stream::Stdout), (2, Stream::Stderr)] {
-        // SAFETY: nothing is done with the file but to ask whether there is one.
+        // SAFETY: the descriptor is only queried, never read, written or closed, so it may be invalid.
         let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
         if rustix::io::fcntl_getfd(file).is_err() {
             CLOSED.fetch_or(stream.bit(), Ordering::Relaxed);

@@ -36,10 +36,10 @@ impl CompileSettings {
         })
     }
 
-    /// Returns the memory limit of a compiler. The default is `usual`, capped at the memory budget of guests.
+    /// Returns the memory limit of a compiler. The default is `default`, capped at the memory budget of guests.
     #[must_use]
-    pub fn memory(&self, usual: Size) -> Size {
-        self.memory.unwrap_or_else(|| usual.min(memory_budget()))
+    pub fn memory(&self, default: Size) -> Size {
+        self.memory.unwrap_or_else(|| default.min(memory_budget()))
     }
 }
 
@@ -50,12 +50,12 @@ mod tests {
     use crate::model::show_duration;
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_states_the_bounds_of_this_file() {
         let bounds = |key| Page::of("limits").section("Limits of a host").row_by(2, key).cell(2);
         for (key, range) in [("component-size", COMPONENT), ("compile-memory", MEMORY)] {
             bounds(key).says(&format!("({} to {})", range.start(), range.end()));
         }
-        let (least, most) = (show_duration(*TIMEOUT.start()), show_duration(*TIMEOUT.end()));
-        bounds("compile-timeout").says(&format!("({least} to {most})"));
+        let (min, max) = (show_duration(*TIMEOUT.start()), show_duration(*TIMEOUT.end()));
+        bounds("compile-timeout").says(&format!("({min} to {max})"));
     }
 }

@@ -1,5 +1,5 @@
-//! What the parent of this process has left to it of signals: some are ignored, and some are blocked.
-//! Which of them a command listens to is for the command line.
+//! The inherited signal dispositions: which signals this process was started to ignore or block.
+//! The command line decides which signals a command handles.
 
 use nix::sys::signal::SigSet;
 use rustix::process::Signal;
@@ -7,54 +7,54 @@ use std::fs;
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A user ignores these for a program and all that it starts: `nohup`, and `&` of a shell without job control.
-const BY_INTENT: [Signal; 6] =
+/// Signals that users ignore on purpose, for a program and its children: `nohup`, and `&` without job control.
+const IGNORED_ON_PURPOSE: [Signal; 6] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TSTP, Signal::TTIN, Signal::TTOU];
 
-/// The signals that this process ignores, as it was started.
+/// The signals that this process was started to ignore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored(Vec<i32>);
 
 impl Ignored {
-    /// Those of this process; none where the system does not tell.
+    /// Reads the ignored signals of this process. Empty if the system does not report them.
     #[must_use]
     pub fn of_process() -> Self {
-        Self::read(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+        Self::parse(&fs::read_to_string("/proc/self/status").unwrap_or_default())
     }
 
-    fn read(status: &str) -> Self {
+    fn parse(status: &str) -> Self {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
         Self((1..=64).filter(|number| mask >> (number - 1) & 1 == 1).collect())
     }
 
-    /// Whether it was ignored on purpose, and is to stay so.
+    /// Returns whether a signal was ignored on purpose, and must stay ignored.
     #[must_use]
     pub fn on_purpose(&self, signal: Signal) -> bool {
-        BY_INTENT.contains(&signal) && self.0.contains(&signal.as_raw())
+        IGNORED_ON_PURPOSE.contains(&signal) && self.0.contains(&signal.as_raw())
     }
 
-    /// Catches what was ignored by chance. For this process it is the same, but programs that it starts inherit only
-    /// what is ignored: they begin with the defaults. Needs a runtime around it.
+    /// Catches the signals that were ignored by accident. Child processes inherit only ignored signals, so they start
+    /// with the defaults. Must be called within a tokio runtime.
     pub fn catch_the_rest(&self) {
         let is_caught = |number: &&i32| {
             let signal = Signal::from_named_raw(**number);
-            // The standard library ignores SIGPIPE itself, and sees to it that no child does.
-            signal.is_none_or(|signal| signal != Signal::PIPE && !BY_INTENT.contains(&signal))
+            // The standard library ignores SIGPIPE itself, and restores it in children.
+            signal.is_none_or(|signal| signal != Signal::PIPE && !IGNORED_ON_PURPOSE.contains(&signal))
         };
         for number in self.0.iter().filter(is_caught) {
-            catch(*number).ok(); // one that cannot be caught stays as it was
+            catch(*number).ok(); // a signal that cannot be caught is left unchanged
         }
     }
 }
 
-/// Catches a signal and does nothing. Needs a runtime around it.
+/// Catches a signal and ignores it. Must be called within a tokio runtime.
 pub fn catch(number: i32) -> io::Result<()> {
     signal(SignalKind::from_raw(number)).map(drop)
 }
 
-/// Lets this thread, and those that it starts, take every signal: one that is blocked is not heard, be it an order to
-/// end or the fault by which a guest's memory is guarded.
+/// Unblocks all signals for this thread and those that it starts. Blocked signals would disable both termination and
+/// the fault handler that guards guest memory.
 pub fn unblock_signals() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
 }
@@ -64,11 +64,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ignored_signals_are_read_from_the_mask_of_the_kernel() {
-        let ignored = Ignored::read("Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000011006\n");
+    fn ignored_signals_are_parsed_from_the_kernel_mask() {
+        let ignored = Ignored::parse("Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000011006\n");
         assert_eq!(ignored, Ignored(vec![2, 3, 13, 17]));
         assert!(ignored.on_purpose(Signal::INT) && !ignored.on_purpose(Signal::HUP));
-        assert!(!ignored.on_purpose(Signal::CHILD), "nobody means that");
-        assert_eq!(Ignored::read(""), Ignored(vec![]));
+        assert!(!ignored.on_purpose(Signal::CHILD), "never ignored on purpose");
+        assert_eq!(Ignored::parse(""), Ignored(vec![]));
     }
 }

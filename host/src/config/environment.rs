@@ -1,7 +1,7 @@
 //! The environment variables of this process, read once. Tests supply their own.
 //! Each variable is interpreted where it is used.
 
-#![expect(clippy::disallowed_methods, reason = "this file is the door that the ban points to")]
+#![expect(clippy::disallowed_methods, reason = "only this file may read the environment")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,13 +17,13 @@ pub fn arguments() -> impl Iterator<Item = OsString> {
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
 
-/// A variable that is set to what is no text. Its value may be a secret.
+/// The error of a variable that is not UTF-8. Omits the value, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the environment variable `{0}` is set to what is not UTF-8 text")]
+#[error("the value of the environment variable `{0}` is not UTF-8 text")]
 pub struct NotText(String);
 
 impl NotText {
-    /// What would help.
+    /// Returns the help text.
     #[must_use]
     pub const fn help(&self) -> &'static str {
         "set it to UTF-8 text, or unset it"
@@ -31,30 +31,30 @@ impl NotText {
 }
 
 impl Environment {
-    /// The variables of this process.
+    /// Reads the variables of this process.
     #[must_use]
     pub fn of_process() -> Self {
         Self(std::env::vars_os().collect())
     }
 
-    /// The value of a variable; none if it is unset.
+    /// Returns the value of a variable; `None` if it is unset.
     pub fn get<'e>(&'e self, name: &str) -> Result<Option<&'e str>, NotText> {
         let text = |value: &'e OsString| value.to_str().ok_or_else(|| NotText(name.to_owned()));
         self.0.get(OsStr::new(name)).map(text).transpose()
     }
 
-    /// The value of a variable of the host itself, where empty means unset.
+    /// Returns the value of a variable of the host itself, for which empty means unset.
     pub fn setting(&self, name: &str) -> Result<Option<&str>, NotText> {
         Ok(self.get(name)?.filter(|value| !value.is_empty()))
     }
 
-    /// The path that a variable holds, which need be no text; none if it is unset.
+    /// Returns the path in a variable, which need not be UTF-8; `None` if it is unset.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.0.get(OsStr::new(name)).map(PathBuf::from)
     }
 
-    /// The path that a variable of the host itself holds, where empty means unset.
+    /// Returns the path in a variable of the host itself, for which empty means unset.
     #[must_use]
     pub fn path_setting(&self, name: &str) -> Option<PathBuf> {
         self.path(name).filter(|path| !path.as_os_str().is_empty())
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_an_error_or_a_path_and_never_unset() {
+    fn non_utf8_value_is_an_error_or_a_path_but_never_unset() {
         let value = OsStr::from_bytes(b"/caf\xe9");
         let environment = Environment::from([("V", value)]);
         for read in [environment.get("V"), environment.setting("V")] {

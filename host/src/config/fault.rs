@@ -8,27 +8,27 @@ use crate::state;
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsFault {
     /// The URI of the state or the cache is invalid.
-    #[error("the {what} URI given by {by} cannot be used")]
+    #[error("the {uri} URI in {origin} cannot be used")]
     Uri {
         /// `state` or `cache`.
-        what: &'static str,
+        uri: &'static str,
         /// The source of the setting.
-        by: String,
+        origin: String,
         /// The error of the URI.
         #[source]
         source: state::Error,
     },
     /// A value is invalid.
-    #[error("{by} is {expected}, not `{given}`")]
+    #[error("{origin} must be {expected}, not `{value}`")]
     Value {
         /// The source of the setting.
-        by: String,
-        /// The given value.
-        given: String,
+        origin: String,
+        /// The invalid value.
+        value: String,
         /// The allowed values.
         expected: String,
     },
-    /// A variable that is no text.
+    /// A variable is not UTF-8.
     #[error(transparent)]
     Variable(#[from] NotText),
 }

@@ -44,7 +44,7 @@ pub enum FileFault {
     Read(PathBuf, #[source] io::Error),
     /// The content is invalid. Only the line number is kept: a parser error may quote a line, and a line may hold a
     /// password.
-    #[error("the settings file `{}` is not valid at line {line}: {message}", path.display())]
+    #[error("the settings file `{}` is invalid at line {line}: {message}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
@@ -60,9 +60,9 @@ impl SettingsFile {
     pub fn read(path: Option<&Path>, environment: &Environment) -> Result<Self, FileFault> {
         let named = path.map(Path::to_path_buf).or_else(|| environment.path_setting("CASCADE_CONFIG"));
         let is_named = named.is_some();
-        let usual =
+        let default_path =
             || environment.folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("config.toml"));
-        let Some(path) = named.or_else(usual) else {
+        let Some(path) = named.or_else(default_path) else {
             return Ok(Self::default());
         };
         match read_text(&path) {
@@ -85,7 +85,7 @@ impl SettingsFile {
     /// Parses the text of the file at `path`.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, FileFault> {
         let fault = |(line, message)| FileFault::Parse { path: path.to_path_buf(), line, message };
-        let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        let line = |offset: usize| text.get(..offset).unwrap_or_default().matches('\n').count() + 1;
         let tree = DeTable::parse(text).map_err(|error| fault(explain_toml(text, &error)))?;
         let mut values = BTreeMap::new();
         for (key, value) in tree.get_ref() {
@@ -101,7 +101,7 @@ impl SettingsFile {
 fn read(key: &str, value: &DeValue<'_>) -> Result<String, String> {
     let Some((_, example)) = KEYS.iter().find(|(known, _)| *known == key) else {
         let known: Vec<String> = KEYS.iter().map(|(known, _)| format!("`{known}`")).collect();
-        return Err(format!("unknown key `{key}`; known keys are {}", known.join(", ")));
+        return Err(format!("unknown key `{key}`; the keys are {}", known.join(", ")));
     };
     let expected = if example.starts_with('"') { "a string" } else { "a whole number" };
     match (value, expected) {
@@ -110,7 +110,7 @@ fn read(key: &str, value: &DeValue<'_>) -> Result<String, String> {
             Ok(number.as_str().to_owned())
         }
         // The value is of another kind.
-        _ => Err(format!("`{key}` is {expected}; write for example `{key} = {example}`")),
+        _ => Err(format!("`{key}` must be {expected}; write for example `{key} = {example}`")),
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
     use crate::cli::manual::{Page, blocks};
 
     #[test]
-    fn reads_what_stands_there_and_refuses_what_it_does_not_know() {
+    fn known_keys_are_read_and_unknown_ones_refused() {
         let file = SettingsFile::parse(Path::new("c.toml"), "state = \"memory:\"\njobs = 3\n").unwrap();
         assert_eq!((file.get("state"), file.get("jobs")), (Some("memory:"), Some("3")));
         let fault = SettingsFile::parse(Path::new("c.toml"), "jobs = 1\nstat = \"redis://:hunter2@h\"\n")
@@ -129,11 +129,11 @@ mod tests {
         assert!(shown.contains("line 2") && shown.contains("unknown key `stat`"), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");
         let fault = SettingsFile::parse(Path::new("c.toml"), "jobs = 1\njobs = 2\n").unwrap_err().to_string();
-        assert!(fault.contains("line 2") && fault.contains("the key `jobs`"), "{fault}");
+        assert!(fault.contains("line 2") && fault.contains("duplicate key `jobs`"), "{fault}");
     }
 
     #[test]
-    fn a_value_of_another_kind_is_refused_by_its_key() {
+    fn value_of_the_wrong_kind_names_its_key() {
         for (key, example) in KEYS {
             let right = SettingsFile::parse(Path::new("c.toml"), &format!("{key} = {example}\n")).unwrap();
             assert_eq!(right.get(key), Some(example.trim_matches('"')));
@@ -143,7 +143,7 @@ mod tests {
                 let fault = SettingsFile::parse(Path::new("c.toml"), &text).unwrap_err().to_string();
                 let example = format!("write for example `{key} = {example}`");
                 assert!(
-                    fault.contains("`c.toml` is not valid at line 2") && fault.contains(&example),
+                    fault.contains("`c.toml` is invalid at line 2") && fault.contains(&example),
                     "{fault}"
                 );
             }
@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_file_that_was_named_must_exist() {
-        let nowhere = Environment::from([("HOME", "/nonexistent")]);
-        assert!(SettingsFile::read(None, &nowhere).is_ok());
-        assert!(SettingsFile::read(Some(Path::new("/nonexistent/c.toml")), &nowhere).is_err());
+    fn only_an_explicit_file_must_exist() {
+        let no_files = Environment::from([("HOME", "/nonexistent")]);
+        assert!(SettingsFile::read(None, &no_files).is_ok());
+        assert!(SettingsFile::read(Some(Path::new("/nonexistent/c.toml")), &no_files).is_err());
     }
 
     #[test]
-    fn the_manual_has_every_key_with_its_variable() {
+    fn manual_lists_every_key_with_its_variable() {
         let table = Page::of("cli").section("Settings");
         for (key, _) in KEYS {
             let variable = format!("CASCADE_{}", key.to_uppercase().replace('-', "_"));

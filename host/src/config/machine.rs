@@ -13,10 +13,10 @@ use std::sync::OnceLock;
 /// Path of this process's own executable on Linux. Works even after the file was replaced.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// Share of the machine's memory that guests get together: the rest is left to the host and to other programs.
+/// Share of the machine's memory for all guests. The rest is for the host and other programs.
 const SHARE: (u64, u64) = (3, 4);
 
-/// Thread limit from which threads need not be counted: more than all programs of a user have on most machines.
+/// Thread limit above which threads need not be tested: more than all programs of a user need on most machines.
 const MANY_THREADS: u64 = 4096;
 
 /// The memory budget if the machine does not report its memory.
@@ -69,15 +69,15 @@ pub fn raise_open_files() {
 /// reserve.
 #[must_use]
 pub fn spare_files() -> usize {
-    let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
+    let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
     let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    most.unwrap_or(usize::MAX).saturating_sub(open).saturating_sub(OWN_FILES)
+    limit.unwrap_or(usize::MAX).saturating_sub(open).saturating_sub(OWN_FILES)
 }
 
 /// Returns whether the thread limit is low enough to matter.
 #[must_use]
 pub fn threads_are_few() -> bool {
-    getrlimit(Resource::Nproc).current.is_some_and(|most| most < MANY_THREADS)
+    getrlimit(Resource::Nproc).current.is_some_and(|limit| limit < MANY_THREADS)
 }
 
 /// Returns `MemTotal` of `/proc/meminfo`, in bytes.
@@ -101,13 +101,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_total_of_meminfo() {
+    fn total_is_parsed_from_meminfo() {
         assert_eq!(total("MemTotal:       24540108 kB\nMemFree: 1 kB\n"), Some(24_540_108 * 1024));
         assert_eq!(total("nothing"), None);
     }
 
     #[test]
-    fn this_machine_has_some_of_everything() {
+    fn every_resource_of_this_machine_is_detected() {
         assert!(cores() > 0);
         assert!(memory_budget() > Size::bytes(0));
         assert!(!host_name().is_empty());

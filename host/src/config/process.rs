@@ -7,13 +7,13 @@ use std::fs;
 /// Returns the resident memory of this process; `None` if the system does not report it.
 #[must_use]
 pub fn resident() -> Option<Size> {
-    field("VmRSS:")
+    status_field("VmRSS:")
 }
 
 /// Returns the peak resident memory since [`forget_peak`], or since the process began.
 #[must_use]
 pub fn peak() -> Option<Size> {
-    field("VmHWM:")
+    status_field("VmHWM:")
 }
 
 /// Resets the peak. If the system refuses, the old peak remains.
@@ -21,7 +21,7 @@ pub fn forget_peak() {
     drop(fs::write("/proc/self/clear_refs", "5"));
 }
 
-fn field(name: &str) -> Option<Size> {
+fn status_field(name: &str) -> Option<Size> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -18,30 +18,30 @@ pub(crate) type Flag<'a> = (&'static str, Option<&'a String>);
 /// The text of a setting with its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawSetting {
-    pub(crate) by: String,
+    pub(crate) origin: String,
     pub(crate) text: String,
 }
 
 impl Sources<'_> {
-    /// What outranks the manifest: the flag, then the variable, in which empty means unset.
+    /// Returns the text that overrides the manifest: the flag, else the variable, for which empty means unset.
     pub(crate) fn override_text(
         &self,
         key: &str,
         flag: Option<Flag<'_>>,
     ) -> Result<Option<RawSetting>, NotText> {
         if let Some((name, Some(text))) = flag {
-            return Ok(Some(RawSetting { by: format!("`{name}`"), text: text.clone() }));
+            return Ok(Some(RawSetting { origin: format!("`{name}`"), text: text.clone() }));
         }
         let variable = format!("CASCADE_{}", key.to_ascii_uppercase().replace('-', "_"));
         let text = self.environment.setting(&variable)?;
-        Ok(text.map(|text| RawSetting { by: format!("`{variable}`"), text: text.to_owned() }))
+        Ok(text.map(|text| RawSetting { origin: format!("`{variable}`"), text: text.to_owned() }))
     }
 
     /// Returns the text that the manifest overrides: that of the file.
     pub(crate) fn file_text(&self, key: &str) -> Option<RawSetting> {
         let text = self.file.get(key)?.to_owned();
         Some(RawSetting {
-            by: format!("`{key}` in the settings file `{}`", self.file.path().display()),
+            origin: format!("`{key}` in the settings file `{}`", self.file.path().display()),
             text,
         })
     }
@@ -53,10 +53,10 @@ impl Sources<'_> {
         flag: Flag<'_>,
         range: RangeInclusive<u32>,
     ) -> Result<Option<u32>, SettingsFault> {
-        let Some(given) = self.text(key, Some(flag))? else { return Ok(None) };
-        match given.text.parse() {
+        let Some(raw) = self.text(key, Some(flag))? else { return Ok(None) };
+        match raw.text.parse() {
             Ok(number) if range.contains(&number) => Ok(Some(number)),
-            _ => Err(given.fault(format!("a whole number from {} to {}", range.start(), range.end()))),
+            _ => Err(raw.fault(format!("a whole number from {} to {}", range.start(), range.end()))),
         }
     }
 
@@ -67,14 +67,12 @@ impl Sources<'_> {
         flag: Option<Flag<'_>>,
         range: RangeInclusive<Size>,
     ) -> Result<Option<Size>, SettingsFault> {
-        let Some(given) = self.text(key, flag)? else { return Ok(None) };
-        match Size::parse(&given.text) {
+        let Some(raw) = self.text(key, flag)? else { return Ok(None) };
+        match Size::parse(&raw.text) {
             Ok(size) if range.contains(&size) => Ok(Some(size)),
-            _ => Err(given.fault(format!(
-                "a size from {} to {}, such as `512MiB`",
-                range.start(),
-                range.end()
-            ))),
+            _ => {
+                Err(raw.fault(format!("a size from {} to {}, such as `512MiB`", range.start(), range.end())))
+            }
         }
     }
 
@@ -84,11 +82,11 @@ impl Sources<'_> {
         key: &str,
         range: RangeInclusive<Duration>,
     ) -> Result<Option<Duration>, SettingsFault> {
-        let Some(given) = self.text(key, None)? else { return Ok(None) };
-        let (least, most) = (show_duration(*range.start()), show_duration(*range.end()));
-        match parse_duration(&given.text) {
+        let Some(raw) = self.text(key, None)? else { return Ok(None) };
+        let (min, max) = (show_duration(*range.start()), show_duration(*range.end()));
+        match parse_duration(&raw.text) {
             Ok(duration) if range.contains(&duration) => Ok(Some(duration)),
-            _ => Err(given.fault(format!("a length of time from {least} to {most}, such as `90s`"))),
+            _ => Err(raw.fault(format!("a duration from {min} to {max}, such as `90s`"))),
         }
     }
 
@@ -99,12 +97,12 @@ impl Sources<'_> {
         flag: Flag<'_>,
         words: &[(&str, T)],
     ) -> Result<Option<T>, SettingsFault> {
-        let Some(given) = self.text(key, Some(flag))? else { return Ok(None) };
-        match words.iter().find(|(word, _)| *word == given.text) {
+        let Some(raw) = self.text(key, Some(flag))? else { return Ok(None) };
+        match words.iter().find(|(word, _)| *word == raw.text) {
             Some((_, meaning)) => Ok(Some(*meaning)),
             None => {
                 let words: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-                Err(given.fault(format!("one of {}", words.join(", "))))
+                Err(raw.fault(format!("one of {}", words.join(", "))))
             }
         }
     }
@@ -119,7 +117,7 @@ const MAX_SHOWN: usize = 80;
 
 impl RawSetting {
     fn fault(self, expected: String) -> SettingsFault {
-        let given = excerpt(&self.text, MAX_SHOWN).into_owned();
-        SettingsFault::Value { by: self.by, given, expected }
+        let value = excerpt(&self.text, MAX_SHOWN).into_owned();
+        SettingsFault::Value { origin: self.origin, value, expected }
     }
 }

@@ -81,23 +81,23 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// The log level.
     pub log_level: LogLevel,
-    /// The settings file, where there is one.
+    /// The settings file, if there is one.
     pub file: Option<PathBuf>,
-    /// The folder for compiled code; none where none is kept.
+    /// The folder for compiled code; `None` if none is kept.
     pub code_cache: Option<PathBuf>,
-    /// The folder for what is temporary.
+    /// The folder for temporary files.
     pub scratch: PathBuf,
-    /// What one component may cost before it runs.
+    /// The limits of compiling one component.
     pub compile: CompileSettings,
-    state: Ranked,
-    cache: Ranked,
+    state: RankedUri,
+    cache: RankedUri,
 }
 
 /// A URI that overrides the manifest's, and one that the manifest overrides.
 #[derive(Clone)]
-struct Ranked {
-    above: Option<RawSetting>,
-    below: Option<RawSetting>,
+struct RankedUri {
+    override_uri: Option<RawSetting>,
+    fallback: Option<RawSetting>,
 }
 
 impl Settings {
@@ -121,8 +121,8 @@ impl Settings {
             code_cache: code_cache(environment, file),
             scratch: environment.path_setting("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")),
             compile: CompileSettings::new(&sources)?,
-            state: Ranked::new(&sources, "state", ("--state", flags.state.as_ref()))?,
-            cache: Ranked::new(&sources, "cache", ("--cache", flags.cache.as_ref()))?,
+            state: RankedUri::new(&sources, "state", ("--state", flags.state.as_ref()))?,
+            cache: RankedUri::new(&sources, "cache", ("--cache", flags.cache.as_ref()))?,
         })
     }
 
@@ -147,36 +147,36 @@ impl Settings {
     }
 }
 
-impl Ranked {
+impl RankedUri {
     fn new(sources: &Sources<'_>, key: &str, flag: Flag<'_>) -> Result<Self, NotText> {
-        Ok(Self { above: sources.override_text(key, Some(flag))?, below: sources.file_text(key) })
+        Ok(Self { override_uri: sources.override_text(key, Some(flag))?, fallback: sources.file_text(key) })
     }
 
-    /// The URI that wins.
+    /// Returns the URI of the highest precedence.
     fn choose<T, E: From<SettingsFault>>(
         &self,
-        what: &'static str,
+        key: &'static str,
         parse: impl Fn(&str) -> Result<T, state::Error>,
         manifest: impl FnOnce() -> Result<Option<T>, E>,
     ) -> Result<Option<T>, E> {
-        let read = |given: &RawSetting| {
-            let fault = |source| SettingsFault::Uri { what, by: given.by.clone(), source };
-            parse(&given.text).map_err(fault)
+        let read = |raw: &RawSetting| {
+            let fault = |source| SettingsFault::Uri { uri: key, origin: raw.origin.clone(), source };
+            parse(&raw.text).map_err(fault)
         };
-        match &self.above {
-            Some(above) => Ok(Some(read(above)?)),
+        match &self.override_uri {
+            Some(uri) => Ok(Some(read(uri)?)),
             None => match manifest()? {
                 Some(uri) => Ok(Some(uri)),
-                None => Ok(self.below.as_ref().map(read).transpose()?),
+                None => Ok(self.fallback.as_ref().map(read).transpose()?),
             },
         }
     }
 }
 
 fn code_cache(environment: &Environment, file: &SettingsFile) -> Option<PathBuf> {
-    let given = environment.path("CASCADE_CODE_CACHE");
-    let given = given.or_else(|| file.get("code-cache").map(|folder| beside(file, folder, environment)));
-    match given {
+    let path = environment.path("CASCADE_CODE_CACHE");
+    let path = path.or_else(|| file.get("code-cache").map(|folder| resolve(file, folder, environment)));
+    match path {
         Some(folder) if folder.as_os_str().is_empty() => None,
         Some(folder) => Some(folder),
         None => environment.folder("XDG_CACHE_HOME", ".cache").map(|folder| folder.join("code")),
@@ -185,11 +185,11 @@ fn code_cache(environment: &Environment, file: &SettingsFile) -> Option<PathBuf>
 
 /// Resolves a path of the settings file, which no shell has expanded. `~/` is the user's home, and relative paths
 /// start at the file's folder. An empty path stays empty.
-fn beside(file: &SettingsFile, path: &str, environment: &Environment) -> PathBuf {
+fn resolve(file: &SettingsFile, path: &str, environment: &Environment) -> PathBuf {
     let home = || environment.path_setting("HOME");
     match path.strip_prefix("~/") {
         Some(rest) => home().map_or_else(|| PathBuf::from(path), |home| home.join(rest)),
-        None if path.is_empty() => PathBuf::new(), // none at all
+        None if path.is_empty() => PathBuf::new(), // no folder
         None => folder_of(file.path()).join(path),
     }
 }
@@ -212,16 +212,16 @@ mod tests {
         Settings::new(&flags, &environment, &file("state", written)).unwrap()
     }
 
-    fn given(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<StateUri>, SettingsFault> {
+    fn manifest_state(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<StateUri>, SettingsFault> {
         move || Ok(manifest.map(|text| StateUri::parse(text).unwrap()))
     }
 
-    fn cache(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<CacheUri>, SettingsFault> {
+    fn manifest_cache(manifest: Option<&str>) -> impl FnOnce() -> Result<Option<CacheUri>, SettingsFault> {
         move || Ok(manifest.map(|text| CacheUri::parse(text).unwrap()))
     }
 
     #[test]
-    fn the_folder_of_compiled_code_is_where_whoever_wrote_it_means() {
+    fn code_cache_paths_expand_home_and_start_at_the_settings_file() {
         let written = |value: &str| {
             let text = format!("code-cache = \"{value}\"\n");
             SettingsFile::parse(Path::new("/etc/c/config.toml"), &text).unwrap()
@@ -238,14 +238,16 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_is_outranked_is_not_asked() {
-        let fails = || Err(SettingsFault::Value { by: "x".into(), given: "x".into(), expected: "x".into() });
+    fn overridden_manifest_is_not_read() {
+        let fails =
+            || Err(SettingsFault::Value { origin: "x".into(), value: "x".into(), expected: "x".into() });
         assert_eq!(settings(Some("memory:"), None, None).state(fails).unwrap(), StateUri::Memory);
     }
 
     #[test]
     fn flags_win_over_variables_over_the_manifest_over_the_file() {
-        let chosen = |settings: Settings, manifest| settings.state(given(manifest)).unwrap().to_string();
+        let chosen =
+            |settings: Settings, manifest| settings.state(manifest_state(manifest)).unwrap().to_string();
         let (a, b, c, d) = ("redis://a:6379/0", "redis://b:6379/0", "redis://c:6379/0", "redis://d:6379/0");
         assert_eq!(chosen(settings(Some(a), Some(b), Some(d)), Some(c)), a);
         assert_eq!(chosen(settings(None, Some(b), Some(d)), Some(c)), b);
@@ -255,21 +257,21 @@ mod tests {
     }
 
     #[test]
-    fn a_faulty_setting_names_who_gave_it_and_no_password() {
-        let fault = settings(None, Some("http://:hunter2@h"), None).state(given(None)).unwrap_err();
+    fn invalid_uri_names_its_origin_but_no_password() {
+        let fault = settings(None, Some("http://:hunter2@h"), None).state(manifest_state(None)).unwrap_err();
         let shown = format!("{fault} {fault:?} {}", std::error::Error::source(&fault).unwrap());
         assert!(shown.contains("CASCADE_STATE") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]
-    fn the_cache_is_off_unless_somebody_says_otherwise() {
+    fn cache_is_off_by_default() {
         let settings = settings(None, None, None);
-        assert_eq!(settings.cache(cache(None)).unwrap(), CacheUri::Off);
-        assert_eq!(settings.cache(cache(Some("off"))).unwrap(), CacheUri::Off);
-        assert!(matches!(settings.cache(cache(Some("memory:"))).unwrap(), CacheUri::At(_)));
+        assert_eq!(settings.cache(manifest_cache(None)).unwrap(), CacheUri::Off);
+        assert_eq!(settings.cache(manifest_cache(Some("off"))).unwrap(), CacheUri::Off);
+        assert!(matches!(settings.cache(manifest_cache(Some("memory:"))).unwrap(), CacheUri::At(_)));
     }
 
-    /// Every setting that is not a URI or a path: the least and the greatest valid value, invalid ones, and the
+    /// Every setting that is not a URI or a path: the minimum and maximum, invalid ones, and the
     /// message.
     const TABLE: [(&str, [&str; 2], &[&str], &str); 7] = [
         (
@@ -288,7 +290,7 @@ mod tests {
         ("log-level", ["error", "trace"], &["warning", "Info", "2"], "one of `error`, `warn`"),
         ("component-size", ["1KiB", "4GiB"], &["0B", "1B", "5GiB", "-1"], "a size from 1KiB to 4GiB"),
         ("compile-memory", ["1MiB", "65536GiB"], &["1KiB", "99999999999GiB"], "a size from 1MiB to 65536GiB"),
-        ("compile-timeout", ["1ms", "1d"], &["0s", "5", "25h", "never"], "a length of time from 1ms to 1d"),
+        ("compile-timeout", ["1ms", "1d"], &["0s", "5", "25h", "never"], "a duration from 1ms to 1d"),
     ];
 
     fn flags(key: &str, value: &str) -> Option<(&'static str, Overrides)> {
@@ -303,38 +305,38 @@ mod tests {
     }
 
     /// Returns the error of a setting from each source.
-    fn said(key: &str, value: &str) -> Vec<(String, Option<String>)> {
-        let (no_flags, nowhere) = (Overrides::default(), Environment::default());
+    fn errors(key: &str, value: &str) -> Vec<(String, Option<String>)> {
+        let (no_flags, no_variables) = (Overrides::default(), Environment::default());
         let fault = |flags: &Overrides, environment: &Environment, file: &SettingsFile| {
             Settings::new(flags, environment, file).err().map(|fault| fault.to_string())
         };
         let variable = format!("CASCADE_{}", key.to_uppercase().replace('-', "_"));
         let written = if key == "jobs" { value.to_owned() } else { format!("\"{value}\"") };
-        let mut said = vec![(
+        let mut errors = vec![(
             format!("`{variable}`"),
             fault(&no_flags, &[(variable.as_str(), value)].into(), &SettingsFile::default()),
         )];
         // In a file, numbers are unquoted; an unquoted word is a value of another kind.
         if let Ok(file) = SettingsFile::parse(Path::new("c.toml"), &format!("{key} = {written}\n")) {
-            let by = format!("`{key}` in the settings file `c.toml`");
-            said.push((by, fault(&no_flags, &nowhere, &file)));
+            let origin = format!("`{key}` in the settings file `c.toml`");
+            errors.push((origin, fault(&no_flags, &no_variables, &file)));
         }
         if let Some((flag, flags)) = flags(key, value) {
-            said.push((flag.to_owned(), fault(&flags, &nowhere, &SettingsFile::default())));
+            errors.push((flag.to_owned(), fault(&flags, &no_variables, &SettingsFile::default())));
         }
-        said
+        errors
     }
 
     #[test]
-    fn every_setting_has_a_range_and_whoever_leaves_it_is_named() {
-        for (key, sound, faulty, expected) in TABLE {
-            for value in sound {
-                assert!(said(key, value).iter().all(|(_, fault)| fault.is_none()), "{key} = {value}");
+    fn out_of_range_settings_name_origin_and_range() {
+        for (key, valid, invalid, expected) in TABLE {
+            for value in valid {
+                assert!(errors(key, value).iter().all(|(_, fault)| fault.is_none()), "{key} = {value}");
             }
-            for value in faulty {
-                for (by, fault) in said(key, value) {
+            for value in invalid {
+                for (origin, fault) in errors(key, value) {
                     let fault = fault.unwrap_or_default();
-                    let start = format!("{by} is {expected}");
+                    let start = format!("{origin} must be {expected}");
                     assert!(
                         fault.starts_with(&start) && fault.ends_with(&format!(", not `{value}`")),
                         "{fault}"
@@ -354,11 +356,11 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_states_the_bounds_of_this_file() {
         let host = |key| Page::of("limits").section("Limits of a host").row_by(2, key).cell(2);
-        let (least, most) = (count(*JOBS.start()), count(*JOBS.end()));
-        host("-j").says(&format!("({least} to {most})"));
-        Page::of("cli").section("run").row("--jobs").cell(1).says(&format!("{least} to {most}"));
+        let (min, max) = (count(*JOBS.start()), count(*JOBS.end()));
+        host("-j").says(&format!("({min} to {max})"));
+        Page::of("cli").section("run").row("--jobs").cell(1).says(&format!("{min} to {max}"));
         let memory = format!("{} to {}", MEMORY.start(), MEMORY.end());
         host("--memory").says(&format!("({memory})"));
         Page::of("cli").section("run").row("--memory").cell(1).says(&memory);

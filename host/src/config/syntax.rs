@@ -1,16 +1,16 @@
-//! What is wrong with a TOML text of the user's, without quoting it: a line may hold a secret.
-//! Manifests, whose faults are shown in their lines, have `manifest::syntax`.
+//! Explains TOML syntax errors without quoting the text, since a line may hold a secret.
+//! `manifest::syntax` explains those of manifests, with source lines.
 
-/// The line, from one, and the parser's words; of a key that is there twice, its name.
+/// Returns the line, counted from one, and the parser's message, or the name of a duplicate key.
 #[must_use]
 pub fn explain_toml(text: &str, error: &toml::de::Error) -> (usize, String) {
     let span = error.span().unwrap_or_default();
     let line = text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1);
     let message = error.message();
-    let is_twice = message == "duplicate key" || message.starts_with("cannot extend value");
+    let is_duplicate = message == "duplicate key" || message.starts_with("cannot extend value");
     let message = match text.get(span) {
-        Some(key) if is_twice && !key.is_empty() => format!("the key `{key}` stands here a second time"),
-        _ => message.to_owned(), // another fault, or a key that has no place
+        Some(key) if is_duplicate && !key.is_empty() => format!("duplicate key `{key}`"),
+        _ => message.to_owned(), // another fault, or a key without a span
     };
     (line, message)
 }
@@ -24,19 +24,19 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_there_twice_is_named_with_its_line() {
+    fn duplicate_key_is_named_with_its_line() {
         for (text, line, key) in [
             ("n = 5\nn = 6\n", 2, "n"),
             ("n = 5\n\nn.x = 6\n", 3, "n"),
             ("t = { x = 1, x = 2 }\n", 1, "x"),
             ("[t]\nx = 1\n[t]\n", 3, "t"),
         ] {
-            assert_eq!(explained(text), (line, format!("the key `{key}` stands here a second time")));
+            assert_eq!(explained(text), (line, format!("duplicate key `{key}`")));
         }
     }
 
     #[test]
-    fn other_faults_have_the_words_of_the_parser_and_no_value() {
+    fn other_faults_have_the_parser_message_without_values() {
         let (line, message) = explained("a = 1\ntoken = 'hunter2\n");
         assert_eq!(line, 2);
         assert!(message.contains("literal string") && !message.contains("hunter2"), "{message}");

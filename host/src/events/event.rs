@@ -57,7 +57,7 @@ pub enum Fact {
         /// Time that this host worked on the run, in milliseconds.
         duration_ms: f64,
     },
-    /// All that the task waits for has ended.
+    /// All dependencies of the task have ended.
     #[serde(rename = "task.ready")]
     TaskReady,
     /// An attempt began.
@@ -97,12 +97,12 @@ pub enum Fact {
     /// The task has failed for good.
     #[serde(rename = "task.failed")]
     TaskFailed(FailureFact),
-    /// All tasks have succeeded, and an output cannot be made of what they have yielded: the run fails.
+    /// All tasks succeeded, but an output cannot be made of their results, so the run fails.
     #[serde(rename = "output.failed")]
     OutputFailed {
-        /// Which output.
+        /// Name of the output.
         output: String,
-        /// Why.
+        /// Reason of the failure.
         #[serde(flatten)]
         failure: FailureFact,
     },
@@ -151,7 +151,7 @@ pub enum Fact {
     /// The connection to the state backend was restored.
     #[serde(rename = "state.reconnected")]
     StateReconnected,
-    /// A condition that is no failure but should be known.
+    /// A problem that is no failure.
     #[serde(rename = "warning")]
     Warning {
         /// Code for programs.
@@ -161,7 +161,7 @@ pub enum Fact {
     },
 }
 
-/// Why an attempt, a task or an output failed.
+/// Failure of an attempt, a task or an output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FailureFact {
     /// Class of the failure.

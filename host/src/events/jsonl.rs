@@ -12,14 +12,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Longest sleep of an idle writer; a new event wakes it.
-const PATIENCE: Duration = Duration::from_hours(1);
+const IDLE_TIMEOUT: Duration = Duration::from_hours(1);
 
-/// Events per write at most: a write holds only whole lines and little memory.
+/// Maximum number of events per write, so that a write holds only whole lines and little memory.
 const BATCH: usize = 1024;
 
-/// Sink that writes events to a file from its own thread, so that nobody waits for the disk.
+/// Sink that writes events to a file from its own thread, so that the engine never waits for the disk.
 pub struct JsonLines {
-    tray: Arc<BatchQueue<Event>>,
+    queue: Arc<BatchQueue<Event>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -33,27 +33,27 @@ impl JsonLines {
         out: impl Write + Send + 'static,
         failed: impl FnOnce(io::Error) + Send + 'static,
     ) -> Self {
-        let tray = Arc::<BatchQueue<Event>>::default();
-        let (events, form) = (Arc::clone(&tray), Lines::new(run, host));
+        let queue = Arc::<BatchQueue<Event>>::default();
+        let (events, form) = (Arc::clone(&queue), Lines::new(run, host));
         let writer = std::thread::spawn(move || {
             if let Err(error) = write_all(&events, form, out) {
                 events.close();
                 failed(error);
             }
         });
-        Self { tray, writer: Some(writer) }
+        Self { queue, writer: Some(writer) }
     }
 }
 
 impl Sink for JsonLines {
     fn record(&self, event: &Event) {
-        self.tray.push(event.clone());
+        self.queue.push(event.clone());
     }
 }
 
 impl Drop for JsonLines {
     fn drop(&mut self) {
-        self.tray.close();
+        self.queue.close();
         if let Some(writer) = self.writer.take() {
             drop(writer.join());
         }
@@ -61,11 +61,11 @@ impl Drop for JsonLines {
 }
 
 /// Writes events until the queue is closed and empty.
-fn write_all(tray: &BatchQueue<Event>, mut form: Lines, mut out: impl Write) -> io::Result<()> {
+fn write_all(queue: &BatchQueue<Event>, mut form: Lines, mut out: impl Write) -> io::Result<()> {
     let (mut events, mut lines) = (Vec::new(), Vec::new());
     loop {
-        match tray.take(&mut events, PATIENCE) {
-            Taken::Things => {}
+        match queue.take(&mut events, IDLE_TIMEOUT) {
+            Taken::Items => {}
             Taken::Nothing => continue,
             Taken::Closed => return Ok(()),
         }
@@ -94,7 +94,7 @@ mod tests {
     use crate::model::{FailureClass, Name, Timestamp};
 
     #[test]
-    fn a_line_has_the_common_keys_and_those_of_its_fact() {
+    fn line_has_the_common_keys_and_those_of_its_fact() {
         let event = Event {
             at: Timestamp::from_millis(0),
             subject: Some(Subject { task: Name::new("count").unwrap(), item: Some(3), attempt: Some(2) }),
@@ -129,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_told_once() {
+    fn write_error_is_reported_once() {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let (told, hear) = std::sync::mpsc::channel();
-        let failed = move |error: io::Error| told.send(error.kind()).unwrap();
+        let (sender, errors) = std::sync::mpsc::channel();
+        let failed = move |error: io::Error| sender.send(error.kind()).unwrap();
         let sink = JsonLines::new(&RunId::new("r1").unwrap(), "h1", full, failed);
         for _ in 0..3 {
             sink.record(&Event {
@@ -142,6 +142,6 @@ mod tests {
             });
         }
         drop(sink);
-        assert_eq!(hear.iter().collect::<Vec<_>>(), [io::ErrorKind::StorageFull]);
+        assert_eq!(errors.iter().collect::<Vec<_>>(), [io::ErrorKind::StorageFull]);
     }
 }

@@ -1,8 +1,8 @@
-//! The page of events against the facts: names, keys, examples.
+//! Compares the page of events with the facts: names, keys, examples.
 //! The codes of warnings are tested with other words of the manual.
 
 use crate::cli::manual::{Page, blocks};
-use crate::events::reading::tests::facts;
+use crate::events::parse::tests::facts;
 use crate::events::{Event, Fact, Subject, from_json_line, to_json_line};
 use crate::model::{Name, RunId, Timestamp};
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ fn line(fact: Fact) -> Map<String, Value> {
     serde_json::from_slice(&to_json_line(&RunId::new("r1").unwrap(), "h1", &event)).unwrap()
 }
 
-/// The names of all events with the keys of their own.
+/// Returns the names of all events, each with its own keys.
 fn events() -> BTreeMap<String, Keys> {
     let common = common();
     let mut events: BTreeMap<String, Keys> = BTreeMap::new();
@@ -28,13 +28,13 @@ fn events() -> BTreeMap<String, Keys> {
     events
 }
 
-/// The keys of a line whose fact has none.
+/// Returns the keys that all lines have.
 fn common() -> Keys {
     line(Fact::TaskReady).into_iter().map(|(key, _)| key).collect()
 }
 
 #[test]
-fn no_event_is_left_out_of_these_tests() {
+fn tests_cover_every_event() {
     let source = include_str!("event.rs");
     let names = source.split("rename = \"").skip(1).filter_map(|rest| rest.split('"').next());
     assert_eq!(names.collect::<BTreeSet<_>>(), events().keys().map(String::as_str).collect());
@@ -57,7 +57,7 @@ fn every_common_key_has_a_row() {
 }
 
 #[test]
-fn every_event_has_an_example_that_is_read() {
+fn every_event_has_an_example_that_parses() {
     let mut shown = Keys::new();
     for (page, block) in blocks("json") {
         for example in block.lines().filter(|line| line.contains("\"event\"")) {

@@ -5,7 +5,7 @@ mod event;
 mod line;
 mod batch_queue;
 mod jsonl;
-mod reading;
+mod parse;
 mod recorder;
 #[cfg(test)]
 mod manual;
@@ -13,5 +13,5 @@ mod manual;
 pub use batch_queue::{BatchQueue, Taken};
 pub use event::{Event, Fact, FailureFact, Subject};
 pub use jsonl::{JsonLines, to_json_line};
-pub use reading::{Heard, from_json_line};
+pub use parse::{ReceivedEvent, from_json_line};
 pub use recorder::{Recorder, Sink};

@@ -74,9 +74,9 @@ fn plan_shows_what_is_given_and_not_needed_and_what_is_needed_and_not_given() {
     project.command("check").run().expect(0);
     let shown = project.command("plan").run().expect(0).text();
     for text in [
-        "needed and not given: context, for cascade:task/context@0.1.0",
+        "missing grant: context, for cascade:task/context@0.1.0",
         "context = true  # in `components.g.grants`",
-        "given and not needed: context",
+        "unused grants: context",
     ] {
         assert!(shown.contains(text), "{text} is not in:\n{shown}");
     }

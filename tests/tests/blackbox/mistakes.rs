@@ -209,7 +209,7 @@ fn a_build_command_that_does_not_make_its_component_has_not_built_it() {
         format!("[components.g]\npath = \"made.wasm\"\nbuild = \"{command}\"\n[tasks.t]\ncall = \"g.f\"\n")
     };
     let idle = Project::new(&manifest("true"));
-    let says = ["there is no component `g`", "made.wasm", "has run and has not made this file"];
+    let says = ["there is no component `g`", "made.wasm", "ran but did not create this file"];
     idle.command("build").run().expect(2).says(says);
     Project::new(&manifest("touch made.wasm")).command("build").run().expect(0);
 }

@@ -370,7 +370,7 @@ fn a_guest_has_its_share_of_open_files_and_no_more() {
     let classes: Vec<&Value> = failed.map(|event| &event["class"]).collect();
     assert_eq!(classes, ["limit", "limit"]);
     run(4096).expect(0);
-    run(170).expect(1).says(["warning", "so few files open that 2 tasks at the same time get"]);
+    run(170).expect(1).says(["warning", "the limit of open files gives each of 2 concurrent tasks only"]);
 }
 
 /// The names in this folder alone take 25 MB.

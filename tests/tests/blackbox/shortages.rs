@@ -152,7 +152,7 @@ fn a_stdout_that_takes_nothing_is_no_failed_task() {
     shell("\"$0\" run manifest.toml > /dev/full").expect(3).says([
         "cannot write to stdout",
         "No space left",
-        "has ended, and its outputs are not all printed",
+        "has ended, but its outputs are not all printed",
     ]);
     let closed = shell("\"$0\" run manifest.toml --log-level error | true; exit $?").expect(0);
     assert_eq!(closed.stderr, "");
@@ -165,7 +165,7 @@ fn events_are_not_written_between_results() {
     shell("\"$0\" run manifest.toml > kept").expect(0);
     for same in ["/dev/stdout", "kept"] {
         let finished = shell(&format!("\"$0\" run manifest.toml --events {same} >> kept"));
-        finished.expect(2).says(["`--events` would write between the results on stdout", "`-`"]);
+        finished.expect(2).says(["`--events` would mix events with the results on stdout", "`-`"]);
     }
     let kept = std::fs::read_to_string(project.folder().join("kept")).expect("it was written");
     assert!(

@@ -52,7 +52,7 @@ fn a_run_whose_backend_has_not_answered_is_none_to_be_resumed() {
     let running = project.host().args(["--state", &uri]).start();
     let _connection = silent.accept().expect("the host connects");
     running.signal("INT");
-    let finished = running.wait().expect(130).says(["before anything was run of `manifest.toml`"]);
+    let finished = running.wait().expect(130).says(["before any task of `manifest.toml` ran"]);
     assert!(!finished.stderr.contains("--run-id"), "{}", finished.stderr);
     assert!(finished.took < Duration::from_secs(30), "{:?}", finished.took);
 }
@@ -70,10 +70,10 @@ fn compiling(project: &Project, command: &str) -> (Running, u32) {
 fn whatever_compiles_is_left_at_the_first_signal_and_says_so() {
     let manifest = "[components.g]\npath = \"slow.wasm\"\n[tasks.t]\ncall = \"g.run\"\n";
     for (command, signal, says) in [
-        ("run", "INT", "interrupted before anything was run of `manifest.toml`"),
+        ("run", "INT", "interrupted before any task of `manifest.toml` ran"),
         ("check", "TERM", "interrupted while checking `manifest.toml`"),
         ("plan", "INT", "interrupted while planning `manifest.toml`"),
-        ("doctor", "TERM", "interrupted: the examination has not ended"),
+        ("doctor", "TERM", "interrupted: the checks did not finish"),
     ] {
         let project = Project::new(manifest);
         let (host, compiler) = compiling(&project, command);
@@ -133,7 +133,7 @@ fn a_build_command_that_does_not_listen_ends_with_the_terminal() {
     let host = project.command("run").args(["--build"]).start();
     let builder = builder(&project);
     host.signal("HUP");
-    host.wait().expect(130).says(["stopping the build command", "interrupted before anything was run"]);
+    host.wait().expect(130).says(["stopping the build command", "interrupted before any task of"]);
     assert!(!is_alive(builder));
 }
 
@@ -176,7 +176,7 @@ fn what_a_build_command_leaves_running_ends_with_the_host() {
 fn what_a_build_command_prints_and_how_it_fails_is_told() {
     let project = built_by("echo to stdout; echo to stderr >&2; exit 3");
     let failed = project.command("build").run().expect(2);
-    failed.says(["to stdout\n", "to stderr\n", "failed: exit status: 3", "what it printed stands above"]);
+    failed.says(["to stdout\n", "to stderr\n", "failed: exit status: 3", "see its output above"]);
     let killed = built_by("kill -s SEGV $$").command("build").run().expect(2);
     killed.says(["failed: signal: 11"]);
     let nowhere = Project::new(
@@ -200,7 +200,7 @@ fn whoever_watches_may_leave_and_the_run_goes_on() {
     running.signal("KILL");
     running.wait();
     let mut watching = Host::new(["watch", "r1", "--state", &uri]).start();
-    watching.until("no host works on run r1");
+    watching.until("no host is working on run r1");
     watching.signal("INT");
     watching.wait().expect(130).says(["run r1 is no longer watched", "cascade-host cancel r1"]);
 }

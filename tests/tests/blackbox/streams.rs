@@ -137,7 +137,7 @@ fn streams_that_are_closed_lose_nothing_unsaid() {
         Host::new([]).within(project.folder()).behind("sh", &["-c", &script]).run()
     };
     let closed = "cannot write to stdout: it is closed";
-    shell("run manifest.toml >&-").expect(3).says([closed, "has ended, and its outputs are not all printed"]);
+    shell("run manifest.toml >&-").expect(3).says([closed, "has ended, but its outputs are not all printed"]);
     for command in ["plan manifest.toml", "--help", "--version"] {
         shell(&format!("{command} >&-")).expect(3).says([closed]);
     }
@@ -173,5 +173,5 @@ fn whoever_watches_ends_with_the_reader_and_not_with_the_run() {
 fn an_examination_that_nobody_reads_has_proven_nothing() {
     let script = "set -o pipefail; \"$0\" doctor | head -1";
     let examined = Host::new([]).behind("bash", &["-c", script]).run().expect(130);
-    examined.says(["the examination has not ended, and proves nothing"]);
+    examined.says(["the checks did not finish, and prove nothing"]);
 }

@@ -1,12 +1,12 @@
-//! Build commands of a manifest's components: which there are, started under a supervisor, watched, ended.
-//! What a command prints goes where the caller says.
+//! Build commands of a manifest's components: listed, started under a supervisor, monitored, stopped.
+//! The caller decides where their output goes.
 
 mod step;
-mod building;
+mod build_process;
 mod supervisor;
-mod family;
+mod process_tree;
 
-pub use building::{BuildHandle, BuildOutput, Building, build};
-pub(crate) use step::UNMADE;
+pub use build_process::{BuildHandle, BuildOutput, BuildProcess, build};
+pub(crate) use step::BUILD_LEFT_NO_FILE;
 pub use step::{BuildStep, build_steps, check_built};
-pub use supervisor::BuildOrder;
+pub use supervisor::BuildRequest;

@@ -1,5 +1,5 @@
-//! The build commands of a manifest, each distinct one once, in the manifest's order.
-//! How one is run is for `building`.
+//! The distinct build commands of a manifest, in the manifest's order.
+//! `build_process` runs them.
 
 use crate::manifest::Manifest;
 use crate::model::{Fault, Faults};
@@ -12,11 +12,11 @@ pub struct BuildStep {
     pub components: Vec<String>,
     /// The command, for the shell.
     pub command: String,
-    /// Where it runs.
+    /// The working directory.
     pub folder: PathBuf,
 }
 
-/// The distinct build commands of a manifest.
+/// Returns the distinct build commands of a manifest.
 #[must_use]
 pub fn build_steps(manifest: &Manifest) -> Vec<BuildStep> {
     let mut steps: Vec<BuildStep> = Vec::new();
@@ -37,7 +37,7 @@ pub fn build_steps(manifest: &Manifest) -> Vec<BuildStep> {
     steps
 }
 
-/// Fails where a component that has a build command is not there, which it is not expected to be before that was run.
+/// Fails if a component with a build command is missing after the build.
 pub fn check_built(manifest: &Manifest) -> Result<(), Faults> {
     let mut faults = Faults::none(manifest.source.clone());
     for (name, component) in &manifest.components {
@@ -46,12 +46,12 @@ pub fn check_built(manifest: &Manifest) -> Result<(), Faults> {
         {
             let fault = Fault::spanned(path.span.clone(), format!("there is no component `{name}`"));
             let fault = fault.note(format!("`{}`: {error}", path.value.display()));
-            faults.push(fault.help(UNMADE));
+            faults.push(fault.help(BUILD_LEFT_NO_FILE));
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// What to do about a build command that makes something else.
-pub(crate) const UNMADE: &str =
-    "its build command has run and has not made this file: correct one of the two";
+/// The help for a build command that did not create its component.
+pub(crate) const BUILD_LEFT_NO_FILE: &str =
+    "the build command ran but did not create this file: correct the `build` command or the `path`";

@@ -1,9 +1,9 @@
-//! The life of a process that runs one build command: in a session of its own, the parent of all that is started there,
-//! so that everything ends when the host does, by whatever way.
-//! Whoever started it watches it from `building`; it is this host's own binary, and trusts its orders.
+//! The supervisor process of one build command. It leads a session of its own and adopts all orphans in it, so that
+//! every process of the build ends when the host does, even if the host is killed.
+//! The host controls it from `build_process`. It is the host's own binary, and trusts its orders.
 
-use crate::app::build::family;
-use crate::app::build::family::Reach;
+use crate::app::build::process_tree;
+use crate::app::build::process_tree::Descendants;
 use crate::config::{Ignored, catch};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, setsid, wait};
@@ -15,61 +15,61 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// The first argument of such a process. No user has a reason to give it.
-const WORD: &str = "--run-the-build-command";
+/// The first argument that starts this binary as a supervisor. Users have no reason to type it.
+const SUPERVISOR_FLAG: &str = "--run-the-build-command";
 
-/// How long processes that were asked to end may take for it once nobody can ask again.
+/// How long processes may take to end before they are killed.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What a supervisor may be told, a byte each. The end of its input is its host's end, and the last order.
+/// The orders to a supervisor, one byte each. The end of its input means that the host has ended.
 pub(crate) mod orders {
-    /// Ask all to end.
+    /// Ask all processes to end.
     pub(crate) const STOP: u8 = b's';
-    /// Ask all to end, and kill those that do not.
+    /// Ask all processes to end, and kill those that do not.
     pub(crate) const END: u8 = b'e';
-    /// Kill all.
+    /// Kill all processes.
     pub(crate) const KILL: u8 = b'k';
 }
 
-/// What it reports: the command has ended, with this status of the system.
+/// Report that the command has ended, followed by the raw wait status.
 pub(crate) const ENDED: &str = "ended";
 
-/// What it reports: the command cannot be started, for an error of this number.
-pub(crate) const REFUSED: &str = "refused";
+/// Report that the command cannot be started, followed by the error number.
+pub(crate) const NOT_STARTED: &str = "refused";
 
-/// What such a process is to run. Orders come on stdin, reports go to stdout, and what the command prints to stderr.
+/// The request to run one command. Orders arrive on stdin, reports go to stdout, and the command's output to stderr.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildOrder {
-    /// For the shell.
+pub struct BuildRequest {
+    /// The command, for the shell.
     pub(crate) command: OsString,
 }
 
-impl BuildOrder {
-    /// The order in the arguments of a process; none where they are a user's.
-    pub fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
+impl BuildRequest {
+    /// Parses the arguments of a supervisor; returns `None` for those of a user.
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let mut words = arguments.into_iter().skip(1);
-        let is_order = words.next()? == WORD;
+        let is_supervisor = words.next()? == SUPERVISOR_FLAG;
         let (command, more) = (words.next()?, words.next());
-        (is_order && more.is_none()).then_some(Self { command })
+        (is_supervisor && more.is_none()).then_some(Self { command })
     }
 
-    /// The arguments that say it.
+    /// Returns the arguments that start the supervisor.
     pub(crate) fn arguments(self) -> [OsString; 2] {
-        [WORD.into(), self.command]
+        [SUPERVISOR_FLAG.into(), self.command]
     }
 
-    /// Runs the command, and ends once all that it has started has.
-    pub fn fill(self, orders: impl Read + Send + 'static, mut reports: impl Write, output: Stdio) {
+    /// Runs the command, and returns once all of its processes have ended.
+    pub fn run(self, orders: impl Read + Send + 'static, mut reports: impl Write, output: Stdio) {
         let has_ended = Arc::new(Mutex::new(false));
         let mut starting = lock(&has_ended);
-        let begun = begin(orders, &has_ended).and_then(|()| start(&self.command, output));
-        *starting = begun.is_err();
+        let started = set_up(orders, &has_ended).and_then(|()| start(&self.command, output));
+        *starting = started.is_err();
         drop(starting);
-        let child = match begun {
+        let child = match started {
             Ok(child) => child,
             Err(error) => {
                 let number = error.raw_os_error().unwrap_or_default();
-                drop(writeln!(reports, "{REFUSED} {number}")); // a host that is gone wants no reports
+                drop(writeln!(reports, "{NOT_STARTED} {number}")); // fails only if the host has ended
                 return;
             }
         };
@@ -81,31 +81,31 @@ impl BuildOrder {
                     drop(writeln!(reports, "{ENDED} {}", status.as_raw()).and_then(|()| reports.flush()));
                 }
                 Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => return, // nobody is left
+                Err(_) => return, // no child is left
             }
         }
     }
 }
 
-/// Becomes what all others are started by, and begins to listen.
-fn begin(orders: impl Read + Send + 'static, has_ended: &Arc<Mutex<bool>>) -> io::Result<()> {
-    setsid().ok(); // it leads one already
+/// Makes this process the session leader and reaper, and starts the thread that handles orders.
+fn set_up(orders: impl Read + Send + 'static, has_ended: &Arc<Mutex<bool>>) -> io::Result<()> {
+    setsid().ok(); // fails if it leads a session already
     become_reaper()?;
-    // Signals are the host's to answer.
+    // The host handles signals, and sends orders.
     let ignored = Ignored::of_process();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let around = runtime.enter();
+    let entered = runtime.enter();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         if !ignored.on_purpose(signal) {
             catch(signal.as_raw())?;
         }
     }
-    drop(around);
+    drop(entered);
     let has_ended = Arc::clone(has_ended);
-    Builder::new().spawn(move || obey(orders, &has_ended)).map(drop)
+    Builder::new().spawn(move || handle_orders(orders, &has_ended)).map(drop)
 }
 
-/// Has orphans of this family come to this process: they are found again, whoever started them.
+/// Makes this process adopt the orphans among its descendants, so that it can find them.
 #[cfg(target_os = "linux")]
 fn become_reaper() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
@@ -116,7 +116,7 @@ fn become_reaper() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the command has ended. Held while it is started: whoever ends all has to know of it.
+/// Locks the flag that the command has ended. Held while the command starts, so that ending all processes includes it.
 fn lock(has_ended: &Mutex<bool>) -> MutexGuard<'_, bool> {
     has_ended.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -125,21 +125,21 @@ fn start(command: &OsString, output: Stdio) -> io::Result<Child> {
     Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).stdout(output).spawn()
 }
 
-/// Does what the host says until it has gone, and ends this process then.
-fn obey(mut orders: impl Read, has_ended: &Mutex<bool>) {
+/// Executes the host's orders until the host has ended, then ends all processes and exits.
+fn handle_orders(mut orders: impl Read, has_ended: &Mutex<bool>) {
     let mut order = [0];
     while orders.read_exact(&mut order).is_ok() {
         match order {
-            [orders::STOP] => family::signal(Reach::All, Signal::TERM),
-            [orders::END] => family::end(Reach::All, GRACE),
-            [orders::KILL] => family::kill(Reach::All),
-            _ => {} // of no host
+            [orders::STOP] => process_tree::signal(Descendants::All, Signal::TERM),
+            [orders::END] => process_tree::end(Descendants::All, GRACE),
+            [orders::KILL] => process_tree::kill(Descendants::All),
+            _ => {} // no host sends another order
         }
     }
     let has_ended = lock(has_ended);
-    // A command that has ended may have left a daemon behind, which is nobody's any more.
-    let reach = if *has_ended { Reach::Session } else { Reach::All };
-    family::end(reach, GRACE);
+    // A daemon that an ended command left behind may stay: it has left the session.
+    let which = if *has_ended { Descendants::SameSession } else { Descendants::All };
+    process_tree::end(which, GRACE);
     std::process::exit(0);
 }
 
@@ -148,13 +148,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_read_as_it_was_written_and_no_user_gives_one_by_chance() {
-        let order = BuildOrder { command: "make -j2 'all'".into() };
+    fn request_survives_a_round_trip_and_user_arguments_are_none() {
+        let request = BuildRequest { command: "make -j2 'all'".into() };
         let words = |words: &[OsString]| {
-            BuildOrder::of_arguments(std::iter::once("host".into()).chain(words.iter().cloned()))
+            BuildRequest::from_arguments(std::iter::once("host".into()).chain(words.iter().cloned()))
         };
-        let written = order.clone().arguments();
-        assert_eq!(words(&written), Some(order));
+        let written = request.clone().arguments();
+        assert_eq!(words(&written), Some(request));
         assert_eq!(words(&written[..1]), None);
         assert_eq!(words(&written[1..]), None);
         assert_eq!(words(&["run".into(), "manifest.toml".into()]), None);

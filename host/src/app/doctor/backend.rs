@@ -5,13 +5,13 @@ use crate::app::doctor::finding::{About, Finding, Verdict};
 use crate::state::{Backend, Error, Notice};
 use std::time::Instant;
 
-/// Queries the backend, and checks that this user may do all that a run needs.
-pub(crate) async fn backend(place: &str, backend: &dyn Backend) -> Result<Vec<Finding>, Error> {
-    let begin = Instant::now();
+/// Queries the backend, and checks that this user has all permissions that a run needs.
+pub(crate) async fn check_backend(uri: &str, backend: &dyn Backend) -> Result<Vec<Finding>, Error> {
+    let start = Instant::now();
     let notices = backend.preflight().await?;
-    let said = format!("`{place}` answers and allows all that a run needs");
+    let message = format!("`{uri}` is reachable and grants all permissions that a run needs");
     let mut findings =
-        vec![Finding::new(About::State, "rights", Verdict::Proven, said).within(begin.elapsed())];
+        vec![Finding::new(About::State, "rights", Verdict::Proven, message).within(start.elapsed())];
     for (name, value) in backend.describe().await? {
         findings.push(Finding::new(About::State, name, Verdict::Proven, value));
     }
@@ -19,8 +19,8 @@ pub(crate) async fn backend(place: &str, backend: &dyn Backend) -> Result<Vec<Fi
         findings.push(Finding::new(About::State, code, Verdict::Noted, message));
     }
     if !backend.outlives_process() {
-        let said = "runs are kept in this process, and are gone with it";
-        findings.push(Finding::new(About::State, "durability", Verdict::Noted, said));
+        let message = "runs are kept in memory, and are lost when this process ends";
+        findings.push(Finding::new(About::State, "durability", Verdict::Noted, message));
     }
     Ok(findings)
 }

@@ -60,8 +60,8 @@ impl Verdict {
 /// The delay of a stop after its deadline, and the machine's own latency at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Late {
-    /// The whole delay.
-    pub by: Duration,
+    /// The total delay.
+    pub total: Duration,
     /// The time that the machine takes to wake as many threads.
     pub machine: Duration,
 }
@@ -69,7 +69,7 @@ pub struct Late {
 impl Late {
     /// Returns the part of the delay that the host causes.
     pub(crate) fn own(self) -> Duration {
-        self.by.saturating_sub(self.machine)
+        self.total.saturating_sub(self.machine)
     }
 }
 
@@ -83,7 +83,7 @@ pub struct Finding {
     /// The verdict.
     pub verdict: Verdict,
     /// The limit that was hit, or the observation.
-    pub said: String,
+    pub text: String,
     /// The duration of the check.
     pub took: Option<Duration>,
     /// The delay of the stop after its deadline.
@@ -94,8 +94,8 @@ pub struct Finding {
 
 impl Finding {
     /// Creates a finding without figures.
-    pub(crate) fn new(about: About, name: &'static str, verdict: Verdict, said: impl Into<String>) -> Self {
-        Self { about, name, verdict, said: said.into(), took: None, late: None, memory: None }
+    pub(crate) fn new(about: About, name: &'static str, verdict: Verdict, text: impl Into<String>) -> Self {
+        Self { about, name, verdict, text: text.into(), took: None, late: None, memory: None }
     }
 
     /// Adds the duration.
@@ -106,7 +106,7 @@ impl Finding {
 }
 
 /// Formats an error with its causes on one line.
-pub(crate) fn whole(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn error_line(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
     match Shortage::from_error(error) {

@@ -2,17 +2,17 @@
 //! `probe` lists how each must end.
 
 /// Returns a component whose function `run` has this body; `definitions` go into the same module.
-pub(crate) fn doing(definitions: &str, body: &str) -> String {
-    plain(definitions, "", body, "")
+pub(crate) fn run_guest(definitions: &str, body: &str) -> String {
+    component(definitions, "", body, "")
 }
 
 /// Returns a component whose function `run` returns a list of bytes. The body yields a pointer to its address and
 /// length.
-pub(crate) fn answering(body: &str) -> String {
-    plain("", "(result i32)", body, "(result (list u8))")
+pub(crate) fn result_guest(body: &str) -> String {
+    component("", "(result i32)", body, "(result (list u8))")
 }
 
-fn plain(definitions: &str, core_type: &str, body: &str, ty: &str) -> String {
+fn component(definitions: &str, core_type: &str, body: &str, ty: &str) -> String {
     format!(
         r#"(component
             (core module $m
@@ -26,7 +26,7 @@ fn plain(definitions: &str, core_type: &str, body: &str, ty: &str) -> String {
 }
 
 /// Returns a guest that reports progress forever, with a text each time.
-pub(crate) fn writing() -> String {
+pub(crate) fn progress_guest() -> String {
     r#"(component
         (import "cascade:task/progress@0.1.0" (instance $host
             (export "report" (func (param "fraction" f64) (param "message" string)))))
@@ -42,7 +42,7 @@ pub(crate) fn writing() -> String {
 }
 
 /// Returns a guest with this body, which may use `$timer` (creates a one-hour timer) and `$block` (waits for one).
-pub(crate) fn sleeping(body: &str) -> String {
+pub(crate) fn timer_guest(body: &str) -> String {
     format!(
         r#"(component
             (import "wasi:io/poll@0.2.0" (instance $poll
@@ -67,8 +67,8 @@ pub(crate) fn sleeping(body: &str) -> String {
 }
 
 /// Returns a guest that traps if it finds an environment variable.
-pub(crate) fn environment() -> String {
-    finding(
+pub(crate) fn environment_guest() -> String {
+    list_check_guest(
         "get-environment",
         r#"(import "wasi:cli/environment@0.2.0" (instance $host
             (export "get-environment" (func (result (list (tuple string string)))))))"#,
@@ -76,8 +76,8 @@ pub(crate) fn environment() -> String {
 }
 
 /// Returns a guest that traps if it finds a folder.
-pub(crate) fn folders() -> String {
-    finding(
+pub(crate) fn folders_guest() -> String {
+    list_check_guest(
         "get-directories",
         r#"(import "wasi:filesystem/types@0.2.0" (instance $types (export "descriptor" (type (sub resource)))))
         (alias export $types "descriptor" (type $descriptor))
@@ -89,7 +89,7 @@ pub(crate) fn folders() -> String {
 }
 
 /// Returns a guest that traps if a function of the imported instance `$host` returns a non-empty list.
-fn finding(function: &str, imports: &str) -> String {
+fn list_check_guest(function: &str, imports: &str) -> String {
     format!(
         r#"(component
             {imports}
@@ -112,20 +112,20 @@ fn finding(function: &str, imports: &str) -> String {
 }
 
 /// Returns a function of this many additions. Some hundred thousand exceed the compiler's limits.
-pub(crate) fn long(additions: usize) -> String {
-    doing(
+pub(crate) fn long_function(additions: usize) -> String {
+    run_guest(
         "(global $g (mut i32) (i32.const 0))",
         &"(global.set 0 (i32.add (global.get 0) (i32.const 1)))".repeat(additions),
     )
 }
 
 /// Returns a memory initialised with this many bytes.
-pub(crate) fn filled(bytes: usize) -> String {
+pub(crate) fn large_data(bytes: usize) -> String {
     let data = "x".repeat(bytes);
     format!("(component (core module (memory {}) (data (i32.const 0) \"{data}\")))", bytes / 65_536 + 1)
 }
 
 /// Returns components nested this deep.
-pub(crate) fn nested(depth: usize) -> String {
+pub(crate) fn nested_components(depth: usize) -> String {
     format!("{}{}", "(component ".repeat(depth), ")".repeat(depth))
 }

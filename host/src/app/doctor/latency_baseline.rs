@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// thread, and that one the waiting thread.
 const WAKES: usize = 3;
 
-/// Number of attempts for a check whose stop came too late: the machine may have been slow where the baseline does
-/// not measure.
+/// Number of attempts for a check whose stop came too late: the machine may have been slow in a way that the baseline
+/// does not measure.
 pub(crate) const TRIALS: u32 = 5;
 
 /// A chain of threads that wake each other at a deadline, as stopping a guest does.
@@ -20,7 +20,7 @@ pub(crate) struct LatencyBaseline {
 
 impl LatencyBaseline {
     /// Starts the chain for a deadline `wait` from now.
-    pub(crate) fn begin(wait: Duration) -> Self {
+    pub(crate) fn start(wait: Duration) -> Self {
         Self { last: chain(wait) }
     }
 
@@ -40,13 +40,13 @@ fn chain(wait: Duration) -> Option<JoinHandle<Option<Duration>>> {
     Builder::new().spawn(clock).ok()?;
     for _ in 2..WAKES {
         let (next, after) = channel();
-        Builder::new().spawn(move || hand_on(&woken, &next)).ok()?;
+        Builder::new().spawn(move || pass_on(&woken, &next)).ok()?;
         woken = after;
     }
     Builder::new().spawn(move || woken.recv().ok().map(|()| deadline.elapsed())).ok()
 }
 
-fn hand_on(woken: &Receiver<()>, next: &Sender<()>) {
+fn pass_on(woken: &Receiver<()>, next: &Sender<()>) {
     if woken.recv().is_ok() {
         next.send(()).ok(); // fails only if the next thread is missing
     }
@@ -57,10 +57,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lateness_is_counted_from_the_deadline() {
+    fn lateness_is_measured_from_the_deadline() {
         let wait = Duration::from_millis(50);
-        let begin = Instant::now();
-        let lateness = LatencyBaseline::begin(wait).lateness();
-        assert!(wait + lateness <= begin.elapsed(), "{lateness:?}");
+        let start = Instant::now();
+        let lateness = LatencyBaseline::start(wait).lateness();
+        assert!(wait + lateness <= start.elapsed(), "{lateness:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! `doctor`: checks by trial whether the limits of sandbox, machine and backend hold here.
+//! `doctor`: tests whether the limits of sandbox, machine and backend hold on this machine.
 //! `cli` formats the findings.
 
 mod finding;
@@ -6,9 +6,9 @@ mod probe;
 mod guests;
 mod latency_baseline;
 mod trial;
-mod surroundings;
+mod host_checks;
 mod backend;
-mod examine;
+mod diagnosis;
 
-pub use examine::{Examination, examine};
+pub use diagnosis::{Diagnosis, diagnose};
 pub use finding::{About, Finding, Verdict};

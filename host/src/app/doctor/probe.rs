@@ -1,16 +1,18 @@
 //! The probes as data: a hostile guest, its grants and limits, and how its call must end.
 //! The guests are in `guests`; `trial` calls them.
 
-use crate::app::doctor::guests::{answering, doing, environment, folders, sleeping, writing};
+use crate::app::doctor::guests::{
+    environment_guest, folders_guest, progress_guest, result_guest, run_guest, timer_guest,
+};
 use crate::invoke::Grants;
 use crate::model::{FailureClass, Limits, Size};
 use std::time::Duration;
 
 /// Timeout of guests that never end.
-const SOON: Duration = Duration::from_millis(200);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Timeout of guests that another limit ends, long before it.
-const LATE: Duration = Duration::from_secs(20);
+const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Memory limit of guests that exhaust it.
 const MEMORY: Size = Size::bytes(32 << 20);
@@ -37,20 +39,20 @@ pub(crate) enum Ending {
     /// The call returns.
     Returns,
     /// The call fails with this class, and its message contains this text.
-    Ends(FailureClass, &'static str),
+    Fails(FailureClass, &'static str),
 }
 
 /// Returns all probes.
 pub(crate) fn probes() -> Vec<Probe> {
-    let timeout = Ending::Ends(FailureClass::Timeout, "`timeout`");
-    let memory = Ending::Ends(FailureClass::Limit, "`limits.memory`");
-    let logs = Ending::Ends(FailureClass::Limit, "`limits.logs`");
-    let output = Ending::Ends(FailureClass::Limit, "`limits.output`");
-    let handles = Ending::Ends(FailureClass::Limit, "handles");
-    let stack = Ending::Ends(FailureClass::Limit, "stack");
-    let trap = Ending::Ends(FailureClass::Trap, "malformed value");
+    let timeout = Ending::Fails(FailureClass::Timeout, "`timeout`");
+    let memory = Ending::Fails(FailureClass::Limit, "`limits.memory`");
+    let logs = Ending::Fails(FailureClass::Limit, "`limits.logs`");
+    let output = Ending::Fails(FailureClass::Limit, "`limits.output`");
+    let handles = Ending::Fails(FailureClass::Limit, "handles");
+    let stack = Ending::Fails(FailureClass::Limit, "stack");
+    let trap = Ending::Fails(FailureClass::Trap, "malformed value");
     let clock = Grants { clock: true, ..Grants::default() };
-    let fuel = Ending::Ends(FailureClass::Limit, "`limits.fuel`");
+    let fuel = Ending::Fails(FailureClass::Limit, "`limits.fuel`");
     let tables = "(loop (br_if 0 (i32.ne (table.grow (ref.null func) (i32.const 10000)) (i32.const -1))))";
     let filling = "(loop
         (memory.fill (i32.const 0) (i32.const 1) (i32.mul (memory.size) (i32.const 65536)))
@@ -59,53 +61,65 @@ pub(crate) fn probes() -> Vec<Probe> {
         (drop (memory.grow 0 (i32.const 16))) (drop (memory.grow 1 (i32.const 16)))
         (drop (memory.grow 2 (i32.const 16))) (br 0))";
     vec![
-        soon("endless loop", doing("", "(loop (br 0))"), timeout),
-        soon("endless loop in start", doing("(func $forever (loop (br 0))) (start $forever)", ""), timeout),
-        small("memory growth", doing("", filling), memory),
-        small("growth of many memories", doing("(memory 1) (memory 1)", memories), memory),
+        short_timeout("endless loop", run_guest("", "(loop (br 0))"), timeout),
+        short_timeout(
+            "endless loop in start",
+            run_guest("(func $forever (loop (br 0))) (start $forever)", ""),
+            timeout,
+        ),
+        small_limits("memory growth", run_guest("", filling), memory),
+        small_limits("growth of many memories", run_guest("(memory 1) (memory 1)", memories), memory),
         Probe {
             limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
-            ..late("table growth", doing("(table 0 funcref)", tables), memory)
+            ..long_timeout("table growth", run_guest("(table 0 funcref)", tables), memory)
         },
-        late("deep recursion", doing("", "(call $run)"), stack),
+        long_timeout("deep recursion", run_guest("", "(call $run)"), stack),
         Probe {
             limits: Limits { fuel: Some(1_000_000), ..Limits::default() },
-            ..late("endless loop with fuel", doing("", "(loop (br 0))"), fuel)
+            ..long_timeout("endless loop with fuel", run_guest("", "(loop (br 0))"), fuel)
         },
-        small(
+        small_limits(
             "result too large",
-            answering("(i32.store (i32.const 4) (i32.const 60000)) (i32.const 0)"),
+            result_guest("(i32.store (i32.const 4) (i32.const 60000)) (i32.const 0)"),
             output,
         ),
-        late(
-            "lying length of a list",
-            answering("(i32.store (i32.const 4) (i32.const -1)) (i32.const 0)"),
+        long_timeout(
+            "false length of a list",
+            result_guest("(i32.store (i32.const 4) (i32.const -1)) (i32.const 0)"),
             trap,
         ),
-        small("endless output", writing(), logs),
-        late("sleep for an hour, logical clock", sleeping("(call $block (call $timer))"), Ending::Returns),
+        small_limits("endless output", progress_guest(), logs),
+        long_timeout(
+            "sleep for an hour, logical clock",
+            timer_guest("(call $block (call $timer))"),
+            Ending::Returns,
+        ),
         Probe {
             grants: clock,
-            ..soon("sleep for an hour, real clock", sleeping("(call $block (call $timer))"), timeout)
+            ..short_timeout(
+                "sleep for an hour, real clock",
+                timer_guest("(call $block (call $timer))"),
+                timeout,
+            )
         },
-        late("endless handles", sleeping("(loop (drop (call $timer)) (br 0))"), handles),
-        late("environment without a grant", environment(), Ending::Returns),
-        late("folders without a grant", folders(), Ending::Returns),
+        long_timeout("endless handles", timer_guest("(loop (drop (call $timer)) (br 0))"), handles),
+        long_timeout("environment without a grant", environment_guest(), Ending::Returns),
+        long_timeout("folders without a grant", folders_guest(), Ending::Returns),
     ]
 }
 
-fn late(name: &'static str, guest: String, ending: Ending) -> Probe {
-    Probe { name, guest, grants: Grants::default(), limits: Limits::default(), timeout: LATE, ending }
+fn long_timeout(name: &'static str, guest: String, ending: Ending) -> Probe {
+    Probe { name, guest, grants: Grants::default(), limits: Limits::default(), timeout: LONG_TIMEOUT, ending }
 }
 
-fn soon(name: &'static str, guest: String, ending: Ending) -> Probe {
-    Probe { timeout: SOON, ..late(name, guest, ending) }
+fn short_timeout(name: &'static str, guest: String, ending: Ending) -> Probe {
+    Probe { timeout: SHORT_TIMEOUT, ..long_timeout(name, guest, ending) }
 }
 
-fn small(name: &'static str, guest: String, ending: Ending) -> Probe {
-    let few = Size::bytes(10_000);
-    let limits = Limits { memory: MEMORY, output: few, logs: few, ..Limits::default() };
-    Probe { limits, ..late(name, guest, ending) }
+fn small_limits(name: &'static str, guest: String, ending: Ending) -> Probe {
+    let size = Size::bytes(10_000);
+    let limits = Limits { memory: MEMORY, output: size, logs: size, ..Limits::default() };
+    Probe { limits, ..long_timeout(name, guest, ending) }
 }
 
 #[cfg(test)]
@@ -113,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_guest_is_a_component() {
+    fn every_guest_is_a_valid_component() {
         for probe in probes() {
             let binary = wat::parse_str(&probe.guest);
             assert!(binary.is_ok(), "{}: {}", probe.name, binary.unwrap_err());

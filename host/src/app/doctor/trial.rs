@@ -1,7 +1,7 @@
 //! Calls the guest of a probe, and judges how the call ended, when, and at what memory.
 //! The probes are in `probe`.
 
-use crate::app::doctor::finding::{About, Finding, Late, Verdict, whole};
+use crate::app::doctor::finding::{About, Finding, Late, Verdict, error_line};
 use crate::app::doctor::latency_baseline::{LatencyBaseline, TRIALS};
 use crate::app::doctor::probe::{Ending, Probe};
 use crate::config::{forget_peak, peak, resident};
@@ -14,9 +14,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Maximum delay of a guest's stop after its deadline, beyond the machine's own latency.
-const MOST_LATE: Duration = Duration::from_millis(50);
+const MAX_LATE: Duration = Duration::from_millis(50);
 
-/// Memory that the host itself may use around a guest: stack, code, and what the allocator keeps.
+/// Memory that the host itself may use for a call: stack, code, and allocator overhead.
 const SLACK: u64 = 48 << 20;
 
 /// A listener that discards the guest's output.
@@ -29,17 +29,19 @@ impl Listener for IgnoreOutput {
 }
 
 /// Runs a probe.
-pub(crate) async fn try_out(sandbox: &Sandbox, probe: &Probe) -> Finding {
+pub(crate) async fn run_probe(sandbox: &Sandbox, probe: &Probe) -> Finding {
     let function = match prepare(sandbox, probe) {
         Ok(function) => function,
-        Err(error) => return Finding::new(About::Guest, probe.name, Verdict::Failed, whole(error.as_ref())),
+        Err(error) => {
+            return Finding::new(About::Guest, probe.name, Verdict::Failed, error_line(error.as_ref()));
+        }
     };
-    let mut finding = try_once(sandbox, probe, function).await;
+    let mut finding = run_once(sandbox, probe, function).await;
     for _ in 1..TRIALS {
-        if finding.late.is_none_or(|late| late.own() <= MOST_LATE) {
+        if finding.late.is_none_or(|late| late.own() <= MAX_LATE) {
             break;
         }
-        finding = try_once(sandbox, probe, function).await;
+        finding = run_once(sandbox, probe, function).await;
     }
     finding
 }
@@ -51,7 +53,7 @@ fn prepare(sandbox: &Sandbox, probe: &Probe) -> Result<FunctionId, Box<dyn Error
     Ok(sandbox.prepare(&component, export, probe.grants.clone(), metering)?)
 }
 
-async fn try_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Finding {
+async fn run_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Finding {
     let call = match call(probe, function) {
         Ok(call) => call,
         Err(error) => return Finding::new(About::Guest, probe.name, Verdict::Failed, error.to_string()),
@@ -59,14 +61,14 @@ async fn try_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Fin
     // Reset the peak, so that it measures this call alone.
     forget_peak();
     let before = resident();
-    let is_deadline = matches!(probe.ending, Ending::Ends(FailureClass::Timeout, _));
+    let is_deadline = matches!(probe.ending, Ending::Fails(FailureClass::Timeout, _));
     // The baseline runs beside the call: only the machine's latency at the same moment is comparable.
-    let yardstick = is_deadline.then(|| LatencyBaseline::begin(probe.timeout));
+    let baseline = is_deadline.then(|| LatencyBaseline::start(probe.timeout));
     let begin = Instant::now();
     let ended = sandbox.invoke(Arc::new(call)).await;
     let took = begin.elapsed();
-    let late = yardstick
-        .map(|yardstick| Late { by: took.saturating_sub(probe.timeout), machine: yardstick.lateness() });
+    let late = baseline
+        .map(|baseline| Late { total: took.saturating_sub(probe.timeout), machine: baseline.lateness() });
     let memory = before
         .zip(peak())
         .map(|(before, peak)| Size::bytes(peak.as_bytes().saturating_sub(before.as_bytes())));
@@ -89,17 +91,17 @@ struct Figures {
 
 fn judge(probe: &Probe, ended: &Result<Returned, Failure>, figures: &Figures) -> Finding {
     let Figures { took, late, memory } = *figures;
-    let (is_as_said, said) = match (probe.ending, ended) {
-        (Ending::Returns, Ok(_)) => (true, "returned, and had nothing".to_owned()),
-        (Ending::Ends(class, says), Err(failure)) => {
-            (failure.class == class && failure.message.contains(says), failure.message.clone())
+    let (is_expected, text) = match (probe.ending, ended) {
+        (Ending::Returns, Ok(_)) => (true, "returned without access".to_owned()),
+        (Ending::Fails(class, limit), Err(failure)) => {
+            (failure.class == class && failure.message.contains(limit), failure.message.clone())
         }
         (Ending::Returns, Err(failure)) => (false, failure.message.clone()),
-        (Ending::Ends(_, says), Ok(_)) => (false, format!("it returned, and {says} was not hit")),
+        (Ending::Fails(_, limit), Ok(_)) => (false, format!("the call returned without hitting {limit}")),
     };
-    let most = probe.limits.memory.as_bytes().saturating_add(SLACK);
-    let is_small = memory.is_none_or(|memory| memory.as_bytes() <= most);
-    let is_prompt = late.is_none_or(|late| late.own() <= MOST_LATE);
-    let verdict = if is_as_said && is_small && is_prompt { Verdict::Proven } else { Verdict::Failed };
-    Finding { about: About::Guest, name: probe.name, verdict, said, took: Some(took), late, memory }
+    let max = probe.limits.memory.as_bytes().saturating_add(SLACK);
+    let is_small = memory.is_none_or(|memory| memory.as_bytes() <= max);
+    let is_prompt = late.is_none_or(|late| late.own() <= MAX_LATE);
+    let verdict = if is_expected && is_small && is_prompt { Verdict::Proven } else { Verdict::Failed };
+    Finding { about: About::Guest, name: probe.name, verdict, text, took: Some(took), late, memory }
 }

@@ -4,27 +4,27 @@
 use crate::app;
 use crate::app::{BuildOutput, Error, Refusal};
 use crate::cli::args::BuildArguments;
-use crate::cli::context::Host;
+use crate::cli::console::Console;
+use crate::cli::context::Context;
 use crate::cli::process::{Exit, stderr_blocks};
-use crate::cli::voice::Voice;
 use crate::config::{LogFormat, program};
 use crate::graph::Resolved;
 use crate::manifest::Manifest;
 use std::io;
 
 /// Builds the components of a manifest.
-pub(crate) fn build(host: &Host, arguments: &BuildArguments) -> Result<Exit, Error> {
+pub(crate) fn build(ctx: &Context, arguments: &BuildArguments) -> Result<Exit, Error> {
     let resolved = app::read(&arguments.manifest)?;
-    if build_all(host, &resolved)? == 0 {
+    if build_all(ctx, &resolved)? == 0 {
         let message = format!("{}: no component has a `build` command", arguments.manifest.display());
-        host.voice.note("nothing-to-build", &message);
+        ctx.console.note("nothing-to-build", &message);
     }
     app::check_built(resolved.graph.manifest())?;
     Ok(Exit::Success)
 }
 
 /// Runs the build commands of a manifest without faults, and returns how many there were.
-pub(crate) fn build_all(host: &Host, resolved: &Resolved) -> Result<usize, Error> {
+pub(crate) fn build_all(ctx: &Context, resolved: &Resolved) -> Result<usize, Error> {
     if !resolved.faults.is_empty() {
         return Err(resolved.faults.clone().into());
     }
@@ -32,17 +32,18 @@ pub(crate) fn build_all(host: &Host, resolved: &Resolved) -> Result<usize, Error
     let steps = app::build_steps(manifest);
     let program = program().map_err(|error| Refusal::new("cannot find this program").caused_by(error))?;
     for step in &steps {
-        host.voice.note("building", &format!("building {}: {}", step.components.join(", "), step.command));
-        let mut echo = host.voice.echo();
-        let print = |printed: &[u8]| echo.print(printed);
-        host.signals.while_building(|| app::build(step, output(&host.voice), &program), print)?;
+        ctx.console.note("building", &format!("building {}: {}", step.components.join(", "), step.command));
+        let mut echo = ctx.console.build_echo();
+        let print = |chunk: &[u8]| echo.print(chunk);
+        ctx.signals.while_building(|| app::build(step, build_output(&ctx.console), &program), print)?;
     }
     Ok(steps.len())
 }
 
-/// Programs read lines of JSON only, and compilers give up where stderr does not block, which this host does not.
-fn output(voice: &Voice) -> BuildOutput {
-    match voice.form() {
+/// Chooses where the output of a build command goes. JSON needs it line by line, and many compilers fail on a
+/// non-blocking stderr, so in both cases the host reads it.
+fn build_output(console: &Console) -> BuildOutput {
+    match console.format() {
         LogFormat::Human if stderr_blocks() => BuildOutput::Stream(io::stderr().into()),
         LogFormat::Human | LogFormat::Json => BuildOutput::Host,
     }

@@ -4,29 +4,29 @@
 use crate::app;
 use crate::app::{Backends, Builds, Error};
 use crate::cli::args::CheckArguments;
-use crate::cli::context::Host;
+use crate::cli::context::Context;
 use crate::cli::process::Exit;
 
 /// Checks a manifest and its components.
-pub(crate) fn check(host: &Host, arguments: &CheckArguments) -> Result<Exit, Error> {
+pub(crate) fn check(ctx: &Context, arguments: &CheckArguments) -> Result<Exit, Error> {
     let mut resolved = app::read(&arguments.manifest)?;
-    // Nothing is connected to: whether a server is there is no matter of the manifest.
+    // Connect to no server: its availability does not depend on the manifest.
     let backends = Backends::default();
-    backends.check(&mut resolved, &host.settings, &host.environment);
-    let sandbox = app::open_sandbox(&host.settings, Some(app::own_compiler()?))?;
-    let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun);
-    host.say_warnings(&sandbox);
+    backends.check(&mut resolved, &ctx.settings, &ctx.environment);
+    let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
+    let checked = app::check(resolved, &sandbox, &ctx.environment, Builds::NotRun);
+    ctx.print_warnings(&sandbox);
     let checked = checked?;
-    app::check_inputs(&checked, &host.environment)?;
-    backends.state(&host.settings, &checked.manifest.state, &host.environment)?;
-    backends.cache(&host.settings, &checked.manifest.cache, &host.environment)?;
-    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    let sound = format!(
-        "{}: {} and {} are sound",
+    app::check_inputs(&checked, &ctx.environment)?;
+    backends.state(&ctx.settings, &checked.manifest.state, &ctx.environment)?;
+    backends.cache(&ctx.settings, &checked.manifest.cache, &ctx.environment)?;
+    let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let message = format!(
+        "{}: {} and {} are valid",
         arguments.manifest.display(),
         count(checked.plan.tasks().len(), "task"),
         count(checked.components.len(), "component"),
     );
-    host.voice.note("sound", &sound);
+    ctx.console.note("sound", &message);
     Ok(Exit::Success)
 }

@@ -5,10 +5,10 @@ use crate::app;
 use crate::app::{Backends, Error, Finding, Verdict};
 use crate::cli::args::DoctorArguments;
 use crate::cli::commands::output::{print, print_json};
-use crate::cli::context::Host;
-use crate::cli::print::{Ink, Style, harmless};
-use crate::cli::process::{Exit, runtime_for_guests, stdout_style, vigil, while_read};
-use crate::cli::voice::report;
+use crate::cli::console::report;
+use crate::cli::context::Context;
+use crate::cli::print::{Ink, Style, escape_control};
+use crate::cli::process::{Exit, health_monitor, runtime_for_guests, stdout_style, while_stdout_is_read};
 use crate::manifest::BackendSection;
 use serde_json::json;
 use std::time::Duration;
@@ -17,35 +17,35 @@ use std::time::Duration;
 const THREADS: usize = 2;
 
 /// Tests this machine and the backend.
-pub(crate) fn doctor(host: &Host, arguments: &DoctorArguments) -> Result<Exit, Error> {
-    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+pub(crate) fn doctor(ctx: &Context, arguments: &DoctorArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
     let style = stdout_style();
-    let mut gone = None;
-    let tell = |finding: &Finding| {
+    let mut write_error = None;
+    let print_finding = |finding: &Finding| {
         if !arguments.json {
-            gone = print(line(finding, style).as_bytes()).err();
+            write_error = print(line(finding, style).as_bytes()).err();
         }
     };
     let runtime = runtime_for_guests(THREADS)?;
-    let mut of_state = vigil(&host.voice, "the state backend", state.backend.health());
-    let examination = of_state.beside(app::examine(&host.settings, &state, tell));
-    let Some(examination) = runtime.block_on(while_read(examination)) else {
-        let unread = "nobody reads the findings: the examination has not ended, and proves nothing";
-        host.voice.note("interrupted", unread);
+    let mut monitor = health_monitor(&ctx.console, "the state backend", state.backend.health());
+    let diagnosis = monitor.beside(app::diagnose(&ctx.settings, &state, print_finding));
+    let Some(diagnosis) = runtime.block_on(while_stdout_is_read(diagnosis)) else {
+        let message = "stdout was closed: the checks did not finish, and prove nothing";
+        ctx.console.note("interrupted", message);
         return Ok(Exit::Interrupted);
     };
-    let examination = examination?;
-    if let Some(gone) = gone {
-        return Err(gone);
+    let diagnosis = diagnosis?;
+    if let Some(error) = write_error {
+        return Err(error);
     }
     if arguments.json {
-        let findings: Vec<_> = examination.findings.iter().map(as_json).collect();
-        let whole = json!({ "proven": examination.is_proven(), "findings": findings });
-        print_json(format!("{whole:#}\n").as_bytes())?;
+        let findings: Vec<_> = diagnosis.findings.iter().map(as_json).collect();
+        let report = json!({ "proven": diagnosis.is_proven(), "findings": findings });
+        print_json(format!("{report:#}\n").as_bytes())?;
     }
-    // A limit that does not hold is worse than a backend that is away; both are told.
-    let refused = examination.refused.as_ref().map(|error| report(error, &host.voice));
-    if examination.holds() { Ok(refused.unwrap_or(Exit::Success)) } else { Ok(Exit::TaskFailed) }
+    // A limit that does not hold decides the exit code even if the backend is unavailable; both are reported.
+    let refused = diagnosis.refused.as_ref().map(|error| report(error, &ctx.console));
+    if diagnosis.holds() { Ok(refused.unwrap_or(Exit::Success)) } else { Ok(Exit::TaskFailed) }
 }
 
 /// Formats a finding as one line: verdict, name, message and figures.
@@ -59,13 +59,13 @@ fn line(finding: &Finding, style: Style) -> String {
     let name = format!("{:<10} {:<32}", finding.about.word(), finding.name);
     let figures = figures(finding);
     let figures = if figures.is_empty() { figures } else { format!(" ({figures})") };
-    format!("{verdict} {name} {}{}\n", harmless(&finding.said), style.paint(Ink::Faint, &figures))
+    format!("{verdict} {name} {}{}\n", escape_control(&finding.text), style.paint(Ink::Faint, &figures))
 }
 
 fn figures(finding: &Finding) -> String {
     let took = finding.took.map(|took| format!("after {}", millis(took)));
     let late =
-        finding.late.map(|late| format!("{} late, the machine {}", millis(late.by), millis(late.machine)));
+        finding.late.map(|late| format!("{} late, the machine {}", millis(late.total), millis(late.machine)));
     let memory = finding.memory.map(|memory| format!("+{} MiB", memory.as_bytes() >> 20));
     [took, late, memory].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -80,9 +80,9 @@ fn as_json(finding: &Finding) -> serde_json::Value {
         "about": finding.about.word(),
         "name": finding.name,
         "verdict": finding.verdict.word().to_lowercase(),
-        "said": finding.said,
+        "said": finding.text,
         "took_ms": millis(finding.took),
-        "late_ms": millis(finding.late.map(|late| late.by)),
+        "late_ms": millis(finding.late.map(|late| late.total)),
         "machine_late_ms": millis(finding.late.map(|late| late.machine)),
         "memory_bytes": finding.memory.map(crate::model::Size::as_bytes),
     })

@@ -11,12 +11,12 @@ use crate::model::nearest;
 use clap::CommandFactory as _;
 use clap::builder::StyledStr;
 
-/// Prints the help on a word. A command wins over a page of the same name.
+/// Prints a command's flags, a page, or the list of pages. A command takes precedence over a page.
 pub(crate) fn help(arguments: &HelpArguments) -> Result<Exit, Error> {
     let Some(word) = arguments.topic.as_deref() else {
         return print(list().as_bytes());
     };
-    if let Some(flags) = of_command(word) {
+    if let Some(flags) = command_help(word) {
         let text = match stdout_style() {
             Style::Coloured => flags.ansi().to_string(),
             Style::Plain => flags.to_string(),
@@ -25,12 +25,12 @@ pub(crate) fn help(arguments: &HelpArguments) -> Result<Exit, Error> {
     }
     match Topic::find(word) {
         Some(topic) => print(topic.text.as_bytes()),
-        None => Err(unknown(word).into()),
+        None => Err(unknown_topic(word).into()),
     }
 }
 
-/// The text of `cascade-host NAME --help`.
-fn of_command(name: &str) -> Option<StyledStr> {
+/// Returns the text of `cascade-host NAME --help`; `None` if there is no such command.
+fn command_help(name: &str) -> Option<StyledStr> {
     let root = Arguments::command();
     root.find_subcommand(name)?;
     root.try_get_matches_from(["cascade-host", name, "--help"]).err().map(|help| help.render())
@@ -45,16 +45,16 @@ fn list() -> String {
     text + "\n`cascade-host help COMMAND` prints the flags of a command, `cascade-host --help` lists the commands.\n"
 }
 
-fn unknown(word: &str) -> Refusal {
+fn unknown_topic(word: &str) -> Refusal {
     let topics: Vec<&str> = TOPICS.iter().map(|topic| topic.name).collect();
     let root = Arguments::command();
     let commands = root.get_subcommands().map(clap::Command::get_name);
     let help = match nearest(word, topics.iter().copied().chain(commands)) {
         Some(meant) => format!("did you mean `cascade-host help {meant}`?"),
-        None => "`cascade-host help` lists the topics with a line each".to_owned(),
+        None => "run `cascade-host help` for the list of topics".to_owned(),
     };
-    Refusal::new(format!("no page of the manual and no command is called `{word}`"))
-        .note(format!("topics are {}", topics.join(", ")))
+    Refusal::new(format!("there is no manual page or command `{word}`"))
+        .note(format!("the topics are {}", topics.join(", ")))
         .help(help)
 }
 
@@ -63,29 +63,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_its_flags() {
+    fn every_command_has_help() {
         for command in Arguments::command().get_subcommands() {
             let name = command.get_name();
-            let text = of_command(name).unwrap().to_string();
+            let text = command_help(name).unwrap().to_string();
             assert!(text.contains(&format!("Usage: cascade-host {name}")), "{text}");
         }
-        assert!(of_command("manifest").is_none());
-        assert!(of_command("--version").is_none());
+        assert!(command_help("manifest").is_none());
+        assert!(command_help("--version").is_none());
     }
 
     #[test]
-    fn no_page_is_hidden_behind_a_command() {
+    fn no_page_has_the_name_of_a_command() {
         for topic in TOPICS {
-            assert!(of_command(topic.name).is_none(), "{}", topic.name);
+            assert!(command_help(topic.name).is_none(), "{}", topic.name);
         }
     }
 
     #[test]
-    fn a_word_that_is_nothing_is_answered_with_the_nearest() {
+    fn unknown_topic_suggests_the_nearest_one() {
         for (word, meant) in
             [("evnts", "help events"), ("Manifest", "help manifest"), ("inspct", "help inspect")]
         {
-            let Refusal { help, notes, .. } = unknown(word);
+            let Refusal { help, notes, .. } = unknown_topic(word);
             assert!(help.unwrap().contains(meant), "{word}");
             assert!(TOPICS.iter().all(|topic| notes[0].contains(topic.name)), "{notes:?}");
         }

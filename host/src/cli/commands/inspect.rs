@@ -5,21 +5,21 @@ use crate::app;
 use crate::app::{Error, Refusal};
 use crate::cli::args::InspectArguments;
 use crate::cli::commands::output::{print, print_json};
-use crate::cli::context::Host;
+use crate::cli::context::Context;
 use crate::cli::print::{ImportRow, Inspection, signature};
 use crate::cli::process::{Exit, stdout_style};
 use crate::model::Grant;
 use crate::sandbox::{Import, Offer};
 
 /// Shows the signature of a component.
-pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit, Error> {
+pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exit, Error> {
     let path = &arguments.component;
-    let sandbox = app::open_sandbox(&host.settings, Some(app::own_compiler()?))?;
+    let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
     let bytes = app::read_component(path, sandbox.largest()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;
     let loaded = sandbox.load(bytes);
-    host.say_warnings(&sandbox);
+    ctx.print_warnings(&sandbox);
     let component = loaded?;
     let imports: Vec<ImportRow> = component.imports().iter().map(import).collect();
     let name =
@@ -38,36 +38,36 @@ pub(crate) fn inspect(host: &Host, arguments: &InspectArguments) -> Result<Exit,
 }
 
 fn import(import: &Import) -> ImportRow {
-    ImportRow { name: import.name.to_string(), what: what(import), functions: import.functions.clone() }
+    ImportRow { name: import.name.to_string(), what: describe(import), functions: import.functions.clone() }
 }
 
 /// Describes what the host does with an import, and which grant would enable it.
-fn what(import: &Import) -> String {
+fn describe(import: &Import) -> String {
     match import.offer {
-        Offer::Unknown => "not known to this host".to_owned(),
-        Offer::Always => "always there".to_owned(),
-        Offer::Refused => "calls are refused, whatever is granted".to_owned(),
-        Offer::Granted(_) if import.functions.is_empty() => "types alone".to_owned(),
-        Offer::Granted(_) => granted(import),
+        Offer::Unknown => "unknown to this host".to_owned(),
+        Offer::Always => "always available".to_owned(),
+        Offer::Refused => "calls are always refused".to_owned(),
+        Offer::Granted(_) if import.functions.is_empty() => "types only".to_owned(),
+        Offer::Granted(_) => describe_grants(import),
     }
 }
 
 /// Describes what happens to a call without each grant that serves the import; grants with the same effect are
 /// joined.
-fn granted(import: &Import) -> String {
+fn describe_grants(import: &Import) -> String {
     let grants = Grant::ALL.into_iter().filter(|grant| !import.served_by(*grant).is_empty());
-    let mut lacks: Vec<(&str, String)> = Vec::new();
+    let mut effects: Vec<(&str, String)> = Vec::new();
     for grant in grants {
-        let (lack, key) = (grant.row().without.text(), format!("`{}`", grant.key()));
-        match lacks.iter_mut().find(|(known, _)| *known == lack) {
+        let (effect, key) = (grant.row().without.text(), format!("`{}`", grant.key()));
+        match effects.iter_mut().find(|(known, _)| *known == effect) {
             Some((_, keys)) => *keys += &format!(" or {key}"),
-            None => lacks.push((lack, key)),
+            None => effects.push((effect, key)),
         }
     }
-    if lacks.is_empty() {
-        return "always there".to_owned(); // the grant only matters together with another import
+    if effects.is_empty() {
+        return "always available".to_owned(); // the grant only matters together with another import
     }
-    let lacks: Vec<String> =
-        lacks.into_iter().map(|(lack, keys)| format!("{lack} unless {keys} is granted")).collect();
-    lacks.join(", ")
+    let effects: Vec<String> =
+        effects.into_iter().map(|(effect, keys)| format!("{effect} unless {keys} is granted")).collect();
+    effects.join(", ")
 }

@@ -5,23 +5,23 @@ use crate::app;
 use crate::app::{Backends, Error, Refusal};
 use crate::cli::args::LogsArguments;
 use crate::cli::commands::output::{print, print_json};
-use crate::cli::context::Host;
-use crate::cli::print::harmless;
+use crate::cli::context::Context;
+use crate::cli::print::escape_control;
 use crate::cli::process::{Exit, Reader, stdout_reader, wait_for};
 use crate::manifest::BackendSection;
 use crate::state::LogPart;
 use serde::Serialize;
 
 /// Prints the stored log of a task.
-pub(crate) fn logs(host: &Host, arguments: &LogsArguments) -> Result<Exit, Error> {
-    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+pub(crate) fn logs(ctx: &Context, arguments: &LogsArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
     let log = wait_for(
-        &host.voice,
+        &ctx.console,
         state.backend.as_ref(),
         app::read_log(state.backend.as_ref(), &arguments.run, &arguments.task),
     )?;
     if let Some(note) = &log.note {
-        host.voice.note("no-log", &format!("`{}` has no log: {note}", arguments.task));
+        ctx.console.note("no-log", &format!("`{}` has no log: {note}", arguments.task));
     }
     let parts = log.parts;
     if arguments.json {
@@ -30,19 +30,18 @@ pub(crate) fn logs(host: &Host, arguments: &LogsArguments) -> Result<Exit, Error
         return print_json(&text);
     }
     if parts.contains(&LogPart::Gap) {
-        host.voice
-            .note("incomplete", "not all that it wrote was kept: `--json` shows where something is missing");
+        ctx.console.note("incomplete", "parts of the log are missing: `--json` shows where");
     }
     print(text(&parts, stdout_reader()).as_bytes())
 }
 
-/// Joins the lines. For a terminal, characters that could steer it are escaped.
+/// Joins the lines. For a terminal, control characters are escaped.
 fn text(parts: &[LogPart], reader: Reader) -> String {
     let mut text = String::new();
     for part in parts {
         if let LogPart::Line(line) = part {
             match reader {
-                Reader::Person => text.push_str(&harmless(&line.text)),
+                Reader::Person => text.push_str(&escape_control(&line.text)),
                 Reader::Program => text.push_str(&line.text),
             }
             text.push('\n');
@@ -90,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_the_text_as_it_is_and_people_a_harmless_one() {
+    fn terminals_get_escaped_text_and_programs_get_it_unchanged() {
         assert_eq!(text(&parts(), Reader::Program), "a\u{1b}[2J\nb\n");
         assert_eq!(text(&parts(), Reader::Person), "a\\u{1b}[2J\nb\n");
     }
 
     #[test]
-    fn lines_of_json_show_where_something_is_missing() {
+    fn json_lines_mark_gaps() {
         let shown = String::from_utf8(json(&parts()).unwrap()).unwrap();
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(

@@ -4,19 +4,19 @@
 use crate::app;
 use crate::app::{Backends, Error, Refusal, StoredResult};
 use crate::cli::args::OutputArguments;
-use crate::cli::context::Host;
-use crate::cli::print::{Format, OutputFault, harmless_json, outputs};
-use crate::cli::process::{Exit, Reader, give, stdout_reader, wait_for};
+use crate::cli::context::Context;
+use crate::cli::print::{Format, OutputFault, escape_control_json, outputs};
+use crate::cli::process::{Exit, Reader, stdout_reader, wait_for, write_stdout};
 use crate::manifest::BackendSection;
 use crate::state;
 use crate::state::ErrorKind;
 
 /// Prints one stored result, or all results of a run by task.
-pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, Error> {
-    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+pub(crate) fn output(ctx: &Context, arguments: &OutputArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
     let task = arguments.task.as_deref();
     let results = wait_for(
-        &host.voice,
+        &ctx.console,
         state.backend.as_ref(),
         app::stored_results(state.backend.as_ref(), &arguments.run, task),
     )?;
@@ -32,12 +32,12 @@ pub(crate) fn output(host: &Host, arguments: &OutputArguments) -> Result<Exit, E
         OutputFault::Malformed { name, source } => {
             Error::Backend(state::Error::unreadable(&arguments.run, &name, source))
         }
-        fault => error(fault), // every other one is about what was asked for
+        fault => error(fault), // all others are about the request
     })?;
     print_as(format, &bytes)
 }
 
-/// Writes results of a format to stdout. Bytes that are asked for as they are stay as they are.
+/// Writes results of a format to stdout. MessagePack and raw bytes are never escaped.
 pub(crate) fn print_as(format: Format, bytes: &[u8]) -> Result<Exit, Error> {
     match format {
         Format::Json => print_json(bytes),
@@ -45,21 +45,21 @@ pub(crate) fn print_as(format: Format, bytes: &[u8]) -> Result<Exit, Error> {
     }
 }
 
-/// Writes JSON to stdout; a person's terminal is not steered by it.
+/// Writes JSON to stdout, with control characters escaped for a terminal.
 pub(crate) fn print_json(json: &[u8]) -> Result<Exit, Error> {
     match stdout_reader() {
-        Reader::Person => print(&harmless_json(json)),
+        Reader::Person => print(&escape_control_json(json)),
         Reader::Program => print(json),
     }
 }
 
 /// Writes results to stdout.
 pub(crate) fn print(bytes: &[u8]) -> Result<Exit, Error> {
-    give(bytes).map_err(Error::Unprinted)?;
+    write_stdout(bytes).map_err(Error::Unprinted)?;
     Ok(Exit::Success)
 }
 
-/// Results that cannot be printed: not in the form that was asked for, or because the backend has them damaged.
+/// Converts an output fault to an error: of the backend if a stored value is damaged, of usage otherwise.
 pub(crate) fn error(fault: OutputFault) -> Error {
     let (message, help) = (fault.to_string(), fault.help());
     if let OutputFault::Malformed { source, .. } = fault {

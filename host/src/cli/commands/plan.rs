@@ -5,19 +5,19 @@ use crate::app;
 use crate::app::{Backends, Builds, Error, Forecast, Planned, Refusal, Session, SessionRequest};
 use crate::cli::args::PlanArguments;
 use crate::cli::commands::output::{print, print_json};
-use crate::cli::context::Host;
+use crate::cli::context::Context;
 use crate::cli::print::{PlanTable, plan_row};
-use crate::cli::process::{Exit, stdout_style, vigil, wait_for};
+use crate::cli::process::{Exit, health_monitor, stdout_style, wait_for};
 use crate::model::{Clock as _, Random, RunId, SystemClock};
 
 /// Shows the forecast of a run.
-pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error> {
+pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Error> {
     let mut resolved = app::read(&arguments.scope.manifest)?;
     let backends = Backends::default();
-    backends.check(&mut resolved, &host.settings, &host.environment);
-    let sandbox = app::open_sandbox(&host.settings, Some(app::own_compiler()?))?;
-    let checked = app::check(resolved, &sandbox, &host.environment, Builds::NotRun);
-    host.say_warnings(&sandbox);
+    backends.check(&mut resolved, &ctx.settings, &ctx.environment);
+    let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
+    let checked = app::check(resolved, &sandbox, &ctx.environment, Builds::NotRun);
+    ctx.print_warnings(&sandbox);
     let checked = checked?;
     let run = match &arguments.run_id {
         Some(run) => run.clone(),
@@ -27,18 +27,16 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
         params: &arguments.params.texts(),
         targets: &arguments.scope.targets,
         run,
-        environment: &host.environment,
-        memory: host.settings.memory,
+        environment: &ctx.environment,
+        memory: ctx.settings.memory,
     };
     let session = Session::new(checked, &request)?;
-    let Forecast { tasks, differences } = look_ahead(host, &session, &backends)?;
+    let Forecast { tasks, differences } = forecast(ctx, &session, &backends)?;
     if !differences.is_empty() {
-        let refused = format!(
-            "run `{}` exists with another plan: it would be refused without `--update` or `--fresh`",
-            session.run
-        );
+        let message =
+            format!("run `{}` exists with another plan: `run` needs `--update` or `--fresh`", session.run);
         let list = differences.iter().map(|difference| format!("\n  {difference}"));
-        host.voice.note("other-plan", &(refused + &list.collect::<String>()));
+        ctx.console.note("other-plan", &(message + &list.collect::<String>()));
     }
     let rows = (1..).zip(&tasks).filter_map(|(order, Planned { task, fate })| {
         let task = session.bound.plan().task(*task)?;
@@ -55,11 +53,12 @@ pub(crate) fn plan(host: &Host, arguments: &PlanArguments) -> Result<Exit, Error
     print(text.as_bytes())
 }
 
-fn look_ahead(host: &Host, session: &Session, backends: &Backends) -> Result<Forecast, Error> {
-    let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
+fn forecast(ctx: &Context, session: &Session, backends: &Backends) -> Result<Forecast, Error> {
+    let state = backends.state(&ctx.settings, &session.manifest.state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
-    let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
-    let mut of_cache = vigil(&host.voice, "the cache", cache.as_ref().and_then(|cache| cache.health()));
+    let cache = backends.cache(&ctx.settings, &session.manifest.cache, &ctx.environment)?;
+    let mut monitor =
+        health_monitor(&ctx.console, "the cache", cache.as_ref().and_then(|cache| cache.health()));
     let forecast = app::forecast(session, state.backend.as_ref(), cache.as_deref());
-    wait_for(&host.voice, state.backend.as_ref(), of_cache.beside(forecast))
+    wait_for(&ctx.console, state.backend.as_ref(), monitor.beside(forecast))
 }

@@ -4,22 +4,22 @@
 use crate::app;
 use crate::app::{Backends, Error};
 use crate::cli::args::RmArguments;
-use crate::cli::context::Host;
+use crate::cli::console::report;
+use crate::cli::context::Context;
 use crate::cli::process::{Exit, wait_for};
-use crate::cli::voice::report;
 use crate::manifest::BackendSection;
 use crate::state::Removal;
 
 /// Removes as many of the runs as possible; the exit code is that of the last failure.
-pub(crate) fn rm(host: &Host, arguments: &RmArguments) -> Result<Exit, Error> {
-    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+pub(crate) fn rm(ctx: &Context, arguments: &RmArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
     let removal = if arguments.force { Removal::Any } else { Removal::Idle };
-    wait_for(&host.voice, state.backend.as_ref(), async {
+    wait_for(&ctx.console, state.backend.as_ref(), async {
         let mut exit = Exit::Success;
         for run in &arguments.runs {
             match app::remove_run(state.backend.as_ref(), run, removal).await {
-                Ok(()) => host.voice.note("removed", &format!("removed run {run}")),
-                Err(error) => exit = report(&error, &host.voice),
+                Ok(()) => ctx.console.note("removed", &format!("removed run {run}")),
+                Err(error) => exit = report(&error, &ctx.console),
             }
         }
         Ok(exit)

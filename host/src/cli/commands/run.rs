@@ -6,13 +6,14 @@ use crate::app::{Backends, Builds, Error, Report, RunRequest, Session, SessionRe
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
 use crate::cli::commands::output;
-use crate::cli::context::Host;
+use crate::cli::console::report as report_error;
+use crate::cli::context::Context;
 use crate::cli::log::Listeners;
 use crate::cli::print::outputs;
 use crate::cli::process::{
-    Exit, after_run, before_run, how_to_resume, runtime_for_guests, stdout_reader, unprinted,
+    Exit, interrupted_after_run, interrupted_before_run, outputs_not_printed, resume_hint,
+    runtime_for_guests, stdout_reader,
 };
-use crate::cli::voice::report as report_error;
 use crate::config;
 use crate::config::host_id;
 use crate::engine::{Ended, Interrupt, Verification};
@@ -27,28 +28,28 @@ use tokio::sync::watch;
 const SPARE_THREADS: usize = 1;
 
 /// How long to wait at exit for threads that are blocked in guests' system calls.
-const GRACE: Duration = Duration::from_millis(100);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Open files per guest below which a warning is emitted: few programs need less.
-const FEW_FILES: usize = 16;
+const MIN_FILES: usize = 16;
 
 /// Runs a manifest.
-pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> {
+pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error> {
     let mut resolved = app::read(&arguments.scope.manifest)?;
     let backends = Backends::default();
-    backends.check(&mut resolved, &host.settings, &host.environment);
+    backends.check(&mut resolved, &ctx.settings, &ctx.environment);
     let builds = if arguments.build {
-        build_all(host, &resolved)?;
+        build_all(ctx, &resolved)?;
         Builds::Run
     } else {
         Builds::NotRun
     };
     // Everything that can be checked is checked before the run is opened at its backend.
     config::raise_open_files();
-    let sandbox = app::open_sandbox(&host.settings, Some(app::own_compiler()?))?;
-    let checked = app::check(resolved, &sandbox, &host.environment, builds);
-    // One that runs nothing has no log.
-    let checked = checked.inspect_err(|_| host.say_warnings(&sandbox))?;
+    let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
+    let checked = app::check(resolved, &sandbox, &ctx.environment, builds);
+    // A run that fails its checks opens no log.
+    let checked = checked.inspect_err(|_| ctx.print_warnings(&sandbox))?;
     let mut random = Random::from_system();
     let run = match &arguments.run_id {
         Some(run) => run.clone(),
@@ -58,31 +59,32 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         params: &arguments.params.texts(),
         targets: &arguments.scope.targets,
         run,
-        environment: &host.environment,
-        memory: host.settings.memory,
+        environment: &ctx.environment,
+        memory: ctx.settings.memory,
     };
     let session = Session::new(checked, &request)?;
     let choice = arguments.output.as_deref();
     outputs::check(&session.outputs(), choice, arguments.format.format).map_err(output::error)?;
-    let state = backends.state(&host.settings, &session.manifest.state, &host.environment)?;
+    let state = backends.state(&ctx.settings, &session.manifest.state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
-    let cache = backends.cache(&host.settings, &session.manifest.cache, &host.environment)?;
+    let cache = backends.cache(&ctx.settings, &session.manifest.cache, &ctx.environment)?;
 
     // Code that counts fuel may still have to be compiled. Do it before opening the run, so that no lease is held.
     session.prepare(&sandbox)?;
-    let threads = usize::try_from(host.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
+    let threads = usize::try_from(ctx.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
     let runtime = runtime_for_guests(threads)?;
     let name = host_id(random.next_u64());
-    host.voice.name(&session.run, &name);
-    let listeners = Listeners::open(host, arguments, &session, &name)?;
+    ctx.console.set_names(&session.run, &name);
+    let listeners = Listeners::open(ctx, arguments, &session, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
     for message in sandbox.take_warnings() {
         recorder.run(Fact::Warning { code: "code-cache", message });
     }
     // The quota of open files for each guest.
     let files = sandbox.share_files(config::spare_files());
-    if files < FEW_FILES {
-        recorder.run(Fact::Warning { code: "open-files", message: few_files(files, host.settings.jobs) });
+    if files < MIN_FILES {
+        recorder
+            .run(Fact::Warning { code: "open-files", message: few_files_message(files, ctx.settings.jobs) });
     }
     let (stop, interrupt) = watch::channel(Interrupt::None);
     let request = RunRequest {
@@ -90,7 +92,7 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         cache,
         mode: mode(arguments),
         policy: policy(arguments),
-        slots: host.settings.jobs,
+        slots: ctx.settings.jobs,
         host: HostId(name.into()),
         recorder,
         interrupt,
@@ -99,15 +101,15 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
         verification: if arguments.verify { Verification::Twice } else { Verification::None },
     };
     // Built now, since `app::run` takes the request and a signal may come at any moment.
-    let after = after_run(&session.run, &state.uri, arguments.backend.state.as_deref());
+    let after = interrupted_after_run(&session.run, &state.uri, arguments.backend.state.as_deref());
     let run = app::run(&session, Arc::new(sandbox), request);
-    let report = host.signals.while_running(stop, after, || runtime.block_on(run));
-    // A guest may hang in a system call that nobody can end, such as reading from a network: it must not keep this process.
-    runtime.shutdown_timeout(GRACE);
+    let report = ctx.signals.while_running(stop, after, || runtime.block_on(run));
+    // A guest may hang in an uninterruptible system call, such as a read from a network file system. Do not wait for it.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     let written = listeners.close();
-    let exit = finish(report?, &Finished { host, arguments, session: &session, state: &state });
+    let exit = finish(report?, &Finished { ctx, arguments, session: &session, state: &state });
     let exit = match (exit, written) {
-        // Whoever reads the events must not take them for all there are.
+        // The events file is incomplete, so the run must not look successful.
         (Ok(Exit::Success), Err(error)) => Err(error),
         (exit, _) => exit,
     };
@@ -116,10 +118,10 @@ pub(crate) fn run(host: &Host, arguments: &RunArguments) -> Result<Exit, Error> 
     exit
 }
 
-fn few_files(files: usize, jobs: u32) -> String {
+fn few_files_message(files: usize, jobs: u32) -> String {
     format!(
-        "this process may have so few files open that {jobs} tasks at the same time get {files} each; raise the hard limit of \
-         `ulimit -n`, or give a smaller `-j`"
+        "the limit of open files gives each of {jobs} concurrent tasks only {files} files; raise the hard limit of \
+         `ulimit -n`, or use a smaller `-j`"
     )
 }
 
@@ -141,7 +143,7 @@ fn policy(arguments: &RunArguments) -> FailurePolicy {
 
 /// A run that has ended, with its arguments, session and backend.
 struct Finished<'a> {
-    host: &'a Host,
+    ctx: &'a Context,
     arguments: &'a RunArguments,
     session: &'a Session,
     state: &'a StateBackend,
@@ -149,9 +151,9 @@ struct Finished<'a> {
 
 /// Prints the outputs, if any, and how to resume if the run did not succeed.
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
-    let Finished { host, arguments, session, state } = finished;
+    let Finished { ctx, arguments, session, state } = finished;
     if !report.has_begun {
-        host.voice.note("interrupted", &before_run(&arguments.scope.manifest));
+        ctx.console.note("interrupted", &interrupted_before_run(&arguments.scope.manifest));
         return Ok(Exit::Interrupted);
     }
     let exit = match report.ended {
@@ -165,17 +167,17 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         let chosen = outputs::choose(report.outputs, arguments.output.as_deref()).map_err(output::error)?;
         let rendered = outputs::render(&chosen, arguments.format.format, stdout_reader().into());
         let rendered = rendered.map_err(output::error)?;
-        rendered.left_out.iter().for_each(|line| host.voice.note("output-left-out", line));
+        rendered.left_out.iter().for_each(|line| ctx.console.note("output-left-out", line));
         if let Err(error) = output::print_as(arguments.format.format, &rendered.bytes) {
-            let exit = report_error(&error, &host.voice);
-            let unprinted = unprinted(&session.run, &state.uri, arguments.backend.state.as_deref());
-            host.voice.note("unprinted", &unprinted);
+            let exit = report_error(&error, &ctx.console);
+            let message = outputs_not_printed(&session.run, &state.uri, arguments.backend.state.as_deref());
+            ctx.console.note("unprinted", &message);
             return Ok(exit);
         }
     }
     if exit != Exit::Success {
-        let how = how_to_resume(report.ended, arguments, &session.run, &state.uri);
-        host.voice.note("unfinished", &how);
+        let hint = resume_hint(report.ended, arguments, &session.run, &state.uri);
+        ctx.console.note("unfinished", &hint);
     }
     Ok(exit)
 }

@@ -5,7 +5,7 @@ use crate::app;
 use crate::app::{Backends, Error, Refusal};
 use crate::cli::args::RunsArguments;
 use crate::cli::commands::output::{print, print_json};
-use crate::cli::context::Host;
+use crate::cli::context::Context;
 use crate::cli::print::RunsTable;
 use crate::cli::process::{Exit, stdout_style, wait_for};
 use crate::manifest::BackendSection;
@@ -13,17 +13,17 @@ use crate::model::{Clock as _, SystemClock};
 use crate::state::StateUri;
 
 /// Prints the runs, latest first.
-pub(crate) fn runs(host: &Host, arguments: &RunsArguments) -> Result<Exit, Error> {
-    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
+pub(crate) fn runs(ctx: &Context, arguments: &RunsArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
     if state.uri == StateUri::Memory {
-        host.voice.note(
+        ctx.console.note(
             "memory",
-            "`memory:` keeps runs only as long as their process. To see runs of others, name the backend that keeps \
-             them: --state redis://HOST:6379, or CASCADE_STATE\n",
+            "`memory:` keeps a run only until its process ends. To list stored runs, name their backend: \
+             --state redis://HOST:6379, or CASCADE_STATE\n",
         );
     }
     let runs = wait_for(
-        &host.voice,
+        &ctx.console,
         state.backend.as_ref(),
         app::list_runs(state.backend.as_ref(), arguments.most),
     )?;

@@ -5,17 +5,20 @@ use crate::app;
 use crate::app::{Backends, Error, Refusal};
 use crate::cli::args::ShowArguments;
 use crate::cli::commands::output::{print, print_json};
-use crate::cli::context::Host;
+use crate::cli::context::Context;
 use crate::cli::print::ShowTable;
 use crate::cli::process::{Exit, stdout_style, wait_for};
 use crate::manifest::BackendSection;
 use crate::model::{Clock as _, SystemClock};
 
 /// Prints a stored run.
-pub(crate) fn show(host: &Host, arguments: &ShowArguments) -> Result<Exit, Error> {
-    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
-    let story =
-        wait_for(&host.voice, state.backend.as_ref(), app::tell_run(state.backend.as_ref(), &arguments.run))?;
+pub(crate) fn show(ctx: &Context, arguments: &ShowArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
+    let story = wait_for(
+        &ctx.console,
+        state.backend.as_ref(),
+        app::tell_run(state.backend.as_ref(), &arguments.run),
+    )?;
     let table = ShowTable::new(&story);
     let text = if arguments.json {
         let json = table.to_json();

@@ -5,29 +5,29 @@ use crate::app;
 use crate::app::{Backends, Company, Error, Watcher};
 use crate::cli::args::WatchArguments;
 use crate::cli::commands::output::{print, print_json};
-use crate::cli::context::Host;
-use crate::cli::log::Chronicle;
-use crate::cli::process::{Exit, stdout_style, wait_for, while_read};
-use crate::cli::voice::Voice;
+use crate::cli::console::Console;
+use crate::cli::context::Context;
+use crate::cli::log::MergedLog;
+use crate::cli::process::{Exit, stdout_style, wait_for, while_stdout_is_read};
 use crate::manifest::BackendSection;
 use crate::model::RunStatus;
 use bytes::Bytes;
 
-/// Follows a run until it has ended, and ends as it has; or until nobody reads what is told of it.
-pub(crate) fn watch(host: &Host, arguments: &WatchArguments) -> Result<Exit, Error> {
-    let state = Backends::default().state(&host.settings, &BackendSection::default(), &host.environment)?;
-    let mut watcher = Printing {
+/// Follows a run to its end and returns its exit code; stops early if stdout is closed.
+pub(crate) fn watch(ctx: &Context, arguments: &WatchArguments) -> Result<Exit, Error> {
+    let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
+    let mut watcher = EventPrinter {
         run: arguments.run.to_string(),
-        voice: host.voice.clone(),
-        chronicle: (!arguments.json).then(|| Chronicle::new(host.settings.log_level, stdout_style())),
+        console: ctx.console.clone(),
+        merged_log: (!arguments.json).then(|| MergedLog::new(ctx.settings.log_level, stdout_style())),
     };
     let watching = app::watch_run(state.backend.as_ref(), &arguments.run, &mut watcher);
-    let watching = async { while_read(watching).await.transpose() };
-    let Some(status) = wait_for(&host.voice, state.backend.as_ref(), watching)? else {
+    let watching = async { while_stdout_is_read(watching).await.transpose() };
+    let Some(status) = wait_for(&ctx.console, state.backend.as_ref(), watching)? else {
         return Ok(Exit::Success);
     };
-    if let Some(chronicle) = &mut watcher.chronicle {
-        print(chronicle.end().as_bytes())?;
+    if let Some(merged_log) = &mut watcher.merged_log {
+        print(merged_log.end().as_bytes())?;
     }
     Ok(match status {
         RunStatus::Succeeded => Exit::Success,
@@ -37,31 +37,31 @@ pub(crate) fn watch(host: &Host, arguments: &WatchArguments) -> Result<Exit, Err
 }
 
 /// Prints the events of a followed run.
-struct Printing {
+struct EventPrinter {
     run: String,
-    voice: Voice,
-    /// For people; none for programs, which get the events as they are.
-    chronicle: Option<Chronicle>,
+    console: Console,
+    /// The log for people; `None` for programs, which get the events unchanged.
+    merged_log: Option<MergedLog>,
 }
 
-impl Watcher for Printing {
+impl Watcher for EventPrinter {
     fn tell(&mut self, events: &[Bytes]) -> Result<(), Error> {
-        let Some(chronicle) = &mut self.chronicle else {
+        let Some(merged_log) = &mut self.merged_log else {
             let lines: Vec<u8> =
                 events.iter().flat_map(|event| event.iter().copied().chain([b'\n'])).collect();
             return print_json(&lines).map(drop);
         };
-        let text: String = events.iter().map(|event| chronicle.tell(event)).collect();
+        let text: String = events.iter().map(|event| merged_log.format(event)).collect();
         if text.is_empty() { Ok(()) } else { print(text.as_bytes()).map(drop) }
     }
 
     fn company(&mut self, company: Company) {
         let run = &self.run;
-        self.voice.note(
+        self.console.note(
             "hosts",
             &match company {
-                Company::Nobody => format!("no host works on run {run}; waiting for one"),
-                Company::Hosts => format!("run {run} is worked on again"),
+                Company::Nobody => format!("no host is working on run {run}; waiting for one"),
+                Company::Hosts => format!("a host is working on run {run} again"),
             },
         );
     }

@@ -3,8 +3,8 @@
 
 use crate::cli::log::level::level_of;
 use crate::cli::log::run_counts::RunCounts;
-use crate::cli::log::screen::{Screen, Weight};
-use crate::cli::print::{Ink, Style, harmless};
+use crate::cli::log::screen::{LineKind, Screen};
+use crate::cli::print::{Ink, Style, escape_control};
 use crate::config::LogLevel;
 use crate::events::{Event, Fact, FailureFact, Sink, Subject};
 use crate::model::{RunStatus, SkipReason, show_duration};
@@ -14,7 +14,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Width of the leading word; the longest is `succeeded`.
-const WORD: usize = 9;
+const WORD_WIDTH: usize = 9;
 
 /// The sink that writes the log for people.
 pub(crate) struct Human {
@@ -22,44 +22,44 @@ pub(crate) struct Human {
     style: Style,
     screen: Arc<Screen>,
     // A mutex because facts come from many threads; the critical section is one addition.
-    tally: Mutex<RunCounts>,
+    counts: Mutex<RunCounts>,
 }
 
 impl Human {
     /// Creates a log of all facts up to `level`.
     pub(crate) fn new(level: LogLevel, style: Style, screen: Arc<Screen>) -> Self {
-        Self { level, style, screen, tally: Mutex::default() }
+        Self { level, style, screen, counts: Mutex::default() }
     }
 }
 
 impl Sink for Human {
     fn record(&self, event: &Event) {
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.record(event);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.record(event);
         if level_of(event) > self.level {
             return;
         }
-        let text = line(event, &tally, self.style);
-        drop(tally);
-        self.screen.print(text.into_bytes(), Weight::of(event));
+        let text = line(event, &counts, self.style);
+        drop(counts);
+        self.screen.print(text.into_bytes(), LineKind::of(event));
     }
 }
 
-/// Formats one fact as a line with its newline; further lines are indented. `tally` already includes the fact.
-pub(crate) fn line(event: &Event, tally: &RunCounts, style: Style) -> String {
+/// Formats one fact as a line with its newline; further lines are indented. `counts` already includes the fact.
+pub(crate) fn line(event: &Event, counts: &RunCounts, style: Style) -> String {
     let subject = event.subject.as_ref().map(show_subject).unwrap_or_default();
     if let Fact::TaskLog { text, .. } = &event.fact {
         let prefix = style.paint(Ink::Faint, &format!("{subject} |"));
-        return format!("{prefix} {}\n", harmless(text));
+        return format!("{prefix} {}\n", escape_control(text));
     }
-    let told = render_fact(&event.fact, tally);
-    let word = style.paint(told.ink, &format!("{:WORD$}", told.word));
-    let text = if subject.is_empty() || told.text.is_empty() {
-        subject + &told.text
+    let rendering = render_fact(&event.fact, counts);
+    let word = style.paint(rendering.ink, &format!("{:WORD_WIDTH$}", rendering.word));
+    let text = if subject.is_empty() || rendering.text.is_empty() {
+        subject + &rendering.text
     } else {
-        subject + "  " + &told.text
+        subject + "  " + &rendering.text
     };
-    let indented = harmless(&text).replace('\n', &format!("\n{:width$}", "", width = WORD + 4));
+    let indented = escape_control(&text).replace('\n', &format!("\n{:width$}", "", width = WORD_WIDTH + 4));
     format!("{word}  {}\n", indented.trim_end())
 }
 
@@ -76,7 +76,7 @@ impl Rendering {
     }
 }
 
-fn render_fact(fact: &Fact, tally: &RunCounts) -> Rendering {
+fn render_fact(fact: &Fact, counts: &RunCounts) -> Rendering {
     match fact {
         Fact::RunStarted { name, tasks } => {
             Rendering::new(Ink::Title, "run", format!("{name}, {}", count(*tasks, "task")))
@@ -86,7 +86,7 @@ fn render_fact(fact: &Fact, tally: &RunCounts) -> Rendering {
             Rendering::new(Ink::Title, "resumed", text)
         }
         Fact::RunFinished { status, duration_ms } => {
-            let text = summary(tally, *status, *duration_ms);
+            let text = summary(counts, *status, *duration_ms);
             Rendering::new(ink_of(*status), status.as_str(), text)
         }
         Fact::TaskReady => Rendering::new(Ink::Faint, "ready", ""),
@@ -95,14 +95,16 @@ fn render_fact(fact: &Fact, tally: &RunCounts) -> Rendering {
             Rendering::new(Ink::Faint, "blocked", format!("waits for `{resource}`"))
         }
         Fact::TaskFinished { duration_ms, output_bytes, .. } => {
-            let text = format!("{}, {}", took(*duration_ms), show_bytes(*output_bytes));
+            let text = format!("{}, {}", show_millis(*duration_ms), show_bytes(*output_bytes));
             Rendering::new(Ink::Good, "finished", text)
         }
         Fact::TaskCached { .. } => Rendering::new(Ink::Calm, "cached", ""),
         Fact::TaskStored => Rendering::new(Ink::Calm, "stored", ""),
-        Fact::TaskSkipped { reason, cause } => {
-            Rendering::new(Ink::Faint, "skipped", format!("{reason}: {}", why(*reason, cause.as_deref())))
-        }
+        Fact::TaskSkipped { reason, cause } => Rendering::new(
+            Ink::Faint,
+            "skipped",
+            format!("{reason}: {}", skip_cause(*reason, cause.as_deref())),
+        ),
         Fact::TaskFailed(failure) => {
             Rendering::new(Ink::Bad, "failed", format!("{}: {}", failure.class, failure.error))
         }
@@ -114,12 +116,10 @@ fn render_fact(fact: &Fact, tally: &RunCounts) -> Rendering {
             Rendering::new(Ink::Warn, "retrying", retrying(*delay_ms, failure))
         }
         Fact::TaskTakenOver { takeovers, from } => {
-            let text = format!("from {from}, which lost it; {} so far", count(*takeovers, "time"));
+            let text = format!("from {from}, which lost its lease; takeover {takeovers}");
             Rendering::new(Ink::Warn, "taken", text)
         }
-        Fact::TaskLeaseLost => {
-            Rendering::new(Ink::Warn, "lost", "this host's no more; what it made of it is discarded")
-        }
+        Fact::TaskLeaseLost => Rendering::new(Ink::Warn, "lost", "lease lost; the result was discarded"),
         Fact::TaskProgress { fraction, message } => {
             Rendering::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
         }
@@ -145,18 +145,18 @@ fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
 }
 
 /// Formats the counts: `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
-fn summary(tally: &RunCounts, status: RunStatus, millis: f64) -> String {
-    let stored = match tally.stored_count() {
+fn summary(counts: &RunCounts, status: RunStatus, millis: f64) -> String {
+    let stored = match counts.stored_count() {
         0 => String::new(),
         stored => format!("{stored} stored, "),
     };
-    let RunCounts { done, cached, skipped, failed, .. } = tally;
-    let open = match tally.total.saturating_sub(tally.ended_count()) {
+    let RunCounts { done, cached, skipped, failed, .. } = counts;
+    let open = match counts.total.saturating_sub(counts.ended_count()) {
         0 => String::new(),
         open if status == RunStatus::Succeeded => format!(", {open} by other hosts"),
         open => format!(", {open} not run here"), // possibly run by other hosts
     };
-    let duration = took(millis);
+    let duration = show_millis(millis);
     format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed{open} in {duration}")
 }
 
@@ -167,22 +167,22 @@ fn show_subject(subject: &Subject) -> String {
     }
 }
 
-fn why(reason: SkipReason, cause: Option<&str>) -> String {
+fn skip_cause(reason: SkipReason, cause: Option<&str>) -> String {
     let cause = cause.map_or_else(|| "a task that it needs".to_owned(), |cause| format!("`{cause}`"));
     match reason {
         SkipReason::ConditionFalse => "its `when` is false".to_owned(),
         SkipReason::UpstreamSkipped => format!("{cause} was skipped"),
         SkipReason::UpstreamFailed => format!("{cause} failed"),
-        SkipReason::Pruned => "no case that was chosen needs it".to_owned(),
+        SkipReason::Pruned => "no chosen case of a `select` needs it".to_owned(),
     }
 }
 
-fn count(number: u32, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+fn count(number: u32, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Formats a time with two or three figures: `340µs`, `1.2ms`, `45ms`, `1.2s`, `3m 07s`.
-pub(crate) fn took(millis: f64) -> String {
+pub(crate) fn show_millis(millis: f64) -> String {
     match millis {
         _ if millis < 1.0 => format!("{:.0}µs", millis * 1000.0),
         _ if millis < 10.0 => format!("{millis:.1}ms"),
@@ -207,29 +207,29 @@ pub(crate) fn show_bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::console::Console;
     use crate::cli::log::progress::Shown;
-    use crate::cli::log::screen::tests::Paper;
+    use crate::cli::log::screen::tests::CapturedStderr;
     use crate::cli::print::{element, finished, run, task};
-    use crate::cli::voice::Voice;
     use crate::model::FailureClass;
 
     fn failure() -> FailureFact {
         FailureFact { class: FailureClass::Trap, error: "unreachable\n  0: boom\n  1: run\n".into() }
     }
 
-    fn told(events: &[Event], level: LogLevel) -> String {
-        let mut tally = RunCounts::default();
+    fn logged(events: &[Event], level: LogLevel) -> String {
+        let mut counts = RunCounts::default();
         let mut text = String::new();
         for event in events {
-            tally.record(event);
+            counts.record(event);
             if level_of(event) <= level {
-                text += &line(event, &tally, Style::Plain);
+                text += &line(event, &counts, Style::Plain);
             }
         }
         text
     }
 
-    fn a_run() -> Vec<Event> {
+    fn sample_run() -> Vec<Event> {
         vec![
             run(Fact::RunStarted { name: "wordcount".into(), tasks: 6 }),
             task("split", Fact::TaskReady),
@@ -254,9 +254,9 @@ mod tests {
     }
 
     #[test]
-    fn info_tells_what_was_done() {
+    fn info_logs_outcomes() {
         assert_eq!(
-            told(&a_run(), LogLevel::Info),
+            logged(&sample_run(), LogLevel::Info),
             r"run        wordcount, 6 tasks
 split | hello \u{1b}[2J
 finished   split  1.2ms, 1.5 KiB
@@ -275,36 +275,36 @@ failed     2 done, 1 stored, 1 cached, 1 skipped, 1 failed in 1.2s
     }
 
     #[test]
-    fn error_tells_only_what_failed() {
-        let text = told(&a_run(), LogLevel::Error);
+    fn error_logs_only_failures() {
+        let text = logged(&sample_run(), LogLevel::Error);
         assert_eq!(text.lines().next(), Some("failed     last  trap: unreachable"));
         assert_eq!(text.lines().count(), 3);
     }
 
     #[test]
-    fn trace_tells_every_step() {
-        let text = told(&a_run(), LogLevel::Trace);
+    fn trace_logs_every_step() {
+        let text = logged(&sample_run(), LogLevel::Trace);
         for line in [
             "ready      split",
             "started    split",
             "progress   split  50%  halfway",
             "blocked    merge  waits for `gpu`",
         ] {
-            assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+            assert!(text.lines().any(|logged| logged == line), "{line}\n{text}");
         }
         assert!(text.contains("finished   count[3]  "));
     }
 
     #[test]
-    fn the_sink_keeps_to_its_level() {
-        let page = Paper::default();
-        let screen = Arc::new(Screen::new(Shown::None, Voice::default(), page.clone()));
+    fn sink_filters_by_level() {
+        let stderr = CapturedStderr::default();
+        let screen = Arc::new(Screen::new(Shown::None, Console::default(), stderr.clone()));
         let human = Human::new(LogLevel::Warn, Style::Plain, screen);
-        for event in &a_run() {
+        for event in &sample_run() {
             human.record(event);
         }
         drop(human);
-        let words: Vec<String> = page
+        let words: Vec<String> = stderr
             .text()
             .lines()
             .filter(|line| !line.starts_with(' '))
@@ -314,11 +314,11 @@ failed     2 done, 1 stored, 1 cached, 1 skipped, 1 failed in 1.2s
     }
 
     #[test]
-    fn times_and_sizes_are_short() {
+    fn times_and_sizes_have_two_or_three_figures() {
         for (millis, shown) in
             [(0.34, "340µs"), (1.24, "1.2ms"), (45.2, "45ms"), (1_234.0, "1.2s"), (187_900.0, "3m 07s")]
         {
-            assert_eq!(took(millis), shown);
+            assert_eq!(show_millis(millis), shown);
         }
         for (bytes, shown) in [
             (0, "0 B"),

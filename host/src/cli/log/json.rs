@@ -2,8 +2,8 @@
 //! `level` filters by `--log-level`. Lines carry no level, since `event` implies one.
 
 use crate::cli::log::level::level_of;
-use crate::cli::log::screen::{Screen, Weight};
-use crate::cli::print::harmless_json;
+use crate::cli::log::screen::{LineKind, Screen};
+use crate::cli::print::escape_control_json;
 use crate::cli::process::{Reader, stderr_reader};
 use crate::config::LogLevel;
 use crate::events::{Event, Sink, to_json_line};
@@ -20,7 +20,7 @@ pub(crate) struct JsonLog {
 }
 
 impl JsonLog {
-    /// Tells all facts of a run up to `level`; to a person, whose terminal is not steered by them, where one reads them.
+    /// Creates a log of all facts up to `level`. Escapes control characters if stderr is a terminal.
     pub(crate) fn new(run: RunId, host: &str, level: LogLevel, screen: Arc<Screen>) -> Self {
         Self { run, host: host.to_owned(), level, reader: stderr_reader(), screen }
     }
@@ -31,10 +31,10 @@ impl Sink for JsonLog {
         if level_of(event) <= self.level {
             let line = to_json_line(&self.run, &self.host, event);
             let line = match self.reader {
-                Reader::Person => harmless_json(&line).into_owned(),
+                Reader::Person => escape_control_json(&line).into_owned(),
                 Reader::Program => line,
             };
-            self.screen.print(line, Weight::of(event));
+            self.screen.print(line, LineKind::of(event));
         }
     }
 }
@@ -42,22 +42,22 @@ impl Sink for JsonLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::console::Console;
     use crate::cli::log::progress::Shown;
-    use crate::cli::log::screen::tests::Paper;
+    use crate::cli::log::screen::tests::CapturedStderr;
     use crate::cli::print::task;
-    use crate::cli::voice::Voice;
     use crate::events::Fact;
 
     #[test]
-    fn a_fact_is_a_line_of_the_event_format() {
-        let page = Paper::default();
-        let screen = Arc::new(Screen::new(Shown::None, Voice::default(), page.clone()));
+    fn fact_is_a_line_of_the_event_format() {
+        let stderr = CapturedStderr::default();
+        let screen = Arc::new(Screen::new(Shown::None, Console::default(), stderr.clone()));
         let log = JsonLog::new(RunId::new("r1").unwrap(), "h1", LogLevel::Info, screen);
         log.record(&task("split", Fact::TaskStarted));
         log.record(&task("split", Fact::TaskStored));
         drop(log);
         assert_eq!(
-            page.text(),
+            stderr.text(),
             "{\"v\":1,\"ts\":\"1970-01-01T00:00:00.000Z\",\"run\":\"r1\",\"host\":\"h1\",\
              \"event\":\"task.stored\",\"task\":\"split\",\"attempt\":1}\n"
         );

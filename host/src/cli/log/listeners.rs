@@ -3,13 +3,13 @@
 
 use crate::app::{Error, Reads, ReadsRequest, Refusal, Session};
 use crate::cli::args::RunArguments;
-use crate::cli::context::Host;
+use crate::cli::context::Context;
+use crate::cli::escaped_json::EscapedJson;
 use crate::cli::log::human::Human;
 use crate::cli::log::json::JsonLog;
 use crate::cli::log::progress::{Progress, Shown};
 use crate::cli::log::screen::{Follower, Screen};
 use crate::cli::process::{Stderr, stderr_reader, stderr_style};
-use crate::cli::tame::Tame;
 use crate::config::{LogFormat, Stream};
 use crate::events::{JsonLines, Sink};
 use std::fs::{File, TryLockError};
@@ -19,16 +19,16 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// A stream that this process was started with, what it is called, and its names as a file.
-type Inherited = (Stream, &'static str, [&'static str; 3]);
+/// A standard stream: its name, and its paths.
+type StandardStream = (Stream, &'static str, [&'static str; 3]);
 
-const STDOUT: Inherited = (Stream::Stdout, "stdout", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]);
-const STDERR: Inherited = (Stream::Stderr, "stderr", ["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"]);
+const STDOUT: StandardStream = (Stream::Stdout, "stdout", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]);
+const STDERR: StandardStream = (Stream::Stderr, "stderr", ["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"]);
 
 /// The sinks of one run.
 pub(crate) struct Listeners {
     sinks: Vec<Arc<dyn Sink>>,
-    /// Why the file of events is not whole, once that is so.
+    /// The error after which no more events were written, if any.
     failure: Arc<OnceLock<io::Error>>,
     events: Option<PathBuf>,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Listeners {
 impl Listeners {
     /// Opens the sinks that the arguments ask for.
     pub(crate) fn open(
-        host: &Host,
+        ctx: &Context,
         arguments: &RunArguments,
         session: &Session,
         name: &str,
@@ -48,29 +48,34 @@ impl Listeners {
             // stdout carries results only, so `--events -` goes to stderr and replaces the log.
             Some(path) if path == Path::new("-") => {
                 refuse_closed(STDERR)?;
-                sinks.push(Arc::new(JsonLines::new(run, name, Tame::new(stderr_reader(), Stderr), drop)));
+                sinks.push(Arc::new(JsonLines::new(
+                    run,
+                    name,
+                    EscapedJson::new(stderr_reader(), Stderr),
+                    drop,
+                )));
                 return Ok(Self { sinks, failure, events: None });
             }
             Some(path) => {
-                let file = events_file(path, &reads(host, arguments, session)?)?;
+                let file = events_file(path, &reads(ctx, arguments, session)?)?;
                 let shown = path.display().to_string();
-                let told = Arc::clone(&failure);
-                let voice = host.voice.clone();
+                let write_error = Arc::clone(&failure);
+                let console = ctx.console.clone();
                 let failed = move |error: io::Error| {
-                    voice.warn("events", &format!("no more events are written to `{shown}`: {error}"));
-                    drop(told.set(error));
+                    console.warn("events", &format!("writing events to `{shown}` stopped: {error}"));
+                    drop(write_error.set(error));
                 };
                 sinks.push(Arc::new(JsonLines::new(run, name, file, failed)));
             }
             None => {}
         }
-        let shown = shown(host.settings.log_format, arguments.progress);
-        let screen = Arc::new(Screen::new(shown, host.voice.clone(), Stderr));
-        if shown != Shown::None {
+        let progress = progress_display(ctx.settings.log_format, arguments.progress);
+        let screen = Arc::new(Screen::new(progress, ctx.console.clone(), Stderr));
+        if progress != Shown::None {
             sinks.push(Arc::new(Follower(Arc::clone(&screen))));
         }
-        let level = host.settings.log_level;
-        sinks.push(match host.settings.log_format {
+        let level = ctx.settings.log_level;
+        sinks.push(match ctx.settings.log_format {
             LogFormat::Human => Arc::new(Human::new(level, stderr_style(), screen)),
             LogFormat::Json => Arc::new(JsonLog::new(run.clone(), name, level, screen)),
         });
@@ -83,8 +88,8 @@ impl Listeners {
         self.sinks.clone()
     }
 
-    /// Waits for the last line of each; everybody else has let go of them by now. Fails where events are missing in their
-    /// file: that is known only now.
+    /// Waits until each sink has written its last line. All other handles must be dropped. Fails if the events file is
+    /// incomplete.
     pub(crate) fn close(self) -> Result<(), Error> {
         drop(self.sinks);
         let failure = Arc::into_inner(self.failure).and_then(OnceLock::into_inner);
@@ -96,56 +101,56 @@ impl Listeners {
 }
 
 /// Chooses the progress display. A JSON log gets none, since progress lines would break the JSON.
-fn shown(format: LogFormat, progress: Progress) -> Shown {
+fn progress_display(format: LogFormat, progress: Progress) -> Shown {
     match format {
         LogFormat::Human => progress.shown(stderr_reader()),
         LogFormat::Json => Shown::None,
     }
 }
 
-fn reads(host: &Host, arguments: &RunArguments, session: &Session) -> Result<Reads, Error> {
+fn reads(ctx: &Context, arguments: &RunArguments, session: &Session) -> Result<Reads, Error> {
     Reads::new(&ReadsRequest {
-        settings: &host.settings,
-        environment: &host.environment,
+        settings: &ctx.settings,
+        environment: &ctx.environment,
         manifest: &arguments.scope.manifest,
         params: &arguments.params.texts(),
         session,
     })
 }
 
-/// Events for a stream that is closed would go nowhere.
-fn refuse_closed((stream, name, _): Inherited) -> Result<(), Refusal> {
+/// Refuses a closed stream, since its events would be lost.
+fn refuse_closed((stream, name, _): StandardStream) -> Result<(), Refusal> {
     if stream.is_closed() {
         let message = format!("cannot write the events to {name}: it is closed");
-        return Err(Refusal::new(message).help("leave it open, or give a file"));
+        return Err(Refusal::new(message).help("leave it open, or name a file"));
     }
     Ok(())
 }
 
 fn events_file(path: &Path, reads: &Reads) -> Result<File, Refusal> {
-    for inherited in [STDOUT, STDERR] {
-        if is_named(path, inherited) {
-            refuse_closed(inherited)?;
+    for stream in [STDOUT, STDERR] {
+        if is_named(path, stream) {
+            refuse_closed(stream)?;
         }
     }
     if let Some(read) = reads.find(path) {
         let message = format!("`--events {}` would replace {read}, which this run reads", path.display());
-        return Err(Refusal::new(message).help("give a file of its own; it is replaced by each run"));
+        return Err(Refusal::new(message).help("name another file; each run replaces it"));
     }
     let refused = |error| {
         Refusal::new(format!("cannot write the events to `{}`", path.display()))
-            .help("give a file in a folder that exists, or `-` for stderr")
+            .help("name a file in an existing folder, or `-` for stderr")
             .caused_by(error)
     };
     // Truncate only after locking the file, so that a mistyped path does not destroy another host's events.
     let file = File::options().write(true).create(true).truncate(false).open(path).map_err(refused)?;
     if is_stdout(path, &file) {
-        return Err(Refusal::new("`--events` would write between the results on stdout").help(
-            "give a file that stdout does not go to, or `-` to have the events on stderr in place of the log",
+        return Err(Refusal::new("`--events` would mix events with the results on stdout").help(
+            "name a file that is not stdout, or `-` to write the events to stderr instead of the log",
         ));
     }
     if file.metadata().is_ok_and(|found| found.is_file()) {
-        take(&file, path)?;
+        lock(&file, path)?;
         file.set_len(0).map_err(refused)?;
     }
     Ok(file)
@@ -153,27 +158,24 @@ fn events_file(path: &Path, reads: &Reads) -> Result<File, Refusal> {
 
 /// Returns whether the file is stdout, by name or by identity.
 fn is_stdout(path: &Path, file: &File) -> bool {
-    let results =
-        io::stdout().as_fd().try_clone_to_owned().and_then(|results| File::from(results).metadata());
-    let is_same = match (file.metadata(), results) {
-        (Ok(file), Ok(results)) => {
-            file.is_file() && (file.dev(), file.ino()) == (results.dev(), results.ino())
-        }
+    let stdout = io::stdout().as_fd().try_clone_to_owned().and_then(|stdout| File::from(stdout).metadata());
+    let is_same = match (file.metadata(), stdout) {
+        (Ok(file), Ok(stdout)) => file.is_file() && (file.dev(), file.ino()) == (stdout.dev(), stdout.ino()),
         (Err(_), _) | (_, Err(_)) => false,
     };
     is_same || is_named(path, STDOUT)
 }
 
-fn is_named(path: &Path, (.., names): Inherited) -> bool {
+fn is_named(path: &Path, (.., names): StandardStream) -> bool {
     names.iter().any(|name| path == Path::new(name))
 }
 
 /// Locks the file for this process while it is open: lines of two hosts would interleave.
-fn take(file: &File, path: &Path) -> Result<(), Refusal> {
+fn lock(file: &File, path: &Path) -> Result<(), Refusal> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
             let message = format!("another host is writing its events to `{}`", path.display());
-            Err(Refusal::new(message).help("give each host an `--events` file of its own"))
+            Err(Refusal::new(message).help("use a different `--events` file for each host"))
         }
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()), // some network file systems have no locks
     }

@@ -8,9 +8,9 @@ mod listeners;
 mod run_counts;
 mod progress;
 mod screen;
-mod watching;
+mod merged_log;
 
-pub(crate) use human::{show_bytes, took};
+pub(crate) use human::{show_bytes, show_millis};
 pub(crate) use listeners::Listeners;
+pub(crate) use merged_log::MergedLog;
 pub(crate) use progress::Progress;
-pub(crate) use watching::Chronicle;

@@ -48,108 +48,109 @@ impl Progress {
 
 /// Draws the progress, on the screen's own thread.
 pub(crate) struct Meter {
-    tally: RunCounts,
-    face: Face,
+    counts: RunCounts,
+    display: Display,
 }
 
 /// The means of drawing.
-enum Face {
+enum Display {
     Bar(ProgressBar),
-    Lines { told: String, at: Option<Instant> },
+    Lines { last_line: String, last_time: Option<Instant> },
     None,
 }
 
 /// Interval at which the idle bar is redrawn, for its clock.
-const BAR_PACE: Duration = Duration::from_millis(200);
+const BAR_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Interval between progress lines.
-const LINE_PACE: Duration = Duration::from_secs(5);
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Maximum number of running tasks that the bar names.
-const MOST_NAMES: usize = 4;
+const MAX_NAMES: usize = 4;
 
 impl Meter {
     /// Creates a meter that draws nothing until the run begins.
     pub(crate) fn new(shown: Shown) -> Self {
-        let face = match shown {
-            Shown::Bar => Face::Bar(ProgressBar::hidden()),
-            Shown::Lines => Face::Lines { told: String::new(), at: None },
-            Shown::None => Face::None,
+        let display = match shown {
+            Shown::Bar => Display::Bar(ProgressBar::hidden()),
+            Shown::Lines => Display::Lines { last_line: String::new(), last_time: None },
+            Shown::None => Display::None,
         };
-        Self { tally: RunCounts::default(), face }
+        Self { counts: RunCounts::default(), display }
     }
 
     /// Returns how long to wait for an event before calling [`Self::idle`].
-    pub(crate) const fn pace(&self) -> Duration {
-        match self.face {
-            Face::Bar(_) => BAR_PACE,
-            Face::Lines { .. } | Face::None => LINE_PACE,
+    pub(crate) const fn interval(&self) -> Duration {
+        match self.display {
+            Display::Bar(_) => BAR_INTERVAL,
+            Display::Lines { .. } | Display::None => LINE_INTERVAL,
         }
     }
 
-    /// Counts one fact; gives the line to write, if one is due `now`. The time of the event is no measure: clocks are set.
-    pub(crate) fn note(&mut self, event: &Event, now: Instant) -> Option<String> {
-        self.tally.record(event);
+    /// Counts one fact, and returns the line to write if one is due `now`. Ignores the event's time, since the system
+    /// clock may be set back.
+    pub(crate) fn record(&mut self, event: &Event, now: Instant) -> Option<String> {
+        self.counts.record(event);
         let is_end = matches!(event.fact, Fact::RunFinished { .. });
-        match &mut self.face {
-            Face::Bar(bar) => {
+        match &mut self.display {
+            Display::Bar(bar) => {
                 match event.fact {
-                    Fact::RunStarted { .. } | Fact::RunResumed { .. } => *bar = new_bar(self.tally.total),
+                    Fact::RunStarted { .. } | Fact::RunResumed { .. } => *bar = new_bar(self.counts.total),
                     Fact::RunFinished { .. } => bar.finish_and_clear(),
-                    _ => draw(bar, &self.tally), // any other fact only changes the counts
+                    _ => draw(bar, &self.counts), // any other fact only changes the counts
                 }
                 None
             }
-            Face::Lines { at, .. } => {
-                let is_due = at.is_none_or(|at| now.duration_since(at) >= LINE_PACE);
+            Display::Lines { last_time, .. } => {
+                let is_due = last_time.is_none_or(|last| now.duration_since(last) >= LINE_INTERVAL);
                 if !is_end && !is_due {
                     return None;
                 }
-                *at = Some(now);
-                self.fresh_line()
+                *last_time = Some(now);
+                self.changed_line()
             }
-            Face::None => None,
+            Display::None => None,
         }
     }
 
     /// Handles a pause without events: returns the line to write if the last one is out of date.
     pub(crate) fn idle(&mut self) -> Option<String> {
-        match &self.face {
-            Face::Bar(bar) => {
+        match &self.display {
+            Display::Bar(bar) => {
                 bar.tick();
                 None
             }
-            Face::Lines { .. } => self.fresh_line(),
-            Face::None => None,
+            Display::Lines { .. } => self.changed_line(),
+            Display::None => None,
         }
     }
 
-    /// Calls `write` with the bar out of the way.
-    pub(crate) fn aside(&self, write: impl FnOnce()) {
-        match &self.face {
-            Face::Bar(bar) => bar.suspend(write),
-            Face::Lines { .. } | Face::None => write(),
+    /// Calls `write` while the bar is hidden.
+    pub(crate) fn suspend(&self, write: impl FnOnce()) {
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(write),
+            Display::Lines { .. } | Display::None => write(),
         }
     }
 
     /// Returns the line, unless the run has not begun or the line equals the last one.
-    fn fresh_line(&mut self) -> Option<String> {
-        let Face::Lines { told, .. } = &mut self.face else {
+    fn changed_line(&mut self) -> Option<String> {
+        let Display::Lines { last_line, .. } = &mut self.display else {
             return None;
         };
-        let line = format!("{}/{} done\n", self.tally.ended_count(), self.tally.total);
-        if self.tally.total == 0 || *told == line {
+        let line = format!("{}/{} done\n", self.counts.ended_count(), self.counts.total);
+        if self.counts.total == 0 || *last_line == line {
             return None;
         }
-        told.clone_from(&line);
+        last_line.clone_from(&line);
         Some(line)
     }
 }
 
-/// The bar is removed however the run ends.
+/// Removes the bar, however the run ends.
 impl Drop for Meter {
     fn drop(&mut self) {
-        if let Face::Bar(bar) = &self.face {
+        if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
         }
     }
@@ -163,21 +164,21 @@ fn new_bar(total: u32) -> ProgressBar {
     bar
 }
 
-fn draw(bar: &ProgressBar, tally: &RunCounts) {
-    bar.set_position(tally.ended_count().into());
-    bar.set_message(message(tally));
+fn draw(bar: &ProgressBar, counts: &RunCounts) {
+    bar.set_position(counts.ended_count().into());
+    bar.set_message(message(counts));
 }
 
 /// Formats the text after the bar: `3 cached, 1 failed  count ×2, merge`.
-fn message(tally: &RunCounts) -> String {
-    let counts = [(tally.cached, "cached"), (tally.skipped, "skipped"), (tally.failed, "failed")];
-    let counts: Vec<String> = counts
+fn message(counts: &RunCounts) -> String {
+    let outcomes = [(counts.cached, "cached"), (counts.skipped, "skipped"), (counts.failed, "failed")];
+    let outcomes: Vec<String> = outcomes
         .iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    let running = tally.running(MOST_NAMES);
-    let parts = [counts.join(", "), running];
+    let running = counts.running(MAX_NAMES);
+    let parts = [outcomes.join(", "), running];
     let shown: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
     shown.join("  ")
 }
@@ -189,7 +190,7 @@ mod tests {
     use crate::model::{RunStatus, Timestamp};
 
     #[test]
-    fn who_looks_decides_what_is_shown() {
+    fn reader_decides_the_display() {
         for (progress, person, program) in [
             (Progress::Auto, Shown::Bar, Shown::None),
             (Progress::Bar, Shown::Bar, Shown::Lines),
@@ -202,44 +203,44 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_every_few_seconds_and_at_the_end() {
+    fn lines_are_written_at_intervals_and_at_the_end() {
         let mut meter = Meter::new(Shown::Lines);
-        let begin = Instant::now();
-        // The machine's clock is set back all the while.
-        let mut tell = |seconds: u64, mut event: Event| {
+        let start = Instant::now();
+        // The system clock is set back before every event.
+        let mut record = |seconds: u64, mut event: Event| {
             event.at = Timestamp::from_millis(-1000 * i64::try_from(seconds).unwrap());
-            meter.note(&event, begin + Duration::from_secs(seconds))
+            meter.record(&event, start + Duration::from_secs(seconds))
         };
         assert_eq!(
-            tell(0, run(Fact::RunStarted { name: "w".into(), tasks: 3 })).as_deref(),
+            record(0, run(Fact::RunStarted { name: "w".into(), tasks: 3 })).as_deref(),
             Some("0/3 done\n")
         );
-        assert_eq!(tell(1, task("a", finished())), None);
-        assert_eq!(tell(6, task("b", finished())).as_deref(), Some("2/3 done\n"));
-        assert_eq!(tell(7, task("c", finished())), None);
+        assert_eq!(record(1, task("a", finished())), None);
+        assert_eq!(record(6, task("b", finished())).as_deref(), Some("2/3 done\n"));
+        assert_eq!(record(7, task("c", finished())), None);
         let end = Fact::RunFinished { status: RunStatus::Succeeded, duration_ms: 8_000.0 };
-        assert_eq!(tell(8, run(end)).as_deref(), Some("3/3 done\n"));
+        assert_eq!(record(8, run(end)).as_deref(), Some("3/3 done\n"));
         assert_eq!(meter.idle(), None);
     }
 
     #[test]
-    fn a_quiet_run_still_tells_its_last_count() {
+    fn pause_writes_the_last_count() {
         let mut meter = Meter::new(Shown::Lines);
         assert_eq!(meter.idle(), None);
         let now = Instant::now();
-        assert!(meter.note(&run(Fact::RunStarted { name: "w".into(), tasks: 2 }), now).is_some());
-        assert_eq!(meter.note(&task("a", finished()), now), None);
+        assert!(meter.record(&run(Fact::RunStarted { name: "w".into(), tasks: 2 }), now).is_some());
+        assert_eq!(meter.record(&task("a", finished()), now), None);
         assert_eq!(meter.idle().as_deref(), Some("1/2 done\n"));
         assert_eq!(meter.idle(), None);
     }
 
     #[test]
-    fn the_bar_names_counts_and_what_runs() {
-        let mut tally = RunCounts::default();
-        tally.record(&task("seen", Fact::TaskCached { key: "k".into() }));
-        tally.record(&element("count", 0, Fact::TaskStarted));
-        tally.record(&element("count", 1, Fact::TaskStarted));
-        tally.record(&task("merge", Fact::TaskStarted));
-        assert_eq!(message(&tally), "1 cached  count ×2, merge");
+    fn bar_shows_counts_and_running_tasks() {
+        let mut counts = RunCounts::default();
+        counts.record(&task("seen", Fact::TaskCached { key: "k".into() }));
+        counts.record(&element("count", 0, Fact::TaskStarted));
+        counts.record(&element("count", 1, Fact::TaskStarted));
+        counts.record(&task("merge", Fact::TaskStarted));
+        assert_eq!(message(&counts), "1 cached  count ×2, merge");
     }
 }

@@ -36,11 +36,11 @@ impl RunCounts {
             Fact::RunFinished { .. } => self.running.clear(),
             Fact::TaskStarted => self.mark_started(event.subject.as_ref()),
             Fact::TaskRetrying { .. } | Fact::TaskLeaseLost => self.mark_ended(event.subject.as_ref()),
-            Fact::TaskFinished { .. } => self.close(event, |tally| &mut tally.done),
-            Fact::TaskCached { .. } => self.close(event, |tally| &mut tally.cached),
-            Fact::TaskStored => self.close(event, |tally| &mut tally.stored),
-            Fact::TaskSkipped { .. } => self.close(event, |tally| &mut tally.skipped),
-            Fact::TaskFailed(_) => self.close(event, |tally| &mut tally.failed),
+            Fact::TaskFinished { .. } => self.count_end(event, |counts| &mut counts.done),
+            Fact::TaskCached { .. } => self.count_end(event, |counts| &mut counts.cached),
+            Fact::TaskStored => self.count_end(event, |counts| &mut counts.stored),
+            Fact::TaskSkipped { .. } => self.count_end(event, |counts| &mut counts.skipped),
+            Fact::TaskFailed(_) => self.count_end(event, |counts| &mut counts.failed),
             Fact::TaskReady
             | Fact::TaskBlocked { .. }
             | Fact::TaskTakenOver { .. }
@@ -62,25 +62,25 @@ impl RunCounts {
         self.done + self.cached + self.stored_count() + self.skipped + self.failed
     }
 
-    /// Lists the running tasks, oldest first: `count ×3, merge`. Names at most `most` tasks.
-    pub(crate) fn running(&self, most: usize) -> String {
+    /// Lists the running tasks, oldest first: `count ×3, merge`. Names at most `max` tasks.
+    pub(crate) fn running(&self, max: usize) -> String {
         let mut shown: Vec<String> = self
             .running
             .iter()
-            .take(most)
+            .take(max)
             .map(
                 |(name, calls)| {
                     if calls.len() > 1 { format!("{name} ×{}", calls.len()) } else { name.to_string() }
                 },
             )
             .collect();
-        if self.running.len() > most {
-            shown.push(format!("{} more", self.running.len() - most));
+        if self.running.len() > max {
+            shown.push(format!("{} more", self.running.len() - max));
         }
         shown.join(", ")
     }
 
-    fn close(&mut self, event: &Event, count: impl FnOnce(&mut Self) -> &mut u32) {
+    fn count_end(&mut self, event: &Event, count: impl FnOnce(&mut Self) -> &mut u32) {
         self.mark_ended(event.subject.as_ref());
         let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
         if !is_element {
@@ -113,8 +113,8 @@ mod tests {
     use crate::model::SkipReason;
 
     #[test]
-    fn counts_tasks_and_names_what_runs() {
-        let mut tally = RunCounts::default();
+    fn tasks_are_counted_and_running_ones_named() {
+        let mut counts = RunCounts::default();
         let events = [
             run(Fact::RunResumed { name: "wordcount".into(), tasks: 9, kept: 2 }),
             task("split", Fact::TaskStarted),
@@ -128,18 +128,18 @@ mod tests {
             task("left", Fact::TaskSkipped { reason: SkipReason::Pruned, cause: None }),
         ];
         for event in &events {
-            tally.record(event);
+            counts.record(event);
         }
-        assert_eq!((tally.total, tally.ended_count()), (9, 5));
-        assert_eq!(tally.running(8), "count ×2, merge");
-        assert_eq!(tally.running(1), "count ×2, 1 more");
+        assert_eq!((counts.total, counts.ended_count()), (9, 5));
+        assert_eq!(counts.running(8), "count ×2, merge");
+        assert_eq!(counts.running(1), "count ×2, 1 more");
     }
 
     #[test]
-    fn results_that_the_run_began_with_count_once() {
-        let mut tally = RunCounts::default();
-        tally.record(&run(Fact::RunResumed { name: "w".into(), tasks: 3, kept: 1 }));
-        tally.record(&task("split", Fact::TaskStored));
-        assert_eq!(tally.stored_count(), 1);
+    fn stored_results_count_once() {
+        let mut counts = RunCounts::default();
+        counts.record(&run(Fact::RunResumed { name: "w".into(), tasks: 3, kept: 1 }));
+        counts.record(&task("split", Fact::TaskStored));
+        assert_eq!(counts.stored_count(), 1);
     }
 }

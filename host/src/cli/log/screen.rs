@@ -1,8 +1,8 @@
 //! The only writer to stderr during a run: log lines above, progress below, on its own thread.
 //! The logs format the lines; `progress` draws the bar.
 
+use crate::cli::console::Console;
 use crate::cli::log::progress::{Meter, Shown};
-use crate::cli::voice::Voice;
 use crate::events::{BatchQueue, Event, Fact, Sink, Taken};
 use std::io::Write;
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use std::time::Instant;
 
 /// Maximum bytes of guest output queued for a slow terminal. Bounds memory if a guest writes without end
 /// (backpressure: the rest is dropped and counted).
-const MAX_WAITING: usize = 16 << 20;
+const MAX_BACKLOG: usize = 16 << 20;
 
 /// Maximum number of messages per write.
 const BATCH: usize = 1024;
 
 /// Queues lines and facts from many threads without ever blocking them.
 pub(crate) struct Screen {
-    tray: Arc<BatchQueue<Message>>,
-    waiting: Arc<Waiting>,
+    queue: Arc<BatchQueue<Message>>,
+    backlog: Arc<Backlog>,
     writer: Option<JoinHandle<()>>,
 }
 
-/// The kind of a line, which decides whether it may be dropped when the terminal is too slow.
+/// The kind of a line, which decides whether a slow terminal may drop it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weight {
+pub(crate) enum LineKind {
     /// A fact of the run. The plan bounds their number, so they are never dropped.
     Fact,
     /// Guest output, which is unbounded and may be dropped.
     Guest,
 }
 
-impl Weight {
-    /// Returns the weight of an event's line.
+impl LineKind {
+    /// Returns the kind of an event's line.
     pub(crate) const fn of(event: &Event) -> Self {
         match event.fact {
             Fact::TaskLog { .. } | Fact::TaskProgress { .. } => Self::Guest,
@@ -46,9 +46,9 @@ impl Weight {
 
 /// Counters of the queue.
 #[derive(Default)]
-struct Waiting {
+struct Backlog {
     bytes: AtomicUsize,
-    left_out: AtomicUsize,
+    dropped: AtomicUsize,
 }
 
 enum Message {
@@ -58,37 +58,37 @@ enum Message {
 
 impl Screen {
     /// Writes to `out` until dropped; dropping waits for the last line.
-    pub(crate) fn new(shown: Shown, voice: Voice, out: impl Write + Send + 'static) -> Self {
-        let tray = Arc::<BatchQueue<Message>>::default();
-        let messages = Arc::clone(&tray);
-        let waiting = Arc::new(Waiting::default());
-        let page = Page { meter: Meter::new(shown), waiting: Arc::clone(&waiting), voice, out };
-        let writer = std::thread::spawn(move || page.write_all(&messages));
-        Self { tray, waiting, writer: Some(writer) }
+    pub(crate) fn new(shown: Shown, console: Console, out: impl Write + Send + 'static) -> Self {
+        let queue = Arc::<BatchQueue<Message>>::default();
+        let messages = Arc::clone(&queue);
+        let backlog = Arc::new(Backlog::default());
+        let writer = Writer { meter: Meter::new(shown), backlog: Arc::clone(&backlog), console, out };
+        let thread = std::thread::spawn(move || writer.write_all(&messages));
+        Self { queue, backlog, writer: Some(thread) }
     }
 
     /// Queues whole lines.
-    pub(crate) fn print(&self, text: Vec<u8>, weight: Weight) {
-        let before = self.waiting.bytes.fetch_add(text.len(), Ordering::Relaxed);
-        if weight == Weight::Guest && before > MAX_WAITING {
-            self.waiting.bytes.fetch_sub(text.len(), Ordering::Relaxed);
-            self.waiting.left_out.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn print(&self, text: Vec<u8>, kind: LineKind) {
+        let before = self.backlog.bytes.fetch_add(text.len(), Ordering::Relaxed);
+        if kind == LineKind::Guest && before > MAX_BACKLOG {
+            self.backlog.bytes.fetch_sub(text.len(), Ordering::Relaxed);
+            self.backlog.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        self.tray.push(Message::Text(text));
+        self.queue.push(Message::Text(text));
     }
 
     /// Passes an event to the progress display.
     pub(crate) fn follow(&self, event: &Event) {
-        if Weight::of(event) == Weight::Fact {
-            self.tray.push(Message::Follow(Box::new(event.clone())));
+        if LineKind::of(event) == LineKind::Fact {
+            self.queue.push(Message::Follow(Box::new(event.clone())));
         }
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        self.tray.close();
+        self.queue.close();
         if let Some(writer) = self.writer.take() {
             drop(writer.join());
         }
@@ -96,24 +96,24 @@ impl Drop for Screen {
 }
 
 /// The writer thread's state.
-struct Page<W> {
+struct Writer<W> {
     meter: Meter,
-    waiting: Arc<Waiting>,
-    voice: Voice,
+    backlog: Arc<Backlog>,
+    console: Console,
     out: W,
 }
 
-impl<W: Write> Page<W> {
-    fn write_all(mut self, tray: &BatchQueue<Message>) {
+impl<W: Write> Writer<W> {
+    fn write_all(mut self, queue: &BatchQueue<Message>) {
         let mut messages = Vec::new();
         loop {
-            match tray.take(&mut messages, self.meter.pace()) {
-                Taken::Things => {
+            match queue.take(&mut messages, self.meter.interval()) {
+                Taken::Items => {
                     let mut messages = messages.drain(..);
                     while !messages.as_slice().is_empty() {
                         let mut text = Vec::new();
                         // One write per batch, so that a burst of lines costs few system calls.
-                        messages.by_ref().take(BATCH).for_each(|message| self.take(message, &mut text));
+                        messages.by_ref().take(BATCH).for_each(|message| self.append(message, &mut text));
                         self.write(&text);
                     }
                 }
@@ -127,32 +127,32 @@ impl<W: Write> Page<W> {
         }
     }
 
-    fn take(&mut self, message: Message, text: &mut Vec<u8>) {
+    fn append(&mut self, message: Message, text: &mut Vec<u8>) {
         match message {
             Message::Text(line) => {
-                self.waiting.bytes.fetch_sub(line.len(), Ordering::Relaxed);
+                self.backlog.bytes.fetch_sub(line.len(), Ordering::Relaxed);
                 text.extend(line);
             }
             Message::Follow(event) => {
-                text.extend(self.meter.note(&event, Instant::now()).unwrap_or_default().bytes());
+                text.extend(self.meter.record(&event, Instant::now()).unwrap_or_default().bytes());
             }
         }
     }
 
     /// Writes a batch. A closed stderr is ignored, and the run goes on.
     fn write(&mut self, text: &[u8]) {
-        let left_out = self.waiting.left_out.swap(0, Ordering::Relaxed);
-        if text.is_empty() && left_out == 0 {
+        let dropped = self.backlog.dropped.swap(0, Ordering::Relaxed);
+        if text.is_empty() && dropped == 0 {
             return;
         }
-        let (out, voice) = (&mut self.out, &self.voice);
-        self.meter.aside(|| {
+        let (out, console) = (&mut self.out, &self.console);
+        self.meter.suspend(|| {
             let mut done = out.write_all(text);
-            if left_out > 0 {
+            if dropped > 0 {
                 done = done.and_then(|()| {
                     let message =
-                        format!("{left_out} lines of guests are left out: nobody read them in time");
-                    out.write_all(&voice.noted("lines-left-out", &message))
+                        format!("dropped {dropped} lines of guest output: stderr was read too slowly");
+                    out.write_all(&console.format_note("lines-left-out", &message))
                 });
             }
             drop(done.and_then(|()| out.flush()));
@@ -183,15 +183,15 @@ pub(crate) mod tests {
 
     /// A stderr that records its text.
     #[derive(Clone, Default)]
-    pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct CapturedStderr(Arc<Mutex<Vec<u8>>>);
 
-    impl Paper {
+    impl CapturedStderr {
         pub(crate) fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
     }
 
-    impl Write for Paper {
+    impl Write for CapturedStderr {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend(bytes);
             Ok(bytes.len())
@@ -204,31 +204,31 @@ pub(crate) mod tests {
 
     #[test]
     fn dropping_waits_for_the_last_line() {
-        let page = Paper::default();
-        let screen = Screen::new(Shown::None, Voice::default(), page.clone());
+        let stderr = CapturedStderr::default();
+        let screen = Screen::new(Shown::None, Console::default(), stderr.clone());
         for _ in 0..5000 {
-            screen.print(b"line\n".to_vec(), Weight::Fact);
+            screen.print(b"line\n".to_vec(), LineKind::Fact);
         }
         drop(screen);
-        assert_eq!(page.text().lines().count(), 5000);
+        assert_eq!(stderr.text().lines().count(), 5000);
     }
 
     #[test]
-    fn lines_of_progress_stand_among_the_log() {
-        let page = Paper::default();
-        let follower = Follower(Arc::new(Screen::new(Shown::Lines, Voice::default(), page.clone())));
+    fn progress_lines_are_written_between_log_lines() {
+        let stderr = CapturedStderr::default();
+        let follower = Follower(Arc::new(Screen::new(Shown::Lines, Console::default(), stderr.clone())));
         follower.record(&run(Fact::RunStarted { name: "w".into(), tasks: 1 }));
-        follower.0.print(b"stored  a\n".to_vec(), Weight::Fact);
+        follower.0.print(b"stored  a\n".to_vec(), LineKind::Fact);
         follower.record(&task("a", Fact::TaskStored));
         follower.record(&run(Fact::RunFinished { status: RunStatus::Succeeded, duration_ms: 1.0 }));
         drop(follower);
-        assert_eq!(page.text(), "0/1 done\nstored  a\n1/1 done\n");
+        assert_eq!(stderr.text(), "0/1 done\nstored  a\n1/1 done\n");
     }
 
     /// A stderr that blocks until released.
-    struct Stuck(Receiver<()>, Paper);
+    struct BlockedStderr(Receiver<()>, CapturedStderr);
 
-    impl Write for Stuck {
+    impl Write for BlockedStderr {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             assert!(self.0.recv().is_err(), "released by hanging up");
             self.1.write(bytes)
@@ -240,24 +240,24 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_terminal_that_is_stuck_costs_guests_their_lines_and_the_run_none() {
-        let page = Paper::default();
+    fn blocked_terminal_drops_guest_output_but_no_facts() {
+        let stderr = CapturedStderr::default();
         let (release, gate): (SyncSender<()>, _) = sync_channel(0);
-        let screen = Screen::new(Shown::None, Voice::default(), Stuck(gate, page.clone()));
+        let screen = Screen::new(Shown::None, Console::default(), BlockedStderr(gate, stderr.clone()));
         let chunk = vec![b'x'; 1 << 20];
         for _ in 0..40 {
-            screen.print(chunk.clone(), Weight::Guest);
+            screen.print(chunk.clone(), LineKind::Guest);
         }
-        screen.print(b"\nfinished\n".to_vec(), Weight::Fact);
+        screen.print(b"\nfinished\n".to_vec(), LineKind::Fact);
         drop(release);
         drop(screen);
-        let text = page.text();
+        let text = stderr.text();
         assert!(text.contains("\nfinished\n"));
-        assert!(text.contains(" lines of guests are left out"), "{}", text.lines().last().unwrap());
+        assert!(text.contains(" lines of guest output"), "{}", text.lines().last().unwrap());
     }
 
     #[test]
     fn the_manual_has_the_bounds_of_this_file() {
-        Page::of("events").section("The log").says(&size(MAX_WAITING));
+        Page::of("events").section("The log").says(&size(MAX_BACKLOG));
     }
 }

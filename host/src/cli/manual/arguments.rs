@@ -1,5 +1,5 @@
-//! Commands and flags, as clap knows them, against the page of the command line.
-//! What they mean is for tests of the commands.
+//! Compares the commands and flags of clap with the page of the command line.
+//! Tests of the commands check their behaviour.
 
 use crate::cli::args::Arguments;
 use crate::cli::manual::{Page, words_of};
@@ -13,22 +13,22 @@ fn root() -> Command {
     root
 }
 
-/// `--long` and `-s` of a flag.
+/// Returns `--long` and `-s` of a flag.
 fn names(flag: &Arg) -> impl Iterator<Item = String> {
     let short = flag.get_short().map(|letter| format!("-{letter}"));
     flag.get_long().map(|long| format!("--{long}")).into_iter().chain(short)
 }
 
-/// All but the positional arguments, whether they take a value or not.
+/// Returns all arguments that are not positional.
 fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|argument| !argument.is_positional())
 }
 
-fn is_everywhere(flag: &Arg) -> bool {
+fn is_global(flag: &Arg) -> bool {
     flag.is_global_set() || matches!(flag.get_id().as_str(), "help" | "version")
 }
 
-/// The rows or the section of a command's own flags.
+/// Returns the rows or the section of a command's own flags.
 fn own_flags(command: &str) -> Page {
     let page = Page::of("cli");
     if command == "run" { page.section("run") } else { page.section("Other commands").row(command) }
@@ -46,23 +46,23 @@ fn every_command_has_a_row_with_its_arguments() {
 }
 
 #[test]
-fn every_flag_stands_with_its_command() {
+fn every_flag_is_listed_with_its_command() {
     for command in root().get_subcommands() {
         let own = own_flags(command.get_name());
-        for flag in flags(command).filter(|flag| !is_everywhere(flag)) {
+        for flag in flags(command).filter(|flag| !is_global(flag)) {
             let names: Vec<String> = names(flag).collect();
             own.names(names.iter().map(String::as_str));
         }
     }
-    let everywhere = Page::of("cli").section("Flags of every command");
+    let global = Page::of("cli").section("Flags of every command");
     for flag in flags(&root()) {
         let names: Vec<String> = names(flag).collect();
-        everywhere.names(names.iter().map(String::as_str));
+        global.names(names.iter().map(String::as_str));
     }
 }
 
 #[test]
-fn every_word_that_a_flag_takes_stands_in_its_row() {
+fn every_flag_value_is_listed_in_its_row() {
     for command in root().get_subcommands() {
         for flag in command.get_opts().filter(|flag| flag.get_action().takes_values()) {
             let words = flag.get_possible_values();
@@ -75,7 +75,7 @@ fn every_word_that_a_flag_takes_stands_in_its_row() {
 }
 
 #[test]
-fn the_manual_names_no_flag_that_is_not_there() {
+fn manual_names_no_unknown_flag() {
     let root = root();
     let commands = || std::iter::once(&root).chain(root.get_subcommands());
     let known: BTreeSet<String> =

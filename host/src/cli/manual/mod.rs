@@ -1,5 +1,5 @@
-//! The manual as its tests read it: pages, sections, tables, and what stands in backquotes.
-//! Enumerations are tested beside their code; the tests here are of arguments, pages, and words of many modules.
+//! Test helpers that read the manual: pages, sections, tables, and words in backquotes.
+//! Enumerations are tested beside their code; the tests here cover arguments, pages, and words of several modules.
 
 mod arguments;
 mod pages;
@@ -14,17 +14,17 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A page or a part of one, without its blocks of code.
+/// A page or a part of it, without code blocks.
 pub(crate) struct Page {
     name: String,
     lines: Vec<String>,
 }
 
 impl Page {
-    /// The page of a topic.
+    /// Returns the page of a topic.
     #[track_caller]
     pub(crate) fn of(topic: &str) -> Self {
-        let topic = Topic::find(topic).unwrap_or_else(|| panic!("no page is called {topic}"));
+        let topic = Topic::find(topic).unwrap_or_else(|| panic!("there is no page {topic}"));
         let mut is_code = false;
         let is_prose = |line: &&str| {
             let is_fence = line.starts_with("```");
@@ -35,71 +35,72 @@ impl Page {
         Self { name: format!("host/docs/{}.md", topic.name), lines }
     }
 
-    /// The part below a heading, up to the next heading.
+    /// Returns the part below a heading, up to the next heading.
     #[track_caller]
     pub(crate) fn section(&self, heading: &str) -> Self {
-        let is_it = |line: &&String| line.starts_with('#') && line.trim_start_matches('#').trim() == heading;
+        let is_heading =
+            |line: &&String| line.starts_with('#') && line.trim_start_matches('#').trim() == heading;
         let mut lines = self.lines.iter();
-        assert!(lines.find(is_it).is_some(), "{} has no heading {heading:?}", self.name);
+        assert!(lines.find(is_heading).is_some(), "{} has no heading {heading:?}", self.name);
         let lines = lines.take_while(|line| !line.starts_with('#')).cloned().collect();
         Self { name: format!("{}, section {heading:?}", self.name), lines }
     }
 
-    /// The rows of tables whose first cell has `word` in backquotes, alone if there is such a row.
+    /// Returns the table rows whose first cell has `word` in backquotes; if there are any, those with `word` alone.
     #[track_caller]
     pub(crate) fn row(&self, word: &str) -> Self {
         self.row_by(0, word)
     }
 
-    /// The same for another cell.
+    /// Returns the table rows whose cell `column` has `word` in backquotes, as [`Self::row`] does.
     #[track_caller]
-    pub(crate) fn row_by(&self, nth: usize, word: &str) -> Self {
-        let is_alone = |cells: &[&str]| codes_of(cells.get(nth).unwrap_or(&"")).any(|code| code == word);
+    pub(crate) fn row_by(&self, column: usize, word: &str) -> Self {
+        let is_alone = |cells: &[&str]| codes_of(cells.get(column).unwrap_or(&"")).any(|code| code == word);
         if self.rows().any(|(_, cells)| is_alone(&cells)) {
             return self.filtered(word, is_alone);
         }
-        self.filtered(word, |cells| words_of(cells.get(nth).unwrap_or(&"")).contains(word))
+        self.filtered(word, |cells| words_of(cells.get(column).unwrap_or(&"")).contains(word))
     }
 
-    /// The rows of tables whose first cell begins with `text`, which ends where a word does.
+    /// Returns the table rows whose first cell begins with `text` at a word boundary.
     #[track_caller]
     pub(crate) fn line(&self, text: &str) -> Self {
-        let goes_on = |rest: &str| rest.starts_with(|c: char| c.is_alphanumeric());
-        self.filtered(text, |cells| cells[0].strip_prefix(text).is_some_and(|rest| !goes_on(rest)))
+        let continues = |rest: &str| rest.starts_with(|c: char| c.is_alphanumeric());
+        self.filtered(text, |cells| cells[0].strip_prefix(text).is_some_and(|rest| !continues(rest)))
     }
 
     #[track_caller]
-    fn filtered(&self, what: &str, is_it: impl Fn(&[&str]) -> bool) -> Self {
+    fn filtered(&self, label: &str, matches: impl Fn(&[&str]) -> bool) -> Self {
         let lines: Vec<String> =
-            self.rows().filter(|(_, cells)| is_it(cells)).map(|(line, _)| line.clone()).collect();
-        assert!(!lines.is_empty(), "{} has no row of {what:?}", self.name);
-        Self { name: format!("{}, row of {what:?}", self.name), lines }
+            self.rows().filter(|(_, cells)| matches(cells)).map(|(line, _)| line.clone()).collect();
+        assert!(!lines.is_empty(), "{} has no row of {label:?}", self.name);
+        Self { name: format!("{}, row of {label:?}", self.name), lines }
     }
 
-    /// The rows of its tables, each with its cells.
+    /// Lists the table rows with their cells.
     fn rows(&self) -> impl Iterator<Item = (&String, Vec<&str>)> {
         let rows = self.lines.iter().filter(|line| line.starts_with("| "));
         rows.map(|line| (line, line.split('|').skip(1).map(str::trim).collect()))
     }
 
-    /// One cell of its rows, from 0.
-    pub(crate) fn cell(&self, nth: usize) -> Self {
-        let cell = |cells: Vec<&str>| cells.get(nth).map(ToString::to_string).unwrap_or_default();
+    /// Returns one column of the rows, counted from 0.
+    pub(crate) fn cell(&self, column: usize) -> Self {
+        let cell = |cells: Vec<&str>| cells.get(column).map(ToString::to_string).unwrap_or_default();
         let lines = self.rows().map(|(_, cells)| cell(cells)).collect();
-        Self { name: format!("{}, column {}", self.name, nth + 1), lines }
+        Self { name: format!("{}, column {}", self.name, column + 1), lines }
     }
 
-    /// All that stands in backquotes, word by word.
+    /// Returns the words in backquotes.
     pub(crate) fn words(&self) -> BTreeSet<String> {
         words_of(&self.lines.join("\n"))
     }
 
-    /// All that stands in backquotes, piece by piece.
+    /// Returns the code spans in backquotes.
     pub(crate) fn codes(&self) -> Vec<String> {
         codes_of(&self.lines.join("\n")).map(|code| code.replace('\n', " ")).collect()
     }
 
-    /// Fails unless all of `words` stand in backquotes.
+    /// Asserts that all of `words` occur in backquotes.
     #[track_caller]
     pub(crate) fn names<'a>(&self, words: impl IntoIterator<Item = &'a str>) {
         let known = self.words();
@@ -107,13 +108,13 @@ impl Page {
         assert!(missing.is_empty(), "{} does not name {}", self.name, missing.join(", "));
     }
 
-    /// Fails if it is empty.
+    /// Asserts that no line is empty.
     #[track_caller]
     pub(crate) fn says_something(&self) {
         assert!(self.lines.iter().all(|line| !line.trim().is_empty()), "{} is empty", self.name);
     }
 
-    /// Fails unless `text` stands there, as a word; `1 MiB` counts as `1MiB`.
+    /// Asserts that `text` occurs as a whole word; `1 MiB` counts as `1MiB`.
     #[track_caller]
     pub(crate) fn says(&self, text: &str) {
         let mut own = self.lines.join("\n").replace(['`', '"'], "");
@@ -122,16 +123,16 @@ impl Page {
                 own = own.replace(&format!("{digit} {unit}"), &format!("{digit}{unit}"));
             }
         }
-        let is_whole = own.match_indices(text).any(|(at, _)| {
-            let (before, after) = (&own[..at], &own[at + text.len()..]);
-            let begins = !before.ends_with(|c: char| c.is_alphanumeric() || c == ',');
-            // A number goes on behind a comma or a point.
+        let is_word = own.match_indices(text).any(|(start, _)| {
+            let (before, after) = (&own[..start], &own[start + text.len()..]);
+            let starts = !before.ends_with(|c: char| c.is_alphanumeric() || c == ',');
+            // A number may continue after a comma or a point.
             let bare = after.trim_start_matches([',', '.']);
-            let goes_on = bare.len() == after.len() && after.starts_with(char::is_alphanumeric)
+            let continues = bare.len() == after.len() && after.starts_with(char::is_alphanumeric)
                 || bare.len() < after.len() && bare.starts_with(|c: char| c.is_ascii_digit());
-            begins && !goes_on
+            starts && !continues
         });
-        assert!(is_whole, "{} does not say {text:?}: {own}", self.name);
+        assert!(is_word, "{} does not say {text:?}: {own}", self.name);
     }
 }
 
@@ -139,14 +140,14 @@ fn codes_of(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Words as names are written: keys, flags, events, variables.
+/// Returns the words that may be names: keys, flags, events, variables.
 fn words_of(text: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '+');
     let words = codes_of(text).flat_map(|code| code.split(move |c| !is_word(c)));
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// The blocks of code of a kind, as `json`, each with the name of its page.
+/// Returns the code blocks of a language, such as `json`, each with the name of its page.
 pub(crate) fn blocks(kind: &str) -> Vec<(&'static str, String)> {
     let mut blocks = Vec::new();
     for topic in TOPICS {
@@ -163,12 +164,12 @@ pub(crate) fn blocks(kind: &str) -> Vec<(&'static str, String)> {
     blocks
 }
 
-/// A number as the manual writes it: `10,000`.
+/// Formats a number as the manual does: `10,000`.
 pub(crate) fn count<T: TryInto<u64, Error: fmt::Debug>>(number: T) -> String {
     let digits = number.try_into().unwrap().to_string();
     let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+    for (idx, digit) in digits.chars().enumerate() {
+        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -176,19 +177,19 @@ pub(crate) fn count<T: TryInto<u64, Error: fmt::Debug>>(number: T) -> String {
     text
 }
 
-/// A number of bytes as the manual writes it: `16MiB`.
+/// Formats a size as the manual does: `16MiB`.
 pub(crate) fn size<T: TryInto<u64, Error: fmt::Debug>>(bytes: T) -> String {
     Size::bytes(bytes.try_into().unwrap()).to_string()
 }
 
-/// The names of all variants of an enum, as it is stored.
+/// Returns the stored names of all variants of an enum.
 pub(crate) fn variants<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    assert!(T::deserialize(Variants(&mut names)).is_err(), "it is no enum");
+    assert!(T::deserialize(Variants(&mut names)).is_err(), "not an enum");
     names
 }
 
-/// A deserializer that only looks at what an enum asks for.
+/// A deserializer that only records the variant names that an enum asks for.
 struct Variants<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> de::Deserializer<'de> for Variants<'_> {
@@ -205,7 +206,7 @@ impl<'de> de::Deserializer<'de> for Variants<'_> {
         _: V,
     ) -> Result<V::Value, Self::Error> {
         *self.0 = names;
-        Err(de::Error::custom("its names are known"))
+        Err(de::Error::custom("the names are recorded"))
     }
 
     serde::forward_to_deserialize_any! {
@@ -214,7 +215,7 @@ impl<'de> de::Deserializer<'de> for Variants<'_> {
     }
 }
 
-/// Fails unless each constant of a file is named by its tests, or by `internal` with a reason beside it.
+/// Asserts that the tests of a file name each of its constants, except those in `internal`.
 #[track_caller]
 pub(crate) fn has_no_other_limits(file: &str, internal: &[&str]) {
     let text = fs::read_to_string(repository().join(file)).unwrap();
@@ -226,10 +227,10 @@ pub(crate) fn has_no_other_limits(file: &str, internal: &[&str]) {
     });
     let is_tested = |name: &&str| tests.contains(name) || internal.contains(name);
     let missing: Vec<&str> = names.filter(|name| !is_tested(name)).collect();
-    assert!(missing.is_empty(), "{file}: no test holds the manual against {}", missing.join(", "));
+    assert!(missing.is_empty(), "{file}: no test compares the manual with {}", missing.join(", "));
 }
 
-/// The sources of the crate without comments and tests: path and code.
+/// Returns the sources of the crate without comments and tests: path and code.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut folders = vec![repository().join("host/src")];
     let mut sources = Vec::new();
@@ -258,7 +259,7 @@ fn repository() -> &'static Path {
 }
 
 #[test]
-fn a_word_that_a_page_lacks_is_found() {
+fn missing_words_fail_the_assertions() {
     let page = Page {
         name: "p".into(),
         lines: ["## a", "| `x`, `y=Z` | 1 MiB, 10,000 |", "### b", "`z` 0"].map(str::to_owned).into(),

@@ -1,12 +1,12 @@
-//! The table of topics against the files of the manual, its first page and the README.
-//! What the pages say of the code is tested elsewhere.
+//! Compares the table of topics with the files of the manual, its index and the README.
+//! Other tests compare the pages with the code.
 
 use crate::cli::manual::repository;
 use crate::cli::topics::{TOPICS, Topic};
 use std::collections::BTreeSet;
 use std::fs;
 
-/// The pages that the index lists: all but itself.
+/// Returns the pages that the index lists: all but itself.
 fn listed() -> impl Iterator<Item = &'static Topic> {
     TOPICS.iter().filter(|topic| topic.name != "index")
 }
@@ -23,7 +23,7 @@ fn every_page_is_a_topic() {
 }
 
 #[test]
-fn the_index_lists_the_topics_with_their_titles() {
+fn index_lists_the_topics_with_their_titles() {
     let index = Topic::find("index").unwrap();
     let rows = index.text.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(".md | "));
     let rows: Vec<_> = rows.map(|(name, title)| (name, title.trim_end_matches(" |"))).collect();
@@ -31,7 +31,7 @@ fn the_index_lists_the_topics_with_their_titles() {
 }
 
 #[test]
-fn the_readme_links_to_every_page() {
+fn readme_links_to_every_page() {
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
     for topic in listed() {
         let link = format!("(host/docs/{}.md)", topic.name);
@@ -40,7 +40,7 @@ fn the_readme_links_to_every_page() {
 }
 
 #[test]
-fn pages_refer_to_pages_that_are_there() {
+fn pages_refer_to_existing_pages() {
     for topic in TOPICS {
         let words =
             topic.text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_' | '/'));

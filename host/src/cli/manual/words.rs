@@ -1,4 +1,4 @@
-//! Words that many modules share, against the pages that explain them: classes, reasons, codes, variables.
+//! Compares words of several modules with the pages that explain them: classes, reasons, codes, variables.
 //! The enumerations of one module are tested beside it.
 
 use crate::cli::manual::{Page, sources, variants};
@@ -43,7 +43,7 @@ fn every_exit_code_has_a_row() {
 
 #[test]
 fn every_variable_of_the_host_is_listed() {
-    // Those that are made of the names of settings are tested beside the settings.
+    // Variables derived from names of settings are tested beside the settings.
     let found: BTreeSet<String> = strings("\"CASCADE_").map(|name| format!("CASCADE_{name}")).collect();
     assert!(found.contains("CASCADE_REDIS_PASSWORD"), "{found:?}");
     let own = found.iter().map(String::as_str).filter(|name| !name.contains('{'));
@@ -54,7 +54,7 @@ fn every_variable_of_the_host_is_listed() {
 #[test]
 fn every_warning_has_a_row() {
     let table = Page::of("events").section("Warnings");
-    // A warning of another host keeps its message; its code is not read.
+    // `heard` marks a warning of another host, whose code is dropped.
     let found: BTreeSet<String> = strings("code: \"").filter(|code| code != "heard").collect();
     assert!(found.contains("state-lost"), "{found:?}");
     for code in &found {
@@ -62,7 +62,7 @@ fn every_warning_has_a_row() {
     }
 }
 
-/// What follows `before` in the crate's code, up to the end of the string.
+/// Returns the rest of each string literal in the crate's code that begins with `before`.
 fn strings(before: &str) -> impl Iterator<Item = String> {
     let sources = sources().into_iter();
     sources.flat_map(move |(_, code)| {

@@ -1,8 +1,8 @@
 //! Renders the faults of a manifest with their source lines, in the style of rustc.
 //! The faults bring their messages and help; this file reads only the lines that it shows.
 
-use crate::cli::print::complaint::Complaint;
-use crate::cli::print::style::{Ink, Style, harmless, harmless_marked, harmless_name};
+use crate::cli::print::json_error::JsonError;
+use crate::cli::print::style::{Ink, Style, escape_control, escape_control_line, escape_control_styled};
 use crate::model::{Fault, Faults, Place, Source, Span};
 use annotate_snippets::AnnotationKind;
 use annotate_snippets::Group;
@@ -11,11 +11,11 @@ use annotate_snippets::Origin;
 use annotate_snippets::Renderer;
 use annotate_snippets::Snippet;
 
-/// Places at most this many lines apart share one snippet.
-const NEAR: usize = 60;
+/// Maximum distance in lines of marks that share a snippet.
+const MAX_GAP: usize = 60;
 
 /// Maximum length of a source line that is shown, in bytes. Bounds rendering time, which grows with the line.
-const LONGEST_LINE: usize = 4096;
+const MAX_LINE: usize = 4096;
 
 /// Renders all faults, followed by their number.
 pub(crate) fn render(faults: &Faults, style: Style) -> String {
@@ -23,12 +23,12 @@ pub(crate) fn render(faults: &Faults, style: Style) -> String {
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
-    let name = harmless_name(&faults.source.name);
+    let name = escape_control_line(&faults.source.name);
     let lines = Lines::of(&faults.source, &name);
     let mut shown = String::new();
     for fault in &faults.list {
-        // The renderer knows characters that steer a terminal, and not all of them.
-        shown.push_str(&harmless_marked(&renderer.render(&[group(fault, &lines)])));
+        // The renderer escapes some control characters, but not all.
+        shown.push_str(&escape_control_styled(&renderer.render(&[group(fault, &lines)])));
         shown.push_str("\n\n");
     }
     let count = match faults.list.len() {
@@ -38,17 +38,17 @@ pub(crate) fn render(faults: &Faults, style: Style) -> String {
     shown + &format!("{}: {count} in {name}; nothing was run\n", style.paint(Ink::Bad, "error"))
 }
 
-/// All faults for programs, each with its place and without the source.
-pub(crate) fn complaints(faults: &Faults) -> Vec<Complaint> {
+/// Converts all faults to their form for programs, with positions and without source lines.
+pub(crate) fn json_errors(faults: &Faults) -> Vec<JsonError> {
     let lines = Lines::of(&faults.source, &faults.source.name);
-    let complaint = |fault: &Fault| {
+    let json_error = |fault: &Fault| {
         let place = fault.place.as_ref().map(|place| lines.line_column(&lines.mark(Kind::Primary, place)));
         let label = fault.place.iter().map(|place| place.label.clone()).filter(|label| !label.is_empty());
         let related = fault.related.iter().map(|place| {
             let (line, column) = lines.line_column(&lines.mark(Kind::Related, place));
             format!("{line}:{column}: {}", place.label)
         });
-        Complaint {
+        JsonError {
             message: fault.message.clone(),
             notes: label.chain(related).chain(fault.notes.iter().cloned()).collect(),
             help: fault.helps.clone(),
@@ -57,17 +57,17 @@ pub(crate) fn complaints(faults: &Faults) -> Vec<Complaint> {
             column: place.map(|(_, column)| column),
         }
     };
-    faults.list.iter().map(complaint).collect()
+    faults.list.iter().map(json_error).collect()
 }
 
-/// One fault as annotate-snippets takes it.
+/// Converts one fault to the input of annotate-snippets.
 fn group<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Group<'a> {
     let mut group = Group::with_title(Level::ERROR.primary_title(fault.message.as_str()));
     let marks = marks(fault, lines);
-    let is_unseen = fault.is_secret || marks.iter().any(|mark| mark.is_long(lines));
+    let hides_source = fault.is_secret || marks.iter().any(|mark| mark.is_long(lines));
     let pieces = pieces(marks.clone());
-    if is_unseen || pieces.iter().any(|piece| may_hold_secret(lines.slice(&extent(piece, lines)))) {
-        group = unseen(group, &marks, lines);
+    if hides_source || pieces.iter().any(|piece| may_hold_secret(lines.slice(&extent(piece, lines)))) {
+        group = without_source(group, &marks, lines);
     } else {
         for piece in pieces {
             group = group.element(snippet(&piece, lines));
@@ -76,22 +76,26 @@ fn group<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Group<'a> {
     if fault.place.is_none() {
         group = group.element(Origin::path(lines.name));
     }
-    let notes = fault.notes.iter().map(|note| Level::NOTE.message(harmless(note)));
-    let helps = fault.helps.iter().map(|help| Level::HELP.message(harmless(help)));
+    let notes = fault.notes.iter().map(|note| Level::NOTE.message(escape_control(note)));
+    let helps = fault.helps.iter().map(|help| Level::HELP.message(escape_control(help)));
     group.elements(notes).elements(helps)
 }
 
 /// Adds places with their labels but without source lines.
-fn unseen<'a>(group: Group<'a>, marks: &[Mark<'a>], lines: &Lines<'a>) -> Group<'a> {
+fn without_source<'a>(group: Group<'a>, marks: &[Mark<'a>], lines: &Lines<'a>) -> Group<'a> {
     marks.iter().fold(group, |group, mark| {
         let (line, column) = lines.line_column(mark);
         match (mark.kind, mark.label) {
             (Kind::Primary, label) => {
                 let group = group.element(Origin::path(lines.name).line(line).char_column(column));
-                if label.is_empty() { group } else { group.element(Level::NOTE.message(harmless(label))) }
+                if label.is_empty() {
+                    group
+                } else {
+                    group.element(Level::NOTE.message(escape_control(label)))
+                }
             }
             (Kind::Related, label) => {
-                group.element(Level::NOTE.message(format!("{line}:{column}: {}", harmless(label))))
+                group.element(Level::NOTE.message(format!("{line}:{column}: {}", escape_control(label))))
             }
         }
     })
@@ -115,7 +119,7 @@ enum Kind {
 
 impl Mark<'_> {
     fn is_long(&self, lines: &Lines<'_>) -> bool {
-        lines.range(self.line, self.line).len() > LONGEST_LINE
+        lines.range(self.line, self.line).len() > MAX_LINE
     }
 }
 
@@ -130,8 +134,9 @@ fn marks<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Vec<Mark<'a>> {
 fn pieces(marks: Vec<Mark<'_>>) -> Vec<Vec<Mark<'_>>> {
     let mut pieces: Vec<Vec<Mark<'_>>> = Vec::new();
     for mark in marks {
-        let near =
-            pieces.iter_mut().find(|piece| piece.iter().all(|other| other.line.abs_diff(mark.line) <= NEAR));
+        let near = pieces
+            .iter_mut()
+            .find(|piece| piece.iter().all(|other| other.line.abs_diff(mark.line) <= MAX_GAP));
         match near {
             Some(piece) => piece.push(mark),
             None => pieces.push(vec![mark]),
@@ -147,10 +152,10 @@ fn may_hold_secret(text: &str) -> bool {
     let has_param = text.contains("secret = true") || text.contains("secret=true");
     let has_variable = text.split(['"', '\'']).skip(1).any(|quoted| {
         // A malformed name may be followed by a secret too.
-        let is_of_name = |c: char| c.is_ascii_alphanumeric() || "_.-${}".contains(c);
+        let is_name_char = |c: char| c.is_ascii_alphanumeric() || "_.-${}".contains(c);
         let is_name = |name: &str| {
             let name = name.trim_end_matches(' ');
-            !name.is_empty() && name.chars().all(is_of_name)
+            !name.is_empty() && name.chars().all(is_name_char)
         };
         quoted.split_once('=').is_some_and(|(name, value)| is_name(name) && !value.is_empty())
     });
@@ -196,9 +201,9 @@ impl<'a> Lines<'a> {
 
     /// Cuts a place to the line in which it begins, at character boundaries.
     fn mark(&self, kind: Kind, place: &'a Place) -> Mark<'a> {
-        let start = self.floor(place.span.start);
-        let line = self.starts.partition_point(|at| *at <= start).saturating_sub(1);
-        let end = self.floor(place.span.end).min(self.range(line, line).end);
+        let start = self.char_boundary(place.span.start);
+        let line = self.starts.partition_point(|offset| *offset <= start).saturating_sub(1);
+        let end = self.char_boundary(place.span.end).min(self.range(line, line).end);
         Mark { kind, line, span: start..end.max(start), label: &place.label }
     }
 
@@ -221,8 +226,8 @@ impl<'a> Lines<'a> {
     }
 
     /// Returns the nearest character boundary at or before a byte.
-    fn floor(&self, at: usize) -> usize {
-        self.text.floor_char_boundary(at)
+    fn char_boundary(&self, offset: usize) -> usize {
+        self.text.floor_char_boundary(offset)
     }
 }
 
@@ -246,9 +251,9 @@ call = \"words.splt\"
 args.text = { parm = \"text\" }
 ";
 
-    fn span(of: &str) -> Span {
-        let start = TEXT.find(of).unwrap();
-        start..start + of.len()
+    fn span(text: &str) -> Span {
+        let start = TEXT.find(text).unwrap();
+        start..start + text.len()
     }
 
     fn rendered(list: Vec<Fault>) -> String {
@@ -257,7 +262,7 @@ args.text = { parm = \"text\" }
     }
 
     #[test]
-    fn a_fault_has_its_line_its_marker_and_its_help() {
+    fn fault_has_source_line_marker_and_help() {
         let fault = Fault::spanned(span("\"words.splt\""), "component `words` exports no function `splt`")
             .label("no such function")
             .note("it exports words.split, words.count")
@@ -266,16 +271,16 @@ args.text = { parm = \"text\" }
     }
 
     #[test]
-    fn all_faults_are_shown_with_their_related_places() {
+    fn all_faults_have_their_related_spans() {
         let twice = Fault::spanned(span("[tasks.ßplit]"), "task `split` is defined twice")
             .related(span("[tasks.split]"), "first defined here");
         let unknown = Fault::spanned(span("parm"), "unknown key `parm`").help("did you mean `param`?");
-        let whole = Fault::of_file("the manifest has no [outputs]");
-        assert_eq!(rendered(vec![whole, twice, unknown]), include_str!("testdata/three_faults.txt"));
+        let missing = Fault::of_file("the manifest has no [outputs]");
+        assert_eq!(rendered(vec![missing, twice, unknown]), include_str!("testdata/three_faults.txt"));
     }
 
     #[test]
-    fn a_secret_is_not_shown() {
+    fn secret_is_not_shown() {
         let fault = Fault::spanned(span("\"hunter2\""), "the default of param `key` does not fit its type")
             .label("expected u8")
             .secret();
@@ -285,7 +290,7 @@ args.text = { parm = \"text\" }
     }
 
     #[test]
-    fn spans_that_are_off_do_no_harm() {
+    fn invalid_spans_do_not_panic() {
         for span in [
             0..0,
             9000..9001,
@@ -298,7 +303,7 @@ args.text = { parm = \"text\" }
     }
 
     #[test]
-    fn a_line_that_nobody_could_read_is_not_shown() {
+    fn overlong_line_is_not_shown() {
         let source =
             Source { name: "m.toml".into(), text: format!("x = \"{}\"", "y".repeat(1 << 20)).into() };
         let list = vec![Fault::spanned(4..9000, "too long").label("here")];
@@ -308,7 +313,7 @@ args.text = { parm = \"text\" }
     }
 
     #[test]
-    fn a_thousand_faults_of_a_large_manifest_are_rendered_soon() {
+    fn thousand_faults_of_a_large_manifest_render_fast() {
         let text = "[tasks.t]\ncall = \"words.splt\"\n\n".repeat(100_000);
         let starts: Vec<usize> = text.match_indices("\"words").map(|(at, _)| at).step_by(100).collect();
         let list: Vec<Fault> = starts

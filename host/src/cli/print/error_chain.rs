@@ -1,7 +1,7 @@
 //! Formats an error with its causes on one line, and its help on the next.
 //! Faults of a manifest are rendered by `diagnostic`.
 
-use crate::cli::print::style::{Ink, Style, harmless};
+use crate::cli::print::style::{Ink, Style, escape_control};
 use std::error::Error;
 
 /// Maximum number of causes shown. Bounds an error chain that loops.
@@ -9,14 +9,14 @@ const MAX_CAUSES: usize = 32;
 
 /// Formats `error: message: cause: cause`, and `help: …` if there is help.
 pub(crate) fn render_chain(error: &dyn Error, help: Option<&str>, style: Style) -> String {
-    let shown = format!("{}: {}\n", style.paint(Ink::Bad, "error"), harmless(&sentence(error)));
+    let shown = format!("{}: {}\n", style.paint(Ink::Bad, "error"), escape_control(&sentence(error)));
     match help {
-        Some(help) => shown + &format!("{}: {}\n", style.paint(Ink::Calm, "help"), harmless(help)),
+        Some(help) => shown + &format!("{}: {}\n", style.paint(Ink::Calm, "help"), escape_control(help)),
         None => shown,
     }
 }
 
-/// `what was done: why: why that`.
+/// Joins an error and its causes: `message: cause: cause`.
 pub(crate) fn sentence(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
@@ -36,7 +36,7 @@ mod tests {
     use crate::state;
 
     #[test]
-    fn a_chain_is_one_line_and_says_each_cause_once() {
+    fn chain_is_one_line_with_each_cause_once() {
         let io = std::io::Error::other("connection refused");
         let inner = state::Error::new(state::ErrorKind::Unavailable, "cannot connect to 127.0.0.1:6379")
             .caused_by(io);
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_stands_in_the_message_is_not_repeated() {
+    fn cause_within_the_message_is_not_repeated() {
         let io = std::io::Error::other("no route");
         let error =
             state::Error::new(state::ErrorKind::Unavailable, "cannot connect: no route").caused_by(io);

@@ -2,7 +2,7 @@
 //! The log of a run is in `log`; `commands` decides which command prints what.
 
 mod columns;
-mod complaint;
+mod json_error;
 pub(crate) mod diagnostic;
 pub(crate) mod error_chain;
 pub(crate) mod outputs;
@@ -17,7 +17,7 @@ mod style;
 mod untyped;
 
 pub(crate) use columns::{column, pad, put_line};
-pub(crate) use complaint::Complaint;
+pub(crate) use json_error::JsonError;
 pub(crate) use outputs::{Format, OutputFault};
 pub(crate) use plan_table::PlanTable;
 pub(crate) use runs_table::RunsTable;
@@ -25,4 +25,4 @@ pub(crate) use runs_table::RunsTable;
 pub(crate) use samples::{element, finished, run, task};
 pub(crate) use show_table::ShowTable;
 pub(crate) use signature::{ImportRow, Inspection};
-pub(crate) use style::{Ink, Style, harmless, harmless_json};
+pub(crate) use style::{Ink, Style, escape_control, escape_control_json};

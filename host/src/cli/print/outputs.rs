@@ -62,19 +62,19 @@ pub(crate) enum OutputFault {
         known: Vec<String>,
     },
     /// `raw` needs exactly one output.
-    #[error("`-o raw` prints exactly one output, and there are {}", known.len())]
+    #[error("`-o raw` prints exactly one output, but there are {}", known.len())]
     NotOne {
         /// The existing names.
         known: Vec<String>,
     },
     /// `raw` needs exactly one task.
-    #[error("`-o raw` prints the result of exactly one task, and the run has {tasks}")]
+    #[error("`-o raw` prints the result of exactly one task, but the run has {tasks}")]
     NotOneTask {
         /// The number of tasks with a result.
         tasks: usize,
     },
     /// `raw` needs a string or bytes.
-    #[error("`-o raw` prints a string or list<u8>, and `{name}` is {ty}")]
+    #[error("`-o raw` prints a string or list<u8>, but `{name}` is {ty}")]
     NotBytes {
         /// The output's or task's name.
         name: String,
@@ -111,10 +111,10 @@ impl OutputFault {
                 let list = shortlist("", known.iter().map(String::as_str));
                 Some(format!("choose one with `--output NAME`: {list}"))
             }
-            Self::NotOneTask { .. } => Some("name one: `output RUN TASK`".to_owned()),
+            Self::NotOneTask { .. } => Some("name a task: `output RUN TASK`".to_owned()),
             Self::NotBytes { .. } => Some("use `-o json` or `-o msgpack`".to_owned()),
             Self::Malformed { .. } => Some(
-                "it was changed or damaged in the state backend: `run` with the same id and `--fresh` makes it anew"
+                "the state backend holds a changed or damaged value; run again with the same id and `--fresh`"
                     .to_owned(),
             ),
         }
@@ -134,7 +134,7 @@ pub(crate) fn check(
         (Some(name), None, _, _) => Err(OutputFault::Unknown { name: name.to_owned(), known: known() }),
         (_, _, _, Format::Json | Format::Msgpack) => Ok(()),
         (_, Some((_, ty)), None, Format::Raw) if is_bytes(ty) => Ok(()),
-        (_, Some((output, ty)), None, Format::Raw) => Err(not_bytes(output, &of_type(ty))),
+        (_, Some((output, ty)), None, Format::Raw) => Err(not_bytes(output, &type_text(ty))),
         (_, _, _, Format::Raw) => Err(OutputFault::NotOne { known: known() }),
     }
 }
@@ -200,7 +200,7 @@ pub(crate) fn render_stored(
         Format::Msgpack => msgpack_map(&values),
         Format::Raw => match &*values {
             [(name, value)] => value.raw(name),
-            several => Err(OutputFault::NotOneTask { tasks: several.len() }),
+            values => Err(OutputFault::NotOneTask { tasks: values.len() }),
         },
     }
 }
@@ -215,7 +215,7 @@ pub(crate) fn render_one(
     let value = Value { ty: None, bytes };
     match format {
         Format::Json => json(&value, layout).map_err(|error| malformed(name, &error)),
-        Format::Msgpack => value.whole(name).map(|()| bytes.to_vec()),
+        Format::Msgpack => value.check_one_value(name).map(|()| bytes.to_vec()),
         Format::Raw => value.raw(name),
     }
 }
@@ -237,20 +237,20 @@ impl Serialize for Value<'_> {
 }
 
 impl Value<'_> {
-    /// Fails unless the bytes are one value of MessagePack: others may have written there.
-    fn whole(&self, name: &str) -> Result<(), OutputFault> {
+    /// Fails unless the bytes are exactly one MessagePack value: other programs may have written them.
+    fn check_one_value(&self, name: &str) -> Result<(), OutputFault> {
         let mut reader = wire::Reader::new(self.bytes);
         reader.skip().and_then(|()| reader.finish()).map_err(|fault| malformed(name, &fault))
     }
 
-    /// The bytes of a string or list<u8>.
+    /// Returns the bytes of a string or list<u8>.
     fn raw(&self, name: &str) -> Result<Vec<u8>, OutputFault> {
-        self.whole(name)?;
+        self.check_one_value(name)?;
         let mut reader = wire::Reader::new(self.bytes);
         let kind = reader.peek().map_err(|fault| malformed(name, &fault))?;
         match self.ty {
             Some(ty) if is_bytes(ty) => {}
-            Some(ty) => return Err(not_bytes(name, &of_type(ty))),
+            Some(ty) => return Err(not_bytes(name, &type_text(ty))),
             None if matches!(kind, Kind::Str | Kind::Bin) => {}
             None => return Err(not_bytes(name, &kind)),
         }
@@ -270,7 +270,7 @@ fn is_bytes(ty: &Type) -> bool {
     }
 }
 
-fn of_type(ty: &Type) -> String {
+fn type_text(ty: &Type) -> String {
     format!("of type {ty}")
 }
 
@@ -285,8 +285,9 @@ fn malformed(name: &str, fault: &dyn std::fmt::Display) -> OutputFault {
 /// Writes names and values in order. On failure, names the first unreadable value.
 fn json_object(values: &[(&str, Value<'_>)], layout: Layout) -> Result<Vec<u8>, OutputFault> {
     json(&Object(values), layout).map_err(|error| {
-        let bad = values.iter().find(|(_, value)| serde_json::to_writer(std::io::sink(), value).is_err());
-        malformed(bad.map_or("", |(name, _)| name), &error)
+        let unreadable =
+            values.iter().find(|(_, value)| serde_json::to_writer(std::io::sink(), value).is_err());
+        malformed(unreadable.map_or("", |(name, _)| name), &error)
     })
 }
 
@@ -315,7 +316,7 @@ fn msgpack_map(values: &[(&str, Value<'_>)]) -> Result<Vec<u8>, OutputFault> {
     let mut map = Vec::new();
     wire::put_map_len(&mut map, values.len());
     for (name, value) in values {
-        value.whole(name)?;
+        value.check_one_value(name)?;
         wire::put_str(&mut map, name);
         map.extend(value.bytes);
     }
@@ -371,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_printed_says_why_and_what_helps() {
+    fn output_faults_have_a_cause_and_help() {
         let faults = [
             render(&outputs(), Format::Raw, Layout::Line).unwrap_err(),
             render(&only("top"), Format::Raw, Layout::Line).unwrap_err(),
@@ -384,19 +385,19 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "`-o raw` prints exactly one output, and there are 3; choose one with `--output NAME`: top, blob, gone",
-                "`-o raw` prints a string or list<u8>, and `top` is of type list<tuple<string, u32>>; \
+                "`-o raw` prints exactly one output, but there are 3; choose one with `--output NAME`: top, blob, gone",
+                "`-o raw` prints a string or list<u8>, but `top` is of type list<tuple<string, u32>>; \
                  use `-o json` or `-o msgpack`",
                 "there is no output `tip`; did you mean `top`? the outputs are top, blob, gone",
-                "`-o raw` prints the result of exactly one task, and the run has 0; name one: `output RUN TASK`",
-                "the stored value of `x` cannot be read; it was changed or damaged in the state backend: `run` with the \
-                 same id and `--fresh` makes it anew",
+                "`-o raw` prints the result of exactly one task, but the run has 0; name a task: `output RUN TASK`",
+                "the stored value of `x` cannot be read; the state backend holds a changed or damaged value; run again \
+                 with the same id and `--fresh`",
             ]
         );
     }
 
     #[test]
-    fn what_cannot_be_printed_is_refused_beforehand() {
+    fn unprintable_outputs_are_refused_before_the_run() {
         let (text, number) = (Type::String, Type::U32);
         let outputs = [("text", &text), ("number", &number)];
         assert_eq!(check(&outputs, None, Format::Json), Ok(()));
@@ -410,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_results_need_no_type() {
+    fn stored_results_are_printed_without_types() {
         let results = [
             ("a".to_owned(), Bytes::from_static(b"\x81\xa1x\x01")),
             ("b".to_owned(), Bytes::from_static(b"\xc4\x01\xff")),
@@ -424,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_result_is_printed_in_no_form() {
+    fn damaged_result_is_an_error_in_every_format() {
         for damaged in [&b"\xa5ab"[..], b"\xa1\xff", b"\xa1aa", b"\xc1", b""] {
             let damaged = Bytes::copy_from_slice(damaged);
             for format in [Format::Json, Format::Msgpack, Format::Raw] {

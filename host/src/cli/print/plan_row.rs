@@ -14,18 +14,19 @@ use std::time::Duration;
 /// The default timeout of a task.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How many hosts in a row a task may lose that says nothing of it.
+/// The default number of hosts that a task may lose in a row.
 const MAX_LOST_HOSTS: u32 = 3;
 
-/// Most tasks that a reason names.
-const MOST_NAMED: usize = 4;
+/// Maximum number of tasks that a reason names.
+const MAX_NAMED: usize = 4;
 
 /// Builds one row of the table.
 pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> PlanRow {
     let plan = session.bound.plan();
-    let name = |at: &TaskIdx| plan.task(*at).map_or_else(|| at.to_string(), |task| task.name.to_string());
+    let name =
+        |task: &TaskIdx| plan.task(*task).map_or_else(|| task.to_string(), |task| task.name.to_string());
     let function = plan.function_of(task);
-    let (fate, why) = words(fate, &|tasks| list(tasks, &name));
+    let (fate, why) = describe(fate, &|tasks| list(tasks, &name));
     let Needs { unused, missing } = session.needs(task);
     PlanRow {
         order,
@@ -55,20 +56,20 @@ fn missing_row(missing: Missing) -> MissingRow {
     MissingRow { grant: grant.key(), without: grant.row().without.text(), weight, imports, toml }
 }
 
-fn words(fate: &Fate, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
+fn describe(fate: &Fate, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
     match fate {
-        Fate::Stored => (Shown::Stored, "its result is stored by an earlier session of this run".to_owned()),
+        Fate::Stored => (Shown::Stored, "an earlier session of this run stored its result".to_owned()),
         Fate::Cached => (Shown::Cached, "the cache has the result of this call".to_owned()),
-        Fate::Skipped(reason) => (Shown::Skip, skipped(*reason)),
-        Fate::Runs(reason) => runs(reason, names),
+        Fate::Skipped(reason) => (Shown::Skip, describe_skip(*reason)),
+        Fate::Runs(reason) => describe_run(reason, names),
         Fate::Fails(message) => (Shown::Run, format!("and fails: {message}")),
         Fate::DependsOn(tasks) => {
-            (Shown::Unknown, format!("whether it runs depends on what {} yields", names(tasks)))
+            (Shown::Unknown, format!("whether it runs depends on the results of {}", names(tasks)))
         }
     }
 }
 
-fn skipped(reason: SkipReason) -> String {
+fn describe_skip(reason: SkipReason) -> String {
     let why = match reason {
         SkipReason::ConditionFalse => "its `when` is false",
         SkipReason::UpstreamSkipped => "a task that it needs is skipped",
@@ -78,28 +79,28 @@ fn skipped(reason: SkipReason) -> String {
     format!("{reason}: {why}")
 }
 
-fn runs(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
+fn describe_run(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
     match reason {
         Reason::NoCache => (Shown::Run, "there is no cache".to_owned()),
         Reason::CacheOff => (Shown::Run, "the manifest says `cache = false`".to_owned()),
         Reason::Impure => {
-            (Shown::Run, "it is impure, and nobody vouches for it by `cache = true`".to_owned())
+            (Shown::Run, "it is impure, and the manifest does not set `cache = true`".to_owned())
         }
         Reason::NotCached => (Shown::Run, "the cache has no result of this call".to_owned()),
         Reason::Elements { cached, total } => {
             (Shown::Run, format!("the cache has {cached} of its {total} elements"))
         }
         Reason::InputsRun(tasks) => {
-            (Shown::Unknown, format!("its inputs are not known before {} has run", names(tasks)))
+            (Shown::Unknown, format!("its inputs are unknown until {} has run", names(tasks)))
         }
     }
 }
 
 fn list(tasks: &[TaskIdx], name: &dyn Fn(&TaskIdx) -> String) -> String {
     let mut names: Vec<String> =
-        tasks.iter().take(MOST_NAMED).map(|task| format!("`{}`", name(task))).collect();
-    if tasks.len() > MOST_NAMED {
-        names.push(format!("{} more", tasks.len() - MOST_NAMED));
+        tasks.iter().take(MAX_NAMED).map(|task| format!("`{}`", name(task))).collect();
+    if tasks.len() > MAX_NAMED {
+        names.push(format!("{} more", tasks.len() - MAX_NAMED));
     }
     names.join(", ")
 }
@@ -154,7 +155,7 @@ fn grants(grants: &Grants, session: &Session) -> Vec<String> {
     let folder = |key: &str, folder: &Spanned<Preopen>| {
         let Preopen { host, guest } = &folder.value;
         let is_outside = is_outside(host, &session.manifest.folder);
-        let mark = if is_outside { " (outside of the manifest's folder)" } else { "" };
+        let mark = if is_outside { " (outside the manifest's folder)" } else { "" };
         format!("{key} {} as {guest}{mark}", host.display())
     };
     shown.extend(read.iter().map(|granted| folder("read", granted)));
@@ -179,13 +180,13 @@ fn is_outside(host: &Path, folder: &Path) -> bool {
     let real = |path: &Path| -> std::io::Result<PathBuf> {
         std::fs::canonicalize(if path.as_os_str().is_empty() { Path::new(".") } else { path })
     };
-    // Missing folders are never granted: `check` has refused them.
+    // Missing folders are never granted: `check` refuses them.
     real(host).is_ok_and(|host| real(folder).is_ok_and(|folder| !host.starts_with(folder)))
 }
 
-/// Limits, timeout, attempts and lost hosts that are not what a task has that says nothing of them.
+/// Lists limits, timeout, attempts and lost hosts that differ from the defaults.
 fn limits(task: &Task) -> Vec<String> {
-    let usual = Limits::default();
+    let defaults = Limits::default();
     let Limits { memory, fuel, output, logs } = task.limits;
     let mut shown = Vec::new();
     if task.timeout != TIMEOUT {
@@ -197,10 +198,12 @@ fn limits(task: &Task) -> Vec<String> {
     if task.max_lost_hosts != MAX_LOST_HOSTS {
         shown.push(format!("max-lost-hosts {}", task.max_lost_hosts));
     }
-    for (name, size, usual) in
-        [("memory", memory, usual.memory), ("output", output, usual.output), ("logs", logs, usual.logs)]
-    {
-        if size != usual {
+    for (name, size, default) in [
+        ("memory", memory, defaults.memory),
+        ("output", output, defaults.output),
+        ("logs", logs, defaults.logs),
+    ] {
+        if size != default {
             shown.push(format!("{name} {size}"));
         }
     }

@@ -2,7 +2,7 @@
 //! `app` makes the forecast. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
-use crate::cli::print::style::{Ink, Style, harmless};
+use crate::cli::print::style::{Ink, Style, escape_control};
 use serde::Serialize;
 
 /// Version of the JSON form.
@@ -155,7 +155,8 @@ impl PlanTable {
     pub(crate) fn render(&self, style: Style) -> String {
         let number = self.tasks.len().to_string().len();
         let name = column(self.tasks.iter().map(|row| row.name.as_str()), WIDEST_NAME);
-        let mut out = format!("{}, {}\n\n", style.paint(Ink::Title, &harmless(&self.name)), self.summary());
+        let mut out =
+            format!("{}, {}\n\n", style.paint(Ink::Title, &escape_control(&self.name)), self.summary());
         for row in &self.tasks {
             row.render(&mut out, &Columns { number, name }, style);
         }
@@ -189,18 +190,23 @@ impl PlanRow {
         let head = format!("{:>1$}  {2}  ", self.order, columns.number, pad(&self.name, columns.name));
         let fate = pad(self.fate.word(), FATE);
         let mut first = String::new();
-        hang(&mut first, &format!("{head}{fate}  "), indent + columns.name + FATE + 4, &harmless(&self.why));
+        hang(
+            &mut first,
+            &format!("{head}{fate}  "),
+            indent + columns.name + FATE + 4,
+            &escape_control(&self.why),
+        );
         // Colour is added after the layout, since escape sequences have no width.
         let painted = style.paint(self.fate.ink(), self.fate.word());
         let (before, after) = first.split_at_checked(head.len()).unwrap_or((&first, ""));
         out.push_str(before);
         out.push_str(&after.replacen(self.fate.word(), &painted, 1));
         for line in self.details() {
-            hang(out, "", indent + 2, &harmless(&line));
+            hang(out, "", indent + 2, &escape_control(&line));
         }
         for missing in self.missing_grants.iter().filter(|missing| missing.weight == Weight::Needed) {
-            hang(out, "", indent + 2, &harmless(&missing.text()));
-            missing.toml.iter().for_each(|line| put_line(out, indent + 6, &harmless(line)));
+            hang(out, "", indent + 2, &escape_control(&missing.text()));
+            missing.toml.iter().for_each(|line| put_line(out, indent + 6, &escape_control(line)));
         }
     }
 
@@ -217,7 +223,7 @@ impl PlanRow {
             ("after", &self.after),
             ("grants", &self.grants),
             ("limits", &self.limits),
-            ("given and not needed:", &self.unused_grants),
+            ("unused grants:", &self.unused_grants),
         ] {
             if !list.is_empty() {
                 lines.push(format!("{word} {}", list.join(", ")));
@@ -230,7 +236,7 @@ impl PlanRow {
 impl MissingRow {
     fn text(&self) -> String {
         let Self { grant, without, imports, .. } = self;
-        format!("needed and not given: {grant}, for {}; without it {without}", imports.join(", "))
+        format!("missing grant: {grant}, for {}; without it {without}", imports.join(", "))
     }
 }
 
@@ -310,26 +316,26 @@ mod tests {
     }
 
     #[test]
-    fn people_get_a_table() {
+    fn table_for_people_fits_its_width() {
         let shown = table().render(Style::Plain);
         assert_eq!(shown, include_str!("testdata/plan.txt"));
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH));
     }
 
     #[test]
-    fn colour_changes_no_column() {
+    fn colour_does_not_move_columns() {
         let coloured = table().render(Style::Coloured);
         let stripped = anstream::adapter::strip_str(&coloured).to_string();
         assert_eq!(stripped, table().render(Style::Plain));
     }
 
     #[test]
-    fn programs_get_a_stable_form() {
+    fn json_form_is_stable() {
         assert_eq!(table().to_json().unwrap(), include_str!("testdata/plan.json"));
     }
 
     #[test]
-    fn a_plan_without_tasks_says_so() {
+    fn empty_plan_has_a_summary() {
         assert_eq!(PlanTable::new("empty", Vec::new()).render(Style::Plain), "empty, no tasks\n\n");
     }
 }

@@ -2,7 +2,7 @@
 //! `state` supplies the runs. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad};
-use crate::cli::print::style::{Ink, Style, harmless};
+use crate::cli::print::style::{Ink, Style, escape_control};
 use crate::model::{RunStatus, Timestamp};
 use crate::state::RunSummary;
 use serde::Serialize;
@@ -83,7 +83,7 @@ impl RunsTable {
             let head = format!("{}  ", pad(&run.run, id));
             let mut line = String::new();
             let first = format!("{head}{}  ", pad(run.word(), STATUS));
-            hang(&mut line, &first, id + STATUS + 4, &harmless(&run.text(now)));
+            hang(&mut line, &first, id + STATUS + 4, &escape_control(&run.text(now)));
             out.push_str(&painted((&line, head.len()), run.word(), run.ink(), style));
         }
         out
@@ -92,8 +92,8 @@ impl RunsTable {
 
 /// Colours `word` in a finished line, at its byte offset. Escape sequences have no width, so colour comes after
 /// layout.
-pub(crate) fn painted((line, at): (&str, usize), word: &str, ink: Ink, style: Style) -> String {
-    let (before, after) = line.split_at_checked(at).unwrap_or((line, ""));
+pub(crate) fn painted((line, offset): (&str, usize), word: &str, ink: Ink, style: Style) -> String {
+    let (before, after) = line.split_at_checked(offset).unwrap_or((line, ""));
     format!("{before}{}", after.replacen(word, &style.paint(ink, word), 1))
 }
 
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn people_get_a_list() {
+    fn list_for_people_fits_its_width() {
         let shown = table().render(NOW, Style::Plain);
         assert_eq!(shown, include_str!("testdata/runs.txt"));
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH));
@@ -204,20 +204,20 @@ mod tests {
     }
 
     #[test]
-    fn colour_changes_no_column() {
+    fn colour_does_not_move_columns() {
         let coloured = table().render(NOW, Style::Coloured);
         let stripped = anstream::adapter::strip_str(&coloured).to_string();
         assert_eq!(stripped, table().render(NOW, Style::Plain));
     }
 
     #[test]
-    fn programs_get_a_stable_form() {
+    fn json_form_is_stable() {
         let one = RunsTable { v: VERSION, runs: table().runs.into_iter().take(1).collect() };
         assert_eq!(one.to_json().unwrap(), include_str!("testdata/runs.json"));
     }
 
     #[test]
-    fn the_past_is_told_in_its_largest_unit() {
+    fn ages_use_the_largest_unit() {
         for (seconds, shown) in [
             (-5, "now"),
             (59, "59s ago"),

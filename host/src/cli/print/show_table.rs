@@ -2,10 +2,10 @@
 //! `app` supplies the task states. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::app::{OutputsFailed, Story, TaskState, TaskStory};
-use crate::cli::log::{show_bytes, took};
+use crate::cli::log::{show_bytes, show_millis};
 use crate::cli::print::columns::{column, hang, pad};
 use crate::cli::print::runs_table::{RunRow, painted};
-use crate::cli::print::style::{Ink, Style, harmless, harmless_name};
+use crate::cli::print::style::{Ink, Style, escape_control, escape_control_line};
 use crate::model::{FailureClass, SkipReason, Timestamp, show_duration};
 use serde::Serialize;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) struct ShowTable {
     tasks: Vec<TaskRow>,
     /// Whether more elements have failed than are listed.
     more_failed: bool,
-    /// Why its outputs could not be made, where that is why it failed.
+    /// The failure of the run's outputs, if that failed the run.
     outputs_failure: Option<FailureRow>,
 }
 
@@ -67,7 +67,7 @@ impl From<&OutputsFailed> for FailureRow {
         match record {
             Some(record) => Self { class: record.class, message: record.message.clone() },
             None => {
-                Self { class: FailureClass::Input, message: "the record of why cannot be read".to_owned() }
+                Self { class: FailureClass::Input, message: "the failure record cannot be read".to_owned() }
             }
         }
     }
@@ -78,7 +78,7 @@ impl FailureRow {
         let message = format!("{}: {}", self.class, self.message);
         for text in message.lines() {
             let deeper = text.len() - text.trim_start().len();
-            hang(out, "", indent + deeper.min(STATE), &harmless(text));
+            hang(out, "", indent + deeper.min(STATE), &escape_control(text));
         }
     }
 }
@@ -105,7 +105,7 @@ impl ShowTable {
         let mut out = String::new();
         let mut line = String::new();
         let head = format!("{}  ", self.run.id());
-        hang(&mut line, &format!("{head}{}  ", self.run.word()), 2, &harmless(&self.run.text(now)));
+        hang(&mut line, &format!("{head}{}  ", self.run.word()), 2, &escape_control(&self.run.text(now)));
         out.push_str(&painted((&line, head.len()), self.run.word(), self.run.ink(), style));
         hang(&mut out, "", 2, &self.run.times());
         out.push('\n');
@@ -134,7 +134,7 @@ impl From<&TaskStory> for TaskRow {
             state: word(&story.state),
             reason: match story.state {
                 TaskState::Skipped(reason) => Some(reason),
-                _ => None, // only skips have one
+                _ => None, // only skips have a reason
             },
             attempts: attempts(story),
             host: claim
@@ -201,9 +201,14 @@ fn failure(story: &TaskStory) -> Option<FailureRow> {
 impl TaskRow {
     fn render(&self, out: &mut String, name: usize, style: Style) {
         let indent = name + STATE + 4;
-        let head = format!("{}  ", pad(&harmless_name(&self.name), name));
+        let head = format!("{}  ", pad(&escape_control_line(&self.name), name));
         let mut line = String::new();
-        hang(&mut line, &format!("{head}{}  ", pad(self.state, STATE)), indent, &harmless(&self.details()));
+        hang(
+            &mut line,
+            &format!("{head}{}  ", pad(self.state, STATE)),
+            indent,
+            &escape_control(&self.details()),
+        );
         out.push_str(&painted((&line, head.len()), self.state, self.ink(), style));
         let Some(failure) = &self.failure else {
             return;
@@ -233,7 +238,7 @@ impl TaskRow {
         let parts = [
             self.reason.map(|reason| reason.to_string()),
             attempts,
-            self.duration_ms.map(took),
+            self.duration_ms.map(show_millis),
             memory.map(|bytes| format!("{} of memory", show_bytes(bytes))),
             self.fuel.map(|fuel| format!("{fuel} fuel")),
             self.output_bytes.map(|bytes| format!("{} stored", show_bytes(bytes))),
@@ -315,14 +320,14 @@ mod tests {
     }
 
     #[test]
-    fn people_get_a_table() {
+    fn table_for_people_fits_its_width() {
         let shown = ShowTable::new(&story()).render(NOW, Style::Plain);
         assert_eq!(shown, include_str!("testdata/show.txt"));
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH));
     }
 
     #[test]
-    fn outputs_that_have_failed_stand_after_the_tasks() {
+    fn failed_outputs_follow_the_tasks() {
         let message = "output `top`: the output of task `merge` has nothing at `[0]`\noutput `low`: likewise";
         let record = FailureRecord {
             class: FailureClass::Input,
@@ -343,14 +348,14 @@ mod tests {
     }
 
     #[test]
-    fn colour_changes_no_column() {
+    fn colour_does_not_move_columns() {
         let table = ShowTable::new(&story());
         let stripped = anstream::adapter::strip_str(&table.render(NOW, Style::Coloured)).to_string();
         assert_eq!(stripped, table.render(NOW, Style::Plain));
     }
 
     #[test]
-    fn programs_get_a_stable_form() {
+    fn json_form_is_stable() {
         let story = Story { nodes: story().nodes.drain(2..5).collect(), has_more: false, ..story() };
         assert_eq!(ShowTable::new(&story).to_json().unwrap(), include_str!("testdata/show.json"));
     }

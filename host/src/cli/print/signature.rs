@@ -2,7 +2,7 @@
 //! `sandbox` reads the component; the caller describes what the host does with each import.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
-use crate::cli::print::style::{Ink, Style, harmless_name};
+use crate::cli::print::style::{Ink, Style, escape_control_line};
 use crate::model::{Digest, Grant, WithoutGrant};
 use crate::value::Export;
 use std::sync::Arc;
@@ -40,11 +40,11 @@ pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     let mut out = String::new();
     heading(&mut out, "exports", style);
     if inspection.exports.is_empty() {
-        put_line(&mut out, 2, "no function, so no task can call it");
+        put_line(&mut out, 2, "no functions: no task can call it");
     }
     for interface in interfaces(inspection.exports) {
         if let Some(name) = interface {
-            put_line(&mut out, 2, &style.paint(Ink::Faint, &harmless_name(name)));
+            put_line(&mut out, 2, &style.paint(Ink::Faint, &escape_control_line(name)));
         }
         let of_interface =
             inspection.exports.iter().filter(|export| export.interface.as_deref() == interface);
@@ -83,7 +83,7 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
         .grants
         .iter()
         .map(|(grant, imports)| {
-            let (is_needed, without) = (!is_modest(*grant), grant.row().without.text());
+            let (is_needed, without) = (!is_optional(*grant), grant.row().without.text());
             serde_json::json!({
                 "grant": grant.key(),
                 "weight": if is_needed { "needed" } else { "optional" },
@@ -93,14 +93,14 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
             })
         })
         .collect();
-    let whole = serde_json::json!({
+    let document = serde_json::json!({
         "v": VERSION,
         "sha256": digest.to_string(),
         "exports": exports,
         "imports": imports,
         "grants": grants,
     });
-    format!("{whole:#}\n")
+    format!("{document:#}\n")
 }
 
 fn heading(out: &mut String, text: &str, style: Style) {
@@ -123,16 +123,16 @@ fn interfaces(exports: &[Export]) -> Vec<Option<&str>> {
 }
 
 fn function(out: &mut String, export: &Export, inspection: &Inspection<'_>, style: Style) {
-    let name = harmless_name(&export.function);
+    let name = escape_control_line(&export.function);
     match &export.signature {
         Ok(signature) => {
             hang(out, "", 4, &format!("{name}: {signature}"));
-            let call = harmless_name(&call_form(export, inspection)).into_owned();
+            let call = escape_control_line(&call_form(export, inspection)).into_owned();
             put_line(out, 8, &style.paint(Ink::Calm, &format!("call = \"{call}\"")));
         }
         Err(unsupported) => {
             put_line(out, 4, &name);
-            hang(out, "", 8, &format!("cannot be a task: {}", harmless_name(&unsupported.to_string())));
+            hang(out, "", 8, &format!("cannot be a task: {}", escape_control_line(&unsupported.to_string())));
         }
     }
 }
@@ -140,9 +140,9 @@ fn function(out: &mut String, export: &Export, inspection: &Inspection<'_>, styl
 /// Returns the call that a manifest writes: the short form, unless it would be ambiguous.
 fn call_form(export: &Export, inspection: &Inspection<'_>) -> String {
     let component = inspection.component;
-    let namesakes = inspection.exports.iter().filter(|other| other.function == export.function).count();
+    let same_name = inspection.exports.iter().filter(|other| other.function == export.function).count();
     match &export.interface {
-        Some(interface) if namesakes > 1 => format!("{component}#{interface}.{}", export.function),
+        Some(interface) if same_name > 1 => format!("{component}#{interface}.{}", export.function),
         _ => format!("{component}.{}", export.function), // the root's function takes precedence over interfaces'
     }
 }
@@ -153,10 +153,10 @@ fn imports(out: &mut String, imports: &[ImportRow]) {
     }
     let width = column(imports.iter().map(|row| row.name.as_str()), WIDEST_IMPORT);
     for row in imports {
-        let first = format!("  {}  ", pad(&harmless_name(&row.name), width));
-        hang(out, &first, width + 4, &harmless_name(&row.what));
+        let first = format!("  {}  ", pad(&escape_control_line(&row.name), width));
+        hang(out, &first, width + 4, &escape_control_line(&row.what));
         if !row.functions.is_empty() {
-            hang(out, "", 6, &harmless_name(&row.functions.join(", ")));
+            hang(out, "", 6, &escape_control_line(&row.functions.join(", ")));
         }
     }
 }
@@ -165,15 +165,15 @@ fn imports(out: &mut String, imports: &[ImportRow]) {
 /// are commented out.
 fn grants(out: &mut String, inspection: &Inspection<'_>) {
     if inspection.grants.is_empty() {
-        return put_line(out, 2, "none: nothing that it imports needs one");
+        return put_line(out, 2, "none: no import needs a grant");
     }
-    put_line(out, 2, &harmless_name(&header(inspection)));
+    put_line(out, 2, &escape_control_line(&header(inspection)));
     let width = column(inspection.grants.iter().map(|(grant, _)| grant.row().example), WIDEST_IMPORT);
     let line = |grant: Grant| {
         format!("{}  # without it: {}", pad(grant.row().example, width), grant.row().without.text())
     };
     let (optional, needed): (Vec<Grant>, Vec<Grant>) =
-        inspection.grants.iter().map(|(grant, _)| *grant).partition(|grant| is_modest(*grant));
+        inspection.grants.iter().map(|(grant, _)| *grant).partition(|grant| is_optional(*grant));
     needed.iter().for_each(|grant| put_line(out, 2, &line(*grant)));
     if !optional.is_empty() {
         put_line(out, 2, "# imported by most languages' libraries, whether the program uses them or not:");
@@ -186,7 +186,7 @@ fn header(inspection: &Inspection<'_>) -> String {
 }
 
 /// Returns whether a guest can do without the grant.
-fn is_modest(grant: Grant) -> bool {
+fn is_optional(grant: Grant) -> bool {
     match grant.row().without {
         WithoutGrant::Modest(_) => true,
         WithoutGrant::Refusal | WithoutGrant::Trap => false,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_stand_by_interface_with_the_form_of_their_call() {
+    fn functions_are_grouped_by_interface_with_their_call() {
         let unsupported = Unsupported::Type { place: "the result".into(), ty: "own".into() };
         let (a, b) = (Some("acme:text/words@1.0.0"), Some("acme:text/lines@1.0.0"));
         let exports = [
@@ -235,7 +235,7 @@ mod tests {
             ),
             import(
                 "acme:gpu/kernels@0.1.0",
-                "not known to this host: a manifest that uses the component is refused by `check`",
+                "unknown to this host: `check` refuses a manifest that uses the component",
                 &[],
             ),
         ];
@@ -246,12 +246,12 @@ mod tests {
     }
 
     #[test]
-    fn a_component_without_anything_says_so() {
+    fn empty_component_has_empty_sections() {
         let inspection = Inspection { component: "empty", exports: &[], imports: &[], grants: &[] };
         assert_eq!(
             render(&inspection, Style::Plain),
-            "exports\n  no function, so no task can call it\n\nimports\n  nothing\n\n\
-             grants\n  none: nothing that it imports needs one\n"
+            "exports\n  no functions: no task can call it\n\nimports\n  nothing\n\n\
+             grants\n  none: no import needs a grant\n"
         );
     }
 }

@@ -56,14 +56,14 @@ impl Style {
     }
 }
 
-/// Sanitizes a text: every character that could steer a terminal is written as `\u{…}`. Keeps tabs and newlines.
-pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(steers) {
+/// Escapes control characters, and others that a terminal interprets, as `\u{…}`. Keeps tabs and newlines.
+pub(crate) fn escape_control(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if steers(c) {
+        if is_unsafe(c) {
             shown.extend(c.escape_unicode());
         } else {
             shown.push(c);
@@ -72,23 +72,23 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Sanitizes a text within a line, newlines included.
-pub(crate) fn harmless_name(text: &str) -> Cow<'_, str> {
-    match harmless(text) {
+/// Escapes control characters in a text within a line, tabs and newlines included.
+pub(crate) fn escape_control_line(text: &str) -> Cow<'_, str> {
+    match escape_control(text) {
         shown if !shown.contains(['\n', '\t']) => shown,
         shown => Cow::Owned(shown.replace('\n', "\\u{a}").replace('\t', "\\u{9}")),
     }
 }
 
-/// JSON with every such character escaped as JSON does it, so that it is the same value: in JSON they stand within strings.
-pub(crate) fn harmless_json(json: &[u8]) -> Cow<'_, [u8]> {
-    // What is stored by others may be no JSON, and no text.
+/// Escapes control characters by the rules of JSON, so that the value stays the same: they occur only within strings.
+pub(crate) fn escape_control_json(json: &[u8]) -> Cow<'_, [u8]> {
+    // Other programs may have stored bytes that are no JSON and no text.
     match String::from_utf8_lossy(json) {
-        Cow::Borrowed(text) if !text.chars().any(steers) => Cow::Borrowed(json),
+        Cow::Borrowed(text) if !text.chars().any(is_unsafe) => Cow::Borrowed(json),
         text => {
             let mut shown = String::with_capacity(text.len() + 16);
             for c in text.chars() {
-                if steers(c) {
+                if is_unsafe(c) {
                     shown.push_str(&format!("\\u{:04x}", u32::from(c)));
                 } else {
                     shown.push(c);
@@ -99,9 +99,9 @@ pub(crate) fn harmless_json(json: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Text that is marked by escape sequences of our own, with all other characters written out that could steer a terminal.
-pub(crate) fn harmless_marked(text: &str) -> Cow<'_, str> {
-    let mut parts = text.split('\u{1b}').map(harmless).peekable();
+/// Escapes control characters in a styled text, but keeps the escape sequences of its style.
+pub(crate) fn escape_control_styled(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split('\u{1b}').map(escape_control).peekable();
     match parts.next() {
         Some(Cow::Borrowed(_)) if parts.peek().is_none() => Cow::Borrowed(text),
         Some(first) => {
@@ -112,13 +112,13 @@ pub(crate) fn harmless_marked(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a terminal does more with a character than show it; those count that turn the direction of writing, and those
-/// that end a line without being its end.
-fn steers(c: char) -> bool {
-    let turns =
+/// Returns whether a terminal interprets a character: control characters, bidirectional marks, and Unicode line
+/// separators.
+fn is_unsafe(c: char) -> bool {
+    let is_bidirectional =
         matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let ends = matches!(c, '\u{2028}' | '\u{2029}');
-    turns || ends || (c.is_control() && !matches!(c, '\t' | '\n'))
+    let is_separator = matches!(c, '\u{2028}' | '\u{2029}');
+    is_bidirectional || is_separator || (c.is_control() && !matches!(c, '\t' | '\n'))
 }
 
 #[cfg(test)]
@@ -126,13 +126,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paints_only_where_colour_is_wanted() {
+    fn plain_style_adds_no_colour() {
         assert_eq!(Style::Plain.paint(Ink::Bad, "failed"), "failed");
         assert_eq!(Style::Coloured.paint(Ink::Good, "done"), "\u{1b}[32mdone\u{1b}[0m");
     }
 
     #[test]
-    fn what_steers_a_terminal_is_written_out() {
+    fn control_characters_are_escaped() {
         for (text, shown) in [
             ("plain ß\tx\n", "plain ß\tx\n"),
             ("a\u{1b}[2Jb", "a\\u{1b}[2Jb"),
@@ -140,26 +140,26 @@ mod tests {
             ("\u{202e}txt", "\\u{202e}txt"),
             ("\u{61c}\u{200f}\u{2028}", "\\u{61c}\\u{200f}\\u{2028}"),
         ] {
-            assert_eq!(harmless(text), shown);
+            assert_eq!(escape_control(text), shown);
         }
     }
 
     #[test]
-    fn json_stays_the_same_value() {
+    fn escaped_json_is_the_same_value() {
         let value = serde_json::json!({ "a\u{9b}": ["\u{202e}txt\u{7f}", "ß\n\u{1b}", 1] });
         let json = serde_json::to_vec_pretty(&value).unwrap();
-        let shown = String::from_utf8(harmless_json(&json).into_owned()).unwrap();
+        let shown = String::from_utf8(escape_control_json(&json).into_owned()).unwrap();
         assert!(shown.contains(r#""a\u009b""#) && shown.contains(r#""\u202etxt\u007f""#), "{shown}");
-        assert!(!shown.chars().any(steers), "{shown}");
+        assert!(!shown.chars().any(is_unsafe), "{shown}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
-        assert!(matches!(harmless_json(b"{\n}"), Cow::Borrowed(b"{\n}")));
-        assert_eq!(*harmless_json(b"\xff\x1b"), *"\u{fffd}\\u001b".as_bytes());
+        assert!(matches!(escape_control_json(b"{\n}"), Cow::Borrowed(b"{\n}")));
+        assert_eq!(*escape_control_json(b"\xff\x1b"), *"\u{fffd}\\u001b".as_bytes());
     }
 
     #[test]
-    fn marks_of_our_own_stay() {
+    fn escape_sequences_of_the_style_are_kept() {
         let marked = Style::Coloured.paint(Ink::Bad, "a\u{9b}b");
-        assert_eq!(harmless_marked(&marked), marked.replace('\u{9b}', "\\u{9b}"));
-        assert!(matches!(harmless_marked("plain\n"), Cow::Borrowed("plain\n")));
+        assert_eq!(escape_control_styled(&marked), marked.replace('\u{9b}', "\\u{9b}"));
+        assert!(matches!(escape_control_styled("plain\n"), Cow::Borrowed("plain\n")));
     }
 }

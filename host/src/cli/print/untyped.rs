@@ -50,7 +50,7 @@ impl<'b> Part<'_, 'b> {
         read(&mut self.reader.borrow_mut()).map_err(E::custom)
     }
 
-    fn within<E: serde::ser::Error>(&self) -> Result<Self, E> {
+    fn nested<E: serde::ser::Error>(&self) -> Result<Self, E> {
         if self.depth == MAX_DEPTH {
             return Err(E::custom(format!("the value nests more than {MAX_DEPTH} deep")));
         }
@@ -84,7 +84,7 @@ impl Serialize for Part<'_, '_> {
             Kind::Str => serializer.serialize_str(self.read(Reader::str)?),
             Kind::Bin => serializer.serialize_str(&STANDARD.encode(self.read(Reader::bin)?)),
             Kind::Array => {
-                let inner = self.within()?;
+                let inner = self.nested()?;
                 let len = self.read(Reader::array_len)?;
                 let mut seq = serializer.serialize_seq(Some(len))?;
                 for _ in 0..len {
@@ -93,7 +93,7 @@ impl Serialize for Part<'_, '_> {
                 seq.end()
             }
             Kind::Map => {
-                let inner = self.within()?;
+                let inner = self.nested()?;
                 let len = self.read(Reader::map_len)?;
                 let mut map = serializer.serialize_map(Some(len))?;
                 for _ in 0..len {
@@ -102,7 +102,7 @@ impl Serialize for Part<'_, '_> {
                 }
                 map.end()
             }
-            Kind::Ext => Err(S::Error::custom("an ext, which no value here has")),
+            Kind::Ext => Err(S::Error::custom("a MessagePack extension, which no value uses")),
         }
     }
 }
@@ -145,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_an_error() {
+    fn malformed_values_are_errors() {
         for (bytes, text) in [
             (&b""[..], "the value ends too early"),
             (b"\x01\x02", "1 bytes follow the value"),
             (b"\x81\x01\x02", "expected a str, found an integer"),
-            (b"\xd4\x00\x00", "an ext, which no value here has"),
+            (b"\xd4\x00\x00", "a MessagePack extension, which no value uses"),
         ] {
             assert_eq!(json(bytes), Err(text.to_owned()));
         }

@@ -2,7 +2,7 @@
 //! `app` classifies the errors.
 
 use crate::app::{Error, Refusal};
-use crate::cli::print::{Complaint, Ink, Style, diagnostic, error_chain, harmless};
+use crate::cli::print::{Ink, JsonError, Style, diagnostic, error_chain, escape_control};
 use crate::cli::process::terminal::stderr_style;
 use crate::model::Shortage;
 use crate::state::ErrorKind;
@@ -18,7 +18,7 @@ pub(crate) enum Exit {
     TaskFailed,
     /// Wrong usage or manifest, or a run id of another plan; nothing was run.
     Usage,
-    /// The state or the cache refused or was lost, or the output cannot be written.
+    /// The state or cache backend refused or was lost, or the output cannot be written.
     Backend,
     /// No such run or task.
     Missing,
@@ -46,6 +46,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Returns the exit code of an error's class.
 pub(crate) fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Faults(_)
@@ -68,8 +69,8 @@ pub(crate) fn exit_of(error: &Error) -> Exit {
     }
 }
 
-/// An error as people are shown it on stderr.
-pub(crate) fn shown(error: &Error) -> String {
+/// Formats an error for people, in the style of stderr.
+pub(crate) fn render_error(error: &Error) -> String {
     styled(error, stderr_style())
 }
 
@@ -81,25 +82,25 @@ fn styled(error: &Error, style: Style) -> String {
     }
 }
 
-/// An error as programs are told it: each fault of a manifest by itself.
-pub(crate) fn told(error: &Error) -> Vec<Complaint> {
+/// Converts an error to its form for programs: one per fault of a manifest.
+pub(crate) fn json_errors(error: &Error) -> Vec<JsonError> {
     match error {
-        Error::Faults(faults) => diagnostic::complaints(faults),
-        Error::Refused(refusal) => vec![Complaint {
+        Error::Faults(faults) => diagnostic::json_errors(faults),
+        Error::Refused(refusal) => vec![JsonError {
             message: error_chain::sentence(refusal),
             notes: refusal.notes.clone(),
             help: refusal.help.clone().into_iter().collect(),
-            ..Complaint::default()
+            ..JsonError::default()
         }],
-        _ => vec![Complaint {
+        _ => vec![JsonError {
             message: error_chain::sentence(error),
             help: help(error).map(str::to_owned).into_iter().collect(),
-            ..Complaint::default()
+            ..JsonError::default()
         }], // all others are a chain of causes
     }
 }
 
-/// What would help, of errors that are a chain of causes.
+/// Returns the help text of an error that is a chain of causes.
 fn help(error: &Error) -> Option<&str> {
     match error {
         Error::Faults(_) | Error::Refused(_) => None,
@@ -117,10 +118,10 @@ fn help(error: &Error) -> Option<&str> {
 fn refused(refusal: &Refusal, style: Style) -> String {
     let mut text = error_chain::render_chain(refusal, None, style);
     for note in &refusal.notes {
-        text.push_str(&format!("{}: {}\n", style.paint(Ink::Title, "note"), harmless(note)));
+        text.push_str(&format!("{}: {}\n", style.paint(Ink::Title, "note"), escape_control(note)));
     }
     if let Some(help) = &refusal.help {
-        text.push_str(&format!("{}: {}\n", style.paint(Ink::Calm, "help"), harmless(help)));
+        text.push_str(&format!("{}: {}\n", style.paint(Ink::Calm, "help"), escape_control(help)));
     }
     text
 }
@@ -131,7 +132,7 @@ mod tests {
     use crate::state;
 
     #[test]
-    fn classes_of_errors_have_the_codes_of_the_contract() {
+    fn every_error_class_has_its_documented_exit_code() {
         let backend = |kind| Error::Backend(state::Error::new(kind, "cannot open the run"));
         let lost = |kind| Error::Lost {
             run: crate::model::RunId::new("r1").unwrap(),
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_shows_its_facts_and_what_would_help() {
+    fn refusal_shows_notes_and_help() {
         let refusal =
             Refusal::new("run `a` exists with another plan").note("task `b` is new").help("use `--update`");
         assert_eq!(

@@ -9,11 +9,13 @@ mod terminal;
 mod resume;
 
 pub(crate) use exit::Exit;
-pub(crate) use interrupt_message::{after_run, before_run, farewell, unprinted};
-pub(crate) use resume::how_to_resume;
-pub(crate) use runtime::{runtime_for_guests, vigil, wait_for, while_read};
+pub(crate) use interrupt_message::{
+    interrupt_message, interrupted_after_run, interrupted_before_run, outputs_not_printed,
+};
+pub(crate) use resume::resume_hint;
+pub(crate) use runtime::{health_monitor, runtime_for_guests, wait_for, while_stdout_is_read};
 pub(crate) use signals::Signals;
 pub(crate) use terminal::{
-    Reader, Stderr, give, say, say_bytes, stderr_blocks, stderr_reader, stderr_style, stdout_reader,
-    stdout_style,
+    Reader, Stderr, print_stderr, print_stderr_bytes, stderr_blocks, stderr_reader, stderr_style,
+    stdout_reader, stdout_style, write_stdout,
 };

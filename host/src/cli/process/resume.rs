@@ -9,16 +9,16 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// Returns a sentence with the resume command, or with the setting that is needed to resume.
-pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId, state: &StateUri) -> String {
-    let what = match ended {
+pub(crate) fn resume_hint(ended: Ended, arguments: &RunArguments, run: &RunId, state: &StateUri) -> String {
+    let outcome = match ended {
         Ended::Interrupted => "interrupted",
         Ended::Run(RunStatus::Cancelled) => "was cancelled",
         Ended::Run(RunStatus::Failed | RunStatus::Succeeded | RunStatus::Running) => "failed",
     };
     if *state == StateUri::Memory {
         return format!(
-            "run {run} {what}; its results were kept in memory and are gone. To be able to resume, keep them in \
-             Redis: --state redis://HOST:6379, or CASCADE_STATE\n"
+            "run {run} {outcome}; its results were kept in memory, and are lost. To make runs resumable, keep results \
+             in Redis: --state redis://HOST:6379, or CASCADE_STATE\n"
         );
     }
     let mut command = format!("cascade-host run {} --run-id {run}", quoted_path(&arguments.scope.manifest));
@@ -38,7 +38,7 @@ pub(crate) fn how_to_resume(ended: Ended, arguments: &RunArguments, run: &RunId,
         let name = pair.split('=').next().unwrap_or_default();
         command.push_str(&format!(" -p {}", quoted(&format!("{name}=…"))));
     }
-    format!("run {run} {what}; what has finished is kept. To resume: {command}\n")
+    format!("run {run} {outcome}; finished results are kept. To resume: {command}\n")
 }
 
 /// Returns the `--state` flag as typed, without user and password; empty if it was not given.
@@ -58,7 +58,7 @@ fn without_login(state: &StateUri, typed: &str) -> String {
     }
 }
 
-/// A path for a shell; bytes that are no text are escaped, as bash and zsh know it.
+/// Quotes a path for a shell. Bytes that are not UTF-8 are escaped in the syntax of bash and zsh.
 fn quoted_path(path: &Path) -> String {
     if let Some(text) = path.to_str() {
         return quoted(text);
@@ -70,7 +70,7 @@ fn quoted_path(path: &Path) -> String {
     format!("$'{}'", bytes.collect::<String>())
 }
 
-/// A word for a shell.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -89,11 +89,11 @@ mod tests {
     fn shown(line: &str, state: &str) -> String {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         let Command::Run(run) = arguments.command else { panic!("not a run") };
-        how_to_resume(Ended::Interrupted, &run, &RunId::new("r1").unwrap(), &StateUri::parse(state).unwrap())
+        resume_hint(Ended::Interrupted, &run, &RunId::new("r1").unwrap(), &StateUri::parse(state).unwrap())
     }
 
     #[test]
-    fn the_command_has_what_was_given_but_no_secrets() {
+    fn resume_command_repeats_the_flags_without_secrets() {
         let uri = "redis://:pw@h?lease=3s&timeout=2s";
         let text = shown(&format!("cascade-host run m.toml -p token=hunter2 --state {uri}"), uri);
         let command =
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_are_no_text_can_be_typed_again() {
+    fn non_utf8_paths_are_quoted_for_a_shell() {
         let path = Path::new(std::ffi::OsStr::from_bytes(b"it's caf\xe9.toml"));
         assert_eq!(quoted_path(path), r"$'it\x27s caf\xe9.toml'");
         assert_eq!(quoted_path(Path::new("it's.toml")), r"'it'\''s.toml'");
     }
 
     #[test]
-    fn memory_says_what_to_set() {
+    fn hint_for_memory_names_the_setting() {
         let text = shown("cascade-host run m.toml", "memory:");
         assert!(text.contains("--state redis://"), "{text}");
     }

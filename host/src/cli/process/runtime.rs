@@ -2,8 +2,8 @@
 //! The queries and calls are in `app`.
 
 use crate::app::{Error, Refusal, Sign, Vigil};
-use crate::cli::process::terminal::{Readership, outlast_reader};
-use crate::cli::voice::Voice;
+use crate::cli::console::Console;
+use crate::cli::process::terminal::{StdoutState, wait_until_stdout_closes};
 use crate::config::threads_are_few;
 use crate::model::try_threads;
 use crate::state::{Backend, Health};
@@ -16,49 +16,50 @@ use tokio::sync::watch;
 /// Threads for the writers of logs and events, and for blocking calls.
 const SPARE_THREADS: usize = 4;
 
-/// Threads that one guest may keep waiting: those of its streams, the one that it waits for itself, and its own end.
+/// Threads that one guest may block: its streams, its own blocking call, and its end.
 const BLOCKING_OF_GUEST: usize = 6;
 
-/// Threads for calls that have outlived their guests, for names that are looked up, and for the host itself.
+/// Threads for calls that outlive their guests, for name lookups, and for the host itself.
 const BLOCKING_OF_HOST: usize = 512;
 
-/// Waits for an answer of a state backend; says so where that does not come.
+/// Waits for a reply of a state backend, and warns while the backend is unavailable.
 pub(crate) fn wait_for<T>(
-    voice: &Voice,
+    console: &Console,
     backend: &dyn Backend,
     answer: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
-    runtime.block_on(vigil(voice, "the state backend", backend.health()).beside(answer))
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
+    runtime.block_on(health_monitor(console, "the state backend", backend.health()).beside(answer))
 }
 
-/// Looks after a backend for a command that has no log.
-pub(crate) fn vigil(
-    voice: &Voice,
-    what: &'static str,
+/// Creates a health monitor of a backend, for a command without a log.
+pub(crate) fn health_monitor(
+    console: &Console,
+    name: &'static str,
     health: Option<watch::Receiver<Health>>,
 ) -> Vigil<'static> {
-    let voice = voice.clone();
-    Vigil::new(what, health, move |sign| match sign {
-        Sign::Away(message) => voice.warn("state-away", &message),
-        Sign::Back => voice.note("state-back", &format!("{what} serves again")),
+    let console = console.clone();
+    Vigil::new(name, health, move |sign| match sign {
+        Sign::Away(message) => console.warn("state-away", &message),
+        Sign::Back => console.note("state-back", &format!("{name} serves again")),
     })
 }
 
-/// Waits for an answer as long as somebody reads stdout; none where the reader has gone, who has seen enough.
-pub(crate) async fn while_read<T>(answer: impl Future<Output = T>) -> Option<T> {
-    let (tell, gone) = oneshot::channel();
-    // It ends with the process. Without a thread, the answer is waited for to its end.
-    let watching = Builder::new().name("stdout".to_owned()).spawn(move || tell.send(outlast_reader()));
+/// Waits for a future; returns `None` once the reader of stdout has closed it.
+pub(crate) async fn while_stdout_is_read<T>(answer: impl Future<Output = T>) -> Option<T> {
+    let (sender, closed) = oneshot::channel();
+    // The thread ends with the process. If it cannot be started, the future runs to its end.
+    let watching =
+        Builder::new().name("stdout".to_owned()).spawn(move || sender.send(wait_until_stdout_closes()));
     drop(watching);
-    let gone = async {
-        if gone.await != Ok(Readership::Gone) {
+    let closed = async {
+        if closed.await != Ok(StdoutState::Closed) {
             std::future::pending::<()>().await;
         }
     };
     tokio::select! {
         answer = answer => Some(answer),
-        () = gone => None,
+        () = closed => None,
     }
 }
 
@@ -66,22 +67,22 @@ pub(crate) async fn while_read<T>(answer: impl Future<Output = T>) -> Option<T> 
 /// blocking calls.
 pub(crate) fn runtime_for_guests(threads: usize) -> Result<Runtime, Refusal> {
     if threads_are_few() {
-        try_threads(threads.saturating_add(SPARE_THREADS)).map_err(cannot)?;
+        try_threads(threads.saturating_add(SPARE_THREADS)).map_err(cannot_start)?;
     }
     runtime::Builder::new_multi_thread()
         .worker_threads(threads)
-        .max_blocking_threads(blocking(threads))
+        .max_blocking_threads(max_blocking_threads(threads))
         .enable_all()
         .build()
-        .map_err(cannot)
+        .map_err(cannot_start)
 }
 
-/// How many threads there may be for calls that block: so many that guests never take what others need, whatever their
-/// calls wait for. They are started as they are needed.
-fn blocking(guests: usize) -> usize {
+/// Returns the maximum number of threads for blocking calls. Large enough that blocked guests never starve others.
+/// Threads start on demand.
+fn max_blocking_threads(guests: usize) -> usize {
     guests.saturating_mul(BLOCKING_OF_GUEST).saturating_add(BLOCKING_OF_HOST)
 }
 
-fn cannot(error: std::io::Error) -> Refusal {
+fn cannot_start(error: std::io::Error) -> Refusal {
     Refusal::new("cannot start the runtime").caused_by(error)
 }

@@ -2,7 +2,7 @@
 //! `print` formats the text; `log/screen` writes stderr during a run.
 
 use crate::cli::print::Style;
-use crate::config::{Patient, Stream};
+use crate::config::{Blocking, Stream};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::fs::fcntl_getfl;
@@ -49,68 +49,68 @@ const fn style_for(choice: anstream::ColorChoice) -> Style {
     }
 }
 
-/// Stderr, for whoever writes to it for a while: each piece as a whole, whatever others write meanwhile.
+/// Stderr as a writer for logs. Each write is atomic with respect to other threads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Patient(io::stderr().lock()).write_all(bytes).map(|()| bytes.len())
+        Blocking(io::stderr().lock()).write_all(bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(()) // it keeps nothing back
+        Ok(()) // it buffers nothing
     }
 }
 
-/// Writes text to stderr. A stderr that is gone leaves nobody to tell.
-pub(crate) fn say(text: &str) {
-    say_bytes(text.as_bytes());
+/// Writes text to stderr. Errors are ignored, since there is no other stream to report them on.
+pub(crate) fn print_stderr(text: &str) {
+    print_stderr_bytes(text.as_bytes());
 }
 
-/// The same for what another program has printed, which may be no text.
-pub(crate) fn say_bytes(bytes: &[u8]) {
+/// Writes bytes to stderr, such as the output of another program, which may be no text.
+pub(crate) fn print_stderr_bytes(bytes: &[u8]) {
     drop(Stderr.write_all(bytes));
 }
 
-/// Whether writing to stderr waits by itself where there is no room.
+/// Returns whether stderr is in blocking mode.
 pub(crate) fn stderr_blocks() -> bool {
     fcntl_getfl(io::stderr()).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK))
 }
 
-/// Whether a stream is read.
+/// The state of stdout's reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Readership {
-    /// Its reader has gone.
-    Gone,
-    /// Nobody can tell.
+pub(crate) enum StdoutState {
+    /// The reader has closed the stream.
+    Closed,
+    /// The system cannot tell.
     Unknown,
 }
 
-/// Waits until the reader of stdout has gone: of files that is never.
-pub(crate) fn outlast_reader() -> Readership {
+/// Waits until the reader of stdout has closed it. Returns at once for a stream without a reader, such as a file.
+pub(crate) fn wait_until_stdout_closes() -> StdoutState {
     let stdout = io::stdout();
     loop {
         let mut stream = [PollFd::new(&stdout, PollFlags::empty())];
         match poll(&mut stream, None) {
             Err(Errno::INTR) => {}
-            Ok(_) if stream.iter().any(|stream| stream.revents().intersects(GONE)) => {
-                return Readership::Gone;
+            Ok(_) if stream.iter().any(|stream| stream.revents().intersects(CLOSED)) => {
+                return StdoutState::Closed;
             }
-            Ok(_) | Err(_) => return Readership::Unknown,
+            Ok(_) | Err(_) => return StdoutState::Unknown,
         }
     }
 }
 
-/// What the system says of a pipe or socket without a reader, and of a terminal that was closed.
-const GONE: PollFlags = PollFlags::ERR.union(PollFlags::HUP);
+/// The poll flags of a pipe or socket without a reader, and of a closed terminal.
+const CLOSED: PollFlags = PollFlags::ERR.union(PollFlags::HUP);
 
-/// Writes a result to stdout, byte for byte. A reader that has seen enough is no failure.
-pub(crate) fn give(bytes: &[u8]) -> io::Result<()> {
+/// Writes a result to stdout, byte for byte. A closed pipe is no failure: its reader has seen enough.
+pub(crate) fn write_stdout(bytes: &[u8]) -> io::Result<()> {
     if Stream::Stdout.is_closed() && !bytes.is_empty() {
         return Err(io::Error::other("it is closed"));
     }
-    let mut stdout = Patient(io::stdout().lock());
+    let mut stdout = Blocking(io::stdout().lock());
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,

@@ -1,34 +1,34 @@
-//! Reads what a path that a user has given leads to: whole, and within a bound.
-//! Nobody is waited for who may never come: `model` opens it. What the bytes mean is for whoever reads.
+//! Reads user-supplied files completely, up to a maximum size.
+//! `model` opens them, and refuses pipes without a writer. The callers interpret the bytes.
 
-use crate::config::{Patient, Stream};
+use crate::config::{Blocking, Stream};
 use crate::model::{Size, open_input, other_encoding, without_mark};
 use std::io;
 use std::io::Read as _;
 use std::path::Path;
 
 /// Maximum size of a value, manifest or settings file. Bounds the cost of an endless file.
-const MOST: Size = Size::bytes(1 << 30);
+const MAX_SIZE: Size = Size::bytes(1 << 30);
 
-/// Where the system itself has its files and pipes: `/dev/stdin`, and the `/dev/fd/63` of a shell's `<(…)`.
-const OF_SYSTEM: [&str; 2] = ["/dev/fd", "/proc"];
+/// Folders of descriptors: `/dev/stdin`, and `/dev/fd/63` of a shell's `<(…)`.
+const DESCRIPTOR_FOLDERS: [&str; 2] = ["/dev/fd", "/proc"];
 
-/// The names of stdin.
-const OF_STDIN: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+/// The paths of stdin.
+const STDIN_PATHS: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
 /// Reads a file up to the general size limit.
 pub fn read_input(path: &Path) -> io::Result<Vec<u8>> {
-    read_at_most(path, MOST)
+    read_at_most(path, MAX_SIZE)
 }
 
-/// The same, as text without a byte order mark.
+/// Reads a text file up to the general size limit, without a byte order mark.
 pub fn read_text(path: &Path) -> io::Result<String> {
     as_text(read_input(path)?)
 }
 
-/// The text that a file has, without the byte order mark that some editors begin it with.
+/// Converts the bytes of a file to text, without the byte order mark that some editors add.
 pub fn as_text(bytes: Vec<u8>) -> io::Result<String> {
-    let not_text = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    let not_text = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
     if let Some(encoding) = other_encoding(&bytes) {
         return Err(not_text(format!("it is {encoding} text; save it as UTF-8")));
     }
@@ -39,39 +39,39 @@ pub fn as_text(bytes: Vec<u8>) -> io::Result<String> {
     }
 }
 
-/// Reads at most `most` bytes. A larger file is an error of kind [`io::ErrorKind::FileTooLarge`].
-pub fn read_at_most(path: &Path, most: Size) -> io::Result<Vec<u8>> {
-    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most}"));
-    if OF_STDIN.iter().any(|name| path == Path::new(name)) && Stream::Stdin.is_closed() {
+/// Reads at most `max` bytes. A larger file is an error of kind [`io::ErrorKind::FileTooLarge`].
+pub fn read_at_most(path: &Path, max: Size) -> io::Result<Vec<u8>> {
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {max}"));
+    if STDIN_PATHS.iter().any(|name| path == Path::new(name)) && Stream::Stdin.is_closed() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "stdin is closed"));
     }
     let file = open_input(path)?;
-    let found = file.metadata()?;
-    if found.len() > most.as_bytes() {
+    let metadata = file.metadata()?;
+    if metadata.len() > max.as_bytes() {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(Size::bytes(found.len()).as_usize());
+    let mut bytes = Vec::with_capacity(Size::bytes(metadata.len()).as_usize());
     // A pipe has no length, and a file may grow.
-    Patient(file).take(most.as_bytes().saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() > most.as_usize() { Err(too_large()) } else { Ok(bytes) }
+    Blocking(file).take(max.as_bytes().saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > max.as_usize() { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// The folder that paths in a file start from: the file's own; that of this process for what comes by `/dev/stdin`, a
-/// descriptor or a pipe, which have no folder of their own.
+/// Returns the folder that relative paths in a file start from: the file's own folder. For `/dev/stdin`, descriptors
+/// and pipes, which have none, it is the working directory.
 #[must_use]
 pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !is_of_system(path) => folder,
-        _ => Path::new("."), // a file of this folder, or none at all
+        Some(folder) if !folder.as_os_str().is_empty() && !is_descriptor(path) => folder,
+        _ => Path::new("."), // a file in the working directory
     }
 }
 
-fn is_of_system(path: &Path) -> bool {
+fn is_descriptor(path: &Path) -> bool {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new(".")).canonicalize();
-    // Folders below `/dev`, such as `/dev/shm`, are folders like others.
+    // Folders below `/dev`, such as `/dev/shm`, are ordinary folders.
     folder.is_ok_and(|folder| {
-        folder == Path::new("/dev") || OF_SYSTEM.iter().any(|system| folder.starts_with(system))
+        folder == Path::new("/dev") || DESCRIPTOR_FOLDERS.iter().any(|other| folder.starts_with(other))
     })
 }
 
@@ -81,7 +81,7 @@ mod tests {
     use crate::cli::manual::Page;
 
     #[test]
-    fn descriptors_have_the_folder_of_the_process() {
+    fn paths_from_descriptors_start_at_the_working_directory() {
         for path in
             ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "/dev/./stdin", "m.toml", "/dev/../dev/stdin"]
         {
@@ -94,24 +94,24 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_left_out_or_names_the_encoding() {
+    fn byte_order_mark_is_removed_or_names_the_encoding() {
         assert_eq!(as_text("\u{feff}a = 1".into()).unwrap(), "a = 1");
         assert_eq!(as_text("a".into()).unwrap(), "a");
-        for (bytes, said) in
+        for (bytes, message) in
             [(&b"\xff\xfea\0"[..], "UTF-16"), (b"\xfe\xff\0a", "UTF-16"), (b"caf\xe9", "not UTF-8")]
         {
-            assert!(as_text(bytes.into()).unwrap_err().to_string().contains(said));
+            assert!(as_text(bytes.into()).unwrap_err().to_string().contains(message));
         }
     }
 
     #[test]
-    fn what_does_not_end_or_does_not_begin_is_refused() {
+    fn endless_files_and_pipes_without_writer_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, [7; 10]).unwrap();
         assert_eq!(read_at_most(&path, Size::bytes(10)).unwrap(), [7; 10]);
-        for (path, most) in [(path.as_path(), 9), (Path::new("/dev/zero"), 1 << 20)] {
-            let error = read_at_most(path, Size::bytes(most)).unwrap_err();
+        for (path, max) in [(path.as_path(), 9), (Path::new("/dev/zero"), 1 << 20)] {
+            let error = read_at_most(path, Size::bytes(max)).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         }
         let pipe = folder.path().join("pipe");
@@ -123,13 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_states_the_bounds_of_this_file() {
         Page::of("limits")
             .section("Limits of a host")
             .line("a manifest, params or data file")
             .cell(1)
-            .says(&MOST.to_string());
-        Page::of("manifest").section("The file").line("size").cell(1).says(&MOST.to_string());
-        Page::of("cli").section("Files").says(&MOST.to_string());
+            .says(&MAX_SIZE.to_string());
+        Page::of("manifest").section("The file").line("size").cell(1).says(&MAX_SIZE.to_string());
+        Page::of("cli").section("Files").says(&MAX_SIZE.to_string());
     }
 }

@@ -1,26 +1,26 @@
-//! An error as programs are told of it: a line of JSON.
-//! What people see is made by `diagnostic` and `error_chain`.
+//! An error in its form for programs: a line of JSON.
+//! `diagnostic` and `error_chain` format errors for people.
 
 use serde::Serialize;
 
-/// An error, without what people see of the source.
+/// An error without source lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub(crate) struct Complaint {
-    /// What could not be done, and why.
+pub(crate) struct JsonError {
+    /// The failed action and its cause.
     pub(crate) message: String,
-    /// Facts that explain it.
+    /// Facts that explain the error.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) notes: Vec<String>,
-    /// What would help.
+    /// Suggestions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) help: Vec<String>,
-    /// The text that is at fault.
+    /// The faulty file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file: Option<String>,
-    /// The line of it, from one.
+    /// The line, counted from one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) line: Option<usize>,
-    /// The column of it, in characters from one.
+    /// The column, in characters counted from one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) column: Option<usize>,
 }

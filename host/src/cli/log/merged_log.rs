@@ -6,54 +6,54 @@ use crate::cli::log::level::level_of;
 use crate::cli::log::run_counts::RunCounts;
 use crate::cli::print::Style;
 use crate::config::LogLevel;
-use crate::events::{Event, Fact, Heard, from_json_line};
+use crate::events::{Event, Fact, ReceivedEvent, from_json_line};
 use std::collections::HashSet;
 
 /// The merged log of a run: one start and one end, however many hosts work on it.
-pub(crate) struct Chronicle {
+pub(crate) struct MergedLog {
     level: LogLevel,
     style: Style,
-    tally: RunCounts,
-    /// The host that began the current session.
-    first: String,
-    at_work: HashSet<String>,
+    counts: RunCounts,
+    /// The host that started the current session.
+    first_host: String,
+    active_hosts: HashSet<String>,
     /// An end event held back because other hosts were still working.
-    last: Option<Event>,
+    held_end: Option<Event>,
 }
 
-impl Chronicle {
+impl MergedLog {
     /// Creates a log of all facts up to `level`.
     pub(crate) fn new(level: LogLevel, style: Style) -> Self {
-        let (first, at_work) = (String::new(), HashSet::new());
-        Self { level, style, tally: RunCounts::default(), first, at_work, last: None }
+        let (first_host, active_hosts) = (String::new(), HashSet::new());
+        Self { level, style, counts: RunCounts::default(), first_host, active_hosts, held_end: None }
     }
 
     /// Formats an event given in its stored form; returns an empty text if the event is not logged.
-    pub(crate) fn tell(&mut self, event: &[u8]) -> String {
-        let Some(Heard { host, event }) = from_json_line(event) else {
+    pub(crate) fn format(&mut self, event: &[u8]) -> String {
+        let Some(ReceivedEvent { host, event }) = from_json_line(event) else {
             return String::new();
         };
         match &event.fact {
             Fact::RunResumed { .. } => {
-                // Only a run that nobody works on can be resumed, so earlier hosts are gone.
-                self.at_work.clear();
-                self.begin(host);
+                // Only a run without hosts can be resumed, so earlier hosts are gone.
+                self.active_hosts.clear();
+                self.start_session(host);
             }
-            Fact::RunStarted { .. } if self.at_work.is_empty() => self.begin(host),
+            Fact::RunStarted { .. } if self.active_hosts.is_empty() => self.start_session(host),
             Fact::RunStarted { .. } => {
-                self.at_work.insert(host);
+                self.active_hosts.insert(host);
                 return String::new();
             }
             Fact::RunFinished { .. } => {
-                self.at_work.remove(&host);
-                if !self.at_work.is_empty() {
-                    self.last = Some(event);
+                self.active_hosts.remove(&host);
+                if !self.active_hosts.is_empty() {
+                    self.held_end = Some(event);
                     return String::new();
                 }
-                self.last = None;
+                self.held_end = None;
             }
             // Each host reports the stored results when it joins; log them once.
-            Fact::TaskStored if host != self.first => return String::new(),
+            Fact::TaskStored if host != self.first_host => return String::new(),
             _ => {} // all other facts occur once
         }
         self.line(&event)
@@ -61,22 +61,22 @@ impl Chronicle {
 
     /// Returns the end event that was held back, if hosts died without reporting theirs.
     pub(crate) fn end(&mut self) -> String {
-        self.last.take().map(|event| self.line(&event)).unwrap_or_default()
+        self.held_end.take().map(|event| self.line(&event)).unwrap_or_default()
     }
 
-    fn begin(&mut self, host: String) {
-        self.tally = RunCounts::default();
-        self.last = None;
-        self.first.clone_from(&host);
-        self.at_work.insert(host);
+    fn start_session(&mut self, host: String) {
+        self.counts = RunCounts::default();
+        self.held_end = None;
+        self.first_host.clone_from(&host);
+        self.active_hosts.insert(host);
     }
 
     fn line(&mut self, event: &Event) -> String {
-        self.tally.record(event);
+        self.counts.record(event);
         if level_of(event) > self.level {
             return String::new();
         }
-        line(event, &self.tally, self.style)
+        line(event, &self.counts, self.style)
     }
 }
 
@@ -87,12 +87,12 @@ mod tests {
     use crate::events::to_json_line;
     use crate::model::{RunId, RunStatus};
 
-    fn told(events: &[(&str, Event)]) -> String {
-        let mut chronicle = Chronicle::new(LogLevel::Info, Style::Plain);
+    fn merged(events: &[(&str, Event)]) -> String {
+        let mut merged_log = MergedLog::new(LogLevel::Info, Style::Plain);
         let id = RunId::new("r1").unwrap();
         let lines = events.iter().map(|(host, event)| to_json_line(&id, host, event));
-        let text: String = lines.map(|line| chronicle.tell(&line)).collect();
-        text + &chronicle.end()
+        let text: String = lines.map(|line| merged_log.format(&line)).collect();
+        text + &merged_log.end()
     }
 
     fn started() -> Event {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_two_hosts_begins_once_and_ends_once() {
+    fn run_of_two_hosts_has_one_start_and_one_end() {
         let events = [
             ("h1", started()),
             ("h2", started()),
@@ -113,23 +113,23 @@ mod tests {
             ("h2", ended()),
             ("h1", ended()),
         ];
-        let text = told(&events);
+        let text = merged(&events);
         let words: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(words, ["run", "finished", "finished", "succeeded"], "{text}");
         assert!(text.contains("2 done"), "{text}");
     }
 
     #[test]
-    fn a_host_that_was_killed_does_not_keep_the_end_back() {
+    fn killed_host_does_not_hide_the_end() {
         let text =
-            told(&[("h1", started()), ("h2", started()), ("h1", task("a", finished())), ("h1", ended())]);
+            merged(&[("h1", started()), ("h2", started()), ("h1", task("a", finished())), ("h1", ended())]);
         assert_eq!(text.lines().last().map(|line| line.starts_with("succeeded")), Some(true), "{text}");
     }
 
     #[test]
-    fn a_run_that_goes_on_is_counted_anew() {
+    fn resumed_run_is_counted_from_zero() {
         let resumed = run(Fact::RunResumed { name: "words".into(), tasks: 2, kept: 1 });
-        let text = told(&[
+        let text = merged(&[
             ("h1", started()),
             ("h1", task("a", finished())),
             ("h2", resumed),

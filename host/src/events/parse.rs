@@ -1,5 +1,5 @@
-//! Parser of JSON lines that other hosts wrote, so that a run can be followed from here.
-//! Writing is in `line`. A later version may write more, so unknown lines are skipped and are no error.
+//! Parser of JSON lines that other hosts wrote, so that this host can follow a run.
+//! Writing is in `line`. Later versions may write new facts, so unknown lines are skipped without an error.
 
 use crate::events::{Event, Fact, FailureFact, Subject};
 use crate::model::{Name, Timestamp};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// An event and the host that wrote it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
+pub struct ReceivedEvent {
     /// Name of the host.
     pub host: String,
     /// The event.
@@ -17,7 +17,7 @@ pub struct Heard {
 
 /// Parses a line; returns none for a fact that this version does not know. The code of a warning is dropped.
 #[must_use]
-pub fn from_json_line(line: &[u8]) -> Option<Heard> {
+pub fn from_json_line(line: &[u8]) -> Option<ReceivedEvent> {
     let line = Line(serde_json::from_slice(line).ok()?);
     let subject = match line.get::<String>("task") {
         None => None,
@@ -28,7 +28,7 @@ pub fn from_json_line(line: &[u8]) -> Option<Heard> {
         }),
     };
     let at = Timestamp::parse(&line.get::<String>("ts")?)?;
-    Some(Heard { host: line.get("host")?, event: Event { at, subject, fact: line.fact()? } })
+    Some(ReceivedEvent { host: line.get("host")?, event: Event { at, subject, fact: line.fact()? } })
 }
 
 /// A line as it was written.
@@ -97,7 +97,7 @@ pub(crate) mod tests {
     use crate::events::to_json_line;
     use crate::model::{FailureClass, RunId, RunStatus, SkipReason};
 
-    /// Facts of every kind.
+    /// Returns facts of every kind.
     pub(crate) fn facts() -> Vec<Fact> {
         let failure = || FailureFact { class: FailureClass::Trap, error: "boom".into() };
         vec![
@@ -126,17 +126,17 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_fact_is_read_as_it_was_written() {
+    fn every_fact_survives_a_round_trip() {
         for fact in facts() {
             let subject = Subject { task: Name::new("t").unwrap(), item: Some(4), attempt: Some(2) };
             let event = Event { at: Timestamp::from_millis(5), subject: Some(subject), fact };
             let line = to_json_line(&RunId::new("r1").unwrap(), "h1", &event);
-            assert_eq!(from_json_line(&line), Some(Heard { host: "h1".into(), event }));
+            assert_eq!(from_json_line(&line), Some(ReceivedEvent { host: "h1".into(), event }));
         }
     }
 
     #[test]
-    fn what_is_not_known_is_passed_over() {
+    fn unknown_lines_are_skipped() {
         for line in
             ["", "{}", "[]", r#"{"v":1,"ts":"2026-11-24T02:15:00.123Z","host":"h","event":"task.sung"}"#]
         {

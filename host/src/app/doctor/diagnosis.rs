@@ -2,23 +2,23 @@
 //! Each check is in its own file.
 
 use crate::app::checked::{compile_pool, open_sandbox, own_compiler};
-use crate::app::doctor::backend::backend;
+use crate::app::doctor::backend::check_backend;
 use crate::app::doctor::finding::{About, Finding, Verdict};
+use crate::app::doctor::host_checks;
 use crate::app::doctor::probe::probes;
-use crate::app::doctor::surroundings;
-use crate::app::doctor::trial::try_out;
+use crate::app::doctor::trial::run_probe;
 use crate::app::{Error, StateBackend};
 use crate::config::Settings;
 
 /// The outcome of all checks.
-pub struct Examination {
+pub struct Diagnosis {
     /// The findings, in the order of the checks.
     pub findings: Vec<Finding>,
     /// The reason why the backend cannot be used; `None` if it can.
     pub refused: Option<Error>,
 }
 
-impl Examination {
+impl Diagnosis {
     /// Returns whether every limit held and the backend can be used.
     #[must_use]
     pub fn is_proven(&self) -> bool {
@@ -33,26 +33,26 @@ impl Examination {
     }
 }
 
-/// Runs all checks. `tell` receives each finding at once.
-pub async fn examine(
+/// Runs all checks. `report` receives each finding at once.
+pub async fn diagnose(
     settings: &Settings,
     state: &StateBackend,
-    mut tell: impl FnMut(&Finding),
-) -> Result<Examination, Error> {
+    mut report: impl FnMut(&Finding),
+) -> Result<Diagnosis, Error> {
     let compiler = own_compiler()?;
     let sandbox = open_sandbox(settings, Some(compiler.clone()))?;
     let mut findings = Vec::new();
     let mut add = |found: Vec<Finding>| {
-        found.iter().for_each(&mut tell);
+        found.iter().for_each(&mut report);
         findings.extend(found);
     };
-    add(surroundings::pool(&sandbox));
-    add(vec![surroundings::code(&sandbox)]);
-    add(surroundings::compiler(&compile_pool(settings, compiler)));
+    add(host_checks::memory_pool(&sandbox));
+    add(vec![host_checks::code_cache(&sandbox)]);
+    add(host_checks::compiler(&compile_pool(settings, compiler)));
     for probe in probes() {
-        add(vec![try_out(&sandbox, &probe).await]);
+        add(vec![run_probe(&sandbox, &probe).await]);
     }
-    let refused = match backend(&state.uri.to_string(), state.backend.as_ref()).await {
+    let refused = match check_backend(&state.uri.to_string(), state.backend.as_ref()).await {
         Ok(found) => {
             add(found);
             None
@@ -62,5 +62,5 @@ pub async fn examine(
             Some(Error::Backend(error))
         }
     };
-    Ok(Examination { findings, refused })
+    Ok(Diagnosis { findings, refused })
 }

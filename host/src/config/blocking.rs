@@ -1,7 +1,6 @@
-//! Reading and writing of streams that another program may have made non-blocking, as terminals and sockets of node,
-//! ssh and supervisors are.
-//! The mode is everybody's who has the stream, so it is left as it is: where there is nothing to read, or no room, this
-//! process waits.
+//! Blocking reads and writes on streams that another program may have made non-blocking, such as node, ssh or a
+//! supervisor.
+//! All processes with the stream share its mode, so the mode is left unchanged, and this process polls instead.
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -9,11 +8,11 @@ use std::io;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 
-/// A stream that waits, whatever mode it is in.
+/// A stream whose reads and writes block in either mode.
 #[derive(Debug)]
-pub struct Patient<S>(pub S);
+pub struct Blocking<S>(pub S);
 
-impl<S: Read + AsFd> Read for Patient<S> {
+impl<S: Read + AsFd> Read for Blocking<S> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(bytes) {
@@ -24,7 +23,7 @@ impl<S: Read + AsFd> Read for Patient<S> {
     }
 }
 
-impl<S: Write + AsFd> Write for Patient<S> {
+impl<S: Write + AsFd> Write for Blocking<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.0.write(bytes) {
@@ -44,7 +43,7 @@ impl<S: Write + AsFd> Write for Patient<S> {
     }
 }
 
-/// Waits until the stream is ready, or broken, which the next call tells.
+/// Waits until the stream is ready, or broken, which the next call reports.
 fn wait(stream: &impl AsFd, ready: PollFlags) -> io::Result<()> {
     loop {
         match poll(&mut [PollFd::new(stream, ready)], None) {
@@ -62,35 +61,35 @@ mod tests {
     const LARGE: usize = 1 << 20;
 
     #[test]
-    fn all_bytes_pass_a_stream_that_does_not_block() {
+    fn writes_to_a_non_blocking_stream_are_complete() {
         let (mut reader, writer) = io::pipe().unwrap();
         ioctl_fionbio(&writer, true).unwrap();
-        let writing = std::thread::spawn(move || Patient(writer).write_all(&vec![7; LARGE]));
+        let writer_thread = std::thread::spawn(move || Blocking(writer).write_all(&vec![7; LARGE]));
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).unwrap();
-        writing.join().unwrap().unwrap();
+        writer_thread.join().unwrap().unwrap();
         assert_eq!(bytes.len(), LARGE);
     }
 
     #[test]
-    fn all_bytes_come_from_a_stream_that_does_not_block() {
+    fn reads_from_a_non_blocking_stream_are_complete() {
         let (reader, mut writer) = io::pipe().unwrap();
         ioctl_fionbio(&reader, true).unwrap();
-        let reading = std::thread::spawn(move || {
+        let reader_thread = std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            Patient(reader).read_to_end(&mut bytes).map(|_| bytes)
+            Blocking(reader).read_to_end(&mut bytes).map(|_| bytes)
         });
         writer.write_all(&vec![7; LARGE]).unwrap();
         drop(writer);
-        assert_eq!(reading.join().unwrap().unwrap().len(), LARGE);
+        assert_eq!(reader_thread.join().unwrap().unwrap().len(), LARGE);
     }
 
     #[test]
-    fn a_stream_without_a_reader_is_broken_and_not_waited_for() {
+    fn write_without_a_reader_is_a_broken_pipe() {
         let (reader, writer) = io::pipe().unwrap();
         ioctl_fionbio(&writer, true).unwrap();
-        let writing = std::thread::spawn(move || Patient(writer).write_all(&vec![7; LARGE]));
+        let writer_thread = std::thread::spawn(move || Blocking(writer).write_all(&vec![7; LARGE]));
         drop(reader);
-        assert_eq!(writing.join().unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(writer_thread.join().unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -1,29 +1,29 @@
-//! A stream of JSON lines for whoever reads it: a terminal is not steered by them, programs get them as they are.
-//! What is in the lines is for `events`.
+//! A writer of JSON lines that escapes control characters if a terminal reads them.
+//! `events` formats the lines. Programs get them unchanged.
 
-use crate::cli::print::harmless_json;
+use crate::cli::print::escape_control_json;
 use crate::cli::process::Reader;
 use std::io;
 use std::io::Write;
 
 /// Writes JSON, whole lines at a time.
-pub(crate) struct Tame<W> {
+pub(crate) struct EscapedJson<W> {
     reader: Reader,
     out: W,
 }
 
-impl<W> Tame<W> {
-    /// For somebody who reads `out`.
+impl<W> EscapedJson<W> {
+    /// Creates a writer to `out` for this kind of reader.
     pub(crate) const fn new(reader: Reader, out: W) -> Self {
         Self { reader, out }
     }
 }
 
-impl<W: Write> Write for Tame<W> {
+impl<W: Write> Write for EscapedJson<W> {
     fn write(&mut self, json: &[u8]) -> io::Result<usize> {
         match self.reader {
             Reader::Program => self.out.write(json),
-            Reader::Person => self.out.write_all(&harmless_json(json)).map(|()| json.len()),
+            Reader::Person => self.out.write_all(&escape_control_json(json)).map(|()| json.len()),
         }
     }
 
@@ -37,10 +37,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_gets_escapes_and_a_program_the_text() {
+    fn terminals_get_escaped_json_and_programs_get_it_unchanged() {
         let json = "{\"text\":\"\u{9b}31m\"}\n".as_bytes();
         let written = |reader| {
-            let mut out = Tame::new(reader, Vec::new());
+            let mut out = EscapedJson::new(reader, Vec::new());
             out.write_all(json).unwrap();
             out.out
         };

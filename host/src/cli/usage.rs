@@ -1,23 +1,23 @@
-//! The form in which a command is to speak, found in its words before they are understood, or where they are not.
-//! What clap has to say of them is put into that form here.
+//! Usage errors and help of clap, in the log format that the arguments ask for.
+//! The format is found before the arguments are parsed, since they may be invalid.
 
 use crate::app::Error;
 use crate::cli::commands::output::print;
-use crate::cli::print::{Complaint, Style};
-use crate::cli::process::{Exit, say, stderr_style, stdout_style};
-use crate::cli::voice::Voice;
+use crate::cli::console::Console;
+use crate::cli::print::{JsonError, Style};
+use crate::cli::process::{Exit, print_stderr, stderr_style, stdout_style};
 use crate::config::{Environment, LogFormat, SettingsFile};
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 
-/// Whether words, a program's name first, or the settings ask for lines of JSON. No other setting is looked at: that one of
-/// them is wrong has to be told as well.
+/// Returns whether the arguments, the program's name first, or the settings ask for JSON lines. Ignores all other
+/// settings, since an invalid one must be reported in this format too.
 pub(crate) fn wants_json(
-    words: impl IntoIterator<Item = OsString>,
+    arguments: impl IntoIterator<Item = OsString>,
     environment: &Environment,
     file: &SettingsFile,
 ) -> bool {
-    let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = arguments.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
     if value_of(&words, "--events").is_some_and(|events| events == "-") {
         return true;
     }
@@ -27,7 +27,7 @@ pub(crate) fn wants_json(
     flag.or_else(setting) == Some("json")
 }
 
-/// The last value that words give to a flag.
+/// Returns the last value of a flag in unparsed arguments.
 fn value_of<'a>(words: &'a [String], flag: &str) -> Option<&'a str> {
     let mut words = words.iter().skip(1).take_while(|word| *word != "--").peekable();
     let mut value = None;
@@ -41,36 +41,36 @@ fn value_of<'a>(words: &'a [String], flag: &str) -> Option<&'a str> {
     value
 }
 
-/// What clap has to say: help, which is a result, or what is wrong with the arguments.
-pub(crate) fn usage(said: &clap::Error, voice: &Voice) -> Result<Exit, Error> {
-    if !said.use_stderr() {
-        return print(text(said, stdout_style()).as_bytes());
+/// Prints clap's message: help on stdout, or a usage error on stderr.
+pub(crate) fn report_usage(error: &clap::Error, console: &Console) -> Result<Exit, Error> {
+    if !error.use_stderr() {
+        return print(text(error, stdout_style()).as_bytes());
     }
-    match voice.form() {
-        LogFormat::Human => say(&text(said, stderr_style())),
-        LogFormat::Json => voice.tell(complaint(said)),
+    match console.format() {
+        LogFormat::Human => print_stderr(&text(error, stderr_style())),
+        LogFormat::Json => console.print_json_error(json_error(error)),
     }
     Ok(Exit::Usage)
 }
 
-fn text(said: &clap::Error, style: Style) -> String {
+fn text(error: &clap::Error, style: Style) -> String {
     match style {
-        Style::Coloured => said.render().ansi().to_string(),
-        Style::Plain => said.render().to_string(),
+        Style::Coloured => error.render().ansi().to_string(),
+        Style::Plain => error.render().to_string(),
     }
 }
 
-/// The same in parts: clap has a paragraph for what is wrong, and others for what helps.
-fn complaint(said: &clap::Error) -> Complaint {
-    let text = text(said, Style::Plain);
+/// Splits clap's message into its paragraphs: the first is the error, the others are help.
+fn json_error(error: &clap::Error) -> JsonError {
+    let text = text(error, Style::Plain);
     let mut parts = text.split("\n\n").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
-    let message = match said.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Some("no command is given".to_owned()),
-        _ => parts.next(), // all others begin with what is wrong
+    let message = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Some("a command is missing".to_owned()),
+        _ => parts.next(), // all others begin with the error
     };
     let message = message.unwrap_or_default();
     let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
-    Complaint { message, help: parts.collect(), ..Complaint::default() }
+    JsonError { message, help: parts.collect(), ..JsonError::default() }
 }
 
 #[cfg(test)]
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_is_found_in_words_that_clap_does_not_understand() {
+    fn format_is_found_in_arguments_that_do_not_parse() {
         let (none, json) = (Environment::default(), Environment::from([("CASCADE_LOG_FORMAT", "json")]));
         for line in
             ["--log-format json rn", "run --no --log-format=json", "run m --events - -x", "run --events=-"]
@@ -101,11 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn what_clap_says_is_one_error() {
-        let of = |words: &[&str]| complaint(&Arguments::try_parse_from(words).unwrap_err());
-        let unknown = of(&["cascade-host", "run", "m", "--flesh"]);
+    fn usage_error_is_one_json_error() {
+        let parsed = |words: &[&str]| json_error(&Arguments::try_parse_from(words).unwrap_err());
+        let unknown = parsed(&["cascade-host", "run", "m", "--flesh"]);
         assert_eq!(unknown.message, "unexpected argument '--flesh' found");
         assert!(unknown.help.iter().any(|help| help.contains("--fresh")), "{unknown:?}");
-        assert_eq!(of(&["cascade-host"]).message, "no command is given");
+        assert_eq!(parsed(&["cascade-host"]).message, "a command is missing");
     }
 }
