@@ -51,7 +51,7 @@ proptest! {
     }
 
     #[test]
-    fn a_type_fits_itself_without_change(ty in any_type()) {
+    fn type_fits_itself_without_conversion(ty in any_type()) {
         prop_assert!(assign(&ty, &ty).unwrap().is_identity());
     }
 
