@@ -1,13 +1,14 @@
-//! The outputs that a host has closed its run with.
-//! `closing` makes them and keeps them here.
+//! Outputs with which this host closed its run.
+//! `closing` computes them and stores them here.
 
 use crate::engine::finish::Outputs;
 use crate::state::Token;
 
-/// The outputs that a host has closed its run with.
+/// Outputs with which this host closed its run.
 #[derive(Debug, Default)]
 pub(crate) struct Closed {
-    pub(crate) made: Option<(Token, Outputs)>,
-    /// Whether the run has ended by them: only then they are those of the run.
+    /// The outputs, and the token of the claim that closes the run.
+    pub(crate) computed: Option<(Token, Outputs)>,
+    /// Whether the settlement that closes the run is committed. Only then these are the outputs of the run.
     pub(crate) is_committed: bool,
 }

@@ -38,7 +38,7 @@ pub(crate) struct Context {
     pub(crate) single_flight: SingleFlight,
     pub(crate) verification: Verification,
     pub(crate) shown: Shown,
-    /// Where jobs tell that they wait for others and need no room.
+    /// Channel on which jobs release their slot while they wait for others, and ask for it again.
     pub(crate) slot_requests: UnboundedSender<SlotRequest>,
     pub(crate) shared: SharedCaches,
 }
@@ -59,9 +59,9 @@ pub(crate) struct SharedCaches {
     ready_emitted: Mutex<HashSet<NodeId>>,
     /// Skipped tasks with the root causes of their skips. Each critical section is one lookup.
     root_causes: Mutex<HashMap<TaskIdx, TaskIdx>>,
-    /// Each section is an assignment.
+    /// Outputs that close the run. Each critical section is one assignment.
     pub(crate) closed: Mutex<Closed>,
-    /// Each section is a draw.
+    /// Source of randomness. Each critical section is one draw.
     random: Mutex<Random>,
 }
 
@@ -99,17 +99,17 @@ impl Context {
     pub(crate) fn expansion(
         &self,
         task: TaskIdx,
-        make: impl FnOnce() -> Result<Expansion, Unresolved>,
+        compute: impl FnOnce() -> Result<Expansion, Unresolved>,
     ) -> Result<Arc<Expansion>, Unresolved> {
         let mut expansions = self.shared.expansions.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = Arc::clone(expansions.entry(task).or_default());
+        let cell = Arc::clone(expansions.entry(task).or_default());
         drop(expansions);
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, expansion)) = &*slot {
+        let mut computed = cell.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, expansion)) = &*computed {
             return Ok(Arc::clone(expansion));
         }
-        let expansion = Arc::new(make()?);
-        *slot = Some((Instant::now(), Arc::clone(&expansion)));
+        let expansion = Arc::new(compute()?);
+        *computed = Some((Instant::now(), Arc::clone(&expansion)));
         Ok(expansion)
     }
 
@@ -118,25 +118,25 @@ impl Context {
     /// Returns the time since it was computed, or zero if another host computed it.
     pub(crate) fn forget_expansion(&self, task: TaskIdx) -> Duration {
         let mut expansions = self.shared.expansions.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(slot) = expansions.remove(&task) else {
+        let Some(cell) = expansions.remove(&task) else {
             return Duration::ZERO;
         };
         drop(expansions);
-        let made = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        made.as_ref().map_or(Duration::ZERO, |(began, _)| began.elapsed())
+        let computed = cell.lock().unwrap_or_else(PoisonError::into_inner);
+        computed.as_ref().map_or(Duration::ZERO, |(when, _)| when.elapsed())
     }
 
     /// Releases the slot of a job that waits for a result computed elsewhere.
     pub(crate) fn release_slot(&self, token: Token) {
-        // A loop that has ended has no slots to give away, so a closed channel is no error.
+        // A run loop that has ended has no slots to hand out, so a closed channel is no error.
         let _is_heard = self.slot_requests.send(SlotRequest::Release(token)).is_ok();
     }
 
     /// Asks for a slot for a job that released its own. Returns whether the job now has one.
     pub(crate) async fn reacquire_slot(&self, token: Token) -> bool {
-        let (answer, answered) = oneshot::channel();
-        self.slot_requests.send(SlotRequest::Reacquire(token, answer)).is_ok()
-            && answered.await.unwrap_or(false)
+        let (reply, receiver) = oneshot::channel();
+        self.slot_requests.send(SlotRequest::Reacquire(token, reply)).is_ok()
+            && receiver.await.unwrap_or(false)
     }
 
     /// Remembers that `task.ready` was emitted for this node, so that the next claim does not emit it again.
@@ -146,10 +146,10 @@ impl Context {
 
     /// Emits `task.ready`, unless it was emitted earlier for this node.
     pub(crate) fn emit_ready(&self, node: NodeId, subject: Subject) {
-        let mut announced = self.ready_emitted();
-        let is_told = !announced.is_empty() && announced.remove(&node);
-        drop(announced);
-        if !is_told {
+        let mut emitted = self.ready_emitted();
+        let was_emitted = !emitted.is_empty() && emitted.remove(&node);
+        drop(emitted);
+        if !was_emitted {
             self.recorder.task(subject, Fact::TaskReady);
         }
     }
@@ -172,8 +172,8 @@ impl Context {
     }
 
     /// Remembers the root cause of a task's skip for the tasks skipped after it.
-    pub(crate) fn record_root_cause(&self, skipped: TaskIdx, culprit: TaskIdx) {
-        self.root_causes().insert(skipped, culprit);
+    pub(crate) fn record_root_cause(&self, skipped: TaskIdx, cause: TaskIdx) {
+        self.root_causes().insert(skipped, cause);
     }
 
     fn root_causes(&self) -> MutexGuard<'_, HashMap<TaskIdx, TaskIdx>> {

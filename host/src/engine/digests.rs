@@ -7,10 +7,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Smallest value to cache, in bytes: hashing a smaller one is faster than the lookup.
-const LEAST: usize = 1 << 10;
+const MIN_CACHED_LEN: usize = 1 << 10;
 
-/// Bytes of values to keep alive at most. A cached value stays alive so that its address identifies it.
-const MOST: usize = 256 << 20;
+/// Maximum size of all values kept alive, in bytes. A cached value stays alive so that its address identifies it.
+const MAX_CACHED_BYTES: usize = 256 << 20;
 
 /// Digests computed recently, by the address of the value. All readers of a stored value share its bytes.
 #[derive(Default)]
@@ -35,7 +35,7 @@ struct Digested {
 impl Digests {
     /// Returns the digest of a value, from the cache if the same bytes were hashed before.
     pub(crate) fn digest_of(&self, value: &Bytes) -> Digest {
-        if !(LEAST..=MOST).contains(&value.len()) {
+        if !(MIN_CACHED_LEN..=MAX_CACHED_BYTES).contains(&value.len()) {
             return Digest::of_bytes(value);
         }
         let digested = self.recent.lock().unwrap_or_else(PoisonError::into_inner).entry(value);
@@ -45,15 +45,15 @@ impl Digests {
 
 impl RecentDigests {
     fn entry(&mut self, value: &Bytes) -> Arc<Digested> {
-        let place = (value.as_ptr().addr(), value.len());
-        if let Some(known) = self.known.get(&place) {
+        let address = (value.as_ptr().addr(), value.len());
+        if let Some(known) = self.known.get(&address) {
             return Arc::clone(known);
         }
         let digested = Arc::new(Digested { value: value.clone(), digest: OnceLock::new() });
-        self.known.insert(place, Arc::clone(&digested));
-        self.order.push_back(place);
+        self.known.insert(address, Arc::clone(&digested));
+        self.order.push_back(address);
         self.bytes += value.len();
-        while self.bytes > MOST
+        while self.bytes > MAX_CACHED_BYTES
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
@@ -71,18 +71,18 @@ mod tests {
     fn readers_of_one_value_share_its_digest() {
         let digests = Digests::default();
         let value = Bytes::from(vec![7; 1 << 20]);
-        let (one, part) = (digests.digest_of(&value), digests.digest_of(&value.slice(1..)));
-        assert_eq!((one, part), (Digest::of_bytes(&value), Digest::of_bytes(&value[1..])));
-        assert_eq!(digests.digest_of(&value.clone()), one);
+        let (first, part) = (digests.digest_of(&value), digests.digest_of(&value.slice(1..)));
+        assert_eq!((first, part), (Digest::of_bytes(&value), Digest::of_bytes(&value[1..])));
+        assert_eq!(digests.digest_of(&value.clone()), first);
         assert_eq!(digests.recent.lock().unwrap().known.len(), 2);
     }
 
     #[test]
-    fn what_is_kept_alive_is_bounded() {
+    fn bytes_kept_alive_are_bounded() {
         let digests = Digests::default();
         for _ in 0..5 {
             digests.digest_of(&Bytes::from(vec![0; 100 << 20]));
         }
-        assert!(digests.recent.lock().unwrap().bytes <= MOST);
+        assert!(digests.recent.lock().unwrap().bytes <= MAX_CACHED_BYTES);
     }
 }

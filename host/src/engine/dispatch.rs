@@ -90,16 +90,16 @@ impl Dispatcher {
             return Want::default();
         }
         let ahead = if self.taken_over > 0 { 0 } else { ahead };
-        let room = self.slots.saturating_add(ahead);
+        let capacity = self.slots.saturating_add(ahead);
         let amounts = self.shape.resources.iter().zip(&self.is_for_all).map(|(resource, is_for_all)| {
             let amount = u64::from(resource.amount);
             // Prefetched claims get their share of a resource that all classes take, as if it grew with the slots.
-            if *is_for_all { amount * u64::from(room) / u64::from(self.slots.max(1)) } else { amount }
+            if *is_for_all { amount * u64::from(capacity) / u64::from(self.slots.max(1)) } else { amount }
         });
         // Report what is free per resource, so that the ledger skips nodes that could not start here.
         let free = amounts.zip(&self.running.taken).map(|(amount, taken)| amount.saturating_sub(*taken));
         Want {
-            slots: room.saturating_sub(self.running.nodes),
+            slots: capacity.saturating_sub(self.running.nodes),
             free: free.map(|free| u32::try_from(free).unwrap_or(u32::MAX)).collect(),
         }
     }
@@ -126,12 +126,11 @@ impl Dispatcher {
 
     /// Adds a claim that the ledger handed out.
     pub(crate) fn add(&mut self, claim: &Claim) {
-        let (takes_room, is_taken_over) = (claim.stage == Stage::Ready, claim.takeovers > 0);
+        let (uses_capacity, is_taken_over) = (claim.stage == Stage::Ready, claim.takeovers > 0);
         let class = class(&self.shape, claim.node);
-        self.held
-            .insert(claim.token, Held { class, uses_capacity: takes_room, has_slot: false, is_taken_over });
+        self.held.insert(claim.token, Held { class, uses_capacity, has_slot: false, is_taken_over });
         self.taken_over += usize::from(is_taken_over);
-        if takes_room {
+        if uses_capacity {
             self.running.add(cost(&self.costs, class));
         }
     }
@@ -163,8 +162,8 @@ impl Dispatcher {
     /// others.
     pub(crate) fn release_slot(&mut self, token: Token) -> bool {
         // Prefetched claims have no slot either, but they are bounded by `prefetch` and must not use up this bound.
-        let most = self.slots.saturating_mul(MAX_SLOTLESS_PER_SLOT).saturating_add(self.prefetched());
-        if u32::try_from(self.held.len()).unwrap_or(u32::MAX) >= self.slots.saturating_add(most) {
+        let max_slotless = self.slots.saturating_mul(MAX_SLOTLESS_PER_SLOT).saturating_add(self.prefetched());
+        if u32::try_from(self.held.len()).unwrap_or(u32::MAX) >= self.slots.saturating_add(max_slotless) {
             return false;
         }
         let Some(held) = self.held.get_mut(&token).filter(|held| held.has_slot) else {
@@ -172,9 +171,9 @@ impl Dispatcher {
         };
         // The claim stays held, but both counters drop: the ledger may hand out another node for this capacity.
         (held.uses_capacity, held.has_slot) = (false, false);
-        let charge = cost(&self.costs, held.class);
-        self.working.remove(charge);
-        self.running.remove(charge);
+        let amounts = cost(&self.costs, held.class);
+        self.working.remove(amounts);
+        self.running.remove(amounts);
         true
     }
 
@@ -201,13 +200,13 @@ impl Dispatcher {
             return;
         };
         self.taken_over -= usize::from(held.is_taken_over);
-        let charge = cost(&self.costs, held.class);
+        let amounts = cost(&self.costs, held.class);
         if held.has_slot {
-            self.working.remove(charge);
+            self.working.remove(amounts);
         }
         // A claim without a slot may still count against capacity: it is prefetched, or its job has just ended.
         if held.uses_capacity {
-            self.running.remove(charge);
+            self.running.remove(amounts);
         }
     }
 
@@ -285,15 +284,15 @@ fn class(shape: &RunShape, node: NodeId) -> Option<u16> {
 
 /// Returns the resources of this host that a class takes.
 fn class_costs(shape: &RunShape, class: &[(usize, u32)]) -> Vec<(usize, u32)> {
-    let own = |(at, amount): &(usize, u32)| match shape.resources.get(*at)? {
+    let own_cost = |(resource, amount): &(usize, u32)| match shape.resources.get(*resource)? {
         ResourceShape { scope: ResourceScope::Shared, .. } => None,
-        ResourceShape { scope, amount: have, .. } => Some((*at, scope.cost(*amount, *have))),
+        ResourceShape { scope, amount: available, .. } => Some((*resource, scope.cost(*amount, *available))),
     };
-    class.iter().filter_map(own).collect()
+    class.iter().filter_map(own_cost).collect()
 }
 
-fn cost(charges: &[Vec<(usize, u32)>], class: Option<u16>) -> &[(usize, u32)] {
-    class.and_then(|class| charges.get(usize::from(class))).map_or(&[], Vec::as_slice)
+fn cost(costs: &[Vec<(usize, u32)>], class: Option<u16>) -> &[(usize, u32)] {
+    class.and_then(|class| costs.get(usize::from(class))).map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
@@ -330,54 +329,54 @@ mod tests {
         Claim { node, token, attempt: 1, takeovers: 0, from: None, stage: Stage::Ready }
     }
 
-    fn wanted(dispatcher: &Dispatcher, ahead: u32) -> (u32, Vec<u32>) {
+    fn wanted_capacity(dispatcher: &Dispatcher, ahead: u32) -> (u32, Vec<u32>) {
         let Want { slots, free } = dispatcher.want(ahead);
         (slots, free)
     }
 
-    fn begin(dispatcher: &mut Dispatcher, claim: &Claim) {
+    fn start(dispatcher: &mut Dispatcher, claim: &Claim) {
         dispatcher.add(claim);
         assert!(dispatcher.has_slot_for(claim.token));
         dispatcher.assign_slot(claim.token);
     }
 
     #[test]
-    fn who_waits_gives_its_room_and_has_it_again_only_while_nobody_else_has() {
+    fn waiting_claim_releases_its_slot_and_reacquires_it_only_if_free() {
         let mut dispatcher = Dispatcher::new(shape(), 2);
-        begin(&mut dispatcher, &claim(0));
-        assert_eq!(wanted(&dispatcher, 0), (1, vec![0]));
+        start(&mut dispatcher, &claim(0));
+        assert_eq!(wanted_capacity(&dispatcher, 0), (1, vec![0]));
         assert!(dispatcher.release_slot(Token(0)));
-        assert_eq!(wanted(&dispatcher, 0), (2, vec![1]));
+        assert_eq!(wanted_capacity(&dispatcher, 0), (2, vec![1]));
         assert!(dispatcher.reacquire_slot(Token(0)));
-        assert_eq!(wanted(&dispatcher, 0), (1, vec![0]));
+        assert_eq!(wanted_capacity(&dispatcher, 0), (1, vec![0]));
         assert!(dispatcher.release_slot(Token(0)));
-        begin(&mut dispatcher, &claim(1));
+        start(&mut dispatcher, &claim(1));
         assert!(!dispatcher.reacquire_slot(Token(0)), "the permit is taken");
         dispatcher.remove(Token(1));
         assert!(dispatcher.reacquire_slot(Token(0)));
-        assert!(!dispatcher.reacquire_slot(Token(7)), "nobody holds that");
+        assert!(!dispatcher.reacquire_slot(Token(7)), "no such claim is held");
     }
 
     #[test]
-    fn what_is_claimed_ahead_has_no_place_before_another_has_ended() {
+    fn prefetched_claim_has_no_slot_before_another_ends() {
         let mut dispatcher = Dispatcher::new(shape(), 1);
-        assert_eq!(wanted(&dispatcher, 2), (3, vec![3]));
-        begin(&mut dispatcher, &claim(0));
+        assert_eq!(wanted_capacity(&dispatcher, 2), (3, vec![3]));
+        start(&mut dispatcher, &claim(0));
         dispatcher.add(&claim(1));
-        assert_eq!((wanted(&dispatcher, 2), dispatcher.prefetched()), ((1, vec![1]), 1));
+        assert_eq!((wanted_capacity(&dispatcher, 2), dispatcher.prefetched()), ((1, vec![1]), 1));
         assert!(dispatcher.is_full() && !dispatcher.has_slot_for(Token(1)));
         dispatcher.free_slot(Token(0));
         assert!(dispatcher.has_slot_for(Token(1)));
         dispatcher.remove(Token(0));
-        assert_eq!((wanted(&dispatcher, 0), dispatcher.prefetched()), ((0, vec![0]), 0));
+        assert_eq!((wanted_capacity(&dispatcher, 0), dispatcher.prefetched()), ((0, vec![0]), 0));
     }
 
     #[test]
-    fn nothing_is_claimed_ahead_beside_what_was_taken_over() {
+    fn nothing_is_prefetched_beside_a_taken_over_claim() {
         let mut dispatcher = Dispatcher::new(shape(), 1);
         dispatcher.add(&Claim { takeovers: 1, ..claim(0) });
-        assert_eq!(wanted(&dispatcher, 2), (0, vec![0]));
+        assert_eq!(wanted_capacity(&dispatcher, 2), (0, vec![0]));
         dispatcher.remove(Token(0));
-        assert_eq!(wanted(&dispatcher, 2), (3, vec![3]));
+        assert_eq!(wanted_capacity(&dispatcher, 2), (3, vec![3]));
     }
 }

@@ -41,7 +41,7 @@ impl Context {
         match (self.subject(claim.node, attempt), &fact) {
             (Some(subject), _) => self.recorder.task(subject, fact),
             (None, Fact::OutputFailed { .. }) => self.recorder.run(fact),
-            (None, _) => {} // of the node that closes the run nothing else is told
+            (None, _) => {} // the node that closes the run has no other events
         }
     }
 

@@ -7,9 +7,9 @@ use crate::plan::Task;
 use crate::value::{Items, split};
 use bytes::Bytes;
 
-/// Elements of one `for-each` at most. Each costs its host or the backend about 70 bytes besides its result. A list
-/// of bytes within `limits.output` could have a hundred million.
-const MOST_ELEMENTS: u32 = 10_000_000;
+/// Maximum number of elements of one `for-each`. Each costs its host or the backend about 70 bytes besides its
+/// result. A list of bytes within `limits.output` could have a hundred million.
+const MAX_ELEMENTS: u32 = 10_000_000;
 
 /// Lists of equal length, split into elements.
 pub(crate) struct Elements {
@@ -48,10 +48,9 @@ pub(crate) fn elements(scope: &Scope<'_>, task: &Task) -> Result<Elements, Unres
         )));
     }
     match u32::try_from(first) {
-        Ok(len) if len <= MOST_ELEMENTS => Ok(Elements { lists, len }),
+        Ok(len) if len <= MAX_ELEMENTS => Ok(Elements { lists, len }),
         Ok(_) | Err(_) => Err(Unresolved::Limit(format!(
-            "the most elements of a `for-each`, {MOST_ELEMENTS}, reached: the list has {first}; hand out several at a time, as \
-             lists in a list"
+            "the list has {first} elements; a `for-each` takes at most {MAX_ELEMENTS}. Group the elements: a list of lists"
         ))),
     }
 }
@@ -70,8 +69,8 @@ impl Expansion {
         let shared = scope.resolve_all(common);
         let (elements, shared) = match (elements, shared) {
             (Ok(elements), Ok(shared)) => (elements, shared),
-            (Err(some), Err(more)) => return Err(some.and(more)),
-            (Err(stuck), Ok(_)) | (Ok(_), Err(stuck)) => return Err(stuck),
+            (Err(first), Err(second)) => return Err(first.and(second)),
+            (Err(unresolved), Ok(_)) | (Ok(_), Err(unresolved)) => return Err(unresolved),
         };
         let mut shared = shared.into_iter();
         let shared =
@@ -99,12 +98,12 @@ mod tests {
     use crate::cli::manual::{Page, count};
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         Page::of("limits")
             .section("Limits of a call")
             .line("elements of a")
             .cell(1)
-            .says(&count(MOST_ELEMENTS));
-        Page::of("manifest").section("for-each").says(&count(MOST_ELEMENTS));
+            .says(&count(MAX_ELEMENTS));
+        Page::of("manifest").section("for-each").says(&count(MAX_ELEMENTS));
     }
 }

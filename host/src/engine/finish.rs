@@ -1,5 +1,5 @@
-//! The outputs of a run, from what its ledger holds at the end.
-//! What a faulty one does to the run is for `closing`; printing them is for the command line.
+//! Outputs of a run, computed from the entries of its ledger at the end.
+//! `closing` decides what a faulty output means for the run; the command line prints outputs.
 
 use crate::engine::resolve::{Known, Scope, Unresolved};
 use crate::events::FailureFact;
@@ -19,8 +19,8 @@ pub enum OutputValue {
     Skipped(SkipReason),
     /// No value: its task has failed or has not ended. The text says which.
     Missing(String),
-    /// It cannot be made of what its tasks have yielded: a path misses, a selector names no case, a stored value is
-    /// damaged.
+    /// No value: it cannot be computed from the results. A path misses, a selector names no case, or a stored value
+    /// is damaged.
     Faulty(FailureFact),
 }
 
@@ -30,35 +30,35 @@ pub type Outputs = Vec<(String, OutputValue)>;
 /// Which outputs a run shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shown {
-    /// By position in the plan's outputs: whether the run shows it.
+    /// For each output of the plan, by position: whether the run shows it.
     pub declared: Vec<bool>,
-    /// Tasks whose outputs it shows besides.
+    /// Tasks whose outputs the run shows too.
     pub tasks: Vec<TaskIdx>,
 }
 
 impl Shown {
-    /// All outputs of a plan.
+    /// Shows all outputs of a plan.
     #[must_use]
     pub fn all(plan: &Plan) -> Self {
         Self { declared: vec![true; plan.outputs().len()], tasks: Vec::new() }
     }
 
-    /// Whether the run shows none.
+    /// Returns whether the run shows no output.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty() && !self.declared.contains(&true)
     }
 
-    fn of<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Output> {
+    fn declared_outputs<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Output> {
         plan.outputs().iter().zip(&self.declared).filter(|(_, is_shown)| **is_shown).map(|(output, _)| output)
     }
 }
 
-/// The outputs that a run shows, by name: those of the manifest in its order, then those of tasks.
+/// Returns the outputs that a run shows, by name: those of the manifest in its order, then those of tasks.
 pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Result<Outputs, Error> {
     let plan = bound.plan();
     let mut tasks: HashSet<TaskIdx> = shown.tasks.iter().copied().collect();
-    for output in shown.of(plan) {
+    for output in shown.declared_outputs(plan) {
         output.binding.each_task(&mut |task| {
             tasks.insert(task);
         });
@@ -67,9 +67,9 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
     let entries = ledger.fetch(&nodes).await?;
     let known: Known = nodes.iter().map(|node| node.task).zip(entries).collect();
     let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
-    let declared = shown.of(plan).map(|output| {
+    let declared = shown.declared_outputs(plan).map(|output| {
         let value = match scope.resolve(&output.binding) {
-            Ok(bytes) => value(&output.ty, bytes),
+            Ok(bytes) => checked_value(&output.ty, bytes),
             Err(Unresolved::Skip(reason)) => skipped(&output.binding, &known, reason),
             Err(Unresolved::Needs(_)) => unfinished(),
             Err(Unresolved::Input(message)) => faulty(FailureClass::Input, message),
@@ -77,21 +77,21 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
         };
         (output.name.clone(), value)
     });
-    let own = shown.tasks.iter().filter_map(|at| {
-        let task = plan.task(*at)?;
+    let of_tasks = shown.tasks.iter().filter_map(|idx| {
+        let task = plan.task(*idx)?;
         let ty = task.output.as_ref()?;
-        let value = match known.get(at)? {
-            Entry::Done(bytes) => value(ty, bytes.clone()),
+        let value = match known.get(idx)? {
+            Entry::Done(bytes) => checked_value(ty, bytes.clone()),
             Entry::Skipped(reason) => OutputValue::Skipped(*reason),
             Entry::Open | Entry::Failed(_) => unfinished(),
         };
         Some((task.name.to_string(), value))
     });
-    Ok(declared.chain(own).collect())
+    Ok(declared.chain(of_tasks).collect())
 }
 
-/// A value as it is stored: others may have written there.
-fn value(ty: &Type, bytes: Bytes) -> OutputValue {
+/// Checks a stored value against its type, because others may have written to the store.
+fn checked_value(ty: &Type, bytes: Bytes) -> OutputValue {
     match check(ty, &bytes) {
         Ok(()) => OutputValue::Value(ty.clone(), bytes),
         Err(fault) => faulty(FailureClass::Input, format!("a stored value is malformed: {fault}")),

@@ -70,17 +70,17 @@ pub async fn forecast(
     let mut forecaster =
         Forecaster { bound, cache, known, undecided: HashSet::new(), digests: Digests::default() };
     let mut fates = HashMap::new();
-    for at in bound.plan().order() {
-        let is_wanted = is_wanted.get(at.index()).copied().unwrap_or(false);
-        if let (true, Some(task)) = (is_wanted, bound.plan().task(*at)) {
-            let fate = forecaster.task(*at, task).await?;
+    for idx in bound.plan().order() {
+        let is_wanted = is_wanted.get(idx.index()).copied().unwrap_or(false);
+        if let (true, Some(task)) = (is_wanted, bound.plan().task(*idx)) {
+            let fate = forecaster.forecast_task(*idx, task).await?;
             if let Fate::DependsOn(_) = fate {
-                forecaster.undecided.insert(*at);
+                forecaster.undecided.insert(*idx);
             }
-            fates.insert(*at, fate);
+            fates.insert(*idx, fate);
         }
     }
-    Ok(by_rank(bound.plan()).into_iter().filter_map(|at| Some((at, fates.remove(&at)?))).collect())
+    Ok(by_rank(bound.plan()).into_iter().filter_map(|idx| Some((idx, fates.remove(&idx)?))).collect())
 }
 
 struct Forecaster<'a> {
@@ -99,14 +99,14 @@ enum Calls {
 }
 
 impl Forecaster<'_> {
-    async fn task(&mut self, at: TaskIdx, task: &Task) -> Result<Fate, Error> {
-        if self.known.contains_key(&at) {
+    async fn forecast_task(&mut self, idx: TaskIdx, task: &Task) -> Result<Fate, Error> {
+        if self.known.contains_key(&idx) {
             return Ok(Fate::Stored);
         }
         // Tasks named in `after` are assumed to succeed: only their failure would matter here.
         for decided in [pruned(&self.scope(task), task), condition(&self.scope(task), task)] {
             match decided {
-                Ok(Some(reason)) | Err(Unresolved::Skip(reason)) => return Ok(self.skipped(at, reason)),
+                Ok(Some(reason)) | Err(Unresolved::Skip(reason)) => return Ok(self.skipped(idx, reason)),
                 Ok(None) => {}
                 Err(Unresolved::Needs(tasks)) => return Ok(Fate::DependsOn(sorted(tasks))),
                 Err(Unresolved::Input(message) | Unresolved::Limit(message)) => {
@@ -129,12 +129,12 @@ impl Forecaster<'_> {
             (Some(_), CacheRule::Shared(_)) => None,
         };
         match (calls, reason) {
-            (Err(Unresolved::Skip(reason)), _) => Ok(self.skipped(at, reason)),
+            (Err(Unresolved::Skip(reason)), _) => Ok(self.skipped(idx, reason)),
             (Err(Unresolved::Input(message) | Unresolved::Limit(message)), _) => Ok(Fate::Fails(message)),
             (Ok(_) | Err(Unresolved::Needs(_)), Some(reason)) => Ok(Fate::Runs(reason)),
             (Err(Unresolved::Needs(tasks)), None) => Ok(Fate::Runs(Reason::InputsRun(sorted(tasks)))),
-            (Ok(Calls::One(args)), None) => self.one(at, task, args).await,
-            (Ok(Calls::Each(args)), None) => self.each(at, task, args).await,
+            (Ok(Calls::One(args)), None) => self.forecast_call(idx, task, args).await,
+            (Ok(Calls::Each(args)), None) => self.forecast_elements(idx, task, args).await,
         }
     }
 
@@ -142,8 +142,8 @@ impl Forecaster<'_> {
         Scope { bound: self.bound, known: &self.known, items: &[], limits: task.limits }
     }
 
-    fn skipped(&mut self, at: TaskIdx, reason: SkipReason) -> Fate {
-        self.known.insert(at, Entry::Skipped(reason));
+    fn skipped(&mut self, idx: TaskIdx, reason: SkipReason) -> Fate {
+        self.known.insert(idx, Entry::Skipped(reason));
         Fate::Skipped(reason)
     }
 
@@ -153,21 +153,26 @@ impl Forecaster<'_> {
             return scope.resolve_all(task.args.iter()).map(Calls::One);
         }
         let expansion = Expansion::new(&scope, task)?;
-        let each = (0..expansion.len()).map(|item| expansion.args(&scope, task, item));
-        each.collect::<Result<Vec<_>, _>>().map(Calls::Each)
+        let args = (0..expansion.len()).map(|item| expansion.args(&scope, task, item));
+        args.collect::<Result<Vec<_>, _>>().map(Calls::Each)
     }
 
-    async fn one(&mut self, at: TaskIdx, task: &Task, args: Vec<Bytes>) -> Result<Fate, Error> {
+    async fn forecast_call(&mut self, idx: TaskIdx, task: &Task, args: Vec<Bytes>) -> Result<Fate, Error> {
         match self.look_up(task, &[args]).await?.pop().flatten() {
             Some(value) => {
-                self.known.insert(at, Entry::Done(value));
+                self.known.insert(idx, Entry::Done(value));
                 Ok(Fate::Cached)
             }
             None => Ok(Fate::Runs(Reason::NotCached)),
         }
     }
 
-    async fn each(&mut self, at: TaskIdx, task: &Task, args: Vec<Vec<Bytes>>) -> Result<Fate, Error> {
+    async fn forecast_elements(
+        &mut self,
+        idx: TaskIdx,
+        task: &Task,
+        args: Vec<Vec<Bytes>>,
+    ) -> Result<Fate, Error> {
         let found = self.look_up(task, &args).await?;
         let total = u32::try_from(found.len()).unwrap_or(u32::MAX);
         let values: Vec<Bytes> = found.into_iter().flatten().collect();
@@ -178,7 +183,7 @@ impl Forecaster<'_> {
         if let Some(Type::List(element)) = &task.output
             && let Ok(list) = compose_list(element, &values)
         {
-            self.known.insert(at, Entry::Done(list));
+            self.known.insert(idx, Entry::Done(list));
         }
         Ok(Fate::Cached)
     }
@@ -203,7 +208,7 @@ impl Forecaster<'_> {
     }
 }
 
-/// Returns the output of a call that returned a value: wrapped in `ok` if the manifest asks for the whole `result`.
+/// Returns the output of a call that returned a value: wrapped in `ok` if the manifest asks for the `result` itself.
 pub(crate) fn output(task: &Task, value: Bytes) -> Bytes {
     match task.on_error {
         OnError::Fail => value,
@@ -217,20 +222,20 @@ fn by_rank(plan: &Plan) -> Vec<TaskIdx> {
     let mut open: Vec<usize> = tasks.iter().map(|task| task.waits_for.len()).collect();
     let mut dependents: Vec<Vec<TaskIdx>> = vec![Vec::new(); tasks.len()];
     let mut ready = BinaryHeap::new();
-    for (at, task) in (0..).map(TaskIdx::new).zip(tasks) {
+    for (idx, task) in (0..).map(TaskIdx::new).zip(tasks) {
         if task.waits_for.is_empty() {
-            ready.push((rank(task), Reverse(at)));
+            ready.push((rank(task), Reverse(idx)));
         }
         for upstream in &task.waits_for {
             if let Some(dependents) = dependents.get_mut(upstream.index()) {
-                dependents.push(at);
+                dependents.push(idx);
             }
         }
     }
     let mut order = Vec::with_capacity(tasks.len());
-    while let Some((_, Reverse(at))) = ready.pop() {
-        order.push(at);
-        for dependent in dependents.get(at.index()).into_iter().flatten() {
+    while let Some((_, Reverse(idx))) = ready.pop() {
+        order.push(idx);
+        for dependent in dependents.get(idx.index()).into_iter().flatten() {
             let (Some(open), Some(task)) = (open.get_mut(dependent.index()), plan.task(*dependent)) else {
                 continue;
             };

@@ -20,7 +20,7 @@ const HOLD: Duration = Duration::from_secs(10);
 /// First and longest wait between two lookups of a result that another host computes.
 ///
 /// The cache wakes the waiter earlier when the result arrives. A host that dies sends no wake-up, hence the polling.
-const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+const POLL_INTERVALS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// Outcome of looking for a cached result.
 pub(crate) enum Acquired<'a> {
@@ -37,7 +37,7 @@ pub(crate) struct InFlight<'a> {
     ctx: &'a Context,
     cache: &'a dyn Cache,
     shared: CacheTarget,
-    making: MakeRequest,
+    request: MakeRequest,
     lock: Option<OwnedMutexGuard<()>>,
 }
 
@@ -51,24 +51,24 @@ pub(crate) async fn acquire<'a>(
         return Ok(Acquired::Call(None));
     };
     // First within this host, then across hosts: only the holder of the key's lock asks the cache.
-    let (lane, mut is_parked) = lock_key(ctx, shared.key, claim.token).await;
-    let making = MakeRequest { key: shared.key, maker: ctx.single_flight.next_maker(), hold: HOLD };
-    let flight = InFlight { ctx, cache, shared, making, lock: Some(lane) };
-    let mut wait = WAITS.0;
+    let (lock, mut has_released) = lock_key(ctx, shared.key, claim.token).await;
+    let request = MakeRequest { key: shared.key, maker: ctx.single_flight.next_maker(), hold: HOLD };
+    let flight = InFlight { ctx, cache, shared, request, lock: Some(lock) };
+    let mut wait = POLL_INTERVALS.0;
     loop {
         // A miss also reserves the key for this host, so no second round trip is needed.
-        match cache.find(&making).await? {
+        match cache.find(&request).await? {
             Found::Stored(stored) if stored.type_fingerprint == flight.shared.type_fingerprint => {
                 // Verification still calls a guest, which needs a slot.
-                let needs_room = is_parked && ctx.verification == Verification::Twice;
-                if needs_room && !ctx.reacquire_slot(claim.token).await {
+                let needs_slot = has_released && ctx.verification == Verification::Twice;
+                if needs_slot && !ctx.reacquire_slot(claim.token).await {
                     ctx.mark_ready_emitted(claim.node);
                     return Ok(Acquired::Again);
                 }
                 return Ok(Acquired::Stored(flight.shared.key, stored));
             }
             // This job must call a guest (also if the stored value has another type), but no slot is free for it.
-            Found::Stored(_) | Found::Mine if is_parked && !ctx.reacquire_slot(claim.token).await => {
+            Found::Stored(_) | Found::Mine if has_released && !ctx.reacquire_slot(claim.token).await => {
                 flight.abandon().await?;
                 ctx.mark_ready_emitted(claim.node);
                 return Ok(Acquired::Again);
@@ -76,15 +76,15 @@ pub(crate) async fn acquire<'a>(
             Found::Stored(_) | Found::Mine => return Ok(Acquired::Call(Some(flight))),
             Found::Theirs => {
                 // Another host computes the result: wait without a slot, so that other nodes can run.
-                if !is_parked {
+                if !has_released {
                     ctx.release_slot(claim.token);
-                    is_parked = true;
+                    has_released = true;
                 }
                 if ctx.is_stopping() {
                     return Ok(Acquired::Again);
                 }
-                cache.wait_made(&making.key, ctx.with_random(|random| random.jittered(wait))).await;
-                wait = (wait * 3 / 2).min(WAITS.1);
+                cache.wait_made(&request.key, ctx.with_random(|random| random.jittered(wait))).await;
+                wait = (wait * 3 / 2).min(POLL_INTERVALS.1);
             }
         }
     }
@@ -92,12 +92,12 @@ pub(crate) async fn acquire<'a>(
 
 /// Waits until no other job of this host computes the same key. Returns the lock, and whether the slot was released.
 async fn lock_key(ctx: &Context, key: Digest, token: Token) -> (OwnedMutexGuard<()>, bool) {
-    let lane = ctx.single_flight.key_lock(key);
-    if let Ok(entered) = Arc::clone(&lane).try_lock_owned() {
-        return (entered, false);
+    let lock = ctx.single_flight.key_lock(key);
+    if let Ok(guard) = Arc::clone(&lock).try_lock_owned() {
+        return (guard, false);
     }
     ctx.release_slot(token);
-    (lane.lock_owned().await, true)
+    (lock.lock_owned().await, true)
 }
 
 impl InFlight<'_> {
@@ -126,18 +126,18 @@ impl InFlight<'_> {
         loop {
             tokio::time::sleep(HOLD / 3).await;
             // If renewal fails, another host may compute the result too. That costs a call and is no error.
-            drop(self.cache.find(&self.making).await);
+            drop(self.cache.find(&self.request).await);
         }
     }
 
     async fn publish(&self, value: &Bytes) -> Result<(), Error> {
         let CacheTarget { key, type_fingerprint, ttl } = &self.shared;
         let stored = Stored { type_fingerprint: *type_fingerprint, value: value.clone() };
-        self.cache.put_made(&self.making, Insert { key: *key, stored, ttl: *ttl }).await
+        self.cache.put_made(&self.request, Insert { key: *key, stored, ttl: *ttl }).await
     }
 
     async fn abandon(&self) -> Result<(), Error> {
-        self.cache.give_up(&self.making).await
+        self.cache.give_up(&self.request).await
     }
 }
 

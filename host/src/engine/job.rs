@@ -1,4 +1,4 @@
-//! A job: takes one claimed node from claim to settlement. Decides, looks up, calls, judges.
+//! A job: takes one claimed node from claim to settlement. Decides, looks up, calls, and classifies the result.
 //! The loop in `run` commits the settlement and emits its events.
 
 use crate::cache::Stored;
@@ -27,10 +27,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of JSON of a returned error to show in events and messages. The whole error is stored.
-const MOST_SHOWN: usize = 16 << 10;
+const MAX_SHOWN_ERROR: usize = 16 << 10;
 
-/// Elements whose results are looked up together when their list is made: all of them would be held twice.
-const JOINED_AT_ONCE: u32 = 10_000;
+/// Number of elements fetched per request when their list is built. Fetching all at once would hold them twice.
+const JOIN_CHUNK: u32 = 10_000;
 
 /// Brings a claim to its settlement. Fails only if the state backend or the cache does.
 pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Error> {
@@ -41,15 +41,14 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
         return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new() });
     };
     let job = Job { ctx, task, claim: &claim };
-    // A task that hosts are lost with again and again is held to be what kills them.
-    let most = task.max_lost_hosts;
-    let (outcome, facts) = if claim.takeovers > most {
+    // A task that was lost with several hosts in a row probably crashes them, so it is not started again.
+    let (outcome, facts) = if claim.takeovers > task.max_lost_hosts {
         let hosts = if claim.takeovers == 1 {
             "1 host".to_owned()
         } else {
             format!("{} hosts in a row", claim.takeovers)
         };
-        let message = format!("{hosts} lost this task; its `max-lost-hosts` allows {most}");
+        let message = format!("{hosts} lost this task; its `max-lost-hosts` allows {}", task.max_lost_hosts);
         job.failed(FailureClass::Lost, &message, None)
     } else {
         match claim.stage {
@@ -105,16 +104,16 @@ impl Job<'_> {
             if !open.is_empty() {
                 return Ok((Outcome::Await(open), Vec::new()));
             }
-            self.learn(&mut known, needs).await?;
+            self.fetch_entries(&mut known, needs).await?;
         }
     }
 
     fn unwanted(&self, task: TaskIdx) -> String {
         let name = self.ctx.bound.plan().task(task).map_or("?", |task| task.name.as_str());
-        format!("it needs task `{name}`, which is not a target of this run")
+        format!("the task needs task `{name}`, which is not a target of this run")
     }
 
-    async fn learn(&self, known: &mut Known, tasks: HashSet<TaskIdx>) -> Result<(), Error> {
+    async fn fetch_entries(&self, known: &mut Known, tasks: HashSet<TaskIdx>) -> Result<(), Error> {
         let nodes: Vec<NodeId> = tasks.iter().map(|task| NodeId { task: *task, item: None }).collect();
         let entries = self.ctx.ledger.fetch(&nodes).await?;
         known.extend(tasks.into_iter().zip(entries));
@@ -152,12 +151,13 @@ impl Job<'_> {
     ) -> Result<Verdict, Error> {
         let ctx = self.ctx;
         let plan = ctx.bound.plan();
-        let found = |task| ctx.root_cause_of(task);
-        let culprit = find_root_cause((plan, ctx.ledger.as_ref()), reason, before, known, found).await?;
-        if let (Some(culprit), None) = (culprit, self.claim.node.item) {
-            ctx.record_root_cause(self.claim.node.task, culprit);
+        let known_cause = |task| ctx.root_cause_of(task);
+        let root_cause =
+            find_root_cause((plan, ctx.ledger.as_ref()), reason, before, known, known_cause).await?;
+        if let (Some(root_cause), None) = (root_cause, self.claim.node.item) {
+            ctx.record_root_cause(self.claim.node.task, root_cause);
         }
-        let cause = culprit.and_then(|task| plan.task(task)).map(|task| task.name.to_string());
+        let cause = root_cause.and_then(|task| plan.task(task)).map(|task| task.name.to_string());
         Ok((Outcome::Skipped(reason), vec![Fact::TaskSkipped { reason, cause }]))
     }
 
@@ -199,8 +199,10 @@ impl Job<'_> {
         let call = self.invocation(args, self.listener(subject));
         // Waiters of a shared key must hear of the end of the call, so a flight wraps the call in every case.
         match (flight, self.is_verified()) {
-            (None, false) => Ok(self.returned(self.ctx.invoker.invoke(call).await)),
-            (Some(flight), false) => Ok(self.returned(flight.run(self.ctx.invoker.invoke(call)).await?)),
+            (None, false) => Ok(self.settle_returned(self.ctx.invoker.invoke(call).await)),
+            (Some(flight), false) => {
+                Ok(self.settle_returned(flight.run(self.ctx.invoker.invoke(call)).await?))
+            }
             (flight, true) => self.verify(flight, call).await,
         }
     }
@@ -208,26 +210,28 @@ impl Job<'_> {
     /// Calls the guest twice, and accepts the result only if both calls agree.
     async fn verify(&self, flight: Option<InFlight<'_>>, call: Arc<invoke::Call>) -> Result<Verdict, Error> {
         let mut differs = None;
-        let twice = self.twice(call, &mut differs);
+        let both_calls = self.call_twice(call, &mut differs);
         let returned = match flight {
-            Some(flight) => flight.run(twice).await?,
-            None => twice.await,
+            Some(flight) => flight.run(both_calls).await?,
+            None => both_calls.await,
         };
         Ok(match differs {
-            Some(how) => self.impure(&format!("the same call was made twice, and the second time {how}")),
-            None => self.returned(returned),
+            Some(difference) => {
+                self.fail_unverified(&format!("of two identical calls, the second differs: {difference}"))
+            }
+            None => self.settle_returned(returned),
         })
     }
 
-    fn returned(&self, returned: Result<invoke::Returned, invoke::Failure>) -> Verdict {
+    fn settle_returned(&self, returned: Result<invoke::Returned, invoke::Failure>) -> Verdict {
         match returned {
             Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage, .. }) => {
                 finished(output(self.task, value), usage)
             }
             Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), stderr, usage }) => {
-                self.erred(payload, &stderr, usage)
+                self.settle_error(payload, &stderr, usage)
             }
-            Err(failure) => self.judge(failure),
+            Err(failure) => self.settle_failure(failure),
         }
     }
 
@@ -236,7 +240,7 @@ impl Job<'_> {
     }
 
     /// Calls the guest twice. If the results differ, sets `differs` and returns a failure, so that nothing is shared.
-    async fn twice(
+    async fn call_twice(
         &self,
         call: Arc<invoke::Call>,
         differs: &mut Option<String>,
@@ -247,9 +251,9 @@ impl Job<'_> {
         match compare(first, self.ctx.invoker.invoke(again).await) {
             Verified::Same(returned) => Ok(returned),
             Verified::Unknown(failure) => Err(failure),
-            Verified::Differs(how) => {
-                let message = how.clone();
-                *differs = Some(how);
+            Verified::Differs(difference) => {
+                let message = difference.clone();
+                *differs = Some(difference);
                 let stderr = String::new();
                 Err(invoke::Failure { class: FailureClass::Error, message, stderr, backtrace: None, usage })
             }
@@ -265,17 +269,17 @@ impl Job<'_> {
         let (outcome, stderr) = (invoke::Outcome::Value(stored.value), String::new());
         let expected = invoke::Returned { outcome, stderr, usage };
         match compare(expected, self.ctx.invoker.invoke(call).await) {
-            Verified::Same(returned) => self.returned(Ok(returned)),
-            Verified::Unknown(failure) => self.judge(failure),
-            Verified::Differs(how) => {
-                self.impure(&format!("the cache has its result under the key {key}, and called again {how}"))
-            }
+            Verified::Same(returned) => self.settle_returned(Ok(returned)),
+            Verified::Unknown(failure) => self.settle_failure(failure),
+            Verified::Differs(difference) => self.fail_unverified(&format!(
+                "a repeated call differs from the cached result with key {key}: {difference}"
+            )),
         }
     }
 
     /// Fails a task whose result is not deterministic. No retry: that would only hide it.
-    fn impure(&self, found: &str) -> Verdict {
-        self.failed(FailureClass::Error, &format!("not verified: {found}"), None)
+    fn fail_unverified(&self, reason: &str) -> Verdict {
+        self.failed(FailureClass::Error, &format!("not deterministic: {reason}"), None)
     }
 
     fn listener(&self, subject: Subject) -> Arc<dyn invoke::Listener> {
@@ -299,13 +303,13 @@ impl Job<'_> {
         })
     }
 
-    /// The function returned an `err`.
-    fn erred(&self, payload: Bytes, stderr: &str, usage: invoke::Usage) -> Verdict {
+    /// Settles a call that returned an `err`: retry, failure, or the error as a value.
+    fn settle_error(&self, payload: Bytes, stderr: &str, usage: invoke::Usage) -> Verdict {
         let case = self.task.error.as_ref().and_then(|ty| match ty {
             Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
             _ => None, // errors of other types have no cases
         });
-        let shown = self.task.error.as_ref().and_then(|ty| to_json_excerpt(ty, &payload, MOST_SHOWN));
+        let shown = self.task.error.as_ref().and_then(|ty| to_json_excerpt(ty, &payload, MAX_SHOWN_ERROR));
         let message = match shown {
             Some(text) => format!("the function returned the error {text}"),
             None => "the function returned an error".to_owned(),
@@ -321,7 +325,7 @@ impl Job<'_> {
     }
 
     /// Settles a call that ended without a result: retry or failure.
-    fn judge(&self, failure: invoke::Failure) -> Verdict {
+    fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
         let mut message = failure.message + &self.end_of_stderr(&failure.stderr);
         if let Some(backtrace) = failure.backtrace {
             message = format!("{message}\n{backtrace}");
@@ -330,7 +334,7 @@ impl Job<'_> {
             .unwrap_or_else(|| self.failed(failure.class, &message, None))
     }
 
-    /// Lines for a message: what a guest wrote last often says what the end of it does not.
+    /// Returns the last lines of stderr for a message: they often explain a failure better than the trap does.
     fn end_of_stderr(&self, stderr: &str) -> String {
         let lines = last_lines(&self.ctx.recorder.hide(stderr));
         let shown = lines.iter().fold(String::new(), |shown, line| shown + "\n  | " + line);
@@ -373,7 +377,7 @@ impl Job<'_> {
         let mut first = 0;
         // Results are fetched in chunks and appended, so that the peak is one list and one chunk.
         while first < items {
-            let end = items.min(first.saturating_add(JOINED_AT_ONCE));
+            let end = items.min(first.saturating_add(JOIN_CHUNK));
             let nodes: Vec<NodeId> = (first..end).map(|item| NodeId { task, item: Some(item) }).collect();
             for (item, entry) in (first..end).zip(self.ctx.ledger.fetch(&nodes).await?) {
                 match entry {
@@ -441,8 +445,12 @@ mod tests {
     use crate::cli::manual::{Page, size};
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
-        Page::of("events").section("Error classes").says(&size(MOST_SHOWN));
-        Page::of("limits").section("Logs and errors").line("an error that").cell(1).says(&size(MOST_SHOWN));
+    fn manual_names_the_limits_of_this_file() {
+        Page::of("events").section("Error classes").says(&size(MAX_SHOWN_ERROR));
+        Page::of("limits")
+            .section("Logs and errors")
+            .line("an error that")
+            .cell(1)
+            .says(&size(MAX_SHOWN_ERROR));
     }
 }

@@ -14,7 +14,7 @@ const MIN_ROUND_TRIP: Duration = Duration::from_micros(50);
 /// Longest task worth prefetching, in round trips. Beyond it, a slot that waits for a reply loses less than a tenth.
 const MAX_TASK_TRIPS: u32 = 10;
 
-/// Prefetched claims at most. Together with the slots, they fit in one step of the fast path of the Redis scripts.
+/// Maximum number of prefetched claims. Together with the slots, they fit in one step of the fast path of the Redis scripts.
 const MAX_PREFETCH: u32 = 896;
 
 /// Longest wait of a claim for a slot before it is returned: a number of round trips, but at least the minimum.
@@ -50,14 +50,14 @@ impl PrefetchPolicy {
     }
 
     /// Returns the number of nodes to claim beyond the slots.
-    pub(crate) fn prefetch_count(&self, places: u32) -> u32 {
+    pub(crate) fn prefetch_count(&self, slots: u32) -> u32 {
         let (Some(trip), Some(task)) = (self.round_trip, self.task) else {
             return 0;
         };
         if !self.is_worthwhile() || task > trip * MAX_TASK_TRIPS {
             return 0;
         }
-        let ending = (2 * trip.as_nanos() * u128::from(places)).div_ceil(task.as_nanos().max(1));
+        let ending = (2 * trip.as_nanos() * u128::from(slots)).div_ceil(task.as_nanos().max(1));
         u32::try_from(ending).unwrap_or(MAX_PREFETCH).min(MAX_PREFETCH)
     }
 
@@ -76,35 +76,35 @@ fn smoothed(before: Option<Duration>, newest: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn pace(trip: Duration, task: Duration) -> PrefetchPolicy {
-        let mut pace = PrefetchPolicy::default();
-        pace.record_round_trip(Some(trip));
-        pace.record_task(task);
-        pace
+    fn policy(trip: Duration, task: Duration) -> PrefetchPolicy {
+        let mut policy = PrefetchPolicy::default();
+        policy.record_round_trip(Some(trip));
+        policy.record_task(task);
+        policy
     }
 
     const MILLISECOND: Duration = Duration::from_millis(1);
 
     #[test]
-    fn twice_as_many_are_claimed_ahead_as_end_within_an_answer() {
-        assert_eq!(pace(MILLISECOND * 2, MILLISECOND).prefetch_count(4), 16);
-        assert_eq!(pace(MILLISECOND, MILLISECOND * 10).prefetch_count(1), 1);
-        assert_eq!(pace(MILLISECOND * 10, Duration::ZERO).prefetch_count(4), MAX_PREFETCH);
+    fn prefetch_is_twice_the_number_of_tasks_that_end_in_a_round_trip() {
+        assert_eq!(policy(MILLISECOND * 2, MILLISECOND).prefetch_count(4), 16);
+        assert_eq!(policy(MILLISECOND, MILLISECOND * 10).prefetch_count(1), 1);
+        assert_eq!(policy(MILLISECOND * 10, Duration::ZERO).prefetch_count(4), MAX_PREFETCH);
     }
 
     #[test]
-    fn none_is_claimed_ahead_where_that_brings_little_or_nothing_is_known() {
-        assert_eq!(pace(MILLISECOND, MILLISECOND * 11).prefetch_count(64), 0);
-        assert_eq!(pace(Duration::from_micros(10), Duration::from_micros(10)).prefetch_count(64), 0);
+    fn nothing_is_prefetched_for_long_tasks_short_round_trips_or_without_measurements() {
+        assert_eq!(policy(MILLISECOND, MILLISECOND * 11).prefetch_count(64), 0);
+        assert_eq!(policy(Duration::from_micros(10), Duration::from_micros(10)).prefetch_count(64), 0);
         assert_eq!(PrefetchPolicy::default().prefetch_count(64), 0);
     }
 
     #[test]
-    fn none_is_claimed_ahead_after_a_stall_until_tasks_are_short_again() {
-        let mut pace = pace(MILLISECOND, MILLISECOND);
-        pace.record_stall();
-        assert_eq!(pace.prefetch_count(4), 0);
-        (0..30).for_each(|_| pace.record_task(MILLISECOND));
-        assert!(pace.prefetch_count(4) > 0);
+    fn nothing_is_prefetched_after_a_stall_until_tasks_are_short_again() {
+        let mut policy = policy(MILLISECOND, MILLISECOND);
+        policy.record_stall();
+        assert_eq!(policy.prefetch_count(4), 0);
+        (0..30).for_each(|_| policy.record_task(MILLISECOND));
+        assert!(policy.prefetch_count(4) > 0);
     }
 }

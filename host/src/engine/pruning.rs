@@ -12,23 +12,25 @@ use std::sync::Arc;
 ///
 /// A task is needed if a chain of open gates leads to a consumer that is always needed. Chains may be of any length
 /// and share consumers, so each consumer is visited once, without recursion.
-pub(crate) fn is_needed(scope: &Scope<'_>, demand: &NeededIf) -> Result<bool, Unresolved> {
-    let mut stuck: Option<Unresolved> = None;
-    let mut seen: HashSet<*const NeededIf> = HashSet::new();
-    let mut open = vec![demand];
-    while let Some(demand) = open.pop() {
-        for clause in &demand.any {
+pub(crate) fn is_needed(scope: &Scope<'_>, condition: &NeededIf) -> Result<bool, Unresolved> {
+    let mut unresolved: Option<Unresolved> = None;
+    let mut visited: HashSet<*const NeededIf> = HashSet::new();
+    let mut open = vec![condition];
+    while let Some(condition) = open.pop() {
+        for clause in &condition.any {
             match (are_open(scope, &clause.gates), &clause.consumer) {
                 // No consumer means always needed; otherwise the consumer's own condition decides.
                 (Ok(true), None) => return Ok(true),
-                (Ok(true), Some(consumer)) if seen.insert(Arc::as_ptr(consumer)) => open.push(consumer),
+                (Ok(true), Some(consumer)) if visited.insert(Arc::as_ptr(consumer)) => open.push(consumer),
                 (Ok(_), _) => {}
                 // A clause that cannot be decided yet matters only if no other clause holds.
-                (Err(more), _) => stuck = Some(stuck.map_or(more.clone(), |some| some.and(more))),
+                (Err(other), _) => {
+                    unresolved = Some(unresolved.map_or(other.clone(), |first| first.and(other)))
+                }
             }
         }
     }
-    stuck.map_or(Ok(false), Err)
+    unresolved.map_or(Ok(false), Err)
 }
 
 fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Unresolved> {
@@ -55,8 +57,8 @@ fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Unresolved> {
                 Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => return Ok(false),
                 Err(needs @ Unresolved::Needs(_)) => return Err(needs),
             };
-            for at in 0..lists.len() {
-                if chooses(&lists.element_values(at))? {
+            for index in 0..lists.len() {
+                if chooses(&lists.element_values(index))? {
                     return Ok(true);
                 }
             }
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn needed_if_a_way_of_open_gates_leads_out() {
+    fn task_is_needed_if_a_chain_of_open_gates_reaches_a_needed_consumer() {
         let bound = bound("s:\nt:\na:\nb: call=c.echo t=(t ? y=a | 'x')\nc: call=c.echo t=(s ? x=b | 'x')");
         assert_eq!(needed(&bound, 2, &[(0, "x"), (1, "y")]), Ok(true));
         assert_eq!(needed(&bound, 2, &[(0, "z"), (1, "y")]), Ok(false));
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn one_open_way_is_enough_whatever_the_others_wait_for() {
+    fn one_open_chain_suffices_while_others_are_undecided() {
         let bound = bound("s:\nt:\na:\nb: call=c.echo t=(t ? y=a | 'x')\nc: call=c.echo t=(s ? x=a | 'x')");
         assert_eq!(needed(&bound, 2, &[(0, "x")]), Ok(true));
         assert_eq!(needed(&bound, 2, &[(1, "y")]), Ok(true));
@@ -113,7 +115,7 @@ mod tests {
     #[test]
     fn long_chain_of_choices_does_not_overflow_the_stack() {
         let len = 50_000;
-        let line = |at| format!("t{at}: call=c.echo t=(s ? x=t{}, y=t{} | 'x')", at + 1, at + 1);
+        let line = |index| format!("t{index}: call=c.echo t=(s ? x=t{}, y=t{} | 'x')", index + 1, index + 1);
         let chain = (0..len).map(line).collect::<Vec<_>>().join("\n");
         let bound = bound(&format!("s:\n{chain}\nt{len}:"));
         assert_eq!(needed(&bound, len + 1, &[(0, "y")]), Ok(true));

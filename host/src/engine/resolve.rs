@@ -12,9 +12,9 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Bytes that a converted value may always take. Above it, the bound is twice the reading task's memory limit: a
+/// Size that a converted value may always have, in bytes. Above it, the limit is twice the reading task's memory limit: a
 /// guest mostly holds a value in less than its encoding takes here.
-const CONVERTED_AT_LEAST: usize = 16 << 20;
+const MIN_CONVERTED_LIMIT: usize = 16 << 20;
 
 /// Entries of other tasks that a job has fetched so far.
 pub(crate) type Known = HashMap<TaskIdx, Entry>;
@@ -38,9 +38,9 @@ impl Unresolved {
     /// on the order in which tasks end. A failure outweighs a skip.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Needs(mut some), Self::Needs(more)) => {
-                some.extend(more);
-                Self::Needs(some)
+            (Self::Needs(mut first), Self::Needs(second)) => {
+                first.extend(second);
+                Self::Needs(first)
             }
             (needs @ Self::Needs(_), _) | (_, needs @ Self::Needs(_)) => needs,
             (failed @ Self::Skip(SkipReason::UpstreamFailed), _)
@@ -71,25 +71,26 @@ impl Scope<'_> {
                 (Ok(output), _) => match (self.part(&output, ty, path, conversion)?, default) {
                     (Some(part), _) => Ok(part),
                     (None, Some(default)) => Ok(default.clone()),
-                    (None, None) => Err(self.missed(path, *task)),
+                    (None, None) => Err(self.path_misses(path, *task)),
                 },
                 (Err(Unresolved::Skip(reason)), Some(default)) if reason != SkipReason::UpstreamFailed => {
                     Ok(default.clone())
                 }
-                (Err(stuck), _) => Err(stuck),
+                (Err(unresolved), _) => Err(unresolved),
             },
             Binding::Input { input, path, conversion } => {
                 let inputs = self.bound.plan().inputs();
                 let (Some(bytes), Some(input)) = (self.bound.inputs().get(*input), inputs.get(*input)) else {
                     return Err(Unresolved::Input("an input has no value".to_owned()));
                 };
-                self.part(bytes, &input.ty, path, conversion)?.ok_or_else(|| not_there(path, "the param"))
+                self.part(bytes, &input.ty, path, conversion)?
+                    .ok_or_else(|| nothing_at_path(path, "the param"))
             }
             Binding::Item { item, path, ty, conversion } => {
                 let Some(bytes) = self.items.get(*item) else {
                     return Err(Unresolved::Input("an item has no value".to_owned()));
                 };
-                self.part(bytes, ty, path, conversion)?.ok_or_else(|| not_there(path, "the item"))
+                self.part(bytes, ty, path, conversion)?.ok_or_else(|| nothing_at_path(path, "the item"))
             }
             Binding::List(element, parts) => {
                 let parts = self.resolve_all(parts.iter())?;
@@ -123,14 +124,14 @@ impl Scope<'_> {
         bindings: impl Iterator<Item = &'b Binding>,
     ) -> Result<Vec<Bytes>, Unresolved> {
         let mut values = Vec::new();
-        let mut stuck: Option<Unresolved> = None;
+        let mut unresolved: Option<Unresolved> = None;
         for binding in bindings {
             match self.resolve(binding) {
                 Ok(value) => values.push(value),
-                Err(more) => stuck = Some(stuck.map_or(more.clone(), |some| some.and(more))),
+                Err(other) => unresolved = Some(unresolved.map_or(other.clone(), |first| first.and(other))),
             }
         }
-        stuck.map_or(Ok(values), Err)
+        unresolved.map_or(Ok(values), Err)
     }
 
     /// Returns the name that a selector yields; none if its task was skipped.
@@ -140,7 +141,7 @@ impl Scope<'_> {
                 .map(|name| Some(name.to_owned()))
                 .ok_or_else(|| Unresolved::Input("the selector is neither a string nor a case".to_owned())),
             Err(Unresolved::Skip(reason)) if reason != SkipReason::UpstreamFailed => Ok(None),
-            Err(stuck) => Err(stuck),
+            Err(unresolved) => Err(unresolved),
         }
     }
 
@@ -171,36 +172,36 @@ impl Scope<'_> {
     /// Returns a part of a value, converted to the type of its target; none if the value has no such part.
     fn part(
         &self,
-        whole: &Bytes,
+        value: &Bytes,
         ty: &Type,
         path: &Path,
         conversion: &Conversion,
     ) -> Result<Option<Bytes>, Unresolved> {
         let picked = if path.steps().is_empty() {
-            Some(whole.clone())
+            Some(value.clone())
         } else {
-            pick(ty, whole, path).map_err(|fault| malformed(&fault))?
+            pick(ty, value, path).map_err(|fault| malformed(&fault))?
         };
-        let most = self.limits.memory.as_usize().saturating_mul(2).max(CONVERTED_AT_LEAST);
-        picked.map(|part| conversion.apply(&part, most)).transpose().map_err(|unconverted| match unconverted {
+        let max = self.limits.memory.as_usize().saturating_mul(2).max(MIN_CONVERTED_LIMIT);
+        picked.map(|part| conversion.apply(&part, max)).transpose().map_err(|unconverted| match unconverted {
             Unconverted::Fault(fault) => malformed(&fault),
             Unconverted::TooLarge => Unresolved::Limit(format!(
-                "a value has more than {} once it is of the type that is asked for: twice `limits.memory` = {}, or \
-                 16MiB; raise `limits.memory`",
-                Size::bytes(most.try_into().unwrap_or(u64::MAX)),
+                "a value exceeds {} when converted to the type of its target; the limit is twice `limits.memory` = {}, but at \
+                 least 16MiB; raise `limits.memory`",
+                Size::bytes(max.try_into().unwrap_or(u64::MAX)),
                 self.limits.memory
             )),
         })
     }
 
-    fn missed(&self, path: &Path, task: TaskIdx) -> Unresolved {
+    fn path_misses(&self, path: &Path, task: TaskIdx) -> Unresolved {
         let name = self.bound.plan().task(task).map_or("?", |task| task.name.as_str());
-        not_there(path, &format!("the output of task `{name}`"))
+        nothing_at_path(path, &format!("the output of task `{name}`"))
     }
 }
 
-fn not_there(path: &Path, whole: &str) -> Unresolved {
-    Unresolved::Input(format!("{whole} has nothing at `{path}`"))
+fn nothing_at_path(path: &Path, value: &str) -> Unresolved {
+    Unresolved::Input(format!("{value} has nothing at `{path}`"))
 }
 
 fn malformed(fault: &ValueFault) -> Unresolved {
@@ -213,8 +214,8 @@ mod tests {
     use crate::cli::manual::{Page, size};
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         let row = Page::of("limits").section("Limits of a call").line("a value that an edge converts");
-        row.cell(1).says(&size(CONVERTED_AT_LEAST));
+        row.cell(1).says(&size(MIN_CONVERTED_LIMIT));
     }
 }

@@ -64,14 +64,14 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_the_longest_and_end_with_the_attempts() {
+    fn delays_double_up_to_the_maximum_until_attempts_are_used_up() {
         let waits: Vec<_> =
             (1..=5).map(|number| delay(&policy(), number, FailureClass::Error, None)).collect();
         assert_eq!(waits, [Some(100), Some(200), Some(300), Some(300), None]);
     }
 
     #[test]
-    fn fixed_waits_stay_the_same() {
+    fn fixed_delays_stay_the_same() {
         let retry = Retry { backoff: Backoff::Fixed, ..policy() };
         assert_eq!(delay(&retry, 4, FailureClass::Trap, None), Some(100));
     }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_stays_between_half_and_all() {
+    fn jitter_stays_between_half_and_full_delay() {
         let retry = Retry { jitter: true, ..policy() };
         let mut random = Random::seeded(9);
         let attempted = Attempted { number: 2, class: FailureClass::Error, case: None };

@@ -43,42 +43,44 @@ pub(crate) fn root_cause(
     plan: &Plan,
     reason: SkipReason,
     before: Vec<TaskIdx>,
-    part: impl Fn(TaskIdx) -> Option<CauseRole>,
+    role: impl Fn(TaskIdx) -> Option<CauseRole>,
 ) -> Result<Option<TaskIdx>, Vec<TaskIdx>> {
-    let (mut open, mut seen) = (before, HashSet::new());
-    let (mut first, mut needs): (Option<TaskIdx>, Vec<TaskIdx>) = (None, Vec::new());
+    let (mut open, mut visited) = (before, HashSet::new());
+    let (mut earliest, mut needs): (Option<TaskIdx>, Vec<TaskIdx>) = (None, Vec::new());
     while let Some(task) = open.pop() {
-        if !seen.insert(task) {
+        if !visited.insert(task) {
             continue;
         }
-        match part(task) {
+        match role(task) {
             None => needs.push(task),
-            Some(CauseRole::Root(root)) => first = Some(first.map_or(root, |first| first.min(root))),
+            Some(CauseRole::Root(root)) => {
+                earliest = Some(earliest.map_or(root, |earliest| earliest.min(root)))
+            }
             Some(CauseRole::Passed) => {
                 open.extend(plan.task(task).map(|task| skip_causes(task, reason)).unwrap_or_default());
             }
             Some(CauseRole::None) => {}
         }
     }
-    if needs.is_empty() { Ok(first) } else { Err(needs) }
+    if needs.is_empty() { Ok(earliest) } else { Err(needs) }
 }
 
-/// Returns the root cause of a skip, fetching tasks from the ledger. `found` returns root causes that are known
+/// Returns the root cause of a skip, fetching tasks from the ledger. `known_cause` returns root causes that are known
 /// already.
 pub(crate) async fn find_root_cause(
     (plan, ledger): (&Plan, &dyn Ledger),
     reason: SkipReason,
     before: Vec<TaskIdx>,
     mut known: Known,
-    found: impl Fn(TaskIdx) -> Option<TaskIdx>,
+    known_cause: impl Fn(TaskIdx) -> Option<TaskIdx>,
 ) -> Result<Option<TaskIdx>, Error> {
     loop {
-        let part = |task: TaskIdx| match CauseRole::classify(task, known.get(&task)?, reason) {
-            CauseRole::Passed => Some(found(task).map_or(CauseRole::Passed, CauseRole::Root)),
-            part @ (CauseRole::Root(_) | CauseRole::None) => Some(part),
+        let role = |task: TaskIdx| match CauseRole::classify(task, known.get(&task)?, reason) {
+            CauseRole::Passed => Some(known_cause(task).map_or(CauseRole::Passed, CauseRole::Root)),
+            role @ (CauseRole::Root(_) | CauseRole::None) => Some(role),
         };
-        let needs = match root_cause(plan, reason, before.clone(), part) {
-            Ok(culprit) => return Ok(culprit),
+        let needs = match root_cause(plan, reason, before.clone(), role) {
+            Ok(cause) => return Ok(cause),
             Err(needs) => needs,
         };
         let nodes: Vec<NodeId> = needs.iter().map(|task| NodeId { task: *task, item: None }).collect();

@@ -55,7 +55,7 @@ pub struct Settings {
     pub seed: u64,
     /// Whether shareable calls are executed once more and compared.
     pub verification: Verification,
-    /// The outputs that decide, once all tasks have succeeded, whether the run has.
+    /// Outputs that the run shows. Once all tasks have succeeded, they decide whether the run has.
     pub shown: Shown,
 }
 
@@ -68,17 +68,16 @@ pub enum Ended {
     Interrupted,
 }
 
-/// How this host's part of a run ended, and what is known of its outputs then.
+/// End of this host's part of a run, with the outputs if this host closed it.
 #[derive(Debug)]
 pub struct Finished {
-    /// How.
+    /// Reason for the end.
     pub ended: Ended,
-    /// The outputs, if it was this host that has closed the run by them.
+    /// The outputs, if this host closed the run.
     pub outputs: Option<Outputs>,
 }
 
-/// How long this host, while it is at work, does not listen for what others have done, after it has listened: a host
-/// without work hears of it at once.
+/// Pause between two waits for changes by other hosts while this host is busy. An idle host waits without a pause.
 const LISTEN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Works on a run until it has ended or this host is interrupted.
@@ -87,18 +86,18 @@ const LISTEN_PAUSE: Duration = Duration::from_millis(1);
 /// is under way at a time, and settlements meanwhile are collected for the next. During a commit, guests are still
 /// stopped on an abort or a lost lease. The ledger renews the leases by its heartbeat.
 ///
-/// The loop is a task of its own: on a thread of the runtime's it starts jobs and speaks with the ledger without waking
-/// other threads, which costs more than the rest of a task that does little.
+/// The loop is a task of its own. On a thread of the runtime it starts jobs and uses the ledger without waking other
+/// threads; a wake-up would cost more than all other work for a short task.
 pub async fn run(engine: Engine, settings: Settings) -> Result<Finished, Error> {
-    let mut loops = JoinSet::new();
-    loops.spawn(run_loop(engine, settings));
-    match loops.join_next().await {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(run_loop(engine, settings));
+    match tasks.join_next().await {
         Some(Ok(ended)) => ended,
-        Some(Err(stopped)) => match stopped.try_into_panic() {
+        Some(Err(error)) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Ok(interrupted()), // the runtime is shutting down
         },
-        None => Ok(interrupted()), // there is the one that was spawned
+        None => Ok(interrupted()), // unreachable: one task was spawned
     }
 }
 
@@ -108,15 +107,15 @@ const fn interrupted() -> Finished {
 
 async fn run_loop(engine: Engine, settings: Settings) -> Result<Finished, Error> {
     let (slots, stored) = (settings.slots, settings.stored.clone());
-    let (park, parked) = unbounded_channel();
-    let ctx = Arc::new(build_context(engine, settings, park));
+    let (request_slot, slot_requests) = unbounded_channel();
+    let ctx = Arc::new(build_context(engine, settings, request_slot));
     ctx.emit_stored(&stored);
-    let floor = Arc::new(SharedRunState::new(RunState::new(Arc::clone(&ctx), slots)));
-    let mut shift = RunLoop { shared: floor, ctx, jobs: JoinSet::new(), slot_requests: parked };
-    let ended = shift.drive().await;
-    shift.jobs.shutdown().await;
-    shift.shared.state().close();
-    Ok(Finished { ended: ended?, outputs: shift.ctx.take_outputs() })
+    let shared = Arc::new(SharedRunState::new(RunState::new(Arc::clone(&ctx), slots)));
+    let mut run = RunLoop { shared, ctx, jobs: JoinSet::new(), slot_requests };
+    let ended = run.drive().await;
+    run.jobs.shutdown().await;
+    run.shared.state().close();
+    Ok(Finished { ended: ended?, outputs: run.ctx.take_outputs() })
 }
 
 /// State of the loop: the jobs, and the run state they share.
@@ -141,17 +140,17 @@ struct Step {
 impl RunLoop {
     async fn drive(&mut self) -> Result<Ended, Error> {
         let mut interrupt = self.ctx.interrupt.clone();
-        let (ledger, floor) = (Arc::clone(&self.ctx.ledger), Arc::clone(&self.shared));
+        let (ledger, shared) = (Arc::clone(&self.ctx.ledger), Arc::clone(&self.shared));
         let mut losses = ledger.keep_leases()?;
         let mut commit = None;
         let mut is_interruptible = true;
         loop {
             // Do all that is possible now, then sleep until one of the events below.
-            let Step { action: next, version, listen_after: pause, prefetch_deadline: patience_ends } =
+            let Step { action, version, listen_after, prefetch_deadline: deadline } =
                 self.step(*interrupt.borrow_and_update(), &mut commit);
             // An end is final only without a commit under way: its reply may still hold claims or verdicts.
             if commit.is_none() {
-                match next {
+                match action {
                     Action::Ended(status) => return Ok(Ended::Run(status)),
                     Action::Interrupted => return Ok(Ended::Interrupted),
                     Action::Wait => {}
@@ -160,13 +159,13 @@ impl RunLoop {
             tokio::select! {
                 // `biased`: lost leases stop their guests before anything else happens.
                 biased;
-                Some(loss) = losses.recv() => floor.state().handle_loss(loss),
+                Some(loss) = losses.recv() => shared.state().handle_loss(loss),
                 // A job that waits for a result releases its slot, or one that waited wants it back.
-                Some(parking) = self.slot_requests.recv() => floor.state().handle_slot_request(parking),
+                Some(request) = self.slot_requests.recv() => shared.state().handle_slot_request(request),
                 // The reply holds verdicts on the settlements, and new claims.
-                answer = next_reply(&mut commit) => {
+                reply = next_reply(&mut commit) => {
                     commit = None;
-                    floor.state().handle_reply(answer)?;
+                    shared.state().handle_reply(reply)?;
                 }
                 // Jobs that ended together are handled together, so that one commit takes all of them.
                 Some(done) = self.jobs.join_next_with_id() => {
@@ -176,22 +175,22 @@ impl RunLoop {
                     }
                 }
                 // A job left work to the loop: a pending commit, claims to start, or guests to abort.
-                () = floor.wait_for_wakeup() => {}
+                () = shared.wait_for_wakeup() => {}
                 // The next step returns prefetched claims, unless their jobs have started meanwhile.
-                () = sleep_until(patience_ends) => {}
+                () = sleep_until(deadline) => {}
                 // While a commit is under way its reply brings the changes, so nothing else asks the ledger.
-                changed = ledger_changed(ledger.as_ref(), version, pause), if commit.is_none() => {
+                changed = ledger_changed(ledger.as_ref(), version, listen_after), if commit.is_none() => {
                     changed?;
-                    let mut host = floor.state();
-                    // A newer version means that this host's own jobs committed meanwhile; that is no news.
-                    if host.version() == version {
-                        host.mark_ledger_changed();
+                    let mut state = shared.state();
+                    // A newer version means that this host's own jobs committed meanwhile; other hosts changed nothing.
+                    if state.version() == version {
+                        state.mark_ledger_changed();
                     }
                 }
                 changed = interrupt.changed(), if is_interruptible => {
                     // A closed channel means that no interrupt can follow.
                     is_interruptible = changed.is_ok();
-                    floor.state().mark_ledger_changed();
+                    shared.state().mark_ledger_changed();
                 }
             }
         }
@@ -199,25 +198,25 @@ impl RunLoop {
 
     /// Does everything that needs no waiting: starts claims, returns surplus ones, aborts guests, begins a commit.
     fn step(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> Step {
-        let (floor, ctx, jobs) = (&self.shared, &self.ctx, &mut self.jobs);
-        let mut host = floor.state();
-        host.set_interrupt(interrupt);
+        let (shared, ctx, jobs) = (&self.shared, &self.ctx, &mut self.jobs);
+        let mut state = shared.state();
+        state.set_interrupt(interrupt);
         let mut start =
-            |claim: &Claim| jobs.spawn(run_claims(Arc::clone(floor), Arc::clone(ctx), claim.clone()));
+            |claim: &Claim| jobs.spawn(run_claims(Arc::clone(shared), Arc::clone(ctx), claim.clone()));
         // Start what has a slot first; what remains may be surplus.
-        while host.start_next(&mut start).is_some() {}
-        host.return_prefetched();
-        host.abort_if_requested();
+        while state.start_next(&mut start).is_some() {}
+        state.return_prefetched();
+        state.abort_if_requested();
         if commit.is_none() {
             // A job may have begun a commit that did not complete at once; the loop polls it from here on.
-            *commit = floor.take_commit().or_else(|| host.commit().inspect(|_| host.mark_reply_awaited()));
+            *commit = shared.take_commit().or_else(|| state.commit().inspect(|_| state.mark_reply_awaited()));
         }
-        let pause = if host.is_busy() { LISTEN_PAUSE } else { Duration::ZERO };
+        let listen_after = if state.is_busy() { LISTEN_PAUSE } else { Duration::ZERO };
         Step {
-            action: host.next_action(),
-            version: host.version(),
-            listen_after: pause,
-            prefetch_deadline: host.prefetch_deadline(),
+            action: state.next_action(),
+            version: state.version(),
+            listen_after,
+            prefetch_deadline: state.prefetch_deadline(),
         }
     }
 
@@ -225,9 +224,9 @@ impl RunLoop {
     fn handle_job_end(&self, done: Done) -> Result<(), Error> {
         match done {
             Ok((_, ended)) => ended,
-            Err(stopped) => {
-                let id = stopped.id();
-                if let Ok(panic) = stopped.try_into_panic() {
+            Err(error) => {
+                let id = error.id();
+                if let Ok(panic) = error.try_into_panic() {
                     std::panic::resume_unwind(panic);
                 }
                 self.shared.state().handle_stopped_job(id);
@@ -257,14 +256,14 @@ async fn sleep_until(end: Option<Instant>) {
 }
 
 /// Waits until other hosts have changed the run since `seen`. Cancel safe, as [`Ledger::changed`] is.
-async fn ledger_changed(ledger: &dyn Ledger, seen: Version, pause: Duration) -> Result<(), Error> {
-    if !pause.is_zero() {
-        tokio::time::sleep(pause).await;
+async fn ledger_changed(ledger: &dyn Ledger, seen: Version, listen_after: Duration) -> Result<(), Error> {
+    if !listen_after.is_zero() {
+        tokio::time::sleep(listen_after).await;
     }
     ledger.changed(seen).await
 }
 
-fn build_context(engine: Engine, settings: Settings, parked: UnboundedSender<SlotRequest>) -> Context {
+fn build_context(engine: Engine, settings: Settings, slot_requests: UnboundedSender<SlotRequest>) -> Context {
     Context {
         run: settings.run,
         bound: settings.bound,
@@ -279,7 +278,7 @@ fn build_context(engine: Engine, settings: Settings, parked: UnboundedSender<Slo
         single_flight: SingleFlight::new(Random::from_system().next_u64()),
         verification: settings.verification,
         shown: settings.shown,
-        slot_requests: parked,
+        slot_requests,
         shared: SharedCaches::new(settings.seed),
     }
 }

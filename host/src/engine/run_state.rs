@@ -112,8 +112,8 @@ impl RunState {
     /// Begins to commit settlements and to ask for claims. Returns none if there is no reason to, or a commit is
     /// under way.
     pub(crate) fn commit(&mut self) -> Option<Commit> {
-        let has_news = self.ledger_changed || !self.batch.is_empty();
-        if self.is_committing || !has_news {
+        let has_work = self.ledger_changed || !self.batch.is_empty();
+        if self.is_committing || !has_work {
             return None;
         }
         self.ledger_changed = false;
@@ -138,13 +138,13 @@ impl RunState {
     }
 
     /// Handles the reply to a commit: emits the facts of committed settlements and adds the new claims.
-    pub(crate) fn handle_reply(&mut self, answer: CommitReply) -> Result<(), Error> {
+    pub(crate) fn handle_reply(&mut self, reply: CommitReply) -> Result<(), Error> {
         self.is_committing = false;
         // The time from sending to the reply sets how far to prefetch; a reply at once clears it.
         self.prefetch.record_round_trip(self.sent.take().map(|sent| sent.elapsed()));
         self.ctx.emit_notices();
-        let Reply { verdicts, claims, blocked, progress, version } = answer.reply?;
-        for (settled, verdict) in answer.batch.into_iter().zip(verdicts) {
+        let Reply { verdicts, claims, blocked, progress, version } = reply.reply?;
+        for (settled, verdict) in reply.batch.into_iter().zip(verdicts) {
             self.emit_verdict(settled, verdict);
         }
         for blocked in blocked {
@@ -183,16 +183,16 @@ impl RunState {
         if let Some(token) = self.without_slot.pop_front() {
             return Some(token);
         }
-        self.first_startable().and_then(|at| self.waiting.remove(at))
+        self.first_startable().and_then(|index| self.waiting.remove(index))
     }
 
     fn first_startable(&self) -> Option<usize> {
         if self.dispatcher.is_full() || self.dispatcher.is_stopping() {
             return None;
         }
-        let may_begin =
+        let may_start =
             |token: &Token| self.dispatcher.has_slot_for(*token) && !self.must_start_alone(*token);
-        self.waiting.iter().position(may_begin)
+        self.waiting.iter().position(may_start)
     }
 
     /// Returns whether a claim must start while no other is queued on this host.
@@ -245,14 +245,14 @@ impl RunState {
         if is_surplus { to_usize(self.dispatcher.prefetched()).min(self.waiting.len()) } else { 0 }
     }
 
-    /// Takes the next claim that may start, for the job that `begin` starts or returns.
-    pub(crate) fn start_next(&mut self, begin: impl FnOnce(&Claim) -> AbortHandle) -> Option<Claim> {
+    /// Takes the next claim that may start, for the job that `start` starts or returns.
+    pub(crate) fn start_next(&mut self, start: impl FnOnce(&Claim) -> AbortHandle) -> Option<Claim> {
         while let Some(token) = self.take_startable() {
             // A claim that was lost meanwhile has no entry and is not started.
             if let Some(running) = self.running.get_mut(&token) {
                 self.dispatcher.assign_slot(token);
                 running.since = self.prefetch.is_worthwhile().then(Instant::now);
-                running.job = Some(begin(&running.claim));
+                running.job = Some(start(&running.claim));
                 return Some(running.claim.clone());
             }
         }
@@ -301,17 +301,17 @@ impl RunState {
     }
 
     /// Handles a job that releases its slot while it waits, or wants it back.
-    pub(crate) fn handle_slot_request(&mut self, parking: SlotRequest) {
-        match parking {
+    pub(crate) fn handle_slot_request(&mut self, request: SlotRequest) {
+        match request {
             SlotRequest::Release(token) => {
                 if self.dispatcher.release_slot(token) {
                     self.mark_ledger_changed();
                 }
             }
-            SlotRequest::Reacquire(token, answer) => {
+            SlotRequest::Reacquire(token, reply) => {
                 // A commit under way may have asked for a node to fill this slot, so the slot cannot be promised.
-                let has_room = !self.is_committing && self.dispatcher.reacquire_slot(token);
-                let _is_heard = answer.send(has_room).is_ok();
+                let has_slot = !self.is_committing && self.dispatcher.reacquire_slot(token);
+                let _is_heard = reply.send(has_slot).is_ok();
             }
         }
     }

@@ -1,10 +1,10 @@
-//! A claim with its outcome, on its way to the next commit.
-//! Jobs make it; `run_state` commits it.
+//! A claim with its outcome, to be committed next.
+//! Jobs create it; `run_state` commits it.
 
 use crate::events::Fact;
 use crate::state::{Claim, Outcome};
 
-/// A claim with its outcome, and the facts to emit once that is committed.
+/// A claim with its outcome, and the facts to emit after the commit.
 pub(crate) struct Settled {
     pub(crate) claim: Claim,
     pub(crate) outcome: Outcome,

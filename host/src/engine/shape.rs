@@ -7,11 +7,12 @@ use crate::plan::{Bound, Plan, Task};
 use crate::state::{ResourceScope, ResourceShape, RunShape, TaskShape};
 use std::collections::HashMap;
 
-/// The shape of `bound`, restricted to the tasks that `is_wanted` has; a run that shows outputs is closed by them.
+/// Returns the shape of `bound`, restricted to the tasks marked in `is_wanted`. A run that shows outputs has a node
+/// that closes it.
 ///
 /// The host's memory is the last resource, counted in MiB: a task needs its `limits.memory`. A task whose limit
 /// exceeds the host's memory takes all of it, and so runs alone. A host with more memory takes the task instead, if
-/// there is one. The sandbox keeps the task within what the host has.
+/// there is one. The sandbox limits the task to the host's memory.
 #[must_use]
 pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> RunShape {
     let plan = bound.plan();
@@ -34,10 +35,10 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> 
             is_wanted: *is_wanted,
         })
         .collect();
-    for (at, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {
+    for (idx, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {
         for upstream in &task.waits_for {
             if let Some(upstream) = tasks.get_mut(upstream.index()) {
-                upstream.dependents.push(at);
+                upstream.dependents.push(idx);
             }
         }
     }
@@ -111,11 +112,11 @@ impl Classes {
 }
 
 /// Raises each amount to at least that of another class.
-fn widen(demand: &mut Vec<(usize, u32)>, other: &[(usize, u32)]) {
+fn widen(amounts: &mut Vec<(usize, u32)>, other: &[(usize, u32)]) {
     for (resource, amount) in other {
-        match demand.iter_mut().find(|(known, _)| known == resource) {
-            Some((_, most)) => *most = (*most).max(*amount),
-            None => demand.push((*resource, *amount)),
+        match amounts.iter_mut().find(|(known, _)| known == resource) {
+            Some((_, max)) => *max = (*max).max(*amount),
+            None => amounts.push((*resource, *amount)),
         }
     }
 }

@@ -26,8 +26,8 @@ pub(crate) struct SharedRunState {
 
 impl SharedRunState {
     /// Wraps a run state that has no jobs yet.
-    pub(crate) fn new(host: RunState) -> Self {
-        Self { state: Mutex::new(host), pending_commit: Mutex::default(), wakeup: Notify::new() }
+    pub(crate) fn new(state: RunState) -> Self {
+        Self { state: Mutex::new(state), pending_commit: Mutex::default(), wakeup: Notify::new() }
     }
 
     /// Locks the state.
@@ -47,19 +47,19 @@ impl SharedRunState {
 
     /// Settles a job's claim. Returns the next claim if the job continues.
     fn settle(&self, settled: Settled, interrupt: Interrupt) -> Result<Option<Claim>, Error> {
-        let mut host = self.state();
-        host.set_interrupt(interrupt);
-        let job = host.settle_job(settled);
+        let mut state = self.state();
+        state.set_interrupt(interrupt);
+        let job = state.settle_job(settled);
         // Without prefetched claims, the next claim comes with the reply, which the loop awaits.
-        let job = job.filter(|_| !host.is_committing() || host.is_prefetching());
-        if let Some(mut commit) = host.commit() {
+        let job = job.filter(|_| !state.is_committing() || state.is_prefetching());
+        if let Some(mut commit) = state.commit() {
             // One poll suffices for a ledger in memory. The loop polls any other commit.
             match commit.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())) {
-                Poll::Ready(answer) => host.handle_reply(answer)?,
+                Poll::Ready(reply) => state.handle_reply(reply)?,
                 Poll::Pending => {
-                    host.mark_reply_awaited();
+                    state.mark_reply_awaited();
                     self.pending_commit.lock().unwrap_or_else(PoisonError::into_inner).replace(commit);
-                    if !host.is_prefetching() {
+                    if !state.is_prefetching() {
                         return Ok(None);
                     }
                     self.wakeup.notify_one();
@@ -67,9 +67,9 @@ impl SharedRunState {
             }
         }
         // This job takes over the next claim itself: no spawn, no change of thread.
-        let next = job.and_then(|job| host.start_next(|_| job));
+        let next = job.and_then(|job| state.start_next(|_| job));
         // More claims than this job can take, or guests to abort: that is the loop's part.
-        if host.has_waiting() || host.must_abort() {
+        if state.has_waiting() || state.must_abort() {
             self.wakeup.notify_one();
         }
         Ok(next)
@@ -78,14 +78,14 @@ impl SharedRunState {
 
 /// Works from one claim to the next until none is left.
 pub(crate) async fn run_claims(
-    floor: Arc<SharedRunState>,
+    shared: Arc<SharedRunState>,
     ctx: Arc<Context>,
     claim: Claim,
 ) -> Result<(), Error> {
     let mut next = Some(claim);
     while let Some(claim) = next {
         let settled = process(&ctx, claim).await?;
-        next = floor.settle(settled, *ctx.interrupt.borrow())?;
+        next = shared.settle(settled, *ctx.interrupt.borrow())?;
         // A job that never waits must still yield to the runtime.
         consume_budget().await;
     }

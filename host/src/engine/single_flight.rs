@@ -26,15 +26,15 @@ impl SingleFlight {
     }
 
     pub(crate) fn key_lock(&self, key: Digest) -> KeyLock {
-        let mut lanes = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(lanes.entry(key).or_default())
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(locks.entry(key).or_default())
     }
 
     /// Removes the lock of a key that nobody else holds or waits for.
     pub(crate) fn forget_key(&self, key: &Digest) {
-        let mut lanes = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        if lanes.get(key).is_some_and(|lane| Arc::strong_count(lane) <= 2) {
-            lanes.remove(key);
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if locks.get(key).is_some_and(|lock| Arc::strong_count(lock) <= 2) {
+            locks.remove(key);
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn skip_reason(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipR
 /// Returns a skip if only cases of a `select` need the task and none of them is chosen.
 pub(crate) fn pruned(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
     match &task.needed_if {
-        Some(demand) if !is_needed(scope, demand)? => Ok(Some(SkipReason::Pruned)),
+        Some(condition) if !is_needed(scope, condition)? => Ok(Some(SkipReason::Pruned)),
         _ => Ok(None), // needed always, or by a chosen case
     }
 }
@@ -35,7 +35,7 @@ pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipRea
     Ok((is_equal == when.is_negated).then_some(SkipReason::ConditionFalse))
 }
 
-/// Returns a skip if a task named in `after` failed. One that was merely not needed skips nothing.
+/// Returns a skip if a task named in `after` failed. A task that was merely not needed skips nothing.
 fn after(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
     let unknown: Vec<TaskIdx> =
         task.after.iter().copied().filter(|task| !scope.known.contains_key(task)).collect();

@@ -30,9 +30,9 @@ pub(crate) fn is_shareable(bound: &Bound, task: &Task) -> bool {
 pub(crate) enum Verified {
     /// Both calls agree. The usage covers both.
     Same(Returned),
-    /// The calls differ. The text says how, as the end of a sentence.
+    /// The calls differ. The text describes the repeated call as a clause.
     Differs(String),
-    /// No answer: the repeated call was stopped for reasons that are not the guest's.
+    /// No answer: the repeated call was stopped for a reason outside of the guest.
     Unknown(Failure),
 }
 
@@ -40,43 +40,48 @@ pub(crate) enum Verified {
 pub(crate) fn compare(expected: Returned, repeated: Result<Returned, Failure>) -> Verified {
     let repeated = match repeated {
         Ok(repeated) => repeated,
-        Err(failure) => return failed(failure, expected.usage),
+        Err(failure) => return compare_failure(failure, expected.usage),
     };
-    let usage = both(expected.usage, repeated.usage);
+    let usage = combined_usage(expected.usage, repeated.usage);
     match (&expected.outcome, &repeated.outcome) {
-        (Outcome::Value(one), Outcome::Value(other)) | (Outcome::Error(one), Outcome::Error(other)) => {
-            if one == other {
+        (Outcome::Value(first), Outcome::Value(second)) | (Outcome::Error(first), Outcome::Error(second)) => {
+            if first == second {
                 return Verified::Same(Returned { usage, ..expected });
             }
-            let path = difference(one, other).to_string();
-            let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
-            Verified::Differs(format!("it returned another value, which differs{place}"))
+            let path = difference(first, second).to_string();
+            let position =
+                if path.is_empty() { String::new() } else { format!(" (first difference: `{path}`)") };
+            Verified::Differs(format!("it returned another value{position}"))
         }
-        (Outcome::Value(_), Outcome::Error(_)) => Verified::Differs("it returned an error".to_owned()),
-        (Outcome::Error(_), Outcome::Value(_)) => Verified::Differs("it returned no error".to_owned()),
+        (Outcome::Value(_), Outcome::Error(_)) => {
+            Verified::Differs("it returned an error instead of a value".to_owned())
+        }
+        (Outcome::Error(_), Outcome::Value(_)) => {
+            Verified::Differs("it returned a value instead of an error".to_owned())
+        }
     }
 }
 
 /// Judges a repeated call that ended without a result. An end caused by the guest is a difference.
-fn failed(failure: Failure, before: Usage) -> Verified {
+fn compare_failure(failure: Failure, before: Usage) -> Verified {
     match failure.class {
         FailureClass::Error | FailureClass::Trap | FailureClass::Limit => {
-            Verified::Differs(format!("it ended: {}", failure.message))
+            Verified::Differs(format!("it failed: {}", failure.message))
         }
         FailureClass::Timeout | FailureClass::Input | FailureClass::Lost | FailureClass::Cancelled => {
-            Verified::Unknown(Failure { usage: both(before, failure.usage), ..failure })
+            Verified::Unknown(Failure { usage: combined_usage(before, failure.usage), ..failure })
         }
     }
 }
 
 /// Returns the cost of two consecutive calls.
-fn both(one: Usage, other: Usage) -> Usage {
+fn combined_usage(first: Usage, second: Usage) -> Usage {
     Usage {
-        duration: one.duration.saturating_add(other.duration),
-        memory: one.memory.max(other.memory),
-        fuel: match (one.fuel, other.fuel) {
-            (Some(one), Some(other)) => Some(one.saturating_add(other)),
-            (one, other) => one.or(other),
+        duration: first.duration.saturating_add(second.duration),
+        memory: first.memory.max(second.memory),
+        fuel: match (first.fuel, second.fuel) {
+            (Some(first), Some(second)) => Some(first.saturating_add(second)),
+            (first, second) => first.or(second),
         },
     }
 }

@@ -98,9 +98,9 @@ impl fmt::Debug for Grants {
 pub struct Returned {
     /// The value or the error.
     pub outcome: Outcome,
-    /// Where the outcome is a status and no more, that of a failure: the end of what the guest wrote to stderr.
+    /// Last part of stderr, if the outcome is a bare failure status; empty otherwise.
     pub stderr: String,
-    /// What it cost.
+    /// Cost of the call.
     pub usage: Usage,
 }
 
@@ -132,9 +132,9 @@ pub struct Failure {
     pub class: FailureClass,
     /// Description, a lowercase fragment that names the limit if one was hit.
     pub message: String,
-    /// Where the guest itself brought it about: the end of what it wrote to stderr, as it wrote it.
+    /// Last part of stderr as the guest wrote it, if the guest caused the failure; empty otherwise.
     pub stderr: String,
-    /// The guest's backtrace, a line a frame.
+    /// The guest's backtrace, one line per frame.
     pub backtrace: Option<String>,
     /// Cost of the call until it failed.
     pub usage: Usage,

@@ -11,14 +11,14 @@ const GUEST_RESERVATION: u64 = (4 << 30) + (128 << 20);
 /// Address space that the host itself needs, in bytes: its heap, and the stacks of its threads.
 const HOST_RESERVE: u64 = 512 << 20;
 
-/// Returns the address space that is left to this process, or `None` if the system sets no bound.
-fn left() -> Option<u64> {
+/// Returns the address space that this process may still reserve, or `None` if the system sets no bound.
+fn available() -> Option<u64> {
     let allowed = getrlimit(Resource::As).current?;
-    Some(allowed.saturating_sub(taken().unwrap_or_default()))
+    Some(allowed.saturating_sub(reserved().unwrap_or_default()))
 }
 
 /// Returns the address space that this process has reserved.
-fn taken() -> Option<u64> {
+fn reserved() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -27,18 +27,18 @@ fn taken() -> Option<u64> {
 
 /// Returns whether enough address space is left for the host itself.
 pub(crate) fn has_address_space() -> bool {
-    left().is_none_or(|left| left >= HOST_RESERVE)
+    available().is_none_or(|available| available >= HOST_RESERVE)
 }
 
 /// Fails if the address space is too small for `calls` guests at the same time without a pool.
 pub(crate) fn require(calls: u32) -> Result<(), LoadError> {
-    let Some(left) = left() else { return Ok(()) };
-    let fitting = left.saturating_sub(HOST_RESERVE) / GUEST_RESERVATION;
+    let Some(available) = available() else { return Ok(()) };
+    let fitting = available.saturating_sub(HOST_RESERVE) / GUEST_RESERVATION;
     if fitting >= u64::from(calls) {
         return Ok(());
     }
     let needed = GUEST_RESERVATION.saturating_mul(u64::from(calls)).saturating_add(HOST_RESERVE);
-    let needed = needed.saturating_add(taken().unwrap_or_default());
+    let needed = needed.saturating_add(reserved().unwrap_or_default());
     let allowed = getrlimit(Resource::As).current.unwrap_or(u64::MAX);
     Err(LoadError::AddressSpace { allowed: in_mib(allowed), needed: in_mib(needed), calls, fitting })
 }

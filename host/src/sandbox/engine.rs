@@ -73,7 +73,7 @@ pub(crate) struct Runtime {
     pub(crate) linker: Linker<State>,
     /// Metering of the compiled code.
     pub(crate) metering: Metering,
-    /// Allocation of the engine, which may differ from what was asked for.
+    /// Allocation of the engine, which may differ from the requested one.
     pub(crate) allocation: Allocation,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Engines {
     pub(crate) calls: u32,
     bounded: Bounded,
     // A mutex, because several threads may load components. It is held while an engine is created, which is rare.
-    made: Mutex<HashMap<(Metering, Allocation), Arc<Runtime>>>,
+    created: Mutex<HashMap<(Metering, Allocation), Arc<Runtime>>>,
     ticker: Ticker,
 }
 
@@ -91,7 +91,7 @@ impl Engines {
     /// Creates a set of engines for `calls` guests at the same time. Starts the ticker.
     pub(crate) fn new(calls: u32, bounded: Bounded) -> Result<Self, LoadError> {
         let ticker = Ticker::start().map_err(|error| LoadError::Engine(error.into()))?;
-        Ok(Self { calls, bounded, made: Mutex::default(), ticker })
+        Ok(Self { calls, bounded, created: Mutex::default(), ticker })
     }
 
     /// Returns the engine for a kind of guest. Falls back from a pool to the system if the address space is too small.
@@ -100,20 +100,20 @@ impl Engines {
         metering: Metering,
         allocation: Allocation,
     ) -> Result<Arc<Runtime>, LoadError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(runtime) = made.get(&(metering, allocation)) {
+        let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = created.get(&(metering, allocation)) {
             return Ok(Arc::clone(runtime));
         }
         let pooled = match allocation {
             Allocation::Pooling => {
                 let mut config = config(metering, self.bounded);
                 let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
-                // A pool that takes all address space would leave the host none to work in.
+                // A pool that reserves all address space would leave none to the host.
                 pooled.ok().filter(|_| address_space::has_address_space())
             }
             Allocation::OnDemand => None,
         };
-        let (engine, got) = match pooled {
+        let (engine, actual) = match pooled {
             Some(engine) => (engine, Allocation::Pooling),
             None => {
                 let mut config = config(metering, self.bounded);
@@ -124,8 +124,8 @@ impl Engines {
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker).map_err(|error| LoadError::Engine(error.into()))?;
         self.ticker.add(engine.clone());
-        let runtime = Arc::new(Runtime { engine, linker, metering, allocation: got });
-        made.insert((metering, allocation), Arc::clone(&runtime));
+        let runtime = Arc::new(Runtime { engine, linker, metering, allocation: actual });
+        created.insert((metering, allocation), Arc::clone(&runtime));
         Ok(runtime)
     }
 }
@@ -134,7 +134,7 @@ impl Engines {
 pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
     match Engine::new(config(Metering::Time, Bounded::Yes).allocation_strategy(pool(calls))) {
         Ok(_) if address_space::has_address_space() => None,
-        Ok(_) => Some("it would leave the host no address space (`ulimit -v`)".to_owned()),
+        Ok(_) => Some("the pool would leave no address space to the host (`ulimit -v`)".to_owned()),
         Err(error) => Some(format!("{error:#}")),
     }
 }
@@ -257,7 +257,7 @@ mod tests {
     use crate::cli::manual::{Page, size};
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
         call("stack").says(&size(STACK));
     }

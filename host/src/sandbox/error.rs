@@ -31,10 +31,10 @@ pub enum LoadError {
     #[error("the component is cut off or damaged")]
     Damaged(#[source] Cause),
     /// The component imports a WASI version after 0.2.
-    #[error("the component imports `{0}`, and only WASI 0.2 is supported")]
+    #[error("the component imports `{0}`, but this host supports only WASI 0.2")]
     LaterWasi(String),
     /// The component's own code has async functions or types.
-    #[error("the component uses async functions, and only WASI 0.2 components are supported")]
+    #[error("the component uses async functions, but this host supports only WASI 0.2")]
     Async(#[source] Cause),
     /// The component is invalid, or needs a feature that the engine lacks.
     #[error("the component does not compile")]
@@ -43,10 +43,10 @@ pub enum LoadError {
     #[error(transparent)]
     Beyond(#[from] Exceeded),
     /// The compiler itself failed, or was killed.
-    #[error("the component could not be compiled here")]
+    #[error("the compiler failed on this host")]
     Compiler(#[source] Cause),
-    /// There is nowhere to write code to.
-    #[error("the code of the component could not be written")]
+    /// The compiled code cannot be written to any folder.
+    #[error("the compiled code could not be written")]
     Unwritten(#[source] Cause),
     /// An import that the host does not have.
     #[error("the component imports {}, which this host does not have", import_text(.interface, .function.as_deref()))]
@@ -57,7 +57,7 @@ pub enum LoadError {
         function: Option<Arc<str>>,
     },
     /// The component imports a known interface with another type.
-    #[error("the component imports `{interface}` with a type that this host does not have")]
+    #[error("the component imports `{interface}` with a type that differs from the host's")]
     ImportType {
         /// The interface.
         interface: String,
@@ -77,8 +77,8 @@ pub enum LoadError {
     },
     /// The system allows less address space than guests reserve.
     #[error(
-        "the system allows this process {allowed} of address space (`ulimit -v`), and {calls} guest{} at the same time \
-         need {needed}; there is room for {fitting}", if *.calls == 1 { "" } else { "s" }
+        "{calls} guest{} at the same time need {needed} of address space, but the system allows this process {allowed} \
+         (`ulimit -v`), enough for {fitting}", if *.calls == 1 { "" } else { "s" }
     )]
     AddressSpace {
         /// Address space that the system allows.
@@ -91,7 +91,7 @@ pub enum LoadError {
         fitting: u64,
     },
     /// The engine cannot be created on this machine.
-    #[error("the sandbox cannot be made on this machine")]
+    #[error("the sandbox cannot be created on this machine")]
     Engine(#[source] Cause),
 }
 
@@ -108,14 +108,14 @@ impl LoadError {
     pub fn help(&self) -> Option<&'static str> {
         Some(match self {
             Self::Empty => "Build the component first: the file has no bytes.",
-            Self::Text => "Turn the text into a binary with `wasm-tools parse`.",
+            Self::Text => "Convert the text to a binary with `wasm-tools parse`.",
             Self::CoreModule => {
-                "Build for the target `wasm32-wasip2`, or make a component of the module with `wasm-tools component new`."
+                "Build for the target `wasm32-wasip2`, or convert the module with `wasm-tools component new`."
             }
-            Self::Precompiled => {
-                "Give the component itself: the host compiles it, and keeps the code in its own cache."
+            Self::Precompiled => "Pass the component itself: the host compiles it and caches the code.",
+            Self::Foreign => {
+                "Pass a WebAssembly component, such as the output of a build for `wasm32-wasip2`."
             }
-            Self::Foreign => "Give a WebAssembly component: a file that a build for `wasm32-wasip2` makes.",
             Self::Damaged(_) => "Build or copy the component again.",
             Self::LaterWasi(_) => "Build for WASI 0.2, in Rust for the target `wasm32-wasip2`.",
             Self::Async(_) => "Build it without async functions, for WASI 0.2.",
@@ -123,10 +123,12 @@ impl LoadError {
                 "Build the component without that import, or compose it with a component that exports the interface."
             }
             Self::ImportType { .. } => {
-                "Build against the WIT that the host offers, or a WASI 0.2 that is not newer."
+                "Build against the WIT of this host, or against a WASI 0.2 version that is not newer."
             }
             Self::NoExport(_) => "List the functions of the component with `inspect`.",
-            Self::Unsupported { .. } => "Give the function parameters and a result that are plain values.",
+            Self::Unsupported { .. } => {
+                "Use only plain values as the parameters and the result of the function."
+            }
             Self::Beyond(exceeded) => exceeded.help(),
             Self::AddressSpace { fitting: 0, .. } => "Raise `ulimit -v`.",
             Self::AddressSpace { .. } => "Raise `ulimit -v`, or use a smaller `-j`.",
@@ -136,10 +138,10 @@ impl LoadError {
                 return Shortage::from_error(cause.as_ref()).map(Shortage::help);
             }
             Self::Compiler(_) => {
-                "Try again; if that does not help, see whether this machine has memory and room for files left."
+                "Try again; if that fails too, check the free memory and disk space of this machine."
             }
             Self::Unwritten(_) => {
-                "Name a folder that can be written by `CASCADE_CODE_CACHE`, or one for what is temporary by `TMPDIR`."
+                "Set `CASCADE_CODE_CACHE`, or `TMPDIR` for temporary files, to a writable folder."
             }
             Self::Compile(_) | Self::Engine(_) => return None,
         })
@@ -166,6 +168,6 @@ pub(crate) fn compile_error(text: String) -> LoadError {
 }
 
 /// Builds the error for code that cannot be written anywhere.
-pub(crate) fn no_room(error: io::Error) -> LoadError {
+pub(crate) fn write_error(error: io::Error) -> LoadError {
     LoadError::Unwritten(error.into())
 }

@@ -3,7 +3,9 @@
 
 use crate::invoke::{Call, Failure, Grants, Invoker, Outcome, Returned};
 use crate::model::{FailureClass, Size};
-use crate::sandbox::testing::{Ear, binary, call, component, granted, prepare, returned, run, value};
+use crate::sandbox::testing::{
+    RecordingListener, binary, call, component, granted, prepare, returned, run, value,
+};
 use crate::sandbox::{Metering, Sandbox, Settings};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -40,7 +42,7 @@ fn forward(import: &Import<'_>, body: &str, run_type: &str) -> String {
     )
 }
 
-fn clock(body: &str) -> String {
+fn clock_component(body: &str) -> String {
     let interface = "wasi:clocks/monotonic-clock@0.2.0";
     forward(
         &Import { interface, function: "now", ty: "(result u64)", core_type: "(result i64)" },
@@ -49,7 +51,7 @@ fn clock(body: &str) -> String {
     )
 }
 
-fn chance() -> String {
+fn random_component() -> String {
     // The argument is unused: it only makes the call a different one.
     let import = Import {
         interface: "wasi:random/random@0.2.0",
@@ -60,14 +62,14 @@ fn chance() -> String {
     forward(&import, "(param i32) (result i64) (call $f)", r#"(param "x" u32) (result u64)"#)
 }
 
-async fn drawn(grants: Grants, argument: &str) -> Bytes {
-    returned(granted(&chance(), grants, vec![value("u32", argument)], |_| ()).await)
+async fn draw(grants: Grants, argument: &str) -> Bytes {
+    returned(granted(&random_component(), grants, vec![value("u32", argument)], |_| ()).await)
 }
 
 #[tokio::test]
-async fn the_logical_clock_starts_at_a_constant_and_moves_by_its_readings() {
-    let first = clock("(result i64) (call $f)");
-    let third = clock("(result i64) (drop (call $f)) (drop (call $f)) (call $f)");
+async fn logical_clock_starts_at_a_constant_and_advances_per_read() {
+    let first = clock_component("(result i64) (call $f)");
+    let third = clock_component("(result i64) (drop (call $f)) (drop (call $f)) (call $f)");
     assert_eq!(returned(run(&first, Vec::new(), |_| ()).await), value("u64", "1000000000"));
     assert_eq!(returned(run(&third, Vec::new(), |_| ()).await), value("u64", "1000002000"));
     let real = granted(&first, Grants { clock: true, ..Grants::default() }, Vec::new(), |_| ()).await;
@@ -75,15 +77,15 @@ async fn the_logical_clock_starts_at_a_constant_and_moves_by_its_readings() {
 }
 
 #[tokio::test]
-async fn chance_follows_from_the_call_unless_the_real_one_is_granted() {
+async fn randomness_derives_from_the_call_unless_real_randomness_is_granted() {
     let real = Grants { random: true, ..Grants::default() };
-    assert_eq!(drawn(Grants::default(), "1").await, drawn(Grants::default(), "1").await);
-    assert_ne!(drawn(Grants::default(), "1").await, drawn(Grants::default(), "2").await);
-    assert_ne!(drawn(real.clone(), "1").await, drawn(real, "1").await);
+    assert_eq!(draw(Grants::default(), "1").await, draw(Grants::default(), "1").await);
+    assert_ne!(draw(Grants::default(), "1").await, draw(Grants::default(), "2").await);
+    assert_ne!(draw(real.clone(), "1").await, draw(real, "1").await);
 }
 
 /// Returns a component whose function, of a given type, exits with a status.
-fn leaving(status: i32, body: &str, run_type: &str) -> String {
+fn exiting(status: i32, body: &str, run_type: &str) -> String {
     let import = Import {
         interface: "wasi:cli/exit@0.2.0",
         function: "exit",
@@ -94,48 +96,48 @@ fn leaving(status: i32, body: &str, run_type: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_status_of_an_exit_is_the_result_of_a_command() {
-    let left = |status| run_command(status, "(result (result))");
+async fn exit_status_is_the_result_of_a_command() {
+    let exit_with = |status| run_command(status, "(result (result))");
     let nil = Bytes::from_static(&[0xc0]);
-    assert_eq!(left(0).await.unwrap().outcome, Outcome::Value(nil.clone()));
-    assert_eq!(left(1).await.unwrap().outcome, Outcome::Error(nil));
+    assert_eq!(exit_with(0).await.unwrap().outcome, Outcome::Value(nil.clone()));
+    assert_eq!(exit_with(1).await.unwrap().outcome, Outcome::Error(nil));
 }
 
 #[tokio::test]
-async fn an_exit_is_a_trap_that_says_so_where_something_else_is_to_be_returned() {
+async fn exit_is_a_trap_if_the_function_returns_no_status() {
     for (status, message) in [(0, "the guest called exit(0)"), (1, "the guest called exit(1)")] {
         for ty in ["(result (result u8))", "(result u8)", "(result (result (error bool)))"] {
             let failure = run_command(status, ty).await.unwrap_err();
             assert_eq!((failure.class, &*failure.message), (FailureClass::Trap, message), "{ty}");
         }
-        let failure = run(&leaving(status, "", ""), Vec::new(), |_| ()).await.unwrap_err();
+        let failure = run(&exiting(status, "", ""), Vec::new(), |_| ()).await.unwrap_err();
         assert_eq!((failure.class, &*failure.message), (FailureClass::Trap, message));
     }
 }
 
 async fn run_command(status: i32, ty: &str) -> Result<Returned, Failure> {
-    run(&leaving(status, "(result i32)", ty), Vec::new(), |_| ()).await
+    run(&exiting(status, "(result i32)", ty), Vec::new(), |_| ()).await
 }
 
-fn progress(body: &str) -> String {
+fn progress_component(body: &str) -> String {
     let ty = r#"(param "fraction" f64) (param "message" string)"#;
     let interface = "cascade:task/progress@0.1.0";
     forward(&Import { interface, function: "report", ty, core_type: "(param f64 i32 i32)" }, body, "")
 }
 
 #[tokio::test]
-async fn progress_is_heard_within_its_bounds() {
-    let ear = Arc::new(Ear::default());
-    let listener = Arc::clone(&ear);
+async fn progress_is_clamped() {
+    let recorder = Arc::new(RecordingListener::default());
+    let listener = Arc::clone(&recorder);
     let body = "(call $f (f64.const 0.5) (i32.const 0) (i32.const 5)) (call $f (f64.const nan) (i32.const 0) (i32.const 1))
         (call $f (f64.const 7) (i32.const 0) (i32.const 1))";
-    run(&progress(body), Vec::new(), |call| call.listener = listener).await.unwrap();
-    assert_eq!(ear.heard(), ["0.5 hello", "0 h", "1 h"]);
+    run(&progress_component(body), Vec::new(), |call| call.listener = listener).await.unwrap();
+    assert_eq!(recorder.recorded(), ["0.5 hello", "0 h", "1 h"]);
 }
 
 #[tokio::test]
-async fn endless_progress_passes_the_limit_of_logs() {
-    let text = progress("(loop (call $f (f64.const 0.5) (i32.const 0) (i32.const 5)) (br 0))");
+async fn endless_progress_hits_the_limit_of_logs() {
+    let text = progress_component("(loop (call $f (f64.const 0.5) (i32.const 0) (i32.const 5)) (br 0))");
     let failure = run(&text, Vec::new(), |call| call.limits.logs = Size::bytes(1000)).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Limit);
     let expected =
@@ -143,8 +145,8 @@ async fn endless_progress_passes_the_limit_of_logs() {
     assert!(failure.message.starts_with(expected), "{}", failure.message);
 }
 
-/// Returns a component that writes `hello\nworld` to an output in two pieces, and then runs `again`.
-fn writer(stream: &str, again: &str) -> String {
+/// Returns a component that writes `hello\nworld` to an output in two pieces, and then runs `rest`.
+fn writer_component(stream: &str, rest: &str) -> String {
     format!(
         r#"(component
             (import "wasi:io/error@0.2.0" (instance $errors (export "error" (type (sub resource)))))
@@ -179,43 +181,43 @@ fn writer(stream: &str, again: &str) -> String {
                     (loop
                         (call $write (local.get $out) (i32.const 0) (i32.const 3) (i32.const 64))
                         (call $write (local.get $out) (i32.const 3) (i32.const 8) (i32.const 64))
-                        {again})))
+                        {rest})))
             (core instance $i (instantiate $m
                 (with "" (instance (export "get" (func $get)) (export "write" (func $write))))))
             (func (export "run") (canon lift (core func $i "run"))))"#
     )
 }
 
-async fn written(
+async fn run_writer(
     stream: &str,
-    again: &str,
+    rest: &str,
     change: impl FnOnce(&mut Call),
 ) -> (Result<Returned, Failure>, Vec<String>) {
-    let ear = Arc::new(Ear::default());
-    let listener = Arc::clone(&ear);
-    let text = writer(stream, again);
+    let recorder = Arc::new(RecordingListener::default());
+    let listener = Arc::clone(&recorder);
+    let text = writer_component(stream, rest);
     let returned = run(&text, Vec::new(), |call| {
         call.listener = listener;
         change(call);
     });
     let returned = returned.await;
-    (returned, ear.heard())
+    (returned, recorder.recorded())
 }
 
 #[tokio::test]
-async fn outputs_are_heard_by_lines_and_the_last_one_before_the_call_ends() {
-    for (stream, heard) in
+async fn output_arrives_in_lines_and_completely_before_the_call_ends() {
+    for (stream, expected) in
         [("stdout", ["Stdout hello\n", "Stdout world"]), ("stderr", ["Stderr hello\n", "Stderr world"])]
     {
-        let (returned, lines) = written(stream, "", |_| ()).await;
+        let (returned, lines) = run_writer(stream, "", |_| ()).await;
         assert!(returned.is_ok());
-        assert_eq!(lines, heard);
+        assert_eq!(lines, expected);
     }
 }
 
 #[tokio::test]
-async fn endless_output_passes_the_limit_of_logs() {
-    let (returned, lines) = written("stdout", "(br 0)", |call| call.limits.logs = Size::bytes(100)).await;
+async fn endless_output_hits_the_limit_of_logs() {
+    let (returned, lines) = run_writer("stdout", "(br 0)", |call| call.limits.logs = Size::bytes(100)).await;
     let failure = returned.unwrap_err();
     assert_eq!(failure.class, FailureClass::Limit, "{}", failure.message);
     let expected =
@@ -229,7 +231,7 @@ async fn endless_output_passes_the_limit_of_logs() {
 }
 
 /// Returns a component that logs `hello` as a warning in the context `w`.
-fn logger(interface: &str) -> String {
+fn logger_component(interface: &str) -> String {
     format!(
         r#"(component
             (import "{interface}" (instance $host
@@ -248,17 +250,17 @@ fn logger(interface: &str) -> String {
 }
 
 #[tokio::test]
-async fn logging_is_heard_with_and_without_a_version() {
+async fn logging_works_with_and_without_a_version() {
     for interface in ["wasi:logging/logging", "wasi:logging/logging@0.1.0-draft"] {
-        let ear = Arc::new(Ear::default());
-        let listener = Arc::clone(&ear);
-        run(&logger(interface), Vec::new(), |call| call.listener = listener).await.unwrap();
-        assert_eq!(ear.heard(), ["Log warn w: hello"]);
+        let recorder = Arc::new(RecordingListener::default());
+        let listener = Arc::clone(&recorder);
+        run(&logger_component(interface), Vec::new(), |call| call.listener = listener).await.unwrap();
+        assert_eq!(recorder.recorded(), ["Log warn w: hello"]);
     }
 }
 
 #[tokio::test]
-async fn the_context_without_its_grant_says_how_to_get_it() {
+async fn context_without_its_grant_names_the_grant() {
     let import = Import {
         interface: "cascade:task/context@0.1.0",
         function: "cancelled",
@@ -277,15 +279,16 @@ async fn the_context_without_its_grant_says_how_to_get_it() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_cannot_be_granted() {
+async fn missing_folder_cannot_be_granted() {
     let read = Grants { read: vec![("/no/such/folder".into(), "/data".into())], ..Grants::default() };
-    let failure = granted(&clock("(result i64) (call $f)"), read, Vec::new(), |_| ()).await.unwrap_err();
+    let failure =
+        granted(&clock_component("(result i64) (call $f)"), read, Vec::new(), |_| ()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Input);
     assert!(failure.message.contains("/no/such/folder"), "{}", failure.message);
 }
 
 #[tokio::test]
-async fn no_call_sees_what_another_left_behind() {
+async fn no_call_sees_memory_of_an_earlier_call() {
     // Reads memory, then marks it: near the start, beyond the resident part, in grown pages, and in a table.
     let body = "(local $seen i32)
         (drop (memory.grow (i32.const 100)))

@@ -4,24 +4,24 @@
 use crate::invoke::{FunctionId, Grants, Invoker};
 use crate::model::{FailureClass, Size};
 use crate::sandbox::testing::{
-    binary, call, component, fails, mebibytes, prepare, returned, run, sandbox, value,
+    binary, call, component, mebibytes, prepare, returned, run, run_failing, sandbox, value,
 };
 use crate::sandbox::{Metering, Sandbox, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-fn simple(definitions: &str, body: &str) -> String {
+fn component_running(definitions: &str, body: &str) -> String {
     component(definitions, "", body, "")
 }
 
-fn soon(call: &mut crate::invoke::Call) {
+fn with_short_timeout(call: &mut crate::invoke::Call) {
     call.timeout = Duration::from_millis(50);
 }
 
 #[tokio::test]
-async fn an_endless_loop_ends_with_its_timeout() {
-    let (class, message) = fails(&simple("", "(loop (br 0))"), soon).await;
+async fn endless_loop_hits_its_timeout() {
+    let (class, message) = run_failing(&component_running("", "(loop (br 0))"), with_short_timeout).await;
     assert_eq!(
         (class, &*message),
         (FailureClass::Timeout, "`timeout` = 50ms reached: the guest did not return")
@@ -29,13 +29,13 @@ async fn an_endless_loop_ends_with_its_timeout() {
 }
 
 #[tokio::test]
-async fn an_endless_start_ends_with_its_timeout() {
-    let text = simple("(func $forever (loop (br 0))) (start $forever)", "");
-    assert_eq!(fails(&text, soon).await.0, FailureClass::Timeout);
+async fn endless_start_function_hits_its_timeout() {
+    let text = component_running("(func $forever (loop (br 0))) (start $forever)", "");
+    assert_eq!(run_failing(&text, with_short_timeout).await.0, FailureClass::Timeout);
 }
 
 #[tokio::test]
-async fn an_endless_allocator_ends_with_its_timeout() {
+async fn endless_allocator_hits_its_timeout() {
     let text = r#"(component
         (core module $m
             (memory (export "memory") 1)
@@ -44,14 +44,14 @@ async fn an_endless_allocator_ends_with_its_timeout() {
         (core instance $i (instantiate $m))
         (func (export "run") (param "x" string)
             (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#;
-    let failure = run(text, vec![value("string", "\"a\"")], soon).await.unwrap_err();
+    let failure = run(text, vec![value("string", "\"a\"")], with_short_timeout).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Timeout);
 }
 
 #[tokio::test]
-async fn memory_past_its_limit_ends_the_call() {
-    let text = simple("", "(drop (memory.grow (i32.const 1000)))");
-    let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(16)).await;
+async fn memory_above_its_limit_ends_the_call() {
+    let text = component_running("", "(drop (memory.grow (i32.const 1000)))");
+    let (class, message) = run_failing(&text, |call| call.limits.memory = mebibytes(16)).await;
     assert_eq!(class, FailureClass::Limit);
     assert_eq!(
         message,
@@ -65,22 +65,23 @@ async fn memory_past_its_limit_ends_the_call() {
 
 #[tokio::test]
 async fn memory_is_summed_over_all_memories() {
-    let text = simple("(memory 200) (memory 200)", "");
-    let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(16)).await;
+    let text = component_running("(memory 200) (memory 200)", "");
+    let (class, message) = run_failing(&text, |call| call.limits.memory = mebibytes(16)).await;
     assert_eq!(class, FailureClass::Limit, "{message}");
     assert!(run(&text, Vec::new(), |call| call.limits.memory = mebibytes(32)).await.is_ok());
 }
 
 #[tokio::test]
 async fn more_memories_than_the_pool_has_for_one_guest_run_without_it() {
-    let text = simple(&"(memory 1)".repeat(40), "");
+    let text = component_running(&"(memory 1)".repeat(40), "");
     assert_eq!(run(&text, Vec::new(), |_| ()).await.unwrap().usage.memory, 41 << 16);
 }
 
 #[tokio::test]
 async fn tables_count_as_memory() {
-    let text = simple("(table 0 funcref)", "(drop (table.grow (ref.null func) (i32.const 150000)))");
-    let (class, message) = fails(&text, |call| call.limits.memory = mebibytes(1)).await;
+    let text =
+        component_running("(table 0 funcref)", "(drop (table.grow (ref.null func) (i32.const 150000)))");
+    let (class, message) = run_failing(&text, |call| call.limits.memory = mebibytes(1)).await;
     assert_eq!(class, FailureClass::Limit);
     assert_eq!(
         message,
@@ -89,57 +90,61 @@ async fn tables_count_as_memory() {
 }
 
 #[tokio::test]
-async fn a_table_that_the_pool_cannot_grow_ends_the_call() {
-    let text = simple("(table 0 funcref)", "(drop (table.grow (ref.null func) (i32.const 1000000)))");
-    let (class, message) = fails(&text, |_| ()).await;
+async fn table_above_the_pool_limit_ends_the_call() {
+    let text =
+        component_running("(table 0 funcref)", "(drop (table.grow (ref.null func) (i32.const 1000000)))");
+    let (class, message) = run_failing(&text, |_| ()).await;
     assert_eq!(class, FailureClass::Limit);
     assert_eq!(message, "a table of the guest would have more than 200000 elements");
 }
 
 #[tokio::test]
-async fn a_guest_on_a_host_with_less_than_its_limit_has_what_the_host_has() {
+async fn guest_is_limited_by_the_host_memory_if_that_is_below_its_limit() {
     let sandbox = sandbox().with_budget(mebibytes(8));
-    let component = sandbox.load(binary(&simple("", "(drop (memory.grow (i32.const 160)))"))).unwrap();
+    let component =
+        sandbox.load(binary(&component_running("", "(drop (memory.grow (i32.const 160)))"))).unwrap();
     prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
     let failure = sandbox.invoke(Arc::new(call(FunctionId(0), Vec::new()))).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Limit);
     assert_eq!(
         failure.message,
-        "the memory that this host has for its tasks, 8MiB, reached: the guest's linear memories need more, within \
-         `limits.memory` = 256MiB; raise it with `--memory 16MiB`, or let a host that has as much take part"
+        "the memory of this host for its tasks, 8MiB, reached: the guest's linear memories need more, within \
+         `limits.memory` = 256MiB; raise it with `--memory 16MiB`, or add a host with that much memory to the run"
     );
 }
 
 #[tokio::test]
-async fn growth_past_a_declared_maximum_is_refused_as_the_guest_asked() {
+async fn growth_above_a_declared_maximum_returns_minus_one() {
     let text = component("(memory 1 2)", "(result i32)", "(memory.grow 1 (i32.const 5))", "(result s32)");
     assert_eq!(&*returned(run(&text, Vec::new(), |_| ()).await), b"\xff");
 }
 
 #[tokio::test]
 async fn deep_recursion_overflows_the_guests_stack_only() {
-    let (class, message) = fails(&simple("", "(call $run)"), |_| ()).await;
+    let (class, message) = run_failing(&component_running("", "(call $run)"), |_| ()).await;
     assert_eq!((class, &*message), (FailureClass::Limit, "the guest's stack (512KiB) overflowed"));
 }
 
 #[tokio::test]
 async fn fuel_ends_the_call_and_is_counted() {
-    let endless = simple("", "(loop (br 0))");
-    let (class, message) = fails(&endless, |call| call.limits.fuel = Some(10_000)).await;
+    let endless = component_running("", "(loop (br 0))");
+    let (class, message) = run_failing(&endless, |call| call.limits.fuel = Some(10_000)).await;
     assert_eq!(class, FailureClass::Limit);
     assert_eq!(
         message,
         "`limits.fuel` = 10000 reached: the guest computes for longer; raise it with `limits.fuel = 20000`"
     );
-    let used =
-        run(&simple("", "(drop (i32.const 1))"), Vec::new(), |call| call.limits.fuel = Some(10_000)).await;
+    let used = run(&component_running("", "(drop (i32.const 1))"), Vec::new(), |call| {
+        call.limits.fuel = Some(10_000)
+    })
+    .await;
     assert!((1..100).contains(&used.unwrap().usage.fuel.unwrap()));
-    assert_eq!(run(&simple("", ""), Vec::new(), |_| ()).await.unwrap().usage.fuel, None);
+    assert_eq!(run(&component_running("", ""), Vec::new(), |_| ()).await.unwrap().usage.fuel, None);
 }
 
 #[tokio::test]
-async fn a_trap_tells_where() {
-    let text = simple("(func $deep unreachable) (func $middle (call $deep))", "(call $middle)");
+async fn trap_has_a_backtrace() {
+    let text = component_running("(func $deep unreachable) (func $middle (call $deep))", "(call $middle)");
     let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Trap);
     assert_eq!(failure.message, "wasm `unreachable` instruction executed");
@@ -149,9 +154,9 @@ async fn a_trap_tells_where() {
 }
 
 #[tokio::test]
-async fn a_name_forges_no_frame() {
+async fn function_name_cannot_forge_a_frame() {
     let forged = "x\\0a  1: 0x1 - innocent.wasm!main\\1b[2J";
-    let text = simple(&format!("(func $deep (@name \"{forged}\") unreachable)"), "(call $deep)");
+    let text = component_running(&format!("(func $deep (@name \"{forged}\") unreachable)"), "(call $deep)");
     let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
     let backtrace = failure.backtrace.unwrap();
     let [first, second] = &*backtrace.lines().collect::<Vec<_>>() else { panic!("{backtrace}") };
@@ -163,7 +168,7 @@ async fn a_name_forges_no_frame() {
 }
 
 #[tokio::test]
-async fn a_result_past_its_limit_ends_the_call() {
+async fn result_above_its_limit_ends_the_call() {
     // The length at address 12 says how much of memory is the result.
     let bytes = |len: u32| {
         component(
@@ -184,7 +189,7 @@ async fn a_result_past_its_limit_ends_the_call() {
 }
 
 #[tokio::test]
-async fn one_string_a_thousand_times_is_bounded_too() {
+async fn repeated_string_counts_each_time() {
     // A list of 8000 byte lists, all of which are the same 60,000 bytes: 480 MB from a few pages of memory.
     let fill = "(local $i i32)
         (loop $next
@@ -206,7 +211,7 @@ async fn one_string_a_thousand_times_is_bounded_too() {
 #[tokio::test]
 async fn malformed_results_are_traps() {
     for (ty, body, expected) in [
-        ("char", "(i32.const 0xd800)", "a char that is none"),
+        ("char", "(i32.const 0xd800)", "an invalid char"),
         (
             "(list u8)",
             "(i32.store (i32.const 4) (i32.const 100000)) (i32.const 0)",
@@ -217,11 +222,7 @@ async fn malformed_results_are_traps() {
             "(i32.store (i32.const 4) (i32.const -1)) (i32.const 0)",
             "an address outside of its memory",
         ),
-        (
-            "(list u32)",
-            "(i32.store (i32.const 0) (i32.const 2)) (i32.const 0)",
-            "an address that is not aligned",
-        ),
+        ("(list u32)", "(i32.store (i32.const 0) (i32.const 2)) (i32.const 0)", "a misaligned address"),
         (
             "(list u32)",
             "(i32.store (i32.const 4) (i32.const 0x40000000)) (i32.const 0)",
@@ -230,9 +231,9 @@ async fn malformed_results_are_traps() {
         (
             "string",
             "(i32.store (i32.const 4) (i32.const 1)) (i32.store8 (i32.const 8) (i32.const 255)) (i32.store (i32.const 0) (i32.const 8)) (i32.const 0)",
-            "a text that is not UTF-8",
+            "a string that is not UTF-8",
         ),
-        ("string", "(i32.const 2)", "an address that is not aligned"),
+        ("string", "(i32.const 2)", "a misaligned address"),
         ("string", "(i32.const -4)", "an address outside of its memory"),
         ("(result)", "(i32.const 256)", "a result that is neither ok nor err"),
         (
@@ -253,7 +254,7 @@ async fn malformed_results_are_traps() {
 }
 
 #[tokio::test]
-async fn an_allocator_that_lies_harms_itself() {
+async fn lying_allocator_harms_only_its_guest() {
     for answer in ["-4", "65536", "3"] {
         let text = format!(
             r#"(component
@@ -278,13 +279,13 @@ async fn malformed_arguments_are_refused_with_their_path() {
     assert_eq!(failure.class, FailureClass::Input);
     assert_eq!(failure.message, "the argument `xs` is malformed: expected a bin, found an array");
     let failure = run(&text, Vec::new(), |_| ()).await.unwrap_err();
-    assert_eq!(failure.message, "the function has 1 parameters, 0 arguments were given");
+    assert_eq!(failure.message, "the function has 1 parameters, but the call has 0 arguments");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_calls_run_beside_an_endless_loop() {
+async fn hundred_calls_run_beside_an_endless_loop() {
     let sandbox = Arc::new(Sandbox::new(Settings { calls: 16, code_cache: None }).unwrap());
-    for text in [simple("", "(loop (br 0))"), simple("", "")] {
+    for text in [component_running("", "(loop (br 0))"), component_running("", "")] {
         let component = sandbox.load(binary(&text)).unwrap();
         prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
     }
@@ -296,16 +297,16 @@ async fn a_hundred_calls_run_beside_an_endless_loop() {
     endless.spawn(invoke(0));
     let mut quick = JoinSet::new();
     (0..100).for_each(|_| drop(quick.spawn(invoke(1))));
-    let ended = quick.join_all().await;
-    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+    let results = quick.join_all().await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
     let loops = endless.try_join_next();
     assert!(loops.is_none(), "the endless loop has ended: {loops:?}");
 }
 
 #[tokio::test]
-async fn a_dropped_call_frees_its_slot() {
+async fn dropped_call_frees_its_slot() {
     let sandbox = Sandbox::new(Settings { calls: 1, code_cache: None }).unwrap();
-    let component = sandbox.load(binary(&simple("", "(loop (br 0))"))).unwrap();
+    let component = sandbox.load(binary(&component_running("", "(loop (br 0))"))).unwrap();
     prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
     for _ in 0..3 {
         let given_up = tokio::time::timeout(
@@ -314,21 +315,23 @@ async fn a_dropped_call_frees_its_slot() {
         );
         assert!(given_up.await.is_err());
     }
-    let quick = sandbox.load(binary(&simple("", ""))).unwrap();
+    let quick = sandbox.load(binary(&component_running("", ""))).unwrap();
     let id = prepare(&sandbox, &quick, Grants::default(), Metering::Time).unwrap();
     assert!(sandbox.invoke(Arc::new(call(id, Vec::new()))).await.is_ok());
 }
 
 #[tokio::test]
-async fn modules_that_are_huge_have_few_instances() {
+async fn huge_modules_may_have_few_instances() {
     let globals = "(global (mut i64) (i64.const 0))".repeat(400_000);
-    let instances: String =
-        (0..50).map(|at| format!("(core instance $i{at} (instantiate $m))")).collect::<Vec<_>>().concat();
+    let instances: String = (0..50)
+        .map(|index| format!("(core instance $i{index} (instantiate $m))"))
+        .collect::<Vec<_>>()
+        .concat();
     let text = format!(
         "(component (core module $m {globals} (func (export \"run\"))) {instances}
             (func (export \"run\") (canon lift (core func $i0 \"run\"))))"
     );
-    let (class, message) = fails(&text, |_| ()).await;
-    let few = "the guest would have 11 core instances of modules so large that it may have fewer";
-    assert_eq!((class, &*message), (FailureClass::Limit, few));
+    let (class, message) = run_failing(&text, |_| ()).await;
+    let expected = "the guest would have 11 core instances, more than its large modules allow";
+    assert_eq!((class, &*message), (FailureClass::Limit, expected));
 }

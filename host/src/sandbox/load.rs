@@ -4,11 +4,11 @@
 use crate::invoke::{FunctionId, Grants};
 use crate::model::{Digest, Size, to_usize};
 use crate::sandbox::codec::Codec;
-use crate::sandbox::compile::{Bounds, CodeCache, CompilePool, Compiler, Kept, precheck, trusted};
+use crate::sandbox::compile::{Bounds, CachedCode, CodeCache, CompilePool, Compiler, precheck, trusted};
 use crate::sandbox::component::{Code, Component, Interface, Offer, Shared, reflect};
 use crate::sandbox::engine::{Allocation, Bounded, Engines, Runtime};
-use crate::sandbox::error::{LoadError, compile_error, import_type, no_room};
-use crate::sandbox::guest::{MOST_HANDLES, Network, Orphans, Prepared, TaskLookups, most_instances};
+use crate::sandbox::error::{LoadError, compile_error, import_type, write_error};
+use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, max_instances};
 use crate::sandbox::metering::Metering;
 use crate::sandbox::{address_space, scratch};
 use crate::state::Buckets;
@@ -22,8 +22,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 use wasmtime::component::ComponentExportIndex;
 
-/// Number of files that a guest's operation opens for a moment, to walk a path or to look up a name.
-const PASSING_FILES: usize = 4;
+/// Number of files that an operation of a guest opens for a moment, to walk a path or to look up a name.
+const TRANSIENT_FILES: usize = 4;
 
 /// Settings of a sandbox.
 #[derive(Debug, Clone)]
@@ -41,14 +41,14 @@ pub struct Sandbox {
     compiler: Compiler,
     /// Cache of compiled code, if a folder is given and can be trusted.
     pub(crate) code_cache: Option<Arc<CodeCache>>,
-    /// Whether the folder of compiled code takes more: a disk that is full is not tried for each component.
-    is_kept: Arc<AtomicBool>,
-    /// Where code is put that cannot be kept.
+    /// Whether compiled code is still added to the cache. After an error, such as a full disk, no more is added.
+    is_caching: Arc<AtomicBool>,
+    /// Folder for code that cannot be cached.
     scratch: PathBuf,
     network: Arc<Network>,
-    // A lock because components are loaded side by side. Its sections are an access to a few lines.
+    // A mutex because components are loaded concurrently. Each critical section accesses a few lines.
     warnings: Arc<Mutex<Vec<String>>>,
-    // A lock because functions may be prepared while others are called. Both sections are an access to the vector.
+    // A lock because functions may be prepared while others are called. Each critical section is one vector access.
     prepared: RwLock<Vec<Arc<Prepared>>>,
     // Set after functions are prepared: the backend is opened last, once everything else is valid.
     buckets: Arc<OnceLock<Arc<dyn Buckets>>>,
@@ -56,41 +56,41 @@ pub struct Sandbox {
     pub(crate) permits: Arc<Semaphore>,
     /// Memory of the host for all guests.
     pub(crate) budget: Size,
-    // Set after components are loaded, because those take files of their own.
+    // Set after components are loaded, because loading opens files too.
     files: Arc<OnceLock<usize>>,
     orphans: Arc<Orphans>,
     pub(crate) bounded: Bounded,
 }
 
 impl Prepared {
-    /// Whether a folder is granted.
+    /// Returns whether a folder is granted.
     pub(crate) const fn has_folders(&self) -> bool {
         !self.grants.read.is_empty() || !self.grants.write.is_empty()
     }
 }
 
 impl Sandbox {
-    /// Makes the engine. Components are compiled in this process until a workshop is given. A folder for code that cannot
-    /// be trusted is not used, and [`Self::take_warnings`] says why.
+    /// Creates a sandbox. Components are compiled in this process unless a pool of worker processes is set. An untrusted
+    /// code cache folder is not used, and [`Self::take_warnings`] returns the reason.
     pub fn new(settings: Settings) -> Result<Self, LoadError> {
-        Self::make(settings, Bounded::Yes)
+        Self::build(settings, Bounded::Yes)
     }
 
     /// Creates a sandbox without all bounds that can be left out, to measure their cost.
     #[cfg(any(test, feature = "test-support"))]
     pub fn without_bounds(settings: Settings) -> Result<Self, LoadError> {
-        Self::make(settings, Bounded::No)
+        Self::build(settings, Bounded::No)
     }
 
-    fn make(settings: Settings, bounded: Bounded) -> Result<Self, LoadError> {
+    fn build(settings: Settings, bounded: Bounded) -> Result<Self, LoadError> {
         let calls = settings.calls.max(1);
         let engines = Engines::new(calls, bounded)?;
         engines.runtime(Metering::Time, Allocation::Pooling)?;
         let mut warnings = Vec::new();
         let code_cache = settings.code_cache.and_then(|folder| match CodeCache::open(&folder) {
             Ok(cache) => Some(Arc::new(cache)),
-            Err(refused) => {
-                warnings.push(CodeCache::unkept(&folder, &refused));
+            Err(error) => {
+                warnings.push(CodeCache::not_cached(&folder, &error));
                 None
             }
         });
@@ -99,7 +99,7 @@ impl Sandbox {
             engines: Arc::new(engines),
             compiler: Compiler::InProcess,
             code_cache,
-            is_kept: Arc::new(AtomicBool::new(true)),
+            is_caching: Arc::new(AtomicBool::new(true)),
             scratch: PathBuf::from("/tmp"),
             network: Arc::new(Network::of_system()),
             warnings: Arc::new(warnings.into()),
@@ -121,7 +121,7 @@ impl Sandbox {
             engines: Arc::clone(&self.engines),
             compiler: self.compiler.clone(),
             code_cache: self.code_cache.clone(),
-            is_kept: Arc::clone(&self.is_kept),
+            is_caching: Arc::clone(&self.is_caching),
             scratch: self.scratch.clone(),
             network: Arc::clone(&self.network),
             warnings: Arc::clone(&self.warnings),
@@ -144,22 +144,22 @@ impl Sandbox {
 
     /// Sets the pool of worker processes that compile components, each within its bounds.
     #[must_use]
-    pub fn with_workshop(self, workshop: CompilePool) -> Self {
-        Self { compiler: Compiler::Child(workshop), ..self }
+    pub fn with_workshop(self, pool: CompilePool) -> Self {
+        Self { compiler: Compiler::Child(pool), ..self }
     }
 
-    /// Puts code that cannot be kept into this folder, or into memory where that does not take it either.
+    /// Sets the folder for code that cannot be cached. If it cannot be written either, the code stays in memory.
     #[must_use]
     pub fn with_scratch(self, folder: PathBuf) -> Self {
         Self { scratch: folder, ..self }
     }
 
-    /// The most bytes that a component may have.
+    /// Returns the maximum size of a component.
     #[must_use]
     pub fn largest(&self) -> Size {
         match &self.compiler {
             Compiler::InProcess => Bounds::default().component,
-            Compiler::Child(workshop) => workshop.bounds.component,
+            Compiler::Child(pool) => pool.bounds.component,
         }
     }
 
@@ -168,11 +168,11 @@ impl Sandbox {
     pub fn at_once(&self) -> usize {
         match &self.compiler {
             Compiler::InProcess => 1,
-            Compiler::Child(workshop) => workshop.at_once.max(1),
+            Compiler::Child(pool) => pool.at_once.max(1),
         }
     }
 
-    /// What an operator should know about how the sandbox was made, and components were loaded; each once.
+    /// Returns the warnings about creating the sandbox and loading components, each once.
     #[must_use]
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
@@ -189,13 +189,13 @@ impl Sandbox {
     ///
     /// Only the first call has an effect.
     pub fn share_files(&self, spare: usize) -> usize {
-        let each = (spare / to_usize(self.engines.calls)).saturating_sub(PASSING_FILES);
-        *self.files.get_or_init(|| each.clamp(1, MOST_HANDLES))
+        let per_guest = (spare / to_usize(self.engines.calls)).saturating_sub(TRANSIENT_FILES);
+        *self.files.get_or_init(|| per_guest.clamp(1, MAX_HANDLES))
     }
 
     /// Returns the maximum number of open files of one guest.
     pub(crate) fn files_of_guest(&self) -> usize {
-        self.files.get().copied().unwrap_or(MOST_HANDLES)
+        self.files.get().copied().unwrap_or(MAX_HANDLES)
     }
 
     /// Fails if the address space is too small for as many guests as may run at the same time.
@@ -215,7 +215,7 @@ impl Sandbox {
     ///
     /// Blocks while compiling: on an async runtime, call it where blocking is allowed.
     pub fn load(&self, bytes: Bytes) -> Result<Component, LoadError> {
-        let instances = most_instances(precheck::precheck(&bytes)?);
+        let instances = max_instances(precheck::precheck(&bytes)?);
         let digest = Digest::of_bytes(&bytes);
         let code = self.code(Metering::Time, &digest, &bytes)?;
         // Compilation has validated the component, so its types are sound.
@@ -260,7 +260,8 @@ impl Sandbox {
         };
         let linked = code.runtime.linker.instantiate_pre(&code.component);
         let instance = linked.map_err(|error| import_type(&error))?;
-        let index = find(&code.component, export).ok_or_else(|| LoadError::NoExport(export_text(export)))?;
+        let index =
+            export_index(&code.component, export).ok_or_else(|| LoadError::NoExport(export_text(export)))?;
         let prepared = Prepared {
             component: shared.digest,
             export: export.clone(),
@@ -275,9 +276,9 @@ impl Sandbox {
             instance,
             index,
         };
-        let mut all = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
-        all.push(Arc::new(prepared));
-        Ok(FunctionId(all.len() - 1))
+        let mut functions = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
+        functions.push(Arc::new(prepared));
+        Ok(FunctionId(functions.len() - 1))
     }
 
     /// Returns the prepared function with that id.
@@ -297,80 +298,80 @@ impl Sandbox {
     /// Returns code from the cache, or compiles it and adds it to the cache.
     fn code(&self, metering: Metering, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
         let runtime = self.engines.runtime(metering, Allocation::Pooling)?;
-        let kept = self.code_cache.as_ref().and_then(|cache| cache.get(&runtime, digest));
-        if let Some(code) = kept.and_then(|kept| self.mapped(metering, &kept)) {
+        let cached = self.code_cache.as_ref().and_then(|cache| cache.get(&runtime, digest));
+        if let Some(code) = cached.and_then(|cached| self.map_code(metering, &cached)) {
             return Ok(code);
         }
-        if let Some(cache) = self.code_cache.as_ref().filter(|_| self.is_kept.load(Ordering::Relaxed)) {
-            match self.compiled_into(cache, &runtime, digest, bytes) {
-                Err(LoadError::Unwritten(error)) => self.stop_keeping(cache, &error),
+        if let Some(cache) = self.code_cache.as_ref().filter(|_| self.is_caching.load(Ordering::Relaxed)) {
+            match self.compile_into_cache(cache, &runtime, digest, bytes) {
+                Err(LoadError::Unwritten(error)) => self.stop_caching(cache, &error),
                 compiled => return compiled,
             }
         }
-        match self.compiled_aside(scratch::in_folder(&self.scratch), &runtime, bytes) {
+        match self.compile_uncached(scratch::in_folder(&self.scratch), &runtime, bytes) {
             Err(LoadError::Unwritten(error)) => {
                 self.warn(format!(
-                    "compiled code cannot be written to `{}`, and is held in memory: {}; name a folder that can be \
-                     written, and has room, by `TMPDIR`",
+                    "compiled code cannot be written to `{}` and stays in memory: {}; set `TMPDIR` to a writable folder \
+                     with free space",
                     self.scratch.display(),
-                    scratch::said(&error)
+                    scratch::os_error_text(&error)
                 ));
-                self.compiled_aside(scratch::in_memory(), &runtime, bytes)
+                self.compile_uncached(scratch::in_memory(), &runtime, bytes)
             }
             compiled => compiled,
         }
     }
 
-    /// Compiles a component into the folder of compiled code, and takes it from there.
-    fn compiled_into(
+    /// Compiles a component into the code cache, and loads it from there.
+    fn compile_into_cache(
         &self,
         cache: &CodeCache,
         runtime: &Runtime,
         digest: &Digest,
         bytes: &Bytes,
     ) -> Result<Code, LoadError> {
-        let draft = cache.draft().map_err(no_room)?;
-        let file = draft.as_file().try_clone().map_err(no_room)?;
+        let draft = cache.draft().map_err(write_error)?;
+        let file = draft.as_file().try_clone().map_err(write_error)?;
         self.compiler.compile(runtime, bytes, &file)?;
-        let kept = cache.keep(runtime, digest, draft);
-        let kept = kept.map_err(|error| self.stop_keeping(cache, &error)).ok();
-        match kept.and_then(|kept| self.mapped(runtime.metering, &kept)) {
+        let cached = cache.store(runtime, digest, draft);
+        let cached = cached.map_err(|error| self.stop_caching(cache, &error)).ok();
+        match cached.and_then(|cached| self.map_code(runtime.metering, &cached)) {
             Some(code) => Ok(code),
-            // It could not be kept, or not be mapped: some systems map no code from some folders.
-            None => self.copied(runtime.metering, &file),
+            // Caching or mapping failed: some systems map no code from some folders.
+            None => self.copy_code(runtime.metering, &file),
         }
     }
 
-    /// Keeps no more code, and says why; components that are loaded side by side say it once.
-    fn stop_keeping(&self, cache: &CodeCache, error: &dyn std::fmt::Display) {
-        if self.is_kept.swap(false, Ordering::Relaxed) {
-            self.warn(cache.unwritten(error));
+    /// Stops adding code to the cache, and warns once, also if components are loaded concurrently.
+    fn stop_caching(&self, cache: &CodeCache, error: &dyn std::fmt::Display) {
+        if self.is_caching.swap(false, Ordering::Relaxed) {
+            self.warn(cache.write_failed(error));
         }
     }
 
-    /// Compiles a component into a file that nobody keeps.
-    fn compiled_aside(
+    /// Compiles a component into a temporary file.
+    fn compile_uncached(
         &self,
         file: io::Result<File>,
         runtime: &Runtime,
         bytes: &Bytes,
     ) -> Result<Code, LoadError> {
-        let file = file.map_err(no_room)?;
+        let file = file.map_err(write_error)?;
         self.compiler.compile(runtime, bytes, &file)?;
-        self.copied(runtime.metering, &file)
+        self.copy_code(runtime.metering, &file)
     }
 
-    fn mapped(&self, metering: Metering, kept: &Kept) -> Option<Code> {
-        self.placed(metering, |runtime| trusted::deserialize(&runtime.engine, &kept.verified())).ok()
+    fn map_code(&self, metering: Metering, cached: &CachedCode) -> Option<Code> {
+        self.load_code(metering, |runtime| trusted::deserialize(&runtime.engine, &cached.verified())).ok()
     }
 
-    fn copied(&self, metering: Metering, file: &File) -> Result<Code, LoadError> {
-        let made = trusted::Made::vouch(file).map_err(no_room)?;
-        self.placed(metering, |runtime| trusted::deserialize_made(&runtime.engine, &made))
+    fn copy_code(&self, metering: Metering, file: &File) -> Result<Code, LoadError> {
+        let code = trusted::CompiledCode::vouch(file).map_err(write_error)?;
+        self.load_code(metering, |runtime| trusted::deserialize_compiled(&runtime.engine, &code))
     }
 
     /// Loads code into the pool, or without it if the component needs more than one guest's share.
-    fn placed(
+    fn load_code(
         &self,
         metering: Metering,
         deserialize: impl Fn(&Runtime) -> wasmtime::Result<wasmtime::component::Component>,
@@ -395,7 +396,7 @@ fn require_known_imports(component: &Component) -> Result<(), LoadError> {
     }
 }
 
-fn find(component: &wasmtime::component::Component, export: &Export) -> Option<ComponentExportIndex> {
+fn export_index(component: &wasmtime::component::Component, export: &Export) -> Option<ComponentExportIndex> {
     let interface = match &export.interface {
         Some(name) => Some(component.get_export_index(None, &**name)?),
         None => None,

@@ -17,7 +17,7 @@ mod backtrace;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
-mod loading;
+mod load_tests;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

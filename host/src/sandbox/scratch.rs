@@ -1,5 +1,5 @@
-//! Files for code that is being made, which nobody keeps: in a folder for what is temporary, else in memory.
-//! Where code is kept is for `code_cache`.
+//! Temporary files for compiled code: in a folder, or else in memory.
+//! `code_cache` caches code.
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
@@ -7,24 +7,24 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// A file without a name in a folder.
+/// Creates a file without a name in a folder.
 pub(crate) fn in_folder(folder: &Path) -> io::Result<File> {
     tempfile::tempfile_in(folder)
 }
 
-/// A file in memory: it needs no disk, and counts as memory until it is closed.
+/// Creates a file in memory: it needs no disk, and takes memory until it is closed.
 pub(crate) fn in_memory() -> io::Result<File> {
     let create = |flags| memfd_create("cascade-host code", flags);
-    let made = match create(MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
-        // Before Linux 6.3 there is no such flag; where there is, a system may ask for it.
+    let file = match create(MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
+        // Linux before 6.3 lacks this flag; later systems may require it.
         Err(Errno::INVAL) => create(MemfdFlags::CLOEXEC),
-        made => made,
+        file => file,
     };
-    Ok(made?.into())
+    Ok(file?.into())
 }
 
-/// What the system said of a file, without the name that it was to have, which nobody knows.
-pub(crate) fn said(error: &dyn std::fmt::Display) -> String {
+/// Returns the system's error text without the path of the temporary file, which means nothing to users.
+pub(crate) fn os_error_text(error: &dyn std::fmt::Display) -> String {
     error.to_string().split(" at path ").next().unwrap_or_default().to_owned()
 }
 
@@ -34,7 +34,7 @@ mod tests {
     use std::io::{Read as _, Seek as _, Write as _};
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn temporary_files_can_be_read_back_and_leave_no_name() {
         let folder = tempfile::tempdir().unwrap();
         for mut file in [in_folder(folder.path()).unwrap(), in_memory().unwrap()] {
             let mut text = String::new();
@@ -45,6 +45,6 @@ mod tests {
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         let nowhere = in_folder(&folder.path().join("none")).unwrap_err();
-        assert_eq!(said(&nowhere), "No such file or directory (os error 2)");
+        assert_eq!(os_error_text(&nowhere), "No such file or directory (os error 2)");
     }
 }

@@ -13,15 +13,15 @@ use std::time::Duration;
 
 /// A listener that records everything.
 #[derive(Default)]
-pub(crate) struct Ear(Mutex<Vec<String>>);
+pub(crate) struct RecordingListener(Mutex<Vec<String>>);
 
-impl Ear {
-    pub(crate) fn heard(&self) -> Vec<String> {
+impl RecordingListener {
+    pub(crate) fn recorded(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
 
-impl Listener for Ear {
+impl Listener for RecordingListener {
     fn wrote(&self, stream: Stream, text: &str) {
         self.0.lock().unwrap().push(format!("{stream:?} {text}"));
     }
@@ -64,7 +64,7 @@ pub(crate) fn call(function: FunctionId, args: Vec<Bytes>) -> Call {
             number: 1,
             epoch: 1,
         },
-        listener: Arc::new(Ear::default()),
+        listener: Arc::new(RecordingListener::default()),
     }
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn granted(
 }
 
 /// Calls a component that must fail, and returns the class and the message.
-pub(crate) async fn fails(text: &str, change: impl FnOnce(&mut Call)) -> (FailureClass, String) {
+pub(crate) async fn run_failing(text: &str, change: impl FnOnce(&mut Call)) -> (FailureClass, String) {
     let failure = run(text, Vec::new(), change).await.unwrap_err();
     (failure.class, failure.message)
 }

@@ -34,14 +34,14 @@ impl Conversion {
     /// Converts one value; shares its bytes if nothing changes.
     ///
     /// Fields that the producer lacks, and widened numbers, may make a value many times as large. The conversion
-    /// fails soon after `most` bytes are written.
-    pub fn apply(&self, value: &Bytes, most: usize) -> Result<Bytes, Unconverted> {
+    /// fails soon after `max_len` bytes are written.
+    pub fn apply(&self, value: &Bytes, max_len: usize) -> Result<Bytes, Unconverted> {
         if self.is_identity() {
             return Ok(value.clone());
         }
         let mut reader = Reader::new(value);
         let mut out = Vec::with_capacity(value.len());
-        self.0.run(&mut reader, &mut out, most)?;
+        self.0.run(&mut reader, &mut out, max_len)?;
         reader.finish().map_err(ValueFault::from)?;
         Ok(out.into())
     }
@@ -54,7 +54,7 @@ pub enum Unconverted {
     #[error(transparent)]
     Fault(#[from] ValueFault),
     /// The converted value exceeds the bound.
-    #[error("the value becomes too large")]
+    #[error("the converted value is too large")]
     TooLarge,
 }
 
@@ -68,24 +68,24 @@ impl From<Malformed> for Unconverted {
 
 impl Unconverted {
     fn at_index(self, index: usize) -> Self {
-        self.placed(|fault| fault.at_index(index))
+        self.map_fault(|fault| fault.at_index(index))
     }
 
     fn in_field(self, name: &str) -> Self {
-        self.placed(|fault| fault.in_field(name))
+        self.map_fault(|fault| fault.in_field(name))
     }
 
-    fn placed(self, place: impl FnOnce(ValueFault) -> ValueFault) -> Self {
+    fn map_fault(self, map: impl FnOnce(ValueFault) -> ValueFault) -> Self {
         match self {
-            Self::Fault(fault) => Self::Fault(place(fault)),
+            Self::Fault(fault) => Self::Fault(map(fault)),
             Self::TooLarge => Self::TooLarge,
         }
     }
 }
 
-/// Fails if the output exceeds `most` bytes.
-const fn bounded(out: &[u8], most: usize) -> Converted {
-    if out.len() > most { Err(Unconverted::TooLarge) } else { Ok(()) }
+/// Fails if the output exceeds `max_len` bytes.
+const fn check_len(out: &[u8], max_len: usize) -> Converted {
+    if out.len() > max_len { Err(Unconverted::TooLarge) } else { Ok(()) }
 }
 
 /// A step of a conversion.
@@ -184,14 +184,14 @@ fn structural(from: &Type, to: &Type) -> Result<Op, Mismatch> {
 
 fn record(from: &Arc<[Field]>, to: &Arc<[Field]>) -> Result<Op, Mismatch> {
     let mut ops = Vec::with_capacity(to.len());
-    let places: HashMap<&str, (usize, &Field)> =
-        from.iter().enumerate().map(|(at, known)| (&*known.name, (at, known))).collect();
+    let fields_by_name: HashMap<&str, (usize, &Field)> =
+        from.iter().enumerate().map(|(index, known)| (&*known.name, (index, known))).collect();
     for field in to.iter() {
-        let source = match places.get(&*field.name).copied() {
-            Some((at, known)) => {
+        let source = match fields_by_name.get(&*field.name).copied() {
+            Some((index, known)) => {
                 let op = fit(&known.ty, &field.ty)
                     .map_err(|mismatch| mismatch.within(format!(".{}", field.name)))?;
-                Some((at, op))
+                Some((index, op))
             }
             None if matches!(field.ty, Type::Option(_)) => None,
             None => {
@@ -200,8 +200,9 @@ fn record(from: &Arc<[Field]>, to: &Arc<[Field]>) -> Result<Op, Mismatch> {
         };
         ops.push(FieldOp { name: Arc::clone(&field.name), source });
     }
-    let stays = |(at, op): (usize, &FieldOp)| matches!(&op.source, Some((source, Op::Same)) if *source == at);
-    let is_same = from.len() == to.len() && ops.iter().enumerate().all(stays);
+    let is_unchanged =
+        |(index, op): (usize, &FieldOp)| matches!(&op.source, Some((source, Op::Same)) if *source == index);
+    let is_same = from.len() == to.len() && ops.iter().enumerate().all(is_unchanged);
     Ok(if is_same { Op::Same } else { Op::Record { from: Arc::clone(from), to: ops } })
 }
 
@@ -220,7 +221,7 @@ fn variant(from: &[Case], to: &[Case]) -> Result<Op, Mismatch> {
     let targets: HashMap<&str, &Case> = to.iter().map(|known| (&*known.name, known)).collect();
     for case in from {
         let Some(target) = targets.get(&*case.name) else {
-            return Err(Mismatch::because(format!("case `{}` is not known there", case.name)));
+            return Err(Mismatch::because(format!("the target type has no case `{}`", case.name)));
         };
         if let Some(op) = payload(&case.name, case.ty.as_ref(), target.ty.as_ref())? {
             payloads.push((Arc::clone(&case.name), op));
@@ -235,10 +236,12 @@ fn payload(name: &str, from: Option<&Type>, to: Option<&Type>) -> Result<Option<
         (Some(from), Some(to)) => {
             fit(from, to).map(Some).map_err(|mismatch| mismatch.within(format!(".{name}")))
         }
-        (Some(_), None) => Err(Mismatch::because(format!("`{name}` has a payload, and none is taken there"))),
-        (None, Some(ty)) => {
-            Err(Mismatch::because(format!("`{name}` has no payload, and `{ty}` is asked for")))
+        (Some(_), None) => {
+            Err(Mismatch::because(format!("`{name}` has a payload, but the target type has none")))
         }
+        (None, Some(ty)) => Err(Mismatch::because(format!(
+            "`{name}` has no payload, but the target type has the payload `{ty}`"
+        ))),
     }
 }
 
@@ -250,7 +253,7 @@ fn superset(kind: &str, from: &[Arc<str>], to: &[Arc<str>]) -> Result<(), Mismat
     let known: HashSet<&str> = to.iter().map(|name| &**name).collect();
     match from.iter().find(|name| !known.contains(&***name)) {
         None => Ok(()),
-        Some(name) => Err(Mismatch::because(format!("{kind} `{name}` is not known there"))),
+        Some(name) => Err(Mismatch::because(format!("the target type has no {kind} `{name}`"))),
     }
 }
 
@@ -259,7 +262,7 @@ impl Op {
         matches!(self, Self::Same)
     }
 
-    fn run(&self, reader: &mut Reader<'_>, out: &mut Vec<u8>, most: usize) -> Converted {
+    fn run(&self, reader: &mut Reader<'_>, out: &mut Vec<u8>, max_len: usize) -> Converted {
         match self {
             Self::Same => {
                 let start = reader.position();
@@ -271,27 +274,27 @@ impl Op {
                 if *in_array {
                     wire::put_array_len(out, 1);
                 }
-                inner.run(reader, out, most)?;
+                inner.run(reader, out, max_len)?;
             }
-            Self::Bytes(inner) => bytes(inner, reader.bin()?, out, most)?,
+            Self::Bytes(inner) => bytes(inner, reader.bin()?, out, max_len)?,
             Self::List(inner) => {
                 let len = reader.array_len()?;
                 wire::put_array_len(out, len);
                 for index in 0..len {
-                    inner.run(reader, out, most).map_err(|fault| fault.at_index(index))?;
-                    bounded(out, most)?;
+                    inner.run(reader, out, max_len).map_err(|fault| fault.at_index(index))?;
+                    check_len(out, max_len)?;
                 }
             }
             Self::Tuple(ops) => {
                 if reader.array_len()? != ops.len() {
-                    return Err(ValueFault::new("a tuple of another length").into());
+                    return Err(ValueFault::new("the tuple has another length").into());
                 }
                 wire::put_array_len(out, ops.len());
                 for (index, op) in ops.iter().enumerate() {
-                    op.run(reader, out, most).map_err(|fault| fault.at_index(index))?;
+                    op.run(reader, out, max_len).map_err(|fault| fault.at_index(index))?;
                 }
             }
-            Self::Record { from, to } => fields(from, to, reader, out, most)?,
+            Self::Record { from, to } => fields(from, to, reader, out, max_len)?,
             Self::Option { inner, from, to_in_array } => {
                 if reader.take_nil()? {
                     wire::put_nil(out);
@@ -300,7 +303,7 @@ impl Op {
                     if *to_in_array {
                         wire::put_array_len(out, 1);
                     }
-                    inner.run(reader, out, most)?;
+                    inner.run(reader, out, max_len)?;
                 }
             }
             // Names are written in the consumer's order, which is the canonical form there.
@@ -310,7 +313,7 @@ impl Op {
                 wire::put_array_len(out, len);
                 order.iter().filter(|name| set.contains(&&***name)).for_each(|name| wire::put_str(out, name));
             }
-            Self::Variant(payloads) => variant_payload(payloads, reader, out, most)?,
+            Self::Variant(payloads) => variant_payload(payloads, reader, out, max_len)?,
         }
         Ok(())
     }
@@ -332,14 +335,14 @@ fn number(widening: Widening, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Con
     Ok(())
 }
 
-fn bytes(inner: &Op, bytes: &[u8], out: &mut Vec<u8>, most: usize) -> Converted {
+fn bytes(inner: &Op, bytes: &[u8], out: &mut Vec<u8>, max_len: usize) -> Converted {
     wire::put_array_len(out, bytes.len());
-    let mut one = Vec::with_capacity(2);
+    let mut encoded = Vec::with_capacity(2);
     for (index, byte) in bytes.iter().enumerate() {
-        one.clear();
-        wire::put_uint(&mut one, (*byte).into());
-        inner.run(&mut Reader::new(&one), out, most).map_err(|fault| fault.at_index(index))?;
-        bounded(out, most)?;
+        encoded.clear();
+        wire::put_uint(&mut encoded, (*byte).into());
+        inner.run(&mut Reader::new(&encoded), out, max_len).map_err(|fault| fault.at_index(index))?;
+        check_len(out, max_len)?;
     }
     Ok(())
 }
@@ -349,20 +352,22 @@ fn fields(
     to: &[FieldOp],
     reader: &mut Reader<'_>,
     out: &mut Vec<u8>,
-    most: usize,
+    max_len: usize,
 ) -> Converted {
-    let found = locate(from, reader)?;
+    let positions = locate(from, reader)?;
     let end = reader.position();
     wire::put_map_len(out, to.len());
     for field in to {
         wire::put_str(out, &field.name);
-        let source =
-            field.source.as_ref().and_then(|(at, op)| found.get(*at).copied().flatten().map(|at| (at, op)));
+        let source = field
+            .source
+            .as_ref()
+            .and_then(|(index, op)| positions.get(*index).copied().flatten().map(|index| (index, op)));
         match source {
             None => wire::put_nil(out),
             Some((position, op)) => {
                 reader.seek(position);
-                op.run(reader, out, most).map_err(|fault| fault.in_field(&field.name))?;
+                op.run(reader, out, max_len).map_err(|fault| fault.in_field(&field.name))?;
             }
         }
     }
@@ -374,15 +379,15 @@ fn variant_payload(
     payloads: &[(Arc<str>, Op)],
     reader: &mut Reader<'_>,
     out: &mut Vec<u8>,
-    most: usize,
+    max_len: usize,
 ) -> Converted {
     if reader.peek()? != Kind::Map {
-        return Op::Same.run(reader, out, most);
+        return Op::Same.run(reader, out, max_len);
     }
     one_pair(reader)?;
     let name = reader.str()?;
     wire::put_map_len(out, 1);
     wire::put_str(out, name);
     let op = payloads.iter().find(|(case, _)| **case == *name).map_or(&Op::Same, |(_, op)| op);
-    op.run(reader, out, most).map_err(|fault| fault.in_field(name))
+    op.run(reader, out, max_len).map_err(|fault| fault.in_field(name))
 }

@@ -76,7 +76,7 @@ pub(crate) fn copy(ty: &Type, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Res
                 copy(some, reader, out)?;
             }
         }
-        Type::Enum(names) => wire::put_str(out, case_of(names, reader.str()?)?),
+        Type::Enum(names) => wire::put_str(out, known_case(names, reader.str()?)?),
         Type::Flags(names) => flags(names, reader, out)?,
         Type::Variant(cases) => variant(cases, reader, out)?,
         Type::Result(sides) => result(sides, reader, out)?,
@@ -103,31 +103,31 @@ pub(crate) fn locate(fields: &[Field], reader: &mut Reader<'_>) -> Result<Vec<Op
     locate_rest(fields, 0, len, reader)
 }
 
-/// Locates the rest of a record's fields: `left` pairs remain, and the first `read` fields were read in declared
+/// Locates the rest of a record's fields: `remaining` pairs remain, and the first `read` fields were read in declared
 /// order.
 pub(crate) fn locate_rest(
     fields: &[Field],
     read: usize,
-    left: usize,
+    remaining: usize,
     reader: &mut Reader<'_>,
 ) -> Result<Vec<Option<usize>>, ValueFault> {
     let mut found = vec![None; fields.len()];
     found.iter_mut().take(read).for_each(|slot| *slot = Some(reader.position()));
-    let mut places: Option<HashMap<&str, usize>> = None;
-    for nth in read..read.saturating_add(left) {
+    let mut fields_by_name: Option<HashMap<&str, usize>> = None;
+    for nth in read..read.saturating_add(remaining) {
         let key = reader.str()?;
         // Fast path: keys in declared order need no search.
         let expected = fields.get(nth).filter(|field| *field.name == *key).map(|_| nth);
         let position = expected.or_else(|| {
-            let places = places.get_or_insert_with(|| {
+            let fields_by_name = fields_by_name.get_or_insert_with(|| {
                 fields.iter().enumerate().map(|(nth, field)| (&*field.name, nth)).collect()
             });
-            places.get(key).copied()
+            fields_by_name.get(key).copied()
         });
         let slot = position.and_then(|position| found.get_mut(position));
         match slot {
             None => return Err(ValueFault::new(format!("no field `{key}`"))),
-            Some(Some(_)) => return Err(ValueFault::new(format!("field `{key}` stands here twice"))),
+            Some(Some(_)) => return Err(ValueFault::new(format!("duplicate field `{key}`"))),
             Some(slot) => *slot = Some(reader.position()),
         }
         reader.skip().map_err(|malformed| ValueFault::from(malformed).in_field(key))?;
@@ -158,7 +158,7 @@ fn flags(names: &[Arc<str>], reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Resu
     let mut set = vec![false; names.len()];
     for index in 0..reader.array_len()? {
         let name = reader.str()?;
-        let slot = names.iter().position(|known| **known == *name).and_then(|at| set.get_mut(at));
+        let slot = names.iter().position(|known| **known == *name).and_then(|index| set.get_mut(index));
         match slot {
             None => return Err(ValueFault::new(format!("no flag `{name}`")).at_index(index)),
             Some(slot) => *slot = true,
@@ -220,7 +220,7 @@ pub(crate) fn one_pair(reader: &mut Reader<'_>) -> Result<(), ValueFault> {
     }
 }
 
-fn case_of<'a>(names: &[Arc<str>], name: &'a str) -> Result<&'a str, ValueFault> {
+fn known_case<'a>(names: &[Arc<str>], name: &'a str) -> Result<&'a str, ValueFault> {
     if names.iter().any(|known| **known == *name) {
         return Ok(name);
     }

@@ -9,13 +9,13 @@ use crate::value::wire::{Kind, Malformed, Reader};
 /// The path is the root if the values themselves differ in kind or length. It names fields and positions, never
 /// content.
 #[must_use]
-pub fn difference(one: &[u8], other: &[u8]) -> Path {
+pub fn difference(first: &[u8], second: &[u8]) -> Path {
     let mut path = Path::root();
-    let mut parts = (one, other);
+    let mut parts = (first, second);
     // Terminates: each step descends to shorter parts.
-    while let Ok(Some((step, one, other))) = differing_part(parts.0, parts.1) {
+    while let Ok(Some((step, first, second))) = differing_part(parts.0, parts.1) {
         path.push(step);
-        parts = (one, other);
+        parts = (first, second);
     }
     path
 }
@@ -23,35 +23,35 @@ pub fn difference(one: &[u8], other: &[u8]) -> Path {
 type Differing<'a> = Option<(Step, &'a [u8], &'a [u8])>;
 
 /// Returns the first item or field that differs; none if the values differ in kind or length.
-fn differing_part<'a>(one: &'a [u8], other: &'a [u8]) -> Result<Differing<'a>, Malformed> {
-    let (mut one, mut other) = (Reader::new(one), Reader::new(other));
-    let is_map = match (one.peek()?, other.peek()?) {
+fn differing_part<'a>(first: &'a [u8], second: &'a [u8]) -> Result<Differing<'a>, Malformed> {
+    let (mut first, mut second) = (Reader::new(first), Reader::new(second));
+    let is_map = match (first.peek()?, second.peek()?) {
         (Kind::Array, Kind::Array) => false,
         (Kind::Map, Kind::Map) => true,
         _ => return Ok(None), // nothing to descend into, or two different kinds
     };
     let len = |reader: &mut Reader<'a>| if is_map { reader.map_len() } else { reader.array_len() };
-    let shared = len(&mut one)?.min(len(&mut other)?);
+    let shared = len(&mut first)?.min(len(&mut second)?);
     for index in 0..shared {
         let step = if is_map {
-            let (key, of_other) = (one.str()?, other.str()?);
-            if key != of_other {
+            let (key, second_key) = (first.str()?, second.str()?);
+            if key != second_key {
                 return Ok(None);
             }
             Step::Field(key.to_owned())
         } else {
             Step::Index(u32::try_from(index).unwrap_or(u32::MAX))
         };
-        let (part, of_other) = (whole(&mut one)?, whole(&mut other)?);
-        if part != of_other {
-            return Ok(Some((step, part, of_other)));
+        let (first_part, second_part) = (read_value(&mut first)?, read_value(&mut second)?);
+        if first_part != second_part {
+            return Ok(Some((step, first_part, second_part)));
         }
     }
     Ok(None)
 }
 
 /// Reads the bytes of the next value.
-fn whole<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
+fn read_value<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
     let start = reader.position();
     reader.skip()?;
     Ok(reader.between(start, reader.position()))
@@ -63,29 +63,29 @@ mod tests {
     use crate::model::Datum;
     use crate::value::{Type, encode};
 
-    fn at(ty: &str, one: &str, other: &str) -> String {
+    fn path_of(ty: &str, first: &str, second: &str) -> String {
         let ty = Type::parse(ty).unwrap();
         let bytes = |text: &str| {
             let literal: Datum = serde_json::from_str(text).unwrap();
             encode(&ty, &literal).unwrap()
         };
-        difference(&bytes(one), &bytes(other)).to_string()
+        difference(&bytes(first), &bytes(second)).to_string()
     }
 
     #[test]
-    fn the_first_part_that_differs_is_named() {
+    fn path_leads_to_the_first_difference() {
         let ty = "record { a: list<record { x: f64 }>, b: option<string> }";
         let base = r#"{"a": [{"x": 1.5}, {"x": 2.5}], "b": "s"}"#;
-        assert_eq!(at(ty, base, r#"{"a": [{"x": 1.5}, {"x": 3.5}], "b": "t"}"#), ".a[1].x");
-        assert_eq!(at(ty, base, r#"{"a": [{"x": 1.5}, {"x": 2.5}], "b": null}"#), ".b");
-        assert_eq!(at(ty, base, r#"{"a": [{"x": 1.5}], "b": "s"}"#), ".a", "one is longer");
-        assert_eq!(at("u32", "1", "2"), "");
-        assert_eq!(at("variant { a(u8), b(u8) }", r#"{"a": 1}"#, r#"{"b": 1}"#), "");
-        assert_eq!(at("variant { a(u8), b(u8) }", r#"{"a": 1}"#, r#"{"a": 2}"#), ".a");
+        assert_eq!(path_of(ty, base, r#"{"a": [{"x": 1.5}, {"x": 3.5}], "b": "t"}"#), ".a[1].x");
+        assert_eq!(path_of(ty, base, r#"{"a": [{"x": 1.5}, {"x": 2.5}], "b": null}"#), ".b");
+        assert_eq!(path_of(ty, base, r#"{"a": [{"x": 1.5}], "b": "s"}"#), ".a", "one is longer");
+        assert_eq!(path_of("u32", "1", "2"), "");
+        assert_eq!(path_of("variant { a(u8), b(u8) }", r#"{"a": 1}"#, r#"{"b": 1}"#), "");
+        assert_eq!(path_of("variant { a(u8), b(u8) }", r#"{"a": 1}"#, r#"{"a": 2}"#), ".a");
     }
 
     #[test]
-    fn damaged_bytes_have_a_path_too() {
+    fn damaged_bytes_yield_the_root_path() {
         assert_eq!(difference(&[0x92, 1, 2], &[0x92, 1, 0xc1]).to_string(), "");
         assert_eq!(difference(&[0x92, 1], &[0x92, 2]).to_string(), "");
         assert_eq!(difference(&[], &[0xc1]).to_string(), "");

@@ -92,7 +92,7 @@ fn signed(ty: &Type, datum: &Datum, range: (i64, i64), out: &mut Vec<u8>) -> Res
 #[expect(
     clippy::as_conversions,
     clippy::cast_precision_loss,
-    reason = "an integer where a float is asked for is rounded to the nearest float, as JSON readers do"
+    reason = "an integer given for a float is rounded to the nearest float, as JSON readers do"
 )]
 fn float(ty: &Type, datum: &Datum) -> Result<f64, ValueFault> {
     match datum {
@@ -111,12 +111,12 @@ fn float(ty: &Type, datum: &Datum) -> Result<f64, ValueFault> {
 #[expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
-    reason = "the nearest f32 is what is asked for; an overflow is refused"
+    reason = "rounding to the nearest f32 is intended; an overflow is an error"
 )]
 fn narrow(number: f64) -> Result<f32, ValueFault> {
     let narrow = number as f32;
     if narrow.is_infinite() && number.is_finite() {
-        return Err(ValueFault::new(format!("expected f32, found {number:?}, which is too large")));
+        return Err(ValueFault::new(format!("expected f32, found {number:?}, which is out of range")));
     }
     Ok(narrow)
 }
@@ -130,9 +130,9 @@ fn one_char(text: &str, out: &mut Vec<u8>) -> Result<(), ValueFault> {
 }
 
 fn base64(text: &str, out: &mut Vec<u8>) -> Result<(), ValueFault> {
-    let bytes = STANDARD.decode(text).map_err(|_| {
-        ValueFault::new("expected base64 (bytes are written as base64 or as an array of integers)")
-    })?;
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|_| ValueFault::new("expected bytes as base64 or as an array of integers"))?;
     wire::put_bin(out, &bytes);
     Ok(())
 }
@@ -166,7 +166,7 @@ fn record(fields: &[Field], entries: &[(String, Datum)], out: &mut Vec<u8>) -> R
     for (nth, (key, _)) in entries.iter().enumerate() {
         known_name("field", names(), key)?;
         if entries.iter().take(nth).any(|(earlier, _)| earlier == key) {
-            return Err(ValueFault::new(format!("field `{key}` stands here twice")));
+            return Err(ValueFault::new(format!("duplicate field `{key}`")));
         }
     }
     wire::put_map_len(out, fields.len());
@@ -215,7 +215,7 @@ fn flags(names: &[Arc<str>], items: &[Datum], out: &mut Vec<u8>) -> Result<(), V
         };
         known_name("flag", names.iter().map(AsRef::as_ref), name).map_err(|fault| fault.at_index(index))?;
         if set.contains(&name.as_str()) {
-            return Err(ValueFault::new(format!("flag `{name}` stands here twice")).at_index(index));
+            return Err(ValueFault::new(format!("duplicate flag `{name}`")).at_index(index));
         }
         set.push(name.as_str());
     }
@@ -240,7 +240,7 @@ fn variant(cases: &[Case], datum: &Datum, out: &mut Vec<u8>) -> Result<(), Value
         Datum::Table(entries) => {
             let [(name, payload)] = entries.as_slice() else {
                 let found = || format!("expected a table with one case, found {} keys", entries.len());
-                return Err(ValueFault::new(repeated(entries).unwrap_or_else(found)));
+                return Err(ValueFault::new(duplicate_case(entries).unwrap_or_else(found)));
             };
             known_case(names(), name)?;
             let Some(Case { ty: Some(ty), .. }) = find(name) else {
@@ -266,8 +266,8 @@ fn result(sides: &ResultType, entries: &[(String, Datum)], out: &mut Vec<u8>) ->
         [(key, payload)] if key == "ok" => (&sides.ok, payload, "ok"),
         [(key, payload)] if key == "err" => (&sides.err, payload, "err"),
         _ => {
-            let expected = || "expected a table with the one key `ok` or `err`".to_owned();
-            return Err(ValueFault::new(repeated(entries).unwrap_or_else(expected)));
+            let expected = || "expected a table with the key `ok` or `err`".to_owned();
+            return Err(ValueFault::new(duplicate_case(entries).unwrap_or_else(expected)));
         }
     };
     wire::put_map_len(out, 1);
@@ -283,12 +283,12 @@ fn result(sides: &ResultType, entries: &[(String, Datum)], out: &mut Vec<u8>) ->
     Ok(())
 }
 
-/// What is said of a case that is there twice.
-fn repeated(entries: &[(String, Datum)]) -> Option<String> {
+/// Returns the message about a duplicate case, if there is one.
+fn duplicate_case(entries: &[(String, Datum)]) -> Option<String> {
     let is_repeated =
         |pair: &&[(String, Datum)]| matches!(pair, [(first, _), (second, _)] if first == second);
     let pair = entries.windows(2).find(is_repeated)?;
-    pair.first().map(|(key, _)| format!("case `{key}` stands here twice"))
+    pair.first().map(|(key, _)| format!("duplicate case `{key}`"))
 }
 
 pub(crate) fn known_case<'a>(
@@ -308,6 +308,6 @@ pub(crate) fn known_name<'a>(
     }
     Err(ValueFault::new(match nearest(name, names.clone()) {
         Some(nearest) => format!("no {kind} `{name}`; did you mean `{nearest}`?"),
-        None => format!("no {kind} `{name}`; there are {}", shortlist(name, names)),
+        None => format!("no {kind} `{name}`; expected one of {}", shortlist(name, names)),
     }))
 }

@@ -26,14 +26,14 @@ impl ValueFault {
         self
     }
 
-    /// The same fault of an element at another place of the list around it.
+    /// Replaces the step from the enclosing list by another index.
     #[must_use]
-    pub(crate) fn moved_to(mut self, index: usize) -> Self {
+    pub(crate) fn with_index(mut self, index: usize) -> Self {
         self.steps.pop();
         self.at_index(index)
     }
 
-    /// The same fault, seen from a record or variant around.
+    /// Adds the step from an enclosing record or variant.
     #[must_use]
     pub(crate) fn in_field(self, name: &str) -> Self {
         self.within(Step::Field(name.to_owned()))

@@ -33,12 +33,12 @@ pub fn to_json_text(ty: &Type, bytes: &[u8]) -> Result<String, ValueFault> {
     serde_json::to_string(&Typed::new(ty, bytes)).map_err(|error| ValueFault::new(error.to_string()))
 }
 
-/// Returns a value as JSON for people: about `most` bytes, with `…` if it was cut. None if the value is malformed.
+/// Returns a value as JSON for people: about `max_len` bytes, with `…` if it was cut. None if the value is malformed.
 #[must_use]
-pub fn to_json_excerpt(ty: &Type, bytes: &[u8], most: usize) -> Option<String> {
-    let mut excerpt = Excerpt { text: Vec::new(), most };
+pub fn to_json_excerpt(ty: &Type, bytes: &[u8], max_len: usize) -> Option<String> {
+    let mut excerpt = Excerpt { text: Vec::new(), max_len };
     let written = serde_json::to_writer(&mut excerpt, &Typed::new(ty, bytes));
-    let is_cut = excerpt.text.len() >= most;
+    let is_cut = excerpt.text.len() >= max_len;
     if written.is_err() && !is_cut {
         return None;
     }
@@ -53,12 +53,12 @@ pub fn to_json_excerpt(ty: &Type, bytes: &[u8], most: usize) -> Option<String> {
 /// Writer that keeps the beginning of a text and refuses the rest.
 struct Excerpt {
     text: Vec<u8>,
-    most: usize,
+    max_len: usize,
 }
 
 impl std::io::Write for Excerpt {
     fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
-        let taken = piece.len().min(self.most.saturating_sub(self.text.len()));
+        let taken = piece.len().min(self.max_len.saturating_sub(self.text.len()));
         self.text.extend(piece.iter().take(taken));
         Ok(taken)
     }
@@ -71,9 +71,9 @@ impl std::io::Write for Excerpt {
 impl Serialize for Typed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let reader = RefCell::new(Reader::new(self.bytes));
-        let done = Part { ty: self.ty, reader: &reader }.serialize(serializer)?;
+        let result = Part { ty: self.ty, reader: &reader }.serialize(serializer)?;
         reader.borrow().finish().map_err(S::Error::custom)?;
-        Ok(done)
+        Ok(result)
     }
 }
 

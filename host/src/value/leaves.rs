@@ -1,22 +1,22 @@
-//! The texts, bytes and numbers that a value is made of, as a guest may write them.
-//! What they are looked for in, and how short one may be, is for whoever asks.
+//! Leaves of a value: its texts, bytes and numbers, in the forms in which a guest may write them.
+//! The caller searches for them, and decides how short a leaf may be.
 
 use crate::value::check::{enter_some, locate, one_pair};
 use crate::value::wire::{Kind, Reader};
 use crate::value::{Type, ValueFault};
 
-/// Numbers of fewer digits may stand anywhere, and give nothing away.
-const LEAST_DIGITS: usize = 4;
+/// Minimum number of digits of a numeric leaf. Shorter numbers occur everywhere and reveal nothing.
+const MIN_DIGITS: usize = 4;
 
-/// The texts, bytes and longer numbers of a value, which is of type `ty`: words of enums and flags are texts, and so are
-/// chars that follow each other in a list or a tuple.
+/// Returns the texts, bytes and longer numbers of a value of type `ty`. Names of enum cases and flags are texts, and so
+/// are consecutive chars of a list or a tuple.
 pub fn leaves(ty: &Type, bytes: &[u8]) -> Result<Vec<Vec<u8>>, ValueFault> {
     let mut leaves = Vec::new();
-    gather(ty, &mut Reader::new(bytes), &mut leaves)?;
+    collect_leaves(ty, &mut Reader::new(bytes), &mut leaves)?;
     Ok(leaves)
 }
 
-fn gather(ty: &Type, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Result<(), ValueFault> {
+fn collect_leaves(ty: &Type, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Result<(), ValueFault> {
     match ty {
         Type::Bool => drop(reader.bool()?),
         Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::S8 | Type::S16 | Type::S32 | Type::S64 => {
@@ -25,7 +25,7 @@ fn gather(ty: &Type, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Resu
         Type::F32 => {
             let value = reader.f32()?;
             float(value, leaves);
-            float(f64::from(value), leaves); // the same as an `f64`
+            float(f64::from(value), leaves); // the number as an `f64`
         }
         Type::F64 => float(reader.f64()?, leaves),
         Type::Char | Type::String | Type::Enum(_) => leaves.push(reader.str()?.into()),
@@ -36,7 +36,7 @@ fn gather(ty: &Type, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Resu
         }
         Type::List(element) => {
             for _ in 0..reader.array_len()? {
-                gather(element, reader, leaves)?;
+                collect_leaves(element, reader, leaves)?;
             }
         }
         Type::Tuple(types) => {
@@ -44,7 +44,7 @@ fn gather(ty: &Type, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Resu
             for run in types.chunk_by(|a, b| (a == &Type::Char) == (b == &Type::Char)) {
                 match run {
                     [Type::Char, ..] => chars(run.len(), reader, leaves)?,
-                    others => others.iter().try_for_each(|ty| gather(ty, reader, leaves))?,
+                    others => others.iter().try_for_each(|ty| collect_leaves(ty, reader, leaves))?,
                 }
             }
         }
@@ -54,12 +54,12 @@ fn gather(ty: &Type, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Resu
             }
         }
         Type::Record(fields) => {
-            let found = locate(fields, reader)?;
+            let positions = locate(fields, reader)?;
             let end = reader.position();
-            for (field, position) in fields.iter().zip(found) {
+            for (field, position) in fields.iter().zip(positions) {
                 if let Some(position) = position {
                     reader.seek(position);
-                    gather(&field.ty, reader, leaves)?;
+                    collect_leaves(&field.ty, reader, leaves)?;
                 }
             }
             reader.seek(end);
@@ -67,7 +67,7 @@ fn gather(ty: &Type, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Resu
         Type::Option(some) => {
             if !reader.take_nil()? {
                 enter_some(some, reader)?;
-                gather(some, reader, leaves)?;
+                collect_leaves(some, reader, leaves)?;
             }
         }
         Type::Variant(cases) => {
@@ -86,7 +86,7 @@ fn gather(ty: &Type, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Resu
     Ok(())
 }
 
-/// A case with its payload; its name is no part of the value, as those of fields are none.
+/// Collects the payload of a case. Names of cases and fields belong to the type, so they are no leaves.
 fn pair<'t>(
     payload: impl Fn(&str) -> Option<&'t Type>,
     reader: &mut Reader<'_>,
@@ -94,12 +94,12 @@ fn pair<'t>(
 ) -> Result<(), ValueFault> {
     one_pair(reader)?;
     match payload(reader.str()?) {
-        Some(ty) => gather(ty, reader, leaves),
+        Some(ty) => collect_leaves(ty, reader, leaves),
         None => Ok(reader.nil()?),
     }
 }
 
-/// Chars in a row: together as text, and as JSON has them.
+/// Collects consecutive chars as one text, and as the JSON list of them.
 fn chars(len: usize, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Result<(), ValueFault> {
     let mut text = String::new();
     for _ in 0..len {
@@ -110,14 +110,14 @@ fn chars(len: usize, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>) -> Resu
     Ok(())
 }
 
-/// A float with and without an exponent.
+/// Collects a float with and without an exponent.
 fn float(value: impl std::fmt::Display + std::fmt::Debug, leaves: &mut Vec<Vec<u8>>) {
     number(&format!("{value}"), leaves);
     number(&format!("{value:?}"), leaves);
 }
 
 fn number(text: &str, leaves: &mut Vec<Vec<u8>>) {
-    if text.bytes().filter(u8::is_ascii_digit).count() >= LEAST_DIGITS {
+    if text.bytes().filter(u8::is_ascii_digit).count() >= MIN_DIGITS {
         leaves.push(text.into());
     }
 }
@@ -128,7 +128,7 @@ mod tests {
     use crate::model::Datum;
     use crate::value::encode;
 
-    fn found(ty: &str, json: &str) -> Vec<String> {
+    fn leaf_texts(ty: &str, json: &str) -> Vec<String> {
         let ty = Type::parse(ty).unwrap();
         let datum: Datum = serde_json::from_str(json).unwrap();
         let leaves = leaves(&ty, &encode(&ty, &datum).unwrap()).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_bytes_are_found_however_deep_they_are() {
+    fn texts_and_bytes_are_found_at_any_depth() {
         for (ty, json, expected) in [
             ("string", r#""text""#, &["text"][..]),
             ("list<u8>", r#""dGV4dA==""#, &["text"]),
@@ -151,27 +151,27 @@ mod tests {
             ("enum { one, two }", r#""two""#, &["two"]),
             ("flags { one, two }", r#"["two"]"#, &["two"]),
         ] {
-            assert_eq!(found(ty, json), expected, "{ty}");
+            assert_eq!(leaf_texts(ty, json), expected, "{ty}");
         }
     }
 
     #[test]
-    fn chars_in_a_row_are_a_text() {
-        assert_eq!(found("list<char>", r#"["a", "b", "\""]"#), ["ab\"", r#""a","b","\"""#]);
+    fn consecutive_chars_are_one_text() {
+        assert_eq!(leaf_texts("list<char>", r#"["a", "b", "\""]"#), ["ab\"", r#""a","b","\"""#]);
         assert_eq!(
-            found("tuple<char, char, u8, char>", r#"["a", "b", 1, "c"]"#),
+            leaf_texts("tuple<char, char, u8, char>", r#"["a", "b", 1, "c"]"#),
             ["ab", r#""a","b""#, "c", r#""c""#]
         );
     }
 
     #[test]
-    fn numbers_of_some_digits_are_found_as_they_are_written() {
-        assert_eq!(found("u64", "18446744073709551615"), ["18446744073709551615"]);
-        assert_eq!(found("s32", "-1234"), ["-1234"]);
-        assert!(found("s32", "-123").is_empty());
-        assert_eq!(found("list<u8>", "[1, 2]"), ["\u{1}\u{2}"]);
-        assert_eq!(found("f64", "1e16"), ["10000000000000000"]);
-        assert!(found("f32", "2.625").contains(&"2.625".to_owned()));
-        assert!(found("f32", "0.1").contains(&"0.10000000149011612".to_owned()));
+    fn long_numbers_are_found_in_each_written_form() {
+        assert_eq!(leaf_texts("u64", "18446744073709551615"), ["18446744073709551615"]);
+        assert_eq!(leaf_texts("s32", "-1234"), ["-1234"]);
+        assert!(leaf_texts("s32", "-123").is_empty());
+        assert_eq!(leaf_texts("list<u8>", "[1, 2]"), ["\u{1}\u{2}"]);
+        assert_eq!(leaf_texts("f64", "1e16"), ["10000000000000000"]);
+        assert!(leaf_texts("f32", "2.625").contains(&"2.625".to_owned()));
+        assert!(leaf_texts("f32", "0.1").contains(&"0.10000000149011612".to_owned()));
     }
 }

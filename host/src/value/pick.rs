@@ -31,7 +31,10 @@ fn step_type(ty: &Type, step: &Step) -> Result<(Type, bool), ValueFault> {
         (Type::List(element), Step::Index(_)) => Ok(((**element).clone(), true)),
         (Type::Tuple(types), Step::Index(index)) => match types.get(to_usize(*index)) {
             Some(ty) => Ok((ty.clone(), false)),
-            None => Err(ValueFault::new(format!("`{ty}` has {} elements, no [{index}]", types.len()))),
+            None => Err(ValueFault::new(format!(
+                "`{ty}` has no element [{index}]; its length is {}",
+                types.len()
+            ))),
         },
         (Type::Record(fields), Step::Field(name)) => {
             match fields.iter().find(|field| *field.name == **name) {
@@ -49,29 +52,29 @@ fn step_type(ty: &Type, step: &Step) -> Result<(Type, bool), ValueFault> {
         }
         (Type::Option(some), Step::Field(name)) if name == "some" => Ok(((**some).clone(), true)),
         (Type::Option(_), Step::Field(name)) => {
-            Err(ValueFault::new(format!("`{ty}` is an option: step into it with `some` before `{name}`")))
+            Err(ValueFault::new(format!("`{ty}` is an option; write `some.{name}`")))
         }
         (Type::Result(sides), Step::Field(name)) if name == "ok" => match &sides.ok {
             Some(ok) => Ok((ok.clone(), true)),
             None => Err(ValueFault::new(format!("`ok` of `{ty}` has no payload"))),
         },
-        (_, Step::Index(index)) => Err(ValueFault::new(format!("`{ty}` has no [{index}]"))),
+        (_, Step::Index(index)) => Err(ValueFault::new(format!("`{ty}` has no elements, so no `[{index}]`"))),
         (_, Step::Field(name)) => Err(ValueFault::new(format!("`{ty}` has no part `{name}`"))),
     }
 }
 
 /// Returns the part of a value at a path; none if this value has no such part.
-pub fn pick(ty: &Type, whole: &Bytes, path: &Path) -> Result<Option<Bytes>, ValueFault> {
-    let mut reader = Reader::new(whole);
+pub fn pick(ty: &Type, value: &Bytes, path: &Path) -> Result<Option<Bytes>, ValueFault> {
+    let mut reader = Reader::new(value);
     let mut ty = ty;
-    for (nth, step) in path.steps().iter().enumerate() {
+    for (index, step) in path.steps().iter().enumerate() {
         match enter(ty, step, &mut reader)? {
             Found::Missing => return Ok(None),
             Found::Part(inner) => ty = inner,
             Found::Byte(byte) => {
-                let is_last = nth + 1 == path.steps().len();
+                let is_last = index + 1 == path.steps().len();
                 return if is_last {
-                    Ok(Some(small(byte)))
+                    Ok(Some(encode_byte(byte)))
                 } else {
                     Err(ValueFault::new("a byte has no parts"))
                 };
@@ -80,7 +83,7 @@ pub fn pick(ty: &Type, whole: &Bytes, path: &Path) -> Result<Option<Bytes>, Valu
     }
     let start = reader.position();
     reader.skip()?;
-    Ok(Some(whole.slice(start..reader.position())))
+    Ok(Some(value.slice(start..reader.position())))
 }
 
 enum Found<'t> {
@@ -141,7 +144,7 @@ fn skip(reader: &mut Reader<'_>, values: u32) -> Result<(), ValueFault> {
     Ok(())
 }
 
-fn small(byte: u8) -> Bytes {
+fn encode_byte(byte: u8) -> Bytes {
     let mut out = Vec::with_capacity(2);
     wire::put_uint(&mut out, byte.into());
     out.into()
@@ -153,12 +156,12 @@ const STRIDE: usize = 8;
 /// Elements of a list, located once and returned without copies.
 #[derive(Debug, Clone)]
 pub struct Items {
-    whole: Bytes,
-    places: Places,
+    value: Bytes,
+    positions: Positions,
 }
 
 #[derive(Debug, Clone)]
-enum Places {
+enum Positions {
     /// Start of every [`STRIDE`]th element.
     Marks { len: usize, marks: Vec<usize> },
     /// Start of a byte list, whose every byte is an element.
@@ -169,9 +172,9 @@ impl Items {
     /// Returns the number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
-        match &self.places {
-            Places::Marks { len, .. } => *len,
-            Places::Bytes(start) => self.whole.len().saturating_sub(*start),
+        match &self.positions {
+            Positions::Marks { len, .. } => *len,
+            Positions::Bytes(start) => self.value.len().saturating_sub(*start),
         }
     }
 
@@ -184,28 +187,30 @@ impl Items {
     /// Returns the element at a position.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Bytes> {
-        match &self.places {
-            Places::Marks { len, marks } if index < *len => {
+        match &self.positions {
+            Positions::Marks { len, marks } if index < *len => {
                 let mark = *marks.get(index / STRIDE)?;
-                let mut reader = Reader::new(self.whole.get(mark..)?);
+                let mut reader = Reader::new(self.value.get(mark..)?);
                 (0..index % STRIDE).try_for_each(|_| reader.skip()).ok()?;
                 let start = mark.checked_add(reader.position())?;
                 reader.skip().ok()?;
-                Some(self.whole.slice(start..mark.checked_add(reader.position())?))
+                Some(self.value.slice(start..mark.checked_add(reader.position())?))
             }
-            Places::Marks { .. } => None,
-            Places::Bytes(start) => self.whole.get(start.checked_add(index)?).map(|byte| small(*byte)),
+            Positions::Marks { .. } => None,
+            Positions::Bytes(start) => {
+                self.value.get(start.checked_add(index)?).map(|byte| encode_byte(*byte))
+            }
         }
     }
 }
 
 /// Locates the elements of a value of the list type `ty`.
-pub fn split(ty: &Type, whole: &Bytes) -> Result<Items, ValueFault> {
-    let mut reader = Reader::new(whole);
-    let places = match ty {
+pub fn split(ty: &Type, value: &Bytes) -> Result<Items, ValueFault> {
+    let mut reader = Reader::new(value);
+    let positions = match ty {
         Type::List(element) if **element == Type::U8 => {
             let len = reader.bin()?.len();
-            Places::Bytes(whole.len() - len)
+            Positions::Bytes(value.len() - len)
         }
         Type::List(_) => {
             let len = reader.array_len()?;
@@ -216,12 +221,12 @@ pub fn split(ty: &Type, whole: &Bytes) -> Result<Items, ValueFault> {
                 }
                 reader.skip()?;
             }
-            Places::Marks { len, marks }
+            Positions::Marks { len, marks }
         }
         other => return Err(ValueFault::new(format!("`{other}` is not a list"))),
     };
     reader.finish()?;
-    Ok(Items { whole: whole.clone(), places })
+    Ok(Items { value: value.clone(), positions })
 }
 
 /// Returns the case name of an enum or variant, or the text of a string.
@@ -246,15 +251,15 @@ mod tests {
     use crate::model::Datum;
     use crate::value::encode;
 
-    fn value(ty: &str, json: &str) -> (Type, Bytes) {
+    fn encoded(ty: &str, json: &str) -> (Type, Bytes) {
         let ty = Type::parse(ty).unwrap();
         let datum: Datum = serde_json::from_str(json).unwrap();
         let bytes = encode(&ty, &datum).unwrap();
         (ty, bytes)
     }
 
-    fn picked(ty: &str, json: &str, path: &str) -> Option<String> {
-        let (ty, bytes) = value(ty, json);
+    fn picked_json(ty: &str, json: &str, path: &str) -> Option<String> {
+        let (ty, bytes) = encoded(ty, json);
         let path = Path::parse(path).unwrap();
         let part = type_at(&ty, &path).unwrap();
         let found = pick(&ty, &bytes, &path).unwrap();
@@ -273,24 +278,20 @@ mod tests {
             ("more.some.some", Some("5")),
             ("more.some", Some("5")),
         ] {
-            assert_eq!(picked(record, json, path).as_deref(), found, "{path}");
+            assert_eq!(picked_json(record, json, path).as_deref(), found, "{path}");
         }
-        assert_eq!(picked("result<u8, string>", r#"{"ok": 3}"#, "ok").as_deref(), Some("3"));
-        assert_eq!(picked("result<u8, string>", r#"{"err": "no"}"#, "ok"), None);
-        assert_eq!(picked("option<u8>", "null", "some"), None);
-        assert_eq!(picked("list<u8>", "[1, 200]", "[1]").as_deref(), Some("200"));
+        assert_eq!(picked_json("result<u8, string>", r#"{"ok": 3}"#, "ok").as_deref(), Some("3"));
+        assert_eq!(picked_json("result<u8, string>", r#"{"err": "no"}"#, "ok"), None);
+        assert_eq!(picked_json("option<u8>", "null", "some"), None);
+        assert_eq!(picked_json("list<u8>", "[1, 200]", "[1]").as_deref(), Some("200"));
     }
 
     #[test]
-    fn says_what_a_path_misses() {
+    fn errors_name_the_missing_part_of_a_path() {
         for (ty, path, message) in [
             ("record { name: u8 }", "nam", "the record has no field `nam`; did you mean `name`?"),
-            (
-                "option<record { a: u8 }>",
-                "a",
-                "`option<record { a: u8 }>` is an option: step into it with `some` before `a`",
-            ),
-            ("tuple<u8>", "[1]", "`tuple<u8>` has 1 elements, no [1]"),
+            ("option<record { a: u8 }>", "a", "`option<record { a: u8 }>` is an option; write `some.a`"),
+            ("tuple<u8>", "[1]", "`tuple<u8>` has no element [1]; its length is 1"),
             ("u8", "x", "`u8` has no part `x`"),
         ] {
             let fault = type_at(&Type::parse(ty).unwrap(), &Path::parse(path).unwrap()).unwrap_err();
@@ -300,11 +301,11 @@ mod tests {
 
     #[test]
     fn elements_are_slices_of_the_list() {
-        let (ty, bytes) = value("list<string>", r#"["a", "bc", ""]"#);
+        let (ty, bytes) = encoded("list<string>", r#"["a", "bc", ""]"#);
         let items = split(&ty, &bytes).unwrap();
-        let shown: Vec<Bytes> = (0..items.len()).filter_map(|at| items.get(at)).collect();
+        let shown: Vec<Bytes> = (0..items.len()).filter_map(|index| items.get(index)).collect();
         assert_eq!(shown, [&b"\xa1a"[..], b"\xa2bc", b"\xa0"]);
-        let (ty, bytes) = value("list<u8>", "[1, 200]");
+        let (ty, bytes) = encoded("list<u8>", "[1, 200]");
         assert_eq!(split(&ty, &bytes).unwrap().get(1).unwrap(), &b"\xcc\xc8"[..]);
     }
 }

@@ -44,14 +44,14 @@ proptest! {
     }
 
     #[test]
-    fn encoded_values_are_whole_and_canonical((ty, datum) in typed_value()) {
+    fn encoded_values_are_valid_and_canonical((ty, datum) in typed_value()) {
         let bytes = encode(&ty, &datum).unwrap();
         check(&ty, &bytes).unwrap();
         prop_assert_eq!(canonical(&ty, &bytes).unwrap(), bytes);
     }
 
     #[test]
-    fn a_type_fits_itself_without_change(ty in any_type()) {
+    fn type_fits_itself_without_conversion(ty in any_type()) {
         prop_assert!(assign(&ty, &ty).unwrap().is_identity());
     }
 
@@ -93,10 +93,10 @@ proptest! {
     }
 
     #[test]
-    fn damaged_values_are_refused_or_whole((ty, datum) in typed_value(), at in any::<prop::sample::Index>(), byte: u8) {
+    fn damaged_values_are_rejected_or_decode((ty, datum) in typed_value(), index in any::<prop::sample::Index>(), byte: u8) {
         let mut bytes = encode(&ty, &datum).unwrap().to_vec();
-        let at = at.index(bytes.len());
-        bytes[at] = byte;
+        let index = index.index(bytes.len());
+        bytes[index] = byte;
         if let Ok(canonical_bytes) = canonical(&ty, &bytes) {
             check(&ty, &canonical_bytes).unwrap();
             to_json_text(&ty, &bytes).unwrap();
@@ -113,13 +113,13 @@ proptest! {
         let Type::List(element) = &ty else { unreachable!() };
         let bytes = encode(&ty, &datum).unwrap();
         let items = split(&ty, &bytes).unwrap();
-        let parts: Vec<Bytes> = (0..items.len()).map(|at| items.get(at).unwrap()).collect();
+        let parts: Vec<Bytes> = (0..items.len()).map(|index| items.get(index).unwrap()).collect();
         prop_assert_eq!(compose_list(element, &parts).unwrap(), bytes);
     }
 }
 
 #[test]
-fn the_forms_are_those_of_the_contract() {
+fn encodings_match_the_documented_forms() {
     for (ty, json, bytes) in [
         ("bool", "true", &b"\xc3"[..]),
         ("u64", "18446744073709551615", b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
@@ -151,7 +151,7 @@ fn the_forms_are_those_of_the_contract() {
 }
 
 #[test]
-fn literals_that_do_not_fit_say_where_and_why() {
+fn errors_of_literals_name_the_position_and_the_cause() {
     for (ty, json, message) in [
         (
             "record { items: list<record { name: u8 }> }",
@@ -165,12 +165,12 @@ fn literals_that_do_not_fit_say_where_and_why() {
         ("enum { red, green }", "\"gren\"", "no case `gren`; did you mean `green`?"),
         ("variant { a, b(u8) }", "\"b\"", "case `b` needs a payload: { b = … } of type u8"),
         ("variant { a, b(u8) }", "{\"a\":1}", "case `a` has no payload: write \"a\""),
-        ("f32", "1e300", "expected f32, found 1e300, which is too large"),
+        ("f32", "1e300", "expected f32, found 1e300, which is out of range"),
         ("char", "\"ab\"", "expected one character, found 2"),
         ("tuple<u8, u8>", "[1]", "expected 2 elements, found 1"),
-        ("list<u8>", "\"!\"", "expected base64 (bytes are written as base64 or as an array of integers)"),
+        ("list<u8>", "\"!\"", "expected bytes as base64 or as an array of integers"),
         ("option<option<u8>>", "5", "expected null or an array of one option<u8>, found an integer"),
-        ("result<u8>", "{\"good\":1}", "expected a table with the one key `ok` or `err`"),
+        ("result<u8>", "{\"good\":1}", "expected a table with the key `ok` or `err`"),
     ] {
         assert_eq!(from_json(&parse(ty), json).unwrap_err(), message, "{ty}");
     }
@@ -187,7 +187,7 @@ fn integers_fit_floats_and_record_keys_come_in_any_order() {
 }
 
 #[test]
-fn types_that_do_not_fit_say_where() {
+fn type_mismatches_name_the_position() {
     for (from, to, message) in [
         ("u64", "u32", "`u64` does not fit `u32`"),
         ("s64", "f64", "`s64` does not fit `f64`"),
@@ -198,11 +198,11 @@ fn types_that_do_not_fit_say_where() {
             "at `[].name`: `string` does not fit `u8`",
         ),
         ("record { a: u8 }", "record { a: u8, b: u8 }", "field `b: u8` is missing"),
-        ("enum { a, b }", "enum { a }", "case `b` is not known there"),
+        ("enum { a, b }", "enum { a }", "the target type has no case `b`"),
         ("option<u8>", "u8", "`option<u8>` does not fit `u8`"),
         ("option<string>", "option<u8>", "at `.some`: `string` does not fit `u8`"),
         ("result<u8, u8>", "result<u8, string>", "at `.err`: `u8` does not fit `string`"),
-        ("variant { a(u8) }", "variant { a }", "`a` has a payload, and none is taken there"),
+        ("variant { a(u8) }", "variant { a }", "`a` has a payload, but the target type has none"),
         ("char", "string", "`char` does not fit `string`"),
         ("tuple<u8, u8>", "tuple<u8>", "`tuple<u8, u8>` does not fit `tuple<u8>`"),
     ] {
@@ -238,7 +238,7 @@ fn conversions_rewrite_only_what_differs() {
 }
 
 #[test]
-fn a_value_that_grows_on_its_way_ends_where_it_is_too_large() {
+fn conversion_fails_once_the_output_is_too_large() {
     let fields: Vec<String> = (0..999).map(|nth| format!(", f{nth}: option<u8>")).collect();
     let fields = fields.concat();
     let from = parse("list<record { z: u8 }>");
@@ -259,30 +259,30 @@ fn options_in_options_are_compared_once() {
 }
 
 #[test]
-fn many_names_are_compared_in_little_time() {
-    let forth: Arc<[Arc<str>]> = (0..20_000).map(|nth| Arc::from(format!("c{nth}"))).collect();
-    let back: Arc<[Arc<str>]> = forth.iter().rev().cloned().collect();
+fn many_names_are_compared_quickly() {
+    let ascending: Arc<[Arc<str>]> = (0..20_000).map(|nth| Arc::from(format!("c{nth}"))).collect();
+    let descending: Arc<[Arc<str>]> = ascending.iter().rev().cloned().collect();
     let case = |name: &Arc<str>| Case { name: Arc::clone(name), ty: None };
     let field = |name: &Arc<str>| Field { name: Arc::clone(name), ty: Type::U8 };
     let effort = Effort::begin();
-    assert!(assign(&Type::Enum(Arc::clone(&forth)), &Type::Enum(Arc::clone(&back))).is_ok());
+    assert!(assign(&Type::Enum(Arc::clone(&ascending)), &Type::Enum(Arc::clone(&descending))).is_ok());
     let variant = |names: &[Arc<str>]| Type::Variant(names.iter().map(case).collect());
-    assert!(assign(&variant(&forth), &variant(&back)).is_ok());
+    assert!(assign(&variant(&ascending), &variant(&descending)).is_ok());
     let record = |names: &[Arc<str>]| Type::Record(names.iter().map(field).collect());
-    let (from, to) = (record(&forth), record(&back));
+    let (from, to) = (record(&ascending), record(&descending));
     let mut value = Vec::new();
-    wire::put_map_len(&mut value, forth.len());
-    for name in forth.iter() {
+    wire::put_map_len(&mut value, ascending.len());
+    for name in ascending.iter() {
         wire::put_str(&mut value, name);
         wire::put_uint(&mut value, 1);
     }
-    let turned = assign(&from, &to).unwrap().apply(&value.clone().into(), usize::MAX).unwrap();
-    assert_eq!(canonical(&from, &turned).unwrap(), value);
+    let converted = assign(&from, &to).unwrap().apply(&value.clone().into(), usize::MAX).unwrap();
+    assert_eq!(canonical(&from, &converted).unwrap(), value);
     assert!(effort.spent() < Duration::from_secs(2), "{:?}", effort.spent());
 }
 
 #[test]
-fn an_excerpt_is_cut_and_says_so() {
+fn long_excerpts_are_cut_and_marked() {
     let ty = parse("list<string>");
     let value = from_json(&ty, r#"["äää", "b"]"#).unwrap();
     assert_eq!(to_json_excerpt(&ty, &value, 100).unwrap(), r#"["äää","b"]"#);

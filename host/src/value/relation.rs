@@ -4,23 +4,23 @@
 use crate::value::Type;
 use std::fmt;
 
-/// A mismatch between two types: `.items[].name is u64, which does not fit u32`.
+/// A mismatch between two types: ``at `.items[].name`: `u64` does not fit `u32` ``.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// Steps from the whole type to the mismatch, innermost first.
     steps: Vec<String>,
-    why: String,
+    reason: String,
 }
 
 impl Mismatch {
     /// Creates a mismatch between the current types.
     pub(crate) fn types(from: &Type, to: &Type) -> Self {
-        Self { steps: Vec::new(), why: format!("{} does not fit {}", named(from), named(to)) }
+        Self { steps: Vec::new(), reason: format!("{} does not fit {}", describe(from), describe(to)) }
     }
 
-    /// Creates a mismatch by something that only one of the types has.
-    pub(crate) const fn because(why: String) -> Self {
-        Self { steps: Vec::new(), why }
+    /// Creates a mismatch because of a member that only one of the types has.
+    pub(crate) const fn because(reason: String) -> Self {
+        Self { steps: Vec::new(), reason }
     }
 
     /// Adds the step from the enclosing type.
@@ -32,16 +32,16 @@ impl Mismatch {
 }
 
 /// Longest type text shown in full, in characters; a longer one is shown by its kind.
-const LONGEST: usize = 60;
+const MAX_SHOWN_TYPE: usize = 60;
 
 /// Describes a type in a few words.
-fn named(ty: &Type) -> String {
-    let whole = ty.to_string();
-    if whole.chars().count() <= LONGEST {
-        return format!("`{whole}`");
+fn describe(ty: &Type) -> String {
+    let text = ty.to_string();
+    if text.chars().count() <= MAX_SHOWN_TYPE {
+        return format!("`{text}`");
     }
-    let kind: String = whole.chars().take_while(char::is_ascii_alphanumeric).collect();
-    format!("that `{kind}`")
+    let kind: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
+    format!("this `{kind}`")
 }
 
 impl fmt::Display for Mismatch {
@@ -51,7 +51,7 @@ impl fmt::Display for Mismatch {
             self.steps.iter().rev().try_for_each(|step| f.write_str(step))?;
             f.write_str("`: ")?;
         }
-        f.write_str(&self.why)
+        f.write_str(&self.reason)
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn widening(from: &Type, to: &Type) -> Option<Widening> {
     }
 }
 
-/// Returns the least and the greatest value of an integer type.
+/// Returns the minimum and the maximum of an integer type.
 fn bounds(ty: &Type) -> Option<(i128, i128)> {
     match ty {
         Type::U8 => Some((0, u8::MAX.into())),

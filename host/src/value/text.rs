@@ -7,10 +7,10 @@ use crate::value::{Case, Field, ResultType, Signature, Type};
 use std::fmt;
 use std::sync::Arc;
 
-/// Deepest nesting of a type in a manifest.
+/// Maximum nesting of a type in a manifest.
 const MAX_DEPTH: usize = 64;
 
-/// Fields or cases of one type at most; the bound of wasmtime is of the same order.
+/// Maximum number of fields or cases of one type; wasmtime has a limit of the same order.
 const MAX_MEMBERS: usize = 1000;
 
 /// Reason why a text is not a WIT type.
@@ -138,7 +138,7 @@ impl<'a> Parser<'a> {
     fn ty(&mut self) -> Result<Type, TypeFault> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return self.fail(format!("a type nests at most {MAX_DEPTH} deep"));
+            return self.fail(format!("the type is nested deeper than {MAX_DEPTH} levels"));
         }
         let start = self.position();
         let word = self.word();
@@ -226,7 +226,7 @@ impl<'a> Parser<'a> {
             let next = member(self)?;
             if members.iter().any(|known| known.label() == next.label()) {
                 self.at = start;
-                return self.fail(format!("{kind} `{}` stands here twice", next.label()));
+                return self.fail(format!("duplicate {kind} `{}`", next.label()));
             }
             members.push(next);
             if members.len() > MAX_MEMBERS {
@@ -270,7 +270,7 @@ impl<'a> Parser<'a> {
             let shown = if name.is_empty() { self.rest() } else { name };
             return self.fail(format!("expected a name in kebab-case, found `{shown}`"));
         }
-        let _ = is_escaped; // the escape only tells WIT that the name is no keyword
+        let _ = is_escaped; // the escape only marks the name as no keyword of WIT
         Ok(Arc::from(name))
     }
 
@@ -390,14 +390,14 @@ fn unknown(word: &str, rest: &str) -> String {
         };
     }
     if let Some((_, wit)) = FOREIGN.iter().find(|(foreign, _)| *foreign == word) {
-        return format!("no WIT type is called `{word}`; write `{wit}`");
+        return format!("unknown WIT type `{word}`; write `{wit}`");
     }
     let nearest = KNOWN.iter().find(|known| strsim::damerau_levenshtein(known, word) == 1);
     match nearest {
-        Some(known) => format!("no WIT type is called `{word}`; did you mean `{known}`?"),
-        None => format!(
-            "no WIT type is called `{word}`; a type that has a name is written out, `record {{ x: f64 }}`"
-        ),
+        Some(known) => format!("unknown WIT type `{word}`; did you mean `{known}`?"),
+        None => {
+            format!("unknown WIT type `{word}`; write a named type inline, such as `record {{ x: f64 }}`")
+        }
     }
 }
 
@@ -434,13 +434,13 @@ mod tests {
     }
 
     #[test]
-    fn says_what_would_be_right() {
+    fn errors_suggest_a_correction() {
         for (text, at, message) in [
-            ("strng", 0, "no WIT type is called `strng`; did you mean `string`?"),
-            ("list<int>", 5, "no WIT type is called `int`; write `s32` or `s64`"),
+            ("strng", 0, "unknown WIT type `strng`; did you mean `string`?"),
+            ("list<int>", 5, "unknown WIT type `int`; write `s32` or `s64`"),
             ("list<u8", 7, "expected `>`, found the end"),
             ("own<file>", 0, "`own` cannot cross an edge between tasks"),
-            ("record { a: u8, a: u8 }", 16, "field `a` stands here twice"),
+            ("record { a: u8, a: u8 }", 16, "duplicate field `a`"),
             ("record { }", 10, "expected at least one field"),
             ("record { a_b: u8 }", 9, "expected a name in kebab-case, found `a_b`"),
             ("u8 u8", 3, "expected the end, found `u8`"),
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         let page = Page::of("values").section("Writing a type");
         page.says(&format!("at most {MAX_DEPTH} levels"));
         page.says(&format!("at most {} members", count(MAX_MEMBERS)));

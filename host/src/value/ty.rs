@@ -109,6 +109,6 @@ pub enum Unsupported {
         ty: String,
     },
     /// An async function.
-    #[error("it is an async function, and only WASI 0.2 components are supported")]
+    #[error("it is an async function; this host supports only WASI 0.2")]
     Async,
 }

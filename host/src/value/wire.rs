@@ -14,7 +14,7 @@ pub use crate::value::put::{
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
-    at: usize,
+    position: usize,
 }
 
 /// Kind of a piece.
@@ -85,24 +85,24 @@ impl<'a> Reader<'a> {
     /// Creates a reader at the beginning of `bytes`.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, position: 0 }
     }
 
     /// Returns the number of bytes read.
     #[must_use]
     pub const fn position(&self) -> usize {
-        self.at
+        self.position
     }
 
     /// Moves to a position that this reader was at before.
     pub fn seek(&mut self, position: usize) {
-        self.at = position.min(self.bytes.len());
+        self.position = position.min(self.bytes.len());
     }
 
     /// Returns the number of bytes left.
     #[must_use]
     pub const fn remaining(&self) -> usize {
-        self.bytes.len().saturating_sub(self.at)
+        self.bytes.len().saturating_sub(self.position)
     }
 
     /// Returns the bytes between two positions that this reader was at.
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
     /// Reads nil if it comes next. Returns whether it did.
     pub fn take_nil(&mut self) -> Result<bool, Malformed> {
         let is_nil = self.marker()? == Marker::Null;
-        self.at += usize::from(is_nil);
+        self.position += usize::from(is_nil);
         Ok(is_nil)
     }
 
@@ -143,16 +143,16 @@ impl<'a> Reader<'a> {
             Marker::False => false,
             _ => return self.unexpected(Kind::Bool), // no other marker is a bool
         };
-        self.at += 1;
+        self.position += 1;
         Ok(value)
     }
 
     /// Reads exactly `bytes` if they come next. Returns whether they did.
     #[inline]
     pub fn take(&mut self, bytes: &[u8]) -> bool {
-        let is_next = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        let is_next = self.bytes.get(self.position..).is_some_and(|rest| rest.starts_with(bytes));
         if is_next {
-            self.at += bytes.len();
+            self.position += bytes.len();
         }
         is_next
     }
@@ -160,9 +160,9 @@ impl<'a> Reader<'a> {
     /// Reads an integer of any width.
     #[inline]
     pub fn int(&mut self) -> Result<i128, Malformed> {
-        match self.bytes.get(self.at) {
+        match self.bytes.get(self.position) {
             Some(small @ 0..=0x7f) => {
-                self.at += 1;
+                self.position += 1;
                 Ok(i128::from(*small))
             }
             _ => self.wide_int(), // longer than a byte, negative, or no integer
@@ -186,9 +186,9 @@ impl<'a> Reader<'a> {
                 Marker::I64 => i128::from(i64::from_be_bytes(rest.array()?)),
                 _ => return self.unexpected(Kind::Int), // no other marker is an integer
             };
-            (value, rest.at)
+            (value, rest.position)
         };
-        self.at = next;
+        self.position = next;
         Ok(value)
     }
 
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
             return self.unexpected(Kind::F32);
         }
         let value = f32::from_be_bytes(rest.array()?);
-        self.at = rest.at;
+        self.position = rest.position;
         Ok(value)
     }
 
@@ -209,11 +209,11 @@ impl<'a> Reader<'a> {
         self.f32().map(canonical_f32)
     }
 
-    /// Reads consecutive floats 32 into `room`, as little-endian bytes with canonical NaNs, until `room` is full or
+    /// Reads consecutive floats 32 into `target`, as little-endian bytes with canonical NaNs, until `target` is full or
     /// another kind of piece follows. Returns how many were read.
-    pub fn run_of_f32(&mut self, room: &mut [u8]) -> usize {
+    pub fn run_of_f32(&mut self, target: &mut [u8]) -> usize {
         let native = |bytes| canonical_f32(f32::from_be_bytes(bytes)).to_le_bytes();
-        self.run::<5, 4>(Marker::F32, room, native)
+        self.run::<5, 4>(Marker::F32, target, native)
     }
 
     /// Reads a float 64.
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
             return self.unexpected(Kind::F64);
         }
         let value = f64::from_be_bytes(rest.array()?);
-        self.at = rest.at;
+        self.position = rest.position;
         Ok(value)
     }
 
@@ -233,11 +233,11 @@ impl<'a> Reader<'a> {
         self.f64().map(canonical_f64)
     }
 
-    /// Reads consecutive floats 64 into `room`, as little-endian bytes with canonical NaNs, until `room` is full or
+    /// Reads consecutive floats 64 into `target`, as little-endian bytes with canonical NaNs, until `target` is full or
     /// another kind of piece follows. Returns how many were read.
-    pub fn run_of_f64(&mut self, room: &mut [u8]) -> usize {
+    pub fn run_of_f64(&mut self, target: &mut [u8]) -> usize {
         let native = |bytes| canonical_f64(f64::from_be_bytes(bytes)).to_le_bytes();
-        self.run::<9, 8>(Marker::F64, room, native)
+        self.run::<9, 8>(Marker::F64, target, native)
     }
 
     /// Reads a str.
@@ -251,7 +251,7 @@ impl<'a> Reader<'a> {
             _ => return self.unexpected(Kind::Str), // no other marker is a str
         };
         let text = std::str::from_utf8(rest.take(len)?).map_err(|_| Malformed::Utf8)?;
-        self.at = rest.at;
+        self.position = rest.position;
         Ok(text)
     }
 
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
             _ => return self.unexpected(Kind::Bin), // no other marker is a bin
         };
         let bytes = rest.take(len)?;
-        self.at = rest.at;
+        self.position = rest.position;
         Ok(bytes)
     }
 
@@ -299,7 +299,7 @@ impl<'a> Reader<'a> {
         while pending > 0 {
             pending -= 1;
             match self.peek()? {
-                Kind::Nil | Kind::Bool => self.at += 1,
+                Kind::Nil | Kind::Bool => self.position += 1,
                 Kind::Int => drop(self.int()?),
                 Kind::F32 => drop(self.f32()?),
                 Kind::F64 => drop(self.f64()?),
@@ -317,20 +317,20 @@ impl<'a> Reader<'a> {
     fn run<const PIECE: usize, const LEN: usize>(
         &mut self,
         marker: Marker,
-        room: &mut [u8],
+        target: &mut [u8],
         native: impl Fn([u8; LEN]) -> [u8; LEN],
     ) -> usize {
-        let pieces = self.bytes.get(self.at..).unwrap_or_default().as_chunks::<PIECE>().0;
+        let pieces = self.bytes.get(self.position..).unwrap_or_default().as_chunks::<PIECE>().0;
         let marker = marker.to_u8();
         let mut read = 0;
-        for (piece, slot) in pieces.iter().zip(room.as_chunks_mut::<LEN>().0) {
+        for (piece, slot) in pieces.iter().zip(target.as_chunks_mut::<LEN>().0) {
             match piece.split_last_chunk::<LEN>() {
                 Some(([found], body)) if *found == marker => *slot = native(*body),
                 _ => break, // the caller reads any other value
             }
             read += 1;
         }
-        self.at += read * PIECE;
+        self.position += read * PIECE;
         read
     }
 
@@ -340,19 +340,19 @@ impl<'a> Reader<'a> {
     }
 
     fn marker(&self) -> Result<Marker, Malformed> {
-        self.bytes.get(self.at).map(|byte| Marker::from_u8(*byte)).ok_or(Malformed::Truncated)
+        self.bytes.get(self.position).map(|byte| Marker::from_u8(*byte)).ok_or(Malformed::Truncated)
     }
 
     /// Returns a reader of the bytes after the next marker.
     const fn rest(&self) -> Body<'a> {
-        Body { bytes: self.bytes, at: self.at + 1 }
+        Body { bytes: self.bytes, position: self.position + 1 }
     }
 
     fn commit_len(&mut self, rest: &Body<'a>, len: usize, bytes_each: usize) -> Result<usize, Malformed> {
-        if len.saturating_mul(bytes_each) > self.bytes.len().saturating_sub(rest.at) {
+        if len.saturating_mul(bytes_each) > self.bytes.len().saturating_sub(rest.position) {
             return Err(Malformed::Truncated);
         }
-        self.at = rest.at;
+        self.position = rest.position;
         Ok(len)
     }
 }
@@ -360,20 +360,20 @@ impl<'a> Reader<'a> {
 /// Bytes after a marker.
 struct Body<'a> {
     bytes: &'a [u8],
-    at: usize,
+    position: usize,
 }
 
 impl<'a> Body<'a> {
     /// Returns the marker before these bytes.
     fn marker(&self) -> Result<Marker, Malformed> {
-        let before = self.at.checked_sub(1).and_then(|at| self.bytes.get(at));
+        let before = self.position.checked_sub(1).and_then(|position| self.bytes.get(position));
         before.map(|byte| Marker::from_u8(*byte)).ok_or(Malformed::Truncated)
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let end = self.at.checked_add(len).ok_or(Malformed::Truncated)?;
-        let bytes = self.bytes.get(self.at..end).ok_or(Malformed::Truncated)?;
-        self.at = end;
+        let end = self.position.checked_add(len).ok_or(Malformed::Truncated)?;
+        let bytes = self.bytes.get(self.position..end).ok_or(Malformed::Truncated)?;
+        self.position = end;
         Ok(bytes)
     }
 

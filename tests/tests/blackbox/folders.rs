@@ -146,14 +146,14 @@ fn names_that_are_no_text_are_left_out_and_told_once() {
     assert_eq!(shown[0], json!({ "ok": "link own" }));
     assert!(shown[1]["err"].as_str().is_some_and(|code| code.contains("illegal-byte-sequence")), "{shown}");
     let finished = finished.says([
-        "2 names in `/in/below` are no UTF-8 text, and were left out of its listing",
+        "the listing of `/in/below` omits 2 names that are not UTF-8",
         r"`b\xe9d`",
         r"`worse \xff`",
-        r"what the link `below/link` leads to, `to \xe9`, is no UTF-8 text",
+        r"the target of the link `below/link`, `to \xe9`, is not UTF-8",
     ]);
-    assert_eq!(finished.stderr.matches("no UTF-8 text").count(), 2, "{}", finished.stderr);
+    assert_eq!(finished.stderr.matches("not UTF-8").count(), 2, "{}", finished.stderr);
     let plain = acted(&project, &[action("list", ("/out", "."), None)]);
-    assert!(!plain.stderr.contains("no UTF-8 text"), "{}", plain.stderr);
+    assert!(!plain.stderr.contains("not UTF-8"), "{}", plain.stderr);
 }
 
 #[test]

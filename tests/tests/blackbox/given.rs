@@ -120,14 +120,14 @@ fn a_key_that_is_there_twice_is_refused_by_name() {
     for (given, named) in [
         (&["--params-file", "p.json"][..], "`p.json` gives param `a` twice"),
         (&["--params-file", "escaped.json"], "`escaped.json` gives param `a` twice"),
-        (&["--params-file", "deep.json"], "field `x` stands here twice"),
+        (&["--params-file", "deep.json"], "duplicate field `x`"),
         (&["--params-file", "p.toml"], "line 2: the key `a`"),
         (&["--params-file", "deep.toml"], "line 4: the key `x`"),
         (&["--config", "settings.toml"], "line 2: the key `jobs`"),
         (&["-p", "a=1", "-p", "a=2"], "param `a` is given twice"),
-        (&["-p", r#"point={"x": 1, "y": 2, "y": 3}"#], "field `y` stands here twice"),
-        (&["-p", r#"shape={"circle": 1, "circle": 2}"#], "case `circle` stands here twice"),
-        (&["-p", r#"ended={"ok": 1, "ok": 2}"#], "case `ok` stands here twice"),
+        (&["-p", r#"point={"x": 1, "y": 2, "y": 3}"#], "duplicate field `y`"),
+        (&["-p", r#"shape={"circle": 1, "circle": 2}"#], "duplicate case `circle`"),
+        (&["-p", r#"ended={"ok": 1, "ok": 2}"#], "duplicate case `ok`"),
         (&["--state", "redis://h?timeout=1s&timeout=2s"], "`timeout` is given twice"),
     ] {
         let finished = words(&project, given).run().expect(2).says([named]);

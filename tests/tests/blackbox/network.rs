@@ -202,8 +202,8 @@ fn sockets_lead_to_what_is_granted_and_to_nothing_else() {
     finished.says([
         &*format!("`tcp = [\"127.0.0.1:{other}\"]` would allow it"),
         "`dns = true` would allow it",
-        "for a socket was refused; nothing allows it",
-        "a socket of UDP was refused; nothing allows it",
+        "binding a socket to",
+        "a UDP socket was refused; no grant allows it",
     ]);
 }
 
@@ -214,8 +214,8 @@ fn a_guest_without_sockets_is_told_of_once_each() {
     let dial = ("dial", json!({ "address": "127.0.0.1:9", "connections": 3 }), "");
     let finished = project("clock = true", &[dial, listen, shout]).run().expect(0);
     let count = |text: &str| finished.stderr.matches(text).count();
-    assert_eq!(count("a socket was refused; `tcp = [\"HOST:PORT\"]`"), 2, "{}", finished.stderr);
-    assert_eq!(count("a socket of UDP was refused; nothing allows it"), 1, "{}", finished.stderr);
+    assert_eq!(count("a TCP socket was refused; `tcp = [\"HOST:PORT\"]`"), 2, "{}", finished.stderr);
+    assert_eq!(count("a UDP socket was refused; no grant allows it"), 1, "{}", finished.stderr);
 }
 
 #[test]

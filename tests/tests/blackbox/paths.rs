@@ -357,12 +357,7 @@ fn a_guest_has_its_share_of_open_files_and_no_more() {
         let host = project.host().under(&format!("-n {files}"));
         host.args(["-j", "2", "--keep-going"]).run()
     };
-    run(300).expect(1).says([
-        "the open files that this host has for each guest, ",
-        "reached",
-        "`ulimit -n`",
-        "`-j`",
-    ]);
+    run(300).expect(1).says([" open files per guest reached", "reached", "`ulimit -n`", "`-j`"]);
     let events = project.events();
     let ended: Vec<&Value> = events.of("task.finished").map(|event| &event["item"]).collect();
     assert!(ended.len() == 2 && ended.iter().all(|item| **item == 1 || **item == 3), "{ended:?}");

@@ -26,7 +26,7 @@ fn address_space_is_too_small_for_guests_for_some_or_for_a_pool() {
     }
     let limit = "-v 16000000";
     let many = cold(&project).args(["-j", "16"]).under(limit).run().expect(2);
-    many.says(["16 guests at the same time", "there is room for 3", "use a smaller `-j`"]);
+    many.says(["16 guests at the same time", "enough for 3", "use a smaller `-j`"]);
     cold(&project).args(["-j", "3"]).under(limit).run().expect(0);
     project.command("check").under("-v 1000000").run().expect(0);
 }
@@ -55,9 +55,9 @@ fn without_room_for_compiled_code_it_is_held_in_memory_and_both_places_are_named
             project.command(command).env("CASCADE_CODE_CACHE", "/proc/nowhere").env("TMPDIR", &nowhere);
         host.run().expect(0).says([
             "warning",
-            "compiled code is not kept in `/proc/nowhere`: No such file or directory",
+            "compiled code is not cached in `/proc/nowhere`: No such file or directory",
             "by `CASCADE_CODE_CACHE`, or by `code-cache` in the settings file",
-            &format!("compiled code cannot be written to `{nowhere}`, and is held in memory"),
+            &format!("compiled code cannot be written to `{nowhere}` and stays in memory"),
             "by `TMPDIR`",
         ]);
     }
@@ -91,7 +91,7 @@ fn code_that_is_kept_is_taken_from_a_folder_that_cannot_be_written() {
     assert!(!taken.stderr.contains("warning"), "{}", taken.stderr);
     fs::remove_file(project.folder().join("g.wasm")).expect("it is ours");
     project.file("g.wasm", &[&*guest, b"\0\x02\x01x"].concat());
-    run("true", "2GiB").expect(0).says(["compiled code is not kept in `code`: Permission denied"]);
+    run("true", "2GiB").expect(0).says(["compiled code is not cached in `code`: Permission denied"]);
     run("chmod 700 code", "2GiB").expect(0);
 }
 
@@ -182,6 +182,6 @@ fn a_folder_of_code_that_is_a_link_is_named_with_what_to_do() {
     std::os::unix::fs::symlink(project.folder(), &link).expect("a link can be made");
     for command in ["run", "check"] {
         let host = project.command(command).env("CASCADE_CODE_CACHE", &link.display().to_string());
-        host.run().expect(0).says(["link`: it is a symbolic link", "by `CASCADE_CODE_CACHE`"]);
+        host.run().expect(0).says(["link`: the path is a symbolic link", "set `CASCADE_CODE_CACHE`"]);
     }
 }

@@ -28,11 +28,11 @@ fn cache() -> Arc<dyn Cache> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hit_stands_for_the_call_and_is_shown() {
+async fn cache_hit_replaces_the_call_and_is_emitted() {
     let cache = cache();
     let first = with(&cache).run(&cached(|_| {}), echo).await;
     let second = with(&cache).run(&cached(|_| {}), echo).await;
-    assert_eq!((first.made.len(), second.made.len()), (2, 0));
+    assert_eq!((first.calls_made.len(), second.calls_made.len()), (2, 0));
     assert_eq!(first.outputs(), second.outputs());
     assert_eq!(second.events("b"), ["ready", "cached"]);
     let event = second.event("b", "cached");
@@ -40,7 +40,7 @@ async fn a_hit_stands_for_the_call_and_is_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_arguments_miss_and_a_task_that_is_not_shared_runs() {
+async fn other_arguments_miss_the_cache_and_uncached_tasks_run() {
     let cache = cache();
     with(&cache).run(&cached(|_| {}), echo).await;
     let report = with(&cache).run(&cached(|draft| draft.tasks[0].args = vec![literal("y")]), echo).await;
@@ -62,7 +62,7 @@ async fn an_entry_of_another_type_is_no_hit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_may_bound_how_long_its_results_are_shared() {
+async fn task_may_set_the_ttl_of_its_cached_results() {
     let cache = cache();
     let bound = || cached(|draft| draft.tasks[1].cache = CacheRule::Shared(Some(Duration::from_secs(1))));
     with(&cache).run(&bound(), echo).await;
@@ -82,83 +82,85 @@ async fn errors_are_never_cached_and_values_are_wrapped_after_reading() {
         })
     };
     for _ in 0..2 {
-        let report = with(&cache).run(&bound(), |_| errs(1, "no")).await;
-        assert_eq!((report.made.len(), report.output("a")), (1, r#"{"err":"no"}"#));
+        let report = with(&cache).run(&bound(), |_| returns_error(1, "no")).await;
+        assert_eq!((report.calls_made.len(), report.output("a")), (1, r#"{"err":"no"}"#));
     }
     with(&cache).run(&bound(), |_| returns(1, "yes")).await;
     let report = with(&cache).run(&bound(), echo).await;
-    assert_eq!((report.made.len(), report.output("a")), (0, r#"{"ok":"yes"}"#));
+    assert_eq!((report.calls_made.len(), report.output("a")), (0, r#"{"ok":"yes"}"#));
     // The plain value is stored, so a task that lets errors fail finds it too.
     let report = with(&cache).run(&cached(|draft| draft.tasks.truncate(1)), echo).await;
     assert_eq!((report.output("a"), report.ended), ("\"yes\"", Ended::Run(RunStatus::Succeeded)));
 }
 
 /// Tasks that all make the same call, and one that does something else.
-fn alike(count: usize) -> Arc<crate::plan::Bound> {
+fn identical_calls(count: usize) -> Arc<crate::plan::Bound> {
     let mut draft = Draft::new();
-    for at in 0..count {
-        let task = draft.task(&format!("same{at}"), vec![literal("x")]);
+    for index in 0..count {
+        let task = draft.task(&format!("same{index}"), vec![literal("x")]);
         (task.cache, task.function) = (CacheRule::Shared(None), 0);
     }
     draft.task("other", vec![]);
     draft.bound()
 }
 
-fn same(call: &Call) -> Act {
+fn slow_if_identical(call: &Call) -> ScriptedCall {
     returns(if call.attempt.task.as_str() == "other" { 1 } else { 30_000 }, "done")
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_several_tasks_need_at_the_same_time_is_called_once_and_holds_up_nobody() {
+async fn identical_calls_run_once_and_waiting_jobs_hold_no_slot() {
     let cache = cache();
-    let bench = Fixture { slots: 2, ..with(&cache) };
-    let report = bench.run(&alike(6), same).await;
+    let fixture = Fixture { slots: 2, ..with(&cache) };
+    let report = fixture.run(&identical_calls(6), slow_if_identical).await;
     let calls: Vec<&str> = report.calls().into_iter().filter(|call| call.starts_with("same")).collect();
     assert_eq!((calls.len(), report.ended), (1, Ended::Run(RunStatus::Succeeded)));
-    assert!(report.call("other").began < 1_000, "a task that waits takes no room");
-    let cached = (0..6).filter(|at| report.events(&format!("same{at}")) == ["ready", "cached"]).count();
+    assert!(report.call("other").started < 1_000, "a waiting task takes no slot");
+    let cached = (0..6).filter(|index| report.events(&format!("same{index}")) == ["ready", "cached"]).count();
     assert_eq!(cached, 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_several_hosts_need_at_the_same_time_is_called_once() {
+async fn identical_calls_of_several_hosts_run_once() {
     let cache = cache();
-    let (one, other) = (with(&cache), with(&cache));
-    let (bound, again) = (alike(1), alike(1));
-    let (one, other) = tokio::join!(one.run(&bound, same), other.run(&again, same));
-    let calls = one.calls().into_iter().chain(other.calls()).filter(|call| call.starts_with("same")).count();
+    let (first, other) = (with(&cache), with(&cache));
+    let (bound, again) = (identical_calls(1), identical_calls(1));
+    let (first, other) =
+        tokio::join!(first.run(&bound, slow_if_identical), other.run(&again, slow_if_identical));
+    let calls =
+        first.calls().into_iter().chain(other.calls()).filter(|call| call.starts_with("same")).count();
     assert_eq!(calls, 1);
-    assert_eq!((one.output("same0"), other.output("same0")), ("\"done\"", "\"done\""));
+    assert_eq!((first.output("same0"), other.output("same0")), ("\"done\"", "\"done\""));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_is_called_by_the_next_who_needs_it() {
+async fn failed_call_is_repeated_by_the_next_waiter() {
     let cache = cache();
-    let bench = Fixture { policy: crate::model::FailurePolicy::KeepGoing, ..with(&cache) };
+    let fixture = Fixture { policy: crate::model::FailurePolicy::KeepGoing, ..with(&cache) };
     let is_first = std::sync::atomic::AtomicBool::new(true);
     let script = move |call: &Call| match call.attempt.task.as_str() {
         "other" => returns(1, "x"),
-        _ if is_first.swap(false, std::sync::atomic::Ordering::SeqCst) => errs(1_000, "no"),
+        _ if is_first.swap(false, std::sync::atomic::Ordering::SeqCst) => returns_error(1_000, "no"),
         _ => returns(1_000, "yes"),
     };
-    let report = bench.run(&alike(4), script).await;
+    let report = fixture.run(&identical_calls(4), script).await;
     let calls = report.calls().into_iter().filter(|call| call.starts_with("same")).count();
     assert_eq!((calls, report.ended), (2, Ended::Run(RunStatus::Failed)));
     let ready: Vec<usize> = (0..4)
-        .map(|at| report.events(&format!("same{at}")).iter().filter(|event| *event == "ready").count())
+        .map(|index| report.events(&format!("same{index}")).iter().filter(|event| *event == "ready").count())
         .collect();
     assert_eq!(ready, [1; 4]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_maker_that_died_is_waited_for_no_longer_than_its_hold() {
+async fn waiter_computes_the_result_once_the_reservation_of_a_dead_host_expires() {
     let cache = cache();
-    let bound = alike(1);
+    let bound = identical_calls(1);
     // A host that begins to compute the result and disappears.
     let dead = with(&cache);
-    let died = tokio::time::timeout(Duration::from_secs(2), dead.run(&bound, same)).await;
+    let died = tokio::time::timeout(Duration::from_secs(2), dead.run(&bound, slow_if_identical)).await;
     assert!(died.is_err());
-    let report = with(&cache).run(&alike(1), |_| returns(1, "done")).await;
+    let report = with(&cache).run(&identical_calls(1), |_| returns(1, "done")).await;
     assert_eq!(report.output("same0"), "\"done\"");
-    assert!((7_000..11_000).contains(&report.call("same0").began), "{:?}", report.call("same0"));
+    assert!((7_000..11_000).contains(&report.call("same0").started), "{:?}", report.call("same0"));
 }

@@ -57,9 +57,9 @@ impl Draft {
         for task in &mut self.tasks {
             task.waits_for = waits_for(task);
         }
-        for at in (0..self.tasks.len()).rev() {
-            for upstream in self.tasks[at].waits_for.clone() {
-                let height = self.tasks[at].height + 1;
+        for index in (0..self.tasks.len()).rev() {
+            for upstream in self.tasks[index].waits_for.clone() {
+                let height = self.tasks[index].height + 1;
                 let upstream = &mut self.tasks[upstream.index()];
                 upstream.height = upstream.height.max(height);
             }
@@ -69,7 +69,7 @@ impl Draft {
             order: (0..self.tasks.len()).map(idx).collect(),
             functions: self.tasks.iter().map(function).collect(),
             inputs: Vec::new(),
-            outputs: (0..).zip(&self.tasks).map(|(at, task)| output(idx(at), task)).collect(),
+            outputs: (0..).zip(&self.tasks).map(|(index, task)| output(idx(index), task)).collect(),
             resources: self.resources,
             tasks: self.tasks,
         };
@@ -85,9 +85,11 @@ fn waits_for(task: &Task) -> Vec<TaskIdx> {
     let mut all = task.after.clone();
     let lists = task.for_each.iter().map(|list| &list.list);
     let conditions = task.when.iter().map(|when| &when.subject);
-    task.args.iter().chain(lists).chain(conditions).for_each(|binding| strict(binding, &mut all));
-    for gate in task.needed_if.iter().flat_map(|demand| &demand.any).flat_map(|clause| &clause.gates) {
-        strict(&gate.selector, &mut all);
+    task.args.iter().chain(lists).chain(conditions).for_each(|binding| collect_strict(binding, &mut all));
+    for gate in
+        task.needed_if.iter().flat_map(|needed_if_case| &needed_if_case.any).flat_map(|clause| &clause.gates)
+    {
+        collect_strict(&gate.selector, &mut all);
     }
     all.sort_unstable();
     all.dedup();
@@ -95,15 +97,15 @@ fn waits_for(task: &Task) -> Vec<TaskIdx> {
 }
 
 /// Collects the tasks that are read whatever a select chooses.
-fn strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
+fn collect_strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
     match binding {
-        Binding::Select { selector, .. } => strict(selector, all),
+        Binding::Select { selector, .. } => collect_strict(selector, all),
         other => other.each_task(&mut |task| all.push(task)),
     }
 }
 
 fn function(task: &Task) -> Function {
-    let params = (0..).zip(&task.args).map(|(at, _): (u32, _)| (format!("p{at}").into(), Type::String));
+    let params = (0..).zip(&task.args).map(|(index, _): (u32, _)| (format!("p{index}").into(), Type::String));
     Function {
         component: 0,
         component_name: Name::new("component").unwrap(),
@@ -129,8 +131,8 @@ fn output(task: TaskIdx, shape: &Task) -> Output {
     Output { name: shape.name.to_string(), binding, ty }
 }
 
-pub(crate) fn idx(at: usize) -> TaskIdx {
-    TaskIdx::new(u32::try_from(at).unwrap())
+pub(crate) fn idx(index: usize) -> TaskIdx {
+    TaskIdx::new(u32::try_from(index).unwrap())
 }
 
 pub(crate) fn run_id() -> RunId {
@@ -177,13 +179,13 @@ pub(crate) fn select(selector: Binding, cases: &[(&str, Binding)]) -> Binding {
 }
 
 /// A condition that holds if a selector outside of any `for-each` chooses a case.
-pub(crate) fn demand(selector: Binding, case: &str) -> Arc<NeededIf> {
+pub(crate) fn needed_if_case(selector: Binding, case: &str) -> Arc<NeededIf> {
     let gate = Gate { within: None, selector, ty: Type::String, case: case.into() };
     Arc::new(NeededIf { any: vec![NeededClause { gates: vec![gate], consumer: None }] })
 }
 
 /// A literal list to run over.
-pub(crate) fn over(items: &[&str]) -> ForEach {
+pub(crate) fn list_over(items: &[&str]) -> ForEach {
     let parts = items.iter().map(|item| literal(item)).collect();
     ForEach { item: "x".into(), list: Binding::List(Type::String, parts), ty: strings() }
 }

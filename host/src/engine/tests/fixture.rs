@@ -19,34 +19,34 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Behaviour of a call.
-pub(crate) struct Act {
-    takes: Duration,
+/// Scripted behaviour of a call.
+pub(crate) struct ScriptedCall {
+    duration: Duration,
     result: Result<Outcome, FailureClass>,
 }
 
 /// Returns a string.
-pub(crate) fn returns(millis: u64, text: &str) -> Act {
-    gives(millis, string(text))
+pub(crate) fn returns(millis: u64, text: &str) -> ScriptedCall {
+    returns_value(millis, string(text))
 }
 
 /// Returns a value.
-pub(crate) fn gives(millis: u64, value: Bytes) -> Act {
-    Act { takes: Duration::from_millis(millis), result: Ok(Outcome::Value(value)) }
+pub(crate) fn returns_value(millis: u64, value: Bytes) -> ScriptedCall {
+    ScriptedCall { duration: Duration::from_millis(millis), result: Ok(Outcome::Value(value)) }
 }
 
 /// Returns an `err`.
-pub(crate) fn errs(millis: u64, text: &str) -> Act {
-    Act { takes: Duration::from_millis(millis), result: Ok(Outcome::Error(string(text))) }
+pub(crate) fn returns_error(millis: u64, text: &str) -> ScriptedCall {
+    ScriptedCall { duration: Duration::from_millis(millis), result: Ok(Outcome::Error(string(text))) }
 }
 
 /// Ends without a result.
-pub(crate) fn fails(millis: u64, class: FailureClass) -> Act {
-    Act { takes: Duration::from_millis(millis), result: Err(class) }
+pub(crate) fn fails(millis: u64, class: FailureClass) -> ScriptedCall {
+    ScriptedCall { duration: Duration::from_millis(millis), result: Err(class) }
 }
 
 /// Returns `name(arg,arg)` after ten milliseconds.
-pub(crate) fn echo(call: &Call) -> Act {
+pub(crate) fn echo(call: &Call) -> ScriptedCall {
     returns(10, &format!("{}({})", call.attempt.task, texts(&call.args).join(",")))
 }
 
@@ -55,47 +55,48 @@ pub(crate) fn texts(args: &[Bytes]) -> Vec<String> {
     args.iter().map(|arg| wire::Reader::new(arg).str().unwrap_or("?").to_owned()).collect()
 }
 
-/// A call that happened: `task` or `task[i]`, with its start and end in milliseconds of the run.
+/// Record of a call: `task` or `task[i]`, with its start and end in milliseconds of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
+pub(crate) struct CallRecord {
     pub(crate) node: String,
     pub(crate) attempt: u32,
     pub(crate) args: Vec<String>,
-    pub(crate) began: u64,
+    pub(crate) started: u64,
     pub(crate) ended: Option<u64>,
 }
 
-type Script = Box<dyn Fn(&Call) -> Act + Send + Sync>;
+type Script = Box<dyn Fn(&Call) -> ScriptedCall + Send + Sync>;
 
 /// Invoker that follows a script.
 struct Scripted {
     script: Script,
-    began: Instant,
-    made: Mutex<Vec<Made>>,
+    started: Instant,
+    calls_made: Mutex<Vec<CallRecord>>,
 }
 
 impl Scripted {
     fn millis(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap()
+        u64::try_from(self.started.elapsed().as_millis()).unwrap()
     }
 }
 
 #[async_trait]
 impl Invoker for Scripted {
     async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
-        let node = node(call.attempt.task.as_str(), call.attempt.item);
+        let node = node_name(call.attempt.task.as_str(), call.attempt.item);
         let args = texts(&call.args);
-        let made = Made { node, attempt: call.attempt.number, args, began: self.millis(), ended: None };
-        let at = {
-            let mut all = self.made.lock().unwrap();
-            all.push(made);
+        let record =
+            CallRecord { node, attempt: call.attempt.number, args, started: self.millis(), ended: None };
+        let index = {
+            let mut all = self.calls_made.lock().unwrap();
+            all.push(record);
             all.len() - 1
         };
-        let act = (self.script)(&call);
-        tokio::time::sleep(act.takes).await;
-        self.made.lock().unwrap()[at].ended = Some(self.millis());
-        let usage = Usage { duration: act.takes, memory: 1, fuel: None };
-        match act.result {
+        let scripted = (self.script)(&call);
+        tokio::time::sleep(scripted.duration).await;
+        self.calls_made.lock().unwrap()[index].ended = Some(self.millis());
+        let usage = Usage { duration: scripted.duration, memory: 1, fuel: None };
+        match scripted.result {
             Ok(outcome) => Ok(Returned { outcome, stderr: String::new(), usage }),
             Err(class) => {
                 let (message, stderr) = ("scripted".into(), String::new());
@@ -105,7 +106,7 @@ impl Invoker for Scripted {
     }
 }
 
-fn node(task: &str, item: Option<u32>) -> String {
+fn node_name(task: &str, item: Option<u32>) -> String {
     item.map_or_else(|| task.to_owned(), |item| format!("{task}[{item}]"))
 }
 
@@ -130,8 +131,8 @@ pub(crate) struct Fixture {
     pub(crate) memory: Size,
     pub(crate) targets: Option<Vec<usize>>,
     pub(crate) interrupt: watch::Sender<Interrupt>,
-    /// Wrapper between the engine and its ledger.
-    pub(crate) between: fn(Arc<dyn Ledger>) -> Arc<dyn Ledger>,
+    /// Wraps the ledger before the engine gets it.
+    pub(crate) wrap_ledger: fn(Arc<dyn Ledger>) -> Arc<dyn Ledger>,
     pub(crate) hosts: Mutex<u32>,
     pub(crate) verification: Verification,
 }
@@ -147,7 +148,7 @@ impl Fixture {
             memory: Size::bytes(1 << 30),
             targets: None,
             interrupt: watch::Sender::new(Interrupt::None),
-            between: |ledger| ledger,
+            wrap_ledger: |ledger| ledger,
             hosts: Mutex::new(0),
             verification: Verification::None,
         }
@@ -158,7 +159,7 @@ impl Fixture {
         let count = bound.plan().tasks().len();
         let is_wanted: Vec<bool> = match &self.targets {
             None => vec![true; count],
-            Some(targets) => (0..count).map(|at| targets.contains(&at)).collect(),
+            Some(targets) => (0..count).map(|index| targets.contains(&index)).collect(),
         };
         let shape = Arc::new(shape(bound, &is_wanted, &self.shown(bound), self.memory));
         let number = {
@@ -181,7 +182,7 @@ impl Fixture {
         (opened.await.unwrap(), shape)
     }
 
-    /// The outputs that close the run: all, unless only some tasks are wanted.
+    /// Returns the outputs that close the run: all, unless the run has targets.
     fn shown(&self, bound: &Bound) -> Shown {
         if self.targets.is_some() { Shown::default() } else { Shown::all(bound.plan()) }
     }
@@ -190,7 +191,7 @@ impl Fixture {
     pub(crate) async fn run(
         &self,
         bound: &Arc<Bound>,
-        script: impl Fn(&Call) -> Act + Send + Sync + 'static,
+        script: impl Fn(&Call) -> ScriptedCall + Send + Sync + 'static,
     ) -> RunReport {
         self.try_run(bound, script).await.unwrap()
     }
@@ -199,11 +200,11 @@ impl Fixture {
     pub(crate) async fn try_run(
         &self,
         bound: &Arc<Bound>,
-        script: impl Fn(&Call) -> Act + Send + Sync + 'static,
+        script: impl Fn(&Call) -> ScriptedCall + Send + Sync + 'static,
     ) -> Result<RunReport, Error> {
         let (opened, shape) = self.open(bound).await;
         let script: Script = Box::new(script);
-        let invoker = Arc::new(Scripted { script, began: Instant::now(), made: Mutex::default() });
+        let invoker = Arc::new(Scripted { script, started: Instant::now(), calls_made: Mutex::default() });
         let lines = Arc::new(Lines::default());
         let recorder = Recorder::new(Arc::new(ManualClock::default()), vec![Arc::<Lines>::clone(&lines)]);
         let engine = Engine {
@@ -215,7 +216,7 @@ impl Fixture {
         let settings = Settings {
             run: run_id(),
             bound: Arc::clone(bound),
-            ledger: (self.between)(Arc::clone(&opened.ledger)),
+            ledger: (self.wrap_ledger)(Arc::clone(&opened.ledger)),
             shape,
             epoch: opened.epoch,
             stored: opened.stored.clone(),
@@ -228,21 +229,21 @@ impl Fixture {
         let Finished { ended, outputs: closed } = ended.expect("the run hangs")?;
         let outputs = outputs(bound, &*opened.ledger, &Shown::all(bound.plan())).await.unwrap();
         assert!(closed.is_none_or(|closed| closed == outputs));
-        let outputs = outputs.into_iter().map(|(name, value)| (name, show(value))).collect();
-        let made = invoker.made.lock().unwrap().clone();
+        let outputs = outputs.into_iter().map(|(name, value)| (name, output_text(value))).collect();
+        let calls_made = invoker.calls_made.lock().unwrap().clone();
         let lines = lines.0.lock().unwrap().clone();
-        Ok(RunReport { ended, made, lines, outputs })
+        Ok(RunReport { ended, calls_made, lines, outputs })
     }
 }
 
 /// Lease longer than every call of the scripts.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
-fn show(value: OutputValue) -> String {
+fn output_text(value: OutputValue) -> String {
     match value {
         OutputValue::Value(ty, bytes) => to_json_text(&ty, &bytes).unwrap(),
         OutputValue::Skipped(reason) => reason.to_string(),
-        OutputValue::Missing(why) => format!("missing: {why}"),
+        OutputValue::Missing(reason) => format!("missing: {reason}"),
         OutputValue::Faulty(failure) => format!("missing: {}", failure.error),
     }
 }
@@ -251,7 +252,7 @@ fn show(value: OutputValue) -> String {
 #[derive(Debug)]
 pub(crate) struct RunReport {
     pub(crate) ended: Ended,
-    pub(crate) made: Vec<Made>,
+    pub(crate) calls_made: Vec<CallRecord>,
     pub(crate) lines: Vec<serde_json::Value>,
     outputs: Vec<(String, String)>,
 }
@@ -268,34 +269,34 @@ impl RunReport {
     }
 
     /// The events of a node, in order, without `task.`.
-    pub(crate) fn events(&self, of: &str) -> Vec<String> {
-        let lines = self.lines.iter().filter(|line| line_node(line).as_deref() == Some(of));
+    pub(crate) fn events(&self, node: &str) -> Vec<String> {
+        let lines = self.lines.iter().filter(|line| line_node(line).as_deref() == Some(node));
         lines.map(|line| line["event"].as_str().unwrap().trim_start_matches("task.").to_owned()).collect()
     }
 
     /// The first event of a node with this name.
-    pub(crate) fn event(&self, of: &str, event: &str) -> &serde_json::Value {
+    pub(crate) fn event(&self, node: &str, event: &str) -> &serde_json::Value {
         let name = format!("task.{event}");
         let found =
-            self.lines.iter().find(|line| line_node(line).as_deref() == Some(of) && line["event"] == name);
-        found.unwrap_or_else(|| panic!("no {event} of {of}: {:#?}", self.lines))
+            self.lines.iter().find(|line| line_node(line).as_deref() == Some(node) && line["event"] == name);
+        found.unwrap_or_else(|| panic!("no {event} of {node}: {:#?}", self.lines))
     }
 
     /// The first call of a node.
-    pub(crate) fn call(&self, of: &str) -> &Made {
-        self.made
+    pub(crate) fn call(&self, node: &str) -> &CallRecord {
+        self.calls_made
             .iter()
-            .find(|made| made.node == of)
-            .unwrap_or_else(|| panic!("{of} was not called: {:?}", self.made))
+            .find(|record| record.node == node)
+            .unwrap_or_else(|| panic!("{node} was not called: {:?}", self.calls_made))
     }
 
     /// The calls, in order.
     pub(crate) fn calls(&self) -> Vec<&str> {
-        self.made.iter().map(|made| made.node.as_str()).collect()
+        self.calls_made.iter().map(|record| record.node.as_str()).collect()
     }
 }
 
 fn line_node(line: &serde_json::Value) -> Option<String> {
     let item = line["item"].as_u64().and_then(|item| u32::try_from(item).ok());
-    Some(node(line["task"].as_str()?, item))
+    Some(node_name(line["task"].as_str()?, item))
 }

@@ -7,7 +7,7 @@ use crate::model::RunStatus;
 use crate::value::Type;
 
 #[tokio::test(start_paused = true)]
-async fn a_task_starts_when_its_own_inputs_are_there() {
+async fn task_starts_when_its_own_inputs_are_ready() {
     let mut draft = Draft::new();
     draft.task("slow", vec![]);
     draft.task("fast", vec![]);
@@ -20,7 +20,7 @@ async fn a_task_starts_when_its_own_inputs_are_there() {
         })
         .await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
-    assert_eq!((report.call("next").began, report.call("all").began), (10, 500));
+    assert_eq!((report.call("next").started, report.call("all").started), (10, 500));
     assert_eq!(report.output("all"), "\"all(s,next(fast()))\"");
 }
 
@@ -30,10 +30,10 @@ async fn a_result_is_committed_before_its_dependents_start() {
     draft.task("a", vec![]);
     draft.task("b", vec![from(0)]);
     let report = Fixture::new().run(&draft.bound(), echo).await;
-    let at = |task: &str, event: &str| {
+    let position = |task: &str, event: &str| {
         report.lines.iter().position(|line| line["task"] == task && line["event"] == event).unwrap()
     };
-    assert!(at("a", "task.finished") < at("b", "task.started"));
+    assert!(position("a", "task.finished") < position("b", "task.started"));
     assert_eq!(report.events("a"), ["ready", "started", "finished"]);
     let finished = report.event("a", "finished");
     assert_eq!((&finished["attempt"], &finished["duration_ms"]), (&1.into(), &10.0.into()));
@@ -48,9 +48,9 @@ async fn higher_priorities_go_first_and_longer_paths_before_shorter_ones() {
     draft.task("urgent", vec![]).priority = 5;
     draft.task("late", vec![]).priority = -5;
     draft.task("end", vec![from(1)]).priority = -9;
-    let mut bench = Fixture::new();
-    bench.slots = 1;
-    let report = bench.run(&draft.bound(), echo).await;
+    let mut fixture = Fixture::new();
+    fixture.slots = 1;
+    let report = fixture.run(&draft.bound(), echo).await;
     assert_eq!(report.calls(), ["urgent", "long", "short", "late", "end"]);
 }
 
@@ -60,22 +60,22 @@ async fn no_more_guests_than_slots_run_at_the_same_time() {
     for name in ["a", "b", "c", "d", "e"] {
         draft.task(name, vec![]);
     }
-    let mut bench = Fixture::new();
-    bench.slots = 2;
-    let report = bench.run(&draft.bound(), echo).await;
-    let began: Vec<u64> = report.made.iter().map(|made| made.began).collect();
-    assert_eq!(began, [0, 0, 10, 10, 20]);
+    let mut fixture = Fixture::new();
+    fixture.slots = 2;
+    let report = fixture.run(&draft.bound(), echo).await;
+    let started: Vec<u64> = report.calls_made.iter().map(|record| record.started).collect();
+    assert_eq!(started, [0, 0, 10, 10, 20]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_orders_without_data_and_survives_a_skip() {
     let mut draft = Draft::new();
-    draft.task("first", vec![]).when = Some(never());
+    draft.task("first", vec![]).when = Some(false_condition());
     draft.task("second", vec![]).after = vec![idx(0)];
     draft.task("third", vec![]).after = vec![idx(1)];
     let report = Fixture::new().run(&draft.bound(), echo).await;
     assert_eq!(report.output("first"), "ConditionFalse");
-    assert_eq!((report.call("second").began, report.call("third").began), (0, 10));
+    assert_eq!((report.call("second").started, report.call("third").started), (0, 10));
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,11 +85,11 @@ async fn a_path_picks_a_part_and_a_miss_fails_with_class_input() {
     (task.output, task.value) = (Some(strings()), Some(strings()));
     draft.task("hit", vec![part_of(0, &strings(), "[1]", &Type::String)]);
     draft.task("miss", vec![part_of(0, &strings(), "[7]", &Type::String)]);
-    let mut bench = Fixture::new();
-    bench.policy = crate::model::FailurePolicy::KeepGoing;
-    let report = bench
+    let mut fixture = Fixture::new();
+    fixture.policy = crate::model::FailurePolicy::KeepGoing;
+    let report = fixture
         .run(&draft.bound(), |call| match call.attempt.task.as_str() {
-            "list" => gives(1, crate::value::compose_tuple(&[string("x"), string("y")])),
+            "list" => returns_value(1, crate::value::compose_tuple(&[string("x"), string("y")])),
             _ => echo(call),
         })
         .await;
@@ -102,7 +102,7 @@ async fn a_path_picks_a_part_and_a_miss_fails_with_class_input() {
 }
 
 /// A condition that does not hold.
-pub(crate) fn never() -> Box<crate::plan::Condition> {
+pub(crate) fn false_condition() -> Box<crate::plan::Condition> {
     let (subject, equals) = (literal("yes"), string("no"));
     Box::new(crate::plan::Condition { subject, equals, is_negated: false })
 }

@@ -10,23 +10,23 @@ use crate::value::{ResultType, Type};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-fn each(items: &[&str]) -> Draft {
+fn for_each_task(items: &[&str]) -> Draft {
     let mut draft = Draft::new();
     let task = draft.task("each", vec![item()]);
-    (task.for_each, task.output) = (vec![over(items)], Some(strings()));
+    (task.for_each, task.output) = (vec![list_over(items)], Some(strings()));
     draft
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_come_in_the_order_of_the_list_whatever_ends_first() {
+async fn results_keep_the_order_of_the_list_whatever_ends_first() {
     let report = Fixture::new()
-        .run(&each(&["a", "b", "c"]).bound(), |call| {
+        .run(&for_each_task(&["a", "b", "c"]).bound(), |call| {
             let item = u64::from(call.attempt.item.unwrap());
             returns(100 - 10 * item, &texts(&call.args)[0])
         })
         .await;
     assert_eq!(report.output("each"), r#"["a","b","c"]"#);
-    assert_eq!(report.made.iter().map(|made| made.began).max(), Some(0));
+    assert_eq!(report.calls_made.iter().map(|record| record.started).max(), Some(0));
     assert_eq!(report.events("each"), ["ready", "finished"]);
     assert_eq!(report.events("each[1]"), ["ready", "started", "finished"]);
     let finished = report.event("each", "finished");
@@ -34,17 +34,17 @@ async fn results_come_in_the_order_of_the_list_whatever_ends_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_list_gives_an_empty_list() {
-    let report = Fixture::new().run(&each(&[]).bound(), echo).await;
-    assert_eq!((report.output("each"), report.made.len()), ("[]", 0));
+async fn empty_list_yields_an_empty_list() {
+    let report = Fixture::new().run(&for_each_task(&[]).bound(), echo).await;
+    assert_eq!((report.output("each"), report.calls_made.len()), ("[]", 0));
     assert_eq!(report.events("each"), ["ready", "finished"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn lists_are_zipped_and_must_be_equally_long() {
     for (second, output) in [(&["1", "2"][..], Some(r#"["each(a,1)","each(b,2)"]"#)), (&["1"], None)] {
-        let mut draft = each(&["a", "b"]);
-        draft.tasks[0].for_each.push(ForEach { item: "y".into(), ..over(second) });
+        let mut draft = for_each_task(&["a", "b"]);
+        draft.tasks[0].for_each.push(ForEach { item: "y".into(), ..list_over(second) });
         let mut other = item();
         if let Binding::Item { item, .. } = &mut other {
             *item = 1;
@@ -58,19 +58,20 @@ async fn lists_are_zipped_and_must_be_equally_long() {
         let failed = report.event("each", "failed");
         assert_eq!(failed["class"], "input");
         let message = "the lists of `for-each` differ in length: `x` has 2, `y` has 1";
-        assert_eq!((&failed["error"], report.made.len()), (&message.into(), 0));
+        assert_eq!((&failed["error"], report.calls_made.len()), (&message.into(), 0));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn max_parallel_bounds_the_elements_at_the_same_time() {
-    let mut draft = each(&["a", "b", "c", "d", "e"]);
+    let mut draft = for_each_task(&["a", "b", "c", "d", "e"]);
     draft.tasks[0].max_parallel = NonZeroU32::new(2);
     draft.task("other", vec![]);
     let report = Fixture::new().run(&draft.bound(), echo).await;
-    let began = report.made.iter().filter(|made| made.node != "other").map(|made| made.began);
-    assert_eq!(began.collect::<Vec<_>>(), [0, 0, 10, 10, 20]);
-    assert_eq!(report.call("other").began, 0);
+    let started =
+        report.calls_made.iter().filter(|record| record.node != "other").map(|record| record.started);
+    assert_eq!(started.collect::<Vec<_>>(), [0, 0, 10, 10, 20]);
+    assert_eq!(report.call("other").started, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +86,7 @@ async fn the_list_may_come_from_a_task_and_arguments_may_be_shared() {
     task.output = Some(strings());
     let report = Fixture::new()
         .run(&draft.bound(), |call| match call.attempt.task.as_str() {
-            "list" => gives(1, crate::value::compose_tuple(&[string("x"), string("y")])),
+            "list" => returns_value(1, crate::value::compose_tuple(&[string("x"), string("y")])),
             "shared" => returns(1, "s"),
             _ => echo(call),
         })
@@ -93,7 +94,7 @@ async fn the_list_may_come_from_a_task_and_arguments_may_be_shared() {
     assert_eq!(report.output("each"), r#"["each(s,x)","each(s,y)"]"#);
 }
 
-fn second_fails(call: &Call) -> Act {
+fn fail_second(call: &Call) -> ScriptedCall {
     match call.attempt.item {
         Some(1) => fails(5, FailureClass::Trap),
         _ => echo(call),
@@ -102,53 +103,52 @@ fn second_fails(call: &Call) -> Act {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_element_fails_the_task_and_its_siblings_are_kept() {
-    let draft = each(&["a", "b", "c"]).bound();
-    let bench = Fixture::new();
-    let report = bench.run(&draft, second_fails).await;
+    let draft = for_each_task(&["a", "b", "c"]).bound();
+    let fixture = Fixture::new();
+    let report = fixture.run(&draft, fail_second).await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
     assert_eq!(report.events("each"), ["ready", "failed"]);
     assert_eq!(report.event("each", "failed")["error"], "element 1 failed: scripted");
     assert_eq!(report.events("each[1]"), ["ready", "started", "failed"]);
     assert_eq!(report.events("each[2]"), ["ready", "started", "finished"]);
     // A resumed run repeats only what failed.
-    let report = bench.run(&draft, echo).await;
+    let report = fixture.run(&draft, echo).await;
     assert_eq!(report.calls(), ["each[1]"]);
     assert_eq!(report.output("each"), r#"["each(a)","each(b)","each(c)"]"#);
 }
 
 #[tokio::test(start_paused = true)]
 async fn keep_going_finishes_the_other_elements() {
-    let mut bench = Fixture::new();
-    (bench.policy, bench.slots) = (FailurePolicy::KeepGoing, 1);
-    let report = bench.run(&each(&["a", "b", "c"]).bound(), second_fails).await;
-    assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 3));
-    bench = Fixture { slots: 1, ..Fixture::new() };
-    let report = bench.run(&each(&["a", "b", "c"]).bound(), second_fails).await;
-    assert_eq!((report.ended, report.made.len()), (Ended::Run(RunStatus::Failed), 2));
+    let mut fixture = Fixture::new();
+    (fixture.policy, fixture.slots) = (FailurePolicy::KeepGoing, 1);
+    let report = fixture.run(&for_each_task(&["a", "b", "c"]).bound(), fail_second).await;
+    assert_eq!((report.ended, report.calls_made.len()), (Ended::Run(RunStatus::Failed), 3));
+    fixture = Fixture { slots: 1, ..Fixture::new() };
+    let report = fixture.run(&for_each_task(&["a", "b", "c"]).bound(), fail_second).await;
+    assert_eq!((report.ended, report.calls_made.len()), (Ended::Run(RunStatus::Failed), 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn errors_as_values_make_a_list_of_results() {
-    let mut draft = each(&["a", "b"]);
+    let mut draft = for_each_task(&["a", "b"]);
     let result = ResultType { ok: Some(Type::String), err: Some(Type::String) };
     draft.tasks[0].on_error = OnError::Value;
     draft.tasks[0].output = Some(Type::List(Arc::new(Type::Result(Arc::new(result)))));
     let report = Fixture::new()
-        .run(
-            &draft.bound(),
-            |call| if call.attempt.item == Some(0) { errs(1, "no") } else { returns(1, "yes") },
-        )
+        .run(&draft.bound(), |call| {
+            if call.attempt.item == Some(0) { returns_error(1, "no") } else { returns(1, "yes") }
+        })
         .await;
     assert_eq!(report.output("each"), r#"[{"err":"no"},{"ok":"yes"}]"#);
     assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_element_that_needs_a_skipped_task_skips_the_whole() {
+async fn element_that_needs_a_skipped_task_skips_the_for_each_task() {
     let mut draft = Draft::new();
-    draft.task("off", vec![]).when = Some(crate::engine::tests::flow::never());
+    draft.task("off", vec![]).when = Some(crate::engine::tests::flow::false_condition());
     let task = draft.task("each", vec![select(item(), &[("a", item()), ("b", from(0))])]);
-    (task.for_each, task.output) = (vec![over(&["a", "b"])], Some(strings()));
+    (task.for_each, task.output) = (vec![list_over(&["a", "b"])], Some(strings()));
     let report = Fixture::new().run(&draft.bound(), echo).await;
     assert_eq!(report.calls(), ["each[0]"]);
     assert_eq!(report.output("each"), SkipReason::UpstreamSkipped.as_str());

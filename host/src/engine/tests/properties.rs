@@ -1,5 +1,5 @@
 //! Properties of every run, whatever the plan and the order in which calls end.
-//! Single sentences of the contract have tests of their own in the files beside.
+//! The other files test single sentences of the contract.
 
 use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
@@ -22,7 +22,7 @@ fn plan(seed: u64) -> Arc<Bound> {
     let mut random = Random::seeded(seed);
     let mut draft = Draft::new();
     let mut strings_so_far: Vec<usize> = Vec::new();
-    for at in 0..=pick(&mut random, 9) {
+    for index in 0..=pick(&mut random, 9) {
         let read = |random: &mut Random| match (strings_so_far.len(), pick(random, 4)) {
             (0, _) | (_, 0) => literal("l"),
             (len, 1) => from_or(strings_so_far[pick(random, len)], "d"),
@@ -32,11 +32,11 @@ fn plan(seed: u64) -> Arc<Bound> {
         let when = read(&mut random);
         let selected =
             select(literal(["l", "r"][pick(&mut random, 2)]), &[("l", first.clone()), ("r", second.clone())]);
-        let task = draft.task(&format!("t{at}"), vec![first, second]);
+        let task = draft.task(&format!("t{index}"), vec![first, second]);
         task.priority = i8::try_from(pick(&mut random, 3)).unwrap();
         match pick(&mut random, 6) {
             0 => {
-                task.for_each = vec![over(&["x", "y", "z"][..pick(&mut random, 4)])];
+                task.for_each = vec![list_over(&["x", "y", "z"][..pick(&mut random, 4)])];
                 task.args.push(item());
                 task.max_parallel = NonZeroU32::new(u32::try_from(pick(&mut random, 3)).unwrap());
                 task.output = Some(strings());
@@ -49,14 +49,14 @@ fn plan(seed: u64) -> Arc<Bound> {
             _ => {}
         }
         if task.for_each.is_empty() {
-            strings_so_far.push(at);
+            strings_so_far.push(index);
         }
     }
     draft.bound()
 }
 
 /// A script in which every call takes a time of its own, and a few fail.
-fn script(seed: u64, failures: u64) -> impl Fn(&Call) -> Act + Send + Sync + 'static {
+fn script(seed: u64, failures: u64) -> impl Fn(&Call) -> ScriptedCall + Send + Sync + 'static {
     move |call| {
         let mut random = Random::seeded(seed);
         let text = format!("{}({})", call.attempt.task, texts(&call.args).join(","));
@@ -92,17 +92,20 @@ fn check(bound: &Bound, report: &RunReport) {
         }
     }
     assert!(ends.values().all(|times| *times == 1), "{ends:?}");
-    assert_eq!(to_usize(started.values().sum()), report.made.len());
-    for (at, task) in bound.plan().tasks().iter().enumerate() {
-        let begins =
-            report.made.iter().filter(|made| made.node.split('[').next() == Some(task.name.as_str()));
-        for made in begins {
-            for upstream in &bound.plan().tasks()[at].waits_for {
+    assert_eq!(to_usize(started.values().sum()), report.calls_made.len());
+    for (index, task) in bound.plan().tasks().iter().enumerate() {
+        let records = report
+            .calls_made
+            .iter()
+            .filter(|record| record.node.split('[').next() == Some(task.name.as_str()));
+        for record in records {
+            for upstream in &bound.plan().tasks()[index].waits_for {
                 let name = bound.plan().tasks()[upstream.index()].name.as_str();
-                let late = report.made.iter().filter(|other| other.node.split('[').next() == Some(name));
+                let late =
+                    report.calls_made.iter().filter(|other| other.node.split('[').next() == Some(name));
                 assert!(
-                    late.clone().all(|other| other.ended.is_some_and(|ended| ended <= made.began)),
-                    "{made:?}"
+                    late.clone().all(|other| other.ended.is_some_and(|ended| ended <= record.started)),
+                    "{record:?}"
                 );
             }
         }
@@ -113,9 +116,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn any_order_of_ends_gives_the_same_outputs(plan_seed: u64, one: u64, other: u64, slots in 1..5_u32) {
+    fn any_order_of_ends_yields_the_same_outputs(plan_seed: u64, first: u64, other: u64, slots in 1..5_u32) {
         let bound = plan(plan_seed);
-        let reports = [(one, 8), (other, slots)].map(|(seed, slots)| {
+        let reports = [(first, 8), (other, slots)].map(|(seed, slots)| {
             block_on(Fixture { slots, ..Fixture::new() }.run(&bound, script(seed, 0)))
         });
         for report in &reports {
@@ -130,68 +133,68 @@ proptest! {
     }
 
     #[test]
-    fn a_run_with_failures_ends_and_a_resumed_one_completes_it(plan_seed: u64, seed: u64, policy in 0..3_usize) {
+    fn failed_run_ends_and_resuming_completes_it(plan_seed: u64, seed: u64, policy in 0..3_usize) {
         let bound = plan(plan_seed);
         let policy = [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast][policy];
-        let whole = block_on(Fixture::new().run(&bound, script(1, 0)));
+        let uninterrupted = block_on(Fixture::new().run(&bound, script(1, 0)));
         let (first, second) = block_on(async {
-            let bench = Fixture { policy, slots: 3, ..Fixture::new() };
-            let first = bench.run(&bound, script(seed, 30)).await;
-            (first, bench.run(&bound, script(seed, 0)).await)
+            let fixture = Fixture { policy, slots: 3, ..Fixture::new() };
+            let first = fixture.run(&bound, script(seed, 30)).await;
+            (first, fixture.run(&bound, script(seed, 0)).await)
         });
         check(&bound, &first);
         check(&bound, &second);
         prop_assert_eq!(second.ended, Ended::Run(RunStatus::Succeeded));
-        prop_assert_eq!(second.outputs(), whole.outputs());
+        prop_assert_eq!(second.outputs(), uninterrupted.outputs());
         // Committed nodes are not called again.
-        for made in &second.made {
-            prop_assert!(!first.events(&made.node).contains(&"finished".to_owned()), "{:?}", made);
+        for record in &second.calls_made {
+            prop_assert!(!first.events(&record.node).contains(&"finished".to_owned()), "{:?}", record);
         }
     }
 
     #[test]
-    fn an_interrupted_run_ends_and_can_be_resumed(plan_seed: u64, seed: u64, at in 0..300_u64, is_abort: bool) {
+    fn an_interrupted_run_ends_and_can_be_resumed(plan_seed: u64, seed: u64, index in 0..300_u64, is_abort: bool) {
         let bound = plan(plan_seed);
-        let whole = block_on(Fixture::new().run(&bound, script(1, 0)));
+        let uninterrupted = block_on(Fixture::new().run(&bound, script(1, 0)));
         let (first, second) = block_on(async {
-            let bench = Fixture { slots: 2, ..Fixture::new() };
+            let fixture = Fixture { slots: 2, ..Fixture::new() };
             let stop = async {
-                tokio::time::sleep(Duration::from_millis(at)).await;
-                bench.interrupt.send_replace(if is_abort { Interrupt::Abort } else { Interrupt::Drain });
+                tokio::time::sleep(Duration::from_millis(index)).await;
+                fixture.interrupt.send_replace(if is_abort { Interrupt::Abort } else { Interrupt::Drain });
             };
-            let (first, ()) = tokio::join!(bench.run(&bound, script(seed, 0)), stop);
-            bench.interrupt.send_replace(Interrupt::None);
-            (first, bench.run(&bound, script(seed, 0)).await)
+            let (first, ()) = tokio::join!(fixture.run(&bound, script(seed, 0)), stop);
+            fixture.interrupt.send_replace(Interrupt::None);
+            (first, fixture.run(&bound, script(seed, 0)).await)
         });
         check(&bound, &first);
-        prop_assert_eq!(second.outputs(), whole.outputs());
+        prop_assert_eq!(second.outputs(), uninterrupted.outputs());
     }
 
     #[test]
-    fn several_hosts_give_the_same_outputs_as_one(plan_seed: u64, seed: u64) {
+    fn several_hosts_yield_the_same_outputs_as_one(plan_seed: u64, seed: u64) {
         let bound = plan(plan_seed);
-        let whole = block_on(Fixture::new().run(&bound, script(1, 0)));
-        let (one, other) = block_on(async {
-            let bench = Fixture { slots: 2, ..Fixture::new() };
-            tokio::join!(bench.run(&bound, script(seed, 0)), bench.run(&bound, script(seed ^ 1, 0)))
+        let uninterrupted = block_on(Fixture::new().run(&bound, script(1, 0)));
+        let (first, other) = block_on(async {
+            let fixture = Fixture { slots: 2, ..Fixture::new() };
+            tokio::join!(fixture.run(&bound, script(seed, 0)), fixture.run(&bound, script(seed ^ 1, 0)))
         });
-        prop_assert_eq!((one.ended, other.ended), (whole.ended, whole.ended));
-        prop_assert_eq!(one.outputs(), whole.outputs());
-        prop_assert_eq!(one.made.len() + other.made.len(), whole.made.len());
+        prop_assert_eq!((first.ended, other.ended), (uninterrupted.ended, uninterrupted.ended));
+        prop_assert_eq!(first.outputs(), uninterrupted.outputs());
+        prop_assert_eq!(first.calls_made.len() + other.calls_made.len(), uninterrupted.calls_made.len());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn hosts_on_many_threads_miss_no_wake_up() {
+async fn hosts_on_many_threads_miss_no_wakeup() {
     let runs = async {
         for seed in 0..150 {
             let bound = plan(seed);
-            let bench = Fixture { slots: 2, policy: FailurePolicy::KeepGoing, ..Fixture::new() };
+            let fixture = Fixture { slots: 2, policy: FailurePolicy::KeepGoing, ..Fixture::new() };
             let at_once = |call: &Call| returns(0, call.attempt.task.as_str());
             let reports = tokio::join!(
-                bench.run(&bound, at_once),
-                bench.run(&bound, at_once),
-                bench.run(&bound, at_once)
+                fixture.run(&bound, at_once),
+                fixture.run(&bound, at_once),
+                fixture.run(&bound, at_once)
             );
             assert_eq!(reports.0.outputs(), reports.1.outputs());
             assert_eq!(reports.0.outputs(), reports.2.outputs());
@@ -199,5 +202,5 @@ async fn hosts_on_many_threads_miss_no_wake_up() {
     };
     tokio::time::timeout(Duration::from_mins(1), runs)
         .await
-        .expect("a host waits for what has happened already");
+        .expect("a host waits for an event that has already happened");
 }

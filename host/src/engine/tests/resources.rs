@@ -20,37 +20,41 @@ fn pool(resource: Resource) -> Draft {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resource_is_taken_while_a_guest_runs() {
+async fn resource_is_taken_while_a_guest_runs() {
     for is_shared in [true, false] {
         let report = Fixture::new().run(&pool(Resource { is_shared, ..gpu() }).bound(), echo).await;
-        let began = |task: &str| report.call(task).began;
-        assert_eq!((began("a"), began("b"), began("c"), began("free")), (0, 10, 20, 0));
+        let started = |task: &str| report.call(task).started;
+        assert_eq!((started("a"), started("b"), started("c"), started("free")), (0, 10, 20, 0));
         assert_eq!(report.events("b"), ["ready", "blocked", "started", "finished"]);
         assert_eq!(report.event("b", "blocked")["resource"], "gpu");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn hosts_count_their_own_resources_and_share_the_runs() {
+async fn hosts_count_own_resources_each_and_shared_resources_together() {
     for (is_shared, together) in [(false, 2), (true, 1)] {
-        let bench = Fixture::new();
+        let fixture = Fixture::new();
         let bound = pool(Resource { is_shared, ..gpu() }).bound();
-        let (one, other) = tokio::join!(bench.run(&bound, echo), bench.run(&bound, echo));
-        let began = one.made.iter().chain(&other.made).filter(|made| made.node != "free" && made.began == 0);
-        assert_eq!(began.count(), together);
-        assert_eq!(one.outputs(), other.outputs());
+        let (first, other) = tokio::join!(fixture.run(&bound, echo), fixture.run(&bound, echo));
+        let started = first
+            .calls_made
+            .iter()
+            .chain(&other.calls_made)
+            .filter(|record| record.node != "free" && record.started == 0);
+        assert_eq!(started.count(), together);
+        assert_eq!(first.outputs(), other.outputs());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn memory_admits_what_fits_and_a_task_beyond_it_runs_alone() {
+async fn memory_admits_fitting_tasks_and_a_larger_task_runs_alone() {
     let mut draft = Draft::new();
     for (name, mebibytes) in [("a", 60), ("b", 60), ("small", 30), ("huge", 5000)] {
         draft.task(name, vec![]).limits.memory = Size::bytes(mebibytes << 20);
     }
-    let bench = Fixture { memory: Size::bytes(100 << 20), ..Fixture::new() };
-    let report = bench.run(&draft.bound(), echo).await;
-    let began = |task: &str| report.call(task).began;
-    assert_eq!((began("a"), began("small"), began("b"), began("huge")), (0, 0, 10, 20));
+    let fixture = Fixture { memory: Size::bytes(100 << 20), ..Fixture::new() };
+    let report = fixture.run(&draft.bound(), echo).await;
+    let started = |task: &str| report.call(task).started;
+    assert_eq!((started("a"), started("small"), started("b"), started("huge")), (0, 0, 10, 20));
     assert_eq!(report.event("b", "blocked")["resource"], "host-memory");
 }

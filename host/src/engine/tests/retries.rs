@@ -11,7 +11,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-fn tried(attempts: u32, change: impl FnOnce(&mut Retry)) -> Draft {
+fn task_with_retries(attempts: u32, change: impl FnOnce(&mut Retry)) -> Draft {
     let mut draft = Draft::new();
     let task = draft.task("task", vec![]);
     task.retry = Retry {
@@ -24,22 +24,23 @@ fn tried(attempts: u32, change: impl FnOnce(&mut Retry)) -> Draft {
     draft
 }
 
-fn third_time(call: &Call) -> Act {
+fn succeeds_third_time(call: &Call) -> ScriptedCall {
     match call.attempt.number {
         1 => fails(10, FailureClass::Trap),
-        2 => errs(10, "busy"),
+        2 => returns_error(10, "busy"),
         _ => returns(10, "done"),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_follow_each_other_with_growing_waits() {
-    let report = Fixture::new().run(&tried(3, |_| {}).bound(), third_time).await;
-    let began: Vec<(u32, u64)> = report.made.iter().map(|made| (made.attempt, made.began)).collect();
-    assert_eq!(began, [(1, 0), (2, 110), (3, 320)]);
+async fn attempts_follow_with_growing_delays() {
+    let report = Fixture::new().run(&task_with_retries(3, |_| {}).bound(), succeeds_third_time).await;
+    let started: Vec<(u32, u64)> =
+        report.calls_made.iter().map(|record| (record.attempt, record.started)).collect();
+    assert_eq!(started, [(1, 0), (2, 110), (3, 320)]);
     assert_eq!(report.output("task"), "\"done\"");
-    let told = ["ready", "started", "retrying", "started", "retrying", "started", "finished"];
-    assert_eq!(report.events("task"), told);
+    let expected = ["ready", "started", "retrying", "started", "retrying", "started", "finished"];
+    assert_eq!(report.events("task"), expected);
     let retrying = report.event("task", "retrying");
     assert_eq!(
         (&retrying["delay_ms"], &retrying["class"], &retrying["attempt"]),
@@ -50,7 +51,7 @@ async fn attempts_follow_each_other_with_growing_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_attempt_fails_once() {
-    let report = Fixture::new().run(&tried(2, |_| {}).bound(), third_time).await;
+    let report = Fixture::new().run(&task_with_retries(2, |_| {}).bound(), succeeds_third_time).await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
     assert_eq!(report.events("task"), ["ready", "started", "retrying", "started", "failed"]);
     let failed = report.event("task", "failed");
@@ -60,33 +61,35 @@ async fn the_last_attempt_fails_once() {
 #[tokio::test(start_paused = true)]
 async fn only_listed_classes_are_retried_and_limits_never() {
     let only_errors = |retry: &mut Retry| retry.on = vec![RetryClass::Error];
-    let report = Fixture::new().run(&tried(3, only_errors).bound(), third_time).await;
-    assert_eq!(report.made.len(), 1);
-    let report = Fixture::new().run(&tried(3, |_| {}).bound(), |_| fails(1, FailureClass::Limit)).await;
-    assert_eq!((report.made.len(), &report.event("task", "failed")["class"]), (1, &"limit".into()));
+    let report = Fixture::new().run(&task_with_retries(3, only_errors).bound(), succeeds_third_time).await;
+    assert_eq!(report.calls_made.len(), 1);
+    let report =
+        Fixture::new().run(&task_with_retries(3, |_| {}).bound(), |_| fails(1, FailureClass::Limit)).await;
+    assert_eq!((report.calls_made.len(), &report.event("task", "failed")["class"]), (1, &"limit".into()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn permanent_cases_are_not_retried() {
     let cases = Type::Enum(["gone".into(), "busy".into()].into());
     for (case, calls) in [("gone", 1), ("busy", 3)] {
-        let mut draft = tried(3, |retry| retry.permanent = vec![Spanned::new("gone".into(), 0..0)]);
+        let mut draft =
+            task_with_retries(3, |retry| retry.permanent = vec![Spanned::new("gone".into(), 0..0)]);
         draft.tasks[0].error = Some(cases.clone());
-        let report = Fixture::new().run(&draft.bound(), move |_| errs(1, case)).await;
-        assert_eq!(report.made.len(), calls, "{case}");
+        let report = Fixture::new().run(&draft.bound(), move |_| returns_error(1, case)).await;
+        assert_eq!(report.calls_made.len(), calls, "{case}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_error_is_data_once_retries_are_used_up_and_a_trap_is_not() {
-    let mut draft = tried(2, |_| {});
+    let mut draft = task_with_retries(2, |_| {});
     let result = ResultType { ok: Some(Type::String), err: Some(Type::String) };
     draft.tasks[0].on_error = OnError::Value;
     draft.tasks[0].output = Some(Type::Result(Arc::new(result)));
     let bound = draft.bound();
-    let report = Fixture::new().run(&bound, |_| errs(1, "no")).await;
-    assert_eq!((report.made.len(), report.output("task")), (2, r#"{"err":"no"}"#));
+    let report = Fixture::new().run(&bound, |_| returns_error(1, "no")).await;
+    assert_eq!((report.calls_made.len(), report.output("task")), (2, r#"{"err":"no"}"#));
     assert_eq!(report.events("task").last().unwrap(), "finished");
     let report = Fixture::new().run(&bound, |_| fails(1, FailureClass::Timeout)).await;
-    assert_eq!((report.made.len(), report.ended), (2, Ended::Run(RunStatus::Failed)));
+    assert_eq!((report.calls_made.len(), report.ended), (2, Ended::Run(RunStatus::Failed)));
 }

@@ -3,15 +3,15 @@
 use crate::engine::Ended;
 use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
-use crate::engine::tests::flow::never;
+use crate::engine::tests::flow::false_condition;
 use crate::model::{FailureClass, FailurePolicy, RunStatus};
 use crate::plan::{Binding, Condition};
 
 #[tokio::test(start_paused = true)]
-async fn a_false_condition_skips_the_task_and_those_that_need_it() {
+async fn false_condition_skips_the_task_and_its_dependents() {
     let mut draft = Draft::new();
-    draft.task("off", vec![]).when = Some(never());
-    draft.task("on", vec![]).when = Some(Box::new(Condition { is_negated: true, ..*never() }));
+    draft.task("off", vec![]).when = Some(false_condition());
+    draft.task("on", vec![]).when = Some(Box::new(Condition { is_negated: true, ..*false_condition() }));
     draft.task("needs", vec![from(0)]);
     draft.task("default", vec![from_or(0, "d")]);
     draft.task("deeper", vec![from(2)]);
@@ -38,14 +38,14 @@ async fn a_condition_may_read_a_task() {
 }
 
 /// The root cause in the event of a skipped task.
-fn cause(report: &RunReport, task: &str) -> String {
+fn root_cause(report: &RunReport, task: &str) -> String {
     report.event(task, "skipped")["cause"].as_str().unwrap_or("none").to_owned()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_skip_names_the_task_that_it_began_with() {
+async fn skip_event_names_the_root_cause() {
     let mut draft = Draft::new();
-    draft.task("off", vec![]).when = Some(never());
+    draft.task("off", vec![]).when = Some(false_condition());
     draft.task("bad", vec![]);
     draft.task("worse", vec![]);
     draft.task("both", vec![from(2), from(1), from(0)]);
@@ -54,30 +54,30 @@ async fn a_skip_names_the_task_that_it_began_with() {
     draft.task("milder", vec![from_or(0, "d"), from(5)]);
     draft.task("ordered", vec![]).after = vec![idx(6), idx(2)];
     draft.task("chosen", vec![select(literal("b"), &[("a", from(1)), ("b", from(2))])]);
-    let mut bench = Fixture::new();
-    bench.policy = FailurePolicy::KeepGoing;
-    let act = |call: &crate::invoke::Call| match call.attempt.task.as_str() {
+    let mut fixture = Fixture::new();
+    fixture.policy = FailurePolicy::KeepGoing;
+    let scripted = |call: &crate::invoke::Call| match call.attempt.task.as_str() {
         "bad" | "worse" => fails(5, FailureClass::Trap),
         _ => echo(call),
     };
-    let report = bench.run(&draft.bound(), act).await;
-    let told =
-        ["off", "both", "deep", "mild", "milder", "ordered", "chosen"].map(|task| cause(&report, task));
-    assert_eq!(told, ["none", "bad", "bad", "off", "off", "worse", "worse"]);
+    let report = fixture.run(&draft.bound(), scripted).await;
+    let expected =
+        ["off", "both", "deep", "mild", "milder", "ordered", "chosen"].map(|task| root_cause(&report, task));
+    assert_eq!(expected, ["none", "bad", "bad", "off", "off", "worse", "worse"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_skip_names_its_cause_whichever_hosts_skipped_what_is_between() {
+async fn skip_names_its_root_cause_whichever_host_skipped_the_tasks_between() {
     let mut draft = Draft::new();
     draft.task("bad", vec![]);
     for before in 0..40 {
         draft.task(&format!("t{before}"), vec![from(before)]);
     }
-    let (bench, bound) = (Fixture::new(), draft.bound());
-    let act = |_: &crate::invoke::Call| fails(5, FailureClass::Trap);
-    let (one, other) = tokio::join!(bench.run(&bound, act), bench.run(&bound, act));
+    let (fixture, bound) = (Fixture::new(), draft.bound());
+    let scripted = |_: &crate::invoke::Call| fails(5, FailureClass::Trap);
+    let (first, other) = tokio::join!(fixture.run(&bound, scripted), fixture.run(&bound, scripted));
     let skips: Vec<&serde_json::Value> =
-        one.lines.iter().chain(&other.lines).filter(|line| line["event"] == "task.skipped").collect();
+        first.lines.iter().chain(&other.lines).filter(|line| line["event"] == "task.skipped").collect();
     assert_eq!(skips.len(), 40);
     assert!(skips.iter().all(|skip| skip["cause"] == "bad"), "{skips:?}");
 }
@@ -85,13 +85,13 @@ async fn a_skip_names_its_cause_whichever_hosts_skipped_what_is_between() {
 fn choice(selector: &str) -> Draft {
     let mut draft = Draft::new();
     draft.task("selector", vec![literal(selector)]);
-    draft.task("left", vec![]).needed_if = Some(demand(from(0), "l"));
-    draft.task("right", vec![]).needed_if = Some(demand(from(0), "r"));
+    draft.task("left", vec![]).needed_if = Some(needed_if_case(from(0), "l"));
+    draft.task("right", vec![]).needed_if = Some(needed_if_case(from(0), "r"));
     draft.task("end", vec![select(from(0), &[("l", from(1)), ("r", from(2))])]);
     draft
 }
 
-fn chooses(call: &crate::invoke::Call) -> Act {
+fn echo_or_select(call: &crate::invoke::Call) -> ScriptedCall {
     match call.attempt.task.as_str() {
         "selector" => returns(5, &texts(&call.args)[0]),
         _ => echo(call),
@@ -100,7 +100,7 @@ fn chooses(call: &crate::invoke::Call) -> Act {
 
 #[tokio::test(start_paused = true)]
 async fn only_the_chosen_case_runs_and_the_others_are_pruned() {
-    let report = Fixture::new().run(&choice("r").bound(), chooses).await;
+    let report = Fixture::new().run(&choice("r").bound(), echo_or_select).await;
     assert_eq!(report.calls(), ["selector", "right", "end"]);
     assert_eq!((report.output("left"), report.output("end")), ("Pruned", "\"end(right())\""));
     assert_eq!(report.events("end"), ["ready", "started", "finished"]);
@@ -108,19 +108,19 @@ async fn only_the_chosen_case_runs_and_the_others_are_pruned() {
 
 #[tokio::test(start_paused = true)]
 async fn a_selector_that_names_no_case_fails_or_yields_the_default() {
-    let report = Fixture::new().run(&choice("x").bound(), chooses).await;
+    let report = Fixture::new().run(&choice("x").bound(), echo_or_select).await;
     let failed = report.event("end", "failed");
     assert_eq!((&failed["class"], report.ended), (&"input".into(), Ended::Run(RunStatus::Failed)));
     let mut draft = choice("x");
     if let Binding::Select { default, .. } = &mut draft.tasks[3].args[0] {
         *default = Some(string("d"));
     }
-    let report = Fixture::new().run(&draft.bound(), chooses).await;
+    let report = Fixture::new().run(&draft.bound(), echo_or_select).await;
     assert_eq!((report.ended, report.output("end")), (Ended::Run(RunStatus::Succeeded), "\"end(d)\""));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_skips_what_needs_it_and_nothing_new_starts() {
+async fn failure_skips_its_dependents_and_no_new_node_starts() {
     let mut draft = Draft::new();
     draft.task("bad", vec![]);
     draft.task("running", vec![]);
@@ -153,11 +153,11 @@ async fn keep_going_finishes_every_branch_that_does_not_need_the_failed_task() {
     draft.task("branch", vec![from(1)]);
     draft.task("default", vec![from_or(2, "d")]);
     draft.task("direct", vec![from_or(0, "d")]);
-    let mut bench = Fixture::new();
-    bench.policy = FailurePolicy::KeepGoing;
-    let report = bench
+    let mut fixture = Fixture::new();
+    fixture.policy = FailurePolicy::KeepGoing;
+    let report = fixture
         .run(&draft.bound(), |call| match call.attempt.task.as_str() {
-            "bad" => errs(5, "no"),
+            "bad" => returns_error(5, "no"),
             _ => echo(call),
         })
         .await;

@@ -14,25 +14,26 @@ fn two_steps() -> Draft {
     draft
 }
 
-fn slow(call: &crate::invoke::Call) -> Act {
+fn slow(call: &crate::invoke::Call) -> ScriptedCall {
     let name = call.attempt.task.as_str();
     returns(if name == "b" { 500 } else { 10 }, name)
 }
 
-async fn interrupts(bench: &Fixture, at: u64, how: Interrupt) {
-    tokio::time::sleep(Duration::from_millis(at)).await;
-    bench.interrupt.send_replace(how);
+async fn interrupt_after(fixture: &Fixture, millis: u64, interrupt: Interrupt) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    fixture.interrupt.send_replace(interrupt);
 }
 
 #[tokio::test(start_paused = true)]
-async fn draining_starts_nothing_and_commits_what_runs() {
-    let bench = Fixture::new();
+async fn draining_starts_no_new_node_and_commits_running_ones() {
+    let fixture = Fixture::new();
     let bound = two_steps().bound();
-    let (report, ()) = tokio::join!(bench.run(&bound, slow), interrupts(&bench, 5, Interrupt::Drain));
+    let (report, ()) =
+        tokio::join!(fixture.run(&bound, slow), interrupt_after(&fixture, 5, Interrupt::Drain));
     assert_eq!((report.ended, report.calls()), (Ended::Interrupted, vec!["a", "b"]));
     assert_eq!(report.events("b"), ["ready", "started", "finished"]);
-    bench.interrupt.send_replace(Interrupt::None);
-    let report = bench.run(&bound, slow).await;
+    fixture.interrupt.send_replace(Interrupt::None);
+    let report = fixture.run(&bound, slow).await;
     assert_eq!((report.ended, report.calls()), (Ended::Run(RunStatus::Succeeded), vec!["c"]));
     assert_eq!(
         (report.events("a"), report.events("b")),
@@ -42,22 +43,22 @@ async fn draining_starts_nothing_and_commits_what_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn aborting_stops_guests_and_their_tasks_run_again_later() {
-    let bench = Fixture::new();
+    let fixture = Fixture::new();
     let bound = two_steps().bound();
-    let stop = interrupts(&bench, 200, Interrupt::Abort);
-    let (report, ()) = tokio::join!(bench.run(&bound, slow), stop);
+    let stop = interrupt_after(&fixture, 200, Interrupt::Abort);
+    let (report, ()) = tokio::join!(fixture.run(&bound, slow), stop);
     assert_eq!((report.ended, report.call("b").ended), (Ended::Interrupted, None));
     assert_eq!(report.events("b"), ["ready", "started", "failed"]);
     assert_eq!(report.event("b", "failed")["class"], "cancelled");
-    bench.interrupt.send_replace(Interrupt::None);
-    assert_eq!(bench.run(&bound, slow).await.calls(), ["b"]);
+    fixture.interrupt.send_replace(Interrupt::None);
+    assert_eq!(fixture.run(&bound, slow).await.calls(), ["b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn fail_fast_stops_running_guests() {
-    let bench = Fixture { policy: FailurePolicy::FailFast, ..Fixture::new() };
+    let fixture = Fixture { policy: FailurePolicy::FailFast, ..Fixture::new() };
     let bound = two_steps().bound();
-    let report = bench
+    let report = fixture
         .run(&bound, |call| match call.attempt.task.as_str() {
             "a" => fails(10, FailureClass::Trap),
             _ => slow(call),
@@ -70,19 +71,19 @@ async fn fail_fast_stops_running_guests() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_run_stops_on_every_host_and_can_be_resumed() {
-    let bench = Fixture::new();
+    let fixture = Fixture::new();
     let bound = two_steps().bound();
-    let (watcher, _) = bench.open(&bound).await;
+    let (watcher, _) = fixture.open(&bound).await;
     let cancel = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         watcher.ledger.cancel().await.unwrap();
     };
-    let (one, other, ()) = tokio::join!(bench.run(&bound, slow), bench.run(&bound, slow), cancel);
+    let (first, second, ()) = tokio::join!(fixture.run(&bound, slow), fixture.run(&bound, slow), cancel);
     assert_eq!(
-        (one.ended, other.ended),
+        (first.ended, second.ended),
         (Ended::Run(RunStatus::Cancelled), Ended::Run(RunStatus::Cancelled))
     );
     drop(watcher);
-    let report = bench.run(&bound, slow).await;
+    let report = fixture.run(&bound, slow).await;
     assert_eq!((report.ended, report.calls()), (Ended::Run(RunStatus::Succeeded), vec!["b"]));
 }

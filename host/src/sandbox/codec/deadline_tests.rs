@@ -23,12 +23,12 @@ fn parse(ty: &str) -> Type {
 }
 
 /// Returns the type of a list of tuples with `count` members of type `ty`.
-fn wide(ty: &str, count: usize) -> Type {
+fn list_of_tuples(ty: &str, count: usize) -> Type {
     Type::List(Arc::new(Type::Tuple(vec![parse(ty); count].into())))
 }
 
 /// Lifts a result whose only list or string has `len` elements and `size` bytes, each equal to `fill`.
-fn lifted(
+fn lift_filled(
     ty: &Type,
     encoding: Encoding,
     (len, size): (usize, usize),
@@ -45,8 +45,8 @@ fn lifted(
 fn large() -> Vec<(Type, Encoding, (usize, usize), u8)> {
     let flags = (0..32).map(|nth| format!("f{nth}")).collect::<Vec<_>>().join(", ");
     vec![
-        (wide("u8", 20_000), Encoding::Utf8, (1, 20_000), 0),
-        (wide(&format!("flags {{ {flags} }}"), 1000), Encoding::Utf8, (1, 4000), 0),
+        (list_of_tuples("u8", 20_000), Encoding::Utf8, (1, 20_000), 0),
+        (list_of_tuples(&format!("flags {{ {flags} }}"), 1000), Encoding::Utf8, (1, 4000), 0),
         (parse("string"), Encoding::Utf8, (MIB, MIB), b'a'),
         (parse("string"), Encoding::Utf16, (MIB / 2, MIB), b'a'),
         (parse("string"), Encoding::Latin1, (MIB, MIB), 0xe9),
@@ -58,24 +58,25 @@ fn large() -> Vec<(Type, Encoding, (usize, usize), u8)> {
 }
 
 #[test]
-fn a_result_of_few_large_elements_is_left_in_its_middle() {
+fn deadline_is_checked_within_a_result_of_few_large_elements() {
     for (ty, encoding, elements, fill) in large() {
-        let begun = lifted(&ty, encoding, elements, fill, Deadline::far());
-        assert!(matches!(begun, Ok(Outcome::Value(_))), "{begun:?}");
-        let late = lifted(&ty, encoding, elements, fill, Deadline(Instant::now()));
+        let in_time = lift_filled(&ty, encoding, elements, fill, Deadline::far());
+        assert!(matches!(in_time, Ok(Outcome::Value(_))), "{in_time:?}");
+        let late = lift_filled(&ty, encoding, elements, fill, Deadline(Instant::now()));
         assert!(matches!(late, Err(Rejected::TimedOut(TimedOut))), "{encoding:?}, {elements:?}: {late:?}");
     }
 }
 
 #[test]
-fn texts_are_read_in_parts_that_cut_no_character() {
-    for text in ["é", "aé", "aaé", "漢", "a漢", "aa漢", "😀", "a😀", "aa😀", "aaa😀"] {
-        let whole: String = format!("{}{}", &text[..text.len() - text.chars().last().unwrap().len_utf8()], {
-            text.chars().last().unwrap().to_string().repeat(100_000)
-        });
-        let units: Vec<u8> = whole.encode_utf16().flat_map(u16::to_le_bytes).collect();
+fn strings_are_read_in_pieces_that_split_no_character() {
+    for pattern in ["é", "aé", "aaé", "漢", "a漢", "aa漢", "😀", "a😀", "aa😀", "aaa😀"] {
+        let text: String =
+            format!("{}{}", &pattern[..pattern.len() - pattern.chars().last().unwrap().len_utf8()], {
+                pattern.chars().last().unwrap().to_string().repeat(100_000)
+            });
+        let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         for (encoding, len, bytes) in [
-            (Encoding::Utf8, whole.len(), whole.as_bytes()),
+            (Encoding::Utf8, text.len(), text.as_bytes()),
             (Encoding::Utf16, units.len() / 2, &units),
             (Encoding::Latin1, (units.len() / 2) | 1 << 31, &units),
         ] {
@@ -84,22 +85,22 @@ fn texts_are_read_in_parts_that_cut_no_character() {
             memory.extend_from_slice(bytes);
             let source = Source { memory: &memory, encoding, limit: 16 * MIB, deadline: Deadline::far() };
             let mut expected = Vec::new();
-            wire::put_str(&mut expected, &whole);
+            wire::put_str(&mut expected, &text);
             let outcome =
                 lift::result(source, codec(&parse("string")).result.as_ref(), ValRaw::u32(0)).unwrap();
-            assert!(outcome == Outcome::Value(expected.into()), "{encoding:?} {text}");
+            assert!(outcome == Outcome::Value(expected.into()), "{encoding:?} {pattern}");
         }
     }
 }
 
-/// A guest with enough memory whose deadline passes after `left` checks.
-struct Late {
+/// A guest with enough memory whose deadline passes after `checks_left` checks.
+struct LateGuest {
     memory: Vec<u8>,
     encoding: Encoding,
-    left: std::cell::Cell<u32>,
+    checks_left: std::cell::Cell<u32>,
 }
 
-impl Guest for Late {
+impl Guest for LateGuest {
     fn allocate(&mut self, _align: usize, size: usize) -> wasmtime::Result<usize> {
         self.memory.resize(size, 0);
         Ok(0)
@@ -114,38 +115,38 @@ impl Guest for Late {
     }
 
     fn check(&self) -> wasmtime::Result<()> {
-        let left = self.left.get().checked_sub(1).ok_or(TimedOut)?;
-        self.left.set(left);
+        let checks_left = self.checks_left.get().checked_sub(1).ok_or(TimedOut)?;
+        self.checks_left.set(checks_left);
         Ok(())
     }
 }
 
 #[test]
-fn an_argument_of_few_large_elements_is_left_in_its_middle() {
+fn deadline_is_checked_within_an_argument_of_few_large_elements() {
     for (ty, encoding, elements, fill) in large() {
-        let Ok(Outcome::Value(value)) = lifted(&ty, encoding, elements, fill, Deadline::far()) else {
+        let Ok(Outcome::Value(value)) = lift_filled(&ty, encoding, elements, fill, Deadline::far()) else {
             panic!()
         };
         // Elements that are quickly done are repeated, so that the deadline falls inside the list.
-        let (repeated, once) = (u32::from(elements.0 == 1) * 7, &value[1..]);
+        let (repeated, element) = (u32::from(elements.0 == 1) * 7, &value[1..]);
         let value = match elements.0 {
             1 => {
                 let mut list = Vec::new();
                 wire::put_array_len(&mut list, 8);
-                (0..=repeated).for_each(|_| list.extend_from_slice(once));
+                (0..=repeated).for_each(|_| list.extend_from_slice(element));
                 bytes::Bytes::from(list)
             }
             _ => value.clone(), // the single element is large
         };
-        let put = |left: u32| {
-            let mut guest = Late { memory: Vec::new(), encoding, left: left.into() };
+        let lower_once = |checks_left: u32| {
+            let mut guest = LateGuest { memory: Vec::new(), encoding, checks_left: checks_left.into() };
             lower::params(&mut guest, &codec(&ty), &[bytes::Bytes::clone(&value)]).map(drop)
         };
-        put(1000).unwrap();
+        lower_once(1000).unwrap();
         let is_copied = matches!(&ty, Type::List(element) if **element == Type::U8)
             || encoding == Encoding::Utf8 && ty == Type::String;
         if !is_copied {
-            assert!(put(0).unwrap_err().is::<TimedOut>(), "{encoding:?}, {elements:?}");
+            assert!(lower_once(0).unwrap_err().is::<TimedOut>(), "{encoding:?}, {elements:?}");
         }
     }
 }

@@ -96,16 +96,21 @@ impl<T> crate::sandbox::codec::memory::Guest for LowerContext<'_, T> {
     }
 }
 
-fn returned(cx: &LiftContext<'_>, ty: InterfaceType, raw: ValRaw, expected: &Expected) -> Result<Returned> {
-    let shape = expected.codec.result.as_ref();
-    let (size, align, flat) = shape.map_or((0, 1, 0), |shape| (shape.size, shape.align, shape.flat));
-    if !is_alike(cx.types, ty, size, align, flat) {
-        return Err(format_err!("the function has another result than it was prepared with"));
+fn lift_returned(
+    cx: &LiftContext<'_>,
+    ty: InterfaceType,
+    raw: ValRaw,
+    expected: &Expected,
+) -> Result<Returned> {
+    let layout = expected.codec.result.as_ref();
+    let (size, align, flat) = layout.map_or((0, 1, 0), |layout| (layout.size, layout.align, layout.flat));
+    if !has_same_layout(cx.types, ty, size, align, flat) {
+        return Err(format_err!("the result type differs from the prepared one"));
     }
     let encoding = cx.options().string_encoding.into();
     let Bounds { output, deadline } = expected.bounds;
     let source = lift::Source { memory: cx.memory(), encoding, limit: output, deadline };
-    match lift::result(source, shape, raw) {
+    match lift::result(source, layout, raw) {
         Ok(outcome) => Ok(Returned(outcome)),
         Err(lift::Rejected::TooLarge(error)) => Err(error.into()),
         Err(lift::Rejected::Malformed(error)) => Err(error.into()),
@@ -114,7 +119,13 @@ fn returned(cx: &LiftContext<'_>, ty: InterfaceType, raw: ValRaw, expected: &Exp
 }
 
 /// Returns whether wasmtime lays out a type exactly as the codec does.
-fn is_alike(types: &ComponentTypes, ty: InterfaceType, size: usize, align: usize, flat: usize) -> bool {
+fn has_same_layout(
+    types: &ComponentTypes,
+    ty: InterfaceType,
+    size: usize,
+    align: usize,
+    flat: usize,
+) -> bool {
     let abi = types.canonical_abi(&ty);
     let same = |ours: usize, theirs: u32| u32::try_from(ours).is_ok_and(|ours| ours == theirs);
     same(size, abi.size32)
@@ -125,7 +136,7 @@ fn is_alike(types: &ComponentTypes, ty: InterfaceType, size: usize, align: usize
 // SAFETY: `Lower` is a sequence of `ValRaw` as long as the canonical ABI passes flat at most. So wasmtime always asks
 // for the flat form of the whole parameter list, and never reads `ABI`, which describes the form in memory.
 // `typecheck` accepts every type because the types that wasmtime passes in direct the walk itself.
-#[expect(unsafe_code, reason = "the argument stands above")]
+#[expect(unsafe_code, reason = "see the safety comment above")]
 unsafe impl ComponentType for Params<'_> {
     type Lower = [ValRaw; MAX_FLAT];
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::SCALAR4;
@@ -138,7 +149,7 @@ unsafe impl ComponentType for Params<'_> {
 // SAFETY: all sixteen values are written before success is returned. Those that belong to the function's own type have
 // the form of that type, because the codec was built from the callee's types. Pointers among them come from the guest's
 // own allocator. A wrong pointer could harm only the guest: its accesses are checked against its memory.
-#[expect(unsafe_code, reason = "the argument stands above")]
+#[expect(unsafe_code, reason = "see the safety comment above")]
 unsafe impl Lower for Params<'_> {
     fn linear_lower_to_flat<T>(
         &self,
@@ -146,9 +157,9 @@ unsafe impl Lower for Params<'_> {
         ty: InterfaceType,
         dst: &mut MaybeUninit<Self::Lower>,
     ) -> Result<()> {
-        let whole = &self.codec.params;
-        if !is_alike(cx.types, ty, whole.size, whole.align, whole.flat) {
-            bail!("the function has other parameters than it was prepared with");
+        let params = &self.codec.params;
+        if !has_same_layout(cx.types, ty, params.size, params.align, params.flat) {
+            bail!("the parameter types differ from the prepared ones");
         }
         dst.write(lower::params(cx, self.codec, self.args)?);
         Ok(())
@@ -165,12 +176,12 @@ unsafe impl Lower for Params<'_> {
 }
 
 // SAFETY: the list has no names, and its types are those of the callee.
-#[expect(unsafe_code, reason = "the argument stands above")]
+#[expect(unsafe_code, reason = "see the safety comment above")]
 unsafe impl ComponentNamedList for Params<'_> {}
 
 // SAFETY: `Lower` is one `ValRaw`, which is what a function of the canonical ABI returns: its flat result, or the
 // address of the result. A function without a result leaves the first parameter there, and it is never read.
-#[expect(unsafe_code, reason = "the argument stands above")]
+#[expect(unsafe_code, reason = "see the safety comment above")]
 unsafe impl ComponentType for Returned {
     type Lower = [ValRaw; 1];
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::SCALAR4;
@@ -181,11 +192,11 @@ unsafe impl ComponentType for Returned {
 }
 
 // SAFETY: lifting copies what it reads to plain bytes, with accesses that are checked against the guest's memory.
-#[expect(unsafe_code, reason = "the argument stands above")]
+#[expect(unsafe_code, reason = "see the safety comment above")]
 unsafe impl Lift for Returned {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
         let [raw] = src;
-        EXPECTED.try_with(|expected| returned(cx, ty, *raw, expected))?
+        EXPECTED.try_with(|expected| lift_returned(cx, ty, *raw, expected))?
     }
 
     fn linear_lift_from_memory(_cx: &mut LiftContext<'_>, _ty: InterfaceType, _bytes: &[u8]) -> Result<Self> {
@@ -194,5 +205,5 @@ unsafe impl Lift for Returned {
 }
 
 // SAFETY: the list has no names, and its type is that of the callee.
-#[expect(unsafe_code, reason = "the argument stands above")]
+#[expect(unsafe_code, reason = "see the safety comment above")]
 unsafe impl ComponentNamedList for Returned {}

@@ -39,71 +39,75 @@ const TYPES: [&str; 20] = [
 ];
 
 /// A type with its codecs.
-struct Probed {
+struct TypeUnderTest {
     ty: Type,
     /// A function that takes one value and returns it.
-    alone: Codec,
+    single: Codec,
     /// A function that takes and returns a list of them, so that the values are in memory.
-    listed: Codec,
+    in_list: Codec,
 }
 
-static PROBED: LazyLock<Vec<Probed>> = LazyLock::new(|| {
+static TYPES_UNDER_TEST: LazyLock<Vec<TypeUnderTest>> = LazyLock::new(|| {
     let types = TYPES.iter().filter_map(|text| Type::parse(text).ok());
     let codec = |ty: Type| {
         Codec::for_signature(&Signature { params: vec![(Arc::from("x"), ty.clone())], result: Some(ty) })
     };
     types
-        .map(|ty| Probed { alone: codec(ty.clone()), listed: codec(Type::List(Arc::new(ty.clone()))), ty })
+        .map(|ty| TypeUnderTest {
+            single: codec(ty.clone()),
+            in_list: codec(Type::List(Arc::new(ty.clone()))),
+            ty,
+        })
         .collect()
 });
 
 /// Splits an input into the type and encoding that its first two bytes select, and the rest.
-fn chosen(input: &[u8]) -> Option<(&'static Probed, Encoding, &[u8])> {
+fn select_type(input: &[u8]) -> Option<(&'static TypeUnderTest, Encoding, &[u8])> {
     let ([ty, encoding], rest) = input.split_first_chunk()?;
-    let probed = PROBED.get(usize::from(*ty) % PROBED.len().max(1))?;
+    let under_test = TYPES_UNDER_TEST.get(usize::from(*ty) % TYPES_UNDER_TEST.len().max(1))?;
     let encoding = match encoding % 3 {
         0 => Encoding::Utf8,
         1 => Encoding::Utf16,
         _ => Encoding::Latin1, // the third one
     };
-    Some((probed, encoding, rest))
+    Some((under_test, encoding, rest))
 }
 
 /// Checks that the input is accepted as an argument exactly if it is a value of its type, and reads back unchanged.
 ///
 /// Returns a description of the violation, if any.
 pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
-    let Some((probed, encoding, arg)) = chosen(input) else { return Ok(()) };
-    let expected = canonical(&probed.ty, arg);
-    let alone = lower::params(&mut Arena::new(encoding), &probed.alone, &[Bytes::copy_from_slice(arg)]);
+    let Some((under_test, encoding, arg)) = select_type(input) else { return Ok(()) };
+    let expected = canonical(&under_test.ty, arg);
+    let single = lower::params(&mut Arena::new(encoding), &under_test.single, &[Bytes::copy_from_slice(arg)]);
     let mut arena = Arena::new(encoding);
-    let one = [&[0x91], arg].concat();
-    let lowered = lower::params(&mut arena, &probed.listed, &[one.into()]);
+    let list = [&[0x91], arg].concat();
+    let lowered = lower::params(&mut arena, &under_test.in_list, &[list.into()]);
     // A full memory says nothing about the argument.
     if arena.is_full {
         return Ok(());
     }
-    match (&expected, &alone, &lowered) {
+    match (&expected, &single, &lowered) {
         (Ok(_), Ok(_), Ok(_)) => {}
         (Err(_), Err(_), Err(_)) => return Ok(()),
         _ => {
             return Err(format!(
                 "{}: {expected:?}, but {:?} and {:?}",
-                probed.ty,
-                alone.err(),
+                under_test.ty,
+                single.err(),
                 lowered.err()
             ));
         }
     }
     // The lowered list is now read back from the same memory.
-    let (Ok(expected), Ok([at, len, ..])) = (expected, lowered) else { return Ok(()) };
-    let pair = arena.put([at.get_u32(), len.get_u32()]).map_err(|error| error.to_string())?;
+    let (Ok(expected), Ok([address, len, ..])) = (expected, lowered) else { return Ok(()) };
+    let pair = arena.put([address.get_u32(), len.get_u32()]).map_err(|error| error.to_string())?;
     let source =
         lift::Source { memory: &arena.memory, encoding, limit: usize::MAX, deadline: Deadline::far() };
-    let lifted = lift::result(source, probed.listed.result.as_ref(), pair);
+    let lifted = lift::result(source, under_test.in_list.result.as_ref(), pair);
     match lifted {
         Ok(Outcome::Value(bytes)) if bytes.get(1..) == Some(&expected) => Ok(()),
-        other => Err(format!("{}: {expected:?} came back as {other:?}", probed.ty)), // another value, or none
+        other => Err(format!("{}: {expected:?} came back as {other:?}", under_test.ty)), // another value, or none
     }
 }
 
@@ -111,13 +115,13 @@ pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
 ///
 /// Returns a description of the violation, if any.
 pub fn memory(input: &[u8]) -> std::result::Result<(), String> {
-    let Some((probed, encoding, rest)) = chosen(input) else { return Ok(()) };
+    let Some((under_test, encoding, rest)) = select_type(input) else { return Ok(()) };
     let Some((raw, memory)) = rest.split_first_chunk() else { return Ok(()) };
     let raw = ValRaw::u64(u64::from_le_bytes(*raw));
     let source = lift::Source { memory, encoding, limit: MAX_BYTES, deadline: Deadline::far() };
-    let Ok(outcome) = lift::result(source, probed.alone.result.as_ref(), raw) else { return Ok(()) };
+    let Ok(outcome) = lift::result(source, under_test.single.result.as_ref(), raw) else { return Ok(()) };
     // Of a `result`, only the payload is encoded; its side is in the outcome.
-    let (bytes, side) = match (&outcome, &probed.ty) {
+    let (bytes, side) = match (&outcome, &under_test.ty) {
         (Outcome::Value(bytes), Type::Result(sides)) => (bytes, sides.ok.clone()),
         (Outcome::Error(bytes), Type::Result(sides)) => (bytes, sides.err.clone()),
         (Outcome::Value(bytes) | Outcome::Error(bytes), ty) => (bytes, Some(ty.clone())),
@@ -128,7 +132,7 @@ pub fn memory(input: &[u8]) -> std::result::Result<(), String> {
     };
     match form {
         Ok(form) if form == *bytes && bytes.len() <= MAX_BYTES => Ok(()),
-        other => Err(format!("{}: {bytes:?} is {other:?}", probed.ty)), // not of its type, or not in its form
+        other => Err(format!("{}: {bytes:?} is {other:?}", under_test.ty)), // not of its type, or not in its form
     }
 }
 
@@ -146,24 +150,24 @@ impl Arena {
 
     /// Writes two words into memory and returns their address.
     fn put(&mut self, words: [u32; 2]) -> Result<ValRaw> {
-        let at = self.memory.len().next_multiple_of(4);
-        self.memory.resize(at, 0);
+        let address = self.memory.len().next_multiple_of(4);
+        self.memory.resize(address, 0);
         words.iter().for_each(|word| self.memory.extend_from_slice(&word.to_le_bytes()));
-        Ok(ValRaw::u32(u32::try_from(at)?))
+        Ok(ValRaw::u32(u32::try_from(address)?))
     }
 }
 
 impl crate::sandbox::codec::memory::Guest for Arena {
     fn allocate(&mut self, align: usize, size: usize) -> Result<usize> {
-        let at = self.memory.len().next_multiple_of(align);
-        match at.checked_add(size) {
+        let address = self.memory.len().next_multiple_of(align);
+        match address.checked_add(size) {
             Some(end) if end <= MAX_BYTES => self.memory.resize(end, 0xff),
             _ => {
                 self.is_full = true;
                 bail!("the memory is full")
             }
         }
-        Ok(at)
+        Ok(address)
     }
 
     fn memory(&mut self) -> &mut [u8] {
@@ -184,33 +188,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn replays(target: &str, probe: fn(&[u8]) -> std::result::Result<(), String>) {
+    fn replay_corpus(target: &str, check: fn(&[u8]) -> std::result::Result<(), String>) {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let inputs: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(inputs.len() > 30, "{}", inputs.len());
         for path in inputs {
-            let judged = probe(&std::fs::read(&path).unwrap());
-            assert_eq!(judged, Ok(()), "{}", path.display());
+            let result = check(&std::fs::read(&path).unwrap());
+            assert_eq!(result, Ok(()), "{}", path.display());
         }
     }
 
     #[test]
-    fn the_corpus_of_arguments_holds() {
-        replays("argument", argument);
+    fn argument_corpus_has_no_violation() {
+        replay_corpus("argument", argument);
     }
 
     #[test]
-    fn the_corpus_of_memories_holds() {
-        replays("memory", memory);
+    fn memory_corpus_has_no_violation() {
+        replay_corpus("memory", memory);
     }
 
     #[test]
-    fn every_type_of_the_table_is_one() {
-        assert_eq!(PROBED.len(), TYPES.len());
+    fn every_type_of_the_table_parses() {
+        assert_eq!(TYPES_UNDER_TEST.len(), TYPES.len());
     }
 
     /// Generates byte strings from pieces that are common in arguments and words that are common in memory.
-    fn likely() -> impl Strategy<Value = Vec<u8>> {
+    fn common_bytes() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             any::<u8>().prop_map(|byte| vec![byte]),
             (0x80_u8..0xa4).prop_map(|byte| vec![byte]),
@@ -229,12 +233,12 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
         #[test]
-        fn any_argument_is_a_value_or_refused(input in likely()) {
+        fn any_argument_is_a_value_or_an_error(input in common_bytes()) {
             prop_assert_eq!(argument(&input), Ok(()));
         }
 
         #[test]
-        fn any_memory_is_a_value_or_refused(input in likely()) {
+        fn any_memory_is_a_value_or_an_error(input in common_bytes()) {
             prop_assert_eq!(memory(&input), Ok(()));
         }
     }

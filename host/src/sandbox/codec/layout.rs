@@ -24,7 +24,7 @@ impl Codec {
         let Some(Layout { kind: Kind::Result(sides), .. }) = &self.result else {
             return false;
         };
-        sides.all.iter().all(|side| side.shape.is_none())
+        sides.all.iter().all(|case| case.layout.is_none())
     }
 }
 
@@ -37,11 +37,11 @@ pub(crate) struct Layout {
     /// Number of core values after flattening.
     pub(crate) flat: usize,
     /// Minimum size of a value in canonical MessagePack, in bytes.
-    pub(crate) least: usize,
+    pub(crate) min_encoded: usize,
     /// True if a value contains no pointers.
     pub(crate) is_plain: bool,
     /// Maximum number of steps to read or write one value, without what it points at.
-    pub(crate) work: usize,
+    pub(crate) steps: usize,
     /// Kind of the type, with its members.
     pub(crate) kind: Kind,
 }
@@ -88,7 +88,7 @@ pub(crate) struct Member {
     /// MessagePack in front of the value: the name of a field, or nothing.
     pub(crate) key: Box<[u8]>,
     /// Layout of the value.
-    pub(crate) shape: Layout,
+    pub(crate) layout: Layout,
 }
 
 /// Members of a record with their names.
@@ -110,7 +110,7 @@ pub(crate) struct NameTable {
 impl NameTable {
     /// Returns the position of a name.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        self.lookup.find(name, self.all.len(), |place| self.all.get(place).map(|name| &**name))
+        self.lookup.find(name, self.all.len(), |position| self.all.get(position).map(|name| &**name))
     }
 }
 
@@ -131,27 +131,27 @@ pub(crate) struct Cases {
     /// Offset of the payload, in bytes.
     pub(crate) payload: usize,
     /// The cases, in declared order.
-    pub(crate) all: Box<[Chosen]>,
+    pub(crate) all: Box<[CaseLayout]>,
     lookup: NameIndex,
 }
 
 impl Cases {
     /// Returns the case with a name, and its position.
-    pub(crate) fn find(&self, name: &str) -> Option<(usize, &Chosen)> {
-        let name_of = |place: usize| self.all.get(place).map(|case| &*case.name);
-        let place = self.lookup.find(name, self.all.len(), name_of)?;
-        self.all.get(place).map(|case| (place, case))
+    pub(crate) fn find(&self, name: &str) -> Option<(usize, &CaseLayout)> {
+        let name_of = |position: usize| self.all.get(position).map(|case| &*case.name);
+        let position = self.lookup.find(name, self.all.len(), name_of)?;
+        self.all.get(position).map(|case| (position, case))
     }
 }
 
 /// A case of a variant or a `result`.
-pub(crate) struct Chosen {
+pub(crate) struct CaseLayout {
     /// Name of the case.
     pub(crate) name: Arc<str>,
     /// MessagePack in front of the payload: the whole encoding if there is no payload.
     pub(crate) head: Box<[u8]>,
     /// Layout of the payload, if the case has one.
-    pub(crate) shape: Option<Layout>,
+    pub(crate) layout: Option<Layout>,
 }
 
 impl Codec {
@@ -184,9 +184,9 @@ impl Layout {
             Type::F64 => scalar(Kind::F64, 8, 9),
             Type::Char => scalar(Kind::Char, 4, 2),
             // The pairs of address and length: an empty bin takes two bytes, an empty string or list takes one.
-            Type::String => pointed(Kind::String, 1),
-            Type::List(element) if **element == Type::U8 => pointed(Kind::Bytes, 2),
-            Type::List(element) => pointed(Kind::List(Box::new(Self::for_type(element))), 1),
+            Type::String => pointer_pair(Kind::String, 1),
+            Type::List(element) if **element == Type::U8 => pointer_pair(Kind::Bytes, 2),
+            Type::List(element) => pointer_pair(Kind::List(Box::new(Self::for_type(element))), 1),
             Type::Tuple(types) => tuple(types),
             Type::Record(fields) => record(fields),
             Type::Enum(names) => enumeration(names),
@@ -195,77 +195,85 @@ impl Layout {
             Type::Result(sides) => {
                 let case = |name, ty| Case { name: Arc::from(name), ty };
                 let cases = [case("ok", sides.ok.clone()), case("err", sides.err.clone())];
-                chosen(Kind::Result, &cases, side)
+                case_layout(Kind::Result, &cases, result_head)
             }
-            Type::Variant(cases) => chosen(Kind::Variant, cases, variant_head),
+            Type::Variant(cases) => case_layout(Kind::Variant, cases, variant_head),
         }
     }
 }
 
 impl Kind {
     /// Returns the message about a value that is none of its type's cases.
-    pub(crate) fn stray(&self) -> &'static str {
+    pub(crate) fn unknown_case(&self) -> &'static str {
         match self {
             Self::Option(_) => "an option that is neither none nor some",
             Self::Result(_) => "a result that is neither ok nor err",
-            Self::Enum(_) => "an enum without such a case",
-            _ => "a variant without such a case", // no other type has cases
+            Self::Enum(_) => "an unknown enum case",
+            _ => "an unknown variant case", // no other type has cases
         }
     }
 }
 
 /// Returns the layout of one value of `size` bytes, aligned to its size.
-fn scalar(kind: Kind, size: usize, least: usize) -> Layout {
-    Layout { size, align: size, flat: 1, least, is_plain: true, work: 1, kind }
+fn scalar(kind: Kind, size: usize, min_encoded: usize) -> Layout {
+    Layout { size, align: size, flat: 1, min_encoded, is_plain: true, steps: 1, kind }
 }
 
 /// Returns the layout of an address and a length.
-fn pointed(kind: Kind, least: usize) -> Layout {
-    Layout { size: 8, align: 4, flat: 2, least, is_plain: false, work: 1, kind }
+fn pointer_pair(kind: Kind, min_encoded: usize) -> Layout {
+    Layout { size: 8, align: 4, flat: 2, min_encoded, is_plain: false, steps: 1, kind }
 }
 
 fn tuple(types: &[Type]) -> Layout {
-    let head = written(|out| wire::put_array_len(out, types.len()));
-    side_by_side(head, types.iter().map(|ty| (Box::default(), ty)), Kind::Tuple)
+    let head = encoded(|out| wire::put_array_len(out, types.len()));
+    sequence(head, types.iter().map(|ty| (Box::default(), ty)), Kind::Tuple)
 }
 
 fn record(fields: &Arc<[Field]>) -> Layout {
-    let head = written(|out| wire::put_map_len(out, fields.len()));
+    let head = encoded(|out| wire::put_map_len(out, fields.len()));
     let members = fields.iter().map(|field| (name(&field.name), &field.ty));
-    side_by_side(head, members, |inner| Kind::Record(Record { fields: Arc::clone(fields), inner }))
+    sequence(head, members, |inner| Kind::Record(Record { fields: Arc::clone(fields), inner }))
 }
 
-fn side_by_side<'a>(
+fn sequence<'a>(
     head: Box<[u8]>,
     members: impl Iterator<Item = (Box<[u8]>, &'a Type)>,
     kind: impl FnOnce(Members) -> Kind,
 ) -> Layout {
-    let mut whole =
-        Layout { size: 0, align: 1, flat: 0, least: head.len(), is_plain: true, work: 1, kind: Kind::Bool };
+    let mut sequence_layout = Layout {
+        size: 0,
+        align: 1,
+        flat: 0,
+        min_encoded: head.len(),
+        is_plain: true,
+        steps: 1,
+        kind: Kind::Bool,
+    };
     let mut placed = Vec::new();
     // Each member starts at the next offset that fits its alignment; all other figures add up.
     for (key, ty) in members {
-        let shape = Layout::for_type(ty);
-        let offset = whole.size.next_multiple_of(shape.align);
-        whole.size = offset.saturating_add(shape.size);
-        whole.align = whole.align.max(shape.align);
-        whole.flat = whole.flat.saturating_add(shape.flat);
-        whole.least = whole.least.saturating_add(key.len()).saturating_add(shape.least);
-        whole.is_plain &= shape.is_plain;
-        whole.work = whole.work.saturating_add(shape.work);
-        placed.push(Member { offset, key, shape });
+        let layout = Layout::for_type(ty);
+        let offset = sequence_layout.size.next_multiple_of(layout.align);
+        sequence_layout.size = offset.saturating_add(layout.size);
+        sequence_layout.align = sequence_layout.align.max(layout.align);
+        sequence_layout.flat = sequence_layout.flat.saturating_add(layout.flat);
+        sequence_layout.min_encoded =
+            sequence_layout.min_encoded.saturating_add(key.len()).saturating_add(layout.min_encoded);
+        sequence_layout.is_plain &= layout.is_plain;
+        sequence_layout.steps = sequence_layout.steps.saturating_add(layout.steps);
+        placed.push(Member { offset, key, layout });
     }
     // Elements of a list are contiguous, so the size is padded to the alignment.
-    whole.size = whole.size.next_multiple_of(whole.align);
-    whole.kind = kind(Members { head, members: placed.into() });
-    whole
+    sequence_layout.size = sequence_layout.size.next_multiple_of(sequence_layout.align);
+    sequence_layout.kind = kind(Members { head, members: placed.into() });
+    sequence_layout
 }
 
 fn enumeration(names: &Arc<[Arc<str>]>) -> Layout {
     let size = width(names.len());
     let names = named(names);
-    let least = names.keys.iter().map(|key| key.len()).min().unwrap_or(1);
-    Layout { size, align: size, flat: 1, least, is_plain: true, work: 1, kind: Kind::Enum(names) }
+    let min_encoded = names.keys.iter().map(|key| key.len()).min().unwrap_or(1);
+    Layout { size, align: size, flat: 1, min_encoded, is_plain: true, steps: 1, kind: Kind::Enum(names) }
 }
 
 fn flags(names: &Arc<[Arc<str>]>) -> Layout {
@@ -275,8 +283,16 @@ fn flags(names: &Arc<[Arc<str>]>) -> Layout {
         9..=16 => (2, 2),
         _ => (words.saturating_mul(4), 4), // a word for every 32
     };
-    let work = names.len().max(1);
-    Layout { size, align, flat: words, least: 1, is_plain: true, work, kind: Kind::Flags(named(names)) }
+    let steps = names.len().max(1);
+    Layout {
+        size,
+        align,
+        flat: words,
+        min_encoded: 1,
+        is_plain: true,
+        steps,
+        kind: Kind::Flags(named(names)),
+    }
 }
 
 fn option(some: &Type) -> Layout {
@@ -288,45 +304,46 @@ fn option(some: &Type) -> Layout {
         size: payload.saturating_add(some.size).next_multiple_of(some.align),
         align: some.align,
         flat: some.flat.saturating_add(1),
-        least: 1,
+        min_encoded: 1,
         is_plain: some.is_plain,
-        work: some.work.saturating_add(1),
+        steps: some.steps.saturating_add(1),
         kind: Kind::Option(Box::new(Optional { payload, wraps, some })),
     }
 }
 
-fn chosen(kind: fn(Cases) -> Kind, cases: &[Case], head: fn(&Case) -> Box<[u8]>) -> Layout {
+fn case_layout(kind: fn(Cases) -> Kind, cases: &[Case], head: fn(&Case) -> Box<[u8]>) -> Layout {
     let width = width(cases.len());
-    let cases: Box<[Chosen]> = cases
+    let cases: Box<[CaseLayout]> = cases
         .iter()
-        .map(|case| Chosen {
+        .map(|case| CaseLayout {
             name: Arc::clone(&case.name),
             head: head(case),
-            shape: case.ty.as_ref().map(Layout::for_type),
+            layout: case.ty.as_ref().map(Layout::for_type),
         })
         .collect();
-    let shapes = || cases.iter().filter_map(|case| case.shape.as_ref());
+    let layouts = || cases.iter().filter_map(|case| case.layout.as_ref());
     // Any case may be the current one, so the layout takes the maximum over all payloads.
-    let most = |of: fn(&Layout) -> usize| shapes().map(of).max().unwrap_or(0);
-    let least =
-        |case: &Chosen| case.head.len().saturating_add(case.shape.as_ref().map_or(0, |shape| shape.least));
-    let lookup = NameIndex::of(cases.len(), |place| cases.get(place).map(|case| &*case.name));
-    let align = most(|shape| shape.align).max(width);
-    let payload = width.next_multiple_of(most(|shape| shape.align).max(1));
+    let max_of = |figure: fn(&Layout) -> usize| layouts().map(figure).max().unwrap_or(0);
+    let min_encoded = |case: &CaseLayout| {
+        case.head.len().saturating_add(case.layout.as_ref().map_or(0, |layout| layout.min_encoded))
+    };
+    let lookup = NameIndex::new(cases.len(), |position| cases.get(position).map(|case| &*case.name));
+    let align = max_of(|layout| layout.align).max(width);
+    let payload = width.next_multiple_of(max_of(|layout| layout.align).max(1));
     Layout {
-        size: payload.saturating_add(most(|shape| shape.size)).next_multiple_of(align),
+        size: payload.saturating_add(max_of(|layout| layout.size)).next_multiple_of(align),
         align,
-        flat: most(|shape| shape.flat).saturating_add(1),
-        least: cases.iter().map(least).min().unwrap_or(1),
-        is_plain: shapes().all(|shape| shape.is_plain),
-        work: most(|shape| shape.work).saturating_add(1),
+        flat: max_of(|layout| layout.flat).saturating_add(1),
+        min_encoded: cases.iter().map(min_encoded).min().unwrap_or(1),
+        is_plain: layouts().all(|layout| layout.is_plain),
+        steps: max_of(|layout| layout.steps).saturating_add(1),
         kind: kind(Cases { width, payload, lookup, all: cases }),
     }
 }
 
 /// Encodes the head of a `result`'s side: a map of one pair, whose value is nil if there is no payload.
-fn side(case: &Case) -> Box<[u8]> {
-    written(|out| {
+fn result_head(case: &Case) -> Box<[u8]> {
+    encoded(|out| {
         wire::put_map_len(out, 1);
         wire::put_str(out, &case.name);
         if case.ty.is_none() {
@@ -337,7 +354,7 @@ fn side(case: &Case) -> Box<[u8]> {
 
 /// Encodes the head of a variant's case: a map of one pair, or only the name if there is no payload.
 fn variant_head(case: &Case) -> Box<[u8]> {
-    written(|out| {
+    encoded(|out| {
         if case.ty.is_some() {
             wire::put_map_len(out, 1);
         }
@@ -355,15 +372,15 @@ fn width(cases: usize) -> usize {
 }
 
 fn named(names: &Arc<[Arc<str>]>) -> NameTable {
-    let lookup = NameIndex::of(names.len(), |place| names.get(place).map(|name| &**name));
+    let lookup = NameIndex::new(names.len(), |position| names.get(position).map(|name| &**name));
     NameTable { all: Arc::clone(names), keys: names.iter().map(|text| name(text)).collect(), lookup }
 }
 
 fn name(text: &str) -> Box<[u8]> {
-    written(|out| wire::put_str(out, text))
+    encoded(|out| wire::put_str(out, text))
 }
 
-fn written(write: impl FnOnce(&mut Vec<u8>)) -> Box<[u8]> {
+fn encoded(write: impl FnOnce(&mut Vec<u8>)) -> Box<[u8]> {
     let mut out = Vec::new();
     write(&mut out);
     out.into()

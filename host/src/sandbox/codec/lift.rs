@@ -12,14 +12,14 @@ use crate::value::wire;
 use bytes::Bytes;
 use wasmtime::ValRaw;
 
-/// Number of steps between two checks of the deadline: some tenths of a millisecond.
-const PATIENCE: usize = 16 << 10;
+/// Number of steps between two checks of the deadline: a few tenths of a millisecond.
+const CHECK_INTERVAL: usize = 16 << 10;
 
 /// Number of bytes that count as one step if they are only copied or scanned.
 const STEP: usize = 16;
 
-/// Number of bytes that are copied at once.
-const RUN: usize = 64 << 10;
+/// Number of bytes that are copied between two counts of steps.
+const CHUNK: usize = 64 << 10;
 
 /// Results below this size, in bytes, are copied to a buffer of their exact size.
 const SMALL: usize = 256;
@@ -29,7 +29,7 @@ const SMALL: usize = 256;
 #[error("the result is larger than `limits.output`")]
 pub(crate) struct TooLarge;
 
-/// Error: the guest returned what the canonical ABI forbids.
+/// Error: the guest returned a value that the canonical ABI forbids.
 #[derive(Debug, thiserror::Error)]
 #[error("the guest returned a malformed value: {0}")]
 pub(crate) struct Malformed(&'static str);
@@ -64,19 +64,19 @@ pub(crate) struct Source<'a> {
 }
 
 /// Lifts the result of a function; `raw` is its flat value or its address.
-pub(crate) fn result(source: Source<'_>, shape: Option<&Layout>, raw: ValRaw) -> Result<Outcome> {
-    let mut encoder = Encoder { source, out: Vec::new(), patience: PATIENCE };
-    let Some(shape) = shape else {
+pub(crate) fn result(source: Source<'_>, layout: Option<&Layout>, raw: ValRaw) -> Result<Outcome> {
+    let mut encoder = Encoder { source, out: Vec::new(), steps_left: CHECK_INTERVAL };
+    let Some(layout) = layout else {
         wire::put_nil(&mut encoder.out);
         return encoder.end(Outcome::Value);
     };
     // The canonical ABI returns one core value directly, and everything larger by address.
-    if shape.flat == 1 {
-        let bytes = unflatten(shape, raw).map_err(Malformed)?;
-        return encoder.whole(shape, &bytes);
+    if layout.flat == 1 {
+        let bytes = unflatten(layout, raw).map_err(Malformed)?;
+        return encoder.encode_result(layout, &bytes);
     }
-    let bytes = encoder.slice(to_usize(raw.get_u32()), shape.size, shape.align)?;
-    encoder.whole(shape, bytes)
+    let bytes = encoder.slice(to_usize(raw.get_u32()), layout.size, layout.align)?;
+    encoder.encode_result(layout, bytes)
 }
 
 /// Writes MessagePack while it reads values.
@@ -84,19 +84,19 @@ struct Encoder<'a> {
     source: Source<'a>,
     out: Vec<u8>,
     /// Remaining steps until the next check of the deadline.
-    patience: usize,
+    steps_left: usize,
 }
 
 impl<'a> Encoder<'a> {
     /// Encodes the whole result. For a `result`, only the payload is encoded: the outcome names the side.
-    fn whole(mut self, shape: &Layout, bytes: &[u8]) -> Result<Outcome> {
-        let Kind::Result(sides) = &shape.kind else {
-            self.load(shape, bytes)?;
+    fn encode_result(mut self, layout: &Layout, bytes: &[u8]) -> Result<Outcome> {
+        let Kind::Result(sides) = &layout.kind else {
+            self.load(layout, bytes)?;
             return self.end(Outcome::Value);
         };
         let case = case(sides.width, bytes)?;
-        let side = sides.all.get(case).ok_or(Malformed(shape.kind.stray()))?;
-        match &side.shape {
+        let side = sides.all.get(case).ok_or(Malformed(layout.kind.unknown_case()))?;
+        match &side.layout {
             Some(payload) => self.load(payload, part(bytes, sides.payload, payload.size)?)?,
             None => wire::put_nil(&mut self.out),
         }
@@ -104,13 +104,13 @@ impl<'a> Encoder<'a> {
     }
 
     fn end(self, outcome: fn(Bytes) -> Outcome) -> Result<Outcome> {
-        self.bounded()?;
-        Ok(outcome(exact(self.out)))
+        self.check_limit()?;
+        Ok(outcome(shrink(self.out)))
     }
 
     /// Writes one value, which occupies exactly `bytes`.
-    fn load(&mut self, shape: &Layout, bytes: &[u8]) -> Result<()> {
-        match &shape.kind {
+    fn load(&mut self, layout: &Layout, bytes: &[u8]) -> Result<()> {
+        match &layout.kind {
             Kind::Bool => wire::put_bool(&mut self.out, u8::from_le_bytes(array(bytes)?) != 0),
             Kind::S8 => wire::put_int(&mut self.out, i8::from_le_bytes(array(bytes)?).into()),
             Kind::U8 => wire::put_uint(&mut self.out, u8::from_le_bytes(array(bytes)?).into()),
@@ -124,25 +124,25 @@ impl<'a> Encoder<'a> {
             Kind::F64 => wire::put_f64(&mut self.out, f64::from_le_bytes(array(bytes)?)),
             Kind::Char => {
                 let char = char::from_u32(u32::from_le_bytes(array(bytes)?));
-                let char = char.ok_or(Malformed("a char that is none"))?;
+                let char = char.ok_or(Malformed("an invalid char"))?;
                 wire::put_str(&mut self.out, char.encode_utf8(&mut [0; 4]));
             }
             Kind::String => self.text(bytes)?,
             Kind::Bytes => {
                 let bytes = self.elements(bytes, 1, 1)?;
-                self.room(bytes.len())?;
+                self.reserve(bytes.len())?;
                 wire::put_bin_len(&mut self.out, bytes.len());
-                for run in bytes.chunks(RUN) {
-                    self.out.extend_from_slice(run);
-                    self.spend(run.len() / STEP)?;
+                for chunk in bytes.chunks(CHUNK) {
+                    self.out.extend_from_slice(chunk);
+                    self.count_steps(chunk.len() / STEP)?;
                 }
             }
             Kind::List(element) => self.list(element, bytes)?,
             Kind::Tuple(inner) => self.members(inner, bytes)?,
             Kind::Record(record) => self.members(&record.inner, bytes)?,
             Kind::Enum(names) => {
-                let key = names.keys.get(case(shape.size, bytes)?);
-                self.out.extend_from_slice(key.ok_or(Malformed(shape.kind.stray()))?);
+                let key = names.keys.get(case(layout.size, bytes)?);
+                self.out.extend_from_slice(key.ok_or(Malformed(layout.kind.unknown_case()))?);
             }
             Kind::Flags(names) => self.flags(names, bytes),
             Kind::Option(option) => match case(1, bytes)? {
@@ -154,27 +154,27 @@ impl<'a> Encoder<'a> {
                     }
                     self.load(&option.some, part(bytes, option.payload, option.some.size)?)?;
                 }
-                _ => return Err(Malformed(shape.kind.stray()).into()), // there is no other case
+                _ => return Err(Malformed(layout.kind.unknown_case()).into()), // there is no other case
             },
-            Kind::Result(cases) | Kind::Variant(cases) => self.chosen(&shape.kind, cases, bytes)?,
+            Kind::Result(cases) | Kind::Variant(cases) => self.case_value(&layout.kind, cases, bytes)?,
         }
         // The limit is checked after every value, so that the output exceeds it by one scalar or name at most.
-        self.bounded()
+        self.check_limit()
     }
 
     fn members(&mut self, inner: &Members, bytes: &[u8]) -> Result<()> {
         self.out.extend_from_slice(&inner.head);
         for member in &inner.members {
             self.out.extend_from_slice(&member.key);
-            self.load(&member.shape, part(bytes, member.offset, member.shape.size)?)?;
+            self.load(&member.layout, part(bytes, member.offset, member.layout.size)?)?;
         }
         Ok(())
     }
 
-    fn chosen(&mut self, kind: &Kind, cases: &Cases, bytes: &[u8]) -> Result<()> {
-        let chosen = cases.all.get(case(cases.width, bytes)?).ok_or(Malformed(kind.stray()))?;
+    fn case_value(&mut self, kind: &Kind, cases: &Cases, bytes: &[u8]) -> Result<()> {
+        let chosen = cases.all.get(case(cases.width, bytes)?).ok_or(Malformed(kind.unknown_case()))?;
         self.out.extend_from_slice(&chosen.head);
-        match &chosen.shape {
+        match &chosen.layout {
             Some(payload) => self.load(payload, part(bytes, cases.payload, payload.size)?),
             None => Ok(()),
         }
@@ -189,25 +189,26 @@ impl<'a> Encoder<'a> {
     }
 
     fn text(&mut self, pair: &[u8]) -> Result<()> {
-        let (at, len) = pointer(pair)?;
+        let (address, len) = pointer(pair)?;
         let (align, size) = self.source.encoding.layout(len);
-        let bytes = self.slice(at, size, align)?;
+        let bytes = self.slice(address, size, align)?;
         let encoding = self.source.encoding;
         if encoding == Encoding::Utf8 {
-            self.room(bytes.len())?;
+            self.reserve(bytes.len())?;
             wire::put_str_len(&mut self.out, bytes.len());
-            return self.pieces(len, bytes, |of, piece| {
-                let piece = std::str::from_utf8(piece).map_err(|_| Malformed("a text that is not UTF-8"))?;
-                of.out.extend_from_slice(piece.as_bytes());
+            return self.pieces(len, bytes, |encoder, piece| {
+                let piece =
+                    std::str::from_utf8(piece).map_err(|_| Malformed("a string that is not UTF-8"))?;
+                encoder.out.extend_from_slice(piece.as_bytes());
                 Ok(())
             });
         }
         // A string takes at least half as many bytes in UTF-8 as it takes in any other encoding.
-        self.room(size / 2)?;
+        self.reserve(size / 2)?;
         let mut text = String::with_capacity(size / 2);
-        self.pieces(len, bytes, |of, piece| {
-            encoding.decode(len, piece, &mut text).ok_or(Malformed("a text that is not Unicode"))?;
-            of.room(text.len())
+        self.pieces(len, bytes, |encoder, piece| {
+            encoding.decode(len, piece, &mut text).ok_or(Malformed("a string that is not Unicode"))?;
+            encoder.reserve(text.len())
         })?;
         wire::put_str(&mut self.out, &text);
         Ok(())
@@ -225,7 +226,7 @@ impl<'a> Encoder<'a> {
             let (piece, after) =
                 rest.split_at_checked(self.source.encoding.piece(len, rest)).ok_or(CUT_OFF)?;
             read(self, piece)?;
-            self.spend(piece.len() / STEP)?;
+            self.count_steps(piece.len() / STEP)?;
             rest = after;
         }
         Ok(())
@@ -235,15 +236,15 @@ impl<'a> Encoder<'a> {
         let bytes = self.elements(pair, element.size, element.align)?;
         let elements = bytes.chunks_exact(element.size.max(1));
         // A list that cannot fit is rejected before anything is allocated or copied.
-        self.room(elements.len().saturating_mul(element.least))?;
+        self.reserve(elements.len().saturating_mul(element.min_encoded))?;
         wire::put_array_len(&mut self.out, elements.len());
         match element.kind {
-            Kind::F32 => self.runs(bytes, wire::put_run_of_f32)?,
-            Kind::F64 => self.runs(bytes, wire::put_run_of_f64)?,
+            Kind::F32 => self.float_runs(bytes, wire::put_run_of_f32)?,
+            Kind::F64 => self.float_runs(bytes, wire::put_run_of_f64)?,
             _ => {
                 // Their sizes in MessagePack differ, so each element is encoded by itself.
                 for bytes in elements {
-                    self.spend(element.work)?;
+                    self.count_steps(element.steps)?;
                     self.load(element, bytes)?;
                 }
             }
@@ -251,40 +252,40 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    fn runs(&mut self, bytes: &[u8], put: fn(&mut Vec<u8>, &[u8])) -> Result<()> {
-        for run in bytes.chunks(RUN) {
-            put(&mut self.out, run);
-            self.spend(run.len() / STEP)?;
+    fn float_runs(&mut self, bytes: &[u8], put: fn(&mut Vec<u8>, &[u8])) -> Result<()> {
+        for chunk in bytes.chunks(CHUNK) {
+            put(&mut self.out, chunk);
+            self.count_steps(chunk.len() / STEP)?;
         }
         Ok(())
     }
 
-    /// Counts steps. Fails if the deadline has passed, which is checked every [`PATIENCE`] steps.
-    fn spend(&mut self, steps: usize) -> Result<()> {
-        self.patience = self.patience.saturating_sub(steps);
-        if self.patience == 0 {
-            self.patience = PATIENCE;
+    /// Counts steps. Fails if the deadline has passed, which is checked every [`CHECK_INTERVAL`] steps.
+    fn count_steps(&mut self, steps: usize) -> Result<()> {
+        self.steps_left = self.steps_left.saturating_sub(steps);
+        if self.steps_left == 0 {
+            self.steps_left = CHECK_INTERVAL;
             self.source.deadline.check()?;
         }
         Ok(())
     }
 
     /// Returns the bytes of the elements that an address and a count refer to.
-    fn elements(&self, pair: &[u8], each: usize, align: usize) -> Result<&'a [u8]> {
-        let (at, len) = pointer(pair)?;
-        self.slice(at, len.checked_mul(each).ok_or(OUTSIDE)?, align)
+    fn elements(&self, pair: &[u8], element_size: usize, align: usize) -> Result<&'a [u8]> {
+        let (address, len) = pointer(pair)?;
+        self.slice(address, len.checked_mul(element_size).ok_or(OUTSIDE)?, align)
     }
 
-    fn slice(&self, at: usize, len: usize, align: usize) -> Result<&'a [u8]> {
-        let slice = self.source.memory.get(at..).and_then(|rest| rest.get(..len)).ok_or(OUTSIDE)?;
-        if !at.is_multiple_of(align.max(1)) {
-            return Err(Malformed("an address that is not aligned").into());
+    fn slice(&self, address: usize, len: usize, align: usize) -> Result<&'a [u8]> {
+        let slice = self.source.memory.get(address..).and_then(|rest| rest.get(..len)).ok_or(OUTSIDE)?;
+        if !address.is_multiple_of(align.max(1)) {
+            return Err(Malformed("a misaligned address").into());
         }
         Ok(slice)
     }
 
     /// Reserves capacity for `len` more bytes. Fails if the limit does not allow them.
-    fn room(&mut self, len: usize) -> Result<()> {
+    fn reserve(&mut self, len: usize) -> Result<()> {
         if len > self.source.limit.saturating_sub(self.out.len()) {
             return Err(TooLarge.into());
         }
@@ -292,8 +293,8 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Fails if the output exceeds its limit. Large pieces are rejected earlier, by [`Self::room`].
-    fn bounded(&self) -> Result<()> {
+    /// Fails if the output exceeds its limit. Large pieces are rejected earlier, by [`Self::reserve`].
+    fn check_limit(&self) -> Result<()> {
         if self.out.len() > self.source.limit { Err(TooLarge.into()) } else { Ok(()) }
     }
 }
@@ -303,11 +304,11 @@ const HEAD: usize = 5;
 
 const OUTSIDE: Malformed = Malformed("an address outside of its memory");
 
-const CUT_OFF: Malformed = Malformed("a value that is cut off");
+const CUT_OFF: Malformed = Malformed("a truncated value");
 
 fn pointer(pair: &[u8]) -> Result<(usize, usize)> {
-    let (at, len) = pair.split_at_checked(4).ok_or(CUT_OFF)?;
-    Ok((to_usize(u32::from_le_bytes(array(at)?)), to_usize(u32::from_le_bytes(array(len)?))))
+    let (address, len) = pair.split_at_checked(4).ok_or(CUT_OFF)?;
+    Ok((to_usize(u32::from_le_bytes(array(address)?)), to_usize(u32::from_le_bytes(array(len)?))))
 }
 
 /// Reads the case number from the first `width` bytes.
@@ -316,12 +317,12 @@ fn case(width: usize, bytes: &[u8]) -> Result<usize> {
     Ok(bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
 }
 
-fn part(bytes: &[u8], at: usize, len: usize) -> Result<&[u8]> {
-    Ok(bytes.get(at..).and_then(|rest| rest.get(..len)).ok_or(CUT_OFF)?)
+fn part(bytes: &[u8], address: usize, len: usize) -> Result<&[u8]> {
+    Ok(bytes.get(address..).and_then(|rest| rest.get(..len)).ok_or(CUT_OFF)?)
 }
 
 /// Drops the unused capacity of a small result, which may be most of the buffer: a run may hold a million results.
-fn exact(out: Vec<u8>) -> Bytes {
+fn shrink(out: Vec<u8>) -> Bytes {
     if out.len() < SMALL { Bytes::copy_from_slice(&out) } else { out.into() }
 }
 

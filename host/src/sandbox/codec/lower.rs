@@ -15,18 +15,18 @@ use wasmtime::{ValRaw, bail, format_err};
 
 /// Number of bytes of a list that are assembled before they are copied to the guest. Its elements contain pointers, so
 /// writing them allocates in between.
-const BATCH: usize = 16 << 10;
+const BATCH_BYTES: usize = 16 << 10;
 
 /// Number of bytes of plain elements that are written between two checks of the deadline.
-const PLAIN_BATCH: usize = 64 << 10;
+const PLAIN_BATCH_BYTES: usize = 64 << 10;
 
 /// Number of steps between two checks of the deadline, as an element may take more steps than bytes: about 1 ms.
-const WORK: usize = 64 << 10;
+const MAX_BATCH_STEPS: usize = 64 << 10;
 
 /// Error: an argument is not of its parameter's type.
 #[derive(Debug, thiserror::Error)]
 #[error("the argument `{name}` is malformed: {fault}")]
-pub(crate) struct Refused {
+pub(crate) struct MalformedArgument {
     name: String,
     fault: ValueFault,
 }
@@ -86,7 +86,7 @@ impl LowerError {
 
 /// Lowers the arguments, one per parameter, and returns the flat values of the call.
 ///
-/// Fails with [`Refused`] if an argument is not of its type, and with the guest's own error otherwise.
+/// Fails with [`MalformedArgument`] if an argument is not of its type, and with the guest's own error otherwise.
 pub(crate) fn params(
     guest: &mut impl Guest,
     codec: &Codec,
@@ -96,55 +96,60 @@ pub(crate) fn params(
     // More than sixteen flat values are passed in guest memory, by address.
     let is_flat = codec.params.flat <= MAX_FLAT;
     let start = if is_flat { 0 } else { guest.allocate(codec.params.align, codec.params.size)? };
-    let mut room = vec![0; codec.params.size];
+    let mut target = vec![0; codec.params.size];
     for ((param, name), arg) in params.members.iter().zip(&codec.names).zip(args) {
-        argument(guest, param, arg, &mut room).map_err(|stop| match stop {
-            LowerError::Fault(fault) => Refused { name: name.to_string(), fault }.into(),
+        argument(guest, param, arg, &mut target).map_err(|error| match error {
+            LowerError::Fault(fault) => MalformedArgument { name: name.to_string(), fault }.into(),
             LowerError::Guest(error) => error,
         })?;
     }
-    // `room` now has the in-memory layout of all parameters: flatten it, or copy it to the guest.
+    // `target` now has the in-memory layout of all parameters: flatten it, or copy it to the guest.
     let mut flat = Flat::default();
     if is_flat {
-        flatten(&codec.params, &room, &mut flat)?;
+        flatten(&codec.params, &target, &mut flat)?;
     } else {
-        slice(guest.memory(), start, room.len())?.copy_from_slice(&room);
+        slice(guest.memory(), start, target.len())?.copy_from_slice(&target);
         flat.push(ValRaw::u64(u64::try_from(start)?))?;
     }
     Ok(flat.slots())
 }
 
-fn argument(guest: &mut impl Guest, param: &Member, arg: &Bytes, room: &mut [u8]) -> Result<()> {
+fn argument(guest: &mut impl Guest, param: &Member, arg: &Bytes, target: &mut [u8]) -> Result<()> {
     let mut reader = Reader::new(arg);
-    put(guest, &param.shape, &mut reader, param.slot(room)?)?;
+    write_value(guest, &param.layout, &mut reader, param.slot(target)?)?;
     Ok(reader.finish()?)
 }
 
-/// Reads one value and writes it to `room`, which has the value's size. Pointed-to data goes to the guest.
-fn put<G: Guest>(guest: &mut G, shape: &Layout, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
-    match &shape.kind {
-        Kind::Bool => set(room, [u8::from(reader.bool()?)]),
-        Kind::S8 => set(room, int::<i8>(reader, &Type::S8)?.to_le_bytes()),
-        Kind::U8 => set(room, int::<u8>(reader, &Type::U8)?.to_le_bytes()),
-        Kind::S16 => set(room, int::<i16>(reader, &Type::S16)?.to_le_bytes()),
-        Kind::U16 => set(room, int::<u16>(reader, &Type::U16)?.to_le_bytes()),
-        Kind::S32 => set(room, int::<i32>(reader, &Type::S32)?.to_le_bytes()),
-        Kind::U32 => set(room, int::<u32>(reader, &Type::U32)?.to_le_bytes()),
-        Kind::S64 => set(room, int::<i64>(reader, &Type::S64)?.to_le_bytes()),
-        Kind::U64 => set(room, int::<u64>(reader, &Type::U64)?.to_le_bytes()),
-        Kind::F32 => set(room, reader.canonical_f32()?.to_le_bytes()),
-        Kind::F64 => set(room, reader.canonical_f64()?.to_le_bytes()),
-        Kind::Char => set(room, u32::from(char(reader)?).to_le_bytes()),
+/// Reads one value and writes it to `target`, which has the value's size. Pointed-to data goes to the guest.
+fn write_value<G: Guest>(
+    guest: &mut G,
+    layout: &Layout,
+    reader: &mut Reader<'_>,
+    target: &mut [u8],
+) -> Result<()> {
+    match &layout.kind {
+        Kind::Bool => put(target, [u8::from(reader.bool()?)]),
+        Kind::S8 => put(target, int::<i8>(reader, &Type::S8)?.to_le_bytes()),
+        Kind::U8 => put(target, int::<u8>(reader, &Type::U8)?.to_le_bytes()),
+        Kind::S16 => put(target, int::<i16>(reader, &Type::S16)?.to_le_bytes()),
+        Kind::U16 => put(target, int::<u16>(reader, &Type::U16)?.to_le_bytes()),
+        Kind::S32 => put(target, int::<i32>(reader, &Type::S32)?.to_le_bytes()),
+        Kind::U32 => put(target, int::<u32>(reader, &Type::U32)?.to_le_bytes()),
+        Kind::S64 => put(target, int::<i64>(reader, &Type::S64)?.to_le_bytes()),
+        Kind::U64 => put(target, int::<u64>(reader, &Type::U64)?.to_le_bytes()),
+        Kind::F32 => put(target, reader.canonical_f32()?.to_le_bytes()),
+        Kind::F64 => put(target, reader.canonical_f64()?.to_le_bytes()),
+        Kind::Char => put(target, u32::from(char(reader)?).to_le_bytes()),
         Kind::String => {
             let (start, len) = strings::store(guest, reader.str()?)?;
-            set_pair(room, start, len)
+            write_pair(target, start, len)
         }
         Kind::Bytes => {
             let bytes = reader.bin()?;
             let start = write_bytes(guest, 1, bytes)?;
-            set_pair(room, start, bytes.len())
+            write_pair(target, start, bytes.len())
         }
-        Kind::List(element) => list(guest, element, reader, room),
+        Kind::List(element) => list(guest, element, reader, target),
         Kind::Tuple(tuple) => {
             let len = reader.array_len()?;
             if len != tuple.members.len() {
@@ -154,49 +159,49 @@ fn put<G: Guest>(guest: &mut G, shape: &Layout, reader: &mut Reader<'_>, room: &
                 )));
             }
             for (index, member) in tuple.members.iter().enumerate() {
-                let put = put(guest, &member.shape, reader, member.slot(room)?);
-                put.map_err(|stop| stop.at_index(index))?;
+                let written = write_value(guest, &member.layout, reader, member.slot(target)?);
+                written.map_err(|error| error.at_index(index))?;
             }
             Ok(())
         }
-        Kind::Record(of) => record(guest, of, reader, room),
-        Kind::Enum(names) => set_case(room, shape.size, position(names, reader.str()?, "case")?),
-        Kind::Flags(names) => flags(names, reader, room),
-        Kind::Option(of) => option(guest, of, reader, room),
-        Kind::Result(sides) => result(guest, sides, reader, room),
-        Kind::Variant(cases) => variant(guest, cases, reader, room),
+        Kind::Record(inner) => record(guest, inner, reader, target),
+        Kind::Enum(names) => write_case(target, layout.size, position(names, reader.str()?, "case")?),
+        Kind::Flags(names) => flags(names, reader, target),
+        Kind::Option(inner) => option(guest, inner, reader, target),
+        Kind::Result(sides) => result(guest, sides, reader, target),
+        Kind::Variant(cases) => variant(guest, cases, reader, target),
     }
 }
 
-/// Writes the elements of a list to guest memory, and their address and count to `room`.
-fn list<G: Guest>(guest: &mut G, element: &Layout, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+/// Writes the elements of a list to guest memory, and their address and count to `target`.
+fn list<G: Guest>(guest: &mut G, element: &Layout, reader: &mut Reader<'_>, target: &mut [u8]) -> Result<()> {
     let len = reader.array_len()?;
-    let whole = len.checked_mul(element.size);
-    let whole = whole.ok_or_else(|| format_err!("the list is larger than any memory"))?;
-    let start = guest.allocate(element.align, whole)?;
+    let size = len.checked_mul(element.size);
+    let size = size.ok_or_else(|| format_err!("the list is larger than any memory"))?;
+    let start = guest.allocate(element.align, size)?;
     if element.is_plain {
         plain_elements(guest, element, reader, (start, len))?;
-        return set_pair(room, start, len);
+        return write_pair(target, start, len);
     }
     // Elements with pointers allocate while they are written, which may move or grow the guest's memory. So they are
     // assembled in a batch outside of it.
-    let each_time = at_once(element, BATCH, len);
-    let mut batch = vec![0; each_time.saturating_mul(element.size)];
-    for first in (0..len).step_by(each_time) {
+    let batch_elements = batch_len(element, BATCH_BYTES, len);
+    let mut batch = vec![0; batch_elements.saturating_mul(element.size)];
+    for first in (0..len).step_by(batch_elements) {
         guest.check()?;
-        let size = each_time.min(len - first).saturating_mul(element.size);
+        let size = batch_elements.min(len - first).saturating_mul(element.size);
         let part = slice(&mut batch, 0, size)?;
         part.fill(0);
         elements(guest, element, reader, part, first)?;
-        let at = start.saturating_add(first.saturating_mul(element.size));
-        slice(guest.memory(), at, size)?.copy_from_slice(part);
+        let address = start.saturating_add(first.saturating_mul(element.size));
+        slice(guest.memory(), address, size)?.copy_from_slice(part);
     }
-    set_pair(room, start, len)
+    write_pair(target, start, len)
 }
 
 /// Returns how many of `len` elements are written between two checks of the deadline.
-fn at_once(element: &Layout, bytes: usize, len: usize) -> usize {
-    (bytes / element.size.max(1)).min(WORK / element.work.max(1)).clamp(1, len.max(1))
+fn batch_len(element: &Layout, bytes: usize, len: usize) -> usize {
+    (bytes / element.size.max(1)).min(MAX_BATCH_STEPS / element.steps.max(1)).clamp(1, len.max(1))
 }
 
 /// Writes `len` elements without pointers directly to guest memory.
@@ -206,44 +211,45 @@ fn plain_elements<G: Guest>(
     reader: &mut Reader<'_>,
     (start, len): (usize, usize),
 ) -> Result<()> {
-    let each_time = at_once(element, PLAIN_BATCH, len);
-    for first in (0..len).step_by(each_time) {
+    let batch_elements = batch_len(element, PLAIN_BATCH_BYTES, len);
+    for first in (0..len).step_by(batch_elements) {
         // The check is between batches: a list that fits one is written without it.
         if first > 0 {
             guest.check()?;
         }
-        let at = start.saturating_add(first.saturating_mul(element.size));
-        let size = each_time.min(len - first).saturating_mul(element.size);
-        elements(&mut Closed, element, reader, slice(guest.memory(), at, size)?, first)?;
+        let address = start.saturating_add(first.saturating_mul(element.size));
+        let size = batch_elements.min(len - first).saturating_mul(element.size);
+        elements(&mut NoAllocation, element, reader, slice(guest.memory(), address, size)?, first)?;
     }
     Ok(())
 }
 
-/// Reads elements until `room` is full; `first` is the index of the first one.
+/// Reads elements until `target` is full; `first` is the index of the first one.
 fn elements<G: Guest>(
     guest: &mut G,
     element: &Layout,
     reader: &mut Reader<'_>,
-    room: &mut [u8],
+    target: &mut [u8],
     first: usize,
 ) -> Result<()> {
     // Floats have a fixed size in MessagePack, so a run of them is converted at once. It stops at the first other
     // form, and the loop below reports it with its index.
     let read = match element.kind {
-        Kind::F32 => reader.run_of_f32(room),
-        Kind::F64 => reader.run_of_f64(room),
+        Kind::F32 => reader.run_of_f32(target),
+        Kind::F64 => reader.run_of_f64(target),
         _ => 0, // their sizes in MessagePack differ
     };
-    for (nth, slot) in room.chunks_exact_mut(element.size.max(1)).enumerate().skip(read) {
-        put(guest, element, reader, slot).map_err(|stop| stop.at_index(first.saturating_add(nth)))?;
+    for (nth, slot) in target.chunks_exact_mut(element.size.max(1)).enumerate().skip(read) {
+        write_value(guest, element, reader, slot)
+            .map_err(|error| error.at_index(first.saturating_add(nth)))?;
     }
     Ok(())
 }
 
 /// A guest for plain elements, which allocate nothing.
-struct Closed;
+struct NoAllocation;
 
-impl Guest for Closed {
+impl Guest for NoAllocation {
     fn allocate(&mut self, _align: usize, _size: usize) -> wasmtime::Result<usize> {
         bail!("a plain value points at nothing")
     }
@@ -262,7 +268,12 @@ impl Guest for Closed {
 }
 
 /// Reads the fields of a record: by position while they are in declared order, by search from there on.
-fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+fn record<G: Guest>(
+    guest: &mut G,
+    record: &Record,
+    reader: &mut Reader<'_>,
+    target: &mut [u8],
+) -> Result<()> {
     let len = reader.map_len()?;
     let members = &record.inner.members;
     let mut read = 0;
@@ -271,8 +282,8 @@ fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, roo
         if !reader.take(&member.key) {
             break;
         }
-        let put = put(guest, &member.shape, reader, member.slot(room)?);
-        put.map_err(|stop| stop.in_field(&field.name))?;
+        let written = write_value(guest, &member.layout, reader, member.slot(target)?);
+        written.map_err(|error| error.in_field(&field.name))?;
         read += 1;
     }
     // All fields were in order, and none is missing.
@@ -284,14 +295,15 @@ fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, roo
     let end = reader.position();
     let rest = members.iter().zip(record.fields.iter()).zip(found).skip(read);
     for ((member, field), position) in rest {
-        let slot = member.slot(room)?;
+        let slot = member.slot(target)?;
         match (position, &field.ty) {
             (Some(position), _) => {
                 reader.seek(position);
-                put(guest, &member.shape, reader, slot).map_err(|stop| stop.in_field(&field.name))?;
+                write_value(guest, &member.layout, reader, slot)
+                    .map_err(|error| error.in_field(&field.name))?;
             }
             // A missing option is `none`; every other field is required.
-            (None, Type::Option(_)) => set(slot, [0])?,
+            (None, Type::Option(_)) => put(slot, [0])?,
             (None, ty) => return Err(LowerError::fault(format!("field `{}: {ty}` is missing", field.name))),
         }
     }
@@ -299,13 +311,13 @@ fn record<G: Guest>(guest: &mut G, record: &Record, reader: &mut Reader<'_>, roo
     Ok(())
 }
 
-fn flags(names: &NameTable, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
-    room.fill(0);
+fn flags(names: &NameTable, reader: &mut Reader<'_>, target: &mut [u8]) -> Result<()> {
+    target.fill(0);
     for index in 0..reader.array_len()? {
-        let bit = position(names, reader.str()?, "flag").map_err(|stop| stop.at_index(index))?;
-        match room.get_mut(bit / 8) {
+        let bit = position(names, reader.str()?, "flag").map_err(|error| error.at_index(index))?;
+        match target.get_mut(bit / 8) {
             Some(byte) => *byte |= 1 << (bit % 8),
-            None => return Err(outside()),
+            None => return Err(out_of_bounds()),
         }
     }
     Ok(())
@@ -315,10 +327,10 @@ fn option<G: Guest>(
     guest: &mut G,
     option: &Optional,
     reader: &mut Reader<'_>,
-    room: &mut [u8],
+    target: &mut [u8],
 ) -> Result<()> {
     if reader.take_nil()? {
-        return set(room, [0]);
+        return put(target, [0]);
     }
     if option.wraps {
         let len = reader.array_len()?;
@@ -326,25 +338,25 @@ fn option<G: Guest>(
             return Err(LowerError::fault(format!("expected an array of one, found {len}")));
         }
     }
-    set(room, [1])?;
-    put(guest, &option.some, reader, slice(room, option.payload, option.some.size)?)
+    put(target, [1])?;
+    write_value(guest, &option.some, reader, slice(target, option.payload, option.some.size)?)
 }
 
-fn result<G: Guest>(guest: &mut G, sides: &Cases, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+fn result<G: Guest>(guest: &mut G, sides: &Cases, reader: &mut Reader<'_>, target: &mut [u8]) -> Result<()> {
     one_pair(reader)?;
     let name = reader.str()?;
     let Some((case, side)) = sides.find(name) else {
         return Err(LowerError::fault(format!("expected `ok` or `err`, found `{name}`")));
     };
-    set_case(room, sides.width, case)?;
-    match &side.shape {
-        Some(shape) => put(guest, shape, reader, slice(room, sides.payload, shape.size)?)
-            .map_err(|stop| stop.in_field(name)),
+    write_case(target, sides.width, case)?;
+    match &side.layout {
+        Some(layout) => write_value(guest, layout, reader, slice(target, sides.payload, layout.size)?)
+            .map_err(|error| error.in_field(name)),
         None => Ok(reader.nil()?),
     }
 }
 
-fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, room: &mut [u8]) -> Result<()> {
+fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, target: &mut [u8]) -> Result<()> {
     // A case with a payload is a map of one pair, a case without is its name.
     let has_payload = reader.peek()? == Piece::Map;
     if has_payload {
@@ -354,10 +366,12 @@ fn variant<G: Guest>(guest: &mut G, cases: &Cases, reader: &mut Reader<'_>, room
     let Some((nth, case)) = cases.find(name) else {
         return Err(LowerError::fault(format!("no case `{name}`")));
     };
-    set_case(room, cases.width, nth)?;
-    match (&case.shape, has_payload) {
-        (Some(shape), true) => put(guest, shape, reader, slice(room, cases.payload, shape.size)?)
-            .map_err(|stop| stop.in_field(name)),
+    write_case(target, cases.width, nth)?;
+    match (&case.layout, has_payload) {
+        (Some(layout), true) => {
+            write_value(guest, layout, reader, slice(target, cases.payload, layout.size)?)
+                .map_err(|error| error.in_field(name))
+        }
         (None, false) => Ok(()),
         (Some(_), false) => Err(LowerError::fault(format!("case `{name}` has no payload here"))),
         (None, true) => Err(LowerError::fault(format!("case `{name}` takes no payload"))),
@@ -383,29 +397,29 @@ fn char(reader: &mut Reader<'_>) -> Result<char> {
 }
 
 impl Member {
-    /// Returns the member's slot in a value that occupies `whole`.
-    fn slot<'a>(&self, whole: &'a mut [u8]) -> Result<&'a mut [u8]> {
-        Ok(slice(whole, self.offset, self.shape.size)?)
+    /// Returns the member's slot in a value that occupies `value`.
+    fn slot<'a>(&self, value: &'a mut [u8]) -> Result<&'a mut [u8]> {
+        Ok(slice(value, self.offset, self.layout.size)?)
     }
 }
 
-fn set<const N: usize>(room: &mut [u8], bytes: [u8; N]) -> Result<()> {
-    *room.first_chunk_mut().ok_or_else(outside)? = bytes;
+fn put<const N: usize>(target: &mut [u8], bytes: [u8; N]) -> Result<()> {
+    *target.first_chunk_mut().ok_or_else(out_of_bounds)? = bytes;
     Ok(())
 }
 
-fn set_case(room: &mut [u8], width: usize, case: usize) -> Result<()> {
+fn write_case(target: &mut [u8], width: usize, case: usize) -> Result<()> {
     let bytes = case.to_le_bytes();
-    slice(room, 0, width)?.copy_from_slice(bytes.get(..width).ok_or_else(outside)?);
+    slice(target, 0, width)?.copy_from_slice(bytes.get(..width).ok_or_else(out_of_bounds)?);
     Ok(())
 }
 
-fn set_pair(room: &mut [u8], start: usize, len: usize) -> Result<()> {
-    let number = |number: usize| u32::try_from(number).map_err(|_| outside());
-    set(room, (u64::from(number(start)?) | u64::from(number(len)?) << 32).to_le_bytes())
+fn write_pair(target: &mut [u8], start: usize, len: usize) -> Result<()> {
+    let number = |number: usize| u32::try_from(number).map_err(|_| out_of_bounds());
+    put(target, (u64::from(number(start)?) | u64::from(number(len)?) << 32).to_le_bytes())
 }
 
 #[cold]
-fn outside() -> LowerError {
-    LowerError::Guest(format_err!("a value outside of its place"))
+fn out_of_bounds() -> LowerError {
+    LowerError::Guest(format_err!("a value outside of its slot"))
 }

@@ -41,25 +41,25 @@ pub(crate) trait Guest {
 }
 
 /// Number of bytes that are copied between two checks of the deadline.
-const PIECE: usize = 1 << 20;
+const CHECK_INTERVAL: usize = 1 << 20;
 
 /// Copies bytes to newly allocated guest memory and returns their address.
 pub(crate) fn write_bytes(guest: &mut impl Guest, align: usize, bytes: &[u8]) -> wasmtime::Result<usize> {
     let start = guest.allocate(align, bytes.len())?;
     slice(guest.memory(), start, bytes.len())?;
-    let mut at = start;
-    for piece in bytes.chunks(PIECE) {
-        if at > start {
+    let mut address = start;
+    for piece in bytes.chunks(CHECK_INTERVAL) {
+        if address > start {
             guest.check()?;
         }
-        slice(guest.memory(), at, piece.len())?.copy_from_slice(piece);
-        at = at.saturating_add(piece.len());
+        slice(guest.memory(), address, piece.len())?.copy_from_slice(piece);
+        address = address.saturating_add(piece.len());
     }
     Ok(start)
 }
 
 /// Returns `len` bytes of memory at an address. Fails if they are out of bounds.
-pub(crate) fn slice(memory: &mut [u8], at: usize, len: usize) -> wasmtime::Result<&mut [u8]> {
-    let room = memory.get_mut(at..).and_then(|memory| memory.get_mut(..len));
-    room.ok_or_else(|| format_err!("an address outside of the guest's memory"))
+pub(crate) fn slice(memory: &mut [u8], address: usize, len: usize) -> wasmtime::Result<&mut [u8]> {
+    let slot = memory.get_mut(address..).and_then(|memory| memory.get_mut(..len));
+    slot.ok_or_else(|| format_err!("an address outside of the guest's memory"))
 }

@@ -23,4 +23,4 @@ mod tree;
 pub(crate) use erased::Bounds;
 pub(crate) use layout::Codec;
 pub(crate) use lift::TooLarge;
-pub(crate) use lower::Refused;
+pub(crate) use lower::MalformedArgument;

@@ -51,34 +51,37 @@ where
 }
 
 /// Runs `case` on generated types and values, and returns the number of cases.
-fn judge<T: Clone + std::fmt::Debug + 'static, S: Strategy<Value = Vec<T>> + 'static>(
+fn compare_all<T: Clone + std::fmt::Debug + 'static, S: Strategy<Value = Vec<T>> + 'static>(
     values: impl Fn(&Type) -> S + Copy + 'static,
     encodings: &[&str],
-    case: impl Fn(&mut Judge, &T) -> Result<(), TestCaseError>,
+    case: impl Fn(&mut Comparison, &T) -> Result<(), TestCaseError>,
 ) -> usize {
     let count = Cell::new(0);
     let config = ProptestConfig { max_shrink_iters: 300, ..ProptestConfig::with_cases(TYPES) };
-    let judged = TestRunner::new(config).run(&types_and(values), |(ty, values)| {
-        let mut judge = Judge::new(&ty, encodings[count.get() / values.len() % encodings.len()]);
+    let outcome = TestRunner::new(config).run(&types_and(values), |(ty, values)| {
+        let mut comparison = Comparison::new(&ty, encodings[count.get() / values.len() % encodings.len()]);
         values.iter().try_for_each(|value| {
             count.set(count.get() + 1);
-            case(&mut judge, value)
+            case(&mut comparison, value)
         })
     });
-    judged.unwrap_or_else(|failure| panic!("{failure}"));
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
     count.get()
 }
 
 #[test]
-fn a_hundred_thousand_values_are_carried_as_wasmtime_does() {
-    let cases = judge(|ty| vec(any_value(ty), VALUES), &["utf8"], Judge::carries);
+fn hundred_thousand_values_round_trip_as_in_wasmtime() {
+    let cases = compare_all(|ty| vec(any_value(ty), VALUES), &["utf8"], Comparison::check_round_trip);
     assert!(cases >= 100_000, "{cases}");
 }
 
 #[test]
-fn any_memory_is_lifted_as_wasmtime_does_or_refused() {
-    let cases =
-        judge(|_| vec(any_memory(), MEMORIES), &ENCODINGS, |judge, (bits, bytes)| judge.lifts(*bits, bytes));
+fn any_memory_is_lifted_as_in_wasmtime_or_an_error() {
+    let cases = compare_all(
+        |_| vec(any_memory(), MEMORIES),
+        &ENCODINGS,
+        |comparison, (bits, bytes)| comparison.check_lift(*bits, bytes),
+    );
     assert!(cases >= 20_000, "{cases}");
 }
 
@@ -90,7 +93,7 @@ fn any_memory() -> impl Strategy<Value = (u64, Vec<u8>)> {
 }
 
 /// Two instances of one component: `ours` is called through the codec, `theirs` through wasmtime's `Val`.
-struct Judge {
+struct Comparison {
     ty: Type,
     component: Component,
     ours: Guest,
@@ -110,7 +113,7 @@ impl Guest {
     }
 }
 
-impl Judge {
+impl Comparison {
     fn new(ty: &Type, encoding: &str) -> Self {
         let text = echo_component::component(ty, encoding);
         let component =
@@ -120,49 +123,49 @@ impl Judge {
     }
 
     /// Checks that both pass the same bytes, flat and in memory, and read back what they wrote.
-    fn carries(&mut self, datum: &Datum) -> Result<(), TestCaseError> {
+    fn check_round_trip(&mut self, datum: &Datum) -> Result<(), TestCaseError> {
         let ty = self.ty.clone();
         let value = encode(&ty, datum).unwrap();
         let dumped = Type::List(Arc::new(Type::U8));
         let flat = echo_component::flat(&ty).len();
         if flat <= MAX_FLAT {
-            self.agree("dump-flat", &[(&ty, value.clone())], &dumped)?;
+            self.call_both("dump-flat", &[(&ty, value.clone())], &dumped)?;
         }
         if flat == 1 {
-            let echoed = self.agree("echo-flat", &[(&ty, value.clone())], &ty)?;
+            let echoed = self.call_both("echo-flat", &[(&ty, value.clone())], &ty)?;
             prop_assert_eq!(echoed, Some(unwrapped(&ty, &value)));
         }
         let mut args = vec![(&ty, value.clone())];
         args.resize(1 + MAX_FLAT, (&Type::U8, Bytes::from_static(b"\x01")));
-        self.agree("dump-memory", &args, &dumped)?;
-        self.echoes(&value)
+        self.call_both("dump-memory", &args, &dumped)?;
+        self.check_echo(&value)
     }
 
     /// Checks that both read back what they wrote to memory.
-    fn echoes(&mut self, value: &[u8]) -> Result<(), TestCaseError> {
+    fn check_echo(&mut self, value: &[u8]) -> Result<(), TestCaseError> {
         let pair = Type::Tuple([self.ty.clone(), Type::U8].into());
-        let whole = Bytes::from([&b"\x92"[..], value, b"\x09"].concat());
-        let mut args = vec![(&pair, whole.clone())];
+        let pair_bytes = Bytes::from([&b"\x92"[..], value, b"\x09"].concat());
+        let mut args = vec![(&pair, pair_bytes.clone())];
         args.resize(1 + MAX_FLAT, (&Type::U8, Bytes::from_static(b"\x01")));
-        let echoed = self.agree("echo", &args, &pair)?;
-        prop_assert_eq!(echoed, Some(whole.to_vec()), "{}", self.ty);
+        let echoed = self.call_both("echo", &args, &pair)?;
+        prop_assert_eq!(echoed, Some(pair_bytes.to_vec()), "{}", self.ty);
         Ok(())
     }
 
     /// Checks that both read the same from what a function returns, or both reject it.
-    fn lifts(&mut self, bits: u64, bytes: &[u8]) -> Result<(), TestCaseError> {
+    fn check_lift(&mut self, bits: u64, bytes: &[u8]) -> Result<(), TestCaseError> {
         let ty = self.ty.clone();
         let mut arg = Vec::new();
         if echo_component::flat(&ty).len() == 1 {
             crate::value::wire::put_uint(&mut arg, bits);
-            return self.agree("bits", &[(&Type::U64, arg.into())], &ty).map(drop);
+            return self.call_both("bits", &[(&Type::U64, arg.into())], &ty).map(drop);
         }
         crate::value::wire::put_bin(&mut arg, bytes);
-        self.agree("bytes", &[(&Type::List(Arc::new(Type::U8)), arg.into())], &ty).map(drop)
+        self.call_both("bytes", &[(&Type::List(Arc::new(Type::U8)), arg.into())], &ty).map(drop)
     }
 
     /// Calls the function both ways and returns their common result, or `None` if both fail.
-    fn agree(
+    fn call_both(
         &mut self,
         name: &str,
         args: &[(&Type, Bytes)],
@@ -215,7 +218,7 @@ fn unwrapped(ty: &Type, value: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn types_with_many_members_are_carried_as_wasmtime_does() {
+fn types_with_many_members_round_trip_as_in_wasmtime() {
     let names = |count: usize| (0..count).map(|nth| format!("n{nth}")).collect::<Vec<_>>().join(", ");
     for (ty, json) in [
         (format!("flags {{ {} }}", names(9)), r#"["n0", "n8"]"#),
@@ -229,12 +232,12 @@ fn types_with_many_members_are_carried_as_wasmtime_does() {
     ] {
         let ty = Type::parse(&ty).unwrap();
         let datum: Datum = serde_json::from_str(json).unwrap();
-        Judge::new(&ty, "utf8").carries(&datum).unwrap();
+        Comparison::new(&ty, "utf8").check_round_trip(&datum).unwrap();
     }
 }
 
 #[test]
-fn long_lists_are_carried_as_wasmtime_does() {
+fn long_lists_round_trip_as_in_wasmtime() {
     let text = |nth: i32| Datum::Text(format!("text {nth}"));
     let int = |nth: i32| Datum::Int(nth.into());
     let float = |nth: i32| Datum::Float(f64::from(nth) / 4.0);
@@ -248,21 +251,21 @@ fn long_lists_are_carried_as_wasmtime_does() {
     ];
     for (ty, item) in cases {
         let datum = Datum::Array((0..5000).map(item).collect());
-        Judge::new(&Type::parse(ty).unwrap(), "utf8").carries(&datum).unwrap();
+        Comparison::new(&Type::parse(ty).unwrap(), "utf8").check_round_trip(&datum).unwrap();
     }
 }
 
 #[test]
-fn texts_of_any_encoding_are_carried() {
+fn strings_of_any_encoding_round_trip() {
     let ty = Type::parse("tuple<string, u8>").unwrap();
     for encoding in ENCODINGS {
-        let mut judge = Judge::new(&ty, encoding);
+        let mut comparison = Comparison::new(&ty, encoding);
         for word in ["", "plain", "h\u{e9}llo", "\u{20ac} and \u{1f600}", "h\u{e9} \u{20ac}"] {
             let datum = Datum::Array(vec![Datum::Text(word.to_owned()), Datum::Int(9)]);
-            judge.echoes(&encode(&ty, &datum).unwrap()).unwrap();
+            comparison.check_echo(&encode(&ty, &datum).unwrap()).unwrap();
             if word.is_ascii() {
                 // wasmtime first allocates for the worst case, then shrinks. Only for ASCII are both sizes the same.
-                judge.carries(&datum).unwrap();
+                comparison.check_round_trip(&datum).unwrap();
             }
         }
     }

@@ -43,15 +43,15 @@ impl Encoding {
         if bytes.len() <= PIECE {
             return bytes.len();
         }
-        let before = |at: usize| at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+        let before = |index: usize| index.checked_sub(1).and_then(|index| bytes.get(index)).copied();
         // A UTF-16 piece must not end with a high surrogate. In UTF-8, at most three bytes belong to a cut character.
         if self.form(len).is_wide {
-            let is_half = matches!(before(PIECE), Some(0xd8..=0xdb));
-            return if is_half { PIECE - 2 } else { PIECE };
+            let ends_with_high_surrogate = matches!(before(PIECE), Some(0xd8..=0xdb));
+            return if ends_with_high_surrogate { PIECE - 2 } else { PIECE };
         }
         let is_inside =
-            |at: &usize| bytes.get(*at).is_some_and(|byte| self == Self::Utf8 && byte & 0xc0 == 0x80);
-        (PIECE - 3..=PIECE).rev().find(|at| !is_inside(at)).unwrap_or(PIECE)
+            |index: &usize| bytes.get(*index).is_some_and(|byte| self == Self::Utf8 && byte & 0xc0 == 0x80);
+        (PIECE - 3..=PIECE).rev().find(|index| !is_inside(index)).unwrap_or(PIECE)
     }
 
     /// Appends the string in `bytes` to `text`. Returns `None` if they are not valid in this encoding.
@@ -120,7 +120,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 
 fn bytes(guest: &mut impl Guest, align: usize, bytes: &[u8]) -> Result<(usize, usize)> {
     if bytes.len() > MAX_BYTES {
-        bail!("a text of {} bytes is longer than the canonical ABI allows", bytes.len());
+        bail!("a string of {} bytes is longer than the canonical ABI allows", bytes.len());
     }
     Ok((write_bytes(guest, align, bytes)?, bytes.len()))
 }

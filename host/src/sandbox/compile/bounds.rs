@@ -5,24 +5,24 @@ use crate::model::{Size, show_duration};
 use std::time::Duration;
 
 /// Maximum nesting of modules and components. Tools that compose components nest them a few levels deep.
-pub(crate) const MOST_DEPTH: usize = 64;
+pub(crate) const MAX_NESTING: usize = 64;
 
 /// Maximum number of modules and components, at all depths. Each costs an engine some kilobytes, even if empty.
-pub(crate) const MOST_PARTS: u64 = 2_000;
+pub(crate) const MAX_MODULES: u64 = 2_000;
 
 /// Maximum number of functions in all modules. Interpreters compiled to WebAssembly have some ten thousand.
-pub(crate) const MOST_FUNCTIONS: u64 = 500_000;
+pub(crate) const MAX_FUNCTIONS: u64 = 500_000;
 
 /// Maximum number of types, imports, exports, aliases, segments and the like, in all modules and components.
-pub(crate) const MOST_DEFINITIONS: u64 = 2_000_000;
+pub(crate) const MAX_DEFINITIONS: u64 = 2_000_000;
 
 /// Maximum number of types, functions and names in an interface, fully expanded. Each takes some hundred bytes.
 ///
 /// Threat: tuples of the same tuple twice, a few dozen levels deep, expand from a short text to more than all memory.
-pub(crate) const MOST_TYPES: u32 = 500_000;
+pub(crate) const MAX_TYPES: u32 = 500_000;
 
 /// Maximum size of a component's compiled code. An interpreter with its library has some 40 MB.
-pub(crate) const MOST_CODE: Size = Size::bytes(1 << 30);
+pub(crate) const MAX_CODE_SIZE: Size = Size::bytes(1 << 30);
 
 /// Bounds on one component that the host's settings control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +49,12 @@ pub enum Exceeded {
     #[error("the component is larger than `component-size` = {0}")]
     Component(Size),
     /// The component has too many of something.
-    #[error("the component has more than {most} {what}, and no host takes more")]
+    #[error("the component has more than {max} {what}, the maximum on every host")]
     Count {
         /// Plural of what is counted.
         what: &'static str,
         /// Maximum number of them.
-        most: u64,
+        max: u64,
     },
     /// The compiler needs too much memory.
     #[error("compiling the component takes more memory than `compile-memory` = {0}")]
@@ -63,7 +63,7 @@ pub enum Exceeded {
     #[error("compiling the component takes longer than `compile-timeout` = {}", show_duration(*.0))]
     Time(Duration),
     /// The compiled code is too large.
-    #[error("the code of the component would be larger than {0}, and no host takes more")]
+    #[error("the compiled code would exceed {0}, the maximum on every host")]
     Code(Size),
 }
 
@@ -94,14 +94,14 @@ mod tests {
     use crate::cli::manual::{Page, count, has_no_other_limits};
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         let host = |limit| Page::of("limits").section("Limits of a host").line(limit).cell(1);
-        host("compiled code of one").says(&MOST_CODE.to_string());
-        host("functions of a component").says(&count(MOST_FUNCTIONS));
-        host("definitions of a component").says(&count(MOST_DEFINITIONS));
-        host("modules and components in").says(&count(MOST_PARTS));
-        host("modules and components in").says(&count(MOST_DEPTH));
-        host("types, functions and names").says(&count(MOST_TYPES));
+        host("compiled code of one").says(&MAX_CODE_SIZE.to_string());
+        host("functions of a component").says(&count(MAX_FUNCTIONS));
+        host("definitions of a component").says(&count(MAX_DEFINITIONS));
+        host("modules and components in").says(&count(MAX_MODULES));
+        host("modules and components in").says(&count(MAX_NESTING));
+        host("types, functions and names").says(&count(MAX_TYPES));
         let Bounds { component, memory, time } = Bounds::default();
         for (bound, default) in [("component-size", component), ("compile-memory", memory)] {
             Page::of("limits")

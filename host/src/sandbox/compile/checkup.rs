@@ -15,7 +15,8 @@ impl Sandbox {
         match self.engines.runtime(Metering::Time, Allocation::Pooling) {
             Ok(runtime) if runtime.allocation == Allocation::Pooling => None,
             Ok(_) => Some(
-                engine::pool_refusal(self.engines.calls).unwrap_or_else(|| "it was refused once".to_owned()),
+                engine::pool_refusal(self.engines.calls)
+                    .unwrap_or_else(|| "the engine refused it when it was created".to_owned()),
             ),
             Err(error) => Some(error.to_string()),
         }
@@ -39,23 +40,23 @@ impl Sandbox {
         // No component has this digest, so no other process looks up the entry meanwhile.
         let name =
             Digest::of_bytes(format!("no component {:x}", Random::from_system().next_u64()).as_bytes());
-        let kept = cache.draft().and_then(|mut draft| {
+        let stored = cache.draft().and_then(|mut draft| {
             draft.write_all(b"no code")?;
-            cache.keep(&runtime, &name, draft)
+            cache.store(&runtime, &name, draft)
         });
-        let kept = match kept {
-            Ok(kept) => kept,
-            Err(error) => return Some(Err(format!("code cannot be kept: {error}"))),
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(error) => return Some(Err(format!("code cannot be written: {error}"))),
         };
         let is_found = cache.get(&runtime, &name).is_some();
         // The length stays the same: only the seal can reveal the change.
-        let is_changed = std::fs::write(kept.path(), b"no cade").is_ok();
-        let is_found_changed = cache.get(&runtime, &name).is_some();
-        kept.remove();
-        Some(match (is_found, is_changed, is_found_changed) {
+        let is_changed = std::fs::write(stored.path(), b"no cade").is_ok();
+        let is_changed_found = cache.get(&runtime, &name).is_some();
+        stored.remove();
+        Some(match (is_found, is_changed, is_changed_found) {
             (true, true, false) => Ok(()),
-            (true, true, true) => Err("code that was changed is taken as it is".to_owned()),
-            (false, ..) | (_, false, _) => Err("what was kept is not found again".to_owned()),
+            (true, true, true) => Err("changed code is accepted".to_owned()),
+            (false, ..) | (_, false, _) => Err("cached code is not found again".to_owned()),
         })
     }
 }

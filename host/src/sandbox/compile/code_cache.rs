@@ -19,11 +19,11 @@ use tempfile::NamedTempFile;
 const SECRET: &str = "secret";
 
 /// Permission bits of everyone but the owner: any of them, and those to write.
-const OTHERS: u32 = 0o077;
+const OTHERS_ACCESS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
 /// Maximum number of bytes read from a seal or a secret, which have 32.
-const MOST_SEAL: u64 = 64;
+const MAX_SEAL_LEN: u64 = 64;
 
 /// Timestamps that set a file's last use to now, in the form of the system call.
 const NOW: Timestamps = Timestamps {
@@ -35,137 +35,143 @@ const NOW: Timestamps = Timestamps {
 pub(crate) struct CodeCache {
     folder: PathBuf,
     secret: [u8; 32],
-    /// Why nothing can be added to what is there; none where something can.
+    /// Reason why the folder cannot be written; none if it can.
     unwritable: Option<io::Error>,
 }
 
 /// A cached file of code whose seal was verified.
-pub(crate) struct Kept(PathBuf);
+pub(crate) struct CachedCode(PathBuf);
 
 /// Reasons to refuse a folder.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
-    #[error("it is no folder; name a folder of your own by `CASCADE_CODE_CACHE`")]
+pub(crate) enum FolderError {
+    #[error("the path is not a folder; set `CASCADE_CODE_CACHE` to a folder of your own")]
     NotFolder,
     #[error(
-        "it is a symbolic link, which may be turned elsewhere; name the folder itself by `CASCADE_CODE_CACHE`"
+        "the path is a symbolic link, which others could redirect; set `CASCADE_CODE_CACHE` to the folder itself"
     )]
     Link,
     #[error(
-        "others may write to it (mode {0:o}); give it the mode 700, or name another by `CASCADE_CODE_CACHE`"
+        "other users may write to the folder (mode {0:o}); give it the mode 700, or set `CASCADE_CODE_CACHE` to another"
     )]
     Rights(u32),
-    #[error("it belongs to another user; name a folder of your own by `CASCADE_CODE_CACHE`")]
+    #[error("the folder belongs to another user; set `CASCADE_CODE_CACHE` to a folder of your own")]
     Owner,
     #[error(
-        "its file `{SECRET}` may be read by others, or is damaged; remove the folder, or name another by \
-             `CASCADE_CODE_CACHE`"
+        "its file `{SECRET}` is readable by other users, or damaged; remove the folder, or set `CASCADE_CODE_CACHE` \
+             to another"
     )]
     Secret,
-    #[error("{}; {WRITABLE}", scratch::said(.0))]
+    #[error("{}; {WRITABLE_HINT}", scratch::os_error_text(.0))]
     Io(#[from] io::Error),
 }
 
-/// What would help where a folder cannot be written.
-const WRITABLE: &str = "name a folder that can be, and has room, by `CASCADE_CODE_CACHE`, or by `code-cache` in the settings file";
+/// Hint for a folder that cannot be written.
+const WRITABLE_HINT: &str =
+    "set `CASCADE_CODE_CACHE`, or `code-cache` in the settings file, to a writable folder with free space";
 
 impl CodeCache {
     /// Opens a folder, and creates it if it is missing.
     ///
     /// Fails if anyone but its owner may write to it, or if it is a link or belongs to another user.
-    pub(crate) fn open(folder: &Path) -> Result<Self, Refusal> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, FolderError> {
         if fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()) {
-            return Err(Refusal::Link);
+            return Err(FolderError::Link);
         }
-        // It may be there already where nothing can be made any more.
+        // On a read-only file system the folder may exist already.
         if !folder.is_dir() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let of_folder = fs::symlink_metadata(folder)?;
-        if !of_folder.is_dir() {
-            return Err(Refusal::NotFolder);
+        let metadata = fs::symlink_metadata(folder)?;
+        if !metadata.is_dir() {
+            return Err(FolderError::NotFolder);
         }
-        if of_folder.mode() & OTHERS_WRITE != 0 {
-            return Err(Refusal::Rights(of_folder.mode() & 0o777));
+        if metadata.mode() & OTHERS_WRITE != 0 {
+            return Err(FolderError::Rights(metadata.mode() & 0o777));
         }
-        let (own, unwritable) = match NamedTempFile::new_in(folder) {
+        let (own_uid, unwritable) = match NamedTempFile::new_in(folder) {
             Ok(probe) => (probe.as_file().metadata()?.uid(), None),
             Err(error) => (rustix::process::geteuid().as_raw(), Some(error)),
         };
-        if own != of_folder.uid() {
-            return Err(Refusal::Owner);
+        if own_uid != metadata.uid() {
+            return Err(FolderError::Owner);
         }
         let path = folder.join(SECRET);
-        // A link that leads nowhere is there too.
+        // A dangling link counts as present.
         let is_missing =
             fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         match unwritable {
             Some(error) if is_missing => return Err(error.into()),
             None if is_missing => make_secret(folder, &path)?,
-            _ => {} // it is read
+            _ => {} // the existing secret is read below
         }
         Ok(Self { folder: folder.to_owned(), secret: read_secret(&path)?, unwritable })
     }
 
     /// Returns the cached code of a component for an engine, if it is there and its seal is intact.
-    pub(crate) fn get(&self, runtime: &Runtime, digest: &Digest) -> Option<Kept> {
+    pub(crate) fn get(&self, runtime: &Runtime, digest: &Digest) -> Option<CachedCode> {
         let code = self.path(runtime, digest);
-        let mut kept = Vec::new();
-        open(&seal_of(&code)).ok()?.take(MOST_SEAL).read_to_end(&mut kept).ok()?;
+        let mut cached = Vec::new();
+        open(&seal_path(&code)).ok()?.take(MAX_SEAL_LEN).read_to_end(&mut cached).ok()?;
         // All bytes are hashed before any is executed: a damaged file is compiled again.
         let mut file = open(&code).ok()?;
         let digest = Digest::of_reader(&mut file).ok()?;
-        if *self.seal(&code, &digest).as_bytes() != *kept {
+        if *self.seal(&code, &digest).as_bytes() != *cached {
             return None;
         }
         // The least recently used file is evicted first. A failure here only affects that order.
         rustix::fs::futimens(&file, &NOW).ok();
-        Some(Kept(code))
+        Some(CachedCode(code))
     }
 
     /// Creates a file in the folder for code being compiled. Dropping it deletes it.
     pub(crate) fn draft(&self) -> io::Result<NamedTempFile> {
         match &self.unwritable {
             None => NamedTempFile::new_in(&self.folder),
-            Some(error) => Err(io::Error::new(error.kind(), scratch::said(error))),
+            Some(error) => Err(io::Error::new(error.kind(), scratch::os_error_text(error))),
         }
     }
 
-    /// What an operator is told of code that is not kept.
-    pub(crate) fn unkept(folder: &Path, why: &dyn std::fmt::Display) -> String {
-        format!("compiled code is not kept in `{}`: {why}", folder.display())
+    /// Returns the warning that compiled code is not cached.
+    pub(crate) fn not_cached(folder: &Path, reason: &dyn std::fmt::Display) -> String {
+        format!("compiled code is not cached in `{}`: {reason}", folder.display())
     }
 
-    /// The same, where the folder could not be written to.
-    pub(crate) fn unwritten(&self, error: &dyn std::fmt::Display) -> String {
-        Self::unkept(&self.folder, &format!("{}; {WRITABLE}", scratch::said(error)))
+    /// Returns the warning that compiled code is not cached because the folder could not be written.
+    pub(crate) fn write_failed(&self, error: &dyn std::fmt::Display) -> String {
+        Self::not_cached(&self.folder, &format!("{}; {WRITABLE_HINT}", scratch::os_error_text(error)))
     }
 
     /// Adds the code in a draft to the cache.
     ///
     /// An error costs the next process the time to compile, and nothing else.
-    pub(crate) fn keep(&self, runtime: &Runtime, digest: &Digest, draft: NamedTempFile) -> io::Result<Kept> {
+    pub(crate) fn store(
+        &self,
+        runtime: &Runtime,
+        digest: &Digest,
+        draft: NamedTempFile,
+    ) -> io::Result<CachedCode> {
         let code = self.path(runtime, digest);
         let mut file = draft.as_file();
         // The code is persisted before its seal: code without a seal is never used.
         file.rewind()?;
-        let sealed = self.seal(&code, &Digest::of_reader(file)?);
+        let seal_digest = self.seal(&code, &Digest::of_reader(file)?);
         file.sync_all()?;
         draft.persist(&code)?;
-        if let Err(error) = self.keep_seal(&code, &sealed) {
-            // Nobody could use it, and there is too little room as it is.
-            Kept(code).remove();
+        if let Err(error) = self.store_seal(&code, &seal_digest) {
+            // Code without a seal is useless, and the disk is probably full.
+            CachedCode(code).remove();
             return Err(error);
         }
-        drop(eviction::prune(&self.folder, &SystemClock)); // what cannot be taken away today stays a day longer
-        Ok(Kept(code))
+        drop(eviction::prune(&self.folder, &SystemClock)); // a failed eviction is repeated with the next file
+        Ok(CachedCode(code))
     }
 
-    fn keep_seal(&self, code: &Path, sealed: &Digest) -> io::Result<()> {
+    fn store_seal(&self, code: &Path, seal_digest: &Digest) -> io::Result<()> {
         let mut seal = self.draft()?;
-        seal.write_all(sealed.as_bytes())?;
+        seal.write_all(seal_digest.as_bytes())?;
         seal.as_file().sync_all()?;
-        seal.persist(seal_of(code))?;
+        seal.persist(seal_path(code))?;
         Ok(())
     }
 
@@ -191,7 +197,7 @@ impl CodeCache {
     }
 }
 
-/// The files of a folder of compiled code; none where there is no such folder.
+/// Returns the files of a folder of compiled code; none if there is no such folder.
 #[must_use]
 pub fn code_files(folder: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -202,7 +208,7 @@ pub fn code_files(folder: &Path) -> Vec<PathBuf> {
     paths.filter(is_ours).collect()
 }
 
-impl Kept {
+impl CachedCode {
     /// Returns the code, ready to be mapped into memory.
     pub(crate) fn verified(&self) -> trusted::Verified<'_> {
         trusted::Verified::vouch(&self.0)
@@ -215,12 +221,12 @@ impl Kept {
 
     /// Removes the code and its seal.
     pub(crate) fn remove(self) {
-        drop(fs::remove_file(seal_of(&self.0)));
+        drop(fs::remove_file(seal_path(&self.0)));
         drop(fs::remove_file(&self.0));
     }
 }
 
-fn seal_of(code: &Path) -> PathBuf {
+fn seal_path(code: &Path) -> PathBuf {
     code.with_extension("seal")
 }
 
@@ -228,11 +234,11 @@ fn seal_of(code: &Path) -> PathBuf {
 fn open(path: &Path) -> io::Result<fs::File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
 /// Creates the secret. If several processes start at once, the first one wins.
-fn make_secret(folder: &Path, path: &Path) -> Result<(), Refusal> {
+fn make_secret(folder: &Path, path: &Path) -> Result<(), FolderError> {
     let bytes = secret().ok_or_else(|| io::Error::other("the system has no entropy"))?;
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(&bytes)?;
@@ -244,12 +250,12 @@ fn make_secret(folder: &Path, path: &Path) -> Result<(), Refusal> {
     }
 }
 
-fn read_secret(path: &Path) -> Result<[u8; 32], Refusal> {
-    let file = open(path).map_err(|_| Refusal::Secret)?;
-    if file.metadata()?.mode() & OTHERS != 0 {
-        return Err(Refusal::Secret);
+fn read_secret(path: &Path) -> Result<[u8; 32], FolderError> {
+    let file = open(path).map_err(|_| FolderError::Secret)?;
+    if file.metadata()?.mode() & OTHERS_ACCESS != 0 {
+        return Err(FolderError::Secret);
     }
     let mut secret = Vec::new();
-    file.take(MOST_SEAL).read_to_end(&mut secret)?;
-    secret.try_into().map_err(|_| Refusal::Secret)
+    file.take(MAX_SEAL_LEN).read_to_end(&mut secret)?;
+    secret.try_into().map_err(|_| FolderError::Secret)
 }

@@ -4,7 +4,7 @@
 use crate::sandbox::compile::pool::CompilePool;
 use crate::sandbox::compile::worker_process;
 use crate::sandbox::engine::Runtime;
-use crate::sandbox::error::{LoadError, compile_error, no_room};
+use crate::sandbox::error::{LoadError, compile_error, write_error};
 use std::fs::File;
 use std::io::Write as _;
 
@@ -18,15 +18,15 @@ pub(crate) enum Compiler {
 }
 
 impl Compiler {
-    /// Compiles a component and writes its code to `into`, a file that nobody else can reach.
-    pub(crate) fn compile(&self, runtime: &Runtime, bytes: &[u8], into: &File) -> Result<(), LoadError> {
+    /// Compiles a component and writes its code to `output`, a file that nobody else can reach.
+    pub(crate) fn compile(&self, runtime: &Runtime, bytes: &[u8], output: &File) -> Result<(), LoadError> {
         match self {
-            Self::Child(workshop) => worker_process::compile(workshop, runtime.metering, bytes, into),
+            Self::Child(pool) => worker_process::compile(pool, runtime.metering, bytes, output),
             Self::InProcess => {
                 let code = runtime.engine.precompile_component(bytes);
                 let code = code.map_err(|error| compile_error(format!("{error:#}")))?;
-                let mut into = into;
-                into.write_all(&code).map_err(no_room)
+                let mut file = output;
+                file.write_all(&code).map_err(write_error)
             }
         }
     }

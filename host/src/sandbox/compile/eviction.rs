@@ -1,6 +1,6 @@
 //! Eviction from the folder of compiled code, least recently used first.
-//! `code_cache` reads and writes the files. Processes need no coordination: one that misses a file compiles
-//! again, and one that has mapped a file keeps its copy.
+//! `code_cache` reads and writes the files. Processes need no coordination: a process that misses a file compiles
+//! again, and a process that has mapped a file keeps its copy.
 
 use crate::model::Clock;
 use std::fs;
@@ -9,13 +9,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Maximum size of all cached code, in bytes: a hundred interpreters, or thousands of small components.
-const MOST_BYTES: u64 = 4 << 30;
+const MAX_CACHE_BYTES: u64 = 4 << 30;
 
 /// Age in seconds after which an unfinished file belongs to a process that was killed.
 const ABANDONED: i64 = 24 * 60 * 60;
 
-/// A file of the folder, with what decides whether it stays.
-struct Found {
+/// A file of the folder, with its size and last use.
+struct CachedFile {
     used: i64,
     bytes: u64,
     path: PathBuf,
@@ -23,17 +23,17 @@ struct Found {
 
 /// Removes abandoned drafts, then the least recently used code until the rest fits the bound.
 pub(crate) fn prune(folder: &Path, clock: &dyn Clock) -> io::Result<()> {
-    prune_to(folder, clock, MOST_BYTES)
+    prune_to(folder, clock, MAX_CACHE_BYTES)
 }
 
-fn prune_to(folder: &Path, clock: &dyn Clock, most: u64) -> io::Result<()> {
+fn prune_to(folder: &Path, clock: &dyn Clock, max_bytes: u64) -> io::Result<()> {
     let now = clock.now().as_millis() / 1000;
     let mut codes = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         // Another process may evict at the same time.
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
-        let found = Found { used: metadata.mtime(), bytes: metadata.len(), path };
+        let found = CachedFile { used: metadata.mtime(), bytes: metadata.len(), path };
         if is_draft(&found.path) {
             if found.used.saturating_add(ABANDONED) < now {
                 remove(&found.path)?;
@@ -45,7 +45,7 @@ fn prune_to(folder: &Path, clock: &dyn Clock, most: u64) -> io::Result<()> {
     let mut bytes: u64 = codes.iter().map(|found| found.bytes).sum();
     codes.sort_by_key(|found| found.used);
     for found in codes {
-        if bytes <= most {
+        if bytes <= max_bytes {
             break;
         }
         // The seal goes first: code without a seal is never used.
@@ -77,8 +77,8 @@ mod tests {
 
     fn file(folder: &Path, name: &str, used: i64) {
         fs::write(folder.join(name), [0; 100]).unwrap();
-        let at = Timespec { tv_sec: used, tv_nsec: 0 };
-        let times = Timestamps { last_access: at, last_modification: at };
+        let time = Timespec { tv_sec: used, tv_nsec: 0 };
+        let times = Timestamps { last_access: time, last_modification: time };
         rustix::fs::futimens(fs::File::open(folder.join(name)).unwrap(), &times).unwrap();
     }
 
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_last_stays_and_drafts_go_after_a_day() {
+    fn least_recently_used_code_is_evicted_and_drafts_after_a_day() {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::default();
         clock.set(1_000_000_000);
@@ -119,11 +119,11 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         Page::of("limits")
             .section("Limits of a host")
             .line("folder of compiled code")
             .cell(1)
-            .says(&size(MOST_BYTES));
+            .says(&size(MAX_CACHE_BYTES));
     }
 }

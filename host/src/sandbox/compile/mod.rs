@@ -12,10 +12,10 @@ mod eviction;
 mod checkup;
 pub(crate) mod trusted;
 
-pub(crate) use bounds::MOST_TYPES;
+pub(crate) use bounds::MAX_TYPES;
 pub use bounds::{Bounds, Exceeded};
 pub use code_cache::code_files;
-pub(crate) use code_cache::{CodeCache, Kept};
+pub(crate) use code_cache::{CachedCode, CodeCache};
 pub(crate) use compiler::Compiler;
 pub use pool::CompilePool;
 pub(crate) use precheck::ModuleCounts;

@@ -1,7 +1,7 @@
 //! Checks on raw bytes before compilation, so that an error names what the file really is.
 //! The compiler validates the component in full.
 
-use crate::sandbox::compile::bounds::{Exceeded, MOST_DEFINITIONS, MOST_DEPTH, MOST_FUNCTIONS, MOST_PARTS};
+use crate::sandbox::compile::bounds::{Exceeded, MAX_DEFINITIONS, MAX_FUNCTIONS, MAX_MODULES, MAX_NESTING};
 use crate::sandbox::component::is_later_wasi;
 use crate::sandbox::error::LoadError;
 use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
@@ -84,7 +84,7 @@ fn cost(payload: &Payload<'_>) -> u64 {
     }
 }
 
-/// Counts that a component declares. False ones are found by the compiler.
+/// Counts that a component declares. The compiler detects false ones.
 #[derive(Default)]
 struct Counts {
     parts: u64,
@@ -97,16 +97,16 @@ impl Counts {
     fn add(&mut self, payload: &Payload<'_>, depth: usize) -> Result<(), Exceeded> {
         let definitions = match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
-                if depth >= MOST_DEPTH {
-                    let most = u64::try_from(MOST_DEPTH).unwrap_or(u64::MAX);
-                    return Err(Exceeded::Count { what: "components inside of each other", most });
+                if depth >= MAX_NESTING {
+                    let max = u64::try_from(MAX_NESTING).unwrap_or(u64::MAX);
+                    return Err(Exceeded::Count { what: "levels of nested components", max });
                 }
                 self.parts += 1;
-                return within(self.parts, "modules and components", MOST_PARTS);
+                return check_max(self.parts, "modules and components", MAX_MODULES);
             }
             Payload::FunctionSection(section) => {
                 self.functions += u64::from(section.count());
-                return within(self.functions, "functions", MOST_FUNCTIONS);
+                return check_max(self.functions, "functions", MAX_FUNCTIONS);
             }
             Payload::TypeSection(section) => section.count(),
             Payload::ImportSection(section) => section.count(),
@@ -128,12 +128,12 @@ impl Counts {
             _ => 0, // other sections have nothing to count
         };
         self.definitions += u64::from(definitions);
-        within(self.definitions, "definitions", MOST_DEFINITIONS)
+        check_max(self.definitions, "definitions", MAX_DEFINITIONS)
     }
 }
 
-fn within(count: u64, what: &'static str, most: u64) -> Result<(), Exceeded> {
-    if count > most { Err(Exceeded::Count { what, most }) } else { Ok(()) }
+fn check_max(count: u64, what: &'static str, max: u64) -> Result<(), Exceeded> {
+    if count > max { Err(Exceeded::Count { what, max }) } else { Ok(()) }
 }
 
 fn damaged(error: BinaryReaderError) -> LoadError {

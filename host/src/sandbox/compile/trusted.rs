@@ -1,4 +1,4 @@
-//! Loading of machine code that this host compiled itself; one of the two files with `unsafe` code.
+//! Loading of machine code that this host compiled itself; one of the files with `unsafe` code.
 //! `code_cache` checks beforehand who may write to the folder, and that a file is what was written.
 
 use std::fs::File;
@@ -20,9 +20,9 @@ impl<'a> Verified<'a> {
 }
 
 /// Code that this host has just compiled.
-pub(crate) struct Made(Vec<u8>);
+pub(crate) struct CompiledCode(Vec<u8>);
 
-impl Made {
+impl CompiledCode {
     /// Vouches for the content of a file that this host's own compiler has just written.
     ///
     /// The file has no name, or one in a folder that only this user may write to, so nobody else could change it.
@@ -35,21 +35,15 @@ impl Made {
 }
 
 /// Copies code into memory. Fails if it is from another version or configuration of the engine.
-#[expect(
-    unsafe_code,
-    reason = "wasmtime cannot know that bytes are what it once wrote; the argument stands below"
-)]
-pub(crate) fn deserialize_made(engine: &Engine, made: &Made) -> wasmtime::Result<Component> {
+#[expect(unsafe_code, reason = "wasmtime cannot know that it once wrote these bytes; see the safety comment")]
+pub(crate) fn deserialize_compiled(engine: &Engine, code: &CompiledCode) -> wasmtime::Result<Component> {
     // SAFETY: wasmtime requires the bytes that `Engine::precompile_component` returned. This host's own binary
     // called it, wrote them to a file that nobody else could reach, and exited successfully.
-    unsafe { Component::deserialize(engine, &made.0) }
+    unsafe { Component::deserialize(engine, &code.0) }
 }
 
 /// Maps code into memory. Fails if it is from another version or configuration of the engine.
-#[expect(
-    unsafe_code,
-    reason = "wasmtime cannot know that a file is what it once wrote; the argument stands below"
-)]
+#[expect(unsafe_code, reason = "wasmtime cannot know that it once wrote this file; see the safety comment")]
 pub(crate) fn deserialize(engine: &Engine, file: &Verified<'_>) -> wasmtime::Result<Component> {
     // SAFETY: wasmtime requires two things. First, the file must be what `Component::serialize` returned. Its seal was
     // computed over those bytes and verified by the caller, and only holders of the folder's secret can compute it.

@@ -2,7 +2,7 @@
 //! `worker_process` watches it from the host. The worker is this host's own binary and trusts its arguments.
 
 use crate::model::{Size, try_threads};
-use crate::sandbox::compile::bounds::MOST_CODE;
+use crate::sandbox::compile::bounds::MAX_CODE_SIZE;
 use crate::sandbox::engine;
 use crate::sandbox::engine::Threads;
 use crate::sandbox::metering::Metering;
@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// First argument of a worker process. Users have no reason to pass it.
-const WORD: &str = "--compile-the-component-on-stdin";
+const WORKER_FLAG: &str = "--compile-the-component-on-stdin";
 
 /// Exit code: the code was written.
 const DONE: u8 = 0;
@@ -30,13 +30,13 @@ pub(crate) const FAILED: u8 = 66;
 pub(crate) const NO_MEMORY: u8 = 67;
 
 /// Maximum number of bytes to allocate before any input has arrived: the length may be a lie.
-const FIRST: usize = 64 << 20;
+const INITIAL_CAPACITY: usize = 64 << 20;
 
-/// The code could not be written, and stderr has the number of the system's error.
+/// Exit code: the code could not be written; stderr has the number of the system's error.
 pub(crate) const UNWRITTEN: u8 = 68;
 
-/// What such a process is to do. The component comes on stdin, behind its length; stdin stays open as long as somebody
-/// wants the code, which goes to stdout.
+/// Task of a worker process. The component arrives on stdin, after its length; the code goes to stdout. Stdin stays
+/// open for as long as the host wants the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileRequest {
     /// Metering of the compiled code.
@@ -51,13 +51,13 @@ impl CompileRequest {
     /// Parses a request from the arguments of a process. Returns `None` for a user's arguments.
     pub fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let mut words = arguments.into_iter().skip(1).map_while(|word| word.into_string().ok());
-        if words.next()? != WORD {
+        if words.next()? != WORKER_FLAG {
             return None;
         }
         let metering = match words.next()?.as_str() {
             "time" => Metering::Time,
             "fuel" => Metering::Fuel,
-            _ => return None, // not a word of ours
+            _ => return None, // not from this host
         };
         let memory = Size::bytes(words.next()?.parse().ok()?);
         Some(Self { metering, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
@@ -70,17 +70,12 @@ impl CompileRequest {
             Metering::Fuel => "fuel",
         };
         let (memory, time) = (self.memory.as_bytes(), self.time.as_secs().max(1));
-        [WORD.to_owned(), metering.to_owned(), memory.to_string(), time.to_string()]
+        [WORKER_FLAG.to_owned(), metering.to_owned(), memory.to_string(), time.to_string()]
     }
 
     /// Executes the request and returns the exit code for this process.
-    pub fn fill(
-        self,
-        input: impl Read + Send + 'static,
-        output: impl Write,
-        mut complaints: impl Write,
-    ) -> u8 {
-        let (code, complaint) = match self.work(input, output) {
+    pub fn fill(self, input: impl Read + Send + 'static, output: impl Write, mut stderr: impl Write) -> u8 {
+        let (code, message) = match self.work(input, output) {
             Ok(()) => return DONE,
             Err(CompileFailure::Refused(text)) => (REFUSED, text),
             Err(CompileFailure::Failed(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
@@ -93,7 +88,7 @@ impl CompileRequest {
             ),
         };
         // If stderr is closed, the exit code still reports the failure.
-        drop(complaints.write_all(complaint.as_bytes()));
+        drop(stderr.write_all(message.as_bytes()));
         code
     }
 
@@ -102,29 +97,30 @@ impl CompileRequest {
         mut input: impl Read + Send + 'static,
         mut output: impl Write,
     ) -> Result<(), CompileFailure> {
-        self.bound()?;
+        self.set_limits()?;
         // From here on, the end of stdin means that the host was killed.
         let component = read(&mut input)?;
-        std::thread::Builder::new().spawn(move || end_with(input))?;
-        let engine = engine::for_compiling(self.metering, threads()).map_err(|error| of_engine(&error))?;
-        let code = engine.precompile_component(&component).map_err(|error| of_engine(&error))?;
+        std::thread::Builder::new().spawn(move || exit_when_closed(input))?;
+        let engine =
+            engine::for_compiling(self.metering, threads()).map_err(|error| engine_failure(&error))?;
+        let code = engine.precompile_component(&component).map_err(|error| engine_failure(&error))?;
         output.write_all(&code).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
     }
 
     /// Sets resource limits on this process, which hold whatever a component does to the compiler.
-    fn bound(self) -> io::Result<()> {
+    fn set_limits(self) -> io::Result<()> {
         let bounds = [
             (Resource::Core, 0, 0),
             // At the soft limit the signal is XCPU, which names the cause; at the hard limit it is KILL.
             (Resource::Cpu, self.time.as_secs(), self.time.as_secs().saturating_add(10)),
-            (Resource::Fsize, MOST_CODE.as_bytes(), MOST_CODE.as_bytes()),
+            (Resource::Fsize, MAX_CODE_SIZE.as_bytes(), MAX_CODE_SIZE.as_bytes()),
             // Data, not address space: compilers reserve more addresses than they use.
             (Resource::Data, self.memory.as_bytes(), self.memory.as_bytes()),
         ];
         // A limit that the system sets lower stays in force.
         for (resource, first, last) in bounds {
-            let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
-            let limit = Rlimit { current: Some(first.min(most)), maximum: Some(last.min(most)) };
+            let allowed = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            let limit = Rlimit { current: Some(first.min(allowed)), maximum: Some(last.min(allowed)) };
             rustix::process::setrlimit(resource, limit)?;
         }
         Ok(())
@@ -150,7 +146,7 @@ impl From<io::Error> for CompileFailure {
     }
 }
 
-fn of_engine(error: &wasmtime::Error) -> CompileFailure {
+fn engine_failure(error: &wasmtime::Error) -> CompileFailure {
     let is_memory = |cause: &(dyn std::error::Error + 'static)| {
         let of_system = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         let of_call = cause.downcast_ref::<rustix::io::Errno>();
@@ -168,7 +164,8 @@ fn read(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 8];
     input.read_exact(&mut length)?;
     let length = u64::from_le_bytes(length);
-    let mut component = Vec::with_capacity(usize::try_from(length).unwrap_or(FIRST).min(FIRST));
+    let mut component =
+        Vec::with_capacity(usize::try_from(length).unwrap_or(INITIAL_CAPACITY).min(INITIAL_CAPACITY));
     input.take(length).read_to_end(&mut component)?;
     if component.len().try_into() == Ok(length) {
         Ok(component)
@@ -178,7 +175,7 @@ fn read(input: &mut impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// Ends this process once stdin closes: the host was killed, and the code is no longer wanted.
-fn end_with(mut input: impl Read) {
+fn exit_when_closed(mut input: impl Read) {
     drop(io::copy(&mut input, &mut io::sink()));
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
 }
@@ -188,8 +185,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_read_as_it_was_written_and_no_user_gives_one_by_chance() {
-        let order = CompileRequest {
+    fn request_round_trips_and_user_arguments_are_no_request() {
+        let request = CompileRequest {
             metering: Metering::Fuel,
             memory: Size::bytes(7 << 20),
             time: Duration::from_secs(9),
@@ -198,23 +195,23 @@ mod tests {
             let words = words.iter().map(OsString::from);
             CompileRequest::of_arguments(std::iter::once(OsString::from("host")).chain(words))
         };
-        let written = order.arguments();
-        assert_eq!(words(&written), Some(order));
-        assert_eq!(words(&written[..3]), None);
-        assert_eq!(words(&written[1..]), None);
+        let arguments = request.arguments();
+        assert_eq!(words(&arguments), Some(request));
+        assert_eq!(words(&arguments[..3]), None);
+        assert_eq!(words(&arguments[1..]), None);
         assert_eq!(words(&["run".to_owned(), "manifest.toml".to_owned()]), None);
         assert_eq!(words(&[]), None);
     }
 
     #[test]
-    fn a_component_that_is_cut_off_is_not_compiled() {
-        let mut sent = 5_u64.to_le_bytes().to_vec();
-        sent.extend(b"abcde");
-        assert_eq!(read(&mut &sent[..]).unwrap(), b"abcde");
+    fn truncated_component_is_an_error() {
+        let mut input = 5_u64.to_le_bytes().to_vec();
+        input.extend(b"abcde");
+        assert_eq!(read(&mut &input[..]).unwrap(), b"abcde");
         for len in [0, 7, 8, 12] {
-            assert!(read(&mut &sent[..len]).is_err(), "{len}");
+            assert!(read(&mut &input[..len]).is_err(), "{len}");
         }
-        let lie = u64::MAX.to_le_bytes();
-        assert!(read(&mut &lie[..]).is_err());
+        let false_length = u64::MAX.to_le_bytes();
+        assert!(read(&mut &false_length[..]).is_err());
     }
 }

@@ -20,12 +20,12 @@ impl Import {
     #[must_use]
     pub fn served_by(&self, grant: Grant) -> Vec<Arc<str>> {
         let name = self.name.split('@').next().unwrap_or_default();
-        let counts = |function: &Arc<str>| {
+        let is_served = |function: &Arc<str>| {
             grant.row().services.iter().any(|(interface, functions)| {
                 name.starts_with(interface) && (functions.is_empty() || functions.contains(&&**function))
             })
         };
-        self.functions.iter().filter(|function| counts(function)).cloned().collect()
+        self.functions.iter().filter(|function| is_served(function)).cloned().collect()
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn offer(import: &str) -> Offer {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
     OFFERS
         .iter()
-        .find(|(known, of_version, _)| name == *known && version.starts_with(of_version))
+        .find(|(known, version_prefix, _)| name == *known && version.starts_with(version_prefix))
         .map_or(Offer::Unknown, |(_, _, offer)| *offer)
 }
 
@@ -127,7 +127,7 @@ mod tests {
         assert!(!is_later_wasi("wasi:cli/stdout@0.2.9"));
     }
 
-    fn served(name: &str, functions: &[&str]) -> Vec<&'static str> {
+    fn grants_for(name: &str, functions: &[&str]) -> Vec<&'static str> {
         let functions = functions.iter().map(|function| Arc::from(*function)).collect();
         let import = Import { name: name.into(), functions, offer: offer(name) };
         let grants = Grant::ALL.into_iter().filter(|grant| !import.served_by(*grant).is_empty());
@@ -135,19 +135,22 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_serves_functions_and_not_names() {
-        assert_eq!(served("wasi:cli/environment@0.2.6", &["get-environment"]), ["env"]);
-        assert_eq!(served("wasi:cli/environment@0.2.6", &["get-arguments", "initial-cwd"]), ["args"]);
-        assert_eq!(served("wasi:clocks/wall-clock@0.2.6", &[]), [""; 0], "a type alone");
-        assert_eq!(served("wasi:http/types@0.2.6", &["[constructor]fields"]), [""; 0]);
-        assert_eq!(served("wasi:sockets/tcp@0.2.6", &["[method]tcp-socket.shutdown"]), [""; 0]);
-        assert_eq!(served("wasi:sockets/tcp-create-socket@0.2.6", &["create-tcp-socket"]), ["tcp"]);
-        assert_eq!(served("wasi:filesystem/types@0.2.6", &["[method]descriptor.read"]), ["read", "write"]);
-        assert_eq!(served("wasi:keyvalue/store@0.2.0-draft", &["open"]), ["keyvalue"]);
+    fn grant_serves_functions_and_not_names() {
+        assert_eq!(grants_for("wasi:cli/environment@0.2.6", &["get-environment"]), ["env"]);
+        assert_eq!(grants_for("wasi:cli/environment@0.2.6", &["get-arguments", "initial-cwd"]), ["args"]);
+        assert_eq!(grants_for("wasi:clocks/wall-clock@0.2.6", &[]), [""; 0], "a type alone");
+        assert_eq!(grants_for("wasi:http/types@0.2.6", &["[constructor]fields"]), [""; 0]);
+        assert_eq!(grants_for("wasi:sockets/tcp@0.2.6", &["[method]tcp-socket.shutdown"]), [""; 0]);
+        assert_eq!(grants_for("wasi:sockets/tcp-create-socket@0.2.6", &["create-tcp-socket"]), ["tcp"]);
+        assert_eq!(
+            grants_for("wasi:filesystem/types@0.2.6", &["[method]descriptor.read"]),
+            ["read", "write"]
+        );
+        assert_eq!(grants_for("wasi:keyvalue/store@0.2.0-draft", &["open"]), ["keyvalue"]);
     }
 
     #[test]
-    fn what_a_grant_serves_is_offered_with_that_grant() {
+    fn interfaces_that_a_grant_serves_are_offered_with_it() {
         for grant in Grant::ALL {
             for (interface, _) in grant.row().services {
                 let offered = OFFERS.iter().filter(|(name, ..)| name.starts_with(interface));

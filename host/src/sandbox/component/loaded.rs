@@ -35,10 +35,10 @@ pub(crate) struct Shared {
 
 /// Compiled code and the runtime that executes it.
 #[derive(Clone)]
-/// The engine with its linker.
 pub(crate) struct Code {
-    /// The code, as wasmtime knows it.
+    /// The engine with its linker.
     pub(crate) runtime: Arc<Runtime>,
+    /// The code, as wasmtime knows it.
     pub(crate) component: wasmtime::component::Component,
 }
 

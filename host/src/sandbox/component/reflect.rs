@@ -1,7 +1,7 @@
 //! Reflection: a component's exports with their types, and its imports, as owned data.
 //! Types that cannot cross an edge are rejected here; `value` decides which types are assignable.
 
-use crate::sandbox::compile::{Exceeded, MOST_TYPES};
+use crate::sandbox::compile::{Exceeded, MAX_TYPES};
 use crate::sandbox::component::imports::{Import, offer};
 use crate::value::{Case, Export, Field, ResultType, Signature, Type, Unsupported};
 use std::sync::Arc;
@@ -17,25 +17,25 @@ pub(crate) struct Interface {
     pub(crate) imports: Vec<Import>,
 }
 
-/// Reads the interface of a component. Fails if it expands to more than [`MOST_TYPES`] types and names.
+/// Reads the interface of a component. Fails if it expands to more than [`MAX_TYPES`] types and names.
 pub(crate) fn interface(engine: &Engine, component: &Component) -> Result<Interface, Exceeded> {
-    let mut room = Room(MOST_TYPES);
-    let exports = exports(engine, component, &mut room)?;
-    let imports = imports(engine, component, &mut room)?;
+    let mut budget = TypeBudget(MAX_TYPES);
+    let exports = exports(engine, component, &mut budget)?;
+    let imports = imports(engine, component, &mut budget)?;
     Ok(Interface { exports, imports })
 }
 
-fn exports(engine: &Engine, component: &Component, room: &mut Room) -> Result<Vec<Export>, Exceeded> {
+fn exports(engine: &Engine, component: &Component, budget: &mut TypeBudget) -> Result<Vec<Export>, Exceeded> {
     let ty = component.component_type();
     let mut exports = Vec::new();
     for (name, item) in ty.exports(engine) {
         match item.ty {
-            ComponentItem::ComponentFunc(function) => exports.push(export(None, name, &function, room)?),
+            ComponentItem::ComponentFunc(function) => exports.push(export(None, name, &function, budget)?),
             ComponentItem::ComponentInstance(instance) => {
                 let interface: Arc<str> = Arc::from(name);
                 for (name, item) in instance.exports(engine) {
                     if let ComponentItem::ComponentFunc(function) = item.ty {
-                        exports.push(export(Some(&interface), name, &function, room)?);
+                        exports.push(export(Some(&interface), name, &function, budget)?);
                     }
                 }
             }
@@ -54,71 +54,75 @@ fn exports(engine: &Engine, component: &Component, room: &mut Room) -> Result<Ve
 ///
 /// A component shares them (two tuples of the same tuple, a thousand interfaces of the same thousand functions). The
 /// owned data does not, so its size must be bounded.
-struct Room(u32);
+struct TypeBudget(u32);
 
 /// Number of bytes of a name that count as one.
-const NAME: usize = 64;
+const NAME_UNIT: usize = 64;
 
-impl Room {
+impl TypeBudget {
     /// Counts something with a name. Fails if nothing remains.
-    fn take(&mut self, name: &str) -> Result<(), Full> {
-        let place = u32::try_from(name.len() / NAME).unwrap_or(u32::MAX).saturating_add(1);
-        self.0 = self.0.checked_sub(place).ok_or(Full)?;
+    fn charge(&mut self, name: &str) -> Result<(), BudgetExceeded> {
+        let cost = u32::try_from(name.len() / NAME_UNIT).unwrap_or(u32::MAX).saturating_add(1);
+        self.0 = self.0.checked_sub(cost).ok_or(BudgetExceeded)?;
         Ok(())
     }
 
     /// Counts a name and returns an owned copy.
-    fn name(&mut self, name: &str) -> Result<Arc<str>, Full> {
-        self.take(name)?;
+    fn name(&mut self, name: &str) -> Result<Arc<str>, BudgetExceeded> {
+        self.charge(name)?;
         Ok(Arc::from(name))
     }
 }
 
 /// Error: the bound on types and names is exceeded.
 #[derive(Clone, Copy)]
-struct Full;
+struct BudgetExceeded;
 
-impl From<Full> for Exceeded {
-    fn from(_: Full) -> Self {
-        Self::Count { what: "types and names in its interface", most: u64::from(MOST_TYPES) }
+impl From<BudgetExceeded> for Exceeded {
+    fn from(_: BudgetExceeded) -> Self {
+        Self::Count { what: "types and names in its interface", max: u64::from(MAX_TYPES) }
     }
 }
 
 /// Reasons why a type is not expanded.
 #[derive(Clone, Copy)]
-enum Missing {
+enum NotExpanded {
     /// The type cannot cross an edge.
     Kind(&'static str),
     /// The bound is exceeded.
-    Full,
+    Budget,
 }
 
-impl From<Full> for Missing {
-    fn from(_: Full) -> Self {
-        Self::Full
+impl From<BudgetExceeded> for NotExpanded {
+    fn from(_: BudgetExceeded) -> Self {
+        Self::Budget
     }
 }
 
-fn imports(engine: &Engine, component: &Component, room: &mut Room) -> Result<Vec<Import>, Exceeded> {
+fn imports(engine: &Engine, component: &Component, budget: &mut TypeBudget) -> Result<Vec<Import>, Exceeded> {
     let ty = component.component_type();
     let mut imports = Vec::new();
     for (name, item) in ty.imports(engine) {
         if !matches!(item.ty, ComponentItem::Type(_)) {
-            let functions = functions(engine, &item.ty, room)?;
-            imports.push(Import { name: room.name(name)?, functions, offer: offer(name) });
+            let functions = functions(engine, &item.ty, budget)?;
+            imports.push(Import { name: budget.name(name)?, functions, offer: offer(name) });
         }
     }
     Ok(imports)
 }
 
-fn functions(engine: &Engine, item: &ComponentItem, room: &mut Room) -> Result<Vec<Arc<str>>, Full> {
+fn functions(
+    engine: &Engine,
+    item: &ComponentItem,
+    budget: &mut TypeBudget,
+) -> Result<Vec<Arc<str>>, BudgetExceeded> {
     let ComponentItem::ComponentInstance(instance) = item else {
         return Ok(Vec::new());
     };
     instance
         .exports(engine)
         .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
-        .map(|(name, _)| room.name(name))
+        .map(|(name, _)| budget.name(name))
         .collect()
 }
 
@@ -126,40 +130,43 @@ fn export(
     interface: Option<&Arc<str>>,
     name: &str,
     function: &ComponentFunc,
-    room: &mut Room,
-) -> Result<Export, Full> {
-    let function_name = room.name(name)?;
-    let signature = signature(function, room)?;
+    budget: &mut TypeBudget,
+) -> Result<Export, BudgetExceeded> {
+    let function_name = budget.name(name)?;
+    let signature = signature(function, budget)?;
     Ok(Export { interface: interface.cloned(), function: function_name, signature })
 }
 
-fn signature(function: &ComponentFunc, room: &mut Room) -> Result<Result<Signature, Unsupported>, Full> {
+fn signature(
+    function: &ComponentFunc,
+    budget: &mut TypeBudget,
+) -> Result<Result<Signature, Unsupported>, BudgetExceeded> {
     if function.async_() {
         return Ok(Err(Unsupported::Async));
     }
     let mut params = Vec::new();
     for (name, ty) in function.params() {
-        match owned(&ty, room) {
-            Ok(ty) => params.push((room.name(name)?, ty)),
-            Err(missing) => return unsupported(format!("parameter {name}"), missing),
+        match owned_type(&ty, budget) {
+            Ok(ty) => params.push((budget.name(name)?, ty)),
+            Err(reason) => return unsupported(format!("parameter {name}"), reason),
         }
     }
-    match function.results().next().map(|ty| owned(&ty, room)).transpose() {
+    match function.results().next().map(|ty| owned_type(&ty, budget)).transpose() {
         Ok(result) => Ok(Ok(Signature { params, result })),
-        Err(missing) => unsupported("the result".to_owned(), missing),
+        Err(reason) => unsupported("the result".to_owned(), reason),
     }
 }
 
-fn unsupported(place: String, missing: Missing) -> Result<Result<Signature, Unsupported>, Full> {
-    match missing {
-        Missing::Kind(ty) => Ok(Err(Unsupported::Type { place, ty: ty.to_owned() })),
-        Missing::Full => Err(Full),
+fn unsupported(place: String, reason: NotExpanded) -> Result<Result<Signature, Unsupported>, BudgetExceeded> {
+    match reason {
+        NotExpanded::Kind(ty) => Ok(Err(Unsupported::Type { place, ty: ty.to_owned() })),
+        NotExpanded::Budget => Err(BudgetExceeded),
     }
 }
 
 /// Returns the type as owned data.
-fn owned(ty: &types::Type, room: &mut Room) -> Result<Type, Missing> {
-    room.take("")?;
+fn owned_type(ty: &types::Type, budget: &mut TypeBudget) -> Result<Type, NotExpanded> {
+    budget.charge("")?;
     Ok(match ty {
         types::Type::Bool => Type::Bool,
         types::Type::S8 => Type::S8,
@@ -174,45 +181,45 @@ fn owned(ty: &types::Type, room: &mut Room) -> Result<Type, Missing> {
         types::Type::Float64 => Type::F64,
         types::Type::Char => Type::Char,
         types::Type::String => Type::String,
-        types::Type::List(list) => Type::List(Arc::new(owned(&list.ty(), room)?)),
+        types::Type::List(list) => Type::List(Arc::new(owned_type(&list.ty(), budget)?)),
         types::Type::Tuple(tuple) => {
-            Type::Tuple(tuple.types().map(|ty| owned(&ty, room)).collect::<Result<_, _>>()?)
+            Type::Tuple(tuple.types().map(|ty| owned_type(&ty, budget)).collect::<Result<_, _>>()?)
         }
         types::Type::Record(record) => {
-            Type::Record(record.fields().map(|of| field(&of, room)).collect::<Result<_, _>>()?)
+            Type::Record(record.fields().map(|member| field(&member, budget)).collect::<Result<_, _>>()?)
         }
         types::Type::Variant(variant) => {
-            Type::Variant(variant.cases().map(|of| case(&of, room)).collect::<Result<_, _>>()?)
+            Type::Variant(variant.cases().map(|member| case(&member, budget)).collect::<Result<_, _>>()?)
         }
         types::Type::Enum(names) => {
-            Type::Enum(names.names().map(|name| room.name(name)).collect::<Result<_, _>>()?)
+            Type::Enum(names.names().map(|name| budget.name(name)).collect::<Result<_, _>>()?)
         }
         types::Type::Flags(names) => {
-            Type::Flags(names.names().map(|name| room.name(name)).collect::<Result<_, _>>()?)
+            Type::Flags(names.names().map(|name| budget.name(name)).collect::<Result<_, _>>()?)
         }
-        types::Type::Option(option) => Type::Option(Arc::new(owned(&option.ty(), room)?)),
+        types::Type::Option(option) => Type::Option(Arc::new(owned_type(&option.ty(), budget)?)),
         types::Type::Result(result) => Type::Result(Arc::new(ResultType {
-            ok: payload(result.ok().as_ref(), room)?,
-            err: payload(result.err().as_ref(), room)?,
+            ok: payload(result.ok().as_ref(), budget)?,
+            err: payload(result.err().as_ref(), budget)?,
         })),
-        types::Type::Own(_) => return Err(Missing::Kind("own")),
-        types::Type::Borrow(_) => return Err(Missing::Kind("borrow")),
-        types::Type::Future(_) => return Err(Missing::Kind("future")),
-        types::Type::Stream(_) => return Err(Missing::Kind("stream")),
-        types::Type::ErrorContext => return Err(Missing::Kind("error-context")),
-        types::Type::Map(_) => return Err(Missing::Kind("map")),
-        types::Type::FixedLengthList(_) => return Err(Missing::Kind("list of fixed length")),
+        types::Type::Own(_) => return Err(NotExpanded::Kind("own")),
+        types::Type::Borrow(_) => return Err(NotExpanded::Kind("borrow")),
+        types::Type::Future(_) => return Err(NotExpanded::Kind("future")),
+        types::Type::Stream(_) => return Err(NotExpanded::Kind("stream")),
+        types::Type::ErrorContext => return Err(NotExpanded::Kind("error-context")),
+        types::Type::Map(_) => return Err(NotExpanded::Kind("map")),
+        types::Type::FixedLengthList(_) => return Err(NotExpanded::Kind("list of fixed length")),
     })
 }
 
-fn field(field: &types::Field<'_>, room: &mut Room) -> Result<Field, Missing> {
-    Ok(Field { name: room.name(field.name)?, ty: owned(&field.ty, room)? })
+fn field(field: &types::Field<'_>, budget: &mut TypeBudget) -> Result<Field, NotExpanded> {
+    Ok(Field { name: budget.name(field.name)?, ty: owned_type(&field.ty, budget)? })
 }
 
-fn case(case: &types::Case<'_>, room: &mut Room) -> Result<Case, Missing> {
-    Ok(Case { name: room.name(case.name)?, ty: payload(case.ty.as_ref(), room)? })
+fn case(case: &types::Case<'_>, budget: &mut TypeBudget) -> Result<Case, NotExpanded> {
+    Ok(Case { name: budget.name(case.name)?, ty: payload(case.ty.as_ref(), budget)? })
 }
 
-fn payload(ty: Option<&types::Type>, room: &mut Room) -> Result<Option<Type>, Missing> {
-    ty.map(|ty| owned(ty, room)).transpose()
+fn payload(ty: Option<&types::Type>, budget: &mut TypeBudget) -> Result<Option<Type>, NotExpanded> {
+    ty.map(|ty| owned_type(ty, budget)).transpose()
 }

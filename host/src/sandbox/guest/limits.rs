@@ -12,7 +12,7 @@ use wasmtime::ResourceLimiter;
 pub(crate) const TABLE_ELEMENTS: usize = 200_000;
 
 /// Maximum number of core instances of one guest. Each costs the host memory that no linear memory accounts for.
-pub(crate) const MOST_INSTANCES: usize = 1_000;
+pub(crate) const MAX_INSTANCES: usize = 1_000;
 
 /// Maximum cost of all core instances of one guest to the host, in bytes.
 ///
@@ -20,22 +20,22 @@ pub(crate) const MOST_INSTANCES: usize = 1_000;
 const ALL_INSTANCES: u64 = 64 << 20;
 
 /// Returns how many core instances a guest may have, given the largest of its modules.
-pub(crate) fn most_instances(outline: ModuleCounts) -> usize {
-    let most = ALL_INSTANCES / outline.instance.max(1);
-    usize::try_from(most).unwrap_or(usize::MAX).min(MOST_INSTANCES)
+pub(crate) fn max_instances(counts: ModuleCounts) -> usize {
+    let max = ALL_INSTANCES / counts.instance.max(1);
+    usize::try_from(max).unwrap_or(usize::MAX).min(MAX_INSTANCES)
 }
 
 /// Maximum number of linear memories of one guest. Each reserves gigabytes of address space, which all guests share.
-pub(crate) const MOST_MEMORIES: usize = 100;
+pub(crate) const MAX_MEMORIES: usize = 100;
 
 /// Maximum number of tables of one guest.
-pub(crate) const MOST_TABLES: usize = 1_000;
+pub(crate) const MAX_TABLES: usize = 1_000;
 
 /// Maximum number of handles of one guest: a usual limit of open files for a process, as each may be an open file.
-pub(crate) const MOST_HANDLES: usize = 1_000;
+pub(crate) const MAX_HANDLES: usize = 1_000;
 
 /// Minimum number of bytes that a guest may always pass to one host call. Writes to files and streams are smaller.
-pub(crate) const HANDED_AT_LEAST: usize = 16 << 20;
+pub(crate) const MIN_HOSTCALL_LIMIT: usize = 16 << 20;
 
 /// Cost of one table element to the host, in bytes.
 const TABLE_ELEMENT: usize = 16;
@@ -44,10 +44,10 @@ const TABLE_ELEMENT: usize = 16;
 ///
 /// Threat: listeners write some 190 bytes around each line, so a guest that writes only line ends would make the host
 /// write two hundred times as much.
-pub(crate) const LEAST_LINE: usize = 64;
+pub(crate) const MIN_LINE_COST: usize = 64;
 
 /// Maximum limit that a message suggests, in bytes: no machine has more.
-const MOST_ADVISED: u64 = 1 << 40;
+const MAX_SUGGESTED: u64 = 1 << 40;
 
 /// Error: the guest hit a limit, and the call ends.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -55,26 +55,26 @@ const MOST_ADVISED: u64 = 1 << 40;
 pub(crate) struct LimitHit(pub(crate) String);
 
 impl LimitHit {
-    /// Returns the error for a limit of bytes: its name, its value, and a suggestion if `wanted` bytes are plausible.
-    pub(crate) fn memory_limit(name: &str, limit: Size, wanted: u64, what: &str) -> Self {
-        if wanted > MOST_ADVISED {
+    /// Returns the error for a limit of bytes: its name, its value, and a suggestion if `needed` bytes are plausible.
+    pub(crate) fn memory_limit(name: &str, limit: Size, needed: u64, what: &str) -> Self {
+        if needed > MAX_SUGGESTED {
             return Self(format!("`limits.{name}` = {limit} reached: {what}"));
         }
-        let enough = doubled(limit.as_bytes(), wanted);
+        let suggested = doubled(limit.as_bytes(), needed);
         Self(format!(
             "`limits.{name}` = {limit} reached: {what}; raise it with `limits.{name} = \"{}\"`",
-            Size::bytes(enough)
+            Size::bytes(suggested)
         ))
     }
 }
 
-/// Doubles a limit, at least once, until it is at least `wanted`.
-pub(crate) fn doubled(limit: u64, wanted: u64) -> u64 {
-    let mut enough = limit.max(1).saturating_mul(2);
-    while enough < wanted && enough < u64::MAX {
-        enough = enough.saturating_mul(2);
+/// Doubles a limit, at least once, until it is at least `needed`.
+pub(crate) fn doubled(limit: u64, needed: u64) -> u64 {
+    let mut suggested = limit.max(1).saturating_mul(2);
+    while suggested < needed && suggested < u64::MAX {
+        suggested = suggested.saturating_mul(2);
     }
-    enough
+    suggested
 }
 
 /// Error: the guest ran longer than its task's timeout.
@@ -122,16 +122,16 @@ impl MemoryGuard {
     }
 
     fn grow(&mut self, current: usize, desired: usize, what: &str) -> wasmtime::Result<bool> {
-        let more = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
-        let wanted = self.used.saturating_add(more);
-        if wanted > self.limit.as_bytes() {
-            return Err(LimitHit::memory_limit("memory", self.limit, wanted, what).into());
+        let growth = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
+        let needed = self.used.saturating_add(growth);
+        if needed > self.limit.as_bytes() {
+            return Err(LimitHit::memory_limit("memory", self.limit, needed, what).into());
         }
-        if let Some(budget) = self.budget.filter(|budget| wanted > budget.as_bytes()) {
-            return Err(over_budget(budget, self.limit, wanted, what).into());
+        if let Some(budget) = self.budget.filter(|budget| needed > budget.as_bytes()) {
+            return Err(over_budget(budget, self.limit, needed, what).into());
         }
-        self.used = wanted;
-        self.peak = self.peak.max(wanted);
+        self.used = needed;
+        self.peak = self.peak.max(needed);
         Ok(true)
     }
 }
@@ -143,7 +143,7 @@ impl ResourceLimiter for MemoryGuard {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // The guest's own maximum is no limit of ours: `memory.grow` returns -1, as WebAssembly specifies.
+        // The guest's own maximum is no limit of the host: `memory.grow` returns -1, as WebAssembly specifies.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
@@ -183,11 +183,11 @@ impl ResourceLimiter for MemoryGuard {
     }
 
     fn memories(&self) -> usize {
-        MOST_MEMORIES
+        MAX_MEMORIES
     }
 
     fn tables(&self) -> usize {
-        MOST_TABLES
+        MAX_TABLES
     }
 }
 
@@ -195,18 +195,16 @@ impl ResourceLimiter for MemoryGuard {
 fn cannot_grow(what: &str, error: &wasmtime::Error) -> LimitHit {
     let help = error.chain().find_map(Shortage::from_error).map_or("", Shortage::help);
     LimitHit(
-        format!("{what} of the guest cannot grow that far: {error:#}. {help}")
-            .trim_end_matches([' ', '.'])
-            .to_owned(),
+        format!("{what} of the guest cannot grow: {error:#}. {help}").trim_end_matches([' ', '.']).to_owned(),
     )
 }
 
 /// Returns the error for a guest that stays within its own limit but exceeds the host's memory.
-fn over_budget(budget: Size, limit: Size, wanted: u64, what: &str) -> LimitHit {
-    let enough = Size::bytes(doubled(budget.as_bytes(), wanted).min(limit.as_bytes()));
+fn over_budget(budget: Size, limit: Size, needed: u64, what: &str) -> LimitHit {
+    let suggested = Size::bytes(doubled(budget.as_bytes(), needed).min(limit.as_bytes()));
     LimitHit(format!(
-        "the memory that this host has for its tasks, {budget}, reached: {what}, within `limits.memory` = {limit}; \
-         raise it with `--memory {enough}`, or let a host that has as much take part"
+        "the memory of this host for its tasks, {budget}, reached: {what}, within `limits.memory` = {limit}; \
+         raise it with `--memory {suggested}`, or add a host with that much memory to the run"
     ))
 }
 
@@ -223,22 +221,22 @@ impl LogGuard {
         Self { limit: limits.logs, used: Arc::default() }
     }
 
-    /// Counts a text of complete lines, each at least [`LEAST_LINE`] bytes.
+    /// Counts a text of complete lines, each at least [`MIN_LINE_COST`] bytes.
     pub(crate) fn charge_lines(&self, text: &str) -> Result<(), LimitHit> {
-        let lines = text.lines().map(|line| (line.len() + 1).max(LEAST_LINE));
-        self.charge(lines.fold(0, usize::saturating_add).max(LEAST_LINE))
+        let lines = text.lines().map(|line| (line.len() + 1).max(MIN_LINE_COST));
+        self.charge(lines.fold(0, usize::saturating_add).max(MIN_LINE_COST))
     }
 
     /// Counts `len` more bytes. Fails if the total exceeds `limits.logs`.
     pub(crate) fn charge(&self, len: usize) -> Result<(), LimitHit> {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
         let before = self.used.fetch_add(len, Ordering::Relaxed);
-        let wanted = before.saturating_add(len);
-        if wanted > self.limit.as_bytes() {
+        let needed = before.saturating_add(len);
+        if needed > self.limit.as_bytes() {
             return Err(LimitHit::memory_limit(
                 "logs",
                 self.limit,
-                wanted,
+                needed,
                 "the guest writes more to its outputs",
             ));
         }
@@ -252,17 +250,17 @@ mod tests {
     use crate::cli::manual::{Page, count, has_no_other_limits, size};
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
-        call("core instances").says(&count(MOST_INSTANCES));
+        call("core instances").says(&count(MAX_INSTANCES));
         call("memory of core instances").says(&size(ALL_INSTANCES));
-        call("linear memories; tables").says(&count(MOST_MEMORIES));
-        call("linear memories; tables").says(&count(MOST_TABLES));
+        call("linear memories; tables").says(&count(MAX_MEMORIES));
+        call("linear memories; tables").says(&count(MAX_TABLES));
         call("elements of one table").says(&count(TABLE_ELEMENTS));
-        call("handles").says(&count(MOST_HANDLES));
-        call("bytes handed to one call").says(&size(HANDED_AT_LEAST));
-        Page::of("limits").says(&format!("at least {LEAST_LINE} bytes"));
-        // What a table's element counts is no bound, nor is what messages advise.
-        has_no_other_limits(file!(), &["TABLE_ELEMENT", "MOST_ADVISED"]);
+        call("handles").says(&count(MAX_HANDLES));
+        call("bytes handed to one call").says(&size(MIN_HOSTCALL_LIMIT));
+        Page::of("limits").says(&format!("at least {MIN_LINE_COST} bytes"));
+        // The cost of a table element is no limit, nor is the maximum that messages suggest.
+        has_no_other_limits(file!(), &["TABLE_ELEMENT", "MAX_SUGGESTED"]);
     }
 }

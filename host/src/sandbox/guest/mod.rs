@@ -7,9 +7,9 @@ mod limits;
 pub(crate) mod wasi;
 
 pub(crate) use limits::{
-    Deadline, HANDED_AT_LEAST, LimitHit, MOST_HANDLES, MOST_INSTANCES, MOST_MEMORIES, MOST_TABLES,
-    TABLE_ELEMENTS, TimedOut, doubled, most_instances,
+    Deadline, LimitHit, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MIN_HOSTCALL_LIMIT,
+    TABLE_ELEMENTS, TimedOut, doubled, max_instances,
 };
 pub(crate) use prepared::Prepared;
 pub(crate) use state::{Share, State};
-pub(crate) use wasi::{MAX_FIELDS, Network, Orphans, TaskLookups, USELESS};
+pub(crate) use wasi::{MAX_FIELDS, MAX_UNGRANTED, Network, Orphans, TaskLookups};

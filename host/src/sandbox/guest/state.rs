@@ -3,11 +3,11 @@
 
 use crate::invoke::Call;
 use crate::model::Size;
-use crate::sandbox::guest::limits::{Deadline, LogGuard, MOST_HANDLES, MemoryGuard, TimedOut};
+use crate::sandbox::guest::limits::{Deadline, LogGuard, MAX_HANDLES, MemoryGuard, TimedOut};
 use crate::sandbox::guest::prepared::Prepared;
 use crate::sandbox::guest::wasi::{
-    Blocking, Files, GuestNames, GuestRandom, Http, KeyvalueSession, LastWords, LogicalClock, Outputs,
-    Refusals, context, context_with_folders,
+    Files, GuestCalls, GuestNames, GuestRandom, Http, KeyvalueSession, LogicalClock, Outputs, Refusals,
+    StderrTail, context, context_with_folders,
 };
 use crate::state::{BucketName, Buckets};
 use std::sync::Arc;
@@ -24,17 +24,17 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     /// The call with its arguments, limits and listener.
     pub(crate) call: Arc<Call>,
-    /// When the call must end.
+    /// Deadline of the call.
     pub(crate) deadline: Deadline,
     /// Cursors and compared values of `wasi:keyvalue`.
-    pub(crate) shelf: KeyvalueSession,
+    pub(crate) keyvalue: KeyvalueSession,
     prepared: Arc<Prepared>,
     wasi: Option<Box<WasiCtx>>,
     clock: Option<LogicalClock>,
     random: Option<Box<GuestRandom>>,
     http: Option<Box<Http>>,
     names: Option<GuestNames>,
-    /// Behind all that holds files: what is still held when this goes is held by calls that have not returned.
+    /// Declared after everything that holds files, and so dropped last. A file still held then belongs to an unfinished call.
     pub(crate) files: Files,
     refusals: Option<Refusals>,
 }
@@ -51,8 +51,7 @@ pub(crate) struct Share {
 }
 
 impl State {
-    /// A guest's data at the beginning of a call. Fails where a granted folder cannot be opened, and waits for none that
-    /// does not answer before the call has to end.
+    /// Creates a guest's data. Fails if a granted folder cannot be opened, or does not answer before the deadline.
     pub(crate) async fn new(
         prepared: &Arc<Prepared>,
         call: &Arc<Call>,
@@ -60,13 +59,13 @@ impl State {
     ) -> wasmtime::Result<Self> {
         let mut state = Self::without_folders(prepared, call, share)?;
         if prepared.has_folders() {
-            let until = share.deadline.0;
-            let blocking = Blocking::admitted(call.function, &prepared.orphans, until).await?;
-            let line = blocking.line().clone();
-            state.files.wait_by(blocking);
+            let deadline = share.deadline.0;
+            let blocking = GuestCalls::admit(call.function, &prepared.orphans, deadline).await?;
+            let calls = blocking.calls().clone();
+            state.files.set_blocking(blocking);
             let (prepared, outputs) = (Arc::clone(prepared), state.outputs.clone());
-            let opening = line.call(move || context_with_folders(&prepared, &outputs));
-            let opened = timeout_at(until, opening).await.map_err(|_elapsed| TimedOut)?;
+            let opening = calls.call(move || context_with_folders(&prepared, &outputs));
+            let opened = timeout_at(deadline, opening).await.map_err(|_elapsed| TimedOut)?;
             state.wasi = Some(Box::new(opened?));
         }
         Ok(state)
@@ -74,7 +73,7 @@ impl State {
 
     fn without_folders(prepared: &Arc<Prepared>, call: &Arc<Call>, share: Share) -> wasmtime::Result<Self> {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(MOST_HANDLES);
+        table.set_max_capacity(MAX_HANDLES);
         let grants = &prepared.grants;
         let files = Files::new(share.files, grants.read.len() + grants.write.len())?;
         Ok(Self {
@@ -82,12 +81,12 @@ impl State {
             outputs: Outputs {
                 listener: Arc::clone(&call.listener),
                 logs: LogGuard::new(&call.limits),
-                last_words: LastWords::default(),
+                stderr_tail: StderrTail::default(),
             },
             table,
             call: Arc::clone(call),
             deadline: share.deadline,
-            shelf: KeyvalueSession::default(),
+            keyvalue: KeyvalueSession::default(),
             prepared: Arc::clone(prepared),
             wasi: None,
             clock: None,
@@ -106,9 +105,9 @@ impl State {
 
     /// Returns the seeded source of randomness, or `None` if real randomness is granted.
     pub(crate) fn seeded_random(&mut self) -> Option<&mut GuestRandom> {
-        let Self { prepared, call, random: chance, .. } = self;
+        let Self { prepared, call, random, .. } = self;
         let make = || Box::new(GuestRandom::for_call(prepared, call));
-        (!prepared.grants.random).then(|| &mut **chance.get_or_insert_with(make))
+        (!prepared.grants.random).then(|| &mut **random.get_or_insert_with(make))
     }
 
     /// Returns the guest's name resolver, or `None` if `dns` is not granted.
@@ -130,7 +129,7 @@ impl State {
 
     /// Returns the number of the guest's HTTP connections.
     pub(crate) fn connections(&self) -> usize {
-        self.http.as_ref().map_or(0, |http| http.gate.connections())
+        self.http.as_ref().map_or(0, |http| http.filter.connections())
     }
 
     /// Returns whether the guest may read the context of its attempt.
@@ -164,6 +163,6 @@ impl WasiHttpView for State {
             let refusals = refusals.get_or_insert_with(|| Refusals::new(&call.listener));
             Box::new(Http::new(prepared, refusals.clone()))
         });
-        WasiHttpCtxView { hooks: &mut http.gate, table, ctx: &mut http.ctx }
+        WasiHttpCtxView { hooks: &mut http.filter, table, ctx: &mut http.ctx }
     }
 }

@@ -65,8 +65,8 @@ fn a_task_that_may_have_more_than_the_host_runs_alone_and_within_what_there_is()
         (failed["class"].as_str(), said),
         (
             Some("limit"),
-            "the memory that this host has for its tasks, 64MiB, reached: the guest's linear memories need more, \
-             within `limits.memory` = 1GiB; raise it with `--memory 128MiB`, or let a host that has as much take part"
+            "the memory of this host for its tasks, 64MiB, reached: the guest's linear memories need more, \
+             within `limits.memory` = 1GiB; raise it with `--memory 128MiB`, or add a host with that much memory to the run"
         )
     );
 }

@@ -77,8 +77,8 @@ fn growing() -> String {
 #[test]
 fn a_value_that_grows_on_an_edge_is_bounded() {
     let more = "args.x = { task = \"make\" }\n[tasks.make]\ncall = \"h.make\"\n";
-    let said = "a value has more than 64MiB once it is of the type that is asked for: twice `limits.memory` = 32MiB, \
-                or 16MiB; raise `limits.memory`";
+    let said = "a value exceeds 64MiB when converted to the type of its target; the limit is twice `limits.memory` = 32MiB, \
+                but at least 16MiB; raise `limits.memory`";
     // The result is written to a vector that doubles.
     check(&[Row {
         peak: 160 + HOST,

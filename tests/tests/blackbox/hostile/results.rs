@@ -15,8 +15,8 @@ const fn trap(said: &'static str) -> Ends {
 }
 
 const OUTSIDE: Ends = trap("the guest returned a malformed value: an address outside of its memory");
-const UNALIGNED: Ends = trap("the guest returned a malformed value: an address that is not aligned");
-const NO_CHAR: Ends = trap("the guest returned a malformed value: a char that is none");
+const UNALIGNED: Ends = trap("the guest returned a malformed value: a misaligned address");
+const NO_CHAR: Ends = trap("the guest returned a malformed value: an invalid char");
 const TOO_LARGE: Ends = Ends::Failed(
     "limit",
     "`limits.output` = 1MiB reached: the result is larger; raise it with `limits.output = \"2MiB\"`",
@@ -35,12 +35,17 @@ fn a_result_that_is_none_of_its_type_is_refused() {
         row(RESULTS, "pair-outside", "", OUTSIDE),
         row(RESULTS, "unaligned", "", UNALIGNED),
         row(RESULTS, "pair-unaligned", "", UNALIGNED),
-        row(RESULTS, "not-utf-8", "", trap("the guest returned a malformed value: a text that is not UTF-8")),
+        row(
+            RESULTS,
+            "not-utf-8",
+            "",
+            trap("the guest returned a malformed value: a string that is not UTF-8"),
+        ),
         row(
             RESULTS,
             "lone-surrogate",
             "",
-            trap("the guest returned a malformed value: a text that is not Unicode"),
+            trap("the guest returned a malformed value: a string that is not Unicode"),
         ),
         row(RESULTS, "char", "args.n = 0xd800\n", NO_CHAR),
         row(RESULTS, "char", "args.n = 0x110000\n", NO_CHAR),
@@ -48,13 +53,13 @@ fn a_result_that_is_none_of_its_type_is_refused() {
             RESULTS,
             "enum",
             "args.n = 2\n",
-            trap("the guest returned a malformed value: an enum without such a case"),
+            trap("the guest returned a malformed value: an unknown enum case"),
         ),
         row(
             RESULTS,
             "variant",
             "args.n = 255\n",
-            trap("the guest returned a malformed value: a variant without such a case"),
+            trap("the guest returned a malformed value: an unknown variant case"),
         ),
         row(
             RESULTS,
@@ -86,8 +91,8 @@ fn results_are_bounded_whatever_they_are_made_of() {
 
 #[test]
 fn what_is_written_and_handed_over_is_bounded() {
-    let handed = "the least that may be handed over, 16MiB, reached: the guest hands more to one call of the host; raise it with `limits.output = \"32MiB\"`";
-    let drawn = "the guest asks for 1099511627776 random bytes at once, and at most 16MiB are given";
+    let handed = "the limit of one host call, 16MiB, reached: the guest passes more to one host call; raise it with `limits.output = \"32MiB\"`";
+    let drawn = "the guest requested 1099511627776 random bytes at once; the limit is 16MiB";
     let wide = "timeout = \"10s\"\nlimits = { memory = \"128MiB\", output = \"1MiB\" }\n";
     check(&[
         row(BASIC, "flood", "args.bytes = 10_000_000_000\n", LOGS),

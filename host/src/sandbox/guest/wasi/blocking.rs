@@ -1,6 +1,6 @@
-//! Calls of the system that a guest waits for: on threads of their own, bounded for each guest while it lives, and counted
-//! for its task where they outlive it. A folder of a network, or of a program that hangs, may never answer.
-//! Which calls are made is for `opening`, `listings` and `streams`; wasmtime makes the others.
+//! Blocking system calls of a guest, on threads of their own. They are bounded per guest while it lives, and counted for
+//! its task if they outlive it. A network folder, or one of a hanging program, may never answer.
+//! `opening`, `listings` and `streams` make the calls; wasmtime makes the others.
 
 use crate::invoke::FunctionId;
 use crate::sandbox::guest::limits::LimitHit;
@@ -11,167 +11,170 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn_blocking};
 
-/// Calls that the streams of one guest may have under way, beside the one that it waits for itself.
-pub(crate) const MOST_OF_STREAMS: usize = 4;
+/// Maximum number of concurrent calls of the streams of one guest, besides the call that the guest waits for.
+pub(crate) const MAX_STREAM_CALLS: usize = 4;
 
-/// Calls of one task that may outlive its guests before no more of them are started.
-const MOST_OF_TASK: usize = 4;
+/// Maximum number of orphaned calls of one task. With that many, the task starts no more guests.
+const MAX_ORPHANS_OF_TASK: usize = 4;
 
-/// The same of all tasks: half of the threads that a runtime has for them at least.
-const MOST: usize = 256;
+/// Maximum number of orphaned calls of all tasks: half of the minimum number of blocking threads of a runtime.
+const MAX_ORPHANS: usize = 256;
 
-/// How soon it is looked again whether they have returned, at first and at last.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
-const LAST_LOOK: Duration = Duration::from_millis(100);
+/// First and longest wait between two checks whether orphaned calls have returned.
+const MIN_POLL: Duration = Duration::from_millis(1);
+const MAX_POLL: Duration = Duration::from_millis(100);
 
-/// A call that may be under way: for as long as somebody holds what this points to.
-type Call = Weak<dyn Any + Send + Sync>;
+/// A call that may be unfinished: it is, while anything holds the target of this pointer.
+type UnfinishedCall = Weak<dyn Any + Send + Sync>;
 
 /// Calls that have outlived their guests, by task.
 #[derive(Default)]
 pub(crate) struct Orphans {
-    // A mutex because guests end at the same time; the section is a walk over a few hundred at most.
-    calls: Mutex<Vec<(FunctionId, Call)>>,
+    // A mutex because guests end concurrently. Each critical section walks over at most a few hundred entries.
+    calls: Mutex<Vec<(FunctionId, UnfinishedCall)>>,
 }
 
 impl Orphans {
-    /// Fails where a task has left too many calls behind, or all tasks together have.
+    /// Fails if a task, or all tasks together, have too many orphaned calls.
     fn admit(&self, task: FunctionId) -> Result<(), LimitHit> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.retain(|(_, call)| call.strong_count() > 0);
-        let under_way = |(_, call): &(FunctionId, Call)| call.strong_count();
-        let of_task: usize = calls.iter().filter(|(owner, _)| *owner == task).map(under_way).sum();
-        let of_all: usize = calls.iter().map(under_way).sum();
-        let (whose, most) = match (of_task >= MOST_OF_TASK, of_all >= MOST) {
-            (true, _) => ("this task", MOST_OF_TASK),
-            (false, true) => ("all tasks", MOST),
+        let live = |(_, call): &(FunctionId, UnfinishedCall)| call.strong_count();
+        let of_task: usize = calls.iter().filter(|(owner, _)| *owner == task).map(live).sum();
+        let of_all: usize = calls.iter().map(live).sum();
+        let (owner, max) = match (of_task >= MAX_ORPHANS_OF_TASK, of_all >= MAX_ORPHANS) {
+            (true, _) => ("this task", MAX_ORPHANS_OF_TASK),
+            (false, true) => ("all tasks", MAX_ORPHANS),
             (false, false) => return Ok(()),
         };
         Err(LimitHit(format!(
-            "the calls of {whose} to granted folders that may hang, {most}, reached: earlier attempts have ended, and the \
-             system has not answered them yet; see whether the folders can be read on this host"
+            "the limit of {max} unanswered file calls of {owner} reached: the system has not answered calls of earlier \
+             attempts; check whether the granted folders respond on this host"
         )))
     }
 
-    fn adopt(&self, task: FunctionId, calls: impl Iterator<Item = Call>) {
-        let mut left = calls.filter(|call| call.strong_count() > 0).peekable();
-        if left.peek().is_some() {
-            let mut all = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            all.extend(left.map(|call| (task, call)));
+    fn adopt(&self, task: FunctionId, calls: impl Iterator<Item = UnfinishedCall>) {
+        let mut unfinished = calls.filter(|call| call.strong_count() > 0).peekable();
+        if unfinished.peek().is_some() {
+            let mut orphaned = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            orphaned.extend(unfinished.map(|call| (task, call)));
         }
     }
 }
 
-/// The calls of one guest.
-pub(crate) struct Blocking {
-    /// Held here as long as the guest lives, and by each call that is under way.
-    under_way: Arc<()>,
-    line: Line,
+/// Blocking calls of one guest, which become orphans when it ends.
+pub(crate) struct GuestCalls {
+    /// Held here while the guest lives, and by each unfinished call.
+    live: Arc<()>,
+    calls: BlockingCalls,
 }
 
-/// Makes calls for one guest. Clones make them for the same one.
+/// Makes blocking calls for one guest. Clones belong to the same guest.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct BlockingCalls {
     task: FunctionId,
     orphans: Arc<Orphans>,
-    under_way: Weak<()>,
-    places: Arc<Semaphore>,
+    live: Weak<()>,
+    permits: Arc<Semaphore>,
 }
 
-impl Blocking {
-    /// A guest of a task, once earlier ones have not left too many calls behind. Fails where they still have when the guest
-    /// would have to end.
-    pub(crate) async fn admitted(
+impl GuestCalls {
+    /// Admits a guest of a task, once the task has few enough orphaned calls. Fails if it still has too many at the
+    /// deadline.
+    pub(crate) async fn admit(
         task: FunctionId,
         orphans: &Arc<Orphans>,
-        until: Instant,
+        deadline: Instant,
     ) -> Result<Self, LimitHit> {
-        // Nobody tells when a call returns that nobody waits for.
-        let mut pause = FIRST_LOOK;
+        // Nothing signals the return of an orphaned call, hence the polling.
+        let mut poll_interval = MIN_POLL;
         loop {
             match Self::new(task, orphans) {
-                Err(_) if Instant::now() < until => sleep_until(until.min(Instant::now() + pause)).await,
+                Err(_) if Instant::now() < deadline => {
+                    sleep_until(deadline.min(Instant::now() + poll_interval)).await
+                }
                 admitted => return admitted,
             }
-            pause = LAST_LOOK.min(pause * 2);
+            poll_interval = MAX_POLL.min(poll_interval * 2);
         }
     }
 
-    /// A guest of a task. Fails where earlier ones have left too many calls behind.
+    /// Creates the calls of a guest. Fails if its task has too many orphaned calls.
     fn new(task: FunctionId, orphans: &Arc<Orphans>) -> Result<Self, LimitHit> {
         orphans.admit(task)?;
-        let under_way = Arc::default();
-        let line = Line {
+        let live = Arc::default();
+        let calls = BlockingCalls {
             task,
             orphans: Arc::clone(orphans),
-            under_way: Arc::downgrade(&under_way),
-            places: Arc::new(Semaphore::new(MOST_OF_STREAMS)),
+            live: Arc::downgrade(&live),
+            permits: Arc::new(Semaphore::new(MAX_STREAM_CALLS)),
         };
-        Ok(Self { under_way, line })
+        Ok(Self { live, calls })
     }
 
-    /// Who makes calls for the guest.
-    pub(crate) const fn line(&self) -> &Line {
-        &self.line
+    /// Returns the handle that makes calls for the guest.
+    pub(crate) const fn calls(&self) -> &BlockingCalls {
+        &self.calls
     }
 
-    /// The guest is gone: what still holds one of these is a call that is under way, and so is each that has no end.
-    pub(crate) fn leave(&mut self, held: impl Iterator<Item = Call>) {
-        drop(std::mem::take(&mut self.under_way));
-        let Line { task, orphans, under_way, .. } = &self.line;
-        let own: Call = Weak::<()>::clone(under_way);
+    /// Turns the unfinished calls of a guest that has ended into orphans. `held` are files of the guest: whatever still
+    /// holds one of them is an unfinished call too.
+    pub(crate) fn abandon(&mut self, held: impl Iterator<Item = UnfinishedCall>) {
+        drop(std::mem::take(&mut self.live));
+        let BlockingCalls { task, orphans, live, .. } = &self.calls;
+        let own: UnfinishedCall = Weak::<()>::clone(live);
         orphans.adopt(*task, held.chain([own]));
     }
 }
 
-impl Line {
-    /// Makes a call that the guest waits for. If nobody does any more, it goes on to its end.
+impl BlockingCalls {
+    /// Makes a call that the guest waits for. A call that is no longer awaited still runs to its end.
     pub(crate) fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> AbortOnDropJoinHandle<T> {
-        let mark = self.under_way.upgrade();
+        let call_mark = self.live.upgrade();
         spawn_blocking(move || {
-            let done = work();
-            drop(mark);
-            done
+            let result = work();
+            drop(call_mark);
+            result
         })
     }
 
-    /// Makes the last call for a guest, and gives it up if it takes longer than that.
-    pub(crate) async fn last_call(&self, most: Duration, work: impl FnOnce() + Send + 'static) {
-        if tokio::time::timeout(most, self.call(work)).await.is_err() {
-            let own: Call = Weak::<()>::clone(&self.under_way);
+    /// Makes the last call for a guest. A call that takes longer than `max` becomes an orphan.
+    pub(crate) async fn call_with_timeout(&self, max: Duration, work: impl FnOnce() + Send + 'static) {
+        if tokio::time::timeout(max, self.call(work)).await.is_err() {
+            let own: UnfinishedCall = Weak::<()>::clone(&self.live);
             self.orphans.adopt(self.task, std::iter::once(own));
         }
     }
 
-    /// A place for a call of a stream, if one is free.
-    pub(crate) fn try_place(&self) -> Option<Place> {
-        Arc::clone(&self.places).try_acquire_owned().ok().map(Place)
+    /// Returns a permit for a call of a stream, if one is free.
+    pub(crate) fn try_permit(&self) -> Option<CallPermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok().map(CallPermit)
     }
 
-    /// The same, once one is free. Nobody closes the places, so that there always comes one.
-    pub(crate) async fn place(&self) -> Option<Place> {
-        Arc::clone(&self.places).acquire_owned().await.ok().map(Place)
+    /// Waits for a permit for a call of a stream. The semaphore is never closed.
+    pub(crate) async fn permit(&self) -> Option<CallPermit> {
+        Arc::clone(&self.permits).acquire_owned().await.ok().map(CallPermit)
     }
 
-    /// Makes a call of a stream, which keeps its place to its end.
-    pub(crate) fn call_at<T: Send + 'static>(
+    /// Makes a call of a stream, which holds its permit until it returns.
+    pub(crate) fn call_with_permit<T: Send + 'static>(
         &self,
-        place: Place,
+        permit: CallPermit,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> AbortOnDropJoinHandle<T> {
         self.call(move || {
-            let done = work();
-            drop(place);
-            done
+            let result = work();
+            drop(permit);
+            result
         })
     }
 }
 
-/// One of the calls that a guest's streams may have under way.
-pub(crate) struct Place(#[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
+/// Permit for one concurrent call of a guest's streams.
+pub(crate) struct CallPermit(#[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
 
 #[cfg(test)]
 mod tests {
@@ -184,43 +187,43 @@ mod tests {
     #[tokio::test]
     async fn calls_that_outlive_their_guests_bound_their_task_and_no_other() {
         let orphans = Arc::default();
-        let (end, ended) = channel::<()>();
-        let ended = Arc::new(Mutex::new(ended));
-        let (tell, told) = channel();
-        for _ in 0..MOST_OF_TASK {
-            let mut guest = Blocking::new(TASK, &orphans).unwrap();
-            let (ended, tell) = (Arc::clone(&ended), tell.clone());
-            let call = guest.line().call(move || {
-                tell.send(()).unwrap();
-                ended.lock().unwrap().recv()
+        let (release, released) = channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        let (sender, receiver) = channel();
+        for _ in 0..MAX_ORPHANS_OF_TASK {
+            let mut guest = GuestCalls::new(TASK, &orphans).unwrap();
+            let (released, sender) = (Arc::clone(&released), sender.clone());
+            let call = guest.calls().call(move || {
+                sender.send(()).unwrap();
+                released.lock().unwrap().recv()
             });
-            told.recv().unwrap();
+            receiver.recv().unwrap();
             drop(call);
-            guest.leave(std::iter::empty());
+            guest.abandon(std::iter::empty());
         }
-        // It is waited for, but no longer than the guest may run.
-        let until = Instant::now() + Duration::from_millis(20);
-        let refused = Blocking::admitted(TASK, &orphans, until).await.err().unwrap().to_string();
-        assert!(Instant::now() >= until);
-        assert!(refused.starts_with("the calls of this task to granted folders that may hang, 4, reached"));
-        assert!(Blocking::new(OTHER, &orphans).is_ok());
-        let waiting = Blocking::admitted(TASK, &orphans, Instant::now() + Duration::from_mins(10));
-        let (admitted, ()) = tokio::join!(waiting, async { drop(end) });
-        assert!(admitted.is_ok());
+        // Admission waits, but no longer than the guest may run.
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let refused = GuestCalls::admit(TASK, &orphans, deadline).await.err().unwrap().to_string();
+        assert!(Instant::now() >= deadline);
+        assert!(refused.starts_with("the limit of 4 unanswered file calls of this task reached"));
+        assert!(GuestCalls::new(OTHER, &orphans).is_ok());
+        let waiting = GuestCalls::admit(TASK, &orphans, Instant::now() + Duration::from_mins(10));
+        let (admit, ()) = tokio::join!(waiting, async { drop(release) });
+        assert!(admit.is_ok());
     }
 
     #[test]
-    fn whatever_a_call_holds_of_a_guest_counts_and_all_tasks_together_are_bounded() {
+    fn held_files_count_as_calls_and_the_total_of_all_tasks_is_bounded() {
         let orphans = Arc::default();
-        let files: Vec<Arc<usize>> = (0..MOST).map(Arc::new).collect();
+        let files: Vec<Arc<usize>> = (0..MAX_ORPHANS).map(Arc::new).collect();
         for (nth, file) in files.iter().enumerate() {
-            let mut guest = Blocking::new(FunctionId(nth), &orphans).unwrap();
-            let held: Call = Arc::<usize>::downgrade(file);
-            guest.leave(std::iter::once(held));
+            let mut guest = GuestCalls::new(FunctionId(nth), &orphans).unwrap();
+            let held: UnfinishedCall = Arc::<usize>::downgrade(file);
+            guest.abandon(std::iter::once(held));
         }
-        let refused = Blocking::new(FunctionId(MOST), &orphans).err().unwrap().to_string();
-        assert!(refused.starts_with("the calls of all tasks to granted folders that may hang, 256, reached"));
+        let refused = GuestCalls::new(FunctionId(MAX_ORPHANS), &orphans).err().unwrap().to_string();
+        assert!(refused.starts_with("the limit of 256 unanswered file calls of all tasks reached"));
         drop(files);
-        assert!(Blocking::new(FunctionId(MOST), &orphans).is_ok());
+        assert!(GuestCalls::new(FunctionId(MAX_ORPHANS), &orphans).is_ok());
     }
 }

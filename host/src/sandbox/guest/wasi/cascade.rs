@@ -3,7 +3,7 @@
 
 use crate::invoke::Stream;
 use crate::model::Digester;
-use crate::sandbox::guest::limits::LEAST_LINE;
+use crate::sandbox::guest::limits::MIN_LINE_COST;
 use crate::sandbox::guest::state::State;
 use tokio::time::Instant;
 use wasmtime::component::{HasSelf, Linker};
@@ -35,7 +35,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 impl progress::Host for State {
     fn report(&mut self, fraction: f64, message: String) -> wasmtime::Result<()> {
         // One event, however many lines it has.
-        self.outputs.logs.charge((message.len() + 8).max(LEAST_LINE))?;
+        self.outputs.logs.charge((message.len() + 8).max(MIN_LINE_COST))?;
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
         self.call.listener.progressed(fraction, &message);
         Ok(())

@@ -19,20 +19,20 @@ const INTERFACE: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 
 /// State of one lookup.
 enum Lookup {
-    Asked(AbortOnDropJoinHandle<io::Result<Vec<IpAddr>>>),
-    Answered(std::vec::IntoIter<IpAddr>),
+    Pending(AbortOnDropJoinHandle<io::Result<Vec<IpAddr>>>),
+    Resolved(std::vec::IntoIter<IpAddr>),
     Failed,
 }
 
 impl Lookup {
     fn known(addresses: Vec<IpAddr>) -> Self {
-        Self::Answered(addresses.into_iter())
+        Self::Resolved(addresses.into_iter())
     }
 
     fn next(&mut self) -> Result<Option<IpAddress>, ErrorCode> {
         match self {
-            Self::Asked(_) => Err(ErrorCode::WouldBlock),
-            Self::Answered(addresses) => Ok(addresses.next().map(IpAddress::from)),
+            Self::Pending(_) => Err(ErrorCode::WouldBlock),
+            Self::Resolved(addresses) => Ok(addresses.next().map(IpAddress::from)),
             Self::Failed => Err(ErrorCode::NameUnresolvable),
         }
     }
@@ -41,8 +41,8 @@ impl Lookup {
 #[async_trait]
 impl Pollable for Lookup {
     async fn ready(&mut self) {
-        if let Self::Asked(answer) = self {
-            *self = match answer.await {
+        if let Self::Pending(result) = self {
+            *self = match result.await {
                 // WASI never returns IPv4-mapped IPv6 addresses.
                 Ok(found) => Self::known(found.iter().map(IpAddr::to_canonical).collect()),
                 Err(_) => Self::Failed,
@@ -61,11 +61,11 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     names.func_wrap("resolve-addresses", |mut store, (network, name): (Resource<Network>, String)| {
         let state = store.data_mut();
         state.table.get(&network)?;
-        let answer = match state.look_up(&name) {
+        let result = match state.look_up(&name) {
             Ok(lookup) => Ok(state.table.push(lookup)?),
             Err(code) => Err(code),
         };
-        Ok((answer,))
+        Ok((result,))
     })?;
     names.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
@@ -83,7 +83,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 impl State {
     fn look_up(&mut self, name: &str) -> Result<Lookup, ErrorCode> {
         let Some(names) = self.names() else {
-            self.refusals().log_once("the address of a name was refused; `dns = true` would allow it");
+            self.refusals().log_once("resolving a name was refused; `dns = true` would allow it");
             return Err(ErrorCode::PermanentResolverFailure);
         };
         let name = match Host::parse(name) {
@@ -96,6 +96,6 @@ impl State {
                 Err(_) => return Err(ErrorCode::InvalidArgument),
             },
         };
-        Ok(Lookup::Asked(spawn(async move { names.addresses(&name).await })))
+        Ok(Lookup::Pending(spawn(async move { names.addresses(&name).await })))
     }
 }

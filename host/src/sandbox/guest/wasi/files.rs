@@ -3,7 +3,7 @@
 
 use crate::sandbox::guest::limits::LimitHit;
 use crate::sandbox::guest::state::State;
-use crate::sandbox::guest::wasi::blocking::{Blocking, Line};
+use crate::sandbox::guest::wasi::blocking::{BlockingCalls, GuestCalls};
 use crate::sandbox::guest::wasi::handle_quota::HandleQuota;
 use crate::sandbox::guest::wasi::listings::Listing;
 use std::any::Any;
@@ -16,31 +16,32 @@ use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
 
 /// Everything a guest holds that is an open file of this process.
 pub(crate) struct Files {
-    most: usize,
+    max: usize,
     granted: usize,
-    /// The granted folders that the guest has asked for.
-    folders: Vec<Opened>,
-    /// What it opened. Streams keep a file open whose descriptor is gone, so the files themselves are looked at.
-    opened: Vec<Opened>,
+    /// Granted folders that the guest has requested.
+    folders: Vec<TrackedFile>,
+    /// Files and folders that the guest opened. Streams keep a file open after its descriptor is dropped, so the files
+    /// themselves are tracked.
+    opened: Vec<TrackedFile>,
     pub(crate) sockets: HandleQuota<TcpSocket>,
     /// Listings of folders.
     pub(crate) listings: HandleQuota<Listing>,
-    /// None where no folder is granted: there is nothing to wait for then.
-    blocking: Option<Blocking>,
+    /// Blocking calls; none if no folder is granted.
+    blocking: Option<GuestCalls>,
 }
 
 /// A file or folder that the guest may hold.
-struct Opened {
+struct TrackedFile {
     file: Weak<File>,
-    /// How the guest names it; none for a file.
+    /// Path by which the guest knows a folder; none for a file.
     folder: Option<String>,
 }
 
 impl Files {
-    /// Creates a quota of `most` files, of which `granted` folders are open for the whole call.
-    pub(crate) fn new(most: usize, granted: usize) -> Result<Self, LimitHit> {
+    /// Creates a quota of `max` files, of which `granted` folders are open for the whole call.
+    pub(crate) fn new(max: usize, granted: usize) -> Result<Self, LimitHit> {
         let files = Self {
-            most,
+            max,
             granted,
             folders: Vec::new(),
             opened: Vec::new(),
@@ -48,57 +49,57 @@ impl Files {
             listings: HandleQuota::default(),
             blocking: None,
         };
-        if granted > most { Err(files.full()) } else { Ok(files) }
+        if granted > max { Err(files.quota_reached()) } else { Ok(files) }
     }
 
-    /// The guest waits for the system by these calls.
-    pub(crate) fn wait_by(&mut self, blocking: Blocking) {
+    /// Sets the blocking calls of the guest.
+    pub(crate) fn set_blocking(&mut self, blocking: GuestCalls) {
         self.blocking = Some(blocking);
     }
 
-    /// Who makes calls for the guest that may block; none where it has no folder.
-    pub(crate) fn line(&self) -> Option<&Line> {
-        self.blocking.as_ref().map(Blocking::line)
+    /// Returns the handle that makes blocking calls for the guest; none if it has no folder.
+    pub(crate) fn blocking_calls(&self) -> Option<&BlockingCalls> {
+        self.blocking.as_ref().map(GuestCalls::calls)
     }
 
-    /// How the guest names an open folder.
-    pub(crate) fn name_of(&self, folder: &Arc<File>) -> Option<&str> {
-        let is_it = |opened: &&Opened| std::ptr::eq(opened.file.as_ptr(), Arc::as_ptr(folder));
-        self.folders.iter().chain(&self.opened).find(is_it)?.folder.as_deref()
+    /// Returns the path by which the guest knows an open folder.
+    pub(crate) fn folder_name(&self, folder: &Arc<File>) -> Option<&str> {
+        let is_same = |opened: &&TrackedFile| std::ptr::eq(opened.file.as_ptr(), Arc::as_ptr(folder));
+        self.folders.iter().chain(&self.opened).find(is_same)?.folder.as_deref()
     }
 
-    /// Whether there is room for one more, beside so many connections.
-    fn make_room(&mut self, connections: usize, table: &ResourceTable) -> Result<(), LimitHit> {
-        if self.held() + connections < self.most {
+    /// Fails if no more file may be opened, given the number of connections.
+    fn reserve_file(&mut self, connections: usize, table: &ResourceTable) -> Result<(), LimitHit> {
+        if self.count() + connections < self.max {
             return Ok(());
             // Only a full quota is worth a sweep over all handles.
         }
         self.opened.retain(|opened| opened.file.strong_count() > 0);
         self.sockets.sweep(table);
         self.listings.sweep(table);
-        if self.held() + connections < self.most { Ok(()) } else { Err(self.full()) }
+        if self.count() + connections < self.max { Ok(()) } else { Err(self.quota_reached()) }
     }
 
     /// Returns the count, including files that were closed since the last sweep.
-    const fn held(&self) -> usize {
+    const fn count(&self) -> usize {
         self.granted + self.opened.len() + self.sockets.count() + self.listings.count()
     }
 
-    fn full(&self) -> LimitHit {
+    fn quota_reached(&self) -> LimitHit {
         LimitHit(format!(
-            "the open files that this host has for each guest, {}, reached: the guest opens more; raise it with `ulimit -n`, \
-             or run fewer tasks at the same time with `-j`",
-            self.most
+            "the limit of {} open files per guest reached: the guest opens more; raise it with `ulimit -n`, or run fewer \
+             tasks at the same time with `-j`",
+            self.max
         ))
     }
 }
 
-/// What still holds a file of a guest that is gone is a call that has not returned.
+/// Whatever still holds a file of a dropped guest is an unfinished call.
 impl Drop for Files {
     fn drop(&mut self) {
         if let Some(blocking) = &mut self.blocking {
             let opened = self.folders.iter().chain(&self.opened);
-            blocking.leave(opened.map(|opened| {
+            blocking.abandon(opened.map(|opened| {
                 let file: Weak<dyn Any + Send + Sync> = Weak::<File>::clone(&opened.file);
                 file
             }));
@@ -108,28 +109,28 @@ impl Drop for Files {
 
 impl State {
     /// Fails if the guest's quota of open files is used up.
-    pub(crate) fn make_room(&mut self) -> Result<(), LimitHit> {
+    pub(crate) fn reserve_file(&mut self) -> Result<(), LimitHit> {
         let connections = self.connections();
-        self.files.make_room(connections, &self.table)
+        self.files.reserve_file(connections, &self.table)
     }
 
-    /// Counts a file or folder that the guest has opened; `name` is how it names it.
-    pub(crate) fn keep_file(
+    /// Counts a file or folder that the guest has opened. `name` is the path by which the guest knows it.
+    pub(crate) fn track_file(
         &mut self,
         opened: Resource<Descriptor>,
         name: String,
     ) -> wasmtime::Result<Resource<Descriptor>> {
-        let opened_file = opened_as(self.table.get(&opened)?, name);
+        let opened_file = tracked(self.table.get(&opened)?, name);
         self.files.opened.push(opened_file);
         Ok(opened)
     }
 
-    /// The granted folders, each with its name.
+    /// Returns the granted folders, each with the path by which the guest knows it.
     pub(crate) fn granted_folders(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         let granted = self.filesystem().get_directories()?;
         for (folder, name) in &granted {
-            let folder = opened_as(self.table.get(folder)?, name.clone());
-            // A guest may ask again and again: it is given the same ones.
+            let folder = tracked(self.table.get(folder)?, name.clone());
+            // A guest may request the folders repeatedly; they are counted once.
             if !self.files.folders.iter().any(|known| Weak::ptr_eq(&known.file, &folder.file)) {
                 self.files.folders.push(folder);
             }
@@ -138,10 +139,10 @@ impl State {
     }
 }
 
-fn opened_as(opened: &Descriptor, name: String) -> Opened {
+fn tracked(opened: &Descriptor, name: String) -> TrackedFile {
     match opened {
-        Descriptor::File(file) => Opened { file: Arc::downgrade(&file.file), folder: None },
-        Descriptor::Dir(folder) => Opened { file: Arc::downgrade(&folder.dir), folder: Some(name) },
+        Descriptor::File(file) => TrackedFile { file: Arc::downgrade(&file.file), folder: None },
+        Descriptor::Dir(folder) => TrackedFile { file: Arc::downgrade(&folder.dir), folder: Some(name) },
     }
 }
 
@@ -150,20 +151,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_that_are_closed_make_room_and_others_do_not() {
+    fn closed_files_free_the_quota() {
         let (table, mut files) = (ResourceTable::new(), Files::new(5, 1).unwrap());
         let mut held = Vec::new();
         for _ in 0..4 {
-            files.make_room(0, &table).unwrap();
+            files.reserve_file(0, &table).unwrap();
             let file = Arc::new(tempfile::tempfile().unwrap());
-            files.opened.push(Opened { file: Arc::downgrade(&file), folder: None });
+            files.opened.push(TrackedFile { file: Arc::downgrade(&file), folder: None });
             held.push(file);
         }
-        let full = files.make_room(0, &table).unwrap_err().to_string();
-        assert!(full.starts_with("the open files that this host has for each guest, 5, reached"), "{full}");
+        let quota_reached = files.reserve_file(0, &table).unwrap_err().to_string();
+        assert!(quota_reached.starts_with("the limit of 5 open files per guest reached"), "{quota_reached}");
         held.pop();
-        files.make_room(0, &table).unwrap();
-        assert!(files.make_room(1, &table).is_err(), "a connection is one as well");
-        assert!(Files::new(5, 6).is_err(), "and so is a granted folder");
+        files.reserve_file(0, &table).unwrap();
+        assert!(files.reserve_file(1, &table).is_err(), "connections count too");
+        assert!(Files::new(5, 6).is_err(), "granted folders count too");
     }
 }

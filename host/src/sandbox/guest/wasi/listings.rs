@@ -5,8 +5,8 @@
 //! not; every other entry is seen once.
 
 use crate::sandbox::guest::state::State;
-use crate::sandbox::guest::wasi::blocking::Line;
-use crate::sandbox::guest::wasi::unnamed::LeftOut;
+use crate::sandbox::guest::wasi::blocking::BlockingCalls;
+use crate::sandbox::guest::wasi::non_utf8::OmittedNames;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -30,8 +30,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types.resource("directory-entry-stream", ResourceType::host::<Listing>(), |mut store, rep| {
         let state = store.data_mut();
         let listing = state.table.delete(Resource::<Listing>::new_own(rep))?;
-        if let Some(left_out) = listing.left_out.told() {
-            state.refusals().log_once(&left_out);
+        if let Some(omitted) = listing.omitted.message() {
+            state.refusals().log_once(&omitted);
         }
         Ok(())
     })?;
@@ -55,35 +55,36 @@ impl State {
         &mut self,
         folder: Resource<Descriptor>,
     ) -> wasmtime::Result<Result<Resource<Listing>, ErrorCode>> {
-        let (Descriptor::Dir(folder), Some(line)) = (self.table.get(&folder)?, self.files.line().cloned())
+        let (Descriptor::Dir(folder), Some(calls)) =
+            (self.table.get(&folder)?, self.files.blocking_calls().cloned())
         else {
             return Ok(Err(ErrorCode::NotDirectory));
         };
         let folder = Arc::clone(&folder.dir);
-        if !self.files.listings.are_below(MAX_LISTINGS, &self.table) {
+        if !self.files.listings.has_capacity(MAX_LISTINGS, &self.table) {
             return Ok(Err(ErrorCode::InsufficientMemory));
         }
-        self.make_room()?;
-        let left_out = LeftOut::of(self.files.name_of(&folder).unwrap_or("?"));
-        let batch = match line.call(move || Batch::first(&folder)).await {
+        self.reserve_file()?;
+        let omitted = OmittedNames::new(self.files.folder_name(&folder).unwrap_or("?"));
+        let batch = match calls.call(move || Batch::first(&folder)).await {
             Ok(batch) => batch,
-            Err(refused) => return Ok(Err(code(refused))),
+            Err(error) => return Ok(Err(error_code(error))),
         };
-        let listing = self.table.push(Listing::new(batch, left_out, line))?;
-        self.files.listings.take(&listing);
+        let listing = self.table.push(Listing::new(batch, omitted, calls))?;
+        self.files.listings.add(&listing);
         Ok(Ok(listing))
     }
 
-    /// The next entry of a listing, once it is read.
+    /// Returns the next entry of a listing.
     async fn next_entry(
         &mut self,
         listing: Resource<Listing>,
     ) -> wasmtime::Result<Result<Option<DirectoryEntry>, ErrorCode>> {
         let listing = self.table.get_mut(&listing)?;
         let entry = listing.next().await;
-        let is_over = matches!(entry, Ok(None));
-        if let Some(left_out) = listing.left_out.told().filter(|_| is_over) {
-            self.refusals().log_once(&left_out);
+        let has_ended = matches!(entry, Ok(None));
+        if let Some(omitted) = listing.omitted.message().filter(|_| has_ended) {
+            self.refusals().log_once(&omitted);
         }
         Ok(entry)
     }
@@ -92,30 +93,30 @@ impl State {
 /// A listing: the entries read so far, and the rest of the folder.
 pub(crate) struct Listing {
     read: std::vec::IntoIter<Result<DirectoryEntry, ErrorCode>>,
-    /// Where the rest of them is; none once all were read.
+    /// Rest of the folder; none once all entries were read.
     folder: Option<Dir>,
-    left_out: LeftOut,
-    line: Line,
+    omitted: OmittedNames,
+    calls: BlockingCalls,
 }
 
-/// Some entries of a folder, as they were read.
+/// A batch of entries, and the rest of the folder.
 struct Batch {
     read: Vec<Entry>,
     folder: Option<Dir>,
 }
 
-/// An entry as it was read.
+/// An entry of a folder.
 enum Entry {
-    Told(DirectoryEntry),
-    /// Its name is no text.
-    Unnamed(Vec<u8>),
+    Named(DirectoryEntry),
+    /// An entry whose name is not UTF-8.
+    NonUtf8(Vec<u8>),
     Failed(ErrorCode),
 }
 
 impl Batch {
-    /// Begins to read an open folder. May block.
+    /// Reads the first entries of an open folder. May block.
     fn first(folder: &File) -> Result<Self, Errno> {
-        // Its own description of the same folder, whatever its path means by now: the place in it is no one else's.
+        // A file description of its own has a read position of its own. The path may lead elsewhere by now.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = Dir::new(openat(folder, c".", flags, Mode::empty())?)?;
         Ok(Self::next(folder))
@@ -129,8 +130,8 @@ impl Batch {
                 return Self { read, folder: None };
             };
             read.extend(match entry {
-                Ok(entry) => look(&folder, entry.file_name()),
-                Err(error) => Some(Entry::Failed(code(error))),
+                Ok(entry) => read_entry(&folder, entry.file_name()),
+                Err(error) => Some(Entry::Failed(error_code(error))),
             });
         }
         Self { read, folder: Some(folder) }
@@ -138,22 +139,22 @@ impl Batch {
 }
 
 impl Listing {
-    fn new(batch: Batch, left_out: LeftOut, line: Line) -> Self {
-        let mut listing = Self { read: Vec::new().into_iter(), folder: None, left_out, line };
-        listing.take(batch);
+    fn new(batch: Batch, omitted: OmittedNames, calls: BlockingCalls) -> Self {
+        let mut listing = Self { read: Vec::new().into_iter(), folder: None, omitted, calls };
+        listing.add_batch(batch);
         listing
     }
 
-    fn take(&mut self, batch: Batch) {
-        let mut told = Vec::with_capacity(batch.read.len());
+    fn add_batch(&mut self, batch: Batch) {
+        let mut entries = Vec::with_capacity(batch.read.len());
         for entry in batch.read {
             match entry {
-                Entry::Told(entry) => told.push(Ok(entry)),
-                Entry::Failed(code) => told.push(Err(code)),
-                Entry::Unnamed(name) => self.left_out.add(&name),
+                Entry::Named(entry) => entries.push(Ok(entry)),
+                Entry::Failed(error_code) => entries.push(Err(error_code)),
+                Entry::NonUtf8(name) => self.omitted.add(&name),
             }
         }
-        (self.read, self.folder) = (told.into_iter(), batch.folder);
+        (self.read, self.folder) = (entries.into_iter(), batch.folder);
     }
 
     async fn next(&mut self) -> Result<Option<DirectoryEntry>, ErrorCode> {
@@ -164,26 +165,26 @@ impl Listing {
             let Some(folder) = self.folder.take() else {
                 return Ok(None);
             };
-            let batch = self.line.call(move || Batch::next(folder)).await;
-            self.take(batch);
+            let batch = self.calls.call(move || Batch::next(folder)).await;
+            self.add_batch(batch);
         }
     }
 }
 
 /// Returns the entry for the guest. Skips `.`, `..` and entries that no longer exist.
-fn look(folder: &Dir, name: &std::ffi::CStr) -> Option<Entry> {
+fn read_entry(folder: &Dir, name: &std::ffi::CStr) -> Option<Entry> {
     if matches!(name.to_bytes(), b"." | b"..") {
         return None;
     }
-    let seen = folder.fd().and_then(|folder| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW));
-    let type_ = match seen {
-        Ok(seen) => kind(FileType::from_raw_mode(seen.st_mode)),
+    let stat = folder.fd().and_then(|folder| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW));
+    let type_ = match stat {
+        Ok(stat) => kind(FileType::from_raw_mode(stat.st_mode)),
         Err(Errno::NOENT) => return None,
-        Err(error) => return Some(Entry::Failed(code(error))),
+        Err(error) => return Some(Entry::Failed(error_code(error))),
     };
     Some(match name.to_str() {
-        Ok(name) => Entry::Told(DirectoryEntry { type_, name: name.to_owned() }),
-        Err(_) => Entry::Unnamed(name.to_bytes().to_vec()),
+        Ok(name) => Entry::Named(DirectoryEntry { type_, name: name.to_owned() }),
+        Err(_) => Entry::NonUtf8(name.to_bytes().to_vec()),
     })
 }
 
@@ -199,7 +200,7 @@ const fn kind(kind: FileType) -> DescriptorType {
     }
 }
 
-fn code(error: Errno) -> ErrorCode {
+fn error_code(error: Errno) -> ErrorCode {
     ErrorCode::from(std::io::Error::from(error))
 }
 
@@ -208,13 +209,13 @@ mod tests {
     use super::*;
     use crate::cli::manual::{Page, count};
     use crate::invoke::FunctionId;
-    use crate::sandbox::guest::wasi::blocking::Blocking;
+    use crate::sandbox::guest::wasi::blocking::GuestCalls;
     use tokio::time::Instant;
 
-    async fn listing(folder: &std::path::Path) -> (Listing, Blocking) {
-        let guest = Blocking::admitted(FunctionId(0), &Arc::default(), Instant::now()).await.unwrap();
+    async fn listing(folder: &std::path::Path) -> (Listing, GuestCalls) {
+        let guest = GuestCalls::admit(FunctionId(0), &Arc::default(), Instant::now()).await.unwrap();
         let batch = Batch::first(&File::open(folder).unwrap()).unwrap();
-        (Listing::new(batch, LeftOut::of("in"), guest.line().clone()), guest)
+        (Listing::new(batch, OmittedNames::new("in"), guest.calls().clone()), guest)
     }
 
     async fn names(listing: &mut Listing) -> Vec<String> {
@@ -228,17 +229,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_of_many_batches_is_told_whole_and_once() {
+    async fn folder_of_many_batches_is_listed_completely_and_once() {
         let scratch = tempfile::tempdir().unwrap();
-        let made: Vec<String> = (0..1_000).map(|nth| format!("{nth:0>250}")).collect();
-        made.iter().for_each(|name| drop(File::create(scratch.path().join(name)).unwrap()));
+        let created: Vec<String> = (0..1_000).map(|nth| format!("{nth:0>250}")).collect();
+        created.iter().for_each(|name| drop(File::create(scratch.path().join(name)).unwrap()));
         let (mut listing, _guest) = listing(scratch.path()).await;
-        assert_eq!(names(&mut listing).await, made);
+        assert_eq!(names(&mut listing).await, created);
         assert_eq!(listing.next().await.unwrap().map(|entry| entry.name), None, "the end stays the end");
     }
 
     #[tokio::test]
-    async fn what_goes_meanwhile_is_no_failure_and_a_folder_that_moves_is_read_on() {
+    async fn entries_removed_meanwhile_are_no_error_and_a_renamed_folder_is_read_on() {
         let scratch = tempfile::tempdir().unwrap();
         let (folder, moved) = (scratch.path().join("folder"), scratch.path().join("moved"));
         std::fs::create_dir(&folder).unwrap();
@@ -250,12 +251,12 @@ mod tests {
         for entry in std::fs::read_dir(&moved).unwrap() {
             std::fs::remove_file(entry.unwrap().path()).unwrap();
         }
-        let seen = names(&mut listing).await;
-        assert!(seen.len() < 1_000 && !seen.contains(&"other".to_owned()), "{}", seen.len());
+        let stat = names(&mut listing).await;
+        assert!(stat.len() < 1_000 && !stat.contains(&"other".to_owned()), "{}", stat.len());
     }
 
     #[tokio::test]
-    async fn every_sort_of_entry_has_its_type_and_a_name_that_is_no_text_is_left_out() {
+    async fn every_kind_of_entry_has_its_type_and_names_that_are_not_utf8_are_omitted() {
         use std::os::unix::ffi::OsStrExt as _;
         let scratch = tempfile::tempdir().unwrap();
         let at = |name: &str| scratch.path().join(name);
@@ -265,13 +266,13 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(at("socket")).unwrap());
         File::create(scratch.path().join(std::ffi::OsStr::from_bytes(b"\xff"))).unwrap();
         let (mut listing, _guest) = listing(scratch.path()).await;
-        let mut told = Vec::new();
+        let mut entries = Vec::new();
         while let Some(entry) = listing.next().await.unwrap() {
-            told.push(format!("{} {:?}", entry.name, entry.type_));
+            entries.push(format!("{} {:?}", entry.name, entry.type_));
         }
-        told.sort();
-        let [file, folder, link, socket] = &*told else { panic!("{told:?}") };
-        assert!(listing.left_out.told().unwrap().contains(r"`\xff`"));
+        entries.sort();
+        let [file, folder, link, socket] = &*entries else { panic!("{entries:?}") };
+        assert!(listing.omitted.message().unwrap().contains(r"`\xff`"));
         assert_eq!(file, "file DescriptorType::RegularFile");
         assert_eq!(folder, "folder DescriptorType::Directory");
         assert_eq!(link, "link DescriptorType::SymbolicLink");
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         Page::of("limits")
             .section("Limits of a call")
             .line("listings of folders")

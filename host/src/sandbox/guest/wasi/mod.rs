@@ -1,7 +1,7 @@
 //! The guest's view of the world: WASI 0.2, limited to what is granted.
 //! Clocks and randomness are the host's own unless the real ones are granted. wasmtime provides all the rest.
 
-mod below;
+mod beneath;
 mod blocking;
 mod clocks;
 mod errors;
@@ -19,22 +19,22 @@ mod random;
 mod streams;
 mod tcp;
 mod udp;
-mod unnamed;
+mod non_utf8;
 
-pub(crate) use blocking::{Blocking, Orphans};
+pub(crate) use blocking::{GuestCalls, Orphans};
 pub(crate) use clocks::LogicalClock;
 pub(crate) use files::Files;
-pub(crate) use http::{Http, MAX_FIELDS, USELESS};
+pub(crate) use http::{Http, MAX_FIELDS, MAX_UNGRANTED};
 pub(crate) use keyvalue::KeyvalueSession;
 pub(crate) use network::{GuestNames, Refusals, TaskLookups};
-pub(crate) use output::LastWords;
+pub(crate) use output::StderrTail;
 pub(crate) use random::GuestRandom;
 
 use crate::invoke::{Listener, Stream};
 use crate::sandbox::guest::limits::LogGuard;
 use crate::sandbox::guest::prepared::Prepared;
 use crate::sandbox::guest::state::State;
-use crate::sandbox::guest::wasi::http::Secure;
+use crate::sandbox::guest::wasi::http::Tls;
 use crate::sandbox::guest::wasi::network::Resolver;
 use crate::sandbox::guest::wasi::output::GuestOutput;
 use std::path::Path;
@@ -62,7 +62,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     listings::link(linker)?;
     opening::link(linker)?;
     streams::link(linker)?;
-    unnamed::link(linker)?;
+    non_utf8::link(linker)?;
     errors::link(linker)?;
     // wasmtime has no implementation of these.
     linker.allow_shadowing(false);
@@ -73,18 +73,18 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 /// Network access that all guests share: the resolver and the certificate authorities.
 pub(crate) struct Network {
     names: Arc<Resolver>,
-    secure: Secure,
+    tls: Tls,
 }
 
 impl Network {
     /// Creates a network with the system's resolver and the usual certificate authorities.
     pub(crate) fn of_system() -> Self {
-        Self::with_parts(Resolver::of_system(), Secure::usual())
+        Self::with_parts(Resolver::of_system(), Tls::with_default_roots())
     }
 
     /// Creates a network with the given resolver and certificate authorities.
-    pub(crate) const fn with_parts(names: Arc<Resolver>, secure: Secure) -> Self {
-        Self { names, secure }
+    pub(crate) const fn with_parts(names: Arc<Resolver>, tls: Tls) -> Self {
+        Self { names, tls }
     }
 
     /// Returns the resolver.
@@ -93,20 +93,20 @@ impl Network {
     }
 }
 
-/// Where what a guest writes goes, and what bounds it.
+/// Outputs of a guest: their listener, their quota, and the end of stderr.
 #[derive(Clone)]
 pub(crate) struct Outputs {
     pub(crate) listener: Arc<dyn Listener>,
     pub(crate) logs: LogGuard,
-    pub(crate) last_words: LastWords,
+    pub(crate) stderr_tail: StderrTail,
 }
 
-/// The WASI context of a call that was granted no folders.
+/// Returns the WASI context of a call without folders.
 pub(crate) fn context(prepared: &Arc<Prepared>, outputs: &Outputs) -> WasiCtx {
     builder(prepared, outputs).build()
 }
 
-/// The WASI context of a call with the folders that it was granted.
+/// Returns the WASI context of a call with its granted folders. May block.
 pub(crate) fn context_with_folders(prepared: &Arc<Prepared>, outputs: &Outputs) -> wasmtime::Result<WasiCtx> {
     let mut builder = builder(prepared, outputs);
     for (host, guest) in &prepared.grants.read {
@@ -119,14 +119,14 @@ pub(crate) fn context_with_folders(prepared: &Arc<Prepared>, outputs: &Outputs) 
 }
 
 fn builder(prepared: &Arc<Prepared>, outputs: &Outputs) -> WasiCtxBuilder {
-    let Outputs { listener, logs, last_words } = outputs;
+    let Outputs { listener, logs, stderr_tail } = outputs;
     let grants = &prepared.grants;
     let mut builder = WasiCtxBuilder::new();
     builder
         .envs(&grants.env)
         .args(&grants.args)
         .stdout(GuestOutput::new(Stream::Stdout, listener, logs))
-        .stderr(GuestOutput::new(Stream::Stderr, listener, logs).kept_by(last_words))
+        .stderr(GuestOutput::new(Stream::Stderr, listener, logs).with_tail(stderr_tail))
         .allow_blocking_current_thread(false);
     if !grants.random {
         // Never drawn from, because the interfaces are replaced: this only saves asking the system for seeds.

@@ -1,11 +1,11 @@
-//! The opening of files and folders for guests: nothing else is opened, and nobody is waited for who may never come.
-//! Refusals are told in the task's log. How many a guest may have open is for `files`.
+//! Opening of files and folders for guests. Pipes, devices and sockets are refused, because they could block forever.
+//! Refusals go to the task's log. `files` bounds the number of open files.
 
 use crate::model::excerpt;
 use crate::sandbox::guest::state::State;
-use crate::sandbox::guest::wasi::below;
-use crate::sandbox::guest::wasi::below::Unopened;
-use crate::sandbox::guest::wasi::blocking::Line;
+use crate::sandbox::guest::wasi::beneath;
+use crate::sandbox::guest::wasi::beneath::OpenFailure;
+use crate::sandbox::guest::wasi::blocking::BlockingCalls;
 use rustix::fs::{FileType, OFlags};
 use std::io;
 use std::sync::Arc;
@@ -16,30 +16,30 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorType, ErrorCode, NewTimestamp, OpenFlags, PathFlags,
 };
 
-/// The interfaces in wasmtime's version of WASI 0.2: these functions of them are shadowed.
+/// The interfaces in wasmtime's version of WASI 0.2. Some of their functions are replaced.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 const FOLDERS: &str = "wasi:filesystem/preopens@0.2.12";
 
 /// Maximum number of characters of a path in the log.
 const MAX_PATH: usize = 120;
 
-/// The longest name.
+/// Maximum length of a guest path in the log, in characters.
 const MAX_NAME: usize = 240;
 
-type Opening = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
-type Times = (Resource<Descriptor>, PathFlags, String, NewTimestamp, NewTimestamp);
+type OpenArgs = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
+type SetTimesArgs = (Resource<Descriptor>, PathFlags, String, NewTimestamp, NewTimestamp);
 
-/// Links what opens files over wasmtime's, which opens pipes and devices too, counts none and tells nobody but the guest.
+/// Replaces wasmtime's functions that open files: those open pipes and devices too, count no files and log nothing.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut types = linker.instance(INTERFACE)?;
-    types.func_wrap_async("[method]descriptor.open-at", |mut store, opening: Opening| {
-        Box::new(async move { Ok((store.data_mut().open_file(opening).await?,)) })
+    types.func_wrap_async("[method]descriptor.open-at", |mut store, args: OpenArgs| {
+        Box::new(async move { Ok((store.data_mut().open_file(args).await?,)) })
     })?;
-    // It opens what it sets the times of.
-    types.func_wrap_async("[method]descriptor.set-times-at", |mut store, times: Times| {
-        Box::new(async move { Ok((store.data_mut().set_times_of(times).await?,)) })
+    // Setting times opens the file.
+    types.func_wrap_async("[method]descriptor.set-times-at", |mut store, args: SetTimesArgs| {
+        Box::new(async move { Ok((store.data_mut().set_times(args).await?,)) })
     })?;
-    // Closing a file may wait as well: what was written to it goes out then.
+    // Closing a file may block too, while written data is flushed.
     types.resource_async("descriptor", ResourceType::host::<Descriptor>(), |mut store, rep| {
         Box::new(async move { store.data_mut().close_file(Resource::new_own(rep)).await })
     })?;
@@ -47,85 +47,85 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     folders.func_wrap("get-directories", |mut store, (): ()| Ok((store.data_mut().granted_folders()?,)))
 }
 
-/// What a guest would open, and how.
+/// Request of a guest to open a path.
 #[derive(Clone)]
-struct Wish {
-    at: PathFlags,
+struct OpenRequest {
+    path_flags: PathFlags,
     path: String,
-    how: OpenFlags,
-    wanted: DescriptorFlags,
-    /// How the guest names it.
+    open_flags: OpenFlags,
+    access: DescriptorFlags,
+    /// Path by which the guest knows it.
     name: String,
 }
 
-/// Why a guest was not given what it wanted.
-enum Refused {
-    /// What it is told, and nobody else is.
+/// Reason why a path was not opened.
+enum OpenError {
+    /// An error for the guest, which is not logged.
     Code(ErrorCode),
-    /// It leads out of its folder.
+    /// The path leads out of its folder.
     Outside,
-    /// It would be written to, and may only be read.
+    /// The request would write to a read-only folder.
     ReadOnly,
-    /// It is no file and no folder, but this.
+    /// The path leads to something that is neither file nor folder.
     Kind(&'static str),
-    /// This host has no call for it; wasmtime finds a way.
+    /// The system lacks `openat2`; wasmtime must open the path.
     NoCall,
 }
 
 impl State {
     async fn open_file(
         &mut self,
-        (folder, at, path, how, wanted): Opening,
+        (folder, path_flags, path, open_flags, access): OpenArgs,
     ) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
-        self.make_room()?;
-        let Descriptor::Dir(below) = self.table.get(&folder)?.clone() else {
+        self.reserve_file()?;
+        let Descriptor::Dir(dir) = self.table.get(&folder)?.clone() else {
             return Ok(Err(ErrorCode::NotDirectory));
         };
-        let name = self.name_below(&below, &path);
-        let wish = Wish { at, path, how, wanted, name };
-        let opened = match open_below(self.files.line().cloned(), &below, wish.clone()).await {
+        let name = self.guest_path(&dir, &path);
+        let request = OpenRequest { path_flags, path, open_flags, access, name };
+        let opened = match open_beneath(self.files.blocking_calls().cloned(), &dir, request.clone()).await {
             Ok(opened) => Ok(self.table.push(opened)?),
-            Err(Refused::NoCall) => self.open_walking(folder, &wish).await?,
-            Err(refused) => Err(refused),
+            Err(OpenError::NoCall) => self.open_by_walking(folder, &request).await?,
+            Err(error) => Err(error),
         };
         match opened {
-            Ok(opened) => Ok(Ok(self.keep_file(opened, wish.name)?)),
-            Err(refused) => Ok(Err(self.refuse(&refused, &wish))),
+            Ok(opened) => Ok(Ok(self.track_file(opened, request.name)?)),
+            Err(error) => Ok(Err(self.log_refusal(&error, &request))),
         }
     }
 
-    /// Opens in wasmtime's way, which walks along the path, once it has looked at where that leads.
-    async fn open_walking(
+    /// Opens a path with wasmtime, which walks along it. Checks beforehand that it leads to a file or a folder.
+    async fn open_by_walking(
         &mut self,
         folder: Resource<Descriptor>,
-        wish: &Wish,
-    ) -> wasmtime::Result<Result<Resource<Descriptor>, Refused>> {
-        if let Some(kind) = self.odd_kind(&folder, wish).await? {
-            return Ok(Err(Refused::Kind(kind)));
+        request: &OpenRequest,
+    ) -> wasmtime::Result<Result<Resource<Descriptor>, OpenError>> {
+        if let Some(kind) = self.special_kind(&folder, request).await? {
+            return Ok(Err(OpenError::Kind(kind)));
         }
-        let Wish { at, path, how, wanted, .. } = wish.clone();
-        match self.filesystem().open_at(folder, at, path, how, wanted).await {
+        let OpenRequest { path_flags, path, open_flags, access, .. } = request.clone();
+        match self.filesystem().open_at(folder, path_flags, path, open_flags, access).await {
             Ok(opened) => Ok(Ok(opened)),
             Err(error) => Ok(Err(match error.downcast()? {
-                ErrorCode::NotPermitted if is_written(wish) => Refused::ReadOnly,
-                ErrorCode::NotPermitted => Refused::Outside,
-                code => Refused::Code(code),
+                ErrorCode::NotPermitted if is_for_writing(request) => OpenError::ReadOnly,
+                ErrorCode::NotPermitted => OpenError::Outside,
+                code => OpenError::Code(code),
             })),
         }
     }
 
-    /// What is there, if it is neither a file nor a folder nor a link.
-    async fn odd_kind(
+    /// Returns the kind of the target if it is neither a file nor a folder nor a link.
+    async fn special_kind(
         &mut self,
         folder: &Resource<Descriptor>,
-        wish: &Wish,
+        request: &OpenRequest,
     ) -> wasmtime::Result<Option<&'static str>> {
-        if wish.how.contains(OpenFlags::EXCLUSIVE) {
+        if request.open_flags.contains(OpenFlags::EXCLUSIVE) {
             return Ok(None);
         }
         let folder = Resource::new_borrow(folder.rep());
-        match self.filesystem().stat_at(folder, wish.at, wish.path.clone()).await {
-            Ok(found) => Ok(match found.type_ {
+        match self.filesystem().stat_at(folder, request.path_flags, request.path.clone()).await {
+            Ok(stat) => Ok(match stat.type_ {
                 DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink => {
                     None
                 }
@@ -134,83 +134,89 @@ impl State {
                     Some("a pipe or a socket")
                 }
             }),
-            // Opening it says what is wrong.
+            // Opening reports the error.
             Err(error) => error.downcast().map(|_: ErrorCode| None),
         }
     }
 
-    async fn set_times_of(
+    async fn set_times(
         &mut self,
-        (folder, at, path, accessed, modified): Times,
+        (folder, path_flags, path, accessed, modified): SetTimesArgs,
     ) -> wasmtime::Result<Result<(), ErrorCode>> {
-        let below = self.table.get(&folder)?.clone();
-        if let Descriptor::Dir(below) = below
-            && at.contains(PathFlags::SYMLINK_FOLLOW)
-            && !below.perms.write_not_permitted()
+        let descriptor = self.table.get(&folder)?.clone();
+        if let Descriptor::Dir(dir) = descriptor
+            && path_flags.contains(PathFlags::SYMLINK_FOLLOW)
+            && !dir.perms.write_not_permitted()
         {
-            self.make_room()?;
-            let (how, wanted) = (OpenFlags::empty(), DescriptorFlags::READ);
-            let wish = Wish { at, path: path.clone(), how, wanted, name: self.name_below(&below, &path) };
-            match open_below(self.files.line().cloned(), &below, wish.clone()).await {
+            self.reserve_file()?;
+            let (open_flags, access) = (OpenFlags::empty(), DescriptorFlags::READ);
+            let request = OpenRequest {
+                path_flags,
+                path: path.clone(),
+                open_flags,
+                access,
+                name: self.guest_path(&dir, &path),
+            };
+            match open_beneath(self.files.blocking_calls().cloned(), &dir, request.clone()).await {
                 Ok(opened) => {
                     let opened = self.table.push(opened)?;
                     let borrowed = Resource::new_borrow(opened.rep());
                     let set = self.filesystem().set_times(borrowed, accessed, modified).await;
                     self.table.delete(opened)?;
-                    return told(set);
+                    return split_error(set);
                 }
-                // It may not be read, or not be opened in this way: wasmtime finds others.
-                Err(Refused::NoCall | Refused::Code(ErrorCode::Access)) => {
-                    if let Some(kind) = self.odd_kind(&folder, &wish).await? {
-                        return Ok(Err(self.refuse(&Refused::Kind(kind), &wish)));
+                // The file is unreadable, or `openat2` is missing: wasmtime has other ways.
+                Err(OpenError::NoCall | OpenError::Code(ErrorCode::Access)) => {
+                    if let Some(kind) = self.special_kind(&folder, &request).await? {
+                        return Ok(Err(self.log_refusal(&OpenError::Kind(kind), &request)));
                     }
                 }
-                Err(refused) => return Ok(Err(self.refuse(&refused, &wish))),
+                Err(error) => return Ok(Err(self.log_refusal(&error, &request))),
             }
         }
-        told(self.filesystem().set_times_at(folder, at, path, accessed, modified).await)
+        split_error(self.filesystem().set_times_at(folder, path_flags, path, accessed, modified).await)
     }
 
-    async fn close_file(&mut self, closed: Resource<Descriptor>) -> wasmtime::Result<()> {
-        let closed = self.table.delete(closed)?;
-        let file = match &closed {
+    async fn close_file(&mut self, descriptor: Resource<Descriptor>) -> wasmtime::Result<()> {
+        let descriptor = self.table.delete(descriptor)?;
+        let file = match &descriptor {
             Descriptor::File(file) => &file.file,
             Descriptor::Dir(folder) => &folder.dir,
         };
-        // It is closed when the last who holds it lets go of it.
+        // The last holder closes the file.
         if Arc::strong_count(file) == 1
-            && let Some(line) = self.files.line()
+            && let Some(calls) = self.files.blocking_calls()
         {
-            line.call(move || drop(closed)).await;
+            calls.call(move || drop(descriptor)).await;
         }
         Ok(())
     }
 
-    /// Tells what was refused, and gives the code for the guest.
-    fn refuse(&mut self, refused: &Refused, wish: &Wish) -> ErrorCode {
-        let path = excerpt(&wish.path, MAX_PATH);
-        let (what, why) = match refused {
-            Refused::Code(code) => return *code,
-            Refused::Kind(kind) => {
-                let why = format!("it is {kind}, and guests are given files and folders alone");
-                (format!("opening `{}`", wish.name), why)
+    /// Logs a refusal, and returns the error code for the guest.
+    fn log_refusal(&mut self, error: &OpenError, request: &OpenRequest) -> ErrorCode {
+        let path = excerpt(&request.path, MAX_PATH);
+        let (action, reason) = match error {
+            OpenError::Code(code) => return *code,
+            OpenError::Kind(kind) => {
+                let reason = format!("it is {kind}; guests may open only files and folders");
+                (format!("opening `{}`", request.name), reason)
             }
-            Refused::ReadOnly | Refused::Outside if is_written(wish) => (
+            OpenError::ReadOnly | OpenError::Outside if is_for_writing(request) => (
                 format!("opening `{path}` for writing"),
-                "`write = [\"FOLDER\"]`, with the folder that it is in, would allow it".to_owned(),
+                "`write = [\"FOLDER\"]` with its folder would allow it".to_owned(),
             ),
-            Refused::ReadOnly | Refused::Outside | Refused::NoCall => (
+            OpenError::ReadOnly | OpenError::Outside | OpenError::NoCall => (
                 format!("opening `{path}` outside of its folder"),
-                "`read = [\"FOLDER\"]`, with the folder that it is in, would allow it".to_owned(),
+                "`read = [\"FOLDER\"]` with its folder would allow it".to_owned(),
             ),
         };
-        self.refusals().log_once(&format!("{what} was refused; {why}"));
+        self.refusals().log_once(&format!("{action} was refused; {reason}"));
         ErrorCode::NotPermitted
     }
 
-    /// How a guest names what is below a folder.
-    fn name_below(&self, folder: &Dir, path: &str) -> String {
-        let folder = self.files.name_of(&folder.dir).unwrap_or_default().trim_end_matches('/');
+    /// Returns the path by which the guest knows a path beneath a folder.
+    fn guest_path(&self, folder: &Dir, path: &str) -> String {
+        let folder = self.files.folder_name(&folder.dir).unwrap_or_default().trim_end_matches('/');
         match path.trim_start_matches("./") {
             "." => folder.to_owned(),
             path => format!("{folder}/{path}").chars().take(MAX_NAME).collect(),
@@ -218,76 +224,82 @@ impl State {
     }
 }
 
-async fn open_below(line: Option<Line>, folder: &Dir, wish: Wish) -> Result<Descriptor, Refused> {
-    let (flags, mode) = flags(folder, &wish)?;
-    let (open, path) = (Arc::clone(&folder.dir), wish.path);
-    let line = line.ok_or(Refused::NoCall)?;
-    let (opened, kind) = line.call(move || below::open(&open, &path, flags)).await?;
+async fn open_beneath(
+    calls: Option<BlockingCalls>,
+    folder: &Dir,
+    request: OpenRequest,
+) -> Result<Descriptor, OpenError> {
+    let (flags, mode) = flags(folder, &request)?;
+    let (open, path) = (Arc::clone(&folder.dir), request.path);
+    let calls = calls.ok_or(OpenError::NoCall)?;
+    let (opened, kind) = calls.call(move || beneath::open(&open, &path, flags)).await?;
     match kind {
         FileType::Directory => Ok(Descriptor::Dir(Dir::new(opened, folder.perms, mode, false))),
-        _ if wish.how.contains(OpenFlags::DIRECTORY) => Err(Refused::Code(ErrorCode::NotDirectory)),
+        _ if request.open_flags.contains(OpenFlags::DIRECTORY) => {
+            Err(OpenError::Code(ErrorCode::NotDirectory))
+        }
         _ => Ok(Descriptor::File(File::new(opened, folder.perms, mode, false))), // a regular file
     }
 }
 
-fn told(done: Result<(), wasmtime_wasi::p2::FsError>) -> wasmtime::Result<Result<(), ErrorCode>> {
-    match done {
+fn split_error(result: Result<(), wasmtime_wasi::p2::FsError>) -> wasmtime::Result<Result<(), ErrorCode>> {
+    match result {
         Ok(()) => Ok(Ok(())),
         Err(error) => error.downcast().map(Err),
     }
 }
 
-fn is_written(wish: &Wish) -> bool {
-    wish.how.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
-        || wish.wanted.intersects(DescriptorFlags::WRITE | DescriptorFlags::MUTATE_DIRECTORY)
+fn is_for_writing(request: &OpenRequest) -> bool {
+    request.open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
+        || request.access.intersects(DescriptorFlags::WRITE | DescriptorFlags::MUTATE_DIRECTORY)
 }
 
-/// How the system is asked, and what the guest may do with what it is given; the rules are wasmtime's.
-fn flags(folder: &Dir, wish: &Wish) -> Result<(OFlags, OpenMode), Refused> {
-    let Wish { at, how, wanted, .. } = wish;
+/// Returns the flags for the system, and the rights of the guest on the opened file. The rules are wasmtime's.
+fn flags(folder: &Dir, request: &OpenRequest) -> Result<(OFlags, OpenMode), OpenError> {
+    let OpenRequest { path_flags, open_flags, access, .. } = request;
     // Writes that wait for the disk.
     let synchronous = DescriptorFlags::FILE_INTEGRITY_SYNC
         | DescriptorFlags::DATA_INTEGRITY_SYNC
         | DescriptorFlags::REQUESTED_WRITE_SYNC;
-    if wanted.intersects(synchronous) {
-        return Err(Refused::Code(ErrorCode::Unsupported));
+    if access.intersects(synchronous) {
+        return Err(OpenError::Code(ErrorCode::Unsupported));
     }
-    if how.contains(OpenFlags::DIRECTORY) && *how != OpenFlags::DIRECTORY {
-        return Err(Refused::Code(ErrorCode::Invalid));
+    if open_flags.contains(OpenFlags::DIRECTORY) && *open_flags != OpenFlags::DIRECTORY {
+        return Err(OpenError::Code(ErrorCode::Invalid));
     }
-    let is_changed =
-        how.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE) || wanted.contains(DescriptorFlags::WRITE);
+    let is_changed = open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
+        || access.contains(DescriptorFlags::WRITE);
     if is_changed && folder.perms.write_not_permitted() {
-        return Err(Refused::ReadOnly);
+        return Err(OpenError::ReadOnly);
     }
-    // What is not opened to write is opened to read, whether the guest wants that or not.
-    let is_read = wanted.contains(DescriptorFlags::READ) || !wanted.contains(DescriptorFlags::WRITE);
+    // A file that is not opened for writing is opened for reading, whatever the guest requested.
+    let is_read = access.contains(DescriptorFlags::READ) || !access.contains(DescriptorFlags::WRITE);
     let (access, mode) = match (is_read, is_changed) {
         (true, true) => (OFlags::RDWR, OpenMode::READ | OpenMode::WRITE),
         (false, _) => (OFlags::WRONLY, OpenMode::WRITE),
         (true, false) => (OFlags::RDONLY, OpenMode::READ),
     };
     let mut flags = access;
-    flags.set(OFlags::CREATE, how.contains(OpenFlags::CREATE));
-    flags.set(OFlags::EXCL, how.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE));
-    // A file that must be new has nothing to be cut off.
-    flags.set(OFlags::TRUNC, how.contains(OpenFlags::TRUNCATE) && !flags.contains(OFlags::EXCL));
-    flags.set(OFlags::NOFOLLOW, !at.contains(PathFlags::SYMLINK_FOLLOW));
+    flags.set(OFlags::CREATE, open_flags.contains(OpenFlags::CREATE));
+    flags.set(OFlags::EXCL, open_flags.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE));
+    // A new file has nothing to truncate.
+    flags.set(OFlags::TRUNC, open_flags.contains(OpenFlags::TRUNCATE) && !flags.contains(OFlags::EXCL));
+    flags.set(OFlags::NOFOLLOW, !path_flags.contains(PathFlags::SYMLINK_FOLLOW));
     Ok((flags, mode))
 }
 
-impl From<Unopened> for Refused {
-    fn from(unopened: Unopened) -> Self {
+impl From<OpenFailure> for OpenError {
+    fn from(unopened: OpenFailure) -> Self {
         match unopened {
-            Unopened::Error(error) => Self::Code(io::Error::from(error).into()),
-            Unopened::Outside => Self::Outside,
-            Unopened::NoCall => Self::NoCall,
-            Unopened::Kind(kind) => Self::Kind(match kind {
+            OpenFailure::Error(error) => Self::Code(io::Error::from(error).into()),
+            OpenFailure::Outside => Self::Outside,
+            OpenFailure::NoCall => Self::NoCall,
+            OpenFailure::Kind(kind) => Self::Kind(match kind {
                 FileType::Fifo => "a named pipe",
                 FileType::Socket => "a socket",
                 FileType::CharacterDevice | FileType::BlockDevice => "a device",
                 FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown => {
-                    "something else"
+                    "a special file"
                 }
             }),
         }

@@ -16,7 +16,7 @@ use wasmtime_wasi::random::WasiRandomView;
 const MAX_REQUEST: u64 = 16 << 20;
 
 /// Number of bytes drawn between two checks of the deadline.
-const PATIENCE: u32 = 64 << 10;
+const CHECK_INTERVAL: u32 = 64 << 10;
 
 /// Random bytes derived from a call: SHA-256 in counter mode, seeded with component, function and arguments.
 ///
@@ -86,7 +86,7 @@ impl GuestRandom {
     fn bytes(&mut self, len: u64, deadline: Deadline) -> wasmtime::Result<Vec<u8>> {
         let len = usize::try_from(len)?;
         let mut bytes = vec![0; len];
-        for part in bytes.chunks_mut(to_usize(PATIENCE)) {
+        for part in bytes.chunks_mut(to_usize(CHECK_INTERVAL)) {
             deadline.check()?;
             part.fill_with(|| self.byte());
         }
@@ -98,28 +98,27 @@ impl GuestRandom {
     }
 }
 
-/// Fails if a guest asks for more bytes at once than the host holds for it.
+/// Fails if a guest requests more bytes at once than the host may hold for it.
 fn check_len(len: u64) -> wasmtime::Result<()> {
     if len <= MAX_REQUEST {
         return Ok(());
     }
-    let most = Size::bytes(MAX_REQUEST);
-    Err(LimitHit(format!("the guest asks for {len} random bytes at once, and at most {most} are given"))
-        .into())
+    let max = Size::bytes(MAX_REQUEST);
+    Err(LimitHit(format!("the guest requested {len} random bytes at once; the limit is {max}")).into())
 }
 
 /// Draws from the system's randomness in pieces, between which the deadline is checked.
-fn drawn(
+fn draw_in_pieces(
     len: u64,
     deadline: Deadline,
     mut draw: impl FnMut(u64) -> wasmtime::Result<Vec<u8>>,
 ) -> wasmtime::Result<Vec<u8>> {
-    let (mut bytes, mut left) = (Vec::new(), len);
-    while left > 0 {
+    let (mut bytes, mut remaining) = (Vec::new(), len);
+    while remaining > 0 {
         deadline.check()?;
-        let piece = left.min(PATIENCE.into());
+        let piece = remaining.min(CHECK_INTERVAL.into());
         bytes.extend(draw(piece)?);
-        left -= piece;
+        remaining -= piece;
     }
     Ok(bytes)
 }
@@ -129,14 +128,14 @@ impl random::Host for State {
         check_len(len)?;
         let deadline = self.deadline;
         match self.seeded_random() {
-            Some(chance) => chance.bytes(len, deadline),
-            None => drawn(len, deadline, |len| self.random().get_random_bytes(len)),
+            Some(random) => random.bytes(len, deadline),
+            None => draw_in_pieces(len, deadline, |len| self.random().get_random_bytes(len)),
         }
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
         match self.seeded_random() {
-            Some(chance) => Ok(chance.number()),
+            Some(random) => Ok(random.number()),
             None => self.random().get_random_u64(),
         }
     }
@@ -147,14 +146,14 @@ impl insecure::Host for State {
         check_len(len)?;
         let deadline = self.deadline;
         match self.seeded_random() {
-            Some(chance) => chance.bytes(len, deadline),
-            None => drawn(len, deadline, |len| self.random().get_insecure_random_bytes(len)),
+            Some(random) => random.bytes(len, deadline),
+            None => draw_in_pieces(len, deadline, |len| self.random().get_insecure_random_bytes(len)),
         }
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
         match self.seeded_random() {
-            Some(chance) => Ok(chance.number()),
+            Some(random) => Ok(random.number()),
             None => self.random().get_insecure_random_u64(),
         }
     }
@@ -163,7 +162,7 @@ impl insecure::Host for State {
 impl insecure_seed::Host for State {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
         match self.seeded_random() {
-            Some(chance) => Ok(chance.for_tables()),
+            Some(random) => Ok(random.for_tables()),
             None => self.random().insecure_seed(),
         }
     }
@@ -175,7 +174,7 @@ mod tests {
     use crate::cli::manual::{Page, size};
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         Page::of("limits").section("Limits of a call").line("random bytes").cell(1).says(&size(MAX_REQUEST));
     }
 }

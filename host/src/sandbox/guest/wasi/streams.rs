@@ -1,8 +1,8 @@
-//! Files as streams: each reads or writes on a thread of its own, and all those of a guest have few threads between them.
-//! Which files there are is for `opening`; how threads are counted, for `blocking`.
+//! Streams of files: each reads or writes on a blocking thread, and all streams of a guest share a few such threads.
+//! `opening` opens the files; `blocking` bounds the threads.
 
 use crate::sandbox::guest::state::State;
-use crate::sandbox::guest::wasi::blocking::{Line, Place};
+use crate::sandbox::guest::wasi::blocking::{BlockingCalls, CallPermit};
 use bytes::{Bytes, BytesMut};
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 use std::fs::File;
@@ -19,16 +19,16 @@ use wasmtime_wasi::p2::{
 };
 use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 
-/// The interface in wasmtime's version of WASI 0.2: streams of files in it are shadowed.
+/// The interface in wasmtime's version of WASI 0.2. Its streams of files are replaced.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
-/// The most that is read or written at once, in bytes.
-const PIECE: usize = 64 << 10;
+/// Maximum size of one read or write, in bytes.
+const MAX_PIECE: usize = 64 << 10;
 
-/// What is read where a guest asks only whether there is something.
-const FIRST_PIECE: usize = 4 << 10;
+/// Size of the read that a poll starts, in bytes.
+const PROBE_SIZE: usize = 4 << 10;
 
-/// Links streams of files over wasmtime's, each of which may have a thread for as long as the system lets it wait.
+/// Replaces wasmtime's streams of files, each of which may block a thread for as long as the system takes.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut types = linker.instance(INTERFACE)?;
     types.func_wrap(
@@ -48,35 +48,37 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     })
 }
 
-type Made<T> = wasmtime::Result<Result<Resource<T>, ErrorCode>>;
+type NewStream<T> = wasmtime::Result<Result<Resource<T>, ErrorCode>>;
 
 impl State {
-    fn read_from(&mut self, file: &Resource<Descriptor>, position: u64) -> Made<DynInputStream> {
-        let (Descriptor::File(file), Some(line)) = (self.table.get(file)?, self.files.line()) else {
+    fn read_from(&mut self, file: &Resource<Descriptor>, position: u64) -> NewStream<DynInputStream> {
+        let (Descriptor::File(file), Some(calls)) = (self.table.get(file)?, self.files.blocking_calls())
+        else {
             return Ok(Err(ErrorCode::IsDirectory));
         };
-        let (file, line) = (Arc::clone(&file.file), line.clone());
-        let stream: DynInputStream = Box::new(Input { file, line, position, state: Reading::Idle });
+        let (file, calls) = (Arc::clone(&file.file), calls.clone());
+        let stream: DynInputStream = Box::new(Input { file, calls, position, state: Reading::Idle });
         Ok(Ok(self.table.push(stream)?))
     }
 
-    fn write_to(&mut self, file: &Resource<Descriptor>, position: Option<u64>) -> Made<DynOutputStream> {
-        let (Descriptor::File(file), Some(line)) = (self.table.get(file)?, self.files.line()) else {
+    fn write_to(&mut self, file: &Resource<Descriptor>, position: Option<u64>) -> NewStream<DynOutputStream> {
+        let (Descriptor::File(file), Some(calls)) = (self.table.get(file)?, self.files.blocking_calls())
+        else {
             return Ok(Err(ErrorCode::BadDescriptor));
         };
         if file.perms.write_not_permitted() {
             return Ok(Err(ErrorCode::NotPermitted));
         }
-        let (file, line) = (Arc::clone(&file.file), line.clone());
-        let stream: DynOutputStream = Box::new(Output { file, line, position, state: Writing::Ready });
+        let (file, calls) = (Arc::clone(&file.file), calls.clone());
+        let stream: DynOutputStream = Box::new(Output { file, calls, position, state: Writing::Ready });
         Ok(Ok(self.table.push(stream)?))
     }
 }
 
-/// A file that is read from a position on.
+/// Input stream of a file, from a position on.
 struct Input {
     file: Arc<File>,
-    line: Line,
+    calls: BlockingCalls,
     position: u64,
     state: Reading,
 }
@@ -90,11 +92,11 @@ enum Reading {
 }
 
 impl Input {
-    /// What is read next, of at most so many bytes.
-    fn work(&self, size: usize) -> impl FnOnce() -> Reading + Send + 'static {
+    /// Returns the operation that reads the next bytes, at most `size` of them.
+    fn operation(&self, size: usize) -> impl FnOnce() -> Reading + Send + 'static {
         let (file, position) = (Arc::clone(&self.file), self.position);
         move || {
-            let mut piece = BytesMut::zeroed(size.min(PIECE));
+            let mut piece = BytesMut::zeroed(size.min(MAX_PIECE));
             loop {
                 match file.read_at(&mut piece, position) {
                     Ok(0) => return Reading::Ended,
@@ -109,13 +111,13 @@ impl Input {
         }
     }
 
-    fn begin(&mut self, place: Place, size: usize) {
-        self.state = Reading::UnderWay(self.line.call_at(place, self.work(size)));
+    fn start(&mut self, permit: CallPermit, size: usize) {
+        self.state = Reading::UnderWay(self.calls.call_with_permit(permit, self.operation(size)));
     }
 
-    async fn settle(&mut self) {
-        if let Reading::UnderWay(work) = &mut self.state {
-            self.state = work.await;
+    async fn finish(&mut self) {
+        if let Reading::UnderWay(call) = &mut self.state {
+            self.state = call.await;
         }
     }
 }
@@ -127,9 +129,9 @@ impl InputStream for Input {
             Reading::Idle => {
                 // Where there is no place now, there is one when the guest has waited.
                 if size > 0
-                    && let Some(place) = self.line.try_place()
+                    && let Some(permit) = self.calls.try_permit()
                 {
-                    self.begin(place, size);
+                    self.start(permit, size);
                 }
                 Ok(Bytes::new())
             }
@@ -152,16 +154,16 @@ impl InputStream for Input {
     }
 
     async fn blocking_read(&mut self, size: usize) -> StreamResult<Bytes> {
-        self.settle().await;
+        self.finish().await;
         if size > 0 && matches!(self.state, Reading::Idle) {
-            // The guest waits for this one and does nothing else meanwhile.
-            self.state = self.line.call(self.work(size)).await;
+            // The guest waits for this call and makes no other meanwhile, so no permit is needed.
+            self.state = self.calls.call(self.operation(size)).await;
         }
         self.read(size)
     }
 
     async fn cancel(&mut self) {
-        self.settle().await;
+        self.finish().await;
         self.state = Reading::Ended;
     }
 }
@@ -170,25 +172,25 @@ impl InputStream for Input {
 impl Pollable for Input {
     async fn ready(&mut self) {
         if matches!(self.state, Reading::Idle)
-            && let Some(place) = self.line.place().await
+            && let Some(permit) = self.calls.permit().await
         {
-            self.begin(place, FIRST_PIECE);
+            self.start(permit, PROBE_SIZE);
         }
-        self.settle().await;
+        self.finish().await;
     }
 }
 
-/// A file that is written from a position on, or at its end.
+/// Output stream of a file, from a position on or at its end.
 struct Output {
     file: Arc<File>,
-    line: Line,
+    calls: BlockingCalls,
     position: Option<u64>,
     state: Writing,
 }
 
 enum Writing {
     Ready,
-    /// It waits for a place.
+    /// The bytes wait for a permit.
     Waiting(Bytes),
     UnderWay(AbortOnDropJoinHandle<io::Result<u64>>),
     Failed(io::Error),
@@ -196,8 +198,8 @@ enum Writing {
 }
 
 impl Output {
-    /// Writes all of it; gives how much that is.
-    fn work(&self, bytes: Bytes) -> impl FnOnce() -> io::Result<u64> + Send + 'static {
+    /// Returns the operation that writes all bytes and returns their number.
+    fn operation(&self, bytes: Bytes) -> impl FnOnce() -> io::Result<u64> + Send + 'static {
         let (file, position) = (Arc::clone(&self.file), self.position);
         move || {
             match position {
@@ -208,21 +210,21 @@ impl Output {
         }
     }
 
-    fn begin(&mut self, place: Place, bytes: Bytes) {
-        self.state = Writing::UnderWay(self.line.call_at(place, self.work(bytes)));
+    fn start(&mut self, permit: CallPermit, bytes: Bytes) {
+        self.state = Writing::UnderWay(self.calls.call_with_permit(permit, self.operation(bytes)));
     }
 
-    /// Begins what has waited for a place, if there is one now.
-    fn try_begin(&mut self) {
+    /// Starts a waiting write if a permit is free.
+    fn try_start(&mut self) {
         if let Writing::Waiting(bytes) = &self.state
-            && let Some(place) = self.line.try_place()
+            && let Some(permit) = self.calls.try_permit()
         {
             let bytes = bytes.clone();
-            self.begin(place, bytes);
+            self.start(permit, bytes);
         }
     }
 
-    fn done(&mut self, written: io::Result<u64>) {
+    fn record_write(&mut self, written: io::Result<u64>) {
         self.state = match written {
             Ok(written) => {
                 self.position = self.position.map(|position| position.saturating_add(written));
@@ -232,16 +234,16 @@ impl Output {
         };
     }
 
-    /// The error of the last write, told once.
-    fn failure(&mut self) -> StreamError {
+    /// Returns the error of the last write, once.
+    fn take_error(&mut self) -> StreamError {
         match std::mem::replace(&mut self.state, Writing::Closed) {
             Writing::Failed(error) => StreamError::LastOperationFailed(error.into()),
-            _ => StreamError::Closed, // nobody asks in any other state
+            _ => StreamError::Closed, // the callers ask in no other state
         }
     }
 }
 
-/// Writes at the end of a file, wherever that is by then.
+/// Writes at the current end of a file.
 fn append(file: &File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match pwritev2(file, &[IoSlice::new(bytes)], 0, ReadWriteFlags::APPEND) {
@@ -262,7 +264,7 @@ impl OutputStream for Output {
         match self.state {
             Writing::Ready => {
                 self.state = Writing::Waiting(bytes);
-                self.try_begin();
+                self.try_start();
                 Ok(())
             }
             Writing::Closed => Err(StreamError::Closed),
@@ -276,34 +278,34 @@ impl OutputStream for Output {
         self.ready().await;
         match self.state {
             Writing::Ready => {}
-            Writing::Closed | Writing::Failed(_) => return Err(self.failure()),
+            Writing::Closed | Writing::Failed(_) => return Err(self.take_error()),
             Writing::Waiting(_) | Writing::UnderWay(_) => {
-                return Err(StreamError::trap("the stream is not ready after it was waited for"));
+                return Err(StreamError::trap("the stream is not ready after a wait"));
             }
         }
-        // The guest waits for this one and does nothing else meanwhile.
-        let written = self.line.call(self.work(bytes)).await;
-        self.done(written);
-        if matches!(self.state, Writing::Failed(_)) { Err(self.failure()) } else { Ok(()) }
+        // The guest waits for this call and makes no other meanwhile, so no permit is needed.
+        let written = self.calls.call(self.operation(bytes)).await;
+        self.record_write(written);
+        if matches!(self.state, Writing::Failed(_)) { Err(self.take_error()) } else { Ok(()) }
     }
 
     fn flush(&mut self) -> StreamResult<()> {
         match self.state {
             Writing::Ready | Writing::Waiting(_) | Writing::UnderWay(_) => Ok(()),
-            Writing::Failed(_) | Writing::Closed => Err(self.failure()),
+            Writing::Failed(_) | Writing::Closed => Err(self.take_error()),
         }
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        self.try_begin();
+        self.try_start();
         match self.state {
-            Writing::Ready => Ok(PIECE),
+            Writing::Ready => Ok(MAX_PIECE),
             Writing::Waiting(_) | Writing::UnderWay(_) => Ok(0),
-            Writing::Failed(_) | Writing::Closed => Err(self.failure()),
+            Writing::Failed(_) | Writing::Closed => Err(self.take_error()),
         }
     }
 
-    /// What the guest has written is written, whether it has waited for that or not.
+    /// Completes pending writes, even if the guest has not waited for them.
     async fn cancel(&mut self) {
         self.ready().await;
         self.state = Writing::Closed;
@@ -314,15 +316,15 @@ impl OutputStream for Output {
 impl Pollable for Output {
     async fn ready(&mut self) {
         if matches!(self.state, Writing::Waiting(_))
-            && let Some(place) = self.line.place().await
+            && let Some(permit) = self.calls.permit().await
             && let Writing::Waiting(bytes) = &self.state
         {
             let bytes = bytes.clone();
-            self.begin(place, bytes);
+            self.start(permit, bytes);
         }
-        if let Writing::UnderWay(work) = &mut self.state {
-            let written = work.await;
-            self.done(written);
+        if let Writing::UnderWay(call) = &mut self.state {
+            let written = call.await;
+            self.record_write(written);
         }
     }
 }

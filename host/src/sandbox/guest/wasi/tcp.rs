@@ -25,11 +25,11 @@ const MAX_SOCKETS: usize = 64;
 /// Replaces wasmtime's creation of sockets, which has no quota.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance(INTERFACE)?.func_wrap("create-tcp-socket", |mut store, (family,): (IpAddressFamily,)| {
-        let made = match store.data_mut().make_socket(family) {
+        let created = match store.data_mut().make_socket(family) {
             Ok(socket) => Ok(socket),
             Err(error) => Err(error.downcast()?),
         };
-        Ok((made,))
+        Ok((created,))
     })
 }
 
@@ -37,16 +37,16 @@ impl State {
     fn make_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
         if !self.has_sockets() {
             self.refusals().log_once(
-                "a socket was refused; `tcp = [\"HOST:PORT\"]`, with what it is to be connected to, would allow it",
+                "a TCP socket was refused; `tcp = [\"HOST:PORT\"]` with its destination would allow it",
             );
             return Err(ErrorCode::AccessDenied.into());
         }
-        if !self.files.sockets.are_below(MAX_SOCKETS, &self.table) {
+        if !self.files.sockets.has_capacity(MAX_SOCKETS, &self.table) {
             return Err(ErrorCode::NewSocketLimit.into());
         }
-        self.make_room().map_err(SocketError::trap)?;
+        self.reserve_file().map_err(SocketError::trap)?;
         let socket = self.sockets().create_tcp_socket(family)?;
-        self.files.sockets.take(&socket);
+        self.files.sockets.add(&socket);
         Ok(socket)
     }
 }
@@ -56,14 +56,14 @@ pub(crate) fn allow(builder: &mut WasiCtxBuilder, prepared: &Arc<Prepared>, list
     if prepared.grants.tcp.is_empty() {
         return;
     }
-    let door = TcpFilter {
+    let filter = TcpFilter {
         prepared: Arc::clone(prepared),
         names: GuestNames::new(prepared.network.names(), &prepared.lookups),
         refusals: Refusals::new(listener),
     };
     builder.allow_tcp(true).socket_addr_check(move |address, reason| {
-        let door = door.clone();
-        Box::pin(async move { door.lets_through(address, reason).await })
+        let filter = filter.clone();
+        Box::pin(async move { filter.allows(address, reason).await })
     });
 }
 
@@ -75,13 +75,13 @@ struct TcpFilter {
 }
 
 impl TcpFilter {
-    async fn lets_through(&self, address: SocketAddr, reason: SocketAddrUse) -> bool {
+    async fn allows(&self, address: SocketAddr, reason: SocketAddrUse) -> bool {
         match reason {
             // Binding to any address and port 0 is part of connecting; the system chooses the port.
             SocketAddrUse::TcpBind => {
                 let is_free = address.ip().is_unspecified() && address.port() == 0;
                 if !is_free {
-                    self.refuse(&format!("taking the address `{address}` for a socket"));
+                    self.refuse(&format!("binding a socket to `{address}`"));
                 }
                 is_free
             }
@@ -97,9 +97,10 @@ impl TcpFilter {
         }
     }
 
-    fn refuse(&self, what: &str) {
-        self.refusals
-            .log_once(&format!("{what} was refused; nothing allows it: `tcp` grants connections out alone"));
+    fn refuse(&self, action: &str) {
+        self.refusals.log_once(&format!(
+            "{action} was refused; no grant allows it: `tcp` grants only outgoing connections"
+        ));
     }
 
     async fn is_granted(&self, address: SocketAddr) -> bool {
@@ -120,7 +121,7 @@ mod tests {
     use crate::cli::manual::{Page, count};
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_names_the_limits_of_this_file() {
         Page::of("limits")
             .section("Limits of a call")
             .line("sockets of a guest")

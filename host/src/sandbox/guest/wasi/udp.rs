@@ -13,7 +13,7 @@ const INTERFACE: &str = "wasi:sockets/udp-create-socket@0.2.12";
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance(INTERFACE)?.func_wrap("create-udp-socket", |mut store, _: (IpAddressFamily,)| {
         let refusals = store.data_mut().refusals();
-        refusals.log_once("a socket of UDP was refused; nothing allows it");
+        refusals.log_once("a UDP socket was refused; no grant allows it");
         Ok((Err::<Resource<UdpSocket>, _>(ErrorCode::AccessDenied),))
     })
 }

@@ -1,5 +1,5 @@
 //! TCP connections to checked addresses, never to names.
-//! `secure` encrypts them.
+//! `tls` encrypts them.
 
 use crate::sandbox::guest::wasi::http::failure;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use wasmtime_wasi_http::Error;
 
 /// Maximum time to wait for an address before the next one is tried.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection, encrypted or not.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -23,9 +23,9 @@ pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error
         return Err(Error::DestinationNotFound);
     };
     for address in others {
-        if let Ok(Ok(stream)) = timeout(PATIENCE, TcpStream::connect(address)).await {
+        if let Ok(Ok(stream)) = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
             return Ok(stream);
         }
     }
-    TcpStream::connect(last).await.map_err(|error| failure::of_connect(&error))
+    TcpStream::connect(last).await.map_err(|error| failure::connect_error(&error))
 }

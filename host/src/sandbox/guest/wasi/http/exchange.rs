@@ -5,8 +5,8 @@ use crate::model::Url;
 use crate::sandbox::guest::wasi::Network;
 use crate::sandbox::guest::wasi::http::connect::{Stream, connect};
 use crate::sandbox::guest::wasi::http::paced::Paced;
-use crate::sandbox::guest::wasi::http::{Answer, Sent, failure};
-use crate::sandbox::guest::wasi::network::{Barred, GuestNames, Refusals, addresses};
+use crate::sandbox::guest::wasi::http::{IncomingResponse, IoFuture, failure};
+use crate::sandbox::guest::wasi::network::{GuestNames, NoAddress, Refusals, addresses};
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, Fuse, FusedFuture as _, select};
 use http::Request;
@@ -50,24 +50,25 @@ impl Exchange {
         self,
         mut request: Request<WasiBody>,
         options: RequestOptions,
-    ) -> Result<Answer, Error> {
-        self.put_url(&mut request)?;
+    ) -> Result<IncomingResponse, Error> {
+        self.set_url(&mut request)?;
         let open = async { http1_over(self.connect().await?).await };
         let (mut sender, mut driver) =
             within(options.connect_timeout, open).await.unwrap_or(Err(Error::ConnectionTimeout))?;
-        let response = beside(&mut driver, within(options.first_byte_timeout, sender.send_request(request)));
+        let response =
+            drive_while(&mut driver, within(options.first_byte_timeout, sender.send_request(request)));
         let response = response
             .await
             .ok_or(Error::ConnectionReadTimeout)?
-            .map_err(|error| failure::of_exchange(&error))?;
-        let pace = options.between_bytes_timeout;
-        let body = |incoming: Incoming| Paced::new(incoming, pace).boxed_unsync();
-        let rest: Sent<()> = Box::new(drive(driver, self.permit));
+            .map_err(|error| failure::exchange_error(&error))?;
+        let between_bytes = options.between_bytes_timeout;
+        let body = |incoming: Incoming| Paced::new(incoming, between_bytes).boxed_unsync();
+        let rest: IoFuture<()> = Box::new(drive(driver, self.permit));
         Ok((response.map(body), rest))
     }
 
     /// Rewrites the request to what was checked: path, query and the header `host` all come from the URL.
-    fn put_url(&self, request: &mut Request<WasiBody>) -> Result<(), Error> {
+    fn set_url(&self, request: &mut Request<WasiBody>) -> Result<(), Error> {
         *request.uri_mut() = self.url.path_and_query().parse().map_err(|_| Error::HttpRequestUriInvalid)?;
         let host = HeaderValue::from_str(self.url.authority()).map_err(|_| Error::HttpRequestUriInvalid)?;
         request.headers_mut().insert(HOST, host);
@@ -77,7 +78,7 @@ impl Exchange {
     async fn connect(&self) -> Result<Box<dyn Stream>, Error> {
         let stream = connect(&self.addresses().await?).await?;
         if self.url.is_secure() {
-            return self.network.secure.wrap(stream, &self.url.host()).await;
+            return self.network.tls.wrap(stream, &self.url.host()).await;
         }
         Ok(Box::new(stream))
     }
@@ -85,22 +86,22 @@ impl Exchange {
     async fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
         match addresses(&self.names, &self.url.host(), self.url.port()).await {
             Ok(addresses) => Ok(addresses),
-            Err(Barred::Private(address)) => {
-                self.tell_private(address);
+            Err(NoAddress::Private(address)) => {
+                self.log_private(address);
                 Err(Error::HttpRequestDenied)
             }
-            Err(Barred::Unknown) => {
+            Err(NoAddress::Unknown) => {
                 Err(Error::DnsError { rcode: Some("the name has no address".to_owned()), info_code: None })
             }
         }
     }
 
-    fn tell_private(&self, address: IpAddr) {
+    fn log_private(&self, address: IpAddr) {
         let scheme = if self.url.is_secure() { "https" } else { "http" };
-        let by_address = format!("{scheme}://{}/", SocketAddr::from((address, self.url.port())));
+        let granted_url = format!("{scheme}://{}/", SocketAddr::from((address, self.url.port())));
         self.refusals.log_once(&format!(
-            "a request to `{}` was refused: its name leads to the private address {address}; \
-             only a grant of the address itself allows such, `http = [\"{by_address}\"]`",
+            "a request to `{}` was refused: its name resolves to the private address {address}; \
+             only a grant of the address itself would allow it, `http = [\"{granted_url}\"]`",
             self.url.origin()
         ));
     }
@@ -108,23 +109,23 @@ impl Exchange {
 
 async fn http1_over(stream: Box<dyn Stream>) -> Result<(http1::SendRequest<WasiBody>, Driver), Error> {
     let opened = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = opened.map_err(|error| failure::of_exchange(&error))?;
+    let (sender, connection) = opened.map_err(|error| failure::exchange_error(&error))?;
     Ok((sender, connection.fuse()))
 }
 
-/// Returns `None` if the work took longer than `patience`.
-async fn within<T>(patience: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
-    match patience {
-        Some(patience) => timeout(patience, work).await.ok(),
+/// Returns `None` if the work took longer than `limit`.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => timeout(limit, work).await.ok(),
         None => Some(work.await),
     }
 }
 
 /// Runs `work` while driving the connection that it needs.
-async fn beside<T>(driver: &mut Driver, work: impl Future<Output = T>) -> T {
+async fn drive_while<T>(driver: &mut Driver, work: impl Future<Output = T>) -> T {
     let work = pin!(work);
     match select(work, driver).await {
-        Either::Left((done, _)) => done,
+        Either::Left((result, _)) => result,
         // The connection has ended, so `work` returns with the reason.
         Either::Right((_, work)) => work.await,
     }

@@ -6,7 +6,7 @@ use std::io;
 use wasmtime_wasi_http::Error;
 
 /// Maps an error of connecting.
-pub(crate) fn of_connect(error: &io::Error) -> Error {
+pub(crate) fn connect_error(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
         io::ErrorKind::TimedOut => Error::ConnectionTimeout,
@@ -16,19 +16,19 @@ pub(crate) fn of_connect(error: &io::Error) -> Error {
 }
 
 /// Maps an error of the TLS handshake.
-pub(crate) fn of_encryption(error: &io::Error) -> Error {
+pub(crate) fn tls_error(error: &io::Error) -> Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
         Some(rustls::Error::AlertReceived(alert)) => Error::TlsAlertReceived {
             alert_id: Some(u8::from(*alert)),
             alert_message: Some(format!("{alert:?}")),
         },
-        _ => Error::TlsProtocolError, // the peer speaks no TLS, or no version that we speak
+        _ => Error::TlsProtocolError, // the peer speaks no TLS, or no supported version
     }
 }
 
 /// Maps an error of sending a request or reading its response.
-pub(crate) fn of_exchange(error: &hyper::Error) -> Error {
+pub(crate) fn exchange_error(error: &hyper::Error) -> Error {
     if error.is_parse_too_large() {
         return Error::HttpResponseHeaderSectionSize(None);
     }

@@ -5,12 +5,12 @@ mod connect;
 mod exchange;
 mod failure;
 mod paced;
-mod secure;
-mod texts;
+mod tls;
+mod request_texts;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use secure::Secure;
+pub(crate) use tls::Tls;
 
 use crate::model::Url;
 use crate::sandbox::guest::prepared::Prepared;
@@ -40,34 +40,34 @@ pub(crate) const MAX_FIELDS: usize = 32 << 10;
 const CHUNK: usize = 16 << 10;
 
 /// Maximum size of headers and pieces for guests without the grant `http`, in bytes.
-pub(crate) const USELESS: usize = 4 << 10;
+pub(crate) const MAX_UNGRANTED: usize = 4 << 10;
 
 /// The response, and the future that drives the connection until the body is read.
-pub(crate) type Answer = (http::Response<WasiBody>, Sent<()>);
+pub(crate) type IncomingResponse = (http::Response<WasiBody>, IoFuture<()>);
 
 /// A future that wasmtime awaits.
-pub(crate) type Sent<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
+pub(crate) type IoFuture<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
 
 /// HTTP state of one guest.
 pub(crate) struct Http {
     /// State of wasmtime's implementation.
     pub(crate) ctx: WasiHttpCtx,
     /// Admission of requests.
-    pub(crate) gate: Gate,
+    pub(crate) filter: RequestFilter,
 }
 
 impl Http {
     /// Creates the state of a guest that has sent nothing.
     pub(crate) fn new(prepared: &Arc<Prepared>, refusals: Refusals) -> Self {
-        let gate = Gate {
+        let filter = RequestFilter {
             prepared: Arc::clone(prepared),
             names: GuestNames::new(prepared.network.names(), &prepared.lookups),
             refusals,
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         };
         let mut ctx = WasiHttpCtx::new();
-        ctx.set_field_size_limit(if gate.may_send() { MAX_FIELDS } else { USELESS });
-        Self { ctx, gate }
+        ctx.set_field_size_limit(if filter.may_send() { MAX_FIELDS } else { MAX_UNGRANTED });
+        Self { ctx, filter }
     }
 }
 
@@ -76,25 +76,25 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     type Request = (Resource<OutgoingRequest>, Option<Resource<types::RequestOptions>>);
     linker.instance(INTERFACE)?.func_wrap("handle", |mut store, (request, options): Request| {
         let state = store.data_mut();
-        state.make_room()?;
+        state.reserve_file()?;
         let sent: Result<_, ErrorCode> = match state.http().handle(request, options) {
-            Ok(answer) => Ok(answer),
+            Ok(response) => Ok(response),
             Err(error) => Err(error.downcast()?),
         };
         Ok((sent,))
     })?;
-    texts::link(linker)
+    request_texts::link(linker)
 }
 
 /// Admission of requests: checks them against the grants and the quota of connections.
-pub(crate) struct Gate {
+pub(crate) struct RequestFilter {
     prepared: Arc<Prepared>,
     names: GuestNames,
     refusals: Refusals,
     connections: Arc<Semaphore>,
 }
 
-impl Gate {
+impl RequestFilter {
     /// Returns the number of the guest's connections.
     pub(crate) fn connections(&self) -> usize {
         MAX_CONNECTIONS.saturating_sub(self.connections.available_permits())
@@ -113,7 +113,7 @@ impl Gate {
         // A tunnel leads wherever its far end decides.
         if request.method() == http::Method::CONNECT {
             self.refusals
-                .log_once(&format!("a tunnel through `{}` was refused; nothing allows it", url.origin()));
+                .log_once(&format!("a tunnel through `{}` was refused; no grant allows it", url.origin()));
             return Err(Error::HttpRequestDenied);
         }
         if !self.prepared.grants.http.iter().any(|prefix| prefix.allows(&url)) {
@@ -134,13 +134,13 @@ impl Gate {
     }
 }
 
-impl WasiHttpHooks for Gate {
+impl WasiHttpHooks for RequestFilter {
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
-        _transmitted: Sent<()>,
-    ) -> Sent<Answer> {
+        _transmitted: IoFuture<()>,
+    ) -> IoFuture<IncomingResponse> {
         match self.admit(&request) {
             Ok(exchange) => Box::new(exchange.send(request, options.unwrap_or_default())),
             Err(error) => Box::new(async { Err(error) }),
@@ -148,6 +148,6 @@ impl WasiHttpHooks for Gate {
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        if self.may_send() { CHUNK } else { USELESS }
+        if self.may_send() { CHUNK } else { MAX_UNGRANTED }
     }
 }

@@ -14,14 +14,14 @@ use wasmtime_wasi_http::Error;
 /// A body that fails if its sender pauses for longer than the guest allows.
 pub(crate) struct Paced {
     incoming: Incoming,
-    patience: Option<Duration>,
+    max_pause: Option<Duration>,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Paced {
     /// Wraps a body that nothing was read from.
-    pub(crate) fn new(incoming: Incoming, patience: Option<Duration>) -> Self {
-        Self { incoming, patience, waiting: None }
+    pub(crate) fn new(incoming: Incoming, max_pause: Option<Duration>) -> Self {
+        Self { incoming, max_pause, waiting: None }
     }
 }
 
@@ -36,12 +36,12 @@ impl Body for Paced {
         // Each piece that arrives resets the timer.
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(ctx) {
             self.waiting = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(|error| failure::of_exchange(&error))));
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| failure::exchange_error(&error))));
         }
-        let Some(patience) = self.patience else {
+        let Some(max_pause) = self.max_pause else {
             return Poll::Pending;
         };
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(max_pause)));
         ready!(waiting.as_mut().poll(ctx));
         Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
     }

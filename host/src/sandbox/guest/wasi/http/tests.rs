@@ -6,9 +6,9 @@ use crate::invoke::Listener;
 use crate::model::Url;
 use crate::sandbox::guest::wasi::Network;
 use crate::sandbox::guest::wasi::http::exchange::Exchange;
-use crate::sandbox::guest::wasi::http::{Answer, MAX_CONNECTIONS, MAX_FIELDS, Secure, USELESS};
+use crate::sandbox::guest::wasi::http::{IncomingResponse, MAX_CONNECTIONS, MAX_FIELDS, MAX_UNGRANTED, Tls};
 use crate::sandbox::guest::wasi::network::{GuestNames, Refusals, Resolve, Resolver, TaskLookups};
-use crate::sandbox::testing::Ear;
+use crate::sandbox::testing::RecordingListener;
 use bytes::Bytes;
 use cascade_host_tests::Web;
 use http_body_util::{BodyExt as _, Empty};
@@ -32,9 +32,9 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 /// A resolver that maps every name but one to this machine, and counts the lookups.
 #[derive(Default)]
-struct Inward(AtomicUsize);
+struct LoopbackResolver(AtomicUsize);
 
-impl Resolve for Inward {
+impl Resolve for LoopbackResolver {
     fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         self.0.fetch_add(1, Ordering::SeqCst);
         match name {
@@ -48,21 +48,21 @@ impl Resolve for Inward {
 
 /// Sends requests as a guest does that has the grants for them.
 struct Sender {
-    resolver: Arc<Inward>,
+    resolver: Arc<LoopbackResolver>,
     network: Arc<Network>,
-    ear: Arc<Ear>,
+    log: Arc<RecordingListener>,
 }
 
 impl Sender {
-    fn new(secure: Secure) -> Self {
-        let resolver = Arc::<Inward>::default();
-        let names = Resolver::with_resolve(Arc::<Inward>::clone(&resolver));
-        Self { resolver, network: Arc::new(Network::with_parts(names, secure)), ear: Arc::default() }
+    fn new(tls: Tls) -> Self {
+        let resolver = Arc::<LoopbackResolver>::default();
+        let names = Resolver::with_resolve(Arc::<LoopbackResolver>::clone(&resolver));
+        Self { resolver, network: Arc::new(Network::with_parts(names, tls)), log: Arc::default() }
     }
 
-    async fn answer(&self, url: &str, options: RequestOptions) -> Result<Answer, Error> {
+    async fn send_raw(&self, url: &str, options: RequestOptions) -> Result<IncomingResponse, Error> {
         let url = Url::parse(url).unwrap();
-        let listener: Arc<dyn Listener> = Arc::<Ear>::clone(&self.ear);
+        let listener: Arc<dyn Listener> = Arc::<RecordingListener>::clone(&self.log);
         let exchange = Exchange {
             url: url.clone(),
             network: Arc::clone(&self.network),
@@ -76,7 +76,7 @@ impl Sender {
     }
 
     async fn send(&self, url: &str, options: RequestOptions) -> Result<String, Error> {
-        let (response, driver) = self.answer(url, options).await?;
+        let (response, driver) = self.send_raw(url, options).await?;
         let (body, _) = tokio::join!(response.into_body().collect(), Pin::from(driver));
         Ok(String::from_utf8(body?.to_bytes().to_vec()).unwrap())
     }
@@ -87,22 +87,22 @@ impl Sender {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_inside_is_refused_and_nobody_is_connected_to() {
-    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
+async fn name_that_resolves_to_a_private_address_is_refused_without_a_connection() {
+    let (web, sender) = (Web::start(), Sender::new(Tls::with_default_roots()));
     for name in ["inside.example", "mapped.example", "both.example", "sub.localhost"] {
         let refused = sender.get(&format!("http://{name}:{}/echo?secret", web.port())).await.unwrap_err();
         assert!(matches!(refused, Error::HttpRequestDenied), "{name}: {refused}");
     }
     assert!(web.heads().is_empty(), "{:?}", web.heads());
-    let heard = sender.ear.heard();
-    assert!(heard[0].contains("leads to the private address 127.0.0.1"), "{heard:?}");
-    assert!(heard[0].contains(&format!("`http = [\"http://127.0.0.1:{}/\"]`", web.port())), "{heard:?}");
-    assert!(heard.len() == 4 && heard.iter().all(|line| !line.contains("secret")), "{heard:?}");
+    let logged = sender.log.recorded();
+    assert!(logged[0].contains("resolves to the private address 127.0.0.1"), "{logged:?}");
+    assert!(logged[0].contains(&format!("`http = [\"http://127.0.0.1:{}/\"]`", web.port())), "{logged:?}");
+    assert!(logged.len() == 4 && logged.iter().all(|line| !line.contains("secret")), "{logged:?}");
 }
 
 #[tokio::test]
-async fn a_granted_address_is_reached_and_a_name_is_asked_for_once() {
-    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
+async fn granted_address_is_reached_and_a_name_is_resolved_once() {
+    let (web, sender) = (Web::start(), Sender::new(Tls::with_default_roots()));
     let port = web.port();
     let by_address = sender.get(&format!("http://127.0.0.1:{port}/echo/%61?b")).await.unwrap();
     assert_eq!(by_address, format!("GET /echo/a?b 127.0.0.1:{port}"));
@@ -116,37 +116,37 @@ async fn a_granted_address_is_reached_and_a_name_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn answers_that_are_none_have_names() {
-    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
+async fn invalid_responses_have_distinct_errors() {
+    let (web, sender) = (Web::start(), Sender::new(Tls::with_default_roots()));
     let get = async |path: &str| sender.get(&web.url(path)).await.unwrap_err();
     assert!(matches!(get("/cut").await, Error::HttpResponseIncomplete));
     assert!(matches!(get("/long-header").await, Error::HttpResponseHeaderSectionSize(_)));
     assert!(matches!(get("/many-headers").await, Error::HttpResponseHeaderSectionSize(_)));
     assert!(matches!(get("/garbage").await, Error::HttpProtocolError));
-    let nobody = sender.get(&format!("http://127.0.0.1:{}/", cascade_host_tests::free_port())).await;
-    assert!(matches!(nobody, Err(Error::ConnectionRefused)));
+    let refused = sender.get(&format!("http://127.0.0.1:{}/", cascade_host_tests::free_port())).await;
+    assert!(matches!(refused, Err(Error::ConnectionRefused)));
     let tls = sender.get(&web.url("/").replace("http:", "https:")).await;
     assert!(matches!(tls, Err(Error::TlsProtocolError)), "{:?}", tls.err());
 }
 
 #[tokio::test]
-async fn guests_wait_as_long_as_they_want_to() {
-    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
-    let soon = Some(Duration::from_millis(5));
-    let first = RequestOptions { first_byte_timeout: soon, ..RequestOptions::default() };
+async fn timeouts_of_the_guest_are_kept() {
+    let (web, sender) = (Web::start(), Sender::new(Tls::with_default_roots()));
+    let short = Some(Duration::from_millis(5));
+    let first = RequestOptions { first_byte_timeout: short, ..RequestOptions::default() };
     let silent = sender.send(&web.url("/silent"), first).await;
     assert!(matches!(silent, Err(Error::ConnectionReadTimeout)));
-    let between = RequestOptions { between_bytes_timeout: soon, ..RequestOptions::default() };
+    let between = RequestOptions { between_bytes_timeout: short, ..RequestOptions::default() };
     let slow = sender.send(&web.url("/slow"), between).await;
     assert!(matches!(slow, Err(Error::ConnectionReadTimeout)));
     web.wait_until_left();
 }
 
 #[tokio::test]
-async fn who_drops_a_response_drops_its_connection() {
-    let (web, sender) = (Web::start(), Sender::new(Secure::usual()));
-    let answer = sender.answer(&web.url("/endless"), RequestOptions::default()).await.unwrap();
-    drop(answer);
+async fn dropped_response_closes_its_connection() {
+    let (web, sender) = (Web::start(), Sender::new(Tls::with_default_roots()));
+    let response = sender.send_raw(&web.url("/endless"), RequestOptions::default()).await.unwrap();
+    drop(response);
     web.wait_until_left();
 }
 
@@ -198,22 +198,23 @@ async fn encrypted() -> (u16, JoinSet<()>) {
 }
 
 #[tokio::test]
-async fn an_encrypted_connection_leads_to_who_proves_the_name() {
+async fn tls_connection_requires_a_certificate_for_the_name() {
     let (port, _server) = encrypted().await;
     let mut authorities = RootCertStore::empty();
     authorities.add(certificate("ca.crt")).unwrap();
-    let sender = Sender::new(Secure::by(Some(authorities)));
+    let sender = Sender::new(Tls::with_roots(Some(authorities)));
     assert_eq!(sender.get(&format!("https://localhost:{port}/")).await.unwrap(), "sure");
     let other_name = sender.get(&format!("https://127.0.0.1:{port}/")).await;
     assert!(matches!(other_name, Err(Error::TlsCertificateError)), "{:?}", other_name.err());
-    let unknown_authority = Sender::new(Secure::usual()).get(&format!("https://localhost:{port}/")).await;
+    let unknown_authority =
+        Sender::new(Tls::with_default_roots()).get(&format!("https://localhost:{port}/")).await;
     assert!(matches!(unknown_authority, Err(Error::TlsCertificateError)), "{:?}", unknown_authority.err());
 }
 
 #[test]
-fn the_manual_has_the_bounds_of_this_folder() {
+fn manual_names_the_limits_of_this_folder() {
     let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
     call("headers of one HTTP request").says(&size(MAX_FIELDS));
-    call("headers of one HTTP request").says(&size(USELESS));
+    call("headers of one HTTP request").says(&size(MAX_UNGRANTED));
     call("sockets of a guest; HTTP connections").says(&count(MAX_CONNECTIONS));
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 /// A bucket that the guest has opened.
-#[expect(unreachable_pub, reason = "what is generated from WIT re-exports it")]
+#[expect(unreachable_pub, reason = "code generated from WIT re-exports it")]
 #[derive(Clone)]
 pub struct Bucket {
     name: BucketName,
@@ -21,8 +21,8 @@ pub struct Bucket {
 }
 
 /// A key with the value that it had when the guest read it, for compare-and-swap.
-#[expect(unreachable_pub, reason = "what is generated from WIT re-exports it")]
-pub struct Seen {
+#[expect(unreachable_pub, reason = "code generated from WIT re-exports it")]
+pub struct CasHandle {
     bucket: Bucket,
     key: Key,
     value: Option<Bytes>,
@@ -31,14 +31,14 @@ pub struct Seen {
 /// Reasons why a value was not swapped.
 pub(crate) enum NotSwapped {
     /// The key has another value by now; this new handle holds it.
-    Other(Resource<Seen>),
+    Other(Resource<CasHandle>),
     /// The operation failed.
-    Stop(KeyvalueError),
+    Failed(KeyvalueError),
 }
 
 impl<T: Into<KeyvalueError>> From<T> for NotSwapped {
-    fn from(stop: T) -> Self {
-        Self::Stop(stop.into())
+    fn from(error: T) -> Self {
+        Self::Failed(error.into())
     }
 }
 
@@ -51,11 +51,11 @@ impl State {
             return Err(KeyvalueError::NoSuchStore);
         };
         if !self.has_bucket(&name) {
-            self.tell_of_buckets("warn", &not_granted(&name))?;
+            self.log_keyvalue("warn", &not_granted(&name))?;
             return Err(KeyvalueError::AccessDenied);
         }
         let buckets =
-            self.buckets().ok_or_else(|| KeyvalueError::Other("this host keeps no buckets".to_owned()))?;
+            self.buckets().ok_or_else(|| KeyvalueError::Other("this host has no buckets".to_owned()))?;
         Ok(self.table.push(Bucket { name, buckets })?)
     }
 
@@ -82,8 +82,8 @@ impl State {
         key: &str,
     ) -> Result<bool, KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
-        let asked = buckets.exists(&name, &Key::new(key)?).await;
-        self.done(asked)
+        let exists = buckets.exists(&name, &Key::new(key)?).await;
+        self.convert_result(exists)
     }
 
     /// Returns one page of the keys that follow `after`.
@@ -94,7 +94,7 @@ impl State {
     ) -> Result<Page, KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
         let listed = buckets.list(&name, after.as_ref()).await;
-        self.done(listed)
+        self.convert_result(listed)
     }
 
     /// Returns several keys with their values, in the given order.
@@ -104,8 +104,8 @@ impl State {
         names: Vec<String>,
     ) -> Result<Vec<Option<Pair>>, KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
-        let got = buckets.get(&name, &Keys::new(keys(&names)?)?).await;
-        let values = self.done(got)?;
+        let values = buckets.get(&name, &Keys::new(keys(&names)?)?).await;
+        let values = self.convert_result(values)?;
         let pair = |(key, value): (String, Option<Bytes>)| value.map(|value| (key, Vec::from(value)));
         Ok(names.into_iter().zip(values).map(pair).collect())
     }
@@ -141,40 +141,46 @@ impl State {
     ) -> Result<i64, KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
         let sum = buckets.increment(&name, &Key::new(key)?, delta).await;
-        self.done(sum)
+        self.convert_result(sum)
     }
 
     /// Reads a key for a later compare-and-swap.
-    pub(crate) async fn look(
+    pub(crate) async fn read_for_cas(
         &mut self,
         bucket: &Resource<Bucket>,
         key: &str,
-    ) -> Result<Resource<Seen>, KeyvalueError> {
+    ) -> Result<Resource<CasHandle>, KeyvalueError> {
         let (bucket, key) = (self.bucket(bucket)?, Key::new(key)?);
         let value = self.value(&bucket, key.clone()).await?;
-        self.keep(Seen { bucket, key, value })
+        self.hold_cas(CasHandle { bucket, key, value })
     }
 
     /// Returns the value that was read.
-    pub(crate) fn seen(&self, seen: &Resource<Seen>) -> Result<Option<Vec<u8>>, KeyvalueError> {
-        Ok(self.table.get(seen)?.value.as_ref().map(|value| value.to_vec()))
+    pub(crate) fn cas_value(&self, handle: &Resource<CasHandle>) -> Result<Option<Vec<u8>>, KeyvalueError> {
+        Ok(self.table.get(handle)?.value.as_ref().map(|value| value.to_vec()))
     }
 
     /// Drops a handle and returns what it held.
-    pub(crate) fn forget(&mut self, seen: Resource<Seen>) -> wasmtime::Result<Seen> {
-        let seen = self.table.delete(seen)?;
-        self.shelf.release(seen.value.as_ref());
-        Ok(seen)
+    pub(crate) fn drop_cas(&mut self, handle: Resource<CasHandle>) -> wasmtime::Result<CasHandle> {
+        let handle = self.table.delete(handle)?;
+        self.keyvalue.release(handle.value.as_ref());
+        Ok(handle)
     }
 
     /// Sets a key if it still has the value that was read.
-    pub(crate) async fn swap_seen(&mut self, seen: Resource<Seen>, value: Vec<u8>) -> Result<(), NotSwapped> {
-        let Seen { bucket, key, value: expected } = self.forget(seen)?;
+    pub(crate) async fn swap_cas(
+        &mut self,
+        handle: Resource<CasHandle>,
+        value: Vec<u8>,
+    ) -> Result<(), NotSwapped> {
+        let CasHandle { bucket, key, value: expected } = self.drop_cas(handle)?;
         let swap = Swap { expected, value: Value::new(value)? };
         let swapped = bucket.buckets.swap(&bucket.name, &key, &swap).await;
-        match self.done(swapped)? {
+        match self.convert_result(swapped)? {
             Swapped::Done => Ok(()),
-            Swapped::Other(value) => Err(NotSwapped::Other(self.keep(Seen { bucket, key, value })?)),
+            Swapped::Other(value) => {
+                Err(NotSwapped::Other(self.hold_cas(CasHandle { bucket, key, value })?))
+            }
         }
     }
 
@@ -184,7 +190,7 @@ impl State {
 
     async fn value(&mut self, bucket: &Bucket, key: Key) -> Result<Option<Bytes>, KeyvalueError> {
         let values = bucket.buckets.get(&bucket.name, &key.into()).await;
-        Ok(self.done(values)?.pop().flatten())
+        Ok(self.convert_result(values)?.pop().flatten())
     }
 
     async fn write(
@@ -194,29 +200,29 @@ impl State {
     ) -> Result<(), KeyvalueError> {
         let Bucket { name, buckets } = self.bucket(bucket)?;
         let written = buckets.write(&name, &Writes::new(writes)?).await;
-        self.done(written)
+        self.convert_result(written)
     }
 
-    fn keep(&mut self, seen: Seen) -> Result<Resource<Seen>, KeyvalueError> {
-        self.shelf.hold(seen.value.as_ref())?;
-        Ok(self.table.push(seen)?)
+    fn hold_cas(&mut self, handle: CasHandle) -> Result<Resource<CasHandle>, KeyvalueError> {
+        self.keyvalue.hold(handle.value.as_ref())?;
+        Ok(self.table.push(handle)?)
     }
 
     /// Converts a backend's result. Of an error, the guest gets what it can act on; its log gets the details.
-    fn done<T>(&mut self, result: Result<T, Error>) -> Result<T, KeyvalueError> {
+    fn convert_result<T>(&mut self, result: Result<T, Error>) -> Result<T, KeyvalueError> {
         let error = match result {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
         let (text, log) = guest_text(&error);
         if let Some(log) = log {
-            self.tell_of_buckets("error", &log)?;
+            self.log_keyvalue("error", &log)?;
         }
         Err(KeyvalueError::Other(text))
     }
 
     /// Writes to the guest's log, which counts against `limits.logs`.
-    fn tell_of_buckets(&mut self, level: &str, text: &str) -> Result<(), LimitHit> {
+    fn log_keyvalue(&mut self, level: &str, text: &str) -> Result<(), LimitHit> {
         let text = format!("{level} wasi:keyvalue: {text}");
         self.outputs.logs.charge(text.len())?;
         self.call.listener.wrote(Stream::Log, &text);

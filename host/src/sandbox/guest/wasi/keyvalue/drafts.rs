@@ -2,7 +2,7 @@
 //! `bucket` implements the operations once for both.
 
 use crate::sandbox::guest::state::State;
-use crate::sandbox::guest::wasi::keyvalue::bucket::{Bucket, NotSwapped, Seen};
+use crate::sandbox::guest::wasi::keyvalue::bucket::{Bucket, CasHandle, NotSwapped};
 use crate::sandbox::guest::wasi::keyvalue::error::KeyvalueError;
 use crate::state::Key;
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -28,7 +28,7 @@ mod second {
         },
         with: {
             "wasi:keyvalue/store@0.2.0-draft2.bucket": crate::sandbox::guest::wasi::keyvalue::bucket::Bucket,
-            "wasi:keyvalue/atomics@0.2.0-draft2.cas": crate::sandbox::guest::wasi::keyvalue::bucket::Seen,
+            "wasi:keyvalue/atomics@0.2.0-draft2.cas": crate::sandbox::guest::wasi::keyvalue::bucket::CasHandle,
         },
     });
 }
@@ -54,8 +54,8 @@ macro_rules! implement {
                 self.open_bucket(&identifier)
             }
 
-            fn convert_error(&mut self, stop: KeyvalueError) -> wasmtime::Result<$draft::store::Error> {
-                match stop {
+            fn convert_error(&mut self, error: KeyvalueError) -> wasmtime::Result<$draft::store::Error> {
+                match error {
                     KeyvalueError::Trap(error) => Err(error),
                     KeyvalueError::NoSuchStore => Ok($draft::store::Error::NoSuchStore),
                     KeyvalueError::AccessDenied => Ok($draft::store::Error::AccessDenied),
@@ -136,7 +136,9 @@ macro_rules! implement {
     };
 }
 
-implement!(draft, u64, |state, cursor| state.shelf.after(cursor), |state, end| state.shelf.end(end));
+implement!(draft, u64, |state, cursor| state.keyvalue.key_after(cursor), |state, end| state
+    .keyvalue
+    .remember_cursor(end));
 implement!(draft2, String, |_, cursor| Ok(Key::new(&cursor)?), |_, end| end.as_str().to_owned());
 
 impl draft::atomics::Host for State {
@@ -147,10 +149,10 @@ impl draft::atomics::Host for State {
         delta: u64,
     ) -> Result<u64, KeyvalueError> {
         let delta = i64::try_from(delta)
-            .map_err(|_| KeyvalueError::Other(format!("no more than {} can be added at once", i64::MAX)))?;
+            .map_err(|_| KeyvalueError::Other(format!("`increment` adds at most {}", i64::MAX)))?;
         let sum = self.increase(&bucket, &key, delta).await?;
         u64::try_from(sum).map_err(|_| {
-            KeyvalueError::Other(format!("it was added to, and is {sum}: this draft has no negative numbers"))
+            KeyvalueError::Other(format!("the number was changed to {sum}, which this draft cannot return, because it has no negative numbers"))
         })
     }
 }
@@ -165,15 +167,15 @@ impl draft2::atomics::Host for State {
         self.increase(&bucket, &key, delta).await
     }
 
-    async fn swap(&mut self, cas: Resource<Seen>, value: Vec<u8>) -> Result<(), NotSwapped> {
-        self.swap_seen(cas, value).await
+    async fn swap(&mut self, cas: Resource<CasHandle>, value: Vec<u8>) -> Result<(), NotSwapped> {
+        self.swap_cas(cas, value).await
     }
 
     fn convert_cas_error(&mut self, error: NotSwapped) -> wasmtime::Result<draft2::atomics::CasError> {
         match error {
-            NotSwapped::Other(seen) => Ok(draft2::atomics::CasError::CasFailed(seen)),
-            NotSwapped::Stop(stop) => {
-                let error = draft2::store::Host::convert_error(self, stop)?;
+            NotSwapped::Other(handle) => Ok(draft2::atomics::CasError::CasFailed(handle)),
+            NotSwapped::Failed(error) => {
+                let error = draft2::store::Host::convert_error(self, error)?;
                 Ok(draft2::atomics::CasError::StoreError(error))
             }
         }
@@ -181,15 +183,19 @@ impl draft2::atomics::Host for State {
 }
 
 impl draft2::atomics::HostCas for State {
-    async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Resource<Seen>, KeyvalueError> {
-        self.look(&bucket, &key).await
+    async fn new(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> Result<Resource<CasHandle>, KeyvalueError> {
+        self.read_for_cas(&bucket, &key).await
     }
 
-    async fn current(&mut self, cas: Resource<Seen>) -> Result<Option<Vec<u8>>, KeyvalueError> {
-        self.seen(&cas)
+    async fn current(&mut self, cas: Resource<CasHandle>) -> Result<Option<Vec<u8>>, KeyvalueError> {
+        self.cas_value(&cas)
     }
 
-    async fn drop(&mut self, cas: Resource<Seen>) -> wasmtime::Result<()> {
-        self.forget(cas).map(drop)
+    async fn drop(&mut self, cas: Resource<CasHandle>) -> wasmtime::Result<()> {
+        self.drop_cas(cas).map(drop)
     }
 }

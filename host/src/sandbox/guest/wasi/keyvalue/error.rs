@@ -48,16 +48,14 @@ pub(crate) fn guest_text(error: &Error) -> (String, Option<String>) {
             let hint = error.help().map(|hint| format!(". {hint}")).unwrap_or_default();
             return (format!("{error}{hint}"), None);
         }
-        ErrorKind::Unavailable => {
-            "the state backend cannot be reached; whether a write was done is not known"
-        }
+        ErrorKind::Unavailable => "the state backend is unreachable; a write may or may not have happened",
         ErrorKind::Uri
         | ErrorKind::Refused
         | ErrorKind::Damaged
         | ErrorKind::NoRun
         | ErrorKind::OtherDigest(_)
         | ErrorKind::Held
-        | ErrorKind::Misuse => "the state backend refuses it",
+        | ErrorKind::Misuse => "the state backend refused the operation",
     };
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let log = causes.fold(error.to_string(), |log, cause| format!("{log}: {cause}"));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// Maximum number of remembered cursors of a guest. A guest that lists a bucket needs only the last one.
-const MAX_ENDS: usize = 256;
+const MAX_CURSORS: usize = 256;
 
 /// Maximum size of the values kept for compare-and-swap, in bytes: there may be thousands of handles with one each.
 const MAX_HELD: usize = 8 << 20;
@@ -18,28 +18,28 @@ const HANDLE_COST: usize = 256;
 /// State of one guest.
 #[derive(Default)]
 pub(crate) struct KeyvalueSession {
-    ends: VecDeque<(u64, Key)>,
+    cursors: VecDeque<(u64, Key)>,
     last: u64,
     held: usize,
 }
 
 impl KeyvalueSession {
     /// Remembers the end of a page and returns its cursor, for the draft whose cursors are numbers.
-    pub(crate) fn end(&mut self, key: Key) -> u64 {
+    pub(crate) fn remember_cursor(&mut self, key: Key) -> u64 {
         self.last += 1;
-        if self.ends.len() >= MAX_ENDS {
-            self.ends.pop_front();
+        if self.cursors.len() >= MAX_CURSORS {
+            self.cursors.pop_front();
         }
-        self.ends.push_back((self.last, key));
+        self.cursors.push_back((self.last, key));
         self.last
     }
 
     /// Returns the end of the page that belongs to a cursor. Fails if the cursor is too old.
-    pub(crate) fn after(&self, cursor: u64) -> Result<Key, KeyvalueError> {
-        let end = self.ends.iter().find(|(number, _)| *number == cursor);
+    pub(crate) fn key_after(&self, cursor: u64) -> Result<Key, KeyvalueError> {
+        let end = self.cursors.iter().find(|(number, _)| *number == cursor);
         end.map(|(_, key)| key.clone()).ok_or_else(|| {
             KeyvalueError::Other(format!(
-                "the cursor {cursor} is not one of the last {MAX_ENDS} that this call was given; begin without one"
+                "the cursor {cursor} is not one of the last {MAX_CURSORS} of this call; start again without a cursor"
             ))
         })
     }
@@ -49,7 +49,7 @@ impl KeyvalueSession {
         let held = self.held + cost(value);
         if held > MAX_HELD {
             return Err(KeyvalueError::Other(format!(
-                "the handles of `cas` hold more than {} MiB of values; drop those that are not needed",
+                "the `cas` handles hold more than {} MiB of values; drop unneeded handles",
                 MAX_HELD >> 20
             )));
         }
@@ -74,34 +74,34 @@ mod tests {
     fn refused<T>(result: Result<T, KeyvalueError>) -> String {
         match result {
             Err(KeyvalueError::Other(text)) => text,
-            _ => panic!("this was to be refused"),
+            _ => panic!("an error was expected"),
         }
     }
 
     #[test]
-    fn ends_of_pages_are_known_until_others_have_taken_their_place() {
-        let mut shelf = KeyvalueSession::default();
-        let key = |at: usize| Key::new(&at.to_string()).unwrap();
-        let cursors: Vec<u64> = (0..=MAX_ENDS).map(|at| shelf.end(key(at))).collect();
-        assert!(refused(shelf.after(cursors[0])).contains("the last 256"));
-        for (at, cursor) in cursors.iter().enumerate().skip(1) {
-            assert!(shelf.after(*cursor).is_ok_and(|end| end == key(at)));
+    fn cursors_are_valid_until_newer_ones_replace_them() {
+        let mut session = KeyvalueSession::default();
+        let key = |index: usize| Key::new(&index.to_string()).unwrap();
+        let cursors: Vec<u64> = (0..=MAX_CURSORS).map(|index| session.remember_cursor(key(index))).collect();
+        assert!(refused(session.key_after(cursors[0])).contains("the last 256"));
+        for (index, cursor) in cursors.iter().enumerate().skip(1) {
+            assert!(session.key_after(*cursor).is_ok_and(|end| end == key(index)));
         }
-        assert!(shelf.after(0).is_err());
+        assert!(session.key_after(0).is_err());
     }
 
     #[test]
-    fn values_that_are_held_are_bounded_together() {
-        let mut shelf = KeyvalueSession::default();
+    fn held_values_are_bounded_in_total() {
+        let mut session = KeyvalueSession::default();
         let value = Bytes::from(vec![0; 1 << 20]);
         for _ in 0..7 {
-            assert!(shelf.hold(Some(&value)).is_ok());
+            assert!(session.hold(Some(&value)).is_ok());
         }
-        assert!(refused(shelf.hold(Some(&value))).contains("8 MiB"));
-        shelf.release(Some(&value));
-        assert!(shelf.hold(Some(&value)).is_ok());
-        let mut shelf = KeyvalueSession::default();
-        let handles = (0..1_000_000).take_while(|_| shelf.hold(None).is_ok()).count();
+        assert!(refused(session.hold(Some(&value))).contains("8 MiB"));
+        session.release(Some(&value));
+        assert!(session.hold(Some(&value)).is_ok());
+        let mut session = KeyvalueSession::default();
+        let handles = (0..1_000_000).take_while(|_| session.hold(None).is_ok()).count();
         assert_eq!(handles, MAX_HELD / HANDLE_COST, "handles without a value count too");
     }
 }

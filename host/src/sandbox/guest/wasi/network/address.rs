@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_addresses_are_not_public_in_any_guise() {
+    fn private_addresses_are_not_public_in_any_form() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_neighbours_of_private_addresses_are_public() {
+    fn neighbours_of_private_addresses_are_public() {
         for address in [
             "1.1.1.1",
             "9.255.255.255",

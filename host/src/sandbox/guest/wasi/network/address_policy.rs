@@ -12,7 +12,7 @@ const LOCALHOST: &str = "localhost";
 
 /// Reasons why a granted host has no usable address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Barred {
+pub(crate) enum NoAddress {
     /// All addresses of the name are private; this is one of them.
     Private(IpAddr),
     /// The name cannot be resolved.
@@ -24,43 +24,43 @@ pub(crate) async fn addresses(
     names: &GuestNames,
     host: &Host<&str>,
     port: u16,
-) -> Result<Vec<SocketAddr>, Barred> {
+) -> Result<Vec<SocketAddr>, NoAddress> {
     let name = match host {
         Host::Ipv4(address) => return Ok(vec![(*address, port).into()]),
         Host::Ipv6(address) => return Ok(vec![(*address, port).into()]),
         Host::Domain(name) => *name,
     };
-    let found = names.addresses(name).await.map_err(|_| Barred::Unknown)?;
+    let found = names.addresses(name).await.map_err(|_| NoAddress::Unknown)?;
     // A name with both kinds of addresses is reached at the public ones.
-    let open: Vec<_> = found.iter().filter(|address| may_lead(name, **address)).collect();
-    match (open.first(), found.first()) {
-        (None, Some(private)) => Err(Barred::Private(*private)),
-        _ => Ok(open.into_iter().map(|address| (*address, port).into()).collect()),
+    let usable: Vec<_> = found.iter().filter(|address| may_resolve_to(name, **address)).collect();
+    match (usable.first(), found.first()) {
+        (None, Some(private)) => Err(NoAddress::Private(*private)),
+        _ => Ok(usable.into_iter().map(|address| (*address, port).into()).collect()),
     }
 }
 
 /// Returns whether an address is granted, directly or through a name that resolves to it.
 pub(crate) async fn may_connect(granted: &[Endpoint], names: &GuestNames, address: SocketAddr) -> bool {
     // An IPv4-mapped IPv6 address leads to the same host as the IPv4 address.
-    let wanted = address.ip().to_canonical();
+    let target = address.ip().to_canonical();
     for endpoint in granted.iter().filter(|endpoint| endpoint.port() == address.port()) {
-        let is_it = match endpoint.host() {
-            Host::Ipv4(granted) => IpAddr::V4(*granted) == wanted,
-            Host::Ipv6(granted) => granted.to_canonical() == wanted,
+        let is_granted = match endpoint.host() {
+            Host::Ipv4(granted) => IpAddr::V4(*granted) == target,
+            Host::Ipv6(granted) => granted.to_canonical() == target,
             Host::Domain(name) => {
-                may_lead(name, wanted)
-                    && names.addresses(name).await.is_ok_and(|found| found.contains(&wanted))
+                may_resolve_to(name, target)
+                    && names.addresses(name).await.is_ok_and(|found| found.contains(&target))
             }
         };
-        if is_it {
+        if is_granted {
             return true;
         }
     }
     false
 }
 
-/// Returns whether a name may lead to an address. Whoever owns a zone controls its names, but not private addresses.
-fn may_lead(name: &str, address: IpAddr) -> bool {
+/// Returns whether a guest may reach an address through a name. The owner of a zone controls its names, and must not reach private addresses through them.
+fn may_resolve_to(name: &str, address: IpAddr) -> bool {
     if name == LOCALHOST { address.is_loopback() } else { is_public(address) }
 }
 
@@ -92,7 +92,7 @@ mod tests {
         GuestNames::new(&Resolver::with_resolve(Arc::new(AddressTable)), &TaskLookups::default())
     }
 
-    async fn led(host: &str) -> Result<Vec<String>, Barred> {
+    async fn resolved(host: &str) -> Result<Vec<String>, NoAddress> {
         let host = Host::parse(host).unwrap();
         let host = match &host {
             Host::Domain(name) => Host::Domain(name.as_str()),
@@ -112,16 +112,16 @@ mod tests {
             ("127.0.0.1", &["127.0.0.1:80"]),
             ("[fd00::1]", &["[fd00::1]:80"]),
         ] {
-            assert_eq!(led(host).await.unwrap(), expected, "{host}");
+            assert_eq!(resolved(host).await.unwrap(), expected, "{host}");
         }
         for host in ["inside.example", "mapped.example", "metadata.example"] {
-            assert!(matches!(led(host).await, Err(Barred::Private(_))), "{host}");
+            assert!(matches!(resolved(host).await, Err(NoAddress::Private(_))), "{host}");
         }
-        assert!(matches!(led("nobody.example").await, Err(Barred::Unknown)));
+        assert!(matches!(resolved("nobody.example").await, Err(NoAddress::Unknown)));
     }
 
     #[tokio::test]
-    async fn sockets_reach_what_is_granted_and_nothing_beside_it() {
+    async fn sockets_reach_only_granted_endpoints() {
         for (granted, address, expected) in [
             ("127.0.0.1:5432", "127.0.0.1:5432", true),
             ("127.0.0.1:5432", "127.0.0.1:5433", false),

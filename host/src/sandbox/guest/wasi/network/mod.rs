@@ -6,7 +6,7 @@ mod resolver;
 mod address_policy;
 mod refusals;
 
-pub(crate) use address_policy::{Barred, addresses, may_connect};
+pub(crate) use address_policy::{NoAddress, addresses, may_connect};
 pub(crate) use refusals::Refusals;
 #[cfg(test)]
 pub(crate) use resolver::Resolve;

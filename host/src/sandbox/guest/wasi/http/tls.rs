@@ -14,19 +14,19 @@ use url::Host;
 use wasmtime_wasi_http::Error;
 
 /// Certificate authorities that guests trust, and the connector, created on first use.
-pub(crate) struct Secure {
+pub(crate) struct Tls {
     authorities: Option<RootCertStore>,
     connector: OnceLock<Option<TlsConnector>>,
 }
 
-impl Secure {
-    /// Returns the usual authorities, the same on every machine.
-    pub(crate) const fn usual() -> Self {
-        Self::by(None)
+impl Tls {
+    /// Trusts the default authorities, which are the same on every machine.
+    pub(crate) const fn with_default_roots() -> Self {
+        Self::with_roots(None)
     }
 
-    /// Returns the given authorities, or the usual ones if there are none.
-    pub(crate) const fn by(authorities: Option<RootCertStore>) -> Self {
+    /// Trusts the given authorities, or the default ones if there are none.
+    pub(crate) const fn with_roots(authorities: Option<RootCertStore>) -> Self {
         Self { authorities, connector: OnceLock::new() }
     }
 
@@ -41,15 +41,14 @@ impl Secure {
         };
         let connector =
             self.connector.get_or_init(|| self.connector()).as_ref().ok_or(Error::ConfigurationError)?;
-        let wrapped =
-            connector.connect(name, stream).await.map_err(|error| failure::of_encryption(&error))?;
-        Ok(Box::new(wrapped))
+        let encrypted = connector.connect(name, stream).await.map_err(|error| failure::tls_error(&error))?;
+        Ok(Box::new(encrypted))
     }
 
     /// Returns `None` if the cryptography supports no version of TLS, which no build of it does.
     fn connector(&self) -> Option<TlsConnector> {
-        let usual = || RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let authorities = self.authorities.clone().unwrap_or_else(usual);
+        let default_roots = || RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let authorities = self.authorities.clone().unwrap_or_else(default_roots);
         let versions = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = versions.with_safe_default_protocol_versions().ok()?;
         let mut config = config.with_root_certificates(authorities).with_no_client_auth();
