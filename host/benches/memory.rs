@@ -1,5 +1,6 @@
 //! How much memory tasks take while they wait: by stage from the manifest's text on, and per element of a `for-each`.
-//! `cargo bench -p cascade-host --bench memory` prints bytes; it counts what is allocated, not what the system gives.
+//! `cargo bench -p cascade-host --features internals --bench memory` prints bytes; it counts what is allocated, not
+//! what the system gives.
 
 #![expect(
     clippy::expect_used,
@@ -10,14 +11,14 @@
 mod shared;
 
 use bytes::Bytes;
-use cascade_host::engine::{self, Shown};
-use cascade_host::graph;
-use cascade_host::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
-use cascade_host::manifest;
-use cascade_host::model::{Digest, RunId, Size, Source};
-use cascade_host::plan::{self, Given, Interface};
-use cascade_host::state::MemoryBackend;
-use cascade_host::value::{Export, Signature, Type, wire};
+use cascade_host::internals::engine::{self, Shown};
+use cascade_host::internals::graph;
+use cascade_host::internals::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
+use cascade_host::internals::manifest;
+use cascade_host::internals::model::{Digest, RunId, Size, Source};
+use cascade_host::internals::plan::{self, Given, Interface};
+use cascade_host::internals::state::MemoryBackend;
+use cascade_host::internals::value::{Export, Signature, Type, wire};
 use peak_alloc::PeakAlloc;
 use shared::{Graph, Host, run_chosen};
 use std::path::Path;

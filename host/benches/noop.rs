@@ -1,5 +1,6 @@
 //! What a task costs above the bare engine: no-op tasks through the whole host against a loop that instantiates the
-//! same component and calls the same function. `cargo bench -p cascade-host --bench noop` prints the ratios.
+//! same component and calls the same function.
+//! `cargo bench -p cascade-host --features internals --bench noop` prints the ratios.
 
 #![expect(
     clippy::expect_used,
@@ -9,10 +10,10 @@
 
 mod shared;
 
-use cascade_host::invoke::{Grants, Invoker};
-use cascade_host::plan::Interface;
-use cascade_host::sandbox::{Metering, Sandbox, Settings};
-use cascade_host::state::MemoryBackend;
+use cascade_host::internals::invoke::{Grants, Invoker};
+use cascade_host::internals::plan::Interface;
+use cascade_host::internals::sandbox::{Metering, Sandbox, Settings};
+use cascade_host::internals::state::MemoryBackend;
 use shared::{Graph, Raw, RawWasi, compare_timed, component, run_chosen, timed};
 use std::sync::Arc;
 use std::time::Duration;

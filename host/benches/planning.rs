@@ -1,5 +1,5 @@
 //! How long it takes from a manifest's text to a plan, for 10,000 and for 100,000 tasks: linear means ten times as long.
-//! `cargo bench -p cascade-host --bench planning` prints the ratio.
+//! `cargo bench -p cascade-host --features internals --bench planning` prints the ratio.
 
 #![expect(
     clippy::expect_used,
@@ -8,11 +8,11 @@
     reason = "a benchmark may stop at what it does not expect, and prints its ratios"
 )]
 
-use cascade_host::graph;
-use cascade_host::manifest;
-use cascade_host::model::{Digest, Source};
-use cascade_host::plan::{self, Interface, Plan};
-use cascade_host::value::{Export, Signature, Type};
+use cascade_host::internals::graph;
+use cascade_host::internals::manifest;
+use cascade_host::internals::model::{Digest, Source};
+use cascade_host::internals::plan::{self, Interface, Plan};
+use cascade_host::internals::value::{Export, Signature, Type};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! How long a whole process takes that runs one no-op task with its code in the cache, against a process that only
-//! maps the same code and calls it. `cargo bench -p cascade-host --bench process` prints the ratio.
+//! maps the same code and calls it.
+//! `cargo bench -p cascade-host --features internals --bench process` prints the ratio.
 
 #![expect(
     clippy::expect_used,
@@ -9,7 +10,7 @@
 
 mod shared;
 
-use cascade_host::sandbox::engine_config;
+use cascade_host::internals::sandbox::engine_config;
 use shared::{compare, component};
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,5 +1,6 @@
 //! What being bounded costs: no-op tasks under all limits against the same, on the same way through the same host, with
-//! none that can be left out. `cargo bench -p cascade-host --features test-support --bench safety` prints the ratios.
+//! none that can be left out.
+//! `cargo bench -p cascade-host --features internals --bench safety` prints the ratios.
 
 #![expect(
     clippy::expect_used,
@@ -9,10 +10,10 @@
 
 mod shared;
 
-use cascade_host::invoke::{Grants, Invoker};
-use cascade_host::plan::Interface;
-use cascade_host::sandbox::{Metering, Sandbox, Settings};
-use cascade_host::state::MemoryBackend;
+use cascade_host::internals::invoke::{Grants, Invoker};
+use cascade_host::internals::plan::Interface;
+use cascade_host::internals::sandbox::{Metering, Sandbox, Settings};
+use cascade_host::internals::state::MemoryBackend;
 use shared::{Graph, compare_timed, component, run_chosen};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! What the engine's settings were chosen by: a fresh guest and a call of `noop` under others that there are.
-//! `cargo bench -p cascade-host --bench settings` prints the times; the chosen ones stand in `sandbox/engine.rs`.
+//! `cargo bench -p cascade-host --features internals --bench settings` prints the times; the chosen ones stand in
+//! `sandbox/engine.rs`.
 
 #![expect(
     clippy::expect_used,
@@ -9,7 +10,7 @@
 
 mod shared;
 
-use cascade_host::sandbox::engine_config;
+use cascade_host::internals::sandbox::engine_config;
 use shared::{RawWasi, compare_timed, component, timed};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 

@@ -1,5 +1,5 @@
 //! How long values take into a guest and out of it again, from MessagePack to MessagePack, against wasmtime's typed call.
-//! `cargo bench -p cascade-host --bench values` prints the ratios.
+//! `cargo bench -p cascade-host --features internals --bench values` prints the ratios.
 
 #![expect(
     clippy::expect_used,
@@ -10,8 +10,8 @@
 mod shared;
 
 use bytes::Bytes;
-use cascade_host::model::Datum;
-use cascade_host::value::{Type, encode};
+use cascade_host::internals::model::Datum;
+use cascade_host::internals::value::{Type, encode};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion};
 use shared::{Host, Raw, compare, component};

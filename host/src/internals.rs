@@ -1,5 +1,5 @@
 //! The inner modules, for benchmarks and fuzz targets. No part of the API: anything here may change at any time.
-//! Compiled with the feature `test-support` only.
+//! Compiled with the feature `internals` only.
 
 macro_rules! open {
     ($($module:ident),*) => {

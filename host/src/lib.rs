@@ -27,7 +27,7 @@
 //! or by [`command_line`]. The manual of manifests is in `host/docs`.
 
 #![cfg_attr(
-    not(feature = "test-support"),
+    not(feature = "internals"),
     expect(unreachable_pub, reason = "`internals` opens them to benchmarks and fuzz targets")
 )]
 
@@ -46,7 +46,7 @@ mod config;
 mod app;
 mod cli;
 mod api;
-#[cfg(feature = "test-support")]
+#[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
 

@@ -1,6 +1,7 @@
 //! Several processes of the host on one run in Redis, as they are started by users: how many tasks a second, what
 //! distance costs, what a second host brings, how soon the tasks of one that was killed are taken over, and the memory of
-//! a task. `cargo bench -p cascade-host --bench hosts` prints the ratios.
+//! a task.
+//! `cargo bench -p cascade-host --features internals --bench hosts` prints the ratios.
 
 #![expect(
     clippy::expect_used,

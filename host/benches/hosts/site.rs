@@ -2,7 +2,7 @@
 //! What is measured about them is for the cases.
 
 use crate::shared::component;
-use cascade_host::model::{Clock as _, SystemClock, Timestamp};
+use cascade_host::internals::model::{Clock as _, SystemClock, Timestamp};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,6 @@
 //! What the engine costs on top of Redis: runs of tasks that do nothing, against a loop that sends the same commits.
-//! `cargo bench -p cascade-host --bench redis` prints the ratios, what the script takes, and the memory of a task.
+//! `cargo bench -p cascade-host --features internals --bench redis` prints the ratios, what the script takes, and
+//! the memory of a task.
 
 #![expect(
     clippy::expect_used,
@@ -16,7 +17,7 @@ mod replay;
 use crate::replay::{Recording, Tap, repeat};
 use crate::shared::{Medians, compare_timed, run_chosen};
 use crate::work::Work;
-use cascade_host::invoke::Invoker;
+use cascade_host::internals::invoke::Invoker;
 use cascade_host_tests::Redis;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,12 +4,12 @@
 use crate::shared::{Graph, component};
 use async_trait::async_trait;
 use bytes::Bytes;
-use cascade_host::invoke::{Call, Failure, Grants, Invoker, Outcome, Returned, Usage};
-use cascade_host::model::Digest;
-use cascade_host::plan::Interface;
-use cascade_host::sandbox::{Metering, Sandbox, Settings};
-use cascade_host::state::{Factory, StateUri};
-use cascade_host::value::{Export, Signature, Type};
+use cascade_host::internals::invoke::{Call, Failure, Grants, Invoker, Outcome, Returned, Usage};
+use cascade_host::internals::model::Digest;
+use cascade_host::internals::plan::Interface;
+use cascade_host::internals::sandbox::{Metering, Sandbox, Settings};
+use cascade_host::internals::state::{Factory, StateUri};
+use cascade_host::internals::value::{Export, Signature, Type};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};

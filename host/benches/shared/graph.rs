@@ -2,14 +2,14 @@
 //! What is measured about them is for each benchmark.
 
 use bytes::Bytes;
-use cascade_host::engine::{self, Ended, Engine, Interrupt, Shown};
-use cascade_host::events::{JsonLines, Recorder};
-use cascade_host::graph;
-use cascade_host::invoke::Invoker;
-use cascade_host::manifest;
-use cascade_host::model::{Digest, FailurePolicy, RunId, RunStatus, Size, Source, SystemClock};
-use cascade_host::plan::{self, Bound, Given, Interface};
-use cascade_host::state::{Backend, HostId, Mode, OpenRequest, Opened, RunShape};
+use cascade_host::internals::engine::{self, Ended, Engine, Interrupt, Shown};
+use cascade_host::internals::events::{JsonLines, Recorder};
+use cascade_host::internals::graph;
+use cascade_host::internals::invoke::Invoker;
+use cascade_host::internals::manifest;
+use cascade_host::internals::model::{Digest, FailurePolicy, RunId, RunStatus, Size, Source, SystemClock};
+use cascade_host::internals::plan::{self, Bound, Given, Interface};
+use cascade_host::internals::state::{Backend, HostId, Mode, OpenRequest, Opened, RunShape};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

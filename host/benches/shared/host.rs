@@ -2,9 +2,11 @@
 //! The bare way is in `raw`.
 
 use bytes::Bytes;
-use cascade_host::invoke::{Attempt, Call, FunctionId, Grants, Invoker, Listener, Outcome, Stream};
-use cascade_host::model::{Limits, Name, RunId};
-use cascade_host::sandbox::{Component, Metering, Sandbox, Settings};
+use cascade_host::internals::invoke::{
+    Attempt, Call, FunctionId, Grants, Invoker, Listener, Outcome, Stream,
+};
+use cascade_host::internals::model::{Limits, Name, RunId};
+use cascade_host::internals::sandbox::{Component, Metering, Sandbox, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};

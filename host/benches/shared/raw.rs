@@ -2,7 +2,7 @@
 //! The sandbox is in `host`.
 
 use crate::shared::Host;
-use cascade_host::sandbox::engine_config;
+use cascade_host::internals::sandbox::engine_config;
 use wasmtime::component::ResourceTable;
 use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower, TypedFunc};
 use wasmtime::{Config, Engine, Store};

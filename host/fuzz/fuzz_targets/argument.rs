@@ -4,7 +4,7 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    if let Err(broken) = cascade_host::sandbox::fuzzing::argument(input) {
+    if let Err(broken) = cascade_host::internals::sandbox::fuzzing::argument(input) {
         panic!("{broken}");
     }
 });

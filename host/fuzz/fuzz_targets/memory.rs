@@ -4,7 +4,7 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    if let Err(broken) = cascade_host::sandbox::fuzzing::memory(input) {
+    if let Err(broken) = cascade_host::internals::sandbox::fuzzing::memory(input) {
         panic!("{broken}");
     }
 });

@@ -9,7 +9,7 @@ mod ttl;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(any(test, feature = "test-support"))]
+#[cfg(any(test, feature = "internals"))]
 #[expect(clippy::missing_panics_doc, reason = "a case that fails ends its test")]
 pub mod conformance;
 

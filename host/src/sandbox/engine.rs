@@ -43,7 +43,7 @@ pub(crate) enum Bounded {
     /// With all bounds.
     Yes,
     /// Without all that can be left out: epochs, timer, fuel, counting of memory and handles, canonical NaNs.
-    #[cfg(any(test, feature = "test-support"))]
+    #[cfg(any(test, feature = "internals"))]
     No,
 }
 

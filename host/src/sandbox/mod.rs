@@ -23,7 +23,7 @@ mod hostile;
 #[cfg(test)]
 mod hermetic;
 
-#[cfg(any(test, feature = "test-support"))]
+#[cfg(any(test, feature = "internals"))]
 pub use codec::fuzzing;
 pub use compile::CompilePool;
 pub use compile::CompileRequest;

@@ -22,7 +22,7 @@ mod factory;
 mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
-#[cfg(any(test, feature = "test-support"))]
+#[cfg(any(test, feature = "internals"))]
 #[expect(clippy::indexing_slicing, clippy::missing_panics_doc, reason = "a case that fails ends its test")]
 pub mod conformance;
 

@@ -11,7 +11,7 @@ mod strings;
 pub(crate) mod erased;
 #[cfg(test)]
 mod oracle;
-#[cfg(any(test, feature = "test-support"))]
+#[cfg(any(test, feature = "internals"))]
 pub mod fuzzing;
 #[cfg(test)]
 mod echo_component;

@@ -88,7 +88,7 @@ pub(crate) struct Deadline(pub(crate) Instant);
 
 impl Deadline {
     /// Returns a deadline that no test reaches.
-    #[cfg(any(test, feature = "test-support"))]
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn far() -> Self {
         Self(Instant::now() + std::time::Duration::from_hours(24))
     }
