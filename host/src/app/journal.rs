@@ -84,7 +84,7 @@ impl JournalWriter {
         // The set stops the writer when it is dropped; a journal that ends early is no failure.
         if tokio::time::timeout(FLUSH, rest).await.is_err() {
             let message = "the end of what happened is not stored with the run: the state backend did not take it in time";
-            self.recorder.run(Fact::Warning { code: "journal", message: message.to_owned() });
+            self.recorder.run(Fact::Warning { code: "journal".into(), message: message.to_owned() });
         }
     }
 }
@@ -150,7 +150,7 @@ impl Writing {
         }
         if !std::mem::replace(&mut self.has_warned, true) {
             let message = format!("what happens is not being stored with the run: {error}");
-            self.recorder.run(Fact::Warning { code: "journal", message });
+            self.recorder.run(Fact::Warning { code: "journal".into(), message });
         }
         Appended::Again
     }
@@ -208,7 +208,7 @@ mod tests {
         let (writer, recorder) = JournalWriter::begin(&backend, &run_id(), &host(), &recorder());
         recorder.run(Fact::RunStarted { name: "words".into(), tasks: 1 });
         recorder.task(subject(), Fact::TaskStarted);
-        recorder.task(subject(), Fact::TaskLog { stream: "stdout", text: "hello".into() });
+        recorder.task(subject(), Fact::TaskLog { stream: "stdout".into(), text: "hello".into() });
         tokio::time::sleep(GATHER * 2).await;
         recorder.task(subject(), Fact::TaskCached { key: "k".into() });
         writer.close().await;

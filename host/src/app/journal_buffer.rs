@@ -111,7 +111,7 @@ impl JournalBuffer {
         let at = self.events.front().map(|event| event.at);
         let mark = at.filter(|_| left_out > 0).map(|at| {
             let message = format!("{left_out} events of elements were left out here");
-            Event { at, subject: None, fact: Fact::Warning { code: "events-left-out", message } }
+            Event { at, subject: None, fact: Fact::Warning { code: "events-left-out".into(), message } }
         });
         let events = mark.into_iter().chain(std::mem::take(&mut self.events));
         events
@@ -316,7 +316,7 @@ mod tests {
         let mut pending = pending();
         let text = "x".repeat(1 << 20);
         for _ in 0..6 {
-            pending.note(&event(0, None, 1, Fact::TaskLog { stream: "stdout", text: text.clone() }));
+            pending.note(&event(0, None, 1, Fact::TaskLog { stream: "stdout".into(), text: text.clone() }));
         }
         let batch = pending.take().unwrap();
         let kept = crate::state::read_log(batch.logs[0].1.as_bytes());

@@ -89,7 +89,7 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
     };
     tell_of_begin(session, &opened, &recorder);
     for Notice { code, message } in notices {
-        recorder.run(Fact::Warning { code, message });
+        recorder.run(Fact::Warning { code: code.into(), message });
     }
     let report = work(session, sandbox, &opened, RunRequest { recorder, ..request }).await;
     if let Some(journal) = journal {
@@ -227,7 +227,7 @@ fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
 fn vigil<'a>(request: &RunRequest, recorder: &'a Recorder) -> Vigil<'a> {
     Vigil::new("the state backend", request.backend.health(), |sign| {
         recorder.run(match sign {
-            Sign::Away(message) => Fact::Warning { code: "state-away", message },
+            Sign::Away(message) => Fact::Warning { code: "state-away".into(), message },
             Sign::Back => Fact::StateReconnected,
         });
     })
@@ -238,8 +238,10 @@ fn vigil_of_cache<'a>(request: &RunRequest, recorder: &'a Recorder) -> Vigil<'a>
     let health = request.cache.as_ref().and_then(|cache| cache.health());
     Vigil::new("the cache", health, |sign| {
         recorder.run(match sign {
-            Sign::Away(message) => Fact::Warning { code: "cache-away", message },
-            Sign::Back => Fact::Warning { code: "cache-back", message: "the cache serves again".to_owned() },
+            Sign::Away(message) => Fact::Warning { code: "cache-away".into(), message },
+            Sign::Back => {
+                Fact::Warning { code: "cache-back".into(), message: "the cache serves again".to_owned() }
+            }
         });
     })
 }

@@ -21,7 +21,7 @@ impl Context {
         let cache = self.cache.iter().flat_map(|cache| cache.notices());
         for notice in self.ledger.notices().into_iter().chain(cache) {
             let Notice { code, message } = notice;
-            self.recorder.run(Fact::Warning { code, message });
+            self.recorder.run(Fact::Warning { code: code.into(), message });
         }
     }
 

@@ -18,7 +18,7 @@ impl Listener for AttemptListener {
             Stream::Log => "log",
         };
         for line in text.lines() {
-            let fact = Fact::TaskLog { stream, text: line.to_owned() };
+            let fact = Fact::TaskLog { stream: stream.into(), text: line.to_owned() };
             self.recorder.task(self.subject.clone(), fact);
         }
     }

@@ -3,7 +3,8 @@
 //! variant.
 
 use crate::model::{FailureClass, Name, RunStatus, SkipReason, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A fact with its time and subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +29,9 @@ pub struct Subject {
 }
 
 /// A fact about a run or one of its tasks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]
+#[non_exhaustive]
 pub enum Fact {
     /// A new run began.
     #[serde(rename = "run.started")]
@@ -144,7 +146,7 @@ pub enum Fact {
     #[serde(rename = "task.log")]
     TaskLog {
         /// `stdout`, `stderr` or `log`.
-        stream: &'static str,
+        stream: Cow<'static, str>,
         /// Text of the line, without its end.
         text: String,
     },
@@ -155,14 +157,14 @@ pub enum Fact {
     #[serde(rename = "warning")]
     Warning {
         /// Code for programs.
-        code: &'static str,
+        code: Cow<'static, str>,
         /// Sentence for people.
         message: String,
     },
 }
 
 /// Failure of an attempt, a task or an output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureFact {
     /// Class of the failure.
     pub class: FailureClass,

@@ -1,8 +1,9 @@
 //! Parser of JSON lines that other hosts wrote, so that this host can follow a run.
 //! Writing is in `line`. Later versions may write new facts, so unknown lines are skipped without an error.
 
-use crate::events::{Event, Fact, FailureFact, Subject};
+use crate::events::{Event, Fact, Subject};
 use crate::model::{Name, Timestamp};
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ pub struct ReceivedEvent {
     pub event: Event,
 }
 
-/// Parses a line; returns none for a fact that this version does not know. The code of a warning is dropped.
+/// Parses a line; returns none for a fact that this version does not know.
 #[must_use]
 pub fn from_json_line(line: &[u8]) -> Option<ReceivedEvent> {
     let line = Line(serde_json::from_slice(line).ok()?);
@@ -28,7 +29,10 @@ pub fn from_json_line(line: &[u8]) -> Option<ReceivedEvent> {
         }),
     };
     let at = Timestamp::parse(&line.get::<String>("ts")?)?;
-    Some(ReceivedEvent { host: line.get("host")?, event: Event { at, subject, fact: line.fact()? } })
+    Some(ReceivedEvent {
+        host: line.get("host")?,
+        event: Event { at, subject, fact: Fact::deserialize(&line.0).ok()? },
+    })
 }
 
 /// A line as it was written.
@@ -38,63 +42,12 @@ impl Line {
     fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         T::deserialize(self.0.get(key)?).ok()
     }
-
-    fn fact(&self) -> Option<Fact> {
-        Some(match self.get::<String>("event")?.as_str() {
-            "run.started" => Fact::RunStarted { name: self.get("name")?, tasks: self.get("tasks")? },
-            "run.resumed" => Fact::RunResumed {
-                name: self.get("name")?,
-                tasks: self.get("tasks")?,
-                kept: self.get("kept")?,
-            },
-            "run.finished" => {
-                Fact::RunFinished { status: self.get("status")?, duration_ms: self.get("duration_ms")? }
-            }
-            "task.ready" => Fact::TaskReady,
-            "task.started" => Fact::TaskStarted,
-            "task.finished" => Fact::TaskFinished {
-                duration_ms: self.get("duration_ms")?,
-                output_bytes: self.get("output_bytes")?,
-                memory_bytes: self.get("memory_bytes")?,
-                fuel: self.get("fuel"),
-            },
-            "task.cached" => Fact::TaskCached { key: self.get("key")? },
-            "task.stored" => Fact::TaskStored,
-            "task.skipped" => Fact::TaskSkipped { reason: self.get("reason")?, cause: self.get("cause") },
-            "task.failed" => Fact::TaskFailed(self.failure()?),
-            "output.failed" => Fact::OutputFailed { output: self.get("output")?, failure: self.failure()? },
-            "task.retrying" => {
-                Fact::TaskRetrying { delay_ms: self.get("delay_ms")?, failure: self.failure()? }
-            }
-            "task.blocked" => Fact::TaskBlocked { resource: self.get("resource")? },
-            "task.taken_over" => {
-                Fact::TaskTakenOver { from: self.get("from")?, takeovers: self.get("takeovers")? }
-            }
-            "task.lease_lost" => Fact::TaskLeaseLost,
-            "task.progress" => {
-                Fact::TaskProgress { fraction: self.get("fraction")?, message: self.get("message")? }
-            }
-            "task.log" => Fact::TaskLog { stream: self.stream()?, text: self.get("text")? },
-            "state.reconnected" => Fact::StateReconnected,
-            "warning" => Fact::Warning { code: "heard", message: self.get("message")? },
-            _ => return None, // written by a later version
-        })
-    }
-
-    fn failure(&self) -> Option<FailureFact> {
-        Some(FailureFact { class: self.get("class")?, error: self.get("error")? })
-    }
-
-    fn stream(&self) -> Option<&'static str> {
-        let stream: String = self.get("stream")?;
-        ["stdout", "stderr", "log"].into_iter().find(|known| *known == stream)
-    }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::events::to_json_line;
+    use crate::events::{FailureFact, to_json_line};
     use crate::model::{FailureClass, RunId, RunStatus, SkipReason};
 
     /// Returns facts of every kind.
@@ -119,9 +72,9 @@ pub(crate) mod tests {
             Fact::TaskTakenOver { from: "h0".into(), takeovers: 2 },
             Fact::TaskLeaseLost,
             Fact::TaskProgress { fraction: 0.5, message: "m".into() },
-            Fact::TaskLog { stream: "stderr", text: "t".into() },
+            Fact::TaskLog { stream: "stderr".into(), text: "t".into() },
             Fact::StateReconnected,
-            Fact::Warning { code: "heard", message: "m".into() },
+            Fact::Warning { code: "journal".into(), message: "m".into() },
         ]
     }
 

@@ -78,13 +78,15 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     let listeners = Listeners::open(ctx, arguments, &session, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
     for message in sandbox.take_warnings() {
-        recorder.run(Fact::Warning { code: "code-cache", message });
+        recorder.run(Fact::Warning { code: "code-cache".into(), message });
     }
     // The quota of open files for each guest.
     let files = sandbox.share_files(config::spare_files());
     if files < MIN_FILES {
-        recorder
-            .run(Fact::Warning { code: "open-files", message: few_files_message(files, ctx.settings.jobs) });
+        recorder.run(Fact::Warning {
+            code: "open-files".into(),
+            message: few_files_message(files, ctx.settings.jobs),
+        });
     }
     let (stop, interrupt) = watch::channel(Interrupt::None);
     let request = RunRequest {

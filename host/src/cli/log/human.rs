@@ -235,7 +235,7 @@ mod tests {
             task("split", Fact::TaskReady),
             task("split", Fact::TaskStarted),
             task("split", Fact::TaskProgress { fraction: 0.5, message: "halfway".into() }),
-            task("split", Fact::TaskLog { stream: "stdout", text: "hello \u{1b}[2J".into() }),
+            task("split", Fact::TaskLog { stream: "stdout".into(), text: "hello \u{1b}[2J".into() }),
             task("split", finished()),
             element("count", 3, Fact::TaskRetrying { delay_ms: 100, failure: failure() }),
             element("count", 3, finished()),
@@ -248,7 +248,7 @@ mod tests {
                 Fact::TaskSkipped { reason: SkipReason::UpstreamSkipped, cause: Some("rare".into()) },
             ),
             task("last", Fact::TaskFailed(failure())),
-            run(Fact::Warning { code: "memory", message: "nothing can be resumed".into() }),
+            run(Fact::Warning { code: "memory".into(), message: "nothing can be resumed".into() }),
             run(Fact::RunFinished { status: RunStatus::Failed, duration_ms: 1_234.0 }),
         ]
     }
