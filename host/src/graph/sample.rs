@@ -198,8 +198,13 @@ impl Cursor<'_> {
             }
             _ if key.value == "when" => {
                 let subject = self.expr();
-                task.when =
-                    Some(When { span: key.span, subject, equals: None, is_whole: true, is_negated: false });
+                task.when = Some(When {
+                    span: key.span,
+                    subject,
+                    equals: None,
+                    is_complete: true,
+                    is_negated: false,
+                });
             }
             _ if key.value == "equals" => {
                 let equals = self.literal();

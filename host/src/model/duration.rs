@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_duration() {
+    fn invalid_durations_are_rejected() {
         for bad in ["", "s", "5", "5y", "-5s", "1.5s", "99999999d"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }

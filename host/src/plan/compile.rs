@@ -117,7 +117,7 @@ impl<'a> Compiler<'a> {
             return Ok(None);
         };
         let ty = infer(&mut self.scope, subject).ok_or(Reported)?;
-        if !when.is_whole {
+        if !when.is_complete {
             return Err(Reported);
         }
         let equals = match &when.equals {
