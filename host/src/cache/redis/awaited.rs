@@ -60,7 +60,7 @@ impl MadeResults {
         let add =
             Command::new("XADD").args([MADE, "MAXLEN", "~", MAX_LEN, "*", "k"]).arg(request.key.to_string());
         let keep = Command::new("PEXPIRE").args([MADE, TTL]);
-        drop(self.link.ask("announcing a cached result", Request::read([add, keep]).aside()).await);
+        drop(self.link.ask("announcing a cached result", Request::read([add, keep]).best_effort()).await);
     }
 
     /// Waits until a key is announced, or until `max_wait` has passed. Cancel safe.

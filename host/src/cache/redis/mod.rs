@@ -60,12 +60,12 @@ impl Cache for RedisCache {
         }
         // One GET per key rather than MGET, which a cluster would reject. A key of another type then fails alone.
         let commands = keys.iter().map(|key| Command::new("GET").arg(name(key)));
-        let request = Request::read(commands).past_strangers();
+        let request = Request::read(commands).allow_foreign();
         let found =
             self.link.ask("reading the cache", request).await?.into_iter().map(|answer| match answer {
                 Answer::Bytes(bytes) => entry::decode(bytes),
                 Answer::Nil => Entry::None,
-                Answer::Number(_) | Answer::List(_) | Answer::Stranger => Entry::Foreign,
+                Answer::Number(_) | Answer::List(_) | Answer::Foreign => Entry::Foreign,
             });
         Ok(found.map(|found| self.stored_entry(found)).collect())
     }
@@ -94,7 +94,7 @@ impl Cache for RedisCache {
             Some(Answer::Number(0)) => return Ok(Found::Theirs),
             Some(Answer::Number(_)) => Entry::None,
             Some(Answer::Bytes(bytes)) => entry::decode(bytes),
-            Some(Answer::Nil | Answer::List(_) | Answer::Stranger) | None => Entry::Foreign,
+            Some(Answer::Nil | Answer::List(_) | Answer::Foreign) | None => Entry::Foreign,
         };
         // Foreign data may be replaced by any maker's result.
         Ok(self.stored_entry(entry).map_or(Found::Mine, Found::Stored))
@@ -144,7 +144,7 @@ impl RedisCache {
             Entry::Stored(stored) => Some(stored),
             Entry::None => None,
             Entry::Foreign => {
-                self.notices.tell_once(Notice {
+                self.notices.push_once(Notice {
                     code: "cache-entry",
                     message: "the cache ignores an entry that is damaged or has another writer; further such entries \
                               are ignored without a notice"

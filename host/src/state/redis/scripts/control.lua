@@ -37,9 +37,9 @@ local function tell_claims(most)
   local told = {}
   each_lease(function(token, due)
     local h = #told < most and claim_of(token)
-    local n = h and task(h.at) and node_of(h)
+    local n = h and task(h.idx) and node_of(h)
     if n then
-      told[#told + 1] = {h.at, h.item, h.stage, n.attempt, n.takeovers, math.max(due - now, 0), h.host}
+      told[#told + 1] = {h.idx, h.item, h.stage, n.attempt, n.takeovers, math.max(due - now, 0), h.host}
     end
   end)
   return told

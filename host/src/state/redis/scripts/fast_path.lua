@@ -12,21 +12,21 @@ if verb == 'commit' then
 
   -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 open dependencies, 5 attempt, 6 kind, 8 class, 9
   -- order, 10 first edge, 11 edges, 12 whether it has changed.
-  local function task(at)
-    local t = tasks[at]
+  local function task(idx)
+    local t = tasks[idx]
     if t then return t end
     -- Records are read by pages of 32, because tasks that run together lie together.
-    local page = (at - at % 32) / 32
+    local page = (idx - idx % 32) / 32
     local raw = pages[page]
     if not raw then
       raw = call('GETRANGE', TASKS, page * 1024, page * 1024 + 1023)
       pages[page] = raw
     end
-    local start = at % 32 * 32 + 1
+    local start = idx % 32 * 32 + 1
     if #raw < start + 31 then return nil end
     t = {unpack_bytes('>BBHI4I4BBHI8I4I4', raw, start)}
     t[12] = false
-    tasks[at] = t
+    tasks[idx] = t
     return t
   end
 
@@ -56,9 +56,9 @@ if verb == 'commit' then
       local arg, claim = i * 4 + 9, held[i + 1]
       if not claim then return false end
       -- Each token must be held by this host, unlapsed, for a task in its first stage.
-      local at, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
+      local idx, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
       if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(12) ~= me then return false end
-      local t = task(at)
+      local t = task(idx)
       if not is_plain(t) or t[1] ~= CLAIMED then return false end
       t[1], t[3], t[12] = DONE, 0, true
       -- Collect the writes: results, and the claims and leases to remove.
@@ -104,8 +104,8 @@ if verb == 'commit' then
     if #demand > 0 then
       local free, have = amounts(ARGV[9]), amounts(ARGV[10])
       for _, d in ipairs(demand) do
-        local at = d[1] + 1
-        if d[3] == SHARED or (free[at] or 0) < d[2] * slots or (have[at] or 0) < d[2] then return false end
+        local idx = d[1] + 1
+        if d[3] == SHARED or (free[idx] or 0) < d[2] * slots or (have[idx] or 0) < d[2] then return false end
       end
     end
     if #arrived > 1 then table.sort(arrived, is_sooner) end
@@ -123,20 +123,20 @@ if verb == 'commit' then
         local order, seq_of = unpack_bytes('>I8I8', member, 4)
         if is_sooner({order, seq_of}, e) then e = nil end
       end
-      local at, item = nil, 0
+      local idx, item = nil, 0
       if e then
-        at, next_arrived = e[3], next_arrived + 1
+        idx, next_arrived = e[3], next_arrived + 1
       else
-        at, item = unpack_bytes('>I4I4', member, 20)
+        idx, item = unpack_bytes('>I4I4', member, 20)
         left[#left + 1] = member
       end
       -- The node becomes a claim with a lease. Elements, tainted and ended nodes need the general path.
-      local t = task(at)
+      local t = task(idx)
       if item ~= 0 or not is_plain(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
       t[1], t[2], t[12] = CLAIMED, 0, true
       local token = ARGV[6] .. string.format('%08x', ARGV[7] + i - 1)
-      claims[i] = {token, at, 0, t[5], t[3], '', IS_READY, 0}
-      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack('>I4I4BBB', at, 0, IS_READY, 0, 0) .. me
+      claims[i] = {token, idx, 0, t[5], t[3], '', IS_READY, 0}
+      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack('>I4I4BBB', idx, 0, IS_READY, 0, 0) .. me
       dues[i * 2 - 1], dues[i * 2] = due, 'l' .. token
     end
     -- Arrivals that were not handed out are queued.

@@ -8,7 +8,7 @@ local function lapse(token)
   run.live = run.live - 1
   change_room(h, -1)
   is_news = true
-  local n = task(h.at).phase < DONE and node_of(h)
+  local n = task(h.idx).phase < DONE and node_of(h)
   -- The node has ended in the meantime, so nobody needs the claim.
   if not n then
     h.gone = true
@@ -16,7 +16,7 @@ local function lapse(token)
   end
   h.lapsed, h.dirty = true, true
   n.lapsed, n.phase, n.dirty = true, WAITING, true
-  out.keep['x:' .. key_of(h.at, h.item)] = token .. (line_up(h.at, h.item) or '')
+  out.keep['x:' .. key_of(h.idx, h.item)] = token .. (line_up(h.idx, h.item) or '')
 end
 
 -- Gives a lapsed node back to its holder.
@@ -44,8 +44,8 @@ local function advance()
       lapse(member:sub(2))
     else
       out.undue[member] = true
-      local at, item = unpack_bytes('>I4I4', member, 2)
-      if not run.stop then line_up(at, item) end
+      local idx, item = unpack_bytes('>I4I4', member, 2)
+      if not run.stop then line_up(idx, item) end
     end
   end
 end

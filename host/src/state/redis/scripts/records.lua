@@ -8,15 +8,15 @@ local out = {
 local tasks, nodes, splits, claims_held = {}, {}, {}, {}
 
 -- Packs a task and an element into eight bytes. Element 0 is the task itself; element n + 1 is the n-th.
-local function key_of(at, item) return pack('>I4I4', at, item) end
+local function key_of(idx, item) return pack('>I4I4', idx, item) end
 
 local function has(flags, flag) return bit.band(flags, flag) ~= 0 end
 
 -- Records are read and written in pages of 32 records with 32 bytes, because tasks that run together lie together.
 local pages = {}
 
-local function page_of(at)
-  local number = math.floor(at / 32)
+local function page_of(idx)
+  local number = math.floor(idx / 32)
   local page = pages[number]
   if not page then
     page = {raw = call('GETRANGE', TASKS, number * 1024, number * 1024 + 1023), tasks = {}}
@@ -25,11 +25,11 @@ local function page_of(at)
   return page
 end
 
-local function task(at)
-  local t = tasks[at]
+local function task(idx)
+  local t = tasks[idx]
   if t then return t end
-  local page = page_of(at)
-  local raw = page.raw:sub(at % 32 * 32 + 1, at % 32 * 32 + 32)
+  local page = page_of(idx)
+  local raw = page.raw:sub(idx % 32 * 32 + 1, idx % 32 * 32 + 32)
   if #raw < 32 then return nil end
   local phase, flags, takeovers, left, attempt, kind, _, class, order, edge, edges =
     unpack_bytes('>BBHI4I4BBHI8I4I4', raw)
@@ -37,7 +37,7 @@ local function task(at)
     edge = edge, edges = edges, tainted = has(flags, 1), told = has(flags, 2), lapsed = has(flags, 4),
     waited = has(flags, 8), split = has(flags, 16), wanted = has(kind, 1), each = has(kind, 2), kept = has(kind, 4),
     shares = has(kind, 8), closing = has(kind, 16)}
-  tasks[at], page.tasks[at % 32] = t, t
+  tasks[idx], page.tasks[idx % 32] = t, t
   return t
 end
 
@@ -57,11 +57,11 @@ local function is_pristine(n)
 end
 
 -- Returns a task or an element; nil for an element of a task that is no longer expanded.
-local function node(at, item, is_new)
-  if item == 0 then return task(at) end
-  local t = task(at)
+local function node(idx, item, is_new)
+  if item == 0 then return task(idx) end
+  local t = task(idx)
   if not t.split then return nil end
-  local key = key_of(at, item)
+  local key = key_of(idx, item)
   local n = nodes[key]
   if n == nil then
     local raw = not is_new and call('HGET', COORD, 'n:' .. key)
@@ -78,24 +78,24 @@ local function node(at, item, is_new)
 end
 
 -- Returns the elements of an expanded task.
-local function split_of(at)
-  local s = splits[at]
-  if s or not task(at).split then return s end
-  local raw = call('HGET', COORD, 's:' .. pack('>I4', at))
+local function split_of(idx)
+  local s = splits[idx]
+  if s or not task(idx).split then return s end
+  local raw = call('HGET', COORD, 's:' .. pack('>I4', idx))
   local items, most, cursor, ended, running, again, told, is_scanning, placed, last =
     unpack_bytes('>I4I4I4I4I4I4I4BB', raw)
   s = {items = items, most = most, cursor = cursor, ended = ended, running = running, again = again, told = told,
     scanning = is_scanning == 1, place = placed > 0 and raw:sub(31, 30 + placed) or nil, name = raw:sub(31 + placed),
     added = {}, removed = {}, removals = 0}
-  splits[at] = s
+  splits[idx] = s
   return s
 end
 
 local function read_claim(token, raw)
   local h = false
   if raw then
-    local at, item, stage, recorded, lapsed = unpack_bytes('>I4I4BBB', raw)
-    h = {at = at, item = item, stage = stage, recorded = recorded == 1, lapsed = lapsed == 1, host = raw:sub(12)}
+    local idx, item, stage, recorded, lapsed = unpack_bytes('>I4I4BBB', raw)
+    h = {idx = idx, item = item, stage = stage, recorded = recorded == 1, lapsed = lapsed == 1, host = raw:sub(12)}
   end
   claims_held[token] = h
   return h
@@ -117,4 +117,4 @@ local function read_claims(first, stride)
   end
 end
 
-local function node_of(h) return node(h.at, h.item, not h.recorded) end
+local function node_of(h) return node(h.idx, h.item, not h.recorded) end

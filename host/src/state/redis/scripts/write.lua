@@ -43,25 +43,25 @@ local function write_records(set)
     if h and h.gone then
       out.forget[#out.forget + 1] = 'h:' .. token
     elseif h and h.dirty then
-      local n = h.item > 0 and nodes[key_of(h.at, h.item)]
+      local n = h.item > 0 and nodes[key_of(h.idx, h.item)]
       local recorded = h.recorded or (n and not is_pristine(n))
-      set['h:' .. token] = pack('>I4I4BBB', h.at, h.item, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0) .. h.host
+      set['h:' .. token] = pack('>I4I4BBB', h.idx, h.item, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0) .. h.host
     end
   end
-  for at, s in pairs(splits) do
+  for idx, s in pairs(splits) do
     local place = s.place or ''
-    set['s:' .. pack('>I4', at)] = pack('>I4I4I4I4I4I4I4BB', s.items, s.most, s.cursor, s.ended, s.running, s.again,
+    set['s:' .. pack('>I4', idx)] = pack('>I4I4I4I4I4I4I4BB', s.items, s.most, s.cursor, s.ended, s.running, s.again,
       s.told, s.scanning and 1 or 0, #place) .. place .. s.name
-    for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. key_of(at, item) end
-    for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. key_of(at, item) end
+    for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. key_of(idx, item) end
+    for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. key_of(idx, item) end
   end
 end
 
 -- Writes the queue and the timers.
 local function write_queue()
-  for _, at in ipairs(out.clear) do
-    call('HDEL', COORD, 's:' .. pack('>I4', at))
-    call('ZREMRANGEBYLEX', READY, '[A' .. key_of(at, 0), '[A' .. key_of(at, ELEMENTS))
+  for _, idx in ipairs(out.clear) do
+    call('HDEL', COORD, 's:' .. pack('>I4', idx))
+    call('ZREMRANGEBYLEX', READY, '[A' .. key_of(idx, 0), '[A' .. key_of(idx, ELEMENTS))
   end
   all('ZREM', READY, out.leave)
   local list = {}
@@ -119,7 +119,7 @@ local function write(set)
   if #out.skipped > 0 then all('HSET', SKIPPED, out.skipped) end
   write_records(set)
   for field, value in pairs(out.keep) do set[field] = value end
-  for at, list in pairs(out.waiters or {}) do set['w:' .. at] = list end
+  for idx, list in pairs(out.waiters or {}) do set['w:' .. idx] = list end
   if out.used then set['u'] = cmsgpack.pack(used) end
   all('HDEL', COORD, out.forget)
   local list = {}
