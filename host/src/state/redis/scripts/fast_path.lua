@@ -1,7 +1,7 @@
 -- The fast path of commits: results of simple tasks, in exchange for other simple tasks of one class.
 -- Its effects are the same as those of the general parts below, with a fraction of the work: no closures or records for
 -- cases that do not occur. Before writing anything, it leaves every other commit to the general parts.
-if verb == 'commit' then
+if command == 'commit' then
   local count = (#ARGV - 12) / 4
   local pages, tasks = {}, {}
   -- The only lane with queued nodes, and its length.
@@ -31,10 +31,10 @@ if verb == 'commit' then
   end
 
   -- A simple task runs once, takes no shared resource, and is neither expanded, awaited nor lapsed.
-  local function is_plain(t) return t and t[2] <= 3 and (t[6] == 1 or t[6] == 5) end
+  local function is_simple(t) return t and t[2] <= 3 and (t[6] == 1 or t[6] == 5) end
 
   -- Cheap checks that need almost no reads: a running run, one lane, only results, and no timer due.
-  local function may_be_plain()
+  local function may_be_simple()
     if run.state ~= 'running' or run.stop or run.props ~= '' or run.fast > 0 then return false end
     -- The general path decides whether the run ends.
     if run.open <= count or count > 1000 then return false end
@@ -59,7 +59,7 @@ if verb == 'commit' then
       local idx, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
       if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(12) ~= me then return false end
       local t = task(idx)
-      if not is_plain(t) or t[1] ~= CLAIMED then return false end
+      if not is_simple(t) or t[1] ~= CLAIMED then return false end
       t[1], t[3], t[12] = DONE, 0, true
       -- Collect the writes: results, and the claims and leases to remove.
       results[i * 2 - 1], results[i * 2] = ARGV[arg + 2], ARGV[arg + 3]
@@ -77,7 +77,7 @@ if verb == 'commit' then
           other[12] = true
           if other[4] == 0 and other[1] == WAITING then
             -- A dependent that is now ready enters the queue, if it is simple and of the same class.
-            if other[2] ~= 0 or not is_plain(other) or class and other[8] ~= class then return false end
+            if other[2] ~= 0 or not is_simple(other) or class and other[8] ~= class then return false end
             class, other[1] = other[8], QUEUED
             seq = seq + 1
             arrived[#arrived + 1] = {other[9], seq, next_at}
@@ -89,9 +89,9 @@ if verb == 'commit' then
   end
 
   -- Queue order: by rank, then by arrival.
-  local function is_sooner(one, other)
-    if one[1] ~= other[1] then return one[1] < other[1] end
-    return one[2] < other[2]
+  local function is_before(left_entry, other)
+    if left_entry[1] ~= other[1] then return left_entry[1] < other[1] end
+    return left_entry[2] < other[2]
   end
 
   -- Hands out the best nodes among new arrivals and the queued ones of the lane.
@@ -108,20 +108,20 @@ if verb == 'commit' then
         if d[3] == SHARED or (free[idx] or 0) < d[2] * slots or (have[idx] or 0) < d[2] then return false end
       end
     end
-    if #arrived > 1 then table.sort(arrived, is_sooner) end
+    if #arrived > 1 then table.sort(arrived, is_before) end
     -- Read as many queued nodes as there are slots. Members sort by bytes, which is by order and sequence.
-    local prefix, lined = class and 'L' .. pack('>H', class), {}
+    local prefix, queued = class and 'L' .. pack('>H', class), {}
     if slots > 0 and stored > 0 then
-      lined = call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, slots)
-      if #lined < math.min(slots, stored) then return false end
+      queued = call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, slots)
+      if #queued < math.min(slots, stored) then return false end
     end
     local due, next_arrived = string.format('%.0f', now + lease), 1
     -- Merge arrivals with queued nodes, both sorted: take the better of the two heads.
     for i = 1, slots do
-      local e, member = arrived[next_arrived], lined[#left + 1]
+      local e, member = arrived[next_arrived], queued[#left + 1]
       if e and member then
         local order, seq_of = unpack_bytes('>I8I8', member, 4)
-        if is_sooner({order, seq_of}, e) then e = nil end
+        if is_before({order, seq_of}, e) then e = nil end
       end
       local idx, item = nil, 0
       if e then
@@ -132,7 +132,7 @@ if verb == 'commit' then
       end
       -- The node becomes a claim with a lease. Elements, tainted and ended nodes need the general path.
       local t = task(idx)
-      if item ~= 0 or not is_plain(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
+      if item ~= 0 or not is_simple(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
       t[1], t[2], t[12] = CLAIMED, 0, true
       local token = ARGV[6] .. string.format('%08x', ARGV[7] + i - 1)
       claims[i] = {token, idx, 0, t[5], t[3], '', IS_READY, 0}
@@ -176,7 +176,7 @@ if verb == 'commit' then
     if #dues > 0 then call('ZADD', TIMES, unpack(dues)) end
     if #left > 0 then call('ZREM', READY, unpack(left)) end
     if #entering > 0 then call('ZADD', READY, unpack(entering)) end
-    if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
+    if must_wake then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
     -- The TTL of all keys is renewed at most once a second.
     if now - run.armed >= 1000 then
       call('HSET', META, 'armed', now)
@@ -192,7 +192,7 @@ if verb == 'commit' then
 
   -- Returns the reply, or nil if the general path must take the commit.
   local function step()
-    if not may_be_plain() then return nil end
+    if not may_be_simple() then return nil end
     local names = {'r:' .. me}
     for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 9] end
     local held = call('HMGET', COORD, unpack(names))
@@ -201,7 +201,7 @@ if verb == 'commit' then
     if done and tonumber(done) >= tonumber(ARGV[5]) then return held[1]:sub(#done + 2) end
     if has_lost(tonumber(done or 0)) then return nil end
     if not settle(held) or not hand_out() then return nil end
-    if #entering > 0 then run.version, is_news = run.version + 1, true end
+    if #entering > 0 then run.version, must_wake = run.version + 1, true end
     run.open, run.live = run.open - count, run.live - count + #claims
     local reply = cmsgpack.pack({string.rep('C', count), claims, {}, run.state, '', run.open, run.total, run.version,
       run.ok + count})

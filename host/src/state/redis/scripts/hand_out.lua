@@ -22,11 +22,11 @@ local function claim(prefix, first, idx, item)
     end
   end
   -- From here on the token holds the node, with a lease.
-  n.phase, n.told, n.lapsed, n.dirty = CLAIMED, false, false, true
+  n.phase, n.reported, n.lapsed, n.dirty = CLAIMED, false, false, true
   local token = prefix .. string.format('%08x', first + #claims)
   local h = {idx = idx, item = item, stage = stage, host = me, dirty = true}
   claims_held[token] = h
-  change_room(h, 1)
+  change_usage(h, 1)
   run.live = run.live + 1
   out.due['l' .. token] = now + lease
   local items = stage == IS_EXPANDED and split_of(idx).items or 0
@@ -36,7 +36,7 @@ end
 
 -- The totals of each live host of the run.
 local hosts_have
-local function each_have()
+local function host_totals()
   if not hosts_have then
     local names, list = {}, {}
     for _, host in ipairs(call('ZRANGEBYSCORE', HOSTS, '(' .. now, '(inf')) do names[#names + 1] = 'o:' .. host end
@@ -49,8 +49,8 @@ local function each_have()
 end
 
 -- Returns whether another live host could run the class and has more than `amount` of a resource.
-local function is_outdone(class, resource, amount)
-  for _, have in ipairs(each_have()) do
+local function has_larger_host(class, resource, amount)
+  for _, have in ipairs(host_totals()) do
     local is_better = (have[resource + 1] or 0) > amount
     for _, d in ipairs(demand(class)) do
       is_better = is_better and (d[3] ~= OWN or d[2] <= (have[d[1] + 1] or 0))
@@ -67,19 +67,19 @@ local function shortage(class, free, have)
     local is_free, has = free[resource + 1] or 0, have[resource + 1] or 0
     -- Shared resources are counted in `u`, over all hosts.
     if scope == SHARED then
-      if (taken()['r' .. resource] or 0) + amount > total then return resource end
+      if (shared_usage()['r' .. resource] or 0) + amount > total then return resource end
     elseif amount <= has then
       if amount > is_free then return resource end
-    -- The class needs more than this host's total. An elastic resource is then taken whole, if all of it is free here
-    -- and no other live host has more.
-    elseif scope == OWN or has > is_free or is_outdone(class, resource, has) then
+    -- The class needs more than this host's total. An elastic resource is then taken completely, if all of it is free
+    -- here and no other live host has more.
+    elseif scope == OWN or has > is_free or has_larger_host(class, resource, has) then
       return resource
     end
   end
 end
 
 -- Reports the nodes that a blocked lane would have handed out, each once.
-local function tell_blocked(list, first, resource, slots)
+local function report_blocked(list, first, resource, slots)
   for i = first, math.min(#list, first + slots - 1) do
     local e = list[i]
     local t = task(e.idx)
@@ -88,12 +88,12 @@ local function tell_blocked(list, first, resource, slots)
     elseif e.item == ELEMENTS then
       local s = split_of(e.idx)
       local item = first_again(e.idx, s) or s.cursor + 1
-      if s.told < item then
-        s.told = item
+      if s.reported < item then
+        s.reported = item
         blocked[#blocked + 1] = {e.idx, item, resource}
       end
-    elseif not t.told then
-      t.told, t.dirty = true, true
+    elseif not t.reported then
+      t.reported, t.dirty = true, true
       blocked[#blocked + 1] = {e.idx, 0, resource}
     end
   end
@@ -109,7 +109,7 @@ local function take_element(idx)
   end
   s.cursor = s.cursor + 1
   item = s.cursor
-  nodes[key_of(idx, item)] = pristine()
+  nodes[key_of(idx, item)] = new_element()
   skip_stored(idx)
   line_up_elements(idx)
   return item
@@ -149,7 +149,7 @@ local function hand_out(prefix, first, slots, free, have)
     local resource = shortage(best.class, free, have)
     -- One blocked head blocks its whole lane: all of its nodes need the same resources.
     if resource then
-      tell_blocked(best_lane.list, best_lane.idx, resource, slots)
+      report_blocked(best_lane.list, best_lane.idx, resource, slots)
       lanes[best.class] = nil
     else
       local item = best.item
@@ -158,8 +158,8 @@ local function hand_out(prefix, first, slots, free, have)
         slots = slots - 1
         for _, d in ipairs(demand(best.class)) do
           local idx = d[1] + 1
-          local charge = d[3] == ELASTIC and math.min(d[2], have[idx] or 0) or d[2]
-          if d[3] ~= SHARED then free[idx] = (free[idx] or 0) - charge end
+          local cost = d[3] == ELASTIC and math.min(d[2], have[idx] or 0) or d[2]
+          if d[3] ~= SHARED then free[idx] = (free[idx] or 0) - cost end
         end
       end
     end

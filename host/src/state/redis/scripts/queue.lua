@@ -47,9 +47,9 @@ local function leave(member)
   if e.class then run.lanes[e.class] = run.lanes[e.class] - 1 else run.fast = run.fast - 1 end
 end
 
-local function is_before(one, other)
-  if one.order ~= other.order then return one.order < other.order end
-  return one.seq < other.seq
+local function is_before(left_entry, right_entry)
+  if left_entry.order ~= right_entry.order then return left_entry.order < right_entry.order end
+  return left_entry.seq < right_entry.seq
 end
 
 -- Returns at least the first `count` entries of a lane with `length` entries in total.
@@ -85,7 +85,7 @@ end
 local function line_up_elements(idx)
   local t, s = task(idx), split_of(idx)
   if not s then return end
-  local is_open = not s.scanning and s.running < s.most and (s.again > 0 or s.cursor < s.items)
+  local is_open = not s.scanning and s.running < s.max and (s.again > 0 or s.cursor < s.items)
   if is_open and not s.place then
     s.place = enter(t.class, t.order, idx, ELEMENTS)
   elseif not is_open and s.place then
@@ -142,7 +142,7 @@ local function demand(class)
 end
 
 -- Returns the shared resources in use, by resource.
-local function taken()
+local function shared_usage()
   if not used then
     local raw = call('HGET', COORD, 'u')
     used = raw and cmsgpack.unpack(raw) or {}
@@ -151,15 +151,15 @@ local function taken()
 end
 
 -- Takes the shared resources of a claim (`by` is 1), or returns them (`by` is -1).
-local function change_room(h, by)
+local function change_usage(h, by)
   local t = task(h.idx)
   if h.stage ~= IS_READY then return end
   if t.shares and not (t.each and h.item == 0) then
     for _, d in ipairs(demand(t.class)) do
       if d[3] == SHARED then
-        taken()['r' .. d[1]] = (taken()['r' .. d[1]] or 0) + by * d[2]
+        shared_usage()['r' .. d[1]] = (shared_usage()['r' .. d[1]] or 0) + by * d[2]
         out.used = true
-        if by < 0 then is_news = true end
+        if by < 0 then must_wake = true end
       end
     end
   end

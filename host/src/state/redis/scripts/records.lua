@@ -34,7 +34,7 @@ local function task(idx)
   local phase, flags, takeovers, left, attempt, kind, _, class, order, edge, edges =
     unpack_bytes('>BBHI4I4BBHI8I4I4', raw)
   t = {phase = phase, takeovers = takeovers, left = left, attempt = attempt, class = class, order = order,
-    edge = edge, edges = edges, tainted = has(flags, 1), told = has(flags, 2), lapsed = has(flags, 4),
+    edge = edge, edges = edges, tainted = has(flags, 1), reported = has(flags, 2), lapsed = has(flags, 4),
     waited = has(flags, 8), split = has(flags, 16), wanted = has(kind, 1), each = has(kind, 2), kept = has(kind, 4),
     shares = has(kind, 8), closing = has(kind, 16)}
   tasks[idx], page.tasks[idx % 32] = t, t
@@ -43,17 +43,17 @@ end
 
 -- Packs the changing part of a record.
 local function front(n)
-  local flags = (n.tainted and 1 or 0) + (n.told and 2 or 0) + (n.lapsed and 4 or 0) + (n.waited and 8 or 0)
+  local flags = (n.tainted and 1 or 0) + (n.reported and 2 or 0) + (n.lapsed and 4 or 0) + (n.waited and 8 or 0)
     + (n.split and 16 or 0)
   return pack('>BBHI4I4', n.phase, flags, n.takeovers, n.left, n.attempt)
 end
 
 -- An element in its first claim needs no record.
-local function pristine() return {phase = CLAIMED, takeovers = 0, left = 0, attempt = 1} end
+local function new_element() return {phase = CLAIMED, takeovers = 0, left = 0, attempt = 1} end
 
-local function is_pristine(n)
+local function is_new_element(n)
   return n.phase == CLAIMED and n.attempt == 1 and n.takeovers == 0 and n.left == 0
-    and not (n.tainted or n.told or n.lapsed)
+    and not (n.tainted or n.reported or n.lapsed)
 end
 
 -- Returns a task or an element; nil for an element of a task that is no longer expanded.
@@ -68,9 +68,9 @@ local function node(idx, item, is_new)
     if raw then
       local phase, flags, takeovers, left, attempt = unpack_bytes('>BBHI4I4', raw)
       n = {phase = phase, takeovers = takeovers, left = left, attempt = attempt, tainted = has(flags, 1),
-        told = has(flags, 2), lapsed = has(flags, 4), stored = true}
+        reported = has(flags, 2), lapsed = has(flags, 4), stored = true}
     else
-      n = pristine()
+      n = new_element()
     end
     nodes[key] = n
   end
@@ -82,9 +82,9 @@ local function split_of(idx)
   local s = splits[idx]
   if s or not task(idx).split then return s end
   local raw = call('HGET', COORD, 's:' .. pack('>I4', idx))
-  local items, most, cursor, ended, running, again, told, is_scanning, placed, last =
+  local items, max, cursor, ended, running, again, reported, is_scanning, placed, last =
     unpack_bytes('>I4I4I4I4I4I4I4BB', raw)
-  s = {items = items, most = most, cursor = cursor, ended = ended, running = running, again = again, told = told,
+  s = {items = items, max = max, cursor = cursor, ended = ended, running = running, again = again, reported = reported,
     scanning = is_scanning == 1, place = placed > 0 and raw:sub(31, 30 + placed) or nil, name = raw:sub(31 + placed),
     added = {}, removed = {}, removals = 0}
   splits[idx] = s

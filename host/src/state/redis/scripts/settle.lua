@@ -5,11 +5,11 @@ local function fail()
   run.failed = '1'
   if not run.stop and run.policy ~= 'keep-going' then
     run.stop = run.policy == 'fail-fast' and 'fail-fast' or 'failure'
-    is_news = true
+    must_wake = true
   end
 end
 
--- Counts down a node, because something that it waits for has ended.
+-- Counts down a node, because one of its dependencies has ended.
 local function count_down(idx, item, is_done)
   local t = task(idx)
   local n = t and t.wanted and t.phase < DONE and node(idx, item)
@@ -28,7 +28,9 @@ local function follow(edge, edges, is_done)
     local raw = call('GETRANGE', EDGES, edge * 4, (edge + count) * 4 - 1)
     for i = 0, count - 1 do count_down(unpack_bytes('>I4', raw, i * 4 + 1), 0, is_done) end
   end
-  if count < edges then pending_propagation[#pending_propagation + 1] = {0, edge + count, edges - count, is_done and 1 or 0} end
+  if count < edges then
+    pending_propagation[#pending_propagation + 1] = {0, edge + count, edges - count, is_done and 1 or 0}
+  end
 end
 
 -- Moves the cursor past elements with a stored result.
@@ -53,7 +55,7 @@ local function follow_elements(idx)
 end
 
 -- Continues the propagation that earlier steps left.
-local function go_on()
+local function continue_propagation()
   local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)
   run.props = ''
   for _, p in ipairs(waiting) do
@@ -76,7 +78,7 @@ local function end_task(idx, phase)
     splits[idx], t.split = nil, false
   end
   t.phase, t.dirty = phase, true
-  -- What closes a run is no task, and is not counted as one.
+  -- The closing node is not a task, and is not counted.
   if t.closing then return end
   run.open = run.open - 1
   if phase == BROKEN then run.failures = run.failures + 1 end
@@ -134,17 +136,17 @@ end
 
 -- Expands a task into elements. They have no records yet: the cursor hands them out in order.
 local function expand(h, name, numbers)
-  local items, most = numbers:match('^(%d+) (%d+)$')
+  local items, max = numbers:match('^(%d+) (%d+)$')
   local t = task(h.idx)
   t.split = true
-  splits[h.idx] = {items = tonumber(items), most = tonumber(most), cursor = 0, ended = 0, running = 0, again = 0,
-    told = 0, name = name, added = {}, removed = {}, removals = 0}
+  splits[h.idx] = {items = tonumber(items), max = tonumber(max), cursor = 0, ended = 0, running = 0, again = 0,
+    reported = 0, name = name, added = {}, removed = {}, removals = 0}
   skip_stored(h.idx)
   follow_elements(h.idx)
 end
 
 -- Removes the node of a lapsed claim from the queue.
-local function withdraw(h, token)
+local function dequeue(h, token)
   local field = 'x:' .. key_of(h.idx, h.item)
   local place = out.keep[field] or call('HGET', COORD, field)
   out.keep[field] = nil
@@ -165,13 +167,13 @@ local function settle(token, kind, name, payload)
   local h = claim_of(token)
   if not h or h.gone or h.host ~= me or run.state ~= 'running' then return 'N' end
   local n = node_of(h)
-  -- A lapsed claim is still its holder's until another host takes over. Its node is queued, so withdraw it.
+  -- A lapsed claim is still its holder's until another host takes over. Its node is queued, so dequeue it.
   if h.lapsed then
-    withdraw(h, token)
+    dequeue(h, token)
   else
     run.live = run.live - 1
     out.undue['l' .. token] = true
-    change_room(h, -1)
+    change_usage(h, -1)
   end
   h.gone = true
   -- Only a release keeps the count of takeovers: all else shows that the host survived the task.
