@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
 
-/// Maximum number of names compared for suggestions, over all faults. A generated manifest may have 100,000 names and as
-/// many faults, and nobody reads that many suggestions.
+/// Maximum number of names compared for suggestions, over all faults. A generated manifest may have 100,000 names and
+/// as many faults, too many to read suggestions for.
 const MAX_COMPARED: usize = 300_000;
 
 /// Names of one manifest, and the faults found while looking them up.

@@ -8,7 +8,7 @@ use crate::model::TaskIdx;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Maximum number of tasks that a lazy task waits for on behalf of its consumers' conditions, besides its own selectors.
+/// Maximum number of tasks that a lazy task waits for on behalf of its consumers' conditions, besides its selectors.
 ///
 /// In a long chain of choices every task depends on all choices after it, so complete lists would grow quadratically.
 /// Further selectors are awaited once the nearer choices are known and do not decide.

@@ -408,7 +408,7 @@ impl Grants {
             context,
             keyvalue,
         } = self;
-        let given = [
+        let granted = [
             (Grant::Env, !env.is_empty()),
             (Grant::Args, !args.is_empty()),
             (Grant::Read, !read.is_empty()),
@@ -421,7 +421,7 @@ impl Grants {
             (Grant::Context, *context),
             (Grant::Keyvalue, !keyvalue.is_empty()),
         ];
-        given.into_iter().filter(|(_, is_given)| *is_given).map(|(grant, _)| grant).collect()
+        granted.into_iter().filter(|(_, is_granted)| *is_granted).map(|(grant, _)| grant).collect()
     }
 
     /// Returns whether a task with these grants gives the same output for the same inputs on every host.

@@ -10,8 +10,8 @@ use std::collections::HashSet;
 /// Later stages add their faults to these, so that a user sees all of them at once. A manifest with faults never runs.
 #[derive(Debug, Clone)]
 pub struct Parsed {
-    /// The readable part: a faulty value is marked, a faulty key of a table has its default, and a definition that lacks
-    /// too much is left out.
+    /// The readable part: a faulty value is marked, a faulty key of a table has its default, and a definition that
+    /// lacks too much is left out.
     pub manifest: Manifest,
     /// The names of the definitions left out. A reference to such a name is not another fault.
     pub left_out: LeftOut,

@@ -112,8 +112,8 @@ impl Syntax {
         };
     }
 
-    /// Hides source lines that contain a password or possibly a secret. A param with syntax errors counts as secret, since
-    /// its `secret` key may be unreadable.
+    /// Hides source lines that contain a password or possibly a secret. A param with syntax errors counts as secret,
+    /// since its `secret` key may be unreadable.
     pub(crate) fn hide_secrets(&self, faults: &mut [Fault], text: &str) {
         let may_be_secret = !self.broken.params.is_empty() && text.contains("secret");
         let mut known = (0..0, false); // the last line, often that of the next fault too

@@ -92,7 +92,7 @@ pub(crate) struct Unknown<'t> {
 /// A table that is being read.
 pub(crate) struct Table<'t> {
     owner: String,
-    place: Option<Span>,
+    span: Option<Span>,
     content: &'t DeTable<'t>,
     section: Section,
     absent: Vec<(&'static str, &'static str)>,
@@ -101,7 +101,7 @@ pub(crate) struct Table<'t> {
 impl<'t> Table<'t> {
     /// Opens the top level of a manifest.
     pub(crate) const fn root(table: &'t DeTable<'t>) -> Self {
-        Self { owner: String::new(), place: None, content: table, section: TOP, absent: Vec::new() }
+        Self { owner: String::new(), span: None, content: table, section: TOP, absent: Vec::new() }
     }
 
     /// Opens the table in `slot`, called `owner` in messages. A value of another kind is reported, with `example`.
@@ -114,7 +114,7 @@ impl<'t> Table<'t> {
         match slot.value {
             DeValue::Table(table) => Some(Self {
                 owner: owner.to_owned(),
-                place: Some(slot.span.clone()),
+                span: Some(slot.span.clone()),
                 content: table,
                 section,
                 absent: Vec::new(),
@@ -179,11 +179,11 @@ impl<'t> Table<'t> {
         for (key, example) in &self.absent {
             if !unknown.iter().any(|unknown| unknown.meant == Some(key)) {
                 let message = self.message_text(&format!("missing key `{key}`"));
-                let fault = self.place.clone().map_or_else(
+                let fault = self.span.clone().map_or_else(
                     || Fault::of_file(message.clone()),
-                    |place| Fault::spanned(place, message.clone()),
+                    |span| Fault::spanned(span, message.clone()),
                 );
-                let above = if self.place.is_none() { " above the first `[…]`" } else { "" };
+                let above = if self.span.is_none() { " above the first `[…]`" } else { "" };
                 reader.missing(fault.help(format!("write for example `{example}`{above}")));
             }
         }
@@ -197,7 +197,7 @@ impl<'t> Table<'t> {
         if let Some(meant) = unknown.meant {
             return fault.help(format!("did you mean `{meant}`?"));
         }
-        if self.place.is_some() && TOP_KEYS.contains(&slot.name) {
+        if self.span.is_some() && TOP_KEYS.contains(&slot.name) {
             let help = format!("`{}` belongs to the top of the file, above the first `[…]`", slot.name);
             return fault.help(help);
         }

@@ -40,8 +40,8 @@ pub enum WithoutGrant {
     Trap,
 }
 
-/// An interface that a grant serves, by name prefix, and the functions that need the grant; none means all of them.
-/// Types and harmless functions need no grant: `wasi:http/types` without a handler, sockets that nobody creates.
+/// An interface that a grant serves, by name prefix, and the functions that need the grant; an empty list means all.
+/// Types and harmless functions need no grant: `wasi:http/types` without a handler, sockets that are never created.
 pub type Service = (&'static str, &'static [&'static str]);
 
 /// The properties of a grant that do not depend on its value.

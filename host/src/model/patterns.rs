@@ -78,8 +78,8 @@ impl Patterns {
         self.sorted.get(index).is_some_and(|pattern| pattern.text.starts_with(text))
     }
 
-    /// Returns the length of the longest pattern that is a prefix of the text. Candidates are the last pattern that sorts
-    /// no later than the text, and the prefixes of that pattern.
+    /// Returns the length of the longest pattern that is a prefix of the text. Candidates are the last pattern that
+    /// sorts no later than the text, and the prefixes of that pattern.
     fn longest(&self, text: &[u8]) -> Option<usize> {
         let after = self.sorted.partition_point(|pattern| pattern.text.as_bytes() <= text);
         let mut index = after.checked_sub(1)?;

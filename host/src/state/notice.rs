@@ -6,6 +6,6 @@
 pub struct Notice {
     /// A machine-readable code.
     pub code: &'static str,
-    /// A sentence for people.
+    /// A sentence for the user.
     pub message: String,
 }

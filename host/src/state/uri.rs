@@ -131,8 +131,8 @@ impl fmt::Debug for Secret {
 }
 
 impl StateUri {
-    /// Parses a URI, without the white space around it, such as the line end of a file. The error never repeats the text,
-    /// which may contain a password.
+    /// Parses a URI, without the white space around it, such as the line end of a file. The error never repeats the
+    /// text, which may contain a password.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         if let Some(found) = find_control(text) {

@@ -2,7 +2,7 @@
 //! The engine decides who waits, and for how long.
 //!
 //! A maker with waiters adds the key to the stream `cascade:made`. All waiters of this host share one reader of the
-//! stream: one of them reads for all. When it leaves, another one continues with the same request.
+//! stream: one waiter reads for all. When it leaves, another waiter continues with the same request.
 
 use crate::cache::MakeRequest;
 use crate::model::Digest;

@@ -4,7 +4,7 @@
 /// Maximum depth of repeated percent-encoding; a deeper path has no reading.
 const MAX_DEPTH: usize = 4;
 
-/// Normalises percent-encoding (RFC 3986, 6.2.2): decodes unreserved characters, and writes other escapes in upper case.
+/// Normalises percent-encoding (RFC 3986, 6.2.2): decodes unreserved characters, writes other escapes in upper case.
 pub(crate) fn plain(path: &str) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;

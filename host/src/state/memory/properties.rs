@@ -110,8 +110,8 @@ impl World {
         }
     }
 
-    /// Checks a claim: its dependencies have ended, the closing comes last, no node is handed out after its end, and shared
-    /// resources are not exceeded.
+    /// Checks a claim: its dependencies have ended, the closing comes last, no node is handed out after its end, and
+    /// shared resources are not exceeded.
     fn check(&self, claim: &Claim) {
         let node = claim.node;
         for (upstream, shape) in (0..).map(TaskIdx::new).zip(&self.shape.tasks) {

@@ -1,9 +1,9 @@
 //! The index of runs by last activity, for the list of runs.
 //! Hosts add their runs and remove expired ones; `archive` summarizes a run.
 //!
-//! TTLs differ by run, so expired runs are anywhere in the index. A host checks a random page of it when it opens a run,
-//! and periodically while it works on the run. So few expired ids remain, however many runs there were. The index itself
-//! is kept as long as the run with the longest TTL.
+//! TTLs differ by run, so expired runs are anywhere in the index. A host checks a random page of it when it opens a
+//! run, and periodically while it works on the run. So few expired ids remain, however many runs there were. The index
+//! itself is kept as long as the run with the longest TTL.
 
 use crate::model::{Random, RunId};
 use crate::state::Error;

@@ -43,9 +43,9 @@
 //! take over. On a small virtual machine a fast step costs the server 50 µs for a lone task of a chain, and 8 µs per
 //! task in batches of 64; the general path costs 98 and 17 µs. Queuing a task without dependencies costs another 7 µs.
 //!
-//! - **Fencing.** A token holds a node for one host in one life of the run. Hosts draw tokens, never one twice, and each
-//!   life has a unique name. A settlement counts only while its token is held, despite data loss, other hosts and late
-//!   packets.
+//! - **Fencing.** A token holds a node for one host in one life of the run. Hosts draw tokens, never one twice, and
+//!   each life has a unique name. A settlement counts only while its token is held, despite data loss, other hosts and
+//!   late packets.
 //! - **Lost replies.** The commits of a host are numbered, and the last one is stored with its reply. A repeated commit
 //!   gets the stored reply. Claims handed out in a reply that never arrived are handed out again.
 //! - **Reads.** Each host caches its recently committed results (`result_cache`) for the life of the run. A task that

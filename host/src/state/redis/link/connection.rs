@@ -225,8 +225,8 @@ impl Link {
         if self.has_answered.load(Ordering::SeqCst) { Contact::Established } else { Contact::Never }
     }
 
-    /// Makes one attempt. A slow one is reported while it is pending. If the server has never replied, the time limit ends
-    /// the attempt, which then has no error of its own.
+    /// Makes one attempt. A slow one is reported while it is pending. If the server has never replied, the time limit
+    /// ends the attempt, which then has no error of its own.
     async fn attempt_within(
         &self,
         line: &Line,
@@ -404,7 +404,7 @@ impl Link {
     }
 
     async fn connect(&self, role: &str) -> Result<MultiplexedConnection, ServerError> {
-        // The client's own timeouts would end a request but keep a connection that may be dead, so the link has deadlines.
+        // The client's own timeouts would end a request but keep a connection that may be dead: the link has deadlines.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)

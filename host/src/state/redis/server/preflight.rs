@@ -66,18 +66,18 @@ pub(crate) async fn preflight(link: &Link) -> Result<Vec<Notice>, Error> {
     needed.dedup();
     let needed = [UNPROBED, &needed].concat();
     // An old server lacks commands; its version is the better explanation.
-    let place = link.uri().to_string();
-    facts.check(&place, &needed)?;
-    facts.check_durability(&place, link.uri().durability)?;
+    let uri = link.uri().to_string();
+    facts.check(&uri, &needed)?;
+    facts.check_durability(&uri, link.uri().durability)?;
     let missing = missing(link).await.map_err(|error| match error.kind {
         // Other refusals, such as those of certificates, have a hint of their own.
         ErrorKind::Refused if error.help() == Some(NOT_ALLOWED) => error.hint(grant_hint(&needed)),
         _ => error, // the server was lost: rights do not matter
     })?;
-    ServerFacts { missing, ..facts }.check(&place, &needed)
+    ServerFacts { missing, ..facts }.check(&uri, &needed)
 }
 
-/// Describes the server and its shortest round trip, for people.
+/// Describes the server and its shortest round trip, for display.
 pub(crate) async fn describe(link: &Link) -> Result<Vec<(&'static str, String)>, Error> {
     let facts = read_facts(link).await?;
     let unknown = || "unknown".to_owned();

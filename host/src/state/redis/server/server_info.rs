@@ -84,57 +84,54 @@ impl ServerFacts {
         }
     }
 
-    /// Returns warnings for the user. Fails if the server cannot be used. `place` is its URI without secrets.
-    pub(crate) fn check(&self, place: &str, needed: &[&str]) -> Result<Vec<Notice>, Error> {
+    /// Returns warnings for the user. Fails if the server cannot be used. `uri` is its URI without secrets.
+    pub(crate) fn check(&self, uri: &str, needed: &[&str]) -> Result<Vec<Notice>, Error> {
         if let Some(version) = self.version.as_ref().filter(|version| version.is_too_old()) {
-            let doing = format!("checking `{place}`: {} is too old", version.show());
+            let doing = format!("checking `{uri}`: {} is too old", version.show());
             return Err(
                 Error::new(ErrorKind::Refused, doing).hint("Use Redis 6.2 or Valkey 7.2, or a later one.")
             );
         }
         if !self.missing.is_empty() {
-            let doing = format!(
-                "checking `{place}`: this user may not run {}",
-                self.missing.join(", ").to_uppercase()
-            );
+            let doing =
+                format!("checking `{uri}`: this user may not run {}", self.missing.join(", ").to_uppercase());
             return Err(Error::new(ErrorKind::Refused, doing).hint(grant_hint(needed)));
         }
-        Ok([self.eviction_notice(place), self.persistence_notice(place)].into_iter().flatten().collect())
+        Ok([self.eviction_notice(uri), self.persistence_notice(uri)].into_iter().flatten().collect())
     }
 
     /// Fails if the server is known to be too old, or to have too few replicas, for the required durability.
-    pub(crate) fn check_durability(&self, place: &str, durability: Durability) -> Result<(), Error> {
+    pub(crate) fn check_durability(&self, uri: &str, durability: Durability) -> Result<(), Error> {
         match (durability, &self.version) {
             (Durability::Aof, Some(version)) if version.is_before(WAITAOF) => {
-                let doing =
-                    format!("checking `{place}`: {} cannot confirm writes to its disk", version.show());
+                let doing = format!("checking `{uri}`: {} cannot confirm writes to its disk", version.show());
                 let hint = "`durability=aof:1` needs WAITAOF, which Redis and Valkey have since 7.2; leave it out, or use \
                             `durability=replica:N`.";
                 Err(Error::new(ErrorKind::Refused, doing).hint(hint))
             }
             (Durability::Replica(required), _) => match self.replicas {
-                Some(connected) if connected < required => Err(no_replica(place, connected, required)),
+                Some(connected) if connected < required => Err(no_replica(uri, connected, required)),
                 Some(_) | None => Ok(()),
             },
             (Durability::Server | Durability::Aof, _) => Ok(()),
         }
     }
 
-    fn eviction_notice(&self, place: &str) -> Option<Notice> {
+    fn eviction_notice(&self, uri: &str) -> Option<Notice> {
         let policy = self.eviction.as_deref().filter(|policy| *policy != "noeviction")?;
         let message = format!(
-            "`{place}` drops data when its memory is full (maxmemory-policy {policy}): results may be lost and their \
+            "`{uri}` drops data when its memory is full (maxmemory-policy {policy}): results may be lost and their \
              tasks run again. Set `maxmemory-policy noeviction`"
         );
         Some(Notice { code: "state-eviction", message })
     }
 
-    fn persistence_notice(&self, place: &str) -> Option<Notice> {
+    fn persistence_notice(&self, uri: &str) -> Option<Notice> {
         match self.persistence {
             Some(Persistence::AppendOnly | Persistence::Snapshots) | None => None,
             Some(Persistence::None) => {
                 let message = format!(
-                    "`{place}` keeps nothing on disk: a restart loses its runs. Set `appendonly yes` to keep them"
+                    "`{uri}` keeps nothing on disk: a restart loses its runs. Set `appendonly yes` to keep them"
                 );
                 Some(Notice { code: "state-persistence", message })
             }
@@ -143,14 +140,13 @@ impl ServerFacts {
 }
 
 /// Returns the error of too few replicas: no write would ever be acknowledged.
-fn no_replica(place: &str, connected: u32, required: u32) -> Error {
+fn no_replica(uri: &str, connected: u32, required: u32) -> Error {
     let has = match connected {
         0 => "has no replica".to_owned(),
         1 => "has 1 replica".to_owned(),
         _ => format!("has {connected} replicas"),
     };
-    let doing =
-        format!("checking `{place}`, which {has}: `durability=replica:{required}` asks for {required}");
+    let doing = format!("checking `{uri}`, which {has}: `durability=replica:{required}` asks for {required}");
     Error::new(ErrorKind::Refused, doing)
         .hint("Start one with `replicaof HOST PORT` and wait until it is online, or leave `durability` out.")
 }

@@ -144,7 +144,7 @@ mod tests {
         let idle = archive::remove(&link, &run, &keys(&run), crate::state::Removal::Idle).await;
         assert_eq!(idle.unwrap_err().kind, ErrorKind::Held);
         archive::remove(&link, &run, &keys(&run), crate::state::Removal::Any).await.unwrap();
-        // The remaining key tells the host that works on the run that it was removed.
+        // The remaining key notifies the host that works on the run of the removal.
         assert_eq!(server.cli(&["KEYS", "cascade:run:*"]), keys(&run).key("wake"));
         assert_eq!(archive::runs(&link, Placement::Single, 9).await.unwrap(), []);
     }
