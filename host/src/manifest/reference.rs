@@ -10,7 +10,7 @@ use crate::model::{Datum, Fault, Path, Spanned};
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-/// Reads a value: a literal, a reference, or a mixture. Faulty parts are reported and faulty.
+/// Reads a value: a literal, a reference, or a mixture. Faulty parts are reported and marked.
 pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Spanned<Expr> {
     nested(reader, slot, 0)
 }
