@@ -9,16 +9,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A TTL that a case waits for.
-const BRIEF: Duration = Duration::from_millis(500);
+const SHORT_TTL: Duration = Duration::from_millis(500);
 
-/// A wait after which [`BRIEF`] has passed.
-const PAST: Duration = Duration::from_millis(700);
+/// A wait after which [`SHORT_TTL`] has passed.
+const AFTER_TTL: Duration = Duration::from_millis(700);
 
-/// A duration that no case takes, on any machine.
-const LONG: Duration = Duration::from_mins(1);
+/// A TTL longer than any case takes, on any machine.
+const LONG_TTL: Duration = Duration::from_mins(1);
 
-/// Longest delay until a waiter is woken. Much less than [`LONG`], the timeout of the wait.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Maximum delay until a waiter is woken. Much less than [`LONG_TTL`], the timeout of the wait.
+const MAX_WAKE_DELAY: Duration = Duration::from_secs(20);
 
 /// Makes the caches under test.
 #[async_trait]
@@ -32,15 +32,15 @@ pub trait Harness: Send + Sync {
 macro_rules! cache_conformance {
     ($attribute:meta, $harness:expr) => {
         $crate::cache_conformance!(@ $attribute, $harness,
-            answers_come_in_the_order_of_the_keys
-            a_second_put_replaces_the_first
-            an_entry_past_its_time_is_none
-            a_second_put_begins_the_time_anew
-            an_entry_without_a_time_outlives_others
-            an_entry_keeps_its_type_and_any_bytes
-            what_is_missing_is_made_by_one
-            what_is_given_up_is_made_by_another
-            a_maker_that_says_nothing_is_not_waited_for_beyond_its_hold
+            get_replies_in_key_order
+            put_replaces_an_entry
+            expired_entry_is_a_miss
+            put_restarts_the_ttl
+            each_entry_has_its_own_ttl
+            entry_keeps_its_type_and_bytes
+            missing_entry_is_computed_by_one_maker
+            given_up_entry_is_computed_by_another_maker
+            silent_maker_loses_the_entry_after_its_hold
         );
     };
     (@ $attribute:meta, $harness:expr, $($case:ident)*) => {
@@ -71,7 +71,7 @@ async fn get(cache: &dyn Cache, keys: &[&str]) -> Vec<Option<Stored>> {
 }
 
 /// Replies come in the order of the keys, and missing entries are none.
-pub async fn answers_come_in_the_order_of_the_keys(harness: &dyn Harness) {
+pub async fn get_replies_in_key_order(harness: &dyn Harness) {
     let cache = harness.cache().await;
     put(&*cache, "a", b"1", None).await;
     put(&*cache, "b", b"2", None).await;
@@ -81,7 +81,7 @@ pub async fn answers_come_in_the_order_of_the_keys(harness: &dyn Harness) {
 }
 
 /// A second put replaces the entry.
-pub async fn a_second_put_replaces_the_first(harness: &dyn Harness) {
+pub async fn put_replaces_an_entry(harness: &dyn Harness) {
     let cache = harness.cache().await;
     put(&*cache, "a", b"1", None).await;
     put(&*cache, "a", b"2", None).await;
@@ -89,35 +89,35 @@ pub async fn a_second_put_replaces_the_first(harness: &dyn Harness) {
 }
 
 /// An expired entry is none.
-pub async fn an_entry_past_its_time_is_none(harness: &dyn Harness) {
+pub async fn expired_entry_is_a_miss(harness: &dyn Harness) {
     let cache = harness.cache().await;
-    put(&*cache, "a", b"1", Some(BRIEF)).await;
-    put(&*cache, "b", b"2", Some(LONG)).await;
+    put(&*cache, "a", b"1", Some(SHORT_TTL)).await;
+    put(&*cache, "b", b"2", Some(LONG_TTL)).await;
     assert_eq!(get(&*cache, &["b"]).await, [Some(stored(b"2"))]);
-    tokio::time::sleep(PAST).await;
+    tokio::time::sleep(AFTER_TTL).await;
     assert_eq!(get(&*cache, &["a", "b"]).await, [None, Some(stored(b"2"))]);
 }
 
 /// Replacing an entry restarts its TTL.
-pub async fn a_second_put_begins_the_time_anew(harness: &dyn Harness) {
+pub async fn put_restarts_the_ttl(harness: &dyn Harness) {
     let cache = harness.cache().await;
-    put(&*cache, "a", b"1", Some(BRIEF)).await;
-    put(&*cache, "a", b"1", Some(LONG)).await;
-    tokio::time::sleep(PAST).await;
+    put(&*cache, "a", b"1", Some(SHORT_TTL)).await;
+    put(&*cache, "a", b"1", Some(LONG_TTL)).await;
+    tokio::time::sleep(AFTER_TTL).await;
     assert_eq!(get(&*cache, &["a"]).await, [Some(stored(b"1"))]);
 }
 
 /// Each entry has its own TTL.
-pub async fn an_entry_without_a_time_outlives_others(harness: &dyn Harness) {
+pub async fn each_entry_has_its_own_ttl(harness: &dyn Harness) {
     let cache = harness.cache().await;
     put(&*cache, "a", b"1", None).await;
-    put(&*cache, "b", b"2", Some(BRIEF)).await;
-    tokio::time::sleep(PAST).await;
+    put(&*cache, "b", b"2", Some(SHORT_TTL)).await;
+    tokio::time::sleep(AFTER_TTL).await;
     assert_eq!(get(&*cache, &["a", "b"]).await, [Some(stored(b"1")), None]);
 }
 
 /// An entry is returned with its type and every byte of its value.
-pub async fn an_entry_keeps_its_type_and_any_bytes(harness: &dyn Harness) {
+pub async fn entry_keeps_its_type_and_bytes(harness: &dyn Harness) {
     let cache = harness.cache().await;
     let all: Vec<u8> = (0..=255).collect();
     for (key, value) in [("none", &[][..]), ("all", &all)] {
@@ -126,79 +126,79 @@ pub async fn an_entry_keeps_its_type_and_any_bytes(harness: &dyn Harness) {
     }
 }
 
-fn making(maker: u64) -> MakeRequest {
-    MakeRequest { key: Digest::of_bytes(b"made"), maker, hold: LONG }
+fn request(maker: u64) -> MakeRequest {
+    MakeRequest { key: Digest::of_bytes(b"made"), maker, hold: LONG_TTL }
 }
 
-async fn find(cache: &dyn Cache, making: &MakeRequest) -> Option<Found> {
-    let found = cache.find(making).await;
+async fn find(cache: &dyn Cache, request: &MakeRequest) -> Option<Found> {
+    let found = cache.find(request).await;
     assert!(found.is_ok(), "{found:?}");
     found.ok()
 }
 
 /// Single-flight: the first maker computes a missing entry; the others wait and find it.
-pub async fn what_is_missing_is_made_by_one(harness: &dyn Harness) {
+pub async fn missing_entry_is_computed_by_one_maker(harness: &dyn Harness) {
     let cache = harness.cache().await;
-    let (one, other) = (making(1), making(2));
-    assert_eq!(find(&*cache, &one).await, Some(Found::Mine));
-    assert_eq!(find(&*cache, &other).await, Some(Found::Theirs));
-    assert_eq!(find(&*cache, &one).await, Some(Found::Mine), "a maker that asks again");
-    let insert = |ttl| Insert { key: one.key, stored: stored(b"1"), ttl: Some(ttl) };
-    let waits = async {
-        let began = Instant::now();
-        cache.wait_made(&one.key, LONG).await;
-        began.elapsed()
+    let (first, second) = (request(1), request(2));
+    assert_eq!(find(&*cache, &first).await, Some(Found::Mine));
+    assert_eq!(find(&*cache, &second).await, Some(Found::Theirs));
+    assert_eq!(find(&*cache, &first).await, Some(Found::Mine), "the same maker asks again");
+    let insert = |ttl| Insert { key: first.key, stored: stored(b"1"), ttl: Some(ttl) };
+    let wait = async {
+        let start = Instant::now();
+        cache.wait_made(&first.key, LONG_TTL).await;
+        start.elapsed()
     };
-    let (waited, put) = tokio::join!(waits, cache.put_made(&one, insert(LONG)));
+    let (waited, put) = tokio::join!(wait, cache.put_made(&first, insert(LONG_TTL)));
     assert!(put.is_ok(), "{put:?}");
-    assert!(waited < PATIENCE, "who waits hears of it: {waited:?}");
-    assert_eq!(find(&*cache, &other).await, Some(Found::Stored(stored(b"1"))));
+    assert!(waited < MAX_WAKE_DELAY, "the waiter was not woken in time: {waited:?}");
+    assert_eq!(find(&*cache, &second).await, Some(Found::Stored(stored(b"1"))));
     assert_eq!(get(&*cache, &["made"]).await, [Some(stored(b"1"))]);
-    let put = cache.put_made(&one, insert(BRIEF)).await;
+    let put = cache.put_made(&first, insert(SHORT_TTL)).await;
     assert!(put.is_ok(), "{put:?}");
-    tokio::time::sleep(PAST).await;
-    assert_eq!(find(&*cache, &other).await, Some(Found::Mine), "its time has passed");
+    tokio::time::sleep(AFTER_TTL).await;
+    assert_eq!(find(&*cache, &second).await, Some(Found::Mine), "the TTL has passed");
 }
 
-/// An entry that is given up is computed by another maker. A maker that has lost the entry ends nothing.
-pub async fn what_is_given_up_is_made_by_another(harness: &dyn Harness) {
+/// A given-up entry is computed by another maker. A maker that has lost the entry cannot end its computation.
+pub async fn given_up_entry_is_computed_by_another_maker(harness: &dyn Harness) {
     let cache = harness.cache().await;
-    let (one, other, third) = (making(1), making(2), making(3));
-    assert_eq!(find(&*cache, &one).await, Some(Found::Mine));
-    assert!(cache.give_up(&other).await.is_ok());
-    assert_eq!(find(&*cache, &other).await, Some(Found::Theirs));
-    assert!(cache.give_up(&one).await.is_ok());
-    assert_eq!(find(&*cache, &other).await, Some(Found::Mine));
-    assert!(cache.give_up(&one).await.is_ok());
+    let (first, second, third) = (request(1), request(2), request(3));
+    assert_eq!(find(&*cache, &first).await, Some(Found::Mine));
+    assert!(cache.give_up(&second).await.is_ok());
+    assert_eq!(find(&*cache, &second).await, Some(Found::Theirs));
+    assert!(cache.give_up(&first).await.is_ok());
+    assert_eq!(find(&*cache, &second).await, Some(Found::Mine));
+    assert!(cache.give_up(&first).await.is_ok());
     assert_eq!(find(&*cache, &third).await, Some(Found::Theirs));
 }
 
 /// A silent maker loses the entry after its hold; asking again renews the hold.
-pub async fn a_maker_that_says_nothing_is_not_waited_for_beyond_its_hold(harness: &dyn Harness) {
+pub async fn silent_maker_loses_the_entry_after_its_hold(harness: &dyn Harness) {
     let cache = harness.cache().await;
-    let mut hold = BRIEF;
+    let mut hold = SHORT_TTL;
     while !is_held(&*cache, hold).await {
         hold *= 2;
-        assert!(hold < LONG, "no answer came within a hold");
+        assert!(hold < LONG_TTL, "no reply arrived within a hold");
     }
 }
 
 /// Returns whether the machine was fast enough to observe that a hold lasts.
 async fn is_held(cache: &dyn Cache, hold: Duration) -> bool {
     let key = Digest::of_bytes(format!("{hold:?}").as_bytes());
-    let (one, other) = (MakeRequest { key, maker: 1, hold }, MakeRequest { key, maker: 2, hold });
-    assert_eq!(find(cache, &one).await, Some(Found::Mine));
+    let (first, second) = (MakeRequest { key, maker: 1, hold }, MakeRequest { key, maker: 2, hold });
+    assert_eq!(find(cache, &first).await, Some(Found::Mine));
     tokio::time::sleep(hold * 2 / 3).await;
     let asked = Instant::now();
-    assert_eq!(find(cache, &one).await, Some(Found::Mine));
+    assert_eq!(find(cache, &first).await, Some(Found::Mine));
     tokio::time::sleep(hold * 2 / 3).await;
-    let found = find(cache, &other).await;
+    let found = find(cache, &second).await;
     // Caches may count whole milliseconds.
     if asked.elapsed() + Duration::from_millis(2) > hold {
         return false;
     }
     assert_eq!(found, Some(Found::Theirs));
     tokio::time::sleep(hold).await;
-    assert_eq!(find(cache, &other).await, Some(Found::Mine));
+    assert_eq!(find(cache, &second).await, Some(Found::Mine));
     true
 }

@@ -13,13 +13,13 @@ use std::time::Duration;
 pub struct Factory(Registry<dyn Cache>);
 
 impl Factory {
-    /// A factory without caches.
+    /// Creates a factory without caches.
     #[must_use]
     pub fn empty() -> Self {
         Self(Registry::empty("cache"))
     }
 
-    /// A factory of all caches in this build.
+    /// Creates a factory of all caches in this build.
     #[must_use]
     pub fn new() -> Self {
         let mut factory = Self::empty();
@@ -67,7 +67,7 @@ mod tests {
     use crate::model::Digest;
 
     #[test]
-    fn off_is_no_cache_and_what_is_not_built_in_is_said_to_be_so() {
+    fn off_is_no_cache_and_a_missing_backend_is_an_error() {
         let factory = Factory::empty();
         assert!(factory.cache(&CacheUri::parse("off").unwrap(), None).unwrap().is_none());
         let uri = CacheUri::parse("redis://user:hunter2@h").unwrap();
@@ -82,11 +82,11 @@ mod tests {
     async fn runs_with_different_times_to_live_share_entries() {
         let factory = Factory::new();
         let uri = CacheUri::parse("memory:").unwrap();
-        let one = factory.cache(&uri, None).unwrap().unwrap();
-        let other = factory.cache(&uri, Some(Duration::from_secs(1))).unwrap().unwrap();
+        let without_ttl = factory.cache(&uri, None).unwrap().unwrap();
+        let with_ttl = factory.cache(&uri, Some(Duration::from_secs(1))).unwrap().unwrap();
         let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into() };
         let key = Digest::of_bytes(b"k");
-        one.put(vec![Insert { key, stored: stored.clone(), ttl: None }]).await.unwrap();
-        assert_eq!(other.get(&[key]).await.unwrap(), [Some(stored)]);
+        without_ttl.put(vec![Insert { key, stored: stored.clone(), ttl: None }]).await.unwrap();
+        assert_eq!(with_ttl.get(&[key]).await.unwrap(), [Some(stored)]);
     }
 }

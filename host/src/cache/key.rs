@@ -42,15 +42,16 @@ mod tests {
 
     #[test]
     fn every_part_changes_the_key() {
-        let (one, two) = (Digest::of_bytes(b"1"), Digest::of_bytes(b"2"));
-        let base = KeyParts { component: &one, interface: None, function: "f", args: &[one], grants: &one };
+        let (first, second) = (Digest::of_bytes(b"1"), Digest::of_bytes(b"2"));
+        let base =
+            KeyParts { component: &first, interface: None, function: "f", args: &[first], grants: &first };
         let others = [
-            KeyParts { component: &two, ..base },
+            KeyParts { component: &second, ..base },
             KeyParts { interface: Some("a:b/c"), ..base },
             KeyParts { function: "g", ..base },
-            KeyParts { args: &[two], ..base },
-            KeyParts { args: &[one, one], ..base },
-            KeyParts { grants: &two, ..base },
+            KeyParts { args: &[second], ..base },
+            KeyParts { args: &[first, first], ..base },
+            KeyParts { grants: &second, ..base },
         ];
         for other in others {
             assert_ne!(key(&base), key(&other), "{other:?}");

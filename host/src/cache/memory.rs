@@ -12,44 +12,44 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Most bytes of values kept, so that a long run cannot exhaust memory. The oldest entries are evicted first.
-const MOST_BYTES: usize = 1 << 30;
+/// Maximum size of all values, so that a long run cannot exhaust memory. The oldest entries are evicted first.
+const MAX_BYTES: usize = 1 << 30;
 
 /// The in-memory cache.
 pub struct MemoryCache {
     // A mutex, because tasks on many threads read and write; each section is a look-up.
     entries: Mutex<Entries>,
     // A mutex, because tasks on many threads ask for makers; each section is a look-up. Always locked before `entries`.
-    makings: Mutex<HashMap<Digest, Made>>,
+    makers: Mutex<HashMap<Digest, Maker>>,
     // Counts the entries that were computed or given up, to wake waiters.
     ended: watch::Sender<u64>,
 }
 
-/// The maker of an entry that is being computed, and the end of its hold.
-struct Made {
-    maker: u64,
+/// The maker of an entry under computation, and the end of its hold.
+struct Maker {
+    number: u64,
     until: Instant,
 }
 
 impl MemoryCache {
-    /// An empty cache.
+    /// Creates an empty cache.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            entries: Mutex::new(Entries::new(MOST_BYTES)),
-            makings: Mutex::default(),
+            entries: Mutex::new(Entries::new(MAX_BYTES)),
+            makers: Mutex::default(),
             ended: watch::Sender::new(0),
         }
     }
 
-    fn makings(&self) -> MutexGuard<'_, HashMap<Digest, Made>> {
-        self.makings.lock().unwrap_or_else(PoisonError::into_inner)
+    fn makers(&self) -> MutexGuard<'_, HashMap<Digest, Maker>> {
+        self.makers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, making: &MakeRequest) {
-        let mut makings = self.makings();
-        if makings.get(&making.key).is_some_and(|made| made.maker == making.maker) {
-            makings.remove(&making.key);
+    fn end(&self, request: &MakeRequest) {
+        let mut makers = self.makers();
+        if makers.get(&request.key).is_some_and(|maker| maker.number == request.maker) {
+            makers.remove(&request.key);
             self.ended.send_modify(|ended| *ended += 1);
         }
     }
@@ -89,38 +89,38 @@ impl Cache for MemoryCache {
         Ok(())
     }
 
-    async fn find(&self, making: &MakeRequest) -> Result<Found, Error> {
+    async fn find(&self, request: &MakeRequest) -> Result<Found, Error> {
         let now = Instant::now();
-        let mut makings = self.makings();
+        let mut makers = self.makers();
         // Looked up under the lock of the makers: a result is stored before its maker is removed.
-        if let Some(stored) = self.entries().get(&making.key, now) {
+        if let Some(stored) = self.entries().get(&request.key, now) {
             return Ok(Found::Stored(stored));
         }
-        let is_theirs = |made: &Made| made.maker != making.maker && now < made.until;
-        if makings.get(&making.key).is_some_and(is_theirs) {
+        let is_held_by_other = |maker: &Maker| maker.number != request.maker && now < maker.until;
+        if makers.get(&request.key).is_some_and(is_held_by_other) {
             return Ok(Found::Theirs);
         }
-        makings.insert(making.key, Made { maker: making.maker, until: now + making.hold });
+        makers.insert(request.key, Maker { number: request.maker, until: now + request.hold });
         Ok(Found::Mine)
     }
 
-    async fn put_made(&self, making: &MakeRequest, insert: Insert) -> Result<(), Error> {
+    async fn put_made(&self, request: &MakeRequest, insert: Insert) -> Result<(), Error> {
         self.put(vec![insert]).await?;
-        self.end(making);
+        self.end(request);
         Ok(())
     }
 
-    async fn give_up(&self, making: &MakeRequest) -> Result<(), Error> {
-        self.end(making);
+    async fn give_up(&self, request: &MakeRequest) -> Result<(), Error> {
+        self.end(request);
         Ok(())
     }
 
-    async fn wait_made(&self, key: &Digest, most: Duration) {
+    async fn wait_made(&self, key: &Digest, max_wait: Duration) {
         // Subscribe before looking, so that an end in between is not missed.
         let mut ended = self.ended.subscribe();
-        let until = self.makings().get(key).map(|made| made.until);
+        let until = self.makers().get(key).map(|maker| maker.until);
         if let Some(until) = until {
-            let until = until.min(Instant::now() + most);
+            let until = until.min(Instant::now() + max_wait);
             // The caller looks again in any case, so it does not matter which entry has ended.
             drop(tokio::time::timeout_at(until, ended.changed()).await);
         }
@@ -129,7 +129,7 @@ impl Cache for MemoryCache {
 
 /// Entries by key, by age and by expiry.
 struct Entries {
-    most: usize,
+    max_bytes: usize,
     bytes: usize,
     arrivals: u64,
     by_key: HashMap<Digest, Entry>,
@@ -144,9 +144,9 @@ struct Entry {
 }
 
 impl Entries {
-    fn new(most: usize) -> Self {
+    fn new(max_bytes: usize) -> Self {
         Self {
-            most,
+            max_bytes,
             bytes: 0,
             arrivals: 0,
             by_key: HashMap::new(),
@@ -170,7 +170,7 @@ impl Entries {
         self.by_age.insert(self.arrivals, key);
         self.by_end.extend(until.map(|until| (until, key)));
         self.by_key.insert(key, Entry { stored, until, arrival: self.arrivals });
-        while self.bytes > self.most
+        while self.bytes > self.max_bytes
             && let Some((_, oldest)) = self.by_age.first_key_value().map(|(age, key)| (*age, *key))
         {
             self.remove(&oldest);
@@ -201,7 +201,7 @@ mod tests {
     use crate::cli::manual::{Page, size};
 
     #[test]
-    fn the_oldest_entries_make_room_and_replaced_ones_count_once() {
+    fn oldest_entries_are_evicted_and_replaced_ones_count_once() {
         let mut entries = Entries::new(10);
         let now = Instant::now();
         let insert = |name: &[u8], len: usize| Insert {
@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn the_manual_has_the_bounds_of_this_file() {
-        Page::of("limits").section("Limits of a host").line("results in a").cell(1).says(&size(MOST_BYTES));
-        Page::of("caching").section("Backends").row("memory:").cell(1).says(&size(MOST_BYTES));
+        Page::of("limits").section("Limits of a host").line("results in a").cell(1).says(&size(MAX_BYTES));
+        Page::of("caching").section("Backends").row("memory:").cell(1).says(&size(MAX_BYTES));
     }
 }
 

@@ -10,7 +10,7 @@ mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(test, feature = "internals"))]
-#[expect(clippy::missing_panics_doc, reason = "a case that fails ends its test")]
+#[expect(clippy::missing_panics_doc, reason = "a failing case ends its test")]
 pub mod conformance;
 
 pub use factory::Factory;

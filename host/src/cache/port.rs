@@ -11,7 +11,7 @@ use tokio::sync::watch;
 /// A cached result: the plain result of a function, or the payload of its `ok`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Fingerprint of the value's type. An entry of another type is no hit.
+    /// Fingerprint of the value's type. An entry of another type is a miss.
     pub type_fingerprint: Digest,
     /// The value, as MessagePack of that type.
     pub value: Bytes,
@@ -35,7 +35,7 @@ pub struct MakeRequest {
     pub key: Digest,
     /// The maker's unique number.
     pub maker: u64,
-    /// Longest time that others wait for a silent maker.
+    /// Maximum time that others wait for a silent maker.
     pub hold: Duration,
 }
 
@@ -62,26 +62,26 @@ pub trait Cache: Send + Sync {
     /// Looks up a key. On a miss, the first maker acquires the right to compute the entry (single-flight), without a
     /// further round trip. The right lasts until the result is put or given up, or the maker has been silent for its
     /// hold; asking again renews the hold.
-    async fn find(&self, making: &MakeRequest) -> Result<Found, Error>;
+    async fn find(&self, request: &MakeRequest) -> Result<Found, Error>;
 
     /// Stores a computed result, as [`Self::put`] does, and ends the right to compute it.
-    async fn put_made(&self, making: &MakeRequest, insert: Insert) -> Result<(), Error>;
+    async fn put_made(&self, request: &MakeRequest, insert: Insert) -> Result<(), Error>;
 
     /// Gives up computing the entry, so that another maker may.
-    async fn give_up(&self, making: &MakeRequest) -> Result<(), Error>;
+    async fn give_up(&self, request: &MakeRequest) -> Result<(), Error>;
 
-    /// Waits until the entry may have been computed or given up, for `most` at most. Cancel safe.
-    async fn wait_made(&self, key: &Digest, most: Duration) {
+    /// Waits until the entry may have been computed or given up, or until `max_wait` has passed. Cancel safe.
+    async fn wait_made(&self, key: &Digest, max_wait: Duration) {
         let _ = key;
-        tokio::time::sleep(most).await;
+        tokio::time::sleep(max_wait).await;
     }
 
-    /// Whether it serves, as [`crate::state::Backend::health`] tells of a state.
+    /// Returns whether the cache is available, as [`crate::state::Backend::health`] does for a state.
     fn health(&self) -> Option<watch::Receiver<Health>> {
         None
     }
 
-    /// What happened to the cache since the last time somebody asked; each notice is given once.
+    /// Returns the notices since the last call, each once.
     fn notices(&self) -> Vec<Notice> {
         Vec::new()
     }

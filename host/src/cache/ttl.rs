@@ -28,21 +28,21 @@ impl Cache for WithTtl {
         self.cache.put(inserts).await
     }
 
-    async fn find(&self, making: &MakeRequest) -> Result<Found, Error> {
-        self.cache.find(making).await
+    async fn find(&self, request: &MakeRequest) -> Result<Found, Error> {
+        self.cache.find(request).await
     }
 
-    async fn put_made(&self, making: &MakeRequest, mut insert: Insert) -> Result<(), Error> {
+    async fn put_made(&self, request: &MakeRequest, mut insert: Insert) -> Result<(), Error> {
         insert.ttl.get_or_insert(self.ttl);
-        self.cache.put_made(making, insert).await
+        self.cache.put_made(request, insert).await
     }
 
-    async fn give_up(&self, making: &MakeRequest) -> Result<(), Error> {
-        self.cache.give_up(making).await
+    async fn give_up(&self, request: &MakeRequest) -> Result<(), Error> {
+        self.cache.give_up(request).await
     }
 
-    async fn wait_made(&self, key: &Digest, most: Duration) {
-        self.cache.wait_made(key, most).await;
+    async fn wait_made(&self, key: &Digest, max_wait: Duration) {
+        self.cache.wait_made(key, max_wait).await;
     }
 
     fn health(&self) -> Option<watch::Receiver<Health>> {

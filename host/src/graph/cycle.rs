@@ -1,5 +1,5 @@
-//! Cycles among tasks, each reported once, with the way around it.
-//! Taking them apart is for `cut`.
+//! Cycles among tasks, each reported once, with its path.
+//! `cut` breaks them up.
 
 use crate::graph::draft::Draft;
 use crate::graph::scc;
@@ -8,16 +8,16 @@ use crate::model::{Fault, Name, Span};
 use std::collections::HashMap;
 use std::collections::VecDeque;
 
-/// Cycles reported per strongly connected component at most: a component may have more cycles than tasks.
+/// Maximum number of reported cycles per strongly connected component, which may have more cycles than tasks.
 const MAX_CYCLES: usize = 8;
-/// Names shown per cycle at most; a generated manifest may have a cycle of 100,000.
+/// Maximum number of names shown per cycle; a generated manifest may have a cycle of 100,000.
 const MAX_NAMES: usize = 12;
 
 /// Result of the search for cycles.
 pub(crate) struct Cycles {
-    /// By position of a task: the group of tasks that all need each other; none for one that stands on no cycle.
-    pub(crate) knots: Vec<Option<usize>>,
-    /// One fault a cycle.
+    /// The strongly connected component of each task, by position; `None` for a task outside all cycles.
+    pub(crate) components: Vec<Option<usize>>,
+    /// One fault per cycle.
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -28,19 +28,19 @@ pub(crate) fn find(manifest: &Manifest, drafts: &[Draft]) -> Cycles {
     let groups = scc::strongly_connected_components(&edges);
     let sizes = scc::component_sizes(&groups);
     let size_of = |group: &usize| sizes.get(*group).copied().unwrap_or(0);
-    let knots = groups.iter().map(|group| (size_of(group) > 1).then_some(*group)).collect();
-    let mut around = Around { drafts, groups: &groups, is_shown: vec![false; drafts.len()] };
-    let mut shown_of: HashMap<usize, usize> = HashMap::new();
+    let components = groups.iter().map(|group| (size_of(group) > 1).then_some(*group)).collect();
+    let mut search = CycleSearch { drafts, groups: &groups, is_shown: vec![false; drafts.len()] };
+    let mut shown_by_group: HashMap<usize, usize> = HashMap::new();
     let mut faults = Vec::new();
     for (task, group) in groups.iter().enumerate().filter(|(_, group)| size_of(group) > 1) {
-        let shown = shown_of.entry(*group).or_default();
-        if *shown < MAX_CYCLES && !around.is_shown.get(task).copied().unwrap_or(true) {
+        let shown = shown_by_group.entry(*group).or_default();
+        if *shown < MAX_CYCLES && !search.is_shown.get(task).copied().unwrap_or(true) {
             *shown += 1;
-            let cycle = around.shortest(task);
+            let cycle = search.shortest(task);
             faults.extend(fault(manifest, &cycle));
         }
     }
-    Cycles { knots, faults }
+    Cycles { components, faults }
 }
 
 /// A reference from one task to another.
@@ -62,13 +62,13 @@ struct Step<'a> {
     reference: Reference<'a>,
 }
 
-struct Around<'a> {
+struct CycleSearch<'a> {
     drafts: &'a [Draft],
     groups: &'a [usize],
     is_shown: Vec<bool>,
 }
 
-impl<'a> Around<'a> {
+impl<'a> CycleSearch<'a> {
     /// Returns the shortest cycle through a task of a strongly connected component, by breadth-first search.
     fn shortest(&mut self, start: usize) -> Vec<Step<'a>> {
         let group = self.groups.get(start);
@@ -92,10 +92,10 @@ impl<'a> Around<'a> {
 
     fn unwind(&mut self, mut reached_by: HashMap<usize, Step<'a>>, start: usize) -> Vec<Step<'a>> {
         let mut steps = Vec::new();
-        let mut at = start;
-        while let Some(step) = reached_by.remove(&at) {
-            at = step.task;
-            if let Some(is_shown) = self.is_shown.get_mut(at) {
+        let mut current = start;
+        while let Some(step) = reached_by.remove(&current) {
+            current = step.task;
+            if let Some(is_shown) = self.is_shown.get_mut(current) {
                 *is_shown = true;
             }
             steps.push(step);
@@ -118,16 +118,16 @@ fn fault(manifest: &Manifest, cycle: &[Step<'_>]) -> Option<Fault> {
         .iter()
         .take(MAX_NAMES)
         .fold(fault, |fault, step| fault.related(step.reference.span.clone(), label(step)));
-    Some(fault.help("take out one of these references"))
+    Some(fault.help("remove one of these references"))
 }
 
 /// Formats `a -> b -> a`, leaving out the middle of a long cycle.
 fn path(names: &[&str]) -> String {
-    let around = names.iter().copied().chain(names.first().copied());
+    let cycle = names.iter().copied().chain(names.first().copied());
     if names.len() <= MAX_NAMES {
-        return around.collect::<Vec<_>>().join(" -> ");
+        return cycle.collect::<Vec<_>>().join(" -> ");
     }
     let left_out = format!("… {} more …", names.len() - MAX_NAMES);
-    let start = around.take(MAX_NAMES - 1).chain([left_out.as_str()]);
+    let start = cycle.take(MAX_NAMES - 1).chain([left_out.as_str()]);
     start.chain(names.last().copied()).chain(names.first().copied()).collect::<Vec<_>>().join(" -> ")
 }

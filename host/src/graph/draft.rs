@@ -1,5 +1,5 @@
-//! One task or output of the manifest with its names resolved, and the references that it makes.
-//! Cycles are found out from the references that are noted here.
+//! One task or output of the manifest with its names resolved, and its references to tasks.
+//! `cycle` finds cycles in these references.
 
 use crate::graph::Expr;
 use crate::graph::names::Names;
@@ -7,10 +7,10 @@ use crate::graph::value::{Reader, Site};
 use crate::manifest;
 use crate::model::{Fault, Name, Spanned, TaskIdx};
 
-/// What a task says, and which tasks it refers to.
+/// A task with the tasks that it refers to.
 pub(crate) struct Draft {
     pub(crate) body: Body,
-    /// Tasks that are read, with the places that say so.
+    /// Tasks that are read, with the spans of the references.
     pub(crate) reads: Vec<Spanned<TaskIdx>>,
     /// Tasks of `after`, each with the span of the reference.
     pub(crate) after: Vec<Spanned<TaskIdx>>,
@@ -18,7 +18,7 @@ pub(crate) struct Draft {
 
 /// Resolved content of a task.
 pub(crate) struct Body {
-    /// None where the call names none that there is.
+    /// `None` if the call names no existing component.
     pub(crate) component: Option<usize>,
     pub(crate) args: Vec<(Spanned<String>, Spanned<Expr>)>,
     pub(crate) when: Option<Spanned<Expr>>,
@@ -32,7 +32,11 @@ pub(crate) type Output = (String, Spanned<Expr>);
 /// Resolves every task, in the manifest's order.
 pub(crate) fn tasks(names: &mut Names<'_>) -> Vec<Draft> {
     let tasks = &names.manifest.tasks;
-    (0..).map(TaskIdx::new).zip(tasks).map(|(at, (name, task))| draft(names, (at, name), task)).collect()
+    (0..)
+        .map(TaskIdx::new)
+        .zip(tasks)
+        .map(|(index, (name, task))| draft(names, (index, name), task))
+        .collect()
 }
 
 /// Resolves every output that the manifest names.

@@ -1,5 +1,5 @@
 //! Lookup of names in the manifest; each unknown name is reported once.
-//! `draft` and `value` find the places where names occur.
+//! `draft` and `value` pass in the names that occur.
 
 use crate::manifest::{Call, LeftOut, Manifest};
 use crate::model::{Fault, Name, Span, Spanned, TaskIdx};
@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
 
-/// Names compared for suggestions at most, over all faults. A generated manifest may have 100,000 names and as many
-/// faults, and nobody reads that many suggestions.
+/// Maximum number of names compared for suggestions, over all faults. A generated manifest may have 100,000 names and
+/// as many faults, too many to read suggestions for.
 const MAX_COMPARED: usize = 300_000;
 
 /// Names of one manifest, and the faults found while looking them up.
@@ -43,7 +43,7 @@ impl<'a> Names<'a> {
         let (manifest, left_out) = (self.manifest, self.left_out);
         let known =
             Known { noun: "task", section: "tasks", names: &manifest.tasks, left_out: &left_out.tasks };
-        self.look_up(&known, &name.value, &name.span).and_then(task_at)
+        self.look_up(&known, &name.value, &name.span).and_then(task_index)
     }
 
     /// Returns the position of a param.
@@ -90,11 +90,11 @@ impl<'a> Names<'a> {
         self.fault(
             Fault::spanned(
                 amount.span.clone(),
-                format!("more of resource `{name}` is asked for than there is"),
+                format!("the task requests more of resource `{name}` than the manifest has"),
             )
-            .label(format!("asks for {}", amount.value))
-            .related(resource.span.clone(), format!("there is {}", resource.amount))
-            .help(format!("such a task could never start: ask for at most {}", resource.amount)),
+            .label(format!("requests {}", amount.value))
+            .related(resource.span.clone(), format!("has {}", resource.amount))
+            .help(format!("request at most {}, or the task can never start", resource.amount)),
         );
         None
     }
@@ -133,6 +133,6 @@ struct Known<'a, T> {
 }
 
 /// Returns the task at a position; none past 2^32 tasks, more than any text addressable by a `Span` has.
-fn task_at(position: usize) -> Option<TaskIdx> {
+fn task_index(position: usize) -> Option<TaskIdx> {
     u32::try_from(position).ok().map(TaskIdx::new)
 }

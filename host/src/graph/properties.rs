@@ -18,29 +18,31 @@ enum Kind {
     Case(usize),
 }
 
-/// References of every task, by position. Tests ignore those that they do not want.
+/// References of every task, by position. Each test filters them.
 type Edges = Vec<Vec<(usize, Kind)>>;
 
-/// Tasks of a random graph at most.
-const MOST: usize = 12;
+/// Maximum number of tasks in a random graph.
+const MAX_TASKS: usize = 12;
 
 fn edges() -> impl Strategy<Value = Edges> {
-    (2..MOST).prop_flat_map(|len| {
+    (2..MAX_TASKS).prop_flat_map(|len| {
         let case = (0..len).prop_map(Kind::Case);
         let kind = prop_oneof![1 => Just(Kind::Read), 1 => Just(Kind::After), 2 => case];
         prop::collection::vec(prop::collection::vec((0..len, kind), 0..4), len)
     })
 }
 
-/// Returns the text of a graph in a shuffled `order`, with the references that `is_wanted` allows.
-fn text(edges: &Edges, order: &[usize], is_wanted: fn(usize, usize) -> bool) -> String {
+/// Returns the text of a graph in a shuffled `order`, with the references that `is_allowed` allows.
+fn text(edges: &Edges, order: &[usize], is_allowed: fn(usize, usize) -> bool) -> String {
     let mut text = String::new();
-    for at in order.iter().copied().filter(|at| *at < edges.len()) {
-        write!(text, "t{at}:").unwrap();
-        for (to, kind) in edges[at].iter().filter(|(to, _)| is_wanted(at, *to)) {
+    for task in order.iter().copied().filter(|task| *task < edges.len()) {
+        write!(text, "t{task}:").unwrap();
+        for (to, kind) in edges[task].iter().filter(|(to, _)| is_allowed(task, *to)) {
             match kind {
                 Kind::After => write!(text, " >t{to}").unwrap(),
-                Kind::Case(by) if is_wanted(at, *by) => write!(text, " (t{by} ? x=t{to})").unwrap(),
+                Kind::Case(selector) if is_allowed(task, *selector) => {
+                    write!(text, " (t{selector} ? x=t{to})").unwrap()
+                }
                 Kind::Read | Kind::Case(_) => write!(text, " t{to}").unwrap(),
             }
         }
@@ -60,11 +62,11 @@ fn any_other(from: usize, to: usize) -> bool {
 }
 
 fn shuffled() -> impl Strategy<Value = Vec<usize>> {
-    Just((0..MOST).collect::<Vec<_>>()).prop_shuffle()
+    Just((0..MAX_TASKS).collect::<Vec<_>>()).prop_shuffle()
 }
 
-fn may_read(graph: &Graph, at: usize) -> HashSet<TaskIdx> {
-    let node = &graph.nodes()[at];
+fn may_read(graph: &Graph, index: usize) -> HashSet<TaskIdx> {
+    let node = &graph.nodes()[index];
     let mut reads = HashSet::new();
     for (_, arg) in &node.args {
         uses::each_task(&arg.value, &mut |task| {
@@ -129,8 +131,8 @@ fn is_needed(demand: &NeededIf, ended: &Ended, chosen: u16) -> Result<bool, Vec<
 }
 
 /// Returns whether a task is executed, or all tasks that it must wait for, as the engine determines it.
-fn look(graph: &Graph, at: TaskIdx, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
-    let node = &graph.nodes()[at.index()];
+fn evaluate(graph: &Graph, index: TaskIdx, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
+    let node = &graph.nodes()[index.index()];
     if let Some(demand) = &node.demand
         && !is_needed(demand, ended, chosen)?
     {
@@ -138,7 +140,7 @@ fn look(graph: &Graph, at: TaskIdx, ended: &Ended, chosen: u16) -> Result<bool, 
     }
     let mut missing = Vec::new();
     for (_, arg) in &node.args {
-        uses::each_use(&arg.value, Some(at), &mut |task, gates| match are_open(gates, ended, chosen) {
+        uses::each_use(&arg.value, Some(index), &mut |task, gates| match are_open(gates, ended, chosen) {
             Ok(true) if !ended.contains_key(&task) => missing.push(task),
             Ok(_) => {}
             Err(more) => missing.extend(more),
@@ -156,7 +158,7 @@ fn run(graph: &Graph, chosen: u16) -> Ended {
         for at in (0..).map(TaskIdx::new).take(awaited.len()) {
             let is_due = awaited[at.index()].iter().all(|task| ended.contains_key(task));
             if is_due && !ended.contains_key(&at) {
-                match look(graph, at, &ended, chosen) {
+                match evaluate(graph, at, &ended, chosen) {
                     Ok(is_run) => drop(ended.insert(at, is_run)),
                     Err(missing) => awaited[at.index()] = missing,
                 }
@@ -174,20 +176,20 @@ proptest! {
         let Resolved { graph, faults } = resolve(sample(&text(&edges, &order, acyclic)));
         prop_assert!(faults.is_empty(), "{}", faults);
         prop_assert_eq!(graph.nodes().len(), edges.len());
-        let mut place = vec![usize::MAX; edges.len()];
-        graph.order().iter().enumerate().for_each(|(nth, task)| place[task.index()] = nth);
-        prop_assert!(place.iter().all(|place| *place < edges.len()));
+        let mut position = vec![usize::MAX; edges.len()];
+        graph.order().iter().enumerate().for_each(|(nth, task)| position[task.index()] = nth);
+        prop_assert!(position.iter().all(|position| *position < edges.len()));
         for (at, node) in graph.nodes().iter().enumerate() {
-            prop_assert!(node.waits_for.is_sorted_by(|some, other| some < other));
+            prop_assert!(node.waits_for.is_sorted_by(|left, right| left < right));
             for before in may_read(&graph, at).iter().chain(&node.waits_for).chain(&node.after) {
-                prop_assert!(place[before.index()] < place[at]);
+                prop_assert!(position[before.index()] < position[at]);
                 prop_assert!(graph.nodes()[before.index()].height > node.height);
             }
         }
     }
 
     #[test]
-    fn lazy_task_waits_for_all_that_decides_about_it(edges in edges(), order in shuffled()) {
+    fn lazy_task_waits_for_all_its_deciders(edges in edges(), order in shuffled()) {
         let Resolved { graph, .. } = resolve(sample(&text(&edges, &order, acyclic)));
         for node in graph.nodes() {
             let mut needed = HashSet::new();
@@ -197,7 +199,7 @@ proptest! {
     }
 
     #[test]
-    fn no_task_waits_forever_and_what_is_read_is_run(edges in edges(), order in shuffled(), chosen in any::<u16>()) {
+    fn no_task_waits_forever_and_read_tasks_are_run(edges in edges(), order in shuffled(), chosen in any::<u16>()) {
         let Resolved { graph, .. } = resolve(sample(&text(&edges, &order, acyclic)));
         let ended = run(&graph, chosen);
         prop_assert_eq!(ended.len(), graph.nodes().len());
@@ -211,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn what_nobody_needs_is_not_run(edges in edges(), order in shuffled(), chosen in any::<u16>()) {
+    fn unneeded_lazy_tasks_are_not_run(edges in edges(), order in shuffled(), chosen in any::<u16>()) {
         let Resolved { graph, .. } = resolve(sample(&text(&edges, &order, acyclic)));
         let ended = run(&graph, chosen);
         let mut is_read = HashSet::new();

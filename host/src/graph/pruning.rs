@@ -8,16 +8,16 @@ use crate::model::TaskIdx;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Tasks that a lazy task waits for on behalf of its consumers' conditions at most, besides its own selectors.
+/// Maximum number of tasks that a lazy task waits for on behalf of its consumers' conditions, besides its selectors.
 ///
-/// In a long chain of choices every task depends on all choices behind it, so complete lists would grow
-/// quadratically. Selectors further back are awaited once the nearer choices are known and do not decide.
+/// In a long chain of choices every task depends on all choices after it, so complete lists would grow quadratically.
+/// Further selectors are awaited once the nearer choices are known and do not decide.
 const MAX_INHERITED: usize = 32;
 
-/// The tasks and outputs, with all that their laziness depends on.
+/// The tasks and outputs, with the dependencies that determine the lazy ones.
 pub(crate) struct Input<'a> {
     pub(crate) tasks: &'a [Acyclic],
-    /// Outputs that the manifest names; those that it does not name keep no task from being lazy.
+    /// Outputs in `[outputs]`; default outputs do not keep a task from being lazy.
     pub(crate) named_outputs: &'a [Output],
     /// Per task: the tasks that it may read or is `after`.
     pub(crate) needs: &'a [Vec<TaskIdx>],
@@ -27,15 +27,15 @@ pub(crate) struct Input<'a> {
 
 /// Conditions of all lazy tasks.
 pub(crate) struct Needed {
-    /// Entry of each task; none for a task that is always needed.
-    of: Vec<Option<usize>>,
+    /// Entry of each task; `None` for a task that is always needed.
+    by_task: Vec<Option<usize>>,
     /// Distinct conditions; those of consumers come before those of what they consume.
     entries: Vec<Entry>,
 }
 
 struct Entry {
     demand: Arc<NeededIf>,
-    /// Tasks that the condition's own selectors read.
+    /// Tasks read by the condition's own selectors.
     deciders: Vec<TaskIdx>,
     /// Entries of the consumers.
     consumers: Vec<usize>,
@@ -50,9 +50,9 @@ impl Needed {
     /// needed.
     pub(crate) fn find(input: &Input<'_>) -> Self {
         let is_forced = vec![false; input.tasks.len()];
-        let demands = Builder::new(input).build(&is_forced);
-        let is_forced = demands.entangled(input);
-        if is_forced.contains(&true) { Builder::new(input).build(&is_forced) } else { demands }
+        let conditions = Builder::new(input).build(&is_forced);
+        let is_forced = conditions.entangled(input);
+        if is_forced.contains(&true) { Builder::new(input).build(&is_forced) } else { conditions }
     }
 
     /// Returns the condition under which a task is needed; none if it always is.
@@ -66,7 +66,7 @@ impl Needed {
     }
 
     fn entry(&self, task: TaskIdx) -> Option<&Entry> {
-        self.entries.get(self.of.get(task.index()).copied().flatten()?)
+        self.entries.get(self.by_task.get(task.index()).copied().flatten()?)
     }
 
     /// Returns, for each task, whether the selectors that decide about it may need that very task.
@@ -75,17 +75,17 @@ impl Needed {
     /// is entangled if it and its condition are in one strongly connected component.
     fn entangled(&self, input: &Input<'_>) -> Vec<bool> {
         let first = input.tasks.len();
-        let of_tasks = input.needs.iter().zip(&self.of).map(|(needs, entry)| {
+        let task_edges = input.needs.iter().zip(&self.by_task).map(|(needs, entry)| {
             needs.iter().map(|need| need.index()).chain(entry.map(|entry| first + entry)).collect()
         });
-        let of_entries = self.entries.iter().map(|entry| {
+        let entry_edges = self.entries.iter().map(|entry| {
             let consumers = entry.consumers.iter().map(|consumer| first + consumer);
             entry.deciders.iter().map(|task| task.index()).chain(consumers).collect()
         });
-        let edges: Vec<Vec<usize>> = of_tasks.chain(of_entries).collect();
+        let edges: Vec<Vec<usize>> = task_edges.chain(entry_edges).collect();
         let groups = scc::strongly_connected_components(&edges);
         let group_of_entry = |entry: &Option<usize>| entry.and_then(|entry| groups.get(first + entry));
-        self.of.iter().zip(&groups).map(|(entry, group)| group_of_entry(entry) == Some(group)).collect()
+        self.by_task.iter().zip(&groups).map(|(entry, group)| group_of_entry(entry) == Some(group)).collect()
     }
 }
 
@@ -97,7 +97,7 @@ struct Use {
 
 struct Builder<'a> {
     input: &'a Input<'a>,
-    demands: Needed,
+    conditions: Needed,
     uses: Vec<Vec<Use>>,
     is_needed: Vec<bool>,
 }
@@ -105,9 +105,9 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(input: &'a Input<'a>) -> Self {
         let len = input.tasks.len();
-        let demands = Needed { of: vec![None; len], entries: Vec::new() };
+        let conditions = Needed { by_task: vec![None; len], entries: Vec::new() };
         let uses = std::iter::repeat_with(Vec::new).take(len).collect();
-        Self { input, demands, uses, is_needed: vec![false; len] }
+        Self { input, conditions, uses, is_needed: vec![false; len] }
     }
 
     /// Builds the conditions from the ends of the graph to its starts, so that all consumers precede what they
@@ -123,14 +123,14 @@ impl<'a> Builder<'a> {
                 [&self.is_needed[..], is_forced].iter().any(|list| list.get(task.index()) == Some(&true));
             // A task that nothing reads always runs: only uses can make a task lazy.
             let entry = if is_needed || uses.is_empty() { None } else { self.add_entry(uses) };
-            if let Some(slot) = self.demands.of.get_mut(task.index()) {
+            if let Some(slot) = self.conditions.by_task.get_mut(task.index()) {
                 *slot = entry;
             }
             if let Some(user) = input.tasks.get(task.index()) {
                 uses::each_use_of(task, &user.body, &mut |used, gates| self.add_use(used, gates, entry));
             }
         }
-        self.demands
+        self.conditions
     }
 
     fn add_use(&mut self, task: TaskIdx, gates: &[Gate], consumer: Option<usize>) {
@@ -157,12 +157,17 @@ impl<'a> Builder<'a> {
         consumers.dedup();
         let waits = self.waits(&deciders, &consumers);
         let any = uses.into_iter().map(|used| self.clause(used)).collect();
-        self.demands.entries.push(Entry { demand: Arc::new(NeededIf { any }), deciders, consumers, waits });
-        self.demands.entries.len().checked_sub(1)
+        self.conditions.entries.push(Entry {
+            demand: Arc::new(NeededIf { any }),
+            deciders,
+            consumers,
+            waits,
+        });
+        self.conditions.entries.len().checked_sub(1)
     }
 
     fn clause(&self, used: Use) -> NeededClause {
-        let consumer = used.consumer.and_then(|consumer| self.demands.entries.get(consumer));
+        let consumer = used.consumer.and_then(|consumer| self.conditions.entries.get(consumer));
         NeededClause { gates: used.gates, consumer: consumer.map(|entry| Arc::clone(&entry.demand)) }
     }
 
@@ -185,14 +190,14 @@ impl<'a> Builder<'a> {
     }
 
     fn waits(&self, deciders: &[TaskIdx], consumers: &[usize]) -> Vec<TaskIdx> {
-        let entries = consumers.iter().filter_map(|consumer| self.demands.entries.get(*consumer));
+        let entries = consumers.iter().filter_map(|consumer| self.conditions.entries.get(*consumer));
         // Both the entries and their tasks are bounded, so a long chain costs linear time.
         let inherited = entries.take(MAX_INHERITED).flat_map(|entry| &entry.waits).take(MAX_INHERITED);
         deciders.iter().chain(inherited).copied().collect()
     }
 }
 
-/// Drops redundant uses: a consumer that reads the task whatever it chooses makes its cases irrelevant.
+/// Drops redundant uses: if a consumer reads the task unconditionally, its cases are irrelevant.
 fn distinct(uses: Vec<Use>) -> Vec<Use> {
     let direct: HashSet<Option<usize>> =
         uses.iter().filter(|used| used.gates.is_empty()).map(|used| used.consumer).collect();
@@ -211,9 +216,9 @@ fn distinct(uses: Vec<Use>) -> Vec<Use> {
     list
 }
 
-fn is_same(some: &Use, other: &Use) -> bool {
-    let mut pairs = some.gates.iter().zip(&other.gates);
-    some.consumer == other.consumer
-        && some.gates.len() == other.gates.len()
-        && pairs.all(|(some, other)| Arc::ptr_eq(&some.selector, &other.selector) && some.case == other.case)
+fn is_same(left: &Use, right: &Use) -> bool {
+    let mut pairs = left.gates.iter().zip(&right.gates);
+    left.consumer == right.consumer
+        && left.gates.len() == right.gates.len()
+        && pairs.all(|(left, right)| Arc::ptr_eq(&left.selector, &right.selector) && left.case == right.case)
 }

@@ -1,5 +1,5 @@
-//! The way from a parsed manifest to its graph: resolve names, find cycles, take them apart, put tasks in order.
-//! Each step stands in a file of its own.
+//! Turns a parsed manifest into its graph: resolves names, finds cycles, breaks them up, and sorts the tasks.
+//! Each step has its own file.
 
 use crate::graph::cut::{Acyclic, cut};
 use crate::graph::draft::Output;
@@ -26,24 +26,24 @@ pub fn resolve(parsed: Parsed) -> Resolved {
     let cycles = cycle::find(&manifest, &tasks);
     faults.list.extend(cycles.faults);
     faults.sort();
-    Resolved { graph: arrange(manifest, cut(tasks, &cycles.knots), outputs), faults }
+    Resolved { graph: build(manifest, cut(tasks, &cycles.components), outputs), faults }
 }
 
-/// Puts tasks in order.
-fn arrange(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) -> Graph {
+/// Builds the graph, with its tasks in topological order.
+fn build(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) -> Graph {
     let links: Vec<Links> =
-        (0..).map(TaskIdx::new).zip(&tasks).map(|(at, task)| Links::links_of(at, task)).collect();
+        (0..).map(TaskIdx::new).zip(&tasks).map(|(index, task)| Links::new(index, task)).collect();
     let mut needs: Vec<Vec<TaskIdx>> = links.iter().map(|links| links.needs.clone()).collect();
     let order = order::topological(&needs);
-    let demands = Needed::find(&pruning::Input {
+    let conditions = Needed::find(&pruning::Input {
         tasks: &tasks,
         named_outputs: &named_outputs,
         needs: &needs,
         order: &order,
     });
-    for (at, needs) in (0..).map(TaskIdx::new).zip(&mut needs) {
-        needs.extend(demands.waits(at));
-        ascending(needs);
+    for (index, needs) in (0..).map(TaskIdx::new).zip(&mut needs) {
+        needs.extend(conditions.waits(index));
+        sort_and_dedup(needs);
     }
     let order = order::topological(&needs);
     let heights = order::heights(&needs, &order);
@@ -58,15 +58,15 @@ fn arrange(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) 
         .zip(links)
         .zip(heights)
         .zip(is_consumed)
-        .map(|((((at, task), links), height), is_consumed)| Node {
+        .map(|((((index, task), links), height), is_consumed)| Node {
             component: task.body.component,
             args: task.body.args,
             when: task.body.when,
             for_each: task.body.for_each,
             resources: task.body.resources,
-            waits_for: links.waits_for(&task.after, demands.waits(at)),
+            waits_for: links.waits_for(&task.after, conditions.waits(index)),
             after: task.after,
-            demand: demands.needed_if(at),
+            demand: conditions.needed_if(index),
             is_consumed,
             height,
         })
@@ -74,27 +74,27 @@ fn arrange(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) 
     Graph { manifest, nodes, order, outputs }
 }
 
-/// Tasks that one task refers to, each list in ascending order without duplicates.
+/// Tasks that one task refers to, each list in sort_and_dedup order without duplicates.
 struct Links {
-    /// Tasks whose output it reads whatever a `select` chooses.
+    /// Tasks whose output is read regardless of any `select`.
     direct: Vec<TaskIdx>,
-    /// Tasks whose output it may read.
+    /// Tasks whose output may be read.
     reads: Vec<TaskIdx>,
-    /// Tasks that it may read or is `after`.
+    /// Tasks that may be read or are in `after`.
     needs: Vec<TaskIdx>,
 }
 
 impl Links {
-    fn links_of(at: TaskIdx, task: &Acyclic) -> Self {
+    fn new(index: TaskIdx, task: &Acyclic) -> Self {
         let (mut direct, mut reads) = (Vec::new(), Vec::new());
-        uses::each_use_of(at, &task.body, &mut |read, gates| {
+        uses::each_use_of(index, &task.body, &mut |read, gates| {
             reads.push(read);
             if gates.is_empty() {
                 direct.push(read);
             }
         });
         let mut needs: Vec<TaskIdx> = reads.iter().chain(&task.after).copied().collect();
-        [&mut direct, &mut reads, &mut needs].into_iter().for_each(ascending);
+        [&mut direct, &mut reads, &mut needs].into_iter().for_each(sort_and_dedup);
         Self { direct, reads, needs }
     }
 
@@ -102,12 +102,12 @@ impl Links {
         let mut waits_for = self.direct;
         waits_for.extend(after);
         waits_for.extend(deciders);
-        ascending(&mut waits_for);
+        sort_and_dedup(&mut waits_for);
         waits_for
     }
 }
 
-fn ascending(tasks: &mut Vec<TaskIdx>) {
+fn sort_and_dedup(tasks: &mut Vec<TaskIdx>) {
     tasks.sort_unstable();
     tasks.dedup();
 }
@@ -122,7 +122,7 @@ fn consumed(links: &[Links]) -> Vec<bool> {
     is_consumed
 }
 
-/// Returns the outputs of a manifest that names none: every task that no task consumes.
+/// Returns the outputs of a manifest without `[outputs]`: every task that no task consumes.
 fn unconsumed(manifest: &Manifest, is_consumed: &[bool]) -> Vec<Output> {
     (0..)
         .map(TaskIdx::new)

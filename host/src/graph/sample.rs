@@ -1,5 +1,5 @@
 //! Short manifests for tests of the graph and the plan, with real spans in their text.
-//! One line per definition; the syntax of real manifests is tested in `manifest`.
+//! One line per definition. `manifest` tests the syntax of real manifests.
 //!
 //! ```text
 //! component c          param p = u8 | 5          secret p = string | 'x'          resource gpu = 2
@@ -89,8 +89,8 @@ impl Cursor<'_> {
 
     fn word(&mut self) -> Spanned<String> {
         self.blanks();
-        let is_in = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '<' | '>');
-        let len = self.rest().find(|c| !is_in(c)).unwrap_or(self.rest().len());
+        let is_word_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '<' | '>');
+        let len = self.rest().find(|c| !is_word_char(c)).unwrap_or(self.rest().len());
         assert!(len > 0, "expected a word at `{}`", self.rest());
         let span = self.at..self.at + len;
         self.at = span.end;
@@ -144,7 +144,7 @@ impl Cursor<'_> {
                 }
             }
         }
-        assert!(self.is_at_end_of_line(), "what is `{}`", self.rest());
+        assert!(self.is_at_end_of_line(), "unexpected `{}`", self.rest());
         self.at += usize::from(!self.rest().is_empty());
     }
 
@@ -198,8 +198,13 @@ impl Cursor<'_> {
             }
             _ if key.value == "when" => {
                 let subject = self.expr();
-                task.when =
-                    Some(When { span: key.span, subject, equals: None, is_whole: true, is_negated: false });
+                task.when = Some(When {
+                    span: key.span,
+                    subject,
+                    equals: None,
+                    is_complete: true,
+                    is_negated: false,
+                });
             }
             _ if key.value == "equals" => {
                 let equals = self.literal();

@@ -101,12 +101,12 @@ impl Tarjan<'_> {
     }
 }
 
-fn number(list: &[usize], at: usize) -> usize {
-    list.get(at).copied().unwrap_or(NONE)
+fn number(list: &[usize], index: usize) -> usize {
+    list.get(index).copied().unwrap_or(NONE)
 }
 
-fn set(list: &mut [usize], at: usize, number: usize) {
-    if let Some(slot) = list.get_mut(at) {
+fn set(list: &mut [usize], index: usize, number: usize) {
+    if let Some(slot) = list.get_mut(index) {
         *slot = number;
     }
 }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_what_reaches_each_other() {
+    fn nodes_that_reach_each_other_share_a_component() {
         let edges = [vec![1], vec![2], vec![0, 3], vec![4], vec![], vec![6], vec![5, 4]];
         let groups = strongly_connected_components(&edges);
         assert!(groups[0] == groups[1] && groups[1] == groups[2]);

@@ -41,17 +41,17 @@ fn waits(graph: &Graph, name: &str) -> String {
     names(graph, &graph.nodes()[index(graph, name).index()].waits_for)
 }
 
-fn demand(graph: &Graph, name: &str) -> Option<Arc<NeededIf>> {
+fn condition(graph: &Graph, name: &str) -> Option<Arc<NeededIf>> {
     graph.nodes()[index(graph, name).index()].demand.clone()
 }
 
 /// Formats a condition: `s=one&t=two (…)` per clause with its consumer's condition, clauses joined by `|`; `always`
 /// for none.
-fn shown(graph: &Graph, demand: Option<&Arc<NeededIf>>) -> String {
-    let Some(demand) = demand else {
+fn shown(graph: &Graph, condition: Option<&Arc<NeededIf>>) -> String {
+    let Some(condition) = condition else {
         return "always".to_owned();
     };
-    let clauses = demand.any.iter().map(|clause| {
+    let clauses = condition.any.iter().map(|clause| {
         let gates = clause.gates.iter().map(|gate| {
             let mut tasks = Vec::new();
             crate::graph::uses::each_task(&gate.selector.value, &mut |task| tasks.push(task));
@@ -66,13 +66,13 @@ fn shown(graph: &Graph, demand: Option<&Arc<NeededIf>>) -> String {
     clauses.collect::<Vec<_>>().join("|")
 }
 
-fn demanded(text: &str, name: &str) -> String {
+fn condition_of(text: &str, name: &str) -> String {
     let graph = sound(text);
-    shown(&graph, demand(&graph, name).as_ref())
+    shown(&graph, condition(&graph, name).as_ref())
 }
 
 #[test]
-fn keeps_the_order_of_the_manifest_where_it_is_free() {
+fn independent_tasks_keep_manifest_order() {
     let graph = sound("d: a\na:\nc:\nb: c");
     assert_eq!(names(&graph, graph.order()), "a d c b");
 }
@@ -92,7 +92,7 @@ fn names_of_every_kind_become_positions() {
 }
 
 #[test]
-fn unknown_names_are_reported_where_they_stand_with_a_suggestion() {
+fn unknown_names_are_reported_with_span_and_suggestion() {
     let (_, faults) = faulty(
         "param text = string\nsplit: $txt\ncount: splt >coun call=d.run\nresource gpu = 1\nx: use.gpus=1",
     );
@@ -110,7 +110,7 @@ fn unknown_names_are_reported_where_they_stand_with_a_suggestion() {
 }
 
 #[test]
-fn nothing_is_said_of_names_that_were_left_out() {
+fn left_out_names_cause_no_further_faults() {
     let text = "lost task t\nlost param p\nlost component d\nlost resource r\n\
                 a: t\nb: $p\nc: call=d.run\ne: use.r=1 >t\nf: a\nout o = t";
     assert_eq!(faulty(text).1, [""; 0]);
@@ -118,7 +118,7 @@ fn nothing_is_said_of_names_that_were_left_out() {
 }
 
 #[test]
-fn a_faulty_name_takes_nothing_else_out_of_the_graph() {
+fn faulty_name_keeps_the_rest_of_the_graph() {
     let (graph, faults) = faulty("bad: nothing a\na:\nb: bad\nc: [b, nowhere, a]\nout x = c\nout y = none");
     assert_eq!(faults.len(), 3, "{faults:?}");
     assert_eq!(names(&graph, graph.order()), "a bad b c");
@@ -129,7 +129,7 @@ fn a_faulty_name_takes_nothing_else_out_of_the_graph() {
 }
 
 #[test]
-fn names_in_what_could_not_be_read_are_looked_up() {
+fn names_in_faulty_values_are_resolved() {
     let mut parsed = sample("a: b [b, nowhere]\nb: $p");
     for task in parsed.manifest.tasks.values_mut() {
         for (_, arg) in task.args.values_mut() {
@@ -142,19 +142,19 @@ fn names_in_what_could_not_be_read_are_looked_up() {
 }
 
 #[test]
-fn references_inside_of_selects_are_kept_beside_faulty_ones() {
+fn references_in_selects_are_kept_beside_faulty_ones() {
     let (graph, _) = faulty("bad: nothing\ns:\na:\nb: (s ? x=[a, s])");
     assert_eq!(waits(&graph, "b"), "s");
-    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "s=x");
+    assert_eq!(shown(&graph, condition(&graph, "a").as_ref()), "s=x");
 }
 
 #[test]
-fn more_of_a_resource_than_there_is_is_a_fault() {
+fn resource_request_above_the_amount_is_a_fault() {
     let (_, faults) = faulty("resource gpu = 1\na: use.gpu=2\nb: use.gpu=1");
     assert_eq!(
         faults,
         [
-            "2: more of resource `gpu` is asked for than there is (such a task could never start: ask for at most 1)"
+            "2: the task requests more of resource `gpu` than the manifest has (request at most 1, or the task can never start)"
         ]
     );
 }
@@ -168,7 +168,7 @@ fn resources_of_the_defaults_are_reported_once() {
 }
 
 #[test]
-fn items_mean_something_in_the_arguments_of_their_task_only() {
+fn items_are_valid_only_in_args_of_their_task() {
     let (_, faults) = faulty(
         "param p = list\na: each.chunk=$p x=#chunk y=#chnk\nb: #chunk\nc: each.i=$p each.j=#i\nd: each.i=$p when=#i\nout o = #i",
     );
@@ -177,15 +177,15 @@ fn items_mean_something_in_the_arguments_of_their_task_only() {
         [
             "chnk: `for-each` of task `a` has no item `chnk` (did you mean `chunk`?) (its items are chunk)",
             "chunk: task `b` has no `for-each` (add `for-each.chunk = …`, a list that the task runs over)",
-            "i: a list of `for-each` cannot refer to an item (the lists are made before there are items; use `item` in `args`)",
-            "i: `when` cannot refer to an item (to choose for each element, use `select` in `args`) (it is evaluated once for the whole task)",
+            "i: a list of `for-each` cannot refer to an item (lists are evaluated before items exist; use `item` in `args`)",
+            "i: `when` cannot refer to an item (to choose for each element, use `select` in `args`) (the condition is evaluated once per task)",
             "i: an output cannot refer to an item (refer to the whole list with `{ task = … }`)",
         ]
     );
 }
 
 #[test]
-fn a_cycle_is_reported_once_with_the_way_around() {
+fn cycle_is_reported_once_with_its_path() {
     let text = "a: c\nb: a\nc: >b\nd: c\ne:";
     let Resolved { graph, faults } = resolve(sample(text));
     let [fault] = &*faults.list else { panic!("one fault: {faults}") };
@@ -193,7 +193,7 @@ fn a_cycle_is_reported_once_with_the_way_around() {
     let labels: Vec<&str> = fault.related.iter().map(|place| place.label.as_str()).collect();
     assert_eq!(fault.place.as_ref().unwrap().label, "`a` needs `c`");
     assert_eq!(labels, ["`c` runs after `b`", "`b` needs `a`"]);
-    // What was reported is taken apart, and the rest looked at.
+    // The reported cycle is broken up, and the rest is checked.
     assert_eq!(names(&graph, graph.order()), "a b c d e");
     assert_eq!((waits(&graph, "a"), waits(&graph, "d")), (String::new(), "c".to_owned()));
 }
@@ -227,7 +227,7 @@ fn cycle_through_a_case_of_a_select_is_one() {
 }
 
 #[test]
-fn long_cycle_is_shown_in_short() {
+fn long_cycle_is_abbreviated() {
     let line = |at: usize| format!("t{at}: t{}", (at + 1) % 100);
     let text = (0..100).map(line).collect::<Vec<_>>().join("\n");
     let Resolved { faults, .. } = resolve(sample(&text));
@@ -236,69 +236,69 @@ fn long_cycle_is_shown_in_short() {
 }
 
 #[test]
-fn cases_are_not_waited_for_and_selectors_are() {
+fn task_waits_for_selectors_but_not_for_cases() {
     let graph = sound("s:\na:\nb:\nc: (s ? x=a, y=b) b");
     assert_eq!(waits(&graph, "c"), "s b");
     assert_eq!(waits(&graph, "a"), "s");
-    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "s=x");
-    assert_eq!(shown(&graph, demand(&graph, "b").as_ref()), "always");
+    assert_eq!(shown(&graph, condition(&graph, "a").as_ref()), "s=x");
+    assert_eq!(shown(&graph, condition(&graph, "b").as_ref()), "always");
     assert_eq!(names(&graph, graph.order()), "s a b c");
 }
 
 #[test]
-fn task_that_nobody_reads_is_always_needed() {
-    assert_eq!(demanded("a:\nb: >a", "a"), "always");
+fn unread_task_is_always_needed() {
+    assert_eq!(condition_of("a:\nb: >a", "a"), "always");
 }
 
 #[test]
 fn after_does_not_keep_a_task_from_being_lazy() {
     let graph = sound("s:\na:\nc: (s ? x=a)\nd: >a");
-    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "s=x");
+    assert_eq!(shown(&graph, condition(&graph, "a").as_ref()), "s=x");
     assert_eq!(waits(&graph, "d"), "a");
 }
 
 #[test]
-fn laziness_passes_on_to_what_only_lazy_tasks_need() {
+fn tasks_needed_only_by_lazy_tasks_are_lazy() {
     let text = "s:\na:\nb: a\nc: b\nd: (s ? x=c)";
-    assert_eq!(demanded(text, "a"), "s=x");
+    assert_eq!(condition_of(text, "a"), "s=x");
     let graph = sound(text);
     assert_eq!(waits(&graph, "a"), "s");
     assert_eq!(waits(&graph, "c"), "s b");
-    assert!(Arc::ptr_eq(&demand(&graph, "a").unwrap(), &demand(&graph, "c").unwrap()));
+    assert!(Arc::ptr_eq(&condition(&graph, "a").unwrap(), &condition(&graph, "c").unwrap()));
 }
 
 #[test]
-fn demands_of_consumers_are_passed_on() {
+fn conditions_of_consumers_are_inherited() {
     let text = "s:\nt:\na:\nb: (t ? y=a)\nc: (s ? x=b)";
-    assert_eq!(demanded(text, "a"), "t=y(s=x)");
-    assert_eq!(demanded(text, "t"), "s=x");
+    assert_eq!(condition_of(text, "a"), "t=y(s=x)");
+    assert_eq!(condition_of(text, "t"), "s=x");
     let graph = sound(text);
     assert_eq!(waits(&graph, "a"), "s t");
 }
 
 #[test]
 fn nested_selects_open_their_gates_from_outside_in() {
-    assert_eq!(demanded("s:\nt:\na:\nb: (s ? x=(t ? y=a))", "a"), "s=x&t=y");
-    assert_eq!(demanded("s:\nt:\na:\nb: (s ? x=(t ? y=a))", "t"), "s=x");
+    assert_eq!(condition_of("s:\nt:\na:\nb: (s ? x=(t ? y=a))", "a"), "s=x&t=y");
+    assert_eq!(condition_of("s:\nt:\na:\nb: (s ? x=(t ? y=a))", "t"), "s=x");
 }
 
 #[test]
-fn every_case_is_a_way_to_be_needed() {
-    assert_eq!(demanded("s:\na:\nb: (s ? x=a, y=a)\nc: (s ? z=[a, a])", "a"), "s=z|s=x|s=y");
+fn every_case_adds_a_clause() {
+    assert_eq!(condition_of("s:\na:\nb: (s ? x=a, y=a)\nc: (s ? z=[a, a])", "a"), "s=z|s=x|s=y");
 }
 
 #[test]
-fn consumer_that_reads_directly_outweighs_its_own_cases() {
-    assert_eq!(demanded("s:\nt:\na:\nb: a (t ? y=a)\nc: (s ? x=b)", "a"), "s=x");
+fn direct_read_overrides_the_cases_of_a_consumer() {
+    assert_eq!(condition_of("s:\nt:\na:\nb: a (t ? y=a)\nc: (s ? x=b)", "a"), "s=x");
 }
 
 #[test]
 fn named_outputs_need_their_tasks_and_default_ones_do_not() {
     let graph = "s:\na:\nb: (s ? x=a)\n";
-    assert_eq!(demanded(graph, "a"), "s=x");
-    assert_eq!(demanded(&format!("{graph}out o = a"), "a"), "always");
-    assert_eq!(demanded(&format!("{graph}out o = (s ? z=a)"), "a"), "s=z|s=x");
-    assert_eq!(demanded("s:\na:\nout o = (s ? z=a)", "a"), "s=z");
+    assert_eq!(condition_of(graph, "a"), "s=x");
+    assert_eq!(condition_of(&format!("{graph}out o = a"), "a"), "always");
+    assert_eq!(condition_of(&format!("{graph}out o = (s ? z=a)"), "a"), "s=z|s=x");
+    assert_eq!(condition_of("s:\na:\nout o = (s ? z=a)", "a"), "s=z");
 }
 
 #[test]
@@ -309,23 +309,23 @@ fn selector_by_item_waits_for_the_lists() {
 
 #[test]
 fn task_that_its_own_selector_needs_is_needed() {
-    assert_eq!(demanded("a:\ns: a\nb: (s ? x=a)", "a"), "always");
-    assert_eq!(demanded("a:\nm: a\ns: m\nb: (s ? x=a)", "a"), "always");
-    // `b` is lazy, and so is its selector, which needs `a` whatever it yields.
-    assert_eq!(demanded("a:\ns: a\nt:\nb: (s ? x=a)\nc: (t ? y=b)", "a"), "t=y");
+    assert_eq!(condition_of("a:\ns: a\nb: (s ? x=a)", "a"), "always");
+    assert_eq!(condition_of("a:\nm: a\ns: m\nb: (s ? x=a)", "a"), "always");
+    // `b` is lazy, and so is its selector, which always needs `a`.
+    assert_eq!(condition_of("a:\ns: a\nt:\nb: (s ? x=a)\nc: (t ? y=b)", "a"), "t=y");
 }
 
 #[test]
 fn task_that_its_own_selector_may_need_is_needed() {
     let graph = sound("a:\nt:\ns: (t ? y=a)\nb: (s ? x=a)");
-    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "always");
+    assert_eq!(shown(&graph, condition(&graph, "a").as_ref()), "always");
     let graph = sound("a:\nt:\ns: (t ? y=a)\nb: a\nc: (s ? x=b)");
-    assert_eq!(shown(&graph, demand(&graph, "a").as_ref()), "always");
-    assert_eq!(shown(&graph, demand(&graph, "b").as_ref()), "s=x");
+    assert_eq!(shown(&graph, condition(&graph, "a").as_ref()), "always");
+    assert_eq!(shown(&graph, condition(&graph, "b").as_ref()), "s=x");
 }
 
 #[test]
-fn outputs_are_those_named_or_what_no_task_consumes() {
+fn default_outputs_are_the_unconsumed_tasks() {
     let graph = sound("a:\nb: a\nc: >b\nd:");
     let outputs: Vec<&str> = graph.outputs().iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(outputs, ["b", "c", "d"]);
@@ -353,7 +353,7 @@ fn timed(text: &str) -> (Resolved, Duration) {
 
 const MANY: usize = 100_000;
 
-/// Time limit: far more than needed, far less than an algorithm quadratic in the tasks takes.
+/// Time limit: ample for a linear algorithm, far too short for a quadratic one.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Joins one line per number.
@@ -398,8 +398,8 @@ fn many_lazy_tasks_take_linear_time_and_little_stack() {
 fn many_faults_take_linear_time() {
     let unknown = lines(|at| format!("t{at}: nothing{at}"));
     let ring = lines(|at| format!("t{at}: t{}", (at + 1) % MANY));
-    let knot = lines(|at| format!("t{at}: t{}{}", (at + 1) % MANY, if at > 0 { " t0" } else { "" }));
-    for text in [unknown, ring, knot] {
+    let mesh = lines(|at| format!("t{at}: t{}{}", (at + 1) % MANY, if at > 0 { " t0" } else { "" }));
+    for text in [unknown, ring, mesh] {
         let (resolved, spent) = timed(&text);
         assert!(!resolved.faults.is_empty());
         assert!(spent < LIMIT, "{spent:?}");

@@ -1,5 +1,5 @@
-//! Expressions of the manifest to expressions with positions in place of names.
-//! Notes every reference to a task; what follows from the references is left to `cycle` and `pruning`.
+//! Resolves expressions of the manifest: names become positions.
+//! Records every reference to a task, for `cycle` and `pruning`.
 
 use crate::graph::Expr;
 use crate::graph::names::Names;
@@ -8,7 +8,7 @@ use crate::manifest::{Reference, Task, Unread};
 use crate::model::{Fault, Name, Path, Spanned, TaskIdx, shortlist};
 use std::sync::Arc;
 
-/// Place of an expression, which decides what `{ item = … }` means there.
+/// The context of an expression, which decides what `{ item = … }` means there.
 #[derive(Clone, Copy)]
 pub(crate) enum Site<'a> {
     /// In `args` of a task.
@@ -31,7 +31,7 @@ pub(crate) struct Reader<'r, 'a> {
 }
 
 impl Reader<'_, '_> {
-    /// Resolves one expression; a name in it that means nothing is reported, and marked.
+    /// Resolves one expression; an unknown name in it is reported and marked.
     pub(crate) fn value(&mut self, expr: &Spanned<manifest::Expr>, site: Site<'_>) -> Spanned<Expr> {
         let value = match &expr.value {
             manifest::Expr::Literal(datum) => Expr::Literal(datum.clone()),
@@ -41,7 +41,7 @@ impl Reader<'_, '_> {
             manifest::Expr::Table(entries) => Expr::Table(self.entries(entries, site)),
             manifest::Expr::Reference(reference) => self.reference(reference, site).unwrap_or(Expr::Faulty),
             manifest::Expr::Faulty(parts) => {
-                // Their names are looked up, and nothing else is said of them.
+                // Only resolve the names: the value was reported already.
                 parts.iter().for_each(|part| drop(self.value(part, site)));
                 Expr::Faulty
             }
@@ -91,21 +91,20 @@ impl Reader<'_, '_> {
     }
 
     fn item(&mut self, item: &Spanned<String>, path: &Path, site: Site<'_>) -> Option<Expr> {
-        let at = |message: &str| Fault::spanned(item.span.clone(), message);
+        let fault_at = |message: &str| Fault::spanned(item.span.clone(), message);
         let fault = match site {
             Site::Args(task) => match task.for_each.get_index_of(item.value.as_str()) {
                 Some(item) => return Some(Expr::Item { item, path: path.clone() }),
                 None if task.is_unread(Unread::ForEach) => return None,
                 None => self.unknown_item(item, task),
             },
-            Site::List => at("a list of `for-each` cannot refer to an item")
-                .help("the lists are made before there are items; use `item` in `args`"),
-            Site::When => at("`when` cannot refer to an item")
-                .note("it is evaluated once for the whole task")
+            Site::List => fault_at("a list of `for-each` cannot refer to an item")
+                .help("lists are evaluated before items exist; use `item` in `args`"),
+            Site::When => fault_at("`when` cannot refer to an item")
+                .note("the condition is evaluated once per task")
                 .help("to choose for each element, use `select` in `args`"),
-            Site::Output => {
-                at("an output cannot refer to an item").help("refer to the whole list with `{ task = … }`")
-            }
+            Site::Output => fault_at("an output cannot refer to an item")
+                .help("refer to the whole list with `{ task = … }`"),
         };
         self.names.fault(fault);
         None

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A whole manifest; maps keep the order of the text.
+/// A manifest; maps keep the order of the text.
 #[derive(Debug, Clone)]
 pub struct Manifest {
     /// The source text, for diagnostics of later stages.
@@ -55,7 +55,7 @@ pub enum UriSource {
 /// `[params.NAME]`. `Debug` hides the default of a secret param.
 #[derive(Clone)]
 pub struct Param {
-    /// Place of the param's name.
+    /// Span of the param's name.
     pub span: Span,
     /// `type`, as unparsed WIT text.
     pub ty: Spanned<String>,
@@ -70,7 +70,7 @@ pub struct Param {
 /// `[resources] NAME = …`.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    /// Place of the resource's name.
+    /// Span of the resource's name.
     pub span: Span,
     /// The available amount.
     pub amount: u32,
@@ -91,9 +91,9 @@ pub enum Scope {
 /// `[components.NAME]`.
 #[derive(Debug, Clone)]
 pub struct Component {
-    /// Place of the component's name.
+    /// Span of the component's name.
     pub span: Span,
-    /// `path`, joined to the manifest's folder; none where it could not be read.
+    /// `path`, joined to the manifest's folder; `None` if it has a fault.
     pub path: Option<Spanned<PathBuf>>,
     /// `sha256`.
     pub sha256: Option<Spanned<Digest>>,
@@ -109,7 +109,7 @@ pub struct Component {
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the manifest, granted on its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// Place of the grants; empty if none are written.
+    /// Span of the grants; empty if none are written.
     pub span: Span,
     /// `env`: `NAME` passes one on, `NAME=value` sets one.
     pub env: Vec<Spanned<String>>,
@@ -133,7 +133,7 @@ pub struct Grants {
     pub context: bool,
     /// `keyvalue` buckets.
     pub keyvalue: Vec<Spanned<String>>,
-    /// Whether something of them could not be read, so that what is not here may be granted all the same.
+    /// Whether a part has a fault. Then grants may be missing here.
     pub is_partial: bool,
 }
 
@@ -149,11 +149,11 @@ pub struct Preopen {
 /// `[tasks.NAME]`.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// Place of the task's name.
+    /// Span of the task's name.
     pub span: Span,
-    /// `call`; none where it could not be read.
+    /// `call`; `None` if it has a fault.
     pub call: Option<Spanned<Call>>,
-    /// `args`: WIT parameter name to what it gets; the key's own place comes with it.
+    /// `args`: WIT parameter names with the spans of their keys and their values.
     pub args: IndexMap<String, (Span, Spanned<Expr>)>,
     /// `after`.
     pub after: Vec<Spanned<String>>,
@@ -171,25 +171,25 @@ pub struct Task {
     pub grants: Option<Grants>,
     /// `on-error`.
     pub on_error: OnError,
-    /// The keys that could not be read, or that an unknown key may stand for: nothing follows from what they seem to say.
+    /// The keys that have a fault, or that an unknown key may be a misspelling of. Later stages must not rely on them.
     pub unread: Vec<Unread>,
 }
 
-/// A key of a task that others are held against.
+/// A key of a task that later stages check other keys against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
-    /// `args`: which parameters get a value is not known.
+    /// `args`: it is unknown which parameters get a value.
     Args,
-    /// `for-each`: neither the items nor whether the output is a list is known.
+    /// `for-each`: it is unknown which items there are, and whether the output is a list.
     ForEach,
     /// `on-error`: the type of the output is not known.
     OnError,
-    /// `grants`: what is granted is not known.
+    /// `grants`: it is unknown what is granted.
     Grants,
 }
 
 impl Task {
-    /// Whether a key could not be read.
+    /// Returns whether a key is unread.
     #[must_use]
     pub fn is_unread(&self, key: Unread) -> bool {
         self.unread.contains(&key)
@@ -210,15 +210,15 @@ pub struct Call {
 /// `when = …`.
 #[derive(Debug, Clone)]
 pub struct When {
-    /// Place of the condition.
+    /// Span of the condition.
     pub span: Span,
     /// The value under test.
     pub subject: Spanned<Expr>,
     /// `equals`; without it, the subject itself must be true.
     pub equals: Option<Spanned<Datum>>,
-    /// Whether all of it could be read.
-    pub is_whole: bool,
-    /// `not`: true where the condition is to be false.
+    /// Whether the condition was read without a fault.
+    pub is_complete: bool,
+    /// `not`: negates the condition.
     pub is_negated: bool,
 }
 
@@ -228,7 +228,7 @@ pub enum OnError {
     /// The task fails.
     #[default]
     Fail,
-    /// The whole `result` becomes the output.
+    /// The `result`, `ok` or `err`, becomes the output.
     Value,
 }
 
@@ -237,7 +237,7 @@ pub enum OnError {
 pub struct Policy {
     /// `retry`.
     pub retry: Retry,
-    /// `max-lost-hosts`: how many hosts in a row may be lost with the task before it is held to be the cause.
+    /// `max-lost-hosts`: maximum number of consecutive hosts lost with the task, before it counts as the cause.
     pub max_lost_hosts: u32,
     /// `timeout`, of one attempt.
     pub timeout: Duration,
@@ -260,7 +260,7 @@ pub struct Retry {
     pub backoff: Backoff,
     /// The maximum delay.
     pub max_delay: Duration,
-    /// Whether each delay is drawn between half of it and all of it.
+    /// Whether each delay is drawn at random between half and all of its length.
     pub jitter: bool,
     /// The classes of failures that are retried.
     pub on: Vec<RetryClass>,
@@ -316,8 +316,7 @@ pub enum Expr {
     Table(Vec<(Spanned<String>, Spanned<Expr>)>),
     /// A reference table.
     Reference(Box<Reference>),
-    /// Something that could not be read, which was reported; and what could be read of it, so that the names in that are
-    /// looked up all the same.
+    /// A value with a reported fault, and its readable parts, so that names in them are still resolved.
     Faulty(Vec<Spanned<Expr>>),
 }
 
@@ -409,7 +408,7 @@ impl Grants {
             context,
             keyvalue,
         } = self;
-        let given = [
+        let granted = [
             (Grant::Env, !env.is_empty()),
             (Grant::Args, !args.is_empty()),
             (Grant::Read, !read.is_empty()),
@@ -422,7 +421,7 @@ impl Grants {
             (Grant::Context, *context),
             (Grant::Keyvalue, !keyvalue.is_empty()),
         ];
-        given.into_iter().filter(|(_, is_given)| *is_given).map(|(grant, _)| grant).collect()
+        granted.into_iter().filter(|(_, is_granted)| *is_granted).map(|(grant, _)| grant).collect()
     }
 
     /// Returns whether a task with these grants gives the same output for the same inputs on every host.

@@ -17,7 +17,8 @@ pub(crate) fn call(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<C
     match parse(&text.value) {
         Ok(call) => Some(Spanned::new(call, text.span)),
         Err(message) => reader.fault(
-            Fault::spanned(text.span, message).help(better(&text.value).unwrap_or_else(|| FORMS.to_owned())),
+            Fault::spanned(text.span, message)
+                .help(suggestion(&text.value).unwrap_or_else(|| FORMS.to_owned())),
         ),
     }
 }
@@ -27,18 +28,18 @@ const FORMS: &str = "write `call = \"component.function\"`, or \
 
 fn parse(text: &str) -> Result<Call, String> {
     if text.contains(char::is_whitespace) {
-        return Err("a call has no spaces".to_owned());
+        return Err("a call cannot contain spaces".to_owned());
     }
     let (component, interface, function) = parts(text)?;
     let component = Name::new(component).map_err(|fault| format!("the component of the call: {fault}"))?;
     if function.is_empty() || interface.is_some_and(str::is_empty) {
-        return Err("a call names a function after the last dot".to_owned());
+        return Err("a call needs a function after the last dot".to_owned());
     }
     if interface.is_some() && function.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("a call names a function after the version of the interface".to_owned());
+        return Err("a call needs a function after the version of the interface".to_owned());
     }
     if !is_label(function) {
-        return Err(format!("`{function}` cannot be the name of a function"));
+        return Err(format!("`{function}` is not a valid function name"));
     }
     Ok(Call {
         component: component.as_str().to_owned(),
@@ -51,21 +52,21 @@ fn parse(text: &str) -> Result<Call, String> {
 fn parts(text: &str) -> Result<(&str, Option<&str>, &str), &'static str> {
     if let Some((component, rest)) = text.split_once('#') {
         let (interface, function) =
-            rest.rsplit_once('.').ok_or("a call names a function after the interface")?;
+            rest.rsplit_once('.').ok_or("a call needs a function after the interface")?;
         return Ok((component, Some(interface), function));
     }
-    let (component, function) = text.rsplit_once('.').ok_or("a call names a component and a function")?;
+    let (component, function) = text.rsplit_once('.').ok_or("a call needs a component and a function")?;
     Ok((component, None, function))
 }
 
 /// Returns whether a function's name is a WIT label. Names such as `[method]…` cannot be called by tasks.
 fn is_label(function: &str) -> bool {
-    let is_clean = function.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    is_clean && function.starts_with(|c: char| c.is_ascii_alphabetic())
+    let has_valid_chars = function.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    has_valid_chars && function.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 /// Guesses the intended call.
-fn better(text: &str) -> Option<String> {
+fn suggestion(text: &str) -> Option<String> {
     let dotted = text.trim().replace("::", ".").replace(['/', ':', ' '], ".").replace("()", "");
     let dashed = dotted
         .rsplit_once('.')
@@ -87,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant_is_offered() {
-        assert_eq!(better("words::count").as_deref(), Some("write `call = \"words.count\"`"));
-        assert_eq!(better("words.count_all()").as_deref(), Some("write `call = \"words.count-all\"`"));
-        assert_eq!(better("words"), None);
+    fn common_misspellings_get_a_suggestion() {
+        assert_eq!(suggestion("words::count").as_deref(), Some("write `call = \"words.count\"`"));
+        assert_eq!(suggestion("words.count_all()").as_deref(), Some("write `call = \"words.count-all\"`"));
+        assert_eq!(suggestion("words"), None);
     }
 }

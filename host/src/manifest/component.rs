@@ -9,7 +9,7 @@ use crate::manifest::scalar::filled;
 use crate::manifest::table::{Slot, Table};
 use crate::model::{Digest, Fault, Spanned};
 
-/// The component in `slot`; none where it is no table.
+/// Reads the component in `slot`; `None` if it is not a table.
 pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Component> {
     let owner = format!("component `{}`", slot.name);
     let example = format!("`[components.{}]` and below it `path = \"…\"`", slot.name);
@@ -37,8 +37,8 @@ fn digest(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Digest>> {
         Err(fault) => {
             let bare = text.value.strip_prefix("sha256:").filter(|digits| Digest::parse(digits).is_ok());
             let help = match bare {
-                Some(_) => "leave out `sha256:`".to_owned(),
-                None => "`sha256sum FILE` prints it".to_owned(),
+                Some(_) => "remove `sha256:`".to_owned(),
+                None => "print the digest with `sha256sum FILE`".to_owned(),
             };
             reader.fault(Fault::spanned(text.span, fault.to_string()).help(help))
         }

@@ -1,5 +1,5 @@
 //! Finds the first definition of duplicate keys, and the form of both definitions.
-//! toml reports only the place of the second; `syntax` calls this file for it.
+//! toml reports only the span of the second; `syntax` calls this file for the first.
 
 use crate::model::{Fault, Span};
 use std::borrow::Cow;
@@ -13,13 +13,13 @@ use toml_parser::parser::RecursionGuard;
 /// A key that is defined twice.
 pub(crate) struct DuplicateKey {
     path: String,
-    first: Option<Mention>,
-    second: Mention,
+    first: Option<Definition>,
+    second: Definition,
 }
 
 /// A definition of a key.
 #[derive(Debug, Clone)]
-struct Mention {
+struct Definition {
     span: Span,
     form: Form,
 }
@@ -32,37 +32,37 @@ enum Form {
     /// `key.other = …`.
     Dotted,
     /// `key = …`.
-    Whole,
+    Value,
 }
 
 impl DuplicateKey {
-    /// Returns the place of the second definition.
+    /// Returns the span of the second definition.
     pub(crate) fn span(&self) -> &Span {
         &self.second.span
     }
 
-    /// Returns the fault, with both places.
+    /// Returns the fault, with both spans.
     pub(crate) fn fault(self) -> Fault {
         let path = &self.path;
         let first = self.first.as_ref().map_or(self.second.form, |first| first.form);
         let (message, help) = match (first, self.second.form) {
             (Form::Header, Form::Header) => (
-                format!("table `[{path}]` is written twice"),
+                format!("table `[{path}]` is defined twice"),
                 "move all its keys below one header".to_owned(),
             ),
-            (Form::Whole, Form::Whole) => {
-                (format!("`{path}` is written twice"), "keep one of the two".to_owned())
+            (Form::Value, Form::Value) => {
+                (format!("`{path}` is defined twice"), "keep one of the two".to_owned())
             }
             (Form::Dotted, Form::Dotted) => {
-                (format!("`{path}` is written twice"), "write its keys in one place".to_owned())
+                (format!("`{path}` is defined twice"), "write its keys in one place".to_owned())
             }
             (Form::Header, Form::Dotted) | (Form::Dotted, Form::Header) => (
-                format!("`{path}` is written both with dots and as a table"),
+                format!("`{path}` is defined both with dots and as a table"),
                 format!("write all its keys below `[{path}]`, or all of them with dots"),
             ),
-            (Form::Whole, Form::Header | Form::Dotted) | (Form::Header | Form::Dotted, Form::Whole) => (
-                format!("`{path}` is written both whole and key by key"),
-                "write all of it in one form".to_owned(),
+            (Form::Value, Form::Header | Form::Dotted) | (Form::Header | Form::Dotted, Form::Value) => (
+                format!("`{path}` is defined both as a value and key by key"),
+                "write all of its keys in one form".to_owned(),
             ),
         };
         let fault = Fault::spanned(self.second.span, message).help(help);
@@ -73,35 +73,36 @@ impl DuplicateKey {
     }
 }
 
-/// Maximum nesting of brackets to look into, far beyond the limit of a manifest.
+/// Maximum nesting of brackets that is parsed, far beyond the limit of a manifest.
 const MAX_NESTING: u32 = 256;
 
-/// Returns the duplicates whose second definitions begin at `places`. Those that only follow from a repeated header
-/// are left out.
-pub(crate) fn find_duplicate_keys(text: &str, places: &[usize]) -> Vec<DuplicateKey> {
+/// Returns the duplicates whose second definitions begin at `offsets`, without those that only follow from a repeated
+/// header.
+pub(crate) fn find_duplicate_keys(text: &str, offsets: &[usize]) -> Vec<DuplicateKey> {
     let source = Source::new(text);
     let tokens = source.lex().into_vec();
     let mut events: Vec<Event> = Vec::with_capacity(tokens.len());
     // The parser recurses into brackets: a text of nothing but brackets must not exhaust the stack.
     let mut guarded = RecursionGuard::new(&mut events, MAX_NESTING);
     toml_parser::parser::parse_document(&tokens, &mut guarded, &mut ());
-    let mut walk = Walk::new(source, places);
+    let mut walk = Walk::new(source, offsets);
     for event in &events {
         walk.event(event);
     }
-    walk.clashes
+    walk.duplicates
 }
 
 /// A key of the text; the root comes first.
 struct Node<'t> {
     parent: usize,
     name: Cow<'t, str>,
-    first: Option<Mention>,
+    first: Option<Definition>,
 }
 
 struct Walk<'t> {
     source: Source<'t>,
-    wanted: HashSet<usize>,
+    /// Where toml reported the second definitions.
+    reported: HashSet<usize>,
     nodes: Vec<Node<'t>>,
     children: HashMap<(usize, Cow<'t, str>), usize>,
     /// The open inline tables and arrays, innermost last; `None` for an array.
@@ -113,14 +114,14 @@ struct Walk<'t> {
     pending: Vec<(Cow<'t, str>, Span)>,
     /// The key whose value comes next.
     key: usize,
-    clashes: Vec<DuplicateKey>,
+    duplicates: Vec<DuplicateKey>,
 }
 
 impl<'t> Walk<'t> {
-    fn new(source: Source<'t>, places: &[usize]) -> Self {
+    fn new(source: Source<'t>, offsets: &[usize]) -> Self {
         Self {
             source,
-            wanted: places.iter().copied().collect(),
+            reported: offsets.iter().copied().collect(),
             nodes: vec![Node { parent: 0, name: Cow::Borrowed(""), first: None }],
             children: HashMap::new(),
             open: Vec::new(),
@@ -128,7 +129,7 @@ impl<'t> Walk<'t> {
             is_repeated: false,
             pending: Vec::new(),
             key: 0,
-            clashes: Vec::new(),
+            duplicates: Vec::new(),
         }
     }
 
@@ -143,7 +144,7 @@ impl<'t> Walk<'t> {
             // An inline table in an array is new; elsewhere it is the value of the current key.
             EventKind::InlineTableOpen => {
                 let node = match self.open.last() {
-                    Some(None) => self.fresh(0, Cow::Borrowed("")),
+                    Some(None) => self.add_node(0, Cow::Borrowed("")),
                     Some(Some(_)) | None => self.key,
                 };
                 self.open.push(Some(node));
@@ -177,10 +178,10 @@ impl<'t> Walk<'t> {
         let parent = keys.into_iter().fold(0, |node, (key, _)| self.child(node, key));
         self.is_repeated = false;
         self.table = self.child(parent, last);
-        self.is_repeated = self.mention(self.table, Mention { span, form: Form::Header });
+        self.is_repeated = self.define(self.table, Definition { span, form: Form::Header });
     }
 
-    /// Opens a new table: each `[[header]]` begins one of its own.
+    /// Opens a new table, as each `[[header]]` does.
     fn array_header(&mut self) {
         self.open.clear();
         let mut keys = std::mem::take(&mut self.pending);
@@ -188,12 +189,12 @@ impl<'t> Walk<'t> {
         let parent = keys.into_iter().fold(0, |node, (key, _)| self.child(node, key));
         self.is_repeated = false;
         // A second `[[header]]` is no duplicate, but one after `[header]` is.
-        if let Some(known) = self.children.get(&(parent, last.clone())) {
-            self.mention(*known, Mention { span, form: Form::Header });
+        if let Some(existing) = self.children.get(&(parent, last.clone())) {
+            self.define(*existing, Definition { span, form: Form::Header });
         }
-        let fresh = self.fresh(parent, last.clone());
-        self.children.insert((parent, last), fresh);
-        self.table = fresh;
+        let node = self.add_node(parent, last.clone());
+        self.children.insert((parent, last), node);
+        self.table = node;
     }
 
     fn key_value(&mut self) {
@@ -205,36 +206,36 @@ impl<'t> Walk<'t> {
         let last = keys.len().saturating_sub(1);
         for (position, (key, span)) in keys.into_iter().enumerate() {
             node = self.child(node, key);
-            let form = if position == last { Form::Whole } else { Form::Dotted };
-            self.mention(node, Mention { span, form });
+            let form = if position == last { Form::Value } else { Form::Dotted };
+            self.define(node, Definition { span, form });
         }
         self.key = node;
     }
 
-    /// Records a definition, and returns whether it is one of the wanted ones.
-    fn mention(&mut self, node: usize, mention: Mention) -> bool {
-        let is_wanted = self.wanted.contains(&mention.span.start);
+    /// Records a definition, and returns whether toml reported it as a duplicate.
+    fn define(&mut self, node: usize, definition: Definition) -> bool {
+        let is_reported = self.reported.contains(&definition.span.start);
         let first = self.nodes.get(node).and_then(|node| node.first.clone());
         // Below a repeated header every key repeats; report the header alone.
-        if is_wanted && !self.is_repeated {
+        if is_reported && !self.is_repeated {
             let path = self.path(node);
-            self.clashes.push(DuplicateKey { path, first, second: mention });
+            self.duplicates.push(DuplicateKey { path, first, second: definition });
         } else if let (None, Some(node)) = (first, self.nodes.get_mut(node)) {
-            node.first = Some(mention);
+            node.first = Some(definition);
         }
-        is_wanted
+        is_reported
     }
 
     fn child(&mut self, parent: usize, name: Cow<'t, str>) -> usize {
         if let Some(child) = self.children.get(&(parent, name.clone())) {
             return *child;
         }
-        let child = self.fresh(parent, name.clone());
+        let child = self.add_node(parent, name.clone());
         self.children.insert((parent, name), child);
         child
     }
 
-    fn fresh(&mut self, parent: usize, name: Cow<'t, str>) -> usize {
+    fn add_node(&mut self, parent: usize, name: Cow<'t, str>) -> usize {
         self.nodes.push(Node { parent, name, first: None });
         self.nodes.len() - 1
     }

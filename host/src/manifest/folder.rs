@@ -8,7 +8,7 @@ use crate::manifest::table::Slot;
 use crate::model::{Fault, Spanned};
 use std::collections::HashMap;
 
-/// Suffixes that other tools write after a folder.
+/// Mount modes of other tools, such as docker, rooted after a folder.
 const MODES: [&str; 4] = ["ro", "rw", "z", "Z"];
 
 /// Reads a list of `host` or `host:guest`.
@@ -20,8 +20,8 @@ fn preopen(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Preopen>>
     let Spanned { value: text, span } = filled(reader, slot)?;
     match read(&text) {
         Ok((host, guest)) => {
-            let host = reader.join(&without_dots(host));
-            Some(Spanned::new(Preopen { host, guest: normal(guest) }, span))
+            let host = reader.join(&remove_dots(host));
+            Some(Spanned::new(Preopen { host, guest: normalized(guest) }, span))
         }
         Err((message, help)) => reader.fault(Fault::spanned(span, message).help(help)),
     }
@@ -34,40 +34,40 @@ fn read(text: &str) -> Result<(&str, &str), (String, String)> {
         && mode.split(',').all(|mode| MODES.contains(&mode))
     {
         let key = if mode.split(',').any(|mode| mode == "rw") { "write" } else { "read" };
-        let message = format!("`read` and `write` say what a guest may do with a folder, not `:{mode}`");
+        let message = format!("the keys `read` and `write` set the access to a folder, not `:{mode}`");
         return Err((message, format!("write `{key} = [\"{}\"]`", folder.escape_debug())));
     }
     let (host, guest) = text.split_once(':').map_or((text, None), |(host, guest)| (host, Some(guest)));
     let parts = || [Some(host), guest].into_iter().flatten();
     if guest.is_some_and(|guest| guest.contains(':')) {
-        return Err(("a path has at most one `:`, before its name in the sandbox".to_owned(), forms()));
+        return Err(("a grant has at most one `:`, before the path in the sandbox".to_owned(), forms()));
     }
     if parts().any(str::is_empty) {
-        return Err(("a path stands on both sides of the `:`".to_owned(), forms()));
+        return Err(("a path is missing before or after the `:`".to_owned(), forms()));
     }
     if parts().any(|part| part.trim() != part) {
-        return Err(("a path neither begins nor ends with a space".to_owned(), forms()));
+        return Err(("a path cannot start or end with a space".to_owned(), forms()));
     }
     if host == "~" || host.starts_with("~/") {
-        return Err(("no folder is found by `~`".to_owned(), "write its whole path".to_owned()));
+        return Err(("`~` is not expanded".to_owned(), "write the absolute path".to_owned()));
     }
     if let Some(guest) = guest.filter(|guest| guest.split('/').any(|segment| segment == "..")) {
-        let guest = normal(&format!("/{guest}"));
+        let guest = normalized(&format!("/{guest}"));
         let help = format!("write `\"{}:{}\"`", host.escape_debug(), guest.escape_debug());
-        return Err(("the name of a folder in the sandbox has no `..`".to_owned(), help));
+        return Err(("a path in the sandbox cannot contain `..`".to_owned(), help));
     }
     Ok((host, guest.unwrap_or(host)))
 }
 
 /// Removes empty and `.` segments; `..` stays, since a link may precede it.
-fn without_dots(path: &str) -> String {
+fn remove_dots(path: &str) -> String {
     let segments: Vec<&str> = path.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
-    written(path, &segments)
+    rooted(path, &segments)
 }
 
 /// Normalises a path in the sandbox, as guests compare it. The path does not exist on disk yet, so `..` can be
 /// resolved too where a segment precedes it.
-fn normal(path: &str) -> String {
+fn normalized(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
         match (segment, segments.last()) {
@@ -79,34 +79,36 @@ fn normal(path: &str) -> String {
             _ => segments.push(segment), // a name, or a `..` at the start of a relative path
         }
     }
-    written(path, &segments)
+    rooted(path, &segments)
 }
 
-fn written(path: &str, segments: &[&str]) -> String {
+fn rooted(path: &str, segments: &[&str]) -> String {
     let root = if path.starts_with('/') { "/" } else { "" };
     let path = format!("{root}{}", segments.join("/"));
     if path.is_empty() { ".".to_owned() } else { path }
 }
 
-/// Refuses two folders with the same path in the sandbox, and folders granted twice. A writable folder is readable as
+/// Rejects two folders with the same path in the sandbox, and folders granted twice. A writable folder is readable as
 /// well, so it is removed from `read`.
-pub(crate) fn refuse_shadowed(
+pub(crate) fn reject_duplicates(
     reader: &mut Reader<'_>,
     read: &mut Vec<Spanned<Preopen>>,
     write: &[Spanned<Preopen>],
 ) {
     let mut earlier: HashMap<&str, (usize, &Spanned<Preopen>)> = HashMap::new();
-    for (at, preopen) in read.iter().chain(write).enumerate() {
-        let Some((earlier_at, earlier)) = earlier.insert(name(preopen), (at, preopen)) else { continue };
+    for (index, preopen) in read.iter().chain(write).enumerate() {
+        let Some((earlier_index, earlier)) = earlier.insert(name(preopen), (index, preopen)) else {
+            continue;
+        };
         let guest = &preopen.value.guest;
         let fault = |message| {
-            Fault::spanned(preopen.span.clone(), message).related(earlier.span.clone(), "the first one")
+            Fault::spanned(preopen.span.clone(), message).related(earlier.span.clone(), "first here")
         };
         if earlier.value.host != preopen.value.host {
-            let fault = fault(format!("two folders are called `{guest}` in the sandbox"));
-            reader.fault::<()>(fault.help("give one of them another name, as `\"folder:/other\"`"));
+            let fault = fault(format!("two folders have the path `{guest}` in the sandbox"));
+            reader.fault::<()>(fault.help("give one of the two another path, as `\"folder:/other\"`"));
         // The same folder in `read` and in `write` is allowed.
-        } else if (earlier_at < read.len()) == (at < read.len()) {
+        } else if (earlier_index < read.len()) == (index < read.len()) {
             let fault = fault(format!("the folder `{guest}` is granted twice"));
             reader.fault::<()>(fault.help("keep one of the two"));
         }
@@ -130,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_in_the_sandbox_have_one_form() {
+    fn sandbox_paths_are_normalized() {
         for (written, expected) in [
             ("data", "data"),
             ("./data/", "data"),
@@ -144,8 +146,8 @@ mod tests {
             ("./", "."),
             ("/", "/"),
         ] {
-            assert_eq!(normal(written), expected, "{written}");
+            assert_eq!(normalized(written), expected, "{written}");
         }
-        assert_eq!(without_dots("./a/../b//"), "a/../b");
+        assert_eq!(remove_dots("./a/../b//"), "a/../b");
     }
 }

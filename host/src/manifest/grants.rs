@@ -2,7 +2,7 @@
 //! Only their form is checked; `app/grants` finds the folders and reads the variables.
 
 use crate::manifest::Grants;
-use crate::manifest::folder::{preopens, refuse_shadowed};
+use crate::manifest::folder::{preopens, reject_duplicates};
 use crate::manifest::keys::GRANTS;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::{boolean, filled, list, text};
@@ -11,7 +11,7 @@ use crate::model::{Endpoint, EndpointFault, Fault, Span, Spanned, UrlPrefix, Url
 use std::collections::HashMap;
 use toml::de::DeValue;
 
-/// The value of `grants`, as far as it could be read.
+/// Reads `grants`; those with faults are left out.
 pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Grants {
     let mark = reader.mark();
     let Some(mut table) = Table::open(reader, slot, GRANTS, ("`grants`", "`grants = { env = [\"LANG\"] }`"))
@@ -25,22 +25,22 @@ pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Grants {
         read: table.optional(reader, "read", preopens).unwrap_or_default(),
         write: table.optional(reader, "write", preopens).unwrap_or_default(),
         http: table
-            .optional(reader, "http", |reader, slot| once_each(reader, slot, prefix))
+            .optional(reader, "http", |reader, slot| distinct_list(reader, slot, prefix))
             .unwrap_or_default(),
         tcp: table
-            .optional(reader, "tcp", |reader, slot| once_each(reader, slot, address))
+            .optional(reader, "tcp", |reader, slot| distinct_list(reader, slot, address))
             .unwrap_or_default(),
         dns: table.optional(reader, "dns", boolean).unwrap_or_default(),
         clock: table.optional(reader, "clock", boolean).unwrap_or_default(),
         random: table.optional(reader, "random", boolean).unwrap_or_default(),
         context: table.optional(reader, "context", boolean).unwrap_or_default(),
         keyvalue: table
-            .optional(reader, "keyvalue", |reader, slot| once_each(reader, slot, bucket))
+            .optional(reader, "keyvalue", |reader, slot| distinct_list(reader, slot, bucket))
             .unwrap_or_default(),
         is_partial: false,
     };
     table.close(reader);
-    refuse_shadowed(reader, &mut grants.read, &grants.write);
+    reject_duplicates(reader, &mut grants.read, &grants.write);
     grants.is_partial = !reader.is_sound_since(mark);
     grants
 }
@@ -56,7 +56,7 @@ fn variables(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<Spanned<Str
     for variable in &variables {
         let name = variable.value.split('=').next().unwrap_or_default();
         if !is_variable(name) {
-            let fault = odd_variable(variable, name);
+            let fault = invalid_variable(variable, name);
             reader.fault::<()>(if variable.value.contains('=') { fault.secret() } else { fault });
         } else if let Some(earlier) = first.insert(name, &variable.span) {
             let fault = Fault::spanned(variable.span.clone(), format!("variable `{name}` is granted twice"));
@@ -74,17 +74,17 @@ fn is_variable(name: &str) -> bool {
 }
 
 /// Returns the fault of an invalid variable name.
-fn odd_variable(variable: &Spanned<String>, name: &str) -> Fault {
+fn invalid_variable(variable: &Spanned<String>, name: &str) -> Fault {
     let fault = |message: &str| Fault::spanned(variable.span.clone(), message);
     if name.is_empty() {
-        return fault("a variable has a name before its `=`")
+        return fault("the name of the variable is missing before `=`")
             .help("write `\"NAME\"` to pass one on, or `\"NAME=value\"` to set one");
     }
     if name.contains('*') {
-        return fault("a variable is granted by its own name, not by `*`")
+        return fault("a variable cannot be granted by a wildcard")
             .help("write each of them, as `env = [\"LANG\", \"TZ\"]`");
     }
-    let fault = fault("the name of a variable has letters, digits, `_`, `.` and `-`, and no digit in front");
+    let fault = fault("a variable name has letters, digits, `_`, `.` and `-` only, and starts with no digit");
     let bare = name.trim();
     let bare = bare.strip_prefix('$').unwrap_or(bare);
     let bare = bare.strip_prefix('{').and_then(|bare| bare.strip_suffix('}')).unwrap_or(bare);
@@ -99,20 +99,20 @@ fn odd_variable(variable: &Spanned<String>, name: &str) -> Fault {
 fn argument(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
     let text = text(reader, slot)?;
     if text.contains('\0') {
-        return reader.fault(slot.fault("cannot hold a NUL character"));
+        return reader.fault(slot.fault("cannot contain a NUL character"));
     }
     Some(text)
 }
 
 /// Reads a list without duplicates.
-fn once_each<'t, 'f, T: PartialEq>(
+fn distinct_list<'t, 'f, T: PartialEq>(
     reader: &mut Reader<'f>,
     slot: &Slot<'t>,
     read: impl Fn(&mut Reader<'f>, &Slot<'t>) -> Option<Spanned<T>>,
 ) -> Option<Vec<Spanned<T>>> {
     let granted = list(reader, slot, read)?;
-    for (at, again) in granted.iter().enumerate() {
-        if let Some(first) = granted.iter().take(at).find(|first| first.value == again.value) {
+    for (index, again) in granted.iter().enumerate() {
+        if let Some(first) = granted.iter().take(index).find(|first| first.value == again.value) {
             let fault =
                 Fault::spanned(again.span.clone(), format!("an element of `{}` is granted twice", slot.name));
             reader.fault::<()>(fault.related(first.span.clone(), "first here").help("keep one of the two"));
@@ -130,7 +130,7 @@ fn prefix(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UrlPrefix>
     };
     let help = match &fault {
         UrlPrefixFault::NotNormal { normal } => format!("write `\"{normal}\"`"),
-        _ => "write for example `\"https://api.example.com/v1/\"`".to_owned(), // the message says the rest
+        _ => "write for example `\"https://api.example.com/v1/\"`".to_owned(), // the message has the cause
     };
     let fault = Fault::spanned(text.span, fault.to_string()).help(help);
     reader.fault(if text.value.contains('@') { fault.secret() } else { fault })
@@ -145,21 +145,22 @@ fn address(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<Endpoint>
     };
     let help = match &fault {
         EndpointFault::NotNormal { normal } => format!("write `\"{normal}\"`"),
-        _ => "write for example `\"127.0.0.1:5432\"` or `\"[::1]:5432\"`".to_owned(), // the message says the rest
+        _ => "write for example `\"127.0.0.1:5432\"` or `\"[::1]:5432\"`".to_owned(), // the message has the cause
     };
     reader.fault(Fault::spanned(text.span, fault.to_string()).help(help))
 }
 
-/// Longest name of a bucket; it becomes part of a key in the state backend.
+/// Maximum length of a bucket name, which becomes part of a key in the state backend.
 pub(crate) const MAX_BUCKET: usize = 64;
 
 /// Reads a bucket's name.
 fn bucket(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
     let text = filled(reader, slot)?;
-    let is_clean = text.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-    if is_clean && text.value.len() <= MAX_BUCKET {
+    let has_valid_chars =
+        text.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    if has_valid_chars && text.value.len() <= MAX_BUCKET {
         return Some(text);
     }
-    let message = format!("a bucket has up to {MAX_BUCKET} letters, digits, `.`, `_` and `-` in its name");
+    let message = format!("a bucket name has up to {MAX_BUCKET} letters, digits, `.`, `_` and `-`");
     reader.fault(Fault::spanned(text.span, message).help("write for example `keyvalue = [\"shared-name\"]`"))
 }

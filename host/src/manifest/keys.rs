@@ -1,4 +1,4 @@
-//! The keys of a manifest, table by table. What is not listed here is an unknown key, so nothing is forgotten.
+//! The keys of a manifest, table by table. A key that is not listed here is unknown, so no key is ignored silently.
 //! The values of keys are read in the files of their tables; keys beside references are in `reference`.
 
 /// The keys of one table, in the order in which messages list them.
@@ -6,7 +6,7 @@
 pub(crate) struct Section(&'static [&'static str]);
 
 impl Section {
-    /// The keys.
+    /// Returns the keys.
     pub(crate) const fn keys(self) -> &'static [&'static str] {
         self.0
     }
@@ -16,7 +16,7 @@ macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident: $($key:literal)*;)*) => {
         $($(#[$doc])* pub(crate) const $name: Section = Section(&[$($key),*]);)*
 
-        /// All tables by their names, for the tests that hold the manual against them.
+        /// All tables by name, for the tests that compare the manual with them.
         #[cfg(test)]
         pub(crate) const SECTIONS: &[(&str, Section)] = &[$((stringify!($name), $name)),*];
     };

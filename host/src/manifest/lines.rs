@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 
-/// Returns the bytes of the line around `at`, without its newline.
-pub(crate) fn line_of(text: &str, at: usize) -> Range<usize> {
-    let before = text.get(..at).unwrap_or(text);
+/// Returns the byte range of the line around `offset`, without its newline.
+pub(crate) fn line_of(text: &str, offset: usize) -> Range<usize> {
+    let before = text.get(..offset).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline);
+    let end =
+        text.get(offset..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| offset + newline);
     start..end
 }

@@ -1,4 +1,4 @@
-//! Parses TOML text into a [`Manifest`]: checks every key, and reports all faults at once, each with its place.
+//! Parses TOML text into a [`Manifest`]: checks every key, and reports all faults at once, each with its span.
 //! `graph` looks up names, and `plan` checks types.
 
 mod ast;

@@ -26,11 +26,11 @@ pub fn parse(source: Source, folder: &Path) -> Parsed {
     let text = Arc::clone(&source.text);
     // Checked on tokens: building the tree of such a key could exhaust the stack.
     if let Some(fault) = recovery::long_key(&text) {
-        return read(&DeTable::new(), Syntax::hopeless(fault), source, folder);
+        return read(&DeTable::new(), Syntax::unreadable(fault), source, folder);
     }
     if text.trim_start().starts_with('{') {
         let fault = Fault::of_file("a manifest is TOML, and this looks like JSON");
-        return read(&DeTable::new(), Syntax::hopeless(fault), source, folder);
+        return read(&DeTable::new(), Syntax::unreadable(fault), source, folder);
     }
     let (tree, errors) = DeTable::parse_recoverable(&text);
     if errors.is_empty() {
@@ -38,7 +38,7 @@ pub fn parse(source: Source, folder: &Path) -> Parsed {
     }
     let (mut syntax, readable) = Syntax::recovered(&text, errors);
     // No line was lost: only duplicate keys, whose tree is complete.
-    if syntax.completeness == Completeness::Whole {
+    if syntax.completeness == Completeness::Complete {
         return read(tree.get_ref(), syntax, source, folder);
     }
     // Parse again without the faulty lines, so that faults in the rest are reported too.
@@ -57,7 +57,7 @@ fn read(tree: &DeTable<'_>, mut syntax: Syntax, source: Source, folder: &Path) -
     leave_out(&mut manifest.components, &mut left_out.components, &syntax.broken.components);
     leave_out(&mut manifest.tasks, &mut left_out.tasks, &syntax.broken.tasks);
     let mut faults = Faults { source, list };
-    syntax.conceal(&mut faults.list, &faults.source.text);
+    syntax.hide_secrets(&mut faults.list, &faults.source.text);
     faults.sort();
     Parsed { manifest, left_out, faults }
 }
@@ -103,10 +103,10 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
         manifest.outputs = Some(named(reader, &slot, |reader, slot| Some(value(reader, slot))).0);
     }
     for unknown in root.close(reader) {
-        // It may define what others refer to.
+        // A misspelt section: its entries may be the definitions that other names refer to.
         match unknown.slot.value {
             DeValue::Table(table) => {
-                Slot::entries(table).for_each(|entry| reader.left_out.may_be_any(entry.name));
+                Slot::entries(table).for_each(|entry| reader.left_out.insert_everywhere(entry.name));
             }
             DeValue::Array(_) => reader.left_out.is_partial = true,
             _ => {} // defines nothing

@@ -1,21 +1,21 @@
-//! What reading a text has come to: the manifest as far as it could be read, what could not be, and why.
-//! What a manifest says stands in `ast`.
+//! The result of parsing: the readable part of the manifest, the names left out, and the faults.
+//! `ast` has the content of a manifest.
 
 use crate::manifest::Manifest;
 use crate::model::Faults;
 use std::collections::HashSet;
 
-/// What could be read of a text, and all that was wrong with it.
+/// The readable part of a text, and its faults.
 ///
-/// Later stages add their faults to these, so that a user sees all of them at once; nothing runs unless there are none.
+/// Later stages add their faults to these, so that a user sees all of them at once. A manifest with faults never runs.
 #[derive(Debug, Clone)]
 pub struct Parsed {
-    /// What could be read: a faulty value is marked, a faulty key of a table has its default, and a definition of which
-    /// too little is known is left out.
+    /// The readable part: a faulty value is marked, a faulty key of a table has its default, and a definition that
+    /// lacks too much is left out.
     pub manifest: Manifest,
-    /// The names of what was left out: a reference to one of them is no fault of its own.
+    /// The names of the definitions left out. A reference to such a name is not another fault.
     pub left_out: LeftOut,
-    /// What was wrong, in the order of the text.
+    /// The faults, in the order of the text.
     pub faults: Faults,
 }
 
@@ -30,21 +30,21 @@ pub struct LeftOut {
     pub components: HashSet<String>,
     /// Of `[tasks]`.
     pub tasks: HashSet<String>,
-    /// Sections of these that could not be read at all, by name: nothing can be said of what they do not define.
+    /// The names of sections that could not be read at all: any name may be defined there.
     pub sections: HashSet<String>,
-    /// Whether parts of the text could not be read, so that nothing can be said of any name that is not there.
+    /// Whether parts of the text could not be read, so that any missing name may be defined there.
     pub is_partial: bool,
 }
 
 impl LeftOut {
-    /// A name that may be one of anything.
-    pub(crate) fn may_be_any(&mut self, name: &str) {
+    /// Adds a name to every section, since it may be defined in any of them.
+    pub(crate) fn insert_everywhere(&mut self, name: &str) {
         for kind in [&mut self.params, &mut self.resources, &mut self.components, &mut self.tasks] {
             kind.insert(name.to_owned());
         }
     }
 
-    /// Whether nothing can be said of names that a section does not define.
+    /// Returns whether a section may define more names than were read.
     pub(crate) fn is_unread(&self, section: &str) -> bool {
         self.is_partial || self.sections.contains(section)
     }

@@ -6,7 +6,7 @@
 use crate::manifest::keys::{LIMITS, RETRY};
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::{
-    boolean, duration, duration_or_zero, filled, key_name, list, size, whole, word,
+    boolean, duration, duration_or_zero, filled, integer_within, key_name, list, size, word,
 };
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::{Backoff, CachePolicy, Policy, Retry, RetryClass};
@@ -15,10 +15,10 @@ use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use toml::de::DeValue;
 
-/// More hosts than anybody loses in a row; ledgers count further.
-const MOST_LOST_HOSTS: u32 = 1000;
+/// Maximum of `max-lost-hosts`, beyond any realistic number; ledgers count further.
+const MAX_LOST_HOSTS: u32 = 1000;
 
-/// Where a policy stands.
+/// The table that contains a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Site {
     /// In `[defaults]`, which tasks may override.
@@ -37,11 +37,13 @@ pub(crate) fn policy(
         retry: table
             .optional(reader, "retry", |reader, slot| {
                 let retry = retry(reader, slot, &base.retry)?;
-                if site == Site::Task { refuse_useless(reader, slot, retry) } else { Some(retry) }
+                if site == Site::Task { require_attempts(reader, slot, retry) } else { Some(retry) }
             })
             .unwrap_or_else(|| base.retry.clone()),
         max_lost_hosts: table
-            .optional(reader, "max-lost-hosts", |reader, slot| whole(reader, slot, 0..=MOST_LOST_HOSTS))
+            .optional(reader, "max-lost-hosts", |reader, slot| {
+                integer_within(reader, slot, 0..=MAX_LOST_HOSTS)
+            })
             .unwrap_or(base.max_lost_hosts),
         timeout: table.optional(reader, "timeout", duration).unwrap_or(base.timeout),
         limits: table
@@ -64,13 +66,13 @@ fn retry(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry
     Some(Retry { attempts: attempts(reader, slot)?, ..base.clone() })
 }
 
-/// Refuses a task's `retry` table without a number of attempts, since it would silently have no effect.
-fn refuse_useless(reader: &mut Reader<'_>, slot: &Slot<'_>, retry: Retry) -> Option<Retry> {
+/// Rejects a task's `retry` table without a number of attempts, since it would silently have no effect.
+fn require_attempts(reader: &mut Reader<'_>, slot: &Slot<'_>, retry: Retry) -> Option<Retry> {
     match slot.value {
         DeValue::Table(table) if retry.attempts == NonZeroU32::MIN && table.get("attempts").is_none() => {
             reader.fault(
-                Fault::spanned(slot.span.clone(), "`retry` does not say how many attempts there are")
-                    .help("write for example `attempts = 3`; it counts the first one"),
+                Fault::spanned(slot.span.clone(), "`retry` has no number of attempts")
+                    .help("write for example `attempts = 3`; the number includes the first attempt"),
             )
         }
         _ => Some(retry), // has attempts, or needs none
@@ -118,9 +120,10 @@ pub(crate) const CLASSES: [(&str, RetryClass); 3] =
 /// Reads the failure classes to retry: at least one.
 fn classes(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<RetryClass>> {
     if matches!(slot.value, DeValue::Array(classes) if classes.is_empty()) {
-        return reader.fault(slot.fault("names nothing that is tried again").help(
-            "write `attempts = 1` for a task that is never tried again, or leave `on` out for all that may pass",
-        ));
+        return reader.fault(
+            slot.fault("has no failure class")
+                .help("write `attempts = 1` to disable retries, or omit `on` to retry every class"),
+        );
     }
     list(reader, slot, |reader, class| word(reader, class, &CLASSES))
 }
@@ -134,16 +137,18 @@ fn attempts(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<NonZeroU32> {
             slot.span.clone(),
             format!("`{}` counts the first attempt, so it is at least 1", slot.name),
         );
-        return reader.fault(fault.help("write 1 for a task that is never tried again"));
+        return reader.fault(fault.help("write 1 to disable retries"));
     }
-    whole(reader, slot, 1..=u32::MAX).and_then(NonZeroU32::new)
+    integer_within(reader, slot, 1..=u32::MAX).and_then(NonZeroU32::new)
 }
 
 fn limits(reader: &mut Reader<'_>, slot: &Slot<'_>, base: Limits) -> Option<Limits> {
     let mut table = Table::open(reader, slot, LIMITS, ("`limits`", "`limits = { memory = \"256MiB\" }`"))?;
     let limits = Limits {
         memory: table.optional(reader, "memory", size).unwrap_or(base.memory),
-        fuel: table.optional(reader, "fuel", |reader, slot| whole(reader, slot, 1..=u64::MAX)).or(base.fuel),
+        fuel: table
+            .optional(reader, "fuel", |reader, slot| integer_within(reader, slot, 1..=u64::MAX))
+            .or(base.fuel),
         output: table.optional(reader, "output", size).unwrap_or(base.output),
         logs: table.optional(reader, "logs", size).unwrap_or(base.logs),
     };
@@ -161,7 +166,7 @@ fn cache(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<CachePolicy> {
         DeValue::String(text) => reader.fault(
             Fault::spanned(
                 slot.span.clone(),
-                format!("`cache` is `true`, `false` or a duration, not `{text}`"),
+                format!("`cache` must be `true`, `false` or a duration, not `{text}`"),
             )
             .help("write `true` and `false` without quotes, and a duration as `cache = \"7d\"`"),
         ),
@@ -171,7 +176,7 @@ fn cache(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<CachePolicy> {
     }
 }
 
-/// Reads a task's resources by name, each with the place of its entry.
+/// Reads a task's resources by name, each with the span of its entry.
 fn resources(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<IndexMap<Name, Spanned<u32>>> {
     let DeValue::Table(table) = slot.value else {
         let fault = slot.mismatch("a table of amounts");
@@ -179,7 +184,7 @@ fn resources(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<IndexMap<Name, 
     };
     let amounts = Slot::entries(table).filter_map(|entry| {
         let name = key_name(reader, &entry)?;
-        let amount = whole(reader, &entry, 0..=u32::MAX)?;
+        let amount = integer_within(reader, &entry, 0..=u32::MAX)?;
         Some((name, Spanned::new(amount, entry.key.start..entry.span.end)))
     });
     Some(amounts.collect())

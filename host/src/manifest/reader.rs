@@ -1,4 +1,4 @@
-//! Collects what a reading pass finds: faults, and the names of definitions left out because of them.
+//! Collects the faults of a reading pass, and the names of definitions left out because of them.
 //! The rules of each section are in the other files.
 
 use crate::manifest::LeftOut;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Collects faults, so that reading continues after each.
 pub(crate) struct Reader<'f> {
     folder: &'f Path,
-    is_whole: bool,
+    is_complete: bool,
     faults: Vec<Fault>,
     /// Names whose definitions have faults.
     pub(crate) left_out: LeftOut,
@@ -22,9 +22,9 @@ pub(crate) struct Mark(usize);
 impl<'f> Reader<'f> {
     /// Creates a reader. A partial text has lost lines to syntax errors.
     pub(crate) fn new(folder: &'f Path, syntax: Vec<Fault>, completeness: Completeness) -> Self {
-        let is_whole = completeness == Completeness::Whole;
-        let left_out = LeftOut { is_partial: !is_whole, ..LeftOut::default() };
-        Self { folder, is_whole, faults: syntax, left_out }
+        let is_complete = completeness == Completeness::Complete;
+        let left_out = LeftOut { is_partial: !is_complete, ..LeftOut::default() };
+        Self { folder, is_complete, faults: syntax, left_out }
     }
 
     /// Reports a fault, and returns `None`.
@@ -35,7 +35,7 @@ impl<'f> Reader<'f> {
 
     /// Reports a missing key, unless the text has lost lines and the key may have been in one.
     pub(crate) fn missing(&mut self, fault: Fault) {
-        if self.is_whole {
+        if self.is_complete {
             self.faults.push(fault);
         }
     }
@@ -51,7 +51,7 @@ impl<'f> Reader<'f> {
     }
 
     /// Hides the source lines of all faults since `mark`.
-    pub(crate) fn conceal_since(&mut self, mark: Mark) {
+    pub(crate) fn hide_since(&mut self, mark: Mark) {
         for fault in self.faults.iter_mut().skip(mark.0) {
             fault.is_secret = true;
         }
@@ -71,11 +71,11 @@ impl<'f> Reader<'f> {
     }
 }
 
-/// Whether the tree contains the whole text.
+/// Whether the tree contains all of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Completeness {
     /// The tree is complete.
-    Whole,
+    Complete,
     /// Lines with syntax errors are missing, and may contain any missing key.
     Partial,
 }

@@ -1,4 +1,4 @@
-//! Recovers from unclosed brackets, and refuses keys with too many parts.
+//! Recovers from unclosed brackets, and rejects keys with too many parts.
 //! Works on tokens, before any value exists; other syntax errors are in `syntax`.
 
 use crate::manifest::lines::line_of;
@@ -29,15 +29,15 @@ pub(crate) fn unclosed_fault(unclosed: &Unclosed) -> Fault {
 /// Keeps the errors before an unclosed bracket, and returns the bracket: all later errors follow from it.
 pub(crate) fn cut_at_unclosed<E>(
     mut errors: Vec<E>,
-    place: impl Fn(&E) -> usize,
+    offset: impl Fn(&E) -> usize,
     text: &str,
     is_unclosed: impl Fn(&E) -> bool,
 ) -> (Vec<E>, Option<Unclosed>) {
     let open = if errors.iter().any(is_unclosed) { unclosed(text) } else { None };
     let Some((span, is_brace)) = open else { return (errors, None) };
-    let cut = errors.partition_point(|error| place(error) < span.start);
+    let cut = errors.partition_point(|error| offset(error) < span.start);
     let own_line = line_of(text, span.start);
-    let noticed = errors.get(cut).map_or(text.len(), |error| line_of(text, place(error)).start);
+    let noticed = errors.get(cut).map_or(text.len(), |error| line_of(text, offset(error)).start);
     errors.truncate(cut);
     let lost = own_line.start..noticed.max(own_line.end);
     (errors, Some(Unclosed { span, is_brace, lost }))

@@ -10,12 +10,12 @@ use crate::model::{Datum, Fault, Path, Spanned};
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-/// A value: literal, reference, or a mixture. What is faulty in it is reported, and marked.
+/// Reads a value: a literal, a reference, or a mixture. Faulty parts are reported and marked.
 pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Spanned<Expr> {
     nested(reader, slot, 0)
 }
 
-/// A value that stands among other keys, `allowed`, which somebody else reads.
+/// Reads a value whose table may have the `allowed` keys too; the caller reads those.
 pub(crate) fn value_beside(reader: &mut Reader<'_>, slot: &Slot<'_>, allowed: &[&str]) -> Spanned<Expr> {
     if let DeValue::Table(table) = slot.value
         && let Some(kind) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name))
@@ -37,7 +37,7 @@ fn nested(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Spanned<Exp
     let expr = match slot.value {
         _ if depth > MAX_DEPTH => {
             reader.fault::<()>(too_deep(slot));
-            NOTHING
+            UNREADABLE
         }
         DeValue::Array(array) => {
             array_of(slot.elements(array).map(|element| nested(reader, &element, depth + 1)).collect())
@@ -46,13 +46,13 @@ fn nested(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Spanned<Exp
             Some(kind) => reference(reader, &kind, &Form { table, allowed: &[], depth }),
             None => table_of(parts_of(reader, table, depth)),
         },
-        _ => scalar(reader, slot).map_or(NOTHING, Expr::Literal), // the kinds without parts
+        _ => scalar(reader, slot).map_or(UNREADABLE, Expr::Literal), // the kinds without parts
     };
     Spanned::new(expr, slot.span.clone())
 }
 
-/// A value of which nothing could be read.
-const NOTHING: Expr = Expr::Faulty(Vec::new());
+/// A value without any readable part.
+const UNREADABLE: Expr = Expr::Faulty(Vec::new());
 
 type Parts = Vec<(Spanned<String>, Spanned<Expr>)>;
 
@@ -90,65 +90,65 @@ fn datum(expr: Expr) -> Option<Datum> {
     }
 }
 
-/// The keys that may stand beside each kind.
+/// Returns the keys that are allowed beside a kind.
 pub(crate) fn companions(kind: &str) -> &'static [&'static str] {
     match kind {
         "task" => &["path", "default"],
         "param" | "item" => &["path"],
         "env" => &["default"],
         "select" => &["cases", "default"],
-        _ => &[], // `file` and `value` stand alone
+        _ => &[], // `file` and `value` allow none
     }
 }
 
 fn reference(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr {
     let mark = reader.mark();
-    refuse_foreign_keys(reader, kind, form);
-    let is_alone = reader.is_sound_since(mark);
+    reject_unknown_keys(reader, kind, form);
+    let has_known_keys = reader.is_sound_since(mark);
     let expr = match kind.name {
-        "value" => raw(reader, kind, form.depth + 1).map_or(NOTHING, Expr::Literal),
+        "value" => raw(reader, kind, form.depth + 1).map_or(UNREADABLE, Expr::Literal),
         "select" => select(reader, kind, form),
-        // The other five of `KINDS` say all in one string.
+        // The other five of `KINDS` have one string.
         _ => simple(reader, kind, form),
     };
-    // With a key that means nothing here, it is not known what was meant.
-    if is_alone { expr } else { marked(expr, kind) }
+    // With an unknown key, the intention is unknown.
+    if has_known_keys { expr } else { faulty(expr, kind) }
 }
 
-/// A value that is not what was meant: the names in it are looked up, and nothing else is said of it.
-fn marked(expr: Expr, kind: &Slot<'_>) -> Expr {
+/// Marks a value as faulty: later stages resolve its names, and check nothing else.
+fn faulty(expr: Expr, kind: &Slot<'_>) -> Expr {
     Expr::Faulty(vec![Spanned::new(expr, kind.span.clone())])
 }
 
-fn refuse_foreign_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) {
+fn reject_unknown_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) {
     let companions = companions(kind.name);
     let is_known =
         |name: &str| name == kind.name || companions.contains(&name) || form.allowed.contains(&name);
     for entry in Slot::entries(form.table).filter(|entry| !is_known(entry.name)) {
-        let as_it_is = "for a table with these keys as it is, write `{ value = { … } }`";
+        let literal_help = "for a literal table with these keys, write `{ value = { … } }`";
         let fault = if KINDS.contains(&entry.name) {
-            let message = format!("`{}` and `{}` cannot stand in one reference", kind.name, entry.name);
+            let message = format!("a reference cannot have both `{}` and `{}`", kind.name, entry.name);
             Fault::spanned(entry.key, message)
-                .related(kind.key.clone(), "the first of them")
+                .related(kind.key.clone(), "first here")
                 .help("keep one of the two")
         } else {
             let known: Vec<&str> = companions.iter().chain(form.allowed).copied().collect();
-            let message = format!("`{}` cannot stand beside `{}` in a reference", entry.name, kind.name);
+            let message = format!("unknown key `{}` in a `{}` reference", entry.name, kind.name);
             Fault::spanned(entry.key, message).suggest(entry.name, known)
         };
-        reader.fault::<()>(fault.help(as_it_is));
+        reader.fault::<()>(fault.help(literal_help));
     }
 }
 
-/// The references whose kind says what they refer to in one string.
+/// Reads a reference whose kind has one string.
 fn simple(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr {
     let name = filled(reader, kind);
     let path = companion(form, "path").map_or(Some(Path::root()), |slot| path(reader, &slot));
     let default = companion(form, "default").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
     let Some(name) = name else {
-        return NOTHING;
+        return UNREADABLE;
     };
-    let is_whole = path.is_some() && default.is_some();
+    let is_complete = path.is_some() && default.is_some();
     let (path, default) = (path.unwrap_or_default(), default.unwrap_or_default());
     let reference = match kind.name {
         "task" => Some(Reference::Task { task: name, path, default }),
@@ -157,8 +157,8 @@ fn simple(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr
         "env" => variable(reader, name).map(|name| Reference::Env { name, default }),
         _ => Some(Reference::File { path: name.map(|path| reader.join(&path)) }), // the only one left
     };
-    let expr = reference.map_or(NOTHING, |reference| Expr::Reference(Box::new(reference)));
-    if is_whole { expr } else { marked(expr, kind) }
+    let expr = reference.map_or(UNREADABLE, |reference| Expr::Reference(Box::new(reference)));
+    if is_complete { expr } else { faulty(expr, kind) }
 }
 
 fn select(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr {
@@ -170,10 +170,10 @@ fn select(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr
     }
     let cases = cases.and_then(|slot| cases_of(reader, &slot, form.depth + 1));
     let default = companion(form, "default").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
-    let is_whole = cases.is_some() && default.is_some();
+    let is_complete = cases.is_some() && default.is_some();
     let (cases, default) = (cases.unwrap_or_default(), default.unwrap_or_default());
     let expr = Expr::Reference(Box::new(Reference::Select { selector, cases, default }));
-    if is_whole { expr } else { marked(expr, kind) }
+    if is_complete { expr } else { faulty(expr, kind) }
 }
 
 fn selector(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Spanned<Expr> {
@@ -188,7 +188,7 @@ fn selector(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Spanned<E
         // No other kind suggests a correction.
         _ => fault.help("write `select = { task = \"…\" }`"),
     });
-    Spanned::new(NOTHING, slot.span.clone())
+    Spanned::new(UNREADABLE, slot.span.clone())
 }
 
 fn cases_of(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Parts> {
@@ -196,7 +196,7 @@ fn cases_of(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Pa
         return reader.fault(slot.mismatch("a table").help("write `cases = { a = …, b = … }`"));
     };
     if table.is_empty() {
-        return reader.fault(Fault::spanned(slot.span.clone(), "`cases` names no case"));
+        return reader.fault(Fault::spanned(slot.span.clone(), "`cases` has no case"));
     }
     Some(parts_of(reader, table, depth))
 }
@@ -214,7 +214,7 @@ fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {
 fn variable(reader: &mut Reader<'_>, name: Spanned<String>) -> Option<Spanned<String>> {
     if name.value.contains('=') {
         return reader.fault(
-            Fault::spanned(name.span, "the name of a variable has no `=`")
+            Fault::spanned(name.span, "a variable name cannot contain `=`")
                 .help("for a fallback, write `default` beside `env`"),
         );
     }

@@ -1,4 +1,4 @@
-//! Reads scalars: texts, numbers, words, durations and sizes, and lists of texts.
+//! Reads scalars: strings, numbers, keywords, durations and sizes, and lists of strings.
 //! Each function reports the fault of its value, and then returns `None`. Arrays and tables are read in `reference`.
 
 use crate::manifest::reader::Reader;
@@ -17,14 +17,14 @@ pub(crate) fn text(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
     }
 }
 
-/// Reads a non-empty string with its place.
+/// Reads a non-empty string with its span.
 pub(crate) fn filled(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
     let text = text(reader, slot)?;
     if text.is_empty() {
         return reader.fault(slot.fault("cannot be empty"));
     }
     if text.contains('\0') {
-        return reader.fault(slot.fault("cannot hold a NUL character"));
+        return reader.fault(slot.fault("cannot contain a NUL character"));
     }
     Some(Spanned::new(text, slot.span.clone()))
 }
@@ -41,8 +41,12 @@ pub(crate) fn boolean(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<bool> 
     }
 }
 
-/// Reads a whole number within `range`.
-pub(crate) fn whole<T>(reader: &mut Reader<'_>, slot: &Slot<'_>, range: RangeInclusive<T>) -> Option<T>
+/// Reads an integer within `range`.
+pub(crate) fn integer_within<T>(
+    reader: &mut Reader<'_>,
+    slot: &Slot<'_>,
+    range: RangeInclusive<T>,
+) -> Option<T>
 where
     T: TryFrom<i128> + Into<i128> + Copy + PartialOrd + std::fmt::Display,
 {
@@ -59,15 +63,15 @@ where
     if let Some(number) = number.filter(|number| range.contains(number)) {
         return Some(number);
     }
-    let (least, most) = range.into_inner();
-    let is_open = T::try_from(most.into() + 1).is_err();
+    let (min, max) = range.into_inner();
+    let is_open = T::try_from(max.into() + 1).is_err();
     let is_low = number.is_some() || written.as_str().starts_with('-');
     let bounds = match (is_open, is_low) {
-        (false, _) => format!("from {least} to {most}"),
-        (true, true) => format!("at least {least}"),
-        (true, false) => format!("at most {most}"),
+        (false, _) => format!("from {min} to {max}"),
+        (true, true) => format!("at least {min}"),
+        (true, false) => format!("at most {max}"),
     };
-    reader.fault(slot.fault(&format!("is {bounds}, not {written}")))
+    reader.fault(slot.fault(&format!("must be {bounds}, not {written}")))
 }
 
 /// Returns the value of a TOML integer if it fits into 128 bits.
@@ -86,7 +90,7 @@ pub(crate) fn word<T: Copy>(reader: &mut Reader<'_>, slot: &Slot<'_>, words: &[(
     if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == *written) {
         return Some(*meaning);
     }
-    reader.fault(slot.fault(&format!("is one of {list}, not `{written}`")).suggest(written, known()))
+    reader.fault(slot.fault(&format!("must be one of {list}, not `{written}`")).suggest(written, known()))
 }
 
 /// Reads a duration above zero.
@@ -123,14 +127,14 @@ pub(crate) fn size(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Size> {
     }
 }
 
-/// The longest title, in characters: it stands in every line of `runs`.
+/// Maximum length of a title in characters; every line of `runs` shows it.
 pub(crate) const MAX_TITLE: usize = 200;
 
 /// Reads a title: one line of text.
 pub(crate) fn title(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<String> {
     let Spanned { value, .. } = filled(reader, slot)?;
     if value.chars().any(char::is_control) || value.chars().count() > MAX_TITLE {
-        return reader.fault(slot.fault(&format!("is one line of at most {MAX_TITLE} characters")));
+        return reader.fault(slot.fault(&format!("must be one line of at most {MAX_TITLE} characters")));
     }
     Some(value)
 }
@@ -174,7 +178,7 @@ fn quantity<'t>(reader: &mut Reader<'_>, slot: &Slot<'t>, quantity: &Quantity) -
     let Quantity { noun, unit, example } = quantity;
     match slot.value {
         DeValue::String(text) if is_digits(text) => reader.fault(
-            slot.fault(&format!("is {noun}, and `{text}` has no unit"))
+            slot.fault(&format!("must be {noun}, but `{text}` has no unit"))
                 .help(format!("write for example `{} = \"{text}{unit}\"`", slot.name)),
         ),
         DeValue::String(text) => Some(text),

@@ -3,7 +3,7 @@
 
 use crate::manifest::keys::{BACKEND, PARAM, RESOURCE, URI};
 use crate::manifest::reader::Reader;
-use crate::manifest::scalar::{boolean, duration, filled, key_name, text, whole, word};
+use crate::manifest::scalar::{boolean, duration, filled, integer_within, key_name, text, word};
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::value::literal;
 use crate::manifest::{BackendSection, Param, Resource, Scope, UriSource};
@@ -24,7 +24,7 @@ pub(crate) fn version(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<()> {
                 slot.span.clone(),
                 format!("this host reads manifests of version {VERSION}, not {number}"),
             )
-            .help(format!("write `cascade = {VERSION}`, or take a host that reads version {number}")),
+            .help(format!("write `cascade = {VERSION}`, or use a host that reads version {number}")),
         ),
         // No other kind is a version.
         _ => reader.fault(
@@ -40,14 +40,14 @@ pub(crate) fn backend(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Backen
     let example = format!("`[{}]` and below it `uri = \"…\"`", slot.name);
     let mark = reader.mark();
     let Some(mut table) = Table::open(reader, slot, BACKEND, (&owner, &example)) else {
-        reader.conceal_since(mark);
+        reader.hide_since(mark);
         return None;
     };
     let ttl = table.optional(reader, "ttl", duration);
     let mark = reader.mark();
     let uri = table.optional(reader, "uri", uri);
     table.close(reader);
-    reader.conceal_since(mark);
+    reader.hide_since(mark);
     Some(BackendSection { uri, ttl })
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn named<'t, 'f, T>(
 /// Reads `[params.NAME]`. Faults of a secret param hide the source line, which may contain its default.
 pub(crate) fn param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
     let mark = reader.mark();
-    let param = plain_param(reader, slot);
+    let param = read_param(reader, slot);
     let is_secret = match slot.value {
         DeValue::Table(table) => {
             table.get("secret").is_some_and(|secret| !matches!(secret.get_ref(), DeValue::Boolean(false)))
@@ -107,12 +107,12 @@ pub(crate) fn param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
         _ => false, // a param without keys has no default
     };
     if is_secret {
-        reader.conceal_since(mark);
+        reader.hide_since(mark);
     }
     param
 }
 
-fn plain_param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
+fn read_param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
     let owner = format!("param `{}`", slot.name);
     let example = format!("`{} = {{ type = \"string\" }}`", slot.name);
     let mut table = Table::open(reader, slot, PARAM, (&owner, &example))?;
@@ -128,13 +128,14 @@ fn plain_param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
 pub(crate) fn resource(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Resource> {
     let span = slot.key.clone();
     if !matches!(slot.value, DeValue::Table(_)) {
-        let amount = whole(reader, slot, 0..=u32::MAX)?;
+        let amount = integer_within(reader, slot, 0..=u32::MAX)?;
         return Some(Resource { span, amount, scope: Scope::Host });
     }
     let owner = format!("resource `{}`", slot.name);
     let mut table = Table::open(reader, slot, RESOURCE, (&owner, "`{ amount = 1 }`"))?;
-    let amount =
-        table.required(reader, ("amount", "amount = 3"), |reader, slot| whole(reader, slot, 0..=u32::MAX));
+    let amount = table.required(reader, ("amount", "amount = 3"), |reader, slot| {
+        integer_within(reader, slot, 0..=u32::MAX)
+    });
     let scope = table.optional(reader, "scope", |reader, slot| word(reader, slot, &SCOPES));
     table.close(reader);
     Some(Resource { span, amount: amount?, scope: scope.unwrap_or_default() })

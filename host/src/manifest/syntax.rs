@@ -1,4 +1,4 @@
-//! Explains TOML syntax errors: toml's message and place, with help where the cause is known.
+//! Explains TOML syntax errors: toml's message and span, with help if the cause is known.
 //! Duplicate keys are explained in `duplicate_key`; the content is read by the other files.
 
 use crate::manifest::lines::line_of;
@@ -30,11 +30,11 @@ struct Error {
 impl Syntax {
     /// Returns the syntax of a text without errors.
     pub(crate) fn valid() -> Self {
-        Self { faults: Vec::new(), broken: LeftOut::default(), completeness: Completeness::Whole }
+        Self { faults: Vec::new(), broken: LeftOut::default(), completeness: Completeness::Complete }
     }
 
     /// Returns the syntax of a text that cannot be read at all.
-    pub(crate) fn hopeless(fault: Fault) -> Self {
+    pub(crate) fn unreadable(fault: Fault) -> Self {
         Self { faults: vec![fault], completeness: Completeness::Partial, ..Self::valid() }
     }
 
@@ -42,9 +42,9 @@ impl Syntax {
     /// every byte keeps its position.
     pub(crate) fn recovered(text: &str, errors: Vec<toml::de::Error>) -> (Self, String) {
         let mut syntax = Self::valid();
-        let (clashes, errors): (Vec<Error>, Vec<Error>) =
-            sorted(errors).partition(|error| is_clash(&error.message));
-        syntax.explain_clashes(text, &clashes);
+        let (duplicates, errors): (Vec<Error>, Vec<Error>) =
+            sorted(errors).partition(|error| is_duplicate(&error.message));
+        syntax.explain_duplicates(text, &duplicates);
         let mut readable = text.to_owned();
         let (errors, open) = recovery::cut_at_unclosed(errors, |error| error.span.start, text, has_unclosed);
         if let Some(open) = open {
@@ -67,15 +67,16 @@ impl Syntax {
     /// Explains the errors that toml reports once the faulty lines are gone.
     pub(crate) fn add_later(&mut self, text: &str, errors: Vec<toml::de::Error>) {
         // Skip lines with a fault: their remains cause errors of their own.
-        let told: Vec<Range<usize>> = self
+        let reported: Vec<Range<usize>> = self
             .faults
             .iter()
             .filter_map(|fault| Some(line_of(text, fault.place.as_ref()?.span.start)))
             .collect();
-        let is_new = |error: &Error| !told.contains(&line_of(text, error.span.start));
+        let is_new = |error: &Error| !reported.contains(&line_of(text, error.span.start));
         let later = sorted(errors).take(MAX_FAULTS).filter(is_new);
-        let (clashes, errors): (Vec<Error>, Vec<Error>) = later.partition(|error| is_clash(&error.message));
-        self.explain_clashes(text, &clashes);
+        let (duplicates, errors): (Vec<Error>, Vec<Error>) =
+            later.partition(|error| is_duplicate(&error.message));
+        self.explain_duplicates(text, &duplicates);
         for error in &errors {
             self.add(text, explain(text, error));
         }
@@ -83,25 +84,25 @@ impl Syntax {
 
     fn add(&mut self, text: &str, fault: Fault) {
         if let Some(place) = &fault.place {
-            self.break_definition(text, place.span.start);
+            self.mark_broken(text, place.span.start);
         }
         self.completeness = Completeness::Partial;
         self.faults.push(fault);
     }
 
-    fn explain_clashes(&mut self, text: &str, clashes: &[Error]) {
-        let places: Vec<usize> = clashes.iter().take(MAX_FAULTS).map(|error| error.span.start).collect();
-        if places.is_empty() {
+    fn explain_duplicates(&mut self, text: &str, duplicates: &[Error]) {
+        let offsets: Vec<usize> = duplicates.iter().take(MAX_FAULTS).map(|error| error.span.start).collect();
+        if offsets.is_empty() {
             return;
         }
-        for clash in duplicate_key::find_duplicate_keys(text, &places) {
-            self.break_definition(text, clash.span().start);
-            self.faults.push(clash.fault());
+        for duplicate in duplicate_key::find_duplicate_keys(text, &offsets) {
+            self.mark_broken(text, duplicate.span().start);
+            self.faults.push(duplicate.fault());
         }
     }
 
-    fn break_definition(&mut self, text: &str, at: usize) {
-        let Some((section, name)) = definition_at(text, at) else { return };
+    fn mark_broken(&mut self, text: &str, offset: usize) {
+        let Some((section, name)) = definition_at(text, offset) else { return };
         match section.as_str() {
             "params" => self.broken.params.insert(name),
             "resources" => self.broken.resources.insert(name),
@@ -111,17 +112,17 @@ impl Syntax {
         };
     }
 
-    /// Hides source lines that hold a password or possibly a secret. A param with syntax errors may be secret, since
-    /// nobody can tell.
-    pub(crate) fn conceal(&self, faults: &mut [Fault], text: &str) {
+    /// Hides source lines that contain a password or possibly a secret. A param with syntax errors counts as secret,
+    /// since its `secret` key may be unreadable.
+    pub(crate) fn hide_secrets(&self, faults: &mut [Fault], text: &str) {
         let may_be_secret = !self.broken.params.is_empty() && text.contains("secret");
         let mut known = (0..0, false); // the last line, often that of the next fault too
         for fault in faults {
-            for at in fault.place.iter().chain(&fault.related).map(|place| place.span.start) {
-                if !known.0.contains(&at) {
-                    let line = line_of(text, at);
+            for offset in fault.place.iter().chain(&fault.related).map(|place| place.span.start) {
+                if !known.0.contains(&offset) {
+                    let line = line_of(text, offset);
                     let is_secret =
-                        holds_password(text, &line) || (may_be_secret && self.is_broken_param(text, at));
+                        has_password(text, &line) || (may_be_secret && self.is_broken_param(text, offset));
                     known = (line, is_secret);
                 }
                 fault.is_secret |= known.1;
@@ -129,13 +130,13 @@ impl Syntax {
         }
     }
 
-    fn is_broken_param(&self, text: &str, at: usize) -> bool {
-        definition_at(text, at)
+    fn is_broken_param(&self, text: &str, offset: usize) -> bool {
+        definition_at(text, offset)
             .is_some_and(|(section, name)| section == "params" && self.broken.params.contains(&name))
     }
 }
 
-fn holds_password(text: &str, line: &Range<usize>) -> bool {
+fn has_password(text: &str, line: &Range<usize>) -> bool {
     text.get(line.clone()).is_some_and(|line| line.contains("://") && line.contains('@'))
 }
 
@@ -148,7 +149,7 @@ fn sorted(errors: Vec<toml::de::Error>) -> impl Iterator<Item = Error> {
     errors.into_iter()
 }
 
-fn is_clash(message: &str) -> bool {
+fn is_duplicate(message: &str) -> bool {
     message == "duplicate key" || message.starts_with("cannot extend value")
 }
 
@@ -165,7 +166,7 @@ fn explain(text: &str, error: &Error) -> Fault {
             ("a key is followed by `=`, not by `:`", Some("write `key = value`".to_owned()))
         }
         message => match hint(message) {
-            Some((ours, help)) => (ours, Some(help.to_owned())),
+            Some((message, help)) => (message, Some(help.to_owned())),
             None => (message, None),
         },
     };
@@ -183,17 +184,17 @@ fn is_unquoted(message: &str, written: &str) -> bool {
 }
 
 /// Returns message and help for an unquoted value. A possible secret is not quoted.
-fn unquoted<'m>(text: &str, at: usize) -> (&'m str, Option<String>) {
-    let line = line_of(text, at);
-    let rest = text.get(at..line.end).unwrap_or_default();
+fn unquoted<'m>(text: &str, offset: usize) -> (&'m str, Option<String>) {
+    let line = line_of(text, offset);
+    let rest = text.get(offset..line.end).unwrap_or_default();
     let written = rest.split(" #").next().unwrap_or_default().trim_end();
     if written.is_empty() || written.starts_with('#') {
         return ("a value is missing after `=`", None);
     }
     if written.starts_with(['“', '”', '„', '‘', '’']) {
-        return ("these are not the quotes of TOML", Some("write straight quotes: `\"…\"`".to_owned()));
+        return ("TOML does not accept these quotes", Some("write straight quotes: `\"…\"`".to_owned()));
     }
-    let section = definition_at(text, at).map(|(section, _)| section);
+    let section = definition_at(text, offset).map(|(section, _)| section);
     let may_be_secret =
         section.is_some_and(|section| matches!(section.as_str(), "params" | "state" | "cache"));
     let is_part = written.contains([',', ']', '}', '"', '\'']);
@@ -202,20 +203,16 @@ fn unquoted<'m>(text: &str, at: usize) -> (&'m str, Option<String>) {
     } else {
         format!("write `\"{written}\"`")
     };
-    ("a string stands in quotes", Some(help))
+    ("a string needs quotes", Some(help))
 }
 
-/// Returns our message and help for toml's message, by its beginning.
-fn hint(message: &str) -> Option<(&'static str, &'static str)> {
+/// Returns a clearer message and help for a message of toml, looked up by its beginning.
+fn hint(original: &str) -> Option<(&'static str, &'static str)> {
     const ESCAPE: &str = "in `\"…\"` a backslash begins an escape; write `'…'` for the text as it is";
     const HINTS: [(&str, &str, &str); 18] = [
-        ("invalid boolean", "this is no boolean", "write `true` or `false`, in small letters"),
-        (
-            "key with no value",
-            "a key without a value",
-            "write `key = value`; a key with spaces in it stands in quotes",
-        ),
-        ("missing value for key", "a key without a value", "write `key = value`"),
+        ("invalid boolean", "this is not a boolean", "write `true` or `false`, in lower case"),
+        ("key with no value", "this key has no value", "write `key = value`; a key with spaces needs quotes"),
+        ("missing value for key", "this key has no value", "write `key = value`"),
         ("unquoted keys cannot be empty", "a key is missing", "write `key = value`"),
         ("invalid key-value pair", "a key is missing", "write `key = value`"),
         ("extra `=`", "more than one `=`", "write `key = value`"),
@@ -225,35 +222,35 @@ fn hint(message: &str) -> Option<(&'static str, &'static str)> {
             "a comma is missing",
             "write `,` between the keys of a table in braces",
         ),
-        ("missing assignment", "a key without a value", "write `key = value`"),
+        ("missing assignment", "this key has no value", "write `key = value`"),
         ("unclosed table", "this header is never closed", "write `]` after its name"),
         (
             "unclosed array table",
             "this header is never closed",
             "write a header in single brackets: `[tasks.NAME]`",
         ),
-        ("unexpected key or value", "something follows the value", "write one key on a line"),
+        ("unexpected key or value", "unexpected text after the value", "write one key on a line"),
         (
             "unexpected leading zero",
-            "a number with a zero in front",
-            "write it without, or as a string in quotes",
+            "a number cannot start with a zero",
+            "remove the zero, or write a string in quotes",
         ),
-        ("too few unicode value digits", "an escape that is none", ESCAPE),
-        ("missing escaped value", "an escape that is none", ESCAPE),
+        ("too few unicode value digits", "invalid escape", ESCAPE),
+        ("missing escaped value", "invalid escape", ESCAPE),
         (
             "invalid basic string, expected `\"`",
             "this string is never closed",
-            "write `\"` at its end; several lines stand in `\"\"\"`",
+            "write `\"` at its end; several lines need `\"\"\"`",
         ),
         (
             "invalid literal string, expected `'`",
             "this string is never closed",
-            "write `'` at its end; several lines stand in `'''`",
+            "write `'` at its end; several lines need `'''`",
         ),
-        ("cannot recurse further", "values are nested too deeply", "64 levels are the most"),
+        ("cannot recurse further", "values are nested too deeply", "write at most 64 levels"),
     ];
-    let (_, ours, help) = HINTS.iter().find(|(start, _, _)| message.starts_with(start))?;
-    Some((ours, help))
+    let (_, message, help) = HINTS.iter().find(|(start, _, _)| original.starts_with(start))?;
+    Some((message, help))
 }
 
 /// Returns the lines lost with `line`: below a faulty header, all lines up to the next header.
@@ -279,9 +276,9 @@ fn blank(text: &mut String, lost: Range<usize>) {
     text.replace_range(lost, &spaces);
 }
 
-/// Guesses from the lines alone to which definition, by section and name, the byte `at` belongs.
-fn definition_at(text: &str, at: usize) -> Option<(String, String)> {
-    let line = line_of(text, at);
+/// Guesses from the lines alone to which definition, by section and name, the byte at `offset` belongs.
+fn definition_at(text: &str, offset: usize) -> Option<(String, String)> {
+    let line = line_of(text, offset);
     let above = text.get(..line.end)?;
     let header = above.lines().rev().map(str::trim_start).find(|line| line.starts_with('['));
     let key = text.get(line)?.trim_start();

@@ -1,5 +1,5 @@
-//! A cursor over one table of the text: each key is asked for once, with the function that reads its value.
-//! Unknown keys, and required keys that are missing, are reported when the table is closed.
+//! A cursor over one table of the text: each key is read once, with a function for its value.
+//! Closing the table reports unknown keys and missing required keys.
 
 use crate::manifest::keys::{Section, TOP};
 use crate::manifest::reader::Reader;
@@ -8,14 +8,14 @@ use toml::de::DeString;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-/// A value of the text, with its name and place.
+/// A value of the text, with its name and span.
 #[derive(Clone)]
 pub(crate) struct Slot<'t> {
     /// The key; elements of an array have the array's name.
     pub(crate) name: &'t str,
-    /// Place of the key.
+    /// Span of the key.
     pub(crate) key: Span,
-    /// Place of the value.
+    /// Span of the value.
     pub(crate) span: Span,
     /// The value.
     pub(crate) value: &'t DeValue<'t>,
@@ -72,39 +72,39 @@ impl<'t> Slot<'t> {
 
     /// Returns the fault of a value that is not of the `expected` kind.
     pub(crate) fn mismatch(&self, expected: &str) -> Fault {
-        self.fault(&format!("is {expected}, not {}", self.kind()))
+        self.fault(&format!("must be {expected}, not {}", self.kind()))
     }
 
-    /// Returns a fault of the value; `is_wrong` completes the sentence.
-    pub(crate) fn fault(&self, is_wrong: &str) -> Fault {
-        let which = if self.is_element { "an element of " } else { "" };
-        Fault::spanned(self.span.clone(), format!("{which}`{}` {is_wrong}", self.name))
+    /// Returns a fault of the value; `predicate` completes the sentence.
+    pub(crate) fn fault(&self, predicate: &str) -> Fault {
+        let prefix = if self.is_element { "an element of " } else { "" };
+        Fault::spanned(self.span.clone(), format!("{prefix}`{}` {predicate}", self.name))
     }
 }
 
-/// A key that nobody asked for.
+/// A key that the section does not have.
 pub(crate) struct Unknown<'t> {
     pub(crate) slot: Slot<'t>,
-    /// The known key that it resembles.
+    /// The most similar known key, if any is similar.
     pub(crate) meant: Option<&'static str>,
 }
 
 /// A table that is being read.
 pub(crate) struct Table<'t> {
     owner: String,
-    place: Option<Span>,
+    span: Option<Span>,
     content: &'t DeTable<'t>,
     section: Section,
     absent: Vec<(&'static str, &'static str)>,
 }
 
 impl<'t> Table<'t> {
-    /// Opens the whole manifest.
+    /// Opens the top level of a manifest.
     pub(crate) const fn root(table: &'t DeTable<'t>) -> Self {
-        Self { owner: String::new(), place: None, content: table, section: TOP, absent: Vec::new() }
+        Self { owner: String::new(), span: None, content: table, section: TOP, absent: Vec::new() }
     }
 
-    /// The table in `slot`, known to users as `owner`; one that is none is reported with `example`.
+    /// Opens the table in `slot`, called `owner` in messages. A value of another kind is reported, with `example`.
     pub(crate) fn open(
         reader: &mut Reader<'_>,
         slot: &Slot<'t>,
@@ -114,7 +114,7 @@ impl<'t> Table<'t> {
         match slot.value {
             DeValue::Table(table) => Some(Self {
                 owner: owner.to_owned(),
-                place: Some(slot.span.clone()),
+                span: Some(slot.span.clone()),
                 content: table,
                 section,
                 absent: Vec::new(),
@@ -122,14 +122,14 @@ impl<'t> Table<'t> {
             DeValue::Array(array) if is_array_of_tables(array, &slot.span) => {
                 let fault = Fault::spanned(
                     slot.span.clone(),
-                    format!("{owner} is one table, not an array of tables"),
+                    format!("{owner} must be one table, not an array of tables"),
                 )
                 .help("write its header with single brackets, `[…]`");
                 reader.fault(fault)
             }
-            // Every other kind is no table.
+            // No other kind is a table.
             _ => reader.fault(
-                Fault::spanned(slot.span.clone(), format!("{owner} is a table, not {}", slot.kind()))
+                Fault::spanned(slot.span.clone(), format!("{owner} must be a table, not {}", slot.kind()))
                     .help(format!("write {example}")),
             ),
         }
@@ -160,13 +160,13 @@ impl<'t> Table<'t> {
         None
     }
 
-    /// The value of `key`, which is one of the section's.
+    /// Returns the value of `key`, which is a key of the section.
     pub(crate) fn slot(&self, key: &'static str) -> Option<Slot<'t>> {
         let (written, value) = self.content.get_key_value(key)?;
         Some(Slot::new(written, value))
     }
 
-    /// Reports the keys that nobody asked for and the required ones that are not there; yields the former.
+    /// Reports unknown keys and missing required keys; returns the unknown ones.
     pub(crate) fn close(self, reader: &mut Reader<'_>) -> Vec<Unknown<'t>> {
         let is_unknown = |slot: &Slot<'t>| !self.section.keys().contains(&slot.name);
         let unknown = Slot::entries(self.content).filter(is_unknown);
@@ -179,11 +179,11 @@ impl<'t> Table<'t> {
         for (key, example) in &self.absent {
             if !unknown.iter().any(|unknown| unknown.meant == Some(key)) {
                 let message = self.message_text(&format!("missing key `{key}`"));
-                let fault = self.place.clone().map_or_else(
+                let fault = self.span.clone().map_or_else(
                     || Fault::of_file(message.clone()),
-                    |place| Fault::spanned(place, message.clone()),
+                    |span| Fault::spanned(span, message.clone()),
                 );
-                let above = if self.place.is_none() { " above the first `[…]`" } else { "" };
+                let above = if self.span.is_none() { " above the first `[…]`" } else { "" };
                 reader.missing(fault.help(format!("write for example `{example}`{above}")));
             }
         }
@@ -197,7 +197,7 @@ impl<'t> Table<'t> {
         if let Some(meant) = unknown.meant {
             return fault.help(format!("did you mean `{meant}`?"));
         }
-        if self.place.is_some() && TOP_KEYS.contains(&slot.name) {
+        if self.span.is_some() && TOP_KEYS.contains(&slot.name) {
             let help = format!("`{}` belongs to the top of the file, above the first `[…]`", slot.name);
             return fault.help(help);
         }

@@ -7,7 +7,7 @@ use crate::manifest::keys::TASK;
 use crate::manifest::policy::{Site, policy};
 use crate::manifest::reader::Reader;
 use crate::manifest::reference::{value, value_beside};
-use crate::manifest::scalar::{boolean, filled, key_name, list, whole, word};
+use crate::manifest::scalar::{boolean, filled, integer_within, key_name, list, word};
 use crate::manifest::table::{Slot, Table, Unknown};
 use crate::manifest::value::{KINDS, literal};
 use crate::manifest::{Expr, OnError, Policy, Task, Unread, When};
@@ -16,35 +16,42 @@ use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use toml::de::DeValue;
 
-/// The task in `slot`; none where it is no table.
+/// Reads the task in `slot`; `None` if it is not a table.
 ///
-/// A fault leaves the task standing, with the defaults of faulty keys, so that its names and values are checked as well.
+/// A task with a fault is kept, with defaults for its faulty keys, so that its other names and values are checked too.
 pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) -> Option<Task> {
     let owner = format!("task `{}`", slot.name);
     let example = format!("`[tasks.{}]` and below it `call = \"component.function\"`", slot.name);
     let mut table = Table::open(reader, slot, TASK, (&owner, &example))?;
     let mut unread = Vec::new();
     let call = table.required(reader, ("call", "call = \"component.function\""), call);
-    let args = table.slot("args").map(|slot| note(args(reader, &slot), (&mut unread, Unread::Args)));
-    let over = table.slot("for-each");
-    let lists = over.as_ref().map(|slot| for_each(reader, slot));
+    let args = table.slot("args").map(|slot| or_unread(args(reader, &slot), (&mut unread, Unread::Args)));
+    let for_each_slot = table.slot("for-each");
+    let lists = for_each_slot.as_ref().map(|slot| for_each(reader, slot));
     if lists.iter().flatten().any(Option::is_none) {
         unread.push(Unread::ForEach);
     }
     let on_error = table.slot("on-error");
-    let on_error = on_error
-        .map(|slot| note(word(reader, &slot, &ON_ERROR), (&mut unread, Unread::OnError)).unwrap_or_default());
+    let on_error = on_error.map(|slot| {
+        or_unread(word(reader, &slot, &ON_ERROR), (&mut unread, Unread::OnError)).unwrap_or_default()
+    });
     let after = table.optional(reader, "after", |reader, slot| list(reader, slot, task_name));
     let when = table.optional(reader, "when", when);
-    let max_parallel = table.optional(reader, "max-parallel", |reader, slot| match over {
-        Some(_) => whole(reader, slot, 1..=u32::MAX),
+    let max_parallel = table.optional(reader, "max-parallel", |reader, slot| match for_each_slot {
+        Some(_) => integer_within(reader, slot, 1..=u32::MAX),
         None => reader.fault(
-            Fault::spanned(slot.key.clone(), "`max-parallel` bounds the elements of a `for-each`, and there is none")
-                .help("leave it out; `-j` bounds the tasks at the same time, and `resources` those that share something"),
+            Fault::spanned(
+                slot.key.clone(),
+                "`max-parallel` limits the elements of a `for-each`, and the task has none",
+            )
+            .help(
+                "remove it; `-j` limits parallel tasks, and `resources` limits tasks that share a resource",
+            ),
         ),
     });
     let policy = policy(reader, &mut table, (Site::Task, defaults));
-    let priority = table.optional(reader, "priority", |reader, slot| whole(reader, slot, -100..=100));
+    let priority =
+        table.optional(reader, "priority", |reader, slot| integer_within(reader, slot, -100..=100));
     let grants = table.slot("grants").map(|slot| grants(reader, &slot));
     table.close(reader).iter().for_each(|unknown| unread.extend(meant(unknown)));
     Some(Task {
@@ -63,15 +70,15 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     })
 }
 
-/// A value, whose key is noted where there is none.
-fn note<T>(value: Option<T>, (unread, key): (&mut Vec<Unread>, Unread)) -> Option<T> {
+/// Passes a value on, or records its key as unread if there is none.
+fn or_unread<T>(value: Option<T>, (unread, key): (&mut Vec<Unread>, Unread)) -> Option<T> {
     if value.is_none() {
         unread.push(key);
     }
     value
 }
 
-/// The keys that an unknown key may stand for: the one that it resembles, or all that have values like its own.
+/// Returns the keys that an unknown key may be a misspelling of: the most similar one, or all with values like its own.
 fn meant(unknown: &Unknown<'_>) -> Vec<Unread> {
     match unknown.meant {
         Some("args") => vec![Unread::Args],
@@ -83,7 +90,7 @@ fn meant(unknown: &Unknown<'_>) -> Vec<Unread> {
     }
 }
 
-/// An element of `after`.
+/// Reads an element of `after`.
 fn task_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>> {
     if let DeValue::Table(_) = slot.value {
         return reader
@@ -105,7 +112,7 @@ fn args(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Args> {
     Some(Slot::entries(table).map(arg).collect())
 }
 
-/// The items of a `for-each` and their lists; none for each that has no name.
+/// Reads the items of a `for-each` and their lists; `None` for an item without a valid name.
 fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Vec<Option<(Name, Spanned<Expr>)>> {
     let help = "write `for-each.NAME = { task = \"…\" }`, and `{ item = \"NAME\" }` in `args`";
     match slot.value {
@@ -113,7 +120,7 @@ fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Vec<Option<(Name, Spann
             Slot::entries(table).map(|entry| list_of(reader, &entry)).collect()
         }
         DeValue::Table(_) => {
-            vec![reader.fault(Fault::spanned(slot.span.clone(), "`for-each` names no list").help(help))]
+            vec![reader.fault(Fault::spanned(slot.span.clone(), "`for-each` has no list").help(help))]
         }
         // No other kind has items.
         _ => vec![reader.fault(slot.mismatch("a table of item names and lists").help(help))],
@@ -129,10 +136,13 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
             let help = format!(
                 "write `for-each.x = {{ {kind} = \"{written}\" }}`, and `{{ item = \"x\" }}` in `args`"
             );
-            let message = "`for-each` gives the item a name before the reference";
+            let message = "`for-each` needs an item name before the reference";
             return reader.fault(Fault::spanned(slot.key.clone(), message).help(help));
         }
-        let fault = Fault::spanned(slot.span.clone(), "`for-each` runs over a list, not over a string");
+        let fault = Fault::spanned(
+            slot.span.clone(),
+            "`for-each` runs for_each_slot a list, not for_each_slot a string",
+        );
         reader
             .fault::<()>(fault.help(format!("for the output of a task write `{{ task = \"{written}\" }}`")));
         return Some((key_name(reader, slot)?, faulty(slot)));
@@ -142,22 +152,22 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
     if let Expr::Literal(datum) = &list.value
         && !matches!(datum, Datum::Array(_))
     {
-        let message = format!("`for-each` runs over a list, not over {}", datum.kind());
+        let message = format!("`for-each` runs for_each_slot a list, not for_each_slot {}", datum.kind());
         reader.fault::<()>(Fault::spanned(slot.span.clone(), message));
         return Some((name?, faulty(slot)));
     }
     Some((name?, list))
 }
 
-/// A list of which nothing could be read.
+/// Returns a list without any readable part.
 fn faulty(slot: &Slot<'_>) -> Spanned<Expr> {
     Spanned::new(Expr::Faulty(Vec::new()), slot.span.clone())
 }
 
-/// The keys that may stand beside a reference in `when`.
+/// The keys that are allowed beside a reference in `when`.
 pub(crate) const CONDITION: [&str; 2] = ["equals", "not"];
 
-/// A reference with the keys of [`CONDITION`] beside it.
+/// Reads a reference with the keys of [`CONDITION`] beside it.
 fn when(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<When> {
     let forms = "write `when = { task = \"…\" }`, with `equals = …` or `not = true` beside it";
     let (equals, is_negated) = match slot.value {
@@ -168,18 +178,18 @@ fn when(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<When> {
             (equals, is_negated)
         }
         DeValue::Table(_) => {
-            return reader.fault(Fault::spanned(slot.span.clone(), "`when` refers to nothing").help(forms));
+            return reader.fault(Fault::spanned(slot.span.clone(), "`when` has no reference").help(forms));
         }
         DeValue::Boolean(_) => (Some(None), Some(false)),
-        _ => return reader.fault(slot.mismatch("a reference to a `bool`").help(forms)), // nothing else is true or false
+        _ => return reader.fault(slot.mismatch("a reference to a `bool`").help(forms)), // other kinds are never true or false
     };
     let subject = value_beside(reader, slot, &CONDITION);
-    let is_whole = equals.is_some() && is_negated.is_some();
+    let is_complete = equals.is_some() && is_negated.is_some();
     Some(When {
         span: slot.span.clone(),
         subject,
         equals: equals.flatten(),
-        is_whole,
+        is_complete,
         is_negated: is_negated.unwrap_or_default(),
     })
 }

@@ -1,5 +1,5 @@
 //! Reads literals: TOML values as data without a type.
-//! References inside them are refused; `reference` reads the places that allow them.
+//! References inside them are rejected; `reference` reads the values that may contain them.
 
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::integer;
@@ -24,14 +24,14 @@ pub(crate) fn literal(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanne
         return Some(Spanned::new(raw(reader, &inner, 0)?, slot.span.clone()));
     }
     let mark = reader.mark();
-    refuse_references(reader, slot, 0);
+    reject_references(reader, slot, 0);
     if !reader.is_sound_since(mark) {
         return None;
     }
     Some(Spanned::new(raw(reader, slot, 0)?, slot.span.clone()))
 }
 
-/// Reads a literal whatever it looks like, `depth` levels inside a value.
+/// Reads a literal `depth` levels inside a value, even if it looks like a reference.
 pub(crate) fn raw(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Datum> {
     if depth > MAX_DEPTH {
         return reader.fault(too_deep(slot));
@@ -60,11 +60,12 @@ pub(crate) fn scalar(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Datum> 
         DeValue::Integer(written) => {
             let number = integer(written).filter(|number| WIT_INTEGERS.contains(number));
             number.map(Datum::Int).or_else(|| {
-                reader.fault(Fault::spanned(slot.span.clone(), "no integer type of WIT holds this number"))
+                reader
+                    .fault(Fault::spanned(slot.span.clone(), "the number exceeds every integer type of WIT"))
             })
         }
         DeValue::Float(written) => float(written).map(Datum::Float).or_else(|| {
-            reader.fault(Fault::spanned(slot.span.clone(), "no float type of WIT holds this number"))
+            reader.fault(Fault::spanned(slot.span.clone(), "the number exceeds every float type of WIT"))
         }),
         DeValue::Datetime(_) => reader.fault(
             Fault::spanned(slot.span.clone(), "WIT has no dates and times")
@@ -86,7 +87,7 @@ pub(crate) fn only_value<'t>(table: &'t DeTable<'t>) -> Option<Slot<'t>> {
     entries.next().is_none().then_some(only)
 }
 
-/// From the least `s64` to the greatest `u64`.
+/// From the minimum of `s64` to the maximum of `u64`.
 const WIT_INTEGERS: std::ops::RangeInclusive<i128> = -(1 << 63)..=(1 << 64) - 1;
 
 fn float(written: &DeFloat<'_>) -> Option<f64> {
@@ -95,24 +96,24 @@ fn float(written: &DeFloat<'_>) -> Option<f64> {
     (!number.is_infinite() || text.contains("inf")).then_some(number)
 }
 
-fn refuse_references(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) {
+fn reject_references(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) {
     if depth > MAX_DEPTH {
         return; // reported when the value is read
     }
     match slot.value {
         DeValue::Array(array) => {
-            slot.elements(array).for_each(|element| refuse_references(reader, &element, depth + 1));
+            slot.elements(array).for_each(|element| reject_references(reader, &element, depth + 1));
         }
         DeValue::Table(table) => {
             if let Some(entry) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name)) {
                 let message =
-                    format!("`{}` makes this a reference, and only a literal can stand here", entry.name);
+                    format!("`{}` makes this a reference, but only a literal is allowed here", entry.name);
                 let fault = Fault::spanned(entry.key, message)
-                    .help("for the table as it is, write `{ value = … }` around the whole literal");
+                    .help("for a literal table, write `{ value = … }` around the complete literal");
                 reader.fault::<()>(fault);
                 return;
             }
-            Slot::entries(table).for_each(|entry| refuse_references(reader, &entry, depth + 1));
+            Slot::entries(table).for_each(|entry| reject_references(reader, &entry, depth + 1));
         }
         _ => {} // has no parts
     }

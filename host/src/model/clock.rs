@@ -1,7 +1,10 @@
 //! Wall time: the only place that reads the system clock.
 //! Waiting is tokio's; guests' clocks are in `sandbox`.
 
-#![expect(clippy::disallowed_types, reason = "this file is the door that the ban points to")]
+#![expect(
+    clippy::disallowed_types,
+    reason = "this file is the one reader of the system clock that the ban allows"
+)]
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -33,7 +36,7 @@ impl Timestamp {
     /// Parses the form that `Display` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
+        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
     }
 
     fn to_jiff(self) -> jiff::Timestamp {

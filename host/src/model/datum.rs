@@ -4,18 +4,18 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// A literal before it has a type. A table may repeat keys; typing refuses that.
+/// A literal before it has a type. A table may repeat keys; typing rejects repeated keys.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Datum {
     /// JSON `null`; TOML has none.
     Null,
     /// A boolean.
     Bool(bool),
-    /// A whole number, wide enough for `u64` and `s64`.
+    /// An integer, wide enough for `u64` and `s64`.
     Int(i128),
     /// A number with a fraction or an exponent.
     Float(f64),
-    /// A text.
+    /// A string.
     Text(String),
     /// An ordered list.
     Array(Vec<Datum>),

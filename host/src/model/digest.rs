@@ -25,7 +25,7 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Returns the digest of a stream, which is read in pieces.
+    /// Returns the digest of a stream, which is read in chunks.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
         let mut sha = Sha256::new();
         let mut buffer = vec![0; BUFFER];

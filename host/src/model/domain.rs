@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_parts_of_which_none_is_empty_or_odd() {
+    fn domain_labels_are_non_empty_and_plain() {
         let long = "a".repeat(MAX_LABEL);
         for name in ["h", "db.example.com", "my_db", "xn--bcher-kva.example", "1.h", &long] {
             assert!(is_domain(name), "{name}");

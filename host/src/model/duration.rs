@@ -45,7 +45,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationFault> {
     Ok(duration)
 }
 
-/// Formats a duration for people: `250ms`, `1.5s`, `5m`, `24h`, `7d`.
+/// Formats a duration for display: `250ms`, `1.5s`, `5m`, `24h`, `7d`.
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_duration() {
+    fn invalid_durations_are_rejected() {
         for bad in ["", "s", "5", "5y", "-5s", "1.5s", "99999999d"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }

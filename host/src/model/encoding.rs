@@ -1,10 +1,10 @@
-//! Byte order marks, which editors put before a text: what they say of its encoding, and the text without.
-//! Whether a mark belongs to the text is for whoever reads it: in data it does.
+//! Byte order marks, which some editors write: the encoding that a mark declares, and the text without the mark.
+//! The caller decides whether a mark belongs to the text; in data it does.
 
 /// The byte order mark.
 const MARK: char = '\u{feff}';
 
-/// The encodings that are recognized by their byte order marks and not read, longer marks first.
+/// The unsupported encodings and their byte order marks, longer marks first.
 const MARKED: [(&[u8], &str); 4] = [
     (b"\xff\xfe\0\0", "UTF-32"),
     (b"\0\0\xfe\xff", "UTF-32"),
@@ -12,13 +12,13 @@ const MARKED: [(&[u8], &str); 4] = [
     (b"\xfe\xff", "UTF-16"),
 ];
 
-/// The encoding that a text has instead of UTF-8, if its byte order mark says so.
+/// Returns the encoding other than UTF-8 that the byte order mark declares.
 #[must_use]
 pub fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
     MARKED.iter().find(|(mark, _)| bytes.starts_with(mark)).map(|(_, name)| *name)
 }
 
-/// A text in UTF-8 without its byte order mark.
+/// Strips the byte order mark from a UTF-8 text.
 #[must_use]
 pub fn without_mark(text: &str) -> &str {
     text.strip_prefix(MARK).unwrap_or(text)
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_name_an_encoding_or_are_left_out() {
+    fn byte_order_marks_are_recognized_and_stripped() {
         assert_eq!(other_encoding(b"\xff\xfea\0"), Some("UTF-16"));
         assert_eq!(other_encoding(b"\xfe\xff\0a"), Some("UTF-16"));
         assert_eq!(other_encoding(b"\xff\xfe\0\0a\0\0\0"), Some("UTF-32"));

@@ -23,13 +23,13 @@ pub enum EndpointFault {
     #[error("a `tcp` grant ends in a port from 1 to 65535")]
     Port,
     /// An IPv6 address lacks its brackets.
-    #[error("an IPv6 address stands in brackets before its port")]
+    #[error("an IPv6 address needs brackets before the port: `[::1]:80`")]
     Brackets,
     /// The host is neither a name nor an address.
-    #[error("a `tcp` grant begins with the name or the address of a host")]
+    #[error("a `tcp` grant starts with a host name or an address")]
     Host,
     /// The text is not in normal form.
-    #[error("a `tcp` grant is written in its normal form")]
+    #[error("the `tcp` grant is not in normal form")]
     NotNormal {
         /// The normal form.
         normal: String,
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_and_ports_are_read() {
+    fn valid_endpoints_parse() {
         for (text, shown) in [
             ("127.0.0.1:5432", "127.0.0.1:5432"),
             ("[::1]:80", "[::1]:80"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused() {
+    fn invalid_endpoints_are_rejected() {
         let not_normal = |normal: &str| EndpointFault::NotNormal { normal: normal.to_owned() };
         for (text, fault) in [
             ("http://h:80", EndpointFault::Url),

@@ -1,4 +1,4 @@
-//! Faults of a user's text, each with its place, collected so that all are reported at once.
+//! Faults of a user's text, each with its span, collected so that all are reported at once.
 //! `cli/print/diagnostic` renders them.
 
 use std::fmt;
@@ -11,17 +11,17 @@ pub type Span = Range<usize>;
 /// A text with its file name. It may hold secrets: `Debug` shows the name only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The path as the user gave it.
+    /// The path as the user wrote it.
     pub name: String,
     /// The whole text.
     pub text: Arc<str>,
 }
 
 impl Source {
-    /// Returns line and column of a byte, both counted from one, the column in characters.
+    /// Returns line and column of the byte at `offset`, both counted from one, the column in characters.
     #[must_use]
-    pub fn line_column(&self, at: usize) -> (usize, usize) {
-        let before = self.text.get(..at).unwrap_or(&self.text);
+    pub fn line_column(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before.get(start..).map_or(0, |text| text.chars().count()) + 1;
@@ -35,7 +35,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A value with its place in the source.
+/// A value with its span in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
@@ -50,13 +50,13 @@ impl<T> Spanned<T> {
         Self { value, span }
     }
 
-    /// Converts the value and keeps the place.
+    /// Converts the value and keeps the span.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
         Spanned::new(change(self.value), self.span)
     }
 }
 
-/// A place in the source with its label.
+/// A span in the source with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The bytes.
@@ -70,9 +70,9 @@ pub struct Place {
 pub struct Fault {
     /// The message, a lowercase sentence without a full stop.
     pub message: String,
-    /// The place; `None` for a fault of the whole file.
+    /// The labelled span; `None` for a fault of the whole file.
     pub place: Option<Place>,
-    /// Related places, such as the first definition of a duplicate.
+    /// Related spans, such as the first definition of a duplicate.
     pub related: Vec<Place>,
     /// Explanatory facts, such as the two types of a mistyped edge.
     pub notes: Vec<String>,
@@ -116,7 +116,7 @@ impl Fault {
         self
     }
 
-    /// Adds a related place.
+    /// Adds a related span.
     #[must_use]
     pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         let label = label.into();
@@ -148,18 +148,18 @@ impl Fault {
     }
 }
 
-/// Most candidates that a message lists.
+/// Maximum number of candidates that a message lists.
 pub const MOST_LISTED: usize = 8;
 
-/// How much a known word resembles what was written, up to 1: most letters in the same order, or one slip of the fingers
-/// in a short word.
+/// Returns the similarity of two words, up to 1: Jaro-Winkler, or 0.9 for a single typo, which that rates too low in
+/// short words.
 #[must_use]
 pub fn resemblance(written: &str, known: &str) -> f64 {
-    let is_slip = written.len() > 2 && known.len() > 2 && strsim::osa_distance(written, known) == 1;
-    strsim::jaro_winkler(written, known).max(if is_slip { 0.9 } else { 0.0 })
+    let is_typo = written.len() > 2 && known.len() > 2 && strsim::osa_distance(written, known) == 1;
+    strsim::jaro_winkler(written, known).max(if is_typo { 0.9 } else { 0.0 })
 }
 
-/// The known word that resembles `written` most, if any resembles it. Of those that do so equally it is the first.
+/// Returns the known word that is most similar to `written`, if any is similar enough. The first one wins a tie.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
@@ -169,18 +169,18 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, name)| name)
 }
 
-/// A list of what could have been written in place of `written`: everything in its own order where that is little,
-/// else what resembles it most, best first, and how many more there are.
+/// Lists the candidates for `written`: all of them in their own order if they are few, else the most similar ones, best
+/// first, and the number of the others.
 pub fn shortlist<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     shortlist_by(known.into_iter().map(|name| (resemblance(written, name), name)))
 }
 
-/// The same of candidates that were compared already.
+/// Lists candidates whose similarity is known already, as [`shortlist`] does.
 pub fn shortlist_by<T: AsRef<str>>(scored: impl IntoIterator<Item = (f64, T)>) -> String {
     let mut scored: Vec<(f64, T)> = scored.into_iter().collect();
     let more = scored.len().saturating_sub(MOST_LISTED);
     if more > 0 {
-        scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        scored.sort_by(|(left, _), (right, _)| right.total_cmp(left));
         scored.truncate(MOST_LISTED);
     }
     let listed: Vec<&str> = scored.iter().map(|(_, name)| name.as_ref()).collect();
@@ -188,12 +188,12 @@ pub fn shortlist_by<T: AsRef<str>>(scored: impl IntoIterator<Item = (f64, T)>) -
     if more > 0 { format!("{listed} and {more} more") } else { listed }
 }
 
-/// All the faults of one source, in the order they are to be shown.
+/// All faults of one source, in the order of display.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Faults {
     /// The source text.
     pub source: Source,
-    /// The faults, ordered by place.
+    /// The faults, ordered by span.
     pub list: Vec<Fault>,
 }
 
@@ -215,7 +215,7 @@ impl Faults {
         self.list.is_empty()
     }
 
-    /// Sorts the faults by place; those of the whole file come first.
+    /// Sorts the faults by span; those of the whole file come first.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|fault| fault.place.as_ref().map(|place| place.span.start));
     }
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn suggests_only_what_resembles() {
+    fn only_similar_words_are_suggested() {
         let helps = |written| Fault::of_file("x").suggest(written, ["split", "count"]).helps;
         assert_eq!(helps("splt"), ["did you mean `split`?"]);
         assert!(helps("zebra").is_empty());
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lists_begin_with_what_resembles() {
+    fn long_lists_start_with_the_most_similar() {
         let known: Vec<String> = (0..20).map(|number| format!("other-{number}")).collect();
         let known = || known.iter().map(String::as_str).chain(["split"]);
         assert_eq!(shortlist("splt", ["zebra", "split"]), "zebra, split");

@@ -31,17 +31,17 @@ pub enum Grant {
 /// The behaviour of an import that is called without its grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithoutGrant {
-    /// A harmless substitute, described by this text. Language runtimes import these interfaces whether a program
-    /// uses them or not, so the import tells nothing about what the guest needs.
+    /// The call gets a harmless substitute, described by this text. Language runtimes import these interfaces whether
+    /// a program uses them or not, so the import does not show what the guest needs.
     Modest(&'static str),
-    /// The call is refused, as WASI refuses a process without permission. The guest may expect that.
+    /// The call is denied, as WASI denies a process without permission. The guest may expect that.
     Refusal,
-    /// The call traps, because the interface cannot report a refusal. Only a guest's own code imports it.
+    /// The call traps, because the interface cannot report a denial. Only a guest's own code imports it.
     Trap,
 }
 
-/// An interface that a grant serves, by name prefix, and the functions that need the grant; none means all of them.
-/// Types and harmless functions need no grant: `wasi:http/types` without a handler, sockets that nobody creates.
+/// An interface that a grant serves, by name prefix, and the functions that need the grant; an empty list means all.
+/// Types and harmless functions need no grant: `wasi:http/types` without a handler, sockets that are never created.
 pub type Service = (&'static str, &'static [&'static str]);
 
 /// The properties of a grant that do not depend on its value.
@@ -174,7 +174,7 @@ const fn switch(
 }
 
 impl WithoutGrant {
-    /// Describes in a few words what a call finds.
+    /// Describes the result of a call, in a few words.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -190,9 +190,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_grant_is_listed_once_and_its_example_begins_with_its_key() {
-        for (at, grant) in Grant::ALL.into_iter().enumerate() {
-            assert!(!Grant::ALL[..at].contains(&grant), "{grant:?}");
+    fn every_grant_is_listed_once_with_a_valid_example() {
+        for (index, grant) in Grant::ALL.into_iter().enumerate() {
+            assert!(!Grant::ALL[..index].contains(&grant), "{grant:?}");
             assert!(grant.row().example.starts_with(&format!("{} = ", grant.key())), "{grant:?}");
             assert!(grant.row().alternatives.contains(&grant), "{grant:?}");
             assert!(!grant.row().services.is_empty(), "{grant:?}");

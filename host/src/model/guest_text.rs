@@ -1,14 +1,14 @@
-//! Texts of guests in messages of the host: one line each, of bounded length, and the end of what has many.
-//! Secrets are taken out before, by whoever knows them.
+//! Guest texts in host messages: as one line of bounded length, or as the last lines of a long text.
+//! Callers redact secrets first.
 
-/// The most characters of a line: names of functions, and errors, are the guest's, of any length.
+/// Maximum number of characters of a line. Guests choose function names and errors, of any length.
 pub const MAX_LINE: usize = 400;
 
-/// The most that is shown of the end of a text, in bytes and in lines.
+/// Maximum size of the shown end of a text, in bytes and in lines.
 const MAX_END: usize = 2 << 10;
 const MAX_LINES: usize = 16;
 
-/// A text as one line of bounded length: it cannot pass for other lines, nor steer a terminal.
+/// Formats a text as one line of bounded length, which can neither forge other lines nor control a terminal.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let mut line = String::new();
@@ -26,13 +26,13 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// The last lines of a text that are not blank; the first says so where there are others before them.
+/// Returns the last non-blank lines of a text, after a `…` if earlier ones were left out.
 #[must_use]
 pub fn last_lines(text: &str) -> Vec<String> {
     let end = text.get(text.ceil_char_boundary(text.len().saturating_sub(MAX_END))..).unwrap_or_default();
     let is_cut = end.len() < text.len();
-    // Half a line, unless it is the only one.
-    let whole = end.split_once('\n').map_or(end, |(half, rest)| {
+    // The cut may fall within a line: drop that rest of a line, unless it is the only line.
+    let complete = end.split_once('\n').map_or(end, |(half, rest)| {
         if is_cut && !rest.trim().is_empty() {
             rest
         } else if is_cut {
@@ -41,7 +41,7 @@ pub fn last_lines(text: &str) -> Vec<String> {
             end
         }
     });
-    let lines: Vec<&str> = whole.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = complete.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let first = lines.len().saturating_sub(MAX_LINES);
     let more = (is_cut || first > 0).then(|| "…".to_owned());
     more.into_iter().chain(lines.iter().skip(first).map(|line| one_line(line))).collect()
@@ -52,14 +52,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_stays_one_line() {
+    fn one_line_escapes_control_characters_and_is_bounded() {
         assert_eq!(one_line("a\n  1: 0x2 - forged\r\u{1b}[2J"), "a\\n  1: 0x2 - forged\\r\\u{1b}[2J");
         assert_eq!(one_line(&"x".repeat(MAX_LINE)).len(), MAX_LINE);
         assert!(one_line(&"x".repeat(MAX_LINE + 1)).ends_with("x…"));
     }
 
     #[test]
-    fn the_end_of_a_text_is_its_last_lines() {
+    fn last_lines_are_bounded_and_mark_the_cut() {
         assert_eq!(last_lines(""), Vec::<String>::new());
         assert_eq!(last_lines("\n\n"), Vec::<String>::new());
         assert_eq!(last_lines("a\r\n\n  b\u{1b}[2J\nc"), ["a", "  b\\u{1b}[2J", "c"]);

@@ -1,5 +1,5 @@
-//! Opens what a path that a user has given leads to, without waiting for somebody who may never come.
-//! How much of it is read, and what it means, is for whoever asks.
+//! Opens input files that the user names, without blocking on a pipe that has no writer.
+//! Callers bound the size and parse the content.
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::io::Errno;
@@ -10,14 +10,14 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
-/// The names of this process's own input.
+/// The paths of this process's own stdin.
 const STDIN: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
-/// Opens a file to be read. Pipes are taken where somebody has opened them for this process: `/dev/stdin`, and the
-/// `/dev/fd/63` of a shell's `<(…)`.
+/// Opens a file for reading. A pipe must be open in a process already: `/dev/stdin`, or the `/dev/fd/63` of a shell's
+/// `<(…)`.
 pub fn open_input(path: &Path) -> io::Result<File> {
     require_readable(path, &fs::metadata(path)?)?;
-    // Where something else stands by now, that is not waited for either; nor is a pipe whose writers have all gone.
+    // NONBLOCK: the file may have been replaced by a pipe since the check, and the writers of a pipe may be gone.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -32,25 +32,25 @@ pub fn open_input(path: &Path) -> io::Result<File> {
 
 fn require_readable(path: &Path, found: &fs::Metadata) -> io::Result<()> {
     let kind = found.file_type();
-    let refused = match (kind.is_fifo(), kind.is_socket()) {
-        (true, _) if !is_handed_over(path) => {
-            "it is a named pipe; give a file, or /dev/stdin, or `<(command)` where the shell knows that"
+    let reason = match (kind.is_fifo(), kind.is_socket()) {
+        (true, _) if !is_open_descriptor(path) => {
+            "it is a named pipe; pass a file, /dev/stdin, or `<(command)` if the shell supports it"
         }
-        (_, true) if !is_stdin(path) => "it is a socket; give a file, or /dev/stdin",
-        _ => return Ok(()), // a file, or whatever reading says
+        (_, true) if !is_stdin(path) => "it is a socket; pass a file or /dev/stdin",
+        _ => return Ok(()), // files; reading anything else reports its own error
     };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, refused))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
 fn is_stdin(path: &Path) -> bool {
     STDIN.iter().any(|name| path == Path::new(name))
 }
 
-/// Whether a path names what this process, or another, has open.
-fn is_handed_over(path: &Path) -> bool {
-    let is_of_process =
+/// Returns whether a path names an open file descriptor of this or another process.
+fn is_open_descriptor(path: &Path) -> bool {
+    let is_in_proc =
         || path.starts_with("/proc") && path.parent().is_some_and(|folder| folder.ends_with("fd"));
-    is_stdin(path) || path.starts_with("/dev/fd") || is_of_process()
+    is_stdin(path) || path.starts_with("/dev/fd") || is_in_proc()
 }
 
 #[cfg(test)]
@@ -61,22 +61,24 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn what_may_never_come_is_refused() {
+    fn named_pipes_and_sockets_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let (pipe, socket) = (folder.path().join("pipe"), folder.path().join("socket"));
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
         std::os::unix::fs::symlink(&pipe, folder.path().join("link")).unwrap();
-        for (name, says) in [("pipe", "named pipe"), ("link", "named pipe"), ("socket", "socket")] {
+        for (name, message) in [("pipe", "named pipe"), ("link", "named pipe"), ("socket", "socket")] {
             let error = open_input(&folder.path().join(name)).unwrap_err();
-            assert!(error.to_string().contains(says), "{error}");
+            assert!(error.to_string().contains(message), "{error}");
         }
         assert!(open_input(Path::new("/dev/null")).is_ok());
-        assert!(!is_handed_over(Path::new("/dev/shm/pipe")) && is_handed_over(Path::new("/proc/7/fd/3")));
+        assert!(
+            !is_open_descriptor(Path::new("/dev/shm/pipe")) && is_open_descriptor(Path::new("/proc/7/fd/3"))
+        );
     }
 
     #[test]
-    fn a_pipe_that_somebody_has_opened_is_read_also_when_its_writer_has_gone() {
+    fn open_pipe_is_read_after_its_writer_has_gone() {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"text").unwrap();
         drop(writer);

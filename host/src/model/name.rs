@@ -76,7 +76,7 @@ mod tests {
     use crate::cli::manual::Page;
 
     #[test]
-    fn accepts_the_grammar_and_nothing_else() {
+    fn names_follow_the_grammar() {
         for good in ["a", "A9", "split-words_2", &"x".repeat(64)] {
             assert_eq!(Name::new(good).unwrap().as_str(), good);
         }

@@ -111,7 +111,7 @@ mod tests {
     use crate::cli::manual::Page;
 
     #[test]
-    fn reads_names_and_indexes() {
+    fn field_names_and_indexes_parse() {
         for (text, shown) in
             [("a", ".a"), (".a.b", ".a.b"), ("items[0].some", ".items[0].some"), ("[2][3]", "[2][3]")]
         {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_step() {
+    fn invalid_paths_are_rejected() {
         for bad in ["", ".", "a..b", "a[", "a[x]", "a[-1]", "a[+1]", "a]", "[0]b", "a b"] {
             assert!(Path::parse(bad).is_err(), "{bad}");
         }

@@ -1,4 +1,4 @@
-//! The id of a run: given by the user, or generated so that ids sort by time.
+//! The id of a run: chosen by the user, or generated so that ids sort by time.
 //! The state backend stores runs under their ids.
 
 use crate::model::clock::Timestamp;
@@ -23,9 +23,9 @@ pub struct RunIdFault(String);
 impl RunId {
     /// Parses a run id.
     pub fn new(text: &str) -> Result<Self, RunIdFault> {
-        let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let is_clean = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        if starts_well && is_clean && text.len() <= MAX_LEN {
+        let has_valid_start = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let has_valid_chars = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        if has_valid_start && has_valid_chars && text.len() <= MAX_LEN {
             Ok(Self(Arc::from(text)))
         } else {
             Err(RunIdFault(text.chars().take(MAX_LEN).collect()))
@@ -42,8 +42,8 @@ impl RunId {
         let mut id = now.compact();
         id.push('-');
         for _ in 0..8 {
-            let at = crate::model::to_usize(u32::try_from(random.below(32)).unwrap_or(0));
-            id.extend(ALPHABET.get(at));
+            let index = crate::model::to_usize(u32::try_from(random.below(32)).unwrap_or(0));
+            id.extend(ALPHABET.get(index));
         }
         Self(Arc::from(id))
     }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_would_break_a_key() {
+    fn ids_that_would_break_a_key_are_rejected() {
         for bad in ["", ".a", "a:b", "a{b}", "a/b", &"x".repeat(129)] {
             assert!(RunId::new(bad).is_err(), "{bad}");
         }

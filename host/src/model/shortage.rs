@@ -1,4 +1,4 @@
-//! Shortages of system resources, recognised by their error numbers, and the help against them.
+//! Shortages of system resources, recognised by their error numbers, and a hint for each.
 //! The caller reports the operation that failed.
 
 use rustix::io::Errno;
@@ -32,9 +32,9 @@ impl Shortage {
     pub fn from_error(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
-            let of_call = error.downcast_ref::<Errno>().copied();
-            let number = of_call.or_else(|| Errno::from_io_error(error.downcast_ref::<io::Error>()?));
-            if let Some(shortage) = number.and_then(Self::of_number) {
+            let errno = error.downcast_ref::<Errno>().copied();
+            let number = errno.or_else(|| Errno::from_io_error(error.downcast_ref::<io::Error>()?));
+            if let Some(shortage) = number.and_then(Self::from_errno) {
                 return Some(shortage);
             }
             next = error.source();
@@ -42,7 +42,7 @@ impl Shortage {
         None
     }
 
-    fn of_number(number: Errno) -> Option<Self> {
+    fn from_errno(number: Errno) -> Option<Self> {
         Some(match number {
             Errno::MFILE => Self::Files,
             Errno::NFILE => Self::AllFiles,
@@ -59,27 +59,27 @@ impl Shortage {
     pub const fn help(self) -> &'static str {
         match self {
             Self::Files => {
-                "The system lets this process have no more files open: raise `ulimit -n`, or use a smaller `-j`."
+                "This process has reached its limit of open files: raise `ulimit -n`, or use a smaller `-j`."
             }
             Self::AllFiles => {
-                "All processes together have too many files open: end some, or raise `fs.file-max`."
+                "The system has reached its limit of open files: end some processes, or raise `fs.file-max`."
             }
             Self::Threads => {
-                "The system gives this user no more threads and processes: raise `ulimit -u`, or the `pids.max` of the \
+                "This user has reached the limit of threads and processes: raise `ulimit -u`, or the `pids.max` of the \
                  control group."
             }
             Self::Memory => {
-                "The system gives this process no more memory: raise `ulimit -v` or `ulimit -d`, or the memory of the \
-                 control group, or use a smaller `-j`."
+                "This process has reached its memory limit: raise `ulimit -v`, `ulimit -d` or the memory of the control \
+                 group, or use a smaller `-j`."
             }
-            Self::FileSize => "The system lets this process write no larger file: raise `ulimit -f`.",
-            Self::Disk => "The disk has no room left: make some, or let files be written elsewhere.",
+            Self::FileSize => "The file has reached the size limit of this process: raise `ulimit -f`.",
+            Self::Disk => "The disk is full: free some space, or write the files to another disk.",
         }
     }
 }
 
-/// Checks whether the system grants this many more threads. Libraries that start threads of their own abort
-/// otherwise.
+/// Checks whether the system grants this many more threads. Libraries that start threads of their own abort without
+/// them.
 pub fn try_threads(count: usize) -> io::Result<()> {
     // All threads exist at the same time, until they are released together.
     let may_end = Arc::new(AtomicBool::new(false));
@@ -110,18 +110,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_that_were_tried_are_gone() {
+    fn tried_threads_are_joined() {
         assert!(try_threads(20).is_ok());
     }
 
     #[test]
-    fn what_is_short_is_read_from_any_cause() {
-        let of = |number: i32| Shortage::from_error(&io::Error::from_raw_os_error(number));
+    fn shortages_are_recognised_in_any_cause() {
+        let shortage = |number: i32| Shortage::from_error(&io::Error::from_raw_os_error(number));
         assert_eq!(
-            [of(24), of(11), of(12)].map(Option::unwrap),
+            [shortage(24), shortage(11), shortage(12)].map(Option::unwrap),
             [Shortage::Files, Shortage::Threads, Shortage::Memory]
         );
-        assert_eq!(of(2), None);
+        assert_eq!(shortage(2), None);
         assert_eq!(Shortage::from_error(&Errno::FBIG), Some(Shortage::FileSize));
         let inner = tempfile::PersistError {
             error: io::Error::from_raw_os_error(28),

@@ -1,5 +1,5 @@
 //! Parses and formats sizes as manifests write them: `"64KiB"`, `"1GiB"`, `"10MB"`.
-//! Each limit of such a size is documented where it is enforced.
+//! Each size limit is documented where it is enforced.
 
 use std::fmt;
 
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_and_writes_units() {
+    fn sizes_parse_and_format_with_units() {
         assert_eq!(Size::parse("64KiB").unwrap(), Size::bytes(65_536));
         assert_eq!(Size::parse("10 MB").unwrap(), Size::bytes(10_000_000));
         assert_eq!(Size::parse("256MiB").unwrap().to_string(), "256MiB");
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_size() {
+    fn invalid_sizes_are_rejected() {
         for bad in ["", "MiB", "12", "12XB", "-1B", "1.5MiB", "99999999999GiB"] {
             assert!(Size::parse(bad).is_err(), "{bad}");
         }

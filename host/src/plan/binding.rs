@@ -102,7 +102,7 @@ pub(crate) fn selector(
         other => {
             scope.fault(
                 Fault::spanned(expr.span.clone(), "a selector is a string or an enum")
-                    .note(format!("this one has the type `{other}`")),
+                    .note(format!("the selector has the type `{other}`")),
             );
             return None;
         }
@@ -225,7 +225,7 @@ fn table(scope: &mut Scope<'_>, entries: &Entries, span: &Span, to: &Target<'_>)
 
 fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[Field]>) -> Option<Binding> {
     let names = || fields.iter().map(|field| &*field.name);
-    let mut meant: Vec<&str> = Vec::new();
+    let mut suggested: Vec<&str> = Vec::new();
     for (key, part) in entries {
         if !names().any(|name| name == key.value) {
             scope.fault(
@@ -233,7 +233,7 @@ fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[F
                     .suggest(&key.value, names())
                     .note(format!("its fields are {}", shortlist(&key.value, names()))),
             );
-            meant.extend(nearest(&key.value, names()));
+            suggested.extend(nearest(&key.value, names()));
             examine(scope, part);
         }
     }
@@ -248,8 +248,8 @@ fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[F
                     constant(scope, &Datum::Null, span, &Target { name: &label, ty: &field.ty })
                         .map(Binding::Constant)
                 }
-                // One that is written with a slip is not missing besides.
-                None if meant.contains(&&*field.name) => None,
+                // A misspelt field is not reported as missing too.
+                None if suggested.contains(&&*field.name) => None,
                 None => {
                     scope.fault(Fault::spanned(span.clone(), format!("field `{}` is missing", field.name)));
                     None
@@ -285,7 +285,7 @@ fn case(
     Some(Binding::Case(Arc::clone(name), Box::new(binding)))
 }
 
-/// Reports what does not fit as a whole, and looks at its parts all the same.
+/// Reports a value that does not fit, and checks its parts nevertheless.
 fn misfit<'e>(
     scope: &mut Scope<'_>,
     (written, span): (&str, &Span),

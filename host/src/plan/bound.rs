@@ -1,5 +1,5 @@
-//! A plan with its inputs, and the digests that tell whether another run computes the same.
-//! The application reads the inputs; here they are only fitted to their types.
+//! A plan with its inputs, and the digests that decide whether another run computes the same.
+//! The application reads the inputs; this file only fits them to their types.
 
 use crate::model::{Datum, Digest, Digester, Fault, Faults, RunId, Source, TaskIdx, other_encoding};
 use crate::plan::sources::Read;
@@ -21,22 +21,22 @@ pub enum Supplied {
     Content(Vec<u8>),
 }
 
-/// Everything that a run is given besides its plan.
+/// The inputs, grants and identity of a run.
 pub struct Given<'a> {
-    /// Values by position in [`Plan::inputs`]; none if nothing was given.
+    /// Values by position in [`Plan::inputs`]; `None` for an input without a value.
     pub inputs: Vec<Option<Supplied>>,
     /// Digests of the resolved grants, by position in [`Plan::functions`].
     pub grants: Vec<Digest>,
-    /// Names and values of granted variables, likewise.
+    /// Names and values of granted variables, by position in [`Plan::functions`].
     pub variables: Vec<&'a [(String, String)]>,
-    /// The manifest's folder, which names of files are relative to.
+    /// The manifest's folder; displayed file names are relative to it.
     pub folder: &'a Path,
-    /// The run; secrets are digested under a key that is made of it.
+    /// The run; the digests of secrets are keyed by its id.
     pub run: &'a RunId,
 }
 
 impl<'a> Given<'a> {
-    /// What a run is given that has no inputs.
+    /// Returns the values of a run without inputs.
     #[must_use]
     pub fn nothing(grants: Vec<Digest>, run: &'a RunId) -> Self {
         Self { inputs: Vec::new(), grants, variables: Vec::new(), folder: Path::new(""), run }
@@ -87,26 +87,26 @@ impl Bound {
         &self.fingerprints
     }
 
-    /// Returns the stored form of the plan's [`PlanRecord`]: digests of its parts, by which a later difference is
-    /// named.
+    /// Returns the stored form of the plan's [`PlanRecord`]: digests of its parts, which locate a later difference.
     #[must_use]
     pub const fn record(&self) -> &Bytes {
         &self.record
     }
 
-    /// Returns how this plan differs from a stored one, in the order of this one.
+    /// Returns the differences from a stored plan, in the order of this one.
     #[must_use]
     pub fn differences(&self, stored: &PlanRecord) -> Vec<Difference> {
-        // What was encoded here is not damaged.
+        // Cannot fail: `bind` encoded the record.
         let Some(record) = PlanRecord::decode(&self.record) else { return Vec::new() };
         let tasks: HashMap<&str, &Task> =
             self.plan.tasks().iter().map(|task| (task.name.as_str(), task)).collect();
         let explained = record.differences(stored).into_iter().map(|difference| match difference {
             Difference::Changed { task, key, .. } => {
-                let read = tasks.get(&*task).map(|task| sources::of_key(&self.plan, task, &key, &self.names));
+                let read =
+                    tasks.get(&*task).map(|task| sources::inputs_of_key(&self.plan, task, &key, &self.names));
                 let read = read.into_iter().flatten();
-                let by = read.filter(|name| record.has_other(name, stored)).collect();
-                Difference::Changed { task, key, by }
+                let inputs = read.filter(|name| record.has_changed(name, stored)).collect();
+                Difference::Changed { task, key, inputs }
             }
             other @ (Difference::Added(_) | Difference::Removed(_) | Difference::Reordered) => other,
         });
@@ -145,9 +145,9 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
     Ok(Bound { plan: Arc::clone(plan), inputs, grants: given.grants, digest, fingerprints, names, record })
 }
 
-/// Fits what was found for an input to its type; gives all that is wrong with it.
+/// Fits the value of an input to its type, or returns all its faults.
 pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Vec<Fault>> {
-    let at = |message: String| {
+    let fault_at = |message: String| {
         let fault = Fault::spanned(input.span.clone(), message);
         if input.is_secret { fault.secret() } else { fault } // its default may be on that line
     };
@@ -158,15 +158,15 @@ pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Vec<Fault
             } else {
                 faults.iter().map(ToString::to_string).collect()
             };
-            let fault = |shown: &String| at(format!("{}: {shown}", name_of(&input.kind)));
+            let fault = |shown: &String| fault_at(format!("{}: {shown}", name_of(&input.kind)));
             let ty = format!("its type is `{}`", input.ty);
             shown.iter().map(|shown| fault(shown).note(ty.clone())).collect()
         }),
         (_, Some(Supplied::Content(content))) => file(&input.ty, &content).ok_or_else(|| {
-            let fault = at(format!("{} is not UTF-8 text", name_of(&input.kind)));
+            let fault = fault_at(format!("{} is not UTF-8 text", name_of(&input.kind)));
             vec![match other_encoding(&content) {
                 Some(encoding) => fault.note(format!("it is {encoding}")).help("save it as UTF-8"),
-                None => fault.help("data that is no text has the type `list<u8>`"),
+                None => fault.help("use the type `list<u8>` for binary data"),
             }]
         }),
         (
@@ -174,15 +174,17 @@ pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Vec<Fault
             None,
         ) => Ok(default.clone()),
         (InputKind::Param { name, .. }, None) => Err(vec![
-            at(format!("param `{name}` has no value"))
+            fault_at(format!("param `{name}` has no value"))
                 .note(format!("its type is `{}`", input.ty))
-                .help(format!("give one with `-p {name}=…`, or a `default` in the manifest")),
+                .help(format!("pass `-p {name}=…`, or add a `default` to the manifest")),
         ]),
         (InputKind::Env { name, .. }, None) => Err(vec![
-            at(format!("the environment variable `{name}` is not set"))
+            fault_at(format!("the environment variable `{name}` is not set"))
                 .help("set it, or add a `default` beside `env`"),
         ]),
-        (InputKind::File(path), None) => Err(vec![at(format!("the file `{}` was not read", path.display()))]),
+        (InputKind::File(path), None) => {
+            Err(vec![fault_at(format!("the file `{}` was not read", path.display()))])
+        }
     }
 }
 
@@ -238,12 +240,12 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Returns, for each task, the digest of what determines its output: its own keys, and what it reads.
+    /// Returns, for each task, the digest of what determines its output: its own keys, and the tasks that it reads.
     fn fingerprints(&self, keys: &[Keys]) -> Vec<Digest> {
         let tasks = self.plan.tasks();
         let mut fingerprints = vec![Digest::of_bytes(&[]); tasks.len()];
-        for at in self.plan.order() {
-            let (Some(task), Some(keys)) = (tasks.get(at.index()), keys.get(at.index())) else {
+        for index in self.plan.order() {
+            let (Some(task), Some(keys)) = (tasks.get(index.index()), keys.get(index.index())) else {
                 continue;
             };
             let mut digester = Digester::new("cascade task 1");
@@ -255,7 +257,7 @@ impl Parts<'_> {
                     digester.digest(fingerprint);
                 }
             });
-            if let Some(slot) = fingerprints.get_mut(at.index()) {
+            if let Some(slot) = fingerprints.get_mut(index.index()) {
                 *slot = digester.finish();
             }
         }

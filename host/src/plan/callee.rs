@@ -42,8 +42,8 @@ impl<'a> Callees<'a> {
     /// Finds the function of every task.
     pub(crate) fn find(graph: &Graph, interfaces: &'a [Option<Interface>], faults: &mut Faults) -> Self {
         let mut callees = Self::default();
-        for (at, (task, node)) in graph.manifest().tasks.values().zip(graph.nodes()).enumerate() {
-            let callee = callees.callee(graph, at, (task, node), interfaces);
+        for (index, (task, node)) in graph.manifest().tasks.values().zip(graph.nodes()).enumerate() {
+            let callee = callees.callee(graph, index, (task, node), interfaces);
             let callee = match callee.transpose() {
                 Ok(callee) => callee,
                 Err(fault) => {
@@ -56,35 +56,35 @@ impl<'a> Callees<'a> {
         callees
     }
 
-    /// The function of a task; none where its call or its component could not be read.
+    /// Returns the function of a task; `None` if its call or its component has a fault.
     fn callee(
         &mut self,
         graph: &Graph,
-        at: usize,
+        index: usize,
         (task, node): (&manifest::Task, &Node),
         interfaces: &'a [Option<Interface>],
     ) -> Option<Result<Callee<'a>, Box<Fault>>> {
         let (call, component) = (task.call.as_ref()?, node.component?);
         let interface = interfaces.get(component)?.as_ref()?;
-        Some(self.function(graph, (at, task), (call, component), interface))
+        Some(self.function(graph, (index, task), (call, component), interface))
     }
 
     fn function(
         &mut self,
         graph: &Graph,
-        (at, task): (usize, &manifest::Task),
+        (index, task): (usize, &manifest::Task),
         (call, position): (&Spanned<Call>, usize),
         interface: &'a Interface,
     ) -> Result<Callee<'a>, Box<Fault>> {
         let span = &call.span;
         let (export, signature) = function::find(&call.value, span, &interface.exports)?;
-        let key = (position, export, task.grants.as_ref().map(|_| at));
+        let key = (position, export, task.grants.as_ref().map(|_| index));
         if let Some(function) = self.known.get(&key) {
             return Ok(Callee { function: *function, signature });
         }
         let component = graph.manifest().components.get_index(position);
         let (Some((name, _)), Some(export)) = (component, interface.exports.get(export)) else {
-            return Err(Box::new(Fault::spanned(span.clone(), "the component is not known")));
+            return Err(Box::new(Fault::spanned(span.clone(), "the component is unknown")));
         };
         let function = self.functions.len();
         self.functions.push(Function {
@@ -99,14 +99,15 @@ impl<'a> Callees<'a> {
     }
 }
 
-/// What a task is granted: its own grants, or those of its component.
+/// Returns the grants of a task: its own, or those of its component.
 pub(crate) fn grants<'a>(
     graph: &'a Graph,
     component: Option<usize>,
     task: &'a manifest::Task,
 ) -> Option<&'a Grants> {
-    let of_component = || graph.manifest().components.get_index(component?).map(|(_, found)| &found.grants);
-    task.grants.as_ref().or_else(of_component)
+    let component_grants =
+        || graph.manifest().components.get_index(component?).map(|(_, found)| &found.grants);
+    task.grants.as_ref().or_else(component_grants)
 }
 
 /// Returns the payload types of a function's result: the plain value or that of `ok`, and that of `err`.

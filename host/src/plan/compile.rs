@@ -1,5 +1,5 @@
 //! Compiles a graph and the interfaces of its components to a [`Plan`], or reports every type fault at once.
-//! Only what concerns a whole task is here; expressions are typed in `binding`, `infer` and `lists`.
+//! This file types tasks; `binding`, `infer` and `lists` type their expressions.
 
 use crate::graph::{Expr, Graph, Node};
 use crate::manifest;
@@ -18,10 +18,10 @@ use crate::plan::{
 use crate::value::{Signature, Type, encode, encode_all};
 use std::sync::Arc;
 
-/// A graph that is no plan: all that is wrong with it, and what it would be given, which may be wrong too.
+/// A graph that cannot be compiled: its faults, and its known inputs, whose values may have faults too.
 #[derive(Debug)]
 pub struct Unsound {
-    /// What is wrong.
+    /// The faults.
     pub faults: Faults,
     /// The inputs whose types are known.
     pub inputs: Vec<Input>,
@@ -35,10 +35,10 @@ pub fn compile(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) 
     compile_all(graph, interfaces, faults).map_err(|unsound| unsound.faults)
 }
 
-/// The same; of a graph that is no plan it gives the inputs besides.
+/// Types every edge of `graph`, as [`compile`] does. On failure, returns the known inputs too.
 pub fn compile_all(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) -> Result<Plan, Unsound> {
     let mut compiler = Compiler::new(graph, interfaces, faults);
-    let tasks: Vec<Option<Task>> = (0..graph.nodes().len()).map(|at| compiler.task(at)).collect();
+    let tasks: Vec<Option<Task>> = (0..graph.nodes().len()).map(|index| compiler.task(index)).collect();
     let outputs = compiler.outputs();
     compiler.finish(tasks, outputs)
 }
@@ -47,7 +47,7 @@ struct Compiler<'a> {
     scope: Scope<'a>,
     callees: Callees<'a>,
     lists: Vec<Lists>,
-    demands: NeededConditions,
+    conditions: NeededConditions,
 }
 
 impl<'a> Compiler<'a> {
@@ -60,28 +60,28 @@ impl<'a> Compiler<'a> {
         let mut scope = Scope { graph, outputs, inputs, items: Vec::new(), faults };
         let nodes = graph.nodes().iter().zip(&callees.of_tasks);
         let lists = nodes.map(|(node, callee)| lists::lists(&mut scope, node, callee.as_ref())).collect();
-        Self { scope, callees, lists, demands: NeededConditions::default() }
+        Self { scope, callees, lists, conditions: NeededConditions::default() }
     }
 
-    fn task(&mut self, at: usize) -> Option<Task> {
+    fn task(&mut self, index: usize) -> Option<Task> {
         let graph = self.scope.graph;
-        let node = graph.nodes().get(at)?;
-        let (name, written) = graph.manifest().tasks.get_index(at)?;
+        let node = graph.nodes().get(index)?;
+        let (name, written) = graph.manifest().tasks.get_index(index)?;
         self.scope.items = Vec::new(); // `when` is evaluated once, without items
         let when = self.condition(written, node);
-        let lists = self.lists.get_mut(at)?;
+        let lists = self.lists.get_mut(index)?;
         let for_each = lists.lists.take();
         self.scope.items = lists.items.clone();
-        let (Some(callee), Some(call)) = (self.callees.of_tasks.get(at)?, &written.call) else {
-            // Of its arguments it is known only what they are, not what they should be.
+        let (Some(callee), Some(call)) = (self.callees.of_tasks.get(index)?, &written.call) else {
+            // The signature is unknown: check the arguments without target types.
             node.args.iter().for_each(|(_, arg)| examine(&mut self.scope, arg));
             return None;
         };
         let (function, signature) = (callee.function, callee.signature);
         let args = self.args((written, call), node, signature);
-        let demand = self.demand(node);
+        let needed_if = self.needed_if(node);
         policy::check(&mut self.scope, written, (&call.span, signature));
-        let output = match self.scope.outputs.get(at)? {
+        let output = match self.scope.outputs.get(index)? {
             OutputType::Known(ty) => Some(ty.clone()),
             OutputType::Unknown | OutputType::Nothing => None,
         };
@@ -95,7 +95,7 @@ impl<'a> Compiler<'a> {
             max_parallel: written.max_parallel,
             waits_for: node.waits_for.clone(),
             after: node.after.clone(),
-            needed_if: demand.ok()?,
+            needed_if: needed_if.ok()?,
             output,
             value,
             error,
@@ -117,7 +117,7 @@ impl<'a> Compiler<'a> {
             return Ok(None);
         };
         let ty = infer(&mut self.scope, subject).ok_or(Reported)?;
-        if !when.is_whole {
+        if !when.is_complete {
             return Err(Reported);
         }
         let equals = match &when.equals {
@@ -153,7 +153,7 @@ impl<'a> Compiler<'a> {
         signature: &Signature,
     ) -> Option<Vec<Binding>> {
         let names = || signature.params.iter().map(|(name, _)| &**name);
-        let mut meant: Vec<&str> = Vec::new();
+        let mut suggested: Vec<&str> = Vec::new();
         for (name, arg) in &node.args {
             if !names().any(|param| param == name.value) {
                 let message = format!("`{}` is not a parameter of `{}`", name.value, call.value.function);
@@ -161,7 +161,7 @@ impl<'a> Compiler<'a> {
                     .suggest(&name.value, names())
                     .note(format!("its signature is `{signature}`"));
                 self.scope.fault(fault);
-                meant.extend(nearest(&name.value, names()));
+                suggested.extend(nearest(&name.value, names()));
                 examine(&mut self.scope, arg);
             }
         }
@@ -172,15 +172,15 @@ impl<'a> Compiler<'a> {
                 Some((_, arg)) => {
                     bind(&mut self.scope, arg, &Target { name: &format!("parameter `{param}`"), ty })
                 }
-                // One that is not read, or is written with a slip, is not missing besides.
-                None if task.is_unread(Unread::Args) || meant.contains(&&**param) => None,
-                None => self.left_out(call, param, ty, signature),
+                // A faulty or misspelt argument is not reported as missing too.
+                None if task.is_unread(Unread::Args) || suggested.contains(&&**param) => None,
+                None => self.omitted(call, param, ty, signature),
             })
             .collect();
         bound.into_iter().collect()
     }
 
-    fn left_out(
+    fn omitted(
         &mut self,
         call: &Spanned<Call>,
         param: &str,
@@ -197,11 +197,11 @@ impl<'a> Compiler<'a> {
         None
     }
 
-    fn demand(&mut self, node: &Node) -> Result<Option<Arc<NeededIf>>, Reported> {
+    fn needed_if(&mut self, node: &Node) -> Result<Option<Arc<NeededIf>>, Reported> {
         match &node.demand {
             None => Ok(None),
             Some(demand) => {
-                let typed = self.demands.compile(&mut self.scope, demand, &self.lists);
+                let typed = self.conditions.compile(&mut self.scope, demand, &self.lists);
                 typed.map(Some).ok_or(Reported)
             }
         }
@@ -254,7 +254,7 @@ impl<'a> Compiler<'a> {
             });
         }
         if faults.is_empty() {
-            faults.push(Fault::of_file("a value has no type that can be told"));
+            faults.push(Fault::of_file("the type of a value is unknown"));
         }
         faults.sort();
         faults.list.dedup();

@@ -66,7 +66,7 @@ fn the_same_plan_has_the_same_digest() {
 }
 
 #[test]
-fn what_determines_results_is_digested_and_its_change_named() {
+fn changes_that_affect_results_are_digested_and_named() {
     let cases = [
         ("x=$p", "x=3", "task `a`: `args.x` has changed"),
         ("y=2", "y=3", "task `b`: `args.y` has changed"),
@@ -88,18 +88,18 @@ fn what_determines_results_is_digested_and_its_change_named() {
 }
 
 #[test]
-fn other_order_of_tasks_is_named() {
+fn changed_order_of_tasks_is_named() {
     let (head, tail) = TEXT.split_once("s: call=c.name\n").unwrap();
     assert_eq!(
         differences(&of_text(&format!("{head}{tail}\ns: call=c.name"))),
-        ["the tasks stand in another order"]
+        ["the order of the tasks has changed"]
     );
 }
 
 #[test]
-fn what_only_says_how_to_run_is_not_digested() {
+fn execution_settings_are_not_digested() {
     let unchanged = [
-        parsed(|parsed| parsed.manifest.description = Some("other words".into())),
+        parsed(|parsed| parsed.manifest.description = Some("another description".into())),
         parsed(|parsed| parsed.manifest.state.ttl = Some(Duration::from_secs(1))),
         parsed(|parsed| parsed.manifest.cache.ttl = Some(Duration::from_secs(1))),
         parsed(|parsed| {
@@ -125,28 +125,28 @@ fn what_only_says_how_to_run_is_not_digested() {
 }
 
 #[test]
-fn values_of_params_are_digested_however_they_came_to_be() {
-    let given = |value| Inputs { values: vec![Some(Datum::Int(value))], ..NONE };
-    assert_eq!(differences(&bound(parsed(|_| ()), given(1))), [""; 0]);
+fn param_values_are_digested_regardless_of_their_source() {
+    let inputs_with = |value| Inputs { values: vec![Some(Datum::Int(value))], ..NONE };
+    assert_eq!(differences(&bound(parsed(|_| ()), inputs_with(1))), [""; 0]);
     assert_eq!(
-        differences(&bound(parsed(|_| ()), given(2))),
+        differences(&bound(parsed(|_| ()), inputs_with(2))),
         ["task `a`: `args.x` has changed: param `p` has another value"]
     );
 }
 
 #[test]
-fn grants_are_digested_as_they_were_resolved() {
+fn resolved_grants_are_digested() {
     let shown = differences(&bound(parsed(|_| ()), Inputs { grants: "HOME=/root", ..NONE }));
     assert!(shown.contains(&"task `a`: `grants` has changed".to_owned()), "{shown:?}");
 }
 
 #[test]
-fn secrets_are_keyed_by_the_run() {
-    let given = |run, secret: &str| {
+fn digests_of_secrets_are_keyed_by_the_run() {
+    let inputs_with = |run, secret: &str| {
         let values = vec![None, Some(Datum::Text(secret.into()))];
         bound(parsed(|_| ()), Inputs { values, run, ..NONE })
     };
-    let digest = |run, secret: &str| *given(run, secret).digest();
+    let digest = |run, secret: &str| *inputs_with(run, secret).digest();
     assert_eq!(digest("one", "x"), digest("one", "x"));
     assert_ne!(digest("one", "x"), digest("two", "x"));
     assert_ne!(digest("one", "x"), digest("one", "y"));
@@ -156,7 +156,7 @@ fn secrets_are_keyed_by_the_run() {
 }
 
 #[test]
-fn task_is_fingerprinted_with_all_that_it_reads_and_nothing_else() {
+fn fingerprint_covers_exactly_the_tasks_read() {
     let before = of_text(TEXT);
     let now = of_text(&TEXT.replace("y=2", "y=3"));
     let changed: Vec<&str> = before
@@ -171,7 +171,7 @@ fn task_is_fingerprinted_with_all_that_it_reads_and_nothing_else() {
 }
 
 #[test]
-fn values_that_do_not_fit_are_reported_without_secrets() {
+fn misfitting_values_are_reported_without_secrets() {
     let parsed = parsed(|parsed| parsed.manifest.params["p"].default = None);
     let source = parsed.manifest.source.clone();
     let plan = Arc::new(compiled_with(FUNCTIONS, parsed).unwrap());
@@ -200,7 +200,7 @@ fn unset_variables_and_unreadable_files_are_reported() {
 }
 
 #[test]
-fn on_error_is_part_of_what_determines_a_result() {
+fn on_error_is_part_of_the_fingerprint() {
     let changed = parsed(|parsed| parsed.manifest.tasks["e"].on_error = OnError::Value);
     assert_ne!(bound(changed, NONE).fingerprints().last(), bound(parsed(|_| ()), NONE).fingerprints().last());
 }

@@ -23,7 +23,7 @@ pub(crate) fn find<'e>(
     let (position, export) = match (&*candidates, at_root) {
         ([], _) => return Err(Box::new(unknown(call, span, exports))),
         ([only], _) | (_, Some(only)) => *only,
-        (several, None) => return Err(Box::new(ambiguous(call, span, several))),
+        (candidates, None) => return Err(Box::new(ambiguous(call, span, candidates))),
     };
     match &export.signature {
         Ok(signature) => Ok((position, signature)),
@@ -57,12 +57,12 @@ fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
         (resemblance(&written, known), long)
     });
     let all = if long.len() > MOST_LISTED { "; `cascade-host inspect` shows all" } else { "" };
-    fault.note(format!("it exports {}{all}", shortlist_by(scored)))
+    fault.note(format!("the component exports {}{all}", shortlist_by(scored)))
 }
 
-fn ambiguous(call: &Call, span: &Span, several: &[(usize, &Export)]) -> Fault {
+fn ambiguous(call: &Call, span: &Span, candidates: &[(usize, &Export)]) -> Fault {
     let message = format!("several interfaces of `{}` export `{}`", call.component, call.function);
-    several.iter().fold(Fault::spanned(span.clone(), message), |fault, (_, export)| {
+    candidates.iter().fold(Fault::spanned(span.clone(), message), |fault, (_, export)| {
         fault.help(format!("write `{}`", long_form(&call.component, export)))
     })
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Returns the natural type of `expr`; none if a fault was reported.
 pub(crate) fn infer(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Option<Type> {
     let natural = natural(scope, expr);
-    told(scope, natural, &expr.span)
+    reported(scope, natural, &expr.span)
 }
 
 /// Returns the natural element type of a literal list; none if a fault was reported.
@@ -19,12 +19,12 @@ pub(crate) fn infer_element(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Opti
         Expr::Array(parts) => common(scope, parts.iter()),
         Expr::Literal(Datum::Array(items)) => common_literal(items),
         _ => {
-            // not a literal, or no list
+            // not a literal list
             scope.fault(Fault::spanned(list.span.clone(), "`for-each` runs over a list"));
             return None;
         }
     };
-    told(scope, natural, &list.span)
+    reported(scope, natural, &list.span)
 }
 
 /// Returns the type of the part of `ty` at `path`. Reports a path that no value of the type has.
@@ -34,7 +34,7 @@ pub(crate) fn part_type(scope: &mut Scope<'_>, ty: &Type, path: &Path, span: &Sp
         Err(fault) => {
             scope.fault(
                 Fault::spanned(span.clone(), format!("no such part: {fault}"))
-                    .note(format!("the whole has the type `{ty}`")),
+                    .note(format!("the value has the type `{ty}`")),
             );
             None
         }
@@ -46,10 +46,10 @@ enum Unknown {
     /// A fault that explains it was reported.
     Reported,
     /// A literal that may have many types.
-    Untold,
+    Ambiguous,
 }
 
-/// What all parts come to, each of which is looked at whatever the others are.
+/// Collects the results of all parts. Every part is checked, even after a fault in an earlier one.
 fn all<T>(parts: impl Iterator<Item = Result<T, Unknown>>) -> Result<Vec<T>, Unknown> {
     let parts: Vec<Result<T, Unknown>> = parts.collect();
     if parts.iter().any(|part| matches!(part, Err(Unknown::Reported))) {
@@ -58,7 +58,7 @@ fn all<T>(parts: impl Iterator<Item = Result<T, Unknown>>) -> Result<Vec<T>, Unk
     parts.into_iter().collect()
 }
 
-/// Reports what is wrong with an expression wherever it goes: paths that nothing has, and tasks without an output.
+/// Reports the faults of an expression that do not depend on a target type: missing paths, and tasks without an output.
 pub(crate) fn examine(scope: &mut Scope<'_>, expr: &Spanned<Expr>) {
     if let Expr::Select { selector, .. } = &expr.value {
         examine(scope, selector);
@@ -66,13 +66,13 @@ pub(crate) fn examine(scope: &mut Scope<'_>, expr: &Spanned<Expr>) {
     drop(natural(scope, expr));
 }
 
-fn told(scope: &mut Scope<'_>, natural: Result<Type, Unknown>, span: &Span) -> Option<Type> {
+fn reported(scope: &mut Scope<'_>, natural: Result<Type, Unknown>, span: &Span) -> Option<Type> {
     match natural {
         Ok(ty) => Some(ty),
         Err(Unknown::Reported) => None,
-        Err(Unknown::Untold) => {
+        Err(Unknown::Ambiguous) => {
             scope.fault(
-                Fault::spanned(span.clone(), "cannot tell the type of this value")
+                Fault::spanned(span.clone(), "the type of this value is unknown")
                     .help("make it the `default` of a param, which has a `type`"),
             );
             None
@@ -82,7 +82,7 @@ fn told(scope: &mut Scope<'_>, natural: Result<Type, Unknown>, span: &Span) -> O
 
 fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown> {
     let (ty, path) = match &expr.value {
-        Expr::Literal(datum) => return literal(datum).ok_or(Unknown::Untold),
+        Expr::Literal(datum) => return literal(datum).ok_or(Unknown::Ambiguous),
         Expr::Array(parts) => {
             return all(parts.iter().map(|part| natural(scope, part))).map(|types| Type::Tuple(types.into()));
         }
@@ -103,8 +103,8 @@ fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown>
     part_type(scope, &ty, path, &expr.span).ok_or(Unknown::Reported)
 }
 
-/// Returns the one type of the expressions that all others fit. If there is none, returns the first, against which
-/// the others are reported.
+/// Returns the type among the expressions that all others fit. If there is none, returns the first, and `binding`
+/// reports the others against it.
 fn common<'e>(
     scope: &mut Scope<'_>,
     exprs: impl Iterator<Item = &'e Spanned<Expr>>,
@@ -115,22 +115,22 @@ fn common<'e>(
         match natural(scope, expr) {
             Ok(ty) => known = Some(known.map_or(ty.clone(), |known| wider(known, ty))),
             Err(Unknown::Reported) => is_reported = true,
-            Err(Unknown::Untold) => {}
+            Err(Unknown::Ambiguous) => {}
         }
     }
     match known {
         _ if is_reported => Err(Unknown::Reported),
         Some(ty) => Ok(ty),
-        None => Err(Unknown::Untold),
+        None => Err(Unknown::Ambiguous),
     }
 }
 
 fn common_literal(items: &[Datum]) -> Result<Type, Unknown> {
-    items.iter().filter_map(literal).reduce(wider).ok_or(Unknown::Untold)
+    items.iter().filter_map(literal).reduce(wider).ok_or(Unknown::Ambiguous)
 }
 
-fn wider(some: Type, other: Type) -> Type {
-    if assign(&other, &some).is_err() && assign(&some, &other).is_ok() { other } else { some }
+fn wider(left: Type, right: Type) -> Type {
+    if assign(&right, &left).is_err() && assign(&left, &right).is_ok() { right } else { left }
 }
 
 fn literal(datum: &Datum) -> Option<Type> {

@@ -19,8 +19,7 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Creates the inputs from the params of a manifest. One with a faulty type or default is reported and has no
-    /// type.
+    /// Creates the inputs from the params of a manifest. A param with a faulty type is reported and has no type.
     pub(crate) fn of_params(params: &IndexMap<Name, Param>, faults: &mut Faults) -> Self {
         let list = params.iter().map(|(name, param)| param_input(name, param, faults)).collect();
         Self { list, env: HashMap::new(), files: HashMap::new() }
@@ -77,16 +76,16 @@ fn param_input(name: &Name, param: &Param, faults: &mut Faults) -> Option<Input>
         Some(datum) => match encode_all(&ty, &datum.value) {
             Ok(bytes) => Some(bytes),
             Err(found) => {
-                let at = |shown: String| {
+                let fault_at = |shown: String| {
                     Fault::spanned(datum.span.clone(), shown)
                         .note(format!("param `{name}` has the type `{ty}`"))
                 };
                 if param.secret {
-                    faults.push(at("the default does not fit".to_owned()).secret());
+                    faults.push(fault_at("the default does not fit".to_owned()).secret());
                 } else {
-                    faults.list.extend(found.iter().map(|fault| at(fault.to_string())));
+                    faults.list.extend(found.iter().map(|fault| fault_at(fault.to_string())));
                 }
-                // Its type is known, and others are held against that.
+                // Keep the type, so that references to the param are still checked.
                 None
             }
         },

@@ -1,5 +1,5 @@
 //! Typing of the lists of `for-each`, before anything that refers to their items.
-//! The values inside a list are typed as any others, in `binding`.
+//! `binding` types the values inside a list.
 
 use crate::graph::{Expr, Node};
 use crate::model::{Fault, Spanned};
@@ -27,7 +27,7 @@ pub(crate) fn lists(scope: &mut Scope<'_>, node: &Node, callee: Option<&Callee<'
     let mut lists = Vec::with_capacity(node.for_each.len());
     for (position, (item, list)) in node.for_each.iter().enumerate() {
         let ty = match &list.value {
-            Expr::Literal(_) | Expr::Array(_) | Expr::Select { .. } if is_written(&list.value) => {
+            Expr::Literal(_) | Expr::Array(_) | Expr::Select { .. } if is_literal(&list.value) => {
                 let signature = callee.map(|callee| callee.signature);
                 signature.and_then(|signature| literal(scope, node, (position, list), signature))
             }
@@ -45,11 +45,11 @@ pub(crate) fn lists(scope: &mut Scope<'_>, node: &Node, callee: Option<&Callee<'
     Lists { lists: lists.into_iter().collect(), items }
 }
 
-/// Returns whether a list is a literal, also in every case of a choice: its elements then have no type of their own.
-fn is_written(list: &Expr) -> bool {
+/// Returns whether a list is a literal, or a choice of literals. Its elements then have no type of their own.
+fn is_literal(list: &Expr) -> bool {
     match list {
         Expr::Literal(_) | Expr::Array(_) => true,
-        Expr::Select { cases, .. } => cases.iter().all(|(_, case)| is_written(&case.value)),
+        Expr::Select { cases, .. } => cases.iter().all(|(_, case)| is_literal(&case.value)),
         Expr::Table(_)
         | Expr::Task { .. }
         | Expr::Param { .. }
@@ -95,14 +95,14 @@ fn literal(
         .or_else(|| infer_element(scope, list))
 }
 
-/// Calls `visit` with the type of every place that receives the item at `position` unchanged, inside literals too.
+/// Calls `visit` with every target type that receives the item at `position` unchanged, inside literals too.
 fn each_use(expr: &Expr, ty: &Type, position: usize, visit: &mut dyn FnMut(&Type)) {
     match (expr, ty) {
         (Expr::Item { item, path }, _) if *item == position && path.steps().is_empty() => visit(ty),
         (Expr::Select { cases, .. }, _) => {
             cases.iter().for_each(|(_, case)| each_use(&case.value, ty, position, visit));
         }
-        (Expr::Array(_) | Expr::Table(_), Type::Option(some)) => each_use(expr, some, position, visit),
+        (Expr::Array(_) | Expr::Table(_), Type::Option(inner)) => each_use(expr, inner, position, visit),
         (Expr::Array(parts), Type::List(element)) => {
             parts.iter().for_each(|part| each_use(&part.value, element, position, visit));
         }

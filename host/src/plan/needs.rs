@@ -1,4 +1,4 @@
-//! Transitive needs of tasks: everything that may be read before they end.
+//! Transitive needs of tasks: every task that may be read before they end.
 //! The application chooses the targets of a run.
 
 use crate::model::TaskIdx;
@@ -15,8 +15,8 @@ impl Plan {
     pub fn with_needs(&self, named: &[TaskIdx]) -> Vec<bool> {
         let is_found = vec![false; self.tasks().len()];
         let mut search = Search { plan: self, is_found, open: named.to_vec(), seen: HashSet::new() };
-        while let Some(at) = search.open.pop() {
-            search.enter(at);
+        while let Some(task) = search.open.pop() {
+            search.enter(task);
         }
         search.is_found
     }
@@ -42,19 +42,19 @@ struct Search<'p> {
 }
 
 impl<'p> Search<'p> {
-    fn enter(&mut self, at: TaskIdx) {
+    fn enter(&mut self, index: TaskIdx) {
         let plan = self.plan;
-        let (Some(task), Some(is_found)) = (plan.task(at), self.is_found.get_mut(at.index())) else {
+        let (Some(task), Some(is_found)) = (plan.task(index), self.is_found.get_mut(index.index())) else {
             return;
         };
         if !std::mem::replace(is_found, true) {
             self.open.extend(&task.waits_for);
             task.each_read(&mut |read| self.open.push(read));
-            self.demands(task.needed_if.as_ref());
+            self.condition(task.needed_if.as_ref());
         }
     }
 
-    fn demands(&mut self, first: Option<&'p Arc<NeededIf>>) {
+    fn condition(&mut self, first: Option<&'p Arc<NeededIf>>) {
         let mut open: Vec<&'p Arc<NeededIf>> = first.into_iter().collect();
         while let Some(demand) = open.pop() {
             if self.seen.insert(Arc::as_ptr(demand)) {
@@ -64,11 +64,13 @@ impl<'p> Search<'p> {
         }
     }
 
-    /// Adds what the selector reads, and the lists around it if it varies per element.
+    /// Adds the tasks that the selector reads, and those of the enclosing lists if it varies per element.
     fn gate(&mut self, gate: &Gate) {
         gate.selector.each_task(&mut |task| self.open.push(task));
-        let around = gate.within.filter(|_| gate.selector.uses_items());
-        for list in around.and_then(|task| self.plan.task(task)).into_iter().flat_map(|task| &task.for_each) {
+        let enclosing_task = gate.within.filter(|_| gate.selector.uses_items());
+        for list in
+            enclosing_task.and_then(|task| self.plan.task(task)).into_iter().flat_map(|task| &task.for_each)
+        {
             list.list.each_task(&mut |task| self.open.push(task));
         }
     }
@@ -83,14 +85,14 @@ mod tests {
 
     fn needs(text: &str, target: &str) -> String {
         let plan = plan(FUNCTIONS, text);
-        let at = plan.tasks().iter().position(|task| task.name.as_str() == target).unwrap();
-        let found = plan.with_needs(&[TaskIdx::new(u32::try_from(at).unwrap())]);
+        let index = plan.tasks().iter().position(|task| task.name.as_str() == target).unwrap();
+        let found = plan.with_needs(&[TaskIdx::new(u32::try_from(index).unwrap())]);
         let names = plan.tasks().iter().zip(found).filter(|(_, found)| *found);
         names.map(|(task, _)| task.name.as_str()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn what_is_read_or_waited_for_is_needed_and_nothing_else() {
+    fn needs_are_exactly_the_tasks_read_or_waited_for() {
         let text = "a:\nb: call=c.echo t=a\nc: >b\nd: call=c.echo t=a\ne:";
         assert_eq!(needs(text, "c"), "a b c");
         assert_eq!(needs(text, "d"), "a d");
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_decides_about_a_lazy_task_is_needed() {
+    fn deciders_of_a_lazy_task_are_needed() {
         let text = "s:\nt:\nl: call=c.many\na:\nb: call=c.echo each.i=l t=(#i ? y=a | 'x')\n\
                     c: call=c.echo t=(s ? x=d | 'x')\nd: call=c.echo t=(t ? z=a | 'x')";
         assert_eq!(needs(text, "a"), "s t l a");

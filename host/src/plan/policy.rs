@@ -8,7 +8,7 @@ use crate::plan::CacheRule;
 use crate::plan::scope::Scope;
 use crate::value::{Signature, Type};
 
-/// Reports what the function, which is called at `span`, cannot give.
+/// Reports policies that the signature of the function, called at `span`, cannot satisfy.
 pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, (span, signature): (&Span, &Signature)) {
     let result = match &signature.result {
         Some(Type::Result(result)) => Some(result),

@@ -18,7 +18,7 @@ pub(crate) struct NeededConditions {
 impl NeededConditions {
     /// Types a condition and those of the consumers behind it. No recursion: the chain may have 100,000 conditions.
     ///
-    /// Returns none if a selector is faulty. The fault is reported at the selector, not once more here.
+    /// Returns none if a selector is faulty. The fault is reported at the selector only.
     pub(crate) fn compile(
         &mut self,
         scope: &mut Scope<'_>,
@@ -33,7 +33,7 @@ impl NeededConditions {
             path.extend(consumers.filter(|consumer| !self.typed.contains_key(&Arc::as_ptr(consumer))));
             if path.len() == depth {
                 path.pop();
-                let typed = self.all(scope, top, lists);
+                let typed = self.typed_condition(scope, top, lists);
                 self.typed.insert(Arc::as_ptr(top), typed);
             }
         }
@@ -41,7 +41,12 @@ impl NeededConditions {
         self.typed.get(&Arc::as_ptr(demand)).cloned().flatten()
     }
 
-    fn all(&self, scope: &mut Scope<'_>, demand: &graph::NeededIf, lists: &[Lists]) -> Option<Arc<NeededIf>> {
+    fn typed_condition(
+        &self,
+        scope: &mut Scope<'_>,
+        demand: &graph::NeededIf,
+        lists: &[Lists],
+    ) -> Option<Arc<NeededIf>> {
         let any = demand.any.iter().map(|clause| self.clause(scope, clause, lists)).collect::<Option<_>>()?;
         Some(Arc::new(NeededIf { any }))
     }
@@ -52,7 +57,7 @@ impl NeededConditions {
         clause: &graph::NeededClause,
         lists: &[Lists],
     ) -> Option<NeededClause> {
-        let gates = clause.gates.iter().map(|gate| typed(scope, gate, lists)).collect::<Option<_>>()?;
+        let gates = clause.gates.iter().map(|gate| typed_gate(scope, gate, lists)).collect::<Option<_>>()?;
         let consumer = match &clause.consumer {
             None => None,
             Some(consumer) => Some(self.typed.get(&Arc::as_ptr(consumer))?.clone()?),
@@ -61,9 +66,9 @@ impl NeededConditions {
     }
 }
 
-fn typed(scope: &mut Scope<'_>, gate: &graph::Gate, lists: &[Lists]) -> Option<Gate> {
-    let around = gate.within.and_then(|task| lists.get(task.index()));
-    scope.items = around.map_or_else(Vec::new, |lists| lists.items.clone());
+fn typed_gate(scope: &mut Scope<'_>, gate: &graph::Gate, lists: &[Lists]) -> Option<Gate> {
+    let enclosing_lists = gate.within.and_then(|task| lists.get(task.index()));
+    scope.items = enclosing_lists.map_or_else(Vec::new, |lists| lists.items.clone());
     let (binding, ty) = selector(scope, &gate.selector, &[])?;
     Some(Gate { within: gate.within, selector: binding, ty, case: gate.case.clone() })
 }

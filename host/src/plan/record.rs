@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The version of the stored form. The first one had no `read`.
+/// The version of the stored form. Version 1 had no `read`.
 const VERSION: u32 = 2;
 
 /// Digests of the parts of a plan, by task and key.
@@ -16,7 +16,7 @@ const VERSION: u32 = 2;
 pub struct PlanRecord {
     v: u32,
     tasks: Vec<(String, BTreeMap<String, u64>)>,
-    /// Digests of what the creating host has read, by name, keyed by the run.
+    /// Digests of the values that the creating host has read, by name, keyed by the run.
     #[serde(default)]
     read: BTreeMap<String, u64>,
 }
@@ -34,8 +34,8 @@ pub enum Difference {
         task: String,
         /// The key: `call`, `args.x`, `when`, ….
         key: String,
-        /// What it reads that has another value: ``param `p` ``, ….
-        by: Vec<String>,
+        /// The changed inputs that the key reads: ``param `p` ``, ….
+        inputs: Vec<String>,
     },
     /// The tasks are the same in another order, and their numbers follow that order.
     Reordered,
@@ -65,8 +65,8 @@ impl PlanRecord {
         rmp_serde::from_slice(bytes).ok().filter(|record: &Self| (1..=VERSION).contains(&record.v))
     }
 
-    /// Whether both have read what has this name, and found other values.
-    pub(crate) fn has_other(&self, name: &str, stored: &Self) -> bool {
+    /// Returns whether both plans have read the input with this name, with different values.
+    pub(crate) fn has_changed(&self, name: &str, stored: &Self) -> bool {
         matches!((self.read.get(name), stored.read.get(name)), (Some(now), Some(before)) if now != before)
     }
 
@@ -75,14 +75,14 @@ impl PlanRecord {
         self.tasks.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Whether a task runs once per element of a list.
+    /// Returns whether a task runs once per element of a list.
     #[must_use]
     pub fn is_for_each(&self, task: &str) -> bool {
         let keys = self.tasks.iter().find(|(name, _)| name == task).map(|(_, keys)| keys);
         keys.is_some_and(|keys| keys.keys().any(|key| key.starts_with("for-each.")))
     }
 
-    /// How this plan differs from the `stored` one, in the order of this one.
+    /// Returns the differences from the `stored` plan, in the order of this one.
     #[must_use]
     pub fn differences(&self, stored: &Self) -> Vec<Difference> {
         let before: HashMap<&str, &BTreeMap<String, u64>> =
@@ -115,7 +115,7 @@ fn changed_keys<'a>(
     let altered = now.iter().filter(|(key, digest)| stored.get(*key) != Some(digest));
     let gone = stored.iter().filter(|(key, _)| !now.contains_key(*key));
     let changed =
-        |key: &String| Difference::Changed { task: task.to_owned(), key: key.clone(), by: Vec::new() };
+        |key: &String| Difference::Changed { task: task.to_owned(), key: key.clone(), inputs: Vec::new() };
     altered.chain(gone).map(move |(key, _)| changed(key))
 }
 
@@ -129,13 +129,13 @@ impl fmt::Display for Difference {
         match self {
             Self::Added(task) => write!(f, "task `{task}` is new"),
             Self::Removed(task) => write!(f, "task `{task}` is gone"),
-            Self::Reordered => f.write_str("the tasks stand in another order"),
-            Self::Changed { task, key, by } => {
+            Self::Reordered => f.write_str("the order of the tasks has changed"),
+            Self::Changed { task, key, inputs } => {
                 write!(f, "task `{task}`: `{key}` has changed")?;
-                match by.as_slice() {
+                match inputs.as_slice() {
                     [] => Ok(()),
-                    [one] => write!(f, ": {one} has another value"),
-                    several => write!(f, ": {} have other values", several.join(", ")),
+                    [input] => write!(f, ": {input} has another value"),
+                    inputs => write!(f, ": {} have other values", inputs.join(", ")),
                 }
             }
         }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_differs() {
+    fn differences_are_named() {
         let stored = record(&[("a", &[("call", "x"), ("when", "w")]), ("b", &[])]);
         let now = record(&[("a", &[("call", "y")]), ("c", &[])]);
         let shown: Vec<String> = now.differences(&stored).iter().map(ToString::to_string).collect();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_form_round_trips_and_refuses_other_versions() {
+    fn stored_form_round_trips_and_later_versions_are_rejected() {
         let now = record(&[("a", &[("call", "y")])]);
         assert_eq!(PlanRecord::decode(&now.encode()), Some(now.clone()));
         let later = PlanRecord { v: VERSION + 1, ..now.clone() };
@@ -181,6 +181,6 @@ mod tests {
         let earlier = rmp_serde::to_vec(&(1, &now.tasks)).unwrap();
         let earlier = PlanRecord::decode(&earlier).unwrap();
         assert_eq!((&earlier.tasks, earlier.read.len()), (&now.tasks, 0));
-        assert!(now.differences(&earlier).is_empty() && !now.has_other("param `p`", &earlier));
+        assert!(now.differences(&earlier).is_empty() && !now.has_changed("param `p`", &earlier));
     }
 }

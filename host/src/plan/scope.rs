@@ -1,4 +1,4 @@
-//! Scope of typing: what a value in the manifest may refer to, and the faults found so far.
+//! Scope of typing: the inputs, items and outputs that a value may refer to, and the faults found so far.
 //! The compiler in `compile` sets the items of the current task's `for-each`; everything else serves all tasks.
 
 use crate::graph::Graph;
@@ -24,7 +24,7 @@ pub(crate) struct ItemType {
     pub(crate) ty: Option<Type>,
 }
 
-/// Marker that a fault was reported, so that nothing more must be.
+/// Marker that a fault was reported already.
 pub(crate) struct Reported;
 
 /// Everything that expressions are typed against.
@@ -42,11 +42,11 @@ impl Scope<'_> {
         self.faults.push(fault);
     }
 
-    /// Reports that a literal does not fit the type of what it goes to, mistake by mistake.
+    /// Reports each fault of a literal that does not fit its target type.
     pub(crate) fn misfit(&mut self, span: &Span, name: &str, ty: &Type, faults: &[ValueFault]) {
         for fault in faults {
-            let at = Fault::spanned(span.clone(), format!("{name}: {fault}"));
-            self.fault(at.note(format!("the type here is `{ty}`")));
+            let fault = Fault::spanned(span.clone(), format!("{name}: {fault}"));
+            self.fault(fault.note(format!("the type here is `{ty}`")));
         }
     }
 
@@ -59,7 +59,7 @@ impl Scope<'_> {
                 let name = self.task_name(task);
                 self.fault(
                     Fault::spanned(span.clone(), format!("task `{name}` has no output"))
-                        .note("its function returns nothing, or nothing but an error")
+                        .note("the function returns nothing, or only an error")
                         .help(format!("to run after it without its data, write `after = [\"{name}\"]`")),
                 );
                 None

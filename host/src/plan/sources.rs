@@ -1,5 +1,5 @@
-//! What a host reads for a run, by the names that users know: params, variables, files.
-//! Told with a key of a task that has changed, where the value of one of them is why.
+//! The external inputs of a run by display name: params, variables, files.
+//! If a key of a task has changed, the report names the inputs whose values caused it.
 
 use crate::model::{Digest, Digester, RunId};
 use crate::plan::{InputKind, Plan, Task};
@@ -7,17 +7,17 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What a run is made of, and which of its values these are.
+/// The values that a host has read for a run.
 pub(crate) struct Read<'a> {
     /// The values of inputs, by position in the plan.
     pub(crate) inputs: &'a [Bytes],
     /// Names and values of granted variables, by the function's position in the plan.
     pub(crate) variables: &'a [&'a [(String, String)]],
-    /// The run, which all digests are keyed by: none of them can be compared with that of a guess made elsewhere.
+    /// The run; all digests are keyed by its id, so that guessed values cannot be compared with digests of other runs.
     pub(crate) run: &'a RunId,
 }
 
-/// The names of a plan's inputs; files are relative to `folder`, the manifest's.
+/// Returns the names of a plan's inputs; files are relative to `folder`, the manifest's.
 pub(crate) fn names(plan: &Plan, folder: &Path) -> Vec<String> {
     plan.inputs().iter().map(|input| name(&input.kind, folder)).collect()
 }
@@ -36,7 +36,7 @@ fn granted(name: &str) -> String {
     format!("the granted variable `{name}`")
 }
 
-/// Digests of all that was read, by name.
+/// Returns the digests of all values that were read, by name.
 pub(crate) fn digests(read: &Read<'_>, names: &[String]) -> BTreeMap<String, Digest> {
     let inputs = names.iter().cloned().zip(read.inputs.iter().map(|bytes| &**bytes));
     let variables = read.variables.iter().flat_map(|variables| variables.iter());
@@ -57,20 +57,20 @@ pub(crate) fn digests(read: &Read<'_>, names: &[String]) -> BTreeMap<String, Dig
     values.into_iter().map(|(name, values)| (name, digest(values))).collect()
 }
 
-/// The names of what a key of a task reads: `args.x`, `for-each.x`, `when` or `grants`.
-pub(crate) fn of_key(plan: &Plan, task: &Task, key: &str, names: &[String]) -> BTreeSet<String> {
+/// Returns the names of the inputs that a key of a task reads: `args.x`, `for-each.x`, `when` or `grants`.
+pub(crate) fn inputs_of_key(plan: &Plan, task: &Task, key: &str, names: &[String]) -> BTreeSet<String> {
     let function = plan.function_of(task);
-    let param = |wanted: &str| {
+    let param = |name: &str| {
         let params = &function?.export.signature.as_ref().ok()?.params;
-        params.iter().position(|(param, _)| **param == *wanted)
+        params.iter().position(|(param, _)| **param == *name)
     };
     let binding = match key.split_once('.') {
-        Some(("args", wanted)) => param(wanted).and_then(|at| task.args.get(at)),
+        Some(("args", name)) => param(name).and_then(|index| task.args.get(index)),
         Some(("for-each", item)) => {
             task.for_each.iter().find(|list| list.item.as_str() == item).map(|list| &list.list)
         }
         None if key == "when" => task.when.as_ref().map(|when| &when.subject),
-        _ => None, // grants, below; and what only the manifest says
+        _ => None, // `grants` follow below; other keys read no input
     };
     let mut found = BTreeSet::new();
     if let Some(binding) = binding {

@@ -89,7 +89,7 @@ fn optional_parameters_may_be_left_out() {
 }
 
 #[test]
-fn parts_must_exist_in_the_type() {
+fn paths_must_exist_in_the_type() {
     let faults = bad(
         "a: call=c.person\nb: call=c.takes-text t=a.nme\nc: call=c.takes-number n=a.age\nd: call=c.takes-text t=e.x\ne: call=c.number",
     );
@@ -128,7 +128,7 @@ fn for_each_makes_a_list_of_the_output() {
 }
 
 #[test]
-fn list_that_is_written_out_has_the_type_of_what_its_items_are_used_for() {
+fn literal_list_takes_its_type_from_the_uses_of_its_items() {
     let plan = ok("a: call=c.takes-number each.i=[1, 2] n=#i");
     assert_eq!(plan.tasks()[0].for_each[0].ty.to_string(), "list<u32>");
     let both = &["two(wide: u32; narrow: u8)"];
@@ -138,13 +138,13 @@ fn list_that_is_written_out_has_the_type_of_what_its_items_are_used_for() {
 }
 
 #[test]
-fn list_that_is_written_out_has_a_type_of_its_own_where_no_parameter_tells() {
+fn literal_list_without_typed_uses_has_its_natural_type() {
     let plan = ok(
         "b: call=c.number\nt: call=c.small\na: call=c.nothing each.i=['x']\nd: call=c.nothing each.i=[b, t]",
     );
     assert_eq!(plan.tasks()[2].for_each[0].ty.to_string(), "list<string>");
     assert_eq!(plan.tasks()[3].for_each[0].ty.to_string(), "list<u32>");
-    assert!(bad("a: call=c.nothing each.i=[]")[0].contains("cannot tell the type"));
+    assert!(bad("a: call=c.nothing each.i=[]")[0].contains("the type of this value is unknown"));
 }
 
 #[test]
@@ -161,10 +161,10 @@ fn when_needs_a_bool_or_a_literal_to_compare_with() {
 }
 
 #[test]
-fn selectors_are_strings_or_enums_with_the_cases_that_are_named() {
+fn selectors_are_strings_or_enums_with_all_named_cases() {
     assert_eq!(
         bad("s: call=c.number\nb: call=c.takes-number n=(s ? red=1)"),
-        ["s: a selector is a string or an enum; this one has the type `u32`"]
+        ["s: a selector is a string or an enum; the selector has the type `u32`"]
     );
     assert_eq!(
         bad("s: call=c.color\nb: call=c.takes-number n=(s ? red=1, gren=2)"),
@@ -195,7 +195,7 @@ fn choice_without_a_parameter_has_the_type_that_all_cases_fit() {
 }
 
 #[test]
-fn defaults_are_typed_by_where_they_go() {
+fn defaults_are_typed_by_their_targets() {
     ok("a: call=c.small\nb: call=c.takes-number n=a|70000");
     assert_eq!(
         bad("a: call=c.number\nb: call=c.takes-number n=a|'x'\nc: call=c.takes-text t=%HOME|5"),
@@ -218,8 +218,8 @@ fn errors_as_values_need_a_result() {
     );
     let outputs: Vec<String> =
         plan.tasks().iter().map(|task| task.output.as_ref().unwrap().to_string()).collect();
-    let whole = "result<u32, variant { busy, bad(string) }>";
-    assert_eq!(outputs, [whole, "u32", &format!("list<{whole}>")]);
+    let result = "result<u32, variant { busy, bad(string) }>";
+    assert_eq!(outputs, [result, "u32", &format!("list<{result}>")]);
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn default_outputs_leave_out_tasks_without_a_result() {
 }
 
 #[test]
-fn references_work_inside_of_literals() {
+fn references_inside_literals_are_typed() {
     ok(
         "a: call=c.number\nt: call=c.text\nb: call=c.takes-pair p=[a, t]\nc: call=c.takes-person p={ name=t }\n\
         d: call=c.takes-person p={ name='x', age=a }\ne: call=c.takes-variant v={ one=a }\nf: call=c.takes-texts t=[t, 'x']",
@@ -294,7 +294,7 @@ fn references_work_inside_of_literals() {
 }
 
 #[test]
-fn files_are_text_or_bytes_as_the_parameter_asks_and_read_once() {
+fn files_are_text_or_bytes_by_parameter_and_read_once() {
     let plan = ok(
         "a: call=c.takes-bytes b=@f\nb: call=c.takes-text t=@f\nc: call=c.takes-text t=@f\nd: call=c.takes-text t=%V\ne: call=c.takes-text t=%V",
     );
@@ -305,7 +305,7 @@ fn files_are_text_or_bytes_as_the_parameter_asks_and_read_once() {
 }
 
 #[test]
-fn faulty_params_are_reported_once_and_silence_what_reads_them() {
+fn faulty_params_are_reported_once_and_suppress_dependent_faults() {
     let faults = bad("param p = strng\na: call=c.takes-text t=$p\nb: call=c.takes-number n=$p");
     assert_eq!(faults.len(), 1);
     assert!(faults[0].starts_with("strng: the type of param `p` is not a WIT type"), "{}", faults[0]);
@@ -325,7 +325,7 @@ fn line_of_a_secret_default_is_never_shown() {
 }
 
 #[test]
-fn nothing_is_said_of_tasks_whose_component_could_not_be_loaded() {
+fn tasks_of_unloadable_components_cause_no_further_faults() {
     let resolved = resolve(sample(
         "component d\na: call=d.run\nb: call=c.takes-number n=a\ns: call=d.run\ne: call=c.takes-text t=(s ? x=a)\nf: call=c.takes-number n='x'",
     ));
@@ -349,17 +349,17 @@ fn faults_of_all_stages_come_in_the_order_of_the_text() {
 }
 
 #[test]
-fn demands_keep_their_selectors_and_items() {
+fn pruning_conditions_keep_selectors_and_items() {
     let plan = ok("l: call=c.texts\na: call=c.number\nb: call=c.takes-number each.i=l n=(#i ? x=a | 1)");
-    let demand = plan.tasks()[1].needed_if.as_ref().unwrap();
-    assert_eq!(demand.any[0].gates[0].ty.to_string(), "string");
-    assert!(demand.any[0].gates[0].selector.uses_items());
+    let condition = plan.tasks()[1].needed_if.as_ref().unwrap();
+    assert_eq!(condition.any[0].gates[0].ty.to_string(), "string");
+    assert!(condition.any[0].gates[0].selector.uses_items());
     // A faulty selector is reported once, not for every task behind it.
     assert_eq!(bad("s: call=c.number\na: call=c.number\nb: call=c.takes-number n=(s ? x=a)").len(), 1);
 }
 
 #[test]
-fn same_function_with_the_same_grants_is_listed_once() {
+fn function_with_equal_grants_is_listed_once() {
     let mut parsed = sample("a: call=c.nothing\nb: call=c.nothing\nc: call=c.nothing");
     parsed.manifest.tasks["c"].grants = Some(crate::manifest::Grants { clock: true, ..Default::default() });
     let plan = compiled_with(FUNCTIONS, parsed).unwrap();
@@ -383,7 +383,7 @@ fn authors_may_vouch_for_impure_tasks() {
     assert_eq!(rule(CachePolicy::Never), CacheRule::Off);
 }
 
-/// Time limit: far more than needed, far less than an algorithm quadratic in the tasks takes.
+/// Time limit: ample for a linear algorithm, far too short for a quadratic one.
 const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]

@@ -1,4 +1,4 @@
-//! The archive port: lists, inspects, cancels and removes stored runs, for readers that do not work on them.
+//! The archive port: lists, inspects, cancels and removes stored runs, for processes that do not work on them.
 //! Events, notes and logs are appended through `journal.rs`; the app decides how to show them.
 //!
 //! # Redis commands
@@ -24,23 +24,23 @@ use std::time::Duration;
 /// Methods that take a run fail with [`crate::state::ErrorKind::NoRun`] if it does not exist.
 #[async_trait]
 pub trait Archive: Send + Sync {
-    /// Returns the most recently active runs, newest first, at most `most`.
-    async fn runs(&self, most: usize) -> Result<Vec<RunSummary>, Error>;
+    /// Returns the most recently active runs, newest first, at most `max`.
+    async fn runs(&self, max: usize) -> Result<Vec<RunSummary>, Error>;
 
     /// Returns the summary of one run.
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error>;
 
-    /// Returns what is stored of each node, in the order of `names`. A node with nothing stored is open.
+    /// Returns the stored state of each node, in the order of `names`. A node without stored state is open.
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error>;
 
-    /// Returns the names of failed elements, at most `most`. If more have failed, the choice is unspecified.
-    async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, Error>;
+    /// Returns the names of failed elements, at most `max`. If more have failed, the choice is unspecified.
+    async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error>;
 
-    /// Returns what the guest of a node wrote, oldest first; empty if it wrote nothing.
+    /// Returns the output of a node's guest, oldest first; empty if there is none.
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error>;
 
-    /// Returns the current claims, at most `most`. Claims with an expired lease are left out.
-    async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error>;
+    /// Returns the current claims, at most `max`. Claims with an expired lease are left out.
+    async fn claims(&self, run: &RunId, max: usize) -> Result<Vec<ClaimView>, Error>;
 
     /// Cancels a run on all its hosts and returns the status it had before.
     ///

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 pub trait Backend: Archive + Journal {
     /// Creates, joins or resumes a run.
     ///
-    /// A digest other than the stored one is refused with [`crate::state::ErrorKind::OtherDigest`], unless
+    /// A digest other than the stored one is rejected with [`crate::state::ErrorKind::OtherDigest`], unless
     /// [`OpenRequest::mode`] allows it. Stored results are kept, including those of elements. Stored skips and failures
     /// are cleared when a run is resumed that had ended or has no live host.
     ///
@@ -44,12 +44,12 @@ pub trait Backend: Archive + Journal {
     /// Fails with [`crate::state::ErrorKind::Refused`] if the backend is unusable; the hint says what to change.
     async fn preflight(&self) -> Result<Vec<Notice>, Error>;
 
-    /// Whether it serves, for those who tell people while its answers are waited for; none where it cannot fail to.
+    /// Returns whether the backend is available, for progress messages during an outage; `None` if it cannot fail.
     fn health(&self) -> Option<watch::Receiver<Health>> {
         None
     }
 
-    /// The buckets of tasks, the same for all runs.
+    /// Returns the buckets of tasks, the same for all runs.
     fn buckets(&self) -> Arc<dyn Buckets>;
 
     /// Describes the backend for people, as names and values; empty if there is nothing to show.
@@ -65,7 +65,7 @@ pub struct OpenRequest {
     pub run: RunId,
     /// The digest of everything that determines the run's results.
     pub digest: Digest,
-    /// The plan in words, stored with the run and returned to a host that comes with another digest.
+    /// The plan record, stored with the run and returned to a host that opens it with another digest.
     pub record: Bytes,
     /// The plan as counts and edges, with this host's amounts of each resource.
     pub shape: Arc<RunShape>,
@@ -80,14 +80,14 @@ pub struct OpenRequest {
     /// The lease of a claim, unless it is renewed.
     pub lease: Duration,
     /// Returns whether a host is a process of this machine that has ended, so that its lease need not be awaited.
-    /// Returns false for hosts it knows nothing about.
+    /// Returns false for unknown hosts.
     pub is_gone: fn(&HostId) -> bool,
 }
 
 /// The treatment of what is already stored under a run id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Keeps results and refuses another digest.
+    /// Keeps results and rejects another digest.
     #[default]
     Resume,
     /// Accepts another digest under a new epoch, and keeps the result of each task whose fingerprint is unchanged.

@@ -9,22 +9,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Longest bucket name in bytes; the name becomes part of a backend key.
+/// Maximum length of a bucket name in bytes; the name becomes part of a backend key.
 const MAX_NAME: usize = 64;
 
-/// Longest key in bytes. Guests choose keys, and a page of a listing holds a thousand of them.
+/// Maximum length of a key in bytes. Guests choose keys, and a page of a listing has a thousand of them.
 pub const MAX_KEY: usize = 1024;
 
-/// Largest value in bytes. A host holds several per guest; larger data belongs in a result or a file.
+/// Maximum size of a value in bytes. A host keeps several per guest; larger data belongs in a result or a file.
 pub const MAX_VALUE: usize = 1 << 20;
 
-/// Most keys per operation and per page of a listing; an operation blocks other clients of the server.
+/// Maximum number of keys per operation and per page of a listing; an operation blocks other clients of the server.
 pub const MAX_KEYS: usize = 1000;
 
-/// Most bytes of keys and values per write, and of values per read.
+/// Maximum size of keys and values per write, and of values per read.
 pub const MAX_BYTES: usize = 8 << 20;
 
-/// Buckets by name. A bucket that nobody has written to is empty.
+/// Buckets by name. A bucket without writes is empty.
 ///
 /// Operations are atomic and exactly-once, even if the reply is lost and the operation is repeated. An operation that
 /// failed with [`crate::state::ErrorKind::Unavailable`] was performed at most once.
@@ -32,7 +32,7 @@ pub const MAX_BYTES: usize = 8 << 20;
 pub trait Buckets: Send + Sync {
     /// Returns the values of `keys`, in order; none for each missing key.
     ///
-    /// More than [`MAX_BYTES`] of values in total is refused with [`crate::state::ErrorKind::Declined`].
+    /// More than [`MAX_BYTES`] of values in total is rejected with [`crate::state::ErrorKind::Declined`].
     async fn get(&self, bucket: &BucketName, keys: &Keys) -> Result<Vec<Option<Bytes>>, Error>;
 
     /// Returns whether a key exists.
@@ -49,7 +49,7 @@ pub trait Buckets: Send + Sync {
 
     /// Adds `delta` to a number and returns the sum. The value is stored as decimal text; a missing key counts as zero.
     ///
-    /// A value that is not such a number, or a sum that overflows 64 bits, is refused with
+    /// A value that is not such a number, or a sum that overflows 64 bits, is rejected with
     /// [`crate::state::ErrorKind::Declined`]; the value stays unchanged.
     async fn increment(&self, bucket: &BucketName, key: &Key, delta: i64) -> Result<i64, Error>;
 
@@ -108,30 +108,30 @@ pub enum Swapped {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfBounds {
     /// An invalid bucket name.
-    #[error("a bucket has up to {MAX_NAME} letters, digits, `.`, `_` and `-` in its name")]
+    #[error("a bucket name has up to {MAX_NAME} letters, digits, `.`, `_` and `-`")]
     Name,
     /// An empty key.
     #[error("a key cannot be empty")]
     NoKey,
     /// A key of this many bytes.
-    #[error("a key has {0} bytes, at most {MAX_KEY} are possible")]
+    #[error("a key has {0} bytes, at most {MAX_KEY} are allowed")]
     Key(usize),
     /// A value of this many bytes.
-    #[error("a value has {0} bytes, at most {MAX_VALUE} (1 MiB) are possible")]
+    #[error("a value has {0} bytes, at most {MAX_VALUE} (1 MiB) are allowed")]
     Value(usize),
     /// This many keys in one operation.
-    #[error("one operation has {0} keys, at most {MAX_KEYS} are possible")]
+    #[error("one operation has {0} keys, at most {MAX_KEYS} are allowed")]
     Keys(usize),
     /// This many bytes in one operation.
-    #[error("one operation moves {0} bytes of keys and values, at most {MAX_BYTES} (8 MiB) are possible")]
+    #[error("one operation moves {0} bytes of keys and values, at most {MAX_BYTES} (8 MiB) are allowed")]
     Bytes(usize),
 }
 
 impl BucketName {
     /// Checks a text against the grammar of names.
     pub fn new(text: &str) -> Result<Self, OutOfBounds> {
-        let is_clean = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        if is_clean && !text.is_empty() && text.len() <= MAX_NAME {
+        let has_valid_chars = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        if has_valid_chars && !text.is_empty() && text.len() <= MAX_NAME {
             Ok(Self(Arc::from(text)))
         } else {
             Err(OutOfBounds::Name)
@@ -242,13 +242,13 @@ impl Writes {
 }
 
 impl Error {
-    /// A read of more bytes of values than one operation returns.
+    /// Creates the error of a read of more bytes than one operation returns.
     pub(crate) fn too_much(bytes: usize) -> Self {
-        Self::new(ErrorKind::Declined, OutOfBounds::Bytes(bytes).to_string()).hint("Ask for fewer keys.")
+        Self::new(ErrorKind::Declined, OutOfBounds::Bytes(bytes).to_string()).hint("Request fewer keys.")
     }
 
-    /// An increment of a value that is no number.
-    pub(crate) fn no_number() -> Self {
+    /// Creates the error of an increment of a value that is not a number.
+    pub(crate) fn not_a_number() -> Self {
         Self::new(
             ErrorKind::Declined,
             "the value is not a whole number in decimal digits, or the sum does not fit 64 bits",
@@ -262,7 +262,7 @@ mod tests {
     use crate::cli::manual::{Page, count, has_no_other_limits, size};
 
     #[test]
-    fn names_are_those_that_a_manifest_may_grant() {
+    fn bucket_names_follow_the_grammar_of_grants() {
         for good in ["a", "shared-name", "v1.2_x", &"a".repeat(64)] {
             assert!(BucketName::new(good).is_ok(), "{good}");
         }
@@ -272,27 +272,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_bounds_names_the_bound() {
+    fn errors_name_the_violated_bound() {
         assert_eq!(Key::new("").unwrap_err(), OutOfBounds::NoKey);
         assert!(Key::new(&"k".repeat(MAX_KEY)).is_ok());
         let long = Key::new(&"k".repeat(MAX_KEY + 1)).unwrap_err();
-        assert_eq!(long.to_string(), "a key has 1025 bytes, at most 1024 are possible");
+        assert_eq!(long.to_string(), "a key has 1025 bytes, at most 1024 are allowed");
         let large = Value::new(vec![0; MAX_VALUE + 1]).unwrap_err();
-        assert_eq!(large.to_string(), "a value has 1048577 bytes, at most 1048576 (1 MiB) are possible");
+        assert_eq!(large.to_string(), "a value has 1048577 bytes, at most 1048576 (1 MiB) are allowed");
         let key = Key::new("k").unwrap();
         let many = Keys::new(vec![key.clone(); MAX_KEYS + 1]).unwrap_err();
-        assert_eq!(many.to_string(), "one operation has 1001 keys, at most 1000 are possible");
+        assert_eq!(many.to_string(), "one operation has 1001 keys, at most 1000 are allowed");
         let value = Value::new(vec![0; MAX_VALUE]).unwrap();
         assert!(Writes::new(vec![(key.clone(), Some(value.clone())); 7]).is_ok());
         let bytes = Writes::new(vec![(key, Some(value)); 8]).unwrap_err();
         assert_eq!(
             bytes.to_string(),
-            "one operation moves 8388616 bytes of keys and values, at most 8388608 (8 MiB) are possible"
+            "one operation moves 8388616 bytes of keys and values, at most 8388608 (8 MiB) are allowed"
         );
     }
 
     #[test]
-    fn what_comes_last_for_a_key_counts() {
+    fn last_write_to_a_key_wins() {
         let key = Key::new("k").unwrap();
         let value = |text: &'static str| Some(Value::new(text).unwrap());
         let writes = Writes::new(vec![(key.clone(), value("a")), (key.clone(), value("b"))]).unwrap();

@@ -19,42 +19,42 @@ pub struct Error {
 /// Kinds of failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The URI is not one that this host understands.
+    /// The URI is invalid or not supported by this build.
     Uri,
     /// The backend cannot be reached, or the connection was lost.
     Unavailable,
-    /// The backend was reached and refused: missing rights, a foreign key, or another layout version.
+    /// The backend was reached and cannot be used: missing rights, a foreign key, or another layout version.
     Refused,
     /// The run does not exist.
     NoRun,
     /// The run exists with another digest. Carries the stored plan record.
     OtherDigest(Bytes),
-    /// What is stored is not what it has to be: something else has written it, or damaged it.
+    /// The stored data is invalid: another program wrote or damaged it.
     Damaged,
     /// The run is held by another live host.
     Held,
     /// A request that the contract of the port forbids.
     Misuse,
-    /// A guest's request that a bound or the stored value forbids. The message gives the reason, and nothing that a
-    /// guest must not know.
+    /// A guest's request that a limit or the stored value forbids. The message gives the reason, without any fact that
+    /// the guest must not know.
     Declined,
 }
 
 impl Error {
-    /// A failure of `doing`, a lowercase fragment.
+    /// Creates the failure of `doing`, a lowercase fragment.
     pub fn new(kind: ErrorKind, doing: impl Into<String>) -> Self {
         Self { kind, doing: doing.into(), hint: None, source: None }
     }
 
-    /// A stored result that is no value of its type: `name` is its task or element.
+    /// Creates the error of a stored result that is not a value of its type; `name` is its task or element.
     pub fn unreadable(run: &RunId, name: &str, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let doing = format!("reading the stored result of `{name}` in run `{run}`");
         Self::new(ErrorKind::Damaged, doing).caused_by(cause).hint(format!(
-            "Something else has written `{name}` in `cascade:run:{run}:results`; `run --fresh` begins the run anew."
+            "Another program has written `{name}` in `cascade:run:{run}:results`; `run --fresh` starts the run over."
         ))
     }
 
-    /// Adds what would help, a sentence of its own.
+    /// Adds a hint, a sentence of its own.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -12,13 +12,13 @@ use std::sync::Arc;
 pub struct Factory(Registry<dyn Backend>);
 
 impl Factory {
-    /// A factory without backends.
+    /// Creates a factory without backends.
     #[must_use]
     pub fn empty() -> Self {
         Self(Registry::empty("state"))
     }
 
-    /// A factory of all backends in this build.
+    /// Creates a factory of all backends in this build.
     #[must_use]
     pub fn new() -> Self {
         let mut factory = Self::empty();
@@ -54,14 +54,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backend_is_made_once_per_uri() {
+    fn backend_is_created_once_per_uri() {
         let factory = Factory::new();
         let uri = StateUri::Memory;
         assert!(Arc::ptr_eq(&factory.backend(&uri).unwrap(), &factory.backend(&uri).unwrap()));
     }
 
     #[test]
-    fn a_backend_that_is_not_built_in_is_named_without_its_password() {
+    fn missing_backend_is_named_without_its_password() {
         let uri = StateUri::parse("redis://user:hunter2@h").unwrap();
         let error = Factory::empty().backend(&uri).err().unwrap();
         assert_eq!(

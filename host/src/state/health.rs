@@ -1,30 +1,30 @@
-//! Whether a backend serves this process, for those who tell people while its answers are waited for.
-//! Where it is asked, and for how long, is for the backend; how often people are told is for the application.
+//! The availability of a backend, for progress messages during an outage.
+//! The backend detects outages; the application decides how often to report them.
 
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Whether a backend serves.
+/// The availability of a backend.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
-    /// How often its connection was made anew.
+    /// Number of reconnects so far.
     pub reconnects: u64,
-    /// Since when it does not serve; none while it does.
+    /// The current outage; `None` while the backend is available.
     pub outage: Option<Outage>,
 }
 
-/// A time in which a backend does not serve.
+/// A time in which a backend is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
-    /// Which backend, by its URI without secrets.
+    /// The backend's URI without secrets.
     pub place: Arc<str>,
-    /// Since when.
+    /// Start of the outage.
     pub since: Instant,
-    /// Why, as a lowercase fragment.
+    /// The cause, as a lowercase fragment.
     pub cause: String,
-    /// When the first of those who wait for an answer gives up; none if nobody does who would.
+    /// The earliest deadline of the waiting requests; `None` if no request with a deadline waits.
     pub ends: Option<Instant>,
-    /// For how long those wait who come to need it.
+    /// Timeout of a request during an outage.
     pub patience: Duration,
 }

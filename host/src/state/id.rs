@@ -1,5 +1,5 @@
 //! Identities within a run: hosts, nodes, and claim tokens.
-//! The ports define what is done with them.
+//! The ports define their use.
 
 use crate::model::TaskIdx;
 use std::sync::Arc;

@@ -26,11 +26,11 @@ use bytes::Bytes;
 /// Approximate number of events that a run keeps, the newest ones. Bounds the storage of a run with a million tasks.
 pub const MAX_EVENTS: usize = 10_000;
 
-/// Most bytes of a node's log that are kept, the newest ones. Bounds what one guest stores: the default output of one
+/// Maximum size of a node's log; the newest bytes are kept. Bounds the storage of one guest: the default output of one
 /// attempt, with the metadata of each line.
 pub const MAX_LOG: usize = 2 << 20;
 
-/// Most bytes of logs that a run keeps. Bounds what all its guests store together.
+/// Maximum size of all logs of a run. Bounds the storage of all its guests together.
 pub const MAX_LOGS: usize = 64 << 20;
 
 /// The journal of runs: hosts append to it, and readers follow it. Kept as long as the run.
@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn the_manual_has_the_bounds_of_this_file() {
-        let kept = |what| Page::of("limits").section("Logs and errors").line(what).cell(1);
-        kept("log of one task").says(&size(MAX_LOG));
-        kept("logs of one run").says(&size(MAX_LOGS));
-        kept("events of a run").says(&count(MAX_EVENTS));
+        let limit = |what| Page::of("limits").section("Logs and errors").line(what).cell(1);
+        limit("log of one task").says(&size(MAX_LOG));
+        limit("logs of one run").says(&size(MAX_LOGS));
+        limit("events of a run").says(&count(MAX_EVENTS));
         Page::of("events").section("Files of events").line("stored events").says(&count(MAX_EVENTS));
         has_no_other_limits(file!(), &[]);
     }

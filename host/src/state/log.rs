@@ -14,10 +14,10 @@ const BIN: u8 = 0xc6;
 /// Gap mark: MessagePack's nil.
 const NIL: u8 = 0xc0;
 
-/// Bytes of text per piece. When a log grows too long, whole pieces are dropped.
-const WRAPPED: usize = 16 << 10;
+/// Maximum size of the text in a piece. When a log grows too long, whole pieces are dropped.
+const MAX_PIECE: usize = 16 << 10;
 
-/// Longest line that is kept whole, in bytes. Of a longer line the end is kept.
+/// Maximum length of a line in bytes. Only the end of a longer line is kept.
 const MAX_LINE: usize = 1 << 20;
 
 /// A line of guest output.
@@ -54,7 +54,7 @@ type WireLine = (i64, u32, String, String);
 #[derive(Serialize)]
 struct Line<'a>(i64, u32, &'a str, &'a str);
 
-/// The version alone; the rest is ignored.
+/// The version; other fields are ignored.
 #[derive(Deserialize)]
 struct Head(u32, serde::de::IgnoredAny);
 
@@ -66,15 +66,15 @@ impl Piece {
         let (mut lines, mut size) = (Vec::new(), 0);
         for part in parts {
             let text = match part {
-                LogPart::Line(line) => end_of(&line.text),
+                LogPart::Line(line) => truncated(&line.text),
                 LogPart::Gap => "",
             };
-            let is_whole = matches!(part, LogPart::Line(line) if line.text.len() == text.len());
-            if !is_whole || size > WRAPPED {
+            let is_complete = matches!(part, LogPart::Line(line) if line.text.len() == text.len());
+            if !is_complete || size > MAX_PIECE {
                 put(&mut bytes, &std::mem::take(&mut lines));
                 size = 0;
             }
-            if !is_whole {
+            if !is_complete {
                 bytes.push(NIL);
             }
             if let LogPart::Line(line) = part {
@@ -94,7 +94,7 @@ impl Piece {
 }
 
 /// Returns the last [`MAX_LINE`] bytes of a text, from a character boundary.
-fn end_of(text: &str) -> &str {
+fn truncated(text: &str) -> &str {
     let surplus = text.len().saturating_sub(MAX_LINE);
     text.get(text.ceil_char_boundary(surplus)..).unwrap_or_default()
 }
@@ -161,12 +161,12 @@ fn piece_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Appends `piece` to a node's log and drops whole pieces from the front until at most `most` bytes are left.
+/// Appends `piece` to a node's log and drops whole pieces from the front until at most `max` bytes are left.
 #[must_use]
-pub fn append_log(log: &[u8], piece: &Piece, most: usize) -> Vec<u8> {
+pub fn append_log(log: &[u8], piece: &Piece, max: usize) -> Vec<u8> {
     let mut log = [log, &piece.0].concat();
     let mut front = 0;
-    while log.len() - front > most {
+    while log.len() - front > max {
         let rest = log.get(front..).unwrap_or_default();
         match rest.first() {
             Some(&NIL) => front += 1,
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn encoded_log_round_trips() {
         let parts = [line("a"), LogPart::Gap, line("b"), line("ß\n")];
         let log = append_log(&[], &Piece::new(&parts), 999);
         assert_eq!(read_log(&log), parts);
@@ -205,23 +205,23 @@ mod tests {
     }
 
     #[test]
-    fn much_at_once_loses_its_oldest_part_and_no_more() {
+    fn large_piece_loses_only_its_oldest_part() {
         let parts: Vec<_> = (0..4_000).map(|number| line(&format!("{number} {}", "x".repeat(100)))).collect();
-        let most = 256 << 10;
-        let kept = read_log(&append_log(&[], &Piece::new(&parts), most));
+        let max = 256 << 10;
+        let kept = read_log(&append_log(&[], &Piece::new(&parts), max));
         let (first, rest) = kept.split_first().unwrap();
         assert_eq!(*first, LogPart::Gap);
-        assert_eq!(rest, &parts[4_000 - rest.len()..], "it is the newest part");
+        assert_eq!(rest, &parts[4_000 - rest.len()..], "the newest part is kept");
         assert!(rest.len() > 1_500, "{} lines of 100 bytes", rest.len());
     }
 
     #[test]
-    fn of_a_line_that_is_too_long_the_end_is_kept_and_its_neighbours_are() {
+    fn overlong_line_keeps_its_end_and_its_neighbours() {
         let long = format!("{}ß{}", "a".repeat(99), "b".repeat(MAX_LINE - 1));
         let kept = read_log(&append_log(&[], &Piece::new(&[line("a"), line(&long), line("c")]), 4 << 20));
         assert_eq!(kept, [line("a"), LogPart::Gap, line(&"b".repeat(MAX_LINE - 1)), line("c")]);
-        let whole = "b".repeat(MAX_LINE);
-        assert_eq!(read_log(Piece::new(&[line(&whole)]).as_bytes()), [line(&whole)]);
+        let longest = "b".repeat(MAX_LINE);
+        assert_eq!(read_log(Piece::new(&[line(&longest)]).as_bytes()), [line(&longest)]);
     }
 
     #[test]
@@ -238,14 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_marked_once() {
+    fn end_of_log_is_marked_once() {
         let log = end_log(&end_log(&append_log(&[], &Piece::new(&[line("a")]), 999)));
         assert_eq!(read_log(&log), [line("a"), LogPart::Gap]);
         assert_eq!(log.split(|byte| *byte == NIL).count(), 2);
     }
 
     #[test]
-    fn what_cannot_be_read_is_a_gap() {
+    fn unreadable_pieces_become_gaps() {
         let mut log = append_log(&[], &Piece::new(&[line("a")]), 999);
         let later = rmp_serde::to_vec(&(VERSION + 1, "anything")).unwrap();
         log.push(BIN);

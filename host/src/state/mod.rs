@@ -14,7 +14,7 @@ mod note;
 mod log;
 mod notice;
 mod health;
-mod stray;
+mod invisible_chars;
 mod uri_query;
 mod uri;
 mod registry;
@@ -23,7 +23,7 @@ mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(any(test, feature = "internals"))]
-#[expect(clippy::indexing_slicing, clippy::missing_panics_doc, reason = "a case that fails ends its test")]
+#[expect(clippy::indexing_slicing, clippy::missing_panics_doc, reason = "a failing case ends its test")]
 pub mod conformance;
 
 pub use archive::{Archive, ClaimView, Counts, End, NodeView, Removal, RunSummary};
@@ -43,6 +43,8 @@ pub use health::{Health, Outage};
 pub use id::HostId;
 pub use id::NodeId;
 pub use id::Token;
+#[cfg(feature = "redis")]
+pub(crate) use invisible_chars::find_invisible;
 pub use journal::{Batch, Follow, Journal, JournalPage, MAX_EVENTS, MAX_LOG, MAX_LOGS};
 pub use ledger::{
     Blocked, Certainty, Claim, Entry, Ledger, Loss, Outcome, Progress, Reply, Settlement, Stage, Stop,
@@ -56,6 +58,4 @@ pub(crate) use registry::Registry;
 #[cfg(feature = "redis")]
 pub(crate) use registry::not_built_in;
 pub use shape::{CLOSING, ResourceScope, ResourceShape, RunShape, TaskShape};
-#[cfg(feature = "redis")]
-pub(crate) use stray::stray;
 pub use uri::{Address, BackendKind, Durability, RedisTopology, RedisUri, Secret, StateUri, Tls};

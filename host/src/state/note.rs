@@ -71,7 +71,7 @@ struct Wire {
 }
 
 impl Note {
-    /// A note of `phase` with nothing else recorded.
+    /// Creates a note of `phase` without details.
     #[must_use]
     pub const fn new(host: HostId, phase: Phase) -> Self {
         Self { host, phase, attempts: 0, started: None, ended: None, usage: None, failure: None }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stored_form_round_trips_and_refuses_later_versions() {
+    fn stored_form_round_trips_and_later_versions_are_rejected() {
         let empty = Note::new(HostId("h1".into()), Phase::Ready);
         let full = Note {
             phase: Phase::Failed,

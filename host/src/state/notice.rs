@@ -1,11 +1,11 @@
-//! What a backend has to say beside its answers; that it was lost and found is for `health`.
-//! Whoever asked for the answers picks notices up and tells them.
+//! Notices of a backend to the user; `health` reports outages.
+//! Callers collect and show them.
 
-/// Something that is no failure and should be known.
+/// An event that is not a failure, but that the user should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// A word for programs.
+    /// A machine-readable code.
     pub code: &'static str,
-    /// A sentence for people.
+    /// A sentence for the user.
     pub message: String,
 }

@@ -13,16 +13,16 @@ type Open<T> = Box<dyn Fn(&StateUri) -> Result<Arc<T>, Error> + Send + Sync>;
 /// The backends of one port `T`, by URI.
 pub(crate) struct Registry<T: ?Sized> {
     /// The port's name in errors: `state` or `cache`.
-    what: &'static str,
+    port: &'static str,
     openers: HashMap<BackendKind, Open<T>>,
     // A mutex, because runs are opened on many threads; openers never block.
     opened: Mutex<HashMap<StateUri, Arc<T>>>,
 }
 
 impl<T: ?Sized> Registry<T> {
-    /// A registry without backends.
-    pub(crate) fn empty(what: &'static str) -> Self {
-        Self { what, openers: HashMap::new(), opened: Mutex::default() }
+    /// Creates a registry without backends.
+    pub(crate) fn empty(port: &'static str) -> Self {
+        Self { port, openers: HashMap::new(), opened: Mutex::default() }
     }
 
     /// Registers a kind of backend.
@@ -40,7 +40,7 @@ impl<T: ?Sized> Registry<T> {
         if let Some(backend) = opened.get(uri) {
             return Ok(Arc::clone(backend));
         }
-        let open = self.openers.get(&uri.kind()).ok_or_else(|| not_built_in(uri, self.what))?;
+        let open = self.openers.get(&uri.kind()).ok_or_else(|| not_built_in(uri, self.port))?;
         let backend = open(uri)?;
         opened.insert(uri.clone(), Arc::clone(&backend));
         Ok(backend)
@@ -54,11 +54,11 @@ impl<T: ?Sized> fmt::Debug for Registry<T> {
 }
 
 /// The error for a valid URI whose backend is not part of this build.
-pub(crate) fn not_built_in(uri: &StateUri, what: &str) -> Error {
+pub(crate) fn not_built_in(uri: &StateUri, port: &str) -> Error {
     let backend = match uri.kind() {
         BackendKind::Memory => "memory",
         BackendKind::Redis => "Redis",
     };
-    Error::new(ErrorKind::Uri, format!("opening the {what} `{uri}`: this build has no {backend} backend"))
-        .hint("Use `memory:`, or a build of cascade-host that has it.")
+    Error::new(ErrorKind::Uri, format!("opening the {port} `{uri}`: this build has no {backend} backend"))
+        .hint("Use `memory:`, or a build of cascade-host with that backend.")
 }

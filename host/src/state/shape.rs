@@ -76,13 +76,13 @@ impl ResourceScope {
 }
 
 impl RunShape {
-    /// The node that closes the run; it is no task, and stands after all of them.
+    /// Returns the node that closes the run, which is numbered after all tasks.
     #[must_use]
     pub fn closing(&self) -> NodeId {
         NodeId { task: TaskIdx::new(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX)), item: None }
     }
 
-    /// How much there is of each resource, as far as this host knows.
+    /// Returns the total of each resource that this host knows.
     #[must_use]
     pub fn amounts(&self) -> Vec<u32> {
         self.resources.iter().map(|resource| resource.amount).collect()

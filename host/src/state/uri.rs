@@ -2,7 +2,7 @@
 //! Connecting is left to backends. Users, passwords and unreadable texts are never shown.
 
 use crate::state::Error;
-use crate::state::stray::{control, name};
+use crate::state::invisible_chars::{describe, find_control};
 use crate::state::uri_query::{Query, decoded, fault};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -15,8 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Default lease: how long a host without heartbeat keeps its claims.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// Range of sensible leases. A shorter one would be lost to an ordinary pause of a machine; nobody waits for a longer
-/// one.
+/// Range of leases. A shorter one would expire in an ordinary pause of a machine; a longer one would delay takeovers.
 const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
 /// The URI of a backend.
@@ -132,12 +131,12 @@ impl fmt::Debug for Secret {
 }
 
 impl StateUri {
-    /// Reads a URI; white space around it, as the line end of a file, is no part of it. The error never repeats the text,
-    /// which may hold a password.
+    /// Parses a URI, without the white space around it, such as the line end of a file. The error never repeats the
+    /// text, which may contain a password.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
-        if let Some(found) = control(text) {
-            let hint = "Take it out; in a password it is percent-encoded, a line end as `%0A`.";
+        if let Some(found) = find_control(text) {
+            let hint = "Remove it; in a password, percent-encode it: a line end is `%0A`.";
             return Err(fault(&format!("reading the URI of a backend, whose {found}"), hint));
         }
         let (scheme, rest) =
@@ -147,7 +146,7 @@ impl StateUri {
             let is_bare = rest.is_empty();
             return is_bare
                 .then_some(Self::Memory)
-                .ok_or_else(|| fault("reading a `memory:` URI", "Nothing follows `memory:`."));
+                .ok_or_else(|| fault("reading a `memory:` URI", "`memory:` takes no address."));
         }
         let form = SCHEMES.iter().find(|(known, _)| *known == scheme).map(|(_, form)| *form);
         let form = form.ok_or_else(|| unknown_scheme("reading the scheme of a backend's URI"))?;
@@ -260,7 +259,7 @@ const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
 fn unknown_scheme(doing: &str) -> Error {
-    let hint = "It begins with one of memory:, redis://, rediss://, valkey://, valkeys://, redis+unix://, \
+    let hint = "A URI starts with one of memory:, redis://, rediss://, valkey://, valkeys://, redis+unix://, \
                 redis+sentinel:// and redis+cluster://.";
     fault(doing, hint)
 }
@@ -271,7 +270,7 @@ fn redis(form: Form, rest: &str) -> Result<RedisUri, Error> {
         return Err(fault("reading a Redis URI", hint));
     }
     let (front, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, path) = front.find('/').map_or((front, ""), |at| front.split_at(at));
+    let (authority, path) = front.find('/').map_or((front, ""), |slash| front.split_at(slash));
     let (login, hosts) = match authority.rsplit_once('@') {
         Some((login, hosts)) => (Some(login), hosts),
         None => (None, authority),
@@ -313,8 +312,8 @@ fn place(form: Form, hosts: &str, path: &str, query: &mut Query) -> Result<(Redi
         }
         Form::Sentinel => {
             let (master, db) = steps.split_once('/').unwrap_or((steps, ""));
-            let is_clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-            if master.is_empty() || !master.chars().all(is_clean) {
+            let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            if master.is_empty() || !master.chars().all(is_valid) {
                 let hint =
                     "After the sentinels comes the master's name: `redis+sentinel://host:26379/mymaster/0`.";
                 return Err(fault("reading the master's name in a Redis URI", hint));
@@ -337,47 +336,48 @@ fn addresses(hosts: &str, port: u16) -> Result<Vec<Address>, Error> {
 }
 
 fn address(text: &str, default: u16) -> Result<Address, Error> {
-    let bad = || {
+    let invalid = || {
         let hint = "A host is a name or an address and an optional port from 1 to 65535, `db.example:6379` or `[::1]:6379`; in a \
                     password, `/`, `?`, `#`, `@`, `:` and `%` are percent-encoded.";
         fault("reading a host of a Redis URI", hint)
     };
     let (host, port) = match text.strip_prefix('[') {
         Some(text) => {
-            let (host, after) = text.split_once(']').ok_or_else(bad)?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| bad())?;
-            let port = if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or_else(bad)?) };
+            let (host, after) = text.split_once(']').ok_or_else(invalid)?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| invalid())?;
+            let port =
+                if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or_else(invalid)?) };
             (host, port)
         }
         None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     };
-    let is_clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     if let Some(blank) = text.chars().find(|c| c.is_whitespace()) {
-        let doing = format!("reading a host of a Redis URI, in which there is {}", name(blank));
-        return Err(fault(&doing, "Take it out; in a password it is percent-encoded, a space as `%20`."));
+        let doing = format!("reading a host of a Redis URI, which contains {}", describe(blank));
+        return Err(fault(&doing, "Remove it; in a password, percent-encode it: a space is `%20`."));
     }
-    if host.is_empty() || !host.chars().all(is_clean) {
-        return Err(bad());
+    if host.is_empty() || !host.chars().all(is_valid) {
+        return Err(invalid());
     }
     let port = match port {
         None => default,
         Some(port) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            port.parse().map_err(|_| bad())?
+            port.parse().map_err(|_| invalid())?
         }
-        Some(_) => return Err(bad()), // nothing, or no number
+        Some(_) => return Err(invalid()), // empty, or not a number
     };
-    if port == 0 { Err(bad()) } else { Ok(Address { host: host.to_owned(), port }) }
+    if port == 0 { Err(invalid()) } else { Ok(Address { host: host.to_owned(), port }) }
 }
 
 /// Parses a database number; an empty text is number 0.
 fn number(text: &str) -> Result<u32, Error> {
-    let bad = || {
+    let invalid = || {
         fault("reading the database of a Redis URI", "A database is a whole number: `redis://localhost/0`.")
     };
     match text {
         "" => Ok(0),
-        _ if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().map_err(|_| bad()),
-        _ => Err(bad()), // signs, spaces and words
+        _ if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().map_err(|_| invalid()),
+        _ => Err(invalid()), // signs, spaces and words
     }
 }
 
@@ -390,14 +390,14 @@ fn tls(form: Form, query: &mut Query) -> Result<Option<Tls>, Error> {
             return Err(fault("reading the certificate of a Redis URI", "`cert` and `key` come together."));
         }
     };
-    let is_asked = ca.is_some() || identity.is_some();
+    let is_requested = ca.is_some() || identity.is_some();
     match form {
         Form::Server { is_tls: true } => Ok(Some(Tls { ca, identity })),
-        // Their schemes have no form of their own for encryption: naming an authority or an identity asks for it.
-        Form::Sentinel | Form::Cluster => Ok(is_asked.then_some(Tls { ca, identity })),
-        Form::Server { is_tls: false } | Form::Socket if is_asked => Err(fault(
+        // These schemes have no encrypted variant: an authority or an identity turns encryption on.
+        Form::Sentinel | Form::Cluster => Ok(is_requested.then_some(Tls { ca, identity })),
+        Form::Server { is_tls: false } | Form::Socket if is_requested => Err(fault(
             "reading the certificates of a Redis URI",
-            "They need an encrypted scheme: `rediss://`.",
+            "Certificates need an encrypted scheme: `rediss://`.",
         )),
         Form::Server { is_tls: false } | Form::Socket => Ok(None),
     }
@@ -412,16 +412,20 @@ fn lease(query: &mut Query) -> Result<Duration, Error> {
 }
 
 fn durability(text: Option<&str>) -> Result<Durability, Error> {
-    let bad =
-        || fault("reading `durability` of a Redis URI", "It is `replica:N`, with N above zero, or `aof:1`.");
+    let invalid = || {
+        fault(
+            "reading `durability` of a Redis URI",
+            "The value is `replica:N`, with N above zero, or `aof:1`.",
+        )
+    };
     match text.map(|text| text.split_once(':')) {
         None => Ok(Durability::Server),
         Some(Some(("aof", "1"))) => Ok(Durability::Aof),
-        Some(Some(("replica", replicas))) => match number(replicas).map_err(|_| bad())? {
-            0 => Err(bad()),
+        Some(Some(("replica", replicas))) => match number(replicas).map_err(|_| invalid())? {
+            0 => Err(invalid()),
             replicas => Ok(Durability::Replica(replicas)),
         },
-        Some(_) => Err(bad()), // neither of the two
+        Some(_) => Err(invalid()), // neither of the two
     }
 }
 

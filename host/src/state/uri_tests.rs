@@ -15,12 +15,12 @@ fn redis(text: &str) -> RedisUri {
     }
 }
 
-fn at(host: &str, port: u16) -> Address {
+fn address(host: &str, port: u16) -> Address {
     Address { host: host.into(), port }
 }
 
 #[test]
-fn every_scheme_of_the_table_is_read() {
+fn every_scheme_parses() {
     assert_eq!(StateUri::parse("memory:").unwrap(), StateUri::Memory);
     for (text, shown) in [
         ("redis://localhost", "redis://localhost:6379/0"),
@@ -35,7 +35,10 @@ fn every_scheme_of_the_table_is_read() {
     ] {
         assert_eq!(StateUri::parse(text).unwrap().to_string(), shown);
     }
-    assert_eq!(redis("redis+cluster://a,b:1").place, RedisTopology::Cluster(vec![at("a", 6379), at("b", 1)]));
+    assert_eq!(
+        redis("redis+cluster://a,b:1").place,
+        RedisTopology::Cluster(vec![address("a", 6379), address("b", 1)])
+    );
 }
 
 #[test]
@@ -57,14 +60,14 @@ fn logins_are_decoded_and_options_read() {
 }
 
 #[test]
-fn a_lease_is_ten_seconds_or_what_the_uri_says() {
+fn lease_defaults_to_ten_seconds() {
     let seconds = |text: &str| StateUri::parse(text).unwrap().lease().as_secs_f64();
     assert_eq!((seconds("memory:"), seconds("redis://h")), (10.0, 10.0));
     assert_eq!((seconds("redis://h?lease=1s"), seconds("redis://h?lease=90s")), (1.0, 90.0));
 }
 
 #[test]
-fn a_password_from_elsewhere_fills_the_gap_and_replaces_nothing() {
+fn separate_password_does_not_replace_one_in_the_uri() {
     let password = Secret::new("other");
     for (text, expected) in [("redis://h", "other"), ("redis://:own@h", "own")] {
         let StateUri::Redis(uri) = StateUri::parse(text).unwrap().or_password(&password) else { panic!() };
@@ -73,11 +76,11 @@ fn a_password_from_elsewhere_fills_the_gap_and_replaces_nothing() {
 }
 
 #[test]
-fn anything_else_is_refused_with_help() {
+fn invalid_uris_are_rejected_with_a_hint() {
     for (text, help) in [
         ("", "redis+cluster://"),
         ("postgres://h", "memory:, redis://"),
-        ("memory:x", "Nothing follows"),
+        ("memory:x", "takes no address"),
         ("redis:h", "://"),
         ("redis://", "A host is"),
         ("redis://h:0", "A host is"),
@@ -95,7 +98,7 @@ fn anything_else_is_refused_with_help() {
         ("redis://h?db=1", "connect-timeout, timeout"),
         ("redis://h?protocol=resp3", "connect-timeout, timeout"),
         ("redis://h?timeout=1s&timeout=2s", "`timeout` is given twice"),
-        ("redis://h?pass=word&pass=word", "Its keys are"),
+        ("redis://h?pass=word&pass=word", "The query keys are"),
         ("redis://h?timeout=0s", "duration above zero"),
         ("redis://h?lease=0s", "duration above zero"),
         ("redis://h?lease=999ms", "from `1s` to `1h`"),
@@ -106,9 +109,9 @@ fn anything_else_is_refused_with_help() {
         ("rediss://h?cert=x", "come together"),
         ("redis://h#insecure", "fragment"),
         ("redis://:%zz@h", "hexadecimal"),
-        ("redis://h:63\n79", "Take it out"),
+        ("redis://h:63\n79", "Remove it"),
         ("redis://:pass\nword@h", "%0A"),
-        ("redis://h\u{7f}", "Take it out"),
+        ("redis://h\u{7f}", "Remove it"),
         ("redis://a b", "%20"),
         ("redis+unix://run/redis.sock", "absolute"),
         ("redis+sentinel://h:1", "master's name"),
@@ -121,7 +124,7 @@ fn anything_else_is_refused_with_help() {
 }
 
 #[test]
-fn a_line_end_behind_a_uri_is_no_part_of_it_and_one_within_is_shown_where_it_is() {
+fn line_end_after_a_uri_is_ignored_and_one_within_is_located() {
     for text in ["redis://h\n", "redis://h\r\n", " \tredis://h ", "redis://h:6379/0\n\n"] {
         assert_eq!(StateUri::parse(text).unwrap().to_string(), "redis://h:6379/0", "{text:?}");
     }
@@ -129,7 +132,7 @@ fn a_line_end_behind_a_uri_is_no_part_of_it_and_one_within_is_shown_where_it_is(
     for (text, found) in [
         ("redis://h:63\n79\n", "character 13 is a line end (`\\n`)"),
         ("\nredis://:hun\rter2@h\n", "character 13 is a line end (`\\r`)"),
-        ("redis://h 1:1", "there is a space"),
+        ("redis://h 1:1", "which contains a space"),
     ] {
         let error = StateUri::parse(text).unwrap_err();
         assert!(error.to_string().ends_with(found), "{text:?}: {error}");
@@ -137,7 +140,7 @@ fn a_line_end_behind_a_uri_is_no_part_of_it_and_one_within_is_shown_where_it_is(
     }
 }
 
-/// All that a person could see of a URI or of its refusal.
+/// Returns every visible form of a URI or of its error.
 fn shown(text: &str) -> String {
     match StateUri::parse(text) {
         Ok(uri) => format!("{uri} {uri:?}"),
@@ -149,7 +152,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
-    fn no_password_and_no_user_is_ever_shown(
+    fn user_and_password_are_never_shown(
         scheme in "memory|redis|rediss|valkey|redis\\+unix|redis\\+sentinel|redis\\+cluster|http|",
         secret in "QZ[a-zA-Z0-9]{4}",
         noise in "[@:/?#%&=,\\[\\] a-z]{0,6}",
@@ -163,7 +166,7 @@ proptest! {
             format!("{scheme}:{secret}{tail}"),
             format!("{secret}{tail}"),
         ] {
-            // Hosts, masters and paths are shown, so in these forms none of them may hold the secret.
+            // Hosts, masters and paths are shown, so in these forms none may contain the secret.
             let is_place = StateUri::parse(&text).is_ok() && !text.contains(&format!("{secret}@"));
             prop_assert!(is_place || !shown(&text).contains("QZ"), "{text}: {}", shown(&text));
         }
@@ -175,8 +178,8 @@ fn the_manual_has_every_scheme_and_every_key_of_the_query() {
     let uris = Page::of("state").section("URIs");
     let codes = uris.codes();
     for scheme in SCHEMES.iter().map(|(scheme, _)| *scheme).chain([MEMORY]) {
-        let is_it = |code: &String| code.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':'));
-        assert!(codes.iter().any(is_it), "state.md, section \"URIs\", does not show `{scheme}:`");
+        let is_match = |code: &String| code.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':'));
+        assert!(codes.iter().any(is_match), "state.md, section \"URIs\", does not show `{scheme}:`");
     }
     let keys = Page::of("state").section("Query keys");
     let hint = unknown_key();

@@ -90,7 +90,7 @@ fn requests_beside_the_granted_prefix_are_refused_and_the_grant_is_named() {
     }
     assert!(web.heads().is_empty() && other.heads().is_empty());
     let needed = format!("`http = [\"http://127.0.0.1:{}/\"]`", other.port());
-    let finished = finished.says([needed.as_str(), "names a user or a password"]);
+    let finished = finished.says([needed.as_str(), "has a user or a password"]);
     let events = project.events();
     let logged: Vec<_> = events.of("task.log").map(ToString::to_string).collect();
     assert!(!finished.stderr.contains("hunter2") && !logged.concat().contains("hunter2"), "{logged:#?}");

@@ -67,10 +67,10 @@ fn what_keeps_a_host_from_a_server_has_its_own_advice() {
     });
     for (uri, advice) in [
         // No label of a name is so long: that is known without a name server.
-        (format!("redis://{}.example", "a".repeat(70)), "Check the host's name"),
-        (format!("redis://127.0.0.1:{}", free_port()), "Nobody listens there"),
+        (format!("redis://{}.example", "a".repeat(70)), "Check the host name"),
+        (format!("redis://127.0.0.1:{}", free_port()), "No server listens there"),
         (format!("redis+unix://{}", nowhere.display()), "There is no such socket"),
-        (format!("redis://127.0.0.1:{page}"), "no plain Redis"),
+        (format!("redis://127.0.0.1:{page}"), "does not speak plain Redis"),
     ] {
         let asked = if uri.contains('?') { '&' } else { '?' };
         let uri = format!("{uri}{asked}connect-timeout=1s");

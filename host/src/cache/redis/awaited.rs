@@ -2,7 +2,7 @@
 //! The engine decides who waits, and for how long.
 //!
 //! A maker with waiters adds the key to the stream `cascade:made`. All waiters of this host share one reader of the
-//! stream: one of them reads for all. When it leaves, another one continues with the same request.
+//! stream: one waiter reads for all. When it leaves, another waiter continues with the same request.
 
 use crate::cache::MakeRequest;
 use crate::model::Digest;
@@ -17,64 +17,65 @@ use tokio::sync::broadcast;
 /// The stream of computed and given up keys.
 const MADE: &str = "cascade:made";
 
-/// About how many entries the stream keeps; readers are never far behind.
-const KEPT: &str = "1000";
+/// Approximate maximum length of the stream; readers are never far behind.
+const MAX_LEN: &str = "1000";
 
 /// TTL of the stream after its last entry, in milliseconds.
-const LIFE: &str = "86400000";
+const TTL: &str = "86400000";
 
-/// Longest time that the server blocks a read without news.
+/// Maximum time that the server blocks a read without new entries.
 const BLOCK: Duration = Duration::from_secs(5);
 
-/// Backoff after a failed read. Waiters look by themselves meanwhile.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Backoff after a failed read. Waiters look up the entry themselves meanwhile.
+const BACKOFF: Duration = Duration::from_millis(250);
 
 /// The stream's reader, shared by all waiters of this host.
 pub(super) struct MadeResults {
     link: Arc<Link>,
-    // A mutex, so that one waiter reads for all; the others wait for what it broadcasts.
+    // A mutex, so that one waiter reads for all; the others wait for its broadcasts.
     reader: Mutex<StreamReader>,
-    heard: broadcast::Sender<Digest>,
+    announcements: broadcast::Sender<Digest>,
 }
 
 struct StreamReader {
     line: Arc<Line>,
     /// The last entry that was read.
     last: String,
-    /// The request under way. It outlives the waiter that sent it.
-    asked: Option<Reading>,
+    /// The pending request, which outlives the waiter that sent it.
+    pending: Option<Reading>,
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Vec<Answer>, ()>> + Send>>;
 
 impl MadeResults {
-    /// A reader that connects only when the first task waits.
+    /// Creates a reader that connects only when the first task waits.
     pub(super) fn new(link: Arc<Link>) -> Self {
-        let reader = StreamReader { line: Arc::new(Line::new("made")), last: "0-0".to_owned(), asked: None };
-        Self { link, reader: Mutex::new(reader), heard: broadcast::Sender::new(64) }
+        let reader =
+            StreamReader { line: Arc::new(Line::new("made")), last: "0-0".to_owned(), pending: None };
+        Self { link, reader: Mutex::new(reader), announcements: broadcast::Sender::new(64) }
     }
 
-    /// Announces to all hosts that an entry was computed or given up. Waiters that miss it look by themselves later.
-    pub(super) async fn announce(&self, making: &MakeRequest) {
+    /// Announces to all hosts that an entry was computed or given up. Waiters that miss it look up the entry later.
+    pub(super) async fn announce(&self, request: &MakeRequest) {
         let add =
-            Command::new("XADD").args([MADE, "MAXLEN", "~", KEPT, "*", "k"]).arg(making.key.to_string());
-        let keep = Command::new("PEXPIRE").args([MADE, LIFE]);
-        drop(self.link.ask("telling that a result is there", Request::read([add, keep]).aside()).await);
+            Command::new("XADD").args([MADE, "MAXLEN", "~", MAX_LEN, "*", "k"]).arg(request.key.to_string());
+        let keep = Command::new("PEXPIRE").args([MADE, TTL]);
+        drop(self.link.ask("announcing a cached result", Request::read([add, keep]).best_effort()).await);
     }
 
-    /// Waits until a key is announced, for `most` at most. Cancel safe.
-    pub(super) async fn wait(&self, key: &Digest, most: Duration) {
-        let told = self.wait_announced(key, self.heard.subscribe());
+    /// Waits until a key is announced, or until `max_wait` has passed. Cancel safe.
+    pub(super) async fn wait(&self, key: &Digest, max_wait: Duration) {
+        let announced = self.wait_announced(key, self.announcements.subscribe());
         tokio::select! {
-            () = told => {}
+            () = announced => {}
             never = self.read() => match never {},
-            () = tokio::time::sleep(most) => {}
+            () = tokio::time::sleep(max_wait) => {}
         }
     }
 
-    async fn wait_announced(&self, key: &Digest, mut heard: broadcast::Receiver<Digest>) {
+    async fn wait_announced(&self, key: &Digest, mut announcements: broadcast::Receiver<Digest>) {
         // A receiver that lagged may have missed its key, so it returns and looks.
-        while heard.recv().await.is_ok_and(|made| made != *key) {}
+        while announcements.recv().await.is_ok_and(|made| made != *key) {}
     }
 
     async fn read(&self) -> Infallible {
@@ -82,14 +83,14 @@ impl MadeResults {
         loop {
             let answers = reader.next(&self.link).await;
             let Ok(answers) = answers else {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(BACKOFF).await;
                 continue;
             };
             for (id, key) in answers.into_iter().flat_map(Answer::list).flat_map(entries) {
                 reader.last = id;
                 if let Some(key) = key {
                     // Fails if no waiter is left.
-                    drop(self.heard.send(key));
+                    drop(self.announcements.send(key));
                 }
             }
         }
@@ -98,17 +99,17 @@ impl MadeResults {
 
 impl StreamReader {
     async fn next(&mut self, link: &Arc<Link>) -> Result<Vec<Answer>, ()> {
-        let Self { line, last, asked } = self;
-        let reading =
-            asked.get_or_insert_with(|| Box::pin(reading(Arc::clone(link), Arc::clone(line), last.clone())));
+        let Self { line, last, pending } = self;
+        let reading = pending
+            .get_or_insert_with(|| Box::pin(reading(Arc::clone(link), Arc::clone(line), last.clone())));
         let answers = reading.as_mut().await;
-        *asked = None;
+        *pending = None;
         answers
     }
 }
 
 async fn reading(to: Arc<Link>, line: Arc<Line>, last: String) -> Result<Vec<Answer>, ()> {
-    let command = Command::new("XREAD").args(["COUNT", KEPT, "BLOCK"]).arg(BLOCK.as_millis().to_string());
+    let command = Command::new("XREAD").args(["COUNT", MAX_LEN, "BLOCK"]).arg(BLOCK.as_millis().to_string());
     let command = command.args(["STREAMS", MADE]).arg(last);
     to.ask_once(&line, Request::read([command]), BLOCK).await
 }

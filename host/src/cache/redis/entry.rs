@@ -8,8 +8,8 @@ use bytes::Bytes;
 /// Version of the stored form. Entries of other versions are misses.
 const VERSION: u8 = 1;
 
-/// Length of the checksum, a truncated digest of the entry. It detects damage, not forgery: anyone who may write to the
-/// Redis may forge results.
+/// Length of the checksum, a truncated digest of the entry. Detects damage, not forgery: every client that may write
+/// to the Redis can forge results.
 const CHECK: usize = 8;
 
 /// Length of a fingerprint in bytes.
@@ -23,11 +23,11 @@ pub(super) enum Entry {
     /// A cached result.
     Stored(Stored),
     /// Foreign or damaged data.
-    Stranger,
+    Foreign,
 }
 
 /// Encodes the stored form.
-pub(super) fn written(stored: &Stored) -> Vec<u8> {
+pub(super) fn encode(stored: &Stored) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + CHECK + FINGERPRINT + stored.value.len());
     bytes.push(VERSION);
     bytes.extend(check(stored.type_fingerprint.as_bytes(), &stored.value));
@@ -37,8 +37,8 @@ pub(super) fn written(stored: &Stored) -> Vec<u8> {
 }
 
 /// Decodes the stored form.
-pub(super) fn read(bytes: Bytes) -> Entry {
-    parsed(bytes).map_or(Entry::Stranger, Entry::Stored)
+pub(super) fn decode(bytes: Bytes) -> Entry {
+    parsed(bytes).map_or(Entry::Foreign, Entry::Stored)
 }
 
 fn parsed(mut bytes: Bytes) -> Option<Stored> {
@@ -48,8 +48,8 @@ fn parsed(mut bytes: Bytes) -> Option<Stored> {
     let head = bytes.split_to(1 + CHECK);
     let fingerprint: [u8; FINGERPRINT] = bytes.split_to(FINGERPRINT).as_ref().try_into().ok()?;
     let (version, sum) = head.split_first()?;
-    let is_ours = *version == VERSION && *sum == check(&fingerprint, &bytes);
-    is_ours.then(|| Stored { type_fingerprint: Digest::from_bytes(fingerprint), value: bytes })
+    let is_valid = *version == VERSION && *sum == check(&fingerprint, &bytes);
+    is_valid.then(|| Stored { type_fingerprint: Digest::from_bytes(fingerprint), value: bytes })
 }
 
 fn check(fingerprint: &[u8], value: &[u8]) -> [u8; CHECK] {
@@ -63,15 +63,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_and_nothing_else() {
+    fn encoded_entry_round_trips_and_damage_is_detected() {
         let stored = Stored { type_fingerprint: Digest::of_bytes(b"type"), value: b"value"[..].into() };
-        let bytes = written(&stored);
-        assert_eq!(read(bytes.clone().into()), Entry::Stored(stored));
-        for at in 0..bytes.len() {
+        let bytes = encode(&stored);
+        assert_eq!(decode(bytes.clone().into()), Entry::Stored(stored));
+        for index in 0..bytes.len() {
             let mut damaged = bytes.clone();
-            damaged[at] ^= 1;
-            assert_eq!(read(damaged.into()), Entry::Stranger, "byte {at}");
-            assert_eq!(read(bytes[..at].to_vec().into()), Entry::Stranger, "cut at {at}");
+            damaged[index] ^= 1;
+            assert_eq!(decode(damaged.into()), Entry::Foreign, "byte {index}");
+            assert_eq!(decode(bytes[..index].to_vec().into()), Entry::Foreign, "cut at {index}");
         }
     }
 }

@@ -21,7 +21,7 @@ static FIND: Script = Script::new(include_str!("find.lua"), || digest(include_st
 static MADE: Script = Script::new(include_str!("made.lua"), || digest(include_str!("made.lua")));
 
 /// Reply of the script if another maker waits for the entry.
-const AWAITED: i64 = 2;
+const HAS_WAITER: i64 = 2;
 
 /// Opens the cache of a URI without connecting yet.
 pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Cache>, Error> {
@@ -39,7 +39,7 @@ pub(crate) struct RedisCache {
 }
 
 impl RedisCache {
-    /// A cache for a URI; does not connect yet.
+    /// Creates a cache for a URI; does not connect yet.
     pub(crate) fn new(uri: &RedisUri) -> Result<Self, Error> {
         let link = crate::state::redis::link_to(uri, "cache")?;
         Ok(Self { awaited: MadeResults::new(Arc::clone(&link)), link, notices: Notices::default() })
@@ -58,15 +58,14 @@ impl Cache for RedisCache {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        // One GET per key rather than MGET, which a cluster would refuse. A key of another type is then an error of its
-        // own.
+        // One GET per key rather than MGET, which a cluster would reject. A key of another type then fails alone.
         let commands = keys.iter().map(|key| Command::new("GET").arg(name(key)));
-        let request = Request::read(commands).past_strangers();
+        let request = Request::read(commands).allow_foreign();
         let found =
             self.link.ask("reading the cache", request).await?.into_iter().map(|answer| match answer {
-                Answer::Bytes(bytes) => entry::read(bytes),
+                Answer::Bytes(bytes) => entry::decode(bytes),
                 Answer::Nil => Entry::None,
-                Answer::Number(_) | Answer::List(_) | Answer::Stranger => Entry::Stranger,
+                Answer::Number(_) | Answer::List(_) | Answer::Foreign => Entry::Foreign,
             });
         Ok(found.map(|found| self.stored_entry(found)).collect())
     }
@@ -76,7 +75,7 @@ impl Cache for RedisCache {
             return Ok(());
         }
         let commands = inserts.iter().map(|insert| {
-            let command = Command::new("SET").arg(name(&insert.key)).arg(entry::written(&insert.stored));
+            let command = Command::new("SET").arg(name(&insert.key)).arg(entry::encode(&insert.stored));
             match insert.ttl {
                 Some(ttl) => command.arg("PX").arg(ttl.as_millis().max(1).to_string()),
                 None => command,
@@ -85,42 +84,42 @@ impl Cache for RedisCache {
         self.link.ask("writing to the cache", Request::write(commands)).await.map(drop)
     }
 
-    async fn find(&self, making: &MakeRequest) -> Result<Found, Error> {
-        let command = Command::script(&FIND, &names(&making.key))
-            .arg(making.maker.to_string())
-            .arg(making.hold.as_millis().max(1).to_string());
+    async fn find(&self, request: &MakeRequest) -> Result<Found, Error> {
+        let command = Command::script(&FIND, &names(&request.key))
+            .arg(request.maker.to_string())
+            .arg(request.hold.as_millis().max(1).to_string());
         // A lost right costs one call that is computed twice, so this need not be durable.
-        let answers = self.link.ask("looking into the cache", Request::read([command])).await?;
+        let answers = self.link.ask("looking up a result in the cache", Request::read([command])).await?;
         let entry = match answers.into_iter().next() {
             Some(Answer::Number(0)) => return Ok(Found::Theirs),
             Some(Answer::Number(_)) => Entry::None,
-            Some(Answer::Bytes(bytes)) => entry::read(bytes),
-            Some(Answer::Nil | Answer::List(_) | Answer::Stranger) | None => Entry::Stranger,
+            Some(Answer::Bytes(bytes)) => entry::decode(bytes),
+            Some(Answer::Nil | Answer::List(_) | Answer::Foreign) | None => Entry::Foreign,
         };
         // Foreign data may be replaced by any maker's result.
         Ok(self.stored_entry(entry).map_or(Found::Mine, Found::Stored))
     }
 
-    async fn put_made(&self, making: &MakeRequest, insert: Insert) -> Result<(), Error> {
+    async fn put_made(&self, request: &MakeRequest, insert: Insert) -> Result<(), Error> {
         let ttl = insert.ttl.map(|ttl| ttl.as_millis().max(1).to_string());
-        let command = Command::script(&MADE, &names(&making.key))
-            .arg(making.maker.to_string())
+        let command = Command::script(&MADE, &names(&request.key))
+            .arg(request.maker.to_string())
             .arg(ttl.unwrap_or_default())
-            .arg(entry::written(&insert.stored));
-        let ended = self.link.ask("writing to the cache", Request::write([command])).await?;
-        self.announce_made(making, &ended).await;
+            .arg(entry::encode(&insert.stored));
+        let reply = self.link.ask("writing to the cache", Request::write([command])).await?;
+        self.announce_made(request, &reply).await;
         Ok(())
     }
 
-    async fn give_up(&self, making: &MakeRequest) -> Result<(), Error> {
-        let command = Command::script(&MADE, &names(&making.key)).arg(making.maker.to_string()).arg("");
-        let ended = self.link.ask("leaving a result to others", Request::read([command])).await?;
-        self.announce_made(making, &ended).await;
+    async fn give_up(&self, request: &MakeRequest) -> Result<(), Error> {
+        let command = Command::script(&MADE, &names(&request.key)).arg(request.maker.to_string()).arg("");
+        let reply = self.link.ask("giving up a computation in the cache", Request::read([command])).await?;
+        self.announce_made(request, &reply).await;
         Ok(())
     }
 
-    async fn wait_made(&self, key: &Digest, most: Duration) {
-        self.awaited.wait(key, most).await;
+    async fn wait_made(&self, key: &Digest, max_wait: Duration) {
+        self.awaited.wait(key, max_wait).await;
     }
 
     fn health(&self) -> Option<watch::Receiver<Health>> {
@@ -134,9 +133,9 @@ impl Cache for RedisCache {
 
 impl RedisCache {
     /// Announces the end of an entry's computation, if another maker waits.
-    async fn announce_made(&self, making: &MakeRequest, ended: &[Answer]) {
-        if let [Answer::Number(AWAITED)] = ended {
-            self.awaited.announce(making).await;
+    async fn announce_made(&self, request: &MakeRequest, reply: &[Answer]) {
+        if let [Answer::Number(HAS_WAITER)] = reply {
+            self.awaited.announce(request).await;
         }
     }
 
@@ -144,11 +143,11 @@ impl RedisCache {
         match entry {
             Entry::Stored(stored) => Some(stored),
             Entry::None => None,
-            Entry::Stranger => {
-                self.notices.tell_once(Notice {
+            Entry::Foreign => {
+                self.notices.push_once(Notice {
                     code: "cache-entry",
-                    message: "an entry of the cache is damaged, or was written by something else; it is ignored, and \
-                              so will others be"
+                    message: "the cache ignores an entry that is damaged or has another writer; further such entries \
+                              are ignored without a notice"
                         .to_owned(),
                 });
                 None

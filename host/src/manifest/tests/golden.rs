@@ -9,7 +9,7 @@ fn tests() -> std::path::PathBuf {
 }
 
 #[test]
-fn the_fixture_is_its_text() {
+fn fixture_matches_its_text() {
     let text = std::fs::read(tests().join("fixtures/words.wat")).unwrap();
     let translated = wat::parse_bytes(&text).unwrap();
     let path = tests().join("fixtures/words.wasm");
@@ -20,7 +20,7 @@ fn the_fixture_is_its_text() {
 }
 
 #[test]
-fn no_mistake_shows_a_password() {
+fn faults_never_show_a_password() {
     for folder in std::fs::read_dir(tests().join("cases/manifest")).unwrap() {
         let text = std::fs::read_to_string(folder.unwrap().path().join("manifest.toml")).unwrap();
         for fault in parsed(&text).faults.list {

@@ -1,5 +1,5 @@
-//! The page of the manifest against the keys and words that are read, and its fragments against the parser.
-//! Complete examples are checked by the binary itself, in the black-box tests.
+//! Compares the manual's manifest page with the known keys and words, and parses its fragments.
+//! The black-box tests run the complete examples.
 
 use crate::cli::manual::{Page, blocks, count};
 use crate::manifest::Policy;
@@ -14,7 +14,7 @@ use crate::manifest::tests::{HEAD, parsed};
 use crate::manifest::value::{KINDS, MAX_DEPTH};
 use crate::model::{Limits, show_duration};
 
-/// Where the manual has the keys of a table, and a text in which `KEY` stands in that table.
+/// Returns the manual's section for the keys of a table, and a text with `KEY` in that table.
 fn place(table: &str) -> (Page, &'static str) {
     let manifest = |heading: &str| Page::of("manifest").section(heading);
     match table {
@@ -46,11 +46,11 @@ fn every_key_has_a_row_with_its_type_default_and_meaning() {
     for (table, key) in each_key() {
         let (page, _) = place(table);
         match table {
-            // Their rows are those of tasks.
+            // These keys have the rows of tasks.
             "DEFAULTS" => page.names([key]),
             // A table in the place of a string, written in the string's row.
             "URI" => page.row("uri").names([key]),
-            // Sections stand there as their headers.
+            // The page lists sections by their headers.
             "TOP" => {
                 let words = page.words();
                 let is_it =
@@ -66,7 +66,7 @@ fn every_key_has_a_row_with_its_type_default_and_meaning() {
 }
 
 #[test]
-fn every_grant_and_every_limit_stands_in_its_page() {
+fn every_grant_and_limit_is_in_its_page() {
     for (table, key) in each_key() {
         match table {
             "LIMITS" => Page::of("limits")
@@ -79,9 +79,9 @@ fn every_grant_and_every_limit_stands_in_its_page() {
     }
 }
 
-/// What no key can be: a date.
+/// A value that no key accepts: a date.
 #[test]
-fn every_key_that_is_known_is_read() {
+fn every_known_key_is_parsed() {
     for (table, key) in each_key() {
         let (_, text) = place(table);
         let head = if matches!(key, "cascade" | "name") && table == "TOP" { "cascade = 1\n" } else { HEAD };
@@ -107,7 +107,7 @@ fn every_reference_has_a_row_with_the_keys_beside_it() {
 }
 
 #[test]
-fn every_word_of_a_key_stands_in_its_row() {
+fn every_word_of_a_key_is_in_its_row() {
     let manifest = |heading: &str, key: &str| Page::of("manifest").section(heading).row(key);
     manifest("retry", "backoff").names(BACKOFFS.iter().map(|(word, _)| *word));
     manifest("retry", "on").names(CLASSES.iter().map(|(word, _)| *word));
@@ -118,7 +118,7 @@ fn every_word_of_a_key_stands_in_its_row() {
 }
 
 #[test]
-fn defaults_and_bounds_are_those_of_the_code() {
+fn defaults_and_bounds_match_the_code() {
     let row = |heading: &str, key: &str| Page::of("manifest").section(heading).row(key);
     let Policy { retry, timeout, limits, .. } = Policy::default();
     row("[tasks.NAME]", "timeout").says(&show_duration(timeout));
@@ -143,9 +143,9 @@ fn defaults_and_bounds_are_those_of_the_code() {
     Page::of("grants").section("keyvalue").says(&count(MAX_BUCKET));
 }
 
-/// Fragments name what they do not define, and leave required keys out; nothing else is wrong with them.
+/// Fragments use undefined names and omit required keys, and have no other fault.
 #[test]
-fn every_fragment_is_read() {
+fn every_fragment_parses() {
     for (page, block) in blocks("toml fragment") {
         if block.starts_with("# ~/.config") {
             continue; // the settings file, which has a test of its own

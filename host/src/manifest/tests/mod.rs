@@ -62,31 +62,31 @@ fn check(file: &str) {
 }
 
 #[test]
-fn mistakes_of_syntax_are_explained() {
+fn syntax_faults_are_explained() {
     check("syntax.txt");
 }
 
 #[test]
-fn mistakes_of_sections_are_explained() {
+fn section_faults_are_explained() {
     check("sections.txt");
 }
 
 #[test]
-fn mistakes_of_tasks_are_explained() {
+fn task_faults_are_explained() {
     check("tasks.txt");
 }
 
 #[test]
-fn mistakes_of_policies_are_explained() {
+fn policy_faults_are_explained() {
     check("policies.txt");
 }
 
 #[test]
-fn mistakes_of_references_are_explained() {
+fn reference_faults_are_explained() {
     check("references.txt");
 }
 
 #[test]
-fn mistakes_of_grants_are_explained() {
+fn grant_faults_are_explained() {
     check("grants.txt");
 }

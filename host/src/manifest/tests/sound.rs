@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-fn sound(text: &str) -> Manifest {
+fn valid(text: &str) -> Manifest {
     let text = if text.contains("cascade =") { text.to_owned() } else { format!("{HEAD}{text}") };
     let parsed = parsed(&text);
     assert!(parsed.faults.is_empty(), "{}", parsed.faults);
@@ -19,12 +19,12 @@ fn sound(text: &str) -> Manifest {
 }
 
 fn task(text: &str) -> Task {
-    sound(&format!("[tasks.a]\ncall = \"a.b\"\n{text}")).tasks["a"].clone()
+    valid(&format!("[tasks.a]\ncall = \"a.b\"\n{text}")).tasks["a"].clone()
 }
 
 /// Returns the value of one output.
 fn value(text: &str) -> Expr {
-    sound(&format!("[outputs]\nx = {text}")).outputs.unwrap()["x"].value.clone()
+    valid(&format!("[outputs]\nx = {text}")).outputs.unwrap()["x"].value.clone()
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -35,8 +35,8 @@ fn seconds(seconds: u64) -> Duration {
 const EXAMPLE: &str = include_str!("example.toml");
 
 #[test]
-fn the_contract_s_example_means_what_it_says() {
-    let manifest = sound(EXAMPLE);
+fn example_of_the_contract_parses_completely() {
+    let manifest = valid(EXAMPLE);
     assert_eq!(manifest.name.as_str(), "wordcount");
     assert_eq!(manifest.description.as_deref(), Some("Counts words, one sandbox per chunk."));
     assert_eq!(manifest.state.uri.unwrap().value, UriSource::Text("memory:".into()));
@@ -64,8 +64,8 @@ fn the_contract_s_example_means_what_it_says() {
 }
 
 #[test]
-fn places_are_those_of_the_text() {
-    let manifest = sound(EXAMPLE);
+fn spans_match_the_text() {
+    let manifest = valid(EXAMPLE);
     let at = |span: &crate::model::Span| &EXAMPLE[span.clone()];
     assert_eq!(at(&manifest.tasks["split"].span), "split");
     assert_eq!(at(&manifest.tasks["split"].call.as_ref().unwrap().span), "\"words.split\"");
@@ -76,8 +76,8 @@ fn places_are_those_of_the_text() {
 }
 
 #[test]
-fn what_is_not_written_has_its_default() {
-    let manifest = sound("[tasks.a]\ncall = \"a.b\"\n[components.a]\npath = \"x/a.wasm\"\n");
+fn absent_keys_have_their_defaults() {
+    let manifest = valid("[tasks.a]\ncall = \"a.b\"\n[components.a]\npath = \"x/a.wasm\"\n");
     assert!(manifest.state.uri.is_none() && manifest.cache.uri.is_none() && manifest.outputs.is_none());
     let task = &manifest.tasks["a"];
     assert_eq!((task.priority, task.on_error, task.max_parallel), (0, OnError::Fail, None));
@@ -94,7 +94,7 @@ fn what_is_not_written_has_its_default() {
 }
 
 #[test]
-fn every_key_of_a_task_is_read() {
+fn every_task_key_parses() {
     let task = task(
         "after = [\"b\", \"c\"]\nfor-each.x = [1]\nmax-parallel = 4\npriority = -100\nmax-lost-hosts = 0\ncache = \"1h\"\non-error = \"value\"\n\
          timeout = \"2s\"\nlimits = { memory = \"1GiB\", fuel = 10_000_000, output = \"1KB\", logs = \"0B\" }\n\
@@ -120,12 +120,12 @@ fn every_key_of_a_task_is_read() {
 }
 
 #[test]
-fn a_task_s_own_keys_are_laid_over_the_defaults() {
+fn task_keys_override_the_defaults() {
     let text = "[defaults]\nretry = { attempts = 2, delay = \"3s\" }\nmax-lost-hosts = 7\ntimeout = \"9s\"\ncache = false\n\
                 limits = { memory = \"1MiB\" }\nresources = { gpu = 1 }\n\
                 [tasks.a]\ncall = \"a.b\"\nretry = 4\nmax-lost-hosts = 1000\nlimits = { fuel = 1 }\nresources = {}\n\
                 [tasks.b]\ncall = \"a.b\"\nretry = { jitter = false }\ncache = true\n";
-    let manifest = sound(text);
+    let manifest = valid(text);
     let (a, b) = (&manifest.tasks["a"].policy, &manifest.tasks["b"].policy);
     assert_eq!((a.retry.attempts.get(), a.retry.delay, a.timeout), (4, seconds(3), seconds(9)));
     assert_eq!((a.limits.memory, a.limits.fuel, a.resources.len()), (Size::bytes(1 << 20), Some(1), 0));
@@ -135,13 +135,13 @@ fn a_task_s_own_keys_are_laid_over_the_defaults() {
 }
 
 #[test]
-fn a_delay_beyond_the_longest_wait_raises_it() {
+fn delay_above_the_maximum_raises_the_maximum() {
     let retry = task("retry = { attempts = 2, delay = \"2m\" }").policy.retry;
     assert_eq!((retry.delay, retry.max_delay), (seconds(120), seconds(120)));
 }
 
 #[test]
-fn every_reference_is_read() {
+fn every_reference_parses() {
     let path = |text| Path::parse(text).unwrap();
     let reference = |text| match value(text) {
         Expr::Reference(reference) => *reference,
@@ -168,7 +168,7 @@ fn every_reference_is_read() {
 }
 
 #[test]
-fn references_stand_inside_of_arrays_and_tables() {
+fn references_inside_arrays_and_tables_parse() {
     let Expr::Table(entries) = value("{ xs = [{ task = \"a\" }, 2], y = 1 }") else { panic!("a table") };
     assert!(matches!(&entries[0].1.value, Expr::Array(parts) if parts.len() == 2));
     assert_eq!(entries[1].1.value, Expr::Literal(Datum::Int(1)));
@@ -177,7 +177,7 @@ fn references_stand_inside_of_arrays_and_tables() {
 }
 
 #[test]
-fn value_is_the_literal_inside_whatever_it_looks_like() {
+fn value_keeps_its_literal_even_if_it_looks_like_a_reference() {
     let inner = Datum::Table(vec![("task".into(), Datum::Text("a".into())), ("x".into(), Datum::Int(1))]);
     assert_eq!(value("{ value = { task = \"a\", x = 1 } }"), Expr::Literal(inner.clone()));
     assert!(matches!(
@@ -187,7 +187,7 @@ fn value_is_the_literal_inside_whatever_it_looks_like() {
 }
 
 #[test]
-fn numbers_are_those_of_the_text() {
+fn numbers_match_the_text() {
     for (text, datum) in [
         ("0xff", Datum::Int(255)),
         ("-9_223_372_036_854_775_808", Datum::Int(i64::MIN.into())),
@@ -203,7 +203,7 @@ fn numbers_are_those_of_the_text() {
 }
 
 #[test]
-fn every_form_of_when_is_read() {
+fn every_form_of_when_parses() {
     let when = |text: &str| task(&format!("when = {text}")).when.unwrap();
     assert!(!when("{ task = \"t\" }").is_negated);
     assert!(when("{ param = \"p\", not = true }").is_negated);
@@ -217,7 +217,7 @@ fn every_form_of_when_is_read() {
 }
 
 #[test]
-fn every_grant_is_read() {
+fn every_grant_parses() {
     let grants = task(
         "grants = { env = [\"LANG\", \"MODE=fast\"], args = [\"-v\"], read = [\"data\", \"/srv/m:/m\"], write = [\"data\"], \
          http = [\"https://api.example.com\"], tcp = [\"[::1]:80\"], dns = true, clock = true, random = true, \
@@ -235,22 +235,22 @@ fn every_grant_is_read() {
 }
 
 #[test]
-fn an_uri_may_come_from_the_environment_and_is_never_shown() {
+fn uri_may_come_from_the_environment_and_is_never_shown() {
     let manifest =
-        sound("[state]\nuri = { env = \"REDIS_URL\" }\n[cache]\nuri = \"redis://u:hunter2@h/0\"\n");
+        valid("[state]\nuri = { env = \"REDIS_URL\" }\n[cache]\nuri = \"redis://u:hunter2@h/0\"\n");
     assert_eq!(manifest.state.uri.unwrap().value, UriSource::Env("REDIS_URL".into()));
     assert!(!format!("{:?}", manifest.cache).contains("hunter2"));
 }
 
 #[test]
-fn a_manifest_is_shown_without_its_secrets() {
+fn debug_output_hides_secrets() {
     let text = "[state]\nuri = \"redis://u:hunter2@h/0\"\n\
                 [params.token]\ntype = \"string\"\ndefault = \"hunter2\"\nsecret = true\n";
     assert!(!format!("{:?}", parsed(&format!("{HEAD}{text}"))).contains("hunter2"));
 }
 
 #[test]
-fn sound_parts_stay_and_faulty_ones_are_named() {
+fn valid_parts_are_kept_and_faulty_ones_are_named() {
     let text = "[components.c]\nbuild = \"make\"\n[params.p]\ntyp = \"u8\"\n[resources]\nr = -1\n\
                 [tasks.bad]\ncall = \"x\"\n[tasks.odd]\ncall = \"a.b\"\ntimeout = \"1\"\n[tasks.good]\ncall = \"a.b\"\n";
     let parsed = parsed(&format!("{HEAD}{text}"));
@@ -265,7 +265,7 @@ fn sound_parts_stay_and_faulty_ones_are_named() {
 }
 
 #[test]
-fn a_text_that_lost_lines_is_partial() {
+fn text_with_lost_lines_is_partial() {
     let parsed = parsed("cascade = 1\nname = \"n\"\n[tasks.a]\ncall = a.b\n[tasks.b]\ncall = \"a.b\"\n");
     assert!(parsed.left_out.is_partial && parsed.left_out.tasks.contains("a"));
     assert!(parsed.manifest.tasks.contains_key("b"));
@@ -273,7 +273,7 @@ fn a_text_that_lost_lines_is_partial() {
 
 /// Every fault of a damaged text lies within the text.
 #[test]
-fn a_damaged_text_is_read_without_panic() {
+fn damaged_text_never_panics() {
     const PIECES: [&str; 14] = [
         "[",
         "]",
@@ -309,7 +309,7 @@ fn a_damaged_text_is_read_without_panic() {
 }
 
 #[test]
-fn an_unknown_section_leaves_out_only_the_names_that_it_defines() {
+fn unknown_section_leaves_out_only_its_own_names() {
     let left_out = |text: &str| parsed(&format!("cascade = 1\n{text}")).left_out;
     for text in ["[tasks.a]\ncall = \"a.b\"\n", "author = \"me\"\n"] {
         let left_out = left_out(text);
@@ -321,7 +321,7 @@ fn an_unknown_section_leaves_out_only_the_names_that_it_defines() {
 }
 
 #[test]
-fn a_deep_text_does_not_overflow_the_stack() {
+fn deeply_nested_text_does_not_overflow_the_stack() {
     let long = "a.".repeat(31) + "a";
     let deep = (0..200).fold("1".to_owned(), |inner, _| format!("{{ {long} = {inner} }}"));
     let faults = parsed(&format!("{HEAD}{long} = {deep}\n")).faults;
@@ -329,7 +329,7 @@ fn a_deep_text_does_not_overflow_the_stack() {
 }
 
 #[test]
-fn a_large_manifest_takes_about_the_time_that_toml_needs() {
+fn large_manifest_parses_about_as_fast_as_toml() {
     let mut text = HEAD.to_owned();
     for nth in 0..20_000 {
         let source = nth / 2;

@@ -18,26 +18,26 @@ pub struct UrlPrefix {
 /// The error of parsing a [`UrlPrefix`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlPrefixFault {
-    /// The scheme is missing or another one.
+    /// The scheme is missing, or neither `http` nor `https`.
     #[error("an `http` grant begins with `http://` or `https://`")]
     Scheme,
     /// The URL has a user or a password.
-    #[error("an `http` grant names no user and no password")]
+    #[error("an `http` grant cannot have a user or a password")]
     User,
     /// The URL has a query or a fragment.
-    #[error("an `http` grant has no query and no fragment")]
+    #[error("an `http` grant cannot have a query or a fragment")]
     Query,
     /// The text has wildcards or spaces.
     #[error("an `http` grant is a plain prefix, without spaces and wildcards")]
     Wildcard,
     /// The host is missing, or the port after a `:`.
-    #[error("an `http` grant names a host, and after a `:` a port from 1 to 65535")]
+    #[error("an `http` grant needs a host, and after a `:` a port from 1 to 65535")]
     Host,
     /// The path is ambiguous: servers may read it differently.
-    #[error("an `http` grant has a path that is encoded once, if at all, and without control characters")]
+    #[error("the path of an `http` grant cannot have control characters or repeated percent-encoding")]
     Path,
     /// The text is not in normal form, in which requests are compared.
-    #[error("no URL of a request begins like this: an `http` grant is written in its normal form")]
+    #[error("the `http` grant is not in normal form, so it matches no request")]
     NotNormal {
         /// The normal form.
         normal: String,
@@ -80,8 +80,8 @@ impl UrlPrefix {
         }
     }
 
-    /// Returns whether a request to the URL is allowed: same scheme, host and port, and a path below this one even
-    /// for the most lenient server.
+    /// Returns whether a request to the URL is allowed: scheme, host and port are equal, and the path is below this one
+    /// even for the most lenient server.
     #[must_use]
     pub fn allows(&self, url: &Url) -> bool {
         let is_same_origin = self.url.is_secure() == url.is_secure()
@@ -115,7 +115,7 @@ impl fmt::Display for UrlPrefix {
 
 /// Returns whether a host with an optional port is in normal form.
 fn is_normal_host(written: &str, url: &Url) -> bool {
-    let after_address = written.rfind(']').map_or(0, |at| at + 1);
+    let after_address = written.rfind(']').map_or(0, |bracket| bracket + 1);
     let name = match written.get(after_address..).and_then(|rest| rest.find(':')) {
         Some(colon) => written.get(..after_address + colon).unwrap_or(written),
         None => written,

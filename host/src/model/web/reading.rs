@@ -4,13 +4,12 @@
 /// Maximum depth of repeated percent-encoding; a deeper path has no reading.
 const MAX_DEPTH: usize = 4;
 
-/// Normalises percent-encoding (RFC 3986, 6.2.2): decodes what need not be encoded, and writes the rest in upper
-/// case.
+/// Normalises percent-encoding (RFC 3986, 6.2.2): decodes unreserved characters, writes other escapes in upper case.
 pub(crate) fn plain(path: &str) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;
-    while let Some(at) = rest.find('%') {
-        let (before, escape) = rest.split_at(at);
+    while let Some(percent) = rest.find('%') {
+        let (before, escape) = rest.split_at(percent);
         plain.push_str(before);
         rest = match encoded(escape.as_bytes()) {
             Some(byte) => {
@@ -89,7 +88,7 @@ fn decoded_once(text: &str) -> Option<String> {
 
 /// Decodes the percent-encoded byte at the beginning of a text.
 fn encoded(text: &[u8]) -> Option<u8> {
-    let digit = |at: usize| text.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+    let digit = |index: usize| text.get(index).and_then(|digit| char::from(*digit).to_digit(16));
     let byte = digit(1)? * 16 + digit(2)?;
     if text.first() == Some(&b'%') { u8::try_from(byte).ok() } else { None }
 }
@@ -99,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_must_be_is_encoded() {
+    fn unreserved_characters_are_decoded() {
         for (path, expected) in [
             ("/%41%2d%7E/", "/A-~/"),
             ("/%2f%3b", "/%2F%3B"),
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lenient_reading_goes_as_far_as_any_server() {
+    fn lenient_reading_decodes_as_far_as_any_server() {
         for (path, expected) in [
             ("/", Some("")),
             ("/v1/a", Some("v1/a")),

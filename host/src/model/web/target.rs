@@ -13,14 +13,14 @@ pub struct Url(url::Url);
 /// The error of parsing a [`Url`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlFault {
-    /// The text is no URL, or has no host.
+    /// The text is not a URL, or has no host.
     #[error("the URL is malformed")]
     Malformed,
     /// The scheme is neither `http` nor `https`.
     #[error("the URL is neither `http` nor `https`")]
     Scheme,
     /// The URL has a user or a password.
-    #[error("the URL names a user or a password")]
+    #[error("the URL has a user or a password")]
     User,
     /// The port is 0.
     #[error("the URL has the port 0")]
@@ -101,7 +101,7 @@ impl Url {
         self.0.as_str().get(self.origin().len()..).unwrap_or("/")
     }
 
-    /// Returns the whole URL.
+    /// Returns the complete URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -146,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_normal_form_is_its_own(path in "[%/\\\\.;?#@:a-f0-9A-F \t]{0,24}") {
+        fn normalisation_is_idempotent(path in "[%/\\\\.;?#@:a-f0-9A-F \t]{0,24}") {
             if let Ok(url) = Url::parse(&format!("http://h/{path}")) {
                 prop_assert_eq!(Url::parse(url.as_str()).map(|again| again.0), Ok(url.0));
             }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_a_request_is_refused() {
+    fn invalid_urls_are_rejected() {
         for (text, fault) in [
             ("", UrlFault::Malformed),
             ("example.com/", UrlFault::Malformed),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_sent_by_the_parts_of_its_url() {
+    fn url_is_split_into_the_parts_of_a_request() {
         let url = Url::parse("HTTPS://Example.com:8443/a/./b?q=/../#f").unwrap();
         assert!(url.is_secure());
         assert_eq!((url.authority(), url.port()), ("example.com:8443", 8443));

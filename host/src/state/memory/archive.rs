@@ -2,7 +2,7 @@
 //! The journal's content is kept in `journal.rs`.
 
 use crate::model::{RunId, RunStatus, Timestamp};
-use crate::state::memory::following::Following;
+use crate::state::memory::follow::MemoryFollow;
 use crate::state::memory::ledger::Run;
 use crate::state::memory::machine::Machine;
 use crate::state::{
@@ -14,12 +14,13 @@ use std::sync::Arc;
 
 #[async_trait]
 impl Archive for MemoryBackend {
-    async fn runs(&self, most: usize) -> Result<Vec<RunSummary>, Error> {
+    async fn runs(&self, max: usize) -> Result<Vec<RunSummary>, Error> {
         let runs: Vec<(RunId, Arc<Run>)> =
             self.runs().iter().map(|(id, run)| (id.clone(), Arc::clone(run))).collect();
         let mut summaries: Vec<RunSummary> = runs.iter().map(|(id, run)| summary(id, run)).collect();
-        summaries.sort_by(|one, other| other.active.cmp(&one.active).then_with(|| other.run.cmp(&one.run)));
-        summaries.truncate(most);
+        summaries
+            .sort_by(|left, right| right.active.cmp(&left.active).then_with(|| right.run.cmp(&left.run)));
+        summaries.truncate(max);
         Ok(summaries)
     }
 
@@ -29,15 +30,15 @@ impl Archive for MemoryBackend {
 
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error> {
         let run = self.find(run)?;
-        let (life, pages) = (run.life(), run.pages());
+        let (life, journal) = (run.life(), run.journal());
         let view = |name: &String| NodeView {
             end: life.entry(name).map_or(End::Open, end_of),
-            note: pages.notes.get(name).cloned(),
+            note: journal.notes.get(name).cloned(),
         };
         Ok(names.iter().map(view).collect())
     }
 
-    async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, Error> {
+    async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error> {
         let run = self.find(run)?;
         let life = run.life();
         let tasks = life.machine.shape.tasks.iter().zip(&life.machine.tasks);
@@ -45,17 +46,17 @@ impl Archive for MemoryBackend {
             let failed = task.elements.iter().filter(|(_, entry)| matches!(entry, Entry::Failed(_)));
             failed.map(|(item, _)| format!("{}[{item}]", shape.name))
         });
-        Ok(failed.take(most).collect())
+        Ok(failed.take(max).collect())
     }
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
         let run = self.find(run)?;
-        let pages = run.pages();
-        Ok(pages.logs.get(name).map(|log| read_log(log)).unwrap_or_default())
+        let journal = run.journal();
+        Ok(journal.logs.get(name).map(|log| read_log(log)).unwrap_or_default())
     }
 
-    async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error> {
-        Ok(self.find(run)?.claims(most))
+    async fn claims(&self, run: &RunId, max: usize) -> Result<Vec<ClaimView>, Error> {
+        Ok(self.find(run)?.claims(max))
     }
 
     async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error> {
@@ -83,12 +84,12 @@ impl Journal for MemoryBackend {
     }
 
     async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error> {
-        self.find(run)?.pages().append(batch);
+        self.find(run)?.journal().append(batch);
         Ok(())
     }
 
     fn follow(&self, run: &RunId) -> Box<dyn Follow> {
-        Box::new(Following::new(self.shared(), run))
+        Box::new(MemoryFollow::new(self.shared(), run))
     }
 }
 
@@ -96,14 +97,14 @@ fn summary(id: &RunId, run: &Run) -> RunSummary {
     let life = run.life();
     let (status, epoch, counts) = (life.machine.progress().status, life.epoch, counts(&life.machine));
     drop(life);
-    let pages = run.pages();
+    let journal = run.journal();
     RunSummary {
         run: id.clone(),
-        name: pages.name.clone(),
+        name: journal.name.clone(),
         status,
         epoch,
         counts,
-        created: pages.created,
+        created: journal.created,
         active: Timestamp::from_millis(run.active()),
         hosts: run.hosts(),
     }

@@ -22,7 +22,7 @@ pub struct MemoryBackend {
 /// The runs of this process.
 #[derive(Default)]
 pub(crate) struct Runs {
-    // A mutex, because runs of many threads share the backend. It is held while a run is looked up or begun.
+    // A mutex, because runs of many threads share the backend. It is held while a run is looked up or opened.
     runs: Mutex<HashMap<RunId, Arc<Run>>>,
 }
 
@@ -35,7 +35,7 @@ impl Runs {
 }
 
 impl MemoryBackend {
-    /// A backend without runs.
+    /// Creates a backend without runs.
     #[must_use]
     pub fn new() -> Self {
         Self { clock: Arc::new(SystemClock), shared: Arc::default(), buckets: Arc::default() }

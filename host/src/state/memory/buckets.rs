@@ -51,15 +51,16 @@ impl All {
         bucket: &BucketName,
         writes: impl Iterator<Item = (&'a Key, Option<Bytes>)> + Clone,
     ) -> Result<(), Error> {
-        let less: usize = writes.clone().map(|(key, _)| self.cost(bucket, key)).sum();
-        let more: usize = writes.clone().map(|(key, value)| value.map_or(0, |value| cost(key, &value))).sum();
-        let bytes = self.bytes.saturating_sub(less).saturating_add(more);
-        if bytes > MAX_TOTAL && more > less {
+        let freed: usize = writes.clone().map(|(key, _)| self.cost(bucket, key)).sum();
+        let added: usize =
+            writes.clone().map(|(key, value)| value.map_or(0, |value| cost(key, &value))).sum();
+        let bytes = self.bytes.saturating_sub(freed).saturating_add(added);
+        if bytes > MAX_TOTAL && added > freed {
             return Err(Error::new(
                 ErrorKind::Declined,
                 format!("the buckets in the memory of this host have reached {} MiB", MAX_TOTAL >> 20),
             )
-            .hint("Keep them in a Redis, which has bounds of its own."));
+            .hint("Store them in Redis, which has its own limits: `--state redis://HOST`."));
         }
         let entries = self.buckets.entry(bucket.clone()).or_default();
         for (key, value) in writes {
@@ -80,7 +81,7 @@ fn cost(key: &Key, value: &Bytes) -> usize {
     key.as_str().len() + value.len() + ENTRY_COST
 }
 
-/// Parses a number in its canonical form; other spellings are no numbers.
+/// Parses a number in its canonical form; other spellings are rejected.
 fn number(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?;
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
@@ -118,7 +119,7 @@ impl Buckets for MemoryBuckets {
     async fn increment(&self, bucket: &BucketName, key: &Key, delta: i64) -> Result<i64, Error> {
         let mut all = self.all();
         let current = all.value(bucket, key).map_or(Some(0), |value| number(value));
-        let sum = current.and_then(|number| number.checked_add(delta)).ok_or_else(Error::no_number)?;
+        let sum = current.and_then(|number| number.checked_add(delta)).ok_or_else(Error::not_a_number)?;
         all.write(bucket, std::iter::once((key, Some(sum.to_string().into()))))?;
         Ok(sum)
     }
@@ -145,12 +146,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fills_the_memory_is_declined_until_something_is_taken_away() {
+    async fn writes_beyond_the_quota_are_declined_until_space_is_freed() {
         let buckets = MemoryBuckets::default();
         let bucket = BucketName::new("b").unwrap();
         let value = vec![0; 1 << 20];
-        for at in 0..255 {
-            buckets.write(&bucket, &writes(&at.to_string(), Some(value.clone()))).await.unwrap();
+        for idx in 0..255 {
+            buckets.write(&bucket, &writes(&idx.to_string(), Some(value.clone()))).await.unwrap();
         }
         let full = buckets.write(&bucket, &writes("more", Some(value.clone()))).await.unwrap_err();
         assert_eq!(full.kind, ErrorKind::Declined);
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_taken_away_costs_nothing() {
+    async fn deleted_entries_cost_nothing() {
         let buckets = MemoryBuckets::default();
         let bucket = BucketName::new("b").unwrap();
         buckets.write(&bucket, &writes("a", Some(vec![1]))).await.unwrap();

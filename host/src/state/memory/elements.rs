@@ -13,18 +13,18 @@ pub(crate) struct Elements {
 
 impl Elements {
     /// Reserves capacity for this many elements at once, rather than by doubling.
-    pub(crate) fn expect(&mut self, items: u32) {
+    pub(crate) fn reserve(&mut self, items: u32) {
         self.entries.reserve_exact(to_usize(items).saturating_sub(self.entries.len()));
     }
 
     /// Stores the state of one element.
     pub(crate) fn insert(&mut self, item: u32, entry: Entry) {
-        let at = to_usize(item);
-        if at >= self.entries.len() {
-            self.entries.resize(at.saturating_add(1), Entry::Open);
+        let idx = to_usize(item);
+        if idx >= self.entries.len() {
+            self.entries.resize(idx.saturating_add(1), Entry::Open);
         }
-        if let Some(place) = self.entries.get_mut(at) {
-            *place = entry;
+        if let Some(slot) = self.entries.get_mut(idx) {
+            *slot = entry;
         }
     }
 

@@ -5,12 +5,12 @@ use crate::model::{TaskIdx, to_usize};
 use crate::state::memory::leases::Held;
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::queue::Slot;
-use crate::state::memory::task::{Node, Phase, whole};
+use crate::state::memory::task::{Node, Phase, task_node};
 use crate::state::{Blocked, Claim, NodeId, ResourceScope, ResourceShape, Stage, Stop, Want};
 
-/// Most claims without a slot in one reply. A wide graph of skipped tasks must neither go to one host alone nor
-/// fill its memory.
-const MOST_WITHOUT_ROOM: usize = 256;
+/// Maximum number of claims without a slot in one reply. A wide graph of skipped tasks must neither go to one host
+/// alone nor fill its memory.
+const MAX_WITHOUT_SLOT: usize = 256;
 
 impl Machine {
     /// Claims nodes for a caller, and returns the nodes that were blocked by a resource.
@@ -20,7 +20,7 @@ impl Machine {
             return (claims, blocked);
         }
         // Tainted and expanded nodes take neither slots nor resources, also after a failure that stops the run.
-        while claims.len() < MOST_WITHOUT_ROOM
+        while claims.len() < MAX_WITHOUT_SLOT
             && let Some(node) = self.queue.pop_fast()
         {
             claims.extend(self.claim(caller, node));
@@ -35,7 +35,7 @@ impl Machine {
             if let Some(resource) = self.shortage(caller, class, &free) {
                 // The lane stays blocked for the rest of this reply, because free amounts only shrink.
                 last = Some(key);
-                self.tell_blocked(class, resource, slots, &mut blocked);
+                self.report_blocked(class, resource, slots, &mut blocked);
                 continue;
             }
             slots -= 1;
@@ -50,23 +50,23 @@ impl Machine {
     fn pop(&mut self, slot: Slot) -> Option<NodeId> {
         match slot {
             Slot::Task(task) => {
-                let node = self.node_mut(whole(task))?;
-                if let Phase::Queued(place) = node.phase {
-                    self.queue.remove(place);
+                let node = self.node_mut(task_node(task))?;
+                if let Phase::Queued(position) = node.phase {
+                    self.queue.remove(position);
                 }
-                Some(whole(task))
+                Some(task_node(task))
             }
-            Slot::Elements(at) => {
-                let task = self.task_mut(at)?;
-                let split = task.split.as_mut()?;
-                let item = split.next()?;
+            Slot::Elements(idx) => {
+                let task = self.task_mut(idx)?;
+                let expansion = task.expansion.as_mut()?;
+                let item = expansion.next()?;
                 // An element that is not repeated is a new one: it gets its record now, and the cursor moves on.
-                if !split.again.remove(&item) {
-                    split.live.insert(item, Node::new(Phase::Waiting));
-                    split.cursor += 1;
+                if !expansion.repeated.remove(&item) {
+                    expansion.live.insert(item, Node::new(Phase::Waiting));
+                    expansion.cursor += 1;
                     task.skip_stored();
                 }
-                Some(NodeId { task: at, item: Some(item) })
+                Some(NodeId { task: idx, item: Some(item) })
             }
         }
     }
@@ -75,7 +75,7 @@ impl Machine {
     fn claim(&mut self, caller: &Caller<'_>, id: NodeId) -> Option<Claim> {
         let is_closing = self.is_closing(id.task);
         let task = self.task_mut(id.task)?;
-        let expanded = task.split.as_ref().map(|split| split.items).filter(|_| id.item.is_none());
+        let expanded = task.expansion.as_ref().map(|expansion| expansion.items).filter(|_| id.item.is_none());
         let node = task.node_mut(id.item)?;
         let stage = match expanded {
             Some(items) => Stage::Expanded { items },
@@ -84,13 +84,13 @@ impl Machine {
             None => Stage::Ready,
         };
         node.phase = Phase::Claimed;
-        node.is_told = false;
+        node.is_reported = false;
         let lapsed = node.lapsed.take();
         if lapsed.is_some() {
             node.takeovers = node.takeovers.saturating_add(1);
         }
         let (attempt, takeovers) = (node.attempt, node.takeovers);
-        self.take_room(id, stage);
+        self.take_resources(id, stage);
         let from = lapsed.and_then(|token| self.leases.lose(token)).map(|held| held.host);
         let until = caller.now.saturating_add(caller.lease);
         let token =
@@ -100,7 +100,7 @@ impl Machine {
 
     /// Admission: returns the first resource that is short for a class.
     fn shortage(&self, caller: &Caller<'_>, class: u16, free: &[u32]) -> Option<usize> {
-        let has_room = |resource, amount| {
+        let is_available = |resource, amount| {
             let Some(shape) = self.shape.resources.get(resource) else {
                 return false; // a resource without a shape is never available
             };
@@ -112,18 +112,18 @@ impl Machine {
                 }
                 ResourceScope::Own => amount <= have.min(free),
                 ResourceScope::Elastic if amount <= have => amount <= free,
-                ResourceScope::Elastic => have <= free && !self.is_outdone(class, resource, have),
+                ResourceScope::Elastic => have <= free && !self.has_larger_host(class, resource, have),
             }
         };
-        self.demand(class)
-            .find(|(resource, amount)| !has_room(*resource, *amount))
+        self.requirements(class)
+            .find(|(resource, amount)| !is_available(*resource, *amount))
             .map(|(resource, _)| resource)
     }
 
     /// Returns whether another host could run the class and has more than `have` of a resource.
-    fn is_outdone(&self, class: u16, resource: usize, have: u32) -> bool {
+    fn has_larger_host(&self, class: u16, resource: usize, have: u32) -> bool {
         let can_run = |other: &[u32]| {
-            self.demand(class).all(|(resource, amount)| match self.shape.resources.get(resource) {
+            self.requirements(class).all(|(resource, amount)| match self.shape.resources.get(resource) {
                 Some(ResourceShape { scope: ResourceScope::Own, .. }) => amount <= amount_of(other, resource),
                 Some(ResourceShape { scope: ResourceScope::Shared | ResourceScope::Elastic, .. }) | None => {
                     true
@@ -134,50 +134,50 @@ impl Machine {
     }
 
     fn spend(&self, caller: &Caller<'_>, class: u16, free: &mut [u32]) {
-        for (resource, amount) in self.demand(class) {
+        for (resource, amount) in self.requirements(class) {
             if let (Some(free), Some(shape)) = (free.get_mut(resource), self.shape.resources.get(resource)) {
                 *free = free.saturating_sub(shape.scope.cost(amount, amount_of(caller.have, resource)));
             }
         }
     }
 
-    fn demand(&self, class: u16) -> impl Iterator<Item = (usize, u32)> {
+    fn requirements(&self, class: u16) -> impl Iterator<Item = (usize, u32)> {
         self.shape.classes.get(usize::from(class)).into_iter().flatten().copied()
     }
 
     /// Reports the nodes that a blocked lane would have handed out, each once.
-    fn tell_blocked(&mut self, class: u16, resource: usize, slots: u32, blocked: &mut Vec<Blocked>) {
+    fn report_blocked(&mut self, class: u16, resource: usize, slots: u32, blocked: &mut Vec<Blocked>) {
         let slots: Vec<Slot> = self.queue.lane(class).take(to_usize(slots)).collect();
         for slot in slots {
             let node = match slot {
-                Slot::Task(task) => whole(task),
+                Slot::Task(task) => task_node(task),
                 Slot::Elements(task) => match self.next_element(task) {
                     Some(item) => NodeId { task, item: Some(item) },
                     None => continue,
                 },
             };
-            if self.mark_told(node) {
+            if self.mark_reported(node) {
                 blocked.push(Blocked { node, resource });
             }
         }
     }
 
     fn next_element(&self, task: TaskIdx) -> Option<u32> {
-        self.tasks.get(task.index())?.split.as_ref()?.next()
+        self.tasks.get(task.index())?.expansion.as_ref()?.next()
     }
 
     /// Marks a node as reported to be blocked. Returns false if it was reported before.
-    fn mark_told(&mut self, id: NodeId) -> bool {
+    fn mark_reported(&mut self, id: NodeId) -> bool {
         let Some(task) = self.task_mut(id.task) else {
             return false;
         };
-        match (id.item, &mut task.split) {
-            (Some(item), Some(split)) => {
-                let is_new = split.told <= item;
-                split.told = split.told.max(item.saturating_add(1));
+        match (id.item, &mut task.expansion) {
+            (Some(item), Some(expansion)) => {
+                let is_new = expansion.reported <= item;
+                expansion.reported = expansion.reported.max(item.saturating_add(1));
                 is_new
             }
-            _ => !std::mem::replace(&mut task.node.is_told, true), // the task itself: elements have a split
+            _ => !std::mem::replace(&mut task.node.is_reported, true), // the task itself: elements have an expansion
         }
     }
 }

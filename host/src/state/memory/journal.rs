@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// The journal of a run.
 #[derive(Debug)]
-pub(crate) struct Pages {
+pub(crate) struct RunJournal {
     /// Time of creation of the run.
     pub(crate) created: Timestamp,
     /// The manifest's name.
@@ -20,13 +20,13 @@ pub(crate) struct Pages {
     pub(crate) logs: HashMap<String, Vec<u8>>,
     events: VecDeque<Bytes>,
     /// Number of events appended so far.
-    pub(crate) told: watch::Sender<u64>,
+    pub(crate) appended: watch::Sender<u64>,
     log_bytes: usize,
     last: HashMap<HostId, u64>,
 }
 
-impl Pages {
-    /// The empty journal of a new run.
+impl RunJournal {
+    /// Creates the empty journal of a new run.
     pub(crate) fn new(created: Timestamp) -> Self {
         Self {
             created,
@@ -34,7 +34,7 @@ impl Pages {
             notes: HashMap::new(),
             logs: HashMap::new(),
             events: VecDeque::new(),
-            told: watch::Sender::new(0),
+            appended: watch::Sender::new(0),
             log_bytes: 0,
             last: HashMap::new(),
         }
@@ -42,10 +42,10 @@ impl Pages {
 
     /// Returns the events after the first `seen` that are still kept, and the number of events appended so far.
     pub(crate) fn after(&self, seen: u64) -> (Vec<Bytes>, u64) {
-        let told = *self.told.borrow();
-        let new = usize::try_from(told.saturating_sub(seen)).unwrap_or(usize::MAX);
+        let appended = *self.appended.borrow();
+        let new = usize::try_from(appended.saturating_sub(seen)).unwrap_or(usize::MAX);
         let old = self.events.len().saturating_sub(new);
-        (self.events.iter().skip(old).cloned().collect(), told)
+        (self.events.iter().skip(old).cloned().collect(), appended)
     }
 
     /// Appends a batch, unless it was appended before.
@@ -62,8 +62,8 @@ impl Pages {
         let surplus = self.events.len().saturating_sub(MAX_EVENTS);
         self.events.drain(..surplus);
         let count = u64::try_from(batch.events.len()).unwrap_or(0);
-        self.told.send_if_modified(|told| {
-            *told += count;
+        self.appended.send_if_modified(|appended| {
+            *appended += count;
             count > 0
         });
         self.notes.extend(batch.notes.iter().cloned());
@@ -85,14 +85,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_events_are_kept() {
-        let mut pages = Pages::new(Timestamp::from_millis(0));
+    fn newest_events_are_kept() {
+        let mut journal = RunJournal::new(Timestamp::from_millis(0));
         for number in 1..=3 {
             let events = (0..MAX_EVENTS / 2).map(|_| Bytes::from(number.to_string())).collect();
             let host = HostId("h".into());
-            pages.append(&Batch { host, number, name: None, events, notes: vec![], logs: vec![] });
+            journal.append(&Batch { host, number, name: None, events, notes: vec![], logs: vec![] });
         }
-        assert_eq!(pages.events.len(), MAX_EVENTS);
-        assert_eq!(pages.events[0], "2");
+        assert_eq!(journal.events.len(), MAX_EVENTS);
+        assert_eq!(journal.events[0], "2");
     }
 }

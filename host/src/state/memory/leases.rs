@@ -1,4 +1,4 @@
-//! The leases of claims: which host holds which node until when, and the verdict on tokens that hold nothing.
+//! The leases of claims: holder, node and expiry of each, and the verdict on tokens that hold nothing.
 //! Requeuing nodes with an expired lease is left to the machine.
 
 use crate::state::{HostId, NodeId, Stage, Token, Verdict};
@@ -35,7 +35,7 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    /// An empty set of claims. Tokens begin at `first`; smaller ones belong to an earlier life of the run.
+    /// Creates an empty set of claims. Tokens begin at `first`; smaller ones belong to an earlier life of the run.
     pub(crate) fn new(first: u64) -> Self {
         Self {
             held: FxHashMap::default(),
@@ -146,7 +146,7 @@ impl Leases {
 
     /// Returns the verdict on a settlement whose token holds nothing.
     pub(crate) fn verdict(&self, token: Token) -> Verdict {
-        let is_ours = (self.first..self.next).contains(&token.0);
-        if is_ours && !self.lost.contains(&token) { Verdict::Duplicate } else { Verdict::Fenced }
+        let is_of_this_life = (self.first..self.next).contains(&token.0);
+        if is_of_this_life && !self.lost.contains(&token) { Verdict::Duplicate } else { Verdict::Fenced }
     }
 }

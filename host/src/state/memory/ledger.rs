@@ -2,7 +2,7 @@
 //! Decisions are left to `machine.rs` and `life.rs`.
 
 use crate::model::{Clock, RunStatus};
-use crate::state::memory::journal::Pages;
+use crate::state::memory::journal::RunJournal;
 use crate::state::memory::leases::Held;
 use crate::state::memory::life::{Life, Plan};
 use crate::state::memory::machine::{Caller, Machine};
@@ -23,39 +23,39 @@ use tokio::time::Instant;
 pub(crate) struct Run {
     // A mutex, because hosts work on many threads. Each section is one step of the machine and never waits.
     life: Mutex<Life>,
-    began: Instant,
+    start: Instant,
     version: watch::Sender<u64>,
     // A mutex, because hosts come and go on many threads; each section is a push or a removal.
-    doors: Mutex<Vec<HostId>>,
+    open_hosts: Mutex<Vec<HostId>>,
     // A mutex, because hosts work on many threads; each section is a look-up.
-    keepers: Mutex<HashMap<HostId, UnboundedSender<Loss>>>,
+    loss_senders: Mutex<HashMap<HostId, UnboundedSender<Loss>>>,
     // A mutex, because hosts append from many threads. The lives of a run share the journal.
-    pages: Arc<Mutex<Pages>>,
+    journal: Arc<Mutex<RunJournal>>,
     clock: Arc<dyn Clock>,
     active: AtomicI64,
     is_removed: AtomicBool,
 }
 
 impl Run {
-    /// A life of a run that is created now.
+    /// Creates a run with its first life.
     pub(crate) fn new(life: Life, clock: &Arc<dyn Clock>) -> Self {
-        Self::with(life, clock, Arc::new(Mutex::new(Pages::new(clock.now()))))
+        Self::with(life, clock, Arc::new(Mutex::new(RunJournal::new(clock.now()))))
     }
 
-    /// The next life of this run, with the same journal.
+    /// Creates the next life of this run, with the same journal.
     pub(crate) fn next(&self, life: Life) -> Self {
-        Self::with(life, &self.clock, Arc::clone(&self.pages))
+        Self::with(life, &self.clock, Arc::clone(&self.journal))
     }
 
-    fn with(life: Life, clock: &Arc<dyn Clock>, pages: Arc<Mutex<Pages>>) -> Self {
+    fn with(life: Life, clock: &Arc<dyn Clock>, journal: Arc<Mutex<RunJournal>>) -> Self {
         let version = watch::Sender::new(life.machine.version);
         Self {
             life: Mutex::new(life),
-            began: Instant::now(),
+            start: Instant::now(),
             version,
-            doors: Mutex::default(),
-            keepers: Mutex::default(),
-            pages,
+            open_hosts: Mutex::default(),
+            loss_senders: Mutex::default(),
+            journal,
             active: AtomicI64::new(clock.now().as_millis()),
             clock: Arc::clone(clock),
             is_removed: AtomicBool::new(false),
@@ -69,13 +69,13 @@ impl Run {
     /// Decides what to do with a request to open this run.
     pub(crate) fn plan(&self, request: &OpenRequest) -> Result<Plan, Error> {
         self.remove_dead_hosts(request.is_gone);
-        let doors = self.doors().len();
-        self.life().plan(request, doors)
+        let open_hosts = self.open_hosts().len();
+        self.life().plan(request, open_hosts)
     }
 
     /// Removes hosts that are known to be dead; their claims may be taken over at once.
     fn remove_dead_hosts(&self, is_gone: fn(&HostId) -> bool) {
-        let gone: Vec<HostId> = self.doors().extract_if(.., |host| is_gone(host)).collect();
+        let gone: Vec<HostId> = self.open_hosts().extract_if(.., |host| is_gone(host)).collect();
         for host in gone {
             self.step(|machine, _| machine.leave(&host));
         }
@@ -83,7 +83,7 @@ impl Run {
 
     /// Returns the live hosts.
     pub(crate) fn hosts(&self) -> Vec<HostId> {
-        self.doors().clone()
+        self.open_hosts().clone()
     }
 
     /// Subscribes to the run's version.
@@ -91,11 +91,11 @@ impl Run {
         self.version.subscribe()
     }
 
-    /// Returns the current claims, at most `most`.
-    pub(crate) fn claims(&self, most: usize) -> Vec<ClaimView> {
+    /// Returns the current claims, at most `max`.
+    pub(crate) fn claims(&self, max: usize) -> Vec<ClaimView> {
         let mut life = self.life();
-        let now = self.began.elapsed();
-        let held: Vec<Held> = life.machine.leases.live_claims().take(most).cloned().collect();
+        let now = self.start.elapsed();
+        let held: Vec<Held> = life.machine.leases.live_claims().take(max).cloned().collect();
         let view = |held: Held| {
             let node = life.machine.node_mut(held.node)?;
             let (attempt, takeovers) = (node.attempt, node.takeovers);
@@ -121,8 +121,8 @@ impl Run {
     }
 
     /// Returns the journal.
-    pub(crate) fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn journal(&self) -> MutexGuard<'_, RunJournal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the time of the last write in milliseconds.
@@ -130,14 +130,14 @@ impl Run {
         self.active.load(Ordering::Relaxed)
     }
 
-    fn doors(&self) -> MutexGuard<'_, Vec<HostId>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open_hosts(&self) -> MutexGuard<'_, Vec<HostId>> {
+        self.open_hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Performs one step of the machine, reports losses, and wakes waiting hosts.
     fn step<T>(&self, step: impl FnOnce(&mut Machine, Duration) -> T) -> T {
         let mut life = self.life();
-        let taken = step(&mut life.machine, self.began.elapsed());
+        let result = step(&mut life.machine, self.start.elapsed());
         let version = life.machine.version;
         let losses = life.machine.leases.take_losses();
         drop(life);
@@ -149,29 +149,29 @@ impl Run {
             *seen = (*seen).max(version);
             is_later
         });
-        taken
+        result
     }
 }
 
 impl Run {
-    fn keepers(&self) -> MutexGuard<'_, HashMap<HostId, UnboundedSender<Loss>>> {
-        self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn loss_senders(&self) -> MutexGuard<'_, HashMap<HostId, UnboundedSender<Loss>>> {
+        self.loss_senders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends lost claims to their hosts. A closed receiver means that the host has left.
     fn report_losses(&self, losses: Vec<(HostId, Token)>) {
-        let mut keepers = self.keepers();
+        let mut loss_senders = self.loss_senders();
         for (host, token) in losses {
             let loss = Loss { token, certainty: Certainty::Taken };
-            if keepers.get(&host).is_some_and(|keeper| keeper.send(loss).is_err()) {
-                keepers.remove(&host);
+            if loss_senders.get(&host).is_some_and(|sender| sender.send(loss).is_err()) {
+                loss_senders.remove(&host);
             }
         }
     }
 }
 
 /// Lease of a host that keeps its claims: nothing separates a host from its own memory.
-const KEPT: Duration = Duration::from_hours(24 * 365);
+const KEPT_LEASE: Duration = Duration::from_hours(24 * 365);
 
 /// The ledger of one host.
 pub(crate) struct MemoryLedger {
@@ -179,7 +179,7 @@ pub(crate) struct MemoryLedger {
     host: HostId,
     have: Vec<u32>,
     lease: Duration,
-    keeps: AtomicBool,
+    keeps_leases: AtomicBool,
     // A mutex, because the ledger is shared; the section is one removal.
     losses: Mutex<Option<UnboundedReceiver<Loss>>>,
 }
@@ -187,21 +187,21 @@ pub(crate) struct MemoryLedger {
 impl MemoryLedger {
     /// Opens the ledger of a run.
     pub(crate) fn opened(run: Arc<Run>, request: OpenRequest, how: OpenHow) -> Opened {
-        run.doors().push(request.host.clone());
+        run.open_hosts().push(request.host.clone());
         let have = request.shape.amounts();
         let mut life = run.life();
         life.machine.join(&request.host, have.clone());
         let (epoch, policy, stored) = (life.epoch, life.machine.policy, life.machine.stored());
         drop(life);
-        let (tell, told) = unbounded_channel();
-        run.keepers().insert(request.host.clone(), tell);
-        let (keeps, losses) = (AtomicBool::new(false), Mutex::new(Some(told)));
-        let ledger = Self { run, host: request.host, have, lease: request.lease, keeps, losses };
+        let (sender, losses) = unbounded_channel();
+        run.loss_senders().insert(request.host.clone(), sender);
+        let (keeps_leases, losses) = (AtomicBool::new(false), Mutex::new(Some(losses)));
+        let ledger = Self { run, host: request.host, have, lease: request.lease, keeps_leases, losses };
         Opened { ledger: Arc::new(ledger), how, epoch, policy, stored }
     }
 
     fn caller(&self, now: Duration) -> Caller<'_> {
-        let lease = if self.keeps.load(Ordering::SeqCst) { KEPT } else { self.lease };
+        let lease = if self.keeps_leases.load(Ordering::SeqCst) { KEPT_LEASE } else { self.lease };
         Caller { host: &self.host, have: &self.have, lease, now }
     }
 }
@@ -210,10 +210,10 @@ impl MemoryLedger {
 impl Drop for MemoryLedger {
     fn drop(&mut self) {
         self.run.step(|machine, _| machine.leave(&self.host));
-        self.run.keepers().remove(&self.host);
-        let mut doors = self.run.doors();
-        if let Some(at) = doors.iter().position(|host| *host == self.host) {
-            doors.swap_remove(at);
+        self.run.loss_senders().remove(&self.host);
+        let mut open_hosts = self.run.open_hosts();
+        if let Some(idx) = open_hosts.iter().position(|host| *host == self.host) {
+            open_hosts.swap_remove(idx);
         }
     }
 }
@@ -245,15 +245,15 @@ impl Ledger for MemoryLedger {
     }
 
     fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {
-        let told = self.losses.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let told =
-            told.ok_or_else(|| Error::new(ErrorKind::Misuse, "keeping claims that are kept already"))?;
-        self.keeps.store(true, Ordering::SeqCst);
+        let losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let losses =
+            losses.ok_or_else(|| Error::new(ErrorKind::Misuse, "starting lease renewal a second time"))?;
+        self.keeps_leases.store(true, Ordering::SeqCst);
         self.run.step(|machine, now| {
             let held = machine.leases.held_by(&self.host);
             machine.renew(&self.caller(now), &held)
         });
-        Ok(told)
+        Ok(losses)
     }
 
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
@@ -273,7 +273,7 @@ impl Ledger for MemoryLedger {
             };
             let is_due = async {
                 match due {
-                    Some(due) => tokio::time::sleep_until(self.run.began + due).await,
+                    Some(due) => tokio::time::sleep_until(self.run.start + due).await,
                     None => std::future::pending().await,
                 }
             };

@@ -1,4 +1,4 @@
-//! The lives of a run: decides whether a request joins the current life, begins a new one, or is refused.
+//! The lives of a run: decides whether a request joins the current life, begins a new one, or is rejected.
 //! Pure, like the machine: the number of open ledgers is a parameter.
 
 use crate::model::{Digest, Name, TaskIdx};
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// One life of a run, with what it was opened with.
+/// One life of a run, with the data of the request that opened it.
 #[derive(Debug)]
 pub(crate) struct Life {
     pub(crate) machine: Machine,
@@ -25,21 +25,21 @@ pub(crate) struct Life {
 pub(crate) enum Plan {
     /// Join the current life.
     Join,
-    /// Begin a new life with the results that still hold.
+    /// Begin a new life with the results that are still valid.
     Resume,
     /// Begin a new life without results.
     Restart,
 }
 
 impl Life {
-    /// The first life of a run.
+    /// Creates the first life of a run.
     pub(crate) fn first(request: &OpenRequest) -> Self {
         Self::create_life(request, 1, 0, |_, _| (Entry::Open, Elements::default()))
     }
 
-    /// Decides about a request to open the run while `doors` ledgers are open.
-    pub(crate) fn plan(&self, request: &OpenRequest, doors: usize) -> Result<Plan, Error> {
-        let is_busy = doors > 0 && self.machine.is_running();
+    /// Decides about a request to open the run while `open_hosts` hosts have it open.
+    pub(crate) fn plan(&self, request: &OpenRequest, open_hosts: usize) -> Result<Plan, Error> {
+        let is_busy = open_hosts > 0 && self.machine.is_running();
         let is_same = self.digest == request.digest;
         match (request.mode, is_same, is_busy) {
             (Mode::Resume, false, _) => {
@@ -63,7 +63,7 @@ impl Life {
         }
     }
 
-    /// The life after this one.
+    /// Creates the life after this one.
     pub(crate) fn next(&self, request: &OpenRequest, plan: Plan) -> Self {
         let first_token = self.machine.leases.next();
         match plan {
@@ -92,7 +92,7 @@ impl Life {
         }
     }
 
-    /// Returns what is stored under `task` or `task[i]`; none for an unknown task.
+    /// Returns the entry of `task` or `task[i]`; none for an unknown task.
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
         if name == CLOSING {
             let closing = self.machine.shape.closing().task;
@@ -105,8 +105,8 @@ impl Life {
                 (task, Some(item.parse().ok()?))
             }
         };
-        let at = self.names.get(task)?;
-        Some(self.machine.tasks.get(at.index())?.entry(item))
+        let idx = self.names.get(task)?;
+        Some(self.machine.tasks.get(idx.index())?.entry(item))
     }
 
     fn create_life(
@@ -130,9 +130,9 @@ impl Life {
 
     /// Returns the results of a task and its elements, if the task's call is unchanged.
     fn kept(&self, name: &Name, fingerprint: &Digest) -> (Entry, Elements) {
-        let at = self.names.get(name).map(|at| at.index());
-        let shape = at.and_then(|at| self.machine.shape.tasks.get(at));
-        let task = at.and_then(|at| self.machine.tasks.get(at));
+        let idx = self.names.get(name).map(|idx| idx.index());
+        let shape = idx.and_then(|idx| self.machine.shape.tasks.get(idx));
+        let task = idx.and_then(|idx| self.machine.tasks.get(idx));
         let (Some(shape), Some(task)) = (shape, task) else {
             return (Entry::Open, Elements::default());
         };

@@ -4,7 +4,7 @@
 mod archive;
 mod backend;
 mod buckets;
-mod following;
+mod follow;
 mod hand_out;
 mod journal;
 mod leases;

@@ -21,8 +21,8 @@ fn pick(random: &mut Random, below: u32) -> u32 {
 
 fn graph(random: &mut Random, tasks: u32) -> RunShape {
     let mut shapes: Vec<TaskShape> = (0..tasks)
-        .map(|at| TaskShape {
-            name: Name::new(&format!("t{at}")).unwrap(),
+        .map(|idx| TaskShape {
+            name: Name::new(&format!("t{idx}")).unwrap(),
             fingerprint: Digest::of_bytes(b""),
             waits_for: 0,
             dependents: Vec::new(),
@@ -32,11 +32,11 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
             is_wanted: true,
         })
         .collect();
-    for at in 1..tasks {
-        for upstream in 0..at {
+    for idx in 1..tasks {
+        for upstream in 0..idx {
             if pick(random, 4) == 0 {
-                shapes[to_usize(upstream)].dependents.push(TaskIdx::new(at));
-                shapes[to_usize(at)].waits_for += 1;
+                shapes[to_usize(upstream)].dependents.push(TaskIdx::new(idx));
+                shapes[to_usize(idx)].waits_for += 1;
             }
         }
     }
@@ -62,14 +62,14 @@ struct World {
     now: Duration,
     held: Vec<(Claim, HostId)>,
     ended: HashMap<NodeId, u32>,
-    mood: Mood,
+    conditions: Conditions,
 }
 
-/// Conditions of a test: in `Wild` ones hosts pause and tasks fail.
+/// Conditions of a test: in `Faulty` ones, hosts pause and tasks fail.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Mood {
-    Calm,
-    Wild,
+enum Conditions {
+    Reliable,
+    Faulty,
 }
 
 impl World {
@@ -79,11 +79,11 @@ impl World {
         let mut batch = Vec::new();
         for _ in 0..self.random.below(3) {
             if !self.held.is_empty() {
-                let at = to_usize(pick(&mut self.random, u32::try_from(self.held.len()).unwrap()));
-                batch.push(self.held.swap_remove(at).0);
+                let idx = to_usize(pick(&mut self.random, u32::try_from(self.held.len()).unwrap()));
+                batch.push(self.held.swap_remove(idx).0);
             }
         }
-        if self.mood == Mood::Wild && self.random.below(40) == 0 {
+        if self.conditions == Conditions::Faulty && self.random.below(40) == 0 {
             // A paused host neither settles nor renews for longer than its lease.
             self.now += Duration::from_secs(2);
         }
@@ -110,7 +110,8 @@ impl World {
         }
     }
 
-    /// No task before all that it waits for, nor the end before all tasks, no element twice, no more of what is shared than there is.
+    /// Checks a claim: its dependencies have ended, the closing comes last, no node is handed out after its end, and
+    /// shared resources are not exceeded.
     fn check(&self, claim: &Claim) {
         let node = claim.node;
         for (upstream, shape) in (0..).map(TaskIdx::new).zip(&self.shape.tasks) {
@@ -120,14 +121,14 @@ impl World {
             }
         }
         assert_eq!(self.machine.entry(node), Entry::Open, "{node:?} again");
-        assert!(self.machine.used[0] <= 2, "more than there is");
+        assert!(self.machine.used[0] <= 2, "shared resource exceeded");
     }
 
     fn outcome(&mut self, claim: &Claim) -> Outcome {
         let is_for_each = self.shape.tasks.get(claim.node.task.index()).is_some_and(|task| task.is_for_each)
             && claim.node.item.is_none();
         match (claim.stage, self.random.below(12)) {
-            (Stage::Closing, 0) if self.mood == Mood::Wild => Outcome::Failed(b"no"[..].into()),
+            (Stage::Closing, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
             (Stage::Closing, 0..=2) | (Stage::Tainted, 0..=5) => Outcome::Release,
             (Stage::Closing, _) => Outcome::Passed,
             (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
@@ -135,7 +136,7 @@ impl World {
                 items: pick(&mut self.random, 5),
                 max_parallel: NonZeroU32::new(pick(&mut self.random, 3)),
             },
-            (_, 0) if self.mood == Mood::Wild => Outcome::Failed(b"no"[..].into()),
+            (_, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
             (_, 1) => Outcome::Retry(Duration::from_millis(self.random.below(50))),
             (_, 2) => Outcome::Release,
             (_, 3) if claim.node.task.get() > 0 => {
@@ -157,31 +158,31 @@ impl World {
     }
 }
 
-fn world(seed: u64, policy: FailurePolicy, mood: Mood) -> World {
+fn world(seed: u64, policy: FailurePolicy, conditions: Conditions) -> World {
     let mut random = Random::seeded(seed);
     let tasks = 1 + pick(&mut random, 9);
     let shape = Arc::new(graph(&mut random, tasks));
     let machine = machine(&shape, policy);
-    World { machine, shape, random, now: Duration::ZERO, held: Vec::new(), ended: HashMap::new(), mood }
+    World { machine, shape, random, now: Duration::ZERO, held: Vec::new(), ended: HashMap::new(), conditions }
 }
 
 proptest! {
     #[test]
     fn every_run_ends_and_no_node_ends_twice(seed: u64, policy in 0..3_usize) {
         let policy = [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast][policy];
-        let mut world = world(seed, policy, Mood::Wild);
+        let mut world = world(seed, policy, Conditions::Faulty);
         world.finish();
         prop_assert!(world.ended.values().all(|times| *times == 1), "{:?}", world.ended);
     }
 
     #[test]
-    fn a_run_without_failures_ends_every_task_and_gives_back_all_it_took(seed: u64) {
-        let mut world = world(seed, FailurePolicy::Finish, Mood::Calm);
+    fn run_without_failures_ends_every_task_and_returns_all_resources(seed: u64) {
+        let mut world = world(seed, FailurePolicy::Finish, Conditions::Reliable);
         world.finish();
         let progress = world.machine.progress();
         prop_assert_eq!((progress.status, progress.open), (RunStatus::Succeeded, 0));
-        for at in 0..world.shape.tasks.len() {
-            let node = NodeId { task: TaskIdx::new(u32::try_from(at).unwrap()), item: None };
+        for idx in 0..world.shape.tasks.len() {
+            let node = NodeId { task: TaskIdx::new(u32::try_from(idx).unwrap()), item: None };
             prop_assert_eq!(world.ended.get(&node), Some(&1));
         }
         let closed = world.ended.get(&world.shape.closing()).copied();
@@ -191,8 +192,8 @@ proptest! {
     }
 
     #[test]
-    fn a_cancelled_run_ends(seed: u64, after in 0..40_u32) {
-        let mut world = world(seed, FailurePolicy::KeepGoing, Mood::Wild);
+    fn cancelled_run_ends(seed: u64, after in 0..40_u32) {
+        let mut world = world(seed, FailurePolicy::KeepGoing, Conditions::Faulty);
         for _ in 0..after {
             world.step();
         }
@@ -211,7 +212,7 @@ fn elements_cost_nothing_before_they_are_claimed() {
     let mut commit = |batch, slots| {
         let caller = Caller { host: &host, have: &[], lease: Duration::from_secs(9), now: Duration::ZERO };
         let claims = machine.commit(&caller, batch, Want { slots, free: vec![] }).unwrap().claims;
-        (claims, machine.tasks[0].split.as_ref().map_or(0, |split| split.live.len()))
+        (claims, machine.tasks[0].expansion.as_ref().map_or(0, |expansion| expansion.live.len()))
     };
     let (claims, _) = commit(vec![], 1);
     let expand = Outcome::Expand { items: 1_000_000, max_parallel: None };
@@ -223,7 +224,7 @@ fn elements_cost_nothing_before_they_are_claimed() {
 }
 
 #[test]
-fn what_is_overdue_after_a_failure_may_still_be_settled_or_renewed() {
+fn expired_claims_after_a_failure_may_still_be_settled_or_renewed() {
     let mut shape = graph(&mut Random::seeded(1), 3);
     for task in &mut shape.tasks {
         (task.class, task.is_for_each) = (0, false);
@@ -231,21 +232,25 @@ fn what_is_overdue_after_a_failure_may_still_be_settled_or_renewed() {
     }
     let mut machine = machine(&Arc::new(shape), FailurePolicy::Finish);
     let host = HostId("h".into());
-    let at = |secs| Caller {
+    let caller_at = |secs| Caller {
         host: &host,
         have: &[],
         lease: Duration::from_secs(1),
         now: Duration::from_secs(secs),
     };
-    let claims = machine.commit(&at(0), vec![], Want { slots: 3, free: vec![] }).unwrap().claims;
+    let claims = machine.commit(&caller_at(0), vec![], Want { slots: 3, free: vec![] }).unwrap().claims;
     let settle = |claim: &Claim, outcome| vec![Settlement { token: claim.token, outcome }];
-    machine.commit(&at(0), settle(&claims[0], Outcome::Failed(b"no"[..].into())), Want::default()).unwrap();
+    machine
+        .commit(&caller_at(0), settle(&claims[0], Outcome::Failed(b"no"[..].into())), Want::default())
+        .unwrap();
     // The only host was paused for longer than its leases.
-    assert_eq!(machine.renew(&at(9), &[claims[1].token]), []);
-    let done =
-        machine.commit(&at(9), settle(&claims[2], Outcome::Done(b"x"[..].into())), Want::default()).unwrap();
+    assert_eq!(machine.renew(&caller_at(9), &[claims[1].token]), []);
+    let done = machine
+        .commit(&caller_at(9), settle(&claims[2], Outcome::Done(b"x"[..].into())), Want::default())
+        .unwrap();
     assert_eq!((done.verdicts, machine.is_running()), (vec![Verdict::Committed], true));
-    let last =
-        machine.commit(&at(9), settle(&claims[1], Outcome::Done(b"x"[..].into())), Want::default()).unwrap();
+    let last = machine
+        .commit(&caller_at(9), settle(&claims[1], Outcome::Done(b"x"[..].into())), Want::default())
+        .unwrap();
     assert_eq!((last.verdicts, machine.progress().status), (vec![Verdict::Committed], RunStatus::Failed));
 }

@@ -21,7 +21,7 @@ pub(crate) enum Slot {
 
 /// The position of an entry, for removing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Position {
     /// Among the nodes that need no slot.
     Fast(Key),
     /// In the lane of a class.
@@ -40,28 +40,28 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Queues a node that needs no slot.
-    pub(crate) fn push_fast(&mut self, rank: i64, node: NodeId) -> Place {
+    pub(crate) fn push_fast(&mut self, rank: i64, node: NodeId) -> Position {
         let key = self.key(rank);
         self.fast.insert(key, node);
-        Place::Fast(key)
+        Position::Fast(key)
     }
 
     /// Queues an entry in the lane of its class.
-    pub(crate) fn push(&mut self, class: u16, rank: i64, slot: Slot) -> Place {
+    pub(crate) fn push(&mut self, class: u16, rank: i64, slot: Slot) -> Position {
         let key = self.key(rank);
         self.change(class, |lane| {
             lane.insert(key, slot);
         });
-        Place::Lane(class, key)
+        Position::Lane(class, key)
     }
 
     /// Removes an entry.
-    pub(crate) fn remove(&mut self, place: Place) {
-        match place {
-            Place::Fast(key) => {
+    pub(crate) fn remove(&mut self, position: Position) {
+        match position {
+            Position::Fast(key) => {
                 self.fast.remove(&key);
             }
-            Place::Lane(class, key) => self.change(class, |lane| {
+            Position::Lane(class, key) => self.change(class, |lane| {
                 lane.remove(&key);
             }),
         }
@@ -114,12 +114,12 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn task(at: u32) -> Slot {
-        Slot::Task(TaskIdx::new(at))
+    fn task(idx: u32) -> Slot {
+        Slot::Task(TaskIdx::new(idx))
     }
 
     #[test]
-    fn the_best_head_comes_first_and_equals_in_the_order_of_arrival() {
+    fn best_head_comes_first_and_equal_ranks_keep_arrival_order() {
         let mut queue = Queue::default();
         let first = queue.push(1, 0, task(0));
         queue.push(2, 5, task(1));

@@ -4,8 +4,8 @@
 use crate::model::{FailurePolicy, TaskIdx};
 use crate::state::memory::leases::Held;
 use crate::state::memory::machine::Machine;
-use crate::state::memory::queue::{Place, Slot};
-use crate::state::memory::task::{Phase, Split, whole};
+use crate::state::memory::queue::{Position, Slot};
+use crate::state::memory::task::{Expansion, Phase, task_node};
 use crate::state::{Entry, NodeId, Outcome, Settlement, Stage, Stop, Token, Verdict};
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
@@ -21,9 +21,9 @@ impl Machine {
         };
         // A lapsed claim has returned its resources already, and its node is queued for takeover.
         if held.is_lapsed {
-            self.withdraw(held.node);
+            self.dequeue(held.node);
         } else {
-            self.make_room(&held);
+            self.release_resources(&held);
         }
         self.version += 1;
         let node = held.node;
@@ -64,7 +64,7 @@ impl Machine {
         let Some(held) = self.leases.lapse(token) else {
             return;
         };
-        self.make_room(&held);
+        self.release_resources(&held);
         self.version += 1;
         match self.node_mut(held.node) {
             Some(node) => {
@@ -72,7 +72,7 @@ impl Machine {
                 node.phase = Phase::Waiting;
                 self.line_up(held.node);
             }
-            // The node has ended in the meantime, so nobody needs the claim.
+            // The node has ended in the meantime, so the claim is not needed.
             None => {
                 self.leases.lose(token);
             }
@@ -81,12 +81,12 @@ impl Machine {
 
     /// Gives a lapsed node back to its holder.
     pub(crate) fn take_back(&mut self, held: &Held) {
-        self.withdraw(held.node);
+        self.dequeue(held.node);
         if let Some(node) = self.node_mut(held.node) {
             node.lapsed = None;
             node.phase = Phase::Claimed;
         }
-        self.take_room(held.node, held.stage);
+        self.take_resources(held.node, held.stage);
     }
 
     /// Queues a node.
@@ -102,32 +102,32 @@ impl Machine {
         else {
             return;
         };
-        let is_expanded = node.item.is_none() && task.split.is_some();
-        let Some(at) = task.node_mut(node.item) else {
+        let is_expanded = node.item.is_none() && task.expansion.is_some();
+        let Some(queued) = task.node_mut(node.item) else {
             return;
         };
-        if is_expanded || is_closing || at.is_tainted {
-            at.phase = Phase::Queued(self.queue.push_fast(rank, node));
+        if is_expanded || is_closing || queued.is_tainted {
+            queued.phase = Phase::Queued(self.queue.push_fast(rank, node));
         } else if node.item.is_none() {
-            at.phase = Phase::Queued(self.queue.push(class, rank, Slot::Task(node.task)));
+            queued.phase = Phase::Queued(self.queue.push(class, rank, Slot::Task(node.task)));
         } else {
-            at.phase = Phase::Again;
-            if let (Some(split), Some(item)) = (&mut task.split, node.item) {
-                split.again.insert(item);
+            queued.phase = Phase::Repeated;
+            if let (Some(expansion), Some(item)) = (&mut task.expansion, node.item) {
+                expansion.repeated.insert(item);
             }
             self.line_up_elements(node.task);
         }
     }
 
     /// Removes a node from the queue.
-    fn withdraw(&mut self, node: NodeId) {
+    fn dequeue(&mut self, node: NodeId) {
         let phase = self.node_mut(node).map(|node| node.phase);
         match phase {
-            Some(Phase::Queued(place)) => self.queue.remove(place),
-            Some(Phase::Again) => {
-                let split = self.task_mut(node.task).and_then(|task| task.split.as_mut());
-                if let (Some(split), Some(item)) = (split, node.item) {
-                    split.again.remove(&item);
+            Some(Phase::Queued(position)) => self.queue.remove(position),
+            Some(Phase::Repeated) => {
+                let expansion = self.task_mut(node.task).and_then(|task| task.expansion.as_mut());
+                if let (Some(expansion), Some(item)) = (expansion, node.item) {
+                    expansion.repeated.remove(&item);
                 }
                 self.line_up_elements(node.task);
             }
@@ -136,18 +136,20 @@ impl Machine {
     }
 
     /// Queues the elements of a task exactly while one of them may be handed out.
-    pub(crate) fn line_up_elements(&mut self, at: TaskIdx) {
-        let Some(shape) = self.shape.tasks.get(at.index()) else {
+    pub(crate) fn line_up_elements(&mut self, idx: TaskIdx) {
+        let Some(shape) = self.shape.tasks.get(idx.index()) else {
             return;
         };
-        let Some(split) = self.tasks.get_mut(at.index()).and_then(|task| task.split.as_mut()) else {
+        let Some(expansion) = self.tasks.get_mut(idx.index()).and_then(|task| task.expansion.as_mut()) else {
             return;
         };
-        match (split.is_open(), split.place) {
-            (true, None) => split.place = Some(self.queue.push(shape.class, shape.rank, Slot::Elements(at))),
-            (false, Some(place)) => {
-                split.place = None;
-                self.queue.remove(place);
+        match (expansion.is_open(), expansion.position) {
+            (true, None) => {
+                expansion.position = Some(self.queue.push(shape.class, shape.rank, Slot::Elements(idx)))
+            }
+            (false, Some(position)) => {
+                expansion.position = None;
+                self.queue.remove(position);
             }
             (true, Some(_)) | (false, None) => {}
         }
@@ -164,7 +166,7 @@ impl Machine {
                 awaits += 1;
                 self.waiters.entry(task).or_default().push(node);
             } else {
-                is_tainted |= !matches!(self.entry(whole(task)), Entry::Done(_));
+                is_tainted |= !matches!(self.entry(task_node(task)), Entry::Done(_));
             }
         }
         if let Some(node) = self.node_mut(node) {
@@ -177,29 +179,29 @@ impl Machine {
     }
 
     // Expands a task. Elements with a stored result count as ended; the others have no records before they are claimed.
-    fn expand(&mut self, at: TaskIdx, items: u32, max_parallel: Option<NonZeroU32>) {
-        let Some(task) = self.task_mut(at) else {
+    fn expand(&mut self, idx: TaskIdx, items: u32, max_parallel: Option<NonZeroU32>) {
+        let Some(task) = self.task_mut(idx) else {
             return;
         };
-        task.elements.expect(items);
+        task.elements.reserve(items);
         let stored = task.elements.iter().take_while(|(item, _)| *item < items);
         let ended = u32::try_from(stored.count()).unwrap_or(u32::MAX);
-        task.split = Some(Box::new(Split {
+        task.expansion = Some(Box::new(Expansion {
             items,
             max_parallel: max_parallel.map_or(u32::MAX, NonZeroU32::get),
             cursor: 0,
-            again: BTreeSet::new(),
+            repeated: BTreeSet::new(),
             live: HashMap::new(),
             ended,
             running: 0,
-            place: None,
-            told: 0,
+            position: None,
+            reported: 0,
         }));
         task.skip_stored();
         if ended == items {
-            self.line_up(whole(at));
+            self.line_up(task_node(idx));
         } else {
-            self.line_up_elements(at);
+            self.line_up_elements(idx);
         }
     }
 
@@ -230,32 +232,32 @@ impl Machine {
     }
 
     // The task itself follows after its last element, or after a failure that stops the run.
-    fn end_element(&mut self, at: TaskIdx, item: u32, entry: Entry) {
+    fn end_element(&mut self, idx: TaskIdx, item: u32, entry: Entry) {
         let stops = matches!(entry, Entry::Failed(_)) && self.policy != FailurePolicy::KeepGoing;
-        let Some(task) = self.task_mut(at) else {
+        let Some(task) = self.task_mut(idx) else {
             return;
         };
         task.elements.insert(item, entry);
-        let Some(split) = &mut task.split else {
+        let Some(expansion) = &mut task.expansion else {
             return;
         };
-        split.live.remove(&item);
-        split.ended += 1;
-        if (split.ended == split.items || stops) && task.node.phase == Phase::Waiting {
-            self.line_up(whole(at));
+        expansion.live.remove(&item);
+        expansion.ended += 1;
+        if (expansion.ended == expansion.items || stops) && task.node.phase == Phase::Waiting {
+            self.line_up(task_node(idx));
         }
     }
 
-    fn end_task(&mut self, at: TaskIdx, entry: Entry) {
+    fn end_task(&mut self, idx: TaskIdx, entry: Entry) {
         let shape = Arc::clone(&self.shape);
-        let (Some(task), Some(shape)) = (self.task_mut(at), shape.tasks.get(at.index())) else {
+        let (Some(task), Some(shape)) = (self.task_mut(idx), shape.tasks.get(idx.index())) else {
             return;
         };
         let is_done = matches!(entry, Entry::Done(_));
         task.entry = entry;
         task.node.phase = Phase::Ended;
-        if let Some(split) = task.split.take() {
-            self.clear(*split);
+        if let Some(expansion) = task.expansion.take() {
+            self.clear(*expansion);
         }
         self.open = self.open.saturating_sub(1);
         // Count down dependents by the plan's edges, then nodes that await this task by `select`.
@@ -264,9 +266,9 @@ impl Machine {
                 task.left = task.left.saturating_sub(1);
                 task.node.is_tainted |= !is_done;
             }
-            self.line_up_if_ready(whole(*dependent));
+            self.line_up_if_ready(task_node(*dependent));
         }
-        for waiter in self.waiters.remove(&at).unwrap_or_default() {
+        for waiter in self.waiters.remove(&idx).unwrap_or_default() {
             if let Some(node) = self.node_mut(waiter) {
                 node.awaits = node.awaits.saturating_sub(1);
                 node.is_tainted |= !is_done;
@@ -276,14 +278,14 @@ impl Machine {
     }
 
     /// Removes the remaining elements of a task from the queue. Claimed ones may still be settled.
-    fn clear(&mut self, split: Split) {
-        let queued = split.live.into_values().filter_map(|node| match node.phase {
-            Phase::Queued(place) => Some(place),
-            Phase::Waiting | Phase::Again | Phase::Claimed | Phase::Ended => None,
+    fn clear(&mut self, expansion: Expansion) {
+        let queued = expansion.live.into_values().filter_map(|node| match node.phase {
+            Phase::Queued(position) => Some(position),
+            Phase::Waiting | Phase::Repeated | Phase::Claimed | Phase::Ended => None,
         });
-        let places: Vec<Place> = queued.chain(split.place).collect();
-        for place in places {
-            self.queue.remove(place);
+        let positions: Vec<Position> = queued.chain(expansion.position).collect();
+        for position in positions {
+            self.queue.remove(position);
         }
     }
 
@@ -294,33 +296,33 @@ impl Machine {
         };
         let left = if node.item.is_none() { task.left } else { 0 };
         let is_ready =
-            task.node_mut(node.item).is_some_and(|at| at.phase == Phase::Waiting && at.awaits == 0);
+            task.node_mut(node.item).is_some_and(|node| node.phase == Phase::Waiting && node.awaits == 0);
         if is_wanted && left == 0 && is_ready {
             self.line_up(node);
         }
     }
 
     /// Returns the shared resources of a claim.
-    fn make_room(&mut self, held: &Held) {
-        self.change_room(held.node, held.stage, u64::saturating_sub);
-        let split = self.task_mut(held.node.task).and_then(|task| task.split.as_mut());
-        if let (Some(split), Some(_), Stage::Ready) = (split, held.node.item, held.stage) {
-            split.running = split.running.saturating_sub(1);
+    fn release_resources(&mut self, held: &Held) {
+        self.change_usage(held.node, held.stage, u64::saturating_sub);
+        let expansion = self.task_mut(held.node.task).and_then(|task| task.expansion.as_mut());
+        if let (Some(expansion), Some(_), Stage::Ready) = (expansion, held.node.item, held.stage) {
+            expansion.running = expansion.running.saturating_sub(1);
             self.line_up_elements(held.node.task);
         }
     }
 
     /// Takes the shared resources of a claim.
-    pub(crate) fn take_room(&mut self, node: NodeId, stage: Stage) {
-        self.change_room(node, stage, u64::saturating_add);
-        let split = self.task_mut(node.task).and_then(|task| task.split.as_mut());
-        if let (Some(split), Some(_), Stage::Ready) = (split, node.item, stage) {
-            split.running += 1;
+    pub(crate) fn take_resources(&mut self, node: NodeId, stage: Stage) {
+        self.change_usage(node, stage, u64::saturating_add);
+        let expansion = self.task_mut(node.task).and_then(|task| task.expansion.as_mut());
+        if let (Some(expansion), Some(_), Stage::Ready) = (expansion, node.item, stage) {
+            expansion.running += 1;
             self.line_up_elements(node.task);
         }
     }
 
-    fn change_room(&mut self, node: NodeId, stage: Stage, change: fn(u64, u64) -> u64) {
+    fn change_usage(&mut self, node: NodeId, stage: Stage, change: fn(u64, u64) -> u64) {
         let Some(shape) = self.shape.tasks.get(node.task.index()) else {
             return;
         };

@@ -3,7 +3,7 @@
 
 use crate::model::TaskIdx;
 use crate::state::memory::elements::Elements;
-use crate::state::memory::queue::Place;
+use crate::state::memory::queue::Position;
 use crate::state::{Entry, NodeId, Token};
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,10 +14,10 @@ pub(crate) struct Node {
     pub(crate) attempt: u32,
     /// Lost leases since the last settlement other than a release.
     pub(crate) takeovers: u32,
-    /// Whether something that the node waits for was skipped or has failed.
+    /// Whether a dependency of the node was skipped or has failed.
     pub(crate) is_tainted: bool,
     /// Whether the node was reported to be blocked by a resource.
-    pub(crate) is_told: bool,
+    pub(crate) is_reported: bool,
     /// Open tasks that the node awaits, besides the shape's edges.
     pub(crate) awaits: u32,
     /// The claim whose lease has expired.
@@ -32,9 +32,9 @@ pub(crate) enum Phase {
     /// Waits for a dependency, a retry delay, or its elements.
     Waiting,
     /// Queued on its own.
-    Queued(Place),
+    Queued(Position),
     /// An element that is queued to be handed out again.
-    Again,
+    Repeated,
     /// Claimed by a host.
     Claimed,
     /// Done, skipped or failed.
@@ -42,9 +42,17 @@ pub(crate) enum Phase {
 }
 
 impl Node {
-    /// An untouched node.
+    /// Creates an untouched node.
     pub(crate) const fn new(phase: Phase) -> Self {
-        Self { attempt: 1, takeovers: 0, is_tainted: false, is_told: false, awaits: 0, lapsed: None, phase }
+        Self {
+            attempt: 1,
+            takeovers: 0,
+            is_tainted: false,
+            is_reported: false,
+            awaits: 0,
+            lapsed: None,
+            phase,
+        }
     }
 }
 
@@ -60,21 +68,21 @@ pub(crate) struct Task {
     /// The stored state of its elements, from this life of the run and earlier ones.
     pub(crate) elements: Elements,
     /// The elements, while the task is expanded.
-    pub(crate) split: Option<Box<Split>>,
+    pub(crate) expansion: Option<Box<Expansion>>,
 }
 
 impl Task {
-    /// A task with what an earlier life of the run has stored.
+    /// Creates a task with the state stored by an earlier life of the run.
     pub(crate) const fn new(entry: Entry, elements: Elements) -> Self {
         let phase = if matches!(entry, Entry::Open) { Phase::Waiting } else { Phase::Ended };
-        Self { node: Node::new(phase), left: 0, entry, elements, split: None }
+        Self { node: Node::new(phase), left: 0, entry, elements, expansion: None }
     }
 
     /// Returns the task or one of its elements; none for an element without a record.
     pub(crate) fn node_mut(&mut self, item: Option<u32>) -> Option<&mut Node> {
         match item {
             None => Some(&mut self.node),
-            Some(item) => self.split.as_mut()?.live.get_mut(&item),
+            Some(item) => self.expansion.as_mut()?.live.get_mut(&item),
         }
     }
 
@@ -88,9 +96,11 @@ impl Task {
 
     /// Moves the cursor past elements that are stored.
     pub(crate) fn skip_stored(&mut self) {
-        if let Some(split) = &mut self.split {
-            while split.cursor < split.items && !matches!(self.elements.get(split.cursor), Entry::Open) {
-                split.cursor += 1;
+        if let Some(expansion) = &mut self.expansion {
+            while expansion.cursor < expansion.items
+                && !matches!(self.elements.get(expansion.cursor), Entry::Open)
+            {
+                expansion.cursor += 1;
             }
         }
     }
@@ -98,15 +108,15 @@ impl Task {
 
 /// The elements of an expanded task. Those before the cursor were handed out; those after it cost nothing.
 #[derive(Debug)]
-pub(crate) struct Split {
+pub(crate) struct Expansion {
     /// Number of elements.
     pub(crate) items: u32,
-    /// Most elements claimed at the same time.
+    /// Maximum number of elements claimed at the same time.
     pub(crate) max_parallel: u32,
     /// The next element that was never handed out.
     pub(crate) cursor: u32,
     /// Elements to be handed out again, before any other.
-    pub(crate) again: BTreeSet<u32>,
+    pub(crate) repeated: BTreeSet<u32>,
     /// Elements with a record.
     pub(crate) live: HashMap<u32, Node>,
     /// Number of elements that have ended.
@@ -114,15 +124,15 @@ pub(crate) struct Split {
     /// Number of claimed elements, without tainted ones.
     pub(crate) running: u32,
     /// Position in the queue, while an element may be handed out.
-    pub(crate) place: Option<Place>,
+    pub(crate) position: Option<Position>,
     /// One past the last element that was reported to be blocked by a resource.
-    pub(crate) told: u32,
+    pub(crate) reported: u32,
 }
 
-impl Split {
+impl Expansion {
     /// Returns the element to be handed out next.
     pub(crate) fn next(&self) -> Option<u32> {
-        self.again.first().copied().or_else(|| (self.cursor < self.items).then_some(self.cursor))
+        self.repeated.first().copied().or_else(|| (self.cursor < self.items).then_some(self.cursor))
     }
 
     /// Returns whether an element may be handed out now.
@@ -132,6 +142,6 @@ impl Split {
 }
 
 /// Returns the task itself as a node.
-pub(crate) const fn whole(task: TaskIdx) -> NodeId {
+pub(crate) const fn task_node(task: TaskIdx) -> NodeId {
     NodeId { task, item: None }
 }

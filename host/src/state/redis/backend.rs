@@ -2,7 +2,7 @@
 //! State transitions of runs are left to `scripts`, stored runs to `stored`.
 
 use crate::model::{RunId, RunStatus};
-use crate::state::redis::keys::{Placing, RunKeys};
+use crate::state::redis::keys::{Placement, RunKeys};
 use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::link_to;
 use crate::state::redis::run::{
@@ -22,8 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Number of results that one command reads.
-const PORTION: usize = 500;
+/// Maximum number of results that one command reads.
+const CHUNK: usize = 500;
 
 /// Opens the backend of a URI without connecting yet.
 pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Backend>, Error> {
@@ -38,35 +38,35 @@ pub(crate) struct RedisBackend {
     link: Arc<Link>,
     buckets: Arc<RedisBuckets>,
     // A mutex, because runs are opened on many threads. Each section only spawns tasks or reaps ended ones.
-    attendants: Mutex<JoinSet<()>>,
+    background: Mutex<JoinSet<()>>,
 }
 
 impl RedisBackend {
-    /// A backend for a URI; does not connect yet.
+    /// Creates a backend for a URI; does not connect yet.
     pub(crate) fn new(uri: &RedisUri) -> Result<Self, Error> {
         Ok(Self::over(link_to(uri, "state")?, link_to(uri, "buckets")?))
     }
 
-    /// A backend over one link for runs and another for buckets.
+    /// Creates a backend over one link for runs and another for buckets.
     pub(crate) fn over(link: Arc<Link>, buckets: Arc<Link>) -> Self {
         let buckets = Arc::new(RedisBuckets::over(buckets));
-        Self { link, buckets, attendants: Mutex::new(JoinSet::new()) }
+        Self { link, buckets, background: Mutex::new(JoinSet::new()) }
     }
 
     fn keys(&self, run: &RunId) -> RunKeys {
-        RunKeys::new(run, Placing::for_place(self.link.place()))
+        RunKeys::new(run, Placement::for_topology(self.link.topology()))
     }
 
     /// Reads from a run, and fails if the run does not exist.
     async fn read(&self, run: &RunId, commands: Vec<Command>) -> Result<Vec<Answer>, Error> {
         let doing = format!("reading run `{run}`");
-        let there = Command::new("EXISTS").arg(self.keys(run).key("meta"));
-        let request = Request::read(std::iter::once(there).chain(commands));
+        let exists = Command::new("EXISTS").arg(self.keys(run).key("meta"));
+        let request = Request::read(std::iter::once(exists).chain(commands));
         let mut answers = self.link.ask(&doing, request).await?.into_iter();
-        if answers.next().and_then(|there| there.number()) == Some(1) {
+        if answers.next().and_then(|exists| exists.number()) == Some(1) {
             Ok(answers.collect())
         } else {
-            let hint = "It was never begun here, it was removed, or its time to live has passed.";
+            let hint = "The run was never created here, was removed, or has expired.";
             Err(Error::new(ErrorKind::NoRun, format!("looking up run `{run}`")).hint(hint))
         }
     }
@@ -83,18 +83,18 @@ impl Backend for RedisBackend {
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
         let keys = self.keys(&request.run);
         let opening = Open { link: &self.link, keys: &keys, request: &request, why: OpenReason::Asked };
-        // Both take a few answers of the server, and neither needs the other's.
+        // Each takes several round trips, and they are independent.
         let (entered, ()) = tokio::join!(opening.open_run(), prune(&self.link));
         let entered = entered?;
         let run = Arc::new(Run::new(Arc::clone(&self.link), keys, request, &entered));
         list(&run).await;
         let (ledger, closed) = RedisLedger::new(Arc::clone(&run));
         // Each open ledger has two background tasks, heartbeat and listener. Ended ones are reaped here.
-        let mut attendants = self.attendants.lock().unwrap_or_else(PoisonError::into_inner);
-        while attendants.try_join_next().is_some() {}
-        attendants.spawn(run_heartbeat(Arc::clone(&run), closed.clone()));
-        attendants.spawn(listen_forever(run, closed));
-        drop(attendants);
+        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        while background.try_join_next().is_some() {}
+        background.spawn(run_heartbeat(Arc::clone(&run), closed.clone()));
+        background.spawn(listen_forever(run, closed));
+        drop(background);
         Ok(Opened {
             ledger: Arc::new(ledger),
             how: entered.how,
@@ -106,8 +106,8 @@ impl Backend for RedisBackend {
 
     async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
         let key = self.keys(run).key("results");
-        let portions = names.chunks(PORTION).map(|names| Command::new("HMGET").arg(&key).args(names));
-        let answers = self.read(run, portions.collect()).await?;
+        let chunks = names.chunks(CHUNK).map(|names| Command::new("HMGET").arg(&key).args(names));
+        let answers = self.read(run, chunks.collect()).await?;
         Ok(answers.into_iter().flat_map(Answer::list).map(Answer::bytes).collect())
     }
 
@@ -137,28 +137,28 @@ impl Backend for RedisBackend {
 
 #[async_trait]
 impl Archive for RedisBackend {
-    async fn runs(&self, most: usize) -> Result<Vec<RunSummary>, Error> {
-        archive::runs(&self.link, Placing::Single, most).await
+    async fn runs(&self, max: usize) -> Result<Vec<RunSummary>, Error> {
+        archive::runs(&self.link, Placement::Single, max).await
     }
 
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
-        archive::run(&self.link, run, &RunKeys::new(run, Placing::Single)).await
+        archive::run(&self.link, run, &RunKeys::new(run, Placement::Single)).await
     }
 
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error> {
-        archive::nodes(&self.link, run, &RunKeys::new(run, Placing::Single), names).await
+        archive::nodes(&self.link, run, &RunKeys::new(run, Placement::Single), names).await
     }
 
-    async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, Error> {
-        archive::failed_elements(&self.link, run, &RunKeys::new(run, Placing::Single), most).await
+    async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error> {
+        archive::failed_elements(&self.link, run, &RunKeys::new(run, Placement::Single), max).await
     }
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
-        archive::log(&self.link, run, &RunKeys::new(run, Placing::Single), name).await
+        archive::log(&self.link, run, &RunKeys::new(run, Placement::Single), name).await
     }
 
-    async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error> {
-        control::claims(&self.link, run, &self.keys(run), most).await
+    async fn claims(&self, run: &RunId, max: usize) -> Result<Vec<ClaimView>, Error> {
+        control::claims(&self.link, run, &self.keys(run), max).await
     }
 
     async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error> {
@@ -166,7 +166,7 @@ impl Archive for RedisBackend {
     }
 
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error> {
-        archive::remove(&self.link, run, &RunKeys::new(run, Placing::Single), removal).await
+        archive::remove(&self.link, run, &RunKeys::new(run, Placement::Single), removal).await
     }
 }
 
@@ -177,7 +177,7 @@ impl Journal for RedisBackend {
     }
 
     async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error> {
-        journal::append(&self.link, run, &RunKeys::new(run, Placing::Single), batch).await
+        journal::append(&self.link, run, &RunKeys::new(run, Placement::Single), batch).await
     }
 
     fn follow(&self, run: &RunId) -> Box<dyn Follow> {

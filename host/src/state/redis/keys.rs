@@ -9,17 +9,17 @@ pub(crate) const RUNS: &str = "cascade:runs";
 
 /// Distribution of keys over servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Placing {
+pub(crate) enum Placement {
     /// One server has all keys.
     Single,
     /// A cluster: keys with the same text in braces share a hash slot.
     Cluster,
 }
 
-impl Placing {
-    /// The placement of keys in a topology.
-    pub(crate) const fn for_place(place: &RedisTopology) -> Self {
-        match place {
+impl Placement {
+    /// Returns the placement of keys in a topology.
+    pub(crate) const fn for_topology(topology: &RedisTopology) -> Self {
+        match topology {
             RedisTopology::Server(_) | RedisTopology::Socket(_) | RedisTopology::Sentinel { .. } => {
                 Self::Single
             }
@@ -42,11 +42,11 @@ const NAMES: [&str; 15] = [
 ];
 
 impl RunKeys {
-    /// The keys of a run.
-    pub(crate) fn new(run: &RunId, placing: Placing) -> Self {
-        let prefix = match placing {
-            Placing::Single => format!("cascade:run:{run}:"),
-            Placing::Cluster => format!("cascade:run:{{{run}}}:"),
+    /// Creates the keys of a run.
+    pub(crate) fn new(run: &RunId, placement: Placement) -> Self {
+        let prefix = match placement {
+            Placement::Single => format!("cascade:run:{run}:"),
+            Placement::Cluster => format!("cascade:run:{{{run}}}:"),
         };
         Self { all: NAMES.iter().map(|name| format!("{prefix}{name}")).collect(), prefix }
     }
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn keys_have_braces_in_a_cluster_only() {
         let run = RunId::new("abc").unwrap();
-        assert_eq!(RunKeys::new(&run, Placing::Single).key("results"), "cascade:run:abc:results");
-        assert_eq!(RunKeys::new(&run, Placing::Cluster).all()[1], "cascade:run:{abc}:results");
+        assert_eq!(RunKeys::new(&run, Placement::Single).key("results"), "cascade:run:abc:results");
+        assert_eq!(RunKeys::new(&run, Placement::Cluster).all()[1], "cascade:run:{abc}:results");
     }
 }

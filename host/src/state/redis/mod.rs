@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | `results`, `skipped`, `failed` | hashes | `task` or `task[i]` → value, reason, error record; in `failed` also `[outputs]`, for a run whose closing has failed |
 //! | `meta` | hash | layout version, life, digest, plan record, state, counts |
-//! | `events` | stream | left to those who tell of the run |
+//! | `events` | stream | the journal's events (`state/journal.rs`) |
 //! | `tasks` | string | 32 bytes per task, and as many for the node that closes the run: phase, flags, how many it waits for, rank, class, its edges |
 //! | `edges` | string | four bytes per edge |
 //! | `coord` | hash | coordination state, see below |
@@ -19,22 +19,22 @@
 //! | `wake` | stream | one entry: the version that waiting hosts compare with |
 //! | `prints` | string | fingerprints by task, for `--update` |
 //!
-//! Keys beside a run's own, none of which grows with the number of runs that there were:
+//! Keys beside a run's own. None of them grows with the number of past runs:
 //!
-//! | key | type | what | how it ends |
+//! | key | type | content | expiry |
 //! |---|---|---|---|
-//! | `cascade:runs` | sorted set | runs by their last activity (`index`) | runs take out those that have expired, a page at a time; its time to live is that of the run that is kept longest |
-//! | `cascade:cache:<key>` | string | a shared result | with the time to live that the manifest gives it |
-//! | `cascade:making:{…}` | string | who makes a shared result | with the hold of its maker, or with the result |
-//! | `cascade:made` | stream, bounded | results that somebody waited for | a day after the last one |
-//! | `cascade:bucket:<name>`, `…:keys` | hash, sorted set | what tasks keep (`buckets`) | with its last key: it is data of the user's |
+//! | `cascade:runs` | sorted set | runs by last activity (`index`) | hosts remove expired runs, a page at a time; the key lives as long as the longest TTL of a run |
+//! | `cascade:cache:<key>` | string | a shared result | with the TTL in the manifest |
+//! | `cascade:making:{…}` | string | the maker of a shared result | with the hold of its maker, or with the result |
+//! | `cascade:made` | stream, bounded | results with waiters | a day after the last one |
+//! | `cascade:bucket:<name>`, `…:keys` | hash, sorted set | data of tasks (`buckets`) | with its last key: the data belongs to the user |
 //! | `cascade:bucket:<name>:by:<process>` | hash | the last write of each turn | ten minutes after the last one |
-//! | `cascade:probe:{…}:<n>` | | what is tried before a run | at once, and after a second where it may not be removed |
+//! | `cascade:probe:{…}:<n>` | | scratch keys of the preflight check | at once, or after a second without the right to remove them |
 //!
 //! # Steps
 //!
 //! Commit, renew, heartbeat, leave, cancel and the list of claims are one call of one script each. A step reads and
-//! decides first, and writes last. Its first write is one that a server out of memory refuses, so a step is atomic.
+//! decides first, and writes last. Its first write is one that a server out of memory rejects, so a step is atomic.
 //! Nodes that are queued and claimed within one step are never written to the queue, so a chain of tasks touches no
 //! queue.
 //!
@@ -43,9 +43,9 @@
 //! take over. On a small virtual machine a fast step costs the server 50 µs for a lone task of a chain, and 8 µs per
 //! task in batches of 64; the general path costs 98 and 17 µs. Queuing a task without dependencies costs another 7 µs.
 //!
-//! - **Fencing.** A token holds a node for one host in one life of the run. Hosts draw tokens, and never one twice;
-//!   each life has a unique name. A settlement counts only while its token is held, whatever data loss, other hosts or
-//!   late packets do.
+//! - **Fencing.** A token holds a node for one host in one life of the run. Hosts draw tokens, never one twice, and
+//!   each life has a unique name. A settlement counts only while its token is held, despite data loss, other hosts and
+//!   late packets.
 //! - **Lost replies.** The commits of a host are numbered, and the last one is stored with its reply. A repeated commit
 //!   gets the stored reply. Claims handed out in a reply that never arrived are handed out again.
 //! - **Reads.** Each host caches its recently committed results (`result_cache`) for the life of the run. A task that
@@ -61,8 +61,8 @@
 //!
 //! # Lives and epochs
 //!
-//! A new life begins when a host opens a run that no host works on; results that still hold are kept. A new epoch
-//! begins when the plan has changed, everything was discarded, or the server lost data.
+//! A new life begins when a host opens a run that no host works on; valid results are kept. A new epoch begins when the
+//! plan has changed, everything was discarded, or the server lost data.
 //!
 //! Every step checks for loss: the number of results must match the counted one, and no key may be missing. A replica
 //! that was promoted without the last writes is consistent in itself. A host detects it because its own last commit is
@@ -89,9 +89,9 @@ use crate::state::redis::link::{Link, RetryPolicy};
 use crate::state::{Error, RedisUri};
 use std::sync::Arc;
 
-/// A link to a server, named after this process and `purpose`.
+/// Creates a link to a server, named after this process and `purpose`.
 pub(crate) fn link_to(uri: &RedisUri, purpose: &str) -> Result<Arc<Link>, Error> {
-    let chance = Random::from_system().below(1 << 32);
-    let name = format!("{}:{chance:08x}:{purpose}", std::process::id());
+    let suffix = Random::from_system().below(1 << 32);
+    let name = format!("{}:{suffix:08x}:{purpose}", std::process::id());
     Link::new(uri, &name, RetryPolicy::new(uri.connect_timeout))
 }

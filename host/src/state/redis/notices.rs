@@ -13,32 +13,32 @@ pub(crate) struct Notices {
 
 #[derive(Debug, Default)]
 struct Inner {
-    waiting: Vec<Notice>,
-    told_once: Vec<Notice>,
+    pending: Vec<Notice>,
+    sent_once: Vec<Notice>,
 }
 
 impl Notices {
     /// Adds a notice.
-    pub(crate) fn tell(&self, notice: Notice) {
+    pub(crate) fn push(&self, notice: Notice) {
         let mut inner = self.inner();
         // A notice that is still pending is not repeated.
-        if !inner.waiting.contains(&notice) {
-            inner.waiting.push(notice);
+        if !inner.pending.contains(&notice) {
+            inner.pending.push(notice);
         }
     }
 
     /// Adds a notice, unless an equal one was ever added.
-    pub(crate) fn tell_once(&self, notice: Notice) {
+    pub(crate) fn push_once(&self, notice: Notice) {
         let mut inner = self.inner();
-        if !inner.told_once.contains(&notice) {
-            inner.told_once.push(notice.clone());
-            inner.waiting.push(notice);
+        if !inner.sent_once.contains(&notice) {
+            inner.sent_once.push(notice.clone());
+            inner.pending.push(notice);
         }
     }
 
     /// Takes all pending notices.
     pub(crate) fn take(&self) -> Vec<Notice> {
-        std::mem::take(&mut self.inner().waiting)
+        std::mem::take(&mut self.inner().pending)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -15,7 +15,7 @@ const STEP_TEXT: &str = concat!(
     include_str!("scripts/control.lua"),
     include_str!("scripts/commands.lua"),
 );
-const LOOK_TEXT: &str = include_str!("scripts/inspect.lua");
+const INSPECT_TEXT: &str = include_str!("scripts/inspect.lua");
 const BEGIN_TEXT: &str = include_str!("scripts/begin.lua");
 const BUCKET_GET_TEXT: &str = include_str!("scripts/bucket_get.lua");
 const BUCKET_WRITE_TEXT: &str = include_str!("scripts/bucket_write.lua");
@@ -23,8 +23,8 @@ const BUCKET_WRITE_TEXT: &str = include_str!("scripts/bucket_write.lua");
 /// One step of a run: settles, claims, renews, cancels.
 pub(crate) static STEP: Script = Script::new(STEP_TEXT, || digest(STEP_TEXT));
 
-/// Inspects a run that a host asks for.
-pub(crate) static LOOK: Script = Script::new(LOOK_TEXT, || digest(LOOK_TEXT));
+/// Inspects a run that a host opens.
+pub(crate) static INSPECT: Script = Script::new(INSPECT_TEXT, || digest(INSPECT_TEXT));
 
 /// Begins a new life of a run.
 pub(crate) static BEGIN: Script = Script::new(BEGIN_TEXT, || digest(BEGIN_TEXT));

@@ -9,7 +9,7 @@ fn allows(prefix: &str, url: &str) -> bool {
 }
 
 #[test]
-fn a_prefix_allows_what_begins_with_it() {
+fn prefix_allows_urls_below_it() {
     for (prefix, url) in [
         ("https://api.example.com", "https://api.example.com/"),
         ("https://api.example.com", "https://api.example.com/any/thing?q=1"),
@@ -153,9 +153,9 @@ fn nothing_gets_past_a_prefix() {
 }
 
 #[test]
-fn what_is_allowed_is_sent_in_the_form_that_was_compared() {
+fn request_is_sent_in_its_normal_form() {
     let prefix = UrlPrefix::parse("https://api.example.com/v1/").unwrap();
-    // Oddities that never reach a server.
+    // Unusual spellings, which normalisation removes before a server sees them.
     for (path, sent) in [
         ("/v1/a/../b", "/v1/b"),
         ("/v1/a/.\t./b", "/v1/b"),
@@ -202,7 +202,7 @@ fn prefixes_are_written_in_their_normal_form() {
 }
 
 #[test]
-fn what_is_no_plain_prefix_is_refused() {
+fn invalid_prefixes_are_rejected() {
     for (text, fault) in [
         ("example.com", UrlPrefixFault::Scheme),
         ("ftp://a/", UrlPrefixFault::Scheme),

@@ -15,14 +15,14 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// A command without arguments, by its name.
+    /// Creates a command without arguments, by its name.
     pub(crate) fn new(name: &str) -> Self {
         let mut cmd = Cmd::new();
         cmd.arg(name);
         Self { cmd, bytes: name.len(), largest: 0, script: None }
     }
 
-    /// A script call; the link loads the script if the server does not know it.
+    /// Creates a script call; the link loads the script if the server does not know it.
     pub(crate) fn script(script: &'static Script, keys: &[String]) -> Self {
         let command = Self::new("EVALSHA").arg(script.sha()).arg(keys.len().to_string());
         let command = keys.iter().fold(command, Self::arg);
@@ -52,7 +52,7 @@ pub(crate) struct Request {
     pub(super) largest: usize,
     pub(super) scripts: Vec<&'static Script>,
     pub(super) effect: Effect,
-    pub(super) strangers: Strangers,
+    pub(super) foreign_keys: ForeignKeys,
     pub(super) need: Need,
 }
 
@@ -67,41 +67,41 @@ pub(super) enum Effect {
 
 /// The treatment of a key of an unexpected type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Strangers {
+pub(super) enum ForeignKeys {
     /// The request fails.
-    Refused,
-    /// The reply is [`Answer::Stranger`].
-    Answered,
+    Reject,
+    /// The reply is [`Answer::Foreign`].
+    Reply,
 }
 
-/// What becomes of whoever asks where there is no answer.
+/// The importance of a reply to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// It gives up.
-    Answer,
-    /// It goes on.
-    Aside,
+    /// Without a reply, the caller fails.
+    Required,
+    /// Without a reply, the caller continues.
+    BestEffort,
 }
 
 impl Request {
-    /// A request that changes nothing.
+    /// Creates a request that changes nothing.
     pub(crate) fn read(commands: impl IntoIterator<Item = Command>) -> Self {
         Self::new(commands, Effect::None)
     }
 
-    /// A request that writes; it succeeds once the write is as durable as the URI demands.
+    /// Creates a request that writes; it succeeds once the write is as durable as the URI requires.
     pub(crate) fn write(commands: impl IntoIterator<Item = Command>) -> Self {
         Self::new(commands, Effect::Writes)
     }
 
-    /// Answers a key of an unexpected type with [`Answer::Stranger`] instead of an error.
-    pub(crate) fn past_strangers(self) -> Self {
-        Self { strangers: Strangers::Answered, ..self }
+    /// Replies to a key of an unexpected type with [`Answer::Foreign`] instead of an error.
+    pub(crate) fn allow_foreign(self) -> Self {
+        Self { foreign_keys: ForeignKeys::Reply, ..self }
     }
 
-    /// The same request, of somebody who goes on where it has no answer.
-    pub(crate) fn aside(self) -> Self {
-        Self { need: Need::Aside, ..self }
+    /// Marks the request as best effort: the caller continues without a reply.
+    pub(crate) fn best_effort(self) -> Self {
+        Self { need: Need::BestEffort, ..self }
     }
 
     fn new(commands: impl IntoIterator<Item = Command>, effect: Effect) -> Self {
@@ -112,8 +112,8 @@ impl Request {
             largest: 0,
             scripts: Vec::new(),
             effect,
-            strangers: Strangers::Refused,
-            need: Need::Answer,
+            foreign_keys: ForeignKeys::Reject,
+            need: Need::Required,
         };
         for command in commands {
             request.count += 1;
@@ -145,14 +145,14 @@ pub(crate) enum Answer {
     /// A list.
     List(Vec<Answer>),
     /// The key has another type than expected.
-    Stranger,
+    Foreign,
 }
 
 impl Answer {
     /// Converts the client's value; returns an error reply as an error.
-    pub(super) fn read(value: Value, strangers: Strangers) -> Result<Self, redis::RedisError> {
+    pub(super) fn read(value: Value, foreign_keys: ForeignKeys) -> Result<Self, redis::RedisError> {
         let list = |values: Vec<Value>| {
-            values.into_iter().map(|value| Self::read(value, strangers)).collect::<Result<_, _>>()
+            values.into_iter().map(|value| Self::read(value, foreign_keys)).collect::<Result<_, _>>()
         };
         match value {
             Value::Int(number) => Ok(Self::Number(number)),
@@ -160,8 +160,10 @@ impl Answer {
             Value::SimpleString(text) => Ok(Self::Bytes(text.into_bytes().into())),
             Value::Okay => Ok(Self::Bytes(Bytes::from_static(b"OK"))),
             Value::Array(values) | Value::Set(values) => list(values).map(Self::List),
-            Value::ServerError(error) if strangers == Strangers::Answered && error.code() == "WRONGTYPE" => {
-                Ok(Self::Stranger)
+            Value::ServerError(error)
+                if foreign_keys == ForeignKeys::Reply && error.code() == "WRONGTYPE" =>
+            {
+                Ok(Self::Foreign)
             }
             Value::ServerError(error) => Err(error.into()),
             // Nil. Other forms exist only in RESP3, which is never requested.
@@ -169,11 +171,11 @@ impl Answer {
         }
     }
 
-    /// Returns the bytes, if the reply is some.
+    /// Returns the bytes, if the reply has bytes.
     pub(crate) fn bytes(self) -> Option<Bytes> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::Nil | Self::Number(_) | Self::List(_) | Self::Stranger => None,
+            Self::Nil | Self::Number(_) | Self::List(_) | Self::Foreign => None,
         }
     }
 
@@ -182,7 +184,7 @@ impl Answer {
         match self {
             Self::Number(number) => Some(*number),
             Self::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.parse().ok(),
-            Self::Nil | Self::List(_) | Self::Stranger => None,
+            Self::Nil | Self::List(_) | Self::Foreign => None,
         }
     }
 
@@ -190,7 +192,7 @@ impl Answer {
     pub(crate) fn list(self) -> Vec<Self> {
         match self {
             Self::List(list) => list,
-            Self::Nil | Self::Number(_) | Self::Bytes(_) | Self::Stranger => Vec::new(),
+            Self::Nil | Self::Number(_) | Self::Bytes(_) | Self::Foreign => Vec::new(),
         }
     }
 }

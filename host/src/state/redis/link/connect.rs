@@ -16,16 +16,17 @@ use std::time::Duration;
 
 /// TCP keepalive and user timeout. By default the kernel gives up a dead connection after a quarter of an hour, and a
 /// request's timeout would not reveal that it is dead.
-const SILENCE: Duration = Duration::from_secs(10);
+const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The byte order mark in UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
-/// The most bytes of a file of certificates or of a key; all authorities that there are have a few hundred kilobytes.
-const MOST_CONTENT: u64 = 16 << 20;
+/// Maximum size of a file of certificates or of a key; a system's complete list of authorities has a few hundred
+/// kilobytes.
+const MAX_CONTENT: u64 = 16 << 20;
 
-/// Reads a URI; reads certificates, connects to nothing.
+/// Creates the client for a URI: reads its certificates, but does not connect.
 pub(crate) fn client(uri: &RedisUri) -> Result<Client, Error> {
-    // A crypto provider that was installed earlier is as good as ours.
+    // A crypto provider that was installed earlier serves as well.
     drop(rustls::crypto::ring::default_provider().install_default());
     let doing = || format!("preparing the connection to `{uri}`");
     let refused = |error| Error::new(ErrorKind::Refused, doing()).caused_by(error);
@@ -42,14 +43,14 @@ pub(crate) fn client(uri: &RedisUri) -> Result<Client, Error> {
         RedisTopology::Socket(path) => ConnectionAddr::Unix(path.clone()),
         RedisTopology::Sentinel { .. } | RedisTopology::Cluster(_) => {
             return Err(Error::new(ErrorKind::Uri, doing()).hint(
-                "This version reaches single servers only: `redis://`, `rediss://` and `redis+unix://`.",
+                "This version supports single servers only: `redis://`, `rediss://` and `redis+unix://`.",
             ));
         }
     };
-    let keepalive = TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE / 3);
+    let keepalive = TcpKeepalive::new().with_time(TCP_TIMEOUT).with_interval(TCP_TIMEOUT / 3);
     let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
     #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(SILENCE);
+    let tcp = tcp.set_user_timeout(TCP_TIMEOUT);
     let info = address.into_connection_info().map_err(refused)?;
     let info = info.set_tcp_settings(tcp).set_redis_settings(login(uri));
     match &uri.tls {
@@ -87,18 +88,18 @@ fn content(path: &Path) -> Result<Vec<u8>, Error> {
     let refused = |error| Error::new(ErrorKind::Refused, doing()).caused_by(error);
     let mut content = Vec::new();
     let file = open_input(path).map_err(refused)?;
-    file.take(MOST_CONTENT.saturating_add(1)).read_to_end(&mut content).map_err(refused)?;
-    if u64::try_from(content.len()).unwrap_or(u64::MAX) > MOST_CONTENT {
+    file.take(MAX_CONTENT.saturating_add(1)).read_to_end(&mut content).map_err(refused)?;
+    if u64::try_from(content.len()).unwrap_or(u64::MAX) > MAX_CONTENT {
         return Err(refused(io::Error::new(
             io::ErrorKind::FileTooLarge,
             "it is too large for a certificate or a key",
         )));
     }
     if let Some(encoding) = other_encoding(&content) {
-        let hint = format!("It is {encoding} text; save it as UTF-8.");
+        let hint = format!("The file is {encoding} text; save it as UTF-8.");
         return Err(Error::new(ErrorKind::Refused, doing()).hint(hint));
     }
-    // Editors may have put a byte order mark before the first line, which would not be found.
+    // Editors may have put a byte order mark before the first line, which would hide that line from the parser.
     if content.starts_with(MARK) {
         content.drain(..MARK.len());
     }

@@ -5,9 +5,9 @@ use crate::state::redis::link::command::{Answer, Command, Effect, Request};
 use crate::state::redis::link::connect::client;
 use crate::state::redis::link::errors::{Remedy, ServerError};
 use crate::state::redis::link::monitor::Monitor;
-use crate::state::redis::link::names::Names;
-use crate::state::redis::link::retry::{RetryPolicy, Trials};
-use crate::state::redis::link::trial::{Heard, Terms, Trial};
+use crate::state::redis::link::pending_request::{Contact, PendingRequest, TimeLimits};
+use crate::state::redis::link::resolver::Resolver;
+use crate::state::redis::link::retry::{Backoff, RetryPolicy};
 use crate::state::{Durability, Error, ErrorKind, Health, RedisTopology, RedisUri};
 use redis::AsyncConnectionConfig;
 use redis::Client;
@@ -20,50 +20,50 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Default timeout of a reply, without the time for its size.
-const ANSWER: Duration = Duration::from_secs(10);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The throughput that network and server are assumed to reach at least.
+/// Assumed minimum throughput of network and server.
 const BYTES_PER_MILLISECOND: usize = 10_000;
 
-/// Longest duration of one connection attempt.
-const CONNECT: Duration = Duration::from_secs(5);
+/// Timeout of one connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take before the server is asked whether it is there.
-const SLOW: Duration = Duration::from_millis(500);
+/// Delay of a reply after which the server is probed.
+const SLOW_REPLY: Duration = Duration::from_millis(500);
 
-/// How long it may take to answer that.
-const PROBE: Duration = Duration::from_secs(1);
+/// Timeout of a probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a server is held to be away that says nothing.
-const NO_ANSWER: &str = "no answer";
+/// Cause of the outage of a silent server.
+const NO_REPLY: &str = "no answer";
 
-/// How long replicas or the disk may take to acknowledge one write, before it is tried again.
-const ACKNOWLEDGE: Duration = Duration::from_secs(1);
+/// Timeout of the acknowledgement of a write by replicas or the disk; then the write is retried.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The longest argument. At 512 MiB a server closes the connection, and all requests under way on it are lost.
-const LONGEST: usize = (512 << 20) - 1024;
+/// Maximum length of an argument. At 512 MiB a server closes the connection, and all pending requests on it are lost.
+const MAX_ARGUMENT: usize = (512 << 20) - 1024;
 
-/// Capacity of the client's queue: how many requests may wait to be written. Further ones see backpressure.
-const QUEUE: usize = 1024;
+/// Capacity of the client's queue of requests to be written. Further ones see backpressure.
+const QUEUE_LEN: usize = 1024;
 
 /// The connections to one server.
 pub(crate) struct Link {
     uri: RedisUri,
     client: Client,
     name: String,
-    patience: RetryPolicy,
+    retry: RetryPolicy,
     shared: Line,
     monitor: Monitor,
-    /// Whether the server has answered anything yet.
+    /// Whether the server has replied at all.
     has_answered: AtomicBool,
 }
 
-/// What one request is allowed.
+/// The timeouts of one request.
 #[derive(Clone, Copy)]
-struct Allowed {
-    /// For how long it is tried once the server has answered for the first time.
+struct Timeouts {
+    /// Time limit of retrying, once the server has replied for the first time.
     later: Duration,
-    /// How long the server may hold its answer back.
+    /// Time that the server may block.
     block: Duration,
 }
 
@@ -73,8 +73,8 @@ pub(crate) struct Line {
     // A mutex, because all threads share the connection. It is held only to copy a handle.
     live: Mutex<Option<Live>>,
     // Single-flight: held while connecting, so that waiting requests share one attempt.
-    making: tokio::sync::Mutex<()>,
-    made: AtomicU64,
+    connecting: tokio::sync::Mutex<()>,
+    connects: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -84,14 +84,19 @@ struct Live {
 }
 
 impl Line {
-    /// An unconnected line. `role` becomes part of its client name at the server.
+    /// Creates an unconnected line. `role` becomes part of its client name at the server.
     pub(crate) fn new(role: &'static str) -> Self {
-        Self { role, live: Mutex::new(None), making: tokio::sync::Mutex::new(()), made: AtomicU64::new(0) }
+        Self {
+            role,
+            live: Mutex::new(None),
+            connecting: tokio::sync::Mutex::new(()),
+            connects: AtomicU64::new(0),
+        }
     }
 
     /// Returns how often the line was connected.
-    pub(crate) fn made(&self) -> u64 {
-        self.made.load(Ordering::SeqCst)
+    pub(crate) fn connects(&self) -> u64 {
+        self.connects.load(Ordering::SeqCst)
     }
 
     fn live(&self) -> Option<Live> {
@@ -112,54 +117,54 @@ impl Line {
 }
 
 impl Link {
-    /// A link to a server; does not connect yet. `name` is the client name shown by the server.
-    pub(crate) fn new(uri: &RedisUri, name: &str, patience: RetryPolicy) -> Result<Arc<Self>, Error> {
+    /// Creates a link to a server; does not connect yet. `name` is the client name shown by the server.
+    pub(crate) fn new(uri: &RedisUri, name: &str, retry: RetryPolicy) -> Result<Arc<Self>, Error> {
         Ok(Arc::new(Self {
             client: client(uri)?,
             uri: uri.clone(),
             name: name.to_owned(),
-            patience,
+            retry,
             shared: Line::new("main"),
-            monitor: Monitor::new(&uri.to_string(), patience.later),
+            monitor: Monitor::new(&uri.to_string(), retry.later),
             has_answered: AtomicBool::new(false),
         }))
     }
 
-    /// Whether the server serves.
+    /// Returns the availability of the server.
     pub(crate) fn health(&self) -> watch::Receiver<Health> {
-        self.monitor.follow()
+        self.monitor.subscribe()
     }
 
-    /// Where it leads.
+    /// Returns the URI.
     pub(crate) const fn uri(&self) -> &RedisUri {
         &self.uri
     }
 
     /// Returns the topology.
-    pub(crate) const fn place(&self) -> &RedisTopology {
+    pub(crate) const fn topology(&self) -> &RedisTopology {
         &self.uri.place
     }
 
     /// Returns how often the shared connection was reopened.
     pub(crate) fn reconnects(&self) -> u64 {
-        self.shared.made().saturating_sub(1)
+        self.shared.connects().saturating_sub(1)
     }
 
     /// Sends commands and retries temporary failures until the deadline; returns the replies in order.
     pub(crate) async fn ask(&self, doing: &str, request: Request) -> Result<Vec<Answer>, Error> {
-        self.ask_for(doing, request, self.patience.later).await
+        self.ask_for(doing, request, self.retry.later).await
     }
 
-    /// Sends commands like [`Link::ask`], but gives up as early as for a first connection: nothing is at stake yet.
+    /// Sends commands like [`Link::ask`], but gives up as early as for a first connection, because no run is open yet.
     pub(crate) async fn ask_at_start(&self, doing: &str, request: Request) -> Result<Vec<Answer>, Error> {
-        self.ask_for(doing, request, self.patience.at_start).await
+        self.ask_for(doing, request, self.retry.at_start).await
     }
 
     async fn ask_for(&self, doing: &str, request: Request, later: Duration) -> Result<Vec<Answer>, Error> {
-        self.try_for(&self.shared, doing, request, Allowed { later, block: Duration::ZERO }).await
+        self.try_for(&self.shared, doing, request, Timeouts { later, block: Duration::ZERO }).await
     }
 
-    /// Sends commands on a line of one's own until there is an answer, which the server may hold back for `block`.
+    /// Sends commands on a separate line until there is a reply, for which the server may block for `block`.
     pub(crate) async fn ask_on(
         &self,
         line: &Line,
@@ -167,7 +172,7 @@ impl Link {
         request: Request,
         block: Duration,
     ) -> Result<Vec<Answer>, Error> {
-        self.try_for(line, doing, request, Allowed { later: self.patience.later, block }).await
+        self.try_for(line, doing, request, Timeouts { later: self.retry.later, block }).await
     }
 
     async fn try_for(
@@ -175,84 +180,84 @@ impl Link {
         line: &Line,
         doing: &str,
         request: Request,
-        allowed: Allowed,
+        timeouts: Timeouts,
     ) -> Result<Vec<Answer>, Error> {
-        if request.largest > LONGEST {
+        if request.largest > MAX_ARGUMENT {
             let size = request.largest;
             return Err(Error::new(ErrorKind::Refused, format!("{doing}: a value has {size} bytes"))
                 .hint("Redis stores no value of 512 MiB or more."));
         }
         let request = self.durable(request);
-        let extra = moving(&request) + self.acknowledging(&request) + allowed.block;
-        let (at_start, later) = (self.patience.at_start, allowed.later.saturating_add(extra));
-        let mut trial = Trial::new(&self.monitor, Terms { at_start, later }, request.need);
-        let (mut trials, mut last) = (Trials::new(), None);
+        let extra = transfer_time(&request) + self.acknowledge_time(&request) + timeouts.block;
+        let (at_start, later) = (self.retry.at_start, timeouts.later.saturating_add(extra));
+        let mut pending = PendingRequest::new(&self.monitor, TimeLimits { at_start, later }, request.need);
+        let (mut backoff, mut last) = (Backoff::new(), None);
         loop {
             let sent = Instant::now();
-            let trouble = match self.attempt_within(line, &request, extra, &mut trial).await {
+            let error = match self.attempt_within(line, &request, extra, &mut pending).await {
                 Ok(answers) => {
                     self.has_answered.store(true, Ordering::SeqCst);
                     self.monitor.served(self.reconnects());
                     return Ok(answers);
                 }
-                // What was cut off says less than what failed before it.
+                // The error before a timed out attempt says more than the timeout.
                 Err(cut) => cut.or(last.take()).unwrap_or_else(|| self.never_answered()),
             };
-            match trouble.remedy {
-                Remedy::Refuse => return Err(trouble.into_error(self.about(doing))),
+            match error.remedy {
+                Remedy::Refuse => return Err(error.into_error(self.about(doing))),
                 Remedy::Wait | Remedy::Load => self.has_answered.store(true, Ordering::SeqCst),
                 Remedy::Reconnect => {}
             }
-            let ends = trial.failed(sent, trouble.cause(), self.heard());
-            if !trials.next(ends.saturating_duration_since(Instant::now())).await {
-                let seconds = trial.elapsed().as_secs();
-                return Err(trouble.into_error(format!("{} for {seconds} s", self.about(doing))));
+            let ends = pending.failed(sent, error.cause(), self.contact());
+            if !backoff.next(ends.saturating_duration_since(Instant::now())).await {
+                let seconds = pending.elapsed().as_secs();
+                return Err(error.into_error(format!("{} for {seconds} s", self.about(doing))));
             }
-            last = Some(trouble);
+            last = Some(error);
         }
     }
 
     fn never_answered(&self) -> ServerError {
-        ServerError::no_answer(self.patience.at_start.as_secs_f64()).while_connecting(&self.uri)
+        ServerError::timed_out(self.retry.at_start.as_secs_f64()).while_connecting(&self.uri)
     }
 
-    fn heard(&self) -> Heard {
-        if self.has_answered.load(Ordering::SeqCst) { Heard::Before } else { Heard::Never }
+    fn contact(&self) -> Contact {
+        if self.has_answered.load(Ordering::SeqCst) { Contact::Established } else { Contact::Never }
     }
 
-    /// One attempt. One that takes long is reported while it is waited for; a server that has never answered is given up
-    /// in the middle of it, and then there is nothing to say of the attempt.
+    /// Makes one attempt. A slow one is reported while it is pending. If the server has never replied, the time limit
+    /// ends the attempt, which then has no error of its own.
     async fn attempt_within(
         &self,
         line: &Line,
         request: &Request,
         extra: Duration,
-        trial: &mut Trial<'_>,
+        pending: &mut PendingRequest<'_>,
     ) -> Result<Vec<Answer>, Option<ServerError>> {
         let sent = Instant::now();
         let deadline = self.deadline().saturating_add(extra);
         let mut attempt = Box::pin(self.attempt(line, request, deadline));
-        let heard = self.heard();
-        let ends = match heard {
-            Heard::Never => Some(trial.start_ends()),
-            Heard::Before => None,
+        let contact = self.contact();
+        let ends = match contact {
+            Contact::Never => Some(pending.start_deadline()),
+            Contact::Established => None,
         };
-        let late = sent + SLOW.saturating_add(extra);
+        let late = sent + SLOW_REPLY.saturating_add(extra);
         let early = tokio::time::timeout_at(ends.map_or(late, |ends| ends.min(late)), attempt.as_mut());
         if let Ok(done) = early.await {
             return done.map_err(Some);
         }
         let Some(ends) = ends else {
-            // What is large takes long, and others are served meanwhile.
+            // A large request is slow although the server is up: probe the server before reporting an outage.
             tokio::select! {
                 biased;
                 done = attempt.as_mut() => return done.map_err(Some),
-                cause = self.absence() => drop(trial.failed(sent, cause, heard)),
+                cause = self.wait_for_absence() => drop(pending.failed(sent, cause, contact)),
             }
             return attempt.await.map_err(Some);
         };
         if Instant::now() < ends {
-            trial.failed(sent, NO_ANSWER.to_owned(), heard);
+            pending.failed(sent, NO_REPLY.to_owned(), contact);
         }
         match tokio::time::timeout_at(ends, attempt).await {
             Ok(done) => done.map_err(Some),
@@ -260,15 +265,15 @@ impl Link {
         }
     }
 
-    /// Waits until the server does not answer somebody else either; gives why.
-    async fn absence(&self) -> String {
+    /// Waits until a probe of the server fails too; returns the cause.
+    async fn wait_for_absence(&self) -> String {
         loop {
             let line = Line::new("probe");
             let time = Request::read([Command::new("TIME")]);
-            match tokio::time::timeout(PROBE, self.attempt(&line, &time, PROBE)).await {
-                Ok(Ok(_)) => tokio::time::sleep(PROBE).await,
-                Ok(Err(trouble)) => return trouble.cause(),
-                Err(_) => return NO_ANSWER.to_owned(),
+            match tokio::time::timeout(PROBE_TIMEOUT, self.attempt(&line, &time, PROBE_TIMEOUT)).await {
+                Ok(Ok(_)) => tokio::time::sleep(PROBE_TIMEOUT).await,
+                Ok(Err(error)) => return error.cause(),
+                Err(_) => return NO_REPLY.to_owned(),
             }
         }
     }
@@ -280,7 +285,7 @@ impl Link {
         request: Request,
         block: Duration,
     ) -> Result<Vec<Answer>, ()> {
-        let deadline = self.deadline().saturating_add(moving(&request)).saturating_add(block);
+        let deadline = self.deadline().saturating_add(transfer_time(&request)).saturating_add(block);
         self.attempt(line, &request, deadline).await.map_err(drop)
     }
 
@@ -301,7 +306,7 @@ impl Link {
     }
 
     fn durable(&self, request: Request) -> Request {
-        let within = ACKNOWLEDGE.as_millis().to_string();
+        let within = ACKNOWLEDGE_TIMEOUT.as_millis().to_string();
         match self.uri.durability {
             _ if request.effect == Effect::None => request,
             Durability::Server => request,
@@ -312,16 +317,18 @@ impl Link {
         }
     }
 
-    /// How long a server may take by itself to see to the durability of a request.
-    fn acknowledging(&self, request: &Request) -> Duration {
+    /// Returns the time that a server may take to acknowledge a write.
+    fn acknowledge_time(&self, request: &Request) -> Duration {
         match self.uri.durability {
-            Durability::Replica(_) | Durability::Aof if request.effect == Effect::Writes => ACKNOWLEDGE,
+            Durability::Replica(_) | Durability::Aof if request.effect == Effect::Writes => {
+                ACKNOWLEDGE_TIMEOUT
+            }
             Durability::Server | Durability::Replica(_) | Durability::Aof => Duration::ZERO,
         }
     }
 
     fn deadline(&self) -> Duration {
-        self.uri.timeout.unwrap_or(ANSWER)
+        self.uri.timeout.unwrap_or(REPLY_TIMEOUT)
     }
 
     async fn attempt(
@@ -332,7 +339,7 @@ impl Link {
     ) -> Result<Vec<Answer>, ServerError> {
         let current = self.connected(line).await?;
         let sent = self.send(current.connection, request, deadline).await;
-        if sent.as_ref().is_err_and(|trouble| trouble.remedy == Remedy::Reconnect) {
+        if sent.as_ref().is_err_and(|error| error.remedy == Remedy::Reconnect) {
             line.give_up(current.number);
         }
         sent
@@ -347,7 +354,7 @@ impl Link {
         let answers = match exchange(&mut connection, request, deadline).await {
             // `EVALSHA` runs nothing if the server does not know the script: load all scripts, then send the request
             // again.
-            Err(trouble) if trouble.remedy == Remedy::Load => {
+            Err(error) if error.remedy == Remedy::Load => {
                 let load = |script: &&crate::state::redis::link::script::Script| {
                     Command::new("SCRIPT").arg("LOAD").arg(script.text())
                 };
@@ -362,53 +369,57 @@ impl Link {
 
     /// Removes the reply of the durability command, and checks it.
     fn acknowledged(&self, request: &Request, mut answers: Vec<Answer>) -> Result<Vec<Answer>, ServerError> {
-        let wanted = match self.uri.durability {
+        let required = match self.uri.durability {
             Durability::Replica(count) if request.effect == Effect::Writes => count,
             Durability::Aof if request.effect == Effect::Writes => 1,
             Durability::Server | Durability::Replica(_) | Durability::Aof => return Ok(answers),
         };
-        let had = match answers.pop() {
+        let acknowledged_by = match answers.pop() {
             Some(Answer::List(parts)) => parts.first().and_then(Answer::number),
             Some(answer) => answer.number(),
             None => None,
         };
-        let had = had.unwrap_or(0);
-        if had >= i64::from(wanted) { Ok(answers) } else { Err(ServerError::not_durable(had, wanted)) }
+        let acknowledged_by = acknowledged_by.unwrap_or(0);
+        if acknowledged_by >= i64::from(required) {
+            Ok(answers)
+        } else {
+            Err(ServerError::not_durable(acknowledged_by, required))
+        }
     }
 
     async fn connected(&self, line: &Line) -> Result<Live, ServerError> {
         if let Some(live) = line.live() {
             return Ok(live);
         }
-        let _making = line.making.lock().await;
+        let _connecting = line.connecting.lock().await;
         // Another request may have connected while this one waited for the lock.
         if let Some(live) = line.live() {
             return Ok(live);
         }
         let connected = self.connect(line.role).await;
-        let connection = connected.map_err(|trouble| trouble.while_connecting(&self.uri))?;
-        let made = Live { number: line.made.fetch_add(1, Ordering::SeqCst), connection };
-        line.set(Some(made.clone()));
-        Ok(made)
+        let connection = connected.map_err(|error| error.while_connecting(&self.uri))?;
+        let live = Live { number: line.connects.fetch_add(1, Ordering::SeqCst), connection };
+        line.set(Some(live.clone()));
+        Ok(live)
     }
 
     async fn connect(&self, role: &str) -> Result<MultiplexedConnection, ServerError> {
-        // Deadlines are ours: the client's would end a request but keep a connection that may be dead.
+        // The client's own timeouts would end a request but keep a connection that may be dead: the link has deadlines.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)
-            .set_pipeline_buffer_size(QUEUE)
+            .set_pipeline_buffer_size(QUEUE_LEN)
             .set_write_backpressure_boundary(1 << 20)
-            .set_dns_resolver(Names);
-        let bound = self.patience.at_start.min(CONNECT);
+            .set_dns_resolver(Resolver);
+        let bound = self.retry.at_start.min(CONNECT_TIMEOUT);
         let connect = self.client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = within(bound, connect).await?;
         let name = format!("cascade-host:{}:{role}", self.name);
         let name = Request::read([Command::new("CLIENT").arg("SETNAME").arg(name)]);
         match exchange(&mut connection, &name, bound).await {
-            // A server that rejects the client name, or is still loading, works all the same. One that requires a
-            // password must fail here: it would treat what follows as a flood, without saying so.
-            Err(trouble) if trouble.remedy == Remedy::Reconnect || trouble.is_login() => Err(trouble),
+            // A server that rejects the client name, or is still loading, is usable. One that requires a password must
+            // fail here: it would treat further requests as a flood, without an error.
+            Err(error) if error.remedy == Remedy::Reconnect || error.needs_login() => Err(error),
             Ok(_) | Err(_) => Ok(connection),
         }
     }
@@ -420,8 +431,8 @@ impl fmt::Debug for Link {
     }
 }
 
-/// How long it takes at most to move what a request has.
-fn moving(request: &Request) -> Duration {
+/// Returns the maximum time to transfer a request.
+fn transfer_time(request: &Request) -> Duration {
     Duration::from_millis(u64::try_from(request.bytes / BYTES_PER_MILLISECOND).unwrap_or(u64::MAX))
 }
 
@@ -432,7 +443,7 @@ async fn exchange(
 ) -> Result<Vec<Answer>, ServerError> {
     let sent = connection.send_packed_commands(&request.commands, 0, request.count);
     let values = within(deadline, sent).await?;
-    let read = |value| Answer::read(value, request.strangers);
+    let read = |value| Answer::read(value, request.foreign_keys);
     values.into_iter().map(read).collect::<Result<_, _>>().map_err(ServerError::classify)
 }
 
@@ -442,6 +453,6 @@ async fn within<T>(
 ) -> Result<T, ServerError> {
     match tokio::time::timeout(bound, future).await {
         Ok(done) => done.map_err(ServerError::classify),
-        Err(_) => Err(ServerError::no_answer(bound.as_secs_f64())),
+        Err(_) => Err(ServerError::timed_out(bound.as_secs_f64())),
     }
 }

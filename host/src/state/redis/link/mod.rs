@@ -4,16 +4,16 @@
 mod command;
 mod script;
 mod connect;
-mod names;
+mod resolver;
 mod errors;
 mod retry;
 mod monitor;
-mod trial;
+mod pending_request;
 mod connection;
 
 pub(crate) use command::{Answer, Command, Request};
 pub(crate) use connection::{Line, Link};
 pub(crate) use errors::NOT_ALLOWED;
-pub(crate) use retry::{RetryPolicy, Trials};
+pub(crate) use retry::{Backoff, RetryPolicy};
 pub(crate) use script::Script;
 pub(crate) use script::digest;

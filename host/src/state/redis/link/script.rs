@@ -10,7 +10,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// A script from its text; `sha` is [`digest`] of the same text.
+    /// Creates a script from its text; `sha` is [`digest`] of the same text.
     pub(crate) const fn new(text: &'static str, sha: fn() -> String) -> Self {
         Self { text, sha: LazyLock::new(sha) }
     }

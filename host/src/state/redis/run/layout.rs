@@ -18,10 +18,10 @@ const DONE: u8 = 3;
 const CLAIMED: u8 = 2;
 const LAPSED: u8 = 4;
 
-/// The kind of the node that closes a run, as `records.lua` has it.
+/// The kind of the node that closes a run, as in `records.lua`.
 const CLOSING: u8 = 16;
 
-/// Scopes of resources, as `prelude.lua` has them.
+/// Scopes of resources, as in `prelude.lua`.
 const OWN: u8 = 0;
 const SHARED: u8 = 1;
 const ELASTIC: u8 = 2;
@@ -46,22 +46,22 @@ pub(crate) struct Kept {
 }
 
 /// The changing part of a record.
-struct Front {
+struct MutablePart {
     phase: u8,
     takeovers: u16,
     left: u32,
 }
 
-/// What never changes in a record.
-struct Rear {
+/// The fixed part of a record.
+struct FixedPart {
     kind: u8,
     class: u16,
     rank: i64,
-    /// The first of its edges, and how many there are.
+    /// The first edge, and the number of edges.
     edges: (u32, u32),
 }
 
-/// What a life of a run begins with.
+/// The initial data of a life of a run.
 pub(crate) struct Layout {
     /// One record per task.
     pub(crate) tasks: Vec<u8>,
@@ -83,10 +83,10 @@ impl Layout {
     /// Lays out a shape.
     pub(crate) fn new(shape: &RunShape, kept: &Kept) -> Self {
         let indexed = || (0..).map(TaskIdx::new).zip(&shape.tasks);
-        let is_open = |at: TaskIdx, task: &TaskShape| task.is_wanted && !kept.tasks.contains(&at);
-        // Count open dependencies: tasks that already have a result hold nobody back.
+        let is_open = |idx: TaskIdx, task: &TaskShape| task.is_wanted && !kept.tasks.contains(&idx);
+        // Count open dependencies: tasks with a result block no others.
         let mut left = vec![0_u32; shape.tasks.len()];
-        for (_, task) in indexed().filter(|(at, task)| is_open(*at, task)) {
+        for (_, task) in indexed().filter(|(idx, task)| is_open(*idx, task)) {
             for dependent in &task.dependents {
                 left.get_mut(dependent.index()).into_iter().for_each(|left| *left += 1);
             }
@@ -95,11 +95,11 @@ impl Layout {
         // they waited for one virtual task whose edges are appended at the end; so beginning a run of any size is a
         // bounded step.
         let mut roots: Vec<(TaskIdx, &TaskShape)> = indexed()
-            .filter(|(at, task)| is_open(*at, task) && left.get(at.index()).is_some_and(|left| *left == 0))
+            .filter(|(idx, task)| is_open(*idx, task) && left.get(idx.index()).is_some_and(|left| *left == 0))
             .collect();
         roots.sort_by_key(|(_, task)| std::cmp::Reverse(task.rank));
-        for (at, _) in &roots {
-            left.get_mut(at.index()).into_iter().for_each(|left| *left = 1);
+        for (idx, _) in &roots {
+            left.get_mut(idx.index()).into_iter().for_each(|left| *left = 1);
         }
 
         let mut layout = Self {
@@ -112,42 +112,43 @@ impl Layout {
             stored: Vec::new(),
         };
         // The records, in task order. Bit 2 of the kind marks tasks with stored elements.
-        for ((at, task), left) in indexed().zip(&left) {
-            let kind = kind(shape, task) | u8::from(kept.elements.contains(&at)) << 2;
-            let phase = if kept.tasks.contains(&at) { DONE } else { WAITING };
+        for ((idx, task), left) in indexed().zip(&left) {
+            let kind = kind(shape, task) | u8::from(kept.elements.contains(&idx)) << 2;
+            let phase = if kept.tasks.contains(&idx) { DONE } else { WAITING };
             if task.is_wanted && phase == DONE {
-                layout.stored.push(at);
+                layout.stored.push(idx);
             }
-            let takeovers = kept.takeovers.get(&at).copied().unwrap_or(0);
-            layout.push(task, kind, &Front { phase, takeovers, left: *left });
+            let takeovers = kept.takeovers.get(&idx).copied().unwrap_or(0);
+            layout.push(task, kind, &MutablePart { phase, takeovers, left: *left });
         }
         if shape.has_closing {
-            let front = Front { phase: WAITING, takeovers: 0, left: 0 };
-            layout.record(&front, &Rear { kind: CLOSING, class: 0, rank: 0, edges: (layout.edge(), 0) });
+            let mutable = MutablePart { phase: WAITING, takeovers: 0, left: 0 };
+            layout
+                .record(&mutable, &FixedPart { kind: CLOSING, class: 0, rank: 0, edges: (layout.edge(), 0) });
         }
         layout.queue_roots(&roots);
         layout
     }
 
-    fn push(&mut self, task: &TaskShape, kind: u8, front: &Front) {
+    fn push(&mut self, task: &TaskShape, kind: u8, mutable: &MutablePart) {
         self.total += u32::from(task.is_wanted);
-        self.open += u32::from(task.is_wanted && front.phase == WAITING);
+        self.open += u32::from(task.is_wanted && mutable.phase == WAITING);
         let edge = self.edge();
         self.edges.extend(task.dependents.iter().flat_map(|dependent| dependent.get().to_be_bytes()));
         let count = self.edge() - edge;
-        self.record(front, &Rear { kind, class: task.class, rank: task.rank, edges: (edge, count) });
+        self.record(mutable, &FixedPart { kind, class: task.class, rank: task.rank, edges: (edge, count) });
     }
 
-    fn record(&mut self, front: &Front, rear: &Rear) {
-        let (edge, count) = rear.edges;
+    fn record(&mut self, mutable: &MutablePart, fixed: &FixedPart) {
+        let (edge, count) = fixed.edges;
         let record = &mut self.tasks;
-        record.extend([front.phase, 0]);
-        record.extend(front.takeovers.to_be_bytes());
-        record.extend(front.left.to_be_bytes());
+        record.extend([mutable.phase, 0]);
+        record.extend(mutable.takeovers.to_be_bytes());
+        record.extend(mutable.left.to_be_bytes());
         record.extend(1_u32.to_be_bytes());
-        record.extend([rear.kind, 0]);
-        record.extend(rear.class.to_be_bytes());
-        record.extend(order(rear.rank).to_be_bytes());
+        record.extend([fixed.kind, 0]);
+        record.extend(fixed.class.to_be_bytes());
+        record.extend(order(fixed.rank).to_be_bytes());
         record.extend(edge.to_be_bytes());
         record.extend(count.to_be_bytes());
     }
@@ -158,7 +159,7 @@ impl Layout {
             return;
         }
         let edge = self.edge();
-        self.edges.extend(roots.iter().flat_map(|(at, _)| at.get().to_be_bytes()));
+        self.edges.extend(roots.iter().flat_map(|(idx, _)| idx.get().to_be_bytes()));
         let count = self.edge() - edge;
         self.props = packed(&[(0_u8, edge, count, 1_u8)]);
     }
@@ -172,19 +173,19 @@ impl Layout {
 /// held then counts as lost too.
 pub(crate) fn takeovers(records: &[u8]) -> HashMap<TaskIdx, u16> {
     let records = (0..).map(TaskIdx::new).zip(records.chunks_exact(RECORD));
-    let lost = records.filter_map(|(at, record)| {
+    let lost = records.filter_map(|(idx, record)| {
         let [phase, flags, high, low, ..] = record else { return None };
         let is_lost = *phase == CLAIMED || flags & LAPSED != 0;
         let takeovers = u16::from_be_bytes([*high, *low]).saturating_add(u16::from(is_lost));
-        (takeovers > 0).then_some((at, takeovers))
+        (takeovers > 0).then_some((idx, takeovers))
     });
     lost.collect()
 }
 
 /// Returns the constant bits of a task, as in `records.lua`.
 fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
-    let demand = shape.classes.get(usize::from(task.class)).into_iter().flatten();
-    let resources = demand.filter_map(|(resource, _)| shape.resources.get(*resource));
+    let requirements = shape.classes.get(usize::from(task.class)).into_iter().flatten();
+    let resources = requirements.filter_map(|(resource, _)| shape.resources.get(*resource));
     let shares = resources.into_iter().any(|resource| resource.scope == ResourceScope::Shared);
     u8::from(task.is_wanted) | u8::from(task.is_for_each) << 1 | u8::from(shares) << 3
 }
@@ -195,17 +196,17 @@ fn order(rank: i64) -> u64 {
 }
 
 fn classes(shape: &RunShape) -> Vec<Vec<u8>> {
-    let demand = |class: &Vec<(usize, u32)>| {
-        let demand = class.iter().map(|(at, amount)| match shape.resources.get(*at) {
+    let requirements = |class: &Vec<(usize, u32)>| {
+        let requirements = class.iter().map(|(idx, amount)| match shape.resources.get(*idx) {
             Some(ResourceShape { scope: ResourceScope::Shared, amount: total, .. }) => {
-                (*at, *amount, SHARED, *total)
+                (*idx, *amount, SHARED, *total)
             }
-            Some(ResourceShape { scope: ResourceScope::Elastic, .. }) => (*at, *amount, ELASTIC, 0),
-            Some(ResourceShape { scope: ResourceScope::Own, .. }) | None => (*at, *amount, OWN, 0),
+            Some(ResourceShape { scope: ResourceScope::Elastic, .. }) => (*idx, *amount, ELASTIC, 0),
+            Some(ResourceShape { scope: ResourceScope::Own, .. }) | None => (*idx, *amount, OWN, 0),
         });
-        packed(&demand.collect::<Vec<_>>())
+        packed(&requirements.collect::<Vec<_>>())
     };
-    shape.classes.iter().map(demand).collect()
+    shape.classes.iter().map(requirements).collect()
 }
 
 fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
@@ -217,7 +218,7 @@ fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
 pub(crate) fn done(records: &[u8], shape: &RunShape) -> Vec<TaskIdx> {
     let phases = records.chunks_exact(RECORD).map(|record| record.first() == Some(&DONE));
     let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks).zip(phases);
-    tasks.filter(|((_, task), is_done)| task.is_wanted && *is_done).map(|((at, _), _)| at).collect()
+    tasks.filter(|((_, task), is_done)| task.is_wanted && *is_done).map(|((idx, _), _)| idx).collect()
 }
 
 /// Encodes fingerprints by name.
@@ -258,7 +259,7 @@ pub(crate) enum Stored<'a> {
 pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> Kept {
     let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks);
     let names: HashMap<&str, (TaskIdx, &TaskShape)> =
-        tasks.map(|(at, task)| (task.name.as_str(), (at, task))).collect();
+        tasks.map(|(idx, task)| (task.name.as_str(), (idx, task))).collect();
     let prints = match stored {
         Stored::Same => HashMap::new(),
         Stored::Other(prints) => read_prints(prints),
@@ -277,8 +278,8 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
             None => (field.as_str(), false),
         };
         match names.get(name).filter(|(_, task)| holds(task)) {
-            Some((at, _)) if is_element => kept.elements.insert(*at),
-            Some((at, _)) => kept.tasks.insert(*at),
+            Some((idx, _)) if is_element => kept.elements.insert(*idx),
+            Some((idx, _)) => kept.tasks.insert(*idx),
             None => {
                 // Under the same plan, unknown fields are foreign and left alone.
                 if matches!(stored, Stored::Other(_)) {

@@ -2,7 +2,7 @@
 //! The requests themselves are in `session.rs`.
 
 use crate::state::redis::run::lease_renewal;
-use crate::state::redis::run::session::{LEAVING, Run};
+use crate::state::redis::run::session::{LEAVE_TIMEOUT, Run};
 use crate::state::{Entry, Error, Ledger, Loss, NodeId, Notice, Reply, Settlement, Token, Version, Want};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) struct RedisLedger {
 }
 
 impl RedisLedger {
-    /// A ledger for a run, and the receiver that closes its background tasks.
+    /// Creates a ledger for a run, and the receiver that closes its background tasks.
     pub(crate) fn new(run: Arc<Run>) -> (Self, watch::Receiver<()>) {
         let (closing, closed) = watch::channel(());
         (Self { run, closing }, closed)
@@ -35,9 +35,9 @@ impl Ledger for RedisLedger {
     }
 
     fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {
-        let (tell, told) = unbounded_channel();
-        lease_renewal::start_renewal(Arc::clone(&self.run), self.closing.subscribe(), tell)?;
-        Ok(told)
+        let (sender, losses) = unbounded_channel();
+        lease_renewal::start_renewal(Arc::clone(&self.run), self.closing.subscribe(), sender)?;
+        Ok(losses)
     }
 
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error> {
@@ -45,7 +45,7 @@ impl Ledger for RedisLedger {
     }
 
     async fn changed(&self, seen: Version) -> Result<(), Error> {
-        self.run.news.after(seen).await;
+        self.run.wakeups.after(seen).await;
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Ledger for RedisLedger {
 
     async fn leave(&self) {
         // If the server is unreachable, the lease expires instead.
-        drop(tokio::time::timeout(LEAVING, self.run.leave()).await);
+        drop(tokio::time::timeout(LEAVE_TIMEOUT, self.run.leave()).await);
     }
 
     fn notices(&self) -> Vec<Notice> {

@@ -6,14 +6,14 @@ use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::run::layout::{Kept, Layout, Stored, done, kept, prints, takeovers};
 use crate::state::redis::run::wire::amounts_text;
-use crate::state::redis::scripts::{BEGIN, LOOK, STEP};
+use crate::state::redis::scripts::{BEGIN, INSPECT, STEP};
 use crate::state::{Error, ErrorKind, HostId, Mode, OpenHow, OpenRequest, RunShape, Version};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Most attempts of a host that finds another one faster.
-const ROUNDS: u32 = 100;
+/// Maximum number of attempts while other hosts are faster.
+const MAX_ROUNDS: u32 = 100;
 
 /// One host's attempt to open a run.
 pub(crate) struct Open<'a> {
@@ -56,7 +56,7 @@ enum Found {
     Vacant(Vacancy),
 }
 
-/// A run without a current life, and what the last one left behind.
+/// A run without a current life, and the remains of the last one.
 struct Vacancy {
     life: String,
     epoch: u64,
@@ -70,14 +70,14 @@ impl Open<'_> {
     pub(crate) async fn open_run(&self) -> Result<Entered, Error> {
         self.remove_dead_hosts().await?;
         let own = format!("{}:{:016x}", self.request.host.0, Random::from_system().next_u64());
-        for round in 0..ROUNDS {
+        for round in 0..MAX_ROUNDS {
             let entered = match self.inspect(&own).await? {
-                // Between look and begin another host may be faster. Then nothing was written, and this host looks
+                // Another host may be faster after the inspection. Then nothing was written, and this host inspects
                 // again.
                 Found::Life { life, epoch, policy, version } => {
                     Some(self.join(life, epoch, policy, version).await?)
                 }
-                Found::Vacant(room) => self.create_life(&room, &own).await?,
+                Found::Vacant(vacancy) => self.create_life(&vacancy, &own).await?,
             };
             match entered {
                 Some(entered) => return Ok(entered),
@@ -85,7 +85,7 @@ impl Open<'_> {
             }
         }
         Err(Error::new(ErrorKind::Unavailable, self.doing("opening"))
-            .hint("Other hosts begin it again and again."))
+            .hint("Other hosts keep restarting the run."))
     }
 
     /// Removes hosts that are known to be dead on this machine, and breaks their claims. Their nodes are handed out
@@ -95,7 +95,7 @@ impl Open<'_> {
         let life = Command::new("HGET").arg(self.keys.key("meta")).arg("life");
         let doing = self.doing("opening");
         let Ok(answers) = self.link.ask(&doing, Request::read([hosts, life])).await else {
-            return Ok(()); // the inspection that follows reports what is wrong with the keys
+            return Ok(()); // the inspection that follows reports faults of the keys
         };
         let mut answers = answers.into_iter();
         let hosts = answers.next().map(Answer::list).unwrap_or_default().into_iter();
@@ -117,8 +117,8 @@ impl Open<'_> {
         self.link.ask(&doing, Request::write([removal, remove])).await.map(drop)
     }
 
-    fn doing(&self, what: &str) -> String {
-        format!("{what} run `{}`", self.request.run)
+    fn doing(&self, action: &str) -> String {
+        format!("{action} run `{}`", self.request.run)
     }
 
     /// Inspects the run. `own` is the life that this host would begin, or has begun if that reply was lost.
@@ -129,7 +129,7 @@ impl Open<'_> {
             (OpenReason::Asked, Mode::Update) => ("update", "", 0),
             (OpenReason::Asked, Mode::Fresh) => ("fresh", "", 0),
         };
-        let command = Command::script(&LOOK, self.keys.all())
+        let command = Command::script(&INSPECT, self.keys.all())
             .arg(mode)
             .arg(self.request.digest.to_string())
             .arg(self.request.host.0.as_bytes())
@@ -167,11 +167,11 @@ impl Open<'_> {
             .hint("Cancel the run or wait until it has ended, then try again.")),
             "REMOVED" => {
                 Err(Error::new(ErrorKind::NoRun, format!("{}, which was removed", self.doing("working on")))
-                    .hint("Somebody removed it while this host worked on it; nothing of it is kept."))
+                    .hint("The run was removed while this host worked on it; nothing of it is kept."))
             }
             "STRAY" => Err(Error::new(
                 ErrorKind::Refused,
-                format!("{}, whose results are there and whose plan is not", self.doing("opening")),
+                format!("{}, which has results but no plan", self.doing("opening")),
             )
             .hint("Pass `--fresh` to start over, or choose another run id.")),
             "LAYOUT" => Err(self.other_layout()),
@@ -179,14 +179,14 @@ impl Open<'_> {
                 let (key, kind) = (text(parts.next()), text(parts.next()));
                 Err(Error::new(
                     ErrorKind::Refused,
-                    format!("{}: `{key}` is a {kind} and not this host's", self.doing("opening")),
+                    format!("{}: `{key}` is a {kind} of another program", self.doing("opening")),
                 )
-                .hint("Something else uses the key; choose another run id."))
+                .hint("Another program uses the key; choose another run id."))
             }
-            // No script answers anything else.
+            // No script replies with anything else.
             _ => Err(Error::new(
                 ErrorKind::Refused,
-                format!("{}: an answer makes no sense", self.doing("opening")),
+                format!("{}: the server's reply is invalid", self.doing("opening")),
             )), // unknown word
         }
     }
@@ -199,10 +199,10 @@ impl Open<'_> {
         .hint("Pass `--update` to keep what is unchanged, `--fresh` to start over, or another run id.")
     }
 
-    /// The error for a run that was written by another version of the program.
+    /// Returns the error for a run that was written by another version of the program.
     pub(crate) fn other_layout(&self) -> Error {
         Error::new(ErrorKind::Refused, format!("{}, which another version wrote", self.doing("opening")))
-            .hint("Use the version of cascade-host that began it, or another run id.")
+            .hint("Use the version of cascade-host that created it, or another run id.")
     }
 
     async fn join(
@@ -224,37 +224,38 @@ impl Open<'_> {
     }
 
     /// Begins a new life; none if another host was faster.
-    async fn create_life(&self, room: &Vacancy, life: &str) -> Result<Option<Entered>, Error> {
+    async fn create_life(&self, vacancy: &Vacancy, life: &str) -> Result<Option<Entered>, Error> {
         let is_fresh = matches!((&self.why, self.request.mode), (OpenReason::Asked, Mode::Fresh));
         // Results survive unless the run starts over. Takeovers count on only under the same plan, so that a task that
         // kills hosts is recognized after a restart.
-        let mut kept = if is_fresh || room.results == 0 { Kept::default() } else { self.kept(room).await? };
-        if !is_fresh && room.is_same && matches!(self.why, OpenReason::Asked) {
+        let mut kept =
+            if is_fresh || vacancy.results == 0 { Kept::default() } else { self.kept(vacancy).await? };
+        if !is_fresh && vacancy.is_same && matches!(self.why, OpenReason::Asked) {
             kept.takeovers = self.takeovers().await?;
         }
         let layout = Layout::new(&self.request.shape, &kept);
-        let is_first = room.life.is_empty();
+        let is_first = vacancy.life.is_empty();
         // After a loss the epoch always grows, past all that this host has seen. On request it grows with another plan.
-        let (epoch, floor) = match &self.why {
+        let (epoch, min_version) = match &self.why {
             OpenReason::Lost { epoch, version, .. } => {
-                (room.epoch.max(*epoch) + 1, version.0.max(room.version))
+                (vacancy.epoch.max(*epoch) + 1, version.0.max(vacancy.version))
             }
             OpenReason::Asked => {
-                let is_other = is_fresh || !room.is_same;
-                (if is_first || is_other { room.epoch + 1 } else { room.epoch }, room.version)
+                let is_other = is_fresh || !vacancy.is_same;
+                (if is_first || is_other { vacancy.epoch + 1 } else { vacancy.epoch }, vacancy.version)
             }
         };
-        let flag = |is_so: bool| if is_so { "1" } else { "0" };
+        let flag = |is_set: bool| if is_set { "1" } else { "0" };
         let request = self.request;
         // The script checks life and number of results again: they are the fence against a host that was faster.
         let command = Command::script(&BEGIN, self.keys.all())
-            .arg(&room.life)
-            .arg(room.results.to_string())
+            .arg(&vacancy.life)
+            .arg(vacancy.results.to_string())
             .arg(flag(!is_fresh))
             .arg(flag(matches!(self.why, OpenReason::Asked)))
             .arg(life)
             .arg(epoch.to_string())
-            .arg(floor.to_string())
+            .arg(min_version.to_string())
             .arg(request.host.0.as_bytes())
             .arg(millis(request.lease))
             .arg(millis(request.ttl))
@@ -303,7 +304,7 @@ impl Open<'_> {
     }
 
     /// Returns which stored results are valid under this plan.
-    async fn kept(&self, room: &Vacancy) -> Result<Kept, Error> {
+    async fn kept(&self, vacancy: &Vacancy) -> Result<Kept, Error> {
         let commands = [
             Command::new("HKEYS").arg(self.keys.key("results")),
             Command::new("GET").arg(self.keys.key("prints")),
@@ -318,7 +319,7 @@ impl Open<'_> {
             .collect();
         let prints = answers.next().and_then(Answer::bytes).unwrap_or_default();
         // After a loss the stored plan is known: it was this host's own.
-        let is_same = room.is_same || matches!(self.why, OpenReason::Lost { .. });
+        let is_same = vacancy.is_same || matches!(self.why, OpenReason::Lost { .. });
         let stored = if is_same { Stored::Same } else { Stored::Other(&prints) };
         Ok(kept(&self.request.shape, &fields, &stored))
     }
@@ -337,7 +338,7 @@ fn number(answer: Option<Answer>) -> u64 {
     answer.and_then(|answer| answer.number()).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
 }
 
-/// The position of the node that closes a run; nothing where none does.
+/// Formats the position of the node that closes a run; empty if there is none.
 fn closing_text(shape: &RunShape) -> String {
     if shape.has_closing { shape.closing().task.get().to_string() } else { String::new() }
 }

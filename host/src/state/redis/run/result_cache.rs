@@ -5,11 +5,11 @@ use crate::state::NodeId;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 
-/// Most bytes kept, so that large results do not fill the host's memory.
+/// Maximum size, so that large results do not fill the host's memory.
 const MAX_BYTES: usize = 16 << 20;
 
 /// Approximate overhead of an entry in bytes.
-const ENTRY: usize = 100;
+const ENTRY_OVERHEAD: usize = 100;
 
 /// The newest results, up to a number of bytes.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct ResultCache {
 impl ResultCache {
     /// Adds a result and evicts the oldest ones. A result larger than the whole cache is not added.
     pub(crate) fn insert(&mut self, node: NodeId, result: Bytes) {
-        let size = result.len() + ENTRY;
+        let size = result.len() + ENTRY_OVERHEAD;
         if size > MAX_BYTES || self.results.contains_key(&node) {
             return;
         }
@@ -34,7 +34,7 @@ impl ResultCache {
             && let Some(oldest) = self.order.pop_front()
         {
             let result = self.results.remove(&oldest);
-            self.bytes -= result.map_or(0, |result| result.len() + ENTRY);
+            self.bytes -= result.map_or(0, |result| result.len() + ENTRY_OVERHEAD);
         }
     }
 
@@ -54,19 +54,19 @@ mod tests {
     use super::*;
     use crate::model::TaskIdx;
 
-    fn node(at: u32) -> NodeId {
-        NodeId { task: TaskIdx::new(at), item: None }
+    fn node(idx: u32) -> NodeId {
+        NodeId { task: TaskIdx::new(idx), item: None }
     }
 
     #[test]
-    fn the_newest_results_are_kept() {
-        let mut recent = ResultCache::default();
-        let large = Bytes::from(vec![7; MAX_BYTES / 2 - ENTRY]);
-        (0..3).for_each(|at| recent.insert(node(at), large.clone()));
-        assert_eq!([0, 1, 2].map(|at| recent.get(node(at)).is_some()), [false, true, true]);
-        recent.insert(node(3), Bytes::from(vec![7; MAX_BYTES]));
-        assert_eq!([1, 2, 3].map(|at| recent.get(node(at)).is_some()), [true, true, false]);
-        recent.clear();
-        assert_eq!(recent.get(node(2)), None);
+    fn newest_results_are_kept() {
+        let mut cache = ResultCache::default();
+        let large = Bytes::from(vec![7; MAX_BYTES / 2 - ENTRY_OVERHEAD]);
+        (0..3).for_each(|idx| cache.insert(node(idx), large.clone()));
+        assert_eq!([0, 1, 2].map(|idx| cache.get(node(idx)).is_some()), [false, true, true]);
+        cache.insert(node(3), Bytes::from(vec![7; MAX_BYTES]));
+        assert_eq!([1, 2, 3].map(|idx| cache.get(node(idx)).is_some()), [true, true, false]);
+        cache.clear();
+        assert_eq!(cache.get(node(2)), None);
     }
 }

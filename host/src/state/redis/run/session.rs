@@ -22,27 +22,27 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Most claims without a slot that one step hands out, as in `hand_out.lua`.
-const MOST_WITHOUT_ROOM: u32 = 256;
+/// Maximum number of claims without a slot that one step hands out, as in `hand_out.lua`.
+const MAX_WITHOUT_SLOT: u32 = 256;
 
-/// Most times that one commit may find the run lost before the host gives up.
-const MOST_LIVES: u32 = 10;
+/// Maximum number of times that one commit may find the run lost before the host gives up.
+const MAX_LIVES: u32 = 10;
 
 /// Timeout of leaving. If the server is unreachable, the lease expires instead.
-pub(crate) const LEAVING: Duration = Duration::from_secs(1);
+pub(crate) const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Longest interval between two heartbeats, however long the lease.
-const LONGEST_PACE: Duration = Duration::from_secs(20);
+/// Maximum interval between two heartbeats, however long the lease.
+const MAX_HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// Number of nodes that one command reads.
-const PORTION: usize = 500;
+const CHUNK: usize = 500;
 
 /// A run as one host works on it, shared with its background tasks.
 pub(crate) struct Run {
     pub(crate) link: Arc<Link>,
     pub(crate) keys: RunKeys,
     pub(crate) request: OpenRequest,
-    pub(crate) news: Wakeups,
+    pub(crate) wakeups: Wakeups,
     notices: Notices,
     // A mutex because renewals and commits go on at the same time; sections are look-ups.
     state: Mutex<State>,
@@ -52,11 +52,11 @@ pub(crate) struct Run {
     late: Notify,
 }
 
-/// What the server says to a sign of life.
-pub(crate) struct Beat {
-    /// Whether the life of the run that the host knows goes on.
+/// The reply to a heartbeat.
+pub(crate) struct HeartbeatReply {
+    /// Whether the life of the run that the host knows continues.
     pub(crate) is_known: bool,
-    /// How long until something is due.
+    /// The time until the next timer is due.
     pub(crate) due: Option<Duration>,
 }
 
@@ -69,11 +69,11 @@ struct State {
     /// The number of the last commit that was answered in this life; 0 if none was.
     answered: u64,
     claims: Claims,
-    recent: ResultCache,
+    cache: ResultCache,
 }
 
 impl Run {
-    /// The session of a run that was just opened.
+    /// Creates the session of a run that was just opened.
     pub(crate) fn new(link: Arc<Link>, keys: RunKeys, request: OpenRequest, entered: &Entered) -> Self {
         let state = State {
             life: entered.life.clone(),
@@ -82,13 +82,13 @@ impl Run {
             number: 0,
             answered: 0,
             claims: Claims::new(),
-            recent: ResultCache::default(),
+            cache: ResultCache::default(),
         };
         Self {
             link,
             keys,
             request,
-            news: Wakeups::new(entered.version),
+            wakeups: Wakeups::new(entered.version),
             notices: Notices::default(),
             state: Mutex::new(state),
             committing: tokio::sync::Mutex::new(()),
@@ -100,15 +100,15 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn doing(&self, what: &str) -> String {
-        format!("{what} run `{}`", self.request.run)
+    fn doing(&self, action: &str) -> String {
+        format!("{action} run `{}`", self.request.run)
     }
 
-    /// A call of the step script with a verb.
-    fn step(&self, verb: &str) -> Command {
+    /// Creates a call of the step script.
+    fn step(&self, command_name: &str) -> Command {
         let life = self.state().life.clone();
         Command::script(&STEP, self.keys.all())
-            .arg(verb)
+            .arg(command_name)
             .arg(self.request.host.0.as_bytes())
             .arg(life)
             .arg(self.request.lease.as_millis().max(1).to_string())
@@ -119,21 +119,21 @@ impl Run {
     }
 
     /// Opens the run again after its life has ended. All its claims are lost.
-    async fn come_back(&self, found: Option<u64>) -> Result<(), Error> {
+    async fn reopen(&self, found: Option<u64>) -> Result<(), Error> {
         let (life, epoch, results) = {
             let state = self.state();
             (state.life.clone(), state.epoch, state.results)
         };
-        let why = OpenReason::Lost { life: &life, epoch, version: self.news.version() };
+        let why = OpenReason::Lost { life: &life, epoch, version: self.wakeups.version() };
         let opening = Open { link: &self.link, keys: &self.keys, request: &self.request, why };
         let entered = opening.open_run().await?;
         let lost = found.unwrap_or(results).max(results).saturating_sub(entered.results);
         if entered.epoch != epoch {
             let epoch = entered.epoch;
-            self.notices.tell(Notice {
+            self.notices.push(Notice {
                 code: "state-lost",
                 message: format!(
-                    "the state backend lost {lost} results of run `{}`; what is missing runs again, under epoch {epoch}",
+                    "the state backend lost {lost} results of run `{}`; their tasks run again, under epoch {epoch}",
                     self.request.run
                 ),
             });
@@ -144,11 +144,11 @@ impl Run {
         state.results = entered.results;
         state.answered = 0;
         state.claims.end_life();
-        state.recent.clear();
+        state.cache.clear();
         drop(state);
         // All claims are lost, and their guests must be stopped: lease renewal reports them.
         self.late.notify_one();
-        self.news.restart_at(entered.version);
+        self.wakeups.restart_at(entered.version);
         Ok(())
     }
 
@@ -163,7 +163,7 @@ impl Run {
         let mut batch = batch;
         let mut fenced = 0;
         // The first round sends the batch. Further rounds only claim, because `batch` was taken.
-        for _ in 0..MOST_LIVES {
+        for _ in 0..MAX_LIVES {
             let tokens: Vec<(Token, Option<Bytes>)> = batch.iter().map(with_result).collect();
             let delay = shortest_delay(&batch);
             let command = self.commit_command(std::mem::take(&mut batch), &want);
@@ -171,9 +171,9 @@ impl Run {
             match self.take("working on", command).await? {
                 Step::Taken(parts) => {
                     let bytes = parts.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
-                    let done = read_reply(&bytes).ok_or_else(|| self.senseless())?;
+                    let done = read_reply(&bytes).ok_or_else(|| self.invalid_reply())?;
                     // A retry of this batch may be due before the next heartbeat: set the timer.
-                    self.news.due(delay);
+                    self.wakeups.due(delay);
                     let mut reply = self.committed(tokens, done, sent);
                     reply.verdicts.extend(std::iter::repeat_n(Verdict::Fenced, fenced));
                     return Ok(reply);
@@ -181,16 +181,16 @@ impl Run {
                 Step::Layout => return Err(self.other_layout()),
                 Step::Lost(found) => {
                     fenced += tokens.len();
-                    self.come_back(found).await?;
+                    self.reopen(found).await?;
                 }
             }
         }
         Err(Error::new(ErrorKind::Unavailable, self.doing("working on"))
-            .hint("Redis loses the run as often as it is begun; look at its `maxmemory-policy`."))
+            .hint("Redis keeps losing the run; check its `maxmemory-policy`."))
     }
 
-    fn senseless(&self) -> Error {
-        Error::new(ErrorKind::Refused, format!("{}: an answer makes no sense", self.doing("working on")))
+    fn invalid_reply(&self) -> Error {
+        Error::new(ErrorKind::Refused, format!("{}: the server's reply is invalid", self.doing("working on")))
     }
 
     fn other_layout(&self) -> Error {
@@ -204,7 +204,7 @@ impl Run {
         let command = self.step("commit");
         let mut state = self.state();
         state.number += 1;
-        let (prefix, first) = state.claims.draw(want.slots.saturating_add(MOST_WITHOUT_ROOM));
+        let (prefix, first) = state.claims.draw(want.slots.saturating_add(MAX_WITHOUT_SLOT));
         let mut command = command
             .arg(state.number.to_string())
             .arg(format!("{prefix:08x}"))
@@ -214,10 +214,10 @@ impl Run {
             .arg(amounts_text(&self.request.shape.amounts()))
             .arg(state.answered.to_string())
             .arg(state.results.to_string());
-        for Settlement { token, outcome: what } in batch {
+        for Settlement { token, outcome: result } in batch {
             let node = state.claims.node(token);
             let name = node.and_then(|node| field(&self.request.shape, node)).unwrap_or_default();
-            let (kind, payload) = outcome(what);
+            let (kind, payload) = outcome(result);
             command = command.arg(token_text(token)).arg(kind).arg(name).arg(payload);
         }
         command
@@ -234,7 +234,7 @@ impl Run {
             let node = state.claims.node(token);
             let verdict = state.claims.record_settled(token, answer);
             if let (Verdict::Committed, Some(node), Some(result)) = (verdict, node, result) {
-                state.recent.insert(node, result);
+                state.cache.insert(node, result);
             }
             verdicts.push(verdict);
         }
@@ -246,17 +246,17 @@ impl Run {
     /// confirm them at once, and they are trusted for a third of a lease meanwhile.
     fn held_until(&self, sent: Instant) -> Instant {
         let (lease, now) = (self.request.lease, Instant::now());
-        let (until, sure) = (sent + lease, now + lease * 2 / 3);
-        if until < sure {
+        let (until, min_until) = (sent + lease, now + lease * 2 / 3);
+        if until < min_until {
             self.late.notify_one();
         }
         until.max(now + lease / 3)
     }
 
     /// Returns the heartbeat interval: a third of the lease, or of the run's TTL if that is shorter.
-    pub(crate) fn pace(&self) -> Duration {
+    pub(crate) fn heartbeat_interval(&self) -> Duration {
         let shorter = self.request.lease.min(self.request.ttl);
-        (shorter / 3).clamp(Duration::from_millis(1), LONGEST_PACE)
+        (shorter / 3).clamp(Duration::from_millis(1), MAX_HEARTBEAT)
     }
 
     /// Waits until claims have arrived late. Cancel safe.
@@ -299,7 +299,7 @@ impl Run {
         if held.is_empty() {
             return Ok(Vec::new());
         }
-        let step = self.take("holding tasks of", self.renewal(held)).await?;
+        let step = self.take("renewing the leases of", self.renewal(held)).await?;
         self.renewed(held, step)
     }
 
@@ -314,7 +314,7 @@ impl Run {
             Step::Layout => return Err(self.other_layout()),
             // The next commit opens the run again; until then nothing is held.
             Step::Lost(_) => {
-                self.news.nudge();
+                self.wakeups.nudge();
                 held.to_vec()
             }
         };
@@ -323,18 +323,22 @@ impl Run {
         Ok(lost)
     }
 
-    /// Says that the host lives.
-    pub(crate) async fn heartbeat(&self) -> Result<Beat, Error> {
+    /// Sends a heartbeat.
+    pub(crate) async fn heartbeat(&self) -> Result<HeartbeatReply, Error> {
         let command = self.step("heartbeat").arg(amounts_text(&self.request.shape.amounts()));
-        match step(self.link.ask(&self.doing("attending to"), Request::write([command]).aside()).await?) {
+        match step(
+            self.link
+                .ask(&self.doing("sending the heartbeat of"), Request::write([command]).best_effort())
+                .await?,
+        ) {
             Step::Taken(parts) => {
                 let due = parts.get(1).and_then(|due| u64::try_from(due.number()?).ok());
-                Ok(Beat { is_known: true, due: due.map(Duration::from_millis) })
+                Ok(HeartbeatReply { is_known: true, due: due.map(Duration::from_millis) })
             }
             Step::Layout => Err(self.other_layout()),
             Step::Lost(_) => {
-                self.news.nudge();
-                Ok(Beat { is_known: false, due: None })
+                self.wakeups.nudge();
+                Ok(HeartbeatReply { is_known: false, due: None })
             }
         }
     }
@@ -343,19 +347,19 @@ impl Run {
     pub(crate) async fn leave(&self) -> Result<bool, Error> {
         let held = self.state().claims.tokens();
         let command = self.step("leave").args(held.into_iter().map(token_text));
-        let answers = self.link.ask(&self.doing("leaving"), Request::write([command]).aside()).await?;
+        let answers = self.link.ask(&self.doing("leaving"), Request::write([command]).best_effort()).await?;
         Ok(matches!(step(answers), Step::Taken(_)))
     }
 
     pub(crate) async fn cancel(&self) -> Result<(), Error> {
-        for _ in 0..MOST_LIVES {
+        for _ in 0..MAX_LIVES {
             match self.take("cancelling", self.step("cancel")).await? {
                 Step::Taken(_) => return Ok(()),
                 Step::Layout => return Err(self.other_layout()),
                 // Opening the run changes the life, so no commit may run at the same time.
                 Step::Lost(found) => {
                     let _committing = self.committing.lock().await;
-                    self.come_back(found).await?;
+                    self.reopen(found).await?;
                 }
             }
         }
@@ -366,7 +370,7 @@ impl Run {
     pub(crate) async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let mut entries: Vec<Option<Entry>> = {
             let state = self.state();
-            nodes.iter().map(|node| state.recent.get(*node).map(Entry::Done)).collect()
+            nodes.iter().map(|node| state.cache.get(*node).map(Entry::Done)).collect()
         };
         let absent = nodes.iter().zip(&entries).filter(|(_, entry)| entry.is_none());
         let absent: Vec<NodeId> = absent.map(|(node, _)| *node).collect();
@@ -380,8 +384,8 @@ impl Run {
         let fields: Vec<String> =
             nodes.iter().map(|node| field(&self.request.shape, *node).unwrap_or_default()).collect();
         let mut entries = Vec::with_capacity(nodes.len());
-        for portion in fields.chunks(PORTION) {
-            let read = |key: &str| Command::new("HMGET").arg(self.keys.key(key)).args(portion);
+        for chunk in fields.chunks(CHUNK) {
+            let read = |key: &str| Command::new("HMGET").arg(self.keys.key(key)).args(chunk);
             let request = Request::read(["results", "skipped", "failed"].map(read));
             let mut answers =
                 self.link.ask(&self.doing("reading"), request).await?.into_iter().map(Answer::list);

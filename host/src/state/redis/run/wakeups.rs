@@ -17,7 +17,7 @@ pub(crate) struct Wakeups {
 }
 
 impl Wakeups {
-    /// Wake-ups of a life at `version`.
+    /// Creates the wake-ups of a life at `version`.
     pub(crate) fn new(version: Version) -> Self {
         Self {
             version: watch::Sender::new(version.0),
@@ -66,13 +66,13 @@ impl Wakeups {
     }
 
     /// Sets a timer.
-    pub(crate) fn due(&self, at: Option<Instant>) {
-        let Some(at) = at else {
+    pub(crate) fn due(&self, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else {
             return;
         };
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        if due.is_none_or(|due| at < due) {
-            *due = Some(at);
+        if due.is_none_or(|due| deadline < due) {
+            *due = Some(deadline);
             self.sooner.notify_one();
         }
     }

@@ -16,8 +16,7 @@ use tokio::time::Instant;
 pub(crate) enum Step<T> {
     /// The step was performed.
     Taken(T),
-    /// The life that the host knows has ended, or its data is not to be trusted. Carries the number of results in it,
-    /// if known.
+    /// The life that the host knows has ended, or has lost data. Carries the number of results in it, if known.
     Lost(Option<u64>),
     /// Another version of the program wrote the run.
     Layout,
@@ -53,7 +52,7 @@ struct Reply<'a> {
 #[derive(Deserialize)]
 struct ClaimReply<'a> {
     token: &'a str,
-    at: u32,
+    idx: u32,
     item: u32,
     attempt: u32,
     takeovers: u32,
@@ -70,7 +69,7 @@ pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
     Some(Committed {
         settled: reply.verdicts.bytes().map(read_settled).collect(),
         claims: claims.collect::<Option<_>>()?,
-        blocked: blocked.map(|(at, item, resource)| Blocked { node: node(at, item), resource }).collect(),
+        blocked: blocked.map(|(idx, item, resource)| Blocked { node: node(idx, item), resource }).collect(),
         progress: Progress {
             status: status(reply.state)?,
             stop: stop(reply.stop),
@@ -88,7 +87,7 @@ const fn read_settled(verdict: u8) -> Settled {
 
 fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
     Some(Claim {
-        node: node(reply.at, reply.item),
+        node: node(reply.idx, reply.item),
         token: read_token(reply.token)?,
         attempt: reply.attempt,
         takeovers: reply.takeovers,
@@ -98,13 +97,13 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
             1 => Stage::Tainted,
             2 => Stage::Expanded { items: reply.items },
             3 => Stage::Closing,
-            _ => return None, // no script says so
+            _ => return None, // no script sends another number
         },
     })
 }
 
-fn node(at: u32, item: u32) -> NodeId {
-    NodeId { task: TaskIdx::new(at), item: item.checked_sub(1) }
+fn node(idx: u32, item: u32) -> NodeId {
+    NodeId { task: TaskIdx::new(idx), item: item.checked_sub(1) }
 }
 
 fn status(text: &str) -> Option<RunStatus> {
@@ -159,8 +158,8 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
             ("A", tasks.join(" ").into())
         }
         Outcome::Expand { items, max_parallel } => {
-            let most = max_parallel.map_or(u32::MAX, std::num::NonZeroU32::get);
-            ("E", format!("{items} {most}").into())
+            let max = max_parallel.map_or(u32::MAX, std::num::NonZeroU32::get);
+            ("E", format!("{items} {max}").into())
         }
     }
 }
@@ -195,8 +194,8 @@ pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
     delays.min().map(|delay| Instant::now() + delay)
 }
 
-/// The field under which a node is stored; none for a task that the shape does not have. Whether a run is closed is the
-/// choice of the host that began it, so that it does not matter here.
+/// Returns the field under which a node is stored; none for a task outside the shape. The host that created a run
+/// decides whether it has a closing node, so `has_closing` does not matter here.
 pub(crate) fn field(shape: &RunShape, node: NodeId) -> Option<String> {
     if node == shape.closing() {
         return Some(CLOSING.to_owned());

@@ -1,36 +1,36 @@
 -- Appends a batch to a run's journal, atomically.
 -- KEYS  1 meta  2 events  3 notes  4 logs
--- ARGV  host, number, name or '', most events, most bytes of a log, most bytes of all logs,
+-- ARGV  host, number, name or '', maximum number of events, maximum size of a log, maximum size of all logs,
 --       count of events, events…, count of notes, (node, note)…, count of pieces, (node, piece)…
 -- Returns 1 if it was appended, 0 if it was appended before, -1 if the run does not exist.
 local call = redis.call
 local NIL, BIN = 192, 198
 
--- Returns the end of the part of a log that begins at `at`, and whether it is a gap.
-local function part(log, at)
-  if string.byte(log, at) == NIL then return at, true end
-  if string.byte(log, at) == BIN and #log >= at + 4 then
-    return math.min(#log, at + 4 + struct.unpack('>I4', log, at + 1)), false
+-- Returns the end of the part of a log that begins at `position`, and whether it is a gap.
+local function part(log, position)
+  if string.byte(log, position) == NIL then return position, true end
+  if string.byte(log, position) == BIN and #log >= position + 4 then
+    return math.min(#log, position + 4 + struct.unpack('>I4', log, position + 1)), false
   end
   return #log, true
 end
 
 local function ends_with_gap(log)
-  local at, is_gap = 1, false
-  while at <= #log do
+  local position, is_gap = 1, false
+  while position <= #log do
     local last
-    last, is_gap = part(log, at)
-    at = last + 1
+    last, is_gap = part(log, position)
+    position = last + 1
   end
   return is_gap
 end
 
--- Drops whole parts from the front until at most `most` bytes are left, and marks the gap.
-local function cut(log, most)
-  local at = 1
-  while #log - at + 1 > most do at = part(log, at) + 1 end
-  if at == 1 then return log end
-  return string.char(NIL) .. string.sub(log, at)
+-- Drops whole parts from the front until at most `max` bytes are left, and marks the gap.
+local function cut(log, max)
+  local position = 1
+  while #log - position + 1 > max do position = part(log, position) + 1 end
+  if position == 1 then return log end
+  return string.char(NIL) .. string.sub(log, position)
 end
 
 if call('EXISTS', KEYS[1]) == 0 then return -1 end
@@ -43,19 +43,19 @@ if last and tonumber(last) >= tonumber(ARGV[2]) then return 0 end
 call('HSET', KEYS[3], mark, ARGV[2])
 if ARGV[3] ~= '' then call('HSET', KEYS[1], 'name', ARGV[3]) end
 
-local at = 7
-for i = at + 1, at + tonumber(ARGV[at]) do
+local position = 7
+for i = position + 1, position + tonumber(ARGV[position]) do
   call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'json', ARGV[i])
 end
 
-at = at + tonumber(ARGV[at]) + 1
-for i = at + 1, at + 2 * tonumber(ARGV[at]), 2 do call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+position = position + tonumber(ARGV[position]) + 1
+for i = position + 1, position + 2 * tonumber(ARGV[position]), 2 do call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
 
 -- Logs: beyond the run's limit, pieces are dropped and the log is marked with a gap once.
-at = at + 2 * tonumber(ARGV[at]) + 1
+position = position + 2 * tonumber(ARGV[position]) + 1
 local total = tonumber(call('HGET', KEYS[4], '#bytes') or '0')
 local before = total
-for i = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
+for i = position + 1, position + 2 * tonumber(ARGV[position]), 2 do
   local node, piece = ARGV[i], ARGV[i + 1]
   local old = call('HGET', KEYS[4], node) or ''
   local new = old

@@ -1,26 +1,28 @@
--- Begins a life of a run, if nothing has changed since it was inspected. ARGV: the life and the number of results that
--- were found, whether to keep them, whether live hosts prevent it, then the initial data of the life.
+-- Begins a life of a run, if nothing has changed since it was inspected. ARGV: the life and the number of results found
+-- then, whether to keep them, whether live hosts prevent it, then the initial data of the life.
 local call = redis.call
 local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS =
   unpack(KEYS)
-local was, kept, keeps, minds = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local old_life, kept, keep_results, check_hosts = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local life, epoch, version, me, lease, ttl = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10]
 local digest, record, policy, total, open = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
 local tasks, edges, pending_propagation, prints, have = ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20]
 local closing, classes = ARGV[21], tonumber(ARGV[22])
-local m = call('HMGET', META, 'life', 'state', 'created')
+local meta = call('HMGET', META, 'life', 'state', 'created')
 -- Fence against a faster host: the life or the results have changed since the inspection.
-if (m[1] or '') ~= was or call('HLEN', RESULTS) ~= kept then return {'AGAIN'} end
+if (meta[1] or '') ~= old_life or call('HLEN', RESULTS) ~= kept then return {'AGAIN'} end
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-if minds == '1' and m[2] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0 then return {'AGAIN'} end
+if check_hosts == '1' and meta[2] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0 then
+  return {'AGAIN'}
+end
 
 call('SET', TASKS, tasks)
 call('SET', EDGES, edges)
 call('SET', PRINTS, prints)
 -- The new life starts with empty coordination state. Results survive unless the run starts over.
 call('UNLINK', SKIPPED, FAILED, COORD, READY, TIMES, HOSTS)
-if keeps == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS) end
+if keep_results == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS) end
 for i = 1, classes do
   call('HSET', COORD, 'c:' .. (i - 1), ARGV[22 + i])
 end
@@ -39,8 +41,8 @@ call('XADD', WAKE, 'MAXLEN', 1, version .. '-1', 'v', version)
 local ok = call('HLEN', RESULTS)
 local state = open == '0' and closing == '' and 'succeeded' or 'running'
 call('HSET', META, 'v', 1, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,
-  'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', 0, 'skips', 0, 'ok', ok, 'live', 0, 'fast', 0,
-  'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version, 'props', pending_propagation, 'closing', closing, 'armed', now, 'ttl', ttl,
-  'created', m[3] or now, 'begun', now, 'by', me)
+  'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', 0, 'skips', 0, 'ok', ok,
+  'live', 0, 'fast', 0, 'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version, 'props', pending_propagation,
+  'closing', closing, 'armed', now, 'ttl', ttl, 'created', meta[3] or now, 'begun', now, 'by', me)
 for _, key in ipairs(KEYS) do call('PEXPIRE', key, ttl) end
 return {'OK', version, ok, now}

@@ -1,11 +1,11 @@
--- The verbs of the step script: commit, renew, heartbeat, leave, cancel, remove_dead_hosts, claims.
-local verbs = {}
+-- The commands of the step script: commit, renew, heartbeat, leave, cancel, remove_dead_hosts, claims.
+local commands = {}
 
 -- Settles claims and claims new nodes.
 -- ARGV  5 number  6 token prefix  7 first token number  8 slots  9 free of each resource  10 the host's totals
 --       11 number of the last commit that was answered in this life  12 number of results that the host has seen
 --       then per settlement: token, kind, name, payload
-function verbs.commit()
+function commands.commit()
   local number = tonumber(ARGV[5])
   -- Exactly-once: a commit that was executed before gets the stored reply.
   local last = call('HGET', COORD, 'r:' .. me)
@@ -15,12 +15,12 @@ function verbs.commit()
   -- Expired leases and pending propagation come first: they may free or queue nodes for this host.
   read_claims(13, 4)
   advance()
-  go_on()
+  continue_propagation()
   local verdicts = {}
   for i = 13, #ARGV, 4 do verdicts[#verdicts + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
   conclude()
   hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), amounts(ARGV[9]), amounts(ARGV[10]))
-  weigh_news()
+  decide_wakeup()
   -- Remaining propagation counts as news for this host too, because it may have been handed nothing and would not
   -- return.
   local known = run.version - (#pending_propagation > 0 and 1 or 0)
@@ -31,7 +31,7 @@ function verbs.commit()
 end
 
 -- Renews the leases of tokens, and returns the lost ones.
-function verbs.renew()
+function commands.renew()
   -- PEXPIRE takes no memory, so a server out of memory accepts it as the first write, and then the rest too.
   call('PEXPIRE', META, run.ttl)
   -- A heartbeat too, but only of a host that has not left.
@@ -51,20 +51,20 @@ function verbs.renew()
     end
   end
   conclude()
-  weigh_news()
+  decide_wakeup()
   write({})
   return {'OK', lost}
 end
 
 -- The heartbeat: the host is alive and has these totals. Returns the time, and how long until the next timer is due.
-function verbs.heartbeat()
+function commands.heartbeat()
   call('PEXPIRE', META, run.ttl)
   call('ZADD', HOSTS, now + lease, me)
   call('HSET', COORD, 'o:' .. me, ARGV[5])
   forget_dead()
   advance()
-  go_on()
-  weigh_news()
+  continue_propagation()
+  decide_wakeup()
   run.armed = 0
   write({})
   local due = call('ZRANGE', TIMES, 0, 0, 'WITHSCORES')[2]
@@ -72,16 +72,16 @@ function verbs.heartbeat()
 end
 
 -- Leaves the run; the host's claims may be taken over at once.
-function verbs.leave()
+function commands.leave()
   call('ZREM', HOSTS, me)
   read_claims(5, 1)
   for i = 5, #ARGV do
     local h = claim_of(ARGV[i])
     if h and h.host == me then lapse(ARGV[i]) end
   end
-  is_news = true
+  must_wake = true
   conclude()
-  weigh_news()
+  decide_wakeup()
   out.forget[#out.forget + 1] = 'r:' .. me
   out.forget[#out.forget + 1] = 'o:' .. me
   write({})
@@ -89,27 +89,27 @@ function verbs.leave()
 end
 
 -- Cancels the run and returns the status that it had.
-function verbs.cancel()
+function commands.cancel()
   local state, stop = run.state, run.stop or ''
   call('PEXPIRE', META, run.ttl)
   if state == 'running' then
     cancel()
-    weigh_news()
+    decide_wakeup()
     write({})
   end
   return {'OK', state, stop}
 end
 
 -- Removes dead hosts, given by name.
-function verbs.remove_dead_hosts()
+function commands.remove_dead_hosts()
   call('PEXPIRE', META, run.ttl)
   remove_dead_hosts(5)
-  weigh_news()
+  decide_wakeup()
   write({})
   return {'OK'}
 end
 
 -- Returns at most ARGV[5] claims.
-function verbs.claims() return {'OK', tell_claims(tonumber(ARGV[5]))} end
+function commands.claims() return {'OK', list_claims(tonumber(ARGV[5]))} end
 
-return verbs[verb]()
+return commands[command]()

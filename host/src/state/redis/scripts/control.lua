@@ -20,27 +20,27 @@ local function remove_dead_hosts(first)
     local h = claim_of(token)
     if h and gone[h.host] then lapse(token) end
   end)
-  is_news = true
+  must_wake = true
   conclude()
 end
 
 -- Stops handing out nodes. Hosts keep their claims until they learn of it; without live hosts, the run ends here.
 local function cancel()
   if run.state ~= 'running' then return end
-  run.stop, is_news = 'cancelled', true
+  run.stop, must_wake = 'cancelled', true
   if call('ZCOUNT', HOSTS, '(' .. now, '(inf') == 0 then each_lease(lapse) end
   conclude()
 end
 
--- Lists at most `most` claims: task, element, stage, attempt, takeovers, remaining lease, host.
-local function tell_claims(most)
-  local told = {}
+-- Lists at most `max` claims: task, element, stage, attempt, takeovers, remaining lease, host.
+local function list_claims(max)
+  local reported = {}
   each_lease(function(token, due)
-    local h = #told < most and claim_of(token)
-    local n = h and task(h.at) and node_of(h)
+    local h = #reported < max and claim_of(token)
+    local n = h and task(h.idx) and node_of(h)
     if n then
-      told[#told + 1] = {h.at, h.item, h.stage, n.attempt, n.takeovers, math.max(due - now, 0), h.host}
+      reported[#reported + 1] = {h.idx, h.item, h.stage, n.attempt, n.takeovers, math.max(due - now, 0), h.host}
     end
   end)
-  return told
+  return reported
 end

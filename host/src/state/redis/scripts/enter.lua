@@ -1,6 +1,6 @@
--- Enters a run into the index of runs, which is kept at least as long as the run.
+-- Adds a run to the index of runs, which is kept at least as long as the run.
 -- KEYS  1 index
--- ARGV  1 run  2 how long the index is to be kept, in milliseconds  3 the same for one that has no time to live yet
+-- ARGV  1 run  2 TTL of the index, in milliseconds  3 its TTL if it has none yet
 local call = redis.call
 local clock = call('TIME')
 local left = call('PTTL', KEYS[1])

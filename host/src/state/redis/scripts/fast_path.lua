@@ -1,7 +1,7 @@
 -- The fast path of commits: results of simple tasks, in exchange for other simple tasks of one class.
 -- Its effects are the same as those of the general parts below, with a fraction of the work: no closures or records for
 -- cases that do not occur. Before writing anything, it leaves every other commit to the general parts.
-if verb == 'commit' then
+if command == 'commit' then
   local count = (#ARGV - 12) / 4
   local pages, tasks = {}, {}
   -- The only lane with queued nodes, and its length.
@@ -12,29 +12,29 @@ if verb == 'commit' then
 
   -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 open dependencies, 5 attempt, 6 kind, 8 class, 9
   -- order, 10 first edge, 11 edges, 12 whether it has changed.
-  local function task(at)
-    local t = tasks[at]
+  local function task(idx)
+    local t = tasks[idx]
     if t then return t end
     -- Records are read by pages of 32, because tasks that run together lie together.
-    local page = (at - at % 32) / 32
+    local page = (idx - idx % 32) / 32
     local raw = pages[page]
     if not raw then
       raw = call('GETRANGE', TASKS, page * 1024, page * 1024 + 1023)
       pages[page] = raw
     end
-    local start = at % 32 * 32 + 1
+    local start = idx % 32 * 32 + 1
     if #raw < start + 31 then return nil end
     t = {unpack_bytes('>BBHI4I4BBHI8I4I4', raw, start)}
     t[12] = false
-    tasks[at] = t
+    tasks[idx] = t
     return t
   end
 
   -- A simple task runs once, takes no shared resource, and is neither expanded, awaited nor lapsed.
-  local function is_plain(t) return t and t[2] <= 3 and (t[6] == 1 or t[6] == 5) end
+  local function is_simple(t) return t and t[2] <= 3 and (t[6] == 1 or t[6] == 5) end
 
   -- Cheap checks that need almost no reads: a running run, one lane, only results, and no timer due.
-  local function may_be_plain()
+  local function may_be_simple()
     if run.state ~= 'running' or run.stop or run.props ~= '' or run.fast > 0 then return false end
     -- The general path decides whether the run ends.
     if run.open <= count or count > 1000 then return false end
@@ -56,10 +56,10 @@ if verb == 'commit' then
       local arg, claim = i * 4 + 9, held[i + 1]
       if not claim then return false end
       -- Each token must be held by this host, unlapsed, for a task in its first stage.
-      local at, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
+      local idx, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
       if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(12) ~= me then return false end
-      local t = task(at)
-      if not is_plain(t) or t[1] ~= CLAIMED then return false end
+      local t = task(idx)
+      if not is_simple(t) or t[1] ~= CLAIMED then return false end
       t[1], t[3], t[12] = DONE, 0, true
       -- Collect the writes: results, and the claims and leases to remove.
       results[i * 2 - 1], results[i * 2] = ARGV[arg + 2], ARGV[arg + 3]
@@ -77,7 +77,7 @@ if verb == 'commit' then
           other[12] = true
           if other[4] == 0 and other[1] == WAITING then
             -- A dependent that is now ready enters the queue, if it is simple and of the same class.
-            if other[2] ~= 0 or not is_plain(other) or class and other[8] ~= class then return false end
+            if other[2] ~= 0 or not is_simple(other) or class and other[8] ~= class then return false end
             class, other[1] = other[8], QUEUED
             seq = seq + 1
             arrived[#arrived + 1] = {other[9], seq, next_at}
@@ -89,9 +89,9 @@ if verb == 'commit' then
   end
 
   -- Queue order: by rank, then by arrival.
-  local function is_sooner(one, other)
-    if one[1] ~= other[1] then return one[1] < other[1] end
-    return one[2] < other[2]
+  local function is_before(left_entry, other)
+    if left_entry[1] ~= other[1] then return left_entry[1] < other[1] end
+    return left_entry[2] < other[2]
   end
 
   -- Hands out the best nodes among new arrivals and the queued ones of the lane.
@@ -104,39 +104,39 @@ if verb == 'commit' then
     if #demand > 0 then
       local free, have = amounts(ARGV[9]), amounts(ARGV[10])
       for _, d in ipairs(demand) do
-        local at = d[1] + 1
-        if d[3] == SHARED or (free[at] or 0) < d[2] * slots or (have[at] or 0) < d[2] then return false end
+        local idx = d[1] + 1
+        if d[3] == SHARED or (free[idx] or 0) < d[2] * slots or (have[idx] or 0) < d[2] then return false end
       end
     end
-    if #arrived > 1 then table.sort(arrived, is_sooner) end
+    if #arrived > 1 then table.sort(arrived, is_before) end
     -- Read as many queued nodes as there are slots. Members sort by bytes, which is by order and sequence.
-    local prefix, lined = class and 'L' .. pack('>H', class), {}
+    local prefix, queued = class and 'L' .. pack('>H', class), {}
     if slots > 0 and stored > 0 then
-      lined = call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, slots)
-      if #lined < math.min(slots, stored) then return false end
+      queued = call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, slots)
+      if #queued < math.min(slots, stored) then return false end
     end
     local due, next_arrived = string.format('%.0f', now + lease), 1
     -- Merge arrivals with queued nodes, both sorted: take the better of the two heads.
     for i = 1, slots do
-      local e, member = arrived[next_arrived], lined[#left + 1]
+      local e, member = arrived[next_arrived], queued[#left + 1]
       if e and member then
         local order, seq_of = unpack_bytes('>I8I8', member, 4)
-        if is_sooner({order, seq_of}, e) then e = nil end
+        if is_before({order, seq_of}, e) then e = nil end
       end
-      local at, item = nil, 0
+      local idx, item = nil, 0
       if e then
-        at, next_arrived = e[3], next_arrived + 1
+        idx, next_arrived = e[3], next_arrived + 1
       else
-        at, item = unpack_bytes('>I4I4', member, 20)
+        idx, item = unpack_bytes('>I4I4', member, 20)
         left[#left + 1] = member
       end
       -- The node becomes a claim with a lease. Elements, tainted and ended nodes need the general path.
-      local t = task(at)
-      if item ~= 0 or not is_plain(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
+      local t = task(idx)
+      if item ~= 0 or not is_simple(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
       t[1], t[2], t[12] = CLAIMED, 0, true
       local token = ARGV[6] .. string.format('%08x', ARGV[7] + i - 1)
-      claims[i] = {token, at, 0, t[5], t[3], '', IS_READY, 0}
-      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack('>I4I4BBB', at, 0, IS_READY, 0, 0) .. me
+      claims[i] = {token, idx, 0, t[5], t[3], '', IS_READY, 0}
+      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack('>I4I4BBB', idx, 0, IS_READY, 0, 0) .. me
       dues[i * 2 - 1], dues[i * 2] = due, 'l' .. token
     end
     -- Arrivals that were not handed out are queued.
@@ -176,7 +176,7 @@ if verb == 'commit' then
     if #dues > 0 then call('ZADD', TIMES, unpack(dues)) end
     if #left > 0 then call('ZREM', READY, unpack(left)) end
     if #entering > 0 then call('ZADD', READY, unpack(entering)) end
-    if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
+    if must_wake then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
     -- The TTL of all keys is renewed at most once a second.
     if now - run.armed >= 1000 then
       call('HSET', META, 'armed', now)
@@ -192,7 +192,7 @@ if verb == 'commit' then
 
   -- Returns the reply, or nil if the general path must take the commit.
   local function step()
-    if not may_be_plain() then return nil end
+    if not may_be_simple() then return nil end
     local names = {'r:' .. me}
     for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 9] end
     local held = call('HMGET', COORD, unpack(names))
@@ -201,7 +201,7 @@ if verb == 'commit' then
     if done and tonumber(done) >= tonumber(ARGV[5]) then return held[1]:sub(#done + 2) end
     if has_lost(tonumber(done or 0)) then return nil end
     if not settle(held) or not hand_out() then return nil end
-    if #entering > 0 then run.version, is_news = run.version + 1, true end
+    if #entering > 0 then run.version, must_wake = run.version + 1, true end
     run.open, run.live = run.open - count, run.live - count + #claims
     local reply = cmsgpack.pack({string.rep('C', count), claims, {}, run.state, '', run.open, run.total, run.version,
       run.ok + count})

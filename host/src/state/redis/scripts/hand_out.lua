@@ -2,16 +2,16 @@
 local claims, blocked = {}, {}
 
 -- Claims a node for this host; false if the node or its task has ended.
-local function claim(prefix, first, at, item)
-  local t = task(at)
-  local n = t.phase < DONE and node(at, item)
+local function claim(prefix, first, idx, item)
+  local t = task(idx)
+  local n = t.phase < DONE and node(idx, item)
   if not n then return false end
   local stage = IS_READY
   if item == 0 and t.split then stage = IS_EXPANDED elseif t.closing then stage = IS_CLOSING
   elseif n.tainted then stage = IS_TAINTED end
   local from = ''
   if n.lapsed then
-    local field = 'x:' .. key_of(at, item)
+    local field = 'x:' .. key_of(idx, item)
     local old = (out.keep[field] or call('HGET', COORD, field) or ''):sub(1, 16)
     out.keep[field] = nil
     out.forget[#out.forget + 1] = field
@@ -22,21 +22,21 @@ local function claim(prefix, first, at, item)
     end
   end
   -- From here on the token holds the node, with a lease.
-  n.phase, n.told, n.lapsed, n.dirty = CLAIMED, false, false, true
+  n.phase, n.reported, n.lapsed, n.dirty = CLAIMED, false, false, true
   local token = prefix .. string.format('%08x', first + #claims)
-  local h = {at = at, item = item, stage = stage, host = me, dirty = true}
+  local h = {idx = idx, item = item, stage = stage, host = me, dirty = true}
   claims_held[token] = h
-  change_room(h, 1)
+  change_usage(h, 1)
   run.live = run.live + 1
   out.due['l' .. token] = now + lease
-  local items = stage == IS_EXPANDED and split_of(at).items or 0
-  claims[#claims + 1] = {token, at, item, n.attempt, n.takeovers, from, stage, items}
+  local items = stage == IS_EXPANDED and split_of(idx).items or 0
+  claims[#claims + 1] = {token, idx, item, n.attempt, n.takeovers, from, stage, items}
   return true
 end
 
 -- The totals of each live host of the run.
 local hosts_have
-local function each_have()
+local function host_totals()
   if not hosts_have then
     local names, list = {}, {}
     for _, host in ipairs(call('ZRANGEBYSCORE', HOSTS, '(' .. now, '(inf')) do names[#names + 1] = 'o:' .. host end
@@ -49,8 +49,8 @@ local function each_have()
 end
 
 -- Returns whether another live host could run the class and has more than `amount` of a resource.
-local function is_outdone(class, resource, amount)
-  for _, have in ipairs(each_have()) do
+local function has_larger_host(class, resource, amount)
+  for _, have in ipairs(host_totals()) do
     local is_better = (have[resource + 1] or 0) > amount
     for _, d in ipairs(demand(class)) do
       is_better = is_better and (d[3] ~= OWN or d[2] <= (have[d[1] + 1] or 0))
@@ -67,51 +67,51 @@ local function shortage(class, free, have)
     local is_free, has = free[resource + 1] or 0, have[resource + 1] or 0
     -- Shared resources are counted in `u`, over all hosts.
     if scope == SHARED then
-      if (taken()['r' .. resource] or 0) + amount > total then return resource end
+      if (shared_usage()['r' .. resource] or 0) + amount > total then return resource end
     elseif amount <= has then
       if amount > is_free then return resource end
-    -- The class needs more than this host's total. An elastic resource is then taken whole, if all of it is free here
-    -- and no other live host has more.
-    elseif scope == OWN or has > is_free or is_outdone(class, resource, has) then
+    -- The class needs more than this host's total. An elastic resource is then taken completely, if all of it is free
+    -- here and no other live host has more.
+    elseif scope == OWN or has > is_free or has_larger_host(class, resource, has) then
       return resource
     end
   end
 end
 
 -- Reports the nodes that a blocked lane would have handed out, each once.
-local function tell_blocked(list, first, resource, slots)
+local function report_blocked(list, first, resource, slots)
   for i = first, math.min(#list, first + slots - 1) do
     local e = list[i]
-    local t = task(e.at)
+    local t = task(e.idx)
     if e.out then
       -- Handed out before the lane was found to be blocked.
     elseif e.item == ELEMENTS then
-      local s = split_of(e.at)
-      local item = first_again(e.at, s) or s.cursor + 1
-      if s.told < item then
-        s.told = item
-        blocked[#blocked + 1] = {e.at, item, resource}
+      local s = split_of(e.idx)
+      local item = first_again(e.idx, s) or s.cursor + 1
+      if s.reported < item then
+        s.reported = item
+        blocked[#blocked + 1] = {e.idx, item, resource}
       end
-    elseif not t.told then
-      t.told, t.dirty = true, true
-      blocked[#blocked + 1] = {e.at, 0, resource}
+    elseif not t.reported then
+      t.reported, t.dirty = true, true
+      blocked[#blocked + 1] = {e.idx, 0, resource}
     end
   end
 end
 
 -- Claims the next element of a task: those to be repeated first, then the one at the cursor.
-local function take_element(at)
-  local s = split_of(at)
-  local item = first_again(at, s)
+local function take_element(idx)
+  local s = split_of(idx)
+  local item = first_again(idx, s)
   if item then
-    remove_again(at, item)
+    remove_again(idx, item)
     return item
   end
   s.cursor = s.cursor + 1
   item = s.cursor
-  nodes[key_of(at, item)] = pristine()
-  skip_stored(at)
-  line_up_elements(at)
+  nodes[key_of(idx, item)] = new_element()
+  skip_stored(idx)
+  line_up_elements(idx)
   return item
 end
 
@@ -124,7 +124,7 @@ local function hand_out(prefix, first, slots, free, have)
     for i, e in ipairs(lane('F', 'G', 256, run.fast, fresh.fast)) do
       if i > 256 then break end
       leave(e.member)
-      claim(prefix, first, e.at, e.item)
+      claim(prefix, first, e.idx, e.item)
     end
   end
   if run.stop or slots == 0 then return end
@@ -134,32 +134,32 @@ local function hand_out(prefix, first, slots, free, have)
     if count > 0 then
       local low = 'L' .. pack('>H', class)
       local high = class == 65535 and 'M' or 'L' .. pack('>H', class + 1)
-      lanes[class] = {list = lane(low, high, slots, count, fresh[class]), at = 1}
+      lanes[class] = {list = lane(low, high, slots, count, fresh[class]), idx = 1}
     end
   end
   while slots > 0 do
     -- The best head of all lanes goes next.
     local best, best_lane
     for _, l in pairs(lanes) do
-      while l.list[l.at] and l.list[l.at].out do l.at = l.at + 1 end
-      local e = l.list[l.at]
+      while l.list[l.idx] and l.list[l.idx].out do l.idx = l.idx + 1 end
+      local e = l.list[l.idx]
       if e and (not best or is_before(e, best)) then best, best_lane = e, l end
     end
     if not best then return end
     local resource = shortage(best.class, free, have)
     -- One blocked head blocks its whole lane: all of its nodes need the same resources.
     if resource then
-      tell_blocked(best_lane.list, best_lane.at, resource, slots)
+      report_blocked(best_lane.list, best_lane.idx, resource, slots)
       lanes[best.class] = nil
     else
       local item = best.item
-      if item == ELEMENTS then item = take_element(best.at) else leave(best.member) end
-      if claim(prefix, first, best.at, item) then
+      if item == ELEMENTS then item = take_element(best.idx) else leave(best.member) end
+      if claim(prefix, first, best.idx, item) then
         slots = slots - 1
         for _, d in ipairs(demand(best.class)) do
-          local at = d[1] + 1
-          local charge = d[3] == ELASTIC and math.min(d[2], have[at] or 0) or d[2]
-          if d[3] ~= SHARED then free[at] = (free[at] or 0) - charge end
+          local idx = d[1] + 1
+          local cost = d[3] == ELASTIC and math.min(d[2], have[idx] or 0) or d[2]
+          if d[3] ~= SHARED then free[idx] = (free[idx] or 0) - cost end
         end
       end
     end

@@ -1,4 +1,4 @@
--- Inspects a run that a host asks for. Writes only the host's membership, if it joins.
+-- Inspects a run that a host opens. Writes only the host's membership, if it joins.
 -- ARGV  1 mode (resume, update, fresh, or rebuild)  2 digest  3 host  4 lease  5 the life to be rebuilt
 --       6 the life that the host would begin  7 the newest version that it has seen  8 its total of each resource
 local call = redis.call
@@ -6,15 +6,15 @@ local META, RESULTS, COORD, HOSTS, WAKE = KEYS[1], KEYS[2], KEYS[8], KEYS[11], K
 local mode, digest, me, lease, lost = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local kinds = {'hash', 'hash', 'hash', 'hash', 'stream', 'string', 'string', 'hash', 'zset', 'zset', 'zset', 'stream',
   'string', 'hash', 'hash'}
--- Keys of another type belong to something else.
+-- Keys of another type belong to another program.
 for i, key in ipairs(KEYS) do
   local kind = call('TYPE', key).ok
   if kind ~= 'none' and kind ~= kinds[i] then return {'FOREIGN', key, kind} end
 end
-local m = call('HMGET', META, 'v', 'life', 'digest', 'epoch', 'state', 'policy', 'version')
+local meta = call('HMGET', META, 'v', 'life', 'digest', 'epoch', 'state', 'policy', 'version')
 local kept = call('HLEN', RESULTS)
-if not m[1] then
-  if call('EXISTS', META) == 1 then return {'FOREIGN', META, 'hash of something else'} end
+if not meta[1] then
+  if call('EXISTS', META) == 1 then return {'FOREIGN', META, 'hash'} end
   -- A host that lost the run learns from the last entry of `wake` whether it was removed.
   if mode == 'rebuild' then
     local news = call('XREAD', 'COUNT', 1, 'STREAMS', WAKE, '0')
@@ -24,18 +24,18 @@ if not m[1] then
   if kept > 0 and mode ~= 'fresh' and mode ~= 'rebuild' then return {'STRAY', kept} end
   return {'BEGIN', '', 0, 0, kept, 0, 0}
 end
-if m[1] ~= '1' then return {'LAYOUT', m[1]} end
+if meta[1] ~= '1' then return {'LAYOUT', meta[1]} end
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- A run is busy, and can be joined, while the lease of any host has not expired.
-local is_busy = m[5] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0
-local is_same = m[3] == digest
+local is_busy = meta[5] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0
+local is_same = meta[3] == digest
 -- The host has begun this life already; the reply was lost.
-if m[2] == ARGV[6] then return {'JOIN', m[2], m[4], m[6], m[7]} end
+if meta[2] == ARGV[6] then return {'JOIN', meta[2], meta[4], meta[6], meta[7]} end
 if mode == 'rebuild' then
   if not is_same then return {'OTHER', call('HGET', META, 'record')} end
   -- Another host has begun a newer life: join that one. An older life comes from a server that missed the last writes.
-  is_busy = m[2] ~= lost and tonumber(m[7]) >= tonumber(ARGV[7])
+  is_busy = meta[2] ~= lost and tonumber(meta[7]) >= tonumber(ARGV[7])
 end
 if mode == 'resume' and not is_same then return {'OTHER', call('HGET', META, 'record')} end
 if is_busy and (mode == 'fresh' or not is_same) then return {'HELD'} end
@@ -43,6 +43,6 @@ if is_busy then
   call('ZADD', HOSTS, now + lease, me)
   -- Do not recreate a key that was lost: its absence shows the loss.
   if call('EXISTS', COORD) == 1 then call('HSET', COORD, 'o:' .. me, ARGV[8]) end
-  return {'JOIN', m[2], m[4], m[6], m[7]}
+  return {'JOIN', meta[2], meta[4], meta[6], meta[7]}
 end
-return {'BEGIN', m[2], m[4], is_same and 1 or 0, kept, m[7], m[5] == 'running' and 1 or 0}
+return {'BEGIN', meta[2], meta[4], is_same and 1 or 0, kept, meta[7], meta[5] == 'running' and 1 or 0}

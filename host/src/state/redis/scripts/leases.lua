@@ -6,33 +6,33 @@ local function lapse(token)
   local h = claim_of(token)
   if not h or h.gone or h.lapsed then return end
   run.live = run.live - 1
-  change_room(h, -1)
-  is_news = true
-  local n = task(h.at).phase < DONE and node_of(h)
-  -- The node has ended in the meantime, so nobody needs the claim.
+  change_usage(h, -1)
+  must_wake = true
+  local n = task(h.idx).phase < DONE and node_of(h)
+  -- The node has ended in the meantime, so the claim is not needed.
   if not n then
     h.gone = true
     return
   end
   h.lapsed, h.dirty = true, true
   n.lapsed, n.phase, n.dirty = true, WAITING, true
-  out.keep['x:' .. key_of(h.at, h.item)] = token .. (line_up(h.at, h.item) or '')
+  out.keep['x:' .. key_of(h.idx, h.item)] = token .. (line_up(h.idx, h.item) or '')
 end
 
 -- Gives a lapsed node back to its holder.
 local function take_back(h, token)
-  withdraw(h, token)
+  dequeue(h, token)
   local n = node_of(h)
   if n then n.lapsed, n.phase, n.dirty = false, CLAIMED, true end
   h.lapsed, h.dirty = false, true
   run.live = run.live + 1
-  change_room(h, 1)
+  change_usage(h, 1)
 end
 
 -- Removes hosts with an expired lease from the totals, so nodes left to larger hosts can be claimed by others.
 local function forget_dead()
   for _, host in ipairs(call('ZRANGEBYSCORE', HOSTS, '-inf', now)) do
-    if call('HDEL', COORD, 'o:' .. host) == 1 then is_news = true end
+    if call('HDEL', COORD, 'o:' .. host) == 1 then must_wake = true end
   end
 end
 
@@ -44,16 +44,16 @@ local function advance()
       lapse(member:sub(2))
     else
       out.undue[member] = true
-      local at, item = unpack_bytes('>I4I4', member, 2)
-      if not run.stop then line_up(at, item) end
+      local idx, item = unpack_bytes('>I4I4', member, 2)
+      if not run.stop then line_up(idx, item) end
     end
   end
 end
 
--- Whether something is still to decide whether a run whose tasks have all ended has succeeded.
-local function is_to_be_closed() return run.closing and task(run.closing).phase < DONE end
+-- Returns whether the closing node must still run.
+local function needs_closing() return run.closing and task(run.closing).phase < DONE end
 
--- Ends the run if nothing is held and nothing more will be; one that would succeed is closed first.
+-- Ends the run if no claim is held and none can follow. A run that would succeed gets its closing node first.
 local function conclude()
   if run.state ~= 'running' or run.live > 0 then return end
   -- After a failure, tainted nodes are still handed out: the run ends only when none is left.
@@ -63,15 +63,15 @@ local function conclude()
   elseif not is_settled then
     return
   end
-  if run.stop == 'cancelled' and (run.open > 0 or is_to_be_closed()) then
+  if run.stop == 'cancelled' and (run.open > 0 or needs_closing()) then
     run.state = 'cancelled'
   elseif run.failed == '1' then
     run.state = 'failed'
-  elseif is_to_be_closed() then
+  elseif needs_closing() then
     if task(run.closing).phase == WAITING then line_up(run.closing, 0) end
     return
   else
     run.state = 'succeeded'
   end
-  is_news = true
+  must_wake = true
 end

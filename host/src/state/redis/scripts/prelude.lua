@@ -2,7 +2,7 @@
 -- nothing. The first write needs memory; a server out of memory refuses it, and with it the whole step.
 local call, pack, unpack_bytes = redis.call, struct.pack, struct.unpack
 local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS = unpack(KEYS)
-local verb, me, life, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local command, me, life, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 -- Phases of a node; the last three are final.
 local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
@@ -37,7 +37,7 @@ if run.stop == '' then run.stop = nil end
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- Whether waiting hosts must be woken by this step.
-local is_news = false
+local must_wake = false
 
 -- Returns whether the server has less than this host has seen: a promoted replica may have missed the last writes. The
 -- last commit with a reply must be the last one stored, and results only grow in number within a life.

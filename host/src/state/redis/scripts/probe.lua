@@ -1,13 +1,13 @@
--- Runs each command that hosts need on scratch keys, and returns the names of those that are refused.
--- If the server takes no writes from anybody, returns that error.
+-- Runs each command that hosts need on scratch keys, and returns the names of the denied ones.
+-- If the server rejects the writes of every user, returns that error.
 -- KEYS  the scratch keys
 -- ARGV  per command: number of words, then the words; `@n` is replaced by the n-th key
 local ANYBODY = {'READONLY', 'OOM', 'MISCONF', 'NOREPLICAS'}
 local missing = {}
-local at = 1
-while at <= #ARGV do
+local position = 1
+while position <= #ARGV do
   local words = {}
-  for i = at + 1, at + tonumber(ARGV[at]) do
+  for i = position + 1, position + tonumber(ARGV[position]) do
     local key = string.match(ARGV[i], '^@(%d)$')
     words[#words + 1] = key and KEYS[tonumber(key)] or ARGV[i]
   end
@@ -20,6 +20,6 @@ while at <= #ARGV do
     end
     missing[#missing + 1] = words[1]
   end
-  at = at + tonumber(ARGV[at]) + 1
+  position = position + tonumber(ARGV[position]) + 1
 end
 return missing

@@ -6,17 +6,17 @@ local entries, fresh = {}, {fast = {}}
 local demands, used = {}, nil
 
 -- Adds an entry; without a class it needs no slot. The sequence number keeps arrival order among equal ranks.
-local function enter(class, order, at, item)
+local function enter(class, order, idx, item)
   run.seq = run.seq + 1
   local member
   if class then
-    member = 'L' .. pack('>HI8I8I4I4', class, order, run.seq, at, item)
+    member = 'L' .. pack('>HI8I8I4I4', class, order, run.seq, idx, item)
     run.lanes[class] = (run.lanes[class] or 0) + 1
   else
-    member = 'F' .. pack('>I8I8I4I4', order, run.seq, at, item)
+    member = 'F' .. pack('>I8I8I4I4', order, run.seq, idx, item)
     run.fast = run.fast + 1
   end
-  local e = {class = class, order = order, seq = run.seq, at = at, item = item, member = member, new = true}
+  local e = {class = class, order = order, seq = run.seq, idx = idx, item = item, member = member, new = true}
   entries[member] = e
   local list = fresh[class or 'fast'] or {}
   fresh[class or 'fast'] = list
@@ -29,11 +29,11 @@ local function entry(member)
   local e = entries[member]
   if e then return e end
   if member:sub(1, 1) == 'F' then
-    local order, seq, at, item = unpack_bytes('>I8I8I4I4', member, 2)
-    e = {order = order, seq = seq, at = at, item = item, member = member}
+    local order, seq, idx, item = unpack_bytes('>I8I8I4I4', member, 2)
+    e = {order = order, seq = seq, idx = idx, item = item, member = member}
   else
-    local class, order, seq, at, item = unpack_bytes('>HI8I8I4I4', member, 2)
-    e = {class = class, order = order, seq = seq, at = at, item = item, member = member}
+    local class, order, seq, idx, item = unpack_bytes('>HI8I8I4I4', member, 2)
+    e = {class = class, order = order, seq = seq, idx = idx, item = item, member = member}
   end
   entries[member] = e
   return e
@@ -47,9 +47,9 @@ local function leave(member)
   if e.class then run.lanes[e.class] = run.lanes[e.class] - 1 else run.fast = run.fast - 1 end
 end
 
-local function is_before(one, other)
-  if one.order ~= other.order then return one.order < other.order end
-  return one.seq < other.seq
+local function is_before(left_entry, right_entry)
+  if left_entry.order ~= right_entry.order then return left_entry.order < right_entry.order end
+  return left_entry.seq < right_entry.seq
 end
 
 -- Returns at least the first `count` entries of a lane with `length` entries in total.
@@ -82,12 +82,12 @@ local function lane(prefix, after, count, length, new)
 end
 
 -- Queues the elements of a task exactly while one of them may be handed out.
-local function line_up_elements(at)
-  local t, s = task(at), split_of(at)
+local function line_up_elements(idx)
+  local t, s = task(idx), split_of(idx)
   if not s then return end
-  local is_open = not s.scanning and s.running < s.most and (s.again > 0 or s.cursor < s.items)
+  local is_open = not s.scanning and s.running < s.max and (s.again > 0 or s.cursor < s.items)
   if is_open and not s.place then
-    s.place = enter(t.class, t.order, at, ELEMENTS)
+    s.place = enter(t.class, t.order, idx, ELEMENTS)
   elseif not is_open and s.place then
     leave(s.place)
     s.place = nil
@@ -95,24 +95,24 @@ local function line_up_elements(at)
 end
 
 -- Marks an element to be handed out again; `added` and `removed` are the differences to what is stored.
-local function add_again(at, item)
-  local s = split_of(at)
+local function add_again(idx, item)
+  local s = split_of(idx)
   s.again = s.again + 1
   if s.removed[item] then s.removed[item] = nil; s.removals = s.removals - 1 else s.added[item] = true end
 end
 
-local function remove_again(at, item)
-  local s = split_of(at)
+local function remove_again(idx, item)
+  local s = split_of(idx)
   s.again = s.again - 1
   if s.added[item] then s.added[item] = nil else s.removed[item] = true; s.removals = s.removals + 1 end
 end
 
 -- Returns the first element to be handed out again.
-local function first_again(at, s)
+local function first_again(idx, s)
   if s.again == 0 then return nil end
   local first = next(s.added)
   for item in pairs(s.added) do if item < first then first = item end end
-  local low, high = 'A' .. key_of(at, 0), 'A' .. key_of(at, ELEMENTS)
+  local low, high = 'A' .. key_of(idx, 0), 'A' .. key_of(idx, ELEMENTS)
   for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, s.removals + 1)) do
     local item = unpack_bytes('>I4', member, 6)
     if not s.removed[item] and (not first or item < first) then first = item end
@@ -121,15 +121,15 @@ local function first_again(at, s)
 end
 
 -- Queues a node and returns its position.
-local function line_up(at, item)
-  local t = task(at)
-  local n = t.phase < DONE and node(at, item)
+local function line_up(idx, item)
+  local t = task(idx)
+  local n = t.phase < DONE and node(idx, item)
   if not n then return nil end
   n.dirty, n.phase = true, QUEUED
-  if n.tainted or t.closing or (item == 0 and t.split) then return enter(nil, t.order, at, item) end
-  if item == 0 then return enter(t.each and 0 or t.class, t.order, at, item) end
-  add_again(at, item)
-  line_up_elements(at)
+  if n.tainted or t.closing or (item == 0 and t.split) then return enter(nil, t.order, idx, item) end
+  if item == 0 then return enter(t.each and 0 or t.class, t.order, idx, item) end
+  add_again(idx, item)
+  line_up_elements(idx)
   return 'A'
 end
 
@@ -142,7 +142,7 @@ local function demand(class)
 end
 
 -- Returns the shared resources in use, by resource.
-local function taken()
+local function shared_usage()
   if not used then
     local raw = call('HGET', COORD, 'u')
     used = raw and cmsgpack.unpack(raw) or {}
@@ -151,21 +151,21 @@ local function taken()
 end
 
 -- Takes the shared resources of a claim (`by` is 1), or returns them (`by` is -1).
-local function change_room(h, by)
-  local t = task(h.at)
+local function change_usage(h, by)
+  local t = task(h.idx)
   if h.stage ~= IS_READY then return end
   if t.shares and not (t.each and h.item == 0) then
     for _, d in ipairs(demand(t.class)) do
       if d[3] == SHARED then
-        taken()['r' .. d[1]] = (taken()['r' .. d[1]] or 0) + by * d[2]
+        shared_usage()['r' .. d[1]] = (shared_usage()['r' .. d[1]] or 0) + by * d[2]
         out.used = true
-        if by < 0 then is_news = true end
+        if by < 0 then must_wake = true end
       end
     end
   end
   if h.item > 0 and t.split then
-    local s = split_of(h.at)
+    local s = split_of(h.idx)
     s.running = s.running + by
-    line_up_elements(h.at)
+    line_up_elements(h.idx)
   end
 end

@@ -5,19 +5,19 @@ local function fail()
   run.failed = '1'
   if not run.stop and run.policy ~= 'keep-going' then
     run.stop = run.policy == 'fail-fast' and 'fail-fast' or 'failure'
-    is_news = true
+    must_wake = true
   end
 end
 
--- Counts down a node, because something that it waits for has ended.
-local function count_down(at, item, is_done)
-  local t = task(at)
-  local n = t and t.wanted and t.phase < DONE and node(at, item)
+-- Counts down a node, because one of its dependencies has ended.
+local function count_down(idx, item, is_done)
+  local t = task(idx)
+  local n = t and t.wanted and t.phase < DONE and node(idx, item)
   if not n then return end
   n.left = math.max(n.left - 1, 0)
   n.tainted = n.tainted or not is_done
   n.dirty = true
-  if n.left == 0 and n.phase == WAITING then line_up(at, item) end
+  if n.left == 0 and n.phase == WAITING then line_up(idx, item) end
 end
 
 -- Follows the edges of an ended task within the step's budget; the rest waits in `pending_propagation`.
@@ -28,17 +28,19 @@ local function follow(edge, edges, is_done)
     local raw = call('GETRANGE', EDGES, edge * 4, (edge + count) * 4 - 1)
     for i = 0, count - 1 do count_down(unpack_bytes('>I4', raw, i * 4 + 1), 0, is_done) end
   end
-  if count < edges then pending_propagation[#pending_propagation + 1] = {0, edge + count, edges - count, is_done and 1 or 0} end
+  if count < edges then
+    pending_propagation[#pending_propagation + 1] = {0, edge + count, edges - count, is_done and 1 or 0}
+  end
 end
 
 -- Moves the cursor past elements with a stored result.
-local function skip_stored(at)
-  local t, s = task(at), split_of(at)
+local function skip_stored(idx)
+  local t, s = task(idx), split_of(idx)
   s.scanning = false
   while t.kept and s.cursor < s.items do
     if budget == 0 then
       s.scanning = true
-      pending_propagation[#pending_propagation + 1] = {1, at, 0, 0}
+      pending_propagation[#pending_propagation + 1] = {1, idx, 0, 0}
       return
     end
     if call('HEXISTS', RESULTS, s.name .. '[' .. s.cursor .. ']') == 0 then return end
@@ -47,13 +49,13 @@ local function skip_stored(at)
 end
 
 -- Queues the task if all elements have ended, or else its next elements.
-local function follow_elements(at)
-  local t, s = task(at), split_of(at)
-  if s.ended == s.items and t.phase == WAITING then line_up(at, 0) else line_up_elements(at) end
+local function follow_elements(idx)
+  local t, s = task(idx), split_of(idx)
+  if s.ended == s.items and t.phase == WAITING then line_up(idx, 0) else line_up_elements(idx) end
 end
 
 -- Continues the propagation that earlier steps left.
-local function go_on()
+local function continue_propagation()
   local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)
   run.props = ''
   for _, p in ipairs(waiting) do
@@ -67,16 +69,16 @@ local function go_on()
 end
 
 -- Ends a task: drops its elements, and counts down its dependents and waiters.
-local function end_task(at, phase)
-  local t = task(at)
-  local s = split_of(at)
+local function end_task(idx, phase)
+  local t = task(idx)
+  local s = split_of(idx)
   if s then
     if s.place then leave(s.place) end
-    out.clear[#out.clear + 1] = at
-    splits[at], t.split = nil, false
+    out.clear[#out.clear + 1] = idx
+    splits[idx], t.split = nil, false
   end
   t.phase, t.dirty = phase, true
-  -- What closes a run is no task, and is not counted as one.
+  -- The closing node is not a task, and is not counted.
   if t.closing then return end
   run.open = run.open - 1
   if phase == BROKEN then run.failures = run.failures + 1 end
@@ -85,10 +87,10 @@ local function end_task(at, phase)
   -- Tasks that wait for this one by `select`, beyond the plan's edges.
   if t.waited then
     t.waited = false
-    local waiters = call('HGET', COORD, 'w:' .. at) or ''
-    if out.waiters and out.waiters[at] then waiters = out.waiters[at] end
-    out.forget[#out.forget + 1] = 'w:' .. at
-    if out.waiters then out.waiters[at] = nil end
+    local waiters = call('HGET', COORD, 'w:' .. idx) or ''
+    if out.waiters and out.waiters[idx] then waiters = out.waiters[idx] end
+    out.forget[#out.forget + 1] = 'w:' .. idx
+    if out.waiters then out.waiters[idx] = nil end
     for i = 1, #waiters, 8 do
       local waiter, item = unpack_bytes('>I4I4', waiters, i)
       count_down(waiter, item, phase == DONE)
@@ -97,18 +99,18 @@ local function end_task(at, phase)
 end
 
 -- Ends an element. The task itself is queued after the last one, or after a failure that stops the run.
-local function end_element(at, item, phase)
-  local s = split_of(at)
+local function end_element(idx, item, phase)
+  local s = split_of(idx)
   if not s then return end
-  node(at, item).gone = true
+  node(idx, item).gone = true
   s.ended = s.ended + 1
   local stops = phase == BROKEN and run.policy ~= 'keep-going'
-  if (s.ended == s.items or stops) and task(at).phase == WAITING then line_up(at, 0) end
+  if (s.ended == s.items or stops) and task(idx).phase == WAITING then line_up(idx, 0) end
 end
 
 local function finish(h, phase)
   if phase == BROKEN then fail() end
-  if h.item == 0 then end_task(h.at, phase) else end_element(h.at, h.item, phase) end
+  if h.item == 0 then end_task(h.idx, phase) else end_element(h.idx, h.item, phase) end
 end
 
 -- Makes a node wait for further tasks. Ended ones do not count, but taint it unless they are done.
@@ -122,38 +124,38 @@ local function await(h, n, list)
       if t.wanted and t.phase < DONE then
         n.left = n.left + 1
         out.waiters = out.waiters or {}
-        out.waiters[other] = (out.waiters[other] or call('HGET', COORD, 'w:' .. other) or '') .. key_of(h.at, h.item)
+        out.waiters[other] = (out.waiters[other] or call('HGET', COORD, 'w:' .. other) or '') .. key_of(h.idx, h.item)
         t.waited, t.dirty = true, true
       elseif t.phase ~= DONE then
         n.tainted = true
       end
     end
   end
-  if n.left == 0 then line_up(h.at, h.item) end
+  if n.left == 0 then line_up(h.idx, h.item) end
 end
 
 -- Expands a task into elements. They have no records yet: the cursor hands them out in order.
 local function expand(h, name, numbers)
-  local items, most = numbers:match('^(%d+) (%d+)$')
-  local t = task(h.at)
+  local items, max = numbers:match('^(%d+) (%d+)$')
+  local t = task(h.idx)
   t.split = true
-  splits[h.at] = {items = tonumber(items), most = tonumber(most), cursor = 0, ended = 0, running = 0, again = 0,
-    told = 0, name = name, added = {}, removed = {}, removals = 0}
-  skip_stored(h.at)
-  follow_elements(h.at)
+  splits[h.idx] = {items = tonumber(items), max = tonumber(max), cursor = 0, ended = 0, running = 0, again = 0,
+    reported = 0, name = name, added = {}, removed = {}, removals = 0}
+  skip_stored(h.idx)
+  follow_elements(h.idx)
 end
 
 -- Removes the node of a lapsed claim from the queue.
-local function withdraw(h, token)
-  local field = 'x:' .. key_of(h.at, h.item)
+local function dequeue(h, token)
+  local field = 'x:' .. key_of(h.idx, h.item)
   local place = out.keep[field] or call('HGET', COORD, field)
   out.keep[field] = nil
   out.forget[#out.forget + 1] = field
   place = place and place:sub(#token + 1)
   if place == 'A' then
-    if task(h.at).split then
-      remove_again(h.at, h.item)
-      line_up_elements(h.at)
+    if task(h.idx).split then
+      remove_again(h.idx, h.item)
+      line_up_elements(h.idx)
     end
   elseif place and place ~= '' then
     leave(place)
@@ -165,13 +167,13 @@ local function settle(token, kind, name, payload)
   local h = claim_of(token)
   if not h or h.gone or h.host ~= me or run.state ~= 'running' then return 'N' end
   local n = node_of(h)
-  -- A lapsed claim is still its holder's until another host takes over. Its node is queued, so withdraw it.
+  -- A lapsed claim is still its holder's until another host takes over. Its node is queued, so dequeue it.
   if h.lapsed then
-    withdraw(h, token)
+    dequeue(h, token)
   else
     run.live = run.live - 1
     out.undue['l' .. token] = true
-    change_room(h, -1)
+    change_usage(h, -1)
   end
   h.gone = true
   -- Only a release keeps the count of takeovers: all else shows that the host survived the task.
@@ -199,13 +201,13 @@ local function settle(token, kind, name, payload)
     -- R retry, B release, A await, E expand.
     n.attempt = n.attempt + 1
     if tonumber(payload) > 0 then
-      out.due['d' .. key_of(h.at, h.item)] = now + tonumber(payload)
+      out.due['d' .. key_of(h.idx, h.item)] = now + tonumber(payload)
     elseif not run.stop then
-      line_up(h.at, h.item)
+      line_up(h.idx, h.item)
     end
   elseif kind == 'B' then
     n.tainted = false
-    line_up(h.at, h.item)
+    line_up(h.idx, h.item)
   elseif kind == 'A' then
     await(h, n, payload)
   elseif kind == 'E' then

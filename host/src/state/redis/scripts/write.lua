@@ -33,7 +33,7 @@ local function write_records(set)
   for number, page in pairs(pages) do write_page(number, page) end
   for key, n in pairs(nodes) do
     -- An element that has ended, or is back in its first claim, needs no record.
-    if n.gone or not n.dirty or is_pristine(n) then
+    if n.gone or not n.dirty or is_new_element(n) then
       if n.stored and (n.gone or n.dirty) then out.forget[#out.forget + 1] = 'n:' .. key end
     else
       set['n:' .. key] = front(n)
@@ -43,25 +43,25 @@ local function write_records(set)
     if h and h.gone then
       out.forget[#out.forget + 1] = 'h:' .. token
     elseif h and h.dirty then
-      local n = h.item > 0 and nodes[key_of(h.at, h.item)]
-      local recorded = h.recorded or (n and not is_pristine(n))
-      set['h:' .. token] = pack('>I4I4BBB', h.at, h.item, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0) .. h.host
+      local n = h.item > 0 and nodes[key_of(h.idx, h.item)]
+      local recorded = h.recorded or (n and not is_new_element(n))
+      set['h:' .. token] = pack('>I4I4BBB', h.idx, h.item, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0) .. h.host
     end
   end
-  for at, s in pairs(splits) do
+  for idx, s in pairs(splits) do
     local place = s.place or ''
-    set['s:' .. pack('>I4', at)] = pack('>I4I4I4I4I4I4I4BB', s.items, s.most, s.cursor, s.ended, s.running, s.again,
-      s.told, s.scanning and 1 or 0, #place) .. place .. s.name
-    for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. key_of(at, item) end
-    for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. key_of(at, item) end
+    set['s:' .. pack('>I4', idx)] = pack('>I4I4I4I4I4I4I4BB', s.items, s.most, s.cursor, s.ended, s.running, s.again,
+      s.reported, s.scanning and 1 or 0, #place) .. place .. s.name
+    for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. key_of(idx, item) end
+    for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. key_of(idx, item) end
   end
 end
 
 -- Writes the queue and the timers.
 local function write_queue()
-  for _, at in ipairs(out.clear) do
-    call('HDEL', COORD, 's:' .. pack('>I4', at))
-    call('ZREMRANGEBYLEX', READY, '[A' .. key_of(at, 0), '[A' .. key_of(at, ELEMENTS))
+  for _, idx in ipairs(out.clear) do
+    call('HDEL', COORD, 's:' .. pack('>I4', idx))
+    call('ZREMRANGEBYLEX', READY, '[A' .. key_of(idx, 0), '[A' .. key_of(idx, ELEMENTS))
   end
   all('ZREM', READY, out.leave)
   local list = {}
@@ -69,7 +69,7 @@ local function write_queue()
     if e.new and not e.out then
       list[#list + 1] = 0
       list[#list + 1] = e.member
-      is_news = true
+      must_wake = true
     end
   end
   for _, member in ipairs(out.enter) do
@@ -90,7 +90,7 @@ local function write_queue()
 end
 
 -- Renews the TTL of all keys, at most once a second.
-local function write_lives()
+local function renew_ttls()
   if now - run.armed >= 1000 then
     run.armed = now
     for _, key in ipairs(KEYS) do call('PEXPIRE', key, run.ttl) end
@@ -103,12 +103,12 @@ local function write_lives()
 end
 
 -- Decides whether waiting hosts are woken. Called before anything is written, so that the reply can carry the version.
-local function weigh_news()
+local function decide_wakeup()
   for _, e in pairs(entries) do
-    if e.new and not e.out then is_news = true end
+    if e.new and not e.out then must_wake = true end
   end
-  if #pending_propagation > 0 then is_news = true end
-  if is_news then run.version = run.version + 1 end
+  if #pending_propagation > 0 then must_wake = true end
+  if must_wake then run.version = run.version + 1 end
 end
 
 local function write(set)
@@ -119,7 +119,7 @@ local function write(set)
   if #out.skipped > 0 then all('HSET', SKIPPED, out.skipped) end
   write_records(set)
   for field, value in pairs(out.keep) do set[field] = value end
-  for at, list in pairs(out.waiters or {}) do set['w:' .. at] = list end
+  for idx, list in pairs(out.waiters or {}) do set['w:' .. idx] = list end
   if out.used then set['u'] = cmsgpack.pack(used) end
   all('HDEL', COORD, out.forget)
   local list = {}
@@ -132,8 +132,8 @@ local function write(set)
   for class, count in pairs(run.lanes) do
     if count == 0 then run.lanes[class] = nil end
   end
-  write_lives()
-  if is_news then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
+  renew_ttls()
+  if must_wake then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
   if #pending_propagation > 0 then
     -- Propagation that this step has not continued is still pending.
     local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)

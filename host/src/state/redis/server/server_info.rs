@@ -10,7 +10,7 @@ const REDIS: (u32, u32) = (6, 2);
 const VALKEY: (u32, u32) = (7, 2);
 
 /// The first version of Redis and Valkey with `WAITAOF`.
-const FSYNC: (u32, u32) = (7, 2);
+const WAITAOF: (u32, u32) = (7, 2);
 
 /// The command that grants the rights; user name and password are examples.
 const ACL: &str =
@@ -25,9 +25,9 @@ pub(crate) struct ServerFacts {
     pub(crate) eviction: Option<String>,
     /// The form of persistence.
     pub(crate) persistence: Option<Persistence>,
-    /// How many replicas are connected to it.
+    /// Number of connected replicas.
     pub(crate) replicas: Option<u32>,
-    /// Commands that it does not let this user run, or does not have.
+    /// Commands that the server lacks or denies this user.
     pub(crate) missing: Vec<String>,
 }
 
@@ -84,57 +84,54 @@ impl ServerFacts {
         }
     }
 
-    /// Returns warnings for the user. Fails if the server cannot be used. `place` is its URI without secrets.
-    pub(crate) fn judge(&self, place: &str, needed: &[&str]) -> Result<Vec<Notice>, Error> {
+    /// Returns warnings for the user. Fails if the server cannot be used. `uri` is its URI without secrets.
+    pub(crate) fn check(&self, uri: &str, needed: &[&str]) -> Result<Vec<Notice>, Error> {
         if let Some(version) = self.version.as_ref().filter(|version| version.is_too_old()) {
-            let doing = format!("checking `{place}`: {} is too old", version.show());
+            let doing = format!("checking `{uri}`: {} is too old", version.show());
             return Err(
                 Error::new(ErrorKind::Refused, doing).hint("Use Redis 6.2 or Valkey 7.2, or a later one.")
             );
         }
         if !self.missing.is_empty() {
-            let doing = format!(
-                "checking `{place}`: this user may not run {}",
-                self.missing.join(", ").to_uppercase()
-            );
-            return Err(Error::new(ErrorKind::Refused, doing).hint(granting(needed)));
+            let doing =
+                format!("checking `{uri}`: this user may not run {}", self.missing.join(", ").to_uppercase());
+            return Err(Error::new(ErrorKind::Refused, doing).hint(grant_hint(needed)));
         }
-        Ok([self.evicts(place), self.forgets(place)].into_iter().flatten().collect())
+        Ok([self.eviction_notice(uri), self.persistence_notice(uri)].into_iter().flatten().collect())
     }
 
-    /// Fails where the server is known to be too old, or to have too few replicas, for the durability that is asked for.
-    pub(crate) fn can_keep(&self, place: &str, durability: Durability) -> Result<(), Error> {
+    /// Fails if the server is known to be too old, or to have too few replicas, for the required durability.
+    pub(crate) fn check_durability(&self, uri: &str, durability: Durability) -> Result<(), Error> {
         match (durability, &self.version) {
-            (Durability::Aof, Some(version)) if version.is_before(FSYNC) => {
-                let doing =
-                    format!("checking `{place}`: {} does not tell when its disk has a write", version.show());
+            (Durability::Aof, Some(version)) if version.is_before(WAITAOF) => {
+                let doing = format!("checking `{uri}`: {} cannot confirm writes to its disk", version.show());
                 let hint = "`durability=aof:1` needs WAITAOF, which Redis and Valkey have since 7.2; leave it out, or use \
                             `durability=replica:N`.";
                 Err(Error::new(ErrorKind::Refused, doing).hint(hint))
             }
-            (Durability::Replica(wanted), _) => match self.replicas {
-                Some(there) if there < wanted => Err(no_replica(place, there, wanted)),
+            (Durability::Replica(required), _) => match self.replicas {
+                Some(connected) if connected < required => Err(no_replica(uri, connected, required)),
                 Some(_) | None => Ok(()),
             },
             (Durability::Server | Durability::Aof, _) => Ok(()),
         }
     }
 
-    fn evicts(&self, place: &str) -> Option<Notice> {
+    fn eviction_notice(&self, uri: &str) -> Option<Notice> {
         let policy = self.eviction.as_deref().filter(|policy| *policy != "noeviction")?;
         let message = format!(
-            "`{place}` drops data when its memory is full (maxmemory-policy {policy}): results may be lost and their \
+            "`{uri}` drops data when its memory is full (maxmemory-policy {policy}): results may be lost and their \
              tasks run again. Set `maxmemory-policy noeviction`"
         );
         Some(Notice { code: "state-eviction", message })
     }
 
-    fn forgets(&self, place: &str) -> Option<Notice> {
+    fn persistence_notice(&self, uri: &str) -> Option<Notice> {
         match self.persistence {
             Some(Persistence::AppendOnly | Persistence::Snapshots) | None => None,
             Some(Persistence::None) => {
                 let message = format!(
-                    "`{place}` keeps nothing on disk: a restart loses its runs. Set `appendonly yes` to keep them"
+                    "`{uri}` keeps nothing on disk: a restart loses its runs. Set `appendonly yes` to keep them"
                 );
                 Some(Notice { code: "state-persistence", message })
             }
@@ -142,22 +139,22 @@ impl ServerFacts {
     }
 }
 
-/// No write would ever count.
-fn no_replica(place: &str, there: u32, wanted: u32) -> Error {
-    let has = match there {
+/// Returns the error of too few replicas: no write would ever be acknowledged.
+fn no_replica(uri: &str, connected: u32, required: u32) -> Error {
+    let has = match connected {
         0 => "has no replica".to_owned(),
         1 => "has 1 replica".to_owned(),
-        _ => format!("has {there} replicas"),
+        _ => format!("has {connected} replicas"),
     };
-    let doing = format!("checking `{place}`, which {has}: `durability=replica:{wanted}` asks for {wanted}");
+    let doing = format!("checking `{uri}`, which {has}: `durability=replica:{required}` asks for {required}");
     Error::new(ErrorKind::Refused, doing)
         .hint("Start one with `replicaof HOST PORT` and wait until it is online, or leave `durability` out.")
 }
 
-/// A sentence with the line that grants commands.
-pub(crate) fn granting(commands: &[&str]) -> String {
+/// Returns a hint with the line that grants commands.
+pub(crate) fn grant_hint(commands: &[&str]) -> String {
     let grants: Vec<String> = commands.iter().map(|command| format!("+{command}")).collect();
-    format!("An administrator grants what is needed by: {ACL} {}", grants.join(" "))
+    format!("An administrator can grant the rights by: {ACL} {}", grants.join(" "))
 }
 
 impl Version {
@@ -194,17 +191,17 @@ mod tests {
     const INFO: &str = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nmaxmemory_policy:noeviction\r\n\
                         # Persistence\r\naof_enabled:0\r\n";
 
-    fn judged(info: &str, save: Option<&str>) -> Result<Vec<Notice>, Error> {
-        ServerFacts::read(info, save).judge("redis://***@h:6379/0", &["hset", "xadd"])
+    fn checked(info: &str, save: Option<&str>) -> Result<Vec<Notice>, Error> {
+        ServerFacts::read(info, save).check("redis://***@h:6379/0", &["hset", "xadd"])
     }
 
     fn codes(info: &str, save: Option<&str>) -> Vec<&'static str> {
-        let notices = judged(info, save).unwrap();
+        let notices = checked(info, save).unwrap();
         notices.into_iter().map(|Notice { code, .. }| code).collect()
     }
 
     #[test]
-    fn a_server_that_may_lose_data_is_warned_of() {
+    fn server_that_may_lose_data_causes_warnings() {
         let nothing: [&str; 0] = [];
         assert_eq!(codes(INFO, Some("3600 1")), nothing);
         assert_eq!(codes(INFO, None), nothing);
@@ -215,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_too_old_is_refused() {
+    fn old_server_is_rejected() {
         for (version, is_refused) in [
             ("redis_version:6.0.20", true),
             ("redis_version:6.2.0", false),
@@ -224,16 +221,16 @@ mod tests {
             ("redis_version:7.2.4\r\nvalkey_version:8.0.1", false),
             ("redis_version:unstable", false),
         ] {
-            assert_eq!(judged(version, None).is_err(), is_refused, "{version}");
+            assert_eq!(checked(version, None).is_err(), is_refused, "{version}");
         }
-        let error = judged("redis_version:5.0.7", None).unwrap_err();
+        let error = checked("redis_version:5.0.7", None).unwrap_err();
         assert_eq!(error.to_string(), "checking `redis://***@h:6379/0`: Redis 5.0.7 is too old");
     }
 
     #[test]
-    fn a_promise_that_the_server_cannot_keep_is_refused() {
+    fn unavailable_durability_is_rejected() {
         let can = |version: &str, durability| {
-            ServerFacts::read(version, None).can_keep("redis://h", durability).is_ok()
+            ServerFacts::read(version, None).check_durability("redis://h", durability).is_ok()
         };
         assert!(!can("redis_version:7.0.15", Durability::Aof) && can("redis_version:7.2.0", Durability::Aof));
         assert!(can("redis_version:7.0.15", Durability::Replica(1)) && can("", Durability::Aof));
@@ -244,9 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn missing_rights_are_named_with_the_line_that_grants_them() {
+    fn missing_rights_are_named_with_the_granting_line() {
         let facts = ServerFacts { missing: vec!["xadd".into()], ..ServerFacts::read(INFO, None) };
-        let error = facts.judge("redis://h", &["hset", "xadd"]).unwrap_err();
+        let error = facts.check("redis://h", &["hset", "xadd"]).unwrap_err();
         assert_eq!(error.to_string(), "checking `redis://h`: this user may not run XADD");
         assert!(error.help().unwrap().ends_with("-@all +hset +xadd"), "{:?}", error.help());
     }

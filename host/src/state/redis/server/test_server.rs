@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Timeout of starting a server.
-const PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running test server.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ impl Server {
 
     /// Starts a server in a prepared folder.
     pub(crate) fn within(folder: TempDir, options: &[&str]) -> Self {
-        let place = folder.path().display().to_string();
-        let options = options.iter().map(|option| option.replace("{folder}", &place)).collect();
+        let path = folder.path().display().to_string();
+        let options = options.iter().map(|option| option.replace("{folder}", &path)).collect();
         let mut server = Self { child: None, port: free_port(), folder, options };
         server.restart();
         server
@@ -86,10 +86,10 @@ impl Server {
     /// Starts the server again with the content of its files.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        let start = Instant::now();
+        while start.elapsed() < START_TIMEOUT {
             let mut child = self.spawn();
-            while began.elapsed() < PATIENCE {
+            while start.elapsed() < START_TIMEOUT {
                 if self.is_up() {
                     self.child = Some(child);
                     return;
@@ -103,7 +103,7 @@ impl Server {
             drop(child.wait());
         }
         let log = fs::read_to_string(self.folder().join("log")).unwrap_or_default();
-        panic!("redis-server does not start; it says:\n{log}");
+        panic!("redis-server does not start; its log:\n{log}");
     }
 
     /// Runs a command with `redis-cli` and returns its output.

@@ -3,7 +3,7 @@
 
 use crate::model::{RunId, RunStatus, SkipReason, Timestamp};
 use crate::state::redis::index;
-use crate::state::redis::keys::{Placing, RUNS, RunKeys};
+use crate::state::redis::keys::{Placement, RUNS, RunKeys};
 use crate::state::redis::link::{Answer, Command, Line, Link, Request, Script, digest};
 use crate::state::redis::stored::journal::no_run;
 use crate::state::{
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-static TELL: Script =
+static SUMMARY: Script =
     Script::new(include_str!("../scripts/summary.lua"), || digest(include_str!("../scripts/summary.lua")));
 static REMOVE: Script =
     Script::new(include_str!("../scripts/remove.lua"), || digest(include_str!("../scripts/remove.lua")));
@@ -22,30 +22,30 @@ static REMOVE: Script =
 const FIELDS: [&str; 9] =
     ["name", "state", "epoch", "total", "open", "failures", "skips", "created", "touched"];
 
-/// Time that a removal is remembered for hosts of the run, in milliseconds: longer than any of them is away.
-const REMEMBERED: &str = "3600000";
+/// TTL of the mark of a removal for hosts of the run, in milliseconds: longer than any of them is unreachable.
+const REMOVAL_TTL: &str = "3600000";
 
-/// Timeout of removing expired runs from the list, which is only tidying up.
-const PRUNING: Duration = Duration::from_secs(1);
+/// Timeout of removing expired runs from the list, which is optional.
+const PRUNE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Number of runs or nodes that one request asks for.
+/// Maximum number of runs or nodes per request.
 const PAGE: usize = 500;
 
 /// Returns the most recently active runs. Expired runs are skipped and removed from the list.
-pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<Vec<RunSummary>, Error> {
+pub(crate) async fn runs(link: &Link, placement: Placement, max: usize) -> Result<Vec<RunSummary>, Error> {
     let (mut found, mut expired): (_, Vec<index::Entry>) = (Vec::new(), Vec::new());
     let mut from = 0;
-    while found.len() < most {
-        let last = from + PAGE.min(most - found.len()) - 1;
+    while found.len() < max {
+        let last = from + PAGE.min(max - found.len()) - 1;
         let page = Command::new("ZREVRANGE").arg(RUNS).arg(from.to_string()).arg(last.to_string());
         let answers = link.ask("listing runs", Request::read([page.arg("WITHSCORES")])).await?;
         let entries = index::entries(answers);
         if entries.is_empty() {
             break;
         }
-        let looks = entries.iter().map(|entry| summarize(&RunKeys::new(&entry.run, placing)));
-        let looks = link.ask("listing runs", Request::read(looks)).await?;
-        for (entry, answer) in entries.into_iter().zip(looks) {
+        let summaries = entries.iter().map(|entry| summarize(&RunKeys::new(&entry.run, placement)));
+        let summaries = link.ask("listing runs", Request::read(summaries)).await?;
+        for (entry, answer) in entries.into_iter().zip(summaries) {
             match summary(&entry.run, answer) {
                 Some(run) => found.push(run),
                 None => expired.push(entry),
@@ -56,8 +56,8 @@ pub(crate) async fn runs(link: &Link, placing: Placing, most: usize) -> Result<V
     if !expired.is_empty() {
         let own = Line::new("prune");
         for page in expired.chunks(PAGE) {
-            // A server that only reads keeps its list.
-            if link.ask_within(&own, index::forget(page), PRUNING).await.is_err() {
+            // A read-only server keeps its list.
+            if link.ask_within(&own, index::forget(page), PRUNE_TIMEOUT).await.is_err() {
                 break;
             }
         }
@@ -74,7 +74,7 @@ pub(crate) async fn run(link: &Link, run: &RunId, keys: &RunKeys) -> Result<RunS
 }
 
 fn summarize(keys: &RunKeys) -> Command {
-    Command::script(&TELL, &[keys.key("meta"), keys.key("hosts")]).args(FIELDS)
+    Command::script(&SUMMARY, &[keys.key("meta"), keys.key("hosts")]).args(FIELDS)
 }
 
 fn summary(run: &RunId, answer: Answer) -> Option<RunSummary> {
@@ -102,7 +102,7 @@ fn summary(run: &RunId, answer: Answer) -> Option<RunSummary> {
     })
 }
 
-/// Returns what is stored of each node.
+/// Returns the stored state of each node.
 pub(crate) async fn nodes(
     link: &Link,
     run: &RunId,
@@ -130,7 +130,7 @@ async fn page_of_nodes(
     let hash = |name| Command::new("HMGET").arg(keys.key(name)).arg("").args(names);
     let hashes = ["skipped", "failed", "notes"].map(hash);
     let request = Request::read([exists].into_iter().chain(sizes).chain(hashes));
-    let mut answers = link.ask(&format!("looking at tasks of run `{run}`"), request).await?.into_iter();
+    let mut answers = link.ask(&format!("reading the tasks of run `{run}`"), request).await?.into_iter();
     if answers.next().as_ref().and_then(Answer::number) != Some(1) {
         return Err(no_run(run));
     }
@@ -170,7 +170,7 @@ pub(crate) async fn failed_elements(
     link: &Link,
     run: &RunId,
     keys: &RunKeys,
-    most: usize,
+    max: usize,
 ) -> Result<Vec<String>, Error> {
     let mut names = BTreeSet::new();
     let mut cursor = "0".to_owned();
@@ -180,7 +180,7 @@ pub(crate) async fn failed_elements(
             Command::new("HSCAN").arg(keys.key("failed")).arg(&cursor).args(["MATCH", "*[[]*", "COUNT"]);
         let request = Request::read([exists, scan.arg(PAGE.to_string())]);
         let mut answers =
-            link.ask(&format!("looking at elements of run `{run}`"), request).await?.into_iter();
+            link.ask(&format!("reading the elements of run `{run}`"), request).await?.into_iter();
         if answers.next().as_ref().and_then(Answer::number) != Some(1) {
             return Err(no_run(run));
         }
@@ -188,13 +188,13 @@ pub(crate) async fn failed_elements(
         cursor = parts.next().and_then(text).unwrap_or_default();
         let fields = parts.next().map(Answer::list).unwrap_or_default();
         names.extend(fields.into_iter().step_by(2).filter_map(text).filter(|name| name != CLOSING));
-        if matches!(cursor.as_str(), "0" | "") || names.len() >= most {
-            return Ok(names.into_iter().take(most).collect());
+        if matches!(cursor.as_str(), "0" | "") || names.len() >= max {
+            return Ok(names.into_iter().take(max).collect());
         }
     }
 }
 
-/// Returns what the guest of a node wrote.
+/// Returns the output of a node's guest.
 pub(crate) async fn log(link: &Link, run: &RunId, keys: &RunKeys, name: &str) -> Result<Vec<LogPart>, Error> {
     let exists = Command::new("EXISTS").arg(keys.key("meta"));
     let request = Request::read([exists, Command::new("HGET").arg(keys.key("logs")).arg(name)]);
@@ -213,12 +213,13 @@ pub(crate) async fn remove(link: &Link, run: &RunId, keys: &RunKeys, removal: Re
     let doing = format!("removing run `{run}`");
     let own = [keys.key("meta"), keys.key("hosts"), keys.key("wake")];
     let keys = [&own, keys.all()].concat();
-    let how = match removal {
+    let mode = match removal {
         Removal::Idle => "idle",
         Removal::Any => "any",
     };
-    let removed =
-        link.ask(&doing, Request::write([Command::script(&REMOVE, &keys).arg(how).arg(REMEMBERED)])).await?;
+    let removed = link
+        .ask(&doing, Request::write([Command::script(&REMOVE, &keys).arg(mode).arg(REMOVAL_TTL)]))
+        .await?;
     let removed = removed.first().and_then(Answer::number);
     if removed == Some(0) {
         return Err(Error::new(ErrorKind::Held, format!("{doing}, which a host works on"))

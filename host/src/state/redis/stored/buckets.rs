@@ -25,7 +25,7 @@
 //! write.
 
 use crate::model::Random;
-use crate::state::redis::keys::Placing;
+use crate::state::redis::keys::Placement;
 use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::scripts::{BUCKET_GET, BUCKET_WRITE};
 use crate::state::{
@@ -37,8 +37,8 @@ use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Time that the last write of a turn is remembered: far longer than the link repeats a request.
-const REMEMBERED: Duration = Duration::from_mins(10);
+/// TTL of the last write of a turn: far longer than the link repeats a request.
+const REPLY_TTL: Duration = Duration::from_mins(10);
 
 /// The buckets of a server.
 pub(crate) struct RedisBuckets {
@@ -58,19 +58,19 @@ enum Written {
     Done(Bytes),
     Other(Option<Bytes>),
     Large(usize),
-    NoNumber,
+    NotANumber,
 }
 
 impl RedisBuckets {
-    /// Buckets over a link.
+    /// Creates buckets over a link.
     pub(crate) fn over(link: Arc<Link>) -> Self {
         Self { link, turns: Turns::new() }
     }
 
     fn keys(&self, bucket: &BucketName) -> BucketKeys {
-        let values = match Placing::for_place(self.link.place()) {
-            Placing::Single => format!("cascade:bucket:{bucket}"),
-            Placing::Cluster => format!("cascade:bucket:{{{bucket}}}"),
+        let values = match Placement::for_topology(self.link.topology()) {
+            Placement::Single => format!("cascade:bucket:{bucket}"),
+            Placement::Cluster => format!("cascade:bucket:{{{bucket}}}"),
         };
         BucketKeys {
             names: format!("{values}:keys"),
@@ -82,10 +82,10 @@ impl RedisBuckets {
     /// Sends a request with one reply. A key of a foreign type is an error.
     async fn ask(&self, bucket: &BucketName, doing: &str, request: Request) -> Result<Answer, Error> {
         let doing = format!("{doing} bucket `{bucket}`");
-        let mut answers = self.link.ask(&doing, request.past_strangers()).await?;
+        let mut answers = self.link.ask(&doing, request.allow_foreign()).await?;
         match answers.pop() {
-            Some(Answer::Stranger) => Err(Error::new(ErrorKind::Refused, doing).hint(format!(
-                "Something other than a bucket stands under `cascade:bucket:{bucket}`; remove it, or choose another name."
+            Some(Answer::Foreign) => Err(Error::new(ErrorKind::Refused, doing).hint(format!(
+                "The key `cascade:bucket:{bucket}` is not a bucket; remove it, or choose another name."
             ))),
             Some(answer) => Ok(answer),
             None => Ok(Answer::Nil),
@@ -97,19 +97,19 @@ impl RedisBuckets {
     }
 
     /// Performs a write exactly once, in its own turn.
-    async fn done(
+    async fn write_once(
         &self,
         bucket: &BucketName,
-        verb: &str,
+        command_name: &str,
         add: impl FnOnce(Command) -> Command,
     ) -> Result<Written, Error> {
         let keys = self.keys(bucket);
         let turn = self.turns.take();
         let command = Command::script(&BUCKET_WRITE, &[keys.values, keys.names, keys.turns])
-            .arg(turn.at.to_string())
+            .arg(turn.id.to_string())
             .arg(turn.number.to_string())
-            .arg(REMEMBERED.as_millis().to_string())
-            .arg(verb);
+            .arg(REPLY_TTL.as_millis().to_string())
+            .arg(command_name);
         let answer = self.ask(bucket, "writing to", Request::write([add(command)])).await?;
         written(bucket, answer)
     }
@@ -123,9 +123,9 @@ fn written(bucket: &BucketName, answer: Answer) -> Result<Written, Error> {
         b"DONE" => Ok(Written::Done(answer.and_then(Answer::bytes).unwrap_or_default())),
         b"OTHER" => Ok(Written::Other(answer.and_then(Answer::bytes))),
         b"LARGE" => Ok(Written::Large(size(answer.as_ref()))),
-        b"NUMBER" => Ok(Written::NoNumber),
-        // The turn was overtaken, or the script is not ours: whether the write was done is unknown.
-        _ => Err(unheard_of(bucket)),
+        b"NUMBER" => Ok(Written::NotANumber),
+        // The turn was overtaken, or the script is another one: whether the write was done is unknown.
+        _ => Err(invalid_reply(bucket)),
     }
 }
 
@@ -133,8 +133,8 @@ fn size(answer: Option<&Answer>) -> usize {
     answer.and_then(Answer::number).and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX)
 }
 
-fn unheard_of(bucket: &BucketName) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("writing to bucket `{bucket}`: the server's answer is none"))
+fn invalid_reply(bucket: &BucketName) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("writing to bucket `{bucket}`: the server's reply is invalid"))
 }
 
 #[async_trait]
@@ -176,17 +176,17 @@ impl Buckets for RedisBuckets {
                 sets.iter().fold(command, |command, (key, value)| command.arg(key).arg(value.bytes()));
             command.args(removals.map(|(key, _)| key))
         };
-        match self.done(bucket, "write", add).await? {
+        match self.write_once(bucket, "write", add).await? {
             Written::Done(_) => Ok(()),
-            Written::Other(_) | Written::Large(_) | Written::NoNumber => Err(unheard_of(bucket)),
+            Written::Other(_) | Written::Large(_) | Written::NotANumber => Err(invalid_reply(bucket)),
         }
     }
 
     async fn increment(&self, bucket: &BucketName, key: &Key, delta: i64) -> Result<i64, Error> {
-        match self.done(bucket, "increment", |command| command.arg(key).arg(delta.to_string())).await? {
-            Written::Done(sum) => Answer::Bytes(sum).number().ok_or_else(|| unheard_of(bucket)),
-            Written::NoNumber => Err(Error::no_number()),
-            Written::Other(_) | Written::Large(_) => Err(unheard_of(bucket)),
+        match self.write_once(bucket, "increment", |command| command.arg(key).arg(delta.to_string())).await? {
+            Written::Done(sum) => Answer::Bytes(sum).number().ok_or_else(|| invalid_reply(bucket)),
+            Written::NotANumber => Err(Error::not_a_number()),
+            Written::Other(_) | Written::Large(_) => Err(invalid_reply(bucket)),
         }
     }
 
@@ -195,11 +195,11 @@ impl Buckets for RedisBuckets {
             let command = command.arg(MAX_VALUE.to_string()).arg(key).arg(swap.value.bytes());
             command.args(swap.expected.as_ref())
         };
-        match self.done(bucket, "swap", add).await? {
+        match self.write_once(bucket, "swap", add).await? {
             Written::Done(_) => Ok(Swapped::Done),
             Written::Other(value) => Ok(Swapped::Other(value)),
             Written::Large(bytes) => Err(Error::too_much(bytes)),
-            Written::NoNumber => Err(unheard_of(bucket)),
+            Written::NotANumber => Err(invalid_reply(bucket)),
         }
     }
 }
@@ -214,12 +214,12 @@ struct Turns {
 #[derive(Default)]
 struct Idle {
     turns: Vec<(u32, u64)>,
-    made: u32,
+    count: u32,
 }
 
-/// A turn in use. Whatever became of its write, the next one gets a higher number.
+/// A turn in use. The next write of the turn gets a higher number, even if this one failed.
 struct Turn<'a> {
-    at: u32,
+    id: u32,
     number: u64,
     turns: &'a Turns,
 }
@@ -231,18 +231,18 @@ impl Turns {
 
     fn take(&self) -> Turn<'_> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, number) = idle.turns.pop().unwrap_or_else(|| {
-            idle.made = idle.made.wrapping_add(1);
-            (idle.made, 0)
+        let (id, number) = idle.turns.pop().unwrap_or_else(|| {
+            idle.count = idle.count.wrapping_add(1);
+            (idle.count, 0)
         });
-        Turn { at, number: number + 1, turns: self }
+        Turn { id, number: number + 1, turns: self }
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut idle = self.turns.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.turns.push((self.at, self.number));
+        idle.turns.push((self.id, self.number));
     }
 }
 
@@ -251,13 +251,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_are_used_again_with_higher_numbers() {
+    fn turns_are_reused_with_higher_numbers() {
         let turns = Turns::new();
-        let (one, other) = (turns.take(), turns.take());
-        assert_eq!([(one.at, one.number), (other.at, other.number)], [(1, 1), (2, 1)]);
-        drop(other);
+        let (first, second) = (turns.take(), turns.take());
+        assert_eq!([(first.id, first.number), (second.id, second.number)], [(1, 1), (2, 1)]);
+        drop(second);
         let again = turns.take();
-        assert_eq!((again.at, again.number), (2, 2));
-        assert_eq!(turns.idle.lock().unwrap().made, 2);
+        assert_eq!((again.id, again.number), (2, 2));
+        assert_eq!(turns.idle.lock().unwrap().count, 2);
     }
 }

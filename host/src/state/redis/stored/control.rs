@@ -9,51 +9,55 @@ use crate::state::redis::stored::journal::no_run;
 use crate::state::{ClaimView, Error, ErrorKind, HostId, NodeId};
 use std::time::Duration;
 
-/// Most attempts of a step whose run has just begun a new life.
-const ROUNDS: u32 = 10;
+/// Maximum number of attempts of a step while the run begins new lives.
+const MAX_ROUNDS: u32 = 10;
 
 /// Returns the current claims.
 pub(crate) async fn claims(
     link: &Link,
     run: &RunId,
     keys: &RunKeys,
-    most: usize,
+    max: usize,
 ) -> Result<Vec<ClaimView>, Error> {
-    let asking = CancelRequest { link, run, keys, doing: format!("asking who holds tasks of run `{run}`") };
-    let answer = asking.step("claims", &[&most.to_string()]).await?;
+    let request = ControlRequest { link, run, keys, doing: format!("listing the claims of run `{run}`") };
+    let answer = request.step("claims", &[&max.to_string()]).await?;
     let claims = answer.into_iter().next().map(Answer::list).unwrap_or_default();
     Ok(claims.into_iter().filter_map(claim).collect())
 }
 
 /// Cancels a run and returns its previous status.
 pub(crate) async fn cancel(link: &Link, run: &RunId, keys: &RunKeys) -> Result<RunStatus, Error> {
-    let asking = CancelRequest { link, run, keys, doing: format!("cancelling run `{run}`") };
-    let state = asking.step("cancel", &[]).await?.into_iter().next().and_then(Answer::bytes);
+    let request = ControlRequest { link, run, keys, doing: format!("cancelling run `{run}`") };
+    let state = request.step("cancel", &[]).await?.into_iter().next().and_then(Answer::bytes);
     let statuses = [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
-    let is_it = |status: &RunStatus| state.as_deref() == Some(status.as_str().as_bytes());
-    Ok(statuses.into_iter().find(is_it).unwrap_or(RunStatus::Running))
+    let is_match = |status: &RunStatus| state.as_deref() == Some(status.as_str().as_bytes());
+    Ok(statuses.into_iter().find(is_match).unwrap_or(RunStatus::Running))
 }
 
 /// A request for a step by a process that does not work on the run.
-struct CancelRequest<'a> {
+struct ControlRequest<'a> {
     link: &'a Link,
     run: &'a RunId,
     keys: &'a RunKeys,
     doing: String,
 }
 
-impl CancelRequest<'_> {
+impl ControlRequest<'_> {
     /// Performs a step in the run's current life.
-    async fn step(&self, verb: &str, args: &[&str]) -> Result<Vec<Answer>, Error> {
-        for _ in 0..ROUNDS {
+    async fn step(&self, command_name: &str, args: &[&str]) -> Result<Vec<Answer>, Error> {
+        for _ in 0..MAX_ROUNDS {
             let life = Command::new("HGET").arg(self.keys.key("meta")).arg("life");
             let answers = self.link.ask(&self.doing, Request::read([life])).await?;
             let Some(life) = answers.into_iter().next().and_then(Answer::bytes) else {
                 return Err(no_run(self.run));
             };
             // The host name is empty and nothing is claimed, so no lease is needed.
-            let step =
-                Command::script(&STEP, self.keys.all()).arg(verb).arg("").arg(&life).arg("1").args(args);
+            let step = Command::script(&STEP, self.keys.all())
+                .arg(command_name)
+                .arg("")
+                .arg(&life)
+                .arg("1")
+                .args(args);
             let answers = self.link.ask(&self.doing, Request::write([step])).await?;
             let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
             match &*parts.next().and_then(Answer::bytes).unwrap_or_default() {
@@ -61,23 +65,22 @@ impl CancelRequest<'_> {
                 b"NORUN" => return Err(no_run(self.run)),
                 b"LIFE" => {} // a new life has begun in between
                 b"LOST" => {
-                    let hint =
-                        "Its hosts begin it anew with what is left, once they see that; then try again.";
+                    let hint = "Its hosts restart it from the remaining results; then try again.";
                     return Err(self
-                        .failed(ErrorKind::Unavailable, "the server has lost a part of it")
+                        .failed(ErrorKind::Unavailable, "the server has lost part of its data")
                         .hint(hint));
                 }
                 _ => {
-                    let hint = "Use the version of cascade-host that began it.";
+                    let hint = "Use the version of cascade-host that created it.";
                     return Err(self.failed(ErrorKind::Refused, "another version wrote it").hint(hint));
                 }
             }
         }
-        Err(self.failed(ErrorKind::Unavailable, "hosts begin it again and again"))
+        Err(self.failed(ErrorKind::Unavailable, "hosts keep restarting it"))
     }
 
-    fn failed(&self, kind: ErrorKind, why: &str) -> Error {
-        Error::new(kind, format!("{}: {why}", self.doing))
+    fn failed(&self, kind: ErrorKind, reason: &str) -> Error {
+        Error::new(kind, format!("{}: {reason}", self.doing))
     }
 }
 

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest time that the server blocks a read without news. A lost run is noticed after the same time.
+/// Maximum time that the server blocks a read without new events. A lost run is noticed after the same time.
 const BLOCK: Duration = Duration::from_secs(5);
 
-/// Most events in one reply.
+/// Maximum number of events in one reply.
 const PAGE: &str = "1000";
 
 /// A reader of one run's events.
@@ -29,7 +29,7 @@ pub(crate) struct FollowRun {
 }
 
 impl FollowRun {
-    /// A reader at the beginning.
+    /// Creates a reader at the first event.
     pub(crate) fn new(link: Arc<Link>, run: &RunId, keys: RunKeys) -> Self {
         let (event, wake) = ("0-0".to_owned(), "0-0".to_owned());
         Self { link, run: run.clone(), keys, line: Line::new("watch"), event, wake }
@@ -71,8 +71,8 @@ impl Follow for FollowRun {
                 }
             }
         }
-        let told = archive::run(&self.link, &self.run, &self.keys).await?;
-        Ok(JournalPage { events, status: told.status, hosts: told.hosts })
+        let summary = archive::run(&self.link, &self.run, &self.keys).await?;
+        Ok(JournalPage { events, status: summary.status, hosts: summary.hosts })
     }
 }
 

@@ -28,24 +28,24 @@ pub(crate) async fn append(link: &Link, run: &RunId, keys: &RunKeys, batch: &Bat
         command.arg(name).arg(piece.as_bytes())
     });
     let doing = format!("appending to the journal of run `{run}`");
-    let answers = link.ask(&doing, Request::write([command]).aside()).await?;
+    let answers = link.ask(&doing, Request::write([command]).best_effort()).await?;
     match answers.first().and_then(Answer::number) {
         Some(-1) => Err(no_run(run)),
         _ => Ok(()), // appended now or before
     }
 }
 
-/// The error for a run that does not exist.
+/// Returns the error for a run that does not exist.
 pub(crate) fn no_run(run: &RunId) -> Error {
     Error::new(ErrorKind::NoRun, format!("looking up run `{run}`"))
-        .hint("A run is gone once its time to live has passed since its last write.")
+        .hint("A run expires when its TTL has passed since its last write.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Timestamp;
-    use crate::state::redis::keys::Placing;
+    use crate::state::redis::keys::Placement;
     use crate::state::redis::link_to;
     use crate::state::redis::server::Server;
     use crate::state::redis::stored::archive;
@@ -57,7 +57,7 @@ mod tests {
         link_to(&uri, "test").unwrap()
     }
 
-    fn begin(server: &Server) -> RunId {
+    fn create_run(server: &Server) -> RunId {
         let fields =
             ["state", "running", "epoch", "1", "total", "4", "done", "1", "created", "5", "active", "9"];
         server.cli(&[&["HSET", "cascade:run:r1:meta"], &fields[..]].concat());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     fn keys(run: &RunId) -> RunKeys {
-        RunKeys::new(run, Placing::Single)
+        RunKeys::new(run, Placement::Single)
     }
 
     fn line(text: &str) -> LogPart {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_is_kept_once_as_long_as_its_run() {
+    async fn batch_is_stored_once_as_long_as_its_run() {
         let server = Server::start();
         let link = linked(&server);
         let nobody = RunId::new("nobody").unwrap();
@@ -95,7 +95,7 @@ mod tests {
             append(&link, &nobody, &keys(&nobody), &batch(1, "x")).await.unwrap_err().kind,
             ErrorKind::NoRun
         );
-        let run = begin(&server);
+        let run = create_run(&server);
         for number in [1, 1, 2, 1] {
             append(&link, &run, &keys(&run), &batch(number, &number.to_string())).await.unwrap();
         }
@@ -110,9 +110,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_script_cuts_logs_as_memory_does() {
+    async fn script_cuts_logs_as_the_memory_backend_does() {
         let server = Server::start();
-        let (link, run) = (linked(&server), begin(&server));
+        let (link, run) = (linked(&server), create_run(&server));
         let long = "x".repeat(MAX_LOG / 2 - 99);
         let mut expected = Vec::new();
         for number in 1..=5 {
@@ -128,28 +128,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn runs_are_told_of_and_removed() {
+    async fn runs_are_listed_and_removed() {
         let server = Server::start();
-        let (link, run) = (linked(&server), begin(&server));
+        let (link, run) = (linked(&server), create_run(&server));
         server.cli(&["ZADD", "cascade:run:r1:hosts", "1", "dead", "9999999999999", "h1", "+inf", ""]);
         server.cli(&["HSET", "cascade:run:r1:failed", "t1[2]", "why", "t2", "why"]);
         append(&link, &run, &keys(&run), &batch(1, "x")).await.unwrap();
-        let told = archive::runs(&link, Placing::Single, 9).await.unwrap();
-        assert_eq!(told.len(), 1);
-        assert_eq!(
-            server.cli(&["ZRANGE", "cascade:runs", "0", "-1"]),
-            "r1",
-            "what has expired is not listed"
-        );
-        assert_eq!(told[0], archive::run(&link, &run, &keys(&run)).await.unwrap());
-        assert_eq!((told[0].name.as_deref(), told[0].counts.total()), (Some("words"), 4));
-        assert_eq!(told[0].hosts, [HostId("h1".into())]);
+        let listed = archive::runs(&link, Placement::Single, 9).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(server.cli(&["ZRANGE", "cascade:runs", "0", "-1"]), "r1", "an expired run is not listed");
+        assert_eq!(listed[0], archive::run(&link, &run, &keys(&run)).await.unwrap());
+        assert_eq!((listed[0].name.as_deref(), listed[0].counts.total()), (Some("words"), 4));
+        assert_eq!(listed[0].hosts, [HostId("h1".into())]);
         assert_eq!(archive::failed_elements(&link, &run, &keys(&run), 9).await.unwrap(), ["t1[2]"]);
         let idle = archive::remove(&link, &run, &keys(&run), crate::state::Removal::Idle).await;
         assert_eq!(idle.unwrap_err().kind, ErrorKind::Held);
         archive::remove(&link, &run, &keys(&run), crate::state::Removal::Any).await.unwrap();
-        // The remaining key tells the host that works on the run that it was removed.
+        // The remaining key notifies the host that works on the run of the removal.
         assert_eq!(server.cli(&["KEYS", "cascade:run:*"]), keys(&run).key("wake"));
-        assert_eq!(archive::runs(&link, Placing::Single, 9).await.unwrap(), []);
+        assert_eq!(archive::runs(&link, Placement::Single, 9).await.unwrap(), []);
     }
 }

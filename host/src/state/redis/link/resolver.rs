@@ -1,5 +1,5 @@
-//! Addresses of a server by its name, told apart from other failures: nothing but another name helps against one.
-//! Which names are looked up, and when, is for the client.
+//! DNS resolver of the client, which reports an unknown host as an error of its own, because retrying rarely helps.
+//! The client decides when to resolve which name.
 
 use redis::RedisError;
 use redis::RedisFuture;
@@ -9,17 +9,17 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// Asks the system for addresses.
-pub(super) struct Names;
+/// Resolves names by the system's resolver.
+pub(super) struct Resolver;
 
-/// No address is known for a name.
+/// The error of a host name without an address.
 #[derive(Debug)]
-pub(super) struct UnknownName {
+pub(super) struct UnknownHost {
     host: String,
     cause: Option<io::Error>,
 }
 
-impl AsyncDNSResolver for Names {
+impl AsyncDNSResolver for Resolver {
     fn resolve<'a, 'b: 'a>(
         &'a self,
         host: &'b str,
@@ -27,7 +27,7 @@ impl AsyncDNSResolver for Names {
     ) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
         Box::pin(async move {
             let unknown = |cause| {
-                let unknown = UnknownName { host: host.to_owned(), cause };
+                let unknown = UnknownHost { host: host.to_owned(), cause };
                 RedisError::from(io::Error::new(io::ErrorKind::NotFound, unknown))
             };
             let found = tokio::net::lookup_host((host, port)).await;
@@ -41,11 +41,11 @@ impl AsyncDNSResolver for Names {
     }
 }
 
-impl fmt::Display for UnknownName {
+impl fmt::Display for UnknownHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no address is known for the host `{}`", self.host)?;
         self.cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 
-impl StdError for UnknownName {}
+impl StdError for UnknownHost {}

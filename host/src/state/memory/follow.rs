@@ -8,39 +8,39 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest time that one read waits for news. The run may begin a new life meanwhile.
-const WAIT: Duration = Duration::from_secs(5);
+/// Maximum time that one read waits for new events. The run may begin a new life meanwhile.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// A reader of one run's events.
-pub(crate) struct Following {
+pub(crate) struct MemoryFollow {
     runs: Arc<Runs>,
     run: RunId,
     seen: u64,
     version: Option<u64>,
 }
 
-impl Following {
-    /// A reader at the beginning.
+impl MemoryFollow {
+    /// Creates a reader at the first event.
     pub(crate) fn new(runs: Arc<Runs>, run: &RunId) -> Self {
         Self { runs, run: run.clone(), seen: 0, version: None }
     }
 }
 
 #[async_trait]
-impl Follow for Following {
+impl Follow for MemoryFollow {
     async fn next(&mut self) -> Result<JournalPage, Error> {
         let run = self.runs.find(&self.run)?;
-        let (mut told, mut versions) = (run.pages().told.subscribe(), run.versions());
+        let (mut appended, mut versions) = (run.journal().appended.subscribe(), run.versions());
         let is_new = async {
             tokio::select! {
-                new = told.wait_for(|told| *told != self.seen) => drop(new),
+                new = appended.wait_for(|appended| *appended != self.seen) => drop(new),
                 new = versions.wait_for(|version| Some(*version) != self.version) => drop(new),
             }
         };
-        // News are read below; a timeout is no error.
-        drop(tokio::time::timeout(WAIT, is_new).await);
+        // New events are read below; a timeout is not an error.
+        drop(tokio::time::timeout(MAX_WAIT, is_new).await);
         let run = self.runs.find(&self.run)?;
-        let (events, seen) = run.pages().after(self.seen);
+        let (events, seen) = run.journal().after(self.seen);
         let (status, version) = {
             let life = run.life();
             (life.machine.progress().status, life.machine.version)
