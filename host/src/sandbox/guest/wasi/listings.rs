@@ -251,8 +251,8 @@ mod tests {
         for entry in std::fs::read_dir(&moved).unwrap() {
             std::fs::remove_file(entry.unwrap().path()).unwrap();
         }
-        let stat = names(&mut listing).await;
-        assert!(stat.len() < 1_000 && !stat.contains(&"other".to_owned()), "{}", stat.len());
+        let listed = names(&mut listing).await;
+        assert!(listed.len() < 1_000 && !listed.contains(&"other".to_owned()), "{}", listed.len());
     }
 
     #[tokio::test]
