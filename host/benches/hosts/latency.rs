@@ -34,9 +34,9 @@ pub(crate) fn chain() {
     let (far, requests) = far(&server, &workload, &link, 1);
     let each = |count: u32| f64::from(count) / f64::from(CHAIN);
     println!(
-        "chain of {CHAIN} at {trip:.2?} there and back: {:.3} × one round trip a task, {:.3} × with what it takes \
-         without a distance; {:.3} commits a task, {:.3} requests with all that goes on beside; {far:.0?} against \
-         {near:.0?} without a distance",
+        "chain of {CHAIN} at {trip:.2?} per round trip: {:.3} × one round trip a task, {:.3} × with the task time \
+         without latency; {:.3} commits a task, {:.3} requests including all others; {far:.0?} against \
+         {near:.0?} without latency",
         far.as_secs_f64() / (trip * CHAIN).as_secs_f64(),
         far.as_secs_f64() / (trip * CHAIN + near).as_secs_f64(),
         each(commits(&server).calls),
@@ -55,8 +55,8 @@ pub(crate) fn independent() {
         let near = near(&server, &workload, jobs);
         let (far, requests) = far(&server, &workload, &link, jobs);
         println!(
-            "{tasks} independent tasks {tasks_text}, -j {jobs}, at {trip:.2?} there and back: {:.2} × as long as without a \
-             distance ({far:.0?} against {near:.0?}) in {requests} requests",
+            "{tasks} independent tasks {tasks_text}, -j {jobs}, at {trip:.2?} per round trip: {:.2} × as long as without \
+             latency ({far:.0?} against {near:.0?}) in {requests} requests",
             far.as_secs_f64() / near.as_secs_f64(),
         );
     }

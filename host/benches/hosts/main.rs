@@ -1,5 +1,6 @@
 //! Several host processes on one run in Redis, started as users do: throughput, cost of latency, gain of a second host,
-//! time to take over the tasks of a killed host, and memory per task. `cargo bench -p cascade-host --bench hosts` prints the ratios.
+//! time to take over the tasks of a killed host, and memory per task.
+//! `cargo bench -p cascade-host --bench hosts` prints the ratios.
 
 #![expect(
     clippy::expect_used,

@@ -82,7 +82,8 @@ impl Graph {
 }
 
 impl OpenedRun<'_> {
-    /// Executes the run with `slots` concurrent guests. Returns the time from the first claim to the last acknowledgement. Events are written to a file, as `--events` does.
+    /// Executes the run with `slots` concurrent guests. Returns the time from the first claim to the last
+    /// acknowledgement. Events are written to a file, as `--events` does.
     pub(crate) async fn run(self, invoker: Arc<dyn Invoker>, slots: u32) -> Duration {
         let events = tempfile::tempfile().expect("a file can be made");
         let sink = JsonLines::new(&self.graph.run, "bench-1", events, drop);
