@@ -1,11 +1,11 @@
-//! How much memory tasks take while they wait: by stage from the manifest's text on, and per element of a `for-each`.
-//! `cargo bench -p cascade-host --features internals --bench memory` prints bytes; it counts what is allocated, not
-//! what the system gives.
+//! Memory of waiting tasks: per stage, from the manifest's text on, and per element of a `for-each`.
+//! `cargo bench -p cascade-host --features internals --bench memory` prints bytes. It counts allocations, not memory
+//! of the system.
 
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark may stop at what it does not expect, and prints its figures"
+    reason = "a benchmark may stop at anything unexpected, and prints its figures"
 )]
 
 mod shared;
@@ -36,7 +36,7 @@ const ELEMENTS: u32 = 1_000_000;
 /// Guests at the same time.
 const SLOTS: u32 = 4;
 
-/// Counts, and gives a list of numbers.
+/// Invoker that returns a number, or a list of numbers if there are no arguments.
 struct Numbers;
 
 #[async_trait::async_trait]
@@ -44,7 +44,7 @@ impl Invoker for Numbers {
     async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
         let mut value = Vec::new();
         if call.args.is_empty() {
-            wire::put_array_len(&mut value, ELEMENTS.try_into().expect("there is room for them"));
+            wire::put_array_len(&mut value, ELEMENTS.try_into().expect("the count fits"));
             (0..ELEMENTS).for_each(|number| wire::put_uint(&mut value, number.into()));
         } else {
             wire::put_uint(&mut value, 1);
@@ -65,7 +65,7 @@ fn interface() -> Interface {
     Interface { digest: Digest::of_bytes(b"numbers"), exports: vec![next, list] }
 }
 
-/// A binary tree: each task reads one before it.
+/// Returns a manifest of a binary tree: each task reads an earlier one.
 fn tree() -> String {
     let mut text = String::from(
         "cascade = 1\nname = \"tree\"\n[components.guest]\npath = \"guest.wasm\"\n[outputs]\nlast = { task = \"t9\" }\n",
@@ -77,7 +77,7 @@ fn tree() -> String {
     text
 }
 
-/// What is allocated now, per task.
+/// Returns the current allocation per task.
 fn each(before: usize) -> usize {
     MEMORY.current_usage().saturating_sub(before) / usize::try_from(TASKS).expect("a small number")
 }
@@ -107,11 +107,11 @@ fn static_tasks() {
         engine::shape(&bound, &vec![true; plan.tasks().len()], &Shown::default(), Size::bytes(16 << 30));
     println!("bound: {} B (peak {} B)", each(before), peak_each(before));
     drop(manifest);
-    let graph = Graph::of(bound, shape, run);
+    let graph = Graph::from_parts(bound, shape, run);
     let ready = each(before);
     Host::runtime().block_on(async {
         let backend = MemoryBackend::new();
-        let begun = graph.begin(&backend).await;
+        let begun = graph.open(&backend).await;
         println!("a waiting task: {} B, of which {ready} B are the plan", each(before));
         begun.run(Arc::new(Numbers), SLOTS).await;
         println!("the run has ended: {} B (peak {} B)", each(before), peak_each(before));
@@ -126,7 +126,7 @@ fn elements() {
     MEMORY.reset_peak_usage();
     Host::runtime().block_on(async {
         let backend = MemoryBackend::new();
-        graph.begin(&backend).await.run(Arc::new(Numbers), SLOTS).await;
+        graph.open(&backend).await.run(Arc::new(Numbers), SLOTS).await;
     });
     let peak = MEMORY.peak_usage().saturating_sub(before);
     println!(

@@ -1,11 +1,11 @@
-//! What a task costs above the bare engine: no-op tasks through the whole host against a loop that instantiates the
-//! same component and calls the same function.
-//! `cargo bench -p cascade-host --features internals --bench noop` prints the ratios.
+//! Cost of a task above the bare engine: no-op tasks through the host against a loop that instantiates the
+//! same component and calls the same function. `cargo bench -p cascade-host --features internals --bench noop` prints
+//! the ratios.
 
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark may stop at what it does not expect, and prints its ratios"
+    reason = "a benchmark may stop at anything unexpected, and prints its ratios"
 )]
 
 mod shared;
@@ -25,10 +25,10 @@ const TASKS: u32 = 20_000;
 /// Runs of each side.
 const RUNS: usize = 11;
 
-/// How many guests the host on one thread may have at a time, the second time.
+/// Number of concurrent guests of the host on one thread, in the second run.
 const SLOTS: u32 = 4;
 
-/// A host that has only its sandbox: what each call costs there.
+/// Calls `noop` in a sandbox without an engine.
 fn calls(sandbox: &shared::Host, count: u32) {
     let noop = sandbox.function("noop");
     (0..count).for_each(|_| drop(sandbox.call(noop, &[])));
@@ -53,23 +53,23 @@ impl Host {
         Self { runtime, sandbox: Arc::new(sandbox), graph: Graph::independent(TASKS, interface) }
     }
 
-    /// How long one run takes, with that many guests at a time.
+    /// Returns the time of one run with `slots` concurrent guests.
     fn run(&self, slots: u32) -> Duration {
         self.runtime.block_on(async {
             let backend = MemoryBackend::new();
-            self.graph.begin(&backend).await.run(Arc::clone(&self.sandbox), slots).await
+            self.graph.open(&backend).await.run(Arc::clone(&self.sandbox), slots).await
         })
     }
 }
 
-/// Prints how long `ours` takes against both bare engines: one with WASI, one with nothing.
-fn report(case: &str, threads: u32, calls: u32, mut ours: impl FnMut() -> Duration) {
+/// Prints the time of `subject` against both bare engines: one with WASI, one with nothing linked.
+fn report(case: &str, threads: u32, calls: u32, mut subject: impl FnMut() -> Duration) {
     let wasi = RawWasi::new(&component(), calls);
-    let medians = compare_timed(RUNS, &mut ours, || timed(|| wasi.noops_on(threads, TASKS)));
+    let medians = compare_timed(RUNS, &mut subject, || timed(|| wasi.noops_on(threads, TASKS)));
     println!("{case}, against the bare engine with WASI: {}", medians.each(TASKS));
     drop(wasi);
     let bare = Raw::new(&component(), calls);
-    let medians = compare_timed(RUNS, &mut ours, || timed(|| bare.noops_on(threads, TASKS)));
+    let medians = compare_timed(RUNS, &mut subject, || timed(|| bare.noops_on(threads, TASKS)));
     println!("{case}, against the bare engine with nothing linked: {}", medians.each(TASKS));
 }
 

@@ -1,11 +1,11 @@
-//! How long it takes from a manifest's text to a plan, for 10,000 and for 100,000 tasks: linear means ten times as long.
+//! Time from a manifest's text to a plan, for 10,000 and for 100,000 tasks. Linear growth means ten times as long.
 //! `cargo bench -p cascade-host --features internals --bench planning` prints the ratio.
 
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a benchmark may stop at what it does not expect, and prints its ratios"
+    reason = "a benchmark may stop at anything unexpected, and prints its ratios"
 )]
 
 use cascade_host::internals::graph;

@@ -1,11 +1,10 @@
-//! How long a whole process takes that runs one no-op task with its code in the cache, against a process that only
-//! maps the same code and calls it.
-//! `cargo bench -p cascade-host --features internals --bench process` prints the ratio.
+//! Time of a process that runs one no-op task with cached code, against a process that only maps the same code and
+//! calls it. `cargo bench -p cascade-host --features internals --bench process` prints the ratio.
 
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark may stop at what it does not expect, and prints its ratios"
+    reason = "a benchmark may stop at anything unexpected, and prints its ratios"
 )]
 
 mod shared;
@@ -24,18 +23,18 @@ const RUNS: usize = 41;
 const MANIFEST: &str = "cascade = 1\nname = \"noop\"\n[components.guest]\npath = \"guest.wasm\"\n\
                         [tasks.noop]\ncall = \"guest.noop\"\n";
 
-/// The word that makes this program the one to compare with.
+/// Argument that makes this program the baseline.
 const BARE: &str = "bare";
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
     match words.as_slice() {
         [_, bare, code] if bare == BARE => call(Path::new(code)),
-        _ => measure(), // whatever cargo says
+        _ => measure(), // arguments of cargo
     }
 }
 
-/// Maps code and calls it: all that the other program does.
+/// Maps code and calls it: the complete baseline.
 #[expect(unsafe_code, reason = "the file was made by this program a moment ago")]
 fn call(code: &Path) {
     let engine = Engine::new(&engine_config(1)).expect("the settings are sound");
@@ -59,7 +58,7 @@ fn measure() {
     let code = folder.path().join("guest.code");
     let engine = Engine::new(&engine_config(1)).expect("the settings are sound");
     let compiled = Component::from_binary(&engine, &bytes).expect("the guest is a component");
-    std::fs::write(&code, compiled.serialize().expect("it can be written down"))
+    std::fs::write(&code, compiled.serialize().expect("it can be serialized"))
         .expect("the folder can be written");
     drop((engine, compiled));
 

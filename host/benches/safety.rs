@@ -1,11 +1,11 @@
-//! What being bounded costs: no-op tasks under all limits against the same, on the same way through the same host, with
-//! none that can be left out.
-//! `cargo bench -p cascade-host --features internals --bench safety` prints the ratios.
+//! Cost of the limits: no-op tasks under all limits, against the same tasks through the same host without the limits
+//! that
+//! can be left out. `cargo bench -p cascade-host --features internals --bench safety` prints the ratios.
 
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark may stop at what it does not expect, and prints its ratios"
+    reason = "a benchmark may stop at anything unexpected, and prints its ratios"
 )]
 
 mod shared;
@@ -34,7 +34,7 @@ struct Host {
 }
 
 impl Host {
-    /// A host that runs as many guests at a time as it has threads, in that sandbox.
+    /// Creates a host with one slot per thread, for a sandbox.
     fn new(threads: u32, metering: Metering, sandbox: Sandbox) -> Self {
         let component = sandbox.load(component()).expect("the guest is a component");
         let export = component.exports().iter().find(|export| &*export.function == "noop");
@@ -49,11 +49,11 @@ impl Host {
         }
     }
 
-    /// How long one run takes.
+    /// Returns the time of one run.
     fn run(&self) -> Duration {
         self.runtime.block_on(async {
             let backend = MemoryBackend::new();
-            self.graph.begin(&backend).await.run(Arc::clone(&self.sandbox), self.slots).await
+            self.graph.open(&backend).await.run(Arc::clone(&self.sandbox), self.slots).await
         })
     }
 }
@@ -80,7 +80,7 @@ fn runtime(threads: u32) -> Runtime {
     builder.worker_threads(workers).enable_all().build().expect("a runtime can be made")
 }
 
-/// Prints how long tasks under all limits take against the same under none.
+/// Prints the time of tasks under all limits against the same tasks under none.
 fn report(case: &str, threads: u32, metering: Metering) {
     let settings = || Settings { calls: threads, code_cache: None };
     let bounded = Sandbox::new(settings()).expect("the engine's settings are sound");

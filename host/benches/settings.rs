@@ -1,11 +1,11 @@
-//! What the engine's settings were chosen by: a fresh guest and a call of `noop` under others that there are.
-//! `cargo bench -p cascade-host --features internals --bench settings` prints the times; the chosen ones stand in
-//! `sandbox/engine.rs`.
+//! Comparison of engine settings: a fresh guest and a call of `noop` under alternative settings.
+//! `cargo bench -p cascade-host --features internals --bench settings` prints the times. `sandbox/engine.rs` has the
+//! chosen settings.
 
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark may stop at what it does not expect, and prints its figures"
+    reason = "a benchmark may stop at anything unexpected, and prints its figures"
 )]
 
 mod shared;
@@ -20,8 +20,8 @@ const CALLS: u32 = 10_000;
 /// Rounds of each side.
 const RUNS: usize = 7;
 
-/// The sandbox's settings with another pool: how much of a memory stays resident, and whether the kernel is asked for
-/// the pages that are dirty.
+/// Returns the sandbox's settings with another pool: resident bytes per memory, and whether the kernel reports dirty
+/// pages.
 fn pool(keep: usize, scan: Enabled) -> Config {
     let mut pool = PoolingAllocationConfig::default();
     pool.linear_memory_keep_resident(keep).table_keep_resident(keep.min(64 << 10)).pagemap_scan(scan);

@@ -1,10 +1,10 @@
-//! How long values take into a guest and out of it again, from MessagePack to MessagePack, against wasmtime's typed call.
+//! Time to pass values to a guest and back, from MessagePack to MessagePack, against wasmtime's typed call.
 //! `cargo bench -p cascade-host --features internals --bench values` prints the ratios.
 
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark stops at what it does not expect, and prints its ratios"
+    reason = "a benchmark stops at anything unexpected, and prints its ratios"
 )]
 
 mod shared;
@@ -21,7 +21,7 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 /// Runs of each side; the medians count.
 const RUNS: usize = 31;
 
-/// Guests at the same time; one is enough here.
+/// Maximum number of concurrent guests; one would suffice.
 const CALLS: u32 = 2;
 
 /// The guest's record.
@@ -39,7 +39,7 @@ fn points(count: u32) -> Vec<Point> {
         .collect()
 }
 
-/// The same as MessagePack.
+/// Encodes the points as MessagePack.
 fn encoded_points(points: &[Point]) -> Bytes {
     let table = |point: &Point| {
         Datum::Table(vec![
@@ -55,18 +55,18 @@ fn encoded(ty: &str, items: Vec<Datum>) -> Bytes {
     encode(&Type::parse(ty).expect("a type"), &Datum::Array(items)).expect("the items are of that type")
 }
 
-/// Both sides of one case.
+/// Subject and baseline of one case.
 struct Case<'a> {
     name: &'a str,
-    ours: &'a dyn Fn(),
-    theirs: &'a dyn Fn(),
+    subject: &'a dyn Fn(),
+    baseline: &'a dyn Fn(),
 }
 
 impl Case<'_> {
     fn run(&self, group: &mut BenchmarkGroup<'_, WallTime>) {
-        group.bench_function(format!("{}/sandbox", self.name), |bencher| bencher.iter(self.ours));
-        group.bench_function(format!("{}/typed call", self.name), |bencher| bencher.iter(self.theirs));
-        println!("{}: sandbox against typed call {}", self.name, compare(RUNS, self.ours, self.theirs));
+        group.bench_function(format!("{}/sandbox", self.name), |bencher| bencher.iter(self.subject));
+        group.bench_function(format!("{}/typed call", self.name), |bencher| bencher.iter(self.baseline));
+        println!("{}: sandbox against typed call {}", self.name, compare(RUNS, self.subject, self.baseline));
     }
 }
 
@@ -81,8 +81,8 @@ fn main() {
     let argument = [encoded_points(&points)];
     Case {
         name: "10,000 records of two f64 and a string",
-        ours: &|| drop(black_box(host.call(function, &argument))),
-        theirs: &|| drop(black_box(raw.call::<_, (Vec<Point>,)>("records", (&*points,)))),
+        subject: &|| drop(black_box(host.call(function, &argument))),
+        baseline: &|| drop(black_box(raw.call::<_, (Vec<Point>,)>("records", (&*points,)))),
     }
     .run(&mut group);
 
@@ -91,19 +91,19 @@ fn main() {
     let argument = [encoded("list<f64>", floats.iter().map(|float| Datum::Float(*float)).collect())];
     Case {
         name: "1,000,000 f64",
-        ours: &|| drop(black_box(host.call(function, &argument))),
-        theirs: &|| drop(black_box(raw.call::<_, (Vec<f64>,)>("floats", (&*floats,)))),
+        subject: &|| drop(black_box(host.call(function, &argument))),
+        baseline: &|| drop(black_box(raw.call::<_, (Vec<f64>,)>("floats", (&*floats,)))),
     }
     .run(&mut group);
 
     let (bytes, function) = (vec![7_u8; 8 << 20], host.function("bytes"));
-    // A bin of 32 bits of length.
+    // A bin with a length of 32 bits.
     let head = [&[0xc6][..], &u32::try_from(bytes.len()).expect("a small number").to_be_bytes()].concat();
     let argument = [Bytes::from([head, bytes.clone()].concat())];
     Case {
         name: "8 MiB list<u8>",
-        ours: &|| drop(black_box(host.call(function, &argument))),
-        theirs: &|| drop(black_box(raw.call::<_, (Vec<u8>,)>("bytes", (&*bytes,)))),
+        subject: &|| drop(black_box(host.call(function, &argument))),
+        baseline: &|| drop(black_box(raw.call::<_, (Vec<u8>,)>("bytes", (&*bytes,)))),
     }
     .run(&mut group);
 

@@ -1,36 +1,36 @@
-//! How soon the task of a host that was killed is taken over: by another host, and by one that is started anew.
-//! Whether it is taken over at all is for the tests.
+//! Time to take over the task of a killed host: by another host, and by a restarted one.
+//! The tests check the takeover itself.
 
 use crate::median;
-use crate::site::Site;
+use crate::workload::Workload;
 use cascade_host_tests::Redis;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Kills of each kind.
+/// Number of kills per case.
 const KILLS: u32 = 9;
 
 /// The lease, in seconds.
 const LEASE: u32 = 2;
 
-/// Rounds of a task that nobody waits for.
+/// Rounds of a task that never ends within the benchmark.
 const ROUNDS: u64 = 100_000_000_000;
 
-/// By a host that is there, which was not told anything.
-pub(crate) fn by_another() {
-    let (server, site) = (Redis::start(""), Site::burning(1, ROUNDS));
+/// Takeover by another live host, which learns of the kill only by the lease.
+pub(crate) fn by_another_host() {
+    let (server, workload) = (Redis::start(""), Workload::busy(1, ROUNDS));
     let uri = format!("{}?lease={LEASE}s", server.uri());
     let lease = Duration::from_secs(u64::from(LEASE));
     let trials = (0..KILLS).map(|kill| {
         server.command(&["FLUSHALL"]);
-        let mut one = site.start("one", "bench", &uri, 1);
-        one.until("task.started");
-        let other = site.start("other", "bench", &uri, 1);
-        other.until("run.started");
+        let mut first = workload.start("one", "bench", &uri, 1);
+        first.wait_for("task.started");
+        let second = workload.start("other", "bench", &uri, 1);
+        second.wait_for("run.started");
         // The kill falls anywhere between two renewals.
         sleep(Duration::from_millis(300) + lease / 3 * kill / KILLS);
-        let at = one.kill();
-        since(at, other.until("task.taken_over").at)
+        let killed_at = first.kill();
+        since(killed_at, second.wait_for("task.taken_over").at)
     });
     let trials: Vec<Duration> = trials.collect();
     println!(
@@ -43,27 +43,30 @@ pub(crate) fn by_another() {
     );
 }
 
-/// By a host that is started on the same machine at once.
-pub(crate) fn by_itself() {
-    let (server, site) = (Redis::start(""), Site::burning(1, ROUNDS));
+/// Takeover by a host that is restarted on the same machine at once.
+pub(crate) fn by_restart() {
+    let (server, workload) = (Redis::start(""), Workload::busy(1, ROUNDS));
     let uri = format!("{}?lease={LEASE}s", server.uri());
     let trials = (0..KILLS).map(|_| {
         server.command(&["FLUSHALL"]);
-        let mut one = site.start("one", "bench", &uri, 1);
-        one.until("task.started");
-        let at = one.kill();
-        let again = site.start("again", "bench", &uri, 1);
-        (since(at, again.until("task.started").at), since(at, again.until("run.resumed").at))
+        let mut first = workload.start("one", "bench", &uri, 1);
+        first.wait_for("task.started");
+        let killed_at = first.kill();
+        let restarted = workload.start("again", "bench", &uri, 1);
+        (
+            since(killed_at, restarted.wait_for("task.started").at),
+            since(killed_at, restarted.wait_for("run.resumed").at),
+        )
     });
     let (started, resumed): (Vec<Duration>, Vec<Duration>) = trials.unzip();
     let (started, resumed) = (median(started), median(resumed));
     println!(
-        "from kill -9 and a start of the host anew until its task runs again: {:.3} × the lease of {LEASE} s \
+        "from kill -9 and a restart of the host until its task runs again: {:.3} × the lease of {LEASE} s \
          ({started:.0?}, of which {resumed:.0?} until the run is open)",
         started.as_secs_f64() / f64::from(LEASE),
     );
 }
 
-fn since(at: i64, then: i64) -> Duration {
-    Duration::from_millis(u64::try_from(then - at).unwrap_or_default())
+fn since(start: i64, later: i64) -> Duration {
+    Duration::from_millis(u64::try_from(later - start).unwrap_or_default())
 }

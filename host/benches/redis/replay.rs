@@ -1,5 +1,5 @@
-//! What a host says to Redis, taken down on the way, and said again by a loop that does nothing else.
-//! Tokens are drawn by hosts and commits are numbered: the same bytes do the same to a server that is as it was.
+//! Recording of the requests of a host to Redis, and a loop that replays them.
+//! Hosts draw tokens and number commits, so the same bytes have the same effect on a server in the same state.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,39 +7,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What was said on each connection so far.
-type Said = Arc<Mutex<Vec<Vec<u8>>>>;
+/// Bytes sent on each connection so far.
+type Requests = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// Stands between a host and a server, and takes down what the host says.
-pub(crate) struct Tap {
+/// Proxy between a host and a server that records the requests of the host.
+pub(crate) struct RecordingProxy {
     port: u16,
-    said: Said,
+    requests: Requests,
 }
 
-impl Tap {
-    /// A tap before a port of this machine.
-    pub(crate) fn before(server: u16) -> Self {
+impl RecordingProxy {
+    /// Starts a proxy in front of a port of this machine.
+    pub(crate) fn new(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
         let port = listener.local_addr().expect("a listener has an address").port();
-        let said = Said::default();
-        let heard = Arc::clone(&said);
+        let requests = Requests::default();
+        let received = Arc::clone(&requests);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                carry(client, connect(server), &heard);
+                carry(client, connect(server), &received);
             }
         });
-        Self { port, said }
+        Self { port, requests }
     }
 
-    /// Where the host finds it.
+    /// Returns the URI of the proxy.
     pub(crate) fn uri(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// What was said.
+    /// Returns the recorded run.
     pub(crate) fn recording(&self) -> Recording {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let commands = said.iter().map(|bytes| commands(bytes));
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let commands = requests.iter().map(|bytes| commands(bytes));
         let of_run = commands.max_by_key(Vec::len).expect("the host has connected");
         Recording::new(&of_run)
     }
@@ -47,23 +47,23 @@ impl Tap {
 
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server can be reached");
-    stream.set_nodelay(true).expect("a connection can be told not to wait");
+    stream.set_nodelay(true).expect("nodelay can be set");
     stream
 }
 
-fn carry(client: TcpStream, server: TcpStream, said: &Said) {
-    client.set_nodelay(true).expect("a connection can be told not to wait");
-    let at = {
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.push(Vec::new());
-        said.len() - 1
+fn carry(client: TcpStream, server: TcpStream, requests: &Requests) {
+    client.set_nodelay(true).expect("nodelay can be set");
+    let index = {
+        let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.push(Vec::new());
+        requests.len() - 1
     };
     let (from, to) = (clone(&client), clone(&server));
-    let said = Arc::clone(said);
+    let requests = Arc::clone(requests);
     thread::spawn(move || {
         pass(from, to, |bytes| {
-            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            said[at].extend_from_slice(bytes);
+            let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests[index].extend_from_slice(bytes);
         });
     });
     thread::spawn(move || pass(server, client, |_| {}));
@@ -73,27 +73,27 @@ fn clone(stream: &TcpStream) -> TcpStream {
     stream.try_clone().expect("a connection can be shared")
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, mut see: impl FnMut(&[u8])) {
+fn pass(mut from: TcpStream, mut to: TcpStream, mut observe: impl FnMut(&[u8])) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        see(&buffer[..read]);
+        observe(&buffer[..read]);
         if to.write_all(&buffer[..read]).is_err() {
             break;
         }
     }
-    // Either side may go first.
+    // Either side may close first.
     drop(to.shutdown(Shutdown::Both));
 }
 
-/// One command: its bytes, and where its words are in them.
+/// One command: its bytes, and the ranges of its words.
 struct Command {
     bytes: Vec<u8>,
     words: Vec<(usize, usize)>,
 }
 
 impl Command {
-    fn word(&self, at: usize) -> &[u8] {
-        self.words.get(at).map_or(&[], |(start, end)| &self.bytes[*start..*end])
+    fn word(&self, index: usize) -> &[u8] {
+        self.words.get(index).map_or(&[], |(start, end)| &self.bytes[*start..*end])
     }
 
     /// The first argument after the keys of a script.
@@ -108,13 +108,13 @@ impl Command {
     }
 }
 
-/// Takes a stream of commands apart.
+/// Splits a stream into commands.
 fn commands(stream: &[u8]) -> Vec<Command> {
-    let mut at = 0;
+    let mut offset = 0;
     let mut commands = Vec::new();
-    while at < stream.len() {
-        let start = at;
-        let (count, mut next) = header(stream, at);
+    while offset < stream.len() {
+        let start = offset;
+        let (count, mut next) = header(stream, offset);
         let words = (0..count).map(|_| {
             let (length, word) = header(stream, next);
             next = word + length + 2;
@@ -122,101 +122,102 @@ fn commands(stream: &[u8]) -> Vec<Command> {
         });
         let words = words.collect();
         commands.push(Command { bytes: stream[start..next].to_vec(), words });
-        at = next;
+        offset = next;
     }
     commands
 }
 
-/// The number in a line such as `*3` or `$12`, and where the next line begins.
-fn header(stream: &[u8], at: usize) -> (usize, usize) {
-    let end = stream[at..].iter().position(|byte| *byte == b'\r').expect("lines have ends") + at;
-    let number = std::str::from_utf8(&stream[at + 1..end]).ok().and_then(|number| number.parse().ok());
+/// Returns the number in a line such as `*3` or `$12`, and the start of the next line.
+fn header(stream: &[u8], offset: usize) -> (usize, usize) {
+    let end = stream[offset..].iter().position(|byte| *byte == b'\r').expect("lines have ends") + offset;
+    let number = std::str::from_utf8(&stream[offset + 1..end]).ok().and_then(|number| number.parse().ok());
     (number.expect("a header has a number"), end + 2)
 }
 
-/// A run as one host said it.
+/// Recorded requests of a run by one host.
 pub(crate) struct Recording {
-    /// What makes the run and loads the scripts.
-    before: Vec<u8>,
-    before_count: usize,
+    /// Requests that create the run and load the scripts.
+    setup: Vec<u8>,
+    setup_count: usize,
     commits: Vec<Vec<u8>>,
 }
 
 impl Recording {
     fn new(all: &[Command]) -> Self {
-        let is_load = |said: &&Command| said.word(0) == b"SCRIPT";
+        let is_load = |command: &&Command| command.word(0) == b"SCRIPT";
         let first = all.iter().position(Command::is_commit).expect("the host has committed");
         let loads = all.iter().filter(is_load);
-        let opening = all[..first].iter().filter(|said| !is_load(said));
-        let before: Vec<&Command> = loads.chain(opening).collect();
+        let opening = all[..first].iter().filter(|command| !is_load(command));
+        let setup: Vec<&Command> = loads.chain(opening).collect();
         let mut commits: Vec<Vec<u8>> =
-            all.iter().filter(|said| said.is_commit()).map(|said| said.bytes.clone()).collect();
-        // The first one was said again after the script was loaded.
+            all.iter().filter(|command| command.is_commit()).map(|command| command.bytes.clone()).collect();
+        // The first commit was repeated after the script was loaded.
         commits.dedup();
         Self {
-            before_count: before.len(),
-            before: before.iter().flat_map(|said| said.bytes.clone()).collect(),
+            setup_count: setup.len(),
+            setup: setup.iter().flat_map(|command| command.bytes.clone()).collect(),
             commits,
         }
     }
 
-    /// How many commits there are.
+    /// Returns the number of commits.
     pub(crate) fn commits(&self) -> usize {
         self.commits.len()
     }
 
-    /// Makes the run, then commits it with at most `depth` commits under way; gives the time from the first commit to
-    /// the last answer.
+    /// Creates the run and replays its commits with at most `depth` in flight. Returns the time from the first commit
+    /// to
+    /// the last reply.
     pub(crate) fn replay(&self, server: u16, depth: usize) -> Duration {
-        let mut line = Line::new(server);
-        line.say(&self.before);
-        (0..self.before_count).for_each(|_| line.hear());
+        let mut connection = Connection::new(server);
+        connection.send(&self.setup);
+        (0..self.setup_count).for_each(|_| connection.receive());
         let since = Instant::now();
-        let mut heard = 0;
-        for (said, commit) in self.commits.iter().enumerate() {
-            if said >= heard + depth {
-                line.hear();
-                heard += 1;
+        let mut received = 0;
+        for (sent, commit) in self.commits.iter().enumerate() {
+            if sent >= received + depth {
+                connection.receive();
+                received += 1;
             }
-            line.say(commit);
+            connection.send(commit);
         }
-        (heard..self.commits.len()).for_each(|_| line.hear());
+        (received..self.commits.len()).for_each(|_| connection.receive());
         since.elapsed()
     }
 }
 
-/// Says one command again and again, each time once the answer is there; gives the time of all.
+/// Sends one command `times` times, each after the reply to the last. Returns the total time.
 pub(crate) fn repeat(server: u16, command: &[u8], times: u32) -> Duration {
-    let mut line = Line::new(server);
+    let mut connection = Connection::new(server);
     let since = Instant::now();
     for _ in 0..times {
-        line.say(command);
-        line.hear();
+        connection.send(command);
+        connection.receive();
     }
     since.elapsed()
 }
 
-/// A connection on which answers are heard and not looked at.
-struct Line {
+/// A connection that reads replies and ignores their content.
+struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    at: usize,
+    offset: usize,
 }
 
-impl Line {
+impl Connection {
     fn new(server: u16) -> Self {
-        Self { stream: connect(server), buffer: Vec::new(), at: 0 }
+        Self { stream: connect(server), buffer: Vec::new(), offset: 0 }
     }
 
-    fn say(&mut self, bytes: &[u8]) {
+    fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the server listens");
     }
 
-    /// Waits for one answer.
-    fn hear(&mut self) {
+    /// Waits for one reply.
+    fn receive(&mut self) {
         let mut values = 1;
         while values > 0 {
-            let line = self.line();
+            let line = self.read_line();
             let number: Option<usize> =
                 line.get(1..).and_then(|number| std::str::from_utf8(number).ok()?.parse().ok());
             match (line.first(), number) {
@@ -228,12 +229,12 @@ impl Line {
         }
     }
 
-    fn line(&mut self) -> Vec<u8> {
+    fn read_line(&mut self) -> Vec<u8> {
         loop {
-            let rest = &self.buffer[self.at..];
+            let rest = &self.buffer[self.offset..];
             if let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
                 let line = rest[..end].to_vec();
-                self.at += end + 2;
+                self.offset += end + 2;
                 return line;
             }
             self.fill();
@@ -241,18 +242,18 @@ impl Line {
     }
 
     fn skip(&mut self, bytes: usize) {
-        while self.buffer.len() - self.at < bytes {
+        while self.buffer.len() - self.offset < bytes {
             self.fill();
         }
-        self.at += bytes;
+        self.offset += bytes;
     }
 
     fn fill(&mut self) {
-        self.buffer.drain(..self.at);
-        self.at = 0;
-        let mut more = [0; 1 << 14];
-        let read = self.stream.read(&mut more).expect("the server answers");
+        self.buffer.drain(..self.offset);
+        self.offset = 0;
+        let mut chunk = [0; 1 << 14];
+        let read = self.stream.read(&mut chunk).expect("the server answers");
         assert!(read > 0, "the server has closed the connection");
-        self.buffer.extend_from_slice(&more[..read]);
+        self.buffer.extend_from_slice(&chunk[..read]);
     }
 }

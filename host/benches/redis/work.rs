@@ -1,5 +1,5 @@
-//! Runs of tasks that do nothing, on one host through Redis.
-//! What is measured about them is for the benchmark.
+//! Runs of no-op tasks, on one host with Redis.
+//! `main` measures them.
 
 use crate::shared::{Graph, component};
 use async_trait::async_trait;
@@ -14,18 +14,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
-/// A graph whose tasks all call one function, and who runs it.
+/// A graph whose tasks all call one function, with a runtime for it.
 pub(crate) struct Work {
     graph: Graph,
     tasks: u32,
-    /// The function of the guest that they call.
+    /// Function of the guest that the tasks call.
     function: &'static str,
-    /// How many guests run at the same time.
+    /// Number of concurrent guests.
     slots: u32,
     runtime: Runtime,
 }
 
-/// Returns at once: its argument, or nothing.
+/// Invoker that returns its argument, or nothing, at once.
 struct Immediate;
 
 #[async_trait]
@@ -37,34 +37,34 @@ impl Invoker for Immediate {
 }
 
 impl Work {
-    /// Tasks that wait for nothing.
+    /// Builds independent tasks.
     pub(crate) fn independent(tasks: u32, slots: u32) -> Self {
         let graph = Graph::independent(tasks, interface());
         Self { graph, tasks, function: "noop", slots, runtime: runtime() }
     }
 
-    /// Tasks of which each takes what the one before it gives.
+    /// Builds a chain: each task takes the output of the task before it.
     pub(crate) fn chain(tasks: u32) -> Self {
-        let task = |at: u32| {
+        let task = |index: u32| {
             let from =
-                at.checked_sub(1).map_or("0".to_owned(), |before| format!("{{ task = \"t{before}\" }}"));
-            format!("[tasks.t{at}]\ncall = \"guest.next\"\nargs = {{ n = {from} }}\n")
+                index.checked_sub(1).map_or("0".to_owned(), |before| format!("{{ task = \"t{before}\" }}"));
+            format!("[tasks.t{index}]\ncall = \"guest.next\"\nargs = {{ n = {from} }}\n")
         };
         let graph = Graph::new(&(0..tasks).map(task).collect::<String>(), interface());
         Self { graph, tasks, function: "next", slots: 1, runtime: runtime() }
     }
 
-    /// How many tasks there are.
+    /// Returns the number of tasks.
     pub(crate) const fn tasks(&self) -> u32 {
         self.tasks
     }
 
-    /// Who calls nothing.
+    /// Returns an invoker that calls no guest.
     pub(crate) fn immediate() -> Arc<dyn Invoker> {
         Arc::new(Immediate)
     }
 
-    /// A sandbox in which the tasks are calls of a guest that does nothing.
+    /// Returns a sandbox in which the tasks call a no-op guest.
     pub(crate) fn sandbox(&self) -> Arc<dyn Invoker> {
         let settings = Settings { calls: self.slots, code_cache: None };
         let sandbox = Sandbox::new(settings).expect("the engine's settings are sound");
@@ -75,22 +75,22 @@ impl Work {
         Arc::new(sandbox)
     }
 
-    /// Runs it to its end; gives the time from the first claim to the last acknowledgement.
+    /// Executes the run. Returns the time from the first claim to the last acknowledgement.
     pub(crate) fn run(&self, uri: &str, invoker: &Arc<dyn Invoker>) -> Duration {
         let uri = StateUri::parse(uri).expect("a sound URI");
         self.runtime.block_on(async {
             let backend = Factory::new().backend(&uri).expect("the backend is built in");
-            self.graph.begin(&*backend).await.run(Arc::clone(invoker), self.slots).await
+            self.graph.open(&*backend).await.run(Arc::clone(invoker), self.slots).await
         })
     }
 }
 
-/// With as many threads as there are processors.
+/// Creates a runtime with one thread per processor.
 fn runtime() -> Runtime {
     Builder::new_multi_thread().enable_all().build().expect("a runtime can be made")
 }
 
-/// What the guest of the benchmarks has that the tasks call.
+/// Returns the interface of the guest, as far as the tasks use it.
 fn interface() -> Interface {
     let export = |name: &str, params: &[&str], result| {
         let params = params.iter().map(|name| ((*name).into(), Type::U32)).collect();

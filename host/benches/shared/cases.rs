@@ -1,8 +1,8 @@
-//! Which cases of a benchmark are run: those that the command line names, or all.
-//! What they measure is for the benchmark.
+//! Selection of the cases of a benchmark: those that the command line names, or all.
+//! The benchmarks define the cases.
 
-/// Runs the cases whose names the command line has, or all: `cargo bench -p cascade-host --features internals
-/// --bench NAME -- CASE…`.
+/// Runs the cases that the command line names, or all: `cargo bench -p cascade-host --features internals --bench NAME
+/// -- CASE…`.
 pub(crate) fn run_chosen(cases: &[(&str, fn())]) {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let unknown = chosen.iter().find(|word| !cases.iter().any(|(name, _)| name == word));

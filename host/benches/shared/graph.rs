@@ -1,5 +1,5 @@
 //! Graphs of calls of one component, run by the engine as the host runs them: ledger, events, sandbox.
-//! What is measured about them is for each benchmark.
+//! The benchmarks define what they measure.
 
 use bytes::Bytes;
 use cascade_host::internals::engine::{self, Ended, Engine, Interrupt, Shown};
@@ -15,24 +15,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long a claim is held without being renewed.
+/// Lease of a claim.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// A plan that is ready to be run again and again.
+/// A plan that can be run repeatedly.
 pub(crate) struct Graph {
     bound: Arc<Bound>,
     shape: Arc<RunShape>,
     run: RunId,
 }
 
-/// A run that was opened and not yet begun.
-pub(crate) struct Begun<'a> {
+/// A run that is opened and not started.
+pub(crate) struct OpenedRun<'a> {
     graph: &'a Graph,
     opened: Opened,
 }
 
 impl Graph {
-    /// The plan of a manifest whose only component is `guest`, with these exports.
+    /// Builds the plan of a manifest whose only component is `guest`, with this interface.
     pub(crate) fn new(tasks: &str, interface: Interface) -> Self {
         let text =
             format!("cascade = 1\nname = \"bench\"\n[components.guest]\npath = \"guest.wasm\"\n{tasks}");
@@ -46,15 +46,15 @@ impl Graph {
         let bound = Arc::new(bound.expect("the plan has no inputs"));
         let is_wanted = vec![true; plan.tasks().len()];
         let shape = engine::shape(&bound, &is_wanted, &Shown::default(), Size::bytes(16 << 30));
-        Self::of(bound, shape, run)
+        Self::from_parts(bound, shape, run)
     }
 
-    /// A plan that was made elsewhere.
-    pub(crate) fn of(bound: Arc<Bound>, shape: RunShape, run: RunId) -> Self {
+    /// Wraps a plan built by the caller.
+    pub(crate) fn from_parts(bound: Arc<Bound>, shape: RunShape, run: RunId) -> Self {
         Self { bound, shape: Arc::new(shape), run }
     }
 
-    /// `count` tasks that wait for nothing.
+    /// Builds a plan of `count` independent tasks.
     pub(crate) fn independent(count: u32, interface: Interface) -> Self {
         let mut tasks = String::new();
         for task in 0..count {
@@ -63,8 +63,8 @@ impl Graph {
         Self::new(&tasks, interface)
     }
 
-    /// Opens the run at a backend that has nothing of it.
-    pub(crate) async fn begin(&self, backend: &dyn Backend) -> Begun<'_> {
+    /// Opens the run as a fresh one on a backend.
+    pub(crate) async fn open(&self, backend: &dyn Backend) -> OpenedRun<'_> {
         let opened = backend.open(OpenRequest {
             run: self.run.clone(),
             digest: *self.bound.digest(),
@@ -77,12 +77,12 @@ impl Graph {
             lease: LEASE,
             is_gone: |_| false,
         });
-        Begun { graph: self, opened: opened.await.expect("the backend is there") }
+        OpenedRun { graph: self, opened: opened.await.expect("the backend is there") }
     }
 }
 
-impl Begun<'_> {
-    /// Runs it to its end, with `slots` guests at a time, and gives the time from the first claim to the last
+impl OpenedRun<'_> {
+    /// Executes the run with `slots` concurrent guests. Returns the time from the first claim to the last
     /// acknowledgement. Events are written to a file, as `--events` does.
     pub(crate) async fn run(self, invoker: Arc<dyn Invoker>, slots: u32) -> Duration {
         let events = tempfile::tempfile().expect("a file can be made");

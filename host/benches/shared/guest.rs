@@ -1,11 +1,11 @@
-//! Builds the guest that benchmarks call, `benches/guest`, from source; cargo keeps what it made.
-//! How it is called is for `host` and `raw`.
+//! Builds the guest of the benchmarks, `benches/guest`, from source; cargo caches the build.
+//! `host` and `raw` call it.
 
 use bytes::Bytes;
 use std::path::Path;
 use std::process::Command;
 
-/// The bytes of the component.
+/// Returns the bytes of the component.
 pub(crate) fn component() -> Bytes {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/guest");
     let mut command = Command::new("cargo");

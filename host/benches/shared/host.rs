@@ -1,5 +1,5 @@
-//! The guest in the sandbox: each call is what a task's call is, but for the engine around it.
-//! The bare way is in `raw`.
+//! The guest in the sandbox: each call is made as for a task, but without the engine.
+//! `raw` calls the guest in the bare wasmtime engine.
 
 use bytes::Bytes;
 use cascade_host::internals::invoke::{
@@ -18,17 +18,17 @@ pub(crate) struct Host {
     component: Component,
 }
 
-/// Hears nothing.
-struct Deaf;
+/// Listener that ignores all output.
+struct IgnoreOutput;
 
-impl Listener for Deaf {
+impl Listener for IgnoreOutput {
     fn wrote(&self, _stream: Stream, _text: &str) {}
 
     fn progressed(&self, _fraction: f64, _message: &str) {}
 }
 
 impl Host {
-    /// Loads the component into a sandbox for that many calls at once.
+    /// Loads the component into a sandbox for `calls` concurrent calls.
     pub(crate) fn new(component: Bytes, calls: u32) -> Self {
         let runtime = Self::runtime();
         let sandbox =
@@ -37,12 +37,12 @@ impl Host {
         Self { runtime, sandbox, component }
     }
 
-    /// A runtime of one thread.
+    /// Creates a runtime of one thread.
     pub(crate) fn runtime() -> Runtime {
         Builder::new_current_thread().enable_all().build().expect("a runtime can be made")
     }
 
-    /// Makes one of its functions ready.
+    /// Prepares a function.
     pub(crate) fn function(&self, name: &str) -> FunctionId {
         let export = self.component.exports().iter().find(|export| &*export.function == name);
         let export = export.expect("the guest has that function");
@@ -50,7 +50,7 @@ impl Host {
         prepared.expect("the function can be a task")
     }
 
-    /// Calls a function once, in a guest of its own.
+    /// Calls a function once, in a fresh guest.
     pub(crate) fn call(&self, function: FunctionId, args: &[Bytes]) -> Bytes {
         let attempt = Attempt {
             run: RunId::new("bench").expect("a valid id"),
@@ -65,7 +65,7 @@ impl Host {
             limits: Limits::default(),
             timeout: Duration::from_mins(1),
             attempt,
-            listener: Arc::new(Deaf),
+            listener: Arc::new(IgnoreOutput),
         };
         let returned = self.runtime.block_on(self.sandbox.invoke(Arc::new(call))).expect("the guest returns");
         let (Outcome::Value(bytes) | Outcome::Error(bytes)) = returned.outcome;

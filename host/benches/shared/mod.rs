@@ -1,5 +1,5 @@
-//! What benchmarks of the sandbox share: the guest, both ways to call it, and the ratio of two times.
-//! What is measured is for the benchmark.
+//! Fixtures of the benchmarks: the guest, both ways to call it, and the ratio of two times.
+//! The benchmarks define what they measure.
 
 #![allow(dead_code, unused_imports, reason = "each benchmark uses what it needs")]
 
@@ -11,7 +11,7 @@ mod ratio;
 mod cases;
 
 pub(crate) use cases::run_chosen;
-pub(crate) use graph::{Begun, Graph};
+pub(crate) use graph::{Graph, OpenedRun};
 pub(crate) use guest::component;
 pub(crate) use host::Host;
 pub(crate) use ratio::{Medians, compare, compare_timed, timed};

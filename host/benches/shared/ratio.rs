@@ -1,53 +1,53 @@
-//! Two ways to do the same, run by turns, so that what else the machine does befalls both.
-//! What is done is for the benchmark.
+//! Comparison of a subject with a baseline: both run alternately, so that other load on the machine affects both.
+//! The benchmarks define both.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// The median times of two ways.
+/// Median times of the subject and of the baseline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Medians {
-    /// Of what is measured.
-    pub(crate) ours: Duration,
-    /// Of what it is compared with.
-    pub(crate) theirs: Duration,
+    /// Median of the subject.
+    pub(crate) subject: Duration,
+    /// Median of the baseline.
+    pub(crate) baseline: Duration,
 }
 
 impl Medians {
-    /// The share of one of `count` equal parts.
+    /// Returns the times of one of `count` equal parts.
     pub(crate) fn each(self, count: u32) -> Self {
-        Self { ours: self.ours / count, theirs: self.theirs / count }
+        Self { subject: self.subject / count, baseline: self.baseline / count }
     }
 
-    /// How many times as long ours takes.
+    /// Returns the time of the subject relative to the baseline.
     pub(crate) fn ratio(&self) -> f64 {
-        self.ours.as_secs_f64() / self.theirs.as_secs_f64()
+        self.subject.as_secs_f64() / self.baseline.as_secs_f64()
     }
 }
 
 impl fmt::Display for Medians {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} × ({:.1?} against {:.1?})", self.ratio(), self.ours, self.theirs)
+        write!(f, "{:.2} × ({:.1?} against {:.1?})", self.ratio(), self.subject, self.baseline)
     }
 }
 
-/// Runs both by turns, that many times each, after a few runs that do not count.
-pub(crate) fn compare(runs: usize, mut ours: impl FnMut(), mut theirs: impl FnMut()) -> Medians {
-    compare_timed(runs, || timed(&mut ours), || timed(&mut theirs))
+/// Runs both alternately, `runs` times each, after a few warm-up runs.
+pub(crate) fn compare(runs: usize, mut subject: impl FnMut(), mut baseline: impl FnMut()) -> Medians {
+    compare_timed(runs, || timed(&mut subject), || timed(&mut baseline))
 }
 
-/// The same, where both say themselves how long it took, because not all that they do is to count.
+/// Compares two operations that return their own times, because not all of their work counts.
 pub(crate) fn compare_timed(
     runs: usize,
-    mut ours: impl FnMut() -> Duration,
-    mut theirs: impl FnMut() -> Duration,
+    mut subject: impl FnMut() -> Duration,
+    mut baseline: impl FnMut() -> Duration,
 ) -> Medians {
     for _ in 0..runs.div_ceil(10) {
-        ours();
-        theirs();
+        subject();
+        baseline();
     }
-    let (ours, theirs): (Vec<_>, Vec<_>) = (0..runs).map(|_| (ours(), theirs())).unzip();
-    Medians { ours: median(ours), theirs: median(theirs) }
+    let (subject, baseline): (Vec<_>, Vec<_>) = (0..runs).map(|_| (subject(), baseline())).unzip();
+    Medians { subject: median(subject), baseline: median(baseline) }
 }
 
 pub(crate) fn timed(mut run: impl FnMut()) -> Duration {

@@ -1,5 +1,5 @@
-//! The guest in the bare engine: wasmtime's typed calls, with the engine's settings of the sandbox and nothing else.
-//! The sandbox is in `host`.
+//! The guest in the bare engine: wasmtime's typed calls, with the engine settings of the sandbox and nothing else.
+//! `host` calls the guest in the sandbox.
 
 use crate::shared::Host;
 use cascade_host::internals::sandbox::engine_config;
@@ -8,14 +8,14 @@ use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Link
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-/// The guest, ready to be instantiated: what it imports of WASI traps, and it calls none of it.
+/// The guest, ready to be instantiated. Its WASI imports trap; it calls none of them.
 pub(crate) struct Raw {
     engine: Engine,
     instance: InstancePre<()>,
 }
 
 impl Raw {
-    /// Compiles the component for an engine that has slots for that many guests.
+    /// Compiles the component for an engine with slots for `calls` guests.
     pub(crate) fn new(component: &[u8], calls: u32) -> Self {
         let engine = Engine::new(&engine_config(calls)).expect("the settings are sound");
         let component = Component::from_binary(&engine, component).expect("the guest is a component");
@@ -25,7 +25,7 @@ impl Raw {
         Self { engine, instance }
     }
 
-    /// A guest of its own, and its function of that name.
+    /// Returns a fresh guest and its function `name`.
     pub(crate) fn guest<P, R>(&self, name: &str) -> (Store<()>, TypedFunc<P, R>)
     where
         P: ComponentNamedList + Lower,
@@ -38,12 +38,12 @@ impl Raw {
         (store, function)
     }
 
-    /// Calls `noop` that many times, each time in a guest of its own.
+    /// Calls `noop` `count` times, each time in a fresh guest.
     pub(crate) fn noops(&self, count: u32) {
         (0..count).for_each(|_| self.call::<(), ()>("noop", ()));
     }
 
-    /// The same, shared out among threads.
+    /// Calls `noop` `count` times, divided among threads.
     pub(crate) fn noops_on(&self, threads: u32, count: u32) {
         std::thread::scope(|scope| {
             for _ in 0..threads {
@@ -52,7 +52,7 @@ impl Raw {
         });
     }
 
-    /// Calls a function once, in a guest of its own.
+    /// Calls a function once, in a fresh guest.
     pub(crate) fn call<P, R>(&self, name: &str, params: P) -> R
     where
         P: ComponentNamedList + Lower,
@@ -63,8 +63,9 @@ impl Raw {
     }
 }
 
-/// The guest in the bare engine as any host of WASI guests has it: WASI is linked, each store has a context of its own,
-/// and calls are async, so that a guest that waits holds no thread.
+/// The guest in the bare engine, as in any host of WASI guests: WASI is linked, each store has its own context, and
+/// calls
+/// are async, so that a waiting guest blocks no thread.
 pub(crate) struct RawWasi {
     engine: Engine,
     instance: InstancePre<WasiState>,
@@ -82,12 +83,12 @@ impl WasiView for WasiState {
 }
 
 impl RawWasi {
-    /// Compiles the component for an engine that has slots for that many guests.
+    /// Compiles the component for an engine with slots for `calls` guests.
     pub(crate) fn new(component: &[u8], calls: u32) -> Self {
         Self::with(component, &engine_config(calls))
     }
 
-    /// The same under other settings.
+    /// Compiles the component for an engine with other settings.
     pub(crate) fn with(component: &[u8], config: &Config) -> Self {
         let engine = Engine::new(config).expect("the settings are sound");
         let component = Component::from_binary(&engine, component).expect("the guest is a component");
@@ -97,7 +98,7 @@ impl RawWasi {
         Self { engine, instance }
     }
 
-    /// Calls `noop` that many times, each time in a guest of its own.
+    /// Calls `noop` `count` times, each time in a fresh guest.
     pub(crate) async fn noops(&self, count: u32) {
         for _ in 0..count {
             let state = WasiState { ctx: WasiCtx::builder().build(), table: ResourceTable::new() };
@@ -109,7 +110,7 @@ impl RawWasi {
         }
     }
 
-    /// The same, shared out among threads.
+    /// Calls `noop` `count` times, divided among threads.
     pub(crate) fn noops_on(&self, threads: u32, count: u32) {
         std::thread::scope(|scope| {
             for _ in 0..threads {

@@ -1,10 +1,10 @@
-//! Any bytes as a function's argument: refused or handed over as what they are, whatever they are.
-//! The property is checked by the host, in `sandbox::fuzzing`.
+//! Fuzz target: any bytes as an argument of a function are an error, or a value that the guest gets unchanged.
+//! `sandbox::fuzzing` in the host checks the property.
 
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    if let Err(broken) = cascade_host::internals::sandbox::fuzzing::argument(input) {
-        panic!("{broken}");
+    if let Err(violation) = cascade_host::internals::sandbox::fuzzing::argument(input) {
+        panic!("{violation}");
     }
 });

@@ -129,7 +129,7 @@ impl Context {
     /// Releases the slot of a job that waits for a result computed elsewhere.
     pub(crate) fn release_slot(&self, token: Token) {
         // A run loop that has ended has no slots to hand out, so a closed channel is no error.
-        let _is_heard = self.slot_requests.send(SlotRequest::Release(token)).is_ok();
+        let _is_received = self.slot_requests.send(SlotRequest::Release(token)).is_ok();
     }
 
     /// Asks for a slot for a job that released its own. Returns whether the job now has one.

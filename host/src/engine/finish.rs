@@ -106,7 +106,7 @@ const fn faulty(class: FailureClass, error: String) -> OutputValue {
     OutputValue::Faulty(FailureFact { class, error })
 }
 
-/// Explains an output without a value: its own task was skipped or failed, or needs one that was.
+/// Explains an output without a value: its own task, or a task before it, was skipped or has failed.
 fn skipped(binding: &Binding, known: &Known, reason: SkipReason) -> OutputValue {
     let Binding::Task { task, .. } = binding else {
         return OutputValue::Skipped(reason);

@@ -1,4 +1,4 @@
-//! Events for what a guest writes to stdout, stderr and its log.
+//! Events for the stdout, stderr and log of a guest.
 //! The sandbox bounds the output, and `cli` shows it.
 
 use crate::events::{Fact, Recorder, Subject};

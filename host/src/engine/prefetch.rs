@@ -14,7 +14,8 @@ const MIN_ROUND_TRIP: Duration = Duration::from_micros(50);
 /// Longest task worth prefetching, in round trips. Beyond it, a slot that waits for a reply loses less than a tenth.
 const MAX_TASK_TRIPS: u32 = 10;
 
-/// Maximum number of prefetched claims. Together with the slots, they fit in one step of the fast path of the Redis scripts.
+/// Maximum number of prefetched claims. Together with the slots, they fit in one step of the fast path of the Redis
+/// scripts.
 const MAX_PREFETCH: u32 = 896;
 
 /// Longest wait of a claim for a slot before it is returned: a number of round trips, but at least the minimum.

@@ -160,7 +160,7 @@ impl RunLoop {
                 // `biased`: lost leases stop their guests before anything else happens.
                 biased;
                 Some(loss) = losses.recv() => shared.state().handle_loss(loss),
-                // A job that waits for a result releases its slot, or one that waited wants it back.
+                // A job releases its slot before it waits for a result, or asks for a slot after the wait.
                 Some(request) = self.slot_requests.recv() => shared.state().handle_slot_request(request),
                 // The reply holds verdicts on the settlements, and new claims.
                 reply = next_reply(&mut commit) => {

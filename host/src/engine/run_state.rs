@@ -311,7 +311,7 @@ impl RunState {
             SlotRequest::Reacquire(token, reply) => {
                 // A commit under way may have asked for a node to fill this slot, so the slot cannot be promised.
                 let has_slot = !self.is_committing && self.dispatcher.reacquire_slot(token);
-                let _is_heard = reply.send(has_slot).is_ok();
+                let _is_received = reply.send(has_slot).is_ok();
             }
         }
     }

@@ -41,7 +41,7 @@ impl Invoker for Sandbox {
         let result = match self.bounded {
             Bounded::Yes => {
                 set_limits(&mut store, &prepared, &call)?;
-                // The ticks of the engine's epoch stop a guest that computes; this timer stops one that waits.
+                // The ticks of the engine's epoch stop a guest that computes; this timer stops a guest that waits.
                 let result = timeout_at(deadline.0, run(&mut store, &prepared, &call)).await;
                 result.unwrap_or_else(|_elapsed| Err(TimedOut.into()))
             }

@@ -43,7 +43,7 @@ pub(crate) fn without_trap(class: FailureClass, message: impl Into<String>, usag
     Failure { class, message: message.into(), stderr: String::new(), backtrace: None, usage }
 }
 
-// From the most specific error to the least: our own types, wasmtime's types, system errors, and texts last.
+// From the most specific error to the least: this host's types, wasmtime's types, system errors, and texts last.
 fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) {
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return (FailureClass::Limit, hit.0.clone());
@@ -94,13 +94,13 @@ fn limit_message(cause: &str, limits: &Limits) -> Option<String> {
         ));
     }
     let counted = cause.strip_prefix(COUNT)?;
-    let (max, what) = match counted.split(' ').next()? {
+    let (max, items) = match counted.split(' ').next()? {
         "instance" => return Some(instances_message(counted)),
         "memory" => (MAX_MEMORIES, "linear memories"),
         "table" => (MAX_TABLES, "tables"),
         _ => return None, // wasmtime counts nothing else
     };
-    Some(format!("the guest has more than {max} {what}"))
+    Some(format!("the guest has more than {max} {items}"))
 }
 
 /// Returns the message for too many core instances; `counted` ends with their number.
@@ -119,14 +119,14 @@ fn handles_message() -> String {
 
 /// Returns the message for passing too much to the host at once. The size of a result is always allowed.
 fn hostcall_message(limits: &Limits) -> String {
-    let what = "the guest passes more to one host call";
+    let reason = "the guest passes more to one host call";
     if limits.output.as_usize() >= MIN_HOSTCALL_LIMIT {
-        return LimitHit::memory_limit("output", limits.output, 0, what).0;
+        return LimitHit::memory_limit("output", limits.output, 0, reason).0;
     }
     let minimum = Size::bytes(u64::try_from(MIN_HOSTCALL_LIMIT).unwrap_or(u64::MAX));
     let suggested = Size::bytes(minimum.as_bytes().saturating_mul(2));
     format!(
-        "the limit of one host call, {minimum}, reached: {what}; raise it with `limits.output = \"{suggested}\"`"
+        "the limit of one host call, {minimum}, reached: {reason}; raise it with `limits.output = \"{suggested}\"`"
     )
 }
 
@@ -140,10 +140,10 @@ fn classify_trap(trap: Trap, limits: &Limits) -> (FailureClass, String) {
         Trap::OutOfFuel => {
             let fuel = limits.fuel.unwrap_or_default();
             let suggested = doubled(fuel, 0);
-            let what = "the guest computes for longer; raise it with";
+            let reason = "the guest computes for longer; raise it with";
             (
                 FailureClass::Limit,
-                format!("`limits.fuel` = {fuel} reached: {what} `limits.fuel = {suggested}`"),
+                format!("`limits.fuel` = {fuel} reached: {reason} `limits.fuel = {suggested}`"),
             )
         }
         Trap::StackOverflow => {

@@ -160,10 +160,10 @@ pub(crate) fn widened(ty: &Type, choices: &mut dyn Iterator<Item = u8>) -> Type 
 }
 
 fn widened_record(fields: &[Field], choice: u8, choices: &mut dyn Iterator<Item = u8>) -> Type {
-    let keep = usize::from(choice).max(1);
+    let kept_count = usize::from(choice).max(1);
     let mut kept: Vec<Field> = fields
         .iter()
-        .take(keep)
+        .take(kept_count)
         .map(|field| Field { name: Arc::clone(&field.name), ty: widened(&field.ty, choices) })
         .collect();
     if choice.is_multiple_of(2) {

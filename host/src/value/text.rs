@@ -26,10 +26,10 @@ pub struct TypeFault {
 impl Type {
     /// Parses WIT text: `list<tuple<string, u32>>`, `record { x: f64 }`.
     pub fn parse(text: &str) -> Result<Self, TypeFault> {
-        let mut parser = Parser { text, at: 0, depth: 0 };
+        let mut parser = Parser { text, offset: 0, depth: 0 };
         let ty = parser.ty()?;
         parser.space();
-        if parser.at < text.len() {
+        if parser.offset < text.len() {
             return parser.fail(format!("expected the end, found `{}`", parser.rest()));
         }
         Ok(ty)
@@ -130,7 +130,7 @@ fn named(f: &mut fmt::Formatter<'_>, kind: &str, names: &[Arc<str>]) -> fmt::Res
 
 struct Parser<'a> {
     text: &'a str,
-    at: usize,
+    offset: usize,
     depth: usize,
 }
 
@@ -165,7 +165,7 @@ impl<'a> Parser<'a> {
             "enum" => Type::Enum(self.members("case", Self::name)?.into()),
             "flags" => Type::Flags(self.members("flag", Self::name)?.into()),
             other => {
-                self.at = start;
+                self.offset = start;
                 return self.fail(unknown(other, self.rest()));
             }
         };
@@ -225,7 +225,7 @@ impl<'a> Parser<'a> {
             let start = self.position();
             let next = member(self)?;
             if members.iter().any(|known| known.label() == next.label()) {
-                self.at = start;
+                self.offset = start;
                 return self.fail(format!("duplicate {kind} `{}`", next.label()));
             }
             members.push(next);
@@ -260,13 +260,13 @@ impl<'a> Parser<'a> {
     fn name(&mut self) -> Result<Arc<str>, TypeFault> {
         self.space();
         let is_escaped = self.take("%");
-        let start = self.at;
+        let start = self.offset;
         let name = self.word();
         let has_good_words = name
             .split('-')
             .all(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()) && !word.contains('_'));
         if !has_good_words {
-            self.at = start;
+            self.offset = start;
             let shown = if name.is_empty() { self.rest() } else { name };
             return self.fail(format!("expected a name in kebab-case, found `{shown}`"));
         }
@@ -280,7 +280,7 @@ impl<'a> Parser<'a> {
         let end =
             rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).unwrap_or(rest.len());
         let (word, _) = rest.split_at(end);
-        self.at += end;
+        self.offset += end;
         word
     }
 
@@ -297,7 +297,7 @@ impl<'a> Parser<'a> {
     fn take(&mut self, mark: &str) -> bool {
         let is_next = self.peek(mark);
         if is_next {
-            self.at += mark.len();
+            self.offset += mark.len();
         }
         is_next
     }
@@ -309,20 +309,20 @@ impl<'a> Parser<'a> {
 
     fn space(&mut self) {
         let rest = self.rest();
-        self.at += rest.len() - rest.trim_start().len();
+        self.offset += rest.len() - rest.trim_start().len();
     }
 
     fn position(&mut self) -> usize {
         self.space();
-        self.at
+        self.offset
     }
 
     fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
+        self.text.get(self.offset..).unwrap_or_default()
     }
 
     fn fail<T>(&self, message: String) -> Result<T, TypeFault> {
-        Err(TypeFault { at: self.at, message })
+        Err(TypeFault { at: self.offset, message })
     }
 }
 

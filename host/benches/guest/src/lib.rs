@@ -1,5 +1,5 @@
-//! Responsible for the component `echo`, whose functions return what they are given.
-//! Leaves what is measured to the benchmarks that call it.
+//! The component `echo`, whose functions return their arguments.
+//! The benchmarks measure the calls.
 
 wit_bindgen::generate!({ path: "wit" });
 

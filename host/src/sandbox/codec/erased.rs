@@ -127,7 +127,9 @@ fn has_same_layout(
     flat: usize,
 ) -> bool {
     let abi = types.canonical_abi(&ty);
-    let same = |ours: usize, theirs: u32| u32::try_from(ours).is_ok_and(|ours| ours == theirs);
+    let same = |codec_figure: usize, engine_figure: u32| {
+        u32::try_from(codec_figure).is_ok_and(|codec_figure| codec_figure == engine_figure)
+    };
     same(size, abi.size32)
         && same(align, abi.align32)
         && abi.flat_count(MAX_FLAT) == (flat <= MAX_FLAT).then_some(flat)

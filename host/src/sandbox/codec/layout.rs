@@ -240,7 +240,7 @@ fn sequence<'a>(
     members: impl Iterator<Item = (Box<[u8]>, &'a Type)>,
     kind: impl FnOnce(Members) -> Kind,
 ) -> Layout {
-    let mut sequence_layout = Layout {
+    let mut total = Layout {
         size: 0,
         align: 1,
         flat: 0,
@@ -253,20 +253,19 @@ fn sequence<'a>(
     // Each member starts at the next offset that fits its alignment; all other figures add up.
     for (key, ty) in members {
         let layout = Layout::for_type(ty);
-        let offset = sequence_layout.size.next_multiple_of(layout.align);
-        sequence_layout.size = offset.saturating_add(layout.size);
-        sequence_layout.align = sequence_layout.align.max(layout.align);
-        sequence_layout.flat = sequence_layout.flat.saturating_add(layout.flat);
-        sequence_layout.min_encoded =
-            sequence_layout.min_encoded.saturating_add(key.len()).saturating_add(layout.min_encoded);
-        sequence_layout.is_plain &= layout.is_plain;
-        sequence_layout.steps = sequence_layout.steps.saturating_add(layout.steps);
+        let offset = total.size.next_multiple_of(layout.align);
+        total.size = offset.saturating_add(layout.size);
+        total.align = total.align.max(layout.align);
+        total.flat = total.flat.saturating_add(layout.flat);
+        total.min_encoded = total.min_encoded.saturating_add(key.len()).saturating_add(layout.min_encoded);
+        total.is_plain &= layout.is_plain;
+        total.steps = total.steps.saturating_add(layout.steps);
         placed.push(Member { offset, key, layout });
     }
     // Elements of a list are contiguous, so the size is padded to the alignment.
-    sequence_layout.size = sequence_layout.size.next_multiple_of(sequence_layout.align);
-    sequence_layout.kind = kind(Members { head, members: placed.into() });
-    sequence_layout
+    total.size = total.size.next_multiple_of(total.align);
+    total.kind = kind(Members { head, members: placed.into() });
+    total
 }
 
 fn enumeration(names: &Arc<[Arc<str>]>) -> Layout {

@@ -224,7 +224,7 @@ impl<'a> Encoder<'a> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let (piece, after) =
-                rest.split_at_checked(self.source.encoding.piece(len, rest)).ok_or(CUT_OFF)?;
+                rest.split_at_checked(self.source.encoding.piece(len, rest)).ok_or(TRUNCATED)?;
             read(self, piece)?;
             self.count_steps(piece.len() / STEP)?;
             rest = after;
@@ -304,10 +304,10 @@ const HEAD: usize = 5;
 
 const OUTSIDE: Malformed = Malformed("an address outside of its memory");
 
-const CUT_OFF: Malformed = Malformed("a truncated value");
+const TRUNCATED: Malformed = Malformed("a truncated value");
 
 fn pointer(pair: &[u8]) -> Result<(usize, usize)> {
-    let (address, len) = pair.split_at_checked(4).ok_or(CUT_OFF)?;
+    let (address, len) = pair.split_at_checked(4).ok_or(TRUNCATED)?;
     Ok((to_usize(u32::from_le_bytes(array(address)?)), to_usize(u32::from_le_bytes(array(len)?))))
 }
 
@@ -317,8 +317,8 @@ fn case(width: usize, bytes: &[u8]) -> Result<usize> {
     Ok(bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
 }
 
-fn part(bytes: &[u8], address: usize, len: usize) -> Result<&[u8]> {
-    Ok(bytes.get(address..).and_then(|rest| rest.get(..len)).ok_or(CUT_OFF)?)
+fn part(bytes: &[u8], offset: usize, len: usize) -> Result<&[u8]> {
+    Ok(bytes.get(offset..).and_then(|rest| rest.get(..len)).ok_or(TRUNCATED)?)
 }
 
 /// Drops the unused capacity of a small result, which may be most of the buffer: a run may hold a million results.
@@ -328,5 +328,5 @@ fn shrink(out: Vec<u8>) -> Bytes {
 
 /// Returns the first `N` bytes.
 fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
-    Ok(*bytes.first_chunk().ok_or(CUT_OFF)?)
+    Ok(*bytes.first_chunk().ok_or(TRUNCATED)?)
 }

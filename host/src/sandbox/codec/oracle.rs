@@ -92,12 +92,12 @@ fn any_memory() -> impl Strategy<Value = (u64, Vec<u8>)> {
     (prop_oneof![0_u64..4, any::<u64>()], words)
 }
 
-/// Two instances of one component: `ours` is called through the codec, `theirs` through wasmtime's `Val`.
+/// Two instances of one component: `codec_guest` is called through the codec, `engine_guest` through wasmtime's `Val`.
 struct Comparison {
     ty: Type,
     component: Component,
-    ours: Guest,
-    theirs: Guest,
+    codec_guest: Guest,
+    engine_guest: Guest,
 }
 
 struct Guest {
@@ -118,8 +118,8 @@ impl Comparison {
         let text = echo_component::component(ty, encoding);
         let component =
             Component::new(&ENGINE, binary(&text)).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
-        let (ours, theirs) = (Guest::new(&component), Guest::new(&component));
-        Self { ty: ty.clone(), component, ours, theirs }
+        let (codec_guest, engine_guest) = (Guest::new(&component), Guest::new(&component));
+        Self { ty: ty.clone(), component, codec_guest, engine_guest }
     }
 
     /// Checks that both pass the same bytes, flat and in memory, and read back what they wrote.
@@ -171,21 +171,35 @@ impl Comparison {
         args: &[(&Type, Bytes)],
         result: &Type,
     ) -> Result<Option<Vec<u8>>, TestCaseError> {
-        let ours = self.ours.ours(name, args, result);
-        let theirs = self.theirs.theirs(name, args, result);
-        prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{} {}: {:?} {:?}", name, self.ty, ours, theirs);
-        let (Ok(ours), Ok(theirs)) = (ours, theirs) else {
+        let codec_result = self.codec_guest.call_codec(name, args, result);
+        let engine_result = self.engine_guest.call_engine(name, args, result);
+        prop_assert_eq!(
+            codec_result.is_ok(),
+            engine_result.is_ok(),
+            "{} {}: {:?} {:?}",
+            name,
+            self.ty,
+            codec_result,
+            engine_result
+        );
+        let (Ok(codec_result), Ok(engine_result)) = (codec_result, engine_result) else {
             // A guest whose result was rejected cannot be called again.
-            (self.ours, self.theirs) = (Guest::new(&self.component), Guest::new(&self.component));
+            (self.codec_guest, self.engine_guest) =
+                (Guest::new(&self.component), Guest::new(&self.component));
             return Ok(None);
         };
-        prop_assert_eq!(&ours, &unwrapped(result, &theirs), "{} {}", name, self.ty);
-        Ok(Some(ours))
+        prop_assert_eq!(&codec_result, &unwrapped(result, &engine_result), "{} {}", name, self.ty);
+        Ok(Some(codec_result))
     }
 }
 
 impl Guest {
-    fn ours(&mut self, name: &str, args: &[(&Type, Bytes)], result: &Type) -> wasmtime::Result<Vec<u8>> {
+    fn call_codec(
+        &mut self,
+        name: &str,
+        args: &[(&Type, Bytes)],
+        result: &Type,
+    ) -> wasmtime::Result<Vec<u8>> {
         let function = self.instance.get_func(&mut self.store, name).unwrap();
         let params = args.iter().map(|(ty, _)| (Arc::from("x"), (*ty).clone())).collect();
         let codec = Arc::new(Codec::for_signature(&Signature { params, result: Some(result.clone()) }));
@@ -196,7 +210,12 @@ impl Guest {
         }
     }
 
-    fn theirs(&mut self, name: &str, args: &[(&Type, Bytes)], result: &Type) -> wasmtime::Result<Vec<u8>> {
+    fn call_engine(
+        &mut self,
+        name: &str,
+        args: &[(&Type, Bytes)],
+        result: &Type,
+    ) -> wasmtime::Result<Vec<u8>> {
         let function = self.instance.get_func(&mut self.store, name).unwrap();
         let vals: Vec<_> = args.iter().map(|(ty, arg)| to_val(ty, &mut Reader::new(arg))).collect();
         let mut returned = [Val::Bool(false)];

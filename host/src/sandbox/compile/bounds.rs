@@ -49,10 +49,10 @@ pub enum Exceeded {
     #[error("the component is larger than `component-size` = {0}")]
     Component(Size),
     /// The component has too many of something.
-    #[error("the component has more than {max} {what}, the maximum on every host")]
+    #[error("the component has more than {max} {items}, the maximum on every host")]
     Count {
-        /// Plural of what is counted.
-        what: &'static str,
+        /// Counted items, in the plural.
+        items: &'static str,
         /// Maximum number of them.
         max: u64,
     },

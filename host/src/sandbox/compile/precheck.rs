@@ -99,7 +99,7 @@ impl Counts {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 if depth >= MAX_NESTING {
                     let max = u64::try_from(MAX_NESTING).unwrap_or(u64::MAX);
-                    return Err(Exceeded::Count { what: "levels of nested components", max });
+                    return Err(Exceeded::Count { items: "levels of nested components", max });
                 }
                 self.parts += 1;
                 return check_max(self.parts, "modules and components", MAX_MODULES);
@@ -132,8 +132,8 @@ impl Counts {
     }
 }
 
-fn check_max(count: u64, what: &'static str, max: u64) -> Result<(), Exceeded> {
-    if count > max { Err(Exceeded::Count { what, max }) } else { Ok(()) }
+fn check_max(count: u64, items: &'static str, max: u64) -> Result<(), Exceeded> {
+    if count > max { Err(Exceeded::Count { items, max }) } else { Ok(()) }
 }
 
 fn damaged(error: BinaryReaderError) -> LoadError {

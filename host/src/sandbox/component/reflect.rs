@@ -80,7 +80,7 @@ struct BudgetExceeded;
 
 impl From<BudgetExceeded> for Exceeded {
     fn from(_: BudgetExceeded) -> Self {
-        Self::Count { what: "types and names in its interface", max: u64::from(MAX_TYPES) }
+        Self::Count { items: "types and names in its interface", max: u64::from(MAX_TYPES) }
     }
 }
 

@@ -56,13 +56,13 @@ pub(crate) struct LimitHit(pub(crate) String);
 
 impl LimitHit {
     /// Returns the error for a limit of bytes: its name, its value, and a suggestion if `needed` bytes are plausible.
-    pub(crate) fn memory_limit(name: &str, limit: Size, needed: u64, what: &str) -> Self {
+    pub(crate) fn memory_limit(name: &str, limit: Size, needed: u64, reason: &str) -> Self {
         if needed > MAX_SUGGESTED {
-            return Self(format!("`limits.{name}` = {limit} reached: {what}"));
+            return Self(format!("`limits.{name}` = {limit} reached: {reason}"));
         }
         let suggested = doubled(limit.as_bytes(), needed);
         Self(format!(
-            "`limits.{name}` = {limit} reached: {what}; raise it with `limits.{name} = \"{}\"`",
+            "`limits.{name}` = {limit} reached: {reason}; raise it with `limits.{name} = \"{}\"`",
             Size::bytes(suggested)
         ))
     }
@@ -121,14 +121,14 @@ impl MemoryGuard {
         self.peak
     }
 
-    fn grow(&mut self, current: usize, desired: usize, what: &str) -> wasmtime::Result<bool> {
+    fn grow(&mut self, current: usize, desired: usize, reason: &str) -> wasmtime::Result<bool> {
         let growth = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
         let needed = self.used.saturating_add(growth);
         if needed > self.limit.as_bytes() {
-            return Err(LimitHit::memory_limit("memory", self.limit, needed, what).into());
+            return Err(LimitHit::memory_limit("memory", self.limit, needed, reason).into());
         }
         if let Some(budget) = self.budget.filter(|budget| needed > budget.as_bytes()) {
-            return Err(over_budget(budget, self.limit, needed, what).into());
+            return Err(over_budget(budget, self.limit, needed, reason).into());
         }
         self.used = needed;
         self.peak = self.peak.max(needed);
@@ -192,18 +192,20 @@ impl ResourceLimiter for MemoryGuard {
 }
 
 /// Returns the error for growth that all limits allow, but the system or the pool refuses.
-fn cannot_grow(what: &str, error: &wasmtime::Error) -> LimitHit {
+fn cannot_grow(subject: &str, error: &wasmtime::Error) -> LimitHit {
     let help = error.chain().find_map(Shortage::from_error).map_or("", Shortage::help);
     LimitHit(
-        format!("{what} of the guest cannot grow: {error:#}. {help}").trim_end_matches([' ', '.']).to_owned(),
+        format!("{subject} of the guest cannot grow: {error:#}. {help}")
+            .trim_end_matches([' ', '.'])
+            .to_owned(),
     )
 }
 
 /// Returns the error for a guest that stays within its own limit but exceeds the host's memory.
-fn over_budget(budget: Size, limit: Size, needed: u64, what: &str) -> LimitHit {
+fn over_budget(budget: Size, limit: Size, needed: u64, reason: &str) -> LimitHit {
     let suggested = Size::bytes(doubled(budget.as_bytes(), needed).min(limit.as_bytes()));
     LimitHit(format!(
-        "the memory of this host for its tasks, {budget}, reached: {what}, within `limits.memory` = {limit}; \
+        "the memory of this host for its tasks, {budget}, reached: {reason}, within `limits.memory` = {limit}; \
          raise it with `--memory {suggested}`, or add a host with that much memory to the run"
     ))
 }

@@ -251,19 +251,19 @@ mod tests {
         for entry in std::fs::read_dir(&moved).unwrap() {
             std::fs::remove_file(entry.unwrap().path()).unwrap();
         }
-        let stat = names(&mut listing).await;
-        assert!(stat.len() < 1_000 && !stat.contains(&"other".to_owned()), "{}", stat.len());
+        let listed = names(&mut listing).await;
+        assert!(listed.len() < 1_000 && !listed.contains(&"other".to_owned()), "{}", listed.len());
     }
 
     #[tokio::test]
     async fn every_kind_of_entry_has_its_type_and_names_that_are_not_utf8_are_omitted() {
         use std::os::unix::ffi::OsStrExt as _;
         let scratch = tempfile::tempdir().unwrap();
-        let at = |name: &str| scratch.path().join(name);
-        File::create(at("file")).unwrap();
-        std::fs::create_dir(at("folder")).unwrap();
-        std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
-        drop(std::os::unix::net::UnixListener::bind(at("socket")).unwrap());
+        let path = |name: &str| scratch.path().join(name);
+        File::create(path("file")).unwrap();
+        std::fs::create_dir(path("folder")).unwrap();
+        std::os::unix::fs::symlink("nowhere", path("link")).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(path("socket")).unwrap());
         File::create(scratch.path().join(std::ffi::OsStr::from_bytes(b"\xff"))).unwrap();
         let (mut listing, _guest) = listing(scratch.path()).await;
         let mut entries = Vec::new();

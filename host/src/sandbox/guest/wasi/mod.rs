@@ -1,4 +1,4 @@
-//! The guest's view of the world: WASI 0.2, limited to what is granted.
+//! The guest's view of the world: WASI 0.2, limited by its grants.
 //! Clocks and randomness are the host's own unless the real ones are granted. wasmtime provides all the rest.
 
 mod beneath;

@@ -59,7 +59,9 @@ pub(crate) async fn may_connect(granted: &[Endpoint], names: &GuestNames, addres
     false
 }
 
-/// Returns whether a guest may reach an address through a name. The owner of a zone controls its names, and must not reach private addresses through them.
+/// Returns whether a guest may reach an address through a name.
+///
+/// The owner of a zone controls its names, and must not reach private addresses through them.
 fn may_resolve_to(name: &str, address: IpAddr) -> bool {
     if name == LOCALHOST { address.is_loopback() } else { is_public(address) }
 }
