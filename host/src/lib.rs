@@ -51,7 +51,8 @@ mod api;
 pub mod internals;
 
 pub use api::{
-    Error, ErrorKind, Events, Host, HostBuilder, Pipeline, Report, ResultCache, Run, RunHandle, State, port,
+    Error, ErrorKind, Events, Host, HostBuilder, Param, Pipeline, Report, ResultCache, Run, RunHandle, State,
+    port,
 };
 pub use cli::start as command_line;
 pub use events::{Event, Fact, FailureFact, Subject};

@@ -17,7 +17,7 @@ pub use error::{Error, ErrorKind};
 pub use events::Events;
 pub use handle::RunHandle;
 pub use host::{Host, HostBuilder};
-pub use pipeline::Pipeline;
+pub use pipeline::{Param, Pipeline};
 pub use report::Report;
 pub use run::Run;
 pub use storage::{ResultCache, State};

@@ -63,10 +63,15 @@ impl Pipeline {
         &self.checked.manifest.name
     }
 
-    /// Returns the params with their types, such as `("text", "string")`, in the order of the plan.
-    pub fn params(&self) -> impl Iterator<Item = (&str, String)> {
+    /// Returns the params that tasks or outputs use.
+    pub fn params(&self) -> impl Iterator<Item = Param<'_>> {
         self.checked.plan.inputs().iter().filter_map(|input| match &input.kind {
-            InputKind::Param { name, .. } => Some((name.as_str(), input.ty.to_string())),
+            InputKind::Param { name, default, description } => Some(Param {
+                name: name.as_str(),
+                ty: input.ty.to_string(),
+                is_required: default.is_none(),
+                description: description.as_deref(),
+            }),
             InputKind::Env { .. } | InputKind::File(_) => None,
         })
     }
@@ -81,6 +86,20 @@ impl Pipeline {
     pub fn run(&self) -> Run {
         Run::new(self.clone())
     }
+}
+
+/// A param of a pipeline, as its manifest declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Param<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// WIT type, such as `list<string>`.
+    pub ty: String,
+    /// Whether a run needs a value, since there is no default.
+    pub is_required: bool,
+    /// `description`.
+    pub description: Option<&'a str>,
 }
 
 impl fmt::Debug for Pipeline {

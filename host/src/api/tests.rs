@@ -1,7 +1,7 @@
 //! The library as a program uses it: params, reports, sharing of a host, stopping, errors.
 //! Documentation tests and `host/examples` show the usual ways.
 
-use crate::api::{Error, ErrorKind, Host, Pipeline};
+use crate::api::{Error, ErrorKind, Host, Param, Pipeline};
 use crate::events::Fact;
 use crate::model::RunStatus;
 use crate::state::{Backend, MemoryBackend};
@@ -45,7 +45,8 @@ fn one_task(host: &Host, function: &str) -> Pipeline {
 fn a_pipeline_runs_several_times_on_one_host() {
     let pipeline = one_task(&host(), "inc");
     assert_eq!(pipeline.name(), "t");
-    assert_eq!(pipeline.params().collect::<Vec<_>>(), [("x", "u32".to_owned())]);
+    let params: Vec<Param<'_>> = pipeline.params().collect();
+    assert_eq!(params, [Param { name: "x", ty: "u32".to_owned(), is_required: true, description: None }]);
     assert_eq!(pipeline.outputs().collect::<Vec<_>>(), [("t", "u32".to_owned())]);
     for x in 0..3_u32 {
         let report = pipeline.run().param("x", x).wait().unwrap();

@@ -27,20 +27,16 @@ mod archive;
 mod control;
 mod doctor;
 
-pub use archive::{
-    OutputsFailed, Story, TaskLog, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run,
-};
+pub use archive::{OutputsFailed, Story, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run};
 pub use backends::{Backends, StateBackend};
-pub use build::{
-    BuildHandle, BuildOutput, BuildProcess, BuildRequest, BuildStep, build, build_steps, check_built,
-};
+pub use build::{BuildHandle, BuildOutput, BuildProcess, BuildRequest, build, build_steps, check_built};
 pub use checked::{Builds, Checked, check, check_inputs, open_sandbox, own_compiler};
 pub use component_file::read_component;
 pub use control::{Cancelled, Company, Watcher, cancel_run, watch_run};
-pub use doctor::{About, Diagnosis, Finding, Verdict, diagnose};
+pub use doctor::{Finding, Verdict, diagnose};
 pub use error::{Error, Refusal};
 pub use forecast::{Forecast, Planned, forecast};
-pub use grant_check::{Missing, Needs, Toml, asked};
+pub use grant_check::{Missing, Needs, asked};
 pub use params::{Params, to_datum};
 pub use reads::{Reads, ReadsRequest};
 pub use run::{Report, RunRequest, run};

@@ -51,8 +51,6 @@ pub struct Node {
     pub waits_for: Vec<TaskIdx>,
     /// Condition under which the task is needed; none if it always is.
     pub demand: Option<Arc<NeededIf>>,
-    /// Whether some task reads this one's output by `args`, `for-each`, `when` or `select`.
-    pub is_consumed: bool,
     /// Number of tasks on the longest path from this one to an end of the graph, itself included.
     pub height: u32,
 }

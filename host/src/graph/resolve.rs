@@ -47,18 +47,16 @@ fn build(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) ->
     }
     let order = order::topological(&needs);
     let heights = order::heights(&needs, &order);
-    let is_consumed = consumed(&links);
     let outputs = match &manifest.outputs {
         Some(_) => named_outputs,
-        None => unconsumed(&manifest, &is_consumed),
+        None => unconsumed(&manifest, &consumed(&links)),
     };
     let nodes = (0..)
         .map(TaskIdx::new)
         .zip(tasks)
         .zip(links)
         .zip(heights)
-        .zip(is_consumed)
-        .map(|((((index, task), links), height), is_consumed)| Node {
+        .map(|(((index, task), links), height)| Node {
             component: task.body.component,
             args: task.body.args,
             when: task.body.when,
@@ -67,7 +65,6 @@ fn build(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) ->
             waits_for: links.waits_for(&task.after, conditions.waits(index)),
             after: task.after,
             demand: conditions.needed_if(index),
-            is_consumed,
             height,
         })
         .collect();

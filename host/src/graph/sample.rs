@@ -28,7 +28,7 @@ pub(crate) fn sample(text: &str) -> Parsed {
         cache: BackendSection::default(),
         params: IndexMap::new(),
         resources: IndexMap::new(),
-        components: IndexMap::from([(name("c"), component(0..0))]),
+        components: IndexMap::from([(name("c"), component())]),
         tasks: IndexMap::new(),
         outputs: None,
     };
@@ -45,9 +45,8 @@ fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-fn component(span: Span) -> Component {
+fn component() -> Component {
     Component {
-        span,
         path: Some(Spanned::new("c.wasm".into(), 0..0)),
         sha256: None,
         build: None,
@@ -104,7 +103,7 @@ impl Cursor<'_> {
             match word.value.as_str() {
                 "component" => {
                     let named = self.word();
-                    manifest.components.insert(name(&named.value), component(named.span));
+                    manifest.components.insert(name(&named.value), component());
                 }
                 "param" | "secret" => {
                     let (named, secret) = (self.word(), word.value == "secret");

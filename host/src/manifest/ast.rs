@@ -91,8 +91,6 @@ pub enum Scope {
 /// `[components.NAME]`.
 #[derive(Debug, Clone)]
 pub struct Component {
-    /// Span of the component's name.
-    pub span: Span,
     /// `path`, joined to the manifest's folder; `None` if it has a fault.
     pub path: Option<Spanned<PathBuf>>,
     /// `sha256`.

@@ -21,7 +21,6 @@ pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Comp
     let mut grants = table.slot("grants").map(|slot| grants(reader, &slot)).unwrap_or_default();
     grants.is_partial |= table.close(reader).iter().any(|unknown| unknown.meant == Some("grants"));
     Some(Component {
-        span: slot.key.clone(),
         path: path.map(|path| Spanned::new(reader.join(&path.value), path.span)),
         sha256,
         build,

@@ -7,7 +7,6 @@
 )]
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
@@ -66,23 +65,6 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let millis = since.map_or(0, |elapsed| elapsed.as_millis());
         Timestamp(i64::try_from(millis).unwrap_or(i64::MAX))
-    }
-}
-
-/// A clock for tests that moves only when set.
-#[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
-
-impl ManualClock {
-    /// Sets the moment, in milliseconds since the epoch.
-    pub fn set(&self, millis: i64) {
-        self.0.store(millis, Ordering::SeqCst);
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
     }
 }
 

@@ -76,16 +76,6 @@ impl Endpoint {
         &self.host
     }
 
-    /// Returns the address; `None` for a name.
-    #[must_use]
-    pub fn address(&self) -> Option<IpAddr> {
-        match &self.host {
-            Host::Domain(_) => None,
-            Host::Ipv4(address) => Some(IpAddr::V4(*address)),
-            Host::Ipv6(address) => Some(IpAddr::V6(*address)),
-        }
-    }
-
     /// Returns the port.
     #[must_use]
     pub const fn port(&self) -> u16 {

@@ -2,6 +2,8 @@
 //! Validating newtypes only. Manifests are parsed in `manifest`, WIT types are in `value`, and nothing here waits.
 
 mod clock;
+#[cfg(test)]
+mod manual_clock;
 mod datum;
 mod digest;
 mod duration;
@@ -28,10 +30,10 @@ mod size;
 mod verdict;
 mod web;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, SystemClock, Timestamp};
 pub use datum::Datum;
-pub use digest::{Digest, DigestFault, Digester};
-pub use duration::{DurationFault, parse_duration, show_duration};
+pub use digest::{Digest, Digester};
+pub use duration::{parse_duration, show_duration};
 #[cfg(test)]
 pub(crate) use effort::Effort;
 pub use encoding::{other_encoding, without_mark};
@@ -40,17 +42,19 @@ pub use excerpt::excerpt;
 pub use fault::{
     Fault, Faults, MOST_LISTED, Place, Source, Span, Spanned, nearest, resemblance, shortlist, shortlist_by,
 };
-pub use grant::{Grant, GrantRow, Service, WithoutGrant};
+pub use grant::{Grant, WithoutGrant};
 pub use guest_text::{MAX_LINE, last_lines, one_line};
 pub use index::{TaskIdx, to_usize};
 pub use input::open_input;
 pub use limits::Limits;
-pub use name::{Name, NameFault};
-pub use path::{Path, PathFault, Step};
+#[cfg(test)]
+pub(crate) use manual_clock::ManualClock;
+pub use name::Name;
+pub use path::{Path, Step};
 pub use random::{Random, secret};
-pub use run_id::{RunId, RunIdFault};
+pub use run_id::RunId;
 pub use secrets::Secrets;
 pub use shortage::{Shortage, try_files, try_threads};
-pub use size::{Size, SizeFault};
+pub use size::Size;
 pub use verdict::{FailureClass, FailurePolicy, RunStatus, SkipReason};
-pub use web::{Url, UrlFault, UrlPrefix, UrlPrefixFault};
+pub use web::{Url, UrlPrefix, UrlPrefixFault};

@@ -69,11 +69,6 @@ impl Path {
     pub fn push(&mut self, step: Step) {
         self.0.push(step);
     }
-
-    /// Removes the last step.
-    pub fn pop(&mut self) {
-        self.0.pop();
-    }
 }
 
 fn next_step(rest: &str, position: usize) -> Option<(Step, &str)> {

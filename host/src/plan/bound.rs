@@ -37,6 +37,7 @@ pub struct Given<'a> {
 
 impl<'a> Given<'a> {
     /// Returns the values of a run without inputs.
+    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn nothing(grants: Vec<Digest>, run: &'a RunId) -> Self {
         Self { inputs: Vec::new(), grants, variables: Vec::new(), folder: Path::new(""), run }

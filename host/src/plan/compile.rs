@@ -31,6 +31,7 @@ pub struct Unsound {
 ///
 /// `interfaces` has an entry per component of the manifest, none if loading it failed. Such failures are passed in
 /// `faults`, and tasks that call those components cause no further faults. All faults are returned together.
+#[cfg(any(test, feature = "internals"))]
 pub fn compile(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) -> Result<Plan, Faults> {
     compile_all(graph, interfaces, faults).map_err(|unsound| unsound.faults)
 }
@@ -108,7 +109,6 @@ impl<'a> Compiler<'a> {
             height: node.height,
             cache: policy::cache_rule(written.policy.cache, callee::grants(graph, node.component, written)),
             on_error: written.on_error,
-            is_consumed: node.is_consumed,
         })
     }
 
@@ -244,7 +244,6 @@ impl<'a> Compiler<'a> {
         let outputs: Option<Vec<Output>> = outputs.into_iter().collect();
         if let (true, Some(tasks), Some(outputs)) = (faults.is_empty(), tasks, outputs) {
             return Ok(Plan {
-                name: manifest.name.clone(),
                 tasks,
                 order: self.scope.graph.order().to_vec(),
                 functions: self.callees.functions,

@@ -26,7 +26,9 @@ mod digests;
 
 pub use bound::{Bound, Given, Supplied, bind, fit};
 pub use callee::Interface;
-pub use compile::{Unsound, compile, compile_all};
+#[cfg(any(test, feature = "internals"))]
+pub use compile::compile;
+pub use compile::{Unsound, compile_all};
 pub use record::{Difference, PlanRecord};
 pub use types::{
     Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, NeededClause, NeededIf, Output,

@@ -13,7 +13,6 @@ use std::time::Duration;
 /// A graph whose every edge is typed. Only [`crate::plan::compile`] builds one.
 #[derive(Debug)]
 pub struct Plan {
-    pub(crate) name: String,
     pub(crate) tasks: Vec<Task>,
     pub(crate) order: Vec<TaskIdx>,
     pub(crate) functions: Vec<Function>,
@@ -82,8 +81,6 @@ pub struct Task {
     pub cache: CacheRule,
     /// Outcome of an `err`.
     pub on_error: OnError,
-    /// Whether another task reads the output.
-    pub is_consumed: bool,
 }
 
 impl Task {
@@ -294,12 +291,6 @@ pub struct Resource {
 }
 
 impl Plan {
-    /// Returns the manifest's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Returns the tasks in manifest order.
     #[must_use]
     pub fn tasks(&self) -> &[Task] {

@@ -43,7 +43,7 @@ pub(crate) enum Bounded {
     /// With all bounds.
     Yes,
     /// Without all that can be left out: epochs, timer, fuel, counting of memory and handles, canonical NaNs.
-    #[cfg(any(test, feature = "internals"))]
+    #[cfg(feature = "internals")]
     No,
 }
 
@@ -142,6 +142,7 @@ pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
 /// Returns the engine's configuration for tasks without a fuel limit, with slots for `calls` guests.
 ///
 /// For benchmarks that compare the sandbox with the bare engine.
+#[cfg(feature = "internals")]
 #[must_use]
 pub fn engine_config(calls: u32) -> Config {
     let mut config = config(Metering::Time, Bounded::Yes);

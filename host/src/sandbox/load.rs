@@ -77,7 +77,7 @@ impl Sandbox {
     }
 
     /// Creates a sandbox without all bounds that can be left out, to measure their cost.
-    #[cfg(any(test, feature = "internals"))]
+    #[cfg(feature = "internals")]
     pub fn without_bounds(settings: Settings) -> Result<Self, LoadError> {
         Self::build(settings, Bounded::No)
     }

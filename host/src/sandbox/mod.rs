@@ -23,7 +23,7 @@ mod hostile;
 #[cfg(test)]
 mod hermetic;
 
-#[cfg(any(test, feature = "internals"))]
+#[cfg(feature = "internals")]
 pub use codec::fuzzing;
 pub use compile::CompilePool;
 pub use compile::CompileRequest;
@@ -31,6 +31,7 @@ pub use compile::code_files;
 pub use compile::{Bounds, Exceeded};
 pub use component::Component;
 pub use component::{Import, Offer};
+#[cfg(feature = "internals")]
 pub use engine::engine_config;
 pub use error::LoadError;
 pub use load::{Sandbox, Settings};

@@ -33,8 +33,8 @@ pub use backend::OpenHow;
 pub use backend::OpenRequest;
 pub use backend::Opened;
 pub use buckets::{
-    BucketName, Buckets, Key, Keys, MAX_BYTES, MAX_KEY, MAX_KEYS, MAX_VALUE, OutOfBounds, Page, Swap,
-    Swapped, Value, Writes,
+    BucketName, Buckets, Key, Keys, MAX_BYTES, MAX_KEYS, MAX_VALUE, OutOfBounds, Page, Swap, Swapped, Value,
+    Writes,
 };
 pub use error::{Error, ErrorKind};
 pub use factory::Factory;
@@ -58,4 +58,4 @@ pub(crate) use registry::Registry;
 #[cfg(feature = "redis")]
 pub(crate) use registry::not_built_in;
 pub use shape::{CLOSING, ResourceScope, ResourceShape, RunShape, TaskShape};
-pub use uri::{Address, BackendKind, Durability, RedisTopology, RedisUri, Secret, StateUri, Tls};
+pub use uri::{BackendKind, Durability, RedisTopology, RedisUri, Secret, StateUri, Tls};

@@ -1,9 +1,11 @@
 //! MessagePack to JSON, directed by a type, in one pass.
 //! The other direction is `encode`, from an untyped literal.
 
+use crate::value::Type;
+#[cfg(test)]
+use crate::value::ValueFault;
 use crate::value::check::{enter_some, locate, one_pair};
 use crate::value::wire::{Kind, Reader};
-use crate::value::{Type, ValueFault};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -29,6 +31,7 @@ impl<'a> Typed<'a> {
 }
 
 /// Returns a value as JSON on one line.
+#[cfg(test)]
 pub fn to_json_text(ty: &Type, bytes: &[u8]) -> Result<String, ValueFault> {
     serde_json::to_string(&Typed::new(ty, bytes)).map_err(|error| ValueFault::new(error.to_string()))
 }

@@ -22,15 +22,18 @@ pub(crate) mod arbitrary;
 mod properties;
 
 pub use assign::{Conversion, Unconverted, assign};
-pub use check::{canonical, check};
+#[cfg(any(test, feature = "internals"))]
+pub use check::canonical;
+pub use check::check;
 pub use compose::{ListBuilder, compose_case, compose_list, compose_record, compose_some, compose_tuple};
 pub use differ::difference;
 pub use encode::encode;
 pub use fault::ValueFault;
-pub use json::{Typed, to_json_excerpt, to_json_text};
+#[cfg(test)]
+pub use json::to_json_text;
+pub use json::{Typed, to_json_excerpt};
 pub use leaves::leaves;
 pub use mistakes::encode_all;
-pub use pick::{Items, Part, case_name, pick, split, type_at};
+pub use pick::{Items, case_name, pick, split, type_at};
 pub use relation::Mismatch;
-pub use text::TypeFault;
 pub use ty::{Case, Export, Field, ResultType, Signature, Type, Unsupported};

@@ -179,6 +179,7 @@ impl Items {
     }
 
     /// Returns whether the list is empty.
+    #[cfg(feature = "internals")]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -10,5 +10,5 @@ mod host_checks;
 mod backend;
 mod diagnosis;
 
-pub use diagnosis::{Diagnosis, diagnose};
-pub use finding::{About, Finding, Verdict};
+pub use diagnosis::diagnose;
+pub use finding::{Finding, Verdict};

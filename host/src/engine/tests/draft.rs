@@ -47,7 +47,6 @@ impl Draft {
             height: 1,
             cache: CacheRule::Off,
             on_error: OnError::Fail,
-            is_consumed: false,
         });
         self.tasks.last_mut().unwrap()
     }

@@ -6,4 +6,4 @@ mod target;
 mod prefix;
 
 pub use prefix::{UrlPrefix, UrlPrefixFault};
-pub use target::{Url, UrlFault};
+pub use target::Url;
