@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Maximum time to wait for connections to close.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server that lives as long as the test. The first segment of a path selects the answer:
 ///
@@ -79,7 +79,7 @@ impl Web {
     pub fn wait_until_left(&self) {
         let since = Instant::now();
         while self.shared.open.load(Ordering::SeqCst) > 0 {
-            assert!(since.elapsed() < PATIENCE, "connections stay open");
+            assert!(since.elapsed() < TIMEOUT, "connections stay open");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -23,7 +23,7 @@ fn start(project: &Project, uri: &str, memory: &str) -> Running {
 }
 
 #[test]
-fn a_task_beyond_the_creators_budget_runs_on_a_host_that_has_it() {
+fn task_beyond_the_creators_budget_runs_on_a_larger_host() {
     let server = Redis::start("");
     let project = project(
         "[tasks.large]\ncall = \"g.grow\"\nafter = [\"gate\"]\nfor-each.mib = [90, 91, 92]\n\
@@ -55,7 +55,7 @@ fn modest() -> Project {
 }
 
 #[test]
-fn a_smaller_host_takes_over_what_a_larger_one_had_that_was_killed() {
+fn smaller_host_takes_over_from_a_killed_larger_host() {
     let server = Redis::start("");
     let uri = format!("{}?lease=3s", server.uri());
     let project = modest();
@@ -71,7 +71,7 @@ fn a_smaller_host_takes_over_what_a_larger_one_had_that_was_killed() {
 }
 
 #[test]
-fn what_is_left_to_a_larger_host_is_not_left_to_a_dead_one() {
+fn large_task_does_not_wait_for_a_dead_larger_host() {
     let server = Redis::start("");
     let uri = format!("{}?lease=3s", server.uri());
     let project = modest();

@@ -64,7 +64,7 @@ fn command(project: &Project, command: &str, inputs: Inputs, uri: &str) -> Host 
 }
 
 #[test]
-fn what_was_read_is_named_with_the_key_that_it_changed() {
+fn plan_difference_names_the_changed_key_and_its_input() {
     let server = Redis::start("");
     let uri = server.uri();
     let manifest = format!("{}{MANIFEST}", component(Guest::Basic));

@@ -15,7 +15,7 @@ fn findings(shown: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn every_limit_is_proven_here() {
+fn doctor_proves_every_limit() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let code = folder.path().join("code").display().to_string();
     let finished = Host::new(["doctor", "--json"]).env("CASCADE_CODE_CACHE", &code).run();
@@ -41,7 +41,7 @@ fn every_limit_is_proven_here() {
 }
 
 #[test]
-fn a_server_is_described_and_one_that_is_away_ends_with_its_code() {
+fn doctor_describes_a_server_and_fails_if_it_is_unreachable() {
     let server = Redis::start("");
     let shown = Host::new(["doctor", "--state", &server.uri()]).run().expect(0);
     let text = shown.text();
@@ -57,7 +57,7 @@ fn a_server_is_described_and_one_that_is_away_ends_with_its_code() {
 }
 
 #[test]
-fn a_folder_of_code_that_others_may_write_to_is_found() {
+fn doctor_detects_a_writable_code_cache() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(folder.path(), open).expect("it is ours");

@@ -56,7 +56,7 @@ fn is_refused(project: &Project, host: Host, events: &str, named: &str) {
 }
 
 #[test]
-fn no_file_that_the_run_reads_is_replaced() {
+fn events_file_never_replaces_an_input_of_the_run() {
     let project = project();
     command(&project).args(["--events", "events.jsonl"]).run().expect(0);
     for (events, named) in [
@@ -83,7 +83,7 @@ fn no_file_that_the_run_reads_is_replaced() {
 }
 
 #[test]
-fn a_component_that_is_built_by_the_run_is_not_replaced() {
+fn events_file_never_replaces_a_built_component() {
     let project = project();
     fs::remove_file(project.folder().join("own.wasm")).expect("the component was there");
     is_refused(&project, command(&project).args(["--build"]), "own.wasm", "the component `own` `own.wasm`");
@@ -91,7 +91,7 @@ fn a_component_that_is_built_by_the_run_is_not_replaced() {
 }
 
 #[test]
-fn the_files_that_a_uri_names_are_not_replaced() {
+fn events_file_never_replaces_files_named_in_uris() {
     let project = project();
     let words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=test -keyout key.pem -out ca.pem";
     let made = Command::new("openssl").args(words.split(' ')).current_dir(project.folder()).output();
@@ -112,7 +112,7 @@ fn the_files_that_a_uri_names_are_not_replaced() {
 }
 
 #[test]
-fn the_host_and_its_compiled_code_are_not_replaced() {
+fn events_file_never_replaces_the_host_or_its_code_cache() {
     let project = project();
     let host = || command(&project).env("CASCADE_CODE_CACHE", "code");
     host().run().expect(0);

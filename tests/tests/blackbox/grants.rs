@@ -21,7 +21,7 @@ fn inspect(file: &str) -> (String, serde_json::Value) {
 }
 
 #[test]
-fn inspect_prints_the_grants_that_imports_need_as_lines_of_a_manifest() {
+fn inspect_prints_needed_grants_as_manifest_lines() {
     let (shown, json) = inspect("attempt.wasm");
     for text in [
         "a call traps unless `context` is granted",
@@ -45,7 +45,7 @@ fn inspect_prints_the_grants_that_imports_need_as_lines_of_a_manifest() {
 }
 
 #[test]
-fn check_refuses_a_run_that_could_only_trap_and_says_what_to_paste() {
+fn check_refuses_a_run_that_could_only_trap_and_prints_the_grant() {
     let finished = attempt("").command("check").run().expect(2);
     let finished = finished.says([
         "task `t` cannot run without the grant `context`",
@@ -62,7 +62,7 @@ fn check_refuses_a_run_that_could_only_trap_and_says_what_to_paste() {
 }
 
 #[test]
-fn plan_shows_what_is_given_and_not_needed_and_what_is_needed_and_not_given() {
+fn plan_shows_unused_and_missing_grants() {
     // With many functions in a component, its tasks may never call the import.
     let project = Project::new(&format!(
         "{}grants = {{ dns = false, args = [] }}\n{}[tasks.t]\ncall = \"g.progress-steps\"\nargs.n = 1\n\
@@ -97,7 +97,7 @@ fn plan_shows_what_is_given_and_not_needed_and_what_is_needed_and_not_given() {
 }
 
 #[test]
-fn plan_shows_folders_outside_of_the_manifests_wherever_links_lead() {
+fn plan_marks_folders_outside_the_manifests_folder_through_links() {
     let project = Project::new(&format!(
         "{}grants = {{ read = [\"inside\", \"way-out:/out\", \"/usr:/usr\"] }}\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
         component(Guest::Basic)

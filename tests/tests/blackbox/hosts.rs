@@ -36,7 +36,7 @@ fn on(command: &str, run: &str, uri: &str) -> Host {
 }
 
 #[test]
-fn a_cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
+fn cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
     let server = Redis::start("");
     let project = gates::elements("abcdef");
     let mut one = start(project.host(), &server.uri(), "r1", "1");
@@ -59,7 +59,7 @@ fn a_cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
 }
 
 #[test]
-fn cancelling_stops_guests_that_would_not_end() {
+fn cancel_stops_endless_guests() {
     let server = Redis::start("");
     let project = endless();
     let mut running = start(project.host(), &server.uri(), "r1", "1");
@@ -72,7 +72,7 @@ fn cancelling_stops_guests_that_would_not_end() {
 }
 
 #[test]
-fn cancelling_says_what_there_is_to_cancel() {
+fn cancel_reports_the_state_of_the_run() {
     let server = Redis::start("");
     on("cancel", "nobody", &server.uri()).run().expect(4).says(["nobody"]);
     let project = endless();
@@ -88,7 +88,7 @@ fn cancelling_says_what_there_is_to_cancel() {
 }
 
 #[test]
-fn a_run_is_watched_from_its_beginning_to_its_end() {
+fn watch_follows_a_run_from_start_to_end() {
     let server = Redis::start("");
     let project = gates::elements("abcd");
     let mut one = start(project.host(), &server.uri(), "r1", "1");
@@ -121,7 +121,7 @@ fn a_run_is_watched_from_its_beginning_to_its_end() {
 }
 
 #[test]
-fn watching_ends_as_a_failed_run_does() {
+fn watch_exits_with_the_code_of_a_failed_run() {
     let server = Redis::start("");
     let project = Project::new(&format!("{}[tasks.bad]\ncall = \"g.trap\"\n", component(Guest::Basic)));
     project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(1);
@@ -130,7 +130,7 @@ fn watching_ends_as_a_failed_run_does() {
 }
 
 #[test]
-fn watching_survives_connections_that_are_cut() {
+fn watch_survives_cut_connections() {
     let server = Redis::start("");
     let project = elements(6, 150);
     let mut running = start(project.host(), &server.uri(), "r1", "1");
@@ -146,7 +146,7 @@ fn watching_survives_connections_that_are_cut() {
 }
 
 #[test]
-fn a_file_of_events_is_one_hosts_until_that_ends() {
+fn events_file_is_locked_by_one_host() {
     let server = Redis::start("");
     let project = endless();
     let mut one = start(project.host(), &server.uri(), "r1", "1");
@@ -175,7 +175,7 @@ fn a_file_of_events_is_one_hosts_until_that_ends() {
 }
 
 #[test]
-fn show_names_hosts_leases_and_attempts() {
+fn show_lists_hosts_leases_and_attempts() {
     let server = Redis::start("");
     let project = endless();
     let mut running = start(project.host(), &server.uri(), "r1", "1");
@@ -192,7 +192,7 @@ fn show_names_hosts_leases_and_attempts() {
 }
 
 #[test]
-fn a_host_that_starts_again_does_not_wait_for_the_lease_of_the_one_that_was_killed() {
+fn restarted_host_does_not_wait_for_the_lease_of_its_killed_predecessor() {
     let server = Redis::start("");
     let uri = format!("{}?lease=10m", server.uri());
     let project = gates::elements("abcdefgh");
@@ -222,7 +222,7 @@ fn by_user(user: u32, host: Host) -> Host {
 }
 
 #[test]
-fn a_host_that_another_cannot_see_is_not_held_to_be_dead() {
+fn hidden_host_is_not_declared_dead() {
     if is_declined("hidepid") {
         return; // said by whoever runs the tests
     }
@@ -249,7 +249,7 @@ fn a_host_that_another_cannot_see_is_not_held_to_be_dead() {
 }
 
 #[test]
-fn guests_on_every_core_cost_no_lease() {
+fn guests_on_every_core_do_not_delay_heartbeats() {
     let server = Redis::start("");
     let uri = format!("{}?lease=3s", server.uri());
     let project = elements(16, 500);
@@ -264,14 +264,14 @@ fn guests_on_every_core_cost_no_lease() {
 }
 
 #[test]
-fn a_host_that_is_cut_off_stops_its_guests_and_another_goes_on() {
+fn partitioned_host_stops_its_guests_and_another_takes_over() {
     let server = Redis::start("");
     let proxy = Proxy::start(server.port(), u64::MAX, 0);
     let uri = |port: u16| format!("redis://127.0.0.1:{port}?lease=1s");
     let project = gates::elements("a");
     let mut cut_off = start(project.host(), &uri(proxy.port()), "r1", "1");
     cut_off.until("started    texts[0]");
-    proxy.deafen();
+    proxy.partition();
     let began = Instant::now();
     cut_off.until("lost       texts[0]");
     // Waiting for a reply alone would take twice as long.
@@ -285,7 +285,7 @@ fn a_host_that_is_cut_off_stops_its_guests_and_another_goes_on() {
 }
 
 #[test]
-fn a_host_that_was_paused_beyond_its_lease_goes_on_with_what_nobody_has_taken() {
+fn paused_host_keeps_tasks_that_nobody_took_over() {
     let server = Redis::start("");
     let uri = format!("{}?lease=4s", server.uri());
     let project = gates::elements("abc");
@@ -300,7 +300,7 @@ fn a_host_that_was_paused_beyond_its_lease_goes_on_with_what_nobody_has_taken() 
 }
 
 #[test]
-fn a_run_that_is_removed_under_its_host_ends_and_is_not_begun_again() {
+fn removed_run_ends_its_host_and_is_not_recreated() {
     let server = Redis::start("");
     let project = gates::elements("ab");
     let mut running = start(project.host(), &server.uri(), "r1", "1");
@@ -316,7 +316,7 @@ fn a_run_that_is_removed_under_its_host_ends_and_is_not_begun_again() {
 }
 
 #[test]
-fn what_two_hosts_need_at_the_same_time_is_computed_once() {
+fn concurrent_hosts_compute_a_shared_result_once() {
     let server = Redis::start("");
     let uri = server.uri();
     let project = elements(4, 400);
@@ -335,7 +335,7 @@ fn what_two_hosts_need_at_the_same_time_is_computed_once() {
 }
 
 #[test]
-fn a_lease_has_bounds() {
+fn lease_outside_its_range_is_refused() {
     let project = elements(1, 1);
     for lease in ["10ms", "2h"] {
         let uri = format!("redis://127.0.0.1:1?lease={lease}");
@@ -344,7 +344,7 @@ fn a_lease_has_bounds() {
 }
 
 #[test]
-fn a_write_counts_once_a_replica_has_it() {
+fn write_is_committed_once_a_replica_has_it() {
     let server = Redis::start("");
     let replica = Redis::start(&format!("replicaof 127.0.0.1 {}", server.port()));
     let replication = || server.command(&["INFO", "replication"]);
@@ -367,7 +367,7 @@ fn a_write_counts_once_a_replica_has_it() {
 }
 
 #[test]
-fn a_server_that_cannot_promise_its_disk_is_refused() {
+fn server_without_disk_durability_is_refused() {
     let server = Redis::start("appendonly yes");
     let version = server.command(&["INFO", "server"]);
     let can = !["redis_version:6.", "redis_version:7.0"].iter().any(|old| version.contains(old));

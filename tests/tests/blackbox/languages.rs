@@ -6,7 +6,7 @@ use serde_json::json;
 use std::path::Path;
 
 #[test]
-fn a_component_in_python_runs() {
+fn python_component_runs() {
     if Toolchain::Python.is_declined() {
         return;
     }
@@ -34,7 +34,7 @@ fn a_component_in_python_runs() {
 }
 
 #[test]
-fn a_component_in_javascript_runs() {
+fn javascript_component_runs() {
     if Toolchain::JavaScript.is_declined() {
         return;
     }

@@ -99,7 +99,7 @@ fn printed(folder: &Path, command: &str) -> Result<String, String> {
 }
 
 #[test]
-fn every_manifest_is_sound_and_every_session_prints_what_the_page_shows() {
+fn manifests_and_sessions_of_the_manual_work() {
     build_plugins();
     let mut faults = Vec::new();
     let (mut manifests, mut sessions) = (0, 0);
@@ -144,7 +144,7 @@ fn every_manifest_is_sound_and_every_session_prints_what_the_page_shows() {
 }
 
 #[test]
-fn help_prints_every_page_as_it_is() {
+fn help_prints_every_page_unchanged() {
     let list = Host::new(["help"]).run().expect(0).text();
     let docs = repository().join("host/docs");
     for page in pages().iter().filter(|page| page.parent() == Some(&docs)) {
@@ -160,7 +160,7 @@ fn help_prints_every_page_as_it_is() {
 }
 
 #[test]
-fn help_of_a_command_is_what_its_flag_prints() {
+fn help_of_a_command_equals_its_help_flag() {
     for command in ["run", "plan", "rm", "help"] {
         let flag = Host::new([command, "--help"]).run().expect(0).text();
         assert!(flag.contains(&format!("Usage: cascade-host {command}")), "{flag}");
@@ -169,7 +169,7 @@ fn help_of_a_command_is_what_its_flag_prints() {
 }
 
 #[test]
-fn a_topic_that_is_none_is_answered_with_the_nearest_and_the_list() {
+fn unknown_topic_suggests_the_nearest_and_lists_all() {
     let finished = Host::new(["help", "evnts"]).run().expect(2);
     assert!(finished.stdout.is_empty());
     finished.says([
@@ -182,7 +182,7 @@ fn a_topic_that_is_none_is_answered_with_the_nearest_and_the_list() {
 }
 
 #[test]
-fn help_needs_no_sound_settings_and_no_reader_to_the_end() {
+fn help_works_with_invalid_settings_and_a_closed_stdout() {
     let folder = TempDir::new().expect("a scratch folder can be made");
     fs::write(folder.path().join("config.toml"), "jobs = \"many\"\n").expect("the folder can be written");
     let host = Host::new(["help", "cli", "--config", "config.toml"]).env("CASCADE_JOBS", "none");

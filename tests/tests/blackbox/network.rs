@@ -51,7 +51,7 @@ fn shouting_server() -> u16 {
 }
 
 #[test]
-fn requests_below_a_granted_prefix_are_sent_in_their_normal_form() {
+fn granted_requests_are_sent_in_normal_form() {
     let web = Web::start();
     let port = web.port();
     let urls = ["/echo/a", "/echo/%61?b=%2e%2e", "/x/../echo/./c"].map(|path| web.url(path));
@@ -64,7 +64,7 @@ fn requests_below_a_granted_prefix_are_sent_in_their_normal_form() {
 }
 
 #[test]
-fn requests_beside_the_granted_prefix_are_refused_and_the_grant_is_named() {
+fn requests_outside_the_granted_prefix_are_refused_with_the_grant() {
     let (web, other) = (Web::start(), Web::start());
     let port = web.port();
     let urls = [
@@ -97,7 +97,7 @@ fn requests_beside_the_granted_prefix_are_refused_and_the_grant_is_named() {
 }
 
 #[test]
-fn each_hop_of_a_redirect_is_held_against_the_grant() {
+fn every_redirect_is_checked_against_the_grant() {
     let (web, other) = (Web::start(), Web::start());
     let within = web.url(&format!("/redirect?{}", web.url(&format!("/redirect?{}", web.url("/echo/end")))));
     let out = web.url(&format!("/redirect?{}", other.url("/echo/")));
@@ -111,7 +111,7 @@ fn each_hop_of_a_redirect_is_held_against_the_grant() {
 }
 
 #[test]
-fn the_host_header_is_the_hosts_and_there_are_no_tunnels() {
+fn host_header_is_set_by_the_host_and_connect_is_refused() {
     let web = Web::start();
     let url = web.url("/echo/");
     let as_method =
@@ -130,7 +130,7 @@ fn the_host_header_is_the_hosts_and_there_are_no_tunnels() {
 }
 
 #[test]
-fn bodies_are_streamed_both_ways_and_nothing_runs_on() {
+fn bodies_are_streamed_both_ways_and_end_with_the_call() {
     let web = Web::start();
     let calls = [
         ("upload", json!({ "url": web.url("/count"), "bytes": 20_000_000 }), ""),
@@ -144,7 +144,7 @@ fn bodies_are_streamed_both_ways_and_nothing_runs_on() {
 }
 
 #[test]
-fn a_guest_that_waits_for_a_server_is_stopped_by_its_timeout() {
+fn guest_waiting_for_a_server_times_out() {
     for (function, path) in [("fetch", "/silent"), ("fetch", "/slow"), ("cling", "/endless")] {
         let web = Web::start();
         let call = (function, json!({ "url": web.url(path) }), "timeout = \"400ms\"");
@@ -156,7 +156,7 @@ fn a_guest_that_waits_for_a_server_is_stopped_by_its_timeout() {
 }
 
 #[test]
-fn hostile_answers_are_errors_of_the_guest() {
+fn hostile_responses_are_errors_in_the_guest() {
     let web = Web::start();
     let paths = ["/cut", "/long-header", "/many-headers", "/garbage"];
     let mut calls = paths.map(|path| ("fetch", json!({ "url": web.url(path) }), "")).to_vec();
@@ -184,7 +184,7 @@ fn exchange(address: &str) -> (&'static str, Value, &'static str) {
 }
 
 #[test]
-fn sockets_lead_to_what_is_granted_and_to_nothing_else() {
+fn sockets_reach_only_granted_addresses() {
     let (port, other) = (shouting_server(), shouting_server());
     let calls = [
         exchange(&format!("127.0.0.1:{port}")),
@@ -208,7 +208,7 @@ fn sockets_lead_to_what_is_granted_and_to_nothing_else() {
 }
 
 #[test]
-fn a_guest_without_sockets_is_told_of_once_each() {
+fn each_refused_socket_call_is_logged_once() {
     let shout = ("shout", json!({ "address": "127.0.0.1:9", "text": "hello" }), "");
     let listen = ("listen", json!({ "address": "0.0.0.0:0" }), "");
     let dial = ("dial", json!({ "address": "127.0.0.1:9", "connections": 3 }), "");
@@ -219,7 +219,7 @@ fn a_guest_without_sockets_is_told_of_once_each() {
 }
 
 #[test]
-fn nobody_waits_for_connections() {
+fn listening_sockets_are_refused() {
     // Binding succeeds here, as for a connection's own end; a guest's C library fails at the next step.
     let listen = ("listen", json!({ "address": "0.0.0.0:0" }), "timeout = \"30s\"");
     let finished = project("tcp = [\"127.0.0.1:1\"]", &[listen]).run();
@@ -231,7 +231,7 @@ fn nobody_waits_for_connections() {
 }
 
 #[test]
-fn a_guest_has_few_sockets_at_a_time() {
+fn open_sockets_of_a_guest_are_limited() {
     let port = shouting_server();
     let dial = ("dial", json!({ "address": format!("127.0.0.1:{port}"), "connections": 1000 }), "");
     let shown = project(&format!("tcp = [\"127.0.0.1:{port}\"]"), &[dial]).run().expect(0).json();
@@ -241,7 +241,7 @@ fn a_guest_has_few_sockets_at_a_time() {
 }
 
 #[test]
-fn requests_that_are_never_sent_hold_little() {
+fn unsent_requests_use_little_memory() {
     // Methods, authorities and paths may be that long; schemes are always shorter.
     let compose = |bytes: u32| ("compose", json!({ "requests": 200, "bytes": bytes }), "");
     for grants in ["", "http = [\"http://127.0.0.1:1/\"]"] {
@@ -253,7 +253,7 @@ fn requests_that_are_never_sent_hold_little() {
 }
 
 #[test]
-fn names_need_a_grant_of_their_own_and_lead_where_sockets_are_granted() {
+fn dns_needs_its_own_grant_and_reaches_only_granted_sockets() {
     let (port, other) = (shouting_server(), shouting_server());
     let resolve = ("resolve", json!({ "name": "localhost" }), "");
     let unknown = ("resolve", json!({ "name": "nobody.invalid" }), "");
@@ -273,7 +273,7 @@ fn names_need_a_grant_of_their_own_and_lead_where_sockets_are_granted() {
 }
 
 #[test]
-fn a_grant_that_no_request_matches_is_a_fault_with_its_normal_form() {
+fn unmatchable_grant_is_a_fault_with_its_normal_form() {
     for (grants, normal) in [
         ("http = [\"https://h/a/%2e%2e/b/\"]", "https://h/b/"),
         ("http = [\"http://2130706433/\"]", "http://127.0.0.1/"),
@@ -285,7 +285,7 @@ fn a_grant_that_no_request_matches_is_a_fault_with_its_normal_form() {
 }
 
 #[test]
-fn results_that_the_network_may_change_are_not_shared() {
+fn results_of_network_tasks_are_not_cached() {
     let web = Web::start();
     let urls = [web.url("/echo/"), web.url("/echo/")];
     let project = fetches(&format!("http = [\"{}\"]", web.url("/")), &urls);

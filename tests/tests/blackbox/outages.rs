@@ -31,7 +31,7 @@ fn wait(milliseconds: u64) {
 }
 
 #[test]
-fn connections_that_the_server_closes_are_made_again() {
+fn closed_connections_are_reopened() {
     survives("", "", |server, project| {
         for letter in ["c", "d", "e", "f", "g"] {
             open(project, letter);
@@ -44,7 +44,7 @@ fn connections_that_the_server_closes_are_made_again() {
 }
 
 #[test]
-fn a_server_with_too_many_clients_is_waited_for() {
+fn host_waits_for_a_server_with_too_many_clients() {
     survives("", "", |server, project| {
         let others: Vec<TcpStream> = (0..20).map(|_| said(server, "SUBSCRIBE x")).collect();
         // Subscribers are not normal clients: they stay, and reconnecting clients exceed the limit.
@@ -70,7 +70,7 @@ fn said(server: &Redis, commands: &str) -> TcpStream {
 }
 
 #[test]
-fn a_server_that_is_slow_costs_time_and_no_lease() {
+fn slow_server_costs_no_lease() {
     survives("", "?lease=4s", |server, project| {
         for letter in ["c", "d", "e"] {
             server.signal("STOP");
@@ -83,7 +83,7 @@ fn a_server_that_is_slow_costs_time_and_no_lease() {
 }
 
 #[test]
-fn a_server_that_loads_its_data_is_waited_for() {
+fn host_waits_for_a_loading_server() {
     survives("appendonly yes\nappendfsync always\nkey-load-delay 300", "", |server, project| {
         server.command(&["EVAL", "for i = 1, 3000 do redis.call('SET', 'k' .. i, i) end", "0"]);
         server.kill();
@@ -93,7 +93,7 @@ fn a_server_that_loads_its_data_is_waited_for() {
 }
 
 #[test]
-fn a_server_that_becomes_a_replica_for_a_while_is_waited_for() {
+fn host_waits_for_a_server_that_is_temporarily_a_replica() {
     survives("", "", |server, project| {
         server.command(&["REPLICAOF", "127.0.0.1", "1"]);
         open(project, ALL);
@@ -103,7 +103,7 @@ fn a_server_that_becomes_a_replica_for_a_while_is_waited_for() {
 }
 
 #[test]
-fn a_host_that_was_cut_off_goes_on_once_it_hears_the_server_again() {
+fn partitioned_host_resumes_after_reconnecting() {
     let server = Redis::start("");
     let proxy = Proxy::start(server.port(), u64::MAX, 0);
     let project = twelve();
@@ -111,9 +111,9 @@ fn a_host_that_was_cut_off_goes_on_once_it_hears_the_server_again() {
     let mut running = start(&project, &uri);
     open(&project, "ab");
     running.until("finished   texts[1]");
-    proxy.deafen();
+    proxy.partition();
     wait(5000);
-    proxy.listen();
+    proxy.heal();
     open(&project, ALL);
     assert_eq!(running.wait().expect(0).json(), whole());
     let events = project.events();
@@ -123,7 +123,7 @@ fn a_host_that_was_cut_off_goes_on_once_it_hears_the_server_again() {
 }
 
 #[test]
-fn keys_that_are_evicted_in_the_middle_are_made_again_and_the_loss_is_told() {
+fn evicted_keys_are_recomputed_with_a_warning() {
     for key in ["results", "meta", "coord", "tasks", "times"] {
         let server = Redis::start("");
         let project = twelve();
@@ -141,7 +141,7 @@ fn keys_that_are_evicted_in_the_middle_are_made_again_and_the_loss_is_told() {
 }
 
 #[test]
-fn a_replica_that_has_missed_results_takes_the_place_and_the_loss_is_told() {
+fn failover_to_a_stale_replica_recomputes_with_a_warning() {
     let mut master = Redis::start("");
     let replica = Redis::start(&format!("replicaof 127.0.0.1 {}", master.port()));
     let replication = || replica.command(&["INFO", "replication"]);
@@ -172,7 +172,7 @@ fn a_replica_that_has_missed_results_takes_the_place_and_the_loss_is_told() {
 }
 
 #[test]
-fn a_task_that_host_after_host_dies_of_fails_and_the_others_go_on() {
+fn task_that_kills_hosts_fails_and_others_continue() {
     let server = Redis::start("");
     let body = "[tasks.other]\ncall = \"g.spin\"\npriority = 10\n[tasks.deadly]\ncall = \"g.spin\"\n";
     let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
@@ -198,7 +198,7 @@ fn a_task_that_host_after_host_dies_of_fails_and_the_others_go_on() {
 }
 
 #[test]
-fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
+fn task_that_kills_the_only_host_fails() {
     let server = Redis::start("");
     let body = "[tasks.deadly]\ncall = \"g.spin\"\n[tasks.other]\ncall = \"g.double\"\nargs.x = 4\n";
     let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
@@ -222,7 +222,7 @@ fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
 }
 
 #[test]
-fn a_manifest_says_how_many_hosts_a_task_may_lose() {
+fn manifest_limits_the_lost_hosts_of_a_task() {
     let server = Redis::start("");
     let body = |most: u32| {
         let tasks = "[tasks.one]\ncall = \"g.spin\"\nmax-lost-hosts = 0\n[tasks.other]\ncall = \"g.spin\"\n";
@@ -259,7 +259,7 @@ fn a_manifest_says_how_many_hosts_a_task_may_lose() {
 }
 
 #[test]
-fn a_run_begun_afresh_begins_whichever_answer_is_lost() {
+fn fresh_run_starts_whichever_reply_is_lost() {
     let server = Redis::start("");
     let body = format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic));
     let project = Project::new(&body);

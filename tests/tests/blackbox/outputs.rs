@@ -38,7 +38,7 @@ fn failed_by(finished: Finished, events: &Events, output: &str) -> Finished {
 }
 
 #[test]
-fn an_output_that_misses_fails_the_run_in_the_eyes_of_everybody() {
+fn missing_output_fails_the_run_for_every_observer() {
     let server = Redis::start("");
     let project = basic(MISSES);
     let uri = server.uri();
@@ -84,7 +84,7 @@ fn an_output_that_misses_fails_the_run_in_the_eyes_of_everybody() {
 }
 
 #[test]
-fn whatever_keeps_an_output_from_being_made_fails_the_run() {
+fn every_output_fault_fails_the_run() {
     let tasks = "[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
                  [tasks.unset]\ncall = \"g.env\"\nargs.name = \"NOBODY\"\n\
                  [tasks.bad]\ncall = \"g.maybe-fail\"\nargs.x = 3\non-error = \"value\"\n\
@@ -105,7 +105,7 @@ fn whatever_keeps_an_output_from_being_made_fails_the_run() {
 }
 
 #[test]
-fn a_default_stands_in_for_what_misses() {
+fn default_replaces_a_missing_output() {
     let project = basic(
         "[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
          [tasks.unset]\ncall = \"g.env\"\nargs.name = \"NOBODY\"\n\
@@ -117,7 +117,7 @@ fn a_default_stands_in_for_what_misses() {
 }
 
 #[test]
-fn all_outputs_that_miss_are_named_and_the_others_printed_only_if_the_run_keeps_going() {
+fn missing_outputs_are_named_and_others_printed_only_with_keep_going() {
     let project = basic(&format!("{MISSES}second = {{ task = \"none\", path = \"[1]\" }}\n"));
     for (arguments, stdout) in
         [(&[][..], ""), (&["--output", "one"], ""), (&["--keep-going"], "{\"one\":42}\n")]
@@ -129,7 +129,7 @@ fn all_outputs_that_miss_are_named_and_the_others_printed_only_if_the_run_keeps_
 }
 
 #[test]
-fn all_hosts_of_a_run_whose_output_misses_end_alike() {
+fn all_hosts_of_a_run_with_a_missing_output_exit_alike() {
     let server = Redis::start("");
     let project = gates::project(&format!(
         "[tasks.wait]\ncall = \"g.await-file\"\nargs.path = \"a\"\n{GRANTS}[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
@@ -165,7 +165,7 @@ fn damage_result(server: &Redis, bytes: &[u8]) {
 }
 
 #[test]
-fn a_stored_result_that_is_damaged_is_no_output() {
+fn damaged_stored_result_is_not_an_output() {
     let server = Redis::start("");
     let project = basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
     let run =
@@ -192,7 +192,7 @@ fn a_stored_result_that_is_damaged_is_no_output() {
 }
 
 #[test]
-fn events_that_cannot_be_written_are_no_success() {
+fn unwritable_events_fail_the_command() {
     let project = basic("[tasks.one]\ncall = \"g.double\"\nargs.x = 21\n");
     let finished = project.other_host("/dev/full").run().expect(3);
     assert_eq!(finished.json(), json!({ "one": 42 }), "the run itself has succeeded");
@@ -200,7 +200,7 @@ fn events_that_cannot_be_written_are_no_success() {
 }
 
 #[test]
-fn a_stored_plan_that_is_damaged_is_the_states_fault() {
+fn damaged_stored_plan_is_a_backend_error() {
     let server = Redis::start("");
     let project = basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
     project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(0);

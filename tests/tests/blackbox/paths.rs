@@ -148,7 +148,7 @@ fn ways_out(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn no_path_leads_out_of_a_granted_folder() {
+fn no_path_leaves_a_granted_folder() {
     let project = playground();
     let mut actions = Vec::new();
     for way in ways_out(&project) {
@@ -172,7 +172,7 @@ fn no_path_leads_out_of_a_granted_folder() {
 }
 
 #[test]
-fn what_is_granted_works_as_long_as_it_stays_inside() {
+fn paths_inside_a_granted_folder_work() {
     let project = playground();
     symlink("own", project.folder().join("in/link")).expect("a link can be made");
     let results = act(
@@ -207,7 +207,7 @@ fn what_is_granted_works_as_long_as_it_stays_inside() {
 }
 
 #[test]
-fn a_folder_to_read_is_changed_by_nothing() {
+fn read_only_folder_cannot_be_changed() {
     let project = playground();
     let own = ("/in", "own");
     let mut actions: Vec<Value> = ["write", "truncate", "set-size", "touch", "times", "unlink"]
@@ -238,7 +238,7 @@ fn a_folder_to_read_is_changed_by_nothing() {
 }
 
 #[test]
-fn what_is_not_opened_is_told_with_what_would_allow_it() {
+fn refused_opens_are_logged_with_the_grant() {
     let project = playground();
     let actions = [
         action("read", ("/in", "../secret"), None),
@@ -256,7 +256,7 @@ fn what_is_not_opened_is_told_with_what_would_allow_it() {
 }
 
 #[test]
-fn links_that_the_guest_makes_lead_nowhere() {
+fn links_made_by_the_guest_do_not_escape() {
     let project = playground();
     let secret = project.folder().join("secret").display().to_string();
     let actions = [
@@ -291,7 +291,7 @@ fn links_that_the_guest_makes_lead_nowhere() {
 }
 
 #[test]
-fn a_folder_that_becomes_a_link_while_the_guest_opens_it_leads_nowhere() {
+fn folder_swapped_for_a_link_does_not_escape() {
     let project = playground();
     for granted in ["in", "out"] {
         std::fs::create_dir(project.folder().join(granted).join("door")).expect("a folder can be made");
@@ -333,7 +333,7 @@ fn swap(granted: &Path) {
 }
 
 #[test]
-fn a_guest_has_few_listings_at_a_time() {
+fn open_listings_of_a_guest_are_limited() {
     let project = playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     let task = "[tasks.t]\ncall = \"g.hoard\"\nargs = { folder = \"/in\", listings = 1000 }\n";
@@ -345,7 +345,7 @@ fn a_guest_has_few_listings_at_a_time() {
 
 /// Two concurrent guests: one gets its quota of files, whatever the other tries.
 #[test]
-fn a_guest_has_its_share_of_open_files_and_no_more() {
+fn open_files_of_a_guest_are_limited_to_its_share() {
     let project = playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     let text = text.replace("[components.g.grants]\n", "[components.g.grants]\nclock = true\n");
@@ -375,7 +375,7 @@ fn a_guest_has_its_share_of_open_files_and_no_more() {
 
 /// The names in this folder alone take 25 MB.
 #[test]
-fn a_huge_folder_is_listed_whole_in_little_memory() {
+fn huge_folder_is_listed_completely_in_little_memory() {
     const LINKS: u64 = 50_000;
     let project = playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");

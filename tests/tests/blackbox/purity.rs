@@ -15,14 +15,14 @@ fn basic(body: &str) -> Project {
 }
 
 #[test]
-fn without_grants_clocks_and_chance_are_the_same_in_every_run() {
+fn without_grants_clocks_and_randomness_are_deterministic() {
     let project = basic(WORLD);
     let first = project.run().expect(0).json();
     assert_eq!(project.run().expect(0).json(), first);
 }
 
 #[test]
-fn with_grants_they_are_real() {
+fn with_grants_clocks_and_randomness_are_real() {
     let project = Project::new(&format!(
         "{}grants = {{ clock = true, random = true }}\n{WORLD}",
         component(Guest::Basic)
@@ -34,7 +34,7 @@ fn with_grants_they_are_real() {
 }
 
 #[test]
-fn a_guest_that_sleeps_without_a_clock_does_not_wait() {
+fn sleep_without_the_clock_grant_returns_at_once() {
     let project = basic("[tasks.t]\ncall = \"g.sleep-ms\"\nargs.ms = 3_600_000\n");
     let finished = project.run().expect(0);
     assert!(finished.took < Duration::from_secs(20), "{:?}", finished.took);
@@ -42,7 +42,7 @@ fn a_guest_that_sleeps_without_a_clock_does_not_wait() {
 }
 
 #[test]
-fn the_same_pure_call_is_computed_once_where_there_is_a_cache() {
+fn pure_call_is_computed_once_with_a_cache() {
     let project = basic(
         "[cache]\nuri = \"memory:\"\n[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n\
          [tasks.b]\ncall = \"g.double\"\nargs.x = 4\nafter = [\"a\"]\n\
@@ -64,7 +64,7 @@ fn the_same_pure_call_is_computed_once_where_there_is_a_cache() {
 }
 
 #[test]
-fn impure_results_are_shared_only_where_the_author_vouches() {
+fn impure_results_are_cached_only_with_cache_true() {
     let component = format!("{}grants.random = true\n", component(Guest::Basic));
     let project = Project::new(&format!(
         "[cache]\nuri = \"memory:\"\n{component}{}",
@@ -121,7 +121,7 @@ fn same(one: &Value, other: &Value) {
 }
 
 #[test]
-fn a_guest_that_looks_for_differences_finds_none() {
+fn rust_guest_observes_no_differences() {
     let project = Project::new(&format!("{}{LOOKS}", component(Guest::Purity)));
     let seen = everybody_sees_the_same(&project);
     let sight = |task: &str, tried: &str| {
@@ -155,7 +155,7 @@ fn a_guest_that_looks_for_differences_finds_none() {
 }
 
 #[test]
-fn every_nan_that_a_guest_makes_is_the_canonical_one() {
+fn every_nan_is_canonical() {
     let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.nans\"\n", component(Guest::Purity)));
     let seen = project.run().expect(0).json();
     let odd: Vec<&Value> = seen["t"]
@@ -168,7 +168,7 @@ fn every_nan_that_a_guest_makes_is_the_canonical_one() {
 }
 
 #[test]
-fn a_guest_in_python_that_looks_for_differences_finds_none() {
+fn python_guest_observes_no_differences() {
     if Toolchain::Python.is_declined() {
         return;
     }
@@ -179,7 +179,7 @@ fn a_guest_in_python_that_looks_for_differences_finds_none() {
 }
 
 #[test]
-fn a_guest_in_javascript_that_looks_for_differences_finds_none() {
+fn javascript_guest_observes_no_differences() {
     if Toolchain::JavaScript.is_declined() {
         return;
     }

@@ -32,7 +32,7 @@ fn has_none(from: &str, text: &str, secrets: &[&str]) {
 }
 
 #[test]
-fn white_space_around_a_secret_shows_none_of_it() {
+fn whitespace_around_a_secret_does_not_reveal_it() {
     let project = project(
         "[params.pw]\ntype = \"string\"\nsecret = true\n",
         "[tasks.t]\ncall = \"g.tell-lines\"\nargs.text = { param = \"pw\" }\n\
@@ -50,7 +50,7 @@ fn white_space_around_a_secret_shows_none_of_it() {
 }
 
 #[test]
-fn a_key_of_many_lines_is_hidden_line_by_line() {
+fn multi_line_key_is_hidden_in_every_line() {
     let project = project(
         "[params.key]\ntype = \"list<u8>\"\nsecret = true\n",
         "[tasks.t]\ncall = \"g.tell-bytes\"\nargs.bytes = { param = \"key\" }\n",
@@ -103,7 +103,7 @@ const ACCOUNT: &str = r#"account={"name": "the-name", "key": "a2V5LWluLW9wdGlvbg
     "code": ["c", "o", "d", "e", "x"], "hints": [["hint-name", "aGludC10ZXh0Cg=="]], "way": {"token": "way-token"}}"#;
 
 #[test]
-fn values_are_hidden_in_every_form_that_a_guest_is_given() {
+fn secrets_are_hidden_in_every_argument_type() {
     let server = Redis::start("");
     let project = project(
         &format!("[state]\nuri = \"{}\"\n{FORMS}", server.uri()),
@@ -157,7 +157,7 @@ fn values_are_hidden_in_every_form_that_a_guest_is_given() {
 }
 
 #[test]
-fn an_error_shows_nothing_of_a_secret_that_it_returns() {
+fn returned_error_hides_its_secret() {
     let mut long = String::new();
     (0..4000).for_each(|number| write!(long, "{}", number * 7919 % 10_007).expect("a text grows"));
     let project = project(

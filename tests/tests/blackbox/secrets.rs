@@ -135,7 +135,7 @@ fn with_secrets(host: Host, uri: &str) -> Host {
 }
 
 #[test]
-fn nothing_that_is_said_or_stored_has_a_secret() {
+fn no_output_or_stored_data_contains_a_secret() {
     let server = Redis::start_with_login(&format!("requirepass {PASSWORD}"), "default", PASSWORD);
     let uri = format!("redis://:{PASSWORD}@127.0.0.1:{}", server.port());
     let project = project(&uri);
@@ -186,7 +186,7 @@ fn nothing_that_is_said_or_stored_has_a_secret() {
 }
 
 #[test]
-fn an_error_beside_a_secret_does_not_quote_it() {
+fn error_near_a_secret_does_not_quote_it() {
     let param = |line: &str| {
         format!("[params.token]\ntype = \"u32\"\nsecret = true\n{line}\n{}", component(Guest::Basic))
     };
@@ -224,7 +224,7 @@ fn an_error_beside_a_secret_does_not_quote_it() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_not_quoted() {
+fn secret_of_the_wrong_type_is_not_quoted() {
     let project = Project::new(&format!(
         "[params.token]\ntype = \"list<u32>\"\nsecret = true\n{}[tasks.t]\ncall = \"g.double\"\nargs.x = {{ param = \"token\", path = \"[0]\" }}\n",
         component(Guest::Basic)

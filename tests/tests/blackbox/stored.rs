@@ -56,7 +56,7 @@ fn ended(events: &Events) -> Vec<String> {
 }
 
 #[test]
-fn results_are_messagepack_in_the_hash_that_other_programs_read() {
+fn results_are_messagepack_in_a_redis_hash() {
     let server = Redis::start("");
     let project = basic(
         "[tasks.person]\ncall = \"g.echo-person\"\nargs.value = { name = \"Ada\", age = 36, tags = [\"x\"] }\n\
@@ -95,7 +95,7 @@ print(json.dumps({name.decode(): msgpack.unpackb(value) for name, value in resul
 "#;
 
 #[test]
-fn a_python_client_decodes_every_result_with_plain_messagepack() {
+fn python_client_decodes_every_result_with_plain_messagepack() {
     if Toolchain::Python.is_declined() {
         return;
     }
@@ -136,7 +136,7 @@ fn a_python_client_decodes_every_result_with_plain_messagepack() {
 }
 
 #[test]
-fn all_that_a_task_may_write_is_kept() {
+fn log_is_stored_up_to_its_limit() {
     let server = Redis::start("");
     let line = "x".repeat(99);
     let text = vec![line; 4_000].join("\\n");
@@ -147,7 +147,7 @@ fn all_that_a_task_may_write_is_kept() {
 }
 
 #[test]
-fn runs_that_have_expired_leave_the_index_by_themselves() {
+fn expired_runs_leave_the_index() {
     let server = Redis::start("");
     let project =
         |ttl: &str| basic(&format!("[state]\nttl = \"{ttl}\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n"));
@@ -220,7 +220,7 @@ fn stored_runs_are_listed_shown_read_and_removed() {
 }
 
 #[test]
-fn a_killed_run_goes_on_without_running_a_finished_task_again() {
+fn killed_run_resumes_without_rerunning_finished_tasks() {
     let server = Redis::start("");
     let project = gated();
     let uri = server.uri();
@@ -252,7 +252,7 @@ fn a_killed_run_goes_on_without_running_a_finished_task_again() {
 }
 
 #[test]
-fn an_interrupted_run_names_the_command_that_resumes_it() {
+fn interrupted_run_prints_its_resume_command() {
     let server = Redis::start("");
     let project = gated();
     let uri = server.uri();
@@ -268,7 +268,7 @@ fn an_interrupted_run_names_the_command_that_resumes_it() {
 }
 
 #[test]
-fn failed_tasks_run_again_and_skips_are_derived_anew() {
+fn resume_reruns_failed_tasks_and_recomputes_skips() {
     let server = Redis::start("");
     let body = |kind: &str| {
         format!(
@@ -299,7 +299,7 @@ fn failed_tasks_run_again_and_skips_are_derived_anew() {
 }
 
 #[test]
-fn a_second_run_takes_every_pure_result_from_the_cache() {
+fn second_run_takes_pure_results_from_the_cache() {
     let server = Redis::start("");
     let body = |texts: &str| {
         PIPELINE.replace(r#"["a", "b", "c", "d", "e", "f", "g", "h"]"#, texts).replace("150", "1")
@@ -326,7 +326,7 @@ fn a_second_run_takes_every_pure_result_from_the_cache() {
 }
 
 #[test]
-fn a_damaged_cache_entry_is_no_hit() {
+fn damaged_cache_entry_is_a_miss() {
     let server = Redis::start("");
     let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let cache = ["--cache", &server.uri()];
@@ -341,7 +341,7 @@ fn a_damaged_cache_entry_is_no_hit() {
 }
 
 #[test]
-fn plan_tells_what_is_stored_and_what_is_cached() {
+fn plan_shows_stored_and_cached_tasks() {
     let server = Redis::start("");
     let project = basic(
         "[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"a\" }\n",
@@ -359,7 +359,7 @@ fn plan_tells_what_is_stored_and_what_is_cached() {
 }
 
 #[test]
-fn sockets_passwords_users_and_tls_are_ways_in() {
+fn server_is_reached_by_socket_password_user_and_tls() {
     let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let plain = Redis::start("");
     let socket = format!("redis+unix://{}?db=1", plain.socket().display());
@@ -407,7 +407,7 @@ fn sockets_passwords_users_and_tls_are_ways_in() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
+fn absent_server_is_an_error_after_its_timeout() {
     let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let port = cascade_host_tests::free_port();
     let uri = format!("redis://user:hunter2@127.0.0.1:{port}?connect-timeout=1s");
@@ -422,7 +422,7 @@ fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
 }
 
 #[test]
-fn show_tells_what_a_guest_wrote_last() {
+fn show_includes_the_last_output_of_a_guest() {
     let server = Redis::start("");
     let uri = format!("redis://127.0.0.1:{}", server.port());
     let project = Project::new(&format!(
@@ -439,7 +439,7 @@ fn show_tells_what_a_guest_wrote_last() {
 }
 
 #[test]
-fn no_password_appears_anywhere() {
+fn passwords_are_never_printed() {
     let server = Redis::start_with_login("requirepass hunter2", "default", "hunter2");
     let uri = format!("redis://:hunter2@127.0.0.1:{}", server.port());
     let project = Project::new(&format!(

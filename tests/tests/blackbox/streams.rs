@@ -50,7 +50,7 @@ fn project() -> Project {
 }
 
 #[test]
-fn results_wait_for_a_reader_of_a_stream_that_does_not_block() {
+fn results_are_complete_on_a_non_blocking_stdout() {
     let project = project();
     let (code, text) = read_late(|stdout| {
         let mut command = project_command(&project, &["-o", "raw"]);
@@ -60,7 +60,7 @@ fn results_wait_for_a_reader_of_a_stream_that_does_not_block() {
 }
 
 #[test]
-fn events_and_logs_wait_for_a_reader_of_a_stream_that_does_not_block() {
+fn events_and_logs_are_complete_on_a_non_blocking_stderr() {
     for (flags, last) in [(["--events", "-"], "run.finished"), (["--log-level", "debug"], "succeeded")] {
         let project = project();
         let (code, text) = read_late(|stderr| {
@@ -78,7 +78,7 @@ fn events_and_logs_wait_for_a_reader_of_a_stream_that_does_not_block() {
 }
 
 #[test]
-fn a_build_command_is_given_a_stream_that_blocks() {
+fn build_command_gets_a_blocking_stream() {
     let project = Project::new(
         "[components.g]\npath = \"g.wasm\"\nbuild = \"seq 200000; touch g.wasm\"\n[tasks.t]\ncall = \"g.run\"\n",
     );
@@ -115,7 +115,7 @@ fn hand_over(project: &Project, stdin: OwnedFd, mut ours: impl Write) {
 }
 
 #[test]
-fn a_manifest_comes_from_a_stream_that_does_not_block() {
+fn manifest_is_read_from_a_non_blocking_stdin() {
     let project = Project::new(&format!(
         "{}[tasks.t]\ncall = \"g.echo-string\"\nargs.value = \"y\"\n",
         component(Guest::Basic)
@@ -129,7 +129,7 @@ fn a_manifest_comes_from_a_stream_that_does_not_block() {
 }
 
 #[test]
-fn streams_that_are_closed_lose_nothing_unsaid() {
+fn closed_streams_are_reported() {
     let project =
         Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
     let shell = |words: &str| {
@@ -155,7 +155,7 @@ fn streams_that_are_closed_lose_nothing_unsaid() {
 }
 
 #[test]
-fn whoever_watches_ends_with_the_reader_and_not_with_the_run() {
+fn watch_ends_when_its_reader_does() {
     let server = Redis::start("");
     let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
     let host = project.host().args(["--log-level", "debug", "--run-id", "r1", "--state", &server.uri()]);
@@ -170,7 +170,7 @@ fn whoever_watches_ends_with_the_reader_and_not_with_the_run() {
 }
 
 #[test]
-fn an_examination_that_nobody_reads_has_proven_nothing() {
+fn doctor_with_a_closed_stdout_proves_nothing() {
     let script = "set -o pipefail; \"$0\" doctor | head -1";
     let examined = Host::new([]).behind("bash", &["-c", script]).run().expect(130);
     examined.says(["the checks did not finish, and prove nothing"]);

@@ -275,12 +275,12 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_run_is_not_complained_about() {
+    fn valid_run_has_no_complaints() {
         assert_eq!(sound().complaints(), Vec::<String>::new());
     }
 
     #[test]
-    fn a_result_that_is_missing_or_other_is_noticed() {
+    fn missing_or_wrong_result_is_detected() {
         let missing = after(|run| drop(run.found.results.remove("b")));
         assert!(missing.contains("result of b: 2 is nothing"), "{missing}");
         assert!(missing.contains("b has 0 ends"), "{missing}");
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_commit_is_noticed_on_one_host_and_on_two() {
+    fn double_commit_is_detected_on_one_and_two_hosts() {
         let one = after(|run| run.logs[1].told.push(told(5, "task.finished", "b")));
         assert!(one.contains("b twice by other in one epoch"), "{one}");
         let two = after(|run| run.logs[0].told.push(told(5, "task.cached", "b")));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_in_each_epoch_is_none_too_many() {
+    fn one_commit_per_epoch_is_allowed() {
         let again = |run: &mut Account| {
             let lost = Told { code: "state-lost".to_owned(), ..told(5, "warning", "") };
             run.logs[1].told.extend([lost, told(6, "task.started", "b"), told(7, "task.finished", "b")]);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_that_nobody_is_left_to_know_of_may_be_made_again() {
+    fn commit_unknown_to_all_live_hosts_may_be_repeated() {
         // Host `one` reports its last event at second 3, or lives on.
         let again = |run: &mut Account| {
             run.is_lossy = true;
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_before_what_is_needed_is_noticed() {
+    fn start_before_a_dependency_is_detected() {
         let by_clock = after(|run| run.logs[1].told.insert(0, told(0, "task.started", "b")));
         assert!(by_clock.contains("b before a on other"), "{by_clock}");
         let by_order = after(|run| run.logs[0].told.insert(1, told(1, "task.started", "b")));
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pending_or_miscounted_is_noticed() {
+    fn pending_and_miscounted_nodes_are_detected() {
         let held = after(|run| run.ledger.under_way.push("h:1".to_owned()));
         assert!(held.contains("left over: h:1"), "{held}");
         let queued = after(|run| run.ledger.waiting = 1);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn an_execution_without_a_reason_is_noticed() {
+    fn unexplained_execution_is_detected() {
         let again = |run: &mut Account| run.logs[1].told.push(told(5, "task.started", "b"));
         let noticed = after(again);
         assert!(noticed.contains("1 executions more"), "{noticed}");
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_kept_otherwise_is_noticed() {
+    fn wrong_key_expiry_is_detected() {
         for left in [-1, 1000] {
             let off = after(|run| run.ledger.kept.extend([("tasks".to_owned(), left)]));
             assert!(off.contains(&format!("tasks: {left} of")), "{off}");

@@ -1,7 +1,7 @@
 //! Reads the records of a run: the data in Redis, and the events of its hosts.
 //! `checker` judges them.
 
-use crate::client::{Answer, Client};
+use crate::client::{Client, Reply};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -103,9 +103,9 @@ impl Told {
 }
 
 fn read_hash(client: &mut Client, key: &str) -> BTreeMap<String, Vec<u8>> {
-    let Some(Answer::List(parts)) = client.ask(&["HGETALL", key]) else { return BTreeMap::new() };
+    let Some(Reply::List(parts)) = client.ask(&["HGETALL", key]) else { return BTreeMap::new() };
     let mut parts =
-        parts.into_iter().map(|part| if let Answer::Bytes(bytes) = part { bytes } else { Vec::new() });
+        parts.into_iter().map(|part| if let Reply::Bytes(bytes) = part { bytes } else { Vec::new() });
     let mut hash = BTreeMap::new();
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
         hash.insert(String::from_utf8_lossy(&name).into_owned(), value);

@@ -1,5 +1,5 @@
 //! Admission: the memory of concurrent tasks never exceeds the host's budget.
-//! The memory limit of a single task is in `space`.
+//! The memory limit of a single task is in `memory`.
 
 use super::HOST;
 use crate::component;
@@ -7,7 +7,7 @@ use crate::guests::Guest;
 use cascade_host_tests::Project;
 
 #[test]
-fn tasks_that_use_all_they_may_stay_within_the_budget_together() {
+fn concurrent_tasks_stay_within_the_memory_budget() {
     let mut body = format!("{}[defaults.limits]\nmemory = \"64MiB\"\n", component(Guest::Basic));
     for task in 0..24 {
         body.push_str(&format!("[tasks.t{task}]\ncall = \"g.grow\"\nargs.mib = 56\n"));
@@ -25,7 +25,7 @@ fn tasks_that_use_all_they_may_stay_within_the_budget_together() {
 }
 
 #[test]
-fn elements_are_admitted_one_by_one() {
+fn elements_are_admitted_individually() {
     let project = Project::new(&format!(
         "{}[tasks.each]\ncall = \"g.grow\"\nfor-each.n = [{}]\nargs.mib = {{ item = \"n\" }}\n\
          limits.memory = \"64MiB\"\n[outputs]\nall = {{ task = \"each\" }}\n",
@@ -38,7 +38,7 @@ fn elements_are_admitted_one_by_one() {
 }
 
 #[test]
-fn a_task_that_may_have_more_than_the_host_runs_alone_and_within_what_there_is() {
+fn oversized_task_runs_alone_within_the_budget() {
     let task = |mib| {
         let others = "[tasks.a]\ncall = \"g.double\"\nargs.x = 1\nlimits.memory = \"16MiB\"\n\
                       [tasks.b]\ncall = \"g.double\"\nargs.x = 1\nlimits.memory = \"16MiB\"\n";

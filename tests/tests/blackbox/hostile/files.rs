@@ -11,7 +11,7 @@ fn sound() -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_component_is_named_before_anything_runs() {
+fn non_component_is_refused_before_anything_runs() {
     let whole = sound();
     let damaged = "the component is cut off or damaged";
     let mut spoilt = whole.clone();
@@ -37,7 +37,7 @@ fn what_is_no_component_is_named_before_anything_runs() {
 }
 
 #[test]
-fn an_oversized_file_is_not_even_read() {
+fn oversized_file_is_not_read() {
     let project = Project::new("[components.h]\npath = \"h.wasm\"\n[tasks.t]\ncall = \"h.run\"\n");
     let file = std::fs::File::create(project.folder().join("h.wasm")).expect("it can be made");
     // A sparse file, which takes no disk space.
@@ -47,7 +47,7 @@ fn an_oversized_file_is_not_even_read() {
 }
 
 #[test]
-fn an_import_that_no_host_has_is_named_before_anything_runs() {
+fn unknown_import_is_refused_before_anything_runs() {
     let guest = named("h", Guest::UnknownImport);
     let project = Project::new(&format!("{guest}[tasks.t]\ncall = \"h.run\"\n"));
     project.run().expect(2).says(["imports `", "which this host does not know"]);

@@ -1,5 +1,5 @@
 //! Guests that want more than they were granted: they are refused as WASI refuses a process without permission.
-//! The effect of grants is in `surroundings`.
+//! The effect of grants is in `isolation`.
 
 use super::{Ends, Source, check, row};
 use crate::guests::Guest;
@@ -10,7 +10,7 @@ const fn told(said: &'static str) -> Ends {
 }
 
 #[test]
-fn without_a_grant_there_is_nothing() {
+fn ungranted_capabilities_are_refused() {
     let (basic, network) = (Source::Rust(Guest::Basic), Source::Rust(Guest::Network));
     let context = "`cascade:task/context` is not granted to this task; grant it with `context = true`";
     let no_folder = told("the function returned the error \"No such file or directory (os error 44)\"");

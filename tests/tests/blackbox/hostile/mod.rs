@@ -3,12 +3,12 @@
 //! that the stop is prompt. One module per kind of attack; the guests are text in `tests/guests/hostile`, or Rust.
 
 mod admission;
-mod bulk;
+mod host_work;
 mod files;
 mod grants;
 mod results;
-mod space;
-mod time;
+mod memory;
+mod endless;
 
 use crate::guests::Guest;
 use crate::{component, named};

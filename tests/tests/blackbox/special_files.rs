@@ -34,7 +34,7 @@ fn odd_playground() -> Project {
 }
 
 #[test]
-fn pipes_and_sockets_are_refused_and_nobody_waits_for_them() {
+fn pipes_and_sockets_are_refused_without_waiting() {
     let project = odd_playground();
     let mut actions = Vec::new();
     for name in ["pipe", "way", "socket"] {
@@ -76,7 +76,7 @@ fn devices_are_refused() {
 }
 
 #[test]
-fn a_pipe_is_told_once_with_its_name_and_kind() {
+fn refused_pipe_is_logged_once_with_name_and_kind() {
     let project = odd_playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     let place = "{ folder = \"/in\", path = \"pipe\" }";
@@ -94,7 +94,7 @@ fn a_pipe_is_told_once_with_its_name_and_kind() {
 
 /// Each attempt that is ended while it opens something would keep one of the threads that all guests share.
 #[test]
-fn attempts_that_meet_a_pipe_leave_others_their_files() {
+fn refused_pipes_do_not_use_up_open_files() {
     let project = odd_playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     project.write(&format!(
@@ -117,7 +117,7 @@ fn attempts_that_meet_a_pipe_leave_others_their_files() {
 }
 
 #[test]
-fn a_guest_may_have_more_streams_than_it_has_threads_for() {
+fn guest_may_have_more_streams_than_threads() {
     let project = playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     std::fs::write(project.folder().join("in/long"), vec![7; 300_000]).expect("a file can be written");
@@ -133,7 +133,7 @@ fn a_guest_may_have_more_streams_than_it_has_threads_for() {
 }
 
 #[test]
-fn names_that_are_no_text_are_left_out_and_told_once() {
+fn non_utf8_names_are_omitted_and_logged_once() {
     let project = playground();
     let folder = project.folder().join("in/below");
     let odd = |name: &[u8]| folder.join(OsStr::from_bytes(name));
@@ -157,7 +157,7 @@ fn names_that_are_no_text_are_left_out_and_told_once() {
 }
 
 #[test]
-fn pipes_that_users_give_are_named_and_those_of_a_shell_are_read() {
+fn user_supplied_pipes_are_refused_but_shell_pipes_are_read() {
     let project = Project::new(&format!(
         "{}[params.data]\ntype = \"string\"\ndefault = \"x\"\n[tasks.t]\ncall = \"g.echo-string\"\n\
          args.value = {{ param = \"data\" }}\n",

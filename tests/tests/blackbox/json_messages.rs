@@ -37,7 +37,7 @@ fn run(project: &Project, way: [&str; 2]) -> Host {
 }
 
 #[test]
-fn a_run_that_fails_leaves_something_out_or_is_refused_speaks_json() {
+fn failed_partial_and_refused_runs_write_json() {
     let fails = Project::new(&format!("{}[tasks.t]\ncall = \"g.trap\"\n", component(Guest::Basic)));
     let skips = Project::new(&format!(
         "{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\nwhen = {{ value = false }}\n[outputs]\nout = {{ task = \"t\" }}\n",
@@ -64,7 +64,7 @@ fn a_run_that_fails_leaves_something_out_or_is_refused_speaks_json() {
 }
 
 #[test]
-fn each_fault_of_a_manifest_is_a_line_with_its_place() {
+fn every_manifest_fault_is_a_json_line_with_position() {
     let project =
         Project::new(&format!("{}[tasks.t]\ncall = \"g.dubble\"\nparm = 1\n", component(Guest::Basic)));
     for host in
@@ -80,7 +80,7 @@ fn each_fault_of_a_manifest_is_a_line_with_its_place() {
 }
 
 #[test]
-fn an_interrupted_run_speaks_json() {
+fn interrupted_run_writes_json() {
     for way in WAYS {
         let project = gates::project(&format!(
             "[tasks.slow]\ncall = \"g.await-file\"\nargs.path = \"x\"\n{GRANTS}\
@@ -97,7 +97,7 @@ fn an_interrupted_run_speaks_json() {
 }
 
 #[test]
-fn what_a_build_command_prints_is_told_line_by_line() {
+fn build_output_is_json_line_by_line() {
     let project = Project::new(
         "[components.g]\npath = \"g.wasm\"\nbuild = \"echo one; echo '{' >&2; printf three; exit 7\"\n\
          [tasks.t]\ncall = \"g.run\"\n",
@@ -120,7 +120,7 @@ fn what_a_build_command_prints_is_told_line_by_line() {
 }
 
 #[test]
-fn wrong_usage_and_settings_speak_json_however_it_was_asked_for() {
+fn usage_and_settings_errors_are_json_whichever_way_it_is_enabled() {
     let usage = |host: Host| {
         let error = only(&host.run().expect(2), "error");
         assert!(error["message"].as_str().is_some_and(|text| text.contains("--flesh")), "{error}");
@@ -141,7 +141,7 @@ fn wrong_usage_and_settings_speak_json_however_it_was_asked_for() {
 }
 
 #[test]
-fn commands_that_say_how_they_went_speak_json() {
+fn notes_of_commands_are_json() {
     let project =
         Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
     assert_eq!(only(&project.command("check").args(WAYS[0]).run().expect(0), "note")["code"], "sound");

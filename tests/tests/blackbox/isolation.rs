@@ -19,7 +19,7 @@ fn failure(project: &Project) -> (String, String) {
 }
 
 #[test]
-fn without_grants_there_is_no_environment_no_argument_and_no_file() {
+fn without_grants_there_are_no_variables_arguments_or_files() {
     let body = "[tasks.env]\ncall = \"g.env\"\nargs.name = \"HOME\"\n[tasks.args]\ncall = \"g.args\"\n\
                 [tasks.file]\ncall = \"g.read-file\"\nargs.path = \"/etc/passwd\"\non-error = \"value\"\n";
     let shown = basic("", body).run().expect(0).json();
@@ -28,7 +28,7 @@ fn without_grants_there_is_no_environment_no_argument_and_no_file() {
 }
 
 #[test]
-fn grants_give_what_they_say_and_no_more() {
+fn grants_provide_exactly_what_they_name() {
     let grants = "grants = { env = [\"COLOUR\", \"MODE=fast\"], args = [\"-v\"], read = [\"data:/in\"], write = [\"out\"] }";
     let body = "[tasks.colour]\ncall = \"g.env\"\nargs.name = \"COLOUR\"\n[tasks.mode]\ncall = \"g.env\"\nargs.name = \"MODE\"\n\
                 [tasks.home]\ncall = \"g.env\"\nargs.name = \"HOME\"\n[tasks.args]\ncall = \"g.args\"\n\
@@ -54,7 +54,7 @@ fn grants_give_what_they_say_and_no_more() {
 }
 
 #[test]
-fn what_a_guest_writes_is_told_and_bounded() {
+fn guest_output_is_logged_and_limited() {
     let project = basic("", "[tasks.t]\ncall = \"g.say\"\nargs.text = \"hello there\"\n");
     project.run().expect(0).says(["hello there"]);
     let events = project.events();
@@ -67,7 +67,7 @@ fn what_a_guest_writes_is_told_and_bounded() {
 }
 
 #[test]
-fn logging_progress_and_context_reach_the_host() {
+fn logging_progress_and_context_are_recorded() {
     let project = Project::new(&format!(
         "{}grants.context = true\n{}",
         named("h", Guest::HostCalls),
@@ -86,7 +86,7 @@ fn logging_progress_and_context_reach_the_host() {
 }
 
 #[test]
-fn every_limit_names_itself() {
+fn every_exceeded_limit_is_named() {
     for (call, keys, named, class) in [
         ("g.grow\"\nargs.mib = 200", "limits.memory = \"64MiB\"", "limits.memory", "limit"),
         ("g.spin\"", "timeout = \"100ms\"", "timeout", "timeout"),
@@ -103,7 +103,7 @@ fn every_limit_names_itself() {
 }
 
 #[test]
-fn a_trap_shows_where_the_guest_was() {
+fn trap_has_a_backtrace() {
     let project = basic("", "[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"so it is\"\n");
     project.run().expect(1).says(["so it is", "panic"]);
     let (class, error) = failure(&project);
@@ -119,7 +119,7 @@ fn end_of_stderr(error: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_trap_tells_what_the_guest_wrote_last() {
+fn trap_includes_the_last_output() {
     let message = r"first\nwhat went wrong\n  0: 0x2 - forged\n\u001b[2J\u009b31m";
     let project = basic("", &format!("[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"{message}\"\n"));
     let finished = project.host().args(["--log-level", "error"]).run().expect(1).says([
@@ -138,7 +138,7 @@ fn a_trap_tells_what_the_guest_wrote_last() {
 }
 
 #[test]
-fn what_a_guest_wrote_last_is_bounded_and_has_no_secret() {
+fn last_output_is_limited_and_has_no_secret() {
     let body = "[params.token]\ntype = \"string\"\nsecret = true\n[tasks.t]\ncall = \"g.panic-with\"\n\
                 args.message = { param = \"token\" }\n";
     let project = basic("", body);
@@ -154,7 +154,7 @@ fn what_a_guest_wrote_last_is_bounded_and_has_no_secret() {
 }
 
 #[test]
-fn a_status_that_is_a_failure_tells_what_the_guest_wrote_last() {
+fn failed_exit_status_includes_the_last_output() {
     let call = |code: u8| {
         let args = format!("args = {{ text = \"no such file: x\", code = {code} }}");
         basic("", &format!("[tasks.t]\ncall = \"g.complain\"\n{args}\n"))
@@ -171,7 +171,7 @@ fn a_status_that_is_a_failure_tells_what_the_guest_wrote_last() {
 }
 
 #[test]
-fn the_network_is_not_there() {
+fn network_is_unavailable_without_grants() {
     let project = Project::new(&format!(
         "{}{}",
         named("n", Guest::Network),

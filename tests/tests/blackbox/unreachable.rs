@@ -45,7 +45,7 @@ fn greets(mut stream: TcpStream) {
 }
 
 #[test]
-fn a_server_that_hangs_is_given_up_after_the_stated_time_however_far_it_came() {
+fn hanging_server_fails_after_its_timeout_in_every_phase() {
     let project = one_task("");
     for port in [serve(silent), serve(greets)] {
         let uri = format!("redis://127.0.0.1:{port}?connect-timeout=4s");
@@ -58,7 +58,7 @@ fn a_server_that_hangs_is_given_up_after_the_stated_time_however_far_it_came() {
 }
 
 #[test]
-fn what_keeps_a_host_from_a_server_has_its_own_advice() {
+fn every_connection_error_has_its_own_help() {
     let project = one_task("");
     let nowhere = project.folder().join("none.sock");
     let page = serve(|mut stream| {
@@ -80,7 +80,7 @@ fn what_keeps_a_host_from_a_server_has_its_own_advice() {
 }
 
 #[test]
-fn a_promise_that_needs_a_replica_is_refused_where_there_is_none() {
+fn replica_durability_without_a_replica_is_refused() {
     let server = Redis::start("");
     let project = one_task("");
     let uri = format!("{}?durability=replica:1", server.uri());
@@ -91,7 +91,7 @@ fn a_promise_that_needs_a_replica_is_refused_where_there_is_none() {
 }
 
 #[test]
-fn a_state_that_is_away_is_told_of_and_that_it_is_back() {
+fn state_outage_and_recovery_are_reported() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
     let project = twelve();
     let mut running = start(&project, &server.uri());
@@ -120,7 +120,7 @@ fn a_state_that_is_away_is_told_of_and_that_it_is_back() {
 }
 
 #[test]
-fn a_cache_that_is_away_is_told_of_and_so_is_whatever_a_command_waits_for() {
+fn cache_outage_is_reported_while_commands_wait() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
     let task = "[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n";
     let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
@@ -137,7 +137,7 @@ fn a_cache_that_is_away_is_told_of_and_so_is_whatever_a_command_waits_for() {
 }
 
 #[test]
-fn a_line_end_from_a_file_is_no_part_of_a_uri_or_a_password_and_others_are_shown_where_they_are() {
+fn trailing_newlines_of_uris_and_passwords_are_removed_and_inner_ones_located() {
     let server = Redis::start_with_login("requirepass hunter2", "default", "hunter2");
     let project = one_task("");
     let host = |uri: &str, password: &str| {
@@ -151,7 +151,7 @@ fn a_line_end_from_a_file_is_no_part_of_a_uri_or_a_password_and_others_are_shown
 }
 
 #[test]
-fn uris_of_the_manifest_that_cannot_be_used_are_told_with_their_lines() {
+fn invalid_manifest_uris_are_reported_with_their_lines() {
     let head = "[state]\nuri = \"redis://user:hunter2@h:0\"\n[cache]\nuri = { env = \"NOWHERE\" }\n";
     let project = one_task(&format!("{head}[params.p]\ntype = \"strin\"\n"));
     for command in ["check", "plan", "run"] {
@@ -169,7 +169,7 @@ fn uris_of_the_manifest_that_cannot_be_used_are_told_with_their_lines() {
 }
 
 #[test]
-fn a_stored_result_that_cannot_be_read_is_named_with_the_reason_and_the_run_has_not_succeeded() {
+fn unreadable_stored_result_is_named_and_fails_the_run() {
     let server = Redis::start("");
     let project = one_task("");
     let uri = server.uri();

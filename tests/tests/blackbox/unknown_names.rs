@@ -21,7 +21,7 @@ fn ask(server: &Redis, words: &[&str]) -> Finished {
 }
 
 #[test]
-fn an_element_or_task_that_does_not_exist_is_missing_with_what_exists() {
+fn unknown_task_or_element_lists_the_existing_ones() {
     let server = Redis::start("");
     let project = Project::new(&format!("{}{BODY}", component(Guest::Basic)));
     project.host().args(["--state", &server.uri(), "--run-id", "r1", "--keep-going"]).run().expect(1);
@@ -62,7 +62,7 @@ fn an_element_or_task_that_does_not_exist_is_missing_with_what_exists() {
 }
 
 #[test]
-fn an_element_that_nobody_has_begun_is_not_said_to_be_silent() {
+fn unstarted_element_is_not_reported_as_silent() {
     let server = Redis::start("");
     let project = gates::elements("abc");
     let uri = server.uri();
@@ -81,7 +81,7 @@ fn an_element_that_nobody_has_begun_is_not_said_to_be_silent() {
 }
 
 #[test]
-fn a_result_of_the_cache_says_where_its_log_is() {
+fn cached_result_names_the_run_with_its_log() {
     let server = Redis::start("");
     let project = Project::new(&format!(
         "{}[tasks.say]\ncall = \"g.say\"\nargs.text = \"x\"\n",

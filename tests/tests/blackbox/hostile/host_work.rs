@@ -1,5 +1,5 @@
 //! Guests that cause much work in the host with little of their own: slow host calls, values that grow on the way.
-//! Endless work of the guest itself is in `time`.
+//! Endless work of the guest itself is in `endless`.
 
 use super::{Ends, HOST, Row, Source, check, row};
 
@@ -43,7 +43,7 @@ fn straight() -> String {
 }
 
 #[test]
-fn calls_of_the_host_in_a_straight_line_are_stopped() {
+fn long_sequences_of_host_calls_are_stopped() {
     check(&[row(Source::Made(straight), "run", "", Ends::InTime)]);
 }
 
@@ -75,7 +75,7 @@ fn growing() -> String {
 }
 
 #[test]
-fn a_value_that_grows_on_an_edge_is_bounded() {
+fn value_that_grows_on_an_edge_is_limited() {
     let more = "args.x = { task = \"make\" }\n[tasks.make]\ncall = \"h.make\"\n";
     let said = "a value has more than 64MiB once it is of the type that is asked for: twice `limits.memory` = 32MiB, \
                 or 16MiB; raise `limits.memory`";
@@ -104,7 +104,7 @@ fn complaining() -> String {
 }
 
 #[test]
-fn an_error_that_is_huge_is_told_in_part() {
+fn huge_error_is_truncated() {
     let keys = "timeout = \"5m\"\nlimits = { memory = \"32MiB\", output = \"32MiB\" }\n";
     let row = Row { keys, peak: 128 + HOST, ..row(Source::Made(complaining), "run", "", Ends::Returned("")) };
     let project = row.project();

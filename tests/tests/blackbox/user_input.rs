@@ -34,7 +34,7 @@ fn words(project: &Project, arguments: &[&str]) -> Host {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_a_text() {
+fn byte_order_mark_is_removed_from_text() {
     let project = project(SUM);
     let manifest = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it is there");
     project.write(&format!("\u{feff}{manifest}"));
@@ -59,7 +59,7 @@ fn a_byte_order_mark_is_no_part_of_a_text() {
 }
 
 #[test]
-fn a_byte_order_mark_stays_in_data() {
+fn byte_order_mark_is_kept_in_data() {
     let project = project(&format!(
         "{SUM}[tasks.file]\ncall = \"g.echo-string\"\nargs.value = {{ file = \"t.txt\" }}\n\
          [tasks.bytes]\ncall = \"g.echo-bytes\"\nargs.value = {{ file = \"t.txt\" }}\n"
@@ -101,7 +101,7 @@ fn project_with_file() -> Project {
 }
 
 #[test]
-fn a_key_that_is_there_twice_is_refused_by_name() {
+fn duplicate_key_is_refused_by_name() {
     let project = project(&format!(
         "{SUM}[params.point]\ntype = \"record {{ x: f64, y: f64 }}\"\ndefault = {{ x = 1, y = 2 }}\n\
          [params.shape]\ntype = \"variant {{ empty, circle(f64) }}\"\ndefault = \"empty\"\n\
@@ -141,7 +141,7 @@ fn with_bytes(host: Host, script: &str) -> Finished {
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_not_taken_for_unset() {
+fn non_utf8_variable_is_not_treated_as_unset() {
     let project = project(
         "[tasks.plain]\ncall = \"g.echo-string\"\nargs.value = { env = \"PLAIN\", default = \"d\" }\n\
          [tasks.granted]\ncall = \"g.env\"\nargs.name = \"GRANTED\"\ngrants.env = [\"GRANTED\", \"A=other-value\"]\n",
@@ -185,7 +185,7 @@ fn a_variable_that_is_no_text_is_not_taken_for_unset() {
 }
 
 #[test]
-fn paths_need_be_no_text() {
+fn paths_may_be_non_utf8() {
     let project = project(SUM);
     let run = |script: &str| with_bytes(project.command("run"), script);
     run("echo 5 > \"$bad.json\"; exec \"$0\" \"$@\" -p a=@\"$bad.json\" --events \"$bad.jsonl\"").expect(0);
@@ -208,7 +208,7 @@ fn paths_need_be_no_text() {
 }
 
 #[test]
-fn arguments_that_are_no_text_are_refused() {
+fn non_utf8_arguments_are_refused() {
     let project = project(SUM);
     let run = |script: &str| with_bytes(project.command("run"), script).expect(2);
     run("exec \"$0\" \"$@\" -p text=$bad").says(["param `text`: the value is not UTF-8 text", "@FILE"]);
@@ -219,7 +219,7 @@ fn arguments_that_are_no_text_are_refused() {
 }
 
 #[test]
-fn paths_in_a_manifest_that_comes_by_a_descriptor_start_from_the_working_directory() {
+fn manifest_from_a_descriptor_resolves_paths_from_the_working_directory() {
     let project = Project::new(
         "[components.g]\npath = \"own.wasm\"\nbuild = \"cp kept.wasm own.wasm\"\ngrants.read = [\"data\"]\n\
          [tasks.t]\ncall = \"g.echo-string\"\nargs.value = { file = \"t.txt\" }\n\

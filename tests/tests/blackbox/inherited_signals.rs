@@ -24,7 +24,7 @@ fn waiting() -> Project {
 }
 
 #[test]
-fn a_parent_that_ignores_the_ends_of_children_changes_nothing() {
+fn ignored_sigchld_has_no_effect() {
     let project = Project::new(&format!(
         "{}build = \"true\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
         component(Guest::Basic)
@@ -37,7 +37,7 @@ fn a_parent_that_ignores_the_ends_of_children_changes_nothing() {
 }
 
 #[test]
-fn signals_that_are_ignored_on_purpose_stay_so() {
+fn purposely_ignored_signals_stay_ignored() {
     for signal in ["INT", "HUP"] {
         let project = waiting();
         let host =
@@ -55,7 +55,7 @@ fn signals_that_are_ignored_on_purpose_stay_so() {
 }
 
 #[test]
-fn signals_that_are_ignored_by_chance_or_blocked_are_heard() {
+fn blocked_and_accidentally_ignored_signals_are_handled() {
     for words in ["--ignore-signal=TERM", "--block-signal=TERM", "--block-signal"] {
         let project = waiting();
         let mut running = left_with(project.host().args(["--log-level", "debug"]), words).start();
@@ -69,7 +69,7 @@ fn signals_that_are_ignored_by_chance_or_blocked_are_heard() {
 }
 
 #[test]
-fn a_guest_that_leaves_its_memory_traps_where_faults_are_blocked() {
+fn out_of_bounds_access_traps_even_if_sigsegv_is_blocked() {
     let project = Project::new("[components.g]\npath = \"g.wasm\"\n[tasks.t]\ncall = \"g.run\"\n");
     let text = "(component (core module $m (memory 1) (func (export \"run\") (result i32) (i32.load (i32.const -8))))
         (core instance $i (instantiate $m))
@@ -79,7 +79,7 @@ fn a_guest_that_leaves_its_memory_traps_where_faults_are_blocked() {
 }
 
 #[test]
-fn what_the_host_starts_begins_with_the_defaults() {
+fn child_processes_start_with_default_dispositions() {
     let project = Project::new(&format!(
         "{}build = \"grep -E '^Sig(Blk|Ign)' /proc/self/status > mask\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
         component(Guest::Basic)
