@@ -132,19 +132,19 @@ pub(crate) struct Nemesis<'a, 'p> {
     pub(crate) fleet: &'a mut Fleet<'p>,
     undo: Vec<Undo>,
     /// The applied faults, for the report.
-    pub(crate) story: Vec<String>,
-    began: Instant,
+    pub(crate) history: Vec<String>,
+    started: Instant,
 }
 
 impl<'a, 'p> Nemesis<'a, 'p> {
     /// Creates a nemesis for these servers and hosts.
     pub(crate) fn new(servers: &'a mut Servers, fleet: &'a mut Fleet<'p>) -> Self {
-        Self { servers, fleet, undo: Vec::new(), story: Vec::new(), began: Instant::now() }
+        Self { servers, fleet, undo: Vec::new(), history: Vec::new(), started: Instant::now() }
     }
 
     /// Applies a schedule at its times until all hosts have ended; `total` is the final number of results. Fails if
     /// the hosts hang, or end with a wrong code.
-    pub(crate) fn rage(&mut self, schedule: &Schedule, total: u32) -> Result<(), String> {
+    pub(crate) fn run(&mut self, schedule: &Schedule, total: u32) -> Result<(), String> {
         let mut faults = schedule.faults.iter().peekable();
         loop {
             if self.fleet.is_done() {
@@ -153,29 +153,37 @@ impl<'a, 'p> Nemesis<'a, 'p> {
                 }
                 // All hosts have ended, but the server has lost their last data since: the next host finds and
                 // repairs that.
-                self.story.push(format!("{:?} all have ended, and one comes again", self.began.elapsed()));
-                self.fleet.again(0);
+                self.history
+                    .push(format!("{:?} all hosts have ended; one is restarted", self.started.elapsed()));
+                self.fleet.restart(0);
             }
-            self.fleet.tend()?;
-            self.make_good();
+            self.fleet.poll()?;
+            self.undo_due();
             if let Some(results) = self.servers.results() {
                 let reached = results * 1000 / total.max(1);
                 if let Some(scheduled) = faults.next_if(|scheduled| scheduled.at <= reached) {
-                    self.strike(scheduled, reached);
+                    self.apply(scheduled, reached);
                 }
             }
-            if self.began.elapsed() > RUN_TIMEOUT {
+            if self.started.elapsed() > RUN_TIMEOUT {
                 return Err(format!("the run has not ended within {RUN_TIMEOUT:?}"));
             }
             std::thread::sleep(POLL_INTERVAL);
         }
         let left = faults.count();
-        self.story.push(format!("{:?} all have ended; {left} faults were left", self.began.elapsed()));
+        self.history.push(format!(
+            "{:?} all hosts have ended; {left} faults were not applied",
+            self.started.elapsed()
+        ));
         Ok(())
     }
 
-    fn strike(&mut self, scheduled: &ScheduledFault, reached: u32) {
-        self.story.push(format!("{:?} at {reached} of 1000: {:?}", self.began.elapsed(), scheduled.fault));
+    fn apply(&mut self, scheduled: &ScheduledFault, reached: u32) {
+        self.history.push(format!(
+            "{:?} at {reached} of 1000: {:?}",
+            self.started.elapsed(),
+            scheduled.fault
+        ));
         match &scheduled.fault {
             Fault::Kill { host, back } => self.fleet.kill(*host, *back),
             Fault::KillAll { back } => self.fleet.kill_all(*back),
@@ -183,8 +191,8 @@ impl<'a, 'p> Nemesis<'a, 'p> {
             Fault::Interrupt { host } => self.fleet.interrupt(*host),
             Fault::Cut { host, way, bytes } => self.fleet.wire(*host).cut_after(*way, *bytes),
             Fault::Hold { host, time } => self.fleet.wire(*host).hold(*time),
-            Fault::Partition { host, time } => self.fleet.wire(*host).part(*time),
-            Fault::Duplicate { host, pieces, later } => self.fleet.wire(*host).say_twice(*pieces, *later),
+            Fault::Partition { host, time } => self.fleet.wire(*host).partition(*time),
+            Fault::Duplicate { host, pieces, later } => self.fleet.wire(*host).duplicate(*pieces, *later),
             Fault::ClientKill => {
                 self.servers.send(&["CLIENT", "KILL", "TYPE", "normal"]);
             }
@@ -224,7 +232,7 @@ impl<'a, 'p> Nemesis<'a, 'p> {
     }
 
     /// Reverts faults whose time is over.
-    fn make_good(&mut self) {
+    fn undo_due(&mut self) {
         let now = Instant::now();
         // If the server is down or busy, try again later.
         let servers = &mut *self.servers;
