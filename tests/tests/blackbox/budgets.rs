@@ -48,7 +48,7 @@ fn task_beyond_the_creators_budget_runs_on_a_larger_host() {
 }
 
 /// A task whose limit exceeds the small host's budget, though it uses less. It waits at its own gate.
-fn modest() -> Project {
+fn oversized_task() -> Project {
     project(&format!(
         "[tasks.modest]\ncall = \"g.await-file\"\nafter = [\"gate\"]\nargs.path = \"m\"\n{GRANTS}"
     ))
@@ -58,7 +58,7 @@ fn modest() -> Project {
 fn smaller_host_takes_over_from_a_killed_larger_host() {
     let server = Redis::start("");
     let uri = format!("{}?lease=3s", server.uri());
-    let project = modest();
+    let project = oversized_task();
     let small = start(&project, &uri, "64MiB");
     let mut large = start(&project, &uri, "256MiB");
     open(&project, "o");
@@ -74,7 +74,7 @@ fn smaller_host_takes_over_from_a_killed_larger_host() {
 fn large_task_does_not_wait_for_a_dead_larger_host() {
     let server = Redis::start("");
     let uri = format!("{}?lease=3s", server.uri());
-    let project = modest();
+    let project = oversized_task();
     let mut small = start(&project, &uri, "64MiB");
     let large = start(&project, &uri, "256MiB");
     // The large host has no claims, so only its own lease can reveal its end.

@@ -60,7 +60,7 @@ fn doctor_describes_a_server_and_fails_if_it_is_unreachable() {
 fn doctor_detects_a_writable_code_cache() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-    std::fs::set_permissions(folder.path(), open).expect("it is ours");
+    std::fs::set_permissions(folder.path(), open).expect("the folder is owned by this user");
     let code = folder.path().display().to_string();
     let shown = Host::new(["doctor"]).env("CASCADE_CODE_CACHE", &code).run().expect(1);
     assert!(shown.text().contains("FAILED code-cache"), "{}", shown.text());

@@ -1,5 +1,5 @@
-//! `--events` replaces its file, and so may name none that the run reads: by whatever name, the file stays as it is.
-//! What stands in the file is tested with what happened.
+//! `--events` replaces its file, so it must not name an input of the run, under any path.
+//! The events themselves are tested where they occur.
 
 use crate::guests::Guest;
 use crate::named;
@@ -24,7 +24,7 @@ call = "own.slow-echo"
 args = { text = { param = "text" }, ms = { param = "count" } }
 "#;
 
-/// A project whose run reads a file of every kind.
+/// Creates a project whose run reads a file of every kind.
 fn project() -> Project {
     let project = Project::new(&format!("{}{MANIFEST}", named("g", Guest::Basic)));
     project.file("data.csv", b"1,2\n");
@@ -97,7 +97,7 @@ fn events_file_never_replaces_files_named_in_uris() {
     let made = Command::new("openssl").args(words.split(' ')).current_dir(project.folder()).output();
     assert!(made.expect("install openssl: apt-get install openssl").status.success());
     fs::copy(project.folder().join("ca.pem"), project.folder().join("cert.pem")).expect("it can be copied");
-    // Nobody listens there: what is refused is refused before anything is connected to.
+    // No server listens there: the refusal comes before any connection.
     let uri = "rediss://127.0.0.1:1/0?ca=ca.pem&cert=cert.pem&key=key.pem&connect-timeout=100ms";
     for flag in ["--state", "--cache"] {
         for (events, named) in [("ca.pem", "authority"), ("cert.pem", "certificate"), ("key.pem", "key")] {

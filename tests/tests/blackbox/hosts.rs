@@ -1,4 +1,4 @@
-//! Several hosts on one run, and commands on it from outside: leases, takeovers, `cancel`, `watch`, `show`, `rm`.
+//! Several hosts on one run, and commands on it: leases, takeovers, `cancel`, `watch`, `show`, `rm`.
 //! Faults of the server are in `faults`.
 
 use crate::component;
@@ -22,7 +22,7 @@ fn elements(count: u8, ms: u32) -> Project {
     ))
 }
 
-fn endless() -> Project {
+fn endless_project() -> Project {
     Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)))
 }
 
@@ -31,7 +31,7 @@ fn start(host: Host, uri: &str, run: &str, jobs: &str) -> Running {
 }
 
 /// Returns a command on a stored run.
-fn on(command: &str, run: &str, uri: &str) -> Host {
+fn command_on_run(command: &str, run: &str, uri: &str) -> Host {
     Host::new([command, run, "--state", uri])
 }
 
@@ -44,14 +44,14 @@ fn cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
     one.until("finished   texts[0]");
     let mut other = start(project.other_host("other.jsonl"), &server.uri(), "r1", "1");
     other.until("started    texts");
-    on("cancel", "r1", &server.uri()).run().expect(0).says(["cancelled run r1", "will stop"]);
+    command_on_run("cancel", "r1", &server.uri()).run().expect(0).says(["cancelled run r1", "will stop"]);
     for finished in [one.wait(), other.wait()] {
         let finished = finished.expect(130).says(["run r1 was cancelled", "--run-id r1"]);
         assert!(finished.stdout.is_empty());
     }
-    on("cancel", "r1", &server.uri()).run().expect(0).says(["before"]);
+    command_on_run("cancel", "r1", &server.uri()).run().expect(0).says(["before"]);
     assert_eq!(server.command(&["HGET", "cascade:run:r1:meta", "state"]), "cancelled");
-    on("watch", "r1", &server.uri()).run().expect(130);
+    command_on_run("watch", "r1", &server.uri()).run().expect(130);
     open(&project, "bcdef");
     let resumed = start(project.host(), &server.uri(), "r1", "2").wait().expect(0);
     assert_eq!(resumed.json(), json!({ "all": "abcdef" }));
@@ -61,11 +61,11 @@ fn cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
 #[test]
 fn cancel_stops_endless_guests() {
     let server = Redis::start("");
-    let project = endless();
+    let project = endless_project();
     let mut running = start(project.host(), &server.uri(), "r1", "1");
     running.until("started");
     let began = Instant::now();
-    on("cancel", "r1", &server.uri()).run().expect(0);
+    command_on_run("cancel", "r1", &server.uri()).run().expect(0);
     running.wait().expect(130);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(project.events().of("task.failed").next().expect("it was stopped")["class"], "cancelled");
@@ -74,17 +74,17 @@ fn cancel_stops_endless_guests() {
 #[test]
 fn cancel_reports_the_state_of_the_run() {
     let server = Redis::start("");
-    on("cancel", "nobody", &server.uri()).run().expect(4).says(["nobody"]);
-    let project = endless();
+    command_on_run("cancel", "nobody", &server.uri()).run().expect(4).says(["nobody"]);
+    let project = endless_project();
     let mut running = start(project.host(), &server.uri(), "dead", "1");
     running.until("started");
     running.signal("KILL");
     running.wait();
     std::thread::sleep(Duration::from_millis(100));
-    on("cancel", "dead", &server.uri()).run().expect(0);
+    command_on_run("cancel", "dead", &server.uri()).run().expect(0);
     let ended = elements(1, 1);
     ended.host().args(["--state", &server.uri(), "--run-id", "ended"]).run().expect(0);
-    on("cancel", "ended", &server.uri()).run().expect(2).says(["ended already", "succeeded"]);
+    command_on_run("cancel", "ended", &server.uri()).run().expect(2).says(["ended already", "succeeded"]);
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn watch_follows_a_run_from_start_to_end() {
     let other = start(project.other_host("other.jsonl"), &server.uri(), "r1", "1");
     let began = || server.command(&["XRANGE", "cascade:run:r1:events", "-", "+"]);
     wait_until("the other host does not tell that it came", || began().matches("run.started").count() == 2);
-    let events = on("watch", "r1", &server.uri()).args(["--json"]).start();
-    let people = on("watch", "r1", &server.uri()).start();
+    let events = command_on_run("watch", "r1", &server.uri()).args(["--json"]).start();
+    let people = command_on_run("watch", "r1", &server.uri()).start();
     open(&project, "bcd");
     one.wait().expect(0);
     other.wait().expect(0);
@@ -114,10 +114,10 @@ fn watch_follows_a_run_from_start_to_end() {
         "{text}"
     );
     // Watching an ended run prints everything at once.
-    let later = on("watch", "r1", &server.uri()).run().expect(0);
+    let later = command_on_run("watch", "r1", &server.uri()).run().expect(0);
     assert_eq!(later.text(), text);
     assert!(later.took < Duration::from_secs(5), "{:?}", later.took);
-    on("watch", "nobody", &server.uri()).run().expect(4);
+    command_on_run("watch", "nobody", &server.uri()).run().expect(4);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn watch_exits_with_the_code_of_a_failed_run() {
     let server = Redis::start("");
     let project = Project::new(&format!("{}[tasks.bad]\ncall = \"g.trap\"\n", component(Guest::Basic)));
     project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(1);
-    let watched = on("watch", "r1", &server.uri()).run().expect(1);
+    let watched = command_on_run("watch", "r1", &server.uri()).run().expect(1);
     assert!(watched.text().contains("failed     bad  trap"), "{}", watched.text());
 }
 
@@ -137,7 +137,7 @@ fn watch_survives_cut_connections() {
     running.until("started");
     let proxy = Proxy::start(server.port(), 1500, 6);
     let uri = format!("redis://127.0.0.1:{}", proxy.port());
-    let events = on("watch", "r1", &uri).args(["--json"]).run().expect(0);
+    let events = command_on_run("watch", "r1", &uri).args(["--json"]).run().expect(0);
     running.wait().expect(0);
     assert!(proxy.cuts() > 0, "nothing was cut");
     let mut told = Events::read(&events.text()).tasks("task.finished");
@@ -148,7 +148,7 @@ fn watch_survives_cut_connections() {
 #[test]
 fn events_file_is_locked_by_one_host() {
     let server = Redis::start("");
-    let project = endless();
+    let project = endless_project();
     let mut one = start(project.host(), &server.uri(), "r1", "1");
     one.until("started");
     let other = start(project.host(), &server.uri(), "r1", "1").wait().expect(2);
@@ -177,15 +177,15 @@ fn events_file_is_locked_by_one_host() {
 #[test]
 fn show_lists_hosts_leases_and_attempts() {
     let server = Redis::start("");
-    let project = endless();
+    let project = endless_project();
     let mut running = start(project.host(), &server.uri(), "r1", "1");
     running.until("started");
-    let shown = on("show", "r1", &server.uri()).args(["--json"]).run().expect(0).json();
+    let shown = command_on_run("show", "r1", &server.uri()).args(["--json"]).run().expect(0).json();
     let task = &shown["tasks"][0];
     assert_eq!((&task["state"], &task["attempts"]), (&json!("running"), &json!(1)));
     assert_eq!(task["host"], shown["hosts"][0]);
     assert!((1..=10_000).contains(&task["lease_ms"].as_u64().expect("a lease")), "{task}");
-    let text = on("show", "r1", &server.uri()).run().expect(0).text();
+    let text = command_on_run("show", "r1", &server.uri()).run().expect(0).text();
     assert!(text.contains("attempt 1, on ") && text.contains(", lease "), "{text}");
     running.signal("KILL");
     running.wait();
@@ -211,7 +211,7 @@ fn restarted_host_does_not_wait_for_the_lease_of_its_killed_predecessor() {
     assert!((1..=2).contains(&taken), "what it was at, and what it may have claimed ahead: {taken}");
 }
 
-/// Has a host started by a user who sees no processes of others, as under `hidepid` and systemd's `ProtectProc`.
+/// Starts a host as a user who sees no foreign processes, as under `hidepid` and systemd's `ProtectProc`.
 fn by_user(user: u32, host: Host) -> Host {
     // The binary may lie where only root can go.
     let script = format!(
@@ -224,7 +224,7 @@ fn by_user(user: u32, host: Host) -> Host {
 #[test]
 fn hidden_host_is_not_declared_dead() {
     if is_declined("hidepid") {
-        return; // said by whoever runs the tests
+        return; // declined by `CASCADE_TEST_WITHOUT`
     }
     let server = Redis::start("");
     let project = gates::elements("ab");
@@ -306,13 +306,13 @@ fn removed_run_ends_its_host_and_is_not_recreated() {
     let mut running = start(project.host(), &server.uri(), "r1", "1");
     open(&project, "a");
     running.until("finished   texts[0]");
-    on("rm", "r1", &server.uri()).run().expect(3).says(["which a host works on"]);
-    on("rm", "r1", &server.uri()).args(["--force"]).run().expect(0);
+    command_on_run("rm", "r1", &server.uri()).run().expect(3).says(["which a host works on"]);
+    command_on_run("rm", "r1", &server.uri()).args(["--force"]).run().expect(0);
     let finished = running.wait().expect(4).says(["was removed"]);
     assert!(finished.stdout.is_empty());
     assert_eq!(server.command(&["KEYS", "cascade:run:r1:*"]), "cascade:run:r1:wake");
     assert_eq!(server.command(&["ZCARD", "cascade:runs"]), "0");
-    on("watch", "r1", &server.uri()).run().expect(4);
+    command_on_run("watch", "r1", &server.uri()).run().expect(4);
 }
 
 #[test]

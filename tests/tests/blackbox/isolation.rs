@@ -1,4 +1,4 @@
-//! A guest's view of the world with and without grants, and the limits that end it.
+//! The capabilities of a guest with and without grants, and the limits that end it.
 //! Attacks are in `hostile`.
 
 use crate::guests::Guest;
@@ -113,7 +113,7 @@ fn trap_has_a_backtrace() {
     exit.run().expect(1).says(["exit"]);
 }
 
-/// The lines of an error that are the end of what its guest wrote.
+/// Returns the lines of an error that quote the guest's last output.
 fn end_of_stderr(error: &str) -> Vec<&str> {
     error.lines().filter_map(|line| line.strip_prefix("  | ")).collect()
 }
@@ -164,7 +164,7 @@ fn failed_exit_status_includes_the_last_output() {
     let (class, error) = failure(&project);
     assert_eq!((&*class, end_of_stderr(&error)), ("error", vec!["no such file: x"]), "{error}");
     call(0).run().expect(0);
-    // Where the function owes a value, such an end is a trap.
+    // If the function must return a value, a failed exit status is a trap.
     let exit = basic("", "[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
     exit.run().expect(1).says(["the guest called exit(1)"]);
     assert_eq!(end_of_stderr(&failure(&exit).1), Vec::<&str>::new());

@@ -12,13 +12,13 @@ fn granted(body: &str) -> Project {
     Project::new(&format!("{}grants.keyvalue = [\"shared\"]\n{body}", named("k", Guest::Keyvalue)))
 }
 
-/// A task that calls a function on the bucket `shared`.
+/// Returns a task that calls a function on the bucket `shared`.
 fn task(name: &str, function: &str, args: &str, keys: &str) -> String {
     let args = if args.is_empty() { String::new() } else { format!(", {args}") };
     format!("[tasks.{name}]\ncall = \"k.{function}\"\nargs = {{ bucket = \"shared\"{args} }}\n{keys}\n")
 }
 
-/// Tasks that each add one, this many times.
+/// Tasks that each increment by one, this many times.
 fn adders(tasks: u32, times: u32) -> String {
     let items: Vec<String> = (0..tasks).map(|_| "\"n\"".to_owned()).collect();
     format!(
@@ -28,7 +28,7 @@ fn adders(tasks: u32, times: u32) -> String {
     )
 }
 
-fn on(project: &Project, uri: &str, run: &str) -> Host {
+fn host_of_run(project: &Project, uri: &str, run: &str) -> Host {
     project.host().args(["--state", uri, "--run-id", run])
 }
 
@@ -63,7 +63,7 @@ fn bucket_is_shared_by_the_tasks_of_a_memory_run() {
 fn concurrent_increments_of_two_hosts_are_not_lost() {
     let server = Redis::start("");
     let project = granted(&adders(40, 25));
-    let one = on(&project, &server.uri(), "r1").args(["-j", "4"]).start();
+    let one = host_of_run(&project, &server.uri(), "r1").args(["-j", "4"]).start();
     let other =
         project.other_host("other.jsonl").args(["--state", &server.uri(), "--run-id", "r2", "-j", "4"]);
     let third =
@@ -81,7 +81,7 @@ fn concurrent_increments_of_two_hosts_are_not_lost() {
 fn two_hosts_of_one_run_increment_exactly_once() {
     let server = Redis::start("");
     let project = granted(&adders(100, 10));
-    let one = on(&project, &server.uri(), "r1").args(["-j", "2"]).start();
+    let one = host_of_run(&project, &server.uri(), "r1").args(["-j", "2"]).start();
     let other =
         project.other_host("other.jsonl").args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
     let other = other.start();
@@ -97,7 +97,7 @@ fn increments_with_lost_replies_count_once() {
     for (run, cut_every) in [9_001, 9_973, 11_113].into_iter().enumerate() {
         let proxy = Proxy::start(server.port(), cut_every, 40);
         let uri = format!("redis://127.0.0.1:{}", proxy.port());
-        on(&granted(&adders(20, 200)), &uri, &format!("r{run}")).args(["-j", "2"]).run().expect(0);
+        host_of_run(&granted(&adders(20, 200)), &uri, &format!("r{run}")).args(["-j", "2"]).run().expect(0);
         assert!(proxy.cuts() > 5, "{} cuts", proxy.cuts());
         let sum = server.command(&["HGET", "cascade:bucket:shared", "n"]);
         assert_eq!(sum, "4000", "cut every {cut_every} bytes");
@@ -109,9 +109,9 @@ fn increments_with_lost_replies_count_once() {
 fn bucket_is_visible_to_other_runs_and_clients() {
     let server = Redis::start("");
     let put = granted(&task("t", "put", "key = \"k\", text = \"from before\"", ""));
-    on(&put, &server.uri(), "r1").run().expect(0);
+    host_of_run(&put, &server.uri(), "r1").run().expect(0);
     let read = granted(&task("t", "read", "key = \"k\"", ""));
-    assert_eq!(on(&read, &server.uri(), "r2").run().expect(0).json(), json!({ "t": "from before" }));
+    assert_eq!(host_of_run(&read, &server.uri(), "r2").run().expect(0).json(), json!({ "t": "from before" }));
     assert_eq!(server.command(&["HGET", "cascade:bucket:shared", "k"]), "from before");
 }
 
@@ -137,7 +137,7 @@ fn a_task_with_buckets_is_not_cached_and_its_buckets_are_part_of_it() {
     assert!(planned.contains("keyvalue"), "{planned}");
     let server = Redis::start("");
     for sum in 1..=2 {
-        let host = on(&project, &server.uri(), &format!("r{sum}")).args(["--cache", &server.uri()]);
+        let host = host_of_run(&project, &server.uri(), &format!("r{sum}")).args(["--cache", &server.uri()]);
         assert_eq!(host.run().expect(0).json(), json!({ "t": sum }));
     }
 }
@@ -176,7 +176,7 @@ fn retried_call_counts_once_by_its_idempotency_key() {
     ));
     for calls in 1..=2 {
         let run = format!("r{calls}");
-        assert_eq!(on(&project, &server.uri(), &run).run().expect(0).json(), json!({ "t": calls }));
+        assert_eq!(host_of_run(&project, &server.uri(), &run).run().expect(0).json(), json!({ "t": calls }));
     }
 }
 
@@ -184,7 +184,8 @@ fn retried_call_counts_once_by_its_idempotency_key() {
 fn host_waits_for_a_restarted_server() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
     let project = granted(&adders(4, 1000));
-    let mut running = on(&project, &server.uri(), "r1").args(["-j", "2", "--log-level", "debug"]).start();
+    let mut running =
+        host_of_run(&project, &server.uri(), "r1").args(["-j", "2", "--log-level", "debug"]).start();
     running.until("started    add[");
     std::thread::sleep(Duration::from_millis(300));
     server.kill();
@@ -201,7 +202,7 @@ fn guest_waiting_for_a_lost_server_times_out() {
     let uri = format!("redis://127.0.0.1:{}", proxy.port());
     let body = task("t", "add", "key = \"n\", times = 1_000_000", "timeout = \"3s\"");
     let project = granted(&body);
-    let mut running = on(&project, &uri, "r1").args(["--log-level", "debug"]).start();
+    let mut running = host_of_run(&project, &uri, "r1").args(["--log-level", "debug"]).start();
     running.until("started    t");
     proxy.partition();
     let began = Instant::now();

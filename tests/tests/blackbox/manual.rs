@@ -1,5 +1,5 @@
-//! The manual by the binary: `help` prints its pages, and what the pages show is what happens.
-//! That the pages name every key, flag and limit is tested beside the code.
+//! The manual against the binary: `help` prints its pages, and their examples behave as shown.
+//! Tests beside the code check that the pages name every key, flag and limit.
 
 use cascade_host_tests::{Host, build_plugins, repository};
 use std::fs;
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// The kinds of blocks that need no proof, or have one elsewhere.
+/// The languages of code blocks that need no test, or are tested elsewhere.
 const UNTRIED: [&str; 9] = ["toml fragment", "text", "sh", "json", "rust", "wit", "python", "js", "lua"];
 
-/// A block of code: the line that it begins at, its kind, its lines.
+/// A code block: its first line, its language, its content.
 struct Block {
     line: usize,
     kind: String,
     text: String,
 }
 
-/// The pages of the manual and the README.
+/// Returns the pages of the manual and the README.
 fn pages() -> Vec<PathBuf> {
     let docs = repository().join("host/docs");
     let mut pages = vec![repository().join("README.md")];
@@ -49,8 +49,8 @@ fn blocks(page: &Path) -> Vec<Block> {
     blocks
 }
 
-/// A folder with all that the root of the repository has, in which a page's files can be written.
-fn folder_like_the_root() -> TempDir {
+/// Creates a folder with links to the repository's root, where a page's files can be written.
+fn copy_of_repository_root() -> TempDir {
     let folder = TempDir::new().expect("a scratch folder can be made");
     for entry in fs::read_dir(repository()).expect("the repository can be read").flatten() {
         let link = folder.path().join(entry.file_name());
@@ -59,14 +59,14 @@ fn folder_like_the_root() -> TempDir {
     folder
 }
 
-/// The file of a complete manifest: its first line may say how it is called.
+/// Returns the file name of a complete manifest, from a comment in its first line if there is one.
 fn file_name(block: &Block) -> String {
     let first = block.text.lines().next().unwrap_or_default();
     let name = first.strip_prefix("cascade = 1").unwrap_or_default().trim().strip_prefix("# ");
     name.map_or_else(|| format!("line-{}.toml", block.line), str::to_owned)
 }
 
-/// A session's commands, each with what it prints.
+/// Returns the commands of a session, each with its output.
 fn commands(session: &str) -> Vec<(String, String)> {
     let mut commands: Vec<(String, String)> = Vec::new();
     for line in session.lines() {
@@ -79,7 +79,7 @@ fn commands(session: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// What a command prints on stdout, in a shell that finds the binary by its name; else what it says.
+/// Runs a command in a shell whose PATH has the binary. Returns stdout, or stderr if stdout is empty.
 fn printed(folder: &Path, command: &str) -> Result<String, String> {
     let host = Host::new([]).within(folder).command();
     let binary = Path::new(host.get_program()).parent().expect("the binary is in a folder");
@@ -104,7 +104,7 @@ fn manifests_and_sessions_of_the_manual_work() {
     let mut faults = Vec::new();
     let (mut manifests, mut sessions) = (0, 0);
     for page in pages() {
-        let folder = folder_like_the_root();
+        let folder = copy_of_repository_root();
         for block in blocks(&page) {
             let place = format!("{}:{}", page.display(), block.line);
             match block.kind.as_str() {
@@ -188,7 +188,7 @@ fn help_works_with_invalid_settings_and_a_closed_stdout() {
     let host = Host::new(["help", "cli", "--config", "config.toml"]).env("CASCADE_JOBS", "none");
     let text = host.within(folder.path()).run().expect(0).text();
     assert!(text.starts_with("# Command line"), "{text}");
-    // More than a pipe holds unread, and a reader that is gone after the first line.
+    // The page is larger than a pipe's buffer, and the reader closes it after the first line.
     let first = printed(
         folder.path(),
         "set -o pipefail; cascade-host help manifest | (read -r line; echo \"$line\")",

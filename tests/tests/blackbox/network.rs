@@ -1,4 +1,4 @@
-//! Outgoing HTTP, sockets and DNS: what is granted is reachable, and nothing else, whatever guests and servers do.
+//! Outgoing HTTP, sockets and DNS: only granted addresses are reachable, whatever guests and servers do.
 //! Hostile URLs are tested beside the matcher; names that resolve to private addresses are tested beside the client.
 
 use crate::guests::Guest;
@@ -27,15 +27,15 @@ fn fetches(grants: &str, urls: &[String]) -> Project {
 }
 
 /// Returns the body of a response, or the error.
-fn told(shown: &Value, at: usize) -> String {
+fn body_or_error(shown: &Value, at: usize) -> String {
     let result = &shown[format!("t{at}")];
     let body =
         result["ok"]["body"].as_str().or_else(|| result["ok"].as_str()).or_else(|| result["err"].as_str());
     body.map_or_else(|| result.to_string(), str::to_owned)
 }
 
-/// Starts a server that answers in capitals, and returns its port.
-fn shouting_server() -> u16 {
+/// Starts a server that echoes in capitals, and returns its port.
+fn start_echo_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
     let port = listener.local_addr().expect("a listener has an address").port();
     std::thread::spawn(move || {
@@ -59,7 +59,7 @@ fn granted_requests_are_sent_in_normal_form() {
     let grants = format!("http = [\"{}\"]", web.url("/echo/"));
     let shown = fetches(&grants, &[urls.as_slice(), &[odd]].concat()).run().expect(0).json();
     for (at, path) in ["/echo/a", "/echo/a?b=%2e%2e", "/echo/c", "/echo/odd"].iter().enumerate() {
-        assert_eq!(told(&shown, at), format!("GET {path} 127.0.0.1:{port}"));
+        assert_eq!(body_or_error(&shown, at), format!("GET {path} 127.0.0.1:{port}"));
     }
 }
 
@@ -86,7 +86,11 @@ fn requests_outside_the_granted_prefix_are_refused_with_the_grant() {
     let finished = project.run().expect(0);
     let shown = finished.json();
     for (at, url) in urls.iter().enumerate() {
-        assert!(told(&shown, at).contains("HttpRequestDenied"), "{url}: {}", told(&shown, at));
+        assert!(
+            body_or_error(&shown, at).contains("HttpRequestDenied"),
+            "{url}: {}",
+            body_or_error(&shown, at)
+        );
     }
     assert!(web.heads().is_empty() && other.heads().is_empty());
     let needed = format!("`http = [\"http://127.0.0.1:{}/\"]`", other.port());
@@ -105,8 +109,8 @@ fn every_redirect_is_checked_against_the_grant() {
     let calls = calls.map(|(function, url)| (function, json!({ "url": url }), ""));
     let shown = project(&format!("http = [\"{}\"]", web.url("/")), &calls).run().expect(0).json();
     assert_eq!(shown["t0"]["ok"]["status"], 302, "the host follows nothing by itself");
-    assert_eq!(told(&shown, 1), format!("GET /echo/end 127.0.0.1:{}", web.port()));
-    assert!(told(&shown, 2).contains("HttpRequestDenied"), "{shown}");
+    assert_eq!(body_or_error(&shown, 1), format!("GET /echo/end 127.0.0.1:{}", web.port()));
+    assert!(body_or_error(&shown, 2).contains("HttpRequestDenied"), "{shown}");
     assert!(other.heads().is_empty());
 }
 
@@ -123,9 +127,12 @@ fn host_header_is_set_by_the_host_and_connect_is_refused() {
         ("fetch-as", as_method("CONNECT", "x-own"), ""),
     ];
     let shown = project(&format!("http = [\"{url}\"]"), &calls).run().expect(0).json();
-    assert_eq!(told(&shown, 0), format!("POST /echo/ 127.0.0.1:{}", web.port()));
-    assert!(told(&shown, 1).contains("Forbidden") && told(&shown, 2).contains("Forbidden"), "{shown}");
-    assert!(told(&shown, 3).contains("HttpRequestDenied"), "{shown}");
+    assert_eq!(body_or_error(&shown, 0), format!("POST /echo/ 127.0.0.1:{}", web.port()));
+    assert!(
+        body_or_error(&shown, 1).contains("Forbidden") && body_or_error(&shown, 2).contains("Forbidden"),
+        "{shown}"
+    );
+    assert!(body_or_error(&shown, 3).contains("HttpRequestDenied"), "{shown}");
     assert_eq!(web.heads().len(), 1);
 }
 
@@ -137,9 +144,9 @@ fn bodies_are_streamed_both_ways_and_end_with_the_call() {
         ("drain", json!({ "url": web.url("/endless"), "bytes": 3_000_000 }), ""),
     ];
     let shown = project(&format!("http = [\"{}\"]", web.url("/")), &calls).run().expect(0).json();
-    assert_eq!((told(&shown, 0), &shown["t1"]["ok"]), ("20000000".to_owned(), &json!(3_000_000)));
+    assert_eq!((body_or_error(&shown, 0), &shown["t1"]["ok"]), ("20000000".to_owned(), &json!(3_000_000)));
     web.wait_until_left();
-    // The kernel's buffers are beyond our control.
+    // The kernel's buffers cannot be controlled.
     assert!(web.sent() < 64 << 20, "{} bytes were taken", web.sent());
 }
 
@@ -171,7 +178,7 @@ fn hostile_responses_are_errors_in_the_guest() {
         "Timeout",
     ];
     for (at, error) in errors.iter().enumerate() {
-        assert!(told(&shown, at).contains(error), "{at}: {}", told(&shown, at));
+        assert!(body_or_error(&shown, at).contains(error), "{at}: {}", body_or_error(&shown, at));
     }
     let hoarded = &shown["t5"]["ok"];
     assert_eq!(hoarded[0], 32, "{hoarded}");
@@ -185,7 +192,7 @@ fn exchange(address: &str) -> (&'static str, Value, &'static str) {
 
 #[test]
 fn sockets_reach_only_granted_addresses() {
-    let (port, other) = (shouting_server(), shouting_server());
+    let (port, other) = (start_echo_server(), start_echo_server());
     let calls = [
         exchange(&format!("127.0.0.1:{port}")),
         exchange(&format!("127.0.0.1:{other}")),
@@ -195,7 +202,7 @@ fn sockets_reach_only_granted_addresses() {
     ];
     let finished = project(&format!("tcp = [\"127.0.0.1:{port}\"]"), &calls).run().expect(0);
     let shown = finished.json();
-    assert_eq!(told(&shown, 0), "HELLO", "{shown}");
+    assert_eq!(body_or_error(&shown, 0), "HELLO", "{shown}");
     for at in 1..calls.len() {
         assert!(shown[format!("t{at}")]["err"].is_string(), "{at}: {shown}");
     }
@@ -232,7 +239,7 @@ fn listening_sockets_are_refused() {
 
 #[test]
 fn open_sockets_of_a_guest_are_limited() {
-    let port = shouting_server();
+    let port = start_echo_server();
     let dial = ("dial", json!({ "address": format!("127.0.0.1:{port}"), "connections": 1000 }), "");
     let shown = project(&format!("tcp = [\"127.0.0.1:{port}\"]"), &[dial]).run().expect(0).json();
     let dialled = &shown["t0"]["ok"];
@@ -254,7 +261,7 @@ fn unsent_requests_use_little_memory() {
 
 #[test]
 fn dns_needs_its_own_grant_and_reaches_only_granted_sockets() {
-    let (port, other) = (shouting_server(), shouting_server());
+    let (port, other) = (start_echo_server(), start_echo_server());
     let resolve = ("resolve", json!({ "name": "localhost" }), "");
     let unknown = ("resolve", json!({ "name": "nobody.invalid" }), "");
     let calls = [resolve.clone(), unknown, exchange(&format!("localhost:{port}"))];
@@ -268,7 +275,10 @@ fn dns_needs_its_own_grant_and_reaches_only_granted_sockets() {
         exchange(&format!("localhost:{other}")),
     ];
     let shown = project(&format!("tcp = [\"localhost:{port}\"], dns = true"), &calls).run().expect(0).json();
-    assert_eq!((told(&shown, 0), told(&shown, 1)), ("HELLO".to_owned(), "HELLO".to_owned()));
+    assert_eq!(
+        (body_or_error(&shown, 0), body_or_error(&shown, 1)),
+        ("HELLO".to_owned(), "HELLO".to_owned())
+    );
     assert!(shown["t2"]["err"].is_string(), "{shown}");
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Makes a server unavailable in one way during a run. The run's other gates must be open at the end, and nothing may
 /// run twice.
-fn survives(config: &str, options: &str, away: impl FnOnce(&mut Redis, &Project)) {
+fn assert_survives(config: &str, options: &str, away: impl FnOnce(&mut Redis, &Project)) {
     let mut server = Redis::start(config);
     let project = twelve();
     let mut running = start(&project, &format!("{}{options}", server.uri()));
@@ -32,7 +32,7 @@ fn wait(milliseconds: u64) {
 
 #[test]
 fn closed_connections_are_reopened() {
-    survives("", "", |server, project| {
+    assert_survives("", "", |server, project| {
         for letter in ["c", "d", "e", "f", "g"] {
             open(project, letter);
             server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
@@ -40,15 +40,15 @@ fn closed_connections_are_reopened() {
         }
     });
     // The server closes idle connections after this many seconds.
-    survives("timeout 1", "", |_, _| wait(2500));
+    assert_survives("timeout 1", "", |_, _| wait(2500));
 }
 
 #[test]
 fn host_waits_for_a_server_with_too_many_clients() {
-    survives("", "", |server, project| {
-        let others: Vec<TcpStream> = (0..20).map(|_| said(server, "SUBSCRIBE x")).collect();
+    assert_survives("", "", |server, project| {
+        let others: Vec<TcpStream> = (0..20).map(|_| send_commands(server, "SUBSCRIBE x")).collect();
         // Subscribers are not normal clients: they stay, and reconnecting clients exceed the limit.
-        let last = said(server, "CONFIG SET maxclients 10\r\nCLIENT KILL TYPE normal SKIPME yes");
+        let last = send_commands(server, "CONFIG SET maxclients 10\r\nCLIENT KILL TYPE normal SKIPME yes");
         open(project, ALL);
         wait(800);
         let refused = twelve();
@@ -59,8 +59,8 @@ fn host_waits_for_a_server_with_too_many_clients() {
     });
 }
 
-/// Opens a connection, and sends commands with their replies awaited.
-fn said(server: &Redis, commands: &str) -> TcpStream {
+/// Opens a connection, sends commands, and waits for their replies.
+fn send_commands(server: &Redis, commands: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("it listens");
     write!(stream, "{commands}\r\n").expect("it takes commands");
     for _ in commands.lines() {
@@ -71,7 +71,7 @@ fn said(server: &Redis, commands: &str) -> TcpStream {
 
 #[test]
 fn slow_server_costs_no_lease() {
-    survives("", "?lease=4s", |server, project| {
+    assert_survives("", "?lease=4s", |server, project| {
         for letter in ["c", "d", "e"] {
             server.signal("STOP");
             open(project, letter);
@@ -84,7 +84,7 @@ fn slow_server_costs_no_lease() {
 
 #[test]
 fn host_waits_for_a_loading_server() {
-    survives("appendonly yes\nappendfsync always\nkey-load-delay 300", "", |server, project| {
+    assert_survives("appendonly yes\nappendfsync always\nkey-load-delay 300", "", |server, project| {
         server.command(&["EVAL", "for i = 1, 3000 do redis.call('SET', 'k' .. i, i) end", "0"]);
         server.kill();
         open(project, ALL);
@@ -94,7 +94,7 @@ fn host_waits_for_a_loading_server() {
 
 #[test]
 fn host_waits_for_a_server_that_is_temporarily_a_replica() {
-    survives("", "", |server, project| {
+    assert_survives("", "", |server, project| {
         server.command(&["REPLICAOF", "127.0.0.1", "1"]);
         open(project, ALL);
         wait(800);
@@ -233,7 +233,7 @@ fn manifest_limits_the_lost_hosts_of_a_task() {
         let host = project.host().args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
         host.args(["--keep-going", "--log-level", "debug"])
     };
-    // What a host says until it has said all of these, in whatever order; then it dies.
+    // Kills a host once its stderr has all of these texts, in any order.
     let dies_after = |words: &[&str]| {
         let mut dying = host().start();
         let mut said = String::new();
@@ -251,7 +251,7 @@ fn manifest_limits_the_lost_hosts_of_a_task() {
     assert!(said.contains("1 host lost this task; its `max-lost-hosts` allows 0"), "{said}");
     let said = dies_after(&["failed     other"]);
     assert!(said.contains("2 hosts in a row lost this task; its `max-lost-hosts` allows 1"), "{said}");
-    // It says how to run and not what comes out, so that a run goes on with another.
+    // The key affects how tasks run but not their results, so the run accepts another value.
     project.write(&format!("cascade = 1\nname = \"test\"\n{}", body(1000)));
     dies_after(&["started    other"]);
     project.write(&format!("cascade = 1\nname = \"test\"\n{}", body(1001)));

@@ -1,4 +1,4 @@
-//! Failure policies: the effect of a failed task on the rest of the run, and what is kept.
+//! Failure policies: the effect of a failed task on the rest of the run, and the kept results.
 //! Failures of a single task are in `retries`.
 
 use crate::component;
@@ -6,7 +6,7 @@ use crate::guests::Guest;
 use cascade_host_tests::Project;
 use serde_json::json;
 
-/// A task that fails at once, a slow one beside it, and one that would come next.
+/// A task that fails at once, a slow one beside it, and a third that would start next.
 fn project() -> Project {
     Project::new(&format!(
         "{}{}",

@@ -1,4 +1,4 @@
-//! Printing: the formats of results, and that stdout carries nothing else.
+//! Printing: the formats of results, and that stdout carries results only.
 //! Faults are in `golden`.
 
 use crate::component;
@@ -124,7 +124,7 @@ fn secret_params_are_never_printed() {
     assert!(!plan.text().contains("hunter2") && !plan.stderr.contains("hunter2"));
 }
 
-/// What a command prints on a terminal, which has both of its streams.
+/// Returns the output of a command on a terminal, which gets both streams.
 fn on_terminal(host: Host) -> String {
     let script = "printf '%s ' \"$0\" \"$@\" > command; script -qec \"sh command\" /dev/null < /dev/null";
     String::from_utf8(host.behind("sh", &["-c", script]).run().expect(0).stdout).expect("it is text")
@@ -139,7 +139,7 @@ fn untrusted_text_is_escaped_on_a_terminal() {
          [tasks.said]\ncall = \"g.say\"\nargs.text = \"a\\u009b31m\\u202Eb\\u061C\\u2028c\"\n"
     ));
     let steers = |text: &str| {
-        // The terminal's own ends of lines, and marks of the host's log.
+        // Remove the terminal's line ends, and the styles of the host's log.
         let text = text.replace("\r\n", "\n").replace("\u{1b}[", "[");
         text.chars().any(|c| (c.is_control() && c != '\n') || "\u{202e}\u{61c}\u{2028}".contains(c))
     };
@@ -151,14 +151,14 @@ fn untrusted_text_is_escaped_on_a_terminal() {
     ] {
         let shown = on_terminal(host);
         assert!(!steers(&shown), "{shown:?}");
-        // What is printed is the value all the same.
+        // The escaped JSON is still the same value.
         assert!(shown.contains(r#""t": "a\u009b31m\u202eb\u007f\u001bc""#), "{shown}");
     }
-    // Programs get texts as they are.
+    // Programs get texts unchanged.
     assert_eq!(project.run().expect(0).json()["t"], "a\u{9b}31m\u{202e}b\u{7f}\u{1b}c");
     let piped = project.run().expect(0).text();
     assert!(piped.contains("a\u{9b}31m\u{202e}b"), "{piped}");
-    // A manifest may come from anywhere.
+    // A manifest may come from an untrusted source.
     project.file("odd.toml", "cascade = 1\nname = \"x\"\nnam = \"a\u{9b}31m\u{200f}\"\n".as_bytes());
     let shown = Host::new(["check", "odd.toml"]).within(project.folder()).run().expect(2).stderr;
     assert!(!steers(&shown) && shown.contains(r"\u{9b}31m"), "{shown}");

@@ -83,8 +83,8 @@ const LOOKS: &str = "[tasks.look]\ncall = \"g.look\"\nargs.x = 7\n\
      [tasks.each]\ncall = \"g.look\"\nfor-each.x = [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]\nargs.x = { item = \"x\" }\n\
      [tasks.other]\ncall = \"g.look\"\nargs.x = 8\n";
 
-/// Starts the same run in environments with as little as possible in common.
-fn surroundings(project: &Project) -> Vec<Host> {
+/// Returns the same run in environments with as little as possible in common.
+fn hosts_in_different_environments(project: &Project) -> Vec<Host> {
     let elsewhere = Host::new(["run"]).args([&*project.folder().join("manifest.toml").display().to_string()]);
     vec![
         project.command("run").args(["-j", "1"]),
@@ -96,17 +96,17 @@ fn surroundings(project: &Project) -> Vec<Host> {
 
 /// Runs all of them concurrently, each under the load of the others, and asserts equal results.
 #[track_caller]
-fn everybody_sees_the_same(project: &Project) -> Value {
+fn assert_same_everywhere(project: &Project) -> Value {
     let alone = project.run().expect(0).json();
-    let running: Vec<_> = surroundings(project).into_iter().map(Host::start).collect();
+    let running: Vec<_> = hosts_in_different_environments(project).into_iter().map(Host::start).collect();
     for process in running {
         let seen = process.wait().expect(0).json();
         for task in ["look", "other"] {
-            same(&alone[task], &seen[task]);
+            assert_equal(&alone[task], &seen[task]);
         }
         let elements = seen["each"].as_array().expect("a list");
         for element in elements {
-            same(&alone["look"], element);
+            assert_equal(&alone["look"], element);
         }
     }
     alone
@@ -114,7 +114,7 @@ fn everybody_sees_the_same(project: &Project) -> Value {
 
 /// Asserts equality, and shows only the differences.
 #[track_caller]
-fn same(one: &Value, other: &Value) {
+fn assert_equal(one: &Value, other: &Value) {
     let (one, other) = (one.as_array().expect("a list"), other.as_array().expect("a list"));
     let differing = one.iter().zip(other).find(|(one, other)| one != other);
     assert!(one.len() == other.len() && !one.is_empty() && differing.is_none(), "{differing:#?}");
@@ -123,7 +123,7 @@ fn same(one: &Value, other: &Value) {
 #[test]
 fn rust_guest_observes_no_differences() {
     let project = Project::new(&format!("{}{LOOKS}", component(Guest::Purity)));
-    let seen = everybody_sees_the_same(&project);
+    let seen = assert_same_everywhere(&project);
     let sight = |task: &str, tried: &str| {
         let all = seen[task].as_array().expect("a list").iter();
         all.clone().find(|sight| sight["tried"] == tried).map(|sight| sight["seen"].clone()).expect(tried)
@@ -174,7 +174,7 @@ fn python_guest_observes_no_differences() {
     }
     let path = build_python().display();
     let project = Project::new(&format!("[components.g]\npath = \"{path}\"\n{LOOKS}"));
-    let seen = everybody_sees_the_same(&project);
+    let seen = assert_same_everywhere(&project);
     assert!(seen["look"].to_string().contains("variables: {}"), "{seen}");
 }
 
@@ -185,5 +185,5 @@ fn javascript_guest_observes_no_differences() {
     }
     let path = build_javascript().display();
     let project = Project::new(&format!("[components.g]\npath = \"{path}\"\n{LOOKS}"));
-    everybody_sees_the_same(&project);
+    assert_same_everywhere(&project);
 }

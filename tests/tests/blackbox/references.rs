@@ -1,4 +1,4 @@
-//! Every form of reference, and its behaviour when it misses.
+//! Every form of reference, and its behaviour if the value is missing.
 //! Mistakes found before anything runs are in `mistakes`.
 
 use crate::component;

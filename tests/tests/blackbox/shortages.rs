@@ -7,7 +7,7 @@ use cascade_host_tests::{Host, Project, build_rust_guests};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// A project with one task, `t`, whose result is 2.
+/// Creates a project with one task, `t`, whose result is 2.
 fn doubling() -> Project {
     Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)))
 }
@@ -36,7 +36,7 @@ fn file_size_limit_is_reported_as_the_systems_limit() {
     let project = doubling();
     let finished = cold(&project).under("-f 100").run().expect(2).says(["`ulimit -f`"]);
     assert!(!finished.stderr.contains("1GiB"), "{}", finished.stderr);
-    // With compiled code it runs; a log that may grow no further does not end the process.
+    // With compiled code it runs, and a log at its file size limit does not end the process.
     project.run().expect(0);
     let grown = vec![b' '; 60 << 10];
     project.file("out", &grown);
@@ -50,7 +50,7 @@ fn full_code_cache_keeps_code_in_memory_and_names_both_folders() {
     let project = doubling();
     let nowhere = project.folder().join("nowhere").display().to_string();
     for command in ["check", "plan", "run"] {
-        // Nobody can make a folder there.
+        // No user can create a folder there.
         let host =
             project.command(command).env("CASCADE_CODE_CACHE", "/proc/nowhere").env("TMPDIR", &nowhere);
         host.run().expect(0).says([
@@ -67,7 +67,7 @@ fn full_code_cache_keeps_code_in_memory_and_names_both_folders() {
     assert_eq!(codes, ["\"code-cache\""]);
 }
 
-/// An image has its code with it, and nothing in it can be written.
+/// As in a container image: the code cache is shipped, and read-only.
 #[test]
 fn cached_code_is_read_from_a_read_only_folder() {
     let project =
@@ -75,7 +75,7 @@ fn cached_code_is_read_from_a_read_only_folder() {
     let guest = fs::read(build_rust_guests().join("basic.wasm")).expect("the guest is built");
     project.file("g.wasm", &guest);
     fs::set_permissions(project.folder(), fs::Permissions::from_mode(0o777)).expect("it is ours");
-    // Root may write anywhere, and is another user here.
+    // Root may write anywhere, so the host runs as another user.
     let run = |before: &str, bounds: &str| {
         let script = format!(
             "test -e host || cp \"$0\" host; test $(id -u) != 0 || \
@@ -86,7 +86,7 @@ fn cached_code_is_read_from_a_read_only_folder() {
         host.behind("sh", &["-c", &script]).run()
     };
     run("true", "2GiB").expect(0);
-    // No compiler could do anything with that.
+    // No compiler works within this limit.
     let taken = run("chmod 500 code", "1MiB").expect(0);
     assert!(!taken.stderr.contains("warning"), "{}", taken.stderr);
     fs::remove_file(project.folder().join("g.wasm")).expect("it is ours");

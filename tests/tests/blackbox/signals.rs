@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP: a run's tasks are finished at the first and stopped at the second; all else is left at once.
-//! What resuming does belongs to backends that keep something; what a parent leaves of signals, to `inherited_signals`.
+//! SIGINT, SIGTERM and SIGHUP: the first finishes a run's tasks, the second stops them; other commands exit at once.
+//! Resuming is tested in `stored`, inherited dispositions in `inherited_signals`.
 
 use crate::compiling::{compiler_of, is_alive, slow};
 use crate::component;
@@ -84,7 +84,7 @@ fn first_signal_stops_compiling_with_a_message() {
     }
 }
 
-/// A project built by this command, which writes its process id to a file by `$BEGUN`.
+/// Creates a project with this build command, which writes its process id to a file by `$BEGUN`.
 fn built_by(command: &str) -> Project {
     let command = command.replace("$BEGUN", "echo $$ > number");
     Project::new(&format!(
@@ -139,7 +139,7 @@ fn hang_up_kills_an_unresponsive_build_command() {
 
 #[test]
 fn all_build_processes_end_with_the_host_however_it_ends() {
-    // In the background, deaf, in a group of its own, in a session of its own.
+    // In the background, ignoring signals, in its own process group, in its own session.
     let families = [
         "$BEGUN; sleep 300; true",
         "(trap '' TERM HUP INT; $BEGUN; while :; do sleep 300; done) & wait",

@@ -1,5 +1,5 @@
-//! What stands in granted folders beside files: pipes, sockets and devices, whose readers may wait for ever, and names that
-//! are no text. Guests are given neither, and their operator is told.
+//! Special files in granted folders: pipes, sockets and devices, whose readers could wait forever, and non-UTF-8 names.
+//! Guests get neither, and the task's log names them. Ordinary files are tested in `paths`.
 
 use crate::component;
 use crate::guests::Guest;
@@ -13,7 +13,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-/// What a guest may do to something that it names.
+/// The actions of a guest on a path.
 const ACTIONS: [&str; 6] = ["read", "write", "truncate", "set-size", "touch", "times"];
 
 fn make_pipe(path: &Path) {
@@ -21,8 +21,8 @@ fn make_pipe(path: &Path) {
     assert!(made.success());
 }
 
-/// The playground, with a pipe, a link to it and a socket in both folders.
-fn odd_playground() -> Project {
+/// Creates the playground, with a pipe, a link to it and a socket in both folders.
+fn playground_with_special_files() -> Project {
     let project = playground();
     for granted in ["in", "out"] {
         let folder = project.folder().join(granted);
@@ -35,7 +35,7 @@ fn odd_playground() -> Project {
 
 #[test]
 fn pipes_and_sockets_are_refused_without_waiting() {
-    let project = odd_playground();
+    let project = playground_with_special_files();
     let mut actions = Vec::new();
     for name in ["pipe", "way", "socket"] {
         for folder in ["/in", "/out"] {
@@ -48,7 +48,7 @@ fn pipes_and_sockets_are_refused_without_waiting() {
             "{action}: {result}"
         );
     }
-    // They are seen, as by every program.
+    // Special files are listed, as for every program.
     let seen = ["stat", "hash"].map(|what| action(what, ("/in", "pipe"), None));
     assert!(act(&project, &seen).iter().all(|result| result["ok"].is_string()));
     let listed = act(&project, &[action("list", ("/in", "."), None)]);
@@ -77,7 +77,7 @@ fn devices_are_refused() {
 
 #[test]
 fn refused_pipe_is_logged_once_with_name_and_kind() {
-    let project = odd_playground();
+    let project = playground_with_special_files();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     let place = "{ folder = \"/in\", path = \"pipe\" }";
     project.write(&format!(
@@ -88,14 +88,14 @@ fn refused_pipe_is_logged_once_with_name_and_kind() {
     assert_eq!(finished.stderr.matches(told).count(), 1, "{}", finished.stderr);
     let events = project.events();
     let logs: Vec<&Value> = events.of("task.log").map(|event| &event["stream"]).collect();
-    // The write is refused because the folder may only be read, which is another line.
+    // The write is refused because the folder is read-only, which is a different line.
     assert_eq!(logs, ["log", "log"]);
 }
 
-/// Each attempt that is ended while it opens something would keep one of the threads that all guests share.
+/// If opening a pipe blocked, each attempt that times out would keep one of the threads that all guests share.
 #[test]
 fn refused_pipes_do_not_use_up_open_files() {
-    let project = odd_playground();
+    let project = playground_with_special_files();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     project.write(&format!(
         r#"{text}
@@ -190,7 +190,7 @@ fn user_supplied_pipes_are_refused_but_shell_pipes_are_read() {
         "printf text | host -p data=@/dev/stdin",
         "host -p data=@/dev/fd/7 7< <(printf text)",
         "host --params-file <(printf 'data = \"text\"')",
-        // Its writers are gone by the time it is opened once more, by its number.
+        // Its writers have ended before the host reopens it by its descriptor.
         "exec 6<> pipe; printf text > pipe; exec 5< pipe 6>&-; host -p data=@/dev/fd/5",
     ] {
         let script = format!(

@@ -1,4 +1,4 @@
-//! Results in Redis: what other programs can read, and what a run with the same id reuses.
+//! Results in Redis: their form for other programs, and their reuse by a run with the same id.
 //! Faults of the server are in `faults`.
 
 use crate::component;
@@ -51,7 +51,7 @@ fn run(project: &Project, server: &Redis, arguments: &[&str]) -> Finished {
 }
 
 /// Returns every task or element with a result, by the events of one process.
-fn ended(events: &Events) -> Vec<String> {
+fn nodes_with_results(events: &Events) -> Vec<String> {
     events.tasks("task.finished")
 }
 
@@ -229,10 +229,10 @@ fn killed_run_resumes_without_rerunning_finished_tasks() {
     open(&project, "abc");
     running.until("finished   texts[2]");
     // The two tasks of the chain, and three elements.
-    wait_until("what is finished is not told", || ended(&project.events()).len() == 5);
+    wait_until("what is finished is not told", || nodes_with_results(&project.events()).len() == 5);
     running.signal("KILL");
     assert_eq!(running.wait().code, None);
-    let before = ended(&project.events());
+    let before = nodes_with_results(&project.events());
     open(&project, "defgh");
 
     let resumed = run(&project, &server, &["--run-id", "r1"]).expect(0);
@@ -283,7 +283,7 @@ fn resume_reruns_failed_tasks_and_recomputes_skips() {
     run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
     assert_eq!(project.events().tasks("task.started"), ["bad"]);
 
-    // Another plan is refused with the difference named; `--update` keeps what is unchanged.
+    // Another plan is refused with its differences; `--update` keeps unchanged results.
     let changed = basic(&body("4"));
     let refused = run(&changed, &server, &["--run-id", "r1"]).expect(2);
     refused.says(["another plan", "task `bad`", "args.x", "--update"]);
@@ -313,13 +313,13 @@ fn second_run_takes_pure_results_from_the_cache() {
     assert!(events.tasks("task.started").is_empty(), "{:?}", events.tasks("task.started"));
     assert_eq!(events.tasks("task.cached").len(), 6);
 
-    // Another param reruns only what depends on it.
+    // Another param reruns only its dependents.
     project.host().args(cache).args(["-p", "base=7"]).run().expect(0);
     let mut started = project.events().tasks("task.started");
     started.sort();
     assert_eq!(started, ["first", "second"]);
 
-    // An additional element runs itself, and what reads the list.
+    // An additional element runs, and so do the tasks that read the list.
     let more = basic(&body(r#"["a", "b", "c", "d"]"#));
     more.host().args(cache).run().expect(0);
     assert_eq!(more.events().tasks("task.started"), ["texts[3]", "all"]);

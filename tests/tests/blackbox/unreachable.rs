@@ -1,5 +1,5 @@
-//! What is said of a state and a cache that cannot be reached or used: at once, with the cause, and in time.
-//! What a run survives is in `faults` and `outages`.
+//! Messages about a state or cache backend that is unreachable or unusable: prompt, and with the cause.
+//! Faults that a run survives are tested in `faults` and `outages`.
 
 use crate::component;
 use crate::faults::{ALL, start, twelve, whole};
@@ -15,7 +15,7 @@ fn one_task(head: &str) -> Project {
     Project::new(&format!("{head}{}{task}", component(Guest::Basic)))
 }
 
-/// Listens and gives the port; each connection is `served` on a thread of its own.
+/// Starts a server and returns its port; each connection is `served` on its own thread.
 fn serve(served: impl Fn(TcpStream) + Send + Sync + Copy + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
     let port = listener.local_addr().expect("a listener has an address").port();
@@ -27,13 +27,13 @@ fn serve(served: impl Fn(TcpStream) + Send + Sync + Copy + 'static) -> u16 {
     port
 }
 
-/// Reads what a client says, and answers nothing.
+/// Reads from a client, and never replies.
 fn silent(mut stream: TcpStream) {
     let mut said = [0; 4096];
     while stream.read(&mut said).is_ok_and(|read| read > 0) {}
 }
 
-/// Answers what a client says of itself, and nothing after that.
+/// Replies to a client's greeting, and to nothing after that.
 fn greets(mut stream: TcpStream) {
     let mut said = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut said) {
@@ -66,7 +66,7 @@ fn every_connection_error_has_its_own_help() {
         drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
     });
     for (uri, advice) in [
-        // No label of a name is so long: that is known without a name server.
+        // No DNS label is this long, so no name server is asked.
         (format!("redis://{}.example", "a".repeat(70)), "Check the host's name"),
         (format!("redis://127.0.0.1:{}", free_port()), "Nobody listens there"),
         (format!("redis+unix://{}", nowhere.display()), "There is no such socket"),
@@ -175,7 +175,7 @@ fn unreadable_stored_result_is_named_and_fails_the_run() {
     let uri = server.uri();
     let run = || project.host().args(["--state", &uri, "--run-id", "r1"]).run();
     run().expect(0);
-    // Half a number, a text, two values.
+    // A truncated number, a text, two values.
     for (value, reason) in [("\\205\\1", "ends too early"), ("\\161x", "found a str"), ("\\8\\8", "follow")] {
         let script = format!("return redis.call('HSET', 'cascade:run:r1:results', 't', '{value}')");
         server.command(&["EVAL", &script, "0"]);

@@ -1,12 +1,12 @@
-//! Texts and variables that a user hands over: what editors and shells do to them is understood, or refused by name.
-//! Values against their types are in `values`.
+//! User-supplied texts and variables: encodings, byte order marks and paths are accepted, or refused by name.
+//! The types of values are tested in `values`.
 
 use crate::component;
 use crate::guests::Guest;
 use cascade_host_tests::{Finished, Host, Project};
 use serde_json::json;
 
-/// Two params and their sum, and a text as it is.
+/// Two params and their sum, and an unchanged text.
 const SUM: &str = r#"
 [params.a]
 type = "u32"
@@ -135,7 +135,7 @@ fn duplicate_key_is_refused_by_name() {
     }
 }
 
-/// The host with variables that are no text: `script` sets or gives them by `$bad`.
+/// Runs the host with non-UTF-8 variables, which `script` sets from `$bad`.
 fn with_bytes(host: Host, script: &str) -> Finished {
     host.behind("sh", &["-c", &format!("bad=$(printf 'caf\\351'); {script}")]).run()
 }
@@ -192,7 +192,7 @@ fn paths_may_be_non_utf8() {
     run("echo 'a = 5' > \"$bad.toml\"; exec \"$0\" \"$@\" --params-file \"$bad.toml\"").expect(0);
     run("mkdir $bad; cp manifest.toml $bad; exec \"$0\" run \"$bad/manifest.toml\"").expect(0);
     run("test -s \"$bad.jsonl\" && exec \"$0\" \"$@\"").expect(0);
-    // Folders and files of the host's own, which are used and not passed over.
+    // The host uses its own folders and files even at non-UTF-8 paths.
     for (script, made) in [
         ("export CASCADE_CODE_CACHE=$PWD/$bad/code", "code/secret"),
         ("unset CASCADE_CODE_CACHE; export XDG_CACHE_HOME=$PWD/$bad", "cascade-host/code/secret"),

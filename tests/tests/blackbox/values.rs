@@ -1,5 +1,5 @@
 //! Values of every WIT type through a component and back, as JSON and as MessagePack.
-//! Laws of the codecs are tested beside them; these tests show the user's view.
+//! Properties of the codecs are tested beside them; these tests show the user's view.
 
 use crate::component;
 use crate::guests::Guest;

@@ -1,5 +1,5 @@
 //! Guests that never end: in every phase of a call, in guest and host, waiting and computing.
-//! Other ends are in the other modules.
+//! Guests that end are in the other modules.
 
 use super::{Ends, HOST, LATE, Row, Source, check, row};
 use crate::guests::Guest;

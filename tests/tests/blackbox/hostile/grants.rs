@@ -1,4 +1,4 @@
-//! Guests that want more than they were granted: they are refused as WASI refuses a process without permission.
+//! Guests that exceed their grants get the errors that WASI defines for missing permissions.
 //! The effect of grants is in `isolation`.
 
 use super::{Ends, Source, check, row};

@@ -1,11 +1,11 @@
-//! Guests that cause much work in the host with little of their own: slow host calls, values that grow on the way.
+//! Guests that cause much work in the host with little of their own: slow host calls, values that grow on an edge.
 //! Endless work of the guest itself is in `endless`.
 
 use super::{Ends, HOST, Row, Source, check, row};
 
 /// Host calls of some milliseconds each, one after the other in a function without loops: it never reaches a point
 /// where wasmtime interrupts guests.
-fn straight() -> String {
+fn host_calls_without_loops() -> String {
     let set = "(drop (call $set (local.get $r) (i32.const 1) (i32.const 0) (i32.const 7900000)))";
     format!(
         r#"(component
@@ -44,11 +44,11 @@ fn straight() -> String {
 
 #[test]
 fn long_sequences_of_host_calls_are_stopped() {
-    check(&[row(Source::Made(straight), "run", "", Ends::InTime)]);
+    check(&[row(Source::Made(host_calls_without_loops), "run", "", Ends::InTime)]);
 }
 
 /// A list of small records, for a consumer whose records have a thousand more optional fields.
-fn growing() -> String {
+fn growing_value() -> String {
     let fields: Vec<String> = (0..1000).map(|nth| format!(r#" (field "f{nth}" (option u8))"#)).collect();
     let fields = fields.concat();
     format!(
@@ -82,7 +82,7 @@ fn value_that_grows_on_an_edge_is_limited() {
     // The result is written to a vector that doubles.
     check(&[Row {
         peak: 160 + HOST,
-        ..row(Source::Made(growing), "take", more, Ends::Failed("limit", said))
+        ..row(Source::Made(growing_value), "take", more, Ends::Failed("limit", said))
     }]);
 }
 
