@@ -170,8 +170,8 @@ fn run(command: &mut Command, remedy: &str) {
     match command.output() {
         Ok(output) if output.status.success() => {}
         Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            panic!("{shown} failed; if something is not installed: {remedy}\n{said}");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            panic!("{shown} failed; if something is not installed: {remedy}\n{stderr}");
         }
         Err(error) => panic!("{shown} cannot be started: {error}; install it: {remedy}"),
     }

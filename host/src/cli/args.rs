@@ -86,7 +86,7 @@ pub(crate) struct BackendArguments {
 /// The cache.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CacheArguments {
-    /// Cache, which shares pure results between runs, or `off` [default: `CASCADE_CACHE`, then the manifest's, then off]
+    /// Cache that shares pure results between runs, or `off` [default: `CASCADE_CACHE`, then the manifest's, then off]
     #[arg(long, value_name = "URI|off")]
     pub(crate) cache: Option<String>,
 }

@@ -160,10 +160,10 @@ fn compiler_inherits_nothing_and_runs_under_its_limits() {
     let host = inspecting(&project, &slow()).env("CASCADE_COMPILE_MEMORY", "1500MiB");
     let mut host = host.command().spawn().expect("the binary can be started");
     let compiler = compiler_of(host.id());
-    let of = |name: &str| fs::read_to_string(format!("/proc/{compiler}/{name}")).unwrap_or_default();
-    assert_eq!(of("environ"), "");
-    wait_until("it sets no bounds", || of("limits").contains("1572864000"));
-    let group = of("stat").rsplit(") ").next().and_then(|rest| Some(rest.split(' ').nth(2)?.to_owned()));
+    let read = |name: &str| fs::read_to_string(format!("/proc/{compiler}/{name}")).unwrap_or_default();
+    assert_eq!(read("environ"), "");
+    wait_until("it sets no bounds", || read("limits").contains("1572864000"));
+    let group = read("stat").rsplit(") ").next().and_then(|rest| Some(rest.split(' ').nth(2)?.to_owned()));
     assert_eq!(group, Some(compiler.to_string()), "it has a group of its own");
     let names = fs::read_dir(format!("/proc/{compiler}/fd")).expect("it is alive");
     let targets = names.flatten().filter_map(|name| fs::read_link(name.path()).ok());

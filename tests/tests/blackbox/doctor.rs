@@ -35,8 +35,8 @@ fn doctor_proves_every_limit() {
     for finding in shown["findings"].as_array().into_iter().flatten() {
         let late = |of: &str| finding[of].as_f64().unwrap_or(0.0);
         let own = late("late_ms") - late("machine_late_ms");
-        let most = if finding["about"] == "compiler" { 500.0 } else { 50.0 };
-        assert!(own <= most, "{finding}");
+        let max = if finding["about"] == "compiler" { 500.0 } else { 50.0 };
+        assert!(own <= max, "{finding}");
     }
 }
 

@@ -39,8 +39,8 @@ fn project() -> Project {
 }
 
 fn command(project: &Project) -> Host {
-    let given = ["--params-file", "params.json", "-p", "count=@count.json", "--config", "settings.toml"];
-    project.command("run").args(given)
+    let inputs = ["--params-file", "params.json", "-p", "count=@count.json", "--config", "settings.toml"];
+    project.command("run").args(inputs)
 }
 
 #[track_caller]
@@ -48,8 +48,8 @@ fn is_refused(project: &Project, host: Host, events: &str, named: &str) {
     let path = project.folder().join(events);
     let before = fs::read(&path).ok();
     let finished = host.args(["--events", events]).run().expect(2);
-    let said = finished.says([&*format!("`--events {events}` would replace "), named]);
-    assert!(!said.stderr.contains("task"), "nothing was run:\n{}", said.stderr);
+    let refused = finished.says([&*format!("`--events {events}` would replace "), named]);
+    assert!(!refused.stderr.contains("task"), "nothing was run:\n{}", refused.stderr);
     if before.is_some() {
         assert!(fs::read(&path).ok() == before, "{events} is another one now");
     }

@@ -103,9 +103,9 @@ fn watch_follows_a_run_from_start_to_end() {
     one.wait().expect(0);
     other.wait().expect(0);
     let events = Events::read(&events.wait().expect(0).text());
-    let told: BTreeSet<String> = events.tasks("task.finished").into_iter().collect();
+    let finished_tasks: BTreeSet<String> = events.tasks("task.finished").into_iter().collect();
     let expected = ["all", "texts", "texts[0]", "texts[1]", "texts[2]", "texts[3]"].map(str::to_owned);
-    assert_eq!(told, BTreeSet::from(expected));
+    assert_eq!(finished_tasks, BTreeSet::from(expected));
     assert_eq!((events.of("run.started").count(), events.of("run.finished").count()), (2, 2));
     let text = people.wait().expect(0).text();
     assert_eq!(
@@ -140,9 +140,9 @@ fn watch_survives_cut_connections() {
     let events = command_on_run("watch", "r1", &uri).args(["--json"]).run().expect(0);
     running.wait().expect(0);
     assert!(proxy.cuts() > 0, "nothing was cut");
-    let mut told = Events::read(&events.text()).tasks("task.finished");
-    told.sort_unstable();
-    assert_eq!(told.len(), 8, "each once: {told:?}");
+    let mut finished_tasks = Events::read(&events.text()).tasks("task.finished");
+    finished_tasks.sort_unstable();
+    assert_eq!(finished_tasks.len(), 8, "each once: {finished_tasks:?}");
 }
 
 #[test]
@@ -152,9 +152,12 @@ fn events_file_is_locked_by_one_host() {
     let mut one = start(project.host(), &server.uri(), "r1", "1");
     one.until("started");
     let other = start(project.host(), &server.uri(), "r1", "1").wait().expect(2);
-    other.says(["another host is writing its events to `events.jsonl`", "`--events` file of its own"]);
-    let told = || project.events().tasks("task.started");
-    wait_until("what the first host told is lost", || told() == ["endless"]);
+    other.says([
+        "another host is writing its events to `events.jsonl`",
+        "use a different `--events` file for each host",
+    ]);
+    let started = || project.events().tasks("task.started");
+    wait_until("the events of the first host are lost", || started() == ["endless"]);
     one.signal("KILL");
     one.wait();
     let mut again = start(project.host(), &server.uri(), "r1", "1");
@@ -326,11 +329,11 @@ fn concurrent_hosts_compute_a_shared_result_once() {
     assert_eq!(one.wait().expect(0).json(), other.wait().expect(0).json());
     let (one, other) = (project.events(), project.events_in("other.jsonl"));
     let is_element = |task: &String| task.contains('[');
-    let of = |kind: &str| {
+    let count = |kind: &str| {
         let all = one.tasks(kind).into_iter().chain(other.tasks(kind));
         all.filter(is_element).count()
     };
-    assert_eq!((of("task.started"), of("task.cached")), (4, 4));
+    assert_eq!((count("task.started"), count("task.cached")), (4, 4));
     assert_eq!(server.command(&["KEYS", "cascade:making:*"]), "", "nobody makes anything any more");
 }
 
@@ -359,8 +362,8 @@ fn write_is_committed_once_a_replica_has_it() {
     replica.signal("STOP");
     open(&project, "cdef");
     std::thread::sleep(Duration::from_millis(1500));
-    let told = project.events().tasks("task.finished");
-    assert!(!told.contains(&"texts[2]".to_owned()), "it waits for the replica: {told:?}");
+    let finished_tasks = project.events().tasks("task.finished");
+    assert!(!finished_tasks.contains(&"texts[2]".to_owned()), "it waits for the replica: {finished_tasks:?}");
     replica.signal("CONT");
     assert_eq!(running.wait().expect(0).json(), json!({ "all": "abcdef" }));
     assert_eq!(replica.command(&["HLEN", "cascade:run:r1:results"]), "8");

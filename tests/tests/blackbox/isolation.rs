@@ -78,7 +78,7 @@ fn logging_progress_and_context_are_recorded() {
     assert_eq!((&shown["who"]["run"], &shown["who"]["task"]), (&json!("my-run"), &json!("who")));
     assert_eq!((&shown["who"]["attempt"], &shown["cancelled"]), (&json!(1), &json!(false)));
     let events = project.events();
-    let last = events.of("task.progress").last().expect("progress was told");
+    let last = events.of("task.progress").last().expect("progress is recorded");
     assert_eq!(last["fraction"], 1.0);
     let denied =
         Project::new(&format!("{}[tasks.t]\ncall = \"h.attempt-info\"\n", named("h", Guest::HostCalls)));

@@ -79,7 +79,7 @@ fn commands(session: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// Runs a command in a shell whose PATH has the binary. Returns stdout, or stderr if stdout is empty.
+/// Runs a command in a shell whose PATH has the binary. Returns stdout, or stderr if the command fails.
 fn printed(folder: &Path, command: &str) -> Result<String, String> {
     let host = Host::new([]).within(folder).command();
     let binary = Path::new(host.get_program()).parent().expect("the binary is in a folder");
@@ -93,9 +93,9 @@ fn printed(folder: &Path, command: &str) -> Result<String, String> {
     let script = format!("PATH={}:$PATH; {command}", binary.display());
     let output = shell.args(["-c", &script]).current_dir(folder).stdin(Stdio::null()).output();
     let output = output.expect("bash can be started");
-    let [printed, said] =
+    let [printed, stderr] =
         [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    if output.status.success() { Ok(printed) } else { Err(said) }
+    if output.status.success() { Ok(printed) } else { Err(stderr) }
 }
 
 #[test]
@@ -106,11 +106,11 @@ fn manifests_and_sessions_of_the_manual_work() {
     for page in pages() {
         let folder = copy_of_repository_root();
         for block in blocks(&page) {
-            let place = format!("{}:{}", page.display(), block.line);
+            let position = format!("{}:{}", page.display(), block.line);
             match block.kind.as_str() {
                 "toml" if !block.text.starts_with("cascade = 1") => {
                     faults.push(format!(
-                        "{place}: a manifest begins with `cascade = 1`, anything else is a `toml fragment`"
+                        "{position}: a manifest begins with `cascade = 1`, anything else is a `toml fragment`"
                     ));
                 }
                 "toml" => {
@@ -119,7 +119,7 @@ fn manifests_and_sessions_of_the_manual_work() {
                     fs::write(folder.path().join(&name), &block.text).expect("the folder can be written");
                     let checked = Host::new(["check", &name]).within(folder.path()).run();
                     if checked.code != Some(0) {
-                        faults.push(format!("{place}:\n{}", checked.stderr));
+                        faults.push(format!("{position}:\n{}", checked.stderr));
                     }
                 }
                 "console" => {
@@ -128,14 +128,14 @@ fn manifests_and_sessions_of_the_manual_work() {
                         match printed(folder.path(), &command) {
                             Ok(printed) if printed.trim_end() == expected.trim_end() => {}
                             Ok(other) => faults.push(format!(
-                                "{place}: {command}\n== the page\n{expected}== printed\n{other}"
+                                "{position}: {command}\n== the page\n{expected}== printed\n{other}"
                             )),
-                            Err(said) => faults.push(format!("{place}: {command}\n{said}")),
+                            Err(stderr) => faults.push(format!("{position}: {command}\n{stderr}")),
                         }
                     }
                 }
                 kind if UNTRIED.contains(&kind) => {}
-                kind => faults.push(format!("{place}: no block is of the kind {kind:?}")),
+                kind => faults.push(format!("{position}: no block is of the kind {kind:?}")),
             }
         }
     }

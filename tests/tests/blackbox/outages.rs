@@ -160,7 +160,8 @@ fn failover_to_a_stale_replica_recomputes_with_a_warning() {
     open(&project, ALL);
     assert_eq!(running.wait().expect(0).json(), whole());
     let events = project.events();
-    let lost = events.of("warning").find(|event| event["code"] == "state-lost").expect("the loss is told");
+    let lost =
+        events.of("warning").find(|event| event["code"] == "state-lost").expect("the loss is reported");
     assert!(lost["message"].to_string().contains("under epoch 2"), "{lost}");
     let starts = starts(&events);
     assert_eq!(
@@ -189,8 +190,8 @@ fn task_that_kills_hosts_fails_and_others_continue() {
         dying.wait();
     }
     let mut last = host("last.jsonl");
-    let said = last.until("failed     deadly");
-    assert!(said.contains("4 hosts in a row lost this task"), "{said}");
+    let stderr = last.until("failed     deadly");
+    assert!(stderr.contains("4 hosts in a row lost this task"), "{stderr}");
     for running in [survivor, last] {
         running.signal("KILL");
         running.wait();
@@ -208,9 +209,9 @@ fn task_that_kills_the_only_host_fails() {
     };
     for life in 0..4 {
         let mut dying = host().start();
-        let said = dying.until("started    deadly");
+        let stderr = dying.until("started    deadly");
         // Tasks running on a host when it dies are suspects; let this one finish first.
-        if life == 0 && !said.contains("finished   other") {
+        if life == 0 && !stderr.contains("finished   other") {
             dying.until("finished   other");
         }
         dying.signal("KILL");
@@ -236,21 +237,21 @@ fn manifest_limits_the_lost_hosts_of_a_task() {
     // Kills a host once its stderr has all of these texts, in any order.
     let dies_after = |words: &[&str]| {
         let mut dying = host().start();
-        let mut said = String::new();
+        let mut stderr = String::new();
         for word in words {
-            while !said.contains(word) {
-                said += &dying.until(word);
+            while !stderr.contains(word) {
+                stderr += &dying.until(word);
             }
         }
         dying.signal("KILL");
         dying.wait();
-        said
+        stderr
     };
     dies_after(&["started    one", "started    other"]);
-    let said = dies_after(&["failed     one", "started    other"]);
-    assert!(said.contains("1 host lost this task; its `max-lost-hosts` allows 0"), "{said}");
-    let said = dies_after(&["failed     other"]);
-    assert!(said.contains("2 hosts in a row lost this task; its `max-lost-hosts` allows 1"), "{said}");
+    let stderr = dies_after(&["failed     one", "started    other"]);
+    assert!(stderr.contains("1 host lost this task; its `max-lost-hosts` allows 0"), "{stderr}");
+    let stderr = dies_after(&["failed     other"]);
+    assert!(stderr.contains("2 hosts in a row lost this task; its `max-lost-hosts` allows 1"), "{stderr}");
     // The key affects how tasks run but not their results, so the run accepts another value.
     project.write(&format!("cascade = 1\nname = \"test\"\n{}", body(1000)));
     dies_after(&["started    other"]);

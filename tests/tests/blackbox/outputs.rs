@@ -30,8 +30,8 @@ fn failed_by(finished: Finished, events: &Events, output: &str) -> Finished {
     let finished = finished.expect(1).says([&format!("failed     output `{output}`")]);
     assert!(finished.stdout.is_empty(), "{}", finished.text());
     assert!(!finished.stderr.contains("succeeded"), "{}", finished.stderr);
-    let told: Vec<_> = events.of("output.failed").map(|event| event["output"].clone()).collect();
-    assert_eq!(told, [output]);
+    let failed_outputs: Vec<_> = events.of("output.failed").map(|event| event["output"].clone()).collect();
+    assert_eq!(failed_outputs, [output]);
     let ends: Vec<_> = events.of("run.finished").map(|event| event["status"].clone()).collect();
     assert_eq!(ends, ["failed"]);
     finished

@@ -1,4 +1,5 @@
-//! Secrets in the forms in which the host hands them to guests: bytes, chars, records, texts with surrounding whitespace.
+//! Secrets in the forms in which the host passes them to guests: bytes, chars, records, texts with surrounding
+//! whitespace.
 //! Secrets outside guest output are tested in `secrets`.
 
 use crate::component;
@@ -128,7 +129,7 @@ fn secrets_are_hidden_in_every_argument_type() {
     );
     project.file("text.bin", b"bytes-as-text\n");
     project.file("latin.bin", b"caf\xe9-au-lait");
-    let given = [
+    let values = [
         "-p",
         "bytes=@text.bin",
         "-p",
@@ -140,7 +141,7 @@ fn secrets_are_hidden_in_every_argument_type() {
         "--run-id",
         "r1",
     ];
-    let fresh: Vec<&str> = given.iter().copied().chain(["--fresh"]).collect();
+    let fresh: Vec<&str> = values.iter().copied().chain(["--fresh"]).collect();
     let secrets: Vec<&str> = SECRETS.into_iter().chain(["way-token", "piece-text"]).collect();
     for (from, text) in outputs_of_run(&project, &fresh, 0) {
         assert_has_none(from, &text, &secrets);
@@ -172,7 +173,7 @@ fn returned_error_hides_its_secret() {
     project.file("long.txt", long.as_bytes());
     project.file("short.txt", b"hunter2-token\n");
     let chars = r#"chars=["c", "h", "a", "r", "s", "e", "q"]"#;
-    let given = [
+    let values = [
         "-p",
         "long=@long.txt",
         "-p",
@@ -184,7 +185,7 @@ fn returned_error_hides_its_secret() {
         "--keep-going",
     ];
     let pieces: Vec<&str> = (0..long.len() - 16).step_by(97).map(|at| &long[at..at + 16]).collect();
-    for (from, text) in outputs_of_run(&project, &given, 1) {
+    for (from, text) in outputs_of_run(&project, &values, 1) {
         assert_has_none(from, &text, &pieces);
         assert_has_none(from, &text, &["hunt", &long[..6], r#""c","h""#, "aHVudGVyMi10b2tlbgo"]);
     }

@@ -54,7 +54,7 @@ fn pipes_and_sockets_are_refused_without_waiting() {
     let listed = act(&project, &[action("list", ("/in", "."), None)]);
     let names = listed[0]["ok"].as_str().unwrap_or_default();
     assert!(
-        ["pipe", "socket", "way"].iter().all(|name| names.split(' ').any(|told| told == *name)),
+        ["pipe", "socket", "way"].iter().all(|name| names.split(' ').any(|listed| listed == *name)),
         "{names}"
     );
 }
@@ -79,13 +79,13 @@ fn devices_are_refused() {
 fn refused_pipe_is_logged_once_with_name_and_kind() {
     let project = playground_with_special_files();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
-    let place = "{ folder = \"/in\", path = \"pipe\" }";
+    let path = "{ folder = \"/in\", path = \"pipe\" }";
     project.write(&format!(
-        "{text}[tasks.t]\ncall = \"g.storm\"\nargs = {{ read = {place}, write = {place}, times = 100 }}\n"
+        "{text}[tasks.t]\ncall = \"g.storm\"\nargs = {{ read = {path}, write = {path}, times = 100 }}\n"
     ));
     let finished = project.run().expect(0);
-    let told = "opening `/in/pipe` was refused; it is a named pipe";
-    assert_eq!(finished.stderr.matches(told).count(), 1, "{}", finished.stderr);
+    let refusal = "opening `/in/pipe` was refused; it is a named pipe";
+    assert_eq!(finished.stderr.matches(refusal).count(), 1, "{}", finished.stderr);
     let events = project.events();
     let logs: Vec<&Value> = events.of("task.log").map(|event| &event["stream"]).collect();
     // The write is refused because the folder is read-only, which is a different line.

@@ -229,7 +229,7 @@ fn killed_run_resumes_without_rerunning_finished_tasks() {
     open(&project, "abc");
     running.until("finished   texts[2]");
     // The two tasks of the chain, and three elements.
-    wait_until("what is finished is not told", || nodes_with_results(&project.events()).len() == 5);
+    wait_until("finished tasks are not reported", || nodes_with_results(&project.events()).len() == 5);
     running.signal("KILL");
     assert_eq!(running.wait().code, None);
     let before = nodes_with_results(&project.events());
@@ -448,26 +448,26 @@ fn passwords_are_never_printed() {
         "[params.token]\ntype = \"string\"\nsecret = true\n[tasks.t]\ncall = \"g.name-of\"\n\
          args.who = { name = { param = \"token\" } }\n[tasks.bad]\ncall = \"g.trap\"\n"
     ));
-    let mut said = String::new();
+    let mut output = String::new();
     for command in [&["run", "--run-id", "r1", "--keep-going"][..], &["plan", "--json"], &["check"]] {
         let host =
             command[1..].iter().fold(project.command(command[0]), |host, argument| host.args([*argument]));
         let host = host.env("CACHE", &uri).args(["--log-level", "trace"]);
         let host = if command[0] == "check" { host } else { host.args(["-p", "token=s3cr3t"]) };
         let finished = host.run();
-        said.push_str(&finished.stderr);
+        output.push_str(&finished.stderr);
         // The task's own result may contain the secret; nothing else on stdout may.
         if command[0] != "run" {
-            said.push_str(&finished.text());
+            output.push_str(&finished.text());
         }
     }
     for arguments in [&["output", "r2"][..], &["runs"], &["show", "r1"], &["logs", "r1", "bad"]] {
         let host =
             arguments.iter().skip(1).fold(Host::new([arguments[0]]), |host, argument| host.args([*argument]));
         let finished = host.args(["--state", &uri]).run();
-        said.push_str(&format!("{}{}", finished.stderr, finished.text()));
+        output.push_str(&format!("{}{}", finished.stderr, finished.text()));
     }
     for secret in ["hunter2", "s3cr3t"] {
-        assert!(!said.contains(secret), "{secret} was said:\n{said}");
+        assert!(!output.contains(secret), "{secret} was printed:\n{output}");
     }
 }

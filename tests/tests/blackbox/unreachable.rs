@@ -29,15 +29,15 @@ fn serve(served: impl Fn(TcpStream) + Send + Sync + Copy + 'static) -> u16 {
 
 /// Reads from a client, and never replies.
 fn silent(mut stream: TcpStream) {
-    let mut said = [0; 4096];
-    while stream.read(&mut said).is_ok_and(|read| read > 0) {}
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer).is_ok_and(|read| read > 0) {}
 }
 
 /// Replies to a client's greeting, and to nothing after that.
 fn greets(mut stream: TcpStream) {
-    let mut said = [0; 4096];
-    while let Ok(read @ 1..) = stream.read(&mut said) {
-        let text = String::from_utf8_lossy(&said[..read]).into_owned();
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        let text = String::from_utf8_lossy(&buffer[..read]).into_owned();
         for _ in text.matches("CLIENT\r\n") {
             stream.write_all(b"+OK\r\n").expect("the client listens");
         }
@@ -99,9 +99,9 @@ fn state_outage_and_recovery_are_reported() {
     running.until("finished   texts[1]");
     server.kill();
     open(&project, "c");
-    for told in ["has not served for 1s (", "has not served for 2s (", "has not served for 4s ("] {
-        let said = running.until(told);
-        let line = said.lines().find(|line| line.contains(told)).unwrap_or_default();
+    for warning in ["has not served for 1s (", "has not served for 2s (", "has not served for 4s ("] {
+        let stderr = running.until(warning);
+        let line = stderr.lines().find(|line| line.contains(warning)).unwrap_or_default();
         assert!(line.contains(&format!("the state backend `{}/0`", server.uri())), "{line}");
         assert!(line.contains("; given up in 5"), "{line}");
     }

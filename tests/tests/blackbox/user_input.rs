@@ -121,9 +121,9 @@ fn duplicate_key_is_refused_by_name() {
         (&["--params-file", "p.json"][..], "`p.json` gives param `a` twice"),
         (&["--params-file", "escaped.json"], "`escaped.json` gives param `a` twice"),
         (&["--params-file", "deep.json"], "field `x` stands here twice"),
-        (&["--params-file", "p.toml"], "line 2: the key `a`"),
-        (&["--params-file", "deep.toml"], "line 4: the key `x`"),
-        (&["--config", "settings.toml"], "line 2: the key `jobs`"),
+        (&["--params-file", "p.toml"], "line 2: duplicate key `a`"),
+        (&["--params-file", "deep.toml"], "line 4: duplicate key `x`"),
+        (&["--config", "settings.toml"], "line 2: duplicate key `jobs`"),
         (&["-p", "a=1", "-p", "a=2"], "param `a` is given twice"),
         (&["-p", r#"point={"x": 1, "y": 2, "y": 3}"#], "field `y` stands here twice"),
         (&["-p", r#"shape={"circle": 1, "circle": 2}"#], "case `circle` stands here twice"),
@@ -169,7 +169,7 @@ fn non_utf8_variable_is_not_treated_as_unset() {
             "{}",
             finished.stderr
         );
-        assert_eq!(finished.stderr.matches("not UTF-8").count(), 1, "told once: {}", finished.stderr);
+        assert_eq!(finished.stderr.matches("not UTF-8").count(), 1, "reported once: {}", finished.stderr);
     }
     let unset = project.command("check").env("GRANTED", "g");
     with_bytes(unset, "export PLAIN=$bad; exec \"$0\" \"$@\"").expect(2).says(["`PLAIN`", "not UTF-8"]);

@@ -25,7 +25,7 @@ fn verified_tasks_run_twice_and_are_reported_once() {
     assert_eq!(started, ["each[0]", "each[1]", "say", "wild"], "one start an attempt");
     assert_eq!(events.tasks("task.finished").len(), 5);
     let lines = events.tasks("task.log").iter().filter(|task| *task == "say").count();
-    assert_eq!(lines, 2, "what a guest writes, to stdout and stderr, is told once");
+    assert_eq!(lines, 2, "what a guest writes, to stdout and stderr, is logged once");
 }
 
 #[test]

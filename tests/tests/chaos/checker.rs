@@ -178,18 +178,18 @@ impl Account {
         if self.is_lossy {
             return Vec::new(); // lost data is computed again
         }
-        let of = |kind: &'static str| {
+        let events_of = |kind: &'static str| {
             self.logs.iter().flat_map(|log| &log.events).filter(move |event| event.kind == kind)
         };
         let attempts: HashMap<&str, u32> =
             self.tasks.iter().map(|task| (task.name.as_str(), task.attempts)).collect();
         let mut over: HashMap<&str, i64> = HashMap::new();
-        for event in of("task.started") {
+        for event in events_of("task.started") {
             let attempts = attempts.get(task_of(&event.node)).map_or(1, |attempts| i64::from(*attempts));
             *over.entry(&event.node).or_insert(-attempts) += 1;
         }
         let again: i64 = over.values().filter(|over| **over > 0).sum();
-        let reported = of("task.taken_over").count() + of("task.lease_lost").count();
+        let reported = events_of("task.taken_over").count() + events_of("task.lease_lost").count();
         // A host that joins when no other is left retries failed tasks, and counts attempts from one.
         let failed = self.found.failed.len() * 2 * (self.logs.len() + 1);
         let retries: u32 = self.tasks.iter().map(|task| task.attempts - 1).sum();
@@ -370,8 +370,8 @@ mod tests {
     #[test]
     fn wrong_key_expiry_is_detected() {
         for left in [-1, 1000] {
-            let off = complaints_after(|run| run.ledger.kept.extend([("tasks".to_owned(), left)]));
-            assert!(off.contains(&format!("tasks: {left} of")), "{off}");
+            let complaints = complaints_after(|run| run.ledger.kept.extend([("tasks".to_owned(), left)]));
+            assert!(complaints.contains(&format!("tasks: {left} of")), "{complaints}");
         }
     }
 }

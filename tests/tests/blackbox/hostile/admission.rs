@@ -50,9 +50,10 @@ fn oversized_task_runs_alone_within_the_budget() {
     let fits = task(40);
     fits.host().args(["-j", "4", "--memory", "64MiB"]).run().expect(0);
     let events = fits.events();
-    let begun = events.position("task.started", "large");
+    let started = events.position("task.started", "large");
     let ended = events.position("task.finished", "large");
-    let between = events.0[begun + 1..ended].iter().filter(|event| event["event"] == "task.started").count();
+    let between =
+        events.0[started + 1..ended].iter().filter(|event| event["event"] == "task.started").count();
     assert_eq!(between, 0, "it runs alone");
 
     let larger = task(200);
@@ -60,9 +61,9 @@ fn oversized_task_runs_alone_within_the_budget() {
     assert!(finished.peak >> 20 <= 64 + HOST, "{} MiB", finished.peak >> 20);
     let events = larger.events();
     let failed = events.of("task.failed").next().expect("it fails");
-    let said = failed["error"].as_str().expect("an error is text").lines().next().expect("it has a line");
+    let message = failed["error"].as_str().expect("an error is text").lines().next().expect("it has a line");
     assert_eq!(
-        (failed["class"].as_str(), said),
+        (failed["class"].as_str(), message),
         (
             Some("limit"),
             "the memory that this host has for its tasks, 64MiB, reached: the guest's linear memories need more, \

@@ -77,12 +77,12 @@ fn growing_value() -> String {
 #[test]
 fn value_that_grows_on_an_edge_is_limited() {
     let more = "args.x = { task = \"make\" }\n[tasks.make]\ncall = \"h.make\"\n";
-    let said = "a value has more than 64MiB once it is of the type that is asked for: twice `limits.memory` = 32MiB, \
+    let message = "a value has more than 64MiB once it is of the type that is asked for: twice `limits.memory` = 32MiB, \
                 or 16MiB; raise `limits.memory`";
     // The result is written to a vector that doubles.
     check(&[Row {
         peak: 160 + HOST,
-        ..row(Source::Made(growing_value), "take", more, Ends::Failed("limit", said))
+        ..row(Source::Made(growing_value), "take", more, Ends::Failed("limit", message))
     }]);
 }
 
@@ -113,6 +113,9 @@ fn huge_error_is_truncated() {
     assert!(finished.stderr.len() < 100_000, "{} bytes", finished.stderr.len());
     let events = project.events();
     let failed = events.of("task.failed").next().expect("it fails");
-    let said = failed["error"].as_str().expect("an error is text");
-    assert!(said.starts_with("the function returned the error \"\\u0001") && said.ends_with('…'), "{said}");
+    let message = failed["error"].as_str().expect("an error is text");
+    assert!(
+        message.starts_with("the function returned the error \"\\u0001") && message.ends_with('…'),
+        "{message}"
+    );
 }

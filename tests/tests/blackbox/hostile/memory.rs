@@ -36,7 +36,7 @@ fn memory_limit_covers_all_memories_and_tables() {
 
 #[test]
 fn declared_memories_and_tables_are_limited() {
-    let ends = |said| Ends::Failed("limit", said);
+    let ends = |message| Ends::Failed("limit", message);
     check(&[
         row(
             Source::Made(|| modules(3, &"(memory 0)".repeat(50), 1)),

@@ -10,8 +10,8 @@ const CALLS: Source = Source::Text("host-calls");
 const BASIC: Source = Source::Rust(Guest::Basic);
 
 /// The guest ends with a trap of this message.
-const fn trap(said: &'static str) -> Ends {
-    Ends::Failed("trap", said)
+const fn trap(message: &'static str) -> Ends {
+    Ends::Failed("trap", message)
 }
 
 const OUTSIDE: Ends = trap("the guest returned a malformed value: an address outside of its memory");
