@@ -1,12 +1,12 @@
-//! Runs the programs of the public WASI test suite by the real binary, each by what stands in its specification.
-//! Their source is not ours and not here: `tests/README.md` says which they are, and how they become components.
+//! Runs the programs of the public WASI test suite with the real binary, each by its specification.
+//! The programs are foreign and not in this repository: `tests/README.md` names their source, and how to build them.
 
 use cascade_host_tests::{Finished, Project};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Programs that do not apply, and why.
+/// Programs that do not apply, with the reason.
 const APART: [(&str, &str); 3] = [
     ("args_get-multiple-arguments", "an assertion of the adapter from preview 1 fails"),
     ("environ_get-multiple-variables", "an assertion of the adapter from preview 1 fails"),
@@ -43,7 +43,7 @@ fn components(folder: &Path) -> Vec<PathBuf> {
     components
 }
 
-/// Runs one program as the only task of a manifest, with what its specification asks for.
+/// Runs one program as the only task of a manifest, as its specification requires.
 fn judge(component: &Path) -> Result<(), Finished> {
     let text = std::fs::read_to_string(component.with_extension("json")).unwrap_or_else(|_| "{}".to_owned());
     let wanted: Value = serde_json::from_str(&text).expect("a specification is JSON");
@@ -70,14 +70,14 @@ fn judge(component: &Path) -> Result<(), Finished> {
     if is_right && is_told { Ok(()) } else { Err(finished) }
 }
 
-/// The lines of a manifest for arguments and variables.
+/// Returns the manifest lines for arguments and variables.
 fn words(wanted: &Value) -> String {
     let args = wanted["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let args: Vec<&str> = std::iter::once("program").chain(args).collect();
     let env = wanted["env"].as_object().into_iter().flatten();
     let env: Vec<String> =
         env.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
-    // What Rust shows of these lists is TOML too.
+    // Rust's `Debug` form of these lists is valid TOML.
     format!("args = {args:?}\nenv = {env:?}\n")
 }
 

@@ -1,28 +1,28 @@
-//! Runs public WASI test programs by the real binary and holds what comes of each against the table below.
-//! Their source is not ours and not here: `tests/README.md` says which they are and where they are from.
+//! Runs public WASI test programs with the real binary, and compares each outcome with the table below.
+//! The programs are foreign and not in this repository: `tests/README.md` names their source.
 
 use cascade_host_tests::{Finished, Project};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What is to come of a program.
+/// The required outcome of a program.
 #[derive(Debug, Clone, Copy)]
 enum Expected {
-    /// It returns, with these grants.
+    /// The program returns, with these grants.
     Passes(&'static str),
-    /// It is meant to fail: the error says so.
+    /// The program must fail with this error.
     Says(&'static str, &'static str),
-    /// It does not apply to what this host grants.
+    /// The program does not apply to this host's grants.
     Apart(&'static str),
 }
 
 use Expected::{Apart, Passes, Says};
 
-/// A folder that may be written, called as the programs expect it.
+/// A writable folder, under the name that the programs expect.
 const WORK: &str = "args = [\"program\", \".\"]\nwrite = [\"work:.\"]";
-/// The same, and beside it one that may only be read.
+/// A writable folder and a read-only one.
 const TWO: &str = "args = [\"program\", \".\"]\nwrite = [\"work:.\"]\nread = [\"readonly:readonly\"]";
-/// A story that may be read, and one that may be written.
+/// A readable file and a writable one.
 const STORY: &str = "read = [\"story:/\"]";
 const DRAFT: &str = "write = [\"story:/\"]";
 
@@ -32,7 +32,7 @@ const SERVER: &str = "it wants the HTTP server of wasmtime's own suite, on a por
 const INPUT: &str = "it wants a text on its standard input, and a task's is empty";
 const FLAGS: &str = "it tries a flag of wasmtime's command line";
 
-/// Every program that is an ordinary command; those that serve requests or are called in other ways are not tasks.
+/// Every program that is an ordinary command; programs that serve requests or have other entry points are not tasks.
 const PROGRAMS: [(&str, Expected); 80] = [
     ("p2_adapter_badfd", Apart("it calls the adapter for preview 1 by names of its own")),
     ("p2_api_read_only", Passes("read = [\"story:/\"]")),
@@ -122,7 +122,7 @@ const PROGRAMS: [(&str, Expected); 80] = [
     ("p2_udp_stream", Apart(UDP)),
 ];
 
-/// Programs that pass without any grant too, by the logical clocks and seeded chance that stand in for real ones.
+/// Programs that pass without grants too, since logical clocks and seeded randomness replace the real ones.
 const PURE_TOO: [&str; 6] = [
     "p2_cli_default_clocks",
     "p2_cli_sleep",

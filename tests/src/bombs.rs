@@ -5,8 +5,8 @@ const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// Section numbers of a component that hold a module or a component.
-const OF_MODULE: u8 = 1;
-const OF_COMPONENT: u8 = 4;
+const MODULE_SECTION: u8 = 1;
+const COMPONENT_SECTION: u8 = 4;
 
 /// Encodes an unsigned number (LEB128).
 fn number(mut value: usize) -> Vec<u8> {
@@ -27,9 +27,9 @@ fn section(id: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// Wraps sections in a module, and the module in a component.
-fn around(sections: &[Vec<u8>]) -> Vec<u8> {
+fn wrap_in_component(sections: &[Vec<u8>]) -> Vec<u8> {
     let module = [MODULE, &sections.concat()].concat();
-    [COMPONENT, &section(OF_MODULE, &module)].concat()
+    [COMPONENT, &section(MODULE_SECTION, &module)].concat()
 }
 
 /// Returns a module with `count` functions of one body, without parameters and with one local `i32`.
@@ -39,7 +39,7 @@ fn functions(count: usize, body: &[u8]) -> Vec<u8> {
     let body = [b"\x01\x01\x7f", body, b"\x0b"].concat();
     let body = [number(body.len()), body].concat();
     let code = section(10, &[number(count), body.repeat(count)].concat());
-    around(&[types, declared, code])
+    wrap_in_component(&[types, declared, code])
 }
 
 /// Returns a component with this many empty functions.
@@ -59,7 +59,7 @@ pub fn deep_blocks(depth: usize) -> Vec<u8> {
 
 /// Returns this many nested components.
 pub fn deep_components(depth: usize) -> Vec<u8> {
-    let nest = |inner: Vec<u8>| [COMPONENT, &section(OF_COMPONENT, &inner)].concat();
+    let nest = |inner: Vec<u8>| [COMPONENT, &section(COMPONENT_SECTION, &inner)].concat();
     (0..depth).fold(COMPONENT.to_vec(), |inner, _| nest(inner))
 }
 
@@ -68,5 +68,5 @@ pub fn large_data(bytes: usize) -> Vec<u8> {
     let pages = number(bytes / 65_536 + 1);
     let memory = section(5, &[b"\x01\0", &pages[..]].concat());
     let data = section(11, &[b"\x01\0\x41\0\x0b", &number(bytes)[..], &vec![7; bytes]].concat());
-    around(&[memory, data])
+    wrap_in_component(&[memory, data])
 }

@@ -25,15 +25,16 @@ impl Toolchain {
     }
 }
 
-/// Whether the user said, by `CASCADE_TEST_WITHOUT`, that this machine cannot have something; `tests/run` knows the words.
+/// Returns whether the user declared by `CASCADE_TEST_WITHOUT` that this machine lacks something; `tests/run` lists the
+/// words.
 pub fn is_declined(name: &str) -> bool {
     variable("CASCADE_TEST_WITHOUT").split(',').any(|word| word.trim() == name)
 }
 
-/// A variable of the test process; empty where it is not set.
+/// Returns a variable of the test process; empty if it is unset.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the ban is for the host; tests are told by variables what to leave out"
+    reason = "the ban is for the host; variables tell the tests what to skip"
 )]
 pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
@@ -41,7 +42,7 @@ pub(crate) fn variable(name: &str) -> String {
 
 /// Returns the root of the repository.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in a folder of the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in a folder of the repository")
 }
 
 fn guests() -> PathBuf {
@@ -169,8 +170,8 @@ fn run(command: &mut Command, remedy: &str) {
     match command.output() {
         Ok(output) if output.status.success() => {}
         Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            panic!("{shown} failed; if something is not installed: {remedy}\n{said}");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            panic!("{shown} failed; if something is not installed: {remedy}\n{stderr}");
         }
         Err(error) => panic!("{shown} cannot be started: {error}; install it: {remedy}"),
     }

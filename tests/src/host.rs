@@ -3,7 +3,7 @@
 
 use crate::guests::repository;
 use crate::guests::variable;
-use crate::patience::PATIENCE;
+use crate::waiting::CONDITION_TIMEOUT;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -163,7 +163,7 @@ impl Running {
     pub fn until(&mut self, text: &str) -> String {
         let mut seen = String::new();
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(CONDITION_TIMEOUT) {
                 Ok(line) => seen.push_str(&line),
                 Err(RecvTimeoutError::Disconnected) => panic!("ended without {text:?}:\n{seen}"),
                 Err(RecvTimeoutError::Timeout) => panic!("{text:?} does not come:\n{seen}"),
@@ -183,7 +183,10 @@ impl Running {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 break status;
             }
-            assert!(self.since.elapsed() < PATIENCE, "the host did not end within {PATIENCE:?}");
+            assert!(
+                self.since.elapsed() < CONDITION_TIMEOUT,
+                "the host did not end within {CONDITION_TIMEOUT:?}"
+            );
             std::thread::sleep(Duration::from_millis(2));
         };
         let took = self.since.elapsed();

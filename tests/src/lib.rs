@@ -5,7 +5,7 @@ pub mod bombs;
 mod examples;
 mod guests;
 mod host;
-mod patience;
+mod waiting;
 mod project;
 mod proxy;
 mod server;
@@ -17,8 +17,8 @@ pub use guests::{
     python_client, repository,
 };
 pub use host::{Finished, Host, Running};
-pub use patience::{wait_for, wait_until};
 pub use project::{Events, Project};
 pub use proxy::Proxy;
 pub use server::{Redis, free_port};
+pub use waiting::{wait_for, wait_until};
 pub use web::Web;

@@ -19,28 +19,28 @@ struct Shared {
     seen: AtomicU64,
     cuts: AtomicU64,
     /// Maximum number of cuts.
-    most: u64,
-    is_deaf: AtomicBool,
+    max_cuts: u64,
+    is_partitioned: AtomicBool,
 }
 
 impl Proxy {
     /// Starts a proxy to a local port. It cuts a connection after every `cut_every` bytes from the server, at most
-    /// `most` times.
-    pub fn start(to: u16, cut_every: u64, most: u64) -> Self {
+    /// `max_cuts` times.
+    pub fn start(to: u16, cut_every: u64, max_cuts: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
         let port = listener.local_addr().expect("a listener has an address").port();
         let shared = Arc::new(Shared {
             cut_every,
             seen: AtomicU64::new(0),
             cuts: AtomicU64::new(0),
-            most,
-            is_deaf: AtomicBool::new(false),
+            max_cuts,
+            is_partitioned: AtomicBool::new(false),
         });
-        let of_thread = Arc::clone(&shared);
+        let thread_shared = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else { continue };
-                of_thread.carry(client, server);
+                thread_shared.carry(client, server);
             }
         });
         Self { port, shared }
@@ -57,13 +57,13 @@ impl Proxy {
     }
 
     /// Simulates a partition: withholds the server's bytes without closing connections.
-    pub fn deafen(&self) {
-        self.shared.is_deaf.store(true, Ordering::SeqCst);
+    pub fn partition(&self) {
+        self.shared.is_partitioned.store(true, Ordering::SeqCst);
     }
 
     /// Ends the partition.
-    pub fn listen(&self) {
-        self.shared.is_deaf.store(false, Ordering::SeqCst);
+    pub fn heal(&self) {
+        self.shared.is_partitioned.store(false, Ordering::SeqCst);
     }
 }
 
@@ -81,7 +81,7 @@ impl Shared {
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = from_server.read(&mut buffer) {
-                while shared.is_deaf.load(Ordering::SeqCst) {
+                while shared.is_partitioned.load(Ordering::SeqCst) {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 let keep = shared.keep(read);
@@ -100,7 +100,7 @@ impl Shared {
         let read_bytes = u64::try_from(read).expect("a buffer is small");
         let before = self.seen.fetch_add(read_bytes, Ordering::SeqCst);
         let to_cut = self.cut_every - before % self.cut_every;
-        if read_bytes < to_cut || self.cuts.load(Ordering::SeqCst) >= self.most {
+        if read_bytes < to_cut || self.cuts.load(Ordering::SeqCst) >= self.max_cuts {
             return read;
         }
         self.cuts.fetch_add(1, Ordering::SeqCst);

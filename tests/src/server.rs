@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Maximum time for a server to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The first of the test ports. They lie below the range from which the system assigns ports itself.
 const FIRST_PORT: u16 = 10_000;
@@ -66,10 +66,10 @@ impl Redis {
                 if answers && self.try_command(&["INFO", "server"]).contains(&process) {
                     return;
                 }
-                assert!(since.elapsed() < PATIENCE, "the server does not answer on port {}", self.port);
+                assert!(since.elapsed() < TIMEOUT, "the server does not answer on port {}", self.port);
                 std::thread::sleep(Duration::from_millis(5));
             }
-            assert!(since.elapsed() < PATIENCE, "the server ends by itself; is port {} taken?", self.port);
+            assert!(since.elapsed() < TIMEOUT, "the server ends by itself; is port {} taken?", self.port);
             std::thread::sleep(Duration::from_millis(50));
         }
     }

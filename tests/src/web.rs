@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Maximum time to wait for connections to close.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server that lives as long as the test. The first segment of a path selects the answer:
 ///
@@ -79,7 +79,7 @@ impl Web {
     pub fn wait_until_left(&self) {
         let since = Instant::now();
         while self.shared.open.load(Ordering::SeqCst) > 0 {
-            assert!(since.elapsed() < PATIENCE, "connections stay open");
+            assert!(since.elapsed() < TIMEOUT, "connections stay open");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -113,7 +113,7 @@ impl Shared {
                 let to = path.split_once('?').map_or("", |(_, to)| to);
                 write!(client, "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")
             }
-            "count" => whole(&mut client, &counted(head, &mut reader)?.to_string()),
+            "count" => send_response(&mut client, &read_body_length(head, &mut reader)?.to_string()),
             "silent" => {
                 reader.read_to_end(&mut Vec::new())?;
                 Ok(())
@@ -136,7 +136,7 @@ impl Shared {
             "garbage" => client.write_all(b"SSH-2.0-nonsense\r\n\r\n\r\n"),
             _ => {
                 let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or("none");
-                whole(&mut client, &format!("{method} {path} {host}"))
+                send_response(&mut client, &format!("{method} {path} {host}"))
             }
         }
     }
@@ -151,12 +151,12 @@ impl Shared {
     }
 }
 
-fn whole(client: &mut TcpStream, body: &str) -> std::io::Result<()> {
+fn send_response(client: &mut TcpStream, body: &str) -> std::io::Result<()> {
     write!(client, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// Returns the length of a request's body, by its header or its chunks.
-fn counted(head: &str, reader: &mut BufReader<TcpStream>) -> std::io::Result<u64> {
+fn read_body_length(head: &str, reader: &mut BufReader<TcpStream>) -> std::io::Result<u64> {
     if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
         let length = length.parse().unwrap_or(0);
         return std::io::copy(&mut reader.take(length), &mut std::io::sink());

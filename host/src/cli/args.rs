@@ -29,14 +29,14 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What is told on stderr.
+/// The log on stderr.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogArguments {
-    /// How much is told: error, warn, info, debug or trace [default: info]
+    /// Log level: error, warn, info, debug or trace [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
 
-    /// In which form: human or json [default: human]
+    /// Log format: human or json [default: human]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
 }
@@ -46,12 +46,12 @@ pub(crate) enum Command {
     /// Run a manifest, or resume a run of it, and print its outputs as one JSON object
     #[command(override_usage = "cascade-host run [OPTIONS] <MANIFEST>")]
     Run(Box<RunArguments>),
-    /// Check everything that can be checked without running
+    /// Check a manifest and its components without running anything
     Check(CheckArguments),
     /// Show what a run would do with each task, and why
     #[command(override_usage = "cascade-host plan [OPTIONS] <MANIFEST>")]
     Plan(Box<PlanArguments>),
-    /// Show what a component exports, and what it asks of its host
+    /// Show the exports and imports of a component
     Inspect(InspectArguments),
     /// Run the build commands of a manifest's components
     Build(BuildArguments),
@@ -61,40 +61,40 @@ pub(crate) enum Command {
     Runs(RunsArguments),
     /// Show a stored run: every task with its state, attempts, host, time and memory
     Show(ShowArguments),
-    /// Print what the guest of a task wrote
+    /// Print the output of a task's guest
     Logs(LogsArguments),
-    /// Follow a run of any host until it has ended, and end as it does
+    /// Follow a run of any host to its end, and exit with its code
     Watch(WatchArguments),
-    /// Cancel a run for all its hosts; it can be resumed
+    /// Cancel a run on all its hosts; it can be resumed
     Cancel(CancelArguments),
     /// Remove stored runs with their results
     Rm(RmArguments),
-    /// Try every limit on this machine with hostile guests, and the state backend
+    /// Test every limit on this machine with hostile guests, and the state backend
     Doctor(DoctorArguments),
     /// Print a page of the manual, or the flags of a command
     Help(HelpArguments),
 }
 
-/// Where results are.
+/// The state backend.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BackendArguments {
-    /// Where results are kept [default: `CASCADE_STATE`, then the manifest's, then memory:]
+    /// State backend, which stores results [default: `CASCADE_STATE`, then the manifest's, then memory:]
     #[arg(long, value_name = "URI")]
     pub(crate) state: Option<String>,
 }
 
-/// Where results are shared between runs.
+/// The cache.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CacheArguments {
-    /// Where pure results are shared between runs, or `off` [default: `CASCADE_CACHE`, then the manifest's, then off]
+    /// Cache that shares pure results between runs, or `off` [default: `CASCADE_CACHE`, then the manifest's, then off]
     #[arg(long, value_name = "URI|off")]
     pub(crate) cache: Option<String>,
 }
 
-/// Values of the run's params.
+/// The values of the run's params.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ParamArguments {
-    /// Value of a param: text as it is for string, char and enum, JSON for all else; `@file` reads a file, `@@` is a `@`
+    /// Value of a param: plain text for string, char and enum, JSON otherwise; `@FILE` reads a file, `@@` is a `@`
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     pub(crate) params: Vec<OsString>,
 
@@ -122,7 +122,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "ID", value_parser = RunId::new)]
     pub(crate) run_id: Option<RunId>,
 
-    /// Start over: forget what is stored under the run's id
+    /// Start over: remove the stored results of this run
     #[arg(long, conflicts_with = "update")]
     pub(crate) fresh: bool,
 
@@ -130,23 +130,23 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) update: bool,
 
-    /// How many tasks run at the same time [default: one a core]
+    /// Maximum number of concurrent tasks [default: one per core]
     #[arg(short = 'j', long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) jobs: Option<String>,
 
-    /// Memory that running tasks may be promised together, by their limits [default: three quarters of the machine's]
+    /// Memory budget: the sum of the limits of running tasks [default: three quarters of the machine's memory]
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
     pub(crate) memory: Option<String>,
 
-    /// When a task fails, finish every branch that does not need it
+    /// If a task fails, finish every branch that does not need it
     #[arg(long, conflicts_with = "fail_fast")]
     pub(crate) keep_going: bool,
 
-    /// When a task fails, stop running tasks too
+    /// If a task fails, stop running tasks too
     #[arg(long)]
     pub(crate) fail_fast: bool,
 
-    /// Execute pure tasks twice, and those with a cached result once, and fail those whose results differ
+    /// Run pure tasks twice, and those with a cached result once; fail tasks whose results differ
     #[arg(long)]
     pub(crate) verify: bool,
 
@@ -154,11 +154,11 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) build: bool,
 
-    /// Write what happens as JSON lines to a file, which is replaced; `-` is stderr, in place of the log
+    /// Write events as JSON lines to this file, replacing it; `-` writes them to stderr instead of the log
     #[arg(long, value_name = "FILE|-")]
     pub(crate) events: Option<PathBuf>,
 
-    /// How progress is shown on stderr: auto, bar, plain or none
+    /// Progress display on stderr: auto, bar, plain or none
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub(crate) progress: Progress,
 
@@ -170,10 +170,10 @@ pub(crate) struct RunArguments {
     pub(crate) output: Option<String>,
 }
 
-/// The form of what is printed.
+/// The format of printed results.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct FormatArguments {
-    /// Form of the results; raw is the bytes of one string or list<u8>
+    /// Format of the results; raw prints the bytes of one string or list<u8>
     #[arg(short = 'o', long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) format: Format,
 }
@@ -198,7 +198,7 @@ pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub(crate) cache: CacheArguments,
 
-    /// The run whose stored results count [default: a new run]
+    /// Run whose stored results to use [default: a new run]
     #[arg(long, value_name = "ID", value_parser = RunId::new)]
     pub(crate) run_id: Option<RunId>,
 
@@ -212,7 +212,7 @@ pub(crate) struct InspectArguments {
     /// The component
     pub(crate) component: PathBuf,
 
-    /// Print the same as JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -240,18 +240,18 @@ pub(crate) struct OutputArguments {
 }
 
 /// Default limit of `runs`.
-const RUNS: usize = 100;
+const DEFAULT_RUNS: usize = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunsArguments {
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
 
-    /// List at most this many
-    #[arg(short = 'n', long, value_name = "N", default_value_t = RUNS)]
+    /// Maximum number of runs to list
+    #[arg(short = 'n', long, value_name = "N", default_value_t = DEFAULT_RUNS)]
     pub(crate) most: usize,
 
-    /// Print the same as JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -265,7 +265,7 @@ pub(crate) struct ShowArguments {
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
 
-    /// Print the same as JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -282,7 +282,7 @@ pub(crate) struct LogsArguments {
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
 
-    /// Print lines of JSON, with the time, the attempt and the stream of each
+    /// Print JSON lines with time, attempt and stream
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -296,7 +296,7 @@ pub(crate) struct WatchArguments {
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
 
-    /// Print the events as lines of JSON, as `run --events` writes them
+    /// Print the events as JSON lines, as `run --events` does
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -320,7 +320,7 @@ pub(crate) struct RmArguments {
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
 
-    /// Remove even a run that a host works on
+    /// Remove a run even if a host is working on it
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -330,7 +330,7 @@ pub(crate) struct DoctorArguments {
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
 
-    /// Print the same as JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -342,7 +342,7 @@ pub(crate) struct HelpArguments {
 }
 
 impl ParamArguments {
-    /// Returns the params as given, unparsed, for `app`.
+    /// Returns the params as typed, for `app` to parse.
     pub(crate) fn texts(&self) -> Params {
         Params { pairs: self.params.clone(), file: self.params_file.clone(), values: Vec::new() }
     }

@@ -20,7 +20,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Returns whether the stream was closed at the start. It is now `/dev/null`, so writes are lost and reads are empty.
+    /// Returns whether the stream was closed at the start. It is `/dev/null` now: writes are lost, reads are empty.
     #[must_use]
     pub fn is_closed(self) -> bool {
         CLOSED.load(Ordering::Relaxed) & self.bit() != 0

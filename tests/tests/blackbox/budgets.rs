@@ -23,7 +23,7 @@ fn start(project: &Project, uri: &str, memory: &str) -> Running {
 }
 
 #[test]
-fn a_task_beyond_the_creators_budget_runs_on_a_host_that_has_it() {
+fn task_beyond_the_creators_budget_runs_on_a_larger_host() {
     let server = Redis::start("");
     let project = project(
         "[tasks.large]\ncall = \"g.grow\"\nafter = [\"gate\"]\nfor-each.mib = [90, 91, 92]\n\
@@ -48,17 +48,17 @@ fn a_task_beyond_the_creators_budget_runs_on_a_host_that_has_it() {
 }
 
 /// A task whose limit exceeds the small host's budget, though it uses less. It waits at its own gate.
-fn modest() -> Project {
+fn oversized_task() -> Project {
     project(&format!(
         "[tasks.modest]\ncall = \"g.await-file\"\nafter = [\"gate\"]\nargs.path = \"m\"\n{GRANTS}"
     ))
 }
 
 #[test]
-fn a_smaller_host_takes_over_what_a_larger_one_had_that_was_killed() {
+fn smaller_host_takes_over_from_a_killed_larger_host() {
     let server = Redis::start("");
     let uri = format!("{}?lease=3s", server.uri());
-    let project = modest();
+    let project = oversized_task();
     let small = start(&project, &uri, "64MiB");
     let mut large = start(&project, &uri, "256MiB");
     open(&project, "o");
@@ -71,10 +71,10 @@ fn a_smaller_host_takes_over_what_a_larger_one_had_that_was_killed() {
 }
 
 #[test]
-fn what_is_left_to_a_larger_host_is_not_left_to_a_dead_one() {
+fn large_task_does_not_wait_for_a_dead_larger_host() {
     let server = Redis::start("");
     let uri = format!("{}?lease=3s", server.uri());
-    let project = modest();
+    let project = oversized_task();
     let mut small = start(&project, &uri, "64MiB");
     let large = start(&project, &uri, "256MiB");
     // The large host has no claims, so only its own lease can reveal its end.

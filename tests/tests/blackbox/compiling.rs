@@ -69,7 +69,7 @@ fn refused(component: &[u8], variables: &[(&str, &str)], says: &str) -> Duration
 }
 
 #[test]
-fn a_file_that_is_too_large_is_not_read() {
+fn oversized_component_is_not_read() {
     let project = Project::new("");
     let host = inspecting(&project, b"");
     let file = fs::OpenOptions::new().write(true).open(project.folder().join("bomb.wasm"));
@@ -82,26 +82,26 @@ fn a_file_that_is_too_large_is_not_read() {
 }
 
 #[test]
-fn too_many_of_something_is_refused_without_compiling() {
+fn excessive_counts_are_refused_without_compiling() {
     refused(&bombs::many_functions(1_000_000), &[], "more than 500000 functions");
     refused(&bombs::deep_components(1000), &[], "more than 64 levels of nested components");
 }
 
 #[test]
-fn compiling_ends_with_its_time() {
+fn compiling_stops_at_its_time_limit() {
     let took = refused(&slow(), &[("CASCADE_COMPILE_TIMEOUT", "1s")], "`compile-timeout` = 1s");
     assert!(took >= Duration::from_secs(1));
 }
 
 #[test]
-fn compiling_ends_with_its_memory() {
+fn compiling_stops_at_its_memory_limit() {
     let bound = [("CASCADE_COMPILE_MEMORY", "128MiB")];
     refused(&bombs::large_data(100 << 20), &bound, "`compile-memory` = 128MiB");
     refused(&bombs::many_functions(400_000), &bound, "`compile-memory` = 128MiB");
 }
 
 #[test]
-fn blocks_inside_of_each_other_end_with_a_limit_or_compile() {
+fn nested_blocks_hit_a_limit_or_compile() {
     let project = Project::new("");
     let host = inspecting(&project, &bombs::deep_blocks(2_000_000)).env("CASCADE_COMPILE_TIMEOUT", "3s");
     let (finished, memory) = measured(host);
@@ -110,7 +110,7 @@ fn blocks_inside_of_each_other_end_with_a_limit_or_compile() {
 }
 
 #[test]
-fn other_components_of_the_manifest_are_compiled_all_the_same() {
+fn refused_component_does_not_stop_the_others_compiling() {
     let project = Project::new(&format!(
         "[components.bomb]\npath = \"bomb.wasm\"\n{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
         named("g", Guest::Basic)
@@ -134,7 +134,7 @@ fn compiling(project: &Project) -> (Running, u32) {
 }
 
 #[test]
-fn no_compiler_stays_when_its_host_is_interrupted_or_killed() {
+fn compiler_ends_when_its_host_is_interrupted_or_killed() {
     for (name, code) in [("INT", Some(130)), ("TERM", Some(130)), ("KILL", None)] {
         let project = Project::new("");
         let (host, compiler) = compiling(&project);
@@ -147,7 +147,7 @@ fn no_compiler_stays_when_its_host_is_interrupted_or_killed() {
 }
 
 #[test]
-fn a_compiler_that_is_killed_is_an_error_and_no_hang() {
+fn killed_compiler_is_an_error_without_hanging() {
     let project = Project::new("");
     let (host, compiler) = compiling(&project);
     signal(compiler, "KILL");
@@ -155,15 +155,15 @@ fn a_compiler_that_is_killed_is_an_error_and_no_hang() {
 }
 
 #[test]
-fn a_compiler_has_nothing_of_its_host_and_no_more_than_its_bounds() {
+fn compiler_inherits_nothing_and_runs_under_its_limits() {
     let project = Project::new("");
     let host = inspecting(&project, &slow()).env("CASCADE_COMPILE_MEMORY", "1500MiB");
     let mut host = host.command().spawn().expect("the binary can be started");
     let compiler = compiler_of(host.id());
-    let of = |name: &str| fs::read_to_string(format!("/proc/{compiler}/{name}")).unwrap_or_default();
-    assert_eq!(of("environ"), "");
-    wait_until("it sets no bounds", || of("limits").contains("1572864000"));
-    let group = of("stat").rsplit(") ").next().and_then(|rest| Some(rest.split(' ').nth(2)?.to_owned()));
+    let read = |name: &str| fs::read_to_string(format!("/proc/{compiler}/{name}")).unwrap_or_default();
+    assert_eq!(read("environ"), "");
+    wait_until("it sets no bounds", || read("limits").contains("1572864000"));
+    let group = read("stat").rsplit(") ").next().and_then(|rest| Some(rest.split(' ').nth(2)?.to_owned()));
     assert_eq!(group, Some(compiler.to_string()), "it has a group of its own");
     let names = fs::read_dir(format!("/proc/{compiler}/fd")).expect("it is alive");
     let targets = names.flatten().filter_map(|name| fs::read_link(name.path()).ok());
@@ -176,7 +176,7 @@ fn a_compiler_has_nothing_of_its_host_and_no_more_than_its_bounds() {
 }
 
 #[test]
-fn memory_that_is_too_little_to_begin_with_is_named_and_nothing_else_is() {
+fn insufficient_compile_memory_is_the_only_error() {
     for memory in ["1MiB", "2MiB", "3MiB", "4MiB", "6MiB", "8MiB", "12MiB", "16MiB"] {
         let project = Project::new("");
         let host = inspecting(&project, &bombs::many_functions(10)).env("CASCADE_COMPILE_MEMORY", memory);
@@ -188,7 +188,7 @@ fn memory_that_is_too_little_to_begin_with_is_named_and_nothing_else_is() {
 }
 
 #[test]
-fn code_that_is_kept_is_taken_without_a_compiler() {
+fn cached_code_is_loaded_without_a_compiler() {
     let project =
         Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", named("g", Guest::Basic)));
     let code = project.folder().join("code").display().to_string();

@@ -16,7 +16,7 @@ fn reason<'a>(events: &'a Events, task: &str) -> &'a str {
 }
 
 #[test]
-fn a_false_condition_skips_the_task_and_what_needs_it() {
+fn false_condition_skips_the_task_and_its_dependents() {
     let project = basic(
         r#"
         [params.go]
@@ -77,7 +77,7 @@ fn equals_and_not_compare_values_of_any_type() {
 }
 
 #[test]
-fn what_needs_a_failed_task_is_skipped_for_that_reason() {
+fn dependents_of_a_failed_task_are_skipped_as_upstream_failed() {
     let project = basic(
         r#"
         [tasks.bad]

@@ -1,5 +1,5 @@
-//! A run id with another plan: the error names the key that has changed, and what was read that changed it.
-//! What `--update` makes of it is in `stored`.
+//! A run id with another plan: the error names the changed key, and the input that changed it.
+//! `--update` is tested in `stored`.
 
 use crate::component;
 use crate::guests::Guest;
@@ -34,7 +34,7 @@ args.name = "GRANTED"
 grants.env = ["GRANTED", "OTHER=other-value"]
 "#;
 
-/// What a run is given, by name.
+/// The inputs of a run, by name.
 #[derive(Clone, Copy)]
 struct Inputs {
     word: &'static str,
@@ -64,13 +64,13 @@ fn command(project: &Project, command: &str, inputs: Inputs, uri: &str) -> Host 
 }
 
 #[test]
-fn what_was_read_is_named_with_the_key_that_it_changed() {
+fn plan_difference_names_the_changed_key_and_its_input() {
     let server = Redis::start("");
     let uri = server.uri();
     let manifest = format!("{}{MANIFEST}", component(Guest::Basic));
     let project = Project::new(&manifest);
     command(&project, "run", FIRST, &uri).run().expect(0);
-    // Another checkout, in another folder, is no difference.
+    // A checkout in another folder is no difference.
     let elsewhere = Project::new(&manifest);
     command(&elsewhere, "run", FIRST, &uri).run().expect(0);
     for (changed, notes) in [

@@ -15,7 +15,7 @@ fn findings(shown: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn every_limit_is_proven_here() {
+fn doctor_proves_every_limit() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let code = folder.path().join("code").display().to_string();
     let finished = Host::new(["doctor", "--json"]).env("CASCADE_CODE_CACHE", &code).run();
@@ -35,13 +35,13 @@ fn every_limit_is_proven_here() {
     for finding in shown["findings"].as_array().into_iter().flatten() {
         let late = |of: &str| finding[of].as_f64().unwrap_or(0.0);
         let own = late("late_ms") - late("machine_late_ms");
-        let most = if finding["about"] == "compiler" { 500.0 } else { 50.0 };
-        assert!(own <= most, "{finding}");
+        let max = if finding["about"] == "compiler" { 500.0 } else { 50.0 };
+        assert!(own <= max, "{finding}");
     }
 }
 
 #[test]
-fn a_server_is_described_and_one_that_is_away_ends_with_its_code() {
+fn doctor_describes_a_server_and_fails_if_it_is_unreachable() {
     let server = Redis::start("");
     let shown = Host::new(["doctor", "--state", &server.uri()]).run().expect(0);
     let text = shown.text();
@@ -57,10 +57,10 @@ fn a_server_is_described_and_one_that_is_away_ends_with_its_code() {
 }
 
 #[test]
-fn a_folder_of_code_that_others_may_write_to_is_found() {
+fn doctor_detects_a_writable_code_cache() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-    std::fs::set_permissions(folder.path(), open).expect("it is ours");
+    std::fs::set_permissions(folder.path(), open).expect("the folder is owned by this user");
     let code = folder.path().display().to_string();
     let shown = Host::new(["doctor"]).env("CASCADE_CODE_CACHE", &code).run().expect(1);
     assert!(shown.text().contains("FAILED code-cache"), "{}", shown.text());

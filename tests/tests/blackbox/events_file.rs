@@ -1,5 +1,5 @@
-//! `--events` replaces its file, and so may name none that the run reads: by whatever name, the file stays as it is.
-//! What stands in the file is tested with what happened.
+//! `--events` replaces its file, so it must not name an input of the run, under any path.
+//! The events themselves are tested where they occur.
 
 use crate::guests::Guest;
 use crate::named;
@@ -24,7 +24,7 @@ call = "own.slow-echo"
 args = { text = { param = "text" }, ms = { param = "count" } }
 "#;
 
-/// A project whose run reads a file of every kind.
+/// Creates a project whose run reads a file of every kind.
 fn project() -> Project {
     let project = Project::new(&format!("{}{MANIFEST}", named("g", Guest::Basic)));
     project.file("data.csv", b"1,2\n");
@@ -39,8 +39,8 @@ fn project() -> Project {
 }
 
 fn command(project: &Project) -> Host {
-    let given = ["--params-file", "params.json", "-p", "count=@count.json", "--config", "settings.toml"];
-    project.command("run").args(given)
+    let inputs = ["--params-file", "params.json", "-p", "count=@count.json", "--config", "settings.toml"];
+    project.command("run").args(inputs)
 }
 
 #[track_caller]
@@ -48,15 +48,15 @@ fn is_refused(project: &Project, host: Host, events: &str, named: &str) {
     let path = project.folder().join(events);
     let before = fs::read(&path).ok();
     let finished = host.args(["--events", events]).run().expect(2);
-    let said = finished.says([&*format!("`--events {events}` would replace "), named]);
-    assert!(!said.stderr.contains("task"), "nothing was run:\n{}", said.stderr);
+    let refused = finished.says([&*format!("`--events {events}` would replace "), named]);
+    assert!(!refused.stderr.contains("task"), "nothing was run:\n{}", refused.stderr);
     if before.is_some() {
         assert!(fs::read(&path).ok() == before, "{events} is another one now");
     }
 }
 
 #[test]
-fn no_file_that_the_run_reads_is_replaced() {
+fn events_file_never_replaces_an_input_of_the_run() {
     let project = project();
     command(&project).args(["--events", "events.jsonl"]).run().expect(0);
     for (events, named) in [
@@ -83,7 +83,7 @@ fn no_file_that_the_run_reads_is_replaced() {
 }
 
 #[test]
-fn a_component_that_is_built_by_the_run_is_not_replaced() {
+fn events_file_never_replaces_a_built_component() {
     let project = project();
     fs::remove_file(project.folder().join("own.wasm")).expect("the component was there");
     is_refused(&project, command(&project).args(["--build"]), "own.wasm", "the component `own` `own.wasm`");
@@ -91,13 +91,13 @@ fn a_component_that_is_built_by_the_run_is_not_replaced() {
 }
 
 #[test]
-fn the_files_that_a_uri_names_are_not_replaced() {
+fn events_file_never_replaces_files_named_in_uris() {
     let project = project();
     let words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=test -keyout key.pem -out ca.pem";
     let made = Command::new("openssl").args(words.split(' ')).current_dir(project.folder()).output();
     assert!(made.expect("install openssl: apt-get install openssl").status.success());
     fs::copy(project.folder().join("ca.pem"), project.folder().join("cert.pem")).expect("it can be copied");
-    // Nobody listens there: what is refused is refused before anything is connected to.
+    // No server listens there: the refusal comes before any connection.
     let uri = "rediss://127.0.0.1:1/0?ca=ca.pem&cert=cert.pem&key=key.pem&connect-timeout=100ms";
     for flag in ["--state", "--cache"] {
         for (events, named) in [("ca.pem", "authority"), ("cert.pem", "certificate"), ("key.pem", "key")] {
@@ -112,7 +112,7 @@ fn the_files_that_a_uri_names_are_not_replaced() {
 }
 
 #[test]
-fn the_host_and_its_compiled_code_are_not_replaced() {
+fn events_file_never_replaces_the_host_or_its_code_cache() {
     let project = project();
     let host = || command(&project).env("CASCADE_CODE_CACHE", "code");
     host().run().expect(0);

@@ -4,7 +4,7 @@
 use cascade_host_tests::{Host, build_plugins, repository};
 
 #[test]
-fn the_text_pipeline_reports_on_a_document_of_this_repository() {
+fn text_pipeline_reports_on_a_document_of_this_repository() {
     build_plugins();
     let finished =
         Host::new(["run", "plugins/text/pipeline.toml", "-o", "raw"]).within(repository()).run().expect(0);
@@ -15,7 +15,7 @@ fn the_text_pipeline_reports_on_a_document_of_this_repository() {
 }
 
 #[test]
-fn the_picture_is_a_png_of_the_size_that_was_asked_for() {
+fn picture_is_a_png_of_the_requested_size() {
     build_plugins();
     let arguments =
         ["run", "plugins/picture/picture.toml", "-o", "raw", "-p", "width=200", "-p", "height=150"];
@@ -27,7 +27,7 @@ fn the_picture_is_a_png_of_the_size_that_was_asked_for() {
 }
 
 #[test]
-fn the_build_command_builds_what_a_manifest_says_how_to_build() {
+fn build_runs_the_build_commands_of_a_manifest() {
     let finished = Host::new(["build", "plugins/text/pipeline.toml"]).within(repository()).run().expect(0);
     assert!(finished.stdout.is_empty());
     finished.says(["cargo build"]);

@@ -1,5 +1,5 @@
 //! Single faults of the server during a run, and the host's messages: nothing is lost, nothing runs twice.
-//! Faults of guests are in `policies` and `surroundings`; long faults are in `outages`.
+//! Faults of guests are in `policies` and `isolation`; long faults are in `outages`.
 
 use crate::component;
 use crate::gates::{self, open};
@@ -33,7 +33,7 @@ pub(crate) fn starts(events: &Events) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn a_server_that_is_killed_and_comes_back_with_its_file_loses_nothing() {
+fn restarted_server_with_its_file_loses_nothing() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
     let project = twelve();
     let mut running = start(&project, &server.uri());
@@ -50,7 +50,7 @@ fn a_server_that_is_killed_and_comes_back_with_its_file_loses_nothing() {
 }
 
 #[test]
-fn a_server_that_comes_back_empty_is_filled_again_and_the_loss_is_told() {
+fn empty_restarted_server_is_refilled_with_a_warning() {
     let mut server = Redis::start("");
     let project = twelve();
     let mut running = start(&project, &server.uri());
@@ -67,7 +67,7 @@ fn a_server_that_comes_back_empty_is_filled_again_and_the_loss_is_told() {
 }
 
 #[test]
-fn scripts_that_are_flushed_are_loaded_again() {
+fn flushed_scripts_are_reloaded() {
     let server = Redis::start("");
     let project = twelve();
     let mut running = start(&project, &server.uri());
@@ -81,7 +81,7 @@ fn scripts_that_are_flushed_are_loaded_again() {
 }
 
 #[test]
-fn connections_that_are_cut_in_the_middle_of_a_reply_cost_nothing() {
+fn cut_connections_lose_nothing() {
     let server = Redis::start("");
     for cut_every in [211, 977, 4001] {
         let proxy = Proxy::start(server.port(), cut_every, 8);
@@ -99,7 +99,7 @@ fn connections_that_are_cut_in_the_middle_of_a_reply_cost_nothing() {
 }
 
 #[test]
-fn a_server_without_memory_is_waited_for() {
+fn host_waits_for_a_server_without_memory() {
     let server = Redis::start("maxmemory-policy noeviction");
     let project = twelve();
     let mut running = start(&project, &server.uri());
@@ -114,7 +114,7 @@ fn a_server_without_memory_is_waited_for() {
 }
 
 #[test]
-fn a_server_that_is_busy_with_a_script_is_waited_for() {
+fn host_waits_for_a_busy_server() {
     let server = Redis::start("busy-reply-threshold 50");
     let project = twelve();
     let mut running = start(&project, &server.uri());
@@ -132,7 +132,7 @@ fn a_server_that_is_busy_with_a_script_is_waited_for() {
 }
 
 #[test]
-fn a_server_that_only_reads_is_named() {
+fn read_only_server_is_named() {
     let server = Redis::start("");
     let project = twelve();
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
@@ -142,7 +142,7 @@ fn a_server_that_only_reads_is_named() {
 }
 
 #[test]
-fn keys_of_somebody_else_are_left_alone() {
+fn foreign_keys_are_not_touched() {
     let server = Redis::start("");
     server.command(&["SET", "cascade:run:r1:meta", "mine"]);
     let project = twelve();
@@ -153,7 +153,7 @@ fn keys_of_somebody_else_are_left_alone() {
 }
 
 #[test]
-fn rights_that_are_missing_are_listed_with_the_line_that_grants_them() {
+fn missing_permissions_are_listed_with_the_acl_line() {
     let acl = "user default on >admin ~* &* +@all\nuser worker on >hunter2 ~cascade:* +@all -hset";
     let server = Redis::start_with_login(acl, "default", "admin");
     let project = twelve();
@@ -164,7 +164,7 @@ fn rights_that_are_missing_are_listed_with_the_line_that_grants_them() {
 }
 
 #[test]
-fn servers_that_may_lose_results_are_warned_of() {
+fn servers_that_may_lose_results_cause_a_warning() {
     let server = Redis::start("maxmemory 100mb\nmaxmemory-policy allkeys-lru");
     let project =
         Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
@@ -172,7 +172,7 @@ fn servers_that_may_lose_results_are_warned_of() {
 }
 
 #[test]
-fn values_go_up_to_their_limit_and_no_further() {
+fn values_are_stored_up_to_their_size_limit() {
     let server = Redis::start("");
     let task = |bytes: u32, limit: &str| {
         let body = format!(
@@ -190,7 +190,7 @@ fn values_go_up_to_their_limit_and_no_further() {
 }
 
 #[test]
-fn a_server_that_stays_away_ends_the_run_with_the_reason() {
+fn unavailable_server_ends_the_run_with_the_cause() {
     let mut server = Redis::start("");
     let project = twelve();
     let uri = format!("{}?timeout=2s", server.uri());

@@ -11,7 +11,7 @@ fn basic(body: &str) -> Project {
 }
 
 #[test]
-fn results_are_a_list_in_the_order_of_the_elements() {
+fn results_keep_the_order_of_the_elements() {
     let project = basic(
         r#"
         [tasks.numbers]
@@ -53,7 +53,7 @@ fn lists_are_zipped_and_must_be_equally_long() {
 }
 
 #[test]
-fn empty_list_yields_an_empty_list() {
+fn empty_list_gives_an_empty_list() {
     let project = basic(
         r#"
         [tasks.none]
@@ -69,7 +69,7 @@ fn empty_list_yields_an_empty_list() {
 }
 
 #[test]
-fn max_parallel_bounds_how_many_elements_run_at_once() {
+fn max_parallel_limits_concurrent_elements() {
     let project = basic(
         r#"
         [tasks.slow]
@@ -109,7 +109,7 @@ fn arguments_without_an_item_are_shared_by_all_elements() {
 }
 
 #[test]
-fn a_list_of_too_many_elements_is_a_limit_and_takes_no_memory() {
+fn too_long_list_hits_a_limit_without_using_memory() {
     let project = basic(
         "[params.many]\ntype = \"list<u8>\"\n[tasks.t]\ncall = \"g.double\"\nfor-each.x = { param = \"many\" }\nargs.x = { item = \"x\" }\n",
     );

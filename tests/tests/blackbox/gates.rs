@@ -1,5 +1,5 @@
 //! Gates: tasks that end when the test allows it, so that order does not depend on the machine's speed.
-//! A gate is a file that a guest waits for. Each test decides what waits at it.
+//! A gate is a file that a guest waits for. Each test decides which tasks wait.
 
 use crate::component;
 use crate::guests::Guest;

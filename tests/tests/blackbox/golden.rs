@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const FEWEST: usize = 100;
 
 #[test]
-fn every_mistake_is_refused_with_what_to_do() {
+fn every_mistake_has_its_golden_error() {
     let folders = cases("manifest");
     assert!(folders.len() >= FEWEST, "only {} cases", folders.len());
     let faults: Vec<String> = folders.iter().filter_map(|folder| fault(folder)).collect();

@@ -1,4 +1,4 @@
-//! Several hosts on one run, and commands on it from outside: leases, takeovers, `cancel`, `watch`, `show`, `rm`.
+//! Several hosts on one run, and commands on it: leases, takeovers, `cancel`, `watch`, `show`, `rm`.
 //! Faults of the server are in `faults`.
 
 use crate::component;
@@ -22,7 +22,7 @@ fn elements(count: u8, ms: u32) -> Project {
     ))
 }
 
-fn endless() -> Project {
+fn endless_project() -> Project {
     Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)))
 }
 
@@ -31,12 +31,12 @@ fn start(host: Host, uri: &str, run: &str, jobs: &str) -> Running {
 }
 
 /// Returns a command on a stored run.
-fn on(command: &str, run: &str, uri: &str) -> Host {
+fn command_on_run(command: &str, run: &str, uri: &str) -> Host {
     Host::new([command, run, "--state", uri])
 }
 
 #[test]
-fn a_cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
+fn cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
     let server = Redis::start("");
     let project = gates::elements("abcdef");
     let mut one = start(project.host(), &server.uri(), "r1", "1");
@@ -44,14 +44,14 @@ fn a_cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
     one.until("finished   texts[0]");
     let mut other = start(project.other_host("other.jsonl"), &server.uri(), "r1", "1");
     other.until("started    texts");
-    on("cancel", "r1", &server.uri()).run().expect(0).says(["cancelled run r1", "will stop"]);
+    command_on_run("cancel", "r1", &server.uri()).run().expect(0).says(["cancelled run r1", "will stop"]);
     for finished in [one.wait(), other.wait()] {
         let finished = finished.expect(130).says(["run r1 was cancelled", "--run-id r1"]);
         assert!(finished.stdout.is_empty());
     }
-    on("cancel", "r1", &server.uri()).run().expect(0).says(["before"]);
+    command_on_run("cancel", "r1", &server.uri()).run().expect(0).says(["before"]);
     assert_eq!(server.command(&["HGET", "cascade:run:r1:meta", "state"]), "cancelled");
-    on("watch", "r1", &server.uri()).run().expect(130);
+    command_on_run("watch", "r1", &server.uri()).run().expect(130);
     open(&project, "bcdef");
     let resumed = start(project.host(), &server.uri(), "r1", "2").wait().expect(0);
     assert_eq!(resumed.json(), json!({ "all": "abcdef" }));
@@ -59,36 +59,36 @@ fn a_cancelled_run_stops_on_all_hosts_and_can_be_resumed() {
 }
 
 #[test]
-fn cancelling_stops_guests_that_would_not_end() {
+fn cancel_stops_endless_guests() {
     let server = Redis::start("");
-    let project = endless();
+    let project = endless_project();
     let mut running = start(project.host(), &server.uri(), "r1", "1");
     running.until("started");
     let began = Instant::now();
-    on("cancel", "r1", &server.uri()).run().expect(0);
+    command_on_run("cancel", "r1", &server.uri()).run().expect(0);
     running.wait().expect(130);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(project.events().of("task.failed").next().expect("it was stopped")["class"], "cancelled");
 }
 
 #[test]
-fn cancelling_says_what_there_is_to_cancel() {
+fn cancel_reports_the_state_of_the_run() {
     let server = Redis::start("");
-    on("cancel", "nobody", &server.uri()).run().expect(4).says(["nobody"]);
-    let project = endless();
+    command_on_run("cancel", "nobody", &server.uri()).run().expect(4).says(["nobody"]);
+    let project = endless_project();
     let mut running = start(project.host(), &server.uri(), "dead", "1");
     running.until("started");
     running.signal("KILL");
     running.wait();
     std::thread::sleep(Duration::from_millis(100));
-    on("cancel", "dead", &server.uri()).run().expect(0);
+    command_on_run("cancel", "dead", &server.uri()).run().expect(0);
     let ended = elements(1, 1);
     ended.host().args(["--state", &server.uri(), "--run-id", "ended"]).run().expect(0);
-    on("cancel", "ended", &server.uri()).run().expect(2).says(["ended already", "succeeded"]);
+    command_on_run("cancel", "ended", &server.uri()).run().expect(2).says(["ended already", "succeeded"]);
 }
 
 #[test]
-fn a_run_is_watched_from_its_beginning_to_its_end() {
+fn watch_follows_a_run_from_start_to_end() {
     let server = Redis::start("");
     let project = gates::elements("abcd");
     let mut one = start(project.host(), &server.uri(), "r1", "1");
@@ -97,15 +97,15 @@ fn a_run_is_watched_from_its_beginning_to_its_end() {
     let other = start(project.other_host("other.jsonl"), &server.uri(), "r1", "1");
     let began = || server.command(&["XRANGE", "cascade:run:r1:events", "-", "+"]);
     wait_until("the other host does not tell that it came", || began().matches("run.started").count() == 2);
-    let events = on("watch", "r1", &server.uri()).args(["--json"]).start();
-    let people = on("watch", "r1", &server.uri()).start();
+    let events = command_on_run("watch", "r1", &server.uri()).args(["--json"]).start();
+    let people = command_on_run("watch", "r1", &server.uri()).start();
     open(&project, "bcd");
     one.wait().expect(0);
     other.wait().expect(0);
     let events = Events::read(&events.wait().expect(0).text());
-    let told: BTreeSet<String> = events.tasks("task.finished").into_iter().collect();
+    let finished_tasks: BTreeSet<String> = events.tasks("task.finished").into_iter().collect();
     let expected = ["all", "texts", "texts[0]", "texts[1]", "texts[2]", "texts[3]"].map(str::to_owned);
-    assert_eq!(told, BTreeSet::from(expected));
+    assert_eq!(finished_tasks, BTreeSet::from(expected));
     assert_eq!((events.of("run.started").count(), events.of("run.finished").count()), (2, 2));
     let text = people.wait().expect(0).text();
     assert_eq!(
@@ -114,47 +114,50 @@ fn a_run_is_watched_from_its_beginning_to_its_end() {
         "{text}"
     );
     // Watching an ended run prints everything at once.
-    let later = on("watch", "r1", &server.uri()).run().expect(0);
+    let later = command_on_run("watch", "r1", &server.uri()).run().expect(0);
     assert_eq!(later.text(), text);
     assert!(later.took < Duration::from_secs(5), "{:?}", later.took);
-    on("watch", "nobody", &server.uri()).run().expect(4);
+    command_on_run("watch", "nobody", &server.uri()).run().expect(4);
 }
 
 #[test]
-fn watching_ends_as_a_failed_run_does() {
+fn watch_exits_with_the_code_of_a_failed_run() {
     let server = Redis::start("");
     let project = Project::new(&format!("{}[tasks.bad]\ncall = \"g.trap\"\n", component(Guest::Basic)));
     project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(1);
-    let watched = on("watch", "r1", &server.uri()).run().expect(1);
+    let watched = command_on_run("watch", "r1", &server.uri()).run().expect(1);
     assert!(watched.text().contains("failed     bad  trap"), "{}", watched.text());
 }
 
 #[test]
-fn watching_survives_connections_that_are_cut() {
+fn watch_survives_cut_connections() {
     let server = Redis::start("");
     let project = elements(6, 150);
     let mut running = start(project.host(), &server.uri(), "r1", "1");
     running.until("started");
     let proxy = Proxy::start(server.port(), 1500, 6);
     let uri = format!("redis://127.0.0.1:{}", proxy.port());
-    let events = on("watch", "r1", &uri).args(["--json"]).run().expect(0);
+    let events = command_on_run("watch", "r1", &uri).args(["--json"]).run().expect(0);
     running.wait().expect(0);
     assert!(proxy.cuts() > 0, "nothing was cut");
-    let mut told = Events::read(&events.text()).tasks("task.finished");
-    told.sort_unstable();
-    assert_eq!(told.len(), 8, "each once: {told:?}");
+    let mut finished_tasks = Events::read(&events.text()).tasks("task.finished");
+    finished_tasks.sort_unstable();
+    assert_eq!(finished_tasks.len(), 8, "each once: {finished_tasks:?}");
 }
 
 #[test]
-fn a_file_of_events_is_one_hosts_until_that_ends() {
+fn events_file_is_locked_by_one_host() {
     let server = Redis::start("");
-    let project = endless();
+    let project = endless_project();
     let mut one = start(project.host(), &server.uri(), "r1", "1");
     one.until("started");
     let other = start(project.host(), &server.uri(), "r1", "1").wait().expect(2);
-    other.says(["another host is writing its events to `events.jsonl`", "`--events` file of its own"]);
-    let told = || project.events().tasks("task.started");
-    wait_until("what the first host told is lost", || told() == ["endless"]);
+    other.says([
+        "another host is writing its events to `events.jsonl`",
+        "use a different `--events` file for each host",
+    ]);
+    let started = || project.events().tasks("task.started");
+    wait_until("the events of the first host are lost", || started() == ["endless"]);
     one.signal("KILL");
     one.wait();
     let mut again = start(project.host(), &server.uri(), "r1", "1");
@@ -175,24 +178,24 @@ fn a_file_of_events_is_one_hosts_until_that_ends() {
 }
 
 #[test]
-fn show_names_hosts_leases_and_attempts() {
+fn show_lists_hosts_leases_and_attempts() {
     let server = Redis::start("");
-    let project = endless();
+    let project = endless_project();
     let mut running = start(project.host(), &server.uri(), "r1", "1");
     running.until("started");
-    let shown = on("show", "r1", &server.uri()).args(["--json"]).run().expect(0).json();
+    let shown = command_on_run("show", "r1", &server.uri()).args(["--json"]).run().expect(0).json();
     let task = &shown["tasks"][0];
     assert_eq!((&task["state"], &task["attempts"]), (&json!("running"), &json!(1)));
     assert_eq!(task["host"], shown["hosts"][0]);
     assert!((1..=10_000).contains(&task["lease_ms"].as_u64().expect("a lease")), "{task}");
-    let text = on("show", "r1", &server.uri()).run().expect(0).text();
+    let text = command_on_run("show", "r1", &server.uri()).run().expect(0).text();
     assert!(text.contains("attempt 1, on ") && text.contains(", lease "), "{text}");
     running.signal("KILL");
     running.wait();
 }
 
 #[test]
-fn a_host_that_starts_again_does_not_wait_for_the_lease_of_the_one_that_was_killed() {
+fn restarted_host_does_not_wait_for_the_lease_of_its_killed_predecessor() {
     let server = Redis::start("");
     let uri = format!("{}?lease=10m", server.uri());
     let project = gates::elements("abcdefgh");
@@ -211,7 +214,7 @@ fn a_host_that_starts_again_does_not_wait_for_the_lease_of_the_one_that_was_kill
     assert!((1..=2).contains(&taken), "what it was at, and what it may have claimed ahead: {taken}");
 }
 
-/// Has a host started by a user who sees no processes of others, as under `hidepid` and systemd's `ProtectProc`.
+/// Starts a host as a user who sees no foreign processes, as under `hidepid` and systemd's `ProtectProc`.
 fn by_user(user: u32, host: Host) -> Host {
     // The binary may lie where only root can go.
     let script = format!(
@@ -222,9 +225,9 @@ fn by_user(user: u32, host: Host) -> Host {
 }
 
 #[test]
-fn a_host_that_another_cannot_see_is_not_held_to_be_dead() {
+fn hidden_host_is_not_declared_dead() {
     if is_declined("hidepid") {
-        return; // said by whoever runs the tests
+        return; // declined by `CASCADE_TEST_WITHOUT`
     }
     let server = Redis::start("");
     let project = gates::elements("ab");
@@ -249,7 +252,7 @@ fn a_host_that_another_cannot_see_is_not_held_to_be_dead() {
 }
 
 #[test]
-fn guests_on_every_core_cost_no_lease() {
+fn guests_on_every_core_do_not_delay_heartbeats() {
     let server = Redis::start("");
     let uri = format!("{}?lease=3s", server.uri());
     let project = elements(16, 500);
@@ -264,14 +267,14 @@ fn guests_on_every_core_cost_no_lease() {
 }
 
 #[test]
-fn a_host_that_is_cut_off_stops_its_guests_and_another_goes_on() {
+fn partitioned_host_stops_its_guests_and_another_takes_over() {
     let server = Redis::start("");
     let proxy = Proxy::start(server.port(), u64::MAX, 0);
     let uri = |port: u16| format!("redis://127.0.0.1:{port}?lease=1s");
     let project = gates::elements("a");
     let mut cut_off = start(project.host(), &uri(proxy.port()), "r1", "1");
     cut_off.until("started    texts[0]");
-    proxy.deafen();
+    proxy.partition();
     let began = Instant::now();
     cut_off.until("lost       texts[0]");
     // Waiting for a reply alone would take twice as long.
@@ -285,7 +288,7 @@ fn a_host_that_is_cut_off_stops_its_guests_and_another_goes_on() {
 }
 
 #[test]
-fn a_host_that_was_paused_beyond_its_lease_goes_on_with_what_nobody_has_taken() {
+fn paused_host_keeps_tasks_that_nobody_took_over() {
     let server = Redis::start("");
     let uri = format!("{}?lease=4s", server.uri());
     let project = gates::elements("abc");
@@ -300,23 +303,23 @@ fn a_host_that_was_paused_beyond_its_lease_goes_on_with_what_nobody_has_taken() 
 }
 
 #[test]
-fn a_run_that_is_removed_under_its_host_ends_and_is_not_begun_again() {
+fn removed_run_ends_its_host_and_is_not_recreated() {
     let server = Redis::start("");
     let project = gates::elements("ab");
     let mut running = start(project.host(), &server.uri(), "r1", "1");
     open(&project, "a");
     running.until("finished   texts[0]");
-    on("rm", "r1", &server.uri()).run().expect(3).says(["which a host works on"]);
-    on("rm", "r1", &server.uri()).args(["--force"]).run().expect(0);
+    command_on_run("rm", "r1", &server.uri()).run().expect(3).says(["which a host works on"]);
+    command_on_run("rm", "r1", &server.uri()).args(["--force"]).run().expect(0);
     let finished = running.wait().expect(4).says(["was removed"]);
     assert!(finished.stdout.is_empty());
     assert_eq!(server.command(&["KEYS", "cascade:run:r1:*"]), "cascade:run:r1:wake");
     assert_eq!(server.command(&["ZCARD", "cascade:runs"]), "0");
-    on("watch", "r1", &server.uri()).run().expect(4);
+    command_on_run("watch", "r1", &server.uri()).run().expect(4);
 }
 
 #[test]
-fn what_two_hosts_need_at_the_same_time_is_computed_once() {
+fn concurrent_hosts_compute_a_shared_result_once() {
     let server = Redis::start("");
     let uri = server.uri();
     let project = elements(4, 400);
@@ -326,16 +329,16 @@ fn what_two_hosts_need_at_the_same_time_is_computed_once() {
     assert_eq!(one.wait().expect(0).json(), other.wait().expect(0).json());
     let (one, other) = (project.events(), project.events_in("other.jsonl"));
     let is_element = |task: &String| task.contains('[');
-    let of = |kind: &str| {
+    let count = |kind: &str| {
         let all = one.tasks(kind).into_iter().chain(other.tasks(kind));
         all.filter(is_element).count()
     };
-    assert_eq!((of("task.started"), of("task.cached")), (4, 4));
+    assert_eq!((count("task.started"), count("task.cached")), (4, 4));
     assert_eq!(server.command(&["KEYS", "cascade:making:*"]), "", "nobody makes anything any more");
 }
 
 #[test]
-fn a_lease_has_bounds() {
+fn lease_outside_its_range_is_refused() {
     let project = elements(1, 1);
     for lease in ["10ms", "2h"] {
         let uri = format!("redis://127.0.0.1:1?lease={lease}");
@@ -344,7 +347,7 @@ fn a_lease_has_bounds() {
 }
 
 #[test]
-fn a_write_counts_once_a_replica_has_it() {
+fn write_is_committed_once_a_replica_has_it() {
     let server = Redis::start("");
     let replica = Redis::start(&format!("replicaof 127.0.0.1 {}", server.port()));
     let replication = || server.command(&["INFO", "replication"]);
@@ -359,15 +362,15 @@ fn a_write_counts_once_a_replica_has_it() {
     replica.signal("STOP");
     open(&project, "cdef");
     std::thread::sleep(Duration::from_millis(1500));
-    let told = project.events().tasks("task.finished");
-    assert!(!told.contains(&"texts[2]".to_owned()), "it waits for the replica: {told:?}");
+    let finished_tasks = project.events().tasks("task.finished");
+    assert!(!finished_tasks.contains(&"texts[2]".to_owned()), "it waits for the replica: {finished_tasks:?}");
     replica.signal("CONT");
     assert_eq!(running.wait().expect(0).json(), json!({ "all": "abcdef" }));
     assert_eq!(replica.command(&["HLEN", "cascade:run:r1:results"]), "8");
 }
 
 #[test]
-fn a_server_that_cannot_promise_its_disk_is_refused() {
+fn server_without_disk_durability_is_refused() {
     let server = Redis::start("appendonly yes");
     let version = server.command(&["INFO", "server"]);
     let can = !["redis_version:6.", "redis_version:7.0"].iter().any(|old| version.contains(old));

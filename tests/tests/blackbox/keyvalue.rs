@@ -12,13 +12,13 @@ fn granted(body: &str) -> Project {
     Project::new(&format!("{}grants.keyvalue = [\"shared\"]\n{body}", named("k", Guest::Keyvalue)))
 }
 
-/// A task that calls a function on the bucket `shared`.
+/// Returns a task that calls a function on the bucket `shared`.
 fn task(name: &str, function: &str, args: &str, keys: &str) -> String {
     let args = if args.is_empty() { String::new() } else { format!(", {args}") };
     format!("[tasks.{name}]\ncall = \"k.{function}\"\nargs = {{ bucket = \"shared\"{args} }}\n{keys}\n")
 }
 
-/// Tasks that each add one, this many times.
+/// Tasks that each increment by one, this many times.
 fn adders(tasks: u32, times: u32) -> String {
     let items: Vec<String> = (0..tasks).map(|_| "\"n\"".to_owned()).collect();
     format!(
@@ -28,12 +28,12 @@ fn adders(tasks: u32, times: u32) -> String {
     )
 }
 
-fn on(project: &Project, uri: &str, run: &str) -> Host {
+fn host_of_run(project: &Project, uri: &str, run: &str) -> Host {
     project.host().args(["--state", uri, "--run-id", run])
 }
 
 #[test]
-fn a_bucket_is_shared_by_the_tasks_of_a_run_in_memory() {
+fn bucket_is_shared_by_the_tasks_of_a_memory_run() {
     let body = [
         task("put", "put", "key = \"k\", text = \"hello\"", ""),
         task("read", "read", "key = \"k\"", "after = [\"put\"]"),
@@ -60,10 +60,10 @@ fn a_bucket_is_shared_by_the_tasks_of_a_run_in_memory() {
 }
 
 #[test]
-fn what_two_hosts_add_at_the_same_time_is_all_there() {
+fn concurrent_increments_of_two_hosts_are_not_lost() {
     let server = Redis::start("");
     let project = granted(&adders(40, 25));
-    let one = on(&project, &server.uri(), "r1").args(["-j", "4"]).start();
+    let one = host_of_run(&project, &server.uri(), "r1").args(["-j", "4"]).start();
     let other =
         project.other_host("other.jsonl").args(["--state", &server.uri(), "--run-id", "r2", "-j", "4"]);
     let third =
@@ -78,10 +78,10 @@ fn what_two_hosts_add_at_the_same_time_is_all_there() {
 }
 
 #[test]
-fn two_hosts_of_one_run_add_each_once() {
+fn two_hosts_of_one_run_increment_exactly_once() {
     let server = Redis::start("");
     let project = granted(&adders(100, 10));
-    let one = on(&project, &server.uri(), "r1").args(["-j", "2"]).start();
+    let one = host_of_run(&project, &server.uri(), "r1").args(["-j", "2"]).start();
     let other =
         project.other_host("other.jsonl").args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
     let other = other.start();
@@ -91,13 +91,13 @@ fn two_hosts_of_one_run_add_each_once() {
 }
 
 #[test]
-fn what_is_added_while_answers_are_lost_counts_once() {
+fn increments_with_lost_replies_count_once() {
     let server = Redis::start("");
     // Longer than the server's greeting, which would otherwise be cut forever.
     for (run, cut_every) in [9_001, 9_973, 11_113].into_iter().enumerate() {
         let proxy = Proxy::start(server.port(), cut_every, 40);
         let uri = format!("redis://127.0.0.1:{}", proxy.port());
-        on(&granted(&adders(20, 200)), &uri, &format!("r{run}")).args(["-j", "2"]).run().expect(0);
+        host_of_run(&granted(&adders(20, 200)), &uri, &format!("r{run}")).args(["-j", "2"]).run().expect(0);
         assert!(proxy.cuts() > 5, "{} cuts", proxy.cuts());
         let sum = server.command(&["HGET", "cascade:bucket:shared", "n"]);
         assert_eq!(sum, "4000", "cut every {cut_every} bytes");
@@ -106,17 +106,17 @@ fn what_is_added_while_answers_are_lost_counts_once() {
 }
 
 #[test]
-fn a_bucket_that_another_run_filled_is_there_and_readable_by_any_client() {
+fn bucket_is_visible_to_other_runs_and_clients() {
     let server = Redis::start("");
     let put = granted(&task("t", "put", "key = \"k\", text = \"from before\"", ""));
-    on(&put, &server.uri(), "r1").run().expect(0);
+    host_of_run(&put, &server.uri(), "r1").run().expect(0);
     let read = granted(&task("t", "read", "key = \"k\"", ""));
-    assert_eq!(on(&read, &server.uri(), "r2").run().expect(0).json(), json!({ "t": "from before" }));
+    assert_eq!(host_of_run(&read, &server.uri(), "r2").run().expect(0).json(), json!({ "t": "from before" }));
     assert_eq!(server.command(&["HGET", "cascade:bucket:shared", "k"]), "from before");
 }
 
 #[test]
-fn a_bucket_that_is_not_granted_is_denied_and_the_line_that_grants_it_is_told() {
+fn ungranted_bucket_is_denied_with_the_grant_line() {
     let body = "[tasks.t]\ncall = \"k.read\"\nargs = { bucket = \"mine\", key = \"k\" }\non-error = \"value\"\n\
                 [tasks.bad]\ncall = \"k.read\"\nargs = { bucket = \"a b\", key = \"k\" }\non-error = \"value\"\n";
     for project in [granted(body), Project::new(&format!("{}{body}", named("k", Guest::Keyvalue)))] {
@@ -137,13 +137,13 @@ fn a_task_with_buckets_is_not_cached_and_its_buckets_are_part_of_it() {
     assert!(planned.contains("keyvalue"), "{planned}");
     let server = Redis::start("");
     for sum in 1..=2 {
-        let host = on(&project, &server.uri(), &format!("r{sum}")).args(["--cache", &server.uri()]);
+        let host = host_of_run(&project, &server.uri(), &format!("r{sum}")).args(["--cache", &server.uri()]);
         assert_eq!(host.run().expect(0).json(), json!({ "t": sum }));
     }
 }
 
 #[test]
-fn bounds_name_themselves() {
+fn exceeded_bucket_limits_are_named() {
     let body = [
         task("value", "put-bytes", "key = \"k\", bytes = 1_048_577", "on-error = \"value\""),
         task("fits", "put-bytes", "key = \"v\", bytes = 1_048_576", "on-error = \"value\""),
@@ -167,7 +167,7 @@ fn bounds_name_themselves() {
 }
 
 #[test]
-fn a_call_that_is_tried_again_counts_once_under_its_idempotency_key() {
+fn retried_call_counts_once_by_its_idempotency_key() {
     let server = Redis::start("");
     let body = task("t", "add-once", "until = 3", "retry = { attempts = 3, delay = \"10ms\" }");
     let project = Project::new(&format!(
@@ -176,15 +176,16 @@ fn a_call_that_is_tried_again_counts_once_under_its_idempotency_key() {
     ));
     for calls in 1..=2 {
         let run = format!("r{calls}");
-        assert_eq!(on(&project, &server.uri(), &run).run().expect(0).json(), json!({ "t": calls }));
+        assert_eq!(host_of_run(&project, &server.uri(), &run).run().expect(0).json(), json!({ "t": calls }));
     }
 }
 
 #[test]
-fn a_server_that_is_killed_and_comes_back_is_waited_for() {
+fn host_waits_for_a_restarted_server() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
     let project = granted(&adders(4, 1000));
-    let mut running = on(&project, &server.uri(), "r1").args(["-j", "2", "--log-level", "debug"]).start();
+    let mut running =
+        host_of_run(&project, &server.uri(), "r1").args(["-j", "2", "--log-level", "debug"]).start();
     running.until("started    add[");
     std::thread::sleep(Duration::from_millis(300));
     server.kill();
@@ -195,18 +196,18 @@ fn a_server_that_is_killed_and_comes_back_is_waited_for() {
 }
 
 #[test]
-fn a_guest_that_waits_for_a_lost_server_ends_with_its_timeout() {
+fn guest_waiting_for_a_lost_server_times_out() {
     let server = Redis::start("");
     let proxy = Proxy::start(server.port(), u64::MAX, 0);
     let uri = format!("redis://127.0.0.1:{}", proxy.port());
     let body = task("t", "add", "key = \"n\", times = 1_000_000", "timeout = \"3s\"");
     let project = granted(&body);
-    let mut running = on(&project, &uri, "r1").args(["--log-level", "debug"]).start();
+    let mut running = host_of_run(&project, &uri, "r1").args(["--log-level", "debug"]).start();
     running.until("started    t");
-    proxy.deafen();
+    proxy.partition();
     let began = Instant::now();
     std::thread::sleep(Duration::from_secs(4));
-    proxy.listen();
+    proxy.heal();
     running.wait().expect(1).says(["`timeout` = 3s reached"]);
     assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::path::Path;
 
 #[test]
-fn a_component_in_python_runs() {
+fn python_component_runs() {
     if Toolchain::Python.is_declined() {
         return;
     }
@@ -30,11 +30,14 @@ fn a_component_in_python_runs() {
     assert_eq!(shown["greet"], "Hello, Ada!");
     assert_eq!(shown["stats"], json!({ "count": 3, "mean": 3.0, "least": 1.0, "greatest": 6.0 }));
     assert_eq!(shown["none"], json!({ "err": "no numbers" }));
-    tells_its_exception(build_python(), &["Traceback (most recent call last)", "ValueError: it is so"]);
+    assert_exception_is_reported(
+        build_python(),
+        &["Traceback (most recent call last)", "ValueError: it is so"],
+    );
 }
 
 #[test]
-fn a_component_in_javascript_runs() {
+fn javascript_component_runs() {
     if Toolchain::JavaScript.is_declined() {
         return;
     }
@@ -53,11 +56,11 @@ fn a_component_in_javascript_runs() {
     let shown = project.run().expect(0).json();
     let tally = json!([{ "word": "b", "times": 2 }, { "word": "a", "times": 1 }]);
     assert_eq!(shown, json!({ "slug": "hello-world", "tally": tally }));
-    tells_its_exception(build_javascript(), &["it is so", "javascript/app.js"]);
+    assert_exception_is_reported(build_javascript(), &["it is so", "javascript/app.js"]);
 }
 
-/// An interpreter ends in a trap of its own; what its author looks for is what was written before.
-fn tells_its_exception(component: &Path, says: &[&str]) {
+/// Asserts that a trap includes the exception: an interpreter prints it, and then traps by itself.
+fn assert_exception_is_reported(component: &Path, says: &[&str]) {
     let project = Project::new(&format!(
         "[components.c]\npath = \"{}\"\n[tasks.t]\ncall = \"c.fail\"\nargs.text = \"it is so\"\n",
         component.display()

@@ -11,7 +11,7 @@ fn project(body: &str) -> Project {
 }
 
 #[test]
-fn a_quarter_of_a_gigabyte_goes_from_one_task_to_the_next() {
+fn quarter_gigabyte_passes_between_tasks() {
     let body = "[defaults.limits]\nmemory = \"1GiB\"\noutput = \"300MiB\"\n\
                 [tasks.one]\ncall = \"g.echo-bytes\"\nargs.value = { file = \"big\" }\n\
                 [tasks.two]\ncall = \"g.echo-bytes\"\nargs.value = { task = \"one\" }\n\
@@ -27,7 +27,7 @@ fn a_quarter_of_a_gigabyte_goes_from_one_task_to_the_next() {
 }
 
 #[test]
-fn a_chain_has_a_hundred_thousand_links() {
+fn chain_of_a_hundred_thousand_tasks_runs() {
     let mut body = String::from("[outputs]\nlast = { task = \"t99999\" }\n");
     for link in 0..100_000 {
         let before = if link == 0 { "0".to_owned() } else { format!("{{ task = \"t{}\" }}", link - 1) };
@@ -38,7 +38,7 @@ fn a_chain_has_a_hundred_thousand_links() {
 }
 
 #[test]
-fn a_for_each_has_a_million_elements() {
+fn for_each_of_a_million_elements_runs() {
     let body = "[tasks.numbers]\ncall = \"g.numbers\"\nargs.n = 1_000_000\n\
                 [tasks.doubled]\ncall = \"g.double\"\nfor-each.x = { task = \"numbers\" }\nargs.x = { item = \"x\" }\n\
                 [outputs]\nlast = { task = \"doubled\", path = \"[999999]\" }\n";

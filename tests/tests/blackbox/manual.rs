@@ -1,5 +1,5 @@
-//! The manual by the binary: `help` prints its pages, and what the pages show is what happens.
-//! That the pages name every key, flag and limit is tested beside the code.
+//! The manual against the binary: `help` prints its pages, and their examples behave as shown.
+//! Tests beside the code check that the pages name every key, flag and limit.
 
 use cascade_host_tests::{Host, build_plugins, repository};
 use std::fs;
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// The kinds of blocks that need no proof, or have one elsewhere.
+/// The languages of code blocks that need no test, or are tested elsewhere.
 const UNTRIED: [&str; 9] = ["toml fragment", "text", "sh", "json", "rust", "wit", "python", "js", "lua"];
 
-/// A block of code: the line that it begins at, its kind, its lines.
+/// A code block: its first line, its language, its content.
 struct Block {
     line: usize,
     kind: String,
     text: String,
 }
 
-/// The pages of the manual and the README.
+/// Returns the pages of the manual and the README.
 fn pages() -> Vec<PathBuf> {
     let docs = repository().join("host/docs");
     let mut pages = vec![repository().join("README.md")];
@@ -49,8 +49,8 @@ fn blocks(page: &Path) -> Vec<Block> {
     blocks
 }
 
-/// A folder with all that the root of the repository has, in which a page's files can be written.
-fn folder_like_the_root() -> TempDir {
+/// Creates a folder with links to the repository's root, where a page's files can be written.
+fn copy_of_repository_root() -> TempDir {
     let folder = TempDir::new().expect("a scratch folder can be made");
     for entry in fs::read_dir(repository()).expect("the repository can be read").flatten() {
         let link = folder.path().join(entry.file_name());
@@ -59,14 +59,14 @@ fn folder_like_the_root() -> TempDir {
     folder
 }
 
-/// The file of a complete manifest: its first line may say how it is called.
+/// Returns the file name of a complete manifest, from a comment in its first line if there is one.
 fn file_name(block: &Block) -> String {
     let first = block.text.lines().next().unwrap_or_default();
     let name = first.strip_prefix("cascade = 1").unwrap_or_default().trim().strip_prefix("# ");
     name.map_or_else(|| format!("line-{}.toml", block.line), str::to_owned)
 }
 
-/// A session's commands, each with what it prints.
+/// Returns the commands of a session, each with its output.
 fn commands(session: &str) -> Vec<(String, String)> {
     let mut commands: Vec<(String, String)> = Vec::new();
     for line in session.lines() {
@@ -79,7 +79,7 @@ fn commands(session: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// What a command prints on stdout, in a shell that finds the binary by its name; else what it says.
+/// Runs a command in a shell whose PATH has the binary. Returns stdout, or stderr if the command fails.
 fn printed(folder: &Path, command: &str) -> Result<String, String> {
     let host = Host::new([]).within(folder).command();
     let binary = Path::new(host.get_program()).parent().expect("the binary is in a folder");
@@ -93,24 +93,24 @@ fn printed(folder: &Path, command: &str) -> Result<String, String> {
     let script = format!("PATH={}:$PATH; {command}", binary.display());
     let output = shell.args(["-c", &script]).current_dir(folder).stdin(Stdio::null()).output();
     let output = output.expect("bash can be started");
-    let [printed, said] =
+    let [printed, stderr] =
         [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    if output.status.success() { Ok(printed) } else { Err(said) }
+    if output.status.success() { Ok(printed) } else { Err(stderr) }
 }
 
 #[test]
-fn every_manifest_is_sound_and_every_session_prints_what_the_page_shows() {
+fn manifests_and_sessions_of_the_manual_work() {
     build_plugins();
     let mut faults = Vec::new();
     let (mut manifests, mut sessions) = (0, 0);
     for page in pages() {
-        let folder = folder_like_the_root();
+        let folder = copy_of_repository_root();
         for block in blocks(&page) {
-            let place = format!("{}:{}", page.display(), block.line);
+            let position = format!("{}:{}", page.display(), block.line);
             match block.kind.as_str() {
                 "toml" if !block.text.starts_with("cascade = 1") => {
                     faults.push(format!(
-                        "{place}: a manifest begins with `cascade = 1`, anything else is a `toml fragment`"
+                        "{position}: a manifest begins with `cascade = 1`, anything else is a `toml fragment`"
                     ));
                 }
                 "toml" => {
@@ -119,7 +119,7 @@ fn every_manifest_is_sound_and_every_session_prints_what_the_page_shows() {
                     fs::write(folder.path().join(&name), &block.text).expect("the folder can be written");
                     let checked = Host::new(["check", &name]).within(folder.path()).run();
                     if checked.code != Some(0) {
-                        faults.push(format!("{place}:\n{}", checked.stderr));
+                        faults.push(format!("{position}:\n{}", checked.stderr));
                     }
                 }
                 "console" => {
@@ -128,14 +128,14 @@ fn every_manifest_is_sound_and_every_session_prints_what_the_page_shows() {
                         match printed(folder.path(), &command) {
                             Ok(printed) if printed.trim_end() == expected.trim_end() => {}
                             Ok(other) => faults.push(format!(
-                                "{place}: {command}\n== the page\n{expected}== printed\n{other}"
+                                "{position}: {command}\n== the page\n{expected}== printed\n{other}"
                             )),
-                            Err(said) => faults.push(format!("{place}: {command}\n{said}")),
+                            Err(stderr) => faults.push(format!("{position}: {command}\n{stderr}")),
                         }
                     }
                 }
                 kind if UNTRIED.contains(&kind) => {}
-                kind => faults.push(format!("{place}: no block is of the kind {kind:?}")),
+                kind => faults.push(format!("{position}: no block is of the kind {kind:?}")),
             }
         }
     }
@@ -144,7 +144,7 @@ fn every_manifest_is_sound_and_every_session_prints_what_the_page_shows() {
 }
 
 #[test]
-fn help_prints_every_page_as_it_is() {
+fn help_prints_every_page_unchanged() {
     let list = Host::new(["help"]).run().expect(0).text();
     let docs = repository().join("host/docs");
     for page in pages().iter().filter(|page| page.parent() == Some(&docs)) {
@@ -160,7 +160,7 @@ fn help_prints_every_page_as_it_is() {
 }
 
 #[test]
-fn help_of_a_command_is_what_its_flag_prints() {
+fn help_of_a_command_equals_its_help_flag() {
     for command in ["run", "plan", "rm", "help"] {
         let flag = Host::new([command, "--help"]).run().expect(0).text();
         assert!(flag.contains(&format!("Usage: cascade-host {command}")), "{flag}");
@@ -169,7 +169,7 @@ fn help_of_a_command_is_what_its_flag_prints() {
 }
 
 #[test]
-fn a_topic_that_is_none_is_answered_with_the_nearest_and_the_list() {
+fn unknown_topic_suggests_the_nearest_and_lists_all() {
     let finished = Host::new(["help", "evnts"]).run().expect(2);
     assert!(finished.stdout.is_empty());
     finished.says([
@@ -182,13 +182,13 @@ fn a_topic_that_is_none_is_answered_with_the_nearest_and_the_list() {
 }
 
 #[test]
-fn help_needs_no_sound_settings_and_no_reader_to_the_end() {
+fn help_works_with_invalid_settings_and_a_closed_stdout() {
     let folder = TempDir::new().expect("a scratch folder can be made");
     fs::write(folder.path().join("config.toml"), "jobs = \"many\"\n").expect("the folder can be written");
     let host = Host::new(["help", "cli", "--config", "config.toml"]).env("CASCADE_JOBS", "none");
     let text = host.within(folder.path()).run().expect(0).text();
     assert!(text.starts_with("# Command line"), "{text}");
-    // More than a pipe holds unread, and a reader that is gone after the first line.
+    // The page is larger than a pipe's buffer, and the reader closes it after the first line.
     let first = printed(
         folder.path(),
         "set -o pipefail; cascade-host help manifest | (read -r line; echo \"$line\")",

@@ -19,7 +19,7 @@ fn basic(body: &str) -> Project {
 }
 
 #[test]
-fn a_mistyped_edge_names_both_types_and_where_they_differ() {
+fn mistyped_edge_names_both_types_and_their_difference() {
     let project = basic(
         "[tasks.people]\ncall = \"g.echo-people\"\nargs.value = []\n\
          [tasks.shapes]\ncall = \"g.echo-shapes\"\nargs.value = { task = \"people\" }\n",
@@ -28,7 +28,7 @@ fn a_mistyped_edge_names_both_types_and_where_they_differ() {
 }
 
 #[test]
-fn a_cycle_is_shown_whole() {
+fn cycle_is_shown_completely() {
     let project = basic(
         "[tasks.a]\ncall = \"g.double\"\nargs.x = { task = \"b\" }\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"a\" }\n",
     );
@@ -36,7 +36,7 @@ fn a_cycle_is_shown_whole() {
 }
 
 #[test]
-fn a_missing_file_says_what_to_do() {
+fn missing_file_has_help() {
     let project = Project::new(
         "[components.g]\npath = \"nowhere.wasm\"\nbuild = \"make\"\n[tasks.t]\ncall = \"g.f\"\n",
     );
@@ -46,7 +46,7 @@ fn a_missing_file_says_what_to_do() {
 }
 
 #[test]
-fn a_wrong_hash_shows_the_right_one() {
+fn wrong_hash_shows_the_actual_one() {
     let path = component(Guest::Basic).replace("[components.g]\n", "");
     let pin = "0".repeat(64);
     let project =
@@ -61,7 +61,7 @@ fn a_wrong_hash_shows_the_right_one() {
 }
 
 #[test]
-fn what_is_no_component_is_told_apart() {
+fn non_components_have_distinct_errors() {
     for (content, says) in [
         (&b"hello"[..], "WebAssembly"),
         (b"\0asm\x01\0\0\0", "core WebAssembly module"),
@@ -75,13 +75,13 @@ fn what_is_no_component_is_told_apart() {
 }
 
 #[test]
-fn imports_that_no_host_knows_are_named() {
+fn unknown_imports_are_named() {
     let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.run\"\n", component(Guest::UnknownImport)));
     refused(&project).says(["test:nowhere/thing@1.0.0"]);
 }
 
 #[test]
-fn calls_that_could_mean_several_functions_list_them() {
+fn ambiguous_calls_list_the_functions() {
     let ambiguous = Project::new(&format!("{}[tasks.t]\ncall = \"g.run\"\n", component(Guest::TwoFaces)));
     refused(&ambiguous).says(["g#test:faces/a@1.0.0.run", "g#test:faces/b@1.0.0.run"]);
     let long = Project::new(&format!(
@@ -94,7 +94,7 @@ fn calls_that_could_mean_several_functions_list_them() {
 }
 
 #[test]
-fn functions_with_handles_cannot_be_tasks_and_others_beside_them_can() {
+fn only_functions_without_handles_can_be_tasks() {
     let handles = Project::new(&format!(
         "{}[tasks.t]\ncall = \"g.consume\"\nargs.thing = 1\n",
         component(Guest::Unsupported)
@@ -117,7 +117,7 @@ fn faults_of_every_stage_are_shown_together() {
 }
 
 #[test]
-fn no_manifest_is_no_panic() {
+fn missing_or_invalid_manifest_does_not_panic() {
     Host::new(["run", "nowhere.toml"]).run().expect(2).says(["nowhere.toml"]);
     Host::new(["run", "/"]).run().expect(2);
     Host::new(["run"]).run().expect(2).says(["MANIFEST"]);
@@ -138,7 +138,7 @@ const ODD: &str = r#"(component
     (func (export "run") (canon lift (core func $i "run"))))"#;
 
 #[test]
-fn an_import_of_another_type_is_found_by_every_command_before_anything_runs() {
+fn import_of_the_wrong_type_is_refused_by_every_command() {
     let project = Project::new("[components.g]\npath = \"g.wasm\"\n[tasks.t]\ncall = \"g.run\"\n");
     project.file("g.wasm", &wat::parse_str(ODD).expect("it is a component"));
     for command in ["check", "plan", "run"] {
@@ -148,7 +148,7 @@ fn an_import_of_another_type_is_found_by_every_command_before_anything_runs() {
 }
 
 #[test]
-fn a_function_that_is_not_there_is_answered_with_what_resembles_it_most() {
+fn unknown_function_suggests_the_nearest_ones() {
     for (call, meant) in
         [("g.echo-peson", "echo-person"), ("g.doubel", "double"), ("g.panic-wth", "panic-with")]
     {
@@ -161,7 +161,7 @@ fn a_function_that_is_not_there_is_answered_with_what_resembles_it_most() {
 }
 
 #[test]
-fn what_is_wrong_with_the_input_is_told_beside_what_is_wrong_with_the_graph() {
+fn input_and_graph_faults_are_reported_together() {
     let project = basic(
         "[tasks.a]\ncall = \"g.echo-string\"\nargs.value = { file = \"nowhere.txt\" }\n\
          [tasks.b]\ncall = \"g.echo-string\"\nargs.value = { env = \"NOBODY_SETS_THIS\" }\n\
@@ -171,7 +171,7 @@ fn what_is_wrong_with_the_input_is_told_beside_what_is_wrong_with_the_graph() {
 }
 
 #[test]
-fn each_mistake_in_a_params_value_is_told() {
+fn every_fault_of_a_param_value_is_reported() {
     let project = basic(
         "[params.xs]\ntype = \"list<u8>\"\n[params.n]\ntype = \"u32\"\n[params.secret]\ntype = \"list<u8>\"\nsecret = true\n\
          [tasks.t]\ncall = \"g.echo-bytes\"\nargs.value = { param = \"xs\" }\n",
@@ -184,7 +184,7 @@ fn each_mistake_in_a_params_value_is_told() {
 }
 
 #[test]
-fn names_on_the_command_line_are_answered_with_what_there_is() {
+fn unknown_names_on_the_command_line_list_the_known_ones() {
     let task = |at: u32| format!("[tasks.task-{at}]\ncall = \"g.numbers\"\nargs.n = 1\n");
     let tasks = (0..20).map(task).collect::<Vec<_>>().concat();
     let project = basic(&format!("{tasks}[tasks.split]\ncall = \"g.numbers\"\nargs.n = 2\n"));
@@ -204,7 +204,7 @@ fn names_on_the_command_line_are_answered_with_what_there_is() {
 }
 
 #[test]
-fn a_build_command_that_does_not_make_its_component_has_not_built_it() {
+fn build_command_without_its_component_fails() {
     let manifest = |command: &str| {
         format!("[components.g]\npath = \"made.wasm\"\nbuild = \"{command}\"\n[tasks.t]\ncall = \"g.f\"\n")
     };

@@ -1,4 +1,4 @@
-//! Outgoing HTTP, sockets and DNS: what is granted is reachable, and nothing else, whatever guests and servers do.
+//! Outgoing HTTP, sockets and DNS: only granted addresses are reachable, whatever guests and servers do.
 //! Hostile URLs are tested beside the matcher; names that resolve to private addresses are tested beside the client.
 
 use crate::guests::Guest;
@@ -27,15 +27,15 @@ fn fetches(grants: &str, urls: &[String]) -> Project {
 }
 
 /// Returns the body of a response, or the error.
-fn told(shown: &Value, at: usize) -> String {
+fn body_or_error(shown: &Value, at: usize) -> String {
     let result = &shown[format!("t{at}")];
     let body =
         result["ok"]["body"].as_str().or_else(|| result["ok"].as_str()).or_else(|| result["err"].as_str());
     body.map_or_else(|| result.to_string(), str::to_owned)
 }
 
-/// Starts a server that answers in capitals, and returns its port.
-fn shouting_server() -> u16 {
+/// Starts a server that echoes in capitals, and returns its port.
+fn start_echo_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
     let port = listener.local_addr().expect("a listener has an address").port();
     std::thread::spawn(move || {
@@ -51,7 +51,7 @@ fn shouting_server() -> u16 {
 }
 
 #[test]
-fn requests_below_a_granted_prefix_are_sent_in_their_normal_form() {
+fn granted_requests_are_sent_in_normal_form() {
     let web = Web::start();
     let port = web.port();
     let urls = ["/echo/a", "/echo/%61?b=%2e%2e", "/x/../echo/./c"].map(|path| web.url(path));
@@ -59,12 +59,12 @@ fn requests_below_a_granted_prefix_are_sent_in_their_normal_form() {
     let grants = format!("http = [\"{}\"]", web.url("/echo/"));
     let shown = fetches(&grants, &[urls.as_slice(), &[odd]].concat()).run().expect(0).json();
     for (at, path) in ["/echo/a", "/echo/a?b=%2e%2e", "/echo/c", "/echo/odd"].iter().enumerate() {
-        assert_eq!(told(&shown, at), format!("GET {path} 127.0.0.1:{port}"));
+        assert_eq!(body_or_error(&shown, at), format!("GET {path} 127.0.0.1:{port}"));
     }
 }
 
 #[test]
-fn requests_beside_the_granted_prefix_are_refused_and_the_grant_is_named() {
+fn requests_outside_the_granted_prefix_are_refused_with_the_grant() {
     let (web, other) = (Web::start(), Web::start());
     let port = web.port();
     let urls = [
@@ -86,7 +86,11 @@ fn requests_beside_the_granted_prefix_are_refused_and_the_grant_is_named() {
     let finished = project.run().expect(0);
     let shown = finished.json();
     for (at, url) in urls.iter().enumerate() {
-        assert!(told(&shown, at).contains("HttpRequestDenied"), "{url}: {}", told(&shown, at));
+        assert!(
+            body_or_error(&shown, at).contains("HttpRequestDenied"),
+            "{url}: {}",
+            body_or_error(&shown, at)
+        );
     }
     assert!(web.heads().is_empty() && other.heads().is_empty());
     let needed = format!("`http = [\"http://127.0.0.1:{}/\"]`", other.port());
@@ -97,7 +101,7 @@ fn requests_beside_the_granted_prefix_are_refused_and_the_grant_is_named() {
 }
 
 #[test]
-fn each_hop_of_a_redirect_is_held_against_the_grant() {
+fn every_redirect_is_checked_against_the_grant() {
     let (web, other) = (Web::start(), Web::start());
     let within = web.url(&format!("/redirect?{}", web.url(&format!("/redirect?{}", web.url("/echo/end")))));
     let out = web.url(&format!("/redirect?{}", other.url("/echo/")));
@@ -105,13 +109,13 @@ fn each_hop_of_a_redirect_is_held_against_the_grant() {
     let calls = calls.map(|(function, url)| (function, json!({ "url": url }), ""));
     let shown = project(&format!("http = [\"{}\"]", web.url("/")), &calls).run().expect(0).json();
     assert_eq!(shown["t0"]["ok"]["status"], 302, "the host follows nothing by itself");
-    assert_eq!(told(&shown, 1), format!("GET /echo/end 127.0.0.1:{}", web.port()));
-    assert!(told(&shown, 2).contains("HttpRequestDenied"), "{shown}");
+    assert_eq!(body_or_error(&shown, 1), format!("GET /echo/end 127.0.0.1:{}", web.port()));
+    assert!(body_or_error(&shown, 2).contains("HttpRequestDenied"), "{shown}");
     assert!(other.heads().is_empty());
 }
 
 #[test]
-fn the_host_header_is_the_hosts_and_there_are_no_tunnels() {
+fn host_header_is_set_by_the_host_and_connect_is_refused() {
     let web = Web::start();
     let url = web.url("/echo/");
     let as_method =
@@ -123,28 +127,31 @@ fn the_host_header_is_the_hosts_and_there_are_no_tunnels() {
         ("fetch-as", as_method("CONNECT", "x-own"), ""),
     ];
     let shown = project(&format!("http = [\"{url}\"]"), &calls).run().expect(0).json();
-    assert_eq!(told(&shown, 0), format!("POST /echo/ 127.0.0.1:{}", web.port()));
-    assert!(told(&shown, 1).contains("Forbidden") && told(&shown, 2).contains("Forbidden"), "{shown}");
-    assert!(told(&shown, 3).contains("HttpRequestDenied"), "{shown}");
+    assert_eq!(body_or_error(&shown, 0), format!("POST /echo/ 127.0.0.1:{}", web.port()));
+    assert!(
+        body_or_error(&shown, 1).contains("Forbidden") && body_or_error(&shown, 2).contains("Forbidden"),
+        "{shown}"
+    );
+    assert!(body_or_error(&shown, 3).contains("HttpRequestDenied"), "{shown}");
     assert_eq!(web.heads().len(), 1);
 }
 
 #[test]
-fn bodies_are_streamed_both_ways_and_nothing_runs_on() {
+fn bodies_are_streamed_both_ways_and_end_with_the_call() {
     let web = Web::start();
     let calls = [
         ("upload", json!({ "url": web.url("/count"), "bytes": 20_000_000 }), ""),
         ("drain", json!({ "url": web.url("/endless"), "bytes": 3_000_000 }), ""),
     ];
     let shown = project(&format!("http = [\"{}\"]", web.url("/")), &calls).run().expect(0).json();
-    assert_eq!((told(&shown, 0), &shown["t1"]["ok"]), ("20000000".to_owned(), &json!(3_000_000)));
+    assert_eq!((body_or_error(&shown, 0), &shown["t1"]["ok"]), ("20000000".to_owned(), &json!(3_000_000)));
     web.wait_until_left();
-    // The kernel's buffers are beyond our control.
+    // The kernel's buffers cannot be controlled.
     assert!(web.sent() < 64 << 20, "{} bytes were taken", web.sent());
 }
 
 #[test]
-fn a_guest_that_waits_for_a_server_is_stopped_by_its_timeout() {
+fn guest_waiting_for_a_server_times_out() {
     for (function, path) in [("fetch", "/silent"), ("fetch", "/slow"), ("cling", "/endless")] {
         let web = Web::start();
         let call = (function, json!({ "url": web.url(path) }), "timeout = \"400ms\"");
@@ -156,7 +163,7 @@ fn a_guest_that_waits_for_a_server_is_stopped_by_its_timeout() {
 }
 
 #[test]
-fn hostile_answers_are_errors_of_the_guest() {
+fn hostile_responses_are_errors_in_the_guest() {
     let web = Web::start();
     let paths = ["/cut", "/long-header", "/many-headers", "/garbage"];
     let mut calls = paths.map(|path| ("fetch", json!({ "url": web.url(path) }), "")).to_vec();
@@ -171,7 +178,7 @@ fn hostile_answers_are_errors_of_the_guest() {
         "Timeout",
     ];
     for (at, error) in errors.iter().enumerate() {
-        assert!(told(&shown, at).contains(error), "{at}: {}", told(&shown, at));
+        assert!(body_or_error(&shown, at).contains(error), "{at}: {}", body_or_error(&shown, at));
     }
     let hoarded = &shown["t5"]["ok"];
     assert_eq!(hoarded[0], 32, "{hoarded}");
@@ -184,8 +191,8 @@ fn exchange(address: &str) -> (&'static str, Value, &'static str) {
 }
 
 #[test]
-fn sockets_lead_to_what_is_granted_and_to_nothing_else() {
-    let (port, other) = (shouting_server(), shouting_server());
+fn sockets_reach_only_granted_addresses() {
+    let (port, other) = (start_echo_server(), start_echo_server());
     let calls = [
         exchange(&format!("127.0.0.1:{port}")),
         exchange(&format!("127.0.0.1:{other}")),
@@ -195,7 +202,7 @@ fn sockets_lead_to_what_is_granted_and_to_nothing_else() {
     ];
     let finished = project(&format!("tcp = [\"127.0.0.1:{port}\"]"), &calls).run().expect(0);
     let shown = finished.json();
-    assert_eq!(told(&shown, 0), "HELLO", "{shown}");
+    assert_eq!(body_or_error(&shown, 0), "HELLO", "{shown}");
     for at in 1..calls.len() {
         assert!(shown[format!("t{at}")]["err"].is_string(), "{at}: {shown}");
     }
@@ -208,7 +215,7 @@ fn sockets_lead_to_what_is_granted_and_to_nothing_else() {
 }
 
 #[test]
-fn a_guest_without_sockets_is_told_of_once_each() {
+fn each_refused_socket_call_is_logged_once() {
     let shout = ("shout", json!({ "address": "127.0.0.1:9", "text": "hello" }), "");
     let listen = ("listen", json!({ "address": "0.0.0.0:0" }), "");
     let dial = ("dial", json!({ "address": "127.0.0.1:9", "connections": 3 }), "");
@@ -219,7 +226,7 @@ fn a_guest_without_sockets_is_told_of_once_each() {
 }
 
 #[test]
-fn nobody_waits_for_connections() {
+fn listening_sockets_are_refused() {
     // Binding succeeds here, as for a connection's own end; a guest's C library fails at the next step.
     let listen = ("listen", json!({ "address": "0.0.0.0:0" }), "timeout = \"30s\"");
     let finished = project("tcp = [\"127.0.0.1:1\"]", &[listen]).run();
@@ -231,8 +238,8 @@ fn nobody_waits_for_connections() {
 }
 
 #[test]
-fn a_guest_has_few_sockets_at_a_time() {
-    let port = shouting_server();
+fn open_sockets_of_a_guest_are_limited() {
+    let port = start_echo_server();
     let dial = ("dial", json!({ "address": format!("127.0.0.1:{port}"), "connections": 1000 }), "");
     let shown = project(&format!("tcp = [\"127.0.0.1:{port}\"]"), &[dial]).run().expect(0).json();
     let dialled = &shown["t0"]["ok"];
@@ -241,7 +248,7 @@ fn a_guest_has_few_sockets_at_a_time() {
 }
 
 #[test]
-fn requests_that_are_never_sent_hold_little() {
+fn unsent_requests_use_little_memory() {
     // Methods, authorities and paths may be that long; schemes are always shorter.
     let compose = |bytes: u32| ("compose", json!({ "requests": 200, "bytes": bytes }), "");
     for grants in ["", "http = [\"http://127.0.0.1:1/\"]"] {
@@ -253,8 +260,8 @@ fn requests_that_are_never_sent_hold_little() {
 }
 
 #[test]
-fn names_need_a_grant_of_their_own_and_lead_where_sockets_are_granted() {
-    let (port, other) = (shouting_server(), shouting_server());
+fn dns_needs_its_own_grant_and_reaches_only_granted_sockets() {
+    let (port, other) = (start_echo_server(), start_echo_server());
     let resolve = ("resolve", json!({ "name": "localhost" }), "");
     let unknown = ("resolve", json!({ "name": "nobody.invalid" }), "");
     let calls = [resolve.clone(), unknown, exchange(&format!("localhost:{port}"))];
@@ -268,12 +275,15 @@ fn names_need_a_grant_of_their_own_and_lead_where_sockets_are_granted() {
         exchange(&format!("localhost:{other}")),
     ];
     let shown = project(&format!("tcp = [\"localhost:{port}\"], dns = true"), &calls).run().expect(0).json();
-    assert_eq!((told(&shown, 0), told(&shown, 1)), ("HELLO".to_owned(), "HELLO".to_owned()));
+    assert_eq!(
+        (body_or_error(&shown, 0), body_or_error(&shown, 1)),
+        ("HELLO".to_owned(), "HELLO".to_owned())
+    );
     assert!(shown["t2"]["err"].is_string(), "{shown}");
 }
 
 #[test]
-fn a_grant_that_no_request_matches_is_a_fault_with_its_normal_form() {
+fn unmatchable_grant_is_a_fault_with_its_normal_form() {
     for (grants, normal) in [
         ("http = [\"https://h/a/%2e%2e/b/\"]", "https://h/b/"),
         ("http = [\"http://2130706433/\"]", "http://127.0.0.1/"),
@@ -285,7 +295,7 @@ fn a_grant_that_no_request_matches_is_a_fault_with_its_normal_form() {
 }
 
 #[test]
-fn results_that_the_network_may_change_are_not_shared() {
+fn results_of_network_tasks_are_not_cached() {
     let web = Web::start();
     let urls = [web.url("/echo/"), web.url("/echo/")];
     let project = fetches(&format!("http = [\"{}\"]", web.url("/")), &urls);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Makes a server unavailable in one way during a run. The run's other gates must be open at the end, and nothing may
 /// run twice.
-fn survives(config: &str, options: &str, away: impl FnOnce(&mut Redis, &Project)) {
+fn assert_survives(config: &str, options: &str, away: impl FnOnce(&mut Redis, &Project)) {
     let mut server = Redis::start(config);
     let project = twelve();
     let mut running = start(&project, &format!("{}{options}", server.uri()));
@@ -31,8 +31,8 @@ fn wait(milliseconds: u64) {
 }
 
 #[test]
-fn connections_that_the_server_closes_are_made_again() {
-    survives("", "", |server, project| {
+fn closed_connections_are_reopened() {
+    assert_survives("", "", |server, project| {
         for letter in ["c", "d", "e", "f", "g"] {
             open(project, letter);
             server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
@@ -40,15 +40,15 @@ fn connections_that_the_server_closes_are_made_again() {
         }
     });
     // The server closes idle connections after this many seconds.
-    survives("timeout 1", "", |_, _| wait(2500));
+    assert_survives("timeout 1", "", |_, _| wait(2500));
 }
 
 #[test]
-fn a_server_with_too_many_clients_is_waited_for() {
-    survives("", "", |server, project| {
-        let others: Vec<TcpStream> = (0..20).map(|_| said(server, "SUBSCRIBE x")).collect();
+fn host_waits_for_a_server_with_too_many_clients() {
+    assert_survives("", "", |server, project| {
+        let others: Vec<TcpStream> = (0..20).map(|_| send_commands(server, "SUBSCRIBE x")).collect();
         // Subscribers are not normal clients: they stay, and reconnecting clients exceed the limit.
-        let last = said(server, "CONFIG SET maxclients 10\r\nCLIENT KILL TYPE normal SKIPME yes");
+        let last = send_commands(server, "CONFIG SET maxclients 10\r\nCLIENT KILL TYPE normal SKIPME yes");
         open(project, ALL);
         wait(800);
         let refused = twelve();
@@ -59,8 +59,8 @@ fn a_server_with_too_many_clients_is_waited_for() {
     });
 }
 
-/// Opens a connection, and sends commands with their replies awaited.
-fn said(server: &Redis, commands: &str) -> TcpStream {
+/// Opens a connection, sends commands, and waits for their replies.
+fn send_commands(server: &Redis, commands: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("it listens");
     write!(stream, "{commands}\r\n").expect("it takes commands");
     for _ in commands.lines() {
@@ -70,8 +70,8 @@ fn said(server: &Redis, commands: &str) -> TcpStream {
 }
 
 #[test]
-fn a_server_that_is_slow_costs_time_and_no_lease() {
-    survives("", "?lease=4s", |server, project| {
+fn slow_server_costs_no_lease() {
+    assert_survives("", "?lease=4s", |server, project| {
         for letter in ["c", "d", "e"] {
             server.signal("STOP");
             open(project, letter);
@@ -83,8 +83,8 @@ fn a_server_that_is_slow_costs_time_and_no_lease() {
 }
 
 #[test]
-fn a_server_that_loads_its_data_is_waited_for() {
-    survives("appendonly yes\nappendfsync always\nkey-load-delay 300", "", |server, project| {
+fn host_waits_for_a_loading_server() {
+    assert_survives("appendonly yes\nappendfsync always\nkey-load-delay 300", "", |server, project| {
         server.command(&["EVAL", "for i = 1, 3000 do redis.call('SET', 'k' .. i, i) end", "0"]);
         server.kill();
         open(project, ALL);
@@ -93,8 +93,8 @@ fn a_server_that_loads_its_data_is_waited_for() {
 }
 
 #[test]
-fn a_server_that_becomes_a_replica_for_a_while_is_waited_for() {
-    survives("", "", |server, project| {
+fn host_waits_for_a_server_that_is_temporarily_a_replica() {
+    assert_survives("", "", |server, project| {
         server.command(&["REPLICAOF", "127.0.0.1", "1"]);
         open(project, ALL);
         wait(800);
@@ -103,7 +103,7 @@ fn a_server_that_becomes_a_replica_for_a_while_is_waited_for() {
 }
 
 #[test]
-fn a_host_that_was_cut_off_goes_on_once_it_hears_the_server_again() {
+fn partitioned_host_resumes_after_reconnecting() {
     let server = Redis::start("");
     let proxy = Proxy::start(server.port(), u64::MAX, 0);
     let project = twelve();
@@ -111,9 +111,9 @@ fn a_host_that_was_cut_off_goes_on_once_it_hears_the_server_again() {
     let mut running = start(&project, &uri);
     open(&project, "ab");
     running.until("finished   texts[1]");
-    proxy.deafen();
+    proxy.partition();
     wait(5000);
-    proxy.listen();
+    proxy.heal();
     open(&project, ALL);
     assert_eq!(running.wait().expect(0).json(), whole());
     let events = project.events();
@@ -123,7 +123,7 @@ fn a_host_that_was_cut_off_goes_on_once_it_hears_the_server_again() {
 }
 
 #[test]
-fn keys_that_are_evicted_in_the_middle_are_made_again_and_the_loss_is_told() {
+fn evicted_keys_are_recomputed_with_a_warning() {
     for key in ["results", "meta", "coord", "tasks", "times"] {
         let server = Redis::start("");
         let project = twelve();
@@ -141,7 +141,7 @@ fn keys_that_are_evicted_in_the_middle_are_made_again_and_the_loss_is_told() {
 }
 
 #[test]
-fn a_replica_that_has_missed_results_takes_the_place_and_the_loss_is_told() {
+fn failover_to_a_stale_replica_recomputes_with_a_warning() {
     let mut master = Redis::start("");
     let replica = Redis::start(&format!("replicaof 127.0.0.1 {}", master.port()));
     let replication = || replica.command(&["INFO", "replication"]);
@@ -160,7 +160,8 @@ fn a_replica_that_has_missed_results_takes_the_place_and_the_loss_is_told() {
     open(&project, ALL);
     assert_eq!(running.wait().expect(0).json(), whole());
     let events = project.events();
-    let lost = events.of("warning").find(|event| event["code"] == "state-lost").expect("the loss is told");
+    let lost =
+        events.of("warning").find(|event| event["code"] == "state-lost").expect("the loss is reported");
     assert!(lost["message"].to_string().contains("under epoch 2"), "{lost}");
     let starts = starts(&events);
     assert_eq!(
@@ -172,7 +173,7 @@ fn a_replica_that_has_missed_results_takes_the_place_and_the_loss_is_told() {
 }
 
 #[test]
-fn a_task_that_host_after_host_dies_of_fails_and_the_others_go_on() {
+fn task_that_kills_hosts_fails_and_others_continue() {
     let server = Redis::start("");
     let body = "[tasks.other]\ncall = \"g.spin\"\npriority = 10\n[tasks.deadly]\ncall = \"g.spin\"\n";
     let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
@@ -189,8 +190,8 @@ fn a_task_that_host_after_host_dies_of_fails_and_the_others_go_on() {
         dying.wait();
     }
     let mut last = host("last.jsonl");
-    let said = last.until("failed     deadly");
-    assert!(said.contains("4 hosts in a row lost this task"), "{said}");
+    let stderr = last.until("failed     deadly");
+    assert!(stderr.contains("4 hosts in a row lost this task"), "{stderr}");
     for running in [survivor, last] {
         running.signal("KILL");
         running.wait();
@@ -198,7 +199,7 @@ fn a_task_that_host_after_host_dies_of_fails_and_the_others_go_on() {
 }
 
 #[test]
-fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
+fn task_that_kills_the_only_host_fails() {
     let server = Redis::start("");
     let body = "[tasks.deadly]\ncall = \"g.spin\"\n[tasks.other]\ncall = \"g.double\"\nargs.x = 4\n";
     let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
@@ -208,9 +209,9 @@ fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
     };
     for life in 0..4 {
         let mut dying = host().start();
-        let said = dying.until("started    deadly");
+        let stderr = dying.until("started    deadly");
         // Tasks running on a host when it dies are suspects; let this one finish first.
-        if life == 0 && !said.contains("finished   other") {
+        if life == 0 && !stderr.contains("finished   other") {
             dying.until("finished   other");
         }
         dying.signal("KILL");
@@ -222,7 +223,7 @@ fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
 }
 
 #[test]
-fn a_manifest_says_how_many_hosts_a_task_may_lose() {
+fn manifest_limits_the_lost_hosts_of_a_task() {
     let server = Redis::start("");
     let body = |most: u32| {
         let tasks = "[tasks.one]\ncall = \"g.spin\"\nmax-lost-hosts = 0\n[tasks.other]\ncall = \"g.spin\"\n";
@@ -233,25 +234,25 @@ fn a_manifest_says_how_many_hosts_a_task_may_lose() {
         let host = project.host().args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
         host.args(["--keep-going", "--log-level", "debug"])
     };
-    // What a host says until it has said all of these, in whatever order; then it dies.
+    // Kills a host once its stderr has all of these texts, in any order.
     let dies_after = |words: &[&str]| {
         let mut dying = host().start();
-        let mut said = String::new();
+        let mut stderr = String::new();
         for word in words {
-            while !said.contains(word) {
-                said += &dying.until(word);
+            while !stderr.contains(word) {
+                stderr += &dying.until(word);
             }
         }
         dying.signal("KILL");
         dying.wait();
-        said
+        stderr
     };
     dies_after(&["started    one", "started    other"]);
-    let said = dies_after(&["failed     one", "started    other"]);
-    assert!(said.contains("1 host lost this task; its `max-lost-hosts` allows 0"), "{said}");
-    let said = dies_after(&["failed     other"]);
-    assert!(said.contains("2 hosts in a row lost this task; its `max-lost-hosts` allows 1"), "{said}");
-    // It says how to run and not what comes out, so that a run goes on with another.
+    let stderr = dies_after(&["failed     one", "started    other"]);
+    assert!(stderr.contains("1 host lost this task; its `max-lost-hosts` allows 0"), "{stderr}");
+    let stderr = dies_after(&["failed     other"]);
+    assert!(stderr.contains("2 hosts in a row lost this task; its `max-lost-hosts` allows 1"), "{stderr}");
+    // The key affects how tasks run but not their results, so the run accepts another value.
     project.write(&format!("cascade = 1\nname = \"test\"\n{}", body(1000)));
     dies_after(&["started    other"]);
     project.write(&format!("cascade = 1\nname = \"test\"\n{}", body(1001)));
@@ -259,7 +260,7 @@ fn a_manifest_says_how_many_hosts_a_task_may_lose() {
 }
 
 #[test]
-fn a_run_begun_afresh_begins_whichever_answer_is_lost() {
+fn fresh_run_starts_whichever_reply_is_lost() {
     let server = Redis::start("");
     let body = format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic));
     let project = Project::new(&body);

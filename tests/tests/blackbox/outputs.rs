@@ -1,5 +1,5 @@
-//! Outputs decide whether a run has succeeded: one that cannot be made fails it, once and for everybody who looks.
-//! How outputs are printed is in `printing`.
+//! Outputs decide whether a run succeeded: an output that cannot be made fails it, for every observer.
+//! The printed formats are tested in `printing`.
 
 use crate::component;
 use crate::gates::{self, GRANTS, open};
@@ -13,32 +13,32 @@ fn basic(body: &str) -> Project {
     Project::new(&format!("{}{body}", component(Guest::Basic)))
 }
 
-/// Two tasks, of which one yields an empty list, and an output that reads its first element.
+/// Two tasks, one with an empty list as its result, and an output that reads the list's first element.
 const MISSES: &str = "[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
                       [tasks.one]\ncall = \"g.double\"\nargs.x = 21\n\
                       [outputs]\none = { task = \"one\" }\nfirst = { task = \"none\", path = \"[0]\" }\n";
 
-/// A command on a stored run.
-fn ask(server: &Redis, words: &[&str]) -> Finished {
+/// Runs a command on a stored run.
+fn run_command(server: &Redis, words: &[&str]) -> Finished {
     let host = words[1..].iter().fold(Host::new([words[0]]), |host, word| host.args([*word]));
     host.args(["--state", &server.uri()]).run()
 }
 
-/// Fails unless a run has failed by an output of this name, and says so in every place.
+/// Asserts that an output of this name failed the run, and that every report says so.
 #[track_caller]
 fn failed_by(finished: Finished, events: &Events, output: &str) -> Finished {
     let finished = finished.expect(1).says([&format!("failed     output `{output}`")]);
     assert!(finished.stdout.is_empty(), "{}", finished.text());
     assert!(!finished.stderr.contains("succeeded"), "{}", finished.stderr);
-    let told: Vec<_> = events.of("output.failed").map(|event| event["output"].clone()).collect();
-    assert_eq!(told, [output]);
+    let failed_outputs: Vec<_> = events.of("output.failed").map(|event| event["output"].clone()).collect();
+    assert_eq!(failed_outputs, [output]);
     let ends: Vec<_> = events.of("run.finished").map(|event| event["status"].clone()).collect();
     assert_eq!(ends, ["failed"]);
     finished
 }
 
 #[test]
-fn an_output_that_misses_fails_the_run_in_the_eyes_of_everybody() {
+fn missing_output_fails_the_run_for_every_observer() {
     let server = Redis::start("");
     let project = basic(MISSES);
     let uri = server.uri();
@@ -50,7 +50,7 @@ fn an_output_that_misses_fails_the_run_in_the_eyes_of_everybody() {
         Some(&json!("input"))
     );
     let look = || {
-        let shown = ask(&server, &["show", "r1", "--json"]).expect(0).json();
+        let shown = run_command(&server, &["show", "r1", "--json"]).expect(0).json();
         assert_eq!(
             (&shown["status"], &shown["done"], &shown["failed"]),
             (&json!("failed"), &json!(2), &json!(0))
@@ -59,16 +59,16 @@ fn an_output_that_misses_fails_the_run_in_the_eyes_of_everybody() {
         assert_eq!(shown["outputs_failure"]["class"], "input");
         let message = shown["outputs_failure"]["message"].to_string();
         assert!(message.contains("output `first`"), "{message}");
-        let text = ask(&server, &["show", "r1"]).expect(0).text();
+        let text = run_command(&server, &["show", "r1"]).expect(0).text();
         assert!(text.contains("outputs  failed"), "{text}");
-        let runs = ask(&server, &["runs", "--json"]).expect(0).json();
+        let runs = run_command(&server, &["runs", "--json"]).expect(0).json();
         assert_eq!(runs["runs"][0]["status"], "failed");
-        let watched = ask(&server, &["watch", "r1"]).expect(1).text();
+        let watched = run_command(&server, &["watch", "r1"]).expect(1).text();
         assert!(watched.contains("failed     output `first`") && !watched.contains("succeeded"), "{watched}");
     };
     look();
 
-    // A resumed run computes nothing, and ends as it has ended.
+    // A resumed run computes nothing, and ends in the same way.
     failed_by(run(), &project.events(), "first");
     assert_eq!(project.events().tasks("task.stored"), ["none", "one"]);
     look();
@@ -78,13 +78,13 @@ fn an_output_that_misses_fails_the_run_in_the_eyes_of_everybody() {
     let finished = mended.host().args(["--state", &uri, "--run-id", "r1"]).run().expect(0);
     assert_eq!(finished.json(), json!({ "one": 42, "first": 7 }));
     assert!(mended.events().tasks("task.started").is_empty());
-    let shown = ask(&server, &["show", "r1", "--json"]).expect(0).json();
+    let shown = run_command(&server, &["show", "r1", "--json"]).expect(0).json();
     assert_eq!((&shown["status"], &shown["outputs_failure"]), (&json!("succeeded"), &json!(null)));
-    ask(&server, &["watch", "r1"]).expect(0);
+    run_command(&server, &["watch", "r1"]).expect(0);
 }
 
 #[test]
-fn whatever_keeps_an_output_from_being_made_fails_the_run() {
+fn every_output_fault_fails_the_run() {
     let tasks = "[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
                  [tasks.unset]\ncall = \"g.env\"\nargs.name = \"NOBODY\"\n\
                  [tasks.bad]\ncall = \"g.maybe-fail\"\nargs.x = 3\non-error = \"value\"\n\
@@ -105,7 +105,7 @@ fn whatever_keeps_an_output_from_being_made_fails_the_run() {
 }
 
 #[test]
-fn a_default_stands_in_for_what_misses() {
+fn default_replaces_a_missing_output() {
     let project = basic(
         "[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
          [tasks.unset]\ncall = \"g.env\"\nargs.name = \"NOBODY\"\n\
@@ -117,7 +117,7 @@ fn a_default_stands_in_for_what_misses() {
 }
 
 #[test]
-fn all_outputs_that_miss_are_named_and_the_others_printed_only_if_the_run_keeps_going() {
+fn missing_outputs_are_named_and_others_printed_only_with_keep_going() {
     let project = basic(&format!("{MISSES}second = {{ task = \"none\", path = \"[1]\" }}\n"));
     for (arguments, stdout) in
         [(&[][..], ""), (&["--output", "one"], ""), (&["--keep-going"], "{\"one\":42}\n")]
@@ -129,7 +129,7 @@ fn all_outputs_that_miss_are_named_and_the_others_printed_only_if_the_run_keeps_
 }
 
 #[test]
-fn all_hosts_of_a_run_whose_output_misses_end_alike() {
+fn all_hosts_of_a_run_with_a_missing_output_exit_alike() {
     let server = Redis::start("");
     let project = gates::project(&format!(
         "[tasks.wait]\ncall = \"g.await-file\"\nargs.path = \"a\"\n{GRANTS}[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
@@ -150,10 +150,10 @@ fn all_hosts_of_a_run_whose_output_misses_end_alike() {
             ["failed"]
         );
     }
-    ask(&server, &["watch", "r1"]).expect(1);
+    run_command(&server, &["watch", "r1"]).expect(1);
 }
 
-/// Puts bytes in the place of the result of `text`.
+/// Replaces the stored result of `text`.
 fn damage_result(server: &Redis, bytes: &[u8]) {
     let port = server.port().to_string();
     let words = ["-p", &port, "-x", "HSET", "cascade:run:r1:results", "text"];
@@ -165,7 +165,7 @@ fn damage_result(server: &Redis, bytes: &[u8]) {
 }
 
 #[test]
-fn a_stored_result_that_is_damaged_is_no_output() {
+fn damaged_stored_result_is_not_an_output() {
     let server = Redis::start("");
     let project = basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
     let run =
@@ -183,7 +183,7 @@ fn a_stored_result_that_is_damaged_is_no_output() {
             &["output", "r1", "text", "-o", "msgpack"],
             &["output", "r1", "-o", "msgpack"],
         ] {
-            let finished = ask(&server, words).expect(3);
+            let finished = run_command(&server, words).expect(3);
             let finished = finished.says(["the stored result of `text` in run `r1`", reason, "--fresh"]);
             assert!(finished.stdout.is_empty(), "{words:?}");
         }
@@ -192,7 +192,7 @@ fn a_stored_result_that_is_damaged_is_no_output() {
 }
 
 #[test]
-fn events_that_cannot_be_written_are_no_success() {
+fn unwritable_events_fail_the_command() {
     let project = basic("[tasks.one]\ncall = \"g.double\"\nargs.x = 21\n");
     let finished = project.other_host("/dev/full").run().expect(3);
     assert_eq!(finished.json(), json!({ "one": 42 }), "the run itself has succeeded");
@@ -200,7 +200,7 @@ fn events_that_cannot_be_written_are_no_success() {
 }
 
 #[test]
-fn a_stored_plan_that_is_damaged_is_the_states_fault() {
+fn damaged_stored_plan_is_a_backend_error() {
     let server = Redis::start("");
     let project = basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
     project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(0);
@@ -208,7 +208,7 @@ fn a_stored_plan_that_is_damaged_is_the_states_fault() {
     for words in
         [&["show", "r1"][..], &["output", "r1"], &["logs", "r1", "nobody"], &["output", "r1", "nobody"]]
     {
-        ask(&server, words).expect(3).says(["the plan of run `r1`, which is damaged"]);
+        run_command(&server, words).expect(3).says(["the plan of run `r1`, which is damaged"]);
     }
-    assert_eq!(ask(&server, &["output", "r1", "text"]).expect(0).json(), json!("hello"));
+    assert_eq!(run_command(&server, &["output", "r1", "text"]).expect(0).json(), json!("hello"));
 }

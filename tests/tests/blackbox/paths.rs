@@ -14,8 +14,8 @@ const SECRET: &str = "not for the guest";
 /// Content of the file that the guest may read but not change.
 const OWN: &str = "for the guest to read";
 
-/// A folder to read, a folder to write, and beside them a file and a folder that are none of the guest's business, with
-/// links of every sort that lead there.
+/// A readable folder and a writable one, beside a forbidden file and folder, with links of every kind that lead to
+/// them.
 pub(crate) fn playground() -> Project {
     let project = Project::new(&format!(
         "{}[components.g.grants]\nread = [\"in:/in\"]\nwrite = [\"out:/out\"]\n",
@@ -52,15 +52,15 @@ pub(crate) fn playground() -> Project {
     project
 }
 
-fn place(folder: &str, path: &str) -> Value {
+fn location(folder: &str, path: &str) -> Value {
     json!({ "folder": folder, "path": path })
 }
 
 pub(crate) fn action(what: &str, at: (&str, &str), to: Option<(&str, &str)>) -> Value {
-    json!({ "what": what, "at": place(at.0, at.1), "to": to.map(|to| place(to.0, to.1)) })
+    json!({ "what": what, "at": location(at.0, at.1), "to": to.map(|to| location(to.0, to.1)) })
 }
 
-/// Has the guest do all of it, and gives what came of each.
+/// Has the guest perform all actions, and returns their outcomes.
 pub(crate) fn act(project: &Project, actions: &[Value]) -> Vec<Value> {
     acted(project, actions).json()["t"].as_array().expect("a list").clone()
 }
@@ -78,7 +78,7 @@ pub(crate) fn acted(project: &Project, actions: &[Value]) -> Finished {
 }
 
 #[track_caller]
-fn is_untouched(project: &Project) {
+fn assert_untouched(project: &Project) {
     let read = |file: &str| std::fs::read_to_string(project.folder().join(file)).expect("the file is there");
     assert_eq!((read("secret"), read("elsewhere/secret")), (SECRET.to_owned(), SECRET.to_owned()));
     assert_eq!((read("in/own"), read("in/below/own")), (OWN.to_owned(), OWN.to_owned()));
@@ -99,8 +99,8 @@ fn is_untouched(project: &Project) {
     }
 }
 
-/// Returns every way to write a path that leads out.
-fn ways_out(project: &Project) -> Vec<String> {
+/// Returns every form of a path that leaves the folder.
+fn escaping_paths(project: &Project) -> Vec<String> {
     let root = project.folder().display();
     let mut ways: Vec<String> = [
         "../secret",
@@ -148,10 +148,10 @@ fn ways_out(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn no_path_leads_out_of_a_granted_folder() {
+fn no_path_leaves_a_granted_folder() {
     let project = playground();
     let mut actions = Vec::new();
-    for way in ways_out(&project) {
+    for way in escaping_paths(&project) {
         for folder in ["/in", "/out"] {
             for what in
                 ["read", "write", "truncate", "set-size", "touch", "times", "list", "stat", "hash", "make"]
@@ -159,7 +159,7 @@ fn no_path_leads_out_of_a_granted_folder() {
                 actions.push(action(what, (folder, &way), None));
             }
         }
-        // Only paths that lead out: the link itself belongs to the guest, which may remove it.
+        // Only paths that leave the folder: the guest may remove the link itself.
         if way.contains("..") || way.starts_with('/') {
             actions.extend(["remove", "unlink", "read-link"].map(|what| action(what, ("/out", &way), None)));
         }
@@ -168,11 +168,11 @@ fn no_path_leads_out_of_a_granted_folder() {
         // The empty path may be the folder itself, which is granted.
         assert!(result["err"].is_string() || action["at"]["path"] == "", "{action}: {result}");
     }
-    is_untouched(&project);
+    assert_untouched(&project);
 }
 
 #[test]
-fn what_is_granted_works_as_long_as_it_stays_inside() {
+fn paths_inside_a_granted_folder_work() {
     let project = playground();
     symlink("own", project.folder().join("in/link")).expect("a link can be made");
     let results = act(
@@ -203,11 +203,11 @@ fn what_is_granted_works_as_long_as_it_stays_inside() {
         json!({ "ok": "done" }),
     ];
     assert_eq!(results, expected);
-    is_untouched(&project);
+    assert_untouched(&project);
 }
 
 #[test]
-fn a_folder_to_read_is_changed_by_nothing() {
+fn read_only_folder_cannot_be_changed() {
     let project = playground();
     let own = ("/in", "own");
     let mut actions: Vec<Value> = ["write", "truncate", "set-size", "touch", "times", "unlink"]
@@ -232,13 +232,13 @@ fn a_folder_to_read_is_changed_by_nothing() {
     for (action, result) in actions.iter().zip(act(&project, &actions)) {
         assert!(result["err"].is_string(), "{action}: {result}");
     }
-    is_untouched(&project);
+    assert_untouched(&project);
     let entries = std::fs::read_dir(project.folder().join("in")).expect("the folder is there").count();
     assert_eq!(entries, 13, "nothing new and nothing gone");
 }
 
 #[test]
-fn what_is_not_opened_is_told_with_what_would_allow_it() {
+fn refused_opens_are_logged_with_the_grant() {
     let project = playground();
     let actions = [
         action("read", ("/in", "../secret"), None),
@@ -256,7 +256,7 @@ fn what_is_not_opened_is_told_with_what_would_allow_it() {
 }
 
 #[test]
-fn links_that_the_guest_makes_lead_nowhere() {
+fn links_made_by_the_guest_do_not_escape() {
     let project = playground();
     let secret = project.folder().join("secret").display().to_string();
     let actions = [
@@ -287,11 +287,11 @@ fn links_that_the_guest_makes_lead_nowhere() {
         assert!(result["err"].is_string(), "{action}: {result}");
     }
     assert!(!json!(results).to_string().contains(SECRET));
-    is_untouched(&project);
+    assert_untouched(&project);
 }
 
 #[test]
-fn a_folder_that_becomes_a_link_while_the_guest_opens_it_leads_nowhere() {
+fn folder_swapped_for_a_link_does_not_escape() {
     let project = playground();
     for granted in ["in", "out"] {
         std::fs::create_dir(project.folder().join(granted).join("door")).expect("a folder can be made");
@@ -309,7 +309,7 @@ fn a_folder_that_becomes_a_link_while_the_guest_opens_it_leads_nowhere() {
         scope.spawn(|| {
             while !is_over.load(Ordering::SeqCst) {
                 for granted in ["in", "out"] {
-                    swap(&project.folder().join(granted));
+                    swap_folder_for_link(&project.folder().join(granted));
                 }
                 swaps.fetch_add(1, Ordering::SeqCst);
             }
@@ -320,11 +320,11 @@ fn a_folder_that_becomes_a_link_while_the_guest_opens_it_leads_nowhere() {
     });
     assert!(swaps.load(Ordering::SeqCst) > 1_000, "{swaps:?} swaps are no race");
     assert!(seen.concat().iter().all(|text| text == "the guest's own"), "{seen:?}");
-    is_untouched(&project);
+    assert_untouched(&project);
 }
 
-/// Replaces a folder with a link that leads out, and back again.
-fn swap(granted: &Path) {
+/// Replaces a folder with a link that leaves it, and back again, repeatedly.
+fn swap_folder_for_link(granted: &Path) {
     let (door, aside) = (granted.join("door"), granted.join("aside"));
     std::fs::rename(&door, &aside).expect("a folder can be moved");
     symlink("../elsewhere", &door).expect("a link can be made");
@@ -333,7 +333,7 @@ fn swap(granted: &Path) {
 }
 
 #[test]
-fn a_guest_has_few_listings_at_a_time() {
+fn open_listings_of_a_guest_are_limited() {
     let project = playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     let task = "[tasks.t]\ncall = \"g.hoard\"\nargs = { folder = \"/in\", listings = 1000 }\n";
@@ -345,7 +345,7 @@ fn a_guest_has_few_listings_at_a_time() {
 
 /// Two concurrent guests: one gets its quota of files, whatever the other tries.
 #[test]
-fn a_guest_has_its_share_of_open_files_and_no_more() {
+fn open_files_of_a_guest_are_limited_to_its_share() {
     let project = playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     let text = text.replace("[components.g.grants]\n", "[components.g.grants]\nclock = true\n");
@@ -370,7 +370,7 @@ fn a_guest_has_its_share_of_open_files_and_no_more() {
 
 /// The names in this folder alone take 25 MB.
 #[test]
-fn a_huge_folder_is_listed_whole_in_little_memory() {
+fn huge_folder_is_listed_completely_in_little_memory() {
     const LINKS: u64 = 50_000;
     let project = playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");

@@ -1,4 +1,4 @@
-//! Failure policies: the effect of a failed task on the rest of the run, and what is kept.
+//! Failure policies: the effect of a failed task on the rest of the run, and the kept results.
 //! Failures of a single task are in `retries`.
 
 use crate::component;
@@ -6,7 +6,7 @@ use crate::guests::Guest;
 use cascade_host_tests::Project;
 use serde_json::json;
 
-/// A task that fails at once, a slow one beside it, and one that would come next.
+/// A task that fails at once, a slow one beside it, and a third that would start next.
 fn project() -> Project {
     Project::new(&format!(
         "{}{}",
@@ -26,7 +26,7 @@ fn project() -> Project {
 }
 
 #[test]
-fn by_default_running_tasks_finish_and_nothing_new_starts() {
+fn by_default_running_tasks_finish_and_no_new_task_starts() {
     let project = project();
     let finished = project.host().args(["-j", "2"]).run().expect(1);
     assert!(finished.stdout.is_empty(), "stdout stays empty: {}", finished.text());
@@ -37,7 +37,7 @@ fn by_default_running_tasks_finish_and_nothing_new_starts() {
 }
 
 #[test]
-fn keep_going_finishes_every_other_branch_and_prints_what_there_is() {
+fn keep_going_finishes_other_branches_and_prints_their_outputs() {
     let project = project();
     let finished = project.host().args(["-j", "2", "--keep-going"]).run().expect(1);
     assert_eq!(finished.json(), json!({ "next": "kept" }));
@@ -63,7 +63,7 @@ fn fail_fast_stops_running_tasks() {
 }
 
 #[test]
-fn a_failed_element_fails_its_task_and_is_named() {
+fn failed_element_fails_its_task_and_is_named() {
     let project = Project::new(&format!(
         "{}{}",
         component(Guest::Basic),
@@ -80,7 +80,7 @@ fn a_failed_element_fails_its_task_and_is_named() {
 }
 
 #[test]
-fn resources_bound_what_runs_at_the_same_time() {
+fn resources_limit_concurrent_tasks() {
     let mut body = format!("{}[resources]\nlicence = 1\n", component(Guest::Basic));
     for name in ["a", "b", "c"] {
         body.push_str(&format!(
@@ -101,7 +101,7 @@ fn resources_bound_what_runs_at_the_same_time() {
 }
 
 #[test]
-fn higher_priority_goes_first_and_then_the_longest_path() {
+fn tasks_start_by_priority_then_by_longest_path() {
     let project = Project::new(&format!(
         "{}{}",
         component(Guest::Basic),
@@ -126,7 +126,7 @@ fn higher_priority_goes_first_and_then_the_longest_path() {
 }
 
 #[test]
-fn target_restricts_the_run_to_what_it_needs() {
+fn target_restricts_the_run_to_its_dependencies() {
     let project = Project::new(&format!(
         "{}{}",
         component(Guest::Basic),

@@ -1,4 +1,4 @@
-//! Printing: the formats of results, and that stdout carries nothing else.
+//! Printing: the formats of results, and that stdout carries results only.
 //! Faults are in `golden`.
 
 use crate::component;
@@ -35,7 +35,7 @@ fn msgpack_is_one_map() {
 }
 
 #[test]
-fn raw_is_the_bytes_of_exactly_one_text() {
+fn raw_prints_the_bytes_of_one_string() {
     let project = two_outputs();
     assert_eq!(project.host().args(["-o", "raw", "--output", "text"]).run().expect(0).stdout, b"hello");
     // Refused before anything runs, since the output could not be printed afterwards.
@@ -45,7 +45,7 @@ fn raw_is_the_bytes_of_exactly_one_text() {
 }
 
 #[test]
-fn params_come_from_flags_and_files() {
+fn params_are_read_from_flags_and_files() {
     let project = Project::new(&format!(
         "{}{}",
         component(Guest::Basic),
@@ -91,7 +91,7 @@ fn params_come_from_flags_and_files() {
 }
 
 #[test]
-fn secrets_are_shown_nowhere() {
+fn secret_params_are_never_printed() {
     let project = Project::new(&format!(
         "{}{}",
         component(Guest::Basic),
@@ -124,14 +124,14 @@ fn secrets_are_shown_nowhere() {
     assert!(!plan.text().contains("hunter2") && !plan.stderr.contains("hunter2"));
 }
 
-/// What a command prints on a terminal, which has both of its streams.
+/// Returns the output of a command on a terminal, which gets both streams.
 fn on_terminal(host: Host) -> String {
     let script = "printf '%s ' \"$0\" \"$@\" > command; script -qec \"sh command\" /dev/null < /dev/null";
     String::from_utf8(host.behind("sh", &["-c", script]).run().expect(0).stdout).expect("it is text")
 }
 
 #[test]
-fn no_text_of_others_steers_a_terminal() {
+fn untrusted_text_is_escaped_on_a_terminal() {
     let project = Project::new(&format!(
         "{}{}",
         component(Guest::Basic),
@@ -139,7 +139,7 @@ fn no_text_of_others_steers_a_terminal() {
          [tasks.said]\ncall = \"g.say\"\nargs.text = \"a\\u009b31m\\u202Eb\\u061C\\u2028c\"\n"
     ));
     let steers = |text: &str| {
-        // The terminal's own ends of lines, and marks of the host's log.
+        // Remove the terminal's line ends, and the styles of the host's log.
         let text = text.replace("\r\n", "\n").replace("\u{1b}[", "[");
         text.chars().any(|c| (c.is_control() && c != '\n') || "\u{202e}\u{61c}\u{2028}".contains(c))
     };
@@ -151,21 +151,21 @@ fn no_text_of_others_steers_a_terminal() {
     ] {
         let shown = on_terminal(host);
         assert!(!steers(&shown), "{shown:?}");
-        // What is printed is the value all the same.
+        // The escaped JSON is still the same value.
         assert!(shown.contains(r#""t": "a\u009b31m\u202eb\u007f\u001bc""#), "{shown}");
     }
-    // Programs get texts as they are.
+    // Programs get texts unchanged.
     assert_eq!(project.run().expect(0).json()["t"], "a\u{9b}31m\u{202e}b\u{7f}\u{1b}c");
     let piped = project.run().expect(0).text();
     assert!(piped.contains("a\u{9b}31m\u{202e}b"), "{piped}");
-    // A manifest may come from anywhere.
+    // A manifest may come from an untrusted source.
     project.file("odd.toml", "cascade = 1\nname = \"x\"\nnam = \"a\u{9b}31m\u{200f}\"\n".as_bytes());
     let shown = Host::new(["check", "odd.toml"]).within(project.folder()).run().expect(2).stderr;
     assert!(!steers(&shown) && shown.contains(r"\u{9b}31m"), "{shown}");
 }
 
 #[test]
-fn the_log_for_programs_is_json_lines() {
+fn json_log_is_json_lines() {
     let finished = two_outputs().host().args(["--log-format", "json"]).run().expect(0);
     for line in finished.stderr.lines() {
         let event: serde_json::Value = serde_json::from_str(line).expect("a line of the log is JSON");
@@ -176,7 +176,7 @@ fn the_log_for_programs_is_json_lines() {
 }
 
 #[test]
-fn events_of_a_stream_replace_the_log_and_leave_stdout_alone() {
+fn events_on_stderr_replace_the_log_and_leave_stdout_unchanged() {
     let project = two_outputs();
     let finished =
         Host::new(["run", "manifest.toml", "--events", "-"]).within(project.folder()).run().expect(0);
@@ -185,7 +185,7 @@ fn events_of_a_stream_replace_the_log_and_leave_stdout_alone() {
 }
 
 #[test]
-fn settings_stand_in_a_file_below_variables_and_flags() {
+fn variables_and_flags_override_the_settings_file() {
     let project = two_outputs();
     let file =
         project.file("host.toml", b"log-format = \"json\"\nlog-level = \"error\"\nstate = \"memory:\"\n");
@@ -199,7 +199,7 @@ fn settings_stand_in_a_file_below_variables_and_flags() {
 }
 
 #[test]
-fn inspect_shows_functions_and_how_to_call_them() {
+fn inspect_shows_functions_with_their_calls() {
     let project = Project::new(&component(Guest::TwoFaces));
     let path =
         std::fs::read_to_string(project.folder().join("manifest.toml")).expect("the manifest was written");
@@ -214,14 +214,14 @@ fn inspect_shows_functions_and_how_to_call_them() {
 }
 
 #[test]
-fn results_in_memory_are_gone_and_output_says_what_to_do() {
+fn output_of_a_memory_run_explains_how_to_keep_results() {
     Host::new(["output", "some-run"]).run().expect(4).says(["some-run", "--state"]);
     Host::new(["output", "some-run", "task"]).run().expect(4);
     Host::new(["output", "a:b"]).run().expect(2);
 }
 
 #[test]
-fn uris_that_are_not_known_list_those_that_are() {
+fn unknown_uri_schemes_list_the_known_ones() {
     let project = two_outputs();
     let finished = project.host().args(["--state", "postgres://user:hunter2@db"]).run().expect(2);
     let finished = finished.says(["redis://", "memory:"]);

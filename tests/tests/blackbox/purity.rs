@@ -15,14 +15,14 @@ fn basic(body: &str) -> Project {
 }
 
 #[test]
-fn without_grants_clocks_and_chance_are_the_same_in_every_run() {
+fn without_grants_clocks_and_randomness_are_deterministic() {
     let project = basic(WORLD);
     let first = project.run().expect(0).json();
     assert_eq!(project.run().expect(0).json(), first);
 }
 
 #[test]
-fn with_grants_they_are_real() {
+fn with_grants_clocks_and_randomness_are_real() {
     let project = Project::new(&format!(
         "{}grants = {{ clock = true, random = true }}\n{WORLD}",
         component(Guest::Basic)
@@ -34,7 +34,7 @@ fn with_grants_they_are_real() {
 }
 
 #[test]
-fn a_guest_that_sleeps_without_a_clock_does_not_wait() {
+fn sleep_without_the_clock_grant_returns_at_once() {
     let project = basic("[tasks.t]\ncall = \"g.sleep-ms\"\nargs.ms = 3_600_000\n");
     let finished = project.run().expect(0);
     assert!(finished.took < Duration::from_secs(20), "{:?}", finished.took);
@@ -42,7 +42,7 @@ fn a_guest_that_sleeps_without_a_clock_does_not_wait() {
 }
 
 #[test]
-fn the_same_pure_call_is_computed_once_where_there_is_a_cache() {
+fn pure_call_is_computed_once_with_a_cache() {
     let project = basic(
         "[cache]\nuri = \"memory:\"\n[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n\
          [tasks.b]\ncall = \"g.double\"\nargs.x = 4\nafter = [\"a\"]\n\
@@ -64,7 +64,7 @@ fn the_same_pure_call_is_computed_once_where_there_is_a_cache() {
 }
 
 #[test]
-fn impure_results_are_shared_only_where_the_author_vouches() {
+fn impure_results_are_cached_only_with_cache_true() {
     let component = format!("{}grants.random = true\n", component(Guest::Basic));
     let project = Project::new(&format!(
         "[cache]\nuri = \"memory:\"\n{component}{}",
@@ -83,8 +83,8 @@ const LOOKS: &str = "[tasks.look]\ncall = \"g.look\"\nargs.x = 7\n\
      [tasks.each]\ncall = \"g.look\"\nfor-each.x = [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]\nargs.x = { item = \"x\" }\n\
      [tasks.other]\ncall = \"g.look\"\nargs.x = 8\n";
 
-/// Starts the same run in environments with as little as possible in common.
-fn surroundings(project: &Project) -> Vec<Host> {
+/// Returns the same run in environments with as little as possible in common.
+fn hosts_in_different_environments(project: &Project) -> Vec<Host> {
     let elsewhere = Host::new(["run"]).args([&*project.folder().join("manifest.toml").display().to_string()]);
     vec![
         project.command("run").args(["-j", "1"]),
@@ -96,17 +96,17 @@ fn surroundings(project: &Project) -> Vec<Host> {
 
 /// Runs all of them concurrently, each under the load of the others, and asserts equal results.
 #[track_caller]
-fn everybody_sees_the_same(project: &Project) -> Value {
+fn assert_same_everywhere(project: &Project) -> Value {
     let alone = project.run().expect(0).json();
-    let running: Vec<_> = surroundings(project).into_iter().map(Host::start).collect();
+    let running: Vec<_> = hosts_in_different_environments(project).into_iter().map(Host::start).collect();
     for process in running {
         let seen = process.wait().expect(0).json();
         for task in ["look", "other"] {
-            same(&alone[task], &seen[task]);
+            assert_equal(&alone[task], &seen[task]);
         }
         let elements = seen["each"].as_array().expect("a list");
         for element in elements {
-            same(&alone["look"], element);
+            assert_equal(&alone["look"], element);
         }
     }
     alone
@@ -114,16 +114,16 @@ fn everybody_sees_the_same(project: &Project) -> Value {
 
 /// Asserts equality, and shows only the differences.
 #[track_caller]
-fn same(one: &Value, other: &Value) {
+fn assert_equal(one: &Value, other: &Value) {
     let (one, other) = (one.as_array().expect("a list"), other.as_array().expect("a list"));
     let differing = one.iter().zip(other).find(|(one, other)| one != other);
     assert!(one.len() == other.len() && !one.is_empty() && differing.is_none(), "{differing:#?}");
 }
 
 #[test]
-fn a_guest_that_looks_for_differences_finds_none() {
+fn rust_guest_observes_no_differences() {
     let project = Project::new(&format!("{}{LOOKS}", component(Guest::Purity)));
-    let seen = everybody_sees_the_same(&project);
+    let seen = assert_same_everywhere(&project);
     let sight = |task: &str, tried: &str| {
         let all = seen[task].as_array().expect("a list").iter();
         all.clone().find(|sight| sight["tried"] == tried).map(|sight| sight["seen"].clone()).expect(tried)
@@ -155,7 +155,7 @@ fn a_guest_that_looks_for_differences_finds_none() {
 }
 
 #[test]
-fn every_nan_that_a_guest_makes_is_the_canonical_one() {
+fn every_nan_is_canonical() {
     let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.nans\"\n", component(Guest::Purity)));
     let seen = project.run().expect(0).json();
     let odd: Vec<&Value> = seen["t"]
@@ -168,22 +168,22 @@ fn every_nan_that_a_guest_makes_is_the_canonical_one() {
 }
 
 #[test]
-fn a_guest_in_python_that_looks_for_differences_finds_none() {
+fn python_guest_observes_no_differences() {
     if Toolchain::Python.is_declined() {
         return;
     }
     let path = build_python().display();
     let project = Project::new(&format!("[components.g]\npath = \"{path}\"\n{LOOKS}"));
-    let seen = everybody_sees_the_same(&project);
+    let seen = assert_same_everywhere(&project);
     assert!(seen["look"].to_string().contains("variables: {}"), "{seen}");
 }
 
 #[test]
-fn a_guest_in_javascript_that_looks_for_differences_finds_none() {
+fn javascript_guest_observes_no_differences() {
     if Toolchain::JavaScript.is_declined() {
         return;
     }
     let path = build_javascript().display();
     let project = Project::new(&format!("[components.g]\npath = \"{path}\"\n{LOOKS}"));
-    everybody_sees_the_same(&project);
+    assert_same_everywhere(&project);
 }

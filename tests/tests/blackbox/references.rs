@@ -1,4 +1,4 @@
-//! Every form of reference, and its behaviour when it misses.
+//! Every form of reference, and its behaviour if the value is missing.
 //! Mistakes found before anything runs are in `mistakes`.
 
 use crate::component;
@@ -31,7 +31,7 @@ fn literals_tasks_and_params_are_values() {
 }
 
 #[test]
-fn references_stand_inside_of_arrays_and_tables() {
+fn references_work_inside_arrays_and_tables() {
     let project = basic(
         r#"
         [params.name]
@@ -53,7 +53,7 @@ fn references_stand_inside_of_arrays_and_tables() {
 }
 
 #[test]
-fn a_value_table_is_a_literal_whatever_it_looks_like() {
+fn value_table_is_always_a_literal() {
     let project = basic(
         r#"
         [tasks.place]
@@ -65,7 +65,7 @@ fn a_value_table_is_a_literal_whatever_it_looks_like() {
 }
 
 #[test]
-fn paths_pick_parts_of_tasks_params_and_items() {
+fn paths_select_parts_of_tasks_params_and_items() {
     let project = basic(
         r#"
         [params.all]
@@ -94,7 +94,7 @@ fn paths_pick_parts_of_tasks_params_and_items() {
 }
 
 #[test]
-fn a_path_that_misses_takes_the_default_or_fails_with_class_input() {
+fn missing_path_uses_the_default_or_fails_as_input() {
     let body = |reference: &str| {
         format!(
             "[tasks.list]\ncall = \"g.echo-strings\"\nargs.value = [\"only\"]\n\
@@ -112,7 +112,7 @@ fn a_path_that_misses_takes_the_default_or_fails_with_class_input() {
 }
 
 #[test]
-fn variables_and_files_are_read_by_the_host() {
+fn variables_and_files_become_values() {
     let project = basic(
         r#"
         [tasks.variable]
@@ -137,7 +137,7 @@ fn variables_and_files_are_read_by_the_host() {
 }
 
 #[test]
-fn select_takes_the_case_that_the_selector_names() {
+fn select_chooses_the_named_case() {
     let project = basic(
         r#"
         [params.n]
@@ -172,7 +172,7 @@ fn select_takes_the_case_that_the_selector_names() {
 }
 
 #[test]
-fn a_selector_that_names_no_case_fails_with_class_input_where_there_is_no_default() {
+fn selector_without_a_case_or_default_fails_as_input() {
     let project = basic(
         r#"
         [params.which]

@@ -67,7 +67,7 @@ fn permanent_cases_are_not_retried() {
 }
 
 #[test]
-fn a_timeout_is_a_class_of_its_own_and_may_be_retried() {
+fn timeout_has_its_own_class_and_is_retried() {
     let project = host_calls(
         "[tasks.t]\ncall = \"g.spin\"\ntimeout = \"50ms\"\nretry = { attempts = 2, delay = \"1ms\", on = [\"timeout\"] }\n",
     );
@@ -78,7 +78,7 @@ fn a_timeout_is_a_class_of_its_own_and_may_be_retried() {
 }
 
 #[test]
-fn the_wait_grows_and_is_told() {
+fn retry_delay_grows_and_is_reported() {
     let project = host_calls(
         "[tasks.t]\ncall = \"h.flaky\"\nargs.until = 4\n\
          retry = { attempts = 4, delay = \"20ms\", max-delay = \"50ms\", jitter = false }\n",
@@ -90,7 +90,7 @@ fn the_wait_grows_and_is_told() {
 }
 
 #[test]
-fn on_error_value_makes_an_error_data() {
+fn on_error_value_turns_an_error_into_data() {
     let project = host_calls(
         r#"
         [tasks.all]

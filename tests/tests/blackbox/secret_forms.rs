@@ -1,5 +1,6 @@
-//! Secrets in the forms in which the host hands them to guests: bytes, chars, records, texts with white space around.
-//! Secrets in other places than a guest's words are in `secrets`.
+//! Secrets in the forms in which the host passes them to guests: bytes, chars, records, texts with surrounding
+//! whitespace.
+//! Secrets outside guest output are tested in `secrets`.
 
 use crate::component;
 use crate::guests::Guest;
@@ -11,8 +12,8 @@ fn project(params: &str, tasks: &str) -> Project {
     Project::new(&format!("{params}{}{tasks}", component(Guest::Basic)))
 }
 
-/// What a run says, in both forms of the log and in its events.
-fn said(project: &Project, arguments: &[&str], code: i32) -> Vec<(&'static str, String)> {
+/// Returns the output of a run: both log formats, and its events.
+fn outputs_of_run(project: &Project, arguments: &[&str], code: i32) -> Vec<(&'static str, String)> {
     let run = |more: &[&str]| -> Finished {
         let host = arguments.iter().chain(more).fold(project.command("run"), |host, word| host.args([*word]));
         host.env("TOKEN", "t0ken-value\r\n").run().expect(code)
@@ -24,7 +25,7 @@ fn said(project: &Project, arguments: &[&str], code: i32) -> Vec<(&'static str, 
 }
 
 #[track_caller]
-fn has_none(from: &str, text: &str, secrets: &[&str]) {
+fn assert_has_none(from: &str, text: &str, secrets: &[&str]) {
     for secret in secrets {
         assert!(!text.contains(secret), "{from} has {secret:?}:\n{text}");
     }
@@ -32,7 +33,7 @@ fn has_none(from: &str, text: &str, secrets: &[&str]) {
 }
 
 #[test]
-fn white_space_around_a_secret_shows_none_of_it() {
+fn whitespace_around_a_secret_does_not_reveal_it() {
     let project = project(
         "[params.pw]\ntype = \"string\"\nsecret = true\n",
         "[tasks.t]\ncall = \"g.tell-lines\"\nargs.text = { param = \"pw\" }\n\
@@ -43,14 +44,14 @@ fn white_space_around_a_secret_shows_none_of_it() {
         ["hunter2\n", "hunter2\r\n", "  hunter2", "\u{feff}hunter2\r\n", "\thunter2 \n\n", "user\nhunter2\n"]
     {
         project.file("pw.txt", content.as_bytes());
-        for (from, text) in said(&project, &["-p", "pw=@pw.txt"], 0) {
-            has_none(from, &text, &["hunter2", "t0ken-value"]);
+        for (from, text) in outputs_of_run(&project, &["-p", "pw=@pw.txt"], 0) {
+            assert_has_none(from, &text, &["hunter2", "t0ken-value"]);
         }
     }
 }
 
 #[test]
-fn a_key_of_many_lines_is_hidden_line_by_line() {
+fn multi_line_key_is_hidden_in_every_line() {
     let project = project(
         "[params.key]\ntype = \"list<u8>\"\nsecret = true\n",
         "[tasks.t]\ncall = \"g.tell-bytes\"\nargs.bytes = { param = \"key\" }\n",
@@ -60,12 +61,12 @@ fn a_key_of_many_lines_is_hidden_line_by_line() {
     let key =
         format!("-----BEGIN PRIVATE KEY-----\r\n{}\r\n-----END PRIVATE KEY-----\r\n", lines.join("\r\n"));
     project.file("key.pem", key.as_bytes());
-    for (from, text) in said(&project, &["-p", "key=@key.pem"], 0) {
-        has_none(from, &text, &["MIIEvQ", "PRIVATE KEY"]);
+    for (from, text) in outputs_of_run(&project, &["-p", "key=@key.pem"], 0) {
+        assert_has_none(from, &text, &["MIIEvQ", "PRIVATE KEY"]);
     }
 }
 
-/// A param of every form; each text in it is secret.
+/// Params of every type; each text in them is secret.
 const FORMS: &str = r#"
 [params.bytes]
 type = "list<u8>"
@@ -103,7 +104,7 @@ const ACCOUNT: &str = r#"account={"name": "the-name", "key": "a2V5LWluLW9wdGlvbg
     "code": ["c", "o", "d", "e", "x"], "hints": [["hint-name", "aGludC10ZXh0Cg=="]], "way": {"token": "way-token"}}"#;
 
 #[test]
-fn values_are_hidden_in_every_form_that_a_guest_is_given() {
+fn secrets_are_hidden_in_every_argument_type() {
     let server = Redis::start("");
     let project = project(
         &format!("[state]\nuri = \"{}\"\n{FORMS}", server.uri()),
@@ -128,7 +129,7 @@ fn values_are_hidden_in_every_form_that_a_guest_is_given() {
     );
     project.file("text.bin", b"bytes-as-text\n");
     project.file("latin.bin", b"caf\xe9-au-lait");
-    let given = [
+    let values = [
         "-p",
         "bytes=@text.bin",
         "-p",
@@ -140,10 +141,10 @@ fn values_are_hidden_in_every_form_that_a_guest_is_given() {
         "--run-id",
         "r1",
     ];
-    let fresh: Vec<&str> = given.iter().copied().chain(["--fresh"]).collect();
+    let fresh: Vec<&str> = values.iter().copied().chain(["--fresh"]).collect();
     let secrets: Vec<&str> = SECRETS.into_iter().chain(["way-token", "piece-text"]).collect();
-    for (from, text) in said(&project, &fresh, 0) {
-        has_none(from, &text, &secrets);
+    for (from, text) in outputs_of_run(&project, &fresh, 0) {
+        assert_has_none(from, &text, &secrets);
     }
     let uri = server.uri();
     for words in
@@ -151,13 +152,13 @@ fn values_are_hidden_in_every_form_that_a_guest_is_given() {
     {
         let host = words[1..].iter().fold(Host::new([words[0]]), |host, word| host.args([*word]));
         let text = host.args(["--state", &uri]).run().expect(0).text();
-        has_none(&words.join(" "), &text, &secrets);
+        assert_has_none(&words.join(" "), &text, &secrets);
     }
-    has_none("the server", &content(&server), &secrets);
+    assert_has_none("the server", &content(&server), &secrets);
 }
 
 #[test]
-fn an_error_shows_nothing_of_a_secret_that_it_returns() {
+fn returned_error_hides_its_secret() {
     let mut long = String::new();
     (0..4000).for_each(|number| write!(long, "{}", number * 7919 % 10_007).expect("a text grows"));
     let project = project(
@@ -172,7 +173,7 @@ fn an_error_shows_nothing_of_a_secret_that_it_returns() {
     project.file("long.txt", long.as_bytes());
     project.file("short.txt", b"hunter2-token\n");
     let chars = r#"chars=["c", "h", "a", "r", "s", "e", "q"]"#;
-    let given = [
+    let values = [
         "-p",
         "long=@long.txt",
         "-p",
@@ -184,8 +185,8 @@ fn an_error_shows_nothing_of_a_secret_that_it_returns() {
         "--keep-going",
     ];
     let pieces: Vec<&str> = (0..long.len() - 16).step_by(97).map(|at| &long[at..at + 16]).collect();
-    for (from, text) in said(&project, &given, 1) {
-        has_none(from, &text, &pieces);
-        has_none(from, &text, &["hunt", &long[..6], r#""c","h""#, "aHVudGVyMi10b2tlbgo"]);
+    for (from, text) in outputs_of_run(&project, &values, 1) {
+        assert_has_none(from, &text, &pieces);
+        assert_has_none(from, &text, &["hunt", &long[..6], r#""c","h""#, "aHVudGVyMi10b2tlbgo"]);
     }
 }

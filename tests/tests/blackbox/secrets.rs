@@ -58,11 +58,11 @@ fn has_no_secret(from: &str, text: &str) {
     }
 }
 
-fn said(finished: &Finished) -> String {
+fn all_output(finished: &Finished) -> String {
     format!("{}{}", finished.stderr, String::from_utf8_lossy(&finished.stdout))
 }
 
-/// Everything that is readable in a server, whatever its type.
+/// Returns all data of a server, of every type.
 pub(crate) fn content(server: &Redis) -> String {
     let mut all = String::new();
     for key in server.command(&["KEYS", "*"]).lines() {
@@ -135,7 +135,7 @@ fn with_secrets(host: Host, uri: &str) -> Host {
 }
 
 #[test]
-fn nothing_that_is_said_or_stored_has_a_secret() {
+fn no_output_or_stored_data_contains_a_secret() {
     let server = Redis::start_with_login(&format!("requirepass {PASSWORD}"), "default", PASSWORD);
     let uri = format!("redis://:{PASSWORD}@127.0.0.1:{}", server.port());
     let project = project(&uri);
@@ -151,7 +151,7 @@ fn nothing_that_is_said_or_stored_has_a_secret() {
         &["--verify", "--progress", "plain", "--events", "-", "--fresh"],
     ] {
         let finished = run(arguments);
-        has_no_secret("run", &said(&finished));
+        has_no_secret("run", &all_output(&finished));
         assert!(finished.stderr.contains("***"), "what a guest says of it is marked:\n{}", finished.stderr);
     }
     let events = std::fs::read_to_string(project.folder().join("events.jsonl")).expect("events were written");
@@ -161,10 +161,10 @@ fn nothing_that_is_said_or_stored_has_a_secret() {
     for arguments in [&["plan"][..], &["plan", "--json"]] {
         let host = arguments[1..].iter().fold(project.command(arguments[0]), |host, word| host.args([*word]));
         let host = host.args(["--run-id", "r1", "-p", &token]);
-        has_no_secret("plan", &said(&with_secrets(host, &uri).run().expect(0)));
+        has_no_secret("plan", &all_output(&with_secrets(host, &uri).run().expect(0)));
     }
     for command in ["check", "graph"] {
-        has_no_secret(command, &said(&with_secrets(project.command(command), &uri).run()));
+        has_no_secret(command, &all_output(&with_secrets(project.command(command), &uri).run()));
     }
     for words in [
         &["runs"][..],
@@ -180,13 +180,16 @@ fn nothing_that_is_said_or_stored_has_a_secret() {
         &["show", "no-such-run"],
     ] {
         let host = words[1..].iter().fold(Host::new([words[0]]), |host, word| host.args([*word]));
-        has_no_secret(&words.join(" "), &said(&host.args(["--state", &uri, "--log-level", "trace"]).run()));
+        has_no_secret(
+            &words.join(" "),
+            &all_output(&host.args(["--state", &uri, "--log-level", "trace"]).run()),
+        );
     }
     has_no_secret("the server", &content(&server));
 }
 
 #[test]
-fn an_error_beside_a_secret_does_not_quote_it() {
+fn error_near_a_secret_does_not_quote_it() {
     let param = |line: &str| {
         format!("[params.token]\ntype = \"u32\"\nsecret = true\n{line}\n{}", component(Guest::Basic))
     };
@@ -218,13 +221,13 @@ fn an_error_beside_a_secret_does_not_quote_it() {
         for command in ["check", "plan", "run"] {
             let finished = project.command(command).run();
             assert_eq!(finished.code, Some(2), "{command} with {at}: {}", finished.stderr);
-            has_no_secret(&format!("{command} with {at}"), &said(&finished));
+            has_no_secret(&format!("{command} with {at}"), &all_output(&finished));
         }
     }
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_not_quoted() {
+fn secret_of_the_wrong_type_is_not_quoted() {
     let project = Project::new(&format!(
         "[params.token]\ntype = \"list<u32>\"\nsecret = true\n{}[tasks.t]\ncall = \"g.double\"\nargs.x = {{ param = \"token\", path = \"[0]\" }}\n",
         component(Guest::Basic)
@@ -246,7 +249,7 @@ fn a_value_of_the_wrong_type_is_not_quoted() {
     ] {
         let host = arguments.iter().fold(project.command("run"), |host, argument| host.args([*argument]));
         let finished = host.run().expect(2);
-        has_no_secret("run", &said(&finished));
+        has_no_secret("run", &all_output(&finished));
         assert!(!finished.stderr.contains(&"9".repeat(40)), "{}", finished.stderr);
     }
 }

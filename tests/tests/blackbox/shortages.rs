@@ -7,7 +7,7 @@ use cascade_host_tests::{Host, Project, build_rust_guests};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// A project with one task, `t`, whose result is 2.
+/// Creates a project with one task, `t`, whose result is 2.
 fn doubling() -> Project {
     Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)))
 }
@@ -18,7 +18,7 @@ fn cold(project: &Project) -> Host {
 }
 
 #[test]
-fn address_space_is_too_small_for_guests_for_some_or_for_a_pool() {
+fn small_address_space_is_reported_for_guests_and_pool() {
     let project = doubling();
     for kibibytes in [100_000, 1_000_000, 4_000_000] {
         let host = cold(&project).args(["-j", "1"]).under(&format!("-v {kibibytes}"));
@@ -36,11 +36,11 @@ fn address_space_is_too_small_for_guests_for_some_or_for_a_pool() {
 }
 
 #[test]
-fn files_that_may_not_be_large_are_the_system_s_limit_and_not_the_host_s() {
+fn file_size_limit_is_reported_as_the_systems_limit() {
     let project = doubling();
     let finished = cold(&project).under("-f 100").run().expect(2).says(["`ulimit -f`"]);
     assert!(!finished.stderr.contains("1GiB"), "{}", finished.stderr);
-    // With compiled code it runs; a log that may grow no further does not end the process.
+    // With compiled code it runs, and a log at its file size limit does not end the process.
     project.run().expect(0);
     let grown = vec![b' '; 60 << 10];
     project.file("out", &grown);
@@ -50,11 +50,11 @@ fn files_that_may_not_be_large_are_the_system_s_limit_and_not_the_host_s() {
 }
 
 #[test]
-fn without_room_for_compiled_code_it_is_held_in_memory_and_both_places_are_named() {
+fn full_code_cache_keeps_code_in_memory_and_names_both_folders() {
     let project = doubling();
     let nowhere = project.folder().join("nowhere").display().to_string();
     for command in ["check", "plan", "run"] {
-        // Nobody can make a folder there.
+        // No user can create a folder there.
         let host =
             project.command(command).env("CASCADE_CODE_CACHE", "/proc/nowhere").env("TMPDIR", &nowhere);
         host.run().expect(0).says([
@@ -71,15 +71,15 @@ fn without_room_for_compiled_code_it_is_held_in_memory_and_both_places_are_named
     assert_eq!(codes, ["\"code-cache\""]);
 }
 
-/// An image has its code with it, and nothing in it can be written.
+/// As in a container image: the code cache is shipped, and read-only.
 #[test]
-fn code_that_is_kept_is_taken_from_a_folder_that_cannot_be_written() {
+fn cached_code_is_read_from_a_read_only_folder() {
     let project =
         Project::new("[components.g]\npath = \"g.wasm\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
     let guest = fs::read(build_rust_guests().join("basic.wasm")).expect("the guest is built");
     project.file("g.wasm", &guest);
     fs::set_permissions(project.folder(), fs::Permissions::from_mode(0o777)).expect("it is ours");
-    // Root may write anywhere, and is another user here.
+    // Root may write anywhere, so the host runs as another user.
     let run = |before: &str, bounds: &str| {
         let script = format!(
             "test -e host || cp \"$0\" host; test $(id -u) != 0 || \
@@ -90,7 +90,7 @@ fn code_that_is_kept_is_taken_from_a_folder_that_cannot_be_written() {
         host.behind("sh", &["-c", &script]).run()
     };
     run("true", "2GiB").expect(0);
-    // No compiler could do anything with that.
+    // No compiler works within this limit.
     let taken = run("chmod 500 code", "1MiB").expect(0);
     assert!(!taken.stderr.contains("warning"), "{}", taken.stderr);
     fs::remove_file(project.folder().join("g.wasm")).expect("it is ours");
@@ -135,7 +135,7 @@ fn too_few_threads_are_named() {
 }
 
 #[test]
-fn a_pipe_that_nobody_writes_to_is_refused_and_one_of_the_shell_is_read() {
+fn pipe_without_writer_is_refused_and_shell_pipe_is_read() {
     let project = doubling();
     let pipe = project.folder().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be started");
@@ -150,7 +150,7 @@ fn a_pipe_that_nobody_writes_to_is_refused_and_one_of_the_shell_is_read() {
 }
 
 #[test]
-fn a_stdout_that_takes_nothing_is_no_failed_task() {
+fn unwritable_stdout_is_not_a_failed_task() {
     let project = doubling();
     let shell = |script: &str| Host::new([]).within(project.folder()).behind("sh", &["-c", script]).run();
     shell("\"$0\" run manifest.toml > /dev/full").expect(3).says([
@@ -163,7 +163,7 @@ fn a_stdout_that_takes_nothing_is_no_failed_task() {
 }
 
 #[test]
-fn events_are_not_written_between_results() {
+fn events_are_never_mixed_with_results() {
     let project = doubling();
     let shell = |script: &str| Host::new([]).within(project.folder()).behind("sh", &["-c", script]).run();
     shell("\"$0\" run manifest.toml > kept").expect(0);
@@ -180,7 +180,7 @@ fn events_are_not_written_between_results() {
 }
 
 #[test]
-fn a_folder_of_code_that_is_a_link_is_named_with_what_to_do() {
+fn linked_code_cache_folder_is_refused_with_help() {
     let project = doubling();
     let link = project.folder().join("link");
     std::os::unix::fs::symlink(project.folder(), &link).expect("a link can be made");

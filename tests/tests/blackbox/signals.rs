@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP: a run's tasks are finished at the first and stopped at the second; all else is left at once.
-//! What resuming does belongs to backends that keep something; what a parent leaves of signals, to `inherited`.
+//! SIGINT, SIGTERM and SIGHUP: the first finishes a run's tasks, the second stops them; other commands exit at once.
+//! Resuming is tested in `stored`, inherited dispositions in `inherited_signals`.
 
 use crate::compiling::{compiler_of, is_alive, slow};
 use crate::component;
@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 #[test]
-fn the_first_signal_finishes_what_runs_and_starts_nothing_new() {
+fn first_signal_finishes_running_tasks_and_starts_no_new_one() {
     for signal in ["INT", "TERM", "HUP"] {
         let project = gates::project(&format!(
             "[tasks.slow]\ncall = \"g.await-file\"\nargs.path = \"x\"\n{GRANTS}\
@@ -32,7 +32,7 @@ fn the_first_signal_finishes_what_runs_and_starts_nothing_new() {
 }
 
 #[test]
-fn the_second_signal_stops_guests_now() {
+fn second_signal_stops_guests() {
     let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
     let mut running = project.host().args(["--log-level", "debug"]).start();
     running.until("started");
@@ -45,7 +45,7 @@ fn the_second_signal_stops_guests_now() {
 }
 
 #[test]
-fn a_run_whose_backend_has_not_answered_is_none_to_be_resumed() {
+fn interrupt_before_the_run_opens_prints_no_resume_command() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let uri = format!("redis://{}?connect-timeout=60s", silent.local_addr().expect("it has an address"));
     let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.spin\"\n", component(Guest::Basic)));
@@ -67,7 +67,7 @@ fn compiling(project: &Project, command: &str) -> (Running, u32) {
 }
 
 #[test]
-fn whatever_compiles_is_left_at_the_first_signal_and_says_so() {
+fn first_signal_stops_compiling_with_a_message() {
     let manifest = "[components.g]\npath = \"slow.wasm\"\n[tasks.t]\ncall = \"g.run\"\n";
     for (command, signal, says) in [
         ("run", "INT", "interrupted before any task of `manifest.toml` ran"),
@@ -84,7 +84,7 @@ fn whatever_compiles_is_left_at_the_first_signal_and_says_so() {
     }
 }
 
-/// A project built by this command, which writes its process id to a file by `$BEGUN`.
+/// Creates a project with this build command, which writes its process id to a file by `$BEGUN`.
 fn built_by(command: &str) -> Project {
     let command = command.replace("$BEGUN", "echo $$ > number");
     Project::new(&format!(
@@ -101,7 +101,7 @@ fn builder(project: &Project) -> u32 {
 }
 
 #[test]
-fn a_build_command_ends_with_the_command_that_runs_it() {
+fn build_command_ends_with_its_host() {
     for (command, signal) in [("build", "INT"), ("run", "TERM")] {
         let project = built_by("$BEGUN; sleep 300; echo > reached");
         let host = project.command(command);
@@ -115,7 +115,7 @@ fn a_build_command_ends_with_the_command_that_runs_it() {
 }
 
 #[test]
-fn a_build_command_that_does_not_listen_is_killed_at_the_second_signal() {
+fn second_signal_kills_an_unresponsive_build_command() {
     let project = built_by("trap '' TERM; $BEGUN; sleep 300");
     let mut host = project.command("build").start();
     let builder = builder(&project);
@@ -128,7 +128,7 @@ fn a_build_command_that_does_not_listen_is_killed_at_the_second_signal() {
 }
 
 #[test]
-fn a_build_command_that_does_not_listen_ends_with_the_terminal() {
+fn hang_up_kills_an_unresponsive_build_command() {
     let project = built_by("trap '' TERM HUP; $BEGUN; sleep 300");
     let host = project.command("run").args(["--build"]).start();
     let builder = builder(&project);
@@ -138,8 +138,8 @@ fn a_build_command_that_does_not_listen_ends_with_the_terminal() {
 }
 
 #[test]
-fn whatever_a_build_command_has_started_ends_with_the_host_however_that_ends() {
-    // In the background, deaf, in a group of its own, in a session of its own.
+fn all_build_processes_end_with_the_host_however_it_ends() {
+    // In the background, ignoring signals, in its own process group, in its own session.
     let families = [
         "$BEGUN; sleep 300; true",
         "(trap '' TERM HUP INT; $BEGUN; while :; do sleep 300; done) & wait",
@@ -159,7 +159,7 @@ fn whatever_a_build_command_has_started_ends_with_the_host_however_that_ends() {
 }
 
 #[test]
-fn what_a_build_command_leaves_running_ends_with_the_host() {
+fn background_processes_of_a_build_end_with_the_host() {
     let project = gates::project(&format!(
         "build = \"sleep 300 & echo $! > number\"\n[tasks.slow]\ncall = \"g.await-file\"\nargs.path = \"x\"\n{GRANTS}"
     ));
@@ -173,7 +173,7 @@ fn what_a_build_command_leaves_running_ends_with_the_host() {
 }
 
 #[test]
-fn what_a_build_command_prints_and_how_it_fails_is_told() {
+fn build_output_and_failure_are_reported() {
     let project = built_by("echo to stdout; echo to stderr >&2; exit 3");
     let failed = project.command("build").run().expect(2);
     failed.says(["to stdout\n", "to stderr\n", "failed: exit status: 3", "see its output above"]);
@@ -190,7 +190,7 @@ fn what_a_build_command_prints_and_how_it_fails_is_told() {
 }
 
 #[test]
-fn whoever_watches_may_leave_and_the_run_goes_on() {
+fn interrupted_watch_does_not_stop_the_run() {
     let server = Redis::start("");
     let uri = format!("{}?lease=1s", server.uri());
     let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));

@@ -1,4 +1,4 @@
-//! Results in Redis: what other programs can read, and what a run with the same id reuses.
+//! Results in Redis: their form for other programs, and their reuse by a run with the same id.
 //! Faults of the server are in `faults`.
 
 use crate::component;
@@ -51,12 +51,12 @@ fn run(project: &Project, server: &Redis, arguments: &[&str]) -> Finished {
 }
 
 /// Returns every task or element with a result, by the events of one process.
-fn ended(events: &Events) -> Vec<String> {
+fn nodes_with_results(events: &Events) -> Vec<String> {
     events.tasks("task.finished")
 }
 
 #[test]
-fn results_are_messagepack_in_the_hash_that_other_programs_read() {
+fn results_are_messagepack_in_a_redis_hash() {
     let server = Redis::start("");
     let project = basic(
         "[tasks.person]\ncall = \"g.echo-person\"\nargs.value = { name = \"Ada\", age = 36, tags = [\"x\"] }\n\
@@ -95,7 +95,7 @@ print(json.dumps({name.decode(): msgpack.unpackb(value) for name, value in resul
 "#;
 
 #[test]
-fn a_python_client_decodes_every_result_with_plain_messagepack() {
+fn python_client_decodes_every_result_with_plain_messagepack() {
     if Toolchain::Python.is_declined() {
         return;
     }
@@ -136,7 +136,7 @@ fn a_python_client_decodes_every_result_with_plain_messagepack() {
 }
 
 #[test]
-fn all_that_a_task_may_write_is_kept() {
+fn log_is_stored_up_to_its_limit() {
     let server = Redis::start("");
     let line = "x".repeat(99);
     let text = vec![line; 4_000].join("\\n");
@@ -147,7 +147,7 @@ fn all_that_a_task_may_write_is_kept() {
 }
 
 #[test]
-fn runs_that_have_expired_leave_the_index_by_themselves() {
+fn expired_runs_leave_the_index() {
     let server = Redis::start("");
     let project =
         |ttl: &str| basic(&format!("[state]\nttl = \"{ttl}\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n"));
@@ -220,7 +220,7 @@ fn stored_runs_are_listed_shown_read_and_removed() {
 }
 
 #[test]
-fn a_killed_run_goes_on_without_running_a_finished_task_again() {
+fn killed_run_resumes_without_rerunning_finished_tasks() {
     let server = Redis::start("");
     let project = gated();
     let uri = server.uri();
@@ -229,10 +229,10 @@ fn a_killed_run_goes_on_without_running_a_finished_task_again() {
     open(&project, "abc");
     running.until("finished   texts[2]");
     // The two tasks of the chain, and three elements.
-    wait_until("what is finished is not told", || ended(&project.events()).len() == 5);
+    wait_until("finished tasks are not reported", || nodes_with_results(&project.events()).len() == 5);
     running.signal("KILL");
     assert_eq!(running.wait().code, None);
-    let before = ended(&project.events());
+    let before = nodes_with_results(&project.events());
     open(&project, "defgh");
 
     let resumed = run(&project, &server, &["--run-id", "r1"]).expect(0);
@@ -252,7 +252,7 @@ fn a_killed_run_goes_on_without_running_a_finished_task_again() {
 }
 
 #[test]
-fn an_interrupted_run_names_the_command_that_resumes_it() {
+fn interrupted_run_prints_its_resume_command() {
     let server = Redis::start("");
     let project = gated();
     let uri = server.uri();
@@ -268,7 +268,7 @@ fn an_interrupted_run_names_the_command_that_resumes_it() {
 }
 
 #[test]
-fn failed_tasks_run_again_and_skips_are_derived_anew() {
+fn resume_reruns_failed_tasks_and_recomputes_skips() {
     let server = Redis::start("");
     let body = |kind: &str| {
         format!(
@@ -283,7 +283,7 @@ fn failed_tasks_run_again_and_skips_are_derived_anew() {
     run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
     assert_eq!(project.events().tasks("task.started"), ["bad"]);
 
-    // Another plan is refused with the difference named; `--update` keeps what is unchanged.
+    // Another plan is refused with its differences; `--update` keeps unchanged results.
     let changed = basic(&body("4"));
     let refused = run(&changed, &server, &["--run-id", "r1"]).expect(2);
     refused.says(["another plan", "task `bad`", "args.x", "--update"]);
@@ -299,7 +299,7 @@ fn failed_tasks_run_again_and_skips_are_derived_anew() {
 }
 
 #[test]
-fn a_second_run_takes_every_pure_result_from_the_cache() {
+fn second_run_takes_pure_results_from_the_cache() {
     let server = Redis::start("");
     let body = |texts: &str| {
         PIPELINE.replace(r#"["a", "b", "c", "d", "e", "f", "g", "h"]"#, texts).replace("150", "1")
@@ -313,20 +313,20 @@ fn a_second_run_takes_every_pure_result_from_the_cache() {
     assert!(events.tasks("task.started").is_empty(), "{:?}", events.tasks("task.started"));
     assert_eq!(events.tasks("task.cached").len(), 6);
 
-    // Another param reruns only what depends on it.
+    // Another param reruns only its dependents.
     project.host().args(cache).args(["-p", "base=7"]).run().expect(0);
     let mut started = project.events().tasks("task.started");
     started.sort();
     assert_eq!(started, ["first", "second"]);
 
-    // An additional element runs itself, and what reads the list.
+    // An additional element runs, and so do the tasks that read the list.
     let more = basic(&body(r#"["a", "b", "c", "d"]"#));
     more.host().args(cache).run().expect(0);
     assert_eq!(more.events().tasks("task.started"), ["texts[3]", "all"]);
 }
 
 #[test]
-fn a_damaged_cache_entry_is_no_hit() {
+fn damaged_cache_entry_is_a_miss() {
     let server = Redis::start("");
     let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let cache = ["--cache", &server.uri()];
@@ -341,7 +341,7 @@ fn a_damaged_cache_entry_is_no_hit() {
 }
 
 #[test]
-fn plan_tells_what_is_stored_and_what_is_cached() {
+fn plan_shows_stored_and_cached_tasks() {
     let server = Redis::start("");
     let project = basic(
         "[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"a\" }\n",
@@ -359,7 +359,7 @@ fn plan_tells_what_is_stored_and_what_is_cached() {
 }
 
 #[test]
-fn sockets_passwords_users_and_tls_are_ways_in() {
+fn server_is_reached_by_socket_password_user_and_tls() {
     let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let plain = Redis::start("");
     let socket = format!("redis+unix://{}?db=1", plain.socket().display());
@@ -407,7 +407,7 @@ fn sockets_passwords_users_and_tls_are_ways_in() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
+fn absent_server_is_an_error_after_its_timeout() {
     let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let port = cascade_host_tests::free_port();
     let uri = format!("redis://user:hunter2@127.0.0.1:{port}?connect-timeout=1s");
@@ -422,7 +422,7 @@ fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
 }
 
 #[test]
-fn show_tells_what_a_guest_wrote_last() {
+fn show_includes_the_last_output_of_a_guest() {
     let server = Redis::start("");
     let uri = format!("redis://127.0.0.1:{}", server.port());
     let project = Project::new(&format!(
@@ -439,7 +439,7 @@ fn show_tells_what_a_guest_wrote_last() {
 }
 
 #[test]
-fn no_password_appears_anywhere() {
+fn passwords_are_never_printed() {
     let server = Redis::start_with_login("requirepass hunter2", "default", "hunter2");
     let uri = format!("redis://:hunter2@127.0.0.1:{}", server.port());
     let project = Project::new(&format!(
@@ -448,26 +448,26 @@ fn no_password_appears_anywhere() {
         "[params.token]\ntype = \"string\"\nsecret = true\n[tasks.t]\ncall = \"g.name-of\"\n\
          args.who = { name = { param = \"token\" } }\n[tasks.bad]\ncall = \"g.trap\"\n"
     ));
-    let mut said = String::new();
+    let mut output = String::new();
     for command in [&["run", "--run-id", "r1", "--keep-going"][..], &["plan", "--json"], &["check"]] {
         let host =
             command[1..].iter().fold(project.command(command[0]), |host, argument| host.args([*argument]));
         let host = host.env("CACHE", &uri).args(["--log-level", "trace"]);
         let host = if command[0] == "check" { host } else { host.args(["-p", "token=s3cr3t"]) };
         let finished = host.run();
-        said.push_str(&finished.stderr);
+        output.push_str(&finished.stderr);
         // The task's own result may contain the secret; nothing else on stdout may.
         if command[0] != "run" {
-            said.push_str(&finished.text());
+            output.push_str(&finished.text());
         }
     }
     for arguments in [&["output", "r2"][..], &["runs"], &["show", "r1"], &["logs", "r1", "bad"]] {
         let host =
             arguments.iter().skip(1).fold(Host::new([arguments[0]]), |host, argument| host.args([*argument]));
         let finished = host.args(["--state", &uri]).run();
-        said.push_str(&format!("{}{}", finished.stderr, finished.text()));
+        output.push_str(&format!("{}{}", finished.stderr, finished.text()));
     }
     for secret in ["hunter2", "s3cr3t"] {
-        assert!(!said.contains(secret), "{secret} was said:\n{said}");
+        assert!(!output.contains(secret), "{secret} was printed:\n{output}");
     }
 }

@@ -1,5 +1,5 @@
-//! Streams as other programs leave them: non-blocking, closed, without a reader.
-//! What stands in them is the matter of other modules.
+//! Streams that other programs left non-blocking, closed, or without a reader.
+//! The content is tested in other modules.
 
 use crate::component;
 use crate::guests::Guest;
@@ -11,17 +11,17 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 
-/// A pipe into which writing does not block.
-fn impatient() -> (PipeReader, PipeWriter) {
+/// Creates a pipe whose write end is non-blocking.
+fn non_blocking_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().expect("a pipe can be made");
     ioctl_fionbio(&writer, true).expect("it is ours");
     (reader, writer)
 }
 
-/// Has a process write into such a pipe, and reads once there is no room left: whoever does not wait has lost something
-/// by then.
+/// Lets a process write to such a pipe, and reads only once the pipe is full: a process that does not wait has lost
+/// output by then.
 fn read_late(start: impl FnOnce(Stdio) -> Child) -> (Option<i32>, String) {
-    let (mut reader, writer) = impatient();
+    let (mut reader, writer) = non_blocking_pipe();
     let mut child = start(writer.try_clone().expect("it is ours").into());
     let has_room = |writer: &PipeWriter| {
         poll(&mut [PollFd::new(writer, PollFlags::OUT)], Some(&Timespec::default())).expect("it is ours") > 0
@@ -35,7 +35,7 @@ fn read_late(start: impl FnOnce(Stdio) -> Child) -> (Option<i32>, String) {
     (child.wait().expect("it is ours").code(), text)
 }
 
-/// A task with a large result, and many whose events are many.
+/// Creates a task with a large result, and tasks with many events.
 fn project() -> Project {
     let project = Project::new(&format!(
         "{}{}",
@@ -50,7 +50,7 @@ fn project() -> Project {
 }
 
 #[test]
-fn results_wait_for_a_reader_of_a_stream_that_does_not_block() {
+fn results_are_complete_on_a_non_blocking_stdout() {
     let project = project();
     let (code, text) = read_late(|stdout| {
         let mut command = project_command(&project, &["-o", "raw"]);
@@ -60,7 +60,7 @@ fn results_wait_for_a_reader_of_a_stream_that_does_not_block() {
 }
 
 #[test]
-fn events_and_logs_wait_for_a_reader_of_a_stream_that_does_not_block() {
+fn events_and_logs_are_complete_on_a_non_blocking_stderr() {
     for (flags, last) in [(["--events", "-"], "run.finished"), (["--log-level", "debug"], "succeeded")] {
         let project = project();
         let (code, text) = read_late(|stderr| {
@@ -78,7 +78,7 @@ fn events_and_logs_wait_for_a_reader_of_a_stream_that_does_not_block() {
 }
 
 #[test]
-fn a_build_command_is_given_a_stream_that_blocks() {
+fn build_command_gets_a_blocking_stream() {
     let project = Project::new(
         "[components.g]\npath = \"g.wasm\"\nbuild = \"seq 200000; touch g.wasm\"\n[tasks.t]\ncall = \"g.run\"\n",
     );
@@ -95,8 +95,8 @@ fn project_command(project: &Project, flags: &[&str]) -> std::process::Command {
     command
 }
 
-/// Hands a manifest over in two parts, the second once the host has taken the first: it has to wait for more.
-fn hand_over(project: &Project, stdin: OwnedFd, mut ours: impl Write) {
+/// Writes a manifest in two parts, the second after the host has read the first, so that the host must wait.
+fn write_in_two_parts(project: &Project, stdin: OwnedFd, mut ours: impl Write) {
     let text = std::fs::read(project.folder().join("manifest.toml")).expect("it was written");
     let (first, second) = text.split_at(text.len() / 2);
     ours.write_all(first).expect("it has room");
@@ -115,21 +115,21 @@ fn hand_over(project: &Project, stdin: OwnedFd, mut ours: impl Write) {
 }
 
 #[test]
-fn a_manifest_comes_from_a_stream_that_does_not_block() {
+fn manifest_is_read_from_a_non_blocking_stdin() {
     let project = Project::new(&format!(
         "{}[tasks.t]\ncall = \"g.echo-string\"\nargs.value = \"y\"\n",
         component(Guest::Basic)
     ));
     let (ours, theirs) = UnixStream::pair().expect("a pair can be made");
     theirs.set_nonblocking(true).expect("it is ours");
-    hand_over(&project, theirs.into(), ours);
+    write_in_two_parts(&project, theirs.into(), ours);
     let (reader, writer) = std::io::pipe().expect("a pipe can be made");
     ioctl_fionbio(&reader, true).expect("it is ours");
-    hand_over(&project, reader.into(), writer);
+    write_in_two_parts(&project, reader.into(), writer);
 }
 
 #[test]
-fn streams_that_are_closed_lose_nothing_unsaid() {
+fn closed_streams_are_reported() {
     let project =
         Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
     let shell = |words: &str| {
@@ -144,7 +144,7 @@ fn streams_that_are_closed_lose_nothing_unsaid() {
     // Without results, there is nothing to lose.
     shell("check manifest.toml >&- <&-").expect(0);
     assert_eq!(shell("run manifest.toml 2>&- <&-").expect(0).json()["t"], 2);
-    // To nobody's disk: other programs open it for reading and writing too.
+    // `/dev/null` opened for reading and writing, as other programs do.
     assert!(shell("run manifest.toml 1<>/dev/null").expect(0).stdout.is_empty());
     for events in ["-", "/dev/stderr"] {
         assert!(shell(&format!("run manifest.toml --events {events} 2>&-")).expect(2).stdout.is_empty());
@@ -155,7 +155,7 @@ fn streams_that_are_closed_lose_nothing_unsaid() {
 }
 
 #[test]
-fn whoever_watches_ends_with_the_reader_and_not_with_the_run() {
+fn watch_ends_when_its_reader_does() {
     let server = Redis::start("");
     let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
     let host = project.host().args(["--log-level", "debug", "--run-id", "r1", "--state", &server.uri()]);
@@ -170,7 +170,7 @@ fn whoever_watches_ends_with_the_reader_and_not_with_the_run() {
 }
 
 #[test]
-fn an_examination_that_nobody_reads_has_proven_nothing() {
+fn doctor_with_a_closed_stdout_proves_nothing() {
     let script = "set -o pipefail; \"$0\" doctor | head -1";
     let examined = Host::new([]).behind("bash", &["-c", script]).run().expect(130);
     examined.says(["the checks did not finish, and prove nothing"]);

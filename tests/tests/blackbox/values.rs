@@ -1,5 +1,5 @@
 //! Values of every WIT type through a component and back, as JSON and as MessagePack.
-//! Laws of the codecs are tested beside them; these tests show the user's view.
+//! Properties of the codecs are tested beside them; these tests show the user's view.
 
 use crate::component;
 use crate::guests::Guest;
@@ -14,7 +14,7 @@ fn echo(function: &str, literal: &str) -> Value {
 }
 
 #[test]
-fn every_type_comes_back_as_it_went_in() {
+fn every_type_survives_a_round_trip() {
     let cases = [
         ("bool", "true", json!(true)),
         ("u8", "255", json!(255)),
@@ -56,7 +56,7 @@ fn every_type_comes_back_as_it_went_in() {
 }
 
 #[test]
-fn options_of_options_tell_none_from_some_none() {
+fn nested_options_distinguish_none_from_some_none() {
     let task = "[params.v]\ntype = \"option<option<u32>>\"\n[tasks.t]\ncall = \"g.echo-option-option\"\nargs.value = { param = \"v\" }\n";
     let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
     for text in ["null", "[null]", "[7]"] {
@@ -67,7 +67,7 @@ fn options_of_options_tell_none_from_some_none() {
 }
 
 #[test]
-fn results_that_are_data_have_their_two_sides() {
+fn result_values_keep_ok_and_err() {
     let params = r#"{"both": {"err": "no"}, "only-ok": {"ok": 1}, "only-err": {"ok": null}, "neither": {"err": null}}"#;
     let ty = "record { both: result<u32, string>, only-ok: result<u32>, only-err: result<_, string>, neither: result }";
     let task = "[tasks.t]\ncall = \"g.echo-outcome\"\nargs.value = { param = \"v\" }\n";
@@ -78,7 +78,7 @@ fn results_that_are_data_have_their_two_sides() {
 }
 
 #[test]
-fn more_parameters_than_registers_arrive_in_order() {
+fn many_parameters_arrive_in_order() {
     let args = "{ a = 1, b = 2, c = 3, d = 4, e = -5, f = -6, g = -7, h = -8, i = 1.5, j = 2.5, k = true, l = \"l\", \
                 m = \"m\", n = [1], o = 9, p = \"blue\", q = [\"write\"] }";
     let project = Project::new(&format!(
@@ -131,7 +131,7 @@ fn edges_drop_fields_wrap_options_and_widen_numbers() {
 }
 
 #[test]
-fn eight_mebibytes_go_in_and_out() {
+fn eight_mebibytes_survive_a_round_trip() {
     let task = "[tasks.t]\ncall = \"g.big\"\nargs.bytes = 8388608\n[tasks.u]\ncall = \"g.echo-bytes\"\nargs.value = { task = \"t\" }\n";
     let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
     let finished = project.host().args(["-o", "raw"]).run().expect(0);

@@ -2,11 +2,11 @@
 //! Pure: `records` reads the data, and the tests here use made-up runs.
 
 use crate::graph::Task;
-use crate::records::{Ledger, Log, Stored, Told};
+use crate::records::{Event, Ledger, Log, Stored};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Maximum difference between the TTLs of two keys of a run, in milliseconds.
-const APART: i64 = 60_000;
+const MAX_TTL_DIFFERENCE: i64 = 60_000;
 
 /// Maximum number of complaints of one kind.
 const MOST: usize = 5;
@@ -32,11 +32,11 @@ impl Account {
     pub(crate) fn complaints(&self) -> Vec<String> {
         let checks: [(&str, Vec<String>); 6] = [
             ("other than of an undisturbed run", self.differences()),
-            ("committed more than once", self.repeated()),
-            ("started before what it needs", self.early()),
-            ("left over", self.left_over()),
-            ("executed too often", self.executed_too_often()),
-            ("kept too long or too short", self.kept_apart()),
+            ("committed more than once", self.double_commits()),
+            ("started before what it needs", self.early_starts()),
+            ("left over", self.pending_or_miscounted()),
+            ("executed too often", self.unexplained_executions()),
+            ("kept too long or too short", self.wrong_expiry()),
         ];
         let mut complaints = Vec::new();
         for (what, list) in checks {
@@ -72,26 +72,26 @@ impl Account {
 
     /// Each node is committed once in an epoch. A commit that the server lost does not count if its host had ended
     /// before the node was committed again: no host was left to know of it.
-    fn repeated(&self) -> Vec<String> {
+    fn double_commits(&self) -> Vec<String> {
         let mut last: HashMap<&str, &str> = HashMap::new();
-        for told in self.logs.iter().flat_map(|log| &log.told).filter(|told| is_commit(told)) {
-            let at = last.entry(&told.node).or_insert(&told.at);
-            *at = (*at).max(&told.at);
+        for event in self.logs.iter().flat_map(|log| &log.events).filter(|event| is_commit(event)) {
+            let at = last.entry(&event.node).or_insert(&event.at);
+            *at = (*at).max(&event.at);
         }
         let epochs = if self.is_lossy { self.ledger.count("epoch").unwrap_or(1) } else { 1 };
         let mut complaints = Vec::new();
         let mut total: BTreeMap<&str, usize> = BTreeMap::new();
         for log in &self.logs {
-            let end = log.told.last().map_or("", |told| &told.at);
+            let end = log.events.last().map_or("", |event| &event.at);
             for part in parts(log) {
                 let mut once = BTreeSet::new();
-                for told in part.iter().filter(|told| is_commit(told)) {
-                    let is_known = last.get(told.node.as_str()).is_none_or(|last| end >= *last);
+                for event in part.iter().filter(|event| is_commit(event)) {
+                    let is_known = last.get(event.node.as_str()).is_none_or(|last| end >= *last);
                     if is_known || !self.is_lossy {
-                        *total.entry(&told.node).or_default() += 1;
+                        *total.entry(&event.node).or_default() += 1;
                     }
-                    if !once.insert(&told.node) {
-                        complaints.push(format!("{} twice by {} in one epoch", told.node, log.host));
+                    if !once.insert(&event.node) {
+                        complaints.push(format!("{} twice by {} in one epoch", event.node, log.host));
                     }
                 }
             }
@@ -102,27 +102,30 @@ impl Account {
     }
 
     /// No task starts before its dependencies end: by event order on one host, by the clock across hosts.
-    fn early(&self) -> Vec<String> {
+    fn early_starts(&self) -> Vec<String> {
         let needs: HashMap<&str, &[String]> =
             self.tasks.iter().map(|task| (task.name.as_str(), task.needs.as_slice())).collect();
         let mut first: HashMap<&str, &str> = HashMap::new();
-        for told in self.logs.iter().flat_map(|log| &log.told).filter(|told| told.kind == "task.started") {
-            let at = first.entry(task_of(&told.node)).or_insert(&told.at);
-            *at = (*at).min(&told.at);
+        for event in self.logs.iter().flat_map(|log| &log.events).filter(|event| event.kind == "task.started")
+        {
+            let at = first.entry(task_of(&event.node)).or_insert(&event.at);
+            *at = (*at).min(&event.at);
         }
         let mut complaints = Vec::new();
         for log in &self.logs {
             for part in parts(log) {
-                let ends = part.iter().enumerate().filter(|(_, told)| is_commit(told));
-                let ends: HashMap<&str, usize> = ends.map(|(at, told)| (told.node.as_str(), at)).collect();
-                for (at, told) in part.iter().enumerate().filter(|(_, told)| told.kind == "task.started") {
-                    let task = task_of(&told.node);
+                let ends = part.iter().enumerate().filter(|(_, event)| is_commit(event));
+                let ends: HashMap<&str, usize> =
+                    ends.map(|(idx, event)| (event.node.as_str(), idx)).collect();
+                for (idx, event) in part.iter().enumerate().filter(|(_, event)| event.kind == "task.started")
+                {
+                    let task = task_of(&event.node);
                     for need in needs.get(task).copied().unwrap_or_default() {
-                        let is_before = ends.get(need.as_str()).is_some_and(|end| *end > at);
+                        let is_before = ends.get(need.as_str()).is_some_and(|end| *end > idx);
                         let is_early =
-                            first.get(need.as_str()).is_some_and(|first| told.at.as_str() < *first);
+                            first.get(need.as_str()).is_some_and(|first| event.at.as_str() < *first);
                         if is_before || is_early {
-                            complaints.push(format!("{} before {need} on {}", told.node, log.host));
+                            complaints.push(format!("{} before {need} on {}", event.node, log.host));
                         }
                     }
                 }
@@ -132,7 +135,7 @@ impl Account {
     }
 
     /// The counts match the stored data, and nothing is pending.
-    fn left_over(&self) -> Vec<String> {
+    fn pending_or_miscounted(&self) -> Vec<String> {
         let (found, ledger) = (&self.found, &self.ledger);
         let mut complaints = Vec::new();
         let is_task = |name: &&String| !name.contains('[');
@@ -171,48 +174,48 @@ impl Account {
     }
 
     /// Nothing is executed again without a reported reason, or a host that ended before it could report one.
-    fn executed_too_often(&self) -> Vec<String> {
+    fn unexplained_executions(&self) -> Vec<String> {
         if self.is_lossy {
             return Vec::new(); // lost data is computed again
         }
-        let of = |kind: &'static str| {
-            self.logs.iter().flat_map(|log| &log.told).filter(move |told| told.kind == kind)
+        let events_of = |kind: &'static str| {
+            self.logs.iter().flat_map(|log| &log.events).filter(move |event| event.kind == kind)
         };
         let attempts: HashMap<&str, u32> =
             self.tasks.iter().map(|task| (task.name.as_str(), task.attempts)).collect();
         let mut over: HashMap<&str, i64> = HashMap::new();
-        for told in of("task.started") {
-            let attempts = attempts.get(task_of(&told.node)).map_or(1, |attempts| i64::from(*attempts));
-            *over.entry(&told.node).or_insert(-attempts) += 1;
+        for event in events_of("task.started") {
+            let attempts = attempts.get(task_of(&event.node)).map_or(1, |attempts| i64::from(*attempts));
+            *over.entry(&event.node).or_insert(-attempts) += 1;
         }
         let again: i64 = over.values().filter(|over| **over > 0).sum();
-        let told = of("task.taken_over").count() + of("task.lease_lost").count();
+        let reported = events_of("task.taken_over").count() + events_of("task.lease_lost").count();
         // A host that joins when no other is left retries failed tasks, and counts attempts from one.
         let failed = self.found.failed.len() * 2 * (self.logs.len() + 1);
         let retries: u32 = self.tasks.iter().map(|task| task.attempts - 1).sum();
         let retries = if self.ended_early > 0 { retries as usize } else { 0 };
-        let most = told + (self.ended_early * self.jobs) + failed + retries;
-        if again > i64::try_from(most).expect("a count is small") {
-            return vec![format!("{again} executions more than one each; reasons were told for {most}")];
+        let max = reported + (self.ended_early * self.jobs) + failed + retries;
+        if again > i64::try_from(max).expect("a count is small") {
+            return vec![format!("{again} repeated executions; the events explain only {max}")];
         }
         Vec::new()
     }
 
-    fn kept_apart(&self) -> Vec<String> {
+    fn wrong_expiry(&self) -> Vec<String> {
         let kept = &self.ledger.kept;
         let longest = kept.values().max().copied().unwrap_or(-1);
-        let is_off = |(_, left): &(&String, &i64)| **left <= 0 || longest - **left > APART;
-        kept.iter().filter(is_off).map(|(key, left)| format!("{key}: {left} of {longest} ms")).collect()
+        let is_wrong = |(_, left): &(&String, &i64)| **left <= 0 || longest - **left > MAX_TTL_DIFFERENCE;
+        kept.iter().filter(is_wrong).map(|(key, left)| format!("{key}: {left} of {longest} ms")).collect()
     }
 }
 
 /// Splits a host's events by epoch, as far as the host knew.
-fn parts(log: &Log) -> impl Iterator<Item = &[Told]> {
-    log.told.split(|told| told.code == "state-lost")
+fn parts(log: &Log) -> impl Iterator<Item = &[Event]> {
+    log.events.split(|event| event.code == "state-lost")
 }
 
-fn is_commit(told: &Told) -> bool {
-    told.kind == "task.finished" || told.kind == "task.cached"
+fn is_commit(event: &Event) -> bool {
+    event.kind == "task.finished" || event.kind == "task.cached"
 }
 
 /// Returns the task of `task` or `task[i]`.
@@ -224,13 +227,13 @@ fn task_of(node: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn told(at: u32, kind: &str, node: &str) -> Told {
+    fn event(at: u32, kind: &str, node: &str) -> Event {
         let at = format!("2026-01-01T00:00:{at:02}.000Z");
-        Told { at, kind: kind.to_owned(), node: node.to_owned(), code: String::new() }
+        Event { at, kind: kind.to_owned(), node: node.to_owned(), code: String::new() }
     }
 
-    fn log(host: &str, told: Vec<Told>) -> Log {
-        Log { host: host.to_owned(), told }
+    fn log(host: &str, events: Vec<Event>) -> Log {
+        Log { host: host.to_owned(), events }
     }
 
     fn task(name: &str, needs: &[&str]) -> Task {
@@ -239,7 +242,7 @@ mod tests {
     }
 
     /// A valid run of two tasks on two hosts.
-    fn sound() -> Account {
+    fn valid_run() -> Account {
         let results = [("a", b"1"), ("b", b"2")].map(|(name, value)| (name.to_owned(), value.to_vec()));
         let stored = Stored { results: results.into(), ..Stored::default() };
         let counts = [
@@ -253,8 +256,8 @@ mod tests {
         let more = [("skips", "0"), ("failures", "0"), ("epoch", "1")];
         let meta = counts.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value.to_owned()));
         let kept = [("results".to_owned(), 86_000_000), ("meta".to_owned(), 86_000_500)];
-        let one = vec![told(1, "task.started", "a"), told(2, "task.finished", "a")];
-        let other = vec![told(3, "task.started", "b"), told(4, "task.finished", "b")];
+        let one = vec![event(1, "task.started", "a"), event(2, "task.finished", "a")];
+        let other = vec![event(3, "task.started", "b"), event(4, "task.finished", "b")];
         Account {
             tasks: vec![task("a", &[]), task("b", &["a"])],
             expected: stored.clone(),
@@ -268,107 +271,107 @@ mod tests {
     }
 
     /// Returns the complaints about a valid run after a change.
-    fn after(spoil: impl FnOnce(&mut Account)) -> String {
-        let mut account = sound();
-        spoil(&mut account);
+    fn complaints_after(change: impl FnOnce(&mut Account)) -> String {
+        let mut account = valid_run();
+        change(&mut account);
         account.complaints().join("\n")
     }
 
     #[test]
-    fn a_sound_run_is_not_complained_about() {
-        assert_eq!(sound().complaints(), Vec::<String>::new());
+    fn valid_run_has_no_complaints() {
+        assert_eq!(valid_run().complaints(), Vec::<String>::new());
     }
 
     #[test]
-    fn a_result_that_is_missing_or_other_is_noticed() {
-        let missing = after(|run| drop(run.found.results.remove("b")));
+    fn missing_or_wrong_result_is_detected() {
+        let missing = complaints_after(|run| drop(run.found.results.remove("b")));
         assert!(missing.contains("result of b: 2 is nothing"), "{missing}");
         assert!(missing.contains("b has 0 ends"), "{missing}");
-        let other = after(|run| drop(run.found.results.insert("b".into(), b"3".to_vec())));
+        let other = complaints_after(|run| drop(run.found.results.insert("b".into(), b"3".to_vec())));
         assert!(other.contains("result of b: 2 is 3"), "{other}");
-        let both = after(|run| drop(run.found.skipped.insert("b".into(), b"Pruned".to_vec())));
+        let both = complaints_after(|run| drop(run.found.skipped.insert("b".into(), b"Pruned".to_vec())));
         assert!(both.contains("b has 2 ends"), "{both}");
     }
 
     #[test]
-    fn a_second_commit_is_noticed_on_one_host_and_on_two() {
-        let one = after(|run| run.logs[1].told.push(told(5, "task.finished", "b")));
+    fn double_commit_is_detected_on_one_and_two_hosts() {
+        let one = complaints_after(|run| run.logs[1].events.push(event(5, "task.finished", "b")));
         assert!(one.contains("b twice by other in one epoch"), "{one}");
-        let two = after(|run| run.logs[0].told.push(told(5, "task.cached", "b")));
+        let two = complaints_after(|run| run.logs[0].events.push(event(5, "task.cached", "b")));
         assert!(two.contains("b 2 times in 1 epochs"), "{two}");
     }
 
     #[test]
-    fn a_commit_in_each_epoch_is_none_too_many() {
+    fn one_commit_per_epoch_is_allowed() {
         let again = |run: &mut Account| {
-            let lost = Told { code: "state-lost".to_owned(), ..told(5, "warning", "") };
-            run.logs[1].told.extend([lost, told(6, "task.started", "b"), told(7, "task.finished", "b")]);
+            let lost = Event { code: "state-lost".to_owned(), ..event(5, "warning", "") };
+            run.logs[1].events.extend([lost, event(6, "task.started", "b"), event(7, "task.finished", "b")]);
             run.is_lossy = true;
             run.ledger.meta.insert("epoch".to_owned(), "2".to_owned());
         };
-        assert_eq!(after(again), "");
-        let complaints = after(|run| {
+        assert_eq!(complaints_after(again), "");
+        let complaints = complaints_after(|run| {
             again(run);
-            run.logs[0].told.push(told(8, "task.finished", "b"));
-            run.logs[1].told.push(told(9, "run.finished", ""));
+            run.logs[0].events.push(event(8, "task.finished", "b"));
+            run.logs[1].events.push(event(9, "run.finished", ""));
         });
         assert!(complaints.contains("b 3 times in 2 epochs"), "{complaints}");
     }
 
     #[test]
-    fn a_commit_that_nobody_is_left_to_know_of_may_be_made_again() {
+    fn commit_unknown_to_all_live_hosts_may_be_repeated() {
         // Host `one` reports its last event at second 3, or lives on.
         let again = |run: &mut Account| {
             run.is_lossy = true;
-            run.logs[0].told.push(told(3, "task.finished", "c"));
-            run.logs[1].told.push(told(6, "task.finished", "c"));
+            run.logs[0].events.push(event(3, "task.finished", "c"));
+            run.logs[1].events.push(event(6, "task.finished", "c"));
         };
         let of_c = |complaints: &str| complaints.contains("c 2 times in 1 epochs");
-        assert!(!of_c(&after(again)), "{}", after(again));
-        let alive = after(|run| {
+        assert!(!of_c(&complaints_after(again)), "{}", complaints_after(again));
+        let alive = complaints_after(|run| {
             again(run);
-            run.logs[0].told.push(told(7, "run.finished", ""));
+            run.logs[0].events.push(event(7, "run.finished", ""));
         });
         assert!(of_c(&alive), "{alive}");
     }
 
     #[test]
-    fn a_start_before_what_is_needed_is_noticed() {
-        let by_clock = after(|run| run.logs[1].told.insert(0, told(0, "task.started", "b")));
+    fn start_before_a_dependency_is_detected() {
+        let by_clock = complaints_after(|run| run.logs[1].events.insert(0, event(0, "task.started", "b")));
         assert!(by_clock.contains("b before a on other"), "{by_clock}");
-        let by_order = after(|run| run.logs[0].told.insert(1, told(1, "task.started", "b")));
+        let by_order = complaints_after(|run| run.logs[0].events.insert(1, event(1, "task.started", "b")));
         assert!(by_order.contains("b before a on one"), "{by_order}");
     }
 
     #[test]
-    fn what_is_pending_or_miscounted_is_noticed() {
-        let held = after(|run| run.ledger.under_way.push("h:1".to_owned()));
+    fn pending_and_miscounted_nodes_are_detected() {
+        let held = complaints_after(|run| run.ledger.under_way.push("h:1".to_owned()));
         assert!(held.contains("left over: h:1"), "{held}");
-        let queued = after(|run| run.ledger.waiting = 1);
+        let queued = complaints_after(|run| run.ledger.waiting = 1);
         assert!(queued.contains("left over: 1 entries"), "{queued}");
-        let running = after(|run| drop(run.ledger.meta.insert("state".into(), "running".into())));
+        let running = complaints_after(|run| drop(run.ledger.meta.insert("state".into(), "running".into())));
         assert!(running.contains("should have succeeded"), "{running}");
-        let counted = after(|run| drop(run.ledger.meta.insert("ok".into(), "3".into())));
+        let counted = complaints_after(|run| drop(run.ledger.meta.insert("ok".into(), "3".into())));
         assert!(counted.contains("`ok` is Some(\"3\") and should be 2"), "{counted}");
     }
 
     #[test]
-    fn an_execution_without_a_reason_is_noticed() {
-        let again = |run: &mut Account| run.logs[1].told.push(told(5, "task.started", "b"));
-        let noticed = after(again);
-        assert!(noticed.contains("1 executions more"), "{noticed}");
-        let reasoned = after(|run| {
+    fn unexplained_execution_is_detected() {
+        let again = |run: &mut Account| run.logs[1].events.push(event(5, "task.started", "b"));
+        let complaints = complaints_after(again);
+        assert!(complaints.contains("1 repeated executions"), "{complaints}");
+        let explained = complaints_after(|run| {
             again(run);
-            run.logs[1].told.push(told(5, "task.taken_over", "b"));
+            run.logs[1].events.push(event(5, "task.taken_over", "b"));
         });
-        assert_eq!(reasoned, "");
+        assert_eq!(explained, "");
     }
 
     #[test]
-    fn a_key_that_is_kept_otherwise_is_noticed() {
+    fn wrong_key_expiry_is_detected() {
         for left in [-1, 1000] {
-            let off = after(|run| run.ledger.kept.extend([("tasks".to_owned(), left)]));
-            assert!(off.contains(&format!("tasks: {left} of")), "{off}");
+            let complaints = complaints_after(|run| run.ledger.kept.extend([("tasks".to_owned(), left)]));
+            assert!(complaints.contains(&format!("tasks: {left} of")), "{complaints}");
         }
     }
 }

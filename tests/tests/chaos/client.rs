@@ -10,11 +10,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A reply of the server.
 #[derive(Debug, Clone)]
-pub(crate) enum Answer {
+pub(crate) enum Reply {
     Nothing,
     Bytes(Vec<u8>),
     Number(i64),
-    List(Vec<Answer>),
+    List(Vec<Reply>),
     Error(String),
 }
 
@@ -35,7 +35,7 @@ impl Client {
     }
 
     /// Sends a command, and returns the reply; `None` if the connection is lost.
-    pub(crate) fn ask(&mut self, words: &[&str]) -> Option<Answer> {
+    pub(crate) fn ask(&mut self, words: &[&str]) -> Option<Reply> {
         self.stream.get_mut().write_all(&command(words)).ok()?;
         self.read()
     }
@@ -43,40 +43,40 @@ impl Client {
     /// Returns a number; `None` if there is none.
     pub(crate) fn number(&mut self, words: &[&str]) -> Option<i64> {
         match self.ask(words)? {
-            Answer::Number(number) => Some(number),
-            Answer::Nothing | Answer::Bytes(_) | Answer::List(_) | Answer::Error(_) => None,
+            Reply::Number(number) => Some(number),
+            Reply::Nothing | Reply::Bytes(_) | Reply::List(_) | Reply::Error(_) => None,
         }
     }
 
     /// Returns the parts of a list.
     pub(crate) fn list(&mut self, words: &[&str]) -> Vec<Vec<u8>> {
-        let Some(Answer::List(parts)) = self.ask(words) else { return Vec::new() };
-        let bytes = |part| if let Answer::Bytes(bytes) = part { Some(bytes) } else { None };
+        let Some(Reply::List(parts)) = self.ask(words) else { return Vec::new() };
+        let bytes = |part| if let Reply::Bytes(bytes) = part { Some(bytes) } else { None };
         parts.into_iter().filter_map(bytes).collect()
     }
 
-    fn read(&mut self) -> Option<Answer> {
+    fn read(&mut self) -> Option<Reply> {
         let mut line = String::new();
         if self.stream.read_line(&mut line).ok()? == 0 {
             return None;
         }
         let rest = line.get(1..)?.trim_end();
         match line.as_bytes().first()? {
-            b'+' => Some(Answer::Bytes(rest.as_bytes().to_vec())),
-            b'-' => Some(Answer::Error(rest.to_owned())),
-            b':' => Some(Answer::Number(rest.parse().ok()?)),
+            b'+' => Some(Reply::Bytes(rest.as_bytes().to_vec())),
+            b'-' => Some(Reply::Error(rest.to_owned())),
+            b':' => Some(Reply::Number(rest.parse().ok()?)),
             b'$' => match usize::try_from(rest.parse::<i64>().ok()?) {
-                Err(_) => Some(Answer::Nothing),
+                Err(_) => Some(Reply::Nothing),
                 Ok(length) => {
                     let mut bytes = vec![0; length + 2];
                     self.stream.read_exact(&mut bytes).ok()?;
                     bytes.truncate(length);
-                    Some(Answer::Bytes(bytes))
+                    Some(Reply::Bytes(bytes))
                 }
             },
             b'*' => {
                 let count = rest.parse::<i64>().ok()?;
-                (0..count).map(|_| self.read()).collect::<Option<_>>().map(Answer::List)
+                (0..count).map(|_| self.read()).collect::<Option<_>>().map(Reply::List)
             }
             _ => None, // no other type exists in this protocol
         }

@@ -32,8 +32,8 @@ struct Slot {
     incarnation: u32,
     is_interrupted: bool,
     is_done: bool,
-    back: Option<Instant>,
-    goes_on: Option<Instant>,
+    restart_at: Option<Instant>,
+    resume_at: Option<Instant>,
 }
 
 impl<'a> Fleet<'a> {
@@ -51,8 +51,8 @@ impl<'a> Fleet<'a> {
             incarnation: 0,
             is_interrupted: false,
             is_done: false,
-            back: Some(Instant::now()),
-            goes_on: None,
+            restart_at: Some(Instant::now()),
+            resume_at: None,
         };
         let slots = (0..count).map(|_| slot()).collect();
         Self { project, password: password.to_owned(), expected, slots, ended_early: 0 }
@@ -60,17 +60,17 @@ impl<'a> Fleet<'a> {
 
     /// Starts and continues the hosts that are due, and checks for ended ones. Fails if a host ended with a wrong
     /// code.
-    pub(crate) fn tend(&mut self) -> Result<(), String> {
-        for at in 0..self.slots.len() {
-            if self.slots[at].goes_on.is_some_and(|when| when <= Instant::now()) {
-                self.signal(at, "CONT");
-                self.slots[at].goes_on = None;
+    pub(crate) fn poll(&mut self) -> Result<(), String> {
+        for idx in 0..self.slots.len() {
+            if self.slots[idx].resume_at.is_some_and(|when| when <= Instant::now()) {
+                self.signal(idx, "CONT");
+                self.slots[idx].resume_at = None;
             }
-            if self.slots[at].back.is_some_and(|when| when <= Instant::now()) {
-                self.slots[at].back = None;
-                self.start(at);
+            if self.slots[idx].restart_at.is_some_and(|when| when <= Instant::now()) {
+                self.slots[idx].restart_at = None;
+                self.start(idx);
             }
-            let slot = &mut self.slots[at];
+            let slot = &mut self.slots[idx];
             let Some(child) = &mut slot.child else { continue };
             let Some(status) = child.try_wait().expect("a child can be waited for") else { continue };
             slot.child = None;
@@ -78,13 +78,13 @@ impl<'a> Fleet<'a> {
                 slot.is_done = true;
             } else if slot.is_interrupted && status.code() == Some(130) {
                 slot.is_interrupted = false;
-                slot.back = Some(Instant::now());
+                slot.restart_at = Some(Instant::now());
             } else {
-                let said = std::fs::read_to_string(self.file(at, "err")).unwrap_or_default();
-                let said =
-                    said.lines().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>();
-                let said = said.join("\n");
-                return Err(format!("host {at} ended with {status}, having said:\n{said}"));
+                let stderr = std::fs::read_to_string(self.file(idx, "err")).unwrap_or_default();
+                let stderr =
+                    stderr.lines().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>();
+                let stderr = stderr.join("\n");
+                return Err(format!("host {idx} ended with {status}; the end of its stderr:\n{stderr}"));
             }
         }
         Ok(())
@@ -96,48 +96,48 @@ impl<'a> Fleet<'a> {
     }
 
     /// Restarts a host that has ended as required.
-    pub(crate) fn again(&mut self, at: usize) {
-        self.slots[at].is_done = false;
-        self.start(at);
+    pub(crate) fn restart(&mut self, idx: usize) {
+        self.slots[idx].is_done = false;
+        self.start(idx);
     }
 
     /// Kills a host, and schedules its replacement.
-    pub(crate) fn kill(&mut self, at: usize, back: Duration) {
-        let slot = &mut self.slots[at];
+    pub(crate) fn kill(&mut self, idx: usize, back: Duration) {
+        let slot = &mut self.slots[idx];
         if let Some(mut child) = slot.child.take() {
             child.kill().expect("a child can be killed");
             child.wait().expect("a child can be waited for");
-            slot.back = Some(Instant::now() + back);
-            (slot.goes_on, slot.is_interrupted) = (None, false);
+            slot.restart_at = Some(Instant::now() + back);
+            (slot.resume_at, slot.is_interrupted) = (None, false);
             self.ended_early += 1;
         }
     }
 
     /// Kills all hosts.
     pub(crate) fn kill_all(&mut self, back: Duration) {
-        (0..self.slots.len()).for_each(|at| self.kill(at, back));
+        (0..self.slots.len()).for_each(|idx| self.kill(idx, back));
     }
 
     /// Pauses a host.
-    pub(crate) fn pause(&mut self, at: usize, time: Duration) {
-        if self.slots[at].child.is_some() {
-            self.signal(at, "STOP");
-            self.slots[at].goes_on = Some(Instant::now() + time);
+    pub(crate) fn pause(&mut self, idx: usize, time: Duration) {
+        if self.slots[idx].child.is_some() {
+            self.signal(idx, "STOP");
+            self.slots[idx].resume_at = Some(Instant::now() + time);
         }
     }
 
     /// Interrupts a host.
-    pub(crate) fn interrupt(&mut self, at: usize) {
-        if self.slots[at].child.is_some() {
-            self.slots[at].is_interrupted = true;
+    pub(crate) fn interrupt(&mut self, idx: usize) {
+        if self.slots[idx].child.is_some() {
+            self.slots[idx].is_interrupted = true;
             self.ended_early += 1;
-            self.signal(at, "TERM");
+            self.signal(idx, "TERM");
         }
     }
 
     /// Returns a host's wire.
-    pub(crate) fn wire(&self, at: usize) -> &Wire {
-        &self.slots[at].wire
+    pub(crate) fn wire(&self, idx: usize) -> &Wire {
+        &self.slots[idx].wire
     }
 
     /// Cuts the wires of all hosts.
@@ -147,7 +147,7 @@ impl<'a> Fleet<'a> {
 
     /// Returns the stdout of hosts that ended by themselves.
     pub(crate) fn printed(&self) -> Vec<Vec<u8>> {
-        let printed = |at| std::fs::read(self.file(at, "out")).expect("the file was made");
+        let printed = |idx| std::fs::read(self.file(idx, "out")).expect("the file was made");
         (0..self.slots.len()).map(printed).collect()
     }
 
@@ -160,30 +160,30 @@ impl<'a> Fleet<'a> {
         files
     }
 
-    fn file(&self, at: usize, ending: &str) -> PathBuf {
-        let name = format!("host-{at}-{}.{ending}", self.slots[at].incarnation);
+    fn file(&self, idx: usize, ending: &str) -> PathBuf {
+        let name = format!("host-{idx}-{}.{ending}", self.slots[idx].incarnation);
         self.project.folder().join(name)
     }
 
-    fn start(&mut self, at: usize) {
-        self.slots[at].incarnation += 1;
-        let events = self.file(at, "jsonl");
+    fn start(&mut self, idx: usize) {
+        self.slots[idx].incarnation += 1;
+        let events = self.file(idx, "jsonl");
         let uri = format!(
             "redis://:{}@127.0.0.1:{}?lease=1s&timeout=2s&connect-timeout=30s",
             self.password,
-            self.slots[at].wire.port()
+            self.slots[idx].wire.port()
         );
         let events = events.to_str().expect("scratch folders have plain names");
         let host = self.project.other_host(events).args(["--state", &uri, "--run-id", RUN, "-j", JOBS]);
         let mut command = host.args(["--keep-going", "--log-level", "info"]).command();
-        let create = |ending| File::create(self.file(at, ending)).expect("the folder can be written");
+        let create = |ending| File::create(self.file(idx, ending)).expect("the folder can be written");
         let (out, err) = (create("out"), create("err"));
         let child = command.stdout(Stdio::from(out)).stderr(Stdio::from(err)).spawn();
-        self.slots[at].child = Some(child.expect("the binary can be started"));
+        self.slots[idx].child = Some(child.expect("the binary can be started"));
     }
 
-    fn signal(&self, at: usize, name: &str) {
-        if let Some(child) = &self.slots[at].child {
+    fn signal(&self, idx: usize, name: &str) {
+        if let Some(child) = &self.slots[idx].child {
             let id = child.id().to_string();
             // The host may have ended just now.
             let sent =

@@ -2,7 +2,7 @@
 //! resources.
 //! Each task gives the same result whenever and wherever it runs. `schedule` chooses the faults.
 
-use crate::chance::Chance;
+use crate::random::Random;
 use std::fmt::Write as _;
 
 /// Maximum distance of a task to its dependencies; a few depend on any earlier task.
@@ -27,7 +27,7 @@ pub(crate) struct Task {
 }
 
 struct Draft {
-    chance: Chance,
+    random: Random,
     text: String,
     tasks: Vec<Task>,
     numbers: Vec<String>,
@@ -41,10 +41,10 @@ struct Draft {
 impl Graph {
     /// Creates the graph of a seed, with about this many tasks.
     pub(crate) fn new(seed: u64, tasks: usize) -> Self {
-        let mut chance = Chance::new(seed, "graph");
-        let fails = chance.is(40);
+        let mut random = Random::new(seed, "graph");
+        let fails = random.percent(40);
         let mut draft = Draft {
-            chance,
+            random,
             text: String::new(),
             tasks: Vec::new(),
             numbers: Vec::new(),
@@ -87,7 +87,7 @@ impl Next {
 
 impl Draft {
     fn any(&mut self) {
-        match self.chance.within(0, 99) {
+        match self.random.within(0, 99) {
             0..=7 => self.root(),
             8..=32 => self.add(),
             33..=47 => self.sum(),
@@ -106,7 +106,7 @@ impl Draft {
 
     fn root(&mut self) {
         let mut next = Next::call("g.double");
-        next.line(&format!("args.x = {}", self.chance.within(0, 1000)));
+        next.line(&format!("args.x = {}", self.random.within(0, 1000)));
         let name = self.put(next);
         self.numbers.push(name);
     }
@@ -120,7 +120,7 @@ impl Draft {
 
     fn sum(&mut self) {
         let mut next = Next::call("g.sum");
-        let count = self.chance.within(2, 8);
+        let count = self.random.within(2, 8);
         let parts: Vec<String> = (0..count).map(|_| self.number(&mut next)).collect();
         next.line(&format!("args.xs = [{}]", parts.join(", ")));
         self.put_number(next);
@@ -143,7 +143,7 @@ impl Draft {
 
     fn choose(&mut self) {
         let mut next = Next::call("g.choose");
-        next.line(&format!("args.n = {}", self.chance.within(0, 2)));
+        next.line(&format!("args.n = {}", self.random.within(0, 2)));
         self.after(&mut next);
         let name = self.put(next);
         self.sides.push(name);
@@ -172,7 +172,7 @@ impl Draft {
     }
 
     fn list(&mut self) {
-        let count = self.chance.within(0, 12);
+        let count = self.random.within(0, 12);
         self.list_of(count);
     }
 
@@ -190,8 +190,8 @@ impl Draft {
         next.needs.push(list.clone());
         next.line(&format!("for-each.x = {{ task = \"{list}\", default = [1, 2] }}"));
         next.line("args.x = { item = \"x\" }");
-        if self.chance.is(30) {
-            next.line(&format!("max-parallel = {}", self.chance.within(1, 3)));
+        if self.random.percent(30) {
+            next.line(&format!("max-parallel = {}", self.random.within(1, 3)));
         }
         self.ask_for_room(&mut next, 10);
         let name = self.put(next);
@@ -205,7 +205,7 @@ impl Draft {
 
     /// Adds one list of many elements.
     fn wide(&mut self) {
-        let count = self.chance.within(100, 400);
+        let count = self.random.within(100, 400);
         self.list_of(count);
         self.each();
         // Other tasks read short lists.
@@ -214,9 +214,9 @@ impl Draft {
 
     fn flaky(&mut self) {
         let mut next = Next::call("h.flaky");
-        let until = self.chance.within(1, 3);
+        let until = self.random.within(1, 3);
         next.line(&format!("args.until = {until}"));
-        let delay = self.chance.pick(&["1ms", "20ms", "200ms"]);
+        let delay = self.random.pick(&["1ms", "20ms", "200ms"]);
         next.line(&format!("retry = {{ attempts = 4, delay = \"{delay}\", jitter = false }}"));
         next.attempts = until;
         self.after(&mut next);
@@ -225,7 +225,7 @@ impl Draft {
 
     fn slow(&mut self) {
         let mut next = Next::call("g.slow-echo");
-        let milliseconds = self.chance.within(1, 30);
+        let milliseconds = self.random.within(1, 30);
         next.line(&format!("args = {{ text = \"x\", ms = {milliseconds} }}"));
         self.after(&mut next);
         self.ask_for_room(&mut next, 40);
@@ -236,7 +236,7 @@ impl Draft {
     fn concat(&mut self) {
         let mut next = Next::call("g.concat");
         let mut parts = Vec::new();
-        for _ in 0..self.chance.within(1, 5) {
+        for _ in 0..self.random.within(1, 5) {
             if let Some(text) = self.recent(Which::Texts) {
                 parts.push(format!("{{ task = \"{text}\", default = \"y\" }}"));
                 next.needs.push(text);
@@ -255,7 +255,7 @@ impl Draft {
         let mut next = Next::call("g.maybe-fail");
         let x = self.number(&mut next);
         next.line(&format!("args.x = {x}"));
-        if self.chance.is(30) {
+        if self.random.percent(30) {
             next.line("retry = { attempts = 2, delay = \"10ms\" }");
             next.attempts = 2;
         }
@@ -266,8 +266,8 @@ impl Draft {
     fn number(&mut self, next: &mut Next) -> String {
         let task = self.recent(Which::Numbers).expect("there is one from the beginning");
         next.needs.push(task.clone());
-        if self.chance.is(60) {
-            format!("{{ task = \"{task}\", default = {} }}", self.chance.within(0, 9))
+        if self.random.percent(60) {
+            format!("{{ task = \"{task}\", default = {} }}", self.random.within(0, 9))
         } else {
             format!("{{ task = \"{task}\" }}")
         }
@@ -281,13 +281,13 @@ impl Draft {
             Which::Lists => &self.lists,
             Which::Texts => &self.texts,
         };
-        let first = if self.chance.is(10) { 0 } else { all.len().saturating_sub(WINDOW) };
+        let first = if self.random.percent(10) { 0 } else { all.len().saturating_sub(WINDOW) };
         let recent = &all[first..];
-        if recent.is_empty() { None } else { Some(self.chance.pick(recent).clone()) }
+        if recent.is_empty() { None } else { Some(self.random.pick(recent).clone()) }
     }
 
     fn after(&mut self, next: &mut Next) {
-        if self.chance.is(60) {
+        if self.random.percent(60) {
             let task = self.recent(Which::Numbers).expect("there is one from the beginning");
             next.line(&format!("after = [\"{task}\"]"));
             next.needs.push(task);
@@ -295,23 +295,23 @@ impl Draft {
     }
 
     fn ask_for_room(&mut self, next: &mut Next, percent: u32) {
-        if self.chance.is(percent) {
-            let resource = self.chance.pick(&["licence", "desk"]);
+        if self.random.percent(percent) {
+            let resource = self.random.pick(&["licence", "desk"]);
             next.line(&format!("resources = {{ {resource} = 1 }}"));
         }
     }
 
     /// Writes the task of a number, sometimes with a condition.
     fn put_number(&mut self, mut next: Next) {
-        if self.chance.is(10)
+        if self.random.percent(10)
             && let Some(flag) = self.recent(Which::Flags)
         {
-            let not = if self.chance.is(50) { ", not = true" } else { "" };
+            let not = if self.random.percent(50) { ", not = true" } else { "" };
             next.line(&format!("when = {{ task = \"{flag}\"{not} }}"));
             next.needs.push(flag);
         }
-        if self.chance.is(5) {
-            next.line(&format!("priority = {}", self.chance.within(1, 100)));
+        if self.random.percent(5) {
+            next.line(&format!("priority = {}", self.random.within(1, 100)));
         }
         let name = self.put(next);
         self.numbers.push(name);

@@ -5,7 +5,7 @@
 //! `tests/chaos 17` runs seed 17, and `tests/chaos 100..200` a hundred seeds. Without arguments a short set runs, as
 //! in CI.
 
-mod chance;
+mod random;
 mod graph;
 mod schedule;
 mod client;
@@ -36,11 +36,11 @@ const TASKS: (usize, usize) = (500, 2500);
 const PASSWORD: &str = "hunter2-of-chaos";
 
 #[test]
-fn whatever_befalls_a_run_every_task_ends_once_and_as_it_would_have() {
+fn every_task_ends_exactly_once_under_any_faults() {
     let (asked, tasks) = (variable("CASCADE_CHAOS_SEEDS"), variable("CASCADE_CHAOS_TASKS"));
-    let usual = if asked.is_empty() { TASKS.0 } else { TASKS.1 };
+    let default = if asked.is_empty() { TASKS.0 } else { TASKS.1 };
     let tasks =
-        if tasks.is_empty() { usual } else { tasks.parse().expect("CASCADE_CHAOS_TASKS is a number") };
+        if tasks.is_empty() { default } else { tasks.parse().expect("CASCADE_CHAOS_TASKS is a number") };
     let seeds = if asked.is_empty() { SHORT.collect() } else { seeds(&asked) };
     let failed: Vec<u64> = seeds.into_iter().filter(|seed| !passes(*seed, tasks)).collect();
     let repeat = failed.iter().map(|seed| format!("\n    tests/chaos {seed} {tasks}"));
@@ -49,28 +49,28 @@ fn whatever_befalls_a_run_every_task_ends_once_and_as_it_would_have() {
 
 /// Runs one seed, and prints what is wrong.
 fn passes(seed: u64, tasks: usize) -> bool {
-    let began = Instant::now();
+    let started = Instant::now();
     let (graph, schedule) = (Graph::new(seed, tasks), Schedule::new(seed));
     let project = Project::raw(&graph.manifest);
-    let mut story = Vec::new();
-    match befall(&graph, &schedule, &project, &mut story) {
+    let mut history = Vec::new();
+    match run_under_faults(&graph, &schedule, &project, &mut history) {
         Ok(results) => {
             eprintln!(
-                "seed {seed}: {results} results, {} blows, {:.1?}",
-                schedule.blows.len(),
-                began.elapsed()
+                "seed {seed}: {results} results, {} faults, {:.1?}",
+                schedule.faults.len(),
+                started.elapsed()
             );
             if !variable("CASCADE_CHAOS_STORY").is_empty() {
-                eprintln!("{}", story.join("\n"));
+                eprintln!("{}", history.join("\n"));
             }
             true
         }
         Err(complaint) => {
             let kept = project.keep();
             eprintln!(
-                "seed {seed} failed; what hosts have said is in {}\n{}\n{complaint}",
+                "seed {seed} failed; the output of the hosts is in {}\n{}\n{complaint}",
                 kept.display(),
-                story.join("\n")
+                history.join("\n")
             );
             false
         }
@@ -78,16 +78,16 @@ fn passes(seed: u64, tasks: usize) -> bool {
 }
 
 /// Runs a graph undisturbed, then under a schedule. Returns the number of results, or the violations.
-fn befall(
+fn run_under_faults(
     graph: &Graph,
     schedule: &Schedule,
     project: &Project,
-    story: &mut Vec<String>,
+    history: &mut Vec<String>,
 ) -> Result<usize, String> {
     let code = i32::from(graph.fails);
-    let began = Instant::now();
+    let started = Instant::now();
     let (expected, printed) = undisturbed(project)?;
-    story.push(format!("{:?} undisturbed", began.elapsed()));
+    history.push(format!("{:?} undisturbed", started.elapsed()));
     let code = if expected.failed.is_empty() { 0 } else { code };
     let mut servers = Servers::start(PASSWORD);
     if schedule.is_lossy {
@@ -97,21 +97,21 @@ fn befall(
     let mut fleet = Fleet::new(project, schedule.hosts, &port, PASSWORD, code);
     let total = u32::try_from(expected.results.len()).expect("there are some thousands");
     let mut nemesis = Nemesis::new(&mut servers, &mut fleet);
-    let raged = nemesis.rage(schedule, total);
-    story.append(&mut nemesis.story);
-    raged.map_err(|complaint| format!("{complaint}\n{}", nemesis.state()))?;
+    let outcome = nemesis.run(schedule, total);
+    history.append(&mut nemesis.history);
+    outcome.map_err(|complaint| format!("{complaint}\n{}", nemesis.state()))?;
     let mut complaints = account(graph, schedule, expected, &mut nemesis)?.complaints();
     if nemesis.fleet.printed().iter().any(|one| *one != printed) {
-        complaints.push("a host has printed other outputs".to_owned());
+        complaints.push("a host printed wrong outputs".to_owned());
     }
     for ending in ["out", "err", "jsonl"] {
-        let tells = |file: &&std::path::PathBuf| holds(file, PASSWORD);
+        let has_password = |file: &&std::path::PathBuf| contains(file, PASSWORD);
         complaints.extend(
             nemesis
                 .fleet
                 .files(ending)
                 .iter()
-                .filter(tells)
+                .filter(has_password)
                 .map(|file| format!("the password is in {}", file.display())),
         );
     }
@@ -157,14 +157,14 @@ fn account(
     })
 }
 
-fn holds(file: &Path, text: &str) -> bool {
+fn contains(file: &Path, text: &str) -> bool {
     let bytes = std::fs::read(file).unwrap_or_default();
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 /// Parses seeds such as `17`, `1,2,3` or `100..200`.
 fn seeds(asked: &str) -> Vec<u64> {
-    let number = |text: &str| text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is no seed"));
+    let number = |text: &str| text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is not a seed"));
     match asked.split_once("..") {
         None => asked.split(',').map(number).collect(),
         Some((first, end)) => (number(first)..number(end)).collect(),

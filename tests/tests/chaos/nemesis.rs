@@ -1,10 +1,10 @@
 //! Applies a schedule of faults to the hosts and the server of one run, until the run ends.
 //! `checker` checks the invariants afterwards.
 
-use crate::client::{Answer, Client, command};
+use crate::client::{Client, Reply, command};
 use crate::fleet::{Fleet, RUN};
 use crate::records::Ledger;
-use crate::schedule::{Blow, Fault, Schedule};
+use crate::schedule::{Fault, Schedule, ScheduledFault};
 use cascade_host_tests::Redis;
 use std::io::Write;
 use std::net::TcpStream;
@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Maximum time of a run; a longer one hangs.
-const BOUND: Duration = Duration::from_mins(5);
+const RUN_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// Interval between two looks at the progress.
-const LOOK: Duration = Duration::from_millis(3);
+/// Interval between two checks of the progress.
+const POLL_INTERVAL: Duration = Duration::from_millis(3);
 
 /// Settings with which a server loses nothing.
 const DURABLE: &str =
@@ -75,23 +75,23 @@ impl Servers {
     fn is_unfinished(&mut self) -> bool {
         let key = format!("cascade:run:{RUN}:meta");
         let state = self.client().and_then(|client| client.ask(&["HGET", &key, "state"]));
-        matches!(state, Some(Answer::Bytes(state)) if state == b"running")
+        matches!(state, Some(Reply::Bytes(state)) if state == b"running")
     }
 
     /// Sends a command to the master, and returns whether it succeeded.
-    fn tell(&mut self, words: &[&str]) -> bool {
+    fn send(&mut self, words: &[&str]) -> bool {
         let answer = self.client().and_then(|client| client.ask(words));
         if answer.is_none() {
             self.client = None;
         }
-        !matches!(answer, None | Some(Answer::Error(_)))
+        !matches!(answer, None | Some(Reply::Error(_)))
     }
 
     /// Sends a command without waiting for the reply.
-    fn shout(&self, words: &[&str]) {
+    fn send_without_reply(&self, words: &[&str]) {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.master.port())) else { return };
-        let said = [command(&["AUTH", &self.password]), command(words)].concat();
-        drop(stream.write_all(&said));
+        let request = [command(&["AUTH", &self.password]), command(words)].concat();
+        drop(stream.write_all(&request));
         // Stay connected for a moment, so that the script starts before the connection closes.
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -132,20 +132,20 @@ pub(crate) struct Nemesis<'a, 'p> {
     pub(crate) fleet: &'a mut Fleet<'p>,
     undo: Vec<Undo>,
     /// The applied faults, for the report.
-    pub(crate) story: Vec<String>,
-    began: Instant,
+    pub(crate) history: Vec<String>,
+    started: Instant,
 }
 
 impl<'a, 'p> Nemesis<'a, 'p> {
     /// Creates a nemesis for these servers and hosts.
     pub(crate) fn new(servers: &'a mut Servers, fleet: &'a mut Fleet<'p>) -> Self {
-        Self { servers, fleet, undo: Vec::new(), story: Vec::new(), began: Instant::now() }
+        Self { servers, fleet, undo: Vec::new(), history: Vec::new(), started: Instant::now() }
     }
 
     /// Applies a schedule at its times until all hosts have ended; `total` is the final number of results. Fails if
     /// the hosts hang, or end with a wrong code.
-    pub(crate) fn rage(&mut self, schedule: &Schedule, total: u32) -> Result<(), String> {
-        let mut blows = schedule.blows.iter().peekable();
+    pub(crate) fn run(&mut self, schedule: &Schedule, total: u32) -> Result<(), String> {
+        let mut faults = schedule.faults.iter().peekable();
         loop {
             if self.fleet.is_done() {
                 if !schedule.is_lossy || !self.servers.is_unfinished() {
@@ -153,40 +153,48 @@ impl<'a, 'p> Nemesis<'a, 'p> {
                 }
                 // All hosts have ended, but the server has lost their last data since: the next host finds and
                 // repairs that.
-                self.story.push(format!("{:?} all have ended, and one comes again", self.began.elapsed()));
-                self.fleet.again(0);
+                self.history
+                    .push(format!("{:?} all hosts have ended; one is restarted", self.started.elapsed()));
+                self.fleet.restart(0);
             }
-            self.fleet.tend()?;
-            self.make_good();
+            self.fleet.poll()?;
+            self.undo_due();
             if let Some(results) = self.servers.results() {
                 let reached = results * 1000 / total.max(1);
-                if let Some(blow) = blows.next_if(|blow| blow.at <= reached) {
-                    self.strike(blow, reached);
+                if let Some(scheduled) = faults.next_if(|scheduled| scheduled.at <= reached) {
+                    self.apply(scheduled, reached);
                 }
             }
-            if self.began.elapsed() > BOUND {
-                return Err(format!("the run has not ended within {BOUND:?}"));
+            if self.started.elapsed() > RUN_TIMEOUT {
+                return Err(format!("the run has not ended within {RUN_TIMEOUT:?}"));
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
-        let left = blows.count();
-        self.story.push(format!("{:?} all have ended; {left} blows were left", self.began.elapsed()));
+        let left = faults.count();
+        self.history.push(format!(
+            "{:?} all hosts have ended; {left} faults were not applied",
+            self.started.elapsed()
+        ));
         Ok(())
     }
 
-    fn strike(&mut self, blow: &Blow, reached: u32) {
-        self.story.push(format!("{:?} at {reached} of 1000: {:?}", self.began.elapsed(), blow.fault));
-        match &blow.fault {
+    fn apply(&mut self, scheduled: &ScheduledFault, reached: u32) {
+        self.history.push(format!(
+            "{:?} at {reached} of 1000: {:?}",
+            self.started.elapsed(),
+            scheduled.fault
+        ));
+        match &scheduled.fault {
             Fault::Kill { host, back } => self.fleet.kill(*host, *back),
             Fault::KillAll { back } => self.fleet.kill_all(*back),
             Fault::Pause { host, time } => self.fleet.pause(*host, *time),
             Fault::Interrupt { host } => self.fleet.interrupt(*host),
             Fault::Cut { host, way, bytes } => self.fleet.wire(*host).cut_after(*way, *bytes),
             Fault::Hold { host, time } => self.fleet.wire(*host).hold(*time),
-            Fault::Part { host, time } => self.fleet.wire(*host).part(*time),
-            Fault::Twice { host, pieces, later } => self.fleet.wire(*host).say_twice(*pieces, *later),
+            Fault::Partition { host, time } => self.fleet.wire(*host).partition(*time),
+            Fault::Duplicate { host, pieces, later } => self.fleet.wire(*host).duplicate(*pieces, *later),
             Fault::ClientKill => {
-                self.servers.tell(&["CLIENT", "KILL", "TYPE", "normal"]);
+                self.servers.send(&["CLIENT", "KILL", "TYPE", "normal"]);
             }
             Fault::Restart { back } => {
                 self.servers.master.kill();
@@ -195,18 +203,18 @@ impl<'a, 'p> Nemesis<'a, 'p> {
                 self.servers.client = None;
             }
             Fault::Flush => {
-                self.servers.tell(&["SCRIPT", "FLUSH"]);
+                self.servers.send(&["SCRIPT", "FLUSH"]);
             }
             Fault::Full { time } => {
-                self.servers.tell(&["CONFIG", "SET", "maxmemory", "1"]);
+                self.servers.send(&["CONFIG", "SET", "maxmemory", "1"]);
                 self.later(*time, &["CONFIG", "SET", "maxmemory", "0"]);
             }
             Fault::Busy { time } => {
                 let until = time.as_micros().to_string();
-                self.servers.shout(&["EVAL", BUSY, "0", &until]);
+                self.servers.send_without_reply(&["EVAL", BUSY, "0", &until]);
             }
             Fault::ReadOnly { time } => {
-                self.servers.tell(&["REPLICAOF", "127.0.0.1", "1"]);
+                self.servers.send(&["REPLICAOF", "127.0.0.1", "1"]);
                 self.later(*time, &["REPLICAOF", "NO", "ONE"]);
             }
             Fault::FailOver { missed } => {
@@ -214,7 +222,7 @@ impl<'a, 'p> Nemesis<'a, 'p> {
                 self.fleet.cut_all();
             }
             Fault::Evict { key } => {
-                self.servers.tell(&["UNLINK", &format!("cascade:run:{RUN}:{key}")]);
+                self.servers.send(&["UNLINK", &format!("cascade:run:{RUN}:{key}")]);
             }
         }
     }
@@ -224,11 +232,11 @@ impl<'a, 'p> Nemesis<'a, 'p> {
     }
 
     /// Reverts faults whose time is over.
-    fn make_good(&mut self) {
+    fn undo_due(&mut self) {
         let now = Instant::now();
         // If the server is down or busy, try again later.
         let servers = &mut *self.servers;
-        self.undo.retain(|undo| undo.at > now || !servers.tell(undo.words));
+        self.undo.retain(|undo| undo.at > now || !servers.send(undo.words));
     }
 
     /// Returns the content of the server, for the report.
@@ -254,14 +262,14 @@ impl<'a, 'p> Nemesis<'a, 'p> {
 const BUSY: &str = "local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end \
     local till = now() + tonumber(ARGV[1]) while now() < till do end";
 
-fn shown(answer: Option<Answer>) -> String {
+fn shown(answer: Option<Reply>) -> String {
     match answer {
         None => "no answer".to_owned(),
-        Some(Answer::Nothing) => "nothing".to_owned(),
-        Some(Answer::Bytes(bytes)) => bytes.escape_ascii().to_string(),
-        Some(Answer::Number(number)) => number.to_string(),
-        Some(Answer::Error(error)) => error,
-        Some(Answer::List(parts)) => {
+        Some(Reply::Nothing) => "nothing".to_owned(),
+        Some(Reply::Bytes(bytes)) => bytes.escape_ascii().to_string(),
+        Some(Reply::Number(number)) => number.to_string(),
+        Some(Reply::Error(error)) => error,
+        Some(Reply::List(parts)) => {
             let parts: Vec<String> = parts.into_iter().take(40).map(|part| shown(Some(part))).collect();
             parts.join(" ")
         }

@@ -1,7 +1,7 @@
 //! Reads the records of a run: the data in Redis, and the events of its hosts.
 //! `checker` judges them.
 
-use crate::client::{Answer, Client};
+use crate::client::{Client, Reply};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,12 +30,12 @@ pub(crate) struct Ledger {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log {
     pub(crate) host: String,
-    pub(crate) told: Vec<Told>,
+    pub(crate) events: Vec<Event>,
 }
 
 /// An event of a host.
 #[derive(Debug, Clone)]
-pub(crate) struct Told {
+pub(crate) struct Event {
     pub(crate) at: String,
     pub(crate) kind: String,
     /// `task` or `task[i]`; empty for an event of the run.
@@ -84,15 +84,15 @@ impl Log {
     pub(crate) fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        let told =
-            lines.map(|line| Told::of(&serde_json::from_str(line).expect("an event is JSON"))).collect();
+        let events =
+            lines.map(|line| Event::parse(&serde_json::from_str(line).expect("an event is JSON"))).collect();
         let host = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        Self { host, told }
+        Self { host, events }
     }
 }
 
-impl Told {
-    fn of(event: &Value) -> Self {
+impl Event {
+    fn parse(event: &Value) -> Self {
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         let node = match event["item"].as_u64() {
             Some(item) => format!("{}[{item}]", text("task")),
@@ -103,9 +103,9 @@ impl Told {
 }
 
 fn read_hash(client: &mut Client, key: &str) -> BTreeMap<String, Vec<u8>> {
-    let Some(Answer::List(parts)) = client.ask(&["HGETALL", key]) else { return BTreeMap::new() };
+    let Some(Reply::List(parts)) = client.ask(&["HGETALL", key]) else { return BTreeMap::new() };
     let mut parts =
-        parts.into_iter().map(|part| if let Answer::Bytes(bytes) = part { bytes } else { Vec::new() });
+        parts.into_iter().map(|part| if let Reply::Bytes(bytes) = part { bytes } else { Vec::new() });
     let mut hash = BTreeMap::new();
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
         hash.insert(String::from_utf8_lossy(&name).into_owned(), value);

@@ -1,13 +1,13 @@
 //! The schedule of a seed: which faults strike a run, and at which progress.
 //! `nemesis` applies it.
 
-use crate::chance::Chance;
+use crate::random::Random;
 use crate::wire::Way;
 use std::time::Duration;
 
 /// A fault, and the progress at which it strikes, in thousandths of the results.
 #[derive(Debug, Clone)]
-pub(crate) struct Blow {
+pub(crate) struct ScheduledFault {
     pub(crate) at: u32,
     pub(crate) fault: Fault,
 }
@@ -28,9 +28,9 @@ pub(crate) enum Fault {
     /// Nothing passes between a host and the server for a while.
     Hold { host: usize, time: Duration },
     /// Nothing passes for a while, then the host's connections are cut.
-    Part { host: usize, time: Duration },
+    Partition { host: usize, time: Duration },
     /// The host's next requests are sent twice.
-    Twice { host: usize, pieces: u32, later: Duration },
+    Duplicate { host: usize, pieces: u32, later: Duration },
     /// The server cuts all connections.
     ClientKill,
     /// The server is killed, and restarted with its file.
@@ -51,7 +51,7 @@ pub(crate) enum Fault {
 
 /// All faults of a run.
 pub(crate) struct Schedule {
-    pub(crate) blows: Vec<Blow>,
+    pub(crate) faults: Vec<ScheduledFault>,
     pub(crate) hosts: usize,
     /// Whether the server loses data.
     pub(crate) is_lossy: bool,
@@ -60,86 +60,86 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// Creates the schedule of a seed. Every fourth loses data; each has its emphasis.
     pub(crate) fn new(seed: u64) -> Self {
-        let mut chance = Chance::new(seed, "schedule");
+        let mut random = Random::new(seed, "schedule");
         let is_lossy = seed % 4 == 3;
-        let hosts = chance.within(2, 4) as usize;
-        let mut blows: Vec<Blow> = (0..chance.within(5, 10))
+        let hosts = random.within(2, 4) as usize;
+        let mut faults: Vec<ScheduledFault> = (0..random.within(5, 10))
             .map(|_| {
-                let emphasis = if chance.is(70) { seed % 4 } else { u64::from(chance.within(0, 2)) };
+                let emphasis = if random.percent(70) { seed % 4 } else { u64::from(random.within(0, 2)) };
                 let fault = match emphasis {
-                    0 => of_processes(&mut chance, hosts),
-                    1 => of_the_network(&mut chance, hosts),
-                    2 => of_the_server(&mut chance),
-                    _ => of_data(&mut chance),
+                    0 => process_fault(&mut random, hosts),
+                    1 => network_fault(&mut random, hosts),
+                    2 => server_fault(&mut random),
+                    _ => data_fault(&mut random),
                 };
-                Blow { at: chance.within(20, 950), fault }
+                ScheduledFault { at: random.within(20, 950), fault }
             })
             .collect();
-        if is_lossy && !blows.iter().any(|blow| matches!(blow.fault, Fault::FailOver { .. })) {
-            let missed = milliseconds(&mut chance, 50, 400);
-            blows.push(Blow { at: chance.within(100, 800), fault: Fault::FailOver { missed } });
+        if is_lossy && !faults.iter().any(|scheduled| matches!(scheduled.fault, Fault::FailOver { .. })) {
+            let missed = milliseconds(&mut random, 50, 400);
+            faults.push(ScheduledFault { at: random.within(100, 800), fault: Fault::FailOver { missed } });
         }
         // At most one failover: there is one replica.
-        let mut is_over = false;
-        blows.sort_by_key(|blow| blow.at);
-        blows.retain(|blow| {
-            !matches!(blow.fault, Fault::FailOver { .. }) || !std::mem::replace(&mut is_over, true)
+        let mut has_failover = false;
+        faults.sort_by_key(|scheduled| scheduled.at);
+        faults.retain(|scheduled| {
+            !matches!(scheduled.fault, Fault::FailOver { .. }) || !std::mem::replace(&mut has_failover, true)
         });
-        Self { blows, hosts, is_lossy }
+        Self { faults, hosts, is_lossy }
     }
 }
 
-fn milliseconds(chance: &mut Chance, low: u32, high: u32) -> Duration {
-    Duration::from_millis(u64::from(chance.within(low, high)))
+fn milliseconds(random: &mut Random, low: u32, high: u32) -> Duration {
+    Duration::from_millis(u64::from(random.within(low, high)))
 }
 
-fn host(chance: &mut Chance, hosts: usize) -> usize {
-    chance.within(0, u32::try_from(hosts).expect("there are few") - 1) as usize
+fn host(random: &mut Random, hosts: usize) -> usize {
+    random.within(0, u32::try_from(hosts).expect("there are few") - 1) as usize
 }
 
-fn of_processes(chance: &mut Chance, hosts: usize) -> Fault {
-    match chance.within(0, 9) {
-        0..=3 => Fault::Kill { host: host(chance, hosts), back: milliseconds(chance, 0, 1500) },
-        4 => Fault::KillAll { back: milliseconds(chance, 0, 1500) },
-        5..=7 => Fault::Pause { host: host(chance, hosts), time: milliseconds(chance, 300, 2500) },
-        _ => Fault::Interrupt { host: host(chance, hosts) },
+fn process_fault(random: &mut Random, hosts: usize) -> Fault {
+    match random.within(0, 9) {
+        0..=3 => Fault::Kill { host: host(random, hosts), back: milliseconds(random, 0, 1500) },
+        4 => Fault::KillAll { back: milliseconds(random, 0, 1500) },
+        5..=7 => Fault::Pause { host: host(random, hosts), time: milliseconds(random, 300, 2500) },
+        _ => Fault::Interrupt { host: host(random, hosts) },
     }
 }
 
-fn of_the_network(chance: &mut Chance, hosts: usize) -> Fault {
-    let host = host(chance, hosts);
-    match chance.within(0, 9) {
+fn network_fault(random: &mut Random, hosts: usize) -> Fault {
+    let host = host(random, hosts);
+    match random.within(0, 9) {
         0..=3 => {
-            let way = *chance.pick(&[Way::ToServer, Way::ToHost]);
-            Fault::Cut { host, way, bytes: chance.within(0, 5000) }
+            let way = *random.pick(&[Way::ToServer, Way::ToHost]);
+            Fault::Cut { host, way, bytes: random.within(0, 5000) }
         }
-        4 => Fault::Hold { host, time: milliseconds(chance, 100, 900) },
-        5..=6 => Fault::Part { host, time: milliseconds(chance, 300, 2500) },
+        4 => Fault::Hold { host, time: milliseconds(random, 100, 900) },
+        5..=6 => Fault::Partition { host, time: milliseconds(random, 300, 2500) },
         7..=8 => {
-            let later = milliseconds(chance, 0, 800);
-            Fault::Twice { host, pieces: chance.within(1, 40), later }
+            let later = milliseconds(random, 0, 800);
+            Fault::Duplicate { host, pieces: random.within(1, 40), later }
         }
         _ => Fault::ClientKill,
     }
 }
 
-fn of_the_server(chance: &mut Chance) -> Fault {
-    match chance.within(0, 9) {
-        0..=3 => Fault::Restart { back: milliseconds(chance, 0, 1500) },
+fn server_fault(random: &mut Random) -> Fault {
+    match random.within(0, 9) {
+        0..=3 => Fault::Restart { back: milliseconds(random, 0, 1500) },
         4..=5 => Fault::Flush,
-        6 => Fault::Full { time: milliseconds(chance, 100, 1500) },
-        7 => Fault::Busy { time: milliseconds(chance, 100, 1500) },
-        8 => Fault::ReadOnly { time: milliseconds(chance, 100, 1500) },
+        6 => Fault::Full { time: milliseconds(random, 100, 1500) },
+        7 => Fault::Busy { time: milliseconds(random, 100, 1500) },
+        8 => Fault::ReadOnly { time: milliseconds(random, 100, 1500) },
         _ => Fault::ClientKill,
     }
 }
 
-fn of_data(chance: &mut Chance) -> Fault {
-    if chance.is(50) {
-        return Fault::FailOver { missed: milliseconds(chance, 50, 400) };
+fn data_fault(random: &mut Random) -> Fault {
+    if random.percent(50) {
+        return Fault::FailOver { missed: milliseconds(random, 50, 400) };
     }
     let keys = ["results", "meta", "tasks", "edges", "coord", "ready", "times", "hosts", "wake"];
-    let key = chance.pick(&keys);
+    let key = random.pick(&keys);
     Fault::Evict { key }
 }
 
@@ -148,11 +148,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_the_same_schedule_again() {
+    fn seed_determines_the_schedule() {
         for seed in 0..50 {
             let (one, other) = (Schedule::new(seed), Schedule::new(seed));
-            assert_eq!(format!("{:?}", one.blows), format!("{:?}", other.blows));
-            assert!(!one.blows.is_empty());
+            assert_eq!(format!("{:?}", one.faults), format!("{:?}", other.faults));
+            assert!(!one.faults.is_empty());
         }
     }
 }

@@ -20,12 +20,12 @@ struct State {
     master: Arc<AtomicU16>,
     password: String,
     /// Bytes until the next cut, per direction; negative if none is scheduled.
-    left: [AtomicI64; 2],
+    bytes_left: [AtomicI64; 2],
     /// Time until which all bytes are held.
     held_until: Mutex<Option<Instant>>,
     /// Number of pieces to send twice, and the delay.
-    twice: AtomicI64,
-    later: Mutex<Duration>,
+    duplicates: AtomicI64,
+    delay: Mutex<Duration>,
     open: Mutex<Vec<TcpStream>>,
     is_closed: AtomicBool,
 }
@@ -45,10 +45,10 @@ impl Wire {
         let state = Arc::new(State {
             master: Arc::clone(master),
             password: password.to_owned(),
-            left: [AtomicI64::new(-1), AtomicI64::new(-1)],
+            bytes_left: [AtomicI64::new(-1), AtomicI64::new(-1)],
             held_until: Mutex::new(None),
-            twice: AtomicI64::new(0),
-            later: Mutex::new(Duration::ZERO),
+            duplicates: AtomicI64::new(0),
+            delay: Mutex::new(Duration::ZERO),
             open: Mutex::default(),
             is_closed: AtomicBool::new(false),
         });
@@ -71,7 +71,7 @@ impl Wire {
 
     /// Cuts every connection after this many more bytes in one direction.
     pub(crate) fn cut_after(&self, way: Way, bytes: u32) {
-        self.state.left[way as usize].store(i64::from(bytes), Ordering::SeqCst);
+        self.state.bytes_left[way as usize].store(i64::from(bytes), Ordering::SeqCst);
     }
 
     /// Cuts every connection now.
@@ -85,7 +85,7 @@ impl Wire {
     }
 
     /// Holds all bytes for a while, then cuts every connection.
-    pub(crate) fn part(&self, time: Duration) {
+    pub(crate) fn partition(&self, time: Duration) {
         self.hold(time);
         let state = Arc::clone(&self.state);
         std::thread::spawn(move || {
@@ -95,9 +95,9 @@ impl Wire {
     }
 
     /// Sends the host's next pieces a second time after a delay.
-    pub(crate) fn say_twice(&self, pieces: u32, later: Duration) {
-        *self.state.later.lock().unwrap_or_else(PoisonError::into_inner) = later;
-        self.state.twice.store(i64::from(pieces), Ordering::SeqCst);
+    pub(crate) fn duplicate(&self, pieces: u32, delay: Duration) {
+        *self.state.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
+        self.state.duplicates.store(i64::from(pieces), Ordering::SeqCst);
     }
 }
 
@@ -136,11 +136,11 @@ impl State {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             self.wait();
-            if way == Way::ToServer && self.twice.fetch_sub(1, Ordering::SeqCst) > 0 {
-                self.say_again(buffer[..read].to_vec());
+            if way == Way::ToServer && self.duplicates.fetch_sub(1, Ordering::SeqCst) > 0 {
+                self.send_again(buffer[..read].to_vec());
             }
-            let passes = self.passes(way, read);
-            if to.write_all(&buffer[..passes]).is_err() || passes < read {
+            let allowed = self.allowed_bytes(way, read);
+            if to.write_all(&buffer[..allowed]).is_err() || allowed < read {
                 break;
             }
         }
@@ -159,8 +159,8 @@ impl State {
     }
 
     /// Returns how many of `read` bytes may pass.
-    fn passes(&self, way: Way, read: usize) -> usize {
-        let left = &self.left[way as usize];
+    fn allowed_bytes(&self, way: Way, read: usize) -> usize {
+        let left = &self.bytes_left[way as usize];
         let bytes = i64::try_from(read).expect("a buffer is small");
         let before = left.load(Ordering::SeqCst);
         if before < 0 {
@@ -174,18 +174,18 @@ impl State {
         usize::try_from(before).expect("a buffer is small")
     }
 
-    fn say_again(&self, piece: Vec<u8>) {
+    fn send_again(&self, piece: Vec<u8>) {
         let master = self.master.load(Ordering::SeqCst);
-        let later = *self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        let delay = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
         let login = command(&["AUTH", &self.password]);
         std::thread::spawn(move || {
-            std::thread::sleep(later);
+            std::thread::sleep(delay);
             let Ok(mut server) = TcpStream::connect(("127.0.0.1", master)) else { return };
             drop(server.set_read_timeout(Some(Duration::from_millis(500))));
             if server.write_all(&login).and_then(|()| server.write_all(&piece)).is_ok() {
                 // Read the unused reply, so that the request is executed before the connection closes.
-                let mut answer = [0; 1 << 12];
-                while let Ok(1..) = server.read(&mut answer) {}
+                let mut reply = [0; 1 << 12];
+                while let Ok(1..) = server.read(&mut reply) {}
             }
         });
     }

@@ -106,7 +106,7 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     let after = interrupted_after_run(&session.run, &state.uri, arguments.backend.state.as_deref());
     let run = app::run(&session, Arc::new(sandbox), request);
     let report = ctx.signals.while_running(stop, after, || runtime.block_on(run));
-    // A guest may hang in an uninterruptible system call, such as a read from a network file system. Do not wait for it.
+    // A guest may hang in an uninterruptible system call, such as a read from a network file system; do not wait.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     let written = listeners.close();
     let exit = finish(report?, &Finished { ctx, arguments, session: &session, state: &state });

@@ -61,7 +61,7 @@ pub(crate) fn interrupted_after_run(run: &RunId, state: &StateUri, typed: Option
     format!("interrupted: {}", outputs_not_printed(run, state, typed))
 }
 
-/// Returns the message for a run that has ended, but whose outputs are not all printed. `typed` is the value of `--state`.
+/// Returns the message for an ended run whose outputs are not all printed. `typed` is the value of `--state`.
 pub(crate) fn outputs_not_printed(run: &RunId, state: &StateUri, typed: Option<&str>) -> String {
     let ended = format!("run {run} has ended, but its outputs are not all printed");
     match state {

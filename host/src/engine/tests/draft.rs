@@ -64,7 +64,6 @@ impl Draft {
             }
         }
         let plan = Plan {
-            name: "test".to_owned(),
             order: (0..self.tasks.len()).map(idx).collect(),
             functions: self.tasks.iter().map(function).collect(),
             inputs: Vec::new(),

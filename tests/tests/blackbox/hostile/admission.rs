@@ -1,5 +1,5 @@
 //! Admission: the memory of concurrent tasks never exceeds the host's budget.
-//! The memory limit of a single task is in `space`.
+//! The memory limit of a single task is in `memory`.
 
 use super::HOST;
 use crate::component;
@@ -7,7 +7,7 @@ use crate::guests::Guest;
 use cascade_host_tests::Project;
 
 #[test]
-fn tasks_that_use_all_they_may_stay_within_the_budget_together() {
+fn concurrent_tasks_stay_within_the_memory_budget() {
     let mut body = format!("{}[defaults.limits]\nmemory = \"64MiB\"\n", component(Guest::Basic));
     for task in 0..24 {
         body.push_str(&format!("[tasks.t{task}]\ncall = \"g.grow\"\nargs.mib = 56\n"));
@@ -25,7 +25,7 @@ fn tasks_that_use_all_they_may_stay_within_the_budget_together() {
 }
 
 #[test]
-fn elements_are_admitted_one_by_one() {
+fn elements_are_admitted_individually() {
     let project = Project::new(&format!(
         "{}[tasks.each]\ncall = \"g.grow\"\nfor-each.n = [{}]\nargs.mib = {{ item = \"n\" }}\n\
          limits.memory = \"64MiB\"\n[outputs]\nall = {{ task = \"each\" }}\n",
@@ -38,7 +38,7 @@ fn elements_are_admitted_one_by_one() {
 }
 
 #[test]
-fn a_task_that_may_have_more_than_the_host_runs_alone_and_within_what_there_is() {
+fn oversized_task_runs_alone_within_the_budget() {
     let task = |mib| {
         let others = "[tasks.a]\ncall = \"g.double\"\nargs.x = 1\nlimits.memory = \"16MiB\"\n\
                       [tasks.b]\ncall = \"g.double\"\nargs.x = 1\nlimits.memory = \"16MiB\"\n";
@@ -50,9 +50,10 @@ fn a_task_that_may_have_more_than_the_host_runs_alone_and_within_what_there_is()
     let fits = task(40);
     fits.host().args(["-j", "4", "--memory", "64MiB"]).run().expect(0);
     let events = fits.events();
-    let begun = events.position("task.started", "large");
+    let started = events.position("task.started", "large");
     let ended = events.position("task.finished", "large");
-    let between = events.0[begun + 1..ended].iter().filter(|event| event["event"] == "task.started").count();
+    let between =
+        events.0[started + 1..ended].iter().filter(|event| event["event"] == "task.started").count();
     assert_eq!(between, 0, "it runs alone");
 
     let larger = task(200);
@@ -60,9 +61,9 @@ fn a_task_that_may_have_more_than_the_host_runs_alone_and_within_what_there_is()
     assert!(finished.peak >> 20 <= 64 + HOST, "{} MiB", finished.peak >> 20);
     let events = larger.events();
     let failed = events.of("task.failed").next().expect("it fails");
-    let said = failed["error"].as_str().expect("an error is text").lines().next().expect("it has a line");
+    let message = failed["error"].as_str().expect("an error is text").lines().next().expect("it has a line");
     assert_eq!(
-        (failed["class"].as_str(), said),
+        (failed["class"].as_str(), message),
         (
             Some("limit"),
             "the memory of this host for its tasks, 64MiB, reached: the guest's linear memories need more, \

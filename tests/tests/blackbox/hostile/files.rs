@@ -6,22 +6,22 @@ use crate::named;
 use cascade_host_tests::{Project, assemble};
 
 /// A valid component, to be damaged.
-fn sound() -> Vec<u8> {
+fn valid_component() -> Vec<u8> {
     assemble("phases")
 }
 
 #[test]
-fn what_is_no_component_is_named_before_anything_runs() {
-    let whole = sound();
+fn non_component_is_refused_before_anything_runs() {
+    let valid = valid_component();
     let damaged = "the component is cut off or damaged";
-    let mut spoilt = whole.clone();
-    let middle = whole.len() / 2;
+    let mut spoilt = valid.clone();
+    let middle = valid.len() / 2;
     spoilt[middle..middle + 40].fill(0xff);
     let module = wat::parse_str("(module (func (export \"run\")))").expect("the text is sound");
-    for (bytes, said) in [
-        (whole[..whole.len() - 1].to_vec(), damaged),
-        (whole[..whole.len() / 2].to_vec(), damaged),
-        (whole[..9].to_vec(), damaged),
+    for (bytes, message) in [
+        (valid[..valid.len() - 1].to_vec(), damaged),
+        (valid[..valid.len() / 2].to_vec(), damaged),
+        (valid[..9].to_vec(), damaged),
         (spoilt, "the component"),
         (Vec::new(), "the component is empty"),
         (b"garbage, and not WebAssembly at all".to_vec(), "this is not WebAssembly"),
@@ -31,13 +31,13 @@ fn what_is_no_component_is_named_before_anything_runs() {
     ] {
         let project = Project::new("[components.h]\npath = \"h.wasm\"\n[tasks.t]\ncall = \"h.run\"\n");
         project.file("h.wasm", &bytes);
-        let finished = project.run().expect(2).says(["cannot load the component `h`", said]);
-        assert!(finished.peak < 128 << 20, "{said}: {} bytes", finished.peak);
+        let finished = project.run().expect(2).says(["cannot load the component `h`", message]);
+        assert!(finished.peak < 128 << 20, "{message}: {} bytes", finished.peak);
     }
 }
 
 #[test]
-fn an_oversized_file_is_not_even_read() {
+fn oversized_file_is_not_read() {
     let project = Project::new("[components.h]\npath = \"h.wasm\"\n[tasks.t]\ncall = \"h.run\"\n");
     let file = std::fs::File::create(project.folder().join("h.wasm")).expect("it can be made");
     // A sparse file, which takes no disk space.
@@ -47,7 +47,7 @@ fn an_oversized_file_is_not_even_read() {
 }
 
 #[test]
-fn an_import_that_no_host_has_is_named_before_anything_runs() {
+fn unknown_import_is_refused_before_anything_runs() {
     let guest = named("h", Guest::UnknownImport);
     let project = Project::new(&format!("{guest}[tasks.t]\ncall = \"h.run\"\n"));
     project.run().expect(2).says(["imports `", "which this host does not know"]);

@@ -1,24 +1,25 @@
-//! Guests that want more than they were granted: they are refused as WASI refuses a process without permission.
-//! The effect of grants is in `surroundings`.
+//! Guests that exceed their grants get the errors that WASI defines for missing permissions.
+//! The effect of grants is in `isolation`.
 
 use super::{Ends, Source, check, row};
 use crate::guests::Guest;
 
 /// The guest ends with its own error, which contains the refusal.
-const fn told(said: &'static str) -> Ends {
-    Ends::Failed("error", said)
+const fn refused_with(message: &'static str) -> Ends {
+    Ends::Failed("error", message)
 }
 
 #[test]
-fn without_a_grant_there_is_nothing() {
+fn ungranted_capabilities_are_refused() {
     let (basic, network) = (Source::Rust(Guest::Basic), Source::Rust(Guest::Network));
     let context = "`cascade:task/context` is not granted to this task; grant it with `context = true`";
-    let no_folder = told("the function returned the error \"No such file or directory (os error 44)\"");
-    let no_address = told("the function returned the error \"Permission denied (os error 2)\"");
-    let no_name = told(
+    let no_folder =
+        refused_with("the function returned the error \"No such file or directory (os error 44)\"");
+    let no_address = refused_with("the function returned the error \"Permission denied (os error 2)\"");
+    let no_name = refused_with(
         "the function returned the error \"failed to lookup address information: Non-recoverable error\"",
     );
-    let no_request = told("the function returned the error \"ErrorCode::HttpRequestDenied\"");
+    let no_request = refused_with("the function returned the error \"ErrorCode::HttpRequestDenied\"");
     check(&[
         row(basic, "read-file", "args.path = \"/etc/passwd\"\n", no_folder),
         row(basic, "read-file", "args.path = \"manifest.toml\"\n", no_folder),

@@ -3,12 +3,12 @@
 //! that the stop is prompt. One module per kind of attack; the guests are text in `tests/guests/hostile`, or Rust.
 
 mod admission;
-mod bulk;
+mod host_work;
 mod files;
 mod grants;
 mod results;
-mod space;
-mod time;
+mod memory;
+mod endless;
 
 use crate::guests::Guest;
 use crate::{component, named};
@@ -130,8 +130,8 @@ impl Row {
         assert!(finished.peak >> 20 <= self.peak, "{call}: {} MiB, not {}", finished.peak >> 20, self.peak);
         let fails = |class: &str, error: &str| {
             let failed = events.of("task.failed").next().expect("the hostile task fails");
-            let said = failed["error"].as_str().expect("an error is text").lines().next();
-            assert_eq!((failed["class"].as_str(), said), (Some(class), Some(error)), "{call}");
+            let message = failed["error"].as_str().expect("an error is text").lines().next();
+            assert_eq!((failed["class"].as_str(), message), (Some(class), Some(error)), "{call}");
         };
         match self.ends {
             Ends::InTime => {

@@ -1,5 +1,5 @@
 //! Guests that return invalid or oversized values, or write or pass too much.
-//! Results that take too long to read are in `time`.
+//! Results that take too long to read are in `endless`.
 
 use super::{Ends, HOST, Row, Source, check, row};
 use crate::guests::Guest;
@@ -10,8 +10,8 @@ const CALLS: Source = Source::Text("host-calls");
 const BASIC: Source = Source::Rust(Guest::Basic);
 
 /// The guest ends with a trap of this message.
-const fn trap(said: &'static str) -> Ends {
-    Ends::Failed("trap", said)
+const fn trap(message: &'static str) -> Ends {
+    Ends::Failed("trap", message)
 }
 
 const OUTSIDE: Ends = trap("the guest returned a malformed value: an address outside of its memory");
@@ -27,7 +27,7 @@ const LOGS: Ends = Ends::Failed(
 );
 
 #[test]
-fn a_result_that_is_none_of_its_type_is_refused() {
+fn invalid_result_is_refused() {
     check(&[
         row(RESULTS, "longer-than-memory", "", OUTSIDE),
         row(RESULTS, "begins-outside", "", OUTSIDE),
@@ -77,7 +77,7 @@ fn a_result_that_is_none_of_its_type_is_refused() {
 }
 
 #[test]
-fn results_are_bounded_whatever_they_are_made_of() {
+fn results_of_every_type_are_limited() {
     const OVERLAPPING: &str = r#"["AAQAAAgAAAA=", "AAQAAAgAAAA=", "AAQAAAgAAAA="]"#;
     check(&[
         row(RESULTS, "large", "", TOO_LARGE),
@@ -90,7 +90,7 @@ fn results_are_bounded_whatever_they_are_made_of() {
 }
 
 #[test]
-fn what_is_written_and_handed_over_is_bounded() {
+fn logs_and_arguments_are_limited() {
     let handed = "the limit of one host call, 16MiB, reached: the guest passes more to one host call; raise it with `limits.output = \"32MiB\"`";
     let drawn = "the guest requested 1099511627776 random bytes at once; the limit is 16MiB";
     let wide = "timeout = \"10s\"\nlimits = { memory = \"128MiB\", output = \"1MiB\" }\n";
@@ -110,7 +110,7 @@ fn what_is_written_and_handed_over_is_bounded() {
 }
 
 #[test]
-fn a_trap_ends_the_call_in_every_phase() {
+fn trap_ends_the_call_in_every_phase() {
     const UNREACHABLE: Ends = trap("wasm `unreachable` instruction executed");
     check(&[
         row(PHASES, "body-traps", "", UNREACHABLE),

@@ -1,11 +1,11 @@
-//! Guests that cause much work in the host with little of their own: slow host calls, values that grow on the way.
-//! Endless work of the guest itself is in `time`.
+//! Guests that cause much work in the host with little of their own: slow host calls, values that grow on an edge.
+//! Endless work of the guest itself is in `endless`.
 
 use super::{Ends, HOST, Row, Source, check, row};
 
 /// Host calls of some milliseconds each, one after the other in a function without loops: it never reaches a point
 /// where wasmtime interrupts guests.
-fn straight() -> String {
+fn host_calls_without_loops() -> String {
     let set = "(drop (call $set (local.get $r) (i32.const 1) (i32.const 0) (i32.const 7900000)))";
     format!(
         r#"(component
@@ -43,12 +43,12 @@ fn straight() -> String {
 }
 
 #[test]
-fn calls_of_the_host_in_a_straight_line_are_stopped() {
-    check(&[row(Source::Made(straight), "run", "", Ends::InTime)]);
+fn long_sequences_of_host_calls_are_stopped() {
+    check(&[row(Source::Made(host_calls_without_loops), "run", "", Ends::InTime)]);
 }
 
 /// A list of small records, for a consumer whose records have a thousand more optional fields.
-fn growing() -> String {
+fn growing_value() -> String {
     let fields: Vec<String> = (0..1000).map(|nth| format!(r#" (field "f{nth}" (option u8))"#)).collect();
     let fields = fields.concat();
     format!(
@@ -75,14 +75,14 @@ fn growing() -> String {
 }
 
 #[test]
-fn a_value_that_grows_on_an_edge_is_bounded() {
+fn value_that_grows_on_an_edge_is_limited() {
     let more = "args.x = { task = \"make\" }\n[tasks.make]\ncall = \"h.make\"\n";
-    let said = "a value exceeds 64MiB when converted to the type of its target; the limit is twice `limits.memory` = 32MiB, \
+    let message = "a value exceeds 64MiB when converted to the type of its target; the limit is twice `limits.memory` = 32MiB, \
                 but at least 16MiB; raise `limits.memory`";
     // The result is written to a vector that doubles.
     check(&[Row {
         peak: 160 + HOST,
-        ..row(Source::Made(growing), "take", more, Ends::Failed("limit", said))
+        ..row(Source::Made(growing_value), "take", more, Ends::Failed("limit", message))
     }]);
 }
 
@@ -104,7 +104,7 @@ fn complaining() -> String {
 }
 
 #[test]
-fn an_error_that_is_huge_is_told_in_part() {
+fn huge_error_is_truncated() {
     let keys = "timeout = \"5m\"\nlimits = { memory = \"32MiB\", output = \"32MiB\" }\n";
     let row = Row { keys, peak: 128 + HOST, ..row(Source::Made(complaining), "run", "", Ends::Returned("")) };
     let project = row.project();
@@ -113,6 +113,9 @@ fn an_error_that_is_huge_is_told_in_part() {
     assert!(finished.stderr.len() < 100_000, "{} bytes", finished.stderr.len());
     let events = project.events();
     let failed = events.of("task.failed").next().expect("it fails");
-    let said = failed["error"].as_str().expect("an error is text");
-    assert!(said.starts_with("the function returned the error \"\\u0001") && said.ends_with('…'), "{said}");
+    let message = failed["error"].as_str().expect("an error is text");
+    assert!(
+        message.starts_with("the function returned the error \"\\u0001") && message.ends_with('…'),
+        "{message}"
+    );
 }

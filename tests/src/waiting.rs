@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 /// Maximum time that a test waits for one condition.
-pub const PATIENCE: Duration = Duration::from_mins(10);
+pub const CONDITION_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Waits until a condition holds; `what` describes the failure.
 #[track_caller]
-pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    wait_for(what, || is_so().then_some(()));
+pub fn wait_until(what: &str, is_true: impl Fn() -> bool) {
+    wait_for(what, || is_true().then_some(()));
 }
 
 /// Waits until `find` returns a value; `what` describes the failure.
@@ -20,7 +20,7 @@ pub fn wait_for<T>(what: &str, find: impl Fn() -> Option<T>) -> T {
         if let Some(found) = find() {
             return found;
         }
-        assert!(since.elapsed() < PATIENCE, "{what}");
+        assert!(since.elapsed() < CONDITION_TIMEOUT, "{what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -1,4 +1,4 @@
-//! A guest's view of the world with and without grants, and the limits that end it.
+//! The capabilities of a guest with and without grants, and the limits that end it.
 //! Attacks are in `hostile`.
 
 use crate::guests::Guest;
@@ -19,7 +19,7 @@ fn failure(project: &Project) -> (String, String) {
 }
 
 #[test]
-fn without_grants_there_is_no_environment_no_argument_and_no_file() {
+fn without_grants_there_are_no_variables_arguments_or_files() {
     let body = "[tasks.env]\ncall = \"g.env\"\nargs.name = \"HOME\"\n[tasks.args]\ncall = \"g.args\"\n\
                 [tasks.file]\ncall = \"g.read-file\"\nargs.path = \"/etc/passwd\"\non-error = \"value\"\n";
     let shown = basic("", body).run().expect(0).json();
@@ -28,7 +28,7 @@ fn without_grants_there_is_no_environment_no_argument_and_no_file() {
 }
 
 #[test]
-fn grants_give_what_they_say_and_no_more() {
+fn grants_provide_exactly_what_they_name() {
     let grants = "grants = { env = [\"COLOUR\", \"MODE=fast\"], args = [\"-v\"], read = [\"data:/in\"], write = [\"out\"] }";
     let body = "[tasks.colour]\ncall = \"g.env\"\nargs.name = \"COLOUR\"\n[tasks.mode]\ncall = \"g.env\"\nargs.name = \"MODE\"\n\
                 [tasks.home]\ncall = \"g.env\"\nargs.name = \"HOME\"\n[tasks.args]\ncall = \"g.args\"\n\
@@ -54,7 +54,7 @@ fn grants_give_what_they_say_and_no_more() {
 }
 
 #[test]
-fn what_a_guest_writes_is_told_and_bounded() {
+fn guest_output_is_logged_and_limited() {
     let project = basic("", "[tasks.t]\ncall = \"g.say\"\nargs.text = \"hello there\"\n");
     project.run().expect(0).says(["hello there"]);
     let events = project.events();
@@ -67,7 +67,7 @@ fn what_a_guest_writes_is_told_and_bounded() {
 }
 
 #[test]
-fn logging_progress_and_context_reach_the_host() {
+fn logging_progress_and_context_are_recorded() {
     let project = Project::new(&format!(
         "{}grants.context = true\n{}",
         named("h", Guest::HostCalls),
@@ -78,7 +78,7 @@ fn logging_progress_and_context_reach_the_host() {
     assert_eq!((&shown["who"]["run"], &shown["who"]["task"]), (&json!("my-run"), &json!("who")));
     assert_eq!((&shown["who"]["attempt"], &shown["cancelled"]), (&json!(1), &json!(false)));
     let events = project.events();
-    let last = events.of("task.progress").last().expect("progress was told");
+    let last = events.of("task.progress").last().expect("progress is recorded");
     assert_eq!(last["fraction"], 1.0);
     let denied =
         Project::new(&format!("{}[tasks.t]\ncall = \"h.attempt-info\"\n", named("h", Guest::HostCalls)));
@@ -86,7 +86,7 @@ fn logging_progress_and_context_reach_the_host() {
 }
 
 #[test]
-fn every_limit_names_itself() {
+fn every_exceeded_limit_is_named() {
     for (call, keys, named, class) in [
         ("g.grow\"\nargs.mib = 200", "limits.memory = \"64MiB\"", "limits.memory", "limit"),
         ("g.spin\"", "timeout = \"100ms\"", "timeout", "timeout"),
@@ -103,7 +103,7 @@ fn every_limit_names_itself() {
 }
 
 #[test]
-fn a_trap_shows_where_the_guest_was() {
+fn trap_has_a_backtrace() {
     let project = basic("", "[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"so it is\"\n");
     project.run().expect(1).says(["so it is", "panic"]);
     let (class, error) = failure(&project);
@@ -113,13 +113,13 @@ fn a_trap_shows_where_the_guest_was() {
     exit.run().expect(1).says(["exit"]);
 }
 
-/// The lines of an error that are the end of what its guest wrote.
+/// Returns the lines of an error that quote the guest's last output.
 fn end_of_stderr(error: &str) -> Vec<&str> {
     error.lines().filter_map(|line| line.strip_prefix("  | ")).collect()
 }
 
 #[test]
-fn a_trap_tells_what_the_guest_wrote_last() {
+fn trap_includes_the_last_output() {
     let message = r"first\nwhat went wrong\n  0: 0x2 - forged\n\u001b[2J\u009b31m";
     let project = basic("", &format!("[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"{message}\"\n"));
     let finished = project.host().args(["--log-level", "error"]).run().expect(1).says([
@@ -138,7 +138,7 @@ fn a_trap_tells_what_the_guest_wrote_last() {
 }
 
 #[test]
-fn what_a_guest_wrote_last_is_bounded_and_has_no_secret() {
+fn last_output_is_limited_and_has_no_secret() {
     let body = "[params.token]\ntype = \"string\"\nsecret = true\n[tasks.t]\ncall = \"g.panic-with\"\n\
                 args.message = { param = \"token\" }\n";
     let project = basic("", body);
@@ -154,7 +154,7 @@ fn what_a_guest_wrote_last_is_bounded_and_has_no_secret() {
 }
 
 #[test]
-fn a_status_that_is_a_failure_tells_what_the_guest_wrote_last() {
+fn failed_exit_status_includes_the_last_output() {
     let call = |code: u8| {
         let args = format!("args = {{ text = \"no such file: x\", code = {code} }}");
         basic("", &format!("[tasks.t]\ncall = \"g.complain\"\n{args}\n"))
@@ -164,14 +164,14 @@ fn a_status_that_is_a_failure_tells_what_the_guest_wrote_last() {
     let (class, error) = failure(&project);
     assert_eq!((&*class, end_of_stderr(&error)), ("error", vec!["no such file: x"]), "{error}");
     call(0).run().expect(0);
-    // Where the function owes a value, such an end is a trap.
+    // If the function must return a value, a failed exit status is a trap.
     let exit = basic("", "[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
     exit.run().expect(1).says(["the guest called exit(1)"]);
     assert_eq!(end_of_stderr(&failure(&exit).1), Vec::<&str>::new());
 }
 
 #[test]
-fn the_network_is_not_there() {
+fn network_is_unavailable_without_grants() {
     let project = Project::new(&format!(
         "{}{}",
         named("n", Guest::Network),

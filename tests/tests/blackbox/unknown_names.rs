@@ -1,4 +1,4 @@
-//! Tasks and elements that users name: what there is not is an error with what there is, never an empty answer.
+//! Unknown tasks and elements on the command line: an error that lists the existing ones, never empty output.
 //! Names in a manifest are in `mistakes`.
 
 use crate::component;
@@ -7,7 +7,7 @@ use crate::guests::Guest;
 use cascade_host_tests::{Finished, Host, Project, Redis};
 use serde_json::json;
 
-/// A list, a task of each of its elements, one that is skipped, one that fails, one after it, and one that says nothing.
+/// A list, a `for-each` over it, and tasks that are skipped, fail, depend on the failed one, or write nothing.
 const BODY: &str = "[tasks.each]\ncall = \"g.say\"\nfor-each.text = [\"a\", \"b\", \"c\"]\nargs.text = { item = \"text\" }\n\
     [tasks.none]\ncall = \"g.double\"\nfor-each.x = []\nargs.x = { item = \"x\" }\n\
     [tasks.never]\ncall = \"g.double\"\nargs.x = 1\nwhen = { value = false }\n\
@@ -15,13 +15,13 @@ const BODY: &str = "[tasks.each]\ncall = \"g.say\"\nfor-each.text = [\"a\", \"b\
     [tasks.next]\ncall = \"g.double\"\nargs.x = { task = \"bad\" }\n\
     [tasks.quiet]\ncall = \"g.double\"\nargs.x = 1\n";
 
-fn ask(server: &Redis, words: &[&str]) -> Finished {
+fn run_command(server: &Redis, words: &[&str]) -> Finished {
     let host = words[1..].iter().fold(Host::new([words[0]]), |host, word| host.args([*word]));
     host.args(["--state", &server.uri()]).run()
 }
 
 #[test]
-fn an_element_or_task_that_does_not_exist_is_missing_with_what_exists() {
+fn unknown_task_or_element_lists_the_existing_ones() {
     let server = Redis::start("");
     let project = Project::new(&format!("{}{BODY}", component(Guest::Basic)));
     project.host().args(["--state", &server.uri(), "--run-id", "r1", "--keep-going"]).run().expect(1);
@@ -37,32 +37,34 @@ fn an_element_or_task_that_does_not_exist_is_missing_with_what_exists() {
         ("", "its tasks are each, none, never, bad, next, quiet"),
     ] {
         for command in ["logs", "output"] {
-            let finished = ask(&server, &[command, "r1", name]).expect(4).says([says]);
+            let finished = run_command(&server, &[command, "r1", name]).expect(4).says([says]);
             assert!(finished.stdout.is_empty(), "{command} {name}");
         }
     }
     for (name, says) in
         [("never", "it was skipped: ConditionFalse"), ("next", "it was skipped: UpstreamFailed")]
     {
-        ask(&server, &["logs", "r1", name]).expect(4).says(["has not run", says]);
-        ask(&server, &["output", "r1", name]).expect(4).says(["has no result", says]);
+        run_command(&server, &["logs", "r1", name]).expect(4).says(["has not run", says]);
+        run_command(&server, &["output", "r1", name]).expect(4).says(["has no result", says]);
     }
-    ask(&server, &["output", "r1", "bad"]).expect(4).says(["it has failed: error: "]);
-    // What has run and has nothing to say is no error.
+    run_command(&server, &["output", "r1", "bad"]).expect(4).says(["it has failed: error: "]);
+    // A task that ran without output is no error.
     for (name, text) in [("each[1]", "b\nb\n"), ("each[01]", "b\nb\n"), ("quiet", ""), ("bad", "")] {
-        assert_eq!(ask(&server, &["logs", "r1", name]).expect(0).text(), text, "{name}");
+        assert_eq!(run_command(&server, &["logs", "r1", name]).expect(0).text(), text, "{name}");
     }
-    ask(&server, &["logs", "r1", "each"]).expect(0).says(["`each` has 3 elements, `each[0]` to `each[2]`"]);
-    assert_eq!(ask(&server, &["output", "r1", "each[2]"]).expect(0).json(), json!("c"));
+    run_command(&server, &["logs", "r1", "each"])
+        .expect(0)
+        .says(["`each` has 3 elements, `each[0]` to `each[2]`"]);
+    assert_eq!(run_command(&server, &["output", "r1", "each[2]"]).expect(0).json(), json!("c"));
     for words in
         [&["show", "r2"][..], &["logs", "r2", "each"], &["output", "r2"], &["cancel", "r2"], &["watch", "r2"]]
     {
-        ask(&server, words).expect(4).says(["there is no run `r2`"]);
+        run_command(&server, words).expect(4).says(["there is no run `r2`"]);
     }
 }
 
 #[test]
-fn an_element_that_nobody_has_begun_is_not_said_to_be_silent() {
+fn unstarted_element_is_not_reported_as_silent() {
     let server = Redis::start("");
     let project = gates::elements("abc");
     let uri = server.uri();
@@ -70,18 +72,18 @@ fn an_element_that_nobody_has_begun_is_not_said_to_be_silent() {
         project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start();
     open(&project, "a");
     running.until("started    texts[1]");
-    ask(&server, &["logs", "r1", "texts[7]"])
+    run_command(&server, &["logs", "r1", "texts[7]"])
         .expect(4)
         .says(["nothing has happened to `texts[7]`", "show r1"]);
-    ask(&server, &["logs", "r1", "all"]).expect(4).says(["has not run"]);
-    ask(&server, &["output", "r1", "all"]).expect(4).says(["nothing has happened to it"]);
+    run_command(&server, &["logs", "r1", "all"]).expect(4).says(["has not run"]);
+    run_command(&server, &["output", "r1", "all"]).expect(4).says(["nothing has happened to it"]);
     open(&project, "bc");
     running.wait().expect(0);
-    ask(&server, &["logs", "r1", "all"]).expect(0);
+    run_command(&server, &["logs", "r1", "all"]).expect(0);
 }
 
 #[test]
-fn a_result_of_the_cache_says_where_its_log_is() {
+fn cached_result_names_the_run_with_its_log() {
     let server = Redis::start("");
     let project = Project::new(&format!(
         "{}[tasks.say]\ncall = \"g.say\"\nargs.text = \"x\"\n",
@@ -91,6 +93,6 @@ fn a_result_of_the_cache_says_where_its_log_is() {
     for run in ["r1", "r2"] {
         project.host().args(["--state", &uri, "--cache", &uri, "--run-id", run]).run().expect(0);
     }
-    assert_eq!(ask(&server, &["logs", "r1", "say"]).expect(0).text(), "x\nx\n");
-    ask(&server, &["logs", "r2", "say"]).expect(0).says(["its result came from the cache"]);
+    assert_eq!(run_command(&server, &["logs", "r1", "say"]).expect(0).text(), "x\nx\n");
+    run_command(&server, &["logs", "r2", "say"]).expect(0).says(["its result came from the cache"]);
 }

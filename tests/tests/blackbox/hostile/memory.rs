@@ -16,7 +16,7 @@ const STACK: Ends = Ends::Failed("limit", "the guest's stack (512KiB) overflowed
 const HANDLES: Ends = Ends::Failed("limit", "the guest holds more than 1000 handles");
 
 #[test]
-fn memory_is_bounded_over_all_memories_and_tables() {
+fn memory_limit_covers_all_memories_and_tables() {
     let at_once = "`limits.memory` = 32MiB reached: the guest's linear memories need more; raise it with `limits.memory = \"4GiB\"`";
     let tables = "`limits.memory` = 4MiB reached: the guest's tables need more; raise it with `limits.memory = \"8MiB\"`";
     let large = "a table of the guest would have more than 200000 elements";
@@ -35,8 +35,8 @@ fn memory_is_bounded_over_all_memories_and_tables() {
 }
 
 #[test]
-fn what_a_guest_declares_is_bounded_too() {
-    let ends = |said| Ends::Failed("limit", said);
+fn declared_memories_and_tables_are_limited() {
+    let ends = |message| Ends::Failed("limit", message);
     check(&[
         row(
             Source::Made(|| modules(3, &"(memory 0)".repeat(50), 1)),
@@ -68,7 +68,7 @@ fn what_a_guest_declares_is_bounded_too() {
 }
 
 #[test]
-fn deep_recursion_overflows_the_guests_stack_alone() {
+fn deep_recursion_overflows_only_the_guest_stack() {
     check(&[
         row(SPACE, "stack", "", STACK),
         row(SPACE, "stack-by-table", "", STACK),
@@ -80,7 +80,7 @@ fn deep_recursion_overflows_the_guests_stack_alone() {
 }
 
 #[test]
-fn handles_are_bounded() {
+fn handles_are_limited() {
     check(&[
         row(CALLS, "hoards", "", HANDLES),
         row(CALLS, "hoards", "grants = { clock = true }\n", HANDLES),

@@ -1,5 +1,5 @@
-//! What stands in granted folders beside files: pipes, sockets and devices, whose readers may wait for ever, and names that
-//! are no text. Guests are given neither, and their operator is told.
+//! Special files in granted folders: pipes, sockets and devices, whose readers could wait forever, and non-UTF-8 names.
+//! Guests get neither, and the task's log names them. Ordinary files are tested in `paths`.
 
 use crate::component;
 use crate::guests::Guest;
@@ -13,7 +13,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-/// What a guest may do to something that it names.
+/// The actions of a guest on a path.
 const ACTIONS: [&str; 6] = ["read", "write", "truncate", "set-size", "touch", "times"];
 
 fn make_pipe(path: &Path) {
@@ -21,8 +21,8 @@ fn make_pipe(path: &Path) {
     assert!(made.success());
 }
 
-/// The playground, with a pipe, a link to it and a socket in both folders.
-fn odd_playground() -> Project {
+/// Creates the playground, with a pipe, a link to it and a socket in both folders.
+fn playground_with_special_files() -> Project {
     let project = playground();
     for granted in ["in", "out"] {
         let folder = project.folder().join(granted);
@@ -34,8 +34,8 @@ fn odd_playground() -> Project {
 }
 
 #[test]
-fn pipes_and_sockets_are_refused_and_nobody_waits_for_them() {
-    let project = odd_playground();
+fn pipes_and_sockets_are_refused_without_waiting() {
+    let project = playground_with_special_files();
     let mut actions = Vec::new();
     for name in ["pipe", "way", "socket"] {
         for folder in ["/in", "/out"] {
@@ -48,13 +48,13 @@ fn pipes_and_sockets_are_refused_and_nobody_waits_for_them() {
             "{action}: {result}"
         );
     }
-    // They are seen, as by every program.
+    // Special files are listed, as for every program.
     let seen = ["stat", "hash"].map(|what| action(what, ("/in", "pipe"), None));
     assert!(act(&project, &seen).iter().all(|result| result["ok"].is_string()));
     let listed = act(&project, &[action("list", ("/in", "."), None)]);
     let names = listed[0]["ok"].as_str().unwrap_or_default();
     assert!(
-        ["pipe", "socket", "way"].iter().all(|name| names.split(' ').any(|told| told == *name)),
+        ["pipe", "socket", "way"].iter().all(|name| names.split(' ').any(|listed| listed == *name)),
         "{names}"
     );
 }
@@ -76,26 +76,26 @@ fn devices_are_refused() {
 }
 
 #[test]
-fn a_pipe_is_told_once_with_its_name_and_kind() {
-    let project = odd_playground();
+fn refused_pipe_is_logged_once_with_name_and_kind() {
+    let project = playground_with_special_files();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
-    let place = "{ folder = \"/in\", path = \"pipe\" }";
+    let path = "{ folder = \"/in\", path = \"pipe\" }";
     project.write(&format!(
-        "{text}[tasks.t]\ncall = \"g.storm\"\nargs = {{ read = {place}, write = {place}, times = 100 }}\n"
+        "{text}[tasks.t]\ncall = \"g.storm\"\nargs = {{ read = {path}, write = {path}, times = 100 }}\n"
     ));
     let finished = project.run().expect(0);
-    let told = "opening `/in/pipe` was refused; it is a named pipe";
-    assert_eq!(finished.stderr.matches(told).count(), 1, "{}", finished.stderr);
+    let refusal = "opening `/in/pipe` was refused; it is a named pipe";
+    assert_eq!(finished.stderr.matches(refusal).count(), 1, "{}", finished.stderr);
     let events = project.events();
     let logs: Vec<&Value> = events.of("task.log").map(|event| &event["stream"]).collect();
-    // The write is refused because the folder may only be read, which is another line.
+    // The write is refused because the folder is read-only, which is a different line.
     assert_eq!(logs, ["log", "log"]);
 }
 
-/// Each attempt that is ended while it opens something would keep one of the threads that all guests share.
+/// If opening a pipe blocked, each attempt that times out would keep one of the threads that all guests share.
 #[test]
-fn attempts_that_meet_a_pipe_leave_others_their_files() {
-    let project = odd_playground();
+fn refused_pipes_do_not_use_up_open_files() {
+    let project = playground_with_special_files();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     project.write(&format!(
         r#"{text}
@@ -117,7 +117,7 @@ fn attempts_that_meet_a_pipe_leave_others_their_files() {
 }
 
 #[test]
-fn a_guest_may_have_more_streams_than_it_has_threads_for() {
+fn guest_may_have_more_streams_than_threads() {
     let project = playground();
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it was written");
     std::fs::write(project.folder().join("in/long"), vec![7; 300_000]).expect("a file can be written");
@@ -133,7 +133,7 @@ fn a_guest_may_have_more_streams_than_it_has_threads_for() {
 }
 
 #[test]
-fn names_that_are_no_text_are_left_out_and_told_once() {
+fn non_utf8_names_are_omitted_and_logged_once() {
     let project = playground();
     let folder = project.folder().join("in/below");
     let odd = |name: &[u8]| folder.join(OsStr::from_bytes(name));
@@ -157,7 +157,7 @@ fn names_that_are_no_text_are_left_out_and_told_once() {
 }
 
 #[test]
-fn pipes_that_users_give_are_named_and_those_of_a_shell_are_read() {
+fn user_supplied_pipes_are_refused_but_shell_pipes_are_read() {
     let project = Project::new(&format!(
         "{}[params.data]\ntype = \"string\"\ndefault = \"x\"\n[tasks.t]\ncall = \"g.echo-string\"\n\
          args.value = {{ param = \"data\" }}\n",
@@ -190,7 +190,7 @@ fn pipes_that_users_give_are_named_and_those_of_a_shell_are_read() {
         "printf text | host -p data=@/dev/stdin",
         "host -p data=@/dev/fd/7 7< <(printf text)",
         "host --params-file <(printf 'data = \"text\"')",
-        // Its writers are gone by the time it is opened once more, by its number.
+        // Its writers have ended before the host reopens it by its descriptor.
         "exec 6<> pipe; printf text > pipe; exec 5< pipe 6>&-; host -p data=@/dev/fd/5",
     ] {
         let script = format!(

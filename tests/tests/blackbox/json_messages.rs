@@ -1,5 +1,5 @@
-//! `--log-format json` and `--events -`: whatever is said on stderr is a line of JSON, however a command ends.
-//! What the log of a run that succeeds looks like is in `printing`.
+//! `--log-format json` and `--events -`: every message on stderr is a JSON line, however a command ends.
+//! The log of a successful run is tested in `printing`.
 
 use crate::component;
 use crate::gates::{self, GRANTS, open};
@@ -7,10 +7,10 @@ use crate::guests::Guest;
 use cascade_host_tests::{Finished, Host, Project};
 use serde_json::{Value, json};
 
-/// The ways to ask for lines of JSON.
+/// The ways to enable JSON lines.
 const WAYS: [[&str; 2]; 2] = [["--log-format", "json"], ["--events", "-"]];
 
-/// All lines, each of which has to have the keys that all have.
+/// Parses all lines, and asserts that each has the common keys.
 #[track_caller]
 fn lines(finished: &Finished) -> Vec<Value> {
     let line = |line: &str| {
@@ -22,9 +22,9 @@ fn lines(finished: &Finished) -> Vec<Value> {
     finished.stderr.lines().map(line).collect()
 }
 
-/// The one line of that kind.
+/// Returns the only line of an event.
 #[track_caller]
-fn only(finished: &Finished, event: &str) -> Value {
+fn only_event(finished: &Finished, event: &str) -> Value {
     let lines = lines(finished);
     let mut found = lines.iter().filter(|line| line["event"] == event);
     let line = found.next().unwrap_or_else(|| panic!("no {event}: {lines:#?}")).clone();
@@ -37,7 +37,7 @@ fn run(project: &Project, way: [&str; 2]) -> Host {
 }
 
 #[test]
-fn a_run_that_fails_leaves_something_out_or_is_refused_speaks_json() {
+fn failed_partial_and_refused_runs_write_json() {
     let fails = Project::new(&format!("{}[tasks.t]\ncall = \"g.trap\"\n", component(Guest::Basic)));
     let skips = Project::new(&format!(
         "{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\nwhen = {{ value = false }}\n[outputs]\nout = {{ task = \"t\" }}\n",
@@ -49,22 +49,24 @@ fn a_run_that_fails_leaves_something_out_or_is_refused_speaks_json() {
     ));
     for way in WAYS {
         let failed = run(&fails, way).args(["--run-id", "r1"]).run().expect(1);
-        let note = only(&failed, "note");
+        let note = only_event(&failed, "note");
         assert_eq!((&note["code"], &note["run"]), (&json!("unfinished"), &json!("r1")));
         assert!(note["host"].is_string(), "{note}");
-        let skipped = only(&run(&skips, way).run().expect(0), "note");
+        let skipped = only_event(&run(&skips, way).run().expect(0), "note");
         assert_eq!(skipped["code"], "output-left-out");
         assert!(skipped["message"].as_str().is_some_and(|text| text.contains("`out`")), "{skipped}");
-        let refused = only(&run(&two, way).args(["-o", "raw"]).run().expect(2), "error");
+        let refused = only_event(&run(&two, way).args(["-o", "raw"]).run().expect(2), "error");
         assert!(refused["help"][0].as_str().is_some_and(|text| text.contains("--output")), "{refused}");
         let away =
             run(&two, way).args(["--state", "redis://127.0.0.1:1?connect-timeout=100ms"]).run().expect(3);
-        assert!(only(&away, "error")["message"].as_str().is_some_and(|text| text.contains("127.0.0.1:1")));
+        assert!(
+            only_event(&away, "error")["message"].as_str().is_some_and(|text| text.contains("127.0.0.1:1"))
+        );
     }
 }
 
 #[test]
-fn each_fault_of_a_manifest_is_a_line_with_its_place() {
+fn every_manifest_fault_is_a_json_line_with_position() {
     let project =
         Project::new(&format!("{}[tasks.t]\ncall = \"g.dubble\"\nparm = 1\n", component(Guest::Basic)));
     for host in
@@ -80,7 +82,7 @@ fn each_fault_of_a_manifest_is_a_line_with_its_place() {
 }
 
 #[test]
-fn an_interrupted_run_speaks_json() {
+fn interrupted_run_writes_json() {
     for way in WAYS {
         let project = gates::project(&format!(
             "[tasks.slow]\ncall = \"g.await-file\"\nargs.path = \"x\"\n{GRANTS}\
@@ -92,12 +94,12 @@ fn an_interrupted_run_speaks_json() {
         let before = running.until("stopping");
         assert!(before.lines().all(|line| line.starts_with('{')), "{before}");
         open(&project, "x");
-        assert_eq!(only(&running.wait().expect(130), "note")["code"], "unfinished");
+        assert_eq!(only_event(&running.wait().expect(130), "note")["code"], "unfinished");
     }
 }
 
 #[test]
-fn what_a_build_command_prints_is_told_line_by_line() {
+fn build_output_is_json_line_by_line() {
     let project = Project::new(
         "[components.g]\npath = \"g.wasm\"\nbuild = \"echo one; echo '{' >&2; printf three; exit 7\"\n\
          [tasks.t]\ncall = \"g.run\"\n",
@@ -109,7 +111,9 @@ fn what_a_build_command_prints_is_told_line_by_line() {
             lines.iter().filter(|line| line["event"] == "build.output").map(|line| &line["text"]).collect();
         assert_eq!(printed, ["one", "{", "three"]);
         assert!(
-            only(&finished, "error")["message"].as_str().is_some_and(|text| text.contains("exit status: 7"))
+            only_event(&finished, "error")["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("exit status: 7"))
         );
         assert_eq!(
             lines.last().map(|line| &line["event"]),
@@ -120,9 +124,9 @@ fn what_a_build_command_prints_is_told_line_by_line() {
 }
 
 #[test]
-fn wrong_usage_and_settings_speak_json_however_it_was_asked_for() {
+fn usage_and_settings_errors_are_json_whichever_way_it_is_enabled() {
     let usage = |host: Host| {
-        let error = only(&host.run().expect(2), "error");
+        let error = only_event(&host.run().expect(2), "error");
         assert!(error["message"].as_str().is_some_and(|text| text.contains("--flesh")), "{error}");
         assert!(error["help"].to_string().contains("--fresh"), "{error}");
     };
@@ -134,28 +138,34 @@ fn wrong_usage_and_settings_speak_json_however_it_was_asked_for() {
     let file = project.file("settings.toml", b"log-format = \"json\"\n").display().to_string();
     usage(wrong().env("CASCADE_CONFIG", &file));
     let settings = || project.command("run").args(["-j", "many"]);
-    assert!(only(&settings().args(WAYS[0]).run().expect(2), "error")["message"].to_string().contains("many"));
-    assert!(only(&settings().env("CASCADE_CONFIG", &file).run().expect(2), "error")["message"].is_string());
+    assert!(
+        only_event(&settings().args(WAYS[0]).run().expect(2), "error")["message"]
+            .to_string()
+            .contains("many")
+    );
+    assert!(
+        only_event(&settings().env("CASCADE_CONFIG", &file).run().expect(2), "error")["message"].is_string()
+    );
     let file = project.file("bad.toml", b"colour = \"blue\"\n").display().to_string();
-    only(&project.command("check").env("CASCADE_CONFIG", &file).args(WAYS[0]).run().expect(2), "error");
+    only_event(&project.command("check").env("CASCADE_CONFIG", &file).args(WAYS[0]).run().expect(2), "error");
 }
 
 #[test]
-fn commands_that_say_how_they_went_speak_json() {
+fn notes_of_commands_are_json() {
     let project =
         Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
-    assert_eq!(only(&project.command("check").args(WAYS[0]).run().expect(0), "note")["code"], "sound");
+    assert_eq!(only_event(&project.command("check").args(WAYS[0]).run().expect(0), "note")["code"], "sound");
     assert_eq!(
-        only(&project.command("build").args(WAYS[0]).run().expect(0), "note")["code"],
+        only_event(&project.command("build").args(WAYS[0]).run().expect(0), "note")["code"],
         "nothing-to-build"
     );
     for command in [["cancel", "r1"], ["show", "r1"], ["watch", "r1"], ["rm", "r1"]] {
-        only(&Host::new(command).args(WAYS[0]).run().expect(4), "error");
+        only_event(&Host::new(command).args(WAYS[0]).run().expect(4), "error");
     }
-    // A warning of the folder for code, which is a link.
+    // A code cache folder that is a link causes a warning.
     let link = project.folder().join("link");
     std::os::unix::fs::symlink(project.folder(), &link).expect("a link can be made");
     let link = link.display().to_string();
     let warned = project.command("check").args(WAYS[0]).env("CASCADE_CODE_CACHE", &link).run().expect(0);
-    assert_eq!(only(&warned, "warning")["code"], "code-cache");
+    assert_eq!(only_event(&warned, "warning")["code"], "code-cache");
 }

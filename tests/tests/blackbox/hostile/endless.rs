@@ -1,5 +1,5 @@
 //! Guests that never end: in every phase of a call, in guest and host, waiting and computing.
-//! Other ends are in the other modules.
+//! Guests that end are in the other modules.
 
 use super::{Ends, HOST, LATE, Row, Source, check, row};
 use crate::guests::Guest;
@@ -9,7 +9,7 @@ const CALLS: Source = Source::Text("host-calls");
 const CLOCK: &str = "grants = { clock = true }\n";
 
 #[test]
-fn an_endless_loop_is_stopped_in_every_phase() {
+fn endless_loop_is_stopped_in_every_phase() {
     check(&[
         row(PHASES, "body-loops", "", Ends::InTime),
         row(PHASES, "realloc-loops", "args.xs = [1]\n", Ends::InTime),
@@ -21,7 +21,7 @@ fn an_endless_loop_is_stopped_in_every_phase() {
 }
 
 #[test]
-fn waiting_and_polling_for_ever_are_stopped() {
+fn endless_waiting_and_polling_are_stopped() {
     check(&[
         row(CALLS, "sleeps", CLOCK, Ends::InTime),
         row(CALLS, "sleeps-again", CLOCK, Ends::InTime),
@@ -44,7 +44,7 @@ fn waiting_and_polling_for_ever_are_stopped() {
 }
 
 #[test]
-fn work_that_the_host_does_for_a_guest_is_stopped_too() {
+fn host_work_for_a_guest_is_stopped() {
     let keys = "timeout = \"300ms\"\nlimits = { memory = \"256MiB\", output = \"256MiB\" }\n";
     let real = "grants = { random = true }\n";
     check(&[
@@ -56,7 +56,7 @@ fn work_that_the_host_does_for_a_guest_is_stopped_too() {
 }
 
 #[test]
-fn fuel_ends_a_loop_before_its_time() {
+fn fuel_stops_a_loop_before_its_timeout() {
     let keys = "timeout = \"1m\"\nlimits = { fuel = 1_000_000 }\n";
     let spent = "`limits.fuel` = 1000000 reached: the guest computes for longer; raise it with `limits.fuel = 2000000`";
     let spent = Ends::Failed("limit", spent);
@@ -70,7 +70,7 @@ fn fuel_ends_a_loop_before_its_time() {
 /// One instruction that writes a quarter of a gigabyte cannot be interrupted. The additional delay is bounded by
 /// `limits.memory`.
 #[test]
-fn an_instruction_that_fills_all_memory_delays_the_stop_by_itself_alone() {
+fn bulk_memory_instruction_delays_the_stop_by_its_own_time_only() {
     let keys = "timeout = \"300ms\"\nlimits = { memory = \"256MiB\" }\n";
     let row = Row { keys, peak: 256 + HOST, ..row(Source::Text("space"), "fills", "", Ends::InTime) };
     let (late, machine) = (0..3).filter_map(|_| row.run()).min().expect("it is stopped");

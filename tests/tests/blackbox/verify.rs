@@ -10,7 +10,7 @@ fn basic(head: &str, body: &str) -> Project {
 }
 
 #[test]
-fn pure_tasks_are_executed_twice_and_told_once() {
+fn verified_tasks_run_twice_and_are_reported_once() {
     let project = basic(
         "",
         "[tasks.say]\ncall = \"g.say\"\nargs.text = \"hello\"\n\
@@ -25,11 +25,11 @@ fn pure_tasks_are_executed_twice_and_told_once() {
     assert_eq!(started, ["each[0]", "each[1]", "say", "wild"], "one start an attempt");
     assert_eq!(events.tasks("task.finished").len(), 5);
     let lines = events.tasks("task.log").iter().filter(|task| *task == "say").count();
-    assert_eq!(lines, 2, "what a guest writes, to stdout and stderr, is told once");
+    assert_eq!(lines, 2, "what a guest writes, to stdout and stderr, is logged once");
 }
 
 #[test]
-fn a_task_that_somebody_vouches_for_wrongly_fails_and_is_not_repeated() {
+fn nondeterministic_task_with_cache_true_fails_without_retry() {
     let project = basic(
         "grants.random = true\n",
         "[tasks.t]\ncall = \"g.random\"\ncache = true\nretry = 3\n[tasks.free]\ncall = \"g.random\"\n",
@@ -44,7 +44,7 @@ fn a_task_that_somebody_vouches_for_wrongly_fails_and_is_not_repeated() {
 }
 
 #[test]
-fn what_the_cache_has_is_computed_and_compared() {
+fn cached_results_are_recomputed_and_compared() {
     let server = Redis::start("");
     let project = basic(
         "",

@@ -2,17 +2,17 @@
 //! `graph` and `schedule` make their choices with them.
 
 /// A sequence of random numbers.
-pub(crate) struct Chance(u64);
+pub(crate) struct Random(u64);
 
-impl Chance {
+impl Random {
     /// Creates the sequence of a seed for one purpose; sequences of different purposes are independent.
     pub(crate) fn new(seed: u64, purpose: &str) -> Self {
-        let mut chance = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut random = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         for byte in purpose.bytes() {
-            chance.0 ^= u64::from(byte);
-            chance.next();
+            random.0 ^= u64::from(byte);
+            random.next();
         }
-        chance
+        random
     }
 
     fn next(&mut self) -> u64 {
@@ -25,12 +25,12 @@ impl Chance {
 
     /// Returns a number from `low` to `high`, inclusive.
     pub(crate) fn within(&mut self, low: u32, high: u32) -> u32 {
-        let spread = u64::from(high - low) + 1;
-        low + u32::try_from(self.next() % spread).expect("it is below a u32")
+        let span = u64::from(high - low) + 1;
+        low + u32::try_from(self.next() % span).expect("it is below a u32")
     }
 
     /// Returns true with this probability in percent.
-    pub(crate) fn is(&mut self, percent: u32) -> bool {
+    pub(crate) fn percent(&mut self, percent: u32) -> bool {
         self.within(0, 99) < percent
     }
 

@@ -1,5 +1,5 @@
-//! What is said of a state and a cache that cannot be reached or used: at once, with the cause, and in time.
-//! What a run survives is in `faults` and `outages`.
+//! Messages about a state or cache backend that is unreachable or unusable: prompt, and with the cause.
+//! Faults that a run survives are tested in `faults` and `outages`.
 
 use crate::component;
 use crate::faults::{ALL, start, twelve, whole};
@@ -15,7 +15,7 @@ fn one_task(head: &str) -> Project {
     Project::new(&format!("{head}{}{task}", component(Guest::Basic)))
 }
 
-/// Listens and gives the port; each connection is `served` on a thread of its own.
+/// Starts a server and returns its port; each connection is `served` on its own thread.
 fn serve(served: impl Fn(TcpStream) + Send + Sync + Copy + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be bound");
     let port = listener.local_addr().expect("a listener has an address").port();
@@ -27,17 +27,17 @@ fn serve(served: impl Fn(TcpStream) + Send + Sync + Copy + 'static) -> u16 {
     port
 }
 
-/// Reads what a client says, and answers nothing.
+/// Reads from a client, and never replies.
 fn silent(mut stream: TcpStream) {
-    let mut said = [0; 4096];
-    while stream.read(&mut said).is_ok_and(|read| read > 0) {}
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer).is_ok_and(|read| read > 0) {}
 }
 
-/// Answers what a client says of itself, and nothing after that.
+/// Replies to a client's greeting, and to nothing after that.
 fn greets(mut stream: TcpStream) {
-    let mut said = [0; 4096];
-    while let Ok(read @ 1..) = stream.read(&mut said) {
-        let text = String::from_utf8_lossy(&said[..read]).into_owned();
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        let text = String::from_utf8_lossy(&buffer[..read]).into_owned();
         for _ in text.matches("CLIENT\r\n") {
             stream.write_all(b"+OK\r\n").expect("the client listens");
         }
@@ -45,7 +45,7 @@ fn greets(mut stream: TcpStream) {
 }
 
 #[test]
-fn a_server_that_hangs_is_given_up_after_the_stated_time_however_far_it_came() {
+fn hanging_server_fails_after_its_timeout_in_every_phase() {
     let project = one_task("");
     for port in [serve(silent), serve(greets)] {
         let uri = format!("redis://127.0.0.1:{port}?connect-timeout=4s");
@@ -58,7 +58,7 @@ fn a_server_that_hangs_is_given_up_after_the_stated_time_however_far_it_came() {
 }
 
 #[test]
-fn what_keeps_a_host_from_a_server_has_its_own_advice() {
+fn every_connection_error_has_its_own_help() {
     let project = one_task("");
     let nowhere = project.folder().join("none.sock");
     let page = serve(|mut stream| {
@@ -66,7 +66,7 @@ fn what_keeps_a_host_from_a_server_has_its_own_advice() {
         drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
     });
     for (uri, advice) in [
-        // No label of a name is so long: that is known without a name server.
+        // No DNS label is this long, so no name server is asked.
         (format!("redis://{}.example", "a".repeat(70)), "Check the host name"),
         (format!("redis://127.0.0.1:{}", free_port()), "No server listens there"),
         (format!("redis+unix://{}", nowhere.display()), "There is no such socket"),
@@ -80,7 +80,7 @@ fn what_keeps_a_host_from_a_server_has_its_own_advice() {
 }
 
 #[test]
-fn a_promise_that_needs_a_replica_is_refused_where_there_is_none() {
+fn replica_durability_without_a_replica_is_refused() {
     let server = Redis::start("");
     let project = one_task("");
     let uri = format!("{}?durability=replica:1", server.uri());
@@ -91,7 +91,7 @@ fn a_promise_that_needs_a_replica_is_refused_where_there_is_none() {
 }
 
 #[test]
-fn a_state_that_is_away_is_told_of_and_that_it_is_back() {
+fn state_outage_and_recovery_are_reported() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
     let project = twelve();
     let mut running = start(&project, &server.uri());
@@ -99,9 +99,9 @@ fn a_state_that_is_away_is_told_of_and_that_it_is_back() {
     running.until("finished   texts[1]");
     server.kill();
     open(&project, "c");
-    for told in ["has not served for 1s (", "has not served for 2s (", "has not served for 4s ("] {
-        let said = running.until(told);
-        let line = said.lines().find(|line| line.contains(told)).unwrap_or_default();
+    for warning in ["has not served for 1s (", "has not served for 2s (", "has not served for 4s ("] {
+        let stderr = running.until(warning);
+        let line = stderr.lines().find(|line| line.contains(warning)).unwrap_or_default();
         assert!(line.contains(&format!("the state backend `{}/0`", server.uri())), "{line}");
         assert!(line.contains("; given up in 5"), "{line}");
     }
@@ -120,7 +120,7 @@ fn a_state_that_is_away_is_told_of_and_that_it_is_back() {
 }
 
 #[test]
-fn a_cache_that_is_away_is_told_of_and_so_is_whatever_a_command_waits_for() {
+fn cache_outage_is_reported_while_commands_wait() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
     let task = "[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n";
     let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
@@ -137,7 +137,7 @@ fn a_cache_that_is_away_is_told_of_and_so_is_whatever_a_command_waits_for() {
 }
 
 #[test]
-fn a_line_end_from_a_file_is_no_part_of_a_uri_or_a_password_and_others_are_shown_where_they_are() {
+fn trailing_newlines_of_uris_and_passwords_are_removed_and_inner_ones_located() {
     let server = Redis::start_with_login("requirepass hunter2", "default", "hunter2");
     let project = one_task("");
     let host = |uri: &str, password: &str| {
@@ -151,7 +151,7 @@ fn a_line_end_from_a_file_is_no_part_of_a_uri_or_a_password_and_others_are_shown
 }
 
 #[test]
-fn uris_of_the_manifest_that_cannot_be_used_are_told_with_their_lines() {
+fn invalid_manifest_uris_are_reported_with_their_lines() {
     let head = "[state]\nuri = \"redis://user:hunter2@h:0\"\n[cache]\nuri = { env = \"NOWHERE\" }\n";
     let project = one_task(&format!("{head}[params.p]\ntype = \"strin\"\n"));
     for command in ["check", "plan", "run"] {
@@ -169,13 +169,13 @@ fn uris_of_the_manifest_that_cannot_be_used_are_told_with_their_lines() {
 }
 
 #[test]
-fn a_stored_result_that_cannot_be_read_is_named_with_the_reason_and_the_run_has_not_succeeded() {
+fn unreadable_stored_result_is_named_and_fails_the_run() {
     let server = Redis::start("");
     let project = one_task("");
     let uri = server.uri();
     let run = || project.host().args(["--state", &uri, "--run-id", "r1"]).run();
     run().expect(0);
-    // Half a number, a text, two values.
+    // A truncated number, a text, two values.
     for (value, reason) in [("\\205\\1", "ends too early"), ("\\161x", "found a str"), ("\\8\\8", "follow")] {
         let script = format!("return redis.call('HSET', 'cascade:run:r1:results', 't', '{value}')");
         server.command(&["EVAL", &script, "0"]);

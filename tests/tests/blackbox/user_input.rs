@@ -1,12 +1,12 @@
-//! Texts and variables that a user hands over: what editors and shells do to them is understood, or refused by name.
-//! Values against their types are in `values`.
+//! User-supplied texts and variables: encodings, byte order marks and paths are accepted, or refused by name.
+//! The types of values are tested in `values`.
 
 use crate::component;
 use crate::guests::Guest;
 use cascade_host_tests::{Finished, Host, Project};
 use serde_json::json;
 
-/// Two params and their sum, and a text as it is.
+/// Two params and their sum, and an unchanged text.
 const SUM: &str = r#"
 [params.a]
 type = "u32"
@@ -34,7 +34,7 @@ fn words(project: &Project, arguments: &[&str]) -> Host {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_a_text() {
+fn byte_order_mark_is_removed_from_text() {
     let project = project(SUM);
     let manifest = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it is there");
     project.write(&format!("\u{feff}{manifest}"));
@@ -59,7 +59,7 @@ fn a_byte_order_mark_is_no_part_of_a_text() {
 }
 
 #[test]
-fn a_byte_order_mark_stays_in_data() {
+fn byte_order_mark_is_kept_in_data() {
     let project = project(&format!(
         "{SUM}[tasks.file]\ncall = \"g.echo-string\"\nargs.value = {{ file = \"t.txt\" }}\n\
          [tasks.bytes]\ncall = \"g.echo-bytes\"\nargs.value = {{ file = \"t.txt\" }}\n"
@@ -101,7 +101,7 @@ fn project_with_file() -> Project {
 }
 
 #[test]
-fn a_key_that_is_there_twice_is_refused_by_name() {
+fn duplicate_key_is_refused_by_name() {
     let project = project(&format!(
         "{SUM}[params.point]\ntype = \"record {{ x: f64, y: f64 }}\"\ndefault = {{ x = 1, y = 2 }}\n\
          [params.shape]\ntype = \"variant {{ empty, circle(f64) }}\"\ndefault = \"empty\"\n\
@@ -121,9 +121,9 @@ fn a_key_that_is_there_twice_is_refused_by_name() {
         (&["--params-file", "p.json"][..], "`p.json` gives param `a` twice"),
         (&["--params-file", "escaped.json"], "`escaped.json` gives param `a` twice"),
         (&["--params-file", "deep.json"], "duplicate field `x`"),
-        (&["--params-file", "p.toml"], "line 2: the key `a`"),
-        (&["--params-file", "deep.toml"], "line 4: the key `x`"),
-        (&["--config", "settings.toml"], "line 2: the key `jobs`"),
+        (&["--params-file", "p.toml"], "line 2: duplicate key `a`"),
+        (&["--params-file", "deep.toml"], "line 4: duplicate key `x`"),
+        (&["--config", "settings.toml"], "line 2: duplicate key `jobs`"),
         (&["-p", "a=1", "-p", "a=2"], "param `a` is given twice"),
         (&["-p", r#"point={"x": 1, "y": 2, "y": 3}"#], "duplicate field `y`"),
         (&["-p", r#"shape={"circle": 1, "circle": 2}"#], "duplicate case `circle`"),
@@ -135,13 +135,13 @@ fn a_key_that_is_there_twice_is_refused_by_name() {
     }
 }
 
-/// The host with variables that are no text: `script` sets or gives them by `$bad`.
+/// Runs the host with non-UTF-8 variables, which `script` sets from `$bad`.
 fn with_bytes(host: Host, script: &str) -> Finished {
     host.behind("sh", &["-c", &format!("bad=$(printf 'caf\\351'); {script}")]).run()
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_not_taken_for_unset() {
+fn non_utf8_variable_is_not_treated_as_unset() {
     let project = project(
         "[tasks.plain]\ncall = \"g.echo-string\"\nargs.value = { env = \"PLAIN\", default = \"d\" }\n\
          [tasks.granted]\ncall = \"g.env\"\nargs.name = \"GRANTED\"\ngrants.env = [\"GRANTED\", \"A=other-value\"]\n",
@@ -169,7 +169,7 @@ fn a_variable_that_is_no_text_is_not_taken_for_unset() {
             "{}",
             finished.stderr
         );
-        assert_eq!(finished.stderr.matches("not UTF-8").count(), 1, "told once: {}", finished.stderr);
+        assert_eq!(finished.stderr.matches("not UTF-8").count(), 1, "reported once: {}", finished.stderr);
     }
     let unset = project.command("check").env("GRANTED", "g");
     with_bytes(unset, "export PLAIN=$bad; exec \"$0\" \"$@\"").expect(2).says(["`PLAIN`", "not UTF-8"]);
@@ -185,14 +185,14 @@ fn a_variable_that_is_no_text_is_not_taken_for_unset() {
 }
 
 #[test]
-fn paths_need_be_no_text() {
+fn paths_may_be_non_utf8() {
     let project = project(SUM);
     let run = |script: &str| with_bytes(project.command("run"), script);
     run("echo 5 > \"$bad.json\"; exec \"$0\" \"$@\" -p a=@\"$bad.json\" --events \"$bad.jsonl\"").expect(0);
     run("echo 'a = 5' > \"$bad.toml\"; exec \"$0\" \"$@\" --params-file \"$bad.toml\"").expect(0);
     run("mkdir $bad; cp manifest.toml $bad; exec \"$0\" run \"$bad/manifest.toml\"").expect(0);
     run("test -s \"$bad.jsonl\" && exec \"$0\" \"$@\"").expect(0);
-    // Folders and files of the host's own, which are used and not passed over.
+    // The host uses its own folders and files even at non-UTF-8 paths.
     for (script, made) in [
         ("export CASCADE_CODE_CACHE=$PWD/$bad/code", "code/secret"),
         ("unset CASCADE_CODE_CACHE; export XDG_CACHE_HOME=$PWD/$bad", "cascade-host/code/secret"),
@@ -208,7 +208,7 @@ fn paths_need_be_no_text() {
 }
 
 #[test]
-fn arguments_that_are_no_text_are_refused() {
+fn non_utf8_arguments_are_refused() {
     let project = project(SUM);
     let run = |script: &str| with_bytes(project.command("run"), script).expect(2);
     run("exec \"$0\" \"$@\" -p text=$bad").says(["param `text`: the value is not UTF-8 text", "@FILE"]);
@@ -219,7 +219,7 @@ fn arguments_that_are_no_text_are_refused() {
 }
 
 #[test]
-fn paths_in_a_manifest_that_comes_by_a_descriptor_start_from_the_working_directory() {
+fn manifest_from_a_descriptor_resolves_paths_from_the_working_directory() {
     let project = Project::new(
         "[components.g]\npath = \"own.wasm\"\nbuild = \"cp kept.wasm own.wasm\"\ngrants.read = [\"data\"]\n\
          [tasks.t]\ncall = \"g.echo-string\"\nargs.value = { file = \"t.txt\" }\n\

@@ -1,5 +1,5 @@
-//! Signals as a parent leaves them: ignored or blocked, by intent or by chance.
-//! What a signal does is the matter of `signals`.
+//! Signals that a parent left ignored or blocked, on purpose or by accident.
+//! The effects of signals are tested in `signals`.
 
 use crate::component;
 use crate::gates::{self, GRANTS, open};
@@ -7,16 +7,16 @@ use crate::guests::Guest;
 use cascade_host_tests::{Host, Project};
 use std::fs;
 
-/// Two signals that belong to the C library.
+/// Two signals reserved by the C library.
 const OF_LIBRARY: u64 = 0b11 << 31;
 
-/// The host, started with these signals ignored or blocked, by words for `env`.
-fn left_with(host: Host, words: &str) -> Host {
+/// Starts the host with signals ignored or blocked, by options of `env`.
+fn with_dispositions(host: Host, words: &str) -> Host {
     host.behind("env", &[words])
 }
 
-/// A task that waits at the gate `x`, and one that waits for it.
-fn waiting() -> Project {
+/// Creates a task that waits at the gate `x`, and one that depends on it.
+fn gated_project() -> Project {
     gates::project(&format!(
         "[tasks.slow]\ncall = \"g.await-file\"\nargs.path = \"x\"\n{GRANTS}\
          [tasks.next]\ncall = \"g.echo-string\"\nargs.value = {{ task = \"slow\" }}\n"
@@ -24,24 +24,28 @@ fn waiting() -> Project {
 }
 
 #[test]
-fn a_parent_that_ignores_the_ends_of_children_changes_nothing() {
+fn ignored_sigchld_has_no_effect() {
     let project = Project::new(&format!(
         "{}build = \"true\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
         component(Guest::Basic)
     ));
     // Nothing is compiled yet.
     let code = project.folder().join("code").display().to_string();
-    let host =
-        left_with(project.host().args(["--build"]).env("CASCADE_CODE_CACHE", &code), "--ignore-signal=CHLD");
+    let host = with_dispositions(
+        project.host().args(["--build"]).env("CASCADE_CODE_CACHE", &code),
+        "--ignore-signal=CHLD",
+    );
     assert_eq!(host.run().expect(0).json()["t"], 2);
 }
 
 #[test]
-fn signals_that_are_ignored_on_purpose_stay_so() {
+fn purposely_ignored_signals_stay_ignored() {
     for signal in ["INT", "HUP"] {
-        let project = waiting();
-        let host =
-            left_with(project.host().args(["--log-level", "debug"]), &format!("--ignore-signal={signal}"));
+        let project = gated_project();
+        let host = with_dispositions(
+            project.host().args(["--log-level", "debug"]),
+            &format!("--ignore-signal={signal}"),
+        );
         let mut running = host.start();
         running.until("started");
         running.signal(signal);
@@ -55,10 +59,10 @@ fn signals_that_are_ignored_on_purpose_stay_so() {
 }
 
 #[test]
-fn signals_that_are_ignored_by_chance_or_blocked_are_heard() {
+fn blocked_and_accidentally_ignored_signals_are_handled() {
     for words in ["--ignore-signal=TERM", "--block-signal=TERM", "--block-signal"] {
-        let project = waiting();
-        let mut running = left_with(project.host().args(["--log-level", "debug"]), words).start();
+        let project = gated_project();
+        let mut running = with_dispositions(project.host().args(["--log-level", "debug"]), words).start();
         running.until("started");
         running.signal("TERM");
         running.until("again");
@@ -69,17 +73,17 @@ fn signals_that_are_ignored_by_chance_or_blocked_are_heard() {
 }
 
 #[test]
-fn a_guest_that_leaves_its_memory_traps_where_faults_are_blocked() {
+fn out_of_bounds_access_traps_even_if_sigsegv_is_blocked() {
     let project = Project::new("[components.g]\npath = \"g.wasm\"\n[tasks.t]\ncall = \"g.run\"\n");
     let text = "(component (core module $m (memory 1) (func (export \"run\") (result i32) (i32.load (i32.const -8))))
         (core instance $i (instantiate $m))
         (func (export \"run\") (result u32) (canon lift (core func $i \"run\"))))";
     project.file("g.wasm", &wat::parse_str(text).expect("it is a component"));
-    left_with(project.host(), "--block-signal").run().expect(1).says(["memory"]);
+    with_dispositions(project.host(), "--block-signal").run().expect(1).says(["memory"]);
 }
 
 #[test]
-fn what_the_host_starts_begins_with_the_defaults() {
+fn child_processes_start_with_default_dispositions() {
     let project = Project::new(&format!(
         "{}build = \"grep -E '^Sig(Blk|Ign)' /proc/self/status > mask\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
         component(Guest::Basic)
@@ -87,10 +91,10 @@ fn what_the_host_starts_begins_with_the_defaults() {
     for (words, expected) in [
         ("--ignore-signal=CHLD,TERM,ALRM,USR1,PIPE,XCPU,XFSZ", [0, 0]),
         ("--block-signal", [0, 0]),
-        // By intent, for all that is started.
+        // Ignored on purpose, for all child processes.
         ("--ignore-signal=INT,QUIT,HUP", [0, 0b111]),
     ] {
-        left_with(project.command("build"), words).run().expect(0);
+        with_dispositions(project.command("build"), words).run().expect(0);
         let text = fs::read_to_string(project.folder().join("mask")).expect("the command ran");
         let masks =
             text.lines().filter_map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok());
