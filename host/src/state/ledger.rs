@@ -3,7 +3,7 @@
 
 use crate::model::{RunStatus, SkipReason, TaskIdx};
 use crate::state::id::{HostId, NodeId, Token};
-use crate::state::{Error, Notice};
+use crate::state::{Error, ErrorKind, Notice, RunShape};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::num::NonZeroU32;
@@ -83,9 +83,39 @@ pub enum Outcome {
     },
 }
 
+impl Settlement {
+    /// Rejects what the contract forbids: an outcome that does not suit the claimed node or its stage.
+    ///
+    /// Backends check a whole batch before they write anything. Tokens that hold nothing have no node to check.
+    pub(crate) fn check(&self, shape: &RunShape, node: NodeId, stage: Stage) -> Result<(), Error> {
+        let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
+        if !self.outcome.suits(stage) {
+            return misuse("settling a node as no node of its stage is settled");
+        }
+        match &self.outcome {
+            Outcome::Expand { .. } => {
+                let can = shape.tasks.get(node.task.index()).is_some_and(|task| task.is_for_each)
+                    && node.item.is_none()
+                    && !matches!(stage, Stage::Expanded { .. });
+                if can { Ok(()) } else { misuse("expanding a node that has no elements") }
+            }
+            Outcome::Await(tasks) if tasks.iter().any(|task| shape.tasks.get(task.index()).is_none()) => {
+                misuse("waiting for a task that the run does not have")
+            }
+            Outcome::Await(_)
+            | Outcome::Done(_)
+            | Outcome::Skipped(_)
+            | Outcome::Failed(_)
+            | Outcome::Retry(_)
+            | Outcome::Passed
+            | Outcome::Release => Ok(()),
+        }
+    }
+}
+
 impl Outcome {
     /// Whether a claim of this stage may be settled so.
-    pub(crate) const fn suits(&self, stage: Stage) -> bool {
+    const fn suits(&self, stage: Stage) -> bool {
         match self {
             Self::Passed => matches!(stage, Stage::Closing),
             Self::Failed(_) | Self::Release => true,
