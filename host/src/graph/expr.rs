@@ -58,19 +58,21 @@ pub struct Node {
 }
 
 /// Pruning condition of a task that only `select` cases need: the task is needed if any clause holds.
+///
+/// The gates are those of the graph, or of a plan, which has typed them.
 #[derive(Debug, Clone)]
-pub struct NeededIf {
+pub struct NeededIf<G = Gate> {
     /// Alternative clauses.
-    pub any: Vec<NeededClause>,
+    pub any: Vec<NeededClause<G>>,
 }
 
 /// A way to be needed: every gate chooses its case, and the consumer is itself needed.
 #[derive(Debug, Clone)]
-pub struct NeededClause {
+pub struct NeededClause<G = Gate> {
     /// Selects on the path from the consumer to the reference, outermost first; may be empty.
-    pub gates: Vec<Gate>,
+    pub gates: Vec<G>,
     /// The consumer's own condition; none if the consumer is always needed.
-    pub consumer: Option<Arc<NeededIf>>,
+    pub consumer: Option<Arc<NeededIf<G>>>,
 }
 
 /// A select that must choose a certain case.
@@ -142,7 +144,7 @@ pub enum Expr {
 }
 
 /// Drops a chain of conditions one by one: it may be long enough for recursion to overflow the stack.
-impl Drop for NeededIf {
+impl<G> Drop for NeededIf<G> {
     fn drop(&mut self) {
         let mut open = self.take_consumers();
         while let Some(demand) = open.pop() {
@@ -153,7 +155,7 @@ impl Drop for NeededIf {
     }
 }
 
-impl NeededIf {
+impl<G> NeededIf<G> {
     fn take_consumers(&mut self) -> Vec<Arc<Self>> {
         self.any.iter_mut().filter_map(|clause| clause.consumer.take()).collect()
     }

@@ -1,6 +1,7 @@
 //! The plan as data: indexes in place of names, and a type on every edge.
 //! `compile` builds it, and `engine` runs it.
 
+use crate::graph;
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx};
 use crate::value::{Conversion, Export, Type};
@@ -188,39 +189,11 @@ pub enum Binding {
     },
 }
 
-/// Pruning condition of a task that only `select` cases need: the task is needed if any clause holds.
-#[derive(Debug)]
-pub struct NeededIf {
-    /// Alternative clauses.
-    pub any: Vec<NeededClause>,
-}
+/// Pruning condition of a task that only `select` cases need, with typed gates.
+pub type NeededIf = graph::NeededIf<Gate>;
 
-/// Drops a chain of conditions one by one: it may be long enough for recursion to overflow the stack.
-impl Drop for NeededIf {
-    fn drop(&mut self) {
-        let mut open = self.take_consumers();
-        while let Some(demand) = open.pop() {
-            if let Some(mut last) = Arc::into_inner(demand) {
-                open.append(&mut last.take_consumers());
-            }
-        }
-    }
-}
-
-impl NeededIf {
-    fn take_consumers(&mut self) -> Vec<Arc<Self>> {
-        self.any.iter_mut().filter_map(|clause| clause.consumer.take()).collect()
-    }
-}
-
-/// A way to be needed: every gate is open, and the consumer is itself needed.
-#[derive(Debug)]
-pub struct NeededClause {
-    /// Gates that must all be open.
-    pub gates: Vec<Gate>,
-    /// The consumer's own condition; none if the consumer is always needed.
-    pub consumer: Option<Arc<NeededIf>>,
-}
+/// A way to be needed, with typed gates.
+pub type NeededClause = graph::NeededClause<Gate>;
 
 /// A select that must choose a certain case.
 #[derive(Debug)]
