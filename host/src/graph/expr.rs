@@ -161,6 +161,47 @@ impl<G> NeededIf<G> {
     }
 }
 
+impl Expr {
+    /// Calls `visit` with each value that this one is made of: those of an array or a table, and the selector and the
+    /// cases of a `select`.
+    pub(crate) fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
+        match self {
+            Self::Literal(_)
+            | Self::Task { .. }
+            | Self::Param { .. }
+            | Self::Item { .. }
+            | Self::Env { .. }
+            | Self::File { .. }
+            | Self::Faulty => {}
+            Self::Array(parts) => parts.iter().for_each(|part| visit(&part.value)),
+            Self::Table(entries) => entries.iter().for_each(|(_, part)| visit(&part.value)),
+            Self::Select { selector, cases, .. } => {
+                visit(&selector.value);
+                cases.iter().for_each(|(_, case)| visit(&case.value));
+            }
+        }
+    }
+
+    /// Calls `visit` with the same parts as [`Self::each_part`], to change them.
+    pub(crate) fn each_part_mut(&mut self, visit: &mut dyn FnMut(&mut Self)) {
+        match self {
+            Self::Literal(_)
+            | Self::Task { .. }
+            | Self::Param { .. }
+            | Self::Item { .. }
+            | Self::Env { .. }
+            | Self::File { .. }
+            | Self::Faulty => {}
+            Self::Array(parts) => parts.iter_mut().for_each(|part| visit(&mut part.value)),
+            Self::Table(entries) => entries.iter_mut().for_each(|(_, part)| visit(&mut part.value)),
+            Self::Select { selector, cases, .. } => {
+                visit(&mut Arc::make_mut(selector).value);
+                cases.iter_mut().for_each(|(_, case)| visit(&mut case.value));
+            }
+        }
+    }
+}
+
 impl Graph {
     /// The manifest that the graph was made of.
     #[must_use]

@@ -325,55 +325,38 @@ impl Plan {
 impl Binding {
     /// Calls `visit` with every task that may be read, selectors and cases included.
     pub fn each_task(&self, visit: &mut dyn FnMut(TaskIdx)) {
-        match self {
-            Self::Constant(_) | Self::Input { .. } | Self::Item { .. } => {}
-            Self::Task { task, .. } => visit(*task),
-            Self::List(_, parts) | Self::Tuple(parts) => {
-                for part in parts {
-                    part.each_task(visit);
-                }
-            }
-            Self::Record(fields) => {
-                for (_, part) in fields {
-                    part.each_task(visit);
-                }
-            }
-            Self::Case(_, part) | Self::Wrapped(part) => part.each_task(visit),
-            Self::Select { selector, cases, .. } => {
-                selector.each_task(visit);
-                for (_, case) in cases {
-                    case.each_task(visit);
-                }
-            }
+        if let Self::Task { task, .. } = self {
+            visit(*task);
         }
+        self.each_part(&mut |part| part.each_task(visit));
     }
 
     /// Calls `visit` with the position of every input that may be read, selectors and cases included.
     pub fn each_input(&self, visit: &mut dyn FnMut(usize)) {
-        match self {
-            Self::Constant(_) | Self::Task { .. } | Self::Item { .. } => {}
-            Self::Input { input, .. } => visit(*input),
-            Self::List(_, parts) | Self::Tuple(parts) => parts.iter().for_each(|part| part.each_input(visit)),
-            Self::Record(fields) => fields.iter().for_each(|(_, part)| part.each_input(visit)),
-            Self::Case(_, part) | Self::Wrapped(part) => part.each_input(visit),
-            Self::Select { selector, cases, .. } => {
-                selector.each_input(visit);
-                cases.iter().for_each(|(_, case)| case.each_input(visit));
-            }
+        if let Self::Input { input, .. } = self {
+            visit(*input);
         }
+        self.each_part(&mut |part| part.each_input(visit));
     }
 
     /// Whether the value differs from element to element of a `for-each`.
     #[must_use]
     pub fn uses_items(&self) -> bool {
+        let mut uses = matches!(self, Self::Item { .. });
+        self.each_part(&mut |part| uses = uses || part.uses_items());
+        uses
+    }
+
+    /// Calls `visit` with each value that this one is composed of, selectors and cases included.
+    fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
         match self {
-            Self::Constant(_) | Self::Input { .. } | Self::Task { .. } => false,
-            Self::Item { .. } => true,
-            Self::List(_, parts) | Self::Tuple(parts) => parts.iter().any(Self::uses_items),
-            Self::Record(fields) => fields.iter().any(|(_, part)| part.uses_items()),
-            Self::Case(_, part) | Self::Wrapped(part) => part.uses_items(),
+            Self::Constant(_) | Self::Task { .. } | Self::Input { .. } | Self::Item { .. } => {}
+            Self::List(_, parts) | Self::Tuple(parts) => parts.iter().for_each(visit),
+            Self::Record(fields) => fields.iter().for_each(|(_, part)| visit(part)),
+            Self::Case(_, part) | Self::Wrapped(part) => visit(part),
             Self::Select { selector, cases, .. } => {
-                selector.uses_items() || cases.iter().any(|(_, case)| case.uses_items())
+                visit(selector);
+                cases.iter().for_each(|(_, case)| visit(case));
             }
         }
     }
