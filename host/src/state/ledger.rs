@@ -126,6 +126,10 @@ impl Outcome {
     }
 }
 
+/// Most claims without a slot in one reply. A wide graph of skipped tasks must neither go to one host alone nor fill its
+/// memory.
+pub(crate) const MAX_SLOTLESS_CLAIMS: u32 = 256;
+
 /// What a host asks for along with its settlements.
 #[derive(Debug, Clone, Default)]
 pub struct Want {

@@ -44,6 +44,7 @@ pub use id::HostId;
 pub use id::NodeId;
 pub use id::Token;
 pub use journal::{Batch, Follow, Journal, JournalPage, MAX_EVENTS, MAX_LOG, MAX_LOGS};
+pub(crate) use ledger::MAX_SLOTLESS_CLAIMS;
 pub use ledger::{
     Blocked, Certainty, Claim, Entry, Ledger, Loss, Outcome, Progress, Reply, Settlement, Stage, Stop,
     Verdict, Version, Want,

@@ -44,7 +44,7 @@ local function advance()
       lapse(member:sub(2))
     else
       out.undue[member] = true
-      local at, item = unpack_bytes('>I4I4', member, 2)
+      local at, item = unpack_bytes(NODE, member, 2)
       if not run.stop then line_up(at, item) end
     end
   end
