@@ -248,6 +248,10 @@ pub trait Ledger: Send + Sync {
     /// safe: settlements already committed are answered with [`Verdict::Duplicate`].
     async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error>;
 
+    /// Returns how many nodes with a slot one commit hands out, if as many are ready and fit. Asking for more is safe, but
+    /// the ledger need not hand out more at once, and may take longer for each. Never changes.
+    fn max_claims(&self) -> u32;
+
     /// Returns the stored state of each node, in order.
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error>;
 

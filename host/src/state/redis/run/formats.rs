@@ -33,6 +33,9 @@ pub(crate) const ELASTIC: u8 = 2;
 /// Pending propagation that follows edges.
 pub(crate) const EDGES_LEFT: u8 = 0;
 
+/// Most claims that one commit hands out by the fast path.
+pub(crate) const MAX_CLAIMS: u32 = 1000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +97,7 @@ mod tests {
     async fn hosts_and_scripts_have_the_same_numbers() {
         let known = named! {
             RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED KIND_WANTED KIND_EACH KIND_KEPT KIND_SHARES KIND_CLOSING
-            IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING OWN SHARED ELASTIC EDGES_LEFT  MAX_SLOTLESS_CLAIMS
+            IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING OWN SHARED ELASTIC EDGES_LEFT MAX_CLAIMS MAX_SLOTLESS_CLAIMS
         };
         let shown = known.each_ref().map(|(name, _)| format!("tostring({name})")).join(", ");
         let found = Lua::start().texts(&format!("return {{{shown}}}")).await;
