@@ -74,9 +74,11 @@ impl Claims {
         self.held.get(&token).map(|held| held.node)
     }
 
-    /// Returns all tokens held.
+    /// Returns all tokens held, oldest first: nodes that are left to other hosts are queued in this order.
     pub(crate) fn tokens(&self) -> Vec<Token> {
-        self.held.keys().copied().collect()
+        let mut tokens: Vec<Token> = self.held.keys().copied().collect();
+        tokens.sort_unstable();
+        tokens
     }
 
     /// Rejects settlements that the contract forbids, before anything is sent.
