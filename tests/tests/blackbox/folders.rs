@@ -158,11 +158,10 @@ fn names_that_are_no_text_are_left_out_and_told_once() {
 
 #[test]
 fn pipes_that_users_give_are_named_and_those_of_a_shell_are_read() {
-    let project = Project::new(&format!(
-        "{}[params.data]\ntype = \"string\"\ndefault = \"x\"\n[tasks.t]\ncall = \"g.echo-string\"\n\
-         args.value = {{ param = \"data\" }}\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic(
+        "[params.data]\ntype = \"string\"\ndefault = \"x\"\n[tasks.t]\ncall = \"g.echo-string\"\n\
+         args.value = { param = \"data\" }\n",
+    );
     make_pipe(&project.folder().join("pipe"));
     drop(UnixListener::bind(project.folder().join("socket")).expect("a socket can be made"));
     for (name, says) in [("pipe", "it is a named pipe"), ("socket", "it is a socket")] {

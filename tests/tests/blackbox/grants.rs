@@ -98,10 +98,9 @@ fn plan_shows_what_is_given_and_not_needed_and_what_is_needed_and_not_given() {
 
 #[test]
 fn plan_shows_folders_outside_of_the_manifests_wherever_links_lead() {
-    let project = Project::new(&format!(
-        "{}grants = {{ read = [\"inside\", \"way-out:/out\", \"/usr:/usr\"] }}\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic(
+        "grants = { read = [\"inside\", \"way-out:/out\", \"/usr:/usr\"] }\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
+    );
     std::fs::create_dir(project.folder().join("inside")).expect("a folder can be made");
     std::os::unix::fs::symlink("/tmp", project.folder().join("way-out")).expect("a link can be made");
     let json = project.command("plan").args(["--json"]).run().expect(0).json();

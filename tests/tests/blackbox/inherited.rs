@@ -1,9 +1,7 @@
 //! Signals as a parent leaves them: ignored or blocked, by intent or by chance.
 //! What a signal does is the matter of `signals`.
 
-use crate::component;
 use crate::gates::{self, GRANTS, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Host, Project};
 use std::fs;
 
@@ -25,10 +23,7 @@ fn waiting() -> Project {
 
 #[test]
 fn a_parent_that_ignores_the_ends_of_children_changes_nothing() {
-    let project = Project::new(&format!(
-        "{}build = \"true\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic("build = \"true\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
     // Nothing is compiled yet.
     let code = project.folder().join("code").display().to_string();
     let host =
@@ -80,10 +75,9 @@ fn a_guest_that_leaves_its_memory_traps_where_faults_are_blocked() {
 
 #[test]
 fn what_the_host_starts_begins_with_the_defaults() {
-    let project = Project::new(&format!(
-        "{}build = \"grep -E '^Sig(Blk|Ign)' /proc/self/status > mask\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic(
+        "build = \"grep -E '^Sig(Blk|Ign)' /proc/self/status > mask\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
+    );
     for (words, expected) in [
         ("--ignore-signal=CHLD,TERM,ALRM,USR1,PIPE,XCPU,XFSZ", [0, 0]),
         ("--block-signal", [0, 0]),

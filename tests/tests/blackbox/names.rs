@@ -1,9 +1,7 @@
 //! Tasks and elements that users name: what there is not is an error with what there is, never an empty answer.
 //! Names in a manifest are in `mistakes`.
 
-use crate::component;
 use crate::gates::{self, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Finished, Host, Project, Redis};
 use serde_json::json;
 
@@ -23,7 +21,7 @@ fn ask(server: &Redis, words: &[&str]) -> Finished {
 #[test]
 fn an_element_or_task_that_does_not_exist_is_missing_with_what_exists() {
     let server = Redis::start("");
-    let project = Project::new(&format!("{}{BODY}", component(Guest::Basic)));
+    let project = Project::basic(BODY);
     project.host().args(["--state", &server.uri(), "--run-id", "r1", "--keep-going"]).run().expect(1);
     for (name, says) in [
         ("each[3]", "`each` has 3 elements, `each[0]` to `each[2]`"),
@@ -83,10 +81,7 @@ fn an_element_that_nobody_has_begun_is_not_said_to_be_silent() {
 #[test]
 fn a_result_of_the_cache_says_where_its_log_is() {
     let server = Redis::start("");
-    let project = Project::new(&format!(
-        "{}[tasks.say]\ncall = \"g.say\"\nargs.text = \"x\"\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic("[tasks.say]\ncall = \"g.say\"\nargs.text = \"x\"\n");
     let uri = server.uri();
     for run in ["r1", "r2"] {
         project.host().args(["--state", &uri, "--cache", &uri, "--run-id", run]).run().expect(0);

@@ -175,7 +175,7 @@ fn a_replica_that_has_missed_results_takes_the_place_and_the_loss_is_told() {
 fn a_task_that_host_after_host_dies_of_fails_and_the_others_go_on() {
     let server = Redis::start("");
     let body = "[tasks.other]\ncall = \"g.spin\"\npriority = 10\n[tasks.deadly]\ncall = \"g.spin\"\n";
-    let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
+    let project = Project::basic(body);
     let host = |events: &str| {
         let host = project.other_host(events).args(["--state", &server.uri(), "--run-id", "r1", "-j", "1"]);
         host.args(["--keep-going", "--log-level", "debug"]).start()
@@ -201,7 +201,7 @@ fn a_task_that_host_after_host_dies_of_fails_and_the_others_go_on() {
 fn a_task_that_the_only_host_dies_of_each_time_fails_too() {
     let server = Redis::start("");
     let body = "[tasks.deadly]\ncall = \"g.spin\"\n[tasks.other]\ncall = \"g.double\"\nargs.x = 4\n";
-    let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
+    let project = Project::basic(body);
     let host = || {
         let host = project.host().args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
         host.args(["--keep-going", "--log-level", "debug"])
@@ -261,8 +261,7 @@ fn a_manifest_says_how_many_hosts_a_task_may_lose() {
 #[test]
 fn a_run_begun_afresh_begins_whichever_answer_is_lost() {
     let server = Redis::start("");
-    let body = format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic));
-    let project = Project::new(&body);
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
     for bytes in (30..900).step_by(30) {
         let proxy = Proxy::start(server.port(), bytes, 1);
         let uri = format!("redis://127.0.0.1:{}", proxy.port());

@@ -1,17 +1,11 @@
 //! Outputs decide whether a run has succeeded: one that cannot be made fails it, once and for everybody who looks.
 //! How outputs are printed is in `printing`.
 
-use crate::component;
 use crate::gates::{self, GRANTS, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Events, Finished, Host, Project, Redis};
 use serde_json::json;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}{body}", component(Guest::Basic)))
-}
 
 /// Two tasks, of which one yields an empty list, and an output that reads its first element.
 const MISSES: &str = "[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
@@ -40,7 +34,7 @@ fn failed_by(finished: Finished, events: &Events, output: &str) -> Finished {
 #[test]
 fn an_output_that_misses_fails_the_run_in_the_eyes_of_everybody() {
     let server = Redis::start("");
-    let project = basic(MISSES);
+    let project = Project::basic(MISSES);
     let uri = server.uri();
     let run = || project.host().args(["--state", &uri, "--run-id", "r1"]).run();
     let finished = failed_by(run(), &project.events(), "first");
@@ -74,7 +68,7 @@ fn an_output_that_misses_fails_the_run_in_the_eyes_of_everybody() {
     look();
 
     // Outputs may change between resumptions.
-    let mended = basic(&MISSES.replace("\"[0]\" }", "\"[0]\", default = 7 }"));
+    let mended = Project::basic(&MISSES.replace("\"[0]\" }", "\"[0]\", default = 7 }"));
     let finished = mended.host().args(["--state", &uri, "--run-id", "r1"]).run().expect(0);
     assert_eq!(finished.json(), json!({ "one": 42, "first": 7 }));
     assert!(mended.events().tasks("task.started").is_empty());
@@ -99,14 +93,14 @@ fn whatever_keeps_an_output_from_being_made_fails_the_run() {
         "o = [1, { task = \"none\", path = \"[0]\" }]",
         "o = { a = { b = { task = \"unset\", path = \"some\" } } }",
     ] {
-        let project = basic(&format!("{tasks}{output}\n"));
+        let project = Project::basic(&format!("{tasks}{output}\n"));
         failed_by(project.run(), &project.events(), "o").says(["input: "]);
     }
 }
 
 #[test]
 fn a_default_stands_in_for_what_misses() {
-    let project = basic(
+    let project = Project::basic(
         "[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
          [tasks.unset]\ncall = \"g.env\"\nargs.name = \"NOBODY\"\n\
          [outputs]\nfirst = { task = \"none\", path = \"[0]\", default = 9 }\n\
@@ -118,7 +112,7 @@ fn a_default_stands_in_for_what_misses() {
 
 #[test]
 fn all_outputs_that_miss_are_named_and_the_others_printed_only_if_the_run_keeps_going() {
-    let project = basic(&format!("{MISSES}second = {{ task = \"none\", path = \"[1]\" }}\n"));
+    let project = Project::basic(&format!("{MISSES}second = {{ task = \"none\", path = \"[1]\" }}\n"));
     for (arguments, stdout) in
         [(&[][..], ""), (&["--output", "one"], ""), (&["--keep-going"], "{\"one\":42}\n")]
     {
@@ -167,7 +161,7 @@ fn damage_result(server: &Redis, bytes: &[u8]) {
 #[test]
 fn a_stored_result_that_is_damaged_is_no_output() {
     let server = Redis::start("");
-    let project = basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
+    let project = Project::basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
     let run =
         |argument: &str| project.host().args(["--state", &server.uri(), "--run-id", "r1", argument]).run();
     run("--log-level=info").expect(0);
@@ -193,7 +187,7 @@ fn a_stored_result_that_is_damaged_is_no_output() {
 
 #[test]
 fn events_that_cannot_be_written_are_no_success() {
-    let project = basic("[tasks.one]\ncall = \"g.double\"\nargs.x = 21\n");
+    let project = Project::basic("[tasks.one]\ncall = \"g.double\"\nargs.x = 21\n");
     let finished = project.other_host("/dev/full").run().expect(3);
     assert_eq!(finished.json(), json!({ "one": 42 }), "the run itself has succeeded");
     finished.says(["cannot write all events to `/dev/full`", "No space left"]);
@@ -202,7 +196,7 @@ fn events_that_cannot_be_written_are_no_success() {
 #[test]
 fn a_stored_plan_that_is_damaged_is_the_states_fault() {
     let server = Redis::start("");
-    let project = basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
+    let project = Project::basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
     project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(0);
     server.command(&["HSET", "cascade:run:r1:meta", "record", "nonsense"]);
     for words in

@@ -123,7 +123,7 @@ fn a_state_that_is_away_is_told_of_and_that_it_is_back() {
 fn a_cache_that_is_away_is_told_of_and_so_is_whatever_a_command_waits_for() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
     let task = "[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n";
-    let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
+    let project = Project::basic(task);
     let cache = server.uri();
     server.kill();
     let mut running = project.host().args(["--cache", &format!("{cache}?connect-timeout=20s")]).start();

@@ -1,18 +1,12 @@
 //! Every form of reference, and its behaviour when it misses.
 //! Mistakes found before anything runs are in `mistakes`.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::Project;
 use serde_json::json;
 
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}\n{body}", component(Guest::Basic)))
-}
-
 #[test]
 fn literals_tasks_and_params_are_values() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.start]
         type = "u32"
@@ -32,7 +26,7 @@ fn literals_tasks_and_params_are_values() {
 
 #[test]
 fn references_stand_inside_of_arrays_and_tables() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.name]
         type = "string"
@@ -54,7 +48,7 @@ fn references_stand_inside_of_arrays_and_tables() {
 
 #[test]
 fn a_value_table_is_a_literal_whatever_it_looks_like() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.place]
         call = "g.echo-strings"
@@ -66,7 +60,7 @@ fn a_value_table_is_a_literal_whatever_it_looks_like() {
 
 #[test]
 fn paths_pick_parts_of_tasks_params_and_items() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.all]
         type = "list<tuple<u32, string>>"
@@ -101,9 +95,9 @@ fn a_path_that_misses_takes_the_default_or_fails_with_class_input() {
              [tasks.last]\ncall = \"g.echo-string\"\nargs.value = {reference}\n"
         )
     };
-    let project = basic(&body(r#"{ task = "list", path = "[7]", default = "none" }"#));
+    let project = Project::basic(&body(r#"{ task = "list", path = "[7]", default = "none" }"#));
     assert_eq!(project.run().expect(0).json(), json!({ "last": "none" }));
-    let project = basic(&body(r#"{ task = "list", path = "[7]" }"#));
+    let project = Project::basic(&body(r#"{ task = "list", path = "[7]" }"#));
     let failed = project.run().expect(1).says(["[7]"]);
     assert!(failed.stdout.is_empty());
     let events = project.events();
@@ -113,7 +107,7 @@ fn a_path_that_misses_takes_the_default_or_fails_with_class_input() {
 
 #[test]
 fn variables_and_files_are_read_by_the_host() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.variable]
         call = "g.echo-string"
@@ -138,7 +132,7 @@ fn variables_and_files_are_read_by_the_host() {
 
 #[test]
 fn select_takes_the_case_that_the_selector_names() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.n]
         type = "u32"
@@ -173,7 +167,7 @@ fn select_takes_the_case_that_the_selector_names() {
 
 #[test]
 fn a_selector_that_names_no_case_fails_with_class_input_where_there_is_no_default() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.which]
         type = "string"
@@ -190,7 +184,7 @@ fn a_selector_that_names_no_case_fails_with_class_input_where_there_is_no_defaul
 
 #[test]
 fn after_orders_without_data() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.late]
         call = "g.double"

@@ -2,9 +2,7 @@
 //! What resuming does belongs to backends that keep something; what a parent leaves of signals, to `inherited`.
 
 use crate::compiling::{compiler_of, is_alive, slow};
-use crate::component;
 use crate::gates::{self, GRANTS, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Host, Project, Redis, Running, wait_for, wait_until};
 use std::fs;
 use std::net::TcpListener;
@@ -33,7 +31,7 @@ fn the_first_signal_finishes_what_runs_and_starts_nothing_new() {
 
 #[test]
 fn the_second_signal_stops_guests_now() {
-    let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.endless]\ncall = \"g.spin\"\n");
     let mut running = project.host().args(["--log-level", "debug"]).start();
     running.until("started");
     running.signal("INT");
@@ -48,7 +46,7 @@ fn the_second_signal_stops_guests_now() {
 fn a_run_whose_backend_has_not_answered_is_none_to_be_resumed() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let uri = format!("redis://{}?connect-timeout=60s", silent.local_addr().expect("it has an address"));
-    let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.t]\ncall = \"g.spin\"\n");
     let running = project.host().args(["--state", &uri]).start();
     let _connection = silent.accept().expect("the host connects");
     running.signal("INT");
@@ -193,7 +191,7 @@ fn what_a_build_command_prints_and_how_it_fails_is_told() {
 fn whoever_watches_may_leave_and_the_run_goes_on() {
     let server = Redis::start("");
     let uri = format!("{}?lease=1s", server.uri());
-    let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.endless]\ncall = \"g.spin\"\n");
     let mut running =
         project.host().args(["--log-level", "debug", "--run-id", "r1", "--state", &uri]).start();
     running.until("started");

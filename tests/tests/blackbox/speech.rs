@@ -1,9 +1,7 @@
 //! `--log-format json` and `--events -`: whatever is said on stderr is a line of JSON, however a command ends.
 //! What the log of a run that succeeds looks like is in `printing`.
 
-use crate::component;
 use crate::gates::{self, GRANTS, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Finished, Host, Project};
 use serde_json::{Value, json};
 
@@ -38,15 +36,13 @@ fn run(project: &Project, way: [&str; 2]) -> Host {
 
 #[test]
 fn a_run_that_fails_leaves_something_out_or_is_refused_speaks_json() {
-    let fails = Project::new(&format!("{}[tasks.t]\ncall = \"g.trap\"\n", component(Guest::Basic)));
-    let skips = Project::new(&format!(
-        "{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\nwhen = {{ value = false }}\n[outputs]\nout = {{ task = \"t\" }}\n",
-        component(Guest::Basic)
-    ));
-    let two = Project::new(&format!(
-        "{}[tasks.a]\ncall = \"g.double\"\nargs.x = 1\n[tasks.b]\ncall = \"g.double\"\nargs.x = 1\n",
-        component(Guest::Basic)
-    ));
+    let fails = Project::basic("[tasks.t]\ncall = \"g.trap\"\n");
+    let skips = Project::basic(
+        "[tasks.t]\ncall = \"g.double\"\nargs.x = 1\nwhen = { value = false }\n[outputs]\nout = { task = \"t\" }\n",
+    );
+    let two = Project::basic(
+        "[tasks.a]\ncall = \"g.double\"\nargs.x = 1\n[tasks.b]\ncall = \"g.double\"\nargs.x = 1\n",
+    );
     for way in WAYS {
         let failed = run(&fails, way).args(["--run-id", "r1"]).run().expect(1);
         let note = only(&failed, "note");
@@ -65,8 +61,7 @@ fn a_run_that_fails_leaves_something_out_or_is_refused_speaks_json() {
 
 #[test]
 fn each_fault_of_a_manifest_is_a_line_with_its_place() {
-    let project =
-        Project::new(&format!("{}[tasks.t]\ncall = \"g.dubble\"\nparm = 1\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.t]\ncall = \"g.dubble\"\nparm = 1\n");
     for host in
         [project.command("check"), project.command("plan"), project.command("run"), project.command("build")]
     {
@@ -142,8 +137,7 @@ fn wrong_usage_and_settings_speak_json_however_it_was_asked_for() {
 
 #[test]
 fn commands_that_say_how_they_went_speak_json() {
-    let project =
-        Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
     assert_eq!(only(&project.command("check").args(WAYS[0]).run().expect(0), "note")["code"], "sound");
     assert_eq!(
         only(&project.command("build").args(WAYS[0]).run().expect(0), "note")["code"],

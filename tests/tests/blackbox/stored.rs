@@ -32,10 +32,6 @@ second = { task = "second" }
 all = { task = "all" }
 "#;
 
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}{body}", component(Guest::Basic)))
-}
-
 /// A pipeline like [`PIPELINE`], with elements that wait at gates.
 fn gated() -> Project {
     let waits = format!("call = \"g.await-file\"\n{GRANTS}");
@@ -58,7 +54,7 @@ fn ended(events: &Events) -> Vec<String> {
 #[test]
 fn results_are_messagepack_in_the_hash_that_other_programs_read() {
     let server = Redis::start("");
-    let project = basic(
+    let project = Project::basic(
         "[tasks.person]\ncall = \"g.echo-person\"\nargs.value = { name = \"Ada\", age = 36, tags = [\"x\"] }\n\
          [tasks.each]\ncall = \"g.double\"\nfor-each.x = [1, 2]\nargs.x = { item = \"x\" }\n\
          [tasks.never]\ncall = \"g.double\"\nargs.x = 1\nwhen = { value = false }\n",
@@ -100,7 +96,7 @@ fn a_python_client_decodes_every_result_with_plain_messagepack() {
         return;
     }
     let server = Redis::start("");
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.person]
         call = "g.echo-person"
@@ -140,7 +136,7 @@ fn all_that_a_task_may_write_is_kept() {
     let server = Redis::start("");
     let line = "x".repeat(99);
     let text = vec![line; 4_000].join("\\n");
-    let project = basic(&format!("[tasks.say]\ncall = \"g.say\"\nargs.text = \"{text}\"\n"));
+    let project = Project::basic(&format!("[tasks.say]\ncall = \"g.say\"\nargs.text = \"{text}\"\n"));
     run(&project, &server, &["--run-id", "r1", "--log-level", "error"]).expect(0);
     let logs = Host::new(["logs", "r1", "say", "--state", &server.uri()]).run().expect(0).text();
     assert_eq!(logs.len(), 2 * 4_000 * 100, "on both streams");
@@ -149,8 +145,9 @@ fn all_that_a_task_may_write_is_kept() {
 #[test]
 fn runs_that_have_expired_leave_the_index_by_themselves() {
     let server = Redis::start("");
-    let project =
-        |ttl: &str| basic(&format!("[state]\nttl = \"{ttl}\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n"));
+    let project = |ttl: &str| {
+        Project::basic(&format!("[state]\nttl = \"{ttl}\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n"))
+    };
     let short = project("1s");
     run(&project("2h"), &server, &["--run-id", "kept"]).expect(0);
     for id in ["a", "b", "c"] {
@@ -171,7 +168,7 @@ fn runs_that_have_expired_leave_the_index_by_themselves() {
 #[test]
 fn stored_runs_are_listed_shown_read_and_removed() {
     let server = Redis::start("");
-    let project = basic(
+    let project = Project::basic(
         "[tasks.say]\ncall = \"g.say\"\nargs.text = \"hello there\"\n[tasks.bad]\ncall = \"g.fails\"\nargs.kind = \"gone\"\n\
          [tasks.next]\ncall = \"g.echo-string\"\nargs.value = { task = \"bad\" }\n",
     );
@@ -277,14 +274,14 @@ fn failed_tasks_run_again_and_skips_are_derived_anew() {
              [tasks.next]\ncall = \"g.double\"\nargs.x = {{ task = \"bad\" }}\n"
         )
     };
-    let project = basic(&body("3"));
+    let project = Project::basic(&body("3"));
     run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
     assert_eq!(server.command(&["HGET", "cascade:run:r1:skipped", "next"]), "UpstreamFailed");
     run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
     assert_eq!(project.events().tasks("task.started"), ["bad"]);
 
     // Another plan is refused with the difference named; `--update` keeps what is unchanged.
-    let changed = basic(&body("4"));
+    let changed = Project::basic(&body("4"));
     let refused = run(&changed, &server, &["--run-id", "r1"]).expect(2);
     refused.says(["another plan", "task `bad`", "args.x", "--update"]);
     let updated = run(&changed, &server, &["--run-id", "r1", "--update"]).expect(0);
@@ -304,7 +301,7 @@ fn a_second_run_takes_every_pure_result_from_the_cache() {
     let body = |texts: &str| {
         PIPELINE.replace(r#"["a", "b", "c", "d", "e", "f", "g", "h"]"#, texts).replace("150", "1")
     };
-    let project = basic(&body(r#"["a", "b", "c"]"#));
+    let project = Project::basic(&body(r#"["a", "b", "c"]"#));
     let cache = ["--cache", &server.uri()];
     let first = project.host().args(cache).run().expect(0);
     let second = project.host().args(cache).run().expect(0);
@@ -320,7 +317,7 @@ fn a_second_run_takes_every_pure_result_from_the_cache() {
     assert_eq!(started, ["first", "second"]);
 
     // An additional element runs itself, and what reads the list.
-    let more = basic(&body(r#"["a", "b", "c", "d"]"#));
+    let more = Project::basic(&body(r#"["a", "b", "c", "d"]"#));
     more.host().args(cache).run().expect(0);
     assert_eq!(more.events().tasks("task.started"), ["texts[3]", "all"]);
 }
@@ -328,7 +325,7 @@ fn a_second_run_takes_every_pure_result_from_the_cache() {
 #[test]
 fn a_damaged_cache_entry_is_no_hit() {
     let server = Redis::start("");
-    let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let cache = ["--cache", &server.uri()];
     project.host().args(cache).run().expect(0);
     let key = server.command(&["KEYS", "cascade:cache:*"]);
@@ -343,7 +340,7 @@ fn a_damaged_cache_entry_is_no_hit() {
 #[test]
 fn plan_tells_what_is_stored_and_what_is_cached() {
     let server = Redis::start("");
-    let project = basic(
+    let project = Project::basic(
         "[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"a\" }\n",
     );
     let uri = server.uri();
@@ -360,7 +357,7 @@ fn plan_tells_what_is_stored_and_what_is_cached() {
 
 #[test]
 fn sockets_passwords_users_and_tls_are_ways_in() {
-    let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let plain = Redis::start("");
     let socket = format!("redis+unix://{}?db=1", plain.socket().display());
     project.host().args(["--state", &socket]).run().expect(0);
@@ -408,7 +405,7 @@ fn sockets_passwords_users_and_tls_are_ways_in() {
 
 #[test]
 fn a_server_that_is_not_there_is_an_error_after_the_stated_time() {
-    let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let port = cascade_host_tests::free_port();
     let uri = format!("redis://user:hunter2@127.0.0.1:{port}?connect-timeout=1s");
     let finished =
