@@ -22,6 +22,12 @@ impl Project {
         Self::raw(&format!("cascade = 1\nname = \"test\"\n{body}"))
     }
 
+    /// Creates a folder with this manifest, below the common head and the guest `basic` under the name `g`. A body may
+    /// begin with further keys of that component.
+    pub fn basic(body: &str) -> Self {
+        Self::new(&format!("[components.g]\npath = \"{{guest:basic}}\"\n{body}"))
+    }
+
     /// Creates a folder with exactly this manifest.
     pub fn raw(manifest: &str) -> Self {
         let project = Self { folder: TempDir::new().expect("a scratch folder can be made") };

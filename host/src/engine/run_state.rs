@@ -70,11 +70,11 @@ impl RunState {
     pub(crate) fn new(ctx: Arc<Context>, slots: u32) -> Self {
         Self {
             dispatcher: Dispatcher::new(Arc::clone(&ctx.shape), slots),
+            prefetch: PrefetchPolicy::new(ctx.ledger.max_claims()),
             ctx,
             running: FxHashMap::default(),
             waiting: VecDeque::new(),
             without_slot: VecDeque::new(),
-            prefetch: PrefetchPolicy::default(),
             batch: Vec::new(),
             returned: HashSet::new(),
             version: Version::default(),

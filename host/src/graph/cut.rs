@@ -4,7 +4,6 @@
 use crate::graph::Expr;
 use crate::graph::draft::{Body, Draft};
 use crate::model::TaskIdx;
-use std::sync::Arc;
 
 /// A task without references that lead back to it, with what it waits for by `after` in ascending order and without
 /// repetition.
@@ -22,10 +21,7 @@ pub(crate) fn cut(drafts: Vec<Draft>, knots: &[Option<usize>]) -> Vec<Acyclic> {
         let leads_back = |task: TaskIdx| knot.is_some() && knot_of(task) == knot;
         let Draft { mut body, after, .. } = draft;
         if knot.is_some() {
-            let args = body.args.iter_mut().map(|(_, arg)| &mut arg.value);
-            let lists = body.for_each.iter_mut().map(|(_, list)| &mut list.value);
-            let when = body.when.iter_mut().map(|when| &mut when.value);
-            args.chain(lists).chain(when).for_each(|expr| mark(expr, &leads_back));
+            body.values_mut().for_each(|expr| mark(expr, &leads_back));
         }
         let mut after: Vec<TaskIdx> =
             after.iter().map(|after| after.value).filter(|after| !leads_back(*after)).collect();
@@ -37,23 +33,8 @@ pub(crate) fn cut(drafts: Vec<Draft>, knots: &[Option<usize>]) -> Vec<Acyclic> {
 }
 
 fn mark(expr: &mut Expr, leads_back: &dyn Fn(TaskIdx) -> bool) {
-    match expr {
-        Expr::Literal(_)
-        | Expr::Param { .. }
-        | Expr::Item { .. }
-        | Expr::Env { .. }
-        | Expr::File { .. }
-        | Expr::Faulty => {}
-        Expr::Task { task, .. } => {
-            if leads_back(*task) {
-                *expr = Expr::Faulty;
-            }
-        }
-        Expr::Array(parts) => parts.iter_mut().for_each(|part| mark(&mut part.value, leads_back)),
-        Expr::Table(entries) => entries.iter_mut().for_each(|(_, part)| mark(&mut part.value, leads_back)),
-        Expr::Select { selector, cases, .. } => {
-            mark(&mut Arc::make_mut(selector).value, leads_back);
-            cases.iter_mut().for_each(|(_, case)| mark(&mut case.value, leads_back));
-        }
+    if matches!(expr, Expr::Task { task, .. } if leads_back(*task)) {
+        *expr = Expr::Faulty;
     }
+    expr.each_part_mut(&mut |part| mark(part, leads_back));
 }

@@ -26,6 +26,22 @@ pub(crate) struct Body {
     pub(crate) resources: Vec<(usize, u32)>,
 }
 
+impl Body {
+    /// The values from which the task reads: arguments, lists, and the subject of `when`.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Expr> {
+        let args = self.args.iter().map(|(_, arg)| arg);
+        let lists = self.for_each.iter().map(|(_, list)| list);
+        args.chain(lists).chain(&self.when).map(|spanned| &spanned.value)
+    }
+
+    /// The same values as [`Self::values`], to be changed.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let args = self.args.iter_mut().map(|(_, arg)| arg);
+        let lists = self.for_each.iter_mut().map(|(_, list)| list);
+        args.chain(lists).chain(&mut self.when).map(|spanned| &mut spanned.value)
+    }
+}
+
 /// An output: its name and its value.
 pub(crate) type Output = (String, Spanned<Expr>);
 

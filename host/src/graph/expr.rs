@@ -56,19 +56,21 @@ pub struct Node {
 }
 
 /// Pruning condition of a task that only `select` cases need: the task is needed if any clause holds.
+///
+/// The gates are those of the graph, or of a plan, which has typed them.
 #[derive(Debug, Clone)]
-pub struct NeededIf {
+pub struct NeededIf<G = Gate> {
     /// Alternative clauses.
-    pub any: Vec<NeededClause>,
+    pub any: Vec<NeededClause<G>>,
 }
 
 /// A way to be needed: every gate chooses its case, and the consumer is itself needed.
 #[derive(Debug, Clone)]
-pub struct NeededClause {
+pub struct NeededClause<G = Gate> {
     /// Selects on the path from the consumer to the reference, outermost first; may be empty.
-    pub gates: Vec<Gate>,
+    pub gates: Vec<G>,
     /// The consumer's own condition; none if the consumer is always needed.
-    pub consumer: Option<Arc<NeededIf>>,
+    pub consumer: Option<Arc<NeededIf<G>>>,
 }
 
 /// A select that must choose a certain case.
@@ -140,7 +142,7 @@ pub enum Expr {
 }
 
 /// Drops a chain of conditions one by one: it may be long enough for recursion to overflow the stack.
-impl Drop for NeededIf {
+impl<G> Drop for NeededIf<G> {
     fn drop(&mut self) {
         let mut open = self.take_consumers();
         while let Some(demand) = open.pop() {
@@ -151,9 +153,50 @@ impl Drop for NeededIf {
     }
 }
 
-impl NeededIf {
+impl<G> NeededIf<G> {
     fn take_consumers(&mut self) -> Vec<Arc<Self>> {
         self.any.iter_mut().filter_map(|clause| clause.consumer.take()).collect()
+    }
+}
+
+impl Expr {
+    /// Calls `visit` with each value that this one is made of: those of an array or a table, and the selector and the
+    /// cases of a `select`.
+    pub(crate) fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
+        match self {
+            Self::Literal(_)
+            | Self::Task { .. }
+            | Self::Param { .. }
+            | Self::Item { .. }
+            | Self::Env { .. }
+            | Self::File { .. }
+            | Self::Faulty => {}
+            Self::Array(parts) => parts.iter().for_each(|part| visit(&part.value)),
+            Self::Table(entries) => entries.iter().for_each(|(_, part)| visit(&part.value)),
+            Self::Select { selector, cases, .. } => {
+                visit(&selector.value);
+                cases.iter().for_each(|(_, case)| visit(&case.value));
+            }
+        }
+    }
+
+    /// Calls `visit` with the same parts as [`Self::each_part`], to change them.
+    pub(crate) fn each_part_mut(&mut self, visit: &mut dyn FnMut(&mut Self)) {
+        match self {
+            Self::Literal(_)
+            | Self::Task { .. }
+            | Self::Param { .. }
+            | Self::Item { .. }
+            | Self::Env { .. }
+            | Self::File { .. }
+            | Self::Faulty => {}
+            Self::Array(parts) => parts.iter_mut().for_each(|part| visit(&mut part.value)),
+            Self::Table(entries) => entries.iter_mut().for_each(|(_, part)| visit(&mut part.value)),
+            Self::Select { selector, cases, .. } => {
+                visit(&mut Arc::make_mut(selector).value);
+                cases.iter_mut().for_each(|(_, case)| visit(&mut case.value));
+            }
+        }
     }
 }
 

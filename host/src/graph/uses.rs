@@ -16,9 +16,7 @@ pub(crate) fn each_use(expr: &Expr, within: Option<TaskIdx>, visit: &mut dyn FnM
 /// Calls `visit` with every task that a task's content may read and the gates that lead to it.
 pub(crate) fn each_use_of(task: TaskIdx, body: &Body, visit: &mut dyn FnMut(TaskIdx, &[Gate])) {
     let mut walk = Walk { within: Some(task), gates: Vec::new() };
-    let args = body.args.iter().map(|(_, arg)| arg);
-    let lists = body.for_each.iter().map(|(_, list)| list);
-    args.chain(lists).chain(&body.when).for_each(|expr| walk.expr(&expr.value, visit));
+    body.values().for_each(|expr| walk.expr(expr, visit));
 }
 
 /// Calls `visit` with every task that `expr` may read.
@@ -28,20 +26,9 @@ pub(crate) fn each_task(expr: &Expr, visit: &mut dyn FnMut(TaskIdx)) {
 
 /// Returns whether the value differs between the elements of a `for-each`.
 pub(crate) fn has_items(expr: &Expr) -> bool {
-    match expr {
-        Expr::Literal(_)
-        | Expr::Task { .. }
-        | Expr::Param { .. }
-        | Expr::Env { .. }
-        | Expr::File { .. }
-        | Expr::Faulty => false,
-        Expr::Item { .. } => true,
-        Expr::Array(parts) => parts.iter().any(|part| has_items(&part.value)),
-        Expr::Table(entries) => entries.iter().any(|(_, part)| has_items(&part.value)),
-        Expr::Select { selector, cases, .. } => {
-            has_items(&selector.value) || cases.iter().any(|(_, case)| has_items(&case.value))
-        }
-    }
+    let mut has = matches!(expr, Expr::Item { .. });
+    expr.each_part(&mut |part| has = has || has_items(part));
+    has
 }
 
 struct Walk {
@@ -52,15 +39,8 @@ struct Walk {
 impl Walk {
     fn expr(&mut self, expr: &Expr, visit: &mut dyn FnMut(TaskIdx, &[Gate])) {
         match expr {
-            Expr::Literal(_)
-            | Expr::Param { .. }
-            | Expr::Item { .. }
-            | Expr::Env { .. }
-            | Expr::File { .. }
-            | Expr::Faulty => {}
             Expr::Task { task, .. } => visit(*task, &self.gates),
-            Expr::Array(parts) => parts.iter().for_each(|part| self.expr(&part.value, visit)),
-            Expr::Table(entries) => entries.iter().for_each(|(_, part)| self.expr(&part.value, visit)),
+            // Each case is behind a gate of its own; the selector is not.
             Expr::Select { selector, cases, .. } => {
                 self.expr(&selector.value, visit);
                 for (name, case) in cases {
@@ -70,6 +50,8 @@ impl Walk {
                     self.gates.pop();
                 }
             }
+            // Whatever else there is reads what its parts read.
+            _ => expr.each_part(&mut |part| self.expr(part, visit)),
         }
     }
 }

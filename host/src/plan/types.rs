@@ -1,6 +1,7 @@
 //! The plan as data: indexes in place of names, and a type on every edge.
 //! `compile` builds it, and `engine` runs it.
 
+use crate::graph;
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx};
 use crate::value::{Conversion, Export, Type};
@@ -185,39 +186,11 @@ pub enum Binding {
     },
 }
 
-/// Pruning condition of a task that only `select` cases need: the task is needed if any clause holds.
-#[derive(Debug)]
-pub struct NeededIf {
-    /// Alternative clauses.
-    pub any: Vec<NeededClause>,
-}
+/// Pruning condition of a task that only `select` cases need, with typed gates.
+pub type NeededIf = graph::NeededIf<Gate>;
 
-/// Drops a chain of conditions one by one: it may be long enough for recursion to overflow the stack.
-impl Drop for NeededIf {
-    fn drop(&mut self) {
-        let mut open = self.take_consumers();
-        while let Some(demand) = open.pop() {
-            if let Some(mut last) = Arc::into_inner(demand) {
-                open.append(&mut last.take_consumers());
-            }
-        }
-    }
-}
-
-impl NeededIf {
-    fn take_consumers(&mut self) -> Vec<Arc<Self>> {
-        self.any.iter_mut().filter_map(|clause| clause.consumer.take()).collect()
-    }
-}
-
-/// A way to be needed: every gate is open, and the consumer is itself needed.
-#[derive(Debug)]
-pub struct NeededClause {
-    /// Gates that must all be open.
-    pub gates: Vec<Gate>,
-    /// The consumer's own condition; none if the consumer is always needed.
-    pub consumer: Option<Arc<NeededIf>>,
-}
+/// A way to be needed, with typed gates.
+pub type NeededClause = graph::NeededClause<Gate>;
 
 /// A select that must choose a certain case.
 #[derive(Debug)]
@@ -343,55 +316,38 @@ impl Plan {
 impl Binding {
     /// Calls `visit` with every task that may be read, selectors and cases included.
     pub fn each_task(&self, visit: &mut dyn FnMut(TaskIdx)) {
-        match self {
-            Self::Constant(_) | Self::Input { .. } | Self::Item { .. } => {}
-            Self::Task { task, .. } => visit(*task),
-            Self::List(_, parts) | Self::Tuple(parts) => {
-                for part in parts {
-                    part.each_task(visit);
-                }
-            }
-            Self::Record(fields) => {
-                for (_, part) in fields {
-                    part.each_task(visit);
-                }
-            }
-            Self::Case(_, part) | Self::Wrapped(part) => part.each_task(visit),
-            Self::Select { selector, cases, .. } => {
-                selector.each_task(visit);
-                for (_, case) in cases {
-                    case.each_task(visit);
-                }
-            }
+        if let Self::Task { task, .. } = self {
+            visit(*task);
         }
+        self.each_part(&mut |part| part.each_task(visit));
     }
 
     /// Calls `visit` with the position of every input that may be read, selectors and cases included.
     pub fn each_input(&self, visit: &mut dyn FnMut(usize)) {
-        match self {
-            Self::Constant(_) | Self::Task { .. } | Self::Item { .. } => {}
-            Self::Input { input, .. } => visit(*input),
-            Self::List(_, parts) | Self::Tuple(parts) => parts.iter().for_each(|part| part.each_input(visit)),
-            Self::Record(fields) => fields.iter().for_each(|(_, part)| part.each_input(visit)),
-            Self::Case(_, part) | Self::Wrapped(part) => part.each_input(visit),
-            Self::Select { selector, cases, .. } => {
-                selector.each_input(visit);
-                cases.iter().for_each(|(_, case)| case.each_input(visit));
-            }
+        if let Self::Input { input, .. } = self {
+            visit(*input);
         }
+        self.each_part(&mut |part| part.each_input(visit));
     }
 
     /// Whether the value differs from element to element of a `for-each`.
     #[must_use]
     pub fn uses_items(&self) -> bool {
+        let mut uses = matches!(self, Self::Item { .. });
+        self.each_part(&mut |part| uses = uses || part.uses_items());
+        uses
+    }
+
+    /// Calls `visit` with each value that this one is composed of, selectors and cases included.
+    fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
         match self {
-            Self::Constant(_) | Self::Input { .. } | Self::Task { .. } => false,
-            Self::Item { .. } => true,
-            Self::List(_, parts) | Self::Tuple(parts) => parts.iter().any(Self::uses_items),
-            Self::Record(fields) => fields.iter().any(|(_, part)| part.uses_items()),
-            Self::Case(_, part) | Self::Wrapped(part) => part.uses_items(),
+            Self::Constant(_) | Self::Task { .. } | Self::Input { .. } | Self::Item { .. } => {}
+            Self::List(_, parts) | Self::Tuple(parts) => parts.iter().for_each(visit),
+            Self::Record(fields) => fields.iter().for_each(|(_, part)| visit(part)),
+            Self::Case(_, part) | Self::Wrapped(part) => visit(part),
             Self::Select { selector, cases, .. } => {
-                selector.uses_items() || cases.iter().any(|(_, case)| case.uses_items())
+                visit(selector);
+                cases.iter().for_each(|(_, case)| visit(case));
             }
         }
     }

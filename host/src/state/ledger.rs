@@ -3,7 +3,7 @@
 
 use crate::model::{RunStatus, SkipReason, TaskIdx};
 use crate::state::id::{HostId, NodeId, Token};
-use crate::state::{Error, Notice};
+use crate::state::{Error, ErrorKind, Notice, RunShape};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::num::NonZeroU32;
@@ -83,9 +83,39 @@ pub enum Outcome {
     },
 }
 
+impl Settlement {
+    /// Rejects what the contract forbids: an outcome that does not suit the claimed node or its stage.
+    ///
+    /// Backends check a whole batch before they write anything. Tokens that hold nothing have no node to check.
+    pub(crate) fn check(&self, shape: &RunShape, node: NodeId, stage: Stage) -> Result<(), Error> {
+        let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
+        if !self.outcome.suits(stage) {
+            return misuse("settling a node as no node of its stage is settled");
+        }
+        match &self.outcome {
+            Outcome::Expand { .. } => {
+                let can = shape.tasks.get(node.task.index()).is_some_and(|task| task.is_for_each)
+                    && node.item.is_none()
+                    && !matches!(stage, Stage::Expanded { .. });
+                if can { Ok(()) } else { misuse("expanding a node that has no elements") }
+            }
+            Outcome::Await(tasks) if tasks.iter().any(|task| shape.tasks.get(task.index()).is_none()) => {
+                misuse("waiting for a task that the run does not have")
+            }
+            Outcome::Await(_)
+            | Outcome::Done(_)
+            | Outcome::Skipped(_)
+            | Outcome::Failed(_)
+            | Outcome::Retry(_)
+            | Outcome::Passed
+            | Outcome::Release => Ok(()),
+        }
+    }
+}
+
 impl Outcome {
     /// Whether a claim of this stage may be settled so.
-    pub(crate) const fn suits(&self, stage: Stage) -> bool {
+    const fn suits(&self, stage: Stage) -> bool {
         match self {
             Self::Passed => matches!(stage, Stage::Closing),
             Self::Failed(_) | Self::Release => true,
@@ -95,6 +125,10 @@ impl Outcome {
         }
     }
 }
+
+/// Most claims without a slot in one reply. A wide graph of skipped tasks must neither go to one host alone nor fill its
+/// memory.
+pub(crate) const MAX_SLOTLESS_CLAIMS: u32 = 256;
 
 /// What a host asks for along with its settlements.
 #[derive(Debug, Clone, Default)]
@@ -213,6 +247,10 @@ pub trait Ledger: Send + Sync {
     /// Results are stored before any dependent is handed out to any host. Repeating a commit whose reply was lost is
     /// safe: settlements already committed are answered with [`Verdict::Duplicate`].
     async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error>;
+
+    /// Returns how many nodes with a slot one commit hands out, if as many are ready and fit. Asking for more is safe, but
+    /// the ledger need not hand out more at once, and may take longer for each. Never changes.
+    fn max_claims(&self) -> u32;
 
     /// Returns the stored state of each node, in order.
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error>;

@@ -46,6 +46,7 @@ pub use id::Token;
 #[cfg(feature = "redis")]
 pub(crate) use invisible_chars::find_invisible;
 pub use journal::{Batch, Follow, Journal, JournalPage, MAX_EVENTS, MAX_LOG, MAX_LOGS};
+pub(crate) use ledger::MAX_SLOTLESS_CLAIMS;
 pub use ledger::{
     Blocked, Certainty, Claim, Entry, Ledger, Loss, Outcome, Progress, Reply, Settlement, Stage, Stop,
     Verdict, Version, Want,

@@ -1,14 +1,8 @@
 //! `when`, and the reasons why a task is skipped.
 //! Pruning by `select` is in `references`.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::{Events, Project};
 use serde_json::json;
-
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}\n{body}", component(Guest::Basic)))
-}
 
 fn reason<'a>(events: &'a Events, task: &str) -> &'a str {
     let skipped = events.of("task.skipped").find(|event| event["task"] == task);
@@ -17,7 +11,7 @@ fn reason<'a>(events: &'a Events, task: &str) -> &'a str {
 
 #[test]
 fn false_condition_skips_the_task_and_its_dependents() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.go]
         type = "bool"
@@ -50,7 +44,7 @@ fn false_condition_skips_the_task_and_its_dependents() {
 
 #[test]
 fn equals_and_not_compare_values_of_any_type() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.colour]
         call = "g.pick-colour"
@@ -78,7 +72,7 @@ fn equals_and_not_compare_values_of_any_type() {
 
 #[test]
 fn dependents_of_a_failed_task_are_skipped_as_upstream_failed() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.bad]
         call = "g.fails"

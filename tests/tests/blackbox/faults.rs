@@ -1,9 +1,7 @@
 //! Single faults of the server during a run, and the host's messages: nothing is lost, nothing runs twice.
 //! Faults of guests are in `policies` and `isolation`; long faults are in `outages`.
 
-use crate::component;
 use crate::gates::{self, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Events, Host, Project, Proxy, Redis, Running, wait_until};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -166,8 +164,7 @@ fn missing_permissions_are_listed_with_the_acl_line() {
 #[test]
 fn servers_that_may_lose_results_cause_a_warning() {
     let server = Redis::start("maxmemory 100mb\nmaxmemory-policy allkeys-lru");
-    let project =
-        Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
     project.host().args(["--state", &server.uri()]).run().expect(0).says(["noeviction"]);
 }
 
@@ -178,7 +175,7 @@ fn values_are_stored_up_to_their_size_limit() {
         let body = format!(
             "[tasks.t]\ncall = \"g.big\"\nargs.bytes = {bytes}\nlimits = {{ output = \"{limit}\" }}\n"
         );
-        Project::new(&format!("{}{body}", component(Guest::Basic)))
+        Project::basic(&body)
     };
     let large = task(40 << 20, "41MiB");
     let finished = large.host().args(["--state", &server.uri(), "-o", "raw"]).run().expect(0);

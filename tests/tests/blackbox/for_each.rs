@@ -1,18 +1,12 @@
 //! `for-each`: one call per element, results in order, zipped lists, `max-parallel`.
 //! Failures of elements are in `policies`.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::Project;
 use serde_json::json;
 
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}\n{body}", component(Guest::Basic)))
-}
-
 #[test]
 fn results_keep_the_order_of_the_elements() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.numbers]
         call = "g.numbers"
@@ -46,15 +40,15 @@ fn lists_are_zipped_and_must_be_equally_long() {
              args = {{ a = {{ item = \"a\" }}, b = {{ item = \"b\" }} }}\n"
         )
     };
-    assert_eq!(basic(&body("[10, 20, 30]")).run().expect(0).json(), json!({ "sums": [11, 22, 33] }));
-    let uneven = basic(&body("[10, 20]"));
+    assert_eq!(Project::basic(&body("[10, 20, 30]")).run().expect(0).json(), json!({ "sums": [11, 22, 33] }));
+    let uneven = Project::basic(&body("[10, 20]"));
     uneven.run().expect(1).says(["`a` has 3", "`b` has 2"]);
     assert_eq!(uneven.events().of("task.failed").next().expect("a failure")["class"], "input");
 }
 
 #[test]
 fn empty_list_gives_an_empty_list() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.none]
         call = "g.numbers"
@@ -70,7 +64,7 @@ fn empty_list_gives_an_empty_list() {
 
 #[test]
 fn max_parallel_limits_concurrent_elements() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.slow]
         call = "g.slow-echo"
@@ -94,7 +88,7 @@ fn max_parallel_limits_concurrent_elements() {
 
 #[test]
 fn arguments_without_an_item_are_shared_by_all_elements() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.base]
         call = "g.double"
@@ -110,7 +104,7 @@ fn arguments_without_an_item_are_shared_by_all_elements() {
 
 #[test]
 fn too_long_list_hits_a_limit_without_using_memory() {
-    let project = basic(
+    let project = Project::basic(
         "[params.many]\ntype = \"list<u8>\"\n[tasks.t]\ncall = \"g.double\"\nfor-each.x = { param = \"many\" }\nargs.x = { item = \"x\" }\n",
     );
     // Base64 of 10,000,002 bytes.

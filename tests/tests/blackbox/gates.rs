@@ -1,8 +1,6 @@
 //! Gates: tasks that end when the test allows it, so that order does not depend on the machine's speed.
 //! A gate is a file that a guest waits for. Each test decides which tasks wait.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::Project;
 
 /// The grants of a task that waits at a gate. It calls `await-file` with the gate's name, and returns it.
@@ -10,7 +8,7 @@ pub(crate) const GRANTS: &str = "grants = { read = [\"gates:.\"], clock = true }
 
 /// Creates a project with tasks that may wait at gates.
 pub(crate) fn project(body: &str) -> Project {
-    let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
+    let project = Project::basic(body);
     std::fs::create_dir(project.folder().join("gates")).expect("a folder can be made");
     project
 }

@@ -98,10 +98,9 @@ fn plan_shows_unused_and_missing_grants() {
 
 #[test]
 fn plan_marks_folders_outside_the_manifests_folder_through_links() {
-    let project = Project::new(&format!(
-        "{}grants = {{ read = [\"inside\", \"way-out:/out\", \"/usr:/usr\"] }}\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic(
+        "grants = { read = [\"inside\", \"way-out:/out\", \"/usr:/usr\"] }\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
+    );
     std::fs::create_dir(project.folder().join("inside")).expect("a folder can be made");
     std::os::unix::fs::symlink("/tmp", project.folder().join("way-out")).expect("a link can be made");
     let json = project.command("plan").args(["--json"]).run().expect(0).json();

@@ -1,9 +1,7 @@
 //! Several hosts on one run, and commands on it: leases, takeovers, `cancel`, `watch`, `show`, `rm`.
 //! Faults of the server are in `faults`.
 
-use crate::component;
 use crate::gates::{self, open};
-use crate::guests::Guest;
 use cascade_host_tests::{
     Events, Host, Project, Proxy, Redis, Running, build_rust_guests, is_declined, wait_until,
 };
@@ -14,16 +12,15 @@ use std::time::{Duration, Instant};
 /// Creates elements that take `ms` each, and their joined text.
 fn elements(count: u8, ms: u32) -> Project {
     let texts: Vec<String> = (b'a'..b'a' + count).map(|text| format!("\"{}\"", char::from(text))).collect();
-    Project::new(&format!(
-        "{}[tasks.texts]\ncall = \"g.slow-echo\"\nfor-each.text = [{}]\nargs = {{ text = {{ item = \"text\" }}, ms = {ms} }}\n\
+    Project::basic(&format!(
+        "[tasks.texts]\ncall = \"g.slow-echo\"\nfor-each.text = [{}]\nargs = {{ text = {{ item = \"text\" }}, ms = {ms} }}\n\
          [tasks.all]\ncall = \"g.concat\"\nargs.parts = {{ task = \"texts\" }}\n",
-        component(Guest::Basic),
         texts.join(", ")
     ))
 }
 
 fn endless_project() -> Project {
-    Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)))
+    Project::basic("[tasks.endless]\ncall = \"g.spin\"\n")
 }
 
 fn start(host: Host, uri: &str, run: &str, jobs: &str) -> Running {
@@ -123,7 +120,7 @@ fn watch_follows_a_run_from_start_to_end() {
 #[test]
 fn watch_exits_with_the_code_of_a_failed_run() {
     let server = Redis::start("");
-    let project = Project::new(&format!("{}[tasks.bad]\ncall = \"g.trap\"\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.bad]\ncall = \"g.trap\"\n");
     project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(1);
     let watched = command_on_run("watch", "r1", &server.uri()).run().expect(1);
     assert!(watched.text().contains("failed     bad  trap"), "{}", watched.text());

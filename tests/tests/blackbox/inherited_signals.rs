@@ -1,9 +1,7 @@
 //! Signals that a parent left ignored or blocked, on purpose or by accident.
 //! The effects of signals are tested in `signals`.
 
-use crate::component;
 use crate::gates::{self, GRANTS, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Host, Project};
 use std::fs;
 
@@ -25,10 +23,7 @@ fn gated_project() -> Project {
 
 #[test]
 fn ignored_sigchld_has_no_effect() {
-    let project = Project::new(&format!(
-        "{}build = \"true\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic("build = \"true\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
     // Nothing is compiled yet.
     let code = project.folder().join("code").display().to_string();
     let host = with_dispositions(
@@ -84,10 +79,9 @@ fn out_of_bounds_access_traps_even_if_sigsegv_is_blocked() {
 
 #[test]
 fn child_processes_start_with_default_dispositions() {
-    let project = Project::new(&format!(
-        "{}build = \"grep -E '^Sig(Blk|Ign)' /proc/self/status > mask\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic(
+        "build = \"grep -E '^Sig(Blk|Ign)' /proc/self/status > mask\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n",
+    );
     for (words, expected) in [
         ("--ignore-signal=CHLD,TERM,ALRM,USR1,PIPE,XCPU,XFSZ", [0, 0]),
         ("--block-signal", [0, 0]),

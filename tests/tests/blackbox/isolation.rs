@@ -2,14 +2,10 @@
 //! Attacks are in `hostile`.
 
 use crate::guests::Guest;
-use crate::{component, named};
+use crate::named;
 use cascade_host_tests::Project;
 use serde_json::json;
 use std::time::Duration;
-
-fn basic(grants: &str, body: &str) -> Project {
-    Project::new(&format!("{}{grants}\n{body}", component(Guest::Basic)))
-}
 
 fn failure(project: &Project) -> (String, String) {
     let events = project.events();
@@ -22,7 +18,7 @@ fn failure(project: &Project) -> (String, String) {
 fn without_grants_there_are_no_variables_arguments_or_files() {
     let body = "[tasks.env]\ncall = \"g.env\"\nargs.name = \"HOME\"\n[tasks.args]\ncall = \"g.args\"\n\
                 [tasks.file]\ncall = \"g.read-file\"\nargs.path = \"/etc/passwd\"\non-error = \"value\"\n";
-    let shown = basic("", body).run().expect(0).json();
+    let shown = Project::basic(body).run().expect(0).json();
     assert_eq!((&shown["env"], &shown["args"]), (&json!(null), &json!([])));
     assert!(shown["file"]["err"].is_string(), "{shown}");
 }
@@ -36,7 +32,7 @@ fn grants_provide_exactly_what_they_name() {
                 [tasks.write]\ncall = \"g.write-file\"\nargs = { path = \"out/b.txt\", text = \"written\" }\n\
                 [tasks.denied]\ncall = \"g.write-file\"\nargs = { path = \"/in/c.txt\", text = \"x\" }\non-error = \"value\"\n\
                 [tasks.escape]\ncall = \"g.read-file\"\nargs.path = \"/in/../manifest.toml\"\non-error = \"value\"\n";
-    let project = basic(grants, body);
+    let project = Project::basic(&format!("{grants}\n{body}"));
     for folder in ["data", "out"] {
         std::fs::create_dir(project.folder().join(folder)).expect("a folder can be made");
     }
@@ -49,19 +45,19 @@ fn grants_provide_exactly_what_they_name() {
     assert_eq!((&shown["args"], &shown["read"]), (&json!(["-v"]), &json!("content")));
     assert!(shown["denied"]["err"].is_string() && shown["escape"]["err"].is_string(), "{shown}");
     assert_eq!(std::fs::read(project.folder().join("out/b.txt")).expect("the guest wrote it"), b"written");
-    let missing = basic("grants.read = [\"nowhere\"]", "[tasks.t]\ncall = \"g.args\"\n");
+    let missing = Project::basic("grants.read = [\"nowhere\"]\n[tasks.t]\ncall = \"g.args\"\n");
     missing.run().expect(2).says(["nowhere", "not a folder", "create it"]);
 }
 
 #[test]
 fn guest_output_is_logged_and_limited() {
-    let project = basic("", "[tasks.t]\ncall = \"g.say\"\nargs.text = \"hello there\"\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.say\"\nargs.text = \"hello there\"\n");
     project.run().expect(0).says(["hello there"]);
     let events = project.events();
     let logs: Vec<_> = events.of("task.log").map(|event| event["stream"].as_str().unwrap_or("?")).collect();
     assert_eq!(logs, ["stdout", "stderr"]);
     let flood =
-        basic("", "[tasks.t]\ncall = \"g.flood\"\nargs.bytes = 100_000_000\nlimits.logs = \"64KiB\"\n");
+        Project::basic("[tasks.t]\ncall = \"g.flood\"\nargs.bytes = 100_000_000\nlimits.logs = \"64KiB\"\n");
     flood.run().expect(1).says(["limits.logs"]);
     assert_eq!(failure(&flood).0, "limit");
 }
@@ -94,7 +90,7 @@ fn every_exceeded_limit_is_named() {
         ("g.big\"\nargs.bytes = 1_000_000", "limits.output = \"100KiB\"", "limits.output", "limit"),
         ("g.recurse\"\nargs.n = 100_000_000", "", "stack", "limit"),
     ] {
-        let project = basic("", &format!("[tasks.t]\ncall = \"{call}\n{keys}\n"));
+        let project = Project::basic(&format!("[tasks.t]\ncall = \"{call}\n{keys}\n"));
         let finished = project.run().expect(1).says([named]);
         let (found, error) = failure(&project);
         assert_eq!(found, class, "{error}");
@@ -104,12 +100,12 @@ fn every_exceeded_limit_is_named() {
 
 #[test]
 fn trap_has_a_backtrace() {
-    let project = basic("", "[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"so it is\"\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"so it is\"\n");
     project.run().expect(1).says(["so it is", "panic"]);
     let (class, error) = failure(&project);
     assert_eq!(class, "trap");
     assert!(error.lines().count() > 3, "there is no backtrace: {error}");
-    let exit = basic("", "[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
+    let exit = Project::basic("[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
     exit.run().expect(1).says(["exit"]);
 }
 
@@ -121,7 +117,8 @@ fn end_of_stderr(error: &str) -> Vec<&str> {
 #[test]
 fn trap_includes_the_last_output() {
     let message = r"first\nwhat went wrong\n  0: 0x2 - forged\n\u001b[2J\u009b31m";
-    let project = basic("", &format!("[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"{message}\"\n"));
+    let project =
+        Project::basic(&format!("[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"{message}\"\n"));
     let finished = project.host().args(["--log-level", "error"]).run().expect(1).says([
         "failed     t  trap: wasm `unreachable` instruction executed",
         "\n             the end of stderr:\n",
@@ -141,7 +138,7 @@ fn trap_includes_the_last_output() {
 fn last_output_is_limited_and_has_no_secret() {
     let body = "[params.token]\ntype = \"string\"\nsecret = true\n[tasks.t]\ncall = \"g.panic-with\"\n\
                 args.message = { param = \"token\" }\n";
-    let project = basic("", body);
+    let project = Project::basic(body);
     let token: Vec<String> = (0..5_000).map(|nth| format!("hunter{nth}")).collect();
     project.file("params.toml", format!("token = \"\"\"{}\"\"\"", token.join("\n")).as_bytes());
     let finished =
@@ -157,7 +154,7 @@ fn last_output_is_limited_and_has_no_secret() {
 fn failed_exit_status_includes_the_last_output() {
     let call = |code: u8| {
         let args = format!("args = {{ text = \"no such file: x\", code = {code} }}");
-        basic("", &format!("[tasks.t]\ncall = \"g.complain\"\n{args}\n"))
+        Project::basic(&format!("[tasks.t]\ncall = \"g.complain\"\n{args}\n"))
     };
     let project = call(3);
     project.host().args(["--log-level", "error"]).run().expect(1).says(["| no such file: x"]);
@@ -165,7 +162,7 @@ fn failed_exit_status_includes_the_last_output() {
     assert_eq!((&*class, end_of_stderr(&error)), ("error", vec!["no such file: x"]), "{error}");
     call(0).run().expect(0);
     // If the function must return a value, a failed exit status is a trap.
-    let exit = basic("", "[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
+    let exit = Project::basic("[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
     exit.run().expect(1).says(["the guest called exit(1)"]);
     assert_eq!(end_of_stderr(&failure(&exit).1), Vec::<&str>::new());
 }

@@ -1,9 +1,7 @@
 //! `--log-format json` and `--events -`: every message on stderr is a JSON line, however a command ends.
 //! The log of a successful run is tested in `printing`.
 
-use crate::component;
 use crate::gates::{self, GRANTS, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Finished, Host, Project};
 use serde_json::{Value, json};
 
@@ -38,15 +36,13 @@ fn run(project: &Project, way: [&str; 2]) -> Host {
 
 #[test]
 fn failed_partial_and_refused_runs_write_json() {
-    let fails = Project::new(&format!("{}[tasks.t]\ncall = \"g.trap\"\n", component(Guest::Basic)));
-    let skips = Project::new(&format!(
-        "{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\nwhen = {{ value = false }}\n[outputs]\nout = {{ task = \"t\" }}\n",
-        component(Guest::Basic)
-    ));
-    let two = Project::new(&format!(
-        "{}[tasks.a]\ncall = \"g.double\"\nargs.x = 1\n[tasks.b]\ncall = \"g.double\"\nargs.x = 1\n",
-        component(Guest::Basic)
-    ));
+    let fails = Project::basic("[tasks.t]\ncall = \"g.trap\"\n");
+    let skips = Project::basic(
+        "[tasks.t]\ncall = \"g.double\"\nargs.x = 1\nwhen = { value = false }\n[outputs]\nout = { task = \"t\" }\n",
+    );
+    let two = Project::basic(
+        "[tasks.a]\ncall = \"g.double\"\nargs.x = 1\n[tasks.b]\ncall = \"g.double\"\nargs.x = 1\n",
+    );
     for way in WAYS {
         let failed = run(&fails, way).args(["--run-id", "r1"]).run().expect(1);
         let note = only_event(&failed, "note");
@@ -67,8 +63,7 @@ fn failed_partial_and_refused_runs_write_json() {
 
 #[test]
 fn every_manifest_fault_is_a_json_line_with_position() {
-    let project =
-        Project::new(&format!("{}[tasks.t]\ncall = \"g.dubble\"\nparm = 1\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.t]\ncall = \"g.dubble\"\nparm = 1\n");
     for host in
         [project.command("check"), project.command("plan"), project.command("run"), project.command("build")]
     {
@@ -152,8 +147,7 @@ fn usage_and_settings_errors_are_json_whichever_way_it_is_enabled() {
 
 #[test]
 fn notes_of_commands_are_json() {
-    let project =
-        Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
     assert_eq!(only_event(&project.command("check").args(WAYS[0]).run().expect(0), "note")["code"], "sound");
     assert_eq!(
         only_event(&project.command("build").args(WAYS[0]).run().expect(0), "note")["code"],

@@ -1,13 +1,11 @@
 //! Large data: hundreds of megabytes, long chains, and lists of a million elements.
 //! Speed is measured by the benchmarks.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::Project;
 
 /// Creates a project with the basic guest.
 fn project(body: &str) -> Project {
-    Project::new(&format!("{}{body}", component(Guest::Basic)))
+    Project::basic(body)
 }
 
 #[test]

@@ -14,13 +14,9 @@ fn refused(project: &Project) -> Finished {
     finished
 }
 
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}{body}", component(Guest::Basic)))
-}
-
 #[test]
 fn mistyped_edge_names_both_types_and_their_difference() {
-    let project = basic(
+    let project = Project::basic(
         "[tasks.people]\ncall = \"g.echo-people\"\nargs.value = []\n\
          [tasks.shapes]\ncall = \"g.echo-shapes\"\nargs.value = { task = \"people\" }\n",
     );
@@ -29,7 +25,7 @@ fn mistyped_edge_names_both_types_and_their_difference() {
 
 #[test]
 fn cycle_is_shown_completely() {
-    let project = basic(
+    let project = Project::basic(
         "[tasks.a]\ncall = \"g.double\"\nargs.x = { task = \"b\" }\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"a\" }\n",
     );
     refused(&project).says(["cycle", "`a`", "`b`"]);
@@ -41,7 +37,8 @@ fn missing_file_has_help() {
         "[components.g]\npath = \"nowhere.wasm\"\nbuild = \"make\"\n[tasks.t]\ncall = \"g.f\"\n",
     );
     refused(&project).says(["nowhere.wasm", "--build"]);
-    let input = basic("[tasks.t]\ncall = \"g.echo-string\"\nargs.value = { file = \"nowhere.txt\" }\n");
+    let input =
+        Project::basic("[tasks.t]\ncall = \"g.echo-string\"\nargs.value = { file = \"nowhere.txt\" }\n");
     input.run().expect(2).says(["nowhere.txt", "manifest.toml:7"]);
 }
 
@@ -109,7 +106,7 @@ fn only_functions_without_handles_can_be_tasks() {
 
 #[test]
 fn faults_of_every_stage_are_shown_together() {
-    let project = basic(
+    let project = Project::basic(
         "colour = 1\n[tasks.a]\ncall = \"g.double\"\nargs.x = \"text\"\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"c\" }\n\
          [tasks.d]\ncall = \"g.dubble\"\nargs.x = 1\n",
     );
@@ -124,7 +121,7 @@ fn missing_or_invalid_manifest_does_not_panic() {
     let binary = Project::raw("");
     binary.file("manifest.toml", &[0xff, 0xfe, 0]);
     binary.run().expect(2).says(["UTF-8"]);
-    let project = basic("[tasks.t]\ncall = \"g.args\"\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.args\"\n");
     project.host().args(["--run-id", "a:b"]).run().expect(2).says(["run id"]);
     let cluster = ["--state", "redis+cluster://localhost"];
     project.host().args(cluster).run().expect(2).says(["cluster"]);
@@ -152,7 +149,7 @@ fn unknown_function_suggests_the_nearest_ones() {
     for (call, meant) in
         [("g.echo-peson", "echo-person"), ("g.doubel", "double"), ("g.panic-wth", "panic-with")]
     {
-        let project = basic(&format!("[tasks.t]\ncall = \"{call}\"\n"));
+        let project = Project::basic(&format!("[tasks.t]\ncall = \"{call}\"\n"));
         let suggestion = format!("did you mean `{meant}`?");
         let finished = refused(&project).says([&suggestion, " more; `cascade-host inspect` shows all"]);
         let first = finished.stderr.split("it exports ").nth(1).and_then(|list| list.split(", ").next());
@@ -162,7 +159,7 @@ fn unknown_function_suggests_the_nearest_ones() {
 
 #[test]
 fn input_and_graph_faults_are_reported_together() {
-    let project = basic(
+    let project = Project::basic(
         "[tasks.a]\ncall = \"g.echo-string\"\nargs.value = { file = \"nowhere.txt\" }\n\
          [tasks.b]\ncall = \"g.echo-string\"\nargs.value = { env = \"NOBODY_SETS_THIS\" }\n\
          [tasks.c]\ncall = \"g.double\"\nargs.x = { task = \"nobody\" }\n",
@@ -172,7 +169,7 @@ fn input_and_graph_faults_are_reported_together() {
 
 #[test]
 fn every_fault_of_a_param_value_is_reported() {
-    let project = basic(
+    let project = Project::basic(
         "[params.xs]\ntype = \"list<u8>\"\n[params.n]\ntype = \"u32\"\n[params.secret]\ntype = \"list<u8>\"\nsecret = true\n\
          [tasks.t]\ncall = \"g.echo-bytes\"\nargs.value = { param = \"xs\" }\n",
     );
@@ -187,7 +184,7 @@ fn every_fault_of_a_param_value_is_reported() {
 fn unknown_names_on_the_command_line_list_the_known_ones() {
     let task = |at: u32| format!("[tasks.task-{at}]\ncall = \"g.numbers\"\nargs.n = 1\n");
     let tasks = (0..20).map(task).collect::<Vec<_>>().concat();
-    let project = basic(&format!("{tasks}[tasks.split]\ncall = \"g.numbers\"\nargs.n = 2\n"));
+    let project = Project::basic(&format!("{tasks}[tasks.split]\ncall = \"g.numbers\"\nargs.n = 2\n"));
     let target = |names: &[&str]| {
         names.iter().fold(project.host(), |host, name| host.args(["--target", name])).run().expect(2)
     };

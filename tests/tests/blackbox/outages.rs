@@ -176,7 +176,7 @@ fn failover_to_a_stale_replica_recomputes_with_a_warning() {
 fn task_that_kills_hosts_fails_and_others_continue() {
     let server = Redis::start("");
     let body = "[tasks.other]\ncall = \"g.spin\"\npriority = 10\n[tasks.deadly]\ncall = \"g.spin\"\n";
-    let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
+    let project = Project::basic(body);
     let host = |events: &str| {
         let host = project.other_host(events).args(["--state", &server.uri(), "--run-id", "r1", "-j", "1"]);
         host.args(["--keep-going", "--log-level", "debug"]).start()
@@ -202,7 +202,7 @@ fn task_that_kills_hosts_fails_and_others_continue() {
 fn task_that_kills_the_only_host_fails() {
     let server = Redis::start("");
     let body = "[tasks.deadly]\ncall = \"g.spin\"\n[tasks.other]\ncall = \"g.double\"\nargs.x = 4\n";
-    let project = Project::new(&format!("{}{body}", component(Guest::Basic)));
+    let project = Project::basic(body);
     let host = || {
         let host = project.host().args(["--state", &server.uri(), "--run-id", "r1", "-j", "2"]);
         host.args(["--keep-going", "--log-level", "debug"])
@@ -262,8 +262,7 @@ fn manifest_limits_the_lost_hosts_of_a_task() {
 #[test]
 fn fresh_run_starts_whichever_reply_is_lost() {
     let server = Redis::start("");
-    let body = format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic));
-    let project = Project::new(&body);
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
     for bytes in (30..900).step_by(30) {
         let proxy = Proxy::start(server.port(), bytes, 1);
         let uri = format!("redis://127.0.0.1:{}", proxy.port());

@@ -1,17 +1,11 @@
 //! Outputs decide whether a run succeeded: an output that cannot be made fails it, for every observer.
 //! The printed formats are tested in `printing`.
 
-use crate::component;
 use crate::gates::{self, GRANTS, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Events, Finished, Host, Project, Redis};
 use serde_json::json;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}{body}", component(Guest::Basic)))
-}
 
 /// Two tasks, one with an empty list as its result, and an output that reads the list's first element.
 const MISSES: &str = "[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
@@ -40,7 +34,7 @@ fn failed_by(finished: Finished, events: &Events, output: &str) -> Finished {
 #[test]
 fn missing_output_fails_the_run_for_every_observer() {
     let server = Redis::start("");
-    let project = basic(MISSES);
+    let project = Project::basic(MISSES);
     let uri = server.uri();
     let run = || project.host().args(["--state", &uri, "--run-id", "r1"]).run();
     let finished = failed_by(run(), &project.events(), "first");
@@ -74,7 +68,7 @@ fn missing_output_fails_the_run_for_every_observer() {
     look();
 
     // Outputs may change between resumptions.
-    let mended = basic(&MISSES.replace("\"[0]\" }", "\"[0]\", default = 7 }"));
+    let mended = Project::basic(&MISSES.replace("\"[0]\" }", "\"[0]\", default = 7 }"));
     let finished = mended.host().args(["--state", &uri, "--run-id", "r1"]).run().expect(0);
     assert_eq!(finished.json(), json!({ "one": 42, "first": 7 }));
     assert!(mended.events().tasks("task.started").is_empty());
@@ -99,14 +93,14 @@ fn every_output_fault_fails_the_run() {
         "o = [1, { task = \"none\", path = \"[0]\" }]",
         "o = { a = { b = { task = \"unset\", path = \"some\" } } }",
     ] {
-        let project = basic(&format!("{tasks}{output}\n"));
+        let project = Project::basic(&format!("{tasks}{output}\n"));
         failed_by(project.run(), &project.events(), "o").says(["input: "]);
     }
 }
 
 #[test]
 fn default_replaces_a_missing_output() {
-    let project = basic(
+    let project = Project::basic(
         "[tasks.none]\ncall = \"g.numbers\"\nargs.n = 0\n\
          [tasks.unset]\ncall = \"g.env\"\nargs.name = \"NOBODY\"\n\
          [outputs]\nfirst = { task = \"none\", path = \"[0]\", default = 9 }\n\
@@ -118,7 +112,7 @@ fn default_replaces_a_missing_output() {
 
 #[test]
 fn missing_outputs_are_named_and_others_printed_only_with_keep_going() {
-    let project = basic(&format!("{MISSES}second = {{ task = \"none\", path = \"[1]\" }}\n"));
+    let project = Project::basic(&format!("{MISSES}second = {{ task = \"none\", path = \"[1]\" }}\n"));
     for (arguments, stdout) in
         [(&[][..], ""), (&["--output", "one"], ""), (&["--keep-going"], "{\"one\":42}\n")]
     {
@@ -167,7 +161,7 @@ fn damage_result(server: &Redis, bytes: &[u8]) {
 #[test]
 fn damaged_stored_result_is_not_an_output() {
     let server = Redis::start("");
-    let project = basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
+    let project = Project::basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
     let run =
         |argument: &str| project.host().args(["--state", &server.uri(), "--run-id", "r1", argument]).run();
     run("--log-level=info").expect(0);
@@ -193,7 +187,7 @@ fn damaged_stored_result_is_not_an_output() {
 
 #[test]
 fn unwritable_events_fail_the_command() {
-    let project = basic("[tasks.one]\ncall = \"g.double\"\nargs.x = 21\n");
+    let project = Project::basic("[tasks.one]\ncall = \"g.double\"\nargs.x = 21\n");
     let finished = project.other_host("/dev/full").run().expect(3);
     assert_eq!(finished.json(), json!({ "one": 42 }), "the run itself has succeeded");
     finished.says(["cannot write all events to `/dev/full`", "No space left"]);
@@ -202,7 +196,7 @@ fn unwritable_events_fail_the_command() {
 #[test]
 fn damaged_stored_plan_is_a_backend_error() {
     let server = Redis::start("");
-    let project = basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
+    let project = Project::basic("[tasks.text]\ncall = \"g.echo-string\"\nargs.value = \"hello\"\n");
     project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(0);
     server.command(&["HSET", "cascade:run:r1:meta", "record", "nonsense"]);
     for words in

@@ -1,16 +1,12 @@
 //! Failure policies: the effect of a failed task on the rest of the run, and the kept results.
 //! Failures of a single task are in `retries`.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::Project;
 use serde_json::json;
 
 /// A task that fails at once, a slow one beside it, and a third that would start next.
 fn project() -> Project {
-    Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    Project::basic(
         r#"
         [tasks.bad]
         call = "g.fails"
@@ -21,8 +17,8 @@ fn project() -> Project {
         [tasks.next]
         call = "g.echo-string"
         args.value = { task = "slow" }
-        "#
-    ))
+        "#,
+    )
 }
 
 #[test]
@@ -46,17 +42,15 @@ fn keep_going_finishes_other_branches_and_prints_their_outputs() {
 
 #[test]
 fn fail_fast_stops_running_tasks() {
-    let project = Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    let project = Project::basic(
         r#"
         [tasks.bad]
         call = "g.fails"
         args.kind = "gone"
         [tasks.endless]
         call = "g.spin"
-        "#
-    ));
+        "#,
+    );
     let finished = project.host().args(["-j", "2", "--fail-fast"]).run().expect(1);
     assert!(finished.took < std::time::Duration::from_secs(20), "{:?}", finished.took);
     assert!(project.events().tasks("task.finished").is_empty());
@@ -64,16 +58,14 @@ fn fail_fast_stops_running_tasks() {
 
 #[test]
 fn failed_element_fails_its_task_and_is_named() {
-    let project = Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    let project = Project::basic(
         r#"
         [tasks.each]
         call = "g.maybe-fail"
         for-each.x = [0, 2, 3, 4]
         args.x = { item = "x" }
-        "#
-    ));
+        "#,
+    );
     project.run().expect(1).says(["each[2]", "element 2"]);
     let events = project.events();
     assert_eq!(events.tasks("task.failed"), ["each[2]", "each"]);
@@ -81,13 +73,13 @@ fn failed_element_fails_its_task_and_is_named() {
 
 #[test]
 fn resources_limit_concurrent_tasks() {
-    let mut body = format!("{}[resources]\nlicence = 1\n", component(Guest::Basic));
+    let mut body = "[resources]\nlicence = 1\n".to_owned();
     for name in ["a", "b", "c"] {
         body.push_str(&format!(
             "[tasks.{name}]\ncall = \"g.slow-echo\"\nargs = {{ text = \"x\", ms = 20 }}\nresources.licence = 1\n"
         ));
     }
-    let project = Project::new(&body);
+    let project = Project::basic(&body);
     project.host().args(["-j", "3"]).run().expect(0);
     let events = project.events();
     let order: Vec<_> = events
@@ -102,9 +94,7 @@ fn resources_limit_concurrent_tasks() {
 
 #[test]
 fn tasks_start_by_priority_then_by_longest_path() {
-    let project = Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    let project = Project::basic(
         r#"
         [tasks.short]
         call = "g.double"
@@ -119,17 +109,15 @@ fn tasks_start_by_priority_then_by_longest_path() {
         call = "g.double"
         args.x = 1
         priority = 5
-        "#
-    ));
+        "#,
+    );
     project.host().args(["-j", "1"]).run().expect(0);
     assert_eq!(project.events().tasks("task.started")[..2], ["urgent", "long"]);
 }
 
 #[test]
 fn target_restricts_the_run_to_its_dependencies() {
-    let project = Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    let project = Project::basic(
         r#"
         [tasks.base]
         call = "g.double"
@@ -140,8 +128,8 @@ fn target_restricts_the_run_to_its_dependencies() {
         [tasks.right]
         call = "g.double"
         args.x = { task = "base" }
-        "#
-    ));
+        "#,
+    );
     let finished = project.host().args(["--target", "left"]).run().expect(0);
     assert_eq!(finished.json(), json!({ "left": 4 }));
     assert_eq!(project.events().tasks("task.finished"), ["base", "left"]);

@@ -8,9 +8,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 fn two_outputs() -> Project {
-    Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    Project::basic(
         r#"
         [tasks.text]
         call = "g.echo-string"
@@ -18,8 +16,8 @@ fn two_outputs() -> Project {
         [tasks.number]
         call = "g.double"
         args.x = 4
-        "#
-    ))
+        "#,
+    )
 }
 
 #[test]
@@ -46,9 +44,7 @@ fn raw_prints_the_bytes_of_one_string() {
 
 #[test]
 fn params_are_read_from_flags_and_files() {
-    let project = Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    let project = Project::basic(
         r#"
         [params.text]
         type = "string"
@@ -67,8 +63,8 @@ fn params_are_read_from_flags_and_files() {
         [tasks.sum]
         call = "g.sum"
         args.xs = { param = "xs" }
-        "#
-    ));
+        "#,
+    );
     project.file("text.txt", b"from a file");
     project.file("all.toml", b"text = \"from toml\"\nxs = [1, 2]\n");
     project.file("all.json", br#"{"text": "from json", "xs": [5]}"#);
@@ -92,9 +88,7 @@ fn params_are_read_from_flags_and_files() {
 
 #[test]
 fn secret_params_are_never_printed() {
-    let project = Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    let project = Project::basic(
         r#"
         [params.token]
         type = "string"
@@ -112,8 +106,8 @@ fn secret_params_are_never_printed() {
         [tasks.keeps]
         call = "g.name-of"
         args.who = { name = { param = "token" } }
-        "#
-    ));
+        "#,
+    );
     let arguments = ["-p", "token=hunter2", "-p", "number=hunter2", "--log-level", "trace", "--keep-going"];
     let refused = project.host().args(arguments).run().expect(2);
     assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
@@ -132,12 +126,10 @@ fn on_terminal(host: Host) -> String {
 
 #[test]
 fn untrusted_text_is_escaped_on_a_terminal() {
-    let project = Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    let project = Project::basic(
         "[tasks.t]\ncall = \"g.echo-string\"\nargs.value = \"a\\u009b31m\\u202Eb\\u007F\\u001bc\"\n\
-         [tasks.said]\ncall = \"g.say\"\nargs.text = \"a\\u009b31m\\u202Eb\\u061C\\u2028c\"\n"
-    ));
+         [tasks.said]\ncall = \"g.say\"\nargs.text = \"a\\u009b31m\\u202Eb\\u061C\\u2028c\"\n",
+    );
     let steers = |text: &str| {
         // Remove the terminal's line ends, and the styles of the host's log.
         let text = text.replace("\r\n", "\n").replace("\u{1b}[", "[");

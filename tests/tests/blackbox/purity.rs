@@ -10,23 +10,16 @@ use std::time::Duration;
 const WORLD: &str =
     "[tasks.now]\ncall = \"g.now\"\n[tasks.wall]\ncall = \"g.wall\"\n[tasks.random]\ncall = \"g.random\"\n";
 
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}{body}", component(Guest::Basic)))
-}
-
 #[test]
 fn without_grants_clocks_and_randomness_are_deterministic() {
-    let project = basic(WORLD);
+    let project = Project::basic(WORLD);
     let first = project.run().expect(0).json();
     assert_eq!(project.run().expect(0).json(), first);
 }
 
 #[test]
 fn with_grants_clocks_and_randomness_are_real() {
-    let project = Project::new(&format!(
-        "{}grants = {{ clock = true, random = true }}\n{WORLD}",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic(&format!("grants = {{ clock = true, random = true }}\n{WORLD}"));
     let (first, second) = (project.run().expect(0).json(), project.run().expect(0).json());
     assert_ne!(first["random"], second["random"]);
     assert!(first["wall"].as_u64() > Some(1_700_000_000_000_000_000), "{first}");
@@ -35,7 +28,7 @@ fn with_grants_clocks_and_randomness_are_real() {
 
 #[test]
 fn sleep_without_the_clock_grant_returns_at_once() {
-    let project = basic("[tasks.t]\ncall = \"g.sleep-ms\"\nargs.ms = 3_600_000\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.sleep-ms\"\nargs.ms = 3_600_000\n");
     let finished = project.run().expect(0);
     assert!(finished.took < Duration::from_secs(20), "{:?}", finished.took);
     assert!(finished.json()["t"].as_u64() >= Some(3_600_000), "{}", finished.text());
@@ -43,7 +36,7 @@ fn sleep_without_the_clock_grant_returns_at_once() {
 
 #[test]
 fn pure_call_is_computed_once_with_a_cache() {
-    let project = basic(
+    let project = Project::basic(
         "[cache]\nuri = \"memory:\"\n[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n\
          [tasks.b]\ncall = \"g.double\"\nargs.x = 4\nafter = [\"a\"]\n\
          [tasks.c]\ncall = \"g.double\"\nargs.x = 4\nafter = [\"a\"]\ncache = false\n",

@@ -1,18 +1,12 @@
 //! Every form of reference, and its behaviour if the value is missing.
 //! Mistakes found before anything runs are in `mistakes`.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::Project;
 use serde_json::json;
 
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}\n{body}", component(Guest::Basic)))
-}
-
 #[test]
 fn literals_tasks_and_params_are_values() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.start]
         type = "u32"
@@ -32,7 +26,7 @@ fn literals_tasks_and_params_are_values() {
 
 #[test]
 fn references_work_inside_arrays_and_tables() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.name]
         type = "string"
@@ -54,7 +48,7 @@ fn references_work_inside_arrays_and_tables() {
 
 #[test]
 fn value_table_is_always_a_literal() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.place]
         call = "g.echo-strings"
@@ -66,7 +60,7 @@ fn value_table_is_always_a_literal() {
 
 #[test]
 fn paths_select_parts_of_tasks_params_and_items() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.all]
         type = "list<tuple<u32, string>>"
@@ -101,9 +95,9 @@ fn missing_path_uses_the_default_or_fails_as_input() {
              [tasks.last]\ncall = \"g.echo-string\"\nargs.value = {reference}\n"
         )
     };
-    let project = basic(&body(r#"{ task = "list", path = "[7]", default = "none" }"#));
+    let project = Project::basic(&body(r#"{ task = "list", path = "[7]", default = "none" }"#));
     assert_eq!(project.run().expect(0).json(), json!({ "last": "none" }));
-    let project = basic(&body(r#"{ task = "list", path = "[7]" }"#));
+    let project = Project::basic(&body(r#"{ task = "list", path = "[7]" }"#));
     let failed = project.run().expect(1).says(["[7]"]);
     assert!(failed.stdout.is_empty());
     let events = project.events();
@@ -113,7 +107,7 @@ fn missing_path_uses_the_default_or_fails_as_input() {
 
 #[test]
 fn variables_and_files_become_values() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.variable]
         call = "g.echo-string"
@@ -138,7 +132,7 @@ fn variables_and_files_become_values() {
 
 #[test]
 fn select_chooses_the_named_case() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.n]
         type = "u32"
@@ -173,7 +167,7 @@ fn select_chooses_the_named_case() {
 
 #[test]
 fn selector_without_a_case_or_default_fails_as_input() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [params.which]
         type = "string"
@@ -190,7 +184,7 @@ fn selector_without_a_case_or_default_fails_as_input() {
 
 #[test]
 fn after_orders_without_data() {
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.late]
         call = "g.double"

@@ -1,15 +1,13 @@
 //! Shortages of system resources: the message names what is missing, and nothing panics.
 //! Limits of guests are in `hostile`.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::{Host, Project, build_rust_guests};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 /// Creates a project with one task, `t`, whose result is 2.
 fn doubling() -> Project {
-    Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)))
+    Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n")
 }
 
 /// Returns a `run` command without compiled code.

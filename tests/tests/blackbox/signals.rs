@@ -2,9 +2,7 @@
 //! Resuming is tested in `stored`, inherited dispositions in `inherited_signals`.
 
 use crate::compiling::{compiler_of, is_alive, slow};
-use crate::component;
 use crate::gates::{self, GRANTS, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Host, Project, Redis, Running, wait_for, wait_until};
 use std::fs;
 use std::net::TcpListener;
@@ -33,7 +31,7 @@ fn first_signal_finishes_running_tasks_and_starts_no_new_one() {
 
 #[test]
 fn second_signal_stops_guests() {
-    let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.endless]\ncall = \"g.spin\"\n");
     let mut running = project.host().args(["--log-level", "debug"]).start();
     running.until("started");
     running.signal("INT");
@@ -48,7 +46,7 @@ fn second_signal_stops_guests() {
 fn interrupt_before_the_run_opens_prints_no_resume_command() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let uri = format!("redis://{}?connect-timeout=60s", silent.local_addr().expect("it has an address"));
-    let project = Project::new(&format!("{}[tasks.t]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.t]\ncall = \"g.spin\"\n");
     let running = project.host().args(["--state", &uri]).start();
     let _connection = silent.accept().expect("the host connects");
     running.signal("INT");
@@ -193,7 +191,7 @@ fn build_output_and_failure_are_reported() {
 fn interrupted_watch_does_not_stop_the_run() {
     let server = Redis::start("");
     let uri = format!("{}?lease=1s", server.uri());
-    let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.endless]\ncall = \"g.spin\"\n");
     let mut running =
         project.host().args(["--log-level", "debug", "--run-id", "r1", "--state", &uri]).start();
     running.until("started");

@@ -158,11 +158,10 @@ fn non_utf8_names_are_omitted_and_logged_once() {
 
 #[test]
 fn user_supplied_pipes_are_refused_but_shell_pipes_are_read() {
-    let project = Project::new(&format!(
-        "{}[params.data]\ntype = \"string\"\ndefault = \"x\"\n[tasks.t]\ncall = \"g.echo-string\"\n\
-         args.value = {{ param = \"data\" }}\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic(
+        "[params.data]\ntype = \"string\"\ndefault = \"x\"\n[tasks.t]\ncall = \"g.echo-string\"\n\
+         args.value = { param = \"data\" }\n",
+    );
     make_pipe(&project.folder().join("pipe"));
     drop(UnixListener::bind(project.folder().join("socket")).expect("a socket can be made"));
     for (name, says) in [("pipe", "it is a named pipe"), ("socket", "it is a socket")] {

@@ -32,10 +32,6 @@ second = { task = "second" }
 all = { task = "all" }
 "#;
 
-fn basic(body: &str) -> Project {
-    Project::new(&format!("{}{body}", component(Guest::Basic)))
-}
-
 /// A pipeline like [`PIPELINE`], with elements that wait at gates.
 fn gated() -> Project {
     let waits = format!("call = \"g.await-file\"\n{GRANTS}");
@@ -58,7 +54,7 @@ fn nodes_with_results(events: &Events) -> Vec<String> {
 #[test]
 fn results_are_messagepack_in_a_redis_hash() {
     let server = Redis::start("");
-    let project = basic(
+    let project = Project::basic(
         "[tasks.person]\ncall = \"g.echo-person\"\nargs.value = { name = \"Ada\", age = 36, tags = [\"x\"] }\n\
          [tasks.each]\ncall = \"g.double\"\nfor-each.x = [1, 2]\nargs.x = { item = \"x\" }\n\
          [tasks.never]\ncall = \"g.double\"\nargs.x = 1\nwhen = { value = false }\n",
@@ -100,7 +96,7 @@ fn python_client_decodes_every_result_with_plain_messagepack() {
         return;
     }
     let server = Redis::start("");
-    let project = basic(
+    let project = Project::basic(
         r#"
         [tasks.person]
         call = "g.echo-person"
@@ -140,7 +136,7 @@ fn log_is_stored_up_to_its_limit() {
     let server = Redis::start("");
     let line = "x".repeat(99);
     let text = vec![line; 4_000].join("\\n");
-    let project = basic(&format!("[tasks.say]\ncall = \"g.say\"\nargs.text = \"{text}\"\n"));
+    let project = Project::basic(&format!("[tasks.say]\ncall = \"g.say\"\nargs.text = \"{text}\"\n"));
     run(&project, &server, &["--run-id", "r1", "--log-level", "error"]).expect(0);
     let logs = Host::new(["logs", "r1", "say", "--state", &server.uri()]).run().expect(0).text();
     assert_eq!(logs.len(), 2 * 4_000 * 100, "on both streams");
@@ -149,8 +145,9 @@ fn log_is_stored_up_to_its_limit() {
 #[test]
 fn expired_runs_leave_the_index() {
     let server = Redis::start("");
-    let project =
-        |ttl: &str| basic(&format!("[state]\nttl = \"{ttl}\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n"));
+    let project = |ttl: &str| {
+        Project::basic(&format!("[state]\nttl = \"{ttl}\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n"))
+    };
     let short = project("1s");
     run(&project("2h"), &server, &["--run-id", "kept"]).expect(0);
     for id in ["a", "b", "c"] {
@@ -171,7 +168,7 @@ fn expired_runs_leave_the_index() {
 #[test]
 fn stored_runs_are_listed_shown_read_and_removed() {
     let server = Redis::start("");
-    let project = basic(
+    let project = Project::basic(
         "[tasks.say]\ncall = \"g.say\"\nargs.text = \"hello there\"\n[tasks.bad]\ncall = \"g.fails\"\nargs.kind = \"gone\"\n\
          [tasks.next]\ncall = \"g.echo-string\"\nargs.value = { task = \"bad\" }\n",
     );
@@ -277,14 +274,14 @@ fn resume_reruns_failed_tasks_and_recomputes_skips() {
              [tasks.next]\ncall = \"g.double\"\nargs.x = {{ task = \"bad\" }}\n"
         )
     };
-    let project = basic(&body("3"));
+    let project = Project::basic(&body("3"));
     run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
     assert_eq!(server.command(&["HGET", "cascade:run:r1:skipped", "next"]), "UpstreamFailed");
     run(&project, &server, &["--run-id", "r1", "--keep-going"]).expect(1);
     assert_eq!(project.events().tasks("task.started"), ["bad"]);
 
     // Another plan is refused with its differences; `--update` keeps unchanged results.
-    let changed = basic(&body("4"));
+    let changed = Project::basic(&body("4"));
     let refused = run(&changed, &server, &["--run-id", "r1"]).expect(2);
     refused.says(["another plan", "task `bad`", "args.x", "--update"]);
     let updated = run(&changed, &server, &["--run-id", "r1", "--update"]).expect(0);
@@ -304,7 +301,7 @@ fn second_run_takes_pure_results_from_the_cache() {
     let body = |texts: &str| {
         PIPELINE.replace(r#"["a", "b", "c", "d", "e", "f", "g", "h"]"#, texts).replace("150", "1")
     };
-    let project = basic(&body(r#"["a", "b", "c"]"#));
+    let project = Project::basic(&body(r#"["a", "b", "c"]"#));
     let cache = ["--cache", &server.uri()];
     let first = project.host().args(cache).run().expect(0);
     let second = project.host().args(cache).run().expect(0);
@@ -320,7 +317,7 @@ fn second_run_takes_pure_results_from_the_cache() {
     assert_eq!(started, ["first", "second"]);
 
     // An additional element runs, and so do the tasks that read the list.
-    let more = basic(&body(r#"["a", "b", "c", "d"]"#));
+    let more = Project::basic(&body(r#"["a", "b", "c", "d"]"#));
     more.host().args(cache).run().expect(0);
     assert_eq!(more.events().tasks("task.started"), ["texts[3]", "all"]);
 }
@@ -328,7 +325,7 @@ fn second_run_takes_pure_results_from_the_cache() {
 #[test]
 fn damaged_cache_entry_is_a_miss() {
     let server = Redis::start("");
-    let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let cache = ["--cache", &server.uri()];
     project.host().args(cache).run().expect(0);
     let key = server.command(&["KEYS", "cascade:cache:*"]);
@@ -343,7 +340,7 @@ fn damaged_cache_entry_is_a_miss() {
 #[test]
 fn plan_shows_stored_and_cached_tasks() {
     let server = Redis::start("");
-    let project = basic(
+    let project = Project::basic(
         "[tasks.a]\ncall = \"g.double\"\nargs.x = 4\n[tasks.b]\ncall = \"g.double\"\nargs.x = { task = \"a\" }\n",
     );
     let uri = server.uri();
@@ -360,7 +357,7 @@ fn plan_shows_stored_and_cached_tasks() {
 
 #[test]
 fn server_is_reached_by_socket_password_user_and_tls() {
-    let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let plain = Redis::start("");
     let socket = format!("redis+unix://{}?db=1", plain.socket().display());
     project.host().args(["--state", &socket]).run().expect(0);
@@ -408,7 +405,7 @@ fn server_is_reached_by_socket_password_user_and_tls() {
 
 #[test]
 fn absent_server_is_an_error_after_its_timeout() {
-    let project = basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n");
     let port = cascade_host_tests::free_port();
     let uri = format!("redis://user:hunter2@127.0.0.1:{port}?connect-timeout=1s");
     let finished =

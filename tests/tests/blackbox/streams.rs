@@ -1,8 +1,6 @@
 //! Streams that other programs left non-blocking, closed, or without a reader.
 //! The content is tested in other modules.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::{Host, Project, Redis};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{ioctl_fionbio, ioctl_fionread};
@@ -37,14 +35,12 @@ fn read_late(start: impl FnOnce(Stdio) -> Child) -> (Option<i32>, String) {
 
 /// Creates a task with a large result, and tasks with many events.
 fn project() -> Project {
-    let project = Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    let project = Project::basic(
         "[tasks.large]\ncall = \"g.echo-string\"\nargs.value = { file = \"large\" }\n\
          [tasks.numbers]\ncall = \"g.numbers\"\nargs.n = 1_000\n\
          [tasks.many]\ncall = \"g.double\"\nfor-each.x = { task = \"numbers\" }\nargs.x = { item = \"x\" }\n\
-         [outputs]\nlarge = { task = \"large\" }\n"
-    ));
+         [outputs]\nlarge = { task = \"large\" }\n",
+    );
     project.file("large", "x".repeat(1 << 20).as_bytes());
     project
 }
@@ -116,10 +112,7 @@ fn write_in_two_parts(project: &Project, stdin: OwnedFd, mut ours: impl Write) {
 
 #[test]
 fn manifest_is_read_from_a_non_blocking_stdin() {
-    let project = Project::new(&format!(
-        "{}[tasks.t]\ncall = \"g.echo-string\"\nargs.value = \"y\"\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic("[tasks.t]\ncall = \"g.echo-string\"\nargs.value = \"y\"\n");
     let (ours, theirs) = UnixStream::pair().expect("a pair can be made");
     theirs.set_nonblocking(true).expect("it is ours");
     write_in_two_parts(&project, theirs.into(), ours);
@@ -130,8 +123,7 @@ fn manifest_is_read_from_a_non_blocking_stdin() {
 
 #[test]
 fn closed_streams_are_reported() {
-    let project =
-        Project::new(&format!("{}[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = 1\n");
     let shell = |words: &str| {
         let script = format!("exec \"$0\" {words}");
         Host::new([]).within(project.folder()).behind("sh", &["-c", &script]).run()
@@ -157,7 +149,7 @@ fn closed_streams_are_reported() {
 #[test]
 fn watch_ends_when_its_reader_does() {
     let server = Redis::start("");
-    let project = Project::new(&format!("{}[tasks.endless]\ncall = \"g.spin\"\n", component(Guest::Basic)));
+    let project = Project::basic("[tasks.endless]\ncall = \"g.spin\"\n");
     let host = project.host().args(["--log-level", "debug", "--run-id", "r1", "--state", &server.uri()]);
     let mut running = host.start();
     running.until("started");

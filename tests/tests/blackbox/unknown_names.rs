@@ -1,9 +1,7 @@
 //! Unknown tasks and elements on the command line: an error that lists the existing ones, never empty output.
 //! Names in a manifest are in `mistakes`.
 
-use crate::component;
 use crate::gates::{self, open};
-use crate::guests::Guest;
 use cascade_host_tests::{Finished, Host, Project, Redis};
 use serde_json::json;
 
@@ -23,7 +21,7 @@ fn run_command(server: &Redis, words: &[&str]) -> Finished {
 #[test]
 fn unknown_task_or_element_lists_the_existing_ones() {
     let server = Redis::start("");
-    let project = Project::new(&format!("{}{BODY}", component(Guest::Basic)));
+    let project = Project::basic(BODY);
     project.host().args(["--state", &server.uri(), "--run-id", "r1", "--keep-going"]).run().expect(1);
     for (name, says) in [
         ("each[3]", "`each` has 3 elements, `each[0]` to `each[2]`"),
@@ -85,10 +83,7 @@ fn unstarted_element_is_not_reported_as_silent() {
 #[test]
 fn cached_result_names_the_run_with_its_log() {
     let server = Redis::start("");
-    let project = Project::new(&format!(
-        "{}[tasks.say]\ncall = \"g.say\"\nargs.text = \"x\"\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic("[tasks.say]\ncall = \"g.say\"\nargs.text = \"x\"\n");
     let uri = server.uri();
     for run in ["r1", "r2"] {
         project.host().args(["--state", &uri, "--cache", &uri, "--run-id", run]).run().expect(0);

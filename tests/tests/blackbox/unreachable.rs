@@ -123,7 +123,7 @@ fn state_outage_and_recovery_are_reported() {
 fn cache_outage_is_reported_while_commands_wait() {
     let mut server = Redis::start("appendonly yes\nappendfsync always");
     let task = "[tasks.t]\ncall = \"g.double\"\nargs.x = 4\n";
-    let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
+    let project = Project::basic(task);
     let cache = server.uri();
     server.kill();
     let mut running = project.host().args(["--cache", &format!("{cache}?connect-timeout=20s")]).start();

@@ -26,7 +26,7 @@ args.value = { param = "text" }
 "#;
 
 fn project(body: &str) -> Project {
-    Project::new(&format!("{}{body}", component(Guest::Basic)))
+    Project::basic(body)
 }
 
 fn words(project: &Project, arguments: &[&str]) -> Host {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// Calls one echo function with a literal, and returns the result.
 fn echo(function: &str, literal: &str) -> Value {
     let task = format!("[tasks.t]\ncall = \"g.echo-{function}\"\nargs.value = {literal}\n");
-    let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
+    let project = Project::basic(&task);
     project.run().expect(0).json()["t"].clone()
 }
 
@@ -58,7 +58,7 @@ fn every_type_survives_a_round_trip() {
 #[test]
 fn nested_options_distinguish_none_from_some_none() {
     let task = "[params.v]\ntype = \"option<option<u32>>\"\n[tasks.t]\ncall = \"g.echo-option-option\"\nargs.value = { param = \"v\" }\n";
-    let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
+    let project = Project::basic(task);
     for text in ["null", "[null]", "[7]"] {
         let finished = project.host().args(["-p", &format!("v={text}")]).run().expect(0);
         let expected: Value = serde_json::from_str(text).expect("the case is JSON");
@@ -81,10 +81,7 @@ fn result_values_keep_ok_and_err() {
 fn many_parameters_arrive_in_order() {
     let args = "{ a = 1, b = 2, c = 3, d = 4, e = -5, f = -6, g = -7, h = -8, i = 1.5, j = 2.5, k = true, l = \"l\", \
                 m = \"m\", n = [1], o = 9, p = \"blue\", q = [\"write\"] }";
-    let project = Project::new(&format!(
-        "{}[tasks.t]\ncall = \"g.echo-many\"\nargs = {args}\n",
-        component(Guest::Basic)
-    ));
+    let project = Project::basic(&format!("[tasks.t]\ncall = \"g.echo-many\"\nargs = {args}\n"));
     let shown = project.run().expect(0).json()["t"].clone();
     let expected = ["1 2 3 4 -5 -6 -7 -8", "1.5 2.5 true l m [1] Some(9)", "Colour::Blue Rights(WRITE)"];
     assert_eq!(shown, json!(expected));
@@ -92,9 +89,7 @@ fn many_parameters_arrive_in_order() {
 
 #[test]
 fn edges_drop_fields_wrap_options_and_widen_numbers() {
-    let project = Project::new(&format!(
-        "{}{}",
-        component(Guest::Basic),
+    let project = Project::basic(
         r#"
         [tasks.person]
         call = "g.echo-person"
@@ -120,8 +115,8 @@ fn edges_drop_fields_wrap_options_and_widen_numbers() {
         [tasks.paint]
         call = "g.describe-paint"
         args.paint = { task = "colour" }
-        "#
-    ));
+        "#,
+    );
     let shown = project.run().expect(0).json();
     assert_eq!(
         (&shown["name"], &shown["height"], &shown["wide"]),
@@ -133,7 +128,7 @@ fn edges_drop_fields_wrap_options_and_widen_numbers() {
 #[test]
 fn eight_mebibytes_survive_a_round_trip() {
     let task = "[tasks.t]\ncall = \"g.big\"\nargs.bytes = 8388608\n[tasks.u]\ncall = \"g.echo-bytes\"\nargs.value = { task = \"t\" }\n";
-    let project = Project::new(&format!("{}{task}", component(Guest::Basic)));
+    let project = Project::basic(task);
     let finished = project.host().args(["-o", "raw"]).run().expect(0);
     assert_eq!(finished.stdout.len(), 8 << 20);
 }

@@ -1,18 +1,11 @@
 //! `run --verify`: shareable calls are executed once more and compared.
 
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::{Project, Redis};
 use serde_json::json;
 
-fn basic(head: &str, body: &str) -> Project {
-    Project::new(&format!("{}{head}{body}", component(Guest::Basic)))
-}
-
 #[test]
 fn verified_tasks_run_twice_and_are_reported_once() {
-    let project = basic(
-        "",
+    let project = Project::basic(
         "[tasks.say]\ncall = \"g.say\"\nargs.text = \"hello\"\n\
          [tasks.each]\ncall = \"g.double\"\nfor-each.x = [1, 2]\nargs.x = { item = \"x\" }\n\
          [tasks.wild]\ncall = \"g.random\"\ngrants.random = true\n",
@@ -30,9 +23,9 @@ fn verified_tasks_run_twice_and_are_reported_once() {
 
 #[test]
 fn nondeterministic_task_with_cache_true_fails_without_retry() {
-    let project = basic(
-        "grants.random = true\n",
-        "[tasks.t]\ncall = \"g.random\"\ncache = true\nretry = 3\n[tasks.free]\ncall = \"g.random\"\n",
+    let project = Project::basic(
+        "grants.random = true\n\
+         [tasks.t]\ncall = \"g.random\"\ncache = true\nretry = 3\n[tasks.free]\ncall = \"g.random\"\n",
     );
     project.run().expect(0);
     let finished = project.host().args(["--verify", "--keep-going"]).run().expect(1);
@@ -46,8 +39,7 @@ fn nondeterministic_task_with_cache_true_fails_without_retry() {
 #[test]
 fn cached_results_are_recomputed_and_compared() {
     let server = Redis::start("");
-    let project = basic(
-        "",
+    let project = Project::basic(
         "[tasks.a]\ncall = \"g.echo-person\"\nargs.value = { name = \"Ada\", age = 36, tags = [\"x\", \"y\"] }\n\
          [tasks.b]\ncall = \"g.echo-person\"\nargs.value = { name = \"Ada\", age = 36, tags = [\"x\", \"z\"] }\n",
     );

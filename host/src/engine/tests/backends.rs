@@ -51,6 +51,10 @@ impl Ledger for Slow {
         self.ledger.commit(batch, want).await
     }
 
+    fn max_claims(&self) -> u32 {
+        self.ledger.max_claims()
+    }
+
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         self.ledger.fetch(nodes).await
     }

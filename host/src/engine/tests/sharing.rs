@@ -48,6 +48,10 @@ impl Ledger for Paused {
         Ok(reply)
     }
 
+    fn max_claims(&self) -> u32 {
+        self.ledger.max_claims()
+    }
+
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         self.ledger.fetch(nodes).await
     }

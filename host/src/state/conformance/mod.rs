@@ -36,6 +36,7 @@ macro_rules! state_conformance {
             a_task_follows_once_all_before_it_have_ended
             a_result_is_stored_before_a_dependent_is_handed_to_anyone
             no_more_than_the_slots_are_handed_out
+            as_many_are_handed_out_at_once_as_the_ledger_says
             a_task_after_a_skip_is_tainted_and_takes_no_slot
             a_tainted_task_that_is_released_waits_for_a_slot
             a_retried_task_comes_back_after_its_delay_with_the_next_number

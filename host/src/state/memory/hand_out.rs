@@ -6,11 +6,9 @@ use crate::state::memory::leases::Held;
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::queue::Slot;
 use crate::state::memory::task::{Node, Phase, task_node};
-use crate::state::{Blocked, Claim, NodeId, ResourceScope, ResourceShape, Stage, Stop, Want};
-
-/// Maximum number of claims without a slot in one reply. A wide graph of skipped tasks must neither go to one host
-/// alone nor fill its memory.
-const MAX_WITHOUT_SLOT: usize = 256;
+use crate::state::{
+    Blocked, Claim, MAX_SLOTLESS_CLAIMS, NodeId, ResourceScope, ResourceShape, Stage, Stop, Want,
+};
 
 impl Machine {
     /// Claims nodes for a caller, and returns the nodes that were blocked by a resource.
@@ -20,7 +18,7 @@ impl Machine {
             return (claims, blocked);
         }
         // Tainted and expanded nodes take neither slots nor resources, also after a failure that stops the run.
-        while claims.len() < MAX_WITHOUT_SLOT
+        while claims.len() < to_usize(MAX_SLOTLESS_CLAIMS)
             && let Some(node) = self.queue.pop_fast()
         {
             claims.extend(self.claim(caller, node));

@@ -19,6 +19,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+/// Most claims that a host should ask for at once: a commit holds the run's lock, and other hosts wait for it.
+const MAX_CLAIMS: u32 = 1000;
+
 /// A run, shared by all hosts of this process.
 pub(crate) struct Run {
     // A mutex, because hosts work on many threads. Each section is one step of the machine and never waits.
@@ -237,6 +240,10 @@ impl Ledger for MemoryLedger {
                 version: machine.version(),
             })
         })
+    }
+
+    fn max_claims(&self) -> u32 {
+        MAX_CLAIMS
     }
 
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {

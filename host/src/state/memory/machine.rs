@@ -7,8 +7,8 @@ use crate::state::memory::leases::Leases;
 use crate::state::memory::queue::Queue;
 use crate::state::memory::task::{Node, Phase, Task};
 use crate::state::{
-    Blocked, Claim, Entry, Error, ErrorKind, HostId, NodeId, Outcome, Progress, RunShape, Settlement, Stage,
-    Stop, TaskShape, Token, Verdict, Version, Want,
+    Blocked, Claim, Entry, Error, HostId, NodeId, Progress, RunShape, Settlement, Stop, TaskShape, Token,
+    Verdict, Version, Want,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -131,33 +131,9 @@ impl Machine {
         Ok(Committed { verdicts, claims, blocked })
     }
 
-    /// Rejects settlements that the contract forbids, before anything is written.
     fn check(&self, settlement: &Settlement) -> Result<(), Error> {
-        let Some(held) = self.leases.get(settlement.token) else {
-            return Ok(());
-        };
-        let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
-        if !settlement.outcome.suits(held.stage) {
-            return misuse("settling a node as no node of its stage is settled");
-        }
-        match &settlement.outcome {
-            Outcome::Expand { .. } => {
-                let can = self.task_shape(held.node.task).is_some_and(|task| task.is_for_each)
-                    && held.node.item.is_none()
-                    && !matches!(held.stage, Stage::Expanded { .. });
-                if can { Ok(()) } else { misuse("expanding a node that has no elements") }
-            }
-            Outcome::Await(tasks) if tasks.iter().any(|task| self.task_shape(*task).is_none()) => {
-                misuse("waiting for a task that the run does not have")
-            }
-            Outcome::Await(_)
-            | Outcome::Done(_)
-            | Outcome::Skipped(_)
-            | Outcome::Failed(_)
-            | Outcome::Retry(_)
-            | Outcome::Passed
-            | Outcome::Release => Ok(()),
-        }
+        let held = self.leases.get(settlement.token);
+        held.map_or(Ok(()), |held| settlement.check(&self.shape, held.node, held.stage))
     }
 
     /// Renews claims and returns those that were lost.

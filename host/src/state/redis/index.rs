@@ -115,6 +115,11 @@ mod tests {
         server.cli(&["PTTL", RUNS]).parse().unwrap()
     }
 
+    #[test]
+    fn the_script_has_the_newest_page_at_the_same_place() {
+        assert!(READ_PAGE.text().contains(&format!("/ {NEWEST} +")));
+    }
+
     #[tokio::test]
     async fn expired_runs_leave_the_index_a_page_at_a_time() {
         let server = Server::start();

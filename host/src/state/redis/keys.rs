@@ -72,4 +72,11 @@ mod tests {
         assert_eq!(RunKeys::new(&run, Placement::Single).key("results"), "cascade:run:abc:results");
         assert_eq!(RunKeys::new(&run, Placement::Cluster).all()[1], "cascade:run:{abc}:results");
     }
+
+    #[test]
+    fn scripts_have_the_keys_in_the_same_order() {
+        let names = NAMES.join(", ").to_uppercase();
+        let text = include_str!("scripts/keys.lua").replace("\n  ", " ");
+        assert!(text.contains(&format!("local {names} = unpack(KEYS)")), "{text}");
+    }
 }

@@ -4,6 +4,8 @@
 use crate::state::redis::link::{Script, digest};
 
 const STEP_TEXT: &str = concat!(
+    include_str!("scripts/keys.lua"),
+    include_str!("scripts/formats.lua"),
     include_str!("scripts/prelude.lua"),
     include_str!("scripts/fast_path.lua"),
     include_str!("scripts/records.lua"),
@@ -15,8 +17,8 @@ const STEP_TEXT: &str = concat!(
     include_str!("scripts/control.lua"),
     include_str!("scripts/commands.lua"),
 );
-const INSPECT_TEXT: &str = include_str!("scripts/inspect.lua");
-const BEGIN_TEXT: &str = include_str!("scripts/begin.lua");
+const INSPECT_TEXT: &str = concat!(include_str!("scripts/keys.lua"), include_str!("scripts/inspect.lua"));
+const BEGIN_TEXT: &str = concat!(include_str!("scripts/keys.lua"), include_str!("scripts/begin.lua"));
 const BUCKET_GET_TEXT: &str = include_str!("scripts/bucket_get.lua");
 const BUCKET_WRITE_TEXT: &str = include_str!("scripts/bucket_write.lua");
 

@@ -2,17 +2,15 @@
 //! The memory limit of a single task is in `memory`.
 
 use super::HOST;
-use crate::component;
-use crate::guests::Guest;
 use cascade_host_tests::Project;
 
 #[test]
 fn concurrent_tasks_stay_within_the_memory_budget() {
-    let mut body = format!("{}[defaults.limits]\nmemory = \"64MiB\"\n", component(Guest::Basic));
+    let mut body = "[defaults.limits]\nmemory = \"64MiB\"\n".to_owned();
     for task in 0..24 {
         body.push_str(&format!("[tasks.t{task}]\ncall = \"g.grow\"\nargs.mib = 56\n"));
     }
-    let project = Project::new(&body);
+    let project = Project::basic(&body);
     let finished = project.host().args(["-j", "16", "--memory", "160MiB"]).run().expect(0);
     // Two at a time fit, each with at most 64 MiB.
     println!("24 tasks of 64 MiB within 160 MiB: {} MiB", finished.peak >> 20);
@@ -26,10 +24,9 @@ fn concurrent_tasks_stay_within_the_memory_budget() {
 
 #[test]
 fn elements_are_admitted_individually() {
-    let project = Project::new(&format!(
-        "{}[tasks.each]\ncall = \"g.grow\"\nfor-each.n = [{}]\nargs.mib = {{ item = \"n\" }}\n\
+    let project = Project::basic(&format!(
+        "[tasks.each]\ncall = \"g.grow\"\nfor-each.n = [{}]\nargs.mib = {{ item = \"n\" }}\n\
          limits.memory = \"64MiB\"\n[outputs]\nall = {{ task = \"each\" }}\n",
-        component(Guest::Basic),
         ["56"; 12].join(", ")
     ));
     let finished = project.host().args(["-j", "8", "--memory", "200MiB"]).run().expect(0);
@@ -42,9 +39,8 @@ fn oversized_task_runs_alone_within_the_budget() {
     let task = |mib| {
         let others = "[tasks.a]\ncall = \"g.double\"\nargs.x = 1\nlimits.memory = \"16MiB\"\n\
                       [tasks.b]\ncall = \"g.double\"\nargs.x = 1\nlimits.memory = \"16MiB\"\n";
-        Project::new(&format!(
-            "{}{others}[tasks.large]\ncall = \"g.grow\"\nargs.mib = {mib}\nlimits.memory = \"1GiB\"\npriority = 1\n",
-            component(Guest::Basic)
+        Project::basic(&format!(
+            "{others}[tasks.large]\ncall = \"g.grow\"\nargs.mib = {mib}\nlimits.memory = \"1GiB\"\npriority = 1\n"
         ))
     };
     let fits = task(40);

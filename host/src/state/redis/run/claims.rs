@@ -2,7 +2,7 @@
 //! Assigning nodes to hosts is left to the scripts.
 
 use crate::model::Random;
-use crate::state::{Claim, Error, ErrorKind, NodeId, Outcome, RunShape, Settlement, Stage, Token, Verdict};
+use crate::state::{Claim, Error, NodeId, RunShape, Settlement, Stage, Token, Verdict};
 use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 
@@ -74,38 +74,17 @@ impl Claims {
         self.held.get(&token).map(|held| held.node)
     }
 
-    /// Returns all tokens held.
+    /// Returns all tokens held, oldest first: nodes that are left to other hosts are queued in this order.
     pub(crate) fn tokens(&self) -> Vec<Token> {
-        self.held.keys().copied().collect()
+        let mut tokens: Vec<Token> = self.held.keys().copied().collect();
+        tokens.sort_unstable();
+        tokens
     }
 
     /// Rejects settlements that the contract forbids, before anything is sent.
     pub(crate) fn check(&self, shape: &RunShape, settlement: &Settlement) -> Result<(), Error> {
-        let Some(Held { node, stage, .. }) = self.held.get(&settlement.token) else {
-            return Ok(());
-        };
-        let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
-        if !settlement.outcome.suits(*stage) {
-            return misuse("settling a node as no node of its stage is settled");
-        }
-        match &settlement.outcome {
-            Outcome::Expand { .. } => {
-                let can = shape.tasks.get(node.task.index()).is_some_and(|task| task.is_for_each)
-                    && node.item.is_none()
-                    && !matches!(stage, Stage::Expanded { .. });
-                if can { Ok(()) } else { misuse("expanding a node that has no elements") }
-            }
-            Outcome::Await(tasks) if tasks.iter().any(|task| shape.tasks.get(task.index()).is_none()) => {
-                misuse("waiting for a task that the run does not have")
-            }
-            Outcome::Await(_)
-            | Outcome::Done(_)
-            | Outcome::Skipped(_)
-            | Outcome::Failed(_)
-            | Outcome::Retry(_)
-            | Outcome::Passed
-            | Outcome::Release => Ok(()),
-        }
+        let held = self.held.get(&settlement.token);
+        held.map_or(Ok(()), |held| settlement.check(shape, held.node, held.stage))
     }
 
     /// Records the reply to a settlement, and derives its verdict.

@@ -2,29 +2,12 @@
 //! Reading what a run has stored before is left to `open.rs`.
 
 use crate::model::TaskIdx;
+use crate::state::redis::run::formats::{
+    CLAIMED, DONE, EDGES_LEFT, ELASTIC, FLAG_LAPSED, KIND_CLOSING, KIND_EACH, KIND_KEPT, KIND_SHARES,
+    KIND_WANTED, OWN, RECORD_BYTES, SHARED, WAITING,
+};
 use crate::state::{ResourceScope, ResourceShape, RunShape, TaskShape};
 use std::collections::{HashMap, HashSet};
-
-/// Width of a task record, as in `records.lua`.
-pub(crate) const RECORD: usize = 32;
-
-/// Phase of an untouched task, as in `prelude.lua`.
-const WAITING: u8 = 0;
-
-/// Phase of a task with a result, as in `prelude.lua`.
-const DONE: u8 = 3;
-
-/// Phase of a claimed task and flag of a lapsed lease, as in `prelude.lua` and `records.lua`.
-const CLAIMED: u8 = 2;
-const LAPSED: u8 = 4;
-
-/// The kind of the node that closes a run, as in `records.lua`.
-const CLOSING: u8 = 16;
-
-/// Scopes of resources, as in `prelude.lua`.
-const OWN: u8 = 0;
-const SHARED: u8 = 1;
-const ELASTIC: u8 = 2;
 
 /// Bound of ranks: half of the integers that Lua computes exactly. Ranks beyond it are treated as equal.
 const RANKS: i64 = 1 << 51;
@@ -103,7 +86,7 @@ impl Layout {
         }
 
         let mut layout = Self {
-            tasks: Vec::with_capacity(shape.tasks.len() * RECORD),
+            tasks: Vec::with_capacity(shape.tasks.len() * RECORD_BYTES),
             edges: Vec::new(),
             props: Vec::new(),
             classes: classes(shape),
@@ -111,9 +94,9 @@ impl Layout {
             open: 0,
             stored: Vec::new(),
         };
-        // The records, in task order. Bit 2 of the kind marks tasks with stored elements.
+        // The records, in task order.
         for ((idx, task), left) in indexed().zip(&left) {
-            let kind = kind(shape, task) | u8::from(kept.elements.contains(&idx)) << 2;
+            let kind = kind(shape, task) | flag(kept.elements.contains(&idx), KIND_KEPT);
             let phase = if kept.tasks.contains(&idx) { DONE } else { WAITING };
             if task.is_wanted && phase == DONE {
                 layout.stored.push(idx);
@@ -123,8 +106,10 @@ impl Layout {
         }
         if shape.has_closing {
             let mutable = MutablePart { phase: WAITING, takeovers: 0, left: 0 };
-            layout
-                .record(&mutable, &FixedPart { kind: CLOSING, class: 0, rank: 0, edges: (layout.edge(), 0) });
+            layout.record(
+                &mutable,
+                &FixedPart { kind: KIND_CLOSING, class: 0, rank: 0, edges: (layout.edge(), 0) },
+            );
         }
         layout.queue_roots(&roots);
         layout
@@ -161,7 +146,7 @@ impl Layout {
         let edge = self.edge();
         self.edges.extend(roots.iter().flat_map(|(idx, _)| idx.get().to_be_bytes()));
         let count = self.edge() - edge;
-        self.props = packed(&[(0_u8, edge, count, 1_u8)]);
+        self.props = packed(&[(EDGES_LEFT, edge, count, 1_u8)]);
     }
 
     fn edge(&self) -> u32 {
@@ -172,22 +157,26 @@ impl Layout {
 /// Returns how many hosts in a row have lost each task, from the records of a life without hosts. A claim that is still
 /// held then counts as lost too.
 pub(crate) fn takeovers(records: &[u8]) -> HashMap<TaskIdx, u16> {
-    let records = (0..).map(TaskIdx::new).zip(records.chunks_exact(RECORD));
+    let records = (0..).map(TaskIdx::new).zip(records.chunks_exact(RECORD_BYTES));
     let lost = records.filter_map(|(idx, record)| {
         let [phase, flags, high, low, ..] = record else { return None };
-        let is_lost = *phase == CLAIMED || flags & LAPSED != 0;
+        let is_lost = *phase == CLAIMED || flags & FLAG_LAPSED != 0;
         let takeovers = u16::from_be_bytes([*high, *low]).saturating_add(u16::from(is_lost));
         (takeovers > 0).then_some((idx, takeovers))
     });
     lost.collect()
 }
 
-/// Returns the constant bits of a task, as in `records.lua`.
+/// Returns the constant bits of a task.
 fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
     let requirements = shape.classes.get(usize::from(task.class)).into_iter().flatten();
     let resources = requirements.filter_map(|(resource, _)| shape.resources.get(*resource));
     let shares = resources.into_iter().any(|resource| resource.scope == ResourceScope::Shared);
-    u8::from(task.is_wanted) | u8::from(task.is_for_each) << 1 | u8::from(shares) << 3
+    flag(task.is_wanted, KIND_WANTED) | flag(task.is_for_each, KIND_EACH) | flag(shares, KIND_SHARES)
+}
+
+fn flag(is_set: bool, bit: u8) -> u8 {
+    if is_set { bit } else { 0 }
 }
 
 /// Converts a rank to a sort key: higher ranks become smaller numbers.
@@ -216,7 +205,7 @@ fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
 
 /// Returns the wanted tasks with a result, according to the records of a life.
 pub(crate) fn done(records: &[u8], shape: &RunShape) -> Vec<TaskIdx> {
-    let phases = records.chunks_exact(RECORD).map(|record| record.first() == Some(&DONE));
+    let phases = records.chunks_exact(RECORD_BYTES).map(|record| record.first() == Some(&DONE));
     let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks).zip(phases);
     tasks.filter(|((_, task), is_done)| task.is_wanted && *is_done).map(|((idx, _), _)| idx).collect()
 }

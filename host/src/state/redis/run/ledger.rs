@@ -1,6 +1,7 @@
 //! The ledger port over a run in Redis: forwards requests, starts lease renewal, and leaves the run on drop.
 //! The requests themselves are in `session.rs`.
 
+use crate::state::redis::run::formats::MAX_CLAIMS;
 use crate::state::redis::run::lease_renewal;
 use crate::state::redis::run::session::{LEAVE_TIMEOUT, Run};
 use crate::state::{Entry, Error, Ledger, Loss, NodeId, Notice, Reply, Settlement, Token, Version, Want};
@@ -28,6 +29,10 @@ impl RedisLedger {
 impl Ledger for RedisLedger {
     async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error> {
         self.run.commit(batch, want).await
+    }
+
+    fn max_claims(&self) -> u32 {
+        MAX_CLAIMS
     }
 
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {

@@ -9,6 +9,7 @@ mod claims;
 mod open;
 mod result_cache;
 mod wakeups;
+mod formats;
 mod layout;
 mod wire;
 

@@ -14,16 +14,14 @@ use crate::state::redis::run::wire::{
 };
 use crate::state::redis::scripts::STEP;
 use crate::state::{
-    Entry, Error, ErrorKind, NodeId, Notice, OpenRequest, Reply, Settlement, Token, Verdict, Want,
+    Entry, Error, ErrorKind, MAX_SLOTLESS_CLAIMS, NodeId, Notice, OpenRequest, Reply, Settlement, Token,
+    Verdict, Want,
 };
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-
-/// Maximum number of claims without a slot that one step hands out, as in `hand_out.lua`.
-const MAX_WITHOUT_SLOT: u32 = 256;
 
 /// Maximum number of times that one commit may find the run lost before the host gives up.
 const MAX_LIVES: u32 = 10;
@@ -204,7 +202,7 @@ impl Run {
         let command = self.step("commit");
         let mut state = self.state();
         state.number += 1;
-        let (prefix, first) = state.claims.draw(want.slots.saturating_add(MAX_WITHOUT_SLOT));
+        let (prefix, first) = state.claims.draw(want.slots.saturating_add(MAX_SLOTLESS_CLAIMS));
         let mut command = command
             .arg(state.number.to_string())
             .arg(format!("{prefix:08x}"))

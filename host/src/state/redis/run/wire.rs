@@ -3,6 +3,7 @@
 
 use crate::model::{RunStatus, SkipReason, TaskIdx};
 use crate::state::redis::run::claims::Settled;
+use crate::state::redis::run::formats::{IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED};
 use crate::state::{
     Blocked, CLOSING, Claim, HostId, NodeId, Outcome, Progress, RunShape, Settlement, Stage, Stop, Token,
     Version,
@@ -93,10 +94,10 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
         takeovers: reply.takeovers,
         from: (!reply.from.is_empty()).then(|| HostId(reply.from.into())),
         stage: match reply.stage {
-            0 => Stage::Ready,
-            1 => Stage::Tainted,
-            2 => Stage::Expanded { items: reply.items },
-            3 => Stage::Closing,
+            IS_READY => Stage::Ready,
+            IS_TAINTED => Stage::Tainted,
+            IS_EXPANDED => Stage::Expanded { items: reply.items },
+            IS_CLOSING => Stage::Closing,
             _ => return None, // no script sends another number
         },
     })

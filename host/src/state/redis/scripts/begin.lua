@@ -1,8 +1,5 @@
--- Begins a life of a run, if nothing has changed since it was inspected. ARGV: the life and the number of results found
--- then, whether to keep them, whether live hosts prevent it, then the initial data of the life.
-local call = redis.call
-local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS =
-  unpack(KEYS)
+-- Begins a life of a run, if nothing has changed since it was inspected. ARGV: the life and the number of results that
+-- were found, whether to keep them, whether live hosts prevent it, then the initial data of the life.
 local old_life, kept, keep_results, check_hosts = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local life, epoch, version, me, lease, ttl = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10]
 local digest, record, policy, total, open = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
@@ -40,7 +37,7 @@ call('UNLINK', WAKE)
 call('XADD', WAKE, 'MAXLEN', 1, version .. '-1', 'v', version)
 local ok = call('HLEN', RESULTS)
 local state = open == '0' and closing == '' and 'succeeded' or 'running'
-call('HSET', META, 'v', 1, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,
+call('HSET', META, 'v', LAYOUT, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,
   'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', 0, 'skips', 0, 'ok', ok,
   'live', 0, 'fast', 0, 'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version, 'props', pending_propagation,
   'closing', closing, 'armed', now, 'ttl', ttl, 'created', meta[3] or now, 'begun', now, 'by', me)

@@ -15,29 +15,29 @@ if command == 'commit' then
   local function task(idx)
     local t = tasks[idx]
     if t then return t end
-    -- Records are read by pages of 32, because tasks that run together lie together.
-    local page = (idx - idx % 32) / 32
+    local page = (idx - idx % PAGE) / PAGE
     local raw = pages[page]
     if not raw then
-      raw = call('GETRANGE', TASKS, page * 1024, page * 1024 + 1023)
+      raw = call('GETRANGE', TASKS, page * PAGE_BYTES, (page + 1) * PAGE_BYTES - 1)
       pages[page] = raw
     end
-    local start = idx % 32 * 32 + 1
-    if #raw < start + 31 then return nil end
-    t = {unpack_bytes('>BBHI4I4BBHI8I4I4', raw, start)}
+    local start = idx % PAGE * RECORD_BYTES + 1
+    if #raw < start + RECORD_BYTES - 1 then return nil end
+    t = {unpack_bytes(RECORD, raw, start)}
     t[12] = false
     tasks[idx] = t
     return t
   end
 
   -- A simple task runs once, takes no shared resource, and is neither expanded, awaited nor lapsed.
-  local function is_simple(t) return t and t[2] <= 3 and (t[6] == 1 or t[6] == 5) end
+  local most_flags, plain, plain_and_kept = FLAG_TAINTED + FLAG_REPORTED, KIND_WANTED, KIND_WANTED + KIND_KEPT
+  local function is_simple(t) return t and t[2] <= most_flags and (t[6] == plain or t[6] == plain_and_kept) end
 
   -- Cheap checks that need almost no reads: a running run, one lane, only results, and no timer due.
   local function may_be_simple()
     if run.state ~= 'running' or run.stop or run.props ~= '' or run.fast > 0 then return false end
     -- The general path decides whether the run ends.
-    if run.open <= count or count > 1000 then return false end
+    if run.open <= count or count > MAX_CLAIMS then return false end
     for of, length in pairs(run.lanes) do
       if length > 0 then
         if class then return false end
@@ -45,7 +45,7 @@ if command == 'commit' then
       end
     end
     for i = 14, #ARGV, 4 do
-      if ARGV[i] ~= 'D' then return false end
+      if ARGV[i] ~= AS_DONE then return false end
     end
     return #call('ZRANGEBYSCORE', TIMES, '-inf', now, 'LIMIT', 0, 1) == 0
   end
@@ -56,8 +56,8 @@ if command == 'commit' then
       local arg, claim = i * 4 + 9, held[i + 1]
       if not claim then return false end
       -- Each token must be held by this host, unlapsed, for a task in its first stage.
-      local idx, item, stage, _, is_lapsed = unpack_bytes('>I4I4BBB', claim)
-      if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(12) ~= me then return false end
+      local idx, item, stage, _, is_lapsed = unpack_bytes(CLAIM, claim)
+      if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(CLAIM_BYTES + 1) ~= me then return false end
       local t = task(idx)
       if not is_simple(t) or t[1] ~= CLAIMED then return false end
       t[1], t[3], t[12] = DONE, 0, true
@@ -67,10 +67,10 @@ if command == 'commit' then
       local edge, edges = t[10], t[11]
       edges_left = edges_left - edges
       if edges_left < 0 then return false end
-      local raw = edges > 0 and call('GETRANGE', EDGES, edge * 4, (edge + edges) * 4 - 1)
+      local raw = edges > 0 and call('GETRANGE', EDGES, edge * EDGE_BYTES, (edge + edges) * EDGE_BYTES - 1)
       -- Follow the edges. Bit 1 of the kind marks wanted tasks; an ended task needs no count.
-      for k = 1, edges * 4, 4 do
-        local next_at = unpack_bytes('>I4', raw, k)
+      for k = 1, edges * EDGE_BYTES, EDGE_BYTES do
+        local next_at = unpack_bytes(EDGE, raw, k)
         local other = task(next_at)
         if other and other[6] % 2 == 1 and other[1] < DONE then
           if other[4] > 0 then other[4] = other[4] - 1 end
@@ -97,7 +97,7 @@ if command == 'commit' then
   -- Hands out the best nodes among new arrivals and the queued ones of the lane.
   local function hand_out()
     local slots = math.min(tonumber(ARGV[8]), stored + #arrived)
-    if slots > 1000 then return false end
+    if slots > MAX_CLAIMS then return false end
     local raw = slots > 0 and call('HGET', COORD, 'c:' .. class)
     local demand = raw and cmsgpack.unpack(raw) or {}
     -- Admission: the host must have the resources for all slots at once. Shared resources need the general path.
@@ -110,7 +110,7 @@ if command == 'commit' then
     end
     if #arrived > 1 then table.sort(arrived, is_before) end
     -- Read as many queued nodes as there are slots. Members sort by bytes, which is by order and sequence.
-    local prefix, queued = class and 'L' .. pack('>H', class), {}
+    local prefix, queued = class and 'L' .. pack(CLASS, class), {}
     if slots > 0 and stored > 0 then
       queued = call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, slots)
       if #queued < math.min(slots, stored) then return false end
@@ -120,46 +120,46 @@ if command == 'commit' then
     for i = 1, slots do
       local e, member = arrived[next_arrived], queued[#left + 1]
       if e and member then
-        local order, seq_of = unpack_bytes('>I8I8', member, 4)
+        local order, seq_of = unpack_bytes(ENTRY, member, 4)
         if is_before({order, seq_of}, e) then e = nil end
       end
-      local idx, item = nil, 0
+      local idx, item
       if e then
-        idx, next_arrived = e[3], next_arrived + 1
+        idx, item, next_arrived = e[3], 0, next_arrived + 1
       else
-        idx, item = unpack_bytes('>I4I4', member, 20)
+        idx, item = unpack_bytes(NODE, member, 20)
         left[#left + 1] = member
       end
       -- The node becomes a claim with a lease. Elements, tainted and ended nodes need the general path.
       local t = task(idx)
       if item ~= 0 or not is_simple(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
       t[1], t[2], t[12] = CLAIMED, 0, true
-      local token = ARGV[6] .. string.format('%08x', ARGV[7] + i - 1)
+      local token = token_of(ARGV[6], ARGV[7] + i - 1)
       claims[i] = {token, idx, 0, t[5], t[3], '', IS_READY, 0}
-      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack('>I4I4BBB', idx, 0, IS_READY, 0, 0) .. me
+      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack(CLAIM, idx, 0, IS_READY, 0, 0) .. me
       dues[i * 2 - 1], dues[i * 2] = due, 'l' .. token
     end
     -- Arrivals that were not handed out are queued.
     for i = next_arrived, #arrived do
       local e = arrived[i]
       entering[#entering + 1] = 0
-      entering[#entering + 1] = prefix .. pack('>I8I8I4I4', e[1], e[2], e[3], 0)
+      entering[#entering + 1] = prefix .. pack(ENTRY, e[1], e[2], e[3], 0)
     end
     return true
   end
 
-  -- Writes back the changed part of a page: the first 12 bytes of each changed record.
+  -- Writes back the changed part of a page: the front of each changed record.
   local function write_page(number, raw)
     local parts, first, last = {}, nil, nil
-    for i = 0, 31 do
-      local t = tasks[number * 32 + i]
+    for i = 0, PAGE - 1 do
+      local t = tasks[number * PAGE + i]
       if t and t[12] then
-        if last then parts[#parts + 1] = raw:sub(last + 1, i * 32) else first = i * 32 end
-        parts[#parts + 1] = pack('>BBHI4I4', t[1], t[2], t[3], t[4], t[5])
-        last = i * 32 + 12
+        if last then parts[#parts + 1] = raw:sub(last + 1, i * RECORD_BYTES) else first = i * RECORD_BYTES end
+        parts[#parts + 1] = pack(FRONT, t[1], t[2], t[3], t[4], t[5])
+        last = i * RECORD_BYTES + FRONT_BYTES
       end
     end
-    if first then call('SETRANGE', TASKS, number * 1024 + first, table.concat(parts)) end
+    if first then call('SETRANGE', TASKS, number * PAGE_BYTES + first, table.concat(parts)) end
   end
 
   -- The first write, of results, is one that a server out of memory refuses; then the whole step is refused.
@@ -203,8 +203,8 @@ if command == 'commit' then
     if not settle(held) or not hand_out() then return nil end
     if #entering > 0 then run.version, must_wake = run.version + 1, true end
     run.open, run.live = run.open - count, run.live - count + #claims
-    local reply = cmsgpack.pack({string.rep('C', count), claims, {}, run.state, '', run.open, run.total, run.version,
-      run.ok + count})
+    local reply = cmsgpack.pack({string.rep(COMMITTED, count), claims, {}, run.state, '', run.open, run.total,
+      run.version, run.ok + count})
     write(reply)
     return reply
   end

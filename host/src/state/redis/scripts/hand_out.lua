@@ -23,7 +23,7 @@ local function claim(prefix, first, idx, item)
   end
   -- From here on the token holds the node, with a lease.
   n.phase, n.reported, n.lapsed, n.dirty = CLAIMED, false, false, true
-  local token = prefix .. string.format('%08x', first + #claims)
+  local token = token_of(prefix, first + #claims)
   local h = {idx = idx, item = item, stage = stage, host = me, dirty = true}
   claims_held[token] = h
   change_usage(h, 1)
@@ -64,15 +64,15 @@ end
 local function shortage(class, free, have)
   for _, d in ipairs(demand(class)) do
     local resource, amount, scope, total = d[1], d[2], d[3], d[4]
-    local is_free, has = free[resource + 1] or 0, have[resource + 1] or 0
+    local is_free, is_here = free[resource + 1] or 0, have[resource + 1] or 0
     -- Shared resources are counted in `u`, over all hosts.
     if scope == SHARED then
       if (shared_usage()['r' .. resource] or 0) + amount > total then return resource end
-    elseif amount <= has then
+    elseif amount <= is_here then
       if amount > is_free then return resource end
     -- The class needs more than this host's total. An elastic resource is then taken completely, if all of it is free
     -- here and no other live host has more.
-    elseif scope == OWN or has > is_free or has_larger_host(class, resource, has) then
+    elseif scope == OWN or is_here > is_free or has_larger_host(class, resource, is_here) then
       return resource
     end
   end
@@ -83,16 +83,15 @@ local function report_blocked(list, first, resource, slots)
   for i = first, math.min(#list, first + slots - 1) do
     local e = list[i]
     local t = task(e.idx)
-    if e.out then
-      -- Handed out before the lane was found to be blocked.
-    elseif e.item == ELEMENTS then
+    -- Entries that are out were handed out before the lane was found to be blocked.
+    if not e.out and e.item == ELEMENTS then
       local s = split_of(e.idx)
       local item = first_again(e.idx, s) or s.cursor + 1
       if s.reported < item then
         s.reported = item
         blocked[#blocked + 1] = {e.idx, item, resource}
       end
-    elseif not t.reported then
+    elseif not e.out and not t.reported then
       t.reported, t.dirty = true, true
       blocked[#blocked + 1] = {e.idx, 0, resource}
     end
@@ -118,11 +117,10 @@ end
 -- Hands out up to `slots` nodes, best rank first over all lanes.
 local function hand_out(prefix, first, slots, free, have)
   if run.state ~= 'running' or run.stop == 'cancelled' then return end
-  -- Tainted and expanded nodes take neither slots nor resources. The bound of 256 is known to hosts, which draw tokens
-  -- for them.
+  -- Tainted and expanded nodes take neither slots nor resources.
   if run.fast > 0 then
-    for i, e in ipairs(lane('F', 'G', 256, run.fast, fresh.fast)) do
-      if i > 256 then break end
+    for i, e in ipairs(lane('F', 'G', MAX_SLOTLESS_CLAIMS, run.fast, fresh.fast)) do
+      if i > MAX_SLOTLESS_CLAIMS then break end
       leave(e.member)
       claim(prefix, first, e.idx, e.item)
     end
@@ -132,8 +130,8 @@ local function hand_out(prefix, first, slots, free, have)
   local lanes = {}
   for class, count in pairs(run.lanes) do
     if count > 0 then
-      local low = 'L' .. pack('>H', class)
-      local high = class == 65535 and 'M' or 'L' .. pack('>H', class + 1)
+      local low = 'L' .. pack(CLASS, class)
+      local high = class == 65535 and 'M' or 'L' .. pack(CLASS, class + 1)
       lanes[class] = {list = lane(low, high, slots, count, fresh[class]), idx = 1}
     end
   end

@@ -1,8 +1,6 @@
--- Inspects a run that a host opens. Writes only the host's membership, if it joins.
+-- Inspects a run that a host asks for. Writes only the host's membership, if it joins.
 -- ARGV  1 mode (resume, update, fresh, or rebuild)  2 digest  3 host  4 lease  5 the life to be rebuilt
 --       6 the life that the host would begin  7 the newest version that it has seen  8 its total of each resource
-local call = redis.call
-local META, RESULTS, COORD, HOSTS, WAKE = KEYS[1], KEYS[2], KEYS[8], KEYS[11], KEYS[12]
 local mode, digest, me, lease, lost = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local kinds = {'hash', 'hash', 'hash', 'hash', 'stream', 'string', 'string', 'hash', 'zset', 'zset', 'zset', 'stream',
   'string', 'hash', 'hash'}
@@ -24,7 +22,7 @@ if not meta[1] then
   if kept > 0 and mode ~= 'fresh' and mode ~= 'rebuild' then return {'STRAY', kept} end
   return {'BEGIN', '', 0, 0, kept, 0, 0}
 end
-if meta[1] ~= '1' then return {'LAYOUT', meta[1]} end
+if meta[1] ~= LAYOUT then return {'LAYOUT', meta[1]} end
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- A run is busy, and can be joined, while the lease of any host has not expired.

@@ -44,7 +44,7 @@ local function advance()
       lapse(member:sub(2))
     else
       out.undue[member] = true
-      local idx, item = unpack_bytes('>I4I4', member, 2)
+      local idx, item = unpack_bytes(NODE, member, 2)
       if not run.stop then line_up(idx, item) end
     end
   end

@@ -1,17 +1,7 @@
 -- One atomic step of a run: everything is read and decided first, and written last. So a step that fails has changed
 -- nothing. The first write needs memory; a server out of memory refuses it, and with it the whole step.
-local call, pack, unpack_bytes = redis.call, struct.pack, struct.unpack
-local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS = unpack(KEYS)
 local command, me, life, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
--- Phases of a node; the last three are final.
-local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
--- Stages of a claim.
-local IS_READY, IS_TAINTED, IS_EXPANDED, IS_CLOSING = 0, 1, 2, 3
--- Scopes of resources.
-local OWN, SHARED, ELASTIC = 0, 1, 2
--- Represents all elements of a task in a lane.
-local ELEMENTS = 4294967295
 -- Most edges, stored elements and expired leases that one step handles; the next step continues.
 local budget = 1000
 
@@ -26,7 +16,7 @@ local run = {
   skips = tonumber(found[19]), closing = tonumber(found[20] or ''),
 }
 if not run.v then return {'NORUN'} end
-if run.v ~= '1' then return {'LAYOUT', run.v} end
+if run.v ~= LAYOUT then return {'LAYOUT', run.v} end
 if run.life ~= life then return {'LIFE'} end
 -- A missing key was evicted, or the server restarted with less. Nothing here can be trusted then.
 if call('HLEN', RESULTS) ~= run.ok or call('EXISTS', TASKS, EDGES, COORD, READY, TIMES, HOSTS) ~= 6 then
@@ -42,10 +32,3 @@ local must_wake = false
 -- Returns whether the server has less than this host has seen: a promoted replica may have missed the last writes. The
 -- last commit with a reply must be the last one stored, and results only grow in number within a life.
 local function has_lost(last) return last ~= tonumber(ARGV[11]) or run.ok < tonumber(ARGV[12]) end
-
--- Parses amounts of resources, as hosts format them.
-local function amounts(text)
-  local list = {}
-  for amount in text:gmatch('%d+') do list[#list + 1] = tonumber(amount) end
-  return list
-end

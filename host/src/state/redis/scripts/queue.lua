@@ -10,10 +10,10 @@ local function enter(class, order, idx, item)
   run.seq = run.seq + 1
   local member
   if class then
-    member = 'L' .. pack('>HI8I8I4I4', class, order, run.seq, idx, item)
+    member = 'L' .. pack(CLASS, class) .. pack(ENTRY, order, run.seq, idx, item)
     run.lanes[class] = (run.lanes[class] or 0) + 1
   else
-    member = 'F' .. pack('>I8I8I4I4', order, run.seq, idx, item)
+    member = 'F' .. pack(ENTRY, order, run.seq, idx, item)
     run.fast = run.fast + 1
   end
   local e = {class = class, order = order, seq = run.seq, idx = idx, item = item, member = member, new = true}
@@ -29,10 +29,11 @@ local function entry(member)
   local e = entries[member]
   if e then return e end
   if member:sub(1, 1) == 'F' then
-    local order, seq, idx, item = unpack_bytes('>I8I8I4I4', member, 2)
+    local order, seq, idx, item = unpack_bytes(ENTRY, member, 2)
     e = {order = order, seq = seq, idx = idx, item = item, member = member}
   else
-    local class, order, seq, idx, item = unpack_bytes('>HI8I8I4I4', member, 2)
+    local class = unpack_bytes(CLASS, member, 2)
+    local order, seq, idx, item = unpack_bytes(ENTRY, member, 4)
     e = {class = class, order = order, seq = seq, idx = idx, item = item, member = member}
   end
   entries[member] = e
@@ -114,7 +115,7 @@ local function first_again(idx, s)
   for item in pairs(s.added) do if item < first then first = item end end
   local low, high = 'A' .. key_of(idx, 0), 'A' .. key_of(idx, ELEMENTS)
   for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, s.removals + 1)) do
-    local item = unpack_bytes('>I4', member, 6)
+    local _, item = unpack_bytes(NODE, member, 2)
     if not s.removed[item] and (not first or item < first) then first = item end
   end
   return first

@@ -7,19 +7,18 @@ local out = {
 -- Records of tasks, elements and claims: read once per step, changed in place, written at its end.
 local tasks, nodes, splits, claims_held = {}, {}, {}, {}
 
--- Packs a task and an element into eight bytes. Element 0 is the task itself; element n + 1 is the n-th.
-local function key_of(idx, item) return pack('>I4I4', idx, item) end
+-- Packs a task and an element into eight bytes.
+local function key_of(idx, item) return pack(NODE, idx, item) end
 
 local function has(flags, flag) return bit.band(flags, flag) ~= 0 end
 
--- Records are read and written in pages of 32 records with 32 bytes, because tasks that run together lie together.
 local pages = {}
 
 local function page_of(idx)
-  local number = math.floor(idx / 32)
+  local number = math.floor(idx / PAGE)
   local page = pages[number]
   if not page then
-    page = {raw = call('GETRANGE', TASKS, number * 1024, number * 1024 + 1023), tasks = {}}
+    page = {raw = call('GETRANGE', TASKS, number * PAGE_BYTES, (number + 1) * PAGE_BYTES - 1), tasks = {}}
     pages[number] = page
   end
   return page
@@ -29,23 +28,24 @@ local function task(idx)
   local t = tasks[idx]
   if t then return t end
   local page = page_of(idx)
-  local raw = page.raw:sub(idx % 32 * 32 + 1, idx % 32 * 32 + 32)
-  if #raw < 32 then return nil end
+  local start = idx % PAGE * RECORD_BYTES + 1
+  if #page.raw < start + RECORD_BYTES - 1 then return nil end
   local phase, flags, takeovers, left, attempt, kind, _, class, order, edge, edges =
-    unpack_bytes('>BBHI4I4BBHI8I4I4', raw)
+    unpack_bytes(RECORD, page.raw, start)
   t = {phase = phase, takeovers = takeovers, left = left, attempt = attempt, class = class, order = order,
-    edge = edge, edges = edges, tainted = has(flags, 1), reported = has(flags, 2), lapsed = has(flags, 4),
-    waited = has(flags, 8), split = has(flags, 16), wanted = has(kind, 1), each = has(kind, 2), kept = has(kind, 4),
-    shares = has(kind, 8), closing = has(kind, 16)}
-  tasks[idx], page.tasks[idx % 32] = t, t
+    edge = edge, edges = edges, tainted = has(flags, FLAG_TAINTED), reported = has(flags, FLAG_REPORTED),
+    lapsed = has(flags, FLAG_LAPSED), waited = has(flags, FLAG_WAITED), split = has(flags, FLAG_SPLIT),
+    wanted = has(kind, KIND_WANTED), each = has(kind, KIND_EACH), kept = has(kind, KIND_KEPT),
+    shares = has(kind, KIND_SHARES), closing = has(kind, KIND_CLOSING)}
+  tasks[idx], page.tasks[idx % PAGE] = t, t
   return t
 end
 
 -- Packs the changing part of a record.
 local function front(n)
-  local flags = (n.tainted and 1 or 0) + (n.reported and 2 or 0) + (n.lapsed and 4 or 0) + (n.waited and 8 or 0)
-    + (n.split and 16 or 0)
-  return pack('>BBHI4I4', n.phase, flags, n.takeovers, n.left, n.attempt)
+  local flags = (n.tainted and FLAG_TAINTED or 0) + (n.reported and FLAG_REPORTED or 0) + (n.lapsed and FLAG_LAPSED or 0)
+    + (n.waited and FLAG_WAITED or 0) + (n.split and FLAG_SPLIT or 0)
+  return pack(FRONT, n.phase, flags, n.takeovers, n.left, n.attempt)
 end
 
 -- An element in its first claim needs no record.
@@ -66,9 +66,10 @@ local function node(idx, item, is_new)
   if n == nil then
     local raw = not is_new and call('HGET', COORD, 'n:' .. key)
     if raw then
-      local phase, flags, takeovers, left, attempt = unpack_bytes('>BBHI4I4', raw)
-      n = {phase = phase, takeovers = takeovers, left = left, attempt = attempt, tainted = has(flags, 1),
-        reported = has(flags, 2), lapsed = has(flags, 4), stored = true}
+      local phase, flags, takeovers, left, attempt = unpack_bytes(FRONT, raw)
+      n = {phase = phase, takeovers = takeovers, left = left, attempt = attempt,
+        tainted = has(flags, FLAG_TAINTED), reported = has(flags, FLAG_REPORTED), lapsed = has(flags, FLAG_LAPSED),
+        stored = true}
     else
       n = new_element()
     end
@@ -81,12 +82,12 @@ end
 local function split_of(idx)
   local s = splits[idx]
   if s or not task(idx).split then return s end
-  local raw = call('HGET', COORD, 's:' .. pack('>I4', idx))
+  local raw = call('HGET', COORD, 's:' .. pack(EDGE, idx))
   local items, max, cursor, ended, running, again, reported, is_scanning, placed, last =
-    unpack_bytes('>I4I4I4I4I4I4I4BB', raw)
+    unpack_bytes(SPLIT, raw)
   s = {items = items, max = max, cursor = cursor, ended = ended, running = running, again = again, reported = reported,
-    scanning = is_scanning == 1, place = placed > 0 and raw:sub(31, 30 + placed) or nil, name = raw:sub(31 + placed),
-    added = {}, removed = {}, removals = 0}
+    scanning = is_scanning == 1, place = placed > 0 and raw:sub(SPLIT_BYTES + 1, SPLIT_BYTES + placed) or nil,
+    name = raw:sub(SPLIT_BYTES + placed + 1), added = {}, removed = {}, removals = 0}
   splits[idx] = s
   return s
 end
@@ -94,8 +95,9 @@ end
 local function read_claim(token, raw)
   local h = false
   if raw then
-    local idx, item, stage, recorded, lapsed = unpack_bytes('>I4I4BBB', raw)
-    h = {idx = idx, item = item, stage = stage, recorded = recorded == 1, lapsed = lapsed == 1, host = raw:sub(12)}
+    local idx, item, stage, recorded, lapsed = unpack_bytes(CLAIM, raw)
+    h = {idx = idx, item = item, stage = stage, recorded = recorded == 1, lapsed = lapsed == 1,
+      host = raw:sub(CLAIM_BYTES + 1)}
   end
   claims_held[token] = h
   return h

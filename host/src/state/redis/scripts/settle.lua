@@ -25,11 +25,11 @@ local function follow(edge, edges, is_done)
   local count = math.min(edges, budget)
   budget = budget - count
   if count > 0 then
-    local raw = call('GETRANGE', EDGES, edge * 4, (edge + count) * 4 - 1)
-    for i = 0, count - 1 do count_down(unpack_bytes('>I4', raw, i * 4 + 1), 0, is_done) end
+    local raw = call('GETRANGE', EDGES, edge * EDGE_BYTES, (edge + count) * EDGE_BYTES - 1)
+    for i = 0, count - 1 do count_down(unpack_bytes(EDGE, raw, i * EDGE_BYTES + 1), 0, is_done) end
   end
   if count < edges then
-    pending_propagation[#pending_propagation + 1] = {0, edge + count, edges - count, is_done and 1 or 0}
+    pending_propagation[#pending_propagation + 1] = {EDGES_LEFT, edge + count, edges - count, is_done and 1 or 0}
   end
 end
 
@@ -40,7 +40,7 @@ local function skip_stored(idx)
   while t.kept and s.cursor < s.items do
     if budget == 0 then
       s.scanning = true
-      pending_propagation[#pending_propagation + 1] = {1, idx, 0, 0}
+      pending_propagation[#pending_propagation + 1] = {ELEMENTS_LEFT, idx, 0, 0}
       return
     end
     if call('HEXISTS', RESULTS, s.name .. '[' .. s.cursor .. ']') == 0 then return end
@@ -59,7 +59,7 @@ local function continue_propagation()
   local waiting = run.props == '' and {} or cmsgpack.unpack(run.props)
   run.props = ''
   for _, p in ipairs(waiting) do
-    if p[1] == 0 then
+    if p[1] == EDGES_LEFT then
       follow(p[2], p[3], p[4] == 1)
     elseif task(p[2]).split then
       skip_stored(p[2])
@@ -92,7 +92,7 @@ local function end_task(idx, phase)
     out.forget[#out.forget + 1] = 'w:' .. idx
     if out.waiters then out.waiters[idx] = nil end
     for i = 1, #waiters, 8 do
-      local waiter, item = unpack_bytes('>I4I4', waiters, i)
+      local waiter, item = unpack_bytes(NODE, waiters, i)
       count_down(waiter, item, phase == DONE)
     end
   end
@@ -162,12 +162,31 @@ local function dequeue(h, token)
   end
 end
 
--- Settles one node, if the token still holds it. Returns `C` for committed, `N` for not held (fenced).
+-- Returns a node to be handed out again: at once, later, after others, or after its elements.
+local function return_node(h, n, kind, name, payload)
+  if kind == AS_RETRY then
+    n.attempt = n.attempt + 1
+    if tonumber(payload) > 0 then
+      out.due['d' .. key_of(h.idx, h.item)] = now + tonumber(payload)
+    elseif not run.stop then
+      line_up(h.idx, h.item)
+    end
+  elseif kind == AS_RELEASE then
+    n.tainted = false
+    line_up(h.idx, h.item)
+  elseif kind == AS_AWAIT then
+    await(h, n, payload)
+  elseif kind == AS_EXPAND then
+    expand(h, name, payload)
+  end
+end
+
+-- Settles one node, if the token still holds it.
 local function settle(token, kind, name, payload)
   local h = claim_of(token)
-  if not h or h.gone or h.host ~= me or run.state ~= 'running' then return 'N' end
+  if not h or h.gone or h.host ~= me or run.state ~= 'running' then return NOT_HELD end
   local n = node_of(h)
-  -- A lapsed claim is still its holder's until another host takes over. Its node is queued, so dequeue it.
+  -- A lapsed claim is still its holder's until another host takes over. Its node is queued, so withdraw it.
   if h.lapsed then
     dequeue(h, token)
   else
@@ -178,40 +197,26 @@ local function settle(token, kind, name, payload)
   h.gone = true
   -- Only a release keeps the count of takeovers: all else shows that the host survived the task.
   if n then
-    if kind ~= 'B' then n.takeovers = 0 end
+    if kind ~= AS_RELEASE then n.takeovers = 0 end
     n.lapsed, n.phase, n.dirty = false, WAITING, true
   end
-  if kind == 'D' then
+  if kind == AS_DONE then
     out.results[#out.results + 1] = name
     out.results[#out.results + 1] = payload
     finish(h, DONE)
-  elseif kind == 'S' then
+  elseif kind == AS_SKIPPED then
     out.skipped[#out.skipped + 1] = name
     out.skipped[#out.skipped + 1] = payload
     finish(h, DROPPED)
-  elseif kind == 'F' then
+  elseif kind == AS_FAILED then
     out.failed[#out.failed + 1] = name
     out.failed[#out.failed + 1] = payload
     finish(h, BROKEN)
-  elseif kind == 'P' then
+  elseif kind == AS_PASSED then
     finish(h, DONE)
-  elseif not n then
-    -- An element of a task that has ended meanwhile: nothing to return to.
-  elseif kind == 'R' then
-    -- R retry, B release, A await, E expand.
-    n.attempt = n.attempt + 1
-    if tonumber(payload) > 0 then
-      out.due['d' .. key_of(h.idx, h.item)] = now + tonumber(payload)
-    elseif not run.stop then
-      line_up(h.idx, h.item)
-    end
-  elseif kind == 'B' then
-    n.tainted = false
-    line_up(h.idx, h.item)
-  elseif kind == 'A' then
-    await(h, n, payload)
-  elseif kind == 'E' then
-    expand(h, name, payload)
+  elseif n then
+    -- An element of a task that has ended meanwhile has no node to return.
+    return_node(h, n, kind, name, payload)
   end
-  return 'C'
+  return COMMITTED
 end

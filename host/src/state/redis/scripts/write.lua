@@ -13,19 +13,19 @@ end
 -- Writes back the changed records of a page.
 local function write_page(number, page)
   local parts, last = {}, 0
-  for i = 0, 31 do
+  for i = 0, PAGE - 1 do
     local t = page.tasks[i]
     if t and t.dirty then
-      parts[#parts + 1] = page.raw:sub(last + 1, i * 32)
+      parts[#parts + 1] = page.raw:sub(last + 1, i * RECORD_BYTES)
       parts[#parts + 1] = front(t)
-      last = i * 32 + 12
+      last = i * RECORD_BYTES + FRONT_BYTES
     end
   end
   if last == 0 then return end
   -- From the first changed record to the last one.
   local start = #parts[1]
   parts[1] = ''
-  call('SETRANGE', TASKS, number * 1024 + start, table.concat(parts))
+  call('SETRANGE', TASKS, number * PAGE_BYTES + start, table.concat(parts))
 end
 
 -- Collects elements, claims and expanded tasks into `set`, to be written to COORD.
@@ -45,12 +45,12 @@ local function write_records(set)
     elseif h and h.dirty then
       local n = h.item > 0 and nodes[key_of(h.idx, h.item)]
       local recorded = h.recorded or (n and not is_new_element(n))
-      set['h:' .. token] = pack('>I4I4BBB', h.idx, h.item, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0) .. h.host
+      set['h:' .. token] = pack(CLAIM, h.idx, h.item, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0) .. h.host
     end
   end
   for idx, s in pairs(splits) do
     local place = s.place or ''
-    set['s:' .. pack('>I4', idx)] = pack('>I4I4I4I4I4I4I4BB', s.items, s.most, s.cursor, s.ended, s.running, s.again,
+    set['s:' .. pack(EDGE, idx)] = pack(SPLIT, s.items, s.max, s.cursor, s.ended, s.running, s.again,
       s.reported, s.scanning and 1 or 0, #place) .. place .. s.name
     for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. key_of(idx, item) end
     for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. key_of(idx, item) end
@@ -60,7 +60,7 @@ end
 -- Writes the queue and the timers.
 local function write_queue()
   for _, idx in ipairs(out.clear) do
-    call('HDEL', COORD, 's:' .. pack('>I4', idx))
+    call('HDEL', COORD, 's:' .. pack(EDGE, idx))
     call('ZREMRANGEBYLEX', READY, '[A' .. key_of(idx, 0), '[A' .. key_of(idx, ELEMENTS))
   end
   all('ZREM', READY, out.leave)

@@ -1,15 +1,35 @@
 //! Differential test: scripts and in-memory state machine answer the same requests alike, on generated graphs.
 //! The machine itself is tested in `memory/properties.rs`.
+//!
+//! Two of three graphs have time: leases expire unless hosts renew them, retries are delayed, and hosts leave. No test
+//! waits for it. The memory's clock is paused and moved by hand; in Redis, the stored times are moved towards the
+//! server's clock instead, by the same amount. The real time that passes meanwhile is nothing against [`TICK`].
 
 use super::*;
 use crate::model::{FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx};
 use crate::state::conformance::{Fixture, Host};
-use crate::state::{Claim, MemoryBackend, Outcome, Reply, ResourceScope, ResourceShape, Stage};
+use crate::state::redis::link::{Command, Link, Request};
+use crate::state::redis::link_to;
+use crate::state::{
+    Claim, MemoryBackend, Outcome, Reply, ResourceScope, ResourceShape, Stage, Token, Verdict,
+};
 use std::num::NonZeroU32;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 
 /// Number of graphs; every other one suits the fast path.
 const SEEDS: u64 = 120;
+
+/// The unit of time. Something is due only at its end or in its middle, far from the real time that a graph takes.
+const TICK: Duration = Duration::from_secs(1000);
+
+/// A lease: some ticks and a half, so that no lease ends together with a delay of whole ticks.
+const LEASE: Duration = Duration::from_secs(6500);
+
+/// Graphs on which time passes.
+const fn is_timed(seed: u64) -> bool {
+    seed % 3 > 0
+}
 
 /// Graphs whose tasks run once, share one class and mostly have results, so most steps take the fast path.
 const fn is_plain(seed: u64) -> bool {
@@ -91,6 +111,7 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
             Outcome::Expand { items: pick(random, 6), max_parallel: NonZeroU32::new(pick(random, 3)) }
         }
         (_, 0) if random.below(3) == 0 => Outcome::Failed(b"no"[..].into()),
+        (_, 1) if is_timed(seed) => Outcome::Retry(TICK * pick(random, 4)),
         (_, 1) => Outcome::Retry(Duration::ZERO),
         (_, 2) => Outcome::Release,
         (_, 3) if claim.node.task.get() > 0 => {
@@ -113,52 +134,245 @@ fn told(reply: &Reply) -> impl PartialEq + std::fmt::Debug + use<> {
     (claims, blocked, reply.verdicts.clone(), reply.progress)
 }
 
-async fn compare(seed: u64, redis: &Shared) {
-    let count = if is_plain(seed) { 2 + seed % 60 } else { 2 + seed % 9 };
-    let tasks: Vec<&[u32]> = (0..count).map(|_| &[][..]).collect();
-    let mut memory = graph(Fixture::new(&Memory, &tasks).await, seed);
-    let mut other = graph(Fixture::new(redis, &tasks).await, seed);
-    let mut pairs: Vec<(Host, Host)> = Vec::new();
-    for (own, elastic) in [(2, 1), (2, 3), (1, 5)] {
-        for bench in [&mut memory, &mut other] {
-            (bench.shape.resources[1].amount, bench.shape.resources[2].amount) = (own, elastic);
-        }
-        pairs.push((memory.open().await, other.open().await));
-    }
-    let mut random = Random::seeded(seed ^ 0xa11c_e000);
-    let mut held: Vec<Vec<(Claim, Claim)>> = vec![Vec::new(); pairs.len()];
-    for step in 0..2000 {
-        let who = usize::try_from(random.below(3)).unwrap();
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..random.below(4) {
-            if !held[who].is_empty() {
-                let at = usize::try_from(random.below(u64::try_from(held[who].len()).unwrap())).unwrap();
-                let (one, two) = held[who].swap_remove(at);
-                let outcome = outcome(&mut random, &memory, &one, seed);
-                ours.push((one.token, outcome.clone()));
-                theirs.push((two.token, outcome));
-            }
-        }
-        let (one, two) = &mut pairs[who];
-        one.slots = pick(&mut random, 4);
-        one.free = vec![0, pick(&mut random, 3), pick(&mut random, 8)];
-        (two.slots, two.free) = (one.slots, one.free.clone());
-        let (a, b) = (one.commit(ours).await, two.commit(theirs).await);
-        assert_eq!(told(&a), told(&b), "seed {seed}, step {step}");
-        let is_over = a.progress.status != RunStatus::Running;
-        held[who].extend(a.claims.into_iter().zip(b.claims));
-        if is_over {
-            return;
-        }
-    }
-    panic!("the run of seed {seed} does not end");
+/// A host on both sides.
+struct Pair {
+    memory: Host,
+    redis: Host,
+    /// Claims that were neither settled nor known to be lost.
+    held: Vec<(Claim, Claim)>,
+    /// Tokens that were settled.
+    settled: Vec<(Token, Token)>,
 }
 
-#[tokio::test]
-async fn scripts_answer_as_the_machine_in_memory_does() {
-    let server = Server::start();
-    let shared = Shared(Arc::new(Owned { backend: at(&server.socket_uri()), server }));
-    for seed in 0..SEEDS {
-        compare(seed, &shared).await;
+/// How often something happened, over all graphs.
+#[derive(Debug, Default)]
+struct Seen {
+    delayed: u32,
+    taken_over: u32,
+    late: u32,
+    renewed: u32,
+    lost: u32,
+    left: u32,
+}
+
+/// The two sides, each with its own clock.
+struct Sides {
+    /// Time stands still here, unless it is moved.
+    memory: Runtime,
+    redis: Runtime,
+    link: Arc<Link>,
+    backend: Shared,
+    seen: Seen,
+}
+
+impl Sides {
+    fn new() -> Self {
+        let memory = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        // One thread drives the heartbeats of hosts, also while the test is busy with the memory.
+        let redis = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let server = Server::start();
+        let StateUri::Redis(uri) = StateUri::parse(&server.socket_uri()).unwrap() else {
+            panic!("not Redis")
+        };
+        let (link, backend) =
+            redis.block_on(async { (link_to(&uri, "test").unwrap(), at(&server.socket_uri())) });
+        Self {
+            memory,
+            redis,
+            link,
+            backend: Shared(Arc::new(Owned { backend, server })),
+            seen: Seen::default(),
+        }
     }
+
+    /// Moves both clocks by one tick.
+    fn pass_tick(&self) {
+        self.memory.block_on(tokio::time::advance(TICK));
+        let earlier = "local list = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES') \
+                       for i = 1, #list, 2 do \
+                         if list[i + 1] ~= 'inf' then redis.call('ZINCRBY', KEYS[1], '-' .. ARGV[1], list[i]) end \
+                       end";
+        let command = Command::new("EVAL")
+            .args([earlier, "1", "cascade:run:run-1:times"])
+            .arg(TICK.as_millis().to_string());
+        self.redis.block_on(self.link.ask("moving time", Request::write([command]))).unwrap();
+    }
+}
+
+/// One run on both sides.
+struct Twins<'a> {
+    sides: &'a mut Sides,
+    memory: Fixture,
+    redis: Fixture,
+    pairs: Vec<Pair>,
+    random: Random,
+    seed: u64,
+}
+
+impl<'a> Twins<'a> {
+    fn new(sides: &'a mut Sides, seed: u64) -> Self {
+        let count = if is_plain(seed) { 2 + seed % 60 } else { 2 + seed % 9 };
+        let tasks: Vec<&[u32]> = (0..count).map(|_| &[][..]).collect();
+        let memory = graph(sides.memory.block_on(Fixture::new(&Memory, &tasks)), seed);
+        let redis = graph(sides.redis.block_on(Fixture::new(&sides.backend, &tasks)), seed);
+        let random = Random::seeded(seed ^ 0xa11c_e000);
+        let mut twins = Self { sides, memory, redis, pairs: Vec::new(), random, seed };
+        if is_timed(seed) {
+            (twins.memory.lease, twins.redis.lease) = (LEASE, LEASE);
+        }
+        for who in 0..3 {
+            let pair = twins.open(who);
+            twins.pairs.push(pair);
+        }
+        twins
+    }
+
+    /// A new host in the place of another: it has the same amounts.
+    fn open(&mut self, who: usize) -> Pair {
+        let amounts = [(2, 1), (2, 3), (1, 5)][who];
+        for bench in [&mut self.memory, &mut self.redis] {
+            (bench.shape.resources[1].amount, bench.shape.resources[2].amount) = amounts;
+        }
+        let memory = self.sides.memory.block_on(self.memory.open());
+        let redis = self.sides.redis.block_on(self.redis.open());
+        Pair { memory, redis, held: Vec::new(), settled: Vec::new() }
+    }
+
+    /// Has time pass. Both sides handle what is due after each tick, in the order in which it was due.
+    fn pass(&mut self, who: usize, ticks: u32) {
+        for _ in 0..ticks {
+            self.sides.pass_tick();
+            let none = Token(u64::MAX);
+            assert_eq!(self.renew(who, &[(none, none)]), [0], "seed {}", self.seed);
+        }
+    }
+
+    /// Renews claims on both sides and returns the positions of the lost ones.
+    fn renew(&self, who: usize, tokens: &[(Token, Token)]) -> Vec<usize> {
+        let (ours, theirs): (Vec<Token>, Vec<Token>) = tokens.iter().copied().unzip();
+        let Pair { memory, redis, .. } = &self.pairs[who];
+        let one = self.sides.memory.block_on(memory.ledger.renew(&ours)).unwrap();
+        let two = self.sides.redis.block_on(redis.ledger.renew(&theirs)).unwrap();
+        let place = |lost: &[Token], held: &[Token]| -> Vec<usize> {
+            lost.iter().map(|lost| held.iter().position(|token| token == lost).unwrap()).collect()
+        };
+        let lost = place(&one, &ours);
+        assert_eq!(lost, place(&two, &theirs), "seed {}: lost claims", self.seed);
+        lost
+    }
+
+    /// Renews some of the claims of a host, which forgets those that are lost.
+    fn renew_some(&mut self, who: usize) {
+        let claims = std::mem::take(&mut self.pairs[who].held);
+        let (some, mut rest): (Vec<_>, Vec<_>) = claims.into_iter().partition(|_| self.random.below(2) == 0);
+        let tokens: Vec<(Token, Token)> = some.iter().map(|(one, two)| (one.token, two.token)).collect();
+        let lost = self.renew(who, &tokens);
+        self.sides.seen.renewed += u32::try_from(tokens.len() - lost.len()).unwrap();
+        self.sides.seen.lost += u32::try_from(lost.len()).unwrap();
+        let kept = some.into_iter().enumerate().filter(|(at, _)| !lost.contains(at));
+        rest.extend(kept.map(|(_, claim)| claim));
+        self.pairs[who].held = rest;
+    }
+
+    /// A host leaves with all it holds, and another comes.
+    fn replace(&mut self, who: usize) {
+        let next = self.open(who);
+        let Pair { memory, redis, .. } = std::mem::replace(&mut self.pairs[who], next);
+        self.sides.memory.block_on(self.memory.gone(memory));
+        self.sides.redis.block_on(self.redis.gone(redis));
+        self.sides.seen.left += 1;
+    }
+
+    /// Time passes, and hosts renew their claims or not, or leave.
+    fn live(&mut self, who: usize) {
+        // A pause in which every lease expires that is not renewed within it.
+        let ticks = if self.random.below(40) == 0 { 7 } else { pick(&mut self.random, 2) };
+        self.pass(who, ticks);
+        match self.random.below(30) {
+            0 => self.replace(who),
+            1..=9 => self.renew_some(who),
+            _ => {}
+        }
+    }
+
+    /// Chooses what a host settles.
+    fn batch(&mut self, who: usize) -> Vec<(Token, Token, Outcome)> {
+        let mut batch = Vec::new();
+        for _ in 0..self.random.below(4) {
+            let len = u32::try_from(self.pairs[who].held.len()).unwrap();
+            if len > 0 {
+                let at = usize::try_from(pick(&mut self.random, len)).unwrap();
+                let (one, two) = self.pairs[who].held.swap_remove(at);
+                let outcome = outcome(&mut self.random, &self.memory, &one, self.seed);
+                if matches!(outcome, Outcome::Retry(delay) if delay > Duration::ZERO) {
+                    self.sides.seen.delayed += 1;
+                }
+                self.pairs[who].settled.push((one.token, two.token));
+                batch.push((one.token, two.token, outcome));
+            }
+        }
+        // Something is settled once more, as after a lost reply.
+        if self.random.below(20) == 0
+            && let Some((one, two)) = self.pairs[who].settled.first().copied()
+            && batch.iter().all(|(token, ..)| *token != one)
+        {
+            batch.push((one, two, Outcome::Release));
+        }
+        batch
+    }
+
+    /// One commit on both sides. Returns whether the run has ended.
+    fn commit(&mut self, who: usize, step: u32) -> bool {
+        let batch = self.batch(who);
+        let slots = pick(&mut self.random, 4);
+        let free = vec![0, pick(&mut self.random, 3), pick(&mut self.random, 8)];
+        let pair = &mut self.pairs[who];
+        for host in [&mut pair.memory, &mut pair.redis] {
+            (host.slots, host.free) = (slots, free.clone());
+        }
+        let ours = batch.iter().map(|(token, _, outcome)| (*token, outcome.clone())).collect();
+        let theirs = batch.into_iter().map(|(_, token, outcome)| (token, outcome)).collect();
+        let one = self.sides.memory.block_on(pair.memory.commit(ours));
+        let two = self.sides.redis.block_on(pair.redis.commit(theirs));
+        assert_eq!(told(&one), told(&two), "seed {}, step {step}", self.seed);
+        let seen = &mut self.sides.seen;
+        seen.taken_over +=
+            u32::try_from(one.claims.iter().filter(|claim| claim.from.is_some()).count()).unwrap();
+        seen.late += u32::try_from(one.verdicts.iter().filter(|it| **it == Verdict::Fenced).count()).unwrap();
+        let is_over = one.progress.status != RunStatus::Running;
+        pair.held.extend(one.claims.into_iter().zip(two.claims));
+        is_over
+    }
+
+    fn run(mut self) {
+        for step in 0..2000 {
+            let who = usize::try_from(self.random.below(3)).unwrap();
+            if is_timed(self.seed) {
+                self.live(who);
+            }
+            if self.commit(who, step) {
+                return self.close();
+            }
+        }
+        panic!("the run of seed {} does not end", self.seed);
+    }
+
+    /// Drops each host where its clock is.
+    fn close(self) {
+        for Pair { memory, redis, .. } in self.pairs {
+            self.sides.memory.block_on(async { drop(memory) });
+            self.sides.redis.block_on(async { drop(redis) });
+        }
+    }
+}
+
+#[test]
+fn scripts_answer_as_the_machine_in_memory_does() {
+    let mut sides = Sides::new();
+    for seed in 0..SEEDS {
+        Twins::new(&mut sides, seed).run();
+    }
+    let Seen { delayed, taken_over, late, renewed, lost, left } = sides.seen;
+    let seen = [delayed, taken_over, late, renewed, lost, left];
+    assert!(seen.iter().all(|times| *times > 20), "too little of something happened: {:?}", sides.seen);
 }

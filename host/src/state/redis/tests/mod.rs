@@ -2,6 +2,7 @@
 //! The contract itself is left to `state/conformance`.
 
 mod differential;
+mod fast_path;
 mod buckets;
 mod faults;
 mod urls;

@@ -1,0 +1,216 @@
+//! The numbers of stored and sent data that hosts share with the scripts, under the names of `scripts/formats.lua`.
+//! The bytes are composed in `layout.rs` and `wire.rs`.
+
+/// Width of a task record.
+pub(crate) const RECORD_BYTES: usize = 32;
+
+/// Phases of a node: untouched, claimed, with a result.
+pub(crate) const WAITING: u8 = 0;
+pub(crate) const CLAIMED: u8 = 2;
+pub(crate) const DONE: u8 = 3;
+
+/// Flag of a node whose lease has expired.
+pub(crate) const FLAG_LAPSED: u8 = 4;
+
+/// Kinds of a task: wanted, `for-each`, with stored elements, with a shared resource, and the node that closes the run.
+pub(crate) const KIND_WANTED: u8 = 1;
+pub(crate) const KIND_EACH: u8 = 2;
+pub(crate) const KIND_KEPT: u8 = 4;
+pub(crate) const KIND_SHARES: u8 = 8;
+pub(crate) const KIND_CLOSING: u8 = 16;
+
+/// Stages of a claim.
+pub(crate) const IS_READY: u8 = 0;
+pub(crate) const IS_TAINTED: u8 = 1;
+pub(crate) const IS_EXPANDED: u8 = 2;
+pub(crate) const IS_CLOSING: u8 = 3;
+
+/// Scopes of resources.
+pub(crate) const OWN: u8 = 0;
+pub(crate) const SHARED: u8 = 1;
+pub(crate) const ELASTIC: u8 = 2;
+
+/// Pending propagation that follows edges.
+pub(crate) const EDGES_LEFT: u8 = 0;
+
+/// Most claims that one commit hands out by the fast path.
+pub(crate) const MAX_CLAIMS: u32 = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Digest, Name, SkipReason, TaskIdx};
+    use crate::state::redis::link::{Answer, Command, Link, Request};
+    use crate::state::redis::link_to;
+    use crate::state::redis::run::claims::Settled;
+    use crate::state::redis::run::layout::{Kept, Layout};
+    use crate::state::redis::run::wire::{amounts_text, outcome, read_reply, token_text};
+    use crate::state::redis::server::Server;
+    use crate::state::{
+        Blocked, HostId, MAX_SLOTLESS_CLAIMS, NodeId, Outcome, ResourceScope, ResourceShape, RunShape, Stage,
+        StateUri, TaskShape, Token,
+    };
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const FORMATS: &str = include_str!("../scripts/formats.lua");
+
+    /// A server that evaluates Lua after the text of the formats.
+    struct Lua {
+        link: Arc<Link>,
+        _server: Server,
+    }
+
+    impl Lua {
+        fn start() -> Self {
+            let server = Server::start();
+            let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!("not Redis") };
+            Self { link: link_to(&uri, "test").unwrap(), _server: server }
+        }
+
+        async fn bytes(&self, text: &str) -> Vec<u8> {
+            self.eval(text, &[]).await.bytes().unwrap().to_vec()
+        }
+
+        async fn texts(&self, text: &str) -> Vec<String> {
+            let parts = self.eval(text, &[]).await.list().into_iter();
+            parts.map(|part| String::from_utf8(part.bytes().unwrap().to_vec()).unwrap()).collect()
+        }
+
+        async fn numbers(&self, text: &str, args: &[&[u8]]) -> Vec<i64> {
+            let parts = self.eval(text, args).await.list().into_iter();
+            parts.map(|part| part.number().unwrap()).collect()
+        }
+
+        async fn eval(&self, text: &str, args: &[&[u8]]) -> Answer {
+            let command = Command::new("EVAL").arg(format!("{FORMATS}\n{text}")).arg("0").args(args);
+            let answers = self.link.ask("evaluating", Request::read([command])).await.unwrap();
+            answers.into_iter().next().unwrap()
+        }
+    }
+
+    macro_rules! named {
+        ($($name:ident)*) => { [$((stringify!($name), $name.to_string())),*] };
+    }
+
+    #[tokio::test]
+    async fn hosts_and_scripts_have_the_same_numbers() {
+        let known = named! {
+            RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED KIND_WANTED KIND_EACH KIND_KEPT KIND_SHARES KIND_CLOSING
+            IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING OWN SHARED ELASTIC EDGES_LEFT MAX_CLAIMS MAX_SLOTLESS_CLAIMS
+        };
+        let shown = known.each_ref().map(|(name, _)| format!("tostring({name})")).join(", ");
+        let found = Lua::start().texts(&format!("return {{{shown}}}")).await;
+        for ((name, number), found) in known.iter().zip(found) {
+            assert_eq!((name, number), (name, &found));
+        }
+    }
+
+    #[tokio::test]
+    async fn formats_are_as_wide_as_the_scripts_say() {
+        let lua = Lua::start();
+        let sizes = "return {struct.size(RECORD), struct.size(FRONT), RECORD_BYTES * PAGE, struct.size(CLAIM), \
+                     struct.size(SPLIT), struct.size(EDGE)}";
+        let said = "return {RECORD_BYTES, FRONT_BYTES, PAGE_BYTES, CLAIM_BYTES, SPLIT_BYTES, EDGE_BYTES}";
+        assert_eq!(lua.numbers(sizes, &[]).await, lua.numbers(said, &[]).await);
+    }
+
+    fn task(name: &str, dependents: &[u32]) -> TaskShape {
+        TaskShape {
+            name: Name::new(name).unwrap(),
+            fingerprint: Digest::of_bytes(b"call"),
+            waits_for: 0,
+            dependents: dependents.iter().copied().map(TaskIdx::new).collect(),
+            rank: 0,
+            class: 0,
+            is_for_each: false,
+            is_wanted: true,
+        }
+    }
+
+    #[tokio::test]
+    async fn scripts_read_the_records_that_hosts_lay_out() {
+        let first = TaskShape { rank: 7, class: 1, is_for_each: true, ..task("a", &[1, 2]) };
+        let shared = ResourceShape { name: Name::new("r").unwrap(), amount: 5, scope: ResourceScope::Shared };
+        let shape = RunShape {
+            tasks: vec![first, task("b", &[]), TaskShape { is_wanted: false, ..task("c", &[]) }],
+            classes: vec![vec![], vec![(0, 4)]],
+            resources: vec![shared],
+            has_closing: true,
+        };
+        let kept = Kept {
+            tasks: [TaskIdx::new(1)].into(),
+            elements: [TaskIdx::new(0)].into(),
+            takeovers: [(TaskIdx::new(0), 300)].into(),
+            ..Kept::default()
+        };
+        let layout = Layout::new(&shape, &kept);
+        let lua = Lua::start();
+        let record = async |at: usize| {
+            let record = &layout.tasks[at * RECORD_BYTES..][..RECORD_BYTES];
+            let mut fields = lua.numbers("return {struct.unpack(RECORD, ARGV[1])}", &[record]).await;
+            fields.pop(); // where to read on
+            fields
+        };
+        let (high, zero) = ((1 << 51) - 7, 1 << 51);
+        let kind = i64::from(KIND_WANTED | KIND_EACH | KIND_KEPT | KIND_SHARES);
+        assert_eq!(record(0).await, [0, 0, 300, 1, 1, kind, 0, 1, high, 0, 2]);
+        assert_eq!(record(1).await, [DONE.into(), 0, 0, 1, 1, KIND_WANTED.into(), 0, 0, zero, 2, 0]);
+        assert_eq!(record(2).await, [0, 0, 0, 1, 1, 0, 0, 0, zero, 2, 0]);
+        assert_eq!(record(3).await, [0, 0, 0, 0, 1, KIND_CLOSING.into(), 0, 0, zero, 2, 0]);
+        let edge = "return {(struct.unpack(EDGE, ARGV[1], 1 + 1 * EDGE_BYTES))}";
+        assert_eq!(lua.numbers(edge, &[&layout.edges]).await, [2]);
+        let unpack = "return cmsgpack.unpack(ARGV[1])[1]";
+        assert_eq!(lua.numbers(unpack, &[&layout.props]).await, [EDGES_LEFT.into(), 2, 1, 1]);
+        assert_eq!(lua.numbers(unpack, &[&layout.classes[1]]).await, [0, 4, SHARED.into(), 5]);
+    }
+
+    #[tokio::test]
+    async fn scripts_read_what_hosts_send() {
+        let lua = Lua::start();
+        let outcomes = [
+            Outcome::Done("x".into()),
+            Outcome::Skipped(SkipReason::Pruned),
+            Outcome::Failed("x".into()),
+            Outcome::Retry(Duration::ZERO),
+            Outcome::Passed,
+            Outcome::Release,
+            Outcome::Await(vec![]),
+            Outcome::Expand { items: 1, max_parallel: None },
+        ];
+        let letters =
+            "return {AS_DONE, AS_SKIPPED, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_EXPAND}";
+        assert_eq!(lua.texts(letters).await, outcomes.map(|what| outcome(what).0));
+        let amounts = amounts_text(&[3, 0, u32::MAX]);
+        let read = lua.numbers("return amounts(ARGV[1])", &[amounts.as_bytes()]).await;
+        assert_eq!(read, [3, 0, u32::MAX.into()]);
+        let token = lua.bytes("return token_of('0000002a', 4294967295)").await;
+        assert_eq!(token, token_text(Token(0x2a_ffff_ffff)).as_bytes());
+    }
+
+    #[tokio::test]
+    async fn hosts_read_what_scripts_answer() {
+        let lua = Lua::start();
+        let stages = [
+            ("IS_READY", Stage::Ready),
+            ("IS_TAINTED", Stage::Tainted),
+            ("IS_EXPANDED", Stage::Expanded { items: 9 }),
+            ("IS_CLOSING", Stage::Closing),
+        ];
+        for (name, stage) in stages {
+            let text = format!(
+                "return cmsgpack.pack({{COMMITTED .. NOT_HELD, \
+                 {{{{token_of('0000002a', 7), 5, 3, 2, 1, 'h', {name}, 9}}}}, {{{{5, 0, 1}}}}, \
+                 'running', 'failure', 4, 8, 6, 7}})"
+            );
+            let reply = read_reply(&lua.bytes(&text).await).unwrap();
+            assert_eq!(reply.settled, [Settled::Committed, Settled::NotHeld]);
+            let [claim] = &reply.claims[..] else { panic!("{reply:?}") };
+            assert_eq!((claim.token, claim.stage), (Token(0x2a_0000_0007), stage));
+            assert_eq!(claim.node, NodeId { task: TaskIdx::new(5), item: Some(2) });
+            assert_eq!((claim.attempt, claim.takeovers, &claim.from), (2, 1, &Some(HostId("h".into()))));
+            let node = NodeId { task: TaskIdx::new(5), item: None };
+            assert_eq!(reply.blocked, [Blocked { node, resource: 1 }]);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+-- Begins every script that works on all keys of a run: their names in order, and the version of what is stored in them.
+local call = redis.call
+local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS =
+  unpack(KEYS)
+local LAYOUT = '1'
+

@@ -1,0 +1,132 @@
+//! Which path of the step script takes a commit: the fast one must not decline what it is made for.
+//! That both paths have the same effects is tested in `differential.rs`.
+
+use super::*;
+use crate::model::to_usize;
+use crate::state::conformance::{Fixture, Host};
+use crate::state::{Claim, Outcome, Reply};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// The path that a commit took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Fast,
+    General,
+}
+
+use Path::{Fast, General};
+
+/// A run, and what the server says that it does.
+struct Watched {
+    host: Host,
+    backend: Arc<Owned>,
+    monitor: BufReader<UnixStream>,
+    marks: u32,
+}
+
+struct There(Arc<Owned>);
+
+#[async_trait]
+impl Harness for There {
+    async fn backend(&self) -> Arc<dyn Backend> {
+        let backend: Arc<dyn Backend> = Arc::<Owned>::clone(&self.0);
+        backend
+    }
+}
+
+impl Watched {
+    async fn new(waits_for: &[&[u32]], slots: u32) -> Self {
+        let server = Server::start();
+        let backend = Arc::new(Owned { backend: at(&server.socket_uri()), server });
+        let mut stream = UnixStream::connect(backend.server.socket()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(b"MONITOR\r\n").unwrap();
+        let mut bench = Fixture::new(&There(Arc::clone(&backend)), waits_for).await;
+        let host = Host { slots, ..bench.open().await };
+        Self { host, backend, monitor: BufReader::new(stream), marks: 0 }
+    }
+
+    /// Commits, and says by which path: each reads the number of the host's last commit, by another command.
+    async fn commit(&mut self, batch: Vec<(&Claim, Outcome)>) -> (Path, Reply) {
+        let batch = batch.into_iter().map(|(claim, outcome)| (claim.token, outcome)).collect();
+        let reply = self.host.commit(batch).await;
+        self.marks += 1;
+        let mark = format!("mark {}", self.marks);
+        self.backend.server.cli(&["ECHO", &mark]);
+        let by =
+            |command: &str| format!("lua] \"{command}\" \"cascade:run:run-1:coord\" \"r:{}\"", self.host.id);
+        let (tried, taken) = (by("HMGET"), by("HGET"));
+        let (mut has_tried, mut has_taken) = (false, false);
+        let mut line = Vec::new();
+        while self.monitor.read_until(b'\n', &mut line).unwrap() > 0 {
+            let text = String::from_utf8_lossy(&line);
+            if text.contains(&mark) {
+                break;
+            }
+            has_tried |= text.contains(&tried);
+            has_taken |= text.contains(&taken);
+            line.clear();
+        }
+        assert!(has_tried || has_taken, "no commit was seen");
+        (if has_taken { General } else { Fast }, reply)
+    }
+
+    async fn path(&mut self, batch: Vec<(&Claim, Outcome)>) -> Path {
+        self.commit(batch).await.0
+    }
+}
+
+fn done(claim: &Claim) -> (&Claim, Outcome) {
+    (claim, Outcome::Done("x".into()))
+}
+
+#[tokio::test]
+async fn results_take_the_fast_path_and_all_else_the_general_one() {
+    let layers: Vec<Vec<u32>> = (0..30).map(|at: u32| at.checked_sub(10).into_iter().collect()).collect();
+    let layers: Vec<&[u32]> = layers.iter().map(Vec::as_slice).collect();
+    let mut run = Watched::new(&layers, 3).await;
+    // The first commit queues the tasks without dependencies, unless a heartbeat already has. The last one ends the run.
+    let mut reply = run.commit(vec![]).await.1;
+    let mut paths = Vec::new();
+    while !reply.claims.is_empty() {
+        let claims = reply.claims;
+        let path;
+        (path, reply) = run.commit(claims.iter().map(done).collect()).await;
+        paths.push(path);
+    }
+    assert_eq!(reply.progress.status, RunStatus::Succeeded);
+    assert_eq!(paths, [&[Fast; 9][..], &[General]].concat());
+}
+
+#[tokio::test]
+async fn other_outcomes_take_the_general_path_and_results_after_them_the_fast_one() {
+    let tasks = [&[][..]; 20];
+    let mut run = Watched::new(&tasks, 1).await;
+    let mut claims = run.commit(vec![]).await.1.claims;
+    for outcome in [Outcome::Release, Outcome::Retry(Duration::ZERO), Outcome::Failed("no".into())] {
+        let (path, reply) = run.commit(vec![(&claims[0], outcome.clone())]).await;
+        assert_eq!(path, General, "{outcome:?}");
+        let (path, reply) = run.commit(vec![done(&reply.claims[0])]).await;
+        assert_eq!(path, Fast, "after {outcome:?}");
+        claims = reply.claims;
+    }
+}
+
+#[tokio::test]
+async fn the_fast_path_takes_as_many_claims_as_the_ledger_says() {
+    let tasks = [&[][..]; 2100];
+    let mut run = Watched::new(&tasks, 0).await;
+    // A step queues a bounded number of tasks.
+    while run.path(vec![]).await == General {}
+    let most = run.host.ledger.max_claims();
+    run.host.slots = most;
+    let (path, reply) = run.commit(vec![]).await;
+    assert_eq!((path, reply.claims.len()), (Fast, to_usize(most)));
+    run.host.slots = 0;
+    assert_eq!(run.path(reply.claims.iter().map(done).collect()).await, Fast);
+    run.host.slots = most + 1;
+    let (path, reply) = run.commit(vec![]).await;
+    assert_eq!((path, reply.claims.len()), (General, to_usize(most) + 1));
+}
