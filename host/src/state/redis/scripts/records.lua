@@ -43,8 +43,8 @@ end
 
 -- Packs the changing part of a record.
 local function front(n)
-  local flags = (n.tainted and FLAG_TAINTED or 0) + (n.reported and FLAG_REPORTED or 0) + (n.lapsed and FLAG_LAPSED or 0)
-    + (n.waited and FLAG_WAITED or 0) + (n.split and FLAG_SPLIT or 0)
+  local flags = (n.tainted and FLAG_TAINTED or 0) + (n.reported and FLAG_REPORTED or 0)
+    + (n.lapsed and FLAG_LAPSED or 0) + (n.waited and FLAG_WAITED or 0) + (n.split and FLAG_SPLIT or 0)
   return pack(FRONT, n.phase, flags, n.takeovers, n.left, n.attempt)
 end
 

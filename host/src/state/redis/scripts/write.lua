@@ -1,10 +1,10 @@
 -- Writes the outcome of the step. Nothing is written before this part.
 
 -- Calls a command with any number of arguments, in chunks that fit Lua's stack and keep pairs together.
-local function all(command, key, args)
+local function all(name, key, args)
   local added = 0
   for i = 1, #args, 1000 do
-    local got = call(command, key, unpack(args, i, math.min(i + 999, #args)))
+    local got = call(name, key, unpack(args, i, math.min(i + 999, #args)))
     if type(got) == 'number' then added = added + got end
   end
   return added
