@@ -24,13 +24,14 @@ pub struct KeyParts<'a> {
 /// Computes the key of one call.
 #[must_use]
 pub fn key(parts: &KeyParts<'_>) -> Digest {
+    let KeyParts { component, interface, function, args, grants } = *parts; // the compiler asks for a new part
     let mut digester = Digester::new(PURPOSE);
     digester
-        .digest(parts.component)
-        .field(parts.interface.unwrap_or_default().as_bytes())
-        .field(parts.function.as_bytes())
-        .digest(parts.grants);
-    parts.args.iter().for_each(|arg| {
+        .digest(component)
+        .field(interface.unwrap_or_default().as_bytes())
+        .field(function.as_bytes())
+        .digest(grants);
+    args.iter().for_each(|arg| {
         digester.digest(arg);
     });
     digester.finish()

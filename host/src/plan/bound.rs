@@ -6,7 +6,7 @@ use crate::plan::sources::Read;
 use crate::plan::{
     Binding, Difference, Function, Input, InputKind, OnError, Plan, PlanRecord, Task, sources,
 };
-use crate::value::{Type, encode_all, wire};
+use crate::value::{Export, Type, encode_all, wire};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::path::Path;
@@ -266,21 +266,47 @@ impl Parts<'_> {
     }
 
     fn keys(&self, task: &Task) -> Keys {
+        // All fields are named, so that the compiler asks whether a new one decides the result.
+        let Task {
+            function,
+            args,
+            when,
+            for_each,
+            after,
+            on_error,
+            // The types follow from the function, and the name is the key's own.
+            name: _,
+            output: _,
+            value: _,
+            error: _,
+            // Where, when and how often a task runs does not change its result.
+            waits_for: _,
+            needed_if: _,
+            max_parallel: _,
+            retry: _,
+            max_lost_hosts: _,
+            timeout: _,
+            limits: _,
+            resources: _,
+            priority: _,
+            height: _,
+            cache: _,
+        } = task;
         let mut keys = Vec::new();
-        if let Some(function) = self.plan.function_of(task) {
-            keys.push(("call".to_owned(), call_digest(function)));
-            let params = function.export.signature.iter().flat_map(|signature| &signature.params);
-            for ((name, _), arg) in params.zip(&task.args) {
+        if let Some(callee) = self.plan.function_of(task) {
+            keys.push(("call".to_owned(), call_digest(callee)));
+            let params = callee.export.signature.iter().flat_map(|signature| &signature.params);
+            for ((name, _), arg) in params.zip(args) {
                 keys.push((format!("args.{name}"), self.binding_digest(arg)));
             }
-            if let Some(grants) = self.grants.get(task.function) {
+            if let Some(grants) = self.grants.get(*function) {
                 keys.push(("grants".to_owned(), *grants));
             }
         }
-        for list in &task.for_each {
+        for list in for_each {
             keys.push((format!("for-each.{}", list.item), self.binding_digest(&list.list)));
         }
-        if let Some(when) = &task.when {
+        if let Some(when) = when {
             let mut digester = Digester::new("cascade when 1");
             digester
                 .digest(&self.binding_digest(&when.subject))
@@ -288,12 +314,12 @@ impl Parts<'_> {
                 .number(u64::from(when.is_negated));
             keys.push(("when".to_owned(), digester.finish()));
         }
-        if !task.after.is_empty() {
+        if !after.is_empty() {
             let mut digester = Digester::new("cascade after 1");
-            task.after.iter().for_each(|after| self.name(*after, &mut digester));
+            after.iter().for_each(|after| self.name(*after, &mut digester));
             keys.push((AFTER.to_owned(), digester.finish()));
         }
-        if task.on_error == OnError::Value {
+        if *on_error == OnError::Value {
             keys.push(("on-error".to_owned(), Digest::of_bytes(b"value")));
         }
         keys
@@ -365,10 +391,13 @@ fn optional(bytes: Option<&Bytes>, digester: &mut Digester) {
 }
 
 fn call_digest(function: &Function) -> Digest {
+    // The grants have a key of their own. A component is known by its digest, not by its name in the manifest.
+    let Function { digest, export, grants: _, component: _, component_name: _ } = function;
+    let Export { interface, function, signature: _ } = export; // the digest determines the signature
     let mut digester = Digester::new("cascade call 1");
     digester
-        .digest(&function.digest)
-        .field(function.export.interface.as_deref().unwrap_or_default().as_bytes())
-        .field(function.export.function.as_bytes());
+        .digest(digest)
+        .field(interface.as_deref().unwrap_or_default().as_bytes())
+        .field(function.as_bytes());
     digester.finish()
 }
