@@ -116,7 +116,7 @@ async fn other_outcomes_take_the_general_path_and_results_after_them_the_fast_on
 
 #[tokio::test]
 async fn the_fast_path_takes_as_many_claims_as_the_ledger_says() {
-    let tasks = [&[][..]; 2100];
+    let tasks = vec![&[][..]; 2100];
     let mut run = Watched::new(&tasks, 0).await;
     // A step queues a bounded number of tasks.
     while run.path(vec![]).await == General {}
