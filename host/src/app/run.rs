@@ -2,7 +2,7 @@
 //! The caller supplies the recorder of events and the interrupt.
 
 use crate::app::journal::JournalWriter;
-use crate::app::{Error, Refusal, Session, Sign, Vigil};
+use crate::app::{Error, HealthChange, HealthMonitor, Refusal, Session};
 use crate::cache::Cache;
 use crate::config::is_gone;
 use crate::engine;
@@ -69,16 +69,16 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
         let notices = request.backend.preflight().await?;
         Ok::<_, Error>((notices, open(session, &request).await?))
     };
-    let mut waiting = vigil(&request, &request.recorder);
+    let mut monitor = state_monitor(&request, &request.recorder);
     let (notices, opened) = tokio::select! {
-        opened = waiting.beside(opening) => opened?,
+        opened = monitor.beside(opening) => opened?,
         // Whatever has been opened by then looks as if this host had died, which others are prepared for.
         Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
             return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new(), has_begun: false });
         }
     };
-    waiting.catch_up();
-    drop(waiting);
+    monitor.catch_up();
+    drop(monitor);
     let RunRequest { recorder, backend, host, .. } = &request;
     // A journal in this process would be lost with it, so only lasting backends get one.
     let (journal, recorder) = if backend.outlives_process() {
@@ -106,8 +106,8 @@ async fn work(
 ) -> Result<Report, Error> {
     let began = Instant::now();
     let recorder = request.recorder.clone();
-    let (mut state_vigil, mut cache_vigil) =
-        (vigil(&request, &recorder), vigil_of_cache(&request, &recorder));
+    let mut state_monitor = state_monitor(&request, &recorder);
+    let mut cache_monitor = cache_monitor(&request, &recorder);
     let RunRequest { cache, slots, interrupt, seed, verification, .. } = request;
     let engine = Engine { invoker: sandbox, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
@@ -123,7 +123,7 @@ async fn work(
         shown: session.targets.shown.clone(),
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
-    let running = cache_vigil.beside(state_vigil.beside(engine::run(engine, settings)));
+    let running = cache_monitor.beside(state_monitor.beside(engine::run(engine, settings)));
     let Finished { ended, outputs: closed } = running.await.map_err(lost)?;
     let status = match ended {
         Ended::Run(status) => status,
@@ -132,7 +132,7 @@ async fn work(
     let shown = &session.targets.shown;
     let outputs = match closed {
         Some(outputs) => outputs,
-        None => state_vigil
+        None => state_monitor
             .beside(engine::outputs(&session.bound, opened.ledger.as_ref(), shown))
             .await
             .map_err(lost)?,
@@ -147,7 +147,7 @@ async fn work(
     let outputs: Outputs = outputs.collect();
     opened.ledger.leave().await;
     let duration_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
-    state_vigil.catch_up();
+    state_monitor.catch_up();
     recorder.run(Fact::RunFinished { status, duration_ms });
     if status == RunStatus::Succeeded {
         whole(session, &outputs)?;
@@ -223,24 +223,24 @@ fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
     });
 }
 
-/// Looks after the state backend of a run.
-fn vigil<'a>(request: &RunRequest, recorder: &'a Recorder) -> Vigil<'a> {
-    Vigil::new("the state backend", request.backend.health(), |sign| {
-        recorder.run(match sign {
-            Sign::Away(message) => Fact::Warning { code: "state-away".into(), message },
-            Sign::Back => Fact::StateReconnected,
+/// Creates the health monitor of a run's state backend.
+fn state_monitor<'a>(request: &RunRequest, recorder: &'a Recorder) -> HealthMonitor<'a> {
+    HealthMonitor::new("the state backend", request.backend.health(), |change| {
+        recorder.run(match change {
+            HealthChange::Unavailable(message) => Fact::Warning { code: "state-away".into(), message },
+            HealthChange::Available => Fact::StateReconnected,
         });
     })
 }
 
-/// Looks after the cache of a run.
-fn vigil_of_cache<'a>(request: &RunRequest, recorder: &'a Recorder) -> Vigil<'a> {
+/// Creates the health monitor of a run's cache.
+fn cache_monitor<'a>(request: &RunRequest, recorder: &'a Recorder) -> HealthMonitor<'a> {
     let health = request.cache.as_ref().and_then(|cache| cache.health());
-    Vigil::new("the cache", health, |sign| {
-        recorder.run(match sign {
-            Sign::Away(message) => Fact::Warning { code: "cache-away".into(), message },
-            Sign::Back => {
-                Fact::Warning { code: "cache-back".into(), message: "the cache serves again".to_owned() }
+    HealthMonitor::new("the cache", health, |change| {
+        recorder.run(match change {
+            HealthChange::Unavailable(message) => Fact::Warning { code: "cache-away".into(), message },
+            HealthChange::Available => {
+                Fact::Warning { code: "cache-back".into(), message: "the cache is available again".to_owned() }
             }
         });
     })

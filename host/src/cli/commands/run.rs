@@ -2,7 +2,7 @@
 //! Owns the log and the progress of the run; `app` runs it.
 
 use crate::app;
-use crate::app::{Backends, Builds, Error, Report, RunRequest, Session, SessionRequest, StateBackend};
+use crate::app::{Backends, Builds, Error, Report, RunRequest, Session, SessionRequest, StateBackend, runtime_for_guests};
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
 use crate::cli::commands::output;
@@ -12,7 +12,7 @@ use crate::cli::log::Listeners;
 use crate::cli::print::outputs;
 use crate::cli::process::{
     Exit, interrupted_after_run, interrupted_before_run, outputs_not_printed, resume_hint,
-    runtime_for_guests, stdout_reader,
+    stdout_reader,
 };
 use crate::config;
 use crate::config::host_id;

@@ -126,8 +126,8 @@ async fn a_lost_server_is_waited_for_and_given_up_with_the_cause() {
     let mut server = Server::durable();
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
     let over = |later| {
-        let patience = RetryPolicy { at_start: Duration::from_secs(30), later };
-        RedisBuckets::over(Link::new(&uri, "test", patience).unwrap())
+        let policy = RetryPolicy { at_start: Duration::from_secs(30), later };
+        RedisBuckets::over(Link::new(&uri, "test", policy).unwrap())
     };
     let (patient, brief) = (over(Duration::from_secs(30)), over(Duration::from_millis(1500)));
     let (name, number) = (bucket(), key("n"));
@@ -150,8 +150,8 @@ async fn a_lost_server_is_waited_for_and_given_up_with_the_cause() {
 async fn a_server_without_memory_writes_nothing_of_an_operation() {
     let server = Server::start();
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
-    let patience = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(200) };
-    let buckets = RedisBuckets::over(Link::new(&uri, "test", patience).unwrap());
+    let policy = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(200) };
+    let buckets = RedisBuckets::over(Link::new(&uri, "test", policy).unwrap());
     buckets.write(&bucket(), &writes("k", "v")).await.unwrap();
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     let removal = Writes::new(vec![(key("k"), None)]).unwrap();

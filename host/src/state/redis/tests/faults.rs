@@ -108,7 +108,7 @@ async fn a_server_that_is_killed_and_comes_back_with_its_file_has_lost_nothing()
     let early = tokio::time::timeout(Duration::from_millis(300), commit.as_mut()).await;
     assert!(early.is_err(), "{early:?} without a server");
     let outage = health.borrow().outage.clone().unwrap();
-    let left = outage.ends.unwrap().saturating_duration_since(tokio::time::Instant::now());
+    let left = outage.deadline.unwrap().saturating_duration_since(tokio::time::Instant::now());
     assert!(left > Duration::from_secs(40) && left < Duration::from_mins(1), "{left:?}");
     server.restart();
     let reply = commit.await;
@@ -354,10 +354,10 @@ async fn a_server_that_stays_away_is_given_up_with_the_cause() {
     let mut server = Server::start();
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
     let uri: RedisUri = *uri;
-    let patience = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(600) };
+    let policy = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(600) };
     let backend = RedisBackend::over(
-        Link::new(&uri, "test", patience).unwrap(),
-        Link::new(&uri, "test", patience).unwrap(),
+        Link::new(&uri, "test", policy).unwrap(),
+        Link::new(&uri, "test", policy).unwrap(),
     );
     let mut bench = Fixture::new(&There(Arc::new(backend)), &[&[]]).await;
     let host = bench.open().await;
