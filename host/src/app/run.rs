@@ -12,7 +12,7 @@ use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::PlanRecord;
 use crate::sandbox::Sandbox;
 use crate::state;
-use crate::state::{Backend, ErrorKind, HostId, Mode, Notice, OpenHow, OpenRequest, Opened};
+use crate::state::{Backend, ErrorKind, HostId, Mode, Notice, OpenKind, OpenRequest, Opened};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -217,9 +217,9 @@ fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
     let name = session.manifest.name.clone();
     let wanted = session.targets.is_wanted.iter().filter(|wanted| **wanted).count();
     let tasks = u32::try_from(wanted).unwrap_or(u32::MAX);
-    recorder.run(match opened.how {
-        OpenHow::Created | OpenHow::Joined => Fact::RunStarted { name, tasks },
-        OpenHow::Resumed { kept } => Fact::RunResumed { name, tasks, kept },
+    recorder.run(match opened.kind {
+        OpenKind::Created | OpenKind::Joined => Fact::RunStarted { name, tasks },
+        OpenKind::Resumed { kept } => Fact::RunResumed { name, tasks, kept },
     });
 }
 

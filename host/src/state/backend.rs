@@ -101,7 +101,7 @@ pub struct Opened {
     /// The run's ledger, as this host sees it.
     pub ledger: Arc<dyn Ledger>,
     /// The state in which the run was found.
-    pub how: OpenHow,
+    pub kind: OpenKind,
     /// The run's epoch.
     pub epoch: u64,
     /// The policy in force.
@@ -112,7 +112,7 @@ pub struct Opened {
 
 /// The state in which a run was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OpenHow {
+pub enum OpenKind {
     /// No stored run; it was created.
     Created,
     /// An earlier run, of which some task results were kept.

@@ -5,7 +5,7 @@ use crate::model::{RunId, RunStatus, SkipReason};
 use crate::state::conformance::fixture::{
     Fixture, Harness, Host, LEASE, PATIENCE, element, must, must_fail, only, task, value,
 };
-use crate::state::{ClaimView, Counts, End, ErrorKind, HostId, OpenHow, Outcome, Removal, Stop};
+use crate::state::{ClaimView, Counts, End, ErrorKind, HostId, OpenKind, Outcome, Removal, Stop};
 use std::time::Duration;
 
 /// A run's summary has its tasks by outcome, its times and its live hosts.
@@ -120,7 +120,7 @@ pub async fn a_run_is_cancelled_from_outside(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Cancelled);
     bench.gone(host).await;
     let host = bench.open().await;
-    assert_eq!(host.opened.how, OpenHow::Resumed { kept: 0 });
+    assert_eq!(host.opened.kind, OpenKind::Resumed { kept: 0 });
     host.done(&only(host.claim().await)).await;
 }
 
@@ -150,7 +150,7 @@ pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.runs(9).await), []);
     assert_eq!(must_fail(bench.backend.record(&bench.run()).await).kind, ErrorKind::NoRun);
     let host = bench.open().await;
-    assert_eq!((host.opened.how, host.opened.stored.len()), (OpenHow::Created, 0));
+    assert_eq!((host.opened.kind, host.opened.stored.len()), (OpenKind::Created, 0));
 }
 
 /// A run with live hosts is removed only by force. Its hosts then find out, and do not begin it again.
@@ -167,7 +167,7 @@ pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn
     assert_eq!(must_fail(bench.backend.run(&bench.run()).await).kind, ErrorKind::NoRun);
     drop(host);
     let host = bench.open().await;
-    assert_eq!((host.opened.how, host.claim().await.len()), (OpenHow::Created, 1));
+    assert_eq!((host.opened.kind, host.claim().await.len()), (OpenKind::Created, 1));
 }
 
 /// Every request for a run that does not exist fails with `NoRun`.

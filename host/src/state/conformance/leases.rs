@@ -4,7 +4,7 @@
 use crate::state::conformance::fixture::{
     BRIEF, Fixture, Harness, PATIENCE, in_time, must, only, task, value,
 };
-use crate::state::{Certainty, Entry, HostId, Loss, OpenHow, Outcome, Stage, Verdict};
+use crate::state::{Certainty, Entry, HostId, Loss, OpenKind, Outcome, Stage, Verdict};
 use std::time::Duration;
 
 /// A node whose lease is not renewed is taken over; the first holder's result is fenced.
@@ -111,7 +111,7 @@ pub async fn what_hosts_held_that_are_gone_is_handed_out_at_once(harness: &dyn H
     let second = only(other.claim().await);
     bench.is_gone = |host| *host.0 == *"host-1";
     let third = bench.open().await;
-    assert_eq!(third.opened.how, OpenHow::Joined);
+    assert_eq!(third.opened.kind, OpenKind::Joined);
     let taken = only(third.ask().await.claims);
     assert_eq!((taken.node, taken.from), (first.node, Some(HostId("host-1".into()))));
     other.done(&second).await;

@@ -5,7 +5,7 @@ use crate::model::{Digest, FailurePolicy, RunId, RunStatus, SkipReason, TaskIdx}
 use crate::state::conformance::fixture::{
     Fixture, Harness, element, must, must_fail, nodes, only, task, value,
 };
-use crate::state::{Entry, ErrorKind, Mode, OpenHow, Outcome};
+use crate::state::{Entry, ErrorKind, Mode, OpenKind, Outcome};
 
 /// Results are read by name, in the order of the names; the plan record is returned unchanged.
 pub async fn results_are_read_by_name(harness: &dyn Harness) {
@@ -36,7 +36,7 @@ pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness:
     let mut bench = Fixture::new(harness, &[&[], &[], &[], &[0, 1]]).await;
     bench.policy = FailurePolicy::Finish;
     let host = bench.open().await;
-    assert_eq!(host.opened.how, OpenHow::Created);
+    assert_eq!(host.opened.kind, OpenKind::Created);
     let claims = host.claim().await;
     host.done(&claims[0]).await;
     host.settle(&claims[2], Outcome::Skipped(SkipReason::ConditionFalse)).await;
@@ -44,8 +44,8 @@ pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness:
     host.settle(&tainted, Outcome::Skipped(SkipReason::UpstreamFailed)).await;
     let host = bench.open().await;
     assert_eq!(
-        (host.opened.how, &host.opened.stored),
-        (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(0)])
+        (host.opened.kind, &host.opened.stored),
+        (OpenKind::Resumed { kept: 1 }, &vec![TaskIdx::new(0)])
     );
     let reply = host.ask().await;
     assert_eq!((reply.progress.status, reply.progress.open), (RunStatus::Running, 3));
@@ -69,7 +69,7 @@ pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
     }
     bench.gone(host).await;
     let host = bench.open().await;
-    assert_eq!(host.opened.how, OpenHow::Resumed { kept: 0 });
+    assert_eq!(host.opened.kind, OpenKind::Resumed { kept: 0 });
     let claims = host.settle(&only(host.claim().await), expand).await.claims;
     assert_eq!(nodes(&claims), [element(0, 0), element(0, 3)]);
     assert_eq!(host.entry(element(0, 4)).await, Entry::Done(value(element(0, 4))));
@@ -83,7 +83,7 @@ pub async fn a_run_that_succeeded_is_kept_whole(harness: &dyn Harness) {
     let host = bench.open().await;
     host.done(&only(host.claim().await)).await;
     let host = bench.open().await;
-    assert_eq!(host.opened.how, OpenHow::Resumed { kept: 1 });
+    assert_eq!(host.opened.kind, OpenKind::Resumed { kept: 1 });
     let reply = host.ask().await;
     assert_eq!((reply.claims, reply.progress.status), (vec![], RunStatus::Succeeded));
 }
@@ -119,8 +119,8 @@ pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn H
     let host = bench.open().await;
     assert!(host.opened.epoch > epoch);
     assert_eq!(
-        (host.opened.how, &host.opened.stored),
-        (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(2)])
+        (host.opened.kind, &host.opened.stored),
+        (OpenKind::Resumed { kept: 1 }, &vec![TaskIdx::new(2)])
     );
     assert_eq!(host.entry(task(2)).await, Entry::Done(value(task(0))));
     assert_eq!(nodes(&host.claim().await), [task(0), task(1)]);
@@ -136,7 +136,7 @@ pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) 
     host.done(&only(host.claim().await)).await;
     let host = bench.open().await;
     assert!(host.opened.epoch > epoch);
-    assert_eq!((host.opened.how, &host.opened.stored), (OpenHow::Created, &vec![]));
+    assert_eq!((host.opened.kind, &host.opened.stored), (OpenKind::Created, &vec![]));
     assert_eq!(host.entry(task(0)).await, Entry::Open);
     assert_eq!(nodes(&host.claim().await), [task(0)]);
 }
@@ -148,12 +148,12 @@ pub async fn a_run_that_another_host_works_on_is_joined_and_not_replaced(harness
     let claims = one.claim().await;
     one.done(&claims[0]).await;
     let other = bench.open().await;
-    assert_eq!((other.opened.how, &other.opened.stored), (OpenHow::Joined, &vec![TaskIdx::new(0)]));
+    assert_eq!((other.opened.kind, &other.opened.stored), (OpenKind::Joined, &vec![TaskIdx::new(0)]));
     assert_eq!(other.opened.epoch, one.opened.epoch);
     bench.mode = Mode::Fresh;
     assert_eq!(must_fail(bench.ask().await).kind, ErrorKind::Held);
     bench.mode = Mode::Update;
-    assert_eq!(bench.open().await.opened.how, OpenHow::Joined);
+    assert_eq!(bench.open().await.opened.kind, OpenKind::Joined);
     bench.digest = Digest::of_bytes(b"another plan");
     assert_eq!(must_fail(bench.ask().await).kind, ErrorKind::Held);
     one.done(&claims[1]).await;
