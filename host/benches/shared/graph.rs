@@ -44,8 +44,8 @@ impl Graph {
         let grants = plan.functions().iter().map(|_| Digest::of_bytes(b"none")).collect();
         let bound = plan::bind(&plan, Given::nothing(grants, &run), &source);
         let bound = Arc::new(bound.expect("the plan has no inputs"));
-        let is_wanted = vec![true; plan.tasks().len()];
-        let shape = engine::shape(&bound, &is_wanted, &Shown::default(), Size::bytes(16 << 30));
+        let is_included = vec![true; plan.tasks().len()];
+        let shape = engine::shape(&bound, &is_included, &Shown::default(), Size::bytes(16 << 30));
         Self::from_parts(bound, shape, run)
     }
 

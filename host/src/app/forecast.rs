@@ -37,7 +37,7 @@ pub async fn forecast(
     cache: Option<&dyn Cache>,
 ) -> Result<Forecast, Error> {
     let (stored, differences) = stored(session, backend).await?;
-    let fates = engine::forecast(&session.bound, &session.targets.is_wanted, stored, cache).await?;
+    let fates = engine::forecast(&session.bound, &session.targets.is_included, stored, cache).await?;
     let secrets = session.secrets();
     let tasks = fates.into_iter().map(|(task, fate)| match fate {
         Fate::Fails(message) => Planned { task, fate: Fate::Fails(secrets.hide(&message).into_owned()) },

@@ -58,7 +58,7 @@ pub struct Report {
     /// What came out, by name.
     pub outputs: Outputs,
     /// Whether this host took part in it. Otherwise nothing is known of the run: it may not even exist.
-    pub has_begun: bool,
+    pub has_started: bool,
 }
 
 /// Works on a run until it ends or this host is interrupted. The session must be prepared.
@@ -74,7 +74,7 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
         opened = monitor.beside(opening) => opened?,
         // Whatever has been opened by then looks as if this host had died, which others are prepared for.
         Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
-            return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new(), has_begun: false });
+            return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new(), has_started: false });
         }
     };
     monitor.catch_up();
@@ -87,7 +87,7 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
     } else {
         (None, recorder.clone())
     };
-    tell_of_begin(session, &opened, &recorder);
+    record_start(session, &opened, &recorder);
     for Notice { code, message } in notices {
         recorder.run(Fact::Warning { code: code.into(), message });
     }
@@ -150,14 +150,14 @@ async fn work(
     state_monitor.catch_up();
     recorder.run(Fact::RunFinished { status, duration_ms });
     if status == RunStatus::Succeeded {
-        whole(session, &outputs)?;
+        check_outputs(session, &outputs)?;
     }
-    Ok(Report { ended, outputs, has_begun: true })
+    Ok(Report { ended, outputs, has_started: true })
 }
 
 /// Fails where a run has succeeded and an output of it cannot be made: another host has closed it, by the outputs of its
 /// own manifest, or the backend has lost or changed a result since.
-fn whole(session: &Session, outputs: &[(String, OutputValue)]) -> Result<(), Error> {
+fn check_outputs(session: &Session, outputs: &[(String, OutputValue)]) -> Result<(), Error> {
     let missing = outputs.iter().find_map(|(name, value)| match value {
         OutputValue::Value(..) | OutputValue::Skipped(_) => None,
         OutputValue::Faulty(failure) => Some((name, failure.error.as_str())),
@@ -213,10 +213,10 @@ fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
     )
 }
 
-fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
+fn record_start(session: &Session, opened: &Opened, recorder: &Recorder) {
     let name = session.manifest.name.clone();
-    let wanted = session.targets.is_wanted.iter().filter(|wanted| **wanted).count();
-    let tasks = u32::try_from(wanted).unwrap_or(u32::MAX);
+    let included = session.targets.is_included.iter().filter(|is_included| **is_included).count();
+    let tasks = u32::try_from(included).unwrap_or(u32::MAX);
     recorder.run(match opened.kind {
         OpenKind::Created | OpenKind::Joined => Fact::RunStarted { name, tasks },
         OpenKind::Resumed { kept } => Fact::RunResumed { name, tasks, kept },

@@ -75,7 +75,7 @@ impl Session {
                 return Err(faults.into());
             }
         };
-        let shape = engine::shape(&bound, &targets.is_wanted, &targets.shown, request.memory);
+        let shape = engine::shape(&bound, &targets.is_included, &targets.shown, request.memory);
         Ok(Self {
             manifest,
             run: request.run.clone(),

@@ -27,7 +27,7 @@ pub trait Backend: Archive + Journal {
     /// are cleared when a run is resumed that had ended or has no live host.
     ///
     /// The host works on the run until [`Opened::ledger`] is dropped. Other hosts may not notice that until its leases
-    /// have expired. A host that joins adopts the wanted tasks and the policy of the run's creator. A request to update
+    /// have expired. A host that joins adopts the included tasks and the policy of the run's creator. A request to update
     /// or restart a run that another host works on fails with [`crate::state::ErrorKind::Held`] and changes nothing.
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error>;
 
@@ -106,7 +106,7 @@ pub struct Opened {
     pub epoch: u64,
     /// The policy in force.
     pub policy: FailurePolicy,
-    /// The wanted tasks that already have a result, in ascending order.
+    /// The included tasks that already have a result, in ascending order.
     pub stored: Vec<TaskIdx>,
 }
 

@@ -154,7 +154,7 @@ struct Finished<'a> {
 /// Prints the outputs, if any, and how to resume if the run did not succeed.
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     let Finished { ctx, arguments, session, state } = finished;
-    if !report.has_begun {
+    if !report.has_started {
         ctx.console.note("interrupted", &interrupted_before_run(&arguments.scope.manifest));
         return Ok(Exit::Interrupted);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A run's summary has its tasks by outcome, its times and its live hosts.
 pub async fn a_run_is_told_with_its_counts_and_hosts(harness: &dyn Harness) {
     let mut bench =
-        Fixture::new(harness, &[&[], &[], &[], &[], &[]]).await.with(4, |task| task.is_wanted = false);
+        Fixture::new(harness, &[&[], &[], &[], &[], &[]]).await.with(4, |task| task.is_included = false);
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[0], Outcome::Done(value(task(0)))).await;

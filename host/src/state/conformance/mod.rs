@@ -44,9 +44,9 @@ macro_rules! state_conformance {
             a_task_that_awaits_others_comes_back_when_they_have_ended
             a_task_that_awaits_what_has_ended_comes_back_at_once
             a_task_that_awaits_a_skipped_one_comes_back_tainted
-            unwanted_tasks_are_as_if_they_did_not_exist
+            excluded_tasks_are_ignored
             a_batch_with_a_misuse_changes_nothing
-            progress_counts_wanted_tasks
+            progress_counts_included_tasks
             elements_are_handed_out_in_order_and_the_task_follows
             a_list_without_elements_is_expanded_at_once
             elements_at_the_same_time_are_bounded_over_all_hosts

@@ -151,9 +151,9 @@ pub async fn a_task_that_awaits_a_skipped_one_comes_back_tainted(harness: &dyn H
     assert_eq!((nodes(&back), stages(&back)), (vec![task(0)], vec![Stage::Tainted]));
 }
 
-/// Unwanted tasks are ignored.
-pub async fn unwanted_tasks_are_as_if_they_did_not_exist(harness: &dyn Harness) {
-    let mut bench = Fixture::new(harness, &[&[], &[], &[0, 1]]).await.with(0, |task| task.is_wanted = false);
+/// Excluded tasks are ignored.
+pub async fn excluded_tasks_are_ignored(harness: &dyn Harness) {
+    let mut bench = Fixture::new(harness, &[&[], &[], &[0, 1]]).await.with(0, |task| task.is_included = false);
     let host = bench.open().await;
     let first = only(host.claim().await);
     assert_eq!(first.node, task(1));
@@ -177,8 +177,8 @@ pub async fn a_batch_with_a_misuse_changes_nothing(harness: &dyn Harness) {
     host.done(&claims[0]).await;
 }
 
-/// Progress counts wanted tasks, and the run ends when all have ended.
-pub async fn progress_counts_wanted_tasks(harness: &dyn Harness) {
+/// Progress counts included tasks, and the run ends when all have ended.
+pub async fn progress_counts_included_tasks(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let host = bench.open().await;
     let reply = host.ask().await;

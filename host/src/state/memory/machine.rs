@@ -93,7 +93,7 @@ impl Machine {
     fn queue_ready(&mut self) {
         let shape = Arc::clone(&self.shape);
         let mut ready = Vec::new();
-        for (at, task) in (0..).map(TaskIdx::new).zip(&shape.tasks).filter(|(_, task)| task.is_wanted) {
+        for (at, task) in (0..).map(TaskIdx::new).zip(&shape.tasks).filter(|(_, task)| task.is_included) {
             self.total = self.total.saturating_add(1);
             if self.is_ended(at) {
                 continue;
@@ -228,11 +228,11 @@ impl Machine {
         Version(self.version)
     }
 
-    /// Returns the wanted tasks with a result.
+    /// Returns the included tasks with a result.
     pub(crate) fn stored(&self) -> Vec<TaskIdx> {
         let tasks = (0..).map(TaskIdx::new).zip(self.shape.tasks.iter().zip(&self.tasks));
         tasks
-            .filter(|(_, (shape, task))| shape.is_wanted && matches!(task.entry, Entry::Done(_)))
+            .filter(|(_, (shape, task))| shape.is_included && matches!(task.entry, Entry::Done(_)))
             .map(|(at, _)| at)
             .collect()
     }

@@ -161,8 +161,8 @@ impl Machine {
         let mut awaits = 0;
         let mut is_tainted = false;
         for task in tasks {
-            let is_wanted = self.task_shape(task).is_some_and(|task| task.is_wanted);
-            if is_wanted && !self.is_ended(task) {
+            let is_included = self.task_shape(task).is_some_and(|task| task.is_included);
+            if is_included && !self.is_ended(task) {
                 awaits += 1;
                 self.waiters.entry(task).or_default().push(node);
             } else {
@@ -290,14 +290,14 @@ impl Machine {
     }
 
     fn enqueue_if_ready(&mut self, node: NodeId) {
-        let is_wanted = self.task_shape(node.task).is_some_and(|task| task.is_wanted);
+        let is_included = self.task_shape(node.task).is_some_and(|task| task.is_included);
         let Some(task) = self.task_mut(node.task) else {
             return;
         };
         let left = if node.item.is_none() { task.left } else { 0 };
         let is_ready =
             task.node_mut(node.item).is_some_and(|node| node.phase == Phase::Waiting && node.awaits == 0);
-        if is_wanted && left == 0 && is_ready {
+        if is_included && left == 0 && is_ready {
             self.enqueue(node);
         }
     }

@@ -77,7 +77,7 @@ fn graph(bench: Fixture, seed: u64) -> Fixture {
         task.rank = i64::from(pick(&mut random, 3)) - 1;
         task.class = [0, 1, 2, 3, 4][usize::try_from(random.below(5)).unwrap()];
         task.is_for_each = random.below(3) == 0;
-        task.is_wanted = random.below(12) > 0;
+        task.is_included = random.below(12) > 0;
         if is_plain(seed) {
             task.class = if seed % 4 == 1 { 0 } else { 3 };
             task.is_for_each = false;
