@@ -47,12 +47,12 @@ pub(crate) fn gather(
 /// Adds what is wrong with inputs that no run is needed for.
 pub(crate) fn find_faults(inputs: &[Input], environment: &Environment, faults: &mut Faults) {
     let found = gather(inputs, &Params::default(), environment, faults);
-    let told: Vec<_> = faults.list.iter().map(|fault| fault.place.clone()).collect();
+    let told: Vec<_> = faults.list.iter().map(|fault| fault.location.clone()).collect();
     for (input, found) in inputs.iter().zip(found) {
         if !matches!(input.kind, InputKind::Param { .. })
             && let Err(more) = plan::fit(input, found)
         {
-            faults.list.extend(more.into_iter().filter(|fault| !told.contains(&fault.place)));
+            faults.list.extend(more.into_iter().filter(|fault| !told.contains(&fault.location)));
         }
     }
 }

@@ -102,7 +102,7 @@ fn literal(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
     let datum = serde_json::from_str(without_mark(text)).map_err(|error| {
         let fault = TextFault::new(format!(
             "the value is not JSON, which the type `{ty}` asks for: {}",
-            place(&error)
+            line_and_column(&error)
         ));
         fault.help(example(ty))
     })?;
@@ -127,7 +127,7 @@ fn content(ty: &Type, path: &Path) -> Result<Supplied, TextFault> {
         return Ok(Supplied::Datum(Datum::Text(text(bytes)?.trim_end_matches(['\r', '\n']).to_owned())));
     }
     let datum = serde_json::from_str(&text(bytes)?)
-        .map_err(|error| TextFault::new(format!("`{}` is not JSON: {}", path.display(), place(&error))))?;
+        .map_err(|error| TextFault::new(format!("`{}` is not JSON: {}", path.display(), line_and_column(&error))))?;
     Ok(Supplied::Datum(datum))
 }
 
@@ -140,7 +140,7 @@ fn is_bytes(ty: &Type) -> bool {
 }
 
 /// Returns the position of a JSON error, without quoting the text.
-fn place(error: &serde_json::Error) -> String {
+fn line_and_column(error: &serde_json::Error) -> String {
     format!("line {} column {}", error.line(), error.column())
 }
 
@@ -190,7 +190,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<(String, Datum)>, TextFault> 
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let datum: Datum = if is_json {
         serde_json::from_str(&text)
-            .map_err(|error| TextFault::new(format!("`{shown}` is not JSON: {}", place(&error))))?
+            .map_err(|error| TextFault::new(format!("`{shown}` is not JSON: {}", line_and_column(&error))))?
     } else {
         toml::from_str(&text).map_err(|error| {
             let (line, message) = explain_toml(&text, &error);

@@ -68,7 +68,7 @@ impl Session {
             Ok(_) => return Err(faults.into()),
             Err(mut more) => {
                 // Report a malformed input once, not also as missing.
-                let is_told = |fault: &Fault| faults.list.iter().any(|told| told.place == fault.place);
+                let is_told = |fault: &Fault| faults.list.iter().any(|told| told.location == fault.location);
                 more.list.retain(|fault| !is_told(fault));
                 faults.list.extend(more.list);
                 faults.sort();

@@ -75,8 +75,8 @@ pub(crate) fn faults(functions: &[&str], text: &str) -> Vec<String> {
 }
 
 fn described(text: &str, fault: &Fault) -> String {
-    let at = fault.place.as_ref().map_or("", |place| &text[place.span.clone()]);
-    let label = fault.place.as_ref().map_or("", |place| &place.label);
+    let at = fault.location.as_ref().map_or("", |location| &text[location.span.clone()]);
+    let label = fault.location.as_ref().map_or("", |location| &location.label);
     let more: Vec<&str> = [label].into_iter().chain(fault.notes.iter().map(String::as_str)).collect();
     let helps = fault.helps.iter().map(|help| format!(" => {help}")).collect::<Vec<_>>().concat();
     let more = more.iter().filter(|more| !more.is_empty());

@@ -253,11 +253,11 @@ impl<'a> Twins<'a> {
         let Pair { memory, redis, .. } = &self.pairs[who];
         let one = self.sides.memory.block_on(memory.ledger.renew(&ours)).unwrap();
         let two = self.sides.redis.block_on(redis.ledger.renew(&theirs)).unwrap();
-        let place = |lost: &[Token], held: &[Token]| -> Vec<usize> {
+        let positions = |lost: &[Token], held: &[Token]| -> Vec<usize> {
             lost.iter().map(|lost| held.iter().position(|token| token == lost).unwrap()).collect()
         };
-        let lost = place(&one, &ours);
-        assert_eq!(lost, place(&two, &theirs), "seed {}: lost claims", self.seed);
+        let lost = positions(&one, &ours);
+        assert_eq!(lost, positions(&two, &theirs), "seed {}: lost claims", self.seed);
         lost
     }
 
