@@ -129,7 +129,7 @@ impl TaskGrants<'_> {
     }
 
     fn needs(&self) -> Needs {
-        let (given, asked) = (self.grants().given(), asked(self.component));
+        let (given, asked) = (self.grants().granted(), asked(self.component));
         let is_asked = |grant: &Grant| asked.iter().any(|(asked, _)| asked == grant);
         let unused = given.iter().copied().filter(|grant| !is_asked(grant)).collect();
         let missing = asked

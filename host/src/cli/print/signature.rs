@@ -188,7 +188,7 @@ fn header(inspection: &Inspection<'_>) -> String {
 /// Returns whether a guest can do without the grant.
 fn is_optional(grant: Grant) -> bool {
     match grant.row().without {
-        WithoutGrant::Modest(_) => true,
+        WithoutGrant::Substitute(_) => true,
         WithoutGrant::Refusal | WithoutGrant::Trap => false,
     }
 }
