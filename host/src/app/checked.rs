@@ -11,7 +11,7 @@ use crate::manifest;
 use crate::manifest::Manifest;
 use crate::model::{Digest, Fault, Faults, Name, Shortage, Size, Spanned};
 use crate::plan;
-use crate::plan::{Interface, Plan, Unsound};
+use crate::plan::{Interface, Plan, InvalidPlan};
 use crate::sandbox;
 use crate::sandbox::{Bounds, CompilePool, Component, Exceeded, Import, LoadError, Offer, Sandbox};
 use bytes::Bytes;
@@ -88,8 +88,8 @@ pub fn check(
     grant_check::check(&graph, &components, &mut faults);
     let interfaces: Vec<Option<Interface>> =
         components.iter().map(|component| component.as_ref().map(interface)).collect();
-    let plan = plan::compile_all(&graph, &interfaces, faults).map_err(|unsound| {
-        let Unsound { mut faults, inputs } = unsound;
+    let plan = plan::compile_all(&graph, &interfaces, faults).map_err(|invalid| {
+        let InvalidPlan { mut faults, inputs } = invalid;
         inputs::find_faults(&inputs, environment, &mut faults);
         faults.sort();
         faults

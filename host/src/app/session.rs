@@ -10,7 +10,7 @@ use crate::invoke;
 use crate::manifest::{Grants, Manifest};
 use crate::model::{Digest, Fault, Faults, RunId, Secrets, Size};
 use crate::plan;
-use crate::plan::{Bound, Given, Plan};
+use crate::plan::{BindRequest, Bound, Plan};
 use crate::sandbox::{Component, Metering, Sandbox};
 use crate::state::{RunShape, StateUri};
 use crate::value::{Type, leaves};
@@ -56,7 +56,7 @@ impl Session {
         let mut faults = Faults::none(manifest.source.clone());
         let inputs = inputs::gather(plan.inputs(), request.params, request.environment, &mut faults);
         let (grants, digests) = granted(&plan, &manifest, request.environment, &mut faults);
-        let given = Given {
+        let given = BindRequest {
             inputs,
             grants: digests,
             variables: grants.iter().map(|granted| granted.env.as_slice()).collect(),

@@ -31,8 +31,8 @@ pub enum Grant {
 /// The behaviour of an import that is called without its grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithoutGrant {
-    /// The call gets a fixed substitute without information about the host, described by this text. Language runtimes import these interfaces whether
-    /// a program uses them or not, so the import does not show what the guest needs.
+    /// The call gets a substitute that says nothing about the host, described by this text. Language runtimes import
+    /// these interfaces whether a program uses them or not, so the import does not show what the guest needs.
     Substitute(&'static str),
     /// The call is denied, as WASI denies a process without permission. The guest may expect that.
     Refusal,

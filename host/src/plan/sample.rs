@@ -5,7 +5,7 @@ use crate::graph::resolve;
 use crate::graph::sample::sample;
 use crate::manifest::Parsed;
 use crate::model::{Digest, Fault, RunId};
-use crate::plan::{Bound, Given, Interface, Plan, bind, compile};
+use crate::plan::{BindRequest, Bound, Interface, Plan, bind, compile};
 use crate::value::{Export, Signature, Type, Unsupported};
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ pub(crate) fn plan(functions: &[&str], text: &str) -> Plan {
 pub(crate) fn bound(functions: &[&str], text: &str) -> Bound {
     let plan = Arc::new(plan(functions, text));
     let run = RunId::new("r").unwrap();
-    bind(&plan, Given::nothing(Vec::new(), &run), &sample(text).manifest.source).unwrap()
+    bind(&plan, BindRequest::without_inputs(Vec::new(), &run), &sample(text).manifest.source).unwrap()
 }
 
 /// Returns each fault with the text that it points at, its label and notes, and its help after an arrow.
