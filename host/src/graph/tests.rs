@@ -42,7 +42,7 @@ fn waits(graph: &Graph, name: &str) -> String {
 }
 
 fn condition(graph: &Graph, name: &str) -> Option<Arc<NeededIf>> {
-    graph.nodes()[index(graph, name).index()].demand.clone()
+    graph.nodes()[index(graph, name).index()].needed_if.clone()
 }
 
 /// Formats a condition: `s=one&t=two (…)` per clause with its consumer's condition, clauses joined by `|`; `always`

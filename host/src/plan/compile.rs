@@ -198,10 +198,10 @@ impl<'a> Compiler<'a> {
     }
 
     fn needed_if(&mut self, node: &Node) -> Result<Option<Arc<NeededIf>>, Reported> {
-        match &node.demand {
+        match &node.needed_if {
             None => Ok(None),
-            Some(demand) => {
-                let typed = self.conditions.compile(&mut self.scope, demand, &self.lists);
+            Some(needed_if) => {
+                let typed = self.conditions.compile(&mut self.scope, needed_if, &self.lists);
                 typed.map(Some).ok_or(Reported)
             }
         }
