@@ -34,7 +34,7 @@ pub fn open_sandbox(settings: &Settings, compiler: Option<PathBuf>) -> Result<Sa
     let code = sandbox::Settings { calls: settings.jobs, code_cache: settings.code_cache.clone() };
     let sandbox = Sandbox::new(code)?.with_budget(settings.memory).with_scratch(settings.scratch.clone());
     Ok(match compiler {
-        Some(program) => sandbox.with_workshop(compile_pool(settings, program)),
+        Some(program) => sandbox.with_compile_pool(compile_pool(settings, program)),
         None => sandbox,
     })
 }
@@ -55,8 +55,8 @@ pub(crate) fn compile_pool(settings: &Settings, program: PathBuf) -> CompilePool
         time: settings.compile.timeout.unwrap_or(usual.time),
     };
     let have_memory = memory_budget().as_bytes() / bounds.memory.as_bytes().max(1);
-    let at_once = usize::try_from(have_memory.clamp(1, u64::from(cores()))).unwrap_or(1);
-    CompilePool { program, bounds, at_once, cores: cores() }
+    let max_processes = usize::try_from(have_memory.clamp(1, u64::from(cores()))).unwrap_or(1);
+    CompilePool { program, bounds, max_processes, cores: cores() }
 }
 
 /// Whether the components' build commands have just run.
@@ -79,7 +79,7 @@ pub fn check(
     let Resolved { graph, mut faults } = resolved;
     grants::check(graph.manifest(), environment, &mut faults);
     let sources: Vec<Option<Source<'_>>> = graph.manifest().components.iter().map(Source::of).collect();
-    let loaded = parallel_map(sandbox.at_once(), &sources, |source| {
+    let loaded = parallel_map(sandbox.max_parallel_loads(), &sources, |source| {
         source.as_ref().map(|source| load(source, builds, sandbox))
     });
     let components = sources.iter().zip(loaded);
@@ -130,7 +130,7 @@ impl<'a> Source<'a> {
 }
 
 fn load(source: &Source<'_>, builds: Builds, sandbox: &Sandbox) -> Result<Component, Box<Fault>> {
-    let bytes = read(source, builds, sandbox.largest())?;
+    let bytes = read(source, builds, sandbox.max_component_size())?;
     sandbox.load(bytes).map_err(|error| Box::new(not_loaded(source, &error)))
 }
 

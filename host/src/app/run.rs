@@ -63,7 +63,7 @@ pub struct Report {
 
 /// Works on a run until it ends or this host is interrupted. The session must be prepared.
 pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) -> Result<Report, Error> {
-    sandbox.keep_buckets(request.backend.buckets());
+    sandbox.set_buckets(request.backend.buckets());
     let mut interrupt = request.interrupt.clone();
     let opening = async {
         let notices = request.backend.preflight().await?;

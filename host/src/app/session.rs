@@ -143,7 +143,7 @@ impl Session {
     /// Prepares every function of the plan for calls, in the plan's order. Call it before the run begins, since code
     /// that counts fuel may have to be compiled first.
     pub fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
-        sandbox.require_room()?;
+        sandbox.require_address_space()?;
         let plan = self.bound.plan();
         let is_metered = metered(plan);
         for ((function, grants), is_metered) in plan.functions().iter().zip(&self.grants).zip(is_metered) {
