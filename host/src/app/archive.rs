@@ -10,10 +10,10 @@ use crate::state::{
 use std::collections::HashMap;
 
 /// Maximum number of failed elements listed. Their task reports the first failure in any case.
-const MOST_ELEMENTS: usize = 100;
+const MAX_FAILED_ELEMENTS: usize = 100;
 
 /// Maximum number of claims listed.
-const MOST_CLAIMS: usize = 1000;
+const MAX_CLAIMS: usize = 1000;
 
 /// A run in detail.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,9 +66,9 @@ pub enum TaskState {
     Open,
 }
 
-/// Lists at most `most` runs of a backend, latest first.
-pub async fn list_runs(backend: &dyn Backend, most: usize) -> Result<Vec<RunSummary>, Error> {
-    Ok(backend.runs(most).await?)
+/// Lists at most `max` runs of a backend, latest first.
+pub async fn list_runs(backend: &dyn Backend, max: usize) -> Result<Vec<RunSummary>, Error> {
+    Ok(backend.runs(max).await?)
 }
 
 /// Returns a run in detail. Fails if there is no such run.
@@ -76,9 +76,9 @@ pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error
     let gone = |error| no_run(run, error);
     let summary = backend.run(run).await.map_err(gone)?;
     let tasks = task_names(backend, run).await?;
-    let mut elements = backend.failed_elements(run, MOST_ELEMENTS + 1).await.map_err(gone)?;
-    let has_more = elements.len() > MOST_ELEMENTS;
-    elements.truncate(MOST_ELEMENTS);
+    let mut elements = backend.failed_elements(run, MAX_FAILED_ELEMENTS + 1).await.map_err(gone)?;
+    let has_more = elements.len() > MAX_FAILED_ELEMENTS;
+    elements.truncate(MAX_FAILED_ELEMENTS);
     let mut claims = claims(backend, run, &tasks).await?;
     // Claimed elements are shown besides the failed ones, since `nodes` lists only what it is asked for.
     elements.extend(claims.keys().filter(|name| item_of(name).is_some()).cloned());
@@ -110,7 +110,7 @@ async fn claims(
     run: &RunId,
     tasks: &[String],
 ) -> Result<HashMap<String, ClaimView>, Error> {
-    let claims = backend.claims(run, MOST_CLAIMS).await.map_err(|error| no_run(run, error))?;
+    let claims = backend.claims(run, MAX_CLAIMS).await.map_err(|error| no_run(run, error))?;
     let named = claims.into_iter().filter_map(|claim| {
         let task = tasks.get(claim.node.task.index())?;
         let name = claim.node.item.map_or_else(|| task.clone(), |item| format!("{task}[{item}]"));
@@ -302,6 +302,6 @@ mod tests {
 
     #[test]
     fn the_manual_has_the_bounds_of_this_file() {
-        Page::of("cli").section("JSON forms").says(&format!("at most {MOST_ELEMENTS} failed elements"));
+        Page::of("cli").section("JSON forms").says(&format!("at most {MAX_FAILED_ELEMENTS} failed elements"));
     }
 }

@@ -164,14 +164,14 @@ fn unknown_import(source: &Source<'_>, import: &Import) -> Fault {
     )
 }
 
-fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fault>> {
+fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fault>> {
     let Source { name, component, path } = source;
-    let bytes = read_component(&path.value, most).map_err(|error| {
+    let bytes = read_component(&path.value, max).map_err(|error| {
         let fault = source
             .fault(format!("cannot read the component `{name}`"))
             .note(format!("`{}`: {error}", path.value.display()));
         if error.kind() == std::io::ErrorKind::FileTooLarge {
-            return Box::new(fault.help(Exceeded::Component(most).help()));
+            return Box::new(fault.help(Exceeded::Component(max).help()));
         }
         if let Some(shortage) = Shortage::from_error(&error) {
             return Box::new(fault.help(shortage.help()));

@@ -31,7 +31,7 @@ pub struct SessionRequest<'a> {
 }
 
 /// Maximum size of a value in Redis (`proto-max-bulk-len`).
-const MOST_IN_REDIS: Size = Size::bytes(512 << 20);
+const MAX_REDIS_VALUE: Size = Size::bytes(512 << 20);
 
 /// A run of a manifest, not yet started.
 pub struct Session {
@@ -121,19 +121,19 @@ impl Session {
 
     /// Refuses limits above what the state backend can store: Redis would reject such a result after the work.
     pub fn check_limits(&self, uri: &StateUri) -> Result<(), Error> {
-        let most = match uri {
+        let max = match uri {
             StateUri::Memory => return Ok(()),
-            StateUri::Redis(_) => MOST_IN_REDIS,
+            StateUri::Redis(_) => MAX_REDIS_VALUE,
         };
         let mut faults = Faults::none(self.manifest.source.clone());
         for (task, written) in self.bound.plan().tasks().iter().zip(self.manifest.tasks.values()) {
             let output = task.limits.output;
-            if output > most {
+            if output > max {
                 let message = format!(
                     "task `{}`: `limits.output` = {output} is more than Redis keeps in one value",
                     task.name
                 );
-                let help = format!("at most {most}, or keep the run in `memory:`");
+                let help = format!("at most {max}, or keep the run in `memory:`");
                 faults.push(Fault::spanned(written.span.clone(), message).help(help));
             }
         }
@@ -158,7 +158,7 @@ impl Session {
 
 /// Minimum length at which values written in the manifest are hidden. A short one, as in `MODE=fast`, is no secret
 /// and may be part of any word.
-const LEAST_OF_WRITTEN: usize = 8;
+const MIN_HIDDEN_LENGTH: usize = 8;
 
 /// Returns the values of granted variables to hide.
 fn variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
@@ -167,7 +167,7 @@ fn variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
         entries.any(|(written, _)| written == name)
     };
     let is_hidden = |(name, value): &&(String, String)| {
-        !is_written(name) || Secrets::has_at_least(value, LEAST_OF_WRITTEN)
+        !is_written(name) || Secrets::has_at_least(value, MIN_HIDDEN_LENGTH)
     };
     granted.env.iter().filter(is_hidden).map(|(_, value)| value.clone()).collect()
 }
@@ -207,12 +207,12 @@ mod tests {
 
     #[test]
     fn the_manual_has_the_bounds_of_this_file() {
-        Page::of("limits").section("Limits of a Redis state").says(&MOST_IN_REDIS.to_string());
+        Page::of("limits").section("Limits of a Redis state").says(&MAX_REDIS_VALUE.to_string());
         Page::of("state")
             .section("What the server needs")
             .line("values")
             .cell(1)
-            .says(&MOST_IN_REDIS.to_string());
-        Page::of("manifest").section("limits").row("output").says(&MOST_IN_REDIS.to_string());
+            .says(&MAX_REDIS_VALUE.to_string());
+        Page::of("manifest").section("limits").row("output").says(&MAX_REDIS_VALUE.to_string());
     }
 }

@@ -149,7 +149,7 @@ impl Fault {
 }
 
 /// Maximum number of candidates that a message lists.
-pub const MOST_LISTED: usize = 8;
+pub const MAX_LISTED: usize = 8;
 
 /// Returns the similarity of two words, up to 1: Jaro-Winkler, or 0.9 for a single typo, which that rates too low in
 /// short words.
@@ -178,10 +178,10 @@ pub fn shortlist<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) ->
 /// Lists candidates whose similarity is known already, as [`shortlist`] does.
 pub fn shortlist_by<T: AsRef<str>>(scored: impl IntoIterator<Item = (f64, T)>) -> String {
     let mut scored: Vec<(f64, T)> = scored.into_iter().collect();
-    let more = scored.len().saturating_sub(MOST_LISTED);
+    let more = scored.len().saturating_sub(MAX_LISTED);
     if more > 0 {
         scored.sort_by(|(left, _), (right, _)| right.total_cmp(left));
-        scored.truncate(MOST_LISTED);
+        scored.truncate(MAX_LISTED);
     }
     let listed: Vec<&str> = scored.iter().map(|(_, name)| name.as_ref()).collect();
     let listed = listed.join(", ");

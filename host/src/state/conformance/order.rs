@@ -52,13 +52,13 @@ pub async fn no_more_than_the_slots_are_handed_out(harness: &dyn Harness) {
 
 /// One commit hands out as many nodes as the ledger says, if there are as many.
 pub async fn as_many_are_handed_out_at_once_as_the_ledger_says(harness: &dyn Harness) {
-    let most = Fixture::new(harness, &[&[]]).await.open().await.ledger.max_claims();
-    let tasks: Vec<&[u32]> = (0..=most).map(|_| &[][..]).collect();
+    let max = Fixture::new(harness, &[&[]]).await.open().await.ledger.max_claims();
+    let tasks: Vec<&[u32]> = (0..=max).map(|_| &[][..]).collect();
     let mut bench = Fixture::new(harness, &tasks).await;
     let mut host = bench.open().await;
-    host.slots = most;
-    assert_eq!(nodes(&host.ask().await.claims), (0..most).map(task).collect::<Vec<_>>());
-    assert_eq!(host.ledger.max_claims(), most);
+    host.slots = max;
+    assert_eq!(nodes(&host.ask().await.claims), (0..max).map(task).collect::<Vec<_>>());
+    assert_eq!(host.ledger.max_claims(), max);
 }
 
 /// A task after a skipped one is tainted and takes no slot.

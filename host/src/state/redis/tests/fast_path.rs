@@ -120,13 +120,13 @@ async fn the_fast_path_takes_as_many_claims_as_the_ledger_says() {
     let mut run = Watched::new(&tasks, 0).await;
     // A step queues a bounded number of tasks.
     while run.path(vec![]).await == General {}
-    let most = run.host.ledger.max_claims();
-    run.host.slots = most;
+    let max = run.host.ledger.max_claims();
+    run.host.slots = max;
     let (path, reply) = run.commit(vec![]).await;
-    assert_eq!((path, reply.claims.len()), (Fast, to_usize(most)));
+    assert_eq!((path, reply.claims.len()), (Fast, to_usize(max)));
     run.host.slots = 0;
     assert_eq!(run.path(reply.claims.iter().map(done).collect()).await, Fast);
-    run.host.slots = most + 1;
+    run.host.slots = max + 1;
     let (path, reply) = run.commit(vec![]).await;
-    assert_eq!((path, reply.claims.len()), (General, to_usize(most) + 1));
+    assert_eq!((path, reply.claims.len()), (General, to_usize(max) + 1));
 }
