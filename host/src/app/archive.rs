@@ -17,11 +17,11 @@ const MAX_CLAIMS: usize = 1000;
 
 /// A run in detail.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Story {
+pub struct RunDetails {
     /// The run's summary.
     pub run: RunSummary,
     /// Tasks in the plan's order, each followed by its failed and its claimed elements.
-    pub nodes: Vec<TaskStory>,
+    pub nodes: Vec<TaskDetails>,
     /// Whether more elements have failed than are listed.
     pub has_more: bool,
     /// How its outputs have failed, if they have.
@@ -34,7 +34,7 @@ pub struct OutputsFailed(pub Option<FailureRecord>);
 
 /// A task, or an element that has failed or that a host holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TaskStory {
+pub struct TaskDetails {
     /// `task` or `task[i]`.
     pub name: String,
     /// The state of the node.
@@ -72,7 +72,7 @@ pub async fn list_runs(backend: &dyn Backend, max: usize) -> Result<Vec<RunSumma
 }
 
 /// Returns a run in detail. Fails if there is no such run.
-pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error> {
+pub async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDetails, Error> {
     let gone = |error| no_run(run, error);
     let summary = backend.run(run).await.map_err(gone)?;
     let tasks = task_names(backend, run).await?;
@@ -98,10 +98,10 @@ pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error
     };
     let nodes = names.into_iter().zip(views).map(|(name, view)| {
         let claim = claims.remove(&name);
-        story(name, view, &summary).held(claim)
+        task_details(name, view, &summary).held(claim)
     });
     let nodes = nodes.collect();
-    Ok(Story { run: summary, nodes, has_more, outputs })
+    Ok(RunDetails { run: summary, nodes, has_more, outputs })
 }
 
 /// Returns the current claims by node name.
@@ -140,19 +140,19 @@ pub async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<
     let Found { view, elements } = find(backend, run, &name).await?;
     let note = match elements {
         Some(count) => Some(format!("it runs once per element: {}", range(&name, count))),
-        None => silence(&story(name.clone(), view, &backend.run(run).await.map_err(gone)?), run)?,
+        None => silence(&task_details(name.clone(), view, &backend.run(run).await.map_err(gone)?), run)?,
     };
     Ok(TaskLog { parts, note })
 }
 
 /// Why a task or element has no log, if that is known; the error of one that has not run.
-fn silence(story: &TaskStory, run: &RunId) -> Result<Option<String>, Error> {
-    match &story.state {
+fn silence(details: &TaskDetails, run: &RunId) -> Result<Option<String>, Error> {
+    match &details.state {
         TaskState::Cached(_) => {
             Ok(Some("its result came from the cache: what was written then is not kept with it".to_owned()))
         }
         TaskState::Open | TaskState::Skipped(_) => Err(Error::Missing {
-            message: format!("`{}` of run `{run}` has not run: {}", story.name, without_result(story)),
+            message: format!("`{}` of run `{run}` has not run: {}", details.name, without_result(details)),
             help: format!("`cascade-host show {run}` shows every task"),
         }),
         TaskState::Done(_)
@@ -164,8 +164,8 @@ fn silence(story: &TaskStory, run: &RunId) -> Result<Option<String>, Error> {
 }
 
 /// Why a task or element that has no result has none.
-pub(crate) fn without_result(story: &TaskStory) -> String {
-    match &story.state {
+pub(crate) fn without_result(details: &TaskDetails) -> String {
+    match &details.state {
         TaskState::Failed(Some(record)) => {
             let message = record.message.lines().next().unwrap_or_default();
             format!("it has failed: {}: {message}", record.class)
@@ -192,7 +192,7 @@ async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, E
     Ok(record.task_names().map(str::to_owned).collect())
 }
 
-impl TaskStory {
+impl TaskDetails {
     /// Adds the claim. A claimed node counts as running: notes may lag, the ledger never does.
     fn held(mut self, claim: Option<ClaimView>) -> Self {
         if claim.is_some() {
@@ -218,7 +218,7 @@ fn item_of(name: &str) -> Option<u32> {
     name.split_once('[')?.1.strip_suffix(']')?.parse().ok()
 }
 
-pub(crate) fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory {
+pub(crate) fn task_details(name: String, view: NodeView, run: &RunSummary) -> TaskDetails {
     let NodeView { end, note } = view;
     let state = match end {
         End::Done { bytes } if note.as_ref().is_some_and(|note| note.phase == Phase::Cached) => {
@@ -229,7 +229,7 @@ pub(crate) fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory
         End::Failed(record) => TaskState::Failed(FailureRecord::decode(&record)),
         End::Open => note.as_ref().map_or(TaskState::Open, |note| open(note, run)),
     };
-    TaskStory { name, state, note, claim: None }
+    TaskDetails { name, state, note, claim: None }
 }
 
 /// Derives the state of an open node from its last note.
@@ -271,7 +271,7 @@ mod tests {
 
     fn state(end: End, phase: Phase, run: &RunSummary) -> TaskState {
         let note = Some(Note::new(HostId("h1".into()), phase));
-        story("t".into(), NodeView { end, note }, run).state
+        task_details("t".into(), NodeView { end, note }, run).state
     }
 
     #[test]

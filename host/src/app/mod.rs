@@ -27,7 +27,7 @@ mod archive;
 mod control;
 mod doctor;
 
-pub use archive::{OutputsFailed, Story, TaskState, TaskStory, list_runs, read_log, remove_run, tell_run};
+pub use archive::{OutputsFailed, RunDetails, TaskState, TaskDetails, list_runs, read_log, remove_run, read_run};
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildHandle, BuildOutput, BuildProcess, BuildRequest, build, build_steps, check_built};
 pub use checked::{Builds, Checked, check, check_inputs, open_sandbox, own_compiler};

@@ -2,7 +2,7 @@
 //! `cli/print` formats them.
 
 use crate::app::Error;
-use crate::app::archive::{story, without_result};
+use crate::app::archive::{task_details, without_result};
 use crate::app::node_name::{find, no_run, plan_record, stored_name};
 use crate::model::RunId;
 use crate::state::Backend;
@@ -44,9 +44,9 @@ pub async fn stored_results(
 async fn no_result(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Error, Error> {
     let view = find(backend, run, name).await?.view;
     let summary = backend.run(run).await.map_err(|error| no_run(run, error))?;
-    let story = story(name.to_owned(), view, &summary);
+    let details = task_details(name.to_owned(), view, &summary);
     Ok(Error::Missing {
-        message: format!("run `{run}` has no result of `{name}`: {}", without_result(&story)),
+        message: format!("run `{run}` has no result of `{name}`: {}", without_result(&details)),
         help: format!("`cascade-host output {run}` shows the results that it has"),
     })
 }
