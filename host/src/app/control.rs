@@ -16,7 +16,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Whether any host works on a followed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Company {
+pub enum HostPresence {
     /// At least one host works on it.
     Hosts,
     /// No host works on it: they left or died, and another may resume it.
@@ -26,10 +26,10 @@ pub enum Company {
 /// A receiver of a run's events.
 pub trait Watcher {
     /// Takes events, each a line of `--events` without its newline.
-    fn tell(&mut self, events: &[Bytes]) -> Result<(), Error>;
+    fn on_events(&mut self, events: &[Bytes]) -> Result<(), Error>;
 
     /// Takes a change of company: the last host has left, or the first has returned.
-    fn company(&mut self, company: Company);
+    fn on_presence(&mut self, presence: HostPresence);
 }
 
 /// Follows a run from the oldest stored event until it ends, and returns its status.
@@ -39,7 +39,7 @@ pub async fn watch_run(
     watcher: &mut dyn Watcher,
 ) -> Result<RunStatus, Error> {
     let mut follower = backend.follow(run);
-    let (mut at_work, mut is_known, mut company) = (HashSet::new(), false, Company::Hosts);
+    let (mut at_work, mut is_known, mut company) = (HashSet::new(), false, HostPresence::Present);
     let mut until: Option<Instant> = None;
     let mut status = RunStatus::Running;
     loop {
@@ -53,16 +53,16 @@ pub async fn watch_run(
         };
         let told = told.map_err(|error| if is_known { removed(run, error) } else { no_run(run, error) })?;
         is_known = true;
-        watcher.tell(&told.events)?;
+        watcher.on_events(&told.events)?;
         told.events.iter().for_each(|line| note(line, &mut at_work));
         status = told.status;
-        let now = if told.hosts.is_empty() { Company::Nobody } else { Company::Hosts };
+        let now = if told.hosts.is_empty() { HostPresence::Absent } else { HostPresence::Present };
         match status {
             RunStatus::Running => {
                 until = None;
                 if now != company {
                     company = now;
-                    watcher.company(now);
+                    watcher.on_presence(now);
                 }
             }
             RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled => {

@@ -28,7 +28,7 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
         component: &name,
         exports: component.exports(),
         imports: &imports,
-        grants: &app::asked(&component),
+        grants: &app::needed_grants(&component),
     };
     if arguments.json {
         print_json(signature::to_json(&inspection, component.digest()).as_bytes())

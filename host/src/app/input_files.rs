@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// What a run is made of.
-pub struct ReadsRequest<'a> {
+pub struct InputFilesRequest<'a> {
     /// The settings of this host.
     pub settings: &'a Settings,
     /// The variables of this host.
@@ -27,15 +27,15 @@ pub struct ReadsRequest<'a> {
 }
 
 /// The files that a run reads or executes.
-pub struct Reads {
+pub struct InputFiles {
     files: Vec<(String, PathBuf)>,
     code_cache: Option<PathBuf>,
 }
 
-impl Reads {
+impl InputFiles {
     /// All files of a run.
-    pub fn new(request: &ReadsRequest<'_>) -> Result<Self, Error> {
-        let ReadsRequest { settings, environment, manifest, params, session } = request;
+    pub fn new(request: &InputFilesRequest<'_>) -> Result<Self, Error> {
+        let InputFilesRequest { settings, environment, manifest, params, session } = request;
         let mut files = vec![("the manifest".to_owned(), manifest.to_path_buf())];
         let mut add = |what: &str, path: &Path| files.push((what.to_owned(), path.to_owned()));
         for (name, component) in &session.manifest.components {
