@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_larger_is_refused_and_what_does_not_end_too() {
+    fn larger_and_endless_files_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.wasm");
         std::fs::write(&path, [7; 10]).unwrap();

@@ -53,11 +53,11 @@ pub struct RunRequest {
 /// The end of a run on this host.
 #[derive(Debug)]
 pub struct Report {
-    /// The kind of the end.
+    /// How the run ended.
     pub ended: Ended,
-    /// What came out, by name.
+    /// The outputs, by name.
     pub outputs: Outputs,
-    /// Whether this host took part in it. Otherwise nothing is known of the run: it may not even exist.
+    /// Whether this host has worked on the run. Otherwise its state is unknown: it may not even exist.
     pub has_started: bool,
 }
 
@@ -72,7 +72,7 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
     let mut monitor = state_monitor(&request, &request.recorder);
     let (notices, opened) = tokio::select! {
         opened = monitor.beside(opening) => opened?,
-        // Whatever has been opened by then looks as if this host had died, which others are prepared for.
+        // A run that is open by then looks as if this host had died; other hosts handle that.
         Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
             return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new(), has_started: false });
         }
@@ -82,7 +82,7 @@ pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) 
     let RunRequest { recorder, backend, host, .. } = &request;
     // A journal in this process would be lost with it, so only lasting backends get one.
     let (journal, recorder) = if backend.outlives_process() {
-        let (journal, recorder) = JournalWriter::begin(backend, &session.run, host, recorder);
+        let (journal, recorder) = JournalWriter::start(backend, &session.run, host, recorder);
         (Some(journal), recorder)
     } else {
         (None, recorder.clone())
@@ -104,7 +104,7 @@ async fn work(
     opened: &Opened,
     request: RunRequest,
 ) -> Result<Report, Error> {
-    let began = Instant::now();
+    let start = Instant::now();
     let recorder = request.recorder.clone();
     let mut state_monitor = state_monitor(&request, &recorder);
     let mut cache_monitor = cache_monitor(&request, &recorder);
@@ -124,13 +124,13 @@ async fn work(
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
     let running = cache_monitor.beside(state_monitor.beside(engine::run(engine, settings)));
-    let Finished { ended, outputs: closed } = running.await.map_err(lost)?;
+    let Finished { ended, outputs: closing_outputs } = running.await.map_err(lost)?;
     let status = match ended {
         Ended::Run(status) => status,
         Ended::Interrupted => RunStatus::Cancelled,
     };
     let shown = &session.targets.shown;
-    let outputs = match closed {
+    let outputs = match closing_outputs {
         Some(outputs) => outputs,
         None => state_monitor
             .beside(engine::outputs(&session.bound, opened.ledger.as_ref(), shown))
@@ -142,11 +142,11 @@ async fn work(
             let error = recorder.hide(&failure.error);
             (name, OutputValue::Faulty(FailureFact { error, ..failure }))
         }
-        value => (name, value), // no other value has a text of the host's making
+        value => (name, value), // no other value has a text written by the host
     });
     let outputs: Outputs = outputs.collect();
     opened.ledger.leave().await;
-    let duration_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+    let duration_ms = (start.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     state_monitor.catch_up();
     recorder.run(Fact::RunFinished { status, duration_ms });
     if status == RunStatus::Succeeded {
@@ -155,8 +155,8 @@ async fn work(
     Ok(Report { ended, outputs, has_started: true })
 }
 
-/// Fails where a run has succeeded and an output of it cannot be made: another host has closed it, by the outputs of its
-/// own manifest, or the backend has lost or changed a result since.
+/// Fails if an output of a successful run cannot be computed: another host has closed the run by the outputs of its own
+/// manifest, or the backend has lost or changed a result since.
 fn check_outputs(session: &Session, outputs: &[(String, OutputValue)]) -> Result<(), Error> {
     let missing = outputs.iter().find_map(|(name, value)| match value {
         OutputValue::Value(..) | OutputValue::Skipped(_) => None,
@@ -167,9 +167,9 @@ fn check_outputs(session: &Session, outputs: &[(String, OutputValue)]) -> Result
         None => Ok(()),
         Some((name, why)) => {
             let message =
-                format!("run `{}` has succeeded, and its output `{name}` cannot be made", session.run);
+                format!("run `{}` succeeded, but its output `{name}` cannot be computed", session.run);
             let error = state::Error::new(ErrorKind::Refused, message).caused_by(why);
-            Err(error.hint("Start the run again under the same id: what has finished is kept.").into())
+            Err(error.hint("Start the run again under the same id. Finished tasks keep their results.").into())
         }
     }
 }
@@ -198,7 +198,7 @@ fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
     let refusal = Refusal::new(format!("run `{}` exists with another plan", session.run));
     let refusal = match PlanRecord::decode(stored) {
         None => refusal
-            .note("its stored plan is damaged or of another version, so the difference cannot be named"),
+            .note("the stored plan is damaged or of another version, so the differences are unknown"),
         Some(stored) => {
             let differences = session.bound.differences(&stored);
             let more = differences.len().saturating_sub(MAX_DIFFERENCES);
@@ -208,11 +208,12 @@ fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
         }
     };
     refusal.help(
-        "`--update` accepts the changed plan and keeps every result whose own call is unchanged, `--fresh` starts \
-         over, another `--run-id` leaves the stored run as it is",
+        "`--update` accepts the changed plan and keeps the results of unchanged calls, `--fresh` starts over, another \
+         `--run-id` leaves the stored run unchanged",
     )
 }
 
+/// Records that the run has started or was resumed.
 fn record_start(session: &Session, opened: &Opened, recorder: &Recorder) {
     let name = session.manifest.name.clone();
     let included = session.targets.is_included.iter().filter(|is_included| **is_included).count();

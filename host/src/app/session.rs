@@ -55,21 +55,22 @@ impl Session {
         let targets = targets(&plan, request.targets)?;
         let mut faults = Faults::none(manifest.source.clone());
         let inputs = inputs::gather(plan.inputs(), request.params, request.environment, &mut faults);
-        let (grants, digests) = granted(&plan, &manifest, request.environment, &mut faults);
-        let given = BindRequest {
+        let (grants, digests) = resolve_grants(&plan, &manifest, request.environment, &mut faults);
+        let bind_request = BindRequest {
             inputs,
             grants: digests,
             variables: grants.iter().map(|granted| granted.env.as_slice()).collect(),
             folder: &manifest.folder,
             run: &request.run,
         };
-        let bound = match plan::bind(&plan, given, &manifest.source) {
+        let bound = match plan::bind(&plan, bind_request, &manifest.source) {
             Ok(bound) if faults.is_empty() => bound,
             Ok(_) => return Err(faults.into()),
             Err(mut more) => {
                 // Report a malformed input once, not also as missing.
-                let is_told = |fault: &Fault| faults.list.iter().any(|told| told.location == fault.location);
-                more.list.retain(|fault| !is_told(fault));
+                let is_reported =
+                    |fault: &Fault| faults.list.iter().any(|reported| reported.location == fault.location);
+                more.list.retain(|fault| !is_reported(fault));
                 faults.list.extend(more.list);
                 faults.sort();
                 return Err(faults.into());
@@ -87,15 +88,15 @@ impl Session {
         })
     }
 
-    /// What must not be shown: all texts, bytes and numbers in secret params, and the values of granted variables.
+    /// Returns what must not be shown: all texts, bytes and numbers in secret params, and the values of granted variables.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let inputs = self.bound.plan().inputs().iter().zip(self.bound.inputs());
         let secret = inputs.filter(|(input, _)| input.is_secret);
-        // A value of another type than its input's is no value of a run.
+        // A bound value always has the type of its input.
         let params = secret.flat_map(|(input, bytes)| leaves(&input.ty, bytes).unwrap_or_default());
         let functions = self.bound.plan().functions().iter().zip(&self.grants);
-        let variables = functions.flat_map(|(function, granted)| variables(&function.grants, granted));
+        let variables = functions.flat_map(|(function, granted)| hidden_variables(&function.grants, granted));
         Secrets::new(params.chain(variables.map(String::into_bytes)))
     }
 
@@ -114,9 +115,9 @@ impl Session {
     #[must_use]
     pub fn needs(&self, task: &plan::Task) -> Needs {
         let component = self.bound.plan().function_of(task).map(|function| function.component);
-        let found = component.and_then(|at| Some((at, self.components.get(at)?)));
-        let fit = |(at, component)| grant_check::needs(&self.manifest, &task.name, at, component);
-        found.map(fit).unwrap_or_default()
+        let found = component.and_then(|index| Some((index, self.components.get(index)?)));
+        let compare = |(index, component)| grant_check::needs(&self.manifest, &task.name, index, component);
+        found.map(compare).unwrap_or_default()
     }
 
     /// Refuses limits above what the state backend can store: Redis would reject such a result after the work.
@@ -130,22 +131,22 @@ impl Session {
             let output = task.limits.output;
             if output > max {
                 let message = format!(
-                    "task `{}`: `limits.output` = {output} is more than Redis keeps in one value",
+                    "task `{}`: `limits.output` = {output} exceeds the maximum size of a Redis value",
                     task.name
                 );
-                let help = format!("at most {max}, or keep the run in `memory:`");
+                let help = format!("write at most {max}, or use the state `memory:`");
                 faults.push(Fault::spanned(written.span.clone(), message).help(help));
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
     }
 
-    /// Prepares every function of the plan for calls, in the plan's order. Call it before the run begins, since code
+    /// Prepares every function of the plan for calls, in the plan's order. Call it before the run starts, since code
     /// that counts fuel may have to be compiled first.
     pub fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
         sandbox.require_address_space()?;
         let plan = self.bound.plan();
-        let is_metered = metered(plan);
+        let is_metered = metered_functions(plan);
         for ((function, grants), is_metered) in plan.functions().iter().zip(&self.grants).zip(is_metered) {
             let metering = if is_metered { Metering::Fuel } else { Metering::Time };
             if let Some(component) = self.components.get(function.component) {
@@ -156,12 +157,12 @@ impl Session {
     }
 }
 
-/// Minimum length at which values written in the manifest are hidden. A short one, as in `MODE=fast`, is no secret
+/// Minimum length at which values written in the manifest are hidden. A short value, as in `MODE=fast`, is no secret
 /// and may be part of any word.
 const MIN_HIDDEN_LENGTH: usize = 8;
 
 /// Returns the values of granted variables to hide.
-fn variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
+fn hidden_variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
     let is_written = |name: &str| {
         let mut entries = written.env.iter().filter_map(|entry| entry.value.split_once('='));
         entries.any(|(written, _)| written == name)
@@ -172,7 +173,7 @@ fn variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
     granted.env.iter().filter(is_hidden).map(|(_, value)| value.clone()).collect()
 }
 
-fn granted(
+fn resolve_grants(
     plan: &Plan,
     manifest: &Manifest,
     environment: &Environment,
@@ -190,7 +191,7 @@ fn granted(
 }
 
 /// Returns for each function whether a task that calls it counts fuel.
-fn metered(plan: &Plan) -> Vec<bool> {
+fn metered_functions(plan: &Plan) -> Vec<bool> {
     let mut is_metered = vec![false; plan.functions().len()];
     for task in plan.tasks().iter().filter(|task| task.limits.fuel.is_some()) {
         if let Some(function) = is_metered.get_mut(task.function) {
@@ -206,7 +207,7 @@ mod tests {
     use crate::cli::manual::Page;
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
+    fn manual_states_the_bounds_of_this_file() {
         Page::of("limits").section("Limits of a Redis state").says(&MAX_REDIS_VALUE.to_string());
         Page::of("state")
             .section("What the server needs")
