@@ -24,7 +24,7 @@ pub async fn results_are_read_by_name(harness: &dyn Harness) {
 }
 
 /// Reading a run that does not exist fails with `NoRun`.
-pub async fn a_run_that_is_not_there_is_no_run(harness: &dyn Harness) {
+pub async fn missing_run_is_an_error(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));
     assert_eq!(must_fail(bench.backend.results(&run, &[]).await).kind, ErrorKind::NoRun);
@@ -32,7 +32,7 @@ pub async fn a_run_that_is_not_there_is_no_run(harness: &dyn Harness) {
 }
 
 /// A resumed run keeps its results; failed, skipped and missing tasks are open again.
-pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness: &dyn Harness) {
+pub async fn resumed_run_keeps_results_and_discards_skips_and_failures(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[], &[0, 1]]).await;
     bench.policy = FailurePolicy::Finish;
     let host = bench.open().await;
@@ -59,7 +59,7 @@ pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness:
 }
 
 /// A resumed run keeps stored elements and hands out only the others.
-pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
+pub async fn resumed_run_keeps_elements(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await.with(0, |task| task.is_for_each = true);
     let host = bench.open().await;
     let expand = Outcome::Expand { items: 5, max_parallel: None };
@@ -78,7 +78,7 @@ pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
 }
 
 /// A run that has succeeded has nothing left to do.
-pub async fn a_run_that_succeeded_is_kept_whole(harness: &dyn Harness) {
+pub async fn resumed_successful_run_keeps_everything(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     host.done(&only(host.claim().await)).await;
@@ -89,7 +89,7 @@ pub async fn a_run_that_succeeded_is_kept_whole(harness: &dyn Harness) {
 }
 
 /// A run with another digest is refused, with the stored plan record.
-pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harness) {
+pub async fn different_digest_is_rejected_with_the_stored_record(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     let record = bench.digest.as_bytes().to_vec();
@@ -101,7 +101,7 @@ pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harn
 }
 
 /// An update accepts another digest under a new epoch, and keeps the results of tasks with an unchanged fingerprint.
-pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn Harness) {
+pub async fn update_keeps_unchanged_results_in_a_new_epoch(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let host = bench.open().await;
     let epoch = host.opened.epoch;
@@ -128,7 +128,7 @@ pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn H
 }
 
 /// A fresh start keeps nothing and begins a new epoch.
-pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) {
+pub async fn fresh_run_keeps_nothing_in_a_new_epoch(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     bench.mode = Mode::Fresh;
     let host = bench.open().await;
@@ -142,7 +142,7 @@ pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) 
 }
 
 /// A run with live hosts is joined; it is neither updated nor restarted.
-pub async fn a_run_that_another_host_works_on_is_joined_and_not_replaced(harness: &dyn Harness) {
+pub async fn run_with_a_live_host_is_joined_and_not_replaced(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let one = bench.open().await;
     let claims = one.claim().await;

@@ -220,7 +220,15 @@ impl Open<'_> {
         let records = answers.next().and_then(Answer::bytes).unwrap_or_default();
         let stored = done(&records, &self.request.shape);
         let results = number(answers.next());
-        Ok(Entered { life, epoch, policy, version: Version(version), kind: OpenKind::Joined, stored, results })
+        Ok(Entered {
+            life,
+            epoch,
+            policy,
+            version: Version(version),
+            kind: OpenKind::Joined,
+            stored,
+            results,
+        })
     }
 
     /// Begins a new life; none if another host was faster.
