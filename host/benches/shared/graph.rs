@@ -8,7 +8,7 @@ use cascade_host::internals::graph;
 use cascade_host::internals::invoke::Invoker;
 use cascade_host::internals::manifest;
 use cascade_host::internals::model::{Digest, FailurePolicy, RunId, RunStatus, Size, Source, SystemClock};
-use cascade_host::internals::plan::{self, Bound, BindRequest, Interface};
+use cascade_host::internals::plan::{self, BindRequest, Bound, Interface};
 use cascade_host::internals::state::{Backend, HostId, Mode, OpenRequest, Opened, RunShape};
 use std::path::Path;
 use std::sync::Arc;

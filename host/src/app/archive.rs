@@ -140,7 +140,9 @@ pub async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<
     let Found { view, elements } = find(backend, run, &name).await?;
     let note = match elements {
         Some(count) => Some(format!("the task runs once per element: {}", range(&name, count))),
-        None => empty_log_note(&task_details(name.clone(), view, &backend.run(run).await.map_err(missing)?), run)?,
+        None => {
+            empty_log_note(&task_details(name.clone(), view, &backend.run(run).await.map_err(missing)?), run)?
+        }
     };
     Ok(TaskLog { parts, note })
 }
@@ -175,9 +177,7 @@ pub(crate) fn without_result(details: &TaskDetails) -> String {
         TaskState::Running => "a host works on it".to_owned(),
         TaskState::Retrying => "its next attempt is pending".to_owned(),
         TaskState::Stopped => "it started, and no host works on it any more".to_owned(),
-        TaskState::Open | TaskState::Done(_) | TaskState::Cached(_) => {
-            "it has not started".to_owned()
-        }
+        TaskState::Open | TaskState::Done(_) | TaskState::Cached(_) => "it has not started".to_owned(),
     }
 }
 
@@ -187,8 +187,7 @@ pub async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Removal) ->
 }
 
 async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, Error> {
-    let record =
-        plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
+    let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
     Ok(record.task_names().map(str::to_owned).collect())
 }
 

@@ -127,8 +127,9 @@ fn state_uri(
     section: &BackendSection,
     environment: &Environment,
 ) -> Result<StateUri, Error> {
-    settings
-        .state(|| parse_written(section, "state", environment, StateUri::parse).map_err(|fault| into_refusal(*fault)))
+    settings.state(|| {
+        parse_written(section, "state", environment, StateUri::parse).map_err(|fault| into_refusal(*fault))
+    })
 }
 
 fn cache_uri(
@@ -136,8 +137,9 @@ fn cache_uri(
     section: &BackendSection,
     environment: &Environment,
 ) -> Result<CacheUri, Error> {
-    settings
-        .cache(|| parse_written(section, "cache", environment, CacheUri::parse).map_err(|fault| into_refusal(*fault)))
+    settings.cache(|| {
+        parse_written(section, "cache", environment, CacheUri::parse).map_err(|fault| into_refusal(*fault))
+    })
 }
 
 /// Adds the password of the environment to a URI without one. Removes trailing newlines, which come from password

@@ -11,7 +11,7 @@ use crate::manifest;
 use crate::manifest::Manifest;
 use crate::model::{Digest, Fault, Faults, Name, Shortage, Size, Spanned};
 use crate::plan;
-use crate::plan::{Interface, Plan, InvalidPlan};
+use crate::plan::{Interface, InvalidPlan, Plan};
 use crate::sandbox;
 use crate::sandbox::{Bounds, CompilePool, Component, Exceeded, Import, LoadError, Offer, Sandbox};
 use bytes::Bytes;
@@ -181,9 +181,9 @@ fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fau
                 fault.help("run with `--build`, or `cascade-host build`, to run its build command first")
             }
             (Some(_), Builds::Run) => fault.help(BUILD_LEFT_NO_FILE),
-            (None, _) => fault.help("paths are relative to the manifest's folder").help(
-                "build the component first; with a `build` key beside `path`, `--build` does it",
-            ),
+            (None, _) => fault
+                .help("paths are relative to the manifest's folder")
+                .help("build the component first; with a `build` key beside `path`, `--build` does it"),
         })
     })?;
     let found = Digest::of_bytes(&bytes);

@@ -110,7 +110,9 @@ pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mu
         }
         // A missing grant of a component is reported once, not for each of its tasks.
         let is_reported = is_reported.get_mut(index).filter(|_| task.grants.is_none());
-        if component.exports().len() > 1 || is_reported.is_some_and(|reported| std::mem::replace(reported, true)) {
+        if component.exports().len() > 1
+            || is_reported.is_some_and(|reported| std::mem::replace(reported, true))
+        {
             continue;
         }
         let task_grants = TaskGrants { name, task, component_name, shared: &written.grants, component };
@@ -152,8 +154,7 @@ impl TaskGrants<'_> {
         let span = self.task.call.as_ref().map_or(&self.task.span, |call| &call.span);
         let fault = Fault::spanned(span.clone(), message);
         let written = &self.grants().span;
-        let fault =
-            if written.is_empty() { fault } else { fault.related(written.clone(), "its grants") };
+        let fault = if written.is_empty() { fault } else { fault.related(written.clone(), "its grants") };
         let imports = missing.imports.join(", ");
         let note = format!("`{}` has a single function, and imports {imports}", self.component_name);
         fault.note(note).help(format!("grant it:\n{}", missing.toml.lines().join("\n")))

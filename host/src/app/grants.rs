@@ -79,13 +79,11 @@ fn buckets(written: &Grants) -> BTreeSet<String> {
 fn folders(written: &[Spanned<Preopen>], faults: &mut Faults) -> Vec<(PathBuf, String)> {
     for folder in written {
         let host = &folder.value.host;
-        let fault =
-            |problem| Fault::spanned(folder.span.clone(), format!("`{}` {problem}", host.display()));
+        let fault = |problem| Fault::spanned(folder.span.clone(), format!("`{}` {problem}", host.display()));
         match std::fs::read_dir(host) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => faults.push(
-                fault("does not exist on this host")
-                    .help("create the folder, or grant an existing one"),
+                fault("does not exist on this host").help("create the folder, or grant an existing one"),
             ),
             Err(error) if error.kind() == ErrorKind::NotADirectory => faults.push(
                 fault("is a file, not a folder")

@@ -103,7 +103,8 @@ fn supplied(inputs: &[Input], texts: &Params, faults: &mut Faults) -> HashMap<St
         match params::value(&input.ty, text) {
             Ok(supplied) => drop(values.insert(name.to_owned(), supplied)),
             Err(fault) => {
-                let located = Fault::spanned(input.span.clone(), format!("param `{name}`: {}", fault.message));
+                let located =
+                    Fault::spanned(input.span.clone(), format!("param `{name}`: {}", fault.message));
                 faults.push(with_help(located, fault));
             }
         }
@@ -128,9 +129,8 @@ fn with_help(fault: Fault, text: TextFault) -> Fault {
 fn unknown(name: &str, origin: &str, known: &HashMap<&str, &Input>) -> Fault {
     let mut names: Vec<&str> = known.keys().copied().collect();
     names.sort_unstable();
-    let fault =
-        Fault::of_file(format!("{origin} sets `{name}`, which is not a param of this manifest"))
-            .suggest(name, names.iter().copied());
+    let fault = Fault::of_file(format!("{origin} sets `{name}`, which is not a param of this manifest"))
+        .suggest(name, names.iter().copied());
     if names.is_empty() {
         fault.note("the manifest has no params")
     } else {

@@ -1,5 +1,6 @@
 //! Appends a run's events to its journal, in the background and in batches.
-//! A run never waits for its journal: if the backend is slow, `journal_buffer` drops events and reports the gap (backpressure).
+//! A run never waits for its journal: if the backend is slow, `journal_buffer` drops events and reports the gap
+//! (backpressure).
 
 use crate::app::journal_buffer::JournalBuffer;
 use crate::events::{Event, Fact, Recorder, Sink};
@@ -83,7 +84,8 @@ impl JournalWriter {
         let rest = async { while self.tasks.join_next().await.is_some() {} };
         // The set stops the writer when it is dropped; a journal that ends early is no failure.
         if tokio::time::timeout(FLUSH, rest).await.is_err() {
-            let message = "the last events of the run are not stored: the state backend did not accept them in time";
+            let message =
+                "the last events of the run are not stored: the state backend did not accept them in time";
             self.recorder.run(Fact::Warning { code: "journal".into(), message: message.to_owned() });
         }
     }

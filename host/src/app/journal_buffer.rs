@@ -195,7 +195,9 @@ impl JournalBuffer {
             Fact::TaskRetrying { failure, .. } => {
                 Some(Note { failure: Some(summary(failure)), ..ended(Phase::Retrying) })
             }
-            Fact::TaskFailed(failure) => Some(Note { failure: Some(summary(failure)), ..ended(Phase::Failed) }),
+            Fact::TaskFailed(failure) => {
+                Some(Note { failure: Some(summary(failure)), ..ended(Phase::Failed) })
+            }
             // The new claim holder writes the note now; this host must not overwrite it.
             Fact::TaskLeaseLost => {
                 self.notes.remove(&name_of(subject));

@@ -27,7 +27,9 @@ mod archive;
 mod control;
 mod doctor;
 
-pub use archive::{OutputsFailed, RunDetails, TaskState, TaskDetails, list_runs, read_log, remove_run, read_run};
+pub use archive::{
+    OutputsFailed, RunDetails, TaskDetails, TaskState, list_runs, read_log, read_run, remove_run,
+};
 pub use backends::{Backends, StateBackend};
 pub use build::{BuildHandle, BuildOutput, BuildProcess, BuildRequest, build, build_steps, check_built};
 pub use checked::{Builds, Checked, check, check_inputs, open_sandbox, own_compiler};
@@ -38,8 +40,8 @@ pub use error::{Error, Refusal};
 pub use forecast::{Forecast, Planned, forecast};
 pub use grant_check::{Missing, Needs, needed_grants};
 pub use health_monitor::{HealthChange, HealthMonitor};
-pub use params::{Params, to_datum};
 pub use input_files::{InputFiles, InputFilesRequest};
+pub use params::{Params, to_datum};
 pub use run::{Report, RunRequest, run};
 pub use runtime::runtime_for_guests;
 pub use session::{Session, SessionRequest};

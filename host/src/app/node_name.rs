@@ -26,8 +26,7 @@ pub(crate) fn stored_name(name: &str) -> String {
 
 /// Finds a name, in the form of [`stored_name`], in a stored run. Fails if the run has no such task or element.
 pub(crate) async fn find(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Found, Error> {
-    let record =
-        plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
+    let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
     let known = |task: &str| record.task_names().any(|known| known == task);
     let Some((task, item)) = parts(name).filter(|(task, _)| known(task)) else {
         return Err(no_task(run, name, &record));
@@ -106,7 +105,9 @@ fn no_task(run: &RunId, name: &str, record: &PlanRecord) -> Error {
     let tasks = shortlist(task, record.task_names());
     Error::Missing {
         message: format!("run `{run}` has no task `{name}`"),
-        help: format!("{meant}its tasks are {tasks}; an element of a `for-each` task is `task[i]`, counted from 0"),
+        help: format!(
+            "{meant}its tasks are {tasks}; an element of a `for-each` task is `task[i]`, counted from 0"
+        ),
     }
 }
 
@@ -128,9 +129,10 @@ pub(crate) fn no_run(run: &RunId, error: crate::state::Error) -> Error {
     match error.kind {
         ErrorKind::NoRun => Error::Missing {
             message: format!("there is no run `{run}` in this state backend"),
-            help: "select the backend of the run by `--state URI` or CASCADE_STATE; `memory:` stores nothing \
+            help:
+                "select the backend of the run by `--state URI` or CASCADE_STATE; `memory:` stores nothing \
                    beyond its process"
-                .to_owned(),
+                    .to_owned(),
         },
         _ => Error::Backend(error), // all others are failures of the backend
     }

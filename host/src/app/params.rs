@@ -116,8 +116,7 @@ fn content(ty: &Type, path: &Path) -> Result<Supplied, TextFault> {
         fault.help("a value that begins with `@` names a file; write `@@` for a literal `@`")
     };
     let text = |bytes| {
-        as_text(bytes)
-            .map_err(|error| TextFault::new(format!("cannot read `{}`: {error}", path.display())))
+        as_text(bytes).map_err(|error| TextFault::new(format!("cannot read `{}`: {error}", path.display())))
     };
     let bytes = read_input(path).map_err(unreadable)?;
     if is_text(ty) || is_bytes(ty) {
@@ -126,8 +125,9 @@ fn content(ty: &Type, path: &Path) -> Result<Supplied, TextFault> {
         }
         return Ok(Supplied::Datum(Datum::Text(text(bytes)?.trim_end_matches(['\r', '\n']).to_owned())));
     }
-    let datum = serde_json::from_str(&text(bytes)?)
-        .map_err(|error| TextFault::new(format!("`{}` is not JSON: {}", path.display(), line_and_column(&error))))?;
+    let datum = serde_json::from_str(&text(bytes)?).map_err(|error| {
+        TextFault::new(format!("`{}` is not JSON: {}", path.display(), line_and_column(&error)))
+    })?;
     Ok(Supplied::Datum(datum))
 }
 
@@ -256,7 +256,9 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"[1, 2]\n").unwrap();
         let argument = format!("@{}", file.path().display());
-        assert!(matches!(supplied("string", &argument).unwrap(), Supplied::Content(bytes) if bytes == b"[1, 2]\n"));
+        assert!(
+            matches!(supplied("string", &argument).unwrap(), Supplied::Content(bytes) if bytes == b"[1, 2]\n")
+        );
         assert!(matches!(supplied("list<u8>", &argument).unwrap(), Supplied::Content(_)));
         assert_eq!(datum("list<u32>", &argument), Datum::Array(vec![Datum::Int(1), Datum::Int(2)]));
         assert!(supplied("string", "@/nonexistent").unwrap_err().contains("cannot read"));

@@ -169,7 +169,9 @@ fn check_outputs(session: &Session, outputs: &[(String, OutputValue)]) -> Result
             let message =
                 format!("run `{}` succeeded, but its output `{name}` cannot be computed", session.run);
             let error = state::Error::new(ErrorKind::Refused, message).caused_by(why);
-            Err(error.hint("Start the run again under the same id. Finished tasks keep their results.").into())
+            Err(error
+                .hint("Start the run again under the same id. Finished tasks keep their results.")
+                .into())
         }
     }
 }
@@ -197,8 +199,9 @@ async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> 
 fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
     let refusal = Refusal::new(format!("run `{}` exists with another plan", session.run));
     let refusal = match PlanRecord::decode(stored) {
-        None => refusal
-            .note("the stored plan is damaged or of another version, so the differences are unknown"),
+        None => {
+            refusal.note("the stored plan is damaged or of another version, so the differences are unknown")
+        }
         Some(stored) => {
             let differences = session.bound.differences(&stored);
             let more = differences.len().saturating_sub(MAX_DIFFERENCES);
@@ -240,9 +243,10 @@ fn cache_monitor<'a>(request: &RunRequest, recorder: &'a Recorder) -> HealthMoni
     HealthMonitor::new("the cache", health, |change| {
         recorder.run(match change {
             HealthChange::Unavailable(message) => Fact::Warning { code: "cache-away".into(), message },
-            HealthChange::Available => {
-                Fact::Warning { code: "cache-back".into(), message: "the cache is available again".to_owned() }
-            }
+            HealthChange::Available => Fact::Warning {
+                code: "cache-back".into(),
+                message: "the cache is available again".to_owned(),
+            },
         });
     })
 }

@@ -88,7 +88,8 @@ impl Session {
         })
     }
 
-    /// Returns what must not be shown: all texts, bytes and numbers in secret params, and the values of granted variables.
+    /// Returns what must not be shown: all texts, bytes and numbers in secret params, and the values of granted
+    /// variables.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let inputs = self.bound.plan().inputs().iter().zip(self.bound.inputs());

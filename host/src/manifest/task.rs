@@ -139,10 +139,7 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
             let message = "`for-each` needs an item name before the reference";
             return reader.fault(Fault::spanned(slot.key.clone(), message).help(help));
         }
-        let fault = Fault::spanned(
-            slot.span.clone(),
-            "`for-each` runs over a list, not over a string",
-        );
+        let fault = Fault::spanned(slot.span.clone(), "`for-each` runs over a list, not over a string");
         reader
             .fault::<()>(fault.help(format!("for the output of a task write `{{ task = \"{written}\" }}`")));
         return Some((key_name(reader, slot)?, faulty(slot)));

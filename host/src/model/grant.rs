@@ -131,9 +131,13 @@ impl Grant {
                 alternatives: &[Self::Tcp],
             },
             Self::Dns => switch("dns", "dns = true", WithoutGrant::Refusal, &[Self::Dns], DNS),
-            Self::Clock => {
-                switch("clock", "clock = true", WithoutGrant::Substitute("logical clocks"), &[Self::Clock], CLOCK)
-            }
+            Self::Clock => switch(
+                "clock",
+                "clock = true",
+                WithoutGrant::Substitute("logical clocks"),
+                &[Self::Clock],
+                CLOCK,
+            ),
             Self::Random => switch("random", "random = true", SEEDED, &[Self::Random], RANDOM),
             Self::Context => {
                 switch("context", "context = true", WithoutGrant::Trap, &[Self::Context], CONTEXT)

@@ -37,7 +37,11 @@ pub fn compile(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) 
 }
 
 /// Types every edge of `graph`, as [`compile`] does. On failure, returns the known inputs too.
-pub fn compile_all(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) -> Result<Plan, InvalidPlan> {
+pub fn compile_all(
+    graph: &Graph,
+    interfaces: &[Option<Interface>],
+    faults: Faults,
+) -> Result<Plan, InvalidPlan> {
     let mut compiler = Compiler::new(graph, interfaces, faults);
     let tasks: Vec<Option<Task>> = (0..graph.nodes().len()).map(|index| compiler.task(index)).collect();
     let outputs = compiler.outputs();

@@ -47,7 +47,8 @@ impl NeededConditions {
         needed_if: &graph::NeededIf,
         lists: &[Lists],
     ) -> Option<Arc<NeededIf>> {
-        let any = needed_if.any.iter().map(|clause| self.clause(scope, clause, lists)).collect::<Option<_>>()?;
+        let any =
+            needed_if.any.iter().map(|clause| self.clause(scope, clause, lists)).collect::<Option<_>>()?;
         Some(Arc::new(NeededIf { any }))
     }
 

@@ -99,7 +99,9 @@ fn state_outage_and_recovery_are_reported() {
     running.until("finished   texts[1]");
     server.kill();
     open(&project, "c");
-    for warning in ["has been unavailable for 1s (", "has been unavailable for 2s (", "has been unavailable for 4s ("] {
+    for warning in
+        ["has been unavailable for 1s (", "has been unavailable for 2s (", "has been unavailable for 4s ("]
+    {
         let stderr = running.until(warning);
         let line = stderr.lines().find(|line| line.contains(warning)).unwrap_or_default();
         assert!(line.contains(&format!("the state backend `{}/0`", server.uri())), "{line}");

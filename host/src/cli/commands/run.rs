@@ -2,7 +2,9 @@
 //! Owns the log and the progress of the run; `app` runs it.
 
 use crate::app;
-use crate::app::{Backends, Builds, Error, Report, RunRequest, Session, SessionRequest, StateBackend, runtime_for_guests};
+use crate::app::{
+    Backends, Builds, Error, Report, RunRequest, Session, SessionRequest, StateBackend, runtime_for_guests,
+};
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
 use crate::cli::commands::output;
@@ -11,8 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::log::Listeners;
 use crate::cli::print::outputs;
 use crate::cli::process::{
-    Exit, interrupted_after_run, interrupted_before_run, outputs_not_printed, resume_hint,
-    stdout_reader,
+    Exit, interrupted_after_run, interrupted_before_run, outputs_not_printed, resume_hint, stdout_reader,
 };
 use crate::config;
 use crate::config::host_id;

@@ -2,7 +2,7 @@
 //! `app` decides when the run has ended.
 
 use crate::app;
-use crate::app::{Backends, HostPresence, Error, Watcher};
+use crate::app::{Backends, Error, HostPresence, Watcher};
 use crate::cli::args::WatchArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::console::Console;

@@ -42,8 +42,10 @@ pub(crate) fn render(faults: &Faults, style: Style) -> String {
 pub(crate) fn json_errors(faults: &Faults) -> Vec<JsonError> {
     let lines = Lines::of(&faults.source, &faults.source.name);
     let json_error = |fault: &Fault| {
-        let location = fault.location.as_ref().map(|location| lines.line_column(&lines.mark(Kind::Primary, location)));
-        let label = fault.location.iter().map(|location| location.label.clone()).filter(|label| !label.is_empty());
+        let location =
+            fault.location.as_ref().map(|location| lines.line_column(&lines.mark(Kind::Primary, location)));
+        let label =
+            fault.location.iter().map(|location| location.label.clone()).filter(|label| !label.is_empty());
         let related = fault.related.iter().map(|location| {
             let (line, column) = lines.line_column(&lines.mark(Kind::Related, location));
             format!("{line}:{column}: {}", location.label)

@@ -1,7 +1,7 @@
 //! `show`: a stored run with all its tasks, as a table for people and as JSON for programs.
 //! `app` supplies the task states. The JSON form is stable: new facts get new keys, and old keys stay.
 
-use crate::app::{OutputsFailed, RunDetails, TaskState, TaskDetails};
+use crate::app::{OutputsFailed, RunDetails, TaskDetails, TaskState};
 use crate::cli::log::{show_bytes, show_millis};
 use crate::cli::print::columns::{column, hang, pad};
 use crate::cli::print::runs_table::{RunRow, painted};
@@ -356,7 +356,11 @@ mod tests {
 
     #[test]
     fn json_form_is_stable() {
-        let details = RunDetails { nodes: task_details().nodes.drain(2..5).collect(), has_more: false, ..task_details() };
+        let details = RunDetails {
+            nodes: task_details().nodes.drain(2..5).collect(),
+            has_more: false,
+            ..task_details()
+        };
         assert_eq!(ShowTable::new(&details).to_json().unwrap(), include_str!("testdata/show.json"));
     }
 }

@@ -4,8 +4,8 @@
 use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx};
 use crate::plan::{
-    BindRequest, Binding, Bound, CacheRule, ForEach, Function, Gate, NeededClause, NeededIf, OnError, Output, Plan,
-    Resource, Retry, Task, bind,
+    BindRequest, Binding, Bound, CacheRule, ForEach, Function, Gate, NeededClause, NeededIf, OnError, Output,
+    Plan, Resource, Retry, Task, bind,
 };
 use crate::value::{Export, Signature, Type, assign, wire};
 use bytes::Bytes;

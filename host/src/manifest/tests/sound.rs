@@ -303,7 +303,8 @@ fn damaged_text_never_panics() {
         let text = text.replacen("quick", "quick ä", 1);
         for fault in parsed(&text).faults.list {
             let locations = fault.location.into_iter().chain(fault.related);
-            locations.for_each(|location| assert!(text.get(location.span).is_some(), "{}\n{text}", fault.message));
+            locations
+                .for_each(|location| assert!(text.get(location.span).is_some(), "{}\n{text}", fault.message));
         }
     }
 }

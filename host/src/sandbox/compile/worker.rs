@@ -74,7 +74,12 @@ impl CompileRequest {
     }
 
     /// Executes the request and returns the exit code for this process.
-    pub fn execute(self, input: impl Read + Send + 'static, output: impl Write, mut stderr: impl Write) -> u8 {
+    pub fn execute(
+        self,
+        input: impl Read + Send + 'static,
+        output: impl Write,
+        mut stderr: impl Write,
+    ) -> u8 {
         let (code, message) = match self.work(input, output) {
             Ok(()) => return DONE,
             Err(CompileFailure::Refused(text)) => (REFUSED, text),
